@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * accel_hw.h - what the card, the driver and the SDK must agree on.
+ *
+ * Registers, page-table entries, queues, commands, events and status codes of
+ * the accelerator. The data sheet, docs/hardware.md, explains them; this file
+ * is the only place where their numbers stand. It compiles as C (kernel, QEMU)
+ * and as C++.
+ *
+ * Everything in memory is little-endian. Reserved fields are written as zero;
+ * the card refuses a command whose reserved fields are not.
+ */
+#ifndef ACCEL_HW_H
+#define ACCEL_HW_H
+
+#include <linux/types.h>
+
+/* ---- PCI identity ------------------------------------------------------- */
+
+#define ACCEL_PCI_VENDOR	0x1234
+#define ACCEL_PCI_DEVICE	0xacc1
+#define ACCEL_PCI_CLASS		0x1200	/* processing accelerator */
+
+#define ACCEL_BAR_REGISTERS	0	/* registers, MSI-X table and PBA */
+#define ACCEL_BAR_DOORBELLS	2	/* one 4 KiB page a queue */
+#define ACCEL_BAR_MEMORY	4	/* device memory, prefetchable */
+
+#define ACCEL_REGISTERS_SIZE	0x10000
+#define ACCEL_REGISTER_BLOCK	0x1000	/* the registers proper: one page */
+#define ACCEL_MSIX_TABLE	0x8000
+#define ACCEL_MSIX_PBA		0xc000
+#define ACCEL_DOORBELL_STRIDE	0x1000
+
+/* ---- Registers (BAR0) --------------------------------------------------- */
+
+/* Identity and limits; read-only. */
+#define ACCEL_REG_MAGIC		0x000	/* u32: ACCEL_MAGIC */
+#define ACCEL_REG_VERSION	0x004	/* u32: major << 16 | minor */
+#define ACCEL_REG_FEATURES	0x008	/* u64: ACCEL_FEATURE_* */
+#define ACCEL_REG_STATUS	0x010	/* u32: ACCEL_STATUS_* */
+#define ACCEL_REG_CONTROL	0x014	/* u32, RW: ACCEL_CONTROL_* */
+#define ACCEL_REG_QUEUES	0x018	/* u32: user queues; ids 0 .. n-1 */
+#define ACCEL_REG_CONTEXTS	0x01c	/* u32: contexts; ids 0 .. n-1 */
+#define ACCEL_REG_MEMORY_SIZE	0x020	/* u64: bytes of device memory */
+#define ACCEL_REG_RING_ENTRIES	0x028	/* u32: largest user ring, in commands */
+#define ACCEL_REG_CALL_COMMANDS	0x02c	/* u32: longest command buffer of a CALL */
+#define ACCEL_REG_VECTORS	0x030	/* u32: MSI-X vectors of the card */
+#define ACCEL_REG_VA_BITS	0x034	/* u32: width of a context address */
+#define ACCEL_REG_FIRMWARE	0x038	/* u32: major << 24 | minor << 16 | patch */
+#define ACCEL_REG_ENGINES	0x03c	/* u32: compute << 8 | DMA */
+#define ACCEL_REG_SERIAL	0x040	/* u64: also the PCIe serial number */
+#define ACCEL_REG_CLOCK		0x048	/* u64: free-running device ticks */
+#define ACCEL_REG_CLOCK_HZ	0x050	/* u32: ticks a second */
+
+/* Sensors. */
+#define ACCEL_REG_TEMPERATURE	0x080	/* s32: thousandths of a degree Celsius */
+#define ACCEL_REG_POWER		0x084	/* u32: milliwatts */
+#define ACCEL_REG_CORE_CLOCK	0x088	/* u32: MHz */
+#define ACCEL_REG_POWER_CAP	0x08c	/* u32, RW: milliwatts */
+#define ACCEL_REG_POWER_CAP_MIN	0x090	/* u32: milliwatts */
+#define ACCEL_REG_POWER_CAP_MAX	0x094	/* u32: milliwatts */
+
+/* Admin queue: bus addresses, driver only. */
+#define ACCEL_REG_ADMIN_RING	0x100	/* u64, RW: bus address, 4 KiB aligned */
+#define ACCEL_REG_ADMIN_RESULTS	0x108	/* u64, RW: bus address, 4 KiB aligned */
+#define ACCEL_REG_ADMIN_ENTRIES	0x110	/* u32, RW: power of two, 2 .. 64 */
+#define ACCEL_REG_ADMIN_DOORBELL 0x114	/* u32, WO: low half of the tail */
+
+/* Event queue. */
+#define ACCEL_REG_EVENT_RING	0x120	/* u64, RW: bus address, 4 KiB aligned */
+#define ACCEL_REG_EVENT_ENTRIES	0x128	/* u32, RW: power of two, 2 .. 1024 */
+#define ACCEL_REG_EVENT_HEAD	0x12c	/* u32, RW: events consumed, low half */
+#define ACCEL_REG_EVENT_LOST	0x130	/* u32: events dropped, ring was full */
+
+/* Counters since power-on or function reset; u64, read-only. */
+#define ACCEL_REG_COMMANDS	0x200	/* commands completed, those in CALLs too */
+#define ACCEL_REG_DOORBELLS	0x208	/* doorbell writes seen */
+#define ACCEL_REG_INTERRUPTS	0x210	/* MSI-X messages raised */
+#define ACCEL_REG_HOST_READ	0x218	/* bytes read from host memory */
+#define ACCEL_REG_HOST_WRITTEN	0x220	/* bytes written to host memory */
+#define ACCEL_REG_MEMORY_READ	0x228	/* bytes read from device memory */
+#define ACCEL_REG_MEMORY_WRITTEN 0x230	/* bytes written to device memory */
+#define ACCEL_REG_TLB_MISSES	0x238	/* page-table walks */
+#define ACCEL_REG_FAULTS	0x240	/* commands ended by a translation fault */
+#define ACCEL_REG_DMA_BUSY	0x248	/* ticks the DMA engine worked */
+#define ACCEL_REG_COMPUTE_BUSY	0x250	/* ticks the compute engine worked */
+
+#define ACCEL_MAGIC		0x4c454341	/* "ACEL" */
+#define ACCEL_VERSION_MAJOR	1
+#define ACCEL_VERSION_MINOR	0
+#define ACCEL_VERSION		(ACCEL_VERSION_MAJOR << 16 | ACCEL_VERSION_MINOR)
+
+#define ACCEL_FEATURE_SHADOW	(1ULL << 0)	/* shadow doorbells */
+#define ACCEL_FEATURE_CALL	(1ULL << 1)	/* recorded command buffers */
+#define ACCEL_FEATURE_TIMELINE	(1ULL << 2)	/* WAIT and SIGNAL */
+#define ACCEL_FEATURE_F32	(1ULL << 3)	/* f32 compute */
+
+#define ACCEL_STATUS_READY	(1U << 0)	/* out of reset; registers may be set */
+#define ACCEL_STATUS_RESETTING	(1U << 1)	/* a reset is in progress */
+#define ACCEL_STATUS_FATAL	(1U << 2)	/* only a reset helps */
+#define ACCEL_STATUS_ENABLED	(1U << 3)	/* queues run */
+#define ACCEL_STATUS_THROTTLED	(1U << 4)	/* clock lowered: heat or power cap */
+
+#define ACCEL_CONTROL_ENABLE	(1U << 0)
+#define ACCEL_CONTROL_RESET	(1U << 1)	/* reads as zero */
+
+#define ACCEL_VECTOR_EVENTS	0	/* events and admin completions */
+
+/* ---- Page tables -------------------------------------------------------- */
+
+#define ACCEL_VA_BITS		48
+#define ACCEL_PAGE_SHIFT	12
+#define ACCEL_PAGE_SIZE		(1ULL << ACCEL_PAGE_SHIFT)
+#define ACCEL_LARGE_SHIFT	21
+#define ACCEL_LARGE_SIZE	(1ULL << ACCEL_LARGE_SHIFT)
+#define ACCEL_TABLE_LEVELS	4	/* root is level 3 */
+#define ACCEL_TABLE_ENTRIES	512
+#define ACCEL_TABLE_SHIFT(level) (ACCEL_PAGE_SHIFT + 9 * (level))
+
+#define ACCEL_PTE_VALID		(1ULL << 0)
+#define ACCEL_PTE_READ		(1ULL << 1)	/* leaf only */
+#define ACCEL_PTE_WRITE		(1ULL << 2)	/* leaf only */
+#define ACCEL_PTE_LEAF		(1ULL << 3)	/* level 0: 4 KiB, level 1: 2 MiB */
+#define ACCEL_PTE_MEMORY	(1ULL << 4)	/* leaf only: device memory, not the bus */
+#define ACCEL_PTE_ADDRESS	0x000ffffffffff000ULL
+#define ACCEL_PTE_RESERVED	0xfff0000000000fe0ULL
+
+/* ---- Status codes ------------------------------------------------------- */
+
+enum accel_status {
+	ACCEL_OK = 0,
+	ACCEL_BAD_OPCODE = 1,		/* unknown command */
+	ACCEL_BAD_FIELD = 2,		/* reserved bit set, or a value out of range */
+	ACCEL_BAD_ALIGNMENT = 3,	/* an address or stride is not aligned */
+	ACCEL_BAD_SIZE = 4,		/* a size overflows or passes a limit */
+	ACCEL_BAD_ARGUMENT = 5,		/* a CALL gives fewer arguments than used */
+	ACCEL_NESTED_CALL = 6,		/* CALL inside a command buffer */
+	ACCEL_BAD_DOORBELL = 7,		/* tail further ahead than the ring is long */
+	ACCEL_FAULT_UNMAPPED = 8,	/* no valid translation */
+	ACCEL_FAULT_READ = 9,		/* mapped, reading not permitted */
+	ACCEL_FAULT_WRITE = 10,		/* mapped, writing not permitted */
+	ACCEL_FAULT_TABLE = 11,		/* malformed page-table entry */
+	ACCEL_BUS_ERROR = 12,		/* the bus refused the access */
+	ACCEL_ABORTED = 13,		/* queue destroyed or reset meanwhile */
+	ACCEL_BUSY = 14,		/* admin: object still in use */
+	ACCEL_EXISTS = 15,		/* admin: id already in use */
+	ACCEL_NOT_FOUND = 16,		/* admin: no object of that id */
+	ACCEL_INTERNAL = 17,		/* the card failed */
+};
+
+/* ---- Queues ------------------------------------------------------------- */
+
+#define ACCEL_COMMAND_SIZE	64
+#define ACCEL_RING_ENTRIES_MIN	2
+#define ACCEL_PRIORITIES	4	/* 0 lowest .. 3 highest */
+
+enum accel_queue_state {
+	ACCEL_QUEUE_RUNNING = 1,
+	ACCEL_QUEUE_ERROR = 2,		/* stopped at a command; see the error block */
+};
+
+/*
+ * struct accel_queue_status - the page that card and host share for a queue.
+ *
+ * Sequence numbers count commands from 1: the n-th command placed in the ring
+ * since the queue was created or reset has sequence n and lies in slot
+ * (n - 1) % entries. @tail is the sequence of the newest command placed,
+ * @completed that of the newest command finished.
+ */
+struct accel_queue_status {
+	/* Written by the card. */
+	__le64 completed;
+	__le32 state;			/* enum accel_queue_state */
+	__le32 error;			/* enum accel_status */
+	__le64 error_sequence;		/* the command that failed */
+	__le64 error_address;		/* context address of a fault */
+	__le32 error_call_index;	/* its index in the CALL's list, or ~0 */
+	__le32 error_opcode;
+	__le64 reserved0[3];
+	__le64 event_index;		/* ring the doorbell when tail passes this */
+	__le64 reserved1[7];
+	/* Written by the host. */
+	__le64 tail;			/* shadow doorbell */
+	__le64 arm;			/* interrupt when completed reaches this */
+	__le64 reserved2[6];
+};
+
+/* ---- Commands ----------------------------------------------------------- */
+
+enum accel_opcode {
+	ACCEL_OP_NOP = 0x00,
+	ACCEL_OP_CALL = 0x01,		/* run a recorded command buffer */
+	ACCEL_OP_WAIT = 0x02,		/* until a 64-bit word is >= a value */
+	ACCEL_OP_SIGNAL = 0x03,		/* store a 64-bit word */
+	ACCEL_OP_COPY = 0x10,
+	ACCEL_OP_FILL = 0x11,
+	ACCEL_OP_GEMM = 0x20,
+	ACCEL_OP_ELEMENTWISE = 0x21,
+	ACCEL_OP_SOFTMAX = 0x22,
+	ACCEL_OP_REDUCE = 0x23,
+};
+
+#define ACCEL_CMD_RECORD	(1U << 0)	/* write a struct accel_record */
+#define ACCEL_CMD_FLAGS		(ACCEL_CMD_RECORD)
+
+#define ACCEL_CALL_INDIRECT	(1U << 0)	/* variant: args[0] points at the table */
+#define ACCEL_CALL_ARGS_INLINE	4
+#define ACCEL_CALL_ARGS_MAX	64
+
+/*
+ * In a recorded command buffer an address may name an argument of the CALL
+ * and an offset from it instead of a place in the context.
+ */
+#define ACCEL_ARG_FLAG		(1ULL << 63)
+#define ACCEL_ARG_SHIFT		48
+#define ACCEL_ARG_OFFSET	((1ULL << ACCEL_ARG_SHIFT) - 1)
+#define ACCEL_ARG(index, offset) \
+	(ACCEL_ARG_FLAG | (__u64)(index) << ACCEL_ARG_SHIFT | (offset))
+
+struct accel_call {
+	__le64 list;			/* struct accel_command[count], 64-byte aligned */
+	__le32 count;
+	__le32 arguments;		/* how many arguments */
+	__le64 args[ACCEL_CALL_ARGS_INLINE];
+};
+
+struct accel_semaphore {
+	__le64 address;			/* 8-byte aligned */
+	__le64 value;
+	__le64 reserved[4];
+};
+
+struct accel_copy {
+	__le64 dst;
+	__le64 src;
+	__le64 bytes;			/* of a row */
+	__le64 dst_stride;		/* bytes from row to row */
+	__le64 src_stride;
+	__le32 rows;			/* 1 for a plain copy */
+	__le32 reserved;
+};
+
+struct accel_fill {
+	__le64 dst;
+	__le64 pattern;			/* low bytes used; variant = 1, 2, 4 or 8 */
+	__le64 bytes;			/* of a row, a multiple of the pattern */
+	__le64 dst_stride;
+	__le32 rows;
+	__le32 reserved[3];
+};
+
+/* Where a tensor command works; params says what it does. */
+struct accel_tensor {
+	__le64 dst;
+	__le64 src0;
+	__le64 src1;
+	__le64 src2;
+	__le64 params;			/* 16-byte aligned parameter block */
+	__le32 params_size;
+	__le32 reserved;
+};
+
+struct accel_command {
+	__u8 opcode;			/* enum accel_opcode */
+	__u8 flags;			/* ACCEL_CMD_* */
+	__le16 variant;			/* by opcode, else zero */
+	__le32 reserved;
+	__le64 record;			/* struct accel_record, 32-byte aligned */
+	union {
+		struct accel_call call;
+		struct accel_semaphore semaphore;
+		struct accel_copy copy;
+		struct accel_fill fill;
+		struct accel_tensor tensor;
+		__le64 words[6];
+	};
+};
+
+/* Completion record, written before the sequence number is. */
+struct accel_record {
+	__le64 sequence;
+	__le32 status;			/* enum accel_status */
+	__le32 call_index;		/* index in the CALL's list, or ~0 */
+	__le64 start;			/* device ticks */
+	__le64 end;
+};
+
+#define ACCEL_NO_CALL_INDEX	0xffffffffU
+
+enum accel_type {
+	ACCEL_TYPE_F32 = 1,
+};
+
+enum accel_activation {
+	ACCEL_ACT_NONE = 0,
+	ACCEL_ACT_RELU = 1,
+};
+
+#define ACCEL_GEMM_BIAS		(1U << 0)	/* src2 holds n values */
+#define ACCEL_GEMM_TRANSPOSE_A	(1U << 1)	/* A is stored k x m */
+#define ACCEL_GEMM_TRANSPOSE_B	(1U << 2)	/* B is stored n x k */
+#define ACCEL_GEMM_FLAGS	7U
+
+/* D[m][n] = act(sum over k of A[m][k] * B[k][n] + bias[n]) */
+struct accel_gemm {
+	__u8 type;			/* enum accel_type */
+	__u8 activation;
+	__le16 flags;			/* ACCEL_GEMM_* */
+	__le32 m;
+	__le32 n;
+	__le32 k;
+	__le32 lda;			/* elements from row to row as stored */
+	__le32 ldb;
+	__le32 ldd;
+	__le32 reserved[9];
+};
+
+enum accel_elementwise_op {
+	ACCEL_EW_ADD = 0,
+	ACCEL_EW_SUB = 1,
+	ACCEL_EW_MUL = 2,
+	ACCEL_EW_DIV = 3,
+	ACCEL_EW_MIN = 4,
+	ACCEL_EW_MAX = 5,
+};
+
+#define ACCEL_RANK_MAX		6
+
+/* dst[i] = act(op(src0[i], src1[i])); a stride of zero broadcasts. */
+struct accel_elementwise {
+	__u8 type;
+	__u8 activation;
+	__u8 op;			/* enum accel_elementwise_op */
+	__u8 rank;			/* 1 .. ACCEL_RANK_MAX */
+	__le32 reserved0;
+	__le32 dims[ACCEL_RANK_MAX];	/* outermost first; unused ones zero */
+	__le32 dst_strides[ACCEL_RANK_MAX];	/* elements */
+	__le32 src0_strides[ACCEL_RANK_MAX];
+	__le32 src1_strides[ACCEL_RANK_MAX];
+	__le32 reserved1[6];
+};
+
+enum accel_reduce_op {
+	ACCEL_REDUCE_SUM = 0,
+	ACCEL_REDUCE_MAX = 1,
+	ACCEL_REDUCE_MIN = 2,
+	ACCEL_REDUCE_ARGMAX = 3,	/* dst holds u32 */
+	ACCEL_REDUCE_ARGMIN = 4,	/* dst holds u32 */
+};
+
+/* REDUCE and SOFTMAX over the middle axis of a dense outer x n x inner tensor. */
+struct accel_reduce {
+	__u8 type;
+	__u8 op;			/* enum accel_reduce_op; SOFTMAX: zero */
+	__le16 reserved0;
+	__le32 outer;
+	__le32 n;
+	__le32 inner;
+	__le32 reserved1[4];
+};
+
+/* ---- Admin queue -------------------------------------------------------- */
+
+enum accel_admin_opcode {
+	ACCEL_ADMIN_NOP = 0,
+	ACCEL_ADMIN_CREATE_CONTEXT = 1,
+	ACCEL_ADMIN_DESTROY_CONTEXT = 2,
+	ACCEL_ADMIN_INVALIDATE = 3,
+	ACCEL_ADMIN_CREATE_QUEUE = 4,
+	ACCEL_ADMIN_DESTROY_QUEUE = 5,
+	ACCEL_ADMIN_RESET_QUEUE = 6,
+	ACCEL_ADMIN_QUERY_QUEUE = 7,
+	ACCEL_ADMIN_CLEAR_MEMORY = 8,
+};
+
+struct accel_admin_command {
+	__u8 opcode;			/* enum accel_admin_opcode */
+	__u8 reserved0[3];
+	__le32 id;			/* context or queue */
+	union {
+		struct {
+			__le64 root;	/* bus address of the level 3 table */
+		} create_context;
+		struct {
+			__le64 address;	/* of the context, 4 KiB aligned */
+			__le64 bytes;	/* zero: the whole context */
+		} invalidate;
+		struct {
+			__le64 ring;	/* context address, 4 KiB aligned */
+			__le64 status;	/* context address, 4 KiB aligned */
+			__le32 context;
+			__le32 entries;	/* power of two */
+			__le32 vector;
+			__le32 priority;
+		} create_queue;
+		struct {
+			__le64 address;	/* bus address of a struct accel_queue_stats */
+		} query_queue;
+		struct {
+			__le64 address;	/* in device memory */
+			__le64 bytes;
+		} clear_memory;
+		__le64 words[7];
+	};
+};
+
+/* Slot i of the results belongs to slot i of the admin ring. */
+struct accel_admin_result {
+	__le64 sequence;		/* written last: of the command that finished */
+	__le32 status;			/* enum accel_status */
+	__le32 reserved;
+};
+
+struct accel_queue_stats {
+	__le64 commands;		/* completed, those in CALLs too */
+	__le64 doorbells;
+	__le64 interrupts;
+	__le64 dma_busy;		/* ticks */
+	__le64 compute_busy;		/* ticks */
+	__le64 host_read;		/* bytes of operands, rings and records */
+	__le64 host_written;
+	__le64 memory_read;
+	__le64 memory_written;
+	__le64 reserved[7];
+};
+
+/* ---- Event queue -------------------------------------------------------- */
+
+enum accel_event_type {
+	ACCEL_EVENT_QUEUE_ERROR = 1,
+	ACCEL_EVENT_BAD_DOORBELL = 2,	/* a doorbell no queue belongs to */
+	ACCEL_EVENT_THERMAL = 3,
+	ACCEL_EVENT_FATAL = 4,
+};
+
+#define ACCEL_NO_ID		0xffffffffU
+
+struct accel_event {
+	__le64 sequence;		/* written last: 1, 2, 3, ... */
+	__le32 type;			/* enum accel_event_type */
+	__le32 context;			/* or ACCEL_NO_ID */
+	__le32 queue;			/* or ACCEL_NO_ID */
+	__le32 status;			/* enum accel_status */
+	__le64 command_sequence;
+	__le64 address;
+	__le64 time;			/* device ticks */
+	__le32 call_index;
+	__le32 opcode;
+	__le64 reserved;
+};
+
+#endif /* ACCEL_HW_H */
