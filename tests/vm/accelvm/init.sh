@@ -1,0 +1,127 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Process 1 of the guest: loads the modules, runs the command, hands back the results, powers off.
+#
+# It talks to the harness over the virtio port "accel.report", in lines, and results.py reads them:
+#   up | failed module NAME | failed device NODE | ready | exit STATUS | failed unload NAME | tainted MASK |
+#   files BYTES SHA256, then that many bytes of tar, then "end".
+# What the command prints goes to the port "accel.output". The kernel's own messages have the serial console alone.
+# shellcheck shell=dash disable=SC2154  # variables come from /vm/config
+
+export PATH=/usr/bin:/bin HOME=/root
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mkdir -p /dev/pts /dev/shm
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+mount -t tmpfs tmpfs /run
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tracefs tracefs /sys/kernel/tracing
+ln -s /proc/self/fd /dev/fd
+ln -s /proc/self/fd/0 /dev/stdin
+ln -s /proc/self/fd/1 /dev/stdout
+ln -s /proc/self/fd/2 /dev/stderr
+ip link set lo up
+ulimit -c 0
+. /vm/config
+
+log() { echo "accel-vm: $*" >/dev/kmsg; }
+report() { echo "$*" >&3; }
+finish() {
+    sync
+    poweroff -f
+}
+port() {
+    for entry in /sys/class/virtio-ports/*; do
+        if [ "$(cat "$entry/name")" = "$1" ]; then
+            echo "/dev/${entry##*/}"
+            return
+        fi
+    done
+}
+
+for module in $harness_modules; do
+    insmod "/vm/modules/$module" || log "cannot load $module"
+done
+tries=0
+until [ -n "$(port accel.report)" ] && [ -n "$(port accel.output)" ]; do
+    tries=$((tries + 1))
+    if [ $tries -gt 600 ]; then
+        log "the ports to the host did not appear"
+        finish
+    fi
+    sleep 0.05
+done
+exec 3>"$(port accel.report)" 4>"$(port accel.output)"
+log "up after $(cut -d' ' -f1 /proc/uptime) s"
+report up
+
+# The driver under test, then the nodes it must bring.
+loaded=""
+while read -r module parameters; do
+    [ -n "$module" ] || continue
+    log "loading $module $parameters"
+    # Parameters are words: split on purpose.
+    # shellcheck disable=SC2086
+    if ! insmod "/vm/modules/$module" $parameters >&4 2>&4; then
+        report "failed module $module"
+        finish
+    fi
+    name=${module%.ko}
+    loaded="$(echo "$name" | tr - _) $loaded"
+done <<END
+$driver_modules
+END
+for device in $devices; do
+    tries=0
+    until [ -e "$device" ]; do
+        tries=$((tries + 1))
+        if [ $tries -gt 200 ]; then
+            report "failed device $device"
+            finish
+        fi
+        sleep 0.05
+    done
+done
+log "ready"
+report ready
+
+cd /root || finish
+if [ -n "$interactive" ]; then
+    stty -F /dev/ttyS1 sane rows "$rows" cols "$columns"
+    export TERM="$terminal" PS1='accel:\w\$ ' LD_LIBRARY_PATH="$library_path"
+    # A session of its own with the terminal as controlling one: job control and Ctrl-C work.
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    setsid sh -c 'exec setsid -c sh -l </dev/ttyS1 >/dev/ttyS1 2>&1 3>&- 4>&-'
+    status=0
+else
+    setsid /vm/command </dev/null >&4 2>&4 3>&- 4>&-
+    status=$?
+fi
+log "command ended with $status"
+report "exit $status"
+
+# What the command left running would keep the module busy; it has no right to.
+kill -9 -1
+wait
+for name in $loaded; do
+    tries=0
+    until rmmod "$name" 2>/run/rmmod; do
+        tries=$((tries + 1))
+        if [ $tries -gt 40 ]; then
+            log "$(cat /run/rmmod)"
+            report "failed unload $name"
+            break
+        fi
+        sleep 0.05
+    done
+done
+report "tainted $(cat /proc/sys/kernel/tainted)"
+
+tar -cf /run/results.tar -C /results .
+report "files $(stat -c %s /run/results.tar) $(sha256sum </run/results.tar | cut -d' ' -f1)"
+cat /run/results.tar >&3
+report end
+finish

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Describes the virtual machine to QEMU, and owns the QEMU process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .verdict import Verdict, VmError
+
+PROJECT = Path(__file__).resolve().parents[3]
+LAUNCHER = PROJECT / "qemu-device/qemu-accel"
+
+# A panic ends QEMU at once (-no-reboot), and whatever the kernel finds wrong is a panic. The watchdogs have patience:
+# an emulated CPU on a busy machine is slow, not locked up.
+COMMAND_LINE = (
+    "console=ttyS0 printk.devkmsg=on panic=-1 oops=panic panic_on_warn=1 hung_task_panic=1 softlockup_panic=1 "
+    "watchdog_thresh=60 sysctl.kernel.hung_task_timeout_secs=90 rcupdate.rcu_cpu_stall_timeout=120"
+)
+
+
+@dataclass
+class Machine:
+    """A q35 with cards behind root ports that can do native PCIe hotplug."""
+
+    cards: list[str] = field(default_factory=lambda: [""])  # properties of each: "memory=64M,serial=7"
+    processors: int = 1
+    memory: str = "1G"
+    append: list[str] = field(default_factory=list)  # kernel command line
+    qemu_arguments: list[str] = field(default_factory=list)
+    qmp: Path | None = None
+    interactive: bool = False
+
+    def command(self, vmlinux: Path, initramfs: Path, console: Path, output: Path, report: Path) -> list[str]:
+        """The QEMU command line. `console`, `output` and `report` are files that QEMU writes."""
+        command = [*_qemu(bool(self.cards)), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+                   "-machine", "q35", *_accelerator(), "-smp", str(self.processors), "-m", self.memory,
+                   "-kernel", str(vmlinux), "-initrd", str(initramfs),
+                   "-append", " ".join([COMMAND_LINE, *self.append]),
+                   # q35 does ACPI hotplug unless told not to; the driver meets real cards through pciehp.
+                   "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+                   "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console",
+                   "-device", "virtio-serial-pci"]
+        for name, path in (("report", report), ("output", output)):
+            command += ["-chardev", f"file,id={name},path={path}",
+                        "-device", f"virtserialport,chardev={name},name=accel.{name}"]
+        for index, properties in enumerate(self.cards):
+            port = f"id=slot{index},chassis={index + 1},slot={index + 1}"
+            device = f"accel-pci,id=card{index},bus=slot{index}"
+            command += ["-device", f"pcie-root-port,{port}",
+                        "-device", f"{device},{properties}" if properties else device]
+        if self.interactive:
+            # Ctrl-] is the escape: Ctrl-] x quits, Ctrl-] c is QEMU's monitor. Ctrl-C goes to the guest.
+            command += ["-echr", "0x1d", "-chardev", "stdio,id=terminal,mux=on,signal=off",
+                        "-serial", "chardev:terminal", "-mon", "chardev=terminal"]
+        if self.qmp:
+            command += ["-qmp", f"unix:{self.qmp},server=on,wait=off"]
+        return command + self.qemu_arguments
+
+
+def _qemu(with_card: bool) -> list[str]:
+    """The program to start: the launcher that brings the card along, or plain QEMU."""
+    if with_card:
+        if not LAUNCHER.is_file():
+            raise VmError(Verdict.SETUP, f"{LAUNCHER} is missing")
+        return [str(LAUNCHER)]
+    qemu = os.environ.get("QEMU", "qemu-system-x86_64")
+    if not shutil.which(qemu):
+        raise VmError(Verdict.SETUP, f"{qemu} is not installed (package qemu-system-x86): run 'make setup'")
+    return [qemu]
+
+
+def _accelerator() -> list[str]:
+    """KVM only where it is known to work: a /dev/kvm without its module loaded can hang the guest."""
+    loaded = any(Path(f"/sys/module/{name}").is_dir() for name in ("kvm_intel", "kvm_amd"))
+    if loaded and os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return ["-accel", "kvm", "-accel", "tcg", "-cpu", "max"]
+    return ["-accel", "tcg", "-cpu", "max"]
+
+
+class Qemu:
+    """A running QEMU. Leaving the `with` block ends it, whatever happened."""
+
+    def __init__(self, command: list[str], errors: Path, interactive: bool) -> None:
+        self._interactive = interactive
+        self._terminal = termios.tcgetattr(sys.stdin) if interactive and sys.stdin.isatty() else None
+        self._errors = errors
+        with errors.open("wb") as stderr:
+            # In a session of its own it does not get the terminal's Ctrl-C; interactive, it needs the terminal.
+            self._process = subprocess.Popen(  # noqa: S603
+                command, stdin=None if interactive else subprocess.DEVNULL,
+                stdout=None if interactive else stderr, stderr=stderr,
+                start_new_session=not interactive, preexec_fn=_die_with_parent)
+
+    def __enter__(self) -> Qemu:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        if self._terminal:
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._terminal)
+
+    def status(self) -> int | None:
+        """Exit status, or None while it runs."""
+        return self._process.poll()
+
+    def complaint(self) -> str:
+        """The last line QEMU wrote to its stderr."""
+        lines = self._errors.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else ""
+
+
+def _die_with_parent() -> None:
+    """Even a harness that is killed outright leaves no QEMU behind."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def describe(command: list[str]) -> str:
+    return shlex.join(command)

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One run: boot, watch, judge, clean up."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import BinaryIO, Callable
+
+from . import kernel as kernels
+from .console import Watcher, bad_taint
+from .initramfs import Payload, pack
+from .machine import Machine, Qemu
+from .results import Report, Stage
+from .verdict import Verdict, VmError
+
+BOOT_LIMIT = 120  # seconds to init; 4 on a quiet machine
+POLL = 0.02
+AFTERMATH = 3.0  # seconds the kernel gets to print the rest of a complaint
+
+
+@dataclass
+class Run:
+    """What to run and how to judge it."""
+
+    payload: Payload
+    machine: Machine
+    timeout: float = 300
+    release: str | None = None
+    console_log: Path | None = None  # default: a temporary file, kept when the run fails
+    results: Path | None = None  # folder for what the command left in /results
+    allowed: list[str] = field(default_factory=list)  # console lines that are no complaint in this run
+    output: Callable[[bytes], None] = lambda data: _to_stdout(data)
+    boot_limit: float = BOOT_LIMIT
+
+
+@dataclass
+class Outcome:
+    """A run that is a result: the command ended, and the kernel has nothing to complain of."""
+
+    status: int
+    boot_seconds: float
+    seconds: float
+
+
+def _to_stdout(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def execute(run: Run) -> Outcome:
+    """Runs it. Raises VmError when there is no result to be had."""
+    kernel = kernels.get(run.release)
+    _signals_end_the_run()
+    with tempfile.TemporaryDirectory(prefix="accel-vm.") as name:
+        scratch = Path(name)
+        console = run.console_log or Path(tempfile.mkstemp(prefix="accel-console.", suffix=".log")[1])
+        console.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            outcome = _boot(run, kernel, scratch, console)
+        except VmError as error:
+            raise VmError(error.verdict, f"{error} (kernel log: {console})") from error
+        except BaseException:
+            if not run.console_log:
+                console.unlink(missing_ok=True)
+            raise
+        if not run.console_log:
+            console.unlink()
+        return outcome
+
+
+def _signals_end_the_run() -> None:
+    """SIGTERM and SIGHUP leave through the same doors as Ctrl-C."""
+    def leave(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
+
+
+class _Tail:
+    """Follows a file that QEMU writes."""
+
+    def __init__(self, path: Path) -> None:
+        path.write_bytes(b"")
+        self._file: BinaryIO = path.open("rb")
+
+    def more(self) -> bytes:
+        return self._file.read()
+
+
+class _Guest:
+    """The three things a guest says, read together."""
+
+    def __init__(self, run: Run, console: Path, output: Path, report: Path) -> None:
+        self._forward = run.output
+        self._console, self._output, self._report = _Tail(console), _Tail(output), _Tail(report)
+        self.watcher = Watcher(run.allowed)
+        self.report = Report()
+
+    def poll(self) -> None:
+        self.watcher.feed(self._console.more().decode(errors="replace"))
+        if output := self._output.more():
+            self._forward(output)
+        self.report.feed(self._report.more())
+
+
+def _boot(run: Run, kernel: kernels.Kernel, scratch: Path, console: Path) -> Outcome:
+    initramfs, output, report = scratch / "initramfs", scratch / "output", scratch / "report"
+    with initramfs.open("wb") as file:
+        pack(run.payload, kernel, file)
+    guest = _Guest(run, console, output, report)
+    command = run.machine.command(kernel.vmlinux, initramfs, console, output, report)
+    start = time.monotonic()
+    with Qemu(command, scratch / "errors", run.machine.interactive) as qemu:
+        booted = _watch(run, qemu, guest, start)
+        guest.poll()
+        guest.watcher.finish()
+        _judge(run, qemu, guest)
+    if run.results:
+        guest.report.unpack(run.results)
+    assert guest.report.status is not None  # DONE says so
+    return Outcome(guest.report.status, booted - start, time.monotonic() - start)
+
+
+def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
+    """Follows the guest until it ends or must be ended; returns when it was up."""
+    booted = start
+    complained: float | None = None
+    while qemu.status() is None:
+        now = time.monotonic()
+        guest.poll()
+        if guest.report.stage == Stage.BOOT:
+            booted = now
+            if now - start > run.boot_limit:
+                raise VmError(Verdict.NO_BOOT, f"the guest did not boot in {run.boot_limit:.0f} s")
+        elif now - booted > run.timeout and not run.machine.interactive:
+            if not guest.watcher.complaint:
+                where = "the command did not end" if guest.report.stage == Stage.READY else "the guest did not end"
+                raise VmError(Verdict.TIMEOUT, f"{where} in {run.timeout:.0f} s")
+            return booted
+        if guest.watcher.complaint:
+            complained = complained or now
+            if now - complained > AFTERMATH:
+                return booted
+        try:
+            time.sleep(POLL)
+        except KeyboardInterrupt:
+            if not run.machine.interactive:
+                raise
+    return booted
+
+
+def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
+    """Raises what is wrong with the run, the root of the trouble first."""
+    watcher, report = guest.watcher, guest.report
+    if watcher.complaint:
+        raise VmError(Verdict.SPLAT, f"the kernel complained: {watcher.complaint}")
+    if watcher.panic:
+        raise VmError(Verdict.DIED, f"the guest's kernel panicked: {watcher.panic}")
+    if qemu.status() not in (0, None):
+        raise VmError(Verdict.DIED, f"QEMU ended with {qemu.status()}: {qemu.complaint() or 'it said nothing'}")
+    match report.failure:
+        case ("module", name):
+            raise VmError(Verdict.MODULE, f"module {name} did not load")
+        case ("device", name):
+            raise VmError(Verdict.DEVICE, f"{name} did not appear")
+        case ("unload", name):
+            raise VmError(Verdict.MODULE, f"module {name} could not be unloaded: something still uses it")
+    if report.stage == Stage.BOOT:
+        raise VmError(Verdict.NO_BOOT, "the guest ended before it was up")
+    if report.stage in (Stage.UP, Stage.READY):
+        if run.machine.interactive:
+            raise VmError(Verdict.DIED, "the machine was switched off from outside")
+        raise VmError(Verdict.DIED, "the guest ended before the command did")
+    if report.stage != Stage.DONE or report.corrupt:
+        raise VmError(Verdict.TRUNCATED, "the guest's result is not whole")
+    if bits := bad_taint(report.tainted or 0):
+        raise VmError(Verdict.SPLAT, f"the kernel is tainted at the end: {bits:#x}")
