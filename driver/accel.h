@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * accel.h - the objects of the driver, who owns them, and in which order
+ * their locks are taken.
+ *
+ * The driver sets up and tears down; it is not in the path of a job. A process
+ * opens the node and gets a context: an address space of the card. It creates
+ * buffers and queues in it, maps them, and then talks to the card alone.
+ * Nothing here ever looks at a command.
+ *
+ * Objects and lifetimes
+ *
+ *   accel_device   One card. Freed by the last reference of its struct device:
+ *                  the bound driver holds one, each open file holds one. So it
+ *                  outlives the hardware, which is gone when @gone is set.
+ *   accel_context  One open file. Freed in release(). Its card half (context
+ *                  id, page tables, DMA mappings) is taken away early, by
+ *                  accel_context_detach(), when the card is reset or removed;
+ *                  from then on @dead is the errno of every call.
+ *   accel_buffer   Memory that the card can reach. References: its handle (or
+ *                  its queue), and every VMA that maps it. The card's access
+ *                  ends with the handle; the pages live until the last VMA.
+ *   accel_queue    References: its handle, and every call that sleeps on it.
+ *                  Its memory is an accel_buffer without a handle.
+ *
+ * Lock order, outermost first
+ *
+ *   mmap_lock             held by the kernel around our fault and mmap handlers
+ *   accel_device.hw_lock  read: the hardware is there and stays for as long as
+ *                         it is held. write: it comes or goes
+ *   accel_context.lock    buffers, queues, addresses and page tables of a file
+ *   accel_admin.lock      the admin queue
+ *   accel_device.lock     (spin, irq) the queue table, the context list
+ *   accel_queue.lock      (spin) arming
+ *
+ * No lock of the driver is held while user memory is touched, pinned or
+ * accounted, so a page fault may take hw_lock.
+ */
+#ifndef ACCEL_H
+#define ACCEL_H
+
+#include <linux/cdev.h>
+#include <linux/completion.h>
+#include <linux/device.h>
+#include <linux/genalloc.h>
+#include <linux/idr.h>
+#include <linux/kref.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/poll.h>
+#include <linux/rbtree.h>
+#include <linux/rwsem.h>
+#include <linux/scatterlist.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include "accel_hw.h"
+#include "accel_uapi.h"
+
+#define ACCEL_NAME "accel"
+
+struct accel_context;
+struct accel_queue;
+
+/**
+ * struct accel_admin - the admin queue; one command at a time
+ * @lock: serialises commands
+ * @ring: one page of commands
+ * @ring_dma: its bus address
+ * @results: one page of results
+ * @results_dma: its bus address
+ * @tail: sequence number of the newest command
+ * @wait: woken by vector 0
+ */
+struct accel_admin {
+	struct mutex lock;
+	struct accel_admin_command *ring;
+	dma_addr_t ring_dma;
+	struct accel_admin_result *results;
+	dma_addr_t results_dma;
+	u64 tail;
+	wait_queue_head_t wait;
+};
+
+/**
+ * struct accel_events - the event ring; read by the thread of vector 0
+ * @ring: records
+ * @ring_dma: its bus address
+ * @head: sequence number of the newest event consumed
+ */
+struct accel_events {
+	struct accel_event *ring;
+	dma_addr_t ring_dma;
+	u64 head;
+};
+
+/**
+ * struct accel_device - one card
+ * @dev: the node's device; owns this structure
+ * @cdev: the node
+ * @pdev: the PCI function; touched only while the hardware is there
+ * @id: N of /dev/accelN
+ * @hw_lock: see the lock order
+ * @gone: errno that ends every call: -ENODEV when removed, 0 otherwise
+ * @generation: counts resets
+ * @regs: BAR0
+ * @doorbells: bus address of BAR2
+ * @memory: bus address of BAR4
+ * @memory_size: bytes of device memory
+ * @memory_pool: what is free of it
+ * @features: what the card can do
+ * @queue_count: limits of the card ...
+ * @context_count: ...
+ * @ring_entries: ...
+ * @vectors: interrupt vectors that we got
+ * @admin: admin queue
+ * @events: event queue
+ * @context_ids: context ids in use
+ * @queue_ids: queue ids in use
+ * @lock: protects @queues and @contexts
+ * @queues: by id; what the interrupt handlers look at
+ * @contexts: every open file
+ * @inode: its address space is that of every mapping of the node, so that
+ *	mappings can be revoked
+ * @dummy: a page that stands in for the card where a mapping was revoked
+ */
+struct accel_device {
+	struct device dev;
+	struct cdev cdev;
+	struct pci_dev *pdev;
+	int id;
+
+	struct rw_semaphore hw_lock;
+	int gone;
+	u64 generation;
+
+	void __iomem *regs;
+	resource_size_t doorbells;
+	resource_size_t memory;
+	u64 memory_size;
+	struct gen_pool *memory_pool;
+	u64 features;
+	u32 queue_count;
+	u32 context_count;
+	u32 ring_entries;
+	int vectors;
+
+	struct accel_admin admin;
+	struct accel_events events;
+
+	struct ida context_ids;
+	struct ida queue_ids;
+
+	spinlock_t lock;
+	struct accel_queue **queues;
+	struct list_head contexts;
+
+	struct inode *inode;
+	struct page *dummy;
+};
+
+/**
+ * struct accel_va - a range of a context's addresses
+ * @node: in accel_context.ranges
+ * @start: first address
+ * @bytes: length
+ */
+struct accel_va {
+	struct rb_node node;
+	u64 start;
+	u64 bytes;
+};
+
+enum accel_buffer_kind {
+	ACCEL_KIND_HOST,	/* pages of ours */
+	ACCEL_KIND_USER,	/* pages of the caller, pinned */
+	ACCEL_KIND_DEVICE,	/* device memory */
+};
+
+/**
+ * struct accel_extent - a contiguous piece of device memory
+ * @list: in accel_buffer.extents
+ * @offset: in device memory
+ * @bytes: length
+ */
+struct accel_extent {
+	struct list_head list;
+	u64 offset;
+	u64 bytes;
+};
+
+/**
+ * struct accel_buffer - memory that the card can reach
+ * @ref: see the top of this file
+ * @adev: the card
+ * @kind: where the memory is
+ * @prot: ACCEL_BUFFER_CARD_READ and _WRITE
+ * @queue: it is the memory of a queue
+ * @va: its addresses in the context
+ * @bytes: length, whole pages
+ * @pages: host and user memory
+ * @page_count: how many
+ * @sgt: their DMA mapping, while @mapped
+ * @mapped: the DMA mapping exists
+ * @mm: whose RLIMIT_MEMLOCK the pages count against
+ * @extents: device memory
+ */
+struct accel_buffer {
+	struct kref ref;
+	struct accel_device *adev;
+	enum accel_buffer_kind kind;
+	u32 prot;
+	bool queue;
+	struct accel_va va;
+	u64 bytes;
+	struct page **pages;
+	unsigned long page_count;
+	struct sg_table sgt;
+	bool mapped;
+	struct mm_struct *mm;
+	struct list_head extents;
+};
+
+/**
+ * struct accel_table - one page table
+ * @entries: what the card reads
+ * @dma: where it reads it
+ * @children: tables below, by entry; NULL at level 0
+ * @used: valid entries
+ * @zombie: in accel_context.zombies
+ */
+struct accel_table {
+	__le64 *entries;
+	dma_addr_t dma;
+	struct accel_table **children;
+	unsigned int used;
+	struct list_head zombie;
+};
+
+/**
+ * struct accel_context - one open file
+ * @adev: the card
+ * @node: in accel_device.contexts
+ * @lock: see the lock order
+ * @dead: errno of every call once the card half is gone, else 0
+ * @id: of the context on the card, or -1 before the first buffer or queue
+ * @root: page tables
+ * @zombies: tables that were emptied, and go after the next invalidation
+ * @ranges: addresses in use
+ * @cursor: where to look for the next free address
+ * @buffers: by handle
+ * @queues: by handle
+ * @poll_wait: sleepers in poll()
+ */
+struct accel_context {
+	struct accel_device *adev;
+	struct list_head node;
+	struct mutex lock;
+	int dead;
+	int id;
+	struct accel_table *root;
+	struct list_head zombies;
+	struct rb_root ranges;
+	u64 cursor;
+	struct xarray buffers;
+	struct xarray queues;
+	wait_queue_head_t poll_wait;
+};
+
+/**
+ * struct accel_queue_error - what stopped a queue, from the card's event
+ * @status: enum accel_status; 0: nothing did
+ * @sequence: the command
+ * @address: of a fault
+ * @call_index: place in the command buffer
+ * @opcode: of the command
+ */
+struct accel_queue_error {
+	u32 status;
+	u64 sequence;
+	u64 address;
+	u32 call_index;
+	u32 opcode;
+};
+
+/**
+ * struct accel_queue - one queue
+ * @ref: see the top of this file
+ * @ctx: whose it is; valid while the queue is in accel_device.queues
+ * @id: on the card; -1 once the card half is gone
+ * @handle: in the context
+ * @entries: of the ring
+ * @vector: of its interrupts
+ * @memory: status page and ring
+ * @status: kernel's view of the status page; its owner may scribble in it, so
+ *	nothing but the wake-up of the owner depends on it
+ * @lock: protects @waiters and the arm word
+ * @waiters: targets of the calls that sleep, see accel_wait.c
+ * @wait: where they sleep
+ * @notify: target of poll(), 0 if none
+ * @epoch: counts resets of the queue; ~0 when it was destroyed
+ * @error: what stopped it
+ */
+struct accel_queue {
+	struct kref ref;
+	struct accel_context *ctx;
+	int id;
+	u32 handle;
+	u32 entries;
+	int vector;
+	struct accel_buffer *memory;
+	struct accel_queue_status *status;
+	spinlock_t lock;
+	struct list_head waiters;
+	wait_queue_head_t wait;
+	u64 notify;
+	u32 epoch;
+	struct accel_queue_error error;
+};
+
+/* accel_hw.c: the hardware comes, goes and is reset. */
+int accel_hw_start(struct accel_device *adev);
+void accel_hw_stop(struct accel_device *adev, int error);
+u64 accel_read64(struct accel_device *adev, u32 offset);
+void accel_write64(struct accel_device *adev, u32 offset, u64 value);
+
+/* accel_admin.c */
+int accel_admin_init(struct accel_device *adev);
+void accel_admin_fini(struct accel_device *adev);
+int accel_admin_run(struct accel_device *adev, const struct accel_admin_command *command);
+
+/* accel_event.c */
+int accel_events_init(struct accel_device *adev);
+void accel_events_fini(struct accel_device *adev);
+void accel_events_drain(struct accel_device *adev);
+
+/* accel_irq.c */
+int accel_irq_init(struct accel_device *adev);
+void accel_irq_fini(struct accel_device *adev);
+int accel_irq_vector(struct accel_device *adev, int queue);
+
+/* accel_memory.c: device memory. */
+int accel_memory_init(struct accel_device *adev);
+void accel_memory_fini(struct accel_device *adev);
+int accel_memory_alloc(struct accel_device *adev, u64 bytes, struct list_head *extents);
+void accel_memory_free(struct accel_device *adev, struct list_head *extents);
+
+/* accel_va.c: addresses of a context. */
+int accel_va_alloc(struct accel_context *ctx, struct accel_va *va, u64 bytes);
+void accel_va_free(struct accel_context *ctx, struct accel_va *va);
+struct accel_va *accel_va_find(struct accel_context *ctx, u64 address);
+
+/* accel_mmu.c: page tables of a context. */
+int accel_mmu_init(struct accel_context *ctx);
+void accel_mmu_fini(struct accel_context *ctx);
+int accel_mmu_map(struct accel_context *ctx, struct accel_buffer *buffer);
+int accel_mmu_unmap(struct accel_context *ctx, struct accel_buffer *buffer);
+
+/* accel_context.c */
+struct accel_context *accel_context_create(struct accel_device *adev);
+void accel_context_release(struct accel_context *ctx);
+int accel_context_enter(struct accel_context *ctx);
+void accel_context_leave(struct accel_context *ctx);
+int accel_context_attach(struct accel_context *ctx);
+void accel_context_detach(struct accel_context *ctx, int error);
+
+/* accel_buffer.c */
+struct accel_buffer *accel_buffer_alloc(struct accel_device *adev, u64 bytes, u32 flags);
+void accel_buffer_put(struct accel_buffer *buffer);
+int accel_buffer_attach(struct accel_context *ctx, struct accel_buffer *buffer);
+int accel_buffer_detach(struct accel_context *ctx, struct accel_buffer *buffer);
+void accel_buffer_dma_unmap(struct accel_buffer *buffer);
+int accel_ioctl_buffer_create(struct accel_context *ctx, void *arg);
+int accel_ioctl_buffer_destroy(struct accel_context *ctx, void *arg);
+int accel_buffer_publish(struct accel_context *ctx, struct accel_buffer *buffer, u32 *handle,
+			 u64 *address);
+
+/* accel_user.c: registered user memory. */
+int accel_ioctl_buffer_register(struct accel_context *ctx, void *arg);
+void accel_user_unpin(struct accel_buffer *buffer);
+
+/* accel_queue.c */
+struct accel_queue *accel_queue_get(struct accel_context *ctx, u32 handle);
+bool accel_queue_owned(struct accel_context *ctx, unsigned long id);
+void accel_queue_put(struct accel_queue *queue);
+void accel_queue_free(struct accel_context *ctx, struct accel_queue *queue);
+void accel_queue_failed(struct accel_device *adev, u32 id, const struct accel_queue_error *error);
+int accel_ioctl_queue_create(struct accel_context *ctx, void *arg);
+int accel_ioctl_queue_destroy(struct accel_context *ctx, void *arg);
+int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg);
+void accel_queue_detach(struct accel_context *ctx, struct accel_queue *queue);
+int accel_ioctl_queue_query(struct accel_context *ctx, void *arg);
+
+/* accel_wait.c */
+void accel_wait_wake(struct accel_queue *queue);
+int accel_ioctl_queue_wait(struct accel_context *ctx, void *arg);
+int accel_ioctl_queue_notify(struct accel_context *ctx, void *arg);
+__poll_t accel_wait_poll(struct accel_context *ctx, struct file *file, poll_table *table);
+
+/* accel_mmap.c */
+int accel_mmap_init(struct accel_device *adev);
+void accel_mmap_fini(struct accel_device *adev);
+int accel_mmap(struct file *file, struct vm_area_struct *vma);
+u64 accel_mmap_doorbell(int queue);
+void accel_mmap_revoke_doorbell(struct accel_device *adev, int queue);
+void accel_mmap_revoke_all(struct accel_device *adev);
+
+/* accel_chardev.c */
+int accel_chardev_init(void);
+void accel_chardev_fini(void);
+int accel_chardev_add(struct accel_device *adev);
+void accel_chardev_del(struct accel_device *adev);
+struct accel_device *accel_device_alloc(struct pci_dev *pdev);
+
+/* accel_ioctl.c */
+long accel_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+#endif /* ACCEL_H */

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_chardev.c - the node /dev/accelN: its class, its number, its file
+ * operations, and the lifetime of struct accel_device.
+ */
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "accel.h"
+
+#define ACCEL_MINORS	256
+
+static dev_t accel_first;
+static DEFINE_IDA(accel_minors);
+
+/* Newer kernels have a class called "accel" of their own. */
+static struct class accel_class = {
+	.name = "accel-card",
+};
+
+static int accel_open(struct inode *inode, struct file *file)
+{
+	struct accel_device *adev = container_of(inode->i_cdev, struct accel_device, cdev);
+	struct accel_context *ctx;
+
+	ctx = accel_context_create(adev);
+	if (IS_ERR(ctx))
+		return PTR_ERR(ctx);
+	file->private_data = ctx;
+	file->f_mapping = adev->inode->i_mapping;
+	return nonseekable_open(inode, file);
+}
+
+static int accel_release(struct inode *inode, struct file *file)
+{
+	accel_context_release(file->private_data);
+	return 0;
+}
+
+static __poll_t accel_poll(struct file *file, poll_table *table)
+{
+	return accel_wait_poll(file->private_data, file, table);
+}
+
+static const struct file_operations accel_fops = {
+	.owner = THIS_MODULE,
+	.open = accel_open,
+	.release = accel_release,
+	.unlocked_ioctl = accel_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = accel_mmap,
+	.poll = accel_poll,
+	.llseek = no_llseek,
+};
+
+/* The driver is unbound and the last file is closed. */
+static void accel_device_release(struct device *dev)
+{
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
+
+	ida_free(&accel_minors, adev->id);
+	accel_memory_fini(adev);
+	accel_mmap_fini(adev);
+	ida_destroy(&adev->context_ids);
+	ida_destroy(&adev->queue_ids);
+	if (adev->dummy)
+		__free_page(adev->dummy);
+	pci_dev_put(adev->pdev);
+	kfree(adev);
+}
+
+/**
+ * accel_device_alloc() - a card without hardware or node
+ * @pdev: the PCI function
+ *
+ * Return: the card, to be given back by put_device(), or ERR_PTR(-errno).
+ */
+struct accel_device *accel_device_alloc(struct pci_dev *pdev)
+{
+	struct accel_device *adev;
+	int id, ret;
+
+	adev = kzalloc(sizeof(*adev), GFP_KERNEL);
+	if (!adev)
+		return ERR_PTR(-ENOMEM);
+	id = ida_alloc_max(&accel_minors, ACCEL_MINORS - 1, GFP_KERNEL);
+	if (id < 0) {
+		kfree(adev);
+		return ERR_PTR(id);
+	}
+	adev->id = id;
+	adev->pdev = pci_dev_get(pdev);
+	adev->gone = -ENODEV;
+	init_rwsem(&adev->hw_lock);
+	spin_lock_init(&adev->lock);
+	INIT_LIST_HEAD(&adev->contexts);
+	ida_init(&adev->context_ids);
+	ida_init(&adev->queue_ids);
+
+	device_initialize(&adev->dev);
+	adev->dev.class = &accel_class;
+	adev->dev.parent = &pdev->dev;
+	adev->dev.devt = MKDEV(MAJOR(accel_first), id);
+	adev->dev.release = accel_device_release;
+	dev_set_drvdata(&adev->dev, adev);
+	ret = dev_set_name(&adev->dev, "accel%d", id);
+	if (!ret)
+		adev->dummy = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	if (ret || !adev->dummy) {
+		put_device(&adev->dev);
+		return ERR_PTR(-ENOMEM);
+	}
+	return adev;
+}
+
+int accel_chardev_add(struct accel_device *adev)
+{
+	cdev_init(&adev->cdev, &accel_fops);
+	adev->cdev.owner = THIS_MODULE;
+	return cdev_device_add(&adev->cdev, &adev->dev);
+}
+
+void accel_chardev_del(struct accel_device *adev)
+{
+	cdev_device_del(&adev->cdev, &adev->dev);
+}
+
+int accel_chardev_init(void)
+{
+	int ret;
+
+	ret = alloc_chrdev_region(&accel_first, 0, ACCEL_MINORS, "accel-card");
+	if (ret)
+		return ret;
+	ret = class_register(&accel_class);
+	if (ret)
+		unregister_chrdev_region(accel_first, ACCEL_MINORS);
+	return ret;
+}
+
+void accel_chardev_fini(void)
+{
+	class_unregister(&accel_class);
+	unregister_chrdev_region(accel_first, ACCEL_MINORS);
+	ida_destroy(&accel_minors);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_event.c - the event ring: what the card reports without being asked.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/io.h>
+
+#include "accel.h"
+
+#define ACCEL_EVENT_ENTRIES	(PAGE_SIZE / sizeof(struct accel_event))
+
+int accel_events_init(struct accel_device *adev)
+{
+	adev->events.ring = dma_alloc_coherent(&adev->pdev->dev, PAGE_SIZE,
+					       &adev->events.ring_dma, GFP_KERNEL);
+	return adev->events.ring ? 0 : -ENOMEM;
+}
+
+void accel_events_fini(struct accel_device *adev)
+{
+	dma_free_coherent(&adev->pdev->dev, PAGE_SIZE, adev->events.ring,
+			  adev->events.ring_dma);
+}
+
+static void accel_event_handle(struct accel_device *adev, const struct accel_event *event)
+{
+	struct accel_queue_error error;
+	u32 queue = le32_to_cpu(event->queue);
+
+	switch (le32_to_cpu(event->type)) {
+	case ACCEL_EVENT_QUEUE_ERROR:
+		error = (struct accel_queue_error) {
+			.status = le32_to_cpu(event->status),
+			.sequence = le64_to_cpu(event->command_sequence),
+			.address = le64_to_cpu(event->address),
+			.call_index = le32_to_cpu(event->call_index),
+			.opcode = le32_to_cpu(event->opcode),
+		};
+		accel_queue_failed(adev, queue, &error);
+		break;
+	case ACCEL_EVENT_BAD_DOORBELL:
+		/* Cannot come from a process: it maps only doorbells it owns. */
+		dev_warn_ratelimited(&adev->pdev->dev, "doorbell of queue %u, which is none\n",
+				     queue);
+		break;
+	case ACCEL_EVENT_THERMAL:
+		dev_warn_ratelimited(&adev->pdev->dev, "the card is hot\n");
+		break;
+	case ACCEL_EVENT_FATAL:
+		dev_err_ratelimited(&adev->pdev->dev, "the card failed, reset it\n");
+		break;
+	default:
+		dev_dbg(&adev->pdev->dev, "unknown event %u\n", le32_to_cpu(event->type));
+	}
+}
+
+/**
+ * accel_events_drain() - handle every event there is
+ * @adev: the card; called from the interrupt thread of vector 0 alone
+ */
+void accel_events_drain(struct accel_device *adev)
+{
+	struct accel_events *events = &adev->events;
+	struct accel_event event, *slot;
+
+	down_read(&adev->hw_lock);
+	if (adev->gone)
+		goto out;
+	for (;;) {
+		slot = &events->ring[events->head % ACCEL_EVENT_ENTRIES];
+		if (le64_to_cpu(READ_ONCE(slot->sequence)) != events->head + 1)
+			break;
+		dma_rmb();
+		event = *slot;
+		events->head++;
+		writel(lower_32_bits(events->head), adev->regs + ACCEL_REG_EVENT_HEAD);
+		accel_event_handle(adev, &event);
+	}
+out:
+	up_read(&adev->hw_lock);
+}

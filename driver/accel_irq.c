@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_irq.c - MSI-X: one vector for events and admin, one a queue.
+ *
+ * With fewer vectors than that, queues share them, down to a single one for
+ * everything. A handler only wakes sleepers; they look for themselves whether
+ * they are due.
+ */
+#include <linux/interrupt.h>
+
+#include "accel.h"
+
+/**
+ * accel_irq_vector() - the vector that a queue interrupts on
+ * @adev: the card
+ * @queue: its id
+ *
+ * Return: the index of the vector.
+ */
+int accel_irq_vector(struct accel_device *adev, int queue)
+{
+	if (adev->vectors == 1)
+		return ACCEL_VECTOR_EVENTS;
+	return 1 + queue % (adev->vectors - 1);
+}
+
+static void accel_irq_wake_queues(struct accel_device *adev, int vector)
+{
+	int first = vector ? vector - 1 : 0;
+	int step = max(adev->vectors - 1, 1);
+	int i;
+
+	spin_lock(&adev->lock);
+	for (i = first; i < adev->queue_count; i += step)
+		if (adev->queues[i])
+			accel_wait_wake(adev->queues[i]);
+	spin_unlock(&adev->lock);
+}
+
+static int accel_irq_index(struct accel_device *adev, int irq)
+{
+	int i;
+
+	for (i = 0; i < adev->vectors; i++)
+		if (pci_irq_vector(adev->pdev, i) == irq)
+			return i;
+	return 0;
+}
+
+static irqreturn_t accel_irq_queue(int irq, void *data)
+{
+	struct accel_device *adev = data;
+
+	accel_irq_wake_queues(adev, accel_irq_index(adev, irq));
+	return IRQ_HANDLED;
+}
+
+static irqreturn_t accel_irq_events(int irq, void *data)
+{
+	struct accel_device *adev = data;
+
+	wake_up_all(&adev->admin.wait);
+	if (adev->vectors == 1)
+		accel_irq_wake_queues(adev, ACCEL_VECTOR_EVENTS);
+	return IRQ_WAKE_THREAD;
+}
+
+static irqreturn_t accel_irq_events_thread(int irq, void *data)
+{
+	accel_events_drain(data);
+	return IRQ_HANDLED;
+}
+
+int accel_irq_init(struct accel_device *adev)
+{
+	struct pci_dev *pdev = adev->pdev;
+	int ret, i;
+
+	ret = pci_alloc_irq_vectors(pdev, 1, adev->queue_count + 1, PCI_IRQ_MSIX);
+	if (ret < 0)
+		return dev_err_probe(&pdev->dev, ret, "no MSI-X vector\n");
+	adev->vectors = ret;
+
+	ret = request_threaded_irq(pci_irq_vector(pdev, ACCEL_VECTOR_EVENTS), accel_irq_events,
+				   accel_irq_events_thread, 0, ACCEL_NAME "-events", adev);
+	if (ret)
+		goto err_vectors;
+	for (i = 1; i < adev->vectors; i++) {
+		ret = request_irq(pci_irq_vector(pdev, i), accel_irq_queue, 0,
+				  ACCEL_NAME "-queue", adev);
+		if (ret)
+			goto err_irqs;
+	}
+	return 0;
+
+err_irqs:
+	while (--i >= 0)
+		free_irq(pci_irq_vector(pdev, i), adev);
+err_vectors:
+	pci_free_irq_vectors(pdev);
+	return ret;
+}
+
+void accel_irq_fini(struct accel_device *adev)
+{
+	int i;
+
+	for (i = 0; i < adev->vectors; i++)
+		free_irq(pci_irq_vector(adev->pdev, i), adev);
+	pci_free_irq_vectors(adev->pdev);
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_mmap.c - what a process can map, and how it is taken back.
+ *
+ * Offsets below ACCEL_MMAP_DOORBELLS are addresses of the context: buffers and
+ * queue memory. Above lie the doorbells, by queue id. Whatever is on the card
+ * is entered by page fault, and a fault asks who owns it now; so a mapping is
+ * revoked by zapping it, and what is touched after that is a dummy page.
+ *
+ * All files of a card share one address space (an anonymous inode), so that
+ * one call finds every mapping.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mount.h>
+#include <linux/pseudo_fs.h>
+
+#include "accel.h"
+#include "accel_compat.h"
+
+#define ACCEL_MMAP_DOORBELLS	BIT_ULL(60)
+
+/* On top of a fault, how much of device memory is entered with it. */
+#define ACCEL_FAULT_AROUND	(64ULL << 10)
+
+static struct vfsmount *accel_fs_mount;
+static int accel_fs_count;
+
+static int accel_fs_init_context(struct fs_context *fc)
+{
+	return init_pseudo(fc, 0x4143434c) ? 0 : -ENOMEM;
+}
+
+static struct file_system_type accel_fs = {
+	.name = "accel-card",
+	.owner = THIS_MODULE,
+	.init_fs_context = accel_fs_init_context,
+	.kill_sb = kill_anon_super,
+};
+
+int accel_mmap_init(struct accel_device *adev)
+{
+	int ret;
+
+	BUILD_BUG_ON(PAGE_SIZE != ACCEL_DOORBELL_STRIDE);
+	ret = simple_pin_fs(&accel_fs, &accel_fs_mount, &accel_fs_count);
+	if (ret)
+		return ret;
+	adev->inode = alloc_anon_inode(accel_fs_mount->mnt_sb);
+	if (IS_ERR(adev->inode)) {
+		ret = PTR_ERR(adev->inode);
+		adev->inode = NULL;
+		simple_release_fs(&accel_fs_mount, &accel_fs_count);
+	}
+	return ret;
+}
+
+/* Called with the last file closed. */
+void accel_mmap_fini(struct accel_device *adev)
+{
+	if (!adev->inode)
+		return;
+	iput(adev->inode);
+	simple_release_fs(&accel_fs_mount, &accel_fs_count);
+}
+
+u64 accel_mmap_doorbell(int queue)
+{
+	return ACCEL_MMAP_DOORBELLS + (u64)queue * ACCEL_DOORBELL_STRIDE;
+}
+
+/**
+ * accel_mmap_revoke_doorbell() - nobody reaches this doorbell any more
+ * @adev: the card
+ * @queue: id of the queue, which is not in the table any more
+ */
+void accel_mmap_revoke_doorbell(struct accel_device *adev, int queue)
+{
+	unmap_mapping_range(adev->inode->i_mapping, accel_mmap_doorbell(queue), PAGE_SIZE, 1);
+}
+
+/* Everything is entered again by fault; what is on the card as a dummy. */
+void accel_mmap_revoke_all(struct accel_device *adev)
+{
+	unmap_mapping_range(adev->inode->i_mapping, 0, 0, 1);
+}
+
+static vm_fault_t accel_insert_dummy(struct vm_fault *vmf, struct accel_device *adev)
+{
+	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(adev->dummy));
+}
+
+/* Doorbells: vm_private_data is the context. */
+
+static vm_fault_t accel_doorbell_fault(struct vm_fault *vmf)
+{
+	struct accel_context *ctx = vmf->vma->vm_private_data;
+	u64 offset = ((u64)vmf->pgoff << PAGE_SHIFT) - ACCEL_MMAP_DOORBELLS;
+	struct accel_device *adev = ctx->adev;
+	vm_fault_t ret;
+
+	down_read(&adev->hw_lock);
+	mutex_lock(&ctx->lock);
+	if (!ctx->dead && accel_queue_owned(ctx, offset >> PAGE_SHIFT))
+		ret = vmf_insert_pfn(vmf->vma, vmf->address,
+				     (adev->doorbells + offset) >> PAGE_SHIFT);
+	else
+		ret = accel_insert_dummy(vmf, adev);
+	accel_context_leave(ctx);
+	return ret;
+}
+
+static const struct vm_operations_struct accel_doorbell_ops = {
+	.fault = accel_doorbell_fault,
+};
+
+static int accel_mmap_one_doorbell(struct accel_context *ctx, struct vm_area_struct *vma)
+{
+	u64 offset = ((u64)vma->vm_pgoff << PAGE_SHIFT) - ACCEL_MMAP_DOORBELLS;
+	bool owned;
+	int ret;
+
+	if (vma->vm_end - vma->vm_start != PAGE_SIZE)
+		return -EINVAL;
+	ret = accel_context_enter(ctx);
+	if (ret)
+		return ret;
+	owned = accel_queue_owned(ctx, offset >> PAGE_SHIFT);
+	accel_context_leave(ctx);
+	if (!owned)
+		return -EINVAL;
+
+	/* A forked child has no queue; it must not ring its parent's. */
+	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
+	vma->vm_private_data = ctx;
+	vma->vm_ops = &accel_doorbell_ops;
+	return 0;
+}
+
+/* Buffers: vm_private_data is the buffer, of which the mapping holds a reference. */
+
+static void accel_buffer_vm_open(struct vm_area_struct *vma)
+{
+	struct accel_buffer *buffer = vma->vm_private_data;
+
+	kref_get(&buffer->ref);
+}
+
+static void accel_buffer_vm_close(struct vm_area_struct *vma)
+{
+	accel_buffer_put(vma->vm_private_data);
+}
+
+static vm_fault_t accel_host_fault(struct vm_fault *vmf)
+{
+	struct accel_buffer *buffer = vmf->vma->vm_private_data;
+	unsigned long index = vmf->pgoff - (buffer->va.start >> PAGE_SHIFT);
+
+	if (index >= buffer->page_count)
+		return VM_FAULT_SIGBUS;
+	vmf->page = buffer->pages[index];
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct accel_host_ops = {
+	.open = accel_buffer_vm_open,
+	.close = accel_buffer_vm_close,
+	.fault = accel_host_fault,
+};
+
+/* Where a page of the buffer is in device memory; ~0: nowhere. */
+static u64 accel_device_offset(struct accel_buffer *buffer, u64 offset)
+{
+	struct accel_extent *extent;
+
+	list_for_each_entry(extent, &buffer->extents, list) {
+		if (offset < extent->bytes)
+			return extent->offset + offset;
+		offset -= extent->bytes;
+	}
+	return U64_MAX;
+}
+
+static vm_fault_t accel_device_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct accel_buffer *buffer = vma->vm_private_data;
+	struct accel_context *ctx = vma->vm_file->private_data;
+	u64 delta = ((u64)vma->vm_pgoff << PAGE_SHIFT) - buffer->va.start;
+	struct accel_device *adev = ctx->adev;
+	unsigned long address, end;
+	vm_fault_t ret;
+	u64 offset;
+
+	down_read(&adev->hw_lock);
+	if (ctx->dead) {
+		ret = accel_insert_dummy(vmf, adev);
+		goto out;
+	}
+	address = vmf->address;
+	end = min_t(unsigned long, vma->vm_end, ALIGN(address + 1, ACCEL_FAULT_AROUND));
+	do {
+		offset = accel_device_offset(buffer, delta + (address - vma->vm_start));
+		if (offset == U64_MAX) {
+			ret = VM_FAULT_SIGBUS;
+			break;
+		}
+		ret = vmf_insert_pfn(vma, address, (adev->memory + offset) >> PAGE_SHIFT);
+		address += PAGE_SIZE;
+	} while (ret == VM_FAULT_NOPAGE && address < end);
+	/* What was entered beyond the page that faulted is a bonus. */
+	if (address > vmf->address + PAGE_SIZE)
+		ret = VM_FAULT_NOPAGE;
+out:
+	up_read(&adev->hw_lock);
+	return ret;
+}
+
+static const struct vm_operations_struct accel_device_ops = {
+	.open = accel_buffer_vm_open,
+	.close = accel_buffer_vm_close,
+	.fault = accel_device_fault,
+};
+
+static int accel_mmap_buffer(struct accel_context *ctx, struct vm_area_struct *vma)
+{
+	u64 address = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	u64 bytes = vma->vm_end - vma->vm_start;
+	struct accel_buffer *buffer;
+	struct accel_va *va;
+	int ret;
+
+	ret = accel_context_enter(ctx);
+	if (ret)
+		return ret;
+	va = accel_va_find(ctx, address);
+	if (!va || bytes > va->start + va->bytes - address) {
+		ret = -EINVAL;
+		goto out;
+	}
+	buffer = container_of(va, struct accel_buffer, va);
+	if (buffer->kind == ACCEL_KIND_USER) {
+		ret = -EINVAL;
+		goto out;
+	}
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	if (buffer->queue)
+		vm_flags_set(vma, VM_DONTCOPY);
+	if (buffer->kind == ACCEL_KIND_DEVICE) {
+		vm_flags_set(vma, VM_IO | VM_PFNMAP);
+		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
+		vma->vm_ops = &accel_device_ops;
+	} else {
+		vma->vm_ops = &accel_host_ops;
+	}
+	vma->vm_private_data = buffer;
+	kref_get(&buffer->ref);
+out:
+	accel_context_leave(ctx);
+	return ret;
+}
+
+int accel_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct accel_context *ctx = file->private_data;
+
+	/* A private copy of memory that the card writes would show neither side. */
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if ((u64)vma->vm_pgoff << PAGE_SHIFT >= ACCEL_MMAP_DOORBELLS)
+		return accel_mmap_one_doorbell(ctx, vma);
+	return accel_mmap_buffer(ctx, vma);
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_queue.c - queues: made, destroyed, reset, asked.
+ *
+ * The driver makes the ring and the status page and tells the card where they
+ * are in the context. What is placed in the ring it never sees.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/io.h>
+#include <linux/slab.h>
+
+#include "accel.h"
+
+static void accel_queue_release(struct kref *ref)
+{
+	struct accel_queue *queue = container_of(ref, struct accel_queue, ref);
+
+	accel_buffer_put(queue->memory);
+	kfree(queue);
+}
+
+void accel_queue_put(struct accel_queue *queue)
+{
+	kref_put(&queue->ref, accel_queue_release);
+}
+
+/**
+ * accel_queue_get() - look a queue up
+ * @ctx: the context; not entered
+ * @handle: of the queue
+ *
+ * Return: a reference, or ERR_PTR(-errno).
+ */
+struct accel_queue *accel_queue_get(struct accel_context *ctx, u32 handle)
+{
+	struct accel_queue *queue;
+
+	if (mutex_lock_killable(&ctx->lock))
+		return ERR_PTR(-EINTR);
+	queue = xa_load(&ctx->queues, handle);
+	if (queue)
+		kref_get(&queue->ref);
+	mutex_unlock(&ctx->lock);
+	return queue ?: ERR_PTR(-ENOENT);
+}
+
+/**
+ * accel_queue_owned() - does a doorbell belong to a context
+ * @ctx: the context, entered
+ * @id: of the queue on the card
+ *
+ * Return: true while the context has a queue of that id.
+ */
+bool accel_queue_owned(struct accel_context *ctx, unsigned long id)
+{
+	struct accel_queue *queue;
+	unsigned long handle;
+
+	xa_for_each(&ctx->queues, handle, queue)
+		if (queue->id == id)
+			return true;
+	return false;
+}
+
+static void accel_queue_show(struct accel_device *adev, struct accel_queue *queue, int id)
+{
+	spin_lock_irq(&adev->lock);
+	adev->queues[id] = queue;
+	spin_unlock_irq(&adev->lock);
+}
+
+/**
+ * accel_queue_failed() - the card stopped a queue at an error
+ * @adev: the card
+ * @id: what the card calls the queue
+ * @error: what happened
+ */
+void accel_queue_failed(struct accel_device *adev, u32 id, const struct accel_queue_error *error)
+{
+	struct accel_queue *queue;
+
+	if (id >= adev->queue_count)
+		return;
+	spin_lock_irq(&adev->lock);
+	queue = adev->queues[id];
+	if (queue) {
+		spin_lock(&queue->lock);
+		queue->error = *error;
+		spin_unlock(&queue->lock);
+		accel_wait_wake(queue);
+	}
+	spin_unlock_irq(&adev->lock);
+	dev_dbg(&adev->dev, "queue %u stopped: status %u at command %llu, address %#llx\n",
+		id, error->status, error->sequence, error->address);
+}
+
+static int accel_queue_command(struct accel_queue *queue, u8 opcode)
+{
+	struct accel_admin_command command = {
+		.opcode = opcode,
+		.id = cpu_to_le32(queue->id),
+	};
+
+	return accel_admin_run(queue->ctx->adev, &command);
+}
+
+/* Give the queue an id and start it on the card. */
+static int accel_queue_start(struct accel_context *ctx, struct accel_queue *queue, u32 priority)
+{
+	struct accel_admin_command command = { .opcode = ACCEL_ADMIN_CREATE_QUEUE };
+	struct accel_device *adev = ctx->adev;
+	int ret;
+
+	ret = ida_alloc_max(&adev->queue_ids, adev->queue_count - 1, GFP_KERNEL);
+	if (ret < 0)
+		return ret;
+	queue->id = ret;
+	queue->vector = accel_irq_vector(adev, queue->id);
+	accel_queue_show(adev, queue, queue->id);
+
+	command.id = cpu_to_le32(queue->id);
+	command.create_queue.status = cpu_to_le64(queue->memory->va.start);
+	command.create_queue.ring = cpu_to_le64(queue->memory->va.start + ACCEL_QUEUE_RING_OFFSET);
+	command.create_queue.context = cpu_to_le32(ctx->id);
+	command.create_queue.entries = cpu_to_le32(queue->entries);
+	command.create_queue.vector = cpu_to_le32(queue->vector);
+	command.create_queue.priority = cpu_to_le32(priority);
+	ret = accel_admin_run(adev, &command);
+	if (ret) {
+		accel_queue_show(adev, NULL, queue->id);
+		ida_free(&adev->queue_ids, queue->id);
+		queue->id = -1;
+	}
+	return ret;
+}
+
+/**
+ * accel_queue_detach() - the card is gone or was reset: forget the card half
+ * @ctx: the context; hw_lock is held for writing
+ * @queue: of the context; its handle stays until the file is closed
+ */
+void accel_queue_detach(struct accel_context *ctx, struct accel_queue *queue)
+{
+	accel_queue_show(ctx->adev, NULL, queue->id);
+	ida_free(&ctx->adev->queue_ids, queue->id);
+	queue->id = -1;
+	accel_buffer_dma_unmap(queue->memory);
+	accel_wait_wake(queue);
+}
+
+/**
+ * accel_queue_free() - end a queue and drop its handle
+ * @ctx: the context; hw_lock and its lock are held, it may be dead
+ * @queue: the queue
+ */
+void accel_queue_free(struct accel_context *ctx, struct accel_queue *queue)
+{
+	struct accel_device *adev = ctx->adev;
+
+	xa_erase(&ctx->queues, queue->handle);
+	if (queue->id >= 0) {
+		accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
+		accel_queue_show(adev, NULL, queue->id);
+		/* Before the id can be somebody else's. */
+		accel_mmap_revoke_doorbell(adev, queue->id);
+		ida_free(&adev->queue_ids, queue->id);
+		queue->id = -1;
+		accel_buffer_detach(ctx, queue->memory);
+	}
+	WRITE_ONCE(queue->epoch, U32_MAX);
+	accel_wait_wake(queue);
+	accel_queue_put(queue);
+}
+
+int accel_ioctl_queue_create(struct accel_context *ctx, void *arg)
+{
+	struct accel_queue_create *create = arg;
+	struct accel_device *adev = ctx->adev;
+	struct accel_queue *queue;
+	u64 bytes;
+	int ret;
+
+	BUILD_BUG_ON(sizeof(struct accel_queue_status) > ACCEL_QUEUE_RING_OFFSET);
+	BUILD_BUG_ON(sizeof(struct accel_command) != ACCEL_COMMAND_SIZE);
+	if (create->flags)
+		return -EOPNOTSUPP;
+	if (create->reserved || create->priority >= ACCEL_PRIORITIES ||
+	    !is_power_of_2(create->entries) || create->entries < ACCEL_RING_ENTRIES_MIN ||
+	    create->entries > adev->ring_entries)
+		return -EINVAL;
+
+	queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+	if (!queue)
+		return -ENOMEM;
+	kref_init(&queue->ref);
+	queue->ctx = ctx;
+	queue->id = -1;
+	queue->entries = create->entries;
+	spin_lock_init(&queue->lock);
+	INIT_LIST_HEAD(&queue->waiters);
+	init_waitqueue_head(&queue->wait);
+
+	bytes = ACCEL_QUEUE_RING_OFFSET +
+		ALIGN((u64)queue->entries * ACCEL_COMMAND_SIZE, PAGE_SIZE);
+	queue->memory = accel_buffer_alloc(adev, bytes,
+					   ACCEL_BUFFER_CARD_READ | ACCEL_BUFFER_CARD_WRITE);
+	if (IS_ERR(queue->memory)) {
+		ret = PTR_ERR(queue->memory);
+		kfree(queue);
+		return ret;
+	}
+	queue->memory->queue = true;
+	queue->status = page_address(queue->memory->pages[0]);
+
+	ret = accel_context_enter(ctx);
+	if (ret)
+		goto err_put;
+	ret = accel_buffer_attach(ctx, queue->memory);
+	if (ret)
+		goto err_leave;
+	ret = accel_queue_start(ctx, queue, create->priority);
+	if (ret)
+		goto err_detach;
+	ret = xa_alloc(&ctx->queues, &queue->handle, queue, xa_limit_31b, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_stop;
+	create->handle = queue->handle;
+	create->address = queue->memory->va.start;
+	create->bytes = bytes;
+	create->doorbell = accel_mmap_doorbell(queue->id);
+	accel_context_leave(ctx);
+	return 0;
+
+err_stop:
+	accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
+	accel_queue_show(adev, NULL, queue->id);
+	ida_free(&adev->queue_ids, queue->id);
+err_detach:
+	accel_buffer_detach(ctx, queue->memory);
+err_leave:
+	accel_context_leave(ctx);
+err_put:
+	accel_queue_put(queue);
+	return ret;
+}
+
+int accel_ioctl_queue_destroy(struct accel_context *ctx, void *arg)
+{
+	struct accel_queue_destroy *destroy = arg;
+	struct accel_queue *queue;
+	int ret;
+
+	ret = accel_context_enter(ctx);
+	if (ret)
+		return ret;
+	queue = xa_load(&ctx->queues, destroy->handle);
+	if (queue)
+		accel_queue_free(ctx, queue);
+	accel_context_leave(ctx);
+	return queue ? 0 : -ENOENT;
+}
+
+int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg)
+{
+	struct accel_queue_reset *reset = arg;
+	struct accel_queue *queue;
+	int ret;
+
+	ret = accel_context_enter(ctx);
+	if (ret)
+		return ret;
+	queue = xa_load(&ctx->queues, reset->handle);
+	if (!queue) {
+		ret = -ENOENT;
+		goto out;
+	}
+	WRITE_ONCE(queue->status->tail, 0);
+	WRITE_ONCE(queue->status->arm, 0);
+	ret = accel_queue_command(queue, ACCEL_ADMIN_RESET_QUEUE);
+	/* An event of before the reset comes first, as the card wrote it first. */
+	spin_lock_irq(&queue->lock);
+	queue->epoch++;
+	queue->notify = 0;
+	memset(&queue->error, 0, sizeof(queue->error));
+	spin_unlock_irq(&queue->lock);
+	accel_wait_wake(queue);
+out:
+	accel_context_leave(ctx);
+	return ret;
+}
+
+/* The card writes the counters into a page of ours. */
+static int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *stats)
+{
+	struct accel_admin_command command = {
+		.opcode = ACCEL_ADMIN_QUERY_QUEUE,
+		.id = cpu_to_le32(queue->id),
+	};
+	struct device *dev = &queue->ctx->adev->pdev->dev;
+	dma_addr_t dma;
+	void *page;
+	int ret;
+
+	page = dma_alloc_coherent(dev, sizeof(*stats), &dma, GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+	command.query_queue.address = cpu_to_le64(dma);
+	ret = accel_admin_run(queue->ctx->adev, &command);
+	if (!ret)
+		memcpy(stats, page, sizeof(*stats));
+	dma_free_coherent(dev, sizeof(*stats), page, dma);
+	return ret;
+}
+
+int accel_ioctl_queue_query(struct accel_context *ctx, void *arg)
+{
+	struct accel_queue_query *query = arg;
+	struct accel_queue_stats stats;
+	struct accel_queue *queue;
+	int ret;
+
+	ret = accel_context_enter(ctx);
+	if (ret)
+		return ret;
+	queue = xa_load(&ctx->queues, query->handle);
+	ret = queue ? accel_queue_read_stats(queue, &stats) : -ENOENT;
+	if (ret)
+		goto out;
+
+	spin_lock_irq(&queue->lock);
+	query->error = queue->error.status;
+	query->error_sequence = queue->error.sequence;
+	query->error_address = queue->error.address;
+	query->error_call_index = queue->error.call_index;
+	query->error_opcode = queue->error.opcode;
+	spin_unlock_irq(&queue->lock);
+	query->state = query->error ? ACCEL_QUEUE_ERROR : ACCEL_QUEUE_RUNNING;
+	query->completed = le64_to_cpu(READ_ONCE(queue->status->completed));
+	query->commands = le64_to_cpu(stats.commands);
+	query->doorbells = le64_to_cpu(stats.doorbells);
+	query->interrupts = le64_to_cpu(stats.interrupts);
+	query->dma_busy = le64_to_cpu(stats.dma_busy);
+	query->compute_busy = le64_to_cpu(stats.compute_busy);
+	query->host_read = le64_to_cpu(stats.host_read);
+	query->host_written = le64_to_cpu(stats.host_written);
+	query->memory_read = le64_to_cpu(stats.memory_read);
+	query->memory_written = le64_to_cpu(stats.memory_written);
+out:
+	accel_context_leave(ctx);
+	return ret;
+}

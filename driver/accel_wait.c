@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_wait.c - sleeping until the card has finished a command.
+ *
+ * A sleeper writes the sequence number it wants into the arm word of the
+ * status page, orders that against its next read with a full barrier, and
+ * looks once more at what is completed. The card does the same the other way
+ * round (docs/hardware.md, 4.3), so one of the two always sees the other.
+ *
+ * The arm word is one, sleepers are many: it holds the lowest target that is
+ * not reached. An interrupt wakes all; who is not due arms again.
+ */
+#include <linux/hrtimer.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
+
+#include "accel.h"
+
+/**
+ * struct accel_waiter - a call that sleeps
+ * @node: in accel_queue.waiters
+ * @sequence: what it waits for
+ * @epoch: of the queue when it began
+ */
+struct accel_waiter {
+	struct list_head node;
+	u64 sequence;
+	u32 epoch;
+};
+
+/**
+ * accel_wait_wake() - let the sleepers of a queue look whether they are due
+ * @queue: the queue; any context
+ */
+void accel_wait_wake(struct accel_queue *queue)
+{
+	wake_up_all(&queue->wait);
+	if (READ_ONCE(queue->notify))
+		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
+}
+
+static u64 accel_wait_completed(struct accel_queue *queue)
+{
+	u64 completed = le64_to_cpu(READ_ONCE(queue->status->completed));
+
+	/* What the command wrote is read after the number that says it did. */
+	dma_rmb();
+	return completed;
+}
+
+static void accel_wait_arm(struct accel_queue *queue)
+{
+	u64 completed = accel_wait_completed(queue);
+	struct accel_waiter *waiter;
+	unsigned long irq;
+	u64 arm = U64_MAX;
+
+	spin_lock_irqsave(&queue->lock, irq);
+	list_for_each_entry(waiter, &queue->waiters, node)
+		if (waiter->sequence > completed)
+			arm = min(arm, waiter->sequence);
+	if (queue->notify > completed)
+		arm = min(arm, queue->notify);
+	if (arm != U64_MAX)
+		WRITE_ONCE(queue->status->arm, cpu_to_le64(arm));
+	spin_unlock_irqrestore(&queue->lock, irq);
+	/* Pairs with the card's write of completed before its read of arm. */
+	mb();
+}
+
+/* Return: 1 finished, 0 not yet, -errno never. */
+static int accel_wait_look(struct accel_queue *queue, u64 sequence, u32 epoch)
+{
+	if (READ_ONCE(queue->epoch) != epoch)
+		return -ECANCELED;
+	if (accel_wait_completed(queue) >= sequence)
+		return 1;
+	if (READ_ONCE(queue->ctx->dead))
+		return READ_ONCE(queue->ctx->dead);
+	if (READ_ONCE(queue->error.status))
+		return -EIO;
+	return 0;
+}
+
+static int accel_wait_due(struct accel_queue *queue, u64 sequence, u32 epoch)
+{
+	int ret = accel_wait_look(queue, sequence, epoch);
+
+	if (ret)
+		return ret;
+	accel_wait_arm(queue);
+	return accel_wait_look(queue, sequence, epoch);
+}
+
+static int accel_wait_sleep(struct accel_queue *queue, struct accel_waiter *waiter,
+			    ktime_t deadline)
+{
+	DEFINE_WAIT(wait);
+	int ret;
+
+	for (;;) {
+		prepare_to_wait(&queue->wait, &wait, TASK_INTERRUPTIBLE);
+		ret = accel_wait_due(queue, waiter->sequence, waiter->epoch);
+		if (ret)
+			break;
+		if (signal_pending(current)) {
+			/* The deadline is absolute: starting again is the same call. */
+			ret = -ERESTARTSYS;
+			break;
+		}
+		if (!schedule_hrtimeout_range(&deadline, current->timer_slack_ns,
+					      HRTIMER_MODE_ABS)) {
+			ret = accel_wait_look(queue, waiter->sequence, waiter->epoch);
+			if (!ret)
+				ret = -ETIMEDOUT;
+			break;
+		}
+	}
+	finish_wait(&queue->wait, &wait);
+	return ret;
+}
+
+int accel_ioctl_queue_wait(struct accel_context *ctx, void *arg)
+{
+	struct accel_queue_wait *args = arg;
+	struct accel_waiter waiter = { .sequence = args->sequence };
+	struct accel_queue *queue;
+	int ret;
+
+	queue = accel_queue_get(ctx, args->handle);
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+	waiter.epoch = READ_ONCE(queue->epoch);
+
+	spin_lock_irq(&queue->lock);
+	list_add(&waiter.node, &queue->waiters);
+	spin_unlock_irq(&queue->lock);
+	ret = accel_wait_sleep(queue, &waiter, ns_to_ktime(max_t(s64, args->deadline, 0)));
+	spin_lock_irq(&queue->lock);
+	list_del(&waiter.node);
+	spin_unlock_irq(&queue->lock);
+
+	args->completed = accel_wait_completed(queue);
+	accel_queue_put(queue);
+	return min(ret, 0);
+}
+
+int accel_ioctl_queue_notify(struct accel_context *ctx, void *arg)
+{
+	struct accel_queue_notify *args = arg;
+	struct accel_queue *queue;
+
+	queue = accel_queue_get(ctx, args->handle);
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+	spin_lock_irq(&queue->lock);
+	queue->notify = args->sequence;
+	spin_unlock_irq(&queue->lock);
+	/* Who polls already looks again, and arms. */
+	accel_wait_wake(queue);
+	accel_queue_put(queue);
+	return 0;
+}
+
+/**
+ * accel_wait_poll() - poll() on the file
+ * @ctx: the context
+ * @file: the file
+ * @table: of the caller
+ *
+ * Return: what is ready.
+ */
+__poll_t accel_wait_poll(struct accel_context *ctx, struct file *file, poll_table *table)
+{
+	struct accel_queue *queue;
+	unsigned long handle;
+	__poll_t ready = 0;
+	u64 sequence;
+	int due;
+
+	poll_wait(file, &ctx->poll_wait, table);
+	mutex_lock(&ctx->lock);
+	if (ctx->dead)
+		ready = EPOLLHUP | EPOLLERR;
+	xa_for_each(&ctx->queues, handle, queue) {
+		sequence = READ_ONCE(queue->notify);
+		if (!sequence)
+			continue;
+		due = accel_wait_due(queue, sequence, READ_ONCE(queue->epoch));
+		if (due > 0)
+			ready |= EPOLLIN | EPOLLRDNORM;
+		else if (due < 0)
+			ready |= EPOLLERR;
+	}
+	mutex_unlock(&ctx->lock);
+	return ready;
+}
