@@ -71,6 +71,7 @@ struct accel_queue;
  * @results: one page of results
  * @results_dma: its bus address
  * @tail: sequence number of the newest command
+ * @failed: a command was not answered; none is sent until the next reset
  * @wait: woken by vector 0
  */
 struct accel_admin {
@@ -80,6 +81,7 @@ struct accel_admin {
 	struct accel_admin_result *results;
 	dma_addr_t results_dma;
 	u64 tail;
+	bool failed;
 	wait_queue_head_t wait;
 };
 
@@ -93,6 +95,16 @@ struct accel_events {
 	struct accel_event *ring;
 	dma_addr_t ring_dma;
 	u64 head;
+};
+
+/**
+ * struct accel_vector - what the handler of an interrupt vector is given
+ * @adev: the card
+ * @index: of the vector
+ */
+struct accel_vector {
+	struct accel_device *adev;
+	int index;
 };
 
 /**
@@ -113,7 +125,8 @@ struct accel_events {
  * @queue_count: limits of the card ...
  * @context_count: ...
  * @ring_entries: ...
- * @vectors: interrupt vectors that we got
+ * @vector_count: interrupt vectors that we got
+ * @vectors: one each
  * @admin: admin queue
  * @events: event queue
  * @context_ids: context ids in use
@@ -144,7 +157,8 @@ struct accel_device {
 	u32 queue_count;
 	u32 context_count;
 	u32 ring_entries;
-	int vectors;
+	int vector_count;
+	struct accel_vector *vectors;
 
 	struct accel_admin admin;
 	struct accel_events events;

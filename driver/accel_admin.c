@@ -80,6 +80,10 @@ int accel_admin_run(struct accel_device *adev, const struct accel_admin_command 
 	int ret;
 
 	mutex_lock(&admin->lock);
+	if (admin->failed) {
+		ret = -EIO;
+		goto out;
+	}
 	sequence = ++admin->tail;
 	slot = (sequence - 1) % ACCEL_ADMIN_ENTRIES;
 	result = &admin->results[slot];
@@ -101,10 +105,12 @@ int accel_admin_run(struct accel_device *adev, const struct accel_admin_command 
 				"admin command %u is not answered, DMA is off until a reset\n",
 				command->opcode);
 			pci_clear_master(adev->pdev);
+			admin->failed = true;
 			ret = -EIO;
 			break;
 		}
 	}
+out:
 	mutex_unlock(&admin->lock);
 	return ret;
 }

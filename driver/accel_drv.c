@@ -80,19 +80,19 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		ret = -ENOMEM;
 		goto err_put;
 	}
+	/* What open files may still need is freed with the device. */
 	ret = accel_mmap_init(adev);
 	if (ret)
 		goto err_put;
-	ret = accel_memory_init(adev);	/* freed with the device */
+	ret = accel_memory_init(adev);
 	if (ret)
-		goto err_mmap;
+		goto err_put;
 	ret = accel_admin_init(adev);
 	if (ret)
-		goto err_mmap;
+		goto err_put;
 	ret = accel_events_init(adev);
 	if (ret)
 		goto err_admin;
-	pci_set_master(pdev);
 	ret = accel_irq_init(adev);
 	if (ret)
 		goto err_events;
@@ -105,7 +105,7 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	dev_info(&pdev->dev, "%s: serial %016llx, %llu MiB, %u queues, %d vectors\n",
 		 dev_name(&adev->dev), accel_read64(adev, ACCEL_REG_SERIAL),
-		 adev->memory_size >> 20, adev->queue_count, adev->vectors);
+		 adev->memory_size >> 20, adev->queue_count, adev->vector_count);
 	return 0;
 
 err_stop:
@@ -113,12 +113,9 @@ err_stop:
 err_irq:
 	accel_irq_fini(adev);
 err_events:
-	pci_clear_master(pdev);
 	accel_events_fini(adev);
 err_admin:
 	accel_admin_fini(adev);
-err_mmap:
-	accel_mmap_fini(adev);
 err_put:
 	put_device(&adev->dev);
 	return ret;
@@ -131,10 +128,8 @@ static void accel_remove(struct pci_dev *pdev)
 	accel_chardev_del(adev);
 	accel_hw_stop(adev, -ENODEV);
 	accel_irq_fini(adev);
-	pci_clear_master(pdev);
 	accel_events_fini(adev);
 	accel_admin_fini(adev);
-	accel_mmap_fini(adev);
 	put_device(&adev->dev);
 }
 

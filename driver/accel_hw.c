@@ -27,12 +27,13 @@ void accel_write64(struct accel_device *adev, u32 offset, u64 value)
 static int accel_hw_reset(struct accel_device *adev)
 {
 	u32 status;
+	int ret;
 
 	writel(ACCEL_CONTROL_RESET, adev->regs + ACCEL_REG_CONTROL);
+	ret = readl_poll_timeout(adev->regs + ACCEL_REG_STATUS, status,
+				 status & ACCEL_STATUS_READY, 50, ACCEL_RESET_TIMEOUT_US);
 	/* All ones is a card that is gone, not one that is ready. */
-	return readl_poll_timeout(adev->regs + ACCEL_REG_STATUS, status,
-				  (status & ACCEL_STATUS_READY) && status != ~0U,
-				  50, ACCEL_RESET_TIMEOUT_US);
+	return status == ~0U ? -ENODEV : ret;
 }
 
 /**
@@ -47,6 +48,7 @@ int accel_hw_start(struct accel_device *adev)
 	int ret;
 
 	down_write(&adev->hw_lock);
+	pci_set_master(adev->pdev);
 	ret = accel_hw_reset(adev);
 	if (ret) {
 		dev_err(&adev->pdev->dev, "the card does not leave reset\n");
@@ -54,6 +56,7 @@ int accel_hw_start(struct accel_device *adev)
 	}
 
 	adev->admin.tail = 0;
+	adev->admin.failed = false;
 	adev->events.head = 0;
 	memset(adev->admin.results, 0, PAGE_SIZE);
 	memset(adev->events.ring, 0, PAGE_SIZE);
@@ -94,8 +97,9 @@ void accel_hw_stop(struct accel_device *adev, int error)
 	down_write(&adev->hw_lock);
 	adev->gone = -ENODEV;
 	adev->generation++;
-	if (accel_hw_reset(adev))
-		pci_clear_master(adev->pdev);
+	/* The reset ends what is in flight; a card that does not take it is cut off. */
+	accel_hw_reset(adev);
+	pci_clear_master(adev->pdev);
 
 	/* Files come and go only with hw_lock held for reading. */
 	list_for_each_entry(ctx, &adev->contexts, node)

@@ -51,7 +51,7 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 		.va_bits = readl(adev->regs + ACCEL_REG_VA_BITS),
 		.engines = readl(adev->regs + ACCEL_REG_ENGINES),
 		.clock_hz = readl(adev->regs + ACCEL_REG_CLOCK_HZ),
-		.vectors = adev->vectors,
+		.vectors = adev->vector_count,
 		.pci_domain = pci_domain_nr(adev->pdev->bus),
 		.pci_bus = adev->pdev->bus->number,
 		.pci_device = PCI_SLOT(adev->pdev->devfn),

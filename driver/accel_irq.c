@@ -19,15 +19,15 @@
  */
 int accel_irq_vector(struct accel_device *adev, int queue)
 {
-	if (adev->vectors == 1)
+	if (adev->vector_count == 1)
 		return ACCEL_VECTOR_EVENTS;
-	return 1 + queue % (adev->vectors - 1);
+	return 1 + queue % (adev->vector_count - 1);
 }
 
 static void accel_irq_wake_queues(struct accel_device *adev, int vector)
 {
 	int first = vector ? vector - 1 : 0;
-	int step = max(adev->vectors - 1, 1);
+	int step = max(adev->vector_count - 1, 1);
 	int i;
 
 	spin_lock(&adev->lock);
@@ -37,37 +37,30 @@ static void accel_irq_wake_queues(struct accel_device *adev, int vector)
 	spin_unlock(&adev->lock);
 }
 
-static int accel_irq_index(struct accel_device *adev, int irq)
-{
-	int i;
-
-	for (i = 0; i < adev->vectors; i++)
-		if (pci_irq_vector(adev->pdev, i) == irq)
-			return i;
-	return 0;
-}
-
 static irqreturn_t accel_irq_queue(int irq, void *data)
 {
-	struct accel_device *adev = data;
+	struct accel_vector *vector = data;
 
-	accel_irq_wake_queues(adev, accel_irq_index(adev, irq));
+	accel_irq_wake_queues(vector->adev, vector->index);
 	return IRQ_HANDLED;
 }
 
 static irqreturn_t accel_irq_events(int irq, void *data)
 {
-	struct accel_device *adev = data;
+	struct accel_vector *vector = data;
+	struct accel_device *adev = vector->adev;
 
 	wake_up_all(&adev->admin.wait);
-	if (adev->vectors == 1)
+	if (adev->vector_count == 1)
 		accel_irq_wake_queues(adev, ACCEL_VECTOR_EVENTS);
 	return IRQ_WAKE_THREAD;
 }
 
 static irqreturn_t accel_irq_events_thread(int irq, void *data)
 {
-	accel_events_drain(data);
+	struct accel_vector *vector = data;
+
+	accel_events_drain(vector->adev);
 	return IRQ_HANDLED;
 }
 
@@ -79,15 +72,24 @@ int accel_irq_init(struct accel_device *adev)
 	ret = pci_alloc_irq_vectors(pdev, 1, adev->queue_count + 1, PCI_IRQ_MSIX);
 	if (ret < 0)
 		return dev_err_probe(&pdev->dev, ret, "no MSI-X vector\n");
-	adev->vectors = ret;
-
-	ret = request_threaded_irq(pci_irq_vector(pdev, ACCEL_VECTOR_EVENTS), accel_irq_events,
-				   accel_irq_events_thread, 0, ACCEL_NAME "-events", adev);
-	if (ret)
+	adev->vector_count = ret;
+	adev->vectors = devm_kcalloc(&pdev->dev, ret, sizeof(*adev->vectors), GFP_KERNEL);
+	if (!adev->vectors) {
+		ret = -ENOMEM;
 		goto err_vectors;
-	for (i = 1; i < adev->vectors; i++) {
-		ret = request_irq(pci_irq_vector(pdev, i), accel_irq_queue, 0,
-				  ACCEL_NAME "-queue", adev);
+	}
+
+	for (i = 0; i < adev->vector_count; i++) {
+		struct accel_vector *vector = &adev->vectors[i];
+		int irq = pci_irq_vector(pdev, i);
+
+		vector->adev = adev;
+		vector->index = i;
+		if (i == ACCEL_VECTOR_EVENTS)
+			ret = request_threaded_irq(irq, accel_irq_events, accel_irq_events_thread,
+						   0, ACCEL_NAME "-events", vector);
+		else
+			ret = request_irq(irq, accel_irq_queue, 0, ACCEL_NAME "-queue", vector);
 		if (ret)
 			goto err_irqs;
 	}
@@ -95,7 +97,7 @@ int accel_irq_init(struct accel_device *adev)
 
 err_irqs:
 	while (--i >= 0)
-		free_irq(pci_irq_vector(pdev, i), adev);
+		free_irq(pci_irq_vector(pdev, i), &adev->vectors[i]);
 err_vectors:
 	pci_free_irq_vectors(pdev);
 	return ret;
@@ -105,7 +107,7 @@ void accel_irq_fini(struct accel_device *adev)
 {
 	int i;
 
-	for (i = 0; i < adev->vectors; i++)
-		free_irq(pci_irq_vector(adev->pdev, i), adev);
+	for (i = 0; i < adev->vector_count; i++)
+		free_irq(pci_irq_vector(adev->pdev, i), &adev->vectors[i]);
 	pci_free_irq_vectors(adev->pdev);
 }
