@@ -5,7 +5,7 @@
 #
 # It talks to the harness over the virtio port "accel.report", in lines, and results.py reads them:
 #   up | failed module NAME | failed device NODE | ready | exit STATUS | failed unload NAME | tainted MASK |
-#   files BYTES SHA256, then that many bytes of tar, then "end".
+#   failed results NAME | files BYTES SHA256, then that many bytes of tar, then "end".
 # What the command prints goes to the port "accel.output". The kernel's own messages have the serial console alone.
 # shellcheck shell=dash disable=SC2154  # variables come from /vm/config
 
@@ -25,6 +25,7 @@ ln -s /proc/self/fd/1 /dev/stdout
 ln -s /proc/self/fd/2 /dev/stderr
 ip link set lo up
 ulimit -c 0
+# shellcheck source=/dev/null
 . /vm/config
 
 log() { echo "accel-vm: $*" >/dev/kmsg; }
@@ -90,11 +91,11 @@ report ready
 
 cd /root || finish
 if [ -n "$interactive" ]; then
-    stty -F /dev/ttyS1 sane rows "$rows" cols "$columns"
+    # No carriage returns: QEMU leaves these to the terminal it writes to.
+    stty -F /dev/ttyS1 sane -onlcr rows "$rows" cols "$columns"
     export TERM="$terminal" PS1='accel:\w\$ ' LD_LIBRARY_PATH="$library_path"
-    # A session of its own with the terminal as controlling one: job control and Ctrl-C work.
-    # shellcheck disable=SC2016  # expanded by the inner shell
-    setsid sh -c 'exec setsid -c sh -l </dev/ttyS1 >/dev/ttyS1 2>&1 3>&- 4>&-'
+    # The leader of a session that opens a terminal gets it as its controlling one: job control and Ctrl-C work.
+    setsid sh -c 'exec sh -l </dev/ttyS1 >/dev/ttyS1 2>&1 3>&- 4>&-'
     status=0
 else
     setsid /vm/command </dev/null >&4 2>&4 3>&- 4>&-
@@ -107,6 +108,7 @@ report "exit $status"
 kill -9 -1
 wait
 for name in $loaded; do
+    [ -d "/sys/module/$name" ] || continue # the command unloaded it itself
     tries=0
     until rmmod "$name" 2>/run/rmmod; do
         tries=$((tries + 1))
@@ -120,7 +122,10 @@ for name in $loaded; do
 done
 report "tainted $(cat /proc/sys/kernel/tainted)"
 
-tar -cf /run/results.tar -C /results .
+if ! tar -cf /run/results.tar -C /results . >&4 2>&4; then
+    report "failed results tar"
+    finish
+fi
 report "files $(stat -c %s /run/results.tar) $(sha256sum </run/results.tar | cut -d' ' -f1)"
 cat /run/results.tar >&3
 report end

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -125,7 +124,3 @@ def _die_with_parent() -> None:
     """Even a harness that is killed outright leaves no QEMU behind."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-
-
-def describe(command: list[str]) -> str:
-    return shlex.join(command)

@@ -161,6 +161,9 @@ def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
     watcher, report = guest.watcher, guest.report
     if watcher.complaint:
         raise VmError(Verdict.SPLAT, f"the kernel complained: {watcher.complaint}")
+    if report.stage == Stage.BOOT:
+        reason = f"its kernel panicked: {watcher.panic}" if watcher.panic else qemu.complaint() or "it ended"
+        raise VmError(Verdict.NO_BOOT, f"the guest did not boot: {reason}")
     if watcher.panic:
         raise VmError(Verdict.DIED, f"the guest's kernel panicked: {watcher.panic}")
     if qemu.status() not in (0, None):
@@ -172,8 +175,6 @@ def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
             raise VmError(Verdict.DEVICE, f"{name} did not appear")
         case ("unload", name):
             raise VmError(Verdict.MODULE, f"module {name} could not be unloaded: something still uses it")
-    if report.stage == Stage.BOOT:
-        raise VmError(Verdict.NO_BOOT, "the guest ended before it was up")
     if report.stage in (Stage.UP, Stage.READY):
         if run.machine.interactive:
             raise VmError(Verdict.DIED, "the machine was switched off from outside")

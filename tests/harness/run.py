@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the self-tests of the gate, with the two options of a GoogleTest program that report.py uses.
+
+    run.py [--gtest_output=xml:FILE] [--gtest_filter=PATTERN]
+"""
+
+import argparse
+import fnmatch
+import sys
+import time
+import unittest
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "vm"), str(HERE.parent)]
+
+
+class Result(unittest.TextTestResult):
+    """Keeps time and message of each test for the XML file."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.cases: list[xml.Element] = []
+
+    def startTest(self, test):
+        super().startTest(test)
+        self._start = time.monotonic()
+        suite, name = test.id().split(".")[-2:]
+        self._case = xml.Element("testcase", name=name, classname=suite, result="completed")
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        self._case.set("time", f"{time.monotonic() - self._start:.3f}")
+        self.cases.append(self._case)
+
+    def _failed(self, error):
+        xml.SubElement(self._case, "failure", message=self._exc_info_to_string(error, None))
+
+    def _exc_info_to_string(self, error, test):
+        return super()._exc_info_to_string(error, test or self)
+
+    failureException = AssertionError
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self._failed(err)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        if not isinstance(test, unittest.TestCase):  # setUpClass failed: no test of it ran
+            self._case = xml.Element("testcase", name=str(test), classname="setup", time="0", result="completed")
+            self.cases.append(self._case)
+        self._failed(err)
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            self._failed(err)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self._case.set("result", "skipped")
+
+
+def tests(suite: unittest.TestSuite):
+    for item in suite:
+        if isinstance(item, unittest.TestSuite):
+            yield from tests(item)
+        else:
+            yield item
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--gtest_output", default="")
+    parser.add_argument("--gtest_filter", default="*")
+    parser.add_argument("--gtest_color", default="no")
+    options = parser.parse_args()
+    patterns = options.gtest_filter.split(":")
+    every = unittest.defaultTestLoader.discover(str(HERE))
+    chosen = unittest.TestSuite(
+        test for test in tests(every)
+        if any(fnmatch.fnmatchcase(".".join(test.id().split(".")[-2:]), pattern) for pattern in patterns))
+    result = unittest.TextTestRunner(verbosity=2, resultclass=Result).run(chosen)
+    if options.gtest_output:
+        root = xml.Element("testsuites")
+        xml.SubElement(root, "testsuite", name="harness").extend(result.cases)
+        xml.ElementTree(root).write(options.gtest_output.removeprefix("xml:"), encoding="utf-8", xml_declaration=True)
+    return 0 if result.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The console checker: every complaint is caught, and nothing else is."""
+
+import unittest
+
+from accelvm.console import Watcher, bad_taint
+
+COMPLAINTS = (
+    "WARNING: CPU: 0 PID: 71 at /x/accel_drv.c:12 accel_probe+0x10/0x20 [accel]",
+    "WARNING: possible circular locking dependency detected",
+    "WARNING: suspicious RCU usage",
+    "BUG: kernel NULL pointer dereference, address: 0000000000000008",
+    "BUG: unable to handle page fault for address: ffffb1d5c0200000",
+    "BUG: sleeping function called from invalid context at mm/slab.h:420",
+    "BUG: KASAN: slab-out-of-bounds in accel_ioctl+0x1/0x2 [accel]",
+    "BUG: Bad page map in process sh  pte:80 pmd:1",
+    "BUG: scheduling while atomic: insmod/71/0x00000002",
+    "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 30s!",
+    "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [insmod:71]",
+    "kernel BUG at /x/accel_drv.c:12!",
+    "Oops: 0002 [#1] PREEMPT SMP NOPTI",
+    "general protection fault, probably for non-canonical address 0xdead000000000100: 0000 [#1]",
+    "invalid opcode: 0000 [#1] PREEMPT SMP",
+    "INFO: task insmod:71 blocked for more than 90 seconds.",
+    "rcu: INFO: rcu_preempt self-detected stall on CPU",
+    "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+    "refcount_t: underflow; use-after-free.",
+    "list_del corruption. prev->next should be ffff, but was 0000",
+    "DMA-API: accel 0000:01:00.0: device driver frees DMA memory it has not allocated",
+    "UBSAN: shift-out-of-bounds in /x/accel_mmu.c:7:3",
+    "ODEBUG: free active (active state 0) object type: timer_list hint: accel_timer+0x0/0x10",
+    "kmemleak: unreferenced object 0xffff888003a5c000 (size 64):",
+    "DMAR: [DMA Read NO_PASID] Request device [01:00.0] fault addr 0xfffff000 [fault reason 0x06]",
+    "irq 24: nobody cared (try booting with the \"irqpoll\" option)",
+    "insmod: page allocation failure: order:10, mode:0xcc0(GFP_KERNEL), nodemask=(null)",
+    "accel: Unknown symbol dma_buf_export (err -2)",
+    "sysfs: cannot create duplicate filename '/class/accelerator/accel0'",
+    "pcieport 0000:00:03.0: AER: Uncorrected (Fatal) error received: 0000:01:00.0",
+)
+
+HARMLESS = (
+    "Command line: console=ttyS0 panic=-1 oops=panic panic_on_warn=1",
+    "Kernel command line: console=ttyS0 oops=panic note=BUG: no",
+    "plant: loading out-of-tree module taints kernel.",
+    "plant: module verification failed: signature and/or required key missing - tainting kernel",
+    "accel-vm: running WARNING: tests",
+    "accel 0000:01:00.0: firmware 1.0.0, 16 queues",
+    "tests[99]: segfault at 0 ip 0000000000401136 sp 00007ffd error 6 in tests[401000+1000]",
+    "traps: tests[99] general protection fault ip:401136 sp:7ffd error:0",
+    "x86/fpu: Supporting XSAVE feature 0x001: 'x87 floating point registers'",
+    "DMAR: Host address width 39",
+    "PCI: Using configuration type 1 for base access",
+    "pcieport 0000:00:03.0: AER: enabled with IRQ 24",
+    "Spectre V2 : WARN-ings are off",
+)
+
+
+def found_in(text: str, **arguments) -> Watcher:
+    watcher = Watcher(**arguments)
+    watcher.feed(text)
+    watcher.finish()
+    return watcher
+
+
+class Console(unittest.TestCase):
+    def test_every_known_complaint_is_found(self):
+        for line in COMPLAINTS:
+            for text in (line, f"[    1.234567] {line}\r\n", f"before\n[12345.000001] {line}\nafter\n"):
+                with self.subTest(line=line):
+                    self.assertEqual(found_in(text).complaint.line, line)
+
+    def test_what_a_healthy_kernel_prints_is_no_complaint(self):
+        for line in HARMLESS:
+            with self.subTest(line=line):
+                self.assertIsNone(found_in(f"[    0.000000] {line}\n").complaint)
+
+    def test_a_line_that_comes_in_pieces_is_found_once_it_is_whole(self):
+        watcher = Watcher()
+        for piece in ("[ 1.0] WARN", "ING: CP", "U: 0 PID: 1"):
+            watcher.feed(piece)
+            self.assertIsNone(watcher.complaint)
+        watcher.feed("\n")
+        self.assertIsNotNone(watcher.complaint)
+
+    def test_a_last_line_without_newline_counts(self):
+        self.assertIsNotNone(found_in("fine\nkernel BUG at a.c:1!").complaint)
+
+    def test_the_first_complaint_is_the_one_reported(self):
+        self.assertIn("first", found_in("WARNING: first\nBUG: second\n").complaint.line)
+
+    def test_a_complaint_names_the_program_that_ran(self):
+        watcher = found_in("[ 1.0] accel-vm: running driver_tests\n[ 1.1] WARNING: CPU: 0\n")
+        self.assertEqual(watcher.complaint.running, "driver_tests")
+        self.assertIn("driver_tests", str(watcher.complaint))
+
+    def test_only_what_the_run_allows_is_passed_over(self):
+        text = "DMAR: [DMA Read] fault addr 0x1\nWARNING: CPU: 0\n"
+        self.assertIn("WARNING", found_in(text, allowed=[r"DMAR: \[DMA Read\]"]).complaint.line)
+
+    def test_a_panic_is_told_with_its_reason(self):
+        self.assertEqual(found_in("[ 3.0] Kernel panic - not syncing: sysrq triggered crash\n").panic,
+                         "sysrq triggered crash")
+
+
+class Taint(unittest.TestCase):
+    def test_an_unsigned_module_from_outside_the_tree_is_no_fault(self):
+        self.assertEqual(bad_taint(1 << 12 | 1 << 13), 0)
+
+    def test_every_other_bit_is(self):
+        for bit in set(range(19)) - {12, 13}:
+            with self.subTest(bit=bit):
+                self.assertEqual(bad_taint(1 << bit | 1 << 12), 1 << bit)

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate can fail: faults are planted in real boots, and each run must end with the code that names its fault."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelvm import kernel
+from accelvm.verdict import Verdict
+
+HERE = Path(__file__).resolve().parent
+VM = HERE.parent / "vm/vm.py"
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended."""
+
+    code: int
+    out: str
+    err: str
+    results: dict[str, str]
+    console: str
+    leftovers: list[str]
+
+
+def scenarios(plant: Path) -> dict[str, list[str]]:
+    """The runs, by name: arguments of vm.py. All with stock QEMU, no card is needed to see the gate work."""
+    def shell(script: str) -> list[str]:
+        return ["--", "sh", "-c", script]
+
+    return {
+        "good": ["--module", str(plant), "--device", "/dev/null", "--env", "GREETING=hello there",
+                 "--program", shutil.which("getconf") or "", "--files", f"{__file__}:/etc/asked",
+                 *shell("grep -q plant /proc/modules && head -n 1 /etc/asked && echo $GREETING && getconf PAGE_SIZE && "
+                        "echo kept > /results/note && mkdir /results/d && echo deep > /results/d/note; exit 42")],
+        "own_code": shell("exit 73"),
+        "warn": ["--module", f"{plant},what=warn", "--device", "/dev/null", *shell("echo not reached")],
+        "oops": shell("echo 'accel-vm: running plant_tests' > /dev/kmsg; insmod /tmp/plant.ko what=oops; sleep 60"),
+        "quiet_complaint": shell("echo 'DMA-API: accel: planted' > /dev/kmsg; sleep 60"),
+        "panic": shell("echo c > /proc/sysrq-trigger; sleep 60"),
+        "power_off": shell("poweroff -f; sleep 60"),
+        "hang": ["--timeout", "2", *shell("sleep 600")],
+        "lost_results": ["--module", f"{plant},what=switch_off", "--device", "/dev/null", *shell("true")],
+        "no_room": shell("echo kept > /results/note; dd if=/dev/zero of=/run/filler bs=1M; true"),
+        "taint": shell("echo 32 > /proc/sys/kernel/tainted"),
+        "module_refuses": ["--module", f"{plant},what=refuse", *shell("echo not reached")],
+        "module_held": ["--module", f"{plant},what=hold", "--device", "/dev/null", *shell("true")],
+        "no_device": ["--module", str(plant), "--device", "/dev/accel7", *shell("echo not reached")],
+        "no_init": ["--append", "rdinit=/missing init=/missing", *shell("true")],
+        "stopped_cpu": ["--qemu-arg=-S", "--boot-timeout", "1", *shell("true")],
+        "bad_qemu": ["--qemu-arg=-no-such-option", *shell("true")],
+        "no_file": ["--files", "/no/such/file", *shell("true")],
+        "no_command": [],
+    }
+
+
+def build_plant(folder: Path) -> Path:
+    """The module with the faults, for the guest's kernel."""
+    for name in ("Kbuild", "plant.c"):
+        shutil.copy(HERE / "plant" / name, folder)
+    headers = f"/lib/modules/{kernel.default_release()}/build"
+    done = subprocess.run(["make", "-s", "-C", headers, f"M={folder}", "modules"],
+                          capture_output=True, text=True, check=False,
+                          env={k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))})
+    if done.returncode != 0:
+        raise RuntimeError(f"plant.ko was not built:\n{done.stdout}{done.stderr}")
+    return folder / "plant.ko"
+
+
+class Gate(unittest.TestCase):
+    """All scenarios boot in setUpClass, two at a time; the tests look at how they ended."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="accel-gate.")))
+        cls.plant = build_plant(cls.folder)
+        cls.scenarios = scenarios(cls.plant)
+        cls.scenarios["oops"] = ["--files", f"{cls.plant}:/tmp/plant.ko", *cls.scenarios["oops"]]
+        pool = cls.enterClassContext(concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1))
+        cls.endings = {name: pool.submit(cls.run_scenario, name) for name in cls.scenarios}
+
+    @classmethod
+    def run_scenario(cls, name: str) -> Ending:
+        folder = cls.folder / name
+        temporary = folder / "tmp"
+        temporary.mkdir(parents=True)
+        done = subprocess.run(
+            [sys.executable, VM, "--no-card", "--log", folder / "console", "--results", folder / "results",
+             *cls.scenarios[name]],
+            capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "TMPDIR": str(temporary)})
+        results = folder / "results"
+        files = {str(p.relative_to(results)): p.read_text() for p in results.rglob("*") if p.is_file()}
+        console = folder / "console"
+        return Ending(done.returncode, done.stdout, done.stderr, files,
+                      console.read_text(errors="replace") if console.exists() else "",
+                      [p.name for p in temporary.iterdir()])
+
+    def ending(self, name: str) -> Ending:
+        return self.endings[name].result()
+
+    def expect(self, name: str, verdict: Verdict, *words: str) -> Ending:
+        """The run failed with this verdict and one line that says so."""
+        ending = self.ending(name)
+        self.assertEqual(ending.code, verdict, ending.err + ending.console[-2000:])
+        self.assertEqual(ending.err.count("\n"), 1, ending.err)
+        self.assertNotIn("not reached", ending.out)
+        for word in words:
+            self.assertIn(word, ending.err)
+        return ending
+
+    def test_a_good_run_hands_back_status_output_and_files(self):
+        ending = self.ending("good")
+        self.assertEqual((ending.code, ending.err), (42, ""), ending.console[-2000:])
+        self.assertEqual(ending.out, "# SPDX-License-Identifier: Apache-2.0\nhello there\n4096\n")
+        self.assertEqual(ending.results, {"note": "kept\n", "d/note": "deep\n"})
+
+    def test_a_command_cannot_pass_for_the_harness(self):
+        ending = self.ending("own_code")
+        self.assertEqual(ending.code, 1)
+        self.assertIn("73", ending.err)
+
+    def test_a_warning_of_the_kernel_fails_the_run(self):
+        self.expect("warn", Verdict.SPLAT, "WARNING: CPU: ", "plant_init")
+
+    def test_an_oops_fails_the_run_and_names_the_program(self):
+        self.expect("oops", Verdict.SPLAT, "BUG: kernel NULL pointer", "while plant_tests ran")
+
+    def test_a_complaint_without_a_panic_fails_the_run_before_its_time_is_up(self):
+        self.expect("quiet_complaint", Verdict.SPLAT, "DMA-API: accel: planted")
+
+    def test_a_panic_is_a_dead_guest(self):
+        self.expect("panic", Verdict.DIED, "sysrq triggered crash")
+
+    def test_a_power_off_before_the_end_is_a_dead_guest(self):
+        self.expect("power_off", Verdict.DIED, "before the command did")
+
+    def test_a_command_that_hangs_runs_out_of_time(self):
+        self.expect("hang", Verdict.TIMEOUT, "2 s")
+
+    def test_a_status_without_the_rest_of_the_result_is_none(self):
+        self.assertEqual(self.expect("lost_results", Verdict.TRUNCATED).results, {})
+
+    def test_results_that_cannot_be_packed_are_none(self):
+        self.assertEqual(self.expect("no_room", Verdict.TRUNCATED).results, {})
+
+    def test_a_tainted_kernel_fails_the_run(self):
+        self.expect("taint", Verdict.SPLAT, "tainted", "0x20")
+
+    def test_a_module_that_does_not_load_fails_the_run(self):
+        self.expect("module_refuses", Verdict.MODULE, "plant.ko did not load")
+
+    def test_a_module_that_does_not_unload_fails_the_run(self):
+        self.expect("module_held", Verdict.MODULE, "could not be unloaded")
+
+    def test_a_device_that_does_not_appear_fails_the_run(self):
+        self.expect("no_device", Verdict.DEVICE, "/dev/accel7")
+
+    def test_a_kernel_that_finds_no_init_did_not_boot(self):
+        self.expect("no_init", Verdict.NO_BOOT, "panicked")
+
+    def test_a_machine_that_says_nothing_did_not_boot(self):
+        self.expect("stopped_cpu", Verdict.NO_BOOT, "1 s")
+
+    def test_a_qemu_that_does_not_start_did_not_boot(self):
+        self.expect("bad_qemu", Verdict.NO_BOOT, "no-such-option")
+
+    def test_what_the_host_lacks_is_said_before_the_boot(self):
+        self.assertEqual(self.expect("no_file", Verdict.SETUP, "/no/such/file").console, "")
+
+    def test_no_command_is_an_error_of_its_own(self):
+        self.expect("no_command", Verdict.SETUP, "--interactive")
+
+    def test_failing_runs_name_the_kernel_log(self):
+        for name in ("warn", "panic", "hang", "lost_results", "no_init"):
+            self.assertIn(str(self.folder / name / "console"), self.ending(name).err)
+
+    def test_no_run_leaves_a_file_behind(self):
+        for name in self.scenarios:
+            with self.subTest(scenario=name):
+                self.assertEqual(self.ending(name).leftovers, [])
+
+
+class Leaving(unittest.TestCase):
+    """Whatever ends the harness, QEMU and the temporary files go with it. The CPU is stopped: no boot needed."""
+
+    def start(self) -> tuple[subprocess.Popen, Path, int]:
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-gate.")))
+        harness = subprocess.Popen([sys.executable, VM, "--no-card", "--qemu-arg=-S", "--", "true"],
+                                   env={**os.environ, "TMPDIR": str(folder)}, start_new_session=True)
+        self.addCleanup(harness.wait)
+        self.addCleanup(harness.kill)
+        children = Path(f"/proc/{harness.pid}/task/{harness.pid}/children")
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for child in children.read_text().split():
+                if "qemu" in os.readlink(f"/proc/{child}/exe"):
+                    return harness, folder, int(child)
+            time.sleep(0.02)
+        self.fail("QEMU did not start")
+
+    def gone(self, process: int) -> bool:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                state = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+            except (FileNotFoundError, ProcessLookupError):
+                return True
+            if state == "Z":
+                return True
+            time.sleep(0.02)
+        return False
+
+    def test_signals_end_the_harness_with_all_it_started(self):
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            with self.subTest(signal=number.name):
+                harness, folder, qemu = self.start()
+                harness.send_signal(number)
+                self.assertEqual(harness.wait(30), code)
+                self.assertTrue(self.gone(qemu))
+                self.assertEqual(list(folder.iterdir()), [])
+
+    def test_a_harness_that_is_killed_takes_qemu_along(self):
+        harness, _, qemu = self.start()
+        harness.kill()
+        self.assertTrue(self.gone(qemu))
+
+
+class Shell(unittest.TestCase):
+    """The interactive shell, used through a terminal as a person does."""
+
+    def setUp(self):
+        self.process, self.terminal = pty.fork()
+        if self.process == 0:
+            os.execv(sys.executable, [sys.executable, str(VM), "--no-card", "--interactive"])
+        self.addCleanup(os.close, self.terminal)
+        self.seen = b""
+
+    def until(self, text: bytes) -> bytes:
+        """What the terminal shows until `text`, which must come."""
+        deadline = time.monotonic() + 120
+        while text not in self.seen:
+            ready, _, _ = select.select([self.terminal], [], [], deadline - time.monotonic())
+            self.assertTrue(ready, f"{text!r} did not come after {self.seen!r}")
+            try:
+                self.seen += os.read(self.terminal, 4096)
+            except OSError:
+                self.fail(f"the shell ended: {self.seen!r}")
+        before, _, self.seen = self.seen.partition(text)
+        return before
+
+    def type(self, text: bytes) -> None:
+        os.write(self.terminal, text)
+
+    def test_commands_ctrl_c_and_a_clean_end(self):
+        self.until(b"accel:")
+        self.until(b"# ")
+        self.type(b"echo $((6 * 7)) on $(tty)\n")
+        self.until(b"42 on /dev/ttyS1")
+        self.type(b"sh -c 'echo asl''eep; exec sleep 1000'\n")
+        self.until(b"asleep")
+        self.type(b"\x03")
+        self.until(b"# ")
+        self.type(b"exit\n")
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1]), 0)
