@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * accel_pci.c - the card's PCI Express endpoint in QEMU: `-device accel-pci`.
+ *
+ * The glue between QEMU and the core (core/accel_core.h): config space, BARs,
+ * MSI-X and DMA are here, what the card does with them is there. The same file
+ * is built into accel-pci.so, which Debian's QEMU preloads, and into QEMU's own
+ * tree; docs/emulation.md tells how.
+ *
+ * Threads and locks. QEMU enters this file with its big lock (BQL) held, but for
+ * the callbacks of the core, which run on the core's threads with no lock held:
+ *
+ *  - DMA is done without the BQL, inside an RCU read section. With an IOMMU it
+ *    takes the BQL first, outside the read section: to report a fault the
+ *    IOMMU model sends an interrupt, and asserts that it has the lock.
+ *  - An interrupt takes the BQL.
+ *
+ * The end of a device. The core's threads may wait for the BQL, so whoever joins
+ * them must not hold it, and exit() may not drop it: it is called deep inside
+ * other devices' register writes, which rely on it. So exit() only cuts the core
+ * off, by `gone`, and a reaper thread of its own joins the core and then drops the
+ * reference that kept the object, and with it the device memory, alive. QEMU reports
+ * DEVICE_DELETED after that. `gone` is set before QEMU tears down the device's
+ * address space, and that is freed after an RCU grace period, so a callback
+ * that has seen it clear inside a read section may use the address space.
+ */
+#include "qemu/osdep.h"
+
+#include "exec/address-spaces.h"
+#include "hw/pci/msix.h"
+#include "hw/pci/pci.h"
+#include "hw/pci/pcie.h"
+#include "hw/qdev-properties-system.h"
+#include "hw/qdev-properties.h"
+#include "migration/blocker.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qemu/log-for-trace.h"
+#include "qemu/log.h"
+#include "qemu/main-loop.h"
+#include "qemu/module.h"
+#include "qemu/rcu.h"
+#include "qemu/thread.h"
+#include "qemu/timer.h"
+#include "qemu/units.h"
+
+#include "accel_core.h"
+#include "accel_hw.h"
+
+/*
+ * Data of QEMU that is used here, also by inline functions of its headers. Weak, so that a program
+ * without them that preloads us by mistake lives long enough to be told (accel_preload.c).
+ */
+#pragma weak qdev_prop_pcie_link_speed
+#pragma weak qdev_prop_pcie_link_width
+#pragma weak qdev_prop_size
+#pragma weak qdev_prop_string
+#pragma weak qdev_prop_uint32
+#pragma weak qdev_prop_uint64
+#pragma weak qemu_loglevel
+#pragma weak rcu_gp_ctr
+#pragma weak rcu_gp_event
+
+#define TYPE_ACCEL_PCI "accel-pci"
+OBJECT_DECLARE_SIMPLE_TYPE(AccelPci, ACCEL_PCI)
+
+#define ACCEL_PCI_REVISION 1
+#define ACCEL_PCI_MEMORY_MIN (1 * MiB)
+/* As many as there is room for between the MSI-X table and its PBA. */
+#define ACCEL_PCI_VECTORS_MAX ((ACCEL_MSIX_PBA - ACCEL_MSIX_TABLE) / PCI_MSIX_ENTRY_SIZE)
+
+/* Where the capabilities lie in config space. */
+#define ACCEL_PCI_CAP_PM 0x40
+#define ACCEL_PCI_CAP_EXPRESS 0x60
+#define ACCEL_PCI_CAP_MSIX 0xa0
+#define ACCEL_PCI_CAP_AER PCI_CONFIG_SPACE_SIZE
+#define ACCEL_PCI_CAP_SERIAL (ACCEL_PCI_CAP_AER + PCI_ERR_SIZEOF)
+
+struct AccelPci {
+    PCIDevice parent;
+
+    MemoryRegion registers; /* with the MSI-X table and PBA on top */
+    MemoryRegion doorbells;
+    MemoryRegion memory;
+
+    struct accel_core* core;   /* from realize to exit; under the BQL */
+    struct accel_core* ending; /* from exit on; the reaper's */
+    bool gone;                 /* set once, in exit */
+    Error* unmigratable;
+
+    /* Properties. */
+    uint64_t memory_size;
+    uint64_t serial;
+    uint32_t queues;
+    uint32_t contexts;
+    uint32_t vectors; /* 0: one for each queue and one for events */
+    char* timing;
+    PCIExpLinkSpeed link_speed;
+    PCIExpLinkWidth link_width;
+};
+
+/* ---- What the core asks of the bus: on the core's threads ---------------- */
+
+/*
+ * Without an IOMMU QEMU makes the device's address space an alias of system
+ * memory, once, before the guest runs.
+ */
+static bool accel_pci_behind_iommu(AccelPci* s) {
+    return s->parent.bus_master_enable_region.alias != get_system_memory();
+}
+
+static bool accel_pci_bus_enter(AccelPci* s) {
+    const bool lock = accel_pci_behind_iommu(s);
+
+    if (lock) {
+        qemu_mutex_lock_iothread();
+    }
+    rcu_read_lock();
+    return lock;
+}
+
+static void accel_pci_bus_leave(bool locked) {
+    rcu_read_unlock();
+    if (locked) {
+        qemu_mutex_unlock_iothread();
+    }
+}
+
+/*
+ * The card reaches memory only, device memory of other cards included: a
+ * transfer aimed at registers, its own or another device's, is refused. So
+ * nothing a guest writes into a page table makes a device enter itself.
+ */
+static const MemTxAttrs accel_pci_memory_only = {.memory = true};
+
+static bool accel_pci_transfer(AccelPci* s, uint64_t address, void* data, size_t bytes,
+                               DMADirection direction) {
+    const bool locked = accel_pci_bus_enter(s);
+    bool done = false;
+
+    if (!qatomic_read(&s->gone)) {
+        done = pci_dma_rw(&s->parent, address, data, bytes, direction, accel_pci_memory_only) ==
+               MEMTX_OK;
+    }
+    accel_pci_bus_leave(locked);
+    return done;
+}
+
+static bool accel_pci_read(void* opaque, uint64_t address, void* data, size_t bytes) {
+    return accel_pci_transfer(opaque, address, data, bytes, DMA_DIRECTION_TO_DEVICE);
+}
+
+static bool accel_pci_write(void* opaque, uint64_t address, const void* data, size_t bytes) {
+    return accel_pci_transfer(opaque, address, (void*)data, bytes, DMA_DIRECTION_FROM_DEVICE);
+}
+
+/* True if the aligned word is memory, as the word accessors below do not look. Under RCU. */
+static bool accel_pci_word_is_memory(AddressSpace* space, uint64_t address, bool write) {
+    hwaddr offset;
+    hwaddr bytes = sizeof(uint64_t);
+    MemoryRegion* region =
+        address_space_translate(space, address, &offset, &bytes, write, MEMTXATTRS_UNSPECIFIED);
+
+    return bytes == sizeof(uint64_t) && memory_access_is_direct(region, write);
+}
+
+/*
+ * A transfer of 8 bytes may be torn; these are one load or store. The barriers are those that a
+ * transfer has (dma_barrier()), and one after it for what the core does next with its own memory.
+ */
+static bool accel_pci_read64(void* opaque, uint64_t address, uint64_t* value) {
+    AccelPci* s = opaque;
+    AddressSpace* space = pci_get_address_space(&s->parent);
+    const bool locked = accel_pci_bus_enter(s);
+    MemTxResult result = MEMTX_ERROR;
+
+    if (!qatomic_read(&s->gone) && accel_pci_word_is_memory(space, address, false)) {
+        smp_mb();
+        *value = address_space_ldq_le(space, address, MEMTXATTRS_UNSPECIFIED, &result);
+        smp_mb();
+    }
+    accel_pci_bus_leave(locked);
+    return result == MEMTX_OK;
+}
+
+static bool accel_pci_write64(void* opaque, uint64_t address, uint64_t value) {
+    AccelPci* s = opaque;
+    AddressSpace* space = pci_get_address_space(&s->parent);
+    const bool locked = accel_pci_bus_enter(s);
+    MemTxResult result = MEMTX_ERROR;
+
+    if (!qatomic_read(&s->gone) && accel_pci_word_is_memory(space, address, true)) {
+        smp_mb();
+        address_space_stq_le(space, address, value, MEMTXATTRS_UNSPECIFIED, &result);
+        smp_mb();
+    }
+    accel_pci_bus_leave(locked);
+    return result == MEMTX_OK;
+}
+
+static void accel_pci_interrupt(void* opaque, unsigned int vector) {
+    AccelPci* s = opaque;
+    bool* busy = &s->parent.qdev.mem_reentrancy_guard.engaged_in_io;
+
+    qemu_mutex_lock_iothread();
+    if (!s->gone && vector < s->vectors) {
+        /* A message the guest aimed at our own BARs must not come back to us. */
+        const bool was_busy = *busy;
+
+        *busy = true;
+        msix_notify(&s->parent, vector);
+        *busy = was_busy;
+    }
+    qemu_mutex_unlock_iothread();
+}
+
+static void accel_pci_log(void* opaque, enum accel_log_level level, const char* text) {
+    (void)opaque;
+    qemu_log_mask(level == ACCEL_LOG_GUEST_ERROR ? LOG_GUEST_ERROR : LOG_TRACE, "accel-pci: %s\n",
+                  text);
+}
+
+/* Not the virtual clock: it stands still while the virtual machine is paused, and engines do not.
+ */
+static uint64_t accel_pci_clock(void* opaque) {
+    (void)opaque;
+    return qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+}
+
+static void accel_pci_thread_enter(void* opaque) {
+    (void)opaque;
+    rcu_register_thread();
+}
+
+static void accel_pci_thread_leave(void* opaque) {
+    (void)opaque;
+    rcu_unregister_thread();
+}
+
+static const struct accel_core_callbacks accel_pci_callbacks = {
+    .read = accel_pci_read,
+    .write = accel_pci_write,
+    .read64 = accel_pci_read64,
+    .write64 = accel_pci_write64,
+    .interrupt = accel_pci_interrupt,
+    .log = accel_pci_log,
+    .clock = accel_pci_clock,
+    .thread_enter = accel_pci_thread_enter,
+    .thread_leave = accel_pci_thread_leave,
+};
+
+/* ---- What the host does to the card: under the BQL ----------------------- */
+
+/* A vCPU may have looked us up before exit and come here after it. */
+#define ACCEL_PCI_ALL_ONES (~UINT64_C(0))
+
+static uint64_t accel_pci_registers_read(void* opaque, hwaddr offset, unsigned int bytes) {
+    AccelPci* s = opaque;
+
+    if (!s->core) {
+        return ACCEL_PCI_ALL_ONES;
+    }
+    return offset < ACCEL_REGISTER_BLOCK ? accel_core_register_read(s->core, offset, bytes) : 0;
+}
+
+static void accel_pci_registers_write(void* opaque, hwaddr offset, uint64_t value,
+                                      unsigned int bytes) {
+    AccelPci* s = opaque;
+
+    if (s->core && offset < ACCEL_REGISTER_BLOCK) {
+        accel_core_register_write(s->core, offset, value, bytes);
+    }
+}
+
+static const MemoryRegionOps accel_pci_registers_ops = {
+    .read = accel_pci_registers_read,
+    .write = accel_pci_registers_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = {.min_access_size = 4, .max_access_size = 8},
+    .impl = {.min_access_size = 4, .max_access_size = 8},
+};
+
+static uint64_t accel_pci_doorbells_read(void* opaque, hwaddr offset, unsigned int bytes) {
+    AccelPci* s = opaque;
+
+    (void)offset;
+    (void)bytes;
+    return s->core ? 0 : ACCEL_PCI_ALL_ONES;
+}
+
+static void accel_pci_doorbells_write(void* opaque, hwaddr offset, uint64_t value,
+                                      unsigned int bytes) {
+    AccelPci* s = opaque;
+
+    if (s->core) {
+        accel_core_doorbell(s->core, offset, value, bytes);
+    }
+}
+
+static const MemoryRegionOps accel_pci_doorbells_ops = {
+    .read = accel_pci_doorbells_read,
+    .write = accel_pci_doorbells_write,
+    .endianness = DEVICE_LITTLE_ENDIAN,
+    .valid = {.min_access_size = 4, .max_access_size = 4},
+    .impl = {.min_access_size = 4, .max_access_size = 4},
+};
+
+static void accel_pci_config_write(PCIDevice* dev, uint32_t address, uint32_t value, int bytes) {
+    pci_default_write_config(dev, address, value, bytes);
+    pcie_aer_write_config(dev, address, value, bytes);
+    /* Resets us, by way of accel_pci_reset(), if the guest has just asked for it. */
+    pcie_cap_flr_write_config(dev, address, value, bytes);
+}
+
+/* Every function reset: FLR, a reset of the bus, a reset of the machine. QEMU resets MSI-X itself.
+ */
+static void accel_pci_reset(DeviceState* qdev) {
+    AccelPci* s = ACCEL_PCI(qdev);
+
+    pcie_cap_deverr_reset(&s->parent);
+    pci_set_word(s->parent.config + ACCEL_PCI_CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+    if (s->core) {
+        accel_core_reset(s->core);
+    }
+}
+
+/* ---- Birth and end: under the BQL ---------------------------------------- */
+
+static bool accel_pci_check_properties(AccelPci* s, Error** errp) {
+    if (!pci_bus_is_express(pci_get_bus(&s->parent))) {
+        error_setg(errp,
+                   "accel-pci is a PCI Express card: give it bus= of a PCI Express port, "
+                   "such as pcie-root-port");
+        return false;
+    }
+    if (s->timing && strcmp(s->timing, "fast") != 0) {
+        error_setg(errp, "timing='%s' is not known: this card has timing=fast", s->timing);
+        return false;
+    }
+    if (!is_power_of_2(s->memory_size) || s->memory_size < ACCEL_PCI_MEMORY_MIN) {
+        error_setg(errp, "memory-size must be a power of two of at least 1 MiB, not %" PRIu64,
+                   s->memory_size);
+        return false;
+    }
+    if (s->queues == 0 || s->queues > ACCEL_PCI_VECTORS_MAX) {
+        error_setg(errp, "queues must be from 1 to %d, not %" PRIu32, (int)ACCEL_PCI_VECTORS_MAX,
+                   s->queues);
+        return false;
+    }
+    if (s->vectors == 0) {
+        s->vectors = MIN(s->queues + 1, (uint32_t)ACCEL_PCI_VECTORS_MAX);
+    }
+    if (s->vectors > ACCEL_PCI_VECTORS_MAX) {
+        error_setg(errp, "vectors must be from 1 to %d, not %" PRIu32, (int)ACCEL_PCI_VECTORS_MAX,
+                   s->vectors);
+        return false;
+    }
+    return true;
+}
+
+/* QEMU knows the link of a port, not that of an endpoint, so it is filled in here. */
+static void accel_pci_describe_link(AccelPci* s) {
+    uint8_t* cap = s->parent.config + ACCEL_PCI_CAP_EXPRESS;
+    const uint32_t speed = QEMU_PCI_EXP_LNKCAP_MLS(s->link_speed);
+    const uint32_t width = QEMU_PCI_EXP_LNKCAP_MLW(s->link_width);
+
+    if (pcie_cap_get_type(&s->parent) == PCI_EXP_TYPE_RC_END) {
+        return; /* part of the root complex: there is no link */
+    }
+    pci_set_long(cap + PCI_EXP_LNKCAP, speed | width | PCI_EXP_LNKCAP_ASPMS_0S);
+    pci_set_word(cap + PCI_EXP_LNKSTA, speed | width);
+    pci_set_word(cap + PCI_EXP_LNKCTL2, speed & PCI_EXP_LNKCTL2_TLS);
+    /* One bit for each speed from 2.5 GT/s up to ours, from bit 1 on. */
+    pci_set_long(cap + PCI_EXP_LNKCAP2, ((1U << s->link_speed) - 1) << 1);
+}
+
+static bool accel_pci_add_capabilities(AccelPci* s, Error** errp) {
+    PCIDevice* dev = &s->parent;
+
+    if (pci_add_capability(dev, PCI_CAP_ID_PM, ACCEL_PCI_CAP_PM, PCI_PM_SIZEOF, errp) < 0) {
+        return false;
+    }
+    pci_set_word(dev->config + ACCEL_PCI_CAP_PM + PCI_PM_PMC, PCI_PM_CAP_VER_1_2);
+    pci_set_word(dev->config + ACCEL_PCI_CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
+    pci_set_word(dev->wmask + ACCEL_PCI_CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
+
+    if (pcie_endpoint_cap_init(dev, ACCEL_PCI_CAP_EXPRESS) < 0) {
+        error_setg(errp, "cannot add the PCI Express capability");
+        return false;
+    }
+    pcie_cap_deverr_init(dev);
+    pcie_cap_flr_init(dev);
+    accel_pci_describe_link(s);
+
+    dev->exp.aer_log.log_max = PCIE_AER_LOG_MAX_DEFAULT;
+    if (pcie_aer_init(dev, PCI_ERR_VER, ACCEL_PCI_CAP_AER, PCI_ERR_SIZEOF, errp) < 0) {
+        return false;
+    }
+    pcie_dev_ser_num_init(dev, ACCEL_PCI_CAP_SERIAL, s->serial);
+    return true;
+}
+
+static bool accel_pci_add_bars(AccelPci* s, Error** errp) {
+    PCIDevice* dev = &s->parent;
+    Error* error = NULL;
+
+    memory_region_init_io(&s->registers, OBJECT(s), &accel_pci_registers_ops, s, "accel-registers",
+                          ACCEL_REGISTERS_SIZE);
+    memory_region_init_io(&s->doorbells, OBJECT(s), &accel_pci_doorbells_ops, s, "accel-doorbells",
+                          pow2ceil((uint64_t)s->queues * ACCEL_DOORBELL_STRIDE));
+    memory_region_init_ram_nomigrate(&s->memory, OBJECT(s), "accel-memory", s->memory_size, &error);
+    if (error) {
+        error_propagate(errp, error);
+        return false;
+    }
+    if (msix_init(dev, s->vectors, &s->registers, ACCEL_BAR_REGISTERS, ACCEL_MSIX_TABLE,
+                  &s->registers, ACCEL_BAR_REGISTERS, ACCEL_MSIX_PBA, ACCEL_PCI_CAP_MSIX,
+                  errp) < 0) {
+        return false;
+    }
+    for (uint32_t vector = 0; vector < s->vectors; vector++) {
+        msix_vector_use(dev, vector);
+    }
+    pci_register_bar(dev, ACCEL_BAR_REGISTERS, PCI_BASE_ADDRESS_MEM_TYPE_64, &s->registers);
+    pci_register_bar(dev, ACCEL_BAR_DOORBELLS, PCI_BASE_ADDRESS_MEM_TYPE_64, &s->doorbells);
+    pci_register_bar(dev, ACCEL_BAR_MEMORY,
+                     PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH, &s->memory);
+    return true;
+}
+
+static bool accel_pci_add_core(AccelPci* s, Error** errp) {
+    const struct accel_core_config config = {
+        .memory = memory_region_get_ram_ptr(&s->memory),
+        .memory_size = s->memory_size,
+        .serial = s->serial,
+        .queues = s->queues,
+        .contexts = s->contexts,
+        .vectors = s->vectors,
+        .ring_entries = 65536,
+    };
+    char error[256] = "";
+
+    s->core = accel_core_create(&config, &accel_pci_callbacks, s, error, sizeof(error));
+    if (!s->core) {
+        error_setg(errp, "%s", error);
+    }
+    return s->core;
+}
+
+/* Undoes what accel_pci_add_capabilities() and accel_pci_add_bars() did, all or a part of it. */
+static void accel_pci_remove_parts(AccelPci* s) {
+    msix_uninit(&s->parent, &s->registers, &s->registers);
+    if (s->parent.exp.aer_cap) {
+        pcie_aer_exit(&s->parent);
+    }
+    if (s->parent.exp.exp_cap) {
+        pcie_cap_exit(&s->parent);
+    }
+    if (s->unmigratable) {
+        migrate_del_blocker(s->unmigratable);
+        error_free(s->unmigratable);
+        s->unmigratable = NULL;
+    }
+}
+
+static bool accel_pci_block_migration(AccelPci* s, Error** errp) {
+    Error* reason = NULL;
+
+    error_setg(&reason,
+               "accel-pci: what the engines have in flight cannot be saved; remove the "
+               "card first and add one afterwards (device_del, device_add)");
+    if (migrate_add_blocker(reason, errp) < 0) {
+        error_free(reason);
+        return false;
+    }
+    s->unmigratable = reason;
+    return true;
+}
+
+/* The core comes last: nothing after it can fail, so only exit has to end it. */
+static void accel_pci_realize(PCIDevice* dev, Error** errp) {
+    AccelPci* s = ACCEL_PCI(dev);
+
+    if (!accel_pci_check_properties(s, errp)) {
+        return;
+    }
+    if (!accel_pci_add_capabilities(s, errp) || !accel_pci_add_bars(s, errp) ||
+        !accel_pci_block_migration(s, errp) || !accel_pci_add_core(s, errp)) {
+        accel_pci_remove_parts(s);
+    }
+}
+
+/* On a thread of its own; may wait for the BQL, and for the core's threads that do. */
+static void* accel_pci_reap(void* opaque) {
+    AccelPci* s = opaque;
+
+    rcu_register_thread();
+    accel_core_destroy(s->ending);
+    qemu_mutex_lock_iothread();
+    object_unref(OBJECT(s));
+    qemu_mutex_unlock_iothread();
+    rcu_unregister_thread();
+    return NULL;
+}
+
+static void accel_pci_exit(PCIDevice* dev) {
+    AccelPci* s = ACCEL_PCI(dev);
+    QemuThread reaper;
+
+    qatomic_set(&s->gone, true);
+    s->ending = s->core;
+    s->core = NULL;
+    object_ref(OBJECT(s));
+    qemu_thread_create(&reaper, "accel-reaper", accel_pci_reap, s, QEMU_THREAD_DETACHED);
+    accel_pci_remove_parts(s);
+}
+
+static Property accel_pci_properties[] = {
+    DEFINE_PROP_SIZE("memory-size", AccelPci, memory_size, 256 * MiB),
+    DEFINE_PROP_UINT32("queues", AccelPci, queues, 64),
+    DEFINE_PROP_UINT32("contexts", AccelPci, contexts, 64),
+    DEFINE_PROP_UINT32("vectors", AccelPci, vectors, 0),
+    DEFINE_PROP_UINT64("serial", AccelPci, serial, 1),
+    DEFINE_PROP_STRING("timing", AccelPci, timing),
+    DEFINE_PROP_PCIE_LINK_SPEED("link-speed", AccelPci, link_speed, PCIE_LINK_SPEED_16),
+    DEFINE_PROP_PCIE_LINK_WIDTH("link-width", AccelPci, link_width, PCIE_LINK_WIDTH_16),
+    DEFINE_PROP_END_OF_LIST(),
+};
+
+/* For -device accel-pci,help. */
+static const struct {
+    const char* property;
+    const char* text;
+} accel_pci_help[] = {
+    {"memory-size", "device memory, a power of two"},
+    {"queues", "user queues"},
+    {"contexts", "contexts, that is, address spaces"},
+    {"vectors", "MSI-X vectors; 0: one for each queue and one for events"},
+    {"serial", "serial number; give each card its own"},
+    {"timing", "fast: as quick as the host can"},
+    {"link-speed", "GT/s"},
+    {"link-width", "lanes"},
+};
+
+static void accel_pci_class_init(ObjectClass* klass, void* data) {
+    DeviceClass* device = DEVICE_CLASS(klass);
+    PCIDeviceClass* pci = PCI_DEVICE_CLASS(klass);
+
+    (void)data;
+    pci->realize = accel_pci_realize;
+    pci->exit = accel_pci_exit;
+    pci->config_write = accel_pci_config_write;
+    pci->vendor_id = ACCEL_PCI_VENDOR;
+    pci->device_id = ACCEL_PCI_DEVICE;
+    pci->subsystem_vendor_id = ACCEL_PCI_VENDOR;
+    pci->subsystem_id = ACCEL_PCI_DEVICE;
+    pci->class_id = ACCEL_PCI_CLASS;
+    pci->revision = ACCEL_PCI_REVISION;
+    device->desc = "Machine-learning accelerator (emulated)";
+    device->reset = accel_pci_reset;
+    device_class_set_props(device, accel_pci_properties);
+    for (size_t i = 0; i < ARRAY_SIZE(accel_pci_help); i++) {
+        object_class_property_set_description(klass, accel_pci_help[i].property,
+                                              accel_pci_help[i].text);
+    }
+    set_bit(DEVICE_CATEGORY_MISC, device->categories);
+}
+
+static const TypeInfo accel_pci_type = {
+    .name = TYPE_ACCEL_PCI,
+    .parent = TYPE_PCI_DEVICE,
+    .instance_size = sizeof(AccelPci),
+    .class_init = accel_pci_class_init,
+    .interfaces = (InterfaceInfo[]){{INTERFACE_PCIE_DEVICE}, {}},
+};
+
+static void accel_pci_register(void) {
+    type_register_static(&accel_pci_type);
+}
+
+type_init(accel_pci_register)
