@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rings: which programs each has, and how they are run. docs/testing.md says what each ring is for."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .outcome import Outcome, from_output, of_program
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+@dataclass
+class Options:
+    """How to run a ring."""
+
+    build: Path
+    release: str  # of the guest's kernel
+    filter: str = "*"
+    verbose: bool = False
+    vm_arguments: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Ring:
+    """A ring after it ran."""
+
+    name: str
+    outcome: Outcome
+    seconds: float
+    log: Path
+
+
+NAMES = ("card", "qtest", "sdk", "harness", "vm")  # quick ones first
+
+
+def run(name: str, options: Options) -> Ring:
+    """Runs ring `name`. A ring that shows no test is a failure; with a filter it may be empty."""
+    log = (options.build / "logs" / f"test-{name}.log").absolute()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="accel-tests.") as scratch:
+        folder = Path(scratch)
+        outcome = _run_guest(options, log, folder) if name == "vm" else _run_native(name, options, log, folder)
+    if outcome.total == 0 and options.filter == "*":
+        outcome.failed.append("no test ran at all")
+    return Ring(name, outcome, time.monotonic() - start, log)
+
+
+def _call(command: list[str], log: Path, verbose: bool) -> tuple[int, str]:
+    """Runs a program with its output in the log, on the terminal too if wanted; returns status and output."""
+    collected: list[str] = []
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GTEST_", "MAKE"))}
+    with log.open("a") as file:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   env=environment)
+        assert process.stdout
+        try:
+            for raw in process.stdout:
+                line = raw.decode(errors="replace")
+                collected.append(line)
+                file.write(line)
+                if verbose:
+                    print(line, end="", flush=True)
+        finally:
+            if process.poll() is None and sys.exc_info()[0]:
+                process.terminate()
+            process.wait()
+    return process.returncode, "".join(collected)
+
+
+def _run_native(name: str, options: Options, log: Path, folder: Path) -> Outcome:
+    program = TESTS / "harness/run.py" if name == "harness" else options.build / f"tests/{name}/{name}_tests"
+    log.write_text("")
+    if not program.is_file():
+        return Outcome(failed=[f"{program} is not built"])
+    junit = folder / f"{name}.xml"
+    status, output = _call([str(program), f"--gtest_output=xml:{junit}", f"--gtest_filter={options.filter}",
+                            "--gtest_color=no"], log, options.verbose)
+    outcome = of_program(program.name, status, junit, output)
+    return _without_empty(outcome, options)
+
+
+def _without_empty(outcome: Outcome, options: Options) -> Outcome:
+    """With a filter, a program none of whose tests match is not at fault."""
+    if options.filter != "*":
+        outcome.failed = [name for name in outcome.failed if not name.endswith(" has no tests")]
+    return outcome
+
+
+def guest_programs(build: Path) -> list[Path]:
+    """The test programs for the guest: every ELF executable CMake put into tests/vm/guest."""
+    def is_program(path: Path) -> bool:
+        if not path.is_file() or not os.access(path, os.X_OK) or ".so" in path.name:
+            return False
+        with path.open("rb") as file:
+            return file.read(4) == b"\x7fELF"
+
+    folder = build / "tests/vm/guest"
+    return sorted(path for path in folder.iterdir() if is_program(path)) if folder.is_dir() else []
+
+
+def _run_guest(options: Options, log: Path, folder: Path) -> Outcome:
+    """All guest programs, one after the other, in one boot."""
+    log.write_text("")
+    programs = guest_programs(options.build)
+    module = options.build / "driver" / options.release / "accel.ko"
+    if not programs:
+        return Outcome(failed=["no test program for the guest is built"])
+    if not module.is_file():
+        return Outcome(failed=[f"{module} is not built"])
+    command = [str(TESTS / "vm/vm.py"), "--verbose", "--kernel", options.release, "--module", str(module),
+               "--program", str(TESTS / "vm/gtest.sh"), "--log", str(log.with_name("test-vm-console.log")),
+               "--results", str(folder), "--timeout", "900", *options.vm_arguments]
+    for program in programs:
+        command += ["--program", str(program)]
+    command += ["--", "gtest.sh", options.filter, *(program.name for program in programs)]
+    status, output = _call(command, log, options.verbose)
+    if status != 0:
+        # Whatever is wrong with the run is wrong with all that ran in it: nothing it left behind counts but names.
+        outcome = from_output(output)
+        reason = re.findall(r"^vm: (.*)$", output, re.MULTILINE)
+        outcome.failed.append(reason[-1] if reason else f"the VM harness ended with {status}")
+        return outcome
+    outcome = Outcome()
+    for program in programs:
+        outcome.add(_guest_program(program.name, folder, output))
+    return _without_empty(outcome, options)
+
+
+def _guest_program(name: str, folder: Path, output: str) -> Outcome:
+    try:
+        status = int((folder / f"{name}.status").read_text())
+    except (OSError, ValueError):
+        return Outcome(failed=[f"{name} did not run"])
+    part = re.search(rf"^==== {re.escape(name)}$(.*?)(?=^==== |\Z)", output, re.MULTILINE | re.DOTALL)
+    return of_program(name, status, folder / f"{name}.xml", part[1] if part else "")

@@ -1,0 +1,21 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs one step of the Makefile: says in a line what it is, keeps its output in a log, and shows that only if it fails.
+#
+#   step.sh LOG SENTENCE COMMAND [ARGUMENT...]      with V=1 the output is shown as it comes
+set -u
+
+log=$1
+sentence=$2
+shift 2
+echo "==> $sentence"
+mkdir -p "$(dirname "$log")"
+if [ "${V:-}" = 1 ]; then
+    "$@" && exit 0
+else
+    "$@" >"$log" 2>&1 && exit 0
+    tail -n 40 "$log" >&2
+fi
+echo "error: '$sentence' failed$([ "${V:-}" = 1 ] || echo "; the whole log is $log")" >&2
+exit 1
