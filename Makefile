@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The front door: `make help` lists what there is. The work itself is CMake's (CMakeLists.txt), kbuild's
+# (driver/Makefile) and the test harness's (tests/); this file puts them in order. Every step says in a line what it
+# does and keeps its output in $(BUILD)/logs; V=1 shows it.
+
+BUILD ?= build
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+DESTDIR ?=
+FILTER ?= *
+# Arguments for the build and for the VM, e.g. CMAKE_ARGS=-DACCEL_SANITIZE=address VM_ARGS='--smp 2 --card memory=64M'.
+CMAKE_ARGS ?=
+VM_ARGS ?=
+
+# The kernel of the VM. The driver is built for it unless KDIR says otherwise.
+release = $(shell tests/vm/kernel.py --release)
+KDIR ?= /lib/modules/$(release)/build
+kdir_release = $(notdir $(patsubst %/,%,$(dir $(abspath $(KDIR)))))
+module = $(BUILD)/driver/$(release)/accel.ko
+
+DATA ?= /usr/share/datasets/fashion-mnist
+example = $(BUILD)/libaccel/examples/fashion-mnist/fashion-mnist
+model = $(BUILD)/model/fashion-mnist.model
+logits = $(BUILD)/model/fashion-mnist.logits
+
+step = tools/setup/step.sh $(BUILD)/logs
+export ACCEL_PCI_SO = $(abspath $(BUILD)/qemu-device/accel-pci.so)
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+##@ Start here
+
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	    /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	    /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "V=1 shows what the steps print. BUILD, JOBS, PREFIX, DESTDIR, KDIR, QEMU, DATA can be set as well."
+
+run: build $(BUILD)/.kernel $(model) ## Build all, train a network, and classify with the card in a VM
+	@echo "==> Classifying in a VM: Debian's kernel, the driver, the emulated card"
+	@tests/vm/vm.py --module $(module) --program $(example) --log $(BUILD)/logs/run-console.log \
+	    --files $(abspath $(model)) --files $(abspath $(logits)) \
+	    --files $(DATA)/t10k-images-idx3-ubyte.gz --files $(DATA)/t10k-labels-idx1-ubyte.gz $(VM_ARGS) -- \
+	    fashion-mnist classify --data $(DATA) --model $(abspath $(model)) --reference $(abspath $(logits))
+
+test: build $(BUILD)/.kernel ## Run all tests; FILTER=PATTERN as for --gtest_filter
+	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS))
+
+shell: build $(BUILD)/.kernel ## A prompt in the VM, with /dev/accel0 and the programs built here
+	@echo "==> Booting; 'exit' or Ctrl-D ends the VM, Ctrl-] x kills it"
+	@tests/vm/vm.py --interactive --module $(module) --log $(BUILD)/logs/shell-console.log $(VM_ARGS) \
+	    $(addprefix --program ,$(wildcard $(example) $(BUILD)/libaccel/examples/hello/hello $(BUILD)/tools/*/accelctl \
+	        $(BUILD)/tools/*/lsaccel)) $(addprefix --files ,$(abspath $(wildcard $(model) $(logits)))) \
+	    --files $(DATA)/t10k-images-idx3-ubyte.gz --files $(DATA)/t10k-labels-idx1-ubyte.gz
+
+##@ Build
+
+setup: ## Install the Debian packages that are missing
+	@tools/setup/packages.sh
+
+build: setup driver $(BUILD)/.configured ## Build everything: card, SDK, examples, tests, driver
+	@$(step)/build.log "Building the card, the SDK and the tests" cmake --build $(BUILD) -j $(JOBS)
+
+driver: setup ## Build the driver for the kernel of the VM, or for KDIR=<kernel headers>
+	@$(step)/driver.log "Building the driver for $(kdir_release)" \
+	    $(MAKE) -C driver KDIR=$(KDIR) O=$(abspath $(BUILD))/driver/$(kdir_release)
+
+install: build ## Install SDK and headers under PREFIX, and the driver if KDIR is given
+	@$(step)/install.log "Installing under $(DESTDIR)$(PREFIX)" \
+	    env DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX)
+ifneq ($(filter command line environment,$(origin KDIR)),)
+	@$(step)/install-driver.log "Installing the driver for $(kdir_release)" $(MAKE) -C driver modules_install \
+	    KDIR=$(KDIR) O=$(abspath $(BUILD))/driver/$(kdir_release) INSTALL_MOD_PATH=$(DESTDIR)
+endif
+
+load: ## Load the driver into the kernel of this machine
+	@tools/setup/module.sh load $(BUILD)/driver/$(shell uname -r)/accel.ko
+
+unload: ## Unload it
+	@tools/setup/module.sh unload
+
+qemu-tree: setup ## Build the card inside QEMU's own source tree, as an alternative to Debian's QEMU
+	@$(step)/qemu-tree.log "Building QEMU with the card in its tree" qemu-device/qemu-tree.sh
+
+##@ Test
+
+test-card: build ## The card's core alone
+test-qtest: build ## The card in QEMU, without a guest
+test-sdk: build ## The SDK, without a kernel
+test-harness: setup $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
+test-vm: build $(BUILD)/.kernel ## Everything together in a VM
+test-card test-qtest test-sdk test-harness test-vm:
+	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
+	    $(@:test-%=%)
+
+check: setup driver $(BUILD)/.configured ## Formatting, static analysis, sparse, warnings
+	@tools/setup/packages.sh check
+	@tools/setup/check.sh $(BUILD) $(KDIR) $(abspath $(BUILD))/driver/$(kdir_release)-check $(JOBS)
+
+##@ Clean up
+
+clean: ## Remove what was built
+	@rm -rf $(BUILD)
+
+distclean: clean ## Remove the cached kernel and QEMU headers as well
+	@rm -rf $${XDG_CACHE_HOME:-$$HOME/.cache}/accel
+
+# ---- Files ----------------------------------------------------------------------------------------------------------
+
+# Phony in effect: each of these finds out for itself whether there is something to do, and does so in no time.
+.PHONY: FORCE help run test shell setup build driver install load unload qemu-tree check clean distclean \
+    test-card test-qtest test-sdk test-harness test-vm
+FORCE:
+
+$(BUILD)/.configured: setup FORCE
+	@$(step)/qemu-headers.log "Looking for QEMU's headers" sh -c 'qemu-device/qemu-headers.sh >$(BUILD)/qemu-headers'
+	@$(step)/configure.log "Configuring" cmake -S . -B $(BUILD) -G Ninja \
+	    -DACCEL_QEMU_HEADERS="$$(cat $(BUILD)/qemu-headers)" $(CMAKE_ARGS)
+
+$(BUILD)/.kernel: setup FORCE
+	@$(step)/kernel.log "Looking for the VM's kernel" tests/vm/kernel.py
+
+# Training is a matter of the host: it is done once for a program and a data set.
+$(model): build
+	@$(step)/train.log "Training the example network" $(example) train --data $(DATA) --model $(model)
