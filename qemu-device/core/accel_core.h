@@ -9,8 +9,9 @@
  *
  * Threads. accel_core_* may be called from one thread at a time (in QEMU:
  * under the big lock). Callbacks are called from the core's own threads, and
- * from within accel_core_* calls never; they must be safe to call at any time
- * until accel_core_destroy() returns. No accel_core_* call but
+ * from within accel_core_* calls never, but for clock(), which reading the clock
+ * register needs; they must be safe to call at any time until
+ * accel_core_destroy() returns. No accel_core_* call but
  * accel_core_destroy() waits for a thread of the core, so a callback may take
  * a lock that the caller of accel_core_* holds; the caller of
  * accel_core_destroy() must not hold such a lock.

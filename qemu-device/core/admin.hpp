@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The admin queue: contexts, queues, translations. One thread of the card runs it, one command at a
+// time; only that thread touches contexts and adds or removes queues.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "processor.hpp"
+
+namespace accel::card {
+
+struct AdminRing {
+    uint64_t ring = 0;
+    uint64_t results = 0;
+    uint32_t entries = 0;
+};
+
+struct AdminLimits {
+    uint32_t queues;
+    uint32_t contexts;
+    uint32_t vectors;
+    uint32_t ring_entries;
+};
+
+class Admin {
+  public:
+    // `stop` is set while a reset waits: commands that take time end early.
+    Admin(Bus& bus, DeviceMemory memory, Counters& counters, Scheduler& scheduler,
+          Processor& processor, const AdminLimits& limits, const std::atomic<bool>& stop);
+
+    void start(const AdminRing& ring) { ring_ = ring; }
+    // Fetches, runs and answers the command with this sequence. False: the bus refused.
+    [[nodiscard]] bool run(uint64_t sequence);
+    // Forgets everything. No engine holds a queue.
+    void clear();
+
+  private:
+    [[nodiscard]] Status execute(const accel_admin_command& command);
+    [[nodiscard]] Status create_context(const accel_admin_command& command);
+    [[nodiscard]] Status destroy_context(uint32_t id);
+    [[nodiscard]] Status invalidate(const accel_admin_command& command);
+    [[nodiscard]] Status create_queue(const accel_admin_command& command);
+    [[nodiscard]] Status destroy_queue(uint32_t id);
+    [[nodiscard]] Status reset_queue(uint32_t id);
+    [[nodiscard]] Status query_queue(const accel_admin_command& command);
+    [[nodiscard]] Status clear_memory(const accel_admin_command& command);
+    [[nodiscard]] Context* context(uint32_t id) const;
+
+    Bus& bus_;
+    DeviceMemory memory_;
+    Counters& counters_;
+    Scheduler& scheduler_;
+    Processor& processor_;
+    const AdminLimits limits_;
+    const std::atomic<bool>& stop_;
+    AdminRing ring_;
+    std::vector<std::unique_ptr<Context>> contexts_;
+};
+
+}  // namespace accel::card

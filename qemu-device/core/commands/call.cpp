@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// CALL and the arguments of a recorded list.
+#include "call.hpp"
+
+#include <algorithm>
+
+namespace accel::card {
+
+namespace {
+
+[[nodiscard]] Status resolve(const CallState& call, __le64& address) {
+    if ((address & ACCEL_ARG_FLAG) == 0) {
+        return ACCEL_OK;
+    }
+    const uint64_t index = (address & ~ACCEL_ARG_FLAG) >> ACCEL_ARG_SHIFT;
+    if (index >= call.argument_count) {
+        return ACCEL_BAD_ARGUMENT;
+    }
+    const uint64_t base = call.arguments[index];
+    // An argument that is no context address must not become one by adding to it.
+    address = base >> ACCEL_VA_BITS != 0 ? base : base + (address & ACCEL_ARG_OFFSET);
+    return ACCEL_OK;
+}
+
+}  // namespace
+
+Status start_call(const accel_command& command, uint32_t limit, Memory& memory, CallState& call) {
+    const accel_call& fields = command.call;
+    const bool indirect = command.variant == ACCEL_CALL_INDIRECT;
+    if (command.variant != 0 && !indirect) {
+        return ACCEL_BAD_FIELD;
+    }
+    if (!aligned(fields.list, ACCEL_COMMAND_SIZE)) {
+        return ACCEL_BAD_ALIGNMENT;
+    }
+    if (fields.count > limit) {
+        return ACCEL_BAD_SIZE;
+    }
+    if (Status status =
+            check_extent(fields.list, fields.count, ACCEL_COMMAND_SIZE, ACCEL_COMMAND_SIZE);
+        status != ACCEL_OK) {
+        return status;
+    }
+    if (fields.arguments > (indirect ? ACCEL_CALL_ARGS_MAX : ACCEL_CALL_ARGS_INLINE)) {
+        return ACCEL_BAD_SIZE;
+    }
+    const std::span<const __le64> given(fields.args);
+    if (!all_zero(given.subspan(indirect ? 1 : fields.arguments))) {
+        return ACCEL_BAD_FIELD;
+    }
+    if (indirect) {
+        if (!aligned(given[0], sizeof(uint64_t))) {
+            return ACCEL_BAD_ALIGNMENT;
+        }
+        if (Status status =
+                memory.read(given[0], call.arguments.data(), fields.arguments * sizeof(uint64_t));
+            status != ACCEL_OK) {
+            return status;
+        }
+    } else {
+        std::ranges::copy(given.first(fields.arguments), call.arguments.begin());
+    }
+    call.argument_count = fields.arguments;
+    call.command = command;
+    call.index = 0;
+    return ACCEL_OK;
+}
+
+Status resolve_arguments(const CallState& call, const Operation& operation,
+                         accel_command& command) {
+    if (Status status = resolve(call, command.record); status != ACCEL_OK) {
+        return status;
+    }
+    for (unsigned i = 0; i < std::size(command.words); ++i) {
+        if ((operation.addresses >> i & 1) != 0) {
+            if (Status status = resolve(call, command.words[i]); status != ACCEL_OK) {
+                return status;
+            }
+        }
+    }
+    return ACCEL_OK;
+}
+
+}  // namespace accel::card

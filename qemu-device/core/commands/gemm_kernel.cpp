@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The inner loop of GEMM for the instruction sets we know, chosen at run time.
+#include "gemm_kernel.hpp"
+
+#include <cmath>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace accel::card {
+
+namespace {
+
+void multiply_portable(const float* a, const float* b, float* sums, size_t stride, size_t depth) {
+    for (size_t k = 0; k < depth; ++k) {
+        for (size_t row = 0; row < kTileRows; ++row) {
+            for (size_t column = 0; column < kTileColumns; ++column) {
+                float& sum = sums[row * stride + column];
+                sum = std::fma(a[k * kTileRows + row], b[k * kTileColumns + column], sum);
+            }
+        }
+    }
+}
+
+#if defined(__x86_64__)
+
+// Half a tile high and half a tile wide: what the registers hold.
+[[gnu::target("avx2,fma")]] void multiply_avx2(const float* a, const float* b, float* sums,
+                                               size_t stride, size_t depth) {
+    constexpr size_t kRows = 4;
+    constexpr size_t kVectors = 2;
+    constexpr size_t kWidth = 8;
+    for (size_t row = 0; row < kTileRows; row += kRows) {
+        for (size_t column = 0; column < kTileColumns; column += kVectors * kWidth) {
+            float* const out = sums + row * stride + column;
+            __m256 acc[kRows][kVectors];
+            for (size_t i = 0; i < kRows; ++i) {
+                for (size_t j = 0; j < kVectors; ++j) {
+                    acc[i][j] = _mm256_loadu_ps(out + i * stride + j * kWidth);
+                }
+            }
+            for (size_t k = 0; k < depth; ++k) {
+                const float* const line = b + k * kTileColumns + column;
+                const __m256 b0 = _mm256_loadu_ps(line);
+                const __m256 b1 = _mm256_loadu_ps(line + kWidth);
+                for (size_t i = 0; i < kRows; ++i) {
+                    const __m256 value = _mm256_broadcast_ss(a + k * kTileRows + row + i);
+                    acc[i][0] = _mm256_fmadd_ps(value, b0, acc[i][0]);
+                    acc[i][1] = _mm256_fmadd_ps(value, b1, acc[i][1]);
+                }
+            }
+            for (size_t i = 0; i < kRows; ++i) {
+                for (size_t j = 0; j < kVectors; ++j) {
+                    _mm256_storeu_ps(out + i * stride + j * kWidth, acc[i][j]);
+                }
+            }
+        }
+    }
+}
+
+[[gnu::target("avx512f")]] void multiply_avx512(const float* a, const float* b, float* sums,
+                                                size_t stride, size_t depth) {
+    constexpr size_t kWidth = 16;
+    __m512 acc[kTileRows][2];
+    for (size_t i = 0; i < kTileRows; ++i) {
+        acc[i][0] = _mm512_loadu_ps(sums + i * stride);
+        acc[i][1] = _mm512_loadu_ps(sums + i * stride + kWidth);
+    }
+    for (size_t k = 0; k < depth; ++k) {
+        const __m512 b0 = _mm512_loadu_ps(b + k * kTileColumns);
+        const __m512 b1 = _mm512_loadu_ps(b + k * kTileColumns + kWidth);
+        for (size_t i = 0; i < kTileRows; ++i) {
+            const __m512 value = _mm512_set1_ps(a[k * kTileRows + i]);
+            acc[i][0] = _mm512_fmadd_ps(value, b0, acc[i][0]);
+            acc[i][1] = _mm512_fmadd_ps(value, b1, acc[i][1]);
+        }
+    }
+    for (size_t i = 0; i < kTileRows; ++i) {
+        _mm512_storeu_ps(sums + i * stride, acc[i][0]);
+        _mm512_storeu_ps(sums + i * stride + kWidth, acc[i][1]);
+    }
+}
+
+#endif
+
+}  // namespace
+
+size_t gemm_kernels(NamedGemmKernel (&kernels)[3]) {
+    size_t count = 0;
+    kernels[count++] = {.name = "portable", .kernel = multiply_portable};
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        kernels[count++] = {.name = "avx2", .kernel = multiply_avx2};
+    }
+    if (__builtin_cpu_supports("avx512f")) {
+        kernels[count++] = {.name = "avx512", .kernel = multiply_avx512};
+    }
+#endif
+    return count;
+}
+
+GemmKernel gemm_kernel() {
+    static const GemmKernel best = [] {
+        NamedGemmKernel kernels[3];
+        return kernels[gemm_kernels(kernels) - 1].kernel;
+    }();
+    return best;
+}
+
+}  // namespace accel::card

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The inner loop of GEMM.
+//
+// A tile of kTileRows x kTileColumns results takes its part of the sum over k: every result on its
+// own, in ascending k, one fused multiply-add each, which is what the data sheet promises to the
+// bit. Vectors run across n, so that width and instruction set do not change any result.
+#pragma once
+
+#include <cstddef>
+
+namespace accel::card {
+
+inline constexpr size_t kTileRows = 8;
+inline constexpr size_t kTileColumns = 32;
+
+// a: depth x kTileRows, b: depth x kTileColumns, both packed; sums: rows `stride` floats apart.
+using GemmKernel = void (*)(const float* a, const float* b, float* sums, size_t stride,
+                            size_t depth);
+
+// The fastest one for this machine.
+[[nodiscard]] GemmKernel gemm_kernel();
+
+// All that run on this machine, the portable one first. For tests.
+struct NamedGemmKernel {
+    const char* name;
+    GemmKernel kernel;
+};
+[[nodiscard]] size_t gemm_kernels(NamedGemmKernel (&kernels)[3]);
+
+}  // namespace accel::card

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// SOFTMAX over the middle axis: three walks, for the maximum, the sum and the results. The
+// exponentials are computed twice rather than kept, because an axis may be longer than any buffer.
+#include "math.hpp"
+#include "reduce.hpp"
+
+namespace accel::card {
+
+Status run_softmax(Execution& execution) {
+    accel_reduce p{};
+    if (Status status = read_axis(execution, p); status != ACCEL_OK) {
+        return status;
+    }
+    if (p.op != 0) {
+        return ACCEL_BAD_FIELD;
+    }
+    if (p.n == 0) {
+        return ACCEL_OK;
+    }
+    const uint64_t dst = execution.command.tensor.dst;
+    const uint64_t row_bytes = uint64_t{p.inner} * p.n * sizeof(float);
+    if (Status status = check_extent(dst, p.outer, row_bytes, row_bytes); status != ACCEL_OK) {
+        return status;
+    }
+    Axis axis(execution, p);
+    float* const peak = execution.scratch.stage[1].get();
+    float* const sum = execution.scratch.stage[2].get();
+    return axis.for_each_group([&](uint64_t outer, uint64_t column, uint64_t columns) -> Status {
+        const auto find_peak = [&](uint64_t first, uint64_t rows, const float* in) -> Status {
+            for (uint64_t row = 0; row < rows; ++row) {
+                for (uint64_t c = 0; c < columns; ++c, ++in) {
+                    peak[c] = first + row == 0 ? *in : maximum(peak[c], *in);
+                }
+            }
+            return ACCEL_OK;
+        };
+        const auto add_up = [&](uint64_t /*first*/, uint64_t rows, const float* in) -> Status {
+            for (uint64_t row = 0; row < rows; ++row) {
+                for (uint64_t c = 0; c < columns; ++c, ++in) {
+                    sum[c] = sum[c] + exp_f32(*in - peak[c]);
+                }
+            }
+            return ACCEL_OK;
+        };
+        const auto divide = [&](uint64_t first, uint64_t rows, float* values) -> Status {
+            float* value = values;
+            for (uint64_t row = 0; row < rows; ++row) {
+                for (uint64_t c = 0; c < columns; ++c, ++value) {
+                    *value = exp_f32(*value - peak[c]) / sum[c];
+                }
+            }
+            return execution.memory.write_rows(dst + axis.offset(outer, first, column),
+                                               axis.row_bytes(), rows, columns * sizeof(float),
+                                               values);
+        };
+        std::fill_n(sum, columns, 0.0F);
+        if (Status status = axis.walk(outer, column, columns, find_peak); status != ACCEL_OK) {
+            return status;
+        }
+        if (Status status = axis.walk(outer, column, columns, add_up); status != ACCEL_OK) {
+            return status;
+        }
+        return axis.walk(outer, column, columns, divide);
+    });
+}
+
+}  // namespace accel::card

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The MMU: page-table walk, translation cache, and the gate that makes INVALIDATE a promise.
+#include "context.hpp"
+
+#include <algorithm>
+
+namespace accel::card {
+
+void Gate::enter() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !closed_; });
+    ++inside_;
+}
+
+void Gate::leave() {
+    bool last = false;
+    {
+        const std::lock_guard lock(mutex_);
+        last = --inside_ == 0 && closed_;
+    }
+    if (last) {
+        changed_.notify_all();
+    }
+}
+
+void Gate::close() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !closed_; });
+    closed_ = true;
+    changed_.wait(lock, [this] { return inside_ == 0; });
+}
+
+void Gate::open() {
+    {
+        const std::lock_guard lock(mutex_);
+        closed_ = false;
+    }
+    changed_.notify_all();
+}
+
+namespace {
+
+constexpr uint64_t page_size(unsigned level) {
+    return uint64_t{1} << ACCEL_TABLE_SHIFT(level);
+}
+
+bool permits(uint64_t entry, Access access) {
+    return (entry & (access == Access::read ? ACCEL_PTE_READ : ACCEL_PTE_WRITE)) != 0;
+}
+
+}  // namespace
+
+Context::Context(uint32_t id, uint64_t root, uint64_t memory_size, Bus& bus, Counters& counters)
+    : id_(id),
+      root_(root),
+      memory_size_(memory_size),
+      bus_(bus),
+      counters_(counters),
+      small_(kSmallEntries),
+      large_(kLargeEntries) {}
+
+Status Context::translate(const Piece& /*piece*/, uint64_t address, Access access, uint64_t limit,
+                          Target& target) {
+    if (Status status = translate_page(address, access, target); status != ACCEL_OK) {
+        return status;
+    }
+    while (target.bytes < limit) {
+        Target next{};
+        if (translate_page(address + target.bytes, access, next) != ACCEL_OK ||
+            next.device != target.device || next.address != target.address + target.bytes) {
+            break;
+        }
+        target.bytes += next.bytes;
+    }
+    target.bytes = std::min(target.bytes, limit);
+    return ACCEL_OK;
+}
+
+Status Context::translate_page(uint64_t address, Access access, Target& target) {
+    if (address >> ACCEL_VA_BITS != 0) {
+        return ACCEL_FAULT_UNMAPPED;
+    }
+    uint64_t entry = 0;
+    unsigned level = 0;
+    // A cached entry that forbids may be older than one that permits: granting needs no INVALIDATE.
+    if (!cached(address, entry, level) || !permits(entry, access)) {
+        if (Status status = walk(address, entry, level); status != ACCEL_OK) {
+            return status;
+        }
+        remember(address, entry, level);
+        if (!permits(entry, access)) {
+            return access == Access::read ? ACCEL_FAULT_READ : ACCEL_FAULT_WRITE;
+        }
+    }
+    const uint64_t offset = address & (page_size(level) - 1);
+    target = {.device = (entry & ACCEL_PTE_MEMORY) != 0,
+              .address = (entry & ACCEL_PTE_ADDRESS) + offset,
+              .bytes = page_size(level) - offset};
+    return ACCEL_OK;
+}
+
+bool Context::cached(uint64_t address, uint64_t& entry, unsigned& level) {
+    const std::lock_guard lock(cache_mutex_);
+    const uint64_t small = address >> ACCEL_PAGE_SHIFT;
+    const uint64_t large = address >> ACCEL_LARGE_SHIFT;
+    if (const auto& slot = small_[small % kSmallEntries]; slot.tag == small + 1) {
+        entry = slot.entry;
+        level = 0;
+        return true;
+    }
+    if (const auto& slot = large_[large % kLargeEntries]; slot.tag == large + 1) {
+        entry = slot.entry;
+        level = 1;
+        return true;
+    }
+    return false;
+}
+
+void Context::remember(uint64_t address, uint64_t entry, unsigned level) {
+    const std::lock_guard lock(cache_mutex_);
+    const uint64_t page = address >> ACCEL_TABLE_SHIFT(level);
+    auto& slot = level == 0 ? small_[page % kSmallEntries] : large_[page % kLargeEntries];
+    slot = {.tag = page + 1, .entry = entry};
+}
+
+Status Context::walk(uint64_t address, uint64_t& entry, unsigned& level) {
+    counters_.tlb_misses.add(1);
+    uint64_t table = root_;
+    for (level = ACCEL_TABLE_LEVELS - 1;; --level) {
+        const uint64_t index = (address >> ACCEL_TABLE_SHIFT(level)) % ACCEL_TABLE_ENTRIES;
+        if (!bus_.read_word(table + index * sizeof(uint64_t), entry)) {
+            return ACCEL_BUS_ERROR;
+        }
+        if ((entry & ACCEL_PTE_VALID) == 0) {
+            return ACCEL_FAULT_UNMAPPED;
+        }
+        if ((entry & ACCEL_PTE_RESERVED) != 0) {
+            return ACCEL_FAULT_TABLE;
+        }
+        const uint64_t place = entry & ACCEL_PTE_ADDRESS;
+        if ((entry & ACCEL_PTE_LEAF) != 0) {
+            const bool fits = (entry & ACCEL_PTE_MEMORY) == 0 ||
+                              (place < memory_size_ && page_size(level) <= memory_size_ - place);
+            const bool aligned = (place & (page_size(level) - 1)) == 0;
+            return level <= 1 && aligned && fits ? ACCEL_OK : ACCEL_FAULT_TABLE;
+        }
+        if (level == 0 || (entry & (ACCEL_PTE_READ | ACCEL_PTE_WRITE | ACCEL_PTE_MEMORY)) != 0) {
+            return ACCEL_FAULT_TABLE;
+        }
+        table = place;
+    }
+}
+
+void Context::invalidate(uint64_t address, uint64_t bytes) {
+    gate_.close();
+    {
+        const std::lock_guard lock(cache_mutex_);
+        const uint64_t end = bytes == 0 || address + bytes < address ? UINT64_MAX : address + bytes;
+        const uint64_t begin = bytes == 0 ? 0 : address;
+        const auto drop = [&](std::vector<Translation>& entries, unsigned shift) {
+            for (auto& slot : entries) {
+                if (slot.tag != 0 && (slot.tag << shift) > begin &&
+                    ((slot.tag - 1) << shift) < end) {
+                    slot = {};
+                }
+            }
+        };
+        drop(small_, ACCEL_PAGE_SHIFT);
+        drop(large_, ACCEL_LARGE_SHIFT);
+    }
+    gate_.open();
+}
+
+}  // namespace accel::card

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// A context: a tree of page tables in host memory, and what is cached of it.
+//
+// INVALIDATE promises that no access through an older translation is outstanding when it completes.
+// Engines therefore translate and access only while they hold a Piece, which is at most kPieceBytes
+// of traffic; invalidate() waits until no Piece is held, drops what is cached, and lets the next
+// ones in.
+#pragma once
+
+#include <array>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "accel_hw.h"
+#include "bus.hpp"
+
+namespace accel::card {
+
+using Status = accel_status;
+
+inline constexpr uint64_t kPieceBytes = 64 * 1024;
+
+enum class Access { read, write };
+
+// A run of bytes that lies in one place.
+struct Target {
+    bool device;  // an offset in device memory, else a bus address
+    uint64_t address;
+    uint64_t bytes;
+};
+
+// Many may be inside; closing it waits for them, and goes before those who come meanwhile.
+class Gate {
+  public:
+    void enter();
+    void leave();
+    void close();
+    void open();
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    unsigned inside_ = 0;
+    bool closed_ = false;
+};
+
+class Context {
+  public:
+    Context(uint32_t id, uint64_t root, uint64_t memory_size, Bus& bus, Counters& counters);
+
+    // The right to translate and access.
+    class Piece {
+      public:
+        explicit Piece(Context& context) : gate_(context.gate_) { gate_.enter(); }
+        ~Piece() { gate_.leave(); }
+        Piece(const Piece&) = delete;
+        Piece& operator=(const Piece&) = delete;
+        Piece(Piece&&) = delete;
+        Piece& operator=(Piece&&) = delete;
+
+      private:
+        Gate& gate_;
+    };
+
+    // The longest run from `address`, at most `limit` bytes, that lies in one place. A run ends
+    // before a page that does not translate: that page is at fault only when somebody gets there.
+    [[nodiscard]] Status translate(const Piece& piece, uint64_t address, Access access,
+                                   uint64_t limit, Target& target);
+
+    // Forgets translations of a range; bytes = 0: all of them. Waits for pieces in flight.
+    void invalidate(uint64_t address, uint64_t bytes);
+
+    [[nodiscard]] uint32_t id() const { return id_; }
+
+  private:
+    struct Translation {
+        uint64_t tag = 0;  // page number + 1; zero: empty
+        uint64_t entry = 0;
+    };
+    static constexpr size_t kSmallEntries = 1024;
+    static constexpr size_t kLargeEntries = 64;
+
+    [[nodiscard]] Status translate_page(uint64_t address, Access access, Target& target);
+    [[nodiscard]] bool cached(uint64_t address, uint64_t& entry, unsigned& level);
+    void remember(uint64_t address, uint64_t entry, unsigned level);
+    [[nodiscard]] Status walk(uint64_t address, uint64_t& entry, unsigned& level);
+
+    const uint32_t id_;
+    const uint64_t root_;
+    const uint64_t memory_size_;
+    Bus& bus_;
+    Counters& counters_;
+    Gate gate_;
+    std::mutex cache_mutex_;  // never held across a callback
+    std::vector<Translation> small_;
+    std::vector<Translation> large_;
+};
+
+}  // namespace accel::card

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The card, put together, and its C interface.
+#include "core.hpp"
+
+#include <bit>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+namespace accel::card {
+
+namespace {
+
+constexpr uint32_t kCallCommands = 16384;
+constexpr uint32_t kMostQueues = 4096;
+constexpr uint32_t kMostContexts = 4096;
+constexpr uint32_t kMostVectors = 2048;
+constexpr uint32_t kMostRingEntries = 65536;
+
+const char* find_fault(const accel_core_config& config, const accel_core_callbacks& callbacks) {
+    if (config.memory_size % ACCEL_PAGE_SIZE != 0 || config.memory_size >= uint64_t{1}
+                                                                               << ACCEL_VA_BITS) {
+        return "the size of device memory must be a multiple of 4 KiB below 256 TiB";
+    }
+    if (config.memory_size != 0 && config.memory == nullptr) {
+        return "device memory is missing";
+    }
+    if (reinterpret_cast<uintptr_t>(config.memory) % alignof(uint64_t) != 0) {
+        return "device memory must be aligned to 8 bytes";
+    }
+    if (config.queues == 0 || config.queues > kMostQueues) {
+        return "there must be 1 to 4096 queues";
+    }
+    if (config.contexts == 0 || config.contexts > kMostContexts) {
+        return "there must be 1 to 4096 contexts";
+    }
+    if (config.vectors == 0 || config.vectors > kMostVectors) {
+        return "there must be 1 to 2048 vectors";
+    }
+    if (!std::has_single_bit(config.ring_entries) || config.ring_entries < ACCEL_RING_ENTRIES_MIN ||
+        config.ring_entries > kMostRingEntries) {
+        return "the longest ring must be a power of two from 2 to 65536";
+    }
+    if (callbacks.read == nullptr || callbacks.write == nullptr || callbacks.read64 == nullptr ||
+        callbacks.write64 == nullptr || callbacks.interrupt == nullptr ||
+        callbacks.log == nullptr || callbacks.clock == nullptr) {
+        return "a callback is missing";
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+Core::Core(const accel_core_config& config, const accel_core_callbacks& callbacks, void* opaque)
+    : config_(config),
+      bus_(callbacks, opaque, counters_),
+      sensors_(meters_),
+      events_(bus_),
+      scheduler_(config.queues),
+      control_(bus_, events_, scheduler_, counters_, sensors_, meters_,
+               std::bit_ceil(config.queues)),
+      processor_({.bus = bus_,
+                  .memory = {config.memory, config.memory_size},
+                  .counters = counters_,
+                  .scheduler = scheduler_,
+                  .meters = meters_,
+                  .sensors = sensors_,
+                  .call_commands = kCallCommands,
+                  .report = [this](const accel_event& event) { control_.report(event); }}),
+      admin_(bus_, {config.memory, config.memory_size}, counters_, scheduler_, processor_,
+             {.queues = config.queues,
+              .contexts = config.contexts,
+              .vectors = config.vectors,
+              .ring_entries = config.ring_entries},
+             control_.stopping()),
+      registers_({.config = config_,
+                  .call_commands = kCallCommands,
+                  .bus = bus_,
+                  .control = control_,
+                  .events = events_,
+                  .sensors = sensors_,
+                  .counters = counters_,
+                  .meters = meters_}) {
+    control_.attach(admin_);
+    try {
+        control_thread_ = start_thread(bus_, [this] { control_.run(); });
+        dma_.start(Engine::dma, bus_, scheduler_, processor_);
+        compute_.start(Engine::compute, bus_, scheduler_, processor_);
+    } catch (...) {
+        stop();  // those that did start must end before they can be joined
+        throw;
+    }
+}
+
+Core::~Core() {
+    stop();
+}
+
+void Core::stop() {
+    control_.shut_down();
+    scheduler_.shut_down();
+}
+
+void Core::doorbell(uint64_t offset, unsigned bytes) {
+    if (bytes != 4 || offset % ACCEL_DOORBELL_STRIDE != 0) {
+        return;
+    }
+    counters_.doorbells.add(1);
+    const uint64_t page = offset / ACCEL_DOORBELL_STRIDE;
+    if (page >= config_.queues || !scheduler_.doorbell(static_cast<uint32_t>(page))) {
+        control_.bad_doorbell(page);
+    }
+}
+
+}  // namespace accel::card
+
+struct accel_core : accel::card::Core {
+    using Core::Core;
+};
+
+accel_core* accel_core_create(const accel_core_config* config,
+                              const accel_core_callbacks* callbacks, void* opaque, char* error,
+                              size_t error_size) {
+    const auto refuse = [&](const char* why) -> accel_core* {
+        if (error != nullptr && error_size > 0) {
+            (void)std::snprintf(error, error_size, "%s", why);
+        }
+        return nullptr;
+    };
+    if (const char* why = accel::card::find_fault(*config, *callbacks); why != nullptr) {
+        return refuse(why);
+    }
+    try {
+        return std::make_unique<accel_core>(*config, *callbacks, opaque).release();
+    } catch (const std::exception& exception) {
+        return refuse(exception.what());
+    }
+}
+
+void accel_core_destroy(accel_core* core) {
+    const std::unique_ptr<accel_core> owner(core);
+}
+
+uint64_t accel_core_register_read(accel_core* core, uint64_t offset, unsigned int bytes) {
+    return core->registers().read(offset, bytes);
+}
+
+void accel_core_register_write(accel_core* core, uint64_t offset, uint64_t value,
+                               unsigned int bytes) {
+    core->registers().write(offset, value, bytes);
+}
+
+void accel_core_doorbell(accel_core* core, uint64_t offset, uint64_t /*value*/,
+                         unsigned int bytes) {
+    core->doorbell(offset, bytes);
+}
+
+void accel_core_reset(accel_core* core) {
+    core->registers().reset(true);
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The card, put together. See accel_core.h for what the embedder may rely on.
+//
+// Threads: one for each engine, one for control (resets and the admin queue). The embedder's thread
+// only notes and notifies.
+//
+// Locks, each leaf unless it says otherwise; none but the events mutex is held across a callback:
+//   Control::mutex_      what the host wants of the card
+//   Scheduler::mutex_    where every queue is
+//   Sensors::mutex_      the thermal model
+//   Context::gate_       held open by a piece of traffic, across the callbacks that make it up;
+//                        closed by INVALIDATE, on the control thread
+//   Context::cache_mutex_
+//   Events::mutex_       order of the event ring; threads of the card only; Context is not used
+//                        under it
+#pragma once
+
+#include <memory>
+
+#include "accel_core.h"
+#include "engine.hpp"
+#include "registers.hpp"
+
+namespace accel::card {
+
+class Core {
+  public:
+    Core(const accel_core_config& config, const accel_core_callbacks& callbacks, void* opaque);
+    ~Core();
+    Core(const Core&) = delete;
+    Core& operator=(const Core&) = delete;
+    Core(Core&&) = delete;
+    Core& operator=(Core&&) = delete;
+
+    [[nodiscard]] Registers& registers() { return registers_; }
+    void doorbell(uint64_t offset, unsigned bytes);
+
+  private:
+    void stop();
+
+    const accel_core_config config_;
+    Counters counters_;
+    Bus bus_;
+    BusyMeters meters_;
+    Sensors sensors_;
+    Events events_;
+    Scheduler scheduler_;
+    Control control_;
+    Processor processor_;
+    Admin admin_;
+    Registers registers_;
+    // Last, so that they are joined before anything they use goes.
+    std::jthread control_thread_;
+    EngineThread dma_;
+    EngineThread compute_;
+};
+
+}  // namespace accel::card

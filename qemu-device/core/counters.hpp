@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Counters of the card and of its queues. Statistics, not synchronisation: every access is relaxed,
+// because a reader wants a recent value and nothing else hangs on it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace accel::card {
+
+class Counter {
+  public:
+    void add(uint64_t amount) { value_.fetch_add(amount, std::memory_order_relaxed); }
+    [[nodiscard]] uint64_t read() const { return value_.load(std::memory_order_relaxed); }
+    void reset() { value_.store(0, std::memory_order_relaxed); }
+
+  private:
+    std::atomic<uint64_t> value_{0};
+};
+
+struct Traffic {
+    Counter host_read;
+    Counter host_written;
+    Counter memory_read;
+    Counter memory_written;
+
+    void reset() {
+        host_read.reset();
+        host_written.reset();
+        memory_read.reset();
+        memory_written.reset();
+    }
+};
+
+// What the counter registers show, but for the time the engines were busy (see sensors.hpp).
+struct Counters {
+    Counter commands;
+    Counter doorbells;
+    Counter interrupts;
+    Counter tlb_misses;
+    Counter faults;
+    Traffic traffic;
+
+    void reset() {
+        commands.reset();
+        doorbells.reset();
+        interrupts.reset();
+        tlb_misses.reset();
+        faults.reset();
+        traffic.reset();
+    }
+};
+
+}  // namespace accel::card

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The event queue.
+#include "events.hpp"
+
+#include <cstddef>
+
+#include "ordering.hpp"
+
+namespace accel::card {
+
+accel_event plain_event(accel_event_type type, accel_status status) {
+    accel_event event{};
+    event.type = static_cast<uint32_t>(type);
+    event.context = ACCEL_NO_ID;
+    event.queue = ACCEL_NO_ID;
+    event.status = static_cast<uint32_t>(status);
+    event.call_index = ACCEL_NO_CALL_INDEX;
+    return event;
+}
+
+void Events::start(const EventRing& ring) {
+    const std::lock_guard lock(mutex_);
+    ring_ = ring;
+    written_ = 0;
+}
+
+void Events::stop() {
+    start({});
+}
+
+bool Events::post(accel_event event) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (ring_.entries == 0) {
+            return true;
+        }
+        if (static_cast<uint32_t>(written_) - consumed() >= ring_.entries) {
+            lost_.fetch_add(1, std::memory_order_relaxed);
+        } else {
+            event.sequence = written_ + 1;
+            event.time = bus_.clock();
+            const uint64_t slot = ring_.address + written_ % ring_.entries * sizeof event;
+            constexpr size_t kBody = sizeof event.sequence;
+            static_assert(offsetof(accel_event, sequence) == 0);
+            if (!bus_.write(slot + kBody, reinterpret_cast<const uint8_t*>(&event) + kBody,
+                            sizeof event - kBody)) {
+                return false;
+            }
+            release_fence();
+            if (!bus_.write_word(slot, event.sequence)) {
+                return false;
+            }
+            ++written_;
+        }
+    }
+    bus_.interrupt(ACCEL_VECTOR_EVENTS);
+    return true;
+}
+
+}  // namespace accel::card

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The event queue: what the card tells the driver unasked.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include "accel_hw.h"
+#include "bus.hpp"
+
+namespace accel::card {
+
+struct EventRing {
+    uint64_t address = 0;
+    uint32_t entries = 0;
+};
+
+// An event that names no context, queue or command.
+[[nodiscard]] accel_event plain_event(accel_event_type type, accel_status status);
+
+class Events {
+  public:
+    explicit Events(Bus& bus) : bus_(bus) {}
+
+    // ---- the card's threads: the mutex is held while the ring is written, so the host's side
+    // must not take it
+
+    void start(const EventRing& ring);
+    void stop();
+    // Writes an event and raises vector 0. False: the bus refused. Without a ring it does nothing.
+    [[nodiscard]] bool post(accel_event event);
+
+    // ---- any thread
+
+    void set_consumed(uint32_t head) { consumed_.store(head, std::memory_order_relaxed); }
+    [[nodiscard]] uint32_t consumed() const { return consumed_.load(std::memory_order_relaxed); }
+    [[nodiscard]] uint32_t lost() const { return lost_.load(std::memory_order_relaxed); }
+    void forget_lost() { lost_.store(0, std::memory_order_relaxed); }
+
+  private:
+    Bus& bus_;
+    std::mutex mutex_;
+    EventRing ring_;
+    uint64_t written_ = 0;
+    std::atomic<uint32_t> consumed_{0};
+    std::atomic<uint32_t> lost_{0};
+};
+
+}  // namespace accel::card

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Access to context memory, piece by piece.
+//
+// The MMU checks that a run in device memory lies inside it when it reads the page-table entry, so
+// a Target can be used as it is.
+#include "memory.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "ordering.hpp"
+
+namespace accel::card {
+
+bool Memory::fetch(const Target& target, void* to) {
+    if (target.device) {
+        counters_.traffic.memory_read.add(target.bytes);
+        traffic_.memory_read.add(target.bytes);
+        move_payload(to, device_.data() + target.address, target.bytes);
+        return true;
+    }
+    traffic_.host_read.add(target.bytes);
+    return bus_.read(target.address, to, target.bytes);
+}
+
+bool Memory::store(const Target& target, const void* from) {
+    if (target.device) {
+        counters_.traffic.memory_written.add(target.bytes);
+        traffic_.memory_written.add(target.bytes);
+        move_payload(device_.data() + target.address, from, target.bytes);
+        return true;
+    }
+    traffic_.host_written.add(target.bytes);
+    return bus_.write(target.address, from, target.bytes);
+}
+
+bool Memory::move(const Target& to, const Target& from, std::span<uint8_t> bounce) {
+    // Device memory is its own buffer: no byte is copied twice unless both ends are on the host.
+    if (from.device) {
+        counters_.traffic.memory_read.add(from.bytes);
+        traffic_.memory_read.add(from.bytes);
+        return store(to, device_.data() + from.address);
+    }
+    if (to.device) {
+        counters_.traffic.memory_written.add(to.bytes);
+        traffic_.memory_written.add(to.bytes);
+        return fetch(from, device_.data() + to.address);
+    }
+    return fetch(from, bounce.data()) && store(to, bounce.data());
+}
+
+template <typename Visit>
+Status Memory::for_each_run(uint64_t address, uint64_t bytes, Access access, Visit&& visit) {
+    while (bytes > 0) {
+        if (Status status = check(); status != ACCEL_OK) {
+            return status;
+        }
+        const Context::Piece piece(context_);
+        uint64_t left = std::min(bytes, kPieceBytes);
+        bytes -= left;
+        while (left > 0) {
+            Target target{};
+            if (Status status = context_.translate(piece, address, access, left, target);
+                status != ACCEL_OK) {
+                return failed(status, address);
+            }
+            if (!visit(target)) {
+                return failed(ACCEL_BUS_ERROR, address);
+            }
+            address += target.bytes;
+            left -= target.bytes;
+        }
+    }
+    return ACCEL_OK;
+}
+
+Status Memory::read(uint64_t address, void* to, uint64_t bytes) {
+    auto* out = static_cast<uint8_t*>(to);
+    return for_each_run(address, bytes, Access::read, [&](const Target& target) {
+        const bool ok = fetch(target, out);
+        out += target.bytes;
+        return ok;
+    });
+}
+
+Status Memory::write(uint64_t address, const void* from, uint64_t bytes) {
+    const auto* in = static_cast<const uint8_t*>(from);
+    return for_each_run(address, bytes, Access::write, [&](const Target& target) {
+        const bool ok = store(target, in);
+        in += target.bytes;
+        return ok;
+    });
+}
+
+Status Memory::read_word(uint64_t address, uint64_t& value) {
+    return for_each_run(address, sizeof value, Access::read, [&](const Target& target) {
+        if (target.device) {
+            counters_.traffic.memory_read.add(sizeof value);
+            traffic_.memory_read.add(sizeof value);
+            value = load_word(device_.data() + target.address);
+            return true;
+        }
+        traffic_.host_read.add(sizeof value);
+        return bus_.read_word(target.address, value);
+    });
+}
+
+Status Memory::write_word(uint64_t address, uint64_t value) {
+    return for_each_run(address, sizeof value, Access::write, [&](const Target& target) {
+        if (target.device) {
+            counters_.traffic.memory_written.add(sizeof value);
+            traffic_.memory_written.add(sizeof value);
+            store_word(device_.data() + target.address, value);
+            return true;
+        }
+        traffic_.host_written.add(sizeof value);
+        return bus_.write_word(target.address, value);
+    });
+}
+
+Status Memory::read_rows(uint64_t address, uint64_t stride, uint64_t rows, uint64_t bytes,
+                         void* to) {
+    if (stride == bytes) {
+        return read(address, to, rows * bytes);
+    }
+    auto* out = static_cast<uint8_t*>(to);
+    for (uint64_t row = 0; row < rows; ++row, address += stride, out += bytes) {
+        if (Status status = read(address, out, bytes); status != ACCEL_OK) {
+            return status;
+        }
+    }
+    return ACCEL_OK;
+}
+
+Status Memory::write_rows(uint64_t address, uint64_t stride, uint64_t rows, uint64_t bytes,
+                          const void* from) {
+    if (stride == bytes) {
+        return write(address, from, rows * bytes);
+    }
+    const auto* in = static_cast<const uint8_t*>(from);
+    for (uint64_t row = 0; row < rows; ++row, address += stride, in += bytes) {
+        if (Status status = write(address, in, bytes); status != ACCEL_OK) {
+            return status;
+        }
+    }
+    return ACCEL_OK;
+}
+
+namespace {
+
+// How many elements from `address` on start before its page ends.
+uint64_t elements_in_page(uint64_t address, uint64_t stride_bytes, uint64_t count) {
+    if (stride_bytes == 0) {
+        return count;
+    }
+    const uint64_t room = ACCEL_PAGE_SIZE - address % ACCEL_PAGE_SIZE;
+    return std::min(count, (room + stride_bytes - 1) / stride_bytes);
+}
+
+}  // namespace
+
+Status Memory::gather(uint64_t address, uint64_t stride, uint64_t count, float* to) {
+    if (stride == 1) {
+        return read(address, to, count * sizeof(float));
+    }
+    if (stride == 0 && count > 0) {
+        if (Status status = read(address, to, sizeof(float)); status != ACCEL_OK) {
+            return status;
+        }
+        std::fill_n(to + 1, count - 1, *to);
+        return ACCEL_OK;
+    }
+    const uint64_t step = stride * sizeof(float);
+    std::array<float, ACCEL_PAGE_SIZE / sizeof(float)> page;
+    while (count > 0) {
+        const uint64_t here = elements_in_page(address, step, count);
+        if (Status status = read(address, page.data(), (here - 1) * step + sizeof(float));
+            status != ACCEL_OK) {
+            return status;
+        }
+        for (uint64_t i = 0; i < here; ++i) {
+            *to++ = page[i * stride];
+        }
+        address += here * step;
+        count -= here;
+    }
+    return ACCEL_OK;
+}
+
+Status Memory::scatter(uint64_t address, uint64_t stride, uint64_t count, const float* from) {
+    if (stride == 1) {
+        return write(address, from, count * sizeof(float));
+    }
+    const uint64_t step = stride * sizeof(float);
+    while (count > 0) {
+        if (Status status = check(); status != ACCEL_OK) {
+            return status;
+        }
+        const uint64_t here =
+            std::min(elements_in_page(address, step, count), kPieceBytes / sizeof(float));
+        const Context::Piece piece(context_);
+        Target target{};
+        const uint64_t span = (here - 1) * step + sizeof(float);
+        if (Status status = context_.translate(piece, address, Access::write, span, target);
+            status != ACCEL_OK) {
+            return failed(status, address);
+        }
+        target.bytes = sizeof(float);
+        for (uint64_t i = 0; i < here; ++i, target.address += step) {
+            if (!store(target, from++)) {
+                return failed(ACCEL_BUS_ERROR, address + i * step);
+            }
+        }
+        address += here * step;
+        count -= here;
+    }
+    return ACCEL_OK;
+}
+
+Status Memory::copy(uint64_t to, uint64_t from, uint64_t bytes, std::span<uint8_t> bounce) {
+    while (bytes > 0) {
+        if (Status status = check(); status != ACCEL_OK) {
+            return status;
+        }
+        const Context::Piece piece(context_);
+        uint64_t left = std::min<uint64_t>(bytes, kPieceBytes);
+        bytes -= left;
+        while (left > 0) {
+            Target source{};
+            Target sink{};
+            if (Status status = context_.translate(piece, from, Access::read, left, source);
+                status != ACCEL_OK) {
+                return failed(status, from);
+            }
+            if (Status status = context_.translate(piece, to, Access::write, source.bytes, sink);
+                status != ACCEL_OK) {
+                return failed(status, to);
+            }
+            source.bytes = sink.bytes;
+            if (!move(sink, source, bounce)) {
+                return failed(ACCEL_BUS_ERROR, from);
+            }
+            to += sink.bytes;
+            from += sink.bytes;
+            left -= sink.bytes;
+        }
+    }
+    return ACCEL_OK;
+}
+
+}  // namespace accel::card

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Memory as a command sees it: context addresses, reached through the MMU, in host or device
+// memory.
+//
+// Everything the card does on behalf of a context goes through here, in pieces of at most
+// kPieceBytes; between pieces it looks whether the queue was told to stop. The first context
+// address that failed is kept for the error block.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "context.hpp"
+#include "counters.hpp"
+
+namespace accel::card {
+
+using DeviceMemory = std::span<uint8_t>;
+
+class Memory {
+  public:
+    Memory(Context& context, Bus& bus, DeviceMemory device, Counters& counters, Traffic& traffic,
+           const std::atomic<bool>& stop)
+        : context_(context),
+          bus_(bus),
+          device_(device),
+          counters_(counters),
+          traffic_(traffic),
+          stop_(stop) {}
+
+    [[nodiscard]] Status read(uint64_t address, void* to, uint64_t bytes);
+    [[nodiscard]] Status write(uint64_t address, const void* from, uint64_t bytes);
+
+    // Aligned 64-bit words, one access each.
+    [[nodiscard]] Status read_word(uint64_t address, uint64_t& value);
+    [[nodiscard]] Status write_word(uint64_t address, uint64_t value);
+
+    // `rows` rows of `bytes` bytes, `stride` bytes apart in memory, dense in the buffer.
+    [[nodiscard]] Status read_rows(uint64_t address, uint64_t stride, uint64_t rows, uint64_t bytes,
+                                   void* to);
+    [[nodiscard]] Status write_rows(uint64_t address, uint64_t stride, uint64_t rows,
+                                    uint64_t bytes, const void* from);
+
+    // `count` aligned 32-bit elements, `stride` elements apart in memory. A gather may read the
+    // bytes between two elements of a page; a scatter writes the elements alone.
+    [[nodiscard]] Status gather(uint64_t address, uint64_t stride, uint64_t count, float* to);
+    [[nodiscard]] Status scatter(uint64_t address, uint64_t stride, uint64_t count,
+                                 const float* from);
+
+    // The bounce buffer holds what comes from the host and goes to the host: kPieceBytes.
+    [[nodiscard]] Status copy(uint64_t to, uint64_t from, uint64_t bytes,
+                              std::span<uint8_t> bounce);
+
+    // ACCEL_ABORTED if the queue is to stop. For work that touches no memory for a while.
+    [[nodiscard]] Status check() const {
+        return stop_.load(std::memory_order_relaxed) ? ACCEL_ABORTED : ACCEL_OK;
+    }
+
+    [[nodiscard]] uint64_t fault_address() const { return fault_address_; }
+
+  private:
+    // Calls visit(target) for run after run of [address, address + bytes).
+    template <typename Visit>
+    [[nodiscard]] Status for_each_run(uint64_t address, uint64_t bytes, Access access,
+                                      Visit&& visit);
+
+    [[nodiscard]] bool fetch(const Target& target, void* to);
+    [[nodiscard]] bool store(const Target& target, const void* from);
+    [[nodiscard]] bool move(const Target& to, const Target& from, std::span<uint8_t> bounce);
+    [[nodiscard]] Status failed(Status status, uint64_t address) {
+        fault_address_ = address;
+        return status;
+    }
+
+    Context& context_;
+    Bus& bus_;
+    DeviceMemory device_;
+    Counters& counters_;
+    Traffic& traffic_;
+    const std::atomic<bool>& stop_;
+    uint64_t fault_address_ = 0;
+};
+
+}  // namespace accel::card

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// What a command is to the processor: one row of a table. A new command is one file in commands/
+// and one row in operations.cpp.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstring>
+#include <memory>
+#include <span>
+
+#include "accel_hw.h"
+#include "memory.hpp"
+#include "queue.hpp"
+
+namespace accel::card {
+
+// Buffers of an engine, allocated with the card, so that no command can fail for want of memory.
+struct Scratch {
+    static constexpr size_t kPanelFloats = size_t{1} << 20;
+    static constexpr size_t kTileFloats = size_t{1} << 16;
+    static constexpr size_t kStageFloats = size_t{1} << 15;
+    static_assert(kStageFloats * sizeof(float) >= kPieceBytes);
+
+    std::unique_ptr<float[]> panel = std::make_unique<float[]>(kPanelFloats);
+    std::array<std::unique_ptr<float[]>, 2> tile{std::make_unique<float[]>(kTileFloats),
+                                                 std::make_unique<float[]>(kTileFloats)};
+    std::array<std::unique_ptr<float[]>, 3> stage{std::make_unique<float[]>(kStageFloats),
+                                                  std::make_unique<float[]>(kStageFloats),
+                                                  std::make_unique<float[]>(kStageFloats)};
+
+    [[nodiscard]] std::span<uint8_t> bounce() {
+        return {reinterpret_cast<uint8_t*>(stage[0].get()), kPieceBytes};
+    }
+};
+
+// A command about to run: copied, its header checked, its addresses resolved.
+struct Execution {
+    const accel_command& command;
+    Memory& memory;
+    Scratch& scratch;
+};
+
+struct Operation {
+    uint8_t opcode;
+    Engine engine;
+    uint8_t addresses;  // bit i: words[i] is an address
+    bool variants;      // `variant` means something
+    // Checks and runs a command of an engine. Null: the processor runs it itself.
+    Status (*run)(Execution&);
+};
+
+// Null: no such command.
+[[nodiscard]] const Operation* find_operation(uint8_t opcode);
+
+// ---- checks that commands share
+
+template <typename T>
+[[nodiscard]] bool all_zero(const T& words) {
+    for (const auto& word : words) {
+        if (word != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+[[nodiscard]] inline bool aligned(uint64_t address, uint64_t to) {
+    return address % to == 0;
+}
+
+// Whether `rows` rows of `bytes` bytes, `stride` apart, starting at `address`, lie in a context's
+// address space. An address that is no context address passes: it faults when it is used.
+[[nodiscard]] Status check_extent(uint64_t address, uint64_t rows, uint64_t stride, uint64_t bytes);
+
+// Reads the parameter block of a tensor command into `known` bytes at `params`.
+[[nodiscard]] Status read_params(Execution& execution, void* params, uint32_t known);
+
+// ---- the commands of the engines
+
+[[nodiscard]] Status run_copy(Execution& execution);
+[[nodiscard]] Status run_fill(Execution& execution);
+[[nodiscard]] Status run_gemm(Execution& execution);
+[[nodiscard]] Status run_elementwise(Execution& execution);
+[[nodiscard]] Status run_softmax(Execution& execution);
+[[nodiscard]] Status run_reduce(Execution& execution);
+
+}  // namespace accel::card

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The table of commands, and the checks they share.
+#include <algorithm>
+
+#include "operation.hpp"
+
+namespace accel::card {
+
+namespace {
+
+constexpr uint8_t kTensorAddresses = 0b011111;  // dst, src0, src1, src2, params
+
+constexpr std::array kOperations{
+    Operation{ACCEL_OP_NOP, Engine::none, 0, false, nullptr},
+    Operation{ACCEL_OP_CALL, Engine::none, 0, true, nullptr},
+    Operation{ACCEL_OP_WAIT, Engine::none, 0b000001, false, nullptr},
+    Operation{ACCEL_OP_SIGNAL, Engine::none, 0b000001, false, nullptr},
+    Operation{ACCEL_OP_COPY, Engine::dma, 0b000011, false, run_copy},
+    Operation{ACCEL_OP_FILL, Engine::dma, 0b000001, true, run_fill},
+    Operation{ACCEL_OP_GEMM, Engine::compute, kTensorAddresses, false, run_gemm},
+    Operation{ACCEL_OP_ELEMENTWISE, Engine::compute, kTensorAddresses, false, run_elementwise},
+    Operation{ACCEL_OP_SOFTMAX, Engine::compute, kTensorAddresses, false, run_softmax},
+    Operation{ACCEL_OP_REDUCE, Engine::compute, kTensorAddresses, false, run_reduce},
+};
+
+constexpr uint32_t kParamsMax = 256;
+constexpr uint64_t kAddressSpace = uint64_t{1} << ACCEL_VA_BITS;
+
+}  // namespace
+
+const Operation* find_operation(uint8_t opcode) {
+    const auto found = std::ranges::find(kOperations, opcode, &Operation::opcode);
+    return found == kOperations.end() ? nullptr : &*found;
+}
+
+Status check_extent(uint64_t address, uint64_t rows, uint64_t stride, uint64_t bytes) {
+    if (rows == 0 || bytes == 0) {
+        return ACCEL_OK;
+    }
+    uint64_t extent = 0;
+    if (__builtin_mul_overflow(rows - 1, stride, &extent) ||
+        __builtin_add_overflow(extent, bytes, &extent) || extent > kAddressSpace ||
+        (address < kAddressSpace && extent > kAddressSpace - address)) {
+        return ACCEL_BAD_SIZE;
+    }
+    return ACCEL_OK;
+}
+
+Status read_params(Execution& execution, void* params, uint32_t known) {
+    const accel_tensor& tensor = execution.command.tensor;
+    if (tensor.reserved != 0) {
+        return ACCEL_BAD_FIELD;
+    }
+    if (!aligned(tensor.params, 16)) {
+        return ACCEL_BAD_ALIGNMENT;
+    }
+    if (tensor.params_size < known || tensor.params_size > kParamsMax) {
+        return ACCEL_BAD_SIZE;
+    }
+    std::array<uint8_t, kParamsMax> block{};
+    if (Status status = execution.memory.read(tensor.params, block.data(), tensor.params_size);
+        status != ACCEL_OK) {
+        return status;
+    }
+    std::memcpy(params, block.data(), known);
+    return all_zero(std::span(block).subspan(known)) ? ACCEL_OK : ACCEL_BAD_FIELD;
+}
+
+}  // namespace accel::card

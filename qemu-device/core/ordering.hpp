@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Memory ordering towards the host, and access to device memory, which host and engines share.
+//
+// Device memory has no owner: the host's CPUs and both engines may touch the same byte at the same
+// time, and what they then read is the host's affair. That is a property of the card, not a race of
+// its program; so payload moves through functions that ThreadSanitizer does not look into, and
+// everything else in the core is checked.
+#pragma once
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "accel_hw.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define ACCEL_CARD_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ACCEL_CARD_TSAN 1
+#endif
+#endif
+
+namespace accel::card {
+
+static_assert(std::endian::native == std::endian::little,
+              "structures in memory are little-endian and used as they lie there");
+
+#if defined(ACCEL_CARD_TSAN) && !defined(__clang__)
+// The sanitizer does not model fences. The words the host and the card talk through are atomic all
+// the same, and that it does model.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+// Between a write of the card and a read that must not be served before it.
+inline void full_fence() {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+// Before a word that tells the host that what was written earlier is there.
+inline void release_fence() {
+    std::atomic_thread_fence(std::memory_order_release);
+}
+// After a word by which the host tells that what it wrote earlier is there.
+inline void acquire_fence() {
+    std::atomic_thread_fence(std::memory_order_acquire);
+}
+#if defined(ACCEL_CARD_TSAN) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
+#if defined(ACCEL_CARD_TSAN)
+[[gnu::no_sanitize("thread"), gnu::noinline]] inline void move_payload(void* to, const void* from,
+                                                                       size_t bytes) {
+    // volatile: or the compiler makes a memmove of it again, which the sanitizer intercepts.
+    auto* out = static_cast<volatile uint8_t*>(to);
+    const auto* in = static_cast<const volatile uint8_t*>(from);
+    if (out <= in) {
+        for (size_t i = 0; i < bytes; ++i) {
+            out[i] = in[i];
+        }
+    } else {
+        for (size_t i = bytes; i-- > 0;) {
+            out[i] = in[i];
+        }
+    }
+}
+#else
+inline void move_payload(void* to, const void* from, size_t bytes) {
+    std::memmove(to, from, bytes);
+}
+#endif
+
+// 64-bit words in device memory that host and card talk through: aligned, never torn.
+inline uint64_t load_word(const uint8_t* word) {
+    return __atomic_load_n(reinterpret_cast<const uint64_t*>(word), __ATOMIC_ACQUIRE);
+}
+inline void store_word(uint8_t* word, uint64_t value) {
+    __atomic_store_n(reinterpret_cast<uint64_t*>(word), value, __ATOMIC_RELEASE);
+}
+
+}  // namespace accel::card

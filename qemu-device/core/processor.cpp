@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// One step of a queue.
+//
+// Ordering. `tail` is read before the commands it announces, and again after `event_index` is
+// visible. What a command wrote is visible before `completed` is, and `arm` is read after.
+#include "processor.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "call.hpp"
+#include "events.hpp"
+#include "ordering.hpp"
+
+namespace accel::card {
+
+struct Processor::Step {
+    Queue& queue;
+    Memory memory;
+    Engine engine;
+    Scratch& scratch;
+};
+
+namespace {
+
+constexpr uint64_t field(size_t offset) {
+    return offset;
+}
+
+Status check_header(const accel_command& command, const Operation& operation) {
+    if ((command.flags & ~ACCEL_CMD_FLAGS) != 0 || command.reserved != 0 ||
+        (command.variant != 0 && !operation.variants)) {
+        return ACCEL_BAD_FIELD;
+    }
+    if ((command.flags & ACCEL_CMD_RECORD) == 0) {
+        return command.record == 0 ? ACCEL_OK : ACCEL_BAD_FIELD;
+    }
+    return aligned(command.record, sizeof(accel_record)) ? ACCEL_OK : ACCEL_BAD_ALIGNMENT;
+}
+
+Status check_semaphore(const accel_semaphore& semaphore) {
+    if (!all_zero(semaphore.reserved)) {
+        return ACCEL_BAD_FIELD;
+    }
+    return aligned(semaphore.address, sizeof(uint64_t)) ? ACCEL_OK : ACCEL_BAD_ALIGNMENT;
+}
+
+bool is_fault(Status status) {
+    return status >= ACCEL_FAULT_UNMAPPED && status <= ACCEL_FAULT_TABLE;
+}
+
+uint32_t call_index(const Queue& queue) {
+    return queue.call.active ? queue.call.index : ACCEL_NO_CALL_INDEX;
+}
+
+}  // namespace
+
+Status Processor::begin(Queue& queue, const std::atomic<bool>& stop) {
+    Memory memory(queue.context, parts_.bus, parts_.memory, parts_.counters, queue.stats.traffic,
+                  stop);
+    accel_queue_status page{};
+    page.state = ACCEL_QUEUE_RUNNING;
+    static_assert(offsetof(accel_queue_status, tail) == 128);
+    return memory.write(queue.config.status, &page, offsetof(accel_queue_status, tail));
+}
+
+Next Processor::step(Queue& queue, Engine engine, Scratch& scratch) {
+    Step step{.queue = queue,
+              .memory = Memory(queue.context, parts_.bus, parts_.memory, parts_.counters,
+                               queue.stats.traffic, queue.stop),
+              .engine = engine,
+              .scratch = scratch};
+    if (!queue.in_hand) {
+        Fetch result = Fetch::command;
+        if (Status status = fetch(step, result); status != ACCEL_OK) {
+            return fail(step, status);
+        }
+        if (result == Fetch::idle) {
+            return {.kind = Next::Kind::idle};
+        }
+    }
+    Next next{.kind = Next::Kind::again};
+    if (Status status = execute(step, next); status != ACCEL_OK) {
+        return fail(step, status);
+    }
+    return next;
+}
+
+Status Processor::read_tail(Step& step) {
+    Queue& queue = step.queue;
+    uint64_t tail = 0;
+    if (Status status =
+            step.memory.read_word(queue.status_field(offsetof(accel_queue_status, tail)), tail);
+        status != ACCEL_OK) {
+        return status;
+    }
+    acquire_fence();
+    if (tail - queue.completed > queue.config.entries) {
+        return ACCEL_BAD_DOORBELL;
+    }
+    queue.tail = tail;
+    return ACCEL_OK;
+}
+
+Status Processor::fetch(Step& step, Fetch& result) {
+    return step.queue.call.active ? fetch_from_list(step) : fetch_from_ring(step, result);
+}
+
+Status Processor::fetch_from_ring(Step& step, Fetch& result) {
+    Queue& queue = step.queue;
+    if (queue.ring.empty()) {
+        if (queue.completed == queue.tail) {
+            if (Status status = read_tail(step); status != ACCEL_OK) {
+                return status;
+            }
+        }
+        if (queue.completed == queue.tail) {
+            // Going idle: from here on the host must ring, unless it placed something before it
+            // could see that.
+            if (Status status = step.memory.write_word(
+                    queue.status_field(offsetof(accel_queue_status, event_index)), queue.tail);
+                status != ACCEL_OK) {
+                return status;
+            }
+            full_fence();
+            if (Status status = read_tail(step); status != ACCEL_OK) {
+                return status;
+            }
+            if (queue.completed == queue.tail) {
+                result = Fetch::idle;
+                return ACCEL_OK;
+            }
+        }
+        const uint64_t slot = queue.completed % queue.config.entries;
+        const uint64_t count = std::min<uint64_t>(
+            {queue.tail - queue.completed, queue.config.entries - slot, Prefetch::kCommands});
+        if (Status status =
+                step.memory.read(queue.config.ring + slot * ACCEL_COMMAND_SIZE,
+                                 queue.ring.commands.data(), count * ACCEL_COMMAND_SIZE);
+            status != ACCEL_OK) {
+            return status;
+        }
+        queue.ring.next = 0;
+        queue.ring.count = static_cast<uint32_t>(count);
+    }
+    queue.command = queue.ring.commands[queue.ring.next++];
+    queue.in_hand = true;
+    return ACCEL_OK;
+}
+
+Status Processor::fetch_from_list(Step& step) {
+    Queue& queue = step.queue;
+    CallState& call = queue.call;
+    if (queue.list.empty()) {
+        const uint32_t count = std::min(call.command.call.count - call.index, Prefetch::kCommands);
+        if (Status status =
+                step.memory.read(call.command.call.list + uint64_t{call.index} * ACCEL_COMMAND_SIZE,
+                                 queue.list.commands.data(), uint64_t{count} * ACCEL_COMMAND_SIZE);
+            status != ACCEL_OK) {
+            return status;
+        }
+        queue.list.next = 0;
+        queue.list.count = count;
+    }
+    queue.command = queue.list.commands[queue.list.next++];
+    queue.in_hand = true;
+    if (const Operation* operation = find_operation(queue.command.opcode); operation != nullptr) {
+        return resolve_arguments(call, *operation, queue.command);
+    }
+    return ACCEL_OK;
+}
+
+Status Processor::execute(Step& step, Next& next) {
+    Queue& queue = step.queue;
+    const Operation* operation = find_operation(queue.command.opcode);
+    if (operation == nullptr) {
+        return ACCEL_BAD_OPCODE;
+    }
+    if (operation->engine != Engine::none && operation->engine != step.engine) {
+        next = {.kind = Next::Kind::move, .engine = operation->engine};
+        return ACCEL_OK;
+    }
+    if (!queue.waiting) {
+        queue.started = parts_.bus.clock();
+    }
+    if (Status status = check_header(queue.command, *operation); status != ACCEL_OK) {
+        return status;
+    }
+    switch (queue.command.opcode) {
+        case ACCEL_OP_NOP:
+            if (!all_zero(queue.command.words)) {
+                return ACCEL_BAD_FIELD;
+            }
+            break;
+        case ACCEL_OP_CALL:
+            return begin_call(step);
+        case ACCEL_OP_WAIT:
+            return wait(step, next);
+        case ACCEL_OP_SIGNAL:
+            return signal(step);
+        default:
+            return run_on_engine(step, *operation);
+    }
+    return finish(step);
+}
+
+Status Processor::run_on_engine(Step& step, const Operation& operation) {
+    Queue& queue = step.queue;
+    const auto engine = static_cast<unsigned>(step.engine);
+    parts_.meters[engine].begin(queue.started);
+    Execution execution{.command = queue.command, .memory = step.memory, .scratch = step.scratch};
+    const Status status = operation.run(execution);
+    const uint64_t now = parts_.bus.clock();
+    parts_.meters[engine].end(now - queue.started);
+    queue.stats.busy[engine].add(now - queue.started);
+    if (parts_.sensors.overheated(now)) {
+        parts_.report(plain_event(ACCEL_EVENT_THERMAL, ACCEL_OK));
+    }
+    return status == ACCEL_OK ? finish(step) : status;
+}
+
+Status Processor::wait(Step& step, Next& next) {
+    Queue& queue = step.queue;
+    const accel_semaphore& semaphore = queue.command.semaphore;
+    if (Status status = check_semaphore(semaphore); status != ACCEL_OK) {
+        return status;
+    }
+    const uint64_t signals = parts_.scheduler.signals();
+    uint64_t value = 0;
+    if (Status status = step.memory.read_word(semaphore.address, value); status != ACCEL_OK) {
+        return status;
+    }
+    queue.waiting = value < semaphore.value;
+    if (queue.waiting) {
+        next = {.kind = Next::Kind::park, .signals = signals};
+        return ACCEL_OK;
+    }
+    acquire_fence();
+    return finish(step);
+}
+
+Status Processor::signal(Step& step) {
+    Queue& queue = step.queue;
+    const accel_semaphore& semaphore = queue.command.semaphore;
+    if (Status status = check_semaphore(semaphore); status != ACCEL_OK) {
+        return status;
+    }
+    release_fence();
+    if (Status status = step.memory.write_word(semaphore.address, semaphore.value);
+        status != ACCEL_OK) {
+        return status;
+    }
+    parts_.scheduler.signal();
+    return finish(step);
+}
+
+Status Processor::begin_call(Step& step) {
+    Queue& queue = step.queue;
+    if (queue.call.active) {
+        return ACCEL_NESTED_CALL;
+    }
+    if (Status status = start_call(queue.command, parts_.call_commands, step.memory, queue.call);
+        status != ACCEL_OK) {
+        return status;
+    }
+    queue.call.start = queue.started;
+    if (queue.call.command.call.count == 0) {
+        return finish(step);
+    }
+    queue.call.active = true;
+    queue.list.clear();
+    queue.in_hand = false;
+    return ACCEL_OK;
+}
+
+// The command in hand succeeded: its record, and if it is the last of a CALL, the CALL's.
+Status Processor::finish(Step& step) {
+    Queue& queue = step.queue;
+    if (Status status =
+            write_record(step, queue.command, ACCEL_OK, call_index(queue), queue.started);
+        status != ACCEL_OK) {
+        return status;
+    }
+    parts_.counters.commands.add(1);
+    queue.stats.commands.add(1);
+    if (!queue.call.active) {
+        return complete(step);
+    }
+    queue.in_hand = false;
+    if (++queue.call.index < queue.call.command.call.count) {
+        return ACCEL_OK;
+    }
+    queue.call.active = false;
+    queue.command = queue.call.command;
+    queue.started = queue.call.start;
+    queue.in_hand = true;
+    return finish(step);
+}
+
+Status Processor::complete(Step& step) {
+    Queue& queue = step.queue;
+    const uint64_t before = queue.completed;
+    const uint64_t now = before + 1;
+    release_fence();
+    if (Status status = step.memory.write_word(
+            queue.status_field(offsetof(accel_queue_status, completed)), now);
+        status != ACCEL_OK) {
+        return status;
+    }
+    queue.completed = now;
+    queue.in_hand = false;
+    full_fence();
+    uint64_t arm = 0;
+    if (Status status =
+            step.memory.read_word(queue.status_field(offsetof(accel_queue_status, arm)), arm);
+        status != ACCEL_OK) {
+        return status;
+    }
+    if (before < arm && arm <= now) {
+        queue.stats.interrupts.add(1);
+        parts_.bus.interrupt(queue.config.vector);
+    }
+    return ACCEL_OK;
+}
+
+Status Processor::write_record(Step& step, const accel_command& command, Status status,
+                               uint32_t index, uint64_t start) {
+    if ((command.flags & ACCEL_CMD_RECORD) == 0) {
+        return ACCEL_OK;
+    }
+    const accel_record record{.sequence = step.queue.completed + 1,
+                              .status = static_cast<uint32_t>(status),
+                              .call_index = index,
+                              .start = start,
+                              .end = parts_.bus.clock()};
+    return step.memory.write(command.record, &record, sizeof record);
+}
+
+// As far as they can be written: the error block tells all of it.
+void Processor::write_failure_records(Step& step, Status status) {
+    Queue& queue = step.queue;
+    const auto usable = [](const accel_command& command) {
+        return (command.flags & ~ACCEL_CMD_FLAGS) == 0 &&
+               aligned(command.record, sizeof(accel_record));
+    };
+    const uint32_t index = call_index(queue);
+    if (queue.in_hand && usable(queue.command)) {
+        (void)write_record(step, queue.command, status, index, queue.started);
+    }
+    if (queue.call.active) {
+        (void)write_record(step, queue.call.command, status, index, queue.call.start);
+    }
+}
+
+Next Processor::fail(Step& step, Status status) {
+    Queue& queue = step.queue;
+    const Next stop{.kind = Next::Kind::stop};
+    if (status == ACCEL_ABORTED) {
+        return stop;  // whoever told it to stop tells the host
+    }
+    const bool fault = is_fault(status);
+    if (fault) {
+        parts_.counters.faults.add(1);
+    }
+    accel_event event = plain_event(ACCEL_EVENT_QUEUE_ERROR, status);
+    event.context = queue.context.id();
+    event.queue = queue.config.id;
+    event.command_sequence = queue.completed + 1;
+    event.address = fault || status == ACCEL_BUS_ERROR ? step.memory.fault_address() : 0;
+    event.call_index = call_index(queue);
+    event.opcode = queue.in_hand ? queue.command.opcode : uint32_t{0};
+
+    accel_queue_status page{};
+    page.state = ACCEL_QUEUE_ERROR;
+    page.error = event.status;
+    page.error_sequence = event.command_sequence;
+    page.error_address = event.address;
+    page.error_call_index = event.call_index;
+    page.error_opcode = event.opcode;
+    constexpr uint64_t kBlock = field(offsetof(accel_queue_status, error_sequence));
+    constexpr uint64_t kEnd = field(offsetof(accel_queue_status, reserved0));
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&page);
+    // `state` and `error` share a word: one store tells both, after the rest of the block.
+    uint64_t state = 0;
+    constexpr uint64_t kState = field(offsetof(accel_queue_status, state));
+    std::memcpy(&state, bytes + kState, sizeof state);
+    if (step.memory.write(queue.status_field(kBlock), bytes + kBlock, kEnd - kBlock) == ACCEL_OK) {
+        release_fence();
+        (void)step.memory.write_word(queue.status_field(kState), state);
+    }
+    write_failure_records(step, status);
+    parts_.report(event);
+    queue.stats.interrupts.add(1);
+    if (queue.config.vector != ACCEL_VECTOR_EVENTS) {
+        parts_.bus.interrupt(queue.config.vector);
+    }
+    return stop;
+}
+
+}  // namespace accel::card

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// A user queue: where it lies, how far it got, and the command it is at.
+//
+// Who may touch what: `schedule` belongs to the scheduler and its mutex. Everything below it
+// belongs to the engine that holds the queue, and to the admin queue while no engine does; the
+// scheduler's mutex orders one holder after another.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <list>
+
+#include "accel_hw.h"
+#include "counters.hpp"
+#include "memory.hpp"
+
+namespace accel::card {
+
+// What runs a command. The control commands run on neither engine: whoever holds the queue runs
+// them.
+enum class Engine : uint8_t { dma, compute, none };
+inline constexpr unsigned kEngines = 2;
+
+struct QueueStats {
+    Counter commands;
+    Counter doorbells;
+    Counter interrupts;
+    std::array<Counter, kEngines> busy;
+    Traffic traffic;
+};
+
+struct QueueConfig {
+    uint32_t id;
+    uint64_t ring;
+    uint64_t status;
+    uint32_t entries;
+    uint32_t vector;
+    uint32_t priority;
+};
+
+// A CALL that is under way: which list, how far, and what its arguments are.
+struct CallState {
+    bool active = false;
+    uint32_t index = 0;
+    uint64_t start = 0;
+    accel_command command{};
+    std::array<uint64_t, ACCEL_CALL_ARGS_MAX> arguments{};
+    uint32_t argument_count = 0;
+};
+
+// Commands copied out of a ring or a list, so that several cost one access to the bus.
+struct Prefetch {
+    static constexpr uint32_t kCommands = 16;
+    std::array<accel_command, kCommands> commands{};
+    uint32_t next = 0;
+    uint32_t count = 0;
+
+    [[nodiscard]] bool empty() const { return next == count; }
+    void clear() { next = count = 0; }
+};
+
+struct Queue {
+    Queue(const QueueConfig& queue_config, Context& queue_context)
+        : config(queue_config), context(queue_context) {}
+
+    enum class State : uint8_t { resting, ready, running, parked };
+    struct Schedule {
+        State state = State::resting;
+        bool stopped = false;  // by an error; only a reset of the queue helps
+        bool rung = false;     // doorbell since an engine took the queue
+        uint64_t ticket = 0;   // order among equals
+        Engine last = Engine::dma;
+        std::list<Queue*>* list = nullptr;
+        std::list<Queue*>::iterator place;
+    };
+
+    // Back to an empty ring, as created.
+    void rewind() {
+        completed = tail = 0;
+        in_hand = waiting = false;
+        ring.clear();
+        list.clear();
+        call = CallState{};
+    }
+
+    [[nodiscard]] uint64_t status_field(uint64_t offset) const { return config.status + offset; }
+
+    const QueueConfig config;
+    Context& context;
+    std::atomic<bool> stop{false};  // abandon what runs, between two pieces
+    QueueStats stats;
+    Schedule schedule;
+
+    uint64_t completed = 0;
+    uint64_t tail = 0;  // as last read
+    Prefetch ring;
+    Prefetch list;
+    CallState call;
+    bool in_hand = false;  // `command` was fetched and is not finished
+    bool waiting = false;  // it is a WAIT that looked in vain
+    uint64_t started = 0;  // ticks when it began
+    accel_command command{};
+};
+
+}  // namespace accel::card

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The register file: decoding, values the host may set, and what a write starts.
+//
+// Used by the host's side alone, one access at a time (the contract of accel_core.h), so the values
+// kept here need no lock.
+#pragma once
+
+#include <cstdint>
+
+#include "accel_core.h"
+#include "control.hpp"
+
+namespace accel::card {
+
+struct RegisterParts {
+    const accel_core_config& config;
+    uint32_t call_commands;
+    Bus& bus;
+    Control& control;
+    Events& events;
+    Sensors& sensors;
+    const Counters& counters;
+    const BusyMeters& meters;
+};
+
+class Registers {
+  public:
+    explicit Registers(const RegisterParts& parts) : parts_(parts) {}
+
+    [[nodiscard]] uint64_t read(uint64_t offset, unsigned bytes);
+    void write(uint64_t offset, uint64_t value, unsigned bytes);
+    void reset(bool function);
+
+  private:
+    // The 64-bit register at an offset; false: there is none.
+    [[nodiscard]] bool read_wide(uint64_t offset, uint64_t& value) const;
+    [[nodiscard]] uint32_t read_narrow(uint64_t offset) const;
+    void write_narrow(uint64_t offset, uint32_t value);
+    void write_control(uint32_t value);
+    // The 64-bit register the host may set at an offset; null: there is none.
+    [[nodiscard]] uint64_t* address_register(uint64_t offset);
+
+    RegisterParts parts_;
+    Rings rings_;
+};
+
+}  // namespace accel::card

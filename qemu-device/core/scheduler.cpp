@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The ready lists. Queues move between lists by splicing, so nothing here allocates but add().
+#include "scheduler.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace accel::card {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A queue in WAIT looks at its word at least this often.
+constexpr auto kPollInterval = 1ms;
+// How often an engine that ran dry looks again before it sleeps: a few microseconds.
+constexpr int kSpins = 128;
+
+uint64_t now_ns() {
+    return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / 1ns);
+}
+
+void relax() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+constexpr unsigned index_of(Engine engine) {
+    return static_cast<unsigned>(engine);
+}
+
+}  // namespace
+
+Scheduler::Scheduler(uint32_t queues) : queues_(queues) {}
+
+void Scheduler::enlist(Queue& queue, List& list, Queue::State state) {
+    auto& schedule = queue.schedule;
+    list.splice(list.end(), *schedule.list, schedule.place);
+    schedule.list = &list;
+    schedule.state = state;
+}
+
+void Scheduler::make_ready(Queue& queue, unsigned where) {
+    queue.schedule.ticket = ++ticket_;
+    enlist(queue, ready_[where][queue.config.priority], Queue::State::ready);
+    activity_.fetch_add(1, std::memory_order_relaxed);
+}
+
+unsigned Scheduler::sleeper(unsigned where, unsigned preferred) const {
+    if (paused_) {
+        return kEngines;
+    }
+    if (where != kAny) {
+        return sleeps(where) ? where : kEngines;
+    }
+    if (sleeps(preferred)) {
+        return preferred;
+    }
+    const unsigned other = 1 - preferred;
+    return sleeps(other) ? other : kEngines;
+}
+
+bool Scheduler::doorbell(uint32_t id) {
+    unsigned wake = kEngines;
+    {
+        const std::lock_guard lock(mutex_);
+        if (id >= queues_.size() || queues_[id] == nullptr) {
+            return false;
+        }
+        Queue& queue = *queues_[id];
+        queue.stats.doorbells.add(1);
+        if (queue.schedule.stopped) {
+            return true;
+        }
+        queue.schedule.rung = true;
+        if (queue.schedule.state == Queue::State::resting ||
+            queue.schedule.state == Queue::State::parked) {
+            make_ready(queue, kAny);
+            wake = sleeper(kAny, index_of(queue.schedule.last));
+        }
+    }
+    if (wake != kEngines) {
+        work_[wake].notify_one();
+    }
+    return true;
+}
+
+void Scheduler::stop_all() {
+    const std::lock_guard lock(mutex_);
+    for (auto& queue : queues_) {
+        if (queue != nullptr) {
+            queue->stop.store(true, std::memory_order_relaxed);
+        }
+    }
+}
+
+bool Scheduler::any_ready() const {
+    return std::ranges::any_of(ready_[kAny], [](const List& list) { return !list.empty(); });
+}
+
+Queue* Scheduler::pick(Engine engine) {
+    if (paused_) {
+        return nullptr;
+    }
+    poll_parked();
+    const auto& own = ready_[index_of(engine)];
+    const auto& any = ready_[kAny];
+    for (unsigned priority = ACCEL_PRIORITIES; priority-- > 0;) {
+        Queue* const mine = own[priority].empty() ? nullptr : own[priority].front();
+        Queue* const shared = any[priority].empty() ? nullptr : any[priority].front();
+        Queue* queue = mine != nullptr ? mine : shared;
+        if (mine != nullptr && shared != nullptr &&
+            shared->schedule.ticket < mine->schedule.ticket) {
+            queue = shared;
+        }
+        if (queue != nullptr) {
+            queue->schedule.rung = false;
+            queue->schedule.last = engine;
+            enlist(*queue, running_, Queue::State::running);
+            return queue;
+        }
+    }
+    return nullptr;
+}
+
+Queue* Scheduler::try_take(Engine engine) {
+    std::unique_lock lock(mutex_);
+    return hand_out(lock, shut_down_ ? nullptr : pick(engine), engine);
+}
+
+Queue* Scheduler::hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine) {
+    // More than this engine can take at once: the other may help.
+    const unsigned wake =
+        queue != nullptr && any_ready() ? sleeper(kAny, 1 - index_of(engine)) : kEngines;
+    lock.unlock();
+    if (wake != kEngines) {
+        work_[wake].notify_one();
+    }
+    return queue;
+}
+
+Queue* Scheduler::take(Engine engine) {
+    const uint64_t seen = activity_.load(std::memory_order_relaxed);
+    if (Queue* queue = try_take(engine); queue != nullptr) {
+        return queue;
+    }
+    for (int spin = 0; spin < kSpins && activity_.load(std::memory_order_relaxed) == seen; ++spin) {
+        relax();
+    }
+    std::unique_lock lock(mutex_);
+    Queue* queue = nullptr;
+    auto& sleep = sleep_[index_of(engine)];
+    while (!shut_down_ && (queue = pick(engine)) == nullptr) {
+        if (parked_.empty() || paused_) {
+            sleep = Sleep::sound;
+            work_[index_of(engine)].wait(lock);
+        } else {
+            sleep = Sleep::light;
+            work_[index_of(engine)].wait_for(lock, kPollInterval);
+        }
+        sleep = Sleep::awake;
+    }
+    return hand_out(lock, queue, engine);
+}
+
+void Scheduler::put(Queue& queue, Engine engine, const Next& next) {
+    unsigned wake = kEngines;
+    bool quiet = false;
+    {
+        const std::lock_guard lock(mutex_);
+        auto& schedule = queue.schedule;
+        const bool stopped = queue.stop.load(std::memory_order_relaxed);
+        if (stopped || next.kind == Next::Kind::stop) {
+            schedule.stopped = true;
+            enlist(queue, resting_, Queue::State::resting);
+        } else if (next.kind == Next::Kind::move) {
+            make_ready(queue, index_of(next.engine));
+            wake = sleeper(index_of(next.engine), 0);
+        } else if (next.kind == Next::Kind::again || schedule.rung ||
+                   (next.kind == Next::Kind::park && next.signals != signals_)) {
+            make_ready(queue, kAny);  // this engine looks next; take() wakes the other if it should
+        } else if (next.kind == Next::Kind::park) {
+            if (parked_.empty()) {
+                next_poll_ = now_ns() + static_cast<uint64_t>(kPollInterval / 1ns);
+            }
+            enlist(queue, parked_, Queue::State::parked);
+            // Somebody must poll, and this engine may be busy soon.
+            const unsigned other = 1 - index_of(engine);
+            wake = sleep_[other] == Sleep::sound ? other : kEngines;
+        } else {
+            enlist(queue, resting_, Queue::State::resting);
+        }
+        quiet = paused_ || stopped;
+    }
+    if (wake != kEngines) {
+        work_[wake].notify_one();
+    }
+    if (quiet) {
+        quiet_.notify_all();
+    }
+}
+
+void Scheduler::wake_parked() {
+    while (!parked_.empty()) {
+        make_ready(*parked_.front(), kAny);
+    }
+}
+
+void Scheduler::poll_parked() {
+    if (parked_.empty()) {
+        return;
+    }
+    if (const uint64_t now = now_ns(); now >= next_poll_) {
+        next_poll_ = now + static_cast<uint64_t>(kPollInterval / 1ns);
+        wake_parked();
+    }
+}
+
+void Scheduler::signal() {
+    unsigned wake = kEngines;
+    {
+        const std::lock_guard lock(mutex_);
+        ++signals_;
+        if (!parked_.empty()) {
+            wake_parked();
+            wake = sleeper(kAny, 0);
+        }
+    }
+    if (wake != kEngines) {
+        work_[wake].notify_one();
+    }
+}
+
+uint64_t Scheduler::signals() const {
+    const std::lock_guard lock(mutex_);
+    return signals_;
+}
+
+void Scheduler::add(std::unique_ptr<Queue> queue) {
+    List node{queue.get()};
+    const std::lock_guard lock(mutex_);
+    auto& schedule = queue->schedule;
+    schedule.place = node.begin();
+    schedule.list = &node;
+    enlist(*queue, resting_, Queue::State::resting);
+    queues_[queue->config.id] = std::move(queue);
+}
+
+Queue* Scheduler::find(uint32_t id) {
+    const std::lock_guard lock(mutex_);
+    return id < queues_.size() ? queues_[id].get() : nullptr;
+}
+
+void Scheduler::withdraw(Queue& queue) {
+    std::unique_lock lock(mutex_);
+    queue.stop.store(true, std::memory_order_relaxed);
+    queue.schedule.stopped = true;
+    quiet_.wait(lock, [&] { return queue.schedule.state != Queue::State::running; });
+    enlist(queue, resting_, Queue::State::resting);
+}
+
+void Scheduler::restart(Queue& queue) {
+    const std::lock_guard lock(mutex_);
+    queue.stop.store(false, std::memory_order_relaxed);
+    queue.schedule.stopped = false;
+    queue.schedule.rung = false;
+}
+
+void Scheduler::remove(uint32_t id) {
+    std::unique_ptr<Queue> queue;  // freed after the lock
+    const std::lock_guard lock(mutex_);
+    queue = std::move(queues_[id]);
+    queue->schedule.list->erase(queue->schedule.place);
+}
+
+bool Scheduler::uses(const Context& context) {
+    const std::lock_guard lock(mutex_);
+    return std::ranges::any_of(queues_, [&](const auto& queue) {
+        return queue != nullptr && &queue->context == &context;
+    });
+}
+
+void Scheduler::pause() {
+    const std::lock_guard lock(mutex_);
+    paused_ = true;
+}
+
+void Scheduler::resume() {
+    {
+        const std::lock_guard lock(mutex_);
+        paused_ = false;
+        activity_.fetch_add(1, std::memory_order_relaxed);
+    }
+    for (auto& work : work_) {
+        work.notify_one();
+    }
+}
+
+void Scheduler::wait_quiet() {
+    std::unique_lock lock(mutex_);
+    quiet_.wait(lock, [this] { return running_.empty(); });
+}
+
+void Scheduler::clear() {
+    const std::lock_guard lock(mutex_);
+    for (auto& queue : queues_) {
+        if (queue != nullptr) {
+            queue->schedule.list->erase(queue->schedule.place);
+            queue.reset();
+        }
+    }
+}
+
+void Scheduler::shut_down() {
+    {
+        const std::lock_guard lock(mutex_);
+        shut_down_ = true;
+        activity_.fetch_add(1, std::memory_order_relaxed);
+    }
+    for (auto& work : work_) {
+        work.notify_all();
+    }
+}
+
+}  // namespace accel::card

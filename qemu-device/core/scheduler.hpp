@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Which queue an engine serves next.
+//
+// The scheduler is passive: it keeps queues in lists and hands them out; engines take a queue, run
+// one step of it and put it back with what comes next. Among ready queues the highest priority goes
+// first, and the one that has waited longest among equals.
+//
+// One mutex, short, never held across a callback: the host's doorbell takes it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "queue.hpp"
+
+namespace accel::card {
+
+// What a step of a queue left behind.
+struct Next {
+    enum class Kind : uint8_t {
+        again,  // there may be more to do, by any engine
+        move,   // the command in hand is for `engine`
+        idle,   // caught up; the doorbell says when there is more
+        park,   // waits for a word; `signals` was read before the word was
+        stop,   // failed, or was told to stop
+    };
+    Kind kind;
+    Engine engine = Engine::none;
+    uint64_t signals = 0;
+};
+
+class Scheduler {
+  public:
+    explicit Scheduler(uint32_t queues);
+
+    // ---- the host's side: never waits for an engine
+
+    // False: no such queue.
+    [[nodiscard]] bool doorbell(uint32_t id);
+    // Every queue abandons what it runs. For resets.
+    void stop_all();
+
+    // ---- engines
+
+    // The next queue for an engine; sleeps until there is one. Null: the card is being destroyed.
+    [[nodiscard]] Queue* take(Engine engine);
+    // The same without sleeping; null: nothing to do now.
+    [[nodiscard]] Queue* try_take(Engine engine);
+    void put(Queue& queue, Engine engine, const Next& next);
+
+    // A SIGNAL was stored: queues that wait look again.
+    void signal();
+    [[nodiscard]] uint64_t signals() const;
+
+    // ---- the admin queue: one thread
+
+    void add(std::unique_ptr<Queue> queue);
+    [[nodiscard]] Queue* find(uint32_t id);
+    // Stops a queue and waits until no engine holds it. It stays stopped.
+    void withdraw(Queue& queue);
+    // A withdrawn queue may run again; it is idle.
+    void restart(Queue& queue);
+    // Forgets a withdrawn queue.
+    void remove(uint32_t id);
+    [[nodiscard]] bool uses(const Context& context);
+
+    void pause();
+    void resume();
+    // After pause(): waits until no engine holds a queue.
+    void wait_quiet();
+    // Forgets all queues; paused and quiet.
+    void clear();
+    void shut_down();
+
+  private:
+    using List = std::list<Queue*>;
+    // Ready lists: for either engine by its index, for both at kAny.
+    static constexpr unsigned kAny = kEngines;
+    // Lightly: it wakes in time to poll for queues in WAIT.
+    enum class Sleep : uint8_t { awake, light, sound };
+
+    void enlist(Queue& queue, List& list, Queue::State state);
+    void make_ready(Queue& queue, unsigned where);
+    void wake_parked();
+    void poll_parked();
+    [[nodiscard]] Queue* pick(Engine engine);
+    [[nodiscard]] Queue* hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine);
+    [[nodiscard]] bool any_ready() const;
+    [[nodiscard]] bool sleeps(unsigned engine) const { return sleep_[engine] != Sleep::awake; }
+    // The engine that should be woken for work of kind `where`, or kEngines if none sleeps.
+    [[nodiscard]] unsigned sleeper(unsigned where, unsigned preferred) const;
+
+    mutable std::mutex mutex_;
+    std::array<std::condition_variable, kEngines> work_;
+    std::condition_variable quiet_;
+    std::vector<std::unique_ptr<Queue>> queues_;
+    std::array<std::array<List, ACCEL_PRIORITIES>, kEngines + 1> ready_;
+    List resting_;
+    List running_;
+    List parked_;
+    std::array<Sleep, kEngines> sleep_{};
+    uint64_t ticket_ = 0;
+    uint64_t signals_ = 0;
+    uint64_t next_poll_ = 0;
+    std::atomic<uint64_t> activity_{0};  // moves when work arrives: for those who spin
+    bool paused_ = true;
+    bool shut_down_ = false;
+};
+
+}  // namespace accel::card

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Page tables and buffers.
+#include "bench/address_space.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "ordering.hpp"
+
+namespace accel::bench {
+
+namespace {
+
+constexpr uint64_t round_up(uint64_t value, uint64_t to) {
+    return (value + to - 1) / to * to;
+}
+
+}  // namespace
+
+AddressSpace::AddressSpace(Bench& bench, uint32_t id)
+    : bench_(bench), id_(id), root_(bench.host().allocate(kPage)) {
+    const uint64_t share =
+        bench.options().memory / bench.options().contexts / ACCEL_LARGE_SIZE * ACCEL_LARGE_SIZE;
+    device_next_ = id * share;
+    device_end_ = device_next_ + share;
+    accel_admin_command command{};
+    command.opcode = ACCEL_ADMIN_CREATE_CONTEXT;
+    command.id = id;
+    command.create_context.root = root_;
+    if (bench.admin(command) != ACCEL_OK) {
+        throw std::runtime_error("the card refused a context");
+    }
+}
+
+uint64_t* AddressSpace::entry(uint64_t address, unsigned level) {
+    uint64_t table = root_;
+    for (unsigned at = ACCEL_TABLE_LEVELS - 1;; --at) {
+        auto* const slot = bench_.host().as<uint64_t>(table) +
+                           (address >> ACCEL_TABLE_SHIFT(at)) % ACCEL_TABLE_ENTRIES;
+        if (at == level) {
+            return slot;
+        }
+        if ((*slot & ACCEL_PTE_VALID) == 0) {
+            const uint64_t next = bench_.host().allocate(kPage);
+            __atomic_store_n(slot, next | ACCEL_PTE_VALID, __ATOMIC_RELEASE);
+        }
+        table = *slot & ACCEL_PTE_ADDRESS;
+    }
+}
+
+void AddressSpace::map(uint64_t address, Place place, uint64_t bytes, uint64_t permissions,
+                       bool large) {
+    const uint64_t step = large ? ACCEL_LARGE_SIZE : kPage;
+    const uint64_t flags =
+        ACCEL_PTE_VALID | ACCEL_PTE_LEAF | permissions | (place.device ? ACCEL_PTE_MEMORY : 0);
+    for (uint64_t done = 0; done < bytes; done += step) {
+        __atomic_store_n(entry(address + done, large ? 1 : 0), (place.address + done) | flags,
+                         __ATOMIC_RELEASE);
+    }
+    for (uint64_t done = 0; done < bytes; done += kPage) {
+        pages_[address + done] = {place.device, place.address + done};
+    }
+}
+
+void AddressSpace::protect(uint64_t address, uint64_t bytes, uint64_t permissions) {
+    for (uint64_t done = 0; done < bytes; done += kPage) {
+        uint64_t* const slot = entry(address + done, 0);
+        __atomic_store_n(slot, (*slot & ~kReadWrite) | permissions, __ATOMIC_RELEASE);
+    }
+}
+
+void AddressSpace::unmap(uint64_t address, uint64_t bytes) {
+    for (uint64_t done = 0; done < bytes; done += kPage) {
+        __atomic_store_n(entry(address + done, 0), 0, __ATOMIC_RELEASE);
+        pages_.erase(address + done);
+    }
+}
+
+accel_status AddressSpace::invalidate(uint64_t address, uint64_t bytes) {
+    accel_admin_command command{};
+    command.opcode = ACCEL_ADMIN_INVALIDATE;
+    command.id = id_;
+    command.invalidate.address = address;
+    command.invalidate.bytes = bytes;
+    return bench_.admin(command);
+}
+
+uint64_t AddressSpace::allocate_device(uint64_t bytes, uint64_t alignment) {
+    const uint64_t start = round_up(device_next_, alignment);
+    if (start + bytes > device_end_) {
+        throw std::runtime_error("the bench is out of device memory");
+    }
+    device_next_ = start + round_up(bytes, kPage);
+    std::ranges::fill(bench_.device().subspan(start, bytes), uint8_t{0});
+    return start;
+}
+
+uint64_t AddressSpace::reserve(uint64_t bytes, uint64_t alignment) {
+    const uint64_t start = round_up(next_ + kPage, alignment);
+    next_ = start + round_up(bytes, kPage);
+    return start;
+}
+
+uint64_t AddressSpace::allocate(uint64_t bytes, Layout layout, uint64_t offset,
+                                uint64_t permissions) {
+    const bool large = layout == Layout::host_large || layout == Layout::device_large;
+    const uint64_t page = large ? ACCEL_LARGE_SIZE : kPage;
+    const uint64_t length = round_up(std::max<uint64_t>(bytes + offset, 1), page);
+    const uint64_t address = reserve(length, page);
+    switch (layout) {
+        case Layout::host:
+        case Layout::host_large:
+            map(address, {false, bench_.host().allocate(length, page)}, length, permissions, large);
+            break;
+        case Layout::device:
+        case Layout::device_large:
+            map(address, {true, allocate_device(length, page)}, length, permissions, large);
+            break;
+        case Layout::scattered:
+            for (uint64_t done = 0; done < length; done += kPage) {
+                const bool device = done / kPage % 2 == 1;
+                // Two pages each, one unused: neighbours here are none there.
+                map(address + done,
+                    device ? Place{true, allocate_device(2 * kPage, kPage)}
+                           : Place{false, bench_.host().allocate(2 * kPage)},
+                    kPage, permissions);
+            }
+            break;
+    }
+    return address + offset;
+}
+
+Place AddressSpace::place(uint64_t address) const {
+    const Place page = pages_.at(address / kPage * kPage);
+    return {page.device, page.address + address % kPage};
+}
+
+uint8_t* AddressSpace::at(uint64_t address) {
+    const Place where = place(address);
+    return where.device ? bench_.device().data() + where.address : bench_.host().at(where.address);
+}
+
+void AddressSpace::poke(uint64_t address, std::span<const uint8_t> bytes) {
+    while (!bytes.empty()) {
+        const size_t now = std::min<size_t>(bytes.size(), kPage - address % kPage);
+        card::move_payload(at(address), bytes.data(), now);
+        address += now;
+        bytes = bytes.subspan(now);
+    }
+}
+
+void AddressSpace::peek(uint64_t address, std::span<uint8_t> bytes) {
+    while (!bytes.empty()) {
+        const size_t now = std::min<size_t>(bytes.size(), kPage - address % kPage);
+        card::move_payload(bytes.data(), at(address), now);
+        address += now;
+        bytes = bytes.subspan(now);
+    }
+}
+
+}  // namespace accel::bench

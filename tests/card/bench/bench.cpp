@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A host for one card.
+#include "bench/bench.hpp"
+
+#include <array>
+#include <cstring>
+#include <stdexcept>
+#include <thread>
+
+#include "ordering.hpp"
+
+namespace accel::bench {
+
+using namespace std::chrono_literals;
+
+bool eventually(const std::function<bool()>& condition) {
+    const auto deadline = std::chrono::steady_clock::now() + 60s;
+    for (int tries = 0; !condition(); ++tries) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            return false;
+        }
+        if (tries < 100) {
+            std::this_thread::yield();
+        } else {
+            std::this_thread::sleep_for(50us);
+        }
+    }
+    return true;
+}
+
+Bench::Bench(const Options& options)
+    : options_(options),
+      host_(options.host),
+      device_(options.memory),
+      interrupts_(options.vectors) {
+    const accel_core_callbacks callbacks{
+        .read =
+            [](void* opaque, uint64_t bus, void* to, size_t bytes) {
+                auto& bench = *static_cast<Bench*>(opaque);
+                bench.before_access(bus, false);
+                return !bench.refused(bus) && bench.host_.read(bus, to, bytes);
+            },
+        .write =
+            [](void* opaque, uint64_t bus, const void* from, size_t bytes) {
+                auto& bench = *static_cast<Bench*>(opaque);
+                bench.before_access(bus, true);
+                return !bench.refused(bus) && bench.host_.write(bus, from, bytes);
+            },
+        .read64 =
+            [](void* opaque, uint64_t bus, uint64_t* value) {
+                auto& bench = *static_cast<Bench*>(opaque);
+                bench.before_access(bus, false);
+                return !bench.refused(bus) && bench.host_.read_word(bus, *value);
+            },
+        .write64 =
+            [](void* opaque, uint64_t bus, uint64_t value) {
+                auto& bench = *static_cast<Bench*>(opaque);
+                bench.before_access(bus, true);
+                return !bench.refused(bus) && bench.host_.write_word(bus, value);
+            },
+        .interrupt =
+            [](void* opaque, unsigned int vector) {
+                auto& bench = *static_cast<Bench*>(opaque);
+                const std::lock_guard lock(bench.big_lock_);
+                ++bench.interrupts_.at(vector);
+            },
+        .log =
+            [](void* opaque, accel_log_level level, const char* text) {
+                auto& bench = *static_cast<Bench*>(opaque);
+                if (level == ACCEL_LOG_GUEST_ERROR) {
+                    const std::lock_guard lock(bench.log_mutex_);
+                    bench.guest_errors_.emplace_back(text);
+                }
+            },
+        .clock = [](void* opaque) { return static_cast<Bench*>(opaque)->clock(); },
+        .thread_enter = nullptr,
+        .thread_leave = nullptr};
+    const accel_core_config config{.memory = device_.data(),
+                                   .memory_size = options.memory,
+                                   .serial = options.serial,
+                                   .queues = options.queues,
+                                   .contexts = options.contexts,
+                                   .vectors = options.vectors,
+                                   .ring_entries = options.ring_entries};
+    std::array<char, 128> error{};
+    core_ = accel_core_create(&config, &callbacks, this, error.data(), error.size());
+    if (core_ == nullptr) {
+        throw std::runtime_error(error.data());
+    }
+    if (options.enable) {
+        enable();
+    }
+}
+
+Bench::~Bench() {
+    accel_core_destroy(core_);
+}
+
+uint64_t Bench::clock() const {
+    return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / 1ns) +
+           clock_offset_;
+}
+
+void Bench::set_access_hook(std::function<void(uint64_t, bool)> hook) {
+    const std::lock_guard lock(hook_mutex_);
+    hook_ = hook ? std::make_shared<const std::function<void(uint64_t, bool)>>(std::move(hook))
+                 : nullptr;
+}
+
+void Bench::before_access(uint64_t bus, bool write) {
+    std::shared_ptr<const std::function<void(uint64_t, bool)>> hook;
+    {
+        const std::lock_guard lock(hook_mutex_);
+        hook = hook_;
+    }
+    if (hook != nullptr) {
+        (*hook)(bus, write);
+    }
+}
+
+uint64_t Bench::read(uint64_t offset, unsigned bytes) {
+    const std::lock_guard lock(big_lock_);
+    return accel_core_register_read(core_, offset, bytes);
+}
+
+void Bench::write(uint64_t offset, uint64_t value, unsigned bytes) {
+    const std::lock_guard lock(big_lock_);
+    accel_core_register_write(core_, offset, value, bytes);
+}
+
+void Bench::doorbell(uint32_t queue, uint64_t value) {
+    doorbell_raw(uint64_t{queue} * ACCEL_DOORBELL_STRIDE, value, 4);
+}
+
+void Bench::doorbell_raw(uint64_t offset, uint64_t value, unsigned bytes) {
+    const std::lock_guard lock(big_lock_);
+    accel_core_doorbell(core_, offset, value, bytes);
+}
+
+void Bench::function_reset() {
+    const std::lock_guard lock(big_lock_);
+    accel_core_reset(core_);
+}
+
+void Bench::enable() {
+    if (admin_ring_ == 0) {
+        admin_ring_ = host_.allocate(64 * sizeof(accel_admin_command));
+        admin_results_ = host_.allocate(64 * sizeof(accel_admin_result));
+        event_ring_ = host_.allocate(uint64_t{options_.event_entries} * sizeof(accel_event));
+    }
+    card::move_payload(host_.at(admin_results_), std::array<uint8_t, 1024>{}.data(), 1024);
+    for (uint32_t i = 0; i < options_.event_entries; ++i) {
+        (void)host_.write_word(event_ring_ + i * sizeof(accel_event), 0);
+    }
+    admin_tail_ = 0;
+    events_seen_ = 0;
+    write64(ACCEL_REG_ADMIN_RING, admin_ring_);
+    write64(ACCEL_REG_ADMIN_RESULTS, admin_results_);
+    write32(ACCEL_REG_ADMIN_ENTRIES, options_.admin_entries);
+    write64(ACCEL_REG_EVENT_RING, event_ring_);
+    write32(ACCEL_REG_EVENT_ENTRIES, options_.event_entries);
+    write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+}
+
+bool Bench::wait_ready() {
+    return eventually([this] { return (read32(ACCEL_REG_STATUS) & ACCEL_STATUS_READY) != 0; });
+}
+
+bool Bench::soft_reset() {
+    write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    return wait_ready();
+}
+
+uint64_t Bench::post_admin(const accel_admin_command& command) {
+    const std::lock_guard lock(admin_mutex_);
+    const uint64_t sequence = ++admin_tail_;
+    const uint64_t slot = (sequence - 1) % options_.admin_entries;
+    (void)host_.write(admin_ring_ + slot * sizeof command, &command, sizeof command);
+    write32(ACCEL_REG_ADMIN_DOORBELL, static_cast<uint32_t>(sequence));
+    return sequence;
+}
+
+accel_status Bench::wait_admin(uint64_t sequence) {
+    const uint64_t slot = (sequence - 1) % options_.admin_entries;
+    const uint64_t address = admin_results_ + slot * sizeof(accel_admin_result);
+    accel_admin_result result{};
+    const bool done = eventually([&] {
+        uint64_t seen = 0;
+        (void)host_.read_word(address, seen);
+        return seen == sequence;
+    });
+    (void)host_.read(address, &result, sizeof result);
+    return done ? static_cast<accel_status>(result.status) : ACCEL_INTERNAL;
+}
+
+accel_queue_stats Bench::query(uint32_t queue) {
+    const std::lock_guard lock(query_mutex_);
+    if (query_page_ == 0) {
+        query_page_ = host_.allocate(kPage);
+    }
+    accel_admin_command command{};
+    command.opcode = ACCEL_ADMIN_QUERY_QUEUE;
+    command.id = queue;
+    command.query_queue.address = query_page_;
+    accel_queue_stats stats{};
+    if (admin(command) == ACCEL_OK) {
+        (void)host_.read(query_page_, &stats, sizeof stats);
+    }
+    return stats;
+}
+
+bool Bench::event_pending() {
+    uint64_t sequence = 0;
+    (void)host_.read_word(event_ring_ + events_seen_ % options_.event_entries * sizeof(accel_event),
+                          sequence);
+    return sequence == events_seen_ + 1;
+}
+
+std::optional<accel_event> Bench::next_event() {
+    if (!eventually([this] { return event_pending(); })) {
+        return std::nullopt;
+    }
+    accel_event event{};
+    (void)host_.read(event_ring_ + events_seen_ % options_.event_entries * sizeof event, &event,
+                     sizeof event);
+    ++events_seen_;
+    set_event_head(static_cast<uint32_t>(events_seen_));
+    return event;
+}
+
+std::vector<std::string> Bench::guest_errors() {
+    const std::lock_guard lock(log_mutex_);
+    return guest_errors_;
+}
+
+}  // namespace accel::bench

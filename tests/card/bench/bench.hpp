@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A host for one card: memory, interrupts, a clock, and the driver's part of the admin and event
+// queues.
+//
+// The big lock. Like an emulator, the bench holds one lock around every call into the card, and its
+// interrupt callback takes the same lock. A card that waits for one of its threads within a call
+// therefore hangs here.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "accel_core.h"
+#include "accel_hw.h"
+#include "bench/host_memory.hpp"
+
+namespace accel::bench {
+
+struct Options {
+    uint64_t memory = 32 << 20;
+    uint64_t host = 96 << 20;
+    uint64_t serial = 0x00c0ffee00c0ffee;
+    uint32_t queues = 12;
+    uint32_t contexts = 6;
+    uint32_t vectors = 8;
+    uint32_t ring_entries = 1024;
+    uint32_t admin_entries = 16;
+    uint32_t event_entries = 64;
+    bool enable = true;
+};
+
+// Polls until it holds; false if it does not for a time that only a hang explains.
+[[nodiscard]] bool eventually(const std::function<bool()>& condition);
+
+class Bench {
+  public:
+    explicit Bench(const Options& options = {});
+    ~Bench();
+    Bench(const Bench&) = delete;
+    Bench& operator=(const Bench&) = delete;
+    Bench(Bench&&) = delete;
+    Bench& operator=(Bench&&) = delete;
+
+    // ---- the bus
+
+    [[nodiscard]] uint64_t read(uint64_t offset, unsigned bytes);
+    void write(uint64_t offset, uint64_t value, unsigned bytes);
+    [[nodiscard]] uint32_t read32(uint64_t offset) {
+        return static_cast<uint32_t>(read(offset, 4));
+    }
+    [[nodiscard]] uint64_t read64(uint64_t offset) { return read(offset, 8); }
+    void write32(uint64_t offset, uint32_t value) { write(offset, value, 4); }
+    void write64(uint64_t offset, uint64_t value) { write(offset, value, 8); }
+    void doorbell(uint32_t queue, uint64_t value);
+    void doorbell_raw(uint64_t offset, uint64_t value, unsigned bytes);
+    void function_reset();
+
+    [[nodiscard]] HostMemory& host() { return host_; }
+    [[nodiscard]] std::span<uint8_t> device() { return {device_.data(), options_.memory}; }
+    [[nodiscard]] const Options& options() const { return options_; }
+
+    [[nodiscard]] uint64_t interrupts(unsigned vector) const { return interrupts_[vector]; }
+    // Called in the card's threads, before the access. For tests that hold the card up.
+    void set_access_hook(std::function<void(uint64_t bus, bool write)> hook);
+    // Ticks that are added to the clock.
+    void advance_clock(uint64_t ticks) { clock_offset_ += ticks; }
+    [[nodiscard]] uint64_t clock() const;
+    // From now on the bus refuses writes (reads) to these addresses.
+    void refuse(uint64_t first, uint64_t last) {
+        refuse_first_ = first;
+        refuse_last_ = last;
+    }
+    void refuse_nothing() { refuse(1, 0); }
+
+    // ---- the driver
+
+    // Sets the admin and event registers and ENABLE, with empty rings.
+    void enable();
+    // Soft reset, until the card is ready again.
+    [[nodiscard]] bool soft_reset();
+    [[nodiscard]] bool wait_ready();
+
+    // Places admin commands; wait_admin() gives the result, ACCEL_INTERNAL if none comes.
+    uint64_t post_admin(const accel_admin_command& command);
+    [[nodiscard]] accel_status wait_admin(uint64_t sequence);
+    [[nodiscard]] accel_status admin(const accel_admin_command& command) {
+        return wait_admin(post_admin(command));
+    }
+    [[nodiscard]] accel_queue_stats query(uint32_t queue);
+
+    // The next event, consumed; waits for it.
+    [[nodiscard]] std::optional<accel_event> next_event();
+    // Whether an event is there that was not consumed.
+    [[nodiscard]] bool event_pending();
+    void set_event_head(uint32_t head) { write32(ACCEL_REG_EVENT_HEAD, head); }
+    [[nodiscard]] uint64_t event_ring() const { return event_ring_; }
+    [[nodiscard]] uint64_t admin_ring() const { return admin_ring_; }
+
+    [[nodiscard]] std::vector<std::string> guest_errors();
+
+  private:
+    [[nodiscard]] bool refused(uint64_t bus) const {
+        return bus >= refuse_first_ && bus <= refuse_last_;
+    }
+    void before_access(uint64_t bus, bool write);
+
+    Options options_;
+    HostMemory host_;
+    std::vector<uint8_t> device_;
+    std::mutex big_lock_;
+    std::vector<std::atomic<uint64_t>> interrupts_;
+    std::atomic<uint64_t> clock_offset_{1};
+    std::atomic<uint64_t> refuse_first_{1};
+    std::atomic<uint64_t> refuse_last_{0};
+    std::mutex hook_mutex_;
+    std::shared_ptr<const std::function<void(uint64_t, bool)>> hook_;
+    std::mutex log_mutex_;
+    std::vector<std::string> guest_errors_;
+    std::mutex admin_mutex_;
+    uint64_t admin_ring_ = 0;
+    uint64_t admin_results_ = 0;
+    uint64_t admin_tail_ = 0;
+    std::mutex query_mutex_;
+    uint64_t query_page_ = 0;
+    uint64_t event_ring_ = 0;
+    uint64_t events_seen_ = 0;
+    accel_core* core_ = nullptr;
+};
+
+}  // namespace accel::bench

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Commands, ready to be placed in a ring or a list.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+
+#include "accel_hw.h"
+
+namespace accel::bench {
+
+[[nodiscard]] inline accel_command nop() {
+    return {};
+}
+
+[[nodiscard]] inline accel_command copy(uint64_t dst, uint64_t src, uint64_t bytes) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_COPY;
+    command.copy = {.dst = dst,
+                    .src = src,
+                    .bytes = bytes,
+                    .dst_stride = 0,
+                    .src_stride = 0,
+                    .rows = 1,
+                    .reserved = 0};
+    return command;
+}
+
+[[nodiscard]] inline accel_command copy_rows(uint64_t dst, uint64_t dst_stride, uint64_t src,
+                                             uint64_t src_stride, uint64_t bytes, uint32_t rows) {
+    accel_command command = copy(dst, src, bytes);
+    command.copy.dst_stride = dst_stride;
+    command.copy.src_stride = src_stride;
+    command.copy.rows = rows;
+    return command;
+}
+
+[[nodiscard]] inline accel_command fill(uint64_t dst, uint64_t pattern, uint16_t width,
+                                        uint64_t bytes) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_FILL;
+    command.variant = width;
+    command.fill = {
+        .dst = dst, .pattern = pattern, .bytes = bytes, .dst_stride = 0, .rows = 1, .reserved = {}};
+    return command;
+}
+
+[[nodiscard]] inline accel_command fill_rows(uint64_t dst, uint64_t stride, uint64_t pattern,
+                                             uint16_t width, uint64_t bytes, uint32_t rows) {
+    accel_command command = fill(dst, pattern, width, bytes);
+    command.fill.dst_stride = stride;
+    command.fill.rows = rows;
+    return command;
+}
+
+[[nodiscard]] inline accel_command wait(uint64_t address, uint64_t value) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_WAIT;
+    command.semaphore = {.address = address, .value = value, .reserved = {}};
+    return command;
+}
+
+[[nodiscard]] inline accel_command signal(uint64_t address, uint64_t value) {
+    accel_command command = wait(address, value);
+    command.opcode = ACCEL_OP_SIGNAL;
+    return command;
+}
+
+[[nodiscard]] inline accel_command call(uint64_t list, uint32_t count,
+                                        std::initializer_list<uint64_t> arguments = {}) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_CALL;
+    command.call.list = list;
+    command.call.count = count;
+    for (const uint64_t argument : arguments) {
+        command.call.args[command.call.arguments++] = argument;
+    }
+    return command;
+}
+
+[[nodiscard]] inline accel_command call_indirect(uint64_t list, uint32_t count, uint64_t table,
+                                                 uint32_t arguments) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_CALL;
+    command.variant = ACCEL_CALL_INDIRECT;
+    command.call.list = list;
+    command.call.count = count;
+    command.call.arguments = arguments;
+    command.call.args[0] = table;
+    return command;
+}
+
+struct Operands {
+    uint64_t dst = 0;
+    uint64_t src0 = 0;
+    uint64_t src1 = 0;
+    uint64_t src2 = 0;
+};
+
+[[nodiscard]] inline accel_command tensor(accel_opcode opcode, const Operands& operands,
+                                          uint64_t params, uint32_t params_size) {
+    accel_command command{};
+    command.opcode = static_cast<uint8_t>(opcode);
+    command.tensor = {.dst = operands.dst,
+                      .src0 = operands.src0,
+                      .src1 = operands.src1,
+                      .src2 = operands.src2,
+                      .params = params,
+                      .params_size = params_size,
+                      .reserved = 0};
+    return command;
+}
+
+[[nodiscard]] inline accel_command recorded(accel_command command, uint64_t record) {
+    command.flags |= ACCEL_CMD_RECORD;
+    command.record = record;
+    return command;
+}
+
+}  // namespace accel::bench
