@@ -8,7 +8,6 @@ The last line is "N passed, N failed", with ", N skipped" if there are any; the 
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import sys
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from rings.outcome import Outcome
 sys.path.append(str(Path(__file__).resolve().parent / "vm"))
 from accelvm import kernel  # noqa: E402  (needs the path)
 from accelvm.verdict import VmError  # noqa: E402
+
+REASON_LINES = 12  # of a failure; the log has the rest
 
 
 def total_line(outcome: Outcome) -> str:
@@ -33,13 +34,20 @@ def table(rings: list[ring.Ring]) -> str:
     return "\n".join(lines)
 
 
-def failures(rings: list[ring.Ring]) -> str:
+def details(rings: list[ring.Ring]) -> str:
+    """Names of what failed and of what was skipped, with the reasons."""
     lines = []
     for r in rings:
         if r.outcome.failed:
-            lines += [f"failed in ring {r.name} (log: {r.log}):", *(f"  {name}" for name in r.outcome.failed)]
+            lines.append(f"failed in ring {r.name} (log: {r.log}):")
+            for name in r.outcome.failed:
+                lines.append(f"  {name}")
+                lines += [f"      {line}" for line in r.outcome.reasons.get(name, "").splitlines()[:REASON_LINES]]
         if r.outcome.skipped:
-            lines += [f"skipped in ring {r.name}:", *(f"  {name}" for name in r.outcome.skipped)]
+            lines.append(f"skipped in ring {r.name}:")
+            for name in r.outcome.skipped:
+                reason = r.outcome.reasons.get(name, "").splitlines()
+                lines.append(f"  {name}" + (f": {reason[-1]}" if reason else ""))
     return "\n".join(lines)
 
 
@@ -73,8 +81,8 @@ def main() -> int:
         total.failed.append(f"no test matches '{options.filter}'")
         print(f"\n{total.failed[0]}")
     print(f"\n{table(done)}\n")
-    if details := failures(done):
-        print(f"{details}\n")
+    if text := details(done):
+        print(f"{text}\n")
     print(total_line(total))
     return 1 if total.failed else 0
 

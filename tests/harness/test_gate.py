@@ -22,6 +22,7 @@ from accelvm.verdict import Verdict
 
 HERE = Path(__file__).resolve().parent
 VM = HERE.parent / "vm/vm.py"
+REPORT = HERE.parent / "report.py"
 
 @dataclass(frozen=True)
 class Ending:
@@ -190,6 +191,26 @@ class Gate(unittest.TestCase):
         for name in self.scenarios:
             with self.subTest(scenario=name):
                 self.assertEqual(self.ending(name).leftovers, [])
+
+
+class Ring(unittest.TestCase):
+    """The ring of guest programs as report.py runs it, on stand-ins: the plant for the driver, true(1) for tests."""
+
+    def test_guest_programs_that_leave_no_results_fail_the_ring(self):
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-gate.")))
+        module = folder / "driver" / kernel.default_release() / "accel.ko"
+        module.parent.mkdir(parents=True)
+        shutil.copy(build_plant(folder), module)
+        guest = folder / "tests/vm/guest"
+        guest.mkdir(parents=True)
+        for name in ("one", "two"):
+            shutil.copy("/bin/true", guest / name)
+        done = subprocess.run([sys.executable, REPORT, "vm", "--build", folder, "--vm-arg=--no-card"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout.splitlines()[-1], "0 passed, 2 failed")
+        for name in ("one", "two"):
+            self.assertIn(f"  {name} ended with 0 and left no results", done.stdout.splitlines())
 
 
 class Leaving(unittest.TestCase):

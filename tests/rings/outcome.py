@@ -19,6 +19,7 @@ class Outcome:
     passed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)  # of failed and skipped tests, as far as they are known
 
     @property
     def total(self) -> int:
@@ -28,6 +29,7 @@ class Outcome:
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.reasons |= other.reasons
 
 
 def of_program(program: str, status: int, junit: Path, output: str) -> Outcome:
@@ -55,6 +57,8 @@ def _from_junit(path: Path) -> Outcome | None:
     outcome = Outcome()
     for case in root.iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name')}"
+        for note in (*case.iter("failure"), *case.iter("skipped")):
+            outcome.reasons.setdefault(name, note.get("message", "").strip())
         if case.find("failure") is not None or case.find("error") is not None:
             outcome.failed.append(name)
         elif case.get("result") == "completed":

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ class Ring:
     log: Path
 
 
+PROGRAM_LIMIT = 1800  # seconds; the longest takes a tenth
 NAMES = ("card", "qtest", "sdk", "harness", "vm")  # quick ones first
 
 
@@ -45,6 +47,9 @@ def run(name: str, options: Options) -> Ring:
     """Runs ring `name`. A ring that shows no test is a failure; with a filter it may be empty."""
     log = (options.build / "logs" / f"test-{name}.log").absolute()
     log.parent.mkdir(parents=True, exist_ok=True)
+    card = (options.build / "qemu-device/accel-pci.so").absolute()
+    if card.is_file():
+        os.environ.setdefault("ACCEL_PCI_SO", str(card))
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="accel-tests.") as scratch:
         folder = Path(scratch)
@@ -62,6 +67,9 @@ def _call(command: list[str], log: Path, verbose: bool) -> tuple[int, str]:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    env=environment)
         assert process.stdout
+        # A program that hangs is ended, which fails it; the harness of the VM has a limit of its own.
+        watchdog = threading.Timer(PROGRAM_LIMIT, process.kill)
+        watchdog.start()
         try:
             for raw in process.stdout:
                 line = raw.decode(errors="replace")
@@ -70,6 +78,7 @@ def _call(command: list[str], log: Path, verbose: bool) -> tuple[int, str]:
                 if verbose:
                     print(line, end="", flush=True)
         finally:
+            watchdog.cancel()
             if process.poll() is None and sys.exc_info()[0]:
                 process.terminate()
             process.wait()
