@@ -413,6 +413,8 @@ int accel_ioctl_queue_notify(struct accel_context *ctx, void *arg);
 __poll_t accel_wait_poll(struct accel_context *ctx, struct file *file, poll_table *table);
 
 /* accel_mmap.c */
+int accel_fs_init(void);
+void accel_fs_fini(void);
 int accel_mmap_init(struct accel_device *adev);
 void accel_mmap_fini(struct accel_device *adev);
 int accel_mmap(struct file *file, struct vm_area_struct *vma);

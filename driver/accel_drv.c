@@ -183,12 +183,21 @@ static int __init accel_init(void)
 {
 	int ret;
 
-	ret = accel_chardev_init();
+	ret = accel_fs_init();
 	if (ret)
 		return ret;
+	ret = accel_chardev_init();
+	if (ret)
+		goto err_fs;
 	ret = pci_register_driver(&accel_driver);
 	if (ret)
-		accel_chardev_fini();
+		goto err_chardev;
+	return 0;
+
+err_chardev:
+	accel_chardev_fini();
+err_fs:
+	accel_fs_fini();
 	return ret;
 }
 module_init(accel_init);
@@ -197,6 +206,7 @@ static void __exit accel_exit(void)
 {
 	pci_unregister_driver(&accel_driver);
 	accel_chardev_fini();
+	accel_fs_fini();
 }
 module_exit(accel_exit);
 

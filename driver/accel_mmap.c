@@ -24,44 +24,48 @@
 #define ACCEL_FAULT_AROUND	(64ULL << 10)
 
 static struct vfsmount *accel_fs_mount;
-static int accel_fs_count;
 
 static int accel_fs_init_context(struct fs_context *fc)
 {
 	return init_pseudo(fc, 0x4143434c) ? 0 : -ENOMEM;
 }
 
+/* No owner: the mount is the module's own, and must not keep it from being unloaded. */
 static struct file_system_type accel_fs = {
 	.name = "accel-card",
-	.owner = THIS_MODULE,
 	.init_fs_context = accel_fs_init_context,
 	.kill_sb = kill_anon_super,
 };
 
+int accel_fs_init(void)
+{
+	accel_fs_mount = kern_mount(&accel_fs);
+	return PTR_ERR_OR_ZERO(accel_fs_mount);
+}
+
+/* Called when every card is gone, and so every inode. */
+void accel_fs_fini(void)
+{
+	kern_unmount(accel_fs_mount);
+}
+
 int accel_mmap_init(struct accel_device *adev)
 {
-	int ret;
+	struct inode *inode;
 
 	BUILD_BUG_ON(PAGE_SIZE != ACCEL_DOORBELL_STRIDE);
-	ret = simple_pin_fs(&accel_fs, &accel_fs_mount, &accel_fs_count);
-	if (ret)
-		return ret;
-	adev->inode = alloc_anon_inode(accel_fs_mount->mnt_sb);
-	if (IS_ERR(adev->inode)) {
-		ret = PTR_ERR(adev->inode);
-		adev->inode = NULL;
-		simple_release_fs(&accel_fs_mount, &accel_fs_count);
-	}
-	return ret;
+	inode = alloc_anon_inode(accel_fs_mount->mnt_sb);
+	if (IS_ERR(inode))
+		return PTR_ERR(inode);
+	adev->inode = inode;
+	return 0;
 }
 
 /* Called with the last file closed. */
 void accel_mmap_fini(struct accel_device *adev)
 {
-	if (!adev->inode)
-		return;
-	iput(adev->inode);
-	simple_release_fs(&accel_fs_mount, &accel_fs_count);
+	if (adev->inode)
+		iput(adev->inode);
 }
 
 u64 accel_mmap_doorbell(int queue)
