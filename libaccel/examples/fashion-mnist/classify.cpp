@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "classify.hpp"
+
+#include <accel/accel.hpp>
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "dataset.hpp"
+#include "model.hpp"
+#include "network.hpp"
+#include "reference.hpp"
+#include "syscalls.hpp"
+
+namespace fashion {
+
+namespace {
+
+constexpr double least_accuracy = 0.86;
+
+// What the card must give, to the bit.
+struct Expected {
+    std::vector<float> logits;
+    std::vector<float> probabilities;
+    std::vector<std::uint32_t> predictions;
+};
+
+Expected expect(const ClassifyOptions& options, const Dataset& data, const Model& model) {
+    Expected expected;
+    expected.logits = options.reference.empty() ? reference_logits(model, data)
+                                                : load_logits(options.reference, data.size());
+    expected.probabilities = reference_softmax(expected.logits);
+    expected.predictions = argmax(expected.probabilities);
+    return expected;
+}
+
+// One pass over all images: what came out of it and what it cost.
+struct Pass {
+    std::size_t jobs = 0;
+    std::size_t right = 0;
+    std::size_t logits_differ = 0;
+    std::size_t probabilities_differ = 0;
+    std::size_t predictions_differ = 0;
+    double seconds = 0.0;
+    std::uint64_t doorbells = 0;
+    std::uint64_t interrupts = 0;
+    std::optional<std::uint64_t> syscalls;
+};
+
+std::size_t count_different(std::span<const float> a, std::span<const float> b) {
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        count += std::bit_cast<std::uint32_t>(a[i]) != std::bit_cast<std::uint32_t>(b[i]) ? 1 : 0;
+    }
+    return count;
+}
+
+class Classifier {
+  public:
+    Classifier(const ClassifyOptions& options, const Dataset& data, const Expected& expected,
+               const Model& model)
+        : data_(data),
+          expected_(expected),
+          card_(accel::Device::open(options.device)),
+          queue_(card_.create_queue()),
+          network_(card_, queue_, model, options.batch) {
+        for (std::size_t i = 0; i < options.in_flight; ++i) {
+            flights_.push_back({.slot = network_.make_slot()});
+        }
+    }
+
+    [[nodiscard]] const accel::Device& card() const noexcept { return card_; }
+
+    /// `spin`: how long each wait polls before it sleeps.
+    Pass run(std::chrono::nanoseconds spin) {
+        queue_.set_spin(spin);
+        Pass pass;
+        pass.jobs = (data_.size() + network_.batch() - 1) / network_.batch();
+        const accel::QueueStats before = queue_.stats();
+        const auto start = std::chrono::steady_clock::now();
+        syscalls_.start();
+        for (std::size_t i = 0; i < pass.jobs + flights_.size(); ++i) {
+            Flight& flight = flights_[i % flights_.size()];
+            flight.job.wait();  // of the round before, if there was one
+            check(flight, pass);
+            if (i < pass.jobs) {
+                launch(flight, i);
+            }
+        }
+        pass.syscalls = syscalls_.stop();
+        pass.seconds =
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        const accel::QueueStats after = queue_.stats();
+        pass.doorbells = after.doorbells - before.doorbells;
+        pass.interrupts = after.interrupts - before.interrupts;
+        return pass;
+    }
+
+    [[nodiscard]] const std::string& syscalls_problem() const { return syscalls_.problem(); }
+
+  private:
+    // A slot and the job that has it; `count` images from `first`, none if it is not in use.
+    struct Flight {
+        Slot slot;
+        accel::Job job = {};
+        std::size_t first = 0;
+        std::size_t count = 0;
+    };
+
+    void launch(Flight& flight, std::size_t batch) {
+        flight.first = batch * network_.batch();
+        // The last batch may be short: its remaining rows keep the images of a round before.
+        flight.count = std::min(network_.batch(), data_.size() - flight.first);
+        decode(std::span(data_.images).subspan(flight.first * pixels, flight.count * pixels),
+               flight.slot.images.span());
+        flight.job = network_.run(queue_, flight.slot);
+    }
+
+    void check(Flight& flight, Pass& pass) const {
+        const std::size_t first = flight.first;
+        const std::size_t count = flight.count;
+        flight.count = 0;
+        const auto rows = [&](std::span<const float> values, std::size_t from) {
+            return values.subspan(from * classes, count * classes);
+        };
+        const Slot& slot = flight.slot;
+        pass.logits_differ += count_different(rows(slot.logits.span(), 0),
+                                              rows(expected_.logits, first));
+        pass.probabilities_differ += count_different(rows(slot.probabilities.span(), 0),
+                                                     rows(expected_.probabilities, first));
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint32_t found = slot.predictions[i];
+            pass.right += found == data_.labels[first + i] ? 1 : 0;
+            pass.predictions_differ += found != expected_.predictions[first + i] ? 1 : 0;
+        }
+    }
+
+    const Dataset& data_;
+    const Expected& expected_;
+    accel::Device card_;
+    accel::Queue queue_;
+    Network network_;
+    std::vector<Flight> flights_;
+    SyscallCounter syscalls_;
+};
+
+void print_row(const char* name, const Pass& pass) {
+    const auto jobs = static_cast<double>(pass.jobs);
+    std::printf("  %-10s", name);
+    if (pass.syscalls) {
+        std::printf(" %12.2f", static_cast<double>(*pass.syscalls) / jobs);
+    } else {
+        std::printf(" %12s", "not counted");
+    }
+    std::printf(" %17.2f %14.2f %12.0f\n", static_cast<double>(pass.doorbells) / jobs,
+                static_cast<double>(pass.interrupts) / jobs,
+                static_cast<double>(pass.right == 0 ? 0 : pass.jobs) / pass.seconds);
+}
+
+bool report(const char* name, const Pass& pass, const Dataset& data) {
+    const double found = static_cast<double>(pass.right) / static_cast<double>(data.size());
+    std::printf("%s: accuracy %.2f %% over %zu images; against plain C++ %zu predictions, %zu "
+                "logits and %zu probabilities differ\n",
+                name, 100.0 * found, data.size(), pass.predictions_differ, pass.logits_differ,
+                pass.probabilities_differ);
+    return found >= least_accuracy && pass.predictions_differ == 0 && pass.logits_differ == 0 &&
+           pass.probabilities_differ == 0;
+}
+
+}  // namespace
+
+bool classify(const ClassifyOptions& options) {
+    const Dataset data = load_dataset(options.data, "t10k");
+    const Model model = load_model(options.model);
+    const Expected expected = expect(options, data, model);
+    Classifier classifier(options, data, expected, model);
+    const accel::DeviceInfo info = classifier.card().info();
+    std::printf("%s at %s: %zu images, %zu a job, %zu jobs in flight\n", info.path.c_str(),
+                info.pci.to_string().c_str(), data.size(), options.batch, options.in_flight);
+
+    // The first pass is not counted: it takes page faults, and the ring is new.
+    const Pass warm_up = classifier.run(accel::default_spin);
+    const Pass polling = classifier.run(accel::never_sleep);
+    const Pass sleeping = classifier.run(std::chrono::nanoseconds::zero());
+
+    bool good = report("warm-up", warm_up, data);
+    good = report("polling", polling, data) && good;
+    good = report("sleeping", sleeping, data) && good;
+
+    std::printf("\nper job     system calls  doorbell writes     interrupts     images/s\n");
+    print_row("polling", polling);
+    print_row("sleeping", sleeping);
+    if (!classifier.syscalls_problem().empty()) {
+        std::printf("system calls were not counted: %s\n", classifier.syscalls_problem().c_str());
+    }
+    return good;
+}
+
+}  // namespace fashion

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "network.hpp"
+
+#include <span>
+
+namespace fashion {
+
+namespace {
+
+// The arguments of a call.
+constexpr std::uint32_t arg_images = 0;
+constexpr std::uint32_t arg_logits = 1;
+constexpr std::uint32_t arg_probabilities = 2;
+constexpr std::uint32_t arg_predictions = 3;
+
+accel::Buffer<float> to_card(const accel::Device& card, accel::Queue& queue,
+                             std::span<const float> values) {
+    auto buffer = card.allocate_device<float>({values.size()});
+    accel::upload(card, queue, buffer, values);
+    return buffer;
+}
+
+accel::CommandList record(const accel::Device& card, accel::Queue& queue, const Model& model,
+                          std::uint32_t batch) {
+    using accel::arg;
+    const auto w1 = to_card(card, queue, model.w1);
+    const auto b1 = to_card(card, queue, model.b1);
+    const auto w2 = to_card(card, queue, model.w2);
+    const auto b2 = to_card(card, queue, model.b2);
+    const auto h = card.allocate_device<float>({batch, hidden});
+
+    accel::CommandList list = card.create_list(accel::Placement::device);
+    list.add(accel::Gemm{.d = h,
+                         .a = arg(arg_images),
+                         .b = w1,
+                         .bias = b1,
+                         .m = batch,
+                         .n = hidden,
+                         .k = pixels,
+                         .activation = accel::Activation::relu});
+    list.add(accel::Gemm{.d = arg(arg_logits),
+                         .a = h,
+                         .b = w2,
+                         .bias = b2,
+                         .m = batch,
+                         .n = classes,
+                         .k = hidden});
+    list.add(accel::Softmax{
+        .dst = arg(arg_probabilities), .src = arg(arg_logits), .outer = batch, .n = classes});
+    list.add(accel::Reduce{.op = accel::ReduceOp::argmax,
+                           .dst = arg(arg_predictions),
+                           .src = arg(arg_probabilities),
+                           .outer = batch,
+                           .n = classes});
+    list.seal();
+    return list;
+}
+
+}  // namespace
+
+Network::Network(const accel::Device& card, accel::Queue& queue, const Model& model,
+                 std::size_t batch)
+    : card_(card),
+      batch_(batch),
+      list_(record(card, queue, model, static_cast<std::uint32_t>(batch))) {}
+
+Slot Network::make_slot() const {
+    return {.images = card_.allocate<float>({batch_, pixels}),
+            .logits = card_.allocate<float>({batch_, classes}),
+            .probabilities = card_.allocate<float>({batch_, classes}),
+            .predictions = card_.allocate<std::uint32_t>({batch_})};
+}
+
+accel::Job Network::run(accel::Queue& queue, const Slot& slot) const {
+    return queue.submit(list_, {slot.images, slot.logits, slot.probabilities, slot.predictions});
+}
+
+}  // namespace fashion

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Memory that the card can reach: RAII, a span on the CPU, an address on the card.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include "accel/export.hpp"
+#include "accel/shape.hpp"
+
+namespace accel {
+
+class Operand;
+
+/// An address in the card's view of this process: what commands use.
+enum class Address : std::uint64_t {};
+
+/// What the card may do with a buffer.
+enum class Access : std::uint8_t { read = 1, write = 2, read_write = 3 };
+
+/// Where a buffer lies. Device memory is near the engines. `device` has no CPU mapping: move data
+/// with Copy, or upload() and download(). `device_mapped` is mapped write-combining through the
+/// card's window: cheap to write in order, very slow to read.
+enum class Placement : std::uint8_t { host, device, device_mapped };
+
+struct BufferOptions {
+    Placement placement = Placement::host;
+    Access access = Access::read_write;
+};
+
+namespace detail {
+
+/// A piece of card-visible memory without its element type.
+struct Allocation {
+    std::shared_ptr<const void> owner;  // frees the memory; jobs hold it too
+    const void* space = nullptr;        // whose address space it is in; only compared
+    void* data = nullptr;               // null if the CPU has no mapping
+    std::uint64_t address = 0;
+    std::uint64_t bytes = 0;
+    Access access = Access::read_write;
+    Placement placement = Placement::host;
+};
+
+[[noreturn]] ACCEL_API void throw_not_mapped();
+[[noreturn]] ACCEL_API void throw_bad_slice(std::uint64_t first, std::uint64_t count,
+                                            std::uint64_t size);
+[[noreturn]] ACCEL_API void throw_bad_length(std::uint64_t given, std::uint64_t size);
+
+}  // namespace detail
+
+/// Typed memory on host or card. Move-only, so that sharing is visible: slice(), reshape() and
+/// share() give another Buffer of the same memory. The memory is freed when the last of them and
+/// the last unfinished job that uses it are gone; the card then has no access to it any more.
+///
+/// Thread-safety: like a std::span - const members from any thread, the elements are the caller's
+/// and the card's to order. While a job that writes the buffer is in flight its content is undefined.
+template <typename T>
+class Buffer {
+    static_assert(std::is_trivially_copyable_v<T>, "the card copies bytes");
+
+  public:
+    using value_type = std::remove_cv_t<T>;
+
+    Buffer() = default;  ///< empty: no memory
+    Buffer(Buffer&& other) noexcept { swap(other); }
+    Buffer& operator=(Buffer&& other) noexcept {
+        Buffer(std::move(other)).swap(*this);
+        return *this;
+    }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    ~Buffer() = default;
+
+    explicit operator bool() const noexcept { return memory_.owner != nullptr; }
+    [[nodiscard]] std::size_t size() const noexcept { return memory_.bytes / sizeof(T); }
+    [[nodiscard]] std::uint64_t bytes() const noexcept { return memory_.bytes; }
+    [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
+    [[nodiscard]] Address address() const noexcept { return Address{memory_.address}; }
+    [[nodiscard]] Access access() const noexcept { return memory_.access; }
+    [[nodiscard]] Placement placement() const noexcept { return memory_.placement; }
+
+    /// Whether the CPU can reach it; if not, span(), data(), begin() and [] throw.
+    [[nodiscard]] bool mapped() const noexcept { return memory_.data != nullptr; }
+
+    [[nodiscard]] T* data() { return static_cast<T*>(mapping()); }
+    [[nodiscard]] const T* data() const { return static_cast<const T*>(mapping()); }
+    [[nodiscard]] std::span<T> span() { return {data(), size()}; }
+    [[nodiscard]] std::span<const T> span() const { return {data(), size()}; }
+    [[nodiscard]] T& operator[](std::size_t i) { return data()[i]; }
+    [[nodiscard]] const T& operator[](std::size_t i) const { return data()[i]; }
+    [[nodiscard]] T* begin() { return data(); }
+    [[nodiscard]] T* end() { return data() + size(); }
+    [[nodiscard]] const T* begin() const { return data(); }
+    [[nodiscard]] const T* end() const { return data() + size(); }
+
+    /// Elements [first, first + count) of the same memory.
+    [[nodiscard]] Buffer slice(std::uint64_t first, std::uint64_t count) const {
+        if (first > size() || count > size() - first) {
+            detail::throw_bad_slice(first, count, size());
+        }
+        Buffer part = share();
+        part.memory_.address += first * sizeof(T);
+        part.memory_.bytes = count * sizeof(T);
+        if (part.memory_.data != nullptr) {
+            part.memory_.data = static_cast<std::byte*>(part.memory_.data) + first * sizeof(T);
+        }
+        part.shape_ = {count};
+        return part;
+    }
+
+    /// The same memory and elements under another shape of as many elements.
+    [[nodiscard]] Buffer reshape(const Shape& shape) const {
+        if (shape.elements() != size()) {
+            detail::throw_bad_length(shape.elements(), size());
+        }
+        Buffer other = share();
+        other.shape_ = shape;
+        return other;
+    }
+
+    /// Another handle on the same memory.
+    [[nodiscard]] Buffer share() const {
+        Buffer other;
+        other.memory_ = memory_;
+        other.shape_ = shape_;
+        return other;
+    }
+
+    /// By the CPU, so only if mapped.
+    void fill(const value_type& value)
+        requires(!std::is_const_v<T>)
+    {
+        std::fill_n(data(), size(), value);
+    }
+    /// By the CPU; `source` must have exactly size() elements.
+    void copy_from(std::span<const value_type> source)
+        requires(!std::is_const_v<T>)
+    {
+        check_length(source.size());
+        std::copy(source.begin(), source.end(), data());
+    }
+    /// By the CPU; `destination` must have exactly size() elements.
+    void copy_to(std::span<value_type> destination) const {
+        check_length(destination.size());
+        std::copy_n(data(), size(), destination.begin());
+    }
+
+    void swap(Buffer& other) noexcept {
+        std::swap(memory_, other.memory_);
+        std::swap(shape_, other.shape_);
+    }
+
+  private:
+    friend class Device;
+    friend class Operand;
+
+    Buffer(detail::Allocation memory, const Shape& shape)
+        : memory_(std::move(memory)), shape_(shape) {}
+
+    [[nodiscard]] void* mapping() const {
+        if (memory_.data == nullptr && memory_.owner != nullptr) {
+            detail::throw_not_mapped();
+        }
+        return memory_.data;
+    }
+    void check_length(std::uint64_t given) const {
+        if (given != size()) {
+            detail::throw_bad_length(given, size());
+        }
+    }
+
+    detail::Allocation memory_;
+    Shape shape_;
+};
+
+}  // namespace accel

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands of the card as option structs, and Command, their encoded form. The data sheet
+// (docs/hardware.md, section 5) says what each computes, to the bit.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <type_traits>
+
+#include "accel/buffer.hpp"
+#include "accel/export.hpp"
+#include "accel/shape.hpp"
+
+namespace accel {
+
+namespace detail {
+struct CommandAccess;
+}
+
+/// Stands for the i-th argument of a call in a recorded CommandList, and an offset from it.
+struct Argument {
+    std::uint32_t index = 0;
+    std::uint64_t offset = 0;  ///< bytes
+};
+
+[[nodiscard]] constexpr Argument arg(std::uint32_t index, std::uint64_t offset = 0) noexcept {
+    return {index, offset};
+}
+
+/// Where a command reads or writes: a buffer, an argument of the call, or a bare address. What comes
+/// from a buffer is checked against its size and access, and the job keeps it alive. A bare address
+/// is taken as it is; the card checks it.
+class Operand {
+  public:
+    Operand() = default;  ///< not used
+    template <typename T>
+    Operand(const Buffer<T>& buffer)  // NOLINT(google-explicit-constructor): a buffer is an operand
+        : owner_(buffer.memory_.owner),
+          space_(buffer.memory_.space),
+          address_(buffer.memory_.address),
+          bytes_(buffer.memory_.bytes),
+          access_(buffer.memory_.access),
+          kind_(buffer.memory_.owner != nullptr ? Kind::buffer : Kind::none) {}
+    Operand(Argument argument)  // NOLINT(google-explicit-constructor)
+        : address_(argument.offset), argument_(argument.index), kind_(Kind::argument) {}
+    Operand(Address address)  // NOLINT(google-explicit-constructor)
+        : address_(static_cast<std::uint64_t>(address)), kind_(Kind::address) {}
+
+    explicit operator bool() const noexcept { return kind_ != Kind::none; }
+
+  private:
+    friend struct detail::CommandAccess;
+
+    enum class Kind : std::uint8_t { none, buffer, argument, address };
+
+    std::shared_ptr<const void> owner_;
+    const void* space_ = nullptr;  // the device, to tell two apart
+    std::uint64_t address_ = 0;    // of an argument: the offset
+    std::uint64_t bytes_ = 0;    // from the address on; buffers only
+    std::uint32_t argument_ = 0;
+    Access access_ = Access::read_write;
+    Kind kind_ = Kind::none;
+};
+
+enum class Activation : std::uint8_t { none = 0, relu = 1 };
+enum class ElementwiseOp : std::uint8_t { add = 0, sub = 1, mul = 2, div = 3, min = 4, max = 5 };
+enum class ReduceOp : std::uint8_t { sum = 0, max = 1, min = 2, argmax = 3, argmin = 4 };
+
+/// Does nothing, in its turn.
+struct Nop {};
+
+/// `rows` rows of `bytes` bytes, so many bytes apart on either side.
+struct Copy {
+    Operand dst = {};
+    Operand src = {};
+    std::uint64_t bytes = 0;
+    std::uint32_t rows = 1;
+    std::uint64_t dst_stride = 0;
+    std::uint64_t src_stride = 0;
+};
+
+/// The low `pattern_bytes` (1, 2, 4 or 8) bytes of `pattern`, over and over.
+struct Fill {
+    Operand dst = {};
+    std::uint64_t pattern = 0;
+    std::uint32_t pattern_bytes = 4;
+    std::uint64_t bytes = 0;
+    std::uint32_t rows = 1;
+    std::uint64_t dst_stride = 0;
+};
+
+/// Holds the queue until the 64-bit word is at least `value`.
+struct Wait {
+    Operand word = {};
+    std::uint64_t value = 0;
+};
+
+/// Stores `value` in the 64-bit word, after all that came before it in the queue.
+struct Signal {
+    Operand word = {};
+    std::uint64_t value = 0;
+};
+
+/// d[m][n] = activation(sum over k of a[m][k] * b[k][n] + bias[n]), f32.
+struct Gemm {
+    Operand d = {};
+    Operand a = {};
+    Operand b = {};
+    Operand bias = {};  ///< n values, or none
+    std::uint32_t m = 0;
+    std::uint32_t n = 0;
+    std::uint32_t k = 0;
+    Activation activation = Activation::none;
+    bool transpose_a = false;  ///< a is stored k x m
+    bool transpose_b = false;  ///< b is stored n x k
+    std::uint32_t lda = 0;     ///< elements from row to row as stored; zero: dense
+    std::uint32_t ldb = 0;
+    std::uint32_t ldd = 0;
+};
+
+/// dst[i] = activation(op(a[i], b[i])) over `shape`, f32. Strides are in elements, one for each
+/// dimension; none: dense. A stride of zero on a source broadcasts.
+struct Elementwise {
+    ElementwiseOp op = ElementwiseOp::add;
+    Operand dst = {};
+    Operand a = {};
+    Operand b = {};
+    Shape shape = {};
+    Shape dst_strides = {};
+    Shape a_strides = {};
+    Shape b_strides = {};
+    Activation activation = Activation::none;
+};
+
+/// Over the middle axis of a dense outer x n x inner tensor, f32; dst may be src.
+struct Softmax {
+    Operand dst = {};
+    Operand src = {};
+    std::uint32_t outer = 1;
+    std::uint32_t n = 0;
+    std::uint32_t inner = 1;
+};
+
+/// Over the middle axis of a dense outer x n x inner tensor of f32. dst holds outer x inner values:
+/// f32, or u32 for argmax and argmin.
+struct Reduce {
+    ReduceOp op = ReduceOp::sum;
+    Operand dst = {};
+    Operand src = {};
+    std::uint32_t outer = 1;
+    std::uint32_t n = 0;
+    std::uint32_t inner = 1;
+};
+
+/// What the card writes for a command that asks for a record (Command::with_record()).
+struct alignas(32) Record {
+    std::uint64_t sequence;    ///< as Job::sequence()
+    std::uint32_t status;      ///< a CardStatus
+    std::uint32_t call_index;  ///< place in the CommandList, or ~0
+    std::uint64_t start;       ///< device ticks, DeviceInfo::clock_hz a second
+    std::uint64_t end;
+};
+
+/// A command, checked and encoded. Made from any of the structs above, so it is seldom written out:
+/// `queue.submit(accel::Fill{...})`. Kept and submitted again it costs no checks a second time.
+/// The constructors throw Error(invalid_argument) with a sentence that names the field.
+/// Thread-safety: a value; const members from any thread.
+class ACCEL_API Command {
+  public:
+    // NOLINTBEGIN(google-explicit-constructor): each of these structs is a command
+    Command(const Nop& nop);
+    Command(const Copy& copy);
+    Command(const Fill& fill);
+    Command(const Wait& wait);
+    Command(const Signal& signal);
+    Command(const Gemm& gemm);
+    Command(const Elementwise& elementwise);
+    Command(const Softmax& softmax);
+    Command(const Reduce& reduce);
+    // NOLINTEND(google-explicit-constructor)
+
+    /// 64 bytes that go to the card as they are: for a card with commands that this library does
+    /// not know. Nothing is checked and nothing is kept alive.
+    [[nodiscard]] static Command raw(const std::array<std::byte, 64>& bytes);
+
+    /// Asks the card to write a Record at `record` (32-byte aligned) when the command is finished.
+    [[nodiscard]] Command with_record(const Operand& record) const;
+
+  private:
+    friend struct detail::CommandAccess;
+
+    static constexpr std::size_t max_uses = 5;  // three sources, a destination, a record
+    static constexpr std::size_t max_params = 128;
+
+    // An operand, and how much of it the command touches and how.
+    struct Use {
+        Operand operand;
+        std::uint64_t bytes = 0;
+        std::uint32_t alignment = 1;
+        Access access = Access::read;
+    };
+
+    Command() = default;
+
+    std::array<std::uint64_t, 8> words_{};  // struct accel_command
+    alignas(16) std::array<std::byte, max_params> params_{};
+    std::uint32_t params_size_ = 0;
+    std::uint32_t use_count_ = 0;
+    std::array<Use, max_uses> uses_{};
+};
+
+/// All of `src` to the start of `dst`.
+template <typename D, typename S>
+[[nodiscard]] Copy copy(const Buffer<D>& dst, const Buffer<S>& src) {
+    return {.dst = dst, .src = src, .bytes = src.bytes()};
+}
+
+/// Every element of `dst` becomes `value`.
+template <typename T>
+[[nodiscard]] Fill fill(const Buffer<T>& dst, const std::type_identity_t<T>& value) {
+    static_assert(sizeof(T) == 1 || sizeof(T) == 2 || sizeof(T) == 4 || sizeof(T) == 8,
+                  "the card fills with patterns of 1, 2, 4 or 8 bytes");
+    std::uint64_t pattern = 0;
+    std::memcpy(&pattern, &value, sizeof(T));
+    return {.dst = dst, .pattern = pattern, .pattern_bytes = sizeof(T), .bytes = dst.bytes()};
+}
+
+}  // namespace accel

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Checking and encoding commands. What is found here would be found by the card, too, but later,
+// and it would stop the queue.
+#include "accel/command.hpp"
+
+#include <accel_hw.h>
+
+#include <algorithm>
+#include <string>
+
+#include "command_access.hpp"
+#include "errors.hpp"
+
+namespace accel {
+
+namespace detail {
+
+namespace {
+
+constexpr std::uint64_t address_space = 1ULL << ACCEL_VA_BITS;
+constexpr std::uint32_t f32_bytes = 4;
+
+bool allows(Access granted, Access wanted) {
+    return (static_cast<unsigned>(wanted) & ~static_cast<unsigned>(granted)) == 0;
+}
+
+const char* to_text(Access access) {
+    switch (access) {
+        case Access::read:
+            return "read";
+        case Access::write:
+            return "write";
+        case Access::read_write:
+            break;
+    }
+    return "read and write";
+}
+
+// Arithmetic on sizes that may be anything: what passes the address space is an error.
+[[noreturn]] void throw_too_far(const std::string& name) {
+    throw_invalid(name + " passes the card's address space of 2^48 bytes");
+}
+
+std::uint64_t product(std::uint64_t a, std::uint64_t b, const std::string& name) {
+    std::uint64_t result = 0;
+    if (__builtin_mul_overflow(a, b, &result) || result > address_space) {
+        throw_too_far(name);
+    }
+    return result;
+}
+
+std::uint64_t sum(std::uint64_t a, std::uint64_t b, const std::string& name) {
+    std::uint64_t result = 0;
+    if (__builtin_add_overflow(a, b, &result) || result > address_space) {
+        throw_too_far(name);
+    }
+    return result;
+}
+
+// Bytes from the first to the end of the last of `rows` rows.
+std::uint64_t extent(std::uint64_t rows, std::uint64_t stride, std::uint64_t row,
+                     const std::string& name) {
+    if (rows == 0 || row == 0) {
+        return 0;
+    }
+    return sum(product(rows - 1, stride, name), row, name);
+}
+
+// Bytes of a matrix of f32 as it is stored.
+std::uint64_t matrix(std::uint64_t rows, std::uint64_t columns, std::uint64_t leading,
+                     const std::string& name) {
+    if (leading < columns) {
+        throw_invalid(name + " has rows of " + std::to_string(columns) +
+                      " elements that are only " + std::to_string(leading) + " apart");
+    }
+    return extent(rows, leading * f32_bytes, columns * f32_bytes, name);
+}
+
+// Bytes of a dense tensor of f32.
+std::uint64_t tensor(std::uint32_t outer, std::uint32_t n, std::uint32_t inner,
+                     const std::string& name) {
+    return product(product(product(outer, n, name), inner, name), f32_bytes, name);
+}
+
+std::uint32_t to_u32(std::uint64_t value, const std::string& name) {
+    if (value > UINT32_MAX) {
+        throw_invalid(name + " does not fit 32 bits");
+    }
+    return static_cast<std::uint32_t>(value);
+}
+
+// Collects one command: its 64 bytes, its parameters, and what it touches.
+class Encoder {
+  public:
+    Encoder(Command& command, const char* type, std::uint8_t opcode)
+        : command_(command), type_(type) {
+        raw_.opcode = opcode;
+    }
+
+    [[nodiscard]] accel_command& raw() { return raw_; }
+    [[nodiscard]] std::string name(const char* field) const {
+        return std::string(type_) + "::" + field;
+    }
+
+    [[nodiscard]] std::uint64_t use(const char* field, const Operand& operand, std::uint64_t bytes,
+                                    Access access, std::uint32_t alignment) {
+        CommandAccess::Use use{operand, bytes, alignment, access};
+        check_operand(operand, use, name(field));
+        CommandAccess::add(command_, std::move(use));
+        return encoded_address(operand);
+    }
+
+    template <typename T>
+    void params(const T& block) {
+        static_assert(sizeof(T) <= CommandAccess::max_params);
+        std::memcpy(CommandAccess::params(command_).data(), &block, sizeof(T));
+        CommandAccess::params_size(command_) = sizeof(T);
+        raw_.tensor.params_size = sizeof(T);
+    }
+
+    void finish() {
+        static_assert(sizeof(raw_) == ACCEL_COMMAND_SIZE);
+        std::memcpy(CommandAccess::words(command_).data(), &raw_, sizeof(raw_));
+    }
+
+  private:
+    Command& command_;
+    const char* type_;
+    accel_command raw_{};
+};
+
+void encode_semaphore(Command& command, const char* type, std::uint8_t opcode, const Operand& word,
+                      std::uint64_t value, Access access) {
+    Encoder encoder(command, type, opcode);
+    encoder.raw().semaphore.address = encoder.use("word", word, 8, access, 8);
+    encoder.raw().semaphore.value = value;
+    encoder.finish();
+}
+
+struct Strided {
+    std::uint64_t bytes = 0;
+    std::array<std::uint32_t, ACCEL_RANK_MAX> strides{};
+};
+
+// Strides of an element-wise operand, dense if none are given, and the bytes they reach over.
+Strided strided(const Shape& shape, const Shape& given, const std::string& name) {
+    if (!given.empty() && given.rank() != shape.rank()) {
+        throw_invalid(name + " has " + std::to_string(given.rank()) + " strides for " +
+                      std::to_string(shape.rank()) + " dimensions");
+    }
+    Strided result;
+    const bool nothing = std::find(shape.begin(), shape.end(), 0) != shape.end();
+    std::uint64_t last = 0;
+    std::uint64_t dense = 1;
+    for (std::size_t i = shape.rank(); i-- > 0;) {
+        const std::uint64_t stride = given.empty() ? dense : given[i];
+        result.strides.at(i) = to_u32(stride, name);
+        if (!nothing) {
+            last = sum(last, product(shape[i] - 1, stride, name), name);
+            dense = product(dense, shape[i], name);
+        }
+    }
+    result.bytes = nothing ? 0 : product(sum(last, 1, name), f32_bytes, name);
+    return result;
+}
+
+accel_reduce reduce_params(std::uint8_t op, std::uint32_t outer, std::uint32_t n,
+                           std::uint32_t inner) {
+    accel_reduce params{};
+    params.type = ACCEL_TYPE_F32;
+    params.op = op;
+    params.outer = outer;
+    params.n = n;
+    params.inner = inner;
+    return params;
+}
+
+}  // namespace
+
+void check_operand(const Operand& operand, const CommandAccess::Use& use, const std::string& name) {
+    const std::uint64_t address = CommandAccess::address(operand);
+    switch (CommandAccess::kind(operand)) {
+        case CommandAccess::Kind::none:
+            throw_invalid(name + " is not set, or its buffer is empty or was moved from");
+        case CommandAccess::Kind::argument:
+            if (CommandAccess::argument(operand) >= ACCEL_CALL_ARGS_MAX) {
+                throw_invalid(name + " is argument " +
+                              std::to_string(CommandAccess::argument(operand)) +
+                              ", and a call has at most " + std::to_string(ACCEL_CALL_ARGS_MAX));
+            }
+            if (address > ACCEL_ARG_OFFSET) {
+                throw_invalid(name + " has an offset of more than 48 bits");
+            }
+            break;
+        case CommandAccess::Kind::address:
+            if ((address & ACCEL_ARG_FLAG) != 0) {
+                throw_invalid(name + " is an address with bit 63 set, which marks arguments: use arg()");
+            }
+            break;
+        case CommandAccess::Kind::buffer:
+            if (use.bytes > CommandAccess::bytes(operand)) {
+                throw_invalid(name + " touches " + std::to_string(use.bytes) +
+                              " bytes of a buffer of " +
+                              std::to_string(CommandAccess::bytes(operand)));
+            }
+            if (!allows(CommandAccess::access(operand), use.access)) {
+                throw_invalid("the card must " + std::string(to_text(use.access)) + " " + name +
+                              " and may only " + to_text(CommandAccess::access(operand)) +
+                              " that buffer: see BufferOptions::access");
+            }
+            break;
+    }
+    if (address % use.alignment != 0) {
+        throw_invalid(name + " is not aligned to " + std::to_string(use.alignment) + " bytes");
+    }
+}
+
+void check_space(const Operand& operand, const void* space) {
+    if (CommandAccess::space(operand) != nullptr && CommandAccess::space(operand) != space) {
+        throw_invalid("a buffer belongs to another device than the queue or list that uses it");
+    }
+}
+
+std::uint64_t encoded_address(const Operand& operand) {
+    const std::uint64_t address = CommandAccess::address(operand);
+    if (CommandAccess::kind(operand) == CommandAccess::Kind::argument) {
+        return ACCEL_ARG(CommandAccess::argument(operand), address);
+    }
+    return address;
+}
+
+}  // namespace detail
+
+using detail::Encoder;
+using detail::f32_bytes;
+
+Command::Command(const Nop& /*nop*/) { Encoder(*this, "Nop", ACCEL_OP_NOP).finish(); }
+
+Command::Command(const Copy& copy) {
+    Encoder encoder(*this, "Copy", ACCEL_OP_COPY);
+    accel_copy& raw = encoder.raw().copy;
+    raw.dst = encoder.use(
+        "dst", copy.dst,
+        detail::extent(copy.rows, copy.dst_stride, copy.bytes, encoder.name("dst")), Access::write,
+        1);
+    raw.src = encoder.use(
+        "src", copy.src,
+        detail::extent(copy.rows, copy.src_stride, copy.bytes, encoder.name("src")), Access::read,
+        1);
+    raw.bytes = copy.bytes;
+    raw.dst_stride = copy.dst_stride;
+    raw.src_stride = copy.src_stride;
+    raw.rows = copy.rows;
+    encoder.finish();
+}
+
+Command::Command(const Fill& fill) {
+    Encoder encoder(*this, "Fill", ACCEL_OP_FILL);
+    const std::uint32_t width = fill.pattern_bytes;
+    if (width != 1 && width != 2 && width != 4 && width != 8) {
+        detail::throw_invalid("Fill::pattern_bytes is 1, 2, 4 or 8, not " + std::to_string(width));
+    }
+    if (fill.bytes % width != 0 || fill.dst_stride % width != 0) {
+        detail::throw_invalid("Fill::bytes and Fill::dst_stride are multiples of pattern_bytes");
+    }
+    accel_fill& raw = encoder.raw().fill;
+    encoder.raw().variant = static_cast<std::uint16_t>(width);
+    raw.dst = encoder.use(
+        "dst", fill.dst,
+        detail::extent(fill.rows, fill.dst_stride, fill.bytes, encoder.name("dst")), Access::write,
+        width);
+    raw.pattern = fill.pattern;
+    raw.bytes = fill.bytes;
+    raw.dst_stride = fill.dst_stride;
+    raw.rows = fill.rows;
+    encoder.finish();
+}
+
+Command::Command(const Wait& wait) {
+    detail::encode_semaphore(*this, "Wait", ACCEL_OP_WAIT, wait.word, wait.value, Access::read);
+}
+
+Command::Command(const Signal& signal) {
+    detail::encode_semaphore(*this, "Signal", ACCEL_OP_SIGNAL, signal.word, signal.value,
+                             Access::write);
+}
+
+Command::Command(const Gemm& gemm) {
+    Encoder encoder(*this, "Gemm", ACCEL_OP_GEMM);
+    const std::uint32_t a_columns = gemm.transpose_a ? gemm.m : gemm.k;
+    const std::uint32_t b_columns = gemm.transpose_b ? gemm.k : gemm.n;
+    accel_gemm params{};
+    params.type = ACCEL_TYPE_F32;
+    params.activation = static_cast<std::uint8_t>(gemm.activation);
+    params.flags = static_cast<std::uint16_t>((gemm.bias ? ACCEL_GEMM_BIAS : 0) |
+                                              (gemm.transpose_a ? ACCEL_GEMM_TRANSPOSE_A : 0) |
+                                              (gemm.transpose_b ? ACCEL_GEMM_TRANSPOSE_B : 0));
+    params.m = gemm.m;
+    params.n = gemm.n;
+    params.k = gemm.k;
+    params.lda = gemm.lda != 0 ? gemm.lda : a_columns;
+    params.ldb = gemm.ldb != 0 ? gemm.ldb : b_columns;
+    params.ldd = gemm.ldd != 0 ? gemm.ldd : gemm.n;
+
+    accel_tensor& raw = encoder.raw().tensor;
+    raw.dst = encoder.use("d", gemm.d,
+                          detail::matrix(gemm.m, gemm.n, params.ldd, encoder.name("d")),
+                          Access::write, f32_bytes);
+    raw.src0 = encoder.use("a", gemm.a,
+                           detail::matrix(gemm.transpose_a ? gemm.k : gemm.m, a_columns, params.lda,
+                                          encoder.name("a")),
+                           Access::read, f32_bytes);
+    raw.src1 = encoder.use("b", gemm.b,
+                           detail::matrix(gemm.transpose_b ? gemm.n : gemm.k, b_columns, params.ldb,
+                                          encoder.name("b")),
+                           Access::read, f32_bytes);
+    if (gemm.bias) {
+        raw.src2 = encoder.use("bias", gemm.bias, std::uint64_t{gemm.n} * f32_bytes, Access::read,
+                               f32_bytes);
+    }
+    encoder.params(params);
+    encoder.finish();
+}
+
+Command::Command(const Elementwise& elementwise) {
+    Encoder encoder(*this, "Elementwise", ACCEL_OP_ELEMENTWISE);
+    const Shape& shape = elementwise.shape;
+    if (shape.empty()) {
+        detail::throw_invalid("Elementwise::shape has no dimensions");
+    }
+    accel_elementwise params{};
+    params.type = ACCEL_TYPE_F32;
+    params.activation = static_cast<std::uint8_t>(elementwise.activation);
+    params.op = static_cast<std::uint8_t>(elementwise.op);
+    params.rank = static_cast<std::uint8_t>(shape.rank());
+    for (std::size_t i = 0; i < shape.rank(); ++i) {
+        params.dims[i] = detail::to_u32(shape[i], encoder.name("shape"));
+    }
+    const auto operand = [&](const char* field, const Operand& where, const Shape& strides,
+                             __le32* out, Access access) {
+        const detail::Strided layout = detail::strided(shape, strides, encoder.name(field));
+        std::copy(layout.strides.begin(), layout.strides.end(), out);
+        return encoder.use(field, where, layout.bytes, access, f32_bytes);
+    };
+    accel_tensor& raw = encoder.raw().tensor;
+    raw.dst = operand("dst", elementwise.dst, elementwise.dst_strides, params.dst_strides,
+                      Access::write);
+    raw.src0 =
+        operand("a", elementwise.a, elementwise.a_strides, params.src0_strides, Access::read);
+    raw.src1 =
+        operand("b", elementwise.b, elementwise.b_strides, params.src1_strides, Access::read);
+    encoder.params(params);
+    encoder.finish();
+}
+
+Command::Command(const Softmax& softmax) {
+    Encoder encoder(*this, "Softmax", ACCEL_OP_SOFTMAX);
+    const std::uint64_t bytes = detail::tensor(softmax.outer, softmax.n, softmax.inner, "Softmax");
+    accel_tensor& raw = encoder.raw().tensor;
+    raw.dst = encoder.use("dst", softmax.dst, bytes, Access::write, f32_bytes);
+    raw.src0 = encoder.use("src", softmax.src, bytes, Access::read, f32_bytes);
+    encoder.params(detail::reduce_params(0, softmax.outer, softmax.n, softmax.inner));
+    encoder.finish();
+}
+
+Command::Command(const Reduce& reduce) {
+    Encoder encoder(*this, "Reduce", ACCEL_OP_REDUCE);
+    if (reduce.n == 0) {
+        detail::throw_invalid("Reduce::n is zero: there is nothing to reduce");
+    }
+    accel_tensor& raw = encoder.raw().tensor;
+    raw.dst = encoder.use("dst", reduce.dst,
+                          detail::tensor(reduce.outer, 1, reduce.inner, encoder.name("dst")),
+                          Access::write, f32_bytes);
+    raw.src0 = encoder.use(
+        "src", reduce.src,
+        detail::tensor(reduce.outer, reduce.n, reduce.inner, encoder.name("src")), Access::read,
+        f32_bytes);
+    encoder.params(detail::reduce_params(static_cast<std::uint8_t>(reduce.op), reduce.outer,
+                                         reduce.n, reduce.inner));
+    encoder.finish();
+}
+
+Command Command::raw(const std::array<std::byte, 64>& bytes) {
+    Command command;
+    std::memcpy(command.words_.data(), bytes.data(), bytes.size());
+    return command;
+}
+
+Command Command::with_record(const Operand& record) const {
+    constexpr std::uint32_t bytes = sizeof(Record);
+    Command other = *this;
+    accel_command raw;
+    std::memcpy(&raw, words_.data(), sizeof(raw));
+    if ((raw.flags & ACCEL_CMD_RECORD) != 0) {
+        detail::throw_invalid("the command already has a record");
+    }
+    Use use{record, bytes, alignof(Record), Access::write};
+    detail::check_operand(record, use, "the record");
+    detail::CommandAccess::add(other, std::move(use));
+    raw.flags |= ACCEL_CMD_RECORD;
+    raw.record = detail::encoded_address(record);
+    std::memcpy(other.words_.data(), &raw, sizeof(raw));
+    return other;
+}
+
+}  // namespace accel

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The inside of Command and Operand, for the queue and the list that place them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "accel/command.hpp"
+
+namespace accel::detail {
+
+struct CommandAccess {
+    using Use = Command::Use;
+    using Kind = Operand::Kind;
+
+    static constexpr std::size_t max_params = Command::max_params;
+    static constexpr std::size_t max_uses = Command::max_uses;
+
+    static Command make() { return {}; }
+    static auto& words(Command& command) { return command.words_; }
+    static const auto& words(const Command& command) { return command.words_; }
+    static auto& params(Command& command) { return command.params_; }
+    static std::uint32_t& params_size(Command& command) { return command.params_size_; }
+    static std::span<const std::byte> params(const Command& command) {
+        return {command.params_.data(), command.params_size_};
+    }
+    static std::span<const Use> uses(const Command& command) {
+        return {command.uses_.data(), command.use_count_};
+    }
+    static void add(Command& command, Use use) {
+        command.uses_[command.use_count_++] = std::move(use);
+    }
+
+    static Kind kind(const Operand& operand) { return operand.kind_; }
+    static const std::shared_ptr<const void>& owner(const Operand& operand) {
+        return operand.owner_;
+    }
+    static std::uint64_t address(const Operand& operand) { return operand.address_; }
+    static const void* space(const Operand& operand) { return operand.space_; }
+    static std::uint64_t bytes(const Operand& operand) { return operand.bytes_; }
+    static std::uint32_t argument(const Operand& operand) { return operand.argument_; }
+    static Access access(const Operand& operand) { return operand.access_; }
+
+    /// The operand from `offset` bytes on, no longer than `bytes`.
+    static Operand part(const Operand& operand, std::uint64_t offset, std::uint64_t bytes) {
+        Operand other = operand;
+        other.address_ += offset;
+        other.bytes_ = bytes;
+        return other;
+    }
+};
+
+/// Throws unless `operand` can stand for `use`; `name` is what the message calls it.
+void check_operand(const Operand& operand, const CommandAccess::Use& use, const std::string& name);
+
+/// Throws if `operand` is a buffer of another device than `space`.
+void check_space(const Operand& operand, const void* space);
+
+/// What the card finds in a command: an address, or ACCEL_ARG.
+[[nodiscard]] std::uint64_t encoded_address(const Operand& operand);
+
+}  // namespace accel::detail

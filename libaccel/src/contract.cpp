@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The public headers mirror constants of the hardware header, so as not to drag it in. Here the
+// compiler sees that they are the same.
+#include <accel_hw.h>
+#include <accel_uapi.h>
+
+#include <bit>
+#include <cstddef>
+
+#include "accel/accel.hpp"
+
+namespace accel {
+
+namespace {
+
+template <typename Mirror, typename Value>
+constexpr bool same(Mirror mirror, Value value) {
+    return static_cast<unsigned long long>(mirror) == static_cast<unsigned long long>(value);
+}
+
+// The ring, the status page and the parameters are little-endian and are written as they are.
+static_assert(std::endian::native == std::endian::little);
+
+static_assert(same(CardStatus::ok, ACCEL_OK));
+static_assert(same(CardStatus::bad_opcode, ACCEL_BAD_OPCODE));
+static_assert(same(CardStatus::bad_field, ACCEL_BAD_FIELD));
+static_assert(same(CardStatus::bad_alignment, ACCEL_BAD_ALIGNMENT));
+static_assert(same(CardStatus::bad_size, ACCEL_BAD_SIZE));
+static_assert(same(CardStatus::bad_argument, ACCEL_BAD_ARGUMENT));
+static_assert(same(CardStatus::nested_call, ACCEL_NESTED_CALL));
+static_assert(same(CardStatus::bad_doorbell, ACCEL_BAD_DOORBELL));
+static_assert(same(CardStatus::fault_unmapped, ACCEL_FAULT_UNMAPPED));
+static_assert(same(CardStatus::fault_read, ACCEL_FAULT_READ));
+static_assert(same(CardStatus::fault_write, ACCEL_FAULT_WRITE));
+static_assert(same(CardStatus::fault_table, ACCEL_FAULT_TABLE));
+static_assert(same(CardStatus::bus_error, ACCEL_BUS_ERROR));
+static_assert(same(CardStatus::aborted, ACCEL_ABORTED));
+static_assert(same(CardStatus::busy, ACCEL_BUSY));
+static_assert(same(CardStatus::exists, ACCEL_EXISTS));
+static_assert(same(CardStatus::not_found, ACCEL_NOT_FOUND));
+static_assert(same(CardStatus::internal, ACCEL_INTERNAL));
+
+static_assert(same(Activation::none, ACCEL_ACT_NONE));
+static_assert(same(Activation::relu, ACCEL_ACT_RELU));
+
+static_assert(same(ElementwiseOp::add, ACCEL_EW_ADD));
+static_assert(same(ElementwiseOp::sub, ACCEL_EW_SUB));
+static_assert(same(ElementwiseOp::mul, ACCEL_EW_MUL));
+static_assert(same(ElementwiseOp::div, ACCEL_EW_DIV));
+static_assert(same(ElementwiseOp::min, ACCEL_EW_MIN));
+static_assert(same(ElementwiseOp::max, ACCEL_EW_MAX));
+
+static_assert(same(ReduceOp::sum, ACCEL_REDUCE_SUM));
+static_assert(same(ReduceOp::max, ACCEL_REDUCE_MAX));
+static_assert(same(ReduceOp::min, ACCEL_REDUCE_MIN));
+static_assert(same(ReduceOp::argmax, ACCEL_REDUCE_ARGMAX));
+static_assert(same(ReduceOp::argmin, ACCEL_REDUCE_ARGMIN));
+
+static_assert(same(Priority::low, 0) && same(Priority::urgent, ACCEL_PRIORITIES - 1));
+static_assert(max_rank == ACCEL_RANK_MAX);
+
+static_assert(sizeof(Record) == sizeof(accel_record) && alignof(Record) == 32);
+static_assert(offsetof(Record, sequence) == offsetof(accel_record, sequence));
+static_assert(offsetof(Record, status) == offsetof(accel_record, status));
+static_assert(offsetof(Record, call_index) == offsetof(accel_record, call_index));
+static_assert(offsetof(Record, start) == offsetof(accel_record, start));
+static_assert(offsetof(Record, end) == offsetof(accel_record, end));
+
+}  // namespace
+
+}  // namespace accel

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memory.hpp"
+
+#include <accel_uapi.h>
+
+#include <string>
+
+namespace accel::detail {
+
+namespace {
+
+// A handle of the driver. The mapping goes first: after destroy the card has no access, and the
+// address range may be given out again.
+class Memory {
+  public:
+    Memory(std::shared_ptr<DeviceImpl> device, std::uint32_t handle) noexcept
+        : device_(std::move(device)), handle_(handle) {}
+    Memory(const Memory&) = delete;
+    Memory& operator=(const Memory&) = delete;
+    Memory(Memory&&) = delete;
+    Memory& operator=(Memory&&) = delete;
+    ~Memory() {
+        mapping_ = Mapping();
+        // It fails only if the card is gone or was reset, and then there is nothing to undo.
+        accel_buffer_destroy destroy = {.size = 0, .handle = handle_};
+        static_cast<void>(device_->try_call(ACCEL_IOCTL_BUFFER_DESTROY, destroy));
+    }
+
+    void* map(std::uint64_t address, std::uint64_t bytes) {
+        mapping_ = Mapping(*device_, address, bytes, "cannot map a buffer");
+        return mapping_.data();
+    }
+
+  private:
+    std::shared_ptr<DeviceImpl> device_;
+    std::uint32_t handle_;
+    Mapping mapping_;
+};
+
+// Between the ioctl and the owner nothing may be lost: a handle that finds no owner is destroyed.
+std::shared_ptr<Memory> own(const std::shared_ptr<DeviceImpl>& device, std::uint32_t handle) {
+    try {
+        return std::make_shared<Memory>(device, handle);
+    } catch (...) {
+        accel_buffer_destroy destroy = {.size = 0, .handle = handle};
+        static_cast<void>(device->try_call(ACCEL_IOCTL_BUFFER_DESTROY, destroy));
+        throw;
+    }
+}
+
+std::uint32_t access_flags(Access access) {
+    switch (access) {
+        case Access::read:
+            return ACCEL_BUFFER_CARD_READ;
+        case Access::write:
+            return ACCEL_BUFFER_CARD_WRITE;
+        case Access::read_write:
+            break;
+    }
+    return ACCEL_BUFFER_CARD_READ | ACCEL_BUFFER_CARD_WRITE;
+}
+
+std::string figures_of_limit(const DeviceImpl& device) {
+    try {
+        const DeviceInfo info = device.query();
+        if (info.locked_limit) {
+            return " (" + std::to_string(info.locked) + " of " +
+                   std::to_string(*info.locked_limit) + " bytes are locked)";
+        }
+    } catch (const Error&) {
+        // The error that is being reported matters more than its figures.
+    }
+    return "";
+}
+
+}  // namespace
+
+Allocation allocate(const std::shared_ptr<DeviceImpl>& device, std::uint64_t bytes,
+                    const BufferOptions& options) {
+    if (bytes == 0) {
+        throw_invalid("a buffer has at least one byte");
+    }
+    accel_buffer_create create = {};
+    create.flags = access_flags(options.access);
+    if (options.placement != Placement::host) {
+        create.flags |= ACCEL_BUFFER_DEVICE;
+    }
+    create.bytes = bytes;
+    if (const int error = device->try_call(ACCEL_IOCTL_BUFFER_CREATE, create); error != 0) {
+        throw_errno(error, "cannot allocate " + std::to_string(bytes) + " bytes of " +
+                               (options.placement == Placement::host ? "host" : "device") +
+                               " memory on " + device->path());
+    }
+    auto owner = own(device, create.handle);
+    void* data = options.placement == Placement::device ? nullptr : owner->map(create.address, bytes);
+    return {.owner = std::move(owner),
+            .space = device.get(),
+            .data = data,
+            .address = create.address,
+            .bytes = bytes,
+            .access = options.access,
+            .placement = options.placement};
+}
+
+Allocation register_user(const std::shared_ptr<DeviceImpl>& device, void* memory,
+                         std::uint64_t bytes, Access access) {
+    if (bytes == 0) {
+        throw_invalid("memory to register has at least one byte");
+    }
+    accel_buffer_register registration = {};
+    registration.flags = access_flags(access);
+    registration.pointer = reinterpret_cast<std::uintptr_t>(memory);
+    registration.bytes = bytes;
+    if (const int error = device->try_call(ACCEL_IOCTL_BUFFER_REGISTER, registration); error != 0) {
+        throw_errno(error, "cannot register " + std::to_string(bytes) + " bytes of memory on " +
+                               device->path() + (error == EDQUOT ? figures_of_limit(*device) : ""));
+    }
+    return {.owner = own(device, registration.handle),
+            .space = device.get(),
+            .data = memory,
+            .address = registration.address,
+            .bytes = bytes,
+            .access = access,
+            .placement = Placement::host};
+}
+
+}  // namespace accel::detail

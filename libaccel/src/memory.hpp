@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Card-visible memory without its element type: the owner behind Buffer, lists and parameters.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "accel/buffer.hpp"
+#include "device_impl.hpp"
+
+namespace accel::detail {
+
+/// The driver's memory on host or card, zeroed.
+[[nodiscard]] Allocation allocate(const std::shared_ptr<DeviceImpl>& device, std::uint64_t bytes,
+                                  const BufferOptions& options);
+
+/// Memory of the caller, pinned.
+[[nodiscard]] Allocation register_user(const std::shared_ptr<DeviceImpl>& device, void* memory,
+                                       std::uint64_t bytes, Access access);
+
+}  // namespace accel::detail

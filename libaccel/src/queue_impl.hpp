@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A queue: the ring and status page shared with the card, and what the jobs in flight keep alive.
+//
+// Who may do what. The producer (one thread at a time, the caller sees to it) stages, publishes,
+// resets and closes. Any thread waits, and any thread reaps, under reap_mutex_. Memory that the
+// card shares is touched through fence.hpp only.
+#pragma once
+
+#include <accel_hw.h>
+#include <accel_uapi.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "accel/queue.hpp"
+#include "command_access.hpp"
+#include "device_impl.hpp"
+#include "list_impl.hpp"
+
+namespace accel::detail {
+
+class Epoch;
+
+class QueueImpl {
+  public:
+    /// A new queue in its first epoch.
+    [[nodiscard]] static std::shared_ptr<Epoch> create(const std::shared_ptr<DeviceImpl>& device,
+                                                       const QueueOptions& options);
+
+    /// What follows `epoch` after a reset.
+    [[nodiscard]] static std::shared_ptr<Epoch> next_epoch(const Epoch& epoch);
+
+    QueueImpl(std::shared_ptr<DeviceImpl> device, const QueueOptions& options);
+    QueueImpl(const QueueImpl&) = delete;
+    QueueImpl& operator=(const QueueImpl&) = delete;
+    QueueImpl(QueueImpl&&) = delete;
+    QueueImpl& operator=(QueueImpl&&) = delete;
+    ~QueueImpl() = default;
+
+    // ---- Producer ----
+
+    /// Places a command behind what is staged; zero if the ring is full and `block` is not set, else
+    /// its sequence. On an exception nothing is placed.
+    [[nodiscard]] std::uint64_t stage(Epoch& epoch, const Command& command, bool block);
+    [[nodiscard]] std::uint64_t stage(Epoch& epoch, const std::shared_ptr<ListImpl>& list,
+                                      std::span<const Operand> arguments, bool block);
+
+    /// Makes what is staged visible to the card, and rings if the card asks for it.
+    void publish() noexcept;
+
+    /// Takes back what is staged and not published.
+    void withdraw() noexcept;
+
+    void ring() noexcept;
+
+    /// Ends `epoch`, abandons everything and starts the queue afresh.
+    void reset(Epoch& epoch);
+
+    /// Ends `epoch` and destroys the queue; its memory stays mapped for jobs that are still held.
+    void close(Epoch& epoch) noexcept;
+
+    [[nodiscard]] std::uint64_t published() const noexcept {
+        return published_.load(std::memory_order_acquire);
+    }
+    [[nodiscard]] std::uint64_t staged() const noexcept { return staged_ - published(); }
+    [[nodiscard]] std::uint32_t entries() const noexcept { return entries_; }
+    [[nodiscard]] std::uint64_t doorbells() const noexcept { return doorbells_; }
+
+    /// Set while a Batch is open.
+    bool batch_open = false;
+
+    // ---- Any thread ----
+
+    [[nodiscard]] std::uint64_t completed() const noexcept;
+    [[nodiscard]] bool stopped() const noexcept;
+
+    /// Lets go of what finished jobs kept alive, unless another thread is at it.
+    void try_reap() noexcept;
+
+    [[nodiscard]] QueueStats stats() const;
+    [[nodiscard]] std::optional<CardFailure> failure() const;
+
+    /// The error block of the status page: for when the kernel cannot be asked.
+    [[nodiscard]] CardFailure failure_in_page() const noexcept;
+
+    [[nodiscard]] DeviceImpl& device() const noexcept { return *device_; }
+    [[nodiscard]] std::uint32_t handle() const noexcept { return handle_.value(); }
+
+    /// How many threads are in, or about to enter, a call that names the handle.
+    std::atomic<std::uint32_t> in_kernel{0};
+
+    std::atomic<std::int64_t> spin_ns;
+
+  private:
+    // The driver's handle; destroyed last but for the device.
+    class Handle {
+      public:
+        Handle(DeviceImpl& device, std::uint32_t value) noexcept : device_(&device), value_(value) {}
+        Handle(const Handle&) = delete;
+        Handle& operator=(const Handle&) = delete;
+        Handle(Handle&&) = delete;
+        Handle& operator=(Handle&&) = delete;
+        ~Handle() { destroy(); }
+        void destroy() noexcept;
+        [[nodiscard]] std::uint32_t value() const noexcept { return value_; }
+
+      private:
+        DeviceImpl* device_;
+        std::uint32_t value_;
+    };
+
+    // What the command in a slot of the ring keeps alive. Cleared, not freed: after the first rounds
+    // of the ring a submission allocates nothing.
+    using Owners = std::vector<std::shared_ptr<const void>>;
+
+    struct Created;
+    QueueImpl(std::shared_ptr<DeviceImpl> device, const QueueOptions& options,
+              const Created& created);
+    static Created create_handle(const DeviceImpl& device, const QueueOptions& options);
+
+    [[nodiscard]] std::size_t slot(std::uint64_t sequence) const noexcept {
+        return (sequence - 1) & (entries_ - 1);
+    }
+    [[nodiscard]] bool make_room(Epoch& epoch, std::uint64_t sequence, bool block);
+    [[nodiscard]] std::span<std::byte> block_of(std::uint64_t sequence, std::uint64_t* address);
+    void place(std::uint64_t sequence, const accel_command& raw) noexcept;
+    void check_open(const Epoch& epoch) const;
+    void end(Epoch& epoch) noexcept;
+    int restart() noexcept;
+    void reap() noexcept;
+    void reap_locked() noexcept;
+    void release_all() noexcept;
+    [[nodiscard]] accel_queue_query query() const;
+
+    std::shared_ptr<DeviceImpl> device_;
+    Handle handle_;
+    std::uint32_t entries_;
+    Mapping queue_mapping_;
+    Mapping doorbell_mapping_;
+    accel_queue_status* status_;
+    accel_command* ring_;
+    Allocation blocks_;  // one for each slot: parameters, or the arguments of a call; made when needed
+
+    std::uint64_t staged_ = 0;                  // newest sequence placed in the ring
+    std::atomic<std::uint64_t> published_{0};   // newest one the card may see
+    std::uint64_t doorbells_ = 0;
+
+    std::mutex reap_mutex_;
+    std::atomic<std::uint64_t> reaped_{0};  // slots up to here are free; grows under reap_mutex_
+    std::vector<Owners> owners_;
+};
+
+struct QueueAccess {
+    static Queue wrap(std::shared_ptr<Epoch> epoch) { return Queue(std::move(epoch)); }
+    static const std::shared_ptr<Epoch>& epoch(const Queue& queue) {
+        if (!queue.epoch_) {
+            throw_moved_from("Queue");
+        }
+        return queue.epoch_;
+    }
+};
+
+}  // namespace accel::detail
