@@ -125,6 +125,8 @@ $(BUILD)/.configured: setup FORCE
 $(BUILD)/.kernel: setup FORCE
 	@$(step)/kernel.log "Looking for the VM's kernel" tests/vm/kernel.py
 
-# Training is a matter of the host: it is done once for a program and a data set.
-$(model): build
-	@$(step)/train.log "Training the example network" $(example) train --data $(DATA) --model $(model)
+# Training is a matter of the host, and its result the same for the same program and data.
+$(model): $(wildcard libaccel/examples/fashion-mnist/*) $(wildcard $(DATA)/*.gz) | build
+	@mkdir -p $(@D)
+	@$(step)/train.log "Training the example network" \
+	    $(example) train --data $(DATA) --model $(model) --reference $(logits)
