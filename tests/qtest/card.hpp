@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The least driver there can be: it finds the card, gives it addresses, and talks to it by the data
+// sheet, out of memory that it fills through the qtest protocol.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "accel_hw.h"
+#include "pci.hpp"
+#include "qemu.hpp"
+
+namespace accel::qtest {
+
+// Polls until a condition holds. False means that it never will, not that it was slow.
+template <std::predicate Condition>
+[[nodiscard]] bool eventually(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + hang_limit;
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+    return true;
+}
+
+// A machine with a root port, and the card in it unless the properties say "none".
+class Machine {
+  public:
+    explicit Machine(const std::string& properties = "", const std::vector<std::string>& more = {});
+
+    // Zeroed memory of the machine, whole pages; never given out twice.
+    [[nodiscard]] std::uint64_t allocate(std::uint64_t pages);
+
+    template <typename T>
+    [[nodiscard]] T load(std::uint64_t address) {
+        T value;
+        qemu.read(address, std::as_writable_bytes(std::span(&value, 1)));
+        return value;
+    }
+    template <typename T>
+    void store(std::uint64_t address, const T& value) {
+        qemu.write(address, std::as_bytes(std::span(&value, 1)));
+    }
+
+    Qemu qemu;
+    PciFunction port;
+    PciFunction function;
+
+  private:
+    std::uint64_t next_ = 0x1000000;
+};
+
+class Card {
+  public:
+    // Gives the BARs their addresses, as firmware does, and turns on decoding and bus mastering.
+    explicit Card(Machine& machine);
+
+    void assign_addresses();
+
+    [[nodiscard]] std::uint32_t get32(std::uint64_t offset);
+    [[nodiscard]] std::uint64_t get64(std::uint64_t offset);
+    void set32(std::uint64_t offset, std::uint32_t value);
+    void set64(std::uint64_t offset, std::uint64_t value);
+
+    [[nodiscard]] bool wait_ready();
+    // Waits for READY, hands over fresh admin and event queues, enables. True if the card is
+    // ENABLED.
+    [[nodiscard]] bool bring_up();
+
+    // Places an admin command and rings for it; then waits for its result. A card that gives none
+    // answers ACCEL_INTERNAL.
+    void post(const accel_admin_command& command);
+    [[nodiscard]] accel_status execute(const accel_admin_command& command);
+
+    void ring_doorbell(std::uint32_t queue, std::uint32_t value);
+    [[nodiscard]] std::vector<accel_event> events();
+
+    // MSI-X: a vector's message is `value` stored at `address`.
+    void set_message(std::uint32_t vector, std::uint64_t address, std::uint32_t value);
+    void mask_vector(std::uint32_t vector, bool masked);
+    [[nodiscard]] bool pending(std::uint32_t vector);
+    void enable_messages(bool enabled, bool function_masked = false);
+
+    Machine& machine;
+    static constexpr std::uint64_t registers = 0xe0000000;
+    static constexpr std::uint64_t doorbells = 0xe1000000;
+    static constexpr std::uint64_t memory = 0x800000000;
+    static constexpr std::uint32_t admin_entries = 16;
+    static constexpr std::uint32_t event_entries = 64;
+
+  private:
+    std::uint64_t admin_ring_ = 0;
+    std::uint64_t admin_results_ = 0;
+    std::uint64_t event_ring_ = 0;
+    std::uint64_t admin_tail_ = 0;
+    std::uint64_t events_seen_ = 0;
+};
+
+// A context. Bus addresses are mapped to themselves; device memory lies at `memory_base`.
+class Context {
+  public:
+    static constexpr std::uint64_t memory_base = std::uint64_t{1} << 40;
+
+    Context(Card& card, std::uint32_t id);
+
+    [[nodiscard]] accel_status create();
+    void map(std::uint64_t address, std::uint64_t entry);
+    void map_bus(std::uint64_t bus, std::uint64_t pages,
+                 std::uint64_t permissions = ACCEL_PTE_READ | ACCEL_PTE_WRITE);
+    void map_memory(std::uint64_t offset, std::uint64_t pages);
+    // Zeroed memory of the machine that this context may use.
+    [[nodiscard]] std::uint64_t allocate(std::uint64_t pages);
+
+    Card& card;
+    const std::uint32_t id;
+    const std::uint64_t root;
+};
+
+class Queue {
+  public:
+    static constexpr std::uint32_t entries = 64;
+
+    Queue(Context& context, std::uint32_t id, std::uint32_t vector = 0);
+
+    // A queue starts empty each time that it is created.
+    [[nodiscard]] accel_status create();
+    [[nodiscard]] accel_status destroy();
+    // Places a command, and returns its sequence number.
+    std::uint64_t place(const accel_command& command);
+    std::uint64_t submit(const accel_command& command);
+    void ring_doorbell();
+    void arm(std::uint64_t sequence);
+
+    [[nodiscard]] accel_queue_status state();
+    [[nodiscard]] std::uint64_t completed();
+    // True when the command is finished; false if the queue stopped or hangs.
+    [[nodiscard]] bool wait(std::uint64_t sequence);
+    [[nodiscard]] bool wait_error();
+
+    Context& context;
+    const std::uint32_t id;
+    const std::uint32_t vector;
+    const std::uint64_t status_page;
+    const std::uint64_t ring;
+
+  private:
+    std::uint64_t tail_ = 0;
+};
+
+[[nodiscard]] accel_command nop();
+[[nodiscard]] accel_command copy(std::uint64_t dst, std::uint64_t src, std::uint64_t bytes);
+[[nodiscard]] accel_command fill(std::uint64_t dst, std::uint64_t pattern, std::uint64_t bytes);
+[[nodiscard]] accel_command wait_for(std::uint64_t address, std::uint64_t value);
+
+}  // namespace accel::qtest

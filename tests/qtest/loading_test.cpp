@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How the card gets into QEMU, and that every way in which it cannot is said in one clear line.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "card.hpp"
+
+namespace accel::qtest {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::vector<std::string> with_device(const std::string& device) {
+    return {launcher(),
+            "-accel",
+            "tcg",
+            "-S",
+            "-nodefaults",
+            "-display",
+            "none",
+            "-machine",
+            "q35",
+            "-device",
+            "pcie-root-port,id=socket",
+            "-device",
+            device};
+}
+
+void expect_one_line(const std::string& text) {
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+}
+
+struct BadProperty {
+    std::string name;
+    std::string properties;
+    std::string complaint;
+};
+
+void PrintTo(const BadProperty& property, std::ostream* out) {
+    *out << property.properties;
+}
+
+struct Properties : testing::TestWithParam<BadProperty> {};
+
+TEST_P(Properties, WithoutSenseAreRefusedInOneLine) {
+    const Outcome outcome = run(with_device("accel-pci,bus=socket," + GetParam().properties));
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.standard_error, HasSubstr(GetParam().complaint));
+    expect_one_line(outcome.standard_error);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Bad, Properties,
+    testing::Values(BadProperty{"MemoryOfThreeMegabytes", "memory-size=3M", "power of two"},
+                    BadProperty{"NoMemory", "memory-size=0", "power of two"},
+                    BadProperty{"MoreMemoryThanThereIs", "memory-size=4611686018427387904",
+                                "memory"},
+                    BadProperty{"NoQueues", "queues=0", "queues must be from 1"},
+                    BadProperty{"TooManyQueues", "queues=100000", "queues must be from 1"},
+                    BadProperty{"NoContexts", "contexts=0", "contexts"},
+                    BadProperty{"TooManyVectors", "vectors=3000", "vectors must be from 1"},
+                    BadProperty{"UnknownTiming", "timing=model", "timing='model' is not known"},
+                    BadProperty{"UnknownSpeed", "link-speed=7", "link-speed"},
+                    BadProperty{"UnknownWidth", "link-width=3", "link-width"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(Loading, CardWantsAnExpressBus) {
+    const Outcome outcome = run({launcher(), "-accel", "tcg", "-S", "-nodefaults", "-display",
+                                 "none", "-machine", "pc", "-device", "accel-pci"});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.standard_error, HasSubstr("pcie-root-port"));
+    expect_one_line(outcome.standard_error);
+}
+
+TEST(Loading, TwoCardsHaveTheirOwnMemoryAndSerialNumber) {
+    Machine machine("serial=1", {"-device", "pcie-root-port,id=second,bus=pcie.0,addr=2,chassis=2",
+                                 "-device", "accel-pci,bus=second,serial=2"});
+    Card first(machine);
+    const PciFunction port(machine.qemu, 0, 2);
+    const PciFunction second(machine.qemu, 2, 0);
+    port.set(PCI_SECONDARY_BUS, 2, 1);
+    port.set(PCI_SUBORDINATE_BUS, 2, 1);
+    const auto serial = second.extended_capability(PCI_EXT_CAP_ID_DSN);
+    ASSERT_TRUE(serial);
+    EXPECT_EQ(second.get(*serial + 4, 4), 2U);
+    EXPECT_EQ(first.get64(ACCEL_REG_SERIAL), 1U);
+}
+
+#ifdef ACCEL_PCI_OBJECTS
+// About preloading, which a QEMU with the card built in does without.
+struct Preloading : testing::Test {
+    void SetUp() override {
+        if (run({"grep", "-qF", "accel-pci", qemu}).status == 0) {
+            GTEST_SKIP() << qemu << " has the card built in";
+        }
+    }
+
+    const std::string qemu =
+        std::getenv("QEMU") != nullptr ? std::getenv("QEMU") : "/usr/bin/qemu-system-x86_64";
+};
+
+TEST_F(Preloading, WrongProgramIsToldSoInOneLine) {
+    const Outcome outcome = run({"/bin/sh", "-c", "true"}, {"LD_PRELOAD=" ACCEL_PCI_OBJECT});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.standard_error,
+                AllOf(HasSubstr("/bin/sh is not a qemu-system program"), HasSubstr("qemu-accel")));
+    expect_one_line(outcome.standard_error);
+}
+
+TEST_F(Preloading, ObjectOfAnotherVersionIsRefusedInOneLine) {
+    const Outcome outcome = run({qemu, "--version"}, {"LD_PRELOAD=" ACCEL_PCI_STALE_OBJECT});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.standard_error,
+                AllOf(HasSubstr("built for QEMU"), HasSubstr("0.0-0planted"),
+                      HasSubstr("qemu-headers.sh")));
+    expect_one_line(outcome.standard_error);
+}
+
+TEST_F(Preloading, ObjectWithAnotherLayoutIsRefusedInOneLine) {
+    const Outcome outcome = run({qemu, "-machine", "none", "-display", "none", "-S"},
+                                {"LD_PRELOAD=" ACCEL_PCI_MISFIT_OBJECT});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.standard_error,
+                AllOf(HasSubstr("pci-device"), HasSubstr("qemu-headers.sh")));
+    expect_one_line(outcome.standard_error);
+}
+
+TEST_F(Preloading, LauncherSaysWhichObjectItMisses) {
+    const Outcome outcome = run({launcher(), "--version"}, {"ACCEL_PCI_SO=/nowhere/accel-pci.so"});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.standard_error, HasSubstr("/nowhere/accel-pci.so"));
+    expect_one_line(outcome.standard_error);
+}
+
+#endif  // ACCEL_PCI_OBJECTS
+
+TEST(Launcher, SaysWhichQemuItMisses) {
+    const Outcome outcome = run({launcher(), "--version"}, {"QEMU=/nowhere/qemu"});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.standard_error, HasSubstr("/nowhere/qemu"));
+    expect_one_line(outcome.standard_error);
+}
+
+}  // namespace
+}  // namespace accel::qtest
