@@ -136,7 +136,6 @@ struct accel_vector {
  * @contexts: every open file
  * @inode: its address space is that of every mapping of the node, so that
  *	mappings can be revoked
- * @dummy: a page that stands in for the card where a mapping was revoked
  */
 struct accel_device {
 	struct device dev;
@@ -171,7 +170,6 @@ struct accel_device {
 	struct list_head contexts;
 
 	struct inode *inode;
-	struct page *dummy;
 };
 
 /**
@@ -266,6 +264,8 @@ struct accel_table {
  * @buffers: by handle
  * @queues: by handle
  * @poll_wait: sleepers in poll()
+ * @dummy: a page that stands in for the card where a mapping was revoked; not
+ *	shared, or it would be a way from one process to another
  */
 struct accel_context {
 	struct accel_device *adev;
@@ -280,6 +280,7 @@ struct accel_context {
 	struct xarray buffers;
 	struct xarray queues;
 	wait_queue_head_t poll_wait;
+	struct page *dummy;
 };
 
 /**

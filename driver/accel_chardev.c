@@ -64,8 +64,6 @@ static void accel_device_release(struct device *dev)
 	accel_mmap_fini(adev);
 	ida_destroy(&adev->context_ids);
 	ida_destroy(&adev->queue_ids);
-	if (adev->dummy)
-		__free_page(adev->dummy);
 	pci_dev_put(adev->pdev);
 	kfree(adev);
 }
@@ -105,11 +103,9 @@ struct accel_device *accel_device_alloc(struct pci_dev *pdev)
 	adev->dev.release = accel_device_release;
 	dev_set_drvdata(&adev->dev, adev);
 	ret = dev_set_name(&adev->dev, "accel%d", id);
-	if (!ret)
-		adev->dummy = alloc_page(GFP_KERNEL | __GFP_ZERO);
-	if (ret || !adev->dummy) {
+	if (ret) {
 		put_device(&adev->dev);
-		return ERR_PTR(-ENOMEM);
+		return ERR_PTR(ret);
 	}
 	return adev;
 }

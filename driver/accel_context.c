@@ -18,6 +18,11 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
+	ctx->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!ctx->dummy) {
+		kfree(ctx);
+		return ERR_PTR(-ENOMEM);
+	}
 	ctx->adev = adev;
 	ctx->id = -1;
 	ctx->ranges = RB_ROOT;
@@ -37,6 +42,7 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	}
 	up_read(&adev->hw_lock);
 	if (ret) {
+		__free_page(ctx->dummy);
 		kfree(ctx);
 		return ERR_PTR(ret);
 	}
@@ -183,6 +189,7 @@ void accel_context_release(struct accel_context *ctx)
 	xa_destroy(&ctx->buffers);
 	xa_destroy(&ctx->queues);
 	mutex_destroy(&ctx->lock);
+	__free_page(ctx->dummy);
 	kfree(ctx);
 	put_device(&adev->dev);
 }

@@ -89,9 +89,9 @@ void accel_mmap_revoke_all(struct accel_device *adev)
 	unmap_mapping_range(adev->inode->i_mapping, 0, 0, 1);
 }
 
-static vm_fault_t accel_insert_dummy(struct vm_fault *vmf, struct accel_device *adev)
+static vm_fault_t accel_insert_dummy(struct vm_fault *vmf, struct accel_context *ctx)
 {
-	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(adev->dummy));
+	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(ctx->dummy));
 }
 
 /* Doorbells: vm_private_data is the context. */
@@ -109,7 +109,7 @@ static vm_fault_t accel_doorbell_fault(struct vm_fault *vmf)
 		ret = vmf_insert_pfn(vmf->vma, vmf->address,
 				     (adev->doorbells + offset) >> PAGE_SHIFT);
 	else
-		ret = accel_insert_dummy(vmf, adev);
+		ret = accel_insert_dummy(vmf, ctx);
 	accel_context_leave(ctx);
 	return ret;
 }
@@ -200,7 +200,7 @@ static vm_fault_t accel_device_fault(struct vm_fault *vmf)
 
 	down_read(&adev->hw_lock);
 	if (ctx->dead) {
-		ret = accel_insert_dummy(vmf, adev);
+		ret = accel_insert_dummy(vmf, ctx);
 		goto out;
 	}
 	address = vmf->address;
