@@ -141,6 +141,9 @@ static int accel_queue_start(struct accel_context *ctx, struct accel_queue *queu
  */
 void accel_queue_detach(struct accel_context *ctx, struct accel_queue *queue)
 {
+	/* A reset before this one, or before the removal, took it. */
+	if (queue->id < 0)
+		return;
 	accel_queue_show(ctx->adev, NULL, queue->id);
 	ida_free(&ctx->adev->queue_ids, queue->id);
 	queue->id = -1;
