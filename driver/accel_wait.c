@@ -149,7 +149,11 @@ int accel_ioctl_queue_notify(struct accel_context *ctx, void *arg)
 {
 	struct accel_queue_notify *args = arg;
 	struct accel_queue *queue;
+	int dead = READ_ONCE(ctx->dead);
 
+	/* Whoever takes the card away from now on wakes the pollers himself. */
+	if (dead)
+		return dead;
 	queue = accel_queue_get(ctx, args->handle);
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
