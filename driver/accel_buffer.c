@@ -240,6 +240,7 @@ int accel_ioctl_buffer_create(struct accel_context *ctx, void *arg)
 {
 	struct accel_buffer_create *create = arg;
 	struct accel_buffer *buffer;
+	u64 bytes;
 	int ret;
 
 	if (create->flags & ~(ACCEL_BUFFER_PROT | ACCEL_BUFFER_DEVICE))
@@ -249,8 +250,8 @@ int accel_ioctl_buffer_create(struct accel_context *ctx, void *arg)
 	if (create->bytes > BIT_ULL(ACCEL_VA_BITS - 1))
 		return create->flags & ACCEL_BUFFER_DEVICE ? -ENOSPC : -ENOMEM;
 
-	create->bytes = ALIGN(create->bytes, ACCEL_PAGE_SIZE);
-	buffer = accel_buffer_alloc(ctx->adev, create->bytes, create->flags);
+	bytes = ALIGN(create->bytes, ACCEL_PAGE_SIZE);
+	buffer = accel_buffer_alloc(ctx->adev, bytes, create->flags);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
 	ret = accel_buffer_publish(ctx, buffer, &create->handle, &create->address);
