@@ -61,7 +61,9 @@ static int accel_buffer_alloc_pages(struct accel_buffer *buffer, unsigned long c
 			return -EINTR;
 		while (order && (1UL << order) > left)
 			order--;
-		page = alloc_pages_node(node, order ? gfp | __GFP_NORETRY : gfp, order);
+		/* Nobody is killed to make room for a buffer. */
+		page = alloc_pages_node(node, gfp | (order ? __GFP_NORETRY : __GFP_RETRY_MAYFAIL),
+					order);
 		if (!page) {
 			if (!order)
 				return -ENOMEM;
@@ -106,7 +108,7 @@ struct accel_buffer *accel_buffer_alloc(struct accel_device *adev, u64 bytes, u3
 	}
 	buffer->kind = ACCEL_KIND_HOST;
 	/* Fails early, with a clear errno, instead of draining the machine first. */
-	if (count > totalram_pages()) {
+	if (count > si_mem_available()) {
 		ret = -ENOMEM;
 		goto err;
 	}
