@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The driver's interface as a process sees it, with nothing in between: an open file, a buffer, a
+// queue, a mapping. It owns what it made and gives it back; it checks nothing that a test wants to
+// check. It shares no code with libaccel, so that a bug there cannot hide one here.
+//
+// What a call returns is its errno, or 0. Whatever must not fail throws std::system_error, which
+// GoogleTest and bench::Process report.
+#pragma once
+
+#include <sys/mman.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "accel_hw.h"
+#include "accel_uapi.h"
+
+namespace bench {
+
+/// How long something may take that must happen. Nothing is measured against it: who reaches it
+/// failed.
+inline constexpr std::chrono::seconds patience{60};
+
+inline constexpr std::size_t page = 4096;
+inline constexpr std::uint32_t readable = ACCEL_BUFFER_CARD_READ;
+inline constexpr std::uint32_t writable = ACCEL_BUFFER_CARD_WRITE;
+inline constexpr std::uint32_t host = readable | writable;
+inline constexpr std::uint32_t device = host | ACCEL_BUFFER_DEVICE;
+
+/// Throws std::system_error if `error` is an errno.
+void require(int error, const std::string& what);
+
+/// CLOCK_MONOTONIC in nanoseconds, that long from now.
+[[nodiscard]] std::int64_t deadline_in(std::chrono::nanoseconds time);
+
+/// A file descriptor.
+class Descriptor {
+  public:
+    Descriptor() = default;
+    explicit Descriptor(int fd) : fd_(fd) {}
+    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept;
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() { close(); }
+
+    [[nodiscard]] int get() const { return fd_; }
+    void close();
+
+  private:
+    int fd_ = -1;
+};
+
+/// Memory that mmap() gave.
+class Mapping {
+  public:
+    Mapping() = default;
+    /// Throws if it cannot be mapped.
+    Mapping(int fd, std::uint64_t offset, std::size_t bytes, int prot = PROT_READ | PROT_WRITE,
+            int flags = MAP_SHARED);
+    Mapping(Mapping&& other) noexcept
+        : start_(std::exchange(other.start_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    Mapping& operator=(Mapping&& other) noexcept;
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+    ~Mapping() { unmap(); }
+
+    /// Anonymous memory of this process.
+    [[nodiscard]] static Mapping anonymous(std::size_t bytes, int flags = MAP_PRIVATE);
+    /// What mmap() says of these arguments: 0 or an errno. What it mapped is unmapped.
+    [[nodiscard]] static int attempt(int fd, std::uint64_t offset, std::size_t bytes,
+                                     int prot = PROT_READ | PROT_WRITE, int flags = MAP_SHARED);
+
+    [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(start_); }
+    [[nodiscard]] std::size_t size() const { return bytes_; }
+    template <typename T>
+    [[nodiscard]] std::span<T> as() const {
+        return {static_cast<T*>(start_), bytes_ / sizeof(T)};
+    }
+    void protect(int prot) const;
+    void unmap();
+
+  private:
+    void* start_ = nullptr;
+    std::size_t bytes_ = 0;
+};
+
+/// An open node: a context. It must outlive the buffers and queues made from it.
+class File {
+  public:
+    /// Opens the node of the card, or this one; throws if it cannot.
+    File();
+    explicit File(const std::string& node);
+    explicit File(Descriptor fd) : fd_(std::move(fd)) {}
+
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    void close() { fd_.close(); }
+
+    /// An ioctl with an argument of any shape.
+    [[nodiscard]] int raw(unsigned long request, void* argument) const;
+    /// An ioctl whose argument is one of the structures of accel_uapi.h.
+    template <typename T>
+    [[nodiscard]] int call(unsigned long request, T& argument) const {
+        argument.size = sizeof(T);
+        return raw(request, &argument);
+    }
+    [[nodiscard]] accel_info info() const;
+
+  private:
+    Descriptor fd_;
+};
+
+/// A buffer of the driver, mapped.
+class Buffer {
+  public:
+    Buffer(const File& file, std::size_t bytes, std::uint32_t flags = host);
+    Buffer(Buffer&& other) noexcept;
+    Buffer& operator=(Buffer&&) = delete;
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    ~Buffer() { static_cast<void>(destroy()); }
+
+    [[nodiscard]] std::uint64_t address() const { return address_; }
+    [[nodiscard]] std::uint32_t handle() const { return handle_; }
+    [[nodiscard]] std::size_t bytes() const { return bytes_; }
+    template <typename T>
+    [[nodiscard]] std::span<T> as() const {
+        return mapping_.as<T>();
+    }
+    [[nodiscard]] std::byte* data() const { return mapping_.data(); }
+    [[nodiscard]] Mapping& mapping() { return mapping_; }
+    /// Ends the handle; the mapping stays.
+    int destroy();
+
+  private:
+    int fd_;
+    std::uint32_t handle_ = 0;
+    std::uint64_t address_ = 0;
+    std::size_t bytes_;
+    Mapping mapping_;
+};
+
+/// Memory of this process that the card may use.
+class Registration {
+  public:
+    Registration(const File& file, const void* pointer, std::size_t bytes,
+                 std::uint32_t flags = host);
+    Registration(Registration&& other) noexcept;
+    Registration& operator=(Registration&&) = delete;
+    Registration(const Registration&) = delete;
+    Registration& operator=(const Registration&) = delete;
+    ~Registration() { static_cast<void>(destroy()); }
+
+    /// What the driver says of it: 0 or an errno. What was registered is destroyed.
+    [[nodiscard]] static int attempt(const File& file, const void* pointer, std::uint64_t bytes,
+                                     std::uint32_t flags = host);
+    [[nodiscard]] std::uint64_t address() const { return address_; }
+    int destroy();
+
+  private:
+    int fd_;
+    std::uint32_t handle_ = 0;
+    std::uint64_t address_ = 0;
+};
+
+/// A queue: ring, status page and doorbell are mapped. One thread at a time submits.
+class Queue {
+  public:
+    explicit Queue(const File& file, std::uint32_t entries = 64, std::uint32_t priority = 0);
+    Queue(Queue&& other) noexcept;
+    Queue& operator=(Queue&&) = delete;
+    Queue(const Queue&) = delete;
+    Queue& operator=(const Queue&) = delete;
+    ~Queue() { static_cast<void>(destroy()); }
+
+    [[nodiscard]] std::uint32_t handle() const { return made_.handle; }
+    [[nodiscard]] const accel_queue_create& made() const { return made_; }
+    [[nodiscard]] volatile accel_queue_status& status() const;
+    [[nodiscard]] std::span<accel_command> ring() const;
+    [[nodiscard]] std::uint64_t tail() const { return tail_; }
+
+    /// Puts a command into the ring, unpublished. The ring must have room.
+    void place(const accel_command& command);
+    /// Publishes what was placed, and rings the doorbell if the card asks for it.
+    void publish();
+    /// Writes the doorbell whatever the card asks for.
+    void ring_doorbell(std::uint32_t value) const;
+    /// Waits for room, places and publishes; returns the sequence number.
+    std::uint64_t submit(const accel_command& command);
+
+    /// The wait ioctl; the deadline is CLOCK_MONOTONIC.
+    [[nodiscard]] int wait_until(std::uint64_t sequence, std::int64_t deadline) const;
+    [[nodiscard]] int wait(std::uint64_t sequence) const;
+    /// Submits and waits; throws if the command fails.
+    void run(const accel_command& command);
+    /// Submits a command that must stop the queue; returns what the driver says about it.
+    [[nodiscard]] accel_queue_query run_to_error(const accel_command& command);
+
+    [[nodiscard]] int notify(std::uint64_t sequence) const;
+    [[nodiscard]] accel_queue_query query() const;
+    [[nodiscard]] int reset();
+    int destroy();
+
+  private:
+    int fd_;
+    accel_queue_create made_{};
+    std::uint64_t tail_ = 0;
+    std::uint64_t published_ = 0;
+    Mapping memory_;
+    Mapping doorbell_;
+};
+
+}  // namespace bench

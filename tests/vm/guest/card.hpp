@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The card as the administrator of the machine sees it: sysfs, the module, the node. Finds the
+// card by its PCI identity, so it works while no driver is bound.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace bench {
+
+/// A range of addresses, as in sysfs `resource`.
+struct Bar {
+    std::uint64_t start;
+    std::uint64_t bytes;
+};
+
+class Card {
+  public:
+    /// The first card of the machine; throws if there is none.
+    Card();
+
+    /// /sys/bus/pci/devices/DDDD:BB:DD.F
+    [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+    [[nodiscard]] std::string address() const { return folder_.filename(); }
+    /// /dev/accelN, as it is now; empty if no driver is bound.
+    [[nodiscard]] std::string node() const;
+    [[nodiscard]] bool bound() const;
+
+    [[nodiscard]] std::vector<std::uint8_t> config() const;
+    [[nodiscard]] Bar bar(int index) const;
+    [[nodiscard]] std::optional<std::uint64_t> serial() const;
+
+    void unbind() const;
+    void bind() const;
+    /// FLR, through the kernel.
+    void reset() const;
+
+    /// Loads the module, or unloads it; errno or 0.
+    [[nodiscard]] static int load();
+    [[nodiscard]] static int unload();
+
+    /// Interrupts taken so far, by the name the driver gave them.
+    [[nodiscard]] static std::uint64_t interrupts(const std::string& name);
+    [[nodiscard]] static int interrupt_lines(const std::string& name);
+
+  private:
+    std::filesystem::path folder_;
+};
+
+/// Writes a sysfs or procfs file; errno or 0.
+[[nodiscard]] int write_file(const std::filesystem::path& path, const std::string& text);
+[[nodiscard]] std::string read_file(const std::filesystem::path& path);
+
+}  // namespace bench

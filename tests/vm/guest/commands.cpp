@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Builds commands; computes what GEMM must give by the rules of docs/hardware.md, section 6.
+#include "commands.hpp"
+
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <vector>
+
+namespace bench {
+
+namespace {
+
+// 10^12 multiplications and more, in device memory so that they cost the host nothing else.
+constexpr std::uint32_t long_size = 1024;
+constexpr std::uint32_t long_count = 1024;
+
+std::atomic_ref<std::uint64_t> word_of(const Buffer& buffer) {
+    return std::atomic_ref<std::uint64_t>(buffer.as<std::uint64_t>()[0]);
+}
+
+std::uint32_t pattern_word(std::size_t index, std::uint32_t seed) {
+    return (static_cast<std::uint32_t>(index) + 1) * 2654435761U ^ seed * 0x9e3779b9U;
+}
+
+accel_gemm square(std::uint32_t n) {
+    accel_gemm params{};
+    params.type = ACCEL_TYPE_F32;
+    params.m = params.n = params.k = n;
+    params.lda = params.ldb = params.ldd = n;
+    return params;
+}
+
+}  // namespace
+
+accel_command nop() {
+    return accel_command{};
+}
+
+accel_command copy(std::uint64_t dst, std::uint64_t src, std::uint64_t bytes) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_COPY;
+    command.copy.dst = dst;
+    command.copy.src = src;
+    command.copy.bytes = bytes;
+    command.copy.rows = 1;
+    return command;
+}
+
+accel_command fill(std::uint64_t dst, std::uint32_t pattern, std::uint64_t bytes) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_FILL;
+    command.variant = sizeof(pattern);
+    command.fill.dst = dst;
+    command.fill.pattern = pattern;
+    command.fill.bytes = bytes;
+    command.fill.rows = 1;
+    return command;
+}
+
+accel_command wait_for(std::uint64_t address, std::uint64_t value) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_WAIT;
+    command.semaphore.address = address;
+    command.semaphore.value = value;
+    return command;
+}
+
+accel_command signal(std::uint64_t address, std::uint64_t value) {
+    accel_command command = wait_for(address, value);
+    command.opcode = ACCEL_OP_SIGNAL;
+    return command;
+}
+
+accel_command call(std::uint64_t list, std::uint32_t count) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_CALL;
+    command.call.list = list;
+    command.call.count = count;
+    return command;
+}
+
+accel_command gemm(std::uint64_t dst, std::uint64_t a, std::uint64_t b, std::uint64_t params) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_GEMM;
+    command.tensor.dst = dst;
+    command.tensor.src0 = a;
+    command.tensor.src1 = b;
+    command.tensor.params = params;
+    command.tensor.params_size = sizeof(accel_gemm);
+    return command;
+}
+
+accel_command with_record(accel_command command, std::uint64_t record) {
+    command.flags |= ACCEL_CMD_RECORD;
+    command.record = record;
+    return command;
+}
+
+void fill_pattern(std::span<std::uint32_t> words, std::uint32_t seed) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        words[i] = pattern_word(i, seed);
+    }
+}
+
+std::size_t first_difference(std::span<const std::uint32_t> words, std::uint32_t seed) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        if (words[i] != pattern_word(i, seed)) {
+            return i;
+        }
+    }
+    return words.size();
+}
+
+void Semaphore::set(std::uint64_t value) const {
+    word_of(buffer_).store(value, std::memory_order_release);
+}
+
+std::uint64_t Semaphore::value() const {
+    return word_of(buffer_).load(std::memory_order_acquire);
+}
+
+void Semaphore::await(std::uint64_t value) const {
+    const std::int64_t end = deadline_in(patience);
+    while (this->value() < value) {
+        require(deadline_in({}) < end ? 0 : ETIMEDOUT, "waiting for a signal of the card");
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+}
+
+Product::Product(const File& file, std::uint32_t n, std::uint32_t seed, std::uint32_t memory)
+    : n_(n), operands_(file, page + 3 * std::size_t{n} * n * sizeof(float), memory) {
+    const accel_gemm params = square(n);
+    std::memcpy(operands_.data(), &params, sizeof(params));
+    const std::span<float> values = operands_.as<float>().subspan(page / sizeof(float));
+    std::minstd_rand random(seed + 1);
+    for (std::size_t i = 0; i < 2 * std::size_t{n} * n; ++i) {
+        // Products that need rounding, so that the order of additions shows.
+        values[i] = static_cast<float>(static_cast<int>(random() % 2001) - 1000) / 7.0F;
+    }
+}
+
+accel_command Product::command() const {
+    const std::uint64_t matrix = std::uint64_t{n_} * n_ * sizeof(float);
+    const std::uint64_t a = operands_.address() + page;
+    return gemm(a + 2 * matrix, a, a + matrix, operands_.address());
+}
+
+bool Product::correct() const {
+    const std::size_t matrix = std::size_t{n_} * n_;
+    const std::span<const float> a =
+        operands_.as<const float>().subspan(page / sizeof(float), 3 * matrix);
+    const std::span<const float> b = a.subspan(matrix);
+    const std::span<const float> d = b.subspan(matrix);
+    for (std::size_t row = 0; row < n_; ++row) {
+        for (std::size_t column = 0; column < n_; ++column) {
+            float sum = 0;
+            for (std::size_t k = 0; k < n_; ++k) {
+                sum = std::fma(a[row * n_ + k], b[k * n_ + column], sum);
+            }
+            if (std::memcmp(&sum, &d[row * n_ + column], sizeof(sum)) != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void Product::clear() const {
+    const std::size_t matrix = std::size_t{n_} * n_ * sizeof(float);
+    std::memset(operands_.data() + page + 2 * matrix, 0xff, matrix);
+}
+
+LongJob::LongJob(const File& file)
+    : started_(file),
+      list_(file, long_count * sizeof(accel_command)),
+      operands_(file, page + 3 * std::size_t{long_size} * long_size * sizeof(float), device) {
+    const accel_gemm params = square(long_size);
+    std::memcpy(operands_.data(), &params, sizeof(params));
+    const std::uint64_t matrix = std::uint64_t{long_size} * long_size * sizeof(float);
+    const std::uint64_t a = operands_.address() + page;
+    const std::span<accel_command> list = list_.as<accel_command>();
+    list[0] = signal(started_.address(), 1);
+    for (std::uint32_t i = 1; i < long_count; ++i) {
+        list[i] = gemm(a + 2 * matrix, a, a + matrix, operands_.address());
+    }
+}
+
+accel_command LongJob::command() const {
+    return call(list_.address(), long_count);
+}
+
+}  // namespace bench

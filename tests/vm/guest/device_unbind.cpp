@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The driver leaves the card, idle and in the middle of everything, and comes back.
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "card.hpp"
+#include "commands.hpp"
+#include "health.hpp"
+#include "old_file.hpp"
+#include "process.hpp"
+
+namespace {
+
+/// Bound again and healthy, whatever a test did.
+class Unbind : public testing::Test {
+  protected:
+    void TearDown() override {
+        if (!card_.bound()) {
+            card_.bind();
+        }
+        bench::expect_healthy();
+    }
+
+    bench::Card card_;
+};
+
+TEST_F(Unbind, AHundredTimesLeavesNothingBehind) {
+    const bench::Capacity before = bench::Capacity::measure();
+    const std::string node = card_.node();
+    const int lines = bench::Card::interrupt_lines("accel-queue");
+    for (int i = 0; i < 100; ++i) {
+        card_.unbind();
+        ASSERT_FALSE(card_.bound());
+        ASSERT_FALSE(std::filesystem::exists(node));
+        ASSERT_EQ(bench::Card::interrupt_lines("accel-queue"), 0);
+        card_.bind();
+        // The number of a node that went is free again.
+        ASSERT_EQ(card_.node(), node);
+    }
+    EXPECT_EQ(bench::Card::interrupt_lines("accel-queue"), lines);
+    EXPECT_EQ(bench::read_file("/sys/module/accel/refcnt"), "0\n");
+    EXPECT_EQ(bench::Capacity::measure(), before);
+}
+
+TEST_F(Unbind, EndsEveryCallOfAnOpenFileWithEnodev) {
+    bench::OldFile old;
+    card_.unbind();
+    old.expect_every_call(ENODEV);
+    EXPECT_EQ(old.poll(), POLLHUP | POLLERR);
+}
+
+TEST_F(Unbind, LetsAnOpenFileBeClosedBeforeAndAfterTheDriverIsBack) {
+    auto early = std::make_unique<bench::OldFile>();
+    auto late = std::make_unique<bench::OldFile>();
+    card_.unbind();
+    early.reset();
+    card_.bind();
+    bench::expect_healthy();
+    late->expect_every_call(ENODEV);
+    late.reset();
+}
+
+TEST_F(Unbind, WakesEveryWaiterWithEnodev) {
+    const bench::File file;
+    bench::Queue queue(file);
+    const bench::Semaphore never(file);
+    const std::uint64_t sequence = queue.submit(bench::wait_for(never.address(), 1));
+    ASSERT_EQ(queue.notify(sequence), 0);
+
+    std::atomic<int> asleep = 0;
+    std::atomic<int> enodev = 0;
+    std::vector<std::thread> waiters;
+    for (int i = 0; i < 4; ++i) {
+        waiters.emplace_back([&] {
+            ++asleep;
+            enodev += queue.wait(sequence) == ENODEV ? 1 : 0;
+        });
+    }
+    waiters.emplace_back([&] {
+        pollfd item{.fd = file.fd(), .events = POLLIN, .revents = 0};
+        ++asleep;
+        const bool hung_up = ::poll(&item, 1, -1) == 1 && (item.revents & POLLHUP) != 0;
+        enodev += hung_up ? 1 : 0;
+    });
+    while (asleep < 5 || queue.status().arm != sequence) {
+        std::this_thread::yield();
+    }
+    card_.unbind();
+    for (std::thread& waiter : waiters) {
+        waiter.join();
+    }
+    EXPECT_EQ(enodev, 5);
+}
+
+TEST_F(Unbind, LeavesMappingsThatGoNowhere) {
+    bench::OldFile old;
+    card_.unbind();
+    old.expect_mappings_go_nowhere();
+    card_.bind();
+
+    // What is written through an old mapping does not reach who has the memory and the queue now.
+    const bench::File file;
+    const bench::Buffer memory(file, bench::OldFile::bytes, bench::device);
+    bench::Queue queue(file);
+    old.expect_mappings_go_nowhere();
+    for (const std::uint32_t word : memory.as<std::uint32_t>()) {
+        ASSERT_EQ(word, 0U);
+    }
+    EXPECT_EQ(queue.query().doorbells, 0U);
+}
+
+TEST_F(Unbind, StopsAJobThatRuns) {
+    const bench::File file;
+    const bench::LongJob job(file);
+    bench::Queue queue(file);
+    const std::uint64_t sequence = queue.submit(job.command());
+    job.started().await(1);
+    card_.unbind();
+    EXPECT_EQ(queue.wait(sequence), ENODEV);
+    card_.bind();
+    bench::expect_healthy();
+}
+
+// Children open, compute and close as fast as they can while the driver comes and goes. Each
+// call either works, and then the result is right, or says that the card is away.
+TEST_F(Unbind, UnderLoadGivesRightResultsOrEnodev) {
+    const bench::Counter rounds;
+    const bench::Counter stop;
+    std::vector<bench::Process> workers;
+    for (int i = 0; i < 3; ++i) {
+        workers.emplace_back([&] {
+            while (stop.value() == 0) {
+                try {
+                    bench::expect_healthy();
+                    rounds.add();
+                } catch (const std::system_error& error) {
+                    const int code = error.code().value();
+                    // No node, and no card behind a file that was open.
+                    bench::check(code == ENOENT || code == ENODEV || code == ENXIO, error.what());
+                }
+            }
+        });
+    }
+    for (int i = 0; i < 10; ++i) {
+        rounds.await(rounds.value() + 2);
+        card_.unbind();
+        card_.bind();
+    }
+    stop.add();
+    for (bench::Process& worker : workers) {
+        EXPECT_EQ(worker.wait(), 0);
+    }
+}
+
+}  // namespace

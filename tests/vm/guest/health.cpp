@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The health check and the count of what is free.
+#include "health.hpp"
+
+#include <cerrno>
+#include <vector>
+
+#include "card.hpp"
+#include "commands.hpp"
+#include "process.hpp"
+
+namespace bench {
+
+void expect_healthy() {
+    constexpr std::size_t bytes = 3 * page;
+    const File file;
+    const Buffer from(file, bytes);
+    const Buffer through(file, bytes, device);
+    const Buffer to(file, bytes);
+    const Product product(file, 8, 1);
+    Queue queue(file, 4);
+
+    fill_pattern(from.as<std::uint32_t>(), 1);
+    queue.run(copy(through.address(), from.address(), bytes));
+    queue.run(copy(to.address(), through.address(), bytes));
+    check(first_difference(to.as<std::uint32_t>(), 1) == bytes / sizeof(std::uint32_t),
+          "the card copied wrong");
+    queue.run(product.command());
+    check(product.correct(), "the card multiplied wrong");
+}
+
+namespace {
+
+/// Takes one after the other until the card has no more; each is kept until all are counted.
+template <typename T, typename Take>
+std::uint32_t count(Take take) {
+    std::vector<T> taken;
+    try {
+        for (;;) {
+            taken.push_back(take());
+        }
+    } catch (const std::system_error& error) {
+        if (error.code().value() != ENOSPC) {
+            throw;
+        }
+    }
+    return static_cast<std::uint32_t>(taken.size());
+}
+
+/// A file with a buffer, and so with a context of the card.
+struct Attached {
+    explicit Attached(const std::string& node) : file(node), buffer(file, page) {}
+    File file;
+    Buffer buffer;
+};
+
+}  // namespace
+
+Capacity Capacity::measure() {
+    const std::string node = Card().node();
+    Capacity capacity{};
+    capacity.contexts = count<Attached>([&] { return Attached(node); });
+    const File file(node);
+    capacity.memory = file.info().memory_free;
+    capacity.queues = count<Queue>([&] { return Queue(file, 2); });
+    return capacity;
+}
+
+std::ostream& operator<<(std::ostream& out, const Capacity& capacity) {
+    return out << capacity.contexts << " contexts, " << capacity.queues << " queues, "
+               << capacity.memory << " bytes of device memory";
+}
+
+}  // namespace bench

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// fork() with the manners that a test needs: nothing hangs, nothing is left behind.
+#include "process.hpp"
+
+#include <grp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+#include <thread>
+
+namespace bench {
+
+namespace {
+
+constexpr id_t plain_user = 1000;
+
+[[noreturn]] void run_child(const std::function<void()>& body) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int status = 0;
+    try {
+        body();
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "process %d: %s\n", ::getpid(), error.what());
+        status = 1;
+    }
+    // Not exit(): what the parent has registered to run at its end is the parent's.
+    ::_exit(status);
+}
+
+}  // namespace
+
+Process::Process(const std::function<void()>& body) : pid_(-1) {
+    std::fflush(nullptr);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+        run_child(body);
+    }
+    require(pid_ > 0 ? 0 : errno, "fork");
+}
+
+Process::~Process() {
+    kill();
+}
+
+void Process::signal(int number) const {
+    require(::kill(pid_, number) == 0 ? 0 : errno, "kill");
+}
+
+int Process::wait() {
+    const std::int64_t end = deadline_in(patience);
+    int status = 0;
+    for (;;) {
+        const pid_t done = ::waitpid(pid_, &status, WNOHANG);
+        require(done >= 0 ? 0 : errno, "waitpid");
+        if (done == pid_) {
+            break;
+        }
+        if (deadline_in({}) > end) {
+            kill();
+            throw std::runtime_error("a process did not end");
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void Process::kill() {
+    if (pid_ > 0) {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(std::exchange(pid_, -1), nullptr, 0);
+    }
+}
+
+void check(bool condition, const char* text) {
+    if (!condition) {
+        throw std::runtime_error(text);
+    }
+}
+
+void Counter::add(std::uint64_t value) const {
+    count().fetch_add(value);
+}
+
+std::uint64_t Counter::value() const {
+    return count().load();
+}
+
+void Counter::await(std::uint64_t value) const {
+    const std::int64_t end = deadline_in(patience);
+    while (count().load() < value) {
+        require(deadline_in({}) < end ? 0 : ETIMEDOUT, "waiting for another process");
+        std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+}
+
+Channel::Channel() {
+    int ends[2];
+    require(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) == 0 ? 0 : errno,
+            "socketpair");
+    sender_ = Descriptor(ends[0]);
+    receiver_ = Descriptor(ends[1]);
+}
+
+void Channel::send(int fd) const {
+    char byte = 0;
+    iovec data{.iov_base = &byte, .iov_len = 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(fd))]{};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(fd));
+    std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+    require(::sendmsg(sender_.get(), &message, 0) == 1 ? 0 : errno, "sendmsg");
+}
+
+Descriptor Channel::receive() const {
+    char byte = 0;
+    iovec data{.iov_base = &byte, .iov_len = 1};
+    int fd = -1;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(fd))]{};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    require(::recvmsg(receiver_.get(), &message, MSG_CMSG_CLOEXEC) == 1 ? 0 : errno, "recvmsg");
+    const cmsghdr* header = CMSG_FIRSTHDR(&message);
+    check(header != nullptr && header->cmsg_type == SCM_RIGHTS, "no descriptor was sent");
+    std::memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    return Descriptor(fd);
+}
+
+void become_user() {
+    require(::setgroups(0, nullptr) == 0 ? 0 : errno, "setgroups");
+    require(::setresgid(plain_user, plain_user, plain_user) == 0 ? 0 : errno, "setresgid");
+    require(::setresuid(plain_user, plain_user, plain_user) == 0 ? 0 : errno, "setresuid");
+}
+
+}  // namespace bench

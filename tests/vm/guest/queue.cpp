@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A queue from the side of its owner: docs/hardware.md, section 4, word for word.
+#include <sys/ioctl.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "bench.hpp"
+
+namespace bench {
+
+Queue::Queue(const File& file, std::uint32_t entries, std::uint32_t priority) : fd_(file.fd()) {
+    made_.entries = entries;
+    made_.priority = priority;
+    require(file.call(ACCEL_IOCTL_QUEUE_CREATE, made_), "QUEUE_CREATE");
+    memory_ = Mapping(fd_, made_.address, made_.bytes);
+    doorbell_ = Mapping(fd_, made_.doorbell, page);
+}
+
+Queue::Queue(Queue&& other) noexcept
+    : fd_(other.fd_),
+      made_(other.made_),
+      tail_(other.tail_),
+      published_(other.published_),
+      memory_(std::move(other.memory_)),
+      doorbell_(std::move(other.doorbell_)) {
+    other.made_.handle = 0;
+}
+
+volatile accel_queue_status& Queue::status() const {
+    return *reinterpret_cast<volatile accel_queue_status*>(memory_.data());
+}
+
+std::span<accel_command> Queue::ring() const {
+    return {reinterpret_cast<accel_command*>(memory_.data() + ACCEL_QUEUE_RING_OFFSET),
+            made_.entries};
+}
+
+void Queue::place(const accel_command& command) {
+    ring()[tail_ % made_.entries] = command;
+    ++tail_;
+}
+
+void Queue::publish() {
+    auto* status = reinterpret_cast<accel_queue_status*>(memory_.data());
+    const std::atomic_ref tail(status->tail);
+    const std::atomic_ref event_index(status->event_index);
+
+    tail.store(tail_, std::memory_order_release);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const std::uint64_t wanted = event_index.load(std::memory_order_relaxed);
+    if (tail_ - wanted - 1 < tail_ - published_) {
+        ring_doorbell(static_cast<std::uint32_t>(tail_));
+    }
+    published_ = tail_;
+}
+
+void Queue::ring_doorbell(std::uint32_t value) const {
+    *reinterpret_cast<volatile std::uint32_t*>(doorbell_.data()) = value;
+}
+
+std::uint64_t Queue::submit(const accel_command& command) {
+    if (tail_ >= made_.entries) {
+        require(wait(tail_ - made_.entries + 1), "waiting for room in the ring");
+    }
+    place(command);
+    publish();
+    return tail_;
+}
+
+int Queue::wait_until(std::uint64_t sequence, std::int64_t deadline) const {
+    accel_queue_wait wait{};
+    wait.size = sizeof(wait);
+    wait.handle = made_.handle;
+    wait.sequence = sequence;
+    wait.deadline = deadline;
+    if (::ioctl(fd_, ACCEL_IOCTL_QUEUE_WAIT, &wait) != 0) {
+        return errno;
+    }
+    return wait.completed >= sequence ? 0 : EPROTO;
+}
+
+int Queue::wait(std::uint64_t sequence) const {
+    return wait_until(sequence, deadline_in(patience));
+}
+
+void Queue::run(const accel_command& command) {
+    const std::uint64_t sequence = submit(command);
+    const int error = wait(sequence);
+    if (error == EIO) {
+        const accel_queue_query why = query();
+        require(error, "opcode " + std::to_string(why.error_opcode) + " ended with status " +
+                           std::to_string(why.error) + " at command " +
+                           std::to_string(why.error_sequence) + ", address " +
+                           std::to_string(why.error_address));
+    }
+    require(error, "QUEUE_WAIT");
+}
+
+accel_queue_query Queue::run_to_error(const accel_command& command) {
+    const std::uint64_t sequence = submit(command);
+    const int error = wait(sequence);
+    if (error != EIO) {
+        require(error == 0 ? EPROTO : error, "a command that must fail did not");
+    }
+    return query();
+}
+
+int Queue::notify(std::uint64_t sequence) const {
+    accel_queue_notify notify{.size = sizeof(notify), .handle = made_.handle, .sequence = sequence};
+    return ::ioctl(fd_, ACCEL_IOCTL_QUEUE_NOTIFY, &notify) == 0 ? 0 : errno;
+}
+
+accel_queue_query Queue::query() const {
+    accel_queue_query query{};
+    query.size = sizeof(query);
+    query.handle = made_.handle;
+    require(::ioctl(fd_, ACCEL_IOCTL_QUEUE_QUERY, &query) == 0 ? 0 : errno, "QUEUE_QUERY");
+    return query;
+}
+
+int Queue::reset() {
+    accel_queue_reset reset{.size = sizeof(reset), .handle = made_.handle};
+    if (::ioctl(fd_, ACCEL_IOCTL_QUEUE_RESET, &reset) != 0) {
+        return errno;
+    }
+    tail_ = 0;
+    published_ = 0;
+    return 0;
+}
+
+int Queue::destroy() {
+    const std::uint32_t handle = std::exchange(made_.handle, 0);
+    if (handle == 0) {
+        return 0;
+    }
+    accel_queue_destroy destroy{.size = sizeof(destroy), .handle = handle};
+    return ::ioctl(fd_, ACCEL_IOCTL_QUEUE_DESTROY, &destroy) == 0 ? 0 : errno;
+}
+
+}  // namespace bench
