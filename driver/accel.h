@@ -30,6 +30,7 @@
  *                         it is held. write: it comes or goes
  *   accel_context.lock    buffers, queues, addresses and page tables of a file
  *   accel_admin.lock      the admin queue
+ *   accel_events.lock     the event ring; neither of these two within the other
  *   accel_device.lock     (spin, irq) the queue table, the context list
  *   accel_queue.lock      (spin) arming
  *
@@ -86,12 +87,15 @@ struct accel_admin {
 };
 
 /**
- * struct accel_events - the event ring; read by the thread of vector 0
+ * struct accel_events - the event ring
+ * @lock: serialises who reads it: the thread of vector 0, and whoever must
+ *	know that no event of a queue is still to come
  * @ring: records
  * @ring_dma: its bus address
  * @head: sequence number of the newest event consumed
  */
 struct accel_events {
+	struct mutex lock;
 	struct accel_event *ring;
 	dma_addr_t ring_dma;
 	u64 head;
@@ -349,6 +353,7 @@ int accel_admin_run(struct accel_device *adev, const struct accel_admin_command 
 int accel_events_init(struct accel_device *adev);
 void accel_events_fini(struct accel_device *adev);
 void accel_events_drain(struct accel_device *adev);
+void accel_events_thread(struct accel_device *adev);
 
 /* accel_irq.c */
 int accel_irq_init(struct accel_device *adev);

@@ -11,6 +11,7 @@
 
 int accel_events_init(struct accel_device *adev)
 {
+	mutex_init(&adev->events.lock);
 	adev->events.ring = dma_alloc_coherent(&adev->pdev->dev, PAGE_SIZE,
 					       &adev->events.ring_dma, GFP_KERNEL);
 	return adev->events.ring ? 0 : -ENOMEM;
@@ -56,16 +57,18 @@ static void accel_event_handle(struct accel_device *adev, const struct accel_eve
 
 /**
  * accel_events_drain() - handle every event there is
- * @adev: the card; called from the interrupt thread of vector 0 alone
+ * @adev: the card; the caller holds hw_lock and has seen that it is not gone
+ *
+ * The card writes the event of a queue before it answers the command that ends
+ * or resets the queue. So whoever calls this after the answer has seen all that
+ * there is of the queue, and none can be taken for the next queue of that id.
  */
 void accel_events_drain(struct accel_device *adev)
 {
 	struct accel_events *events = &adev->events;
 	struct accel_event event, *slot;
 
-	down_read(&adev->hw_lock);
-	if (adev->gone)
-		goto out;
+	mutex_lock(&events->lock);
 	for (;;) {
 		slot = &events->ring[events->head % ACCEL_EVENT_ENTRIES];
 		if (le64_to_cpu(READ_ONCE(slot->sequence)) != events->head + 1)
@@ -76,6 +79,14 @@ void accel_events_drain(struct accel_device *adev)
 		writel(lower_32_bits(events->head), adev->regs + ACCEL_REG_EVENT_HEAD);
 		accel_event_handle(adev, &event);
 	}
-out:
+	mutex_unlock(&events->lock);
+}
+
+/* The thread of vector 0. */
+void accel_events_thread(struct accel_device *adev)
+{
+	down_read(&adev->hw_lock);
+	if (!adev->gone)
+		accel_events_drain(adev);
 	up_read(&adev->hw_lock);
 }

@@ -60,7 +60,7 @@ static irqreturn_t accel_irq_events_thread(int irq, void *data)
 {
 	struct accel_vector *vector = data;
 
-	accel_events_drain(vector->adev);
+	accel_events_thread(vector->adev);
 	return IRQ_HANDLED;
 }
 

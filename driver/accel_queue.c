@@ -163,8 +163,9 @@ void accel_queue_free(struct accel_context *ctx, struct accel_queue *queue)
 	xa_erase(&ctx->queues, queue->handle);
 	if (queue->id >= 0) {
 		accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
-		accel_queue_show(adev, NULL, queue->id);
 		/* Before the id can be somebody else's. */
+		accel_events_drain(adev);
+		accel_queue_show(adev, NULL, queue->id);
 		accel_mmap_revoke_doorbell(adev, queue->id);
 		ida_free(&adev->queue_ids, queue->id);
 		queue->id = -1;
@@ -280,7 +281,8 @@ int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg)
 	WRITE_ONCE(queue->status->tail, 0);
 	WRITE_ONCE(queue->status->arm, 0);
 	ret = accel_queue_command(queue, ACCEL_ADMIN_RESET_QUEUE);
-	/* An event of before the reset comes first, as the card wrote it first. */
+	/* An error of before the reset is not one of after it. */
+	accel_events_drain(ctx->adev);
 	spin_lock_irq(&queue->lock);
 	queue->epoch++;
 	queue->notify = 0;
