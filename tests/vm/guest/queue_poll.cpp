@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// NOTIFY and poll(): what is reported, when, and for how long.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include <atomic>
+#include <cerrno>
+#include <thread>
+
+#include "commands.hpp"
+#include "health.hpp"
+
+namespace {
+
+constexpr int patience_ms = static_cast<int>(
+    std::chrono::duration_cast<std::chrono::milliseconds>(bench::patience).count());
+
+class Poll : public testing::Test {
+  protected:
+    /// What poll() reports within this time, 0 if nothing.
+    [[nodiscard]] int poll(int milliseconds = 0) const {
+        pollfd item{.fd = file_.fd(), .events = POLLIN, .revents = 0};
+        return ::poll(&item, 1, milliseconds) == 1 ? item.revents : 0;
+    }
+
+    std::uint64_t submit_gated(std::uint64_t value = 1) {
+        return queue_.submit(bench::wait_for(gate_.address(), value));
+    }
+
+    bench::File file_;
+    bench::Queue queue_{file_};
+    bench::Semaphore gate_{file_};
+};
+
+TEST_F(Poll, ReportsNothingWithoutANotification) {
+    queue_.run(bench::nop());
+    EXPECT_EQ(poll(), 0);
+    EXPECT_EQ(queue_.run_to_error(bench::fill(16, 1, 4)).error,
+              static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
+    EXPECT_EQ(poll(), 0);
+}
+
+TEST_F(Poll, ReportsACommandFromWhenItIsFinishedUntilItIsAskedForAnother) {
+    const std::uint64_t sequence = submit_gated();
+    ASSERT_EQ(queue_.notify(sequence), 0);
+    EXPECT_EQ(poll(5), 0);
+    gate_.set(1);
+    EXPECT_EQ(poll(patience_ms), POLLIN);
+    EXPECT_EQ(poll(), POLLIN);
+    ASSERT_EQ(queue_.notify(sequence + 1), 0);
+    EXPECT_EQ(poll(), 0);
+    queue_.run(bench::nop());
+    EXPECT_EQ(poll(), POLLIN);
+    ASSERT_EQ(queue_.notify(0), 0);
+    EXPECT_EQ(poll(), 0);
+    // One that was finished long ago is due at once.
+    ASSERT_EQ(queue_.notify(1), 0);
+    EXPECT_EQ(poll(), POLLIN);
+}
+
+TEST_F(Poll, IsWokenByTheCard) {
+    for (std::uint64_t round = 1; round <= 20; ++round) {
+        const std::uint64_t sequence = submit_gated(round);
+        ASSERT_EQ(queue_.notify(sequence), 0);
+        std::thread opener([&] {
+            while (queue_.status().arm != sequence) {
+                std::this_thread::yield();
+            }
+            gate_.set(round);
+        });
+        EXPECT_EQ(poll(patience_ms), POLLIN);
+        opener.join();
+    }
+}
+
+TEST_F(Poll, IsWokenByANotificationThatIsDueAlready) {
+    queue_.run(bench::nop());
+    std::atomic<bool> polling = false;
+    std::thread notifier([&] {
+        while (!polling) {
+            std::this_thread::yield();
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        EXPECT_EQ(queue_.notify(1), 0);
+    });
+    polling = true;
+    EXPECT_EQ(poll(patience_ms), POLLIN);
+    notifier.join();
+}
+
+TEST_F(Poll, ReportsTheErrorOfAQueueThatHasANotification) {
+    ASSERT_EQ(queue_.notify(1), 0);
+    queue_.submit(bench::fill(16, 1, 4));
+    EXPECT_EQ(poll(patience_ms), POLLERR);
+    EXPECT_EQ(poll(), POLLERR);
+    ASSERT_EQ(queue_.reset(), 0);
+    EXPECT_EQ(poll(), 0);
+    queue_.run(bench::nop());
+    // The reset has ended the notification.
+    EXPECT_EQ(poll(), 0);
+}
+
+TEST_F(Poll, ReportsBothACommandAndAnErrorOfTwoQueues) {
+    bench::Queue other(file_);
+    queue_.run(bench::nop());
+    ASSERT_EQ(queue_.notify(1), 0);
+    ASSERT_EQ(other.notify(1), 0);
+    EXPECT_EQ(other.run_to_error(bench::fill(16, 1, 4)).error_sequence, 1U);
+    EXPECT_EQ(poll(), POLLIN | POLLERR);
+    EXPECT_EQ(other.destroy(), 0);
+    EXPECT_EQ(poll(), POLLIN);
+}
+
+TEST_F(Poll, OfAFileTellsNothingOfAnother) {
+    const bench::File other;
+    bench::Queue busy(other);
+    ASSERT_EQ(busy.notify(1), 0);
+    busy.run(bench::nop());
+    EXPECT_EQ(poll(), 0);
+}
+
+TEST_F(Poll, ThroughEpollIsLevelTriggered) {
+    const bench::Descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = 42}};
+    ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, file_.fd(), &event), 0);
+    const auto wait = [&](int milliseconds) {
+        epoll_event ready{};
+        return ::epoll_wait(epoll.get(), &ready, 1, milliseconds) == 1 ? ready.events : 0U;
+    };
+    for (std::uint64_t round = 1; round <= 5; ++round) {
+        ASSERT_EQ(queue_.notify(submit_gated(round)), 0);
+        EXPECT_EQ(wait(0), 0U);
+        gate_.set(round);
+        EXPECT_EQ(wait(patience_ms), static_cast<std::uint32_t>(EPOLLIN));
+        EXPECT_EQ(wait(0), static_cast<std::uint32_t>(EPOLLIN));
+    }
+}
+
+TEST_F(Poll, SleepsTogetherWithWaits) {
+    const std::uint64_t early = submit_gated(1);
+    const std::uint64_t late = submit_gated(2);
+    // The arm word is one: both ways to sleep share it, the lower target first.
+    ASSERT_EQ(queue_.notify(late), 0);
+    std::atomic<int> polled = 0;
+    std::atomic<int> waited = -1;
+    std::thread poller([&] { polled = poll(patience_ms); });
+    std::thread waiter([&] { waited = queue_.wait(early); });
+    while (queue_.status().arm != early) {
+        std::this_thread::yield();
+    }
+    gate_.set(1);
+    waiter.join();
+    EXPECT_EQ(waited, 0);
+    EXPECT_EQ(polled, 0);
+    gate_.set(2);
+    poller.join();
+    EXPECT_EQ(polled, POLLIN);
+}
+
+}  // namespace
