@@ -73,6 +73,7 @@ driver: setup ## Build the driver for the kernel of the VM, or for KDIR=<kernel 
 install: build ## Install SDK and headers under PREFIX, and the driver if KDIR is given
 	@$(step)/install.log "Installing under $(DESTDIR)$(PREFIX)" \
 	    env DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX)
+	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/accel include/*.h
 ifneq ($(filter command line environment,$(origin KDIR)),)
 	@$(step)/install-driver.log "Installing the driver for $(kdir_release)" $(MAKE) -C driver modules_install \
 	    KDIR=$(KDIR) O=$(abspath $(BUILD))/driver/$(kdir_release) INSTALL_MOD_PATH=$(DESTDIR)

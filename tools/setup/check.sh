@@ -34,8 +34,7 @@ if [ -f "$checkpatch" ]; then
     step checkpatch "Driver: the kernel's coding style" \
         "$checkpatch" --no-tree --strict --file driver/*.[ch] include/*.h
 fi
-# Of the C++ files that were configured for this build; QEMU's own headers are not ours to judge.
-step tidy "clang-tidy" run-clang-tidy -quiet -p "$build" -j "$jobs" '(libaccel|qemu-device|tests|tools)/.*\.cpp$'
+step tidy "clang-tidy" tools/setup/tidy.py "$build" "$jobs"
 
 [ $failed -eq 0 ] && echo "all checks passed"
 exit $failed
