@@ -9,7 +9,7 @@ JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 DESTDIR ?=
 FILTER ?= *
-# Arguments for the build and for the VM, e.g. CMAKE_ARGS=-DACCEL_SANITIZE=address VM_ARGS='--smp 2 --card memory=64M'.
+# Arguments for the build and for the VM, e.g. CMAKE_ARGS=-DACCEL_SANITIZE=address VM_ARGS='--smp 2 --card memory-size=64M'.
 CMAKE_ARGS ?=
 VM_ARGS ?=
 

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import concurrent.futures
+import json
 import os
 import pty
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -216,10 +218,11 @@ class Ring(unittest.TestCase):
 class Leaving(unittest.TestCase):
     """Whatever ends the harness, QEMU and the temporary files go with it. The CPU is stopped: no boot needed."""
 
-    def start(self) -> tuple[subprocess.Popen, Path, int]:
+    def start(self, *options: str) -> tuple[subprocess.Popen, Path, int]:
         folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-gate.")))
-        harness = subprocess.Popen([sys.executable, VM, "--no-card", "--qemu-arg=-S", "--", "true"],
-                                   env={**os.environ, "TMPDIR": str(folder)}, start_new_session=True)
+        harness = subprocess.Popen([sys.executable, VM, "--no-card", "--qemu-arg=-S", *options, "--", "true"],
+                                   env={**os.environ, "TMPDIR": str(folder)}, start_new_session=True,
+                                   stderr=subprocess.DEVNULL)
         self.addCleanup(harness.wait)
         self.addCleanup(harness.kill)
         children = Path(f"/proc/{harness.pid}/task/{harness.pid}/children")
@@ -256,6 +259,23 @@ class Leaving(unittest.TestCase):
         harness, _, qemu = self.start()
         harness.kill()
         self.assertTrue(self.gone(qemu))
+
+
+    def test_qemu_can_be_spoken_to_while_it_runs(self):
+        path = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-gate."))) / "qmp"
+        harness, _, _ = self.start("--qmp", str(path))
+        while not path.exists():
+            self.assertIsNone(harness.poll())
+            time.sleep(0.02)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            conversation = connection.makefile("rw")
+            self.assertIn("QMP", json.loads(conversation.readline()))
+            for command in ("qmp_capabilities", "query-status", "quit"):
+                conversation.write(json.dumps({"execute": command}))
+                conversation.flush()
+                self.assertNotIn("error", json.loads(conversation.readline()))
+        self.assertEqual(harness.wait(30), Verdict.NO_BOOT)
 
 
 class Shell(unittest.TestCase):

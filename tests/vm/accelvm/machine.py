@@ -31,7 +31,7 @@ COMMAND_LINE = (
 class Machine:
     """A q35 with cards behind root ports that can do native PCIe hotplug."""
 
-    cards: list[str] = field(default_factory=lambda: [""])  # properties of each: "memory=64M,serial=7"
+    cards: list[str] = field(default_factory=lambda: [""])  # properties of each: "memory-size=64M,serial=7"
     processors: int = 1
     memory: str = "1G"
     append: list[str] = field(default_factory=list)  # kernel command line
