@@ -7,6 +7,7 @@
  * the very functions that probe and remove use; what was open meanwhile fails
  * with -ESTALE.
  */
+#include <linux/io.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 
@@ -50,7 +51,8 @@ static int accel_bars_init(struct accel_device *adev)
 		    (u64)adev->queue_count * ACCEL_DOORBELL_STRIDE ||
 	    adev->memory_size > pci_resource_len(pdev, ACCEL_BAR_MEMORY))
 		return dev_err_probe(&pdev->dev, -ENODEV, "limits and BARs do not agree\n");
-	return 0;
+	/* A page of it is mapped write-combining only if the kernel knows that of the whole. */
+	return devm_arch_io_reserve_memtype_wc(&pdev->dev, adev->memory, adev->memory_size);
 }
 
 static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
