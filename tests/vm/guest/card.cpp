@@ -121,6 +121,13 @@ std::optional<std::uint64_t> Card::serial() const {
     return std::nullopt;
 }
 
+std::uint64_t Card::read_register(std::uint64_t offset) const {
+    const Descriptor file(::open((folder_ / "resource0").c_str(), O_RDONLY | O_CLOEXEC));
+    require(file.get() >= 0 ? 0 : errno, "resource0");
+    const Mapping block(file.get(), 0, ACCEL_REGISTER_BLOCK, PROT_READ);
+    return block.as<const volatile std::uint64_t>()[offset / sizeof(std::uint64_t)];
+}
+
 void Card::unbind() const {
     require(write_file(std::string(driver_folder) + "/unbind", address()), "unbind");
 }

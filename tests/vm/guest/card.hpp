@@ -34,6 +34,9 @@ class Card {
     [[nodiscard]] Bar bar(int index) const;
     [[nodiscard]] std::optional<std::uint64_t> serial() const;
 
+    /// A 64-bit register. Only while no driver is bound: the kernel keeps others out of its BARs.
+    [[nodiscard]] std::uint64_t read_register(std::uint64_t offset) const;
+
     void unbind() const;
     void bind() const;
     /// FLR, through the kernel.

@@ -53,6 +53,18 @@ TEST(Probe, TellsLimitsThatCanBeUsed) {
     shortest.run(bench::nop());
 }
 
+// What is mapped of device memory follows what the kernel knows about the whole of it, whatever
+// the driver asks for page by page.
+TEST(Probe, MakesDeviceMemoryWriteCombining) {
+    const bench::Bar memory = bench::Card().bar(ACCEL_BAR_MEMORY);
+    char range[64];
+    std::snprintf(range, sizeof(range), "[mem 0x%016lx-0x%016lx] write-combining", memory.start,
+                  memory.start + memory.bytes);
+    EXPECT_NE(bench::read_file("/sys/kernel/debug/x86/pat_memtype_list").find(range),
+              std::string::npos)
+        << "there is no " << range;
+}
+
 TEST(Probe, GivesEachVectorAnInterruptLine) {
     const accel_info info = bench::File().info();
     const fs::path lines = bench::Card().folder() / "msi_irqs";
