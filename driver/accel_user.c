@@ -3,8 +3,8 @@
  * accel_user.c - memory of the caller, pinned so that the card can use it.
  *
  * Pages are pinned in bounded pieces without a lock of the driver held, and
- * are asked for writing only where the card writes, so that read-only file
- * mappings serve as input.
+ * are asked for writing only where somebody may write them, so that read-only
+ * file mappings serve as input.
  */
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -26,20 +26,58 @@ static void accel_user_explain_limit(struct accel_device *adev, unsigned long pa
 			       pages << (PAGE_SHIFT - 10));
 }
 
-/* Takes mmap_lock for reading where it has to fault pages in. */
-static int accel_user_pin(struct accel_buffer *buffer, u64 start, unsigned long count)
+/**
+ * accel_user_input() - how to pin memory that the card only reads
+ * @address: where
+ * @count: how many pages; cut to those that are of one kind
+ * @flags: for the pinning
+ *
+ * A private page may still be one that others see too: of zeros, of a file.
+ * The process's first write gives it one of its own, and the card would go on
+ * reading the other. So what the process may write is pinned as if the card
+ * wrote it. The kernel does this by itself only since 6.2.
+ *
+ * Return: 0 or -errno.
+ */
+static int accel_user_input(unsigned long address, unsigned long *count, unsigned int *flags)
 {
-	unsigned int flags = FOLL_LONGTERM;
-	long got;
+	struct vm_area_struct *vma;
+	int ret = -EFAULT;
 
-	if (buffer->prot & ACCEL_BUFFER_CARD_WRITE)
-		flags |= FOLL_WRITE;
+	if (mmap_read_lock_killable(current->mm))
+		return -EINTR;
+	vma = find_vma(current->mm, address);
+	if (vma && vma->vm_start <= address) {
+		*count = min(*count, (vma->vm_end - address) >> PAGE_SHIFT);
+		if ((vma->vm_flags & (VM_SHARED | VM_WRITE)) == VM_WRITE)
+			*flags |= FOLL_WRITE;
+		ret = 0;
+	}
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+/* Takes mmap_lock for reading where it has to fault pages in. */
+static int accel_user_pin(struct accel_buffer *buffer, unsigned long start, unsigned long count)
+{
 	while (buffer->page_count < count) {
+		unsigned long address = start + (buffer->page_count << PAGE_SHIFT);
+		unsigned long piece = min(count - buffer->page_count, ACCEL_PIN_PAGES);
+		unsigned int flags = FOLL_LONGTERM;
+		long got;
+
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		got = pin_user_pages_fast(start + ((u64)buffer->page_count << PAGE_SHIFT),
-					  min(count - buffer->page_count, ACCEL_PIN_PAGES),
-					  flags, buffer->pages + buffer->page_count);
+		if (buffer->prot & ACCEL_BUFFER_CARD_WRITE) {
+			flags |= FOLL_WRITE;
+		} else {
+			int ret = accel_user_input(address, &piece, &flags);
+
+			if (ret)
+				return ret;
+		}
+		got = pin_user_pages_fast(address, piece, flags,
+					  buffer->pages + buffer->page_count);
 		if (got < 0)
 			return got;
 		if (!got)
