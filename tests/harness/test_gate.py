@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pty
@@ -229,8 +230,9 @@ class Leaving(unittest.TestCase):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for child in children.read_text().split():
-                if "qemu" in os.readlink(f"/proc/{child}/exe"):
-                    return harness, folder, int(child)
+                with contextlib.suppress(FileNotFoundError):  # ldd and the like come and go
+                    if "qemu" in os.readlink(f"/proc/{child}/exe"):
+                        return harness, folder, int(child)
             time.sleep(0.02)
         self.fail("QEMU did not start")
 

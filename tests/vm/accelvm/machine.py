@@ -86,21 +86,32 @@ def _accelerator() -> list[str]:
     return ["-accel", "tcg", "-cpu", "max"]
 
 
+_DEADLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class Qemu:
     """A running QEMU. Leaving the `with` block ends it, whatever happened."""
 
     def __init__(self, command: list[str], errors: Path, interactive: bool) -> None:
+        self._command = command
         self._interactive = interactive
         self._terminal = termios.tcgetattr(sys.stdin) if interactive and sys.stdin.isatty() else None
         self._errors = errors
-        with errors.open("wb") as stderr:
-            # In a session of its own it does not get the terminal's Ctrl-C; interactive, it needs the terminal.
-            self._process = subprocess.Popen(  # noqa: S603
-                command, stdin=None if interactive else subprocess.DEVNULL,
-                stdout=None if interactive else stderr, stderr=stderr,
-                start_new_session=not interactive, preexec_fn=_die_with_parent)
 
     def __enter__(self) -> Qemu:
+        # A signal that raised while the process is half started would leave it behind: signals wait until it is ours.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _DEADLY)
+        with self._errors.open("wb") as stderr:
+            # In a session of its own it does not get the terminal's Ctrl-C; interactive, it needs the terminal.
+            self._process = subprocess.Popen(
+                self._command, stdin=None if self._interactive else subprocess.DEVNULL,
+                stdout=None if self._interactive else stderr, stderr=stderr,
+                start_new_session=not self._interactive, preexec_fn=_prepare_child)
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEADLY)  # a signal that waited raises here
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -120,7 +131,8 @@ class Qemu:
         return lines[-1] if lines else ""
 
 
-def _die_with_parent() -> None:
+def _prepare_child() -> None:
     """Even a harness that is killed outright leaves no QEMU behind."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEADLY)
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

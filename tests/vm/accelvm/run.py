@@ -55,8 +55,8 @@ def _to_stdout(data: bytes) -> None:
 
 def execute(run: Run) -> Outcome:
     """Runs it. Raises VmError when there is no result to be had."""
-    kernel = kernels.get(run.release)
     _signals_end_the_run()
+    kernel = kernels.get(run.release)
     with tempfile.TemporaryDirectory(prefix="accel-vm.") as name:
         scratch = Path(name)
         console = run.console_log or Path(tempfile.mkstemp(prefix="accel-console.", suffix=".log")[1])
