@@ -195,7 +195,8 @@ void check_operand(const Operand& operand, const CommandAccess::Use& use, const 
             break;
         case CommandAccess::Kind::address:
             if ((address & ACCEL_ARG_FLAG) != 0) {
-                throw_invalid(name + " is an address with bit 63 set, which marks arguments: use arg()");
+                throw_invalid(name +
+                              " is an address with bit 63 set, which marks arguments: use arg()");
             }
             break;
         case CommandAccess::Kind::buffer:
@@ -235,19 +236,21 @@ std::uint64_t encoded_address(const Operand& operand) {
 using detail::Encoder;
 using detail::f32_bytes;
 
-Command::Command(const Nop& /*nop*/) { Encoder(*this, "Nop", ACCEL_OP_NOP).finish(); }
+Command::Command(const Nop& /*nop*/) {
+    Encoder(*this, "Nop", ACCEL_OP_NOP).finish();
+}
 
 Command::Command(const Copy& copy) {
     Encoder encoder(*this, "Copy", ACCEL_OP_COPY);
     accel_copy& raw = encoder.raw().copy;
-    raw.dst = encoder.use(
-        "dst", copy.dst,
-        detail::extent(copy.rows, copy.dst_stride, copy.bytes, encoder.name("dst")), Access::write,
-        1);
-    raw.src = encoder.use(
-        "src", copy.src,
-        detail::extent(copy.rows, copy.src_stride, copy.bytes, encoder.name("src")), Access::read,
-        1);
+    raw.dst =
+        encoder.use("dst", copy.dst,
+                    detail::extent(copy.rows, copy.dst_stride, copy.bytes, encoder.name("dst")),
+                    Access::write, 1);
+    raw.src =
+        encoder.use("src", copy.src,
+                    detail::extent(copy.rows, copy.src_stride, copy.bytes, encoder.name("src")),
+                    Access::read, 1);
     raw.bytes = copy.bytes;
     raw.dst_stride = copy.dst_stride;
     raw.src_stride = copy.src_stride;
@@ -266,10 +269,10 @@ Command::Command(const Fill& fill) {
     }
     accel_fill& raw = encoder.raw().fill;
     encoder.raw().variant = static_cast<std::uint16_t>(width);
-    raw.dst = encoder.use(
-        "dst", fill.dst,
-        detail::extent(fill.rows, fill.dst_stride, fill.bytes, encoder.name("dst")), Access::write,
-        width);
+    raw.dst =
+        encoder.use("dst", fill.dst,
+                    detail::extent(fill.rows, fill.dst_stride, fill.bytes, encoder.name("dst")),
+                    Access::write, width);
     raw.pattern = fill.pattern;
     raw.bytes = fill.bytes;
     raw.dst_stride = fill.dst_stride;
@@ -304,9 +307,9 @@ Command::Command(const Gemm& gemm) {
     params.ldd = gemm.ldd != 0 ? gemm.ldd : gemm.n;
 
     accel_tensor& raw = encoder.raw().tensor;
-    raw.dst = encoder.use("d", gemm.d,
-                          detail::matrix(gemm.m, gemm.n, params.ldd, encoder.name("d")),
-                          Access::write, f32_bytes);
+    raw.dst =
+        encoder.use("d", gemm.d, detail::matrix(gemm.m, gemm.n, params.ldd, encoder.name("d")),
+                    Access::write, f32_bytes);
     raw.src0 = encoder.use("a", gemm.a,
                            detail::matrix(gemm.transpose_a ? gemm.k : gemm.m, a_columns, params.lda,
                                           encoder.name("a")),
@@ -344,8 +347,8 @@ Command::Command(const Elementwise& elementwise) {
         return encoder.use(field, where, layout.bytes, access, f32_bytes);
     };
     accel_tensor& raw = encoder.raw().tensor;
-    raw.dst = operand("dst", elementwise.dst, elementwise.dst_strides, params.dst_strides,
-                      Access::write);
+    raw.dst =
+        operand("dst", elementwise.dst, elementwise.dst_strides, params.dst_strides, Access::write);
     raw.src0 =
         operand("a", elementwise.a, elementwise.a_strides, params.src0_strides, Access::read);
     raw.src1 =
@@ -373,10 +376,10 @@ Command::Command(const Reduce& reduce) {
     raw.dst = encoder.use("dst", reduce.dst,
                           detail::tensor(reduce.outer, 1, reduce.inner, encoder.name("dst")),
                           Access::write, f32_bytes);
-    raw.src0 = encoder.use(
-        "src", reduce.src,
-        detail::tensor(reduce.outer, reduce.n, reduce.inner, encoder.name("src")), Access::read,
-        f32_bytes);
+    raw.src0 =
+        encoder.use("src", reduce.src,
+                    detail::tensor(reduce.outer, reduce.n, reduce.inner, encoder.name("src")),
+                    Access::read, f32_bytes);
     encoder.params(detail::reduce_params(static_cast<std::uint8_t>(reduce.op), reduce.outer,
                                          reduce.n, reduce.inner));
     encoder.finish();

@@ -20,8 +20,8 @@ constexpr std::size_t params_alignment = 16;
 void merge(CommandAccess::Use& need, const Operand& argument, const CommandAccess::Use& use) {
     need.bytes = std::max(need.bytes, CommandAccess::address(argument) + use.bytes);
     need.alignment = std::max(need.alignment, use.alignment);
-    need.access = static_cast<Access>(static_cast<unsigned>(need.access) |
-                                      static_cast<unsigned>(use.access));
+    need.access =
+        static_cast<Access>(static_cast<unsigned>(need.access) | static_cast<unsigned>(use.access));
 }
 
 }  // namespace
@@ -119,9 +119,17 @@ CommandList& CommandList::add(const Command& command) {
     return *this;
 }
 
-void CommandList::seal() { detail::ListAccess::impl(*this)->seal(); }
-bool CommandList::sealed() const { return detail::ListAccess::impl(*this)->sealed(); }
-std::size_t CommandList::size() const { return detail::ListAccess::impl(*this)->size(); }
-std::uint32_t CommandList::arguments() const { return detail::ListAccess::impl(*this)->arguments(); }
+void CommandList::seal() {
+    detail::ListAccess::impl(*this)->seal();
+}
+bool CommandList::sealed() const {
+    return detail::ListAccess::impl(*this)->sealed();
+}
+std::size_t CommandList::size() const {
+    return detail::ListAccess::impl(*this)->size();
+}
+std::uint32_t CommandList::arguments() const {
+    return detail::ListAccess::impl(*this)->arguments();
+}
 
 }  // namespace accel

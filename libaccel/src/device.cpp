@@ -127,9 +127,9 @@ std::shared_ptr<DeviceImpl> find_device(const std::shared_ptr<Kernel>& kernel,
             problems += "; " + std::string(error.what());
         }
     }
-    throw Error(std::errc::no_such_device,
-                "no card that can be opened is called " + std::string(name) +
-                    ": Device::list() has those there are" + problems);
+    throw Error(std::errc::no_such_device, "no card that can be opened is called " +
+                                               std::string(name) +
+                                               ": Device::list() has those there are" + problems);
 }
 
 }  // namespace
@@ -154,7 +154,9 @@ DeviceImpl::DeviceImpl(std::shared_ptr<Kernel> kernel, std::string path)
     }
 }
 
-DeviceImpl::~DeviceImpl() { kernel_->close(fd_); }
+DeviceImpl::~DeviceImpl() {
+    kernel_->close(fd_);
+}
 
 DeviceInfo DeviceImpl::query() const {
     accel_info raw = {};
@@ -193,8 +195,7 @@ std::shared_ptr<DeviceImpl> open_device(const std::shared_ptr<Kernel>& kernel,
         return std::make_shared<DeviceImpl>(kernel, std::string(name));
     }
     if (const auto pci = parse_pci(name)) {
-        return find_device(kernel, name,
-                           [&](const DeviceInfo& info) { return info.pci == *pci; });
+        return find_device(kernel, name, [&](const DeviceInfo& info) { return info.pci == *pci; });
     }
     if (const auto serial = parse_serial(name)) {
         return find_device(kernel, name,
@@ -238,17 +239,25 @@ Device::Device(Device&&) noexcept = default;
 Device& Device::operator=(Device&&) noexcept = default;
 Device::~Device() = default;
 
-Device Device::open(unsigned index) { return open("/dev/accel" + std::to_string(index)); }
+Device Device::open(unsigned index) {
+    return open("/dev/accel" + std::to_string(index));
+}
 
 Device Device::open(std::string_view name) {
     return Device(detail::open_device(detail::linux_kernel(), name));
 }
 
-std::vector<DeviceEntry> Device::list() { return detail::list_devices(detail::linux_kernel()); }
+std::vector<DeviceEntry> Device::list() {
+    return detail::list_devices(detail::linux_kernel());
+}
 
-DeviceInfo Device::info() const { return detail::DeviceAccess::impl(*this)->query(); }
+DeviceInfo Device::info() const {
+    return detail::DeviceAccess::impl(*this)->query();
+}
 
-int Device::fd() const { return detail::DeviceAccess::impl(*this)->fd(); }
+int Device::fd() const {
+    return detail::DeviceAccess::impl(*this)->fd();
+}
 
 detail::Allocation Device::allocate_bytes(const Shape& shape, std::size_t element,
                                           const BufferOptions& options) const {
@@ -265,9 +274,10 @@ detail::Allocation Device::register_bytes(const void* memory, std::uint64_t byte
         detail::throw_invalid("memory that is const can be registered with Access::read only");
     }
     // The card writes it only if the caller gave it to us as non-const.
-    return detail::register_user(detail::DeviceAccess::impl(*this),
-                                 const_cast<void*>(memory),  // NOLINT(cppcoreguidelines-pro-type-const-cast)
-                                 bytes, access);
+    return detail::register_user(
+        detail::DeviceAccess::impl(*this),
+        const_cast<void*>(memory),  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+        bytes, access);
 }
 
 Queue Device::create_queue(const QueueOptions& options) const {

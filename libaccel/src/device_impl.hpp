@@ -33,11 +33,16 @@ class DeviceImpl {
 
     [[nodiscard]] DeviceInfo query() const;
 
-    /// Zero or an errno. `argument` is a structure of the UAPI whose size field this fills in.
+    /// Zero or an errno. `argument` is a structure of the UAPI whose size field this fills in. A
+    /// signal changes nothing, and a deadline is absolute: such a call is made again.
     template <typename T>
     [[nodiscard]] int try_call(unsigned long request, T& argument) const noexcept {
         argument.size = sizeof(T);
-        return -kernel_->ioctl(fd_, request, &argument);
+        int error = 0;
+        do {
+            error = -kernel_->ioctl(fd_, request, &argument);
+        } while (error == EINTR);
+        return error;
     }
 
     /// The same, and throws "what: why".

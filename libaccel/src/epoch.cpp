@@ -73,8 +73,7 @@ WaitResult Epoch::wait(std::uint64_t sequence, Deadline deadline) {
     int error = 0;
     if (state == State::pending) {
         const std::int64_t spin = queue_->spin_ns.load(std::memory_order_relaxed);
-        const Deadline until =
-            std::min(deadline, deadline_after(std::chrono::nanoseconds(spin)));
+        const Deadline until = std::min(deadline, deadline_after(std::chrono::nanoseconds(spin)));
         do {
             for (int i = 0; i < looks_a_round && state == State::pending; ++i) {
                 relax();
@@ -105,30 +104,27 @@ WaitResult Epoch::wait(std::uint64_t sequence, Deadline deadline) {
 
 Epoch::Slept Epoch::sleep(std::uint64_t sequence, Deadline deadline) noexcept {
     const InKernel in_kernel(*queue_);
-    while (!ended()) {
-        accel_queue_wait argument = {};
-        argument.handle = queue_->handle();
-        argument.sequence = sequence;
-        argument.deadline = deadline;
-        const int error = queue_->device().try_call(ACCEL_IOCTL_QUEUE_WAIT, argument);
-        if (error == EINTR) {
-            continue;
-        }
-        if (ended()) {
-            break;
-        }
-        switch (error) {
-            case 0:
-                return {State::done};
-            case ETIMEDOUT:
-                return {look(sequence)};
-            case EIO:
-                return {State::failed};
-            default:
-                return {State::pending, error};
-        }
+    if (ended()) {
+        return {look(sequence)};
     }
-    return {look(sequence)};
+    accel_queue_wait argument = {};
+    argument.handle = queue_->handle();
+    argument.sequence = sequence;
+    argument.deadline = deadline;
+    const int error = queue_->device().try_call(ACCEL_IOCTL_QUEUE_WAIT, argument);
+    if (ended()) {
+        return {look(sequence)};
+    }
+    switch (error) {
+        case 0:
+            return {State::done};
+        case ETIMEDOUT:
+            return {look(sequence)};
+        case EIO:
+            return {State::failed};
+        default:
+            return {State::pending, error};
+    }
 }
 
 // What the driver is told to report: the lowest sequence that anybody wants.

@@ -52,7 +52,8 @@ std::string_view explain(CardStatus status) noexcept {
         case CardStatus::busy:
             return "the card still uses the object";
         case CardStatus::exists:
-            return "the card already has an object of that number: report it as a bug of the driver";
+            return "the card already has an object of that number: report it as a bug of the "
+                   "driver";
         case CardStatus::not_found:
             return "the card has no object of that number: report it as a bug of the driver";
         case CardStatus::internal:
@@ -67,7 +68,8 @@ std::string_view explain(std::errc error) noexcept {
             return "the driver does not know this call: it is older than this library, or the file "
                    "is no node of it; update the driver";
         case EFAULT:
-            return "memory that was passed is not accessible: check the pointer and its length, and "
+            return "memory that was passed is not accessible: check the pointer and its length, "
+                   "and "
                    "that it is writable where the card writes";
         case E2BIG:
             return "the driver is older than this library and does not know a field that is set: "
@@ -85,12 +87,14 @@ std::string_view explain(std::errc error) noexcept {
             return "the card is out of device memory, contexts or queues: free some, or see who "
                    "else has the card open (fuser -v on its node)";
         case EDQUOT:
-            return "the limit on locked memory is reached: raise it (ulimit -l, or LimitMEMLOCK= of "
+            return "the limit on locked memory is reached: raise it (ulimit -l, or LimitMEMLOCK= "
+                   "of "
                    "a systemd unit), or register less at a time";
         case EPERM:
             return "a capability is missing: run the program with the rights it needs";
         case EACCES:
-            return "this user may not open the node: join the group that owns it (ls -l on the node "
+            return "this user may not open the node: join the group that owns it (ls -l on the "
+                   "node "
                    "shows it)";
         case EBUSY:
             return "something that uses the object must end first";
@@ -125,12 +129,18 @@ Error::Error(std::errc error, const std::string& what, const CardFailure& failur
 Error::Error(const Error&) noexcept = default;
 Error::Error(Error&& other) noexcept : Error(std::as_const(other)) {}
 Error& Error::operator=(const Error&) noexcept = default;
-Error& Error::operator=(Error&& other) noexcept { return *this = std::as_const(other); }
+Error& Error::operator=(Error&& other) noexcept {
+    return *this = std::as_const(other);
+}
 Error::~Error() = default;
 
-const std::optional<CardFailure>& Error::card() const noexcept { return *card_; }
+const std::optional<CardFailure>& Error::card() const noexcept {
+    return *card_;
+}
 
-CardStatus Error::status() const noexcept { return *card_ ? (*card_)->status : CardStatus::ok; }
+CardStatus Error::status() const noexcept {
+    return *card_ ? (*card_)->status : CardStatus::ok;
+}
 
 namespace detail {
 
@@ -139,7 +149,9 @@ void throw_errno(int error, const std::string& what) {
     throw Error(code, what + ": " + std::string(explain(code)));
 }
 
-void throw_invalid(const std::string& what) { throw Error(std::errc::invalid_argument, what); }
+void throw_invalid(const std::string& what) {
+    throw Error(std::errc::invalid_argument, what);
+}
 
 void throw_moved_from(const char* type) {
     throw_invalid(std::string("this ") + type + " was moved from: use the one it was moved to");
@@ -190,11 +202,14 @@ void throw_bad_rank(std::size_t rank) {
                   std::to_string(rank));
 }
 
-void throw_too_large() { throw_invalid("the size does not fit 64 bits"); }
+void throw_too_large() {
+    throw_invalid("the size does not fit 64 bits");
+}
 
 void throw_not_mapped() {
-    throw_invalid("the buffer lies in device memory and has no CPU mapping: use upload() and "
-                  "download(), or allocate it with Placement::device_mapped");
+    throw_invalid(
+        "the buffer lies in device memory and has no CPU mapping: use upload() and "
+        "download(), or allocate it with Placement::device_mapped");
 }
 
 void throw_bad_slice(std::uint64_t first, std::uint64_t count, std::uint64_t size) {

@@ -93,6 +93,8 @@ class LinuxKernel final : public Kernel {
 
 }  // namespace
 
-std::shared_ptr<Kernel> linux_kernel() { return std::make_shared<LinuxKernel>(); }
+std::shared_ptr<Kernel> linux_kernel() {
+    return std::make_shared<LinuxKernel>();
+}
 
 }  // namespace accel::detail

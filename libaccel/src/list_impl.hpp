@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A recorded list: what is being recorded, what it asks of its arguments, and where the card finds it.
+// A recorded list: what is being recorded, what it asks of its arguments, and where the card finds
+// it.
 #pragma once
 
 #include <accel_hw.h>
@@ -46,7 +47,7 @@ class ListImpl {
     std::shared_ptr<DeviceImpl> device_;
     Placement placement_;
     std::vector<accel_command> commands_;
-    std::vector<std::byte> params_;         // parameter blocks, behind the commands in memory
+    std::vector<std::byte> params_;           // parameter blocks, behind the commands in memory
     std::vector<std::uint32_t> with_params_;  // the commands that have one, at the offset recorded
     std::vector<CommandAccess::Use> needs_;
     std::vector<std::shared_ptr<const void>> owners_;

@@ -92,7 +92,8 @@ Allocation allocate(const std::shared_ptr<DeviceImpl>& device, std::uint64_t byt
                                " memory on " + device->path());
     }
     auto owner = own(device, create.handle);
-    void* data = options.placement == Placement::device ? nullptr : owner->map(create.address, bytes);
+    void* data =
+        options.placement == Placement::device ? nullptr : owner->map(create.address, bytes);
     return {.owner = std::move(owner),
             .space = device.get(),
             .data = data,

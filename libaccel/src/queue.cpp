@@ -51,7 +51,9 @@ Queue& Queue::operator=(Queue&& other) noexcept {
     return *this;
 }
 
-Queue::~Queue() { close(); }
+Queue::~Queue() {
+    close();
+}
 
 void Queue::close() noexcept {
     if (epoch_) {
@@ -109,7 +111,9 @@ void Queue::reset() {
     epoch_ = std::move(next);
 }
 
-void Queue::kick() { detail::QueueAccess::epoch(*this)->queue().ring(); }
+void Queue::kick() {
+    detail::QueueAccess::epoch(*this)->queue().ring();
+}
 
 void Queue::notify(const Job& job) {
     const auto& epoch = detail::QueueAccess::epoch(*this);
@@ -147,7 +151,9 @@ std::uint64_t Queue::doorbells() const {
     return detail::QueueAccess::epoch(*this)->queue().doorbells();
 }
 
-QueueStats Queue::stats() const { return detail::QueueAccess::epoch(*this)->queue().stats(); }
+QueueStats Queue::stats() const {
+    return detail::QueueAccess::epoch(*this)->queue().stats();
+}
 
 std::optional<CardFailure> Queue::failure() const {
     return detail::QueueAccess::epoch(*this)->queue().failure();
@@ -194,7 +200,9 @@ Batch& Batch::add(const CommandList& list, std::span<const Operand> arguments) {
     return *this;
 }
 
-std::size_t Batch::size() const { return opened(epoch_)->queue().staged(); }
+std::size_t Batch::size() const {
+    return opened(epoch_)->queue().staged();
+}
 
 Job Batch::submit() {
     detail::QueueImpl& queue = opened(epoch_)->queue();

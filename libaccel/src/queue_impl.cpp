@@ -55,8 +55,7 @@ std::shared_ptr<Epoch> QueueImpl::next_epoch(const Epoch& epoch) {
     return std::make_shared<Epoch>(epoch.shared_queue());
 }
 
-QueueImpl::Created QueueImpl::create_handle(const DeviceImpl& device,
-                                            const QueueOptions& options) {
+QueueImpl::Created QueueImpl::create_handle(const DeviceImpl& device, const QueueOptions& options) {
     const std::uint32_t longest = device.limits().ring_entries;
     if (!std::has_single_bit(options.entries) || options.entries < ACCEL_RING_ENTRIES_MIN ||
         options.entries > longest) {
@@ -81,8 +80,7 @@ QueueImpl::QueueImpl(std::shared_ptr<DeviceImpl> device, const QueueOptions& opt
       handle_(*device_, created.handle),
       entries_(options.entries),
       queue_mapping_(*device_, created.address, created.bytes, "cannot map a queue"),
-      doorbell_mapping_(*device_, created.doorbell, ACCEL_DOORBELL_STRIDE,
-                        "cannot map a doorbell"),
+      doorbell_mapping_(*device_, created.doorbell, ACCEL_DOORBELL_STRIDE, "cannot map a doorbell"),
       status_(static_cast<accel_queue_status*>(queue_mapping_.data())),
       ring_(reinterpret_cast<accel_command*>(static_cast<std::byte*>(queue_mapping_.data()) +
                                              ACCEL_QUEUE_RING_OFFSET)),
@@ -144,8 +142,9 @@ std::uint64_t QueueImpl::stage(Epoch& epoch, const Command& command, bool block)
     for (const auto& use : uses) {
         check_space(use.operand, device_.get());
         if (CommandAccess::kind(use.operand) == CommandAccess::Kind::argument) {
-            throw_invalid("arg() stands for an argument of a call: record the command in a "
-                          "CommandList and submit that");
+            throw_invalid(
+                "arg() stands for an argument of a call: record the command in a "
+                "CommandList and submit that");
         }
     }
     const std::uint64_t sequence = staged_ + 1;
@@ -299,7 +298,9 @@ void QueueImpl::close(Epoch& epoch) noexcept {
 
 // ---- Any thread ----
 
-std::uint64_t QueueImpl::completed() const noexcept { return load_acquire(status_->completed); }
+std::uint64_t QueueImpl::completed() const noexcept {
+    return load_acquire(status_->completed);
+}
 
 bool QueueImpl::stopped() const noexcept {
     return load_acquire(status_->state) == ACCEL_QUEUE_ERROR;
@@ -387,6 +388,8 @@ std::optional<CardFailure> QueueImpl::failure() const {
     return to_failure(raw);
 }
 
-CardFailure QueueImpl::failure_in_page() const noexcept { return to_failure(*status_); }
+CardFailure QueueImpl::failure_in_page() const noexcept {
+    return to_failure(*status_);
+}
 
 }  // namespace accel::detail

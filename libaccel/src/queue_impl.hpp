@@ -45,8 +45,8 @@ class QueueImpl {
 
     // ---- Producer ----
 
-    /// Places a command behind what is staged; zero if the ring is full and `block` is not set, else
-    /// its sequence. On an exception nothing is placed.
+    /// Places a command behind what is staged; zero if the ring is full and `block` is not set,
+    /// else its sequence. On an exception nothing is placed.
     [[nodiscard]] std::uint64_t stage(Epoch& epoch, const Command& command, bool block);
     [[nodiscard]] std::uint64_t stage(Epoch& epoch, const std::shared_ptr<ListImpl>& list,
                                       std::span<const Operand> arguments, bool block);
@@ -101,7 +101,8 @@ class QueueImpl {
     // The driver's handle; destroyed last but for the device.
     class Handle {
       public:
-        Handle(DeviceImpl& device, std::uint32_t value) noexcept : device_(&device), value_(value) {}
+        Handle(DeviceImpl& device, std::uint32_t value) noexcept
+            : device_(&device), value_(value) {}
         Handle(const Handle&) = delete;
         Handle& operator=(const Handle&) = delete;
         Handle(Handle&&) = delete;
@@ -115,8 +116,8 @@ class QueueImpl {
         std::uint32_t value_;
     };
 
-    // What the command in a slot of the ring keeps alive. Cleared, not freed: after the first rounds
-    // of the ring a submission allocates nothing.
+    // What the command in a slot of the ring keeps alive. Cleared, not freed: after the first
+    // rounds of the ring a submission allocates nothing.
     using Owners = std::vector<std::shared_ptr<const void>>;
 
     struct Created;
@@ -145,10 +146,11 @@ class QueueImpl {
     Mapping doorbell_mapping_;
     accel_queue_status* status_;
     accel_command* ring_;
-    Allocation blocks_;  // one for each slot: parameters, or the arguments of a call; made when needed
+    Allocation
+        blocks_;  // one for each slot: parameters, or the arguments of a call; made when needed
 
-    std::uint64_t staged_ = 0;                  // newest sequence placed in the ring
-    std::atomic<std::uint64_t> published_{0};   // newest one the card may see
+    std::uint64_t staged_ = 0;                 // newest sequence placed in the ring
+    std::atomic<std::uint64_t> published_{0};  // newest one the card may see
     std::uint64_t doorbells_ = 0;
 
     std::mutex reap_mutex_;

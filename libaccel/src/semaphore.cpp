@@ -18,9 +18,17 @@ std::uint64_t& word_of(const Buffer<std::uint64_t>& buffer) {
 
 }  // namespace
 
-Wait Semaphore::wait(std::uint64_t value) const { return {.word = word_, .value = value}; }
-Signal Semaphore::signal(std::uint64_t value) const { return {.word = word_, .value = value}; }
-std::uint64_t Semaphore::value() const { return detail::load_acquire(word_of(word_)); }
-void Semaphore::set(std::uint64_t value) { detail::store_release(word_of(word_), value); }
+Wait Semaphore::wait(std::uint64_t value) const {
+    return {.word = word_, .value = value};
+}
+Signal Semaphore::signal(std::uint64_t value) const {
+    return {.word = word_, .value = value};
+}
+std::uint64_t Semaphore::value() const {
+    return detail::load_acquire(word_of(word_));
+}
+void Semaphore::set(std::uint64_t value) {
+    detail::store_release(word_of(word_), value);
+}
 
 }  // namespace accel

@@ -31,9 +31,8 @@ void upload(const Device& device, Queue& queue, const Operand& dst,
         const std::uint64_t bytes = std::min<std::uint64_t>(piece.size(), src.size() - done);
         std::memcpy(piece.data(), src.data() + done, bytes);
         queue
-            .submit(Copy{.dst = CommandAccess::part(dst, done, bytes),
-                         .src = piece,
-                         .bytes = bytes})
+            .submit(
+                Copy{.dst = CommandAccess::part(dst, done, bytes), .src = piece, .bytes = bytes})
             .wait();
     }
 }
@@ -46,9 +45,8 @@ void download(const Device& device, Queue& queue, std::span<std::byte> dst, cons
     for (std::uint64_t done = 0; done < dst.size(); done += piece.size()) {
         const std::uint64_t bytes = std::min<std::uint64_t>(piece.size(), dst.size() - done);
         queue
-            .submit(Copy{.dst = piece,
-                         .src = CommandAccess::part(src, done, bytes),
-                         .bytes = bytes})
+            .submit(
+                Copy{.dst = piece, .src = CommandAccess::part(src, done, bytes), .bytes = bytes})
             .wait();
         std::memcpy(dst.data() + done, piece.data(), bytes);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waiting for the first of several jobs, of any queues and devices: spin, then sleep - in one wait of
-// the driver if they are of one queue, else in poll().
+// Waiting for the first of several jobs, of any queues and devices: spin, then sleep - in one wait
+// of the driver if they are of one queue, else in poll().
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -30,7 +30,9 @@ constexpr std::chrono::milliseconds nap{1};
 
 using Index = std::optional<std::size_t>;
 
-Epoch* epoch_of(const Job& job) { return JobAccess::epoch(job).get(); }
+Epoch* epoch_of(const Job& job) {
+    return JobAccess::epoch(job).get();
+}
 
 Index find_over(std::span<const Job> jobs) {
     for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -78,7 +80,8 @@ Index sleep_one_queue(std::span<const Job> jobs, Deadline deadline) {
 class Interest {
   public:
     explicit Interest(const Job& job) : job_(job), error_(add()) {}
-    Interest(Interest&& other) noexcept : job_(other.job_), error_(std::exchange(other.error_, -1)) {}
+    Interest(Interest&& other) noexcept
+        : job_(other.job_), error_(std::exchange(other.error_, -1)) {}
     Interest(const Interest&) = delete;
     Interest& operator=(const Interest&) = delete;
     Interest& operator=(Interest&&) = delete;
@@ -158,9 +161,8 @@ std::optional<std::size_t> wait_any(std::span<const Job> jobs, std::chrono::nano
         return over;
     }
     const detail::Epoch* epoch = detail::epoch_of(jobs.front());
-    const bool one_queue = std::all_of(jobs.begin(), jobs.end(), [&](const Job& job) {
-        return detail::epoch_of(job) == epoch;
-    });
+    const bool one_queue = std::all_of(
+        jobs.begin(), jobs.end(), [&](const Job& job) { return detail::epoch_of(job) == epoch; });
     return one_queue ? detail::sleep_one_queue(jobs, deadline)
                      : detail::sleep_many_queues(jobs, deadline);
 }

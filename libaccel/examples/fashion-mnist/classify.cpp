@@ -129,8 +129,8 @@ class Classifier {
             return values.subspan(from * classes, count * classes);
         };
         const Slot& slot = flight.slot;
-        pass.logits_differ += count_different(rows(slot.logits.span(), 0),
-                                              rows(expected_.logits, first));
+        pass.logits_differ +=
+            count_different(rows(slot.logits.span(), 0), rows(expected_.logits, first));
         pass.probabilities_differ += count_different(rows(slot.probabilities.span(), 0),
                                                      rows(expected_.probabilities, first));
         for (std::size_t i = 0; i < count; ++i) {
@@ -164,10 +164,11 @@ void print_row(const char* name, const Pass& pass) {
 
 bool report(const char* name, const Pass& pass, const Dataset& data) {
     const double found = static_cast<double>(pass.right) / static_cast<double>(data.size());
-    std::printf("%s: accuracy %.2f %% over %zu images; against plain C++ %zu predictions, %zu "
-                "logits and %zu probabilities differ\n",
-                name, 100.0 * found, data.size(), pass.predictions_differ, pass.logits_differ,
-                pass.probabilities_differ);
+    std::printf(
+        "%s: accuracy %.2f %% over %zu images; against plain C++ %zu predictions, %zu "
+        "logits and %zu probabilities differ\n",
+        name, 100.0 * found, data.size(), pass.predictions_differ, pass.logits_differ,
+        pass.probabilities_differ);
     return found >= least_accuracy && pass.predictions_differ == 0 && pass.logits_differ == 0 &&
            pass.probabilities_differ == 0;
 }

@@ -55,7 +55,8 @@ int main(int argc, char** argv) {
     CLI::App* train_command = app.add_subcommand("train", "train the network and write it");
     train_command->add_option("--data", training.data, "directory of the data set")
         ->capture_default_str();
-    train_command->add_option("--model", training.model, "file to write the weights to")->required();
+    train_command->add_option("--model", training.model, "file to write the weights to")
+        ->required();
     train_command->add_option("--reference", training.reference,
                               "file to write the logits of the test images to");
     train_command->add_option("--epochs", training.epochs, "passes over the training images")
@@ -78,13 +79,15 @@ int main(int argc, char** argv) {
     classify_command->add_option("--in-flight", classifying.in_flight, "jobs at a time")
         ->capture_default_str()
         ->check(CLI::Range(1, 64));
-    classify_command->add_option("--device", classifying.device,
-                                 "node, PCI address or serial number of the card")
+    classify_command
+        ->add_option("--device", classifying.device,
+                     "node, PCI address or serial number of the card")
         ->capture_default_str();
 
     CLI11_PARSE(app, argc, argv);
     try {
-        const bool good = train_command->parsed() ? train(training) : fashion::classify(classifying);
+        const bool good =
+            train_command->parsed() ? train(training) : fashion::classify(classifying);
         return good ? 0 : 1;
     } catch (const std::exception& error) {
         std::fprintf(stderr, "fashion-mnist: %s\n", error.what());

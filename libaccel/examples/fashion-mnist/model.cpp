@@ -46,7 +46,8 @@ void load(const std::filesystem::path& path, const Magic& magic,
           std::span<std::vector<float>* const> parts) {
     std::ifstream file(path, std::ios::binary);
     if (!file) {
-        throw std::runtime_error("cannot open " + path.string() + ": make it with the command train");
+        throw std::runtime_error("cannot open " + path.string() +
+                                 ": make it with the command train");
     }
     std::uint32_t expected = 0;
     for (const auto* part : parts) {

@@ -38,13 +38,8 @@ accel::CommandList record(const accel::Device& card, accel::Queue& queue, const 
                          .n = hidden,
                          .k = pixels,
                          .activation = accel::Activation::relu});
-    list.add(accel::Gemm{.d = arg(arg_logits),
-                         .a = h,
-                         .b = w2,
-                         .bias = b2,
-                         .m = batch,
-                         .n = classes,
-                         .k = hidden});
+    list.add(accel::Gemm{
+        .d = arg(arg_logits), .a = h, .b = w2, .bias = b2, .m = batch, .n = classes, .k = hidden});
     list.add(accel::Softmax{
         .dst = arg(arg_probabilities), .src = arg(arg_logits), .outer = batch, .n = classes});
     list.add(accel::Reduce{.op = accel::ReduceOp::argmax,

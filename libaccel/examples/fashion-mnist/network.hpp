@@ -14,9 +14,9 @@ namespace fashion {
 
 /// What one job reads and writes; several, so that one can be filled while others are worked on.
 struct Slot {
-    accel::Buffer<float> images;              // batch x pixels
-    accel::Buffer<float> logits;              // batch x classes
-    accel::Buffer<float> probabilities;       // batch x classes
+    accel::Buffer<float> images;               // batch x pixels
+    accel::Buffer<float> logits;               // batch x classes
+    accel::Buffer<float> probabilities;        // batch x classes
     accel::Buffer<std::uint32_t> predictions;  // batch
 };
 

@@ -44,8 +44,8 @@ SyscallCounter::SyscallCounter() {
     attributes.disabled = 1;
     constexpr int this_thread = 0;
     constexpr int any_cpu = -1;
-    fd_ = static_cast<int>(syscall(SYS_perf_event_open, &attributes, this_thread, any_cpu, -1,
-                                   PERF_FLAG_FD_CLOEXEC));
+    fd_ = static_cast<int>(
+        syscall(SYS_perf_event_open, &attributes, this_thread, any_cpu, -1, PERF_FLAG_FD_CLOEXEC));
     if (fd_ < 0) {
         problem_ = std::string("perf_event_open: ") + std::strerror(errno);
         return;

@@ -9,8 +9,8 @@
 
 namespace fashion {
 
-/// A counter of the kernel's on the tracepoint raw_syscalls:sys_enter. Where the kernel does not let
-/// us have one, there is no number, and problem() says why. Move-only.
+/// A counter of the kernel's on the tracepoint raw_syscalls:sys_enter. Where the kernel does not
+/// let us have one, there is no number, and problem() says why. Move-only.
 class SyscallCounter {
   public:
     SyscallCounter();

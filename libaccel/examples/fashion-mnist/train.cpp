@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mini-batches with momentum and a falling rate. Every sum is in a fixed order and the random numbers
-// are the standard's own generator, so the seed decides every bit of the result.
+// Mini-batches with momentum and a falling rate. Every sum is in a fixed order and the random
+// numbers are the standard's own generator, so the seed decides every bit of the result.
 #include "train.hpp"
 
 #include <algorithm>
@@ -45,8 +45,8 @@ void initialise(std::vector<float>& weights, std::size_t inputs, Random& random)
     }
 }
 
-// y += a * x, the only loop that takes time: inlined, so that it is compiled for the caller's processor.
-// Most pixels are black, and those are skipped.
+// y += a * x, the only loop that takes time: inlined, so that it is compiled for the caller's
+// processor. Most pixels are black, and those are skipped.
 template <std::size_t n>
 [[gnu::always_inline]] inline void axpy(float* __restrict y, float a, const float* __restrict x) {
     if (a != 0.0f) {

@@ -8,7 +8,8 @@
 //     accel::Job job = queue.submit(accel::fill(x, 1.0f));
 //     job.wait();
 //
-// docs/sdk.md has the object model, lifetimes, thread-safety and costs; docs/tutorial.md is the way in.
+// docs/sdk.md has the object model, lifetimes, thread-safety and costs; docs/tutorial.md is the way
+// in.
 #pragma once
 
 #include "accel/buffer.hpp"

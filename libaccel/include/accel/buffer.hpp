@@ -59,7 +59,8 @@ struct Allocation {
 /// the last unfinished job that uses it are gone; the card then has no access to it any more.
 ///
 /// Thread-safety: like a std::span - const members from any thread, the elements are the caller's
-/// and the card's to order. While a job that writes the buffer is in flight its content is undefined.
+/// and the card's to order. While a job that writes the buffer is in flight its content is
+/// undefined.
 template <typename T>
 class Buffer {
     static_assert(std::is_trivially_copyable_v<T>, "the card copies bytes");
@@ -133,15 +134,11 @@ class Buffer {
     }
 
     /// By the CPU, so only if mapped.
-    void fill(const value_type& value)
-        requires(!std::is_const_v<T>)
-    {
+    void fill(const value_type& value) requires(!std::is_const_v<T>) {
         std::fill_n(data(), size(), value);
     }
     /// By the CPU; `source` must have exactly size() elements.
-    void copy_from(std::span<const value_type> source)
-        requires(!std::is_const_v<T>)
-    {
+    void copy_from(std::span<const value_type> source) requires(!std::is_const_v<T>) {
         check_length(source.size());
         std::copy(source.begin(), source.end(), data());
     }

@@ -31,9 +31,9 @@ struct Argument {
     return {index, offset};
 }
 
-/// Where a command reads or writes: a buffer, an argument of the call, or a bare address. What comes
-/// from a buffer is checked against its size and access, and the job keeps it alive. A bare address
-/// is taken as it is; the card checks it.
+/// Where a command reads or writes: a buffer, an argument of the call, or a bare address. What
+/// comes from a buffer is checked against its size and access, and the job keeps it alive. A bare
+/// address is taken as it is; the card checks it.
 class Operand {
   public:
     Operand() = default;  ///< not used
@@ -60,7 +60,7 @@ class Operand {
     std::shared_ptr<const void> owner_;
     const void* space_ = nullptr;  // the device, to tell two apart
     std::uint64_t address_ = 0;    // of an argument: the offset
-    std::uint64_t bytes_ = 0;    // from the address on; buffers only
+    std::uint64_t bytes_ = 0;      // from the address on; buffers only
     std::uint32_t argument_ = 0;
     Access access_ = Access::read_write;
     Kind kind_ = Kind::none;

@@ -39,7 +39,7 @@ struct PciAddress {
 
 /// What a card and its driver are.
 struct DeviceInfo {
-    std::string path;                ///< of the node
+    std::string path;  ///< of the node
     PciAddress pci;
     std::uint64_t serial = 0;
     std::uint32_t hardware_version = 0;  ///< major << 16 | minor
@@ -58,9 +58,9 @@ struct DeviceInfo {
     std::uint32_t clock_hz = 0;  ///< device ticks a second
     std::uint32_t vectors = 0;
     std::optional<int> numa_node;
-    std::uint64_t generation = 0;                ///< counts the resets of the card
-    std::uint64_t locked = 0;                    ///< bytes of memory this process has locked
-    std::optional<std::uint64_t> locked_limit;   ///< RLIMIT_MEMLOCK, if limited
+    std::uint64_t generation = 0;               ///< counts the resets of the card
+    std::uint64_t locked = 0;                   ///< bytes of memory this process has locked
+    std::optional<std::uint64_t> locked_limit;  ///< RLIMIT_MEMLOCK, if limited
 };
 
 /// A card of this machine, and if it cannot be opened, why.
@@ -116,8 +116,7 @@ class ACCEL_API Device {
     /// that is const is only read.
     template <typename T>
     [[nodiscard]] Buffer<T> register_memory(std::span<T> memory) const {
-        return register_memory(memory,
-                               std::is_const_v<T> ? Access::read : Access::read_write);
+        return register_memory(memory, std::is_const_v<T> ? Access::read : Access::read_write);
     }
     template <typename T>
     [[nodiscard]] Buffer<T> register_memory(std::span<T> memory, Access access) const {

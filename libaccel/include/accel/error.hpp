@@ -45,10 +45,14 @@ enum class CardStatus : std::uint32_t {
 /// What the card says about the command at which a queue stopped.
 struct CardFailure {
     CardStatus status = CardStatus::ok;
-    std::uint64_t sequence = 0;               ///< the command that failed, counted as Job::sequence()
-    std::uint64_t address = 0;                ///< context address of a fault, else zero
-    std::optional<std::uint32_t> call_index;  ///< its place in the CommandList, if it was in one
-    std::uint32_t opcode = 0;                 ///< opcode of the data sheet
+    /// The command that failed, counted as Job::sequence().
+    std::uint64_t sequence = 0;
+    /// Context address of a fault, else zero.
+    std::uint64_t address = 0;
+    /// Its place in the CommandList, if it was in one.
+    std::optional<std::uint32_t> call_index = std::nullopt;
+    /// As the data sheet numbers them.
+    std::uint32_t opcode = 0;
 };
 
 /// Thrown by everything in this library that fails. code() is the errno, what() a sentence for a

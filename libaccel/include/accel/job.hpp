@@ -20,7 +20,7 @@ struct JobAccess;
 }  // namespace detail
 
 /// What a wait that has a time-out came to. A failed job is neither: it throws.
-enum class [[nodiscard]] WaitResult : std::uint8_t { done, timed_out };
+enum class [[nodiscard]] WaitResult : std::uint8_t{done, timed_out};
 
 /// A handle on a submitted command. Cheap to copy; dropping it neither waits nor cancels. Buffers
 /// and command lists that the job uses live until it is finished, whoever lets go of them.

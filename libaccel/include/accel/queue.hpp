@@ -90,7 +90,8 @@ class ACCEL_API Queue {
     void drain();
 
     /// Abandons what is not finished and starts afresh, also after an error. Sequence numbers start
-    /// at 1 again. Jobs from before that were not finished throw what failed, or operation_canceled.
+    /// at 1 again. Jobs from before that were not finished throw what failed, or
+    /// operation_canceled.
     void reset();
 
     /// Rings the doorbell even if the card needs none: it makes a Wait look at its word at once.

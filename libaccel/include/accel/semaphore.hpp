@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A timeline semaphore: a 64-bit word that only grows, by which queues and the host order each other.
+// A timeline semaphore: a 64-bit word that only grows, by which queues and the host order each
+// other.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,8 @@ ACCEL_API void download(const Device& device, Queue& queue, std::span<std::byte>
                         const Operand& src);
 }  // namespace detail
 
-/// Copies `src` to `dst` through the card and waits. Serialised with `queue`. Throws as Job::wait().
+/// Copies `src` to `dst` through the card and waits. Serialised with `queue`. Throws as
+/// Job::wait().
 template <typename T>
 void upload(const Device& device, Queue& queue, const Buffer<T>& dst,
             std::span<const std::type_identity_t<T>> src) {
@@ -31,7 +32,8 @@ void upload(const Device& device, Queue& queue, const Buffer<T>& dst,
     detail::upload(device, queue, dst, std::as_bytes(src));
 }
 
-/// Copies `src` to `dst` through the card and waits. Serialised with `queue`. Throws as Job::wait().
+/// Copies `src` to `dst` through the card and waits. Serialised with `queue`. Throws as
+/// Job::wait().
 template <typename T>
 void download(const Device& device, Queue& queue, std::span<T> dst, const Buffer<T>& src) {
     if (dst.size() != src.size()) {

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Memory that the card and the CPU share.
+#include <numeric>
+
+#include "fixture.hpp"
+
+namespace accel::test {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+
+class BufferTest : public SdkTest {};
+
+TEST_F(BufferTest, IsZeroedAndHasItsShape) {
+    const Device card = open();
+    const auto buffer = card.allocate<float>({2, 3});
+    EXPECT_TRUE(buffer);
+    EXPECT_TRUE(buffer.mapped());
+    EXPECT_EQ(buffer.size(), 6U);
+    EXPECT_EQ(buffer.bytes(), 24U);
+    EXPECT_EQ(buffer.shape(), (Shape{2, 3}));
+    EXPECT_EQ(buffer.placement(), Placement::host);
+    EXPECT_EQ(buffer.access(), Access::read_write);
+    EXPECT_NE(buffer.address(), Address{});
+    EXPECT_THAT(buffer.span(), Each(0.0f));
+}
+
+TEST_F(BufferTest, IsASpanForTheCpu) {
+    const Device card = open();
+    auto buffer = card.allocate<int>({4});
+    std::iota(buffer.begin(), buffer.end(), 10);
+    EXPECT_THAT(buffer.span(), ElementsAre(10, 11, 12, 13));
+    buffer[2] = -1;
+    EXPECT_EQ(buffer.data()[2], -1);
+    buffer.fill(7);
+    EXPECT_THAT(buffer.span(), Each(7));
+    buffer.copy_from({{1, 2, 3, 4}});
+    std::vector<int> out(4);
+    buffer.copy_to(out);
+    EXPECT_THAT(out, ElementsAre(1, 2, 3, 4));
+}
+
+TEST_F(BufferTest, RefusesCopiesOfAnotherLength) {
+    const Device card = open();
+    auto buffer = card.allocate<int>({4});
+    std::vector<int> three(3);
+    expect_says(error_of([&] { buffer.copy_from(three); }), "3 elements", "buffer of 4");
+    expect_says(error_of([&] { buffer.copy_to(three); }), "3 elements", "buffer of 4");
+}
+
+TEST_F(BufferTest, RefusesSizesThatCannotBe) {
+    const Device card = open();
+    expect_says(error_of([&] { static_cast<void>(card.allocate<float>({0})); }), "one byte");
+    expect_says(error_of([&] { static_cast<void>(card.allocate<float>({})); }), "one byte");
+    expect_says(error_of([&] { static_cast<void>(card.allocate<float>({1ULL << 62})); }),
+                "64 bits");
+    expect_says(error_of([&] {
+                    static_cast<void>(card.allocate<float>({1ULL << 40, 1ULL << 40}));
+                }),
+                "64 bits");
+    expect_says(error_of([&] {
+                    static_cast<void>(card.allocate<float>({1, 1, 1, 1, 1, 1, 1}));
+                }),
+                "at most 6", "not 7");
+    std::vector<float> nothing;
+    expect_says(error_of([&] { static_cast<void>(card.register_memory(std::span(nothing))); }),
+                "one byte");
+}
+
+TEST_F(BufferTest, SlicesShareTheMemory) {
+    const Device card = open();
+    auto buffer = card.allocate<int>({10});
+    auto part = buffer.slice(4, 3);
+    part.fill(5);
+    EXPECT_EQ(part.shape(), Shape{3});
+    EXPECT_EQ(buffer[3], 0);
+    EXPECT_EQ(buffer[4], 5);
+    EXPECT_EQ(buffer[6], 5);
+    EXPECT_EQ(buffer[7], 0);
+    EXPECT_EQ(static_cast<std::uint64_t>(part.address()),
+              static_cast<std::uint64_t>(buffer.address()) + 16);
+    EXPECT_EQ(buffer.slice(10, 0).size(), 0U);
+    expect_says(error_of([&] { static_cast<void>(buffer.slice(8, 3)); }), "3 elements from 8");
+    expect_says(error_of([&] { static_cast<void>(buffer.slice(11, 0)); }), "passes the end");
+    expect_says(error_of([&] { static_cast<void>(buffer.slice(1, UINT64_MAX)); }), "passes");
+}
+
+TEST_F(BufferTest, ReshapeKeepsTheElements) {
+    const Device card = open();
+    auto buffer = card.allocate<int>({2, 6});
+    EXPECT_EQ(buffer.reshape({3, 4}).shape(), (Shape{3, 4}));
+    expect_says(error_of([&] { static_cast<void>(buffer.reshape({5})); }), "5 elements");
+}
+
+TEST_F(BufferTest, AnySharePreservesTheMemory) {
+    const Device card = open();
+    auto buffer = card.allocate<int>({4});
+    auto other = buffer.share();
+    auto part = buffer.slice(1, 2);
+    buffer = {};
+    other[1] = 9;
+    other = {};
+    EXPECT_EQ(driver->buffers(), 1U);
+    EXPECT_EQ(part[0], 9);
+    part = {};
+    EXPECT_EQ(driver->buffers(), 0U);
+}
+
+TEST_F(BufferTest, OutlivesItsDevice) {
+    Buffer<int> buffer;
+    {
+        const Device card = open();
+        buffer = card.allocate<int>({4});
+    }
+    buffer.fill(3);
+    EXPECT_THAT(buffer.span(), Each(3));
+}
+
+TEST_F(BufferTest, MovedFromIsEmpty) {
+    const Device card = open();
+    auto buffer = card.allocate<int>({4});
+    auto other = std::move(buffer);
+    EXPECT_FALSE(buffer);  // NOLINT(bugprone-use-after-move): that is the test
+    EXPECT_EQ(buffer.size(), 0U);
+    EXPECT_TRUE(buffer.span().empty());
+    EXPECT_EQ(other.size(), 4U);
+    Queue queue = card.create_queue();
+    expect_says(error_of([&] { queue.submit(fill(buffer, 1)); }), "Fill::dst is not set");
+}
+
+TEST_F(BufferTest, DeviceMemoryHasNoMappingUnlessAskedFor) {
+    const Device card = open();
+    auto buffer = card.allocate_device<float>({4});
+    EXPECT_FALSE(buffer.mapped());
+    expect_says(error_of([&] { static_cast<void>(buffer.span()); }), "upload()", "device_mapped");
+    auto mapped = card.allocate<float>({4}, {.placement = Placement::device_mapped});
+    mapped.fill(2.0f);
+    Queue queue = card.create_queue();
+    auto host = card.allocate<float>({4});
+    queue.submit(copy(host, mapped)).wait();
+    EXPECT_THAT(host.span(), Each(2.0f));
+}
+
+TEST_F(BufferTest, DeviceMemoryRunsOutWithASentence) {
+    const Device card = open();
+    const Error error =
+        error_of([&] { static_cast<void>(card.allocate_device<std::byte>({1U << 30})); });
+    EXPECT_EQ(error.errc(), std::errc::no_space_on_device);
+    expect_says(error, "1073741824 bytes of device memory", "/dev/accel0", "free some");
+}
+
+TEST_F(BufferTest, RegisteredMemoryIsUsedInPlace) {
+    const Device card = open();
+    std::vector<std::uint32_t> mine(5000, 1);
+    auto buffer = card.register_memory(std::span(mine).subspan(3, 4000));
+    EXPECT_EQ(buffer.size(), 4000U);
+    EXPECT_EQ(buffer.data(), mine.data() + 3);
+    Queue queue = card.create_queue();
+    queue.submit(fill(buffer, 6U)).wait();
+    EXPECT_EQ(mine[2], 1U);
+    EXPECT_EQ(mine[3], 6U);
+    EXPECT_EQ(mine[4002], 6U);
+    EXPECT_EQ(mine[4003], 1U);
+}
+
+TEST_F(BufferTest, ConstMemoryIsOnlyRead) {
+    const Device card = open();
+    const std::vector<float> mine = {1, 2, 3};
+    const auto source = card.register_memory(std::span(mine));
+    static_assert(std::is_same_v<decltype(source), const Buffer<const float>>);
+    EXPECT_EQ(source.access(), Access::read);
+    auto target = card.allocate<float>({3});
+    Queue queue = card.create_queue();
+    queue.submit(copy(target, source)).wait();
+    EXPECT_THAT(target.span(), ElementsAre(1, 2, 3));
+    expect_says(
+        error_of([&] { static_cast<void>(card.register_memory(std::span(mine), Access::write)); }),
+        "const");
+}
+
+TEST_F(BufferTest, TheLimitOnLockedMemoryIsNamed) {
+    const Device card = open();
+    driver->locked_limit = 65536;
+    std::vector<std::byte> mine(100'000);
+    const Error error = error_of([&] { static_cast<void>(card.register_memory(std::span(mine))); });
+    EXPECT_EQ(error.code().value(), EDQUOT);
+    expect_says(error, "100000 bytes", "0 of 65536 bytes are locked", "ulimit -l");
+    driver->fail(ACCEL_IOCTL_BUFFER_REGISTER, EDQUOT);
+    driver->fail(ACCEL_IOCTL_INFO, ENODEV);  // the figures are a courtesy
+    EXPECT_EQ(
+        error_of([&] { static_cast<void>(card.register_memory(std::span(mine))); }).code().value(),
+        EDQUOT);
+}
+
+TEST_F(BufferTest, FailedMappingGivesTheBufferBack) {
+    const Device card = open();
+    driver->fail_mmap(ENOMEM);
+    EXPECT_EQ(error_of([&] { static_cast<void>(card.allocate<float>({4})); }).errc(),
+              std::errc::not_enough_memory);
+    EXPECT_EQ(driver->buffers(), 0U);
+}
+
+TEST_F(BufferTest, UploadAndDownloadReachDeviceMemory) {
+    const Device card = open();
+    Queue queue = card.create_queue();
+    std::vector<std::uint32_t> values(700'000);  // more than one piece
+    std::iota(values.begin(), values.end(), 1U);
+    const auto buffer = card.allocate_device<std::uint32_t>({values.size()});
+    upload(card, queue, buffer, values);
+    std::vector<std::uint32_t> back(values.size());
+    download(card, queue, std::span(back), buffer);
+    EXPECT_EQ(back, values);
+    expect_says(error_of([&] { upload(card, queue, buffer, std::span(values).first(3)); }),
+                "3 elements");
+    expect_says(error_of([&] { download(card, queue, std::span(back).first(3), buffer); }),
+                "3 elements");
+}
+
+TEST(Shape, KnowsItsElements) {
+    EXPECT_EQ((Shape{2, 3, 4}).elements(), 24U);
+    EXPECT_EQ(Shape{}.elements(), 1U);
+    EXPECT_EQ((Shape{5, 0}).elements(), 0U);
+    EXPECT_EQ((Shape{1, 2, 3, 4, 5, 6}).rank(), max_rank);
+    EXPECT_NE((Shape{2, 3}), (Shape{3, 2}));
+    EXPECT_NE((Shape{2}), (Shape{2, 0}));
+}
+
+}  // namespace
+}  // namespace accel::test

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Recorded lists: arguments, checks when recording and when calling, and what a call costs.
+#include "fixture.hpp"
+#include "reference.hpp"
+
+namespace accel::test {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAreArray;
+
+class CallTest : public SdkTest {
+  protected:
+    CallTest() : card(open()), queue(card.create_queue()) {}
+    void TearDown() override {
+        queue = card.create_queue();
+        EXPECT_EQ(driver->buffers(), 0U);
+    }
+
+    Device card;
+    Queue queue;
+};
+
+TEST_F(CallTest, OneListServesAnyBuffers) {
+    CommandList list = card.create_list();
+    list.add(Fill{.dst = arg(0), .pattern = 7, .bytes = 64});
+    list.add(Copy{.dst = arg(1, 16), .src = arg(0), .bytes = 16});
+    EXPECT_EQ(list.size(), 2U);
+    EXPECT_EQ(list.arguments(), 2U);
+    EXPECT_FALSE(list.sealed());
+    list.seal();
+    EXPECT_TRUE(list.sealed());
+    for (int round = 0; round < 3; ++round) {
+        auto a = card.allocate<std::uint32_t>({16});
+        auto b = card.allocate<std::uint32_t>({8});
+        queue.submit(list, {a, b}).wait();
+        EXPECT_THAT(a.span(), Each(7U));
+        EXPECT_THAT(b.slice(0, 4).span(), Each(0U));
+        EXPECT_THAT(b.slice(4, 4).span(), Each(7U));
+    }
+    EXPECT_EQ(queue.stats().completed, 3U) << "a call is one command";
+    EXPECT_EQ(queue.stats().commands, 9U) << "the calls, and what they called";
+}
+
+class PlacementTest : public CallTest, public ::testing::WithParamInterface<Placement> {};
+
+// Two layers whose weights are fixed and whose input and output are arguments, in one command.
+TEST_P(PlacementTest, ANetworkIsOneCommand) {
+    constexpr std::uint32_t m = 3;
+    constexpr std::uint32_t k = 20;
+    constexpr std::uint32_t h = 9;
+    constexpr std::uint32_t n = 4;
+    const auto x = random_values(m * k, 1);
+    const auto w1 = random_values(k * h, 2);
+    const auto b1 = random_values(h, 3);
+    const auto w2 = random_values(h * n, 4);
+    const auto load = [&](const std::vector<float>& values) {
+        auto buffer = card.allocate_device<float>({values.size()});
+        upload(card, queue, buffer, values);
+        return buffer;
+    };
+    CommandList list = card.create_list(GetParam());
+    {
+        const auto hidden = card.allocate_device<float>({m, h});
+        list.add(Gemm{.d = hidden,
+                      .a = arg(0),
+                      .b = load(w1),
+                      .bias = load(b1),
+                      .m = m,
+                      .n = h,
+                      .k = k,
+                      .activation = Activation::relu});
+        list.add(Gemm{.d = arg(1), .a = hidden, .b = load(w2), .m = m, .n = n, .k = h});
+        list.add(Reduce{.op = ReduceOp::argmax, .dst = arg(2), .src = arg(1), .outer = m, .n = n});
+    }
+    list.seal();
+    auto input = card.allocate<float>({m, k});
+    input.copy_from(x);
+    auto output = card.allocate<float>({m, n});
+    auto best = card.allocate<std::uint32_t>({m});
+    queue.submit(list, {input, output, best}).wait();
+    const auto expected = gemm(gemm(x, w1, b1, m, h, k, true), w2, {}, m, n, h, false);
+    EXPECT_THAT(output.span(), ElementsAreArray(expected));
+    for (std::uint32_t i = 0; i < m; ++i) {
+        const auto row = output.slice(i * n, n);
+        EXPECT_EQ(best[i], std::max_element(row.begin(), row.end()) - row.begin());
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(ListIn, PlacementTest,
+                         ::testing::Values(Placement::host, Placement::device,
+                                           Placement::device_mapped));
+
+class ArgumentsTest : public CallTest, public ::testing::WithParamInterface<std::uint32_t> {};
+
+// Up to four arguments travel in the command, more in a table.
+TEST_P(ArgumentsTest, AllArrive) {
+    const std::uint32_t count = GetParam();
+    CommandList list = card.create_list();
+    for (std::uint32_t i = 0; i < count; ++i) {
+        list.add(Fill{.dst = arg(i), .pattern = 100 + i, .bytes = 4});
+    }
+    list.seal();
+    ASSERT_EQ(list.arguments(), count);
+    for (int round = 0; round < 3; ++round) {
+        std::vector<Buffer<std::uint32_t>> buffers;
+        std::vector<Operand> arguments;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            buffers.push_back(card.allocate<std::uint32_t>({1}));
+            arguments.emplace_back(buffers.back());
+        }
+        queue.submit(list, arguments).wait();
+        for (std::uint32_t i = 0; i < count; ++i) {
+            EXPECT_EQ(buffers[i][0], 100 + i);
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Count, ArgumentsTest, ::testing::Values(1, 4, 5, 64));
+
+TEST_F(CallTest, ArgumentsAreCheckedAgainstAllThatTheListDoes) {
+    CommandList list = card.create_list();
+    list.add(Fill{.dst = arg(0), .bytes = 16});
+    list.add(Copy{.dst = arg(1, 8), .src = arg(0, 4), .bytes = 12});
+    list.seal();
+    auto a = card.allocate<std::byte>({16});
+    auto b = card.allocate<std::byte>({20});
+    const auto refused = [&](std::initializer_list<Operand> arguments) {
+        const Error error = error_of([&] { queue.submit(list, arguments); });
+        EXPECT_EQ(error.errc(), std::errc::invalid_argument);
+        return error;
+    };
+    expect_says(refused({a}), "takes 2 arguments, not 1");
+    expect_says(refused({a, b, b}), "takes 2 arguments, not 3");
+    expect_says(refused({a, a}), "argument 1 touches 20 bytes of a buffer of 16");
+    expect_says(refused({a.slice(0, 15), b}), "argument 0 touches 16 bytes");
+    expect_says(refused({b.slice(2, 16), b}), "argument 0 is not aligned to 4 bytes");
+    expect_says(refused({a, Operand()}), "argument 1 is not set");
+    expect_says(refused({a, arg(0)}), "not arg()");
+    auto read_only = card.allocate<std::byte>({16}, {.access = Access::read});
+    auto write_only = card.allocate<std::byte>({16}, {.access = Access::write});
+    expect_says(refused({read_only, b}), "must read and write argument 0", "may only read");
+    expect_says(refused({write_only, b}), "must read and write argument 0", "may only write");
+    auto target = card.allocate<std::byte>({20}, {.access = Access::write});
+    queue.submit(list, {a, target}).wait();
+}
+
+TEST_F(CallTest, AnArgumentThatIsNotUsedMayBeNothing) {
+    CommandList list = card.create_list();
+    list.add(Fill{.dst = arg(2), .bytes = 4});
+    list.seal();
+    EXPECT_EQ(list.arguments(), 3U);
+    auto buffer = card.allocate<int>({1});
+    queue.submit(list, {Operand(), Operand(), buffer}).wait();
+}
+
+TEST_F(CallTest, RecordingIsChecked) {
+    CommandList list = card.create_list();
+    expect_says(error_of([&] { list.seal(); }), "empty");
+    list.add(Nop{});
+    expect_says(error_of([&] { queue.submit(list); }), "not sealed", "seal()");
+    list.seal();
+    list.seal();
+    expect_says(error_of([&] { list.add(Nop{}); }), "sealed");
+    EXPECT_EQ(list.size(), 1U);
+    queue.submit(list).wait();
+}
+
+TEST_F(CallTest, AListIsNotLongerThanTheCardCalls) {
+    CommandList list = card.create_list();
+    const std::uint32_t most = card.info().call_commands;
+    const Command nop = Nop{};
+    for (std::uint32_t i = 0; i < most; ++i) {
+        list.add(nop);
+    }
+    expect_says(error_of([&] { list.add(nop); }), std::to_string(most) + " commands");
+    list.seal();
+    queue.submit(list).wait();
+    EXPECT_EQ(queue.stats().commands, most + 1);
+}
+
+TEST_F(CallTest, SealThatFailsCanBeTriedAgain) {
+    CommandList list = card.create_list();
+    auto buffer = card.allocate<float>({4});
+    list.add(Gemm{.d = buffer, .a = buffer, .b = buffer, .m = 2, .n = 2, .k = 0});
+    driver->fail(ACCEL_IOCTL_BUFFER_CREATE, ENOMEM);
+    EXPECT_EQ(error_of([&] { list.seal(); }).errc(), std::errc::not_enough_memory);
+    EXPECT_FALSE(list.sealed());
+    list.seal();
+    queue.submit(list).wait();
+}
+
+TEST_F(CallTest, AFailureNamesThePlaceInTheList) {
+    CommandList list = card.create_list();
+    list.add(Nop{});
+    list.add(Nop{});
+    list.add(Fill{.dst = arg(0), .bytes = 4096});
+    list.seal();
+    const Error error = error_of([&] { queue.submit(list, {nowhere}).wait(); });
+    EXPECT_EQ(error.errc(), std::errc::io_error);
+    EXPECT_EQ(error.status(), CardStatus::fault_unmapped);
+    EXPECT_EQ(error.card()->call_index, 2U);
+    EXPECT_EQ(error.card()->address, static_cast<std::uint64_t>(nowhere));
+    expect_says(error, "place 2 of its list", "0x700000000000");
+}
+
+TEST_F(CallTest, WaitsAndSignalsAndRecordsMayStandInAList) {
+    auto words = card.allocate<std::uint64_t>({2});
+    auto record = card.allocate<Record>({1});
+    CommandList list = card.create_list();
+    list.add(Wait{.word = arg(0), .value = 3});
+    list.add(Signal{.word = arg(0, 8), .value = 4});
+    list.add(Command(Nop{}).with_record(arg(1)));
+    list.seal();
+    const Job job = queue.submit(list, {words, record});
+    EXPECT_FALSE(job.done());
+    words[0] = 3;
+    job.wait();
+    EXPECT_EQ(words[1], 4U);
+    EXPECT_EQ(record[0].call_index, 2U);
+}
+
+TEST_F(CallTest, MovedFromListsSaySo) {
+    CommandList list = card.create_list();
+    const CommandList other = std::move(list);
+    // NOLINTBEGIN(bugprone-use-after-move): that is the test
+    expect_says(error_of([&] { list.add(Nop{}); }), "CommandList", "moved from");
+    expect_says(error_of([&] { list.seal(); }), "moved from");
+    expect_says(error_of([&] { static_cast<void>(list.size()); }), "moved from");
+    expect_says(error_of([&] { static_cast<void>(list.sealed()); }), "moved from");
+    expect_says(error_of([&] { static_cast<void>(list.arguments()); }), "moved from");
+    expect_says(error_of([&] { queue.submit(list); }), "moved from");
+    // NOLINTEND(bugprone-use-after-move)
+    EXPECT_EQ(other.size(), 0U);
+}
+
+}  // namespace
+}  // namespace accel::test

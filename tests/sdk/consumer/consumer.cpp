@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Uses a bit of each public header; there is no card where it runs, and the library must say so.
+#include <accel/accel.hpp>
+#include <iostream>
+#include <string_view>
+
+int main() {
+    const accel::Command command =
+        accel::Fill{.dst = accel::Address{0x1000}, .pattern = 1, .pattern_bytes = 4, .bytes = 64};
+    static_cast<void>(command);
+    if (!accel::wait_any({}).has_value() && accel::Job().done()) {
+        try {
+            static_cast<void>(accel::Device::open("/dev/accel-not-there"));
+        } catch (const accel::Error& error) {  // across the library's border
+            std::cout << error.what() << '\n';
+            return error.errc() == std::errc::no_such_file_or_directory &&
+                           std::string_view(error.what()).find("lsmod") != std::string_view::npos
+                       ? 0
+                       : 1;
+        }
+    }
+    return 1;
+}

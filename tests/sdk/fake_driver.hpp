@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The driver, in this process: implements the seam of the library (kernel.hpp) with the semantics
+// of accel_uapi.h on top of real card cores. It counts what the library asks of the kernel, fails
+// on demand, and knows what was not given back.
+#pragma once
+
+#include <accel_uapi.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "fake_bus.hpp"
+#include "fake_card.hpp"
+#include "kernel.hpp"
+
+namespace accel::fake {
+
+class Driver final : public detail::Kernel {
+  public:
+    /// One node for each card: /dev/accel0, /dev/accel1, ... at bus 1, 2, ...
+    explicit Driver(const std::vector<CardOptions>& cards = {CardOptions{}});
+    ~Driver() override;
+
+    // ---- The seam ----
+
+    std::vector<std::string> nodes() override;
+    int open(const std::string& path) noexcept override;
+    void close(int fd) noexcept override;
+    int ioctl(int fd, unsigned long request, void* argument) noexcept override;
+    int mmap(int fd, std::uint64_t offset, std::size_t bytes, void** memory) noexcept override;
+    void munmap(void* memory, std::size_t bytes) noexcept override;
+    int poll(std::span<pollfd> fds, int timeout_ms) noexcept override;
+    void ring(void* doorbell, std::uint32_t value) noexcept override;
+
+    // ---- For tests ----
+
+    /// The next call of this kind fails so; several are taken in turn. Zero lets one pass.
+    void fail(unsigned long request, int error);
+    void fail_open(int error) { fail(open_request, error); }
+    void fail_mmap(int error) { fail(mmap_request, error); }
+
+    /// Called before each ioctl of this kind is served, outside all locks.
+    void before(unsigned long request, std::function<void()> action);
+
+    /// Calls into the kernel so far: all of them but the doorbell, which is none.
+    [[nodiscard]] std::uint64_t calls() const { return calls_; }
+    [[nodiscard]] std::uint64_t calls(unsigned long request);
+    [[nodiscard]] std::uint64_t rings() const { return rings_; }
+
+    /// Files, buffers, queues and mappings that were not given back.
+    [[nodiscard]] std::size_t alive();
+    [[nodiscard]] std::size_t buffers();
+
+    [[nodiscard]] Card& card(std::size_t index = 0) { return *cards_.at(index); }
+
+    /// The card is reset, or pulled out: open files are dead.
+    void reset_card(std::size_t index = 0);
+    void remove_card(std::size_t index = 0);
+
+    std::atomic<std::uint64_t> locked_limit{1 << 20};
+    std::atomic<std::uint64_t> capabilities{ACCEL_CAP_REGISTER | ACCEL_CAP_POLL};
+    std::atomic<std::uint32_t> hw_version{0};  // what INFO reports; zero: the card's own
+
+  private:
+    static constexpr unsigned long open_request = ~0UL;
+    static constexpr unsigned long mmap_request = ~1UL;
+
+    struct Buffer;
+    struct Queue;
+    struct File;
+    struct Mapped;
+
+    using FilePtr = std::shared_ptr<File>;
+    using QueuePtr = std::shared_ptr<Queue>;
+
+    [[nodiscard]] std::optional<int> injected(unsigned long request);
+    [[nodiscard]] FilePtr file_of(int fd);
+    [[nodiscard]] int serve(File& file, unsigned long request, void* argument);
+    int info(File& file, accel_info& argument);
+    int buffer_create(File& file, accel_buffer_create& argument);
+    int buffer_register(File& file, accel_buffer_register& argument);
+    int buffer_destroy(File& file, std::uint32_t handle);
+    int queue_create(File& file, accel_queue_create& argument);
+    int queue_destroy(File& file, std::uint32_t handle);
+    int queue_reset(File& file, std::uint32_t handle);
+    int queue_wait(File& file, accel_queue_wait& argument);
+    int queue_notify(File& file, const accel_queue_notify& argument);
+    int queue_query(File& file, accel_queue_query& argument);
+
+    // Under mutex_.
+    void map_pages(File& file, std::uint64_t address, std::uint64_t target, std::uint64_t bytes,
+                   std::uint64_t bits);
+    void unmap_pages(File& file, std::uint64_t address, std::uint64_t bytes);
+    [[nodiscard]] std::uint64_t reserve(File& file, std::uint64_t bytes);
+    [[nodiscard]] std::optional<std::uint64_t> reserve_memory(Card& card, std::uint64_t bytes);
+    void free_buffer(File& file, Buffer& buffer);
+    void stop_queue(File& file, Queue& queue);
+    void take_events(Card& card);
+    void kill(std::size_t card, int error);
+
+    /// 1 finished, 0 not yet, else -errno.
+    [[nodiscard]] int look(File& file, Queue& queue, std::uint64_t sequence, std::uint32_t epoch);
+    void arm(Queue& queue);
+
+    Bus bus_;
+    std::vector<std::unique_ptr<Card>> cards_;
+
+    std::mutex mutex_;  // the state below; taken before the card's locks, not held while asleep
+    std::map<int, FilePtr> files_;
+    std::map<void*, Mapped> mappings_;
+    std::map<Card*, std::map<std::uint64_t, std::uint64_t>> memory_used_;  // offset, bytes
+    std::uint64_t generation_ = 0;
+    std::uint64_t locked_ = 0;
+    int next_fd_ = 1000;
+
+    std::mutex script_mutex_;
+    std::map<unsigned long, std::deque<int>> failures_;
+    std::map<unsigned long, std::function<void()>> actions_;
+    std::map<unsigned long, std::uint64_t> counts_;
+    std::atomic<std::uint64_t> calls_{0};
+    std::atomic<std::uint64_t> rings_{0};
+};
+
+}  // namespace accel::fake

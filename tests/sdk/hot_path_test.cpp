@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Submitting: no system call, no allocation, no doorbell that the card does not ask for; rings that
+// are full and rings that wrap; batches.
+#include <cstdlib>
+#include <new>
+
+#include "fixture.hpp"
+
+namespace {
+
+// Counts what this thread takes from the heap while somebody wants to know.
+thread_local bool counting = false;
+thread_local std::size_t allocations = 0;
+
+void* allocate(std::size_t bytes, std::size_t alignment) {
+    allocations += counting ? 1 : 0;
+    const std::size_t length = (bytes + alignment - 1) / alignment * alignment;
+    void* memory = std::aligned_alloc(alignment, length == 0 ? alignment : length);
+    if (memory == nullptr) {
+        throw std::bad_alloc();
+    }
+    return memory;
+}
+
+}  // namespace
+
+// Replaced for the whole program, as the language has it.
+void* operator new(std::size_t bytes) {
+    return allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment) {
+    return allocate(bytes, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, std::size_t /*bytes*/) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept {
+    std::free(memory);
+}
+void operator delete(void* memory, std::size_t /*bytes*/, std::align_val_t /*alignment*/) noexcept {
+    std::free(memory);
+}
+
+namespace accel::test {
+namespace {
+
+using ::testing::Each;
+
+class HotPathTest : public SdkTest {
+  protected:
+    HotPathTest() : card(open()) {}
+    void TearDown() override { EXPECT_EQ(driver->buffers(), 0U); }
+
+    Device card;
+};
+
+TEST_F(HotPathTest, SubmittingAndPollingEntersTheKernelNever) {
+    Queue queue = card.create_queue({.entries = 8, .spin = never_sleep});
+    auto buffer = card.allocate<float>({16});
+    const Command command = fill(buffer, 1.0f);
+    const Command gemm = Gemm{.d = buffer, .a = buffer, .b = buffer, .m = 2, .n = 2, .k = 2};
+    queue.submit(gemm).wait();  // makes the memory for parameters
+    const std::uint64_t before = driver->calls();
+    for (int i = 0; i < 100; ++i) {
+        queue.submit(command);
+        queue.submit(gemm).wait();
+        EXPECT_TRUE(queue.submit(Nop{}).wait(std::chrono::seconds(60)) == WaitResult::done);
+    }
+    EXPECT_EQ(driver->calls(), before);
+}
+
+TEST_F(HotPathTest, SubmittingAllocatesNothingOnceTheRingHasGoneRound) {
+    Queue queue = card.create_queue({.entries = 4, .spin = never_sleep});
+    auto buffer = card.allocate<float>({16});
+    CommandList list = card.create_list();
+    for (std::uint32_t i = 0; i < 8; ++i) {
+        list.add(Fill{.dst = arg(i), .bytes = 8});
+    }
+    list.seal();
+    const auto round = [&] {
+        for (int i = 0; i < 8; ++i) {
+            queue.submit(fill(buffer, 1.0f));
+            queue.submit(Gemm{
+                .d = buffer, .a = buffer, .b = buffer, .bias = buffer, .m = 2, .n = 2, .k = 2});
+            queue.submit(list, {buffer, buffer, buffer, buffer, buffer, buffer, buffer, buffer});
+            queue.submit(Nop{}).wait();
+            Batch batch = queue.batch();
+            batch.add(Nop{}).add(fill(buffer, 2.0f));
+            batch.submit().wait();
+        }
+    };
+    round();
+    counting = true;
+    allocations = 0;
+    round();
+    counting = false;
+    EXPECT_EQ(allocations, 0U);
+    auto proof = std::make_unique<int>(1);  // the counter counts
+    counting = true;
+    proof = std::make_unique<int>(2);
+    counting = false;
+    EXPECT_EQ(allocations, 1U);
+}
+
+TEST_F(HotPathTest, ABusyCardNeedsNoDoorbell) {
+    Queue queue = card.create_queue({.entries = 64});
+    Gate gate(card);
+    queue.submit(gate.closed());
+    EXPECT_EQ(queue.doorbells(), 1U);
+    for (int i = 0; i < 50; ++i) {
+        queue.submit(Nop{});
+    }
+    EXPECT_EQ(queue.doorbells(), 1U) << "the card had work all the time";
+    EXPECT_EQ(queue.pending(), 51U);
+    gate.open();
+    queue.drain();
+    EXPECT_EQ(queue.pending(), 0U);
+    const QueueStats stats = queue.stats();
+    EXPECT_EQ(stats.completed, 51U);
+    EXPECT_EQ(stats.doorbells, 1U) << "the card's own count";
+}
+
+TEST_F(HotPathTest, AJobIsOneDoorbellAtMostAndNoInterruptUnlessSomebodySleeps) {
+    Queue queue = card.create_queue({.spin = never_sleep});
+    for (std::uint64_t i = 1; i <= 20; ++i) {
+        queue.submit(Nop{}).wait();
+        // Finished is not yet idle: the card may look once more, and then needs no doorbell.
+        EXPECT_LE(queue.doorbells(), i);
+    }
+    EXPECT_EQ(queue.stats().doorbells, queue.doorbells());
+    EXPECT_EQ(queue.stats().interrupts, 0U) << "nobody armed one";
+}
+
+TEST_F(HotPathTest, ABatchIsOneDoorbell) {
+    Queue queue = card.create_queue({.entries = 32});
+    auto buffer = card.allocate<std::uint32_t>({32});
+    Batch batch = queue.batch();
+    for (std::uint32_t i = 0; i < 32; ++i) {
+        batch.add(fill(buffer.slice(i, 1), i));
+    }
+    EXPECT_EQ(batch.size(), 32U);
+    EXPECT_EQ(queue.doorbells(), 0U);
+    EXPECT_EQ(queue.pending(), 0U) << "nothing is published yet";
+    batch.submit().wait();
+    EXPECT_EQ(queue.doorbells(), 1U);
+    for (std::uint32_t i = 0; i < 32; ++i) {
+        EXPECT_EQ(buffer[i], i);
+    }
+}
+
+TEST_F(HotPathTest, ABatchThatIsDroppedLeavesNothing) {
+    Queue queue = card.create_queue({.entries = 4});
+    auto buffer = card.allocate<int>({4});
+    {
+        Batch batch = queue.batch();
+        batch.add(fill(buffer, 1)).add(fill(buffer, 2));
+        auto gone = card.allocate<int>({4});
+        batch.add(fill(gone, 3));
+    }
+    EXPECT_EQ(driver->buffers(), 1U) << "what the batch held is let go";
+    queue.submit(Nop{}).wait();
+    EXPECT_EQ(queue.stats().completed, 1U);
+    EXPECT_THAT(buffer.span(), Each(0));
+}
+
+TEST_F(HotPathTest, AnExceptionHalfWayThroughABatchLeavesTheQueueAsItWas) {
+    Queue queue = card.create_queue({.entries = 4});
+    auto buffer = card.allocate<int>({4});
+    expect_says(error_of([&] {
+                    Batch batch = queue.batch();
+                    batch.add(fill(buffer, 1));
+                    batch.add(copy(buffer.slice(0, 1), buffer));
+                    batch.submit();
+                }),
+                "touches 16 bytes");
+    queue.submit(fill(buffer.slice(0, 1), 9)).wait();
+    EXPECT_EQ(queue.stats().completed, 1U);
+    EXPECT_EQ(buffer[1], 0);
+}
+
+TEST_F(HotPathTest, BatchesAreChecked) {
+    Queue queue = card.create_queue({.entries = 2});
+    Batch batch = queue.batch();
+    const auto busy = [&](auto&& action) {
+        EXPECT_EQ(error_of(action).errc(), std::errc::device_or_resource_busy);
+    };
+    busy([&] { queue.submit(Nop{}); });
+    busy([&] { static_cast<void>(queue.try_submit(Nop{})); });
+    busy([&] { static_cast<void>(queue.batch()); });
+    busy([&] { queue.reset(); });
+    expect_says(error_of([&] { batch.submit(); }), "empty");
+    batch.add(Nop{}).add(Nop{});
+    expect_says(error_of([&] { batch.add(Nop{}); }), "ring of 2 commands");
+    EXPECT_EQ(batch.size(), 2U);
+    Batch moved = std::move(batch);
+    expect_says(error_of([&] { batch.add(Nop{}); }), "moved from");  // NOLINT: that is the test
+    moved.submit().wait();
+    expect_says(error_of([&] { moved.add(Nop{}); }), "was submitted");
+    expect_says(error_of([&] { moved.submit(); }), "was submitted");
+    expect_says(error_of([&] { static_cast<void>(moved.size()); }), "was submitted");
+    queue.submit(Nop{}).wait();
+}
+
+TEST_F(HotPathTest, ABatchWaitsForRoom) {
+    Queue queue = card.create_queue({.entries = 4});
+    Gate gate(card);
+    queue.submit(gate.closed());
+    queue.submit(Nop{});
+    driver->before(ACCEL_IOCTL_QUEUE_WAIT, [&] { gate.open(); });  // once it sleeps for room
+    Batch batch = queue.batch();
+    for (int i = 0; i < 4; ++i) {
+        batch.add(Nop{});
+    }
+    batch.submit().wait();
+    EXPECT_EQ(queue.stats().completed, 6U);
+    driver->before(ACCEL_IOCTL_QUEUE_WAIT, nullptr);
+}
+
+TEST_F(HotPathTest, AFullRingIsRefusedByTrySubmitAndWaitedForBySubmit) {
+    Queue queue = card.create_queue({.entries = 4});
+    auto buffer = card.allocate<int>({1});
+    Gate gate(card);
+    queue.submit(gate.closed());
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_TRUE(queue.try_submit(Nop{}).has_value());
+    }
+    EXPECT_FALSE(queue.try_submit(fill(buffer, 1)).has_value());
+    EXPECT_EQ(queue.pending(), 4U);
+    driver->before(ACCEL_IOCTL_QUEUE_WAIT, [&] { gate.open(); });  // once submit() sleeps
+    queue.submit(fill(buffer, 2)).wait();
+    driver->before(ACCEL_IOCTL_QUEUE_WAIT, nullptr);
+    EXPECT_EQ(buffer[0], 2);
+    EXPECT_EQ(queue.stats().completed, 5U);
+}
+
+TEST_F(HotPathTest, TrySubmitOfAListIsRefusedByAFullRing) {
+    Queue queue = card.create_queue({.entries = 2});
+    CommandList list = card.create_list();
+    list.add(Nop{});
+    list.seal();
+    Gate gate(card);
+    queue.submit(gate.closed());
+    EXPECT_TRUE(queue.try_submit(list).has_value());
+    EXPECT_FALSE(queue.try_submit(list).has_value());
+    gate.open();
+    queue.drain();
+    EXPECT_TRUE(queue.try_submit(list, {}).has_value());
+    queue.drain();
+}
+
+class WrapTest : public HotPathTest, public ::testing::WithParamInterface<std::uint32_t> {};
+
+TEST_P(WrapTest, TheRingWrapsManyTimesAndLosesNothing) {
+    Queue queue = card.create_queue({.entries = GetParam()});
+    EXPECT_EQ(queue.entries(), GetParam());
+    constexpr std::uint32_t rounds = 1000;
+    auto buffer = card.allocate<std::uint32_t>({rounds});
+    Job last;
+    for (std::uint32_t i = 0; i < rounds; ++i) {
+        last = queue.submit(fill(buffer.slice(i, 1), i + 1));
+        EXPECT_EQ(last.sequence(), i + 1);
+    }
+    last.wait();
+    for (std::uint32_t i = 0; i < rounds; ++i) {
+        ASSERT_EQ(buffer[i], i + 1);
+    }
+    EXPECT_EQ(queue.stats().completed, rounds);
+    EXPECT_EQ(queue.stats().doorbells, queue.doorbells());
+    EXPECT_LE(queue.doorbells(), rounds);
+}
+
+INSTANTIATE_TEST_SUITE_P(Entries, WrapTest, ::testing::Values(2, 4, 64, 256));
+
+TEST_F(HotPathTest, QueueOptionsAreChecked) {
+    for (const std::uint32_t entries : {0U, 1U, 3U, 100U, 512U, 0x80000000U}) {
+        const Error error =
+            error_of([&] { static_cast<void>(card.create_queue({.entries = entries})); });
+        EXPECT_EQ(error.errc(), std::errc::invalid_argument);
+        expect_says(error, "power of two from 2 to 256", "not " + std::to_string(entries));
+    }
+}
+
+TEST_F(HotPathTest, EveryPriorityIsTaken) {
+    for (const Priority priority :
+         {Priority::low, Priority::normal, Priority::high, Priority::urgent}) {
+        Queue queue = card.create_queue({.priority = priority});
+        queue.submit(Nop{}).wait();
+    }
+}
+
+TEST_F(HotPathTest, QueuesRunOutWithASentence) {
+    std::vector<Queue> queues;
+    for (int i = 0; i < 8; ++i) {
+        queues.push_back(card.create_queue());
+    }
+    const Error error = error_of([&] { static_cast<void>(card.create_queue()); });
+    EXPECT_EQ(error.errc(), std::errc::no_space_on_device);
+    expect_says(error, "cannot create a queue on /dev/accel0", "queues");
+}
+
+TEST_F(HotPathTest, StatsCountWhatTheQueueDid) {
+    Queue queue = card.create_queue();
+    auto device = card.allocate_device<std::byte>({4096});
+    auto host = card.allocate<std::byte>({4096});
+    queue.submit(copy(device, host));
+    queue.submit(copy(host, device)).wait();
+    const QueueStats stats = queue.stats();
+    EXPECT_EQ(stats.completed, 2U);
+    EXPECT_EQ(stats.commands, 2U);
+    EXPECT_GE(stats.host_read, 4096U);
+    EXPECT_GE(stats.host_written, 4096U);
+    EXPECT_EQ(stats.memory_written, 4096U);
+    EXPECT_EQ(stats.memory_read, 4096U);
+    EXPECT_GT(stats.dma_busy, 0U);
+    EXPECT_EQ(stats.compute_busy, 0U);
+}
+
+}  // namespace
+}  // namespace accel::test

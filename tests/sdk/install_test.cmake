@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Installs the SDK into a prefix of its own and builds and runs a user's project against it: with
+# find_package, and with pkg-config. Also: a version that is not there is refused, and the headers
+# drag in nothing of the kernel's.
+function(run)
+  execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE out)
+  if(NOT result EQUAL 0)
+    string(JOIN " " line ${ARGV})
+    message(FATAL_ERROR "failed: ${line}\n${out}")
+  endif()
+  set(out "${out}" PARENT_SCOPE)
+endfunction()
+
+set(prefix ${WORK}/prefix)
+file(REMOVE_RECURSE ${WORK})
+foreach(component sdk sdk-dev)
+  run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix} --component ${component})
+endforeach()
+
+# The soname carries the major version.
+string(REGEX MATCH "^[0-9]+" major ${VERSION})
+run(readelf -d ${prefix}/${LIBDIR}/libaccel.so)
+if(NOT out MATCHES "SONAME.*\\[libaccel\\.so\\.${major}\\]")
+  message(FATAL_ERROR "the library has not the soname libaccel.so.${major}:\n${out}")
+endif()
+
+# Nothing is exported but accel's own.
+run(nm -DC --defined-only ${prefix}/${LIBDIR}/libaccel.so)
+string(REGEX MATCHALL "[^\n]+" symbols "${out}")
+foreach(symbol IN LISTS symbols)
+  if(NOT symbol MATCHES " (accel::|(typeinfo( name)?|vtable) for accel::Error|ACCEL_)")
+    message(FATAL_ERROR "the library exports what is not its own: ${symbol}")
+  endif()
+endforeach()
+
+# find_package
+set(cmake_build ${WORK}/cmake)
+run(${CMAKE_COMMAND} -S ${SOURCE} -B ${cmake_build} -DCMAKE_PREFIX_PATH=${prefix}
+    -DCMAKE_CXX_COMPILER=${CXX} -DWANTED=${VERSION})
+run(${CMAKE_COMMAND} --build ${cmake_build})
+run(${cmake_build}/consumer)
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/newer
+    -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX} -DWANTED=99.0
+  RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
+if(result EQUAL 0)
+  message(FATAL_ERROR "find_package(accel 99.0) was satisfied by ${VERSION}")
+endif()
+
+# pkg-config
+set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBDIR}/pkgconfig)
+run(pkg-config --define-variable=prefix=${prefix} --cflags --libs accel)
+string(STRIP "${out}" flags)
+separate_arguments(flags UNIX_COMMAND "${flags}")
+run(${CXX} ${SOURCE}/consumer.cpp -o ${WORK}/pkg-config-consumer ${flags}
+    -Wl,-rpath,${prefix}/${LIBDIR})
+run(${WORK}/pkg-config-consumer)
+
+# Headers
+run(${CXX} -std=c++20 -I${prefix}/include -M -x c++ ${SOURCE}/consumer.cpp)
+if(out MATCHES "accel_(hw|uapi)\\.h|liburing|google/protobuf|linux/ioctl\\.h")
+  message(FATAL_ERROR "the public headers drag in ${CMAKE_MATCH_0}")
+endif()

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Waiting: spinning and sleeping, time-outs, the first of several, and poll() for foreign loops.
+#include <poll.h>
+
+#include <thread>
+
+#include "fixture.hpp"
+
+namespace accel::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+class WaitTest : public SdkTest {
+  protected:
+    WaitTest() : SdkTest({{.serial = 1}, {.serial = 2}}) {}
+
+    [[nodiscard]] std::uint64_t sleeps() { return driver->calls(ACCEL_IOCTL_QUEUE_WAIT); }
+    [[nodiscard]] short poll(const Device& card, std::chrono::milliseconds timeout = 0ms) {
+        pollfd entry{.fd = card.fd(), .events = POLLIN, .revents = 0};
+        static_cast<void>(driver->poll({&entry, 1}, static_cast<int>(timeout.count())));
+        return entry.revents;
+    }
+};
+
+TEST_F(WaitTest, NeverSleepDoesNot) {
+    const Device card = open();
+    Queue queue = card.create_queue({.spin = never_sleep});
+    EXPECT_EQ(queue.spin(), never_sleep);
+    Gate gate(card);
+    const Job job = queue.submit(gate.closed());
+    std::jthread opener([&] {
+        std::this_thread::sleep_for(5ms);
+        gate.open();
+    });
+    job.wait();
+    EXPECT_EQ(sleeps(), 0U);
+    EXPECT_EQ(queue.stats().interrupts, 0U);
+}
+
+TEST_F(WaitTest, NoSpinSleepsOnceAndIsWokenByOneInterrupt) {
+    const Device card = open();
+    Queue queue = card.create_queue({.spin = 0ns});
+    Gate gate(card);
+    const Job job = queue.submit(gate.closed());
+    driver->before(ACCEL_IOCTL_QUEUE_WAIT, [&] { gate.open(); });
+    job.wait();
+    driver->before(ACCEL_IOCTL_QUEUE_WAIT, nullptr);
+    EXPECT_EQ(sleeps(), 1U);
+    EXPECT_LE(queue.stats().interrupts, 1U);
+}
+
+TEST_F(WaitTest, SpinIsSetAtAnyTime) {
+    const Device card = open();
+    Queue queue = card.create_queue();
+    EXPECT_EQ(queue.spin(), default_spin);
+    queue.set_spin(1ms);
+    EXPECT_EQ(queue.spin(), 1ms);
+}
+
+TEST_F(WaitTest, AFinishedJobIsSeenWithoutTheKernel) {
+    const Device card = open();
+    Queue queue = card.create_queue({.spin = 0ns});
+    const Job job = queue.submit(Nop{});
+    while (!job.done()) {
+    }
+    job.wait();
+    EXPECT_EQ(job.wait(0ns), WaitResult::done);
+    EXPECT_EQ(sleeps(), 0U);
+}
+
+TEST_F(WaitTest, ATimeOutIsAValueAndTheJobGoesOn) {
+    const Device card = open();
+    for (const auto spin : {std::chrono::nanoseconds(0), default_spin, never_sleep}) {
+        Queue queue = card.create_queue({.spin = spin});
+        Gate gate(card);
+        const Job job = queue.submit(gate.closed());
+        const auto start = std::chrono::steady_clock::now();
+        EXPECT_EQ(job.wait(3ms), WaitResult::timed_out);
+        EXPECT_GE(std::chrono::steady_clock::now() - start, 3ms) << "not earlier";
+        EXPECT_EQ(job.wait(0ns), WaitResult::timed_out);
+        EXPECT_EQ(job.wait(-5ms), WaitResult::timed_out);
+        EXPECT_FALSE(job.done());
+        gate.open();
+        EXPECT_EQ(job.wait(std::chrono::nanoseconds::max()), WaitResult::done);
+    }
+}
+
+TEST_F(WaitTest, ATimeOutTooLongForTheClockIsNone) {
+    const Device card = open();
+    Queue queue = card.create_queue();
+    EXPECT_EQ(queue.submit(Nop{}).wait(std::chrono::nanoseconds::max() - 1ns), WaitResult::done);
+}
+
+TEST_F(WaitTest, DrainWaitsForAll) {
+    const Device card = open();
+    Queue queue = card.create_queue();
+    queue.drain();  // of nothing
+    auto buffer = card.allocate<int>({1});
+    for (int i = 1; i <= 20; ++i) {
+        queue.submit(fill(buffer, i));
+    }
+    queue.drain();
+    EXPECT_EQ(buffer[0], 20);
+}
+
+TEST_F(WaitTest, WaitAnyOfNothingIsNothing) {
+    EXPECT_FALSE(wait_any({}).has_value());
+}
+
+TEST_F(WaitTest, WaitAnyFindsWhatIsFinished) {
+    const Device card = open();
+    Queue first = card.create_queue({.spin = 0ns});
+    Queue second = card.create_queue({.spin = 0ns});
+    Gate gate(card);
+    const Job blocked = first.submit(gate.closed());
+    const Job quick = second.submit(Nop{});
+    const std::vector<Job> jobs = {blocked, quick};
+    EXPECT_EQ(wait_any(jobs), 1U);
+    EXPECT_EQ(wait_any(std::vector<Job>{blocked, Job()}), 1U) << "no job is finished";
+    gate.open();
+    blocked.wait();
+    EXPECT_EQ(wait_any(jobs), 0U);
+}
+
+TEST_F(WaitTest, WaitAnyOfOneQueueSleepsForTheFirst) {
+    const Device card = open();
+    Queue queue = card.create_queue({.spin = 0ns});
+    Gate gate(card);
+    const Job first = queue.submit(gate.closed());
+    const Job second = queue.submit(Nop{});
+    EXPECT_FALSE(wait_any(std::vector<Job>{second, first}, 2ms).has_value());
+    driver->before(ACCEL_IOCTL_QUEUE_WAIT, [&] { gate.open(); });
+    EXPECT_EQ(wait_any(std::vector<Job>{second, first}), 1U);
+    driver->before(ACCEL_IOCTL_QUEUE_WAIT, nullptr);
+    queue.drain();
+}
+
+// Of two queues, of two devices, and when the driver has no notifications.
+class WaitAnyTest : public WaitTest, public ::testing::WithParamInterface<const char*> {};
+
+TEST_P(WaitAnyTest, SleepsUntilOneIsOver) {
+    const std::string what = GetParam();
+    if (what == "without_notifications") {
+        driver->capabilities = ACCEL_CAP_REGISTER;
+        for (int i = 0; i < 100; ++i) {
+            driver->fail(ACCEL_IOCTL_QUEUE_NOTIFY, EOPNOTSUPP);
+        }
+    }
+    const Device card = open("/dev/accel0");
+    const Device other = open(what == "two_devices" ? "/dev/accel1" : "/dev/accel0");
+    Queue first = card.create_queue({.spin = 0ns});
+    Queue second = other.create_queue({.spin = 0ns});
+    Gate never(card);
+    Gate gate(other);
+    const std::vector<Job> jobs = {first.submit(never.closed()), second.submit(gate.closed())};
+    EXPECT_FALSE(wait_any(jobs, 5ms).has_value());
+    EXPECT_FALSE(wait_any(jobs, 0ns).has_value());
+    std::jthread opener([&] {
+        std::this_thread::sleep_for(5ms);
+        gate.open();
+    });
+    EXPECT_EQ(wait_any(jobs), 1U);
+    jobs[1].wait();
+    EXPECT_FALSE(jobs[0].done());
+    never.open();
+    first.drain();
+}
+
+TEST_P(WaitAnyTest, AFailedJobIsOverAndItsWaitTells) {
+    const std::string what = GetParam();
+    const Device card = open("/dev/accel0");
+    const Device other = open(what == "two_devices" ? "/dev/accel1" : "/dev/accel0");
+    Queue first = card.create_queue({.spin = 0ns});
+    Queue second = other.create_queue({.spin = 0ns});
+    Gate never(card);
+    const std::vector<Job> jobs = {first.submit(never.closed()),
+                                   second.submit(Fill{.dst = nowhere, .bytes = 4})};
+    EXPECT_EQ(wait_any(jobs), 1U);
+    EXPECT_EQ(error_of([&] { jobs[1].wait(); }).status(), CardStatus::fault_unmapped);
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, WaitAnyTest,
+                         ::testing::Values("two_queues", "two_devices", "without_notifications"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_F(WaitTest, WaitAnyNoticesACardThatIsGone) {
+    const Device card = open("/dev/accel0");
+    const Device other = open("/dev/accel1");
+    Queue first = card.create_queue({.spin = 0ns});
+    Queue second = other.create_queue({.spin = 0ns});
+    Gate never(card);
+    Gate gone(other);
+    const std::vector<Job> jobs = {first.submit(never.closed()), second.submit(gone.closed())};
+    driver->remove_card(1);
+    EXPECT_EQ(wait_any(jobs), 1U);
+    EXPECT_EQ(error_of([&] { jobs[1].wait(); }).errc(), std::errc::no_such_device);
+}
+
+TEST_F(WaitTest, WaitAnyTakesBackItsNotifications) {
+    const Device card = open();
+    Queue first = card.create_queue({.spin = 0ns});
+    Queue second = card.create_queue({.spin = 0ns});
+    Gate gate(card);
+    const std::vector<Job> jobs = {first.submit(gate.closed()), second.submit(gate.closed())};
+    EXPECT_FALSE(wait_any(jobs, 1ms).has_value());
+    gate.open();
+    first.drain();
+    second.drain();
+    EXPECT_EQ(poll(card), 0) << "nobody is interested any more";
+}
+
+TEST_F(WaitTest, NotifyMakesPollReport) {
+    const Device card = open();
+    Queue queue = card.create_queue();
+    Gate gate(card);
+    const Job job = queue.submit(gate.closed());
+    const Job behind = queue.submit(Nop{});
+    EXPECT_EQ(poll(card), 0) << "not asked for";
+    queue.notify(job);
+    EXPECT_EQ(poll(card), 0) << "not finished";
+    gate.open();
+    EXPECT_NE(poll(card, 60s) & POLLIN, 0);
+    job.wait();
+    queue.notify(behind);
+    EXPECT_NE(poll(card, 60s) & POLLIN, 0);
+    queue.notify(Job());
+    EXPECT_EQ(poll(card), 0) << "taken back";
+}
+
+TEST_F(WaitTest, NotifyAndWaitAnyDoNotDisturbEachOther) {
+    const Device card = open();
+    Queue queue = card.create_queue({.spin = 0ns});
+    Queue other = card.create_queue({.spin = 0ns});
+    Gate first(card);
+    Gate second(card);
+    Gate never(card);
+    const Job early = queue.submit(first.closed());
+    const Job late = queue.submit(second.closed());
+    const Job blocked = other.submit(never.closed());
+    queue.notify(late);
+    EXPECT_FALSE(wait_any(std::vector<Job>{early, blocked}, 1ms).has_value());
+    first.open();
+    EXPECT_EQ(wait_any(std::vector<Job>{early, blocked}), 0U);
+    EXPECT_EQ(poll(card), 0) << "the user asked for the later one";
+    second.open();
+    EXPECT_NE(poll(card, 60s) & POLLIN, 0);
+    // While the user has not taken note, a wait for something else still sleeps and wakes.
+    EXPECT_FALSE(wait_any(std::vector<Job>{blocked, other.submit(Nop{})}, 5ms).has_value());
+    never.open();
+    queue.drain();
+    other.drain();
+}
+
+TEST_F(WaitTest, NotifyReportsAFailureAndACardThatIsGone) {
+    const Device card = open();
+    Queue queue = card.create_queue();
+    const Job job = queue.submit(Fill{.dst = nowhere, .bytes = 4});
+    queue.notify(job);
+    EXPECT_NE(poll(card, 60s) & POLLERR, 0);
+    EXPECT_TRUE(job.done());
+    driver->remove_card();
+    EXPECT_NE(poll(card) & POLLHUP, 0);
+}
+
+TEST_F(WaitTest, NotifyTakesOnlyJobsOfTheQueueAsItIs) {
+    const Device card = open();
+    Queue queue = card.create_queue();
+    Queue other = card.create_queue();
+    const Job foreign = other.submit(Nop{});
+    expect_says(error_of([&] { queue.notify(foreign); }), "not of this queue");
+    const Job old = queue.submit(Nop{});
+    queue.reset();
+    expect_says(error_of([&] { queue.notify(old); }), "last reset");
+}
+
+}  // namespace
+}  // namespace accel::test
