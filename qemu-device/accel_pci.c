@@ -2,67 +2,31 @@
 /*
  * accel_pci.c - the card's PCI Express endpoint in QEMU: `-device accel-pci`.
  *
- * The glue between QEMU and the core (core/accel_core.h): config space, BARs,
- * MSI-X and DMA are here, what the card does with them is there. The same file
- * is built into accel-pci.so, which Debian's QEMU preloads, and into QEMU's own
- * tree; docs/emulation.md tells how.
+ * The glue between QEMU and the core (core/accel_core.h): config space, BARs, MSI-X, and the
+ * life of the device. The same files are built into accel-pci.so, which Debian's QEMU preloads,
+ * and into QEMU's own tree; docs/emulation.md tells how.
  *
- * Threads and locks. QEMU enters this file with its big lock (BQL) held, but for
- * the callbacks of the core, which run on the core's threads with no lock held:
+ * QEMU enters this file with its big lock (BQL) held, and the core's threads do not enter it.
  *
- *  - DMA is done without the BQL, inside an RCU read section. With an IOMMU it
- *    takes the BQL first, outside the read section: to report a fault the
- *    IOMMU model sends an interrupt, and asserts that it has the lock.
- *  - An interrupt takes the BQL.
- *
- * The end of a device. The core's threads may wait for the BQL, so whoever joins
+ * The end of a device. The core's threads may wait for the BQL (accel_pci_bus.c), so whoever joins
  * them must not hold it, and exit() may not drop it: it is called deep inside
  * other devices' register writes, which rely on it. So exit() only cuts the core
  * off, by `gone`, and a reaper thread of its own joins the core and then drops the
  * reference that kept the object, and with it the device memory, alive. QEMU reports
- * DEVICE_DELETED after that. `gone` is set before QEMU tears down the device's
- * address space, and that is freed after an RCU grace period, so a callback
- * that has seen it clear inside a read section may use the address space.
+ * DEVICE_DELETED after that.
  */
-#include "qemu/osdep.h"
+#include "accel_pci.h"
 
-#include "exec/address-spaces.h"
 #include "hw/pci/msix.h"
-#include "hw/pci/pci.h"
 #include "hw/pci/pcie.h"
 #include "hw/qdev-properties-system.h"
 #include "hw/qdev-properties.h"
 #include "migration/blocker.h"
-#include "migration/vmstate.h"
-#include "qapi/error.h"
-#include "qemu/log-for-trace.h"
-#include "qemu/log.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qemu/rcu.h"
 #include "qemu/thread.h"
-#include "qemu/timer.h"
 #include "qemu/units.h"
-
-#include "accel_core.h"
-#include "accel_hw.h"
-
-/*
- * Data of QEMU that is used here, also by inline functions of its headers. Weak, so that a program
- * without them that preloads us by mistake lives long enough to be told (accel_preload.c).
- */
-#pragma weak qdev_prop_pcie_link_speed
-#pragma weak qdev_prop_pcie_link_width
-#pragma weak qdev_prop_size
-#pragma weak qdev_prop_string
-#pragma weak qdev_prop_uint32
-#pragma weak qdev_prop_uint64
-#pragma weak qemu_loglevel
-#pragma weak rcu_gp_ctr
-#pragma weak rcu_gp_event
-
-#define TYPE_ACCEL_PCI "accel-pci"
-OBJECT_DECLARE_SIMPLE_TYPE(AccelPci, ACCEL_PCI)
 
 #define ACCEL_PCI_REVISION 1
 #define ACCEL_PCI_MEMORY_MIN (1 * MiB)
@@ -75,179 +39,6 @@ OBJECT_DECLARE_SIMPLE_TYPE(AccelPci, ACCEL_PCI)
 #define ACCEL_PCI_CAP_MSIX 0xa0
 #define ACCEL_PCI_CAP_AER PCI_CONFIG_SPACE_SIZE
 #define ACCEL_PCI_CAP_SERIAL (ACCEL_PCI_CAP_AER + PCI_ERR_SIZEOF)
-
-struct AccelPci {
-    PCIDevice parent;
-
-    MemoryRegion registers; /* with the MSI-X table and PBA on top */
-    MemoryRegion doorbells;
-    MemoryRegion memory;
-
-    struct accel_core* core;   /* from realize to exit; under the BQL */
-    struct accel_core* ending; /* from exit on; the reaper's */
-    bool gone;                 /* set once, in exit */
-    Error* unmigratable;
-
-    /* Properties. */
-    uint64_t memory_size;
-    uint64_t serial;
-    uint32_t queues;
-    uint32_t contexts;
-    uint32_t vectors; /* 0: one for each queue and one for events */
-    char* timing;
-    PCIExpLinkSpeed link_speed;
-    PCIExpLinkWidth link_width;
-};
-
-/* ---- What the core asks of the bus: on the core's threads ---------------- */
-
-/*
- * Without an IOMMU QEMU makes the device's address space an alias of system
- * memory, once, before the guest runs.
- */
-static bool accel_pci_behind_iommu(AccelPci* s) {
-    return s->parent.bus_master_enable_region.alias != get_system_memory();
-}
-
-static bool accel_pci_bus_enter(AccelPci* s) {
-    const bool lock = accel_pci_behind_iommu(s);
-
-    if (lock) {
-        qemu_mutex_lock_iothread();
-    }
-    rcu_read_lock();
-    return lock;
-}
-
-static void accel_pci_bus_leave(bool locked) {
-    rcu_read_unlock();
-    if (locked) {
-        qemu_mutex_unlock_iothread();
-    }
-}
-
-/*
- * The card reaches memory only, device memory of other cards included: a
- * transfer aimed at registers, its own or another device's, is refused. So
- * nothing a guest writes into a page table makes a device enter itself.
- */
-static const MemTxAttrs accel_pci_memory_only = {.memory = true};
-
-static bool accel_pci_transfer(AccelPci* s, uint64_t address, void* data, size_t bytes,
-                               DMADirection direction) {
-    const bool locked = accel_pci_bus_enter(s);
-    bool done = false;
-
-    if (!qatomic_read(&s->gone)) {
-        done = pci_dma_rw(&s->parent, address, data, bytes, direction, accel_pci_memory_only) ==
-               MEMTX_OK;
-    }
-    accel_pci_bus_leave(locked);
-    return done;
-}
-
-static bool accel_pci_read(void* opaque, uint64_t address, void* data, size_t bytes) {
-    return accel_pci_transfer(opaque, address, data, bytes, DMA_DIRECTION_TO_DEVICE);
-}
-
-static bool accel_pci_write(void* opaque, uint64_t address, const void* data, size_t bytes) {
-    return accel_pci_transfer(opaque, address, (void*)data, bytes, DMA_DIRECTION_FROM_DEVICE);
-}
-
-/* True if the aligned word is memory, as the word accessors below do not look. Under RCU. */
-static bool accel_pci_word_is_memory(AddressSpace* space, uint64_t address, bool write) {
-    hwaddr offset;
-    hwaddr bytes = sizeof(uint64_t);
-    MemoryRegion* region =
-        address_space_translate(space, address, &offset, &bytes, write, MEMTXATTRS_UNSPECIFIED);
-
-    return bytes == sizeof(uint64_t) && memory_access_is_direct(region, write);
-}
-
-/*
- * A transfer of 8 bytes may be torn; these are one load or store. The barriers are those that a
- * transfer has (dma_barrier()), and one after it for what the core does next with its own memory.
- */
-static bool accel_pci_read64(void* opaque, uint64_t address, uint64_t* value) {
-    AccelPci* s = opaque;
-    AddressSpace* space = pci_get_address_space(&s->parent);
-    const bool locked = accel_pci_bus_enter(s);
-    MemTxResult result = MEMTX_ERROR;
-
-    if (!qatomic_read(&s->gone) && accel_pci_word_is_memory(space, address, false)) {
-        smp_mb();
-        *value = address_space_ldq_le(space, address, MEMTXATTRS_UNSPECIFIED, &result);
-        smp_mb();
-    }
-    accel_pci_bus_leave(locked);
-    return result == MEMTX_OK;
-}
-
-static bool accel_pci_write64(void* opaque, uint64_t address, uint64_t value) {
-    AccelPci* s = opaque;
-    AddressSpace* space = pci_get_address_space(&s->parent);
-    const bool locked = accel_pci_bus_enter(s);
-    MemTxResult result = MEMTX_ERROR;
-
-    if (!qatomic_read(&s->gone) && accel_pci_word_is_memory(space, address, true)) {
-        smp_mb();
-        address_space_stq_le(space, address, value, MEMTXATTRS_UNSPECIFIED, &result);
-        smp_mb();
-    }
-    accel_pci_bus_leave(locked);
-    return result == MEMTX_OK;
-}
-
-static void accel_pci_interrupt(void* opaque, unsigned int vector) {
-    AccelPci* s = opaque;
-    bool* busy = &s->parent.qdev.mem_reentrancy_guard.engaged_in_io;
-
-    qemu_mutex_lock_iothread();
-    if (!s->gone && vector < s->vectors) {
-        /* A message the guest aimed at our own BARs must not come back to us. */
-        const bool was_busy = *busy;
-
-        *busy = true;
-        msix_notify(&s->parent, vector);
-        *busy = was_busy;
-    }
-    qemu_mutex_unlock_iothread();
-}
-
-static void accel_pci_log(void* opaque, enum accel_log_level level, const char* text) {
-    (void)opaque;
-    qemu_log_mask(level == ACCEL_LOG_GUEST_ERROR ? LOG_GUEST_ERROR : LOG_TRACE, "accel-pci: %s\n",
-                  text);
-}
-
-/* Not the virtual clock: it stands still while the virtual machine is paused, and engines do not.
- */
-static uint64_t accel_pci_clock(void* opaque) {
-    (void)opaque;
-    return qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-}
-
-static void accel_pci_thread_enter(void* opaque) {
-    (void)opaque;
-    rcu_register_thread();
-}
-
-static void accel_pci_thread_leave(void* opaque) {
-    (void)opaque;
-    rcu_unregister_thread();
-}
-
-static const struct accel_core_callbacks accel_pci_callbacks = {
-    .read = accel_pci_read,
-    .write = accel_pci_write,
-    .read64 = accel_pci_read64,
-    .write64 = accel_pci_write64,
-    .interrupt = accel_pci_interrupt,
-    .log = accel_pci_log,
-    .clock = accel_pci_clock,
-    .thread_enter = accel_pci_thread_enter,
-    .thread_leave = accel_pci_thread_leave,
-};
 
 /* ---- What the host does to the card: under the BQL ----------------------- */
 
@@ -312,8 +103,7 @@ static void accel_pci_config_write(PCIDevice* dev, uint32_t address, uint32_t va
     pcie_cap_flr_write_config(dev, address, value, bytes);
 }
 
-/* Every function reset: FLR, a reset of the bus, a reset of the machine. QEMU resets MSI-X itself.
- */
+/* Every function reset: FLR, of the bus, of the machine. QEMU resets MSI-X itself. */
 static void accel_pci_reset(DeviceState* qdev) {
     AccelPci* s = ACCEL_PCI(qdev);
 

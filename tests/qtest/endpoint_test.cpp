@@ -87,6 +87,23 @@ TEST(ConfigSpace, InjectedErrorIsReportedByTheCardAndCleared) {
     EXPECT_EQ(machine.function.get(status, 4), 0U);
 }
 
+TEST(ConfigSpace, SecondErrorIsShownWhenTheFirstIsCleared) {
+    Machine machine;
+    const std::uint32_t errors = machine.function.extended_capability(PCI_EXT_CAP_ID_ERR).value();
+    constexpr std::uint32_t record_several_headers = 1U << 10;
+    machine.function.set_bits(errors + PCI_ERR_CAP, record_several_headers, 4);
+    for (const char* header : {"0x11", "0x22"}) {
+        machine.qemu.qmp("human-monitor-command",
+                         {{"command-line", std::string("pcie_aer_inject_error card POISON_TLP ") +
+                                               header + " 0 0 0"}});
+    }
+    EXPECT_EQ(machine.function.get(errors + PCI_ERR_HEADER_LOG, 4), 0x11000000U);
+    machine.function.set(errors + PCI_ERR_UNCOR_STATUS, PCI_ERR_UNC_POISON_TLP, 4);
+    EXPECT_EQ(machine.function.get(errors + PCI_ERR_HEADER_LOG, 4), 0x22000000U);
+    EXPECT_EQ(machine.function.get(errors + PCI_ERR_UNCOR_STATUS, 4),
+              std::uint32_t{PCI_ERR_UNC_POISON_TLP});
+}
+
 TEST(Bars, HaveTheTypesAndSizesOfTheDataSheet) {
     Machine machine("queues=5,memory-size=4M");
     constexpr std::uint32_t wide = PCI_BASE_ADDRESS_MEM_TYPE_64;
