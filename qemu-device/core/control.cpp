@@ -143,10 +143,10 @@ void Control::run() {
         }
         if (reset_) {
             do_reset(lock);
-        } else if (fatal_) {
-            do_fatal(lock);
         } else if (wish_ != applied_) {
             do_enable(lock);
+        } else if (fatal_) {
+            do_fatal(lock);
         } else if (running_ && admin_done_ < admin_tail_) {
             do_admin(lock);
         } else {

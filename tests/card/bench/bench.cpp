@@ -32,7 +32,7 @@ bool eventually(const std::function<bool()>& condition) {
 Bench::Bench(const Options& options)
     : options_(options),
       host_(options.host),
-      device_(options.memory),
+      device_(zeroed(options.memory)),
       interrupts_(options.vectors) {
     const accel_core_callbacks callbacks{
         .read =
@@ -76,7 +76,7 @@ Bench::Bench(const Options& options)
         .clock = [](void* opaque) { return static_cast<Bench*>(opaque)->clock(); },
         .thread_enter = nullptr,
         .thread_leave = nullptr};
-    const accel_core_config config{.memory = device_.data(),
+    const accel_core_config config{.memory = device_.get(),
                                    .memory_size = options.memory,
                                    .serial = options.serial,
                                    .queues = options.queues,
@@ -161,6 +161,10 @@ void Bench::enable() {
     write64(ACCEL_REG_EVENT_RING, event_ring_);
     write32(ACCEL_REG_EVENT_ENTRIES, options_.event_entries);
     write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+}
+
+bool Bench::settled(uint64_t events) {
+    return eventually([&] { return interrupts(0) == admin_tail_ + events; });
 }
 
 bool Bench::wait_ready() {

@@ -26,7 +26,7 @@
 namespace accel::bench {
 
 struct Options {
-    uint64_t memory = 32 << 20;
+    uint64_t memory = 64 << 20;
     uint64_t host = 96 << 20;
     uint64_t serial = 0x00c0ffee00c0ffee;
     uint32_t queues = 12;
@@ -65,10 +65,13 @@ class Bench {
     void function_reset();
 
     [[nodiscard]] HostMemory& host() { return host_; }
-    [[nodiscard]] std::span<uint8_t> device() { return {device_.data(), options_.memory}; }
+    [[nodiscard]] std::span<uint8_t> device() { return {device_.get(), options_.memory}; }
     [[nodiscard]] const Options& options() const { return options_; }
 
     [[nodiscard]] uint64_t interrupts(unsigned vector) const { return interrupts_[vector]; }
+    // Interrupts of vector 0, when those of all admin commands and `events` events have come. Only
+    // as long as nothing else used it, and since the last enable().
+    [[nodiscard]] bool settled(uint64_t events);
     // Called in the card's threads, before the access. For tests that hold the card up.
     void set_access_hook(std::function<void(uint64_t bus, bool write)> hook);
     // Ticks that are added to the clock.
@@ -115,7 +118,7 @@ class Bench {
 
     Options options_;
     HostMemory host_;
-    std::vector<uint8_t> device_;
+    Memory device_;
     std::mutex big_lock_;
     std::vector<std::atomic<uint64_t>> interrupts_;
     std::atomic<uint64_t> clock_offset_{1};

@@ -13,16 +13,20 @@
 
 namespace accel::bench {
 
-void HostMemory::Free::operator()(uint8_t* memory) const {
+void FreeMemory::operator()(uint8_t* memory) const {
     std::free(memory);
 }
 
-HostMemory::HostMemory(size_t bytes)
-    : bytes_(bytes), data_(static_cast<uint8_t*>(std::calloc(1, bytes))), watched_(bytes / kPage) {
-    if (data_ == nullptr) {
+Memory zeroed(size_t bytes) {
+    Memory memory(static_cast<uint8_t*>(std::calloc(1, bytes)));
+    if (memory == nullptr) {
         throw std::bad_alloc();
     }
+    return memory;
 }
+
+HostMemory::HostMemory(size_t bytes)
+    : bytes_(bytes), data_(zeroed(bytes)), watched_(bytes / kPage) {}
 
 uint64_t HostMemory::allocate(uint64_t bytes, uint64_t alignment) {
     const uint64_t start = (next_ + alignment - 1) / alignment * alignment;
@@ -33,13 +37,6 @@ uint64_t HostMemory::allocate(uint64_t bytes, uint64_t alignment) {
     next_ = end;
     std::memset(data_.get() + start, 0, end - start);
     return kBase + start;
-}
-
-void HostMemory::rewind() {
-    next_ = 0;
-    for (auto& page : watched_) {
-        page = false;
-    }
 }
 
 bool HostMemory::check(uint64_t bus, size_t bytes) {

@@ -14,6 +14,13 @@ namespace accel::bench {
 
 inline constexpr uint64_t kPage = 4096;
 
+// Zeroed memory that costs nothing until it is touched.
+struct FreeMemory {
+    void operator()(uint8_t* memory) const;
+};
+using Memory = std::unique_ptr<uint8_t, FreeMemory>;
+[[nodiscard]] Memory zeroed(size_t bytes);
+
 class HostMemory {
   public:
     static constexpr uint64_t kBase = 0x1'0000'0000;
@@ -22,8 +29,6 @@ class HostMemory {
 
     // Zeroed memory, contiguous on the bus; aligned to a page, or to `alignment`.
     [[nodiscard]] uint64_t allocate(uint64_t bytes, uint64_t alignment = kPage);
-    // All allocations and watches end; the content stays.
-    void rewind();
 
     // What lies at a bus address that allocate() gave.
     [[nodiscard]] uint8_t* at(uint64_t bus) { return data_.get() + (bus - kBase); }
@@ -46,11 +51,8 @@ class HostMemory {
   private:
     [[nodiscard]] bool check(uint64_t bus, size_t bytes);
 
-    struct Free {
-        void operator()(uint8_t* memory) const;
-    };
     size_t bytes_;
-    std::unique_ptr<uint8_t, Free> data_;
+    Memory data_;
     uint64_t next_ = 0;
     std::vector<std::atomic<bool>> watched_;
     std::atomic<uint64_t> trespasses_{0};

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Section 6 of the data sheet, written down once more as plainly as possible: scalar loops over
+// arrays, one rounding where the sheet says so. The card must agree to the bit.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "accel_hw.h"
+
+namespace accel::reference {
+
+[[nodiscard]] float exp(float x);
+[[nodiscard]] float activate(float x, unsigned activation);
+[[nodiscard]] float elementwise(unsigned op, float a, float b);
+
+// Operands as they lie in memory, indexed as stored; d is changed where the result goes.
+void gemm(const accel_gemm& p, const std::vector<float>& a, const std::vector<float>& b,
+          const std::vector<float>& bias, std::vector<float>& d);
+void elementwise(const accel_elementwise& p, const std::vector<float>& src0,
+                 const std::vector<float>& src1, std::vector<float>& dst);
+[[nodiscard]] std::vector<float> softmax(const accel_reduce& p, const std::vector<float>& src);
+[[nodiscard]] std::vector<float> reduce(const accel_reduce& p, const std::vector<float>& src);
+[[nodiscard]] std::vector<uint32_t> reduce_place(const accel_reduce& p,
+                                                 const std::vector<float>& src);
+
+}  // namespace accel::reference
