@@ -25,6 +25,8 @@ model = $(BUILD)/model/fashion-mnist.model
 logits = $(BUILD)/model/fashion-mnist.logits
 
 step = tools/setup/step.sh $(BUILD)/logs
+# Ninja does not expect company in its folder, and `make -j test-card test-sdk` would send it some.
+ninja = flock $(BUILD)/.lock cmake --build $(BUILD)
 export ACCEL_PCI_SO = $(abspath $(BUILD)/qemu-device/accel-pci.so)
 
 .DEFAULT_GOAL := help
@@ -41,7 +43,7 @@ help: ## Show this list
 	@echo
 	@echo "V=1 shows what the steps print. BUILD, JOBS, PREFIX, DESTDIR, KDIR, QEMU, DATA can be set as well."
 
-run: build $(BUILD)/.kernel $(model) ## Build all, train a network, and classify with the card in a VM
+run: driver $(BUILD)/.runtime $(BUILD)/.kernel $(model) ## Build all, train a network, and classify with the card in a VM
 	@echo "==> Classifying in a VM: Debian's kernel, the driver, the emulated card"
 	@tests/vm/vm.py --module $(module) --program $(example) --log $(BUILD)/logs/run-console.log \
 	    --files $(abspath $(model)) --files $(abspath $(logits)) \
@@ -51,7 +53,7 @@ run: build $(BUILD)/.kernel $(model) ## Build all, train a network, and classify
 test: build $(BUILD)/.kernel ## Run all tests; FILTER=PATTERN as for --gtest_filter
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS))
 
-shell: build $(BUILD)/.kernel ## A prompt in the VM, with /dev/accel0 and the programs built here
+shell: driver $(BUILD)/.runtime $(BUILD)/.kernel ## A prompt in the VM, with /dev/accel0 and the programs built here
 	@echo "==> Booting; 'exit' or Ctrl-D ends the VM, Ctrl-] x kills it"
 	@tests/vm/vm.py --interactive --module $(module) --log $(BUILD)/logs/shell-console.log $(VM_ARGS) \
 	    $(addprefix --program ,$(wildcard $(example) $(BUILD)/libaccel/examples/hello/hello $(BUILD)/tools/*/accelctl \
@@ -63,8 +65,8 @@ shell: build $(BUILD)/.kernel ## A prompt in the VM, with /dev/accel0 and the pr
 setup: ## Install the Debian packages that are missing
 	@tools/setup/packages.sh
 
-build: setup driver $(BUILD)/.configured ## Build everything: card, SDK, examples, tests, driver
-	@$(step)/build.log "Building the card, the SDK and the tests" cmake --build $(BUILD) -j $(JOBS)
+build: driver $(BUILD)/.configured ## Build everything: card, SDK, examples, tests, driver
+	@$(step)/build.log "Building the card, the SDK and the tests" $(ninja) -j $(JOBS)
 
 driver: setup ## Build the driver for the kernel of the VM, or for KDIR=<kernel headers>
 	@$(step)/driver.log "Building the driver for $(kdir_release)" \
@@ -90,16 +92,16 @@ qemu-tree: setup ## Build the card inside QEMU's own source tree, as an alternat
 
 ##@ Test
 
-test-card: build ## The card's core alone
-test-qtest: build ## The card in QEMU, without a guest
-test-sdk: build ## The SDK, without a kernel
-test-harness: setup $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
-test-vm: build $(BUILD)/.kernel ## Everything together in a VM
+test-card: $(BUILD)/.tests-card ## The card's core alone
+test-qtest: $(BUILD)/.tests-qtest ## The card in QEMU, without a guest
+test-sdk: $(BUILD)/.tests-sdk ## The SDK, without a kernel
+test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
+test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
 test-card test-qtest test-sdk test-harness test-vm:
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(@:test-%=%)
 
-check: setup driver $(BUILD)/.configured ## Formatting, static analysis, sparse, warnings
+check: driver $(BUILD)/.configured ## Formatting, static analysis, sparse, warnings
 	@tools/setup/packages.sh check
 	@tools/setup/check.sh $(BUILD) $(KDIR) $(abspath $(BUILD))/driver/$(kdir_release)-check $(JOBS)
 
@@ -123,11 +125,19 @@ $(BUILD)/.configured: setup FORCE
 	@$(step)/configure.log "Configuring" cmake -S . -B $(BUILD) -G Ninja \
 	    -DACCEL_QEMU_HEADERS="$$(cat $(BUILD)/qemu-headers)" $(CMAKE_ARGS)
 
+# Parts of the build, for those who wait for them: what runs, or the tests of one ring with the card.
+$(BUILD)/.runtime: $(BUILD)/.configured FORCE
+	@$(step)/build.log "Building the card, the SDK and its examples" \
+	    $(ninja) -j $(JOBS) --target qemu-device/all libaccel/all
+$(BUILD)/.tests-%: $(BUILD)/.configured FORCE
+	@$(step)/build.log "Building the card and the tests of ring '$*'" \
+	    $(ninja) -j $(JOBS) --target qemu-device/all tests/$*/all
+
 $(BUILD)/.kernel: setup FORCE
 	@$(step)/kernel.log "Looking for the VM's kernel" tests/vm/kernel.py
 
 # Training is a matter of the host, and its result the same for the same program and data.
-$(model): $(wildcard libaccel/examples/fashion-mnist/*) $(wildcard $(DATA)/*.gz) | build
+$(model): $(wildcard libaccel/examples/fashion-mnist/*) $(wildcard $(DATA)/*.gz) | $(BUILD)/.runtime
 	@mkdir -p $(@D)
 	@$(step)/train.log "Training the example network" \
 	    $(example) train --data $(DATA) --model $(model) --reference $(logits)
