@@ -7,7 +7,7 @@
 # generates (about a quarter of a minute), and keeps them under ~/.cache/accel. CMake takes the path
 # as -DACCEL_QEMU_HEADERS. Safe to interrupt and to run twice at once.
 set -eu
-# shellcheck source=qemu-source.sh
+# shellcheck source-path=SCRIPTDIR source=qemu-source.sh
 . "${0%/*}/qemu-source.sh"
 
 [ $# -eq 0 ] || fail "usage: ${0##*/} (no arguments; prints a path)"

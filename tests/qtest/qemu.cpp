@@ -81,7 +81,7 @@ pid_t spawn(const std::vector<std::string>& command, const std::vector<std::stri
     dup2(nothing, STDOUT_FILENO);
     dup2(errors.get(), STDERR_FILENO);
     // Out of the way first, so that no target overwrites a source that is still needed.
-    int parked[8];
+    int parked[8] = {};
     for (std::size_t i = 0; i < inherited.size(); ++i) {
         parked[i] = fcntl(inherited[i], F_DUPFD_CLOEXEC, 64);
     }
