@@ -4,6 +4,7 @@
 #include "bench.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -94,6 +95,14 @@ accel_info File::info() const {
     accel_info info{};
     require(call(ACCEL_IOCTL_INFO, info), "INFO");
     return info;
+}
+
+int File::poll(std::chrono::milliseconds time) const {
+    const std::int64_t deadline = deadline_in(time);
+    pollfd item{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+    const int count = ::poll(&item, 1, static_cast<int>(time.count()));
+    const bool late = time.count() > 0 && deadline_in({}) >= deadline;
+    return count == 1 && !late ? item.revents : 0;
 }
 
 Buffer::Buffer(const File& file, std::size_t bytes, std::uint32_t flags)

@@ -10,12 +10,14 @@
 
 #include <sys/mman.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "accel_hw.h"
@@ -38,6 +40,16 @@ void require(int error, const std::string& what);
 
 /// CLOCK_MONOTONIC in nanoseconds, that long from now.
 [[nodiscard]] std::int64_t deadline_in(std::chrono::nanoseconds time);
+
+/// Looks again and again until the condition holds; throws if patience ends first.
+template <typename Condition>
+void await(const char* what, Condition condition) {
+    const std::int64_t deadline = deadline_in(patience);
+    while (!condition()) {
+        require(deadline_in({}) < deadline ? 0 : ETIMEDOUT, what);
+        std::this_thread::yield();
+    }
+}
 
 /// A file descriptor.
 class Descriptor {
@@ -111,6 +123,9 @@ class File {
         return raw(request, &argument);
     }
     [[nodiscard]] accel_info info() const;
+    /// What poll() reports within this time. Nothing, also if it reports only when the time is up:
+    /// then it slept through what it waited for.
+    [[nodiscard]] int poll(std::chrono::milliseconds time = patience) const;
 
   private:
     Descriptor fd_;
@@ -196,6 +211,8 @@ class Queue {
 
     /// The wait ioctl; the deadline is CLOCK_MONOTONIC.
     [[nodiscard]] int wait_until(std::uint64_t sequence, std::int64_t deadline) const;
+    /// With patience. ETIMEDOUT, too, if it came back only when the time was up: then it slept
+    /// through what it waited for.
     [[nodiscard]] int wait(std::uint64_t sequence) const;
     /// Submits and waits; throws if the command fails.
     void run(const accel_command& command);

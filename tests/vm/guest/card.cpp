@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -25,6 +24,8 @@ namespace {
 
 constexpr auto driver_folder = "/sys/bus/pci/drivers/accel";
 constexpr auto pci_devices = "/sys/bus/pci/devices";
+// Where the VM harness puts it.
+constexpr auto module_file = "/vm/modules/accel.ko";
 constexpr int extended_capabilities = 0x100;
 constexpr std::uint16_t serial_capability = 0x0003;
 
@@ -145,10 +146,7 @@ int Card::unload() {
 }
 
 int Card::load() {
-    // Where the VM harness puts the module.
-    const char* given = std::getenv("ACCEL_MODULE");
-    const Descriptor file(
-        ::open(given != nullptr ? given : "/vm/modules/accel.ko", O_RDONLY | O_CLOEXEC));
+    const Descriptor file(::open(module_file, O_RDONLY | O_CLOEXEC));
     return file.get() >= 0 && ::syscall(SYS_finit_module, file.get(), "", 0) == 0 ? 0 : errno;
 }
 

@@ -4,10 +4,10 @@
 #include "commands.hpp"
 
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <random>
-#include <thread>
 #include <vector>
 
 namespace bench {
@@ -124,11 +124,7 @@ std::uint64_t Semaphore::value() const {
 }
 
 void Semaphore::await(std::uint64_t value) const {
-    const std::int64_t end = deadline_in(patience);
-    while (this->value() < value) {
-        require(deadline_in({}) < end ? 0 : ETIMEDOUT, "waiting for a signal of the card");
-        std::this_thread::sleep_for(std::chrono::microseconds(200));
-    }
+    bench::await("waiting for a signal of the card", [&] { return this->value() >= value; });
 }
 
 Product::Product(const File& file, std::uint32_t n, std::uint32_t seed, std::uint32_t memory)
@@ -161,7 +157,8 @@ bool Product::correct() const {
             for (std::size_t k = 0; k < n_; ++k) {
                 sum = std::fma(a[row * n_ + k], b[k * n_ + column], sum);
             }
-            if (std::memcmp(&sum, &d[row * n_ + column], sizeof(sum)) != 0) {
+            if (std::bit_cast<std::uint32_t>(sum) !=
+                std::bit_cast<std::uint32_t>(d[row * n_ + column])) {
                 return false;
             }
         }

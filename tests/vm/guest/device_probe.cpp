@@ -82,10 +82,8 @@ TEST(Interrupt, EndsAWaitThatSleeps) {
     const std::uint64_t before = bench::Card::interrupts("accel-queue");
     const std::uint64_t sequence = queue.submit(bench::wait_for(gate.address(), 1));
 
-    std::thread opener([&] {
-        while (queue.status().arm != sequence) {
-            std::this_thread::yield();
-        }
+    std::jthread opener([&] {
+        bench::await("arming", [&] { return queue.status().arm == sequence; });
         gate.set(1);
     });
     EXPECT_EQ(queue.wait(sequence), 0);
@@ -100,9 +98,7 @@ TEST(Interrupt, IsNotTakenForAJobThatNobodySleepsOn) {
     for (int i = 0; i < 100; ++i) {
         queue.submit(bench::nop());
     }
-    while (queue.status().completed < queue.tail()) {
-        std::this_thread::yield();
-    }
+    bench::await("completion", [&] { return queue.status().completed == queue.tail(); });
     EXPECT_EQ(queue.query().interrupts, 0U);
 }
 

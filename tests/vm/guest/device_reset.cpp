@@ -24,7 +24,7 @@ TEST(Reset, EndsOldFilesWithEstaleAndNewOnesWork) {
     const std::uint64_t generation = old.file().info().generation;
     card.reset();
     old.expect_every_call(ESTALE);
-    EXPECT_EQ(old.poll(), POLLHUP | POLLERR);
+    EXPECT_EQ(old.file().poll(), POLLHUP | POLLERR);
     EXPECT_EQ(bench::File().info().generation, generation + 1);
     bench::expect_healthy();
 }
@@ -70,11 +70,10 @@ TEST(Reset, WakesWaitersAndStopsAJobThatRuns) {
     job.started().await(1);
     int busy_ended = 0;
     int waiting_ended = 0;
-    std::thread first([&] { busy_ended = busy.wait(running); });
-    std::thread second([&] { waiting_ended = waiting.wait(held); });
-    while (busy.status().arm != running || waiting.status().arm != held) {
-        std::this_thread::yield();
-    }
+    std::jthread first([&] { busy_ended = busy.wait(running); });
+    std::jthread second([&] { waiting_ended = waiting.wait(held); });
+    bench::await("arming",
+                 [&] { return busy.status().arm == running && waiting.status().arm == held; });
     bench::Card().reset();
     first.join();
     second.join();

@@ -53,7 +53,7 @@ TEST_F(Unbind, EndsEveryCallOfAnOpenFileWithEnodev) {
     bench::OldFile old;
     card_.unbind();
     old.expect_every_call(ENODEV);
-    EXPECT_EQ(old.poll(), POLLHUP | POLLERR);
+    EXPECT_EQ(old.file().poll(), POLLHUP | POLLERR);
 }
 
 TEST_F(Unbind, LetsAnOpenFileBeClosedBeforeAndAfterTheDriverIsBack) {
@@ -76,27 +76,29 @@ TEST_F(Unbind, WakesEveryWaiterWithEnodev) {
 
     std::atomic<int> asleep = 0;
     std::atomic<int> enodev = 0;
-    std::vector<std::thread> waiters;
+    std::vector<std::jthread> waiters;
     for (int i = 0; i < 4; ++i) {
         waiters.emplace_back([&] {
             ++asleep;
             enodev += queue.wait(sequence) == ENODEV ? 1 : 0;
         });
     }
-    waiters.emplace_back([&] {
-        pollfd item{.fd = file.fd(), .events = POLLIN, .revents = 0};
-        ++asleep;
-        const bool hung_up = ::poll(&item, 1, -1) == 1 && (item.revents & POLLHUP) != 0;
-        enodev += hung_up ? 1 : 0;
-    });
-    while (asleep < 5 || queue.status().arm != sequence) {
-        std::this_thread::yield();
+    // One that waits for a queue, and one that waits for nothing but the end.
+    const bench::File idle;
+    for (const bench::File* polled : {&file, &idle}) {
+        waiters.emplace_back([&, polled] {
+            ++asleep;
+            enodev += (polled->poll() & POLLHUP) != 0 ? 1 : 0;
+        });
     }
+    bench::await("arming", [&] { return asleep == 6 && queue.status().arm == sequence; });
+    // The arm word tells of one sleeper only; give the others the time to lie down.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
     card_.unbind();
-    for (std::thread& waiter : waiters) {
+    for (std::jthread& waiter : waiters) {
         waiter.join();
     }
-    EXPECT_EQ(enodev, 5);
+    EXPECT_EQ(enodev, 6);
 }
 
 TEST_F(Unbind, LeavesMappingsThatGoNowhere) {

@@ -222,6 +222,7 @@ TEST(Exhaustion, OfDeviceMemoryIsEnospcUntilBuffersAreDestroyed) {
 
     // In pieces of which every other is given back: what is left can still be had, in one buffer.
     std::vector<bench::Buffer> pieces;
+    pieces.reserve(64);
     const std::uint64_t piece = empty.memory_size / 64;
     for (int i = 0; i < 64; ++i) {
         pieces.emplace_back(file, piece, bench::device);
@@ -327,7 +328,7 @@ TEST(Random, ThreadsOfOneFileMakeAndDestroyAtTheSameTime) {
     const bench::Capacity before = bench::Capacity::measure();
     {
         const bench::File file;
-        std::vector<std::thread> threads;
+        std::vector<std::jthread> threads;
         for (std::size_t t = 0; t < 4; ++t) {
             threads.emplace_back([&, t] {
                 try {
@@ -347,7 +348,7 @@ TEST(Random, ThreadsOfOneFileMakeAndDestroyAtTheSameTime) {
                 }
             });
         }
-        for (std::thread& thread : threads) {
+        for (std::jthread& thread : threads) {
             thread.join();
         }
     }

@@ -177,7 +177,7 @@ TEST_F(Killed, WithEverythingTheCardHas) {
 TEST_F(Killed, WithThreadsInEveryKindOfCall) {
     expect_all_free_after([](const bench::Counter& ready) {
         const bench::File file;
-        std::vector<std::thread> threads;
+        std::vector<std::jthread> threads;
         for (int t = 0; t < 4; ++t) {
             threads.emplace_back([&file, &ready, t] {
                 const bench::Mapping own = bench::Mapping::anonymous(64 * bench::page);

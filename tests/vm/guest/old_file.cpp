@@ -4,7 +4,6 @@
 #include "old_file.hpp"
 
 #include <gtest/gtest.h>
-#include <poll.h>
 
 #include <cstring>
 
@@ -67,11 +66,6 @@ void OldFile::expect_mappings_go_nowhere() {
     for (int i = 0; i < 100; ++i) {
         queue_.ring_doorbell(static_cast<std::uint32_t>(queue_.tail()));
     }
-}
-
-int OldFile::poll() const {
-    pollfd item{.fd = file_.fd(), .events = POLLIN, .revents = 0};
-    return ::poll(&item, 1, 0) == 1 ? item.revents : 0;
 }
 
 }  // namespace bench

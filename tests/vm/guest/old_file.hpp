@@ -19,8 +19,6 @@ class OldFile {
     /// GoogleTest expectations: host memory keeps its data, device memory and doorbell can be read
     /// and written without a signal, and nothing of it reaches a card.
     void expect_mappings_go_nowhere();
-    /// What poll() reports at once.
-    [[nodiscard]] int poll() const;
 
     [[nodiscard]] const File& file() const { return file_; }
     [[nodiscard]] Queue& queue() { return queue_; }

@@ -38,7 +38,7 @@ constexpr id_t plain_user = 1000;
 
 }  // namespace
 
-Process::Process(const std::function<void()>& body) : pid_(-1) {
+Process::Process(const std::function<void()>& body) {
     std::fflush(nullptr);
     pid_ = ::fork();
     if (pid_ == 0) {
@@ -96,11 +96,7 @@ std::uint64_t Counter::value() const {
 }
 
 void Counter::await(std::uint64_t value) const {
-    const std::int64_t end = deadline_in(patience);
-    while (count().load() < value) {
-        require(deadline_in({}) < end ? 0 : ETIMEDOUT, "waiting for another process");
-        std::this_thread::sleep_for(std::chrono::microseconds(200));
-    }
+    bench::await("waiting for another process", [&] { return this->value() >= value; });
 }
 
 Channel::Channel() {

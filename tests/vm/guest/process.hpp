@@ -34,7 +34,7 @@ class Process {
     void kill();
 
   private:
-    pid_t pid_;
+    pid_t pid_ = -1;
 };
 
 /// Throws with this text unless the condition holds; what a child has instead of ASSERT_TRUE.

@@ -83,7 +83,9 @@ int Queue::wait_until(std::uint64_t sequence, std::int64_t deadline) const {
 }
 
 int Queue::wait(std::uint64_t sequence) const {
-    return wait_until(sequence, deadline_in(patience));
+    const std::int64_t deadline = deadline_in(patience);
+    const int error = wait_until(sequence, deadline);
+    return deadline_in({}) < deadline ? error : ETIMEDOUT;
 }
 
 void Queue::run(const accel_command& command) {

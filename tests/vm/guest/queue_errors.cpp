@@ -4,9 +4,9 @@
 // they may.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cerrno>
 #include <random>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -113,8 +113,7 @@ TEST_F(Errors, OfBeforeAResetAreNotTakenForOnesOfAfter) {
     for (int round = 0; round < 200; ++round) {
         queue_.submit(bench::fill(16, 1, 4));
         if (round % 3 == 1) {
-            while (queue_.status().state != ACCEL_QUEUE_ERROR) {
-            }
+            bench::await("the error", [&] { return queue_.status().state == ACCEL_QUEUE_ERROR; });
         }
         ASSERT_EQ(queue_.reset(), 0);
         const std::uint64_t good = queue_.submit(bench::nop());
@@ -131,8 +130,7 @@ TEST_F(Errors, OfADestroyedQueueAreNotTakenForThoseOfTheNextOne) {
         bench::Queue bad(file_, 2);
         bad.submit(bench::fill(16, 1, 4));
         if (round % 3 == 1) {
-            while (bad.status().state != ACCEL_QUEUE_ERROR) {
-            }
+            bench::await("the error", [&] { return bad.status().state == ACCEL_QUEUE_ERROR; });
         }
         ASSERT_EQ(bad.destroy(), 0);
         bench::Queue next(other, 2);
@@ -200,10 +198,9 @@ TEST_F(Hostile, StatusPageUnderTheHandsOfItsOwnerHurtsNobodyElse) {
     const bench::File other;
     bench::Queue neighbour(other);
     const bench::Product product(other, 8, 5);
-    std::atomic<bool> stop = false;
-    std::thread scribbler([&] {
+    std::jthread scribbler([&](const std::stop_token& stop) {
         std::minstd_rand random(3);
-        while (!stop) {
+        while (!stop.stop_requested()) {
             volatile accel_queue_status& status = queue_.status();
             switch (random() % 8) {
                 case 0:
@@ -241,7 +238,7 @@ TEST_F(Hostile, StatusPageUnderTheHandsOfItsOwnerHurtsNobodyElse) {
         neighbour.run(product.command());
         ASSERT_TRUE(product.correct());
     }
-    stop = true;
+    scribbler.request_stop();
     scribbler.join();
     expect_recovery();
     bench::expect_healthy();

@@ -14,16 +14,12 @@
 
 namespace {
 
-constexpr int patience_ms = static_cast<int>(
-    std::chrono::duration_cast<std::chrono::milliseconds>(bench::patience).count());
-
 class Poll : public testing::Test {
   protected:
-    /// What poll() reports within this time, 0 if nothing.
-    [[nodiscard]] int poll(int milliseconds = 0) const {
-        pollfd item{.fd = file_.fd(), .events = POLLIN, .revents = 0};
-        return ::poll(&item, 1, milliseconds) == 1 ? item.revents : 0;
-    }
+    /// What poll() reports at once.
+    [[nodiscard]] int poll() const { return file_.poll(std::chrono::milliseconds(0)); }
+    /// What poll() reports when it may sleep.
+    [[nodiscard]] int sleep() const { return file_.poll(); }
 
     std::uint64_t submit_gated(std::uint64_t value = 1) {
         return queue_.submit(bench::wait_for(gate_.address(), value));
@@ -45,9 +41,9 @@ TEST_F(Poll, ReportsNothingWithoutANotification) {
 TEST_F(Poll, ReportsACommandFromWhenItIsFinishedUntilItIsAskedForAnother) {
     const std::uint64_t sequence = submit_gated();
     ASSERT_EQ(queue_.notify(sequence), 0);
-    EXPECT_EQ(poll(5), 0);
+    EXPECT_EQ(file_.poll(std::chrono::milliseconds(5)), 0);
     gate_.set(1);
-    EXPECT_EQ(poll(patience_ms), POLLIN);
+    EXPECT_EQ(sleep(), POLLIN);
     EXPECT_EQ(poll(), POLLIN);
     ASSERT_EQ(queue_.notify(sequence + 1), 0);
     EXPECT_EQ(poll(), 0);
@@ -64,13 +60,11 @@ TEST_F(Poll, IsWokenByTheCard) {
     for (std::uint64_t round = 1; round <= 20; ++round) {
         const std::uint64_t sequence = submit_gated(round);
         ASSERT_EQ(queue_.notify(sequence), 0);
-        std::thread opener([&] {
-            while (queue_.status().arm != sequence) {
-                std::this_thread::yield();
-            }
+        std::jthread opener([&] {
+            bench::await("arming", [&] { return queue_.status().arm == sequence; });
             gate_.set(round);
         });
-        EXPECT_EQ(poll(patience_ms), POLLIN);
+        EXPECT_EQ(sleep(), POLLIN);
         opener.join();
     }
 }
@@ -78,22 +72,20 @@ TEST_F(Poll, IsWokenByTheCard) {
 TEST_F(Poll, IsWokenByANotificationThatIsDueAlready) {
     queue_.run(bench::nop());
     std::atomic<bool> polling = false;
-    std::thread notifier([&] {
-        while (!polling) {
-            std::this_thread::yield();
-        }
+    std::jthread notifier([&] {
+        bench::await("polling", [&] { return polling.load(); });
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
         EXPECT_EQ(queue_.notify(1), 0);
     });
     polling = true;
-    EXPECT_EQ(poll(patience_ms), POLLIN);
+    EXPECT_EQ(sleep(), POLLIN);
     notifier.join();
 }
 
 TEST_F(Poll, ReportsTheErrorOfAQueueThatHasANotification) {
     ASSERT_EQ(queue_.notify(1), 0);
     queue_.submit(bench::fill(16, 1, 4));
-    EXPECT_EQ(poll(patience_ms), POLLERR);
+    EXPECT_EQ(sleep(), POLLERR);
     EXPECT_EQ(poll(), POLLERR);
     ASSERT_EQ(queue_.reset(), 0);
     EXPECT_EQ(poll(), 0);
@@ -125,16 +117,20 @@ TEST_F(Poll, ThroughEpollIsLevelTriggered) {
     const bench::Descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
     epoll_event event{.events = EPOLLIN, .data = {.u64 = 42}};
     ASSERT_EQ(::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, file_.fd(), &event), 0);
-    const auto wait = [&](int milliseconds) {
+    const auto wait = [&](std::chrono::milliseconds time) {
+        const std::int64_t deadline = bench::deadline_in(time);
         epoll_event ready{};
-        return ::epoll_wait(epoll.get(), &ready, 1, milliseconds) == 1 ? ready.events : 0U;
+        const int count = ::epoll_wait(epoll.get(), &ready, 1, static_cast<int>(time.count()));
+        const bool late = time.count() > 0 && bench::deadline_in({}) >= deadline;
+        return count == 1 && !late ? ready.events : 0U;
     };
+    constexpr std::chrono::milliseconds now{0};
     for (std::uint64_t round = 1; round <= 5; ++round) {
         ASSERT_EQ(queue_.notify(submit_gated(round)), 0);
-        EXPECT_EQ(wait(0), 0U);
+        EXPECT_EQ(wait(now), 0U);
         gate_.set(round);
-        EXPECT_EQ(wait(patience_ms), static_cast<std::uint32_t>(EPOLLIN));
-        EXPECT_EQ(wait(0), static_cast<std::uint32_t>(EPOLLIN));
+        EXPECT_EQ(wait(bench::patience), static_cast<std::uint32_t>(EPOLLIN));
+        EXPECT_EQ(wait(now), static_cast<std::uint32_t>(EPOLLIN));
     }
 }
 
@@ -145,11 +141,9 @@ TEST_F(Poll, SleepsTogetherWithWaits) {
     ASSERT_EQ(queue_.notify(late), 0);
     std::atomic<int> polled = 0;
     std::atomic<int> waited = -1;
-    std::thread poller([&] { polled = poll(patience_ms); });
-    std::thread waiter([&] { waited = queue_.wait(early); });
-    while (queue_.status().arm != early) {
-        std::this_thread::yield();
-    }
+    std::jthread poller([&] { polled = sleep(); });
+    std::jthread waiter([&] { waited = queue_.wait(early); });
+    bench::await("arming", [&] { return queue_.status().arm == early; });
     gate_.set(1);
     waiter.join();
     EXPECT_EQ(waited, 0);

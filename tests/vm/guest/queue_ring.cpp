@@ -5,7 +5,6 @@
 
 #include <cerrno>
 #include <random>
-#include <thread>
 #include <vector>
 
 #include "commands.hpp"
@@ -15,9 +14,7 @@ namespace {
 
 /// Until the card has said that it sleeps and wants a doorbell for the next command.
 void await_idle(const bench::Queue& queue) {
-    while (queue.status().event_index != queue.tail()) {
-        std::this_thread::yield();
-    }
+    bench::await("the card to rest", [&] { return queue.status().event_index == queue.tail(); });
 }
 
 TEST(Ring, WrapsManyTimes) {

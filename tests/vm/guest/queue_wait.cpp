@@ -27,9 +27,7 @@ class Wait : public testing::Test {
 
     /// Until somebody sleeps for this sequence.
     void await_sleeper(std::uint64_t sequence) const {
-        while (queue_.status().arm != sequence) {
-            std::this_thread::yield();
-        }
+        bench::await("arming", [&] { return queue_.status().arm == sequence; });
     }
 
     bench::File file_;
@@ -102,7 +100,7 @@ TEST_F(Wait, IsInterruptedByASignal) {
     const Handler handler(0);
     const std::uint64_t sequence = submit_gated();
     std::atomic<int> result = -1;
-    std::thread sleeper([&] { result = queue_.wait(sequence); });
+    std::jthread sleeper([&] { result = queue_.wait(sequence); });
     await_sleeper(sequence);
     ::pthread_kill(sleeper.native_handle(), SIGUSR1);
     sleeper.join();
@@ -117,14 +115,12 @@ TEST_F(Wait, GoesOnAfterASignalIfTheHandlerSaysSo) {
     const Handler handler(SA_RESTART);
     const std::uint64_t sequence = submit_gated();
     std::atomic<int> result = -1;
-    std::thread sleeper([&] { result = queue_.wait(sequence); });
+    std::jthread sleeper([&] { result = queue_.wait(sequence); });
     for (int i = 1; i <= 5; ++i) {
         queue_.status().arm = 0;
         // The restarted call arms again.
         ::pthread_kill(sleeper.native_handle(), SIGUSR1);
-        while (signals_taken < i) {
-            std::this_thread::yield();
-        }
+        bench::await("the signal", [&] { return signals_taken == i; });
         await_sleeper(sequence);
     }
     EXPECT_EQ(result, -1);
@@ -143,7 +139,7 @@ TEST_F(Wait, OfManyThreadsLosesNobody) {
         }
         std::atomic<std::uint64_t> awake = 0;
         std::atomic<int> failed = 0;
-        std::vector<std::thread> sleepers;
+        std::vector<std::jthread> sleepers;
         for (std::uint64_t i = threads; i >= 1; --i) {
             sleepers.emplace_back([&, i] {
                 const int error = queue_.wait(first + i);
@@ -156,12 +152,10 @@ TEST_F(Wait, OfManyThreadsLosesNobody) {
             gate_.set(first + i);
             if (round % 2 == 0) {
                 // One after the other; else all at once.
-                while (awake < i) {
-                    std::this_thread::yield();
-                }
+                bench::await("the sleeper", [&] { return awake == i; });
             }
         }
-        for (std::thread& sleeper : sleepers) {
+        for (std::jthread& sleeper : sleepers) {
             sleeper.join();
         }
         EXPECT_EQ(failed, 0);
@@ -171,7 +165,7 @@ TEST_F(Wait, OfManyThreadsLosesNobody) {
 TEST_F(Wait, OfAQueueThatIsResetIsCanceled) {
     const std::uint64_t sequence = submit_gated();
     std::atomic<int> result = -1;
-    std::thread sleeper([&] { result = queue_.wait(sequence); });
+    std::jthread sleeper([&] { result = queue_.wait(sequence); });
     await_sleeper(sequence);
     EXPECT_EQ(queue_.reset(), 0);
     sleeper.join();
@@ -185,17 +179,15 @@ TEST_F(Wait, OfAQueueThatIsDestroyedIsCanceled) {
         bench::Queue queue(file_, 4);
         const std::uint64_t sequence = queue.submit(bench::wait_for(gate_.address(), 1));
         std::array<std::atomic<int>, 3> results{-1, -1, -1};
-        std::vector<std::thread> sleepers;
+        std::vector<std::jthread> sleepers;
         for (auto& result : results) {
             sleepers.emplace_back([&] { result = queue.wait(sequence); });
         }
-        while (queue.status().arm != sequence) {
-            std::this_thread::yield();
-        }
+        bench::await("arming", [&] { return queue.status().arm == sequence; });
         // Not Queue::destroy(), which forgets the handle while sleepers read it.
         accel_queue_destroy destroy{.size = 0, .handle = queue.handle()};
         EXPECT_EQ(file_.call(ACCEL_IOCTL_QUEUE_DESTROY, destroy), 0);
-        for (std::thread& sleeper : sleepers) {
+        for (std::jthread& sleeper : sleepers) {
             sleeper.join();
         }
         for (const auto& result : results) {

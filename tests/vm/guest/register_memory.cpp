@@ -8,10 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <random>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -299,9 +298,8 @@ TEST_F(Registered, HugePagesAreWholeAndMayBeSplit) {
 // Pages come and go under the pinning; whatever it meets, it either pins or says EFAULT.
 TEST_F(Registered, WhileAnotherThreadUnmapsDoesNoHarm) {
     std::byte* const place = own_.data();
-    std::atomic<bool> stop = false;
-    std::thread unmapper([&] {
-        while (!stop) {
+    std::jthread unmapper([&](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
             ::munmap(place + bench::page, 2 * bench::page);
             ::mmap(place + bench::page, 2 * bench::page, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -313,7 +311,7 @@ TEST_F(Registered, WhileAnotherThreadUnmapsDoesNoHarm) {
         EXPECT_TRUE(error == 0 || error == EFAULT) << error;
         done += error == 0 ? 1 : 0;
     }
-    stop = true;
+    unmapper.request_stop();
     unmapper.join();
     EXPECT_GT(done, 0);
     EXPECT_EQ(bench::Registration::attempt(file_, place, bytes), 0);
