@@ -98,9 +98,9 @@ void ListImpl::seal() {
     for (const std::uint32_t index : with_params_) {
         commands_[index].tensor.params += memory.address + commands_bytes;
     }
-    std::memcpy(memory.data, commands_.data(), commands_bytes);
-    std::memcpy(static_cast<std::byte*>(memory.data) + commands_bytes, params_.data(),
-                params_.size());
+    auto* to = static_cast<std::byte*>(memory.data);
+    std::memcpy(to, commands_.data(), commands_bytes);
+    std::copy(params_.begin(), params_.end(), to + commands_bytes);
     // A window that combines writes may still hold them; the doorbell must not overtake them.
     full_fence();
     memory_ = std::move(memory);

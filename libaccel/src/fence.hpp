@@ -6,12 +6,20 @@
 #include <atomic>
 #include <cstdint>
 
+#if defined(__SANITIZE_THREAD__)
+#define ACCEL_THREAD_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define ACCEL_THREAD_SANITIZER
+#endif
+#endif
+
 namespace accel::detail {
 
 /// Orders every earlier access of this thread before every later one, stores before loads too.
 /// ThreadSanitizer does not model fences; for it a read-modify-write says the same.
 inline void full_fence() noexcept {
-#ifdef __SANITIZE_THREAD__
+#ifdef ACCEL_THREAD_SANITIZER
     static std::atomic<int> fence;
     fence.fetch_add(0, std::memory_order_seq_cst);
 #else

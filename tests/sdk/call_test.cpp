@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Recorded lists: arguments, checks when recording and when calling, and what a call costs.
+#include <algorithm>
+#include <atomic>
+
 #include "fixture.hpp"
 #include "reference.hpp"
 
@@ -215,7 +218,8 @@ TEST_F(CallTest, WaitsAndSignalsAndRecordsMayStandInAList) {
     list.seal();
     const Job job = queue.submit(list, {words, record});
     EXPECT_FALSE(job.done());
-    words[0] = 3;
+    std::atomic_ref(words[0]).store(3,
+                                    std::memory_order_release);  // the card looks at it meanwhile
     job.wait();
     EXPECT_EQ(words[1], 4U);
     EXPECT_EQ(record[0].call_index, 2U);

@@ -12,8 +12,10 @@ function(run)
   set(out "${out}" PARENT_SCOPE)
 endfunction()
 
-set(prefix ${WORK}/prefix)
-file(REMOVE_RECURSE ${WORK})
+set(folder ${WORK}/install)
+set(prefix ${folder}/prefix)
+set(consumer ${SOURCE}/tests/sdk/consumer)
+file(REMOVE_RECURSE ${folder})
 foreach(component sdk sdk-dev)
   run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix} --component ${component})
 endforeach()
@@ -35,12 +37,12 @@ foreach(symbol IN LISTS symbols)
 endforeach()
 
 # find_package
-set(cmake_build ${WORK}/cmake)
-run(${CMAKE_COMMAND} -S ${SOURCE} -B ${cmake_build} -DCMAKE_PREFIX_PATH=${prefix}
+set(cmake_build ${folder}/cmake)
+run(${CMAKE_COMMAND} -S ${consumer} -B ${cmake_build} -DCMAKE_PREFIX_PATH=${prefix}
     -DCMAKE_CXX_COMPILER=${CXX} -DWANTED=${VERSION})
 run(${CMAKE_COMMAND} --build ${cmake_build})
 run(${cmake_build}/consumer)
-execute_process(COMMAND ${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/newer
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${consumer} -B ${folder}/newer
     -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX} -DWANTED=99.0
   RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
 if(result EQUAL 0)
@@ -52,12 +54,18 @@ set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBDIR}/pkgconfig)
 run(pkg-config --define-variable=prefix=${prefix} --cflags --libs accel)
 string(STRIP "${out}" flags)
 separate_arguments(flags UNIX_COMMAND "${flags}")
-run(${CXX} ${SOURCE}/consumer.cpp -o ${WORK}/pkg-config-consumer ${flags}
+run(${CXX} ${consumer}/consumer.cpp -o ${folder}/pkg-config-consumer ${flags}
     -Wl,-rpath,${prefix}/${LIBDIR})
-run(${WORK}/pkg-config-consumer)
+run(${folder}/pkg-config-consumer)
 
-# Headers
-run(${CXX} -std=c++20 -I${prefix}/include -M -x c++ ${SOURCE}/consumer.cpp)
+# Every header stands by itself, without a warning, and brings nothing of anybody else's.
+file(GLOB headers RELATIVE ${prefix}/include ${prefix}/include/accel/*.hpp)
+foreach(header IN LISTS headers)
+  file(WRITE ${folder}/header.cpp "#include <${header}>\n")
+  run(${CXX} -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Werror -fsyntax-only
+      -I${prefix}/include ${folder}/header.cpp)
+endforeach()
+run(${CXX} -std=c++20 -I${prefix}/include -M ${consumer}/consumer.cpp)
 if(out MATCHES "accel_(hw|uapi)\\.h|liburing|google/protobuf|linux/ioctl\\.h")
   message(FATAL_ERROR "the public headers drag in ${CMAKE_MATCH_0}")
 endif()

@@ -149,7 +149,7 @@ class Classifier {
     SyscallCounter syscalls_;
 };
 
-void print_row(const char* name, const Pass& pass) {
+void print_row(const char* name, const Pass& pass, const Dataset& data) {
     const auto jobs = static_cast<double>(pass.jobs);
     std::printf("  %-10s", name);
     if (pass.syscalls) {
@@ -157,9 +157,9 @@ void print_row(const char* name, const Pass& pass) {
     } else {
         std::printf(" %12s", "not counted");
     }
-    std::printf(" %17.2f %14.2f %12.0f\n", static_cast<double>(pass.doorbells) / jobs,
+    std::printf(" %16.2f %14.2f %12.0f\n", static_cast<double>(pass.doorbells) / jobs,
                 static_cast<double>(pass.interrupts) / jobs,
-                static_cast<double>(pass.right == 0 ? 0 : pass.jobs) / pass.seconds);
+                static_cast<double>(data.size()) / pass.seconds);
 }
 
 bool report(const char* name, const Pass& pass, const Dataset& data) {
@@ -193,9 +193,9 @@ bool classify(const ClassifyOptions& options) {
     good = report("polling", polling, data) && good;
     good = report("sleeping", sleeping, data) && good;
 
-    std::printf("\nper job     system calls  doorbell writes     interrupts     images/s\n");
-    print_row("polling", polling);
-    print_row("sleeping", sleeping);
+    std::printf("\n  per job    system calls  doorbell writes     interrupts     images/s\n");
+    print_row("polling", polling, data);
+    print_row("sleeping", sleeping, data);
     if (!classifier.syscalls_problem().empty()) {
         std::printf("system calls were not counted: %s\n", classifier.syscalls_problem().c_str());
     }
