@@ -39,7 +39,7 @@ class Ring:
     log: Path
 
 
-PROGRAM_LIMIT = 1800  # seconds; the longest takes a tenth
+SILENCE_LIMIT = 300  # seconds without a line of output; the longest test takes a hundredth
 NAMES = ("card", "qtest", "sdk", "harness", "vm")  # quick ones first
 
 
@@ -59,26 +59,46 @@ def run(name: str, options: Options) -> Ring:
     return Ring(name, outcome, time.monotonic() - start, log)
 
 
+class _Watchdog:
+    """Ends a program that has been silent for too long, which fails it. The VM's harness has a limit of its own."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._last = time.monotonic()
+        self._stopped = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def fed(self) -> None:
+        self._last = time.monotonic()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(1):
+            if time.monotonic() - self._last > SILENCE_LIMIT:
+                self._process.kill()
+
+
 def _call(command: list[str], log: Path, verbose: bool) -> tuple[int, str]:
     """Runs a program with its output in the log, on the terminal too if wanted; returns status and output."""
     collected: list[str] = []
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GTEST_", "MAKE"))}
-    with log.open("a") as file:
+    with log.open("a", buffering=1) as file:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    env=environment)
         assert process.stdout
-        # A program that hangs is ended, which fails it; the harness of the VM has a limit of its own.
-        watchdog = threading.Timer(PROGRAM_LIMIT, process.kill)
-        watchdog.start()
+        watchdog = _Watchdog(process)
         try:
             for raw in process.stdout:
+                watchdog.fed()
                 line = raw.decode(errors="replace")
                 collected.append(line)
                 file.write(line)
                 if verbose:
                     print(line, end="", flush=True)
         finally:
-            watchdog.cancel()
+            watchdog.stop()
             if process.poll() is None and sys.exc_info()[0]:
                 process.terminate()
             process.wait()
