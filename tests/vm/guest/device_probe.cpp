@@ -79,7 +79,9 @@ TEST(Interrupt, EndsAWaitThatSleeps) {
     const bench::File file;
     bench::Queue queue(file);
     const bench::Semaphore gate(file);
-    const std::uint64_t before = bench::Card::interrupts("accel-queue");
+    // With a single vector, queues interrupt where events do.
+    const std::string line = file.info().vectors > 1 ? "accel-queue" : "accel-events";
+    const std::uint64_t before = bench::Card::interrupts(line);
     const std::uint64_t sequence = queue.submit(bench::wait_for(gate.address(), 1));
 
     std::jthread opener([&] {
@@ -88,8 +90,8 @@ TEST(Interrupt, EndsAWaitThatSleeps) {
     });
     EXPECT_EQ(queue.wait(sequence), 0);
     opener.join();
+    EXPECT_GT(bench::Card::interrupts(line), before);
     EXPECT_GE(queue.query().interrupts, 1U);
-    EXPECT_GT(bench::Card::interrupts("accel-queue"), before);
 }
 
 TEST(Interrupt, IsNotTakenForAJobThatNobodySleepsOn) {
