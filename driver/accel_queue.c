@@ -162,11 +162,12 @@ void accel_queue_free(struct accel_context *ctx, struct accel_queue *queue)
 
 	xa_erase(&ctx->queues, queue->handle);
 	if (queue->id >= 0) {
+		/* Before the card would wonder whose doorbell it is; a fault finds no owner now. */
+		accel_mmap_revoke_doorbell(adev, queue->id);
 		accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
 		/* Before the id can be somebody else's. */
 		accel_events_drain(adev);
 		accel_queue_show(adev, NULL, queue->id);
-		accel_mmap_revoke_doorbell(adev, queue->id);
 		ida_free(&adev->queue_ids, queue->id);
 		queue->id = -1;
 		accel_buffer_detach(ctx, queue->memory);
