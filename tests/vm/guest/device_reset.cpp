@@ -82,18 +82,6 @@ TEST(Reset, WakesWaitersAndStopsAJobThatRuns) {
     bench::expect_healthy();
 }
 
-TEST(Reset, AndThenRemovalAreBothSurvivedByAnOpenFile) {
-    const bench::Card card;
-    bench::OldFile old;
-    card.reset();
-    old.expect_every_call(ESTALE);
-    card.reset();
-    card.unbind();
-    old.expect_every_call(ENODEV);
-    card.bind();
-    bench::expect_healthy();
-}
-
 TEST(Reset, UnderLoadGivesRightResultsOrEstale) {
     const bench::Card card;
     const bench::Counter rounds;

@@ -18,7 +18,7 @@
 
 namespace {
 
-/// Bound again and healthy, whatever a test did.
+/// Bound again and healthy, whatever a test did, and under the name it had.
 class Unbind : public testing::Test {
   protected:
     void TearDown() override {
@@ -26,23 +26,29 @@ class Unbind : public testing::Test {
             card_.bind();
         }
         bench::expect_healthy();
+        // A card that came back while a file of before was open has another number.
+        if (card_.node() != node_) {
+            card_.unbind();
+            card_.bind();
+        }
+        EXPECT_EQ(card_.node(), node_);
     }
 
     bench::Card card_;
+    std::string node_ = card_.node();
 };
 
 TEST_F(Unbind, AHundredTimesLeavesNothingBehind) {
     const bench::Capacity before = bench::Capacity::measure();
-    const std::string node = card_.node();
     const int lines = bench::Card::interrupt_lines("accel-queue");
     for (int i = 0; i < 100; ++i) {
         card_.unbind();
         ASSERT_FALSE(card_.bound());
-        ASSERT_FALSE(std::filesystem::exists(node));
+        ASSERT_FALSE(std::filesystem::exists(node_));
         ASSERT_EQ(bench::Card::interrupt_lines("accel-queue"), 0);
         card_.bind();
         // The number of a node that went is free again.
-        ASSERT_EQ(card_.node(), node);
+        ASSERT_EQ(card_.node(), node_);
     }
     EXPECT_EQ(bench::Card::interrupt_lines("accel-queue"), lines);
     EXPECT_EQ(bench::read_file("/sys/module/accel/refcnt"), "0\n");
@@ -128,6 +134,26 @@ TEST_F(Unbind, StopsAJobThatRuns) {
     EXPECT_EQ(queue.wait(sequence), ENODEV);
     card_.bind();
     bench::expect_healthy();
+}
+
+TEST_F(Unbind, AfterAResetIsSurvivedByAnOpenFile) {
+    bench::OldFile old;
+    card_.reset();
+    old.expect_every_call(ESTALE);
+    card_.reset();
+    card_.unbind();
+    old.expect_every_call(ENODEV);
+}
+
+// Not only the driver goes, but the function, as when a card is pulled out in an orderly way.
+TEST_F(Unbind, AndRemovalOfTheFunctionIsSurvivedByAnOpenFile) {
+    bench::OldFile old;
+    ASSERT_EQ(bench::write_file(card_.folder() / "remove", "1"), 0);
+    EXPECT_FALSE(std::filesystem::exists(card_.folder()));
+    old.expect_every_call(ENODEV);
+    old.expect_mappings_go_nowhere();
+    ASSERT_EQ(bench::write_file("/sys/bus/pci/rescan", "1"), 0);
+    EXPECT_TRUE(card_.bound());
 }
 
 // Children open, compute and close as fast as they can while the driver comes and goes. Each

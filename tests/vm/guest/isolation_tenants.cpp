@@ -2,12 +2,18 @@
 //
 // Processes side by side on one card, one of them hostile: it reaches nothing of the others, and
 // they do not notice it.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <functional>
 #include <random>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <thread>
 #include <vector>
 
 #include "commands.hpp"
@@ -247,6 +253,46 @@ TEST(StaleDoorbell, DoesNotRingTheQueueThatHasTheIdNow) {
         EXPECT_EQ(word.value(), 1U);
         EXPECT_EQ(next.query().doorbells, 1U);
     }
+}
+
+/// What the kernel has said since this was made.
+class KernelLog {
+  public:
+    KernelLog() { ::lseek(file_.get(), 0, SEEK_END); }
+
+    [[nodiscard]] bool says(const std::string& text) const {
+        char record[8192];
+        for (ssize_t length = 0; (length = ::read(file_.get(), record, sizeof(record))) > 0;) {
+            if (std::string_view(record, static_cast<std::size_t>(length)).find(text) !=
+                std::string_view::npos) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+  private:
+    bench::Descriptor file_{::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+};
+
+// There is no moment in which a process rings for a queue that is not there any more: the card
+// would report it, and so anybody could fill the event ring and the log.
+TEST(StaleDoorbell, IsNeverSeenByTheCard) {
+    const bench::File file;
+    const KernelLog log;
+    for (int round = 0; round < 30; ++round) {
+        bench::Queue queue(file, 4);
+        std::jthread ringer([&](const std::stop_token& stop) {
+            while (!stop.stop_requested()) {
+                queue.ring_doorbell(1);
+            }
+        });
+        bench::await("the ringer", [&] { return queue.query().doorbells > 0; });
+        accel_queue_destroy destroy{.size = 0, .handle = queue.handle()};
+        ASSERT_EQ(file.call(ACCEL_IOCTL_QUEUE_DESTROY, destroy), 0);
+    }
+    bench::Queue(file, 4).run(bench::nop());
+    EXPECT_FALSE(log.says("doorbell of queue"));
 }
 
 TEST(StaleDoorbell, AndRingOfADestroyedQueueReachNothing) {
