@@ -77,6 +77,7 @@ void Control::disable() {
     if (!resetting_ && wanted_) {
         wanted_ = false;
         ++wish_;
+        scheduler_.pause();  // now, not when the control thread gets to it
         wake_.notify_one();
     }
 }
@@ -113,6 +114,7 @@ void Control::reset(bool function) {
         wanted_ = fatal_ = fatal_told_ = false;
         ++wish_;
         admin_tail_ = admin_done_ = 0;
+        scheduler_.pause();
     }
     // What runs ends now, also if the control thread is waiting for just that.
     scheduler_.stop_all();
@@ -193,9 +195,11 @@ void Control::do_enable(Lock& lock) {
     if (start) {
         events_.start(rings.events);
         admin_->start(rings.admin);
-        scheduler_.resume();
     }
     lock.lock();
+    if (start && wish == wish_) {
+        scheduler_.resume();
+    }
     running_ = start;
     applied_ = wish;
 }

@@ -6,7 +6,7 @@
 // only notes and notifies.
 //
 // Locks, each leaf unless it says otherwise; none but the events mutex is held across a callback:
-//   Control::mutex_      what the host wants of the card
+//   Control::mutex_      what the host wants of the card; Scheduler::mutex_ may be taken under it
 //   Scheduler::mutex_    where every queue is
 //   Sensors::mutex_      the thermal model
 //   Context::gate_       held open by a piece of traffic, across the callbacks that make it up;

@@ -55,15 +55,20 @@ inline void acquire_fence() {
 [[gnu::no_sanitize("thread"), gnu::noinline]] inline void move_payload(void* to, const void* from,
                                                                        size_t bytes) {
     // volatile: or the compiler makes a memmove of it again, which the sanitizer intercepts.
+    typedef uint64_t Word __attribute__((may_alias, aligned(1)));
     auto* out = static_cast<volatile uint8_t*>(to);
     const auto* in = static_cast<const volatile uint8_t*>(from);
     if (out <= in) {
-        for (size_t i = 0; i < bytes; ++i) {
-            out[i] = in[i];
+        for (; bytes >= sizeof(Word); bytes -= sizeof(Word), out += sizeof(Word)) {
+            *reinterpret_cast<volatile Word*>(out) = *reinterpret_cast<const volatile Word*>(in);
+            in += sizeof(Word);
+        }
+        for (; bytes > 0; --bytes) {
+            *out++ = *in++;
         }
     } else {
-        for (size_t i = bytes; i-- > 0;) {
-            out[i] = in[i];
+        while (bytes-- > 0) {
+            out[bytes] = in[bytes];
         }
     }
 }

@@ -9,7 +9,7 @@ namespace accel::bench {
 namespace {
 
 class Reset : public CardTest {
-  protected:
+  public:
     Reset() : CardTest({.memory = 64 << 20}) {}
 
     // A GEMM that would take hours: 65536 x 65536 x 65536 over a window of memory that repeats.
@@ -42,23 +42,25 @@ class Reset : public CardTest {
         return tensor_command(ACCEL_OP_ELEMENTWISE, {.dst = page, .src0 = page, .src1 = page}, p);
     }
 
+    // An engine works, and goes on working.
     void expect_busy() {
-        EXPECT_TRUE(eventually([&] {
-            const uint64_t before =
-                bench.read64(ACCEL_REG_DMA_BUSY) + bench.read64(ACCEL_REG_COMPUTE_BUSY);
-            std::this_thread::yield();
-            return bench.read64(ACCEL_REG_DMA_BUSY) + bench.read64(ACCEL_REG_COMPUTE_BUSY) > before;
-        }));
+        const auto worked = [&] {
+            return bench.read64(ACCEL_REG_DMA_BUSY) + bench.read64(ACCEL_REG_COMPUTE_BUSY);
+        };
+        const uint64_t before = worked();
+        EXPECT_TRUE(eventually([&] { return worked() > before + 2'000'000; }));
     }
 };
 
 TEST_F(Reset, AQueueIsDestroyedInTheMiddleOfAnything) {
     uint32_t id = 1;
-    for (const accel_command& command :
-         {huge_gemm(), huge_copy(), huge_fill(), huge_elementwise()}) {
+    using Make = accel_command (Reset::*)();
+    for (const Make make :
+         {&Reset::huge_gemm, &Reset::huge_copy, &Reset::huge_fill, &Reset::huge_elementwise}) {
         Queue victim(space, id++);
-        victim.submit(command);
+        victim.submit((this->*make)());
         expect_busy();
+        EXPECT_EQ(victim.state(), ACCEL_QUEUE_RUNNING);
         EXPECT_EQ(victim.destroy(), ACCEL_OK);
         // What it used may go: no access comes.
         bench.host().watch(space.place(victim.status_address()).address);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A host that does its worst, by the byte: what it places in rings, lists and parameters, where it
+// rings, what stands in its page tables, what is written to registers. The random tests and the
+// fuzzer drive the same.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "bench/bench.hpp"
+
+namespace accel::bench {
+
+class Hostile {
+  public:
+    struct Powers {
+        bool tables = false;     // it is (or has broken) the driver: page tables are its own
+        bool registers = false;  // and so are registers; needs tables
+    };
+
+    explicit Hostile(const Powers& powers);
+
+    // Plays one script on a card that was reset before. Empty, or what the card did wrong.
+    [[nodiscard]] std::string run(std::span<const uint8_t> script);
+
+  private:
+    static constexpr uint32_t kQueues = 3;
+    static constexpr uint32_t kEntries = 16;
+    static constexpr uint32_t kInnocent = 3;  // the queue next door, in a context of its own
+
+    class Script;
+
+    [[nodiscard]] bool begin();
+    void act(Script& script);
+    [[nodiscard]] uint64_t address(Script& script);
+    [[nodiscard]] uint64_t size(Script& script);
+    [[nodiscard]] accel_command command(Script& script);
+    void params(Script& script);
+    void place(Script& script, const accel_command& command);
+    void settle();
+    [[nodiscard]] accel_status create_queue(uint32_t id, uint32_t context);
+    [[nodiscard]] accel_status queue_command(accel_admin_opcode opcode, uint32_t id);
+    [[nodiscard]] bool innocent_works();
+    [[nodiscard]] uint64_t status_page(uint32_t queue) const {
+        return data_ + (queue * 2 + 1) * kPage;
+    }
+
+    Powers powers_;
+    Bench bench_;
+    std::array<std::array<uint64_t, ACCEL_TABLE_LEVELS>, 2> tables_{};  // by context, by level
+    uint64_t data_ = 0;   // bus address of the hostile context's host pages
+    uint64_t other_ = 0;  // and of the innocent one's
+    std::array<uint64_t, kQueues + 1> tail_{};
+};
+
+}  // namespace accel::bench
