@@ -20,10 +20,10 @@ fail() {
     exit 1
 }
 
-# A tool's output is kept back, and shown only when it fails.
+# A tool's output is kept back; when it fails, the end of it is shown.
 quietly() {
     "$@" >"$work/log" 2>&1 || {
-        cat "$work/log" >&2
+        tail -n 30 "$work/log" >&2
         return 1
     }
 }

@@ -225,6 +225,9 @@ void Qemu::stop() {
         ADD_FAILURE() << "QEMU did not end when told to; it said:\n" << standard_error();
     } else if (decode(status) != 0) {
         ADD_FAILURE() << "QEMU ended with " << decode(status) << "; it said:\n" << standard_error();
+    } else if (standard_error().find("accel-pci/") != std::string::npos) {
+        // A sanitizer found undefined behaviour in a file of the card; QEMU's own we let pass.
+        ADD_FAILURE() << "QEMU said:\n" << standard_error();
     }
 }
 
