@@ -142,36 +142,6 @@ TEST(Hostile, MessageAimedAtOwnRegistersDoesNotComeBack) {
     EXPECT_EQ(card.get64(ACCEL_REG_DOORBELLS), 0U);
 }
 
-// The IOMMU model asserts that whoever runs into a fault holds QEMU's lock.
-TEST(Hostile, IommuThatMapsNothingMakesBusErrors) {
-    Machine machine("", {"-device", "intel-iommu"});
-    Card card(machine);
-    ASSERT_TRUE(card.wait_ready());
-    constexpr std::uint64_t iommu = 0xfed90000;
-    constexpr std::uint32_t global_command = 0x18;
-    constexpr std::uint32_t set_root_table = 1U << 30;
-    constexpr std::uint32_t enable_translation = 1U << 31;
-    machine.qemu.write(iommu + 0x3c, 0x30, 4);        // fault event: data
-    machine.qemu.write(iommu + 0x40, 0xfee00000, 4);  // address
-    machine.qemu.write(iommu + 0x38, 0, 4);           // and unmasked
-    machine.qemu.write(iommu + 0x20, machine.allocate(1), 8);
-    machine.qemu.write(iommu + global_command, set_root_table, 4);
-    machine.qemu.write(iommu + global_command, enable_translation, 4);
-
-    ASSERT_TRUE(card.bring_up());
-    Context context(card, 0);
-    EXPECT_EQ(context.create(), ACCEL_INTERNAL) << "no answer can get through";
-    EXPECT_NE(card.get32(ACCEL_REG_STATUS) & ACCEL_STATUS_FATAL, 0U);
-    // The IOMMU has recorded a fault of the card, 01:00.0.
-    constexpr std::uint64_t fault_record = iommu + 0x220;
-    EXPECT_EQ(machine.qemu.read(fault_record + 8, 4) & 0xffff, 0x100U);
-
-    machine.qemu.write(iommu + global_command, 0, 4);
-    card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
-    ASSERT_TRUE(card.bring_up());
-    EXPECT_EQ(context.create(), ACCEL_OK);
-}
-
 // ---- Noise. Each round is one seed, so a failure can be run again alone. ----
 
 struct Noise : testing::TestWithParam<unsigned int> {
