@@ -3,16 +3,21 @@
 // What is in a buffer: zeros at first, then what card and process write, at whatever size; and
 // nothing of it for the next owner.
 #include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "card.hpp"
 #include "commands.hpp"
 #include "health.hpp"
+#include "process.hpp"
 
 namespace {
 
@@ -152,6 +157,56 @@ TEST(DeviceMemory, OfALargeBufferIsMappedInLargePages) {
     card.bind();
     EXPECT_GT(walks, 0U);
     EXPECT_LT(walks, bytes / bench::page / 8);
+}
+
+/// A memory cgroup with a limit, as a container has one.
+class MemoryGroup {
+  public:
+    explicit MemoryGroup(std::uint64_t limit) {
+        std::filesystem::create_directory(mount_);
+        bench::require(::mount("none", mount_.c_str(), "cgroup2", 0, nullptr) == 0 ? 0 : errno,
+                       "mount cgroup2");
+        bench::require(bench::write_file(mount_ / "cgroup.subtree_control", "+memory"), "+memory");
+        std::filesystem::create_directory(group_);
+        bench::require(bench::write_file(group_ / "memory.max", std::to_string(limit)), "limit");
+    }
+    MemoryGroup(const MemoryGroup&) = delete;
+    MemoryGroup& operator=(const MemoryGroup&) = delete;
+    ~MemoryGroup() {
+        ::rmdir(group_.c_str());
+        ::umount(mount_.c_str());
+    }
+
+    /// Puts the calling process into it.
+    void join() const { bench::require(bench::write_file(group_ / "cgroup.procs", "0"), "join"); }
+    [[nodiscard]] std::uint64_t used() const {
+        return std::stoull(bench::read_file(group_ / "memory.current"));
+    }
+
+  private:
+    std::filesystem::path mount_ = "/run/groups";
+    std::filesystem::path group_ = mount_ / "test";
+};
+
+TEST(HostMemory, CountsAgainstTheMemoryGroupOfItsMaker) {
+    constexpr std::size_t limit = std::size_t{32} << 20;
+    const MemoryGroup group(limit);
+    bench::Process member([&] {
+        group.join();
+        const bench::File file;
+        const std::uint64_t before = group.used();
+        const bench::Buffer buffer(file, limit / 4);
+        bench::check(group.used() >= before + limit / 4, "the buffer does not count");
+        // Over the limit is an error; nobody is killed.
+        accel_buffer_create create{};
+        create.flags = bench::host;
+        create.bytes = 2 * limit;
+        bench::check(file.call(ACCEL_IOCTL_BUFFER_CREATE, create) == ENOMEM, "over the limit");
+        bench::Queue queue(file);
+        queue.run(bench::fill(buffer.address(), 1, buffer.bytes()));
+    });
+    EXPECT_EQ(member.wait(), 0);
+    bench::expect_healthy();
 }
 
 /// A buffer of some kind that holds a known pattern.
