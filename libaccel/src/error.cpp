@@ -125,8 +125,10 @@ Error::Error(std::errc error, const std::string& what, const CardFailure& failur
     : std::system_error(std::make_error_code(error), what),
       card_(std::make_shared<const std::optional<CardFailure>>(failure)) {}
 
-// The details are shared and never null, so a copy costs a count; a move leaves them in place.
+// The details are shared and never null: a copy costs a count, and so does a move, which leaves
+// them.
 Error::Error(const Error&) noexcept = default;
+// NOLINTNEXTLINE(performance-move-constructor-init)
 Error::Error(Error&& other) noexcept : Error(std::as_const(other)) {}
 Error& Error::operator=(const Error&) noexcept = default;
 Error& Error::operator=(Error&& other) noexcept {

@@ -51,6 +51,7 @@ class LinuxKernel final : public Kernel {
         }
         std::sort(found.begin(), found.end());
         std::vector<std::string> paths;
+        paths.reserve(found.size());
         for (auto& [index, path] : found) {
             paths.push_back(std::move(path));
         }

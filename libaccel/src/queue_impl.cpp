@@ -70,7 +70,7 @@ QueueImpl::Created QueueImpl::create_handle(const DeviceImpl& device, const Queu
     return {argument.handle, argument.address, argument.bytes, argument.doorbell};
 }
 
-QueueImpl::QueueImpl(std::shared_ptr<DeviceImpl> device, const QueueOptions& options)
+QueueImpl::QueueImpl(const std::shared_ptr<DeviceImpl>& device, const QueueOptions& options)
     : QueueImpl(device, options, create_handle(*device, options)) {}
 
 QueueImpl::QueueImpl(std::shared_ptr<DeviceImpl> device, const QueueOptions& options,

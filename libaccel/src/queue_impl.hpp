@@ -36,7 +36,7 @@ class QueueImpl {
     /// What follows `epoch` after a reset.
     [[nodiscard]] static std::shared_ptr<Epoch> next_epoch(const Epoch& epoch);
 
-    QueueImpl(std::shared_ptr<DeviceImpl> device, const QueueOptions& options);
+    QueueImpl(const std::shared_ptr<DeviceImpl>& device, const QueueOptions& options);
     QueueImpl(const QueueImpl&) = delete;
     QueueImpl& operator=(const QueueImpl&) = delete;
     QueueImpl(QueueImpl&&) = delete;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <span>
 #include <utility>
@@ -79,11 +80,11 @@ Index sleep_one_queue(std::span<const Job> jobs, Deadline deadline) {
 // Has the driver notify for one job for as long as it lives.
 class Interest {
   public:
-    explicit Interest(const Job& job) : job_(job), error_(add()) {}
-    Interest(Interest&& other) noexcept
-        : job_(other.job_), error_(std::exchange(other.error_, -1)) {}
+    explicit Interest(Job job)
+        : job_(std::move(job)), error_(epoch_of(job_)->add_interest(job_.sequence())) {}
     Interest(const Interest&) = delete;
     Interest& operator=(const Interest&) = delete;
+    Interest(Interest&&) = delete;
     Interest& operator=(Interest&&) = delete;
     ~Interest() {
         if (error_ == 0) {
@@ -93,8 +94,6 @@ class Interest {
     [[nodiscard]] bool active() const noexcept { return error_ == 0; }
 
   private:
-    [[nodiscard]] int add() const { return epoch_of(job_)->add_interest(job_.sequence()); }
-
     Job job_;
     int error_;
 };
@@ -107,7 +106,7 @@ int milliseconds_until(Deadline deadline) {
 }
 
 Index sleep_many_queues(std::span<const Job> jobs, Deadline deadline) {
-    std::vector<Interest> interests;
+    std::deque<Interest> interests;  // which does not move them
     std::vector<pollfd> fds;
     bool notified = true;
     for (const Job& job : jobs) {

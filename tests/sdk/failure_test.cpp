@@ -170,6 +170,22 @@ TEST_F(FailureTest, JobsBeforeSucceedAndJobsBehindSayWhatStoppedThem) {
     EXPECT_EQ(buffer[0], 1);
 }
 
+// The queue may stop between a look at how far it came and a look at whether it stopped.
+TEST_F(FailureTest, AJobJustBeforeTheOneThatFailsIsNeverTakenForFailed) {
+    queue.set_spin(never_sleep);
+    for (int round = 0; round < 300; ++round) {
+        Gate gate(card);
+        queue.submit(gate.closed());
+        const Job good = queue.submit(Nop{});
+        const Job failing = queue.submit(Fill{.dst = nowhere, .bytes = 4});
+        gate.open();
+        queue.kick();
+        ASSERT_NO_THROW(good.wait());
+        ASSERT_THROW(failing.wait(), Error);
+        queue.reset();
+    }
+}
+
 TEST_F(FailureTest, AFullRingOfAStoppedQueueThrows) {
     Queue small = card.create_queue({.entries = 2});
     small.submit(Fill{.dst = nowhere, .bytes = 4});

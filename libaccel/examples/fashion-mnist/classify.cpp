@@ -3,6 +3,7 @@
 
 #include <accel/accel.hpp>
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <chrono>
 #include <cstdint>
@@ -69,8 +70,10 @@ class Classifier {
           card_(accel::Device::open(options.device)),
           queue_(card_.create_queue()),
           network_(card_, queue_, model, options.batch) {
-        for (std::size_t i = 0; i < options.in_flight; ++i) {
-            flights_.push_back({.slot = network_.make_slot()});
+        for (Group& group : groups_) {
+            for (std::size_t i = 0; i < options.in_flight / 2; ++i) {
+                group.slots.push_back(network_.make_slot());
+            }
         }
     }
 
@@ -84,13 +87,12 @@ class Classifier {
         const accel::QueueStats before = queue_.stats();
         const auto start = std::chrono::steady_clock::now();
         syscalls_.start();
-        for (std::size_t i = 0; i < pass.jobs + flights_.size(); ++i) {
-            Flight& flight = flights_[i % flights_.size()];
-            flight.job.wait();  // of the round before, if there was one
-            check(flight, pass);
-            if (i < pass.jobs) {
-                launch(flight, i);
-            }
+        // One group is filled while the card works on the other.
+        std::size_t next = 0;
+        for (std::size_t turn = 0; next < pass.jobs || pending(); ++turn) {
+            Group& group = groups_[turn % groups_.size()];
+            collect(group, pass);
+            next += launch(group, next, pass.jobs);
         }
         pass.syscalls = syscalls_.stop();
         pass.seconds =
@@ -104,31 +106,56 @@ class Classifier {
     [[nodiscard]] const std::string& syscalls_problem() const { return syscalls_.problem(); }
 
   private:
-    // A slot and the job that has it; `count` images from `first`, none if it is not in use.
-    struct Flight {
-        Slot slot;
-        accel::Job job = {};
-        std::size_t first = 0;
-        std::size_t count = 0;
+    // Jobs that are published together: one doorbell at most, one wait.
+    struct Group {
+        std::vector<Slot> slots;
+        accel::Job last = {};
+        std::size_t first = 0;  // job, and how many there are
+        std::size_t jobs = 0;
     };
 
-    void launch(Flight& flight, std::size_t batch) {
-        flight.first = batch * network_.batch();
-        // The last batch may be short: its remaining rows keep the images of a round before.
-        flight.count = std::min(network_.batch(), data_.size() - flight.first);
-        decode(std::span(data_.images).subspan(flight.first * pixels, flight.count * pixels),
-               flight.slot.images.span());
-        flight.job = network_.run(queue_, flight.slot);
+    // The images of a job; the last one may be short, its other rows are not looked at.
+    [[nodiscard]] std::size_t first_image(std::size_t job) const { return job * network_.batch(); }
+    [[nodiscard]] std::size_t images(std::size_t job) const {
+        return std::min(network_.batch(), data_.size() - first_image(job));
     }
 
-    void check(Flight& flight, Pass& pass) const {
-        const std::size_t first = flight.first;
-        const std::size_t count = flight.count;
-        flight.count = 0;
+    [[nodiscard]] bool pending() const {
+        return std::any_of(groups_.begin(), groups_.end(),
+                           [](const Group& group) { return group.jobs != 0; });
+    }
+
+    // Fills and submits a group with jobs from `first` on, as many as there are; gives how many.
+    std::size_t launch(Group& group, std::size_t first, std::size_t end) {
+        group.first = first;
+        group.jobs = std::min(group.slots.size(), end - first);
+        if (group.jobs == 0) {
+            return 0;
+        }
+        accel::Batch batch = queue_.batch();
+        for (std::size_t i = 0; i < group.jobs; ++i) {
+            Slot& slot = group.slots[i];
+            decode(std::span(data_.images)
+                       .subspan(first_image(first + i) * pixels, images(first + i) * pixels),
+                   slot.images.span());
+            network_.add(batch, slot);
+        }
+        group.last = batch.submit();
+        return group.jobs;
+    }
+
+    void collect(Group& group, Pass& pass) const {
+        group.last.wait();
+        for (std::size_t i = 0; i < group.jobs; ++i) {
+            check(group.slots[i], first_image(group.first + i), images(group.first + i), pass);
+        }
+        group.jobs = 0;
+    }
+
+    void check(const Slot& slot, std::size_t first, std::size_t count, Pass& pass) const {
         const auto rows = [&](std::span<const float> values, std::size_t from) {
             return values.subspan(from * classes, count * classes);
         };
-        const Slot& slot = flight.slot;
         pass.logits_differ +=
             count_different(rows(slot.logits.span(), 0), rows(expected_.logits, first));
         pass.probabilities_differ += count_different(rows(slot.probabilities.span(), 0),
@@ -145,7 +172,7 @@ class Classifier {
     accel::Device card_;
     accel::Queue queue_;
     Network network_;
-    std::vector<Flight> flights_;
+    std::array<Group, 2> groups_;
     SyscallCounter syscalls_;
 };
 

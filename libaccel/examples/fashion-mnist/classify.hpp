@@ -15,7 +15,7 @@ struct ClassifyOptions {
     std::filesystem::path reference;  // empty: computed on the spot
     std::string device = "/dev/accel0";
     std::size_t batch = 100;
-    std::size_t in_flight = 4;
+    std::size_t in_flight = 8;  // in two groups: one is filled while the other is worked on
 };
 
 /// Prints what it found. False if the accuracy is too low or anything differs from the reference.

@@ -12,7 +12,7 @@
 
 namespace fashion {
 
-inline constexpr std::size_t pixels = 28 * 28;
+inline constexpr std::size_t pixels = std::size_t{28} * 28;
 inline constexpr std::size_t classes = 10;
 
 struct Dataset {

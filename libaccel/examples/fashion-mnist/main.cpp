@@ -76,9 +76,11 @@ int main(int argc, char** argv) {
     classify_command->add_option("--batch", classifying.batch, "images a job")
         ->capture_default_str()
         ->check(CLI::Range(1, 10000));
-    classify_command->add_option("--in-flight", classifying.in_flight, "jobs at a time")
+    classify_command
+        ->add_option("--in-flight", classifying.in_flight,
+                     "jobs at a time, in two groups: one is filled, one is worked on")
         ->capture_default_str()
-        ->check(CLI::Range(1, 64));
+        ->check(CLI::Range(2, 64));
     classify_command
         ->add_option("--device", classifying.device,
                      "node, PCI address or serial number of the card")

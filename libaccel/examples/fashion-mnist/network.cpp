@@ -66,8 +66,8 @@ Slot Network::make_slot() const {
             .predictions = card_.allocate<std::uint32_t>({batch_})};
 }
 
-accel::Job Network::run(accel::Queue& queue, const Slot& slot) const {
-    return queue.submit(list_, {slot.images, slot.logits, slot.probabilities, slot.predictions});
+void Network::add(accel::Batch& batch, const Slot& slot) const {
+    batch.add(list_, {slot.images, slot.logits, slot.probabilities, slot.predictions});
 }
 
 }  // namespace fashion

@@ -28,9 +28,9 @@ class Network {
     [[nodiscard]] std::size_t batch() const noexcept { return batch_; }
     [[nodiscard]] Slot make_slot() const;
 
-    /// One command, no system call. Only for the queue it was made with: the batches share the
-    /// hidden layer's memory, and it is the queue's order that keeps them apart.
-    accel::Job run(accel::Queue& queue, const Slot& slot) const;
+    /// Adds one command for one slot. Only to batches of the queue it was made with: the calls
+    /// share the hidden layer's memory, and it is the queue's order that keeps them apart.
+    void add(accel::Batch& batch, const Slot& slot) const;
 
   private:
     const accel::Device& card_;
