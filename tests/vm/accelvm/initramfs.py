@@ -41,7 +41,7 @@ class Payload:
 
 
 class Cpio:
-    """Writes the `newc` format; makes parent folders as they are needed."""
+    """Writes the `newc` format; makes parent folders as they are needed. The first entry of a name counts."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
@@ -53,7 +53,7 @@ class Cpio:
         if name in self._names:
             return
         self._names.add(name)
-        if "/" in name and "TRAILER" not in name:
+        if "/" in name:
             self.folder(name.rsplit("/", 1)[0])
         self._inode += 1
         encoded = name.encode() + b"\0"

@@ -147,7 +147,7 @@ def _pick(release: str, tree: Path, result: Path) -> None:
 
 def _extract_vmlinux(image: bytes) -> bytes:
     """The ELF inside a bzImage. Booting it through PVH saves the guest 3 s of decompression under emulation."""
-    if image[0x202:0x206] != b"HdrS"[:4]:
+    if image[0x202:0x206] != b"HdrS":
         raise VmError(Verdict.SETUP, "the kernel image is no bzImage")
     setup_sectors = image[0x1F1] or 4
     offset, length = struct.unpack_from("<II", image, 0x248)

@@ -24,6 +24,11 @@ POLL = 0.02
 AFTERMATH = 3.0  # seconds the kernel gets to print the rest of a complaint
 
 
+def _to_stdout(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
 @dataclass
 class Run:
     """What to run and how to judge it."""
@@ -35,7 +40,7 @@ class Run:
     console_log: Path | None = None  # default: a temporary file, kept when the run fails
     results: Path | None = None  # folder for what the command left in /results
     allowed: list[str] = field(default_factory=list)  # console lines that are no complaint in this run
-    output: Callable[[bytes], None] = lambda data: _to_stdout(data)
+    output: Callable[[bytes], None] = _to_stdout
     boot_limit: float = BOOT_LIMIT
 
 
@@ -46,11 +51,6 @@ class Outcome:
     status: int
     boot_seconds: float
     seconds: float
-
-
-def _to_stdout(data: bytes) -> None:
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
 
 
 def execute(run: Run) -> Outcome:
