@@ -51,6 +51,7 @@
 #define ACCEL_REG_SERIAL	0x040	/* u64: also the PCIe serial number */
 #define ACCEL_REG_CLOCK		0x048	/* u64: free-running device ticks */
 #define ACCEL_REG_CLOCK_HZ	0x050	/* u32: ticks a second */
+#define ACCEL_REG_SEGMENTS	0x054	/* u32: longest list of a TRANSFER */
 
 /* Sensors. */
 #define ACCEL_REG_TEMPERATURE	0x080	/* s32: thousandths of a degree Celsius */
@@ -94,6 +95,7 @@
 #define ACCEL_FEATURE_CALL	(1ULL << 1)	/* recorded command buffers */
 #define ACCEL_FEATURE_TIMELINE	(1ULL << 2)	/* WAIT and SIGNAL */
 #define ACCEL_FEATURE_F32	(1ULL << 3)	/* f32 compute */
+#define ACCEL_FEATURE_SCATTER	(1ULL << 4)	/* TRANSFER and bypass contexts */
 
 #define ACCEL_STATUS_READY	(1U << 0)	/* out of reset; registers may be set */
 #define ACCEL_STATUS_RESETTING	(1U << 1)	/* a reset is in progress */
@@ -194,6 +196,7 @@ enum accel_opcode {
 	ACCEL_OP_SIGNAL = 0x03,		/* store a 64-bit word */
 	ACCEL_OP_COPY = 0x10,
 	ACCEL_OP_FILL = 0x11,
+	ACCEL_OP_TRANSFER = 0x12,	/* copy between lists of segments */
 	ACCEL_OP_GEMM = 0x20,
 	ACCEL_OP_ELEMENTWISE = 0x21,
 	ACCEL_OP_SOFTMAX = 0x22,
@@ -249,6 +252,21 @@ struct accel_fill {
 	__le32 reserved[3];
 };
 
+/* A piece of a list of a TRANSFER. */
+struct accel_segment {
+	__le64 address;
+	__le64 bytes;
+};
+
+struct accel_transfer {
+	__le64 dst;			/* struct accel_segment[dst_count], 16-byte aligned */
+	__le64 src;			/* struct accel_segment[src_count], 16-byte aligned */
+	__le32 dst_count;
+	__le32 src_count;
+	__le64 bytes;			/* in total; neither list is shorter */
+	__le64 reserved[2];
+};
+
 /* Where a tensor command works; params says what it does. */
 struct accel_tensor {
 	__le64 dst;
@@ -271,6 +289,7 @@ struct accel_command {
 		struct accel_semaphore semaphore;
 		struct accel_copy copy;
 		struct accel_fill fill;
+		struct accel_transfer transfer;
 		struct accel_tensor tensor;
 		__le64 words[6];
 	};
@@ -373,6 +392,13 @@ enum accel_admin_opcode {
 	ACCEL_ADMIN_CLEAR_MEMORY = 8,
 };
 
+/*
+ * A context without page tables, for queues of the driver itself: an address
+ * is a bus address, or with ACCEL_BYPASS_MEMORY set an offset in device memory.
+ */
+#define ACCEL_CONTEXT_BYPASS	(1U << 0)
+#define ACCEL_BYPASS_MEMORY	(1ULL << 62)
+
 struct accel_admin_command {
 	__u8 opcode;			/* enum accel_admin_opcode */
 	__u8 reserved0[3];
@@ -380,6 +406,8 @@ struct accel_admin_command {
 	union {
 		struct {
 			__le64 root;	/* bus address of the level 3 table */
+			__le32 flags;	/* ACCEL_CONTEXT_* */
+			__le32 reserved;
 		} create_context;
 		struct {
 			__le64 address;	/* of the context, 4 KiB aligned */

@@ -18,9 +18,9 @@ namespace {
 // How many of a command's words an opcode uses; the rest must be zero.
 unsigned words_used(uint8_t opcode) {
     switch (opcode) {
-        case ACCEL_ADMIN_CREATE_CONTEXT:
         case ACCEL_ADMIN_QUERY_QUEUE:
             return 1;
+        case ACCEL_ADMIN_CREATE_CONTEXT:
         case ACCEL_ADMIN_INVALIDATE:
         case ACCEL_ADMIN_CLEAR_MEMORY:
             return 2;
@@ -127,11 +127,23 @@ Status Admin::create_context(const accel_admin_command& command) {
     if (contexts_[command.id] != nullptr) {
         return ACCEL_EXISTS;
     }
-    if (!aligned(command.create_context.root, ACCEL_PAGE_SIZE)) {
+    const auto& fields = command.create_context;
+    if ((fields.flags & ~ACCEL_CONTEXT_BYPASS) != 0 || fields.reserved != 0) {
+        return ACCEL_BAD_FIELD;
+    }
+    if ((fields.flags & ACCEL_CONTEXT_BYPASS) != 0) {
+        if (fields.root != 0) {
+            return ACCEL_BAD_FIELD;
+        }
+        contexts_[command.id] = std::make_unique<Context>(command.id, Context::Bypass{},
+                                                          memory_.size(), bus_, counters_);
+        return ACCEL_OK;
+    }
+    if (!aligned(fields.root, ACCEL_PAGE_SIZE)) {
         return ACCEL_BAD_ALIGNMENT;
     }
-    contexts_[command.id] = std::make_unique<Context>(command.id, command.create_context.root,
-                                                      memory_.size(), bus_, counters_);
+    contexts_[command.id] = std::make_unique<Context>(command.id, fields.root, memory_.size(), bus_,
+                                                      counters_);
     return ACCEL_OK;
 }
 

@@ -60,8 +60,31 @@ Context::Context(uint32_t id, uint64_t root, uint64_t memory_size, Bus& bus, Cou
       small_(kSmallEntries),
       large_(kLargeEntries) {}
 
+Context::Context(uint32_t id, Bypass /*bypass*/, uint64_t memory_size, Bus& bus, Counters& counters)
+    : id_(id),
+      root_(0),
+      bypass_(true),
+      memory_size_(memory_size),
+      bus_(bus),
+      counters_(counters) {}
+
+Status Context::translate_bypass(uint64_t address, uint64_t limit, Target& target) const {
+    const bool device = (address & ACCEL_BYPASS_MEMORY) != 0;
+    const uint64_t place = address & ~ACCEL_BYPASS_MEMORY;
+    if (device && place >= memory_size_) {
+        return ACCEL_FAULT_UNMAPPED;
+    }
+    target = {.device = device,
+              .address = place,
+              .bytes = device ? std::min(limit, memory_size_ - place) : limit};
+    return ACCEL_OK;
+}
+
 Status Context::translate(const Piece& /*piece*/, uint64_t address, Access access, uint64_t limit,
                           Target& target) {
+    if (bypass_) {
+        return translate_bypass(address, limit, target);
+    }
     if (Status status = translate_page(address, access, target); status != ACCEL_OK) {
         return status;
     }
@@ -153,6 +176,7 @@ Status Context::walk(uint64_t address, uint64_t& entry, unsigned& level) {
 }
 
 void Context::invalidate(uint64_t address, uint64_t bytes) {
+    // Of a bypass context too: what is in flight ends, though nothing is cached.
     gate_.close();
     {
         const std::lock_guard lock(cache_mutex_);

@@ -51,6 +51,10 @@ class Context {
   public:
     Context(uint32_t id, uint64_t root, uint64_t memory_size, Bus& bus, Counters& counters);
 
+    // Without page tables: for queues of the driver itself.
+    struct Bypass {};
+    Context(uint32_t id, Bypass bypass, uint64_t memory_size, Bus& bus, Counters& counters);
+
     // The right to translate and access.
     class Piece {
       public:
@@ -75,6 +79,9 @@ class Context {
 
     [[nodiscard]] uint32_t id() const { return id_; }
 
+    // Whether addresses of this context are 48 bits wide and translated.
+    [[nodiscard]] bool translated() const { return !bypass_; }
+
   private:
     struct Translation {
         uint64_t tag = 0;  // page number + 1; zero: empty
@@ -84,12 +91,14 @@ class Context {
     static constexpr size_t kLargeEntries = 64;
 
     [[nodiscard]] Status translate_page(uint64_t address, Access access, Target& target);
+    [[nodiscard]] Status translate_bypass(uint64_t address, uint64_t limit, Target& target) const;
     [[nodiscard]] bool cached(uint64_t address, uint64_t& entry, unsigned& level);
     void remember(uint64_t address, uint64_t entry, unsigned level);
     [[nodiscard]] Status walk(uint64_t address, uint64_t& entry, unsigned& level);
 
     const uint32_t id_;
     const uint64_t root_;
+    const bool bypass_ = false;
     const uint64_t memory_size_;
     Bus& bus_;
     Counters& counters_;

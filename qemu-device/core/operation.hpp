@@ -74,6 +74,9 @@ template <typename T>
 // address space. An address that is no context address passes: it faults when it is used.
 [[nodiscard]] Status check_extent(uint64_t address, uint64_t rows, uint64_t stride, uint64_t bytes);
 
+// The longest list of a TRANSFER.
+inline constexpr uint32_t kSegments = 65536;
+
 // Reads the parameter block of a tensor command into `known` bytes at `params`.
 [[nodiscard]] Status read_params(Execution& execution, void* params, uint32_t known);
 
@@ -81,6 +84,7 @@ template <typename T>
 
 [[nodiscard]] Status run_copy(Execution& execution);
 [[nodiscard]] Status run_fill(Execution& execution);
+[[nodiscard]] Status run_transfer(Execution& execution);
 [[nodiscard]] Status run_gemm(Execution& execution);
 [[nodiscard]] Status run_elementwise(Execution& execution);
 [[nodiscard]] Status run_softmax(Execution& execution);

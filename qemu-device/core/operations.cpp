@@ -18,6 +18,7 @@ constexpr std::array kOperations{
     Operation{ACCEL_OP_SIGNAL, Engine::none, 0b000001, false, nullptr},
     Operation{ACCEL_OP_COPY, Engine::dma, 0b000011, false, run_copy},
     Operation{ACCEL_OP_FILL, Engine::dma, 0b000001, true, run_fill},
+    Operation{ACCEL_OP_TRANSFER, Engine::dma, 0b000011, false, run_transfer},
     Operation{ACCEL_OP_GEMM, Engine::compute, kTensorAddresses, false, run_gemm},
     Operation{ACCEL_OP_ELEMENTWISE, Engine::compute, kTensorAddresses, false, run_elementwise},
     Operation{ACCEL_OP_SOFTMAX, Engine::compute, kTensorAddresses, false, run_softmax},

@@ -3,6 +3,8 @@
 // The register file. A 64-bit access to two 32-bit registers is two accesses, low one first.
 #include "registers.hpp"
 
+#include "operation.hpp"
+
 namespace accel::card {
 
 namespace {
@@ -11,7 +13,8 @@ constexpr uint32_t kFirmware = 1U << 24;  // 1.0.0
 constexpr uint32_t kClockHz = 1'000'000'000;
 constexpr uint32_t kEngineCounts = 1U << 8 | 1U;  // compute, DMA
 constexpr uint64_t kFeatures =
-    ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE | ACCEL_FEATURE_F32;
+    ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE | ACCEL_FEATURE_F32 |
+    ACCEL_FEATURE_SCATTER;
 
 bool well_formed(uint64_t offset, unsigned bytes) {
     return (bytes == 4 || bytes == 8) && offset % bytes == 0 &&
@@ -118,6 +121,8 @@ uint32_t Registers::read_narrow(uint64_t offset) const {
             return config.ring_entries;
         case ACCEL_REG_CALL_COMMANDS:
             return parts_.call_commands;
+        case ACCEL_REG_SEGMENTS:
+            return kSegments;
         case ACCEL_REG_VECTORS:
             return config.vectors;
         case ACCEL_REG_VA_BITS:

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// TRANSFER: a copy between two lists of segments.
+#include <algorithm>
+#include <array>
+
+#include "operation.hpp"
+
+namespace accel::card {
+
+namespace {
+
+// One of the lists, read some segments at a time: each is copied once, then used.
+class SegmentReader {
+  public:
+    SegmentReader(Memory& memory, uint64_t list, uint32_t count)
+        : memory_(memory), list_(list), left_(count) {}
+
+    // Makes segment() one that has bytes. BAD_SIZE: the list is at its end.
+    [[nodiscard]] Status settle() {
+        while (segments_[next_].bytes == 0) {
+            if (++next_ < held_) {
+                continue;
+            }
+            if (left_ == 0) {
+                return ACCEL_BAD_SIZE;
+            }
+            held_ = std::min<uint32_t>(left_, segments_.size());
+            if (Status status = memory_.read(list_, segments_.data(), held_ * sizeof(accel_segment));
+                status != ACCEL_OK) {
+                return status;
+            }
+            list_ += held_ * sizeof(accel_segment);
+            left_ -= held_;
+            next_ = 0;
+        }
+        return ACCEL_OK;
+    }
+
+    [[nodiscard]] const accel_segment& segment() const { return segments_[next_]; }
+
+    void advance(uint64_t bytes) {
+        segments_[next_].address += bytes;
+        segments_[next_].bytes -= bytes;
+    }
+
+  private:
+    Memory& memory_;
+    uint64_t list_;
+    uint32_t left_;  // not read yet
+    uint32_t held_ = 0;
+    uint32_t next_ = 0;
+    std::array<accel_segment, 64> segments_{};
+};
+
+}  // namespace
+
+Status run_transfer(Execution& execution) {
+    const accel_transfer& transfer = execution.command.transfer;
+    if (!all_zero(transfer.reserved)) {
+        return ACCEL_BAD_FIELD;
+    }
+    if (!aligned(transfer.dst, sizeof(accel_segment)) ||
+        !aligned(transfer.src, sizeof(accel_segment))) {
+        return ACCEL_BAD_ALIGNMENT;
+    }
+    if (transfer.dst_count > kSegments || transfer.src_count > kSegments) {
+        return ACCEL_BAD_SIZE;
+    }
+    Memory& memory = execution.memory;
+    SegmentReader dst(memory, transfer.dst, transfer.dst_count);
+    SegmentReader src(memory, transfer.src, transfer.src_count);
+    for (uint64_t left = transfer.bytes; left > 0;) {
+        if (Status status = src.settle(); status != ACCEL_OK) {
+            return status;
+        }
+        if (Status status = dst.settle(); status != ACCEL_OK) {
+            return status;
+        }
+        const uint64_t now = std::min<uint64_t>({left, src.segment().bytes, dst.segment().bytes});
+        if (Status status = memory.copy(dst.segment().address, src.segment().address, now,
+                                        execution.scratch.bounce());
+            status != ACCEL_OK) {
+            return status;
+        }
+        src.advance(now);
+        dst.advance(now);
+        left -= now;
+    }
+    return ACCEL_OK;
+}
+
+}  // namespace accel::card
