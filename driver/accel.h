@@ -63,6 +63,7 @@
 
 struct accel_context;
 struct accel_queue;
+struct accel_queue_error;
 
 /**
  * struct accel_admin - the admin queue; one command at a time
@@ -102,6 +103,71 @@ struct accel_events {
 };
 
 /**
+ * struct accel_dma - the driver's own queue, for transfers
+ * @lock: serialises submission and recovery
+ * @jobs_lock: protects @jobs
+ * @jobs: submitted and not ended
+ * @wait: woken when any of them may be over
+ * @status: status page
+ * @status_dma: its bus address
+ * @memory: ring and lists
+ * @memory_dma: their bus address
+ * @context: id of its bypass context, or -1
+ * @queue: its id on the card, or -1
+ * @tail: sequence number of the newest command
+ * @epoch: counts its resets
+ * @error: what stopped it, enum accel_status
+ * @error_sequence: which command did
+ */
+struct accel_dma {
+	struct mutex lock;
+	spinlock_t jobs_lock;
+	struct list_head jobs;
+	wait_queue_head_t wait;
+	struct accel_queue_status *status;
+	dma_addr_t status_dma;
+	void *memory;
+	dma_addr_t memory_dma;
+	int context;
+	int queue;
+	u64 tail;
+	u32 epoch;
+	u32 error;
+	u64 error_sequence;
+};
+
+/* The longest list of segments of a job, on either side. */
+#define ACCEL_DMA_SEGMENTS	(PAGE_SIZE / sizeof(struct accel_segment))
+
+/**
+ * struct accel_dma_job - one command of the driver's own queue
+ * @node: in accel_dma.jobs
+ * @sgt: pages of the host; not more than ACCEL_DMA_SEGMENTS
+ * @direction: DMA_TO_DEVICE: they are read; DMA_FROM_DEVICE: written
+ * @mapped: @sgt has its DMA mapping
+ * @target: the other side
+ * @target_count: its length
+ * @bytes: how many
+ * @sequence: of the command
+ * @epoch: of the queue when it was submitted
+ * @failed: it is the one that stopped the queue
+ * @stopped: errno; the card went away meanwhile
+ */
+struct accel_dma_job {
+	struct list_head node;
+	struct sg_table sgt;
+	enum dma_data_direction direction;
+	bool mapped;
+	struct accel_segment *target;
+	u32 target_count;
+	u64 bytes;
+	u64 sequence;
+	u32 epoch;
+	bool failed;
+	int stopped;
+};
+
+/**
  * struct accel_vector - what the handler of an interrupt vector is given
  * @adev: the card
  * @index: of the vector
@@ -121,6 +187,7 @@ struct accel_vector {
  * @gone: errno that ends every call: -ENODEV when removed, 0 otherwise
  * @generation: counts resets
  * @regs: BAR0
+ * @doorbell_regs: BAR2, for the driver's own queue
  * @doorbells: bus address of BAR2
  * @memory: bus address of BAR4
  * @memory_size: bytes of device memory
@@ -133,6 +200,7 @@ struct accel_vector {
  * @vectors: one each
  * @admin: admin queue
  * @events: event queue
+ * @dma: the driver's own queue
  * @context_ids: context ids in use
  * @queue_ids: queue ids in use
  * @lock: protects @queues and @contexts
@@ -152,6 +220,7 @@ struct accel_device {
 	u64 generation;
 
 	void __iomem *regs;
+	void __iomem *doorbell_regs;
 	resource_size_t doorbells;
 	resource_size_t memory;
 	u64 memory_size;
@@ -165,6 +234,7 @@ struct accel_device {
 
 	struct accel_admin admin;
 	struct accel_events events;
+	struct accel_dma dma;
 
 	struct ida context_ids;
 	struct ida queue_ids;
@@ -219,6 +289,8 @@ struct accel_extent {
  * @page_count: how many
  * @sgt: their DMA mapping, while @mapped
  * @mapped: the DMA mapping exists
+ * @transfers: jobs of read() and write() that name its memory; under the
+ *	context's lock
  * @mm: whose RLIMIT_MEMLOCK the pages count against
  * @extents: device memory
  */
@@ -234,6 +306,7 @@ struct accel_buffer {
 	unsigned long page_count;
 	struct sg_table sgt;
 	bool mapped;
+	unsigned int transfers;
 	struct mm_struct *mm;
 	struct list_head extents;
 };
@@ -354,6 +427,19 @@ int accel_events_init(struct accel_device *adev);
 void accel_events_fini(struct accel_device *adev);
 void accel_events_drain(struct accel_device *adev);
 void accel_events_thread(struct accel_device *adev);
+
+/* accel_dma.c */
+int accel_dma_init(struct accel_device *adev);
+void accel_dma_fini(struct accel_device *adev);
+int accel_dma_start(struct accel_device *adev);
+void accel_dma_stop(struct accel_device *adev, int error);
+void accel_dma_failed(struct accel_device *adev, const struct accel_queue_error *error);
+int accel_dma_submit(struct accel_device *adev, struct accel_dma_job *job);
+int accel_dma_finish(struct accel_device *adev, struct accel_dma_job *job);
+
+/* accel_transfer.c: read() and write() of a buffer. */
+ssize_t accel_read_iter(struct kiocb *iocb, struct iov_iter *to);
+ssize_t accel_write_iter(struct kiocb *iocb, struct iov_iter *from);
 
 /* accel_irq.c */
 int accel_irq_init(struct accel_device *adev);

@@ -271,12 +271,20 @@ int accel_ioctl_buffer_destroy(struct accel_context *ctx, void *arg)
 	ret = accel_context_enter(ctx);
 	if (ret)
 		return ret;
-	buffer = xa_erase(&ctx->buffers, destroy->handle);
-	if (buffer)
+	buffer = xa_load(&ctx->buffers, destroy->handle);
+	if (!buffer) {
+		ret = -ENOENT;
+	} else if (buffer->transfers) {
+		/* They name its memory by bus address. */
+		buffer = NULL;
+		ret = -EBUSY;
+	} else {
+		xa_erase(&ctx->buffers, destroy->handle);
 		ret = accel_buffer_detach(ctx, buffer);
+	}
 	accel_context_leave(ctx);
 	if (!buffer)
-		return -ENOENT;
+		return ret;
 	accel_buffer_put(buffer);
 	return ret;
 }

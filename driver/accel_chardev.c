@@ -29,13 +29,19 @@ static int accel_open(struct inode *inode, struct file *file)
 		return PTR_ERR(ctx);
 	file->private_data = ctx;
 	file->f_mapping = adev->inode->i_mapping;
-	return nonseekable_open(inode, file);
+	return 0;
 }
 
 static int accel_release(struct inode *inode, struct file *file)
 {
 	accel_context_release(file->private_data);
 	return 0;
+}
+
+/* Offsets are addresses of the context; there is no end to seek from. */
+static loff_t accel_llseek(struct file *file, loff_t offset, int whence)
+{
+	return no_seek_end_llseek(file, offset, whence);
 }
 
 static __poll_t accel_poll(struct file *file, poll_table *table)
@@ -46,12 +52,14 @@ static __poll_t accel_poll(struct file *file, poll_table *table)
 static const struct file_operations accel_fops = {
 	.owner = THIS_MODULE,
 	.open = accel_open,
+	.read_iter = accel_read_iter,
+	.write_iter = accel_write_iter,
 	.release = accel_release,
 	.unlocked_ioctl = accel_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = accel_mmap,
 	.poll = accel_poll,
-	.llseek = no_llseek,
+	.llseek = accel_llseek,
 };
 
 /* The driver is unbound and the last file is closed. */
@@ -62,6 +70,7 @@ static void accel_device_release(struct device *dev)
 	ida_free(&accel_minors, adev->id);
 	accel_memory_fini(adev);
 	accel_mmap_fini(adev);
+	free_page((unsigned long)adev->dma.status);
 	ida_destroy(&adev->context_ids);
 	ida_destroy(&adev->queue_ids);
 	pci_dev_put(adev->pdev);

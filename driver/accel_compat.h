@@ -10,6 +10,7 @@
 #define ACCEL_COMPAT_H
 
 #include <linux/mm.h>
+#include <linux/uio.h>
 
 #ifndef ACCEL_HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
@@ -17,5 +18,69 @@ static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 	vma->vm_flags |= flags;
 }
 #endif
+
+/* How pages of an iterator are held. */
+enum accel_pin {
+	ACCEL_PIN_NONE,		/* by whoever made the iterator */
+	ACCEL_PIN_REFERENCE,
+	ACCEL_PIN_PINNED,
+};
+
+/*
+ * Hold the next pages of an iterator, at most @max bytes and @max_pages, and
+ * advance it. @write: the card writes them. Returns bytes or -errno.
+ */
+static inline ssize_t accel_compat_pin(struct iov_iter *iter, struct page **pages, size_t max,
+				       unsigned int max_pages, bool write, size_t *first,
+				       enum accel_pin *how)
+{
+#ifdef ACCEL_HAVE_IOV_ITER_EXTRACT_PAGES
+	*how = iov_iter_extract_will_pin(iter) ? ACCEL_PIN_PINNED : ACCEL_PIN_NONE;
+	return iov_iter_extract_pages(iter, &pages, max, max_pages, 0, first);
+#else
+	struct iovec user = {};
+	unsigned long start;
+	int got;
+
+	*how = ACCEL_PIN_REFERENCE;
+	if (iov_iter_is_bvec(iter))
+		return iov_iter_get_pages2(iter, pages, max, max_pages, first);
+	if (!user_backed_iter(iter))
+		return -EOPNOTSUPP;
+
+	*how = ACCEL_PIN_PINNED;
+	iov_iter_advance(iter, 0);	/* past empty pieces */
+	if (iter_is_ubuf(iter)) {
+		user.iov_base = iter->ubuf + iter->iov_offset;
+		user.iov_len = iov_iter_count(iter);
+	} else {
+		user = iov_iter_iovec(iter);
+	}
+	start = (unsigned long)user.iov_base;
+	*first = offset_in_page(start);
+	max = min(max, user.iov_len);
+	max_pages = min_t(size_t, max_pages, DIV_ROUND_UP(*first + max, PAGE_SIZE));
+	got = pin_user_pages_fast(start & PAGE_MASK, max_pages, write ? FOLL_WRITE : 0, pages);
+	if (got <= 0)
+		return got;
+	max = min_t(size_t, max, got * PAGE_SIZE - *first);
+	iov_iter_advance(iter, max);
+	return max;
+#endif
+}
+
+static inline void accel_compat_unpin(struct page **pages, unsigned int count, enum accel_pin how,
+				      bool dirty)
+{
+	unsigned int i;
+
+	if (how == ACCEL_PIN_PINNED)
+		unpin_user_pages_dirty_lock(pages, count, dirty);
+	for (i = 0; how == ACCEL_PIN_REFERENCE && i < count; i++) {
+		if (dirty)
+			set_page_dirty_lock(pages[i]);
+		put_page(pages[i]);
+	}
+}
 
 #endif /* ACCEL_COMPAT_H */

@@ -25,7 +25,8 @@ static int accel_bars_init(struct accel_device *adev)
 	if (pci_resource_len(pdev, ACCEL_BAR_REGISTERS) < ACCEL_REGISTERS_SIZE)
 		return dev_err_probe(&pdev->dev, -ENODEV, "BAR0 is too small\n");
 	adev->regs = pcim_iomap(pdev, ACCEL_BAR_REGISTERS, 0);
-	if (!adev->regs)
+	adev->doorbell_regs = pcim_iomap(pdev, ACCEL_BAR_DOORBELLS, 0);
+	if (!adev->regs || !adev->doorbell_regs)
 		return dev_err_probe(&pdev->dev, -ENOMEM, "cannot map the registers\n");
 
 	magic = readl(adev->regs + ACCEL_REG_MAGIC);
@@ -95,9 +96,12 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = accel_events_init(adev);
 	if (ret)
 		goto err_admin;
-	ret = accel_irq_init(adev);
+	ret = accel_dma_init(adev);
 	if (ret)
 		goto err_events;
+	ret = accel_irq_init(adev);
+	if (ret)
+		goto err_dma;
 	ret = accel_hw_start(adev);
 	if (ret)
 		goto err_irq;
@@ -114,6 +118,8 @@ err_stop:
 	accel_hw_stop(adev, -ENODEV);
 err_irq:
 	accel_irq_fini(adev);
+err_dma:
+	accel_dma_fini(adev);
 err_events:
 	accel_events_fini(adev);
 err_admin:
@@ -130,6 +136,7 @@ static void accel_remove(struct pci_dev *pdev)
 	accel_chardev_del(adev);
 	accel_hw_stop(adev, -ENODEV);
 	accel_irq_fini(adev);
+	accel_dma_fini(adev);
 	accel_events_fini(adev);
 	accel_admin_fini(adev);
 	put_device(&adev->dev);

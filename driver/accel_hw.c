@@ -77,6 +77,11 @@ int accel_hw_start(struct accel_device *adev)
 		dev_err(&adev->pdev->dev, "the card does not start, status %#x\n", status);
 		goto out;
 	}
+	ret = accel_dma_start(adev);
+	if (ret) {
+		dev_err(&adev->pdev->dev, "the card does not make a queue for transfers\n");
+		goto out;
+	}
 	adev->gone = 0;
 out:
 	up_write(&adev->hw_lock);
@@ -104,6 +109,7 @@ void accel_hw_stop(struct accel_device *adev, int error)
 	/* Files come and go only with hw_lock held for reading. */
 	list_for_each_entry(ctx, &adev->contexts, node)
 		accel_context_detach(ctx, error);
+	accel_dma_stop(adev, error);
 	accel_mmap_revoke_all(adev);
 	up_write(&adev->hw_lock);
 }

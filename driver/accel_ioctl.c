@@ -28,6 +28,8 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 	struct accel_device *adev = ctx->adev;
 	struct accel_info *info = arg;
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK);
+	/* The driver has one of each for itself. */
+	u32 own = READ_ONCE(adev->dma.queue) >= 0;
 	int ret;
 
 	if (info->flags)
@@ -44,8 +46,8 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 		.serial = accel_read64(adev, ACCEL_REG_SERIAL),
 		.memory_size = adev->memory_size,
 		.memory_free = gen_pool_avail(adev->memory_pool),
-		.queues = adev->queue_count,
-		.contexts = adev->context_count,
+		.queues = adev->queue_count - own,
+		.contexts = adev->context_count - own,
 		.ring_entries = adev->ring_entries,
 		.call_commands = readl(adev->regs + ACCEL_REG_CALL_COMMANDS),
 		.va_bits = readl(adev->regs + ACCEL_REG_VA_BITS),

@@ -30,6 +30,10 @@ static void accel_irq_wake_queues(struct accel_device *adev, int vector)
 	int step = max(adev->vector_count - 1, 1);
 	int i;
 
+	i = READ_ONCE(adev->dma.queue);
+	if (i >= 0 && accel_irq_vector(adev, i) == vector)
+		wake_up_all(&adev->dma.wait);
+
 	spin_lock(&adev->lock);
 	for (i = first; i < adev->queue_count; i += step)
 		if (adev->queues[i])

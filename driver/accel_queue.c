@@ -81,6 +81,10 @@ void accel_queue_failed(struct accel_device *adev, u32 id, const struct accel_qu
 
 	if (id >= adev->queue_count)
 		return;
+	if (id == READ_ONCE(adev->dma.queue)) {
+		accel_dma_failed(adev, error);
+		return;
+	}
 	spin_lock_irq(&adev->lock);
 	queue = adev->queues[id];
 	if (queue) {
