@@ -208,6 +208,7 @@ struct accel_vector {
  * @contexts: every open file
  * @inode: its address space is that of every mapping of the node, so that
  *	mappings can be revoked
+ * @hwmon: its sensors
  */
 struct accel_device {
 	struct device dev;
@@ -244,6 +245,7 @@ struct accel_device {
 	struct list_head contexts;
 
 	struct inode *inode;
+	struct device *hwmon;
 };
 
 /**
@@ -520,6 +522,11 @@ void accel_chardev_fini(void);
 int accel_chardev_add(struct accel_device *adev);
 void accel_chardev_del(struct accel_device *adev);
 struct accel_device *accel_device_alloc(struct pci_dev *pdev);
+
+/* accel_sysfs.c, accel_hwmon.c */
+extern const struct attribute_group *accel_sysfs_groups[];
+int accel_hwmon_add(struct accel_device *adev);
+void accel_hwmon_del(struct accel_device *adev);
 
 /* accel_ioctl.c */
 long accel_ioctl(struct file *file, unsigned int cmd, unsigned long arg);

@@ -107,6 +107,7 @@ struct accel_device *accel_device_alloc(struct pci_dev *pdev)
 
 	device_initialize(&adev->dev);
 	adev->dev.class = &accel_class;
+	adev->dev.groups = accel_sysfs_groups;
 	adev->dev.parent = &pdev->dev;
 	adev->dev.devt = MKDEV(MAJOR(accel_first), id);
 	adev->dev.release = accel_device_release;

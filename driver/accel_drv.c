@@ -105,15 +105,20 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = accel_hw_start(adev);
 	if (ret)
 		goto err_irq;
-	ret = accel_chardev_add(adev);
+	ret = accel_hwmon_add(adev);
 	if (ret)
 		goto err_stop;
+	ret = accel_chardev_add(adev);
+	if (ret)
+		goto err_hwmon;
 
 	dev_info(&pdev->dev, "%s: serial %016llx, %llu MiB, %u queues, %d vectors\n",
 		 dev_name(&adev->dev), accel_read64(adev, ACCEL_REG_SERIAL),
 		 adev->memory_size >> 20, adev->queue_count, adev->vector_count);
 	return 0;
 
+err_hwmon:
+	accel_hwmon_del(adev);
 err_stop:
 	accel_hw_stop(adev, -ENODEV);
 err_irq:
@@ -134,6 +139,7 @@ static void accel_remove(struct pci_dev *pdev)
 	struct accel_device *adev = pci_get_drvdata(pdev);
 
 	accel_chardev_del(adev);
+	accel_hwmon_del(adev);
 	accel_hw_stop(adev, -ENODEV);
 	accel_irq_fini(adev);
 	accel_dma_fini(adev);

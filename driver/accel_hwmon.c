@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_hwmon.c - temperature, power and its cap, for `sensors` and whatever
+ * else reads hwmon. The cap is root's to set.
+ */
+#include <linux/hwmon.h>
+#include <linux/io.h>
+
+#include "accel.h"
+
+/* hwmon counts microwatts, the card milliwatts. */
+#define ACCEL_MICRO	1000
+
+static umode_t accel_hwmon_visible(const void *data, enum hwmon_sensor_types type, u32 attr,
+				   int channel)
+{
+	return type == hwmon_power && attr == hwmon_power_cap ? 0644 : 0444;
+}
+
+static int accel_hwmon_read(struct device *dev, enum hwmon_sensor_types type, u32 attr,
+			    int channel, long *value)
+{
+	struct accel_device *adev = dev_get_drvdata(dev);
+	int ret;
+
+	down_read(&adev->hw_lock);
+	ret = adev->gone;
+	if (ret)
+		goto out;
+	if (type == hwmon_temp)
+		*value = (s32)readl(adev->regs + ACCEL_REG_TEMPERATURE);
+	else if (attr == hwmon_power_input)
+		*value = (long)readl(adev->regs + ACCEL_REG_POWER) * ACCEL_MICRO;
+	else if (attr == hwmon_power_cap)
+		*value = (long)readl(adev->regs + ACCEL_REG_POWER_CAP) * ACCEL_MICRO;
+	else if (attr == hwmon_power_cap_min)
+		*value = (long)readl(adev->regs + ACCEL_REG_POWER_CAP_MIN) * ACCEL_MICRO;
+	else if (attr == hwmon_power_cap_max)
+		*value = (long)readl(adev->regs + ACCEL_REG_POWER_CAP_MAX) * ACCEL_MICRO;
+	else
+		ret = -EOPNOTSUPP;
+out:
+	up_read(&adev->hw_lock);
+	return ret;
+}
+
+static int accel_hwmon_write(struct device *dev, enum hwmon_sensor_types type, u32 attr,
+			     int channel, long value)
+{
+	struct accel_device *adev = dev_get_drvdata(dev);
+	long lowest, highest, cap = value / ACCEL_MICRO;
+	int ret;
+
+	down_read(&adev->hw_lock);
+	ret = adev->gone;
+	if (ret)
+		goto out;
+	lowest = readl(adev->regs + ACCEL_REG_POWER_CAP_MIN);
+	highest = readl(adev->regs + ACCEL_REG_POWER_CAP_MAX);
+	if (value < 0 || cap < lowest || cap > highest)
+		ret = -EINVAL;
+	else
+		writel(cap, adev->regs + ACCEL_REG_POWER_CAP);
+out:
+	up_read(&adev->hw_lock);
+	return ret;
+}
+
+static const struct hwmon_ops accel_hwmon_ops = {
+	.is_visible = accel_hwmon_visible,
+	.read = accel_hwmon_read,
+	.write = accel_hwmon_write,
+};
+
+static const struct hwmon_channel_info accel_hwmon_temperature = {
+	.type = hwmon_temp,
+	.config = (const u32[]) { HWMON_T_INPUT, 0 },
+};
+
+static const struct hwmon_channel_info accel_hwmon_power = {
+	.type = hwmon_power,
+	.config = (const u32[]) {
+		HWMON_P_INPUT | HWMON_P_CAP | HWMON_P_CAP_MIN | HWMON_P_CAP_MAX, 0
+	},
+};
+
+/* Newer kernels want the pointers constant as well; both take this. */
+static const struct hwmon_channel_info *accel_hwmon_channels[] = {
+	&accel_hwmon_temperature,
+	&accel_hwmon_power,
+	NULL
+};
+
+static const struct hwmon_chip_info accel_hwmon_chip = {
+	.ops = &accel_hwmon_ops,
+	.info = accel_hwmon_channels,
+};
+
+int accel_hwmon_add(struct accel_device *adev)
+{
+	struct device *hwmon;
+
+	hwmon = hwmon_device_register_with_info(&adev->pdev->dev, "accel", adev,
+						&accel_hwmon_chip, NULL);
+	if (IS_ERR(hwmon))
+		return PTR_ERR(hwmon);
+	adev->hwmon = hwmon;
+	return 0;
+}
+
+void accel_hwmon_del(struct accel_device *adev)
+{
+	hwmon_device_unregister(adev->hwmon);
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_sysfs.c - what the card is and does, as files of the node's device:
+ * /sys/class/accel-card/accelN/. One value a file; docs/driver.md lists them.
+ */
+#include <linux/device.h>
+#include <linux/io.h>
+#include <linux/sysfs.h>
+
+#include "accel.h"
+
+/* Reads a register while the card is there. */
+static int accel_sysfs_read(struct device *dev, u32 offset, bool wide, u64 *value)
+{
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
+	int ret;
+
+	down_read(&adev->hw_lock);
+	ret = adev->gone;
+	if (!ret)
+		*value = wide ? accel_read64(adev, offset) : readl(adev->regs + offset);
+	up_read(&adev->hw_lock);
+	return ret;
+}
+
+/**
+ * struct accel_attribute - a file that shows a register
+ * @attr: the file
+ * @offset: of the register
+ * @wide: it has 64 bits
+ * @format: how it is shown
+ */
+struct accel_attribute {
+	struct device_attribute attr;
+	u32 offset;
+	bool wide;
+	const char *format;
+};
+
+static ssize_t accel_register_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct accel_attribute *file = container_of(attr, struct accel_attribute, attr);
+	u64 value;
+	int ret;
+
+	ret = accel_sysfs_read(dev, file->offset, file->wide, &value);
+	return ret ? ret : sysfs_emit(buf, file->format, value);
+}
+
+#define ACCEL_REGISTER_FILE(name, register_, wide_, format_)				\
+	static struct accel_attribute accel_file_##name = {				\
+		.attr = __ATTR(name, 0444, accel_register_show, NULL),			\
+		.offset = (register_), .wide = (wide_), .format = (format_) }
+
+ACCEL_REGISTER_FILE(serial, ACCEL_REG_SERIAL, true, "%016llx\n");
+ACCEL_REGISTER_FILE(memory_size, ACCEL_REG_MEMORY_SIZE, true, "%llu\n");
+
+ACCEL_REGISTER_FILE(commands, ACCEL_REG_COMMANDS, true, "%llu\n");
+ACCEL_REGISTER_FILE(doorbells, ACCEL_REG_DOORBELLS, true, "%llu\n");
+ACCEL_REGISTER_FILE(interrupts, ACCEL_REG_INTERRUPTS, true, "%llu\n");
+ACCEL_REGISTER_FILE(host_read_bytes, ACCEL_REG_HOST_READ, true, "%llu\n");
+ACCEL_REGISTER_FILE(host_written_bytes, ACCEL_REG_HOST_WRITTEN, true, "%llu\n");
+ACCEL_REGISTER_FILE(memory_read_bytes, ACCEL_REG_MEMORY_READ, true, "%llu\n");
+ACCEL_REGISTER_FILE(memory_written_bytes, ACCEL_REG_MEMORY_WRITTEN, true, "%llu\n");
+ACCEL_REGISTER_FILE(tlb_misses, ACCEL_REG_TLB_MISSES, true, "%llu\n");
+ACCEL_REGISTER_FILE(faults, ACCEL_REG_FAULTS, true, "%llu\n");
+ACCEL_REGISTER_FILE(events_lost, ACCEL_REG_EVENT_LOST, false, "%llu\n");
+ACCEL_REGISTER_FILE(dma_busy_ticks, ACCEL_REG_DMA_BUSY, true, "%llu\n");
+ACCEL_REGISTER_FILE(compute_busy_ticks, ACCEL_REG_COMPUTE_BUSY, true, "%llu\n");
+ACCEL_REGISTER_FILE(clock_ticks, ACCEL_REG_CLOCK, true, "%llu\n");
+
+static ssize_t hardware_version_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	u64 value;
+	int ret;
+
+	ret = accel_sysfs_read(dev, ACCEL_REG_VERSION, false, &value);
+	return ret ? ret : sysfs_emit(buf, "%llu.%llu\n", value >> 16, value & 0xffff);
+}
+static DEVICE_ATTR_RO(hardware_version);
+
+static ssize_t firmware_version_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	u64 value;
+	int ret;
+
+	ret = accel_sysfs_read(dev, ACCEL_REG_FIRMWARE, false, &value);
+	return ret ? ret : sysfs_emit(buf, "%llu.%llu.%llu\n", value >> 24, value >> 16 & 0xff,
+				      value & 0xffff);
+}
+static DEVICE_ATTR_RO(firmware_version);
+
+static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	u64 value;
+
+	if (accel_sysfs_read(dev, ACCEL_REG_STATUS, false, &value))
+		return sysfs_emit(buf, "gone\n");
+	if (value & ACCEL_STATUS_FATAL)
+		return sysfs_emit(buf, "failed\n");
+	if (!(value & ACCEL_STATUS_ENABLED))
+		return sysfs_emit(buf, "stopped\n");
+	return sysfs_emit(buf, value & ACCEL_STATUS_THROTTLED ? "throttled\n" : "running\n");
+}
+static DEVICE_ATTR_RO(state);
+
+static ssize_t memory_used_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
+
+	return sysfs_emit(buf, "%zu\n", gen_pool_size(adev->memory_pool) -
+			  gen_pool_avail(adev->memory_pool));
+}
+static DEVICE_ATTR_RO(memory_used);
+
+static ssize_t contexts_used_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
+	struct accel_context *ctx;
+	unsigned int count = 0;
+
+	spin_lock_irq(&adev->lock);
+	list_for_each_entry(ctx, &adev->contexts, node)
+		count += READ_ONCE(ctx->id) >= 0;
+	spin_unlock_irq(&adev->lock);
+	return sysfs_emit(buf, "%u\n", count);
+}
+static DEVICE_ATTR_RO(contexts_used);
+
+static ssize_t queues_used_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
+	unsigned int count = 0, i;
+
+	down_read(&adev->hw_lock);
+	for (i = 0; !adev->gone && i < adev->queue_count; i++)
+		count += READ_ONCE(adev->queues[i]) != NULL;
+	up_read(&adev->hw_lock);
+	return sysfs_emit(buf, "%u\n", count);
+}
+static DEVICE_ATTR_RO(queues_used);
+
+static ssize_t generation_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
+
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(adev->generation));
+}
+static DEVICE_ATTR_RO(generation);
+
+static struct attribute *accel_identity_attrs[] = {
+	&accel_file_serial.attr.attr,
+	&accel_file_memory_size.attr.attr,
+	&dev_attr_hardware_version.attr,
+	&dev_attr_firmware_version.attr,
+	&dev_attr_state.attr,
+	&dev_attr_memory_used.attr,
+	&dev_attr_contexts_used.attr,
+	&dev_attr_queues_used.attr,
+	&dev_attr_generation.attr,
+	NULL
+};
+
+static const struct attribute_group accel_identity_group = {
+	.attrs = accel_identity_attrs,
+};
+
+static struct attribute *accel_counter_attrs[] = {
+	&accel_file_commands.attr.attr,
+	&accel_file_doorbells.attr.attr,
+	&accel_file_interrupts.attr.attr,
+	&accel_file_host_read_bytes.attr.attr,
+	&accel_file_host_written_bytes.attr.attr,
+	&accel_file_memory_read_bytes.attr.attr,
+	&accel_file_memory_written_bytes.attr.attr,
+	&accel_file_tlb_misses.attr.attr,
+	&accel_file_faults.attr.attr,
+	&accel_file_events_lost.attr.attr,
+	&accel_file_dma_busy_ticks.attr.attr,
+	&accel_file_compute_busy_ticks.attr.attr,
+	&accel_file_clock_ticks.attr.attr,
+	NULL
+};
+
+static const struct attribute_group accel_counter_group = {
+	.name = "counters",
+	.attrs = accel_counter_attrs,
+};
+
+const struct attribute_group *accel_sysfs_groups[] = {
+	&accel_identity_group,
+	&accel_counter_group,
+	NULL
+};
