@@ -32,7 +32,8 @@
  *   accel_admin.lock      the admin queue
  *   accel_events.lock     the event ring; neither of these two within the other
  *   accel_device.lock     (spin, irq) the queue table, the context list
- *   accel_queue.lock      (spin) arming
+ *   accel_context.urings_lock  (spin, irq) commands of io_uring in flight
+ *   accel_queue.lock      (spin, irq) who waits, arming
  *
  * No lock of the driver is held while user memory is touched, pinned or
  * accounted, so a page fault may take hw_lock.
@@ -64,6 +65,8 @@
 struct accel_context;
 struct accel_queue;
 struct accel_queue_error;
+struct eventfd_ctx;
+struct io_uring_cmd;
 
 /**
  * struct accel_admin - the admin queue; one command at a time
@@ -343,6 +346,8 @@ struct accel_table {
  * @buffers: by handle
  * @queues: by handle
  * @poll_wait: sleepers in poll()
+ * @urings_lock: protects @urings
+ * @urings: commands of io_uring in flight
  * @dummy: a page that stands in for the card where a mapping was revoked; not
  *	shared, or it would be a way from one process to another
  */
@@ -359,6 +364,8 @@ struct accel_context {
 	struct xarray buffers;
 	struct xarray queues;
 	wait_queue_head_t poll_wait;
+	spinlock_t urings_lock;
+	struct list_head urings;
 	struct page *dummy;
 };
 
@@ -379,8 +386,24 @@ struct accel_queue_error {
 };
 
 /**
+ * struct accel_waiter - somebody who waits for a command
+ * @node: in accel_queue.waiters, or empty
+ * @sequence: of the command
+ * @epoch: of the queue when it began
+ * @fire: called once, when it is due, with 0 or -errno; under accel_queue.lock,
+ *	in any context. NULL: a thread sleeps and looks for itself
+ */
+struct accel_waiter {
+	struct list_head node;
+	u64 sequence;
+	u32 epoch;
+	void (*fire)(struct accel_waiter *waiter, int result);
+};
+
+/**
  * struct accel_queue - one queue
  * @ref: see the top of this file
+ * @rcu: a queue is looked up without a lock
  * @ctx: whose it is; valid while the queue is in accel_device.queues
  * @id: on the card; -1 once the card half is gone
  * @handle: in the context
@@ -390,14 +413,17 @@ struct accel_queue_error {
  * @status: kernel's view of the status page; its owner may scribble in it, so
  *	nothing but the wake-up of the owner depends on it
  * @lock: protects @waiters and the arm word
- * @waiters: targets of the calls that sleep, see accel_wait.c
+ * @waiters: who waits: threads, an eventfd, commands of io_uring
  * @wait: where they sleep
- * @notify: target of poll(), 0 if none
+ * @notify: target of poll() and of the eventfd, 0 if none
+ * @eventfd: signalled when that is due, or NULL
+ * @event: the eventfd as a waiter
  * @epoch: counts resets of the queue; ~0 when it was destroyed
  * @error: what stopped it
  */
 struct accel_queue {
 	struct kref ref;
+	struct rcu_head rcu;
 	struct accel_context *ctx;
 	int id;
 	u32 handle;
@@ -409,6 +435,8 @@ struct accel_queue {
 	struct list_head waiters;
 	wait_queue_head_t wait;
 	u64 notify;
+	struct eventfd_ctx *eventfd;
+	struct accel_waiter event;
 	u32 epoch;
 	struct accel_queue_error error;
 };
@@ -501,10 +529,20 @@ void accel_queue_detach(struct accel_context *ctx, struct accel_queue *queue);
 int accel_ioctl_queue_query(struct accel_context *ctx, void *arg);
 
 /* accel_wait.c */
+u64 accel_wait_completed(struct accel_queue *queue);
+void accel_wait_add(struct accel_queue *queue, struct accel_waiter *waiter);
+bool accel_wait_remove(struct accel_queue *queue, struct accel_waiter *waiter);
 void accel_wait_wake(struct accel_queue *queue);
 int accel_ioctl_queue_wait(struct accel_context *ctx, void *arg);
 int accel_ioctl_queue_notify(struct accel_context *ctx, void *arg);
 __poll_t accel_wait_poll(struct accel_context *ctx, struct file *file, poll_table *table);
+
+/* accel_eventfd.c, accel_uring.c: two more ways to wait. */
+void accel_eventfd_notify(struct accel_queue *queue);
+void accel_eventfd_release(struct accel_queue *queue);
+int accel_ioctl_queue_eventfd(struct accel_context *ctx, void *arg);
+int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
+void accel_uring_flush(struct accel_context *ctx, const void *owner);
 
 /* accel_mmap.c */
 int accel_fs_init(void);

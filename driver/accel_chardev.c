@@ -32,6 +32,12 @@ static int accel_open(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static int accel_flush(struct file *file, fl_owner_t owner)
+{
+	accel_uring_flush(file->private_data, owner);
+	return 0;
+}
+
 static int accel_release(struct inode *inode, struct file *file)
 {
 	accel_context_release(file->private_data);
@@ -59,6 +65,8 @@ static const struct file_operations accel_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = accel_mmap,
 	.poll = accel_poll,
+	.uring_cmd = accel_uring_cmd,
+	.flush = accel_flush,
 	.llseek = accel_llseek,
 };
 

@@ -9,6 +9,8 @@
 #ifndef ACCEL_COMPAT_H
 #define ACCEL_COMPAT_H
 
+#include <linux/eventfd.h>
+#include <linux/io_uring.h>
 #include <linux/mm.h>
 #include <linux/uio.h>
 
@@ -18,6 +20,25 @@ static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 	vma->vm_flags |= flags;
 }
 #endif
+
+static inline void accel_compat_eventfd_signal(struct eventfd_ctx *eventfd)
+{
+#ifdef ACCEL_HAVE_EVENTFD_SIGNAL_COUNT
+	eventfd_signal(eventfd, 1);
+#else
+	eventfd_signal(eventfd);
+#endif
+}
+
+/* The 16 bytes of an entry that are the driver's. */
+static inline const void *accel_compat_uring_payload(const struct io_uring_cmd *cmd)
+{
+#ifdef ACCEL_HAVE_IO_URING_CMD_POINTER
+	return cmd->cmd;
+#else
+	return io_uring_sqe_cmd(cmd->sqe);
+#endif
+}
 
 /* How pages of an iterator are held. */
 enum accel_pin {

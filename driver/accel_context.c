@@ -29,6 +29,8 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	mutex_init(&ctx->lock);
 	INIT_LIST_HEAD(&ctx->zombies);
 	init_waitqueue_head(&ctx->poll_wait);
+	spin_lock_init(&ctx->urings_lock);
+	INIT_LIST_HEAD(&ctx->urings);
 	xa_init_flags(&ctx->buffers, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 

@@ -21,6 +21,7 @@ union accel_arg {
 	struct accel_queue_wait queue_wait;
 	struct accel_queue_notify queue_notify;
 	struct accel_queue_query queue_query;
+	struct accel_queue_eventfd queue_eventfd;
 };
 
 static int accel_ioctl_info(struct accel_context *ctx, void *arg)
@@ -42,7 +43,8 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 		.hw_version = readl(adev->regs + ACCEL_REG_VERSION),
 		.firmware = readl(adev->regs + ACCEL_REG_FIRMWARE),
 		.features = adev->features,
-		.capabilities = ACCEL_CAP_REGISTER | ACCEL_CAP_POLL,
+		.capabilities = ACCEL_CAP_REGISTER | ACCEL_CAP_POLL | ACCEL_CAP_EVENTFD |
+				ACCEL_CAP_URING | (own ? ACCEL_CAP_TRANSFER : 0),
 		.serial = accel_read64(adev, ACCEL_REG_SERIAL),
 		.memory_size = adev->memory_size,
 		.memory_free = gen_pool_avail(adev->memory_pool),
@@ -131,6 +133,8 @@ static const struct accel_call_entry accel_calls[] = {
 		   accel_ioctl_queue_notify, NULL),
 	ACCEL_CALL(ACCEL_IOCTL_QUEUE_QUERY, accel_queue_query, 120, true,
 		   accel_ioctl_queue_query, NULL),
+	ACCEL_CALL(ACCEL_IOCTL_QUEUE_EVENTFD, accel_queue_eventfd, 16, false,
+		   accel_ioctl_queue_eventfd, NULL),
 };
 
 static const struct accel_call_entry *accel_call_find(unsigned int cmd)

@@ -15,8 +15,9 @@ static void accel_queue_release(struct kref *ref)
 {
 	struct accel_queue *queue = container_of(ref, struct accel_queue, ref);
 
+	accel_eventfd_release(queue);
 	accel_buffer_put(queue->memory);
-	kfree(queue);
+	kfree_rcu(queue, rcu);
 }
 
 void accel_queue_put(struct accel_queue *queue)
@@ -26,7 +27,7 @@ void accel_queue_put(struct accel_queue *queue)
 
 /**
  * accel_queue_get() - look a queue up
- * @ctx: the context; not entered
+ * @ctx: the context, entered or not; no lock is taken
  * @handle: of the queue
  *
  * Return: a reference, or ERR_PTR(-errno).
@@ -35,12 +36,11 @@ struct accel_queue *accel_queue_get(struct accel_context *ctx, u32 handle)
 {
 	struct accel_queue *queue;
 
-	if (mutex_lock_killable(&ctx->lock))
-		return ERR_PTR(-EINTR);
+	rcu_read_lock();
 	queue = xa_load(&ctx->queues, handle);
-	if (queue)
-		kref_get(&queue->ref);
-	mutex_unlock(&ctx->lock);
+	if (queue && !kref_get_unless_zero(&queue->ref))
+		queue = NULL;
+	rcu_read_unlock();
 	return queue ?: ERR_PTR(-ENOENT);
 }
 
@@ -207,6 +207,7 @@ int accel_ioctl_queue_create(struct accel_context *ctx, void *arg)
 	queue->entries = create->entries;
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->waiters);
+	INIT_LIST_HEAD(&queue->event.node);
 	init_waitqueue_head(&queue->wait);
 
 	bytes = ACCEL_QUEUE_RING_OFFSET +

@@ -17,29 +17,12 @@
 #include "accel.h"
 
 /**
- * struct accel_waiter - a call that sleeps
- * @node: in accel_queue.waiters
- * @sequence: what it waits for
- * @epoch: of the queue when it began
+ * accel_wait_completed() - how far a queue is
+ * @queue: the queue
+ *
+ * Return: the newest sequence number that is finished.
  */
-struct accel_waiter {
-	struct list_head node;
-	u64 sequence;
-	u32 epoch;
-};
-
-/**
- * accel_wait_wake() - let the sleepers of a queue look whether they are due
- * @queue: the queue; any context
- */
-void accel_wait_wake(struct accel_queue *queue)
-{
-	wake_up_all(&queue->wait);
-	if (READ_ONCE(queue->notify))
-		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
-}
-
-static u64 accel_wait_completed(struct accel_queue *queue)
+u64 accel_wait_completed(struct accel_queue *queue)
 {
 	u64 completed = le64_to_cpu(READ_ONCE(queue->status->completed));
 
@@ -80,6 +63,77 @@ static int accel_wait_look(struct accel_queue *queue, u64 sequence, u32 epoch)
 	if (READ_ONCE(queue->error.status))
 		return -EIO;
 	return 0;
+}
+
+/* Fire who is due among those that have no thread asleep. Return: how many are not due. */
+static unsigned int accel_wait_fire(struct accel_queue *queue)
+{
+	struct accel_waiter *waiter, *next;
+	unsigned int left = 0;
+	unsigned long irq;
+	int ret;
+
+	spin_lock_irqsave(&queue->lock, irq);
+	list_for_each_entry_safe(waiter, next, &queue->waiters, node) {
+		if (!waiter->fire)
+			continue;
+		ret = accel_wait_look(queue, waiter->sequence, waiter->epoch);
+		if (ret) {
+			list_del_init(&waiter->node);
+			waiter->fire(waiter, min(ret, 0));
+		} else {
+			left++;
+		}
+	}
+	spin_unlock_irqrestore(&queue->lock, irq);
+	return left;
+}
+
+/**
+ * accel_wait_wake() - let all who wait for a queue look whether they are due
+ * @queue: the queue; any context
+ */
+void accel_wait_wake(struct accel_queue *queue)
+{
+	wake_up_all(&queue->wait);
+	if (READ_ONCE(queue->notify))
+		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
+	/* Nobody else arms for those without a thread; and what came meanwhile fires now. */
+	if (accel_wait_fire(queue)) {
+		accel_wait_arm(queue);
+		accel_wait_fire(queue);
+	}
+}
+
+/**
+ * accel_wait_add() - begin to wait
+ * @queue: the queue; the caller holds a reference until the waiter is off it
+ * @waiter: its sequence number, epoch and callback are set
+ */
+void accel_wait_add(struct accel_queue *queue, struct accel_waiter *waiter)
+{
+	spin_lock_irq(&queue->lock);
+	list_add(&waiter->node, &queue->waiters);
+	spin_unlock_irq(&queue->lock);
+}
+
+/**
+ * accel_wait_remove() - wait no more
+ * @queue: the queue
+ * @waiter: added, and fired or not
+ *
+ * Return: true if it was still waiting; then it is not fired any more.
+ */
+bool accel_wait_remove(struct accel_queue *queue, struct accel_waiter *waiter)
+{
+	unsigned long irq;
+	bool waited;
+
+	spin_lock_irqsave(&queue->lock, irq);
+	waited = !list_empty(&waiter->node);
+	list_del_init(&waiter->node);
+	spin_unlock_irqrestore(&queue->lock, irq);
+	return waited;
 }
 
 static int accel_wait_due(struct accel_queue *queue, u64 sequence, u32 epoch)
@@ -132,13 +186,9 @@ int accel_ioctl_queue_wait(struct accel_context *ctx, void *arg)
 		return PTR_ERR(queue);
 	waiter.epoch = READ_ONCE(queue->epoch);
 
-	spin_lock_irq(&queue->lock);
-	list_add(&waiter.node, &queue->waiters);
-	spin_unlock_irq(&queue->lock);
+	accel_wait_add(queue, &waiter);
 	ret = accel_wait_sleep(queue, &waiter, ns_to_ktime(max_t(s64, args->deadline, 0)));
-	spin_lock_irq(&queue->lock);
-	list_del(&waiter.node);
-	spin_unlock_irq(&queue->lock);
+	accel_wait_remove(queue, &waiter);
 
 	args->completed = accel_wait_completed(queue);
 	accel_queue_put(queue);
@@ -160,6 +210,7 @@ int accel_ioctl_queue_notify(struct accel_context *ctx, void *arg)
 	spin_lock_irq(&queue->lock);
 	queue->notify = args->sequence;
 	spin_unlock_irq(&queue->lock);
+	accel_eventfd_notify(queue);
 	/* Who polls already looks again, and arms. */
 	accel_wait_wake(queue);
 	accel_queue_put(queue);

@@ -9,7 +9,8 @@
  * doorbell it has mapped.
  *
  * One number names a buffer everywhere: its address in the context is also
- * its offset in the file, for mmap().
+ * its offset in the file, for mmap(), and for read(), write() and their kin,
+ * with which the card copies between memory of the caller and the buffer.
  *
  * Structures. The first field, @size, is sizeof() the structure as the caller
  * was compiled with. A shorter one than the driver knows is extended with
@@ -30,6 +31,8 @@
  *   EDQUOT      a limit of the user: RLIMIT_MEMLOCK for registered memory
  *               (raise it with ulimit -l; the kernel log names the figures)
  *   EPERM       a capability is missing
+ *   EACCES      write() to memory that the card may only read
+ *   ENXIO       read() or write() at an offset where no buffer is
  *   EBUSY       the object is in use by something that must end first
  *   ETIMEDOUT   the deadline passed; nothing else changed
  *   EINTR       a signal arrived; nothing else changed, call again
@@ -106,6 +109,9 @@ struct accel_info {
 
 #define ACCEL_CAP_REGISTER	(1ULL << 0)	/* ACCEL_IOCTL_BUFFER_REGISTER */
 #define ACCEL_CAP_POLL		(1ULL << 1)	/* ACCEL_IOCTL_QUEUE_NOTIFY and poll() */
+#define ACCEL_CAP_EVENTFD	(1ULL << 2)	/* ACCEL_IOCTL_QUEUE_EVENTFD */
+#define ACCEL_CAP_URING		(1ULL << 3)	/* ACCEL_URING_WAIT */
+#define ACCEL_CAP_TRANSFER	(1ULL << 4)	/* read() and write() of buffers */
 
 #define ACCEL_BUFFER_DEVICE	(1U << 0)	/* in device memory, else in host memory */
 #define ACCEL_BUFFER_CARD_READ	(1U << 1)	/* the card may read it */
@@ -300,6 +306,43 @@ struct accel_queue_query {
 	__u64 memory_written;
 };
 
+/**
+ * struct accel_queue_eventfd - choose the eventfd of a queue
+ * @size: sizeof(struct accel_queue_eventfd)
+ * @handle: the queue
+ * @fd: an eventfd, or -1 for none any more
+ * @reserved: must be zero
+ *
+ * It is signalled once for each ACCEL_IOCTL_QUEUE_NOTIFY, when the command is
+ * finished or can never be: the queue stopped, was reset or destroyed, the
+ * card is gone. The file descriptor may be closed afterwards.
+ */
+struct accel_queue_eventfd {
+	__u32 size;
+	__u32 handle;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * struct accel_uring_wait - wait by io_uring
+ * @handle: the queue
+ * @timeout_ms: how long, at most ACCEL_URING_TIMEOUT_MAX
+ * @sequence: of the command
+ *
+ * The payload (sqe->cmd) of an IORING_OP_URING_CMD whose sqe->cmd_op is
+ * ACCEL_URING_WAIT. The result is 0 or one of the errors above, negative. A
+ * process that closes the file ends what it waits for with ECANCELED.
+ */
+struct accel_uring_wait {
+	__u32 handle;
+	__u32 timeout_ms;
+	__u64 sequence;
+};
+
+#define ACCEL_URING_WAIT	0x40
+#define ACCEL_URING_TIMEOUT_MAX	60000
+
 /*
  * The size in an ioctl number is not part of its identity, so that structures
  * can grow: the driver looks at the number alone and at @size.
@@ -314,5 +357,6 @@ struct accel_queue_query {
 #define ACCEL_IOCTL_QUEUE_WAIT		_IO(ACCEL_IOCTL_MAGIC, 0x23)
 #define ACCEL_IOCTL_QUEUE_NOTIFY	_IO(ACCEL_IOCTL_MAGIC, 0x24)
 #define ACCEL_IOCTL_QUEUE_QUERY		_IO(ACCEL_IOCTL_MAGIC, 0x25)
+#define ACCEL_IOCTL_QUEUE_EVENTFD	_IO(ACCEL_IOCTL_MAGIC, 0x26)
 
 #endif /* ACCEL_UAPI_H */

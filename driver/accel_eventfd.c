@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_eventfd.c - waiting by eventfd: for event loops that know file
+ * descriptors and nothing else.
+ *
+ * A queue has at most one. QUEUE_NOTIFY says for which command; it is
+ * signalled once for it, also when the command can never finish.
+ */
+#include <linux/eventfd.h>
+
+#include "accel.h"
+#include "accel_compat.h"
+
+static void accel_eventfd_fire(struct accel_waiter *waiter, int result)
+{
+	struct accel_queue *queue = container_of(waiter, struct accel_queue, event);
+
+	accel_compat_eventfd_signal(queue->eventfd);
+}
+
+/**
+ * accel_eventfd_notify() - the target of the notification was set
+ * @queue: the queue; the caller lets those who wait look afterwards
+ */
+void accel_eventfd_notify(struct accel_queue *queue)
+{
+	spin_lock_irq(&queue->lock);
+	list_del_init(&queue->event.node);
+	if (queue->eventfd && queue->notify) {
+		queue->event.sequence = queue->notify;
+		queue->event.epoch = queue->epoch;
+		queue->event.fire = accel_eventfd_fire;
+		list_add(&queue->event.node, &queue->waiters);
+	}
+	spin_unlock_irq(&queue->lock);
+}
+
+/* The last reference of the queue is gone, so nobody fires any more. */
+void accel_eventfd_release(struct accel_queue *queue)
+{
+	if (queue->eventfd)
+		eventfd_ctx_put(queue->eventfd);
+}
+
+int accel_ioctl_queue_eventfd(struct accel_context *ctx, void *arg)
+{
+	struct accel_queue_eventfd *args = arg;
+	struct eventfd_ctx *eventfd = NULL;
+	struct accel_queue *queue;
+
+	if (args->reserved)
+		return -EINVAL;
+	if (READ_ONCE(ctx->dead))
+		return READ_ONCE(ctx->dead);
+	if (args->fd >= 0) {
+		eventfd = eventfd_ctx_fdget(args->fd);
+		if (IS_ERR(eventfd))
+			return PTR_ERR(eventfd);
+	}
+	queue = accel_queue_get(ctx, args->handle);
+	if (IS_ERR(queue)) {
+		if (eventfd)
+			eventfd_ctx_put(eventfd);
+		return PTR_ERR(queue);
+	}
+	spin_lock_irq(&queue->lock);
+	list_del_init(&queue->event.node);
+	swap(queue->eventfd, eventfd);
+	spin_unlock_irq(&queue->lock);
+	if (eventfd)
+		eventfd_ctx_put(eventfd);
+	accel_eventfd_notify(queue);
+	accel_wait_wake(queue);
+	accel_queue_put(queue);
+	return 0;
+}

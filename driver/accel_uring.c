@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_uring.c - waiting by io_uring: IORING_OP_URING_CMD with
+ * ACCEL_URING_WAIT.
+ *
+ * A command in flight keeps its ring and our file alive, and this kernel may
+ * have no way to cancel one. So each has a time limit, and those of a process
+ * end when it closes the file, as it does when it dies.
+ */
+#include <linux/io_uring.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/timer.h>
+
+#include "accel.h"
+#include "accel_compat.h"
+
+/**
+ * struct accel_uring_waiter - one command in flight
+ * @waiter: on the queue
+ * @node: in accel_context.urings
+ * @ctx: of the file
+ * @queue: a reference
+ * @cmd: the command
+ * @owner: the files of the process that issued it, only compared
+ * @timer: its time limit
+ * @result: 0 or -errno
+ */
+struct accel_uring_waiter {
+	struct accel_waiter waiter;
+	struct list_head node;
+	struct accel_context *ctx;
+	struct accel_queue *queue;
+	struct io_uring_cmd *cmd;
+	const void *owner;
+	struct timer_list timer;
+	int result;
+};
+
+/* In the task that issued it. The waiter is off the queue: nobody else comes here for it. */
+static void accel_uring_done(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct accel_uring_waiter *wait = *(struct accel_uring_waiter **)cmd->pdu;
+	u64 completed = accel_wait_completed(wait->queue);
+	int result = wait->result;
+
+	timer_delete_sync(&wait->timer);
+	spin_lock_irq(&wait->ctx->urings_lock);
+	list_del(&wait->node);
+	spin_unlock_irq(&wait->ctx->urings_lock);
+	accel_queue_put(wait->queue);
+	kfree(wait);
+	io_uring_cmd_done(cmd, result, completed, issue_flags);
+}
+
+static void accel_uring_fire(struct accel_waiter *waiter, int result)
+{
+	struct accel_uring_waiter *wait = container_of(waiter, struct accel_uring_waiter, waiter);
+
+	wait->result = result;
+	io_uring_cmd_complete_in_task(wait->cmd, accel_uring_done);
+}
+
+/* End it before it is due, unless it has just been fired. */
+static void accel_uring_end(struct accel_uring_waiter *wait, int result)
+{
+	if (accel_wait_remove(wait->queue, &wait->waiter))
+		accel_uring_fire(&wait->waiter, result);
+}
+
+static void accel_uring_timeout(struct timer_list *timer)
+{
+	accel_uring_end(container_of(timer, struct accel_uring_waiter, timer), -ETIMEDOUT);
+}
+
+/**
+ * accel_uring_flush() - a process closes the file: end what it waits for
+ * @ctx: of the file
+ * @owner: its files
+ */
+void accel_uring_flush(struct accel_context *ctx, const void *owner)
+{
+	struct accel_uring_waiter *wait;
+
+	spin_lock_irq(&ctx->urings_lock);
+	list_for_each_entry(wait, &ctx->urings, node)
+		if (wait->owner == owner)
+			accel_uring_end(wait, -ECANCELED);
+	spin_unlock_irq(&ctx->urings_lock);
+}
+
+int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct accel_context *ctx = cmd->file->private_data;
+	const struct accel_uring_wait *sqe = accel_compat_uring_payload(cmd);
+	struct accel_uring_wait args;
+	struct accel_queue *queue;
+	struct accel_uring_waiter *wait;
+
+	BUILD_BUG_ON(sizeof(args) != 16);
+	BUILD_BUG_ON(sizeof(wait) > sizeof(cmd->pdu));
+	if (cmd->cmd_op != ACCEL_URING_WAIT)
+		return -ENOTTY;
+	/* The entry is memory that the caller shares: each field is read once. */
+	args.handle = READ_ONCE(sqe->handle);
+	args.timeout_ms = READ_ONCE(sqe->timeout_ms);
+	args.sequence = READ_ONCE(sqe->sequence);
+	if (args.timeout_ms > ACCEL_URING_TIMEOUT_MAX)
+		return -EINVAL;
+
+	wait = kzalloc(sizeof(*wait), GFP_KERNEL_ACCOUNT);
+	if (!wait)
+		return -ENOMEM;
+	queue = accel_queue_get(ctx, args.handle);
+	if (IS_ERR(queue)) {
+		kfree(wait);
+		return PTR_ERR(queue);
+	}
+	kref_get(&queue->ref);
+	wait->queue = queue;
+	wait->ctx = ctx;
+	wait->cmd = cmd;
+	wait->owner = current->files;
+	wait->waiter.sequence = args.sequence;
+	wait->waiter.epoch = READ_ONCE(queue->epoch);
+	wait->waiter.fire = accel_uring_fire;
+	timer_setup(&wait->timer, accel_uring_timeout, 0);
+	*(struct accel_uring_waiter **)cmd->pdu = wait;
+
+	spin_lock_irq(&ctx->urings_lock);
+	list_add(&wait->node, &ctx->urings);
+	spin_unlock_irq(&ctx->urings_lock);
+	/* Nobody can fire it before the lock is released; after that it may be gone. */
+	spin_lock_irq(&queue->lock);
+	list_add(&wait->waiter.node, &queue->waiters);
+	mod_timer(&wait->timer, jiffies + msecs_to_jiffies(args.timeout_ms));
+	spin_unlock_irq(&queue->lock);
+	accel_wait_wake(queue);
+	accel_queue_put(queue);
+	return -EIOCBQUEUED;
+}
