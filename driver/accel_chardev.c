@@ -29,6 +29,11 @@ static int accel_open(struct inode *inode, struct file *file)
 		return PTR_ERR(ctx);
 	file->private_data = ctx;
 	file->f_mapping = adev->inode->i_mapping;
+	/*
+	 * io_uring would else wait until poll() says that the file can be read or written, and our
+	 * poll() speaks of queues. A transfer waits for the card and for nobody else.
+	 */
+	file->f_mode |= FMODE_NOWAIT;
 	return 0;
 }
 

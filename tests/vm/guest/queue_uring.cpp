@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// io_uring: waiting by IORING_OP_URING_CMD, and moving data with READ and WRITE, plain and with
+// registered buffers, all on one ring.
+#include <gtest/gtest.h>
+#include <liburing.h>
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <stdexcept>
+#include <vector>
+
+#include "card.hpp"
+#include "commands.hpp"
+#include "health.hpp"
+#include "process.hpp"
+#include "transfer.hpp"
+
+namespace {
+
+class Ring {
+  public:
+    Ring() { bench::require(-io_uring_queue_init(64, &ring_, 0), "a ring"); }
+    Ring(const Ring&) = delete;
+    Ring& operator=(const Ring&) = delete;
+    ~Ring() { io_uring_queue_exit(&ring_); }
+
+    [[nodiscard]] io_uring* get() { return &ring_; }
+
+    void wait_for(const bench::File& file, std::uint32_t queue, std::uint64_t sequence,
+                  std::uint32_t timeout_ms = ACCEL_URING_TIMEOUT_MAX,
+                  std::uint32_t operation = ACCEL_URING_WAIT) {
+        io_uring_sqe* const sqe = entry(sequence);
+        sqe->opcode = IORING_OP_URING_CMD;
+        sqe->fd = file.fd();
+        sqe->cmd_op = operation;
+        const accel_uring_wait wait{
+            .handle = queue, .timeout_ms = timeout_ms, .sequence = sequence};
+        std::memcpy(sqe->cmd, &wait, sizeof wait);
+    }
+    [[nodiscard]] io_uring_sqe* entry(std::uint64_t tag) {
+        io_uring_sqe* const sqe = io_uring_get_sqe(&ring_);
+        if (sqe == nullptr) {
+            throw std::runtime_error("the ring is full");
+        }
+        std::memset(sqe, 0, sizeof *sqe);
+        sqe->user_data = tag;
+        return sqe;
+    }
+    /// Tags and results of so many entries, in any order.
+    [[nodiscard]] std::map<std::uint64_t, int> results(unsigned count) {
+        std::map<std::uint64_t, int> all;
+        io_uring_submit(&ring_);
+        for (unsigned i = 0; i < count; ++i) {
+            __kernel_timespec limit{.tv_sec = bench::patience.count(), .tv_nsec = 0};
+            io_uring_cqe* cqe = nullptr;
+            bench::require(-io_uring_wait_cqe_timeout(&ring_, &cqe, &limit), "a completion");
+            all[cqe->user_data] = cqe->res;
+            io_uring_cqe_seen(&ring_, cqe);
+        }
+        return all;
+    }
+    [[nodiscard]] bool idle() {
+        io_uring_submit(&ring_);
+        io_uring_cqe* cqe = nullptr;
+        return io_uring_peek_cqe(&ring_, &cqe) == -EAGAIN;
+    }
+
+  private:
+    io_uring ring_{};
+};
+
+using Results = std::map<std::uint64_t, int>;
+
+class Uring : public testing::Test {
+  protected:
+    std::uint64_t submit_gated(std::uint64_t value = 1) {
+        return queue_.submit(bench::wait_for(gate_.address(), value));
+    }
+
+    bench::File file_;
+    bench::Queue queue_{file_};
+    bench::Semaphore gate_{file_};
+    Ring ring_;
+};
+
+TEST_F(Uring, CompletesWhenTheCommandIsFinished) {
+    const std::uint64_t sequence = submit_gated();
+    ring_.wait_for(file_, queue_.handle(), sequence);
+    EXPECT_TRUE(ring_.idle());
+    gate_.set(1);
+    EXPECT_EQ(ring_.results(1), (Results{{sequence, 0}}));
+}
+
+TEST_F(Uring, CompletesAtOnceForWhatIsFinished) {
+    queue_.run(bench::nop());
+    ring_.wait_for(file_, queue_.handle(), 1);
+    EXPECT_EQ(ring_.results(1), (Results{{1, 0}}));
+}
+
+TEST_F(Uring, WaitsForManyAtOnceAndLosesNone) {
+    constexpr unsigned count = 32;
+    for (std::uint64_t round = 0; round < 10; ++round) {
+        Results expected;
+        for (unsigned i = 0; i < count; ++i) {
+            const std::uint64_t sequence = submit_gated(round * count + i + 1);
+            ring_.wait_for(file_, queue_.handle(), sequence);
+            expected[sequence] = 0;
+        }
+        EXPECT_TRUE(ring_.idle());
+        for (unsigned i = 0; i < count; ++i) {
+            gate_.set(round * count + i + 1);
+        }
+        EXPECT_EQ(ring_.results(count), expected);
+    }
+}
+
+TEST_F(Uring, TimesOut) {
+    const std::uint64_t sequence = submit_gated();
+    ring_.wait_for(file_, queue_.handle(), sequence, 0);
+    EXPECT_EQ(ring_.results(1), (Results{{sequence, -ETIMEDOUT}}));
+    ring_.wait_for(file_, queue_.handle(), sequence, 30);
+    EXPECT_EQ(ring_.results(1), (Results{{sequence, -ETIMEDOUT}}));
+}
+
+TEST_F(Uring, SaysWhyACommandCanNeverFinish) {
+    ring_.wait_for(file_, queue_.handle(), 9);
+    EXPECT_TRUE(ring_.idle());
+    EXPECT_EQ(queue_.run_to_error(bench::fill(16, 1, 4)).error,
+              static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
+    EXPECT_EQ(ring_.results(1), (Results{{9, -EIO}}));
+    ASSERT_EQ(queue_.reset(), 0);
+    ring_.wait_for(file_, queue_.handle(), submit_gated());
+    EXPECT_TRUE(ring_.idle());
+    ASSERT_EQ(queue_.reset(), 0);
+    EXPECT_EQ(ring_.results(1), (Results{{1, -ECANCELED}}));
+    ring_.wait_for(file_, queue_.handle(), submit_gated());
+    EXPECT_TRUE(ring_.idle());
+    bench::Card().reset();
+    EXPECT_EQ(ring_.results(1), (Results{{1, -ESTALE}}));
+    bench::expect_healthy();
+}
+
+TEST_F(Uring, RefusesWhatItDoesNotKnow) {
+    ring_.wait_for(file_, queue_.handle(), 1, 0, 0x99);
+    EXPECT_EQ(ring_.results(1), (Results{{1, -ENOTTY}}));
+    ring_.wait_for(file_, 4711, 1);
+    EXPECT_EQ(ring_.results(1), (Results{{1, -ENOENT}}));
+    ring_.wait_for(file_, queue_.handle(), 1, ACCEL_URING_TIMEOUT_MAX + 1);
+    EXPECT_EQ(ring_.results(1), (Results{{1, -EINVAL}}));
+}
+
+TEST_F(Uring, EndsWithTheProcessThatWaits) {
+    const bench::Capacity before = bench::Capacity::measure();
+    for (const bool kill : {false, true}) {
+        const bench::Counter waiting;
+        bench::Process process([&] {
+            const bench::File file;
+            bench::Queue queue(file);
+            const bench::Semaphore never(file);
+            Ring ring;
+            for (int i = 0; i < 16; ++i) {
+                ring.wait_for(file, queue.handle(),
+                              queue.submit(bench::wait_for(never.address(), 1)));
+            }
+            bench::check(ring.idle(), "they wait");
+            waiting.add();
+            if (kill) {
+                pause();
+            }
+            _exit(0);
+        });
+        waiting.await(1);
+        if (kill) {
+            process.kill();
+        } else {
+            EXPECT_EQ(process.wait(), 0);
+        }
+        // The ring of a dead process ends on a thread of the kernel's own.
+        for (int i = 0; i < 600 && !(bench::Capacity::measure() == before); ++i) {
+            usleep(100'000);
+        }
+        EXPECT_EQ(bench::Capacity::measure(), before);
+    }
+}
+
+TEST_F(Uring, MovesDataPlainAndWithRegisteredBuffersOnTheSameRing) {
+    constexpr std::size_t bytes = 300'000;
+    const bench::Buffer buffer(file_, 2 * bytes, bench::device);
+    const auto first = bench::pattern(bytes, 1);
+    auto fixed = bench::pattern(bytes, 2);
+    const auto second = fixed;
+    const iovec registered{fixed.data(), fixed.size()};
+    ASSERT_EQ(io_uring_register_buffers(ring_.get(), &registered, 1), 0);
+
+    io_uring_sqe* sqe = ring_.entry(1);
+    io_uring_prep_write(sqe, file_.fd(), first.data(), bytes, buffer.address());
+    sqe->user_data = 1;
+    sqe = ring_.entry(2);
+    io_uring_prep_write_fixed(sqe, file_.fd(), fixed.data(), bytes, buffer.address() + bytes, 0);
+    sqe->user_data = 2;
+    EXPECT_EQ(ring_.results(2), (Results{{1, int{bytes}}, {2, int{bytes}}}));
+
+    std::vector<std::byte> back(bytes);
+    std::fill(fixed.begin(), fixed.end(), std::byte{0});
+    queue_.submit(bench::nop());
+    sqe = ring_.entry(3);
+    io_uring_prep_read(sqe, file_.fd(), back.data(), bytes, buffer.address());
+    sqe->user_data = 3;
+    sqe = ring_.entry(4);
+    io_uring_prep_read_fixed(sqe, file_.fd(), fixed.data() + 7, bytes - 7,
+                             buffer.address() + bytes + 7, 0);
+    sqe->user_data = 4;
+    ring_.wait_for(file_, queue_.handle(), 1);
+    EXPECT_EQ(ring_.results(3), (Results{{1, 0}, {3, int{bytes}}, {4, int{bytes} - 7}}));
+    EXPECT_EQ(back, first);
+    EXPECT_TRUE(std::equal(fixed.begin() + 7, fixed.end(), second.begin() + 7));
+}
+
+}  // namespace
