@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// sysfs and hwmon: what an administrator reads is what is so.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <string>
+
+#include "card.hpp"
+#include "commands.hpp"
+#include "health.hpp"
+#include "process.hpp"
+
+namespace {
+
+class Sysfs : public testing::Test {
+  protected:
+    [[nodiscard]] std::filesystem::path folder() const {
+        const std::string node = card_.node();
+        return "/sys/class/accel-card/" + node.substr(node.rfind('/') + 1);
+    }
+    [[nodiscard]] std::string text(const std::string& name) const {
+        std::string all = bench::read_file(folder() / name);
+        EXPECT_TRUE(all.ends_with('\n')) << name;
+        all.pop_back();
+        return all;
+    }
+    [[nodiscard]] std::uint64_t number(const std::string& name) const {
+        return std::stoull(text(name));
+    }
+    [[nodiscard]] std::filesystem::path hwmon() const {
+        for (const auto& entry : std::filesystem::directory_iterator(card_.folder() / "hwmon")) {
+            return entry.path();
+        }
+        throw std::runtime_error("no hwmon");
+    }
+
+    bench::Card card_;
+};
+
+TEST_F(Sysfs, SaysWhatTheCardIs) {
+    const accel_info info = bench::File().info();
+    EXPECT_EQ(std::stoull(text("serial"), nullptr, 16), info.serial);
+    EXPECT_EQ(number("memory_size"), info.memory_size);
+    EXPECT_EQ(text("hardware_version"), std::to_string(info.hw_version >> 16) + "." +
+                                            std::to_string(info.hw_version & 0xffff));
+    EXPECT_EQ(number("generation"), info.generation);
+    EXPECT_EQ(text("state"), "running");
+}
+
+TEST_F(Sysfs, CountsWhatIsInUse) {
+    EXPECT_EQ(number("contexts_used"), 0U);
+    EXPECT_EQ(number("queues_used"), 0U);
+    EXPECT_EQ(number("memory_used"), 0U);
+    {
+        const bench::File file;
+        const bench::Queue one(file);
+        const bench::Queue two(file);
+        const bench::Buffer buffer(file, 3 * bench::page, bench::device);
+        EXPECT_EQ(number("contexts_used"), 1U);
+        EXPECT_EQ(number("queues_used"), 2U);
+        EXPECT_EQ(number("memory_used"), 3 * bench::page);
+    }
+    EXPECT_EQ(number("contexts_used"), 0U);
+    EXPECT_EQ(number("queues_used"), 0U);
+    EXPECT_EQ(number("memory_used"), 0U);
+}
+
+TEST_F(Sysfs, CountsWhatTheCardDoes) {
+    const bench::File file;
+    bench::Queue queue(file);
+    const bench::Buffer buffer(file, bench::page, bench::device);
+    const std::uint64_t commands = number("counters/commands");
+    const std::uint64_t written = number("counters/memory_written_bytes");
+    const std::uint64_t faults = number("counters/faults");
+    queue.run(bench::fill(buffer.address(), 7, bench::page));
+    queue.run(bench::nop());
+    EXPECT_EQ(number("counters/commands") - commands, 2U);
+    EXPECT_EQ(number("counters/memory_written_bytes") - written, bench::page);
+    EXPECT_EQ(queue.run_to_error(bench::fill(16, 1, 4)).error,
+              static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
+    EXPECT_EQ(number("counters/faults") - faults, 1U);
+}
+
+TEST_F(Sysfs, CountsResets) {
+    const std::uint64_t before = number("generation");
+    card_.reset();
+    EXPECT_EQ(number("generation"), before + 1);
+    EXPECT_EQ(text("state"), "running");
+    bench::expect_healthy();
+}
+
+TEST_F(Sysfs, ShowsTheSensors) {
+    const long temperature = std::stol(bench::read_file(hwmon() / "temp1_input"));
+    EXPECT_GT(temperature, 0);
+    EXPECT_LT(temperature, 120'000);
+    EXPECT_GT(std::stol(bench::read_file(hwmon() / "power1_input")), 0);
+    EXPECT_EQ(bench::read_file(hwmon() / "name"), "accel\n");
+}
+
+TEST_F(Sysfs, LetsRootAloneSetThePowerCapWithinItsBounds) {
+    const auto cap = hwmon() / "power1_cap";
+    const std::string before = bench::read_file(cap);
+    const long lowest = std::stol(bench::read_file(hwmon() / "power1_cap_min"));
+    const long highest = std::stol(bench::read_file(hwmon() / "power1_cap_max"));
+    ASSERT_LT(lowest, highest);
+    EXPECT_EQ(bench::write_file(cap, std::to_string(lowest)), 0);
+    EXPECT_EQ(std::stol(bench::read_file(cap)), lowest);
+    EXPECT_EQ(bench::write_file(cap, std::to_string(lowest - 1000)), EINVAL);
+    EXPECT_EQ(bench::write_file(cap, std::to_string(highest + 1000)), EINVAL);
+    EXPECT_EQ(bench::write_file(cap, "-1"), EINVAL);
+    EXPECT_EQ(std::stol(bench::read_file(cap)), lowest);
+    bench::Process user([&] {
+        bench::become_user();
+        bench::check(bench::write_file(cap, std::to_string(highest)) == EACCES, "it is root's");
+        bench::check(!bench::read_file(cap).empty(), "everybody may read it");
+    });
+    EXPECT_EQ(user.wait(), 0);
+    EXPECT_EQ(bench::write_file(cap, before), 0);
+}
+
+}  // namespace
