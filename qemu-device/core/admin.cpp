@@ -142,8 +142,8 @@ Status Admin::create_context(const accel_admin_command& command) {
     if (!aligned(fields.root, ACCEL_PAGE_SIZE)) {
         return ACCEL_BAD_ALIGNMENT;
     }
-    contexts_[command.id] = std::make_unique<Context>(command.id, fields.root, memory_.size(), bus_,
-                                                      counters_);
+    contexts_[command.id] =
+        std::make_unique<Context>(command.id, fields.root, memory_.size(), bus_, counters_);
     return ACCEL_OK;
 }
 

@@ -61,12 +61,7 @@ Context::Context(uint32_t id, uint64_t root, uint64_t memory_size, Bus& bus, Cou
       large_(kLargeEntries) {}
 
 Context::Context(uint32_t id, Bypass /*bypass*/, uint64_t memory_size, Bus& bus, Counters& counters)
-    : id_(id),
-      root_(0),
-      bypass_(true),
-      memory_size_(memory_size),
-      bus_(bus),
-      counters_(counters) {}
+    : id_(id), root_(0), bypass_(true), memory_size_(memory_size), bus_(bus), counters_(counters) {}
 
 Status Context::translate_bypass(uint64_t address, uint64_t limit, Target& target) const {
     const bool device = (address & ACCEL_BYPASS_MEMORY) != 0;

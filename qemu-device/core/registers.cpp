@@ -12,9 +12,8 @@ namespace {
 constexpr uint32_t kFirmware = 1U << 24;  // 1.0.0
 constexpr uint32_t kClockHz = 1'000'000'000;
 constexpr uint32_t kEngineCounts = 1U << 8 | 1U;  // compute, DMA
-constexpr uint64_t kFeatures =
-    ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE | ACCEL_FEATURE_F32 |
-    ACCEL_FEATURE_SCATTER;
+constexpr uint64_t kFeatures = ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE |
+                               ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER;
 
 bool well_formed(uint64_t offset, unsigned bytes) {
     return (bytes == 4 || bytes == 8) && offset % bytes == 0 &&

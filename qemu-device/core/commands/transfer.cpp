@@ -26,7 +26,8 @@ class SegmentReader {
                 return ACCEL_BAD_SIZE;
             }
             held_ = std::min<uint32_t>(left_, segments_.size());
-            if (Status status = memory_.read(list_, segments_.data(), held_ * sizeof(accel_segment));
+            if (Status status =
+                    memory_.read(list_, segments_.data(), held_ * sizeof(accel_segment));
                 status != ACCEL_OK) {
                 return status;
             }

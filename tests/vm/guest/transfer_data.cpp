@@ -63,8 +63,8 @@ TEST_P(AnySize, AndAnyAlignmentArrivesAndComesBack) {
         const auto at = static_cast<off_t>(buffer.address() + one.offset);
         ASSERT_EQ(pwrite(file.fd(), start, one.bytes, at), static_cast<ssize_t>(one.bytes));
         // As the CPU sees it through the mapping.
-        ASSERT_EQ(std::memcmp(buffer.data() + one.offset, sent.data(), std::min<std::size_t>(
-                                                                           one.bytes, 8192)),
+        ASSERT_EQ(std::memcmp(buffer.data() + one.offset, sent.data(),
+                              std::min<std::size_t>(one.bytes, 8192)),
                   0);
         std::memset(start, 0, one.bytes);
         ASSERT_EQ(pread(file.fd(), start, one.bytes, at), static_cast<ssize_t>(one.bytes));
@@ -80,9 +80,9 @@ INSTANTIATE_TEST_SUITE_P(Transfer, AnySize, testing::Values(bench::device, bench
 TEST_F(Transfer, TouchesNothingBesideItsBytes) {
     const bench::Buffer buffer(file_, 4 * bench::page, bench::device);
     const auto before = pattern(4 * bench::page, 7);
-    ASSERT_EQ(pwrite(file_.fd(), before.data(), before.size(),
-                     static_cast<off_t>(buffer.address())),
-              static_cast<ssize_t>(before.size()));
+    ASSERT_EQ(
+        pwrite(file_.fd(), before.data(), before.size(), static_cast<off_t>(buffer.address())),
+        static_cast<ssize_t>(before.size()));
     const auto middle = pattern(5000, 8);
     ASSERT_EQ(pwrite(file_.fd(), middle.data(), middle.size(),
                      static_cast<off_t>(buffer.address() + 3001)),
@@ -167,9 +167,9 @@ TEST_F(Transfer, IsWithinReachOfAShell) {
     }
     ASSERT_EQ(fcntl(file_.fd(), F_SETFD, 0), 0);  // the shell inherits it
     const std::string fd = std::to_string(file_.fd());
-    const std::string command = "dd if=/tmp/weights bs=5000 oflag=seek_bytes seek=" +
-                                std::to_string(buffer.address()) + " conv=notrunc 2>/dev/null >&" +
-                                fd;
+    const std::string command =
+        "dd if=/tmp/weights bs=5000 oflag=seek_bytes seek=" + std::to_string(buffer.address()) +
+        " conv=notrunc 2>/dev/null >&" + fd;
     ASSERT_EQ(std::system(command.c_str()), 0);
     std::vector<std::byte> back(5000);
     ASSERT_EQ(pread(file_.fd(), back.data(), back.size(), static_cast<off_t>(buffer.address())),

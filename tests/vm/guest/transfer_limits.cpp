@@ -165,9 +165,9 @@ TEST_F(TransferLimits, AProcessKilledInTheMiddleLeavesNothing) {
             std::vector<std::byte> memory(16U << 20);
             for (;;) {
                 begun.add();
-                bench::check(pwrite(file.fd(), memory.data(), memory.size(),
-                                    offset(buffer.address())) > 0,
-                             "it writes");
+                bench::check(
+                    pwrite(file.fd(), memory.data(), memory.size(), offset(buffer.address())) > 0,
+                    "it writes");
             }
         });
         begun.await(2);
