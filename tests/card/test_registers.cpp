@@ -24,9 +24,9 @@ TEST_F(Registers, IdentityAndLimitsAreThoseOfTheCard) {
     const std::array expected{
         Expected{ACCEL_REG_MAGIC, 4, ACCEL_MAGIC},
         Expected{ACCEL_REG_VERSION, 4, ACCEL_VERSION},
-        Expected{
-            ACCEL_REG_FEATURES, 8,
-            ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE | ACCEL_FEATURE_F32},
+        Expected{ACCEL_REG_FEATURES, 8,
+                 ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE |
+                     ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER},
         Expected{ACCEL_REG_QUEUES, 4, o.queues},
         Expected{ACCEL_REG_CONTEXTS, 4, o.contexts},
         Expected{ACCEL_REG_MEMORY_SIZE, 8, o.memory},
@@ -38,6 +38,7 @@ TEST_F(Registers, IdentityAndLimitsAreThoseOfTheCard) {
         Expected{ACCEL_REG_ENGINES, 4, 1U << 8 | 1U},
         Expected{ACCEL_REG_SERIAL, 8, o.serial},
         Expected{ACCEL_REG_CLOCK_HZ, 4, 1'000'000'000},
+        Expected{ACCEL_REG_SEGMENTS, 4, 65536},
         Expected{ACCEL_REG_POWER_CAP_MIN, 4, 20'000},
         Expected{ACCEL_REG_POWER_CAP_MAX, 4, 75'000},
     };
@@ -123,7 +124,7 @@ TEST_F(Registers, UnknownOffsetsReadZero) {
         bench.write32(offset, 0xffffffff);
         ASSERT_EQ(bench.read32(offset), 0U) << std::hex << offset;
     }
-    for (const uint64_t offset : {0x054, 0x098, 0x118, 0x134, 0x138, 0x258}) {
+    for (const uint64_t offset : {0x058, 0x098, 0x118, 0x134, 0x138, 0x258}) {
         EXPECT_EQ(bench.read32(offset), 0U) << std::hex << offset;
     }
 }
