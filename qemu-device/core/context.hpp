@@ -21,7 +21,7 @@ namespace accel::card {
 
 using Status = accel_status;
 
-inline constexpr uint64_t kPieceBytes = 64 * 1024;
+inline constexpr uint64_t kPieceBytes = uint64_t{64} * 1024;
 
 enum class Access { read, write };
 

@@ -78,7 +78,7 @@ Status run_transfer(Execution& execution) {
         if (Status status = dst.settle(); status != ACCEL_OK) {
             return status;
         }
-        const uint64_t now = std::min<uint64_t>({left, src.segment().bytes, dst.segment().bytes});
+        const auto now = std::min<uint64_t>({left, src.segment().bytes, dst.segment().bytes});
         if (Status status = memory.copy(dst.segment().address, src.segment().address, now,
                                         execution.scratch.bounce());
             status != ACCEL_OK) {

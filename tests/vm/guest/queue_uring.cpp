@@ -25,6 +25,8 @@ class Ring {
     Ring() { bench::require(-io_uring_queue_init(64, &ring_, 0), "a ring"); }
     Ring(const Ring&) = delete;
     Ring& operator=(const Ring&) = delete;
+    Ring(Ring&&) = delete;
+    Ring& operator=(Ring&&) = delete;
     ~Ring() { io_uring_queue_exit(&ring_); }
 
     [[nodiscard]] io_uring* get() { return &ring_; }

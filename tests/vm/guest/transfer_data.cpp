@@ -121,6 +121,8 @@ TEST_F(Transfer, OfManyPiecesGathersAndScattersThem) {
     std::vector<std::vector<std::byte>> parts;
     std::vector<std::byte> all;
     std::vector<iovec> list;
+    parts.reserve(pieces);
+    list.reserve(pieces);
     for (std::size_t i = 0; i < pieces; ++i) {
         parts.push_back(pattern(random() % 3000, static_cast<std::uint32_t>(i)));
         all.insert(all.end(), parts.back().begin(), parts.back().end());
@@ -170,7 +172,7 @@ TEST_F(Transfer, IsWithinReachOfAShell) {
     const std::string command =
         "dd if=/tmp/weights bs=5000 oflag=seek_bytes seek=" + std::to_string(buffer.address()) +
         " conv=notrunc 2>/dev/null >&" + fd;
-    ASSERT_EQ(std::system(command.c_str()), 0);
+    ASSERT_EQ(std::system(command.c_str()), 0);  // NOLINT(concurrency-mt-unsafe): one thread
     std::vector<std::byte> back(5000);
     ASSERT_EQ(pread(file_.fd(), back.data(), back.size(), static_cast<off_t>(buffer.address())),
               5000);
@@ -181,6 +183,7 @@ TEST_F(Transfer, RunsManyAtOnce) {
     constexpr int threads = 6;
     constexpr std::size_t bytes = 700'001;
     std::vector<std::thread> all;
+    all.reserve(threads);
     std::array<bool, threads> good{};
     for (int i = 0; i < threads; ++i) {
         all.emplace_back([&good, i] {
