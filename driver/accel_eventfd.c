@@ -52,16 +52,15 @@ int accel_ioctl_queue_eventfd(struct accel_context *ctx, void *arg)
 		return -EINVAL;
 	if (READ_ONCE(ctx->dead))
 		return READ_ONCE(ctx->dead);
+	queue = accel_queue_get(ctx, args->handle);
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
 	if (args->fd >= 0) {
 		eventfd = eventfd_ctx_fdget(args->fd);
-		if (IS_ERR(eventfd))
+		if (IS_ERR(eventfd)) {
+			accel_queue_put(queue);
 			return PTR_ERR(eventfd);
-	}
-	queue = accel_queue_get(ctx, args->handle);
-	if (IS_ERR(queue)) {
-		if (eventfd)
-			eventfd_ctx_put(eventfd);
-		return PTR_ERR(queue);
+		}
 	}
 	spin_lock_irq(&queue->lock);
 	list_del_init(&queue->event.node);

@@ -65,6 +65,7 @@ std::vector<Call> make_table() {
           ACCEL_FIELD(accel_queue_query, compute_busy), ACCEL_FIELD(accel_queue_query, host_read),
           ACCEL_FIELD(accel_queue_query, host_written), ACCEL_FIELD(accel_queue_query, memory_read),
           ACCEL_FIELD(accel_queue_query, memory_written)}},
+        {"QUEUE_EVENTFD", ACCEL_IOCTL_QUEUE_EVENTFD, sizeof(accel_queue_eventfd), {}},
     };
 }
 
@@ -118,6 +119,13 @@ Argument Callee::good_argument(const Call& call) {
             require(file_.call(ACCEL_IOCTL_QUEUE_CREATE, create), "QUEUE_CREATE");
             return bytes_of(
                 accel_queue_destroy{.size = sizeof(accel_queue_destroy), .handle = create.handle});
+        }
+        case ACCEL_IOCTL_QUEUE_EVENTFD: {
+            accel_queue_eventfd none{};
+            none.size = sizeof(none);
+            none.handle = queue_.handle();
+            none.fd = -1;
+            return bytes_of(none);
         }
         default: {
             // The rest takes at most a queue, in the same place, and zeros.
