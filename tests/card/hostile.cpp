@@ -288,7 +288,7 @@ void Hostile::place(Script& script, const accel_command& command) {
 
 // Lets the card get on with it, but not for ever: much of what it is asked to do never ends.
 void Hostile::settle() {
-    for (int i = 0; i < 50; ++i) {
+    for (int i = 0; i < 20; ++i) {
         bool idle = true;
         for (uint32_t id = 0; id < kQueues; ++id) {
             const uint8_t* const page = bench_.host().at(status_page(id));
@@ -298,7 +298,7 @@ void Hostile::settle() {
         if (idle) {
             return;
         }
-        std::this_thread::yield();
+        std::this_thread::sleep_for(std::chrono::microseconds(10));
     }
 }
 

@@ -80,6 +80,14 @@ TEST_F(Reduce, EmptyAxisIsBadSizeAndNothingElseIsNothing) {
     EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, 0, 5, 5))), ACCEL_OK);
     EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, 5, 5, 0))), ACCEL_OK);
     EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_SOFTMAX, {}, params(0, 5, 0, 5))), ACCEL_OK);
+    // As quick as it is nothing.
+    constexpr uint32_t kMost = UINT32_MAX;
+    for (int i = 0; i < 1000; ++i) {
+        ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_SOFTMAX, {}, params(0, kMost, kMost, 0))),
+                  ACCEL_OK);
+        ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, kMost, kMost, 0))),
+                  ACCEL_OK);
+    }
 }
 
 TEST_F(Reduce, SoftmaxEqualsTheReferenceForRandomShapes) {

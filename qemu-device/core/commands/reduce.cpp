@@ -64,6 +64,9 @@ Status run_reduce(Execution& execution) {
     if (p.n == 0) {
         return ACCEL_BAD_SIZE;
     }
+    if (p.outer == 0 || p.inner == 0) {
+        return ACCEL_OK;  // not even a loop: nothing in it would look whether to stop
+    }
     if (Status status =
             check_extent(dst, p.outer, p.inner * sizeof(float), p.inner * sizeof(float));
         status != ACCEL_OK) {

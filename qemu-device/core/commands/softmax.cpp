@@ -15,8 +15,8 @@ Status run_softmax(Execution& execution) {
     if (p.op != 0) {
         return ACCEL_BAD_FIELD;
     }
-    if (p.n == 0) {
-        return ACCEL_OK;
+    if (p.outer == 0 || p.n == 0 || p.inner == 0) {
+        return ACCEL_OK;  // not even a loop: nothing in it would look whether to stop
     }
     const uint64_t dst = execution.command.tensor.dst;
     const uint64_t row_bytes = uint64_t{p.inner} * p.n * sizeof(float);

@@ -20,10 +20,9 @@ bool eventually(const std::function<bool()>& condition) {
         if (std::chrono::steady_clock::now() > deadline) {
             return false;
         }
-        if (tries < 100) {
-            std::this_thread::yield();
-        } else {
-            std::this_thread::sleep_for(50us);
+        // Not yield(): on a machine that is busy it gives a whole turn away.
+        if (tries > 200) {
+            std::this_thread::sleep_for(20us);
         }
     }
     return true;
