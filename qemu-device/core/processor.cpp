@@ -390,8 +390,8 @@ Next Processor::fail(Step& step, Status status) {
         (void)step.memory.write_word(queue.status_field(kState), state);
     }
     write_failure_records(step, status);
+    queue.stats.interrupts.add(1);  // counted before anybody can know of it
     parts_.report(event);
-    queue.stats.interrupts.add(1);
     if (queue.config.vector != ACCEL_VECTOR_EVENTS) {
         parts_.bus.interrupt(queue.config.vector);
     }
