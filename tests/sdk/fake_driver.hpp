@@ -63,6 +63,9 @@ class Driver final : public detail::Kernel {
 
     [[nodiscard]] Card& card(std::size_t index = 0) { return *cards_.at(index); }
 
+    /// The status page of the newest queue of a file: for tests that write it as a card could.
+    [[nodiscard]] accel_queue_status& status_page(int fd);
+
     /// The card is reset, or pulled out: open files are dead.
     void reset_card(std::size_t index = 0);
     void remove_card(std::size_t index = 0);

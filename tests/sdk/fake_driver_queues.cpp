@@ -129,6 +129,12 @@ int Driver::queue_reset(File& file, std::uint32_t handle) {
     return 0;
 }
 
+accel_queue_status& Driver::status_page(int fd) {
+    const FilePtr file = file_of(fd);
+    const std::lock_guard lock(mutex_);
+    return file->queues.rbegin()->second->status();
+}
+
 void Driver::take_events(Card& card) {
     while (const auto event = card.take_event()) {
         if (event->type != ACCEL_EVENT_QUEUE_ERROR) {
