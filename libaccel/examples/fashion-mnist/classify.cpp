@@ -209,7 +209,8 @@ bool classify(const ClassifyOptions& options) {
     Classifier classifier(options, data, expected, model);
     const accel::DeviceInfo info = classifier.card().info();
     std::printf("%s at %s: %zu images, %zu a job, %zu jobs in flight\n", info.path.c_str(),
-                info.pci.to_string().c_str(), data.size(), options.batch, options.in_flight / 2 * 2);
+                info.pci.to_string().c_str(), data.size(), options.batch,
+                options.in_flight / 2 * 2);
 
     // The first pass is not counted: it takes page faults, and the ring is new.
     const Pass warm_up = classifier.run(accel::default_spin);
