@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -108,8 +107,7 @@ struct Preloading : testing::Test {
         }
     }
 
-    const std::string qemu =
-        std::getenv("QEMU") != nullptr ? std::getenv("QEMU") : "/usr/bin/qemu-system-x86_64";
+    const std::string qemu = program();
 };
 
 TEST_F(Preloading, WrongProgramIsToldSoInOneLine) {

@@ -13,8 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -52,17 +54,34 @@ std::string contents(const Descriptor& file) {
     return text;
 }
 
+// Our environment with these settings, NAME=VALUE, in place of those that it has.
+std::vector<std::string> with_ours(const std::vector<std::string>& settings) {
+    std::vector<std::string> all = settings;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view ours = *entry;
+        const std::string_view name = ours.substr(0, ours.find('=') + 1);
+        if (std::ranges::none_of(settings, [&](const auto& s) { return s.starts_with(name); })) {
+            all.emplace_back(ours);
+        }
+    }
+    return all;
+}
+
+// As exec wants it.
+std::vector<char*> pointers(std::vector<std::string>& words) {
+    std::vector<char*> result(words.size() + 1);
+    std::ranges::transform(words, result.begin(), [](std::string& word) { return word.data(); });
+    return result;
+}
+
 // Starts a program whose descriptors 3, 4, ... are `inherited`, and which dies with us.
 pid_t spawn(const std::vector<std::string>& command, const std::vector<std::string>& environment,
             const Descriptor& errors, std::span<const int> inherited) {
     // All that allocates is done before fork().
     std::vector<std::string> words = command;
-    std::vector<char*> argv;
-    for (std::string& word : words) {
-        argv.push_back(word.data());
-    }
-    argv.push_back(nullptr);
-    std::vector<std::string> settings = environment;
+    std::vector<std::string> settings = with_ours(environment);
+    const std::vector<char*> argv = pointers(words);
+    const std::vector<char*> envp = pointers(settings);
     const pid_t parent = getpid();
 
     const pid_t child = fork();
@@ -88,10 +107,7 @@ pid_t spawn(const std::vector<std::string>& command, const std::vector<std::stri
     for (std::size_t i = 0; i < inherited.size(); ++i) {
         dup2(parked[i], static_cast<int>(3 + i));
     }
-    for (std::string& setting : settings) {
-        putenv(setting.data());
-    }
-    execvp(argv[0], argv.data());
+    execvpe(argv[0], argv.data(), envp.data());
     dprintf(STDERR_FILENO, "cannot run %s\n", argv[0]);
     _exit(127);
 }
@@ -339,6 +355,12 @@ Outcome run(const std::vector<std::string>& command, const std::vector<std::stri
 
 std::string launcher() {
     return ACCEL_QEMU_LAUNCHER;
+}
+
+std::string program() {
+    // No thread of ours writes to the environment.
+    const char* chosen = std::getenv("QEMU");  // NOLINT(concurrency-mt-unsafe)
+    return chosen != nullptr ? chosen : "/usr/bin/qemu-system-x86_64";
 }
 
 }  // namespace accel::qtest

@@ -59,6 +59,8 @@ class Qemu {
     ~Qemu();
     Qemu(const Qemu&) = delete;
     Qemu& operator=(const Qemu&) = delete;
+    Qemu(Qemu&&) = delete;
+    Qemu& operator=(Qemu&&) = delete;
 
     // The bus as a CPU sees it. Sizes are 1, 2, 4 or 8 bytes.
     [[nodiscard]] std::uint64_t read(std::uint64_t address, unsigned int bytes);
@@ -100,5 +102,7 @@ struct Outcome {
 
 // The launcher that every test starts QEMU by.
 [[nodiscard]] std::string launcher();
+// The QEMU that the launcher then starts.
+[[nodiscard]] std::string program();
 
 }  // namespace accel::qtest
