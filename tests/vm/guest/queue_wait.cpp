@@ -162,6 +162,33 @@ TEST_F(Wait, OfManyThreadsLosesNobody) {
     }
 }
 
+// One sleeps for the second command while another comes for the first, which finishes at that very
+// moment: the late one needs no sleep, and must not leave its target in the word of the card.
+TEST_F(Wait, ThatComesTooLateToSleepDoesNotDisarmASleeper) {
+    constexpr std::uint64_t rounds = 400;
+    std::atomic<std::uint64_t> woken = 0;
+    std::jthread sleeper([&] {
+        while (woken < rounds && queue_.wait(2 * (woken + 1)) == 0) {
+            ++woken;
+        }
+    });
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        const std::uint64_t first = submit_gated(2 * round + 1);
+        const std::uint64_t second = submit_gated(2 * round + 2);
+        await_sleeper(second);
+        gate_.set(first);
+        // The card looks at the gate now, and not only some time.
+        queue_.ring_doorbell(static_cast<std::uint32_t>(second));
+        for (std::uint64_t delay = 0; delay < round % 50 * 40; ++delay) {
+            asm volatile("pause");
+        }
+        ASSERT_EQ(queue_.wait(first), 0);
+        gate_.set(second);
+        queue_.ring_doorbell(static_cast<std::uint32_t>(second));
+        bench::await("the sleeper", [&] { return woken == round + 1; });
+    }
+}
+
 TEST_F(Wait, OfAQueueThatIsResetIsCanceled) {
     const std::uint64_t sequence = submit_gated();
     std::atomic<int> result = -1;
