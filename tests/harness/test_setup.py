@@ -23,7 +23,8 @@ class Scripts(unittest.TestCase):
     def run_script(self, *command, **environment) -> subprocess.CompletedProcess:
         return subprocess.run([SETUP / command[0], *command[1:]], capture_output=True, text=True, check=False,
                               stdin=subprocess.DEVNULL,
-                              env={**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}", **environment})
+                              env={**os.environ, "V": "", "PATH": f"{self.folder}:{os.environ['PATH']}",
+                                   **environment})
 
 
 class Step(Scripts):
@@ -36,7 +37,7 @@ class Step(Scripts):
         self.assertEqual((self.folder / "logs/x.log").read_text(), "many words\n")
 
     def test_a_step_that_fails_shows_the_end_of_its_log_and_where_it_is(self):
-        done = self.step("sh", "-c", "seq 100; exit 3", V="")
+        done = self.step("sh", "-c", "seq 100; exit 3")
         lines = done.stderr.splitlines()
         self.assertEqual((done.returncode, lines[0], lines[-2]), (1, "61", "100"))
         self.assertEqual(lines[-1], f"error: 'Doing it' failed; the whole log is {self.folder}/logs/x.log")
