@@ -251,6 +251,12 @@ struct accel_device {
 	struct device *hwmon;
 };
 
+/* Low addresses stay unmapped, so that small numbers taken for addresses fault. */
+#define ACCEL_VA_START		BIT_ULL(32)
+#define ACCEL_VA_END		BIT_ULL(47)
+/* mmap() of a 32-bit program counts pages in 32 bits. */
+#define ACCEL_VA_END_COMPAT	BIT_ULL(32 + PAGE_SHIFT)
+
 /**
  * struct accel_va - a range of a context's addresses
  * @node: in accel_context.ranges
@@ -342,6 +348,7 @@ struct accel_table {
  * @root: page tables
  * @zombies: tables that were emptied, and go after the next invalidation
  * @ranges: addresses in use
+ * @va_end: end of them
  * @cursor: where to look for the next free address
  * @buffers: by handle
  * @queues: by handle
@@ -360,6 +367,7 @@ struct accel_context {
 	struct accel_table *root;
 	struct list_head zombies;
 	struct rb_root ranges;
+	u64 va_end;
 	u64 cursor;
 	struct xarray buffers;
 	struct xarray queues;

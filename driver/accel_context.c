@@ -6,6 +6,7 @@
  * the first buffer or queue, so that a tool that only asks costs the card
  * nothing. It goes with the file, or before it when the card is taken away.
  */
+#include <linux/compat.h>
 #include <linux/slab.h>
 
 #include "accel.h"
@@ -26,6 +27,7 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	ctx->adev = adev;
 	ctx->id = -1;
 	ctx->ranges = RB_ROOT;
+	ctx->va_end = in_compat_syscall() ? ACCEL_VA_END_COMPAT : ACCEL_VA_END;
 	mutex_init(&ctx->lock);
 	INIT_LIST_HEAD(&ctx->zombies);
 	init_waitqueue_head(&ctx->poll_wait);

@@ -2,10 +2,12 @@
 /*
  * accel_mmap.c - what a process can map, and how it is taken back.
  *
- * Offsets below ACCEL_MMAP_DOORBELLS are addresses of the context: buffers and
- * queue memory. Above lie the doorbells, by queue id. Whatever is on the card
- * is entered by page fault, and a fault asks who owns it now; so a mapping is
- * revoked by zapping it, and what is touched after that is a dummy page.
+ * Offsets from ACCEL_VA_START up are addresses of the context: buffers and
+ * queue memory. Below, where no address is, lie the doorbells, by queue id;
+ * there 32-bit programs reach them, whose mmap2() ends at 2^44. Whatever is on
+ * the card is entered by page fault, and a fault asks who owns it now; so a
+ * mapping is revoked by zapping it, and what is touched after that is a dummy
+ * page.
  *
  * All files of a card share one address space (an anonymous inode), so that
  * one call finds every mapping.
@@ -18,7 +20,7 @@
 #include "accel.h"
 #include "accel_compat.h"
 
-#define ACCEL_MMAP_DOORBELLS	BIT_ULL(60)
+#define ACCEL_MMAP_DOORBELLS	BIT_ULL(30)
 
 /* On top of a fault, how much of device memory is entered with it. */
 #define ACCEL_FAULT_AROUND	(64ULL << 10)
@@ -49,11 +51,18 @@ void accel_fs_fini(void)
 	kern_unmount(accel_fs_mount);
 }
 
+u64 accel_mmap_doorbell(int queue)
+{
+	return ACCEL_MMAP_DOORBELLS + (u64)queue * ACCEL_DOORBELL_STRIDE;
+}
+
 int accel_mmap_init(struct accel_device *adev)
 {
 	struct inode *inode;
 
 	BUILD_BUG_ON(PAGE_SIZE != ACCEL_DOORBELL_STRIDE);
+	if (accel_mmap_doorbell(adev->queue_count) > ACCEL_VA_START)
+		return dev_err_probe(&adev->pdev->dev, -ENODEV, "too many doorbells\n");
 	inode = alloc_anon_inode(accel_fs_mount->mnt_sb);
 	if (IS_ERR(inode))
 		return PTR_ERR(inode);
@@ -66,11 +75,6 @@ void accel_mmap_fini(struct accel_device *adev)
 {
 	if (adev->inode)
 		iput(adev->inode);
-}
-
-u64 accel_mmap_doorbell(int queue)
-{
-	return ACCEL_MMAP_DOORBELLS + (u64)queue * ACCEL_DOORBELL_STRIDE;
 }
 
 /**
@@ -120,12 +124,13 @@ static const struct vm_operations_struct accel_doorbell_ops = {
 
 static int accel_mmap_one_doorbell(struct accel_context *ctx, struct vm_area_struct *vma)
 {
-	u64 offset = ((u64)vma->vm_pgoff << PAGE_SHIFT) - ACCEL_MMAP_DOORBELLS;
+	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	bool owned;
 	int ret;
 
-	if (vma->vm_end - vma->vm_start != PAGE_SIZE)
+	if (vma->vm_end - vma->vm_start != PAGE_SIZE || offset < ACCEL_MMAP_DOORBELLS)
 		return -EINVAL;
+	offset -= ACCEL_MMAP_DOORBELLS;
 	ret = accel_context_enter(ctx);
 	if (ret)
 		return ret;
@@ -273,7 +278,7 @@ int accel_mmap(struct file *file, struct vm_area_struct *vma)
 	/* A private copy of memory that the card writes would show neither side. */
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
-	if ((u64)vma->vm_pgoff << PAGE_SHIFT >= ACCEL_MMAP_DOORBELLS)
+	if ((u64)vma->vm_pgoff << PAGE_SHIFT < ACCEL_VA_START)
 		return accel_mmap_one_doorbell(ctx, vma);
 	return accel_mmap_buffer(ctx, vma);
 }

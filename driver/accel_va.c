@@ -3,14 +3,11 @@
  * accel_va.c - which addresses of a context are in use.
  *
  * An address is also an offset in the file, so it stays below 2^47 and is
- * positive as a loff_t. Addresses are handed out upwards and are used again
+ * positive as a loff_t; below 2^44 in files of 32-bit programs, which cannot
+ * map what lies beyond. Addresses are handed out upwards and are used again
  * only after all others were: a stale address faults for as long as it can.
  */
 #include "accel.h"
-
-/* Low addresses stay unmapped, so that small numbers taken for addresses fault. */
-#define ACCEL_VA_START	BIT_ULL(32)
-#define ACCEL_VA_END	BIT_ULL(47)
 
 static struct accel_va *accel_va_entry(struct rb_node *node)
 {
@@ -69,11 +66,11 @@ int accel_va_alloc(struct accel_context *ctx, struct accel_va *va, u64 bytes)
 	bool wrapped = false;
 	u64 start;
 
-	if (bytes > ACCEL_VA_END - ACCEL_VA_START - ACCEL_LARGE_SIZE)
+	if (bytes > ctx->va_end - ACCEL_VA_START - ACCEL_LARGE_SIZE)
 		return -ENOMEM;
 	start = ALIGN(max(ctx->cursor, ACCEL_VA_START), align);
 	for (;;) {
-		if (start + room > ACCEL_VA_END) {
+		if (start + room > ctx->va_end) {
 			if (wrapped)
 				return -ENOMEM;
 			wrapped = true;

@@ -316,7 +316,7 @@ TEST(Random, CallsDoNoHarm) {
             }
             static_cast<void>(file.raw(call.request, argument.data()));
             static_cast<void>(bench::Mapping::attempt(
-                file.fd(), random() % 2 == 0 ? random() & ~std::uint64_t{0xfff} : 1ULL << 60,
+                file.fd(), random() % 2 == 0 ? random() & ~std::uint64_t{0xfff} : 1ULL << 30,
                 bench::page * (1 + random() % 4)));
         }
     }
