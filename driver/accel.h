@@ -342,6 +342,7 @@ struct accel_table {
  * struct accel_context - one open file
  * @adev: the card
  * @node: in accel_device.contexts
+ * @client: names the file in traces and in fdinfo; never used again
  * @lock: see the lock order
  * @dead: errno of every call once the card half is gone, else 0
  * @id: of the context on the card, or -1 before the first buffer or queue
@@ -361,6 +362,7 @@ struct accel_table {
 struct accel_context {
 	struct accel_device *adev;
 	struct list_head node;
+	u64 client;
 	struct mutex lock;
 	int dead;
 	int id;

@@ -11,6 +11,8 @@
 
 #include "accel.h"
 
+static atomic64_t accel_clients = ATOMIC64_INIT(0);
+
 struct accel_context *accel_context_create(struct accel_device *adev)
 {
 	struct accel_context *ctx;
@@ -25,6 +27,7 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 		return ERR_PTR(-ENOMEM);
 	}
 	ctx->adev = adev;
+	ctx->client = atomic64_inc_return(&accel_clients);
 	ctx->id = -1;
 	ctx->ranges = RB_ROOT;
 	ctx->va_end = in_compat_syscall() ? ACCEL_VA_END_COMPAT : ACCEL_VA_END;

@@ -15,6 +15,7 @@
 #include <linux/io.h>
 
 #include "accel.h"
+#include "accel_trace.h"
 
 #define ACCEL_DMA_SLOTS		32U
 #define ACCEL_DMA_TIMEOUT	(10 * HZ)
@@ -255,6 +256,7 @@ static void accel_dma_place(struct accel_device *adev, struct accel_dma_job *job
 	job->sequence = tail;
 	job->epoch = dma->epoch;
 	dma->tail = tail;
+	trace_accel_transfer_submit(adev, job);
 	/* The command is there before the tail is. */
 	dma_wmb();
 	WRITE_ONCE(status->tail, cpu_to_le64(tail));
@@ -391,6 +393,7 @@ int accel_dma_finish(struct accel_device *adev, struct accel_dma_job *job)
 
 	down_read(&adev->hw_lock);
 	ret = accel_dma_result(adev, job);
+	trace_accel_transfer_complete(adev, job, ret);
 	spin_lock(&dma->jobs_lock);
 	list_del(&job->node);
 	spin_unlock(&dma->jobs_lock);

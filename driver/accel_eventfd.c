@@ -10,6 +10,7 @@
 
 #include "accel.h"
 #include "accel_compat.h"
+#include "accel_trace.h"
 
 static void accel_eventfd_fire(struct accel_waiter *waiter, int result)
 {
@@ -30,6 +31,7 @@ void accel_eventfd_notify(struct accel_queue *queue)
 		queue->event.sequence = queue->notify;
 		queue->event.epoch = queue->epoch;
 		queue->event.fire = accel_eventfd_fire;
+		trace_accel_wait_begin(queue, queue->notify);
 		list_add(&queue->event.node, &queue->waiters);
 	}
 	spin_unlock_irq(&queue->lock);

@@ -11,6 +11,7 @@
 #include <linux/io-64-nonatomic-lo-hi.h>
 
 #include "accel.h"
+#include "accel_trace.h"
 
 #define ACCEL_RESET_TIMEOUT_US	(5 * USEC_PER_SEC)
 
@@ -84,6 +85,7 @@ int accel_hw_start(struct accel_device *adev)
 	}
 	adev->gone = 0;
 out:
+	trace_accel_card_start(adev, ret);
 	up_write(&adev->hw_lock);
 	return ret;
 }
@@ -102,6 +104,7 @@ void accel_hw_stop(struct accel_device *adev, int error)
 	down_write(&adev->hw_lock);
 	adev->gone = -ENODEV;
 	adev->generation++;
+	trace_accel_card_stop(adev, error);
 	/* The reset ends what is in flight; a card that does not take it is cut off. */
 	accel_hw_reset(adev);
 	pci_clear_master(adev->pdev);

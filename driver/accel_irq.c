@@ -9,6 +9,7 @@
 #include <linux/interrupt.h>
 
 #include "accel.h"
+#include "accel_trace.h"
 
 /**
  * accel_irq_vector() - the vector that a queue interrupts on
@@ -45,6 +46,7 @@ static irqreturn_t accel_irq_queue(int irq, void *data)
 {
 	struct accel_vector *vector = data;
 
+	trace_accel_irq(vector->adev, vector->index);
 	accel_irq_wake_queues(vector->adev, vector->index);
 	return IRQ_HANDLED;
 }
@@ -54,6 +56,7 @@ static irqreturn_t accel_irq_events(int irq, void *data)
 	struct accel_vector *vector = data;
 	struct accel_device *adev = vector->adev;
 
+	trace_accel_irq(adev, vector->index);
 	wake_up_all(&adev->admin.wait);
 	if (adev->vector_count == 1)
 		accel_irq_wake_queues(adev, ACCEL_VECTOR_EVENTS);

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 
 #include "accel.h"
+#include "accel_trace.h"
 
 static void accel_queue_release(struct kref *ref)
 {
@@ -88,6 +89,7 @@ void accel_queue_failed(struct accel_device *adev, u32 id, const struct accel_qu
 	spin_lock_irq(&adev->lock);
 	queue = adev->queues[id];
 	if (queue) {
+		trace_accel_queue_error(queue, error);
 		spin_lock(&queue->lock);
 		queue->error = *error;
 		spin_unlock(&queue->lock);
@@ -164,6 +166,7 @@ void accel_queue_free(struct accel_context *ctx, struct accel_queue *queue)
 {
 	struct accel_device *adev = ctx->adev;
 
+	trace_accel_queue_destroy(queue, ctx->dead);
 	xa_erase(&ctx->queues, queue->handle);
 	if (queue->id >= 0) {
 		/* Before the card would wonder whose doorbell it is; a fault finds no owner now. */
@@ -238,6 +241,7 @@ int accel_ioctl_queue_create(struct accel_context *ctx, void *arg)
 	create->address = queue->memory->va.start;
 	create->bytes = bytes;
 	create->doorbell = accel_mmap_doorbell(queue->id);
+	trace_accel_queue_create(queue, create->priority);
 	accel_context_leave(ctx);
 	return 0;
 
@@ -287,6 +291,7 @@ int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg)
 	WRITE_ONCE(queue->status->tail, 0);
 	WRITE_ONCE(queue->status->arm, 0);
 	ret = accel_queue_command(queue, ACCEL_ADMIN_RESET_QUEUE);
+	trace_accel_queue_reset(queue, ret);
 	/* An error of before the reset is not one of after it. */
 	accel_events_drain(ctx->adev);
 	spin_lock_irq(&queue->lock);

@@ -14,6 +14,7 @@
 
 #include "accel.h"
 #include "accel_compat.h"
+#include "accel_trace.h"
 
 /**
  * struct accel_uring_waiter - one command in flight
@@ -64,8 +65,10 @@ static void accel_uring_fire(struct accel_waiter *waiter, int result)
 /* End it before it is due, unless it has just been fired. */
 static void accel_uring_end(struct accel_uring_waiter *wait, int result)
 {
-	if (accel_wait_remove(wait->queue, &wait->waiter))
+	if (accel_wait_remove(wait->queue, &wait->waiter)) {
+		trace_accel_wait_end(wait->queue, wait->waiter.sequence, result);
 		accel_uring_fire(&wait->waiter, result);
+	}
 }
 
 static void accel_uring_timeout(struct timer_list *timer)
@@ -130,6 +133,7 @@ int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	spin_lock_irq(&ctx->urings_lock);
 	list_add(&wait->node, &ctx->urings);
 	spin_unlock_irq(&ctx->urings_lock);
+	trace_accel_wait_begin(queue, args.sequence);
 	/* Nobody can fire it before the lock is released; after that it may be gone. */
 	spin_lock_irq(&queue->lock);
 	list_add(&wait->waiter.node, &queue->waiters);

@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 
 #include "accel.h"
+#include "accel_trace.h"
 
 /**
  * accel_wait_completed() - how far a queue is
@@ -44,8 +45,10 @@ static void accel_wait_arm(struct accel_queue *queue)
 			arm = min(arm, waiter->sequence);
 	if (queue->notify > completed)
 		arm = min(arm, queue->notify);
-	if (arm != U64_MAX)
+	if (arm != U64_MAX) {
+		trace_accel_queue_arm(queue, arm);
 		WRITE_ONCE(queue->status->arm, cpu_to_le64(arm));
+	}
 	spin_unlock_irqrestore(&queue->lock, irq);
 	/* Pairs with the card's write of completed before its read of arm. */
 	mb();
@@ -80,6 +83,7 @@ static unsigned int accel_wait_fire(struct accel_queue *queue)
 		ret = accel_wait_look(queue, waiter->sequence, waiter->epoch);
 		if (ret) {
 			list_del_init(&waiter->node);
+			trace_accel_wait_end(queue, waiter->sequence, min(ret, 0));
 			waiter->fire(waiter, min(ret, 0));
 		} else {
 			left++;
@@ -95,6 +99,7 @@ static unsigned int accel_wait_fire(struct accel_queue *queue)
  */
 void accel_wait_wake(struct accel_queue *queue)
 {
+	trace_accel_queue_wake(queue);
 	wake_up_all(&queue->wait);
 	if (READ_ONCE(queue->notify))
 		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
@@ -186,9 +191,11 @@ int accel_ioctl_queue_wait(struct accel_context *ctx, void *arg)
 		return PTR_ERR(queue);
 	waiter.epoch = READ_ONCE(queue->epoch);
 
+	trace_accel_wait_begin(queue, args->sequence);
 	accel_wait_add(queue, &waiter);
 	ret = accel_wait_sleep(queue, &waiter, ns_to_ktime(max_t(s64, args->deadline, 0)));
 	accel_wait_remove(queue, &waiter);
+	trace_accel_wait_end(queue, args->sequence, min(ret, 0));
 
 	args->completed = accel_wait_completed(queue);
 	accel_queue_put(queue);

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * accel_trace.h - tracepoints: what the kernel sees of a card.
+ *
+ * It does not see a job begin: a process rings the doorbell itself. It sees who
+ * waits, the interrupt, and who is due; queues that come, go and fail; transfers
+ * of read() and write(), which the driver submits; and the card that starts and
+ * stops.
+ *
+ * A queue is named by client and handle, which stay the same for as long as it
+ * lives. client is drm-client-id in fdinfo; handle is what QUEUE_CREATE returned.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM accel_card
+
+#if !defined(ACCEL_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define ACCEL_TRACE_H
+
+#include <linux/tracepoint.h>
+
+#include "accel.h"
+
+#ifndef ACCEL_TRACE_STATUS
+#define ACCEL_TRACE_STATUS(first, next, last)		\
+	first(ACCEL_OK, "OK")				\
+	next(ACCEL_BAD_OPCODE, "BAD_OPCODE")		\
+	next(ACCEL_BAD_FIELD, "BAD_FIELD")		\
+	next(ACCEL_BAD_ALIGNMENT, "BAD_ALIGNMENT")	\
+	next(ACCEL_BAD_SIZE, "BAD_SIZE")		\
+	next(ACCEL_BAD_ARGUMENT, "BAD_ARGUMENT")	\
+	next(ACCEL_NESTED_CALL, "NESTED_CALL")		\
+	next(ACCEL_BAD_DOORBELL, "BAD_DOORBELL")	\
+	next(ACCEL_FAULT_UNMAPPED, "FAULT_UNMAPPED")	\
+	next(ACCEL_FAULT_READ, "FAULT_READ")		\
+	next(ACCEL_FAULT_WRITE, "FAULT_WRITE")		\
+	next(ACCEL_FAULT_TABLE, "FAULT_TABLE")		\
+	next(ACCEL_BUS_ERROR, "BUS_ERROR")		\
+	next(ACCEL_ABORTED, "ABORTED")			\
+	last(ACCEL_INTERNAL, "INTERNAL")
+#define ACCEL_TRACE_NAMED(value, name)	{ value, name },
+#define ACCEL_TRACE_LAST(value, name)	{ value, name }
+#define ACCEL_TRACE_ENUM(value, name)	TRACE_DEFINE_ENUM(value);
+#endif
+
+/* Those who read the buffer elsewhere learn the numbers behind the names. */
+ACCEL_TRACE_STATUS(ACCEL_TRACE_ENUM, ACCEL_TRACE_ENUM, ACCEL_TRACE_ENUM)
+
+#define accel_trace_status(status)						\
+	__print_symbolic(status, ACCEL_TRACE_STATUS(ACCEL_TRACE_NAMED,		\
+						    ACCEL_TRACE_NAMED, ACCEL_TRACE_LAST))
+
+/* The card comes and goes: probe, removal, reset, suspend, resume. */
+
+DECLARE_EVENT_CLASS(accel_card,
+	TP_PROTO(struct accel_device *adev, int error),
+	TP_ARGS(adev, error),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(u64, generation)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->card = adev->id;
+		__entry->generation = adev->generation;
+		__entry->error = error;
+	),
+	TP_printk("card=%d generation=%llu error=%d",
+		  __entry->card, __entry->generation, __entry->error)
+);
+
+/* @error: 0, or why it did not start */
+DEFINE_EVENT(accel_card, accel_card_start,
+	TP_PROTO(struct accel_device *adev, int error), TP_ARGS(adev, error));
+/* @error: what open files get from now on: -ESTALE for a reset or suspend, -ENODEV for a removal */
+DEFINE_EVENT(accel_card, accel_card_stop,
+	TP_PROTO(struct accel_device *adev, int error), TP_ARGS(adev, error));
+
+TRACE_EVENT(accel_irq,
+	TP_PROTO(struct accel_device *adev, int vector),
+	TP_ARGS(adev, vector),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(int, vector)
+	),
+	TP_fast_assign(
+		__entry->card = adev->id;
+		__entry->vector = vector;
+	),
+	TP_printk("card=%d vector=%d", __entry->card, __entry->vector)
+);
+
+/* A queue begins and ends. */
+
+TRACE_EVENT(accel_queue_create,
+	TP_PROTO(struct accel_queue *queue, u32 priority),
+	TP_ARGS(queue, priority),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(u64, client)
+		__field(u32, handle)
+		__field(int, context)
+		__field(int, queue)
+		__field(u32, entries)
+		__field(int, vector)
+		__field(u32, priority)
+	),
+	TP_fast_assign(
+		__entry->card = queue->ctx->adev->id;
+		__entry->client = queue->ctx->client;
+		__entry->handle = queue->handle;
+		__entry->context = queue->ctx->id;
+		__entry->queue = queue->id;
+		__entry->entries = queue->entries;
+		__entry->vector = queue->vector;
+		__entry->priority = priority;
+	),
+	TP_printk("card=%d client=%llu handle=%u context=%d queue=%d entries=%u vector=%d priority=%u",
+		  __entry->card, __entry->client, __entry->handle, __entry->context,
+		  __entry->queue, __entry->entries, __entry->vector, __entry->priority)
+);
+
+DECLARE_EVENT_CLASS(accel_queue,
+	TP_PROTO(struct accel_queue *queue, int error),
+	TP_ARGS(queue, error),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(u64, client)
+		__field(u32, handle)
+		__field(u64, completed)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->card = queue->ctx->adev->id;
+		__entry->client = queue->ctx->client;
+		__entry->handle = queue->handle;
+		__entry->completed = accel_wait_completed(queue);
+		__entry->error = error;
+	),
+	TP_printk("card=%d client=%llu handle=%u completed=%llu error=%d",
+		  __entry->card, __entry->client, __entry->handle, __entry->completed,
+		  __entry->error)
+);
+
+DEFINE_EVENT(accel_queue, accel_queue_destroy,
+	TP_PROTO(struct accel_queue *queue, int error), TP_ARGS(queue, error));
+DEFINE_EVENT(accel_queue, accel_queue_reset,
+	TP_PROTO(struct accel_queue *queue, int error), TP_ARGS(queue, error));
+
+/* The card stopped a queue at a command. */
+TRACE_EVENT(accel_queue_error,
+	TP_PROTO(struct accel_queue *queue, const struct accel_queue_error *error),
+	TP_ARGS(queue, error),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(u64, client)
+		__field(u32, handle)
+		__field(u32, status)
+		__field(u64, sequence)
+		__field(u64, address)
+		__field(u32, call_index)
+		__field(u32, opcode)
+	),
+	TP_fast_assign(
+		__entry->card = queue->ctx->adev->id;
+		__entry->client = queue->ctx->client;
+		__entry->handle = queue->handle;
+		__entry->status = error->status;
+		__entry->sequence = error->sequence;
+		__entry->address = error->address;
+		__entry->call_index = error->call_index;
+		__entry->opcode = error->opcode;
+	),
+	TP_printk("card=%d client=%llu handle=%u status=%s sequence=%llu address=%#llx call_index=%d opcode=%#x",
+		  __entry->card, __entry->client, __entry->handle,
+		  accel_trace_status(__entry->status), __entry->sequence, __entry->address,
+		  (int)__entry->call_index, __entry->opcode)
+);
+
+/* Somebody waits for a command, and stops waiting. */
+
+TRACE_EVENT(accel_wait_begin,
+	TP_PROTO(struct accel_queue *queue, u64 sequence),
+	TP_ARGS(queue, sequence),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(u64, client)
+		__field(u32, handle)
+		__field(u64, sequence)
+		__field(u64, completed)
+	),
+	TP_fast_assign(
+		__entry->card = queue->ctx->adev->id;
+		__entry->client = queue->ctx->client;
+		__entry->handle = queue->handle;
+		__entry->sequence = sequence;
+		__entry->completed = accel_wait_completed(queue);
+	),
+	TP_printk("card=%d client=%llu handle=%u sequence=%llu completed=%llu",
+		  __entry->card, __entry->client, __entry->handle, __entry->sequence,
+		  __entry->completed)
+);
+
+TRACE_EVENT(accel_wait_end,
+	TP_PROTO(struct accel_queue *queue, u64 sequence, int error),
+	TP_ARGS(queue, sequence, error),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(u64, client)
+		__field(u32, handle)
+		__field(u64, sequence)
+		__field(u64, completed)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->card = queue->ctx->adev->id;
+		__entry->client = queue->ctx->client;
+		__entry->handle = queue->handle;
+		__entry->sequence = sequence;
+		__entry->completed = accel_wait_completed(queue);
+		__entry->error = error;
+	),
+	TP_printk("card=%d client=%llu handle=%u sequence=%llu completed=%llu error=%d",
+		  __entry->card, __entry->client, __entry->handle, __entry->sequence,
+		  __entry->completed, __entry->error)
+);
+
+/* The card is asked for an interrupt when it finishes this command. */
+TRACE_EVENT(accel_queue_arm,
+	TP_PROTO(struct accel_queue *queue, u64 sequence),
+	TP_ARGS(queue, sequence),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(u64, client)
+		__field(u32, handle)
+		__field(u64, sequence)
+	),
+	TP_fast_assign(
+		__entry->card = queue->ctx->adev->id;
+		__entry->client = queue->ctx->client;
+		__entry->handle = queue->handle;
+		__entry->sequence = sequence;
+	),
+	TP_printk("card=%d client=%llu handle=%u sequence=%llu",
+		  __entry->card, __entry->client, __entry->handle, __entry->sequence)
+);
+
+/* Those who wait for the queue look whether they are due. Nobody waits: nothing to say. */
+TRACE_EVENT_CONDITION(accel_queue_wake,
+	TP_PROTO(struct accel_queue *queue),
+	TP_ARGS(queue),
+	TP_CONDITION(READ_ONCE(queue->notify) || !list_empty_careful(&queue->waiters)),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(u64, client)
+		__field(u32, handle)
+		__field(u64, completed)
+	),
+	TP_fast_assign(
+		__entry->card = queue->ctx->adev->id;
+		__entry->client = queue->ctx->client;
+		__entry->handle = queue->handle;
+		__entry->completed = accel_wait_completed(queue);
+	),
+	TP_printk("card=%d client=%llu handle=%u completed=%llu",
+		  __entry->card, __entry->client, __entry->handle, __entry->completed)
+);
+
+/* A chunk of read() or write(), on the driver's own queue. */
+
+TRACE_EVENT(accel_transfer_submit,
+	TP_PROTO(struct accel_device *adev, const struct accel_dma_job *job),
+	TP_ARGS(adev, job),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(u64, sequence)
+		__field(u32, epoch)
+		__field(u64, bytes)
+		__field(bool, write)
+	),
+	TP_fast_assign(
+		__entry->card = adev->id;
+		__entry->sequence = job->sequence;
+		__entry->epoch = job->epoch;
+		__entry->bytes = job->bytes;
+		__entry->write = job->direction == DMA_TO_DEVICE;
+	),
+	TP_printk("card=%d epoch=%u sequence=%llu bytes=%llu %s",
+		  __entry->card, __entry->epoch, __entry->sequence, __entry->bytes,
+		  __entry->write ? "write" : "read")
+);
+
+TRACE_EVENT(accel_transfer_complete,
+	TP_PROTO(struct accel_device *adev, const struct accel_dma_job *job, int error),
+	TP_ARGS(adev, job, error),
+	TP_STRUCT__entry(
+		__field(int, card)
+		__field(u64, sequence)
+		__field(u32, epoch)
+		__field(u64, bytes)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->card = adev->id;
+		__entry->sequence = job->sequence;
+		__entry->epoch = job->epoch;
+		__entry->bytes = job->bytes;
+		__entry->error = error;
+	),
+	TP_printk("card=%d epoch=%u sequence=%llu bytes=%llu error=%d",
+		  __entry->card, __entry->epoch, __entry->sequence, __entry->bytes,
+		  __entry->error)
+);
+
+#endif /* ACCEL_TRACE_H */
+
+/* Found through -I$(src). */
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE accel_trace
+#include <trace/define_trace.h>
