@@ -67,6 +67,7 @@ struct accel_queue;
 struct accel_queue_error;
 struct eventfd_ctx;
 struct io_uring_cmd;
+struct seq_file;
 
 /**
  * struct accel_admin - the admin queue; one command at a time
@@ -199,6 +200,8 @@ struct accel_vector {
  * @queue_count: limits of the card ...
  * @context_count: ...
  * @ring_entries: ...
+ * @engines: how many, as in ACCEL_REG_ENGINES
+ * @clock_hz: device ticks a second
  * @vector_count: interrupt vectors that we got
  * @vectors: one each
  * @admin: admin queue
@@ -233,6 +236,8 @@ struct accel_device {
 	u32 queue_count;
 	u32 context_count;
 	u32 ring_entries;
+	u32 engines;
+	u32 clock_hz;
 	int vector_count;
 	struct accel_vector *vectors;
 
@@ -273,6 +278,7 @@ enum accel_buffer_kind {
 	ACCEL_KIND_HOST,	/* pages of ours */
 	ACCEL_KIND_USER,	/* pages of the caller, pinned */
 	ACCEL_KIND_DEVICE,	/* device memory */
+	ACCEL_KINDS
 };
 
 /**
@@ -339,6 +345,28 @@ struct accel_table {
 };
 
 /**
+ * struct accel_busy - for how long engines worked, in device ticks
+ * @dma: DMA engines
+ * @compute: compute engines
+ */
+struct accel_busy {
+	u64 dma;
+	u64 compute;
+};
+
+/**
+ * struct accel_usage - what a file has
+ * @bytes: of its buffers and queues, by kind
+ * @buffers: how many
+ * @queues: how many
+ */
+struct accel_usage {
+	u64 bytes[ACCEL_KINDS];
+	u32 buffers;
+	u32 queues;
+};
+
+/**
  * struct accel_context - one open file
  * @adev: the card
  * @node: in accel_device.contexts
@@ -356,6 +384,9 @@ struct accel_table {
  * @poll_wait: sleepers in poll()
  * @urings_lock: protects @urings
  * @urings: commands of io_uring in flight
+ * @busy: for how long engines worked for it, for queues that ended too, as far
+ *	as the card was asked; under @lock
+ * @usage: what fdinfo showed last; under @lock
  * @dummy: a page that stands in for the card where a mapping was revoked; not
  *	shared, or it would be a way from one process to another
  */
@@ -376,6 +407,8 @@ struct accel_context {
 	wait_queue_head_t poll_wait;
 	spinlock_t urings_lock;
 	struct list_head urings;
+	struct accel_busy busy;
+	struct accel_usage usage;
 	struct page *dummy;
 };
 
@@ -430,6 +463,7 @@ struct accel_waiter {
  * @event: the eventfd as a waiter
  * @epoch: counts resets of the queue; ~0 when it was destroyed
  * @error: what stopped it
+ * @busy: what of accel_context.busy is its own
  */
 struct accel_queue {
 	struct kref ref;
@@ -449,6 +483,7 @@ struct accel_queue {
 	struct accel_waiter event;
 	u32 epoch;
 	struct accel_queue_error error;
+	struct accel_busy busy;
 };
 
 /* accel_hw.c: the hardware comes, goes and is reset. */
@@ -537,6 +572,7 @@ int accel_ioctl_queue_destroy(struct accel_context *ctx, void *arg);
 int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg);
 void accel_queue_detach(struct accel_context *ctx, struct accel_queue *queue);
 int accel_ioctl_queue_query(struct accel_context *ctx, void *arg);
+int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *stats);
 
 /* accel_wait.c */
 u64 accel_wait_completed(struct accel_queue *queue);
@@ -570,6 +606,20 @@ void accel_chardev_fini(void);
 int accel_chardev_add(struct accel_device *adev);
 void accel_chardev_del(struct accel_device *adev);
 struct accel_device *accel_device_alloc(struct pci_dev *pdev);
+
+/* accel_fdinfo.c */
+void accel_show_fdinfo(struct seq_file *m, struct file *file);
+u64 accel_ticks_to_ns(struct accel_device *adev, u64 ticks);
+
+static inline unsigned int accel_dma_engines(const struct accel_device *adev)
+{
+	return adev->engines & 0xff;
+}
+
+static inline unsigned int accel_compute_engines(const struct accel_device *adev)
+{
+	return adev->engines >> 8;
+}
 
 /* accel_sysfs.c, accel_hwmon.c */
 extern const struct attribute_group *accel_sysfs_groups[];

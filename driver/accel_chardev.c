@@ -73,6 +73,7 @@ static const struct file_operations accel_fops = {
 	.uring_cmd = accel_uring_cmd,
 	.flush = accel_flush,
 	.llseek = accel_llseek,
+	.show_fdinfo = accel_show_fdinfo,
 };
 
 /* The driver is unbound and the last file is closed. */

@@ -42,11 +42,13 @@ static int accel_bars_init(struct accel_device *adev)
 	adev->queue_count = readl(adev->regs + ACCEL_REG_QUEUES);
 	adev->context_count = readl(adev->regs + ACCEL_REG_CONTEXTS);
 	adev->ring_entries = readl(adev->regs + ACCEL_REG_RING_ENTRIES);
+	adev->engines = readl(adev->regs + ACCEL_REG_ENGINES);
+	adev->clock_hz = readl(adev->regs + ACCEL_REG_CLOCK_HZ);
 	adev->memory_size = accel_read64(adev, ACCEL_REG_MEMORY_SIZE);
 	adev->doorbells = pci_resource_start(pdev, ACCEL_BAR_DOORBELLS);
 	adev->memory = pci_resource_start(pdev, ACCEL_BAR_MEMORY);
 
-	if (!adev->queue_count || !adev->context_count ||
+	if (!adev->queue_count || !adev->context_count || !adev->clock_hz ||
 	    !is_power_of_2(adev->ring_entries) || adev->ring_entries > BIT(20) ||
 	    pci_resource_len(pdev, ACCEL_BAR_DOORBELLS) <
 		    (u64)adev->queue_count * ACCEL_DOORBELL_STRIDE ||

@@ -110,6 +110,52 @@ static int accel_queue_command(struct accel_queue *queue, u8 opcode)
 	return accel_admin_run(queue->ctx->adev, &command);
 }
 
+/* Add what engines worked for a queue since the last time. It never goes back. */
+static void accel_queue_account(struct accel_queue *queue, const struct accel_queue_stats *stats)
+{
+	struct accel_busy now = {
+		.dma = le64_to_cpu(stats->dma_busy),
+		.compute = le64_to_cpu(stats->compute_busy),
+	};
+	struct accel_busy *sum = &queue->ctx->busy;
+
+	WRITE_ONCE(sum->dma, sum->dma + now.dma - min(now.dma, queue->busy.dma));
+	WRITE_ONCE(sum->compute,
+		   sum->compute + now.compute - min(now.compute, queue->busy.compute));
+	queue->busy = now;
+}
+
+/**
+ * accel_queue_read_stats() - ask the card for the counters of a queue
+ * @queue: of a context that is entered
+ * @stats: as the card writes them
+ *
+ * Return: 0 or -errno.
+ */
+int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *stats)
+{
+	struct accel_admin_command command = {
+		.opcode = ACCEL_ADMIN_QUERY_QUEUE,
+		.id = cpu_to_le32(queue->id),
+	};
+	struct device *dev = &queue->ctx->adev->pdev->dev;
+	dma_addr_t dma;
+	void *page;
+	int ret;
+
+	page = dma_alloc_coherent(dev, sizeof(*stats), &dma, GFP_KERNEL);
+	if (!page)
+		return -ENOMEM;
+	command.query_queue.address = cpu_to_le64(dma);
+	ret = accel_admin_run(queue->ctx->adev, &command);
+	if (!ret) {
+		memcpy(stats, page, sizeof(*stats));
+		accel_queue_account(queue, stats);
+	}
+	dma_free_coherent(dev, sizeof(*stats), page, dma);
+	return ret;
+}
+
 /* Give the queue an id and start it on the card. */
 static int accel_queue_start(struct accel_context *ctx, struct accel_queue *queue, u32 priority)
 {
@@ -165,12 +211,15 @@ void accel_queue_detach(struct accel_context *ctx, struct accel_queue *queue)
 void accel_queue_free(struct accel_context *ctx, struct accel_queue *queue)
 {
 	struct accel_device *adev = ctx->adev;
+	struct accel_queue_stats stats;
 
 	trace_accel_queue_destroy(queue, ctx->dead);
 	xa_erase(&ctx->queues, queue->handle);
 	if (queue->id >= 0) {
 		/* Before the card would wonder whose doorbell it is; a fault finds no owner now. */
 		accel_mmap_revoke_doorbell(adev, queue->id);
+		/* What it used stays in the account of the file. */
+		accel_queue_read_stats(queue, &stats);
 		accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
 		/* Before the id can be somebody else's. */
 		accel_events_drain(adev);
@@ -302,29 +351,6 @@ int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg)
 	accel_wait_wake(queue);
 out:
 	accel_context_leave(ctx);
-	return ret;
-}
-
-/* The card writes the counters into a page of ours. */
-static int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *stats)
-{
-	struct accel_admin_command command = {
-		.opcode = ACCEL_ADMIN_QUERY_QUEUE,
-		.id = cpu_to_le32(queue->id),
-	};
-	struct device *dev = &queue->ctx->adev->pdev->dev;
-	dma_addr_t dma;
-	void *page;
-	int ret;
-
-	page = dma_alloc_coherent(dev, sizeof(*stats), &dma, GFP_KERNEL);
-	if (!page)
-		return -ENOMEM;
-	command.query_queue.address = cpu_to_le64(dma);
-	ret = accel_admin_run(queue->ctx->adev, &command);
-	if (!ret)
-		memcpy(stats, page, sizeof(*stats));
-	dma_free_coherent(dev, sizeof(*stats), page, dma);
 	return ret;
 }
 

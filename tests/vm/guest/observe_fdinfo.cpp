@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// fdinfo: what a file uses of the card, with the keys that DRM drivers have.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <map>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "card.hpp"
+#include "commands.hpp"
+#include "health.hpp"
+#include "process.hpp"
+
+namespace {
+
+std::string path_of(int fd, const std::string& process = "self") {
+    return "/proc/" + process + "/fdinfo/" + std::to_string(fd);
+}
+
+/// fdinfo of a descriptor of this process, by key.
+class Fdinfo {
+  public:
+    explicit Fdinfo(const bench::File& file) : Fdinfo(file.fd()) {}
+    explicit Fdinfo(int fd) {
+        std::istringstream lines(bench::read_file(path_of(fd)));
+        for (std::string line; std::getline(lines, line);) {
+            const std::size_t colon = line.find(":\t");
+            EXPECT_NE(colon, std::string::npos) << line;
+            EXPECT_TRUE(values_.emplace(line.substr(0, colon), line.substr(colon + 2)).second)
+                << line << " stands there twice";
+        }
+    }
+
+    [[nodiscard]] std::string text(const std::string& key) const {
+        const auto found = values_.find(key);
+        EXPECT_NE(found, values_.end()) << key;
+        return found == values_.end() ? "" : found->second;
+    }
+    /// A value with its unit, which must be this one.
+    [[nodiscard]] std::uint64_t number(const std::string& key, const std::string& unit) const {
+        std::istringstream value(text(key));
+        std::uint64_t number = 0;
+        std::string its_unit;
+        value >> number >> its_unit;
+        EXPECT_EQ(its_unit, unit) << key;
+        return number;
+    }
+    [[nodiscard]] std::uint64_t dma() const { return number("drm-engine-dma", "ns"); }
+    [[nodiscard]] std::uint64_t compute() const { return number("drm-engine-compute", "ns"); }
+
+  private:
+    std::map<std::string, std::string> values_;
+};
+
+TEST(Fdinfo, SaysWhoseFileItIs) {
+    const bench::File file;
+    const bench::File other;
+    const Fdinfo info(file);
+    EXPECT_EQ(info.text("drm-driver"), "accel");
+    EXPECT_EQ(info.text("drm-pdev"), bench::Card().address());
+    EXPECT_EQ(info.text("accel-state"), "running");
+    const accel_info card = file.info();
+    EXPECT_EQ(info.number("drm-engine-capacity-dma", ""), card.engines & 0xff);
+    EXPECT_EQ(info.number("drm-engine-capacity-compute", ""), card.engines >> 8);
+
+    EXPECT_NE(info.text("drm-client-id"), Fdinfo(other).text("drm-client-id"));
+    const bench::Descriptor same(::dup(file.fd()));
+    EXPECT_EQ(info.text("drm-client-id"), Fdinfo(same.get()).text("drm-client-id"));
+}
+
+TEST(Fdinfo, CountsTheTimeOfEachEngineAndKeepsItWhenTheQueueEnds) {
+    const bench::File file;
+    const bench::File idle;
+    const bench::Product product(file, 64, 1);
+    const bench::Buffer buffer(file, 1 << 20, bench::device);
+    {
+        bench::Queue queue(file);
+        EXPECT_EQ(Fdinfo(file).dma(), 0U);
+        EXPECT_EQ(Fdinfo(file).compute(), 0U);
+        queue.run(product.command());
+        EXPECT_GT(Fdinfo(file).compute(), 0U);
+        EXPECT_EQ(Fdinfo(file).dma(), 0U);
+        queue.run(bench::fill(buffer.address(), 1, buffer.bytes()));
+        EXPECT_GT(Fdinfo(file).dma(), 0U);
+        // The card's clock counts nanoseconds.
+        ASSERT_EQ(file.info().clock_hz, 1'000'000'000U);
+        EXPECT_EQ(Fdinfo(file).compute(), queue.query().compute_busy);
+        EXPECT_EQ(Fdinfo(file).dma(), queue.query().dma_busy);
+    }
+    const Fdinfo ended(file);
+    EXPECT_GT(ended.compute(), 0U);
+    bench::Queue next(file);
+    next.run(product.command());
+    EXPECT_EQ(Fdinfo(file).compute(), ended.compute() + next.query().compute_busy);
+    EXPECT_EQ(Fdinfo(file).dma(), ended.dma());
+    EXPECT_EQ(Fdinfo(idle).compute(), 0U);
+}
+
+// Nobody looked while it was there.
+TEST(Fdinfo, KeepsTheTimeOfAQueueThatEndedUnseen) {
+    const bench::File file;
+    const bench::Product product(file, 64, 1);
+    {
+        bench::Queue queue(file);
+        queue.run(product.command());
+    }
+    EXPECT_GT(Fdinfo(file).compute(), 0U);
+}
+
+TEST(Fdinfo, CountsMemoryWhereItIs) {
+    const bench::File file;
+    EXPECT_EQ(Fdinfo(file).number("drm-total-memory", "KiB"), 0U);
+    const bench::Buffer on_host(file, 3 * bench::page);
+    const bench::Mapping own = bench::Mapping::anonymous(2 * bench::page);
+    const bench::Registration registered(file, own.data(), own.size());
+    {
+        const bench::Buffer on_card(file, 5 * bench::page, bench::device);
+        const bench::Queue queue(file, 64);
+        const Fdinfo info(file);
+        EXPECT_EQ(info.number("drm-total-vram", "KiB"), 20U);
+        EXPECT_EQ(info.number("drm-resident-vram", "KiB"), 20U);
+        // Status page and ring of the queue, too.
+        EXPECT_EQ(info.number("drm-total-memory", "KiB"), 12U + 8U + 8U);
+        EXPECT_EQ(info.number("drm-memory-memory", "KiB"), 12U + 8U + 8U);
+        EXPECT_EQ(info.number("accel-registered", "KiB"), 8U);
+        EXPECT_EQ(info.number("accel-buffers", ""), 3U);
+        EXPECT_EQ(info.number("accel-queues", ""), 1U);
+    }
+    EXPECT_EQ(Fdinfo(file).number("drm-total-vram", "KiB"), 0U);
+    EXPECT_EQ(Fdinfo(file).number("accel-queues", ""), 0U);
+}
+
+TEST(Fdinfo, IsForTheOwnerOfTheProcessAndNoOtherUser) {
+    const bench::File file;
+    bench::Process owner([&] {
+        bench::become_user();
+        // The kernel takes it away with the change of the user.
+        ::prctl(PR_SET_DUMPABLE, 1);
+        bench::check(!Fdinfo(file).text("drm-client-id").empty(), "one may read one's own");
+    });
+    EXPECT_EQ(owner.wait(), 0);
+    const std::string mine = path_of(file.fd(), std::to_string(::getpid()));
+    bench::Process other([&] {
+        bench::become_user();
+        bench::check(::open(mine.c_str(), O_RDONLY) < 0 && errno == EACCES, "it is root's");
+    });
+    EXPECT_EQ(other.wait(), 0);
+}
+
+TEST(Fdinfo, KeepsItsFiguresThroughAResetAndARemoval) {
+    const bench::Card card;
+    const bench::File file;
+    const bench::Product product(file, 64, 1);
+    bench::Queue queue(file);
+    queue.run(product.command());
+    const std::uint64_t before = Fdinfo(file).compute();
+    EXPECT_GT(before, 0U);
+    card.reset();
+    EXPECT_EQ(Fdinfo(file).text("accel-state"), "reset");
+    EXPECT_EQ(Fdinfo(file).compute(), before);
+    card.unbind();
+    EXPECT_EQ(Fdinfo(file).text("accel-state"), "gone");
+    EXPECT_EQ(Fdinfo(file).text("drm-pdev"), card.address());
+    EXPECT_EQ(Fdinfo(file).compute(), before);
+    card.bind();
+    bench::expect_healthy();
+}
+
+TEST(Fdinfo, NeverGoesBackWhileQueuesComeAndGoAndTheCardIsReset) {
+    const bench::Card card;
+    const bench::File file;
+    const bench::Product product(file, 32, 1);
+    std::atomic<bool> stop = false;
+    std::jthread worker([&] {
+        for (int i = 0; i < 60; ++i) {
+            try {
+                bench::Queue queue(file, 8);
+                queue.run(product.command());
+            } catch (const std::system_error& error) {
+                EXPECT_EQ(error.code().value(), ESTALE) << error.what();
+                break;
+            }
+        }
+        stop = true;
+    });
+    std::uint64_t last = 0;
+    for (int i = 0; !stop; ++i) {
+        const std::uint64_t now = Fdinfo(file).compute();
+        EXPECT_GE(now, last);
+        last = now;
+        if (i == 200) {
+            card.reset();
+        }
+    }
+    worker.join();
+    EXPECT_GE(Fdinfo(file).compute(), last);
+    bench::expect_healthy();
+}
+
+}  // namespace
