@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <thread>
 
 #include "health.hpp"
 #include "ioctl_calls.hpp"
@@ -122,6 +124,46 @@ TEST_P(EveryCall, AcceptsAMisalignedPointer) {
     }
 }
 
+// Where an earlier version of a driver might have had something to say, and where memory of the
+// kernel would be seen if it forgot a field: a call that fails leaves every byte as it was.
+TEST_P(EveryCall, WritesNothingWhenItFails) {
+    const Argument good = callee_.good_argument(GetParam());
+    for (const std::byte garbage : {std::byte{0xaa}, std::byte{0xff}}) {
+        Argument argument(good.size(), garbage);
+        set_size(argument, argument.size());
+        const Argument before = argument;
+        // Flags that nobody knows, or a handle of nothing, stand second in every structure.
+        const int error = callee_.run(GetParam(), argument);
+        EXPECT_TRUE(error == EOPNOTSUPP || error == ENOENT || error == EINVAL) << error;
+        EXPECT_TRUE(argument == before) << "the argument was changed";
+    }
+}
+
+// The size stands in memory that another thread writes: it is believed once.
+TEST_P(EveryCall, StandsASizeThatChangesMeanwhile) {
+    const bench::Mapping memory = bench::Mapping::anonymous(2 * bench::page);
+    ASSERT_EQ(::mprotect(memory.data() + bench::page, bench::page, PROT_NONE), 0);
+    const std::size_t known = GetParam().size;
+    std::byte* place = memory.data() + bench::page - known;
+    const Argument good = callee_.good_argument(GetParam());
+    std::ranges::copy(good, place);
+    std::atomic<bool> stop = false;
+    std::jthread other([&] {
+        const std::atomic_ref size(*reinterpret_cast<std::uint32_t*>(place));
+        for (std::uint32_t i = 0; !stop; ++i) {
+            size = i % 2 == 0 ? static_cast<std::uint32_t>(known) : 4096U;
+        }
+    });
+    for (int i = 0; i < 200; ++i) {
+        const int error = callee_.file().raw(GetParam().request, place);
+        EXPECT_TRUE(error == 0 || error == EFAULT || error == ENOENT) << error;
+        if (error == 0) {
+            callee_.undo(GetParam(), {place, known});
+        }
+    }
+    stop = true;
+}
+
 /// Only the calls that write something back.
 class EveryAnswer : public EveryCall {};
 
@@ -185,6 +227,11 @@ TEST(Ioctl, SaysEnottyToNumbersItDoesNotKnow) {
     }
     for (const Call& call : bench::every_call()) {
         EXPECT_EQ(file.raw(call.request ^ 0x100, zeros.data()), ENOTTY) << call;
+        // As somebody would write it who has the size in the number: not the same call.
+        EXPECT_EQ(
+            file.raw(call.request | _IOC(_IOC_READ | _IOC_WRITE, 0, 0, call.size), zeros.data()),
+            ENOTTY)
+            << call;
     }
 }
 
