@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A program of 32 bits on the 64-bit kernel: the same header, the same structures, and a whole job
+// with all that the file can do. The program is static, for the guest has no 32-bit libraries.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "commands.hpp"
+#include "health.hpp"
+#include "ioctl_calls.hpp"
+
+static_assert(sizeof(void*) == 4 && sizeof(off_t) == 8);
+
+namespace {
+
+/// The offsets that mmap() of a 32-bit program can name: it counts pages in 32 bits.
+constexpr std::uint64_t reach = std::uint64_t{1} << 44;
+
+void set_size(bench::Argument& argument, std::size_t size) {
+    const auto value = static_cast<std::uint32_t>(size);
+    std::memcpy(argument.data(), &value, sizeof(value));
+}
+
+TEST(Bits32, EveryCallTakesItsStructure) {
+    bench::Callee callee;
+    for (const bench::Call& call : bench::every_call()) {
+        bench::Argument argument = callee.good_argument(call);
+        EXPECT_EQ(callee.run(call, argument), 0) << call;
+    }
+}
+
+TEST(Bits32, EveryCallHasTheSameRulesForSizes) {
+    bench::Callee callee;
+    for (const bench::Call& call : bench::every_call()) {
+        bench::Argument shorter = callee.good_argument(call);
+        set_size(shorter, call.size - 1);
+        EXPECT_EQ(callee.run(call, shorter), EINVAL) << call;
+        bench::Argument longer = callee.good_argument(call);
+        longer.resize(call.size + 64);
+        set_size(longer, longer.size());
+        longer.back() = std::byte{1};
+        EXPECT_EQ(callee.run(call, longer), E2BIG) << call;
+        longer.back() = std::byte{0};
+        EXPECT_EQ(callee.run(call, longer), 0) << call;
+    }
+}
+
+TEST(Bits32, NumbersThatAreNoCallAreEnotty) {
+    const bench::File file;
+    bench::Argument zeros(bench::page);
+    EXPECT_EQ(file.raw(_IO(ACCEL_IOCTL_MAGIC, 0xff), zeros.data()), ENOTTY);
+    EXPECT_EQ(file.raw(_IOWR(ACCEL_IOCTL_MAGIC, 0, accel_info), zeros.data()), ENOTTY);
+}
+
+TEST(Bits32, EveryAnswerIsWrittenWhole) {
+    bench::Callee callee;
+    for (const bench::Call& call : bench::every_call()) {
+        bench::Argument argument = callee.good_argument(call);
+        for (const bench::Field& field : call.out) {
+            std::memset(argument.data() + field.offset, 0xaa, field.bytes);
+        }
+        ASSERT_EQ(callee.run(call, argument), 0) << call;
+        for (const bench::Field& field : call.out) {
+            const std::vector<std::byte> garbage(field.bytes, std::byte{0xaa});
+            EXPECT_NE(std::memcmp(argument.data() + field.offset, garbage.data(), field.bytes), 0)
+                << call << ", the field at " << field.offset;
+        }
+    }
+}
+
+TEST(Bits32, EveryOffsetIsWithinReach) {
+    const bench::File file;
+    const bench::Buffer on_host(file, bench::page);
+    const bench::Buffer on_card(file, bench::page, bench::device);
+    const bench::Queue queue(file);
+    EXPECT_LT(on_host.address(), reach);
+    EXPECT_LT(on_card.address(), reach);
+    EXPECT_LT(queue.made().address, reach);
+    EXPECT_LT(queue.made().doorbell, reach);
+}
+
+TEST(Bits32, AJobRunsAndIsWaitedFor) {
+    const bench::File file;
+    bench::Queue queue(file);
+    const bench::Product product(file, 16, 3);
+    product.clear();
+    queue.run(product.command());
+    EXPECT_TRUE(product.correct());
+    EXPECT_EQ(queue.query().doorbells, 1U);
+}
+
+TEST(Bits32, AWaiterSleepsAndIsWoken) {
+    const bench::File file;
+    bench::Queue queue(file);
+    const bench::Semaphore gate(file);
+    const std::uint64_t sequence = queue.submit(bench::wait_for(gate.address(), 1));
+    int ended = -1;
+    {
+        std::jthread waiter([&] { ended = queue.wait(sequence); });
+        bench::await("arming", [&] { return queue.status().arm == sequence; });
+        gate.set(1);
+    }
+    EXPECT_EQ(ended, 0);
+}
+
+TEST(Bits32, PollAndEventfdTellOfACommand) {
+    const bench::File file;
+    bench::Queue queue(file);
+    const bench::Descriptor event(::eventfd(0, EFD_CLOEXEC));
+    accel_queue_eventfd choose{};
+    choose.handle = queue.handle();
+    choose.fd = event.get();
+    ASSERT_EQ(file.call(ACCEL_IOCTL_QUEUE_EVENTFD, choose), 0);
+    ASSERT_EQ(queue.notify(1), 0);
+    static_cast<void>(queue.submit(bench::nop()));
+    EXPECT_EQ(file.poll(), POLLIN);
+    std::uint64_t count = 0;
+    EXPECT_EQ(::read(event.get(), &count, sizeof(count)), static_cast<ssize_t>(sizeof(count)));
+    EXPECT_EQ(count, 1U);
+}
+
+TEST(Bits32, MemoryOfTheProgramServesTheCard) {
+    const bench::File file;
+    bench::Queue queue(file);
+    const bench::Mapping own = bench::Mapping::anonymous(3 * bench::page);
+    const bench::Registration registered(file, own.data() + 12, 2 * bench::page);
+    queue.run(bench::fill(registered.address(), 0x600dda7a, 2 * bench::page));
+    std::uint32_t last = 0;
+    std::memcpy(&last, own.data() + 12 + 2 * bench::page - sizeof(last), sizeof(last));
+    EXPECT_EQ(last, 0x600dda7aU);
+    EXPECT_EQ(own.data()[11], std::byte{0});
+}
+
+// Where it ends for 32-bit programs is far below where an address of 64 bits points.
+TEST(Bits32, MemoryThatItCannotHaveIsEfault) {
+    const bench::File file;
+    accel_buffer_register registration{};
+    registration.flags = bench::host;
+    registration.bytes = bench::page;
+    for (const std::uint64_t pointer : {std::uint64_t{1} << 32, std::uint64_t{1} << 40,
+                                        ~std::uint64_t{0} - bench::page, ~std::uint64_t{0}}) {
+        registration.pointer = pointer;
+        EXPECT_EQ(file.call(ACCEL_IOCTL_BUFFER_REGISTER, registration), EFAULT) << pointer;
+    }
+}
+
+TEST(Bits32, ReadAndWriteMoveDataAtOffsetsBeyond32Bits) {
+    const bench::File file;
+    const bench::Buffer buffer(file, 4 * bench::page, bench::device);
+    ASSERT_GE(buffer.address(), std::uint64_t{1} << 32);
+    const auto at = static_cast<off_t>(buffer.address()) + 5;
+    std::vector<std::uint32_t> data(2500);
+    bench::fill_pattern(data, 9);
+    ASSERT_EQ(::pwrite(file.fd(), data.data(), 10000, at), 10000);
+    std::vector<std::uint32_t> back(2500);
+    const std::array<iovec, 2> pieces{{{.iov_base = back.data(), .iov_len = 4000},
+                                       {.iov_base = back.data() + 1000, .iov_len = 6000}}};
+    ASSERT_EQ(::preadv(file.fd(), pieces.data(), 2, at), 10000);
+    EXPECT_EQ(bench::first_difference(back, 9), back.size());
+    ASSERT_EQ(::lseek(file.fd(), at, SEEK_SET), at);
+    std::array<std::uint32_t, 4> first{};
+    ASSERT_EQ(::read(file.fd(), first.data(), sizeof(first)), static_cast<ssize_t>(sizeof(first)));
+    EXPECT_EQ(bench::first_difference(first, 9), first.size());
+}
+
+TEST(Bits32, LeavesTheCardInOrder) {
+    bench::expect_healthy();
+}
+
+}  // namespace
