@@ -101,6 +101,9 @@ test-card test-qtest test-sdk test-harness test-vm:
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(@:test-%=%)
 
+abi: setup ## Record what was added to the headers' binary interface; refuses what breaks it
+	@tests/abi.py --record
+
 check: driver $(BUILD)/.configured ## Formatting, static analysis, sparse, warnings
 	@tools/setup/packages.sh check
 	@tools/setup/check.sh $(BUILD) $(KDIR) $(abspath $(BUILD))/driver/$(kdir_release)-check $(JOBS)
@@ -116,7 +119,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 # ---- Files ----------------------------------------------------------------------------------------------------------
 
 # Phony in effect: each of these finds out for itself whether there is something to do, and does so in no time.
-.PHONY: FORCE help run test shell setup build driver install load unload qemu-tree check clean distclean \
+.PHONY: FORCE help run test shell setup build driver install load unload qemu-tree abi check clean distclean \
     test-card test-qtest test-sdk test-harness test-vm
 FORCE:
 

@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The binary interface of the headers in include/, recorded in files beside them, and whether it still holds.
+
+    abi.py            compares; says what changed, and ends with 1 if something did
+    abi.py --record   writes what was added into the record; refuses if something that was there has changed
+    abi.py --record --break   writes it all the same: before a first release, or with a new major version
+
+A record is text for people: structures with offset, size, type and name of each member, then constants with their
+values. Structures are taken from the compiler's debug data through pahole, values from a program that prints them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+INCLUDE = Path(__file__).resolve().parents[1] / "include"
+HEADERS = ("accel_uapi.h", "accel_hw.h")
+
+# Constants that stand for "all there is" and grow with it.
+GROWS = re.compile(r"_FLAGS$|^ACCEL_VERSION(_MINOR)?$")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a structure. Those of nested structures have a path for a name."""
+
+    offset: int
+    size: int
+    type: str
+    name: str
+
+    @property
+    def reserved(self) -> bool:
+        return bool(re.search(r"(^|\.)reserved\d*(\[|$)", self.name))
+
+
+@dataclass
+class Structure:
+    size: int
+    members: list[Member] = field(default_factory=list)
+
+    @property
+    def extensible(self) -> bool:
+        """It begins with its size, which tells the reader how much of it the writer knew."""
+        return bool(self.members) and self.members[0] == Member(0, 4, "__u32", "size")
+
+
+@dataclass
+class Interface:
+    structures: dict[str, Structure] = field(default_factory=dict)
+    constants: dict[str, int] = field(default_factory=dict)
+
+
+# ---- From a header ---------------------------------------------------------------------------------------------------
+
+
+def _run(*command: str | Path) -> str:
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(str(word) for word in command)} failed:\n{done.stderr}")
+    return done.stdout
+
+
+def of_header(header: Path, *options: str) -> Interface:
+    """The interface of a header. `options` are for the compiler; with -m32 there are no constants, for they would have
+    to be run."""
+    compiler = os.environ.get("CC", "cc")
+    with tempfile.TemporaryDirectory(prefix="accel-abi.") as scratch:
+        source, output = Path(scratch, "abi.c"), Path(scratch, "abi")
+        source.write_text(f'#include "{header.name}"\n')
+        _run(compiler, *options, "-I", header.parent, "-g", "-fno-eliminate-unused-debug-types", "-c", source,
+             "-o", output)
+        interface = Interface(_structures(_run("pahole", output)))
+        if options:
+            return interface
+        names = _constant_names(header.read_text())
+        lines = "".join(f'    printf("{name} %llu\\n", (unsigned long long)({name}));\n' for name in names)
+        source.write_text(f'#include <stdio.h>\n#include "{header.name}"\nint main(void)\n{{\n{lines}    return 0;\n}}\n')
+        _run(compiler, "-I", header.parent, source, "-o", output)
+        for line in _run(output).splitlines():
+            name, value = line.split()
+            interface.constants[name] = int(value)
+    return interface
+
+
+def _constant_names(text: str) -> list[str]:
+    """Macros without arguments that have a value, and members of enumerations, in the order of the header."""
+    code = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
+    pattern = r"^#define[ \t]+(ACCEL_\w+)[ \t]+\S|^[ \t]*(ACCEL_\w+)[ \t]*="
+    return [macro or constant for macro, constant in re.findall(pattern, code, re.MULTILINE)]
+
+
+_MEMBER = re.compile(r"^(?P<type>.*?)\s*\b(?P<name>\w+(\[\d+\])*);\s+/\*\s*(?P<offset>\d+)\s+(?P<size>\d+) \*/$")
+_CLOSE = re.compile(r"^\}\s*(?P<name>\w*(\[\d+\])*);\s+/\*\s*(?P<offset>\d+)\s+(?P<size>\d+) \*/$")
+
+
+def _structures(text: str) -> dict[str, Structure]:
+    found: dict[str, Structure] = {}
+    name = ""
+    levels: list[list[Member]] = []
+    for line in (raw.strip() for raw in text.splitlines()):
+        if start := re.match(r"^(?:struct|union) (\w+) \{$", line):
+            name, levels = start[1], [[]]
+        elif not levels:
+            continue
+        elif line.endswith("{"):
+            levels.append([])
+        elif close := _CLOSE.match(line):
+            prefix = f"{close['name']}." if close["name"] else ""
+            inner = levels.pop()
+            levels[-1] += [Member(m.offset, m.size, m.type, prefix + m.name) for m in inner]
+        elif member := _MEMBER.match(line):
+            levels[-1].append(Member(int(member["offset"]), int(member["size"]), member["type"].strip(),
+                                     member["name"]))
+        elif size := re.match(r"^/\* size: (\d+)", line):
+            if name.startswith("accel_") and len(levels) == 1:
+                found[name] = Structure(int(size[1]), levels[0])
+        elif line == "};":
+            levels = []
+    return found
+
+
+# ---- The record ------------------------------------------------------------------------------------------------------
+
+
+def text_of(header: str, interface: Interface) -> str:
+    lines = [f"# The binary interface of {header}, recorded by `make abi`: it may be added to, and does not change.",
+             "# Members: offset, size, type, name."]
+    for name, structure in interface.structures.items():
+        lines += ["", f"struct {name}, {structure.size} bytes"]
+        lines += [f"  {m.offset:4} {m.size:4}  {m.type:<24} {m.name}" for m in structure.members]
+    lines.append("")
+    lines += [f"{name} = {value:#x}" for name, value in interface.constants.items()]
+    return "\n".join(lines) + "\n"
+
+
+def of_record(text: str) -> Interface:
+    interface = Interface()
+    for line in text.splitlines():
+        if start := re.match(r"^struct (\w+), (\d+) bytes$", line):
+            structure = interface.structures[start[1]] = Structure(int(start[2]))
+        elif member := re.match(r"^ +(\d+) +(\d+)  (.+?) +(\S+)$", line):
+            structure.members.append(Member(int(member[1]), int(member[2]), member[3], member[4]))
+        elif constant := re.match(r"^(\w+) = (\S+)$", line):
+            interface.constants[constant[1]] = int(constant[2], 16)
+    return interface
+
+
+# ---- What changed ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Changes:
+    """Sentences."""
+
+    breaks: list[str] = field(default_factory=list)
+    additions: list[str] = field(default_factory=list)
+
+
+def compare(old: Interface, new: Interface) -> Changes:
+    changes = Changes()
+    for name, structure in old.structures.items():
+        if name in new.structures:
+            _compare_structure(name, structure, new.structures[name], changes)
+        else:
+            changes.breaks.append(f"struct {name} is gone")
+    changes.additions += [f"struct {name} is new" for name in new.structures if name not in old.structures]
+    for name, value in old.constants.items():
+        now = new.constants.get(name)
+        if now is None:
+            changes.breaks.append(f"{name} is gone")
+        elif now != value:
+            grown = GROWS.search(name) and now > value and (now & value == value or "VERSION" in name)
+            (changes.additions if grown else changes.breaks).append(f"{name} was {value:#x} and is {now:#x}")
+    changes.additions += [f"{name} is new" for name in new.constants if name not in old.constants]
+    return changes
+
+
+def _compare_structure(name: str, old: Structure, new: Structure, changes: Changes) -> None:
+    by_name = {member.name: member for member in new.members}
+    for member in old.members:
+        now = by_name.get(member.name)
+        if now == member:
+            continue
+        if member.reserved:
+            changes.additions.append(f"{name}.{member.name} is used")
+        elif now is None:
+            changes.breaks.append(f"{name}.{member.name} is gone")
+        elif now.offset != member.offset:
+            changes.breaks.append(f"{name}.{member.name} was at {member.offset} and is at {now.offset}")
+        else:
+            changes.breaks.append(f"{name}.{member.name} was {member.type} of {member.size} bytes and is {now.type} "
+                                  f"of {now.size}")
+    known = {member.name for member in old.members}
+    changes.additions += [f"{name}.{member.name} is new" for member in new.members
+                          if member.name not in known and not member.reserved]
+    if new.size > old.size and old.extensible:
+        changes.additions.append(f"{name} grew from {old.size} to {new.size} bytes")
+    elif new.size != old.size:
+        changes.breaks.append(f"{name} had {old.size} bytes and has {new.size}, and does not begin with its size"
+                              if new.size > old.size else f"{name} shrank from {old.size} to {new.size} bytes")
+
+
+def record_of(header: str) -> Path:
+    return INCLUDE / header.replace(".h", ".abi")
+
+
+def sentences(header: str, changes: Changes) -> list[str]:
+    """What to tell whoever changed the header."""
+    return [*(f"{header}: {sentence}: programs that were compiled before would not work any more. Take it back; "
+              f"interfaces grow at their ends." for sentence in changes.breaks),
+            *(f"{header}: {sentence}: `make abi` records it in {record_of(header).name}, for the commit."
+              for sentence in changes.additions)]
+
+
+def changes_of(header: str) -> Changes:
+    return compare(of_record(record_of(header).read_text()), of_header(INCLUDE / header))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--record", action="store_true", help="write additions into the record")
+    parser.add_argument("--break", dest="forced", action="store_true", help="write what broke as well")
+    options = parser.parse_args()
+    failed = False
+    for header in HEADERS:
+        changes = changes_of(header)
+        print("".join(f"{sentence}\n" for sentence in sentences(header, changes)), end="")
+        if options.record and (options.forced or not changes.breaks):
+            record_of(header).write_text(text_of(header, of_header(INCLUDE / header)))
+        elif changes.breaks or changes.additions:
+            failed = True
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
