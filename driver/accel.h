@@ -22,16 +22,25 @@
  *                  ends with the handle; the pages live until the last VMA.
  *   accel_queue    References: its handle, and every call that sleeps on it.
  *                  Its memory is an accel_buffer without a handle.
+ *   accel_export   A dma-buf of a buffer. Freed with the dma-buf; holds the
+ *                  buffer and the card's structure, not the context.
+ *   accel_import   A buffer whose memory is a dma-buf's. Its access to the
+ *                  dma-buf ends with the handle, the context or the card,
+ *                  whichever is first, or when the exporter revokes it.
  *
  * Lock order, outermost first
  *
  *   mmap_lock             held by the kernel around our fault and mmap handlers
+ *   accel_device.exports_lock  the exports of a card
+ *   dma_resv              of a dma-buf: who has it mapped, is it revoked
+ *   accel_export.lock     a page of it is entered, or it is revoked
  *   accel_device.hw_lock  read: the hardware is there and stays for as long as
  *                         it is held. write: it comes or goes
  *   accel_context.lock    buffers, queues, addresses and page tables of a file
  *   accel_admin.lock      the admin queue
  *   accel_events.lock     the event ring; neither of these two within the other
  *   accel_device.lock     (spin, irq) the queue table, the context list
+ *   accel_device.imports_lock  (spin) the imports of a card
  *   accel_context.urings_lock  (spin, irq) commands of io_uring in flight
  *   accel_queue.lock      (spin, irq) who waits, arming
  *
@@ -63,8 +72,10 @@
 #define ACCEL_NAME "accel"
 
 struct accel_context;
+struct accel_import;
 struct accel_queue;
 struct accel_queue_error;
+struct dma_buf;
 struct eventfd_ctx;
 struct io_uring_cmd;
 struct seq_file;
@@ -215,6 +226,11 @@ struct accel_vector {
  * @inode: its address space is that of every mapping of the node, so that
  *	mappings can be revoked
  * @hwmon: its sensors
+ * @exports_lock: serialises revocation with the making and the end of exports
+ * @exports: dma-bufs of its buffers
+ * @imports_lock: protects @imports
+ * @imports: buffers of its contexts whose memory is a dma-buf's
+ * @sharing_stopped: the card is about to be stopped: nothing is added to either
  */
 struct accel_device {
 	struct device dev;
@@ -254,6 +270,12 @@ struct accel_device {
 
 	struct inode *inode;
 	struct device *hwmon;
+
+	struct mutex exports_lock;
+	struct list_head exports;
+	spinlock_t imports_lock;
+	struct list_head imports;
+	bool sharing_stopped;
 };
 
 /* Low addresses stay unmapped, so that small numbers taken for addresses fault. */
@@ -278,6 +300,7 @@ enum accel_buffer_kind {
 	ACCEL_KIND_HOST,	/* pages of ours */
 	ACCEL_KIND_USER,	/* pages of the caller, pinned */
 	ACCEL_KIND_DEVICE,	/* device memory */
+	ACCEL_KIND_IMPORT,	/* a dma-buf's: struct accel_import */
 	ACCEL_KINDS
 };
 
@@ -309,7 +332,11 @@ struct accel_extent {
  * @transfers: jobs of read() and write() that name its memory; under the
  *	context's lock
  * @mm: whose RLIMIT_MEMLOCK the pages count against
- * @extents: device memory
+ * @extents: device memory that it owns
+ * @source: the buffer whose extents it shows: itself, one of another context,
+ *	or NULL when it is not in this card's memory
+ * @revoked: an import that lost its memory; under the context's lock
+ * @exported: it was exported at least once
  */
 struct accel_buffer {
 	struct kref ref;
@@ -326,6 +353,9 @@ struct accel_buffer {
 	unsigned int transfers;
 	struct mm_struct *mm;
 	struct list_head extents;
+	struct accel_buffer *source;
+	bool revoked;
+	bool exported;
 };
 
 /**
@@ -511,6 +541,7 @@ void accel_dma_stop(struct accel_device *adev, int error);
 void accel_dma_failed(struct accel_device *adev, const struct accel_queue_error *error);
 int accel_dma_submit(struct accel_device *adev, struct accel_dma_job *job);
 int accel_dma_finish(struct accel_device *adev, struct accel_dma_job *job);
+void accel_dma_drain(struct accel_device *adev);
 
 /* accel_transfer.c: read() and write() of a buffer. */
 ssize_t accel_read_iter(struct kiocb *iocb, struct iov_iter *to);
@@ -561,6 +592,30 @@ int accel_buffer_publish(struct accel_context *ctx, struct accel_buffer *buffer,
 int accel_ioctl_buffer_register(struct accel_context *ctx, void *arg);
 void accel_user_unpin(struct accel_buffer *buffer);
 
+/* accel_export.c, accel_import.c: buffers shared as dma-bufs. */
+
+/**
+ * struct accel_export_call - argument of ACCEL_IOCTL_BUFFER_EXPORT in the driver
+ * @uapi: the caller's
+ * @dmabuf: what belongs to the file descriptor once the caller knows of it
+ */
+struct accel_export_call {
+	struct accel_buffer_export uapi;
+	struct dma_buf *dmabuf;
+};
+
+struct accel_buffer *accel_export_source(struct dma_buf *dmabuf, struct accel_device *adev);
+bool accel_export_link(struct dma_buf *dmabuf, struct list_head *node);
+void accel_export_end(struct accel_buffer *buffer);
+void accel_exports_revoke(struct accel_device *adev);
+int accel_ioctl_buffer_export(struct accel_context *ctx, void *arg);
+void accel_import_revoke(struct list_head *node);
+void accel_import_end(struct accel_buffer *buffer);
+void accel_import_release(struct accel_buffer *buffer);
+int accel_import_mmap(struct accel_buffer *buffer, struct vm_area_struct *vma);
+void accel_imports_revoke(struct accel_device *adev);
+int accel_ioctl_buffer_import(struct accel_context *ctx, void *arg);
+
 /* accel_queue.c */
 struct accel_queue *accel_queue_get(struct accel_context *ctx, u32 handle);
 bool accel_queue_owned(struct accel_context *ctx, unsigned long id);
@@ -596,6 +651,7 @@ void accel_fs_fini(void);
 int accel_mmap_init(struct accel_device *adev);
 void accel_mmap_fini(struct accel_device *adev);
 int accel_mmap(struct file *file, struct vm_area_struct *vma);
+vm_fault_t accel_mmap_insert(struct vm_fault *vmf, struct accel_buffer *source, u64 start);
 u64 accel_mmap_doorbell(int queue);
 void accel_mmap_revoke_doorbell(struct accel_device *adev, int queue);
 void accel_mmap_revoke_all(struct accel_device *adev);

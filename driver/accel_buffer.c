@@ -29,6 +29,10 @@ static void accel_buffer_release(struct kref *ref)
 	struct accel_buffer *buffer = container_of(ref, struct accel_buffer, ref);
 
 	WARN_ON_ONCE(buffer->mapped);
+	if (buffer->kind == ACCEL_KIND_IMPORT) {
+		accel_import_release(buffer);
+		return;
+	}
 	if (buffer->kind == ACCEL_KIND_USER)
 		accel_user_unpin(buffer);
 	else if (buffer->kind == ACCEL_KIND_HOST)
@@ -39,7 +43,7 @@ static void accel_buffer_release(struct kref *ref)
 	kfree(buffer);
 }
 
-/* Called without the locks of the driver: user pages take mmap_lock. */
+/* Called without the locks of the driver: user pages take mmap_lock, a dma-buf its own. */
 void accel_buffer_put(struct accel_buffer *buffer)
 {
 	kref_put(&buffer->ref, accel_buffer_release);
@@ -104,6 +108,7 @@ struct accel_buffer *accel_buffer_alloc(struct accel_device *adev, u64 bytes, u3
 	buffer->prot = flags & ACCEL_BUFFER_PROT;
 	if (flags & ACCEL_BUFFER_DEVICE) {
 		buffer->kind = ACCEL_KIND_DEVICE;
+		buffer->source = buffer;
 		return buffer;
 	}
 	buffer->kind = ACCEL_KIND_HOST;
@@ -171,7 +176,7 @@ int accel_buffer_attach(struct accel_context *ctx, struct accel_buffer *buffer)
 		return ret;
 	if (buffer->kind == ACCEL_KIND_DEVICE)
 		ret = accel_memory_alloc(ctx->adev, buffer->bytes, &buffer->extents);
-	else
+	else if (buffer->kind != ACCEL_KIND_IMPORT)
 		ret = accel_buffer_dma_map(buffer);
 	if (ret)
 		return ret;
@@ -276,15 +281,20 @@ int accel_ioctl_buffer_destroy(struct accel_context *ctx, void *arg)
 		ret = -ENOENT;
 	} else if (buffer->transfers) {
 		/* They name its memory by bus address. */
-		buffer = NULL;
 		ret = -EBUSY;
+		buffer = NULL;
 	} else {
 		xa_erase(&ctx->buffers, destroy->handle);
-		ret = accel_buffer_detach(ctx, buffer);
+		if (buffer->kind != ACCEL_KIND_IMPORT)
+			ret = accel_buffer_detach(ctx, buffer);
 	}
 	accel_context_leave(ctx);
 	if (!buffer)
 		return ret;
+	if (buffer->kind == ACCEL_KIND_IMPORT)
+		accel_import_end(buffer);
+	if (buffer->exported)
+		accel_export_end(buffer);
 	accel_buffer_put(buffer);
 	return ret;
 }

@@ -116,6 +116,10 @@ struct accel_device *accel_device_alloc(struct pci_dev *pdev)
 	init_rwsem(&adev->hw_lock);
 	spin_lock_init(&adev->lock);
 	INIT_LIST_HEAD(&adev->contexts);
+	mutex_init(&adev->exports_lock);
+	INIT_LIST_HEAD(&adev->exports);
+	spin_lock_init(&adev->imports_lock);
+	INIT_LIST_HEAD(&adev->imports);
 	ida_init(&adev->context_ids);
 	ida_init(&adev->queue_ids);
 

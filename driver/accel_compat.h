@@ -21,6 +21,12 @@ static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 }
 #endif
 
+#ifdef ACCEL_HAVE_IMPORT_NS_WORD
+#define ACCEL_IMPORT_NS(name)	MODULE_IMPORT_NS(name)
+#else
+#define ACCEL_IMPORT_NS(name)	MODULE_IMPORT_NS(#name)
+#endif
+
 static inline void accel_compat_eventfd_signal(struct eventfd_ctx *eventfd)
 {
 #ifdef ACCEL_HAVE_EVENTFD_SIGNAL_COUNT

@@ -175,6 +175,9 @@ void accel_context_release(struct accel_context *ctx)
 	struct accel_queue *queue;
 	unsigned long handle;
 
+	xa_for_each(&ctx->buffers, handle, buffer)
+		if (buffer->kind == ACCEL_KIND_IMPORT)
+			accel_import_end(buffer);
 	down_read(&adev->hw_lock);
 	mutex_lock(&ctx->lock);
 	xa_for_each(&ctx->queues, handle, queue)
@@ -191,8 +194,11 @@ void accel_context_release(struct accel_context *ctx)
 	up_read(&adev->hw_lock);
 
 	/* The pages: outside the locks, for giving them back takes mmap_lock. */
-	xa_for_each(&ctx->buffers, handle, buffer)
+	xa_for_each(&ctx->buffers, handle, buffer) {
+		if (buffer->exported)
+			accel_export_end(buffer);
 		accel_buffer_put(buffer);
+	}
 	xa_destroy(&ctx->buffers);
 	xa_destroy(&ctx->queues);
 	mutex_destroy(&ctx->lock);

@@ -11,6 +11,7 @@
  * accel_dma_submit() to accel_dma_finish(); when the card goes away meanwhile,
  * accel_dma_stop() takes its DMA mapping and leaves the errno.
  */
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/io.h>
 
@@ -400,4 +401,35 @@ int accel_dma_finish(struct accel_device *adev, struct accel_dma_job *job)
 	accel_dma_unmap(adev, job);
 	up_read(&adev->hw_lock);
 	return ret;
+}
+
+/**
+ * accel_dma_drain() - wait until nothing runs that has been submitted so far
+ * @adev: the card; hw_lock is held for reading
+ *
+ * Whoever submitted it need not be awake for that: its page faults are its own.
+ */
+void accel_dma_drain(struct accel_device *adev)
+{
+	unsigned long deadline = jiffies + ACCEL_DMA_TIMEOUT;
+	struct accel_dma *dma = &adev->dma;
+	u64 sequence;
+	u32 epoch;
+
+	mutex_lock(&dma->lock);
+	sequence = dma->tail;
+	epoch = dma->epoch;
+	mutex_unlock(&dma->lock);
+	/* A queue that stopped at an error starts afresh by the hand of who submitted, or by ours. */
+	while (dma->queue >= 0 && READ_ONCE(dma->epoch) == epoch &&
+	       accel_dma_completed(dma) < sequence) {
+		if (READ_ONCE(dma->error) || time_after(jiffies, deadline)) {
+			mutex_lock(&dma->lock);
+			if (dma->epoch == epoch)
+				accel_dma_recover(adev);
+			mutex_unlock(&dma->lock);
+			break;
+		}
+		usleep_range(20, 100);
+	}
 }

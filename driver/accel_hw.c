@@ -84,6 +84,7 @@ int accel_hw_start(struct accel_device *adev)
 		goto out;
 	}
 	adev->gone = 0;
+	WRITE_ONCE(adev->sharing_stopped, false);
 out:
 	trace_accel_card_start(adev, ret);
 	up_write(&adev->hw_lock);
@@ -100,6 +101,10 @@ out:
 void accel_hw_stop(struct accel_device *adev, int error)
 {
 	struct accel_context *ctx;
+
+	/* Other cards and drivers let go first: their locks come before hw_lock. */
+	accel_exports_revoke(adev);
+	accel_imports_revoke(adev);
 
 	down_write(&adev->hw_lock);
 	adev->gone = -ENODEV;

@@ -3,6 +3,8 @@
  * accel_ioctl.c - one table for every ioctl; the rules of accel_uapi.h that
  * hold for all of them are kept here and nowhere else.
  */
+#include <linux/dma-buf.h>
+#include <linux/file.h>
 #include <linux/io.h>
 #include <linux/sched/mm.h>
 #include <linux/uaccess.h>
@@ -15,6 +17,8 @@ union accel_arg {
 	struct accel_buffer_create buffer_create;
 	struct accel_buffer_register buffer_register;
 	struct accel_buffer_destroy buffer_destroy;
+	struct accel_export_call buffer_export;
+	struct accel_buffer_import buffer_import;
 	struct accel_queue_create queue_create;
 	struct accel_queue_destroy queue_destroy;
 	struct accel_queue_reset queue_reset;
@@ -44,7 +48,7 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 		.firmware = readl(adev->regs + ACCEL_REG_FIRMWARE),
 		.features = adev->features,
 		.capabilities = ACCEL_CAP_REGISTER | ACCEL_CAP_POLL | ACCEL_CAP_EVENTFD |
-				ACCEL_CAP_URING | (own ? ACCEL_CAP_TRANSFER : 0),
+				ACCEL_CAP_URING | ACCEL_CAP_SHARE | (own ? ACCEL_CAP_TRANSFER : 0),
 		.serial = accel_read64(adev, ACCEL_REG_SERIAL),
 		.memory_size = adev->memory_size,
 		.memory_free = gen_pool_avail(adev->memory_pool),
@@ -84,6 +88,25 @@ static void accel_undo_buffer_register(struct accel_context *ctx, union accel_ar
 	accel_ioctl_buffer_destroy(ctx, &destroy);
 }
 
+/* Now that the caller knows its number. */
+static void accel_done_buffer_export(union accel_arg *arg)
+{
+	fd_install(arg->buffer_export.uapi.fd, arg->buffer_export.dmabuf->file);
+}
+
+static void accel_undo_buffer_export(struct accel_context *ctx, union accel_arg *arg)
+{
+	put_unused_fd(arg->buffer_export.uapi.fd);
+	dma_buf_put(arg->buffer_export.dmabuf);
+}
+
+static void accel_undo_buffer_import(struct accel_context *ctx, union accel_arg *arg)
+{
+	struct accel_buffer_destroy destroy = { .handle = arg->buffer_import.handle };
+
+	accel_ioctl_buffer_destroy(ctx, &destroy);
+}
+
 static void accel_undo_queue_create(struct accel_context *ctx, union accel_arg *arg)
 {
 	struct accel_queue_destroy destroy = { .handle = arg->queue_create.handle };
@@ -99,6 +122,7 @@ static void accel_undo_queue_create(struct accel_context *ctx, union accel_arg *
  * @out: it has fields to write back
  * @run: does it, with a zero-extended copy of the argument
  * @undo: takes it back when the result cannot be delivered
+ * @done: completes it when the result was delivered
  */
 struct accel_call_entry {
 	unsigned int cmd;
@@ -107,6 +131,7 @@ struct accel_call_entry {
 	bool out;
 	int (*run)(struct accel_context *ctx, void *arg);
 	void (*undo)(struct accel_context *ctx, union accel_arg *arg);
+	void (*done)(union accel_arg *arg);
 };
 
 #define ACCEL_CALL(number, type, version1, writes, function, takes_back) {	\
@@ -121,6 +146,13 @@ static const struct accel_call_entry accel_calls[] = {
 		   accel_ioctl_buffer_register, accel_undo_buffer_register),
 	ACCEL_CALL(ACCEL_IOCTL_BUFFER_DESTROY, accel_buffer_destroy, 8, false,
 		   accel_ioctl_buffer_destroy, NULL),
+	{
+		.cmd = ACCEL_IOCTL_BUFFER_EXPORT, .first = 16, .out = true,
+		.size = sizeof(struct accel_buffer_export), .run = accel_ioctl_buffer_export,
+		.undo = accel_undo_buffer_export, .done = accel_done_buffer_export,
+	},
+	ACCEL_CALL(ACCEL_IOCTL_BUFFER_IMPORT, accel_buffer_import, 40, true,
+		   accel_ioctl_buffer_import, accel_undo_buffer_import),
 	ACCEL_CALL(ACCEL_IOCTL_QUEUE_CREATE, accel_queue_create, 48, true,
 		   accel_ioctl_queue_create, accel_undo_queue_create),
 	ACCEL_CALL(ACCEL_IOCTL_QUEUE_DESTROY, accel_queue_destroy, 8, false,
@@ -178,5 +210,7 @@ long accel_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 			call->undo(ctx, &copy);
 		return -EFAULT;
 	}
+	if (call->done)
+		call->done(&copy);
 	return 0;
 }

@@ -88,15 +88,15 @@ int accel_irq_init(struct accel_device *adev)
 
 	for (i = 0; i < adev->vector_count; i++) {
 		struct accel_vector *vector = &adev->vectors[i];
-		int irq = pci_irq_vector(pdev, i);
 
 		vector->adev = adev;
 		vector->index = i;
 		if (i == ACCEL_VECTOR_EVENTS)
-			ret = request_threaded_irq(irq, accel_irq_events, accel_irq_events_thread,
-						   0, ACCEL_NAME "-events", vector);
+			ret = pci_request_irq(pdev, i, accel_irq_events, accel_irq_events_thread,
+					      vector, ACCEL_NAME "%d-events", adev->id);
 		else
-			ret = request_irq(irq, accel_irq_queue, 0, ACCEL_NAME "-queue", vector);
+			ret = pci_request_irq(pdev, i, accel_irq_queue, NULL, vector,
+					      ACCEL_NAME "%d-vector%d", adev->id, i);
 		if (ret)
 			goto err_irqs;
 	}
@@ -104,7 +104,7 @@ int accel_irq_init(struct accel_device *adev)
 
 err_irqs:
 	while (--i >= 0)
-		free_irq(pci_irq_vector(pdev, i), &adev->vectors[i]);
+		pci_free_irq(pdev, i, &adev->vectors[i]);
 err_vectors:
 	pci_free_irq_vectors(pdev);
 	return ret;
@@ -115,6 +115,6 @@ void accel_irq_fini(struct accel_device *adev)
 	int i;
 
 	for (i = 0; i < adev->vector_count; i++)
-		free_irq(pci_irq_vector(adev->pdev, i), &adev->vectors[i]);
+		pci_free_irq(adev->pdev, i, &adev->vectors[i]);
 	pci_free_irq_vectors(adev->pdev);
 }

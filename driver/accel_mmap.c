@@ -192,37 +192,51 @@ static u64 accel_device_offset(struct accel_buffer *buffer, u64 offset)
 	return U64_MAX;
 }
 
+/**
+ * accel_mmap_insert() - enter device memory at a fault
+ * @vmf: the fault; its mapping is one of PFNs
+ * @source: whose memory it is; the caller sees to it that it stays
+ * @start: offset in @source of the first byte of the mapping
+ *
+ * What is entered beyond the page that faulted is a bonus.
+ *
+ * Return: as a fault handler does.
+ */
+vm_fault_t accel_mmap_insert(struct vm_fault *vmf, struct accel_buffer *source, u64 start)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long address = vmf->address;
+	unsigned long end = min_t(unsigned long, vma->vm_end,
+				  ALIGN(address + 1, ACCEL_FAULT_AROUND));
+	vm_fault_t ret;
+
+	do {
+		u64 offset = accel_device_offset(source, start + (address - vma->vm_start));
+
+		if (offset == U64_MAX) {
+			ret = VM_FAULT_SIGBUS;
+			break;
+		}
+		ret = vmf_insert_pfn(vma, address, (source->adev->memory + offset) >> PAGE_SHIFT);
+		address += PAGE_SIZE;
+	} while (ret == VM_FAULT_NOPAGE && address < end);
+	return address > vmf->address + PAGE_SIZE ? VM_FAULT_NOPAGE : ret;
+}
+
 static vm_fault_t accel_device_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct accel_buffer *buffer = vma->vm_private_data;
 	struct accel_context *ctx = vma->vm_file->private_data;
-	u64 delta = ((u64)vma->vm_pgoff << PAGE_SHIFT) - buffer->va.start;
 	struct accel_device *adev = ctx->adev;
-	unsigned long address, end;
 	vm_fault_t ret;
-	u64 offset;
 
 	down_read(&adev->hw_lock);
-	if (ctx->dead) {
+	if (ctx->dead)
 		ret = accel_insert_dummy(vmf, ctx);
-		goto out;
-	}
-	address = vmf->address;
-	end = min_t(unsigned long, vma->vm_end, ALIGN(address + 1, ACCEL_FAULT_AROUND));
-	do {
-		offset = accel_device_offset(buffer, delta + (address - vma->vm_start));
-		if (offset == U64_MAX) {
-			ret = VM_FAULT_SIGBUS;
-			break;
-		}
-		ret = vmf_insert_pfn(vma, address, (adev->memory + offset) >> PAGE_SHIFT);
-		address += PAGE_SIZE;
-	} while (ret == VM_FAULT_NOPAGE && address < end);
-	/* What was entered beyond the page that faulted is a bonus. */
-	if (address > vmf->address + PAGE_SIZE)
-		ret = VM_FAULT_NOPAGE;
-out:
+	else
+		ret = accel_mmap_insert(vmf, buffer,
+					((u64)vma->vm_pgoff << PAGE_SHIFT) - buffer->va.start);
 	up_read(&adev->hw_lock);
 	return ret;
 }
@@ -253,6 +267,14 @@ static int accel_mmap_buffer(struct accel_context *ctx, struct vm_area_struct *v
 	if (buffer->kind == ACCEL_KIND_USER) {
 		ret = -EINVAL;
 		goto out;
+	}
+	if (buffer->kind == ACCEL_KIND_IMPORT) {
+		/* It becomes a mapping of the dma-buf, whose exporter may take locks that come first. */
+		kref_get(&buffer->ref);
+		accel_context_leave(ctx);
+		ret = accel_import_mmap(buffer, vma);
+		accel_buffer_put(buffer);
+		return ret;
 	}
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
 	if (buffer->queue)

@@ -232,8 +232,8 @@ int accel_mmu_map(struct accel_context *ctx, struct accel_buffer *buffer)
 	if (buffer->prot & ACCEL_BUFFER_CARD_WRITE)
 		flags |= ACCEL_PTE_WRITE;
 
-	if (buffer->kind == ACCEL_KIND_DEVICE) {
-		list_for_each_entry(extent, &buffer->extents, list) {
+	if (buffer->source) {
+		list_for_each_entry(extent, &buffer->source->extents, list) {
 			ret = accel_mmu_map_range(ctx, address, extent->offset, extent->bytes,
 						  flags | ACCEL_PTE_MEMORY);
 			if (ret)

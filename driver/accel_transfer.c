@@ -124,8 +124,8 @@ static void accel_chunk_name(struct accel_buffer *buffer, struct accel_chunk *ch
 	chunk->job.target = chunk->target;
 	chunk->job.target_count = 0;
 	chunk->job.bytes = 0;
-	if (buffer->kind == ACCEL_KIND_DEVICE) {
-		list_for_each_entry(extent, &buffer->extents, list) {
+	if (buffer->source) {
+		list_for_each_entry(extent, &buffer->source->extents, list) {
 			length = extent->bytes;
 			if (skip < length) {
 				bytes = min(length - skip, left);
@@ -166,8 +166,8 @@ static int accel_chunk_submit(struct accel_transfer_state *state, struct accel_c
 	ret = accel_context_enter(ctx);
 	if (ret)
 		goto err_table;
-	/* Destroyed since the last chunk: its memory is not the card's to use any more. */
-	if (RB_EMPTY_NODE(&buffer->va.node)) {
+	/* Destroyed or revoked since: its memory is not the card's to use any more. */
+	if (RB_EMPTY_NODE(&buffer->va.node) || buffer->revoked) {
 		ret = -ENXIO;
 		goto err_leave;
 	}

@@ -26,6 +26,7 @@
  *   EINVAL      @size is too small, or a field has a value it cannot have
  *   EOPNOTSUPP  a flag that this driver or this card does not know
  *   ENOENT      no buffer or queue of that handle in this file
+ *   EBADF       a file descriptor in the argument is not open
  *   ENOMEM      the host is out of memory
  *   ENOSPC      the card is out of device memory, contexts or queues
  *   EDQUOT      a limit of the user: RLIMIT_MEMLOCK for registered memory
@@ -112,6 +113,7 @@ struct accel_info {
 #define ACCEL_CAP_EVENTFD	(1ULL << 2)	/* ACCEL_IOCTL_QUEUE_EVENTFD */
 #define ACCEL_CAP_URING		(1ULL << 3)	/* ACCEL_URING_WAIT */
 #define ACCEL_CAP_TRANSFER	(1ULL << 4)	/* read() and write() of buffers */
+#define ACCEL_CAP_SHARE		(1ULL << 5)	/* ACCEL_IOCTL_BUFFER_EXPORT and _IMPORT */
 
 #define ACCEL_BUFFER_DEVICE	(1U << 0)	/* in device memory, else in host memory */
 #define ACCEL_BUFFER_CARD_READ	(1U << 1)	/* the card may read it */
@@ -174,6 +176,54 @@ struct accel_buffer_register {
 struct accel_buffer_destroy {
 	__u32 size;
 	__u32 handle;
+};
+
+/**
+ * struct accel_buffer_export - make a dma-buf of a buffer
+ * @size: sizeof(struct accel_buffer_export)
+ * @flags: ACCEL_EXPORT_REVOKE or zero
+ * @handle: a buffer made by ACCEL_IOCTL_BUFFER_CREATE
+ * @fd: out: the dma-buf, close-on-exec
+ *
+ * The file descriptor can be passed to other processes, imported by this card,
+ * by another one or by any other driver, and mapped. It keeps the memory, also
+ * when the handle is destroyed; with ACCEL_EXPORT_REVOKE whoever has it loses
+ * it then. Device memory is lost by all when its card is reset or removed.
+ * Mappings that lost the memory show a page of zeros of their own.
+ */
+struct accel_buffer_export {
+	__u32 size;
+	__u32 flags;
+	__u32 handle;
+	__s32 fd;
+};
+
+#define ACCEL_EXPORT_REVOKE	(1U << 0)	/* it ends with the handle */
+
+/**
+ * struct accel_buffer_import - let the card use the memory of a dma-buf
+ * @size: sizeof(struct accel_buffer_import)
+ * @flags: ACCEL_BUFFER_CARD_READ, ACCEL_BUFFER_CARD_WRITE or both
+ * @fd: the dma-buf, of this driver or any other; may be closed afterwards
+ * @reserved: must be zero
+ * @bytes: out: its length
+ * @address: out: address in the context, and offset for mmap()
+ * @handle: out: names the buffer in this file
+ * @reserved2: must be zero
+ *
+ * Memory of another card is reached through its BAR; host memory is not
+ * touched. EOPNOTSUPP when the kernel knows of no way between the two. When
+ * the exporter revokes the memory, commands that name it fault.
+ */
+struct accel_buffer_import {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+	__u64 bytes;
+	__u64 address;
+	__u32 handle;
+	__u32 reserved2;
 };
 
 /**
@@ -351,6 +401,8 @@ struct accel_uring_wait {
 #define ACCEL_IOCTL_BUFFER_CREATE	_IO(ACCEL_IOCTL_MAGIC, 0x10)
 #define ACCEL_IOCTL_BUFFER_REGISTER	_IO(ACCEL_IOCTL_MAGIC, 0x11)
 #define ACCEL_IOCTL_BUFFER_DESTROY	_IO(ACCEL_IOCTL_MAGIC, 0x12)
+#define ACCEL_IOCTL_BUFFER_EXPORT	_IO(ACCEL_IOCTL_MAGIC, 0x13)
+#define ACCEL_IOCTL_BUFFER_IMPORT	_IO(ACCEL_IOCTL_MAGIC, 0x14)
 #define ACCEL_IOCTL_QUEUE_CREATE	_IO(ACCEL_IOCTL_MAGIC, 0x20)
 #define ACCEL_IOCTL_QUEUE_DESTROY	_IO(ACCEL_IOCTL_MAGIC, 0x21)
 #define ACCEL_IOCTL_QUEUE_RESET		_IO(ACCEL_IOCTL_MAGIC, 0x22)

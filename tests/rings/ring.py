@@ -148,6 +148,8 @@ def _run_guest(options: Options, log: Path, folder: Path) -> Outcome:
     command = [str(TESTS / "vm/vm.py"), "--verbose", "--kernel", options.release, "--module", str(module),
                "--program", str(TESTS / "vm/gtest.sh"), "--log", str(log.with_name("test-vm-console.log")),
                "--results", str(folder), "--timeout", "900",
+               # The second card is for what one does with another's memory; vgem is a foreign exporter of such.
+               "--card", "", "--card", "memory-size=64M", "--stock-module", "vgem",
                "--smp", "2",  # one processor runs the driver's interrupt thread before whoever might race with it
                *options.vm_arguments]
     for program in programs:

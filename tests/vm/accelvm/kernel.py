@@ -25,7 +25,7 @@ from .verdict import Verdict, VmError
 # A change of this list fetches the kernel anew.
 KEPT_MODULES = (
     "virtio_pci", "virtio_console", "virtio_blk", "virtio_net", "virtio_rng",
-    "9p", "9pnet_virtio", "aer_inject", "vfio-pci", "msr",
+    "9p", "9pnet_virtio", "aer_inject", "vfio-pci", "msr", "vgem",
 )
 
 

@@ -137,6 +137,41 @@ int Buffer::destroy() {
     return handle != 0 ? destroy_buffer(fd_, handle) : 0;
 }
 
+Descriptor Buffer::share(std::uint32_t flags) const {
+    accel_buffer_export share{.size = sizeof(share), .flags = flags, .handle = handle_, .fd = -1};
+    require(::ioctl(fd_, ACCEL_IOCTL_BUFFER_EXPORT, &share) == 0 ? 0 : errno, "BUFFER_EXPORT");
+    return Descriptor(share.fd);
+}
+
+Import::Import(const File& file, const Descriptor& dmabuf, std::uint32_t flags) : fd_(file.fd()) {
+    made_.flags = flags;
+    made_.fd = dmabuf.get();
+    require(file.call(ACCEL_IOCTL_BUFFER_IMPORT, made_), "BUFFER_IMPORT");
+}
+
+Import::Import(Import&& other) noexcept
+    : fd_(other.fd_), made_(std::exchange(other.made_, accel_buffer_import{})) {}
+
+int Import::attempt(const File& file, int dmabuf, std::uint32_t flags) {
+    accel_buffer_import import{};
+    import.flags = flags;
+    import.fd = dmabuf;
+    if (const int error = file.call(ACCEL_IOCTL_BUFFER_IMPORT, import); error != 0) {
+        return error;
+    }
+    accel_buffer_destroy destroy{.size = 0, .handle = import.handle};
+    return file.call(ACCEL_IOCTL_BUFFER_DESTROY, destroy);
+}
+
+int Import::destroy() {
+    if (made_.handle == 0) {
+        return 0;
+    }
+    accel_buffer_destroy destroy{.size = sizeof(destroy),
+                                 .handle = std::exchange(made_.handle, 0U)};
+    return ::ioctl(fd_, ACCEL_IOCTL_BUFFER_DESTROY, &destroy) == 0 ? 0 : errno;
+}
+
 Registration::Registration(const File& file, const void* pointer, std::size_t bytes,
                            std::uint32_t flags)
     : fd_(file.fd()) {

@@ -150,6 +150,8 @@ class Buffer {
     }
     [[nodiscard]] std::byte* data() const { return mapping_.data(); }
     [[nodiscard]] Mapping& mapping() { return mapping_; }
+    /// A dma-buf of it; throws if there is none to be had.
+    [[nodiscard]] Descriptor share(std::uint32_t flags = 0) const;
     /// Ends the handle; the mapping stays.
     int destroy();
 
@@ -182,6 +184,28 @@ class Registration {
     int fd_;
     std::uint32_t handle_ = 0;
     std::uint64_t address_ = 0;
+};
+
+/// The memory of a dma-buf, for the card of this file.
+class Import {
+  public:
+    Import(const File& file, const Descriptor& dmabuf, std::uint32_t flags = host);
+    Import(Import&& other) noexcept;
+    Import& operator=(Import&&) = delete;
+    Import(const Import&) = delete;
+    Import& operator=(const Import&) = delete;
+    ~Import() { static_cast<void>(destroy()); }
+
+    /// What the driver says of it: 0 or an errno. What was imported is destroyed.
+    [[nodiscard]] static int attempt(const File& file, int dmabuf, std::uint32_t flags = host);
+    [[nodiscard]] std::uint64_t address() const { return made_.address; }
+    [[nodiscard]] std::uint32_t handle() const { return made_.handle; }
+    [[nodiscard]] std::uint64_t bytes() const { return made_.bytes; }
+    int destroy();
+
+  private:
+    int fd_;
+    accel_buffer_import made_{};
 };
 
 /// A queue: ring, status page and doorbell are mapped. One thread at a time submits.

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -37,22 +38,32 @@ std::uint32_t word(const std::vector<std::uint8_t>& bytes, std::size_t offset) {
     return value;
 }
 
-fs::path find_card() {
+std::vector<fs::path> find_cards() {
+    std::vector<fs::path> cards;
     for (const auto& entry : fs::directory_iterator(pci_devices)) {
         if (std::stoul(read_file(entry.path() / "vendor"), nullptr, 16) == ACCEL_PCI_VENDOR &&
             std::stoul(read_file(entry.path() / "device"), nullptr, 16) == ACCEL_PCI_DEVICE) {
-            return entry.path();
+            cards.push_back(entry.path());
         }
     }
-    throw std::runtime_error("there is no card in this machine");
+    std::ranges::sort(cards);
+    return cards;
 }
 
-/// The lines of /proc/interrupts that end with a name.
+fs::path find_card(std::size_t index) {
+    const auto cards = find_cards();
+    if (index >= cards.size()) {
+        throw std::runtime_error("this machine has " + std::to_string(cards.size()) + " cards");
+    }
+    return cards[index];
+}
+
+/// The lines of /proc/interrupts whose last word, the name, begins so.
 std::vector<std::string> interrupt_table(const std::string& name) {
     std::vector<std::string> lines;
     std::ifstream table("/proc/interrupts");
     for (std::string line; std::getline(table, line);) {
-        if (line.ends_with(" " + name)) {
+        if (line.find(" " + name, line.rfind(' ')) != std::string::npos) {
             lines.push_back(line);
         }
     }
@@ -81,7 +92,11 @@ std::string read_file(const fs::path& path) {
     return text.str();
 }
 
-Card::Card() : folder_(find_card()) {}
+Card::Card(std::size_t index) : folder_(find_card(index)) {}
+
+std::size_t Card::count() {
+    return find_cards().size();
+}
 
 bool Card::bound() const {
     return fs::exists(folder_ / "driver");

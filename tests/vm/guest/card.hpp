@@ -20,8 +20,9 @@ struct Bar {
 
 class Card {
   public:
-    /// The first card of the machine; throws if there is none.
-    Card();
+    /// A card of the machine, by its place on the bus; throws if there is none.
+    explicit Card(std::size_t index = 0);
+    [[nodiscard]] static std::size_t count();
 
     /// /sys/bus/pci/devices/DDDD:BB:DD.F
     [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
@@ -46,7 +47,7 @@ class Card {
     [[nodiscard]] static int load();
     [[nodiscard]] static int unload();
 
-    /// Interrupts taken so far, by the name the driver gave them.
+    /// Interrupts taken so far, by how the name begins that the driver gave them.
     [[nodiscard]] static std::uint64_t interrupts(const std::string& name);
     [[nodiscard]] static int interrupt_lines(const std::string& name);
 

@@ -40,17 +40,17 @@ class Unbind : public testing::Test {
 
 TEST_F(Unbind, AHundredTimesLeavesNothingBehind) {
     const bench::Capacity before = bench::Capacity::measure();
-    const int lines = bench::Card::interrupt_lines("accel-queue");
+    const int lines = bench::Card::interrupt_lines("accel0-vector");
     for (int i = 0; i < 100; ++i) {
         card_.unbind();
         ASSERT_FALSE(card_.bound());
         ASSERT_FALSE(std::filesystem::exists(node_));
-        ASSERT_EQ(bench::Card::interrupt_lines("accel-queue"), 0);
+        ASSERT_EQ(bench::Card::interrupt_lines("accel0-vector"), 0);
         card_.bind();
         // The number of a node that went is free again.
         ASSERT_EQ(card_.node(), node_);
     }
-    EXPECT_EQ(bench::Card::interrupt_lines("accel-queue"), lines);
+    EXPECT_EQ(bench::Card::interrupt_lines("accel0-vector"), lines);
     EXPECT_EQ(bench::read_file("/sys/module/accel/refcnt"), "0\n");
     EXPECT_EQ(bench::Capacity::measure(), before);
 }

@@ -3,6 +3,8 @@
 // The table of calls, and arguments that succeed.
 #include "ioctl_calls.hpp"
 
+#include <unistd.h>
+
 #include <cerrno>
 
 namespace bench {
@@ -40,6 +42,15 @@ std::vector<Call> make_table() {
          sizeof(accel_buffer_register),
          {ACCEL_FIELD(accel_buffer_register, address), ACCEL_FIELD(accel_buffer_register, handle)}},
         {"BUFFER_DESTROY", ACCEL_IOCTL_BUFFER_DESTROY, sizeof(accel_buffer_destroy), {}},
+        {"BUFFER_EXPORT",
+         ACCEL_IOCTL_BUFFER_EXPORT,
+         sizeof(accel_buffer_export),
+         {ACCEL_FIELD(accel_buffer_export, fd)}},
+        {"BUFFER_IMPORT",
+         ACCEL_IOCTL_BUFFER_IMPORT,
+         sizeof(accel_buffer_import),
+         {ACCEL_FIELD(accel_buffer_import, bytes), ACCEL_FIELD(accel_buffer_import, address),
+          ACCEL_FIELD(accel_buffer_import, handle)}},
         {"QUEUE_CREATE",
          ACCEL_IOCTL_QUEUE_CREATE,
          sizeof(accel_queue_create),
@@ -107,6 +118,19 @@ Argument Callee::good_argument(const Call& call) {
             return bytes_of(accel_buffer_destroy{.size = sizeof(accel_buffer_destroy),
                                                  .handle = create.handle});
         }
+        case ACCEL_IOCTL_BUFFER_EXPORT: {
+            accel_buffer_export share{};
+            share.size = sizeof(share);
+            share.handle = shared_.handle();
+            return bytes_of(share);
+        }
+        case ACCEL_IOCTL_BUFFER_IMPORT: {
+            accel_buffer_import import{};
+            import.size = sizeof(import);
+            import.flags = host;
+            import.fd = dmabuf_.get();
+            return bytes_of(import);
+        }
         case ACCEL_IOCTL_QUEUE_CREATE: {
             accel_queue_create create{};
             create.size = sizeof(create);
@@ -150,6 +174,12 @@ void Callee::undo(const Call& call, std::span<const std::byte> argument) const {
             break;
         case ACCEL_IOCTL_BUFFER_REGISTER:
             buffer.handle = structure_of<accel_buffer_register>(argument).handle;
+            break;
+        case ACCEL_IOCTL_BUFFER_EXPORT:
+            ::close(structure_of<accel_buffer_export>(argument).fd);
+            break;
+        case ACCEL_IOCTL_BUFFER_IMPORT:
+            buffer.handle = structure_of<accel_buffer_import>(argument).handle;
             break;
         case ACCEL_IOCTL_QUEUE_CREATE:
             queue.handle = structure_of<accel_queue_create>(argument).handle;

@@ -67,6 +67,8 @@ class Callee {
   private:
     File file_;
     Queue queue_{file_};
+    Buffer shared_{file_, page};
+    Descriptor dmabuf_ = shared_.share();
     Mapping own_ = Mapping::anonymous(page);
 };
 

@@ -283,6 +283,7 @@ TEST(Random, CallsDoNoHarm) {
     {
         const bench::File file;
         const bench::Mapping own = bench::Mapping::anonymous(64 * bench::page);
+        std::vector<bench::Descriptor> shared;
         std::mt19937_64 random(20240229);
         for (int round = 0; round < 3000; ++round) {
             const bench::Call& call = bench::every_call()[random() % bench::every_call().size()];
@@ -314,7 +315,22 @@ TEST(Random, CallsDoNoHarm) {
                 std::memcpy(argument.data() + 4, fields, sizeof(fields));
                 std::memset(argument.data() + 20, 0, argument.size() - 20);
             }
-            static_cast<void>(file.raw(call.request, argument.data()));
+            if (call.request == ACCEL_IOCTL_BUFFER_EXPORT) {
+                const std::uint32_t flags = random() % 2;
+                std::memcpy(argument.data() + 4, &flags, sizeof(flags));
+                std::memcpy(argument.data() + 8, &head[1], sizeof(head[1]));
+            }
+            if (call.request == ACCEL_IOCTL_BUFFER_IMPORT && !shared.empty()) {
+                accel_buffer_import import{};
+                import.size = sizeof(import);
+                import.flags = 2U << random() % 2;
+                import.fd = shared[random() % shared.size()].get();
+                argument = bench::bytes_of(import);
+            }
+            const int error = file.raw(call.request, argument.data());
+            if (call.request == ACCEL_IOCTL_BUFFER_EXPORT && error == 0) {
+                shared.emplace_back(bench::structure_of<accel_buffer_export>(argument).fd);
+            }
             static_cast<void>(bench::Mapping::attempt(
                 file.fd(), random() % 2 == 0 ? random() & ~std::uint64_t{0xfff} : 1ULL << 30,
                 bench::page * (1 + random() % 4)));
