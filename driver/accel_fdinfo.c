@@ -111,6 +111,7 @@ void accel_show_fdinfo(struct seq_file *m, struct file *file)
 			    usage.bytes[ACCEL_KIND_HOST] + usage.bytes[ACCEL_KIND_USER]);
 	accel_fdinfo_memory(m, "vram", usage.bytes[ACCEL_KIND_DEVICE]);
 	seq_printf(m, "accel-registered:\t%llu KiB\n", usage.bytes[ACCEL_KIND_USER] >> 10);
+	seq_printf(m, "accel-imported:\t%llu KiB\n", usage.bytes[ACCEL_KIND_IMPORT] >> 10);
 	seq_printf(m, "accel-buffers:\t%u\n", usage.buffers);
 	seq_printf(m, "accel-queues:\t%u\n", usage.queues);
 	seq_printf(m, "accel-state:\t%s\n", accel_fdinfo_state(READ_ONCE(ctx->dead)));
