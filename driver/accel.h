@@ -13,10 +13,12 @@
  *   accel_device   One card. Freed by the last reference of its struct device:
  *                  the bound driver holds one, each open file holds one. So it
  *                  outlives the hardware, which is gone when @gone is set.
- *   accel_context  One open file. Freed in release(). Its card half (context
- *                  id, page tables, DMA mappings) is taken away early, by
- *                  accel_context_detach(), when the card is reset or removed;
- *                  from then on @dead is the errno of every call.
+ *   accel_context  One open file. Emptied in release(); its shell is freed with
+ *                  the last reference, for a reader of debugfs may have one.
+ *                  Its card half (context id, page tables, DMA mappings) is
+ *                  taken away early, by accel_context_detach(), when the card
+ *                  is reset or removed; from then on @dead is the errno of
+ *                  every call.
  *   accel_buffer   Memory that the card can reach. References: its handle (or
  *                  its queue), and every VMA that maps it. The card's access
  *                  ends with the handle; the pages live until the last VMA.
@@ -75,6 +77,7 @@ struct accel_context;
 struct accel_import;
 struct accel_queue;
 struct accel_queue_error;
+struct dentry;
 struct dma_buf;
 struct eventfd_ctx;
 struct io_uring_cmd;
@@ -226,6 +229,7 @@ struct accel_vector {
  * @inode: its address space is that of every mapping of the node, so that
  *	mappings can be revoked
  * @hwmon: its sensors
+ * @debugfs: its folder
  * @exports_lock: serialises revocation with the making and the end of exports
  * @exports: dma-bufs of its buffers
  * @imports_lock: protects @imports
@@ -270,6 +274,7 @@ struct accel_device {
 
 	struct inode *inode;
 	struct device *hwmon;
+	struct dentry *debugfs;
 
 	struct mutex exports_lock;
 	struct list_head exports;
@@ -375,6 +380,22 @@ struct accel_table {
 };
 
 /**
+ * struct accel_mmu_run - neighbouring entries of one page table that belong together
+ * @start: first address
+ * @bytes: length
+ * @target: where it leads
+ * @flags: ACCEL_PTE_*
+ * @large: large pages
+ */
+struct accel_mmu_run {
+	u64 start;
+	u64 bytes;
+	u64 target;
+	u64 flags;
+	bool large;
+};
+
+/**
  * struct accel_busy - for how long engines worked, in device ticks
  * @dma: DMA engines
  * @compute: compute engines
@@ -398,9 +419,11 @@ struct accel_usage {
 
 /**
  * struct accel_context - one open file
+ * @ref: see the top of this file
  * @adev: the card
  * @node: in accel_device.contexts
  * @client: names the file in traces and in fdinfo; never used again
+ * @owner: the process that opened it
  * @lock: see the lock order
  * @dead: errno of every call once the card half is gone, else 0
  * @id: of the context on the card, or -1 before the first buffer or queue
@@ -421,9 +444,11 @@ struct accel_usage {
  *	shared, or it would be a way from one process to another
  */
 struct accel_context {
+	struct kref ref;
 	struct accel_device *adev;
 	struct list_head node;
 	u64 client;
+	struct pid *owner;
 	struct mutex lock;
 	int dead;
 	int id;
@@ -568,10 +593,13 @@ int accel_mmu_init(struct accel_context *ctx);
 void accel_mmu_fini(struct accel_context *ctx);
 int accel_mmu_map(struct accel_context *ctx, struct accel_buffer *buffer);
 int accel_mmu_unmap(struct accel_context *ctx, struct accel_buffer *buffer);
+bool accel_mmu_next_run(struct accel_context *ctx, u64 from, struct accel_mmu_run *run);
 
 /* accel_context.c */
 struct accel_context *accel_context_create(struct accel_device *adev);
 void accel_context_release(struct accel_context *ctx);
+void accel_context_put(struct accel_context *ctx);
+struct accel_context *accel_context_next(struct accel_device *adev, u64 client);
 int accel_context_enter(struct accel_context *ctx);
 void accel_context_leave(struct accel_context *ctx);
 int accel_context_attach(struct accel_context *ctx);
@@ -665,6 +693,7 @@ struct accel_device *accel_device_alloc(struct pci_dev *pdev);
 
 /* accel_fdinfo.c */
 void accel_show_fdinfo(struct seq_file *m, struct file *file);
+void accel_usage_of(struct accel_context *ctx, struct accel_usage *usage);
 u64 accel_ticks_to_ns(struct accel_device *adev, u64 ticks);
 
 static inline unsigned int accel_dma_engines(const struct accel_device *adev)
@@ -676,6 +705,12 @@ static inline unsigned int accel_compute_engines(const struct accel_device *adev
 {
 	return adev->engines >> 8;
 }
+
+/* accel_debugfs.c */
+void accel_debugfs_init(void);
+void accel_debugfs_fini(void);
+void accel_debugfs_add(struct accel_device *adev);
+void accel_debugfs_del(struct accel_device *adev);
 
 /* accel_sysfs.c, accel_hwmon.c */
 extern const struct attribute_group *accel_sysfs_groups[];

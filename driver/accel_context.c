@@ -7,6 +7,8 @@
  * nothing. It goes with the file, or before it when the card is taken away.
  */
 #include <linux/compat.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "accel.h"
@@ -26,6 +28,7 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 		kfree(ctx);
 		return ERR_PTR(-ENOMEM);
 	}
+	kref_init(&ctx->ref);
 	ctx->adev = adev;
 	ctx->client = atomic64_inc_return(&accel_clients);
 	ctx->id = -1;
@@ -39,6 +42,8 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	xa_init_flags(&ctx->buffers, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
+	ctx->owner = get_task_pid(current, PIDTYPE_TGID);
+
 	down_read(&adev->hw_lock);
 	ret = adev->gone;
 	if (!ret) {
@@ -49,11 +54,49 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	}
 	up_read(&adev->hw_lock);
 	if (ret) {
+		put_pid(ctx->owner);
 		__free_page(ctx->dummy);
 		kfree(ctx);
 		return ERR_PTR(ret);
 	}
 	return ctx;
+}
+
+static void accel_context_free(struct kref *ref)
+{
+	struct accel_context *ctx = container_of(ref, struct accel_context, ref);
+
+	mutex_destroy(&ctx->lock);
+	put_pid(ctx->owner);
+	put_device(&ctx->adev->dev);
+	kfree(ctx);
+}
+
+void accel_context_put(struct accel_context *ctx)
+{
+	kref_put(&ctx->ref, accel_context_free);
+}
+
+/**
+ * accel_context_next() - walk over the open files of a card
+ * @adev: the card
+ * @client: the number to go on from
+ *
+ * Return: a reference to the file with the lowest number that is not below, or
+ * NULL. It may be closed at any time.
+ */
+struct accel_context *accel_context_next(struct accel_device *adev, u64 client)
+{
+	struct accel_context *ctx, *next = NULL;
+
+	spin_lock_irq(&adev->lock);
+	list_for_each_entry(ctx, &adev->contexts, node)
+		if (ctx->client >= client && (!next || ctx->client < next->client))
+			next = ctx;
+	if (next)
+		kref_get(&next->ref);
+	spin_unlock_irq(&adev->lock);
+	return next;
 }
 
 /**
@@ -165,7 +208,7 @@ void accel_context_detach(struct accel_context *ctx, int error)
 
 /**
  * accel_context_release() - the file is closed
- * @ctx: freed; nobody sleeps in it or maps it any more
+ * @ctx: emptied; nobody sleeps in it or maps it any more
  */
 void accel_context_release(struct accel_context *ctx)
 {
@@ -187,6 +230,9 @@ void accel_context_release(struct accel_context *ctx)
 		accel_admin_run(adev, &command);
 		accel_context_forget(ctx);
 	}
+	/* Whoever still has a reference finds nothing. */
+	if (!ctx->dead)
+		WRITE_ONCE(ctx->dead, -ENODEV);
 	mutex_unlock(&ctx->lock);
 	spin_lock_irq(&adev->lock);
 	list_del(&ctx->node);
@@ -201,8 +247,6 @@ void accel_context_release(struct accel_context *ctx)
 	}
 	xa_destroy(&ctx->buffers);
 	xa_destroy(&ctx->queues);
-	mutex_destroy(&ctx->lock);
 	__free_page(ctx->dummy);
-	kfree(ctx);
-	put_device(&adev->dev);
+	accel_context_put(ctx);
 }

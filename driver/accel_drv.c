@@ -110,16 +110,18 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = accel_hwmon_add(adev);
 	if (ret)
 		goto err_stop;
+	accel_debugfs_add(adev);
 	ret = accel_chardev_add(adev);
 	if (ret)
-		goto err_hwmon;
+		goto err_debugfs;
 
 	dev_info(&pdev->dev, "%s: serial %016llx, %llu MiB, %u queues, %d vectors\n",
 		 dev_name(&adev->dev), accel_read64(adev, ACCEL_REG_SERIAL),
 		 adev->memory_size >> 20, adev->queue_count, adev->vector_count);
 	return 0;
 
-err_hwmon:
+err_debugfs:
+	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
 err_stop:
 	accel_hw_stop(adev, -ENODEV);
@@ -141,6 +143,7 @@ static void accel_remove(struct pci_dev *pdev)
 	struct accel_device *adev = pci_get_drvdata(pdev);
 
 	accel_chardev_del(adev);
+	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
 	accel_hw_stop(adev, -ENODEV);
 	accel_irq_fini(adev);
@@ -206,12 +209,14 @@ static int __init accel_init(void)
 	ret = accel_chardev_init();
 	if (ret)
 		goto err_fs;
+	accel_debugfs_init();
 	ret = pci_register_driver(&accel_driver);
 	if (ret)
-		goto err_chardev;
+		goto err_debugfs;
 	return 0;
 
-err_chardev:
+err_debugfs:
+	accel_debugfs_fini();
 	accel_chardev_fini();
 err_fs:
 	accel_fs_fini();
@@ -222,6 +227,7 @@ module_init(accel_init);
 static void __exit accel_exit(void)
 {
 	pci_unregister_driver(&accel_driver);
+	accel_debugfs_fini();
 	accel_chardev_fini();
 	accel_fs_fini();
 }

@@ -31,25 +31,38 @@ static void accel_usage_add(struct accel_usage *usage, const struct accel_buffer
 	usage->bytes[buffer->kind] += buffer->bytes;
 }
 
-/* Called with the context entered. */
-static void accel_usage_refresh(struct accel_context *ctx)
+/**
+ * accel_usage_of() - what a file has
+ * @ctx: the context, entered
+ * @usage: filled in
+ */
+void accel_usage_of(struct accel_context *ctx, struct accel_usage *usage)
 {
-	struct accel_usage usage = {};
-	struct accel_queue_stats stats;
 	struct accel_buffer *buffer;
 	struct accel_queue *queue;
 	unsigned long handle;
 
+	*usage = (struct accel_usage) {};
 	xa_for_each(&ctx->queues, handle, queue) {
-		accel_queue_read_stats(queue, &stats);
-		accel_usage_add(&usage, queue->memory);
-		usage.queues++;
+		accel_usage_add(usage, queue->memory);
+		usage->queues++;
 	}
 	xa_for_each(&ctx->buffers, handle, buffer) {
-		accel_usage_add(&usage, buffer);
-		usage.buffers++;
+		accel_usage_add(usage, buffer);
+		usage->buffers++;
 	}
-	ctx->usage = usage;
+}
+
+/* Called with the context entered. */
+static void accel_usage_refresh(struct accel_context *ctx)
+{
+	struct accel_queue_stats stats;
+	struct accel_queue *queue;
+	unsigned long handle;
+
+	accel_usage_of(ctx, &ctx->usage);
+	xa_for_each(&ctx->queues, handle, queue)
+		accel_queue_read_stats(queue, &stats);
 }
 
 static void accel_usage_look(struct accel_context *ctx, struct accel_usage *usage)

@@ -255,3 +255,51 @@ err:
 	accel_mmu_unmap(ctx, buffer);
 	return ret;
 }
+
+static bool accel_mmu_find_run(const struct accel_table *table, int level, u64 base, u64 from,
+			       struct accel_mmu_run *run)
+{
+	u64 step = 1ULL << ACCEL_TABLE_SHIFT(level), entry, next;
+	unsigned int i = from > base ? (from - base) >> ACCEL_TABLE_SHIFT(level) : 0;
+
+	for (; i < ACCEL_TABLE_ENTRIES; i++) {
+		u64 start = base + i * step;
+
+		entry = le64_to_cpu(READ_ONCE(table->entries[i]));
+		if (level && table->children[i]) {
+			if (accel_mmu_find_run(table->children[i], level - 1, start, from, run))
+				return true;
+		} else if (entry) {
+			*run = (struct accel_mmu_run) {
+				.start = start,
+				.target = entry & ACCEL_PTE_ADDRESS,
+				.flags = entry & ~ACCEL_PTE_ADDRESS,
+				.large = level,
+			};
+			next = entry;
+			do {
+				run->bytes += step;
+				next += step;
+			} while (++i < ACCEL_TABLE_ENTRIES &&
+				 le64_to_cpu(READ_ONCE(table->entries[i])) == next);
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * accel_mmu_next_run() - look at the page tables
+ * @ctx: the context
+ * @from: address to go on from
+ * @run: filled in
+ *
+ * The work is bounded: a run ends with the table that it is in.
+ *
+ * Return: false if there is nothing any more.
+ */
+bool accel_mmu_next_run(struct accel_context *ctx, u64 from, struct accel_mmu_run *run)
+{
+	return ctx->root && from < BIT_ULL(ACCEL_VA_BITS) &&
+	       accel_mmu_find_run(ctx->root, ACCEL_TABLE_LEVELS - 1, 0, from, run);
+}
