@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * accel_hwmon.c - temperature, power and its cap, for `sensors` and whatever
- * else reads hwmon. The cap is root's to set.
+ * accel_hwmon.c - temperature, power and its cap, and the clock, for `sensors`
+ * and whatever else reads hwmon. The cap is root's to set.
  */
 #include <linux/hwmon.h>
 #include <linux/io.h>
+#include <linux/sysfs.h>
 
 #include "accel.h"
 
 /* hwmon counts microwatts, the card milliwatts. */
 #define ACCEL_MICRO	1000
+#define ACCEL_HZ_PER_MHZ	1000000ULL
 
 static umode_t accel_hwmon_visible(const void *data, enum hwmon_sensor_types type, u32 attr,
 				   int channel)
@@ -96,12 +98,41 @@ static const struct hwmon_chip_info accel_hwmon_chip = {
 	.info = accel_hwmon_channels,
 };
 
+/* hwmon knows no clocks; other drivers that have one call it so. */
+static ssize_t freq1_input_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct accel_device *adev = dev_get_drvdata(dev);
+	u64 hertz = 0;
+	int ret;
+
+	down_read(&adev->hw_lock);
+	ret = adev->gone;
+	if (!ret)
+		hertz = readl(adev->regs + ACCEL_REG_CORE_CLOCK) * ACCEL_HZ_PER_MHZ;
+	up_read(&adev->hw_lock);
+	return ret ? ret : sysfs_emit(buf, "%llu\n", hertz);
+}
+static DEVICE_ATTR_RO(freq1_input);
+
+static ssize_t freq1_label_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "core\n");
+}
+static DEVICE_ATTR_RO(freq1_label);
+
+static struct attribute *accel_hwmon_attrs[] = {
+	&dev_attr_freq1_input.attr,
+	&dev_attr_freq1_label.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(accel_hwmon);
+
 int accel_hwmon_add(struct accel_device *adev)
 {
 	struct device *hwmon;
 
 	hwmon = hwmon_device_register_with_info(&adev->pdev->dev, "accel", adev,
-						&accel_hwmon_chip, NULL);
+						&accel_hwmon_chip, accel_hwmon_groups);
 	if (IS_ERR(hwmon))
 		return PTR_ERR(hwmon);
 	adev->hwmon = hwmon;

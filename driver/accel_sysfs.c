@@ -148,6 +148,61 @@ static ssize_t generation_show(struct device *dev, struct device_attribute *attr
 }
 static DEVICE_ATTR_RO(generation);
 
+/* Time in nanoseconds, of a register that counts ticks. */
+static ssize_t accel_time_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct accel_attribute *file = container_of(attr, struct accel_attribute, attr);
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
+	u64 ticks;
+	int ret;
+
+	ret = accel_sysfs_read(dev, file->offset, true, &ticks);
+	return ret ? ret : sysfs_emit(buf, "%llu\n", accel_ticks_to_ns(adev, ticks));
+}
+
+#define ACCEL_TIME_FILE(name, register_)						\
+	static struct accel_attribute accel_file_##name = {				\
+		.attr = __ATTR(name, 0444, accel_time_show, NULL),			\
+		.offset = (register_) }
+
+ACCEL_TIME_FILE(dma_busy_ns, ACCEL_REG_DMA_BUSY);
+ACCEL_TIME_FILE(compute_busy_ns, ACCEL_REG_COMPUTE_BUSY);
+ACCEL_TIME_FILE(clock_ns, ACCEL_REG_CLOCK);
+
+static ssize_t dma_count_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
+
+	return sysfs_emit(buf, "%u\n", accel_dma_engines(adev));
+}
+static DEVICE_ATTR_RO(dma_count);
+
+static ssize_t compute_count_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
+
+	return sysfs_emit(buf, "%u\n", accel_compute_engines(adev));
+}
+static DEVICE_ATTR_RO(compute_count);
+
+static struct attribute *accel_engine_attrs[] = {
+	&accel_file_dma_busy_ns.attr.attr,
+	&accel_file_compute_busy_ns.attr.attr,
+	&accel_file_clock_ns.attr.attr,
+	&dev_attr_dma_count.attr,
+	&dev_attr_compute_count.attr,
+	NULL
+};
+
+/*
+ * Whoever wants the busy share of an engine reads twice: busy / (clock * count).
+ * So the kernel keeps no state, and as many as like can look at once.
+ */
+static const struct attribute_group accel_engine_group = {
+	.name = "engines",
+	.attrs = accel_engine_attrs,
+};
+
 static struct attribute *accel_identity_attrs[] = {
 	&accel_file_serial.attr.attr,
 	&accel_file_memory_size.attr.attr,
@@ -190,5 +245,6 @@ static const struct attribute_group accel_counter_group = {
 const struct attribute_group *accel_sysfs_groups[] = {
 	&accel_identity_group,
 	&accel_counter_group,
+	&accel_engine_group,
 	NULL
 };

@@ -83,6 +83,34 @@ TEST_F(Sysfs, CountsWhatTheCardDoes) {
     EXPECT_EQ(number("counters/faults") - faults, 1U);
 }
 
+// Read twice, as a tool would: what was done in between is in the difference.
+TEST_F(Sysfs, ShowsHowBusyTheEnginesAre) {
+    const accel_info info = bench::File().info();
+    EXPECT_EQ(number("engines/dma_count"), info.engines & 0xff);
+    EXPECT_EQ(number("engines/compute_count"), info.engines >> 8);
+    const std::uint64_t clock = number("engines/clock_ns");
+    const std::uint64_t dma = number("engines/dma_busy_ns");
+    const std::uint64_t compute = number("engines/compute_busy_ns");
+    const bench::File file;
+    const bench::Product product(file, 64, 5);
+    bench::Queue queue(file);
+    queue.run(product.command());
+    const std::uint64_t busy = number("engines/compute_busy_ns") - compute;
+    const std::uint64_t passed = number("engines/clock_ns") - clock;
+    EXPECT_GT(busy, 0U);
+    EXPECT_LE(busy, passed * (info.engines >> 8));
+    EXPECT_EQ(number("engines/dma_busy_ns"), dma);
+}
+
+// The PCI core's own files, where lspci and others look for them.
+TEST_F(Sysfs, HasTheLinkWhereEveryPciDeviceHasIt) {
+    for (const char* name : {"current_link_speed", "max_link_speed"}) {
+        EXPECT_NE(text("device/" + std::string(name)).find("GT/s"), std::string::npos) << name;
+    }
+    EXPECT_GE(number("device/current_link_width"), 1U);
+    EXPECT_LE(number("device/current_link_width"), number("device/max_link_width"));
+}
+
 TEST_F(Sysfs, CountsResets) {
     const std::uint64_t before = number("generation");
     card_.reset();
@@ -97,6 +125,10 @@ TEST_F(Sysfs, ShowsTheSensors) {
     EXPECT_LT(temperature, 120'000);
     EXPECT_GT(std::stol(bench::read_file(hwmon() / "power1_input")), 0);
     EXPECT_EQ(bench::read_file(hwmon() / "name"), "accel\n");
+    const unsigned long clock = std::stoul(bench::read_file(hwmon() / "freq1_input"));
+    EXPECT_GE(clock, 1'000'000U);
+    EXPECT_EQ(clock % 1'000'000, 0U);
+    EXPECT_EQ(bench::read_file(hwmon() / "freq1_label"), "core\n");
 }
 
 TEST_F(Sysfs, LetsRootAloneSetThePowerCapWithinItsBounds) {
