@@ -10,7 +10,11 @@
 #define ACCEL_COMPAT_H
 
 #include <linux/eventfd.h>
+#ifdef ACCEL_HAVE_IO_URING_CMD_HEADER
+#include <linux/io_uring/cmd.h>
+#else
 #include <linux/io_uring.h>
+#endif
 #include <linux/mm.h>
 #include <linux/uio.h>
 
@@ -42,9 +46,39 @@ static inline const void *accel_compat_uring_payload(const struct io_uring_cmd *
 #ifdef ACCEL_HAVE_IO_URING_CMD_POINTER
 	return cmd->cmd;
 #else
-	return io_uring_sqe_cmd(cmd->sqe);
+	return cmd->sqe->cmd;
 #endif
 }
+
+/* Completes a command with two results; the second is for rings with wide entries. */
+static inline void accel_compat_uring_done(struct io_uring_cmd *cmd, int result, u64 second,
+					   unsigned int issue_flags)
+{
+#ifdef ACCEL_HAVE_IO_URING_CMD_DONE32
+	io_uring_cmd_done32(cmd, result, second, issue_flags);
+#else
+	io_uring_cmd_done(cmd, result, second, issue_flags);
+#endif
+}
+
+/*
+ * Defines @name, to be given to io_uring_cmd_complete_in_task(). It calls
+ * @body, a function of the command and the flags to complete it with.
+ */
+#ifdef ACCEL_HAVE_IO_URING_TW_REQ
+#define ACCEL_COMPAT_URING_TASK_WORK(name, body)				\
+	static void name(struct io_tw_req request, io_tw_token_t token)		\
+	{									\
+		body(io_uring_cmd_from_tw(request),				\
+		     IO_URING_CMD_TASK_WORK_ISSUE_FLAGS);			\
+	}
+#else
+#define ACCEL_COMPAT_URING_TASK_WORK(name, body)				\
+	static void name(struct io_uring_cmd *cmd, unsigned int issue_flags)	\
+	{									\
+		body(cmd, issue_flags);						\
+	}
+#endif
 
 /* How pages of an iterator are held. */
 enum accel_pin {

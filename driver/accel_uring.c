@@ -7,7 +7,6 @@
  * have no way to cancel one. So each has a time limit, and those of a process
  * end when it closes the file, as it does when it dies.
  */
-#include <linux/io_uring.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/timer.h>
@@ -51,15 +50,16 @@ static void accel_uring_done(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	spin_unlock_irq(&wait->ctx->urings_lock);
 	accel_queue_put(wait->queue);
 	kfree(wait);
-	io_uring_cmd_done(cmd, result, completed, issue_flags);
+	accel_compat_uring_done(cmd, result, completed, issue_flags);
 }
+ACCEL_COMPAT_URING_TASK_WORK(accel_uring_task_work, accel_uring_done)
 
 static void accel_uring_fire(struct accel_waiter *waiter, int result)
 {
 	struct accel_uring_waiter *wait = container_of(waiter, struct accel_uring_waiter, waiter);
 
 	wait->result = result;
-	io_uring_cmd_complete_in_task(wait->cmd, accel_uring_done);
+	io_uring_cmd_complete_in_task(wait->cmd, accel_uring_task_work);
 }
 
 /* End it before it is due, unless it has just been fired. */

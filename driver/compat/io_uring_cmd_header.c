@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/io_uring/cmd.h>
+
+bool probe(const struct io_uring_cmd *cmd);
+bool probe(const struct io_uring_cmd *cmd)
+{
+	return cmd->file;
+}

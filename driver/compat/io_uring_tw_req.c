@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/io_uring/cmd.h>
+
+struct io_uring_cmd *probe(struct io_tw_req request);
+struct io_uring_cmd *probe(struct io_tw_req request)
+{
+	return io_uring_cmd_from_tw(request);
+}
