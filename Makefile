@@ -13,9 +13,11 @@ FILTER ?= *
 CMAKE_ARGS ?=
 VM_ARGS ?=
 
-# The kernel of the VM. The driver is built for it unless KDIR says otherwise.
+# The kernel of the VM; ACCEL_KERNEL selects it. The driver is built for it unless KDIR says otherwise.
 release = $(shell tests/vm/kernel.py --release)
-KDIR ?= /lib/modules/$(release)/build
+KDIR ?= $(shell tests/vm/kernel.py --headers)
+# The kernels of test-kernels.
+KERNELS ?= 6.1 rt 6.12 sid
 kdir_release = $(notdir $(patsubst %/,%,$(dir $(abspath $(KDIR)))))
 module = $(BUILD)/driver/$(release)/accel.ko
 
@@ -39,7 +41,7 @@ MAKEFLAGS += --no-print-directory
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	    /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	    /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	    /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "V=1 shows what the steps print. BUILD, JOBS, PREFIX, DESTDIR, KDIR, QEMU, DATA can be set as well."
 
@@ -101,6 +103,11 @@ test-card test-qtest test-sdk test-harness test-vm:
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(@:test-%=%)
 
+test-kernels: setup $(BUILD)/.tests-vm ## The driver on each of KERNELS='6.1 rt 6.12 sid': builds, and passes ring vm
+	@tools/setup/packages.sh kernels
+	@tests/kernels.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
+	    $(KERNELS)
+
 abi: setup ## Record what was added to the headers' binary interface; refuses what breaks it
 	@tests/abi.py --record
 
@@ -120,7 +127,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 
 # Phony in effect: each of these finds out for itself whether there is something to do, and does so in no time.
 .PHONY: FORCE help run test shell setup build driver install load unload qemu-tree abi check clean distclean \
-    test-card test-qtest test-sdk test-harness test-vm
+    test-card test-qtest test-sdk test-harness test-vm test-kernels
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

@@ -20,7 +20,7 @@ import unittest
 from dataclasses import dataclass
 from pathlib import Path
 
-from accelvm import kernel
+from accelvm import headers, kernel
 from accelvm.verdict import Verdict
 
 HERE = Path(__file__).resolve().parent
@@ -74,8 +74,7 @@ def build_plant(folder: Path) -> Path:
     """The module with the faults, for the guest's kernel."""
     for name in ("Kbuild", "plant.c"):
         shutil.copy(HERE / "plant" / name, folder)
-    headers = f"/lib/modules/{kernel.default_release()}/build"
-    done = subprocess.run(["make", "-s", "-C", headers, f"M={folder}", "modules"],
+    done = subprocess.run(["make", "-s", "-C", str(headers.get(kernel.default_release())), f"M={folder}", "modules"],
                           capture_output=True, text=True, check=False,
                           env={k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))})
     if done.returncode != 0:

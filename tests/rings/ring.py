@@ -27,6 +27,7 @@ class Options:
     filter: str = "*"
     verbose: bool = False
     vm_arguments: list[str] = field(default_factory=list)
+    label: str = ""  # added to the names of the logs
 
 
 @dataclass
@@ -45,7 +46,7 @@ NAMES = ("card", "qtest", "sdk", "harness", "vm")  # quick ones first
 
 def run(name: str, options: Options) -> Ring:
     """Runs ring `name`. A ring that shows no test is a failure; with a filter it may be empty."""
-    log = (options.build / "logs" / f"test-{name}.log").absolute()
+    log = (options.build / "logs" / f"test-{name}{options.label}.log").absolute()
     log.parent.mkdir(parents=True, exist_ok=True)
     card = (options.build / "qemu-device/accel-pci.so").absolute()
     if card.is_file():
@@ -146,7 +147,7 @@ def _run_guest(options: Options, log: Path, folder: Path) -> Outcome:
     if not module.is_file():
         return Outcome(failed=[f"{module} is not built"])
     command = [str(TESTS / "vm/vm.py"), "--verbose", "--kernel", options.release, "--module", str(module),
-               "--program", str(TESTS / "vm/gtest.sh"), "--log", str(log.with_name("test-vm-console.log")),
+               "--program", str(TESTS / "vm/gtest.sh"), "--log", str(log.with_name(f"{log.stem}-console.log")),
                "--results", str(folder), "--timeout", "900",
                # The second card is for what one does with another's memory; vgem is a foreign exporter of such.
                "--card", "", "--card", "memory-size=64M", "--stock-module", "vgem",

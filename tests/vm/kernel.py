@@ -1,15 +1,39 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the guest's kernel into the cache if it is not there, and prints its release. --release only prints."""
+"""Finds the guest's kernel, or what modules for it are built against; fetches into the cache what is not there.
 
+    kernel.py [NAME]             the kernel; prints its release
+    kernel.py --release [NAME]   only prints the release
+    kernel.py --headers [NAME]   prints the folder of the headers (kbuild's KDIR)
+
+NAME is as for ACCEL_KERNEL, which is the default: 6.1, rt, 6.12, a release, or a flavour whose headers are installed.
+"""
+
+import argparse
 import sys
 
-from accelvm import kernel
+from accelvm import headers, kernel
 from accelvm.verdict import VmError
 
-if __name__ == "__main__":
+
+def main() -> int:
+    parser = argparse.ArgumentParser(usage="%(prog)s [--release | --headers] [NAME]")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--release", action="store_true", help="only print the release")
+    what.add_argument("--headers", action="store_true", help="print the folder of the headers")
+    parser.add_argument("name", nargs="?", metavar="NAME")
+    options = parser.parse_args()
     try:
-        print(kernel.default_release() if "--release" in sys.argv else kernel.get().release)
+        release = kernel.release_of(options.name) if options.name else kernel.default_release()
+        if options.headers:
+            print(headers.get(release))
+        else:
+            print(release if options.release else kernel.get(release).release)
     except VmError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.verdict)
+        return error.verdict
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gets a stock Debian kernel without installing it: download, unpack, keep what a guest boots from.
 
-The kernel is the one whose headers are installed, because the driver is built against these. It lies in the
-user's cache, complete or not at all: it is put together in a folder beside and renamed.
+Unless another is named, it is the one whose headers are installed, because the driver is built against these. It lies
+in the user's cache, complete or not at all: it is put together in a folder beside and renamed.
 """
 
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -19,6 +20,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from .archive import Archive, cache_root, run
 from .verdict import Verdict, VmError
 
 # Modules a guest may be given, with what they depend on. The image has 4,000 of them, 400 MB; these are a few.
@@ -27,6 +29,14 @@ KEPT_MODULES = (
     "virtio_pci", "virtio_console", "virtio_blk", "virtio_net", "virtio_rng",
     "9p", "9pnet_virtio", "aer_inject", "vfio-pci", "msr", "vgem",
 )
+
+
+# Kernels that have a name: where they come from, and the flavour. The driver is tested on each; docs/testing.md.
+NAMED = {
+    "6.1": ("stable", "amd64"),
+    "rt": ("stable", "rt-amd64"),
+    "6.12": ("backports", "amd64"),
+}
 
 
 @dataclass(frozen=True)
@@ -56,30 +66,52 @@ class Kernel:
                                      "add it to KEPT_MODULES in tests/vm/accelvm/kernel.py")
 
 
-def cache_root() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "accel"
-
-
 def default_release() -> str:
-    """The kernel to use: ACCEL_KERNEL, else the one that the newest installed headers belong to.
+    """The kernel to use: ACCEL_KERNEL, else the one that the newest installed headers belong to."""
+    return release_of(os.environ.get("ACCEL_KERNEL") or "amd64")
 
-    ACCEL_KERNEL is a release (6.1.0-56-amd64) or a flavour, the end of a meta package's name (rt-amd64).
+
+def release_of(name: str) -> str:
+    """The release that a name stands for.
+
+    A name is one of NAMED, a flavour (the end of a meta package's name: rt-amd64), or a release (6.1.0-56-amd64).
     """
-    wanted = os.environ.get("ACCEL_KERNEL", "amd64")
-    if wanted[0].isdigit():
-        return wanted
-    query = subprocess.run(["dpkg-query", "-W", "-f", "${Depends}", f"linux-headers-{wanted}"],
+    if name not in NAMED and name[0].isdigit():
+        return name
+    archive, flavour = NAMED.get(name, ("", name))
+    release = installed_release(flavour)
+    if release and (archive != "backports") == release.startswith("6.1."):
+        return release
+    if name in NAMED:
+        return newest_release(Archive(archive), flavour)
+    if not release:
+        raise VmError(Verdict.SETUP, f"kernel headers are not installed (linux-headers-{flavour}): run 'make setup'")
+    return release
+
+
+def installed_release(flavour: str) -> str | None:
+    """The release whose headers the installed meta package of this flavour brings."""
+    query = subprocess.run(["dpkg-query", "-W", "-f", "${Depends}", f"linux-headers-{flavour}"],
                            capture_output=True, text=True, check=False)
-    match = re.search(r"linux-headers-(\d\S*)", query.stdout) if query.returncode == 0 else None
+    match = _HEADERS.search(query.stdout) if query.returncode == 0 else None
+    return match[1] if match else None
+
+
+def newest_release(archive: Archive, flavour: str) -> str:
+    """The release that an archive's meta package of this flavour stands for."""
+    package = f"linux-headers-{flavour}"
+    match = _HEADERS.search(archive.depends(package))
     if not match:
-        raise VmError(Verdict.SETUP, f"kernel headers are not installed (linux-headers-{wanted}): run 'make setup'")
+        raise VmError(Verdict.SETUP, f"the archive's {package} names no release")
     return match[1]
 
 
-def get(release: str | None = None) -> Kernel:
-    """The kernel of that release, from the cache or fetched into it."""
-    release = release or default_release()
+_HEADERS = re.compile(r"linux-headers-(\d\S*)")
+
+
+def get(name: str | None = None) -> Kernel:
+    """The kernel of that name, from the cache or fetched into it."""
+    release = release_of(name) if name else default_release()
     kernel = Kernel(release, cache_root() / f"kernel-{release}")
     stamp = kernel.folder / "modules.kept"
     kept = "\n".join(KEPT_MODULES)
@@ -100,30 +132,38 @@ def get(release: str | None = None) -> Kernel:
     return kernel
 
 
-def _run(command: list[str], cwd: Path, failure: str) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise VmError(Verdict.SETUP, f"{failure}: {reason}")
-
-
 def _download(release: str, scratch: Path) -> Path:
     package = f"linux-image-{release}"
-    _run(["apt-get", "-o", "APT::Sandbox::User=root", "download", package], scratch,
-         f"cannot download {package}; if Debian has replaced it by a newer one, "
-         "run 'sudo apt-get update' and 'make setup'")
+    try:
+        run(["apt-get", "-o", "APT::Sandbox::User=root", "download", package], "", cwd=scratch)
+    except VmError:  # the machine's apt does not know it
+        archive = archive_of(package)
+        if not archive:
+            raise VmError(Verdict.SETUP, f"Debian's archive has no {package}; if a newer one has replaced it, "
+                                         "run 'sudo apt-get update' and 'make setup'") from None
+        archive.download([package], scratch)
     return next(scratch.glob(f"{package}_*.deb"))
+
+
+def archive_of(package: str) -> Archive | None:
+    """The archive that has this package."""
+    for name in dict.fromkeys(archive for archive, _ in NAMED.values()):
+        archive = Archive(name)
+        with contextlib.suppress(VmError):
+            if archive.version(package):
+                return archive
+    return None
 
 
 def _unpack(release: str, package: Path, scratch: Path) -> Path:
     tree = scratch / "tree"
-    _run(["dpkg-deb", "-x", str(package), str(tree)], scratch, f"cannot unpack {package.name}")
+    run(["dpkg-deb", "-x", str(package), str(tree)], f"cannot unpack {package.name}")
     if not (tree / "lib").is_dir():  # newer releases ship /usr/lib
         (tree / "lib").symlink_to("usr/lib")
     depmod = shutil.which("depmod", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not depmod:
         raise VmError(Verdict.SETUP, "depmod is not installed (package kmod): run 'make setup'")
-    _run([depmod, "-b", str(tree), release], scratch, "depmod failed")
+    run([depmod, "-b", str(tree), release], "depmod failed")
     return tree
 
 
@@ -138,10 +178,12 @@ def _pick(release: str, tree: Path, result: Path) -> None:
     for path, needed in _dependencies(modules).items():
         if _module_name(path) not in wanted:
             continue
-        lines.append(f"{path}: {' '.join(needed)}\n")
-        for file in (path, *needed):
+        plain = [file.removesuffix(".xz") for file in (path, *needed)]
+        lines.append(f"{plain[0]}: {' '.join(plain[1:])}\n")
+        for packed, file in zip((path, *needed), plain):
             (kept / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(modules / file, kept / file)
+            data = (modules / packed).read_bytes()
+            (kept / file).write_bytes(lzma.decompress(data) if packed != file else data)
     (kept / "modules.dep").write_text("".join(lines))
 
 
@@ -159,7 +201,10 @@ def _extract_vmlinux(image: bytes) -> bytes:
     elif payload.startswith(b"BZh"):
         vmlinux = bz2.BZ2Decompressor().decompress(payload)
     elif payload.startswith(b"\x28\xb5\x2f\xfd"):
-        vmlinux = subprocess.run(["zstd", "-dc"], input=payload, stdout=subprocess.PIPE, check=False).stdout
+        if not shutil.which("zstd"):
+            raise VmError(Verdict.SETUP, "zstd is not installed: run 'tools/setup/packages.sh kernels'")
+        vmlinux = subprocess.run(["zstd", "-dc"], input=payload, stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL, check=False).stdout
     else:
         raise VmError(Verdict.SETUP, "the kernel image is compressed in a way not known here")
     if not vmlinux.startswith(b"\x7fELF"):

@@ -130,14 +130,25 @@ TEST_F(Registered, ReadOnlyFileIsInputAndNoOutput) {
     }
 }
 
-TEST_F(Registered, ReadOnlyFileIsNotCopiedForTheCard) {
+TEST_F(Registered, ReadOnlySharedFileIsNotCopiedForTheCard) {
     const bench::Descriptor file = make_file(bytes, 7);
     const bench::Mapping writer(file.get(), 0, bytes);
-    const bench::Mapping reader(file.get(), 0, bytes, PROT_READ, MAP_PRIVATE);
+    const bench::Mapping reader(file.get(), 0, bytes, PROT_READ, MAP_SHARED);
     const bench::Registration memory(file_, reader.data(), bytes, bench::readable);
     // The page cache itself is what the card reads.
     bench::fill_pattern(writer.as<std::uint32_t>(), 8);
     expect_pattern(card_reads(memory.address()), 8);
+}
+
+TEST_F(Registered, ReadOnlyPrivateFileIsTheSameForCardAndProcess) {
+    const bench::Descriptor file = make_file(bytes, 7);
+    const bench::Mapping writer(file.get(), 0, bytes);
+    const bench::Mapping reader(file.get(), 0, bytes, PROT_READ, MAP_PRIVATE);
+    const bench::Registration memory(file_, reader.data(), bytes, bench::readable);
+    // Kernels differ in whether the file's changes show: newer ones make a copy when memory is
+    // pinned that the process might come to write. Both look at the same page on all of them.
+    bench::fill_pattern(writer.as<std::uint32_t>(), 8);
+    EXPECT_TRUE(std::ranges::equal(card_reads(memory.address()), reader.as<std::uint32_t>()));
 }
 
 TEST_F(Registered, SharedFileAsOutputReachesTheFile) {
@@ -269,6 +280,9 @@ TEST_F(Registered, TwiceIsTwoBuffersOnTheSameMemory) {
 }
 
 TEST_F(Registered, HugePagesAreWholeAndMayBeSplit) {
+    if (::access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0) {
+        GTEST_SKIP() << "this kernel has no transparent huge pages";
+    }
     constexpr std::size_t huge = std::size_t{2} << 20;
     const bench::Mapping area = bench::Mapping::anonymous(3 * huge);
     std::byte* const start = reinterpret_cast<std::byte*>(

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds a module for the newest kernel there is: that of Debian's unstable suite, sid.
+
+Its headers want sid's compiler, and its programs sid's C library. So all of that is unpacked into a root folder in the
+cache, 400 MB, and kbuild runs in there. Nothing is booted, and nothing of it is ever installed or configured.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Iterator
+
+from . import headers, kernel
+from .archive import Archive, cache_root, run
+from .verdict import Verdict, VmError
+
+PROGRAMS = ("base-files", "bash", "coreutils", "dash", "findutils", "grep", "make", "mawk", "perl-base", "sed")
+PRUNE_AFTER = 2 * 24 * 3600  # seconds; whoever uses an older root has ended by then
+
+
+class Sid:
+    """The root folder of the newest kernel."""
+
+    def __init__(self) -> None:
+        archive = Archive("sid")
+        self.release = kernel.newest_release(archive, "amd64")
+        self.root = cache_root() / f"sid-{archive.version(f'linux-headers-{self.release}')}"
+        if not self.root.is_dir():
+            self._unpack(archive)
+
+    def build(self, sources: list[Path], arguments: list[str], log: Path) -> bool:
+        """Copies folders in, side by side, and runs make in the first, with KDIR and O set."""
+        with tempfile.TemporaryDirectory(prefix="build.", dir=self.root) as name:
+            work = Path(name)
+            for source in sources:
+                shutil.copytree(source, work / source.name)
+            inside = f"/{work.name}"
+            command = ["make", "-C", f"{inside}/{sources[0].name}", f"O={inside}/out",
+                       f"KDIR=/usr/src/linux-headers-{self.release}", *arguments]
+            with log.open("wb") as file:
+                done = subprocess.run(self._enter(command), stdout=file, stderr=subprocess.STDOUT, check=False,
+                                      env={"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C"})
+        return done.returncode == 0
+
+    def _enter(self, command: list[str]) -> list[str]:
+        chroot = shutil.which("chroot", path="/usr/sbin:/sbin:/usr/bin") or "chroot"
+        inside = [chroot, str(self.root), *command]
+        if os.geteuid() == 0:
+            return inside
+        # As root in a namespace of one's own; there the few devices must be borrowed.
+        return ["unshare", "--map-root-user", "--mount", "sh", "-c",
+                'mount --rbind /dev "$0/dev" && exec "$@"', str(self.root), *inside]
+
+    def _unpack(self, archive: Archive) -> None:
+        for old in cache_root().glob("sid-*"):
+            if time.time() - old.stat().st_mtime > PRUNE_AFTER:
+                shutil.rmtree(old, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix="sid.", dir=cache_root()) as name:
+            root = Path(name) / "root"
+            wanted = [f"linux-headers-{self.release}", *PROGRAMS]
+            for file in _folders_first(archive.download_with_dependencies(wanted, Path(name) / "packages")):
+                run(["dpkg-deb", "-x", str(file), str(root)], f"cannot unpack {file.name}")
+            headers.without_type_data(root / f"usr/src/linux-headers-{self.release}")
+            _furnish(root)
+            try:
+                root.rename(self.root)
+            except OSError as error:  # somebody else was faster
+                if not self.root.is_dir():
+                    raise VmError(Verdict.SETUP, f"cannot create {self.root}: {error.strerror}") from error
+
+
+def _folders_first(packages: list[Path]) -> Iterator[Path]:
+    """base-files has the links /bin, /lib, /lib64: they must be there before anything that goes through them."""
+    yield from (file for file in packages if file.name.startswith("base-files_"))
+    yield from (file for file in packages if not file.name.startswith("base-files_"))
+
+
+def _furnish(root: Path) -> None:
+    """What an installed system has and unpacked packages have not."""
+    for link, target in (("usr/bin/awk", "mawk"), ("usr/bin/sh", "dash")):
+        if not (root / link).exists():
+            (root / link).symlink_to(target)
+    # objtool looks there for the bounds of its stack. A few lines serve as well as a mounted /proc, which needs more
+    # privilege than a container has.
+    maps = root / "proc/self/maps"
+    maps.parent.mkdir(parents=True)
+    maps.write_text("7ffc00000000-7ffc00800000 rw-p 00000000 00:00 0                          [stack]\n")
+    if os.geteuid() == 0:
+        os.mknod(root / "dev/null", 0o020666, os.makedev(1, 3))
+        os.chmod(root / "dev/null", 0o666)
