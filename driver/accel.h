@@ -510,9 +510,10 @@ struct accel_waiter {
  * @memory: status page and ring
  * @status: kernel's view of the status page; its owner may scribble in it, so
  *	nothing but the wake-up of the owner depends on it
- * @lock: protects @waiters and the arm word
+ * @lock: protects @waiters, @armed and the arm word
  * @waiters: who waits: threads, an eventfd, commands of io_uring
  * @wait: where they sleep
+ * @armed: what the arm word was set to, 0 once those were woken who want it
  * @notify: target of poll() and of the eventfd, 0 if none
  * @eventfd: signalled when that is due, or NULL
  * @event: the eventfd as a waiter
@@ -533,6 +534,7 @@ struct accel_queue {
 	spinlock_t lock;
 	struct list_head waiters;
 	wait_queue_head_t wait;
+	u64 armed;
 	u64 notify;
 	struct eventfd_ctx *eventfd;
 	struct accel_waiter event;

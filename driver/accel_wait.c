@@ -8,7 +8,10 @@
  * round (docs/hardware.md, 4.3), so one of the two always sees the other.
  *
  * The arm word is one, sleepers are many: it holds the lowest target that is
- * not reached. An interrupt wakes all; who is not due arms again.
+ * not reached. An interrupt wakes all; who is not due arms again. The card
+ * interrupts for a target only as it passes it: one that it has passed already
+ * when the word is set is as good as none, and so is one that was replaced
+ * before the card looked. accel_wait_arm() leaves neither behind.
  */
 #include <linux/hrtimer.h>
 #include <linux/poll.h>
@@ -32,26 +35,53 @@ u64 accel_wait_completed(struct accel_queue *queue)
 	return completed;
 }
 
-static void accel_wait_arm(struct accel_queue *queue)
+/* The lowest target that is not reached, or U64_MAX. Holds the lock. */
+static u64 accel_wait_lowest(struct accel_queue *queue, u64 completed)
 {
-	u64 completed = accel_wait_completed(queue);
 	struct accel_waiter *waiter;
-	unsigned long irq;
-	u64 arm = U64_MAX;
+	u64 lowest = U64_MAX;
 
-	spin_lock_irqsave(&queue->lock, irq);
 	list_for_each_entry(waiter, &queue->waiters, node)
 		if (waiter->sequence > completed)
-			arm = min(arm, waiter->sequence);
+			lowest = min(lowest, waiter->sequence);
 	if (queue->notify > completed)
-		arm = min(arm, queue->notify);
-	if (arm != U64_MAX) {
+		lowest = min(lowest, queue->notify);
+	return lowest;
+}
+
+/*
+ * Set the arm word to the lowest target that is not reached; when this returns,
+ * the card is still to pass it.
+ *
+ * Return: true if the card may not interrupt for a target that was reached.
+ */
+static bool accel_wait_arm(struct accel_queue *queue)
+{
+	bool missed = false;
+	u64 completed, arm;
+	unsigned long irq;
+
+	spin_lock_irqsave(&queue->lock, irq);
+	completed = accel_wait_completed(queue);
+	for (;;) {
+		arm = accel_wait_lowest(queue, completed);
+		if (arm == U64_MAX)
+			break;
+		/* The card may have been about to look at the one that is replaced. */
+		missed |= queue->armed && queue->armed <= completed;
 		trace_accel_queue_arm(queue, arm);
+		queue->armed = arm;
 		WRITE_ONCE(queue->status->arm, cpu_to_le64(arm));
+		/* Pairs with the card's write of completed before its read of arm. */
+		mb();
+		completed = accel_wait_completed(queue);
+		if (completed < arm)
+			break;
+		/* Each round leaves a target behind, whatever the owner scribbles. */
+		missed = true;
 	}
 	spin_unlock_irqrestore(&queue->lock, irq);
-	/* Pairs with the card's write of completed before its read of arm. */
-	mb();
+	return missed;
 }
 
 /* Return: 1 finished, 0 not yet, -errno never. */
@@ -93,19 +123,33 @@ static unsigned int accel_wait_fire(struct accel_queue *queue)
 	return left;
 }
 
+/* Wake who has a thread; they look for themselves. */
+static void accel_wait_wake_threads(struct accel_queue *queue)
+{
+	wake_up_all(&queue->wait);
+	if (READ_ONCE(queue->notify))
+		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
+}
+
 /**
  * accel_wait_wake() - let all who wait for a queue look whether they are due
  * @queue: the queue; any context
  */
 void accel_wait_wake(struct accel_queue *queue)
 {
+	u64 completed = accel_wait_completed(queue);
+	unsigned long irq;
+
 	trace_accel_queue_wake(queue);
-	wake_up_all(&queue->wait);
-	if (READ_ONCE(queue->notify))
-		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
+	accel_wait_wake_threads(queue);
+	spin_lock_irqsave(&queue->lock, irq);
+	if (queue->armed <= completed)
+		queue->armed = 0;
+	spin_unlock_irqrestore(&queue->lock, irq);
 	/* Nobody else arms for those without a thread; and what came meanwhile fires now. */
 	if (accel_wait_fire(queue)) {
-		accel_wait_arm(queue);
+		if (accel_wait_arm(queue))
+			accel_wait_wake_threads(queue);
 		accel_wait_fire(queue);
 	}
 }
@@ -147,7 +191,10 @@ static int accel_wait_due(struct accel_queue *queue, u64 sequence, u32 epoch)
 
 	if (ret)
 		return ret;
-	accel_wait_arm(queue);
+	if (accel_wait_arm(queue)) {
+		accel_wait_wake_threads(queue);
+		accel_wait_fire(queue);
+	}
 	return accel_wait_look(queue, sequence, epoch);
 }
 
