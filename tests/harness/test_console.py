@@ -93,6 +93,11 @@ class Console(unittest.TestCase):
         self.assertEqual(watcher.complaint.running, "driver_tests")
         self.assertIn("driver_tests", str(watcher.complaint))
 
+    def test_a_fault_of_the_emulator_in_patched_code_is_told_apart(self):
+        for line in ("Oops: int3: 0000 [#1] PREEMPT SMP NOPTI", "int3: 0000 [#1] PREEMPT SMP NOPTI"):
+            self.assertTrue(found_in(f"[    1.670000] {line}\n").mispatched)
+        self.assertFalse(found_in("traps: int3 in tests[99]\n").mispatched)
+
     def test_only_what_the_run_allows_is_passed_over(self):
         text = "DMAR: [DMA Read] fault addr 0x1\nWARNING: CPU: 0\n"
         self.assertIn("WARNING", found_in(text, allowed=[r"DMAR: \[DMA Read\]"]).complaint.line)

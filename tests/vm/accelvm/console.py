@@ -39,6 +39,9 @@ COMPLAINTS = tuple(re.compile(pattern) for pattern in (
     r"sysfs: cannot create duplicate|kobject_add_internal failed",
     r"Out of memory: Killed|page allocation failure",
 ))
+# Kernels patch their code while they boot, and on a second processor QEMU without KVM may run a byte that is no longer
+# there. No module is loaded then, so it tells nothing about one.
+MISPATCHED = re.compile(r"\bint3: 0000 \[#1\]")
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 _OURS = re.compile(r"^(?:\[ *\d+\.\d+\] )?(?:accel-vm: |Command line: |Kernel command line: |Unknown kernel command line )")
 _RUNNING = re.compile(r"accel-vm: running (\S+)")
@@ -64,6 +67,7 @@ class Watcher:
         self._running: str | None = None
         self.complaint: Complaint | None = None
         self.panic: str | None = None
+        self.mispatched = False
 
     def feed(self, text: str) -> None:
         """Takes the next piece of the console; a line that is not complete waits for its end."""
@@ -81,6 +85,7 @@ class Watcher:
                 self._running = running[1]
             if _OURS.search(line):
                 continue
+            self.mispatched |= bool(MISPATCHED.search(line))
             if not self.panic and (panic := PANIC.search(line)):
                 self.panic = panic[1]
             if not self.complaint and self._is_complaint(line):

@@ -21,6 +21,7 @@ from .verdict import Verdict, VmError
 
 BOOT_LIMIT = 120  # seconds to init; 4 on a quiet machine
 POLL = 0.02
+BOOTS = 3  # tries, if the emulator is what fails
 AFTERMATH = 3.0  # seconds the kernel gets to print the rest of a complaint
 
 
@@ -53,6 +54,10 @@ class Outcome:
     seconds: float
 
 
+class _Mispatched(VmError):
+    """The emulator failed the kernel before anything of this run was loaded."""
+
+
 def execute(run: Run) -> Outcome:
     """Runs it. Raises VmError when there is no result to be had."""
     _signals_end_the_run()
@@ -62,7 +67,14 @@ def execute(run: Run) -> Outcome:
         console = run.console_log or Path(tempfile.mkstemp(prefix="accel-console.", suffix=".log")[1])
         console.parent.mkdir(parents=True, exist_ok=True)
         try:
-            outcome = _boot(run, kernel, scratch, console)
+            for left in reversed(range(BOOTS)):
+                try:
+                    outcome = _boot(run, kernel, scratch, console)
+                    break
+                except _Mispatched as error:
+                    if not left:
+                        raise
+                    print(f"vm: booting again: {error}", file=sys.stderr)
         except VmError as error:
             raise VmError(error.verdict, f"{error} (kernel log: {console})") from error
         except BaseException:
@@ -159,6 +171,8 @@ def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
 def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
     """Raises what is wrong with the run, the root of the trouble first."""
     watcher, report = guest.watcher, guest.report
+    if report.stage == Stage.BOOT and watcher.mispatched:
+        raise _Mispatched(Verdict.NO_BOOT, "the emulator ran code that the booting kernel had replaced")
     if watcher.complaint:
         raise VmError(Verdict.SPLAT, f"the kernel complained: {watcher.complaint}")
     if report.stage == Stage.BOOT:
