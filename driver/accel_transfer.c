@@ -248,7 +248,7 @@ static ssize_t accel_transfer_run(struct accel_transfer_state *state)
 	while (state->left && !ret && !state->failed) {
 		if (state->submitted - state->finished == 2)
 			accel_transfer_finish(state);
-		else if (signal_pending(current))
+		else if (task_sigpending(current))	/* not what the kernel wants of the task */
 			ret = -EINTR;
 		else
 			ret = accel_transfer_start(state);

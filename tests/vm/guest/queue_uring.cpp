@@ -221,4 +221,24 @@ TEST_F(Uring, MovesDataPlainAndWithRegisteredBuffersOnTheSameRing) {
     EXPECT_TRUE(std::equal(fixed.begin() + 7, fixed.end(), second.begin() + 7));
 }
 
+// The kernel ends a ring some time after it is closed, and interrupts those who used it for that.
+// It is no signal: a transfer goes on.
+TEST_F(Uring, ARingThatEndsDoesNotCutTransfersShort) {
+    constexpr std::size_t bytes = 4 << 20;
+    const bench::Buffer buffer(file_, bytes, bench::device);
+    const auto data = bench::pattern(bytes, 1);
+    for (int i = 0; i < 40; ++i) {
+        io_uring other{};
+        ASSERT_EQ(io_uring_queue_init(2, &other, 0), 0);
+        io_uring_prep_nop(io_uring_get_sqe(&other));
+        ASSERT_EQ(io_uring_submit_and_wait(&other, 1), 1);
+        io_uring_queue_exit(&other);
+        for (int round = 0; round < 4; ++round) {
+            ASSERT_EQ(
+                ::pwrite(file_.fd(), data.data(), bytes, static_cast<off_t>(buffer.address())),
+                static_cast<ssize_t>(bytes));
+        }
+    }
+}
+
 }  // namespace
