@@ -53,6 +53,7 @@ run: driver $(BUILD)/.runtime $(BUILD)/.kernel $(model) ## Build all, train a ne
 	    fashion-mnist classify --data $(DATA) --model $(abspath $(model)) --reference $(abspath $(logits))
 
 test: build $(BUILD)/.kernel ## Run all tests; FILTER=PATTERN as for --gtest_filter
+	@tools/setup/packages.sh test
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS))
 
 shell: driver $(BUILD)/.runtime $(BUILD)/.kernel ## A prompt in the VM, with /dev/accel0 and the programs built here
@@ -74,10 +75,13 @@ driver: setup ## Build the driver for the kernel of the VM, or for KDIR=<kernel 
 	@$(step)/driver.log "Building the driver for $(kdir_release)" \
 	    $(MAKE) -C driver KDIR=$(KDIR) O=$(abspath $(BUILD))/driver/$(kdir_release)
 
-install: build ## Install SDK and headers under PREFIX, and the driver if KDIR is given
+install: build ## Install SDK, headers and udev rules under PREFIX, and the driver if KDIR is given
 	@$(step)/install.log "Installing under $(DESTDIR)$(PREFIX)" \
 	    env DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX)
 	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/accel include/*.h
+	@install -D -m 644 driver/packaging/70-accel.rules $(DESTDIR)$(PREFIX)/lib/udev/rules.d/70-accel.rules
+	@install -D -m 644 driver/packaging/accel.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/accel.conf
+	@install -D -m 644 driver/packaging/accel.modprobe $(DESTDIR)$(PREFIX)/lib/modprobe.d/accel.conf
 ifneq ($(filter command line environment,$(origin KDIR)),)
 	@$(step)/install-driver.log "Installing the driver for $(kdir_release)" $(MAKE) -C driver modules_install \
 	    KDIR=$(KDIR) O=$(abspath $(BUILD))/driver/$(kdir_release) INSTALL_MOD_PATH=$(DESTDIR)
@@ -100,11 +104,12 @@ test-sdk: $(BUILD)/.tests-sdk ## The SDK, without a kernel
 test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
 test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
 test-card test-qtest test-sdk test-harness test-vm:
+	@$(if $(filter test-vm,$@),tools/setup/packages.sh test)
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(@:test-%=%)
 
 test-kernels: setup $(BUILD)/.tests-vm ## The driver on each of KERNELS='6.1 rt 6.12 sid': builds, and passes ring vm
-	@tools/setup/packages.sh kernels
+	@tools/setup/packages.sh test kernels
 	@tests/kernels.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(KERNELS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -137,6 +138,16 @@ def guest_programs(build: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if is_program(path)) if folder.is_dir() else []
 
 
+# What is installed with the driver and tested in the guest.
+GUEST_FILES = ((TESTS.parent / "driver/packaging/70-accel.rules", "/lib/udev/rules.d/70-accel.rules"),)
+
+
+def guest_tools() -> list[Path]:
+    """Programs of the host that tests need in the guest; where one is missing, they skip."""
+    found = shutil.which("udevadm", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
+    return [Path(found)] if found else []
+
+
 def _run_guest(options: Options, log: Path, folder: Path) -> Outcome:
     """All guest programs, one after the other, in one boot."""
     log.write_text("")
@@ -150,11 +161,13 @@ def _run_guest(options: Options, log: Path, folder: Path) -> Outcome:
                "--program", str(TESTS / "vm/gtest.sh"), "--log", str(log.with_name(f"{log.stem}-console.log")),
                "--results", str(folder), "--timeout", "900",
                # The second card is for what one does with another's memory; vgem is a foreign exporter of such.
-               "--card", "", "--card", "memory-size=64M", "--stock-module", "vgem",
+               "--card", "serial=1", "--card", "serial=2,memory-size=64M", "--stock-module", "vgem",
                "--smp", "2",  # one processor runs the driver's interrupt thread before whoever might race with it
                *options.vm_arguments]
-    for program in programs:
+    for program in [*programs, *guest_tools()]:
         command += ["--program", str(program)]
+    for source, place in GUEST_FILES:
+        command += ["--files", f"{source}:{place}"]
     command += ["--", "gtest.sh", options.filter, *(program.name for program in programs)]
     status, output = _call(command, log, options.verbose)
     if status != 0:

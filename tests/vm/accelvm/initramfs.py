@@ -98,7 +98,7 @@ def pack(payload: Payload, kernel: Kernel, out: BinaryIO) -> None:
     cpio.character_device("dev/console", 5, 1)
     cpio.character_device("dev/null", 1, 3)
     cpio.file("etc/passwd", b"root::0:0:root:/root:/bin/sh\nuser::1000:1000:user:/tmp:/bin/sh\n")
-    cpio.file("etc/group", b"root:x:0:\nuser:x:1000:\n")
+    cpio.file("etc/group", b"root:x:0:\naccel:x:999:\nuser:x:1000:\n")
     _busybox(cpio)
     cpio.file("init", INIT.read_bytes(), 0o755)
 

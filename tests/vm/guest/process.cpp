@@ -141,8 +141,8 @@ Descriptor Channel::receive() const {
     return Descriptor(fd);
 }
 
-void become_user() {
-    require(::setgroups(0, nullptr) == 0 ? 0 : errno, "setgroups");
+void become_user(std::initializer_list<gid_t> groups) {
+    require(::setgroups(groups.size(), std::data(groups)) == 0 ? 0 : errno, "setgroups");
     require(::setresgid(plain_user, plain_user, plain_user) == 0 ? 0 : errno, "setresgid");
     require(::setresuid(plain_user, plain_user, plain_user) == 0 ? 0 : errno, "setresuid");
 }

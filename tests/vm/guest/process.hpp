@@ -8,6 +8,7 @@
 #include <atomic>
 #include <csignal>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <new>
 
@@ -67,7 +68,10 @@ class Channel {
     Descriptor receiver_;
 };
 
-/// Gives up root for good, in a child.
-void become_user();
+/// Gives up root for good, in a child; the user is in these groups and no others.
+void become_user(std::initializer_list<gid_t> groups = {});
+inline void become_user(gid_t group) {
+    become_user({group});
+}
 
 }  // namespace bench
