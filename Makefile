@@ -14,8 +14,9 @@ CMAKE_ARGS ?=
 VM_ARGS ?=
 
 # The kernel of the VM; ACCEL_KERNEL selects it. The driver is built for it unless KDIR says otherwise.
-release = $(shell ACCEL_KERNEL='$(ACCEL_KERNEL)' tests/vm/kernel.py --release)
-KDIR ?= $(shell tests/vm/kernel.py --headers)
+vm_kernel = ACCEL_KERNEL='$(ACCEL_KERNEL)' tests/vm/kernel.py
+release = $(shell $(vm_kernel) --release)
+KDIR ?= $(shell $(vm_kernel) --headers)
 # The kernels of test-kernels.
 KERNELS ?= 6.1 rt 6.12 sid
 kdir_release = $(notdir $(patsubst %/,%,$(dir $(abspath $(KDIR)))))
