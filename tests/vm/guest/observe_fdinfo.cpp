@@ -204,4 +204,43 @@ TEST(Fdinfo, NeverGoesBackWhileQueuesComeAndGoAndTheCardIsReset) {
     bench::expect_healthy();
 }
 
+// The card clears memory before it is handed out, and the file is locked until it has. Whoever
+// would wait for that could look but once or twice in the course of a call.
+TEST(Fdinfo, IsReadManyTimesWhileOneCallOfTheFileGoesOn) {
+    const bench::File file;
+    const std::uint64_t half = file.info().memory_size / 2;
+    std::atomic<std::uint64_t> call = 0;  // odd: one goes on
+    std::atomic<bool> stop = false;
+    std::jthread caller([&] {
+        while (!stop) {
+            accel_buffer_create create{};
+            create.flags = bench::device;
+            create.bytes = half;
+            ++call;
+            EXPECT_EQ(file.call(ACCEL_IOCTL_BUFFER_CREATE, create), 0);
+            ++call;
+            accel_buffer_destroy destroy{.size = 0, .handle = create.handle};
+            EXPECT_EQ(file.call(ACCEL_IOCTL_BUFFER_DESTROY, destroy), 0);
+        }
+    });
+    const std::string node = bench::Card().node();
+    const std::string used =
+        "/sys/class/accel-card" + node.substr(node.rfind('/')) + "/memory_used";
+    std::uint64_t during = 0;
+    std::uint64_t looks = 0;
+    bench::await("looks during one call", [&] {
+        const std::uint64_t before = call;
+        // From here on until the call returns the memory is its own, and cleared.
+        const bool clearing = bench::read_file(used) != "0\n";
+        EXPECT_EQ(Fdinfo(file).text("accel-state"), "running");
+        const bool within = clearing && before == call && before % 2 == 1;
+        looks = within && before == during ? looks + 1 : within ? 1 : 0;
+        during = before;
+        return looks == 10;
+    });
+    stop = true;
+    // In one of the first thirty calls; who has to wait has the luck after seventy or more.
+    EXPECT_LT(during, 60U);
+}
+
 }  // namespace

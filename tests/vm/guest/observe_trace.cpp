@@ -38,7 +38,7 @@ class Trace : public testing::Test {
         }
     };
 
-    Trace() {
+    void SetUp() override {
         bench::require(::mkdir(instance.c_str(), 0700) == 0 ? 0 : errno, instance);
         bench::require(bench::write_file(instance + "/buffer_size_kb", "256"), "buffer_size_kb");
         // Names of processes are recorded by a probe in the scheduler. To set it the kernel patches
@@ -46,11 +46,7 @@ class Trace : public testing::Test {
         bench::require(bench::write_file(instance + "/trace_options", "norecord-cmd"), "options");
         bench::require(bench::write_file(instance + "/events/accel_card/enable", "1"), "enable");
     }
-    ~Trace() override { ::rmdir(instance.c_str()); }
-    Trace(const Trace&) = delete;
-    Trace& operator=(const Trace&) = delete;
-    Trace(Trace&&) = delete;
-    Trace& operator=(Trace&&) = delete;
+    void TearDown() override { ::rmdir(instance.c_str()); }
 
     /// What was recorded so far, oldest first.
     [[nodiscard]] static std::vector<Event> events() {
