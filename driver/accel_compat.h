@@ -31,6 +31,15 @@ static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 #define ACCEL_IMPORT_NS(name)	MODULE_IMPORT_NS(#name)
 #endif
 
+/* The call that tells importers to let go of their mappings, and the member of theirs that it calls. */
+#ifdef ACCEL_HAVE_DMA_BUF_MOVE_NOTIFY
+#define accel_compat_move_notify	dma_buf_move_notify
+#define ACCEL_COMPAT_MOVE_NOTIFY	move_notify
+#else
+#define accel_compat_move_notify	dma_buf_invalidate_mappings
+#define ACCEL_COMPAT_MOVE_NOTIFY	invalidate_mappings
+#endif
+
 static inline void accel_compat_eventfd_signal(struct eventfd_ctx *eventfd)
 {
 #ifdef ACCEL_HAVE_EVENTFD_SIGNAL_COUNT

@@ -303,7 +303,7 @@ static void accel_export_revoke(struct accel_export *export)
 	if (!export->revoked) {
 		list_for_each_safe(node, next, &export->imports)
 			accel_import_revoke(node);
-		dma_buf_move_notify(dmabuf);
+		accel_compat_move_notify(dmabuf);
 		mutex_lock(&export->lock);
 		export->revoked = true;
 		/* With no mapping the file may be gone already. */

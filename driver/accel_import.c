@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 
 #include "accel.h"
+#include "accel_compat.h"
 
 /**
  * struct accel_import - a buffer of ACCEL_KIND_IMPORT
@@ -103,7 +104,7 @@ static void accel_import_move(struct dma_buf_attachment *attach)
 
 static const struct dma_buf_attach_ops accel_import_ops = {
 	.allow_peer2peer = true,
-	.move_notify = accel_import_move,
+	.ACCEL_COMPAT_MOVE_NOTIFY = accel_import_move,
 };
 
 /**
