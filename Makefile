@@ -88,6 +88,10 @@ ifneq ($(filter command line environment,$(origin KDIR)),)
 	    KDIR=$(KDIR) O=$(abspath $(BUILD))/driver/$(kdir_release) INSTALL_MOD_PATH=$(DESTDIR)
 endif
 
+deb: ## Pack the driver for DKMS, with its rules for udev: build/accel-dkms_VERSION_all.deb
+	@$(step)/deb.log "Packing the driver for DKMS" sh -c 'driver/packaging/deb.sh $(BUILD) >$(BUILD)/deb.name'
+	@cat $(BUILD)/deb.name
+
 load: ## Load the driver into the kernel of this machine
 	@tools/setup/module.sh load $(BUILD)/driver/$(shell uname -r)/accel.ko
 
@@ -114,6 +118,10 @@ test-kernels: setup $(BUILD)/.tests-vm ## The driver on each of KERNELS='6.1 rt 
 	@tests/kernels.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(KERNELS)
 
+test-deb: ## Install that package in a Debian 12 of its own, as root: builds, fails, goes
+	@tools/setup/packages.sh deb
+	@tests/deb.sh $(BUILD)
+
 abi: setup ## Record what was added to the headers' binary interface; refuses what breaks it
 	@tests/abi.py --record
 
@@ -132,8 +140,8 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 # ---- Files ----------------------------------------------------------------------------------------------------------
 
 # Phony in effect: each of these finds out for itself whether there is something to do, and does so in no time.
-.PHONY: FORCE help run test shell setup build driver install load unload qemu-tree abi check clean distclean \
-    test-card test-qtest test-sdk test-harness test-vm test-kernels
+.PHONY: FORCE help run test shell setup build driver install deb load unload qemu-tree abi check clean distclean \
+    test-card test-qtest test-sdk test-harness test-vm test-kernels test-deb
 FORCE:
 
 $(BUILD)/.configured: setup FORCE
