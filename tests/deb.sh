@@ -69,11 +69,13 @@ package() {
 says() { grep -qE "$1" "$said"; }
 succeeded() { [ "$result" -eq 0 ]; }
 consistent() { [ -z "$(inside dpkg --audit)" ]; }
-module() { find "$root/lib/modules/$1/updates" -name accel.ko 2>/dev/null | grep -q .; }
+module() { [ -e "$root/lib/modules/$1/updates/dkms/accel.ko" ]; }
 no_module() { ! module "$1"; }
 nothing_left() {
-    ! find "$root/usr/src" "$root/var/lib/dkms" "$root/var/log" "$root/etc/kernel" "$root"/lib/modules/*/updates \
-        -name '*accel*' 2>/dev/null | grep .
+    left=$(find "$root/usr/src" "$root/usr/lib" "$root/usr/sbin" "$root/var/lib/dkms" "$root/var/log" "$root/etc/kernel" \
+        "$root/lib/modules" -name '*accel*' ! -path '*/linux-headers-*' 2>/dev/null || :)
+    echo "left: $left"
+    [ -z "$left" ]
 }
 
 : >"$log"
