@@ -3,12 +3,15 @@
 // A program of 32 bits on the 64-bit kernel: the same header, the same structures, and a whole job
 // with all that the file can do. The program is static, for the guest has no 32-bit libraries.
 #include <gtest/gtest.h>
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <thread>
@@ -126,6 +129,79 @@ TEST(Bits32, PollAndEventfdTellOfACommand) {
     std::uint64_t count = 0;
     EXPECT_EQ(::read(event.get(), &count, sizeof(count)), static_cast<ssize_t>(sizeof(count)));
     EXPECT_EQ(count, 1U);
+}
+
+/// io_uring by its system calls, one entry at a time: there is no liburing of 32 bits.
+class Uring {
+  public:
+    Uring() {
+        io_uring_params params{};
+        fd_ = bench::Descriptor(static_cast<int>(::syscall(__NR_io_uring_setup, 1, &params)));
+        bench::require(fd_.get() >= 0 ? 0 : errno, "io_uring_setup");
+        sq_ = bench::Mapping(fd_.get(), IORING_OFF_SQ_RING, bench::page);
+        cq_ = bench::Mapping(fd_.get(), IORING_OFF_CQ_RING, bench::page);
+        entries_ = bench::Mapping(fd_.get(), IORING_OFF_SQES, bench::page);
+        offsets_ = params;
+    }
+
+    /// Submits an entry and waits for it: its result.
+    [[nodiscard]] int run(const io_uring_sqe& entry) const {
+        std::memcpy(entries_.data(), &entry, sizeof(entry));
+        word(sq_, offsets_.sq_off.array) = 0;
+        std::atomic_ref(word(sq_, offsets_.sq_off.tail)).fetch_add(1);
+        const long done =
+            ::syscall(__NR_io_uring_enter, fd_.get(), 1, 1, IORING_ENTER_GETEVENTS, nullptr, 0);
+        bench::require(done == 1 ? 0 : errno, "io_uring_enter");
+        const std::atomic_ref head(word(cq_, offsets_.cq_off.head));
+        const std::uint32_t at = head & word(cq_, offsets_.cq_off.ring_mask);
+        io_uring_cqe completion{};
+        std::memcpy(&completion, cq_.data() + offsets_.cq_off.cqes + at * sizeof(completion),
+                    sizeof(completion));
+        head.fetch_add(1);
+        return completion.res;
+    }
+
+  private:
+    static std::uint32_t& word(const bench::Mapping& ring, std::uint32_t offset) {
+        return *reinterpret_cast<std::uint32_t*>(ring.data() + offset);
+    }
+
+    bench::Descriptor fd_;
+    bench::Mapping sq_;
+    bench::Mapping cq_;
+    bench::Mapping entries_;
+    io_uring_params offsets_{};
+};
+
+TEST(Bits32, IoUringWaitsAndMovesData) {
+    const bench::File file;
+    bench::Queue queue(file);
+    const Uring ring;
+    io_uring_sqe wait{};
+    wait.opcode = IORING_OP_URING_CMD;
+    wait.fd = file.fd();
+    wait.cmd_op = ACCEL_URING_WAIT;
+    const accel_uring_wait payload{.handle = queue.handle(),
+                                   .timeout_ms = ACCEL_URING_TIMEOUT_MAX,
+                                   .sequence = queue.submit(bench::nop())};
+    std::memcpy(wait.cmd, &payload, sizeof(payload));
+    EXPECT_EQ(ring.run(wait), 0);
+
+    const bench::Buffer buffer(file, bench::page, bench::device);
+    std::vector<std::uint32_t> data(500);
+    bench::fill_pattern(data, 4);
+    io_uring_sqe move{};
+    move.opcode = IORING_OP_WRITE;
+    move.fd = file.fd();
+    move.off = buffer.address() + 12;
+    move.addr = reinterpret_cast<std::uintptr_t>(data.data());
+    move.len = 2000;
+    EXPECT_EQ(ring.run(move), 2000);
+    std::vector<std::uint32_t> back(500);
+    move.opcode = IORING_OP_READ;
+    move.addr = reinterpret_cast<std::uintptr_t>(back.data());
+    EXPECT_EQ(ring.run(move), 2000);
+    EXPECT_EQ(bench::first_difference(back, 4), back.size());
 }
 
 TEST(Bits32, MemoryOfTheProgramServesTheCard) {
