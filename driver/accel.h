@@ -45,6 +45,7 @@
  *   accel_device.imports_lock  (spin) the imports of a card
  *   accel_context.urings_lock  (spin, irq) commands of io_uring in flight
  *   accel_queue.lock      (spin, irq) who waits, arming
+ *   accel_device.accounts_lock  (spin) what each user has
  *
  * No lock of the driver is held while user memory is touched, pinned or
  * accounted, so a page fault may take hw_lock.
@@ -73,6 +74,7 @@
 
 #define ACCEL_NAME "accel"
 
+struct accel_account;
 struct accel_context;
 struct accel_import;
 struct accel_queue;
@@ -195,6 +197,14 @@ struct accel_vector {
 	int index;
 };
 
+/* What there is little of, and is counted by user. */
+enum accel_resource {
+	ACCEL_RESOURCE_CONTEXTS,
+	ACCEL_RESOURCE_QUEUES,
+	ACCEL_RESOURCE_MEMORY,
+	ACCEL_RESOURCES
+};
+
 /**
  * struct accel_device - one card
  * @dev: the node's device; owns this structure
@@ -230,6 +240,10 @@ struct accel_vector {
  *	mappings can be revoked
  * @hwmon: its sensors
  * @debugfs: its folder
+ * @totals: of each resource, what the card has
+ * @accounts_lock: protects @limits and the accounts
+ * @limits: of each resource, what a user may have
+ * @accounts: of those who have something
  * @exports_lock: serialises revocation with the making and the end of exports
  * @exports: dma-bufs of its buffers
  * @imports_lock: protects @imports
@@ -275,6 +289,11 @@ struct accel_device {
 	struct inode *inode;
 	struct device *hwmon;
 	struct dentry *debugfs;
+
+	u64 totals[ACCEL_RESOURCES];
+	spinlock_t accounts_lock;
+	u64 limits[ACCEL_RESOURCES];
+	struct list_head accounts;
 
 	struct mutex exports_lock;
 	struct list_head exports;
@@ -338,6 +357,7 @@ struct accel_extent {
  *	context's lock
  * @mm: whose RLIMIT_MEMLOCK the pages count against
  * @extents: device memory that it owns
+ * @account: whose share of device memory they are; NULL: nobody's any more
  * @source: the buffer whose extents it shows: itself, one of another context,
  *	or NULL when it is not in this card's memory
  * @revoked: an import that lost its memory; under the context's lock
@@ -358,6 +378,7 @@ struct accel_buffer {
 	unsigned int transfers;
 	struct mm_struct *mm;
 	struct list_head extents;
+	struct accel_account *account;
 	struct accel_buffer *source;
 	bool revoked;
 	bool exported;
@@ -424,6 +445,8 @@ struct accel_usage {
  * @node: in accel_device.contexts
  * @client: names the file in traces and in fdinfo; never used again
  * @owner: the process that opened it
+ * @account: of the user who opened it
+ * @unlimited: he may exceed limits
  * @lock: see the lock order
  * @dead: errno of every call once the card half is gone, else 0
  * @id: of the context on the card, or -1 before the first buffer or queue
@@ -449,6 +472,8 @@ struct accel_context {
 	struct list_head node;
 	u64 client;
 	struct pid *owner;
+	struct accel_account *account;
+	bool unlimited;
 	struct mutex lock;
 	int dead;
 	int id;
@@ -585,6 +610,16 @@ void accel_memory_fini(struct accel_device *adev);
 int accel_memory_alloc(struct accel_device *adev, u64 bytes, struct list_head *extents);
 void accel_memory_free(struct accel_device *adev, struct list_head *extents);
 
+/* accel_account.c: what each user has. */
+extern const struct attribute_group accel_limit_group;
+void accel_account_init(struct accel_device *adev);
+struct accel_account *accel_account_get(struct accel_device *adev);
+struct accel_account *accel_account_hold(struct accel_account *account);
+void accel_account_put(struct accel_account *account);
+int accel_account_charge(struct accel_context *ctx, enum accel_resource what, u64 amount);
+void accel_account_uncharge(struct accel_account *account, enum accel_resource what, u64 amount);
+u64 accel_account_look(struct accel_context *ctx, enum accel_resource what, u64 *used);
+
 /* accel_va.c: addresses of a context. */
 int accel_va_alloc(struct accel_context *ctx, struct accel_va *va, u64 bytes);
 void accel_va_free(struct accel_context *ctx, struct accel_va *va);
@@ -610,6 +645,7 @@ void accel_context_detach(struct accel_context *ctx, int error);
 /* accel_buffer.c */
 struct accel_buffer *accel_buffer_alloc(struct accel_device *adev, u64 bytes, u32 flags);
 void accel_buffer_put(struct accel_buffer *buffer);
+void accel_buffer_free_memory(struct accel_buffer *buffer);
 int accel_buffer_attach(struct accel_context *ctx, struct accel_buffer *buffer);
 int accel_buffer_detach(struct accel_context *ctx, struct accel_buffer *buffer);
 void accel_buffer_dma_unmap(struct accel_buffer *buffer);

@@ -24,6 +24,36 @@ static void accel_buffer_free_pages(struct accel_buffer *buffer)
 		put_page(buffer->pages[i]);
 }
 
+static int accel_buffer_alloc_memory(struct accel_context *ctx, struct accel_buffer *buffer)
+{
+	int ret;
+
+	ret = accel_account_charge(ctx, ACCEL_RESOURCE_MEMORY, buffer->bytes);
+	if (ret)
+		return ret;
+	ret = accel_memory_alloc(ctx->adev, buffer->bytes, &buffer->extents);
+	if (ret) {
+		accel_account_uncharge(ctx->account, ACCEL_RESOURCE_MEMORY, buffer->bytes);
+		return ret;
+	}
+	buffer->account = accel_account_hold(ctx->account);
+	return 0;
+}
+
+/**
+ * accel_buffer_free_memory() - give device memory back, once
+ * @buffer: of ACCEL_KIND_DEVICE
+ */
+void accel_buffer_free_memory(struct accel_buffer *buffer)
+{
+	if (!buffer->account)
+		return;
+	accel_memory_free(buffer->adev, &buffer->extents);
+	accel_account_uncharge(buffer->account, ACCEL_RESOURCE_MEMORY, buffer->bytes);
+	accel_account_put(buffer->account);
+	buffer->account = NULL;
+}
+
 static void accel_buffer_release(struct kref *ref)
 {
 	struct accel_buffer *buffer = container_of(ref, struct accel_buffer, ref);
@@ -38,7 +68,7 @@ static void accel_buffer_release(struct kref *ref)
 	else if (buffer->kind == ACCEL_KIND_HOST)
 		accel_buffer_free_pages(buffer);
 	else
-		accel_memory_free(buffer->adev, &buffer->extents);
+		accel_buffer_free_memory(buffer);
 	kvfree(buffer->pages);
 	kfree(buffer);
 }
@@ -175,7 +205,7 @@ int accel_buffer_attach(struct accel_context *ctx, struct accel_buffer *buffer)
 	if (ret)
 		return ret;
 	if (buffer->kind == ACCEL_KIND_DEVICE)
-		ret = accel_memory_alloc(ctx->adev, buffer->bytes, &buffer->extents);
+		ret = accel_buffer_alloc_memory(ctx, buffer);
 	else if (buffer->kind != ACCEL_KIND_IMPORT)
 		ret = accel_buffer_dma_map(buffer);
 	if (ret)

@@ -24,12 +24,14 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
 	ctx->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!ctx->dummy) {
-		kfree(ctx);
-		return ERR_PTR(-ENOMEM);
+	ctx->account = accel_account_get(adev);
+	if (!ctx->dummy || !ctx->account) {
+		ret = -ENOMEM;
+		goto err;
 	}
 	kref_init(&ctx->ref);
 	ctx->adev = adev;
+	ctx->unlimited = capable(CAP_SYS_RESOURCE);
 	ctx->client = atomic64_inc_return(&accel_clients);
 	ctx->id = -1;
 	ctx->ranges = RB_ROOT;
@@ -53,13 +55,18 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 		spin_unlock_irq(&adev->lock);
 	}
 	up_read(&adev->hw_lock);
-	if (ret) {
-		put_pid(ctx->owner);
-		__free_page(ctx->dummy);
-		kfree(ctx);
-		return ERR_PTR(ret);
-	}
+	if (ret)
+		goto err;
 	return ctx;
+
+err:
+	put_pid(ctx->owner);
+	if (ctx->dummy)
+		__free_page(ctx->dummy);
+	if (ctx->account)
+		accel_account_put(ctx->account);
+	kfree(ctx);
+	return ERR_PTR(ret);
 }
 
 static void accel_context_free(struct kref *ref)
@@ -147,9 +154,14 @@ int accel_context_attach(struct accel_context *ctx)
 
 	if (ctx->id >= 0)
 		return 0;
+	ret = accel_account_charge(ctx, ACCEL_RESOURCE_CONTEXTS, 1);
+	if (ret)
+		return ret;
 	id = ida_alloc_max(&adev->context_ids, adev->context_count - 1, GFP_KERNEL);
-	if (id < 0)
-		return id;
+	if (id < 0) {
+		ret = id;
+		goto err_charge;
+	}
 	ret = accel_mmu_init(ctx);
 	if (ret)
 		goto err_id;
@@ -165,6 +177,8 @@ err_mmu:
 	accel_mmu_fini(ctx);
 err_id:
 	ida_free(&adev->context_ids, id);
+err_charge:
+	accel_account_uncharge(ctx->account, ACCEL_RESOURCE_CONTEXTS, 1);
 	return ret;
 }
 
@@ -177,8 +191,10 @@ static void accel_context_forget(struct accel_context *ctx)
 	xa_for_each(&ctx->buffers, handle, buffer)
 		accel_buffer_dma_unmap(buffer);
 	accel_mmu_fini(ctx);
-	if (ctx->id >= 0)
+	if (ctx->id >= 0) {
 		ida_free(&ctx->adev->context_ids, ctx->id);
+		accel_account_uncharge(ctx->account, ACCEL_RESOURCE_CONTEXTS, 1);
+	}
 	ctx->id = -1;
 }
 
@@ -202,7 +218,7 @@ void accel_context_detach(struct accel_context *ctx, int error)
 	wake_up_interruptible_poll(&ctx->poll_wait, EPOLLHUP | EPOLLERR);
 	xa_for_each(&ctx->buffers, handle, buffer)
 		if (buffer->kind == ACCEL_KIND_DEVICE)
-			accel_memory_free(ctx->adev, &buffer->extents);
+			accel_buffer_free_memory(buffer);
 	accel_context_forget(ctx);
 }
 
@@ -247,6 +263,7 @@ void accel_context_release(struct accel_context *ctx)
 	}
 	xa_destroy(&ctx->buffers);
 	xa_destroy(&ctx->queues);
+	accel_account_put(ctx->account);
 	__free_page(ctx->dummy);
 	accel_context_put(ctx);
 }

@@ -54,6 +54,7 @@ static int accel_bars_init(struct accel_device *adev)
 		    (u64)adev->queue_count * ACCEL_DOORBELL_STRIDE ||
 	    adev->memory_size > pci_resource_len(pdev, ACCEL_BAR_MEMORY))
 		return dev_err_probe(&pdev->dev, -ENODEV, "limits and BARs do not agree\n");
+	accel_account_init(adev);
 	/* A page of it is mapped write-combining only if the kernel knows that of the whole. */
 	return devm_arch_io_reserve_memtype_wc(&pdev->dev, adev->memory, adev->memory_size);
 }

@@ -35,6 +35,7 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK);
 	/* The driver has one of each for itself. */
 	u32 own = READ_ONCE(adev->dma.queue) >= 0;
+	u64 used;
 	int ret;
 
 	if (info->flags)
@@ -70,6 +71,12 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 		.locked_limit = limit == RLIM_INFINITY ? U64_MAX : limit,
 	};
 	accel_context_leave(ctx);
+	info->user_memory_limit = accel_account_look(ctx, ACCEL_RESOURCE_MEMORY, &used);
+	info->user_memory = used;
+	info->user_contexts_limit = accel_account_look(ctx, ACCEL_RESOURCE_CONTEXTS, &used);
+	info->user_contexts = used;
+	info->user_queues_limit = accel_account_look(ctx, ACCEL_RESOURCE_QUEUES, &used);
+	info->user_queues = used;
 	return 0;
 }
 

@@ -156,6 +156,15 @@ int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *
 	return ret;
 }
 
+/* The id is free for others; nothing of the queue runs any more. */
+static void accel_queue_forget(struct accel_context *ctx, struct accel_queue *queue)
+{
+	accel_queue_show(ctx->adev, NULL, queue->id);
+	ida_free(&ctx->adev->queue_ids, queue->id);
+	queue->id = -1;
+	accel_account_uncharge(ctx->account, ACCEL_RESOURCE_QUEUES, 1);
+}
+
 /* Give the queue an id and start it on the card. */
 static int accel_queue_start(struct accel_context *ctx, struct accel_queue *queue, u32 priority)
 {
@@ -163,9 +172,14 @@ static int accel_queue_start(struct accel_context *ctx, struct accel_queue *queu
 	struct accel_device *adev = ctx->adev;
 	int ret;
 
-	ret = ida_alloc_max(&adev->queue_ids, adev->queue_count - 1, GFP_KERNEL);
-	if (ret < 0)
+	ret = accel_account_charge(ctx, ACCEL_RESOURCE_QUEUES, 1);
+	if (ret)
 		return ret;
+	ret = ida_alloc_max(&adev->queue_ids, adev->queue_count - 1, GFP_KERNEL);
+	if (ret < 0) {
+		accel_account_uncharge(ctx->account, ACCEL_RESOURCE_QUEUES, 1);
+		return ret;
+	}
 	queue->id = ret;
 	queue->vector = accel_irq_vector(adev, queue->id);
 	accel_queue_show(adev, queue, queue->id);
@@ -178,11 +192,8 @@ static int accel_queue_start(struct accel_context *ctx, struct accel_queue *queu
 	command.create_queue.vector = cpu_to_le32(queue->vector);
 	command.create_queue.priority = cpu_to_le32(priority);
 	ret = accel_admin_run(adev, &command);
-	if (ret) {
-		accel_queue_show(adev, NULL, queue->id);
-		ida_free(&adev->queue_ids, queue->id);
-		queue->id = -1;
-	}
+	if (ret)
+		accel_queue_forget(ctx, queue);
 	return ret;
 }
 
@@ -196,9 +207,7 @@ void accel_queue_detach(struct accel_context *ctx, struct accel_queue *queue)
 	/* A reset before this one, or before the removal, took it. */
 	if (queue->id < 0)
 		return;
-	accel_queue_show(ctx->adev, NULL, queue->id);
-	ida_free(&ctx->adev->queue_ids, queue->id);
-	queue->id = -1;
+	accel_queue_forget(ctx, queue);
 	accel_buffer_dma_unmap(queue->memory);
 	accel_wait_wake(queue);
 }
@@ -223,9 +232,7 @@ void accel_queue_free(struct accel_context *ctx, struct accel_queue *queue)
 		accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
 		/* Before the id can be somebody else's. */
 		accel_events_drain(adev);
-		accel_queue_show(adev, NULL, queue->id);
-		ida_free(&adev->queue_ids, queue->id);
-		queue->id = -1;
+		accel_queue_forget(ctx, queue);
 		accel_buffer_detach(ctx, queue->memory);
 	}
 	WRITE_ONCE(queue->epoch, U32_MAX);
@@ -296,8 +303,7 @@ int accel_ioctl_queue_create(struct accel_context *ctx, void *arg)
 
 err_stop:
 	accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
-	accel_queue_show(adev, NULL, queue->id);
-	ida_free(&adev->queue_ids, queue->id);
+	accel_queue_forget(ctx, queue);
 err_detach:
 	accel_buffer_detach(ctx, queue->memory);
 err_leave:

@@ -246,5 +246,6 @@ const struct attribute_group *accel_sysfs_groups[] = {
 	&accel_identity_group,
 	&accel_counter_group,
 	&accel_engine_group,
+	&accel_limit_group,
 	NULL
 };

@@ -30,7 +30,9 @@
  *   ENOMEM      the host is out of memory
  *   ENOSPC      the card is out of device memory, contexts or queues
  *   EDQUOT      a limit of the user: RLIMIT_MEMLOCK for registered memory
- *               (raise it with ulimit -l; the kernel log names the figures)
+ *               (raise it with ulimit -l), or his share of the card's
+ *               contexts, queues or memory (user_limits/ in sysfs); the kernel
+ *               log names the figures
  *   EPERM       a capability is missing
  *   EACCES      write() to memory that the card may only read
  *   ENXIO       read() or write() at an offset where no buffer is
@@ -78,6 +80,12 @@
  * @generation: out: counts the resets of the card
  * @locked: out: bytes of user memory this process has registered or locked
  * @locked_limit: out: RLIMIT_MEMLOCK of this process, ~0 if unlimited
+ * @user_memory: out: bytes of device memory that the user of this file has
+ * @user_memory_limit: out: and how many he may have, ~0 if unlimited
+ * @user_contexts: out: the same for contexts ...
+ * @user_contexts_limit: out: ...
+ * @user_queues: out: ... and queues
+ * @user_queues_limit: out
  */
 struct accel_info {
 	__u32 size;
@@ -106,6 +114,12 @@ struct accel_info {
 	__u64 generation;
 	__u64 locked;
 	__u64 locked_limit;
+	__u64 user_memory;
+	__u64 user_memory_limit;
+	__u64 user_contexts;
+	__u64 user_contexts_limit;
+	__u64 user_queues;
+	__u64 user_queues_limit;
 };
 
 #define ACCEL_CAP_REGISTER	(1ULL << 0)	/* ACCEL_IOCTL_BUFFER_REGISTER */

@@ -45,7 +45,7 @@ TEST(Bits32, EveryCallHasTheSameRulesForSizes) {
     bench::Callee callee;
     for (const bench::Call& call : bench::every_call()) {
         bench::Argument shorter = callee.good_argument(call);
-        set_size(shorter, call.size - 1);
+        set_size(shorter, call.first() - 1);
         EXPECT_EQ(callee.run(call, shorter), EINVAL) << call;
         bench::Argument longer = callee.good_argument(call);
         longer.resize(call.size + 64);

@@ -27,6 +27,9 @@ struct Call {
     unsigned long request;
     std::size_t size;
     std::vector<Field> out;
+    std::size_t grown = 0;  // bytes added since the first version of the interface
+
+    [[nodiscard]] std::size_t first() const { return size - grown; }
 };
 
 std::ostream& operator<<(std::ostream& out, const Call& call);

@@ -44,10 +44,23 @@ TEST_P(EveryCall, AcceptsItsStructure) {
 TEST_P(EveryCall, RefusesAShorterStructure) {
     const Argument good = callee_.good_argument(GetParam());
     for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4},
-                                   GetParam().size / 2, GetParam().size - 1}) {
+                                   GetParam().first() / 2, GetParam().first() - 1}) {
         Argument argument = good;
         set_size(argument, size);
         expect_refused(argument, EINVAL, std::to_string(size) + " bytes");
+    }
+}
+
+TEST_P(EveryCall, AcceptsTheFirstVersionOfItsStructureAndWritesNoMore) {
+    for (std::size_t size = GetParam().first(); size < GetParam().size; ++size) {
+        Argument argument = callee_.good_argument(GetParam());
+        set_size(argument, size);
+        std::fill(argument.begin() + static_cast<std::ptrdiff_t>(size), argument.end(),
+                  std::byte{0xaa});
+        EXPECT_EQ(callee_.run(GetParam(), argument), 0) << size;
+        EXPECT_EQ(std::count(argument.begin() + static_cast<std::ptrdiff_t>(size), argument.end(),
+                             std::byte{0xaa}),
+                  static_cast<std::ptrdiff_t>(argument.size() - size));
     }
 }
 

@@ -21,7 +21,6 @@ namespace bench {
 
 namespace {
 
-constexpr id_t plain_user = 1000;
 
 [[noreturn]] void run_child(const std::function<void()>& body) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -141,10 +140,10 @@ Descriptor Channel::receive() const {
     return Descriptor(fd);
 }
 
-void become_user(std::initializer_list<gid_t> groups) {
+void become_user(std::initializer_list<gid_t> groups, uid_t user) {
     require(::setgroups(groups.size(), std::data(groups)) == 0 ? 0 : errno, "setgroups");
-    require(::setresgid(plain_user, plain_user, plain_user) == 0 ? 0 : errno, "setresgid");
-    require(::setresuid(plain_user, plain_user, plain_user) == 0 ? 0 : errno, "setresuid");
+    require(::setresgid(user, user, user) == 0 ? 0 : errno, "setresgid");
+    require(::setresuid(user, user, user) == 0 ? 0 : errno, "setresuid");
 }
 
 }  // namespace bench

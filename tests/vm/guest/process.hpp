@@ -68,8 +68,9 @@ class Channel {
     Descriptor receiver_;
 };
 
+inline constexpr uid_t plain_user = 1000;
 /// Gives up root for good, in a child; the user is in these groups and no others.
-void become_user(std::initializer_list<gid_t> groups = {});
+void become_user(std::initializer_list<gid_t> groups = {}, uid_t user = plain_user);
 inline void become_user(gid_t group) {
     become_user({group});
 }
