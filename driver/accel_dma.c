@@ -333,6 +333,9 @@ static void accel_dma_arm(struct accel_dma *dma)
 	spin_unlock(&dma->jobs_lock);
 	/* Pairs with the card's write of completed before its read of arm. */
 	mb();
+	/* Too late for this one; the word may have been another's. */
+	if (arm != U64_MAX && accel_dma_completed(dma) >= arm)
+		wake_up_all(&dma->wait);
 }
 
 static bool accel_dma_due(struct accel_dma *dma, struct accel_dma_job *job)
