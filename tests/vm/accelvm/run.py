@@ -71,7 +71,7 @@ def execute(run: Run) -> Outcome:
                 try:
                     outcome = _boot(run, kernel, scratch, console)
                     break
-                except _Mispatched as error:
+                except (_Mispatched, _BootSplat) as error:
                     if not left:
                         raise
                     print(f"vm: booting again: {error}", file=sys.stderr)
@@ -84,6 +84,12 @@ def execute(run: Run) -> Outcome:
         if not run.console_log:
             console.unlink()
         return outcome
+
+
+class _BootSplat(VmError):
+    """The kernel complained before anything of ours ran. Emulated processors lose a wake-up now and then, and it
+    waits for a minute in vain: no result of a test, unless it happens again and again.
+    """
 
 
 def _signals_end_the_run() -> None:
@@ -174,7 +180,8 @@ def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
     if report.stage == Stage.BOOT and watcher.mispatched:
         raise _Mispatched(Verdict.NO_BOOT, "the emulator ran code that the booting kernel had replaced")
     if watcher.complaint:
-        raise VmError(Verdict.SPLAT, f"the kernel complained: {watcher.complaint}")
+        kind = _BootSplat if report.stage == Stage.BOOT else VmError
+        raise kind(Verdict.SPLAT, f"the kernel complained: {watcher.complaint}")
     if report.stage == Stage.BOOT:
         reason = f"its kernel panicked: {watcher.panic}" if watcher.panic else qemu.complaint() or "it ended"
         raise VmError(Verdict.NO_BOOT, f"the guest did not boot: {reason}")
