@@ -216,6 +216,7 @@ enum accel_resource {
  * @generation: counts resets
  * @regs: BAR0
  * @doorbell_regs: BAR2, for the driver's own queue
+ * @registers: bus address of BAR0
  * @doorbells: bus address of BAR2
  * @memory: bus address of BAR4
  * @memory_size: bytes of device memory
@@ -262,6 +263,7 @@ struct accel_device {
 
 	void __iomem *regs;
 	void __iomem *doorbell_regs;
+	resource_size_t registers;
 	resource_size_t doorbells;
 	resource_size_t memory;
 	u64 memory_size;
@@ -718,6 +720,8 @@ int accel_mmap_init(struct accel_device *adev);
 void accel_mmap_fini(struct accel_device *adev);
 int accel_mmap(struct file *file, struct vm_area_struct *vma);
 vm_fault_t accel_mmap_insert(struct vm_fault *vmf, struct accel_buffer *source, u64 start);
+vm_fault_t accel_mmap_insert_huge(struct vm_fault *vmf, unsigned int order,
+				  struct accel_buffer *source, u64 start);
 u64 accel_mmap_doorbell(int queue);
 void accel_mmap_revoke_doorbell(struct accel_device *adev, int queue);
 void accel_mmap_revoke_all(struct accel_device *adev);

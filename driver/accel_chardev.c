@@ -4,6 +4,7 @@
  * operations, and the lifetime of struct accel_device.
  */
 #include <linux/fs.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -69,6 +70,8 @@ static const struct file_operations accel_fops = {
 	.unlocked_ioctl = accel_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.mmap = accel_mmap,
+	/* Aligned, so that large pieces can be entered whole. */
+	.get_unmapped_area = thp_get_unmapped_area,
 	.poll = accel_poll,
 	.uring_cmd = accel_uring_cmd,
 	.flush = accel_flush,

@@ -16,12 +16,20 @@
 #include <linux/io_uring.h>
 #endif
 #include <linux/mm.h>
+#ifdef ACCEL_HAVE_PFN_T
+#include <linux/pfn_t.h>
+#endif
 #include <linux/uio.h>
 
 #ifndef ACCEL_HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 {
 	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flags)
+{
+	vma->vm_flags &= ~flags;
 }
 #endif
 
@@ -38,6 +46,26 @@ static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
 #else
 #define accel_compat_move_notify	dma_buf_invalidate_mappings
 #define ACCEL_COMPAT_MOVE_NOTIFY	invalidate_mappings
+#endif
+
+/*
+ * Huge entries for memory without struct page are safe only where the kernel
+ * can mark them so: else pinning such an address takes a reference of a page
+ * that is not there.
+ */
+#if defined(ACCEL_HAVE_HUGE_FAULT_ORDER) && defined(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP)
+#define ACCEL_HAVE_HUGE_PFN
+
+static inline vm_fault_t accel_compat_insert_huge(struct vm_fault *vmf, unsigned long pfn)
+{
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+
+#ifdef ACCEL_HAVE_PFN_T
+	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, PFN_DEV), write);
+#else
+	return vmf_insert_pfn_pmd(vmf, pfn, write);
+#endif
+}
 #endif
 
 static inline void accel_compat_eventfd_signal(struct eventfd_ctx *eventfd)

@@ -45,6 +45,7 @@ static int accel_bars_init(struct accel_device *adev)
 	adev->engines = readl(adev->regs + ACCEL_REG_ENGINES);
 	adev->clock_hz = readl(adev->regs + ACCEL_REG_CLOCK_HZ);
 	adev->memory_size = accel_read64(adev, ACCEL_REG_MEMORY_SIZE);
+	adev->registers = pci_resource_start(pdev, ACCEL_BAR_REGISTERS);
 	adev->doorbells = pci_resource_start(pdev, ACCEL_BAR_DOORBELLS);
 	adev->memory = pci_resource_start(pdev, ACCEL_BAR_MEMORY);
 

@@ -235,10 +235,29 @@ static vm_fault_t accel_export_device_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+#ifdef ACCEL_HAVE_HUGE_PFN
+static vm_fault_t accel_export_device_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct accel_export *export = vma->vm_private_data;
+	vm_fault_t ret = VM_FAULT_FALLBACK;
+
+	mutex_lock(&export->lock);
+	if (!export->revoked)
+		ret = accel_mmap_insert_huge(vmf, order, export->buffer,
+					     (u64)vma->vm_pgoff << PAGE_SHIFT);
+	mutex_unlock(&export->lock);
+	return ret;
+}
+#endif
+
 static const struct vm_operations_struct accel_export_device_ops = {
 	.open = accel_export_vm_open,
 	.close = accel_export_vm_close,
 	.fault = accel_export_device_fault,
+#ifdef ACCEL_HAVE_HUGE_PFN
+	.huge_fault = accel_export_device_huge_fault,
+#endif
 };
 
 static int accel_export_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)

@@ -49,7 +49,8 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 		.firmware = readl(adev->regs + ACCEL_REG_FIRMWARE),
 		.features = adev->features,
 		.capabilities = ACCEL_CAP_REGISTER | ACCEL_CAP_POLL | ACCEL_CAP_EVENTFD |
-				ACCEL_CAP_URING | ACCEL_CAP_SHARE | (own ? ACCEL_CAP_TRANSFER : 0),
+				ACCEL_CAP_URING | ACCEL_CAP_SHARE |
+				ACCEL_CAP_REGISTERS | (own ? ACCEL_CAP_TRANSFER : 0),
 		.serial = accel_read64(adev, ACCEL_REG_SERIAL),
 		.memory_size = adev->memory_size,
 		.memory_free = gen_pool_avail(adev->memory_pool),

@@ -7,11 +7,12 @@
  * there 32-bit programs reach them, whose mmap2() ends at 2^44. Whatever is on
  * the card is entered by page fault, and a fault asks who owns it now; so a
  * mapping is revoked by zapping it, and what is touched after that is a dummy
- * page.
+ * page. The registers lie below the doorbells, for those who may look.
  *
  * All files of a card share one address space (an anonymous inode), so that
  * one call finds every mapping.
  */
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mount.h>
@@ -147,6 +148,52 @@ static int accel_mmap_one_doorbell(struct accel_context *ctx, struct vm_area_str
 	return 0;
 }
 
+/* The register block: vm_private_data is the context. */
+
+static vm_fault_t accel_registers_fault(struct vm_fault *vmf)
+{
+	struct accel_context *ctx = vmf->vma->vm_private_data;
+	struct accel_device *adev = ctx->adev;
+	vm_fault_t ret;
+
+	down_read(&adev->hw_lock);
+	if (ctx->dead)
+		ret = accel_insert_dummy(vmf, ctx);
+	else
+		ret = vmf_insert_pfn(vmf->vma, vmf->address, adev->registers >> PAGE_SHIFT);
+	up_read(&adev->hw_lock);
+	return ret;
+}
+
+static const struct vm_operations_struct accel_registers_ops = {
+	.fault = accel_registers_fault,
+};
+
+/* Reading a register changes nothing; writing one is the driver's alone. */
+static int accel_mmap_registers(struct accel_context *ctx, struct vm_area_struct *vma)
+{
+	int ret;
+
+	BUILD_BUG_ON(PAGE_SIZE != ACCEL_REGISTER_BLOCK);
+	if (vma->vm_end - vma->vm_start != PAGE_SIZE)
+		return -EINVAL;
+	if (!capable(CAP_SYS_RAWIO))
+		return -EPERM;
+	if (vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	ret = accel_context_enter(ctx);
+	if (ret)
+		return ret;
+	accel_context_leave(ctx);
+
+	vm_flags_clear(vma, VM_MAYWRITE);
+	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_page_prot = pgprot_noncached(vma->vm_page_prot);
+	vma->vm_private_data = ctx;
+	vma->vm_ops = &accel_registers_ops;
+	return 0;
+}
+
 /* Buffers: vm_private_data is the buffer, of which the mapping holds a reference. */
 
 static void accel_buffer_vm_open(struct vm_area_struct *vma)
@@ -179,14 +226,14 @@ static const struct vm_operations_struct accel_host_ops = {
 	.fault = accel_host_fault,
 };
 
-/* Where a page of the buffer is in device memory; ~0: nowhere. */
-static u64 accel_device_offset(struct accel_buffer *buffer, u64 offset)
+/* Where a piece of the buffer is in device memory; ~0: nowhere, or not in one piece. */
+static u64 accel_device_offset(struct accel_buffer *buffer, u64 offset, u64 bytes)
 {
 	struct accel_extent *extent;
 
 	list_for_each_entry(extent, &buffer->extents, list) {
 		if (offset < extent->bytes)
-			return extent->offset + offset;
+			return bytes <= extent->bytes - offset ? extent->offset + offset : U64_MAX;
 		offset -= extent->bytes;
 	}
 	return U64_MAX;
@@ -211,7 +258,8 @@ vm_fault_t accel_mmap_insert(struct vm_fault *vmf, struct accel_buffer *source, 
 	vm_fault_t ret;
 
 	do {
-		u64 offset = accel_device_offset(source, start + (address - vma->vm_start));
+		u64 offset = accel_device_offset(source, start + (address - vma->vm_start),
+						 PAGE_SIZE);
 
 		if (offset == U64_MAX) {
 			ret = VM_FAULT_SIGBUS;
@@ -222,6 +270,49 @@ vm_fault_t accel_mmap_insert(struct vm_fault *vmf, struct accel_buffer *source, 
 	} while (ret == VM_FAULT_NOPAGE && address < end);
 	return address > vmf->address + PAGE_SIZE ? VM_FAULT_NOPAGE : ret;
 }
+
+#ifdef ACCEL_HAVE_HUGE_PFN
+/**
+ * accel_mmap_insert_huge() - enter 2 MiB of device memory at a fault
+ * @vmf: the fault; its mapping is one of PFNs
+ * @order: what the kernel would like to have entered
+ * @source: whose memory it is; the caller sees to it that it stays
+ * @start: offset in @source of the first byte of the mapping
+ *
+ * Return: VM_FAULT_FALLBACK where it does not fit; then a page is asked for.
+ */
+vm_fault_t accel_mmap_insert_huge(struct vm_fault *vmf, unsigned int order,
+				  struct accel_buffer *source, u64 start)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long address = vmf->address & PMD_MASK;
+	u64 offset;
+
+	if (order != PMD_ORDER || address < vma->vm_start || address + PMD_SIZE > vma->vm_end)
+		return VM_FAULT_FALLBACK;
+	offset = accel_device_offset(source, start + (address - vma->vm_start), PMD_SIZE);
+	if (offset == U64_MAX || !IS_ALIGNED(source->adev->memory + offset, PMD_SIZE))
+		return VM_FAULT_FALLBACK;
+	return accel_compat_insert_huge(vmf, (source->adev->memory + offset) >> PAGE_SHIFT);
+}
+
+static vm_fault_t accel_device_huge_fault(struct vm_fault *vmf, unsigned int order)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct accel_buffer *buffer = vma->vm_private_data;
+	struct accel_context *ctx = vma->vm_file->private_data;
+	struct accel_device *adev = ctx->adev;
+	vm_fault_t ret = VM_FAULT_FALLBACK;
+
+	down_read(&adev->hw_lock);
+	if (!ctx->dead)
+		ret = accel_mmap_insert_huge(vmf, order, buffer,
+					     ((u64)vma->vm_pgoff << PAGE_SHIFT) -
+						     buffer->va.start);
+	up_read(&adev->hw_lock);
+	return ret;
+}
+#endif
 
 static vm_fault_t accel_device_fault(struct vm_fault *vmf)
 {
@@ -245,6 +336,9 @@ static const struct vm_operations_struct accel_device_ops = {
 	.open = accel_buffer_vm_open,
 	.close = accel_buffer_vm_close,
 	.fault = accel_device_fault,
+#ifdef ACCEL_HAVE_HUGE_PFN
+	.huge_fault = accel_device_huge_fault,
+#endif
 };
 
 static int accel_mmap_buffer(struct accel_context *ctx, struct vm_area_struct *vma)
@@ -300,6 +394,8 @@ int accel_mmap(struct file *file, struct vm_area_struct *vma)
 	/* A private copy of memory that the card writes would show neither side. */
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
+	if ((u64)vma->vm_pgoff << PAGE_SHIFT == ACCEL_MMAP_REGISTERS)
+		return accel_mmap_registers(ctx, vma);
 	if ((u64)vma->vm_pgoff << PAGE_SHIFT < ACCEL_VA_START)
 		return accel_mmap_one_doorbell(ctx, vma);
 	return accel_mmap_buffer(ctx, vma);

@@ -34,7 +34,8 @@
  *               contexts, queues or memory (user_limits/ in sysfs); the kernel
  *               log names the figures
  *   EPERM       a capability is missing
- *   EACCES      write() to memory that the card may only read
+ *   EACCES      write() to memory that the card may only read, or a writable
+ *               mapping of what can only be read
  *   ENXIO       read() or write() at an offset where no buffer is
  *   EBUSY       the object is in use by something that must end first
  *   ETIMEDOUT   the deadline passed; nothing else changed
@@ -128,6 +129,14 @@ struct accel_info {
 #define ACCEL_CAP_URING		(1ULL << 3)	/* ACCEL_URING_WAIT */
 #define ACCEL_CAP_TRANSFER	(1ULL << 4)	/* read() and write() of buffers */
 #define ACCEL_CAP_SHARE		(1ULL << 5)	/* ACCEL_IOCTL_BUFFER_EXPORT and _IMPORT */
+#define ACCEL_CAP_REGISTERS	(1ULL << 6)	/* ACCEL_MMAP_REGISTERS */
+
+/*
+ * Offset for mmap() of the register block: one page, read-only, for diagnostics.
+ * EPERM without CAP_SYS_RAWIO, EACCES for a mapping that could be written. When
+ * the card is gone it shows zeros.
+ */
+#define ACCEL_MMAP_REGISTERS	(1ULL << 29)
 
 #define ACCEL_BUFFER_DEVICE	(1U << 0)	/* in device memory, else in host memory */
 #define ACCEL_BUFFER_CARD_READ	(1U << 1)	/* the card may read it */

@@ -109,6 +109,10 @@ std::string Card::node() const {
     return nodes != fs::directory_iterator() ? "/dev" / nodes->path().filename() : fs::path();
 }
 
+std::string Card::name() const {
+    return fs::path(node()).filename();
+}
+
 std::vector<std::uint8_t> Card::config() const {
     const std::string text = read_file(folder_ / "config");
     return {text.begin(), text.end()};

@@ -29,6 +29,8 @@ class Card {
     [[nodiscard]] std::string address() const { return folder_.filename(); }
     /// /dev/accelN, as it is now; empty if no driver is bound.
     [[nodiscard]] std::string node() const;
+    /// accelN
+    [[nodiscard]] std::string name() const;
     [[nodiscard]] bool bound() const;
 
     [[nodiscard]] std::vector<std::uint8_t> config() const;

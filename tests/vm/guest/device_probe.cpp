@@ -69,8 +69,8 @@ TEST(Probe, GivesEachVectorAnInterruptLine) {
     const accel_info info = bench::File().info();
     const fs::path lines = bench::Card().folder() / "msi_irqs";
     EXPECT_EQ(std::distance(fs::directory_iterator(lines), {}), info.vectors);
-    EXPECT_EQ(bench::Card::interrupt_lines("accel0-events"), 1);
-    EXPECT_EQ(bench::Card::interrupt_lines("accel0-vector"), info.vectors - 1);
+    EXPECT_EQ(bench::Card::interrupt_lines(bench::Card().name() + "-events"), 1);
+    EXPECT_EQ(bench::Card::interrupt_lines(bench::Card().name() + "-vector"), info.vectors - 1);
 }
 
 // A command that is held back until the waiter must have armed, so that only an interrupt can
@@ -80,7 +80,8 @@ TEST(Interrupt, EndsAWaitThatSleeps) {
     bench::Queue queue(file);
     const bench::Semaphore gate(file);
     // With a single vector, queues interrupt where events do.
-    const std::string line = file.info().vectors > 1 ? "accel0-vector" : "accel0-events";
+    const std::string line = file.info().vectors > 1 ? bench::Card().name() + "-vector"
+                                                     : bench::Card().name() + "-events";
     const std::uint64_t before = bench::Card::interrupts(line);
     const std::uint64_t sequence = queue.submit(bench::wait_for(gate.address(), 1));
 

@@ -21,7 +21,6 @@ namespace bench {
 
 namespace {
 
-
 [[noreturn]] void run_child(const std::function<void()>& body) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     int status = 0;
@@ -78,6 +77,18 @@ void Process::kill() {
         ::kill(pid_, SIGKILL);
         ::waitpid(std::exchange(pid_, -1), nullptr, 0);
     }
+}
+
+OneProcessor::OneProcessor() {
+    require(::sched_getaffinity(0, sizeof(before_), &before_) == 0 ? 0 : errno, "affinity");
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(0, &one);
+    require(::sched_setaffinity(0, sizeof(one), &one) == 0 ? 0 : errno, "affinity");
+}
+
+OneProcessor::~OneProcessor() {
+    ::sched_setaffinity(0, sizeof(before_), &before_);
 }
 
 void check(bool condition, const char* text) {

@@ -3,6 +3,7 @@
 // Other processes of a test, and how they meet.
 #pragma once
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -40,6 +41,21 @@ class Process {
 
 /// Throws with this text unless the condition holds; what a child has instead of ASSERT_TRUE.
 void check(bool condition, const char* text);
+
+/// Keeps what this thread starts, and itself, on one processor until it is destroyed. For tests
+/// that reset a card again and again while others use one: QEMU before 8.1 may crash when one
+/// processor changes the memory map while another accesses a device (tcg_commit, issue 1826 of
+/// QEMU). Threads still interrupt each other at any place.
+class OneProcessor {
+  public:
+    OneProcessor();
+    OneProcessor(const OneProcessor&) = delete;
+    OneProcessor& operator=(const OneProcessor&) = delete;
+    ~OneProcessor();
+
+  private:
+    cpu_set_t before_{};
+};
 
 /// A count that processes wait for. Made before the fork.
 class Counter {

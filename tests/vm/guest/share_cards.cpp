@@ -12,6 +12,7 @@
 #include "card.hpp"
 #include "commands.hpp"
 #include "health.hpp"
+#include "process.hpp"
 #include "transfer.hpp"
 
 namespace {
@@ -152,6 +153,7 @@ TEST_F(TwoCards, LetGoOfTheOtherWhenTheyAreReset) {
 
 // Both cards import from each other, and both are reset at once: neither may wait for the other.
 TEST_F(TwoCards, AreResetBothWhileTheyShare) {
+    const bench::OneProcessor one_processor;
     for (int round = 0; round < 10; ++round) {
         const bench::File one(bench::Card(0).node());
         const bench::File two(bench::Card(1).node());
@@ -165,6 +167,7 @@ TEST_F(TwoCards, AreResetBothWhileTheyShare) {
 }
 
 TEST_F(TwoCards, AreImportedFromWhileTheyAreReset) {
+    const bench::OneProcessor one_processor;
     std::atomic<bool> stop = false;
     std::jthread importer([&] {
         while (!stop) {
