@@ -3,10 +3,10 @@
  * accel_debugfs.c - the state of a card for whoever debugs it:
  * <debugfs>/accel-card/accelN/. No interface: nothing here is promised.
  *
- * Each line is gathered under the locks that it needs and printed after they
- * are released, so no output, however long, holds anybody up. Addresses are
- * shown only if the file was opened with CAP_SYS_ADMIN. The kernel keeps a file
- * from being read while it is removed, and after.
+ * Each line of a table is gathered under the locks that it needs and printed
+ * after they are released, so no table, however long, holds anybody up.
+ * Addresses are shown only if the file was opened with CAP_SYS_ADMIN. The kernel
+ * keeps a file from being read while it is removed, and after.
  */
 #include <linux/capability.h>
 #include <linux/debugfs.h>

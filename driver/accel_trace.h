@@ -21,21 +21,21 @@
 #include "accel.h"
 
 #ifndef ACCEL_TRACE_STATUS
-#define ACCEL_TRACE_STATUS(first, next, last)		\
-	first(ACCEL_OK, "OK")				\
-	next(ACCEL_BAD_OPCODE, "BAD_OPCODE")		\
-	next(ACCEL_BAD_FIELD, "BAD_FIELD")		\
-	next(ACCEL_BAD_ALIGNMENT, "BAD_ALIGNMENT")	\
-	next(ACCEL_BAD_SIZE, "BAD_SIZE")		\
-	next(ACCEL_BAD_ARGUMENT, "BAD_ARGUMENT")	\
-	next(ACCEL_NESTED_CALL, "NESTED_CALL")		\
-	next(ACCEL_BAD_DOORBELL, "BAD_DOORBELL")	\
-	next(ACCEL_FAULT_UNMAPPED, "FAULT_UNMAPPED")	\
-	next(ACCEL_FAULT_READ, "FAULT_READ")		\
-	next(ACCEL_FAULT_WRITE, "FAULT_WRITE")		\
-	next(ACCEL_FAULT_TABLE, "FAULT_TABLE")		\
-	next(ACCEL_BUS_ERROR, "BUS_ERROR")		\
-	next(ACCEL_ABORTED, "ABORTED")			\
+#define ACCEL_TRACE_STATUS(each, last)			\
+	each(ACCEL_OK, "OK")				\
+	each(ACCEL_BAD_OPCODE, "BAD_OPCODE")		\
+	each(ACCEL_BAD_FIELD, "BAD_FIELD")		\
+	each(ACCEL_BAD_ALIGNMENT, "BAD_ALIGNMENT")	\
+	each(ACCEL_BAD_SIZE, "BAD_SIZE")		\
+	each(ACCEL_BAD_ARGUMENT, "BAD_ARGUMENT")	\
+	each(ACCEL_NESTED_CALL, "NESTED_CALL")		\
+	each(ACCEL_BAD_DOORBELL, "BAD_DOORBELL")	\
+	each(ACCEL_FAULT_UNMAPPED, "FAULT_UNMAPPED")	\
+	each(ACCEL_FAULT_READ, "FAULT_READ")		\
+	each(ACCEL_FAULT_WRITE, "FAULT_WRITE")		\
+	each(ACCEL_FAULT_TABLE, "FAULT_TABLE")		\
+	each(ACCEL_BUS_ERROR, "BUS_ERROR")		\
+	each(ACCEL_ABORTED, "ABORTED")			\
 	last(ACCEL_INTERNAL, "INTERNAL")
 #define ACCEL_TRACE_NAMED(value, name)	{ value, name },
 #define ACCEL_TRACE_LAST(value, name)	{ value, name }
@@ -43,11 +43,10 @@
 #endif
 
 /* Those who read the buffer elsewhere learn the numbers behind the names. */
-ACCEL_TRACE_STATUS(ACCEL_TRACE_ENUM, ACCEL_TRACE_ENUM, ACCEL_TRACE_ENUM)
+ACCEL_TRACE_STATUS(ACCEL_TRACE_ENUM, ACCEL_TRACE_ENUM)
 
 #define accel_trace_status(status)						\
-	__print_symbolic(status, ACCEL_TRACE_STATUS(ACCEL_TRACE_NAMED,		\
-						    ACCEL_TRACE_NAMED, ACCEL_TRACE_LAST))
+	__print_symbolic(status, ACCEL_TRACE_STATUS(ACCEL_TRACE_NAMED, ACCEL_TRACE_LAST))
 
 /* The card comes and goes: probe, removal, reset, suspend, resume. */
 
