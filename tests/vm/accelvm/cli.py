@@ -45,7 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--append", action="append", default=[], metavar="TEXT", help="kernel command line")
     machine.add_argument("--qemu-arg", action="append", default=[], metavar="TEXT", help="argument for QEMU")
     machine.add_argument("--qmp", type=Path, metavar="SOCKET", help="make a QMP socket here")
-    machine.add_argument("--kernel", metavar="RELEASE", help="default: the one of the installed headers")
+    machine.add_argument("--kernel", metavar="NAME",
+                         help="6.1, rt, 6.12, or a release; default: ACCEL_KERNEL, or that of the installed headers")
     run = parser.add_argument_group("the run")
     run.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="from boot to end (default 300)")
     run.add_argument("--boot-timeout", type=float, default=120, metavar="SECONDS")
