@@ -597,7 +597,9 @@ int accel_dma_submit(struct accel_device *adev, struct accel_dma_job *job);
 int accel_dma_finish(struct accel_device *adev, struct accel_dma_job *job);
 void accel_dma_drain(struct accel_device *adev);
 
-/* accel_transfer.c: read() and write() of a buffer. */
+/* accel_transfer.c: read() and write() of a buffer, in chunks (accel_chunk.c). */
+int accel_transfer_init(void);
+void accel_transfer_fini(void);
 ssize_t accel_read_iter(struct kiocb *iocb, struct iov_iter *to);
 ssize_t accel_write_iter(struct kiocb *iocb, struct iov_iter *from);
 

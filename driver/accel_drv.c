@@ -208,9 +208,12 @@ static int __init accel_init(void)
 	ret = accel_fs_init();
 	if (ret)
 		return ret;
-	ret = accel_chardev_init();
+	ret = accel_transfer_init();
 	if (ret)
 		goto err_fs;
+	ret = accel_chardev_init();
+	if (ret)
+		goto err_transfer;
 	accel_debugfs_init();
 	ret = pci_register_driver(&accel_driver);
 	if (ret)
@@ -220,6 +223,8 @@ static int __init accel_init(void)
 err_debugfs:
 	accel_debugfs_fini();
 	accel_chardev_fini();
+err_transfer:
+	accel_transfer_fini();
 err_fs:
 	accel_fs_fini();
 	return ret;
@@ -231,6 +236,7 @@ static void __exit accel_exit(void)
 	pci_unregister_driver(&accel_driver);
 	accel_debugfs_fini();
 	accel_chardev_fini();
+	accel_transfer_fini();
 	accel_fs_fini();
 }
 module_exit(accel_exit);
