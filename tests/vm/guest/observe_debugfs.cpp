@@ -226,6 +226,7 @@ TEST(Debugfs, GoesWithTheCardAlsoUnderAnOpenFile) {
 }
 
 TEST(Debugfs, MayBeReadWhileFilesComeAndGoAndTheCardIsReset) {
+    const bench::OneProcessor one;
     const bench::Card card;
     const std::string path = folder();
     std::atomic<bool> stop = false;

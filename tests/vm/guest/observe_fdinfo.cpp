@@ -174,6 +174,7 @@ TEST(Fdinfo, KeepsItsFiguresThroughAResetAndARemoval) {
 }
 
 TEST(Fdinfo, NeverGoesBackWhileQueuesComeAndGoAndTheCardIsReset) {
+    const bench::OneProcessor one;
     const bench::Card card;
     const bench::File file;
     const bench::Product product(file, 32, 1);

@@ -51,6 +51,8 @@ class OneProcessor {
     OneProcessor();
     OneProcessor(const OneProcessor&) = delete;
     OneProcessor& operator=(const OneProcessor&) = delete;
+    OneProcessor(OneProcessor&&) = delete;
+    OneProcessor& operator=(OneProcessor&&) = delete;
     ~OneProcessor();
 
   private:
