@@ -3,7 +3,10 @@
 // The public face of a queue; queue_impl.cpp does the work.
 #include "accel/queue.hpp"
 
+#include <accel_uapi.h>
+
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "epoch.hpp"
@@ -125,6 +128,24 @@ void Queue::notify(const Job& job) {
     if (const int error = epoch->set_user_interest(job.sequence()); error != 0) {
         detail::throw_errno(error, "cannot have a job notified");
     }
+}
+
+UringWait Queue::uring_wait(const Job& job, std::chrono::milliseconds timeout) const {
+    const auto& epoch = detail::QueueAccess::epoch(*this);
+    if (detail::JobAccess::epoch(job) != epoch) {
+        throw Error(std::errc::invalid_argument,
+                    "the job is not of this queue, or from before its last reset");
+    }
+    if (timeout < std::chrono::milliseconds::zero() || timeout > max_uring_timeout) {
+        throw Error(std::errc::invalid_argument, "io_uring waits for 0 to 60 seconds");
+    }
+    const accel_uring_wait wait{.handle = epoch->queue().handle(),
+                                .timeout_ms = static_cast<std::uint32_t>(timeout.count()),
+                                .sequence = job.sequence()};
+    UringWait entry{.fd = epoch->queue().device().fd(), .operation = ACCEL_URING_WAIT};
+    static_assert(sizeof wait == sizeof entry.payload);
+    std::memcpy(entry.payload.data(), &wait, sizeof wait);
+    return entry;
 }
 
 void Queue::set_spin(std::chrono::nanoseconds spin) {

@@ -142,10 +142,11 @@ def guest_programs(build: Path) -> list[Path]:
 GUEST_FILES = ((TESTS.parent / "driver/packaging/70-accel.rules", "/lib/udev/rules.d/70-accel.rules"),)
 
 
-def guest_tools() -> list[Path]:
+def guest_tools(build: Path) -> list[Path]:
     """Programs of the host that tests need in the guest; where one is missing, they skip."""
     found = shutil.which("udevadm", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
-    return [Path(found)] if found else []
+    example = build / "libaccel/examples/stream/stream"
+    return [path for path in (found and Path(found), example.is_file() and example) if path]
 
 
 def _run_guest(options: Options, log: Path, folder: Path) -> Outcome:
@@ -164,7 +165,7 @@ def _run_guest(options: Options, log: Path, folder: Path) -> Outcome:
                "--card", "serial=1", "--card", "serial=2,memory-size=64M", "--stock-module", "vgem",
                "--smp", "2",  # one processor runs the driver's interrupt thread before whoever might race with it
                *options.vm_arguments]
-    for program in [*programs, *guest_tools()]:
+    for program in [*programs, *guest_tools(options.build)]:
         command += ["--program", str(program)]
     for source, place in GUEST_FILES:
         command += ["--files", f"{source}:{place}"]

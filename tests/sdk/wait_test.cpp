@@ -3,6 +3,7 @@
 // Waiting: spinning and sleeping, time-outs, the first of several, and poll() for foreign loops.
 #include <poll.h>
 
+#include <cstring>
 #include <thread>
 
 #include "fixture.hpp"
@@ -273,6 +274,26 @@ TEST_F(WaitTest, NotifyTakesOnlyJobsOfTheQueueAsItIs) {
     const Job old = queue.submit(Nop{});
     queue.reset();
     expect_says(error_of([&] { queue.notify(old); }), "last reset");
+}
+
+TEST_F(WaitTest, UringWaitNamesTheJobAsTheDriverKnowsIt) {
+    const Device card = open();
+    Queue queue = card.create_queue();
+    Queue other = card.create_queue();
+    static_cast<void>(queue.submit(Nop{}));
+    const Job job = queue.submit(Nop{});
+    const UringWait wait = queue.uring_wait(job, 1500ms);
+    accel_uring_wait named{};
+    std::memcpy(&named, wait.payload.data(), sizeof named);
+    EXPECT_EQ(wait.fd, card.fd());
+    EXPECT_EQ(wait.operation, std::uint32_t{ACCEL_URING_WAIT});
+    EXPECT_EQ(named.sequence, 2U);
+    EXPECT_EQ(named.timeout_ms, 1500U);
+    expect_says(error_of([&] { static_cast<void>(other.uring_wait(job)); }), "not of this queue");
+    expect_says(error_of([&] { static_cast<void>(queue.uring_wait(Job())); }), "not of this queue");
+    expect_says(error_of([&] { static_cast<void>(queue.uring_wait(job, 61s)); }), "60 seconds");
+    queue.reset();
+    expect_says(error_of([&] { static_cast<void>(queue.uring_wait(job)); }), "last reset");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // A queue of the card: submitting without a system call.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,9 @@ enum class Priority : std::uint8_t { low = 0, normal = 1, high = 2, urgent = 3 }
 inline constexpr std::chrono::nanoseconds default_spin = std::chrono::microseconds(20);
 inline constexpr std::chrono::nanoseconds never_sleep = std::chrono::nanoseconds::max();
 
+/// How long one entry of io_uring may wait.
+inline constexpr std::chrono::milliseconds max_uring_timeout = std::chrono::seconds(60);
+
 struct QueueOptions {
     Priority priority = Priority::normal;
     std::uint32_t entries = 64;  ///< length of the ring: a power of two
@@ -49,6 +53,15 @@ struct QueueStats {
     std::uint64_t host_written = 0;
     std::uint64_t memory_read = 0;
     std::uint64_t memory_written = 0;
+};
+
+/// What an entry of io_uring needs to wait for a job: set opcode to IORING_OP_URING_CMD, fd and
+/// cmd_op to these, and copy the payload to `cmd`. The entry's result is zero when the job is over,
+/// or a negative errno: -ETIMEDOUT, -ECANCELED, ...; Job::wait() tells what became of the job.
+struct UringWait {
+    int fd = -1;
+    std::uint32_t operation = 0;
+    std::array<std::byte, 16> payload{};
 };
 
 class Batch;
@@ -101,6 +114,10 @@ class ACCEL_API Queue {
     /// then, and after notify(Job()), it does not. One job a queue; the last one counts. A report
     /// may be spurious: look at Job::done().
     void notify(const Job& job);
+
+    /// For waiting for `job`, of this queue, on a ring of io_uring; at most 60 s. No system call.
+    [[nodiscard]] UringWait uring_wait(const Job& job,
+                                       std::chrono::milliseconds timeout = max_uring_timeout) const;
 
     /// How long waits for jobs of this queue poll before they sleep.
     void set_spin(std::chrono::nanoseconds spin);
