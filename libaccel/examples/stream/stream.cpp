@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sums the floats of a file on the card, with one ring of io_uring: a block is read into registered
-// memory and, linked to that, written to device memory by the card; then a job sums it. Two at a time.
+// memory and, linked to that, written to device memory by the card; then a job sums it. Two at a
+// time.
 #include <fcntl.h>
 #include <liburing.h>
 #include <unistd.h>
