@@ -108,8 +108,9 @@ test-qtest: $(BUILD)/.tests-qtest ## The card in QEMU, without a guest
 test-sdk: $(BUILD)/.tests-sdk ## The SDK, without a kernel
 test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
 test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
-test-card test-qtest test-sdk test-harness test-vm:
-	@$(if $(filter test-vm,$@),tools/setup/packages.sh test)
+test-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
+test-card test-qtest test-sdk test-harness test-vm test-iommu:
+	@$(if $(filter test-vm test-iommu,$@),tools/setup/packages.sh test)
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(@:test-%=%)
 
@@ -141,7 +142,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 
 # Phony in effect: each of these finds out for itself whether there is something to do, and does so in no time.
 .PHONY: FORCE help run test shell setup build driver install deb load unload qemu-tree abi check clean distclean \
-    test-card test-qtest test-sdk test-harness test-vm test-kernels test-deb
+    test-card test-qtest test-sdk test-harness test-vm test-iommu test-kernels test-deb
 FORCE:
 
 $(BUILD)/.configured: setup FORCE
