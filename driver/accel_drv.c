@@ -109,6 +109,7 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = accel_hw_start(adev);
 	if (ret)
 		goto err_irq;
+	pci_save_state(pdev);	/* for accel_slot_reset() */
 	ret = accel_hwmon_add(adev);
 	if (ret)
 		goto err_stop;
@@ -168,7 +169,35 @@ static void accel_reset_done(struct pci_dev *pdev)
 		dev_err(&pdev->dev, "the card did not come back from its reset\n");
 }
 
+/*
+ * An uncorrectable error of the link. Data may have been lost, and nobody knows
+ * whose: all files end, and the card starts afresh.
+ */
+static pci_ers_result_t accel_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	struct accel_device *adev = pci_get_drvdata(pdev);
+
+	if (state == pci_channel_io_perm_failure) {
+		accel_hw_stop(adev, -ENODEV);
+		return PCI_ERS_RESULT_DISCONNECT;
+	}
+	accel_hw_stop(adev, -ESTALE);
+	return PCI_ERS_RESULT_NEED_RESET;
+}
+
+static pci_ers_result_t accel_slot_reset(struct pci_dev *pdev)
+{
+	pci_restore_state(pdev);
+	/* For the next time: restoring it used it up. */
+	pci_save_state(pdev);
+	if (accel_hw_start(pci_get_drvdata(pdev)))
+		return PCI_ERS_RESULT_DISCONNECT;
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
 static const struct pci_error_handlers accel_err_handlers = {
+	.error_detected = accel_error_detected,
+	.slot_reset = accel_slot_reset,
 	.reset_prepare = accel_reset_prepare,
 	.reset_done = accel_reset_done,
 };

@@ -170,6 +170,8 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
                "--results", str(folder), "--timeout", "900",
                # The second card is for what one does with another's memory; vgem is a foreign exporter of such.
                "--card", "serial=1", "--card", "serial=2,memory-size=64M", "--stock-module", "vgem",
+               # Errors of the link are planted on that card alone.
+               "--stock-module", "aer_inject", "--allow", r"AER: .* 0000:02:00\.0|0000:02:00\.0: AER: ",
                "--smp", "2",  # one processor runs the driver's interrupt thread before whoever might race with it
                *machine, *options.vm_arguments]
     for program in [*programs, *guest_tools(options.build)]:
