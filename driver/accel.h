@@ -460,8 +460,9 @@ struct accel_usage {
  * @buffers: by handle
  * @queues: by handle
  * @poll_wait: sleepers in poll()
- * @urings_lock: protects @urings
+ * @urings_lock: protects @urings and @uring_count
  * @urings: commands of io_uring in flight
+ * @uring_count: how many
  * @busy: for how long engines worked for it, for queues that ended too, as far
  *	as the card was asked; under @lock
  * @usage: what fdinfo showed last; under @lock
@@ -489,6 +490,7 @@ struct accel_context {
 	wait_queue_head_t poll_wait;
 	spinlock_t urings_lock;
 	struct list_head urings;
+	unsigned int uring_count;
 	struct accel_busy busy;
 	struct accel_usage usage;
 	struct page *dummy;

@@ -148,7 +148,7 @@ int accel_chunk_submit(const struct accel_move *move, struct accel_chunk *chunk)
 		goto err_leave;
 	}
 	accel_chunk_name(buffer, chunk);
-	ret = accel_dma_submit(ctx->adev, job);
+	ret = job->bytes ? accel_dma_submit(ctx->adev, job) : -ENXIO;
 	if (ret)
 		goto err_leave;
 	buffer->transfers++;

@@ -217,7 +217,8 @@ void accel_context_detach(struct accel_context *ctx, int error)
 		accel_queue_detach(ctx, queue);
 	wake_up_interruptible_poll(&ctx->poll_wait, EPOLLHUP | EPOLLERR);
 	xa_for_each(&ctx->buffers, handle, buffer)
-		if (buffer->kind == ACCEL_KIND_DEVICE)
+		/* What was exported goes with its last reference: somebody may not have let go. */
+		if (buffer->kind == ACCEL_KIND_DEVICE && !buffer->exported)
 			accel_buffer_free_memory(buffer);
 	accel_context_forget(ctx);
 }

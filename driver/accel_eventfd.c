@@ -52,6 +52,8 @@ int accel_ioctl_queue_eventfd(struct accel_context *ctx, void *arg)
 
 	if (args->reserved)
 		return -EINVAL;
+	if (args->fd < -1)
+		return -EBADF;
 	if (READ_ONCE(ctx->dead))
 		return READ_ONCE(ctx->dead);
 	queue = accel_queue_get(ctx, args->handle);

@@ -21,6 +21,8 @@
 #include "accel.h"
 #include "accel_compat.h"
 
+/* How long importers may take to let go. */
+#define ACCEL_EXPORT_PATIENCE	(10 * HZ)
 /* The length of an entry of a scatterlist is 32 bits wide. */
 #define ACCEL_EXPORT_SEGMENT	(1ULL << 30)
 
@@ -204,14 +206,21 @@ static vm_fault_t accel_export_host_fault(struct vm_fault *vmf)
 {
 	struct accel_export *export = vmf->vma->vm_private_data;
 	struct accel_buffer *buffer = export->buffer;
+	vm_fault_t ret = 0;
+	struct page *page;
 
 	if (vmf->pgoff >= buffer->page_count)
 		return VM_FAULT_SIGBUS;
 	mutex_lock(&export->lock);
-	vmf->page = export->revoked ? export->dummy : buffer->pages[vmf->pgoff];
-	get_page(vmf->page);
+	page = export->revoked ? export->dummy : buffer->pages[vmf->pgoff];
+	if (vmf->vma->vm_flags & VM_PFNMAP) {
+		ret = vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(page));
+	} else {
+		vmf->page = page;
+		get_page(page);
+	}
 	mutex_unlock(&export->lock);
-	return 0;
+	return ret;
 }
 
 static const struct vm_operations_struct accel_export_host_ops = {
@@ -272,6 +281,9 @@ static int accel_export_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 		vma->vm_ops = &accel_export_device_ops;
 	} else {
+		/* What can be revoked must not be pinned by who has mapped it. */
+		if (export->flags & ACCEL_EXPORT_REVOKE)
+			vm_flags_set(vma, VM_IO | VM_PFNMAP);
 		vma->vm_ops = &accel_export_host_ops;
 	}
 	vma->vm_private_data = export;
@@ -323,6 +335,9 @@ static void accel_export_revoke(struct accel_export *export)
 		list_for_each_safe(node, next, &export->imports)
 			accel_import_revoke(node);
 		accel_compat_move_notify(dmabuf);
+		/* An importer may have been told and have work under way that still uses it. */
+		dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, false,
+				      ACCEL_EXPORT_PATIENCE);
 		mutex_lock(&export->lock);
 		export->revoked = true;
 		/* With no mapping the file may be gone already. */
@@ -445,7 +460,8 @@ static int accel_export_publish(struct accel_context *ctx, struct accel_export *
 
 	mutex_lock(&adev->exports_lock);
 	list_add_tail(&export->node, &adev->exports);
-	if (adev->sharing_stopped)
+	/* The second: it was stopped and started again since the caller looked. */
+	if (adev->sharing_stopped || READ_ONCE(ctx->dead))
 		ret = -ESTALE;
 	else if (xa_load(&ctx->buffers, handle) != export->buffer)
 		ret = -ENOENT;

@@ -86,6 +86,11 @@ int accel_hw_start(struct accel_device *adev)
 	adev->gone = 0;
 	WRITE_ONCE(adev->sharing_stopped, false);
 out:
+	/* It may be half awake, with rings that are about to be freed. */
+	if (ret) {
+		accel_hw_reset(adev);
+		pci_clear_master(adev->pdev);
+	}
 	trace_accel_card_start(adev, ret);
 	up_write(&adev->hw_lock);
 	return ret;

@@ -30,6 +30,8 @@
  * @sgt: its mapping
  * @local: in the list of the export, if it is this card's own memory
  * @attached: the card can reach it; under the reservation
+ * @pinned: the exporter was asked not to move it
+ * @ended: it is not to be attached any more; under the reservation
  */
 struct accel_import {
 	struct accel_buffer buffer;
@@ -40,6 +42,8 @@ struct accel_import {
 	struct sg_table *sgt;
 	struct list_head local;
 	bool attached;
+	bool pinned;
+	bool ended;
 };
 
 static struct accel_import *accel_import_of(struct accel_buffer *buffer)
@@ -50,6 +54,20 @@ static struct accel_import *accel_import_of(struct accel_buffer *buffer)
 static enum dma_data_direction accel_import_direction(struct accel_import *import)
 {
 	return import->buffer.prot & ACCEL_BUFFER_CARD_WRITE ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
+}
+
+/* Called with the reservation held, when the card does not reach the memory. */
+static void accel_import_unmap(struct accel_import *import)
+{
+	if (import->sgt)
+		dma_buf_unmap_attachment(import->attach, import->sgt,
+					 accel_import_direction(import));
+	import->sgt = NULL;
+	if (import->pinned)
+		dma_buf_unpin(import->attach);
+	import->pinned = false;
+	list_del_init(&import->local);
+	import->attached = false;
 }
 
 /* Called with the reservation held: the card does not reach the memory when it returns. */
@@ -73,12 +91,7 @@ static void accel_import_detach(struct accel_import *import)
 		accel_dma_drain(ctx->adev);
 	up_read(&ctx->adev->hw_lock);
 
-	if (import->sgt)
-		dma_buf_unmap_attachment(import->attach, import->sgt,
-					 accel_import_direction(import));
-	import->sgt = NULL;
-	list_del_init(&import->local);
-	import->attached = false;
+	accel_import_unmap(import);
 }
 
 /* Without the reservation; detached before. */
@@ -119,6 +132,7 @@ void accel_import_revoke(struct list_head *node)
 static void accel_import_finish(struct accel_import *import)
 {
 	dma_resv_lock(import->dmabuf->resv, NULL);
+	import->ended = true;
 	accel_import_detach(import);
 	dma_resv_unlock(import->dmabuf->resv);
 	accel_import_close(import);
@@ -206,17 +220,27 @@ static bool accel_import_aligned(struct sg_table *sgt, u64 bytes)
 static int accel_import_map(struct accel_import *import)
 {
 	struct sg_table *sgt;
+	long ret;
 
+	if (import->ended)
+		return -ESTALE;
 	if (import->buffer.source)
 		return accel_export_link(import->dmabuf, &import->local) ? 0 : -ENODEV;
+	ret = dma_buf_pin(import->attach);
+	if (ret)
+		return ret;
+	import->pinned = true;
 	sgt = dma_buf_map_attachment(import->attach, accel_import_direction(import));
 	if (IS_ERR(sgt))
 		return PTR_ERR(sgt);
-	if (!accel_import_aligned(sgt, import->buffer.bytes)) {
-		dma_buf_unmap_attachment(import->attach, sgt, accel_import_direction(import));
-		return -EOPNOTSUPP;
-	}
 	import->sgt = sgt;
+	if (!accel_import_aligned(sgt, import->buffer.bytes))
+		return -EOPNOTSUPP;
+	/* The exporter may still be clearing or moving it. */
+	ret = dma_resv_wait_timeout(import->dmabuf->resv, DMA_RESV_USAGE_KERNEL, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	if (ret < 0)
+		return ret == -ERESTARTSYS ? -EINTR : ret;
 	/* Only looked at; who made it frees it. */
 	import->buffer.sgt = *sgt;
 	return 0;
@@ -239,24 +263,22 @@ static int accel_import_list(struct accel_import *import)
 /* Map, enter in the page tables, give a handle: all or nothing. */
 static int accel_import_attach(struct accel_import *import, struct accel_buffer_import *args)
 {
+	struct dma_buf *dmabuf = import->dmabuf;
 	int ret;
 
-	dma_resv_lock(import->dmabuf->resv, NULL);
+	/* Once it is published another thread may destroy it. */
+	get_dma_buf(dmabuf);
+	dma_resv_lock(dmabuf->resv, NULL);
 	ret = accel_import_map(import);
+	if (!ret) {
+		import->attached = true;
+		ret = accel_buffer_publish(import->ctx, &import->buffer, &args->handle,
+					   &args->address);
+	}
 	if (ret)
-		goto out;
-	import->attached = true;
-	ret = accel_buffer_publish(import->ctx, &import->buffer, &args->handle, &args->address);
-	if (!ret)
-		goto out;
-	if (import->sgt)
-		dma_buf_unmap_attachment(import->attach, import->sgt,
-					 accel_import_direction(import));
-	import->sgt = NULL;
-	list_del_init(&import->local);
-	import->attached = false;
-out:
-	dma_resv_unlock(import->dmabuf->resv);
+		accel_import_unmap(import);
+	dma_resv_unlock(dmabuf->resv);
+	dma_buf_put(dmabuf);
 	return ret;
 }
 

@@ -220,13 +220,13 @@ static struct accel_buffer *accel_transfer_find(struct accel_context *ctx, u64 a
 		return ERR_PTR(ret);
 	va = accel_va_find(ctx, address);
 	buffer = va ? container_of(va, struct accel_buffer, va) : NULL;
-	if (buffer && !buffer->queue)
+	if (buffer && !buffer->queue) {
 		kref_get(&buffer->ref);
-	else
-		buffer = ERR_PTR(-ENXIO);
-	accel_context_leave(ctx);
-	if (va)
 		*offset = address - va->start;
+	} else {
+		buffer = ERR_PTR(-ENXIO);
+	}
+	accel_context_leave(ctx);
 	return buffer;
 }
 

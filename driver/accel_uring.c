@@ -46,6 +46,7 @@ static void accel_uring_done(struct io_uring_cmd *cmd, unsigned int issue_flags)
 
 	timer_delete_sync(&wait->timer);
 	spin_lock_irq(&wait->ctx->urings_lock);
+	wait->ctx->uring_count--;
 	list_del(&wait->node);
 	spin_unlock_irq(&wait->ctx->urings_lock);
 	accel_queue_put(wait->queue);
@@ -99,6 +100,7 @@ int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	struct accel_uring_wait args;
 	struct accel_queue *queue;
 	struct accel_uring_waiter *wait;
+	bool full;
 
 	BUILD_BUG_ON(sizeof(args) != 16);
 	BUILD_BUG_ON(sizeof(wait) > sizeof(cmd->pdu));
@@ -131,8 +133,18 @@ int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	*(struct accel_uring_waiter **)cmd->pdu = wait;
 
 	spin_lock_irq(&ctx->urings_lock);
-	list_add(&wait->node, &ctx->urings);
+	full = ctx->uring_count == ACCEL_URING_WAITS_MAX;
+	if (!full) {
+		ctx->uring_count++;
+		list_add(&wait->node, &ctx->urings);
+	}
 	spin_unlock_irq(&ctx->urings_lock);
+	if (full) {
+		accel_queue_put(queue);
+		accel_queue_put(queue);
+		kfree(wait);
+		return -EBUSY;
+	}
 	trace_accel_wait_begin(queue, args.sequence);
 	/* Nobody can fire it before the lock is released; after that it may be gone. */
 	spin_lock_irq(&queue->lock);

@@ -20,6 +20,9 @@
 #include "accel.h"
 #include "accel_trace.h"
 
+/* Targets that may pass while the arm word is set, before the card is given up on. */
+#define ACCEL_ARM_ROUNDS	64
+
 /**
  * accel_wait_completed() - how far a queue is
  * @queue: the queue
@@ -57,6 +60,7 @@ static u64 accel_wait_lowest(struct accel_queue *queue, u64 completed)
  */
 static bool accel_wait_arm(struct accel_queue *queue)
 {
+	unsigned int rounds = ACCEL_ARM_ROUNDS;
 	bool missed = false;
 	u64 completed, arm;
 	unsigned long irq;
@@ -79,6 +83,9 @@ static bool accel_wait_arm(struct accel_queue *queue)
 			break;
 		/* Each round leaves a target behind, whatever the owner scribbles. */
 		missed = true;
+		/* The owner of so many sleepers wakes them himself, by what he has the card do next. */
+		if (!--rounds)
+			break;
 	}
 	spin_unlock_irqrestore(&queue->lock, irq);
 	return missed;
@@ -87,7 +94,8 @@ static bool accel_wait_arm(struct accel_queue *queue)
 /* Return: 1 finished, 0 not yet, -errno never. */
 static int accel_wait_look(struct accel_queue *queue, u64 sequence, u32 epoch)
 {
-	if (READ_ONCE(queue->epoch) != epoch)
+	/* U32_MAX: it was destroyed before the waiter began. */
+	if (epoch == U32_MAX || READ_ONCE(queue->epoch) != epoch)
 		return -ECANCELED;
 	if (accel_wait_completed(queue) >= sequence)
 		return 1;

@@ -415,6 +415,7 @@ struct accel_uring_wait {
 
 #define ACCEL_URING_WAIT	0x40
 #define ACCEL_URING_TIMEOUT_MAX	60000
+#define ACCEL_URING_WAITS_MAX	1024	/* of a file in flight; more are EBUSY */
 
 /*
  * The size in an ioctl number is not part of its identity, so that structures

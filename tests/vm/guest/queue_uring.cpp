@@ -103,6 +103,28 @@ TEST_F(Uring, RefusesWhatItDoesNotKnow) {
     EXPECT_EQ(ring_.results(1), (Results{{1, -EINVAL}}));
 }
 
+TEST_F(Uring, WaitsOfAFileAreCounted) {
+    const bench::Semaphore never(file_);
+    const std::uint64_t last = queue_.submit(bench::wait_for(never.address(), 1));
+    for (unsigned int i = 0; i < ACCEL_URING_WAITS_MAX; i += 64) {
+        for (unsigned int j = 0; j < 64; ++j) {
+            ring_.wait_for(file_, queue_.handle(), last);
+        }
+        io_uring_submit(ring_.get());
+    }
+    EXPECT_TRUE(ring_.idle());
+    ring_.wait_for(file_, queue_.handle(), last, 0);
+    EXPECT_EQ(ring_.results(1), (Results{{last, -EBUSY}}));
+    never.set(1);
+    queue_.ring_doorbell(static_cast<std::uint32_t>(last));
+    for (unsigned int i = 0; i < ACCEL_URING_WAITS_MAX; ++i) {
+        ASSERT_EQ(ring_.results(1), (Results{{last, 0}}));
+    }
+    // There is room again.
+    ring_.wait_for(file_, queue_.handle(), last);
+    EXPECT_EQ(ring_.results(1), (Results{{last, 0}}));
+}
+
 TEST_F(Uring, EndsWithTheProcessThatWaits) {
     const bench::Capacity before = bench::Capacity::measure();
     for (const bool kill : {false, true}) {

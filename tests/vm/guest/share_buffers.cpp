@@ -145,6 +145,16 @@ TEST_P(Share, ThatIsRevocableEndsWithTheHandle) {
     EXPECT_EQ(import.destroy(), 0);
 }
 
+TEST_P(Share, ThatIsRevocableCannotBeKeptByPinningItsMapping) {
+    const bench::File file;
+    const bench::Buffer buffer(file, bytes, GetParam());
+    const bench::Descriptor dmabuf = buffer.share(ACCEL_EXPORT_REVOKE);
+    const bench::Mapping mapping(dmabuf.get(), 0, bytes);
+    mapping.data()[0] = std::byte{1};
+    EXPECT_EQ(buffer.data()[0], std::byte{1});
+    EXPECT_EQ(bench::Registration::attempt(file, mapping.data(), bytes), EFAULT);
+}
+
 TEST_P(Share, ThatIsRevocableEndsWhenItsOwnerIsKilled) {
     const bench::Channel channel;
     bench::Process owner([&] {
