@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sums the floats of a file on the card, with one ring of io_uring: a block is read into registered
-// memory and, linked to that, written to device memory by the card; then a job sums it. Two at a
-// time.
+// memory, linked to that the card writes it to device memory, and a job sums it. Two at a time.
 #include <fcntl.h>
 #include <liburing.h>
 #include <unistd.h>
