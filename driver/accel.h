@@ -39,12 +39,14 @@
  *   accel_device.hw_lock  read: the hardware is there and stays for as long as
  *                         it is held. write: it comes or goes
  *   accel_context.lock    buffers, queues, addresses and page tables of a file
+ *   accel_dma.lock        the driver's own queue: submission and recovery
  *   accel_admin.lock      the admin queue
  *   accel_events.lock     the event ring; neither of these two within the other
  *   accel_device.lock     (spin, irq) the queue table, the context list
  *   accel_device.imports_lock  (spin) the imports of a card
  *   accel_context.urings_lock  (spin, irq) commands of io_uring in flight
  *   accel_queue.lock      (spin, irq) who waits, arming
+ *   accel_dma.jobs_lock   (spin) transfers in flight
  *   accel_device.accounts_lock  (spin) what each user has
  *
  * No lock of the driver is held while user memory is touched, pinned or
