@@ -193,8 +193,7 @@ static int accel_dma_recover(struct accel_device *adev)
 	};
 	int ret;
 
-	WRITE_ONCE(dma->status->tail, 0);
-	WRITE_ONCE(dma->status->arm, 0);
+	/* The card empties the status page, tail and arm too, between stop and start. */
 	ret = accel_admin_run(adev, &command);
 	/* What the card reported before it answered is not of the new epoch. */
 	accel_events_drain(adev);

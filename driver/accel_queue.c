@@ -343,8 +343,7 @@ int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg)
 		ret = -ENOENT;
 		goto out;
 	}
-	WRITE_ONCE(queue->status->tail, 0);
-	WRITE_ONCE(queue->status->arm, 0);
+	/* The card empties the status page, tail and arm too, between stop and start. */
 	ret = accel_queue_command(queue, ACCEL_ADMIN_RESET_QUEUE);
 	trace_accel_queue_reset(queue, ret);
 	/* An error of before the reset is not one of after it. */

@@ -8,6 +8,8 @@
  *
  * QEMU enters this file with its big lock (BQL) held, and the core's threads do not enter it.
  *
+ * With timing=model the core has no threads: a timer of the virtual clock runs it, with the BQL held.
+ *
  * The end of a device. The core's threads may wait for the BQL (accel_pci_bus.c), so whoever joins
  * them must not hold it, and exit() may not drop it: it is called deep inside
  * other devices' register writes, which rely on it. So exit() only cuts the core
@@ -116,6 +118,22 @@ static void accel_pci_reset(DeviceState* qdev) {
 
 /* ---- Birth and end: under the BQL ---------------------------------------- */
 
+/* The generation whose lanes are that fast; 0: none. */
+static unsigned int accel_pci_link_generation(const AccelPci* s) {
+    static const char* const speeds[] = {"2_5", "5", "8", "16", "32", "64"};
+
+    for (unsigned int i = 0; i < ARRAY_SIZE(speeds); i++) {
+        if (strcmp(s->link_speed ? s->link_speed : "16", speeds[i]) == 0) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+static bool accel_pci_is_timed(const AccelPci* s) {
+    return s->timing && strcmp(s->timing, "model") == 0;
+}
+
 static bool accel_pci_check_properties(AccelPci* s, Error** errp) {
     if (!pci_bus_is_express(pci_get_bus(&s->parent))) {
         error_setg(errp,
@@ -123,8 +141,13 @@ static bool accel_pci_check_properties(AccelPci* s, Error** errp) {
                    "such as pcie-root-port");
         return false;
     }
-    if (s->timing && strcmp(s->timing, "fast") != 0) {
-        error_setg(errp, "timing='%s' is not known: this card has timing=fast", s->timing);
+    if (s->timing && strcmp(s->timing, "fast") != 0 && strcmp(s->timing, "model") != 0) {
+        error_setg(errp, "timing must be fast or model, not '%s'", s->timing);
+        return false;
+    }
+    if (!accel_pci_link_generation(s)) {
+        error_setg(errp, "link-speed must be 2_5, 5, 8, 16, 32 or 64 (GT/s), not '%s'",
+                   s->link_speed);
         return false;
     }
     if (!is_power_of_2(s->memory_size) || s->memory_size < ACCEL_PCI_MEMORY_MIN) {
@@ -151,7 +174,9 @@ static bool accel_pci_check_properties(AccelPci* s, Error** errp) {
 /* QEMU knows the link of a port, not that of an endpoint, so it is filled in here. */
 static void accel_pci_describe_link(AccelPci* s) {
     uint8_t* cap = s->parent.config + ACCEL_PCI_CAP_EXPRESS;
-    const uint32_t speed = QEMU_PCI_EXP_LNKCAP_MLS(s->link_speed);
+    /* The codes of the speeds are the generations. */
+    const uint32_t generation = accel_pci_link_generation(s);
+    const uint32_t speed = QEMU_PCI_EXP_LNKCAP_MLS(generation);
     const uint32_t width = QEMU_PCI_EXP_LNKCAP_MLW(s->link_width);
 
     if (pcie_cap_get_type(&s->parent) == PCI_EXP_TYPE_RC_END) {
@@ -161,7 +186,7 @@ static void accel_pci_describe_link(AccelPci* s) {
     pci_set_word(cap + PCI_EXP_LNKSTA, speed | width);
     pci_set_word(cap + PCI_EXP_LNKCTL2, speed & PCI_EXP_LNKCTL2_TLS);
     /* One bit for each speed from 2.5 GT/s up to ours, from bit 1 on. */
-    pci_set_long(cap + PCI_EXP_LNKCAP2, ((1U << s->link_speed) - 1) << 1);
+    pci_set_long(cap + PCI_EXP_LNKCAP2, ((1U << generation) - 1) << 1);
 }
 
 static bool accel_pci_add_capabilities(AccelPci* s, Error** errp) {
@@ -218,7 +243,14 @@ static bool accel_pci_add_bars(AccelPci* s, Error** errp) {
     return true;
 }
 
+static void accel_pci_timer(void* opaque) {
+    AccelPci* s = opaque;
+
+    accel_core_timer(s->core);
+}
+
 static bool accel_pci_add_core(AccelPci* s, Error** errp) {
+    const bool timed = accel_pci_is_timed(s);
     const struct accel_core_config config = {
         .memory = memory_region_get_ram_ptr(&s->memory),
         .memory_size = s->memory_size,
@@ -227,12 +259,20 @@ static bool accel_pci_add_core(AccelPci* s, Error** errp) {
         .contexts = s->contexts,
         .vectors = s->vectors,
         .ring_entries = 65536,
+        .link = timed ? &s->link : NULL,
     };
     char error[256] = "";
 
+    if (timed) {
+        s->link.generation = accel_pci_link_generation(s);
+        s->link.lanes = s->link_width;
+        s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, accel_pci_timer, s);
+    }
     s->core = accel_core_create(&config, &accel_pci_callbacks, s, error, sizeof(error));
     if (!s->core) {
         error_setg(errp, "%s", error);
+        timer_free(s->timer);
+        s->timer = NULL;
     }
     return s->core;
 }
@@ -298,11 +338,19 @@ static void accel_pci_exit(PCIDevice* dev) {
     QemuThread reaper;
 
     qatomic_set(&s->gone, true);
+    accel_pci_remove_parts(s);
+    if (s->timer) {
+        /* No threads: nobody waits for the BQL. */
+        accel_core_destroy(s->core);
+        s->core = NULL;
+        timer_free(s->timer);
+        s->timer = NULL;
+        return;
+    }
     s->ending = s->core;
     s->core = NULL;
     object_ref(OBJECT(s));
     qemu_thread_create(&reaper, "accel-reaper", accel_pci_reap, s, QEMU_THREAD_DETACHED);
-    accel_pci_remove_parts(s);
 }
 
 static Property accel_pci_properties[] = {
@@ -312,8 +360,11 @@ static Property accel_pci_properties[] = {
     DEFINE_PROP_UINT32("vectors", AccelPci, vectors, 0),
     DEFINE_PROP_UINT64("serial", AccelPci, serial, 1),
     DEFINE_PROP_STRING("timing", AccelPci, timing),
-    DEFINE_PROP_PCIE_LINK_SPEED("link-speed", AccelPci, link_speed, PCIE_LINK_SPEED_16),
+    DEFINE_PROP_STRING("link-speed", AccelPci, link_speed),
     DEFINE_PROP_PCIE_LINK_WIDTH("link-width", AccelPci, link_width, PCIE_LINK_WIDTH_16),
+    DEFINE_PROP_UINT32("max-payload", AccelPci, link.payload, 256),
+    DEFINE_PROP_UINT32("max-read-request", AccelPci, link.read_request, 512),
+    DEFINE_PROP_UINT32("read-completion", AccelPci, link.completion, 256),
     DEFINE_PROP_END_OF_LIST(),
 };
 
@@ -327,9 +378,12 @@ static const struct {
     {"contexts", "contexts, that is, address spaces"},
     {"vectors", "MSI-X vectors; 0: one for each queue and one for events"},
     {"serial", "serial number; give each card its own"},
-    {"timing", "fast: as quick as the host can"},
-    {"link-speed", "GT/s"},
+    {"timing", "fast: as quick as the host can; model: in virtual time, as the data sheet says"},
+    {"link-speed", "GT/s a lane: 2_5, 5, 8, 16, 32 or 64; default 16"},
     {"link-width", "lanes"},
+    {"max-payload", "timing=model: longest payload of a packet, bytes"},
+    {"max-read-request", "timing=model: longest read request, bytes"},
+    {"read-completion", "timing=model: pieces in which the host answers reads, bytes"},
 };
 
 static void accel_pci_class_init(ObjectClass* klass, void* data) {

@@ -10,6 +10,7 @@
 
 #include "hw/pci/pci.h"
 #include "qapi/error.h"
+#include "qemu/timer.h"
 
 #include "accel_core.h"
 #include "accel_hw.h"
@@ -18,7 +19,6 @@
  * Data of QEMU that we use, and inline functions of its headers do. Weak, so that a program without
  * them that preloads us by mistake lives long enough to be told (accel_preload.c).
  */
-#pragma weak qdev_prop_pcie_link_speed
 #pragma weak qdev_prop_pcie_link_width
 #pragma weak qdev_prop_size
 #pragma weak qdev_prop_string
@@ -38,6 +38,7 @@ struct AccelPci {
     MemoryRegion doorbells;
     MemoryRegion memory;
 
+    QEMUTimer* timer;          /* with timing=model, from realize to exit; under the BQL */
     struct accel_core* core;   /* from realize to exit; under the BQL */
     struct accel_core* ending; /* from exit on; the reaper's */
     bool gone;                 /* set once, in exit */
@@ -50,8 +51,9 @@ struct AccelPci {
     uint32_t contexts;
     uint32_t vectors; /* 0: one for each queue and one for events */
     char* timing;
-    PCIExpLinkSpeed link_speed;
+    char* link_speed; /* GT/s */
     PCIExpLinkWidth link_width;
+    struct accel_core_link link; /* with timing=model; its sizes are properties */
 };
 
 /* What the core is given; the opaque pointer is the AccelPci. */

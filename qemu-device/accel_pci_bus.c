@@ -2,7 +2,8 @@
 /*
  * accel_pci_bus.c - what the core reaches through its endpoint: DMA, interrupts, log, clock.
  *
- * All of it runs on the core's threads, with no lock of QEMU held:
+ * All of it runs on the core's threads, with no lock of QEMU held; or, with timing=model, in a
+ * timer, with the BQL held already.
  *
  *  - DMA is done without the big lock (BQL), inside an RCU read section. With an
  *    IOMMU it takes the BQL first, outside the read section: to report a fault the
@@ -32,7 +33,7 @@ static bool accel_pci_behind_iommu(AccelPci* s) {
 }
 
 static bool accel_pci_bus_enter(AccelPci* s) {
-    const bool lock = accel_pci_behind_iommu(s);
+    const bool lock = !qemu_mutex_iothread_locked() && accel_pci_behind_iommu(s);
 
     if (lock) {
         qemu_mutex_lock_iothread();
@@ -127,8 +128,11 @@ static bool accel_pci_write64(void* opaque, uint64_t address, uint64_t value) {
 static void accel_pci_interrupt(void* opaque, unsigned int vector) {
     AccelPci* s = opaque;
     bool* busy = &s->parent.qdev.mem_reentrancy_guard.engaged_in_io;
+    const bool lock = !qemu_mutex_iothread_locked();
 
-    qemu_mutex_lock_iothread();
+    if (lock) {
+        qemu_mutex_lock_iothread();
+    }
     if (!s->gone && vector < s->vectors) {
         /* A message the guest aimed at our own BARs must not come back to us. */
         const bool was_busy = *busy;
@@ -137,7 +141,9 @@ static void accel_pci_interrupt(void* opaque, unsigned int vector) {
         msix_notify(&s->parent, vector);
         *busy = was_busy;
     }
-    qemu_mutex_unlock_iothread();
+    if (lock) {
+        qemu_mutex_unlock_iothread();
+    }
 }
 
 static void accel_pci_log(void* opaque, enum accel_log_level level, const char* text) {
@@ -146,10 +152,21 @@ static void accel_pci_log(void* opaque, enum accel_log_level level, const char* 
                   text);
 }
 
-/* Not the virtual clock: it stands still while the machine is paused, and the engines do not. */
+/* The virtual clock stands still while the machine is paused, and engines with threads do not. */
 static uint64_t accel_pci_clock(void* opaque) {
-    (void)opaque;
-    return qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    AccelPci* s = opaque;
+
+    return qemu_clock_get_ns(s->timer ? QEMU_CLOCK_VIRTUAL : QEMU_CLOCK_REALTIME);
+}
+
+static void accel_pci_set_timer(void* opaque, uint64_t deadline) {
+    AccelPci* s = opaque;
+
+    if (deadline > INT64_MAX) {
+        timer_del(s->timer);
+    } else {
+        timer_mod_ns(s->timer, (int64_t)deadline);
+    }
 }
 
 static void accel_pci_thread_enter(void* opaque) {
@@ -170,6 +187,7 @@ const struct accel_core_callbacks accel_pci_callbacks = {
     .interrupt = accel_pci_interrupt,
     .log = accel_pci_log,
     .clock = accel_pci_clock,
+    .timer = accel_pci_set_timer,
     .thread_enter = accel_pci_thread_enter,
     .thread_leave = accel_pci_thread_leave,
 };

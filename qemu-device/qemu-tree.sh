@@ -27,7 +27,7 @@ case $#:${1-} in
 esac
 
 version=$(qemu_version)
-hash=$(cd "$here" && find core accel_pci* meson.build ../include/accel_hw.h -type f -print0 |
+hash=$(cd "$here" && find core accel_pci* meson.build ../include/accel_*.h -type f -print0 |
     LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16)
 result=$cache/qemu-tree-${version#*:}$kind-$hash
 if [ ! -d "$result" ]; then
@@ -49,7 +49,7 @@ if [ ! -d "$result" ]; then
 
     rm -rf "$tree/hw/accel-pci"
     mkdir "$tree/hw/accel-pci"
-    cp -R --preserve=timestamps "$here"/core "$here"/accel_pci* "$here"/meson.build "$here"/../include/accel_hw.h \
+    cp -R --preserve=timestamps "$here"/core "$here"/accel_pci* "$here"/meson.build "$here"/../include/accel_*.h \
         "$tree/hw/accel-pci/"
     mkdir -p "$tree/build"
     cd "$tree/build"

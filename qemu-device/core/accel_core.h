@@ -16,6 +16,10 @@
  * a lock that the caller of accel_core_* holds; the caller of
  * accel_core_destroy() must not hold such a lock.
  *
+ * With a timing model the core has no threads. All it does it does in
+ * accel_core_timer(), callbacks are called from there, and timer() and clock()
+ * from anywhere. Runs of the same accesses at the same times are then the same.
+ *
  * No C++ exception leaves these functions.
  */
 #ifndef ACCEL_CORE_H
@@ -48,9 +52,23 @@ struct accel_core_callbacks {
 	void (*log)(void *opaque, enum accel_log_level level, const char *text);
 	/* Nanoseconds that never go back. */
 	uint64_t (*clock)(void *opaque);
+	/*
+	 * With a timing model: call accel_core_timer() when clock() reaches @deadline.
+	 * Replaces what was asked for before; UINT64_MAX: do not call.
+	 */
+	void (*timer)(void *opaque, uint64_t deadline);
 	/* Bracket every thread the core makes; may be NULL. */
 	void (*thread_enter)(void *opaque);
 	void (*thread_leave)(void *opaque);
+};
+
+/* The link of the timing model. Sizes are in bytes. */
+struct accel_core_link {
+	uint32_t generation;		/* 1 to 6 */
+	uint32_t lanes;
+	uint32_t payload;		/* longest of a packet */
+	uint32_t read_request;		/* longest read */
+	uint32_t completion;		/* pieces in which the host answers reads */
 };
 
 struct accel_core_config {
@@ -61,6 +79,7 @@ struct accel_core_config {
 	uint32_t contexts;
 	uint32_t vectors;
 	uint32_t ring_entries;		/* longest ring */
+	const struct accel_core_link *link;	/* NULL: no timing model */
 };
 
 /*
@@ -76,6 +95,9 @@ void accel_core_destroy(struct accel_core *core);
 uint64_t accel_core_register_read(struct accel_core *core, uint64_t offset, unsigned int bytes);
 void accel_core_register_write(struct accel_core *core, uint64_t offset, uint64_t value,
 			       unsigned int bytes);
+
+/* With a timing model: the clock has come as far as timer() asked for. */
+void accel_core_timer(struct accel_core *core);
 
 /* BAR2. */
 void accel_core_doorbell(struct accel_core *core, uint64_t offset, uint64_t value,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The card's side of PCI Express: the embedder's callbacks, counted. Called by the card's own
-// threads alone, except for clock().
+// The card's side of PCI Express: the embedder's callbacks, counted, and charged if the card has a
+// timing model. Called by the card's own threads alone, except for clock() and timer().
 #pragma once
 
 #include <cstddef>
@@ -13,36 +13,45 @@
 
 namespace accel::card {
 
+class Timing;
+
 class Bus {
   public:
     Bus(const accel_core_callbacks& callbacks, void* opaque, Counters& counters)
         : callbacks_(callbacks), opaque_(opaque), counters_(counters) {}
 
+    // Before anything is charged. Null: everything takes the time it takes.
+    void set_timing(Timing* timing) { timing_ = timing; }
+    [[nodiscard]] Timing* timing() const { return timing_; }
+
     [[nodiscard]] bool read(uint64_t address, void* to, size_t bytes) {
-        counters_.traffic.host_read.add(bytes);
+        charge_read(address, bytes);
         return callbacks_.read(opaque_, address, to, bytes);
     }
     [[nodiscard]] bool write(uint64_t address, const void* from, size_t bytes) {
-        counters_.traffic.host_written.add(bytes);
+        charge_write(address, bytes);
         return callbacks_.write(opaque_, address, from, bytes);
     }
     [[nodiscard]] bool read_word(uint64_t address, uint64_t& value) {
-        counters_.traffic.host_read.add(sizeof value);
+        charge_read(address, sizeof value);
         return callbacks_.read64(opaque_, address, &value);
     }
     [[nodiscard]] bool write_word(uint64_t address, uint64_t value) {
-        counters_.traffic.host_written.add(sizeof value);
+        charge_write(address, sizeof value);
         return callbacks_.write64(opaque_, address, value);
     }
-    void interrupt(unsigned int vector) {
-        counters_.interrupts.add(1);
-        callbacks_.interrupt(opaque_, vector);
-    }
+    // Behind what was written before.
+    void interrupt(unsigned int vector);
+    // A reset: interrupts that are under way do not arrive.
+    void forget_interrupts() { ++resets_; }
+    [[nodiscard]] uint64_t resets() const { return resets_; }
     void guest_error(const std::string& text) {
         callbacks_.log(opaque_, ACCEL_LOG_GUEST_ERROR, text.c_str());
     }
-    // Device ticks: nanoseconds.
-    [[nodiscard]] uint64_t clock() const { return callbacks_.clock(opaque_); }
+    // Device ticks: nanoseconds. In a fiber of the card, of its lane.
+    [[nodiscard]] uint64_t clock() const;
+    [[nodiscard]] uint64_t embedder_clock() const { return callbacks_.clock(opaque_); }
+    void timer(uint64_t deadline) { callbacks_.timer(opaque_, deadline); }
 
     void thread_enter() {
         if (callbacks_.thread_enter != nullptr) {
@@ -56,9 +65,14 @@ class Bus {
     }
 
   private:
+    void charge_read(uint64_t address, size_t bytes);
+    void charge_write(uint64_t address, size_t bytes);
+
     accel_core_callbacks callbacks_;
     void* opaque_;
     Counters& counters_;
+    Timing* timing_ = nullptr;
+    uint64_t resets_ = 0;
 };
 
 }  // namespace accel::card

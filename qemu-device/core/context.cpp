@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "model/timing.hpp"
+
 namespace accel::card {
 
 void Gate::enter() {
@@ -147,6 +149,7 @@ Status Context::walk(uint64_t address, uint64_t& entry, unsigned& level) {
     uint64_t table = root_;
     for (level = ACCEL_TABLE_LEVELS - 1;; --level) {
         const uint64_t index = (address >> ACCEL_TABLE_SHIFT(level)) % ACCEL_TABLE_ENTRIES;
+        const Blocking blocking(bus_.timing());
         if (!bus_.read_word(table + index * sizeof(uint64_t), entry)) {
             return ACCEL_BUS_ERROR;
         }

@@ -7,6 +7,8 @@
 #include <bit>
 #include <utility>
 
+#include "accel_timing.h"
+
 namespace accel::card {
 
 namespace {
@@ -28,13 +30,15 @@ bool Rings::valid() const {
 }
 
 Control::Control(Bus& bus, Events& events, Scheduler& scheduler, Counters& counters,
-                 Sensors& sensors, BusyMeters& meters, uint32_t doorbell_pages)
+                 Sensors& sensors, BusyMeters& meters, uint32_t doorbell_pages,
+                 Timeline* timeline)
     : bus_(bus),
       events_(events),
       scheduler_(scheduler),
       counters_(counters),
       sensors_(sensors),
       meters_(meters),
+      wake_(timeline, ACCEL_TIMING_LINK),
       bad_pages_(doorbell_pages) {}
 
 uint32_t Control::status() const {
@@ -61,7 +65,7 @@ void Control::enable(const Rings& rings) {
     }
     if (!rings.valid()) {
         fatal_ = true;
-        wake_.notify_one();
+        wake_.notify_all();
         return;
     }
     wanted_ = true;
@@ -69,7 +73,7 @@ void Control::enable(const Rings& rings) {
     ++wish_;
     admin_tail_ = admin_done_ = 0;
     events_.set_consumed(0);
-    wake_.notify_one();
+    wake_.notify_all();
 }
 
 void Control::disable() {
@@ -78,7 +82,7 @@ void Control::disable() {
         wanted_ = false;
         ++wish_;
         scheduler_.pause();  // now, not when the control thread gets to it
-        wake_.notify_one();
+        wake_.notify_all();
     }
 }
 
@@ -93,7 +97,7 @@ void Control::admin_doorbell(uint32_t tail) {
     } else {
         admin_tail_ = std::max(admin_tail_, admin_done_ + static_cast<uint32_t>(ahead));
     }
-    wake_.notify_one();
+    wake_.notify_all();
 }
 
 void Control::bad_doorbell(uint64_t page) {
@@ -102,7 +106,7 @@ void Control::bad_doorbell(uint64_t page) {
         return;
     }
     bad_pages_[page] = any_bad_page_ = true;
-    wake_.notify_one();
+    wake_.notify_all();
 }
 
 void Control::reset(bool function) {
@@ -118,7 +122,7 @@ void Control::reset(bool function) {
     }
     // What runs ends now, also if the control thread is waiting for just that.
     scheduler_.stop_all();
-    wake_.notify_one();
+    wake_.notify_all();
 }
 
 void Control::shut_down() {
@@ -128,7 +132,7 @@ void Control::shut_down() {
         stopping_ = true;
     }
     scheduler_.stop_all();
-    wake_.notify_one();
+    wake_.notify_all();
 }
 
 bool Control::has_work() const {
@@ -165,6 +169,7 @@ void Control::do_reset(Lock& lock) {
     scheduler_.stop_all();
     scheduler_.wait_quiet();
     events_.stop();
+    bus_.forget_interrupts();
     admin_->clear();
     if (function) {
         counters_.reset();
@@ -208,7 +213,7 @@ void Control::fail(Lock& lock) {
     fatal_ = true;
     fatal_told_ = false;
     lock.unlock();
-    wake_.notify_one();
+    wake_.notify_all();
 }
 
 void Control::do_fatal(Lock& lock) {

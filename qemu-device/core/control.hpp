@@ -8,7 +8,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <vector>
@@ -29,7 +28,7 @@ struct Rings {
 class Control {
   public:
     Control(Bus& bus, Events& events, Scheduler& scheduler, Counters& counters, Sensors& sensors,
-            BusyMeters& meters, uint32_t doorbell_pages);
+            BusyMeters& meters, uint32_t doorbell_pages, Timeline* timeline);
     // Before run(); two-step because Admin looks at stopping().
     void attach(Admin& admin) { admin_ = &admin; }
 
@@ -72,7 +71,7 @@ class Control {
     Admin* admin_ = nullptr;
 
     mutable std::mutex mutex_;
-    std::condition_variable wake_;
+    Condition wake_;
     bool shut_down_ = false;
     // Resets: what is wanted, and of which kind.
     bool reset_ = false;

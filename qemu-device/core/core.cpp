@@ -44,10 +44,11 @@ const char* find_fault(const accel_core_config& config, const accel_core_callbac
     }
     if (callbacks.read == nullptr || callbacks.write == nullptr || callbacks.read64 == nullptr ||
         callbacks.write64 == nullptr || callbacks.interrupt == nullptr ||
-        callbacks.log == nullptr || callbacks.clock == nullptr) {
+        callbacks.log == nullptr || callbacks.clock == nullptr ||
+        (config.link != nullptr && callbacks.timer == nullptr)) {
         return "a callback is missing";
     }
-    return nullptr;
+    return config.link != nullptr ? Link::fault(*config.link) : nullptr;
 }
 
 }  // namespace
@@ -55,11 +56,16 @@ const char* find_fault(const accel_core_config& config, const accel_core_callbac
 Core::Core(const accel_core_config& config, const accel_core_callbacks& callbacks, void* opaque)
     : config_(config),
       bus_(callbacks, opaque, counters_),
+      timeline_(config.link != nullptr ? std::optional<Timeline>(std::in_place, bus_)
+                                       : std::nullopt),
+      timing_(config.link != nullptr
+                  ? std::optional<Timing>(std::in_place, *config.link, *timeline_)
+                  : std::nullopt),
       sensors_(meters_),
       events_(bus_),
-      scheduler_(config.queues),
+      scheduler_(config.queues, bus_, timeline()),
       control_(bus_, events_, scheduler_, counters_, sensors_, meters_,
-               std::bit_ceil(config.queues)),
+               std::bit_ceil(config.queues), timeline()),
       processor_({.bus = bus_,
                   .memory = {config.memory, config.memory_size},
                   .counters = counters_,
@@ -84,13 +90,22 @@ Core::Core(const accel_core_config& config, const accel_core_callbacks& callback
                   .meters = meters_}) {
     control_.attach(admin_);
     try {
-        control_thread_ = start_thread(bus_, [this] { control_.run(); });
-        dma_.start(Engine::dma, bus_, scheduler_, processor_);
-        compute_.start(Engine::compute, bus_, scheduler_, processor_);
+        start();
     } catch (...) {
         stop();  // those that did start must end before they can be joined
         throw;
     }
+}
+
+void Core::start() {
+    if (timing_) {
+        bus_.set_timing(&*timing_);
+        virtual_.emplace(*timing_, scheduler_, processor_, control_);
+        return;
+    }
+    control_thread_ = start_thread(bus_, [this] { control_.run(); });
+    dma_.start(Engine::dma, bus_, scheduler_, processor_);
+    compute_.start(Engine::compute, bus_, scheduler_, processor_);
 }
 
 Core::~Core() {
@@ -102,14 +117,32 @@ void Core::stop() {
     scheduler_.shut_down();
 }
 
-void Core::doorbell(uint64_t offset, unsigned bytes) {
+void Core::doorbell(uint64_t offset, uint64_t value, unsigned bytes) {
     if (bytes != 4 || offset % ACCEL_DOORBELL_STRIDE != 0) {
         return;
     }
     counters_.doorbells.add(1);
     const uint64_t page = offset / ACCEL_DOORBELL_STRIDE;
-    if (page >= config_.queues || !scheduler_.doorbell(static_cast<uint32_t>(page))) {
+    const auto tail = static_cast<uint32_t>(value);
+    if (!timing_) {
+        return ring(page, tail);
+    }
+    timeline_->at(timing_->arrival(), [this, page, tail, resets = bus_.resets()] {
+        if (resets == bus_.resets()) {
+            ring(page, tail);
+        }
+    });
+}
+
+void Core::ring(uint64_t page, uint32_t value) {
+    if (page >= config_.queues || !scheduler_.doorbell(static_cast<uint32_t>(page), value)) {
         control_.bad_doorbell(page);
+    }
+}
+
+void Core::timer() {
+    if (timeline_) {
+        timeline_->run();
     }
 }
 
@@ -151,9 +184,12 @@ void accel_core_register_write(accel_core* core, uint64_t offset, uint64_t value
     core->registers().write(offset, value, bytes);
 }
 
-void accel_core_doorbell(accel_core* core, uint64_t offset, uint64_t /*value*/,
-                         unsigned int bytes) {
-    core->doorbell(offset, bytes);
+void accel_core_doorbell(accel_core* core, uint64_t offset, uint64_t value, unsigned int bytes) {
+    core->doorbell(offset, value, bytes);
+}
+
+void accel_core_timer(accel_core* core) {
+    core->timer();
 }
 
 void accel_core_reset(accel_core* core) {

@@ -3,7 +3,8 @@
 // The card, put together. See accel_core.h for what the embedder may rely on.
 //
 // Threads: one for each engine, one for control (resets and the admin queue). The embedder's thread
-// only notes and notifies.
+// only notes and notifies. With a timing model there are none: model/engines.hpp has tasks in
+// virtual time for all of it, and what waits below waits there.
 //
 // Locks, each leaf unless it says otherwise; none but the events mutex is held across a callback:
 //   Control::mutex_      what the host wants of the card; Scheduler::mutex_ may be taken under it
@@ -17,9 +18,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "accel_core.h"
 #include "engine.hpp"
+#include "model/engines.hpp"
 #include "registers.hpp"
 
 namespace accel::card {
@@ -34,14 +37,20 @@ class Core {
     Core& operator=(Core&&) = delete;
 
     [[nodiscard]] Registers& registers() { return registers_; }
-    void doorbell(uint64_t offset, unsigned bytes);
+    void doorbell(uint64_t offset, uint64_t value, unsigned bytes);
+    void timer();
 
   private:
+    [[nodiscard]] Timeline* timeline() { return timeline_ ? &*timeline_ : nullptr; }
+    void ring(uint64_t page, uint32_t value);
+    void start();
     void stop();
 
     const accel_core_config config_;
     Counters counters_;
     Bus bus_;
+    std::optional<Timeline> timeline_;  // with a timing model
+    std::optional<Timing> timing_;
     BusyMeters meters_;
     Sensors sensors_;
     Events events_;
@@ -54,6 +63,7 @@ class Core {
     std::jthread control_thread_;
     EngineThread dma_;
     EngineThread compute_;
+    std::optional<VirtualEngines> virtual_;
 };
 
 }  // namespace accel::card

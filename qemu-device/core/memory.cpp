@@ -13,10 +13,25 @@
 
 namespace accel::card {
 
+void Memory::count_device_read(uint64_t bytes) {
+    counters_.traffic.memory_read.add(bytes);
+    traffic_.memory_read.add(bytes);
+    if (timing_ != nullptr) {
+        timing_->memory(bytes);
+    }
+}
+
+void Memory::count_device_write(uint64_t bytes) {
+    counters_.traffic.memory_written.add(bytes);
+    traffic_.memory_written.add(bytes);
+    if (timing_ != nullptr) {
+        timing_->memory(bytes);
+    }
+}
+
 bool Memory::fetch(const Target& target, void* to) {
     if (target.device) {
-        counters_.traffic.memory_read.add(target.bytes);
-        traffic_.memory_read.add(target.bytes);
+        count_device_read(target.bytes);
         move_payload(to, device_.data() + target.address, target.bytes);
         return true;
     }
@@ -26,8 +41,7 @@ bool Memory::fetch(const Target& target, void* to) {
 
 bool Memory::store(const Target& target, const void* from) {
     if (target.device) {
-        counters_.traffic.memory_written.add(target.bytes);
-        traffic_.memory_written.add(target.bytes);
+        count_device_write(target.bytes);
         move_payload(device_.data() + target.address, from, target.bytes);
         return true;
     }
@@ -38,13 +52,11 @@ bool Memory::store(const Target& target, const void* from) {
 bool Memory::move(const Target& to, const Target& from, std::span<uint8_t> bounce) {
     // Device memory is its own buffer: no byte is copied twice unless both ends are on the host.
     if (from.device) {
-        counters_.traffic.memory_read.add(from.bytes);
-        traffic_.memory_read.add(from.bytes);
+        count_device_read(from.bytes);
         return store(to, device_.data() + from.address);
     }
     if (to.device) {
-        counters_.traffic.memory_written.add(to.bytes);
-        traffic_.memory_written.add(to.bytes);
+        count_device_write(to.bytes);
         return fetch(from, device_.data() + to.address);
     }
     return fetch(from, bounce.data()) && store(to, bounce.data());
@@ -93,11 +105,17 @@ Status Memory::write(uint64_t address, const void* from, uint64_t bytes) {
     });
 }
 
+// Words are what host and card talk through, so with a model they are read and written at the moment
+// at which the request reaches the host, and not at the one at which it is made.
+
 Status Memory::read_word(uint64_t address, uint64_t& value) {
+    const Blocking blocking(timing_);
+    if (timing_ != nullptr) {
+        timing_->settle(ACCEL_TIMING_LINK);
+    }
     return for_each_run(address, sizeof value, Access::read, [&](const Target& target) {
         if (target.device) {
-            counters_.traffic.memory_read.add(sizeof value);
-            traffic_.memory_read.add(sizeof value);
+            count_device_read(sizeof value);
             value = load_word(device_.data() + target.address);
             return true;
         }
@@ -107,10 +125,12 @@ Status Memory::read_word(uint64_t address, uint64_t& value) {
 }
 
 Status Memory::write_word(uint64_t address, uint64_t value) {
+    if (timing_ != nullptr) {
+        timing_->settle(ACCEL_TIMING_LINK);
+    }
     return for_each_run(address, sizeof value, Access::write, [&](const Target& target) {
         if (target.device) {
-            counters_.traffic.memory_written.add(sizeof value);
-            traffic_.memory_written.add(sizeof value);
+            count_device_write(sizeof value);
             store_word(device_.data() + target.address, value);
             return true;
         }

@@ -14,6 +14,7 @@
 
 #include "context.hpp"
 #include "counters.hpp"
+#include "model/timing.hpp"
 
 namespace accel::card {
 
@@ -25,12 +26,18 @@ class Memory {
            const std::atomic<bool>& stop)
         : context_(context),
           bus_(bus),
+          timing_(bus.timing()),
           device_(device),
           counters_(counters),
           traffic_(traffic),
           stop_(stop) {}
 
     [[nodiscard]] Status read(uint64_t address, void* to, uint64_t bytes);
+    // The same for what decides how to go on: commands, parameters, lists.
+    [[nodiscard]] Status read_block(uint64_t address, void* to, uint64_t bytes) {
+        const Blocking blocking(timing_);
+        return read(address, to, bytes);
+    }
     [[nodiscard]] Status write(uint64_t address, const void* from, uint64_t bytes);
 
     // Aligned 64-bit words, one access each.
@@ -53,8 +60,19 @@ class Memory {
     [[nodiscard]] Status copy(uint64_t to, uint64_t from, uint64_t bytes,
                               std::span<uint8_t> bounce);
 
-    // ACCEL_ABORTED if the queue is to stop. For work that touches no memory for a while.
+    // Arithmetic on what was read.
+    void work(Work kind, uint64_t count) {
+        if (timing_ != nullptr) {
+            timing_->work(kind, count);
+        }
+    }
+
+    // Between two pieces, and in work that touches no memory for a while: lets time pass.
+    // ACCEL_ABORTED if the queue is to stop.
     [[nodiscard]] Status check() const {
+        if (timing_ != nullptr) {
+            timing_->settle();
+        }
         return stop_.load(std::memory_order_relaxed) ? ACCEL_ABORTED : ACCEL_OK;
     }
 
@@ -75,7 +93,11 @@ class Memory {
     }
 
     Context& context_;
+    void count_device_read(uint64_t bytes);
+    void count_device_write(uint64_t bytes);
+
     Bus& bus_;
+    Timing* timing_;  // null: without a model
     DeviceMemory device_;
     Counters& counters_;
     Traffic& traffic_;

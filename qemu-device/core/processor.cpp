@@ -22,6 +22,12 @@ struct Processor::Step {
     Scratch& scratch;
 };
 
+void Processor::spend(uint64_t ticks) {
+    if (Timing* const timing = parts_.bus.timing(); timing != nullptr) {
+        timing->spend(ticks);
+    }
+}
+
 namespace {
 
 constexpr uint64_t field(size_t offset) {
@@ -61,8 +67,7 @@ Status Processor::begin(Queue& queue, const std::atomic<bool>& stop) {
                   stop);
     accel_queue_status page{};
     page.state = ACCEL_QUEUE_RUNNING;
-    static_assert(offsetof(accel_queue_status, tail) == 128);
-    return memory.write(queue.config.status, &page, offsetof(accel_queue_status, tail));
+    return memory.write(queue.config.status, &page, sizeof page);
 }
 
 Next Processor::step(Queue& queue, Engine engine, Scratch& scratch) {
@@ -111,6 +116,10 @@ Status Processor::fetch_from_ring(Step& step, Fetch& result) {
     Queue& queue = step.queue;
     if (queue.ring.empty()) {
         if (queue.completed == queue.tail) {
+            // A doorbell that tells of commands has them fetched along with `tail`.
+            const uint32_t announced = queue.announced - static_cast<uint32_t>(queue.completed);
+            const bool along = announced != 0 && announced <= queue.config.entries;
+            const Beside beside(along ? parts_.bus.timing() : nullptr);
             if (Status status = read_tail(step); status != ACCEL_OK) {
                 return status;
             }
@@ -136,7 +145,7 @@ Status Processor::fetch_from_ring(Step& step, Fetch& result) {
         const uint64_t count = std::min<uint64_t>(
             {queue.tail - queue.completed, queue.config.entries - slot, Prefetch::kCommands});
         if (Status status =
-                step.memory.read(queue.config.ring + slot * ACCEL_COMMAND_SIZE,
+                step.memory.read_block(queue.config.ring + slot * ACCEL_COMMAND_SIZE,
                                  queue.ring.commands.data(), count * ACCEL_COMMAND_SIZE);
             status != ACCEL_OK) {
             return status;
@@ -155,7 +164,7 @@ Status Processor::fetch_from_list(Step& step) {
     if (queue.list.empty()) {
         const uint32_t count = std::min(call.command.call.count - call.index, Prefetch::kCommands);
         if (Status status =
-                step.memory.read(call.command.call.list + uint64_t{call.index} * ACCEL_COMMAND_SIZE,
+                step.memory.read_block(call.command.call.list + uint64_t{call.index} * ACCEL_COMMAND_SIZE,
                                  queue.list.commands.data(), uint64_t{count} * ACCEL_COMMAND_SIZE);
             status != ACCEL_OK) {
             return status;
@@ -181,6 +190,7 @@ Status Processor::execute(Step& step, Next& next) {
         next = {.kind = Next::Kind::move, .engine = operation->engine};
         return ACCEL_OK;
     }
+    spend(ACCEL_TIMING_DECODE);
     if (!queue.waiting) {
         queue.started = parts_.bus.clock();
     }
@@ -208,11 +218,15 @@ Status Processor::execute(Step& step, Next& next) {
 Status Processor::run_on_engine(Step& step, const Operation& operation) {
     Queue& queue = step.queue;
     const auto engine = static_cast<unsigned>(step.engine);
+    if (Timing* const timing = parts_.bus.timing(); timing != nullptr) {
+        timing->set_clock(parts_.sensors.clock_share(queue.started));
+        timing->spend(ACCEL_TIMING_LAUNCH);
+    }
     parts_.meters[engine].begin(queue.started);
     Execution execution{.command = queue.command, .memory = step.memory, .scratch = step.scratch};
     const Status status = operation.run(execution);
     const uint64_t now = parts_.bus.clock();
-    parts_.meters[engine].end(now - queue.started);
+    parts_.meters[engine].end(now);
     queue.stats.busy[engine].add(now - queue.started);
     if (parts_.sensors.overheated(now)) {
         parts_.report(plain_event(ACCEL_EVENT_THERMAL, ACCEL_OK));
@@ -302,6 +316,8 @@ Status Processor::complete(Step& step) {
     Queue& queue = step.queue;
     const uint64_t before = queue.completed;
     const uint64_t now = before + 1;
+    // The next command does not wait for this one's completion to reach the host.
+    const Beside beside(parts_.bus.timing());
     release_fence();
     if (Status status = step.memory.write_word(
             queue.status_field(offsetof(accel_queue_status, completed)), now);

@@ -33,11 +33,14 @@ class Processor {
     // Runs at most one command of a queue that the caller took from the scheduler.
     [[nodiscard]] Next step(Queue& queue, Engine engine, Scratch& scratch);
 
-    // Writes the card's half of a status page as that of a queue that just began.
+    // Writes the status page as that of a queue that just began, the host's half too: the host
+    // cannot, for until it is stopped the queue may look at its tail.
     [[nodiscard]] Status begin(Queue& queue, const std::atomic<bool>& stop);
 
   private:
     struct Step;  // a queue, its view of memory, and who runs it
+
+    void spend(uint64_t ticks);
 
     enum class Fetch : uint8_t { command, idle };
 

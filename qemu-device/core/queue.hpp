@@ -70,7 +70,9 @@ struct Queue {
         State state = State::resting;
         bool stopped = false;  // by an error; only a reset of the queue helps
         bool rung = false;     // doorbell since an engine took the queue
+        uint32_t value = 0;    // of the last doorbell
         uint64_t ticket = 0;   // order among equals
+        uint64_t since = 0;    // ticks from which on it may go on; with a timing model
         Engine last = Engine::dma;
         std::list<Queue*>* list = nullptr;
         std::list<Queue*>::iterator place;
@@ -98,7 +100,8 @@ struct Queue {
     Prefetch ring;
     Prefetch list;
     CallState call;
-    bool in_hand = false;  // `command` was fetched and is not finished
+    uint32_t announced = 0;  // tail, as the doorbell told it: a hint
+    bool in_hand = false;    // `command` was fetched and is not finished
     bool waiting = false;  // it is a WAIT that looked in vain
     uint64_t started = 0;  // ticks when it began
     accel_command command{};

@@ -3,6 +3,7 @@
 // The register file. A 64-bit access to two 32-bit registers is two accesses, low one first.
 #include "registers.hpp"
 
+#include "accel_timing.h"
 #include "operation.hpp"
 
 namespace accel::card {
@@ -11,7 +12,12 @@ namespace {
 
 constexpr uint32_t kFirmware = 1U << 24;  // 1.0.0
 constexpr uint32_t kClockHz = 1'000'000'000;
-constexpr uint32_t kEngineCounts = 1U << 8 | 1U;  // compute, DMA
+
+// Compute engines and DMA channels. Without a timing model each kind is one thread.
+uint32_t engine_counts(const accel_core_config& config) {
+    return config.link != nullptr ? ACCEL_TIMING_COMPUTE_ENGINES << 8 | ACCEL_TIMING_DMA_CHANNELS
+                                  : 1U << 8 | 1U;
+}
 constexpr uint64_t kFeatures = ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE |
                                ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER;
 
@@ -129,7 +135,7 @@ uint32_t Registers::read_narrow(uint64_t offset) const {
         case ACCEL_REG_FIRMWARE:
             return kFirmware;
         case ACCEL_REG_ENGINES:
-            return kEngineCounts;
+            return engine_counts(config);
         case ACCEL_REG_CLOCK_HZ:
             return kClockHz;
         case ACCEL_REG_TEMPERATURE:

@@ -11,16 +11,8 @@ namespace accel::card {
 
 namespace {
 
-using namespace std::chrono_literals;
-
-// A queue in WAIT looks at its word at least this often.
-constexpr auto kPollInterval = 1ms;
 // How often an engine that ran dry looks again before it sleeps: a few microseconds.
 constexpr int kSpins = 128;
-
-uint64_t now_ns() {
-    return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / 1ns);
-}
 
 void relax() {
 #if defined(__x86_64__)
@@ -34,7 +26,14 @@ constexpr unsigned index_of(Engine engine) {
 
 }  // namespace
 
-Scheduler::Scheduler(uint32_t queues) : queues_(queues) {}
+Scheduler::Scheduler(uint32_t queues, Bus& bus, Timeline* timeline)
+    : bus_(bus), timed_(timeline != nullptr), quiet_(timeline), queues_(queues) {}
+
+void Scheduler::note_time(Queue& queue) const {
+    if (timed_) {
+        queue.schedule.since = std::max(queue.schedule.since, bus_.clock());
+    }
+}
 
 void Scheduler::enlist(Queue& queue, List& list, Queue::State state) {
     auto& schedule = queue.schedule;
@@ -49,9 +48,14 @@ void Scheduler::make_ready(Queue& queue, unsigned where) {
     activity_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Scheduler::make_ready_now(Queue& queue) {
+    note_time(queue);
+    make_ready(queue, kAny);
+}
+
 unsigned Scheduler::sleeper(unsigned where, unsigned preferred) const {
-    if (paused_) {
-        return kEngines;
+    if (paused_ || timed_) {
+        return kEngines;  // nobody sleeps in virtual time
     }
     if (where != kAny) {
         return sleeps(where) ? where : kEngines;
@@ -63,7 +67,7 @@ unsigned Scheduler::sleeper(unsigned where, unsigned preferred) const {
     return sleeps(other) ? other : kEngines;
 }
 
-bool Scheduler::doorbell(uint32_t id) {
+bool Scheduler::doorbell(uint32_t id, uint32_t value) {
     unsigned wake = kEngines;
     {
         const std::lock_guard lock(mutex_);
@@ -76,9 +80,10 @@ bool Scheduler::doorbell(uint32_t id) {
             return true;
         }
         queue.schedule.rung = true;
+        queue.schedule.value = value;
         if (queue.schedule.state == Queue::State::resting ||
             queue.schedule.state == Queue::State::parked) {
-            make_ready(queue, kAny);
+            make_ready_now(queue);
             wake = sleeper(kAny, index_of(queue.schedule.last));
         }
     }
@@ -101,13 +106,14 @@ bool Scheduler::any_ready() const {
     return std::ranges::any_of(ready_[kAny], [](const List& list) { return !list.empty(); });
 }
 
-Queue* Scheduler::pick(Engine engine) {
+Queue* Scheduler::pick(Engine engine, Serve serve) {
     if (paused_) {
         return nullptr;
     }
     poll_parked();
-    const auto& own = ready_[index_of(engine)];
-    const auto& any = ready_[kAny];
+    static const std::array<List, ACCEL_PRIORITIES> nothing;
+    const auto& own = serve == Serve::shared ? nothing : ready_[index_of(engine)];
+    const auto& any = serve == Serve::own ? nothing : ready_[kAny];
     for (unsigned priority = ACCEL_PRIORITIES; priority-- > 0;) {
         Queue* const mine = own[priority].empty() ? nullptr : own[priority].front();
         Queue* const shared = any[priority].empty() ? nullptr : any[priority].front();
@@ -118,6 +124,7 @@ Queue* Scheduler::pick(Engine engine) {
         }
         if (queue != nullptr) {
             queue->schedule.rung = false;
+            queue->announced = queue->schedule.value;
             queue->schedule.last = engine;
             enlist(*queue, running_, Queue::State::running);
             return queue;
@@ -126,9 +133,14 @@ Queue* Scheduler::pick(Engine engine) {
     return nullptr;
 }
 
-Queue* Scheduler::try_take(Engine engine) {
+Queue* Scheduler::try_take(Engine engine, Serve serve) {
     std::unique_lock lock(mutex_);
-    return hand_out(lock, shut_down_ ? nullptr : pick(engine), engine);
+    return hand_out(lock, shut_down_ ? nullptr : pick(engine, serve), engine);
+}
+
+bool Scheduler::parked() const {
+    const std::lock_guard lock(mutex_);
+    return !parked_.empty() && !paused_ && !shut_down_;
 }
 
 Queue* Scheduler::hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine) {
@@ -153,13 +165,13 @@ Queue* Scheduler::take(Engine engine) {
     std::unique_lock lock(mutex_);
     Queue* queue = nullptr;
     auto& sleep = sleep_[index_of(engine)];
-    while (!shut_down_ && (queue = pick(engine)) == nullptr) {
+    while (!shut_down_ && (queue = pick(engine, Serve::both)) == nullptr) {
         if (parked_.empty() || paused_) {
             sleep = Sleep::sound;
             work_[index_of(engine)].wait(lock);
         } else {
             sleep = Sleep::light;
-            work_[index_of(engine)].wait_for(lock, kPollInterval);
+            work_[index_of(engine)].wait_for(lock, std::chrono::nanoseconds(kPollTicks));
         }
         sleep = Sleep::awake;
     }
@@ -184,15 +196,16 @@ void Scheduler::put(Queue& queue, Engine engine, const Next& next) {
             make_ready(queue, kAny);  // this engine looks next; take() wakes the other if it should
         } else if (next.kind == Next::Kind::park) {
             if (parked_.empty()) {
-                next_poll_ = now_ns() + static_cast<uint64_t>(kPollInterval / 1ns);
+                next_poll_ = bus_.clock() + kPollTicks;
             }
             enlist(queue, parked_, Queue::State::parked);
             // Somebody must poll, and this engine may be busy soon.
             const unsigned other = 1 - index_of(engine);
-            wake = sleep_[other] == Sleep::sound ? other : kEngines;
+            wake = !timed_ && sleep_[other] == Sleep::sound ? other : kEngines;
         } else {
             enlist(queue, resting_, Queue::State::resting);
         }
+        note_time(queue);
         quiet = paused_ || stopped;
     }
     if (wake != kEngines) {
@@ -205,7 +218,7 @@ void Scheduler::put(Queue& queue, Engine engine, const Next& next) {
 
 void Scheduler::wake_parked() {
     while (!parked_.empty()) {
-        make_ready(*parked_.front(), kAny);
+        make_ready_now(*parked_.front());
     }
 }
 
@@ -213,8 +226,8 @@ void Scheduler::poll_parked() {
     if (parked_.empty()) {
         return;
     }
-    if (const uint64_t now = now_ns(); now >= next_poll_) {
-        next_poll_ = now + static_cast<uint64_t>(kPollInterval / 1ns);
+    if (const uint64_t now = bus_.clock(); now >= next_poll_) {
+        next_poll_ = now + kPollTicks;
         wake_parked();
     }
 }
@@ -267,6 +280,7 @@ void Scheduler::restart(Queue& queue) {
     queue.stop.store(false, std::memory_order_relaxed);
     queue.schedule.stopped = false;
     queue.schedule.rung = false;
+    queue.schedule.value = 0;
 }
 
 void Scheduler::remove(uint32_t id) {

@@ -6,7 +6,7 @@
 // one step of it and put it back with what comes next. Among ready queues the highest priority goes
 // first, and the one that has waited longest among equals.
 //
-// One mutex, short, never held across a callback: the host's doorbell takes it.
+// One mutex, short, never held across a callback but clock(): the host's doorbell takes it.
 #pragma once
 
 #include <array>
@@ -18,6 +18,7 @@
 #include <mutex>
 #include <vector>
 
+#include "model/timeline.hpp"
 #include "queue.hpp"
 
 namespace accel::card {
@@ -38,12 +39,17 @@ struct Next {
 
 class Scheduler {
   public:
-    explicit Scheduler(uint32_t queues);
+    // What a taker serves: queues whose command is for its engine, those that no engine is asked
+    // for yet, or both.
+    enum class Serve : uint8_t { own, shared, both };
+
+    // `timeline`: the card's, if it has one instead of threads.
+    Scheduler(uint32_t queues, Bus& bus, Timeline* timeline);
 
     // ---- the host's side: never waits for an engine
 
     // False: no such queue.
-    [[nodiscard]] bool doorbell(uint32_t id);
+    [[nodiscard]] bool doorbell(uint32_t id, uint32_t value);
     // Every queue abandons what it runs. For resets.
     void stop_all();
 
@@ -52,8 +58,11 @@ class Scheduler {
     // The next queue for an engine; sleeps until there is one. Null: the card is being destroyed.
     [[nodiscard]] Queue* take(Engine engine);
     // The same without sleeping; null: nothing to do now.
-    [[nodiscard]] Queue* try_take(Engine engine);
+    [[nodiscard]] Queue* try_take(Engine engine, Serve serve = Serve::both);
     void put(Queue& queue, Engine engine, const Next& next);
+    // Whether queues wait that must be polled for.
+    [[nodiscard]] bool parked() const;
+    static constexpr uint64_t kPollTicks = 1'000'000;  // a queue in WAIT looks at least this often
 
     // A SIGNAL was stored: queues that wait look again.
     void signal();
@@ -90,16 +99,20 @@ class Scheduler {
     void make_ready(Queue& queue, unsigned where);
     void wake_parked();
     void poll_parked();
-    [[nodiscard]] Queue* pick(Engine engine);
+    void note_time(Queue& queue) const;
+    void make_ready_now(Queue& queue);
+    [[nodiscard]] Queue* pick(Engine engine, Serve serve);
     [[nodiscard]] Queue* hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine);
     [[nodiscard]] bool any_ready() const;
     [[nodiscard]] bool sleeps(unsigned engine) const { return sleep_[engine] != Sleep::awake; }
     // The engine that should be woken for work of kind `where`, or kEngines if none sleeps.
     [[nodiscard]] unsigned sleeper(unsigned where, unsigned preferred) const;
 
+    Bus& bus_;
+    const bool timed_;
     mutable std::mutex mutex_;
     std::array<std::condition_variable, kEngines> work_;
-    std::condition_variable quiet_;
+    Condition quiet_;
     std::vector<std::unique_ptr<Queue>> queues_;
     std::array<std::array<List, ACCEL_PRIORITIES>, kEngines + 1> ready_;
     List resting_;

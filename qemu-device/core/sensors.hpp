@@ -16,10 +16,17 @@ namespace accel::card {
 // Ticks an engine has worked, with what runs now.
 class BusyMeter {
   public:
-    void begin(uint64_t now) { since_.store(now, std::memory_order_relaxed); }
-    void end(uint64_t worked) {
-        since_.store(kIdle, std::memory_order_relaxed);
-        total_.fetch_add(worked, std::memory_order_relaxed);
+    // By one thread at a time. With several channels in it an engine is busy when one of them is.
+    void begin(uint64_t now) {
+        if (working_++ == 0) {
+            since_.store(now, std::memory_order_relaxed);
+        }
+    }
+    void end(uint64_t now) {
+        if (--working_ == 0) {
+            const uint64_t since = since_.exchange(kIdle, std::memory_order_relaxed);
+            total_.fetch_add(now > since ? now - since : 0, std::memory_order_relaxed);
+        }
     }
     [[nodiscard]] uint64_t read(uint64_t now) const {
         const uint64_t since = since_.load(std::memory_order_relaxed);
@@ -32,6 +39,7 @@ class BusyMeter {
     static constexpr uint64_t kIdle = UINT64_MAX;
     std::atomic<uint64_t> total_{0};
     std::atomic<uint64_t> since_{kIdle};
+    uint32_t working_ = 0;
 };
 
 using BusyMeters = std::array<BusyMeter, kEngines>;
@@ -53,6 +61,9 @@ class Sensors {
 
     // What the sensors say now. Any thread.
     [[nodiscard]] Reading read(uint64_t now);
+
+    // What is left of the full clock.
+    [[nodiscard]] double clock_share(uint64_t now) { return read(now).clock / double{kMaxClock}; }
 
     // True once each time the card got too hot. For the engines, which look now and then.
     [[nodiscard]] bool overheated(uint64_t now);

@@ -22,6 +22,14 @@ namespace accel::bench {
 inline constexpr Layout kLayouts[] = {Layout::host, Layout::host_large, Layout::device,
                                       Layout::device_large, Layout::scattered};
 
+// At the start of a test that holds a thread of the card up (Stall).
+#define ACCEL_NEEDS_THREADS(bench)                                             \
+    do {                                                                       \
+        if ((bench).timed()) {                                                 \
+            GTEST_SKIP() << "a card in virtual time has no thread to hold up"; \
+        }                                                                      \
+    } while (false)
+
 class CardTest : public testing::Test {
   protected:
     CardTest() = default;

@@ -22,6 +22,7 @@ accel_core_callbacks callbacks() {
             .interrupt = [](void*, unsigned) {},
             .log = [](void*, accel_log_level, const char*) {},
             .clock = [](void*) { return uint64_t{1}; },
+            .timer = [](void*, uint64_t) {},
             .thread_enter = [](void* seen) { ++static_cast<Seen*>(seen)->entered; },
             .thread_leave = [](void* seen) { ++static_cast<Seen*>(seen)->left; }};
 }
@@ -50,7 +51,8 @@ class Interface : public testing::Test {
                            .queues = 4,
                            .contexts = 4,
                            .vectors = 4,
-                           .ring_entries = 64};
+                           .ring_entries = 64,
+                           .link = nullptr};
 };
 
 TEST_F(Interface, RefusesConfigurationsItCannotServe) {
@@ -62,6 +64,19 @@ TEST_F(Interface, RefusesConfigurationsItCannotServe) {
     for (const uint32_t bad : {0U, 1U, 63U, 131072U}) {
         refuse([&](auto& config, auto&) { config.ring_entries = bad; });
     }
+    for (const accel_core_link& bad : {accel_core_link{0, 8, 256, 512, 64},
+                                       accel_core_link{7, 8, 256, 512, 64},
+                                       accel_core_link{3, 3, 256, 512, 64},
+                                       accel_core_link{3, 8, 64, 512, 64},
+                                       accel_core_link{3, 8, 256, 128, 64},
+                                       accel_core_link{3, 8, 256, 512, 512}}) {
+        refuse([&](auto& config, auto&) { config.link = &bad; });
+    }
+    const accel_core_link link{3, 8, 256, 512, 64};
+    refuse([&](auto& config, auto& calls) {
+        config.link = &link;
+        calls.timer = nullptr;
+    });
     refuse([](auto& config, auto&) { config.memory = nullptr; });
     refuse([](auto& config, auto&) { ++config.memory; });
     refuse([](auto& config, auto&) { config.memory_size = 100; });

@@ -213,6 +213,7 @@ TEST_F(Mmu, ADestroyedContextsTranslationsAreForgotten) {
 }
 
 TEST_F(Mmu, InvalidateWaitsForAnAccessInFlight) {
+    ACCEL_NEEDS_THREADS(bench);
     const uint64_t page = space.allocate(kPage);
     const uint64_t bus = space.place(page).address;
     Stall stall(bench, bus, bus + kPage - 1);

@@ -67,6 +67,7 @@ TEST_F(QueueTest, EventIndexIsTheTailItCaughtUpWith) {
 }
 
 TEST_F(QueueTest, ABusyQueueNeedsNoDoorbell) {
+    ACCEL_NEEDS_THREADS(bench);
     const uint64_t page = space.allocate(kPage);
     const uint64_t bus = space.place(page).address;
     Stall stall(bench, bus, bus + kPage - 1);
@@ -271,6 +272,20 @@ TEST_F(QueueTest, ARingOrStatusPageThatIsGoneIsAFault) {
         EXPECT_EQ(queue.run(nop()), ACCEL_OK);
         EXPECT_EQ(queue.reset(), ACCEL_OK);
     }
+}
+
+// The card may look at `tail` until it stops, so the host cannot set it back without an error.
+TEST_F(QueueTest, AResetEmptiesTheStatusPageWhateverTheHostLeftThere) {
+    for (int i = 0; i < 200; ++i) {
+        EXPECT_EQ(queue.run(nop()), ACCEL_OK);
+        queue.arm(77);
+        EXPECT_EQ(queue.reset(), ACCEL_OK);
+        const accel_queue_status page = queue.status();
+        EXPECT_EQ(page.tail, 0U);
+        EXPECT_EQ(page.arm, 0U);
+        EXPECT_EQ(page.state, ACCEL_QUEUE_RUNNING);
+    }
+    EXPECT_FALSE(bench.event_pending());
 }
 
 TEST_F(QueueTest, InterruptsOnlyWhenArmedAndOnce) {

@@ -172,6 +172,7 @@ TEST_F(Reset, ResetsWhileAllIsBusyAndNothingIsAccessedAfterReady) {
 }
 
 TEST_F(Reset, ReadyReturnsOnlyWhenNoAccessIsOutstanding) {
+    ACCEL_NEEDS_THREADS(bench);
     const uint64_t page = space.allocate(kPage);
     const uint64_t bus = space.place(page).address;
     Stall stall(bench, bus, bus + kPage - 1);
@@ -198,6 +199,7 @@ TEST_F(Reset, ReadyReturnsOnlyWhenNoAccessIsOutstanding) {
 }
 
 TEST_F(Reset, AResetEndsALongAdminCommand) {
+    ACCEL_NEEDS_THREADS(bench);
     const uint64_t page = space.allocate(kPage);
     const uint64_t bus = space.place(page).address;
     Stall stall(bench, bus, bus + kPage - 1);
@@ -213,6 +215,7 @@ TEST_F(Reset, AResetEndsALongAdminCommand) {
 }
 
 TEST_F(Reset, DisablingStopsAtACommandBoundaryAndEnablingGoesOn) {
+    ACCEL_NEEDS_THREADS(bench);
     const uint64_t page = space.allocate(kPage);
     const uint64_t bus = space.place(page).address;
     {

@@ -52,6 +52,7 @@ class Schedule : public CardTest {
 };
 
 TEST_F(Schedule, BothEnginesWorkAtOnce) {
+    ACCEL_NEEDS_THREADS(bench);
     Queue other(space, 1);
     const uint64_t page = space.allocate(kPage);
     const uint64_t bus = space.place(page).address;
@@ -65,6 +66,7 @@ TEST_F(Schedule, BothEnginesWorkAtOnce) {
 }
 
 TEST_F(Schedule, AnEngineThatIsHeldUpHoldsOnlyItsOwnKindUp) {
+    ACCEL_NEEDS_THREADS(bench);
     Queue copies(space, 1);
     Queue control(space, 2);
     const uint64_t page = space.allocate(kPage);
@@ -83,6 +85,7 @@ TEST_F(Schedule, AnEngineThatIsHeldUpHoldsOnlyItsOwnKindUp) {
 }
 
 TEST_F(Schedule, TheHighestPriorityRunsFirst) {
+    ACCEL_NEEDS_THREADS(bench);
     Queue low(space, 1, {.priority = 0});
     Queue mid(space, 2, {.priority = 1});
     Queue high(space, 3, {.priority = 2});
@@ -93,6 +96,7 @@ TEST_F(Schedule, TheHighestPriorityRunsFirst) {
 }
 
 TEST_F(Schedule, EqualsTakeTurns) {
+    ACCEL_NEEDS_THREADS(bench);
     // Two queues full of commands: neither gets far ahead of the other. The host may preempt an
     // engine that holds one of them, so a round may fail; not every one.
     Queue other(space, 1);

@@ -16,9 +16,11 @@ class Model {
         constexpr uint64_t kStep = kSecond / 100;
         card::Sensors::Reading reading{};
         for (uint64_t end = now_ + static_cast<uint64_t>(seconds * kSecond); now_ < end;) {
+            for (const auto& [meter, load] : {std::pair{&meters[0], dma}, {&meters[1], compute}}) {
+                meter->begin(now_);
+                meter->end(now_ + static_cast<uint64_t>(load * kStep));
+            }
             now_ += kStep;
-            meters[0].end(static_cast<uint64_t>(dma * kStep));
-            meters[1].end(static_cast<uint64_t>(compute * kStep));
             reading = sensors.read(now_);
             hot_events += sensors.overheated(now_) ? 1 : 0;
         }
@@ -101,6 +103,7 @@ TEST_F(SensorRegisters, ShowTheModel) {
 }
 
 TEST_F(SensorRegisters, AHotCardSaysSoByAnEvent) {
+    ACCEL_NEEDS_THREADS(bench);
     const uint64_t page = space.allocate(kPage);
     const uint64_t bus = space.place(page).address;
     accel_reduce p{};

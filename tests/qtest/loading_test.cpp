@@ -71,9 +71,11 @@ INSTANTIATE_TEST_SUITE_P(
                     BadProperty{"TooManyQueues", "queues=100000", "queues must be from 1"},
                     BadProperty{"NoContexts", "contexts=0", "contexts"},
                     BadProperty{"TooManyVectors", "vectors=3000", "vectors must be from 1"},
-                    BadProperty{"UnknownTiming", "timing=model", "timing='model' is not known"},
+                    BadProperty{"UnknownTiming", "timing=slow", "timing must be fast or model"},
                     BadProperty{"UnknownSpeed", "link-speed=7", "link-speed"},
-                    BadProperty{"UnknownWidth", "link-width=3", "link-width"}),
+                    BadProperty{"UnknownWidth", "link-width=3", "link-width"},
+                    BadProperty{"UnknownPayload", "timing=model,max-payload=100",
+                                "the longest payload must be a power of two"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(Loading, CardWantsAnExpressBus) {

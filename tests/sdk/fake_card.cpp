@@ -56,6 +56,7 @@ Card::Card(Bus& bus, const CardOptions& options)
                 return static_cast<std::uint64_t>(
                     std::chrono::steady_clock::now().time_since_epoch().count());
             },
+        .timer = nullptr,
         .thread_enter = nullptr,
         .thread_leave = nullptr};
     const accel_core_config config{.memory = memory_.data(),
@@ -64,7 +65,8 @@ Card::Card(Bus& bus, const CardOptions& options)
                                    .queues = options.queues,
                                    .contexts = options.contexts,
                                    .vectors = options.vectors,
-                                   .ring_entries = options.ring_entries};
+                                   .ring_entries = options.ring_entries,
+                                   .link = nullptr};
     std::array<char, 128> error{};
     core_ = accel_core_create(&config, &callbacks, this, error.data(), error.size());
     if (core_ == nullptr) {

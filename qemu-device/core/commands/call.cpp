@@ -54,7 +54,7 @@ Status start_call(const accel_command& command, uint32_t limit, Memory& memory, 
             return ACCEL_BAD_ALIGNMENT;
         }
         if (Status status =
-                memory.read(given[0], call.arguments.data(), fields.arguments * sizeof(uint64_t));
+                memory.read_block(given[0], call.arguments.data(), fields.arguments * sizeof(uint64_t));
             status != ACCEL_OK) {
             return status;
         }

@@ -192,6 +192,7 @@ Status run_elementwise(Execution& execution) {
                 status != ACCEL_OK) {
                 return status;
             }
+            memory.work(p.op == ACCEL_EW_DIV ? Work::specials : Work::elements, now);
             apply(p.op, a, b, now, p.activation);
             if (Status status = memory.scatter(address(kDst), inner.stride[kDst], now, a);
                 status != ACCEL_OK) {

@@ -129,6 +129,7 @@ class Gemm {
             if (Status status = memory_.check(); status != ACCEL_OK) {
                 return status;
             }
+            memory_.work(Work::macs, rows * kTileColumns * depth);
             for (uint64_t row = 0; row < rows; row += kTileRows) {
                 kernel(a + row * depth, panel + column * depth, sums + row * width + column, width,
                        depth);

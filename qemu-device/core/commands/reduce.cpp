@@ -80,6 +80,7 @@ Status run_reduce(Execution& execution) {
     return axis.for_each_group([&](uint64_t outer, uint64_t column, uint64_t columns) -> Status {
         std::fill_n(best.values, columns, 0.0F);
         const auto visit = [&](uint64_t first, uint64_t rows, const float* in) -> Status {
+            execution.memory.work(Work::elements, rows * columns);
             if (p.op == ACCEL_REDUCE_SUM) {
                 for (uint64_t row = 0; row < rows; ++row) {
                     for (uint64_t c = 0; c < columns; ++c) {

@@ -28,6 +28,7 @@ Status run_softmax(Execution& execution) {
     float* const sum = execution.scratch.stage[2].get();
     return axis.for_each_group([&](uint64_t outer, uint64_t column, uint64_t columns) -> Status {
         const auto find_peak = [&](uint64_t first, uint64_t rows, const float* in) -> Status {
+            execution.memory.work(Work::elements, rows * columns);
             for (uint64_t row = 0; row < rows; ++row) {
                 for (uint64_t c = 0; c < columns; ++c, ++in) {
                     peak[c] = first + row == 0 ? *in : maximum(peak[c], *in);
@@ -36,6 +37,7 @@ Status run_softmax(Execution& execution) {
             return ACCEL_OK;
         };
         const auto add_up = [&](uint64_t /*first*/, uint64_t rows, const float* in) -> Status {
+            execution.memory.work(Work::specials, rows * columns);
             for (uint64_t row = 0; row < rows; ++row) {
                 for (uint64_t c = 0; c < columns; ++c, ++in) {
                     sum[c] = sum[c] + exp_f32(*in - peak[c]);
@@ -44,6 +46,7 @@ Status run_softmax(Execution& execution) {
             return ACCEL_OK;
         };
         const auto divide = [&](uint64_t first, uint64_t rows, float* values) -> Status {
+            execution.memory.work(Work::specials, 2 * rows * columns);
             float* value = values;
             for (uint64_t row = 0; row < rows; ++row) {
                 for (uint64_t c = 0; c < columns; ++c, ++value) {

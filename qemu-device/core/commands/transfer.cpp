@@ -27,7 +27,7 @@ class SegmentReader {
             }
             held_ = std::min<uint32_t>(left_, segments_.size());
             if (Status status =
-                    memory_.read(list_, segments_.data(), held_ * sizeof(accel_segment));
+                    memory_.read_block(list_, segments_.data(), held_ * sizeof(accel_segment));
                 status != ACCEL_OK) {
                 return status;
             }

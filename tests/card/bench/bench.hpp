@@ -3,6 +3,9 @@
 // A host for one card: memory, interrupts, a clock, and the driver's part of the admin and event
 // queues.
 //
+// Time. A card with a timing model lives in virtual time: a thread of the bench lets it leap to
+// whatever the card waits for next, and it stands still when the card waits for nothing.
+//
 // The big lock. Like an emulator, the bench holds one lock around every call into the card, and its
 // interrupt callback takes the same lock. A card that waits for one of its threads within a call
 // therefore hangs here.
@@ -10,13 +13,16 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "accel_core.h"
@@ -36,7 +42,15 @@ struct Options {
     uint32_t admin_entries = 16;
     uint32_t event_entries = 64;
     bool enable = true;
+    std::optional<accel_core_link> link = default_link();  // empty: no timing model
+
+    // As the environment has it: ACCEL_TIMING=model runs all tests on cards with a model.
+    static std::optional<accel_core_link> default_link();
 };
+
+// Gen 3 x8, the link of the public models.
+inline constexpr accel_core_link kGen3x8{
+    .generation = 3, .lanes = 8, .payload = 256, .read_request = 512, .completion = 256};
 
 // Polls until it holds; false if it does not for a time that only a hang explains.
 [[nodiscard]] bool eventually(const std::function<bool()>& condition);
@@ -76,6 +90,7 @@ class Bench {
     void set_access_hook(std::function<void(uint64_t bus, bool write)> hook);
     // Ticks that are added to the clock.
     void advance_clock(uint64_t ticks) { clock_offset_ += ticks; }
+    [[nodiscard]] bool timed() const { return options_.link.has_value(); }
     [[nodiscard]] uint64_t clock() const;
     // From now on the bus refuses writes (reads) to these addresses.
     void refuse(uint64_t first, uint64_t last) {
@@ -115,6 +130,8 @@ class Bench {
         return bus >= refuse_first_ && bus <= refuse_last_;
     }
     void before_access(uint64_t bus, bool write);
+    void set_deadline(uint64_t deadline);
+    void leap(const std::stop_token& stop);
 
     Options options_;
     HostMemory host_;
@@ -136,7 +153,11 @@ class Bench {
     uint64_t query_page_ = 0;
     uint64_t event_ring_ = 0;
     uint64_t events_seen_ = 0;
+    std::mutex deadline_mutex_;
+    std::condition_variable_any deadline_set_;
+    uint64_t deadline_ = UINT64_MAX;
     accel_core* core_ = nullptr;
+    std::jthread leaper_;
 };
 
 }  // namespace accel::bench

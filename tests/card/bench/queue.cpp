@@ -96,8 +96,6 @@ accel_status Queue::wait(uint64_t sequence) {
 }
 
 accel_status Queue::reset() {
-    set_tail(0);
-    arm(0);
     accel_admin_command command{};
     command.opcode = ACCEL_ADMIN_RESET_QUEUE;
     command.id = id_;

@@ -43,7 +43,6 @@ class Queue {
     void set_tail(uint64_t tail);
     [[nodiscard]] uint64_t tail() const { return tail_; }
 
-    // ADMIN_RESET_QUEUE, with the driver's part.
     [[nodiscard]] accel_status reset();
     [[nodiscard]] accel_status destroy();
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Holds the card up in the middle of an access to given bus addresses: "busy" as a state a test can
-// be in for as long as it likes.
+// be in for as long as it likes. It is a thread of the card that is held up, so a card in virtual
+// time, which has none, cannot be.
 #pragma once
 
 #include <atomic>

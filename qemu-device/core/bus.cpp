@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// What an access to the host costs.
+#include "bus.hpp"
+
+#include "model/timing.hpp"
+
+namespace accel::card {
+
+void Bus::charge_read(uint64_t address, size_t bytes) {
+    counters_.traffic.host_read.add(bytes);
+    if (timing_ != nullptr) {
+        timing_->host_read(address, bytes);
+    }
+}
+
+void Bus::charge_write(uint64_t address, size_t bytes) {
+    counters_.traffic.host_written.add(bytes);
+    if (timing_ != nullptr) {
+        timing_->host_write(address, bytes);
+    }
+}
+
+uint64_t Bus::clock() const {
+    return timing_ != nullptr && timing_->timeline().current() != nullptr ? timing_->now()
+                                                                          : embedder_clock();
+}
+
+void Bus::interrupt(unsigned int vector) {
+    counters_.interrupts.add(1);
+    if (timing_ == nullptr) {
+        callbacks_.interrupt(opaque_, vector);
+        return;
+    }
+    timing_->timeline().at(timing_->now() + ACCEL_TIMING_LINK,
+                           [this, vector, resets = resets_] {
+                               if (resets == resets_) {
+                                   callbacks_.interrupt(opaque_, vector);
+                               }
+                           });
+}
+
+}  // namespace accel::card
