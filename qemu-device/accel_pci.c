@@ -8,7 +8,8 @@
  *
  * QEMU enters this file with its big lock (BQL) held, and the core's threads do not enter it.
  *
- * With timing=model the core has no threads: a timer of the virtual clock runs it, with the BQL held.
+ * With timing=model the core has no threads: a timer of the virtual clock runs it, with the BQL
+ * held.
  *
  * The end of a device. The core's threads may wait for the BQL (accel_pci_bus.c), so whoever joins
  * them must not hold it, and exit() may not drop it: it is called deep inside

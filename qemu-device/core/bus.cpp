@@ -32,12 +32,11 @@ void Bus::interrupt(unsigned int vector) {
         callbacks_.interrupt(opaque_, vector);
         return;
     }
-    timing_->timeline().at(timing_->now() + ACCEL_TIMING_LINK,
-                           [this, vector, resets = resets_] {
-                               if (resets == resets_) {
-                                   callbacks_.interrupt(opaque_, vector);
-                               }
-                           });
+    timing_->timeline().at(timing_->now() + ACCEL_TIMING_LINK, [this, vector, resets = resets_] {
+        if (resets == resets_) {
+            callbacks_.interrupt(opaque_, vector);
+        }
+    });
 }
 
 }  // namespace accel::card

@@ -41,6 +41,33 @@ void Gate::open() {
     changed_.notify_all();
 }
 
+const uint64_t* TranslationCache::find(uint64_t address) const {
+    const uint64_t page = address >> shift_;
+    const auto& ways = sets_[page % sets_.size()].ways;
+    const auto found = std::ranges::find(ways, page + 1, &Way::tag);
+    return found == ways.end() ? nullptr : &found->entry;
+}
+
+void TranslationCache::insert(uint64_t address, uint64_t entry) {
+    const uint64_t page = address >> shift_;
+    Set& set = sets_[page % sets_.size()];
+    auto way = std::ranges::find(set.ways, page + 1, &Way::tag);
+    if (way == set.ways.end()) {
+        way = set.ways.begin() + static_cast<std::ptrdiff_t>(set.oldest++ % kWays);
+    }
+    *way = {.tag = page + 1, .entry = entry};
+}
+
+void TranslationCache::drop(uint64_t begin, uint64_t end) {
+    for (Set& set : sets_) {
+        for (Way& way : set.ways) {
+            if (way.tag != 0 && way.tag << shift_ > begin && (way.tag - 1) << shift_ < end) {
+                way = {};
+            }
+        }
+    }
+}
+
 namespace {
 
 constexpr uint64_t page_size(unsigned level) {
@@ -59,11 +86,18 @@ Context::Context(uint32_t id, uint64_t root, uint64_t memory_size, Bus& bus, Cou
       memory_size_(memory_size),
       bus_(bus),
       counters_(counters),
-      small_(kSmallEntries),
-      large_(kLargeEntries) {}
+      small_(kSmallSets, ACCEL_PAGE_SHIFT),
+      large_(kLargeSets, ACCEL_LARGE_SHIFT) {}
 
 Context::Context(uint32_t id, Bypass /*bypass*/, uint64_t memory_size, Bus& bus, Counters& counters)
-    : id_(id), root_(0), bypass_(true), memory_size_(memory_size), bus_(bus), counters_(counters) {}
+    : id_(id),
+      root_(0),
+      bypass_(true),
+      memory_size_(memory_size),
+      bus_(bus),
+      counters_(counters),
+      small_(0, ACCEL_PAGE_SHIFT),
+      large_(0, ACCEL_LARGE_SHIFT) {}
 
 Status Context::translate_bypass(uint64_t address, uint64_t limit, Target& target) const {
     const bool device = (address & ACCEL_BYPASS_MEMORY) != 0;
@@ -122,26 +156,22 @@ Status Context::translate_page(uint64_t address, Access access, Target& target) 
 
 bool Context::cached(uint64_t address, uint64_t& entry, unsigned& level) {
     const std::lock_guard lock(cache_mutex_);
-    const uint64_t small = address >> ACCEL_PAGE_SHIFT;
-    const uint64_t large = address >> ACCEL_LARGE_SHIFT;
-    if (const auto& slot = small_[small % kSmallEntries]; slot.tag == small + 1) {
-        entry = slot.entry;
-        level = 0;
-        return true;
-    }
-    if (const auto& slot = large_[large % kLargeEntries]; slot.tag == large + 1) {
-        entry = slot.entry;
+    level = 0;
+    const uint64_t* found = small_.find(address);
+    if (found == nullptr) {
         level = 1;
-        return true;
+        found = large_.find(address);
     }
-    return false;
+    if (found == nullptr) {
+        return false;
+    }
+    entry = *found;
+    return true;
 }
 
 void Context::remember(uint64_t address, uint64_t entry, unsigned level) {
     const std::lock_guard lock(cache_mutex_);
-    const uint64_t page = address >> ACCEL_TABLE_SHIFT(level);
-    auto& slot = level == 0 ? small_[page % kSmallEntries] : large_[page % kLargeEntries];
-    slot = {.tag = page + 1, .entry = entry};
+    (level == 0 ? small_ : large_).insert(address, entry);
 }
 
 Status Context::walk(uint64_t address, uint64_t& entry, unsigned& level) {
@@ -180,16 +210,8 @@ void Context::invalidate(uint64_t address, uint64_t bytes) {
         const std::lock_guard lock(cache_mutex_);
         const uint64_t end = bytes == 0 || address + bytes < address ? UINT64_MAX : address + bytes;
         const uint64_t begin = bytes == 0 ? 0 : address;
-        const auto drop = [&](std::vector<Translation>& entries, unsigned shift) {
-            for (auto& slot : entries) {
-                if (slot.tag != 0 && (slot.tag << shift) > begin &&
-                    ((slot.tag - 1) << shift) < end) {
-                    slot = {};
-                }
-            }
-        };
-        drop(small_, ACCEL_PAGE_SHIFT);
-        drop(large_, ACCEL_LARGE_SHIFT);
+        small_.drop(begin, end);
+        large_.drop(begin, end);
     }
     gate_.open();
 }

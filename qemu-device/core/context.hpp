@@ -47,6 +47,32 @@ class Gate {
     bool closed_ = false;
 };
 
+// Translations of one page size: sets of a few entries, so that pages which happen to fall together
+// do not push each other out.
+class TranslationCache {
+  public:
+    TranslationCache(size_t sets, unsigned shift) : sets_(sets), shift_(shift) {}
+
+    // The entry of the page that holds `address`, or null.
+    [[nodiscard]] const uint64_t* find(uint64_t address) const;
+    void insert(uint64_t address, uint64_t entry);
+    // Forgets pages that touch [begin, end).
+    void drop(uint64_t begin, uint64_t end);
+
+  private:
+    static constexpr size_t kWays = 4;
+    struct Way {
+        uint64_t tag = 0;  // page number + 1; zero: empty
+        uint64_t entry = 0;
+    };
+    struct Set {
+        std::array<Way, kWays> ways;
+        size_t oldest = 0;
+    };
+    std::vector<Set> sets_;
+    unsigned shift_;
+};
+
 class Context {
   public:
     Context(uint32_t id, uint64_t root, uint64_t memory_size, Bus& bus, Counters& counters);
@@ -83,12 +109,8 @@ class Context {
     [[nodiscard]] bool translated() const { return !bypass_; }
 
   private:
-    struct Translation {
-        uint64_t tag = 0;  // page number + 1; zero: empty
-        uint64_t entry = 0;
-    };
-    static constexpr size_t kSmallEntries = 1024;
-    static constexpr size_t kLargeEntries = 64;
+    static constexpr size_t kSmallSets = 256;
+    static constexpr size_t kLargeSets = 16;
 
     [[nodiscard]] Status translate_page(uint64_t address, Access access, Target& target);
     [[nodiscard]] Status translate_bypass(uint64_t address, uint64_t limit, Target& target) const;
@@ -104,8 +126,8 @@ class Context {
     Counters& counters_;
     Gate gate_;
     std::mutex cache_mutex_;  // never held across a callback
-    std::vector<Translation> small_;
-    std::vector<Translation> large_;
+    TranslationCache small_;
+    TranslationCache large_;
 };
 
 }  // namespace accel::card

@@ -30,8 +30,7 @@ bool Rings::valid() const {
 }
 
 Control::Control(Bus& bus, Events& events, Scheduler& scheduler, Counters& counters,
-                 Sensors& sensors, BusyMeters& meters, uint32_t doorbell_pages,
-                 Timeline* timeline)
+                 Sensors& sensors, BusyMeters& meters, uint32_t doorbell_pages, Timeline* timeline)
     : bus_(bus),
       events_(events),
       scheduler_(scheduler),

@@ -105,8 +105,8 @@ Status Memory::write(uint64_t address, const void* from, uint64_t bytes) {
     });
 }
 
-// Words are what host and card talk through, so with a model they are read and written at the moment
-// at which the request reaches the host, and not at the one at which it is made.
+// Words are what host and card talk through, so with a model they are read and written at the
+// moment at which the request reaches the host, and not at the one at which it is made.
 
 Status Memory::read_word(uint64_t address, uint64_t& value) {
     const Blocking blocking(timing_);

@@ -60,7 +60,8 @@ Status read_params(Execution& execution, void* params, uint32_t known) {
         return ACCEL_BAD_SIZE;
     }
     std::array<uint8_t, kParamsMax> block{};
-    if (Status status = execution.memory.read_block(tensor.params, block.data(), tensor.params_size);
+    if (Status status =
+            execution.memory.read_block(tensor.params, block.data(), tensor.params_size);
         status != ACCEL_OK) {
         return status;
     }

@@ -146,7 +146,7 @@ Status Processor::fetch_from_ring(Step& step, Fetch& result) {
             {queue.tail - queue.completed, queue.config.entries - slot, Prefetch::kCommands});
         if (Status status =
                 step.memory.read_block(queue.config.ring + slot * ACCEL_COMMAND_SIZE,
-                                 queue.ring.commands.data(), count * ACCEL_COMMAND_SIZE);
+                                       queue.ring.commands.data(), count * ACCEL_COMMAND_SIZE);
             status != ACCEL_OK) {
             return status;
         }
@@ -163,9 +163,9 @@ Status Processor::fetch_from_list(Step& step) {
     CallState& call = queue.call;
     if (queue.list.empty()) {
         const uint32_t count = std::min(call.command.call.count - call.index, Prefetch::kCommands);
-        if (Status status =
-                step.memory.read_block(call.command.call.list + uint64_t{call.index} * ACCEL_COMMAND_SIZE,
-                                 queue.list.commands.data(), uint64_t{count} * ACCEL_COMMAND_SIZE);
+        if (Status status = step.memory.read_block(
+                call.command.call.list + uint64_t{call.index} * ACCEL_COMMAND_SIZE,
+                queue.list.commands.data(), uint64_t{count} * ACCEL_COMMAND_SIZE);
             status != ACCEL_OK) {
             return status;
         }

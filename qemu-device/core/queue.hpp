@@ -102,8 +102,8 @@ struct Queue {
     CallState call;
     uint32_t announced = 0;  // tail, as the doorbell told it: a hint
     bool in_hand = false;    // `command` was fetched and is not finished
-    bool waiting = false;  // it is a WAIT that looked in vain
-    uint64_t started = 0;  // ticks when it began
+    bool waiting = false;    // it is a WAIT that looked in vain
+    uint64_t started = 0;    // ticks when it began
     accel_command command{};
 };
 

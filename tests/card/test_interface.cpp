@@ -64,12 +64,10 @@ TEST_F(Interface, RefusesConfigurationsItCannotServe) {
     for (const uint32_t bad : {0U, 1U, 63U, 131072U}) {
         refuse([&](auto& config, auto&) { config.ring_entries = bad; });
     }
-    for (const accel_core_link& bad : {accel_core_link{0, 8, 256, 512, 64},
-                                       accel_core_link{7, 8, 256, 512, 64},
-                                       accel_core_link{3, 3, 256, 512, 64},
-                                       accel_core_link{3, 8, 64, 512, 64},
-                                       accel_core_link{3, 8, 256, 128, 64},
-                                       accel_core_link{3, 8, 256, 512, 512}}) {
+    for (const accel_core_link& bad :
+         {accel_core_link{0, 8, 256, 512, 64}, accel_core_link{7, 8, 256, 512, 64},
+          accel_core_link{3, 3, 256, 512, 64}, accel_core_link{3, 8, 64, 512, 64},
+          accel_core_link{3, 8, 256, 128, 64}, accel_core_link{3, 8, 256, 512, 512}}) {
         refuse([&](auto& config, auto&) { config.link = &bad; });
     }
     const accel_core_link link{3, 8, 256, 512, 64};

@@ -53,8 +53,8 @@ Status start_call(const accel_command& command, uint32_t limit, Memory& memory, 
         if (!aligned(given[0], sizeof(uint64_t))) {
             return ACCEL_BAD_ALIGNMENT;
         }
-        if (Status status =
-                memory.read_block(given[0], call.arguments.data(), fields.arguments * sizeof(uint64_t));
+        if (Status status = memory.read_block(given[0], call.arguments.data(),
+                                              fields.arguments * sizeof(uint64_t));
             status != ACCEL_OK) {
             return status;
         }

@@ -111,7 +111,7 @@ Bench::~Bench() {
 std::optional<accel_core_link> Options::default_link() {
     const char* const timing = std::getenv("ACCEL_TIMING");
     return timing != nullptr && std::string_view(timing) == "model" ? std::optional(kGen3x8)
-                                                                     : std::nullopt;
+                                                                    : std::nullopt;
 }
 
 void Bench::set_deadline(uint64_t deadline) {
@@ -178,6 +178,13 @@ void Bench::write(uint64_t offset, uint64_t value, unsigned bytes) {
 
 void Bench::doorbell(uint32_t queue, uint64_t value) {
     doorbell_raw(uint64_t{queue} * ACCEL_DOORBELL_STRIDE, value, 4);
+}
+
+void Bench::doorbells(std::span<const std::pair<uint32_t, uint64_t>> rung) {
+    const std::lock_guard lock(big_lock_);
+    for (const auto& [queue, value] : rung) {
+        accel_core_doorbell(core_, uint64_t{queue} * ACCEL_DOORBELL_STRIDE, value, 4);
+    }
 }
 
 void Bench::doorbell_raw(uint64_t offset, uint64_t value, unsigned bytes) {

@@ -23,6 +23,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "accel_core.h"
@@ -75,6 +76,8 @@ class Bench {
     void write32(uint64_t offset, uint32_t value) { write(offset, value, 4); }
     void write64(uint64_t offset, uint64_t value) { write(offset, value, 8); }
     void doorbell(uint32_t queue, uint64_t value);
+    // At the same moment: virtual time does not leap in between.
+    void doorbells(std::span<const std::pair<uint32_t, uint64_t>> rung);
     void doorbell_raw(uint64_t offset, uint64_t value, unsigned bytes);
     void function_reset();
 
