@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the counting is worth: a loop whose instructions are known, and the cheapest system call.
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "report.hpp"
+
+using accel::bench::Region;
+using accel::bench::Report;
+
+namespace {
+
+constexpr std::uint64_t kIterations = 1'000'000;
+
+// Two instructions an iteration.
+void known_loop(Region& region) {
+    std::uint64_t left = kIterations;
+    region.begin();
+    asm volatile("1: dec %0\n\tjnz 1b" : "+r"(left) : : "cc");
+    region.end();
+    region.verify(left == 0, "the loop ended early");
+}
+
+// The same with as much again left out.
+void paused_loop(Region& region) {
+    std::uint64_t left = kIterations;
+    std::uint64_t other = kIterations;
+    region.begin();
+    asm volatile("1: dec %0\n\tjnz 1b" : "+r"(left) : : "cc");
+    region.pause();
+    asm volatile("1: dec %0\n\tjnz 1b" : "+r"(other) : : "cc");
+    region.resume();
+    region.end();
+    region.verify(left == 0 && other == 0, "a loop ended early");
+}
+
+void system_calls(Region& region, std::uint64_t calls) {
+    const pid_t parent = getppid();
+    bool same = true;
+    region.begin();
+    for (std::uint64_t i = 0; i < calls; ++i) {
+        same &= syscall(SYS_getppid) == parent;
+    }
+    region.end();
+    region.verify(same, "getppid() changed its mind");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
+    {
+        Region region(report, "calibrate.loop", {.jobs = kIterations});
+        known_loop(region);
+    }
+    {
+        Region region(report, "calibrate.pause", {.jobs = kIterations});
+        paused_loop(region);
+    }
+    constexpr std::uint64_t kCalls = 4096;
+    Region region(report, "getppid", {.jobs = kCalls});
+    system_calls(region, kCalls);
+}
