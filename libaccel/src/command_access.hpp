@@ -8,6 +8,7 @@
 #include <span>
 
 #include "accel/command.hpp"
+#include "resource.hpp"
 
 namespace accel::detail {
 
@@ -30,9 +31,23 @@ struct CommandAccess {
         return {command.uses_.data(), command.use_count_};
     }
     static void add(Command& command, Use use) {
+        const Operand& operand = use.operand;
+        command.has_arguments_ |= operand.kind_ == Kind::argument;
+        if (operand.space_ != nullptr) {
+            const bool other = command.space_ != nullptr && command.space_ != operand.space_;
+            command.space_ = other ? &several_spaces : operand.space_;
+        }
         command.uses_[command.use_count_++] = std::move(use);
     }
+    /// Whether all of it is in `space`, and none of it an argument.
+    static bool fits(const Command& command, const void* space) {
+        return (command.space_ == nullptr || command.space_ == space) && !command.has_arguments_;
+    }
+    static std::uint32_t params_size(const Command& command) { return command.params_size_; }
 
+    static const Resource* resource(const Operand& operand) {
+        return static_cast<const Resource*>(operand.owner_.get());
+    }
     static Kind kind(const Operand& operand) { return operand.kind_; }
     static const std::shared_ptr<const void>& owner(const Operand& operand) {
         return operand.owner_;
@@ -42,6 +57,9 @@ struct CommandAccess {
     static std::uint64_t bytes(const Operand& operand) { return operand.bytes_; }
     static std::uint32_t argument(const Operand& operand) { return operand.argument_; }
     static Access access(const Operand& operand) { return operand.access_; }
+
+    /// The space of a command whose buffers are of different devices: nobody's.
+    static constexpr char several_spaces = 0;
 
     /// The operand from `offset` bytes on, no longer than `bytes`.
     static Operand part(const Operand& operand, std::uint64_t offset, std::uint64_t bytes) {

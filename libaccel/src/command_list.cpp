@@ -30,9 +30,9 @@ void ListImpl::add(const Command& command) {
     if (sealed()) {
         throw_invalid("the list is sealed: make a new one to record other commands");
     }
-    if (commands_.size() >= device_->limits().call_commands) {
+    if (commands_.size() >= device()->limits().call_commands) {
         throw_invalid("the list already has the " +
-                      std::to_string(device_->limits().call_commands) +
+                      std::to_string(device()->limits().call_commands) +
                       " commands that this card calls at once: split it");
     }
     accel_command raw;
@@ -44,7 +44,7 @@ void ListImpl::add(const Command& command) {
     std::size_t owners = 0;
     std::size_t arguments = needs_.size();
     for (const auto& use : uses) {
-        check_space(use.operand, device_.get());
+        check_space(use.operand, device().get());
         owners += CommandAccess::owner(use.operand) ? 1 : 0;
         if (CommandAccess::kind(use.operand) == CommandAccess::Kind::argument) {
             arguments = std::max<std::size_t>(arguments, CommandAccess::argument(use.operand) + 1U);
@@ -93,7 +93,7 @@ void ListImpl::seal() {
     const std::size_t commands_bytes = commands_.size() * sizeof(accel_command);
     const Placement placement =
         placement_ == Placement::device ? Placement::device_mapped : placement_;
-    Allocation memory = allocate(device_, commands_bytes + params_.size(),
+    Allocation memory = allocate(device(), commands_bytes + params_.size(),
                                  {.placement = placement, .access = Access::read});
     for (const std::uint32_t index : with_params_) {
         commands_[index].tensor.params += memory.address + commands_bytes;

@@ -148,6 +148,7 @@ DeviceImpl::DeviceImpl(std::shared_ptr<Kernel> kernel, std::string path)
                             " of the hardware interface and this library knows version " +
                             std::to_string(ACCEL_VERSION_MAJOR) + ": update libaccel");
         }
+        lanes_.set_count(limits_.queues);
     } catch (...) {
         kernel_->close(fd_);
         throw;
@@ -287,7 +288,7 @@ Queue Device::create_queue(const QueueOptions& options) const {
 
 CommandList Device::create_list(Placement placement) const {
     return detail::ListAccess::wrap(
-        std::make_shared<detail::ListImpl>(detail::DeviceAccess::impl(*this), placement));
+        detail::ListImpl::create(detail::DeviceAccess::impl(*this), placement));
 }
 
 Semaphore Device::create_semaphore(std::uint64_t value) const {

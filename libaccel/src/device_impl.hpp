@@ -11,6 +11,7 @@
 #include "accel/device.hpp"
 #include "errors.hpp"
 #include "kernel.hpp"
+#include "resource.hpp"
 
 namespace accel::detail {
 
@@ -32,6 +33,9 @@ class DeviceImpl {
     [[nodiscard]] const DeviceInfo& limits() const noexcept { return limits_; }
 
     [[nodiscard]] DeviceInfo query() const;
+
+    /// Queues as the resources of this device see them.
+    [[nodiscard]] Lanes& lanes() noexcept { return lanes_; }
 
     /// Zero or an errno. `argument` is a structure of the UAPI whose size field this fills in. A
     /// signal changes nothing, and a deadline is absolute: such a call is made again.
@@ -58,6 +62,7 @@ class DeviceImpl {
     std::string path_;
     int fd_;
     DeviceInfo limits_;
+    Lanes lanes_;
 };
 
 /// A mapping of the file, undone by its destructor.

@@ -74,19 +74,19 @@ WaitResult Epoch::wait(std::uint64_t sequence, Deadline deadline) {
     if (state == State::pending) {
         const std::int64_t spin = queue_->spin_ns.load(std::memory_order_relaxed);
         const Deadline until = std::min(deadline, deadline_after(std::chrono::nanoseconds(spin)));
-        do {
+        while (state == State::pending && until != 0 && (until == no_deadline || now() < until)) {
             for (int i = 0; i < looks_a_round && state == State::pending; ++i) {
                 relax();
                 state = look(sequence);
             }
-        } while (state == State::pending && (until == no_deadline || now() < until));
+        }
     }
     if (state == State::pending) {
         const Slept slept = sleep(sequence, deadline);
         state = slept.state;
         error = slept.error;
     }
-    queue_->try_reap();
+    queue_->reap();
     if (error != 0) {
         throw_errno(error, "cannot wait for job " + std::to_string(sequence) + " on " +
                                queue_->device().path());

@@ -15,7 +15,7 @@ bool Job::done() const noexcept {
     if (!epoch_ || epoch_->look(sequence_) == Epoch::State::pending) {
         return !epoch_;
     }
-    epoch_->queue().try_reap();
+    epoch_->queue().reap();
     return true;
 }
 

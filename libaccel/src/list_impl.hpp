@@ -14,13 +14,16 @@
 #include "accel/command_list.hpp"
 #include "command_access.hpp"
 #include "device_impl.hpp"
+#include "resource.hpp"
 
 namespace accel::detail {
 
-class ListImpl {
+class ListImpl final : public Resource {
   public:
-    ListImpl(std::shared_ptr<DeviceImpl> device, Placement placement) noexcept
-        : device_(std::move(device)), placement_(placement) {}
+    [[nodiscard]] static std::shared_ptr<ListImpl> create(const std::shared_ptr<DeviceImpl>& device,
+                                                          Placement placement) {
+        return {new ListImpl(device, placement), Retire{}};
+    }
 
     void add(const Command& command);
     void seal();
@@ -41,10 +44,10 @@ class ListImpl {
         return needs_[index];
     }
 
-    [[nodiscard]] const std::shared_ptr<DeviceImpl>& device() const noexcept { return device_; }
-
   private:
-    std::shared_ptr<DeviceImpl> device_;
+    ListImpl(const std::shared_ptr<DeviceImpl>& device, Placement placement)
+        : Resource(device), placement_(placement) {}
+
     Placement placement_;
     std::vector<accel_command> commands_;
     std::vector<std::byte> params_;           // parameter blocks, behind the commands in memory

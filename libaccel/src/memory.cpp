@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory.hpp"
 
+#include "resource.hpp"
+
 #include <accel_uapi.h>
 
 #include <string>
@@ -11,41 +13,48 @@ namespace {
 
 // A handle of the driver. The mapping goes first: after destroy the card has no access, and the
 // address range may be given out again.
-class Memory {
+class Memory final : public Resource {
   public:
-    Memory(std::shared_ptr<DeviceImpl> device, std::uint32_t handle) noexcept
-        : device_(std::move(device)), handle_(handle) {}
+    Memory(const std::shared_ptr<DeviceImpl>& device, std::uint32_t handle)
+        : Resource(device), handle_(handle) {}
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
     Memory(Memory&&) = delete;
     Memory& operator=(Memory&&) = delete;
-    ~Memory() {
+    ~Memory() override {
         mapping_ = Mapping();
         // It fails only if the card is gone or was reset, and then there is nothing to undo.
         accel_buffer_destroy destroy = {.size = 0, .handle = handle_};
-        static_cast<void>(device_->try_call(ACCEL_IOCTL_BUFFER_DESTROY, destroy));
+        static_cast<void>(device()->try_call(ACCEL_IOCTL_BUFFER_DESTROY, destroy));
     }
 
     void* map(std::uint64_t address, std::uint64_t bytes) {
-        mapping_ = Mapping(*device_, address, bytes, "cannot map a buffer");
+        mapping_ = Mapping(*device(), address, bytes, "cannot map a buffer");
         return mapping_.data();
     }
 
   private:
-    std::shared_ptr<DeviceImpl> device_;
     std::uint32_t handle_;
     Mapping mapping_;
 };
 
 // Between the ioctl and the owner nothing may be lost: a handle that finds no owner is destroyed.
 std::shared_ptr<Memory> own(const std::shared_ptr<DeviceImpl>& device, std::uint32_t handle) {
+    std::unique_ptr<Memory> memory;
     try {
-        return std::make_shared<Memory>(device, handle);
+        memory = std::make_unique<Memory>(device, handle);
     } catch (...) {
         accel_buffer_destroy destroy = {.size = 0, .handle = handle};
         static_cast<void>(device->try_call(ACCEL_IOCTL_BUFFER_DESTROY, destroy));
         throw;
     }
+    // If this fails it retires what it was given.
+    return {memory.release(), Resource::Retire{}};
+}
+
+// What an owner points to is the Resource.
+std::shared_ptr<const void> to_owner(const std::shared_ptr<Resource>& resource) {
+    return resource;
 }
 
 std::uint32_t access_flags(Access access) {
@@ -94,7 +103,7 @@ Allocation allocate(const std::shared_ptr<DeviceImpl>& device, std::uint64_t byt
     auto owner = own(device, create.handle);
     void* data =
         options.placement == Placement::device ? nullptr : owner->map(create.address, bytes);
-    return {.owner = std::move(owner),
+    return {.owner = to_owner(owner),
             .space = device.get(),
             .data = data,
             .address = create.address,
@@ -116,7 +125,7 @@ Allocation register_user(const std::shared_ptr<DeviceImpl>& device, void* memory
         throw_errno(error, "cannot register " + std::to_string(bytes) + " bytes of memory on " +
                                device->path() + (error == EDQUOT ? figures_of_limit(*device) : ""));
     }
-    return {.owner = own(device, registration.handle),
+    return {.owner = to_owner(own(device, registration.handle)),
             .space = device.get(),
             .data = memory,
             .address = registration.address,

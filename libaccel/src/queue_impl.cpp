@@ -25,9 +25,6 @@ namespace {
 constexpr std::size_t block_bytes = ACCEL_CALL_ARGS_MAX * sizeof(std::uint64_t);
 static_assert(block_bytes >= CommandAccess::max_params);
 
-// A plain command keeps its operands and a record alive, an inline call also its list.
-constexpr std::size_t usual_owners = CommandAccess::max_uses + 1;
-
 }  // namespace
 
 struct QueueImpl::Created {
@@ -83,10 +80,21 @@ QueueImpl::QueueImpl(std::shared_ptr<DeviceImpl> device, const QueueOptions& opt
       doorbell_mapping_(*device_, created.doorbell, ACCEL_DOORBELL_STRIDE, "cannot map a doorbell"),
       status_(static_cast<accel_queue_status*>(queue_mapping_.data())),
       ring_(reinterpret_cast<accel_command*>(static_cast<std::byte*>(queue_mapping_.data()) +
-                                             ACCEL_QUEUE_RING_OFFSET)),
-      owners_(options.entries) {
-    for (Owners& owners : owners_) {
-        owners.reserve(usual_owners);
+                                             ACCEL_QUEUE_RING_OFFSET)) {
+    const Lanes::Place place = device_->lanes().join(*this);
+    lane_ = place.lane;
+    base_.store(place.base, std::memory_order_relaxed);
+    joined_ = true;
+}
+
+QueueImpl::~QueueImpl() {
+    leave();
+}
+
+void QueueImpl::leave() noexcept {
+    if (std::exchange(joined_, false)) {
+        device_->lanes().leave(lane_, base_ + staged_);
+        limbo_.release(0, 0);
     }
 }
 
@@ -99,14 +107,9 @@ void QueueImpl::check_open(const Epoch& epoch) const {
 }
 
 bool QueueImpl::make_room(Epoch& epoch, std::uint64_t sequence, bool block) {
-    const auto has_room = [&] {
-        return sequence - reaped_.load(std::memory_order_acquire) <= entries_;
-    };
-    if (has_room()) {
-        return true;
-    }
+    finished_ = finished();
     reap();
-    if (has_room()) {
+    if (has_room(sequence)) {
         return true;
     }
     if (sequence - published() > entries_) {
@@ -117,7 +120,7 @@ bool QueueImpl::make_room(Epoch& epoch, std::uint64_t sequence, bool block) {
         return false;
     }
     static_cast<void>(epoch.wait(sequence - entries_, no_deadline));
-    reap();
+    finished_ = finished();
     return true;
 }
 
@@ -131,40 +134,44 @@ std::span<std::byte> QueueImpl::block_of(std::uint64_t sequence, std::uint64_t* 
     return {static_cast<std::byte*>(blocks_.data) + offset, block_bytes};
 }
 
-void QueueImpl::place(std::uint64_t sequence, const accel_command& raw) noexcept {
-    std::memcpy(&ring_[slot(sequence)], &raw, sizeof(raw));
-    staged_ = sequence;
+// Says why a command is not taken.
+void QueueImpl::refuse(const Epoch& epoch, const Command& command) const {
+    check_open(epoch);
+    for (const auto& use : CommandAccess::uses(command)) {
+        check_space(use.operand, device_.get());
+    }
+    throw_invalid(
+        "arg() stands for an argument of a call: record the command in a CommandList and submit "
+        "that");
 }
 
 std::uint64_t QueueImpl::stage(Epoch& epoch, const Command& command, bool block) {
-    check_open(epoch);
-    const auto uses = CommandAccess::uses(command);
-    for (const auto& use : uses) {
-        check_space(use.operand, device_.get());
-        if (CommandAccess::kind(use.operand) == CommandAccess::Kind::argument) {
-            throw_invalid(
-                "arg() stands for an argument of a call: record the command in a "
-                "CommandList and submit that");
-        }
+    if (epoch.ended() || !CommandAccess::fits(command, device_.get())) [[unlikely]] {
+        refuse(epoch, command);
     }
-    const std::uint64_t sequence = staged_ + 1;
-    if (!make_room(epoch, sequence, block)) {
+    const std::uint64_t sequence = staged_.load(std::memory_order_relaxed) + 1;
+    if (!has_room(sequence) && !make_room(epoch, sequence, block)) [[unlikely]] {
         return 0;
     }
-    accel_command raw;
-    std::memcpy(&raw, CommandAccess::words(command).data(), sizeof(raw));
-    if (const auto params = CommandAccess::params(command); !params.empty()) {
+    accel_command& to = ring_[slot(sequence)];
+    if (CommandAccess::params_size(command) == 0) {
+        std::memcpy(&to, CommandAccess::words(command).data(), sizeof(to));
+    } else {
+        const auto params = CommandAccess::params(command);
+        accel_command raw;
+        std::memcpy(&raw, CommandAccess::words(command).data(), sizeof(raw));
         std::uint64_t address = 0;
         std::copy(params.begin(), params.end(), block_of(sequence, &address).begin());
         raw.tensor.params = address;
+        std::memcpy(&to, &raw, sizeof(to));
     }
-    Owners& owners = owners_[slot(sequence)];
-    for (const auto& use : uses) {
-        if (CommandAccess::owner(use.operand)) {
-            owners.push_back(CommandAccess::owner(use.operand));  // within what was reserved
+    const Position position = base_.load(std::memory_order_relaxed) + sequence;
+    for (const auto& use : CommandAccess::uses(command)) {
+        if (const Resource* const resource = CommandAccess::resource(use.operand)) {
+            resource->use(lane_, position);
         }
     }
-    place(sequence, raw);
+    staged_.store(sequence, std::memory_order_relaxed);
     return sequence;
 }
 
@@ -191,8 +198,8 @@ std::uint64_t QueueImpl::stage(Epoch& epoch, const std::shared_ptr<ListImpl>& li
             check_operand(argument, list->need(i), "argument " + std::to_string(i));
         }
     }
-    const std::uint64_t sequence = staged_ + 1;
-    if (!make_room(epoch, sequence, block)) {
+    const std::uint64_t sequence = staged_.load(std::memory_order_relaxed) + 1;
+    if (!has_room(sequence) && !make_room(epoch, sequence, block)) {
         return 0;
     }
     accel_command raw = {};
@@ -207,23 +214,23 @@ std::uint64_t QueueImpl::stage(Epoch& epoch, const std::shared_ptr<ListImpl>& li
         args = reinterpret_cast<__le64*>(block_of(sequence, &address).data());
         raw.call.args[0] = address;
     }
-    Owners& owners = owners_[slot(sequence)];
-    owners.reserve(arguments.size() + 1);  // the last thing that can throw
-    owners.push_back(list);
+    const Position position = base_.load(std::memory_order_relaxed) + sequence;
+    list->use(lane_, position);
     for (const Operand& argument : arguments) {
         *args++ = CommandAccess::address(argument);
-        if (CommandAccess::owner(argument)) {
-            owners.push_back(CommandAccess::owner(argument));
+        if (const Resource* const resource = CommandAccess::resource(argument)) {
+            resource->use(lane_, position);
         }
     }
-    place(sequence, raw);
+    std::memcpy(&ring_[slot(sequence)], &raw, sizeof(raw));
+    staged_.store(sequence, std::memory_order_relaxed);
     return sequence;
 }
 
 void QueueImpl::publish() noexcept {
     const std::uint64_t old_tail = published_.load(std::memory_order_relaxed);
-    const std::uint64_t tail = staged_;
-    // First for ourselves: a thread that sees the job completed may reap its slot.
+    const std::uint64_t tail = staged_.load(std::memory_order_relaxed);
+    // First for ourselves: no thread sees a job completed that was not published.
     published_.store(tail, std::memory_order_release);
     store_release(status_->tail, __le64{tail});
     // The card writes event_index and then reads tail. Of its write and our store one comes first,
@@ -241,9 +248,8 @@ void QueueImpl::ring() noexcept {
 }
 
 void QueueImpl::withdraw() noexcept {
-    for (const std::uint64_t first = published(); staged_ != first; --staged_) {
-        owners_[slot(staged_)].clear();
-    }
+    staged_.store(published(), std::memory_order_relaxed);
+    reap();
 }
 
 void QueueImpl::end(Epoch& epoch) noexcept {
@@ -284,7 +290,7 @@ void QueueImpl::reset(Epoch& epoch) {
     if (const int error = restart(); error != 0) {
         throw_errno(error, "cannot reset a queue on " + device_->path());
     }
-    release_all();
+    start_afresh();
 }
 
 void QueueImpl::close(Epoch& epoch) noexcept {
@@ -293,7 +299,8 @@ void QueueImpl::close(Epoch& epoch) noexcept {
         static_cast<void>(restart());
     }
     handle_.destroy();
-    release_all();
+    start_afresh();
+    leave();
 }
 
 // ---- Any thread ----
@@ -306,39 +313,34 @@ bool QueueImpl::stopped() const noexcept {
     return load_acquire(status_->state) == ACCEL_QUEUE_ERROR;
 }
 
-void QueueImpl::reap() noexcept {
-    const std::lock_guard lock(reap_mutex_);
-    reap_locked();
+// No further than what was published, whatever the page says.
+std::uint64_t QueueImpl::finished() const noexcept {
+    return std::min(completed(), published());
 }
 
-void QueueImpl::try_reap() noexcept {
-    if (completed() <= reaped_.load(std::memory_order_relaxed)) {
-        return;
+bool QueueImpl::keep(Resource* resource, Position position) noexcept {
+    // A reset moves base_ first: what is seen half of it is no reason to keep anything.
+    const Position base = base_.load(std::memory_order_acquire);
+    if (position <= base + finished() ||
+        position > base + staged_.load(std::memory_order_acquire)) {
+        return false;
     }
-    if (const std::unique_lock lock(reap_mutex_, std::try_to_lock); lock.owns_lock()) {
-        reap_locked();
-    }
+    limbo_.hold(resource, position);
+    return true;
 }
 
-// How far the card came is read under the lock: a reset, which takes it, may lie between an earlier
-// look and now. An owner that goes may free a buffer, which enters the kernel, but never a queue.
-void QueueImpl::reap_locked() noexcept {
-    const std::uint64_t done = std::min(completed(), published());
-    std::uint64_t sequence = reaped_.load(std::memory_order_relaxed);
-    while (sequence < done) {
-        owners_[slot(++sequence)].clear();
-    }
-    reaped_.store(sequence, std::memory_order_release);
+void QueueImpl::release_finished() noexcept {
+    const Position base = base_.load(std::memory_order_acquire);
+    limbo_.release(base + finished(), base + staged_.load(std::memory_order_acquire));
 }
 
-void QueueImpl::release_all() noexcept {
-    const std::lock_guard lock(reap_mutex_);
-    for (Owners& owners : owners_) {
-        owners.clear();
-    }
-    staged_ = 0;
+// After a reset of the queue: the card touches nothing of the old epoch any more.
+void QueueImpl::start_afresh() noexcept {
+    base_.store(base_ + staged_, std::memory_order_release);
+    staged_.store(0, std::memory_order_release);
     published_.store(0, std::memory_order_release);
-    reaped_.store(0, std::memory_order_release);
+    finished_ = 0;
+    limbo_.release(0, 0);
 }
 
 accel_queue_query QueueImpl::query() const {

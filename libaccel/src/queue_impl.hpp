@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A queue: the ring and status page shared with the card, and what the jobs in flight keep alive.
+// A queue: the ring and status page shared with the card. What its jobs keep alive is resource.hpp's
+// affair; the queue tells how far it has come.
 //
 // Who may do what. The producer (one thread at a time, the caller sees to it) stages, publishes,
-// resets and closes. Any thread waits, and any thread reaps, under reap_mutex_. Memory that the
-// card shares is touched through fence.hpp only.
+// resets and closes. Any thread waits and reaps. Memory that the card shares is touched through
+// fence.hpp only.
+//
+// Sequence numbers start again with a reset, positions do not: a position is base_ and a sequence.
 #pragma once
 
 #include <accel_hw.h>
@@ -13,21 +16,20 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "accel/queue.hpp"
 #include "command_access.hpp"
 #include "device_impl.hpp"
 #include "list_impl.hpp"
+#include "resource.hpp"
 
 namespace accel::detail {
 
 class Epoch;
 
-class QueueImpl {
+class QueueImpl final : public Lane {
   public:
     /// A new queue in its first epoch.
     [[nodiscard]] static std::shared_ptr<Epoch> create(const std::shared_ptr<DeviceImpl>& device,
@@ -41,7 +43,7 @@ class QueueImpl {
     QueueImpl& operator=(const QueueImpl&) = delete;
     QueueImpl(QueueImpl&&) = delete;
     QueueImpl& operator=(QueueImpl&&) = delete;
-    ~QueueImpl() = default;
+    ~QueueImpl();
 
     // ---- Producer ----
 
@@ -68,7 +70,9 @@ class QueueImpl {
     [[nodiscard]] std::uint64_t published() const noexcept {
         return published_.load(std::memory_order_acquire);
     }
-    [[nodiscard]] std::uint64_t staged() const noexcept { return staged_ - published(); }
+    [[nodiscard]] std::uint64_t staged() const noexcept {
+        return staged_.load(std::memory_order_relaxed) - published();
+    }
     [[nodiscard]] std::uint32_t entries() const noexcept { return entries_; }
     [[nodiscard]] std::uint64_t doorbells() const noexcept { return doorbells_; }
 
@@ -80,8 +84,13 @@ class QueueImpl {
     [[nodiscard]] std::uint64_t completed() const noexcept;
     [[nodiscard]] bool stopped() const noexcept;
 
-    /// Lets go of what finished jobs kept alive, unless another thread is at it.
-    void try_reap() noexcept;
+    /// Lets go of what only finished jobs kept alive.
+    void reap() noexcept {
+        if (!limbo_.empty()) [[unlikely]] {
+            release_finished();
+        }
+    }
+    [[nodiscard]] bool keep(Resource* resource, Position position) noexcept override;
 
     [[nodiscard]] QueueStats stats() const;
     [[nodiscard]] std::optional<CardFailure> failure() const;
@@ -116,10 +125,6 @@ class QueueImpl {
         std::uint32_t value_;
     };
 
-    // What the command in a slot of the ring keeps alive. Cleared, not freed: after the first
-    // rounds of the ring a submission allocates nothing.
-    using Owners = std::vector<std::shared_ptr<const void>>;
-
     struct Created;
     QueueImpl(std::shared_ptr<DeviceImpl> device, const QueueOptions& options,
               const Created& created);
@@ -128,15 +133,19 @@ class QueueImpl {
     [[nodiscard]] std::size_t slot(std::uint64_t sequence) const noexcept {
         return (sequence - 1) & (entries_ - 1);
     }
+    [[nodiscard]] bool has_room(std::uint64_t sequence) const noexcept {
+        return sequence - finished_ <= entries_;
+    }
     [[nodiscard]] bool make_room(Epoch& epoch, std::uint64_t sequence, bool block);
+    [[noreturn]] void refuse(const Epoch& epoch, const Command& command) const;
     [[nodiscard]] std::span<std::byte> block_of(std::uint64_t sequence, std::uint64_t* address);
-    void place(std::uint64_t sequence, const accel_command& raw) noexcept;
     void check_open(const Epoch& epoch) const;
     void end(Epoch& epoch) noexcept;
     int restart() noexcept;
-    void reap() noexcept;
-    void reap_locked() noexcept;
-    void release_all() noexcept;
+    [[nodiscard]] std::uint64_t finished() const noexcept;
+    void release_finished() noexcept;
+    void start_afresh() noexcept;
+    void leave() noexcept;
     [[nodiscard]] accel_queue_query query() const;
 
     std::shared_ptr<DeviceImpl> device_;
@@ -149,13 +158,16 @@ class QueueImpl {
     Allocation
         blocks_;  // one for each slot: parameters, or the arguments of a call; made when needed
 
-    std::uint64_t staged_ = 0;                 // newest sequence placed in the ring
+    // Written by the producer.
+    std::uint32_t lane_ = 0;
+    std::uint64_t finished_ = 0;               // as last seen: slots up to here are free
+    std::atomic<Position> base_{0};            // positions of this epoch begin behind it
+    std::atomic<std::uint64_t> staged_{0};     // newest sequence placed in the ring
     std::atomic<std::uint64_t> published_{0};  // newest one the card may see
     std::uint64_t doorbells_ = 0;
 
-    std::mutex reap_mutex_;
-    std::atomic<std::uint64_t> reaped_{0};  // slots up to here are free; grows under reap_mutex_
-    std::vector<Owners> owners_;
+    Limbo limbo_;
+    bool joined_ = false;
 };
 
 struct QueueAccess {

@@ -38,7 +38,7 @@ namespace detail {
 
 /// A piece of card-visible memory without its element type.
 struct Allocation {
-    std::shared_ptr<const void> owner;  // frees the memory; jobs hold it too
+    std::shared_ptr<const void> owner;  // a detail::Resource: lives until no job uses it
     const void* space = nullptr;        // whose address space it is in; only compared
     void* data = nullptr;               // null if the CPU has no mapping
     std::uint64_t address = 0;

@@ -57,7 +57,7 @@ class Operand {
 
     enum class Kind : std::uint8_t { none, buffer, argument, address };
 
-    std::shared_ptr<const void> owner_;
+    std::shared_ptr<const void> owner_;  // as detail::Allocation::owner
     const void* space_ = nullptr;  // the device, to tell two apart
     std::uint64_t address_ = 0;    // of an argument: the offset
     std::uint64_t bytes_ = 0;      // from the address on; buffers only
@@ -206,11 +206,14 @@ class ACCEL_API Command {
 
     Command() = default;
 
-    std::array<std::uint64_t, 8> words_{};  // struct accel_command
-    alignas(16) std::array<std::byte, max_params> params_{};
-    std::uint32_t params_size_ = 0;
+    alignas(16) std::array<std::uint64_t, 8> words_{};  // struct accel_command
+    // Of all uses together, so that a submission looks at each once.
+    const void* space_ = nullptr;  // null: any
+    bool has_arguments_ = false;
     std::uint32_t use_count_ = 0;
+    std::uint32_t params_size_ = 0;
     std::array<Use, max_uses> uses_{};
+    alignas(16) std::array<std::byte, max_params> params_{};
 };
 
 /// All of `src` to the start of `dst`.

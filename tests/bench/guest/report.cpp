@@ -75,6 +75,7 @@ Region::Region(Report& report, std::string name, Work work)
 Region::~Region() {
     line_["counted"] = true;
     line_["tsc"] = total_;
+    line_["pauses"] = pauses_;
     if (!work_.interrupts.empty()) {
         line_["interrupts"] = interrupts_;
     }

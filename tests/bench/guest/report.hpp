@@ -58,6 +58,7 @@ class Region {
 
     [[gnu::always_inline]] void begin() {
         interrupts_ = count_interrupts();
+        paused_ = pauses_ = 0;  // of a warm-up
         begin_region();
         start_ = instructions();
     }
@@ -72,6 +73,7 @@ class Region {
         paused_at_ = instructions();
     }
     [[gnu::always_inline]] void resume() {
+        ++pauses_;
         paused_ += instructions() - paused_at_;
         resume_region();
     }
@@ -94,6 +96,7 @@ class Region {
     std::uint64_t total_ = 0;
     std::uint64_t paused_at_ = 0;
     std::uint64_t paused_ = 0;
+    std::uint64_t pauses_ = 0;
     std::uint64_t interrupts_ = 0;
 };
 

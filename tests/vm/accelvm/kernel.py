@@ -26,7 +26,7 @@ from .verdict import Verdict, VmError
 # Modules a guest may be given, with what they depend on. The image has 4,000 of them, 400 MB; these are a few.
 # A change of this list fetches the kernel anew.
 KEPT_MODULES = (
-    "virtio_pci", "virtio_console", "virtio_blk", "virtio_net", "virtio_rng",
+    "virtio_pci", "virtio_console", "virtio_blk", "virtio_net", "virtio_rng", "nvme",
     "9p", "9pnet_virtio", "aer_inject", "vfio-pci", "msr", "vgem",
 )
 

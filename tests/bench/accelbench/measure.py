@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts boots together: for each case what it costs a job, over all boots, and whether its results were right."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, field
+from typing import Any
+
+from .boot import Boot
+from .profile import COPIES, INTERRUPT, SYSTEM_CALL
+
+# What the plugin and the guest's own clock may differ by: the instructions around the markers of a region and of each
+# pause.
+SLACK = 64
+SLACK_PAUSE = 16
+PROFILE = 24  # functions that are kept of a case's profile
+
+
+@dataclass
+class Sample:
+    """One case in one boot, per job."""
+
+    instructions: float
+    user: float
+    kernel: float
+    calls: float
+    interrupts: float
+    reads: float  # of device registers
+    writes: float
+    copies: float  # instructions of routines that copy
+    functions: dict[str, float]
+
+
+@dataclass
+class Case:
+    """A case over all boots. Without regions it has values instead."""
+
+    name: str
+    samples: list[Sample] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    line: dict[str, Any] = field(default_factory=dict)  # of the last boot
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def verified(self) -> bool:
+        return not self.errors
+
+    def median(self, what: str = "instructions") -> float:
+        return statistics.median(self._all(what))
+
+    def spread(self, what: str = "instructions") -> tuple[float, float]:
+        return min(self._all(what)), max(self._all(what))
+
+    def _all(self, what: str) -> list[float]:
+        return [getattr(sample, what) for sample in self.samples] if self.samples else self.values
+
+    def functions(self) -> dict[str, float]:
+        """Of the boot in the middle."""
+        middle = sorted(self.samples, key=lambda sample: sample.instructions)[len(self.samples) // 2]
+        return middle.functions
+
+    def to_json(self) -> dict[str, Any]:
+        known = {key: value for key, value in self.line.items() if key not in ("case", "tsc", "counted", "verified")}
+        result: dict[str, Any] = {"verified": self.verified, **known}
+        if self.errors:
+            result["errors"] = self.errors
+        if self.samples:
+            for what in ("instructions", "user", "kernel", "calls", "interrupts", "reads", "writes", "copies"):
+                low, high = self.spread(what)
+                result[what] = {"median": self.median(what), "min": low, "max": high}
+            result["functions"] = self.functions()
+        elif self.values:
+            low, high = self.spread()
+            result["value"] = {"median": self.median(), "min": low, "max": high}
+        return result
+
+
+def collect(boots: list[Boot]) -> dict[str, Case]:
+    """All cases by name."""
+    cases: dict[str, Case] = {}
+    for boot in boots:
+        regions = iter(boot.counted())
+        for line in boot.lines:
+            case = cases.setdefault(line["case"], Case(line["case"]))
+            case.line = line
+            if not line.get("verified"):
+                case.errors.append(line.get("error", "the results were wrong"))
+            if line.get("counted") and boot.regions:
+                case.samples.append(_sample(boot, *next(regions), case))
+            elif "value" in line:
+                case.values.append(line["value"])
+            elif "values" in line:
+                case.values.append(line["values"]["p50"])
+    return cases
+
+
+def _sample(boot: Boot, line: dict[str, Any], region: Any, case: Case) -> Sample:
+    jobs = line["jobs"]
+    # The guest's clock goes on while the processor sleeps, so it may be ahead; it is never behind.
+    slack = SLACK + SLACK_PAUSE * line.get("pauses", 0)
+    slept = line.get("interrupts", 0) != 0 or region.kernel != 0
+    if region.total > line["tsc"] + slack or (not slept and region.total < line["tsc"] - slack):
+        case.errors.append(f"the plugin counted {region.total} instructions, the guest {line['tsc']}")
+    functions = boot.symbols.by_function(region)
+    return Sample(
+        instructions=region.total / jobs, user=(region.total - region.kernel) / jobs, kernel=region.kernel / jobs,
+        calls=boot.symbols.executions(region, SYSTEM_CALL) / jobs,
+        interrupts=boot.symbols.executions(region, INTERRUPT) / jobs,
+        reads=sum(region.reads.values()) / jobs, writes=sum(region.writes.values()) / jobs,
+        copies=sum(count for name, count in functions.items() if COPIES.match(name[2:])) / jobs,
+        functions={name: count / jobs for name, count in functions.most_common(PROFILE)})

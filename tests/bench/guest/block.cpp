@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The peer: block devices, NVMe's and virtio's, by pread and by io_uring with registered buffers.
+// Their backend moves no data, so what is verified is that every read returned all of its bytes.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "copies.hpp"
+#include "report.hpp"
+#include "ring.hpp"
+
+namespace accel::bench {
+namespace {
+
+constexpr std::size_t kBytes = 4096;
+
+void by_pread(Report& report, int file) {
+    constexpr std::uint64_t kJobs = 256;
+    Pages memory(kBytes);
+    bool right = true;
+    const auto run = [&](std::uint64_t jobs) {
+        for (std::uint64_t i = 0; i < jobs; ++i) {
+            right &= pread(file, memory.data(), kBytes, static_cast<off_t>(i * kBytes)) ==
+                     static_cast<ssize_t>(kBytes);
+        }
+    };
+    Region region(report, "block.pread.1", {.jobs = kJobs, .bytes = kBytes, .interrupts = "nvme"});
+    run(32);
+    region.begin();
+    run(kJobs);
+    region.end();
+    region.verify(right, "a read failed");
+}
+
+void by_uring(Report& report, int file, const std::string& name, const std::string& interrupts) {
+    constexpr unsigned kDepth = 32;
+    constexpr std::uint64_t kJobs = 1024;
+    Pages memory(kDepth * kBytes);
+    Ring ring(64);
+    ring.register_slots(std::as_writable_bytes(memory.span()), kDepth);
+    bool right = true;
+    const auto run = [&](std::uint64_t jobs) {
+        for (std::uint64_t done = 0; done < jobs; done += kDepth) {
+            for (unsigned i = 0; i < kDepth; ++i) {
+                io_uring_prep_read_fixed(
+                    ring.entry(), file, reinterpret_cast<std::byte*>(memory.data()) + i * kBytes,
+                    kBytes, (done + i) * kBytes, static_cast<int>(i));
+            }
+            right &= ring.finish(kDepth, kBytes);
+        }
+    };
+    Region region(report, name, {.jobs = kJobs, .bytes = kBytes, .interrupts = interrupts});
+    run(4UL * kDepth);
+    region.begin();
+    run(kJobs);
+    region.end();
+    region.verify(right, "a read failed");
+}
+
+}  // namespace
+}  // namespace accel::bench
+
+int main(int argc, char** argv) {
+    using namespace accel::bench;
+    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
+    const int nvme = open("/dev/nvme0n1", O_RDONLY | O_DIRECT | O_CLOEXEC);
+    require(nvme < 0 ? -errno : 0, "/dev/nvme0n1");
+    by_pread(report, nvme);
+    by_uring(report, nvme, "block.uring.32", "nvme");
+    close(nvme);
+    const int virtio = open("/dev/vda", O_RDONLY | O_DIRECT | O_CLOEXEC);
+    require(virtio < 0 ? -errno : 0, "/dev/vda");
+    by_uring(report, virtio, "virtio.uring.32", "virtio");
+    close(virtio);
+}

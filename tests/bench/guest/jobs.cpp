@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Submitting and reaping through the public API, without the kernel: in batches, one by one, small
+// and large, with commands made once and made anew.
+#include <deque>
+
+#include "copies.hpp"
+#include "report.hpp"
+
+namespace accel::bench {
+namespace {
+
+constexpr std::size_t kBatch = 32;
+constexpr std::uint64_t kJobs = 2048;
+constexpr std::size_t kSmall = 4096;
+
+void batches(Report& report, const Device& card, const std::string& name, std::size_t bytes) {
+    Queue queue = card.create_queue();
+    Copies copies(card, kBatch, bytes);
+    const auto commands = copies.commands();
+    const auto run = [&](Region& region, std::uint64_t jobs) {
+        for (std::uint64_t done = 0; done < jobs; done += kBatch) {
+            Batch batch = queue.batch();
+            for (const Command& command : commands) {
+                batch.add(command);
+            }
+            const Job job = batch.submit();
+            region.pause();
+            while (queue.pending() != 0) {
+            }
+            region.resume();
+            if (!job.done()) {
+                std::terminate();
+            }
+        }
+    };
+    copies.poison(queue, 1);
+    Region region(report, name, {.jobs = kJobs, .bytes = bytes, .interrupts = "accel"});
+    {
+        Region* const unused = &region;
+        run(*unused, 4 * kBatch);
+    }
+    const std::uint64_t doorbells = queue.doorbells();
+    region.begin();
+    run(region, kJobs);
+    region.end();
+    region.note("doorbells", queue.doorbells() - doorbells);
+    region.verify(copies.arrived(queue), "a copy did not arrive");
+}
+
+void one_by_one(Report& report, const Device& card) {
+    Queue queue = card.create_queue();
+    Copies copies(card, kBatch, kSmall);
+    const auto commands = copies.commands();
+    const auto run = [&](Region& region, std::uint64_t jobs) {
+        for (std::uint64_t i = 0; i < jobs; ++i) {
+            const Job job = queue.submit(commands[i % kBatch]);
+            region.pause();
+            while (queue.pending() != 0) {
+            }
+            region.resume();
+            if (!job.done()) {
+                std::terminate();
+            }
+        }
+    };
+    copies.poison(queue, 2);
+    Region region(report, "accel.submit.1", {.jobs = kJobs, .bytes = kSmall, .interrupts = "accel"});
+    run(region, 2 * kBatch);
+    region.begin();
+    run(region, kJobs);
+    region.end();
+    region.verify(copies.arrived(queue), "a copy did not arrive");
+}
+
+void fresh_commands(Report& report, const Device& card) {
+    Queue queue = card.create_queue();
+    Copies copies(card, kBatch, kSmall);
+    const auto run = [&](Region& region, std::uint64_t jobs) {
+        for (std::uint64_t done = 0; done < jobs; done += kBatch) {
+            Batch batch = queue.batch();
+            for (std::size_t i = 0; i < kBatch; ++i) {
+                batch.add(copies.fresh(i));
+            }
+            const Job job = batch.submit();
+            region.pause();
+            while (queue.pending() != 0) {
+            }
+            region.resume();
+            if (!job.done()) {
+                std::terminate();
+            }
+        }
+    };
+    copies.poison(queue, 3);
+    Region region(report, "accel.submit.fresh.32",
+                  {.jobs = kJobs, .bytes = kSmall, .interrupts = "accel"});
+    run(region, 2 * kBatch);
+    region.begin();
+    run(region, kJobs);
+    region.end();
+    region.verify(copies.arrived(queue), "a copy did not arrive");
+}
+
+// 32 in flight all the time: a job that is over is replaced, so the card never runs dry. The plugin
+// counts the doorbells that the card saw.
+void kept_busy(Report& report, const Device& card) {
+    Queue queue = card.create_queue();
+    Copies copies(card, kBatch, 64 * 1024);
+    const auto commands = copies.commands();
+    copies.poison(queue, 4);
+    Region region(report, "accel.busy.32",
+                  {.jobs = kJobs, .bytes = 64 * 1024, .interrupts = "accel"});
+    std::deque<Job> flying;
+    std::uint64_t next = 0;
+    const auto submit = [&] { flying.push_back(queue.submit(commands[next++ % kBatch])); };
+    while (flying.size() < kBatch) {
+        submit();
+    }
+    const std::uint64_t doorbells = queue.doorbells();
+    region.begin();
+    for (std::uint64_t i = 0; i < kJobs; ++i) {
+        region.pause();
+        while (queue.pending() == kBatch) {
+        }
+        region.resume();
+        if (!flying.front().done()) {
+            std::terminate();
+        }
+        flying.pop_front();
+        submit();
+    }
+    region.end();
+    region.note("doorbells", queue.doorbells() - doorbells);
+    queue.drain();
+    region.verify(copies.arrived(queue), "a copy did not arrive");
+}
+
+}  // namespace
+}  // namespace accel::bench
+
+int main(int argc, char** argv) {
+    using namespace accel::bench;
+    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
+    const accel::Device card = accel::Device::open(0);
+    batches(report, card, "accel.submit.32", kSmall);
+    batches(report, card, "accel.copy.64k", std::size_t{64} * 1024);
+    one_by_one(report, card);
+    fresh_commands(report, card);
+    kept_busy(report, card);
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// io_uring with nothing to do: below this no design on it can get.
+#include "report.hpp"
+#include "ring.hpp"
+
+namespace accel::bench {
+namespace {
+
+void nops(Report& report, unsigned batch) {
+    constexpr std::uint64_t kJobs = 4096;
+    Ring ring(64);
+    bool right = true;
+    const auto run = [&](std::uint64_t jobs) {
+        for (std::uint64_t done = 0; done < jobs; done += batch) {
+            for (unsigned i = 0; i < batch; ++i) {
+                io_uring_prep_nop(ring.entry());
+            }
+            right &= ring.finish(batch);
+        }
+    };
+    Region region(report, "nop." + std::to_string(batch), {.jobs = kJobs});
+    run(64);
+    region.begin();
+    run(kJobs);
+    region.end();
+    region.verify(right, "a NOP failed");
+}
+
+}  // namespace
+}  // namespace accel::bench
+
+int main(int argc, char** argv) {
+    accel::bench::Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
+    accel::bench::nops(report, 1);
+    accel::bench::nops(report, 32);
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Submitting without the kernel and waiting in it: by the ioctl, and by io_uring.
+#include <array>
+#include <cstring>
+
+#include "copies.hpp"
+#include "report.hpp"
+#include "ring.hpp"
+
+namespace accel::bench {
+namespace {
+
+constexpr std::size_t kBatch = 32;
+constexpr std::size_t kBytes = 4096;
+constexpr QueueOptions kSleeping{.spin = std::chrono::nanoseconds(0)};
+
+// Each job is waited for by an entry of its own; all of them go to the kernel at once.
+void by_uring(Report& report, const Device& card, const std::string& name, unsigned flags) {
+    constexpr std::uint64_t kJobs = 1024;
+    Queue queue = card.create_queue();
+    Copies copies(card, kBatch, kBytes);
+    Ring ring(64, flags);
+    bool right = true;
+    const auto run = [&](std::uint64_t jobs) {
+        for (std::uint64_t done = 0; done < jobs; done += kBatch) {
+            for (const Command& command : copies.commands()) {
+                const UringWait wait = queue.uring_wait(queue.submit(command));
+                io_uring_sqe* const sqe = ring.entry();
+                io_uring_prep_rw(IORING_OP_URING_CMD, sqe, wait.fd, nullptr, 0, wait.operation);
+                std::memcpy(sqe->cmd, wait.payload.data(), wait.payload.size());
+            }
+            right &= ring.finish(kBatch);
+        }
+    };
+    copies.poison(queue, 1);
+    Region region(report, name, {.jobs = kJobs, .bytes = kBytes, .interrupts = "accel"});
+    run(4 * kBatch);
+    region.begin();
+    run(kJobs);
+    region.end();
+    region.verify(right && copies.arrived(queue), "a wait failed or a copy did not arrive");
+}
+
+void by_ioctl(Report& report, const Device& card) {
+    constexpr std::uint64_t kJobs = 512;
+    Queue queue = card.create_queue(kSleeping);
+    Copies copies(card, kBatch, kBytes);
+    const auto run = [&](std::uint64_t jobs) {
+        for (std::uint64_t i = 0; i < jobs; ++i) {
+            queue.submit(copies.commands()[i % kBatch]).wait();
+        }
+    };
+    copies.poison(queue, 2);
+    Region region(report, "accel.sleep.1", {.jobs = kJobs, .bytes = kBytes, .interrupts = "accel"});
+    run(kBatch);
+    region.begin();
+    run(kJobs);
+    region.end();
+    region.verify(copies.arrived(queue), "a copy did not arrive");
+}
+
+// 32 in flight, and one wait for the last of them.
+void for_the_last(Report& report, const Device& card) {
+    constexpr std::uint64_t kJobs = 2048;
+    Queue queue = card.create_queue(kSleeping);
+    Copies copies(card, kBatch, kBytes);
+    const auto run = [&](std::uint64_t jobs) {
+        for (std::uint64_t done = 0; done < jobs; done += kBatch) {
+            Batch batch = queue.batch();
+            for (const Command& command : copies.commands()) {
+                batch.add(command);
+            }
+            batch.submit().wait();
+        }
+    };
+    copies.poison(queue, 3);
+    Region region(report, "accel.sleep.32",
+                  {.jobs = kJobs, .bytes = kBytes, .interrupts = "accel"});
+    run(4 * kBatch);
+    region.begin();
+    run(kJobs);
+    region.end();
+    region.verify(copies.arrived(queue), "a copy did not arrive");
+}
+
+// What one interrupt for 32 jobs costs in latency: from the submission to when the program knows
+// that the last one is over, once woken for that one only, and once woken for each.
+void coalescing(Report& report, const Device& card) {
+    constexpr int kRounds = 256;
+    Queue queue = card.create_queue(kSleeping);
+    Copies copies(card, kBatch, kBytes);
+    for (const bool each : {false, true}) {
+        copies.poison(queue, each ? 4 : 5);
+        std::vector<std::uint64_t> samples;
+        for (int round = 0; round < kRounds; ++round) {
+            std::array<Job, kBatch> jobs;
+            const std::uint64_t start = now_ns();
+            for (std::size_t i = 0; i < kBatch; ++i) {
+                jobs.at(i) = queue.submit(copies.commands()[i]);
+            }
+            if (each) {
+                for (const Job& job : jobs) {
+                    job.wait();
+                }
+            } else {
+                jobs.back().wait();
+            }
+            samples.push_back(now_ns() - start);
+        }
+        report.latency(each ? "accel.sleep.each.latency" : "accel.sleep.32.latency", samples,
+                       copies.arrived(queue));
+    }
+}
+
+}  // namespace
+}  // namespace accel::bench
+
+int main(int argc, char** argv) {
+    using namespace accel::bench;
+    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
+    const accel::Device card = accel::Device::open(0);
+    by_uring(report, card, "accel.uring.32", 0);
+    by_uring(report, card, "accel.uring.32.defer",
+             IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+    by_ioctl(report, card);
+    for_the_last(report, card);
+    coalescing(report, card);
+}
