@@ -16,6 +16,13 @@ namespace accel {
 
 namespace detail {
 
+std::string Name::text() const {
+    if (type_ == nullptr) {
+        return "argument " + std::to_string(argument_);
+    }
+    return field_ == nullptr ? type_ : std::string(type_) + "::" + field_;
+}
+
 namespace {
 
 constexpr std::uint64_t address_space = 1ULL << ACCEL_VA_BITS;
@@ -38,11 +45,11 @@ const char* to_text(Access access) {
 }
 
 // Arithmetic on sizes that may be anything: what passes the address space is an error.
-[[noreturn]] void throw_too_far(const std::string& name) {
-    throw_invalid(name + " passes the card's address space of 2^48 bytes");
+[[noreturn]] void throw_too_far(Name name) {
+    throw_invalid(name.text() + " passes the card's address space of 2^48 bytes");
 }
 
-std::uint64_t product(std::uint64_t a, std::uint64_t b, const std::string& name) {
+std::uint64_t product(std::uint64_t a, std::uint64_t b, Name name) {
     std::uint64_t result = 0;
     if (__builtin_mul_overflow(a, b, &result) || result > address_space) {
         throw_too_far(name);
@@ -50,7 +57,7 @@ std::uint64_t product(std::uint64_t a, std::uint64_t b, const std::string& name)
     return result;
 }
 
-std::uint64_t sum(std::uint64_t a, std::uint64_t b, const std::string& name) {
+std::uint64_t sum(std::uint64_t a, std::uint64_t b, Name name) {
     std::uint64_t result = 0;
     if (__builtin_add_overflow(a, b, &result) || result > address_space) {
         throw_too_far(name);
@@ -59,8 +66,7 @@ std::uint64_t sum(std::uint64_t a, std::uint64_t b, const std::string& name) {
 }
 
 // Bytes from the first to the end of the last of `rows` rows.
-std::uint64_t extent(std::uint64_t rows, std::uint64_t stride, std::uint64_t row,
-                     const std::string& name) {
+std::uint64_t extent(std::uint64_t rows, std::uint64_t stride, std::uint64_t row, Name name) {
     if (rows == 0 || row == 0) {
         return 0;
     }
@@ -68,24 +74,22 @@ std::uint64_t extent(std::uint64_t rows, std::uint64_t stride, std::uint64_t row
 }
 
 // Bytes of a matrix of f32 as it is stored.
-std::uint64_t matrix(std::uint64_t rows, std::uint64_t columns, std::uint64_t leading,
-                     const std::string& name) {
+std::uint64_t matrix(std::uint64_t rows, std::uint64_t columns, std::uint64_t leading, Name name) {
     if (leading < columns) {
-        throw_invalid(name + " has rows of " + std::to_string(columns) +
+        throw_invalid(name.text() + " has rows of " + std::to_string(columns) +
                       " elements that are only " + std::to_string(leading) + " apart");
     }
     return extent(rows, leading * f32_bytes, columns * f32_bytes, name);
 }
 
 // Bytes of a dense tensor of f32.
-std::uint64_t tensor(std::uint32_t outer, std::uint32_t n, std::uint32_t inner,
-                     const std::string& name) {
+std::uint64_t tensor(std::uint32_t outer, std::uint32_t n, std::uint32_t inner, Name name) {
     return product(product(product(outer, n, name), inner, name), f32_bytes, name);
 }
 
-std::uint32_t to_u32(std::uint64_t value, const std::string& name) {
+std::uint32_t to_u32(std::uint64_t value, Name name) {
     if (value > UINT32_MAX) {
-        throw_invalid(name + " does not fit 32 bits");
+        throw_invalid(name.text() + " does not fit 32 bits");
     }
     return static_cast<std::uint32_t>(value);
 }
@@ -99,9 +103,7 @@ class Encoder {
     }
 
     [[nodiscard]] accel_command& raw() { return raw_; }
-    [[nodiscard]] std::string name(const char* field) const {
-        return std::string(type_) + "::" + field;
-    }
+    [[nodiscard]] Name name(const char* field) const { return {type_, field}; }
 
     [[nodiscard]] std::uint64_t use(const char* field, const Operand& operand, std::uint64_t bytes,
                                     Access access, std::uint32_t alignment) {
@@ -144,9 +146,9 @@ struct Strided {
 };
 
 // Strides of an element-wise operand, dense if none are given, and the bytes they reach over.
-Strided strided(const Shape& shape, const Shape& given, const std::string& name) {
+Strided strided(const Shape& shape, const Shape& given, Name name) {
     if (!given.empty() && given.rank() != shape.rank()) {
-        throw_invalid(name + " has " + std::to_string(given.rank()) + " strides for " +
+        throw_invalid(name.text() + " has " + std::to_string(given.rank()) + " strides for " +
                       std::to_string(shape.rank()) + " dimensions");
     }
     Strided result;
@@ -178,42 +180,43 @@ accel_reduce reduce_params(std::uint8_t op, std::uint32_t outer, std::uint32_t n
 
 }  // namespace
 
-void check_operand(const Operand& operand, const CommandAccess::Use& use, const std::string& name) {
+void check_operand(const Operand& operand, const CommandAccess::Use& use, Name name) {
     const std::uint64_t address = CommandAccess::address(operand);
     switch (CommandAccess::kind(operand)) {
         case CommandAccess::Kind::none:
-            throw_invalid(name + " is not set, or its buffer is empty or was moved from");
+            throw_invalid(name.text() + " is not set, or its buffer is empty or was moved from");
         case CommandAccess::Kind::argument:
             if (CommandAccess::argument(operand) >= ACCEL_CALL_ARGS_MAX) {
-                throw_invalid(name + " is argument " +
+                throw_invalid(name.text() + " is argument " +
                               std::to_string(CommandAccess::argument(operand)) +
                               ", and a call has at most " + std::to_string(ACCEL_CALL_ARGS_MAX));
             }
             if (address > ACCEL_ARG_OFFSET) {
-                throw_invalid(name + " has an offset of more than 48 bits");
+                throw_invalid(name.text() + " has an offset of more than 48 bits");
             }
             break;
         case CommandAccess::Kind::address:
             if ((address & ACCEL_ARG_FLAG) != 0) {
-                throw_invalid(name +
+                throw_invalid(name.text() +
                               " is an address with bit 63 set, which marks arguments: use arg()");
             }
             break;
         case CommandAccess::Kind::buffer:
             if (use.bytes > CommandAccess::bytes(operand)) {
-                throw_invalid(name + " touches " + std::to_string(use.bytes) +
+                throw_invalid(name.text() + " touches " + std::to_string(use.bytes) +
                               " bytes of a buffer of " +
                               std::to_string(CommandAccess::bytes(operand)));
             }
             if (!allows(CommandAccess::access(operand), use.access)) {
-                throw_invalid("the card must " + std::string(to_text(use.access)) + " " + name +
+                throw_invalid("the card must " + std::string(to_text(use.access)) + " " + name.text() +
                               " and may only " + to_text(CommandAccess::access(operand)) +
                               " that buffer: see BufferOptions::access");
             }
             break;
     }
     if (address % use.alignment != 0) {
-        throw_invalid(name + " is not aligned to " + std::to_string(use.alignment) + " bytes");
+        throw_invalid(name.text() + " is not aligned to " + std::to_string(use.alignment) +
+                      " bytes");
     }
 }
 
@@ -359,7 +362,8 @@ Command::Command(const Elementwise& elementwise) {
 
 Command::Command(const Softmax& softmax) {
     Encoder encoder(*this, "Softmax", ACCEL_OP_SOFTMAX);
-    const std::uint64_t bytes = detail::tensor(softmax.outer, softmax.n, softmax.inner, "Softmax");
+    const std::uint64_t bytes =
+        detail::tensor(softmax.outer, softmax.n, softmax.inner, encoder.name("src"));
     accel_tensor& raw = encoder.raw().tensor;
     raw.dst = encoder.use("dst", softmax.dst, bytes, Access::write, f32_bytes);
     raw.src0 = encoder.use("src", softmax.src, bytes, Access::read, f32_bytes);
@@ -400,7 +404,7 @@ Command Command::with_record(const Operand& record) const {
         detail::throw_invalid("the command already has a record");
     }
     Use use{record, bytes, alignof(Record), Access::write};
-    detail::check_operand(record, use, "the record");
+    detail::check_operand(record, use, detail::Name("the record", nullptr));
     detail::CommandAccess::add(other, std::move(use));
     raw.flags |= ACCEL_CMD_RECORD;
     raw.record = detail::encoded_address(record);

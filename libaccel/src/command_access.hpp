@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "accel/command.hpp"
 #include "resource.hpp"
@@ -37,7 +38,13 @@ struct CommandAccess {
             const bool other = command.space_ != nullptr && command.space_ != operand.space_;
             command.space_ = other ? &several_spaces : operand.space_;
         }
+        if (operand.owner_) {
+            command.resources_[command.resource_count_++] = operand.owner_.get();
+        }
         command.uses_[command.use_count_++] = std::move(use);
+    }
+    static std::span<const void* const> resources(const Command& command) {
+        return {command.resources_.data(), command.resource_count_};
     }
     /// Whether all of it is in `space`, and none of it an argument.
     static bool fits(const Command& command, const void* space) {
@@ -70,8 +77,24 @@ struct CommandAccess {
     }
 };
 
-/// Throws unless `operand` can stand for `use`; `name` is what the message calls it.
-void check_operand(const Operand& operand, const CommandAccess::Use& use, const std::string& name);
+/// What a message calls an operand: a field of a command, or an argument of a call. It becomes text
+/// only when there is a message.
+class Name {
+  public:
+    /// Without a field: just `type`.
+    constexpr Name(const char* type, const char* field) noexcept : type_(type), field_(field) {}
+    explicit constexpr Name(std::uint32_t argument) noexcept : argument_(argument) {}
+
+    [[nodiscard]] std::string text() const;
+
+  private:
+    const char* type_ = nullptr;  // null: an argument
+    const char* field_ = nullptr;
+    std::uint32_t argument_ = 0;
+};
+
+/// Throws unless `operand` can stand for `use`.
+void check_operand(const Operand& operand, const CommandAccess::Use& use, Name name);
 
 /// Throws if `operand` is a buffer of another device than `space`.
 void check_space(const Operand& operand, const void* space);

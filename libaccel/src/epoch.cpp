@@ -52,7 +52,7 @@ Deadline deadline_after(std::chrono::nanoseconds timeout) noexcept {
     return deadline;
 }
 
-Epoch::State Epoch::look(std::uint64_t sequence) const noexcept {
+Epoch::State Epoch::look_closer(std::uint64_t sequence) const noexcept {
     State state = State::pending;
     if (queue_->completed() >= sequence) {
         state = State::done;
@@ -60,8 +60,6 @@ Epoch::State Epoch::look(std::uint64_t sequence) const noexcept {
         // The card wrote the last `completed` before it wrote that it stopped.
         state = queue_->completed() >= sequence ? State::done : State::failed;
     }
-    // The page may already tell of the next epoch. ended_ is set before that begins, and is read
-    // after the page: if it is not set, what was read belongs to this one.
     if (ended_.load(std::memory_order_acquire)) {
         return completed_ >= sequence ? State::done : State::failed;
     }

@@ -44,7 +44,13 @@ class Epoch {
     [[nodiscard]] const std::shared_ptr<QueueImpl>& shared_queue() const noexcept { return queue_; }
 
     /// From the status page; no system call.
-    [[nodiscard]] State look(std::uint64_t sequence) const noexcept;
+    [[nodiscard]] State look(std::uint64_t sequence) const noexcept {
+        const bool finished = queue_->completed() >= sequence;
+        // The page may already tell of the next epoch. ended_ is set before that begins, and is
+        // read after the page: if it is not set, what was read belongs to this one.
+        return finished && !ended_.load(std::memory_order_acquire) ? State::done
+                                                                   : look_closer(sequence);
+    }
 
     /// Spins, sleeps, throws.
     WaitResult wait(std::uint64_t sequence, Deadline deadline);
@@ -65,6 +71,7 @@ class Epoch {
     void end(std::uint64_t completed, const std::optional<CardFailure>& failure) noexcept;
 
   private:
+    [[nodiscard]] State look_closer(std::uint64_t sequence) const noexcept;
     [[nodiscard]] int notify(std::uint64_t sequence) noexcept;
     [[noreturn]] void throw_failure(std::uint64_t sequence) const;
 

@@ -66,6 +66,18 @@ void Queue::close() noexcept {
 }
 
 Job Queue::submit(const Command& command) {
+    if (epoch_) [[likely]] {
+        detail::QueueImpl& queue = epoch_->queue();
+        if (const std::uint64_t sequence =
+                queue.stage_plain(epoch_->ended() || queue.batch_open, command)) [[likely]] {
+            queue.publish();
+            return detail::JobAccess::make(epoch_, sequence);
+        }
+    }
+    return submit_other(command);
+}
+
+Job Queue::submit_other(const Command& command) {
     return *submit_one(detail::QueueAccess::epoch(*this), true, command);
 }
 
@@ -205,6 +217,13 @@ const std::shared_ptr<detail::Epoch>& opened(const std::shared_ptr<detail::Epoch
 }  // namespace
 
 Batch& Batch::add(const Command& command) {
+    if (epoch_ && epoch_->queue().stage_plain(epoch_->ended(), command) != 0) [[likely]] {
+        return *this;
+    }
+    return add_other(command);
+}
+
+Batch& Batch::add_other(const Command& command) {
     const auto& epoch = opened(epoch_);
     static_cast<void>(epoch->queue().stage(*epoch, command, true));
     return *this;

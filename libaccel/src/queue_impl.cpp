@@ -153,24 +153,15 @@ std::uint64_t QueueImpl::stage(Epoch& epoch, const Command& command, bool block)
     if (!has_room(sequence) && !make_room(epoch, sequence, block)) [[unlikely]] {
         return 0;
     }
-    accel_command& to = ring_[slot(sequence)];
-    if (CommandAccess::params_size(command) == 0) {
-        std::memcpy(&to, CommandAccess::words(command).data(), sizeof(to));
-    } else {
-        const auto params = CommandAccess::params(command);
-        accel_command raw;
-        std::memcpy(&raw, CommandAccess::words(command).data(), sizeof(raw));
+    accel_command raw;
+    std::memcpy(&raw, CommandAccess::words(command).data(), sizeof(raw));
+    if (const auto params = CommandAccess::params(command); !params.empty()) {
         std::uint64_t address = 0;
         std::copy(params.begin(), params.end(), block_of(sequence, &address).begin());
         raw.tensor.params = address;
-        std::memcpy(&to, &raw, sizeof(to));
     }
-    const Position position = base_.load(std::memory_order_relaxed) + sequence;
-    for (const auto& use : CommandAccess::uses(command)) {
-        if (const Resource* const resource = CommandAccess::resource(use.operand)) {
-            resource->use(lane_, position);
-        }
-    }
+    std::memcpy(&ring_[slot(sequence)], &raw, sizeof(raw));
+    use_resources(command, sequence);
     staged_.store(sequence, std::memory_order_relaxed);
     return sequence;
 }
@@ -195,7 +186,7 @@ std::uint64_t QueueImpl::stage(Epoch& epoch, const std::shared_ptr<ListImpl>& li
         }
         check_space(argument, device_.get());
         if (list->need(i).access != Access{}) {  // else the list does not use it
-            check_operand(argument, list->need(i), "argument " + std::to_string(i));
+            check_operand(argument, list->need(i), Name(i));
         }
     }
     const std::uint64_t sequence = staged_.load(std::memory_order_relaxed) + 1;
@@ -225,21 +216,6 @@ std::uint64_t QueueImpl::stage(Epoch& epoch, const std::shared_ptr<ListImpl>& li
     std::memcpy(&ring_[slot(sequence)], &raw, sizeof(raw));
     staged_.store(sequence, std::memory_order_relaxed);
     return sequence;
-}
-
-void QueueImpl::publish() noexcept {
-    const std::uint64_t old_tail = published_.load(std::memory_order_relaxed);
-    const std::uint64_t tail = staged_.load(std::memory_order_relaxed);
-    // First for ourselves: no thread sees a job completed that was not published.
-    published_.store(tail, std::memory_order_release);
-    store_release(status_->tail, __le64{tail});
-    // The card writes event_index and then reads tail. Of its write and our store one comes first,
-    // and with this fence the other side sees it: either the card goes on, or we ring.
-    full_fence();
-    const std::uint64_t event_index = load_acquire(status_->event_index);
-    if (tail - event_index - 1 < tail - old_tail) {
-        ring();
-    }
 }
 
 void QueueImpl::ring() noexcept {
@@ -304,10 +280,6 @@ void QueueImpl::close(Epoch& epoch) noexcept {
 }
 
 // ---- Any thread ----
-
-std::uint64_t QueueImpl::completed() const noexcept {
-    return load_acquire(status_->completed);
-}
 
 bool QueueImpl::stopped() const noexcept {
     return load_acquire(status_->state) == ACCEL_QUEUE_ERROR;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A queue: the ring and status page shared with the card. What its jobs keep alive is resource.hpp's
-// affair; the queue tells how far it has come.
+// A queue: the ring and status page shared with the card. What its jobs keep alive is
+// resource.hpp's affair; the queue tells how far it has come.
 //
 // Who may do what. The producer (one thread at a time, the caller sees to it) stages, publishes,
 // resets and closes. Any thread waits and reaps. Memory that the card shares is touched through
@@ -15,6 +15,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,6 +23,7 @@
 #include "accel/queue.hpp"
 #include "command_access.hpp"
 #include "device_impl.hpp"
+#include "fence.hpp"
 #include "list_impl.hpp"
 #include "resource.hpp"
 
@@ -47,6 +49,22 @@ class QueueImpl final : public Lane {
 
     // ---- Producer ----
 
+    /// The usual case of stage(), short enough to stand where it is called: a command that needs
+    /// nothing but its slot. Zero if it is another case, and nothing is placed.
+    [[nodiscard]] [[gnu::always_inline]] std::uint64_t stage_plain(
+        bool ended, const Command& command) noexcept {
+        const std::uint64_t sequence = staged_.load(std::memory_order_relaxed) + 1;
+        if (ended || !CommandAccess::fits(command, device_.get()) ||
+            CommandAccess::params_size(command) != 0 || !has_room(sequence)) [[unlikely]] {
+            return 0;
+        }
+        std::memcpy(&ring_[slot(sequence)], CommandAccess::words(command).data(),
+                    sizeof(accel_command));
+        staged_.store(sequence, std::memory_order_relaxed);
+        use_resources(command, sequence);
+        return sequence;
+    }
+
     /// Places a command behind what is staged; zero if the ring is full and `block` is not set,
     /// else its sequence. On an exception nothing is placed.
     [[nodiscard]] std::uint64_t stage(Epoch& epoch, const Command& command, bool block);
@@ -54,7 +72,20 @@ class QueueImpl final : public Lane {
                                       std::span<const Operand> arguments, bool block);
 
     /// Makes what is staged visible to the card, and rings if the card asks for it.
-    void publish() noexcept;
+    [[gnu::always_inline]] void publish() noexcept {
+        const std::uint64_t old_tail = published_.load(std::memory_order_relaxed);
+        const std::uint64_t tail = staged_.load(std::memory_order_relaxed);
+        // First for ourselves: no thread sees a job completed that was not published.
+        published_.store(tail, std::memory_order_release);
+        store_release(status_->tail, __le64{tail});
+        // The card writes event_index and then reads tail. Of its write and our store one comes
+        // first, and with this fence the other side sees it: either the card goes on, or we ring.
+        full_fence();
+        const std::uint64_t event_index = load_acquire(status_->event_index);
+        if (tail - event_index - 1 < tail - old_tail) {
+            ring();
+        }
+    }
 
     /// Takes back what is staged and not published.
     void withdraw() noexcept;
@@ -81,7 +112,9 @@ class QueueImpl final : public Lane {
 
     // ---- Any thread ----
 
-    [[nodiscard]] std::uint64_t completed() const noexcept;
+    [[nodiscard]] std::uint64_t completed() const noexcept {
+        return load_acquire(status_->completed);
+    }
     [[nodiscard]] bool stopped() const noexcept;
 
     /// Lets go of what only finished jobs kept alive.
@@ -137,6 +170,14 @@ class QueueImpl final : public Lane {
         return sequence - finished_ <= entries_;
     }
     [[nodiscard]] bool make_room(Epoch& epoch, std::uint64_t sequence, bool block);
+    [[gnu::always_inline]] void use_resources(const Command& command,
+                                              std::uint64_t sequence) const noexcept {
+        const Position position = base_.load(std::memory_order_relaxed) + sequence;
+        const std::uint32_t lane = lane_;
+        for (const void* const resource : CommandAccess::resources(command)) {
+            static_cast<const Resource*>(resource)->use(lane, position);
+        }
+    }
     [[noreturn]] void refuse(const Epoch& epoch, const Command& command) const;
     [[nodiscard]] std::span<std::byte> block_of(std::uint64_t sequence, std::uint64_t* address);
     void check_open(const Epoch& epoch) const;

@@ -58,9 +58,9 @@ class Operand {
     enum class Kind : std::uint8_t { none, buffer, argument, address };
 
     std::shared_ptr<const void> owner_;  // as detail::Allocation::owner
-    const void* space_ = nullptr;  // the device, to tell two apart
-    std::uint64_t address_ = 0;    // of an argument: the offset
-    std::uint64_t bytes_ = 0;      // from the address on; buffers only
+    const void* space_ = nullptr;        // the device, to tell two apart
+    std::uint64_t address_ = 0;          // of an argument: the offset
+    std::uint64_t bytes_ = 0;            // from the address on; buffers only
     std::uint32_t argument_ = 0;
     Access access_ = Access::read_write;
     Kind kind_ = Kind::none;
@@ -210,6 +210,8 @@ class ACCEL_API Command {
     // Of all uses together, so that a submission looks at each once.
     const void* space_ = nullptr;  // null: any
     bool has_arguments_ = false;
+    std::uint32_t resource_count_ = 0;
+    std::array<const void*, max_uses> resources_{};  // owners of uses_
     std::uint32_t use_count_ = 0;
     std::uint32_t params_size_ = 0;
     std::array<Use, max_uses> uses_{};

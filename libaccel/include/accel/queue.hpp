@@ -139,6 +139,7 @@ class ACCEL_API Queue {
   private:
     friend struct detail::QueueAccess;
     explicit Queue(std::shared_ptr<detail::Epoch> epoch) noexcept;
+    [[gnu::noinline]] Job submit_other(const Command& command);
     void close() noexcept;
     std::shared_ptr<detail::Epoch> epoch_;
 };
@@ -167,6 +168,7 @@ class ACCEL_API Batch {
   private:
     friend class Queue;
     explicit Batch(std::shared_ptr<detail::Epoch> epoch) noexcept;
+    [[gnu::noinline]] Batch& add_other(const Command& command);
     std::shared_ptr<detail::Epoch> epoch_;
 };
 
