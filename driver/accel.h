@@ -520,7 +520,7 @@ struct accel_queue_error {
  * @sequence: of the command
  * @epoch: of the queue when it began
  * @fire: called once, when it is due, with 0 or -errno; under accel_queue.lock,
- *	in any context. NULL: a thread sleeps and looks for itself
+ *	in any context
  */
 struct accel_waiter {
 	struct list_head node;
@@ -541,10 +541,8 @@ struct accel_waiter {
  * @memory: status page and ring
  * @status: kernel's view of the status page; its owner may scribble in it, so
  *	nothing but the wake-up of the owner depends on it
- * @lock: protects @waiters, @armed and the arm word
+ * @lock: protects @waiters and the arm word
  * @waiters: who waits: threads, an eventfd, commands of io_uring
- * @wait: where they sleep
- * @armed: what the arm word was set to, 0 once those were woken who want it
  * @notify: target of poll() and of the eventfd, 0 if none
  * @eventfd: signalled when that is due, or NULL
  * @event: the eventfd as a waiter
@@ -564,8 +562,6 @@ struct accel_queue {
 	struct accel_queue_status *status;
 	spinlock_t lock;
 	struct list_head waiters;
-	wait_queue_head_t wait;
-	u64 armed;
 	u64 notify;
 	struct eventfd_ctx *eventfd;
 	struct accel_waiter event;
@@ -705,7 +701,8 @@ int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *
 
 /* accel_wait.c */
 u64 accel_wait_completed(struct accel_queue *queue);
-void accel_wait_add(struct accel_queue *queue, struct accel_waiter *waiter);
+int accel_wait_look(struct accel_queue *queue, u64 sequence, u32 epoch);
+void accel_wait_begin(struct accel_queue *queue, struct accel_waiter *waiter);
 bool accel_wait_remove(struct accel_queue *queue, struct accel_waiter *waiter);
 void accel_wait_wake(struct accel_queue *queue);
 int accel_ioctl_queue_wait(struct accel_context *ctx, void *arg);

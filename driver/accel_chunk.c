@@ -9,6 +9,31 @@
 #include "accel_chunk.h"
 
 /**
+ * accel_chunk_alloc() - make a chunk
+ * @bytes: that are left of the transfer
+ *
+ * It is no larger than that needs: kernels that clear what they allocate spend
+ * more on a large one than the card does on a small transfer.
+ *
+ * Return: it, or NULL. Freed by kvfree().
+ */
+struct accel_chunk *accel_chunk_alloc(u64 bytes)
+{
+	/* One more: neither end need be that of a page. */
+	u64 capacity = min_t(u64, DIV_ROUND_UP_ULL(bytes, PAGE_SIZE) + 1, ACCEL_CHUNK_PAGES);
+	struct accel_chunk *chunk;
+
+	chunk = kvmalloc(struct_size(chunk, pages, capacity) + capacity * sizeof(*chunk->target),
+			 GFP_KERNEL_ACCOUNT);
+	if (!chunk)
+		return NULL;
+	chunk->capacity = capacity;
+	chunk->page_count = 0;
+	chunk->target = (struct accel_segment *)(chunk->pages + capacity);
+	return chunk;
+}
+
+/**
  * accel_chunk_pin() - hold the next pages of the caller
  * @move: what it is part of
  * @chunk: released before
@@ -26,7 +51,7 @@ int accel_chunk_pin(const struct accel_move *move, struct accel_chunk *chunk,
 	size_t first;
 	ssize_t got;
 
-	got = accel_compat_pin(iter, chunk->pages, max, ACCEL_CHUNK_PAGES, write, &chunk->first,
+	got = accel_compat_pin(iter, chunk->pages, max, chunk->capacity, write, &chunk->first,
 			       &chunk->pin);
 	if (got <= 0)
 		return got ? got : -EFAULT;
@@ -36,12 +61,12 @@ int accel_chunk_pin(const struct accel_move *move, struct accel_chunk *chunk,
 	chunk->page_count = DIV_ROUND_UP(chunk->first + got, PAGE_SIZE);
 
 	/* An iterator may give its pages one by one. What follows without a gap belongs to it. */
-	while (chunk->bytes < max && chunk->page_count < ACCEL_CHUNK_PAGES &&
+	while (chunk->bytes < max && chunk->page_count < chunk->capacity &&
 	       !offset_in_page(chunk->first + chunk->bytes)) {
 		struct page **pages = chunk->pages + chunk->page_count;
 
 		got = accel_compat_pin(iter, pages, max - chunk->bytes,
-				       ACCEL_CHUNK_PAGES - chunk->page_count, write, &first, &pin);
+				       chunk->capacity - chunk->page_count, write, &first, &pin);
 		if (got <= 0)
 			break;	/* the next chunk finds out why */
 		if (first || pin != chunk->pin) {
@@ -67,7 +92,7 @@ static bool accel_chunk_append(struct accel_chunk *chunk, u64 address, u64 bytes
 {
 	struct accel_segment *segment = &chunk->target[chunk->job.target_count];
 
-	if (chunk->job.target_count == ACCEL_DMA_SEGMENTS)
+	if (chunk->job.target_count == chunk->capacity)
 		return false;
 	segment->address = cpu_to_le64(address);
 	segment->bytes = cpu_to_le64(bytes);

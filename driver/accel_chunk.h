@@ -35,27 +35,30 @@ struct accel_move {
 /**
  * struct accel_chunk - a part of a transfer
  * @job: what the card is asked to do
- * @pages: of the caller
- * @page_count: how many
+ * @capacity: pages and segments there is room for
+ * @page_count: pages that are held
  * @first: offset in the first one
  * @bytes: pinned
  * @offset: in the buffer
  * @done: bytes moved
  * @pin: how the pages are given back
- * @target: the buffer's memory
+ * @target: the buffer's memory, behind @pages
+ * @pages: of the caller
  */
 struct accel_chunk {
 	struct accel_dma_job job;
-	struct page *pages[ACCEL_CHUNK_PAGES];
+	unsigned int capacity;
 	unsigned int page_count;
 	size_t first;
 	size_t bytes;
 	u64 offset;
 	size_t done;
 	enum accel_pin pin;
-	struct accel_segment target[ACCEL_DMA_SEGMENTS];
+	struct accel_segment *target;
+	struct page *pages[];
 };
 
+struct accel_chunk *accel_chunk_alloc(u64 bytes);
 int accel_chunk_pin(const struct accel_move *move, struct accel_chunk *chunk,
 		    struct iov_iter *iter, u64 offset, u64 max);
 int accel_chunk_submit(const struct accel_move *move, struct accel_chunk *chunk);

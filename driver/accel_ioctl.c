@@ -7,6 +7,7 @@
 #include <linux/file.h>
 #include <linux/io.h>
 #include <linux/sched/mm.h>
+#include <linux/nospec.h>
 #include <linux/uaccess.h>
 
 #include "accel.h"
@@ -142,10 +143,14 @@ struct accel_call_entry {
 	void (*done)(union accel_arg *arg);
 };
 
-#define ACCEL_CALL(number, type, version1, writes, function, takes_back) {	\
-	.cmd = (number), .first = (version1), .size = sizeof(struct type),	\
-	.out = (writes), .run = (function), .undo = (takes_back) }
+#define ACCEL_CALL(number, type, version1, writes, function, takes_back)	\
+	[_IOC_NR(number)] = {						\
+		.cmd = (number), .first = (version1),			\
+		.size = sizeof(struct type), .out = (writes),		\
+		.run = (function), .undo = (takes_back),		\
+	}
 
+/* By the number in the call. */
 static const struct accel_call_entry accel_calls[] = {
 	ACCEL_CALL(ACCEL_IOCTL_INFO, accel_info, 136, true, accel_ioctl_info, NULL),
 	ACCEL_CALL(ACCEL_IOCTL_BUFFER_CREATE, accel_buffer_create, 32, true,
@@ -154,7 +159,7 @@ static const struct accel_call_entry accel_calls[] = {
 		   accel_ioctl_buffer_register, accel_undo_buffer_register),
 	ACCEL_CALL(ACCEL_IOCTL_BUFFER_DESTROY, accel_buffer_destroy, 8, false,
 		   accel_ioctl_buffer_destroy, NULL),
-	{
+	[_IOC_NR(ACCEL_IOCTL_BUFFER_EXPORT)] = {
 		.cmd = ACCEL_IOCTL_BUFFER_EXPORT, .first = 16, .out = true,
 		.size = sizeof(struct accel_buffer_export), .run = accel_ioctl_buffer_export,
 		.undo = accel_undo_buffer_export, .done = accel_done_buffer_export,
@@ -179,12 +184,10 @@ static const struct accel_call_entry accel_calls[] = {
 
 static const struct accel_call_entry *accel_call_find(unsigned int cmd)
 {
-	size_t i;
+	size_t i = array_index_nospec(_IOC_NR(cmd), ARRAY_SIZE(accel_calls));
 
-	for (i = 0; i < ARRAY_SIZE(accel_calls); i++)
-		if (accel_calls[i].cmd == cmd)
-			return &accel_calls[i];
-	return NULL;
+	/* An empty entry has no number either: that of no call is zero. */
+	return accel_calls[i].run && accel_calls[i].cmd == cmd ? &accel_calls[i] : NULL;
 }
 
 long accel_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -267,7 +267,6 @@ int accel_ioctl_queue_create(struct accel_context *ctx, void *arg)
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->waiters);
 	INIT_LIST_HEAD(&queue->event.node);
-	init_waitqueue_head(&queue->wait);
 
 	bytes = ACCEL_QUEUE_RING_OFFSET +
 		ALIGN((u64)queue->entries * ACCEL_COMMAND_SIZE, PAGE_SIZE);

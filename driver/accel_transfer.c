@@ -100,11 +100,6 @@ static ssize_t accel_transfer_end(struct accel_transfer_state *transfer, int ret
 	return transfer->failed ? transfer->failed : ret;
 }
 
-static struct accel_chunk *accel_chunk_alloc(void)
-{
-	return kvzalloc(sizeof(struct accel_chunk), GFP_KERNEL_ACCOUNT);
-}
-
 /* While the caller waits: pin, submit, pin, submit, finish ... */
 static ssize_t accel_transfer_sync(const struct accel_move *move, struct iov_iter *iter,
 				   u64 offset, u64 left)
@@ -117,16 +112,19 @@ static ssize_t accel_transfer_sync(const struct accel_move *move, struct iov_ite
 	unsigned int i;
 	int ret = 0;
 
-	for (i = 0; i < ARRAY_SIZE(chunks); i++) {
-		chunks[i] = accel_chunk_alloc();
-		if (!chunks[i])
-			ret = -ENOMEM;
-	}
 	while (left && !ret && !transfer.failed) {
-		struct accel_chunk *chunk = chunks[transfer.submitted % transfer.slots];
+		struct accel_chunk **slot = &chunks[transfer.submitted % transfer.slots];
+		struct accel_chunk *chunk;
 
 		if (task_sigpending(current)) {	/* not what the kernel wants of the task */
 			ret = -EINTR;
+			break;
+		}
+		if (!*slot)
+			*slot = accel_chunk_alloc(left);
+		chunk = *slot;
+		if (!chunk) {
+			ret = -ENOMEM;
 			break;
 		}
 		ret = accel_chunk_pin(move, chunk, iter, offset, left);
@@ -187,7 +185,7 @@ static ssize_t accel_transfer_async(const struct accel_move *move, struct kiocb 
 	async->transfer.chunks = async->chunks;
 	kref_get(&move->buffer->ref);
 	while (left && async->transfer.slots < ACCEL_ASYNC_CHUNKS) {
-		struct accel_chunk *chunk = accel_chunk_alloc();
+		struct accel_chunk *chunk = accel_chunk_alloc(left);
 
 		ret = chunk ? accel_chunk_pin(move, chunk, iter, offset, left) : -ENOMEM;
 		if (ret) {

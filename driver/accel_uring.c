@@ -100,7 +100,10 @@ int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	struct accel_uring_wait args;
 	struct accel_queue *queue;
 	struct accel_uring_waiter *wait;
+	u64 completed;
 	bool full;
+	u32 epoch;
+	int ret;
 
 	BUILD_BUG_ON(sizeof(args) != 16);
 	BUILD_BUG_ON(sizeof(wait) > sizeof(cmd->pdu));
@@ -113,13 +116,23 @@ int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (args.timeout_ms > ACCEL_URING_TIMEOUT_MAX)
 		return -EINVAL;
 
-	wait = kzalloc(sizeof(*wait), GFP_KERNEL_ACCOUNT);
-	if (!wait)
-		return -ENOMEM;
 	queue = accel_queue_get(ctx, args.handle);
-	if (IS_ERR(queue)) {
-		kfree(wait);
+	if (IS_ERR(queue))
 		return PTR_ERR(queue);
+	epoch = READ_ONCE(queue->epoch);
+	ret = accel_wait_look(queue, args.sequence, epoch);
+	if (ret) {	/* there is nothing to wait for */
+		trace_accel_wait_begin(queue, args.sequence);
+		trace_accel_wait_end(queue, args.sequence, min(ret, 0));
+		completed = accel_wait_completed(queue);
+		accel_queue_put(queue);
+		accel_compat_uring_done(cmd, min(ret, 0), completed, issue_flags);
+		return -EIOCBQUEUED;
+	}
+	wait = kzalloc(sizeof(*wait), GFP_KERNEL_ACCOUNT);
+	if (!wait) {
+		accel_queue_put(queue);
+		return -ENOMEM;
 	}
 	kref_get(&queue->ref);
 	wait->queue = queue;
@@ -127,7 +140,7 @@ int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	wait->cmd = cmd;
 	wait->owner = current->files;
 	wait->waiter.sequence = args.sequence;
-	wait->waiter.epoch = READ_ONCE(queue->epoch);
+	wait->waiter.epoch = epoch;
 	wait->waiter.fire = accel_uring_fire;
 	timer_setup(&wait->timer, accel_uring_timeout, 0);
 	*(struct accel_uring_waiter **)cmd->pdu = wait;

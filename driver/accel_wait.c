@@ -2,16 +2,16 @@
 /*
  * accel_wait.c - sleeping until the card has finished a command.
  *
- * A sleeper writes the sequence number it wants into the arm word of the
- * status page, orders that against its next read with a full barrier, and
- * looks once more at what is completed. The card does the same the other way
- * round (docs/hardware.md, 4.3), so one of the two always sees the other.
+ * Whoever waits is a struct accel_waiter on the queue's list: a thread in the
+ * ioctl, an eventfd, a command of io_uring. It is fired once, by whoever sees
+ * that it is due: the interrupt handler, or somebody who comes to wait.
  *
- * The arm word is one, sleepers are many: it holds the lowest target that is
- * not reached. An interrupt wakes all; who is not due arms again. The card
- * interrupts for a target only as it passes it: one that it has passed already
- * when the word is set is as good as none, and so is one that was replaced
- * before the card looked. accel_wait_arm() leaves neither behind.
+ * The arm word of the status page is one, waiters are many: it holds the lowest
+ * sequence number that somebody waits for. It is written, ordered by a full
+ * barrier against the next read of what is completed, and the card does the
+ * same the other way round (docs/hardware.md, 4.3), so one of the two always
+ * sees the other. The card interrupts only as it passes the word: whoever
+ * writes it looks again, and serves those whose turn has come meanwhile.
  */
 #include <linux/hrtimer.h>
 #include <linux/poll.h>
@@ -38,61 +38,15 @@ u64 accel_wait_completed(struct accel_queue *queue)
 	return completed;
 }
 
-/* The lowest target that is not reached, or U64_MAX. Holds the lock. */
-static u64 accel_wait_lowest(struct accel_queue *queue, u64 completed)
-{
-	struct accel_waiter *waiter;
-	u64 lowest = U64_MAX;
-
-	list_for_each_entry(waiter, &queue->waiters, node)
-		if (waiter->sequence > completed)
-			lowest = min(lowest, waiter->sequence);
-	if (queue->notify > completed)
-		lowest = min(lowest, queue->notify);
-	return lowest;
-}
-
-/*
- * Set the arm word to the lowest target that is not reached; when this returns,
- * the card is still to pass it.
+/**
+ * accel_wait_look() - what became of a command
+ * @queue: the queue
+ * @sequence: of the command
+ * @epoch: of the queue when the waiter began
  *
- * Return: true if the card may not interrupt for a target that was reached.
+ * Return: 1 finished, 0 not yet, -errno never.
  */
-static bool accel_wait_arm(struct accel_queue *queue)
-{
-	unsigned int rounds = ACCEL_ARM_ROUNDS;
-	bool missed = false;
-	u64 completed, arm;
-	unsigned long irq;
-
-	spin_lock_irqsave(&queue->lock, irq);
-	completed = accel_wait_completed(queue);
-	for (;;) {
-		arm = accel_wait_lowest(queue, completed);
-		if (arm == U64_MAX)
-			break;
-		/* The card may have been about to look at the one that is replaced. */
-		missed |= queue->armed && queue->armed <= completed;
-		trace_accel_queue_arm(queue, arm);
-		queue->armed = arm;
-		WRITE_ONCE(queue->status->arm, cpu_to_le64(arm));
-		/* Pairs with the card's write of completed before its read of arm. */
-		mb();
-		completed = accel_wait_completed(queue);
-		if (completed < arm)
-			break;
-		/* Each round leaves a target behind, whatever the owner scribbles. */
-		missed = true;
-		/* The owner of so many sleepers wakes them himself, by what he has the card do next. */
-		if (!--rounds)
-			break;
-	}
-	spin_unlock_irqrestore(&queue->lock, irq);
-	return missed;
-}
-
-/* Return: 1 finished, 0 not yet, -errno never. */
-static int accel_wait_look(struct accel_queue *queue, u64 sequence, u32 epoch)
+int accel_wait_look(struct accel_queue *queue, u64 sequence, u32 epoch)
 {
 	/* U32_MAX: it was destroyed before the waiter began. */
 	if (epoch == U32_MAX || READ_ONCE(queue->epoch) != epoch)
@@ -106,37 +60,59 @@ static int accel_wait_look(struct accel_queue *queue, u64 sequence, u32 epoch)
 	return 0;
 }
 
-/* Fire who is due among those that have no thread asleep. Return: how many are not due. */
-static unsigned int accel_wait_fire(struct accel_queue *queue)
+/* Fire who is due. Holds the lock. Return: the lowest target of the others, or U64_MAX. */
+static u64 accel_wait_fire(struct accel_queue *queue)
 {
 	struct accel_waiter *waiter, *next;
-	unsigned int left = 0;
-	unsigned long irq;
+	u64 lowest = U64_MAX;
 	int ret;
 
-	spin_lock_irqsave(&queue->lock, irq);
 	list_for_each_entry_safe(waiter, next, &queue->waiters, node) {
-		if (!waiter->fire)
-			continue;
 		ret = accel_wait_look(queue, waiter->sequence, waiter->epoch);
 		if (ret) {
 			list_del_init(&waiter->node);
 			trace_accel_wait_end(queue, waiter->sequence, min(ret, 0));
 			waiter->fire(waiter, min(ret, 0));
 		} else {
-			left++;
+			lowest = min(lowest, waiter->sequence);
 		}
 	}
-	spin_unlock_irqrestore(&queue->lock, irq);
-	return left;
+	return lowest;
 }
 
-/* Wake who has a thread; they look for themselves. */
-static void accel_wait_wake_threads(struct accel_queue *queue)
+/*
+ * Serve all who wait: fire who is due, and have the card interrupt for the first
+ * of the others. Holds the lock; when it returns, the card is still to pass the
+ * arm word, or nobody waits.
+ */
+static void accel_wait_serve(struct accel_queue *queue)
 {
-	wake_up_all(&queue->wait);
-	if (READ_ONCE(queue->notify))
-		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
+	unsigned int rounds = ACCEL_ARM_ROUNDS;
+	u64 completed, lowest;
+
+	for (;;) {
+		lowest = accel_wait_fire(queue);
+		completed = accel_wait_completed(queue);
+		/* Those in poll() look for themselves, and have us look on behalf of them. */
+		if (queue->notify > completed)
+			lowest = min(lowest, queue->notify);
+		if (lowest == U64_MAX)
+			return;
+		if (lowest <= completed)
+			continue;	/* since we looked */
+		trace_accel_queue_arm(queue, lowest);
+		WRITE_ONCE(queue->status->arm, cpu_to_le64(lowest));
+		/* Pairs with the card's write of completed before its read of arm. */
+		mb();
+		if (accel_wait_completed(queue) < lowest)
+			return;
+		/*
+		 * Each round leaves a target behind, whatever the owner scribbles. The owner of so
+		 * many waiters serves them himself, by what he has the card do next.
+		 */
+		if (!--rounds)
+			return;
+	}
 }
 
 /**
@@ -145,33 +121,31 @@ static void accel_wait_wake_threads(struct accel_queue *queue)
  */
 void accel_wait_wake(struct accel_queue *queue)
 {
-	u64 completed = accel_wait_completed(queue);
 	unsigned long irq;
 
 	trace_accel_queue_wake(queue);
-	accel_wait_wake_threads(queue);
+	if (READ_ONCE(queue->notify))
+		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
 	spin_lock_irqsave(&queue->lock, irq);
-	if (queue->armed <= completed)
-		queue->armed = 0;
+	accel_wait_serve(queue);
 	spin_unlock_irqrestore(&queue->lock, irq);
-	/* Nobody else arms for those without a thread; and what came meanwhile fires now. */
-	if (accel_wait_fire(queue)) {
-		if (accel_wait_arm(queue))
-			accel_wait_wake_threads(queue);
-		accel_wait_fire(queue);
-	}
 }
 
 /**
- * accel_wait_add() - begin to wait
+ * accel_wait_begin() - begin to wait
  * @queue: the queue; the caller holds a reference until the waiter is off it
  * @waiter: its sequence number, epoch and callback are set
+ *
+ * The waiter may be fired, and gone, before this returns.
  */
-void accel_wait_add(struct accel_queue *queue, struct accel_waiter *waiter)
+void accel_wait_begin(struct accel_queue *queue, struct accel_waiter *waiter)
 {
-	spin_lock_irq(&queue->lock);
+	unsigned long irq;
+
+	spin_lock_irqsave(&queue->lock, irq);
 	list_add(&waiter->node, &queue->waiters);
-	spin_unlock_irq(&queue->lock);
+	accel_wait_serve(queue);
+	spin_unlock_irqrestore(&queue->lock, irq);
 }
 
 /**
@@ -193,65 +167,75 @@ bool accel_wait_remove(struct accel_queue *queue, struct accel_waiter *waiter)
 	return waited;
 }
 
-static int accel_wait_due(struct accel_queue *queue, u64 sequence, u32 epoch)
-{
-	int ret = accel_wait_look(queue, sequence, epoch);
+/* A thread in the ioctl. */
+struct accel_sleeper {
+	struct accel_waiter waiter;
+	struct task_struct *task;
+	bool fired;
+	int result;
+};
 
-	if (ret)
-		return ret;
-	if (accel_wait_arm(queue)) {
-		accel_wait_wake_threads(queue);
-		accel_wait_fire(queue);
-	}
-	return accel_wait_look(queue, sequence, epoch);
+static void accel_wait_fire_thread(struct accel_waiter *waiter, int result)
+{
+	struct accel_sleeper *sleeper = container_of(waiter, struct accel_sleeper, waiter);
+
+	/* The sleeper takes the lock that is held here before its stack goes. */
+	sleeper->result = result;
+	WRITE_ONCE(sleeper->fired, true);
+	wake_up_process(sleeper->task);
 }
 
-static int accel_wait_sleep(struct accel_queue *queue, struct accel_waiter *waiter,
+static int accel_wait_sleep(struct accel_queue *queue, struct accel_sleeper *sleeper,
 			    ktime_t deadline)
 {
-	DEFINE_WAIT(wait);
+	bool late = false;
 	int ret;
 
+	accel_wait_begin(queue, &sleeper->waiter);
 	for (;;) {
-		prepare_to_wait(&queue->wait, &wait, TASK_INTERRUPTIBLE);
-		ret = accel_wait_due(queue, waiter->sequence, waiter->epoch);
-		if (ret)
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (READ_ONCE(sleeper->fired) || signal_pending(current) || late)
 			break;
-		if (signal_pending(current)) {
-			/* The deadline is absolute: starting again is the same call. */
-			ret = -ERESTARTSYS;
-			break;
-		}
-		if (!schedule_hrtimeout_range(&deadline, current->timer_slack_ns,
-					      HRTIMER_MODE_ABS)) {
-			ret = accel_wait_look(queue, waiter->sequence, waiter->epoch);
-			if (!ret)
-				ret = -ETIMEDOUT;
-			break;
-		}
+		if (deadline == KTIME_MAX)
+			schedule();
+		else
+			late = !schedule_hrtimeout_range(&deadline, current->timer_slack_ns,
+							 HRTIMER_MODE_ABS);
 	}
-	finish_wait(&queue->wait, &wait);
+	__set_current_state(TASK_RUNNING);
+	if (!accel_wait_remove(queue, &sleeper->waiter))
+		return sleeper->result;
+	/* The deadline is absolute: starting again is the same call. */
+	if (!late)
+		ret = -ERESTARTSYS;
+	else
+		ret = accel_wait_look(queue, sleeper->waiter.sequence, sleeper->waiter.epoch) ?:
+		      -ETIMEDOUT;
+	trace_accel_wait_end(queue, sleeper->waiter.sequence, min(ret, 0));
 	return ret;
 }
 
 int accel_ioctl_queue_wait(struct accel_context *ctx, void *arg)
 {
 	struct accel_queue_wait *args = arg;
-	struct accel_waiter waiter = { .sequence = args->sequence };
+	struct accel_sleeper sleeper = {
+		.waiter = { .sequence = args->sequence, .fire = accel_wait_fire_thread },
+		.task = current,
+	};
 	struct accel_queue *queue;
 	int ret;
 
 	queue = accel_queue_get(ctx, args->handle);
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
-	waiter.epoch = READ_ONCE(queue->epoch);
-
+	sleeper.waiter.epoch = READ_ONCE(queue->epoch);
 	trace_accel_wait_begin(queue, args->sequence);
-	accel_wait_add(queue, &waiter);
-	ret = accel_wait_sleep(queue, &waiter, ns_to_ktime(max_t(s64, args->deadline, 0)));
-	accel_wait_remove(queue, &waiter);
-	trace_accel_wait_end(queue, args->sequence, min(ret, 0));
-
+	ret = accel_wait_look(queue, args->sequence, sleeper.waiter.epoch);
+	if (ret)
+		trace_accel_wait_end(queue, args->sequence, min(ret, 0));
+	else
+		ret = accel_wait_sleep(queue, &sleeper,
+				       ns_to_ktime(max_t(s64, args->deadline, 0)));
 	args->completed = accel_wait_completed(queue);
 	accel_queue_put(queue);
 	return min(ret, 0);
@@ -303,7 +287,13 @@ __poll_t accel_wait_poll(struct accel_context *ctx, struct file *file, poll_tabl
 		sequence = READ_ONCE(queue->notify);
 		if (!sequence)
 			continue;
-		due = accel_wait_due(queue, sequence, READ_ONCE(queue->epoch));
+		due = accel_wait_look(queue, sequence, READ_ONCE(queue->epoch));
+		if (!due) {
+			spin_lock_irq(&queue->lock);
+			accel_wait_serve(queue);
+			spin_unlock_irq(&queue->lock);
+			due = accel_wait_look(queue, sequence, READ_ONCE(queue->epoch));
+		}
 		if (due > 0)
 			ready |= EPOLLIN | EPOLLRDNORM;
 		else if (due < 0)

@@ -14,7 +14,7 @@ from .profile import COPIES, INTERRUPT, SYSTEM_CALL
 # pause.
 SLACK = 64
 SLACK_PAUSE = 16
-PROFILE = 24  # functions that are kept of a case's profile
+PROFILE = 60  # functions that are kept of a case's profile
 
 
 @dataclass
