@@ -87,7 +87,8 @@ Context::Context(uint32_t id, uint64_t root, uint64_t memory_size, Bus& bus, Cou
       bus_(bus),
       counters_(counters),
       small_(kSmallSets, ACCEL_PAGE_SHIFT),
-      large_(kLargeSets, ACCEL_LARGE_SHIFT) {}
+      large_(kLargeSets, ACCEL_LARGE_SHIFT),
+      tables_(kTableSets, ACCEL_LARGE_SHIFT) {}
 
 Context::Context(uint32_t id, Bypass /*bypass*/, uint64_t memory_size, Bus& bus, Counters& counters)
     : id_(id),
@@ -97,7 +98,8 @@ Context::Context(uint32_t id, Bypass /*bypass*/, uint64_t memory_size, Bus& bus,
       bus_(bus),
       counters_(counters),
       small_(0, ACCEL_PAGE_SHIFT),
-      large_(0, ACCEL_LARGE_SHIFT) {}
+      large_(0, ACCEL_LARGE_SHIFT),
+      tables_(0, ACCEL_LARGE_SHIFT) {}
 
 Status Context::translate_bypass(uint64_t address, uint64_t limit, Target& target) const {
     const bool device = (address & ACCEL_BYPASS_MEMORY) != 0;
@@ -174,32 +176,79 @@ void Context::remember(uint64_t address, uint64_t entry, unsigned level) {
     (level == 0 ? small_ : large_).insert(address, entry);
 }
 
+// Whether an entry that is valid and a leaf maps something that is there.
+Status Context::check_leaf(uint64_t entry, unsigned level) const {
+    if ((entry & ACCEL_PTE_RESERVED) != 0) {
+        return ACCEL_FAULT_TABLE;
+    }
+    const uint64_t place = entry & ACCEL_PTE_ADDRESS;
+    const bool fits = (entry & ACCEL_PTE_MEMORY) == 0 ||
+                      (place < memory_size_ && page_size(level) <= memory_size_ - place);
+    const bool aligned = (place & (page_size(level) - 1)) == 0;
+    return level <= 1 && aligned && fits ? ACCEL_OK : ACCEL_FAULT_TABLE;
+}
+
+// Reads the entry along with its neighbours, of which those that map something are remembered.
+Status Context::read_last(uint64_t table, uint64_t address, uint64_t& entry) {
+    const uint64_t index = (address >> ACCEL_PAGE_SHIFT) % ACCEL_TABLE_ENTRIES;
+    const uint64_t first = index / kLine * kLine;
+    std::array<uint64_t, kLine> line{};
+    if (!bus_.read_words(table + first * sizeof(uint64_t), line)) {
+        return ACCEL_BUS_ERROR;
+    }
+    entry = line.at(index - first);
+    const uint64_t start = (address & ~(ACCEL_LARGE_SIZE - 1)) + first * ACCEL_PAGE_SIZE;
+    for (uint64_t i = 0; i < kLine; ++i) {
+        constexpr uint64_t kMapped = ACCEL_PTE_VALID | ACCEL_PTE_LEAF;
+        if ((line.at(i) & kMapped) == kMapped && check_leaf(line.at(i), 0) == ACCEL_OK) {
+            remember(start + i * ACCEL_PAGE_SIZE, line.at(i), 0);
+        }
+    }
+    return ACCEL_OK;
+}
+
 Status Context::walk(uint64_t address, uint64_t& entry, unsigned& level) {
     counters_.tlb_misses.add(1);
     uint64_t table = root_;
-    for (level = ACCEL_TABLE_LEVELS - 1;; --level) {
-        const uint64_t index = (address >> ACCEL_TABLE_SHIFT(level)) % ACCEL_TABLE_ENTRIES;
+    level = ACCEL_TABLE_LEVELS - 1;
+    {
+        const std::lock_guard lock(cache_mutex_);
+        if (const uint64_t* const last = tables_.find(address); last != nullptr) {
+            table = *last;
+            level = 0;
+        }
+    }
+    return walk_from(table, address, entry, level);
+}
+
+Status Context::walk_from(uint64_t table, uint64_t address, uint64_t& entry, unsigned& level) {
+    for (;; --level) {
         const Blocking blocking(bus_.timing());
-        if (!bus_.read_word(table + index * sizeof(uint64_t), entry)) {
-            return ACCEL_BUS_ERROR;
+        if (level == 0) {
+            if (Status status = read_last(table, address, entry); status != ACCEL_OK) {
+                return status;
+            }
+        } else {
+            const uint64_t index = (address >> ACCEL_TABLE_SHIFT(level)) % ACCEL_TABLE_ENTRIES;
+            if (!bus_.read_word(table + index * sizeof(uint64_t), entry)) {
+                return ACCEL_BUS_ERROR;
+            }
         }
         if ((entry & ACCEL_PTE_VALID) == 0) {
             return ACCEL_FAULT_UNMAPPED;
         }
-        if ((entry & ACCEL_PTE_RESERVED) != 0) {
-            return ACCEL_FAULT_TABLE;
-        }
-        const uint64_t place = entry & ACCEL_PTE_ADDRESS;
         if ((entry & ACCEL_PTE_LEAF) != 0) {
-            const bool fits = (entry & ACCEL_PTE_MEMORY) == 0 ||
-                              (place < memory_size_ && page_size(level) <= memory_size_ - place);
-            const bool aligned = (place & (page_size(level) - 1)) == 0;
-            return level <= 1 && aligned && fits ? ACCEL_OK : ACCEL_FAULT_TABLE;
+            return check_leaf(entry, level);
         }
-        if (level == 0 || (entry & (ACCEL_PTE_READ | ACCEL_PTE_WRITE | ACCEL_PTE_MEMORY)) != 0) {
+        if (level == 0 || (entry & (ACCEL_PTE_RESERVED | ACCEL_PTE_READ | ACCEL_PTE_WRITE |
+                                    ACCEL_PTE_MEMORY)) != 0) {
             return ACCEL_FAULT_TABLE;
         }
-        table = place;
+        table = entry & ACCEL_PTE_ADDRESS;
+        if (level == 1) {
+            const std::lock_guard lock(cache_mutex_);
+            tables_.insert(address, table);
+        }
     }
 }
 
@@ -212,6 +261,7 @@ void Context::invalidate(uint64_t address, uint64_t bytes) {
         const uint64_t begin = bytes == 0 ? 0 : address;
         small_.drop(begin, end);
         large_.drop(begin, end);
+        tables_.drop(begin, end);
     }
     gate_.open();
 }

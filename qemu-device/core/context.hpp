@@ -111,12 +111,19 @@ class Context {
   private:
     static constexpr size_t kSmallSets = 256;
     static constexpr size_t kLargeSets = 16;
+    static constexpr size_t kTableSets = 16;
+    // Entries of the last level that are read at once, as they lie together.
+    static constexpr uint64_t kLine = 8;
 
     [[nodiscard]] Status translate_page(uint64_t address, Access access, Target& target);
     [[nodiscard]] Status translate_bypass(uint64_t address, uint64_t limit, Target& target) const;
     [[nodiscard]] bool cached(uint64_t address, uint64_t& entry, unsigned& level);
     void remember(uint64_t address, uint64_t entry, unsigned level);
     [[nodiscard]] Status walk(uint64_t address, uint64_t& entry, unsigned& level);
+    [[nodiscard]] Status walk_from(uint64_t table, uint64_t address, uint64_t& entry,
+                                   unsigned& level);
+    [[nodiscard]] Status read_last(uint64_t table, uint64_t address, uint64_t& entry);
+    [[nodiscard]] Status check_leaf(uint64_t entry, unsigned level) const;
 
     const uint32_t id_;
     const uint64_t root_;
@@ -128,6 +135,7 @@ class Context {
     std::mutex cache_mutex_;  // never held across a callback
     TranslationCache small_;
     TranslationCache large_;
+    TranslationCache tables_;  // of the last level, by the 2 MiB that they map
 };
 
 }  // namespace accel::card

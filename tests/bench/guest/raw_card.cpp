@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Bringing a card up by hand.
+#include "raw_card.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <stdexcept>
+#include <system_error>
+
+namespace accel::bench {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void fail(const std::string& what) {
+    throw std::system_error(errno, std::generic_category(), what);
+}
+
+void write_text(const fs::path& path, const std::string& text) {
+    std::ofstream file(path);
+    file << text;
+    if (!file.flush()) {
+        throw std::runtime_error("cannot write " + path.string());
+    }
+}
+
+std::string read_text(const fs::path& path) {
+    std::string text;
+    std::getline(std::ifstream(path), text);
+    return text;
+}
+
+// The last card, taken from its driver, with memory decoding and bus mastering on.
+std::string take_card() {
+    std::string found;
+    for (const auto& entry : fs::directory_iterator("/sys/bus/pci/devices")) {
+        if (read_text(entry.path() / "vendor") == "0x1234" &&
+            read_text(entry.path() / "device") == "0xacc1") {
+            found = std::max(found, entry.path().string());
+        }
+    }
+    if (found.empty()) {
+        throw std::runtime_error("there is no card");
+    }
+    const fs::path folder(found);
+    if (fs::exists(folder / "driver")) {
+        write_text(folder / "driver/unbind", folder.filename().string());
+    }
+    write_text(folder / "enable", "1");
+    constexpr std::uint16_t kMemoryAndMaster = 0x6;
+    constexpr off_t kCommandRegister = 4;
+    const int config = open((folder / "config").c_str(), O_RDWR | O_CLOEXEC);
+    if (config < 0 || pwrite(config, &kMemoryAndMaster, sizeof kMemoryAndMaster,
+                             kCommandRegister) != sizeof kMemoryAndMaster) {
+        fail("the card's config space");
+    }
+    close(config);
+    return found;
+}
+
+template <typename T>
+T load(const void* word) {
+    return __atomic_load_n(static_cast<const T*>(word), __ATOMIC_ACQUIRE);
+}
+
+}  // namespace
+
+Window::Window(const std::string& path, std::size_t bytes) : bytes_(bytes) {
+    const int file = open(path.c_str(), O_RDWR | O_SYNC | O_CLOEXEC);
+    void* const start = file < 0 ? MAP_FAILED
+                                 : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (start == MAP_FAILED) {
+        fail(path);
+    }
+    close(file);
+    start_ = static_cast<std::byte*>(start);
+}
+
+Window::~Window() {
+    munmap(start_, bytes_);
+}
+
+HugePage::HugePage() {
+    write_text("/proc/sys/vm/nr_hugepages", "4");
+    void* const start =
+        mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_LOCKED | MAP_POPULATE, -1, 0);
+    if (start == MAP_FAILED) {
+        fail("a huge page");
+    }
+    start_ = static_cast<std::byte*>(start);
+    std::memset(start_, 0, kBytes);
+    const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    std::uint64_t entry = 0;
+    const auto page = reinterpret_cast<std::uintptr_t>(start_) / 4096;
+    if (pagemap < 0 || pread(pagemap, &entry, sizeof entry,
+                             static_cast<off_t>(page * sizeof entry)) != sizeof entry) {
+        fail("/proc/self/pagemap");
+    }
+    close(pagemap);
+    constexpr std::uint64_t kFrame = (std::uint64_t{1} << 55) - 1;
+    bus_ = (entry & kFrame) * 4096;
+}
+
+HugePage::~HugePage() {
+    munmap(start_, kBytes);
+}
+
+RawCard::RawCard()
+    : folder_(take_card()),
+      registers_(folder_ + "/resource0", ACCEL_REGISTERS_SIZE),
+      doorbells_(folder_ + "/resource2", ACCEL_DOORBELL_STRIDE),
+      device_(folder_ + "/resource4", kWindow) {
+    set<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    wait_for_status(ACCEL_STATUS_READY);
+    set<std::uint64_t>(ACCEL_REG_ADMIN_RING, memory_.bus(kAdminRing));
+    set<std::uint64_t>(ACCEL_REG_ADMIN_RESULTS, memory_.bus(kAdminResults));
+    set<std::uint32_t>(ACCEL_REG_ADMIN_ENTRIES, 8);
+    set<std::uint64_t>(ACCEL_REG_EVENT_RING, memory_.bus(kEvents));
+    set<std::uint32_t>(ACCEL_REG_EVENT_ENTRIES, 8);
+    set<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+    wait_for_status(ACCEL_STATUS_ENABLED);
+
+    accel_admin_command context{};
+    context.opcode = ACCEL_ADMIN_CREATE_CONTEXT;
+    context.create_context.flags = ACCEL_CONTEXT_BYPASS;
+    admin(context);
+    accel_admin_command queue{};
+    queue.opcode = ACCEL_ADMIN_CREATE_QUEUE;
+    queue.create_queue.ring = memory_.bus(kRing);
+    queue.create_queue.status = memory_.bus(kStatus);
+    queue.create_queue.entries = kEntries;
+    admin(queue);
+}
+
+void RawCard::wait_for_status(std::uint32_t bit) const {
+    while ((load<std::uint32_t>(registers_.at(ACCEL_REG_STATUS)) & bit) == 0) {
+    }
+}
+
+void RawCard::admin(const accel_admin_command& command) {
+    auto* const ring = reinterpret_cast<accel_admin_command*>(memory_.at(kAdminRing));
+    const auto* const results =
+        reinterpret_cast<const accel_admin_result*>(memory_.at(kAdminResults));
+    const std::uint64_t slot = admin_tail_++;
+    ring[slot] = command;
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    set<std::uint32_t>(ACCEL_REG_ADMIN_DOORBELL, static_cast<std::uint32_t>(admin_tail_));
+    while (load<std::uint64_t>(&results[slot].sequence) != admin_tail_) {
+    }
+    if (results[slot].status != ACCEL_OK) {
+        throw std::runtime_error("the card refused an admin command with status " +
+                                 std::to_string(results[slot].status));
+    }
+}
+
+}  // namespace accel::bench
