@@ -6,7 +6,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 
 #include "accel_core.h"
@@ -36,17 +35,6 @@ class Bus {
     [[nodiscard]] bool read_word(uint64_t address, uint64_t& value) {
         charge_read(address, sizeof value);
         return callbacks_.read64(opaque_, address, &value);
-    }
-    // Several neighbours, in one transfer; none of them is torn.
-    [[nodiscard]] bool read_words(uint64_t address, std::span<uint64_t> values) {
-        charge_read(address, values.size_bytes());
-        for (uint64_t& value : values) {
-            if (!callbacks_.read64(opaque_, address, &value)) {
-                return false;
-            }
-            address += sizeof value;
-        }
-        return true;
     }
     [[nodiscard]] bool write_word(uint64_t address, uint64_t value) {
         charge_write(address, sizeof value);

@@ -193,7 +193,8 @@ Status Context::read_last(uint64_t table, uint64_t address, uint64_t& entry) {
     const uint64_t index = (address >> ACCEL_PAGE_SHIFT) % ACCEL_TABLE_ENTRIES;
     const uint64_t first = index / kLine * kLine;
     std::array<uint64_t, kLine> line{};
-    if (!bus_.read_words(table + first * sizeof(uint64_t), line)) {
+    // No machine tears an aligned word of a longer copy.
+    if (!bus_.read(table + first * sizeof(uint64_t), line.data(), sizeof line)) {
         return ACCEL_BUS_ERROR;
     }
     entry = line.at(index - first);

@@ -112,8 +112,8 @@ class Context {
     static constexpr size_t kSmallSets = 256;
     static constexpr size_t kLargeSets = 16;
     static constexpr size_t kTableSets = 16;
-    // Entries of the last level that are read at once, as they lie together.
-    static constexpr uint64_t kLine = 8;
+    // Entries of the last level that are read at once, as they lie together: one packet.
+    static constexpr uint64_t kLine = 32;
 
     [[nodiscard]] Status translate_page(uint64_t address, Access access, Target& target);
     [[nodiscard]] Status translate_bypass(uint64_t address, uint64_t limit, Target& target) const;

@@ -40,6 +40,7 @@ class Settings:
     release: str
     programs: list[str]  # of build/tests/bench/guest, without "bench-"
     files: list[Path] = field(default_factory=list)  # for the programs, at their own place
+    environment: dict[str, str] = field(default_factory=dict)
     iommu: bool = False
     counted: bool = True  # else in real time, with the card as quick as it can
     verbose: bool = False
@@ -85,6 +86,7 @@ def _payload(settings: Settings) -> Payload:
     return Payload(command=["sh", "-c", f"{script} && cat /proc/kallsyms >/results/kallsyms"],
                    modules=[(module, "")], stock_modules=PEER_MODULES, programs=programs,
                    files=[(file, str(file.absolute())) for file in settings.files],
+                   environment=dict(settings.environment),
                    devices=["/dev/accel0", "/dev/accel1"])
 
 

@@ -42,9 +42,9 @@ void by_uring(Report& report, int file, const std::string& name, const std::stri
     const auto run = [&](std::uint64_t jobs) {
         for (std::uint64_t done = 0; done < jobs; done += kDepth) {
             for (unsigned i = 0; i < kDepth; ++i) {
-                io_uring_prep_read_fixed(
-                    ring.entry(), file, reinterpret_cast<std::byte*>(memory.data()) + i * kBytes,
-                    kBytes, (done + i) * kBytes, static_cast<int>(i));
+                io_uring_prep_read_fixed(ring.entry(), file,
+                                         reinterpret_cast<std::byte*>(memory.data()) + i * kBytes,
+                                         kBytes, (done + i) * kBytes, static_cast<int>(i));
             }
             right &= ring.finish(kDepth, kBytes);
         }

@@ -21,8 +21,8 @@ namespace accel::bench {
 class Pages {
   public:
     explicit Pages(std::size_t bytes) : bytes_(bytes) {
-        void* const start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* const start =
+            mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (start == MAP_FAILED) {
             throw std::bad_alloc();
         }

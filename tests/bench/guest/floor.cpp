@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The floor: the same copies on the same kind of card, driven by a loop that does what the data sheet
-// asks for and nothing else. No driver, no library, no checks.
+// The floor: the same copies on the same kind of card, driven by a loop that does what the data
+// sheet asks for and nothing else. No driver, no library, no checks.
 #include <array>
 #include <cstring>
 #include <ctime>
@@ -88,8 +88,8 @@ void measure(Report& report, const RawCard& card, Loop& loop) {
     region.verify(arrived(card), "a copy did not arrive");
 }
 
-// What sleeping costs when nothing is waited for but the clock: a system call, a timer, two switches
-// and an interrupt.
+// What sleeping costs when nothing is waited for but the clock: a system call, a timer, two
+// switches and an interrupt.
 void sleeping(Report& report) {
     constexpr std::uint64_t kSleeps = 512;
     const timespec time{.tv_sec = 0, .tv_nsec = 100'000};

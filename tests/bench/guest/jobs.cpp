@@ -65,7 +65,8 @@ void one_by_one(Report& report, const Device& card) {
         }
     };
     copies.poison(queue, 2);
-    Region region(report, "accel.submit.1", {.jobs = kJobs, .bytes = kSmall, .interrupts = "accel"});
+    Region region(report, "accel.submit.1",
+                  {.jobs = kJobs, .bytes = kSmall, .interrupts = "accel"});
     run(region, 2 * kBatch);
     region.begin();
     run(region, kJobs);

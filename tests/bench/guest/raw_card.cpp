@@ -76,8 +76,8 @@ T load(const void* word) {
 
 Window::Window(const std::string& path, std::size_t bytes) : bytes_(bytes) {
     const int file = open(path.c_str(), O_RDWR | O_SYNC | O_CLOEXEC);
-    void* const start = file < 0 ? MAP_FAILED
-                                 : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    void* const start =
+        file < 0 ? MAP_FAILED : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (start == MAP_FAILED) {
         fail(path);
     }

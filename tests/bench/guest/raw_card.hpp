@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A card without a driver: taken from it through sysfs, its BARs mapped, its memory found in
-// /proc/self/pagemap, and brought up by the data sheet with one queue in a bypass context. Needs root
-// and no IOMMU.
+// /proc/self/pagemap, and brought up by the data sheet with one queue in a bypass context. Needs
+// root and no IOMMU.
 #pragma once
 
 #include <accel_hw.h>
@@ -51,7 +51,7 @@ class RawCard {
   public:
     static constexpr std::uint32_t kEntries = 64;
     static constexpr std::size_t kPayload = std::size_t{1} << 20;  // where the caller's data begin
-    static constexpr std::size_t kWindow = std::size_t{1} << 20;   // of device memory that is mapped
+    static constexpr std::size_t kWindow = std::size_t{1} << 20;  // of device memory that is mapped
 
     /// The last card of the machine, with an empty queue.
     RawCard();

@@ -39,8 +39,7 @@ void Report::write(const nlohmann::json& line) {
 
 void Report::value(const std::string& name, double value, const std::string& unit, bool verified,
                    nlohmann::json more) {
-    more.update(
-        {{"case", name}, {"value", value}, {"unit", unit}, {"verified", verified}});
+    more.update({{"case", name}, {"value", value}, {"unit", unit}, {"verified", verified}});
     write(more);
 }
 

@@ -42,8 +42,8 @@ class Report {
 
 struct Work {
     std::uint64_t jobs = 1;
-    std::uint64_t bytes = 0;         ///< payload of one job
-    std::string interrupts = {};     ///< lines of /proc/interrupts that contain this are counted
+    std::uint64_t bytes = 0;      ///< payload of one job
+    std::string interrupts = {};  ///< lines of /proc/interrupts that contain this are counted
 };
 
 /// A region: begin() and end() once each, verify() after that. Writes its line when destroyed.

@@ -2,9 +2,9 @@
 /*
  * count.c - a TCG plugin for QEMU that counts what a guest executes between two markers.
  *
- * A guest program marks a region with instructions that mean nothing else (guest/region.hpp). Within
- * it every executed instruction is counted, by address, and every access to a device's registers, by
- * device. At the region's end the counts go to a file, as text:
+ * A guest program marks a region with instructions that mean nothing else (guest/region.hpp).
+ *Within it every executed instruction is counted, by address, and every access to a device's
+ *registers, by device. At the region's end the counts go to a file, as text:
  *
  *	region 7
  *	i ffffffff81a00080 1024		instruction at this address: so often
@@ -12,9 +12,9 @@
  *
  * Who executed what, system calls and interrupts are read off the addresses by who reads the file.
  *
- * Instructions are counted by a callback before each of them. QEMU starts a block again when it meets
- * an access to a device in the middle of it, but does not call for those instructions a second time.
- * Until the marker ARM nothing is instrumented but markers, so that booting is quick.
+ * Instructions are counted by a callback before each of them. QEMU starts a block again when it
+ *meets an access to a device in the middle of it, but does not call for those instructions a second
+ *time. Until the marker ARM nothing is instrumented but markers, so that booting is quick.
  *
  * One vCPU. usage: -plugin count.so,out=FILE
  */
@@ -103,7 +103,8 @@ static void on_instruction(unsigned int vcpu, void* opaque) {
     }
 }
 
-static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address, void* opaque) {
+static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address,
+                      void* opaque) {
     struct qemu_plugin_hwaddr* place;
     struct device* device = NULL;
     const char* name;

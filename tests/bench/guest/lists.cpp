@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A recorded list of many nodes against the same nodes submitted one by one. Each node adds one to
+// a tensor, so the result tells how often each ran.
+#include "copies.hpp"
+#include "report.hpp"
+
+namespace accel::bench {
+namespace {
+
+constexpr std::uint64_t kNodes = 64;
+constexpr std::size_t kFloats = 64;
+constexpr std::uint64_t kRounds = 32;
+
+void measure(Report& report, const Device& card, bool recorded) {
+    Queue queue = card.create_queue({.entries = 256});
+    auto tensor = card.allocate<float>({kFloats});
+    auto one = card.allocate<float>({1});
+    one.fill(1.0F);
+    const Command node = Elementwise{.op = ElementwiseOp::add,
+                                     .dst = tensor,
+                                     .a = tensor,
+                                     .b = one,
+                                     .shape = {kFloats},
+                                     .b_strides = {0}};
+    CommandList list = card.create_list(Placement::device);
+    for (std::uint64_t i = 0; i < kNodes; ++i) {
+        list.add(node);
+    }
+    list.seal();
+    const auto run = [&](Region& region, std::uint64_t rounds) {
+        for (std::uint64_t round = 0; round < rounds; ++round) {
+            Job job;
+            if (recorded) {
+                job = queue.submit(list);
+            } else {
+                for (std::uint64_t i = 0; i < kNodes; ++i) {
+                    job = queue.submit(node);
+                }
+            }
+            region.pause();
+            while (queue.pending() != 0) {
+            }
+            region.resume();
+            if (!job.done()) {
+                std::terminate();
+            }
+        }
+    };
+    Region region(report, recorded ? "accel.list.node" : "accel.list.single",
+                  {.jobs = kRounds * kNodes, .bytes = kFloats * sizeof(float)});
+    run(region, 4);
+    region.begin();
+    run(region, kRounds);
+    region.end();
+    region.note("nodes", kNodes);
+    const auto expected = static_cast<float>((4 + kRounds) * kNodes);
+    region.verify(
+        std::ranges::all_of(tensor.span(), [&](float value) { return value == expected; }),
+        "a node did not run, or ran twice");
+}
+
+}  // namespace
+}  // namespace accel::bench
+
+int main(int argc, char** argv) {
+    using namespace accel::bench;
+    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
+    const accel::Device card = accel::Device::open(0);
+    measure(report, card, true);
+    measure(report, card, false);
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sixty-four tiles through three stages - to the card, a product with a matrix that stays there,
+// and back - on three queues that semaphores couple. Each stage alone, one after the other, and all
+// at once; in virtual time.
+#include <algorithm>
+#include <cmath>
+
+#include "copies.hpp"
+#include "report.hpp"
+
+namespace accel::bench {
+namespace {
+
+constexpr std::uint64_t kTiles = 64;
+constexpr std::uint64_t kBuffers = 4;  // tiles on the card between two stages
+constexpr std::uint32_t kRows = 64;
+constexpr std::uint32_t kSize = 1024;
+constexpr std::size_t kTile = std::size_t{kRows} * kSize;  // floats
+
+class Pipeline {
+  public:
+    explicit Pipeline(const Device& card)
+        : in_(card.allocate<float>({kTiles * kTile})),
+          out_(card.allocate<float>({kTiles * kTile})),
+          matrix_(card.allocate<float>({kSize, kSize})),
+          weights_(card.allocate_device<float>({kSize, kSize})),
+          tiles_(card.allocate_device<float>({kBuffers * kTile})),
+          products_(card.allocate_device<float>({kBuffers * kTile})),
+          loaded_(card.create_semaphore()),
+          computed_(card.create_semaphore()),
+          stored_(card.create_semaphore()) {
+        for (int i = 0; i < 3; ++i) {
+            queues_.push_back(card.create_queue({.entries = 512, .spin = never_sleep}));
+        }
+        // Small whole numbers: every sum is exact, whatever its order.
+        for (std::size_t i = 0; i < in_.size(); ++i) {
+            in_[i] = static_cast<float>(i * 7 % 11) - 5.0F;
+        }
+        for (std::size_t i = 0; i < matrix_.size(); ++i) {
+            matrix_[i] = static_cast<float>(i * 5 % 13) - 6.0F;
+        }
+        queues_[0].submit(copy(weights_, matrix_)).wait();
+    }
+
+    // Stage by stage, or all three of a tile before the next; nanoseconds.
+    std::uint64_t alone(unsigned stage) {
+        const std::uint64_t start = now_ns();
+        Queue& queue = queues_[stage];
+        for (std::uint64_t t = 0; t < kTiles; ++t) {
+            queue.submit(command(stage, t));
+        }
+        queue.drain();
+        return now_ns() - start;
+    }
+    std::uint64_t serial() {
+        std::ranges::fill(out_, 0.0F);
+        const std::uint64_t start = now_ns();
+        for (std::uint64_t t = 0; t < kTiles; ++t) {
+            for (unsigned stage = 0; stage < 3; ++stage) {
+                queues_[0].submit(command(stage, t));
+            }
+        }
+        queues_[0].drain();
+        return now_ns() - start;
+    }
+    std::uint64_t pipelined() {
+        std::ranges::fill(out_, 0.0F);
+        const std::uint64_t start = now_ns();
+        for (std::uint64_t t = 0; t < kTiles; ++t) {
+            // A buffer is filled again when what was in it has been used.
+            if (t >= kBuffers) {
+                queues_[0].submit(computed_.wait(t - kBuffers + 1));
+            }
+            queues_[0].submit(command(0, t));
+            queues_[0].submit(loaded_.signal(t + 1));
+
+            queues_[1].submit(loaded_.wait(t + 1));
+            if (t >= kBuffers) {
+                queues_[1].submit(stored_.wait(t - kBuffers + 1));
+            }
+            queues_[1].submit(command(1, t));
+            queues_[1].submit(computed_.signal(t + 1));
+
+            queues_[2].submit(computed_.wait(t + 1));
+            queues_[2].submit(command(2, t));
+            queues_[2].submit(stored_.signal(t + 1));
+        }
+        for (Queue& queue : queues_) {
+            queue.drain();
+        }
+        return now_ns() - start;
+    }
+
+    // Some elements of every tile, computed here.
+    [[nodiscard]] bool right() const {
+        bool equal = true;
+        for (std::uint64_t t = 0; t < kTiles; ++t) {
+            for (std::uint64_t i = 0; i < 16; ++i) {
+                const std::size_t row = (t * 5 + i * 11) % kRows;
+                const std::size_t column = (t * 131 + i * 677) % kSize;
+                float sum = 0;
+                for (std::size_t k = 0; k < kSize; ++k) {
+                    sum += in_[t * kTile + row * kSize + k] * matrix_[k * kSize + column];
+                }
+                equal &= sum == out_[t * kTile + row * kSize + column];
+            }
+        }
+        return equal;
+    }
+
+  private:
+    [[nodiscard]] Command command(unsigned stage, std::uint64_t tile) const {
+        const auto slot = [&](const Buffer<float>& ring) {
+            return ring.slice(tile % kBuffers * kTile, kTile);
+        };
+        switch (stage) {
+            case 0:
+                return copy(slot(tiles_), in_.slice(tile * kTile, kTile));
+            case 1:
+                return Gemm{.d = slot(products_),
+                            .a = slot(tiles_),
+                            .b = weights_,
+                            .m = kRows,
+                            .n = kSize,
+                            .k = kSize};
+            default:
+                return copy(out_.slice(tile * kTile, kTile), slot(products_));
+        }
+    }
+
+    Buffer<float> in_;
+    Buffer<float> out_;
+    Buffer<float> matrix_;
+    Buffer<float> weights_;
+    Buffer<float> tiles_;
+    Buffer<float> products_;
+    Semaphore loaded_;
+    Semaphore computed_;
+    Semaphore stored_;
+    std::vector<Queue> queues_;
+};
+
+}  // namespace
+}  // namespace accel::bench
+
+int main(int argc, char** argv) {
+    using namespace accel::bench;
+    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
+    const accel::Device card = accel::Device::open(0);
+    Pipeline pipeline(card);
+    const std::uint64_t serial = pipeline.serial();
+    const bool serial_right = pipeline.right();
+    const std::uint64_t stages[] = {pipeline.alone(0), pipeline.alone(1), pipeline.alone(2)};
+    const auto slowest = static_cast<double>(*std::ranges::max_element(stages));
+    const std::uint64_t together = pipeline.pipelined();
+    const nlohmann::json more{{"tiles", kTiles},
+                              {"tile_bytes", kTile * sizeof(float)},
+                              {"stages_ns", stages},
+                              {"serial_ns", serial},
+                              {"pipelined_ns", together}};
+    report.value("accel.pipeline.serial", static_cast<double>(serial) / slowest, "slowest stage",
+                 serial_right, more);
+    report.value("accel.pipeline.64", static_cast<double>(together) / slowest, "slowest stage",
+                 pipeline.right(), more);
+}
