@@ -17,6 +17,8 @@ VM_ARGS ?=
 vm_kernel = ACCEL_KERNEL='$(ACCEL_KERNEL)' tests/vm/kernel.py
 release = $(shell $(vm_kernel) --release)
 KDIR ?= $(shell $(vm_kernel) --headers)
+# How often make bench measures everything.
+BOOTS ?= 3
 # The kernels of test-kernels.
 KERNELS ?= 6.1 rt 6.12 sid
 kdir_release = $(notdir $(patsubst %/,%,$(dir $(abspath $(KDIR)))))
@@ -56,6 +58,9 @@ run: driver $(BUILD)/.runtime $(BUILD)/.kernel $(model) ## Build all, train a ne
 test: build $(BUILD)/.kernel ## Run all tests; FILTER=PATTERN as for --gtest_filter
 	@tools/setup/packages.sh test
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS))
+
+bench: build $(BUILD)/.kernel $(model) ## Measure the stack and its peers against the goals; BOOTS=1 for a quick look
+	@tests/bench.py --build $(BUILD) --boots $(BOOTS) $(if $(V),--verbose)
 
 shell: driver $(BUILD)/.runtime $(BUILD)/.kernel ## A prompt in the VM, with /dev/accel0 and the programs built here
 	@echo "==> Booting; 'exit' or Ctrl-D ends the VM, Ctrl-] x kills it"
@@ -104,12 +109,14 @@ qemu-tree: setup ## Build the card inside QEMU's own source tree, as an alternat
 ##@ Test
 
 test-card: $(BUILD)/.tests-card ## The card's core alone
+test-model: $(BUILD)/.tests-card ## The same in virtual time, with the timing model
 test-qtest: $(BUILD)/.tests-qtest ## The card in QEMU, without a guest
 test-sdk: $(BUILD)/.tests-sdk ## The SDK, without a kernel
 test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
 test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
 test-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
-test-card test-qtest test-sdk test-harness test-vm test-iommu:
+test-counts: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
+test-card test-model test-qtest test-sdk test-harness test-vm test-iommu test-counts:
 	@$(if $(filter test-vm test-iommu,$@),tools/setup/packages.sh test)
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(@:test-%=%)
@@ -122,6 +129,9 @@ test-kernels: setup $(BUILD)/.tests-vm ## The driver on each of KERNELS='6.1 rt 
 test-deb: ## Install that package in a Debian 12 of its own, as root: builds, fails, goes
 	@tools/setup/packages.sh deb
 	@tests/deb.sh $(BUILD)
+
+counts: build $(BUILD)/.kernel ## Record what ring counts compares with: instructions, calls, ... a job
+	@tests/bench.py --build $(BUILD) --record-counts
 
 abi: setup ## Record what was added to the headers' binary interface; refuses what breaks it
 	@tests/abi.py --record
@@ -141,8 +151,8 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 # ---- Files ----------------------------------------------------------------------------------------------------------
 
 # Phony in effect: each of these finds out for itself whether there is something to do, and does so in no time.
-.PHONY: FORCE help run test shell setup build driver install deb load unload qemu-tree abi check clean distclean \
-    test-card test-qtest test-sdk test-harness test-vm test-iommu test-kernels test-deb
+.PHONY: FORCE help run test bench shell setup build driver install deb load unload qemu-tree counts abi check clean \
+    distclean test-card test-model test-counts test-qtest test-sdk test-harness test-vm test-iommu test-kernels test-deb
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

@@ -42,7 +42,10 @@ class Ring:
 
 
 SILENCE_LIMIT = 300  # seconds without a line of output; the longest test takes a hundredth
-NAMES = ("card", "qtest", "sdk", "harness", "vm", "iommu")  # quick ones first
+NAMES = ("card", "model", "qtest", "sdk", "harness", "counts", "vm", "iommu")  # quick ones first
+# Rings that are not a program of their name: the program, and what it finds in its environment.
+SCRIPTS = {"harness": "harness/run.py", "counts": "bench/gate.py"}
+VARIANTS = {"model": ("card", {"ACCEL_TIMING": "model"})}
 # What a ring adds to the machine of ring vm. One test has the card leave its mappings: the IOMMU reports that address.
 MACHINES = {
     "vm": (),
@@ -89,10 +92,11 @@ class _Watchdog:
                 self._process.kill()
 
 
-def _call(command: list[str], log: Path, verbose: bool) -> tuple[int, str]:
+def _call(command: list[str], log: Path, verbose: bool, more: dict[str, str] | None = None) -> tuple[int, str]:
     """Runs a program with its output in the log, on the terminal too if wanted; returns status and output."""
     collected: list[str] = []
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GTEST_", "MAKE"))}
+    environment.update(more or {})
     with log.open("a", buffering=1) as file:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    env=environment)
@@ -115,13 +119,16 @@ def _call(command: list[str], log: Path, verbose: bool) -> tuple[int, str]:
 
 
 def _run_native(name: str, options: Options, log: Path, folder: Path) -> Outcome:
-    program = TESTS / "harness/run.py" if name == "harness" else options.build / f"tests/{name}/{name}_tests"
+    folder_name, environment = VARIANTS.get(name, (name, {}))
+    program = TESTS / SCRIPTS[name] if name in SCRIPTS else \
+        options.build / f"tests/{folder_name}/{folder_name}_tests"
     log.write_text("")
     if not program.is_file():
         return Outcome(failed=[f"{program} is not built"])
     junit = folder / f"{name}.xml"
     status, output = _call([str(program), f"--gtest_output=xml:{junit}", f"--gtest_filter={options.filter}",
-                            "--gtest_color=no"], log, options.verbose)
+                            "--gtest_color=no", *(["--build", str(options.build)] if name == "counts" else [])], log,
+                           options.verbose, environment)
     outcome = of_program(program.name, status, junit, output)
     return _without_empty(outcome, options)
 

@@ -8,13 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .boot import Boot
-from .profile import COPIES, INTERRUPT, SYSTEM_CALL
+from .profile import COPIES, INTERRUPT, SYSTEM_CALL, Region
 
 # What the plugin and the guest's own clock may differ by: the instructions around the markers of a region and of each
 # pause.
 SLACK = 64
 SLACK_PAUSE = 16
 PROFILE = 60  # functions that are kept of a case's profile
+
+
+MEASURES = ("instructions", "user", "kernel", "calls", "interrupts", "reads", "writes", "doorbells", "copied")
+# What one instruction of a copying routine moves at most; a copy of the payload cannot be done with fewer.
+COPY_WIDTH = 64
 
 
 @dataclass
@@ -28,7 +33,9 @@ class Sample:
     interrupts: float
     reads: float  # of device registers
     writes: float
-    copies: float  # instructions of routines that copy
+    doorbells: float  # of them, those of our card
+    nvme_writes: float  # and those of the peer's
+    copied: float  # bytes that routines of the kernel or libc copied, at most
     functions: dict[str, float]
 
 
@@ -66,7 +73,7 @@ class Case:
         if self.errors:
             result["errors"] = self.errors
         if self.samples:
-            for what in ("instructions", "user", "kernel", "calls", "interrupts", "reads", "writes", "copies"):
+            for what in MEASURES:
                 low, high = self.spread(what)
                 result[what] = {"median": self.median(what), "min": low, "max": high}
             result["functions"] = self.functions()
@@ -95,7 +102,17 @@ def collect(boots: list[Boot]) -> dict[str, Case]:
     return cases
 
 
-def _sample(boot: Boot, line: dict[str, Any], region: Any, case: Case) -> Sample:
+def _copied(boot: Boot, region: Region, line: dict[str, Any]) -> int:
+    """Bytes of payload that may have been copied: by all that the program itself executed, and by routines of the kernel that
+    copy. They are called for arguments, too; what was executed cannot have moved the payload unless there is enough of it.
+    """
+    functions = boot.symbols.by_function(region)
+    executed = region.total - region.kernel
+    executed += sum(count for name, count in functions.items() if name[0] == "k" and COPIES.match(name[2:]))
+    return executed * COPY_WIDTH if executed * COPY_WIDTH >= line["jobs"] * line["bytes"] else 0
+
+
+def _sample(boot: Boot, line: dict[str, Any], region: Region, case: Case) -> Sample:
     jobs = line["jobs"]
     # The guest's clock goes on while the processor sleeps, so it may be ahead; it is never behind.
     slack = SLACK + SLACK_PAUSE * line.get("pauses", 0)
@@ -108,5 +125,6 @@ def _sample(boot: Boot, line: dict[str, Any], region: Any, case: Case) -> Sample
         calls=boot.symbols.executions(region, SYSTEM_CALL) / jobs,
         interrupts=boot.symbols.executions(region, INTERRUPT) / jobs,
         reads=sum(region.reads.values()) / jobs, writes=sum(region.writes.values()) / jobs,
-        copies=sum(count for name, count in functions.items() if COPIES.match(name[2:])) / jobs,
+        doorbells=region.writes.get("accel-doorbells", 0) / jobs, nvme_writes=region.writes.get("nvme", 0) / jobs,
+        copied=_copied(boot, region, line) / jobs,
         functions={name: count / jobs for name, count in functions.most_common(PROFILE)})

@@ -14,7 +14,7 @@
 namespace accel::bench {
 namespace {
 
-constexpr std::uint64_t kJobs = 2048;
+constexpr std::uint64_t kJobs = 16384;
 constexpr std::uint64_t kSlots = 32;
 constexpr std::size_t kBytes = 4096;
 

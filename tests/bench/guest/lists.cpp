@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint64_t kNodes = 64;
 constexpr std::size_t kFloats = 64;
-constexpr std::uint64_t kRounds = 32;
+constexpr std::uint64_t kRounds = 128;
 
 void measure(Report& report, const Device& card, bool recorded) {
     Queue queue = card.create_queue({.entries = 256});

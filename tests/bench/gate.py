@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Ring `counts`: each case of the count gate as a test. Takes the options of GoogleTest that the rings use."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import sys
+import time
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parent
+sys.path[:0] = [str(BENCH), str(BENCH.parent / "vm")]
+
+from accelbench import boot, gate  # noqa: E402  (needs the paths)
+from accelvm import kernel  # noqa: E402
+from accelvm.verdict import VmError  # noqa: E402
+
+
+def _verdicts(counts: gate.Counts, recorded: gate.Counts, errors: list[str], release: str) -> dict[str, list[str]]:
+    """For each test what is wrong; nothing, if it passed."""
+    verdicts = {}
+    same_kernel = recorded.get(gate.KERNEL) == release
+    if not same_kernel:
+        print(f"recorded with {recorded.get(gate.KERNEL, 'no kernel')}, this is {release}: its own instructions are left out")
+    for name in gate.CASES:
+        wrong = [error for error in errors if error.startswith(f"{name}: ")]
+        if name not in recorded:
+            wrong.append("is not recorded: make counts")
+        elif name not in counts:
+            wrong.append("was not measured")
+        else:
+            rose, fell = gate.compare(recorded[name], counts[name], same_kernel)
+            wrong += rose
+            for line in fell:
+                print(f"{name}: {line}; better, record it: make counts")
+        verdicts[name] = wrong
+    return verdicts
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--build", type=Path, default=Path("build"))
+    parser.add_argument("--gtest_output", default="")
+    parser.add_argument("--gtest_filter", default="*")
+    parser.add_argument("--gtest_color", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    wanted = [name for name in gate.CASES
+              if any(fnmatch.fnmatch(f"Counts.{name}", part) for part in options.gtest_filter.split(":"))]
+    if not wanted:
+        return 0
+    os.environ.setdefault("ACCEL_PCI_SO", str((options.build / "qemu-device/accel-pci.so").absolute()))
+    start = time.monotonic()
+    try:
+        release = kernel.release_of("6.1")
+        counts, errors = gate.count(boot.Settings(options.build, release, gate.PROGRAMS))
+    except VmError as error:
+        print(f"counts: {error}")
+        return int(error.verdict)
+    recorded = json.loads(gate.RECORD.read_text()) if gate.RECORD.is_file() else {}
+    verdicts = {name: wrong for name, wrong in _verdicts(counts, recorded, errors, release).items() if name in wanted}
+    for name, wrong in verdicts.items():
+        print(f"[ {'FAILED  ' if wrong else '      OK'} ] Counts.{name}")
+        print("".join(f"{line}\n" for line in wrong), end="")
+    if options.gtest_output.startswith("xml:"):
+        suite = xml.Element("testsuite", name="Counts", tests=str(len(verdicts)),
+                            failures=str(sum(1 for wrong in verdicts.values() if wrong)))
+        for name, wrong in verdicts.items():
+            case = xml.SubElement(suite, "testcase", name=name, classname="Counts", status="run", result="completed",
+                                  time=f"{time.monotonic() - start:.1f}")
+            if wrong:
+                xml.SubElement(case, "failure", message="\n".join(wrong))
+        root = xml.Element("testsuites")
+        root.append(suite)
+        xml.ElementTree(root).write(options.gtest_output[4:])
+    return 1 if any(verdicts.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
