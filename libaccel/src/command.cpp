@@ -208,8 +208,9 @@ void check_operand(const Operand& operand, const CommandAccess::Use& use, Name n
                               std::to_string(CommandAccess::bytes(operand)));
             }
             if (!allows(CommandAccess::access(operand), use.access)) {
-                throw_invalid("the card must " + std::string(to_text(use.access)) + " " + name.text() +
-                              " and may only " + to_text(CommandAccess::access(operand)) +
+                throw_invalid("the card must " + std::string(to_text(use.access)) + " " +
+                              name.text() + " and may only " +
+                              to_text(CommandAccess::access(operand)) +
                               " that buffer: see BufferOptions::access");
             }
             break;

@@ -57,13 +57,8 @@ class Row:
     digits: int = 1
 
     def meets(self, value: float, goal: float) -> bool:
-        # As shown: a goal that is met in print is met.
-        shown = round(value, self.digits)
-        return shown >= goal if self.more_is_better else shown <= goal
-
-
-def _least(*formulas: Formula) -> Formula:
-    return lambda cases: min(formula(cases) for formula in formulas)
+        slack = 1e-6 * abs(goal)  # of the arithmetic
+        return value >= goal - slack if self.more_is_better else value <= goal + slack
 
 
 def _efficiency(cases: Cases) -> float:
@@ -121,7 +116,7 @@ ROWS = (
         peer=lambda c: c.cost("nvme.uring_cmd.32", "interrupts"), peer_name="NVMe uring_cmd", digits=3),
     Row("6c", "p99 of 32 jobs, one interrupt over one for each",
         ours=lambda c: c.percentile("accel.sleep.32.latency", "p99") / c.percentile("accel.sleep.each.latency", "p99"),
-        must=1.5, aim=1.1, digits=2),
+        must=1.1, aim=1.1, digits=2),
     Row("7a", "instructions of 64 KiB over 4 KiB, registered",
         ours=_grows(""), must=1.10, aim=1.02, peer=_peer_grows(""), peer_name="NVMe uring_cmd", digits=2),
     Row("7b", "the same behind an IOMMU",
@@ -145,7 +140,7 @@ ROWS = (
     Row("12a", "SingleStream p90 over device time",
         ours=lambda c: c.value("accel.serving.single"), must=1.15, aim=1.05, digits=2),
     Row("12b", "Offline over the card's roofline",
-        ours=_offline, must=0.90, aim=0.97, more_is_better=True, digits=2),
+        ours=_offline, must=0.90, aim=0.97, more_is_better=True, digits=3),
     Row("13", "instructions a node of a list, over single submits",
         ours=lambda c: c.cost("accel.list.node") / c.cost("accel.list.single"), must=0.1, aim=0.05, digits=3),
     Row("14", "wall clock, depth 1: polled queue against sleeping in the ioctl",

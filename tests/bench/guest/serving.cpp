@@ -19,7 +19,8 @@ namespace accel::bench {
 namespace {
 
 constexpr std::size_t kQueries = 1024;
-constexpr std::size_t kOfflineSamples = 24576;
+constexpr std::size_t kBatchSamples = 24576;
+constexpr std::size_t kOfflineSamples = 2 * kBatchSamples;
 
 class Serving {
   public:
@@ -56,7 +57,7 @@ class Serving {
     void batches(std::size_t size) {
         const auto pair = prepare_two(size, Placement::host);
         std::array<Job, 2> jobs;
-        const std::size_t count = batch_count(size);
+        const std::size_t count = kBatchSamples / size;
         const std::uint64_t start = now_ns();
         for (std::size_t i = 0; i < count; ++i) {
             Job& job = jobs.at(i % 2);
@@ -78,7 +79,7 @@ class Serving {
         Queue calls = card_.create_queue({.entries = 256, .spin = never_sleep});
         const std::array<Semaphore, 2> loaded{card_.create_semaphore(), card_.create_semaphore()};
         const Semaphore used = card_.create_semaphore();
-        const std::size_t count = batch_count(size);
+        const std::size_t count = kOfflineSamples / size;
         const std::uint64_t start = now_ns();
         for (std::size_t i = 0; i < count; ++i) {
             Queue& copies = copiers.at(i % 2);
@@ -148,9 +149,6 @@ class Serving {
             pair.at(i)->load(i * size % (model_.samples() - size));
         }
         return pair;
-    }
-    static std::size_t batch_count(std::size_t size) {
-        return std::max<std::size_t>(kOfflineSamples / size, 8);
     }
     void report_rate(const std::string& name, const Pair& pair, std::size_t size, std::size_t count,
                      std::uint64_t nanoseconds) {
