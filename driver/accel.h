@@ -68,6 +68,7 @@
 #include <linux/rbtree.h>
 #include <linux/rwsem.h>
 #include <linux/scatterlist.h>
+#include <linux/timer.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
@@ -462,9 +463,10 @@ struct accel_usage {
  * @buffers: by handle
  * @queues: by handle
  * @poll_wait: sleepers in poll()
- * @urings_lock: protects @urings and @uring_count
+ * @urings_lock: protects the three that follow
  * @urings: commands of io_uring in flight
  * @uring_count: how many
+ * @urings_timer: goes off when the first of them has waited for long enough
  * @busy: for how long engines worked for it, for queues that ended too, as far
  *	as the card was asked; under @lock
  * @usage: what fdinfo showed last; under @lock
@@ -493,6 +495,7 @@ struct accel_context {
 	spinlock_t urings_lock;
 	struct list_head urings;
 	unsigned int uring_count;
+	struct timer_list urings_timer;
 	struct accel_busy busy;
 	struct accel_usage usage;
 	struct page *dummy;
@@ -715,6 +718,8 @@ void accel_eventfd_release(struct accel_queue *queue);
 int accel_ioctl_queue_eventfd(struct accel_context *ctx, void *arg);
 int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags);
 void accel_uring_flush(struct accel_context *ctx, const void *owner);
+void accel_uring_init(struct accel_context *ctx);
+void accel_uring_fini(struct accel_context *ctx);
 
 /* accel_mmap.c */
 int accel_fs_init(void);

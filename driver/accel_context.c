@@ -39,8 +39,7 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	mutex_init(&ctx->lock);
 	INIT_LIST_HEAD(&ctx->zombies);
 	init_waitqueue_head(&ctx->poll_wait);
-	spin_lock_init(&ctx->urings_lock);
-	INIT_LIST_HEAD(&ctx->urings);
+	accel_uring_init(ctx);
 	xa_init_flags(&ctx->buffers, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
@@ -235,6 +234,7 @@ void accel_context_release(struct accel_context *ctx)
 	struct accel_queue *queue;
 	unsigned long handle;
 
+	accel_uring_fini(ctx);
 	xa_for_each(&ctx->buffers, handle, buffer)
 		if (buffer->kind == ACCEL_KIND_IMPORT)
 			accel_import_end(buffer);

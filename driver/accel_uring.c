@@ -6,10 +6,12 @@
  * A command in flight keeps its ring and our file alive, and this kernel may
  * have no way to cancel one. So each has a time limit, and those of a process
  * end when it closes the file, as it does when it dies.
+ *
+ * All of a file share one timer, set for the first of them: most waits end long
+ * before their limit, and none of those touches it.
  */
 #include <linux/sched.h>
 #include <linux/slab.h>
-#include <linux/timer.h>
 
 #include "accel.h"
 #include "accel_compat.h"
@@ -23,7 +25,7 @@
  * @queue: a reference
  * @cmd: the command
  * @owner: the files of the process that issued it, only compared
- * @timer: its time limit
+ * @expires: in jiffies, its time limit
  * @result: 0 or -errno
  */
 struct accel_uring_waiter {
@@ -33,7 +35,7 @@ struct accel_uring_waiter {
 	struct accel_queue *queue;
 	struct io_uring_cmd *cmd;
 	const void *owner;
-	struct timer_list timer;
+	unsigned long expires;
 	int result;
 };
 
@@ -44,7 +46,6 @@ static void accel_uring_done(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	u64 completed = accel_wait_completed(wait->queue);
 	int result = wait->result;
 
-	timer_delete_sync(&wait->timer);
 	spin_lock_irq(&wait->ctx->urings_lock);
 	wait->ctx->uring_count--;
 	list_del(&wait->node);
@@ -74,7 +75,38 @@ static void accel_uring_end(struct accel_uring_waiter *wait, int result)
 
 static void accel_uring_timeout(struct timer_list *timer)
 {
-	accel_uring_end(container_of(timer, struct accel_uring_waiter, timer), -ETIMEDOUT);
+	struct accel_context *ctx = container_of(timer, struct accel_context, urings_timer);
+	unsigned long now = jiffies, next = 0, irq;
+	struct accel_uring_waiter *wait;
+
+	spin_lock_irqsave(&ctx->urings_lock, irq);
+	list_for_each_entry(wait, &ctx->urings, node) {
+		unsigned long due = wait->expires;
+
+		if (time_after_eq(now, due)) {
+			accel_uring_end(wait, -ETIMEDOUT);
+			/* It may not be on its queue yet: look again until it is off the list. */
+			due = now + 1;
+		}
+		if (list_is_first(&wait->node, &ctx->urings) || time_before(due, next))
+			next = due;
+	}
+	if (!list_empty(&ctx->urings))
+		mod_timer(&ctx->urings_timer, next);
+	spin_unlock_irqrestore(&ctx->urings_lock, irq);
+}
+
+void accel_uring_init(struct accel_context *ctx)
+{
+	spin_lock_init(&ctx->urings_lock);
+	INIT_LIST_HEAD(&ctx->urings);
+	timer_setup(&ctx->urings_timer, accel_uring_timeout, 0);
+}
+
+/* A command in flight keeps the file: there is none any more. */
+void accel_uring_fini(struct accel_context *ctx)
+{
+	timer_delete_sync(&ctx->urings_timer);
 }
 
 /**
@@ -142,7 +174,8 @@ int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	wait->waiter.sequence = args.sequence;
 	wait->waiter.epoch = epoch;
 	wait->waiter.fire = accel_uring_fire;
-	timer_setup(&wait->timer, accel_uring_timeout, 0);
+	wait->expires = jiffies + msecs_to_jiffies(args.timeout_ms);
+	INIT_LIST_HEAD(&wait->waiter.node);
 	*(struct accel_uring_waiter **)cmd->pdu = wait;
 
 	spin_lock_irq(&ctx->urings_lock);
@@ -150,6 +183,9 @@ int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (!full) {
 		ctx->uring_count++;
 		list_add(&wait->node, &ctx->urings);
+		if (!timer_pending(&ctx->urings_timer) ||
+		    time_before(wait->expires, ctx->urings_timer.expires))
+			mod_timer(&ctx->urings_timer, wait->expires);
 	}
 	spin_unlock_irq(&ctx->urings_lock);
 	if (full) {
@@ -159,12 +195,7 @@ int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 		return -EBUSY;
 	}
 	trace_accel_wait_begin(queue, args.sequence);
-	/* Nobody can fire it before the lock is released; after that it may be gone. */
-	spin_lock_irq(&queue->lock);
-	list_add(&wait->waiter.node, &queue->waiters);
-	mod_timer(&wait->timer, jiffies + msecs_to_jiffies(args.timeout_ms));
-	spin_unlock_irq(&queue->lock);
-	accel_wait_wake(queue);
+	accel_wait_begin(queue, &wait->waiter);
 	accel_queue_put(queue);
 	return -EIOCBQUEUED;
 }

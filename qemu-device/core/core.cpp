@@ -53,8 +53,19 @@ const char* find_fault(const accel_core_config& config, const accel_core_callbac
 
 }  // namespace
 
+namespace {
+
+// The embedder's structures are its own again once the card is made.
+accel_core_config with_link(accel_core_config config, const accel_core_link& link) {
+    config.link = config.link != nullptr ? &link : nullptr;
+    return config;
+}
+
+}  // namespace
+
 Core::Core(const accel_core_config& config, const accel_core_callbacks& callbacks, void* opaque)
-    : config_(config),
+    : link_(config.link != nullptr ? *config.link : accel_core_link{}),
+      config_(with_link(config, link_)),
       bus_(callbacks, opaque, counters_),
       timeline_(config.link != nullptr ? std::optional<Timeline>(std::in_place, bus_)
                                        : std::nullopt),

@@ -46,6 +46,7 @@ class Core {
     void start();
     void stop();
 
+    const accel_core_link link_;  // what config_.link points to
     const accel_core_config config_;
     Counters counters_;
     Bus bus_;

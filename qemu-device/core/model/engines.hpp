@@ -27,6 +27,7 @@ class VirtualEngines {
   private:
     // One engine, channel or front end.
     struct Unit {
+        Unit(Engine kind, Scheduler::Serve what) : engine(kind), serve(what) {}
         Engine engine;
         Scheduler::Serve serve;
         Queue* queue = nullptr;  // null: idle

@@ -84,6 +84,7 @@ void Fiber::arrive([[maybe_unused]] Side& here, [[maybe_unused]] Side& from) {
 }
 
 void Fiber::enter(unsigned low, unsigned high) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): as makecontext() has it
     auto* const self = reinterpret_cast<Fiber*>(uintptr_t{low} | uint64_t{high} << 32);
     arrive(self->inside_, self->outside_);
     self->body_();

@@ -62,14 +62,15 @@ void by_uring(Report& report, int file, const std::string& name, const std::stri
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    const int nvme = open("/dev/nvme0n1", O_RDONLY | O_DIRECT | O_CLOEXEC);
-    require(nvme < 0 ? -errno : 0, "/dev/nvme0n1");
-    by_pread(report, nvme);
-    by_uring(report, nvme, "block.uring.32", "nvme");
-    close(nvme);
-    const int virtio = open("/dev/vda", O_RDONLY | O_DIRECT | O_CLOEXEC);
-    require(virtio < 0 ? -errno : 0, "/dev/vda");
-    by_uring(report, virtio, "virtio.uring.32", "virtio");
-    close(virtio);
+    return program(argc, argv, [](Report& report) {
+        const int nvme = open("/dev/nvme0n1", O_RDONLY | O_DIRECT | O_CLOEXEC);
+        require(nvme < 0 ? -errno : 0, "/dev/nvme0n1");
+        by_pread(report, nvme);
+        by_uring(report, nvme, "block.uring.32", "nvme");
+        close(nvme);
+        const int virtio = open("/dev/vda", O_RDONLY | O_DIRECT | O_CLOEXEC);
+        require(virtio < 0 ? -errno : 0, "/dev/vda");
+        by_uring(report, virtio, "virtio.uring.32", "virtio");
+        close(virtio);
+    });
 }

@@ -49,16 +49,18 @@ void system_calls(Region& region, std::uint64_t calls) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    {
-        Region region(report, "calibrate.loop", {.jobs = kIterations});
-        known_loop(region);
-    }
-    {
-        Region region(report, "calibrate.pause", {.jobs = kIterations});
-        paused_loop(region);
-    }
-    constexpr std::uint64_t kCalls = 4096;
-    Region region(report, "getppid", {.jobs = kCalls});
-    system_calls(region, kCalls);
+    using namespace accel::bench;
+    return program(argc, argv, [](Report& report) {
+        {
+            Region region(report, "calibrate.loop", {.jobs = kIterations});
+            known_loop(region);
+        }
+        {
+            Region region(report, "calibrate.pause", {.jobs = kIterations});
+            paused_loop(region);
+        }
+        constexpr std::uint64_t kCalls = 4096;
+        Region region(report, "getppid", {.jobs = kCalls});
+        system_calls(region, kCalls);
+    });
 }

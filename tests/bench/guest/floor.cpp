@@ -112,14 +112,15 @@ bool behind_iommu() {
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    sleeping(report);
-    if (behind_iommu()) {
-        std::cerr << "no floor: behind an IOMMU a card without a driver reaches no memory\n";
-        return 0;
-    }
-    RawCard card;
-    Loop loop(card);
-    measure<1>(report, card, loop);
-    measure<32>(report, card, loop);
+    return program(argc, argv, [](Report& report) {
+        sleeping(report);
+        if (behind_iommu()) {
+            std::cerr << "no floor: behind an IOMMU a card without a driver reaches no memory\n";
+            return;
+        }
+        RawCard card;
+        Loop loop(card);
+        measure<1>(report, card, loop);
+        measure<32>(report, card, loop);
+    });
 }

@@ -15,6 +15,7 @@ constexpr std::size_t kBatch = 32;
 // region, is lost among them.
 constexpr std::uint64_t kJobs = 16384;
 constexpr std::size_t kSmall = 4096;
+constexpr std::size_t kLarge = 65536;
 
 void batches(Report& report, const Device& card, const std::string& name, std::size_t bytes) {
     Queue queue = card.create_queue();
@@ -106,11 +107,10 @@ void fresh_commands(Report& report, const Device& card) {
 // counts the doorbells that the card saw.
 void kept_busy(Report& report, const Device& card) {
     Queue queue = card.create_queue();
-    Copies copies(card, kBatch, 64 * 1024);
+    Copies copies(card, kBatch, kLarge);
     const auto commands = copies.commands();
     copies.poison(queue, 4);
-    Region region(report, "accel.busy.32",
-                  {.jobs = kJobs, .bytes = 64 * 1024, .interrupts = "accel"});
+    Region region(report, "accel.busy.32", {.jobs = kJobs, .bytes = kLarge, .interrupts = "accel"});
     std::deque<Job> flying;
     std::uint64_t next = 0;
     const auto submit = [&] { flying.push_back(queue.submit(commands[next++ % kBatch])); };
@@ -141,11 +141,12 @@ void kept_busy(Report& report, const Device& card) {
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    const accel::Device card = accel::Device::open(0);
-    batches(report, card, "accel.submit.32", kSmall);
-    batches(report, card, "accel.copy.64k", std::size_t{64} * 1024);
-    one_by_one(report, card);
-    fresh_commands(report, card);
-    kept_busy(report, card);
+    return program(argc, argv, [](Report& report) {
+        const accel::Device card = accel::Device::open(0);
+        batches(report, card, "accel.submit.32", kSmall);
+        batches(report, card, "accel.copy.64k", kLarge);
+        one_by_one(report, card);
+        fresh_commands(report, card);
+        kept_busy(report, card);
+    });
 }

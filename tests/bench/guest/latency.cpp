@@ -56,14 +56,15 @@ void rate(Report& report, const Device& card, std::size_t depth) {
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    const accel::Device card = accel::Device::open(0);
-    constexpr std::chrono::nanoseconds kSleep{0};
-    latency(report, card, "accel.latency.nop.polled", false, accel::never_sleep);
-    latency(report, card, "accel.latency.nop.slept", false, kSleep);
-    latency(report, card, "accel.latency.copy.polled", true, accel::never_sleep);
-    latency(report, card, "accel.latency.copy.slept", true, kSleep);
-    for (std::size_t depth = 1; depth <= 256; depth *= 2) {
-        rate(report, card, depth);
-    }
+    return program(argc, argv, [](Report& report) {
+        const accel::Device card = accel::Device::open(0);
+        constexpr std::chrono::nanoseconds kSleep{0};
+        latency(report, card, "accel.latency.nop.polled", false, accel::never_sleep);
+        latency(report, card, "accel.latency.nop.slept", false, kSleep);
+        latency(report, card, "accel.latency.copy.polled", true, accel::never_sleep);
+        latency(report, card, "accel.latency.copy.slept", true, kSleep);
+        for (std::size_t depth = 1; depth <= 256; depth *= 2) {
+            rate(report, card, depth);
+        }
+    });
 }

@@ -119,11 +119,12 @@ void measure(Report& report, const Device& card, const std::string& name,
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    const accel::Device card = accel::Device::open(0);
-    for (const std::size_t bytes : {4096UL, 16384UL, 65536UL, 262144UL, 1048576UL}) {
-        measure(report, card, "accel.link.h2d", {true}, bytes);
-        measure(report, card, "accel.link.d2h", {false}, bytes);
-        measure(report, card, "accel.link.both", {true, false}, bytes);
-    }
+    return program(argc, argv, [](Report& report) {
+        const accel::Device card = accel::Device::open(0);
+        for (const std::size_t bytes : {4096UL, 16384UL, 65536UL, 262144UL, 1048576UL}) {
+            measure(report, card, "accel.link.h2d", {true}, bytes);
+            measure(report, card, "accel.link.d2h", {false}, bytes);
+            measure(report, card, "accel.link.both", {true, false}, bytes);
+        }
+    });
 }

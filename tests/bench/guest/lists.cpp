@@ -65,8 +65,9 @@ void measure(Report& report, const Device& card, bool recorded) {
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    const accel::Device card = accel::Device::open(0);
-    measure(report, card, true);
-    measure(report, card, false);
+    return program(argc, argv, [](Report& report) {
+        const accel::Device card = accel::Device::open(0);
+        measure(report, card, true);
+        measure(report, card, false);
+    });
 }

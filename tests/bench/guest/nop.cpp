@@ -31,7 +31,9 @@ void nops(Report& report, unsigned batch) {
 }  // namespace accel::bench
 
 int main(int argc, char** argv) {
-    accel::bench::Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    accel::bench::nops(report, 1);
-    accel::bench::nops(report, 32);
+    using namespace accel::bench;
+    return program(argc, argv, [](Report& report) {
+        accel::bench::nops(report, 1);
+        accel::bench::nops(report, 32);
+    });
 }

@@ -102,13 +102,14 @@ void by_uring(Report& report, int file, const Options& options) {
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    const int file = open("/dev/ng0n1", O_RDWR | O_CLOEXEC);
-    require(file < 0 ? -errno : 0, "/dev/ng0n1");
-    by_ioctl(report, file);
-    by_uring(report, file, {"nvme.uring_cmd.1", 1, 4096, true, 512});
-    by_uring(report, file, {"nvme.uring_cmd.32", 32, 4096, true, 1024});
-    by_uring(report, file, {"nvme.uring_cmd.registered.64k", 16, 65536, true, 256});
-    by_uring(report, file, {"nvme.uring_cmd.unregistered.64k", 16, 65536, false, 256});
-    close(file);
+    return program(argc, argv, [](Report& report) {
+        const int file = open("/dev/ng0n1", O_RDWR | O_CLOEXEC);
+        require(file < 0 ? -errno : 0, "/dev/ng0n1");
+        by_ioctl(report, file);
+        by_uring(report, file, {"nvme.uring_cmd.1", 1, 4096, true, 512});
+        by_uring(report, file, {"nvme.uring_cmd.32", 32, 4096, true, 1024});
+        by_uring(report, file, {"nvme.uring_cmd.registered.64k", 16, 65536, true, 256});
+        by_uring(report, file, {"nvme.uring_cmd.unregistered.64k", 16, 65536, false, 256});
+        close(file);
+    });
 }

@@ -146,21 +146,22 @@ class Pipeline {
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    const accel::Device card = accel::Device::open(0);
-    Pipeline pipeline(card);
-    const std::uint64_t serial = pipeline.serial();
-    const bool serial_right = pipeline.right();
-    const std::uint64_t stages[] = {pipeline.alone(0), pipeline.alone(1), pipeline.alone(2)};
-    const auto slowest = static_cast<double>(*std::ranges::max_element(stages));
-    const std::uint64_t together = pipeline.pipelined();
-    const nlohmann::json more{{"tiles", kTiles},
-                              {"tile_bytes", kTile * sizeof(float)},
-                              {"stages_ns", stages},
-                              {"serial_ns", serial},
-                              {"pipelined_ns", together}};
-    report.value("accel.pipeline.serial", static_cast<double>(serial) / slowest, "slowest stage",
-                 serial_right, more);
-    report.value("accel.pipeline.64", static_cast<double>(together) / slowest, "slowest stage",
-                 pipeline.right(), more);
+    return program(argc, argv, [](Report& report) {
+        const accel::Device card = accel::Device::open(0);
+        Pipeline pipeline(card);
+        const std::uint64_t serial = pipeline.serial();
+        const bool serial_right = pipeline.right();
+        const std::uint64_t stages[] = {pipeline.alone(0), pipeline.alone(1), pipeline.alone(2)};
+        const auto slowest = static_cast<double>(*std::ranges::max_element(stages));
+        const std::uint64_t together = pipeline.pipelined();
+        const nlohmann::json more{{"tiles", kTiles},
+                                  {"tile_bytes", kTile * sizeof(float)},
+                                  {"stages_ns", stages},
+                                  {"serial_ns", serial},
+                                  {"pipelined_ns", together}};
+        report.value("accel.pipeline.serial", static_cast<double>(serial) / slowest,
+                     "slowest stage", serial_right, more);
+        report.value("accel.pipeline.64", static_cast<double>(together) / slowest, "slowest stage",
+                     pipeline.right(), more);
+    });
 }

@@ -4,6 +4,7 @@
 #include "report.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <ctime>
 #include <fstream>
 #include <sstream>
@@ -17,6 +18,20 @@ std::uint64_t now_ns() {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
            static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+int program(int argc, char** argv, const std::function<void(Report&)>& body) noexcept {
+    try {
+        if (argc > 2) {
+            throw std::invalid_argument("give it at most a file for the results");
+        }
+        Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
+        body(report);
+        return 0;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+        return 1;
+    }
 }
 
 Report::Report(std::string path) : path_(std::move(path)) {
@@ -71,7 +86,7 @@ Region::Region(Report& report, std::string name, Work work)
     line_["error"] = "nobody looked";
 }
 
-Region::~Region() {
+Region::~Region() {  // NOLINT(bugprone-exception-escape): on purpose
     line_["counted"] = true;
     line_["tsc"] = total_;
     line_["pauses"] = pauses_;

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -50,7 +51,8 @@ struct Work {
 class Region {
   public:
     Region(Report& report, std::string name, Work work);
-    ~Region();
+    /// Ends the program if the line cannot be written.
+    ~Region();  // NOLINT(bugprone-exception-escape): on purpose
     Region(const Region&) = delete;
     Region& operator=(const Region&) = delete;
     Region(Region&&) = delete;
@@ -99,6 +101,10 @@ class Region {
     std::uint64_t pauses_ = 0;
     std::uint64_t interrupts_ = 0;
 };
+
+/// What main() does: hands `body` the report whose file the command line names, and says what
+/// failed.
+[[nodiscard]] int program(int argc, char** argv, const std::function<void(Report&)>& body) noexcept;
 
 /// CLOCK_MONOTONIC: virtual time under icount.
 [[nodiscard]] std::uint64_t now_ns();

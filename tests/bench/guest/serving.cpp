@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <random>
 
 #include "report.hpp"
@@ -171,7 +172,7 @@ class Serving {
 }  // namespace
 }  // namespace accel::bench
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     using namespace accel::bench;
     std::string output = "/results/bench.jsonl";
     ModelFiles files;
@@ -197,4 +198,7 @@ int main(int argc, char** argv) {
         serving.batches(batch);
     }
     serving.offline(1024);
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
+    return 1;
 }

@@ -57,9 +57,10 @@ void transfers(Report& report, const Device& card, const std::string& name, std:
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    const accel::Device card = accel::Device::open(0);
-    transfers(report, card, "accel.pread.4k", 4096, false);
-    transfers(report, card, "accel.pread.64k", 65536, false);
-    transfers(report, card, "accel.pwrite.64k", 65536, true);
+    return program(argc, argv, [](Report& report) {
+        const accel::Device card = accel::Device::open(0);
+        transfers(report, card, "accel.pread.4k", 4096, false);
+        transfers(report, card, "accel.pread.64k", 65536, false);
+        transfers(report, card, "accel.pwrite.64k", 65536, true);
+    });
 }

@@ -118,12 +118,14 @@ void coalescing(Report& report, const Device& card) {
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    const accel::Device card = accel::Device::open(0);
-    by_uring(report, card, "accel.uring.32", 0);
-    by_uring(report, card, "accel.uring.32.defer",
-             IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
-    by_ioctl(report, card);
-    for_the_last(report, card);
-    coalescing(report, card);
+    return program(argc, argv, [](Report& report) {
+        const accel::Device card = accel::Device::open(0);
+        by_uring(report, card, "accel.uring.32", 0);
+        by_uring(
+            report, card, "accel.uring.32.defer",
+            IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+        by_ioctl(report, card);
+        for_the_last(report, card);
+        coalescing(report, card);
+    });
 }

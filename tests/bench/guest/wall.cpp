@@ -28,21 +28,24 @@ std::uint64_t stretch(Queue& queue, const Copies& copies) {
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
-    const accel::Device card = accel::Device::open(0);
-    accel::Queue polled = card.create_queue({.spin = accel::never_sleep});
-    accel::Queue slept = card.create_queue({.spin = std::chrono::nanoseconds(0)});
-    Copies copies(card, kSlots, 4096);
-    copies.poison(polled, 21);
-    stretch(polled, copies);
-    stretch(slept, copies);
-    std::vector<double> ratios;
-    for (int round = 0; round < kRounds; ++round) {
-        const std::uint64_t a = stretch(polled, copies);
-        const std::uint64_t b = stretch(slept, copies) + stretch(slept, copies);
-        ratios.push_back(static_cast<double>(b) / static_cast<double>(a + stretch(polled, copies)));
-    }
-    std::ranges::sort(ratios);
-    report.value("accel.wall", ratios[ratios.size() / 2], "times as fast", copies.arrived(polled),
-                 {{"rounds", kRounds}, {"least", ratios.front()}, {"most", ratios.back()}});
+    return program(argc, argv, [](Report& report) {
+        const accel::Device card = accel::Device::open(0);
+        accel::Queue polled = card.create_queue({.spin = accel::never_sleep});
+        accel::Queue slept = card.create_queue({.spin = std::chrono::nanoseconds(0)});
+        Copies copies(card, kSlots, 4096);
+        copies.poison(polled, 21);
+        stretch(polled, copies);
+        stretch(slept, copies);
+        std::vector<double> ratios;
+        for (int round = 0; round < kRounds; ++round) {
+            const std::uint64_t a = stretch(polled, copies);
+            const std::uint64_t b = stretch(slept, copies) + stretch(slept, copies);
+            ratios.push_back(static_cast<double>(b) /
+                             static_cast<double>(a + stretch(polled, copies)));
+        }
+        std::ranges::sort(ratios);
+        report.value("accel.wall", ratios[ratios.size() / 2], "times as fast",
+                     copies.arrived(polled),
+                     {{"rounds", kRounds}, {"least", ratios.front()}, {"most", ratios.back()}});
+    });
 }
