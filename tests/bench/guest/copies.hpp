@@ -10,10 +10,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <new>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "report.hpp"
 
 namespace accel::bench {
 
@@ -94,5 +97,17 @@ class Copies {
     std::vector<Buffer<std::uint32_t>> destinations_;
     std::vector<Command> commands_;
 };
+
+/// Spins, uncounted, until the queue has nothing left, and takes one counted look at its last job.
+[[gnu::always_inline]] inline void see_finished(Region& region, const Queue& queue,
+                                                const Job& job) {
+    region.pause();
+    while (queue.pending() != 0) {
+    }
+    region.resume();
+    if (!job.done()) {
+        std::terminate();
+    }
+}
 
 }  // namespace accel::bench

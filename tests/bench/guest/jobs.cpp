@@ -17,34 +17,33 @@ constexpr std::uint64_t kJobs = 16384;
 constexpr std::size_t kSmall = 4096;
 constexpr std::size_t kLarge = 65536;
 
-void batches(Report& report, const Device& card, const std::string& name, std::size_t bytes) {
+// `fresh`: each command is made for its job, and not once for all of them.
+void batches(Report& report, const Device& card, const std::string& name, std::size_t bytes,
+             bool fresh) {
     Queue queue = card.create_queue();
     Copies copies(card, kBatch, bytes);
-    const auto commands = copies.commands();
     const auto run = [&](Region& region, std::uint64_t jobs) {
         for (std::uint64_t done = 0; done < jobs; done += kBatch) {
             Batch batch = queue.batch();
-            for (const Command& command : commands) {
-                batch.add(command);
+            if (fresh) {
+                for (std::size_t i = 0; i < kBatch; ++i) {
+                    batch.add(copies.fresh(i));
+                }
+            } else {
+                for (const Command& command : copies.commands()) {
+                    batch.add(command);
+                }
             }
             const Job job = batch.submit();
-            region.pause();
-            while (queue.pending() != 0) {
-            }
-            region.resume();
-            if (!job.done()) {
-                std::terminate();
-            }
+            see_finished(region, queue, job);
         }
     };
-    copies.poison(queue, 1);
+    copies.poison(queue, fresh ? 3 : 1);
     Region region(report, name, {.jobs = kJobs, .bytes = bytes, .interrupts = "accel"});
     run(region, 4 * kBatch);
-    const std::uint64_t doorbells = queue.doorbells();
     region.begin();
     run(region, kJobs);
     region.end();
-    region.note("doorbells", queue.doorbells() - doorbells);
     region.verify(copies.arrived(queue), "a copy did not arrive");
 }
 
@@ -55,46 +54,11 @@ void one_by_one(Report& report, const Device& card) {
     const auto run = [&](Region& region, std::uint64_t jobs) {
         for (std::uint64_t i = 0; i < jobs; ++i) {
             const Job job = queue.submit(commands[i % kBatch]);
-            region.pause();
-            while (queue.pending() != 0) {
-            }
-            region.resume();
-            if (!job.done()) {
-                std::terminate();
-            }
+            see_finished(region, queue, job);
         }
     };
     copies.poison(queue, 2);
     Region region(report, "accel.submit.1",
-                  {.jobs = kJobs, .bytes = kSmall, .interrupts = "accel"});
-    run(region, 2 * kBatch);
-    region.begin();
-    run(region, kJobs);
-    region.end();
-    region.verify(copies.arrived(queue), "a copy did not arrive");
-}
-
-void fresh_commands(Report& report, const Device& card) {
-    Queue queue = card.create_queue();
-    Copies copies(card, kBatch, kSmall);
-    const auto run = [&](Region& region, std::uint64_t jobs) {
-        for (std::uint64_t done = 0; done < jobs; done += kBatch) {
-            Batch batch = queue.batch();
-            for (std::size_t i = 0; i < kBatch; ++i) {
-                batch.add(copies.fresh(i));
-            }
-            const Job job = batch.submit();
-            region.pause();
-            while (queue.pending() != 0) {
-            }
-            region.resume();
-            if (!job.done()) {
-                std::terminate();
-            }
-        }
-    };
-    copies.poison(queue, 3);
-    Region region(report, "accel.submit.fresh.32",
                   {.jobs = kJobs, .bytes = kSmall, .interrupts = "accel"});
     run(region, 2 * kBatch);
     region.begin();
@@ -143,10 +107,10 @@ int main(int argc, char** argv) {
     using namespace accel::bench;
     return program(argc, argv, [](Report& report) {
         const accel::Device card = accel::Device::open(0);
-        batches(report, card, "accel.submit.32", kSmall);
-        batches(report, card, "accel.copy.64k", kLarge);
+        batches(report, card, "accel.submit.32", kSmall, false);
+        batches(report, card, "accel.copy.64k", kLarge, false);
         one_by_one(report, card);
-        fresh_commands(report, card);
+        batches(report, card, "accel.submit.fresh.32", kSmall, true);
         kept_busy(report, card);
     });
 }

@@ -38,13 +38,7 @@ void measure(Report& report, const Device& card, bool recorded) {
                     job = queue.submit(node);
                 }
             }
-            region.pause();
-            while (queue.pending() != 0) {
-            }
-            region.resume();
-            if (!job.done()) {
-                std::terminate();
-            }
+            see_finished(region, queue, job);
         }
     };
     Region region(report, recorded ? "accel.list.node" : "accel.list.single",

@@ -76,6 +76,24 @@ TEST_F(Uring, TimesOut) {
     EXPECT_EQ(ring_.results(1), (Results{{sequence, -ETIMEDOUT}}));
 }
 
+// All waits of a file share a timer: a short limit behind a long one moves it forward, and a long one
+// is still there when the short ones are over.
+TEST_F(Uring, EachTimesOutAtItsOwnLimit) {
+    const std::uint64_t first = submit_gated();
+    const std::uint64_t second = submit_gated();
+    const std::uint64_t third = submit_gated();
+    ring_.wait_for(file_, queue_.handle(), first);  // a minute
+    ring_.wait_for(file_, queue_.handle(), second, 40);
+    ring_.wait_for(file_, queue_.handle(), third, 10);
+    EXPECT_EQ(ring_.results(1), (Results{{third, -ETIMEDOUT}}));
+    EXPECT_EQ(ring_.results(1), (Results{{second, -ETIMEDOUT}}));
+    EXPECT_TRUE(ring_.idle());
+    ring_.wait_for(file_, queue_.handle(), second, 20);
+    EXPECT_EQ(ring_.results(1), (Results{{second, -ETIMEDOUT}}));
+    ASSERT_EQ(queue_.reset(), 0);
+    EXPECT_EQ(ring_.results(1), (Results{{first, -ECANCELED}}));
+}
+
 TEST_F(Uring, SaysWhyACommandCanNeverFinish) {
     ring_.wait_for(file_, queue_.handle(), 9);
     EXPECT_TRUE(ring_.idle());
