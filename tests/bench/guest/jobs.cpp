@@ -81,9 +81,7 @@ void kept_busy(Report& report, const Device& card) {
     while (flying.size() < kBatch) {
         submit();
     }
-    const std::uint64_t doorbells = queue.doorbells();
-    region.begin();
-    for (std::uint64_t i = 0; i < kJobs; ++i) {
+    const auto replace_oldest = [&] {
         region.pause();
         while (queue.pending() == kBatch) {
         }
@@ -93,6 +91,14 @@ void kept_busy(Report& report, const Device& card) {
         }
         flying.pop_front();
         submit();
+    };
+    for (std::size_t i = 0; i < 2 * kBatch; ++i) {
+        replace_oldest();
+    }
+    const std::uint64_t doorbells = queue.doorbells();
+    region.begin();
+    for (std::uint64_t i = 0; i < kJobs; ++i) {
+        replace_oldest();
     }
     region.end();
     region.note("doorbells", queue.doorbells() - doorbells);
