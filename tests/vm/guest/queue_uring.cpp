@@ -76,8 +76,8 @@ TEST_F(Uring, TimesOut) {
     EXPECT_EQ(ring_.results(1), (Results{{sequence, -ETIMEDOUT}}));
 }
 
-// All waits of a file share a timer: a short limit behind a long one moves it forward, and a long one
-// is still there when the short ones are over.
+// All waits of a file share a timer: a short limit behind a long one moves it forward, and a long
+// one is still there when the short ones are over.
 TEST_F(Uring, EachTimesOutAtItsOwnLimit) {
     const std::uint64_t first = submit_gated();
     const std::uint64_t second = submit_gated();
