@@ -48,6 +48,7 @@
  *   accel_queue.lock      (spin, irq) who waits, arming
  *   accel_dma.jobs_lock   (spin) transfers in flight
  *   accel_device.accounts_lock  (spin) what each user has
+ *   accel_reports.lock    (spin, irq) what happened; nothing is taken within it
  *
  * No lock of the driver is held while user memory is touched, pinned or
  * accounted, so a page fault may take hw_lock.
@@ -86,6 +87,7 @@ struct dentry;
 struct dma_buf;
 struct eventfd_ctx;
 struct io_uring_cmd;
+struct kernfs_node;
 struct seq_file;
 
 /**
@@ -208,6 +210,43 @@ enum accel_resource {
 	ACCEL_RESOURCES
 };
 
+#define ACCEL_REPORTS		16	/* of each kind that are kept */
+#define ACCEL_REPORT_TEXT	64
+
+/**
+ * struct accel_report - something that happened
+ * @sequence: its number
+ * @time: CLOCK_BOOTTIME, nanoseconds
+ * @name: of the event
+ * @text: key=value
+ */
+struct accel_report {
+	u64 sequence;
+	u64 time;
+	const char *name;
+	char text[ACCEL_REPORT_TEXT];
+};
+
+/**
+ * struct accel_reports - the last things that happened to a card
+ * @lock: protects all of it
+ * @node: the file that shows them, while it is there
+ * @sequence: number of the newest
+ * @card_count: how many concerned the card ...
+ * @queue_count: ... and how many a queue
+ * @card: the last of them
+ * @queues: the last of them
+ */
+struct accel_reports {
+	spinlock_t lock;
+	struct kernfs_node *node;
+	u64 sequence;
+	u64 card_count;
+	u64 queue_count;
+	struct accel_report card[ACCEL_REPORTS];
+	struct accel_report queues[ACCEL_REPORTS];
+};
+
 /**
  * struct accel_device - one card
  * @dev: the node's device; owns this structure
@@ -235,6 +274,7 @@ enum accel_resource {
  * @admin: admin queue
  * @events: event queue
  * @dma: the driver's own queue
+ * @reports: what happened
  * @context_ids: context ids in use
  * @queue_ids: queue ids in use
  * @lock: protects @queues and @contexts
@@ -283,6 +323,7 @@ struct accel_device {
 	struct accel_admin admin;
 	struct accel_events events;
 	struct accel_dma dma;
+	struct accel_reports reports;
 
 	struct ida context_ids;
 	struct ida queue_ids;
@@ -541,6 +582,10 @@ struct accel_waiter {
  * @handle: in the context
  * @entries: of the ring
  * @vector: of its interrupts
+ * @priority: as it was created with
+ * @stopped: an administrator stopped it: the card does not know it until its
+ *	owner resets it; under the context's lock
+ * @last: its counters when it was
  * @memory: status page and ring
  * @status: kernel's view of the status page; its owner may scribble in it, so
  *	nothing but the wake-up of the owner depends on it
@@ -561,6 +606,9 @@ struct accel_queue {
 	u32 handle;
 	u32 entries;
 	int vector;
+	u32 priority;
+	bool stopped;
+	struct accel_queue_stats last;
 	struct accel_buffer *memory;
 	struct accel_queue_status *status;
 	spinlock_t lock;
@@ -639,6 +687,16 @@ int accel_mmu_map(struct accel_context *ctx, struct accel_buffer *buffer);
 int accel_mmu_unmap(struct accel_context *ctx, struct accel_buffer *buffer);
 bool accel_mmu_next_run(struct accel_context *ctx, u64 from, struct accel_mmu_run *run);
 
+/* accel_report.c */
+void accel_reports_init(struct accel_device *adev);
+void accel_reports_add(struct accel_device *adev);
+void accel_reports_del(struct accel_device *adev);
+__printf(3, 4)
+void accel_report(struct accel_device *adev, const char *name, const char *format, ...);
+__printf(3, 4)
+void accel_report_queue(struct accel_device *adev, const char *name, const char *format, ...);
+ssize_t accel_reports_show(struct accel_device *adev, char *buf);
+
 /* accel_context.c */
 struct accel_context *accel_context_create(struct accel_device *adev);
 void accel_context_release(struct accel_context *ctx);
@@ -701,6 +759,10 @@ int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg);
 void accel_queue_detach(struct accel_context *ctx, struct accel_queue *queue);
 int accel_ioctl_queue_query(struct accel_context *ctx, void *arg);
 int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *stats);
+int accel_queue_command(struct accel_queue *queue, u8 opcode);
+
+/* accel_stop.c */
+int accel_stop_queue(struct accel_device *adev, unsigned int id);
 
 /* accel_wait.c */
 u64 accel_wait_completed(struct accel_queue *queue);

@@ -104,8 +104,9 @@ int accel_admin_run(struct accel_device *adev, const struct accel_admin_command 
 			dev_err(&adev->pdev->dev,
 				"admin command %u is not answered, DMA is off until a reset\n",
 				command->opcode);
+			accel_report(adev, "unresponsive", "command=%u", command->opcode);
 			pci_clear_master(adev->pdev);
-			admin->failed = true;
+			WRITE_ONCE(admin->failed, true);
 			ret = -EIO;
 			break;
 		}

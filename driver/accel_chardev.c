@@ -118,6 +118,7 @@ struct accel_device *accel_device_alloc(struct pci_dev *pdev)
 	adev->gone = -ENODEV;
 	init_rwsem(&adev->hw_lock);
 	spin_lock_init(&adev->lock);
+	accel_reports_init(adev);
 	INIT_LIST_HEAD(&adev->contexts);
 	mutex_init(&adev->exports_lock);
 	INIT_LIST_HEAD(&adev->exports);
@@ -143,13 +144,19 @@ struct accel_device *accel_device_alloc(struct pci_dev *pdev)
 
 int accel_chardev_add(struct accel_device *adev)
 {
+	int ret;
+
 	cdev_init(&adev->cdev, &accel_fops);
 	adev->cdev.owner = THIS_MODULE;
-	return cdev_device_add(&adev->cdev, &adev->dev);
+	ret = cdev_device_add(&adev->cdev, &adev->dev);
+	if (!ret)
+		accel_reports_add(adev);
+	return ret;
 }
 
 void accel_chardev_del(struct accel_device *adev)
 {
+	accel_reports_del(adev);
 	cdev_device_del(&adev->cdev, &adev->dev);
 }
 

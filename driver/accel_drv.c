@@ -177,6 +177,8 @@ static pci_ers_result_t accel_error_detected(struct pci_dev *pdev, pci_channel_s
 {
 	struct accel_device *adev = pci_get_drvdata(pdev);
 
+	accel_report(adev, "link-error", "severity=%s",
+		     state == pci_channel_io_normal ? "nonfatal" : "fatal");
 	if (state == pci_channel_io_perm_failure) {
 		accel_hw_stop(adev, -ENODEV);
 		return PCI_ERS_RESULT_DISCONNECT;

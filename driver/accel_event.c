@@ -41,13 +41,17 @@ static void accel_event_handle(struct accel_device *adev, const struct accel_eve
 		break;
 	case ACCEL_EVENT_BAD_DOORBELL:
 		/* Cannot come from a process: it maps only doorbells it owns. */
+		accel_report(adev, "bad-doorbell", "queue=%u", queue);
 		dev_warn_ratelimited(&adev->pdev->dev, "doorbell of queue %u, which is none\n",
 				     queue);
 		break;
 	case ACCEL_EVENT_THERMAL:
+		accel_report(adev, "hot", "millidegrees=%d",
+			     (s32)readl(adev->regs + ACCEL_REG_TEMPERATURE));
 		dev_warn_ratelimited(&adev->pdev->dev, "the card is hot\n");
 		break;
 	case ACCEL_EVENT_FATAL:
+		accel_report(adev, "failed", "");
 		dev_err_ratelimited(&adev->pdev->dev, "the card failed, reset it\n");
 		break;
 	default:

@@ -104,6 +104,32 @@ static const char *accel_fdinfo_state(int dead)
 	}
 }
 
+/* What runs and what does not move, for tools. Who holds the context is not waited for. */
+static void accel_fdinfo_queues(struct seq_file *m, struct accel_context *ctx)
+{
+	struct accel_device *adev = ctx->adev;
+	struct accel_queue *queue;
+	unsigned long handle;
+
+	if (!mutex_trylock(&ctx->lock))
+		return;
+	xa_for_each(&ctx->queues, handle, queue) {
+		/* The page is its owner's: what he wrote there is shown as it is. */
+		struct accel_queue_status *status = queue->status;
+		u64 completed = le64_to_cpu(READ_ONCE(status->completed));
+
+		if (queue->id < 0)
+			continue;
+		seq_printf(m, "accel-queue-%d:\t%s priority %u completed %llu pending %llu dma %llu ns compute %llu ns\n",
+			   queue->id, queue->stopped ? "stopped" :
+			   READ_ONCE(queue->error.status) ? "error" : "running", queue->priority,
+			   completed, le64_to_cpu(READ_ONCE(status->tail)) - completed,
+			   accel_ticks_to_ns(adev, queue->busy.dma),
+			   accel_ticks_to_ns(adev, queue->busy.compute));
+	}
+	mutex_unlock(&ctx->lock);
+}
+
 void accel_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct accel_context *ctx = file->private_data;
@@ -128,4 +154,5 @@ void accel_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "accel-buffers:\t%u\n", usage.buffers);
 	seq_printf(m, "accel-queues:\t%u\n", usage.queues);
 	seq_printf(m, "accel-state:\t%s\n", accel_fdinfo_state(READ_ONCE(ctx->dead)));
+	accel_fdinfo_queues(m, ctx);
 }

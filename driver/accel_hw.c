@@ -92,6 +92,10 @@ out:
 		pci_clear_master(adev->pdev);
 	}
 	trace_accel_card_start(adev, ret);
+	if (ret)
+		accel_report(adev, "start-failed", "error=%d", -ret);
+	else
+		accel_report(adev, "started", "generation=%llu", adev->generation);
 	up_write(&adev->hw_lock);
 	return ret;
 }
@@ -115,6 +119,8 @@ void accel_hw_stop(struct accel_device *adev, int error)
 	adev->gone = -ENODEV;
 	adev->generation++;
 	trace_accel_card_stop(adev, error);
+	accel_report(adev, error == -ESTALE ? "stopped" : "gone", "generation=%llu",
+		     adev->generation);
 	/* The reset ends what is in flight; a card that does not take it is cut off. */
 	accel_hw_reset(adev);
 	pci_clear_master(adev->pdev);

@@ -58,7 +58,7 @@ bool accel_queue_owned(struct accel_context *ctx, unsigned long id)
 	unsigned long handle;
 
 	xa_for_each(&ctx->queues, handle, queue)
-		if (queue->id == id)
+		if (queue->id == id && !queue->stopped)
 			return true;
 	return false;
 }
@@ -90,6 +90,10 @@ void accel_queue_failed(struct accel_device *adev, u32 id, const struct accel_qu
 	queue = adev->queues[id];
 	if (queue) {
 		trace_accel_queue_error(queue, error);
+		accel_report_queue(adev, "queue-error",
+				   "queue=%u client=%llu pid=%d status=%u opcode=%#x", id,
+				   queue->ctx->client, pid_nr(queue->ctx->owner), error->status,
+				   error->opcode);
 		spin_lock(&queue->lock);
 		queue->error = *error;
 		spin_unlock(&queue->lock);
@@ -100,7 +104,8 @@ void accel_queue_failed(struct accel_device *adev, u32 id, const struct accel_qu
 		id, error->status, error->sequence, error->address);
 }
 
-static int accel_queue_command(struct accel_queue *queue, u8 opcode)
+/* An admin command that needs no more than to say which queue. */
+int accel_queue_command(struct accel_queue *queue, u8 opcode)
 {
 	struct accel_admin_command command = {
 		.opcode = opcode,
@@ -143,6 +148,10 @@ int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *
 	void *page;
 	int ret;
 
+	if (queue->stopped) {
+		*stats = queue->last;
+		return 0;
+	}
 	page = dma_alloc_coherent(dev, sizeof(*stats), &dma, GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;
@@ -165,10 +174,26 @@ static void accel_queue_forget(struct accel_context *ctx, struct accel_queue *qu
 	accel_account_uncharge(ctx->account, ACCEL_RESOURCE_QUEUES, 1);
 }
 
-/* Give the queue an id and start it on the card. */
-static int accel_queue_start(struct accel_context *ctx, struct accel_queue *queue, u32 priority)
+/* The card makes the queue, and writes a status page of one that is new. */
+static int accel_queue_make(struct accel_context *ctx, struct accel_queue *queue)
 {
-	struct accel_admin_command command = { .opcode = ACCEL_ADMIN_CREATE_QUEUE };
+	struct accel_admin_command command = {
+		.opcode = ACCEL_ADMIN_CREATE_QUEUE,
+		.id = cpu_to_le32(queue->id),
+	};
+
+	command.create_queue.status = cpu_to_le64(queue->memory->va.start);
+	command.create_queue.ring = cpu_to_le64(queue->memory->va.start + ACCEL_QUEUE_RING_OFFSET);
+	command.create_queue.context = cpu_to_le32(ctx->id);
+	command.create_queue.entries = cpu_to_le32(queue->entries);
+	command.create_queue.vector = cpu_to_le32(queue->vector);
+	command.create_queue.priority = cpu_to_le32(queue->priority);
+	return accel_admin_run(ctx->adev, &command);
+}
+
+/* Give the queue an id and start it on the card. */
+static int accel_queue_start(struct accel_context *ctx, struct accel_queue *queue)
+{
 	struct accel_device *adev = ctx->adev;
 	int ret;
 
@@ -183,15 +208,7 @@ static int accel_queue_start(struct accel_context *ctx, struct accel_queue *queu
 	queue->id = ret;
 	queue->vector = accel_irq_vector(adev, queue->id);
 	accel_queue_show(adev, queue, queue->id);
-
-	command.id = cpu_to_le32(queue->id);
-	command.create_queue.status = cpu_to_le64(queue->memory->va.start);
-	command.create_queue.ring = cpu_to_le64(queue->memory->va.start + ACCEL_QUEUE_RING_OFFSET);
-	command.create_queue.context = cpu_to_le32(ctx->id);
-	command.create_queue.entries = cpu_to_le32(queue->entries);
-	command.create_queue.vector = cpu_to_le32(queue->vector);
-	command.create_queue.priority = cpu_to_le32(priority);
-	ret = accel_admin_run(adev, &command);
+	ret = accel_queue_make(ctx, queue);
 	if (ret)
 		accel_queue_forget(ctx, queue);
 	return ret;
@@ -228,8 +245,10 @@ void accel_queue_free(struct accel_context *ctx, struct accel_queue *queue)
 		/* Before the card would wonder whose doorbell it is; a fault finds no owner now. */
 		accel_mmap_revoke_doorbell(adev, queue->id);
 		/* What it used stays in the account of the file. */
-		accel_queue_read_stats(queue, &stats);
-		accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
+		if (!queue->stopped) {
+			accel_queue_read_stats(queue, &stats);
+			accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
+		}
 		/* Before the id can be somebody else's. */
 		accel_events_drain(adev);
 		accel_queue_forget(ctx, queue);
@@ -264,6 +283,7 @@ int accel_ioctl_queue_create(struct accel_context *ctx, void *arg)
 	queue->ctx = ctx;
 	queue->id = -1;
 	queue->entries = create->entries;
+	queue->priority = create->priority;
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->waiters);
 	INIT_LIST_HEAD(&queue->event.node);
@@ -286,7 +306,7 @@ int accel_ioctl_queue_create(struct accel_context *ctx, void *arg)
 	ret = accel_buffer_attach(ctx, queue->memory);
 	if (ret)
 		goto err_leave;
-	ret = accel_queue_start(ctx, queue, create->priority);
+	ret = accel_queue_start(ctx, queue);
 	if (ret)
 		goto err_detach;
 	ret = xa_alloc(&ctx->queues, &queue->handle, queue, xa_limit_31b, GFP_KERNEL_ACCOUNT);
@@ -328,6 +348,24 @@ int accel_ioctl_queue_destroy(struct accel_context *ctx, void *arg)
 	return queue ? 0 : -ENOENT;
 }
 
+/* The card empties the status page, tail and arm too, between stop and start. */
+static int accel_queue_restart(struct accel_context *ctx, struct accel_queue *queue)
+{
+	int ret;
+
+	if (!queue->stopped)
+		return accel_queue_command(queue, ACCEL_ADMIN_RESET_QUEUE);
+	ret = accel_queue_make(ctx, queue);
+	if (!ret) {
+		/* Its counters on the card are new. */
+		queue->busy = (struct accel_busy) {};
+		queue->stopped = false;
+		/* Who rings finds the doorbell again. */
+		accel_mmap_revoke_doorbell(ctx->adev, queue->id);
+	}
+	return ret;
+}
+
 int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg)
 {
 	struct accel_queue_reset *reset = arg;
@@ -342,8 +380,7 @@ int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg)
 		ret = -ENOENT;
 		goto out;
 	}
-	/* The card empties the status page, tail and arm too, between stop and start. */
-	ret = accel_queue_command(queue, ACCEL_ADMIN_RESET_QUEUE);
+	ret = accel_queue_restart(ctx, queue);
 	trace_accel_queue_reset(queue, ret);
 	/* An error of before the reset is not one of after it. */
 	accel_events_drain(ctx->adev);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * accel_sysfs.c - what the card is and does, as files of the node's device:
- * /sys/class/accel-card/accelN/. One value a file; docs/driver.md lists them.
+ * /sys/class/accel-card/accelN/. One value a file, but for the last events;
+ * docs/driver.md lists them.
  */
 #include <linux/device.h>
 #include <linux/io.h>
@@ -9,13 +10,15 @@
 
 #include "accel.h"
 
-/* Reads a register while the card is there. */
+/* Reads a register while the card is there. Who has no patience with a reset can be killed. */
 static int accel_sysfs_read(struct device *dev, u32 offset, bool wide, u64 *value)
 {
 	struct accel_device *adev = container_of(dev, struct accel_device, dev);
 	int ret;
 
-	down_read(&adev->hw_lock);
+	ret = down_read_killable(&adev->hw_lock);
+	if (ret)
+		return ret;
 	ret = adev->gone;
 	if (!ret)
 		*value = wide ? accel_read64(adev, offset) : readl(adev->regs + offset);
@@ -92,11 +95,13 @@ static DEVICE_ATTR_RO(firmware_version);
 
 static ssize_t state_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
 	u64 value;
 
 	if (accel_sysfs_read(dev, ACCEL_REG_STATUS, false, &value))
 		return sysfs_emit(buf, "gone\n");
-	if (value & ACCEL_STATUS_FATAL)
+	/* All ones: nobody answers. */
+	if ((value & ACCEL_STATUS_FATAL) || READ_ONCE(adev->admin.failed))
 		return sysfs_emit(buf, "failed\n");
 	if (!(value & ACCEL_STATUS_ENABLED))
 		return sysfs_emit(buf, "stopped\n");
@@ -132,7 +137,8 @@ static ssize_t queues_used_show(struct device *dev, struct device_attribute *att
 	struct accel_device *adev = container_of(dev, struct accel_device, dev);
 	unsigned int count = 0, i;
 
-	down_read(&adev->hw_lock);
+	if (down_read_killable(&adev->hw_lock))
+		return -EINTR;
 	for (i = 0; !adev->gone && i < adev->queue_count; i++)
 		count += READ_ONCE(adev->queues[i]) != NULL;
 	up_read(&adev->hw_lock);
@@ -147,6 +153,27 @@ static ssize_t generation_show(struct device *dev, struct device_attribute *attr
 	return sysfs_emit(buf, "%llu\n", READ_ONCE(adev->generation));
 }
 static DEVICE_ATTR_RO(generation);
+
+static ssize_t events_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return accel_reports_show(container_of(dev, struct accel_device, dev), buf);
+}
+static DEVICE_ATTR_RO(events);
+
+/* What is written is what the card calls the queue. */
+static ssize_t stop_queue_store(struct device *dev, struct device_attribute *attr,
+				const char *buf, size_t count)
+{
+	struct accel_device *adev = container_of(dev, struct accel_device, dev);
+	unsigned int id;
+	int ret;
+
+	ret = kstrtouint(buf, 0, &id);
+	if (!ret)
+		ret = accel_stop_queue(adev, id);
+	return ret ?: count;
+}
+static DEVICE_ATTR_WO(stop_queue);
 
 /* Time in nanoseconds, of a register that counts ticks. */
 static ssize_t accel_time_show(struct device *dev, struct device_attribute *attr, char *buf)
@@ -213,6 +240,8 @@ static struct attribute *accel_identity_attrs[] = {
 	&dev_attr_contexts_used.attr,
 	&dev_attr_queues_used.attr,
 	&dev_attr_generation.attr,
+	&dev_attr_events.attr,
+	&dev_attr_stop_queue.attr,
 	NULL
 };
 

@@ -45,13 +45,17 @@
 
 /* ---- What the host does to the card: under the BQL ----------------------- */
 
-/* A vCPU may have looked us up before exit and come here after it. */
 #define ACCEL_PCI_ALL_ONES (~UINT64_C(0))
+
+/* A vCPU may have looked us up before exit and come here after it; or the card is dead. */
+static bool accel_pci_answers(const AccelPci* s) {
+    return s->core && !s->dead;
+}
 
 static uint64_t accel_pci_registers_read(void* opaque, hwaddr offset, unsigned int bytes) {
     AccelPci* s = opaque;
 
-    if (!s->core) {
+    if (!accel_pci_answers(s)) {
         return ACCEL_PCI_ALL_ONES;
     }
     return offset < ACCEL_REGISTER_BLOCK ? accel_core_register_read(s->core, offset, bytes) : 0;
@@ -61,7 +65,7 @@ static void accel_pci_registers_write(void* opaque, hwaddr offset, uint64_t valu
                                       unsigned int bytes) {
     AccelPci* s = opaque;
 
-    if (s->core && offset < ACCEL_REGISTER_BLOCK) {
+    if (accel_pci_answers(s) && offset < ACCEL_REGISTER_BLOCK) {
         accel_core_register_write(s->core, offset, value, bytes);
     }
 }
@@ -79,14 +83,14 @@ static uint64_t accel_pci_doorbells_read(void* opaque, hwaddr offset, unsigned i
 
     (void)offset;
     (void)bytes;
-    return s->core ? 0 : ACCEL_PCI_ALL_ONES;
+    return accel_pci_answers(s) ? 0 : ACCEL_PCI_ALL_ONES;
 }
 
 static void accel_pci_doorbells_write(void* opaque, hwaddr offset, uint64_t value,
                                       unsigned int bytes) {
     AccelPci* s = opaque;
 
-    if (s->core) {
+    if (accel_pci_answers(s)) {
         accel_core_doorbell(s->core, offset, value, bytes);
     }
 }
@@ -112,23 +116,15 @@ static void accel_pci_reset(DeviceState* qdev) {
 
     pcie_cap_deverr_reset(&s->parent);
     pci_set_word(s->parent.config + ACCEL_PCI_CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
-    if (s->core) {
+    if (accel_pci_answers(s)) {
         accel_core_reset(s->core);
     }
 }
 
 /* ---- Birth and end: under the BQL ---------------------------------------- */
 
-/* The generation whose lanes are that fast; 0: none. */
-static unsigned int accel_pci_link_generation(const AccelPci* s) {
-    static const char* const speeds[] = {"2_5", "5", "8", "16", "32", "64"};
-
-    for (unsigned int i = 0; i < ARRAY_SIZE(speeds); i++) {
-        if (strcmp(s->link_speed ? s->link_speed : "16", speeds[i]) == 0) {
-            return i + 1;
-        }
-    }
-    return 0;
+unsigned int accel_pci_link_generation(const AccelPci* s) {
+    return accel_pci_speed_generation(s->link_speed ? s->link_speed : "16");
 }
 
 static bool accel_pci_is_timed(const AccelPci* s) {
@@ -184,10 +180,10 @@ static void accel_pci_describe_link(AccelPci* s) {
         return; /* part of the root complex: there is no link */
     }
     pci_set_long(cap + PCI_EXP_LNKCAP, speed | width | PCI_EXP_LNKCAP_ASPMS_0S);
-    pci_set_word(cap + PCI_EXP_LNKSTA, speed | width);
     pci_set_word(cap + PCI_EXP_LNKCTL2, speed & PCI_EXP_LNKCTL2_TLS);
     /* One bit for each speed from 2.5 GT/s up to ours, from bit 1 on. */
     pci_set_long(cap + PCI_EXP_LNKCAP2, ((1U << generation) - 1) << 1);
+    accel_pci_train_link(s);
 }
 
 static bool accel_pci_add_capabilities(AccelPci* s, Error** errp) {
@@ -265,8 +261,8 @@ static bool accel_pci_add_core(AccelPci* s, Error** errp) {
     char error[256] = "";
 
     if (timed) {
-        s->link.generation = accel_pci_link_generation(s);
-        s->link.lanes = s->link_width;
+        s->link.generation = accel_pci_trained_generation(s);
+        s->link.lanes = accel_pci_trained_width(s);
         s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, accel_pci_timer, s);
     }
     s->core = accel_core_create(&config, &accel_pci_callbacks, s, error, sizeof(error));
@@ -408,6 +404,7 @@ static void accel_pci_class_init(ObjectClass* klass, void* data) {
         object_class_property_set_description(klass, accel_pci_help[i].property,
                                               accel_pci_help[i].text);
     }
+    accel_pci_add_knobs(klass);
     set_bit(DEVICE_CATEGORY_MISC, device->categories);
 }
 

@@ -54,9 +54,24 @@ struct AccelPci {
     char* link_speed; /* GT/s */
     PCIExpLinkWidth link_width;
     struct accel_core_link link; /* with timing=model; its sizes are properties */
+
+    /* Knobs; 0: as the link can. */
+    unsigned int trained_generation;
+    unsigned int trained_width;
+    bool dead; /* answers nothing: all ones */
 };
 
 /* What the core is given; the opaque pointer is the AccelPci. */
 extern const struct accel_core_callbacks accel_pci_callbacks;
+
+/* The generation whose lanes are that fast; 0: none. */
+unsigned int accel_pci_speed_generation(const char* speed);
+unsigned int accel_pci_link_generation(const AccelPci* s);
+
+/* accel_pci_knobs.c */
+unsigned int accel_pci_trained_generation(const AccelPci* s);
+unsigned int accel_pci_trained_width(const AccelPci* s);
+void accel_pci_train_link(AccelPci* s);
+void accel_pci_add_knobs(ObjectClass* klass);
 
 #endif /* ACCEL_PCI_H */

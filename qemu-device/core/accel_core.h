@@ -91,6 +91,20 @@ struct accel_core *accel_core_create(const struct accel_core_config *config,
 				     char *error, size_t error_size);
 void accel_core_destroy(struct accel_core *core);
 
+/* A card that misbehaves, for tests of what sits above it. */
+enum accel_core_defect {
+	ACCEL_DEFECT_NONE,
+	ACCEL_DEFECT_ENGINES,		/* engines take no command; a function reset cures it */
+	ACCEL_DEFECT_ADMIN,		/* the admin queue is not served; likewise */
+};
+
+void accel_core_set_defect(struct accel_core *core, enum accel_core_defect defect);
+enum accel_core_defect accel_core_get_defect(const struct accel_core *core);
+
+/* The temperature of the air around the card, thousandths of a degree Celsius. */
+void accel_core_set_ambient(struct accel_core *core, int32_t millicelsius);
+int32_t accel_core_ambient(const struct accel_core *core);
+
 /* BAR0 below ACCEL_REGISTER_BLOCK, accesses of 4 or 8 bytes. */
 uint64_t accel_core_register_read(struct accel_core *core, uint64_t offset, unsigned int bytes);
 void accel_core_register_write(struct accel_core *core, uint64_t offset, uint64_t value,

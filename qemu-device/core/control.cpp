@@ -134,9 +134,19 @@ void Control::shut_down() {
     wake_.notify_all();
 }
 
+void Control::hold(bool held) {
+    const std::lock_guard lock(mutex_);
+    held_ = held;
+    wake_.notify_all();
+}
+
+bool Control::admin_pending() const {
+    return running_ && !fatal_ && !held_ && admin_done_ < admin_tail_;
+}
+
 bool Control::has_work() const {
     return shut_down_ || reset_ || wish_ != applied_ || (fatal_ && !fatal_told_) || any_bad_page_ ||
-           (running_ && !fatal_ && admin_done_ < admin_tail_);
+           admin_pending();
 }
 
 void Control::run() {
@@ -152,7 +162,7 @@ void Control::run() {
             do_enable(lock);
         } else if (fatal_) {
             do_fatal(lock);
-        } else if (running_ && admin_done_ < admin_tail_) {
+        } else if (admin_pending()) {
             do_admin(lock);
         } else {
             do_bad_doorbells(lock);

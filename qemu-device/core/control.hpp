@@ -43,6 +43,8 @@ class Control {
     void bad_doorbell(uint64_t page);
     void reset(bool function);
     void shut_down();
+    // The admin queue is not served.
+    void hold(bool held);
 
     // ---- the card's threads
 
@@ -55,6 +57,7 @@ class Control {
     using Lock = std::unique_lock<std::mutex>;
 
     [[nodiscard]] bool has_work() const;
+    [[nodiscard]] bool admin_pending() const;
     void fail(Lock& lock);
     void do_reset(Lock& lock);
     void do_enable(Lock& lock);
@@ -90,6 +93,7 @@ class Control {
     // The admin queue.
     uint64_t admin_tail_ = 0;
     uint64_t admin_done_ = 0;
+    bool held_ = false;
     // Doorbells without a queue, by page; one event each until it is written.
     std::vector<bool> bad_pages_;
     bool any_bad_page_ = false;

@@ -151,6 +151,20 @@ void Core::ring(uint64_t page, uint32_t value) {
     }
 }
 
+void Core::set_defect(accel_core_defect defect) {
+    defect_ = defect;
+    scheduler_.hold(defect == ACCEL_DEFECT_ENGINES);
+    control_.hold(defect == ACCEL_DEFECT_ADMIN);
+    if (timeline_) {
+        timeline_->at(timeline_->now(), [] {});  // whoever was held looks again
+    }
+}
+
+void Core::reset() {
+    set_defect(ACCEL_DEFECT_NONE);
+    registers_.reset(true);
+}
+
 void Core::timer() {
     if (timeline_) {
         timeline_->run();
@@ -204,5 +218,21 @@ void accel_core_timer(accel_core* core) {
 }
 
 void accel_core_reset(accel_core* core) {
-    core->registers().reset(true);
+    core->reset();
+}
+
+void accel_core_set_defect(accel_core* core, accel_core_defect defect) {
+    core->set_defect(defect);
+}
+
+accel_core_defect accel_core_get_defect(const accel_core* core) {
+    return core->defect();
+}
+
+void accel_core_set_ambient(accel_core* core, int32_t millicelsius) {
+    core->sensors().set_ambient(millicelsius);
+}
+
+int32_t accel_core_ambient(const accel_core* core) {
+    return core->sensors().ambient();
 }

@@ -39,6 +39,11 @@ class Core {
     [[nodiscard]] Registers& registers() { return registers_; }
     void doorbell(uint64_t offset, uint64_t value, unsigned bytes);
     void timer();
+    void reset();
+    void set_defect(accel_core_defect defect);
+    [[nodiscard]] accel_core_defect defect() const { return defect_; }
+    [[nodiscard]] Sensors& sensors() { return sensors_; }
+    [[nodiscard]] const Sensors& sensors() const { return sensors_; }
 
   private:
     [[nodiscard]] Timeline* timeline() { return timeline_ ? &*timeline_ : nullptr; }
@@ -48,6 +53,7 @@ class Core {
 
     const accel_core_link link_;  // what config_.link points to
     const accel_core_config config_;
+    accel_core_defect defect_ = ACCEL_DEFECT_NONE;
     Counters counters_;
     Bus bus_;
     std::optional<Timeline> timeline_;  // with a timing model

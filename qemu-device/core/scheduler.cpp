@@ -54,7 +54,7 @@ void Scheduler::make_ready_now(Queue& queue) {
 }
 
 unsigned Scheduler::sleeper(unsigned where, unsigned preferred) const {
-    if (paused_ || timed_) {
+    if (paused_ || held_ || timed_) {
         return kEngines;  // nobody sleeps in virtual time
     }
     if (where != kAny) {
@@ -107,7 +107,7 @@ bool Scheduler::any_ready() const {
 }
 
 Queue* Scheduler::pick(Engine engine, Serve serve) {
-    if (paused_) {
+    if (paused_ || held_) {
         return nullptr;
     }
     poll_parked();
@@ -140,7 +140,7 @@ Queue* Scheduler::try_take(Engine engine, Serve serve) {
 
 bool Scheduler::parked() const {
     const std::lock_guard lock(mutex_);
-    return !parked_.empty() && !paused_ && !shut_down_;
+    return !parked_.empty() && !paused_ && !held_ && !shut_down_;
 }
 
 Queue* Scheduler::hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine) {
@@ -166,7 +166,7 @@ Queue* Scheduler::take(Engine engine) {
     Queue* queue = nullptr;
     auto& sleep = sleep_[index_of(engine)];
     while (!shut_down_ && (queue = pick(engine, Serve::both)) == nullptr) {
-        if (parked_.empty() || paused_) {
+        if (parked_.empty() || paused_ || held_) {
             sleep = Sleep::sound;
             work_[index_of(engine)].wait(lock);
         } else {
@@ -300,6 +300,17 @@ bool Scheduler::uses(const Context& context) {
 void Scheduler::pause() {
     const std::lock_guard lock(mutex_);
     paused_ = true;
+}
+
+void Scheduler::hold(bool held) {
+    {
+        const std::lock_guard lock(mutex_);
+        held_ = held;
+        activity_.fetch_add(1, std::memory_order_relaxed);
+    }
+    for (auto& work : work_) {
+        work.notify_one();
+    }
 }
 
 void Scheduler::resume() {

@@ -80,6 +80,8 @@ class Scheduler {
     void remove(uint32_t id);
     [[nodiscard]] bool uses(const Context& context);
 
+    // Engines take nothing, whatever else is wanted of them; what they have they finish.
+    void hold(bool held);
     void pause();
     void resume();
     // After pause(): waits until no engine holds a queue.
@@ -124,6 +126,7 @@ class Scheduler {
     uint64_t next_poll_ = 0;
     std::atomic<uint64_t> activity_{0};  // moves when work arrives: for those who spin
     bool paused_ = true;
+    bool held_ = false;
     bool shut_down_ = false;
 };
 

@@ -11,7 +11,6 @@ namespace accel::card {
 
 namespace {
 
-constexpr double kAmbient = 35.0;             // degrees Celsius
 constexpr double kIdlePower = 12.0;           // watts
 constexpr std::array kEnginePower{10., 48.};  // watts at full load and clock: DMA, compute
 constexpr double kThermalResistance = 0.85;   // degrees a watt: 94.5 degrees at full load
@@ -52,13 +51,13 @@ void Sensors::advance(uint64_t now) {
         celsius_ = power * kThermalResistance;
     }
     celsius_ += (power * kThermalResistance - celsius_) * (1 - std::exp(-seconds / kThermalTime));
-    if (!hot_ && kAmbient + celsius_ >= kHot) {
+    if (!hot_ && ambient_ + celsius_ >= kHot) {
         hot_ = announce_ = true;
-    } else if (hot_ && kAmbient + celsius_ <= kCool) {
+    } else if (hot_ && ambient_ + celsius_ <= kCool) {
         hot_ = false;
     }
     sampled_ = now;
-    reading_ = {.temperature = static_cast<int32_t>((kAmbient + celsius_) * 1e3),
+    reading_ = {.temperature = static_cast<int32_t>((ambient_ + celsius_) * 1e3),
                 .power = static_cast<uint32_t>(power * 1e3),
                 .clock = static_cast<uint32_t>(kMaxClock * clock),
                 .throttled = clock < 1.0};
@@ -88,6 +87,17 @@ void Sensors::set_power_cap(uint32_t milliwatts) {
 uint32_t Sensors::power_cap() const {
     const std::lock_guard lock(mutex_);
     return cap_;
+}
+
+void Sensors::set_ambient(int32_t millicelsius) {
+    const std::lock_guard lock(mutex_);
+    ambient_ = millicelsius * 1e-3;
+    sampled_ = sampled_ == 0 ? 0 : std::max<uint64_t>(sampled_, kMinInterval) - kMinInterval;
+}
+
+int32_t Sensors::ambient() const {
+    const std::lock_guard lock(mutex_);
+    return static_cast<int32_t>(std::lround(ambient_ * 1e3));
 }
 
 void Sensors::reset() {

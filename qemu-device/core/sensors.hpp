@@ -72,6 +72,10 @@ class Sensors {
     [[nodiscard]] uint32_t power_cap() const;
     void reset();
 
+    // Of the air around the card, thousandths of a degree Celsius.
+    void set_ambient(int32_t millicelsius);
+    [[nodiscard]] int32_t ambient() const;
+
   private:
     void advance(uint64_t now);
 
@@ -81,7 +85,8 @@ class Sensors {
     uint64_t sampled_ = 0;
     std::array<uint64_t, kEngines> busy_{};
     std::array<double, kEngines> load_{};
-    double celsius_ = 0;  // above ambient
+    double ambient_ = 35.0;  // degrees Celsius
+    double celsius_ = 0;     // above ambient
     bool hot_ = false;
     bool announce_ = false;
     Reading reading_{};
