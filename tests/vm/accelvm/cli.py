@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--append", action="append", default=[], metavar="TEXT", help="kernel command line")
     machine.add_argument("--qemu-arg", action="append", default=[], metavar="TEXT", help="argument for QEMU")
     machine.add_argument("--qmp", type=Path, metavar="SOCKET", help="make a QMP socket here")
+    machine.add_argument("--monitor", action="store_true",
+                         help="give the guest QEMU's monitor (QMP) as virtio port accel.monitor")
     machine.add_argument("--kernel", metavar="NAME",
                          help="6.1, rt, 6.12, or a release; default: ACCEL_KERNEL, or that of the installed headers")
     run = parser.add_argument_group("the run")
@@ -92,7 +94,8 @@ def _run(options: argparse.Namespace) -> Run:
         devices=devices, interactive=options.interactive)
     machine = Machine(
         cards=cards, processors=options.smp, memory=options.memory, append=options.append,
-        qemu_arguments=options.qemu_arg, qmp=options.qmp, interactive=options.interactive)
+        qemu_arguments=options.qemu_arg, qmp=options.qmp, monitor=options.monitor,
+        interactive=options.interactive)
     return Run(payload, machine, timeout=options.timeout, release=options.kernel, console_log=options.log,
                results=options.results, allowed=options.allow, boot_limit=options.boot_timeout)
 

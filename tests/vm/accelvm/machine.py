@@ -37,6 +37,7 @@ class Machine:
     append: list[str] = field(default_factory=list)  # kernel command line
     qemu_arguments: list[str] = field(default_factory=list)
     qmp: Path | None = None
+    monitor: bool = False  # the guest has one
     interactive: bool = False
 
     def command(self, vmlinux: Path, initramfs: Path, console: Path, output: Path, report: Path) -> list[str]:
@@ -61,6 +62,14 @@ class Machine:
             # Ctrl-] is the escape: Ctrl-] x quits, Ctrl-] c is QEMU's monitor. Ctrl-C goes to the guest.
             command += ["-echr", "0x1d", "-chardev", "stdio,id=terminal,mux=on,signal=off",
                         "-serial", "chardev:terminal", "-mon", "chardev=terminal"]
+        if self.monitor:
+            # QEMU talks to itself: what the guest writes to the port goes to a monitor, and back. So a test in the
+            # guest can turn the card's knobs and hear from it what is so.
+            socket = report.with_name("monitor")
+            command += ["-chardev", f"socket,id=monitor,path={socket},server=on,wait=off",
+                        "-mon", "chardev=monitor,mode=control",
+                        "-chardev", f"socket,id=monitor-guest,path={socket}",
+                        "-device", "virtserialport,chardev=monitor-guest,name=accel.monitor"]
         if self.qmp:
             command += ["-qmp", f"unix:{self.qmp},server=on,wait=off"]
         return command + self.qemu_arguments

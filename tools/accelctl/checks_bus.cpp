@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The connection: link, BARs, interrupts.
+#include <accel_hw.h>
+#include <accel_uapi.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <sstream>
+#include <thread>
+
+#include "accel/accel.hpp"
+#include "checks.hpp"
+#include "text.hpp"
+
+namespace accel::tools {
+
+namespace {
+
+// Interrupts of the card's vectors that the kernel counted, on all processors.
+std::uint64_t interrupts_seen(const Bench& bench) {
+    std::uint64_t total = 0;
+    std::istringstream lines(bench.root.text("/proc/interrupts").value_or(""));
+    const auto vectors = bench.root.list(bench.card.pci() + "/msi_irqs");
+    std::string line;
+    while (std::getline(lines, line)) {
+        std::istringstream words(line);
+        std::string number;
+        words >> number;
+        if (number.empty() || number.back() != ':') {
+            continue;
+        }
+        number.pop_back();
+        if (std::find(vectors.begin(), vectors.end(), number) == vectors.end()) {
+            continue;
+        }
+        std::uint64_t count = 0;
+        while (words >> count) {
+            total += count;
+        }
+    }
+    return total;
+}
+
+}  // namespace
+
+std::string check_link(const Bench& bench) {
+    const Status status = read_status(bench.root, bench.card);
+    if (!status.link.speed || !status.link.width) {
+        throw Skip("the kernel does not show the link");
+    }
+    if (status.link.downgraded()) {
+        throw Wrong(fmt::format("the link runs at {}, and both ends could do {}",
+                                status.link.now(), status.link.best()));
+    }
+    if (const auto errors = status.aer_total("nonfatal") + status.aer_total("fatal");
+        errors > 0) {
+        throw Wrong(fmt::format("{} uncorrectable errors since boot", errors));
+    }
+    return fmt::format("{}, {} corrected errors", status.link.now(),
+                       status.aer_total("correctable"));
+}
+
+std::string check_bars(const Bench& bench) {
+    const Device device = Device::open(bench.card.path());
+    // Device memory through the window, and what the card itself finds there.
+    constexpr std::size_t words = 64 << 10;
+    auto window = device.allocate<std::uint32_t>({words}, {.placement = Placement::device_mapped});
+    auto host = device.allocate<std::uint32_t>({words});
+    Numbers numbers(11);
+    std::vector<std::uint32_t> written(words);
+    for (std::size_t i = 0; i < words; ++i) {
+        written[i] = static_cast<std::uint32_t>(numbers.next());
+        window[i] = written[i];
+    }
+    Queue queue = device.create_queue();
+    finish(queue.submit(copy(host, window)), "reading device memory");
+    for (std::size_t i = 0; i < words; ++i) {
+        if (host[i] != written[i]) {
+            throw Wrong(fmt::format("word {} of device memory was written through BAR4 as {:08x}, "
+                                    "and the card reads {:08x}",
+                                    i, written[i], host[i]));
+        }
+    }
+    std::string registers = "registers not looked at (root's)";
+    void* const page = ::mmap(nullptr, ACCEL_REGISTER_BLOCK, PROT_READ, MAP_SHARED, device.fd(),
+                              ACCEL_MMAP_REGISTERS);
+    if (page != MAP_FAILED) {
+        const std::uint32_t magic = *static_cast<volatile std::uint32_t*>(page);
+        ::munmap(page, ACCEL_REGISTER_BLOCK);
+        if (magic != ACCEL_MAGIC) {
+            throw Wrong(fmt::format("BAR0 reads {:08x} where {:08x} should be", magic,
+                                    ACCEL_MAGIC));
+        }
+        registers = "registers answer";
+    }
+    return fmt::format("{} of device memory agree, {}", human_bytes(words * sizeof(std::uint32_t)),
+                       registers);
+}
+
+std::string check_interrupts(const Bench& bench) {
+    const Device device = Device::open(bench.card.path());
+    // Sleeps at once, so each wait needs an interrupt.
+    Queue queue = device.create_queue({.spin = std::chrono::nanoseconds(0)});
+    Semaphore gate = device.create_semaphore();
+    constexpr int rounds = 8;
+    const std::uint64_t seen_before = interrupts_seen(bench);
+    const std::uint64_t raised_before = queue.stats().interrupts;
+    for (int round = 1; round <= rounds; ++round) {
+        const Job job = queue.submit(gate.wait(static_cast<std::uint64_t>(round)));
+        std::thread opener([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            gate.set(static_cast<std::uint64_t>(round));
+        });
+        try {
+            finish(job, "waiting for an interrupt");
+        } catch (...) {
+            opener.join();
+            throw;
+        }
+        opener.join();
+    }
+    const std::uint64_t raised = queue.stats().interrupts - raised_before;
+    const std::uint64_t seen = interrupts_seen(bench) - seen_before;
+    if (raised < rounds) {
+        throw Wrong(fmt::format("{} waits slept, and the card raised {} interrupts", rounds,
+                                raised));
+    }
+    if (seen < raised) {
+        throw Wrong(fmt::format("the card raised {} interrupts, and {} arrived", raised, seen));
+    }
+    return fmt::format("{} raised, {} arrived", raised, seen);
+}
+
+}  // namespace accel::tools

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A card without a driver: is there a module, is it of this kernel, is it loaded, may it be, and
+// does somebody else have the card?
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
+
+#include "doctor.hpp"
+
+namespace accel::tools {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* modules = "/lib/modules";
+
+std::string running_kernel(const Root& root) {
+    return root.text("/proc/sys/kernel/osrelease").value_or("");
+}
+
+// The module of a kernel, wherever it was installed.
+std::optional<fs::path> find_module(const Root& root, const std::string& release) {
+    std::error_code error;
+    const fs::path folder = root.real(std::string(modules) + "/" + release);
+    for (fs::recursive_directory_iterator entry(
+             folder, fs::directory_options::skip_permission_denied, error),
+         end;
+         !error && entry != end; entry.increment(error)) {
+        const std::string name = entry->path().filename().string();
+        if (name == "accel.ko" || name.starts_with("accel.ko.")) {
+            // The kernel's own drivers/accel is a folder, and has no module of that name.
+            return entry->path();
+        }
+    }
+    return std::nullopt;
+}
+
+std::vector<std::string> kernels_with_module(const Root& root) {
+    std::vector<std::string> kernels;
+    for (const std::string& release : root.list(modules)) {
+        if (find_module(root, release)) {
+            kernels.push_back(release);
+        }
+    }
+    return kernels;
+}
+
+std::string content(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
+}
+
+// The kernel a module says it was built for; nothing if it is compressed.
+std::optional<std::string> built_for(const std::string& module) {
+    constexpr std::string_view key = "vermagic=";
+    const std::size_t at = module.find(key);
+    if (at == std::string::npos) {
+        return std::nullopt;
+    }
+    const std::size_t start = at + key.size();
+    return module.substr(start, module.find_first_of(" \0", start, 2) - start);
+}
+
+bool is_signed(const std::string& module) {
+    return module.ends_with("~Module signature appended~\n");
+}
+
+// "blacklist accel", or "install accel /bin/false"
+std::optional<std::string> forbidden(const Root& root) {
+    for (const char* folder : {"/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d",
+                               "/lib/modprobe.d"}) {
+        for (const std::string& name : root.list(folder)) {
+            std::istringstream lines(root.text(std::string(folder) + "/" + name).value_or(""));
+            std::string line;
+            while (std::getline(lines, line)) {
+                std::istringstream words(line);
+                std::string verb;
+                std::string module;
+                if (words >> verb >> module && module == "accel" &&
+                    (verb == "blacklist" || verb == "install")) {
+                    return std::string(folder) + "/" + name;
+                }
+            }
+        }
+    }
+    if (root.text("/proc/cmdline").value_or("").find("module_blacklist=accel") !=
+        std::string::npos) {
+        return "the kernel's command line (module_blacklist=)";
+    }
+    return std::nullopt;
+}
+
+bool secure_boot(const Root& root) {
+    for (const std::string& name : root.list("/sys/firmware/efi/efivars")) {
+        if (name.starts_with("SecureBoot-")) {
+            const std::string value =
+                root.text("/sys/firmware/efi/efivars/" + name).value_or("");
+            return !value.empty() && value.back() == '\1';
+        }
+    }
+    return false;
+}
+
+// The kernel loads only what it trusts.
+bool signatures_enforced(const Root& root) {
+    const std::string lockdown = root.text("/sys/kernel/security/lockdown").value_or("");
+    return secure_boot(root) || root.text("/sys/module/module/parameters/sig_enforce") == "Y" ||
+           lockdown.find("[integrity]") != std::string::npos ||
+           lockdown.find("[confidentiality]") != std::string::npos;
+}
+
+// The last line of the kernel's log that has all of these, if we may read it.
+std::optional<std::string> kernel_said(const Root& root, const std::string& first,
+                                       const std::string& second) {
+    const int fd = ::open(root.real("/dev/kmsg").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    std::optional<std::string> last;
+    std::array<char, 8192> record{};
+    ssize_t got = 0;
+    while (fd >= 0 && (got = ::read(fd, record.data(), record.size())) > 0) {
+        std::istringstream text(std::string(record.data(), static_cast<std::size_t>(got)));
+        std::string line;
+        // A record is a line of the kernel's own; in a copy there are many in a read.
+        while (std::getline(text, line)) {
+            if (line.find(first) != std::string::npos && line.find(second) != std::string::npos) {
+                const std::size_t start = line.find(';');
+                last = start == std::string::npos ? line : line.substr(start + 1);
+            }
+        }
+    }
+    if (fd >= 0) {
+        ::close(fd);
+    }
+    return last;
+}
+
+// The module is not loaded: why not?
+Finding diagnose_missing(const Root& root) {
+    const std::string release = running_kernel(root);
+    Finding finding{.id = {}, .severity = Severity::problem, .subject = "driver", .text = {},
+                    .cures = {}};
+    const auto module = find_module(root, release);
+    if (!module) {
+        const auto others = kernels_with_module(root);
+        const bool headers = root.exists(std::string(modules) + "/" + release + "/build");
+        if (!headers) {
+            finding.cures.push_back("apt-get install linux-headers-" + release);
+        }
+        if (others.empty()) {
+            finding.id = "module-not-installed";
+            finding.text = "the module accel is not installed for any kernel";
+            finding.cures.insert(finding.cures.begin(), "apt-get install ./accel-dkms_*.deb");
+        } else {
+            finding.id = "module-not-built";
+            finding.text = fmt::format("the module accel is not built for this kernel, {}; it is "
+                                       "for {}",
+                                       release, fmt::join(others, ", "));
+            finding.cures.push_back("accel-dkms " + release);
+        }
+        finding.cures.emplace_back("modprobe accel");
+        return finding;
+    }
+    const std::string bytes = content(*module);
+    if (const auto kernel = built_for(bytes); kernel && *kernel != release) {
+        finding.id = "module-wrong-kernel";
+        finding.text = fmt::format("{} was built for kernel {}, and {} is running: it cannot be "
+                                   "loaded",
+                                   module->string(), *kernel, release);
+        finding.cures = {"accel-dkms " + release,
+                         "make -C driver KDIR=/lib/modules/" + release + "/build modules_install",
+                         "modprobe accel"};
+        return finding;
+    }
+    const auto rejected = kernel_said(root, "odule", "accel: Key was rejected");
+    const auto unsigned_ = kernel_said(root, "Loading of unsigned module", "");
+    if (signatures_enforced(root) && (!is_signed(bytes) || rejected || unsigned_)) {
+        finding.id = "secure-boot";
+        finding.text = fmt::format("the kernel loads only modules with a signature it trusts "
+                                   "(Secure Boot or lockdown), and {} {}",
+                                   module->string(),
+                                   is_signed(bytes) ? "has one of a key that it does not know"
+                                                    : "has none");
+        finding.cures = {"accel-dkms " + release + "        # signs it with this machine's key",
+                         "mokutil --import /var/lib/dkms/mok.pub", "reboot, and confirm the key"};
+        return finding;
+    }
+    if (const auto where = forbidden(root)) {
+        finding.id = "module-blacklisted";
+        finding.text = fmt::format("{} keeps the module accel from being loaded", *where);
+        finding.cures = {"take the line away, or load it by hand: modprobe accel",
+                         "insmod " + module->string()};
+        return finding;
+    }
+    finding.id = "module-not-loaded";
+    finding.text = "the module accel is there for this kernel, but not loaded";
+    finding.cures = {"modprobe accel"};
+    return finding;
+}
+
+Finding diagnose_unbound(const Root& root, const Card& card) {
+    const std::string override_ = root.text(card.pci() + "/driver_override").value_or("(null)");
+    const std::string pci = "/sys/bus/pci/devices/" + card.address;
+    Finding finding{.id = {}, .severity = Severity::problem, .subject = card.address, .text = {},
+                    .cures = {}};
+    if (!card.driver.empty()) {
+        finding.id = "other-driver";
+        finding.text = fmt::format("is bound to the driver {}{}", card.driver,
+                                   card.driver == "vfio-pci"
+                                       ? ": it was given to a virtual machine or to a program "
+                                         "that drives it itself"
+                                       : "");
+        finding.cures = {fmt::format("echo > {}/driver_override", pci),
+                         fmt::format("echo {} > {}/driver/unbind", card.address, pci),
+                         fmt::format("echo {} > /sys/bus/pci/drivers_probe", card.address)};
+        return finding;
+    }
+    if (override_ != "(null)" && !override_.empty() && override_ != "accel") {
+        finding.id = "driver-override";
+        finding.text = fmt::format("is kept for the driver {} (driver_override)", override_);
+        finding.cures = {fmt::format("echo > {}/driver_override", pci),
+                         fmt::format("echo {} > /sys/bus/pci/drivers_probe", card.address)};
+        return finding;
+    }
+    finding.id = "not-bound";
+    finding.text = "the module is loaded, but does not have the card: it was unbound, or did not "
+                   "start";
+    if (const auto said = kernel_said(root, "accel " + card.address, "")) {
+        finding.text += "; the kernel said: " + *said;
+    }
+    finding.cures = {fmt::format("echo {} > /sys/bus/pci/drivers/accel/bind", card.address),
+                     "dmesg | grep " + card.address};
+    return finding;
+}
+
+}  // namespace
+
+void diagnose_driver(const Root& root, const std::vector<Card>& cards, Findings& findings) {
+    const bool loaded = root.exists("/sys/bus/pci/drivers/accel");
+    if (!loaded) {
+        findings.push_back(diagnose_missing(root));
+    }
+    for (const Card& card : cards) {
+        if (loaded || !card.driver.empty()) {
+            findings.push_back(diagnose_unbound(root, card));
+        }
+    }
+}
+
+}  // namespace accel::tools

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A card with a driver: is the node there, may we open it, and is the card well?
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "accel/device.hpp"
+#include "accel/error.hpp"
+#include "doctor.hpp"
+#include "status.hpp"
+#include "text.hpp"
+
+namespace accel::tools {
+
+namespace {
+
+std::string group_name(gid_t gid) {
+    std::array<char, 4096> buffer{};
+    group entry{};
+    group* found = nullptr;
+    return ::getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found) == 0 &&
+                   found != nullptr
+               ? std::string(entry.gr_name)
+               : std::to_string(gid);
+}
+
+std::string own_name() {
+    std::array<char, 4096> buffer{};
+    passwd entry{};
+    passwd* found = nullptr;
+    return ::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
+                   found != nullptr
+               ? std::string(entry.pw_name)
+               : std::to_string(::geteuid());
+}
+
+bool in_container(const Root& root) {
+    return root.exists("/.dockerenv") || root.exists("/run/.containerenv") ||
+           root.text("/run/systemd/container").has_value();
+}
+
+Finding missing_node(const Root& root, const Card& card, const std::string& number) {
+    Finding finding{.id = "node-missing", .severity = Severity::problem, .subject = card.name(),
+                    .text = {}, .cures = {}};
+    const std::size_t colon = number.find(':');
+    if (in_container(root)) {
+        finding.text = fmt::format("the driver has the card, but {} is not in this container",
+                                   card.path());
+        finding.cures = {fmt::format("docker run --device {} ...", card.path()),
+                         fmt::format("podman run --device {} ...", card.path())};
+        return finding;
+    }
+    finding.text = fmt::format("the driver has the card, but there is no {}: udev or devtmpfs did "
+                               "not make it",
+                               card.path());
+    finding.cures = {"udevadm trigger --subsystem-match=accel-card --action=add"};
+    if (colon != std::string::npos) {
+        finding.cures.push_back(fmt::format("mknod -m 660 {} c {} {}", card.path(),
+                                            number.substr(0, colon), number.substr(colon + 1)));
+    }
+    return finding;
+}
+
+Finding not_permitted(const Card& card, const struct stat& node) {
+    const std::string group = group_name(node.st_gid);
+    Finding finding{.id = "no-permission", .severity = Severity::problem, .subject = card.name(),
+                    .text = {}, .cures = {}};
+    finding.text = fmt::format("user {} may not open {}: it is for the group {} (mode {:04o})",
+                               own_name(), card.path(), group, node.st_mode & 07777);
+    if (node.st_gid == 0) {
+        finding.cures = {"install -m 644 driver/packaging/70-accel.rules /etc/udev/rules.d/",
+                         "groupadd --system accel",
+                         "udevadm control --reload && udevadm trigger "
+                         "--subsystem-match=accel-card --action=add"};
+    }
+    finding.cures.push_back(fmt::format("usermod -aG {} {}", node.st_gid == 0 ? "accel" : group,
+                                        own_name()));
+    finding.cures.emplace_back("log out and in again: groups are those of the login");
+    return finding;
+}
+
+// False: nothing further can be said of the node.
+bool diagnose_file(const Root& root, const Card& card, Findings& findings) {
+    const std::string number = root.text(card.folder() + "/dev").value_or("");
+    const std::string path = root.real(card.path());
+    struct stat node {};
+    if (::stat(path.c_str(), &node) != 0) {
+        findings.push_back(missing_node(root, card, number));
+        return false;
+    }
+    const std::string actual = fmt::format("{}:{}", major(node.st_rdev), minor(node.st_rdev));
+    if (root.own() && (!S_ISCHR(node.st_mode) || actual != number)) {
+        findings.push_back(
+            {"node-wrong", Severity::problem, card.name(),
+             fmt::format("{} is not the card's node, which has number {}", card.path(), number),
+             {"rm " + card.path(), "udevadm trigger --subsystem-match=accel-card --action=add"}});
+        return false;
+    }
+    if (::access(path.c_str(), R_OK | W_OK) != 0) {
+        findings.push_back(not_permitted(card, node));
+        return false;
+    }
+    findings.push_back({"node", Severity::ok, card.name(), card.path() + " can be opened", {}});
+    return true;
+}
+
+void diagnose_state(const Status& status, Findings& findings) {
+    const std::string name = status.card.name();
+    if (status.state == "running") {
+        findings.push_back({"state", Severity::ok, name, "runs", {}});
+    } else if (status.state == "throttled") {
+        findings.push_back({"throttled", Severity::warning, name,
+                            "runs with a lowered clock, for heat or its power cap",
+                            {"accelctl power-cap " + name, "sensors"}});
+    } else {
+        findings.push_back({"card-" + status.state, Severity::problem, name,
+                            fmt::format("the card is {}: it does no work", status.state),
+                            {"accelctl reset " + name, "dmesg | grep " + status.card.address}});
+    }
+    if (status.link.downgraded()) {
+        findings.push_back({"link-downgraded", Severity::warning, name,
+                            fmt::format("the link runs at {}, and both ends could do {}",
+                                        status.link.now(), status.link.best()),
+                            {"lsaccel -vv -s " + status.card.address,
+                             "reseat the card; look at the slot, its riser and the firmware's "
+                             "settings"}});
+    }
+    if (const auto errors = status.aer_total("nonfatal") + status.aer_total("fatal");
+        errors > 0) {
+        findings.push_back({"link-errors", Severity::warning, name,
+                            fmt::format("the link had {} uncorrectable errors since boot", errors),
+                            {"lsaccel -v -s " + status.card.address}});
+    }
+}
+
+}  // namespace
+
+void diagnose_node(const Root& root, const Card& card, Findings& findings) {
+    const bool opens = diagnose_file(root, card, findings);
+    diagnose_state(read_status(root, card), findings);
+    if (!opens || !root.own()) {
+        return;
+    }
+    try {
+        const DeviceInfo info = Device::open(card.path()).info();
+        findings.push_back({"works", Severity::ok, card.name(),
+                            fmt::format("answers: {} of device memory, {} queues",
+                                        human_bytes(info.memory_size), info.queues),
+                            {}});
+    } catch (const Error& error) {
+        findings.push_back({"does-not-work", Severity::problem, card.name(), error.what(),
+                            {"accelctl reset " + card.name()}});
+    }
+}
+
+void diagnose_limits(const Root& root, Findings& findings) {
+    constexpr rlim_t enough = rlim_t{64} << 20;
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+        limit.rlim_cur < enough && ::geteuid() != 0) {
+        findings.push_back(
+            {"memlock-small", Severity::warning, "machine",
+             fmt::format("this user may lock {} of memory: registering more of one's own for the "
+                         "card fails",
+                         human_bytes(limit.rlim_cur)),
+             {fmt::format("echo '{} - memlock unlimited' > /etc/security/limits.d/accel.conf",
+                          own_name()),
+              "LimitMEMLOCK=infinity            # in a unit of systemd",
+              "docker run --ulimit memlock=-1   # in a container"}});
+    }
+    if (const auto disabled = root.number("/proc/sys/kernel/io_uring_disabled");
+        disabled && *disabled > 0) {
+        findings.push_back({"io-uring-disabled", Severity::warning, "machine",
+                            "io_uring is disabled: waiting by it fails, all else works",
+                            {"sysctl kernel.io_uring_disabled=0"}});
+    }
+}
+
+}  // namespace accel::tools

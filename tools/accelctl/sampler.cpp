@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sampler.hpp"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <system_error>
+#include <thread>
+
+#include "exit.hpp"
+#include "sample.hpp"
+
+namespace accel::tools {
+
+namespace {
+
+// A card that was asked for may be gone by now: that is something to show, not to end for.
+Sample look(const Root& root, const std::string& card) {
+    try {
+        return take_sample(root, card);
+    } catch (const Failure&) {
+        return {.time = realtime(), .cards = {}, .holders = {}};
+    }
+}
+
+[[noreturn]] void run(int fd, const Root& root, const std::string& card,
+                      std::chrono::milliseconds interval) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    Sample before = look(root, card);
+    for (;;) {
+        std::this_thread::sleep_for(interval);
+        Sample after = look(root, card);
+        std::string line = sample_json(before, after)
+                               .dump(-1, ' ', false,
+                                     nlohmann::ordered_json::error_handler_t::replace);
+        line += '\n';
+        for (std::size_t done = 0; done < line.size();) {
+            const ssize_t put = ::write(fd, line.data() + done, line.size() - done);
+            if (put < 0) {
+                ::_exit(0);
+            }
+            done += static_cast<std::size_t>(put);
+        }
+        before = std::move(after);
+    }
+}
+
+}  // namespace
+
+Sampler::Sampler(const Root& root, const std::string& card, std::chrono::milliseconds interval) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        throw std::system_error(errno, std::generic_category(), "pipe");
+    }
+    child_ = ::fork();
+    if (child_ < 0) {
+        throw std::system_error(errno, std::generic_category(), "fork");
+    }
+    if (child_ == 0) {
+        ::close(ends[0]);
+        try {
+            run(ends[1], root, card, interval);
+        } catch (...) {
+            ::_exit(1);
+        }
+    }
+    ::close(ends[1]);
+    fd_ = ends[0];
+    ::fcntl(fd_, F_SETFL, O_NONBLOCK);
+}
+
+Sampler::~Sampler() {
+    ::close(fd_);
+    ::kill(child_, SIGKILL);
+    // It may be deep in the kernel, waiting for a card. Nobody waits for it.
+    ::waitpid(child_, nullptr, WNOHANG);
+}
+
+std::optional<std::string> Sampler::take() {
+    std::array<char, 65536> piece{};
+    ssize_t got = 0;
+    while ((got = ::read(fd_, piece.data(), piece.size())) > 0) {
+        pending_.append(piece.data(), static_cast<std::size_t>(got));
+    }
+    ended_ = ended_ || got == 0;
+    const std::size_t end = pending_.rfind('\n');
+    if (end == std::string::npos) {
+        return std::nullopt;
+    }
+    const std::size_t start = end == 0 ? std::string::npos : pending_.rfind('\n', end - 1);
+    std::string line =
+        pending_.substr(start == std::string::npos ? 0 : start + 1,
+                        end - (start == std::string::npos ? 0 : start + 1));
+    pending_.erase(0, end + 1);
+    return line;
+}
+
+}  // namespace accel::tools

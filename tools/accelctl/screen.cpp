@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "screen.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "text.hpp"
+
+namespace accel::tools {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int bar_columns = 20;
+
+double number(const Json& json, const char* name) {
+    const auto found = json.find(name);
+    return found == json.end() || !found->is_number() ? 0.0 : found->get<double>();
+}
+
+std::string bar(double share) {
+    const int full = std::clamp(static_cast<int>(share * bar_columns + 0.5), 0, bar_columns);
+    return fmt::format("[{}{}] {:3.0f} %", std::string(full, '#'),
+                       std::string(bar_columns - full, '.'), share * 100);
+}
+
+std::string value(const Json& json, const char* name, const char* format, double unit = 1) {
+    const auto found = json.find(name);
+    return found == json.end() || !found->is_number()
+               ? "-"
+               : fmt::format(fmt::runtime(format), found->get<double>() * unit);
+}
+
+std::string link(const Json& card) {
+    const Json& link = card.at("link");
+    if (!link.at("speed_gts").is_number() || !link.at("width").is_number()) {
+        return "link down";
+    }
+    return fmt::format("link {:g} GT/s x{}{}", link.at("speed_gts").get<double>(),
+                       link.at("width").get<int>(),
+                       link.at("downgraded").get<bool>() ? " (downgraded)" : "");
+}
+
+std::string name_of(const Json& card) {
+    return card.at("node").is_string() ? card.at("node").get<std::string>()
+                                       : card.at("address").get<std::string>();
+}
+
+void card_lines(const Json& card, const Terminal& terminal, std::vector<std::string>& lines) {
+    const std::string state = card.at("state").get<std::string>();
+    const Colour colour = state == "running"     ? Colour::good
+                          : state == "throttled" ? Colour::warning
+                                                 : Colour::bad;
+    const Json& sensors = card.at("sensors");
+    lines.push_back(fmt::format(
+        "{} {} {}  {}  {}/{}  {}  {}", terminal.paint(Colour::bold, name_of(card)),
+        card.at("address").get<std::string>(), terminal.paint(colour, state),
+        value(sensors, "celsius", "{:.1f} C"), value(sensors, "watts", "{:.1f}"),
+        value(sensors, "cap_watts", "{:.0f} W"), value(sensors, "clock_hz", "{:.0f} MHz", 1e-6),
+        link(card)));
+    const Json& rates = card.at("rates");
+    if (!card.at("node").is_string()) {
+        return;
+    }
+    if (rates.is_null()) {
+        lines.push_back(terminal.paint(
+            Colour::warning, "  no rates: the card was reset, or this is the first look"));
+    } else {
+        lines.push_back(fmt::format("  DMA     {}  to card {}, from card {}",
+                                    bar(number(rates, "dma_busy")),
+                                    human_rate(number(rates, "host_read_bytes")),
+                                    human_rate(number(rates, "host_written_bytes"))));
+        lines.push_back(fmt::format("  COMPUTE {}  {} commands/s, {} doorbells/s, {} interrupts/s",
+                                    bar(number(rates, "compute_busy")),
+                                    human_count(number(rates, "commands")),
+                                    human_count(number(rates, "doorbells")),
+                                    human_count(number(rates, "interrupts"))));
+    }
+    const Json& memory = card.at("memory");
+    const double size = number(memory, "size");
+    const double used = number(memory, "used");
+    lines.push_back(fmt::format("  MEMORY  {}  {} of {}, {} contexts, {} queues",
+                                bar(size > 0 ? used / size : 0),
+                                human_bytes(static_cast<std::uint64_t>(used)),
+                                human_bytes(static_cast<std::uint64_t>(size)),
+                                value(card.at("used"), "contexts", "{:.0f}"),
+                                value(card.at("used"), "queues", "{:.0f}")));
+}
+
+double sort_value(const Json& client, SortKey key) {
+    switch (key) {
+        case SortKey::compute:
+            return number(client, "compute_busy");
+        case SortKey::dma:
+            return number(client, "dma_busy");
+        case SortKey::memory:
+            return number(client, "device_bytes") + number(client, "host_bytes");
+        case SortKey::pid:
+            break;
+    }
+    return -number(client, "pid");
+}
+
+std::string percent(double share) {
+    return fmt::format("{:.1f} %", share * 100);
+}
+
+std::string bytes(const Json& client, const char* name) {
+    return human_bytes(static_cast<std::uint64_t>(number(client, name)));
+}
+
+void append(std::vector<std::string>& lines, const Table& table) {
+    std::istringstream text(table.to_string());
+    std::string line;
+    while (std::getline(text, line)) {
+        lines.push_back(line);
+    }
+}
+
+}  // namespace
+
+std::vector<std::string> render(const Json& document, SortKey sort, const Terminal& terminal,
+                                int columns) {
+    std::vector<std::string> lines;
+    std::map<std::string, std::string> names;
+    for (const Json& card : document.at("cards")) {
+        names[card.at("address").get<std::string>()] = name_of(card);
+        card_lines(card, terminal, lines);
+    }
+    std::vector<Json> clients(document.at("clients").begin(), document.at("clients").end());
+    std::stable_sort(clients.begin(), clients.end(), [&](const Json& a, const Json& b) {
+        return sort_value(a, sort) > sort_value(b, sort);
+    });
+    using Align = Table::Align;
+    Table processes({{"PID", Align::right},
+                     {"USER"},
+                     {"CARD"},
+                     {"COMPUTE", Align::right},
+                     {"DMA", Align::right},
+                     {"HOST MEM", Align::right},
+                     {"DEVICE MEM", Align::right},
+                     {"STATE"},
+                     {"PROCESS"}});
+    Table queues({{"QUEUE", Align::right},
+                  {"CARD"},
+                  {"PID", Align::right},
+                  {"PRIO", Align::right},
+                  {"PENDING", Align::right},
+                  {"COMPLETED", Align::right},
+                  {"STATE"}});
+    for (const Json& client : clients) {
+        const std::string card = names[client.at("address").get<std::string>()];
+        const std::string pid = std::to_string(client.at("pid").get<int>());
+        processes.add({pid, client.at("user").get<std::string>(), card,
+                       percent(number(client, "compute_busy")), percent(number(client, "dma_busy")),
+                       bytes(client, "host_bytes"), bytes(client, "device_bytes"),
+                       client.at("state").get<std::string>(),
+                       client.at("name").get<std::string>()});
+        for (const Json& queue : client.at("queues")) {
+            queues.add({std::to_string(queue.at("id").get<unsigned>()), card, pid,
+                        std::to_string(queue.at("priority").get<unsigned>()),
+                        std::to_string(queue.at("pending").get<std::uint64_t>()),
+                        std::to_string(queue.at("completed").get<std::uint64_t>()),
+                        queue.value("stalled", false) ? "stalled"
+                                                      : queue.at("state").get<std::string>()});
+        }
+    }
+    lines.emplace_back();
+    if (processes.empty()) {
+        lines.emplace_back("No process holds a card.");
+    } else {
+        append(lines, processes);
+        if (!queues.empty()) {
+            lines.emplace_back();
+            append(lines, queues);
+        }
+    }
+    if (const auto hidden = number(document, "hidden_processes"); hidden > 0) {
+        lines.push_back(fmt::format("({:.0f} processes of other users cannot be looked into)",
+                                    hidden));
+    }
+    if (!terminal.coloured()) {
+        for (std::string& line : lines) {
+            line.resize(std::min(line.size(), static_cast<std::size_t>(columns)));
+        }
+    }
+    return lines;
+}
+
+}  // namespace accel::tools

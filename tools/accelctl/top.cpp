@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// accelctl top: what the cards do, live. On a terminal a screen with keys; else frame after frame;
+// with --json a document a line.
+#include <fmt/format.h>
+#include <poll.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <ctime>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "commands.hpp"
+#include "sample.hpp"
+#include "sampler.hpp"
+#include "screen.hpp"
+
+namespace accel::tools {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+constexpr double shortest = 0.1;
+constexpr double longest = 60;
+constexpr std::chrono::seconds patience{2};  // beyond the interval, before silence is told
+
+struct TopOptions {
+    std::string card;
+    double interval = 1;
+    unsigned count = 0;
+    bool once = false;
+    std::string sort = "compute";
+};
+
+volatile std::sig_atomic_t stop_signal = 0;
+void note_signal(int number) {
+    stop_signal = number;
+}
+
+// The terminal in raw mode, on a screen of its own; as it was when this is destroyed.
+class RawTerminal {
+  public:
+    RawTerminal() {
+        ::tcgetattr(STDIN_FILENO, &before_);
+        termios raw = before_;
+        raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO | ISIG);
+        raw.c_cc[VMIN] = 0;
+        raw.c_cc[VTIME] = 0;
+        ::tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+        std::cout << "\x1b[?1049h\x1b[?25l" << std::flush;
+    }
+    RawTerminal(const RawTerminal&) = delete;
+    RawTerminal& operator=(const RawTerminal&) = delete;
+    RawTerminal(RawTerminal&&) = delete;
+    RawTerminal& operator=(RawTerminal&&) = delete;
+    ~RawTerminal() {
+        std::cout << "\x1b[?25h\x1b[?1049l" << std::flush;
+        ::tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+    }
+
+  private:
+    termios before_{};
+};
+
+void catch_signals() {
+    struct sigaction action {};
+    action.sa_handler = note_signal;
+    for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGWINCH}) {
+        ::sigaction(number, &action, nullptr);
+    }
+}
+
+bool ends(int number) {
+    return number == SIGINT || number == SIGTERM || number == SIGHUP;
+}
+
+SortKey sort_key(std::string_view name) {
+    for (std::size_t i = 0; i < std::size(sort_names); ++i) {
+        if (sort_names[i] == name) {
+            return static_cast<SortKey>(i);
+        }
+    }
+    return SortKey::compute;
+}
+
+std::string time_text(double seconds) {
+    const auto whole = static_cast<std::time_t>(seconds);
+    std::tm local{};
+    ::localtime_r(&whole, &local);
+    std::array<char, 16> text{};
+    (void)std::strftime(text.data(), text.size(), "%H:%M:%S", &local);
+    return text.data();
+}
+
+// Which cards were there before and are not any more.
+class Missing {
+  public:
+    std::vector<std::string> update(const Json& document) {
+        std::set<std::string> now;
+        for (const Json& card : document.at("cards")) {
+            now.insert(card.at("address").get<std::string>());
+        }
+        seen_.insert(now.begin(), now.end());
+        std::vector<std::string> gone;
+        std::set_difference(seen_.begin(), seen_.end(), now.begin(), now.end(),
+                            std::back_inserter(gone));
+        return gone;
+    }
+
+  private:
+    std::set<std::string> seen_;
+};
+
+std::vector<std::string> frame(const Json& document, Missing& missing, SortKey sort,
+                               const Terminal& terminal, int columns) {
+    std::vector<std::string> lines;
+    for (const std::string& address : missing.update(document)) {
+        lines.push_back(terminal.paint(
+            Colour::bad, fmt::format("{} is gone: it was removed, or its driver was", address)));
+    }
+    for (std::string& line : render(document, sort, terminal, columns)) {
+        lines.push_back(std::move(line));
+    }
+    return lines;
+}
+
+// The interactive screen: waits for keys, samples and the clock, never for a card.
+class Screen {
+  public:
+    Screen(const Program& program, const TopOptions& options)
+        : root_(program.root()),
+          terminal_(program.terminal()),
+          card_(options.card),
+          interval_(options.interval),
+          sort_(sort_key(options.sort)) {
+        restart();
+    }
+
+    Exit run() {
+        const RawTerminal raw;
+        catch_signals();
+        while (!quit_) {
+            std::array<pollfd, 2> fds{{{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0},
+                                       {.fd = sampler_->fd(), .events = POLLIN, .revents = 0}}};
+            const int ready = ::poll(fds.data(), fds.size(), 250);
+            if (ends(stop_signal)) {
+                break;
+            }
+            if (ready > 0 && fds[0].revents != 0 && !keys()) {
+                break;
+            }
+            if (auto line = sampler_->take()) {
+                arrived_ = Clock::now();
+                if (!paused_) {
+                    document_ = Json::parse(*line);
+                }
+            } else if (sampler_->ended()) {
+                restart();
+            }
+            draw();
+        }
+        return Exit::ok;
+    }
+
+  private:
+    void restart() {
+        sampler_.emplace(root_, card_,
+                         std::chrono::milliseconds(static_cast<int>(interval_ * 1000)));
+        arrived_ = Clock::now();
+    }
+
+    // False at the end of input: nobody is there any more.
+    bool keys() {
+        std::array<char, 64> typed{};
+        const ssize_t got = ::read(STDIN_FILENO, typed.data(), typed.size());
+        for (ssize_t i = 0; i < got; ++i) {
+            key(typed.at(static_cast<std::size_t>(i)));
+        }
+        return got > 0;
+    }
+
+    void key(char c) {
+        constexpr char control_c = 3;
+        switch (c) {
+            case 'q':
+            case 'Q':
+            case control_c:
+                quit_ = true;
+                break;
+            case 'c':
+                sort_ = SortKey::compute;
+                break;
+            case 'd':
+                sort_ = SortKey::dma;
+                break;
+            case 'm':
+                sort_ = SortKey::memory;
+                break;
+            case 'p':
+                sort_ = SortKey::pid;
+                break;
+            case 's':
+                sort_ = static_cast<SortKey>((static_cast<unsigned>(sort_) + 1) %
+                                             std::size(sort_names));
+                break;
+            case ' ':
+                paused_ = !paused_;
+                break;
+            case '+':
+            case '-':
+                interval_ = std::clamp(c == '+' ? interval_ / 2 : interval_ * 2, shortest, longest);
+                restart();
+                break;
+            default:
+                break;
+        }
+    }
+
+    void draw() {
+        const Terminal::Size size = Terminal::size();
+        std::vector<std::string> lines;
+        lines.push_back(terminal_.paint(
+            Colour::faint,
+            fmt::format("accelctl top {}  every {:g} s, by {}{}   q quit  s sort (c d m p)  + - "
+                        "interval  space pause",
+                        document_.is_null() ? "" : time_text(document_.at("time").get<double>()),
+                        interval_, sort_names[static_cast<std::size_t>(sort_)],
+                        paused_ ? ", PAUSED" : "")));
+        const auto silent = std::chrono::duration_cast<std::chrono::seconds>(
+            Clock::now() - arrived_ - std::chrono::milliseconds(static_cast<int>(interval_ * 1e3)));
+        if (silent >= patience) {
+            lines.push_back(terminal_.paint(
+                Colour::bad, fmt::format("no answer for {} s: a card hangs or is being reset; what "
+                                         "is below is old",
+                                         silent.count())));
+        }
+        if (document_.is_null()) {
+            lines.emplace_back("looking ...");
+        } else {
+            const auto body = frame(document_, missing_, sort_, terminal_, size.columns);
+            lines.insert(lines.end(), body.begin(), body.end());
+        }
+        std::string out = "\x1b[H";
+        for (std::size_t i = 0; i < lines.size() && i < static_cast<std::size_t>(size.rows - 1);
+             ++i) {
+            out += lines[i] + "\x1b[K\r\n";
+        }
+        std::cout << out << "\x1b[J" << std::flush;
+    }
+
+    Root root_;
+    Terminal terminal_;
+    std::string card_;
+    double interval_;
+    SortKey sort_;
+    std::optional<Sampler> sampler_;
+    Clock::time_point arrived_;
+    Json document_;
+    Missing missing_;
+    bool paused_ = false;
+    bool quit_ = false;
+};
+
+// Frames or documents, one after the other, until there are enough or somebody ends it.
+Exit stream(const Program& program, const TopOptions& options) {
+    catch_signals();
+    const Terminal terminal = program.terminal();
+    const int columns = Terminal::size().columns;
+    const unsigned wanted = options.once ? 1 : options.count;
+    Sampler sampler(program.root(), options.card,
+                    std::chrono::milliseconds(static_cast<int>(options.interval * 1000)));
+    Missing missing;
+    auto arrived = Clock::now();
+    bool told = false;
+    for (unsigned done = 0; wanted == 0 || done < wanted;) {
+        pollfd fd{.fd = sampler.fd(), .events = POLLIN, .revents = 0};
+        ::poll(&fd, 1, 500);
+        if (ends(stop_signal)) {
+            break;
+        }
+        const auto line = sampler.take();
+        if (!line && sampler.ended()) {
+            throw Failure(Exit::internal, "the process that looks at the cards has ended");
+        }
+        if (!line) {
+            const std::chrono::duration<double> silent = Clock::now() - arrived;
+            if (!told && silent.count() > options.interval + patience.count()) {
+                std::cerr << "accelctl: no answer: a card hangs or is being reset\n";
+                told = true;
+            }
+            continue;
+        }
+        arrived = Clock::now();
+        told = false;
+        const Json document = Json::parse(*line);
+        if (program.json()) {
+            program.print_json("accelctl.top/1", document, !options.once);
+        } else {
+            for (const std::string& text :
+                 frame(document, missing, sort_key(options.sort), terminal,
+                       terminal.interactive() ? columns : 1000)) {
+                std::cout << text << "\n";
+            }
+            std::cout << (options.once ? "" : "\n") << std::flush;
+        }
+        if (!std::cout) {
+            break;
+        }
+        ++done;
+    }
+    return Exit::ok;
+}
+
+Exit top(const Program& program, const TopOptions& options) {
+    // One that never was is an error; one that goes away meanwhile is news.
+    static_cast<void>(select_cards(program.root(), options.card));
+    const bool screen = !options.once && options.count == 0 && !program.json() &&
+                        program.terminal().interactive() && ::isatty(STDIN_FILENO) == 1;
+    return screen ? Screen(program, options).run() : stream(program, options);
+}
+
+}  // namespace
+
+void add_top(Program& program) {
+    auto [command, options] = add_command<TopOptions>(
+        program, "top",
+        "Live: engines, memory, sensors, traffic, and who uses the card", top);
+    command->footer(
+        "Keys: q quits; c, d, m, p sort by compute, DMA, memory, process, and s by the next; + and "
+        "- change the interval; space holds the picture. When a card does not answer or is gone "
+        "the screen says so and goes on.");
+    add_card(*command, options->card, "otherwise all cards");
+    command->add_option("-i,--interval", options->interval, "Seconds between two looks (default 1)")
+        ->check(CLI::Range(shortest, longest))
+        ->type_name("SECONDS");
+    command->add_flag("--once", options->once, "Print one frame and end");
+    command->add_option("-n,--count", options->count, "Print so many frames and end")
+        ->check(CLI::Range(1U, 1000000U))
+        ->type_name("N");
+    command->add_option("--sort", options->sort, "Order of processes (default compute)")
+        ->check(CLI::IsMember({"compute", "dma", "memory", "pid"}))
+        ->type_name("KEY");
+    program.add_json(*command);
+}
+
+}  // namespace accel::tools

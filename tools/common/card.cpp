@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "card.hpp"
+
+#include <accel_hw.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "exit.hpp"
+
+namespace accel::tools {
+
+namespace {
+
+constexpr std::string_view node_prefix = "accel";
+
+std::optional<unsigned> node_number(std::string_view name) {
+    if (!name.starts_with(node_prefix)) {
+        return std::nullopt;
+    }
+    return parse_number<unsigned>(name.substr(node_prefix.size()));
+}
+
+std::string others(const std::vector<Card>& cards) {
+    if (cards.empty()) {
+        return "there is none in this machine; 'accelctl doctor' looks for the reason";
+    }
+    std::string text = "there is";
+    for (const Card& card : cards) {
+        text += " " + card.address + (card.node ? " (" + card.name() + ")" : "");
+    }
+    return text;
+}
+
+}  // namespace
+
+std::vector<Card> find_cards(const Root& root) {
+    std::vector<Card> cards;
+    // Addresses of equal length sort as they should; a domain of more than four digits is rare.
+    for (const std::string& address : root.list("/sys/bus/pci/devices")) {
+        Card card{.address = address, .driver = {}, .node = std::nullopt};
+        if (root.number(card.pci() + "/vendor", 16) != ACCEL_PCI_VENDOR ||
+            root.number(card.pci() + "/device", 16) != ACCEL_PCI_DEVICE) {
+            continue;
+        }
+        card.driver = root.link(card.pci() + "/driver").value_or("");
+        for (const std::string& name : root.list(card.pci() + "/accel-card")) {
+            card.node = node_number(name);
+        }
+        cards.push_back(std::move(card));
+    }
+    return cards;
+}
+
+std::optional<std::string> full_address(std::string_view text) {
+    const std::size_t dot = text.rfind('.');
+    const std::size_t colon = text.rfind(':', dot);
+    if (dot == std::string_view::npos || colon == std::string_view::npos) {
+        return std::nullopt;
+    }
+    std::string_view domain = "0";
+    std::string_view bus = text.substr(0, colon);
+    if (const std::size_t first = bus.find(':'); first != std::string_view::npos) {
+        domain = bus.substr(0, first);
+        bus = bus.substr(first + 1);
+    }
+    const auto d = parse_number<unsigned>(domain, 16);
+    const auto b = parse_number<unsigned>(bus, 16);
+    const auto s = parse_number<unsigned>(text.substr(colon + 1, dot - colon - 1), 16);
+    const auto f = parse_number<unsigned>(text.substr(dot + 1), 16);
+    if (!d || !b || !s || !f || *b > 0xff || *s > 0x1f || *f > 7) {
+        return std::nullopt;
+    }
+    return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", *d, *b, *s, *f);
+}
+
+std::vector<Card> select_cards(const Root& root, std::string_view name) {
+    const std::vector<Card> cards = find_cards(root);
+    if (name.empty()) {
+        return cards;
+    }
+    std::vector<Card> found;
+    const auto pick = [&](auto matches) {
+        std::copy_if(cards.begin(), cards.end(), std::back_inserter(found), matches);
+    };
+    constexpr std::string_view dev = "/dev/";
+    const std::string_view bare = name.starts_with(dev) ? name.substr(dev.size()) : name;
+    constexpr std::size_t serial_digits = 16;
+    if (const auto address = full_address(name)) {
+        pick([&](const Card& card) { return card.address == *address; });
+    } else if (const auto node = node_number(bare)) {
+        pick([&](const Card& card) { return card.node == node; });
+    } else if (name.starts_with("0x") || name.size() == serial_digits) {
+        const auto serial = parse_number<std::uint64_t>(name, 16);
+        pick([&](const Card& card) {
+            const auto text = card.node ? root.text(card.folder() + "/serial") : std::nullopt;
+            return serial && text && parse_number<std::uint64_t>(*text, 16) == serial;
+        });
+    } else if (const auto number = parse_number<unsigned>(name)) {
+        pick([&](const Card& card) { return card.node == number; });
+    } else {
+        throw Failure(Exit::usage,
+                      fmt::format("'{}' is no card: give a number (0), a node (accel0), a PCI "
+                                  "address (01:00.0) or a serial number (0x1)",
+                                  name));
+    }
+    if (found.empty()) {
+        throw Failure(Exit::no_card, fmt::format("there is no card {}", name), others(cards));
+    }
+    return found;
+}
+
+Card select_card(const Root& root, std::string_view name) {
+    std::vector<Card> cards = select_cards(root, name);
+    if (cards.empty()) {
+        throw Failure(Exit::no_card, "there is no card",
+                      "'accelctl doctor' looks for the reason");
+    }
+    if (cards.size() > 1) {
+        throw Failure(Exit::usage, "there is more than one card: say which", others(cards));
+    }
+    return std::move(cards.front());
+}
+
+}  // namespace accel::tools

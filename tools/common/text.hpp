@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Figures as people read them, and tables.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace accel::tools {
+
+/// "256 MiB"; exact where that is short.
+[[nodiscard]] std::string human_bytes(std::uint64_t bytes);
+/// "1.2 GB/s"
+[[nodiscard]] std::string human_rate(double bytes_per_second);
+/// "12.3 k", "4.5 M"
+[[nodiscard]] std::string human_count(double count);
+/// "1.5 us"
+[[nodiscard]] std::string human_time(double seconds);
+
+/// Columns that are as wide as what is in them.
+class Table {
+  public:
+    enum class Align : std::uint8_t { left, right };
+    struct Column {
+        std::string title;
+        Align align = Align::left;
+    };
+    explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+    void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+    [[nodiscard]] bool empty() const { return rows_.empty(); }
+    /// Lines that end with a newline; trailing blanks are cut.
+    [[nodiscard]] std::string to_string(std::string_view indent = "") const;
+
+  private:
+    std::vector<Column> columns_;
+    std::vector<std::vector<std::string>> rows_;
+};
+
+/// How many columns a UTF-8 text takes on a terminal; every character is one.
+[[nodiscard]] std::size_t columns_of(std::string_view text);
+
+}  // namespace accel::tools
