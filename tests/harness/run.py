@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the self-tests of the gate, with the two options of a GoogleTest program that report.py uses.
+"""Runs the unittests of a folder, with the two options of a GoogleTest program that report.py uses.
 
-    run.py [--gtest_output=xml:FILE] [--gtest_filter=PATTERN]
+    run.py [--folder FOLDER] [--gtest_output=xml:FILE] [--gtest_filter=PATTERN]
+
+The folder is this one, which has the self-tests of the gate, unless another is given.
 """
 
 import argparse
@@ -74,19 +76,22 @@ def tests(suite: unittest.TestSuite):
 
 def main() -> int:
     parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, default=HERE)
     parser.add_argument("--gtest_output", default="")
     parser.add_argument("--gtest_filter", default="*")
     parser.add_argument("--gtest_color", default="no")
     options = parser.parse_args()
     patterns = options.gtest_filter.split(":")
-    every = unittest.defaultTestLoader.discover(str(HERE))
+    folder = options.folder.resolve()
+    sys.path.insert(0, str(folder))
+    every = unittest.defaultTestLoader.discover(str(folder))
     chosen = unittest.TestSuite(
         test for test in tests(every)
         if any(fnmatch.fnmatchcase(".".join(test.id().split(".")[-2:]), pattern) for pattern in patterns))
     result = unittest.TextTestRunner(verbosity=2, resultclass=Result).run(chosen)
     if options.gtest_output:
         root = xml.Element("testsuites")
-        xml.SubElement(root, "testsuite", name="harness").extend(result.cases)
+        xml.SubElement(root, "testsuite", name=folder.name).extend(result.cases)
         xml.ElementTree(root).write(options.gtest_output.removeprefix("xml:"), encoding="utf-8", xml_declaration=True)
     return 0 if result.wasSuccessful() else 1
 

@@ -42,9 +42,9 @@ class Ring:
 
 
 SILENCE_LIMIT = 300  # seconds without a line of output; the longest test takes a hundredth
-NAMES = ("card", "model", "qtest", "sdk", "harness", "counts", "vm", "iommu")  # quick ones first
+NAMES = ("card", "model", "qtest", "sdk", "tools", "harness", "counts", "vm", "iommu")  # quick ones first
 # Rings that are not a program of their name: the program, and what it finds in its environment.
-SCRIPTS = {"harness": "harness/run.py", "counts": "bench/gate.py"}
+SCRIPTS = {"harness": "harness/run.py", "tools": "harness/run.py", "counts": "bench/gate.py"}
 VARIANTS = {"model": ("card", {"ACCEL_TIMING": "model"})}
 # What a ring adds to the machine of ring vm. One test has the card leave its mappings: the IOMMU reports that address.
 MACHINES = {
@@ -127,8 +127,9 @@ def _run_native(name: str, options: Options, log: Path, folder: Path) -> Outcome
         return Outcome(failed=[f"{program} is not built"])
     junit = folder / f"{name}.xml"
     status, output = _call([str(program), f"--gtest_output=xml:{junit}", f"--gtest_filter={options.filter}",
-                            "--gtest_color=no", *(["--build", str(options.build)] if name == "counts" else [])], log,
-                           options.verbose, environment)
+                            "--gtest_color=no", *(["--build", str(options.build)] if name == "counts" else []),
+                            *(["--folder", str(TESTS / name)] if name == "tools" else [])], log, options.verbose,
+                           {"ACCEL_BUILD": str(options.build.absolute()), **environment})
     outcome = of_program(program.name, status, junit, output)
     return _without_empty(outcome, options)
 

@@ -30,6 +30,10 @@ struct Bench {
     const Root& root;
     Card card;
     std::vector<Card> others;
+    double patience = 30;  ///< seconds
+
+    /// Waits, but not for ever: throws Wrong.
+    void finish(const Job& job, const std::string& what) const;
 };
 
 struct Check {
@@ -57,9 +61,6 @@ struct Check {
 [[nodiscard]] std::string check_softmax(const Bench& bench);
 [[nodiscard]] std::string check_reduce(const Bench& bench);
 [[nodiscard]] std::string check_semaphores(const Bench& bench);
-
-/// Waits, but not for ever: throws Wrong.
-void finish(const Job& job, const std::string& what);
 
 /// Numbers that look random and are the same every time.
 class Numbers {

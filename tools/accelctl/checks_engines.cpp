@@ -119,7 +119,7 @@ std::string check_copy_fill(const Bench& bench) {
         byte = static_cast<std::uint8_t>(numbers.next());
     }
     to.fill(0xee);
-    finish(queue.submit(Copy{.dst = to,
+    bench.finish(queue.submit(Copy{.dst = to,
                              .src = from,
                              .bytes = row,
                              .rows = rows,
@@ -134,7 +134,7 @@ std::string check_copy_fill(const Bench& bench) {
         }
     }
     auto filled = device.allocate<std::uint64_t>({1000});
-    finish(queue.submit(fill(filled, std::uint64_t{0x0123456789abcdef})), "a fill");
+    bench.finish(queue.submit(fill(filled, std::uint64_t{0x0123456789abcdef})), "a fill");
     for (const std::uint64_t word : filled) {
         if (word != 0x0123456789abcdef) {
             throw Wrong(fmt::format("a fill left {:016x}", word));
@@ -153,7 +153,7 @@ std::string check_gemm(const Bench& bench) {
     const Floats b = random(std::size_t{k} * n, 47);
     const Floats bias = random(n, 53);
     const auto d = device.allocate<float>({m, n});
-    finish(queue.submit(Gemm{.d = d,
+    bench.finish(queue.submit(Gemm{.d = d,
                              .a = upload(device, a),
                              .b = upload(device, b),
                              .bias = upload(device, bias),
@@ -178,7 +178,7 @@ std::string check_elementwise(const Bench& bench) {
     for (const auto op : {ElementwiseOp::add, ElementwiseOp::sub, ElementwiseOp::mul,
                           ElementwiseOp::div, ElementwiseOp::min, ElementwiseOp::max}) {
         const auto d = device.allocate<float>({rows, columns});
-        finish(queue.submit(Elementwise{.op = op,
+        bench.finish(queue.submit(Elementwise{.op = op,
                                         .dst = d,
                                         .a = left,
                                         .b = right,
@@ -204,7 +204,7 @@ std::string check_softmax(const Bench& bench) {
         value *= 20;
     }
     const auto d = device.allocate<float>({outer, n});
-    finish(queue.submit(Softmax{.dst = d, .src = upload(device, x), .outer = outer, .n = n}),
+    bench.finish(queue.submit(Softmax{.dst = d, .src = upload(device, x), .outer = outer, .n = n}),
            "SOFTMAX");
     Floats expected(x.size());
     for (std::size_t row = 0; row < outer; ++row) {
@@ -238,7 +238,7 @@ std::string check_reduce(const Bench& bench) {
     for (const auto op : {ReduceOp::sum, ReduceOp::max, ReduceOp::min, ReduceOp::argmax,
                           ReduceOp::argmin}) {
         const auto d = device.allocate<float>({outer, inner});
-        finish(queue.submit(Reduce{.op = op,
+        bench.finish(queue.submit(Reduce{.op = op,
                                    .dst = d,
                                    .src = source,
                                    .outer = outer,
@@ -295,7 +295,7 @@ std::string check_semaphores(const Bench& bench) {
         const Job last = consumer.submit(semaphore.signal(2 * round));
         producer.submit(fill(word, round));
         producer.submit(semaphore.signal(2 * round - 1));
-        finish(last, "two queues in turn");
+        bench.finish(last, "two queues in turn");
     }
     for (std::uint32_t i = 0; i < seen.size(); ++i) {
         if (seen[i] != i + 1) {

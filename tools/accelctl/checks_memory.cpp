@@ -55,9 +55,9 @@ std::string check_dma(const Bench& bench) {
         back.fill(0xdeadbeefU);
         // Off the page boundaries, so that pieces of all sizes are in it.
         const std::size_t shift = kind * 37;
-        finish(queue.submit(copy(card.slice(0, words - shift), source.slice(shift, words - shift))),
+        bench.finish(queue.submit(copy(card.slice(0, words - shift), source.slice(shift, words - shift))),
                "to the card");
-        finish(queue.submit(copy(back.slice(shift, words - shift), card.slice(0, words - shift))),
+        bench.finish(queue.submit(copy(back.slice(shift, words - shift), card.slice(0, words - shift))),
                "from the card");
         for (std::size_t i = shift; i < words; ++i) {
             if (back[i] != source[i]) {
@@ -106,7 +106,7 @@ std::string check_isolation(const Bench& bench) {
     Queue queue = intruder.create_queue();
     const auto must_fault = [&](const Copy& command, const char* what) {
         try {
-            finish(queue.submit(command), what);
+            bench.finish(queue.submit(command), what);
         } catch (const Error& error) {
             if (error.status() != CardStatus::fault_unmapped) {
                 throw;
@@ -126,8 +126,8 @@ std::string check_isolation(const Bench& bench) {
     }
     // The same address in both: each has its own.
     auto mine = victim.allocate<std::uint32_t>({size});
-    finish(victim.create_queue().submit(fill(mine, 1U)), "filling");
-    finish(queue.submit(fill(loot, 2U)), "filling");
+    bench.finish(victim.create_queue().submit(fill(mine, 1U)), "filling");
+    bench.finish(queue.submit(fill(loot, 2U)), "filling");
     if (mine[0] != 1 || loot[0] != 2 || secret[0] != 0x5ec2e75eU) {
         throw Wrong("two contexts share memory");
     }
@@ -159,10 +159,10 @@ std::string check_peers(const Bench& bench) {
         std::generate(source.begin(), source.end(),
                       [&] { return static_cast<std::uint8_t>(numbers.next()); });
         Queue queue = device.create_queue();
-        finish(queue.submit(Copy{.dst = peer->address(), .src = source, .bytes = size}),
+        bench.finish(queue.submit(Copy{.dst = peer->address(), .src = source, .bytes = size}),
                "writing to the other card");
         Queue theirs = other.create_queue();
-        finish(theirs.submit(Copy{.dst = back, .src = memory.address(), .bytes = size}),
+        bench.finish(theirs.submit(Copy{.dst = back, .src = memory.address(), .bytes = size}),
                "reading there");
         if (!std::equal(source.begin(), source.end(), back.begin())) {
             throw Wrong(fmt::format("{} got other bytes than were sent", card.name()));

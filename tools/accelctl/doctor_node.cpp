@@ -127,11 +127,8 @@ void diagnose_state(const Status& status, Findings& findings) {
     }
     if (status.link.downgraded()) {
         findings.push_back({"link-downgraded", Severity::warning, name,
-                            fmt::format("the link runs at {}, and both ends could do {}",
-                                        status.link.now(), status.link.best()),
-                            {"lsaccel -vv -s " + status.card.address,
-                             "reseat the card; look at the slot, its riser and the firmware's "
-                             "settings"}});
+                            status.link.warning(),
+                            {"lsaccel -vv -s " + status.card.address}});
     }
     if (const auto errors = status.aer_total("nonfatal") + status.aer_total("fatal");
         errors > 0) {

@@ -244,19 +244,27 @@ Exit events(const Program& program, const EventOptions& options) {
     unsigned printed = 0;
     bool first = true;
     for (;;) {
+        std::vector<std::pair<Card, Event>> news;
         for (Source& source : sources) {
             std::uint64_t lost = 0;
-            const std::vector<Event> news = source.take(lost);
+            for (Event& event : source.take(lost)) {
+                news.emplace_back(source.card(), std::move(event));
+            }
             if (lost > 0 && !first) {
                 std::cerr << fmt::format("accelctl: {}: {} events came too fast and are lost\n",
                                          source.card().name(), lost);
             }
-            for (const Event& event : news) {
-                print(program, source.card(), event);
-                if (options.count != 0 && ++printed >= options.count) {
-                    return Exit::ok;
-                }
+        }
+        std::stable_sort(news.begin(), news.end(), [](const auto& a, const auto& b) {
+            return a.second.time < b.second.time;
+        });
+        for (const auto& [card, event] : news) {
+            print(program, card, event);
+            if (options.count != 0 && ++printed >= options.count) {
+                return Exit::ok;
             }
+        }
+        for (const Source& source : sources) {
             if (source.gone()) {
                 std::cerr << fmt::format("accelctl: {} ({}) is gone\n", source.card().name(),
                                          source.card().address);

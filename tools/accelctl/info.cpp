@@ -53,7 +53,7 @@ struct InfoOptions {
 void print_info(const Status& status, const std::vector<Holder>& holders,
                 const Terminal& terminal) {
     const auto line = [&](const char* name, const std::string& value) {
-        std::cout << fmt::format("  {:<18}{}\n", name, value);
+        std::cout << fmt::format("  {:<21} {}\n", name, value);
     };
     std::cout << terminal.paint(Colour::bold, status.card.name()) << "\n";
     line("address", status.card.address);
@@ -167,7 +167,7 @@ Exit show_summary(const Program& program) {
             warn("is " + status.state + "; 'accelctl doctor' says what to do");
         }
         if (status.link.downgraded()) {
-            warn("the link runs below what it could, which is " + status.link.best());
+            warn(status.link.warning());
         }
         if (status.aer_total("fatal") + status.aer_total("nonfatal") > 0) {
             warn("the link had uncorrectable errors; 'lsaccel -v' names them");

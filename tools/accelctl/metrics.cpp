@@ -69,7 +69,7 @@ void add_engines(Exposition& out, const std::vector<Status>& cards) {
         for (const auto& [name, engine] :
              {std::pair{"dma", &card.dma}, std::pair{"compute", &card.compute}}) {
             if (engine->busy_ns) {
-                out.add(card, static_cast<double>(*engine->busy_ns) * 1e-9, {{"engine", name}});
+                out.add(card, static_cast<double>(*engine->busy_ns) / 1e9, {{"engine", name}});
             }
         }
     }

@@ -44,8 +44,12 @@ std::optional<int> write_within(const std::string& path, const std::string& text
         return errno;
     }
     if (child == 0) {
-        // Ctrl-C is the parent's: a reset that has begun is better finished.
+        // Ctrl-C is the parent's: a reset that has begun is better finished. And who reads the
+        // parent's output must not wait for this one.
         ::setpgid(0, 0);
+        for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+            ::close(stream);
+        }
         const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
         const bool written =
             fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());

@@ -32,6 +32,10 @@ Sample look(const Root& root, const std::string& card) {
 [[noreturn]] void run(int fd, const Root& root, const std::string& card,
                       std::chrono::milliseconds interval) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // Who reads the parent's output must not wait for this one.
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        ::close(stream);
+    }
     Sample before = look(root, card);
     for (;;) {
         std::this_thread::sleep_for(interval);

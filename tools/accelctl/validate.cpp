@@ -18,12 +18,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::chrono::seconds patience{30};
-
 struct ValidateOptions {
     std::string card;
     std::vector<std::string> only;
     bool list = false;
+    double timeout = 30;
 };
 
 enum class Outcome : std::uint8_t { passed, failed, skipped };
@@ -125,7 +124,7 @@ Exit validate(const Program& program, const ValidateOptions& options) {
             throw Failure(Exit::no_card, card.address + " has no driver",
                           "'accelctl doctor' looks for the reason");
         }
-        Bench bench{.root = root, .card = card, .others = {}};
+        Bench bench{.root = root, .card = card, .others = {}, .patience = options.timeout};
         std::copy_if(every.begin(), every.end(), std::back_inserter(bench.others),
                      [&](const Card& other) { return other.node && other.node != card.node; });
         if (!program.json()) {
@@ -164,9 +163,13 @@ Exit validate(const Program& program, const ValidateOptions& options) {
 
 }  // namespace
 
-void finish(const Job& job, const std::string& what) {
-    if (job.wait(patience) == WaitResult::timed_out) {
-        throw Wrong(fmt::format("{}: not finished after {} s", what, patience.count()));
+void Bench::finish(const Job& job, const std::string& what) const {
+    const std::chrono::duration<double> limit(patience);
+    if (job.wait(std::chrono::duration_cast<std::chrono::nanoseconds>(limit)) ==
+        WaitResult::timed_out) {
+        throw Wrong(fmt::format("{}: not finished after {:g} s; 'accelctl top' shows what the card "
+                                "does, 'accelctl reset' ends it",
+                                what, patience));
     }
 }
 
@@ -197,6 +200,9 @@ void add_validate(Program& program) {
     command->add_option("--only", options->only, "Only these checks")
         ->delimiter(',')
         ->type_name("CHECK");
+    command->add_option("--timeout", options->timeout, "What takes longer has failed (30)")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->type_name("SECONDS");
     command->add_flag("--list", options->list, "List the checks and end");
     program.add_json(*command);
 }

@@ -18,10 +18,10 @@ std::optional<std::uint64_t> count(const Root& root, const std::string& path) {
     return text ? parse_number<std::uint64_t>(*text) : std::nullopt;
 }
 
-// hwmon has thousandths, or millionths.
-std::optional<double> scaled(const Root& root, const std::string& path, double unit) {
+// hwmon counts in so many to the unit.
+std::optional<double> scaled(const Root& root, const std::string& path, double parts) {
     const auto value = root.number(path);
-    return value ? std::optional(static_cast<double>(*value) * unit) : std::nullopt;
+    return value ? std::optional(static_cast<double>(*value) / parts) : std::nullopt;
 }
 
 // "16.0 GT/s PCIe", or "Unknown".
@@ -43,11 +43,11 @@ Sensors read_sensors(const Root& root, const std::string& pci) {
     Sensors sensors;
     for (const std::string& name : root.list(pci + "/hwmon")) {
         const std::string folder = pci + "/hwmon/" + name;
-        sensors = {.celsius = scaled(root, folder + "/temp1_input", 1e-3),
-                   .watts = scaled(root, folder + "/power1_input", 1e-6),
-                   .cap_watts = scaled(root, folder + "/power1_cap", 1e-6),
-                   .cap_min_watts = scaled(root, folder + "/power1_cap_min", 1e-6),
-                   .cap_max_watts = scaled(root, folder + "/power1_cap_max", 1e-6),
+        sensors = {.celsius = scaled(root, folder + "/temp1_input", 1e3),
+                   .watts = scaled(root, folder + "/power1_input", 1e6),
+                   .cap_watts = scaled(root, folder + "/power1_cap", 1e6),
+                   .cap_min_watts = scaled(root, folder + "/power1_cap_min", 1e6),
+                   .cap_max_watts = scaled(root, folder + "/power1_cap_max", 1e6),
                    .clock_hz = scaled(root, folder + "/freq1_input", 1),
                    .folder = folder};
     }
@@ -73,6 +73,26 @@ std::string LinkState::best() const {
     return link_text(max_speed, max_width);
 }
 
+bool LinkState::downgraded() const {
+    return (speed && max_speed && *speed < *max_speed) ||
+           (width && max_width && *width < *max_width);
+}
+
+bool LinkState::degraded() const {
+    return (speed && max_speed && *speed < std::min(*max_speed, port_speed.value_or(*max_speed))) ||
+           (width && max_width && *width < std::min(*max_width, port_width.value_or(*max_width)));
+}
+
+std::string LinkState::warning() const {
+    if (degraded()) {
+        return fmt::format("the link runs at {}, and both ends can do more (the card {}): reseat "
+                           "the card, look at the slot and its riser",
+                           now(), best());
+    }
+    return fmt::format("the link runs at {}, as the slot can do no more; the card could do {}",
+                       now(), best());
+}
+
 std::uint64_t Status::aer_total(const std::string& severity) const {
     std::uint64_t total = 0;
     for (const AerCounter& counter : aer) {
@@ -86,7 +106,14 @@ LinkState read_link(const Root& root, const std::string& pci) {
     LinkState link{.speed = speed(root, pci + "/current_link_speed"),
                    .width = positive(root, pci + "/current_link_width"),
                    .max_speed = speed(root, pci + "/max_link_speed"),
-                   .max_width = positive(root, pci + "/max_link_width")};
+                   .max_width = positive(root, pci + "/max_link_width"),
+                   .port_speed = std::nullopt,
+                   .port_width = std::nullopt};
+    const std::filesystem::path place = root.target(pci).value_or("");
+    if (const std::string port = place.parent_path().filename().string(); full_address(port)) {
+        link.port_speed = speed(root, "/sys/bus/pci/devices/" + port + "/max_link_speed");
+        link.port_width = positive(root, "/sys/bus/pci/devices/" + port + "/max_link_width");
+    }
     constexpr int widest = 32;
     if (link.width > widest) {
         link.width.reset();
@@ -190,7 +217,10 @@ Json to_json(const Status& status) {
     put(link, "width", status.link.width);
     put(link, "max_speed_gts", status.link.max_speed);
     put(link, "max_width", status.link.max_width);
+    put(link, "port_speed_gts", status.link.port_speed);
+    put(link, "port_width", status.link.port_width);
     link["downgraded"] = status.link.downgraded();
+    link["degraded"] = status.link.degraded();
     json["counters"] = Json::object();
     for (const auto& [name, value] : status.counters) {
         json["counters"][name] = value;

@@ -17,19 +17,23 @@
 
 namespace accel::tools {
 
-/// A link as it is and as both ends could have it.
+/// A link as it is, and as the card and the port that it is plugged into could have it.
 struct LinkState {
     std::optional<double> speed;  ///< GT/s a lane
     std::optional<int> width;     ///< lanes
     std::optional<double> max_speed;
     std::optional<int> max_width;
+    std::optional<double> port_speed;  ///< of the port, if it is known
+    std::optional<int> port_width;
 
-    [[nodiscard]] bool downgraded() const {
-        return (speed && max_speed && *speed < *max_speed) ||
-               (width && max_width && *width < *max_width);
-    }
+    /// Below what the card can, for whatever reason; what lspci calls so.
+    [[nodiscard]] bool downgraded() const;
+    /// Below what both ends can: something is wrong.
+    [[nodiscard]] bool degraded() const;
     [[nodiscard]] std::string now() const;   ///< "16 GT/s x4"
-    [[nodiscard]] std::string best() const;  ///< "16 GT/s x16"
+    [[nodiscard]] std::string best() const;  ///< of the card: "16 GT/s x16"
+    /// One sentence on a link that is downgraded, and what to do.
+    [[nodiscard]] std::string warning() const;
 };
 
 struct AerCounter {

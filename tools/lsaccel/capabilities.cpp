@@ -216,10 +216,10 @@ std::vector<std::string> describe(const Function& f, const Capability& capabilit
     } else {
         lines = {fmt::format("Extended capability id {:04x}", capability.id)};
     }
-    lines.front() = capability.extended
-                        ? fmt::format("Capabilities: [{:x} v{}] {}", at, capability.version,
-                                      lines.front())
-                        : fmt::format("Capabilities: [{:02x}] {}", at, lines.front());
+    const bool version = capability.extended && verbose >= 2;
+    lines.front() = fmt::format("Capabilities: [{:02x}{}] {}", at,
+                                version ? fmt::format(" v{}", capability.version) : "",
+                                lines.front());
     return lines;
 }
 

@@ -167,7 +167,8 @@ void link2(const Function& f, unsigned at, Lines& lines) {
 std::vector<std::string> describe_express(const Function& f, unsigned at, int verbose) {
     const std::uint16_t cap = f.word(at + PCI_EXP_FLAGS);
     const unsigned version = cap & PCI_EXP_FLAGS_VERS;
-    Lines lines{fmt::format("Express (v{}) {}, MSI {:02x}", version,
+    Lines lines{fmt::format("Express {}{}, MSI {:02x}",
+                            verbose >= 2 ? fmt::format("(v{}) ", version) : "",
                             type_text((cap & PCI_EXP_FLAGS_TYPE) >> 4),
                             (cap & PCI_EXP_FLAGS_IRQ) >> 9)};
     if (verbose < 2) {

@@ -80,10 +80,7 @@ void show_accelerator(std::string& out, const Entry& entry, const Terminal& term
              "; 'accelctl doctor' says why");
     }
     if (status.link.downgraded()) {
-        line(terminal.paint(Colour::bad,
-                            fmt::format("WARNING: the link runs at {} and could at {}: reseat the "
-                                        "card, or look at the slot and its riser",
-                                        status.link.now(), status.link.best())));
+        line(terminal.paint(Colour::bad, "WARNING: " + status.link.warning()));
     }
     if (status.vectors) {
         line(fmt::format("Interrupt vectors: {} set up", *status.vectors));
@@ -168,10 +165,7 @@ std::string show(const Entry& entry, const View& view, const Terminal& terminal)
     if (view.verbose > 0 && entry.status) {
         show_accelerator(out, entry, terminal);
     } else if (entry.status && entry.status->link.downgraded()) {
-        out += "\t" + terminal.paint(Colour::bad, fmt::format("WARNING: link {} of {}",
-                                                              entry.status->link.now(),
-                                                              entry.status->link.best())) +
-               "\n";
+        out += "\t" + terminal.paint(Colour::bad, "WARNING: " + entry.status->link.warning()) + "\n";
     }
     if (view.hex > 0) {
         out += show_hex(f, view.hex);
@@ -198,8 +192,8 @@ std::string show_machine(const Function& f, bool records) {
         std::string out = fmt::format("{} \"{}\" \"{}\" \"{}\"", f.slot, f.class_text,
                                       f.vendor_name, f.device_name);
         out += f.revision != 0 ? fmt::format(" -r{:02x}", f.revision) : "";
-        out += f.prog_if != 0 ? fmt::format(" -p{:02x}", f.prog_if) : " -p00";
-        return out + fmt::format(" \"{}\" \"{}\"\n", f.subvendor_name, f.subdevice_name);
+        return out + fmt::format(" -p{:02x} \"{}\" \"{}\"\n", f.prog_if, f.subvendor_name,
+                                 f.subdevice_name);
     }
     std::string out;
     const auto line = [&](const char* name, const std::string& value) {
@@ -213,7 +207,7 @@ std::string show_machine(const Function& f, bool records) {
     line("SDevice", f.subdevice_name);
     line("PhySlot", f.physical_slot);
     line("Rev", f.revision != 0 ? fmt::format("{:02x}", f.revision) : "");
-    line("ProgIf", f.prog_if != 0 ? fmt::format("{:02x}", f.prog_if) : "");
+    line("ProgIf", fmt::format("{:02x}", f.prog_if));
     line("Driver", f.driver.value_or(""));
     line("NUMANode", f.numa_node ? std::to_string(*f.numa_node) : "");
     line("IOMMUGroup", f.iommu_group.value_or(""));
