@@ -134,6 +134,7 @@ static const char* const accel_pci_defects[] = {
     [ACCEL_DEFECT_NONE] = "none",
     [ACCEL_DEFECT_ENGINES] = "engines",
     [ACCEL_DEFECT_ADMIN] = "admin",
+    [ACCEL_DEFECT_RESET] = "reset",
 };
 
 static char* accel_pci_get_defect(Object* object, Error** errp) {
@@ -165,7 +166,7 @@ static void accel_pci_set_defect(Object* object, const char* value, Error** errp
             return;
         }
     }
-    error_setg(errp, "defect must be none, engines, admin or dead, not '%s'", value);
+    error_setg(errp, "defect must be none, engines, admin, reset or dead, not '%s'", value);
 }
 
 void accel_pci_add_knobs(ObjectClass* klass) {
@@ -190,7 +191,7 @@ void accel_pci_add_knobs(ObjectClass* klass) {
                                           "air around the card, thousandths of a degree Celsius");
     object_class_property_add_str(klass, "defect", accel_pci_get_defect, accel_pci_set_defect);
     object_class_property_set_description(
-        klass, "defect", "none, engines or admin (until a function reset), or dead");
+        klass, "defect", "none; engines or admin, until a function reset; reset; dead");
     object_class_property_add_str(klass, "trained-speed", accel_pci_get_trained_speed,
                                   accel_pci_set_trained_speed);
     object_class_property_set_description(klass, "trained-speed",

@@ -96,6 +96,7 @@ enum accel_core_defect {
 	ACCEL_DEFECT_NONE,
 	ACCEL_DEFECT_ENGINES,		/* engines take no command; a function reset cures it */
 	ACCEL_DEFECT_ADMIN,		/* the admin queue is not served; likewise */
+	ACCEL_DEFECT_RESET,		/* a reset does not end */
 };
 
 void accel_core_set_defect(struct accel_core *core, enum accel_core_defect defect);

@@ -134,17 +134,21 @@ void Control::shut_down() {
     wake_.notify_all();
 }
 
-void Control::hold(bool held) {
+void Control::hold(bool admin, bool resets) {
     const std::lock_guard lock(mutex_);
-    held_ = held;
+    admin_held_ = admin;
+    resets_held_ = resets;
     wake_.notify_all();
 }
 
 bool Control::admin_pending() const {
-    return running_ && !fatal_ && !held_ && admin_done_ < admin_tail_;
+    return running_ && !fatal_ && !admin_held_ && admin_done_ < admin_tail_;
 }
 
 bool Control::has_work() const {
+    if (reset_ && resets_held_) {
+        return shut_down_;
+    }
     return shut_down_ || reset_ || wish_ != applied_ || (fatal_ && !fatal_told_) || any_bad_page_ ||
            admin_pending();
 }

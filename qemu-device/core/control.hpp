@@ -43,8 +43,8 @@ class Control {
     void bad_doorbell(uint64_t page);
     void reset(bool function);
     void shut_down();
-    // The admin queue is not served.
-    void hold(bool held);
+    // What is not done: the admin queue, resets.
+    void hold(bool admin, bool resets);
 
     // ---- the card's threads
 
@@ -93,7 +93,9 @@ class Control {
     // The admin queue.
     uint64_t admin_tail_ = 0;
     uint64_t admin_done_ = 0;
-    bool held_ = false;
+    // Defects.
+    bool admin_held_ = false;
+    bool resets_held_ = false;
     // Doorbells without a queue, by page; one event each until it is written.
     std::vector<bool> bad_pages_;
     bool any_bad_page_ = false;

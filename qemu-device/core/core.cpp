@@ -154,14 +154,16 @@ void Core::ring(uint64_t page, uint32_t value) {
 void Core::set_defect(accel_core_defect defect) {
     defect_ = defect;
     scheduler_.hold(defect == ACCEL_DEFECT_ENGINES);
-    control_.hold(defect == ACCEL_DEFECT_ADMIN);
+    control_.hold(defect == ACCEL_DEFECT_ADMIN, defect == ACCEL_DEFECT_RESET);
     if (timeline_) {
         timeline_->at(timeline_->now(), [] {});  // whoever was held looks again
     }
 }
 
 void Core::reset() {
-    set_defect(ACCEL_DEFECT_NONE);
+    if (defect_ != ACCEL_DEFECT_RESET) {
+        set_defect(ACCEL_DEFECT_NONE);
+    }
     registers_.reset(true);
 }
 

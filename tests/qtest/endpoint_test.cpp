@@ -73,6 +73,80 @@ TEST(ConfigSpace, LinkIsWhatThePropertiesSay) {
               in_use & (PCI_EXP_LNKSTA_CLS | PCI_EXP_LNKSTA_NLW));
 }
 
+nlohmann::json knob(Machine& machine, const std::string& name) {
+    return machine.qemu.qmp("qom-get", {{"path", "/machine/peripheral/card"}, {"property", name}});
+}
+
+void turn(Machine& machine, const std::string& name, const nlohmann::json& value) {
+    machine.qemu.qmp("qom-set", {{"path", "/machine/peripheral/card"},
+                                 {"property", name},
+                                 {"value", value}});
+}
+
+TEST(Knobs, TheLinkIsTrainedToLessThanItCan) {
+    Machine machine("link-speed=16,link-width=8,trained-width=4");
+    const std::uint32_t state =
+        machine.function.capability(PCI_CAP_ID_EXP).value() + PCI_EXP_LNKSTA;
+    const auto lanes = [&] {
+        return (machine.function.get(state, 2) & PCI_EXP_LNKSTA_NLW) >> PCI_EXP_LNKSTA_NLW_SHIFT;
+    };
+    EXPECT_EQ(lanes(), 4U);
+    turn(machine, "trained-width", 1);
+    turn(machine, "trained-speed", "2_5");
+    EXPECT_EQ(lanes(), 1U);
+    EXPECT_EQ(machine.function.get(state, 2) & PCI_EXP_LNKSTA_CLS,
+              std::uint32_t{PCI_EXP_LNKSTA_CLS_2_5GB});
+    turn(machine, "trained-width", 32);  // more than it can
+    EXPECT_EQ(lanes(), 8U);
+    EXPECT_EQ(knob(machine, "trained-width"), 8);
+    EXPECT_EQ(knob(machine, "trained-speed"), "2_5");
+}
+
+TEST(Knobs, SensorsAreTheRegisters) {
+    Machine machine;
+    Card card(machine);
+    turn(machine, "ambient", 20000);
+    EXPECT_EQ(knob(machine, "ambient"), 20000);
+    EXPECT_NEAR(knob(machine, "temperature").get<double>(), card.get32(ACCEL_REG_TEMPERATURE), 50);
+    EXPECT_EQ(knob(machine, "power"), card.get32(ACCEL_REG_POWER));
+    EXPECT_EQ(knob(machine, "core-clock"), card.get32(ACCEL_REG_CORE_CLOCK));
+}
+
+TEST(Knobs, ADeadCardReadsAsAllOnesAndTakesNothing) {
+    Machine machine;
+    Card card(machine);
+    ASSERT_TRUE(card.bring_up());
+    turn(machine, "defect", "dead");
+    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), ~0U);
+    EXPECT_EQ(card.get32(ACCEL_REG_STATUS), ~0U);
+    card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    EXPECT_EQ(knob(machine, "defect"), "dead");
+    turn(machine, "defect", "none");
+    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
+    EXPECT_NE(card.get32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);  // it saw no reset
+}
+
+TEST(Knobs, AFunctionResetMendsEngines) {
+    Machine machine;
+    turn(machine, "defect", "engines");
+    EXPECT_EQ(knob(machine, "defect"), "engines");
+    const std::uint32_t control =
+        machine.function.capability(PCI_CAP_ID_EXP).value() + PCI_EXP_DEVCTL;
+    machine.function.set_bits(control, PCI_EXP_DEVCTL_BCR_FLR, 2);
+    EXPECT_EQ(knob(machine, "defect"), "none");
+}
+
+TEST(Knobs, RefuseWhatMakesNoSenseInASentence) {
+    Machine machine;
+    for (const auto& [name, value] :
+         {std::pair<std::string, nlohmann::json>{"defect", "tired"},
+          {"trained-width", 3},
+          {"trained-speed", "7"},
+          {"ambient", 1000000}}) {
+        EXPECT_THROW(turn(machine, name, value), std::runtime_error) << name;
+    }
+}
+
 TEST(ConfigSpace, InjectedErrorIsReportedByTheCardAndCleared) {
     Machine machine;
     const std::uint32_t errors = machine.function.extended_capability(PCI_EXT_CAP_ID_ERR).value();

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -154,14 +155,16 @@ def guest_programs(build: Path) -> list[Path]:
 
 
 # What is installed with the driver and tested in the guest.
-GUEST_FILES = ((TESTS.parent / "driver/packaging/70-accel.rules", "/lib/udev/rules.d/70-accel.rules"),)
+GUEST_FILES = ((TESTS.parent / "driver/packaging/70-accel.rules", "/lib/udev/rules.d/70-accel.rules"),
+               (Path("/usr/share/misc/pci.ids"), "/usr/share/misc/pci.ids"))
 
 
 def guest_tools(build: Path) -> list[Path]:
     """Programs of the host that tests need in the guest; where one is missing, they skip."""
     found = shutil.which("udevadm", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
-    example = build / "libaccel/examples/stream/stream"
-    return [path for path in (found and Path(found), example.is_file() and example) if path]
+    lspci = shutil.which("lspci", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
+    built = [build / name for name in ("libaccel/examples/stream/stream", "tools/lsaccel", "tools/accelctl")]
+    return [*(Path(path) for path in (found, lspci) if path), *(path for path in built if path.is_file())]
 
 
 def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ...]) -> Outcome:
@@ -180,12 +183,14 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
                "--card", "serial=1", "--card", "serial=2,memory-size=64M", "--stock-module", "vgem",
                # Errors of the link are planted on that card alone.
                "--stock-module", "aer_inject", "--allow", r"AER: .* 0000:02:00\.0|0000:02:00\.0: AER: ",
+               "--monitor",  # the tools are compared with what QEMU knows of the card
                "--smp", "2",  # one processor runs the driver's interrupt thread before whoever might race with it
                *machine, *options.vm_arguments]
     for program in [*programs, *guest_tools(options.build)]:
         command += ["--program", str(program)]
     for source, place in GUEST_FILES:
-        command += ["--files", f"{source}:{place}"]
+        if source.is_file():
+            command += ["--files", f"{source}:{place}"]
     command += ["--", "gtest.sh", options.filter, *(program.name for program in programs)]
     status, output = _call(command, log, options.verbose)
     if status != 0:
@@ -197,7 +202,25 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
     outcome = Outcome()
     for program in programs:
         outcome.add(_guest_program(program.name, folder, output))
+    outcome.add(_documents(folder))
     return _without_empty(outcome, options)
+
+
+def _documents(folder: Path) -> Outcome:
+    """The JSON that the tools printed in the guest, against its schemas."""
+    outcome = Outcome()
+    documents = sorted(folder.glob("document-*.json"))
+    schemas = {path.stem: json.loads(path.read_text()) for path in (TESTS.parent / "tools/schema").glob("*.json")}
+    for path in documents:
+        import jsonschema  # not needed by who runs other rings
+        try:
+            document = json.loads(path.read_text())
+            jsonschema.validate(document, schemas[re.split("[./]", document["schema"])[0]])
+        except (ValueError, KeyError, jsonschema.ValidationError) as error:
+            outcome.failed.append(f"a document of the tools does not fit its schema: {path.read_text()[:200]}: {error}")
+    if documents and not outcome.failed:
+        outcome.passed.append("Documents.FitTheirSchemas")
+    return outcome
 
 
 def _guest_program(name: str, folder: Path, output: str) -> Outcome:

@@ -197,6 +197,16 @@ void Bench::function_reset() {
     accel_core_reset(core_);
 }
 
+void Bench::set_defect(accel_core_defect defect) {
+    const std::lock_guard lock(big_lock_);
+    accel_core_set_defect(core_, defect);
+}
+
+void Bench::set_ambient(int32_t millicelsius) {
+    const std::lock_guard lock(big_lock_);
+    accel_core_set_ambient(core_, millicelsius);
+}
+
 void Bench::enable() {
     if (admin_ring_ == 0) {
         admin_ring_ = host_.allocate(64 * sizeof(accel_admin_command));

@@ -80,6 +80,8 @@ class Bench {
     void doorbells(std::span<const std::pair<uint32_t, uint64_t>> rung);
     void doorbell_raw(uint64_t offset, uint64_t value, unsigned bytes);
     void function_reset();
+    void set_defect(accel_core_defect defect);
+    void set_ambient(int32_t millicelsius);
 
     [[nodiscard]] HostMemory& host() { return host_; }
     [[nodiscard]] std::span<uint8_t> device() { return {device_.get(), options_.memory}; }

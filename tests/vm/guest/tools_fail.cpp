@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The tools when a card hangs, dies or is pulled out while they run; and the doctor, on what an
+// administrator really meets.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "card.hpp"
+#include "commands.hpp"
+#include "health.hpp"
+#include "process.hpp"
+#include "tools.hpp"
+
+namespace {
+
+using Json = nlohmann::json;
+
+class ToolTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (bench::run({"accelctl", "--version"}).status != 0) {
+            GTEST_SKIP() << "the tools are not built";
+        }
+        if (!bench::Monitor::present()) {
+            GTEST_SKIP() << "this machine has no monitor";
+        }
+    }
+    void TearDown() override {
+        if (!IsSkipped()) {
+            bench::expect_healthy();
+        }
+    }
+};
+
+class Hung : public ToolTest {
+  protected:
+    void TearDown() override {
+        if (!IsSkipped()) {
+            bench::Monitor().set(0, "defect", "none");
+        }
+        ToolTest::TearDown();
+    }
+    /// QEMU with two processors does not like resets (OneProcessor).
+    bench::OneProcessor one_;
+};
+
+TEST_F(Hung, EnginesAreSeenStalledAndAFunctionResetCuresThem) {
+    bench::Monitor monitor;
+    bench::Process victim([&] {
+        const bench::File file;
+        bench::Queue queue(file);
+        queue.run(bench::nop());
+        monitor.set(0, "defect", "engines");
+        queue.submit(bench::nop());
+        ::pause();
+    });
+    bench::await("a stalled queue", [&] {
+        const Json top = bench::document({"accelctl", "top", "--once", "--json", "-i", "0.2"});
+        return std::any_of(top["clients"].begin(), top["clients"].end(), [](const Json& client) {
+            return !client["queues"].empty() && client["queues"][0]["stalled"];
+        });
+    });
+    bench::Running top({"accelctl", "top", "-i", "0.1"});
+    top.await_output("stalled");
+    const bench::Ended ended = bench::run({"accelctl", "reset", "0", "--yes"});
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_FALSE(top.ended());
+    top.signal(SIGINT);
+    EXPECT_EQ(top.wait().status, 0);
+    EXPECT_EQ(monitor.get(0, "defect"), "none");
+    victim.kill();
+}
+
+TEST_F(Hung, ACardThatDoesNotAnswerTheDriverIsFailedUntilItIsReset) {
+    bench::Monitor monitor;
+    bench::Process victim([] {
+        const bench::File file;
+        const bench::Queue queue(file);
+        ::pause();
+    });
+    bench::await("the queue", [] {
+        return bench::document({"accelctl", "info", "0", "--json"})["cards"][0]["used"]["queues"] ==
+               1;
+    });
+    bench::Running top({"accelctl", "top", "-i", "0.1"});
+    top.await_output("running");
+    monitor.set(0, "defect", "admin");
+    const bench::Ended stop = bench::run({"accelctl", "reset", "0", "--queue", "1", "--yes"});
+    EXPECT_EQ(stop.status, 5) << stop.out << stop.err;
+    EXPECT_NE(stop.err.find("reset the function"), std::string::npos) << stop.err;
+    top.await_output("failed");
+    EXPECT_EQ(bench::run({"accelctl", "doctor"}).status, 1);
+    EXPECT_NE(bench::run({"accelctl", "events", "0"}).out.find("unresponsive"), std::string::npos);
+    const bench::Ended reset = bench::run({"accelctl", "reset", "0", "--yes"});
+    EXPECT_EQ(reset.status, 0) << reset.err;
+    EXPECT_EQ(bench::document({"accelctl", "info", "0", "--json"})["cards"][0]["state"],
+              "running");
+    EXPECT_FALSE(top.ended());
+    top.signal(SIGTERM);
+    EXPECT_EQ(top.wait().status, 0);
+    victim.kill();
+}
+
+TEST_F(Hung, ADeadCardIsSaidToBeSoAndComesBackWithItsPower) {
+    bench::Monitor monitor;
+    bench::Running top({"accelctl", "top", "-i", "0.1"});
+    top.await_output("running");
+    monitor.set(0, "defect", "dead");
+    const bench::Ended reset = bench::run({"accelctl", "reset", "0"});
+    EXPECT_EQ(reset.status, 5) << reset.out;
+    EXPECT_NE(reset.err.find("did not come back"), std::string::npos) << reset.err;
+    top.await_output("gone");
+    EXPECT_FALSE(top.ended());
+    EXPECT_EQ(bench::run({"accelctl", "doctor"}).status, 1);
+    EXPECT_EQ(bench::run({"lsaccel", "-vv"}).status, 0);
+    monitor.set(0, "defect", "none");
+    EXPECT_EQ(bench::run({"accelctl", "reset", "0"}).status, 0);
+}
+
+TEST_F(Hung, AResetThatTakesLongerThanItsLimitIsGivenUpOn) {
+    bench::Monitor monitor;
+    monitor.set(0, "defect", "reset");
+    const bench::Ended reset = bench::run({"accelctl", "reset", "0", "--timeout", "0.5"});
+    EXPECT_EQ(reset.status, 6) << reset.err;
+    EXPECT_NE(reset.err.find("the kernel goes on"), std::string::npos) << reset.err;
+    monitor.set(0, "defect", "none");
+    // The kernel's own has to end before the next.
+    bench::await("a reset that works",
+                 [] { return bench::run({"accelctl", "reset", "0"}).status == 0; });
+}
+
+TEST_F(ToolTest, ACardThatIsPulledOutIsGoneInTopAndEventsAndBothSaySo) {
+    if (bench::Card::count() < 2) {
+        GTEST_SKIP() << "this machine has one card";
+    }
+    const bench::OneProcessor one;
+    const bench::Card card(1);
+    const std::string name = card.name();
+    bench::Running top({"accelctl", "top", "-i", "0.1"});
+    bench::Running only({"accelctl", "top", name, "-i", "0.1"});
+    bench::Running events({"accelctl", "events", name, "--follow"});
+    top.await_output(card.address());
+    only.await_output(card.address());
+    events.await_output("started");
+    ASSERT_EQ(bench::write_file(card.folder() / "remove", "1"), 0);
+    top.await_output(card.address() + " is gone");
+    only.await_output(card.address() + " is gone");
+    const bench::Ended ended = events.wait();
+    EXPECT_EQ(ended.status, 5);
+    EXPECT_NE(ended.err.find("is gone"), std::string::npos) << ended.err;
+    EXPECT_EQ(bench::run({"accelctl", "reset", card.address(), "--yes"}).status, 3);
+    ASSERT_EQ(bench::write_file("/sys/bus/pci/rescan", "1"), 0);
+    bench::await("the card", [&] { return card.bound(); });
+    for (bench::Running* running : {&top, &only}) {
+        EXPECT_FALSE(running->ended());
+        running->signal(SIGTERM);
+        EXPECT_EQ(running->wait().status, 0);
+    }
+    EXPECT_EQ(card.name(), name);
+}
+
+/// The problems that the doctor finds, by their names.
+std::vector<std::string> problems(bool as_user = false) {
+    const bench::Ended ended = bench::run({"accelctl", "doctor", "--json"}, as_user);
+    const Json document = Json::parse(ended.out);
+    std::vector<std::string> ids;
+    for (const Json& finding : document["findings"]) {
+        if (finding["severity"] == "problem") {
+            EXPECT_FALSE(finding["cures"].empty()) << finding.dump();
+            ids.push_back(finding["id"]);
+        }
+    }
+    EXPECT_EQ(ended.status, ids.empty() ? 0 : 1);
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    return ids;
+}
+
+using Names = std::vector<std::string>;
+
+TEST_F(ToolTest, DoctorHasNothingToSayOfAMachineThatIsWell) {
+    EXPECT_EQ(problems(), Names());
+}
+
+TEST_F(ToolTest, DoctorKnowsAModuleThatIsNotLoadedOrOfAnotherKernel) {
+    utsname names{};
+    ASSERT_EQ(::uname(&names), 0);
+    const std::filesystem::path folder = std::string("/lib/modules/") + names.release;
+    ASSERT_EQ(bench::Card::unload(), 0);
+    const Names missing = problems();
+    std::filesystem::create_directories(folder / "updates");
+    const std::string module = bench::read_file("/vm/modules/accel.ko");
+    std::ofstream(folder / "updates/accel.ko", std::ios::binary) << module;
+    const Names unloaded = problems();
+    std::string other = module;
+    const std::size_t at = other.find(std::string("vermagic=") + names.release);
+    EXPECT_NE(at, std::string::npos);
+    other.replace(at + 9, 1, "9");
+    std::ofstream(folder / "updates/accel.ko", std::ios::binary) << other;
+    const Names wrong = problems();
+    std::filesystem::remove_all(folder / "updates");
+    ASSERT_EQ(bench::Card::load(), 0);
+    EXPECT_EQ(missing, Names{"module-not-installed"});
+    EXPECT_EQ(unloaded, Names{"module-not-loaded"});
+    EXPECT_EQ(wrong, Names{"module-wrong-kernel"});
+}
+
+TEST_F(ToolTest, DoctorKnowsACardThatTheDriverDoesNotHave) {
+    const bench::Card card;
+    card.unbind();
+    const Names found = problems();
+    card.bind();
+    EXPECT_EQ(found, Names{"not-bound"});
+}
+
+TEST_F(ToolTest, DoctorKnowsWhoMayNotOpenTheNode) {
+    EXPECT_EQ(problems(true), Names{"no-permission"});
+    const bench::Ended ended = bench::run({"accelctl", "doctor"}, true);
+    EXPECT_NE(ended.out.find("usermod -aG accel"), std::string::npos) << ended.out;
+}
+
+TEST_F(ToolTest, DoctorKnowsANodeThatIsMissingOrNotTheCards) {
+    const std::string node = bench::Card().node();
+    struct stat status {};
+    ASSERT_EQ(::stat(node.c_str(), &status), 0);
+    ASSERT_EQ(::unlink(node.c_str()), 0);
+    const Names missing = problems();
+    ASSERT_EQ(::mknod(node.c_str(), S_IFCHR | 0666, makedev(1, 3)), 0);
+    const Names wrong = problems();
+    ASSERT_EQ(::unlink(node.c_str()), 0);
+    ASSERT_EQ(::mknod(node.c_str(), status.st_mode, status.st_rdev), 0);
+    ASSERT_EQ(::chmod(node.c_str(), status.st_mode & 07777), 0);
+    EXPECT_EQ(missing, Names{"node-missing"});
+    EXPECT_EQ(wrong, Names{"node-wrong"});
+}
+
+}  // namespace

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What lsaccel and accelctl show is what is so: lspci, QEMU's monitor and the driver say the same.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include "card.hpp"
+#include "commands.hpp"
+#include "process.hpp"
+#include "tools.hpp"
+
+namespace {
+
+using Json = nlohmann::json;
+
+class ToolTest : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (bench::run({"accelctl", "--version"}).status != 0) {
+            GTEST_SKIP() << "the tools are not built";
+        }
+        if (!bench::Monitor::present()) {
+            GTEST_SKIP() << "this machine has no monitor";
+        }
+    }
+};
+
+using Lsaccel = ToolTest;
+using Show = ToolTest;
+
+std::vector<std::string> lines_of(const std::string& text) {
+    std::vector<std::string> lines;
+    std::istringstream stream(text);
+    for (std::string line; std::getline(stream, line);) {
+        lines.push_back(line);
+    }
+    return lines;
+}
+
+TEST_F(Lsaccel, AgreesWithLspciOnEveryFieldThatBothShow) {
+    if (bench::run({"lspci", "--version"}).status != 0) {
+        GTEST_SKIP() << "there is no lspci";
+    }
+    for (const char* level : {"-v", "-vv"}) {
+        const auto theirs = lines_of(bench::run({"lspci", level, "-d", "1234:acc1"}).out);
+        const auto ours = lines_of(bench::run({"lsaccel", level}).out);
+        const std::set<std::string> known(theirs.begin(), theirs.end());
+        std::size_t shared = 0;
+        for (const std::string& line : ours) {
+            // What only we know has a name of its own.
+            const bool own = line.find("\tAccelerator:") == 0 ||
+                             line.find("\tDevice memory:") == 0 ||
+                             line.find("\tInterrupt vectors:") == 0 ||
+                             line.find("\tLink errors") == 0 || line.find("\tHeld by:") == 0 ||
+                             line.find("\tWARNING:") == 0;
+            shared += known.contains(line) ? 1 : 0;
+            EXPECT_TRUE(own || known.contains(line)) << level << ": " << line;
+        }
+        // And nothing that lspci shows is missing, but registers that say nothing of the card.
+        const std::set<std::string> mine(ours.begin(), ours.end());
+        for (const std::string& line : theirs) {
+            const bool left_out = line.find("DevCap2:") != std::string::npos ||
+                                  line.find("DevCtl2:") != std::string::npos ||
+                                  line.find("LnkSta2:") != std::string::npos ||
+                                  line.find("\t\t\t ") == 0;
+            EXPECT_TRUE(left_out || mine.contains(line)) << level << ": " << line;
+        }
+        EXPECT_GT(shared, 20U);
+    }
+}
+
+TEST_F(Lsaccel, ShowsTheLinkThatTheCardIsTrainedTo) {
+    bench::Monitor monitor;
+    monitor.set(0, "trained-width", 2);
+    monitor.set(0, "trained-speed", "5");
+    const Json device = bench::document({"lsaccel", "--json"})["devices"][0];
+    const std::string text = bench::run({"lsaccel"}).out;
+    monitor.set(0, "trained-width", 16);
+    monitor.set(0, "trained-speed", "16");
+    for (const Json& link : {device["link"], device["card"]["link"]}) {
+        EXPECT_EQ(link["width"], 2);
+        EXPECT_EQ(link["speed_gts"], 5.0);
+        EXPECT_EQ(link["max_width"], 16);
+        EXPECT_TRUE(link["downgraded"]);
+    }
+    EXPECT_NE(text.find("WARNING: the link runs at 5 GT/s x2"), std::string::npos) << text;
+    EXPECT_FALSE(bench::document({"lsaccel", "--json"})["devices"][0]["link"]["downgraded"]);
+}
+
+TEST_F(Lsaccel, CountsErrorsOfTheLink) {
+    if (bench::Card::count() < 2 || ::access("/dev/aer_inject", F_OK) != 0) {
+        GTEST_SKIP() << "no errors can be injected here";
+    }
+    const auto count = [] {
+        return bench::document({"lsaccel", "--json"})["devices"][1]["card"]["aer"]["correctable"]
+                              ["BadTLP"]
+                                  .get<int>();
+    };
+    const int before = count();
+    struct {
+        std::uint8_t bus = 2;
+        std::uint8_t device = 0;
+        std::uint8_t function = 0;
+        std::uint32_t uncorrectable = 0;
+        std::uint32_t correctable = 1U << 6;  // a bad packet
+        std::uint32_t header[4] = {1, 2, 3, 4};
+        std::uint32_t domain = 0;
+    } error;
+    std::FILE* const file = std::fopen("/dev/aer_inject", "w");
+    ASSERT_NE(file, nullptr);
+    ASSERT_EQ(std::fwrite(&error, sizeof error, 1, file), 1U);
+    ASSERT_EQ(std::fclose(file), 0);
+    bench::await("the error", [&] { return count() == before + 1; });
+}
+
+TEST_F(Lsaccel, NamesWhoHoldsACard) {
+    const bench::File file(bench::Card(1).node());
+    const Json devices = bench::document({"lsaccel", "--json"})["devices"];
+    EXPECT_TRUE(devices[0]["holders"].empty());
+    ASSERT_EQ(devices[1]["holders"].size(), 1U);
+    EXPECT_EQ(devices[1]["holders"][0]["pid"], ::getpid());
+}
+
+TEST_F(Lsaccel, WorksForAUserAndSaysWhatHeMayNotSee) {
+    const bench::File file;
+    const bench::Ended ended = bench::run({"lsaccel", "-vv"}, true);
+    EXPECT_EQ(ended.status, 0);
+    EXPECT_NE(ended.out.find("Capabilities: <access denied>"), std::string::npos);
+    EXPECT_NE(ended.out.find("/dev/accel0, running"), std::string::npos);
+    EXPECT_NE(ended.err.find("cannot be looked into"), std::string::npos) << ended.err;
+}
+
+TEST_F(Show, SensorsAreThoseOfTheCard) {
+    bench::Monitor monitor;
+    const auto celsius = [&] { return monitor.get(0, "temperature").get<double>() / 1000; };
+    for (const int ambient : {35000, 20000}) {
+        monitor.set(0, "ambient", ambient);
+        const double before = celsius();
+        const Json card = bench::document({"accelctl", "info", "0", "--json"})["cards"][0];
+        const double after = celsius();
+        EXPECT_GE(card["sensors"]["celsius"].get<double>(), std::min(before, after) - 0.01);
+        EXPECT_LE(card["sensors"]["celsius"].get<double>(), std::max(before, after) + 0.01);
+        EXPECT_NEAR(card["sensors"]["watts"].get<double>(),
+                    monitor.get(0, "power").get<double>() / 1000, 5);
+        EXPECT_EQ(card["sensors"]["clock_hz"].get<double>(),
+                  monitor.get(0, "core-clock").get<double>() * 1e6);
+    }
+    monitor.set(0, "ambient", 35000);
+}
+
+TEST_F(Show, AHotCardIsSeenThrottledEverywhere) {
+    bench::Monitor monitor;
+    monitor.set(0, "ambient", 110000);
+    bench::await("the lower clock", [&] { return monitor.get(0, "core-clock") == 500; });
+    const Json card = bench::document({"accelctl", "info", "0", "--json"})["cards"][0];
+    const Json doctor = bench::document({"accelctl", "doctor", "--json"});
+    const std::string metrics = bench::run({"accelctl", "metrics"}).out;
+    monitor.set(0, "ambient", 35000);
+    EXPECT_EQ(card["state"], "throttled");
+    EXPECT_EQ(card["sensors"]["clock_hz"], 5e8);
+    EXPECT_TRUE(std::any_of(doctor["findings"].begin(), doctor["findings"].end(),
+                            [](const Json& finding) { return finding["id"] == "throttled"; }));
+    EXPECT_NE(metrics.find("accel_throttled{address=\"" + bench::Card(0).address()),
+              std::string::npos);
+    EXPECT_EQ(bench::document({"accelctl", "info", "0", "--json"})["cards"][0]["state"],
+              "running");
+}
+
+TEST_F(Show, CountersAndMemoryAreThoseOfTheDriver) {
+    const bench::File file;
+    const bench::Buffer buffer(file, 3 << 20, bench::device);
+    bench::Queue queue(file);
+    queue.run(bench::fill(buffer.address(), 7, bench::page));
+    const Json document = bench::document({"accelctl", "info", "0", "--json"});
+    const Json& card = document["cards"][0];
+    const std::string folder = "/sys/class/accel-card/" + bench::Card(0).name() + "/";
+    EXPECT_EQ(card["counters"]["commands"].get<std::uint64_t>(),
+              std::stoull(bench::read_file(folder + "counters/commands")));
+    EXPECT_EQ(card["memory"]["used"], 3 << 20);
+    EXPECT_EQ(card["used"]["queues"], 1);
+    const Json& client = document["clients"][0];
+    EXPECT_EQ(client["pid"], ::getpid());
+    EXPECT_EQ(client["device_bytes"], 3 << 20);
+    EXPECT_EQ(client["queues"][0]["completed"], 1);
+}
+
+TEST_F(Show, TopSeesWhoWorks) {
+    bench::Process worker([] {
+        const bench::File file;
+        const bench::LongJob job(file);
+        bench::Queue queue(file);
+        queue.submit(job.command());
+        ::pause();
+    });
+    bench::await("a busy engine", [&] {
+        const Json document =
+            bench::document({"accelctl", "top", "0", "--once", "--json", "-i", "0.3"});
+        const Json& rates = document["cards"][0]["rates"];
+        const auto client =
+            std::find_if(document["clients"].begin(), document["clients"].end(),
+                         [&](const Json& json) { return json["pid"] == worker.pid(); });
+        return rates.is_object() && rates["compute_busy"].get<double>() > 0.9 &&
+               client != document["clients"].end() && client->at("queues").size() == 1 &&
+               client->at("queues")[0]["pending"] == 1;
+    });
+    worker.kill();
+}
+
+TEST_F(Show, TopologyFindsThatTwoCardsReachEachOther) {
+    if (bench::Card::count() < 2) {
+        GTEST_SKIP() << "this machine has one card";
+    }
+    const Json peers = bench::document({"accelctl", "topology", "--json"})["peers"];
+    ASSERT_EQ(peers.size(), 4U);
+    EXPECT_EQ(peers[1]["from"], bench::Card(0).address());
+    EXPECT_EQ(peers[1]["relation"], "PHB");
+    EXPECT_EQ(peers[1]["reach"], "yes") << peers[1]["reason"];
+}
+
+TEST_F(Show, OneScreenHasEveryCard) {
+    const bench::Ended ended = bench::run({"accelctl"});
+    EXPECT_EQ(ended.status, 0);
+    EXPECT_NE(ended.out.find(bench::Card(0).address()), std::string::npos);
+    EXPECT_NE(ended.out.find("No process holds a card."), std::string::npos);
+}
+
+}  // namespace
