@@ -65,8 +65,8 @@ bench: build $(BUILD)/.kernel $(model) ## Measure the stack and its peers agains
 shell: driver $(BUILD)/.runtime $(BUILD)/.kernel ## A prompt in the VM, with /dev/accel0 and the programs built here
 	@echo "==> Booting; 'exit' or Ctrl-D ends the VM, Ctrl-] x kills it"
 	@tests/vm/vm.py --interactive --module $(module) --log $(BUILD)/logs/shell-console.log $(VM_ARGS) \
-	    $(addprefix --program ,$(wildcard $(example) $(BUILD)/libaccel/examples/hello/hello $(BUILD)/tools/*/accelctl \
-	        $(BUILD)/tools/*/lsaccel)) $(addprefix --files ,$(abspath $(wildcard $(model) $(logits)))) \
+	    $(addprefix --program ,$(wildcard $(example) $(BUILD)/libaccel/examples/hello/hello $(BUILD)/tools/accelctl \
+	        $(BUILD)/tools/lsaccel)) $(addprefix --files ,$(abspath $(wildcard $(model) $(logits)))) \
 	    --files $(DATA)/t10k-images-idx3-ubyte.gz --files $(DATA)/t10k-labels-idx1-ubyte.gz
 
 ##@ Build
@@ -112,11 +112,12 @@ test-card: $(BUILD)/.tests-card ## The card's core alone
 test-model: $(BUILD)/.tests-card ## The same in virtual time, with the timing model
 test-qtest: $(BUILD)/.tests-qtest ## The card in QEMU, without a guest
 test-sdk: $(BUILD)/.tests-sdk ## The SDK, without a kernel
+test-tools: $(BUILD)/.tools ## lsaccel and accelctl, on machines of files and on a terminal
 test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
 test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
 test-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
 test-counts: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
-test-card test-model test-qtest test-sdk test-harness test-vm test-iommu test-counts:
+test-card test-model test-qtest test-sdk test-tools test-harness test-vm test-iommu test-counts:
 	@$(if $(filter test-vm test-iommu,$@),tools/setup/packages.sh test)
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(@:test-%=%)
@@ -129,6 +130,9 @@ test-kernels: setup $(BUILD)/.tests-vm ## The driver on each of KERNELS='6.1 rt 
 test-deb: ## Install that package in a Debian 12 of its own, as root: builds, fails, goes
 	@tools/setup/packages.sh deb
 	@tests/deb.sh $(BUILD)
+
+screens: build $(BUILD)/.kernel ## Take the screens in docs/tools.md anew, from a run in the VM
+	@tests/tools/screens.py --build $(BUILD)
 
 counts: build $(BUILD)/.kernel ## Record what ring counts compares with: instructions, calls, ... a job
 	@tests/bench.py --build $(BUILD) --record-counts
@@ -152,7 +156,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 
 # Phony in effect: each of these finds out for itself whether there is something to do, and does so in no time.
 .PHONY: FORCE help run test bench shell setup build driver install deb load unload qemu-tree counts abi check clean \
-    distclean test-card test-model test-counts test-qtest test-sdk test-harness test-vm test-iommu test-kernels test-deb
+    distclean screens test-tools test-card test-model test-counts test-qtest test-sdk test-harness test-vm test-iommu test-kernels test-deb
 FORCE:
 
 $(BUILD)/.configured: setup FORCE
@@ -162,11 +166,13 @@ $(BUILD)/.configured: setup FORCE
 
 # Parts of the build, for those who wait for them: what runs, or the tests of one ring with the card.
 $(BUILD)/.runtime: $(BUILD)/.configured FORCE
-	@$(step)/build.log "Building the card, the SDK and its examples" \
-	    $(ninja) -j $(JOBS) --target qemu-device/all libaccel/all
+	@$(step)/build.log "Building the card, the SDK, its examples and the tools" \
+	    $(ninja) -j $(JOBS) --target qemu-device/all libaccel/all tools/all
+$(BUILD)/.tools: $(BUILD)/.configured FORCE
+	@$(step)/build.log "Building the tools" $(ninja) -j $(JOBS) --target tools/all
 $(BUILD)/.tests-%: $(BUILD)/.configured FORCE
 	@$(step)/build.log "Building the card and the tests of ring '$*'" \
-	    $(ninja) -j $(JOBS) --target qemu-device/all tests/$*/all
+	    $(ninja) -j $(JOBS) --target qemu-device/all tools/all tests/$*/all
 
 $(BUILD)/.kernel: setup FORCE
 	@$(step)/kernel.log "Looking for the VM's kernel" tests/vm/kernel.py

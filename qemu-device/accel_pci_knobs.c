@@ -185,8 +185,8 @@ void accel_pci_add_knobs(ObjectClass* klass) {
                                   (void*)sensors[i].offset);
         object_class_property_set_description(klass, sensors[i].name, sensors[i].text);
     }
-    object_class_property_add(klass, "ambient", "int", accel_pci_get_ambient,
-                              accel_pci_set_ambient, NULL, NULL);
+    object_class_property_add(klass, "ambient", "int", accel_pci_get_ambient, accel_pci_set_ambient,
+                              NULL, NULL);
     object_class_property_set_description(klass, "ambient",
                                           "air around the card, thousandths of a degree Celsius");
     object_class_property_add_str(klass, "defect", accel_pci_get_defect, accel_pci_set_defect);

@@ -78,9 +78,8 @@ nlohmann::json knob(Machine& machine, const std::string& name) {
 }
 
 void turn(Machine& machine, const std::string& name, const nlohmann::json& value) {
-    machine.qemu.qmp("qom-set", {{"path", "/machine/peripheral/card"},
-                                 {"property", name},
-                                 {"value", value}});
+    machine.qemu.qmp("qom-set",
+                     {{"path", "/machine/peripheral/card"}, {"property", name}, {"value", value}});
 }
 
 TEST(Knobs, TheLinkIsTrainedToLessThanItCan) {
@@ -138,11 +137,10 @@ TEST(Knobs, AFunctionResetMendsEngines) {
 
 TEST(Knobs, RefuseWhatMakesNoSenseInASentence) {
     Machine machine;
-    for (const auto& [name, value] :
-         {std::pair<std::string, nlohmann::json>{"defect", "tired"},
-          {"trained-width", 3},
-          {"trained-speed", "7"},
-          {"ambient", 1000000}}) {
+    for (const auto& [name, value] : {std::pair<std::string, nlohmann::json>{"defect", "tired"},
+                                      {"trained-width", 3},
+                                      {"trained-speed", "7"},
+                                      {"ambient", 1000000}}) {
         EXPECT_THROW(turn(machine, name, value), std::runtime_error) << name;
     }
 }

@@ -149,8 +149,7 @@ Results measure(const Device& device, const BenchOptions& options) {
     const auto step = [&](const std::string& what) { progress.update(done++ / steps, what); };
     Results results;
     step("latency");
-    results.latencies.push_back(
-        measure_latency(device, "polling", never_sleep, options.seconds));
+    results.latencies.push_back(measure_latency(device, "polling", never_sleep, options.seconds));
     step("latency");
     results.latencies.push_back(
         measure_latency(device, "sleeping", std::chrono::nanoseconds(0), options.seconds));
@@ -291,8 +290,8 @@ Exit bench(const Program& program, const BenchOptions& options) {
         write_svg(options.svg, card.name(), results);
     }
     if (program.json()) {
-        Json document{{"address", card.address}, {"node", card.name()},
-                      {"link", to_json(status)["link"]}};
+        Json document{
+            {"address", card.address}, {"node", card.name()}, {"link", to_json(status)["link"]}};
         document.update(results_json(results));
         program.print_json("accelctl.bench/1", document);
         return Exit::ok;
@@ -307,8 +306,9 @@ Exit bench(const Program& program, const BenchOptions& options) {
 void add_bench(Program& program) {
     auto [command, options] = add_command<BenchOptions>(
         program, "bench", "Latency, job rate, and bandwidth by size and direction", bench);
-    command->footer("Wall-clock times of this machine, now: compare those of one run with each "
-                    "other. In an emulator they say nothing of a card.");
+    command->footer(
+        "Wall-clock times of this machine, now: compare those of one run with each "
+        "other. In an emulator they say nothing of a card.");
     add_card(*command, options->card, "may be left out when there is one");
     command->add_option("--seconds", options->seconds, "Measure each point for so long (0.2)")
         ->check(CLI::Range(0.001, 60.0))

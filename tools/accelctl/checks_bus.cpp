@@ -56,8 +56,7 @@ std::string check_link(const Bench& bench) {
     if (status.link.degraded()) {
         throw Wrong(status.link.warning());
     }
-    if (const auto errors = status.aer_total("nonfatal") + status.aer_total("fatal");
-        errors > 0) {
+    if (const auto errors = status.aer_total("nonfatal") + status.aer_total("fatal"); errors > 0) {
         throw Wrong(fmt::format("{} uncorrectable errors since boot", errors));
     }
     return fmt::format("{}{}, {} corrected errors", status.link.now(),
@@ -81,9 +80,10 @@ std::string check_bars(const Bench& bench) {
     bench.finish(queue.submit(copy(host, window)), "reading device memory");
     for (std::size_t i = 0; i < words; ++i) {
         if (host[i] != written[i]) {
-            throw Wrong(fmt::format("word {} of device memory was written through BAR4 as {:08x}, "
-                                    "and the card reads {:08x}",
-                                    i, written[i], host[i]));
+            throw Wrong(
+                fmt::format("word {} of device memory was written through BAR4 as {:08x}, "
+                            "and the card reads {:08x}",
+                            i, written[i], host[i]));
         }
     }
     std::string registers = "registers not looked at (root's)";
@@ -93,8 +93,8 @@ std::string check_bars(const Bench& bench) {
         const std::uint32_t magic = *static_cast<volatile std::uint32_t*>(page);
         ::munmap(page, ACCEL_REGISTER_BLOCK);
         if (magic != ACCEL_MAGIC) {
-            throw Wrong(fmt::format("BAR0 reads {:08x} where {:08x} should be", magic,
-                                    ACCEL_MAGIC));
+            throw Wrong(
+                fmt::format("BAR0 reads {:08x} where {:08x} should be", magic, ACCEL_MAGIC));
         }
         registers = "registers answer";
     }
@@ -127,8 +127,8 @@ std::string check_interrupts(const Bench& bench) {
     const std::uint64_t raised = queue.stats().interrupts - raised_before;
     const std::uint64_t seen = interrupts_seen(bench) - seen_before;
     if (raised < rounds) {
-        throw Wrong(fmt::format("{} waits slept, and the card raised {} interrupts", rounds,
-                                raised));
+        throw Wrong(
+            fmt::format("{} waits slept, and the card raised {} interrupts", rounds, raised));
     }
     if (seen < raised) {
         throw Wrong(fmt::format("the card raised {} interrupts, and {} arrived", raised, seen));

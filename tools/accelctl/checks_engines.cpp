@@ -120,12 +120,12 @@ std::string check_copy_fill(const Bench& bench) {
     }
     to.fill(0xee);
     bench.finish(queue.submit(Copy{.dst = to,
-                             .src = from,
-                             .bytes = row,
-                             .rows = rows,
-                             .dst_stride = stride,
-                             .src_stride = stride}),
-           "a strided copy");
+                                   .src = from,
+                                   .bytes = row,
+                                   .rows = rows,
+                                   .dst_stride = stride,
+                                   .src_stride = stride}),
+                 "a strided copy");
     for (std::size_t i = 0; i < to.size(); ++i) {
         const std::uint8_t expected = i % stride < row ? from[i] : 0xee;
         if (to[i] != expected) {
@@ -154,14 +154,14 @@ std::string check_gemm(const Bench& bench) {
     const Floats bias = random(n, 53);
     const auto d = device.allocate<float>({m, n});
     bench.finish(queue.submit(Gemm{.d = d,
-                             .a = upload(device, a),
-                             .b = upload(device, b),
-                             .bias = upload(device, bias),
-                             .m = m,
-                             .n = n,
-                             .k = k,
-                             .activation = Activation::relu}),
-           "GEMM");
+                                   .a = upload(device, a),
+                                   .b = upload(device, b),
+                                   .bias = upload(device, bias),
+                                   .m = m,
+                                   .n = n,
+                                   .k = k,
+                                   .activation = Activation::relu}),
+                 "GEMM");
     compare(d.span(), gemm(a, b, bias, m, n, k), "GEMM");
     return fmt::format("{} x {} x {} with bias and activation, to the bit", m, n, k);
 }
@@ -179,12 +179,12 @@ std::string check_elementwise(const Bench& bench) {
                           ElementwiseOp::div, ElementwiseOp::min, ElementwiseOp::max}) {
         const auto d = device.allocate<float>({rows, columns});
         bench.finish(queue.submit(Elementwise{.op = op,
-                                        .dst = d,
-                                        .a = left,
-                                        .b = right,
-                                        .shape = {rows, columns},
-                                        .b_strides = {0, 1}}),
-               "ELEMENTWISE");
+                                              .dst = d,
+                                              .a = left,
+                                              .b = right,
+                                              .shape = {rows, columns},
+                                              .b_strides = {0, 1}}),
+                     "ELEMENTWISE");
         Floats expected(rows * columns);
         for (std::size_t i = 0; i < expected.size(); ++i) {
             expected[i] = apply(op, a[i], b[i % columns]);
@@ -205,7 +205,7 @@ std::string check_softmax(const Bench& bench) {
     }
     const auto d = device.allocate<float>({outer, n});
     bench.finish(queue.submit(Softmax{.dst = d, .src = upload(device, x), .outer = outer, .n = n}),
-           "SOFTMAX");
+                 "SOFTMAX");
     Floats expected(x.size());
     for (std::size_t row = 0; row < outer; ++row) {
         const float* const in = x.data() + row * n;
@@ -235,16 +235,13 @@ std::string check_reduce(const Bench& bench) {
     constexpr std::uint32_t inner = 7;
     const Floats x = random(std::size_t{outer} * n * inner, 71);
     const auto source = upload(device, x);
-    for (const auto op : {ReduceOp::sum, ReduceOp::max, ReduceOp::min, ReduceOp::argmax,
-                          ReduceOp::argmin}) {
+    for (const auto op :
+         {ReduceOp::sum, ReduceOp::max, ReduceOp::min, ReduceOp::argmax, ReduceOp::argmin}) {
         const auto d = device.allocate<float>({outer, inner});
-        bench.finish(queue.submit(Reduce{.op = op,
-                                   .dst = d,
-                                   .src = source,
-                                   .outer = outer,
-                                   .n = n,
-                                   .inner = inner}),
-               "REDUCE");
+        bench.finish(
+            queue.submit(
+                Reduce{.op = op, .dst = d, .src = source, .outer = outer, .n = n, .inner = inner}),
+            "REDUCE");
         Floats expected;
         for (std::size_t o = 0; o < outer; ++o) {
             for (std::size_t i = 0; i < inner; ++i) {

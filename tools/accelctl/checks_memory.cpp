@@ -55,10 +55,12 @@ std::string check_dma(const Bench& bench) {
         back.fill(0xdeadbeefU);
         // Off the page boundaries, so that pieces of all sizes are in it.
         const std::size_t shift = kind * 37;
-        bench.finish(queue.submit(copy(card.slice(0, words - shift), source.slice(shift, words - shift))),
-               "to the card");
-        bench.finish(queue.submit(copy(back.slice(shift, words - shift), card.slice(0, words - shift))),
-               "from the card");
+        bench.finish(
+            queue.submit(copy(card.slice(0, words - shift), source.slice(shift, words - shift))),
+            "to the card");
+        bench.finish(
+            queue.submit(copy(back.slice(shift, words - shift), card.slice(0, words - shift))),
+            "from the card");
         for (std::size_t i = shift; i < words; ++i) {
             if (back[i] != source[i]) {
                 throw Wrong(fmt::format("pattern {}, byte {}: sent {:08x}, came back {:08x}", kind,
@@ -80,12 +82,12 @@ std::string check_transfer(const Bench& bench) {
     const auto at = static_cast<off_t>(memory.address());
     const auto all = static_cast<ssize_t>(words * 4);
     if (::pwrite(device.fd(), source.data(), words * 4, at) != all) {
-        throw Wrong(fmt::format("write() to device memory: {}",
-                                std::generic_category().message(errno)));
+        throw Wrong(
+            fmt::format("write() to device memory: {}", std::generic_category().message(errno)));
     }
     if (::pread(device.fd(), back.data(), words * 4, at) != all) {
-        throw Wrong(fmt::format("read() of device memory: {}",
-                                std::generic_category().message(errno)));
+        throw Wrong(
+            fmt::format("read() of device memory: {}", std::generic_category().message(errno)));
     }
     if (source != back) {
         throw Wrong("read() gives other bytes than write() put there");
@@ -160,10 +162,10 @@ std::string check_peers(const Bench& bench) {
                       [&] { return static_cast<std::uint8_t>(numbers.next()); });
         Queue queue = device.create_queue();
         bench.finish(queue.submit(Copy{.dst = peer->address(), .src = source, .bytes = size}),
-               "writing to the other card");
+                     "writing to the other card");
         Queue theirs = other.create_queue();
         bench.finish(theirs.submit(Copy{.dst = back, .src = memory.address(), .bytes = size}),
-               "reading there");
+                     "reading there");
         if (!std::equal(source.begin(), source.end(), back.begin())) {
             throw Wrong(fmt::format("{} got other bytes than were sent", card.name()));
         }

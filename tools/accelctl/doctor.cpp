@@ -34,7 +34,9 @@ const char* severity_name(Severity severity) {
 
 void diagnose_bus(const Root& root, const std::vector<Card>& cards, Findings& findings) {
     if (!root.exists("/sys/bus/pci/devices")) {
-        findings.push_back({"no-pci", Severity::problem, "machine",
+        findings.push_back({"no-pci",
+                            Severity::problem,
+                            "machine",
                             "/sys/bus/pci is not there: the kernel has no PCI, or sysfs is not "
                             "mounted",
                             {"mount -t sysfs sysfs /sys"}});
@@ -42,7 +44,9 @@ void diagnose_bus(const Root& root, const std::vector<Card>& cards, Findings& fi
     }
     if (cards.empty()) {
         findings.push_back(
-            {"no-card", Severity::problem, "machine",
+            {"no-card",
+             Severity::problem,
+             "machine",
              fmt::format("no PCI device {:04x}:{:04x} is on the bus: the card is not in the "
                          "machine, has no power, its slot is off in the firmware's settings, or "
                          "it is not passed through to this virtual machine",
@@ -57,13 +61,13 @@ void diagnose_bus(const Root& root, const std::vector<Card>& cards, Findings& fi
 
 void print(const Finding& finding, const Terminal& terminal) {
     const bool ok = finding.severity == Severity::ok;
-    const Colour colour = ok                                        ? Colour::good
+    const Colour colour = ok                                      ? Colour::good
                           : finding.severity == Severity::warning ? Colour::warning
                                                                   : Colour::bad;
-    std::cout << fmt::format("{}  {}: {}\n",
-                             terminal.paint(colour, fmt::format("{:<7}",
-                                                                severity_name(finding.severity))),
-                             finding.subject, finding.text);
+    std::cout << fmt::format(
+        "{}  {}: {}\n",
+        terminal.paint(colour, fmt::format("{:<7}", severity_name(finding.severity))),
+        finding.subject, finding.text);
     for (const std::string& cure : finding.cures) {
         std::cout << "             " << cure << "\n";
     }

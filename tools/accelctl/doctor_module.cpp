@@ -30,8 +30,8 @@ std::string running_kernel(const Root& root) {
 std::optional<fs::path> find_module(const Root& root, const std::string& release) {
     std::error_code error;
     const fs::path folder = root.real(std::string(modules) + "/" + release);
-    for (fs::recursive_directory_iterator entry(
-             folder, fs::directory_options::skip_permission_denied, error),
+    for (fs::recursive_directory_iterator
+             entry(folder, fs::directory_options::skip_permission_denied, error),
          end;
          !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename().string();
@@ -77,8 +77,8 @@ bool is_signed(const std::string& module) {
 
 // "blacklist accel", or "install accel /bin/false"
 std::optional<std::string> forbidden(const Root& root) {
-    for (const char* folder : {"/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d",
-                               "/lib/modprobe.d"}) {
+    for (const char* folder :
+         {"/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"}) {
         for (const std::string& name : root.list(folder)) {
             std::istringstream lines(root.text(std::string(folder) + "/" + name).value_or(""));
             std::string line;
@@ -103,8 +103,7 @@ std::optional<std::string> forbidden(const Root& root) {
 bool secure_boot(const Root& root) {
     for (const std::string& name : root.list("/sys/firmware/efi/efivars")) {
         if (name.starts_with("SecureBoot-")) {
-            const std::string value =
-                root.text("/sys/firmware/efi/efivars/" + name).value_or("");
+            const std::string value = root.text("/sys/firmware/efi/efivars/" + name).value_or("");
             return !value.empty() && value.back() == '\1';
         }
     }
@@ -146,8 +145,8 @@ std::optional<std::string> kernel_said(const Root& root, const std::string& firs
 // The module is not loaded: why not?
 Finding diagnose_missing(const Root& root) {
     const std::string release = running_kernel(root);
-    Finding finding{.id = {}, .severity = Severity::problem, .subject = "driver", .text = {},
-                    .cures = {}};
+    Finding finding{
+        .id = {}, .severity = Severity::problem, .subject = "driver", .text = {}, .cures = {}};
     const auto module = find_module(root, release);
     if (!module) {
         const auto others = kernels_with_module(root);
@@ -161,9 +160,10 @@ Finding diagnose_missing(const Root& root) {
             finding.cures.insert(finding.cures.begin(), "apt-get install ./accel-dkms_*.deb");
         } else {
             finding.id = "module-not-built";
-            finding.text = fmt::format("the module accel is not built for this kernel, {}; it is "
-                                       "for {}",
-                                       release, fmt::join(others, ", "));
+            finding.text = fmt::format(
+                "the module accel is not built for this kernel, {}; it is "
+                "for {}",
+                release, fmt::join(others, ", "));
             finding.cures.push_back("accel-dkms " + release);
         }
         finding.cures.emplace_back("modprobe accel");
@@ -172,9 +172,10 @@ Finding diagnose_missing(const Root& root) {
     const std::string bytes = content(*module);
     if (const auto kernel = built_for(bytes); kernel && *kernel != release) {
         finding.id = "module-wrong-kernel";
-        finding.text = fmt::format("{} was built for kernel {}, and {} is running: it cannot be "
-                                   "loaded",
-                                   module->string(), *kernel, release);
+        finding.text = fmt::format(
+            "{} was built for kernel {}, and {} is running: it cannot be "
+            "loaded",
+            module->string(), *kernel, release);
         finding.cures = {"accel-dkms " + release,
                          "make -C driver KDIR=/lib/modules/" + release + "/build modules_install",
                          "modprobe accel"};
@@ -184,11 +185,11 @@ Finding diagnose_missing(const Root& root) {
     const auto unsigned_ = kernel_said(root, "Loading of unsigned module", "");
     if (signatures_enforced(root) && (!is_signed(bytes) || rejected || unsigned_)) {
         finding.id = "secure-boot";
-        finding.text = fmt::format("the kernel loads only modules with a signature it trusts "
-                                   "(Secure Boot or lockdown), and {} {}",
-                                   module->string(),
-                                   is_signed(bytes) ? "has one of a key that it does not know"
-                                                    : "has none");
+        finding.text = fmt::format(
+            "the kernel loads only modules with a signature it trusts "
+            "(Secure Boot or lockdown), and {} {}",
+            module->string(),
+            is_signed(bytes) ? "has one of a key that it does not know" : "has none");
         finding.cures = {"accel-dkms " + release + "        # signs it with this machine's key",
                          "mokutil --import /var/lib/dkms/mok.pub", "reboot, and confirm the key"};
         return finding;
@@ -209,8 +210,8 @@ Finding diagnose_missing(const Root& root) {
 Finding diagnose_unbound(const Root& root, const Card& card) {
     const std::string override_ = root.text(card.pci() + "/driver_override").value_or("(null)");
     const std::string pci = "/sys/bus/pci/devices/" + card.address;
-    Finding finding{.id = {}, .severity = Severity::problem, .subject = card.address, .text = {},
-                    .cures = {}};
+    Finding finding{
+        .id = {}, .severity = Severity::problem, .subject = card.address, .text = {}, .cures = {}};
     if (!card.driver.empty()) {
         finding.id = "other-driver";
         finding.text = fmt::format("is bound to the driver {}{}", card.driver,
@@ -231,8 +232,9 @@ Finding diagnose_unbound(const Root& root, const Card& card) {
         return finding;
     }
     finding.id = "not-bound";
-    finding.text = "the module is loaded, but does not have the card: it was unbound, or did not "
-                   "start";
+    finding.text =
+        "the module is loaded, but does not have the card: it was unbound, or did not "
+        "start";
     if (const auto said = kernel_said(root, "accel " + card.address, "")) {
         finding.text += "; the kernel said: " + *said;
     }

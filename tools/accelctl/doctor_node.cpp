@@ -26,8 +26,7 @@ std::string group_name(gid_t gid) {
     std::array<char, 4096> buffer{};
     group entry{};
     group* found = nullptr;
-    return ::getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found) == 0 &&
-                   found != nullptr
+    return ::getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr
                ? std::string(entry.gr_name)
                : std::to_string(gid);
 }
@@ -48,19 +47,23 @@ bool in_container(const Root& root) {
 }
 
 Finding missing_node(const Root& root, const Card& card, const std::string& number) {
-    Finding finding{.id = "node-missing", .severity = Severity::problem, .subject = card.name(),
-                    .text = {}, .cures = {}};
+    Finding finding{.id = "node-missing",
+                    .severity = Severity::problem,
+                    .subject = card.name(),
+                    .text = {},
+                    .cures = {}};
     const std::size_t colon = number.find(':');
     if (in_container(root)) {
-        finding.text = fmt::format("the driver has the card, but {} is not in this container",
-                                   card.path());
+        finding.text =
+            fmt::format("the driver has the card, but {} is not in this container", card.path());
         finding.cures = {fmt::format("docker run --device {} ...", card.path()),
                          fmt::format("podman run --device {} ...", card.path())};
         return finding;
     }
-    finding.text = fmt::format("the driver has the card, but there is no {}: udev or devtmpfs did "
-                               "not make it",
-                               card.path());
+    finding.text = fmt::format(
+        "the driver has the card, but there is no {}: udev or devtmpfs did "
+        "not make it",
+        card.path());
     finding.cures = {"udevadm trigger --subsystem-match=accel-card --action=add"};
     if (colon != std::string::npos) {
         finding.cures.push_back(fmt::format("mknod -m 660 {} c {} {}", card.path(),
@@ -71,8 +74,11 @@ Finding missing_node(const Root& root, const Card& card, const std::string& numb
 
 Finding not_permitted(const Card& card, const struct stat& node) {
     const std::string group = group_name(node.st_gid);
-    Finding finding{.id = "no-permission", .severity = Severity::problem, .subject = card.name(),
-                    .text = {}, .cures = {}};
+    Finding finding{.id = "no-permission",
+                    .severity = Severity::problem,
+                    .subject = card.name(),
+                    .text = {},
+                    .cures = {}};
     finding.text = fmt::format("user {} may not open {}: it is for the group {} (mode {:04o})",
                                own_name(), card.path(), group, node.st_mode & 07777);
     if (node.st_gid == 0) {
@@ -81,8 +87,8 @@ Finding not_permitted(const Card& card, const struct stat& node) {
                          "udevadm control --reload && udevadm trigger "
                          "--subsystem-match=accel-card --action=add"};
     }
-    finding.cures.push_back(fmt::format("usermod -aG {} {}", node.st_gid == 0 ? "accel" : group,
-                                        own_name()));
+    finding.cures.push_back(
+        fmt::format("usermod -aG {} {}", node.st_gid == 0 ? "accel" : group, own_name()));
     finding.cures.emplace_back("log out and in again: groups are those of the login");
     return finding;
 }
@@ -99,7 +105,9 @@ bool diagnose_file(const Root& root, const Card& card, Findings& findings) {
     const std::string actual = fmt::format("{}:{}", major(node.st_rdev), minor(node.st_rdev));
     if (root.own() && (!S_ISCHR(node.st_mode) || actual != number)) {
         findings.push_back(
-            {"node-wrong", Severity::problem, card.name(),
+            {"node-wrong",
+             Severity::problem,
+             card.name(),
              fmt::format("{} is not the card's node, which has number {}", card.path(), number),
              {"rm " + card.path(), "udevadm trigger --subsystem-match=accel-card --action=add"}});
         return false;
@@ -117,22 +125,29 @@ void diagnose_state(const Status& status, Findings& findings) {
     if (status.state == "running") {
         findings.push_back({"state", Severity::ok, name, "runs", {}});
     } else if (status.state == "throttled") {
-        findings.push_back({"throttled", Severity::warning, name,
+        findings.push_back({"throttled",
+                            Severity::warning,
+                            name,
                             "runs with a lowered clock, for heat or its power cap",
                             {"accelctl power-cap " + name, "sensors"}});
     } else {
-        findings.push_back({"card-" + status.state, Severity::problem, name,
+        findings.push_back({"card-" + status.state,
+                            Severity::problem,
+                            name,
                             fmt::format("the card is {}: it does no work", status.state),
                             {"accelctl reset " + name, "dmesg | grep " + status.card.address}});
     }
     if (status.link.downgraded()) {
-        findings.push_back({"link-downgraded", Severity::warning, name,
+        findings.push_back({"link-downgraded",
+                            Severity::warning,
+                            name,
                             status.link.warning(),
                             {"lsaccel -vv -s " + status.card.address}});
     }
-    if (const auto errors = status.aer_total("nonfatal") + status.aer_total("fatal");
-        errors > 0) {
-        findings.push_back({"link-errors", Severity::warning, name,
+    if (const auto errors = status.aer_total("nonfatal") + status.aer_total("fatal"); errors > 0) {
+        findings.push_back({"link-errors",
+                            Severity::warning,
+                            name,
                             fmt::format("the link had {} uncorrectable errors since boot", errors),
                             {"lsaccel -v -s " + status.card.address}});
     }
@@ -148,12 +163,17 @@ void diagnose_node(const Root& root, const Card& card, Findings& findings) {
     }
     try {
         const DeviceInfo info = Device::open(card.path()).info();
-        findings.push_back({"works", Severity::ok, card.name(),
+        findings.push_back({"works",
+                            Severity::ok,
+                            card.name(),
                             fmt::format("answers: {} of device memory, {} queues",
                                         human_bytes(info.memory_size), info.queues),
                             {}});
     } catch (const Error& error) {
-        findings.push_back({"does-not-work", Severity::problem, card.name(), error.what(),
+        findings.push_back({"does-not-work",
+                            Severity::problem,
+                            card.name(),
+                            error.what(),
                             {"accelctl reset " + card.name()}});
     }
 }
@@ -164,7 +184,9 @@ void diagnose_limits(const Root& root, Findings& findings) {
     if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
         limit.rlim_cur < enough && ::geteuid() != 0) {
         findings.push_back(
-            {"memlock-small", Severity::warning, "machine",
+            {"memlock-small",
+             Severity::warning,
+             "machine",
              fmt::format("this user may lock {} of memory: registering more of one's own for the "
                          "card fails",
                          human_bytes(limit.rlim_cur)),
@@ -175,7 +197,9 @@ void diagnose_limits(const Root& root, Findings& findings) {
     }
     if (const auto disabled = root.number("/proc/sys/kernel/io_uring_disabled");
         disabled && *disabled > 0) {
-        findings.push_back({"io-uring-disabled", Severity::warning, "machine",
+        findings.push_back({"io-uring-disabled",
+                            Severity::warning,
+                            "machine",
                             "io_uring is disabled: waiting by it fails, all else works",
                             {"sysctl kernel.io_uring_disabled=0"}});
     }

@@ -102,13 +102,12 @@ std::string explain_event(const Event& event) {
                            status ? explain(static_cast<CardStatus>(*status)) : "?");
     }
     if (event.name == "queue-stopped") {
-        return fmt::format("queue {} of process {} was stopped by an administrator",
-                           field("queue"), field("pid"));
+        return fmt::format("queue {} of process {} was stopped by an administrator", field("queue"),
+                           field("pid"));
     }
     if (event.name == "hot") {
         const auto heat = parse_number<int>(field("millidegrees"));
-        return fmt::format("the card is hot ({} C) and lowers its clock",
-                           heat ? *heat / 1000 : 0);
+        return fmt::format("the card is hot ({} C) and lowers its clock", heat ? *heat / 1000 : 0);
     }
     if (event.name == "failed") {
         return "the card failed: reset it ('accelctl reset')";
@@ -299,8 +298,9 @@ Exit events(const Program& program, const EventOptions& options) {
 void add_events(Program& program) {
     auto [command, options] = add_command<EventOptions>(
         program, "events", "What happened to the cards: resets, errors, heat", events);
-    command->footer("Each card keeps its last 16 events and the last 16 errors of queues. With "
-                    "--json each event is a document in a line of its own.");
+    command->footer(
+        "Each card keeps its last 16 events and the last 16 errors of queues. With "
+        "--json each event is a document in a line of its own.");
     add_card(*command, options->card, "otherwise all cards");
     command->add_flag("-f,--follow", options->follow, "Go on, and print what happens");
     command->add_option("--for", options->seconds, "With --follow: end after so long")

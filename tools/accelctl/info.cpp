@@ -74,14 +74,14 @@ void print_info(const Status& status, const std::vector<Holder>& holders,
                               or_dash(status.sensors.cap_min_watts, "{:.1f}"),
                               or_dash(status.sensors.cap_max_watts, "{:.1f} W")));
     line("clock", clock_text(status.sensors));
-    line("link", status.link.now() +
-                     (status.link.downgraded()
-                          ? terminal.paint(Colour::bad, " (downgraded; it could run at " +
-                                                            status.link.best() + ")")
-                          : ""));
-    line("link errors", fmt::format("{} correctable, {} nonfatal, {} fatal",
-                                    status.aer_total("correctable"), status.aer_total("nonfatal"),
-                                    status.aer_total("fatal")));
+    line("link",
+         status.link.now() + (status.link.downgraded()
+                                  ? terminal.paint(Colour::bad, " (downgraded; it could run at " +
+                                                                    status.link.best() + ")")
+                                  : ""));
+    line("link errors",
+         fmt::format("{} correctable, {} nonfatal, {} fatal", status.aer_total("correctable"),
+                     status.aer_total("nonfatal"), status.aer_total("fatal")));
     line("interrupts", fmt::format("{} vectors", or_dash(status.vectors, "{}")));
     line("NUMA node", or_dash(status.numa_node, "{}"));
     line("IOMMU group", or_dash(status.iommu_group, "{}"));

@@ -12,9 +12,11 @@ Manual manual() {
         .summary = "look after PCI Express accelerators",
         .description =
             {{"",
-              {"Without a command it prints one screen: every card with its state, sensors, memory, "
+              {"Without a command it prints one screen: every card with its state, sensors, "
+               "memory, "
                "link and load, and every process that holds one.",
-               "A CARD is named by its number (0, which is /dev/accel0), its node (accel0), its PCI "
+               "A CARD is named by its number (0, which is /dev/accel0), its node (accel0), its "
+               "PCI "
                "address (0000:01:00.0 or 01:00.0) or its serial number (0x1, or 16 hexadecimal "
                "digits). Cards are listed in the order of their PCI addresses, everywhere.",
                "What is read is read from sysfs and /proc, so looking needs no permission and does "
@@ -24,8 +26,7 @@ Manual manual() {
             {{"Exit status",
               {"0: all went well.", "1: a check failed (validate, doctor), or you said no (reset).",
                "2: an option or argument makes no sense.", "3: there is no such card.",
-               "4: not permitted.",
-               "5: the card failed, is gone, or was reset meanwhile.",
+               "4: not permitted.", "5: the card failed, is gone, or was reset meanwhile.",
                "6: not finished in time.", "7: a file cannot be read or written.",
                "8: this card, driver or kernel cannot do it.", "9: a bug; please report it."}},
              {"JSON",
@@ -42,8 +43,7 @@ Manual manual() {
               {"    accelctl                             # one screen",
                "    accelctl doctor                      # why is there no /dev/accel0?",
                "    accelctl top                         # live; q quits",
-               "    accelctl validate 0 && echo fine",
-               "    accelctl bench 0 --svg bench.svg",
+               "    accelctl validate 0 && echo fine", "    accelctl bench 0 --svg bench.svg",
                "    accelctl events -f --json | jq .event",
                "    accelctl reset 0 --queue 3           # one queue of somebody's",
                "    accelctl metrics -o /var/lib/prometheus/node-exporter/accel.prom"}}},

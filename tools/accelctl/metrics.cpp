@@ -106,8 +106,7 @@ void add_counters(Exposition& out, const std::vector<Status>& cards) {
     for (const Counter& counter : counters) {
         out.family(counter.name, "counter", counter.help);
         for (const Status& card : cards) {
-            if (const auto found = card.counters.find(counter.file);
-                found != card.counters.end()) {
+            if (const auto found = card.counters.find(counter.file); found != card.counters.end()) {
                 out.add(card, static_cast<double>(found->second));
             }
         }
@@ -135,10 +134,9 @@ void add_link(Exposition& out, const std::vector<Status>& cards) {
     add_gauge(out, cards, "accel_link_width_lanes", "Lanes, now", [](const Status& card) {
         return card.link.width ? std::optional<double>(*card.link.width) : std::nullopt;
     });
-    add_gauge(out, cards, "accel_link_downgraded", "1 if the link could be faster or wider",
-              [](const Status& card) {
-                  return std::optional<double>(card.link.downgraded() ? 1 : 0);
-              });
+    add_gauge(
+        out, cards, "accel_link_downgraded", "1 if the link could be faster or wider",
+        [](const Status& card) { return std::optional<double>(card.link.downgraded() ? 1 : 0); });
     out.family("accel_link_errors_total", "counter", "Errors of the link that AER counted");
     for (const Status& card : cards) {
         for (const AerCounter& counter : card.aer) {
@@ -226,8 +224,9 @@ Exit metrics(const Program& program, const MetricsOptions& options) {
 void add_metrics(Program& program) {
     auto [command, options] = add_command<MetricsOptions>(
         program, "metrics", "All cards in the text format of Prometheus", metrics);
-    command->footer("For node_exporter's textfile collector: run it from a timer with --output "
-                    "/var/lib/prometheus/node-exporter/accel.prom. Names and labels do not change.");
+    command->footer(
+        "For node_exporter's textfile collector: run it from a timer with --output "
+        "/var/lib/prometheus/node-exporter/accel.prom. Names and labels do not change.");
     command->add_option("-o,--output", options->output, "Replace this file, whole or not at all")
         ->type_name(file_type);
 }

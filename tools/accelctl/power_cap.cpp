@@ -26,10 +26,9 @@ struct CapOptions {
 void set_cap(const Root& root, const Status& status, double watts) {
     const Sensors& sensors = status.sensors;
     if (watts < *sensors.cap_min_watts || watts > *sensors.cap_max_watts) {
-        throw Failure(Exit::usage,
-                      fmt::format("{:g} W is out of bounds: {} takes {:g} to {:g} W", watts,
-                                  status.card.name(), *sensors.cap_min_watts,
-                                  *sensors.cap_max_watts));
+        throw Failure(Exit::usage, fmt::format("{:g} W is out of bounds: {} takes {:g} to {:g} W",
+                                               watts, status.card.name(), *sensors.cap_min_watts,
+                                               *sensors.cap_max_watts));
     }
     const std::string path = root.real(sensors.folder + "/power1_cap");
     const std::string text = fmt::format("{:.0f}", watts * 1e6);
@@ -45,8 +44,8 @@ void set_cap(const Root& root, const Status& status, double watts) {
                       "sudo accelctl power-cap ...");
     }
     if (!written) {
-        throw Failure(Exit::card, "cannot set the power cap: " +
-                                      std::generic_category().message(error));
+        throw Failure(Exit::card,
+                      "cannot set the power cap: " + std::generic_category().message(error));
     }
 }
 
@@ -65,11 +64,12 @@ Exit power_cap(const Program& program, const CapOptions& options) {
         status = read_status(root, card);
     }
     if (program.json()) {
-        program.print_json("accelctl.power-cap/1", {{"address", card.address},
-                                                    {"watts", status.sensors.watts.value_or(0)},
-                                                    {"cap_watts", *status.sensors.cap_watts},
-                                                    {"cap_min_watts", *status.sensors.cap_min_watts},
-                                                    {"cap_max_watts", *status.sensors.cap_max_watts}});
+        program.print_json("accelctl.power-cap/1",
+                           {{"address", card.address},
+                            {"watts", status.sensors.watts.value_or(0)},
+                            {"cap_watts", *status.sensors.cap_watts},
+                            {"cap_min_watts", *status.sensors.cap_min_watts},
+                            {"cap_max_watts", *status.sensors.cap_max_watts}});
         return Exit::ok;
     }
     std::cout << fmt::format("{}: cap {:g} W ({:g} to {:g}), now {:.1f} W\n", card.name(),
@@ -83,8 +83,9 @@ Exit power_cap(const Program& program, const CapOptions& options) {
 void add_power_cap(Program& program) {
     auto [command, options] = add_command<CapOptions>(
         program, "power-cap", "Show or set how much power a card may take", power_cap);
-    command->footer("A card that reaches its cap lowers its clock. A reset of the function sets it "
-                    "back. Setting it is root's.");
+    command->footer(
+        "A card that reaches its cap lowers its clock. A reset of the function sets it "
+        "back. Setting it is root's.");
     add_card(*command, options->card, "may be left out when there is one");
     CLI::Option* const watts =
         command->add_option("--set", options->watts, "Set it")->type_name("WATTS");

@@ -88,7 +88,8 @@ void confirm(const std::vector<Holder>& hurt, const std::string& what, bool yes)
         }
         throw Failure(Exit::failed, "nothing was reset");
     }
-    throw Failure(Exit::usage, what + " is in use; nothing was reset", "give --yes to do it all the same");
+    throw Failure(Exit::usage, what + " is in use; nothing was reset",
+                  "give --yes to do it all the same");
 }
 
 [[noreturn]] void refuse(int error, const std::string& path) {
@@ -102,13 +103,13 @@ void confirm(const std::vector<Holder>& hurt, const std::string& what, bool yes)
             throw Failure(Exit::card, "the card is gone");
         case ENOTTY:
         case EINVAL:
-            throw Failure(Exit::unsupported, "the kernel knows no way to reset this card (" + path +
-                                                 ")");
+            throw Failure(Exit::unsupported,
+                          "the kernel knows no way to reset this card (" + path + ")");
         default:
-            throw Failure(Exit::card,
-                          fmt::format("the reset failed: {}",
-                                      std::generic_category().message(error)),
-                          "dmesg has what the kernel says; 'accelctl doctor' looks further");
+            throw Failure(
+                Exit::card,
+                fmt::format("the reset failed: {}", std::generic_category().message(error)),
+                "dmesg has what the kernel says; 'accelctl doctor' looks further");
     }
 }
 
@@ -145,9 +146,10 @@ Exit reset_queue(const Program& program, const Root& root, const Card& card,
             if (queue.id == *options.queue) {
                 hurt.push_back(holder);
                 if (!program.json()) {
-                    std::cout << fmt::format("Queue {} is of {}: its {} pending jobs fail, and it "
-                                             "can reset the queue and go on.\n",
-                                             queue.id, describe(holder), queue.pending);
+                    std::cout << fmt::format(
+                        "Queue {} is of {}: its {} pending jobs fail, and it "
+                        "can reset the queue and go on.\n",
+                        queue.id, describe(holder), queue.pending);
                 }
             }
         }
@@ -159,15 +161,16 @@ Exit reset_queue(const Program& program, const Root& root, const Card& card,
         write_within(path, std::to_string(*options.queue), options.timeout, "Stopping the queue");
     const std::chrono::duration<double> taken = Clock::now() - start;
     if (!error) {
-        throw Failure(Exit::timeout,
-                      fmt::format("no answer after {:g} s; the kernel goes on trying",
-                                  options.timeout),
-                      "a card that does not stop a queue needs a reset of the function: "
-                      "'accelctl reset " + card.name() + "'");
+        throw Failure(
+            Exit::timeout,
+            fmt::format("no answer after {:g} s; the kernel goes on trying", options.timeout),
+            "a card that does not stop a queue needs a reset of the function: "
+            "'accelctl reset " +
+                card.name() + "'");
     }
     if (*error == ENOENT && root.exists(card.folder())) {
-        throw Failure(Exit::usage, fmt::format("no process has queue {} of {}", *options.queue,
-                                               card.name()),
+        throw Failure(Exit::usage,
+                      fmt::format("no process has queue {} of {}", *options.queue, card.name()),
                       list.empty() ? "there are none" : "there are: " + list);
     }
     if (*error == EIO) {
@@ -186,9 +189,10 @@ Exit reset_function(const Program& program, const Root& root, const Card& card,
     const std::vector<Holder> hurt = find_holders(root).of(card.address);
     if (!program.json()) {
         for (const Holder& holder : hurt) {
-            std::cout << fmt::format("{} loses what it has on the card: {} queues; its calls fail "
-                                     "with ESTALE until it opens the card again.\n",
-                                     describe(holder), holder.queues.size());
+            std::cout << fmt::format(
+                "{} loses what it has on the card: {} queues; its calls fail "
+                "with ESTALE until it opens the card again.\n",
+                describe(holder), holder.queues.size());
         }
     }
     confirm(hurt, card.name(), options.yes);
@@ -214,11 +218,11 @@ Exit reset_function(const Program& program, const Root& root, const Card& card,
     if (card.node) {
         const Status after = read_status(root, card);
         if (after.state != "running" && after.state != "throttled") {
-            throw Failure(Exit::card,
-                          fmt::format("the card did not come back from its reset: it is {}",
-                                      after.state),
-                          "try the slot: echo 1 > /sys/bus/pci/devices/" + card.address +
-                              "/remove; echo 1 > /sys/bus/pci/rescan. Else power is to be cut");
+            throw Failure(
+                Exit::card,
+                fmt::format("the card did not come back from its reset: it is {}", after.state),
+                "try the slot: echo 1 > /sys/bus/pci/devices/" + card.address +
+                    "/remove; echo 1 > /sys/bus/pci/rescan. Else power is to be cut");
         }
         if (before.generation && after.generation && *after.generation <= *before.generation) {
             throw Failure(Exit::card, "the driver did not notice the reset");

@@ -40,10 +40,10 @@ const QueueUse* find(const Holder* holder, unsigned id) {
 }
 
 Json rates_json(const Rates& rates) {
-    return {{"seconds", rates.seconds},       {"dma_busy", rates.dma_busy},
+    return {{"seconds", rates.seconds},           {"dma_busy", rates.dma_busy},
             {"compute_busy", rates.compute_busy}, {"commands", rates.commands},
             {"host_read_bytes", rates.host_read}, {"host_written_bytes", rates.host_written},
-            {"doorbells", rates.doorbells},   {"interrupts", rates.interrupts}};
+            {"doorbells", rates.doorbells},       {"interrupts", rates.interrupts}};
 }
 
 double share(std::uint64_t from, std::uint64_t to, double seconds, std::uint64_t engines) {
@@ -90,14 +90,13 @@ Json sample_json(const Sample& before, const Sample& after) {
                                             : share(old->dma_ns, holder.dma_ns, seconds,
                                                     card->dma.count.value_or(1));
         client["compute_busy"] = old == nullptr ? 0.0
-                                                : share(old->compute_ns, holder.compute_ns,
-                                                        seconds, card->compute.count.value_or(1));
+                                                : share(old->compute_ns, holder.compute_ns, seconds,
+                                                        card->compute.count.value_or(1));
         for (std::size_t i = 0; i < holder.queues.size(); ++i) {
             const QueueUse& queue = holder.queues[i];
             const QueueUse* const past = find(old, queue.id);
             const bool moved = past == nullptr || past->completed != queue.completed ||
-                               past->dma_ns != queue.dma_ns ||
-                               past->compute_ns != queue.compute_ns;
+                               past->dma_ns != queue.dma_ns || past->compute_ns != queue.compute_ns;
             // Something is to be done, and nothing was since the last look.
             client["queues"][i]["stalled"] =
                 !moved && queue.pending > 0 && queue.state == "running";

@@ -40,9 +40,9 @@ Sample look(const Root& root, const std::string& card) {
     for (;;) {
         std::this_thread::sleep_for(interval);
         Sample after = look(root, card);
-        std::string line = sample_json(before, after)
-                               .dump(-1, ' ', false,
-                                     nlohmann::ordered_json::error_handler_t::replace);
+        std::string line =
+            sample_json(before, after)
+                .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
         line += '\n';
         for (std::size_t done = 0; done < line.size();) {
             const ssize_t put = ::write(fd, line.data() + done, line.size() - done);
@@ -98,9 +98,8 @@ std::optional<std::string> Sampler::take() {
         return std::nullopt;
     }
     const std::size_t start = end == 0 ? std::string::npos : pending_.rfind('\n', end - 1);
-    std::string line =
-        pending_.substr(start == std::string::npos ? 0 : start + 1,
-                        end - (start == std::string::npos ? 0 : start + 1));
+    std::string line = pending_.substr(start == std::string::npos ? 0 : start + 1,
+                                       end - (start == std::string::npos ? 0 : start + 1));
     pending_.erase(0, end + 1);
     return line;
 }

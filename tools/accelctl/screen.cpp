@@ -56,12 +56,12 @@ void card_lines(const Json& card, const Terminal& terminal, std::vector<std::str
                           : state == "throttled" ? Colour::warning
                                                  : Colour::bad;
     const Json& sensors = card.at("sensors");
-    lines.push_back(fmt::format(
-        "{} {} {}  {}  {}/{}  {}  {}", terminal.paint(Colour::bold, name_of(card)),
-        card.at("address").get<std::string>(), terminal.paint(colour, state),
-        value(sensors, "celsius", "{:.1f} C"), value(sensors, "watts", "{:.1f}"),
-        value(sensors, "cap_watts", "{:.0f} W"), value(sensors, "clock_hz", "{:.0f} MHz", 1e-6),
-        link(card)));
+    lines.push_back(
+        fmt::format("{} {} {}  {}  {}/{}  {}  {}", terminal.paint(Colour::bold, name_of(card)),
+                    card.at("address").get<std::string>(), terminal.paint(colour, state),
+                    value(sensors, "celsius", "{:.1f} C"), value(sensors, "watts", "{:.1f}"),
+                    value(sensors, "cap_watts", "{:.0f} W"),
+                    value(sensors, "clock_hz", "{:.0f} MHz", 1e-6), link(card)));
     const Json& rates = card.at("rates");
     if (!card.at("node").is_string()) {
         return;
@@ -74,21 +74,19 @@ void card_lines(const Json& card, const Terminal& terminal, std::vector<std::str
                                     bar(number(rates, "dma_busy")),
                                     human_rate(number(rates, "host_read_bytes")),
                                     human_rate(number(rates, "host_written_bytes"))));
-        lines.push_back(fmt::format("  COMPUTE {}  {} commands/s, {} doorbells/s, {} interrupts/s",
-                                    bar(number(rates, "compute_busy")),
-                                    human_count(number(rates, "commands")),
-                                    human_count(number(rates, "doorbells")),
-                                    human_count(number(rates, "interrupts"))));
+        lines.push_back(fmt::format(
+            "  COMPUTE {}  {} commands/s, {} doorbells/s, {} interrupts/s",
+            bar(number(rates, "compute_busy")), human_count(number(rates, "commands")),
+            human_count(number(rates, "doorbells")), human_count(number(rates, "interrupts"))));
     }
     const Json& memory = card.at("memory");
     const double size = number(memory, "size");
     const double used = number(memory, "used");
-    lines.push_back(fmt::format("  MEMORY  {}  {} of {}, {} contexts, {} queues",
-                                bar(size > 0 ? used / size : 0),
-                                human_bytes(static_cast<std::uint64_t>(used)),
-                                human_bytes(static_cast<std::uint64_t>(size)),
-                                value(card.at("used"), "contexts", "{:.0f}"),
-                                value(card.at("used"), "queues", "{:.0f}")));
+    lines.push_back(fmt::format(
+        "  MEMORY  {}  {} of {}, {} contexts, {} queues", bar(size > 0 ? used / size : 0),
+        human_bytes(static_cast<std::uint64_t>(used)),
+        human_bytes(static_cast<std::uint64_t>(size)), value(card.at("used"), "contexts", "{:.0f}"),
+        value(card.at("used"), "queues", "{:.0f}")));
 }
 
 double sort_value(const Json& client, SortKey key) {
@@ -161,12 +159,12 @@ std::vector<std::string> render(const Json& document, SortKey sort, const Termin
                        client.at("state").get<std::string>(),
                        client.at("name").get<std::string>()});
         for (const Json& queue : client.at("queues")) {
-            queues.add({std::to_string(queue.at("id").get<unsigned>()), card, pid,
-                        std::to_string(queue.at("priority").get<unsigned>()),
-                        std::to_string(queue.at("pending").get<std::uint64_t>()),
-                        std::to_string(queue.at("completed").get<std::uint64_t>()),
-                        queue.value("stalled", false) ? "stalled"
-                                                      : queue.at("state").get<std::string>()});
+            queues.add(
+                {std::to_string(queue.at("id").get<unsigned>()), card, pid,
+                 std::to_string(queue.at("priority").get<unsigned>()),
+                 std::to_string(queue.at("pending").get<std::uint64_t>()),
+                 std::to_string(queue.at("completed").get<std::uint64_t>()),
+                 queue.value("stalled", false) ? "stalled" : queue.at("state").get<std::string>()});
         }
     }
     lines.emplace_back();
@@ -180,8 +178,8 @@ std::vector<std::string> render(const Json& document, SortKey sort, const Termin
         }
     }
     if (const auto hidden = number(document, "hidden_processes"); hidden > 0) {
-        lines.push_back(fmt::format("({:.0f} processes of other users cannot be looked into)",
-                                    hidden));
+        lines.push_back(
+            fmt::format("({:.0f} processes of other users cannot be looked into)", hidden));
     }
     if (!terminal.coloured()) {
         for (std::string& line : lines) {

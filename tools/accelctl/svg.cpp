@@ -69,15 +69,16 @@ std::string draw(const Plot& plot, double offset) {
     const auto place_y = [&](double y) {
         return offset + height - bottom - y / high * (height - top - bottom);
     };
-    std::string out = text_at(left, offset + 24, "start", plot.title,
-                              " font-size=\"15\" font-weight=\"bold\"");
+    std::string out =
+        text_at(left, offset + 24, "start", plot.title, " font-size=\"15\" font-weight=\"bold\"");
     constexpr int rows = 5;
     for (int i = 0; i <= rows; ++i) {
         const double value = high * i / rows;
         const double y = place_y(value);
-        out += fmt::format("<line x1=\"{}\" y1=\"{:.1f}\" x2=\"{}\" y2=\"{:.1f}\" "
-                           "stroke=\"#d8dde2\"/>\n",
-                           left, y, width - right, y);
+        out += fmt::format(
+            "<line x1=\"{}\" y1=\"{:.1f}\" x2=\"{}\" y2=\"{:.1f}\" "
+            "stroke=\"#d8dde2\"/>\n",
+            left, y, width - right, y);
         out += text_at(left - 8, y + 4, "end", plot.y_text(value));
     }
     double last = -1e9;
@@ -88,9 +89,10 @@ std::string draw(const Plot& plot, double offset) {
         }
     }
     out += text_at((left + width - right) / 2, offset + height - 16, "middle", plot.x_label);
-    out += fmt::format("<text transform=\"translate({:.1f} {:.1f}) rotate(-90)\" "
-                       "text-anchor=\"middle\">{}</text>\n",
-                       16.0, offset + (top + height - bottom) / 2, escape(plot.y_label));
+    out += fmt::format(
+        "<text transform=\"translate({:.1f} {:.1f}) rotate(-90)\" "
+        "text-anchor=\"middle\">{}</text>\n",
+        16.0, offset + (top + height - bottom) / 2, escape(plot.y_label));
     for (std::size_t i = 0; i < plot.series.size(); ++i) {
         const Series& series = plot.series[i];
         const char* const colour = colours.at(i % colours.size());
@@ -100,9 +102,10 @@ std::string draw(const Plot& plot, double offset) {
             out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"/>\n",
                                place_x(x), place_y(y), colour);
         }
-        out += fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" "
-                           "stroke-width=\"2\"/>\n",
-                           line, colour);
+        out += fmt::format(
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" "
+            "stroke-width=\"2\"/>\n",
+            line, colour);
         const double y = offset + top + 18 * static_cast<double>(i);
         out += fmt::format("<rect x=\"{}\" y=\"{:.1f}\" width=\"12\" height=\"12\" fill=\"{}\"/>\n",
                            width - right + 16, y, colour);

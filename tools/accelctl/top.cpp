@@ -331,8 +331,7 @@ Exit top(const Program& program, const TopOptions& options) {
 
 void add_top(Program& program) {
     auto [command, options] = add_command<TopOptions>(
-        program, "top",
-        "Live: engines, memory, sensors, traffic, and who uses the card", top);
+        program, "top", "Live: engines, memory, sensors, traffic, and who uses the card", top);
     command->footer(
         "Keys: q quits; c, d, m, p sort by compute, DMA, memory, process, and s by the next; + and "
         "- change the interval; space holds the picture. When a card does not answer or is gone "

@@ -96,10 +96,9 @@ Exit topology(const Program& program, const TopologyOptions& /*options*/) {
     for (std::size_t i = 0; i < places.size(); ++i) {
         links.emplace_back();
         for (std::size_t j = 0; j < places.size(); ++j) {
-            links[i].push_back(i == j
-                                   ? Link{.relation = "SELF", .reach = "yes", .reason = {}}
-                                   : probe(root, places[i].status.card, places[j].status.card,
-                                           relation(places[i], places[j])));
+            links[i].push_back(i == j ? Link{.relation = "SELF", .reach = "yes", .reason = {}}
+                                      : probe(root, places[i].status.card, places[j].status.card,
+                                              relation(places[i], places[j])));
         }
     }
     if (program.json()) {
@@ -167,8 +166,9 @@ void add_topology(Program& program) {
         program, "topology",
         "Where the cards hang (ports, NUMA nodes), and which reaches which without the host",
         topology);
-    command->footer("Reachability is found out by doing it: a page of device memory is shared by "
-                    "one card and imported by the other, so both nodes must be open to you.");
+    command->footer(
+        "Reachability is found out by doing it: a page of device memory is shared by "
+        "one card and imported by the other, so both nodes must be open to you.");
     program.add_json(*command);
 }
 

@@ -91,10 +91,10 @@ void print(const Result& result, const Terminal& terminal) {
     const Colour colour = result.outcome == Outcome::passed   ? Colour::good
                           : result.outcome == Outcome::failed ? Colour::bad
                                                               : Colour::warning;
-    std::cout << fmt::format("  {}  {:<12} {}\n",
-                             terminal.paint(colour,
-                                            fmt::format("{:<7}", outcome_name(result.outcome))),
-                             result.name, result.detail)
+    std::cout << fmt::format(
+                     "  {}  {:<12} {}\n",
+                     terminal.paint(colour, fmt::format("{:<7}", outcome_name(result.outcome))),
+                     result.name, result.detail)
               << std::flush;
 }
 
@@ -132,9 +132,9 @@ Exit validate(const Program& program, const ValidateOptions& options) {
         }
         Json results = Json::array();
         for (const Check& check : checks) {
-            progress.update(static_cast<double>(done++) /
-                                static_cast<double>(checks.size() * cards.size()),
-                            check.name);
+            progress.update(
+                static_cast<double>(done++) / static_cast<double>(checks.size() * cards.size()),
+                check.name);
             const Result result = run(check, bench);
             failed += result.outcome == Outcome::failed ? 1 : 0;
             ++counts[static_cast<std::size_t>(result.outcome)];
@@ -167,9 +167,10 @@ void Bench::finish(const Job& job, const std::string& what) const {
     const std::chrono::duration<double> limit(patience);
     if (job.wait(std::chrono::duration_cast<std::chrono::nanoseconds>(limit)) ==
         WaitResult::timed_out) {
-        throw Wrong(fmt::format("{}: not finished after {:g} s; 'accelctl top' shows what the card "
-                                "does, 'accelctl reset' ends it",
-                                what, patience));
+        throw Wrong(
+            fmt::format("{}: not finished after {:g} s; 'accelctl top' shows what the card "
+                        "does, 'accelctl reset' ends it",
+                        what, patience));
     }
 }
 
@@ -194,8 +195,9 @@ std::vector<Check> all_checks() {
 void add_validate(Program& program) {
     auto [command, options] = add_command<ValidateOptions>(
         program, "validate", "Try everything the card can do, against a reference", validate);
-    command->footer("Prints PASSED, FAILED or SKIPPED for each check and ends with 1 if one "
-                    "failed. Other users of the card are not disturbed, only slowed down.");
+    command->footer(
+        "Prints PASSED, FAILED or SKIPPED for each check and ends with 1 if one "
+        "failed. Other users of the card are not disturbed, only slowed down.");
     add_card(*command, options->card, "otherwise all cards");
     command->add_option("--only", options->only, "Only these checks")
         ->delimiter(',')

@@ -114,8 +114,7 @@ std::vector<Card> select_cards(const Root& root, std::string_view name) {
 Card select_card(const Root& root, std::string_view name) {
     std::vector<Card> cards = select_cards(root, name);
     if (cards.empty()) {
-        throw Failure(Exit::no_card, "there is no card",
-                      "'accelctl doctor' looks for the reason");
+        throw Failure(Exit::no_card, "there is no card", "'accelctl doctor' looks for the reason");
     }
     if (cards.size() > 1) {
         throw Failure(Exit::usage, "there is more than one card: say which", others(cards));

@@ -14,8 +14,7 @@ std::vector<const CLI::App*> subcommands(const CLI::App& app) {
 }
 
 std::vector<const CLI::Option*> shown(const CLI::App& app) {
-    return app.get_options(
-        [](const CLI::Option* option) { return !option->get_group().empty(); });
+    return app.get_options([](const CLI::Option* option) { return !option->get_group().empty(); });
 }
 
 std::vector<std::string> words_of(const CLI::Option& option) {
@@ -184,9 +183,10 @@ std::string zsh_completion(const CLI::App& app) {
            "    case $state in\n        command) _describe command commands ;;\n"
            "        rest)\n            case $words[1] in\n";
     for (const CLI::App* command : subcommands(app)) {
-        out += fmt::format("                {})\n                    _arguments{}\n"
-                           "                    ;;\n",
-                           command->get_name(), zsh_arguments(*command, "                        "));
+        out += fmt::format(
+            "                {})\n                    _arguments{}\n"
+            "                    ;;\n",
+            command->get_name(), zsh_arguments(*command, "                        "));
     }
     return out +
            fmt::format("            esac\n            ;;\n    esac\n}}\n\n_{0} \"$@\"\n", name);

@@ -50,8 +50,7 @@ void paragraphs(std::string& out, const std::vector<std::string>& list) {
 }
 
 std::vector<const CLI::Option*> shown(const CLI::App& app) {
-    return app.get_options(
-        [](const CLI::Option* option) { return !option->get_group().empty(); });
+    return app.get_options([](const CLI::Option* option) { return !option->get_group().empty(); });
 }
 
 std::string names_of(const CLI::Option& option) {

@@ -30,8 +30,7 @@ std::string generate(const std::string& what, const Manual& manual, const CLI::A
 
 }  // namespace
 
-Program::Program(Manual manual)
-    : manual_(std::move(manual)), app_(manual_.summary, manual_.name) {
+Program::Program(Manual manual) : manual_(std::move(manual)), app_(manual_.summary, manual_.name) {
     app_.set_version_flag("--version", std::string(manual_.name) + " " + ACCEL_VERSION_TEXT,
                           "Print the version and exit");
     app_.set_help_flag("-h,--help", "Print this help and exit");
@@ -67,9 +66,9 @@ Exit Program::report(Exit exit, const std::string& what, const std::string& hint
         std::cerr << std::string(manual_.name.size() + 2, ' ') << hint << "\n";
     }
     if (json_) {
-        print_json(manual_.name + ".error/1",
-                   {{"error",
-                     {{"exit", static_cast<int>(exit)}, {"message", what}, {"hint", hint}}}});
+        print_json(
+            manual_.name + ".error/1",
+            {{"error", {{"exit", static_cast<int>(exit)}, {"message", what}, {"hint", hint}}}});
     }
     return exit;
 }

@@ -85,9 +85,10 @@ bool LinkState::degraded() const {
 
 std::string LinkState::warning() const {
     if (degraded()) {
-        return fmt::format("the link runs at {}, and both ends can do more (the card {}): reseat "
-                           "the card, look at the slot and its riser",
-                           now(), best());
+        return fmt::format(
+            "the link runs at {}, and both ends can do more (the card {}): reseat "
+            "the card, look at the slot and its riser",
+            now(), best());
     }
     return fmt::format("the link runs at {}, as the slot can do no more; the card could do {}",
                        now(), best());

@@ -77,11 +77,11 @@ void Progress::update(double share, std::string_view detail) {
     drawn_ = now;
     shown_ = true;
     const int full = std::clamp(static_cast<int>(share * bar_columns), 0, bar_columns);
-    (void)std::fputs(fmt::format("\r\x1b[K{} [{}{}] {:3.0f} % {}", what_, std::string(full, '#'),
-                                 std::string(bar_columns - full, '.'),
-                                 std::clamp(share, 0.0, 1.0) * 100, detail)
-                         .c_str(),
-                     stderr);
+    (void)std::fputs(
+        fmt::format("\r\x1b[K{} [{}{}] {:3.0f} % {}", what_, std::string(full, '#'),
+                    std::string(bar_columns - full, '.'), std::clamp(share, 0.0, 1.0) * 100, detail)
+            .c_str(),
+        stderr);
     (void)std::fflush(stderr);
 }
 

@@ -24,8 +24,7 @@ std::string scaled(double value, double step, const std::array<const char*, 6>& 
 }  // namespace
 
 std::string human_bytes(std::uint64_t bytes) {
-    return scaled(static_cast<double>(bytes), 1024,
-                  {" B", " KiB", " MiB", " GiB", " TiB", " PiB"});
+    return scaled(static_cast<double>(bytes), 1024, {" B", " KiB", " MiB", " GiB", " TiB", " PiB"});
 }
 
 std::string human_rate(double bytes_per_second) {

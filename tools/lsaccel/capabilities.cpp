@@ -33,33 +33,31 @@ Lines describe_power(const Function& f, unsigned at, int verbose) {
         return lines;
     }
     constexpr std::array currents{0, 55, 100, 160, 220, 270, 320, 375};
+    lines.push_back(fmt::format("Flags: {} AuxCurrent={}mA PME({})",
+                                flags(cap, {{PCI_PM_CAP_PME_CLOCK, "PMEClk"},
+                                            {PCI_PM_CAP_DSI, "DSI"},
+                                            {PCI_PM_CAP_D1, "D1"},
+                                            {PCI_PM_CAP_D2, "D2"}}),
+                                currents.at((cap & PCI_PM_CAP_AUX_C_MASK) >> 6),
+                                flags(cap,
+                                      {{PCI_PM_CAP_PME_D0, "D0"},
+                                       {PCI_PM_CAP_PME_D1, "D1"},
+                                       {PCI_PM_CAP_PME_D2, "D2"},
+                                       {PCI_PM_CAP_PME_D3_HOT, "D3hot"},
+                                       {PCI_PM_CAP_PME_D3_COLD, "D3cold"}},
+                                      ",")));
     lines.push_back(fmt::format(
-        "Flags: {} AuxCurrent={}mA PME({})",
-        flags(cap, {{PCI_PM_CAP_PME_CLOCK, "PMEClk"},
-                    {PCI_PM_CAP_DSI, "DSI"},
-                    {PCI_PM_CAP_D1, "D1"},
-                    {PCI_PM_CAP_D2, "D2"}}),
-        currents.at((cap & PCI_PM_CAP_AUX_C_MASK) >> 6),
-        flags(cap, {{PCI_PM_CAP_PME_D0, "D0"},
-                    {PCI_PM_CAP_PME_D1, "D1"},
-                    {PCI_PM_CAP_PME_D2, "D2"},
-                    {PCI_PM_CAP_PME_D3_HOT, "D3hot"},
-                    {PCI_PM_CAP_PME_D3_COLD, "D3cold"}},
-              ",")));
-    lines.push_back(fmt::format("Status: D{} {} DSel={} DScale={} {}",
-                                control & PCI_PM_CTRL_STATE_MASK,
-                                flags(control, {{PCI_PM_CTRL_NO_SOFT_RST, "NoSoftRst"},
-                                                {PCI_PM_CTRL_PME_ENABLE, "PME-Enable"}}),
-                                (control & PCI_PM_CTRL_DATA_SEL_MASK) >> 9,
-                                (control & PCI_PM_CTRL_DATA_SCALE_MASK) >> 13,
-                                flags(control, {{PCI_PM_CTRL_PME_STATUS, "PME"}})));
+        "Status: D{} {} DSel={} DScale={} {}", control & PCI_PM_CTRL_STATE_MASK,
+        flags(control,
+              {{PCI_PM_CTRL_NO_SOFT_RST, "NoSoftRst"}, {PCI_PM_CTRL_PME_ENABLE, "PME-Enable"}}),
+        (control & PCI_PM_CTRL_DATA_SEL_MASK) >> 9, (control & PCI_PM_CTRL_DATA_SCALE_MASK) >> 13,
+        flags(control, {{PCI_PM_CTRL_PME_STATUS, "PME"}})));
     return lines;
 }
 
 Lines describe_msix(const Function& f, unsigned at, int verbose) {
     const std::uint16_t control = f.word(at + PCI_CAP_FLAGS);
-    Lines lines{fmt::format("MSI-X: {} Count={} {}",
-                            flags(control, {{PCI_MSIX_ENABLE, "Enable"}}),
+    Lines lines{fmt::format("MSI-X: {} Count={} {}", flags(control, {{PCI_MSIX_ENABLE, "Enable"}}),
                             (control & PCI_MSIX_TABSIZE) + 1,
                             flags(control, {{PCI_MSIX_MASK, "Masked"}}))};
     if (verbose < 2) {
@@ -69,8 +67,8 @@ Lines describe_msix(const Function& f, unsigned at, int verbose) {
     const std::uint32_t pending = f.quad(at + PCI_MSIX_PBA);
     lines.push_back(fmt::format("Vector table: BAR={} offset={:08x}", table & PCI_MSIX_BIR,
                                 table & ~PCI_MSIX_BIR));
-    lines.push_back(fmt::format("PBA: BAR={} offset={:08x}", pending & PCI_MSIX_BIR,
-                                pending & ~PCI_MSIX_BIR));
+    lines.push_back(
+        fmt::format("PBA: BAR={} offset={:08x}", pending & PCI_MSIX_BIR, pending & ~PCI_MSIX_BIR));
     return lines;
 }
 
@@ -187,7 +185,7 @@ std::string region_text(const Region& region) {
 }
 
 std::string speed_text(unsigned code) {
-    constexpr std::array speeds{"unknown", "2.5GT/s", "5GT/s",  "8GT/s",
+    constexpr std::array speeds{"unknown", "2.5GT/s", "5GT/s", "8GT/s",
                                 "16GT/s",  "32GT/s",  "64GT/s"};
     return code < speeds.size() ? speeds.at(code) : "unknown";
 }
@@ -217,9 +215,9 @@ std::vector<std::string> describe(const Function& f, const Capability& capabilit
         lines = {fmt::format("Extended capability id {:04x}", capability.id)};
     }
     const bool version = capability.extended && verbose >= 2;
-    lines.front() = fmt::format("Capabilities: [{:02x}{}] {}", at,
-                                version ? fmt::format(" v{}", capability.version) : "",
-                                lines.front());
+    lines.front() =
+        fmt::format("Capabilities: [{:02x}{}] {}", at,
+                    version ? fmt::format(" v{}", capability.version) : "", lines.front());
     return lines;
 }
 

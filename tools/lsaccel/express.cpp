@@ -36,8 +36,8 @@ std::string latency(unsigned code, const std::array<const char*, 8>& names) {
     return names.at(code & 7U);
 }
 
-constexpr std::array<const char*, 8> l0s_latency{"<64ns",  "<128ns", "<256ns", "<512ns",
-                                                 "<1us",   "<2us",   "<4us",   "unlimited"};
+constexpr std::array<const char*, 8> l0s_latency{"<64ns", "<128ns", "<256ns", "<512ns",
+                                                 "<1us",  "<2us",   "<4us",   "unlimited"};
 constexpr std::array<const char*, 8> l1_latency{"<1us",  "<2us",  "<4us",  "<8us",
                                                 "<16us", "<32us", "<64us", "unlimited"};
 
@@ -45,31 +45,31 @@ void device(const Function& f, unsigned at, Lines& lines) {
     const std::uint32_t cap = f.quad(at + PCI_EXP_DEVCAP);
     const std::uint16_t control = f.word(at + PCI_EXP_DEVCTL);
     const std::uint16_t status = f.word(at + PCI_EXP_DEVSTA);
-    lines.push_back(fmt::format(
-        "DevCap:\tMaxPayload {} bytes, PhantFunc {}, Latency L0s {}, L1 {}",
-        128 << (cap & PCI_EXP_DEVCAP_PAYLOAD), (1U << ((cap & PCI_EXP_DEVCAP_PHANTOM) >> 3)) - 1,
-        latency((cap & PCI_EXP_DEVCAP_L0S) >> 6, l0s_latency),
-        latency((cap & PCI_EXP_DEVCAP_L1) >> 9, l1_latency)));
+    lines.push_back(fmt::format("DevCap:\tMaxPayload {} bytes, PhantFunc {}, Latency L0s {}, L1 {}",
+                                128 << (cap & PCI_EXP_DEVCAP_PAYLOAD),
+                                (1U << ((cap & PCI_EXP_DEVCAP_PHANTOM) >> 3)) - 1,
+                                latency((cap & PCI_EXP_DEVCAP_L0S) >> 6, l0s_latency),
+                                latency((cap & PCI_EXP_DEVCAP_L1) >> 9, l1_latency)));
     constexpr std::array scales{1.0, 0.1, 0.01, 0.001};
-    lines.push_back(
-        fmt::format("\t{} SlotPowerLimit {:g}W",
-                    flags(cap, {{PCI_EXP_DEVCAP_EXT_TAG, "ExtTag"},
-                                {PCI_EXP_DEVCAP_ATN_BUT, "AttnBtn"},
-                                {PCI_EXP_DEVCAP_ATN_IND, "AttnInd"},
-                                {PCI_EXP_DEVCAP_PWR_IND, "PwrInd"},
-                                {PCI_EXP_DEVCAP_RBE, "RBE"},
-                                {PCI_EXP_DEVCAP_FLRESET, "FLReset"}}),
-                    ((cap & PCI_EXP_DEVCAP_PWR_VAL) >> 18) *
-                        scales.at((cap & PCI_EXP_DEVCAP_PWR_SCL) >> 26)));
+    lines.push_back(fmt::format(
+        "\t{} SlotPowerLimit {:g}W",
+        flags(cap, {{PCI_EXP_DEVCAP_EXT_TAG, "ExtTag"},
+                    {PCI_EXP_DEVCAP_ATN_BUT, "AttnBtn"},
+                    {PCI_EXP_DEVCAP_ATN_IND, "AttnInd"},
+                    {PCI_EXP_DEVCAP_PWR_IND, "PwrInd"},
+                    {PCI_EXP_DEVCAP_RBE, "RBE"},
+                    {PCI_EXP_DEVCAP_FLRESET, "FLReset"}}),
+        ((cap & PCI_EXP_DEVCAP_PWR_VAL) >> 18) * scales.at((cap & PCI_EXP_DEVCAP_PWR_SCL) >> 26)));
     lines.push_back("DevCtl:\t" + flags(control, {{PCI_EXP_DEVCTL_CERE, "CorrErr"},
                                                   {PCI_EXP_DEVCTL_NFERE, "NonFatalErr"},
                                                   {PCI_EXP_DEVCTL_FERE, "FatalErr"},
                                                   {PCI_EXP_DEVCTL_URRE, "UnsupReq"}}));
-    lines.push_back("\t" + flags(control, {{PCI_EXP_DEVCTL_RELAXED, "RlxdOrd"},
-                                           {PCI_EXP_DEVCTL_EXT_TAG, "ExtTag"},
-                                           {PCI_EXP_DEVCTL_PHANTOM, "PhantFunc"},
-                                           {PCI_EXP_DEVCTL_AUX_PME, "AuxPwr"},
-                                           {PCI_EXP_DEVCTL_NOSNOOP, "NoSnoop"}}) +
+    lines.push_back("\t" +
+                    flags(control, {{PCI_EXP_DEVCTL_RELAXED, "RlxdOrd"},
+                                    {PCI_EXP_DEVCTL_EXT_TAG, "ExtTag"},
+                                    {PCI_EXP_DEVCTL_PHANTOM, "PhantFunc"},
+                                    {PCI_EXP_DEVCTL_AUX_PME, "AuxPwr"},
+                                    {PCI_EXP_DEVCTL_NOSNOOP, "NoSnoop"}}) +
                     ((cap & PCI_EXP_DEVCAP_FLRESET) != 0
                          ? " " + flags(control, {{PCI_EXP_DEVCTL_FLRESET, "FLReset"}})
                          : ""));
@@ -98,9 +98,8 @@ void link(const Function& f, unsigned at, Lines& lines) {
                     ? " L0s " + latency((cap & PCI_EXP_LNKCAP_L0S) >> 12, l0s_latency)
                     : "";
         exit += (states & 3U) == 3 ? "," : "";
-        exit += (states & 2U) != 0
-                    ? " L1 " + latency((cap & PCI_EXP_LNKCAP_L1) >> 15, l1_latency)
-                    : "";
+        exit +=
+            (states & 2U) != 0 ? " L1 " + latency((cap & PCI_EXP_LNKCAP_L1) >> 15, l1_latency) : "";
     }
     const unsigned speed = cap & PCI_EXP_LNKCAP_SPEED;
     const unsigned width = (cap & PCI_EXP_LNKCAP_WIDTH) >> 4;
@@ -111,11 +110,10 @@ void link(const Function& f, unsigned at, Lines& lines) {
                                        {PCI_EXP_LNKCAP_DLLA, "LLActRep"},
                                        {PCI_EXP_LNKCAP_LBNC, "BwNot"},
                                        {PCI_EXP_LNKCAP_AOC, "ASPMOptComp"}}));
-    lines.push_back(
-        fmt::format("LnkCtl:\tASPM {}; RCB {} bytes, {}", enabled.at(control & PCI_EXP_LNKCTL_ASPM),
-                    (control & PCI_EXP_LNKCTL_RCB) != 0 ? 128 : 64,
-                    flags(control, {{PCI_EXP_LNKCTL_DISABLE, "Disabled"},
-                                    {PCI_EXP_LNKCTL_CLOCK, "CommClk"}})));
+    lines.push_back(fmt::format(
+        "LnkCtl:\tASPM {}; RCB {} bytes, {}", enabled.at(control & PCI_EXP_LNKCTL_ASPM),
+        (control & PCI_EXP_LNKCTL_RCB) != 0 ? 128 : 64,
+        flags(control, {{PCI_EXP_LNKCTL_DISABLE, "Disabled"}, {PCI_EXP_LNKCTL_CLOCK, "CommClk"}})));
     lines.push_back("\t" + flags(control, {{PCI_EXP_LNKCTL_XSYNCH, "ExtSynch"},
                                            {PCI_EXP_LNKCTL_CLOCKPM, "ClockPM"},
                                            {PCI_EXP_LNKCTL_HWAUTWD, "AutWidDis"},
@@ -150,16 +148,13 @@ void link2(const Function& f, unsigned at, Lines& lines) {
                          : (first == text ? text : first + "-" + text);
         }
     }
-    lines.push_back(fmt::format("LnkCap2: Supported Link Speeds: {}, Crosslink{} {}",
-                                speeds.empty() ? "unknown" : speeds,
-                                (cap >> 8 & 1U) != 0 ? "+" : "-",
-                                flags(cap, {{1U << 23, "Retimer"},
-                                            {1U << 24, "2Retimers"},
-                                            {1U << 31, "DRS"}})));
-    lines.push_back(fmt::format("LnkCtl2: Target Link Speed: {}, {}",
-                                speed_text(control & PCI_EXP_LNKCTL2_SPEED(0xf)),
-                                flags(control, {{1U << 4, "EnterCompliance"},
-                                                {1U << 5, "SpeedDis"}})));
+    lines.push_back(fmt::format(
+        "LnkCap2: Supported Link Speeds: {}, Crosslink{} {}", speeds.empty() ? "unknown" : speeds,
+        (cap >> 8 & 1U) != 0 ? "+" : "-",
+        flags(cap, {{1U << 23, "Retimer"}, {1U << 24, "2Retimers"}, {1U << 31, "DRS"}})));
+    lines.push_back(fmt::format(
+        "LnkCtl2: Target Link Speed: {}, {}", speed_text(control & PCI_EXP_LNKCTL2_SPEED(0xf)),
+        flags(control, {{1U << 4, "EnterCompliance"}, {1U << 5, "SpeedDis"}})));
 }
 
 }  // namespace
@@ -167,10 +162,9 @@ void link2(const Function& f, unsigned at, Lines& lines) {
 std::vector<std::string> describe_express(const Function& f, unsigned at, int verbose) {
     const std::uint16_t cap = f.word(at + PCI_EXP_FLAGS);
     const unsigned version = cap & PCI_EXP_FLAGS_VERS;
-    Lines lines{fmt::format("Express {}{}, MSI {:02x}",
-                            verbose >= 2 ? fmt::format("(v{}) ", version) : "",
-                            type_text((cap & PCI_EXP_FLAGS_TYPE) >> 4),
-                            (cap & PCI_EXP_FLAGS_IRQ) >> 9)};
+    Lines lines{
+        fmt::format("Express {}{}, MSI {:02x}", verbose >= 2 ? fmt::format("(v{}) ", version) : "",
+                    type_text((cap & PCI_EXP_FLAGS_TYPE) >> 4), (cap & PCI_EXP_FLAGS_IRQ) >> 9)};
     if (verbose < 2) {
         return lines;
     }

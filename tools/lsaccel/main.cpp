@@ -42,7 +42,8 @@ Manual manual() {
               {"    lsaccel -vv                    # everything that is known",
                "    lsaccel -t -v                  # where they hang",
                "    lsaccel --json | jq '.devices[].card.state'",
-               "    lspci -xxxx >machine.dump; lsaccel -F machine.dump -vv    # of another machine"}}},
+               "    lspci -xxxx >machine.dump; lsaccel -F machine.dump -vv    # of another "
+               "machine"}}},
         .see_also = "\\fBaccelctl\\fR(1), \\fBlspci\\fR(8)"};
 }
 
@@ -60,8 +61,7 @@ void add_options(Program& program, Options& options) {
     app.add_flag("-k", options.view.kernel, "Show kernel drivers and nodes");
     app.add_flag("-n", options.scan.numeric, "Show numbers; -nn: numbers and names");
     app.add_flag("-t", options.tree, "Draw the tree of buses that leads to them");
-    app.add_flag("-x", options.view.hex,
-                 "Dump config space: 64 bytes; -xxx: 256, -xxxx: 4096");
+    app.add_flag("-x", options.view.hex, "Dump config space: 64 bytes; -xxx: 256, -xxxx: 4096");
     app.add_flag("-D", options.scan.domains, "Always show the domain");
     app.add_flag("-m", options.machine,
                  "Print for scripts, as lspci -mm; with -v: a record a device");
@@ -98,9 +98,8 @@ Exit list(const Program& program, const Options& options) {
         entries.push_back(std::move(entry));
     }
 
-    const auto remarks = program.json() || options.view.verbose > 0
-                             ? notes(entries, holders, !live)
-                             : std::vector<std::string>();
+    const auto remarks = program.json() || options.view.verbose > 0 ? notes(entries, holders, !live)
+                                                                    : std::vector<std::string>();
     if (program.json()) {
         nlohmann::ordered_json document{{"devices", nlohmann::ordered_json::array()},
                                         {"notes", remarks}};

@@ -106,8 +106,7 @@ std::vector<Region> read_regions(const pci_dev& dev, const Function& function) {
         region.base =
             base & (io ? std::uint64_t{PCI_BASE_ADDRESS_IO_MASK}
                        : ~std::uint64_t{~static_cast<std::uint32_t>(PCI_BASE_ADDRESS_MEM_MASK)});
-        region.wide =
-            !io && (raw & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
+        region.wide = !io && (raw & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
         region.prefetchable = !io && (raw & PCI_BASE_ADDRESS_MEM_PREFETCH) != 0;
         region.assigned = region.base != 0;
         regions.push_back(region);
@@ -154,7 +153,8 @@ Function read_function(pci_access* access, pci_dev* dev, const Scan& options) {
     f.device = dev->dev;
     f.function = dev->func;
     f.address = fmt::format("{:04x}:{:02x}:{:02x}.{:x}", f.domain, f.bus, f.device, f.function);
-    f.slot = options.domains || f.domain != 0 ? f.address : f.address.substr(f.address.find(':') + 1);
+    f.slot =
+        options.domains || f.domain != 0 ? f.address : f.address.substr(f.address.find(':') + 1);
     f.config = read_config(dev);
     f.vendor_id = dev->vendor_id;
     f.device_id = dev->device_id;

@@ -165,7 +165,8 @@ std::string show(const Entry& entry, const View& view, const Terminal& terminal)
     if (view.verbose > 0 && entry.status) {
         show_accelerator(out, entry, terminal);
     } else if (entry.status && entry.status->link.downgraded()) {
-        out += "\t" + terminal.paint(Colour::bad, "WARNING: " + entry.status->link.warning()) + "\n";
+        out +=
+            "\t" + terminal.paint(Colour::bad, "WARNING: " + entry.status->link.warning()) + "\n";
     }
     if (view.hex > 0) {
         out += show_hex(f, view.hex);
@@ -225,8 +226,9 @@ std::vector<std::string> notes(const std::vector<Entry>& entries, const Holders&
     if (denied > 0 && dump) {
         list.push_back("the dump has the first 64 bytes of config space only: make it with -xxxx");
     } else if (denied > 0) {
-        list.push_back("capabilities are not shown: config space beyond 64 bytes is root's to "
-                       "read");
+        list.push_back(
+            "capabilities are not shown: config space beyond 64 bytes is root's to "
+            "read");
     }
     if (!entries.empty() && !hidden_note(holders).empty()) {
         list.push_back(hidden_note(holders));

@@ -84,8 +84,9 @@ std::string show_tree(const std::vector<Function>& all, const std::vector<Entry>
                 const bool last = i + 1 == here.size();
                 const std::string prefix = only ? "---" : i == 0 ? "-+-" : last ? " \\-" : " +-";
                 const auto entry = wanted.find(f.address);
-                std::string text = prefix + label(f, entry != wanted.end() ? entry->second : nullptr,
-                                                  verbose && entry != wanted.end());
+                std::string text =
+                    prefix + label(f, entry != wanted.end() ? entry->second : nullptr,
+                                   verbose && entry != wanted.end());
                 out += (i == 0 ? "" : indent) + text;
                 const auto bridge = bridge_of(f);
                 if (!bridge || bridge->secondary <= f.bus) {

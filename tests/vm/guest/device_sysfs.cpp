@@ -3,9 +3,17 @@
 // sysfs and hwmon: what an administrator reads is what is so.
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "card.hpp"
 #include "commands.hpp"
@@ -117,6 +125,102 @@ TEST_F(Sysfs, CountsResets) {
     EXPECT_EQ(number("generation"), before + 1);
     EXPECT_EQ(text("state"), "running");
     bench::expect_healthy();
+}
+
+struct Event {
+    std::uint64_t sequence = 0;
+    std::uint64_t time = 0;
+    std::string name;
+    std::string fields;
+};
+
+std::vector<Event> parse_events(const std::string& text) {
+    std::vector<Event> events;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        Event event;
+        words >> event.sequence >> event.time >> event.name;
+        std::getline(words >> std::ws, event.fields);
+        events.push_back(event);
+    }
+    return events;
+}
+
+TEST_F(Sysfs, TellsWhatHappenedInOrderAndWithoutGaps) {
+    card_.reset();
+    const auto events = parse_events(text("events") + "\n");
+    ASSERT_GE(events.size(), 2U);
+    for (std::size_t i = 1; i < events.size(); ++i) {
+        EXPECT_GT(events[i].sequence, events[i - 1].sequence);
+        EXPECT_GE(events[i].time, events[i - 1].time);
+    }
+    EXPECT_EQ(events.rbegin()[1].name, "stopped");
+    EXPECT_EQ(events.back().name, "started");
+    EXPECT_EQ(events.back().sequence, events.rbegin()[1].sequence + 1);
+    EXPECT_EQ(events.back().fields, "generation=" + text("generation"));
+}
+
+TEST_F(Sysfs, ErrorsOfQueuesDoNotPushOutWhatConcernsTheCard) {
+    const auto started = [&] {
+        std::uint64_t sequence = 0;
+        for (const Event& event : parse_events(text("events"))) {
+            sequence = event.name == "started" ? event.sequence : sequence;
+        }
+        return sequence;
+    };
+    const std::uint64_t before = started();
+    ASSERT_NE(before, 0U);
+    const bench::File file;
+    bench::Queue queue(file);
+    for (int i = 0; i < 40; ++i) {
+        static_cast<void>(queue.run_to_error(bench::fill(16, 1, 4)));
+        ASSERT_EQ(queue.reset(), 0);
+    }
+    EXPECT_EQ(started(), before);
+    const auto events = parse_events(text("events"));
+    EXPECT_LE(events.size(), 32U);
+    EXPECT_EQ(std::count_if(events.begin(), events.end(),
+                            [](const Event& event) { return event.name == "queue-error"; }),
+              16);
+    EXPECT_NE(events.back().fields.find("pid=" + std::to_string(::getpid())), std::string::npos)
+        << events.back().fields;
+}
+
+TEST_F(Sysfs, WakesWhoPollsForEvents) {
+    const bench::Descriptor events(::open((folder() / "events").c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, 4096> text{};
+    ASSERT_GT(::read(events.get(), text.data(), text.size()), 0);
+    pollfd fd{.fd = events.get(), .events = POLLPRI, .revents = 0};
+    EXPECT_EQ(::poll(&fd, 1, 0), 0);
+    const bench::File file;
+    bench::Queue queue(file);
+    static_cast<void>(queue.run_to_error(bench::fill(16, 1, 4)));
+    EXPECT_EQ(::poll(&fd, 1, 60000), 1);
+    EXPECT_NE(fd.revents & POLLPRI, 0);
+}
+
+TEST_F(Sysfs, LetsRootAloneStopAQueue) {
+    const bench::File file;
+    bench::Queue queue(file);
+    const auto stop = folder() / "stop_queue";
+    bench::Process user([&] {
+        bench::become_user();
+        bench::check(bench::write_file(stop, "0") == EACCES, "it is root's");
+    });
+    EXPECT_EQ(user.wait(), 0);
+    queue.run(bench::nop());
+    for (const auto& [text, error] : {std::pair<std::string, int>{"", 0},
+                                      {"x", EINVAL},
+                                      {"-1", EINVAL},
+                                      {"4294967296", ERANGE},
+                                      {"4294967295", ENOENT},
+                                      {"63", ENOENT}}) {
+        if (!text.empty()) {
+            EXPECT_EQ(bench::write_file(stop, text), error) << text;
+        }
+    }
+    queue.run(bench::nop());
 }
 
 TEST_F(Sysfs, ShowsTheSensors) {

@@ -137,6 +137,25 @@ TEST(Fdinfo, CountsMemoryWhereItIs) {
     EXPECT_EQ(Fdinfo(file).number("accel-queues", ""), 0U);
 }
 
+TEST(Fdinfo, HasALineForEachQueue) {
+    const bench::File file;
+    bench::Queue queue(file, 64, 2);
+    const bench::Semaphore semaphore(file);
+    // What the card calls it is where its doorbell lies.
+    const auto id = (queue.made().doorbell - (1ULL << 30)) / ACCEL_DOORBELL_STRIDE;
+    const std::string key = "accel-queue-" + std::to_string(id);
+    queue.run(bench::nop());
+    EXPECT_EQ(Fdinfo(file).text(key),
+              "running priority 2 completed 1 pending 0 dma 0 ns compute 0 ns");
+    const std::uint64_t sequence = queue.submit(bench::wait_for(semaphore.address(), 1));
+    EXPECT_EQ(Fdinfo(file).text(key),
+              "running priority 2 completed 1 pending 1 dma 0 ns compute 0 ns");
+    semaphore.set(1);
+    EXPECT_EQ(queue.wait(sequence), 0);
+    static_cast<void>(queue.run_to_error(bench::fill(16, 1, 4)));
+    EXPECT_TRUE(Fdinfo(file).text(key).starts_with("error priority 2 completed 2 pending 1 "));
+}
+
 TEST(Fdinfo, IsForTheOwnerOfTheProcessAndNoOtherUser) {
     const bench::File file;
     bench::Process owner([&] {

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "card.hpp"
+#include "health.hpp"
 #include "process.hpp"
 
 namespace bench {
@@ -189,6 +190,21 @@ nlohmann::json Monitor::call(const std::string& command, const nlohmann::json& a
             throw std::runtime_error(command + ": " + answer["error"].dump());
         }
         return answer.at("return");
+    }
+}
+
+void ToolTest::SetUp() {
+    if (run({"accelctl", "--version"}).status != 0) {
+        GTEST_SKIP() << "the tools are not built";
+    }
+    if (!Monitor::present()) {
+        GTEST_SKIP() << "this machine has no monitor";
+    }
+}
+
+void ToolTest::TearDown() {
+    if (!IsSkipped()) {
+        expect_healthy();
     }
 }
 

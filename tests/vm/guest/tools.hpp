@@ -3,6 +3,7 @@
 // Running lsaccel and accelctl in the guest, and QEMU's monitor, which knows what is so.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <sys/types.h>
 
 #include <chrono>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "bench.hpp"
+#include "card.hpp"
 
 namespace bench {
 
@@ -53,6 +55,12 @@ class Running {
 /// its schema. Throws if it is none, or if the tool ended otherwise than with `status`.
 [[nodiscard]] nlohmann::json document(const std::vector<std::string>& command, int status = 0);
 
+/// How tests name the first card to the tools: its number is not always 0, after tests that had it
+/// unbound.
+[[nodiscard]] inline std::string card() {
+    return Card(0).address();
+}
+
 /// QEMU's monitor (QMP), which the harness gives the guest.
 class Monitor {
   public:
@@ -69,6 +77,14 @@ class Monitor {
     [[nodiscard]] nlohmann::json read();
     Descriptor port_;
     std::string pending_;
+};
+
+/// Tests of the tools: skipped where they, or the monitor, are missing. Whatever a test did, the
+/// card is in order afterwards.
+class ToolTest : public testing::Test {
+  protected:
+    void SetUp() override;
+    void TearDown() override;
 };
 
 }  // namespace bench

@@ -19,24 +19,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-class Act : public testing::Test {
+class Act : public bench::ToolTest {
   protected:
-    void SetUp() override {
-        if (bench::run({"accelctl", "--version"}).status != 0) {
-            GTEST_SKIP() << "the tools are not built";
-        }
-        if (!bench::Monitor::present()) {
-            GTEST_SKIP() << "this machine has no monitor";
-        }
-    }
-    void TearDown() override {
-        if (!IsSkipped()) {
-            bench::expect_healthy();
-        }
-    }
     /// The queue of this process on the card, as the tools call it.
     [[nodiscard]] static std::string queue_id() {
-        const Json clients = bench::document({"accelctl", "info", "0", "--json"})["clients"];
+        const Json clients =
+            bench::document({"accelctl", "info", bench::card(), "--json"})["clients"];
         for (const Json& client : clients) {
             if (client["pid"] == ::getpid() && !client["queues"].empty()) {
                 return std::to_string(client["queues"][0]["id"].get<int>());
@@ -45,7 +33,7 @@ class Act : public testing::Test {
         throw std::runtime_error("this process has no queue");
     }
     [[nodiscard]] static std::string last_event(const std::string& name) {
-        const bench::Ended ended = bench::run({"accelctl", "events", "0", "--json"});
+        const bench::Ended ended = bench::run({"accelctl", "events", bench::card(), "--json"});
         std::istringstream lines(ended.out);
         std::string found;
         for (std::string line; std::getline(lines, line);) {
@@ -57,12 +45,12 @@ class Act : public testing::Test {
 };
 
 TEST_F(Act, ValidateFindsACardThatIsAsItShouldBe) {
-    const Json document = bench::document({"accelctl", "validate", "0", "--json"});
+    const Json document = bench::document({"accelctl", "validate", bench::card(), "--json"});
     EXPECT_EQ(document["failed"], 0) << document.dump(2);
     EXPECT_GE(document["passed"], 12) << document.dump(2);
     for (const Json& check : document["cards"][0]["checks"]) {
-        EXPECT_EQ(check["result"], check["name"] == "p2p" && bench::Card::count() < 2 ? "SKIPPED"
-                                                                                      : "PASSED")
+        EXPECT_EQ(check["result"],
+                  check["name"] == "p2p" && bench::Card::count() < 2 ? "SKIPPED" : "PASSED")
             << check.dump();
     }
 }
@@ -70,12 +58,13 @@ TEST_F(Act, ValidateFindsACardThatIsAsItShouldBe) {
 TEST_F(Act, ValidateFailsWhenTheLinkIsDegradedOrTheCardHangs) {
     bench::Monitor monitor;
     monitor.set(0, "trained-width", 1);
-    const Json link = bench::document({"accelctl", "validate", "0", "--only", "link", "--json"}, 1);
+    const Json link =
+        bench::document({"accelctl", "validate", bench::card(), "--only", "link", "--json"}, 1);
     monitor.set(0, "trained-width", 16);
     EXPECT_EQ(link["cards"][0]["checks"][0]["result"], "FAILED");
     monitor.set(0, "defect", "engines");
     const Json copy = bench::document(
-        {"accelctl", "validate", "0", "--only", "copy", "--timeout", "0.5", "--json"}, 1);
+        {"accelctl", "validate", bench::card(), "--only", "copy", "--timeout", "0.5", "--json"}, 1);
     monitor.set(0, "defect", "none");
     EXPECT_NE(copy["cards"][0]["checks"][0]["detail"].get<std::string>().find("not finished"),
               std::string::npos)
@@ -84,8 +73,8 @@ TEST_F(Act, ValidateFailsWhenTheLinkIsDegradedOrTheCardHangs) {
 
 TEST_F(Act, BenchMeasuresAndDraws) {
     const Json document =
-        bench::document({"accelctl", "bench", "0", "--seconds", "0.005", "--largest", "1", "--svg",
-                         "/results/bench.svg", "--json"});
+        bench::document({"accelctl", "bench", bench::card(), "--seconds", "0.005", "--largest", "1",
+                         "--svg", "/results/bench.svg", "--json"});
     EXPECT_EQ(document["latency"].size(), 2U);
     EXPECT_EQ(document["rate"].size(), 5U);
     EXPECT_EQ(document["bandwidth"].size(), 15U);
@@ -97,20 +86,21 @@ TEST_F(Act, BenchMeasuresAndDraws) {
 }
 
 TEST_F(Act, PowerCapIsTheCards) {
-    EXPECT_EQ(bench::document({"accelctl", "power-cap", "0", "--set", "33.5", "--json"})
+    EXPECT_EQ(bench::document({"accelctl", "power-cap", bench::card(), "--set", "33.5", "--json"})
                   .at("cap_watts"),
               33.5);
     for (const auto& entry :
          std::filesystem::directory_iterator(bench::Card(0).folder() / "hwmon")) {
         EXPECT_EQ(bench::read_file(entry.path() / "power1_cap"), "33500000\n");
     }
-    EXPECT_EQ(bench::run({"accelctl", "power-cap", "0", "--set", "40"}, true).status, 4);
-    EXPECT_EQ(bench::document({"accelctl", "power-cap", "0", "--max", "--json"}).at("cap_watts"),
+    EXPECT_EQ(bench::run({"accelctl", "power-cap", bench::card(), "--set", "40"}, true).status, 4);
+    EXPECT_EQ(bench::document({"accelctl", "power-cap", bench::card(), "--max", "--json"})
+                  .at("cap_watts"),
               75.0);
 }
 
 TEST_F(Act, EventsAreFollowedAsTheyHappen) {
-    bench::Running follow({"accelctl", "events", "0", "--follow", "--json"});
+    bench::Running follow({"accelctl", "events", bench::card(), "--follow", "--json"});
     follow.await_output("\"started\"");
     const bench::File file;
     bench::Queue queue(file);
@@ -140,7 +130,7 @@ TEST_F(Act, AStoppedQueueFailsItsJobsAndGoesOnAfterItsOwnerResetIt) {
     job.started().await(1);
     bench::Queue innocent(file);
     const Json done = bench::document(
-        {"accelctl", "reset", "0", "--queue", queue_id(), "--yes", "--json"});
+        {"accelctl", "reset", bench::card(), "--queue", queue_id(), "--yes", "--json"});
     EXPECT_EQ(done["hurt"][0]["pid"], ::getpid());
     EXPECT_EQ(queue.wait(sequence), EIO);
     const accel_queue_query query = queue.query();
@@ -166,7 +156,8 @@ TEST_F(Act, AStoppedQueueCanBeDestroyedAskedAndStoppedAgain) {
         queue.run(bench::nop());
         const std::string id = queue_id();
         for (int i = 0; i < 2; ++i) {
-            EXPECT_EQ(bench::run({"accelctl", "reset", "0", "--queue", id, "--yes"}).status, 0);
+            EXPECT_EQ(
+                bench::run({"accelctl", "reset", bench::card(), "--queue", id, "--yes"}).status, 0);
             EXPECT_EQ(queue.query().commands, 1U);
         }
         EXPECT_EQ(queue.destroy(), 0);
@@ -174,29 +165,31 @@ TEST_F(Act, AStoppedQueueCanBeDestroyedAskedAndStoppedAgain) {
     {
         const bench::File file;
         const bench::Queue queue(file);
-        EXPECT_EQ(bench::run({"accelctl", "reset", "0", "--queue", queue_id(), "-y"}).status, 0);
+        EXPECT_EQ(
+            bench::run({"accelctl", "reset", bench::card(), "--queue", queue_id(), "-y"}).status,
+            0);
     }
     EXPECT_EQ(bench::Capacity::measure(), before);
 }
 
 TEST_F(Act, AQueueThatIsNobodysIsNamedAsSuch) {
-    const bench::Ended ended = bench::run({"accelctl", "reset", "0", "--queue", "60"});
+    const bench::Ended ended = bench::run({"accelctl", "reset", bench::card(), "--queue", "60"});
     EXPECT_EQ(ended.status, 2);
     EXPECT_NE(ended.err.find("no process has queue 60"), std::string::npos) << ended.err;
-    EXPECT_EQ(bench::write_file("/sys/class/accel-card/" + bench::Card(0).name() + "/stop_queue",
-                                "x"),
-              EINVAL);
+    EXPECT_EQ(
+        bench::write_file("/sys/class/accel-card/" + bench::Card(0).name() + "/stop_queue", "x"),
+        EINVAL);
 }
 
 TEST_F(Act, AResetNamesWhoIsHurtAndWantsAYes) {
     const bench::OneProcessor one;
     const bench::File file;
     const bench::Buffer buffer(file, bench::page);
-    bench::Ended ended = bench::run({"accelctl", "reset", "0"});
+    bench::Ended ended = bench::run({"accelctl", "reset", bench::card()});
     EXPECT_EQ(ended.status, 2);
     EXPECT_NE(ended.out.find("(pid " + std::to_string(::getpid())), std::string::npos);
     static_cast<void>(file.info());  // nothing happened
-    const Json done = bench::document({"accelctl", "reset", "0", "--yes", "--json"});
+    const Json done = bench::document({"accelctl", "reset", bench::card(), "--yes", "--json"});
     EXPECT_EQ(done["scope"], "function");
     EXPECT_EQ(done["hurt"][0]["pid"], ::getpid());
     accel_info info{};
@@ -207,10 +200,10 @@ TEST_F(Act, AResetNamesWhoIsHurtAndWantsAYes) {
 TEST_F(Act, AUserMayLookAndNotTouch) {
     EXPECT_EQ(bench::run({"accelctl", "info"}, true).status, 0);
     EXPECT_EQ(bench::run({"accelctl", "events"}, true).status, 0);
-    const bench::Ended reset = bench::run({"accelctl", "reset", "0"}, true);
+    const bench::Ended reset = bench::run({"accelctl", "reset", bench::card()}, true);
     EXPECT_EQ(reset.status, 4);
     EXPECT_NE(reset.err.find("root's"), std::string::npos);
-    EXPECT_EQ(bench::run({"accelctl", "validate", "0"}, true).status, 4);
+    EXPECT_EQ(bench::run({"accelctl", "validate", bench::card()}, true).status, 4);
 }
 
 }  // namespace

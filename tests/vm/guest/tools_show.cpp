@@ -19,17 +19,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-class ToolTest : public testing::Test {
-  protected:
-    void SetUp() override {
-        if (bench::run({"accelctl", "--version"}).status != 0) {
-            GTEST_SKIP() << "the tools are not built";
-        }
-        if (!bench::Monitor::present()) {
-            GTEST_SKIP() << "this machine has no monitor";
-        }
-    }
-};
+using bench::ToolTest;
 
 using Lsaccel = ToolTest;
 using Show = ToolTest;
@@ -54,11 +44,10 @@ TEST_F(Lsaccel, AgreesWithLspciOnEveryFieldThatBothShow) {
         std::size_t shared = 0;
         for (const std::string& line : ours) {
             // What only we know has a name of its own.
-            const bool own = line.find("\tAccelerator:") == 0 ||
-                             line.find("\tDevice memory:") == 0 ||
-                             line.find("\tInterrupt vectors:") == 0 ||
-                             line.find("\tLink errors") == 0 || line.find("\tHeld by:") == 0 ||
-                             line.find("\tWARNING:") == 0;
+            const bool own =
+                line.find("\tAccelerator:") == 0 || line.find("\tDevice memory:") == 0 ||
+                line.find("\tInterrupt vectors:") == 0 || line.find("\tLink errors") == 0 ||
+                line.find("\tHeld by:") == 0 || line.find("\tWARNING:") == 0;
             shared += known.contains(line) ? 1 : 0;
             EXPECT_TRUE(own || known.contains(line)) << level << ": " << line;
         }
@@ -98,9 +87,9 @@ TEST_F(Lsaccel, CountsErrorsOfTheLink) {
         GTEST_SKIP() << "no errors can be injected here";
     }
     const auto count = [] {
-        return bench::document({"lsaccel", "--json"})["devices"][1]["card"]["aer"]["correctable"]
-                              ["BadTLP"]
-                                  .get<int>();
+        return bench::document(
+                   {"lsaccel", "--json"})["devices"][1]["card"]["aer"]["correctable"]["BadTLP"]
+            .get<int>();
     };
     const int before = count();
     struct {
@@ -142,7 +131,8 @@ TEST_F(Show, SensorsAreThoseOfTheCard) {
     for (const int ambient : {35000, 20000}) {
         monitor.set(0, "ambient", ambient);
         const double before = celsius();
-        const Json card = bench::document({"accelctl", "info", "0", "--json"})["cards"][0];
+        const Json card =
+            bench::document({"accelctl", "info", bench::card(), "--json"})["cards"][0];
         const double after = celsius();
         EXPECT_GE(card["sensors"]["celsius"].get<double>(), std::min(before, after) - 0.01);
         EXPECT_LE(card["sensors"]["celsius"].get<double>(), std::max(before, after) + 0.01);
@@ -158,7 +148,7 @@ TEST_F(Show, AHotCardIsSeenThrottledEverywhere) {
     bench::Monitor monitor;
     monitor.set(0, "ambient", 110000);
     bench::await("the lower clock", [&] { return monitor.get(0, "core-clock") == 500; });
-    const Json card = bench::document({"accelctl", "info", "0", "--json"})["cards"][0];
+    const Json card = bench::document({"accelctl", "info", bench::card(), "--json"})["cards"][0];
     const Json doctor = bench::document({"accelctl", "doctor", "--json"});
     const std::string metrics = bench::run({"accelctl", "metrics"}).out;
     monitor.set(0, "ambient", 35000);
@@ -168,7 +158,7 @@ TEST_F(Show, AHotCardIsSeenThrottledEverywhere) {
                             [](const Json& finding) { return finding["id"] == "throttled"; }));
     EXPECT_NE(metrics.find("accel_throttled{address=\"" + bench::Card(0).address()),
               std::string::npos);
-    EXPECT_EQ(bench::document({"accelctl", "info", "0", "--json"})["cards"][0]["state"],
+    EXPECT_EQ(bench::document({"accelctl", "info", bench::card(), "--json"})["cards"][0]["state"],
               "running");
 }
 
@@ -177,7 +167,7 @@ TEST_F(Show, CountersAndMemoryAreThoseOfTheDriver) {
     const bench::Buffer buffer(file, 3 << 20, bench::device);
     bench::Queue queue(file);
     queue.run(bench::fill(buffer.address(), 7, bench::page));
-    const Json document = bench::document({"accelctl", "info", "0", "--json"});
+    const Json document = bench::document({"accelctl", "info", bench::card(), "--json"});
     const Json& card = document["cards"][0];
     const std::string folder = "/sys/class/accel-card/" + bench::Card(0).name() + "/";
     EXPECT_EQ(card["counters"]["commands"].get<std::uint64_t>(),
@@ -200,7 +190,7 @@ TEST_F(Show, TopSeesWhoWorks) {
     });
     bench::await("a busy engine", [&] {
         const Json document =
-            bench::document({"accelctl", "top", "0", "--once", "--json", "-i", "0.3"});
+            bench::document({"accelctl", "top", bench::card(), "--once", "--json", "-i", "0.3"});
         const Json& rates = document["cards"][0]["rates"];
         const auto client =
             std::find_if(document["clients"].begin(), document["clients"].end(),
