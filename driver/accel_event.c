@@ -51,7 +51,7 @@ static void accel_event_handle(struct accel_device *adev, const struct accel_eve
 		dev_warn_ratelimited(&adev->pdev->dev, "the card is hot\n");
 		break;
 	case ACCEL_EVENT_FATAL:
-		accel_report(adev, "failed", "");
+		accel_report(adev, "failed", "generation=%llu", adev->generation);
 		dev_err_ratelimited(&adev->pdev->dev, "the card failed, reset it\n");
 		break;
 	default:

@@ -42,6 +42,7 @@ void accel_reports_del(struct accel_device *adev)
 	sysfs_put(node);
 }
 
+__printf(5, 0)
 static void accel_report_enter(struct accel_device *adev, struct accel_report *places,
 			       u64 *count, const char *name, const char *format, va_list args)
 {
@@ -64,7 +65,7 @@ static void accel_report_enter(struct accel_device *adev, struct accel_report *p
  * accel_report() - something happened to the card
  * @adev: the card
  * @name: of the event, a literal
- * @format: what else there is to say: key=value, separated by spaces, or ""
+ * @format: what else there is to say: key=value, separated by spaces
  *
  * Any context.
  */

@@ -24,7 +24,7 @@ sys.path.insert(0, str(PROJECT / "tests/vm"))
 from accelvm import kernel as kernels  # noqa: E402
 
 MARK = "@@@@"
-LONG = 118  # columns of a screen
+LONG = 150  # columns of a screen
 
 
 def blocks(text: str) -> list[tuple[int, int, str]]:
@@ -48,7 +48,8 @@ def blocks(text: str) -> list[tuple[int, int, str]]:
 
 def script(commands: list[str]) -> str:
     """What the guest runs: a load, then every command, each after a mark."""
-    words = ["#!/bin/sh", "export TERM=dumb", "accelctl bench 0 --seconds 4 --largest 64 >/dev/null 2>&1 &", "sleep 2"]
+    # Latency and job rates come first; by then it copies.
+    words = ["#!/bin/sh", "export TERM=dumb", "accelctl bench 0 --seconds 0.7 --largest 64 >/dev/null 2>&1 &", "sleep 7"]
     for command in commands:
         words += [f"echo '{MARK}'", f"{command} 2>&1"]
     words += ["wait", "accelctl bench 0 --seconds 0.1 --svg /results/bench.svg >/dev/null"]
@@ -64,7 +65,7 @@ def take(build: Path, commands: list[str], results: Path) -> list[str]:
         command = [str(PROJECT / "tests/vm/vm.py"), "--module", str(build / "driver" / release / "accel.ko"),
                    "--card", "serial=1", "--card", "serial=2,memory-size=64M,trained-width=4",
                    "--program", str(build / "tools/lsaccel"), "--program", str(build / "tools/accelctl"),
-                   "--program", str(program), "--results", str(results), "--", "screens.sh"]
+                   "--files", "/usr/share/misc/pci.ids", "--program", str(program), "--results", str(results), "--", "screens.sh"]
         done = subprocess.run(command, capture_output=True, text=True, check=False,
                               env={**os.environ, "ACCEL_PCI_SO": str(build / "qemu-device/accel-pci.so")})
     if done.returncode != 0:

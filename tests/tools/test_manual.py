@@ -89,6 +89,18 @@ class Completion(unittest.TestCase):
             subprocess.run(["zsh", "-n", BUILD / f"tools/share/_{tool}"], check=True)
 
 
+class Installed(unittest.TestCase):
+    def test_programs_pages_completions_and_schemas_go_where_they_are_looked_for(self):
+        with tempfile.TemporaryDirectory(prefix="accel-install.") as folder:
+            subprocess.run(["cmake", "--install", BUILD, "--prefix", folder, "--component", "tools"], check=True,
+                           capture_output=True)
+            places = {str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file()}
+            for tool in TOOLS:
+                self.assertLessEqual({f"bin/{tool}", f"share/man/man1/{tool}.1", f"share/accel/schema/{tool}.json",
+                                      f"share/bash-completion/completions/{tool}",
+                                      f"share/zsh/site-functions/_{tool}"}, places)
+
+
 class Schema(unittest.TestCase):
     def test_schemas_are_schemas_and_refuse_what_is_none_of_theirs(self):
         for name, schema in SCHEMAS.items():

@@ -287,11 +287,11 @@ std::string check_semaphores(const Bench& bench) {
     const auto seen = device.allocate<std::uint32_t>({16});
     for (std::uint32_t round = 1; round <= seen.size(); ++round) {
         // Either waits for the other: nothing can be overtaken.
-        consumer.submit(semaphore.wait(2 * round - 1));
+        consumer.submit(semaphore.wait(std::uint64_t{2} * round - 1));
         consumer.submit(copy(seen.slice(round - 1, 1), word));
-        const Job last = consumer.submit(semaphore.signal(2 * round));
+        const Job last = consumer.submit(semaphore.signal(std::uint64_t{2} * round));
         producer.submit(fill(word, round));
-        producer.submit(semaphore.signal(2 * round - 1));
+        producer.submit(semaphore.signal(std::uint64_t{2} * round - 1));
         bench.finish(last, "two queues in turn");
     }
     for (std::uint32_t i = 0; i < seen.size(); ++i) {

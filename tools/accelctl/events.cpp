@@ -285,6 +285,7 @@ Exit events(const Program& program, const EventOptions& options) {
             throw Failure(Exit::card, "no card is left to follow");
         }
         std::vector<pollfd> fds;
+        fds.reserve(sources.size());
         for (const Source& source : sources) {
             fds.push_back({.fd = source.fd(), .events = POLLPRI | POLLERR, .revents = 0});
         }

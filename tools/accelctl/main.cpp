@@ -47,7 +47,7 @@ Manual manual() {
                "    accelctl events -f --json | jq .event",
                "    accelctl reset 0 --queue 3           # one queue of somebody's",
                "    accelctl metrics -o /var/lib/prometheus/node-exporter/accel.prom"}}},
-        .see_also = "\\fBlsaccel\\fR(1), \\fBsensors\\fR(1), \\fBlspci\\fR(8)"};
+        .see_also = R"(\fBlsaccel\fR(1), \fBsensors\fR(1), \fBlspci\fR(8))"};
 }
 
 }  // namespace

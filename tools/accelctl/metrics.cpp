@@ -38,7 +38,7 @@ class Exposition {
     }
     void add(const Status& card, double value,
              const std::vector<std::pair<const char*, std::string>>& labels = {}) {
-        text_ += fmt::format("{}{{address=\"{}\",serial=\"{}\"", name_, card.card.address,
+        text_ += fmt::format(R"({}{{address="{}",serial="{}")", name_, card.card.address,
                              quote(card.serial.value_or("")));
         for (const auto& [name, label] : labels) {
             text_ += fmt::format(",{}=\"{}\"", name, quote(label));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -23,7 +24,7 @@ double number(const Json& json, const char* name) {
 }
 
 std::string bar(double share) {
-    const int full = std::clamp(static_cast<int>(share * bar_columns + 0.5), 0, bar_columns);
+    const int full = std::clamp(static_cast<int>(std::lround(share * bar_columns)), 0, bar_columns);
     return fmt::format("[{}{}] {:3.0f} %", std::string(full, '#'),
                        std::string(bar_columns - full, '.'), share * 100);
 }

@@ -70,7 +70,7 @@ std::string draw(const Plot& plot, double offset) {
         return offset + height - bottom - y / high * (height - top - bottom);
     };
     std::string out =
-        text_at(left, offset + 24, "start", plot.title, " font-size=\"15\" font-weight=\"bold\"");
+        text_at(left, offset + 24, "start", plot.title, R"( font-size="15" font-weight="bold")");
     constexpr int rows = 5;
     for (int i = 0; i <= rows; ++i) {
         const double value = high * i / rows;

@@ -76,7 +76,7 @@ std::optional<std::string> full_address(std::string_view text) {
 }
 
 std::vector<Card> select_cards(const Root& root, std::string_view name) {
-    const std::vector<Card> cards = find_cards(root);
+    std::vector<Card> cards = find_cards(root);
     if (name.empty()) {
         return cards;
     }

@@ -85,7 +85,7 @@ std::string bash_case(const std::string& condition, const CLI::App& app) {
                 : values == "dir" ? "COMPREPLY=($(compgen -d -- \"$cur\"))"
                 : values == "card"
                     ? fmt::format("COMPREPLY=($(compgen -W \"$(_{}_cards)\" -- \"$cur\"))", "accel")
-                    : fmt::format("COMPREPLY=($(compgen -W \"{}\" -- \"$cur\"))", values);
+                    : fmt::format(R"(COMPREPLY=($(compgen -W "{}" -- "$cur")))", values);
             out += fmt::format("        {}) {}; return ;;\n", join(names, "|"), action);
         }
     }
@@ -138,7 +138,7 @@ std::string zsh_arguments(const CLI::App& app, const char* indent) {
 }  // namespace
 
 std::string bash_completion(const CLI::App& app) {
-    const std::string name = app.get_name();
+    const std::string& name = app.get_name();
     std::string out = fmt::format(
         "# SPDX-License-Identifier: Apache-2.0\n# bash completion of {0}\n\n"
         "_accel_cards() {{\n    local path node real{1}}}\n\n"
@@ -162,7 +162,7 @@ std::string bash_completion(const CLI::App& app) {
 }
 
 std::string zsh_completion(const CLI::App& app) {
-    const std::string name = app.get_name();
+    const std::string& name = app.get_name();
     std::string out = fmt::format(
         "#compdef {0}\n# SPDX-License-Identifier: Apache-2.0\n\n"
         "_accel_cards() {{\n    local path node real\n    local -a cards\n"

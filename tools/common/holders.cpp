@@ -136,10 +136,11 @@ Holders find_holders(const Root& root) {
         holders.hidden += error == EACCES || error == EPERM ? 1 : 0;
         std::set<std::tuple<std::string, std::uint64_t>> seen;
         for (const std::string& fd : files) {
-            if (!may_be_node(root.target(process + "/fd/" + fd))) {
+            if (!may_be_node(root.target(fmt::format("{}/fd/{}", process, fd)))) {
                 continue;
             }
-            auto holder = parse_fdinfo(root.text(process + "/fdinfo/" + fd).value_or(""));
+            auto holder =
+                parse_fdinfo(root.text(fmt::format("{}/fdinfo/{}", process, fd)).value_or(""));
             if (!holder || !seen.emplace(holder->address, holder->client).second) {
                 continue;
             }

@@ -85,7 +85,7 @@ void options(std::string& out, const CLI::App& app) {
 }
 
 std::string synopsis(const CLI::App& app, const std::string& name) {
-    std::string out = "\\fB" + escape(name) + "\\fR [\\fIOPTION\\fR]...";
+    std::string out = R"(\fB)" + escape(name) + R"(\fR [\fIOPTION\fR]...)";
     for (const CLI::Option* option : shown(app)) {
         if (option->get_positional()) {
             const std::string value = "\\fI" + escape(option->get_name()) + "\\fR";

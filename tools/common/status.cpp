@@ -42,7 +42,7 @@ std::optional<int> positive(const Root& root, const std::string& path) {
 Sensors read_sensors(const Root& root, const std::string& pci) {
     Sensors sensors;
     for (const std::string& name : root.list(pci + "/hwmon")) {
-        const std::string folder = pci + "/hwmon/" + name;
+        const std::string folder = fmt::format("{}/hwmon/{}", pci, name);
         sensors = {.celsius = scaled(root, folder + "/temp1_input", 1e3),
                    .watts = scaled(root, folder + "/power1_input", 1e6),
                    .cap_watts = scaled(root, folder + "/power1_cap", 1e6),
@@ -175,7 +175,7 @@ Status read_status(const Root& root, const Card& card) {
     status.dma.count = count(root, folder + "/engines/dma_count");
     status.compute.count = count(root, folder + "/engines/compute_count");
     for (const std::string& name : root.list(folder + "/counters")) {
-        if (const auto value = count(root, folder + "/counters/" + name)) {
+        if (const auto value = count(root, fmt::format("{}/counters/{}", folder, name))) {
             status.counters.emplace(name, *value);
         }
     }

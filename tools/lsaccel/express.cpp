@@ -145,7 +145,7 @@ void link2(const Function& f, unsigned at, Lines& lines) {
             first = first.empty() ? text : first;
             speeds = first.ends_with("GT/s") && first != text
                          ? first.substr(0, first.size() - unit) + "-" + text
-                         : (first == text ? text : first + "-" + text);
+                         : (first == text ? text : fmt::format("{}-{}", first, text));
         }
     }
     lines.push_back(fmt::format(

@@ -44,7 +44,7 @@ Manual manual() {
                "    lsaccel --json | jq '.devices[].card.state'",
                "    lspci -xxxx >machine.dump; lsaccel -F machine.dump -vv    # of another "
                "machine"}}},
-        .see_also = "\\fBaccelctl\\fR(1), \\fBlspci\\fR(8)"};
+        .see_also = R"(\fBaccelctl\fR(1), \fBlspci\fR(8))"};
 }
 
 struct Options {

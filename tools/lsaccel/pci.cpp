@@ -23,7 +23,8 @@ namespace {
 constexpr unsigned base_class = 0x12;  // processing accelerators
 
 // libpci would end the process, or write to stderr.
-[[noreturn]] void fail(char* format, ...) {  // NOLINT(cert-dcl50-cpp): libpci's type
+void fail(char* format, ...) __attribute__((noreturn));
+void fail(char* format, ...) {  // NOLINT(cert-dcl50-cpp): libpci's type
     std::array<char, 512> text{};
     va_list arguments;
     va_start(arguments, format);

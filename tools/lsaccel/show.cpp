@@ -190,8 +190,8 @@ std::string show_hex(const Function& f, int level) {
 
 std::string show_machine(const Function& f, bool records) {
     if (!records) {
-        std::string out = fmt::format("{} \"{}\" \"{}\" \"{}\"", f.slot, f.class_text,
-                                      f.vendor_name, f.device_name);
+        std::string out =
+            fmt::format(R"({} "{}" "{}" "{}")", f.slot, f.class_text, f.vendor_name, f.device_name);
         out += f.revision != 0 ? fmt::format(" -r{:02x}", f.revision) : "";
         return out + fmt::format(" -p{:02x} \"{}\" \"{}\"\n", f.prog_if, f.subvendor_name,
                                  f.subdevice_name);
@@ -224,14 +224,15 @@ std::vector<std::string> notes(const std::vector<Entry>& entries, const Holders&
         denied += entry.function.config.size() < readable ? 1 : 0;
     }
     if (denied > 0 && dump) {
-        list.push_back("the dump has the first 64 bytes of config space only: make it with -xxxx");
+        list.emplace_back(
+            "the dump has the first 64 bytes of config space only: make it with -xxxx");
     } else if (denied > 0) {
-        list.push_back(
+        list.emplace_back(
             "capabilities are not shown: config space beyond 64 bytes is root's to "
             "read");
     }
     if (!entries.empty() && !hidden_note(holders).empty()) {
-        list.push_back(hidden_note(holders));
+        list.emplace_back(hidden_note(holders));
     }
     return list;
 }
