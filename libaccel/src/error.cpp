@@ -48,7 +48,8 @@ std::string_view explain(CardStatus status) noexcept {
         case CardStatus::bus_error:
             return "the bus refused an access of the card: look for PCIe errors in the kernel log";
         case CardStatus::aborted:
-            return "the queue was stopped by an administrator (accelctl reset --queue), or reset or "
+            return "the queue was stopped by an administrator (accelctl reset --queue), or reset "
+                   "or "
                    "destroyed while the command ran: reset it and submit again";
         case CardStatus::busy:
             return "the card still uses the object";
