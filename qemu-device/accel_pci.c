@@ -20,11 +20,13 @@
  */
 #include "accel_pci.h"
 
+#include "hw/boards.h"
 #include "hw/pci/msix.h"
 #include "hw/pci/pcie.h"
 #include "hw/qdev-properties-system.h"
 #include "hw/qdev-properties.h"
 #include "migration/blocker.h"
+#include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "qemu/module.h"
 #include "qemu/rcu.h"
@@ -304,6 +306,21 @@ static bool accel_pci_block_migration(AccelPci* s, Error** errp) {
     return true;
 }
 
+/*
+ * QEMU's translator leaves a guest's memory barriers out where there can never be a second
+ * processor to see them. Our threads see them: a store of the guest then passes its next load, and
+ * a doorbell that a full barrier makes needless or not is lost now and then.
+ */
+static void accel_pci_warn_of_barriers(const AccelPci* s) {
+    const MachineState* machine = MACHINE(qdev_get_machine());
+
+    if (!s->timer && machine->smp.max_cpus == 1 &&
+        object_dynamic_cast(OBJECT(machine->accelerator), "tcg-accel")) {
+        warn_report("accel-pci: with one processor QEMU leaves out memory barriers, and the card "
+                    "may miss a doorbell; give -smp 1,maxcpus=2");
+    }
+}
+
 /* The core comes last: nothing after it can fail, so only exit has to end it. */
 static void accel_pci_realize(PCIDevice* dev, Error** errp) {
     AccelPci* s = ACCEL_PCI(dev);
@@ -314,7 +331,9 @@ static void accel_pci_realize(PCIDevice* dev, Error** errp) {
     if (!accel_pci_add_capabilities(s, errp) || !accel_pci_add_bars(s, errp) ||
         !accel_pci_block_migration(s, errp) || !accel_pci_add_core(s, errp)) {
         accel_pci_remove_parts(s);
+        return;
     }
+    accel_pci_warn_of_barriers(s);
 }
 
 /* On a thread of its own; may wait for the BQL, and for the core's threads that do. */

@@ -38,3 +38,15 @@ class Boot(unittest.TestCase):
     def test_no_other_fault_gets_a_second_chance(self):
         for verdict in Verdict:
             self.assertEqual(self.execute(VmError(verdict, "planted"), self.good), (verdict, 1))
+
+
+class Processors(unittest.TestCase):
+    def smp(self, **options) -> str:
+        path = Path("/nowhere")
+        command = Machine(cards=[], **options).command(path, path, path, path, path)
+        return command[command.index("-smp") + 1]
+
+    def test_a_guest_has_its_memory_barriers_unless_the_card_has_no_threads(self):
+        self.assertEqual(self.smp(), "1,maxcpus=2")
+        self.assertEqual(self.smp(processors=4), "4,maxcpus=4")
+        self.assertEqual(self.smp(qemu_arguments=["-icount", "shift=0,sleep=off"]), "1")

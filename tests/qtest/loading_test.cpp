@@ -6,6 +6,7 @@
 
 #include <sstream>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "card.hpp"
@@ -84,6 +85,21 @@ TEST(Loading, CardWantsAnExpressBus) {
     EXPECT_EQ(outcome.status, 1);
     EXPECT_THAT(outcome.standard_error, HasSubstr("pcie-root-port"));
     expect_one_line(outcome.standard_error);
+}
+
+// What ends QEMU is the second device, after the first is there.
+TEST(Loading, OneProcessorWithoutBarriersIsWarnedOf) {
+    for (const auto& [processors, properties, warned] :
+         {std::tuple{"1", "", true}, {"1,maxcpus=2", "", false}, {"1", ",timing=model", false}}) {
+        auto command = with_device(std::string("accel-pci,bus=socket") + properties);
+        for (const char* more : {"-smp", processors, "-device", "accel-pci,queues=0"}) {
+            command.emplace_back(more);
+        }
+        const Outcome outcome = run(command);
+        EXPECT_EQ(outcome.status, 1);
+        EXPECT_EQ(outcome.standard_error.find("maxcpus=2") != std::string::npos, warned)
+            << processors << properties << ": " << outcome.standard_error;
+    }
 }
 
 TEST(Loading, TwoCardsHaveTheirOwnMemoryAndSerialNumber) {

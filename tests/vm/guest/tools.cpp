@@ -47,6 +47,7 @@ Running::Running(const std::vector<std::string>& command, bool as_user)
     : out_(unique("out")), err_(unique("err")) {
     std::filesystem::create_directories("/tmp");
     std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
     for (const std::string& word : command) {
         arguments.push_back(const_cast<char*>(word.c_str()));
     }

@@ -105,14 +105,14 @@ TEST_F(Act, EventsAreFollowedAsTheyHappen) {
     const bench::File file;
     bench::Queue queue(file);
     static_cast<void>(queue.run_to_error(bench::fill(16, 1, 4)));
-    follow.await_output("\"event\":\"queue-error\"");
+    follow.await_output(R"("event":"queue-error")");
     bench::Monitor monitor;
     monitor.set(0, "ambient", 120000);
     bench::Queue other(file);
     const bench::Buffer buffer(file, bench::page, bench::device);
     bench::await("the heat", [&] {
         other.run(bench::fill(buffer.address(), 7, bench::page));
-        return follow.out().find("\"event\":\"hot\"") != std::string::npos;
+        return follow.out().find(R"("event":"hot")") != std::string::npos;
     });
     monitor.set(0, "ambient", 35000);
     follow.signal(SIGTERM);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What lsaccel and accelctl show is what is so: lspci, QEMU's monitor and the driver say the same.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <set>
 #include <sstream>
@@ -101,10 +101,8 @@ TEST_F(Lsaccel, CountsErrorsOfTheLink) {
         std::uint32_t header[4] = {1, 2, 3, 4};
         std::uint32_t domain = 0;
     } error;
-    std::FILE* const file = std::fopen("/dev/aer_inject", "w");
-    ASSERT_NE(file, nullptr);
-    ASSERT_EQ(std::fwrite(&error, sizeof error, 1, file), 1U);
-    ASSERT_EQ(std::fclose(file), 0);
+    const bench::Descriptor file(::open("/dev/aer_inject", O_WRONLY | O_CLOEXEC));
+    ASSERT_EQ(::write(file.get(), &error, sizeof error), static_cast<ssize_t>(sizeof error));
     bench::await("the error", [&] { return count() == before + 1; });
 }
 
