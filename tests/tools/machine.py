@@ -6,12 +6,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+# A Python that is not Debian's does not look where Debian's package puts it.
+sys.path.append("/usr/lib/python3/dist-packages")
+import jsonschema  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
@@ -28,6 +31,19 @@ def config_space(size: int = 4096) -> bytearray:
     for line in DUMP.read_text().splitlines()[1:]:
         data += bytes.fromhex(line.partition(":")[2])
     return data[:size]
+
+
+def children(pid: int) -> list[int]:
+    """Processes whose parent this is."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            after_name = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has just ended
+        if int(after_name[1]) == pid:
+            found.append(int(path.parent.name))
+    return found
 
 
 class Machine:

@@ -9,7 +9,7 @@ import subprocess
 import time
 import unittest
 
-from machine import BUILD, ToolTest
+from machine import BUILD, ToolTest, children
 
 QUEUES = ("accel-queue-3:\trunning priority 1 completed 90 pending 4 dma 10 ns compute 20 ns\n"
           "accel-queue-7:\tstopped priority 0 completed 0 pending 0 dma 0 ns compute 0 ns\n")
@@ -262,9 +262,7 @@ class Ends(ToolTest):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert process.stdout and process.stderr
         process.stdout.readline()
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True,
-                                  check=True).stdout.split()
-        os.kill(int(children[0]), signal.SIGKILL)
+        os.kill(children(process.pid)[0], signal.SIGKILL)
         process.stdout.read()
         self.assertIn("has ended", process.stderr.read())
         process.stdout.close()

@@ -9,8 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import jsonschema
-from machine import BUILD, SCHEMAS
+from machine import BUILD, SCHEMAS, jsonschema
 
 TOOLS = ("lsaccel", "accelctl")
 
