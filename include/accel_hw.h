@@ -96,6 +96,7 @@
 #define ACCEL_FEATURE_TIMELINE	(1ULL << 2)	/* WAIT and SIGNAL */
 #define ACCEL_FEATURE_F32	(1ULL << 3)	/* f32 compute */
 #define ACCEL_FEATURE_SCATTER	(1ULL << 4)	/* TRANSFER and bypass contexts */
+#define ACCEL_FEATURE_IMAGE	(1ULL << 5)	/* CONV2D and POOL */
 
 #define ACCEL_STATUS_READY	(1U << 0)	/* out of reset; registers may be set */
 #define ACCEL_STATUS_RESETTING	(1U << 1)	/* a reset is in progress */
@@ -201,6 +202,8 @@ enum accel_opcode {
 	ACCEL_OP_ELEMENTWISE = 0x21,
 	ACCEL_OP_SOFTMAX = 0x22,
 	ACCEL_OP_REDUCE = 0x23,
+	ACCEL_OP_CONV2D = 0x24,
+	ACCEL_OP_POOL = 0x25,
 };
 
 #define ACCEL_CMD_RECORD	(1U << 0)	/* write a struct accel_record */
@@ -310,9 +313,29 @@ enum accel_type {
 	ACCEL_TYPE_F32 = 1,
 };
 
+/* What is applied to a result before it is stored; alpha and beta are f32. */
 enum accel_activation {
 	ACCEL_ACT_NONE = 0,
 	ACCEL_ACT_RELU = 1,
+	ACCEL_ACT_CLIP = 2,		/* to alpha .. beta */
+	ACCEL_ACT_LEAKY_RELU = 3,	/* alpha * x below zero */
+	ACCEL_ACT_HARD_SIGMOID = 4,	/* alpha * x + beta, to 0 .. 1 */
+	ACCEL_ACT_HARD_SWISH = 5,
+	ACCEL_ACT_ABS = 6,
+	ACCEL_ACT_NEG = 7,
+	ACCEL_ACT_SQRT = 8,
+	ACCEL_ACT_RECIPROCAL = 9,
+	ACCEL_ACT_FLOOR = 10,
+	ACCEL_ACT_CEIL = 11,
+	ACCEL_ACT_ROUND = 12,		/* half to even */
+	ACCEL_ACT_EXP = 13,
+	ACCEL_ACT_LOG = 14,
+	ACCEL_ACT_SIGMOID = 15,
+	ACCEL_ACT_TANH = 16,
+	ACCEL_ACT_ERF = 17,
+	ACCEL_ACT_GELU = 18,
+	ACCEL_ACT_ELU = 19,		/* alpha * (exp(x) - 1) below zero */
+	ACCEL_ACT_SOFTPLUS = 20,
 };
 
 #define ACCEL_GEMM_BIAS		(1U << 0)	/* src2 holds n values */
@@ -331,7 +354,9 @@ struct accel_gemm {
 	__le32 lda;			/* elements from row to row as stored */
 	__le32 ldb;
 	__le32 ldd;
-	__le32 reserved[9];
+	__le32 alpha;			/* f32, of the activation */
+	__le32 beta;
+	__le32 reserved[7];
 };
 
 enum accel_elementwise_op {
@@ -341,6 +366,8 @@ enum accel_elementwise_op {
 	ACCEL_EW_DIV = 3,
 	ACCEL_EW_MIN = 4,
 	ACCEL_EW_MAX = 5,
+	ACCEL_EW_FIRST = 6,		/* src0 alone; src1 and its strides are zero */
+	ACCEL_EW_PRELU = 7,		/* src0, times src1 where it is below zero */
 };
 
 #define ACCEL_RANK_MAX		6
@@ -356,7 +383,9 @@ struct accel_elementwise {
 	__le32 dst_strides[ACCEL_RANK_MAX];	/* elements */
 	__le32 src0_strides[ACCEL_RANK_MAX];
 	__le32 src1_strides[ACCEL_RANK_MAX];
-	__le32 reserved1[6];
+	__le32 alpha;			/* f32, of the activation */
+	__le32 beta;
+	__le32 reserved1[4];
 };
 
 enum accel_reduce_op {
@@ -375,6 +404,70 @@ struct accel_reduce {
 	__le32 outer;
 	__le32 n;
 	__le32 inner;
+	__le32 reserved1[4];
+};
+
+/*
+ * Images of a batch as they lie in memory: the channels of a pixel are
+ * neighbours. Strides are in elements.
+ */
+struct accel_image {
+	__le32 height;
+	__le32 width;
+	__le32 channels;
+	__le32 pixel;			/* from one to the next; at least @channels */
+	__le32 row;
+	__le32 image;
+};
+
+/* What a result looks at: tap (i, j) is row y * stride_y + i * dilation_y - pad_top. */
+struct accel_window {
+	__le16 height;
+	__le16 width;
+	__le16 stride_y;
+	__le16 stride_x;
+	__le16 dilation_y;
+	__le16 dilation_x;
+	__le16 pad_top;
+	__le16 pad_left;
+};
+
+#define ACCEL_CONV2D_BIAS	(1U << 0)	/* src2 holds dst.channels values */
+#define ACCEL_CONV2D_FLAGS	1U
+
+/* src1 holds the weights: [window.height][window.width][src.channels / groups][dst.channels] */
+struct accel_conv2d {
+	__u8 type;			/* enum accel_type */
+	__u8 activation;		/* enum accel_activation */
+	__le16 flags;			/* ACCEL_CONV2D_* */
+	__le32 batch;
+	__le32 groups;
+	__le32 alpha;			/* f32, of the activation */
+	__le32 beta;
+	__le32 reserved0[3];
+	struct accel_image src;
+	struct accel_image dst;
+	struct accel_window window;
+	__le32 reserved1[8];
+};
+
+enum accel_pool_op {
+	ACCEL_POOL_MAX = 0,
+	ACCEL_POOL_AVERAGE = 1,
+};
+
+#define ACCEL_POOL_COUNT_OUTSIDE (1U << 0)	/* AVERAGE divides by all taps */
+#define ACCEL_POOL_FLAGS	1U
+
+struct accel_pool {
+	__u8 type;			/* enum accel_type */
+	__u8 op;			/* enum accel_pool_op */
+	__le16 flags;			/* ACCEL_POOL_* */
+	__le32 batch;
+	__le32 reserved0[2];
+	struct accel_image src;
+	struct accel_image dst;
+	struct accel_window window;
 	__le32 reserved1[4];
 };
 

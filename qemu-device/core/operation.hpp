@@ -89,5 +89,7 @@ inline constexpr uint32_t kSegments = 65536;
 [[nodiscard]] Status run_elementwise(Execution& execution);
 [[nodiscard]] Status run_softmax(Execution& execution);
 [[nodiscard]] Status run_reduce(Execution& execution);
+[[nodiscard]] Status run_conv2d(Execution& execution);
+[[nodiscard]] Status run_pool(Execution& execution);
 
 }  // namespace accel::card

@@ -23,6 +23,8 @@ constexpr std::array kOperations{
     Operation{ACCEL_OP_ELEMENTWISE, Engine::compute, kTensorAddresses, false, run_elementwise},
     Operation{ACCEL_OP_SOFTMAX, Engine::compute, kTensorAddresses, false, run_softmax},
     Operation{ACCEL_OP_REDUCE, Engine::compute, kTensorAddresses, false, run_reduce},
+    Operation{ACCEL_OP_CONV2D, Engine::compute, kTensorAddresses, false, run_conv2d},
+    Operation{ACCEL_OP_POOL, Engine::compute, kTensorAddresses, false, run_pool},
 };
 
 constexpr uint32_t kParamsMax = 256;

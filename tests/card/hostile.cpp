@@ -176,19 +176,44 @@ uint64_t Hostile::size(Script& script) {
     }
 }
 
+void Hostile::images(Script& script, accel_image& src, accel_image& dst, accel_window& window) {
+    const auto small = [&] { return static_cast<uint16_t>(script.below(5)); };
+    for (accel_image* image : {&src, &dst}) {
+        image->height = static_cast<uint32_t>(size(script));
+        image->width = static_cast<uint32_t>(size(script));
+        image->channels = static_cast<uint32_t>(size(script));
+        image->pixel = image->channels + small();
+        image->row = static_cast<uint32_t>(size(script));
+        image->image = static_cast<uint32_t>(size(script));
+    }
+    if (script.below(2) == 0) {
+        dst.channels = dst.pixel = src.channels;
+    }
+    window = {.height = small(),
+              .width = small(),
+              .stride_y = small(),
+              .stride_x = small(),
+              .dilation_y = small(),
+              .dilation_x = small(),
+              .pad_top = static_cast<uint16_t>(size(script)),
+              .pad_left = static_cast<uint16_t>(size(script))};
+}
+
 void Hostile::params(Script& script) {
     // One of eight blocks in the parameter page, with sizes that are mostly small.
     union {
         accel_gemm gemm;
         accel_elementwise elementwise;
         accel_reduce reduce;
+        accel_conv2d conv2d;
+        accel_pool pool;
         std::array<uint8_t, 256> bytes;
     } block{};
     const auto dimension = [&] { return static_cast<uint32_t>(size(script)); };
-    switch (script.below(4)) {
+    switch (script.below(6)) {
         case 0:
             block.gemm.type = ACCEL_TYPE_F32;
-            block.gemm.activation = static_cast<uint8_t>(script.below(3));
+            block.gemm.activation = static_cast<uint8_t>(script.below(ACCEL_ACT_SOFTPLUS + 2));
             block.gemm.flags = static_cast<uint16_t>(script.below(9));
             block.gemm.m = dimension();
             block.gemm.n = dimension();
@@ -197,7 +222,9 @@ void Hostile::params(Script& script) {
             break;
         case 1:
             block.elementwise.type = ACCEL_TYPE_F32;
-            block.elementwise.op = static_cast<uint8_t>(script.below(7));
+            block.elementwise.op = static_cast<uint8_t>(script.below(ACCEL_EW_PRELU + 2));
+            block.elementwise.activation =
+                static_cast<uint8_t>(script.below(ACCEL_ACT_SOFTPLUS + 2));
             block.elementwise.rank = static_cast<uint8_t>(script.below(8));
             for (unsigned i = 0; i < block.elementwise.rank && i < ACCEL_RANK_MAX; ++i) {
                 block.elementwise.dims[i] = dimension();
@@ -213,6 +240,19 @@ void Hostile::params(Script& script) {
             block.reduce.n = dimension();
             block.reduce.inner = dimension();
             break;
+        case 3:
+            block.conv2d.type = ACCEL_TYPE_F32;
+            block.conv2d.flags = static_cast<uint16_t>(script.below(2));
+            block.conv2d.batch = dimension();
+            block.conv2d.groups = dimension();
+            images(script, block.conv2d.src, block.conv2d.dst, block.conv2d.window);
+            break;
+        case 4:
+            block.pool.type = ACCEL_TYPE_F32;
+            block.pool.op = static_cast<uint8_t>(script.below(3));
+            block.pool.batch = dimension();
+            images(script, block.pool.src, block.pool.dst, block.pool.window);
+            break;
         default:
             block.bytes = script.take<std::array<uint8_t, 256>>();
             break;
@@ -222,9 +262,10 @@ void Hostile::params(Script& script) {
 }
 
 accel_command Hostile::command(Script& script) {
-    static constexpr uint8_t kOpcodes[] = {
-        ACCEL_OP_NOP,  ACCEL_OP_CALL, ACCEL_OP_WAIT,        ACCEL_OP_SIGNAL,  ACCEL_OP_COPY,
-        ACCEL_OP_FILL, ACCEL_OP_GEMM, ACCEL_OP_ELEMENTWISE, ACCEL_OP_SOFTMAX, ACCEL_OP_REDUCE};
+    static constexpr uint8_t kOpcodes[] = {ACCEL_OP_NOP,    ACCEL_OP_CALL,        ACCEL_OP_WAIT,
+                                           ACCEL_OP_SIGNAL, ACCEL_OP_COPY,        ACCEL_OP_FILL,
+                                           ACCEL_OP_GEMM,   ACCEL_OP_ELEMENTWISE, ACCEL_OP_SOFTMAX,
+                                           ACCEL_OP_REDUCE, ACCEL_OP_CONV2D,      ACCEL_OP_POOL};
     accel_command c{};
     c.opcode = kOpcodes[script.below(std::size(kOpcodes))];
     if (script.below(8) == 0) {
@@ -271,7 +312,7 @@ accel_command Hostile::command(Script& script) {
             c.tensor.src1 = script.below(2) == 0 ? 0 : address(script);
             c.tensor.src2 = script.below(2) == 0 ? 0 : address(script);
             c.tensor.params = kWindow + kParams * kPage + script.below(8) * 256;
-            c.tensor.params_size = script.below(4) == 0 ? 256 : 64;
+            c.tensor.params_size = script.below(2) == 0 ? 256 : script.below(2) == 0 ? 128 : 64;
             break;
     }
     return c;

@@ -39,6 +39,7 @@ class Hostile {
     [[nodiscard]] uint64_t size(Script& script);
     [[nodiscard]] accel_command command(Script& script);
     void params(Script& script);
+    void images(Script& script, accel_image& src, accel_image& dst, accel_window& window);
     void place(Script& script, const accel_command& command);
     void settle();
     [[nodiscard]] accel_status create_queue(uint32_t id, uint32_t context);

@@ -4,6 +4,7 @@
 #include "reference.hpp"
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -32,11 +33,138 @@ float exp(float x) {
     return static_cast<float>(std::ldexp(static_cast<double>(p), static_cast<int>(n)));
 }
 
-float activate(float x, unsigned activation) {
-    if (activation == ACCEL_ACT_RELU && x < 0.0F) {
+namespace {
+
+// Coefficients from the highest power down, a fused multiply-add each.
+float horner(float x, const std::vector<float>& c) {
+    float p = c[0];
+    for (size_t i = 1; i < c.size(); ++i) {
+        p = std::fma(p, x, c[i]);
+    }
+    return p;
+}
+
+float unit(float x) {
+    if (x < 0.0F) {
         return 0.0F;
     }
-    return x;
+    return x > 1.0F ? 1.0F : x;
+}
+
+}  // namespace
+
+float log(float x) {
+    if (std::isnan(x) || x < 0.0F) {
+        return std::numeric_limits<float>::quiet_NaN();
+    }
+    if (x == 0.0F) {
+        return -std::numeric_limits<float>::infinity();
+    }
+    if (std::isinf(x)) {
+        return x;
+    }
+    int e = 0;
+    float m = std::frexp(x, &e);
+    if (m < 0.707106781f) {
+        m = 2.0F * m;
+        e = e - 1;
+    }
+    const float r = m - 1.0F;
+    const float z = r * r;
+    const float n = static_cast<float>(e);
+    const float p = horner(r, {7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f,
+                               -1.2420140846e-1f, 1.4249322787e-1f, -1.6668057665e-1f,
+                               2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f});
+    float y = p * r * z;
+    y = std::fma(n, -2.12194440e-4f, y);
+    y = std::fma(z, -0.5f, y);
+    return std::fma(n, 0.693359375f, r + y);
+}
+
+float tanh(float x) {
+    const float a = std::fabs(x);
+    if (a < 0.625f) {
+        const float z = x * x;
+        const float p = horner(z, {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f,
+                                   1.33314422036e-1f, -3.33332819422e-1f});
+        return std::fma(p * z, x, x);
+    }
+    return std::copysign(1.0F - 2.0F / (exp(a + a) + 1.0F), x);
+}
+
+float erf(float x) {
+    const float a = std::fabs(x);
+    if (std::isnan(x)) {
+        return x;
+    }
+    if (a < 1.0F) {
+        return x *
+               horner(x * x, {7.853861353153693e-5f, -8.010193625184903e-4f, 5.188327685732524e-3f,
+                              -2.685381193529856e-2f, 1.128358514861418e-1f, -3.761262582423300e-1f,
+                              1.128379165726710e+0f});
+    }
+    const float q = 1.0F / a;
+    const float p =
+        a < 2.0F
+            ? horner(q * q, {2.326819970068386e-2f, -1.387039388740657e-1f, 3.687424674597105e-1f,
+                             -5.824733027278666e-1f, 6.210004621745983e-1f, -4.944515323274145e-1f,
+                             3.404879937665872e-1f, -2.741127028184656e-1f, 5.638259427386472e-1f})
+            : horner(q * q, {-1.047766399936249e+1f, 1.297719955372516e+1f, -7.495518717768503e+0f,
+                             2.921019019210786e+0f, -1.015265279202700e+0f, 4.218463358204948e-1f,
+                             -2.820767439740514e-1f, 5.641895067754075e-1f});
+    return std::copysign(1.0F - exp(-(a * a)) * q * p, x);
+}
+
+float activate(float x, unsigned activation, uint32_t alpha_bits, uint32_t beta_bits) {
+    const float alpha = std::bit_cast<float>(alpha_bits);
+    const float beta = std::bit_cast<float>(beta_bits);
+    switch (activation) {
+        case ACCEL_ACT_RELU:
+            return x < 0.0F ? 0.0F : x;
+        case ACCEL_ACT_CLIP:
+            if (x < alpha) {
+                return alpha;
+            }
+            return x > beta ? beta : x;
+        case ACCEL_ACT_LEAKY_RELU:
+            return x < 0.0F ? alpha * x : x;
+        case ACCEL_ACT_HARD_SIGMOID:
+            return unit(std::fma(alpha, x, beta));
+        case ACCEL_ACT_HARD_SWISH:
+            return x * unit(std::fma(x, 0.16666667f, 0.5f));
+        case ACCEL_ACT_ABS:
+            return std::fabs(x);
+        case ACCEL_ACT_NEG:
+            return -x;
+        case ACCEL_ACT_SQRT:
+            return std::sqrt(x);
+        case ACCEL_ACT_RECIPROCAL:
+            return 1.0F / x;
+        case ACCEL_ACT_FLOOR:
+            return std::floor(x);
+        case ACCEL_ACT_CEIL:
+            return std::ceil(x);
+        case ACCEL_ACT_ROUND:
+            return std::nearbyint(x);
+        case ACCEL_ACT_EXP:
+            return exp(x);
+        case ACCEL_ACT_LOG:
+            return log(x);
+        case ACCEL_ACT_SIGMOID:
+            return 1.0F / (1.0F + exp(-x));
+        case ACCEL_ACT_TANH:
+            return tanh(x);
+        case ACCEL_ACT_ERF:
+            return erf(x);
+        case ACCEL_ACT_GELU:
+            return 0.5f * x * (1.0F + erf(x * 0.707106781f));
+        case ACCEL_ACT_ELU:
+            return x < 0.0F ? alpha * (exp(x) - 1.0F) : x;
+        case ACCEL_ACT_SOFTPLUS:
+            return (0.0F > x ? 0.0F : x) + log(1.0F + exp(-std::fabs(x)));
+        default:
+            return x;
+    }
 }
 
 float elementwise(unsigned op, float a, float b) {
@@ -51,6 +179,10 @@ float elementwise(unsigned op, float a, float b) {
             return a / b;
         case ACCEL_EW_MIN:
             return b < a ? b : a;
+        case ACCEL_EW_FIRST:
+            return a;
+        case ACCEL_EW_PRELU:
+            return a < 0.0F ? a * b : a;
         default:
             return b > a ? b : a;
     }
@@ -71,7 +203,7 @@ void gemm(const accel_gemm& p, const std::vector<float>& a, const std::vector<fl
             if ((p.flags & ACCEL_GEMM_BIAS) != 0) {
                 acc = acc + bias[n];
             }
-            d[m * p.ldd + n] = activate(acc, p.activation);
+            d[m * p.ldd + n] = activate(acc, p.activation, p.alpha, p.beta);
         }
     }
 }
@@ -91,7 +223,7 @@ void elementwise(const accel_elementwise& p, const std::vector<float>& src0,
             a += at[i] * p.src0_strides[i];
             b += at[i] * p.src1_strides[i];
         }
-        dst[d] = activate(elementwise(p.op, src0[a], src1[b]), p.activation);
+        dst[d] = activate(elementwise(p.op, src0[a], src1[b]), p.activation, p.alpha, p.beta);
         unsigned i = p.rank;
         while (i > 0 && ++at[i - 1] == p.dims[i - 1]) {
             at[--i] = 0;
@@ -135,6 +267,95 @@ void for_each_line(const accel_reduce& p, const std::vector<float>& src, Visit&&
 }
 
 }  // namespace
+
+namespace {
+
+uint64_t place(const accel_image& image, uint64_t n, uint64_t y, uint64_t x, uint64_t channel) {
+    return n * image.image + y * image.row + x * image.pixel + channel;
+}
+
+// Where a tap of result (y, x) is in the source; false: outside.
+bool look(const accel_window& w, const accel_image& src, int64_t y, int64_t x, int64_t i, int64_t j,
+          uint64_t& row, uint64_t& column) {
+    const int64_t at_y = y * w.stride_y + i * w.dilation_y - w.pad_top;
+    const int64_t at_x = x * w.stride_x + j * w.dilation_x - w.pad_left;
+    row = static_cast<uint64_t>(at_y);
+    column = static_cast<uint64_t>(at_x);
+    return at_y >= 0 && at_y < src.height && at_x >= 0 && at_x < src.width;
+}
+
+}  // namespace
+
+void conv2d(const accel_conv2d& p, const std::vector<float>& src, const std::vector<float>& weights,
+            const std::vector<float>& bias, std::vector<float>& dst) {
+    const uint32_t depth = p.src.channels / p.groups;
+    const uint32_t columns = p.dst.channels / p.groups;
+    for (uint32_t n = 0; n < p.batch; ++n) {
+        for (uint32_t y = 0; y < p.dst.height; ++y) {
+            for (uint32_t x = 0; x < p.dst.width; ++x) {
+                for (uint32_t o = 0; o < p.dst.channels; ++o) {
+                    float sum = 0;
+                    uint64_t k = 0;
+                    for (uint32_t i = 0; i < p.window.height; ++i) {
+                        for (uint32_t j = 0; j < p.window.width; ++j) {
+                            for (uint32_t c = 0; c < depth; ++c, ++k) {
+                                uint64_t row = 0;
+                                uint64_t column = 0;
+                                const bool inside = look(p.window, p.src, y, x, i, j, row, column);
+                                const float value =
+                                    inside
+                                        ? src[place(p.src, n, row, column, o / columns * depth + c)]
+                                        : 0.0F;
+                                sum = std::fma(value, weights[k * p.dst.channels + o], sum);
+                            }
+                        }
+                    }
+                    if ((p.flags & ACCEL_CONV2D_BIAS) != 0) {
+                        sum = sum + bias[o];
+                    }
+                    dst[place(p.dst, n, y, x, o)] = activate(sum, p.activation, p.alpha, p.beta);
+                }
+            }
+        }
+    }
+}
+
+void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>& dst) {
+    for (uint32_t n = 0; n < p.batch; ++n) {
+        for (uint32_t y = 0; y < p.dst.height; ++y) {
+            for (uint32_t x = 0; x < p.dst.width; ++x) {
+                for (uint32_t c = 0; c < p.dst.channels; ++c) {
+                    const bool average = p.op == ACCEL_POOL_AVERAGE;
+                    float result = average ? 0.0F : -std::numeric_limits<float>::infinity();
+                    uint32_t seen = 0;
+                    for (uint32_t i = 0; i < p.window.height; ++i) {
+                        for (uint32_t j = 0; j < p.window.width; ++j) {
+                            uint64_t row = 0;
+                            uint64_t column = 0;
+                            if (!look(p.window, p.src, y, x, i, j, row, column)) {
+                                continue;
+                            }
+                            const float value = src[place(p.src, n, row, column, c)];
+                            if (average) {
+                                result = result + value;
+                            } else {
+                                result = seen == 0 ? value : value > result ? value : result;
+                            }
+                            ++seen;
+                        }
+                    }
+                    const uint32_t taps = (p.flags & ACCEL_POOL_COUNT_OUTSIDE) != 0
+                                              ? uint32_t{p.window.height} * p.window.width
+                                              : seen;
+                    if (average && taps != 0) {
+                        result = result / static_cast<float>(taps);
+                    }
+                    dst[place(p.dst, n, y, x, c)] = result;
+                }
+            }
+        }
+    }
+}
 
 std::vector<float> softmax(const accel_reduce& p, const std::vector<float>& src) {
     std::vector<float> out(src.size());

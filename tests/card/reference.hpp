@@ -12,7 +12,11 @@
 namespace accel::reference {
 
 [[nodiscard]] float exp(float x);
-[[nodiscard]] float activate(float x, unsigned activation);
+[[nodiscard]] float log(float x);
+[[nodiscard]] float tanh(float x);
+[[nodiscard]] float erf(float x);
+// alpha and beta as the parameter block has them.
+[[nodiscard]] float activate(float x, unsigned activation, uint32_t alpha = 0, uint32_t beta = 0);
 [[nodiscard]] float elementwise(unsigned op, float a, float b);
 
 // Operands as they lie in memory, indexed as stored; d is changed where the result goes.
@@ -20,6 +24,10 @@ void gemm(const accel_gemm& p, const std::vector<float>& a, const std::vector<fl
           const std::vector<float>& bias, std::vector<float>& d);
 void elementwise(const accel_elementwise& p, const std::vector<float>& src0,
                  const std::vector<float>& src1, std::vector<float>& dst);
+// Images as they lie in memory; weights as accel_conv2d says; dst is changed where the result goes.
+void conv2d(const accel_conv2d& p, const std::vector<float>& src, const std::vector<float>& weights,
+            const std::vector<float>& bias, std::vector<float>& dst);
+void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>& dst);
 [[nodiscard]] std::vector<float> softmax(const accel_reduce& p, const std::vector<float>& src);
 [[nodiscard]] std::vector<float> reduce(const accel_reduce& p, const std::vector<float>& src);
 [[nodiscard]] std::vector<uint32_t> reduce_place(const accel_reduce& p,

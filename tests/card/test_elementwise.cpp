@@ -153,9 +153,9 @@ TEST_F(Elementwise, RefusesWhatTheSheetForbids) {
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.type = 2; }, good);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.activation = 2; }, good);
+        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_ACT_SOFTPLUS + 1; }, good);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.op = 6; }, good);
+        ACCEL_BAD_FIELD, [](auto& p) { p.op = ACCEL_EW_PRELU + 1; }, good);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.rank = 0; }, good);
     refuse(
@@ -163,7 +163,7 @@ TEST_F(Elementwise, RefusesWhatTheSheetForbids) {
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.reserved0 = 1; }, good);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.reserved1[5] = 1; }, good);
+        ACCEL_BAD_FIELD, [](auto& p) { p.reserved1[3] = 1; }, good);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.dims[1] = 1; }, good);
     refuse(

@@ -158,11 +158,11 @@ TEST_F(Gemm, RefusesWhatTheSheetForbids) {
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.type = 0; }, operands);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.activation = 2; }, operands);
+        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_ACT_SOFTPLUS + 1; }, operands);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.flags = 8; }, operands);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.reserved[8] = 1; }, operands);
+        ACCEL_BAD_FIELD, [](auto& p) { p.reserved[6] = 1; }, operands);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.lda = 3; }, operands);
     refuse(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// ELEMENTWISE: dst = act(op(src0, src1)) over up to six strided dimensions.
+// ELEMENTWISE: dst = act(op(src0, src1)), or act(src0), over up to six strided dimensions.
 #include <algorithm>
 
 #include "math.hpp"
@@ -78,38 +78,37 @@ class Shape {
 };
 
 template <typename Op>
-void apply(float* a, const float* b, uint64_t count, uint8_t activation, Op&& op) {
-    if (activation == ACCEL_ACT_RELU) {
-        for (uint64_t i = 0; i < count; ++i) {
-            a[i] = relu(op(a[i], b[i]));
-        }
-    } else {
-        for (uint64_t i = 0; i < count; ++i) {
-            a[i] = op(a[i], b[i]);
-        }
+void apply(float* a, const float* b, uint64_t count, Op&& op) {
+    for (uint64_t i = 0; i < count; ++i) {
+        a[i] = op(a[i], b[i]);
     }
 }
 
-void apply(uint8_t op, float* a, const float* b, uint64_t count, uint8_t activation) {
+void apply(uint8_t op, float* a, const float* b, uint64_t count) {
     switch (op) {
         case ACCEL_EW_ADD:
-            return apply(a, b, count, activation, [](float x, float y) { return x + y; });
+            return apply(a, b, count, [](float x, float y) { return x + y; });
         case ACCEL_EW_SUB:
-            return apply(a, b, count, activation, [](float x, float y) { return x - y; });
+            return apply(a, b, count, [](float x, float y) { return x - y; });
         case ACCEL_EW_MUL:
-            return apply(a, b, count, activation, [](float x, float y) { return x * y; });
+            return apply(a, b, count, [](float x, float y) { return x * y; });
         case ACCEL_EW_DIV:
-            return apply(a, b, count, activation, [](float x, float y) { return x / y; });
+            return apply(a, b, count, [](float x, float y) { return x / y; });
         case ACCEL_EW_MIN:
-            return apply(a, b, count, activation, minimum);
+            return apply(a, b, count, minimum);
+        case ACCEL_EW_MAX:
+            return apply(a, b, count, maximum);
+        case ACCEL_EW_PRELU:
+            return apply(a, b, count, [](float x, float y) { return x < 0.0F ? x * y : x; });
         default:
-            return apply(a, b, count, activation, maximum);
+            return;  // FIRST
     }
 }
 
 Status check_params(const accel_elementwise& p) {
-    if (p.type != ACCEL_TYPE_F32 || !known_activation(p.activation) || p.op > ACCEL_EW_MAX ||
-        p.rank == 0 || p.rank > ACCEL_RANK_MAX || p.reserved0 != 0 || !all_zero(p.reserved1)) {
+    if (p.type != ACCEL_TYPE_F32 || !Activation(p.activation, p.alpha, p.beta).valid() ||
+        p.op > ACCEL_EW_PRELU || p.rank == 0 || p.rank > ACCEL_RANK_MAX || p.reserved0 != 0 ||
+        !all_zero(p.reserved1)) {
         return ACCEL_BAD_FIELD;
     }
     for (unsigned i = p.rank; i < ACCEL_RANK_MAX; ++i) {
@@ -147,9 +146,11 @@ Status run_elementwise(Execution& execution) {
         return status;
     }
     const accel_tensor& tensor = execution.command.tensor;
-    if (tensor.src2 != 0) {
+    const bool first = p.op == ACCEL_EW_FIRST;
+    if (tensor.src2 != 0 || (first && (tensor.src1 != 0 || !all_zero(p.src1_strides)))) {
         return ACCEL_BAD_FIELD;
     }
+    const Activation activation(p.activation, p.alpha, p.beta);
     const std::span<const __le32> dims(p.dims, p.rank);
     const bool empty = std::ranges::find(dims, 0U) != dims.end();
     uint64_t elements = empty ? 0 : 1;
@@ -160,7 +161,7 @@ Status run_elementwise(Execution& execution) {
     }
     const std::array<uint64_t, kOperands> bases{tensor.dst, tensor.src0, tensor.src1};
     const std::array strides{p.dst_strides, p.src0_strides, p.src1_strides};
-    for (unsigned o = 0; o < kOperands; ++o) {
+    for (unsigned o = 0; o < (first ? kSrc1 : kOperands); ++o) {
         if (empty && aligned(bases[o], sizeof(float))) {
             continue;
         }
@@ -188,12 +189,17 @@ Status run_elementwise(Execution& execution) {
                 status != ACCEL_OK) {
                 return status;
             }
-            if (Status status = memory.gather(address(kSrc1), inner.stride[kSrc1], now, b);
-                status != ACCEL_OK) {
-                return status;
+            if (!first) {
+                if (Status status = memory.gather(address(kSrc1), inner.stride[kSrc1], now, b);
+                    status != ACCEL_OK) {
+                    return status;
+                }
             }
-            memory.work(p.op == ACCEL_EW_DIV ? Work::specials : Work::elements, now);
-            apply(p.op, a, b, now, p.activation);
+            memory.work(
+                p.op == ACCEL_EW_DIV || activation.special() ? Work::specials : Work::elements,
+                now);
+            apply(p.op, a, b, now);
+            activate(a, now, activation);
             if (Status status = memory.scatter(address(kDst), inner.stride[kDst], now, a);
                 status != ACCEL_OK) {
                 return status;

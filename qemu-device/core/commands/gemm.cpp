@@ -7,25 +7,13 @@
 // (all k for a stretch of n if it fits, so that B is then read once), and the sums of a block.
 #include <algorithm>
 
-#include "gemm_kernel.hpp"
+#include "gemm_block.hpp"
 #include "math.hpp"
 #include "operation.hpp"
 
 namespace accel::card {
 
 namespace {
-
-constexpr uint64_t kBlockRows = 64;
-constexpr uint64_t kBlockColumns = 512;
-constexpr uint64_t kBlockDepth = 1024;
-static_assert(kBlockRows * kBlockDepth <= Scratch::kTileFloats);
-static_assert(kBlockRows * kBlockColumns <= Scratch::kTileFloats);
-static_assert(kBlockDepth * kBlockColumns <= Scratch::kPanelFloats);
-static_assert(kBlockRows % kTileRows == 0 && kBlockColumns % kTileColumns == 0);
-
-constexpr uint64_t round_up(uint64_t value, uint64_t to) {
-    return (value + to - 1) / to * to;
-}
 
 // Rows and columns of a matrix as it is stored.
 struct Matrix {
@@ -53,6 +41,7 @@ class Gemm {
         : memory_(execution.memory),
           scratch_(execution.scratch),
           p_(params),
+          activation_(params.activation, params.alpha, params.beta),
           a_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_A) != 0),
           b_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_B) != 0) {
         const accel_tensor& t = execution.command.tensor;
@@ -65,7 +54,7 @@ class Gemm {
     }
 
     [[nodiscard]] Status check() const {
-        if (p_.type != ACCEL_TYPE_F32 || !known_activation(p_.activation) ||
+        if (p_.type != ACCEL_TYPE_F32 || !activation_.valid() ||
             (p_.flags & ~ACCEL_GEMM_FLAGS) != 0 || !all_zero(p_.reserved) ||
             (bias_.rows == 0 && bias_.address != 0)) {
             return ACCEL_BAD_FIELD;
@@ -113,29 +102,13 @@ class Gemm {
             if (Status status = pack_a(m, rows, k, depth); status != ACCEL_OK) {
                 return status;
             }
-            if (Status status = multiply(panel, sums, round_up(rows, kTileRows), width, depth);
+            if (Status status = multiply_block(memory_, scratch_.tile[0].get(), panel, sums,
+                                               round_up(rows, kTileRows), width, depth);
                 status != ACCEL_OK) {
                 return status;
             }
         }
         return store(sums, m, rows, n, columns, width);
-    }
-
-    [[nodiscard]] Status multiply(const float* panel, float* sums, uint64_t rows, uint64_t width,
-                                  uint64_t depth) const {
-        const GemmKernel kernel = gemm_kernel();
-        const float* const a = scratch_.tile[0].get();
-        for (uint64_t column = 0; column < width; column += kTileColumns) {
-            if (Status status = memory_.check(); status != ACCEL_OK) {
-                return status;
-            }
-            memory_.work(Work::macs, rows * kTileColumns * depth);
-            for (uint64_t row = 0; row < rows; row += kTileRows) {
-                kernel(a + row * depth, panel + column * depth, sums + row * width + column, width,
-                       depth);
-            }
-        }
-        return ACCEL_OK;
     }
 
     // Reads rows [row, row + rows) x [column, column + columns) of a stored matrix through a stage
@@ -160,45 +133,6 @@ class Gemm {
             done += now;
         }
         return ACCEL_OK;
-    }
-
-    // Lays `lines` rows of `length` values out by tiles of kLines rows, transposed: tile[i][line].
-    template <size_t kLines>
-    static void pack_across(float* panel, uint64_t first, uint64_t lines, const float* rows,
-                            uint64_t length) {
-        for (uint64_t line = 0; line < lines; line += kLines) {
-            float* out = panel + (first + line) * length;
-            const uint64_t here = std::min<uint64_t>(lines - line, kLines);
-            const float* const in = rows + line * length;
-            if (here == kLines) {
-                for (uint64_t i = 0; i < length; ++i) {
-                    for (size_t j = 0; j < kLines; ++j) {
-                        *out++ = in[j * length + i];
-                    }
-                }
-            } else {
-                for (uint64_t i = 0; i < length; ++i) {
-                    for (size_t j = 0; j < kLines; ++j) {
-                        *out++ = j < here ? in[j * length + i] : 0.0F;
-                    }
-                }
-            }
-        }
-    }
-
-    // Lays `lines` rows of `width` values out by tiles of kColumns columns: tile[line][column].
-    template <size_t kColumns>
-    static void pack_along(float* panel, uint64_t first, uint64_t lines, const float* rows,
-                           uint64_t width, uint64_t depth) {
-        for (uint64_t line = 0; line < lines; ++line) {
-            const float* const in = rows + line * width;
-            for (uint64_t column = 0; column < width; column += kColumns) {
-                float* const out = panel + column * depth + (first + line) * kColumns;
-                const uint64_t here = std::min<uint64_t>(width - column, kColumns);
-                std::copy_n(in + column, here, out);
-                std::fill_n(out + here, kColumns - here, 0.0F);
-            }
-        }
     }
 
     [[nodiscard]] Status pack_a(uint64_t m, uint64_t rows, uint64_t k, uint64_t depth) {
@@ -237,15 +171,8 @@ class Gemm {
                 return status;
             }
         }
-        for (uint64_t row = 0; row < rows; ++row) {
-            // Closes the gap of the padding, in place: never ahead of what it reads.
-            const float* const in = sums + row * width;
-            float* const out = sums + row * columns;
-            for (uint64_t column = 0; column < columns; ++column) {
-                const float sum = bias_.rows != 0 ? in[column] + bias[column] : in[column];
-                out[column] = activate(sum, p_.activation);
-            }
-        }
+        finish_block(memory_, sums, rows, columns, width, bias_.rows != 0 ? bias : nullptr,
+                     activation_);
         return memory_.write_rows(d_.at(m, n), d_.stride * sizeof(float), rows,
                                   columns * sizeof(float), sums);
     }
@@ -253,6 +180,7 @@ class Gemm {
     Memory& memory_;
     Scratch& scratch_;
     const accel_gemm& p_;
+    const Activation activation_;
     const bool a_transposed_;
     const bool b_transposed_;
     Matrix a_{};

@@ -3,7 +3,9 @@
 // The arithmetic of the data sheet's section 6, to the bit.
 #pragma once
 
+#include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -47,12 +49,112 @@ inline float relu(float x) {
     return x < 0.0F ? 0.0F : x;
 }
 
-inline float activate(float x, uint8_t activation) {
-    return activation == ACCEL_ACT_RELU ? relu(x) : x;
+// Sums of products from the highest power down, one rounding a term.
+template <size_t N>
+float polynomial(float x, const float (&coefficients)[N]) {
+    float sum = coefficients[0];
+    for (size_t i = 1; i < N; ++i) {
+        sum = std::fma(sum, x, coefficients[i]);
+    }
+    return sum;
 }
 
-inline bool known_activation(uint8_t activation) {
-    return activation <= ACCEL_ACT_RELU;
+inline float log_f32(float x) {
+    if (std::isnan(x) || x < 0.0F) {
+        return std::numeric_limits<float>::quiet_NaN();
+    }
+    if (x == 0.0F) {
+        return -std::numeric_limits<float>::infinity();
+    }
+    if (std::isinf(x)) {
+        return x;
+    }
+    int exponent = 0;
+    float m = std::frexp(x, &exponent);  // 0.5 .. 1
+    if (m < 0.707106781F) {
+        m = m + m;
+        --exponent;
+    }
+    const float r = m - 1.0F;
+    const float z = r * r;
+    static constexpr float kLog[] = {7.0376836292e-2F,  -1.1514610310e-1F, 1.1676998740e-1F,
+                                     -1.2420140846e-1F, 1.4249322787e-1F,  -1.6668057665e-1F,
+                                     2.0000714765e-1F,  -2.4999993993e-1F, 3.3333331174e-1F};
+    const auto n = static_cast<float>(exponent);
+    float y = polynomial(r, kLog) * r * z;
+    y = std::fma(n, -2.12194440e-4F, y);
+    y = std::fma(z, -0.5F, y);
+    return std::fma(n, 0.693359375F, r + y);
 }
+
+inline float sigmoid(float x) {
+    return 1.0F / (1.0F + exp_f32(-x));
+}
+
+inline float tanh_f32(float x) {
+    const float a = std::fabs(x);
+    if (a < 0.625F) {
+        static constexpr float kTanh[] = {-5.70498872745e-3F, 2.06390887954e-2F, -5.37397155531e-2F,
+                                          1.33314422036e-1F, -3.33332819422e-1F};
+        const float z = x * x;
+        return std::fma(polynomial(z, kTanh) * z, x, x);
+    }
+    return std::copysign(1.0F - 2.0F / (exp_f32(a + a) + 1.0F), x);
+}
+
+inline float erf_f32(float x) {
+    const float a = std::fabs(x);
+    if (a < 1.0F) {
+        static constexpr float kErf[] = {7.853861353153693e-5F, -8.010193625184903e-4F,
+                                         5.188327685732524e-3F, -2.685381193529856e-2F,
+                                         1.128358514861418e-1F, -3.761262582423300e-1F,
+                                         1.128379165726710e+0F};
+        return x * polynomial(x * x, kErf);
+    }
+    static constexpr float kNear[] = {
+        2.326819970068386e-2F,  -1.387039388740657e-1F, 3.687424674597105e-1F,
+        -5.824733027278666e-1F, 6.210004621745983e-1F,  -4.944515323274145e-1F,
+        3.404879937665872e-1F,  -2.741127028184656e-1F, 5.638259427386472e-1F};
+    static constexpr float kFar[] = {-1.047766399936249e+1F, 1.297719955372516e+1F,
+                                     -7.495518717768503e+0F, 2.921019019210786e+0F,
+                                     -1.015265279202700e+0F, 4.218463358204948e-1F,
+                                     -2.820767439740514e-1F, 5.641895067754075e-1F};
+    if (std::isnan(x)) {
+        return x;
+    }
+    const float q = 1.0F / a;
+    const float y = q * q;
+    const float p = a < 2.0F ? polynomial(y, kNear) : polynomial(y, kFar);
+    return std::copysign(1.0F - exp_f32(-(a * a)) * q * p, x);
+}
+
+inline float clamp_unit(float x) {
+    return x < 0.0F ? 0.0F : x > 1.0F ? 1.0F : x;
+}
+
+// An activation and its two numbers.
+struct Activation {
+    uint8_t kind = ACCEL_ACT_NONE;
+    float alpha = 0;
+    float beta = 0;
+
+    Activation() = default;
+    Activation(uint8_t what, uint32_t first, uint32_t second)
+        : kind(what), alpha(std::bit_cast<float>(first)), beta(std::bit_cast<float>(second)) {}
+
+    // Known, and numbers that have no meaning are zero.
+    [[nodiscard]] bool valid() const {
+        const bool first = kind == ACCEL_ACT_CLIP || kind == ACCEL_ACT_LEAKY_RELU ||
+                           kind == ACCEL_ACT_HARD_SIGMOID || kind == ACCEL_ACT_ELU;
+        const bool second = kind == ACCEL_ACT_CLIP || kind == ACCEL_ACT_HARD_SIGMOID;
+        return kind <= ACCEL_ACT_SOFTPLUS && (first || std::bit_cast<uint32_t>(alpha) == 0) &&
+               (second || std::bit_cast<uint32_t>(beta) == 0);
+    }
+    // It takes more than a comparison and a product.
+    [[nodiscard]] bool special() const { return kind >= ACCEL_ACT_SQRT; }
+};
+
+// Applies it to every value; what it is is decided once.
+void activate(float* values, size_t count, const Activation& activation);
 
 }  // namespace accel::card
