@@ -7,6 +7,7 @@
 #include <accel_hw.h>
 
 #include <algorithm>
+#include <bit>
 #include <string>
 
 #include "command_access.hpp"
@@ -85,6 +86,22 @@ std::uint64_t matrix(std::uint64_t rows, std::uint64_t columns, std::uint64_t le
 // Bytes of a dense tensor of f32.
 std::uint64_t tensor(std::uint32_t outer, std::uint32_t n, std::uint32_t inner, Name name) {
     return product(product(product(outer, n, name), inner, name), f32_bytes, name);
+}
+
+// Checked by both, so that a number without a meaning is told before the card refuses it.
+template <typename T>
+void set_activation(T& params, Activation activation, float alpha, float beta, const char* type) {
+    const bool first = activation == Activation::clip || activation == Activation::leaky_relu ||
+                       activation == Activation::hard_sigmoid || activation == Activation::elu;
+    const bool second = activation == Activation::clip || activation == Activation::hard_sigmoid;
+    if ((!first && alpha != 0) || (!second && beta != 0)) {
+        throw_invalid(std::string(type) + "::" + (first ? "beta" : "alpha") +
+                      " has no meaning for this activation: leave it zero");
+    }
+    params.activation = static_cast<std::uint8_t>(activation);
+    // Minus zero is no zero to the card.
+    params.alpha = first ? std::bit_cast<std::uint32_t>(alpha) : 0;
+    params.beta = second ? std::bit_cast<std::uint32_t>(beta) : 0;
 }
 
 std::uint32_t to_u32(std::uint64_t value, Name name) {
@@ -299,7 +316,7 @@ Command::Command(const Gemm& gemm) {
     const std::uint32_t b_columns = gemm.transpose_b ? gemm.k : gemm.n;
     accel_gemm params{};
     params.type = ACCEL_TYPE_F32;
-    params.activation = static_cast<std::uint8_t>(gemm.activation);
+    detail::set_activation(params, gemm.activation, gemm.alpha, gemm.beta, "Gemm");
     params.flags = static_cast<std::uint16_t>((gemm.bias ? ACCEL_GEMM_BIAS : 0) |
                                               (gemm.transpose_a ? ACCEL_GEMM_TRANSPOSE_A : 0) |
                                               (gemm.transpose_b ? ACCEL_GEMM_TRANSPOSE_B : 0));
@@ -338,7 +355,8 @@ Command::Command(const Elementwise& elementwise) {
     }
     accel_elementwise params{};
     params.type = ACCEL_TYPE_F32;
-    params.activation = static_cast<std::uint8_t>(elementwise.activation);
+    detail::set_activation(params, elementwise.activation, elementwise.alpha, elementwise.beta,
+                           "Elementwise");
     params.op = static_cast<std::uint8_t>(elementwise.op);
     params.rank = static_cast<std::uint8_t>(shape.rank());
     for (std::size_t i = 0; i < shape.rank(); ++i) {
@@ -355,8 +373,12 @@ Command::Command(const Elementwise& elementwise) {
         operand("dst", elementwise.dst, elementwise.dst_strides, params.dst_strides, Access::write);
     raw.src0 =
         operand("a", elementwise.a, elementwise.a_strides, params.src0_strides, Access::read);
-    raw.src1 =
-        operand("b", elementwise.b, elementwise.b_strides, params.src1_strides, Access::read);
+    if (elementwise.op != ElementwiseOp::first) {
+        raw.src1 =
+            operand("b", elementwise.b, elementwise.b_strides, params.src1_strides, Access::read);
+    } else if (elementwise.b || !elementwise.b_strides.empty()) {
+        detail::throw_invalid("Elementwise::b is no operand of ElementwiseOp::first");
+    }
     encoder.params(params);
     encoder.finish();
 }
@@ -387,6 +409,123 @@ Command::Command(const Reduce& reduce) {
                     Access::read, f32_bytes);
     encoder.params(detail::reduce_params(static_cast<std::uint8_t>(reduce.op), reduce.outer,
                                          reduce.n, reduce.inner));
+    encoder.finish();
+}
+
+namespace detail {
+namespace {
+
+// Images as the card is told of them, and the bytes from their first element to the last.
+struct Laid {
+    accel_image shape{};
+    std::uint64_t bytes = 0;
+};
+
+Laid lay(const Images& images, std::uint32_t batch, Name name) {
+    Laid laid;
+    accel_image& shape = laid.shape;
+    shape.height = images.height;
+    shape.width = images.width;
+    shape.channels = images.channels;
+    shape.pixel = images.pixel != 0 ? images.pixel : images.channels;
+    shape.row =
+        images.row != 0 ? images.row : to_u32(std::uint64_t{shape.pixel} * shape.width, name);
+    shape.image =
+        images.image != 0 ? images.image : to_u32(std::uint64_t{shape.row} * shape.height, name);
+    if (shape.pixel < shape.channels) {
+        throw_invalid(name.text() + " has pixels of " + std::to_string(shape.channels) +
+                      " channels that are only " + std::to_string(shape.pixel) + " apart");
+    }
+    if (batch != 0 && shape.height != 0 && shape.width != 0 && shape.channels != 0) {
+        std::uint64_t elements = shape.channels;
+        elements = sum(elements, product(shape.width - 1, shape.pixel, name), name);
+        elements = sum(elements, product(shape.height - 1, shape.row, name), name);
+        elements = sum(elements, product(batch - 1, shape.image, name), name);
+        laid.bytes = product(elements, f32_bytes, name);
+    }
+    return laid;
+}
+
+accel_window to_raw(const Window& window, const char* type) {
+    if (window.height == 0 || window.width == 0 || window.stride_y == 0 || window.stride_x == 0 ||
+        window.dilation_y == 0 || window.dilation_x == 0) {
+        throw_invalid(std::string(type) + "::window: sizes, strides and dilations are at least 1");
+    }
+    accel_window raw{};
+    raw.height = window.height;
+    raw.width = window.width;
+    raw.stride_y = window.stride_y;
+    raw.stride_x = window.stride_x;
+    raw.dilation_y = window.dilation_y;
+    raw.dilation_x = window.dilation_x;
+    raw.pad_top = window.pad_top;
+    raw.pad_left = window.pad_left;
+    return raw;
+}
+
+}  // namespace
+}  // namespace detail
+
+Command::Command(const Conv2d& conv) {
+    Encoder encoder(*this, "Conv2d", ACCEL_OP_CONV2D);
+    if (conv.groups == 0 || conv.from.channels % conv.groups != 0 ||
+        conv.to.channels % conv.groups != 0) {
+        detail::throw_invalid("Conv2d::groups divides the channels of both images, and " +
+                              std::to_string(conv.groups) + " does not");
+    }
+    const detail::Laid from = detail::lay(conv.from, conv.batch, encoder.name("from"));
+    const detail::Laid to = detail::lay(conv.to, conv.batch, encoder.name("to"));
+    accel_conv2d params{};
+    params.type = ACCEL_TYPE_F32;
+    detail::set_activation(params, conv.activation, conv.alpha, conv.beta, "Conv2d");
+    params.flags = conv.bias ? ACCEL_CONV2D_BIAS : 0;
+    params.batch = conv.batch;
+    params.groups = conv.groups;
+    params.src = from.shape;
+    params.dst = to.shape;
+    params.window = detail::to_raw(conv.window, "Conv2d");
+    const std::uint64_t taps = std::uint64_t{conv.window.height} * conv.window.width;
+    const std::uint64_t weights = detail::product(
+        detail::product(
+            detail::product(taps, conv.from.channels / conv.groups, encoder.name("weights")),
+            conv.to.channels, encoder.name("weights")),
+        f32_bytes, encoder.name("weights"));
+
+    accel_tensor& raw = encoder.raw().tensor;
+    raw.dst = encoder.use("dst", conv.dst, to.bytes, Access::write, f32_bytes);
+    raw.src0 = encoder.use("src", conv.src, from.bytes, Access::read, f32_bytes);
+    raw.src1 = encoder.use("weights", conv.weights, weights, Access::read, f32_bytes);
+    if (conv.bias) {
+        raw.src2 = encoder.use("bias", conv.bias, std::uint64_t{conv.to.channels} * f32_bytes,
+                               Access::read, f32_bytes);
+    }
+    encoder.params(params);
+    encoder.finish();
+}
+
+Command::Command(const Pool& pool) {
+    Encoder encoder(*this, "Pool", ACCEL_OP_POOL);
+    if (pool.from.channels != pool.to.channels) {
+        detail::throw_invalid("Pool: source and result have the same channels");
+    }
+    if (pool.count_outside && pool.op != PoolOp::average) {
+        detail::throw_invalid("Pool::count_outside is for averages");
+    }
+    const detail::Laid from = detail::lay(pool.from, pool.batch, encoder.name("from"));
+    const detail::Laid to = detail::lay(pool.to, pool.batch, encoder.name("to"));
+    accel_pool params{};
+    params.type = ACCEL_TYPE_F32;
+    params.op = static_cast<std::uint8_t>(pool.op);
+    params.flags = pool.count_outside ? ACCEL_POOL_COUNT_OUTSIDE : 0;
+    params.batch = pool.batch;
+    params.src = from.shape;
+    params.dst = to.shape;
+    params.window = detail::to_raw(pool.window, "Pool");
+
+    accel_tensor& raw = encoder.raw().tensor;
+    raw.dst = encoder.use("dst", pool.dst, to.bytes, Access::write, f32_bytes);
+    raw.src0 = encoder.use("src", pool.src, from.bytes, Access::read, f32_bytes);
+    encoder.params(params);
     encoder.finish();
 }
 

@@ -43,6 +43,25 @@ static_assert(same(CardStatus::internal, ACCEL_INTERNAL));
 
 static_assert(same(Activation::none, ACCEL_ACT_NONE));
 static_assert(same(Activation::relu, ACCEL_ACT_RELU));
+static_assert(same(Activation::clip, ACCEL_ACT_CLIP));
+static_assert(same(Activation::leaky_relu, ACCEL_ACT_LEAKY_RELU));
+static_assert(same(Activation::hard_sigmoid, ACCEL_ACT_HARD_SIGMOID));
+static_assert(same(Activation::hard_swish, ACCEL_ACT_HARD_SWISH));
+static_assert(same(Activation::abs, ACCEL_ACT_ABS));
+static_assert(same(Activation::neg, ACCEL_ACT_NEG));
+static_assert(same(Activation::sqrt, ACCEL_ACT_SQRT));
+static_assert(same(Activation::reciprocal, ACCEL_ACT_RECIPROCAL));
+static_assert(same(Activation::floor, ACCEL_ACT_FLOOR));
+static_assert(same(Activation::ceil, ACCEL_ACT_CEIL));
+static_assert(same(Activation::round, ACCEL_ACT_ROUND));
+static_assert(same(Activation::exp, ACCEL_ACT_EXP));
+static_assert(same(Activation::log, ACCEL_ACT_LOG));
+static_assert(same(Activation::sigmoid, ACCEL_ACT_SIGMOID));
+static_assert(same(Activation::tanh, ACCEL_ACT_TANH));
+static_assert(same(Activation::erf, ACCEL_ACT_ERF));
+static_assert(same(Activation::gelu, ACCEL_ACT_GELU));
+static_assert(same(Activation::elu, ACCEL_ACT_ELU));
+static_assert(same(Activation::softplus, ACCEL_ACT_SOFTPLUS));
 
 static_assert(same(ElementwiseOp::add, ACCEL_EW_ADD));
 static_assert(same(ElementwiseOp::sub, ACCEL_EW_SUB));
@@ -50,6 +69,11 @@ static_assert(same(ElementwiseOp::mul, ACCEL_EW_MUL));
 static_assert(same(ElementwiseOp::div, ACCEL_EW_DIV));
 static_assert(same(ElementwiseOp::min, ACCEL_EW_MIN));
 static_assert(same(ElementwiseOp::max, ACCEL_EW_MAX));
+static_assert(same(ElementwiseOp::first, ACCEL_EW_FIRST));
+static_assert(same(ElementwiseOp::prelu, ACCEL_EW_PRELU));
+
+static_assert(same(PoolOp::max, ACCEL_POOL_MAX));
+static_assert(same(PoolOp::average, ACCEL_POOL_AVERAGE));
 
 static_assert(same(ReduceOp::sum, ACCEL_REDUCE_SUM));
 static_assert(same(ReduceOp::max, ACCEL_REDUCE_MAX));

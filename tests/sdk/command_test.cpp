@@ -284,6 +284,115 @@ TEST_F(CommandTest, ReduceIsChecked) {
                    "address space");
 }
 
+TEST_F(CommandTest, Conv2dSumsWhatItsWindowSees) {
+    // 3 x 3 with one channel, a window of 2 x 2 that reaches outside on top and to the left.
+    const auto source = floats({1, 2, 3, 4, 5, 6, 7, 8, 9});
+    const auto weights = floats({1, 10, 100, 1000});
+    auto result = card.allocate<float>({3, 3});
+    Conv2d conv{.dst = result,
+                .src = source,
+                .weights = weights,
+                .from = {.height = 3, .width = 3},
+                .to = {.height = 3, .width = 3},
+                .window = {.height = 2, .width = 2, .pad_top = 1, .pad_left = 1}};
+    run(conv);
+    EXPECT_THAT(result.span(), ElementsAre(1000, 2100, 3200, 4010, 5421, 6532, 7040, 8754, 9865));
+    conv.bias = floats({-5000});
+    conv.activation = Activation::clip;
+    conv.alpha = 0;
+    conv.beta = 3000;
+    run(conv);
+    EXPECT_THAT(result.span(), ElementsAre(0, 0, 0, 0, 421, 1532, 2040, 3000, 3000));
+}
+
+TEST_F(CommandTest, Conv2dKeepsGroupsApart) {
+    // Two pixels of two channels, a weight for each channel.
+    const auto source = floats({1, 2, 3, 4});
+    const auto weights = floats({10, 100});
+    auto result = card.allocate<float>({2, 2});
+    run(Conv2d{.dst = result,
+               .src = source,
+               .weights = weights,
+               .groups = 2,
+               .from = {.height = 1, .width = 2, .channels = 2},
+               .to = {.height = 1, .width = 2, .channels = 2}});
+    EXPECT_THAT(result.span(), ElementsAre(10, 200, 30, 400));
+}
+
+TEST_F(CommandTest, Conv2dIsChecked) {
+    auto four = card.allocate<float>({4});
+    const Conv2d good{.dst = four,
+                      .src = four,
+                      .weights = four,
+                      .from = {.height = 2, .width = 2},
+                      .to = {.height = 2, .width = 2}};
+    const auto with = [&](auto&& change) {
+        Conv2d conv = good;
+        change(conv);
+        return conv;
+    };
+    EXPECT_REFUSED(with([](Conv2d& c) { c.groups = 0; }), "groups divides the channels");
+    EXPECT_REFUSED(with([](Conv2d& c) { c.groups = 2; }), "groups divides the channels");
+    EXPECT_REFUSED(with([](Conv2d& c) { c.window.stride_x = 0; }), "at least 1");
+    EXPECT_REFUSED(with([](Conv2d& c) { c.from.height = 3; }), "Conv2d::src touches 24 bytes");
+    EXPECT_REFUSED(with([](Conv2d& c) { c.to.row = 3; }), "Conv2d::dst touches 20 bytes");
+    EXPECT_REFUSED(with([](Conv2d& c) { c.window.height = 5; }),
+                   "Conv2d::weights touches 20 bytes");
+    EXPECT_REFUSED(with([](Conv2d& c) {
+                       c.from.channels = 2;
+                       c.from.pixel = 1;
+                   }),
+                   "only 1 apart");
+    EXPECT_REFUSED(with([](Conv2d& c) { c.alpha = 1; }), "alpha has no meaning");
+}
+
+TEST_F(CommandTest, PoolTakesTheLargestOrTheAverage) {
+    const auto source = floats({1, 2, 3, 4});
+    auto result = card.allocate<float>({1});
+    Pool pool{.dst = result,
+              .src = source,
+              .from = {.height = 2, .width = 2},
+              .window = {.height = 3, .width = 3, .pad_top = 1, .pad_left = 1}};
+    run(pool);
+    EXPECT_EQ(result[0], 4);
+    pool.op = PoolOp::average;
+    run(pool);
+    EXPECT_EQ(result[0], 2.5F);
+    pool.count_outside = true;
+    run(pool);
+    EXPECT_EQ(result[0], 10.0F / 9.0F);
+    pool.op = PoolOp::max;
+    EXPECT_REFUSED(pool, "count_outside is for averages");
+    pool.count_outside = false;
+    pool.to.channels = 2;
+    EXPECT_REFUSED(pool, "same channels");
+}
+
+TEST_F(CommandTest, ElementwiseOfOneOperandAppliesAFunction) {
+    const auto source = floats({-2, 0, 3});
+    auto result = card.allocate<float>({3});
+    Elementwise unary{.op = ElementwiseOp::first,
+                      .dst = result,
+                      .a = source,
+                      .shape = {3},
+                      .activation = Activation::leaky_relu,
+                      .alpha = 0.5F};
+    run(unary);
+    EXPECT_THAT(result.span(), ElementsAre(-1, 0, 3));
+    unary.alpha = 0;
+    unary.activation = Activation::tanh;
+    run(unary);
+    EXPECT_THAT(result.span(), ElementsAre(FloatEq(std::tanh(-2.0F)), 0, FloatEq(std::tanh(3.0F))));
+    unary.b = source;
+    EXPECT_REFUSED(unary, "no operand");
+    run(Elementwise{.op = ElementwiseOp::prelu,
+                    .dst = result,
+                    .a = source,
+                    .b = floats({10, 10, 10}),
+                    .shape = {3}});
+    EXPECT_THAT(result.span(), ElementsAre(-20, 0, 3));
+}
+
 TEST_F(CommandTest, SemaphoresOrderQueuesAndTheHost) {
     Semaphore semaphore = card.create_semaphore(5);
     EXPECT_EQ(semaphore.value(), 5U);

@@ -66,8 +66,43 @@ class Operand {
     Kind kind_ = Kind::none;
 };
 
-enum class Activation : std::uint8_t { none = 0, relu = 1 };
-enum class ElementwiseOp : std::uint8_t { add = 0, sub = 1, mul = 2, div = 3, min = 4, max = 5 };
+/// What is applied to a result before it is stored; the data sheet defines each to the bit. clip,
+/// leaky_relu, hard_sigmoid and elu take `alpha`, clip and hard_sigmoid `beta` as well.
+enum class Activation : std::uint8_t {
+    none = 0,
+    relu = 1,
+    clip = 2,
+    leaky_relu = 3,
+    hard_sigmoid = 4,
+    hard_swish = 5,
+    abs = 6,
+    neg = 7,
+    sqrt = 8,
+    reciprocal = 9,
+    floor = 10,
+    ceil = 11,
+    round = 12,
+    exp = 13,
+    log = 14,
+    sigmoid = 15,
+    tanh = 16,
+    erf = 17,
+    gelu = 18,
+    elu = 19,
+    softplus = 20,
+};
+/// first: a alone; then b is no operand.
+enum class ElementwiseOp : std::uint8_t {
+    add = 0,
+    sub = 1,
+    mul = 2,
+    div = 3,
+    min = 4,
+    max = 5,
+    first = 6,
+    prelu = 7,
+};
+enum class PoolOp : std::uint8_t { max = 0, average = 1 };
 enum class ReduceOp : std::uint8_t { sum = 0, max = 1, min = 2, argmax = 3, argmin = 4 };
 
 /// Does nothing, in its turn.
@@ -120,6 +155,8 @@ struct Gemm {
     std::uint32_t lda = 0;     ///< elements from row to row as stored; zero: dense
     std::uint32_t ldb = 0;
     std::uint32_t ldd = 0;
+    float alpha = 0;  ///< of the activation
+    float beta = 0;
 };
 
 /// dst[i] = activation(op(a[i], b[i])) over `shape`, f32. Strides are in elements, one for each
@@ -134,6 +171,8 @@ struct Elementwise {
     Shape a_strides = {};
     Shape b_strides = {};
     Activation activation = Activation::none;
+    float alpha = 0;  ///< of the activation
+    float beta = 0;
 };
 
 /// Over the middle axis of a dense outer x n x inner tensor, f32; dst may be src.
@@ -154,6 +193,58 @@ struct Reduce {
     std::uint32_t outer = 1;
     std::uint32_t n = 0;
     std::uint32_t inner = 1;
+};
+
+/// Images of a batch, the channels of a pixel next to each other. Strides are in elements; zero:
+/// dense.
+struct Images {
+    std::uint32_t height = 1;
+    std::uint32_t width = 1;
+    std::uint32_t channels = 1;
+    std::uint32_t pixel = 0;  ///< from one pixel to the next
+    std::uint32_t row = 0;
+    std::uint32_t image = 0;
+};
+
+/// What one result looks at. Padding below and to the right follows from the size of the result.
+struct Window {
+    std::uint16_t height = 1;
+    std::uint16_t width = 1;
+    std::uint16_t stride_y = 1;
+    std::uint16_t stride_x = 1;
+    std::uint16_t dilation_y = 1;
+    std::uint16_t dilation_x = 1;
+    std::uint16_t pad_top = 0;
+    std::uint16_t pad_left = 0;
+};
+
+/// A convolution, f32; with FEATURE_IMAGE of the card. Weights are dense,
+/// [window.height][window.width][from.channels / groups][to.channels].
+struct Conv2d {
+    Operand dst = {};
+    Operand src = {};
+    Operand weights = {};
+    Operand bias = {};  ///< to.channels values, or none
+    std::uint32_t batch = 1;
+    std::uint32_t groups = 1;
+    Images from = {};
+    Images to = {};
+    Window window = {};
+    Activation activation = Activation::none;
+    float alpha = 0;  ///< of the activation
+    float beta = 0;
+};
+
+/// The largest, or the average, of what a window sees of each channel, f32; with FEATURE_IMAGE.
+struct Pool {
+    PoolOp op = PoolOp::max;
+    Operand dst = {};
+    Operand src = {};
+    std::uint32_t batch = 1;
+    Images from = {};
+    Images to = {};
+    Window window = {};
+    bool count_outside = false;  ///< an average is divided by all taps, not by those inside
 };
 
 /// What the card writes for a command that asks for a record (Command::with_record()).
@@ -181,6 +272,8 @@ class ACCEL_API Command {
     Command(const Elementwise& elementwise);
     Command(const Softmax& softmax);
     Command(const Reduce& reduce);
+    Command(const Conv2d& conv);
+    Command(const Pool& pool);
     // NOLINTEND(google-explicit-constructor)
 
     /// 64 bytes that go to the card as they are: for a card with commands that this library does
