@@ -58,6 +58,8 @@ struct Check {
 [[nodiscard]] std::string check_copy_fill(const Bench& bench);
 [[nodiscard]] std::string check_gemm(const Bench& bench);
 [[nodiscard]] std::string check_elementwise(const Bench& bench);
+[[nodiscard]] std::string check_conv2d(const Bench& bench);
+[[nodiscard]] std::string check_pool(const Bench& bench);
 [[nodiscard]] std::string check_softmax(const Bench& bench);
 [[nodiscard]] std::string check_reduce(const Bench& bench);
 [[nodiscard]] std::string check_semaphores(const Bench& bench);

@@ -2,6 +2,7 @@
 //
 // The engines against a plain reference: the data sheet's definitions (docs/hardware.md, section
 // 6), which give the same bits everywhere.
+#include <accel_hw.h>
 #include <fmt/format.h>
 
 #include <bit>
@@ -99,9 +100,13 @@ float apply(ElementwiseOp op, float a, float b) {
         case ElementwiseOp::min:
             return b < a ? b : a;
         case ElementwiseOp::max:
+            return b > a ? b : a;
+        case ElementwiseOp::first:
+            return a;
+        case ElementwiseOp::prelu:
             break;
     }
-    return b > a ? b : a;
+    return a < 0 ? a * b : a;
 }
 
 }  // namespace
@@ -175,8 +180,9 @@ std::string check_elementwise(const Bench& bench) {
     const Floats b = random(columns, 61);
     const auto left = upload(device, a);
     const auto right = upload(device, b);
-    for (const auto op : {ElementwiseOp::add, ElementwiseOp::sub, ElementwiseOp::mul,
-                          ElementwiseOp::div, ElementwiseOp::min, ElementwiseOp::max}) {
+    for (const auto op :
+         {ElementwiseOp::add, ElementwiseOp::sub, ElementwiseOp::mul, ElementwiseOp::div,
+          ElementwiseOp::min, ElementwiseOp::max, ElementwiseOp::prelu}) {
         const auto d = device.allocate<float>({rows, columns});
         bench.finish(queue.submit(Elementwise{.op = op,
                                               .dst = d,
@@ -191,7 +197,7 @@ std::string check_elementwise(const Bench& bench) {
         }
         compare(d.span(), expected, fmt::format("ELEMENTWISE {}", static_cast<int>(op)));
     }
-    return "six operations with broadcasting, to the bit";
+    return "seven operations with broadcasting, to the bit";
 }
 
 std::string check_softmax(const Bench& bench) {
@@ -225,6 +231,126 @@ std::string check_softmax(const Bench& bench) {
     }
     compare(d.span(), expected, "SOFTMAX");
     return fmt::format("{} x {}, to the bit", outer, n);
+}
+
+namespace {
+
+void need_images(const Device& device) {
+    if ((device.info().features & ACCEL_FEATURE_IMAGE) == 0) {
+        throw Skip("this card has no CONV2D and POOL");
+    }
+}
+
+// An image of 13 x 11, a window of 3 x 3 that reaches outside on all sides, every second result.
+constexpr std::uint32_t image_height = 13;
+constexpr std::uint32_t image_width = 11;
+constexpr std::uint32_t result_height = 7;
+constexpr std::uint32_t result_width = 6;
+constexpr Window window{
+    .height = 3, .width = 3, .stride_y = 2, .stride_x = 2, .pad_top = 1, .pad_left = 1};
+
+// visit(row, column) of each tap of a result, in order; outside the image both are negative.
+template <typename Visit>
+void for_taps(std::uint32_t y, std::uint32_t x, Visit&& visit) {
+    for (int i = 0; i < window.height; ++i) {
+        for (int j = 0; j < window.width; ++j) {
+            const int row = static_cast<int>(y) * window.stride_y + i - window.pad_top;
+            const int column = static_cast<int>(x) * window.stride_x + j - window.pad_left;
+            const bool inside = row >= 0 && row < static_cast<int>(image_height) && column >= 0 &&
+                                column < static_cast<int>(image_width);
+            visit(inside ? row : -1, inside ? column : -1);
+        }
+    }
+}
+
+}  // namespace
+
+std::string check_conv2d(const Bench& bench) {
+    const Device device = Device::open(bench.card.path());
+    need_images(device);
+    Queue queue = device.create_queue();
+    constexpr std::uint32_t in = 5;
+    constexpr std::uint32_t out = 37;
+    const Floats source = random(std::size_t{image_height} * image_width * in, 73);
+    const Floats weights = random(std::size_t{9} * in * out, 79);
+    const Floats bias = random(out, 83);
+    const auto d = device.allocate<float>({result_height, result_width, out});
+    bench.finish(
+        queue.submit(Conv2d{.dst = d,
+                            .src = upload(device, source),
+                            .weights = upload(device, weights),
+                            .bias = upload(device, bias),
+                            .from = {.height = image_height, .width = image_width, .channels = in},
+                            .to = {.height = result_height, .width = result_width, .channels = out},
+                            .window = window,
+                            .activation = Activation::relu}),
+        "CONV2D");
+    Floats expected;
+    for (std::uint32_t y = 0; y < result_height; ++y) {
+        for (std::uint32_t x = 0; x < result_width; ++x) {
+            for (std::uint32_t o = 0; o < out; ++o) {
+                float sum = 0;
+                std::size_t k = 0;
+                for_taps(y, x, [&](int row, int column) {
+                    for (std::uint32_t c = 0; c < in; ++c, ++k) {
+                        const auto pixel = static_cast<std::size_t>(row) * image_width +
+                                           static_cast<std::size_t>(column);
+                        const float value = row < 0 ? 0.0F : source[pixel * in + c];
+                        sum = std::fma(value, weights[k * out + o], sum);
+                    }
+                });
+                sum += bias[o];
+                expected.push_back(sum < 0 ? 0.0F : sum);
+            }
+        }
+    }
+    compare(d.span(), expected, "CONV2D");
+    return fmt::format("{} x {} x {} to {} channels, to the bit", image_height, image_width, in,
+                       out);
+}
+
+std::string check_pool(const Bench& bench) {
+    const Device device = Device::open(bench.card.path());
+    need_images(device);
+    Queue queue = device.create_queue();
+    constexpr std::uint32_t channels = 19;
+    const Floats source = random(std::size_t{image_height} * image_width * channels, 89);
+    const auto from = upload(device, source);
+    for (const auto op : {PoolOp::max, PoolOp::average}) {
+        const auto d = device.allocate<float>({result_height, result_width, channels});
+        bench.finish(
+            queue.submit(
+                Pool{.op = op,
+                     .dst = d,
+                     .src = from,
+                     .from = {.height = image_height, .width = image_width, .channels = channels},
+                     .to = {.height = result_height, .width = result_width, .channels = channels},
+                     .window = window}),
+            "POOL");
+        Floats expected;
+        for (std::uint32_t y = 0; y < result_height; ++y) {
+            for (std::uint32_t x = 0; x < result_width; ++x) {
+                for (std::uint32_t c = 0; c < channels; ++c) {
+                    float most = -std::numeric_limits<float>::infinity();
+                    float sum = 0;
+                    float taps = 0;
+                    for_taps(y, x, [&](int row, int column) {
+                        if (row >= 0) {
+                            const auto pixel = static_cast<std::size_t>(row) * image_width +
+                                               static_cast<std::size_t>(column);
+                            const float value = source[pixel * channels + c];
+                            most = value > most ? value : most;
+                            sum += value;
+                            ++taps;
+                        }
+                    });
+                    expected.push_back(op == PoolOp::max ? most : sum / taps);
+                }
+            }
+        }
+        compare(d.span(), expected, fmt::format("POOL {}", static_cast<int>(op)));
+    }
+    return "largest and average, to the bit";
 }
 
 std::string check_reduce(const Bench& bench) {

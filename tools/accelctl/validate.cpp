@@ -184,6 +184,8 @@ std::vector<Check> all_checks() {
         {"copy", "COPY and FILL engines", check_copy_fill},
         {"gemm", "GEMM engine against the reference", check_gemm},
         {"elementwise", "ELEMENTWISE engine against the reference", check_elementwise},
+        {"conv2d", "CONV2D engine against the reference", check_conv2d},
+        {"pool", "POOL engine against the reference", check_pool},
         {"softmax", "SOFTMAX engine against the reference", check_softmax},
         {"reduce", "REDUCE engine against the reference", check_reduce},
         {"semaphores", "two queues that wait for each other", check_semaphores},
