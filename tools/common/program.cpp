@@ -14,8 +14,6 @@ namespace accel::tools {
 
 namespace {
 
-constexpr const char* generators = "Generate";  // group of hidden options
-
 std::string first_line(const std::string& text) {
     return text.substr(0, text.find('\n'));
 }

@@ -79,8 +79,8 @@ Exit list(const Program& program, const Options& options) {
     const bool live = options.scan.dump.empty();
     const auto all = scan(root, options.scan);
     const auto cards = live ? find_cards(root) : std::vector<Card>();
-    const bool looks_closer =
-        program.json() || options.view.verbose > 0 || options.view.kernel || !options.tree;
+    // A plain tree says where they are and nothing of how they do.
+    const bool looks_closer = !options.tree || program.json() || options.view.verbose > 0;
     const Holders holders =
         live && (program.json() || options.view.verbose > 0) ? find_holders(root) : Holders{};
     std::vector<Entry> entries;
@@ -114,13 +114,12 @@ Exit list(const Program& program, const Options& options) {
         std::cout << show_tree(all, entries, options.view.verbose > 0);
         return Exit::ok;
     }
-    const bool spaced = options.view.verbose > 0 || options.view.kernel || options.view.hex > 0;
+    const bool spaced = options.view.verbose > 0 || options.view.hex > 0;
     for (const Entry& entry : entries) {
         if (options.machine > 0) {
             std::cout << show_machine(entry.function, options.view.verbose > 0);
         } else {
-            std::cout << show(entry, options.view, terminal)
-                      << (spaced && options.view.verbose + options.view.hex > 0 ? "\n" : "");
+            std::cout << show(entry, options.view, terminal) << (spaced ? "\n" : "");
         }
     }
     std::cout << std::flush;

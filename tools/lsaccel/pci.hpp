@@ -62,7 +62,7 @@ struct Function {
     std::string subdevice_name;
 
     [[nodiscard]] bool accelerator() const;
-    /// Not our card's: one of another maker.
+    /// The card that the driver accel is for, and not an accelerator of another maker.
     [[nodiscard]] bool ours() const;
     [[nodiscard]] bool has(unsigned offset, unsigned bytes) const {
         return offset + bytes <= config.size();
