@@ -36,7 +36,8 @@
 	each(ACCEL_FAULT_TABLE, "FAULT_TABLE")		\
 	each(ACCEL_BUS_ERROR, "BUS_ERROR")		\
 	each(ACCEL_ABORTED, "ABORTED")			\
-	last(ACCEL_INTERNAL, "INTERNAL")
+	each(ACCEL_INTERNAL, "INTERNAL")		\
+	last(ACCEL_BAD_INDEX, "BAD_INDEX")
 #define ACCEL_TRACE_NAMED(value, name)	{ value, name },
 #define ACCEL_TRACE_LAST(value, name)	{ value, name }
 #define ACCEL_TRACE_ENUM(value, name)	TRACE_DEFINE_ENUM(value);

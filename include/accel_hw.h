@@ -97,6 +97,7 @@
 #define ACCEL_FEATURE_F32	(1ULL << 3)	/* f32 compute */
 #define ACCEL_FEATURE_SCATTER	(1ULL << 4)	/* TRANSFER and bypass contexts */
 #define ACCEL_FEATURE_IMAGE	(1ULL << 5)	/* CONV2D and POOL */
+#define ACCEL_FEATURE_TENSOR	(1ULL << 6)	/* all types; TRANSPOSE, GATHER, RESIZE */
 
 #define ACCEL_STATUS_READY	(1U << 0)	/* out of reset; registers may be set */
 #define ACCEL_STATUS_RESETTING	(1U << 1)	/* a reset is in progress */
@@ -149,6 +150,7 @@ enum accel_status {
 	ACCEL_EXISTS = 15,		/* admin: id already in use */
 	ACCEL_NOT_FOUND = 16,		/* admin: no object of that id */
 	ACCEL_INTERNAL = 17,		/* the card failed */
+	ACCEL_BAD_INDEX = 18,		/* an index in a tensor is out of range */
 };
 
 /* ---- Queues ------------------------------------------------------------- */
@@ -204,6 +206,9 @@ enum accel_opcode {
 	ACCEL_OP_REDUCE = 0x23,
 	ACCEL_OP_CONV2D = 0x24,
 	ACCEL_OP_POOL = 0x25,
+	ACCEL_OP_TRANSPOSE = 0x26,	/* a strided copy of up to six dimensions */
+	ACCEL_OP_GATHER = 0x27,
+	ACCEL_OP_RESIZE = 0x28,
 };
 
 #define ACCEL_CMD_RECORD	(1U << 0)	/* write a struct accel_record */
@@ -311,6 +316,16 @@ struct accel_record {
 
 enum accel_type {
 	ACCEL_TYPE_F32 = 1,
+	ACCEL_TYPE_BF16 = 2,
+	ACCEL_TYPE_F16 = 3,
+	ACCEL_TYPE_I8 = 4,
+	ACCEL_TYPE_U8 = 5,
+	ACCEL_TYPE_I16 = 6,
+	ACCEL_TYPE_U16 = 7,
+	ACCEL_TYPE_I32 = 8,
+	ACCEL_TYPE_U32 = 9,
+	ACCEL_TYPE_I64 = 10,
+	ACCEL_TYPE_BOOL = 11,		/* a byte: zero or not; written as 0 or 1 */
 };
 
 /* What is applied to a result before it is stored; alpha and beta are f32. */
@@ -336,16 +351,44 @@ enum accel_activation {
 	ACCEL_ACT_GELU = 18,
 	ACCEL_ACT_ELU = 19,		/* alpha * (exp(x) - 1) below zero */
 	ACCEL_ACT_SOFTPLUS = 20,
+	ACCEL_ACT_SIN = 21,
+	ACCEL_ACT_COS = 22,
+	ACCEL_ACT_ATAN = 23,
+	ACCEL_ACT_SIGN = 24,		/* -1, 0 or 1 */
+	ACCEL_ACT_NOT = 25,		/* 1 for zero, else 0 */
 };
 
-#define ACCEL_GEMM_BIAS		(1U << 0)	/* src2 holds n values */
+/*
+ * How GEMM and CONV2D treat numbers. With src0 in I8 or U8 src1 is, too: sums
+ * are exact in 32 bits, and dst is I32, or with ACCEL_*_REQUANTISE what is
+ * left of them after a scale of each channel. A zero point is subtracted from
+ * what is read and added to what is written; it is a byte of that type.
+ */
+struct accel_numbers {
+	__u8 src1_type;			/* zero: as src0 */
+	__u8 dst_type;			/* zero: as src0 */
+	__u8 src0_zero;
+	__u8 src1_zero;
+	__u8 dst_zero;
+	__u8 reserved[3];
+};
+
+/* What src2 holds for each channel of a result that is requantised. */
+struct accel_channel {
+	__le32 bias;			/* s32, added to the sum */
+	__le32 scale;			/* f32, times that */
+};
+
+#define ACCEL_GEMM_BIAS		(1U << 0)	/* src2 holds n values: f32, s32 for I8 and U8 */
 #define ACCEL_GEMM_TRANSPOSE_A	(1U << 1)	/* A is stored k x m */
 #define ACCEL_GEMM_TRANSPOSE_B	(1U << 2)	/* B is stored n x k */
-#define ACCEL_GEMM_FLAGS	7U
+#define ACCEL_GEMM_REQUANTISE	(1U << 3)	/* src2 holds n of struct accel_channel */
+#define ACCEL_GEMM_ADD		(1U << 4)	/* what dst held is added before the activation; f32 */
+#define ACCEL_GEMM_FLAGS	31U
 
-/* D[m][n] = act(sum over k of A[m][k] * B[k][n] + bias[n]) */
+/* D[m][n] = act(sum over k of A[m][k] * B[k][n] + bias[n]), for each matrix of a batch */
 struct accel_gemm {
-	__u8 type;			/* enum accel_type */
+	__u8 type;			/* enum accel_type, of src0 */
 	__u8 activation;
 	__le16 flags;			/* ACCEL_GEMM_* */
 	__le32 m;
@@ -356,7 +399,12 @@ struct accel_gemm {
 	__le32 ldd;
 	__le32 alpha;			/* f32, of the activation */
 	__le32 beta;
-	__le32 reserved[7];
+	struct accel_numbers numbers;
+	__le32 batch;			/* zero is one */
+	__le32 batch_a;			/* elements from matrix to matrix; zero: the same */
+	__le32 batch_b;
+	__le32 batch_d;
+	__le32 reserved;
 };
 
 enum accel_elementwise_op {
@@ -368,24 +416,90 @@ enum accel_elementwise_op {
 	ACCEL_EW_MAX = 5,
 	ACCEL_EW_FIRST = 6,		/* src0 alone; src1 and its strides are zero */
 	ACCEL_EW_PRELU = 7,		/* src0, times src1 where it is below zero */
+	ACCEL_EW_POW = 8,
+	ACCEL_EW_FMOD = 9,		/* the rest has the sign of src0 */
+	ACCEL_EW_MOD = 10,		/* the rest has the sign of src1 */
+	ACCEL_EW_EQUAL = 11,		/* 1 or 0 */
+	ACCEL_EW_LESS = 12,
+	ACCEL_EW_LESS_EQUAL = 13,
+	ACCEL_EW_AND = 14,		/* bits; in I64 only */
+	ACCEL_EW_OR = 15,
+	ACCEL_EW_XOR = 16,
+	ACCEL_EW_SHIFT_LEFT = 17,	/* in I64 only */
+	ACCEL_EW_SHIFT_RIGHT = 18,
+	ACCEL_EW_SELECT = 19,		/* src2 != 0 ? src0 : src1; else src2 is zero */
 };
 
 #define ACCEL_RANK_MAX		6
 
-/* dst[i] = act(op(src0[i], src1[i])); a stride of zero broadcasts. */
+/*
+ * dst[i] = act(op(src0[i], src1[i])); a stride of zero broadcasts. It computes
+ * in F32 or I64, and operands of other types are converted.
+ */
 struct accel_elementwise {
-	__u8 type;
+	__u8 type;			/* ACCEL_TYPE_F32 or ACCEL_TYPE_I64 */
 	__u8 activation;
 	__u8 op;			/* enum accel_elementwise_op */
 	__u8 rank;			/* 1 .. ACCEL_RANK_MAX */
-	__le32 reserved0;
+	__u8 dst_type;			/* zero, here and below: as @type */
+	__u8 src0_type;
+	__u8 src1_type;
+	__u8 src2_type;
 	__le32 dims[ACCEL_RANK_MAX];	/* outermost first; unused ones zero */
 	__le32 dst_strides[ACCEL_RANK_MAX];	/* elements */
 	__le32 src0_strides[ACCEL_RANK_MAX];
 	__le32 src1_strides[ACCEL_RANK_MAX];
 	__le32 alpha;			/* f32, of the activation */
 	__le32 beta;
-	__le32 reserved1[4];
+	__le32 src2_strides[ACCEL_RANK_MAX];
+	__le32 reserved[2];
+};
+
+/* dst[i] = src[i]. A stride may be negative: it is an s32. */
+struct accel_transpose {
+	__u8 size;			/* bytes of an element: 1, 2, 4 or 8 */
+	__u8 rank;			/* 1 .. ACCEL_RANK_MAX */
+	__le16 reserved0;
+	__le32 reserved1;
+	__le32 dims[ACCEL_RANK_MAX];	/* outermost first; unused ones zero */
+	__le32 dst_strides[ACCEL_RANK_MAX];	/* elements */
+	__le32 src_strides[ACCEL_RANK_MAX];
+};
+
+#define ACCEL_GATHER_ELEMENTS	(1U << 0)	/* an index for every element of dst */
+#define ACCEL_GATHER_FLAGS	1U
+
+/*
+ * dst[outer][count][inner] is src[outer][n][inner] at the indices in src1:
+ * count of them, or outer x count x inner. A negative one counts from the end.
+ */
+struct accel_gather {
+	__u8 size;			/* bytes of an element: 1, 2, 4 or 8 */
+	__u8 index_type;		/* ACCEL_TYPE_I32 or ACCEL_TYPE_I64 */
+	__le16 flags;			/* ACCEL_GATHER_* */
+	__le32 outer;
+	__le32 n;
+	__le32 count;
+	__le32 inner;
+	__le32 reserved[3];
+};
+
+/* What a result of RESIZE is made of: @taps of these, in src1. */
+struct accel_tap {
+	__le32 index;			/* along the axis of the source */
+	__le32 weight;			/* f32 */
+};
+
+/* dst[outer][i][inner] = sum over the taps of i of weight * src[outer][index][inner] */
+struct accel_resize {
+	__u8 type;			/* ACCEL_TYPE_F32 */
+	__u8 reserved0;
+	__le16 taps;			/* for each of @count */
+	__le32 outer;
+	__le32 n;			/* length of the axis of the source */
+	__le32 count;			/* and of the result */
+	__le32 inner;
+	__le32 reserved1[3];
 };
 
 enum accel_reduce_op {
@@ -394,6 +508,8 @@ enum accel_reduce_op {
 	ACCEL_REDUCE_MIN = 2,
 	ACCEL_REDUCE_ARGMAX = 3,	/* dst holds u32 */
 	ACCEL_REDUCE_ARGMIN = 4,	/* dst holds u32 */
+	ACCEL_REDUCE_PRODUCT = 5,
+	ACCEL_REDUCE_MEAN = 6,		/* the sum, divided by n */
 };
 
 /* REDUCE and SOFTMAX over the middle axis of a dense outer x n x inner tensor. */
@@ -432,19 +548,22 @@ struct accel_window {
 	__le16 pad_left;
 };
 
-#define ACCEL_CONV2D_BIAS	(1U << 0)	/* src2 holds dst.channels values */
-#define ACCEL_CONV2D_FLAGS	1U
+#define ACCEL_CONV2D_BIAS	(1U << 0)	/* src2 holds dst.channels values, as of GEMM */
+#define ACCEL_CONV2D_REQUANTISE	(1U << 1)	/* src2 holds dst.channels of struct accel_channel */
+#define ACCEL_CONV2D_ADD	(1U << 2)	/* what dst held is added before the activation; f32 */
+#define ACCEL_CONV2D_FLAGS	7U
 
 /* src1 holds the weights: [window.height][window.width][src.channels / groups][dst.channels] */
 struct accel_conv2d {
-	__u8 type;			/* enum accel_type */
+	__u8 type;			/* enum accel_type, of src0 */
 	__u8 activation;		/* enum accel_activation */
 	__le16 flags;			/* ACCEL_CONV2D_* */
 	__le32 batch;
 	__le32 groups;
 	__le32 alpha;			/* f32, of the activation */
 	__le32 beta;
-	__le32 reserved0[3];
+	struct accel_numbers numbers;
+	__le32 reserved0;
 	struct accel_image src;
 	struct accel_image dst;
 	struct accel_window window;

@@ -74,18 +74,29 @@ std::uint64_t extent(std::uint64_t rows, std::uint64_t stride, std::uint64_t row
     return sum(product(rows - 1, stride, name), row, name);
 }
 
-// Bytes of a matrix of f32 as it is stored.
-std::uint64_t matrix(std::uint64_t rows, std::uint64_t columns, std::uint64_t leading, Name name) {
+// Bytes of a matrix as it is stored.
+std::uint64_t matrix(std::uint64_t rows, std::uint64_t columns, std::uint64_t leading,
+                     std::uint64_t element, Name name) {
     if (leading < columns) {
         throw_invalid(name.text() + " has rows of " + std::to_string(columns) +
                       " elements that are only " + std::to_string(leading) + " apart");
     }
-    return extent(rows, leading * f32_bytes, columns * f32_bytes, name);
+    return extent(rows, leading * element, columns * element, name);
 }
 
-// Bytes of a dense tensor of f32.
+// Bytes of a dense tensor.
+std::uint64_t tensor(std::uint32_t outer, std::uint32_t n, std::uint32_t inner,
+                     std::uint32_t element, Name name) {
+    return product(product(product(outer, n, name), inner, name), element, name);
+}
 std::uint64_t tensor(std::uint32_t outer, std::uint32_t n, std::uint32_t inner, Name name) {
-    return product(product(product(outer, n, name), inner, name), f32_bytes, name);
+    return tensor(outer, n, inner, f32_bytes, name);
+}
+
+void check_element(std::uint32_t bytes, Name name) {
+    if (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) {
+        throw_invalid(name.text() + " is 1, 2, 4 or 8 bytes");
+    }
 }
 
 // Checked by both, so that a number without a meaning is told before the card refuses it.
@@ -102,6 +113,44 @@ void set_activation(T& params, Activation activation, float alpha, float beta, c
     // Minus zero is no zero to the card.
     params.alpha = first ? std::bit_cast<std::uint32_t>(alpha) : 0;
     params.beta = second ? std::bit_cast<std::uint32_t>(beta) : 0;
+}
+
+accel_numbers to_raw(const Numbers& numbers, Name name) {
+    const auto integer = [](Type type) { return type == Type::i8 || type == Type::u8; };
+    const auto real = [](Type type) {
+        return type == Type::f32 || type == Type::bf16 || type == Type::f16;
+    };
+    const auto zero = [&](Type type, std::int16_t value) {
+        const bool fits = type == Type::i8   ? value >= -128 && value <= 127
+                          : type == Type::u8 ? value >= 0 && value <= 255
+                                             : value == 0;
+        if (!fits) {
+            throw_invalid(name.text() + " has a zero point that its type does not hold");
+        }
+        return static_cast<std::uint8_t>(value);
+    };
+    const bool bytes = integer(numbers.a) && integer(numbers.b) && !numbers.add &&
+                       (numbers.requantise ? integer(numbers.result) || numbers.result == Type::f32
+                                           : numbers.result == Type::i32);
+    const bool floats = real(numbers.a) && real(numbers.b) && real(numbers.result) &&
+                        !numbers.requantise && (!numbers.add || numbers.result == Type::f32);
+    if (!bytes && !floats) {
+        throw_invalid(name.text() +
+                      " combines types that the card does not: floats give floats; i8 and u8 give "
+                      "i32, or with requantise f32, i8 or u8");
+    }
+    accel_numbers raw{};
+    raw.src1_type = static_cast<std::uint8_t>(numbers.b);
+    raw.dst_type = static_cast<std::uint8_t>(numbers.result);
+    raw.src0_zero = zero(numbers.a, numbers.a_zero);
+    raw.src1_zero = zero(numbers.b, numbers.b_zero);
+    raw.dst_zero = zero(numbers.result, numbers.result_zero);
+    return raw;
+}
+
+// What the bias operand holds for a channel.
+std::uint32_t channel_bytes(const Numbers& numbers) {
+    return numbers.requantise ? sizeof(accel_channel) : f32_bytes;
 }
 
 std::uint32_t to_u32(std::uint64_t value, Name name) {
@@ -163,7 +212,7 @@ struct Strided {
 };
 
 // Strides of an element-wise operand, dense if none are given, and the bytes they reach over.
-Strided strided(const Shape& shape, const Shape& given, Name name) {
+Strided strided(const Shape& shape, const Shape& given, std::uint32_t element, Name name) {
     if (!given.empty() && given.rank() != shape.rank()) {
         throw_invalid(name.text() + " has " + std::to_string(given.rank()) + " strides for " +
                       std::to_string(shape.rank()) + " dimensions");
@@ -180,7 +229,7 @@ Strided strided(const Shape& shape, const Shape& given, Name name) {
             dense = product(dense, shape[i], name);
         }
     }
-    result.bytes = nothing ? 0 : product(sum(last, 1, name), f32_bytes, name);
+    result.bytes = nothing ? 0 : product(sum(last, 1, name), element, name);
     return result;
 }
 
@@ -315,9 +364,12 @@ Command::Command(const Gemm& gemm) {
     const std::uint32_t a_columns = gemm.transpose_a ? gemm.m : gemm.k;
     const std::uint32_t b_columns = gemm.transpose_b ? gemm.k : gemm.n;
     accel_gemm params{};
-    params.type = ACCEL_TYPE_F32;
+    params.type = static_cast<std::uint8_t>(gemm.numbers.a);
+    params.numbers = detail::to_raw(gemm.numbers, encoder.name("numbers"));
     detail::set_activation(params, gemm.activation, gemm.alpha, gemm.beta, "Gemm");
-    params.flags = static_cast<std::uint16_t>((gemm.bias ? ACCEL_GEMM_BIAS : 0) |
+    params.flags = static_cast<std::uint16_t>((gemm.numbers.requantise ? ACCEL_GEMM_REQUANTISE
+                                                                        : gemm.bias ? ACCEL_GEMM_BIAS : 0) |
+                                              (gemm.numbers.add ? ACCEL_GEMM_ADD : 0) |
                                               (gemm.transpose_a ? ACCEL_GEMM_TRANSPOSE_A : 0) |
                                               (gemm.transpose_b ? ACCEL_GEMM_TRANSPOSE_B : 0));
     params.m = gemm.m;
@@ -327,21 +379,35 @@ Command::Command(const Gemm& gemm) {
     params.ldb = gemm.ldb != 0 ? gemm.ldb : b_columns;
     params.ldd = gemm.ldd != 0 ? gemm.ldd : gemm.n;
 
+    params.batch = gemm.batch;
+    params.batch_a = gemm.batch_a;
+    params.batch_b = gemm.batch_b;
+    params.batch_d = gemm.batch_d;
+    if (gemm.batch == 0) {
+        detail::throw_invalid("Gemm::batch is zero: there is nothing to multiply");
+    }
+
     accel_tensor& raw = encoder.raw().tensor;
-    raw.dst =
-        encoder.use("d", gemm.d, detail::matrix(gemm.m, gemm.n, params.ldd, encoder.name("d")),
-                    Access::write, f32_bytes);
-    raw.src0 = encoder.use("a", gemm.a,
-                           detail::matrix(gemm.transpose_a ? gemm.k : gemm.m, a_columns, params.lda,
-                                          encoder.name("a")),
-                           Access::read, f32_bytes);
-    raw.src1 = encoder.use("b", gemm.b,
-                           detail::matrix(gemm.transpose_b ? gemm.n : gemm.k, b_columns, params.ldb,
-                                          encoder.name("b")),
-                           Access::read, f32_bytes);
-    if (gemm.bias) {
-        raw.src2 = encoder.use("bias", gemm.bias, std::uint64_t{gemm.n} * f32_bytes, Access::read,
-                               f32_bytes);
+    const auto stored = [&](const char* field, const Operand& operand, std::uint32_t rows,
+                            std::uint32_t columns, std::uint32_t leading, std::uint32_t step,
+                            Type type, Access access) {
+        const std::uint32_t element = size_of(type);
+        const detail::Name name = encoder.name(field);
+        const std::uint64_t one = detail::matrix(rows, columns, leading, element, name);
+        const std::uint64_t all =
+            detail::extent(gemm.batch, std::uint64_t{step} * element, one, name);
+        return encoder.use(field, operand, all, access, element);
+    };
+    raw.dst = stored("d", gemm.d, gemm.m, gemm.n, params.ldd, gemm.batch_d, gemm.numbers.result,
+                     gemm.numbers.add ? Access::read_write : Access::write);
+    raw.src0 = stored("a", gemm.a, gemm.transpose_a ? gemm.k : gemm.m, a_columns, params.lda,
+                      gemm.batch_a, gemm.numbers.a, Access::read);
+    raw.src1 = stored("b", gemm.b, gemm.transpose_b ? gemm.n : gemm.k, b_columns, params.ldb,
+                      gemm.batch_b, gemm.numbers.b, Access::read);
+    if (gemm.bias || gemm.numbers.requantise) {
+        raw.src2 = encoder.use("bias", gemm.bias,
+                               std::uint64_t{gemm.n} * detail::channel_bytes(gemm.numbers),
+                               Access::read, f32_bytes);
     }
     encoder.params(params);
     encoder.finish();
@@ -354,7 +420,10 @@ Command::Command(const Elementwise& elementwise) {
         detail::throw_invalid("Elementwise::shape has no dimensions");
     }
     accel_elementwise params{};
-    params.type = ACCEL_TYPE_F32;
+    params.type = static_cast<std::uint8_t>(elementwise.type);
+    if (elementwise.type != Type::f32 && elementwise.type != Type::i64) {
+        detail::throw_invalid("Elementwise::type is f32 or i64: operands of others are converted");
+    }
     detail::set_activation(params, elementwise.activation, elementwise.alpha, elementwise.beta,
                            "Elementwise");
     params.op = static_cast<std::uint8_t>(elementwise.op);
@@ -363,21 +432,29 @@ Command::Command(const Elementwise& elementwise) {
         params.dims[i] = detail::to_u32(shape[i], encoder.name("shape"));
     }
     const auto operand = [&](const char* field, const Operand& where, const Shape& strides,
-                             __le32* out, Access access) {
-        const detail::Strided layout = detail::strided(shape, strides, encoder.name(field));
+                             __le32* out, Type type, std::uint8_t& raw_type, Access access) {
+        const detail::Strided layout = detail::strided(shape, strides, size_of(type), encoder.name(field));
+        raw_type = static_cast<std::uint8_t>(type);
         std::copy(layout.strides.begin(), layout.strides.end(), out);
-        return encoder.use(field, where, layout.bytes, access, f32_bytes);
+        return encoder.use(field, where, layout.bytes, access, size_of(type));
     };
     accel_tensor& raw = encoder.raw().tensor;
-    raw.dst =
-        operand("dst", elementwise.dst, elementwise.dst_strides, params.dst_strides, Access::write);
-    raw.src0 =
-        operand("a", elementwise.a, elementwise.a_strides, params.src0_strides, Access::read);
-    if (elementwise.op != ElementwiseOp::first) {
-        raw.src1 =
-            operand("b", elementwise.b, elementwise.b_strides, params.src1_strides, Access::read);
-    } else if (elementwise.b || !elementwise.b_strides.empty()) {
+    const Elementwise& e = elementwise;
+    raw.dst = operand("dst", e.dst, e.dst_strides, params.dst_strides, e.dst_type, params.dst_type,
+                      Access::write);
+    raw.src0 = operand("a", e.a, e.a_strides, params.src0_strides, e.a_type, params.src0_type,
+                       Access::read);
+    if (e.op != ElementwiseOp::first) {
+        raw.src1 = operand("b", e.b, e.b_strides, params.src1_strides, e.b_type, params.src1_type,
+                           Access::read);
+    } else if (e.b || !e.b_strides.empty()) {
         detail::throw_invalid("Elementwise::b is no operand of ElementwiseOp::first");
+    }
+    if (e.op == ElementwiseOp::select) {
+        raw.src2 = operand("c", e.c, e.c_strides, params.src2_strides, e.c_type, params.src2_type,
+                           Access::read);
+    } else if (e.c || !e.c_strides.empty()) {
+        detail::throw_invalid("Elementwise::c is an operand of ElementwiseOp::select alone");
     }
     encoder.params(params);
     encoder.finish();
@@ -421,7 +498,7 @@ struct Laid {
     std::uint64_t bytes = 0;
 };
 
-Laid lay(const Images& images, std::uint32_t batch, Name name) {
+Laid lay(const Images& images, std::uint32_t batch, std::uint32_t element, Name name) {
     Laid laid;
     accel_image& shape = laid.shape;
     shape.height = images.height;
@@ -441,7 +518,7 @@ Laid lay(const Images& images, std::uint32_t batch, Name name) {
         elements = sum(elements, product(shape.width - 1, shape.pixel, name), name);
         elements = sum(elements, product(shape.height - 1, shape.row, name), name);
         elements = sum(elements, product(batch - 1, shape.image, name), name);
-        laid.bytes = product(elements, f32_bytes, name);
+        laid.bytes = product(elements, element, name);
     }
     return laid;
 }
@@ -473,12 +550,16 @@ Command::Command(const Conv2d& conv) {
         detail::throw_invalid("Conv2d::groups divides the channels of both images, and " +
                               std::to_string(conv.groups) + " does not");
     }
-    const detail::Laid from = detail::lay(conv.from, conv.batch, encoder.name("from"));
-    const detail::Laid to = detail::lay(conv.to, conv.batch, encoder.name("to"));
+    const detail::Laid from = detail::lay(conv.from, conv.batch, size_of(conv.numbers.a), encoder.name("from"));
+    const detail::Laid to = detail::lay(conv.to, conv.batch, size_of(conv.numbers.result), encoder.name("to"));
     accel_conv2d params{};
-    params.type = ACCEL_TYPE_F32;
+    params.type = static_cast<std::uint8_t>(conv.numbers.a);
+    params.numbers = detail::to_raw(conv.numbers, encoder.name("numbers"));
     detail::set_activation(params, conv.activation, conv.alpha, conv.beta, "Conv2d");
-    params.flags = conv.bias ? ACCEL_CONV2D_BIAS : 0;
+    params.flags = static_cast<std::uint16_t>((conv.numbers.requantise ? ACCEL_CONV2D_REQUANTISE
+                                               : conv.bias             ? ACCEL_CONV2D_BIAS
+                                                                       : 0) |
+                                              (conv.numbers.add ? ACCEL_CONV2D_ADD : 0));
     params.batch = conv.batch;
     params.groups = conv.groups;
     params.src = from.shape;
@@ -489,14 +570,18 @@ Command::Command(const Conv2d& conv) {
         detail::product(
             detail::product(taps, conv.from.channels / conv.groups, encoder.name("weights")),
             conv.to.channels, encoder.name("weights")),
-        f32_bytes, encoder.name("weights"));
+        size_of(conv.numbers.b), encoder.name("weights"));
 
     accel_tensor& raw = encoder.raw().tensor;
-    raw.dst = encoder.use("dst", conv.dst, to.bytes, Access::write, f32_bytes);
-    raw.src0 = encoder.use("src", conv.src, from.bytes, Access::read, f32_bytes);
-    raw.src1 = encoder.use("weights", conv.weights, weights, Access::read, f32_bytes);
-    if (conv.bias) {
-        raw.src2 = encoder.use("bias", conv.bias, std::uint64_t{conv.to.channels} * f32_bytes,
+    raw.dst = encoder.use("dst", conv.dst, to.bytes,
+                          conv.numbers.add ? Access::read_write : Access::write,
+                          size_of(conv.numbers.result));
+    raw.src0 = encoder.use("src", conv.src, from.bytes, Access::read, size_of(conv.numbers.a));
+    raw.src1 = encoder.use("weights", conv.weights, weights, Access::read,
+                           size_of(conv.numbers.b));
+    if (conv.bias || conv.numbers.requantise) {
+        raw.src2 = encoder.use("bias", conv.bias,
+                               std::uint64_t{conv.to.channels} * detail::channel_bytes(conv.numbers),
                                Access::read, f32_bytes);
     }
     encoder.params(params);
@@ -511,8 +596,8 @@ Command::Command(const Pool& pool) {
     if (pool.count_outside && pool.op != PoolOp::average) {
         detail::throw_invalid("Pool::count_outside is for averages");
     }
-    const detail::Laid from = detail::lay(pool.from, pool.batch, encoder.name("from"));
-    const detail::Laid to = detail::lay(pool.to, pool.batch, encoder.name("to"));
+    const detail::Laid from = detail::lay(pool.from, pool.batch, f32_bytes, encoder.name("from"));
+    const detail::Laid to = detail::lay(pool.to, pool.batch, f32_bytes, encoder.name("to"));
     accel_pool params{};
     params.type = ACCEL_TYPE_F32;
     params.op = static_cast<std::uint8_t>(pool.op);
@@ -525,6 +610,110 @@ Command::Command(const Pool& pool) {
     accel_tensor& raw = encoder.raw().tensor;
     raw.dst = encoder.use("dst", pool.dst, to.bytes, Access::write, f32_bytes);
     raw.src0 = encoder.use("src", pool.src, from.bytes, Access::read, f32_bytes);
+    encoder.params(params);
+    encoder.finish();
+}
+
+Command::Command(const Transpose& transpose) {
+    Encoder encoder(*this, "Transpose", ACCEL_OP_TRANSPOSE);
+    const Shape& shape = transpose.shape;
+    const std::uint32_t element = transpose.element;
+    if (shape.empty()) {
+        detail::throw_invalid("Transpose::shape has no dimensions");
+    }
+    detail::check_element(element, encoder.name("element"));
+    accel_transpose params{};
+    params.size = static_cast<std::uint8_t>(element);
+    params.rank = static_cast<std::uint8_t>(shape.rank());
+    const detail::Strided dst =
+        detail::strided(shape, transpose.dst_strides, element, encoder.name("dst"));
+    std::copy(dst.strides.begin(), dst.strides.end(), params.dst_strides);
+    // From the first element that is read to the last.
+    const detail::Name src = encoder.name("src");
+    std::uint64_t below = 0;
+    std::uint64_t above = 1;
+    for (std::size_t i = 0; i < shape.rank(); ++i) {
+        params.dims[i] = detail::to_u32(shape[i], encoder.name("shape"));
+        const std::int64_t stride = transpose.src_strides.at(i);
+        params.src_strides[i] = static_cast<std::uint32_t>(stride);
+        if (shape[i] != 0) {
+            const std::uint64_t span =
+                detail::product(shape[i] - 1, static_cast<std::uint64_t>(std::abs(stride)), src);
+            std::uint64_t& side = stride < 0 ? below : above;
+            side = detail::sum(side, span, src);
+        }
+    }
+    if (below > transpose.src_first) {
+        detail::throw_invalid("Transpose::src_strides lead below the start of src: src_first is " +
+                              std::to_string(transpose.src_first) + " and must be " +
+                              std::to_string(below) + " at least");
+    }
+    const std::uint64_t last = detail::sum(transpose.src_first, above, src);
+    accel_tensor& raw = encoder.raw().tensor;
+    raw.dst = encoder.use("dst", transpose.dst, dst.bytes, Access::write, element);
+    raw.src0 = encoder.use("src", transpose.src,
+                           dst.bytes == 0 ? 0 : detail::product(last, element, src), Access::read,
+                           element) +
+               transpose.src_first * element;
+    encoder.params(params);
+    encoder.finish();
+}
+
+Command::Command(const Gather& gather) {
+    Encoder encoder(*this, "Gather", ACCEL_OP_GATHER);
+    detail::check_element(gather.element, encoder.name("element"));
+    if (gather.index_type != Type::i32 && gather.index_type != Type::i64) {
+        detail::throw_invalid("Gather::index_type is i32 or i64");
+    }
+    const std::uint32_t index = size_of(gather.index_type);
+    accel_gather params{};
+    params.size = static_cast<std::uint8_t>(gather.element);
+    params.index_type = static_cast<std::uint8_t>(gather.index_type);
+    params.flags = gather.elements ? ACCEL_GATHER_ELEMENTS : 0;
+    params.outer = gather.outer;
+    params.n = gather.n;
+    params.count = gather.count;
+    params.inner = gather.inner;
+    accel_tensor& raw = encoder.raw().tensor;
+    raw.dst = encoder.use("dst", gather.dst,
+                          detail::tensor(gather.outer, gather.count, gather.inner, gather.element,
+                                         encoder.name("dst")),
+                          Access::write, gather.element);
+    raw.src0 = encoder.use(
+        "src", gather.src,
+        detail::tensor(gather.outer, gather.n, gather.inner, gather.element, encoder.name("src")),
+        Access::read, gather.element);
+    raw.src1 = encoder.use("indices", gather.indices,
+                           detail::tensor(gather.elements ? gather.outer : 1, gather.count,
+                                          gather.elements ? gather.inner : 1, index,
+                                          encoder.name("indices")),
+                           Access::read, index);
+    encoder.params(params);
+    encoder.finish();
+}
+
+Command::Command(const Resize& resize) {
+    Encoder encoder(*this, "Resize", ACCEL_OP_RESIZE);
+    accel_resize params{};
+    params.type = ACCEL_TYPE_F32;
+    params.taps = resize.taps;
+    params.outer = resize.outer;
+    params.n = resize.n;
+    params.count = resize.count;
+    params.inner = resize.inner;
+    accel_tensor& raw = encoder.raw().tensor;
+    raw.dst = encoder.use("dst", resize.dst,
+                          detail::tensor(resize.outer, resize.count, resize.inner, f32_bytes,
+                                         encoder.name("dst")),
+                          Access::write, f32_bytes);
+    raw.src0 = encoder.use(
+        "src", resize.src,
+        detail::tensor(resize.outer, resize.n, resize.inner, f32_bytes, encoder.name("src")),
+        Access::read, f32_bytes);
+    raw.src1 = encoder.use(
+        "table", resize.table,
+        detail::tensor(resize.count, resize.taps, 1, sizeof(Tap), encoder.name("table")),
+        Access::read, f32_bytes);
     encoder.params(params);
     encoder.finish();
 }

@@ -40,6 +40,7 @@ static_assert(same(CardStatus::busy, ACCEL_BUSY));
 static_assert(same(CardStatus::exists, ACCEL_EXISTS));
 static_assert(same(CardStatus::not_found, ACCEL_NOT_FOUND));
 static_assert(same(CardStatus::internal, ACCEL_INTERNAL));
+static_assert(same(CardStatus::bad_index, ACCEL_BAD_INDEX));
 
 static_assert(same(Activation::none, ACCEL_ACT_NONE));
 static_assert(same(Activation::relu, ACCEL_ACT_RELU));
@@ -62,6 +63,11 @@ static_assert(same(Activation::erf, ACCEL_ACT_ERF));
 static_assert(same(Activation::gelu, ACCEL_ACT_GELU));
 static_assert(same(Activation::elu, ACCEL_ACT_ELU));
 static_assert(same(Activation::softplus, ACCEL_ACT_SOFTPLUS));
+static_assert(same(Activation::sin, ACCEL_ACT_SIN));
+static_assert(same(Activation::cos, ACCEL_ACT_COS));
+static_assert(same(Activation::atan, ACCEL_ACT_ATAN));
+static_assert(same(Activation::sign, ACCEL_ACT_SIGN));
+static_assert(same(Activation::logical_not, ACCEL_ACT_NOT));
 
 static_assert(same(ElementwiseOp::add, ACCEL_EW_ADD));
 static_assert(same(ElementwiseOp::sub, ACCEL_EW_SUB));
@@ -71,6 +77,30 @@ static_assert(same(ElementwiseOp::min, ACCEL_EW_MIN));
 static_assert(same(ElementwiseOp::max, ACCEL_EW_MAX));
 static_assert(same(ElementwiseOp::first, ACCEL_EW_FIRST));
 static_assert(same(ElementwiseOp::prelu, ACCEL_EW_PRELU));
+static_assert(same(ElementwiseOp::pow, ACCEL_EW_POW));
+static_assert(same(ElementwiseOp::fmod, ACCEL_EW_FMOD));
+static_assert(same(ElementwiseOp::mod, ACCEL_EW_MOD));
+static_assert(same(ElementwiseOp::equal, ACCEL_EW_EQUAL));
+static_assert(same(ElementwiseOp::less, ACCEL_EW_LESS));
+static_assert(same(ElementwiseOp::less_equal, ACCEL_EW_LESS_EQUAL));
+static_assert(same(ElementwiseOp::bit_and, ACCEL_EW_AND));
+static_assert(same(ElementwiseOp::bit_or, ACCEL_EW_OR));
+static_assert(same(ElementwiseOp::bit_xor, ACCEL_EW_XOR));
+static_assert(same(ElementwiseOp::shift_left, ACCEL_EW_SHIFT_LEFT));
+static_assert(same(ElementwiseOp::shift_right, ACCEL_EW_SHIFT_RIGHT));
+static_assert(same(ElementwiseOp::select, ACCEL_EW_SELECT));
+
+static_assert(same(Type::f32, ACCEL_TYPE_F32));
+static_assert(same(Type::bf16, ACCEL_TYPE_BF16));
+static_assert(same(Type::f16, ACCEL_TYPE_F16));
+static_assert(same(Type::i8, ACCEL_TYPE_I8));
+static_assert(same(Type::u8, ACCEL_TYPE_U8));
+static_assert(same(Type::i16, ACCEL_TYPE_I16));
+static_assert(same(Type::u16, ACCEL_TYPE_U16));
+static_assert(same(Type::i32, ACCEL_TYPE_I32));
+static_assert(same(Type::u32, ACCEL_TYPE_U32));
+static_assert(same(Type::i64, ACCEL_TYPE_I64));
+static_assert(same(Type::boolean, ACCEL_TYPE_BOOL));
 
 static_assert(same(PoolOp::max, ACCEL_POOL_MAX));
 static_assert(same(PoolOp::average, ACCEL_POOL_AVERAGE));
@@ -80,6 +110,10 @@ static_assert(same(ReduceOp::max, ACCEL_REDUCE_MAX));
 static_assert(same(ReduceOp::min, ACCEL_REDUCE_MIN));
 static_assert(same(ReduceOp::argmax, ACCEL_REDUCE_ARGMAX));
 static_assert(same(ReduceOp::argmin, ACCEL_REDUCE_ARGMIN));
+static_assert(same(ReduceOp::product, ACCEL_REDUCE_PRODUCT));
+static_assert(same(ReduceOp::mean, ACCEL_REDUCE_MEAN));
+
+static_assert(sizeof(Tap) == sizeof(accel_tap));
 
 static_assert(same(Priority::low, 0) && same(Priority::urgent, ACCEL_PRIORITIES - 1));
 static_assert(max_rank == ACCEL_RANK_MAX);

@@ -252,6 +252,10 @@ std::vector<DeviceEntry> Device::list() {
     return detail::list_devices(detail::linux_kernel());
 }
 
+Device Device::share() const {
+    return Device(impl_);
+}
+
 DeviceInfo Device::info() const {
     return detail::DeviceAccess::impl(*this)->query();
 }

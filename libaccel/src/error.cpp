@@ -60,6 +60,9 @@ std::string_view explain(CardStatus status) noexcept {
             return "the card has no object of that number: report it as a bug of the driver";
         case CardStatus::internal:
             return "the card failed: reset it, and look in the kernel log";
+        case CardStatus::bad_index:
+            return "a tensor of indices names an element that its source does not have: check the "
+                   "indices";
     }
     return "the card reported a status that this library does not know: update libaccel";
 }

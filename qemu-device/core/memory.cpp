@@ -169,6 +169,27 @@ Status Memory::write_rows(uint64_t address, uint64_t stride, uint64_t rows, uint
 
 namespace {
 
+template <typename T>
+void pick(const uint8_t* in, uint64_t step, uint64_t count, uint8_t* out) {
+    for (uint64_t i = 0; i < count; ++i) {
+        std::memcpy(out + i * sizeof(T), in + i * step, sizeof(T));
+    }
+}
+
+// Elements `step` bytes apart, next to each other.
+void pick(const uint8_t* in, uint64_t step, uint64_t count, unsigned size, uint8_t* out) {
+    switch (size) {
+        case 1:
+            return pick<uint8_t>(in, step, count, out);
+        case 2:
+            return pick<uint16_t>(in, step, count, out);
+        case 4:
+            return pick<uint32_t>(in, step, count, out);
+        default:
+            return pick<uint64_t>(in, step, count, out);
+    }
+}
+
 // How many elements from `address` on start before its page ends.
 uint64_t elements_in_page(uint64_t address, uint64_t stride_bytes, uint64_t count) {
     if (stride_bytes == 0) {
@@ -180,55 +201,58 @@ uint64_t elements_in_page(uint64_t address, uint64_t stride_bytes, uint64_t coun
 
 }  // namespace
 
-Status Memory::gather(uint64_t address, uint64_t stride, uint64_t count, float* to) {
+Status Memory::gather(uint64_t address, uint64_t stride, uint64_t count, unsigned size, void* to) {
+    auto* out = static_cast<uint8_t*>(to);
     if (stride == 1) {
-        return read(address, to, count * sizeof(float));
+        return read(address, out, count * size);
     }
     if (stride == 0 && count > 0) {
-        if (Status status = read(address, to, sizeof(float)); status != ACCEL_OK) {
+        if (Status status = read(address, out, size); status != ACCEL_OK) {
             return status;
         }
-        std::fill_n(to + 1, count - 1, *to);
+        for (uint64_t i = 1; i < count; ++i) {
+            std::memcpy(out + i * size, out, size);
+        }
         return ACCEL_OK;
     }
-    const uint64_t step = stride * sizeof(float);
-    std::array<float, ACCEL_PAGE_SIZE / sizeof(float)> page;
+    const uint64_t step = stride * size;
+    std::array<uint8_t, ACCEL_PAGE_SIZE> page;
     while (count > 0) {
         const uint64_t here = elements_in_page(address, step, count);
-        if (Status status = read(address, page.data(), (here - 1) * step + sizeof(float));
+        if (Status status = read(address, page.data(), (here - 1) * step + size);
             status != ACCEL_OK) {
             return status;
         }
-        for (uint64_t i = 0; i < here; ++i) {
-            *to++ = page[i * stride];
-        }
+        pick(page.data(), step, here, size, out);
+        out += here * size;
         address += here * step;
         count -= here;
     }
     return ACCEL_OK;
 }
 
-Status Memory::scatter(uint64_t address, uint64_t stride, uint64_t count, const float* from) {
+Status Memory::scatter(uint64_t address, uint64_t stride, uint64_t count, unsigned size,
+                       const void* from) {
+    const auto* in = static_cast<const uint8_t*>(from);
     if (stride == 1) {
-        return write(address, from, count * sizeof(float));
+        return write(address, in, count * size);
     }
-    const uint64_t step = stride * sizeof(float);
+    const uint64_t step = stride * size;
     while (count > 0) {
         if (Status status = check(); status != ACCEL_OK) {
             return status;
         }
-        const uint64_t here =
-            std::min(elements_in_page(address, step, count), kPieceBytes / sizeof(float));
+        const uint64_t here = std::min(elements_in_page(address, step, count), kPieceBytes / size);
         const Context::Piece piece(context_);
         Target target{};
-        const uint64_t span = (here - 1) * step + sizeof(float);
+        const uint64_t span = (here - 1) * step + size;
         if (Status status = context_.translate(piece, address, Access::write, span, target);
             status != ACCEL_OK) {
             return failed(status, address);
         }
-        target.bytes = sizeof(float);
-        for (uint64_t i = 0; i < here; ++i, target.address += step) {
-            if (!store(target, from++)) {
+        target.bytes = size;
+        for (uint64_t i = 0; i < here; ++i, target.address += step, in += size) {
+            if (!store(target, in)) {
                 return failed(ACCEL_BUS_ERROR, address + i * step);
             }
         }

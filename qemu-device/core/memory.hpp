@@ -50,11 +50,12 @@ class Memory {
     [[nodiscard]] Status write_rows(uint64_t address, uint64_t stride, uint64_t rows,
                                     uint64_t bytes, const void* from);
 
-    // `count` aligned 32-bit elements, `stride` elements apart in memory. A gather may read the
-    // bytes between two elements of a page; a scatter writes the elements alone.
-    [[nodiscard]] Status gather(uint64_t address, uint64_t stride, uint64_t count, float* to);
-    [[nodiscard]] Status scatter(uint64_t address, uint64_t stride, uint64_t count,
-                                 const float* from);
+    // `count` aligned elements of 1, 2, 4 or 8 bytes, `stride` elements apart in memory. A gather
+    // may read the bytes between two elements of a page; a scatter writes the elements alone.
+    [[nodiscard]] Status gather(uint64_t address, uint64_t stride, uint64_t count, unsigned size,
+                                void* to);
+    [[nodiscard]] Status scatter(uint64_t address, uint64_t stride, uint64_t count, unsigned size,
+                                 const void* from);
 
     // The bounce buffer holds what comes from the host and goes to the host: kPieceBytes.
     [[nodiscard]] Status copy(uint64_t to, uint64_t from, uint64_t bytes,

@@ -91,5 +91,8 @@ inline constexpr uint32_t kSegments = 65536;
 [[nodiscard]] Status run_reduce(Execution& execution);
 [[nodiscard]] Status run_conv2d(Execution& execution);
 [[nodiscard]] Status run_pool(Execution& execution);
+[[nodiscard]] Status run_transpose(Execution& execution);
+[[nodiscard]] Status run_gather(Execution& execution);
+[[nodiscard]] Status run_resize(Execution& execution);
 
 }  // namespace accel::card

@@ -25,6 +25,9 @@ constexpr std::array kOperations{
     Operation{ACCEL_OP_REDUCE, Engine::compute, kTensorAddresses, false, run_reduce},
     Operation{ACCEL_OP_CONV2D, Engine::compute, kTensorAddresses, false, run_conv2d},
     Operation{ACCEL_OP_POOL, Engine::compute, kTensorAddresses, false, run_pool},
+    Operation{ACCEL_OP_TRANSPOSE, Engine::compute, kTensorAddresses, false, run_transpose},
+    Operation{ACCEL_OP_GATHER, Engine::compute, kTensorAddresses, false, run_gather},
+    Operation{ACCEL_OP_RESIZE, Engine::compute, kTensorAddresses, false, run_resize},
 };
 
 constexpr uint32_t kParamsMax = 256;

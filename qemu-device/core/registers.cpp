@@ -19,7 +19,8 @@ uint32_t engine_counts(const accel_core_config& config) {
                                   : 1U << 8 | 1U;
 }
 constexpr uint64_t kFeatures = ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE |
-                               ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE;
+                               ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE |
+                               ACCEL_FEATURE_TENSOR;
 
 bool well_formed(uint64_t offset, unsigned bytes) {
     return (bytes == 4 || bytes == 8) && offset % bytes == 0 &&

@@ -130,7 +130,7 @@ TEST_F(Conv2d, ReservedUnknownAndImpossibleFieldsAreRefused) {
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.flags = 2; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.groups = 0; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.groups = 3; });
-    refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.reserved0[2] = 1; });
+    refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.reserved0 = 1; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.reserved1[7] = 1; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.window.width = 0; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.window.stride_y = 0; });

@@ -161,9 +161,9 @@ TEST_F(Elementwise, RefusesWhatTheSheetForbids) {
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.rank = 7; }, good);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.reserved0 = 1; }, good);
+        ACCEL_BAD_FIELD, [](auto& p) { p.dst_type = 99; }, good);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.reserved1[3] = 1; }, good);
+        ACCEL_BAD_FIELD, [](auto& p) { p.reserved[1] = 1; }, good);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.dims[1] = 1; }, good);
     refuse(

@@ -162,7 +162,7 @@ TEST_F(Gemm, RefusesWhatTheSheetForbids) {
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.flags = 8; }, operands);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.reserved[6] = 1; }, operands);
+        ACCEL_BAD_FIELD, [](auto& p) { p.reserved = 1; }, operands);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.lda = 3; }, operands);
     refuse(

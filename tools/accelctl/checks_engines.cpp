@@ -103,8 +103,8 @@ float apply(ElementwiseOp op, float a, float b) {
             return b > a ? b : a;
         case ElementwiseOp::first:
             return a;
-        case ElementwiseOp::prelu:
-            break;
+        default:
+            break;  // prelu
     }
     return a < 0 ? a * b : a;
 }
@@ -393,7 +393,7 @@ std::string check_reduce(const Bench& bench) {
                     case ReduceOp::argmax:
                         expected.push_back(std::bit_cast<float>(high));
                         break;
-                    case ReduceOp::argmin:
+                    default:
                         expected.push_back(std::bit_cast<float>(low));
                         break;
                 }

@@ -90,8 +90,47 @@ enum class Activation : std::uint8_t {
     gelu = 18,
     elu = 19,
     softplus = 20,
+    sin = 21,
+    cos = 22,
+    atan = 23,
+    sign = 24,
+    logical_not = 25,  ///< 1 for zero, else 0
 };
-/// first: a alone; then b is no operand.
+/// What the numbers of a tensor are. Types other than f32 need FEATURE_TENSOR of the card.
+enum class Type : std::uint8_t {
+    f32 = 1,
+    bf16 = 2,
+    f16 = 3,
+    i8 = 4,
+    u8 = 5,
+    i16 = 6,
+    u16 = 7,
+    i32 = 8,
+    u32 = 9,
+    i64 = 10,
+    boolean = 11,  ///< a byte: zero or not
+};
+
+/// Bytes of an element.
+[[nodiscard]] constexpr std::uint32_t size_of(Type type) noexcept {
+    switch (type) {
+        case Type::i8:
+        case Type::u8:
+        case Type::boolean:
+            return 1;
+        case Type::bf16:
+        case Type::f16:
+        case Type::i16:
+        case Type::u16:
+            return 2;
+        case Type::i64:
+            return 8;
+        default:
+            return 4;
+    }
+}
+
+/// first: a alone; then b is no operand. select: c != 0 ? a : b.
 enum class ElementwiseOp : std::uint8_t {
     add = 0,
     sub = 1,
@@ -101,9 +140,21 @@ enum class ElementwiseOp : std::uint8_t {
     max = 5,
     first = 6,
     prelu = 7,
+    pow = 8,
+    fmod = 9,  ///< the rest has the sign of a
+    mod = 10,  ///< the rest has the sign of b
+    equal = 11,
+    less = 12,
+    less_equal = 13,
+    bit_and = 14,  ///< this and the following: in i64 only
+    bit_or = 15,
+    bit_xor = 16,
+    shift_left = 17,
+    shift_right = 18,
+    select = 19,
 };
 enum class PoolOp : std::uint8_t { max = 0, average = 1 };
-enum class ReduceOp : std::uint8_t { sum = 0, max = 1, min = 2, argmax = 3, argmin = 4 };
+enum class ReduceOp : std::uint8_t { sum = 0, max = 1, min = 2, argmax = 3, argmin = 4, product = 5, mean = 6 };
 
 /// Does nothing, in its turn.
 struct Nop {};
@@ -140,7 +191,22 @@ struct Signal {
     std::uint64_t value = 0;
 };
 
-/// d[m][n] = activation(sum over k of a[m][k] * b[k][n] + bias[n]), f32.
+/// How Gemm and Conv2d treat numbers. Floats mix as they like. With i8 or u8 on both sides sums are
+/// exact, and the result is i32, or f32, i8 or u8 if `requantise` is set: then the bias operand
+/// holds, for each channel, an i32 that is added to the sum and an f32 that this is multiplied by.
+/// A zero point is subtracted from what is read and added to what is written.
+struct Numbers {
+    Type a = Type::f32;       ///< of the first source
+    Type b = Type::f32;       ///< of the second: the weights
+    Type result = Type::f32;
+    std::int16_t a_zero = 0;
+    std::int16_t b_zero = 0;
+    std::int16_t result_zero = 0;
+    bool requantise = false;
+    bool add = false;  ///< what the result's place held is added before the activation; f32
+};
+
+/// d[m][n] = activation(sum over k of a[m][k] * b[k][n] + bias[n]), for each matrix of a batch.
 struct Gemm {
     Operand d = {};
     Operand a = {};
@@ -157,10 +223,16 @@ struct Gemm {
     std::uint32_t ldd = 0;
     float alpha = 0;  ///< of the activation
     float beta = 0;
+    Numbers numbers = {};
+    std::uint32_t batch = 1;
+    std::uint32_t batch_a = 0;  ///< elements from matrix to matrix; zero: the same one
+    std::uint32_t batch_b = 0;
+    std::uint32_t batch_d = 0;
 };
 
-/// dst[i] = activation(op(a[i], b[i])) over `shape`, f32. Strides are in elements, one for each
-/// dimension; none: dense. A stride of zero on a source broadcasts.
+/// dst[i] = activation(op(a[i], b[i])) over `shape`. Strides are in elements, one for each
+/// dimension; none: dense. A stride of zero on a source broadcasts. It computes in `type`, f32 or
+/// i64, and converts operands of other types.
 struct Elementwise {
     ElementwiseOp op = ElementwiseOp::add;
     Operand dst = {};
@@ -173,6 +245,13 @@ struct Elementwise {
     Activation activation = Activation::none;
     float alpha = 0;  ///< of the activation
     float beta = 0;
+    Type type = Type::f32;
+    Type dst_type = Type::f32;
+    Type a_type = Type::f32;
+    Type b_type = Type::f32;
+    Operand c = {};  ///< of ElementwiseOp::select
+    Shape c_strides = {};
+    Type c_type = Type::boolean;
 };
 
 /// Over the middle axis of a dense outer x n x inner tensor, f32; dst may be src.
@@ -192,6 +271,52 @@ struct Reduce {
     Operand src = {};
     std::uint32_t outer = 1;
     std::uint32_t n = 0;
+    std::uint32_t inner = 1;
+};
+
+/// dst[i] = src[i] over `shape`: a copy that permutes, takes steps, repeats or turns round. Strides
+/// are in elements; `src` and `src_first` say where element zero is.
+struct Transpose {
+    Operand dst = {};
+    Operand src = {};
+    std::uint32_t element = 4;  ///< bytes: 1, 2, 4 or 8
+    Shape shape = {};
+    Shape dst_strides = {};                           ///< none: dense
+    std::array<std::int32_t, max_rank> src_strides{};  ///< as many as the shape has
+    std::uint64_t src_first = 0;                      ///< elements
+};
+
+/// dst[outer][count][inner] is src[outer][n][inner] at `indices`: count of them, or with `elements`
+/// outer x count x inner. A negative index counts from the end; one out of range is an error.
+struct Gather {
+    Operand dst = {};
+    Operand src = {};
+    Operand indices = {};
+    Type index_type = Type::i64;  ///< or i32
+    bool elements = false;
+    std::uint32_t element = 4;  ///< bytes: 1, 2, 4 or 8
+    std::uint32_t outer = 1;
+    std::uint32_t n = 0;
+    std::uint32_t count = 0;
+    std::uint32_t inner = 1;
+};
+
+/// One of the sources of a result of Resize.
+struct Tap {
+    std::uint32_t index = 0;
+    float weight = 0;
+};
+
+/// dst[outer][i][inner] = the sum over the taps of i of weight * src[outer][index][inner], f32.
+/// `table` holds taps x count of struct Tap.
+struct Resize {
+    Operand dst = {};
+    Operand src = {};
+    Operand table = {};
+    std::uint16_t taps = 1;
+    std::uint32_t outer = 1;
+    std::uint32_t n = 0;
+    std::uint32_t count = 0;
     std::uint32_t inner = 1;
 };
 
@@ -218,7 +343,7 @@ struct Window {
     std::uint16_t pad_left = 0;
 };
 
-/// A convolution, f32; with FEATURE_IMAGE of the card. Weights are dense,
+/// A convolution; with FEATURE_IMAGE of the card. Weights are dense,
 /// [window.height][window.width][from.channels / groups][to.channels].
 struct Conv2d {
     Operand dst = {};
@@ -233,6 +358,7 @@ struct Conv2d {
     Activation activation = Activation::none;
     float alpha = 0;  ///< of the activation
     float beta = 0;
+    Numbers numbers = {};
 };
 
 /// The largest, or the average, of what a window sees of each channel, f32; with FEATURE_IMAGE.
@@ -274,6 +400,9 @@ class ACCEL_API Command {
     Command(const Reduce& reduce);
     Command(const Conv2d& conv);
     Command(const Pool& pool);
+    Command(const Transpose& transpose);
+    Command(const Gather& gather);
+    Command(const Resize& resize);
     // NOLINTEND(google-explicit-constructor)
 
     /// 64 bytes that go to the card as they are: for a card with commands that this library does
@@ -287,7 +416,7 @@ class ACCEL_API Command {
     friend struct detail::CommandAccess;
 
     static constexpr std::size_t max_uses = 5;  // three sources, a destination, a record
-    static constexpr std::size_t max_params = 128;
+    static constexpr std::size_t max_params = 144;
 
     // An operand, and how much of it the command touches and how.
     struct Use {

@@ -92,6 +92,9 @@ class ACCEL_API Device {
     Device& operator=(const Device&) = delete;
     ~Device();
 
+    /// Another handle on the same open card and address space.
+    [[nodiscard]] Device share() const;
+
     /// Asks the driver, so that what changes (memory_free, generation, locked) is fresh.
     [[nodiscard]] DeviceInfo info() const;
 

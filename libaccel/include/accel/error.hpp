@@ -34,6 +34,7 @@ enum class CardStatus : std::uint32_t {
     exists = 15,
     not_found = 16,
     internal = 17,
+    bad_index = 18,
 };
 
 /// One sentence: what the status means and what to do.

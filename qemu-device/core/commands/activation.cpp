@@ -7,8 +7,8 @@ namespace accel::card {
 
 namespace {
 
-template <typename Function>
-void each(float* values, size_t count, Function&& function) {
+template <typename Number, typename Function>
+void each(Number* values, size_t count, Function&& function) {
     for (size_t i = 0; i < count; ++i) {
         values[i] = function(values[i]);
     }
@@ -68,6 +68,37 @@ void activate(float* values, size_t count, const Activation& activation) {
             return each(values, count, [](float x) {
                 return maximum(x, 0.0F) + log_f32(1.0F + exp_f32(-std::fabs(x)));
             });
+        case ACCEL_ACT_SIN:
+            return each(values, count, sin_f32);
+        case ACCEL_ACT_COS:
+            return each(values, count, cos_f32);
+        case ACCEL_ACT_ATAN:
+            return each(values, count, atan_f32);
+        case ACCEL_ACT_SIGN:
+            return each(values, count, sign);
+        case ACCEL_ACT_NOT:
+            return each(values, count, [](float x) { return x == 0.0F ? 1.0F : 0.0F; });
+        default:
+            return;
+    }
+}
+
+void activate(int64_t* values, size_t count, const Activation& activation) {
+    const auto negative = [](int64_t x) {
+        return static_cast<int64_t>(-static_cast<uint64_t>(x));
+    };
+    switch (activation.kind) {
+        case ACCEL_ACT_RELU:
+            return each(values, count, [](int64_t x) { return x < 0 ? 0 : x; });
+        case ACCEL_ACT_ABS:
+            return each(values, count, [=](int64_t x) { return x < 0 ? negative(x) : x; });
+        case ACCEL_ACT_NEG:
+            return each(values, count, negative);
+        case ACCEL_ACT_SIGN:
+            return each(values, count,
+                        [](int64_t x) { return static_cast<int64_t>(x > 0) - int64_t{x < 0}; });
+        case ACCEL_ACT_NOT:
+            return each(values, count, [](int64_t x) { return static_cast<int64_t>(x == 0); });
         default:
             return;
     }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// CONV2D: D = act(sum over taps and channels of S * W + bias), f32.
+// CONV2D: D = act(sum over taps and channels of S * W + bias).
 //
 // A row of results is a piece of a GEMM whose A is never there as a whole: line x of it is what
 // result x looks at, in the order of the weights, with zeros outside the image. It is gathered tap
 // by tap into the tiles that the kernel of GEMM takes. Where every channel has a weight of its own
 // there is no sum over channels, and vectors run along them instead.
+#include "arithmetic.hpp"
 #include "fma_kernel.hpp"
-#include "gemm_block.hpp"
 #include "image.hpp"
 
 namespace accel::card {
@@ -20,17 +20,24 @@ class Conv2d {
         : memory_(execution.memory),
           scratch_(execution.scratch),
           p_(params),
-          activation_(params.activation, params.alpha, params.beta),
+          arithmetic_(execution, params.type, params.numbers,
+                      {.bias = (params.flags & ACCEL_CONV2D_BIAS) != 0,
+                       .requantise = (params.flags & ACCEL_CONV2D_REQUANTISE) != 0,
+                       .add = (params.flags & ACCEL_CONV2D_ADD) != 0},
+                      Activation(params.activation, params.alpha, params.beta)),
+          weight_(arithmetic_.src1_bytes()),
           t_(execution.command.tensor),
-          src_(t_.src0, params.src, params.batch),
-          dst_(t_.dst, params.dst, params.batch),
+          src_(t_.src0, params.src, params.batch, arithmetic_.src0_bytes()),
+          dst_(t_.dst, params.dst, params.batch, arithmetic_.dst_bytes()),
           window_(params.window, params.src) {}
 
     [[nodiscard]] Status check() {
-        if (p_.type != ACCEL_TYPE_F32 || !activation_.valid() ||
-            (p_.flags & ~ACCEL_CONV2D_FLAGS) != 0 || p_.groups == 0 || !all_zero(p_.reserved0) ||
+        if (Status status = arithmetic_.check(); status != ACCEL_OK) {
+            return status;
+        }
+        if ((p_.flags & ~ACCEL_CONV2D_FLAGS) != 0 || p_.groups == 0 || p_.reserved0 != 0 ||
             !all_zero(p_.reserved1) || p_.src.channels % p_.groups != 0 ||
-            p_.dst.channels % p_.groups != 0 || (!has_bias() && t_.src2 != 0)) {
+            p_.dst.channels % p_.groups != 0 || (arithmetic_.channel_bytes() == 0 && t_.src2 != 0)) {
             return ACCEL_BAD_FIELD;
         }
         if (Status status = check_window(p_.window); status != ACCEL_OK) {
@@ -38,17 +45,17 @@ class Conv2d {
         }
         depth_ = p_.src.channels / p_.groups;
         columns_ = p_.dst.channels / p_.groups;
-        if (!aligned(t_.src1, sizeof(float)) || !aligned(t_.src2, sizeof(float))) {
+        if (!aligned(t_.src1, weight_) || !aligned(t_.src2, sizeof(float))) {
             return ACCEL_BAD_ALIGNMENT;
         }
         uint64_t weights = 0;
         if (__builtin_mul_overflow(window_.taps(), depth_, &k_) ||
-            __builtin_mul_overflow(k_, p_.dst.channels * sizeof(float), &weights)) {
+            __builtin_mul_overflow(k_, p_.dst.channels * weight_, &weights)) {
             return ACCEL_BAD_SIZE;
         }
         for (const Status status :
              {src_.check(), check_extent(t_.src1, 1, 0, weights),
-              check_extent(t_.src2, has_bias() ? 1 : 0, 0, p_.dst.channels * sizeof(float)),
+              check_extent(t_.src2, 1, 0, p_.dst.channels * arithmetic_.channel_bytes()),
               dst_.check()}) {
             if (status != ACCEL_OK) {
                 return status;
@@ -82,8 +89,6 @@ class Conv2d {
     }
 
   private:
-    [[nodiscard]] bool has_bias() const { return (p_.flags & ACCEL_CONV2D_BIAS) != 0; }
-
     // visit(image, y, x, count) for stretches of at most `most` results of a row.
     template <typename Visit>
     [[nodiscard]] Status for_pieces(uint64_t most, Visit&& visit) {
@@ -100,10 +105,12 @@ class Conv2d {
         return ACCEL_OK;
     }
 
-    [[nodiscard]] Status load_bias(uint64_t channel, uint64_t count, float* bias) {
-        return has_bias()
-                   ? memory_.read(t_.src2 + channel * sizeof(float), bias, count * sizeof(float))
-                   : Status{ACCEL_OK};
+    // Results [x, x + count) of a row, from `channel` on.
+    [[nodiscard]] Status finish(uint64_t image, uint64_t y, uint64_t x, uint64_t count,
+                                uint64_t channel, uint64_t channels, uint64_t width) {
+        return arithmetic_.finish(t_.src2 + channel * arithmetic_.channel_bytes(),
+                                  dst_.at(image, y, x, channel), dst_.pixel_bytes(), count,
+                                  channels, width);
     }
 
     // ---- the general case
@@ -113,11 +120,10 @@ class Conv2d {
         const uint64_t width = round_up(columns, kTileColumns);
         const uint64_t rows = round_up(count, kTileRows);
         const uint64_t channel = group * columns_ + n;
-        float* const sums = scratch_.tile[1].get();
-        std::fill_n(sums, rows * width, 0.0F);
+        arithmetic_.begin(rows * width);
         const bool keep = k_ <= Scratch::kPanelFloats / width;
-        for (uint64_t k = 0; k < k_; k += kBlockDepth) {
-            const uint64_t depth = std::min(k_ - k, kBlockDepth);
+        for (uint64_t k = 0; k < k_; k += arithmetic_.depth()) {
+            const uint64_t depth = std::min(k_ - k, arithmetic_.depth());
             float* const panel = scratch_.panel.get() + (keep ? k * width : 0);
             if (!keep || k >= resident_) {
                 if (Status status = pack_weights(panel, k, depth, channel, columns);
@@ -130,32 +136,26 @@ class Conv2d {
                 status != ACCEL_OK) {
                 return status;
             }
-            if (Status status = multiply_block(memory_, scratch_.tile[0].get(), panel, sums, rows,
-                                               width, depth);
+            if (Status status = multiply_block(memory_, scratch_.tile[0].get(), panel,
+                                               arithmetic_.sums(), rows, width, depth);
                 status != ACCEL_OK) {
                 return status;
             }
+            arithmetic_.collect(rows * width);
         }
-        float* const bias = scratch_.stage[1].get();
-        if (Status status = load_bias(channel, columns, bias); status != ACCEL_OK) {
-            return status;
-        }
-        finish_block(memory_, sums, count, columns, width, has_bias() ? bias : nullptr,
-                     activation_);
-        return memory_.write_rows(dst_.at(image, y, x, channel), dst_.pixel_bytes(), count,
-                                  columns * sizeof(float), sums);
+        return finish(image, y, x, count, channel, columns, width);
     }
 
     [[nodiscard]] Status pack_weights(float* panel, uint64_t k, uint64_t depth, uint64_t channel,
                                       uint64_t columns) {
         float* const stage = scratch_.stage[0].get();
-        const uint64_t stride = uint64_t{p_.dst.channels} * sizeof(float);
+        const uint64_t stride = p_.dst.channels * weight_;
         const uint64_t most = Scratch::kStageFloats / columns;
         for (uint64_t done = 0; done < depth;) {
             const uint64_t now = std::min(depth - done, most);
             if (Status status =
-                    memory_.read_rows(t_.src1 + (k + done) * stride + channel * sizeof(float),
-                                      stride, now, columns * sizeof(float), stage);
+                    arithmetic_.read1(t_.src1 + (k + done) * stride + channel * weight_, stride, now,
+                                      columns, stage);
                 status != ACCEL_OK) {
                 return status;
             }
@@ -181,8 +181,8 @@ class Conv2d {
             if (window_.row(y, tap / p_.window.width, row) && inside.first < inside.last) {
                 const uint64_t from = src_.at(image, row, inside.column, group * depth_ + first);
                 if (Status status =
-                        memory_.read_rows(from, src_.pixel_bytes() * window_.step(),
-                                          inside.last - inside.first, now * sizeof(float), stage);
+                        arithmetic_.read0(from, src_.pixel_bytes() * window_.step(),
+                                          inside.last - inside.first, now, stage);
                     status != ACCEL_OK) {
                     return status;
                 }
@@ -205,7 +205,7 @@ class Conv2d {
     [[nodiscard]] Status run_depthwise() {
         constexpr uint64_t kChannels = 512;
         constexpr uint64_t kResults = Scratch::kStageFloats / kChannels;
-        static_assert(kResults * kChannels <= Scratch::kTileFloats);
+        static_assert(kResults * kChannels <= kBlockRows * kBlockColumns);
         for (uint64_t channel = 0; channel < columns_ * p_.groups; channel += kChannels) {
             const uint64_t channels = std::min(p_.groups - channel, kChannels);
             if (Status status =
@@ -222,17 +222,17 @@ class Conv2d {
 
     [[nodiscard]] Status piece(uint64_t channel, uint64_t channels, uint64_t image, uint64_t y,
                                uint64_t x, uint64_t count) {
-        float* const sums = scratch_.tile[1].get();
+        float* const sums = arithmetic_.sums();
         float* const stage = scratch_.stage[0].get();
         float* const weights = scratch_.stage[1].get();
         const FmaKernel kernel = fma_kernel();
-        std::fill_n(sums, count * channels, 0.0F);
+        arithmetic_.begin(count * channels);
         for (uint64_t tap = 0; tap < window_.taps(); ++tap) {
             if (Status status = memory_.check(); status != ACCEL_OK) {
                 return status;
             }
-            const uint64_t at = t_.src1 + (tap * p_.dst.channels + channel) * sizeof(float);
-            if (Status status = memory_.read(at, weights, channels * sizeof(float));
+            const uint64_t at = t_.src1 + (tap * p_.dst.channels + channel) * weight_;
+            if (Status status = arithmetic_.read1(at, 0, 1, channels, weights);
                 status != ACCEL_OK) {
                 return status;
             }
@@ -241,10 +241,10 @@ class Conv2d {
             uint64_t row = 0;
             const Inside inside = window_.columns(x, count, tap % p_.window.width);
             if (window_.row(y, tap / p_.window.width, row) && inside.first < inside.last) {
-                if (Status status = memory_.read_rows(
+                if (Status status = arithmetic_.read0(
                         src_.at(image, row, inside.column, channel),
-                        src_.pixel_bytes() * window_.step(), inside.last - inside.first,
-                        channels * sizeof(float), stage + inside.first * channels);
+                        src_.pixel_bytes() * window_.step(), inside.last - inside.first, channels,
+                        stage + inside.first * channels);
                     status != ACCEL_OK) {
                     return status;
                 }
@@ -253,20 +253,18 @@ class Conv2d {
             for (uint64_t i = 0; i < count; ++i) {
                 kernel(sums + i * channels, stage + i * channels, weights, channels);
             }
+            if ((tap + 1) % arithmetic_.depth() == 0 || tap + 1 == window_.taps()) {
+                arithmetic_.collect(count * channels);
+            }
         }
-        if (Status status = load_bias(channel, channels, weights); status != ACCEL_OK) {
-            return status;
-        }
-        finish_block(memory_, sums, count, channels, channels, has_bias() ? weights : nullptr,
-                     activation_);
-        return memory_.write_rows(dst_.at(image, y, x, channel), dst_.pixel_bytes(), count,
-                                  channels * sizeof(float), sums);
+        return finish(image, y, x, count, channel, channels, channels);
     }
 
     Memory& memory_;
     Scratch& scratch_;
     const accel_conv2d& p_;
-    const Activation activation_;
+    Arithmetic arithmetic_;
+    const uint64_t weight_;  // bytes
     const accel_tensor& t_;
     Images src_;
     Images dst_;

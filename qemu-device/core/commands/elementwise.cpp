@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// ELEMENTWISE: dst = act(op(src0, src1)), or act(src0), over up to six strided dimensions.
+// ELEMENTWISE: dst = act(op(src0, src1)) over up to six strided dimensions. It computes in f32 or in
+// 64-bit integers; what is of another type in memory is converted on its way.
 #include <algorithm>
+#include <cmath>
 
 #include "math.hpp"
+#include "number.hpp"
 #include "operation.hpp"
 
 namespace accel::card {
@@ -11,9 +14,9 @@ namespace accel::card {
 namespace {
 
 // More elements than the address space has room for can only be the same ones again and again.
-constexpr uint64_t kMostElements = (uint64_t{1} << ACCEL_VA_BITS) / sizeof(float);
+constexpr uint64_t kMostElements = (uint64_t{1} << ACCEL_VA_BITS) ;
 
-enum Operand : unsigned { kDst, kSrc0, kSrc1, kOperands };
+enum Operand : unsigned { kDst, kSrc0, kSrc1, kSrc2, kOperands };
 
 struct Dimension {
     uint64_t length;
@@ -27,7 +30,8 @@ class Shape {
     explicit Shape(const accel_elementwise& p) {
         for (unsigned i = 0; i < p.rank; ++i) {
             const Dimension inner{p.dims[i],
-                                  {p.dst_strides[i], p.src0_strides[i], p.src1_strides[i]}};
+                                  {p.dst_strides[i], p.src0_strides[i], p.src1_strides[i],
+                                   p.src2_strides[i]}};
             if (inner.length == 1) {
                 continue;
             }
@@ -39,7 +43,7 @@ class Shape {
             }
         }
         if (count_ == 0) {
-            dimensions_[count_++] = {1, {1, 1, 1}};
+            dimensions_[count_++] = {1, {1, 1, 1, 1}};
         }
     }
 
@@ -77,137 +81,318 @@ class Shape {
     unsigned count_ = 0;
 };
 
-template <typename Op>
-void apply(float* a, const float* b, uint64_t count, Op&& op) {
+template <typename Number, typename Op>
+void each(Number* a, const Number* b, uint64_t count, Op&& op) {
     for (uint64_t i = 0; i < count; ++i) {
         a[i] = op(a[i], b[i]);
     }
 }
 
-void apply(uint8_t op, float* a, const float* b, uint64_t count) {
+// What both kinds of numbers have. False: another operation.
+template <typename Number>
+bool apply_common(uint8_t op, Number* a, const Number* b, const Number* c, uint64_t count) {
+    switch (op) {
+        case ACCEL_EW_FIRST:
+            return true;
+        case ACCEL_EW_MIN:
+            each(a, b, count, [](Number x, Number y) { return y < x ? y : x; });
+            return true;
+        case ACCEL_EW_MAX:
+            each(a, b, count, [](Number x, Number y) { return y > x ? y : x; });
+            return true;
+        case ACCEL_EW_EQUAL:
+            each(a, b, count, [](Number x, Number y) { return Number(x == y); });
+            return true;
+        case ACCEL_EW_LESS:
+            each(a, b, count, [](Number x, Number y) { return Number(x < y); });
+            return true;
+        case ACCEL_EW_LESS_EQUAL:
+            each(a, b, count, [](Number x, Number y) { return Number(x <= y); });
+            return true;
+        case ACCEL_EW_SELECT:
+            for (uint64_t i = 0; i < count; ++i) {
+                a[i] = c[i] != 0 ? a[i] : b[i];
+            }
+            return true;
+        default:
+            return false;
+    }
+}
+
+void apply(uint8_t op, float* a, const float* b, const float* c, uint64_t count) {
     switch (op) {
         case ACCEL_EW_ADD:
-            return apply(a, b, count, [](float x, float y) { return x + y; });
+            return each(a, b, count, [](float x, float y) { return x + y; });
         case ACCEL_EW_SUB:
-            return apply(a, b, count, [](float x, float y) { return x - y; });
+            return each(a, b, count, [](float x, float y) { return x - y; });
         case ACCEL_EW_MUL:
-            return apply(a, b, count, [](float x, float y) { return x * y; });
+            return each(a, b, count, [](float x, float y) { return x * y; });
         case ACCEL_EW_DIV:
-            return apply(a, b, count, [](float x, float y) { return x / y; });
-        case ACCEL_EW_MIN:
-            return apply(a, b, count, minimum);
-        case ACCEL_EW_MAX:
-            return apply(a, b, count, maximum);
+            return each(a, b, count, [](float x, float y) { return x / y; });
         case ACCEL_EW_PRELU:
-            return apply(a, b, count, [](float x, float y) { return x < 0.0F ? x * y : x; });
+            return each(a, b, count, [](float x, float y) { return x < 0.0F ? x * y : x; });
+        case ACCEL_EW_POW:
+            return each(a, b, count, pow_f32);
+        case ACCEL_EW_FMOD:
+            return each(a, b, count, [](float x, float y) { return std::fmod(x, y); });
+        case ACCEL_EW_MOD:
+            return each(a, b, count, [](float x, float y) {
+                const float rest = std::fmod(x, y);
+                return rest != 0.0F && (rest < 0.0F) != (y < 0.0F) ? rest + y : rest;
+            });
         default:
-            return;  // FIRST
+            apply_common(op, a, b, c, count);
     }
 }
 
-Status check_params(const accel_elementwise& p) {
-    if (p.type != ACCEL_TYPE_F32 || !Activation(p.activation, p.alpha, p.beta).valid() ||
-        p.op > ACCEL_EW_PRELU || p.rank == 0 || p.rank > ACCEL_RANK_MAX || p.reserved0 != 0 ||
-        !all_zero(p.reserved1)) {
-        return ACCEL_BAD_FIELD;
+// All of it modulo 2^64; nothing divided by zero is zero.
+int64_t quotient(int64_t x, int64_t y) {
+    return y == 0 ? 0 : y == -1 ? static_cast<int64_t>(-static_cast<uint64_t>(x)) : x / y;
+}
+int64_t rest(int64_t x, int64_t y) {
+    return y == 0 || y == -1 ? 0 : x % y;
+}
+int64_t power(int64_t base, int64_t exponent) {
+    if (exponent < 0) {
+        return base == 1 ? 1 : base == -1 ? (exponent % 2 != 0 ? -1 : 1) : 0;
     }
-    for (unsigned i = p.rank; i < ACCEL_RANK_MAX; ++i) {
-        if ((p.dims[i] | p.dst_strides[i] | p.src0_strides[i] | p.src1_strides[i]) != 0) {
+    uint64_t result = 1;
+    for (auto square = static_cast<uint64_t>(base); exponent != 0; exponent >>= 1) {
+        result *= (exponent & 1) != 0 ? square : 1;
+        square *= square;
+    }
+    return static_cast<int64_t>(result);
+}
+
+template <typename Op>
+void each_unsigned(int64_t* a, const int64_t* b, uint64_t count, Op&& op) {
+    each(a, b, count, [&](int64_t x, int64_t y) {
+        return static_cast<int64_t>(op(static_cast<uint64_t>(x), static_cast<uint64_t>(y)));
+    });
+}
+
+void apply(uint8_t op, int64_t* a, const int64_t* b, const int64_t* c, uint64_t count) {
+    switch (op) {
+        case ACCEL_EW_ADD:
+            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x + y; });
+        case ACCEL_EW_SUB:
+            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x - y; });
+        case ACCEL_EW_MUL:
+            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x * y; });
+        case ACCEL_EW_DIV:
+            return each(a, b, count, quotient);
+        case ACCEL_EW_PRELU:
+            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) {
+                return static_cast<int64_t>(x) < 0 ? x * y : x;
+            });
+        case ACCEL_EW_POW:
+            return each(a, b, count, power);
+        case ACCEL_EW_FMOD:
+            return each(a, b, count, rest);
+        case ACCEL_EW_MOD:
+            return each(a, b, count, [](int64_t x, int64_t y) {
+                const int64_t left = rest(x, y);
+                return left != 0 && (left < 0) != (y < 0) ? left + y : left;
+            });
+        case ACCEL_EW_AND:
+            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x & y; });
+        case ACCEL_EW_OR:
+            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x | y; });
+        case ACCEL_EW_XOR:
+            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x ^ y; });
+        case ACCEL_EW_SHIFT_LEFT:
+            return each_unsigned(a, b, count,
+                                 [](uint64_t x, uint64_t y) { return y < 64 ? x << y : 0; });
+        case ACCEL_EW_SHIFT_RIGHT:
+            return each_unsigned(a, b, count,
+                                 [](uint64_t x, uint64_t y) { return y < 64 ? x >> y : 0; });
+        default:
+            apply_common(op, a, b, c, count);
+    }
+}
+
+[[nodiscard]] bool integers_only(uint8_t op) {
+    return op >= ACCEL_EW_AND && op <= ACCEL_EW_SHIFT_RIGHT;
+}
+
+class Elementwise {
+  public:
+    Elementwise(Execution& execution, const accel_elementwise& params)
+        : memory_(execution.memory),
+          scratch_(execution.scratch),
+          p_(params),
+          activation_(params.activation, params.alpha, params.beta),
+          strides_{params.dst_strides, params.src0_strides, params.src1_strides,
+                   params.src2_strides},
+          types_{params.dst_type, params.src0_type, params.src1_type, params.src2_type} {
+        const accel_tensor& t = execution.command.tensor;
+        bases_ = {t.dst, t.src0, t.src1, t.src2};
+        sources_ = p_.op == ACCEL_EW_FIRST ? 1 : p_.op == ACCEL_EW_SELECT ? 3 : 2;
+    }
+
+    [[nodiscard]] Status check() {
+        if (Status status = check_params(); status != ACCEL_OK) {
+            return status;
+        }
+        const std::span<const __le32> dims(p_.dims, p_.rank);
+        empty_ = std::ranges::find(dims, 0U) != dims.end();
+        uint64_t elements = empty_ ? 0 : 1;
+        for (const uint64_t length : dims) {
+            if (__builtin_mul_overflow(elements, length, &elements) || elements > kMostElements) {
+                return ACCEL_BAD_SIZE;
+            }
+        }
+        for (unsigned o = 0; o <= sources_; ++o) {
+            if (Status status = check_operand(o); status != ACCEL_OK) {
+                return status;
+            }
+        }
+        return ACCEL_OK;
+    }
+
+    [[nodiscard]] Status run() {
+        if (empty_) {
+            return ACCEL_OK;
+        }
+        return p_.type == ACCEL_TYPE_F32 ? walk<float>() : walk<int64_t>();
+    }
+
+  private:
+    [[nodiscard]] Status check_params() {
+        const bool integers = p_.type == ACCEL_TYPE_I64;
+        if ((!integers && p_.type != ACCEL_TYPE_F32) || !activation_.valid() ||
+            (integers && !activation_.for_integers()) || p_.op > ACCEL_EW_SELECT ||
+            (!integers && integers_only(p_.op)) || p_.rank == 0 || p_.rank > ACCEL_RANK_MAX ||
+            !all_zero(p_.reserved)) {
             return ACCEL_BAD_FIELD;
         }
-    }
-    return ACCEL_OK;
-}
-
-// The bytes from an operand's first element to its last.
-Status check_operand(uint64_t address, const accel_elementwise& p, const __le32* strides) {
-    if (!aligned(address, sizeof(float))) {
-        return ACCEL_BAD_ALIGNMENT;
-    }
-    uint64_t extent = sizeof(float);
-    for (unsigned i = 0; i < p.rank; ++i) {
-        uint64_t span = 0;
-        if (__builtin_mul_overflow(uint64_t{p.dims[i]} - 1, strides[i] * sizeof(float), &span) ||
-            __builtin_add_overflow(extent, span, &extent)) {
-            return ACCEL_BAD_SIZE;
+        for (unsigned o = 0; o < kOperands; ++o) {
+            if (o > sources_ &&
+                (bases_[o] != 0 || types_[o] != 0 || !all_zero(std::span(strides_[o], 6)))) {
+                return ACCEL_BAD_FIELD;
+            }
+            types_[o] = types_[o] == 0 ? p_.type : types_[o];
+            sizes_[o] = type_bytes(types_[o]);
+            if (sizes_[o] == 0) {
+                return ACCEL_BAD_FIELD;
+            }
         }
+        for (unsigned i = p_.rank; i < ACCEL_RANK_MAX; ++i) {
+            if ((p_.dims[i] | p_.dst_strides[i] | p_.src0_strides[i] | p_.src1_strides[i] |
+                 p_.src2_strides[i]) != 0) {
+                return ACCEL_BAD_FIELD;
+            }
+        }
+        return ACCEL_OK;
     }
-    return check_extent(address, 1, 0, extent);
-}
+
+    // The bytes from an operand's first element to its last.
+    [[nodiscard]] Status check_operand(unsigned o) const {
+        if (!aligned(bases_[o], sizes_[o])) {
+            return ACCEL_BAD_ALIGNMENT;
+        }
+        if (empty_) {
+            return ACCEL_OK;
+        }
+        uint64_t extent = sizes_[o];
+        for (unsigned i = 0; i < p_.rank; ++i) {
+            uint64_t span = 0;
+            if (__builtin_mul_overflow(uint64_t{p_.dims[i]} - 1, uint64_t{strides_[o][i]} * sizes_[o],
+                                       &span) ||
+                __builtin_add_overflow(extent, span, &extent)) {
+                return ACCEL_BAD_SIZE;
+            }
+        }
+        return check_extent(bases_[o], 1, 0, extent);
+    }
+
+    template <typename Number>
+    [[nodiscard]] Status walk() {
+        constexpr uint64_t kMost = Scratch::kStageFloats * sizeof(float) / sizeof(int64_t);
+        const Work work = p_.op == ACCEL_EW_DIV || (p_.op >= ACCEL_EW_POW && p_.op <= ACCEL_EW_MOD) ||
+                                  activation_.special()
+                              ? Work::specials
+                              : Work::elements;
+        const std::array<Number*, 3> values{numbers<Number>(scratch_.stage[0]),
+                                            numbers<Number>(scratch_.stage[1]),
+                                            numbers<Number>(scratch_.stage[2])};
+        Shape shape(p_);
+        const Dimension inner = shape.inner();
+        std::array<uint64_t, kOperands> offsets{};
+        do {
+            for (uint64_t done = 0; done < inner.length;) {
+                const uint64_t now = std::min(inner.length - done, kMost);
+                const auto address = [&](unsigned o) {
+                    return bases_[o] + (offsets[o] + done * inner.stride[o]) * sizes_[o];
+                };
+                for (unsigned i = 0; i < sources_; ++i) {
+                    const unsigned o = i + kSrc0;
+                    if (Status status = fetch(address(o), inner.stride[o], now, o, values[i]);
+                        status != ACCEL_OK) {
+                        return status;
+                    }
+                }
+                memory_.work(work, now);
+                apply(p_.op, values[0], values[1], values[2], now);
+                activate(values[0], now, activation_);
+                if (types_[kDst] != p_.type) {
+                    store(types_[kDst], values[0], now, values[0]);
+                }
+                if (Status status = memory_.scatter(address(kDst), inner.stride[kDst], now,
+                                                    sizes_[kDst], values[0]);
+                    status != ACCEL_OK) {
+                    return status;
+                }
+                done += now;
+            }
+        } while (shape.next(offsets));
+        return ACCEL_OK;
+    }
+
+    template <typename Number>
+    [[nodiscard]] static Number* numbers(const std::unique_ptr<float[]>& stage) {
+        return reinterpret_cast<Number*>(stage.get());
+    }
+
+    template <typename Number>
+    [[nodiscard]] Status fetch(uint64_t address, uint64_t stride, uint64_t count, unsigned o,
+                               Number* to) {
+        if (types_[o] == p_.type) {
+            return memory_.gather(address, stride, count, sizes_[o], to);
+        }
+        void* const raw = scratch_.tile[0].get();
+        if (Status status = memory_.gather(address, stride, count, sizes_[o], raw);
+            status != ACCEL_OK) {
+            return status;
+        }
+        load(types_[o], raw, count, to);
+        return ACCEL_OK;
+    }
+
+    Memory& memory_;
+    Scratch& scratch_;
+    const accel_elementwise& p_;
+    const Activation activation_;
+    const std::array<const __le32*, kOperands> strides_;
+    std::array<uint8_t, kOperands> types_;
+    std::array<unsigned, kOperands> sizes_{};
+    std::array<uint64_t, kOperands> bases_{};
+    unsigned sources_ = 2;
+    bool empty_ = false;
+};
 
 }  // namespace
 
 Status run_elementwise(Execution& execution) {
-    accel_elementwise p{};
-    if (Status status = read_params(execution, &p, sizeof p); status != ACCEL_OK) {
+    accel_elementwise params{};
+    if (Status status = read_params(execution, &params, sizeof params); status != ACCEL_OK) {
         return status;
     }
-    if (Status status = check_params(p); status != ACCEL_OK) {
+    Elementwise elementwise(execution, params);
+    if (Status status = elementwise.check(); status != ACCEL_OK) {
         return status;
     }
-    const accel_tensor& tensor = execution.command.tensor;
-    const bool first = p.op == ACCEL_EW_FIRST;
-    if (tensor.src2 != 0 || (first && (tensor.src1 != 0 || !all_zero(p.src1_strides)))) {
-        return ACCEL_BAD_FIELD;
-    }
-    const Activation activation(p.activation, p.alpha, p.beta);
-    const std::span<const __le32> dims(p.dims, p.rank);
-    const bool empty = std::ranges::find(dims, 0U) != dims.end();
-    uint64_t elements = empty ? 0 : 1;
-    for (const uint64_t length : dims) {
-        if (__builtin_mul_overflow(elements, length, &elements) || elements > kMostElements) {
-            return ACCEL_BAD_SIZE;
-        }
-    }
-    const std::array<uint64_t, kOperands> bases{tensor.dst, tensor.src0, tensor.src1};
-    const std::array strides{p.dst_strides, p.src0_strides, p.src1_strides};
-    for (unsigned o = 0; o < (first ? kSrc1 : kOperands); ++o) {
-        if (empty && aligned(bases[o], sizeof(float))) {
-            continue;
-        }
-        if (Status status = check_operand(bases[o], p, strides[o]); status != ACCEL_OK) {
-            return status;
-        }
-    }
-    if (empty) {
-        return ACCEL_OK;
-    }
-
-    Shape shape(p);
-    Memory& memory = execution.memory;
-    float* const a = execution.scratch.stage[0].get();
-    float* const b = execution.scratch.stage[1].get();
-    const Dimension inner = shape.inner();
-    std::array<uint64_t, kOperands> offsets{};
-    do {
-        for (uint64_t done = 0; done < inner.length;) {
-            const uint64_t now = std::min<uint64_t>(inner.length - done, Scratch::kStageFloats);
-            const auto address = [&](Operand o) {
-                return bases[o] + (offsets[o] + done * inner.stride[o]) * sizeof(float);
-            };
-            if (Status status = memory.gather(address(kSrc0), inner.stride[kSrc0], now, a);
-                status != ACCEL_OK) {
-                return status;
-            }
-            if (!first) {
-                if (Status status = memory.gather(address(kSrc1), inner.stride[kSrc1], now, b);
-                    status != ACCEL_OK) {
-                    return status;
-                }
-            }
-            memory.work(
-                p.op == ACCEL_EW_DIV || activation.special() ? Work::specials : Work::elements,
-                now);
-            apply(p.op, a, b, now);
-            activate(a, now, activation);
-            if (Status status = memory.scatter(address(kDst), inner.stride[kDst], now, a);
-                status != ACCEL_OK) {
-                return status;
-            }
-            done += now;
-        }
-    } while (shape.next(offsets));
-    return ACCEL_OK;
+    return elementwise.run();
 }
 
 }  // namespace accel::card

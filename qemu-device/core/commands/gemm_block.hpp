@@ -81,21 +81,17 @@ void pack_along(float* panel, uint64_t first, uint64_t lines, const float* rows,
     return ACCEL_OK;
 }
 
-// Adds the bias, if there is one, closes the gap of the padding, and applies the activation.
-inline void finish_block(Memory& memory, float* sums, uint64_t rows, uint64_t columns,
-                         uint64_t width, const float* bias, const Activation& activation) {
+// Sums as multiply_block() leaves them become dense, with a bias for each column or null. In place:
+// never ahead of what it reads.
+inline void add_bias(float* sums, uint64_t rows, uint64_t columns, uint64_t width,
+                     const float* bias) {
     for (uint64_t row = 0; row < rows; ++row) {
-        // In place: never ahead of what it reads.
         const float* const in = sums + row * width;
         float* const out = sums + row * columns;
         for (uint64_t column = 0; column < columns; ++column) {
             out[column] = bias != nullptr ? in[column] + bias[column] : in[column];
         }
     }
-    if (activation.special()) {
-        memory.work(Work::specials, rows * columns);
-    }
-    activate(sums, rows * columns, activation);
 }
 
 }  // namespace accel::card

@@ -4,7 +4,7 @@
 namespace accel::card {
 
 Status Images::check() const {
-    if (!aligned(address_, sizeof(float))) {
+    if (!aligned(address_, element_)) {
         return ACCEL_BAD_ALIGNMENT;
     }
     if (shape_.pixel < shape_.channels) {
@@ -19,7 +19,7 @@ Status Images::check() const {
     if (__builtin_add_overflow(elements, (uint64_t{shape_.height} - 1) * shape_.row, &elements) ||
         __builtin_add_overflow(elements, (uint64_t{shape_.width} - 1) * shape_.pixel, &elements) ||
         __builtin_add_overflow(elements, uint64_t{shape_.channels}, &elements) ||
-        __builtin_mul_overflow(elements, sizeof(float), &bytes)) {
+        __builtin_mul_overflow(elements, element_, &bytes)) {
         return ACCEL_BAD_SIZE;
     }
     return check_extent(address_, 1, 0, bytes);

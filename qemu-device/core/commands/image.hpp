@@ -13,21 +13,23 @@ namespace accel::card {
 // A batch of images at an address.
 class Images {
   public:
-    Images(uint64_t address, const accel_image& shape, uint32_t batch)
-        : address_(address), shape_(shape), batch_(batch) {}
+    Images(uint64_t address, const accel_image& shape, uint32_t batch,
+           uint64_t element = sizeof(float))
+        : address_(address), shape_(shape), batch_(batch), element_(element) {}
 
     [[nodiscard]] Status check() const;
     [[nodiscard]] uint64_t at(uint64_t image, uint64_t y, uint64_t x, uint64_t channel) const {
         return address_ +
-               (image * shape_.image + y * shape_.row + x * shape_.pixel + channel) * sizeof(float);
+               (image * shape_.image + y * shape_.row + x * shape_.pixel + channel) * element_;
     }
     [[nodiscard]] const accel_image& shape() const { return shape_; }
-    [[nodiscard]] uint64_t pixel_bytes() const { return uint64_t{shape_.pixel} * sizeof(float); }
+    [[nodiscard]] uint64_t pixel_bytes() const { return uint64_t{shape_.pixel} * element_; }
 
   private:
     uint64_t address_;
     const accel_image& shape_;
     uint32_t batch_;
+    uint64_t element_;  // bytes
 };
 
 [[nodiscard]] Status check_window(const accel_window& window);

@@ -128,6 +128,24 @@ inline float erf_f32(float x) {
     return std::copysign(1.0F - exp_f32(-(a * a)) * q * p, x);
 }
 
+// Computed in twice the precision and rounded: within one unit in the last place.
+inline float sin_f32(float x) {
+    return static_cast<float>(std::sin(static_cast<double>(x)));
+}
+inline float cos_f32(float x) {
+    return static_cast<float>(std::cos(static_cast<double>(x)));
+}
+inline float atan_f32(float x) {
+    return static_cast<float>(std::atan(static_cast<double>(x)));
+}
+inline float pow_f32(float x, float y) {
+    return static_cast<float>(std::pow(static_cast<double>(x), static_cast<double>(y)));
+}
+
+inline float sign(float x) {
+    return std::isnan(x) ? x : static_cast<float>(static_cast<int>(x > 0.0F) - static_cast<int>(x < 0.0F));
+}
+
 inline float clamp_unit(float x) {
     return x < 0.0F ? 0.0F : x > 1.0F ? 1.0F : x;
 }
@@ -147,14 +165,22 @@ struct Activation {
         const bool first = kind == ACCEL_ACT_CLIP || kind == ACCEL_ACT_LEAKY_RELU ||
                            kind == ACCEL_ACT_HARD_SIGMOID || kind == ACCEL_ACT_ELU;
         const bool second = kind == ACCEL_ACT_CLIP || kind == ACCEL_ACT_HARD_SIGMOID;
-        return kind <= ACCEL_ACT_SOFTPLUS && (first || std::bit_cast<uint32_t>(alpha) == 0) &&
+        return kind <= ACCEL_ACT_NOT && (first || std::bit_cast<uint32_t>(alpha) == 0) &&
                (second || std::bit_cast<uint32_t>(beta) == 0);
     }
     // It takes more than a comparison and a product.
-    [[nodiscard]] bool special() const { return kind >= ACCEL_ACT_SQRT; }
+    [[nodiscard]] bool special() const {
+        return kind >= ACCEL_ACT_SQRT && kind <= ACCEL_ACT_ATAN;
+    }
+    // It has a meaning for integers.
+    [[nodiscard]] bool for_integers() const {
+        return kind == ACCEL_ACT_NONE || kind == ACCEL_ACT_RELU || kind == ACCEL_ACT_ABS ||
+               kind == ACCEL_ACT_NEG || kind == ACCEL_ACT_SIGN || kind == ACCEL_ACT_NOT;
+    }
 };
 
 // Applies it to every value; what it is is decided once.
 void activate(float* values, size_t count, const Activation& activation);
+void activate(int64_t* values, size_t count, const Activation& activation);
 
 }  // namespace accel::card

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// REDUCE: sum, extreme, or the place of the extreme, over the middle axis.
+// REDUCE: sum, product, mean, extreme, or the place of the extreme, over the middle axis.
 #include "reduce.hpp"
 
 #include "math.hpp"
@@ -57,7 +57,7 @@ Status run_reduce(Execution& execution) {
     if (Status status = read_axis(execution, p); status != ACCEL_OK) {
         return status;
     }
-    if (p.op > ACCEL_REDUCE_ARGMIN) {
+    if (p.op > ACCEL_REDUCE_MEAN) {
         return ACCEL_BAD_FIELD;
     }
     const uint64_t dst = execution.command.tensor.dst;
@@ -78,13 +78,19 @@ Status run_reduce(Execution& execution) {
     const bool place = p.op == ACCEL_REDUCE_ARGMAX || p.op == ACCEL_REDUCE_ARGMIN;
     const bool least = p.op == ACCEL_REDUCE_MIN || p.op == ACCEL_REDUCE_ARGMIN;
     return axis.for_each_group([&](uint64_t outer, uint64_t column, uint64_t columns) -> Status {
-        std::fill_n(best.values, columns, 0.0F);
+        std::fill_n(best.values, columns, p.op == ACCEL_REDUCE_PRODUCT ? 1.0F : 0.0F);
         const auto visit = [&](uint64_t first, uint64_t rows, const float* in) -> Status {
             execution.memory.work(Work::elements, rows * columns);
-            if (p.op == ACCEL_REDUCE_SUM) {
+            if (p.op == ACCEL_REDUCE_SUM || p.op == ACCEL_REDUCE_MEAN) {
                 for (uint64_t row = 0; row < rows; ++row) {
                     for (uint64_t c = 0; c < columns; ++c) {
                         best.values[c] = best.values[c] + *in++;
+                    }
+                }
+            } else if (p.op == ACCEL_REDUCE_PRODUCT) {
+                for (uint64_t row = 0; row < rows; ++row) {
+                    for (uint64_t c = 0; c < columns; ++c) {
+                        best.values[c] = best.values[c] * *in++;
                     }
                 }
             } else if (least) {
@@ -96,6 +102,11 @@ Status run_reduce(Execution& execution) {
         };
         if (Status status = axis.walk(outer, column, columns, visit); status != ACCEL_OK) {
             return status;
+        }
+        if (p.op == ACCEL_REDUCE_MEAN) {
+            for (uint64_t c = 0; c < columns; ++c) {
+                best.values[c] = best.values[c] / static_cast<float>(p.n);
+            }
         }
         const void* const result = place ? static_cast<const void*>(best.places) : best.values;
         return execution.memory.write(dst + (outer * p.inner + column) * sizeof(float), result,

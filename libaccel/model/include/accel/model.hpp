@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Models: an ONNX file becomes one command of the card. docs/compiler.md says how.
+#pragma once
+
+#include <accel/command.hpp>
+#include <accel/device.hpp>
+#include <accel/error.hpp>
+#include <accel/queue.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <initializer_list>
+#include <iosfwd>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace accel {
+
+namespace model {
+struct ModelState;
+}
+
+/// An input or an output of a model.
+struct TensorInfo {
+    std::string name;
+    Type type = Type::f32;
+    std::vector<std::int64_t> shape;  ///< as ONNX orders it
+
+    [[nodiscard]] ACCEL_API std::uint64_t elements() const;
+    [[nodiscard]] ACCEL_API std::uint64_t bytes() const;
+};
+
+/// Elements of a tensor as they lie in memory, dense.
+struct TensorData {
+    Type type = Type::f32;
+    std::vector<std::int64_t> shape;
+    std::vector<std::byte> bytes;
+};
+
+struct LoadOptions {
+    /// For a first dimension that the model leaves open. Zero: 1; else it also replaces a first
+    /// dimension of 1 that the model gives.
+    std::int64_t batch = 0;
+    /// For dimensions that the model names.
+    std::map<std::string, std::int64_t> dims = {};
+    /// For inputs whose shape the model does not say, or says otherwise.
+    std::map<std::string, std::vector<std::int64_t>> shapes = {};
+    /// Inputs that are the same in every run, such as a shape to reshape to. They are no inputs of
+    /// the loaded model.
+    std::map<std::string, TensorData> known = {};
+    /// Where every stage of the compiler prints what it did.
+    std::ostream* dump = nullptr;
+};
+
+/// What the memory plan came to, in bytes.
+struct MemoryUse {
+    std::uint64_t weights = 0;
+    std::uint64_t activations = 0;  ///< of all of them together
+    std::uint64_t peak = 0;         ///< of the memory they share in turns
+
+    [[nodiscard]] double ratio() const {
+        return activations == 0 ? 0
+                                : static_cast<double>(peak) / static_cast<double>(activations);
+    }
+};
+
+/// Thrown by Model::load() when what an input holds decides about the shape of something.
+class ACCEL_API UnknownInput : public Error {
+  public:
+    UnknownInput(const std::string& what, std::string input);
+    [[nodiscard]] const std::string& input() const noexcept { return input_; }
+
+  private:
+    std::string input_;
+};
+
+/// A command of a compiled model and the node it came from.
+struct ModelStep {
+    std::string node;
+    std::string command;
+};
+
+/// A model compiled for a card and its weights there. Cheap to copy: copies share them.
+///
+/// Thread-safety: const members from any thread; several runs at once have each their own memory.
+class ACCEL_API Model {
+  public:
+    /// Reads and compiles an ONNX file, opsets 7 to 21. Throws Error with the file, the node, its
+    /// operator and what to do.
+    [[nodiscard]] static Model load(const Device& device, const std::filesystem::path& file,
+                                    const LoadOptions& options = {});
+
+    /// The inputs that a file says its model has, without compiling it. Dimensions that it leaves
+    /// open are -1.
+    [[nodiscard]] static std::vector<TensorInfo> describe(const std::filesystem::path& file);
+
+    [[nodiscard]] std::span<const TensorInfo> inputs() const;
+    [[nodiscard]] std::span<const TensorInfo> outputs() const;
+
+    /// One 64-byte command: `arguments` are the inputs and then the outputs, each a dense tensor.
+    Job submit(Queue& queue, std::span<const Operand> arguments) const;
+    Job submit(Queue& queue, std::initializer_list<Operand> arguments) const {
+        return submit(queue, std::span<const Operand>(arguments.begin(), arguments.size()));
+    }
+
+    /// Copies the inputs to the card, runs, and copies the outputs back. Shapes are those of
+    /// inputs() and outputs().
+    [[nodiscard]] std::vector<TensorData> run(Queue& queue,
+                                              std::span<const TensorData> inputs) const;
+
+    [[nodiscard]] MemoryUse memory() const;
+    [[nodiscard]] std::span<const ModelStep> steps() const;
+
+    /// As run(), and how long each command took, in device ticks.
+    [[nodiscard]] std::vector<TensorData> profile(Queue& queue, std::span<const TensorData> inputs,
+                                                  std::vector<std::uint64_t>& ticks) const;
+
+  private:
+    explicit Model(std::shared_ptr<model::ModelState> state) noexcept : state_(std::move(state)) {}
+    std::shared_ptr<model::ModelState> state_;
+};
+
+}  // namespace accel

@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Operators that compute nothing: they make constants, look at shapes, and move elements about.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "operator.hpp"
+
+namespace accel::model {
+
+namespace {
+
+using Values = std::vector<ValueId>;
+
+ValueId integers(const Node& n, const std::vector<std::int64_t>& values) {
+    return n.b.constant(make_constant(Type::i64, {static_cast<std::int64_t>(values.size())},
+                                      std::span<const std::int64_t>(values)));
+}
+
+Values constant(const Node& n) {
+    if (n.has("value")) {
+        return {n.b.constant(n.tensor("value"))};
+    }
+    if (n.has("value_float")) {
+        return {n.b.scalar(n.real("value_float", 0))};
+    }
+    if (n.has("value_int")) {
+        const std::int64_t x = n.integer("value_int", 0);
+        return {n.b.constant(make_constant(Type::i64, {}, std::span<const std::int64_t>(&x, 1)))};
+    }
+    if (n.has("value_floats")) {
+        const std::vector<float> x = n.reals("value_floats");
+        return {n.b.constant(make_constant(Type::f32, {static_cast<std::int64_t>(x.size())},
+                                           std::span<const float>(x)))};
+    }
+    if (n.has("value_ints")) {
+        return {integers(n, n.list("value_ints"))};
+    }
+    refuse("it holds a constant of a kind that is not supported");
+}
+
+Values constant_of_shape(const Node& n) {
+    const Dims dims = n.integers(0);
+    ValueId value = n.b.scalar(0.0F);
+    if (n.has("value")) {
+        value = n.b.reshape(n.b.constant(n.tensor("value")), {});
+    }
+    return {n.b.broadcast(value, dims)};
+}
+
+Values shape(const Node& n) {
+    const Dims& dims = n.b.dims(n.in(0));
+    const auto rank = static_cast<std::int64_t>(dims.size());
+    const auto clamp = [&](std::int64_t i) {
+        return std::clamp<std::int64_t>(i < 0 ? i + rank : i, 0, rank);
+    };
+    const std::int64_t first = clamp(n.integer("start", 0));
+    const std::int64_t last = std::max(clamp(n.integer("end", rank)), first);
+    return {integers(n, std::vector<std::int64_t>(dims.begin() + first, dims.begin() + last))};
+}
+
+Values size(const Node& n) {
+    const std::int64_t count = elements(n.b.dims(n.in(0)));
+    return {n.b.constant(make_constant(Type::i64, {}, std::span<const std::int64_t>(&count, 1)))};
+}
+
+Values reshape(const Node& n) {
+    Dims wanted = n.count() > 1 ? n.integers(1) : n.list("shape");
+    const Dims& from = n.b.dims(n.in(0));
+    std::int64_t known = 1;
+    std::size_t open = wanted.size();
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        if (wanted[i] == 0 && n.integer("allowzero", 0) == 0) {
+            if (i >= from.size()) {
+                refuse("its shape keeps dimension " + std::to_string(i) + " of an input that has " +
+                       std::to_string(from.size()));
+            }
+            wanted[i] = from[i];
+        }
+        if (wanted[i] == -1 && open == wanted.size()) {
+            open = i;
+        } else if (wanted[i] < 0 || __builtin_mul_overflow(known, wanted[i], &known)) {
+            refuse("the shape " + to_string(wanted) + " is not possible");
+        }
+    }
+    if (open < wanted.size()) {
+        wanted[open] = known == 0 ? 0 : elements(from) / known;
+    }
+    return {n.b.reshape(n.in(0), std::move(wanted))};
+}
+
+Values flatten(const Node& n) {
+    const Dims& dims = n.b.dims(n.in(0));
+    const std::int64_t at = n.integer("axis", 1);
+    const auto rank = static_cast<std::int64_t>(dims.size());
+    const std::int64_t axis = at < 0 ? at + rank : at;
+    if (axis < 0 || axis > rank) {
+        refuse("there is no axis " + std::to_string(at));
+    }
+    const std::int64_t outer = elements(Dims(dims.begin(), dims.begin() + axis));
+    const std::int64_t inner = elements(Dims(dims.begin() + axis, dims.end()));
+    return {n.b.reshape(n.in(0), {outer, inner})};
+}
+
+Values squeeze(const Node& n) {
+    const Dims& dims = n.b.dims(n.in(0));
+    const std::vector<std::size_t> axes = n.axes(1, dims.size());
+    const bool all = !n.has(1) && !n.has("axes");
+    Dims result;
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+        const bool named = std::ranges::find(axes, i) != axes.end();
+        if (named && dims[i] != 1) {
+            refuse("axis " + std::to_string(i) + " has the length " + std::to_string(dims[i]));
+        }
+        if (all ? dims[i] != 1 : !named) {
+            result.push_back(dims[i]);
+        }
+    }
+    return {n.b.reshape(n.in(0), std::move(result))};
+}
+
+Values unsqueeze(const Node& n) {
+    const Dims& dims = n.b.dims(n.in(0));
+    const std::size_t given = n.has(1) ? n.integers(1).size() : n.list("axes").size();
+    const std::vector<std::size_t> axes = n.axes(1, dims.size() + given);
+    Dims result;
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < dims.size() + given; ++i) {
+        result.push_back(std::ranges::find(axes, i) != axes.end() ? 1 : dims.at(next++));
+    }
+    return {n.b.reshape(n.in(0), std::move(result))};
+}
+
+Values transpose(const Node& n) {
+    const std::size_t rank = n.b.rank(n.in(0));
+    std::vector<std::size_t> axes;
+    for (const std::int64_t axis : n.list("perm")) {
+        axes.push_back(axis_of(axis, rank));
+    }
+    if (!n.has("perm")) {
+        axes.resize(rank);
+        std::iota(axes.rbegin(), axes.rend(), 0);
+    }
+    return {n.b.permute(n.in(0), std::move(axes))};
+}
+
+Values concat(const Node& n) {
+    return {n.b.concat(n.all(), axis_of(n.integer("axis", 1), n.b.rank(n.in(0))))};
+}
+
+Values slice(const Node& n) {
+    const ValueId x = n.in(0);
+    const Dims& dims = n.b.dims(x);
+    const bool inputs = n.opset >= 10;
+    const Dims starts = inputs ? n.integers(1) : n.list("starts");
+    const Dims ends = inputs ? n.integers(2) : n.list("ends");
+    Dims axes = inputs ? (n.has(3) ? n.integers(3) : Dims()) : n.list("axes");
+    Dims steps = n.has(4) ? n.integers(4) : Dims(starts.size(), 1);
+    if (axes.empty()) {
+        axes.resize(starts.size());
+        std::iota(axes.begin(), axes.end(), 0);
+    }
+    if (ends.size() != starts.size() || axes.size() != starts.size() ||
+        steps.size() != starts.size()) {
+        refuse("its starts, ends, axes and steps differ in number");
+    }
+    Dims first(dims.size(), 0);
+    Dims step(dims.size(), 1);
+    Dims result = dims;
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+        const std::size_t axis = axis_of(axes[i], dims.size());
+        const std::int64_t length = dims[axis];
+        if (steps[i] == 0 || steps[i] > INT32_MAX || steps[i] < -INT32_MAX) {
+            refuse("a step of " + std::to_string(steps[i]) + " is not possible");
+        }
+        const bool back = steps[i] < 0;
+        const auto bound = [&](std::int64_t at) {
+            const std::int64_t from = at < 0 ? at + length : at;
+            return std::clamp<std::int64_t>(from, back ? -1 : 0, back ? length - 1 : length);
+        };
+        const std::int64_t start = bound(std::max(starts[i], INT64_MIN / 2));
+        const std::int64_t end = bound(std::max(ends[i], INT64_MIN / 2));
+        const std::int64_t span = back ? start - end : end - start;
+        const std::int64_t stride = std::abs(steps[i]);
+        first[axis] = start;
+        step[axis] = steps[i];
+        result[axis] = span > 0 ? (span + stride - 1) / stride : 0;
+    }
+    return {n.b.take(x, std::move(first), std::move(step), std::move(result))};
+}
+
+Values split(const Node& n) {
+    const ValueId x = n.in(0);
+    const std::size_t axis = axis_of(n.integer("axis", 0), n.b.rank(x));
+    const std::int64_t length = n.b.dims(x)[axis];
+    Dims parts = n.has(1) ? n.integers(1) : n.list("split");
+    if (parts.empty()) {
+        const auto count = static_cast<std::int64_t>(n.outputs);
+        const std::int64_t each = (length + count - 1) / count;
+        for (std::int64_t left = length; left > 0 || std::ssize(parts) < count;) {
+            parts.push_back(std::min(each, left));
+            left -= parts.back();
+        }
+    }
+    Values results;
+    std::int64_t at = 0;
+    for (const std::int64_t part : parts) {
+        if (part < 0 || part > length - at) {
+            refuse("its parts are longer than its axis");
+        }
+        results.push_back(n.b.slice(x, axis, at, part));
+        at += part;
+    }
+    return results;
+}
+
+// Indices along one axis, so that what lies outside is a picture of what lies inside.
+ValueId pad_by_index(const Node& n, ValueId x, std::size_t axis, std::int64_t before,
+                     std::int64_t after, const std::string& mode) {
+    const std::int64_t length = n.b.dims(x)[axis];
+    if (length == 0 || before + length + after < 0 ||
+        before + length + after > max_elements) {
+        refuse("it pads an axis of the length " + std::to_string(length) + " by " +
+               std::to_string(before) + " and " + std::to_string(after));
+    }
+    std::vector<std::int64_t> indices;
+    for (std::int64_t i = -before; i < length + after; ++i) {
+        std::int64_t at = i;
+        if (mode == "edge") {
+            at = std::clamp<std::int64_t>(i, 0, length - 1);
+        } else if (mode == "wrap") {
+            at = ((i % length) + length) % length;
+        } else {
+            const std::int64_t period = std::max<std::int64_t>(2 * (length - 1), 1);
+            at = ((i % period) + period) % period;
+            at = at < length ? at : period - at;
+        }
+        indices.push_back(at);
+    }
+    return n.b.gather(x, integers(n, indices), axis, false);
+}
+
+Values pad(const Node& n) {
+    ValueId x = n.in(0);
+    const std::size_t rank = n.b.rank(x);
+    const Dims pads = n.opset >= 11 ? n.integers(1) : n.list(n.has("pads") ? "pads" : "paddings");
+    std::vector<std::size_t> axes(rank);
+    std::iota(axes.begin(), axes.end(), 0);
+    if (n.has(3)) {
+        axes = n.axes(3, rank);
+    }
+    if (pads.size() != 2 * axes.size()) {
+        refuse("it has " + std::to_string(pads.size()) + " pads for " +
+               std::to_string(axes.size()) + " axes");
+    }
+    Dims before(rank, 0);
+    Dims after(rank, 0);
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        before[axes[i]] = pads[i];
+        after[axes[i]] = pads[i + axes.size()];
+    }
+    const std::string mode = n.text("mode", "constant");
+    if (mode == "edge" || mode == "reflect" || mode == "wrap") {
+        for (std::size_t axis = 0; axis < rank; ++axis) {
+            if (before[axis] != 0 || after[axis] != 0) {
+                x = pad_by_index(n, x, axis, before[axis], after[axis], mode);
+            }
+        }
+        return {x};
+    }
+    if (mode != "constant") {
+        refuse("the mode '" + mode + "' is not known");
+    }
+    // What is taken away first.
+    Dims start(rank, 0);
+    Dims dims = n.b.dims(x);
+    for (std::size_t i = 0; i < rank; ++i) {
+        start[i] = std::max<std::int64_t>(-before[i], 0);
+        dims[i] -= start[i] + std::max<std::int64_t>(-after[i], 0);
+        before[i] = std::max<std::int64_t>(before[i], 0);
+        after[i] = std::max<std::int64_t>(after[i], 0);
+        if (dims[i] < 0) {
+            refuse("it takes away more than there is");
+        }
+    }
+    x = n.b.take(x, std::move(start), Dims(rank, 1), std::move(dims));
+    const double value = n.has(2) ? n.floats(2).at(0) : n.real("value", 0.0F);
+    const bool nothing = std::ranges::all_of(before, [](auto p) { return p == 0; }) &&
+                         std::ranges::all_of(after, [](auto p) { return p == 0; });
+    return {nothing ? x : n.b.pad(x, before, after, value)};
+}
+
+Values gather(const Node& n) {
+    return {n.b.gather(n.in(0), n.in(1), axis_of(n.integer("axis", 0), n.b.rank(n.in(0))), false)};
+}
+
+// Axes other than the one may be shorter in the indices.
+Values gather_elements(const Node& n) {
+    const std::size_t axis = axis_of(n.integer("axis", 0), n.b.rank(n.in(0)));
+    Dims dims = n.b.dims(n.in(1));
+    if (dims.size() != n.b.rank(n.in(0))) {
+        refuse("its indices have another rank than its data");
+    }
+    dims[axis] = n.b.dims(n.in(0))[axis];
+    const ValueId x = n.b.take(n.in(0), Dims(dims.size(), 0), Dims(dims.size(), 1), dims);
+    return {n.b.gather(x, n.in(1), axis, true)};
+}
+
+// As a gather of slices, by indices that are counted in them. Negative indices count from the end.
+Values gather_nd(const Node& n) {
+    const Dims& data = n.b.dims(n.in(0));
+    const Dims& index = n.b.dims(n.in(1));
+    const auto batch = static_cast<std::size_t>(n.integer("batch_dims", 0));
+    if (index.empty() || batch != 0 || index.back() < 1 ||
+        static_cast<std::size_t>(index.back()) > data.size()) {
+        refuse(batch != 0 ? "batch_dims other than zero is not supported"
+                          : "its indices do not fit its data");
+    }
+    const auto depth = static_cast<std::size_t>(index.back());
+    Dims lengths(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(depth));
+    Dims rest(data.begin() + static_cast<std::ptrdiff_t>(depth), data.end());
+    const Dims strides = dense_strides(lengths);
+    const ValueId zero = n.b.scalar(Type::i64, 0);
+    const auto per_axis = [&](const Dims& values) { return integers(n, values); };
+    const ValueId indices = n.b.cast(n.in(1), Type::i64);
+    const ValueId wrapped =
+        n.b.select(n.b.compare(ElementwiseOp::less, indices, zero),
+                   n.b.binary(ElementwiseOp::add, indices, per_axis(lengths)), indices);
+    const ValueId scaled = n.b.binary(ElementwiseOp::mul, wrapped, per_axis(strides));
+    ValueId flat = n.b.slice(scaled, index.size() - 1, 0, 1);
+    for (std::size_t i = 1; i < depth; ++i) {
+        flat = n.b.binary(
+            ElementwiseOp::add, flat,
+            n.b.slice(scaled, index.size() - 1, static_cast<std::int64_t>(i), 1));
+    }
+    Dims shape(index.begin(), index.end() - 1);
+    flat = n.b.reshape(flat, shape);
+    Dims folded = rest;
+    folded.insert(folded.begin(), elements(lengths));
+    return {n.b.gather(n.b.reshape(n.in(0), std::move(folded)), flat, 0, false)};
+}
+
+Values expand(const Node& n) {
+    return {n.b.broadcast(n.in(0), broadcast_dims(n.b.dims(n.in(0)), n.integers(1)))};
+}
+
+// [d0, d1] becomes [1, d0, 1, d1], that broadcasts to [r0, d0, r1, d1].
+Values tile(const Node& n) {
+    const Dims& dims = n.b.dims(n.in(0));
+    const Dims repeats = n.integers(1);
+    if (repeats.size() != dims.size()) {
+        refuse("it has " + std::to_string(repeats.size()) + " repeats for " +
+               std::to_string(dims.size()) + " dimensions");
+    }
+    Dims apart;
+    Dims wide;
+    Dims result;
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+        if (repeats[i] != 1) {
+            apart.push_back(1);
+            wide.push_back(repeats[i]);
+        }
+        apart.push_back(dims[i]);
+        wide.push_back(dims[i]);
+        result.push_back(dims[i] * repeats[i]);
+    }
+    return {n.b.reshape(n.b.broadcast(n.b.reshape(n.in(0), std::move(apart)), wide),
+                        std::move(result))};
+}
+
+Values range(const Node& n) {
+    const Type type = n.b.type(n.in(0));
+    const auto build = [&]<typename Number>(Number start, Number limit, Number delta) {
+        if (delta == 0) {
+            refuse("its step is zero");
+        }
+        const double count = std::ceil(static_cast<double>(limit - start) / static_cast<double>(delta));
+        if (count > 1e8) {
+            refuse("it has " + std::to_string(count) + " elements");
+        }
+        std::vector<Number> values;
+        for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); ++i) {
+            values.push_back(static_cast<Number>(start + static_cast<Number>(i) * delta));
+        }
+        return n.b.constant(make_constant(type, {static_cast<std::int64_t>(values.size())},
+                                          std::span<const Number>(values)));
+    };
+    if (is_integer(type)) {
+        return {build(n.integers(0).at(0), n.integers(1).at(0), n.integers(2).at(0))};
+    }
+    return {build(n.floats(0).at(0), n.floats(1).at(0), n.floats(2).at(0))};
+}
+
+Values depth_to_space(const Node& n) {
+    const Dims& d = n.b.dims(n.in(0));
+    const std::int64_t block = n.integer("blocksize", 1);
+    if (d.size() != 4 || block < 1 || d[1] % (block * block) != 0) {
+        refuse("a block of " + std::to_string(block) + " does not fit the shape " + to_string(d));
+    }
+    const std::int64_t channels = d[1] / (block * block);
+    const bool dcr = n.text("mode", "DCR") == "DCR";
+    const ValueId parts =
+        dcr ? n.b.reshape(n.in(0), {d[0], block, block, channels, d[2], d[3]})
+            : n.b.reshape(n.in(0), {d[0], channels, block, block, d[2], d[3]});
+    const ValueId turned = dcr ? n.b.permute(parts, {0, 3, 4, 1, 5, 2})
+                               : n.b.permute(parts, {0, 1, 4, 2, 5, 3});
+    return {n.b.reshape(turned, {d[0], channels, d[2] * block, d[3] * block})};
+}
+
+Values space_to_depth(const Node& n) {
+    const Dims& d = n.b.dims(n.in(0));
+    const std::int64_t block = n.integer("blocksize", 1);
+    if (d.size() != 4 || block < 1 || d[2] % block != 0 || d[3] % block != 0) {
+        refuse("a block of " + std::to_string(block) + " does not fit the shape " + to_string(d));
+    }
+    const ValueId parts =
+        n.b.reshape(n.in(0), {d[0], d[1], d[2] / block, block, d[3] / block, block});
+    return {n.b.reshape(n.b.permute(parts, {0, 3, 5, 1, 2, 4}),
+                        {d[0], d[1] * block * block, d[2] / block, d[3] / block})};
+}
+
+// depth classes: 1 where the class is the index.
+Values one_hot(const Node& n) {
+    const std::int64_t depth =
+        n.b.type(n.in(1)) == Type::f32 ? static_cast<std::int64_t>(n.floats(1).at(0))
+                                       : n.integers(1).at(0);
+    Dims dims = n.b.dims(n.in(0));
+    const std::size_t axis = axis_of(n.integer("axis", -1), dims.size() + 1);
+    if (depth < 1 || depth > max_elements) {
+        refuse("its depth is " + std::to_string(depth));
+    }
+    const ValueId index = n.b.cast(n.in(0), Type::i64);
+    const ValueId positive =
+        n.b.binary(ElementwiseOp::mod, index, n.b.scalar(Type::i64, static_cast<double>(depth)));
+    dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), 1);
+    std::vector<std::int64_t> classes(static_cast<std::size_t>(depth));
+    std::iota(classes.begin(), classes.end(), 0);
+    Dims along(dims.size(), 1);
+    along[axis] = depth;
+    const ValueId hit = n.b.compare(ElementwiseOp::equal, n.b.reshape(positive, dims),
+                                    n.b.reshape(integers(n, classes), along));
+    const ValueId off = n.b.reshape(n.b.slice(n.in(2), 0, 0, 1), {});
+    const ValueId on = n.b.reshape(n.b.slice(n.in(2), 0, 1, 1), {});
+    return {n.b.select(hit, on, off)};
+}
+
+Values trilu(const Node& n) {
+    const ValueId x = n.in(0);
+    const Dims& dims = n.b.dims(x);
+    if (dims.size() < 2) {
+        refuse("its input is no matrix");
+    }
+    const std::int64_t k = n.has(1) ? n.integers(1).at(0) : 0;
+    const bool upper = n.integer("upper", 1) != 0;
+    const std::int64_t rows = dims[dims.size() - 2];
+    const std::int64_t columns = dims.back();
+    std::vector<std::int64_t> keep;
+    for (std::int64_t i = 0; i < rows; ++i) {
+        for (std::int64_t j = 0; j < columns; ++j) {
+            keep.push_back(upper ? j - i >= k : j - i <= k);
+        }
+    }
+    const ValueId mask = n.b.constant(
+        make_constant(Type::boolean, {rows, columns}, std::span<const std::int64_t>(keep)));
+    return {n.b.select(mask, x, n.b.scalar(n.b.type(x), 0))};
+}
+
+Values eye_like(const Node& n) {
+    const Dims& dims = n.b.dims(n.in(0));
+    const Type type = n.has("dtype") ? type_of(n.integer("dtype", 1)) : n.b.type(n.in(0));
+    if (dims.size() != 2) {
+        refuse("its input is no matrix");
+    }
+    std::vector<std::int64_t> values(static_cast<std::size_t>(elements(dims)));
+    for (std::int64_t i = 0; i < dims[0]; ++i) {
+        const std::int64_t j = i + n.integer("k", 0);
+        if (j >= 0 && j < dims[1]) {
+            values[static_cast<std::size_t>(i * dims[1] + j)] = 1;
+        }
+    }
+    return {n.b.constant(make_constant(type, dims, std::span<const std::int64_t>(values)))};
+}
+
+}  // namespace
+
+void add_shapes(Operators& table) {
+    const Operators here{
+        {"Concat", concat},
+        {"Constant", constant},
+        {"ConstantOfShape", constant_of_shape},
+        {"DepthToSpace", depth_to_space},
+        {"Expand", expand},
+        {"EyeLike", eye_like},
+        {"Flatten", flatten},
+        {"Gather", gather},
+        {"GatherElements", gather_elements},
+        {"GatherND", gather_nd},
+        {"OneHot", one_hot},
+        {"Pad", pad},
+        {"Range", range},
+        {"Reshape", reshape},
+        {"Shape", shape},
+        {"Size", size},
+        {"Slice", slice},
+        {"SpaceToDepth", space_to_depth},
+        {"Split", split},
+        {"Squeeze", squeeze},
+        {"Tile", tile},
+        {"Transpose", transpose},
+        {"Trilu", trilu},
+        {"Unsqueeze", unsqueeze},
+    };
+    table.insert(here.begin(), here.end());
+}
+
+}  // namespace accel::model

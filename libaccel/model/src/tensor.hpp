@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tensors that the compiler holds itself: weights, and what it computed from them.
+#pragma once
+
+#include <accel/command.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace accel::model {
+
+using Dims = std::vector<std::int64_t>;
+
+/// More than this in one tensor is a broken file or a mistake in it.
+inline constexpr std::int64_t max_elements = std::int64_t{1} << 31;
+
+/// Throws if it is more than max_elements.
+[[nodiscard]] std::int64_t elements(const Dims& dims);
+[[nodiscard]] std::string to_string(const Dims& dims);
+[[nodiscard]] std::string_view to_string(Type type);
+
+[[nodiscard]] constexpr bool is_integer(Type type) {
+    return type == Type::i8 || type == Type::u8 || type == Type::i16 || type == Type::u16 ||
+           type == Type::i32 || type == Type::u32 || type == Type::i64 || type == Type::boolean;
+}
+
+/// A mistake in a model, or what the compiler cannot do. Node and file are added on the way out.
+[[noreturn]] void refuse(const std::string& what);
+
+/// A dense tensor.
+struct Tensor {
+    Type type = Type::f32;
+    Dims dims;
+    std::vector<std::byte> data;
+
+    Tensor() = default;
+    Tensor(Type element, Dims shape);
+
+    template <typename T>
+    [[nodiscard]] std::span<T> as() {
+        return {reinterpret_cast<T*>(data.data()), data.size() / sizeof(T)};
+    }
+    template <typename T>
+    [[nodiscard]] std::span<const T> as() const {
+        return {reinterpret_cast<const T*>(data.data()), data.size() / sizeof(T)};
+    }
+
+    /// The elements as numbers of the engines, converted as the data sheet says.
+    [[nodiscard]] std::vector<float> floats() const;
+    [[nodiscard]] std::vector<std::int64_t> integers() const;
+};
+
+using Constant = std::shared_ptr<const Tensor>;
+
+[[nodiscard]] Constant make_constant(Type type, Dims dims, std::span<const float> values);
+[[nodiscard]] Constant make_constant(Type type, Dims dims, std::span<const std::int64_t> values);
+
+}  // namespace accel::model

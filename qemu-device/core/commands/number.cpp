@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "number.hpp"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+namespace accel::card {
+
+namespace {
+
+struct BFloat16 {
+    uint16_t bits;
+};
+struct Float16 {
+    uint16_t bits;
+};
+struct Bool {
+    uint8_t byte;
+};
+
+float widen(BFloat16 x) {
+    return std::bit_cast<float>(uint32_t{x.bits} << 16);
+}
+
+float widen(Float16 x) {
+    const uint32_t sign = uint32_t{x.bits} >> 15 << 31;
+    const uint32_t exponent = x.bits >> 10 & 0x1f;
+    const uint32_t mantissa = x.bits & 0x3ff;
+    if (exponent == 0) {
+        const float small = static_cast<float>(mantissa) * 0x1p-24F;
+        return std::bit_cast<float>(std::bit_cast<uint32_t>(small) | sign);
+    }
+    const uint32_t wide = exponent == 0x1f ? 0xff : exponent + 112;
+    return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
+}
+
+// Half to even; a NaN stays one.
+BFloat16 narrow_bf16(float x) {
+    const auto bits = std::bit_cast<uint32_t>(x);
+    if (std::isnan(x)) {
+        return {static_cast<uint16_t>(bits >> 16 | 0x40)};
+    }
+    return {static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
+}
+
+Float16 narrow_f16(float x) {
+    const auto bits = std::bit_cast<uint32_t>(x);
+    const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
+    const uint32_t magnitude = bits & 0x7fffffff;
+    uint32_t half = 0;
+    if (magnitude > 0x7f800000) {
+        half = 0x7e00 | (magnitude >> 13 & 0x1ff);
+    } else if (magnitude >= 0x477ff000) {
+        half = 0x7c00;
+    } else if (magnitude < 0x38800000) {
+        // Adding a number whose last bit counts 2^-24 rounds to a multiple of it.
+        const float rounded = std::bit_cast<float>(magnitude) + 0.5F;
+        half = std::bit_cast<uint32_t>(rounded) - 0x3f000000;
+    } else {
+        half = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
+    }
+    return {static_cast<uint16_t>(sign | half)};
+}
+
+template <typename Integer>
+Integer truncate(float x) {
+    if (std::isnan(x)) {
+        return 0;
+    }
+    // The bounds as floats: the upper one is the first that is too large.
+    constexpr float kLow = static_cast<float>(std::numeric_limits<Integer>::min());
+    constexpr float kHigh = static_cast<float>(std::numeric_limits<Integer>::max() / 2 + 1) * 2.0F;
+    if (x >= kHigh) {
+        return std::numeric_limits<Integer>::max();
+    }
+    return x <= kLow ? std::numeric_limits<Integer>::min() : static_cast<Integer>(x);
+}
+
+template <typename Number, typename Element>
+Number to_number(Element x) {
+    if constexpr (std::is_same_v<Element, Bool>) {
+        return x.byte != 0 ? 1 : 0;
+    } else if constexpr (std::is_class_v<Element>) {
+        return to_number<Number>(widen(x));
+    } else if constexpr (std::is_same_v<Number, int64_t> && std::is_same_v<Element, float>) {
+        return truncate<int64_t>(x);
+    } else {
+        return static_cast<Number>(x);
+    }
+}
+
+template <typename Element, typename Number>
+Element to_element(Number x) {
+    if constexpr (std::is_same_v<Element, Bool>) {
+        return {static_cast<uint8_t>(x != 0)};
+    } else if constexpr (std::is_same_v<Element, BFloat16>) {
+        return narrow_bf16(static_cast<float>(x));
+    } else if constexpr (std::is_same_v<Element, Float16>) {
+        return narrow_f16(static_cast<float>(x));
+    } else if constexpr (std::is_same_v<Number, float> && std::is_integral_v<Element>) {
+        return truncate<Element>(x);
+    } else {
+        return static_cast<Element>(x);
+    }
+}
+
+template <typename T>
+struct Tag {
+    using Type = T;
+};
+
+// Calls visit with a tag of the C++ type.
+template <typename Visit>
+void with_type(uint8_t type, Visit&& visit) {
+    switch (type) {
+        case ACCEL_TYPE_F32:
+            return visit(Tag<float>{});
+        case ACCEL_TYPE_BF16:
+            return visit(Tag<BFloat16>{});
+        case ACCEL_TYPE_F16:
+            return visit(Tag<Float16>{});
+        case ACCEL_TYPE_I8:
+            return visit(Tag<int8_t>{});
+        case ACCEL_TYPE_U8:
+            return visit(Tag<uint8_t>{});
+        case ACCEL_TYPE_I16:
+            return visit(Tag<int16_t>{});
+        case ACCEL_TYPE_U16:
+            return visit(Tag<uint16_t>{});
+        case ACCEL_TYPE_I32:
+            return visit(Tag<int32_t>{});
+        case ACCEL_TYPE_U32:
+            return visit(Tag<uint32_t>{});
+        case ACCEL_TYPE_I64:
+            return visit(Tag<int64_t>{});
+        case ACCEL_TYPE_BOOL:
+            return visit(Tag<Bool>{});
+        default:
+            return;
+    }
+}
+
+// Elements are copied in and out: a buffer may hold other types before and after.
+template <typename Number>
+void load_all(uint8_t type, const void* from, size_t count, Number* to) {
+    with_type(type, [&]<typename T>(Tag<T>) {
+        if constexpr (std::is_same_v<T, Number>) {
+            std::memmove(to, from, count * sizeof(T));
+        } else {
+            const auto* in = static_cast<const uint8_t*>(from);
+            for (size_t i = 0; i < count; ++i, in += sizeof(T)) {
+                T element;
+                std::memcpy(&element, in, sizeof element);
+                to[i] = to_number<Number>(element);
+            }
+        }
+    });
+}
+
+template <typename Number>
+void store_all(uint8_t type, const Number* from, size_t count, void* to) {
+    with_type(type, [&]<typename T>(Tag<T>) {
+        auto* out = static_cast<uint8_t*>(to);
+        for (size_t i = 0; i < count; ++i, out += sizeof(T)) {
+            const T element = to_element<T>(from[i]);
+            std::memcpy(out, &element, sizeof element);
+        }
+    });
+}
+
+}  // namespace
+
+unsigned type_bytes(uint8_t type) {
+    unsigned bytes = 0;
+    with_type(type, [&]<typename T>(Tag<T>) { bytes = sizeof(T); });
+    return bytes;
+}
+
+void load(uint8_t type, const void* from, size_t count, float* to) {
+    load_all(type, from, count, to);
+}
+void load(uint8_t type, const void* from, size_t count, int64_t* to) {
+    load_all(type, from, count, to);
+}
+void store(uint8_t type, const float* from, size_t count, void* to) {
+    store_all(type, from, count, to);
+}
+void store(uint8_t type, const int64_t* from, size_t count, void* to) {
+    store_all(type, from, count, to);
+}
+
+}  // namespace accel::card

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The types of numbers in memory, and what the engines make of them: f32 or 64-bit integers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "accel_hw.h"
+
+namespace accel::card {
+
+// Bytes of an element; zero: no such type.
+[[nodiscard]] unsigned type_bytes(uint8_t type);
+
+[[nodiscard]] inline bool is_byte(uint8_t type) {
+    return type == ACCEL_TYPE_I8 || type == ACCEL_TYPE_U8;
+}
+
+// `count` elements of `type` at `from` become numbers. In place if `from` is the end of `to`.
+void load(uint8_t type, const void* from, size_t count, float* to);
+void load(uint8_t type, const void* from, size_t count, int64_t* to);
+
+// And back. An f32 becomes an integer by truncation and is held to its range, a NaN becomes zero;
+// an integer loses its upper bits. May be done in place.
+void store(uint8_t type, const float* from, size_t count, void* to);
+void store(uint8_t type, const int64_t* from, size_t count, void* to);
+
+// A byte as a number of that type.
+[[nodiscard]] inline int32_t byte_value(uint8_t type, uint8_t byte) {
+    return type == ACCEL_TYPE_I8 ? static_cast<int8_t>(byte) : byte;
+}
+
+}  // namespace accel::card

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "suite.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+#include <set>
+
+#include "onnx_reader.hpp"
+#include "tensor.hpp"
+
+namespace accel::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// A type that the card does not have, as the file of a tensor.
+std::optional<TensorData> tensor(const fs::path& file) {
+    return fs::exists(file) ? std::optional(model::read_tensor_file(file)) : std::nullopt;
+}
+
+std::vector<TensorData> tensors(const fs::path& set, const std::string& kind) {
+    std::vector<TensorData> all;
+    while (auto next = tensor(set / (kind + "_" + std::to_string(all.size()) + ".pb"))) {
+        all.push_back(std::move(*next));
+    }
+    return all;
+}
+
+// Empty if they agree as ONNX's own runner wants it: 1e-3 relative, 1e-7 absolute.
+std::string difference(const TensorData& got, const TensorData& expected) {
+    if (got.type != expected.type || got.shape != expected.shape) {
+        return std::string(model::to_string(got.type)) + model::to_string(got.shape) +
+               " and not " + std::string(model::to_string(expected.type)) +
+               model::to_string(expected.shape);
+    }
+    if (model::is_integer(got.type)) {
+        return got.bytes == expected.bytes ? "" : "integers differ";
+    }
+    model::Tensor a(got.type, got.shape);
+    model::Tensor b(got.type, got.shape);
+    a.data = got.bytes;
+    b.data = expected.bytes;
+    const auto x = a.floats();
+    const auto y = b.floats();
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        const bool same = x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i])) ||
+                          std::fabs(x[i] - y[i]) <= 1e-7F + 1e-3F * std::fabs(y[i]);
+        if (!same) {
+            return "element " + std::to_string(i) + " is " + std::to_string(x[i]) + " and not " +
+                   std::to_string(y[i]);
+        }
+    }
+    return "";
+}
+
+// What an error names: the operator, or what about it.
+std::string cause(const Error& error, const fs::path& file) {
+    std::string text = error.what();
+    const std::string name = file.string() + ": ";
+    if (text.starts_with(name)) {
+        text.erase(0, name.size());
+    }
+    return text;
+}
+
+}  // namespace
+
+std::vector<fs::path> find_models(const fs::path& folder) {
+    std::vector<fs::path> found;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+        if (entry.path().filename() == "model.onnx") {
+            found.push_back(entry.path().parent_path());
+        }
+    }
+    std::ranges::sort(found);
+    return found;
+}
+
+Verdict judge(const Device& device, Queue& queue, const fs::path& folder) {
+    const fs::path file = folder / "model.onnx";
+    Verdict verdict{folder.parent_path().filename() / folder.filename(), Outcome::passed, ""};
+    try {
+        for (int set = 0;; ++set) {
+            const fs::path data = folder / ("test_data_set_" + std::to_string(set));
+            if (!fs::exists(data)) {
+                break;
+            }
+            std::vector<TensorData> inputs;
+            std::vector<TensorData> expected;
+            try {
+                inputs = tensors(data, "input");
+                expected = tensors(data, "output");
+            } catch (const Error& error) {
+                return {verdict.name, Outcome::unsupported, cause(error, data)};
+            }
+            // An input that decides about shapes is given when the model is loaded.
+            LoadOptions options;
+            const std::vector<TensorInfo> ports = Model::describe(file);
+            for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
+                options.shapes[ports[i].name] = inputs[i].shape;
+            }
+            std::optional<Model> net;
+            while (!net) {
+                try {
+                    net = Model::load(device, file, options);
+                } catch (const UnknownInput& unknown) {
+                    for (std::size_t i = 0; i < ports.size(); ++i) {
+                        if (ports[i].name == unknown.input()) {
+                            options.known[unknown.input()] = inputs.at(i);
+                        }
+                    }
+                }
+            }
+            std::vector<TensorData> given;
+            for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
+                if (!options.known.contains(ports[i].name)) {
+                    given.push_back(inputs[i]);
+                }
+            }
+            const std::vector<TensorData> got = net->run(queue, given);
+            for (std::size_t i = 0; i < expected.size(); ++i) {
+                const std::string what = i < got.size() ? difference(got[i], expected[i])
+                                                        : std::string("is not there");
+                if (!what.empty()) {
+                    return {verdict.name, Outcome::wrong,
+                            "output " + std::to_string(i) + ": " + what};
+                }
+            }
+        }
+    } catch (const Error& error) {
+        const bool refused = error.errc() == std::errc::invalid_argument;
+        return {verdict.name, refused ? Outcome::unsupported : Outcome::wrong, cause(error, file)};
+    } catch (const std::exception& error) {
+        return {verdict.name, Outcome::wrong, error.what()};
+    }
+    return verdict;
+}
+
+std::string summary(const std::vector<Verdict>& verdicts) {
+    std::map<Outcome, int> counts;
+    std::map<std::string, int> missing;
+    std::string wrong;
+    for (const Verdict& verdict : verdicts) {
+        ++counts[verdict.outcome];
+        if (verdict.outcome == Outcome::unsupported) {
+            // "Operator 'name' (makes ..): reason" by operator.
+            ++missing[verdict.detail.substr(0, verdict.detail.find_first_of(" :"))];
+        } else if (verdict.outcome == Outcome::wrong) {
+            wrong += "wrong: " + verdict.name + ": " + verdict.detail + "\n";
+        }
+    }
+    std::string text = wrong + "not supported, by operator:";
+    for (const auto& [name, count] : missing) {
+        text += " " + name + " " + std::to_string(count);
+    }
+    return text + "\n" + std::to_string(counts[Outcome::passed]) + " passed, " +
+           std::to_string(counts[Outcome::unsupported]) + " not supported, " +
+           std::to_string(counts[Outcome::wrong]) + " wrong\n";
+}
+
+}  // namespace accel::test

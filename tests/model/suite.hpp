@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ONNX's own operator tests: models with inputs and the outputs that must come of them.
+#pragma once
+
+#include <accel/model.hpp>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace accel::test {
+
+inline constexpr const char* suite_folder = "/usr/share/libonnx-testdata/data";
+
+enum class Outcome { passed, unsupported, wrong };
+
+struct Verdict {
+    std::string name;
+    Outcome outcome = Outcome::passed;
+    std::string detail;  // what is unsupported or wrong
+};
+
+/// All folders below that hold a model, sorted.
+[[nodiscard]] std::vector<std::filesystem::path> find_models(const std::filesystem::path& folder);
+
+/// Loads and runs one model with each of its data sets.
+[[nodiscard]] Verdict judge(const Device& device, Queue& queue, const std::filesystem::path& folder);
+
+/// passed / not supported by operator / wrong
+[[nodiscard]] std::string summary(const std::vector<Verdict>& verdicts);
+
+}  // namespace accel::test

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The operator suite of ONNX on the card's core, natively; the ring in the VM runs it again there.
+#include <fstream>
+#include <iostream>
+
+#include "fixture.hpp"
+#include "suite.hpp"
+
+namespace accel::test {
+namespace {
+
+class OperatorSuite : public SdkTest {};
+
+TEST_F(OperatorSuite, NothingIsWrongAndMostModelsPass) {
+    const Device device = open();
+    Queue queue = device.create_queue();
+    std::vector<Verdict> verdicts;
+    std::ofstream list("suite.txt");
+    for (const auto& folder : find_models(suite_folder)) {
+        verdicts.push_back(judge(device, queue, folder));
+        const Verdict& v = verdicts.back();
+        list << static_cast<int>(v.outcome) << " " << v.name << " " << v.detail << std::endl;
+        if (queue.failure()) {
+            queue.reset();
+        }
+    }
+    std::cout << summary(verdicts);
+    EXPECT_EQ(std::ranges::count(verdicts, Outcome::wrong, &Verdict::outcome), 0);
+    EXPECT_GE(std::ranges::count(verdicts, Outcome::passed, &Verdict::outcome), 600);
+}
+
+}  // namespace
+}  // namespace accel::test
