@@ -178,7 +178,7 @@ class Layout {
                     std::visit([&](const auto& operation) { lower(operation, x); }, x.operation);
                 }
             } catch (const Error& error) {
-                throw Error(error.errc(), x.node + ": " + error.what());
+                throw Error(error.errc(), x.node + ": " + message_of(error));
             }
             if (dump != nullptr) {
                 *dump << "  " << x.node << ": " << to_string(x.operation) << " "

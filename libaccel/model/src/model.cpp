@@ -252,7 +252,7 @@ Model Model::load(const Device& device, const std::filesystem::path& file,
             }
         }
     } catch (const Error& error) {
-        throw Error(error.errc(), file.string() + ": " + error.what());
+        throw Error(error.errc(), file.string() + ": " + message_of(error));
     }
     return Model(std::move(state));
 }

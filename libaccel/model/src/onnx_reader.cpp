@@ -352,24 +352,14 @@ class Reader {
                 names[node.output(i)] = results[static_cast<std::size_t>(i)];
             }
         } catch (const UnknownInput& error) {
-            throw UnknownInput(where + ": " + error.what(), error.input());
+            throw UnknownInput(where + ": " + message_of(error), error.input());
         } catch (const Error& error) {
-            throw Error(error.errc(), where + ": " + message(error));
+            throw Error(error.errc(), where + ": " + message_of(error));
         }
         if (program_.code.size() > most_instructions) {
             refuse("the model has more than " + std::to_string(most_instructions) +
                    " instructions");
         }
-    }
-
-    // Without the text of the errno that std::system_error adds at the end.
-    static std::string message(const Error& error) {
-        std::string text = error.what();
-        const std::string tail = ": " + error.code().message();
-        if (text.ends_with(tail)) {
-            text.resize(text.size() - tail.size());
-        }
-        return text;
     }
 
     std::vector<ValueId> lower(const onnx::NodeProto& node, Names& names) {
@@ -515,9 +505,9 @@ Program read_onnx(std::span<const std::byte> bytes, const std::string& name,
     try {
         return Reader(model, options).read();
     } catch (const UnknownInput& error) {
-        throw UnknownInput(name + ": " + error.what(), error.input());
+        throw UnknownInput(name + ": " + message_of(error), error.input());
     } catch (const Error& error) {
-        throw Error(error.errc(), name + ": " + error.what());
+        throw Error(error.errc(), name + ": " + message_of(error));
     }
 }
 
@@ -567,7 +557,7 @@ std::vector<TensorInfo> Model::describe(const std::filesystem::path& file) {
             result.push_back(std::move(info));
         }
     } catch (const Error& error) {
-        throw Error(error.errc(), file.string() + ": " + error.what());
+        throw Error(error.errc(), file.string() + ": " + message_of(error));
     }
     return result;
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tensor.hpp"
 
-#include <accel/error.hpp>
-
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -58,6 +56,15 @@ std::string_view to_string(Type type) {
 
 void refuse(const std::string& what) {
     throw Error(std::errc::invalid_argument, what);
+}
+
+std::string message_of(const Error& error) {
+    std::string text = error.what();
+    const std::string tail = ": " + error.code().message();
+    while (text.ends_with(tail)) {
+        text.resize(text.size() - tail.size());
+    }
+    return text;
 }
 
 Tensor::Tensor(Type element, Dims shape)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <accel/command.hpp>
+#include <accel/error.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -31,6 +32,9 @@ inline constexpr std::int64_t max_elements = std::int64_t{1} << 31;
 
 /// A mistake in a model, or what the compiler cannot do. Node and file are added on the way out.
 [[noreturn]] void refuse(const std::string& what);
+
+/// What an error says, without the words of its errno at the end.
+[[nodiscard]] std::string message_of(const Error& error);
 
 /// A dense tensor.
 struct Tensor {

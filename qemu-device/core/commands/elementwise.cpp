@@ -335,11 +335,13 @@ class Elementwise {
                 memory_.work(work, now);
                 apply(p_.op, values[0], values[1], values[2], now);
                 activate(values[0], now, activation_);
+                const void* result = values[0];
                 if (types_[kDst] != p_.type) {
-                    store(types_[kDst], values[0], now, values[0]);
+                    store(types_[kDst], values[0], now, scratch_.tile[0].get());
+                    result = scratch_.tile[0].get();
                 }
                 if (Status status = memory_.scatter(address(kDst), inner.stride[kDst], now,
-                                                    sizes_[kDst], values[0]);
+                                                    sizes_[kDst], result);
                     status != ACCEL_OK) {
                     return status;
                 }

@@ -17,12 +17,12 @@ namespace accel::card {
     return type == ACCEL_TYPE_I8 || type == ACCEL_TYPE_U8;
 }
 
-// `count` elements of `type` at `from` become numbers. In place if `from` is the end of `to`.
+// `count` elements of `type` at `from` become numbers. Not in place, unless nothing changes.
 void load(uint8_t type, const void* from, size_t count, float* to);
 void load(uint8_t type, const void* from, size_t count, int64_t* to);
 
 // And back. An f32 becomes an integer by truncation and is held to its range, a NaN becomes zero;
-// an integer loses its upper bits. May be done in place.
+// an integer loses its upper bits. In place if elements do not get longer.
 void store(uint8_t type, const float* from, size_t count, void* to);
 void store(uint8_t type, const int64_t* from, size_t count, void* to);
 

@@ -183,7 +183,7 @@ Values conv_transpose(const Node& n) {
         if (shaped || automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
             const std::int64_t out = shaped ? wanted.at(i) : image[i + 2] * strides[i];
             const std::int64_t all = full - out;
-            pads[i] = automatic == "SAME_UPPER" ? all / 2 : all - all / 2;
+            pads[i] = automatic == "SAME_LOWER" ? all - all / 2 : all / 2;
             pads[i + 2] = all - pads[i];
         }
         result[i] = full - pads[i] - pads[i + 2];
@@ -282,7 +282,9 @@ double coordinate(const Rule& rule, std::int64_t i, std::int64_t from, std::int6
         return x / scale;
     }
     if (rule.coordinates == "align_corners") {
-        return to <= 1 ? 0 : x * static_cast<double>(from - 1) / static_cast<double>(to - 1);
+        // A length that is no whole number counts as it is, as in ONNX's own reference.
+        const double length = scale * static_cast<double>(from);
+        return to <= 1 ? 0 : x * static_cast<double>(from - 1) / (length - 1);
     }
     if (rule.coordinates == "pytorch_half_pixel" && to <= 1) {
         return 0;

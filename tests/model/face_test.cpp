@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A real model on a real photograph: the face detector finds what ONNX Runtime finds.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "fixture.hpp"
+#include "accel/model.hpp"
+
+namespace accel::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The folder that data.sh prepares.
+fs::path data() {
+    static const fs::path folder = [] {
+        std::string name;
+        FILE* const pipe = popen(MODEL_DATA " 2>/dev/null", "r");
+        for (int c = pipe != nullptr ? std::fgetc(pipe) : EOF; c != EOF && c != '\n';
+             c = std::fgetc(pipe)) {
+            name.push_back(static_cast<char>(c));
+        }
+        return pipe != nullptr && pclose(pipe) == 0 ? fs::path(name) : fs::path();
+    }();
+    return folder;
+}
+
+std::vector<std::byte> file(const fs::path& name) {
+    std::ifstream in(data() / name, std::ios::binary);
+    std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};
+    const auto* first = reinterpret_cast<const std::byte*>(bytes.data());
+    return {first, first + bytes.size()};
+}
+
+std::vector<float> floats(const std::vector<std::byte>& bytes) {
+    std::vector<float> values(bytes.size() / sizeof(float));
+    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
+    return values;
+}
+
+struct Face {
+    float score = 0;
+    float left = 0;  // all of the side of the picture
+    float top = 0;
+    float right = 0;
+    float bottom = 0;
+};
+
+// The best of the detector's guesses: two at each of 16 x 16 places, six at each of 8 x 8.
+Face best(const std::vector<TensorData>& outputs, float side) {
+    Face face;
+    for (const int level : {0, 1}) {
+        const auto scores = floats(outputs[static_cast<std::size_t>(level)].bytes);
+        const auto boxes = floats(outputs[static_cast<std::size_t>(level) + 2].bytes);
+        const std::size_t grid = level == 0 ? 16 : 8;
+        const std::size_t each = level == 0 ? 2 : 6;
+        for (std::size_t i = 0; i < scores.size(); ++i) {
+            const float score = 1 / (1 + std::exp(-scores[i]));
+            if (score <= face.score) {
+                continue;
+            }
+            const auto cell = static_cast<float>(grid);
+            const std::size_t place = i / each;
+            const float x = (static_cast<float>(place % grid) + 0.5F) / cell + boxes[i * 16] / side;
+            const float y =
+                (static_cast<float>(place / grid) + 0.5F) / cell + boxes[i * 16 + 1] / side;
+            const float w = boxes[i * 16 + 2] / side / 2;
+            const float h = boxes[i * 16 + 3] / side / 2;
+            face = {score, x - w, y - h, x + w, y + h};
+        }
+    }
+    return face;
+}
+
+// The photograph with the box in it, as a PPM.
+void draw(const fs::path& picture, const Face& face, int side, const fs::path& to) {
+    auto bytes = file(picture);
+    const auto header = bytes.size() - static_cast<std::size_t>(3 * side * side);
+    const auto at = [&](float share) { return static_cast<int>(share * static_cast<float>(side)); };
+    for (int y = at(face.top); y <= at(face.bottom); ++y) {
+        for (int x = at(face.left); x <= at(face.right); ++x) {
+            const bool edge = y - at(face.top) < 2 || at(face.bottom) - y < 2 ||
+                              x - at(face.left) < 2 || at(face.right) - x < 2;
+            if (edge && x >= 0 && y >= 0 && x < side && y < side) {
+                std::byte* const pixel =
+                    &bytes[header + static_cast<std::size_t>(3 * (y * side + x))];
+                pixel[0] = pixel[2] = std::byte{0x40};
+                pixel[1] = std::byte{0xff};
+            }
+        }
+    }
+    std::ofstream(to, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()),
+               static_cast<std::streamsize>(bytes.size()));
+}
+
+struct Detector {
+    const char* name;
+    int side;
+    float least;  // score
+};
+
+class FaceDetector : public SdkTest, public ::testing::WithParamInterface<Detector> {};
+
+TEST_P(FaceDetector, FindsTheFaceWhereOnnxRuntimeDoes) {
+    const auto& [name, side, least] = GetParam();
+    ASSERT_FALSE(data().empty()) << MODEL_DATA " could not fetch what this needs";
+    const Device device = open();
+    Queue queue = device.create_queue();
+    const Model net = Model::load(device, data() / (std::string(name) + ".onnx"));
+    ASSERT_EQ(net.inputs().size(), 1U);
+    const TensorData input{Type::f32, net.inputs()[0].shape, file(std::string(name) + ".in.f32")};
+    const std::uint64_t before = queue.stats().doorbells;
+    const auto outputs = net.run(queue, std::vector{input});
+    EXPECT_EQ(queue.stats().doorbells - before, 1U) << "a run is one doorbell";
+    ASSERT_EQ(outputs.size(), 4U);
+    double furthest = 0;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        const auto got = floats(outputs[i].bytes);
+        const auto expected =
+            floats(file(std::string(name) + "." + std::to_string(i) + ".f32"));
+        ASSERT_EQ(got.size(), expected.size());
+        for (std::size_t k = 0; k < got.size(); ++k) {
+            const double error = std::fabs(got[k] - expected[k]);
+            ASSERT_LE(error, 1e-5 + 1e-4 * std::fabs(expected[k]))
+                << "output " << i << ", element " << k << ": " << got[k] << " and " << expected[k];
+            furthest = std::max(furthest, error);
+        }
+    }
+    const Face face = best(outputs, static_cast<float>(side));
+    std::cout << name << ": score " << face.score << ", the furthest from ONNX Runtime "
+              << furthest << ", " << net.steps().size() << " commands, activations "
+              << net.memory().activations << " bytes in " << net.memory().peak << " ("
+              << 100 * net.memory().ratio() << " %)\n";
+    EXPECT_GE(face.score, least);
+    // Where the face is in the picture, roughly.
+    EXPECT_NEAR((face.left + face.right) / 2, 0.44, 0.05);
+    EXPECT_NEAR((face.top + face.bottom) / 2, 0.22, 0.06);
+    EXPECT_LE(net.memory().ratio(), 0.4);
+    draw("astronaut-" + std::to_string(side) + ".ppm", face, side, std::string(name) + ".ppm");
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, FaceDetector,
+                         ::testing::Values(Detector{"face-back", 256, 0.8F},
+                                           Detector{"face-front", 128, 0.8F}),
+                         [](const auto& info) {
+                             return info.param.side == 256 ? "Back" : "Front";
+                         });
+
+}  // namespace
+}  // namespace accel::test
