@@ -222,9 +222,13 @@ void Hostile::params(Script& script) {
             break;
         case 1:
             block.elementwise.type = ACCEL_TYPE_F32;
-            block.elementwise.op = static_cast<uint8_t>(script.below(ACCEL_EW_PRELU + 2));
+            block.elementwise.op = static_cast<uint8_t>(script.below(ACCEL_EW_SELECT + 2));
             block.elementwise.activation =
                 static_cast<uint8_t>(script.below(ACCEL_ACT_SOFTPLUS + 2));
+            block.elementwise.type =
+                script.below(2) != 0 ? uint8_t{ACCEL_TYPE_F32} : uint8_t{ACCEL_TYPE_I64};
+            block.elementwise.dst_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
+            block.elementwise.src0_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
             block.elementwise.rank = static_cast<uint8_t>(script.below(8));
             for (unsigned i = 0; i < block.elementwise.rank && i < ACCEL_RANK_MAX; ++i) {
                 block.elementwise.dims[i] = dimension();

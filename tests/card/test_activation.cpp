@@ -155,7 +155,7 @@ TEST_F(ActivationCommand, NumbersWithoutAMeaningAreRefused) {
     };
     run(vector(4, {.kind = ACCEL_ACT_RELU, .alpha = 1, .beta = 0}), 0);
     run(vector(4, {.kind = ACCEL_ACT_LEAKY_RELU, .alpha = 1, .beta = 1}), 0);
-    run(vector(4, {.kind = ACCEL_ACT_SOFTPLUS + 1, .alpha = 0, .beta = 0}), 0);
+    run(vector(4, {.kind = ACCEL_ACT_NOT + 1, .alpha = 0, .beta = 0}), 0);
     run(vector(4, {.kind = ACCEL_ACT_TANH, .alpha = 0, .beta = 0}), memory);  // FIRST has no src1
 }
 

@@ -153,9 +153,9 @@ TEST_F(Elementwise, RefusesWhatTheSheetForbids) {
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.type = 2; }, good);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_ACT_SOFTPLUS + 1; }, good);
+        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_ACT_NOT + 1; }, good);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.op = ACCEL_EW_PRELU + 1; }, good);
+        ACCEL_BAD_FIELD, [](auto& p) { p.op = ACCEL_EW_SELECT + 1; }, good);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.rank = 0; }, good);
     refuse(

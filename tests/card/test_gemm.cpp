@@ -91,7 +91,7 @@ TEST_F(Gemm, EqualsTheReferenceInEveryLayout) {
 
 TEST_F(Gemm, EqualsTheReferenceAcrossBlocks) {
     static constexpr uint16_t kFlags[] = {0, ACCEL_GEMM_TRANSPOSE_A | ACCEL_GEMM_BIAS,
-                                          ACCEL_GEMM_TRANSPOSE_B, ACCEL_GEMM_FLAGS};
+                                          ACCEL_GEMM_TRANSPOSE_B, 7};
     for (const uint16_t flags : kFlags) {
         check({.m = 70, .n = 530, .k = 1030, .flags = flags, .layout = Layout::device}, true);
     }
@@ -158,7 +158,7 @@ TEST_F(Gemm, RefusesWhatTheSheetForbids) {
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.type = 0; }, operands);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_ACT_SOFTPLUS + 1; }, operands);
+        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_ACT_NOT + 1; }, operands);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.flags = 8; }, operands);
     refuse(

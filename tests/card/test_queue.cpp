@@ -141,7 +141,7 @@ TEST_F(QueueTest, BadHeadersAreRefused) {
         EXPECT_EQ(event.call_index, ACCEL_NO_CALL_INDEX);
         EXPECT_EQ(event.address, 0U);
     };
-    for (const uint8_t opcode : {0x04, 0x0f, 0x13, 0x1f, 0x26, 0xff}) {
+    for (const uint8_t opcode : {0x04, 0x0f, 0x13, 0x1f, 0x29, 0xff}) {
         refuse(ACCEL_BAD_OPCODE, [&](auto& c) { c.opcode = opcode; });
     }
     refuse(ACCEL_BAD_FIELD, [](auto& c) { c.flags = 2; });

@@ -125,7 +125,7 @@ TEST_F(Reduce, RefusesWhatTheSheetForbids) {
         refuse(
             ACCEL_BAD_FIELD, [](auto& p) { p.type = 0; }, good);
         refuse(
-            ACCEL_BAD_FIELD, [](auto& p) { p.op = 5; }, good);
+            ACCEL_BAD_FIELD, [](auto& p) { p.op = ACCEL_REDUCE_MEAN + 1; }, good);
         refuse(
             ACCEL_BAD_FIELD, [](auto& p) { p.reserved0 = 1; }, good);
         refuse(
