@@ -368,7 +368,8 @@ Command::Command(const Gemm& gemm) {
     params.numbers = detail::to_raw(gemm.numbers, encoder.name("numbers"));
     detail::set_activation(params, gemm.activation, gemm.alpha, gemm.beta, "Gemm");
     params.flags = static_cast<std::uint16_t>((gemm.numbers.requantise ? ACCEL_GEMM_REQUANTISE
-                                                                        : gemm.bias ? ACCEL_GEMM_BIAS : 0) |
+                                               : gemm.bias             ? ACCEL_GEMM_BIAS
+                                                                       : 0) |
                                               (gemm.numbers.add ? ACCEL_GEMM_ADD : 0) |
                                               (gemm.transpose_a ? ACCEL_GEMM_TRANSPOSE_A : 0) |
                                               (gemm.transpose_b ? ACCEL_GEMM_TRANSPOSE_B : 0));
@@ -433,7 +434,8 @@ Command::Command(const Elementwise& elementwise) {
     }
     const auto operand = [&](const char* field, const Operand& where, const Shape& strides,
                              __le32* out, Type type, std::uint8_t& raw_type, Access access) {
-        const detail::Strided layout = detail::strided(shape, strides, size_of(type), encoder.name(field));
+        const detail::Strided layout =
+            detail::strided(shape, strides, size_of(type), encoder.name(field));
         raw_type = static_cast<std::uint8_t>(type);
         std::copy(layout.strides.begin(), layout.strides.end(), out);
         return encoder.use(field, where, layout.bytes, access, size_of(type));
@@ -550,8 +552,10 @@ Command::Command(const Conv2d& conv) {
         detail::throw_invalid("Conv2d::groups divides the channels of both images, and " +
                               std::to_string(conv.groups) + " does not");
     }
-    const detail::Laid from = detail::lay(conv.from, conv.batch, size_of(conv.numbers.a), encoder.name("from"));
-    const detail::Laid to = detail::lay(conv.to, conv.batch, size_of(conv.numbers.result), encoder.name("to"));
+    const detail::Laid from =
+        detail::lay(conv.from, conv.batch, size_of(conv.numbers.a), encoder.name("from"));
+    const detail::Laid to =
+        detail::lay(conv.to, conv.batch, size_of(conv.numbers.result), encoder.name("to"));
     accel_conv2d params{};
     params.type = static_cast<std::uint8_t>(conv.numbers.a);
     params.numbers = detail::to_raw(conv.numbers, encoder.name("numbers"));
@@ -577,12 +581,12 @@ Command::Command(const Conv2d& conv) {
                           conv.numbers.add ? Access::read_write : Access::write,
                           size_of(conv.numbers.result));
     raw.src0 = encoder.use("src", conv.src, from.bytes, Access::read, size_of(conv.numbers.a));
-    raw.src1 = encoder.use("weights", conv.weights, weights, Access::read,
-                           size_of(conv.numbers.b));
+    raw.src1 = encoder.use("weights", conv.weights, weights, Access::read, size_of(conv.numbers.b));
     if (conv.bias || conv.numbers.requantise) {
-        raw.src2 = encoder.use("bias", conv.bias,
-                               std::uint64_t{conv.to.channels} * detail::channel_bytes(conv.numbers),
-                               Access::read, f32_bytes);
+        raw.src2 =
+            encoder.use("bias", conv.bias,
+                        std::uint64_t{conv.to.channels} * detail::channel_bytes(conv.numbers),
+                        Access::read, f32_bytes);
     }
     encoder.params(params);
     encoder.finish();
@@ -651,10 +655,10 @@ Command::Command(const Transpose& transpose) {
     const std::uint64_t last = detail::sum(transpose.src_first, above, src);
     accel_tensor& raw = encoder.raw().tensor;
     raw.dst = encoder.use("dst", transpose.dst, dst.bytes, Access::write, element);
-    raw.src0 = encoder.use("src", transpose.src,
-                           dst.bytes == 0 ? 0 : detail::product(last, element, src), Access::read,
-                           element) +
-               transpose.src_first * element;
+    raw.src0 =
+        encoder.use("src", transpose.src, dst.bytes == 0 ? 0 : detail::product(last, element, src),
+                    Access::read, element) +
+        transpose.src_first * element;
     encoder.params(params);
     encoder.finish();
 }
@@ -683,11 +687,11 @@ Command::Command(const Gather& gather) {
         "src", gather.src,
         detail::tensor(gather.outer, gather.n, gather.inner, gather.element, encoder.name("src")),
         Access::read, gather.element);
-    raw.src1 = encoder.use("indices", gather.indices,
-                           detail::tensor(gather.elements ? gather.outer : 1, gather.count,
-                                          gather.elements ? gather.inner : 1, index,
-                                          encoder.name("indices")),
-                           Access::read, index);
+    raw.src1 = encoder.use(
+        "indices", gather.indices,
+        detail::tensor(gather.elements ? gather.outer : 1, gather.count,
+                       gather.elements ? gather.inner : 1, index, encoder.name("indices")),
+        Access::read, index);
     encoder.params(params);
     encoder.finish();
 }
@@ -702,10 +706,10 @@ Command::Command(const Resize& resize) {
     params.count = resize.count;
     params.inner = resize.inner;
     accel_tensor& raw = encoder.raw().tensor;
-    raw.dst = encoder.use("dst", resize.dst,
-                          detail::tensor(resize.outer, resize.count, resize.inner, f32_bytes,
-                                         encoder.name("dst")),
-                          Access::write, f32_bytes);
+    raw.dst = encoder.use(
+        "dst", resize.dst,
+        detail::tensor(resize.outer, resize.count, resize.inner, f32_bytes, encoder.name("dst")),
+        Access::write, f32_bytes);
     raw.src0 = encoder.use(
         "src", resize.src,
         detail::tensor(resize.outer, resize.n, resize.inner, f32_bytes, encoder.name("src")),

@@ -26,7 +26,8 @@ TEST_F(Registers, IdentityAndLimitsAreThoseOfTheCard) {
         Expected{ACCEL_REG_VERSION, 4, ACCEL_VERSION},
         Expected{ACCEL_REG_FEATURES, 8,
                  ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE |
-                     ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE | ACCEL_FEATURE_TENSOR},
+                     ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE |
+                     ACCEL_FEATURE_TENSOR},
         Expected{ACCEL_REG_QUEUES, 4, o.queues},
         Expected{ACCEL_REG_CONTEXTS, 4, o.contexts},
         Expected{ACCEL_REG_MEMORY_SIZE, 8, o.memory},

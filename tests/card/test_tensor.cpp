@@ -69,14 +69,14 @@ TEST_F(Tensor, EveryHalfBecomesItsNumberAndItselfAgain) {
     EXPECT_EQ(half(ACCEL_TYPE_F16, 65520.0F), 0x7c00);
     EXPECT_EQ(half(ACCEL_TYPE_F16, 0x1.8p-25F), 0x0001);
     EXPECT_EQ(half(ACCEL_TYPE_F16, 0x1p-25F), 0x0000);
-    EXPECT_EQ(half(ACCEL_TYPE_F16, 1.0F + 0x1p-11F), 0x3c00);       // half to even
+    EXPECT_EQ(half(ACCEL_TYPE_F16, 1.0F + 0x1p-11F), 0x3c00);  // half to even
     EXPECT_EQ(half(ACCEL_TYPE_F16, 1.0F + 3 * 0x1p-11F), 0x3c02);
     EXPECT_EQ(half(ACCEL_TYPE_BF16, 1.0F + 0x1p-8F), 0x3f80);
     EXPECT_EQ(half(ACCEL_TYPE_BF16, 1.0F + 3 * 0x1p-8F), 0x3f82);
 }
 
 TEST_F(Tensor, FloatsBecomeIntegersTruncatedAndHeldToTheRange) {
-    const std::vector<float> x{-1e30F, -128.5F, -1.9F, -0.5F, 0.5F, 1.9F,
+    const std::vector<float> x{-1e30F, -128.5F, -1.9F,  -0.5F, 0.5F, 1.9F,
                                127.9F, 255.5F,  300.0F, 1e30F, NAN};
     const auto convert = [&]<typename T>(uint8_t type, const std::vector<T>& expected) {
         accel_elementwise p{};
@@ -90,12 +90,11 @@ TEST_F(Tensor, FloatsBecomeIntegersTruncatedAndHeldToTheRange) {
         run(ACCEL_OP_ELEMENTWISE, {.dst = dst, .src0 = place(x)}, p);
         EXPECT_EQ(space.load<T>(dst, x.size()), expected) << +type;
     };
-    convert(ACCEL_TYPE_I8,
-            std::vector<int8_t>{-128, -128, -1, 0, 0, 1, 127, 127, 127, 127, 0});
+    convert(ACCEL_TYPE_I8, std::vector<int8_t>{-128, -128, -1, 0, 0, 1, 127, 127, 127, 127, 0});
     convert(ACCEL_TYPE_U8, std::vector<uint8_t>{0, 0, 0, 0, 0, 1, 127, 255, 255, 255, 0});
     convert(ACCEL_TYPE_BOOL, std::vector<uint8_t>{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
-    convert(ACCEL_TYPE_I64, std::vector<int64_t>{INT64_MIN, -128, -1, 0, 0, 1, 127, 255, 300,
-                                                 INT64_MAX, 0});
+    convert(ACCEL_TYPE_I64,
+            std::vector<int64_t>{INT64_MIN, -128, -1, 0, 0, 1, 127, 255, 300, INT64_MAX, 0});
 }
 
 TEST_F(Tensor, IntegersAreAddedModuloTheirSizeAndSelectedBetween) {
@@ -114,8 +113,8 @@ TEST_F(Tensor, IntegersAreAddedModuloTheirSizeAndSelectedBetween) {
     p.src0_type = ACCEL_TYPE_I32;
     p.src1_type = ACCEL_TYPE_I16;
     p.dst_type = ACCEL_TYPE_I8;
-    Operands operands{.dst = place(std::vector<int8_t>(kCount)), .src0 = place(a),
-                      .src1 = place(b)};
+    Operands operands{
+        .dst = place(std::vector<int8_t>(kCount)), .src0 = place(a), .src1 = place(b)};
     const auto expect = [&](auto&& function) {
         run(ACCEL_OP_ELEMENTWISE, operands, p);
         const auto got = space.load<int8_t>(operands.dst, kCount);
@@ -177,8 +176,8 @@ TEST_F(Tensor, TransposeCopiesAnyOrderStepsAndDirections) {
                 at += static_cast<int64_t>(i / p.dst_strides[d] % p.dims[d]) *
                       static_cast<int32_t>(p.src_strides[d]);
             }
-            ASSERT_EQ(0, std::memcmp(&got[i * p.size], &src[static_cast<uint64_t>(at) * p.size],
-                                     p.size))
+            ASSERT_EQ(
+                0, std::memcmp(&got[i * p.size], &src[static_cast<uint64_t>(at) * p.size], p.size))
                 << "round " << round << " element " << i;
         }
     }
@@ -200,10 +199,9 @@ TEST_F(Tensor, GatherPicksSlicesAndElements) {
         for (int64_t& i : index) {
             i = static_cast<int64_t>(random.below(2 * p.n)) - p.n;
         }
-        const uint64_t indices =
-            p.index_type == ACCEL_TYPE_I64
-                ? place(index)
-                : place(std::vector<int32_t>(index.begin(), index.end()));
+        const uint64_t indices = p.index_type == ACCEL_TYPE_I64
+                                     ? place(index)
+                                     : place(std::vector<int32_t>(index.begin(), index.end()));
         const size_t count = size_t{p.outer} * p.count * p.inner;
         const uint64_t dst = place(std::vector<uint32_t>(count));
         run(ACCEL_OP_GATHER, {.dst = dst, .src0 = place(src), .src1 = indices}, p);
@@ -212,8 +210,7 @@ TEST_F(Tensor, GatherPicksSlicesAndElements) {
             int64_t at = index[each ? i : i / p.inner % p.count];
             at += at < 0 ? p.n : 0;
             const size_t outer = i / p.inner / p.count;
-            ASSERT_EQ(got[i],
-                      src[(outer * p.n + static_cast<size_t>(at)) * p.inner + i % p.inner]);
+            ASSERT_EQ(got[i], src[(outer * p.n + static_cast<size_t>(at)) * p.inner + i % p.inner]);
         }
     }
 }
@@ -334,8 +331,8 @@ TEST_F(Tensor, BytesAreMultipliedExactlyAndRequantised) {
             channel.scale = std::bit_cast<uint32_t>(1e-3F * static_cast<float>(up_to(9)));
         }
         const size_t count = size_t{p.batch} * p.m * p.n;
-        Operands operands{.dst = place(std::vector<uint32_t>(count)), .src0 = place(a),
-                          .src1 = place(b)};
+        Operands operands{
+            .dst = place(std::vector<uint32_t>(count)), .src0 = place(a), .src1 = place(b)};
         operands.src2 = requantise ? place(channels) : 0;
         run(ACCEL_OP_GEMM, operands, p);
         const auto words = space.load<int32_t>(operands.dst, requantise ? 0 : count);
@@ -412,8 +409,8 @@ TEST_F(Tensor, ImagesOfBytesArePaddedWithTheirZeroPoint) {
                     const auto at = static_cast<size_t>(
                         ((static_cast<int>(i / 378) * 9 + row) * 7 + column) * 6 +
                         group * static_cast<int>(depth) + c);
-                    const auto w = static_cast<size_t>((tap * static_cast<int>(depth) + c) * 6 +
-                                                       channel);
+                    const auto w =
+                        static_cast<size_t>((tap * static_cast<int>(depth) + c) * 6 + channel);
                     sum += (number(t.a, src[at]) - 100) * (number(t.b, weights[w]) - 3);
                 }
             }

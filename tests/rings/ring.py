@@ -43,7 +43,7 @@ class Ring:
 
 
 SILENCE_LIMIT = 300  # seconds without a line of output; the longest test takes a hundredth
-NAMES = ("card", "model", "qtest", "sdk", "tools", "harness", "counts", "vm", "iommu")  # quick ones first
+NAMES = ("card", "model", "qtest", "sdk", "compiler", "tools", "harness", "counts", "vm", "iommu")  # quick ones first
 # Rings that are not a program of their name: the program, and what it finds in its environment.
 SCRIPTS = {"harness": "harness/run.py", "tools": "harness/run.py", "counts": "bench/gate.py"}
 VARIANTS = {"model": ("card", {"ACCEL_TIMING": "model"})}
@@ -156,7 +156,8 @@ def guest_programs(build: Path) -> list[Path]:
 
 # What is installed with the driver and tested in the guest.
 GUEST_FILES = ((TESTS.parent / "driver/packaging/70-accel.rules", "/lib/udev/rules.d/70-accel.rules"),
-               (Path("/usr/share/misc/pci.ids"), "/usr/share/misc/pci.ids"))
+               (Path("/usr/share/misc/pci.ids"), "/usr/share/misc/pci.ids"),
+               (Path("/usr/share/libonnx-testdata/data"), "/usr/share/libonnx-testdata/data"))
 
 
 def guest_tools(build: Path) -> list[Path]:
@@ -189,7 +190,7 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
     for program in [*programs, *guest_tools(options.build)]:
         command += ["--program", str(program)]
     for source, place in GUEST_FILES:
-        if source.is_file():
+        if source.exists():
             command += ["--files", f"{source}:{place}"]
     command += ["--", "gtest.sh", options.filter, *(program.name for program in programs)]
     status, output = _call(command, log, options.verbose)

@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
     add_events(program);
     add_validate(program);
     add_bench(program);
+    add_run(program);
     add_reset(program);
     add_power_cap(program);
     add_doctor(program);

@@ -154,7 +154,15 @@ enum class ElementwiseOp : std::uint8_t {
     select = 19,
 };
 enum class PoolOp : std::uint8_t { max = 0, average = 1 };
-enum class ReduceOp : std::uint8_t { sum = 0, max = 1, min = 2, argmax = 3, argmin = 4, product = 5, mean = 6 };
+enum class ReduceOp : std::uint8_t {
+    sum = 0,
+    max = 1,
+    min = 2,
+    argmax = 3,
+    argmin = 4,
+    product = 5,
+    mean = 6
+};
 
 /// Does nothing, in its turn.
 struct Nop {};
@@ -196,8 +204,8 @@ struct Signal {
 /// holds, for each channel, an i32 that is added to the sum and an f32 that this is multiplied by.
 /// A zero point is subtracted from what is read and added to what is written.
 struct Numbers {
-    Type a = Type::f32;       ///< of the first source
-    Type b = Type::f32;       ///< of the second: the weights
+    Type a = Type::f32;  ///< of the first source
+    Type b = Type::f32;  ///< of the second: the weights
     Type result = Type::f32;
     std::int16_t a_zero = 0;
     std::int16_t b_zero = 0;
@@ -281,9 +289,9 @@ struct Transpose {
     Operand src = {};
     std::uint32_t element = 4;  ///< bytes: 1, 2, 4 or 8
     Shape shape = {};
-    Shape dst_strides = {};                           ///< none: dense
+    Shape dst_strides = {};                            ///< none: dense
     std::array<std::int32_t, max_rank> src_strides{};  ///< as many as the shape has
-    std::uint64_t src_first = 0;                      ///< elements
+    std::uint64_t src_first = 0;                       ///< elements
 };
 
 /// dst[outer][count][inner] is src[outer][n][inner] at `indices`: count of them, or with `elements`

@@ -176,9 +176,11 @@ Number apply(ElementwiseOp op, Number a, Number b, Number c) {
             case ElementwiseOp::bit_xor:
                 return a ^ b;
             case ElementwiseOp::shift_left:
-                return b >= 0 && b < 64 ? static_cast<Number>(static_cast<std::uint64_t>(a) << b) : 0;
+                return b >= 0 && b < 64 ? static_cast<Number>(static_cast<std::uint64_t>(a) << b)
+                                        : 0;
             case ElementwiseOp::shift_right:
-                return b >= 0 && b < 64 ? static_cast<Number>(static_cast<std::uint64_t>(a) >> b) : 0;
+                return b >= 0 && b < 64 ? static_cast<Number>(static_cast<std::uint64_t>(a) >> b)
+                                        : 0;
             default:
                 break;
         }
@@ -206,9 +208,9 @@ Constant fold_map(const Map& map, const std::vector<const Tensor*>& in, const Va
     operands.resize(3, operands[0]);
     std::vector<Number> values(operands[0].size());
     for (std::size_t i = 0; i < values.size(); ++i) {
-        values[i] = activate(map.activation,
-                             apply(map.op, operands[0][i], operands[1][i], operands[2][i]),
-                             map.alpha, map.beta);
+        values[i] =
+            activate(map.activation, apply(map.op, operands[0][i], operands[1][i], operands[2][i]),
+                     map.alpha, map.beta);
     }
     return make_constant(result.type, result.dims, std::span<const Number>(values));
 }
@@ -296,8 +298,7 @@ Constant fold(const Pick& pick, const std::vector<const Tensor*>& in, const Valu
 Constant fold(const Join& join, const std::vector<const Tensor*>& in, const Value& result) {
     auto to = std::make_shared<Tensor>(result.type, result.dims);
     const auto outer_end = result.dims.begin() + static_cast<std::ptrdiff_t>(join.axis);
-    const auto outer =
-        static_cast<std::size_t>(elements(Dims(result.dims.begin(), outer_end)));
+    const auto outer = static_cast<std::size_t>(elements(Dims(result.dims.begin(), outer_end)));
     std::byte* out = to->data.data();
     for (std::size_t i = 0; i < outer; ++i) {
         for (const Tensor* tensor : in) {

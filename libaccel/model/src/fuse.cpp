@@ -118,8 +118,7 @@ class Fuser {
 
     // All operands of a map are f32: it computes in f32, as what it takes in does.
     bool floats(const Instruction& x) const {
-        return !std::holds_alternative<Map>(x.operation) ||
-               p_.values[x.in[0]].type == Type::f32;
+        return !std::holds_alternative<Map>(x.operation) || p_.values[x.in[0]].type == Type::f32;
     }
 
     // Of the two operands of instruction `i`: what a conv or product makes, and the other.
@@ -166,10 +165,10 @@ class Fuser {
     }
 
     ValueId constant(Dims dims, const std::vector<float>& numbers) {
-        p_.values.push_back(
-            {.type = Type::f32,
-             .dims = dims,
-             .constant = make_constant(Type::f32, std::move(dims), std::span<const float>(numbers))});
+        p_.values.push_back({.type = Type::f32,
+                             .dims = dims,
+                             .constant = make_constant(Type::f32, std::move(dims),
+                                                       std::span<const float>(numbers))});
         uses_.push_back(1);
         return static_cast<ValueId>(p_.values.size() - 1);
     }

@@ -204,8 +204,7 @@ class Layout {
     }
 
     [[nodiscard]] Place scratch(Type element, const Dims& shape, const Order& order) {
-        const auto bytes =
-            static_cast<std::uint64_t>(elements(shape)) * size_of(element);
+        const auto bytes = static_cast<std::uint64_t>(elements(shape)) * size_of(element);
         return {add_store({.kind = Store::Kind::scratch, .bytes = bytes, .data = nullptr}), 0,
                 strides_in(shape, order)};
     }
@@ -224,11 +223,11 @@ class Layout {
 
     [[nodiscard]] int output_store(std::uint32_t index) {
         const ValueId id = p_.outputs[index].value;
-        return add_store({.kind = Store::Kind::output,
-                          .bytes = static_cast<std::uint64_t>(elements(dims(id))) *
-                                   size_of(type(id)),
-                          .index = index,
-                          .data = nullptr});
+        return add_store(
+            {.kind = Store::Kind::output,
+             .bytes = static_cast<std::uint64_t>(elements(dims(id))) * size_of(type(id)),
+             .index = index,
+             .data = nullptr});
     }
 
     void finish_output(ValueId id, std::uint32_t index) {
@@ -240,8 +239,7 @@ class Layout {
 
     [[nodiscard]] int weights(Constant data) {
         const std::uint64_t bytes = data->data.size();
-        return add_store(
-            {.kind = Store::Kind::weights, .bytes = bytes, .data = std::move(data)});
+        return add_store({.kind = Store::Kind::weights, .bytes = bytes, .data = std::move(data)});
     }
 
     const Place& place(ValueId id) {
@@ -400,9 +398,9 @@ class Layout {
         const Type a = type(x.in[0]);
         const Type b = x.in.size() > 1 ? type(x.in[1]) : a;
         // A conversion computes in what it converts to, so that no digit is lost.
-        const bool integers = is_integer(a) && (map.op != ElementwiseOp::first ||
-                                                map.activation != Activation::none ||
-                                                is_integer(type(x.out)));
+        const bool integers =
+            is_integer(a) && (map.op != ElementwiseOp::first ||
+                              map.activation != Activation::none || is_integer(type(x.out)));
         Elementwise command{.op = map.op,
                             .shape = to_shape(loops.dims),
                             .dst_strides = to_shape(loops.strides[0]),
@@ -511,8 +509,7 @@ class Layout {
         }
         const Place from = in_order(data, a.order);
         const Place index = dense(indices);
-        const Place to =
-            fresh(x.out, same_rank ? a.order : row_major(dims(x.out).size()));
+        const Place to = fresh(x.out, same_rank ? a.order : row_major(dims(x.out).size()));
         places_[x.out] = to;
         emit(Gather{.index_type = type(indices),
                     .elements = pick.elements,

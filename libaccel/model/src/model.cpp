@@ -143,8 +143,7 @@ class Emitter {
         const Store& store = steps_.stores[static_cast<std::size_t>(ref.store)];
         switch (store.kind) {
             case Store::Kind::weights:
-                return state_.weights.slice(store.offset + ref.offset,
-                                            store.bytes - ref.offset);
+                return state_.weights.slice(store.offset + ref.offset, store.bytes - ref.offset);
             case Store::Kind::scratch:
                 return arg(scratch_argument, store.offset + ref.offset);
             case Store::Kind::input:
@@ -152,9 +151,8 @@ class Emitter {
             case Store::Kind::output:
                 break;
         }
-        return arg(first_argument + static_cast<std::uint32_t>(state_.inputs.size()) +
-                            store.index,
-                        ref.offset);
+        return arg(first_argument + static_cast<std::uint32_t>(state_.inputs.size()) + store.index,
+                   ref.offset);
     }
 
     ModelState& state_;
@@ -226,7 +224,8 @@ std::uint64_t TensorInfo::bytes() const {
 Model Model::load(const Device& device, const std::filesystem::path& file,
                   const LoadOptions& options) {
     using namespace model;
-    announce(options.dump, "read: nodes become instructions, shapes are inferred, constants folded");
+    announce(options.dump,
+             "read: nodes become instructions, shapes are inferred, constants folded");
     Program program = read_onnx(file, options);
     print(program, options.dump);
     auto state = std::make_shared<ModelState>(device.share());
@@ -308,8 +307,7 @@ Bindings bind(model::ModelState& state, std::span<const TensorData> inputs) {
         if (inputs[i].type != info.type || inputs[i].shape != info.shape ||
             inputs[i].bytes.size() != info.bytes()) {
             throw Error(std::errc::invalid_argument,
-                        "input '" + info.name + "' is " +
-                            std::string(model::to_string(info.type)) +
+                        "input '" + info.name + "' is " + std::string(model::to_string(info.type)) +
                             model::to_string(info.shape) + ", not " +
                             std::string(model::to_string(inputs[i].type)) +
                             model::to_string(inputs[i].shape));
@@ -365,8 +363,8 @@ std::vector<TensorData> Model::profile(Queue& queue, std::span<const TensorData>
             state.profiled.emplace(std::move(list));
         }
         Scratch& scratch = free_scratch(state);
-        job = scratch.job = queue.submit(
-            *state.profiled, call_arguments(*state.profiled, scratch, arguments));
+        job = scratch.job =
+            queue.submit(*state.profiled, call_arguments(*state.profiled, scratch, arguments));
     }
     job.wait();
     for (std::size_t i = 0; i < ticks.size(); ++i) {

@@ -47,10 +47,10 @@ Type type_of(std::int64_t onnx_type) {
             break;
     }
     const int number = static_cast<int>(onnx_type);
-    const std::string name = onnx::TensorProto::DataType_IsValid(number)
-                                 ? onnx::TensorProto::DataType_Name(
-                                       static_cast<onnx::TensorProto::DataType>(number))
-                                 : std::to_string(onnx_type);
+    const std::string name =
+        onnx::TensorProto::DataType_IsValid(number)
+            ? onnx::TensorProto::DataType_Name(static_cast<onnx::TensorProto::DataType>(number))
+            : std::to_string(onnx_type);
     refuse("the card has no numbers of type " + name + ": convert the model to one of its types");
 }
 
@@ -81,8 +81,8 @@ Constant read_tensor(const onnx::TensorProto& proto) {
     const std::int64_t count = elements(dims);
     // Nothing is allocated that the file does not pay for.
     const auto stated = static_cast<std::int64_t>(proto.raw_data().size()) / size_of(type) +
-                        proto.float_data_size() + proto.int32_data_size() + proto.int64_data_size() +
-                        proto.uint64_data_size();
+                        proto.float_data_size() + proto.int32_data_size() +
+                        proto.int64_data_size() + proto.uint64_data_size();
     if (count > stated) {
         refuse("tensor '" + proto.name() + "' of the shape " + to_string(dims) + " has only " +
                std::to_string(stated) + " elements in the file");
@@ -427,8 +427,7 @@ class Reader {
     std::vector<ValueId> lower_loop(const onnx::NodeProto& node, Names& names) {
         const onnx::GraphProto& graph = body(node, "body");
         const int carried = node.input_size() - 2;
-        if (carried < 0 || graph.input_size() != carried + 2 ||
-            graph.output_size() < carried + 1) {
+        if (carried < 0 || graph.input_size() != carried + 2 || graph.output_size() < carried + 1) {
             refuse("its body does not have the inputs and outputs of a loop");
         }
         std::int64_t trips = most_iterations;
@@ -491,8 +490,9 @@ onnx::ModelProto parse(std::span<const std::byte> bytes, const std::string& name
     onnx::ModelProto model;
     const bool fits = bytes.size() <= static_cast<std::size_t>(INT32_MAX);
     if (!fits || !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        throw Error(std::errc::invalid_argument,
-                    name + ": it is not an ONNX model, or it is damaged: is the download complete?");
+        throw Error(
+            std::errc::invalid_argument,
+            name + ": it is not an ONNX model, or it is damaged: is the download complete?");
     }
     return model;
 }

@@ -49,8 +49,8 @@ class Planner {
 
   private:
     [[nodiscard]] bool is_scratch(int store) const {
-        return store >= 0 && steps_.stores[static_cast<std::size_t>(store)].kind ==
-                                 Store::Kind::scratch;
+        return store >= 0 &&
+               steps_.stores[static_cast<std::size_t>(store)].kind == Store::Kind::scratch;
     }
 
     void find_lifetimes() {

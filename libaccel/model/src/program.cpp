@@ -11,7 +11,7 @@ namespace accel::model {
 
 std::string_view to_string(const Operation& operation) {
     static constexpr std::array<std::string_view, std::variant_size_v<Operation>> names{
-        "map",  "matmul", "conv", "pool",    "reduce", "softmax",   "gather",
+        "map",    "matmul", "conv", "pool",    "reduce", "softmax",   "gather",
         "resize", "concat", "pad",  "permute", "slice",  "broadcast", "reshape"};
     return names.at(operation.index());
 }
@@ -134,8 +134,7 @@ ValueId Builder::matmul(MatMul operation, std::vector<ValueId> in) {
     return add(operation, std::move(in), type, std::move(shape));
 }
 
-ValueId Builder::conv(Conv conv, std::vector<ValueId> in, std::int64_t height,
-                      std::int64_t width) {
+ValueId Builder::conv(Conv conv, std::vector<ValueId> in, std::int64_t height, std::int64_t width) {
     const Dims& x = dims(in[0]);
     const Dims& w = dims(in[1]);
     if (x.size() != 4 || w.size() != 4 || x[1] != w[1] * conv.groups || w[0] % conv.groups != 0) {
@@ -157,8 +156,7 @@ ValueId Builder::pool(Pooling pool, ValueId x, std::int64_t height, std::int64_t
 }
 
 ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes) {
-    const Type result =
-        op == ReduceOp::argmax || op == ReduceOp::argmin ? Type::u32 : type(a);
+    const Type result = op == ReduceOp::argmax || op == ReduceOp::argmin ? Type::u32 : type(a);
     // The innermost first: the result of one is the source of the next.
     std::vector<std::size_t> order = axes;
     std::ranges::sort(order, std::greater<>());
@@ -195,7 +193,8 @@ ValueId Builder::interpolate(ValueId a, std::size_t axis, const std::vector<Tap>
                              std::uint16_t taps) {
     Dims shape = dims(a);
     shape[axis] = static_cast<std::int64_t>(table.size()) / taps;
-    auto raw = std::make_shared<Tensor>(Type::f32, Dims{static_cast<std::int64_t>(table.size()), 2});
+    auto raw =
+        std::make_shared<Tensor>(Type::f32, Dims{static_cast<std::int64_t>(table.size()), 2});
     std::memcpy(raw->data.data(), table.data(), raw->data.size());
     return add(Interpolate{axis, taps}, {a, constant(std::move(raw))}, type(a), std::move(shape));
 }
@@ -251,8 +250,8 @@ ValueId Builder::permute(ValueId a, std::vector<std::size_t> axes) {
 ValueId Builder::take(ValueId a, Dims start, Dims step, Dims shape) {
     for (std::size_t i = 0; i < shape.size(); ++i) {
         const std::int64_t last = start[i] + (shape[i] - 1) * step[i];
-        if (shape[i] > 0 && (start[i] < 0 || start[i] >= dims(a)[i] || last < 0 ||
-                             last >= dims(a)[i])) {
+        if (shape[i] > 0 &&
+            (start[i] < 0 || start[i] >= dims(a)[i] || last < 0 || last >= dims(a)[i])) {
             refuse("it takes more than there is of axis " + std::to_string(i));
         }
     }
@@ -298,8 +297,9 @@ const Tensor& Builder::known(ValueId id, std::string_view what) const {
         open.pop_back();
         if (v.input >= 0) {
             const std::string& name = program_.inputs[static_cast<std::size_t>(v.input)].name;
-            throw UnknownInput(std::string(what) + " must be known when the model is loaded: give " +
-                                   "input '" + name + "' in LoadOptions::known",
+            throw UnknownInput(std::string(what) +
+                                   " must be known when the model is loaded: give " + "input '" +
+                                   name + "' in LoadOptions::known",
                                name);
         }
         if (v.producer >= 0) {

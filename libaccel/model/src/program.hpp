@@ -148,8 +148,7 @@ class Builder {
     [[nodiscard]] ValueId binary(ElementwiseOp op, ValueId a, ValueId b) {
         return map({.op = op}, {a, b}, type(a));
     }
-    [[nodiscard]] ValueId unary(Activation activation, ValueId a, float alpha = 0,
-                                float beta = 0) {
+    [[nodiscard]] ValueId unary(Activation activation, ValueId a, float alpha = 0, float beta = 0) {
         return map({.activation = activation, .alpha = alpha, .beta = beta}, {a}, type(a));
     }
     [[nodiscard]] ValueId compare(ElementwiseOp op, ValueId a, ValueId b) {

@@ -31,8 +31,8 @@ struct Ref {
     std::uint64_t offset = 0;
 };
 
-using AnyCommand = std::variant<Fill, Elementwise, Gemm, Softmax, Reduce, Conv2d, Pool, Transpose,
-                                Gather, Resize>;
+using AnyCommand =
+    std::variant<Fill, Elementwise, Gemm, Softmax, Reduce, Conv2d, Pool, Transpose, Gather, Resize>;
 
 struct Step {
     AnyCommand command;  // without operands

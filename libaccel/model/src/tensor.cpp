@@ -77,11 +77,10 @@ namespace {
 float from_half(std::uint16_t bits) {
     const int exponent = bits >> 10 & 0x1f;
     const int mantissa = bits & 0x3ff;
-    float value = exponent == 0 ? std::ldexp(static_cast<float>(mantissa), -24)
-                  : exponent == 31
-                      ? (mantissa == 0 ? std::numeric_limits<float>::infinity()
-                                       : std::numeric_limits<float>::quiet_NaN())
-                      : std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
+    float value = exponent == 0    ? std::ldexp(static_cast<float>(mantissa), -24)
+                  : exponent == 31 ? (mantissa == 0 ? std::numeric_limits<float>::infinity()
+                                                    : std::numeric_limits<float>::quiet_NaN())
+                                   : std::ldexp(static_cast<float>(mantissa + 1024), exponent - 25);
     return (bits & 0x8000) != 0 ? -value : value;
 }
 
@@ -99,8 +98,7 @@ std::uint16_t to_half(float x) {
     // The weight of the last bit; nearbyint rounds half to even.
     const int last = std::max(exponent - 11, -24);
     const auto units = static_cast<unsigned>(std::nearbyint(std::ldexp(a, -last)));
-    return static_cast<std::uint16_t>(sign |
-                                      (last == -24 ? units : units + ((last + 24) << 10)));
+    return static_cast<std::uint16_t>(sign | (last == -24 ? units : units + ((last + 24) << 10)));
 }
 
 std::uint16_t to_bf16(float x) {

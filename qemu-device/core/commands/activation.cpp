@@ -84,9 +84,7 @@ void activate(float* values, size_t count, const Activation& activation) {
 }
 
 void activate(int64_t* values, size_t count, const Activation& activation) {
-    const auto negative = [](int64_t x) {
-        return static_cast<int64_t>(-static_cast<uint64_t>(x));
-    };
+    const auto negative = [](int64_t x) { return static_cast<int64_t>(-static_cast<uint64_t>(x)); };
     switch (activation.kind) {
         case ACCEL_ACT_RELU:
             return each(values, count, [](int64_t x) { return x < 0 ? 0 : x; });

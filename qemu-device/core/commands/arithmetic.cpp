@@ -34,11 +34,11 @@ Status Arithmetic::check() const {
     const auto [src0, src1, dst] = types_;
     bool possible = false;
     if (integers_) {
-        possible = is_byte(src1) && !flags_.add &&
-                   (flags_.requantise
-                        ? !flags_.bias && (is_byte(dst) || dst == ACCEL_TYPE_F32)
-                        : dst == ACCEL_TYPE_I32 && activation_.kind == ACCEL_ACT_NONE) &&
-                   (is_byte(dst) || zeros_[2] == 0);
+        possible =
+            is_byte(src1) && !flags_.add &&
+            (flags_.requantise ? !flags_.bias && (is_byte(dst) || dst == ACCEL_TYPE_F32)
+                               : dst == ACCEL_TYPE_I32 && activation_.kind == ACCEL_ACT_NONE) &&
+            (is_byte(dst) || zeros_[2] == 0);
     } else {
         possible = is_float(src0) && is_float(src1) && is_float(dst) && !flags_.requantise &&
                    all_zero(zeros_) && (!flags_.add || dst == ACCEL_TYPE_F32);
@@ -52,8 +52,7 @@ Status Arithmetic::read(uint8_t type, int32_t zero, uint64_t address, uint64_t s
         return memory_.read_rows(address, stride, rows, columns * sizeof(float), to);
     }
     void* const raw = scratch_.stage[2].get();
-    if (Status status =
-            memory_.read_rows(address, stride, rows, columns * type_bytes(type), raw);
+    if (Status status = memory_.read_rows(address, stride, rows, columns * type_bytes(type), raw);
         status != ACCEL_OK) {
         return status;
     }
@@ -87,7 +86,8 @@ void Arithmetic::collect(uint64_t count) {
     }
 }
 
-// Leaves f32, or with dst I32 the integers, dense in sums(). In place: never ahead of what it reads.
+// Leaves f32, or with dst I32 the integers, dense in sums(). In place: never ahead of what it
+// reads.
 void Arithmetic::finish_integers(uint64_t rows, uint64_t columns, uint64_t width) {
     const auto* const words = reinterpret_cast<const uint32_t*>(scratch_.stage[1].get());
     float* out = sums();
@@ -126,8 +126,7 @@ Status Arithmetic::finish(uint64_t channels, uint64_t address, uint64_t stride, 
     }
     if (flags_.add) {
         float* const old = scratch_.stage[2].get();
-        if (Status status =
-                memory_.read_rows(address, stride, rows, columns * sizeof(float), old);
+        if (Status status = memory_.read_rows(address, stride, rows, columns * sizeof(float), old);
             status != ACCEL_OK) {
             return status;
         }

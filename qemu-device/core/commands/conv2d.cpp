@@ -37,7 +37,8 @@ class Conv2d {
         }
         if ((p_.flags & ~ACCEL_CONV2D_FLAGS) != 0 || p_.groups == 0 || p_.reserved0 != 0 ||
             !all_zero(p_.reserved1) || p_.src.channels % p_.groups != 0 ||
-            p_.dst.channels % p_.groups != 0 || (arithmetic_.channel_bytes() == 0 && t_.src2 != 0)) {
+            p_.dst.channels % p_.groups != 0 ||
+            (arithmetic_.channel_bytes() == 0 && t_.src2 != 0)) {
             return ACCEL_BAD_FIELD;
         }
         if (Status status = check_window(p_.window); status != ACCEL_OK) {
@@ -153,9 +154,8 @@ class Conv2d {
         const uint64_t most = Scratch::kStageFloats / columns;
         for (uint64_t done = 0; done < depth;) {
             const uint64_t now = std::min(depth - done, most);
-            if (Status status =
-                    arithmetic_.read1(t_.src1 + (k + done) * stride + channel * weight_, stride, now,
-                                      columns, stage);
+            if (Status status = arithmetic_.read1(t_.src1 + (k + done) * stride + channel * weight_,
+                                                  stride, now, columns, stage);
                 status != ACCEL_OK) {
                 return status;
             }
@@ -180,9 +180,8 @@ class Conv2d {
             const Inside inside = window_.columns(x, count, tap % p_.window.width);
             if (window_.row(y, tap / p_.window.width, row) && inside.first < inside.last) {
                 const uint64_t from = src_.at(image, row, inside.column, group * depth_ + first);
-                if (Status status =
-                        arithmetic_.read0(from, src_.pixel_bytes() * window_.step(),
-                                          inside.last - inside.first, now, stage);
+                if (Status status = arithmetic_.read0(from, src_.pixel_bytes() * window_.step(),
+                                                      inside.last - inside.first, now, stage);
                     status != ACCEL_OK) {
                     return status;
                 }
@@ -241,10 +240,10 @@ class Conv2d {
             uint64_t row = 0;
             const Inside inside = window_.columns(x, count, tap % p_.window.width);
             if (window_.row(y, tap / p_.window.width, row) && inside.first < inside.last) {
-                if (Status status = arithmetic_.read0(
-                        src_.at(image, row, inside.column, channel),
-                        src_.pixel_bytes() * window_.step(), inside.last - inside.first, channels,
-                        stage + inside.first * channels);
+                if (Status status = arithmetic_.read0(src_.at(image, row, inside.column, channel),
+                                                      src_.pixel_bytes() * window_.step(),
+                                                      inside.last - inside.first, channels,
+                                                      stage + inside.first * channels);
                     status != ACCEL_OK) {
                     return status;
                 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// ELEMENTWISE: dst = act(op(src0, src1)) over up to six strided dimensions. It computes in f32 or in
-// 64-bit integers; what is of another type in memory is converted on its way.
+// ELEMENTWISE: dst = act(op(src0, src1)) over up to six strided dimensions. It computes in f32 or
+// in 64-bit integers; what is of another type in memory is converted on its way.
 #include <algorithm>
 #include <cmath>
 
@@ -14,7 +14,7 @@ namespace accel::card {
 namespace {
 
 // More elements than the address space has room for can only be the same ones again and again.
-constexpr uint64_t kMostElements = (uint64_t{1} << ACCEL_VA_BITS) ;
+constexpr uint64_t kMostElements = (uint64_t{1} << ACCEL_VA_BITS);
 
 enum Operand : unsigned { kDst, kSrc0, kSrc1, kSrc2, kOperands };
 
@@ -29,9 +29,9 @@ class Shape {
   public:
     explicit Shape(const accel_elementwise& p) {
         for (unsigned i = 0; i < p.rank; ++i) {
-            const Dimension inner{p.dims[i],
-                                  {p.dst_strides[i], p.src0_strides[i], p.src1_strides[i],
-                                   p.src2_strides[i]}};
+            const Dimension inner{
+                p.dims[i],
+                {p.dst_strides[i], p.src0_strides[i], p.src1_strides[i], p.src2_strides[i]}};
             if (inner.length == 1) {
                 continue;
             }
@@ -297,8 +297,8 @@ class Elementwise {
         uint64_t extent = sizes_[o];
         for (unsigned i = 0; i < p_.rank; ++i) {
             uint64_t span = 0;
-            if (__builtin_mul_overflow(uint64_t{p_.dims[i]} - 1, uint64_t{strides_[o][i]} * sizes_[o],
-                                       &span) ||
+            if (__builtin_mul_overflow(uint64_t{p_.dims[i]} - 1,
+                                       uint64_t{strides_[o][i]} * sizes_[o], &span) ||
                 __builtin_add_overflow(extent, span, &extent)) {
                 return ACCEL_BAD_SIZE;
             }
@@ -309,7 +309,8 @@ class Elementwise {
     template <typename Number>
     [[nodiscard]] Status walk() {
         constexpr uint64_t kMost = Scratch::kStageFloats * sizeof(float) / sizeof(int64_t);
-        const Work work = p_.op == ACCEL_EW_DIV || (p_.op >= ACCEL_EW_POW && p_.op <= ACCEL_EW_MOD) ||
+        const Work work = p_.op == ACCEL_EW_DIV ||
+                                  (p_.op >= ACCEL_EW_POW && p_.op <= ACCEL_EW_MOD) ||
                                   activation_.special()
                               ? Work::specials
                               : Work::elements;

@@ -67,8 +67,7 @@ class Gather {
                 if (Status status = load_indices(first, now); status != ACCEL_OK) {
                     return status;
                 }
-                if (Status status =
-                        elements_ ? pick(outer, done, now) : slices(outer, done, now);
+                if (Status status = elements_ ? pick(outer, done, now) : slices(outer, done, now);
                     status != ACCEL_OK) {
                     return status;
                 }
@@ -81,9 +80,7 @@ class Gather {
   private:
     static constexpr uint64_t kIndices = Scratch::kStageFloats / 2;
 
-    [[nodiscard]] bool empty() const {
-        return p_.outer == 0 || p_.count == 0 || p_.inner == 0;
-    }
+    [[nodiscard]] bool empty() const { return p_.outer == 0 || p_.count == 0 || p_.inner == 0; }
     [[nodiscard]] int64_t* indices() const {
         return reinterpret_cast<int64_t*>(scratch_.stage[0].get());
     }
@@ -91,8 +88,7 @@ class Gather {
     // All in range from here on.
     [[nodiscard]] Status load_indices(uint64_t first, uint64_t count) {
         void* const raw = scratch_.stage[1].get();
-        if (Status status =
-                memory_.read(t_.src1 + first * index_bytes_, raw, count * index_bytes_);
+        if (Status status = memory_.read(t_.src1 + first * index_bytes_, raw, count * index_bytes_);
             status != ACCEL_OK) {
             return status;
         }

@@ -18,7 +18,7 @@ struct Matrix {
     uint64_t address;
     uint64_t rows;
     uint64_t columns;
-    uint64_t stride;  // elements
+    uint64_t stride;                   // elements
     uint64_t element = sizeof(float);  // bytes
     uint64_t batch = 1;
     uint64_t batch_stride = 0;  // elements
@@ -61,10 +61,10 @@ class Gemm {
           a_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_A) != 0),
           b_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_B) != 0) {
         const accel_tensor& t = execution.command.tensor;
-        a_ = matrix(t.src0, a_transposed_, p_.m, p_.k, p_.lda, arithmetic_.src0_bytes(),
-                    p_.batch_a);
-        b_ = matrix(t.src1, b_transposed_, p_.k, p_.n, p_.ldb, arithmetic_.src1_bytes(),
-                    p_.batch_b);
+        a_ =
+            matrix(t.src0, a_transposed_, p_.m, p_.k, p_.lda, arithmetic_.src0_bytes(), p_.batch_a);
+        b_ =
+            matrix(t.src1, b_transposed_, p_.k, p_.n, p_.ldb, arithmetic_.src1_bytes(), p_.batch_b);
         d_ = matrix(t.dst, false, p_.m, p_.n, p_.ldd, arithmetic_.dst_bytes(), p_.batch_d);
         channels_ = t.src2;
     }
@@ -147,9 +147,9 @@ class Gemm {
             if (Status status = pack_a(m, rows, k, depth); status != ACCEL_OK) {
                 return status;
             }
-            if (Status status = multiply_block(memory_, scratch_.tile[0].get(), panel,
-                                               arithmetic_.sums(), round_up(rows, kTileRows),
-                                               width, depth);
+            if (Status status =
+                    multiply_block(memory_, scratch_.tile[0].get(), panel, arithmetic_.sums(),
+                                   round_up(rows, kTileRows), width, depth);
                 status != ACCEL_OK) {
                 return status;
             }
@@ -174,8 +174,8 @@ class Gemm {
         for (uint64_t done = 0; done < rows;) {
             const uint64_t now = std::min(rows - done, most);
             if (Status status =
-                    (arithmetic_.*read)(matrix.at(row + done, column), matrix.stride * matrix.element,
-                                        now, columns, stage);
+                    (arithmetic_.*read)(matrix.at(row + done, column),
+                                        matrix.stride * matrix.element, now, columns, stage);
                 status != ACCEL_OK) {
                 return status;
             }
@@ -188,9 +188,10 @@ class Gemm {
     [[nodiscard]] Status pack_a(uint64_t m, uint64_t rows, uint64_t k, uint64_t depth) {
         float* const panel = scratch_.tile[0].get();
         if (a_transposed_) {
-            return for_rows(&Arithmetic::read0, a_, k, depth, m, rows, 1, [&](uint64_t first, uint64_t n, float* in) {
-                pack_along<kTileRows>(panel, first, n, in, rows, depth);
-            });
+            return for_rows(&Arithmetic::read0, a_, k, depth, m, rows, 1,
+                            [&](uint64_t first, uint64_t n, float* in) {
+                                pack_along<kTileRows>(panel, first, n, in, rows, depth);
+                            });
         }
         return for_rows(&Arithmetic::read0, a_, m, rows, k, depth, kTileRows,
                         [&](uint64_t first, uint64_t n, float* in) {

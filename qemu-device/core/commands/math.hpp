@@ -143,7 +143,9 @@ inline float pow_f32(float x, float y) {
 }
 
 inline float sign(float x) {
-    return std::isnan(x) ? x : static_cast<float>(static_cast<int>(x > 0.0F) - static_cast<int>(x < 0.0F));
+    return std::isnan(x)
+               ? x
+               : static_cast<float>(static_cast<int>(x > 0.0F) - static_cast<int>(x < 0.0F));
 }
 
 inline float clamp_unit(float x) {
@@ -169,9 +171,7 @@ struct Activation {
                (second || std::bit_cast<uint32_t>(beta) == 0);
     }
     // It takes more than a comparison and a product.
-    [[nodiscard]] bool special() const {
-        return kind >= ACCEL_ACT_SQRT && kind <= ACCEL_ACT_ATAN;
-    }
+    [[nodiscard]] bool special() const { return kind >= ACCEL_ACT_SQRT && kind <= ACCEL_ACT_ATAN; }
     // It has a meaning for integers.
     [[nodiscard]] bool for_integers() const {
         return kind == ACCEL_ACT_NONE || kind == ACCEL_ACT_RELU || kind == ACCEL_ACT_ABS ||

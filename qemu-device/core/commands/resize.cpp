@@ -69,8 +69,8 @@ Status run_resize(Execution& execution) {
                 std::fill_n(sums, now, 0.0F);
                 for (uint64_t k = 0; k < p.taps; ++k) {
                     accel_tap tap{};
-                    if (Status status = memory.read(t.src1 + (i * p.taps + k) * sizeof tap, &tap,
-                                                    sizeof tap);
+                    if (Status status =
+                            memory.read(t.src1 + (i * p.taps + k) * sizeof tap, &tap, sizeof tap);
                         status != ACCEL_OK) {
                         return status;
                     }

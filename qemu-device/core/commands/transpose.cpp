@@ -160,7 +160,7 @@ class Transpose {
             outer_ = count_ - 1;
         }
     }
-    [[nodiscard]] unsigned find(int64_t Dimension::* side) const {
+    [[nodiscard]] unsigned find(int64_t Dimension::*side) const {
         unsigned i = 0;
         while (i < count_ && dims_[i].*side != 1) {
             ++i;
@@ -195,8 +195,8 @@ class Transpose {
             for (uint64_t column = 0; column < columns.length; column += kSide) {
                 const uint64_t height = std::min(rows.length - row, kSide);
                 const uint64_t width = std::min(columns.length - column, kSide);
-                const uint64_t from = src + (row * static_cast<uint64_t>(rows.src) + column) *
-                                                p_.size;
+                const uint64_t from =
+                    src + (row * static_cast<uint64_t>(rows.src) + column) * p_.size;
                 if (Status status =
                         memory_.read_rows(from, static_cast<uint64_t>(rows.src) * p_.size, height,
                                           width * p_.size, in);

@@ -64,8 +64,7 @@ struct MemoryUse {
     std::uint64_t peak = 0;         ///< of the memory they share in turns
 
     [[nodiscard]] double ratio() const {
-        return activations == 0 ? 0
-                                : static_cast<double>(peak) / static_cast<double>(activations);
+        return activations == 0 ? 0 : static_cast<double>(peak) / static_cast<double>(activations);
     }
 };
 

@@ -40,9 +40,8 @@ ValueId second(const Node& n, ValueId a, ValueId b) {
 }
 
 Lower binary(ElementwiseOp op) {
-    return [=](const Node& n) {
-        return Values{n.b.binary(op, n.in(0), second(n, n.in(0), n.in(1)))};
-    };
+    return
+        [=](const Node& n) { return Values{n.b.binary(op, n.in(0), second(n, n.in(0), n.in(1)))}; };
 }
 
 Lower compare(ElementwiseOp op, bool swap) {
@@ -184,8 +183,8 @@ Values hard_swish(const Node& n) {
     return {n.b.unary(Activation::hard_swish, n.in(0))};
 }
 Values hard_sigmoid(const Node& n) {
-    return {n.b.unary(Activation::hard_sigmoid, n.in(0), n.real("alpha", 0.2F),
-                      n.real("beta", 0.5F))};
+    return {
+        n.b.unary(Activation::hard_sigmoid, n.in(0), n.real("alpha", 0.2F), n.real("beta", 0.5F))};
 }
 
 Values selu(const Node& n) {
@@ -207,8 +206,8 @@ Values softsign(const Node& n) {
 
 Values mish(const Node& n) {
     const ValueId x = n.in(0);
-    return {n.b.binary(ElementwiseOp::mul, x,
-                       of(n, Activation::tanh, of(n, Activation::softplus, x)))};
+    return {
+        n.b.binary(ElementwiseOp::mul, x, of(n, Activation::tanh, of(n, Activation::softplus, x)))};
 }
 
 Values gelu(const Node& n) {
@@ -216,8 +215,7 @@ Values gelu(const Node& n) {
     if (n.text("approximate", "none") == "none") {
         return {of(n, Activation::gelu, x)};
     }
-    const ValueId cube =
-        n.b.binary(ElementwiseOp::mul, x, n.b.binary(ElementwiseOp::mul, x, x));
+    const ValueId cube = n.b.binary(ElementwiseOp::mul, x, n.b.binary(ElementwiseOp::mul, x, x));
     const ValueId inner = n.b.binary(ElementwiseOp::add, x, times(n, cube, 0.044715F));
     const ValueId t = of(n, Activation::tanh, times(n, inner, 0.797884561F));
     return {times(n, n.b.binary(ElementwiseOp::mul, x, add(n, t, 1.0F)), 0.5F)};
@@ -257,8 +255,8 @@ Values is_inf(const Node& n) {
     if (!low && !high) {
         return {n.b.broadcast(n.b.scalar(Type::boolean, 0), n.b.dims(x))};
     }
-    return {n.b.compare(ElementwiseOp::equal, x,
-                        n.b.scalar(n.b.type(x), high ? infinite : -infinite))};
+    return {
+        n.b.compare(ElementwiseOp::equal, x, n.b.scalar(n.b.type(x), high ? infinite : -infinite))};
 }
 
 Values tangent(const Node& n) {
@@ -268,12 +266,11 @@ Values tangent(const Node& n) {
 Values sinh(const Node& n) {
     const ValueId x = n.in(0);
     const ValueId e = of(n, Activation::exp, x);
-    const ValueId far = times(
-        n, n.b.binary(ElementwiseOp::sub, e, of(n, Activation::reciprocal, e)), 0.5F);
+    const ValueId far =
+        times(n, n.b.binary(ElementwiseOp::sub, e, of(n, Activation::reciprocal, e)), 0.5F);
     const ValueId z = n.b.binary(ElementwiseOp::mul, x, x);
-    const ValueId series = add(n, n.b.binary(ElementwiseOp::mul, z,
-                                             add(n, times(n, z, 1.0F / 120), 1.0F / 6)),
-                               1.0F);
+    const ValueId series =
+        add(n, n.b.binary(ElementwiseOp::mul, z, add(n, times(n, z, 1.0F / 120), 1.0F / 6)), 1.0F);
     const ValueId near = n.b.binary(ElementwiseOp::mul, x, series);
     const ValueId small = n.b.compare(ElementwiseOp::less, z, n.b.scalar(n.b.type(x), 0.01));
     return {n.b.select(small, near, far)};
@@ -287,8 +284,8 @@ Values cosh(const Node& n) {
 ValueId arc_sine(const Node& n) {
     const ValueId x = n.in(0);
     const ValueId one = n.b.scalar(n.b.type(x), 1);
-    const ValueId rest = n.b.binary(ElementwiseOp::mul, n.b.binary(ElementwiseOp::sub, one, x),
-                                    add(n, x, 1.0F));
+    const ValueId rest =
+        n.b.binary(ElementwiseOp::mul, n.b.binary(ElementwiseOp::sub, one, x), add(n, x, 1.0F));
     return of(n, Activation::atan, over(n, x, of(n, Activation::sqrt, rest)));
 }
 Values asin(const Node& n) {

@@ -233,10 +233,9 @@ Values pool(const Node& n, PoolOp op) {
     const ValueId x = as_image(n, n.in(0));
     const Frame f = frame(n, n.b.dims(x), kernel_of(n, line), line);
     const Type type = n.b.type(x);
-    const ValueId y = n.b.pool({.op = op,
-                                .window = f.window,
-                                .count_outside = n.integer("count_include_pad", 0) != 0},
-                               n.b.cast(x, Type::f32), f.height, f.width);
+    const ValueId y = n.b.pool(
+        {.op = op, .window = f.window, .count_outside = n.integer("count_include_pad", 0) != 0},
+        n.b.cast(x, Type::f32), f.height, f.width);
     return {n.b.cast(as_given(n, y, line), type)};
 }
 Values max_pool(const Node& n) {
@@ -336,10 +335,9 @@ ValueId resize_axis(const Node& n, ValueId x, std::size_t axis, std::int64_t to,
         for (std::int64_t i = 0; i < to; ++i) {
             indices.push_back(inside(nearest(rule, coordinate(rule, i, from, to, scale))));
         }
-        return n.b.gather(x,
-                          n.b.constant(make_constant(Type::i64, {to},
-                                                     std::span<const std::int64_t>(indices))),
-                          axis, false);
+        return n.b.gather(
+            x, n.b.constant(make_constant(Type::i64, {to}, std::span<const std::int64_t>(indices))),
+            axis, false);
     }
     std::vector<Tap> table;
     const bool linear = rule.mode == "linear";
@@ -359,16 +357,15 @@ ValueId resize_axis(const Node& n, ValueId x, std::size_t axis, std::int64_t to,
         for (std::size_t k = 0; k < taps; ++k) {
             const std::int64_t index = first + static_cast<std::int64_t>(k);
             const bool outside = rule.exclude && (index < 0 || index >= from);
-            const double weight =
-                outside ? 0 : rule.exclude ? weights.at(k) / sum : weights.at(k);
+            const double weight = outside ? 0 : rule.exclude ? weights.at(k) / sum : weights.at(k);
             table.push_back({inside(index), static_cast<float>(weight)});
         }
     }
     return n.b.interpolate(x, axis, table, linear ? 2 : 4);
 }
 
-Values resize(const Node& n, const Rule& rule, const std::vector<float>& scales,
-              const Dims& sizes, const std::vector<std::size_t>& axes) {
+Values resize(const Node& n, const Rule& rule, const std::vector<float>& scales, const Dims& sizes,
+              const std::vector<std::size_t>& axes) {
     ValueId x = n.in(0);
     const Type type = n.b.type(x);
     if (rule.mode != "nearest" && rule.mode != "linear" && rule.mode != "cubic") {

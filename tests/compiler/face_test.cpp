@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "fixture.hpp"
 #include "accel/model.hpp"
+#include "fixture.hpp"
 
 namespace accel::test {
 namespace {
@@ -124,8 +124,7 @@ TEST_P(FaceDetector, FindsTheFaceWhereOnnxRuntimeDoes) {
     int values = 0;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         const auto got = floats(outputs[i].bytes);
-        const auto expected =
-            floats(file(std::string(name) + "." + std::to_string(i) + ".f32"));
+        const auto expected = floats(file(std::string(name) + "." + std::to_string(i) + ".f32"));
         ASSERT_EQ(got.size(), expected.size());
         for (std::size_t k = 0; k < got.size(); ++k) {
             const double error = std::fabs(got[k] - expected[k]);
@@ -137,9 +136,9 @@ TEST_P(FaceDetector, FindsTheFaceWhereOnnxRuntimeDoes) {
         }
     }
     const Face face = best(outputs, static_cast<float>(side));
-    std::cout << name << ": score " << face.score << ", the furthest from ONNX Runtime "
-              << furthest << ", " << beyond << " of " << values
-              << " values beyond 1e-5 + 1e-4 relative (" << worst << " times), " << net.steps().size() << " commands, activations "
+    std::cout << name << ": score " << face.score << ", the furthest from ONNX Runtime " << furthest
+              << ", " << beyond << " of " << values << " values beyond 1e-5 + 1e-4 relative ("
+              << worst << " times), " << net.steps().size() << " commands, activations "
               << net.memory().activations << " bytes in " << net.memory().peak << " ("
               << 100 * net.memory().ratio() << " %)\n";
     // Sums in another order differ by more than that in a few values near zero: ONNX Runtime's own

@@ -26,7 +26,8 @@ struct Verdict {
 [[nodiscard]] std::vector<std::filesystem::path> find_models(const std::filesystem::path& folder);
 
 /// Loads and runs one model with each of its data sets.
-[[nodiscard]] Verdict judge(const Device& device, Queue& queue, const std::filesystem::path& folder);
+[[nodiscard]] Verdict judge(const Device& device, Queue& queue,
+                            const std::filesystem::path& folder);
 
 /// passed / not supported by operator / wrong
 [[nodiscard]] std::string summary(const std::vector<Verdict>& verdicts);

@@ -34,9 +34,8 @@ std::string difference(const TensorData& got, const TensorData& expected) {
     // The suite's files write bf16 as the integers that have its bits.
     const bool bits = got.type == Type::bf16 && expected.type == Type::u16;
     if ((got.type != expected.type && !bits) || got.shape != expected.shape) {
-        return std::string(model::to_string(got.type)) + model::to_string(got.shape) +
-               " and not " + std::string(model::to_string(expected.type)) +
-               model::to_string(expected.shape);
+        return std::string(model::to_string(got.type)) + model::to_string(got.shape) + " and not " +
+               std::string(model::to_string(expected.type)) + model::to_string(expected.shape);
     }
     if (model::is_integer(got.type)) {
         return got.bytes == expected.bytes ? "" : "integers differ";
@@ -129,8 +128,8 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder) {
             }
             const std::vector<TensorData> got = net->run(queue, given);
             for (std::size_t i = 0; i < expected.size(); ++i) {
-                const std::string what = i < got.size() ? difference(got[i], expected[i])
-                                                        : std::string("is not there");
+                const std::string what =
+                    i < got.size() ? difference(got[i], expected[i]) : std::string("is not there");
                 if (!what.empty()) {
                     return {verdict.name, Outcome::wrong,
                             "output " + std::to_string(i) + ": " + what};

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// accelctl run: compiles a model, runs it, and says what came out, how long it took and where.
+#include <fmt/format.h>
+
+#include <accel/model.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "accel/accel.hpp"
+#include "commands.hpp"
+#include "status.hpp"
+#include "terminal.hpp"
+#include "text.hpp"
+
+namespace accel::tools {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Clock = std::chrono::steady_clock;
+
+struct RunOptions {
+    std::string model;
+    std::string card;
+    std::vector<std::string> inputs;
+    std::vector<std::string> expected;
+    std::int64_t batch = 0;
+    std::uint32_t repeat = 1;
+    double tolerance = 1e-3;
+    bool dump = false;
+};
+
+std::string_view name_of(Type type) {
+    static constexpr std::array<std::string_view, 12> names{
+        "?", "f32", "bf16", "f16", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "bool"};
+    return names.at(static_cast<std::size_t>(type));
+}
+
+std::string describe(const TensorInfo& info) {
+    return fmt::format("{} {} [{}]", info.name, name_of(info.type), fmt::join(info.shape, ","));
+}
+
+std::vector<std::byte> read_file(const std::string& path, std::uint64_t bytes,
+                                 const TensorInfo& info) {
+    std::ifstream in(path, std::ios::binary);
+    if (!in) {
+        throw Failure(Exit::file, "cannot read " + path + ": " + std::strerror(errno));
+    }
+    const std::vector<char> data{std::istreambuf_iterator<char>(in), {}};
+    if (data.size() != bytes) {
+        throw Failure(Exit::usage,
+                      fmt::format("{} holds {} bytes, and {} takes {}", path, data.size(),
+                                  describe(info), bytes),
+                      "the file is the tensor's elements as they lie in memory, nothing else");
+    }
+    const auto* const first = reinterpret_cast<const std::byte*>(data.data());
+    return {first, first + data.size()};
+}
+
+// The same numbers at every run: f32 in -1 .. 1, small integers otherwise.
+std::vector<std::byte> random_bytes(const TensorInfo& info) {
+    std::mt19937 generator(1);
+    std::vector<std::byte> bytes(info.bytes());
+    if (info.type == Type::f32) {
+        std::uniform_real_distribution<float> values(-1, 1);
+        for (std::size_t i = 0; i < bytes.size(); i += sizeof(float)) {
+            const float x = values(generator);
+            std::memcpy(&bytes[i], &x, sizeof x);
+        }
+    } else {
+        for (std::size_t i = 0; i < bytes.size(); i += size_of(info.type)) {
+            bytes[i] = static_cast<std::byte>(generator() % 2);
+        }
+    }
+    return bytes;
+}
+
+std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options) {
+    const bool random =
+        options.inputs.empty() || options.inputs == std::vector<std::string>{"random"};
+    if (!random && options.inputs.size() != net.inputs().size()) {
+        std::string all;
+        for (const TensorInfo& info : net.inputs()) {
+            all += "\n  " + describe(info);
+        }
+        throw Failure(Exit::usage,
+                      fmt::format("the model has {} inputs, and {} files are given",
+                                  net.inputs().size(), options.inputs.size()),
+                      "give a file for each, in this order:" + all);
+    }
+    std::vector<TensorData> inputs;
+    for (std::size_t i = 0; i < net.inputs().size(); ++i) {
+        const TensorInfo& info = net.inputs()[i];
+        inputs.push_back({info.type, info.shape,
+                          random || options.inputs[i] == "random"
+                              ? random_bytes(info)
+                              : read_file(options.inputs[i], info.bytes(), info)});
+    }
+    return inputs;
+}
+
+// How far the outputs are from what was expected; throws beyond the tolerance.
+double check(const Model& net, const std::vector<TensorData>& outputs, const RunOptions& options) {
+    if (options.expected.size() != outputs.size()) {
+        throw Failure(Exit::usage,
+                      fmt::format("the model has {} outputs, and {} files are expected",
+                                  outputs.size(), options.expected.size()));
+    }
+    double furthest = 0;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        const TensorInfo& info = net.outputs()[i];
+        const auto expected = read_file(options.expected[i], info.bytes(), info);
+        if (info.type != Type::f32) {
+            if (expected != outputs[i].bytes) {
+                throw Failure(Exit::failed, "output " + info.name + " is not as expected");
+            }
+            continue;
+        }
+        for (std::size_t k = 0; k < expected.size(); k += sizeof(float)) {
+            float got = 0;
+            float wanted = 0;
+            std::memcpy(&got, &outputs[i].bytes[k], sizeof got);
+            std::memcpy(&wanted, &expected[k], sizeof wanted);
+            const double error = std::fabs(static_cast<double>(got) - wanted);
+            if (!(error <= options.tolerance * (1 + std::fabs(wanted)))) {
+                throw Failure(Exit::failed,
+                              fmt::format("element {} of output {} is {:g}, and {:g} was expected",
+                                          k / sizeof(float), info.name, got, wanted),
+                              "--tolerance says how far is too far");
+            }
+            furthest = std::max(furthest, error);
+        }
+    }
+    return furthest;
+}
+
+struct Share {
+    std::string command;
+    std::uint64_t count = 0;
+    std::uint64_t ticks = 0;
+};
+
+// By command, the longest first.
+std::vector<Share> shares(const Model& net, const std::vector<std::uint64_t>& ticks) {
+    std::map<std::string, Share> by_name;
+    for (std::size_t i = 0; i < ticks.size(); ++i) {
+        Share& share = by_name[net.steps()[i].command];
+        share.command = net.steps()[i].command;
+        ++share.count;
+        share.ticks += ticks[i];
+    }
+    std::vector<Share> result;
+    for (auto& [name, share] : by_name) {
+        result.push_back(std::move(share));
+    }
+    std::ranges::stable_sort(result, std::greater<>(), &Share::ticks);
+    return result;
+}
+
+Json to_json(std::span<const TensorInfo> infos) {
+    Json all = Json::array();
+    for (const TensorInfo& info : infos) {
+        all.push_back({{"name", info.name}, {"type", name_of(info.type)}, {"shape", info.shape}});
+    }
+    return all;
+}
+
+Exit run(const Program& program, const RunOptions& options) {
+    const Root root = program.root();
+    const Card card = select_card(root, options.card);
+    if (!card.node) {
+        throw Failure(Exit::no_card, card.name() + " has no driver",
+                      "'accelctl doctor' looks for the reason");
+    }
+    const Device device = Device::open(card.path());
+    Queue queue = device.create_queue();
+    Model net = [&] {
+        try {
+            return Model::load(
+                device, options.model,
+                {.batch = options.batch, .dump = options.dump ? &std::cerr : nullptr});
+        } catch (const Error& error) {
+            throw Failure(error.errc() == std::errc::no_such_file_or_directory ? Exit::file
+                                                                               : Exit::unsupported,
+                          error.what());
+        }
+    }();
+    const std::vector<TensorData> inputs = make_inputs(net, options);
+    std::vector<std::uint64_t> ticks;
+    const std::vector<TensorData> outputs = net.profile(queue, inputs, ticks);
+    std::vector<double> times;
+    {
+        Progress progress("Running");
+        for (std::uint32_t i = 0; i < options.repeat; ++i) {
+            const auto start = Clock::now();
+            static_cast<void>(net.run(queue, inputs));
+            times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+            progress.update(static_cast<double>(i + 1) / options.repeat);
+        }
+    }
+    std::ranges::sort(times);
+    const double furthest = options.expected.empty() ? 0 : check(net, outputs, options);
+    const double second = device.info().clock_hz;
+    const MemoryUse memory = net.memory();
+    if (program.json()) {
+        Json commands = Json::array();
+        for (const Share& share : shares(net, ticks)) {
+            commands.push_back({{"command", share.command},
+                                {"count", share.count},
+                                {"seconds", static_cast<double>(share.ticks) / second}});
+        }
+        Json document{{"address", card.address},
+                      {"model", options.model},
+                      {"inputs", to_json(net.inputs())},
+                      {"outputs", to_json(net.outputs())},
+                      {"commands", std::move(commands)},
+                      {"memory",
+                       {{"weights", memory.weights},
+                        {"activations", memory.activations},
+                        {"peak", memory.peak}}},
+                      {"runs", options.repeat},
+                      {"seconds", {{"least", times.front()}, {"median", times[times.size() / 2]}}}};
+        if (!options.expected.empty()) {
+            document["furthest"] = furthest;
+        }
+        program.print_json("accelctl.run/1", document);
+        return Exit::ok;
+    }
+    for (const TensorInfo& info : net.inputs()) {
+        std::cout << "input   " << describe(info) << '\n';
+    }
+    for (const TensorInfo& info : net.outputs()) {
+        std::cout << "output  " << describe(info) << '\n';
+    }
+    std::cout << fmt::format("memory  {} of weights; activations of {} in {} ({:.1f} %)\n",
+                             human_bytes(memory.weights), human_bytes(memory.activations),
+                             human_bytes(memory.peak), 100 * memory.ratio());
+    Table table({{.title = "command"},
+                 {.title = "count", .align = Table::Align::right},
+                 {.title = "ms", .align = Table::Align::right}});
+    for (const Share& share : shares(net, ticks)) {
+        table.add({share.command, std::to_string(share.count),
+                   fmt::format("{:.3f}", static_cast<double>(share.ticks) / second * 1e3)});
+    }
+    std::cout << table.to_string();
+    std::cout << fmt::format("{} run{}: {:.3f} ms at the least, {:.3f} ms in the middle\n",
+                             options.repeat, options.repeat == 1 ? "" : "s", times.front() * 1e3,
+                             times[times.size() / 2] * 1e3);
+    if (!options.expected.empty()) {
+        std::cout << fmt::format("as expected: the furthest value is off by {:g}\n", furthest);
+    }
+    return Exit::ok;
+}
+
+}  // namespace
+
+void add_run(Program& program) {
+    auto [command, options] =
+        add_command<RunOptions>(program, "run", "Run an ONNX model on a card", run);
+    command->footer(
+        "Files of inputs and outputs hold the elements of a tensor as they lie in memory. The "
+        "table "
+        "shows the time of the card, from completion records; the last line that of the program, "
+        "copies included.");
+    command->add_option("MODEL", options->model, "An ONNX file")->required()->type_name("FILE");
+    command->add_option("--card", options->card, "Number, node, PCI address or serial number")
+        ->type_name(card_type);
+    command->add_option("--input", options->inputs, "A file for each input, or 'random'")
+        ->type_name("FILE");
+    command
+        ->add_option("--expect", options->expected,
+                     "A file for each output: fails if the outputs are not like that")
+        ->type_name("FILE");
+    command
+        ->add_option("--tolerance", options->tolerance,
+                     "How far an output may be from what is expected, relative and absolute")
+        ->check(CLI::PositiveNumber);
+    command->add_option("--batch", options->batch, "Length of the first dimension of the inputs")
+        ->check(CLI::Range(1, 1 << 20));
+    command->add_option("--repeat", options->repeat, "Runs to time")->check(CLI::Range(1, 1 << 30));
+    command->add_flag("--dump", options->dump, "Print what each stage of the compiler did");
+    program.add_json(*command);
+}
+
+}  // namespace accel::tools
