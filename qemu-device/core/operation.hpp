@@ -77,8 +77,13 @@ template <typename T>
 // The longest list of a TRANSFER.
 inline constexpr uint32_t kSegments = 65536;
 
-// Reads the parameter block of a tensor command into `known` bytes at `params`.
-[[nodiscard]] Status read_params(Execution& execution, void* params, uint32_t known);
+// Reads the parameter block of a tensor command into `known` bytes at `params`. A block that has
+// grown may be as short as it was: `least` bytes, and zeros behind.
+[[nodiscard]] Status read_params(Execution& execution, void* params, uint32_t known,
+                                 uint32_t least);
+[[nodiscard]] inline Status read_params(Execution& execution, void* params, uint32_t known) {
+    return read_params(execution, params, known, known);
+}
 
 // ---- the commands of the engines
 

@@ -53,7 +53,7 @@ Status check_extent(uint64_t address, uint64_t rows, uint64_t stride, uint64_t b
     return ACCEL_OK;
 }
 
-Status read_params(Execution& execution, void* params, uint32_t known) {
+Status read_params(Execution& execution, void* params, uint32_t known, uint32_t least) {
     const accel_tensor& tensor = execution.command.tensor;
     if (tensor.reserved != 0) {
         return ACCEL_BAD_FIELD;
@@ -61,7 +61,7 @@ Status read_params(Execution& execution, void* params, uint32_t known) {
     if (!aligned(tensor.params, 16)) {
         return ACCEL_BAD_ALIGNMENT;
     }
-    if (tensor.params_size < known || tensor.params_size > kParamsMax) {
+    if (tensor.params_size < least || tensor.params_size > kParamsMax) {
         return ACCEL_BAD_SIZE;
     }
     std::array<uint8_t, kParamsMax> block{};

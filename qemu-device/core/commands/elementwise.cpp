@@ -388,7 +388,10 @@ class Elementwise {
 
 Status run_elementwise(Execution& execution) {
     accel_elementwise params{};
-    if (Status status = read_params(execution, &params, sizeof params); status != ACCEL_OK) {
+    // Without the strides of src2.
+    constexpr uint32_t kLeast = 128;
+    if (Status status = read_params(execution, &params, sizeof params, kLeast);
+        status != ACCEL_OK) {
         return status;
     }
     Elementwise elementwise(execution, params);
