@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// accelctl run: models of ONNX's suite, good and bad.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <fstream>
+
+#include "tools.hpp"
+
+namespace {
+
+using Json = nlohmann::json;
+
+const std::string suite = "/usr/share/libonnx-testdata/data/node/";
+
+class RunModel : public bench::ToolTest {};
+
+TEST_F(RunModel, ShowsShapesCommandsAndTimes) {
+    const Json document = bench::document({"accelctl", "run", suite + "test_relu/model.onnx",
+                                           "--card", bench::card(), "--repeat", "3", "--json"});
+    EXPECT_EQ(document["runs"], 3);
+    EXPECT_EQ(document["inputs"][0]["shape"], Json({3, 4, 5}));
+    ASSERT_EQ(document["commands"].size(), 1U) << document.dump(2);
+    EXPECT_EQ(document["commands"][0]["command"], "ELEMENTWISE");
+    EXPECT_GT(document["commands"][0]["seconds"].get<double>(), 0);
+    EXPECT_GT(document["seconds"]["least"].get<double>(), 0);
+}
+
+TEST_F(RunModel, ComparesWithWhatIsExpected) {
+    const std::vector<float> in(60, -1.0F);
+    std::vector<float> out(60, 0.0F);
+    const auto write = [](const std::string& path, const std::vector<float>& values) {
+        std::ofstream(path, std::ios::binary)
+            .write(reinterpret_cast<const char*>(values.data()),
+                   static_cast<std::streamsize>(values.size() * sizeof(float)));
+    };
+    const std::vector<std::string> command{
+        "accelctl",    "run",         suite + "test_relu/model.onnx",
+        "--card",      bench::card(), "--input",
+        "/tmp/in.f32", "--expect",    "/tmp/out.f32"};
+    write("/tmp/in.f32", in);
+    write("/tmp/out.f32", out);
+    EXPECT_EQ(bench::run(command).status, 0);
+    out[7] = 1;
+    write("/tmp/out.f32", out);
+    const bench::Ended wrong = bench::run(command);
+    EXPECT_EQ(wrong.status, 1);
+    EXPECT_NE(wrong.err.find("element 7"), std::string::npos) << wrong.err;
+    out.pop_back();
+    write("/tmp/out.f32", out);
+    EXPECT_NE(bench::run(command).err.find("holds 236 bytes"), std::string::npos);
+}
+
+TEST_F(RunModel, NamesWhatItCannotDoAndTheFile) {
+    const std::string nms = suite + "test_nonmaxsuppression_single_box/model.onnx";
+    const bench::Ended unknown = bench::run({"accelctl", "run", nms, "--card", bench::card()});
+    EXPECT_EQ(unknown.status, 8);
+    EXPECT_NE(unknown.err.find("NonMaxSuppression"), std::string::npos) << unknown.err;
+    EXPECT_NE(unknown.err.find(nms), std::string::npos) << unknown.err;
+    std::ofstream("/tmp/broken.onnx") << "this is no model";
+    const bench::Ended broken =
+        bench::run({"accelctl", "run", "/tmp/broken.onnx", "--card", bench::card()});
+    EXPECT_EQ(broken.status, 8);
+    EXPECT_NE(broken.err.find("not an ONNX model"), std::string::npos) << broken.err;
+    EXPECT_EQ(bench::run({"accelctl", "run", "/nowhere.onnx", "--card", bench::card()}).status, 7);
+}
+
+}  // namespace
