@@ -224,6 +224,11 @@ ValueId Builder::pad(ValueId a, const Dims& before, const Dims& after, double va
         step.assign(shape.size(), 1);
     }
     for (std::size_t i = 0; i < shape.size(); ++i) {
+        for (const std::int64_t number : {before[i], after[i], step[i]}) {
+            if (number < 0 || number > max_elements) {
+                refuse("it pads by " + std::to_string(number));
+            }
+        }
         shape[i] = before[i] + after[i] + (shape[i] == 0 ? 0 : (shape[i] - 1) * step[i] + 1);
     }
     const ValueId element = scalar(type(a), value);
@@ -249,9 +254,11 @@ ValueId Builder::permute(ValueId a, std::vector<std::size_t> axes) {
 
 ValueId Builder::take(ValueId a, Dims start, Dims step, Dims shape) {
     for (std::size_t i = 0; i < shape.size(); ++i) {
-        const std::int64_t last = start[i] + (shape[i] - 1) * step[i];
-        if (shape[i] > 0 &&
-            (start[i] < 0 || start[i] >= dims(a)[i] || last < 0 || last >= dims(a)[i])) {
+        std::int64_t last = 0;
+        const bool far = __builtin_mul_overflow(shape[i] - 1, step[i], &last) ||
+                         __builtin_add_overflow(last, start[i], &last);
+        const auto outside = [&](std::int64_t at) { return at < 0 || at >= dims(a)[i]; };
+        if (shape[i] > 0 && (far || outside(start[i]) || outside(last))) {
             refuse("it takes more than there is of axis " + std::to_string(i));
         }
     }
