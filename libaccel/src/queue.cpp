@@ -170,6 +170,10 @@ std::chrono::nanoseconds Queue::spin() const {
         detail::QueueAccess::epoch(*this)->queue().spin_ns.load(std::memory_order_relaxed));
 }
 
+std::uint32_t Queue::id() const {
+    return detail::QueueAccess::epoch(*this)->queue().handle();
+}
+
 std::uint32_t Queue::entries() const {
     return detail::QueueAccess::epoch(*this)->queue().entries();
 }

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A loaded model: the stages one after the other, its weights on the card, and its runs.
+// A loaded model: what it takes and gives, and its runs.
 #include <accel/model.hpp>
 
 #include <algorithm>
-#include <cstring>
-#include <mutex>
-#include <optional>
-#include <ostream>
 
-#include "fuse.hpp"
-#include "layout.hpp"
+#include "compile.hpp"
 #include "onnx_reader.hpp"
-#include "plan.hpp"
+#include "state.hpp"
 
 namespace accel {
 
@@ -20,194 +15,69 @@ namespace model {
 
 namespace {
 
-// Arguments of the recorded list: the scratch memory of a run, then inputs and outputs.
-constexpr std::uint32_t scratch_argument = 0;
-constexpr std::uint32_t first_argument = 1;
-constexpr std::size_t most_arguments = 63;
-
-struct Scratch {
-    Buffer<std::byte> memory;
-    Job job;  // the last that uses it
-};
-
-std::string_view name_of(const AnyCommand& command) {
-    static constexpr std::array<std::string_view, std::variant_size_v<AnyCommand>> names{
-        "FILL",   "ELEMENTWISE", "GEMM",      "SOFTMAX", "REDUCE",
-        "CONV2D", "POOL",        "TRANSPOSE", "GATHER",  "RESIZE"};
-    return names.at(command.index());
-}
-
-void set_operands(Fill& c, const Operand& dst, const std::array<Operand, 3>&) {
-    c.dst = dst;
-}
-void set_operands(Elementwise& c, const Operand& dst, const std::array<Operand, 3>& src) {
-    c.dst = dst;
-    c.a = src[0];
-    c.b = src[1];
-    c.c = src[2];
-}
-void set_operands(Gemm& c, const Operand& dst, const std::array<Operand, 3>& src) {
-    c.d = dst;
-    c.a = src[0];
-    c.b = src[1];
-    c.bias = src[2];
-}
-void set_operands(Conv2d& c, const Operand& dst, const std::array<Operand, 3>& src) {
-    c.dst = dst;
-    c.src = src[0];
-    c.weights = src[1];
-    c.bias = src[2];
-}
-void set_operands(Gather& c, const Operand& dst, const std::array<Operand, 3>& src) {
-    c.dst = dst;
-    c.src = src[0];
-    c.indices = src[1];
-}
-void set_operands(Resize& c, const Operand& dst, const std::array<Operand, 3>& src) {
-    c.dst = dst;
-    c.src = src[0];
-    c.table = src[1];
-}
-template <typename T>
-void set_operands(T& c, const Operand& dst, const std::array<Operand, 3>& src) {
-    c.dst = dst;
-    c.src = src[0];
-}
-
-}  // namespace
-
-struct ModelState {
-    explicit ModelState(Device card) : device(std::move(card)) {}
-
-    Device device;
-    std::vector<TensorInfo> inputs;
-    std::vector<TensorInfo> outputs;
-    std::vector<ModelStep> steps;
-    std::vector<Command> commands;
-    MemoryUse memory;
-    Buffer<std::byte> weights;
-    std::optional<CommandList> list;  // none: there is nothing to do
-    std::mutex mutex;                 // guards what follows
-    std::vector<Scratch> scratch;
-    std::optional<CommandList> profiled;  // as list, with a record of each command
-};
-
-namespace {
-
-class Emitter {
+// Scratch memory while a run is submitted: nobody else takes it meanwhile.
+class Lease {
   public:
-    Emitter(ModelState& state, const Steps& steps) : state_(state), steps_(steps) {}
-
-    void run() {
-        upload();
-        CommandList list = state_.device.create_list();
-        for (const Step& step : steps_.list) {
-            std::array<Operand, 3> src;
-            for (std::size_t i = 0; i < src.size(); ++i) {
-                src.at(i) = operand(step.src.at(i));
-            }
-            std::visit(
-                [&](auto command) {
-                    set_operands(command, operand(step.dst), src);
-                    const Command encoded(command);
-                    list.add(encoded);
-                    state_.commands.push_back(encoded);
-                },
-                step.command);
-            state_.steps.push_back({step.node, std::string(name_of(step.command))});
+    // The memory of this queue, or some that no run uses any more, or new memory.
+    Lease(ModelState& state, std::uint32_t queue) : state_(state) {
+        const std::lock_guard lock(state.mutex);
+        auto found = std::ranges::find(state.scratch, queue, &Scratch::queue);
+        if (found == state.scratch.end()) {
+            found = std::ranges::find_if(state.scratch, [](const Scratch& s) {
+                return !s.submitting && s.job.done();
+            });
         }
-        if (list.size() > 0) {
-            list.seal();
-            state_.list.emplace(std::move(list));
+        if (found == state.scratch.end()) {
+            const std::uint64_t bytes = std::max<std::uint64_t>(state.memory.peak, 1);
+            auto memory = state.device.allocate_device<std::byte>({bytes});
+            state.scratch.push_back({.memory = std::move(memory), .job = {}});
+            found = std::prev(state.scratch.end());
+        }
+        found->queue = queue;
+        found->submitting = true;
+        scratch_ = &*found;
+    }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    Lease(Lease&&) = delete;
+    Lease& operator=(Lease&&) = delete;
+    ~Lease() {
+        const std::lock_guard lock(state_.mutex);
+        scratch_->submitting = false;
+        if (job_) {
+            scratch_->job = std::move(*job_);
         }
     }
+
+    [[nodiscard]] const Buffer<std::byte>& memory() const { return scratch_->memory; }
+    void used_by(const Job& job) { job_ = job; }
 
   private:
-    void upload() {
-        if (state_.memory.weights == 0) {
-            return;
-        }
-        state_.weights = state_.device.allocate<std::byte>({state_.memory.weights});
-        for (const Store& store : steps_.stores) {
-            if (store.kind == Store::Kind::weights && store.data) {
-                std::ranges::copy(store.data->data,
-                                  state_.weights.span().subspan(store.offset).begin());
-            }
-        }
-    }
-
-    Operand operand(const Ref& ref) {
-        if (ref.store < 0) {
-            return {};
-        }
-        const Store& store = steps_.stores[static_cast<std::size_t>(ref.store)];
-        switch (store.kind) {
-            case Store::Kind::weights:
-                return state_.weights.slice(store.offset + ref.offset, store.bytes - ref.offset);
-            case Store::Kind::scratch:
-                return arg(scratch_argument, store.offset + ref.offset);
-            case Store::Kind::input:
-                return arg(first_argument + store.index, ref.offset);
-            case Store::Kind::output:
-                break;
-        }
-        return arg(first_argument + static_cast<std::uint32_t>(state_.inputs.size()) + store.index,
-                   ref.offset);
-    }
-
     ModelState& state_;
-    const Steps& steps_;
+    Scratch* scratch_ = nullptr;
+    std::optional<Job> job_;
 };
 
-std::vector<TensorInfo> infos(const Program& program, const std::vector<Port>& ports) {
-    std::vector<TensorInfo> result;
-    for (const Port& port : ports) {
-        const Value& value = program.values[port.value];
-        result.push_back({port.name, value.type, value.dims});
-    }
-    return result;
-}
-
-void announce(std::ostream* dump, const char* stage) {
-    if (dump != nullptr) {
-        *dump << stage << '\n';
-    }
-}
-
-void print(const Program& program, std::ostream* dump) {
-    if (dump == nullptr) {
-        return;
-    }
-    for (const Instruction& x : program.code) {
-        *dump << "  %" << x.out << " = " << to_string(x.operation);
-        for (const ValueId id : x.in) {
-            *dump << " %" << id << (program.values[id].constant ? "c" : "")
-                  << to_string(program.values[id].dims);
-        }
-        *dump << " -> " << to_string(program.values[x.out].type)
-              << to_string(program.values[x.out].dims) << "  (" << x.node << ")\n";
-    }
-}
-
-// Memory that no run uses any more. The caller holds the lock until it has submitted.
-Scratch& free_scratch(ModelState& state) {
-    const auto free =
-        std::ranges::find_if(state.scratch, [](const Scratch& s) { return s.job.done(); });
-    if (free != state.scratch.end()) {
-        return *free;
-    }
-    const std::uint64_t bytes = std::max<std::uint64_t>(state.memory.peak, 1);
-    state.scratch.push_back({state.device.allocate<std::byte>({bytes}), Job()});
-    return state.scratch.back();
-}
-
-std::vector<Operand> call_arguments(const CommandList& list, const Scratch& scratch,
-                                    std::span<const Operand> given) {
-    std::vector<Operand> arguments{Operand(scratch.memory)};
+Job submit_list(ModelState& state, Queue& queue, const CommandList& list,
+                std::span<const Operand> given) {
+    Lease lease(state, queue.id());
+    std::vector<Operand> arguments{Operand(lease.memory())};
     arguments.insert(arguments.end(), given.begin(), given.end());
     // What comes last and is not used is no argument of the list.
     arguments.resize(list.arguments());
-    return arguments;
+    Job job = queue.submit(list, arguments);
+    lease.used_by(job);
+    return job;
+}
+
+// The commands of a model, each with a record in argument `index`.
+CommandList record_all(const ModelState& state, std::uint32_t index) {
+    CommandList list = state.device.create_list(Placement::device);
+    for (std::size_t i = 0; i < state.commands.size(); ++i) {
+        list.add(state.commands[i].with_record(arg(index, i * sizeof(Record))));
+    }
+    list.seal();
+    return list;
 }
 
 }  // namespace
@@ -223,37 +93,16 @@ std::uint64_t TensorInfo::bytes() const {
 
 Model Model::load(const Device& device, const std::filesystem::path& file,
                   const LoadOptions& options) {
-    using namespace model;
-    announce(options.dump,
-             "read: nodes become instructions, shapes are inferred, constants folded");
-    Program program = read_onnx(file, options);
-    print(program, options.dump);
-    auto state = std::make_shared<ModelState>(device.share());
-    state->inputs = infos(program, program.inputs);
-    state->outputs = infos(program, program.outputs);
-    if (state->inputs.size() + state->outputs.size() + first_argument > most_arguments) {
-        throw Error(std::errc::invalid_argument,
-                    file.string() + ": it has more than " + std::to_string(most_arguments - 1) +
-                        " inputs and outputs, and a call takes no more");
+    if (options.dump != nullptr) {
+        *options.dump
+            << "read: nodes become instructions, shapes are inferred, constants folded\n";
     }
+    model::Program program = model::read_onnx(file, options);
     try {
-        announce(options.dump, "fuse: what an engine does in one go");
-        fuse(program, options.dump);
-        announce(options.dump, "layout: how values lie in memory");
-        Steps steps = lay_out(program, options.dump);
-        announce(options.dump, "plan: what shares memory");
-        state->memory = plan(steps, options.dump);
-        announce(options.dump, "emit: commands of the card");
-        Emitter(*state, steps).run();
-        if (options.dump != nullptr) {
-            for (const ModelStep& step : state->steps) {
-                *options.dump << "  " << step.command << "  (" << step.node << ")\n";
-            }
-        }
+        return model::compile(device, std::move(program), options.dump);
     } catch (const Error& error) {
-        throw Error(error.errc(), file.string() + ": " + message_of(error));
+        throw Error(error.errc(), file.string() + ": " + model::message_of(error));
     }
-    return Model(std::move(state));
 }
 
 std::span<const TensorInfo> Model::inputs() const {
@@ -275,10 +124,7 @@ Job Model::submit(Queue& queue, std::span<const Operand> arguments) const {
     if (!state.list) {
         return queue.submit(Nop{});
     }
-    const std::lock_guard lock(state.mutex);
-    Scratch& scratch = free_scratch(state);
-    scratch.job = queue.submit(*state.list, call_arguments(*state.list, scratch, arguments));
-    return scratch.job;
+    return submit_list(state, queue, *state.list, arguments);
 }
 
 namespace {
@@ -351,22 +197,15 @@ std::vector<TensorData> Model::profile(Queue& queue, std::span<const TensorData>
     const auto index = static_cast<std::uint32_t>(first_argument + bindings.operands.size());
     std::vector<Operand> arguments = bindings.operands;
     arguments.emplace_back(records);
-    Job job;
+    const CommandList* list = nullptr;
     {
         const std::lock_guard lock(state.mutex);
         if (!state.profiled) {
-            CommandList list = state.device.create_list();
-            for (std::size_t i = 0; i < state.commands.size(); ++i) {
-                list.add(state.commands[i].with_record(arg(index, i * sizeof(Record))));
-            }
-            list.seal();
-            state.profiled.emplace(std::move(list));
+            state.profiled.emplace(record_all(state, index));
         }
-        Scratch& scratch = free_scratch(state);
-        job = scratch.job =
-            queue.submit(*state.profiled, call_arguments(*state.profiled, scratch, arguments));
+        list = &*state.profiled;
     }
-    job.wait();
+    submit_list(state, queue, *list, arguments).wait();
     for (std::size_t i = 0; i < ticks.size(); ++i) {
         ticks[i] = records[i].end - records[i].start;
     }

@@ -78,10 +78,21 @@ class Planner {
         return at;
     }
 
+    // Whether a source lies in the place `at` other than the result would: it would be overwritten
+    // before it is read.
+    [[nodiscard]] bool read_otherwise(const Step& step, std::size_t at) {
+        for (std::size_t s = 0; s < step.src.size(); ++s) {
+            const int store = step.src.at(s).store;
+            if (is_scratch(store) && root(store) == at && !step.in_place.at(s)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     // A result that is first written where a source of the same layout is last read.
     void share_places() {
-        std::vector<Step> kept;
-        std::vector<std::size_t> dropped;
+        std::vector<bool> dropped(steps_.list.size());
         for (std::size_t i = 0; i < steps_.list.size(); ++i) {
             Step& step = steps_.list[i];
             const int now = static_cast<int>(i);
@@ -93,21 +104,20 @@ class Planner {
                 const std::size_t from = root(step.src.at(s).store);
                 const std::size_t to = root(step.dst.store);
                 if (from == to || tenancies_[from].last != now || tenancies_[to].first != now ||
-                    step.src.at(s).offset != step.dst.offset) {
+                    step.src.at(s).offset != step.dst.offset || read_otherwise(step, from)) {
                     continue;
                 }
                 parent_[to] = from;
                 tenancies_[from].last = tenancies_[to].last;
                 tenancies_[from].bytes = std::max(tenancies_[from].bytes, tenancies_[to].bytes);
-                if (step.copy) {
-                    dropped.push_back(i);
-                }
+                dropped[i] = step.copy;
                 break;
             }
         }
         // Lifetimes count steps as they were: that order is all that matters.
+        std::vector<Step> kept;
         for (std::size_t i = 0; i < steps_.list.size(); ++i) {
-            if (std::ranges::find(dropped, i) == dropped.end()) {
+            if (!dropped[i]) {
                 kept.push_back(std::move(steps_.list[i]));
             }
         }

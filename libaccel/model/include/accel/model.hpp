@@ -23,7 +23,8 @@ namespace accel {
 
 namespace model {
 struct ModelState;
-}
+struct ModelAccess;
+}  // namespace model
 
 /// An input or an output of a model.
 struct TensorInfo {
@@ -86,7 +87,8 @@ struct ModelStep {
 
 /// A model compiled for a card and its weights there. Cheap to copy: copies share them.
 ///
-/// Thread-safety: const members from any thread; several runs at once have each their own memory.
+/// Thread-safety: const members from any thread, each with a queue of its own. Runs on one queue, which
+/// are one after the other, share scratch memory; each queue in use has some of its own.
 class ACCEL_API Model {
   public:
     /// Reads and compiles an ONNX file, opsets 7 to 21. Throws Error with the file, the node, its
@@ -120,6 +122,7 @@ class ACCEL_API Model {
                                                   std::vector<std::uint64_t>& ticks) const;
 
   private:
+    friend struct model::ModelAccess;
     explicit Model(std::shared_ptr<model::ModelState> state) noexcept : state_(std::move(state)) {}
     std::shared_ptr<model::ModelState> state_;
 };

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The stages one after the other, and the last of them: weights and commands go to the card's own
+// memory, so that a run moves nothing over the link but its inputs and outputs.
+#include "compile.hpp"
+
+#include <accel_hw.h>
+
+#include <accel/transfer.hpp>
+#include <algorithm>
+#include <ostream>
+
+#include "fuse.hpp"
+#include "layout.hpp"
+#include "plan.hpp"
+#include "state.hpp"
+
+namespace accel::model {
+
+namespace {
+
+std::string_view name_of(const AnyCommand& command) {
+    static constexpr std::array<std::string_view, std::variant_size_v<AnyCommand>> names{
+        "FILL",   "ELEMENTWISE", "GEMM",      "SOFTMAX", "REDUCE",
+        "CONV2D", "POOL",        "TRANSPOSE", "GATHER",  "RESIZE"};
+    return names.at(command.index());
+}
+
+void set_operands(Fill& c, const Operand& dst, const std::array<Operand, 3>&) {
+    c.dst = dst;
+}
+void set_operands(Elementwise& c, const Operand& dst, const std::array<Operand, 3>& src) {
+    c.dst = dst;
+    c.a = src[0];
+    c.b = src[1];
+    c.c = src[2];
+}
+void set_operands(Gemm& c, const Operand& dst, const std::array<Operand, 3>& src) {
+    c.d = dst;
+    c.a = src[0];
+    c.b = src[1];
+    c.bias = src[2];
+}
+void set_operands(Conv2d& c, const Operand& dst, const std::array<Operand, 3>& src) {
+    c.dst = dst;
+    c.src = src[0];
+    c.weights = src[1];
+    c.bias = src[2];
+}
+void set_operands(Gather& c, const Operand& dst, const std::array<Operand, 3>& src) {
+    c.dst = dst;
+    c.src = src[0];
+    c.indices = src[1];
+}
+void set_operands(Resize& c, const Operand& dst, const std::array<Operand, 3>& src) {
+    c.dst = dst;
+    c.src = src[0];
+    c.table = src[1];
+}
+template <typename T>
+void set_operands(T& c, const Operand& dst, const std::array<Operand, 3>& src) {
+    c.dst = dst;
+    c.src = src[0];
+}
+
+class Emitter {
+  public:
+    Emitter(ModelState& state, const Steps& steps) : state_(state), steps_(steps) {}
+
+    void run() {
+        upload();
+        CommandList list = state_.device.create_list(Placement::device);
+        for (const Step& step : steps_.list) {
+            std::array<Operand, 3> src;
+            for (std::size_t i = 0; i < src.size(); ++i) {
+                src.at(i) = operand(step.src.at(i));
+            }
+            std::visit(
+                [&](auto command) {
+                    set_operands(command, operand(step.dst), src);
+                    const Command encoded(command);
+                    list.add(encoded);
+                    state_.commands.push_back(encoded);
+                },
+                step.command);
+            state_.steps.push_back({step.node, std::string(name_of(step.command))});
+        }
+        if (list.size() > 0) {
+            list.seal();
+            state_.list.emplace(std::move(list));
+        }
+    }
+
+  private:
+    void upload() {
+        if (state_.memory.weights == 0) {
+            return;
+        }
+        std::vector<std::byte> bytes(state_.memory.weights);
+        for (const Store& store : steps_.stores) {
+            if (store.kind == Store::Kind::weights && store.data) {
+                std::ranges::copy(store.data->data,
+                                  bytes.begin() + static_cast<std::ptrdiff_t>(store.offset));
+            }
+        }
+        state_.weights = state_.device.allocate_device<std::byte>({bytes.size()});
+        Queue queue = state_.device.create_queue();
+        accel::upload(state_.device, queue, state_.weights, bytes);
+    }
+
+    Operand operand(const Ref& ref) {
+        if (ref.store < 0) {
+            return {};
+        }
+        const Store& store = steps_.stores[static_cast<std::size_t>(ref.store)];
+        switch (store.kind) {
+            case Store::Kind::weights:
+                return state_.weights.slice(store.offset + ref.offset, store.bytes - ref.offset);
+            case Store::Kind::scratch:
+                return arg(scratch_argument, store.offset + ref.offset);
+            case Store::Kind::input:
+                return arg(first_argument + store.index, ref.offset);
+            case Store::Kind::output:
+                break;
+        }
+        return arg(first_argument + static_cast<std::uint32_t>(state_.inputs.size()) + store.index,
+                   ref.offset);
+    }
+
+    ModelState& state_;
+    const Steps& steps_;
+};
+
+std::vector<TensorInfo> infos(const Program& program, const std::vector<Port>& ports) {
+    std::vector<TensorInfo> result;
+    for (const Port& port : ports) {
+        const Value& value = program.values[port.value];
+        result.push_back({port.name, value.type, value.dims});
+    }
+    return result;
+}
+
+void announce(std::ostream* dump, const char* stage) {
+    if (dump != nullptr) {
+        *dump << stage << '\n';
+    }
+}
+
+void print(const Program& program, std::ostream* dump) {
+    if (dump == nullptr) {
+        return;
+    }
+    for (const Instruction& x : program.code) {
+        *dump << "  %" << x.out << " = " << to_string(x.operation);
+        for (const ValueId id : x.in) {
+            *dump << " %" << id << (program.values[id].constant ? "c" : "")
+                  << to_string(program.values[id].dims);
+        }
+        *dump << " -> " << to_string(program.values[x.out].type)
+              << to_string(program.values[x.out].dims) << "  (" << x.node << ")\n";
+    }
+}
+
+// The engines that models are compiled for.
+void check_card(const DeviceInfo& card) {
+    constexpr std::uint64_t needed =
+        ACCEL_FEATURE_CALL | ACCEL_FEATURE_F32 | ACCEL_FEATURE_IMAGE | ACCEL_FEATURE_TENSOR;
+    if ((card.features & needed) != needed) {
+        throw Error(std::errc::not_supported,
+                    card.path + " does not have the engines that models need (its features are " +
+                        std::to_string(card.features) + ", and " + std::to_string(needed) +
+                        " are needed): use a newer card");
+    }
+}
+
+}  // namespace
+
+Model compile(const Device& device, Program program, std::ostream* dump) {
+    check_card(device.info());
+    auto state = std::make_shared<ModelState>(device.share());
+    state->inputs = infos(program, program.inputs);
+    state->outputs = infos(program, program.outputs);
+    if (state->inputs.size() + state->outputs.size() + first_argument > most_arguments) {
+        refuse("it has more than " + std::to_string(most_arguments - first_argument) +
+               " inputs and outputs, and a call takes no more");
+    }
+    print(program, dump);
+    announce(dump, "fuse: what an engine does in one go");
+    fuse(program, dump);
+    announce(dump, "layout: how values lie in memory");
+    Steps steps = lay_out(program, dump);
+    announce(dump, "plan: what shares memory");
+    state->memory = plan(steps, dump);
+    announce(dump, "emit: commands of the card");
+    Emitter(*state, steps).run();
+    if (dump != nullptr) {
+        for (const ModelStep& step : state->steps) {
+            *dump << "  " << step.command << "  (" << step.node << ")\n";
+        }
+    }
+    return ModelAccess::wrap(std::move(state));
+}
+
+}  // namespace accel::model

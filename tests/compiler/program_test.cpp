@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The stages after the file, on programs made by hand: what ONNX's suite is too small to show.
+#include <cstring>
+#include <functional>
+
+#include "compile.hpp"
+#include "fixture.hpp"
+
+namespace accel::test {
+namespace {
+
+using model::Builder;
+using model::ValueId;
+using Values = std::vector<ValueId>;
+
+class Stages : public SdkTest {
+  protected:
+    // Compiles what `build` makes of an f32 input of this shape and runs it.
+    std::vector<float> run(const model::Dims& shape, const std::vector<float>& input,
+                           const std::function<ValueId(Builder&, ValueId)>& build) {
+        const Device device = open();
+        model::Program program;
+        Builder b(program);
+        const ValueId in = b.input("x", Type::f32, shape);
+        program.outputs.push_back({"y", build(b, in)});
+        const Model net = model::compile(device, std::move(program));
+        Queue queue = device.create_queue();
+        TensorData data{Type::f32, shape, std::vector<std::byte>(input.size() * sizeof(float))};
+        std::memcpy(data.bytes.data(), input.data(), data.bytes.size());
+        const auto out = net.run(queue, std::vector{data}).at(0);
+        std::vector<float> values(out.bytes.size() / sizeof(float));
+        std::memcpy(values.data(), out.bytes.data(), out.bytes.size());
+        return values;
+    }
+};
+
+// x - x[0]: the first row is read for every row, so the result must not take its place.
+TEST_F(Stages, AResultDoesNotTakeThePlaceOfWhatIsReadTwiceInDifferentOrders) {
+    const auto got = run({2, 3}, {1, 2, 3, 10, 20, 30}, [](Builder& b, ValueId in) {
+        const ValueId x = b.unary(Activation::abs, in);  // in scratch memory
+        const ValueId doubled = b.binary(ElementwiseOp::sub, x, b.slice(x, 0, 0, 1));
+        return b.unary(Activation::neg, b.softmax(doubled, 0));
+    });
+    // Both rows of the difference: 0, and 9, 18, 27.
+    EXPECT_NEAR(got.at(0), -1.2339e-4F, 1e-7);
+    EXPECT_NEAR(got.at(3), -0.99987F, 1e-5);
+}
+
+}  // namespace
+}  // namespace accel::test
