@@ -15,8 +15,8 @@ namespace accel::model {
 
 namespace {
 
-// More than this is not computed here unless it only rearranges what there is.
-constexpr std::int64_t most_broadcast = std::int64_t{1} << 20;
+// A result may have this many elements more than its operands; what is larger stays an instruction.
+constexpr std::int64_t most_more = std::int64_t{1} << 20;
 
 // Calls visit(i, offset) for each element of a dense result: the place in another tensor that has
 // these strides.
@@ -216,7 +216,7 @@ Constant fold_map(const Map& map, const std::vector<const Tensor*>& in, const Va
 }
 
 Constant fold(const Map& map, const std::vector<const Tensor*>& in, const Value& result) {
-    if (!folds(map.activation) || elements(result.dims) > most_broadcast) {
+    if (!folds(map.activation)) {
         return nullptr;
     }
     return is_integer(in[0]->type) && !(map.op == ElementwiseOp::first && !is_integer(result.type))
@@ -299,12 +299,12 @@ Constant fold(const Join& join, const std::vector<const Tensor*>& in, const Valu
     auto to = std::make_shared<Tensor>(result.type, result.dims);
     const auto outer_end = result.dims.begin() + static_cast<std::ptrdiff_t>(join.axis);
     const auto outer = static_cast<std::size_t>(elements(Dims(result.dims.begin(), outer_end)));
-    std::byte* out = to->data.data();
+    auto out = to->data.begin();
     for (std::size_t i = 0; i < outer; ++i) {
         for (const Tensor* tensor : in) {
             const std::size_t bytes = tensor->data.size() / std::max<std::size_t>(outer, 1);
-            std::memcpy(out, tensor->data.data() + i * bytes, bytes);
-            out += bytes;
+            out = std::copy_n(tensor->data.begin() + static_cast<std::ptrdiff_t>(i * bytes), bytes,
+                              out);
         }
     }
     return to;
@@ -348,11 +348,8 @@ Constant fold(const Take& take, const std::vector<const Tensor*>& in, const Valu
     return rearrange(*in[0], result, first, strides);
 }
 
-// What is larger than it was stays a view.
 Constant fold(const Broadcast&, const std::vector<const Tensor*>& in, const Value& result) {
-    return elements(result.dims) > most_broadcast
-               ? nullptr
-               : rearrange(*in[0], result, 0, broadcast_strides(in[0]->dims, result.dims));
+    return rearrange(*in[0], result, 0, broadcast_strides(in[0]->dims, result.dims));
 }
 
 Constant fold(const Reshape&, const std::vector<const Tensor*>& in, const Value& result) {
@@ -370,6 +367,13 @@ Constant fold(const T&, const std::vector<const Tensor*>&, const Value&) {
 
 Constant evaluate(const Operation& operation, const std::vector<const Tensor*>& operands,
                   const Value& result) {
+    std::int64_t most = most_more;
+    for (const Tensor* operand : operands) {
+        most += elements(operand->dims);
+    }
+    if (elements(result.dims) > most) {
+        return nullptr;
+    }
     return std::visit([&](const auto& what) { return fold(what, operands, result); }, operation);
 }
 

@@ -210,9 +210,9 @@ class Fuser {
             return false;
         }
         if (x.in.size() == 2) {
-            const auto channels = static_cast<std::size_t>(p_.values[x.out].dims[1]);
-            x.in.push_back(constant({std::ssize(std::vector<float>(channels))},
-                                    std::vector<float>(channels, 0.0F)));
+            const std::int64_t channels = p_.values[x.out].dims[1];
+            const std::vector<float> zeros(static_cast<std::size_t>(channels), 0.0F);
+            x.in.push_back(constant({channels}, zeros));
         }
         x.in.push_back(found.other);
         std::get<Conv>(x.operation).numbers.add = true;

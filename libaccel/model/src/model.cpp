@@ -23,9 +23,8 @@ class Lease {
         const std::lock_guard lock(state.mutex);
         auto found = std::ranges::find(state.scratch, queue, &Scratch::queue);
         if (found == state.scratch.end()) {
-            found = std::ranges::find_if(state.scratch, [](const Scratch& s) {
-                return !s.submitting && s.job.done();
-            });
+            found = std::ranges::find_if(
+                state.scratch, [](const Scratch& s) { return !s.submitting && s.job.done(); });
         }
         if (found == state.scratch.end()) {
             const std::uint64_t bytes = std::max<std::uint64_t>(state.memory.peak, 1);
@@ -94,8 +93,7 @@ std::uint64_t TensorInfo::bytes() const {
 Model Model::load(const Device& device, const std::filesystem::path& file,
                   const LoadOptions& options) {
     if (options.dump != nullptr) {
-        *options.dump
-            << "read: nodes become instructions, shapes are inferred, constants folded\n";
+        *options.dump << "read: nodes become instructions, shapes are inferred, constants folded\n";
     }
     model::Program program = model::read_onnx(file, options);
     try {

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <stdexcept>
 #include <unordered_map>
 
 #include "operator.hpp"
@@ -93,7 +94,8 @@ Constant read_tensor(const onnx::TensorProto& proto) {
             refuse("tensor '" + proto.name() + "' has " + std::to_string(proto.raw_data().size()) +
                    " bytes where its shape asks for " + std::to_string(tensor->data.size()));
         }
-        std::memcpy(tensor->data.data(), proto.raw_data().data(), tensor->data.size());
+        const auto raw = std::as_bytes(std::span(proto.raw_data()));
+        std::ranges::copy(raw, tensor->data.begin());
         return tensor;
     }
     switch (type) {
@@ -195,6 +197,15 @@ std::vector<std::size_t> Node::axes(std::size_t input, std::size_t rank) const {
     return result;
 }
 
+ValueId as_f32(const Node& n, ValueId x) {
+    const Type type = n.b.type(x);
+    if (type == Type::i64 || type == Type::u32 || type == Type::i32) {
+        refuse("this is not supported for " + std::string(to_string(type)) +
+               ": cast to f32 if 24 bits are enough");
+    }
+    return n.b.cast(x, Type::f32);
+}
+
 const Operators& operators() {
     static const Operators table = [] {
         Operators all;
@@ -216,7 +227,8 @@ namespace {
 using Names = std::unordered_map<std::string, ValueId>;
 
 constexpr int most_nested = 16;
-constexpr std::size_t most_instructions = 200000;
+constexpr std::size_t most_instructions = 50000;
+constexpr std::int64_t most_nodes = 500000;  // with those of loops, as often as they run
 constexpr std::int64_t most_iterations = 10000;
 
 class Reader {
@@ -228,6 +240,7 @@ class Reader {
         check_versions();
         const onnx::GraphProto& graph = model_.graph();
         Names names;
+        check_options(graph);
         read_inputs(graph, names);
         read_graph(graph, names);
         if (graph.output_size() == 0) {
@@ -255,6 +268,30 @@ class Reader {
         }
     }
 
+    // A name that is written wrong would be ignored otherwise.
+    void check_options(const onnx::GraphProto& graph) const {
+        std::set<std::string> inputs;
+        std::set<std::string> dims;
+        for (const auto& input : graph.input()) {
+            inputs.insert(input.name());
+            for (const auto& dim : input.type().tensor_type().shape().dim()) {
+                dims.insert(dim.dim_param());
+            }
+        }
+        const auto check = [](const auto& given, const std::set<std::string>& names,
+                              const char* option, const char* what) {
+            for (const auto& [name, value] : given) {
+                if (!names.contains(name)) {
+                    refuse(std::string("LoadOptions::") + option + " names '" + name +
+                           "', and the model has no such " + what);
+                }
+            }
+        };
+        check(options_.known, inputs, "known", "input");
+        check(options_.shapes, inputs, "shapes", "input");
+        check(options_.dims, dims, "dims", "dimension");
+    }
+
     void read_inputs(const onnx::GraphProto& graph, Names& names) {
         std::set<std::string> weights;
         for (const auto& tensor : graph.initializer()) {
@@ -266,6 +303,12 @@ class Reader {
             }
             const auto known = options_.known.find(input.name());
             if (known != options_.known.end()) {
+                const Type wanted = type_of(input.type().tensor_type().elem_type());
+                if (known->second.type != wanted) {
+                    refuse("LoadOptions::known gives input '" + input.name() + "' as " +
+                           std::string(to_string(known->second.type)) + ", and it is " +
+                           std::string(to_string(wanted)));
+                }
                 auto tensor = std::make_shared<Tensor>(known->second.type, known->second.shape);
                 if (tensor->data.size() != known->second.bytes.size()) {
                     refuse("LoadOptions::known gives input '" + input.name() + "' " +
@@ -355,10 +398,15 @@ class Reader {
             throw UnknownInput(where + ": " + message_of(error), error.input());
         } catch (const Error& error) {
             throw Error(error.errc(), where + ": " + message_of(error));
+        } catch (const std::logic_error&) {
+            // An element that is not there, or a length that cannot be: checked access, so
+            // harmless.
+            throw Error(std::errc::invalid_argument,
+                        where + ": an input or attribute is shorter than the operator needs");
         }
-        if (program_.code.size() > most_instructions) {
-            refuse("the model has more than " + std::to_string(most_instructions) +
-                   " instructions");
+        if (++nodes_ > most_nodes || program_.code.size() > most_instructions) {
+            refuse("the model is too large: more than " + std::to_string(most_instructions) +
+                   " instructions, or " + std::to_string(most_nodes) + " nodes with its loops");
         }
     }
 
@@ -430,7 +478,7 @@ class Reader {
         if (carried < 0 || graph.input_size() != carried + 2 || graph.output_size() < carried + 1) {
             refuse("its body does not have the inputs and outputs of a loop");
         }
-        std::int64_t trips = most_iterations;
+        std::int64_t trips = INT64_MAX;
         if (!node.input(0).empty()) {
             const auto count =
                 builder_.known(find(names, node.input(0)), "its trip count").integers();
@@ -480,6 +528,7 @@ class Reader {
     Builder builder_;
     std::int64_t opset_ = 0;
     int nested_ = 0;
+    std::int64_t nodes_ = 0;
 };
 
 }  // namespace

@@ -61,6 +61,9 @@ class Node {
     std::vector<std::optional<ValueId>> inputs_;
 };
 
+/// For engines that take f32 alone; refuses integers that f32 does not hold.
+[[nodiscard]] ValueId as_f32(const Node& n, ValueId x);
+
 using Lower = std::function<std::vector<ValueId>(const Node&)>;
 using Operators = std::map<std::string, Lower, std::less<>>;
 

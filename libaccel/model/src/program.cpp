@@ -9,6 +9,13 @@
 
 namespace accel::model {
 
+namespace {
+
+// Elements of constants that a model may have computed when it is loaded.
+constexpr std::int64_t most_folded = std::int64_t{1} << 29;
+
+}  // namespace
+
 std::string_view to_string(const Operation& operation) {
     static constexpr std::array<std::string_view, std::variant_size_v<Operation>> names{
         "map",    "matmul", "conv", "pool",    "reduce", "softmax",   "gather",
@@ -46,6 +53,14 @@ Dims dense_strides(const Dims& dims) {
         step *= std::max<std::int64_t>(dims[i], 1);
     }
     return strides;
+}
+
+std::int64_t Builder::length(ValueId id, std::size_t axis) const {
+    if (axis >= rank(id)) {
+        refuse("its input of the shape " + to_string(dims(id)) + " has no axis " +
+               std::to_string(axis));
+    }
+    return dims(id)[axis];
 }
 
 ValueId Builder::input(std::string name, Type type, Dims dims) {
@@ -88,8 +103,9 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, Type type, Di
     for (const ValueId id : in) {
         operands.push_back(value(id).constant.get());
     }
-    if (std::ranges::find(operands, nullptr) == operands.end()) {
+    if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < most_folded) {
         if (Constant folded = evaluate(operation, operands, result)) {
+            folded_ += elements(folded->dims);
             return constant(std::move(folded));
         }
     }
@@ -127,11 +143,26 @@ ValueId Builder::matmul(MatMul operation, std::vector<ValueId> in) {
         refuse("matrices of the shapes " + to_string(a) + " and " + to_string(b) +
                " cannot be multiplied");
     }
+    check_channels(in, b.back(), operation.numbers);
     Dims shape = broadcast_dims(Dims(a.begin(), a.end() - 2), Dims(b.begin(), b.end() - 2));
     shape.push_back(a[a.size() - 2]);
     shape.push_back(b.back());
     const Type type = operation.numbers.result;
     return add(operation, std::move(in), type, std::move(shape));
+}
+
+// The third operand, if there is one, is as the engines want it.
+void Builder::check_channels(const std::vector<ValueId>& in, std::int64_t channels,
+                             const Numbers& numbers) const {
+    if (in.size() < 3) {
+        return;
+    }
+    const bool bytes = numbers.a == Type::i8 || numbers.a == Type::u8;
+    if (type(in[2]) != (bytes ? Type::i32 : Type::f32) ||
+        elements(dims(in[2])) != channels * (numbers.requantise ? 2 : 1)) {
+        refuse("its bias " + std::string(to_string(type(in[2]))) + to_string(dims(in[2])) +
+               " is not one for each of " + std::to_string(channels) + " channels");
+    }
 }
 
 ValueId Builder::conv(Conv conv, std::vector<ValueId> in, std::int64_t height, std::int64_t width) {
@@ -144,6 +175,7 @@ ValueId Builder::conv(Conv conv, std::vector<ValueId> in, std::int64_t height, s
     if (height < 0 || width < 0) {
         refuse("its window is larger than the padded image");
     }
+    check_channels(in, w[0], conv.numbers);
     const Type type = conv.numbers.result;
     return add(conv, std::move(in), type, {x[0], w[0], height, width});
 }
@@ -162,7 +194,7 @@ ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& 
     std::ranges::sort(order, std::greater<>());
     for (const std::size_t axis : order) {
         Dims shape = dims(a);
-        if (shape[axis] == 0) {
+        if (length(a, axis) == 0) {
             refuse("an axis that is reduced has no elements");
         }
         shape[axis] = 1;
@@ -172,14 +204,24 @@ ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& 
 }
 
 ValueId Builder::softmax(ValueId a, std::size_t axis) {
+    static_cast<void>(length(a, axis));
     return add(SoftMax{axis}, {a}, type(a), dims(a));
 }
 
 ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_element) {
+    static_cast<void>(length(a, axis));
     if (type(indices) != Type::i32 && type(indices) != Type::i64) {
         refuse("its indices are not i32 or i64");
     }
     if (by_element) {
+        Dims expected = dims(a);
+        if (rank(indices) == expected.size()) {
+            expected[axis] = dims(indices)[axis];
+        }
+        if (dims(indices) != expected) {
+            refuse("indices of the shape " + to_string(dims(indices)) +
+                   " do not fit data of the shape " + to_string(dims(a)));
+        }
         return add(Pick{axis, true}, {a, indices}, type(a), dims(indices));
     }
     Dims shape(dims(a).begin(), dims(a).begin() + static_cast<std::ptrdiff_t>(axis));
@@ -191,16 +233,18 @@ ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_el
 
 ValueId Builder::interpolate(ValueId a, std::size_t axis, const std::vector<Tap>& table,
                              std::uint16_t taps) {
+    static_cast<void>(length(a, axis));
     Dims shape = dims(a);
     shape[axis] = static_cast<std::int64_t>(table.size()) / taps;
     auto raw =
         std::make_shared<Tensor>(Type::f32, Dims{static_cast<std::int64_t>(table.size()), 2});
-    std::memcpy(raw->data.data(), table.data(), raw->data.size());
+    std::ranges::copy(std::as_bytes(std::span(table)), raw->data.begin());
     return add(Interpolate{axis, taps}, {a, constant(std::move(raw))}, type(a), std::move(shape));
 }
 
 ValueId Builder::concat(const std::vector<ValueId>& in, std::size_t axis) {
-    Dims shape = dims(in.at(0));
+    static_cast<void>(length(in.at(0), axis));
+    Dims shape = dims(in[0]);
     for (std::size_t i = 1; i < in.size(); ++i) {
         Dims other = dims(in[i]);
         if (other.size() != shape.size() || type(in[i]) != type(in[0])) {
@@ -218,7 +262,7 @@ ValueId Builder::concat(const std::vector<ValueId>& in, std::size_t axis) {
     return add(Join{axis}, in, type(in[0]), std::move(shape));
 }
 
-ValueId Builder::pad(ValueId a, const Dims& before, const Dims& after, double value, Dims step) {
+ValueId Builder::pad(ValueId a, const Dims& before, const Dims& after, ValueId value, Dims step) {
     Dims shape = dims(a);
     if (step.empty()) {
         step.assign(shape.size(), 1);
@@ -231,9 +275,12 @@ ValueId Builder::pad(ValueId a, const Dims& before, const Dims& after, double va
         }
         shape[i] = before[i] + after[i] + (shape[i] == 0 ? 0 : (shape[i] - 1) * step[i] + 1);
     }
-    const ValueId element = scalar(type(a), value);
     Pad pad{before, std::move(step), 0};
-    std::memcpy(&pad.value, this->value(element).constant->data.data(), size_of(type(a)));
+    const Tensor& element = known(value, "the value it pads with");
+    if (element.type != type(a) || element.dims.size() > 1 || elements(element.dims) != 1) {
+        refuse("what it pads with is not one value");
+    }
+    std::memcpy(&pad.value, element.data.data(), size_of(type(a)));
     return add(std::move(pad), {a}, type(a), std::move(shape));
 }
 
@@ -253,6 +300,9 @@ ValueId Builder::permute(ValueId a, std::vector<std::size_t> axes) {
 }
 
 ValueId Builder::take(ValueId a, Dims start, Dims step, Dims shape) {
+    if (shape.size() != rank(a) || start.size() != rank(a) || step.size() != rank(a)) {
+        refuse("it takes part of a tensor of another rank than " + to_string(dims(a)));
+    }
     for (std::size_t i = 0; i < shape.size(); ++i) {
         std::int64_t last = 0;
         const bool far = __builtin_mul_overflow(shape[i] - 1, step[i], &last) ||
@@ -268,10 +318,11 @@ ValueId Builder::take(ValueId a, Dims start, Dims step, Dims shape) {
     return add(Take{std::move(start), std::move(step)}, {a}, type(a), std::move(shape));
 }
 
-ValueId Builder::slice(ValueId a, std::size_t axis, std::int64_t start, std::int64_t length) {
+ValueId Builder::slice(ValueId a, std::size_t axis, std::int64_t start, std::int64_t count) {
+    static_cast<void>(length(a, axis));
     Dims shape = dims(a);
     Dims first(shape.size(), 0);
-    shape[axis] = length;
+    shape[axis] = count;
     first[axis] = start;
     Dims step(shape.size(), 1);
     return take(a, std::move(first), std::move(step), std::move(shape));

@@ -170,24 +170,31 @@ class Builder {
     [[nodiscard]] ValueId interpolate(ValueId a, std::size_t axis, const std::vector<Tap>& table,
                                       std::uint16_t taps);
     [[nodiscard]] ValueId concat(const std::vector<ValueId>& in, std::size_t axis);
-    [[nodiscard]] ValueId pad(ValueId a, const Dims& before, const Dims& after, double value,
+    /// `value` is a constant of the type of a.
+    [[nodiscard]] ValueId pad(ValueId a, const Dims& before, const Dims& after, ValueId value,
                               Dims step = {});
 
     [[nodiscard]] ValueId permute(ValueId a, std::vector<std::size_t> axes);
     [[nodiscard]] ValueId take(ValueId a, Dims start, Dims step, Dims dims);
     [[nodiscard]] ValueId slice(ValueId a, std::size_t axis, std::int64_t start,
-                                std::int64_t length);
+                                std::int64_t count);
     [[nodiscard]] ValueId broadcast(ValueId a, const Dims& dims);
     [[nodiscard]] ValueId reshape(ValueId a, Dims dims);
+
+    /// A length, of an axis that there may not be.
+    [[nodiscard]] std::int64_t length(ValueId id, std::size_t axis) const;
 
     /// The numbers of a value that must be known, or an error that says what it is for.
     [[nodiscard]] const Tensor& known(ValueId id, std::string_view what) const;
 
   private:
+    void check_channels(const std::vector<ValueId>& in, std::int64_t channels,
+                        const Numbers& numbers) const;
     [[nodiscard]] ValueId add(Operation operation, std::vector<ValueId> in, Type type, Dims dims);
 
     Program& program_;
     std::string node_;
+    std::int64_t folded_ = 0;  // elements of constants that were computed
 };
 
 /// The shape that shapes broadcast to.

@@ -20,6 +20,9 @@ using Dims = std::vector<std::int64_t>;
 /// More than this in one tensor is a broken file or a mistake in it.
 inline constexpr std::int64_t max_elements = std::int64_t{1} << 31;
 
+/// More numbers than this are not made one by one: indices, masks, tables.
+inline constexpr std::int64_t most_listed = std::int64_t{1} << 24;
+
 /// Throws if it is more than max_elements.
 [[nodiscard]] std::int64_t elements(const Dims& dims);
 [[nodiscard]] std::string to_string(const Dims& dims);

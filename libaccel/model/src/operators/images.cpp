@@ -130,7 +130,7 @@ std::uint32_t groups_of(const Node& n) {
 Values conv(const Node& n) {
     const Type type = n.b.type(n.in(0));
     return conv_of(n, n.in(0), n.in(1), {.a = type, .b = n.b.type(n.in(1)), .result = type},
-                   n.has(2) ? Values{n.in(2)} : Values());
+                   n.has(2) ? Values{n.b.cast(n.in(2), Type::f32)} : Values());
 }
 
 // A convolution of the image with its elements apart, by the weights turned round.
@@ -198,7 +198,7 @@ Values conv_transpose(const Node& n) {
         }
         after[i + 2] = std::max<std::int64_t>(after[i + 2], 0);
     }
-    x = n.b.pad(x, before, after, 0, {1, 1, strides[0], strides[1]});
+    x = n.b.pad(x, before, after, n.b.scalar(n.b.type(x), 0), {1, 1, strides[0], strides[1]});
     if (crop[2] != 0 || crop[3] != 0) {
         Dims dims = n.b.dims(x);
         dims[2] -= crop[2];
@@ -211,7 +211,7 @@ Values conv_transpose(const Node& n) {
                     {groups * wd[1], wd[0] / groups, wd[2], wd[3]});
     std::vector<ValueId> in{x, w};
     if (n.has(2)) {
-        in.push_back(n.in(2));
+        in.push_back(n.b.cast(n.in(2), Type::f32));
     }
     const Type type = n.b.type(x);
     const ValueId y = n.b.conv({.window = {.height = small(wd[2], "a kernel"),
@@ -271,7 +271,6 @@ struct Rule {
     std::string nearest;
     float cubic;
     bool exclude;
-    float extrapolation;
 };
 
 double coordinate(const Rule& rule, std::int64_t i, std::int64_t from, std::int64_t to,
@@ -324,7 +323,7 @@ std::array<double, 4> cubic(double t, double a) {
 ValueId resize_axis(const Node& n, ValueId x, std::size_t axis, std::int64_t to, double scale,
                     const Rule& rule) {
     const std::int64_t from = n.b.dims(x)[axis];
-    if (from == 0 || to < 0 || to > max_elements || !(scale > 0)) {
+    if (from == 0 || to < 0 || to > most_listed || !(scale > 0)) {
         refuse("axis " + std::to_string(axis) + " cannot become " + std::to_string(to));
     }
     const auto inside = [&](std::int64_t i) {
@@ -374,15 +373,17 @@ Values resize(const Node& n, const Rule& rule, const std::vector<float>& scales,
     if (scales.size() != axes.size() && sizes.size() != axes.size()) {
         refuse("it has no scale or size for each axis");
     }
-    x = rule.mode == "nearest" ? x : n.b.cast(x, Type::f32);
+    x = rule.mode == "nearest" ? x : as_f32(n, x);
     for (std::size_t i = 0; i < axes.size(); ++i) {
         const std::int64_t from = n.b.dims(x).at(axes[i]);
         const bool sized = sizes.size() == axes.size();
         const double scale = sized ? static_cast<double>(sizes[i]) / static_cast<double>(from)
                                    : static_cast<double>(scales[i]);
-        const std::int64_t to =
-            sized ? sizes[i]
-                  : static_cast<std::int64_t>(std::floor(static_cast<double>(from) * scale));
+        const double length = std::floor(static_cast<double>(from) * scale);
+        if (!sized && !(length >= 0 && length <= static_cast<double>(most_listed))) {
+            refuse("axis " + std::to_string(axes[i]) + " cannot become " + std::to_string(length));
+        }
+        const std::int64_t to = sized ? sizes[i] : static_cast<std::int64_t>(length);
         if (to != from || scale != 1.0) {
             x = resize_axis(n, x, axes[i], to, scale, rule);
         }
@@ -396,8 +397,7 @@ Values resize(const Node& n) {
               .coordinates = n.text("coordinate_transformation_mode", "half_pixel"),
               .nearest = n.text("nearest_mode", "round_prefer_floor"),
               .cubic = n.real("cubic_coeff_a", -0.75F),
-              .exclude = n.integer("exclude_outside", 0) != 0,
-              .extrapolation = n.real("extrapolation_value", 0)};
+              .exclude = n.integer("exclude_outside", 0) != 0};
     if (n.integer("antialias", 0) != 0) {
         refuse("antialias is not supported");
     }
@@ -428,8 +428,7 @@ Values upsample(const Node& n) {
                     .coordinates = "asymmetric",
                     .nearest = "floor",
                     .cubic = -0.75F,
-                    .exclude = false,
-                    .extrapolation = 0};
+                    .exclude = false};
     std::vector<std::size_t> axes(n.b.rank(n.in(0)));
     for (std::size_t i = 0; i < axes.size(); ++i) {
         axes[i] = i;

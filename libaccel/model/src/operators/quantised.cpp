@@ -130,7 +130,7 @@ Values qlinear_matmul(const Node& n) {
                                     .result_zero = zero_point(n, 7),
                                     .requantise = true}},
                        {a, b,
-                        channels(n, n.b.dims(b).back(), {}, one(n.floats(1), "a_scale"),
+                        channels(n, n.b.length(b, n.b.rank(b) - 1), {}, one(n.floats(1), "a_scale"),
                                  n.floats(4), one(n.floats(6), "y_scale"))})};
 }
 
@@ -155,7 +155,7 @@ Values qlinear_conv(const Node& n) {
          .b_zero = zero_point(n, 5),
          .result_zero = zero_point(n, 7),
          .requantise = true},
-        {channels(n, n.b.dims(w)[0], n.has(8) ? n.integers(8) : std::vector<std::int64_t>(),
+        {channels(n, n.b.length(w, 0), n.has(8) ? n.integers(8) : std::vector<std::int64_t>(),
                   one(n.floats(1), "x_scale"), n.floats(4), one(n.floats(6), "y_scale"))});
 }
 

@@ -23,18 +23,13 @@ ValueId squeezed(const Node& n, ValueId x, const std::vector<std::size_t>& axes)
     return n.b.reshape(x, std::move(dims));
 }
 
-// The engine sums f32: others are converted on the way.
+// The engine takes f32: others are converted on the way.
 ValueId reduce(const Node& n, ReduceOp op, ValueId x, const std::vector<std::size_t>& axes) {
     const Type type = n.b.type(x);
     if (type == Type::f32 || n.b.value(x).constant) {
         return n.b.reduce(op, x, axes);
     }
-    if (type == Type::i64 || type == Type::u32 || type == Type::i32) {
-        refuse("sums of " + std::string(to_string(type)) +
-               " are not supported: cast to f32 if 24 bits are enough");
-    }
-    const ValueId result = n.b.reduce(op, n.b.cast(x, Type::f32), axes);
-    return n.b.type(result) == Type::f32 ? n.b.cast(result, type) : result;
+    return n.b.cast(n.b.reduce(op, as_f32(n, x), axes), type);
 }
 
 // before, sum, after: what the names of ONNX mean.
@@ -75,6 +70,9 @@ ValueId logarithm(const Node& n, ValueId x) {
 Values log_sum_exp(const Node& n) {
     const ValueId x = n.in(0);
     std::vector<std::size_t> axes = n.axes(1, n.b.rank(x));
+    if (axes.empty() && n.integer("noop_with_empty_axes", 0) != 0) {
+        return {x};
+    }
     if (axes.empty()) {
         axes.resize(n.b.rank(x));
         std::iota(axes.begin(), axes.end(), 0);
@@ -100,7 +98,7 @@ Lower extreme(ReduceOp op) {
             Dims dims = n.b.dims(x);
             x = n.b.take(x, std::move(start), std::move(step), std::move(dims));
         }
-        x = n.b.cast(x, Type::f32);
+        x = as_f32(n, x);
         ValueId place = n.b.cast(n.b.reduce(op, x, {axis}), Type::i64);
         if (last) {
             place = n.b.binary(ElementwiseOp::sub,
@@ -175,8 +173,11 @@ Normal normal(const Node& n, ValueId x, const std::vector<std::size_t>& axes, fl
 
 // A value for each channel, shaped to broadcast over [n, c, ...].
 ValueId per_channel(const Node& n, ValueId x, std::size_t rank) {
+    if (rank < 2) {
+        refuse("its input has no channels");
+    }
     Dims dims(rank - 1, 1);
-    dims[0] = n.b.dims(x).at(0);
+    dims[0] = n.b.length(x, 0);
     return n.b.reshape(x, std::move(dims));
 }
 
@@ -199,6 +200,7 @@ Values layer_norm(const Node& n) {
 
 Values instance_norm(const Node& n) {
     const ValueId x = n.in(0);
+    static_cast<void>(n.b.length(x, 2));
     std::vector<std::size_t> axes(n.b.rank(x) - 2);
     std::iota(axes.begin(), axes.end(), 2);
     const ValueId y = normal(n, x, axes, n.real("epsilon", 1e-5F)).value;
@@ -210,7 +212,7 @@ Values group_norm(const Node& n) {
     const ValueId x = n.in(0);
     const Dims dims = n.b.dims(x);
     const std::int64_t groups = n.integer("num_groups", 1);
-    if (dims.size() < 3 || groups < 1 || dims[1] % groups != 0) {
+    if (dims.size() < 3 || groups < 1 || dims[0] == 0 || dims[1] % groups != 0) {
         refuse("its groups do not divide its channels");
     }
     const ValueId parts = n.b.reshape(x, {dims[0], groups, elements(dims) / (dims[0] * groups)});
@@ -261,12 +263,12 @@ Values lp_norm(const Node& n) {
 Values cumulative_sum(const Node& n) {
     const ValueId x = n.in(0);
     const std::size_t axis = axis_of(n.integers(1).at(0), n.b.rank(x));
-    if (n.b.type(x) != Type::f32) {
-        refuse("sums of " + std::string(to_string(n.b.type(x))) + " are not supported");
-    }
     const bool exclusive = n.integer("exclusive", 0) != 0;
     const bool back = n.integer("reverse", 0) != 0;
     const std::int64_t length = n.b.dims(x)[axis];
+    if (length > most_listed || length * length > most_listed) {
+        refuse("its axis is too long: " + std::to_string(length));
+    }
     std::vector<float> ones;
     for (std::int64_t i = 0; i < length; ++i) {
         for (std::int64_t j = 0; j < length; ++j) {
@@ -277,12 +279,13 @@ Values cumulative_sum(const Node& n) {
     std::vector<std::size_t> turn(n.b.rank(x));
     std::iota(turn.begin(), turn.end(), 0);
     std::swap(turn[axis], turn.back());
-    const ValueId rows = n.b.permute(x, turn);
+    const ValueId rows = n.b.permute(as_f32(n, x), turn);
     const Dims dims = n.b.dims(rows);
     const ValueId flat = n.b.reshape(rows, {length == 0 ? 0 : elements(dims) / length, length});
     const ValueId triangle =
         n.b.constant(make_constant(Type::f32, {length, length}, std::span<const float>(ones)));
-    return {n.b.permute(n.b.reshape(n.b.matmul(flat, triangle), dims), turn)};
+    const ValueId sums = n.b.permute(n.b.reshape(n.b.matmul(flat, triangle), dims), turn);
+    return {n.b.cast(sums, n.b.type(x))};
 }
 
 // ---- losses: -w[t] * x[t], averaged by the weights
@@ -291,6 +294,10 @@ Values loss(const Node& n, ValueId logs) {
     const Dims dims = n.b.dims(logs);
     const std::string how = n.text("reduction", "mean");
     Dims target = n.b.dims(n.in(1));
+    if (dims.size() < 2 || target.size() + 1 != dims.size()) {
+        refuse("targets of the shape " + to_string(target) + " do not fit scores of the shape " +
+               to_string(dims));
+    }
     target.insert(target.begin() + 1, 1);
     ValueId index = n.b.reshape(n.b.cast(n.in(1), Type::i64), target);
     ValueId keep = index;

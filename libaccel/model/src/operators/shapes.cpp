@@ -197,7 +197,7 @@ Values split(const Node& n) {
     const std::int64_t length = n.b.dims(x)[axis];
     Dims parts = n.has(1) ? n.integers(1) : n.list("split");
     if (parts.empty()) {
-        const auto count = static_cast<std::int64_t>(n.outputs);
+        const auto count = static_cast<std::int64_t>(std::max<std::size_t>(n.outputs, 1));
         const std::int64_t each = (length + count - 1) / count;
         for (std::int64_t left = length; left > 0 || std::ssize(parts) < count;) {
             parts.push_back(std::min(each, left));
@@ -220,7 +220,8 @@ Values split(const Node& n) {
 ValueId pad_by_index(const Node& n, ValueId x, std::size_t axis, std::int64_t before,
                      std::int64_t after, const std::string& mode) {
     const std::int64_t length = n.b.dims(x)[axis];
-    if (length == 0 || before + length + after < 0 || before + length + after > max_elements) {
+    if (length == 0 || std::max(std::abs(before), std::abs(after)) > most_listed ||
+        before + length + after < 0 || before + length + after > most_listed) {
         refuse("it pads an axis of the length " + std::to_string(length) + " by " +
                std::to_string(before) + " and " + std::to_string(after));
     }
@@ -285,7 +286,8 @@ Values pad(const Node& n) {
         }
     }
     x = n.b.take(x, std::move(start), Dims(rank, 1), std::move(dims));
-    const double value = n.has(2) ? n.floats(2).at(0) : n.real("value", 0.0F);
+    const ValueId value =
+        n.has(2) ? n.b.cast(n.in(2), n.b.type(x)) : n.b.scalar(n.b.type(x), n.real("value", 0.0F));
     const bool nothing = std::ranges::all_of(before, [](auto p) { return p == 0; }) &&
                          std::ranges::all_of(after, [](auto p) { return p == 0; });
     return {nothing ? x : n.b.pad(x, before, after, value)};
@@ -376,11 +378,11 @@ Values range(const Node& n) {
         }
         const double count =
             std::ceil(static_cast<double>(limit - start) / static_cast<double>(delta));
-        if (count > 1e8) {
+        if (!(count <= static_cast<double>(most_listed))) {
             refuse("it has " + std::to_string(count) + " elements");
         }
         std::vector<Number> values;
-        for (std::int64_t i = 0; i < static_cast<std::int64_t>(count); ++i) {
+        for (std::int64_t i = 0; i < static_cast<std::int64_t>(std::max(count, 0.0)); ++i) {
             values.push_back(static_cast<Number>(start + static_cast<Number>(i) * delta));
         }
         return n.b.constant(make_constant(type, {static_cast<std::int64_t>(values.size())},
@@ -421,12 +423,10 @@ Values space_to_depth(const Node& n) {
 
 // depth classes: 1 where the class is the index.
 Values one_hot(const Node& n) {
-    const std::int64_t depth = n.b.type(n.in(1)) == Type::f32
-                                   ? static_cast<std::int64_t>(n.floats(1).at(0))
-                                   : n.integers(1).at(0);
+    const std::int64_t depth = n.integers(1).at(0);
     Dims dims = n.b.dims(n.in(0));
     const std::size_t axis = axis_of(n.integer("axis", -1), dims.size() + 1);
-    if (depth < 1 || depth > max_elements) {
+    if (depth < 1 || depth > most_listed) {
         refuse("its depth is " + std::to_string(depth));
     }
     const ValueId index = n.b.cast(n.in(0), Type::i64);
@@ -454,6 +454,9 @@ Values trilu(const Node& n) {
     const bool upper = n.integer("upper", 1) != 0;
     const std::int64_t rows = dims[dims.size() - 2];
     const std::int64_t columns = dims.back();
+    if (rows > most_listed || columns > most_listed || rows * columns > most_listed) {
+        refuse("its matrix is too large: " + to_string(dims));
+    }
     std::vector<std::int64_t> keep;
     for (std::int64_t i = 0; i < rows; ++i) {
         for (std::int64_t j = 0; j < columns; ++j) {
@@ -468,8 +471,8 @@ Values trilu(const Node& n) {
 Values eye_like(const Node& n) {
     const Dims& dims = n.b.dims(n.in(0));
     const Type type = n.has("dtype") ? type_of(n.integer("dtype", 1)) : n.b.type(n.in(0));
-    if (dims.size() != 2) {
-        refuse("its input is no matrix");
+    if (dims.size() != 2 || elements(dims) > most_listed) {
+        refuse("its input " + to_string(dims) + " is no matrix, or too large");
     }
     std::vector<std::int64_t> values(static_cast<std::size_t>(elements(dims)));
     for (std::int64_t i = 0; i < dims[0]; ++i) {
