@@ -113,12 +113,13 @@ test-model: $(BUILD)/.tests-card ## The same in virtual time, with the timing mo
 test-qtest: $(BUILD)/.tests-qtest ## The card in QEMU, without a guest
 test-sdk: $(BUILD)/.tests-sdk ## The SDK, without a kernel
 test-compiler: $(BUILD)/.tests-compiler ## The model compiler: ONNX's operator suite, and real models against ONNX Runtime
+test-files: $(BUILD)/.tests-files ## The model compiler on broken files, with sanitizers
 test-tools: $(BUILD)/.tools ## lsaccel and accelctl, on machines of files and on a terminal
 test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
 test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
 test-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
 test-counts: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
-test-card test-model test-qtest test-sdk test-compiler test-tools test-harness test-vm test-iommu test-counts:
+test-card test-model test-qtest test-sdk test-compiler test-files test-tools test-harness test-vm test-iommu test-counts:
 	@$(if $(filter test-vm test-iommu,$@),tools/setup/packages.sh test)
 	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(@:test-%=%)
@@ -157,7 +158,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 
 # Phony in effect: each of these finds out for itself whether there is something to do, and does so in no time.
 .PHONY: FORCE help run test bench shell setup build driver install deb load unload qemu-tree counts abi check clean \
-    distclean screens test-tools test-card test-model test-counts test-qtest test-sdk test-compiler test-harness test-vm test-iommu test-kernels test-deb
+    distclean screens test-tools test-card test-model test-counts test-qtest test-sdk test-compiler test-files test-harness test-vm test-iommu test-kernels test-deb
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

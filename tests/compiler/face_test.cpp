@@ -150,7 +150,8 @@ TEST_P(FaceDetector, FindsTheFaceWhereOnnxRuntimeDoes) {
     EXPECT_NEAR((face.left + face.right) / 2, 0.44, 0.05);
     EXPECT_NEAR((face.top + face.bottom) / 2, 0.22, 0.06);
     EXPECT_LE(net.memory().ratio(), 0.4);
-    draw("astronaut-" + std::to_string(side) + ".ppm", face, side, std::string(name) + ".ppm");
+    draw("astronaut-" + std::to_string(side) + ".ppm", face, side,
+         MODEL_RESULTS + std::string(name) + ".ppm");
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, FaceDetector,

@@ -71,17 +71,6 @@ std::string cause(const Error& error, const fs::path& file) {
 
 }  // namespace
 
-std::vector<fs::path> find_models(const fs::path& folder) {
-    std::vector<fs::path> found;
-    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-        if (entry.path().filename() == "model.onnx") {
-            found.push_back(entry.path().parent_path());
-        }
-    }
-    std::ranges::sort(found);
-    return found;
-}
-
 Verdict judge(const Device& device, Queue& queue, const fs::path& folder) {
     const fs::path file = folder / "model.onnx";
     Verdict verdict{folder.parent_path().filename() / folder.filename(), Outcome::passed, ""};

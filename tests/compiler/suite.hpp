@@ -6,13 +6,12 @@
 #include <accel/model.hpp>
 
 #include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
-namespace accel::test {
+#include "folders.hpp"
 
-inline constexpr const char* suite_folder = "/usr/share/libonnx-testdata/data";
+namespace accel::test {
 
 enum class Outcome { passed, unsupported, wrong };
 
@@ -21,9 +20,6 @@ struct Verdict {
     Outcome outcome = Outcome::passed;
     std::string detail;  // what is unsupported or wrong
 };
-
-/// All folders below that hold a model, sorted.
-[[nodiscard]] std::vector<std::filesystem::path> find_models(const std::filesystem::path& folder);
 
 /// Loads and runs one model with each of its data sets.
 [[nodiscard]] Verdict judge(const Device& device, Queue& queue,

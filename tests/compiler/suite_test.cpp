@@ -16,7 +16,7 @@ TEST_F(OperatorSuite, NothingIsWrongAndMostModelsPass) {
     const Device device = open();
     Queue queue = device.create_queue();
     std::vector<Verdict> verdicts;
-    std::ofstream list("suite.txt");
+    std::ofstream list(MODEL_RESULTS "suite.txt");
     for (const auto& folder : find_models(suite_folder)) {
         verdicts.push_back(judge(device, queue, folder));
         const Verdict& v = verdicts.back();

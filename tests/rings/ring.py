@@ -43,7 +43,7 @@ class Ring:
 
 
 SILENCE_LIMIT = 300  # seconds without a line of output; the longest test takes a hundredth
-NAMES = ("card", "model", "qtest", "sdk", "compiler", "tools", "harness", "counts", "vm", "iommu")  # quick ones first
+NAMES = ("card", "model", "qtest", "sdk", "compiler", "files", "tools", "harness", "counts", "vm", "iommu")  # quick ones first
 # Rings that are not a program of their name: the program, and what it finds in its environment.
 SCRIPTS = {"harness": "harness/run.py", "tools": "harness/run.py", "counts": "bench/gate.py"}
 VARIANTS = {"model": ("card", {"ACCEL_TIMING": "model"})}

@@ -71,12 +71,17 @@ using Operators = std::map<std::string, Lower, std::less<>>;
 [[nodiscard]] const Operators& operators();
 
 // One file of operators/ each.
+void add_constants(Operators& table);
 void add_elementwise(Operators& table);
+void add_resizing(Operators& table);
 void add_shapes(Operators& table);
 void add_matrices(Operators& table);
 void add_images(Operators& table);
 void add_reductions(Operators& table);
 void add_quantised(Operators& table);
+
+/// These numbers as i64.
+[[nodiscard]] ValueId integer_list(const Node& n, const std::vector<std::int64_t>& values);
 
 /// A convolution with the attributes of the node. `more`: the bias, or what requantises.
 [[nodiscard]] std::vector<ValueId> conv_of(const Node& n, ValueId image, ValueId weights,

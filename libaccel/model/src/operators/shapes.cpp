@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators that compute nothing: they make constants, look at shapes, and move elements about.
+// Operators that move elements about, or give them another shape.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -13,58 +13,6 @@ namespace accel::model {
 namespace {
 
 using Values = std::vector<ValueId>;
-
-ValueId integers(const Node& n, const std::vector<std::int64_t>& values) {
-    return n.b.constant(make_constant(Type::i64, {static_cast<std::int64_t>(values.size())},
-                                      std::span<const std::int64_t>(values)));
-}
-
-Values constant(const Node& n) {
-    if (n.has("value")) {
-        return {n.b.constant(n.tensor("value"))};
-    }
-    if (n.has("value_float")) {
-        return {n.b.scalar(n.real("value_float", 0))};
-    }
-    if (n.has("value_int")) {
-        const std::int64_t x = n.integer("value_int", 0);
-        return {n.b.constant(make_constant(Type::i64, {}, std::span<const std::int64_t>(&x, 1)))};
-    }
-    if (n.has("value_floats")) {
-        const std::vector<float> x = n.reals("value_floats");
-        return {n.b.constant(make_constant(Type::f32, {static_cast<std::int64_t>(x.size())},
-                                           std::span<const float>(x)))};
-    }
-    if (n.has("value_ints")) {
-        return {integers(n, n.list("value_ints"))};
-    }
-    refuse("it holds a constant of a kind that is not supported");
-}
-
-Values constant_of_shape(const Node& n) {
-    const Dims dims = n.integers(0);
-    ValueId value = n.b.scalar(0.0F);
-    if (n.has("value")) {
-        value = n.b.reshape(n.b.constant(n.tensor("value")), {});
-    }
-    return {n.b.broadcast(value, dims)};
-}
-
-Values shape(const Node& n) {
-    const Dims& dims = n.b.dims(n.in(0));
-    const auto rank = static_cast<std::int64_t>(dims.size());
-    const auto clamp = [&](std::int64_t i) {
-        return std::clamp<std::int64_t>(i < 0 ? i + rank : i, 0, rank);
-    };
-    const std::int64_t first = clamp(n.integer("start", 0));
-    const std::int64_t last = std::max(clamp(n.integer("end", rank)), first);
-    return {integers(n, std::vector<std::int64_t>(dims.begin() + first, dims.begin() + last))};
-}
-
-Values size(const Node& n) {
-    const std::int64_t count = elements(n.b.dims(n.in(0)));
-    return {n.b.constant(make_constant(Type::i64, {}, std::span<const std::int64_t>(&count, 1)))};
-}
 
 Values reshape(const Node& n) {
     Dims wanted = n.count() > 1 ? n.integers(1) : n.list("shape");
@@ -239,7 +187,7 @@ ValueId pad_by_index(const Node& n, ValueId x, std::size_t axis, std::int64_t be
         }
         indices.push_back(at);
     }
-    return n.b.gather(x, integers(n, indices), axis, false);
+    return n.b.gather(x, integer_list(n, indices), axis, false);
 }
 
 Values pad(const Node& n) {
@@ -324,7 +272,7 @@ Values gather_nd(const Node& n) {
     Dims rest(data.begin() + static_cast<std::ptrdiff_t>(depth), data.end());
     const Dims strides = dense_strides(lengths);
     const ValueId zero = n.b.scalar(Type::i64, 0);
-    const auto per_axis = [&](const Dims& values) { return integers(n, values); };
+    const auto per_axis = [&](const Dims& values) { return integer_list(n, values); };
     const ValueId indices = n.b.cast(n.in(1), Type::i64);
     const ValueId wrapped =
         n.b.select(n.b.compare(ElementwiseOp::less, indices, zero),
@@ -370,30 +318,6 @@ Values tile(const Node& n) {
                         std::move(result))};
 }
 
-Values range(const Node& n) {
-    const Type type = n.b.type(n.in(0));
-    const auto build = [&]<typename Number>(Number start, Number limit, Number delta) {
-        if (delta == 0) {
-            refuse("its step is zero");
-        }
-        const double count =
-            std::ceil(static_cast<double>(limit - start) / static_cast<double>(delta));
-        if (!(count <= static_cast<double>(most_listed))) {
-            refuse("it has " + std::to_string(count) + " elements");
-        }
-        std::vector<Number> values;
-        for (std::int64_t i = 0; i < static_cast<std::int64_t>(std::max(count, 0.0)); ++i) {
-            values.push_back(static_cast<Number>(start + static_cast<Number>(i) * delta));
-        }
-        return n.b.constant(make_constant(type, {static_cast<std::int64_t>(values.size())},
-                                          std::span<const Number>(values)));
-    };
-    if (is_integer(type)) {
-        return {build(n.integers(0).at(0), n.integers(1).at(0), n.integers(2).at(0))};
-    }
-    return {build(n.floats(0).at(0), n.floats(1).at(0), n.floats(2).at(0))};
-}
-
 Values depth_to_space(const Node& n) {
     const Dims& d = n.b.dims(n.in(0));
     const std::int64_t block = n.integer("blocksize", 1);
@@ -421,96 +345,25 @@ Values space_to_depth(const Node& n) {
                         {d[0], d[1] * block * block, d[2] / block, d[3] / block})};
 }
 
-// depth classes: 1 where the class is the index.
-Values one_hot(const Node& n) {
-    const std::int64_t depth = n.integers(1).at(0);
-    Dims dims = n.b.dims(n.in(0));
-    const std::size_t axis = axis_of(n.integer("axis", -1), dims.size() + 1);
-    if (depth < 1 || depth > most_listed) {
-        refuse("its depth is " + std::to_string(depth));
-    }
-    const ValueId index = n.b.cast(n.in(0), Type::i64);
-    const ValueId positive =
-        n.b.binary(ElementwiseOp::mod, index, n.b.scalar(Type::i64, static_cast<double>(depth)));
-    dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), 1);
-    std::vector<std::int64_t> classes(static_cast<std::size_t>(depth));
-    std::iota(classes.begin(), classes.end(), 0);
-    Dims along(dims.size(), 1);
-    along[axis] = depth;
-    const ValueId hit = n.b.compare(ElementwiseOp::equal, n.b.reshape(positive, dims),
-                                    n.b.reshape(integers(n, classes), along));
-    const ValueId off = n.b.reshape(n.b.slice(n.in(2), 0, 0, 1), {});
-    const ValueId on = n.b.reshape(n.b.slice(n.in(2), 0, 1, 1), {});
-    return {n.b.select(hit, on, off)};
-}
-
-Values trilu(const Node& n) {
-    const ValueId x = n.in(0);
-    const Dims& dims = n.b.dims(x);
-    if (dims.size() < 2) {
-        refuse("its input is no matrix");
-    }
-    const std::int64_t k = n.has(1) ? n.integers(1).at(0) : 0;
-    const bool upper = n.integer("upper", 1) != 0;
-    const std::int64_t rows = dims[dims.size() - 2];
-    const std::int64_t columns = dims.back();
-    if (rows > most_listed || columns > most_listed || rows * columns > most_listed) {
-        refuse("its matrix is too large: " + to_string(dims));
-    }
-    std::vector<std::int64_t> keep;
-    for (std::int64_t i = 0; i < rows; ++i) {
-        for (std::int64_t j = 0; j < columns; ++j) {
-            keep.push_back(upper ? j - i >= k : j - i <= k);
-        }
-    }
-    const ValueId mask = n.b.constant(
-        make_constant(Type::boolean, {rows, columns}, std::span<const std::int64_t>(keep)));
-    return {n.b.select(mask, x, n.b.scalar(n.b.type(x), 0))};
-}
-
-Values eye_like(const Node& n) {
-    const Dims& dims = n.b.dims(n.in(0));
-    const Type type = n.has("dtype") ? type_of(n.integer("dtype", 1)) : n.b.type(n.in(0));
-    if (dims.size() != 2 || elements(dims) > most_listed) {
-        refuse("its input " + to_string(dims) + " is no matrix, or too large");
-    }
-    std::vector<std::int64_t> values(static_cast<std::size_t>(elements(dims)));
-    for (std::int64_t i = 0; i < dims[0]; ++i) {
-        const std::int64_t j = i + n.integer("k", 0);
-        if (j >= 0 && j < dims[1]) {
-            values[static_cast<std::size_t>(i * dims[1] + j)] = 1;
-        }
-    }
-    return {n.b.constant(make_constant(type, dims, std::span<const std::int64_t>(values)))};
-}
-
 }  // namespace
 
 void add_shapes(Operators& table) {
     const Operators here{
         {"Concat", concat},
-        {"Constant", constant},
-        {"ConstantOfShape", constant_of_shape},
         {"DepthToSpace", depth_to_space},
         {"Expand", expand},
-        {"EyeLike", eye_like},
         {"Flatten", flatten},
         {"Gather", gather},
         {"GatherElements", gather_elements},
         {"GatherND", gather_nd},
-        {"OneHot", one_hot},
         {"Pad", pad},
-        {"Range", range},
         {"Reshape", reshape},
-        {"Shape", shape},
-        {"Size", size},
         {"Slice", slice},
         {"SpaceToDepth", space_to_depth},
         {"Split", split},
         {"Squeeze", squeeze},
         {"Tile", tile},
         {"Transpose", transpose},
-        {"Trilu", trilu},
         {"Unsqueeze", unsqueeze},
     };
     table.insert(here.begin(), here.end());

@@ -10,11 +10,11 @@
 #include <functional>
 #include <random>
 
+#include "folders.hpp"
 #include "fuse.hpp"
 #include "layout.hpp"
 #include "onnx_reader.hpp"
 #include "plan.hpp"
-#include "suite.hpp"
 
 namespace accel::test {
 namespace {
