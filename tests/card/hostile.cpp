@@ -199,6 +199,13 @@ void Hostile::images(Script& script, accel_image& src, accel_image& dst, accel_w
               .pad_left = static_cast<uint16_t>(size(script))};
 }
 
+void Hostile::numbers(Script& script, accel_numbers& out) {
+    out.src1_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
+    out.dst_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
+    out.src0_zero = static_cast<uint8_t>(script.below(3));
+    out.src1_zero = static_cast<uint8_t>(script.below(3));
+}
+
 void Hostile::params(Script& script) {
     // One of eight blocks in the parameter page, with sizes that are mostly small.
     union {
@@ -207,14 +214,21 @@ void Hostile::params(Script& script) {
         accel_reduce reduce;
         accel_conv2d conv2d;
         accel_pool pool;
+        accel_transpose transpose;
+        accel_gather gather;
+        accel_resize resize;
         std::array<uint8_t, 256> bytes;
     } block{};
     const auto dimension = [&] { return static_cast<uint32_t>(size(script)); };
-    switch (script.below(6)) {
+    switch (script.below(9)) {
         case 0:
-            block.gemm.type = ACCEL_TYPE_F32;
-            block.gemm.activation = static_cast<uint8_t>(script.below(ACCEL_ACT_SOFTPLUS + 2));
-            block.gemm.flags = static_cast<uint16_t>(script.below(9));
+            block.gemm.type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
+            numbers(script, block.gemm.numbers);
+            block.gemm.batch = static_cast<uint32_t>(script.below(4));
+            block.gemm.batch_a = dimension();
+            block.gemm.batch_d = dimension();
+            block.gemm.activation = static_cast<uint8_t>(script.below(ACCEL_ACT_NOT + 2));
+            block.gemm.flags = static_cast<uint16_t>(script.below(ACCEL_GEMM_FLAGS + 2));
             block.gemm.m = dimension();
             block.gemm.n = dimension();
             block.gemm.k = dimension();
@@ -223,8 +237,7 @@ void Hostile::params(Script& script) {
         case 1:
             block.elementwise.type = ACCEL_TYPE_F32;
             block.elementwise.op = static_cast<uint8_t>(script.below(ACCEL_EW_SELECT + 2));
-            block.elementwise.activation =
-                static_cast<uint8_t>(script.below(ACCEL_ACT_SOFTPLUS + 2));
+            block.elementwise.activation = static_cast<uint8_t>(script.below(ACCEL_ACT_NOT + 2));
             block.elementwise.type =
                 script.below(2) != 0 ? uint8_t{ACCEL_TYPE_F32} : uint8_t{ACCEL_TYPE_I64};
             block.elementwise.dst_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
@@ -239,14 +252,15 @@ void Hostile::params(Script& script) {
             break;
         case 2:
             block.reduce.type = ACCEL_TYPE_F32;
-            block.reduce.op = static_cast<uint8_t>(script.below(6));
+            block.reduce.op = static_cast<uint8_t>(script.below(ACCEL_REDUCE_MEAN + 2));
             block.reduce.outer = dimension();
             block.reduce.n = dimension();
             block.reduce.inner = dimension();
             break;
         case 3:
-            block.conv2d.type = ACCEL_TYPE_F32;
-            block.conv2d.flags = static_cast<uint16_t>(script.below(2));
+            block.conv2d.type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
+            numbers(script, block.conv2d.numbers);
+            block.conv2d.flags = static_cast<uint16_t>(script.below(ACCEL_CONV2D_FLAGS + 2));
             block.conv2d.batch = dimension();
             block.conv2d.groups = dimension();
             images(script, block.conv2d.src, block.conv2d.dst, block.conv2d.window);
@@ -257,6 +271,34 @@ void Hostile::params(Script& script) {
             block.pool.batch = dimension();
             images(script, block.pool.src, block.pool.dst, block.pool.window);
             break;
+        case 5:
+            block.transpose.size = static_cast<uint8_t>(1U << script.below(5));
+            block.transpose.rank = static_cast<uint8_t>(script.below(8));
+            for (unsigned i = 0; i < block.transpose.rank && i < ACCEL_RANK_MAX; ++i) {
+                block.transpose.dims[i] = dimension();
+                block.transpose.dst_strides[i] = dimension();
+                block.transpose.src_strides[i] =
+                    script.below(2) != 0 ? dimension() : 0 - dimension();
+            }
+            break;
+        case 6:
+            block.gather.size = static_cast<uint8_t>(1U << script.below(5));
+            block.gather.index_type =
+                script.below(2) != 0 ? uint8_t{ACCEL_TYPE_I32} : uint8_t{ACCEL_TYPE_I64};
+            block.gather.flags = static_cast<uint16_t>(script.below(3));
+            block.gather.outer = dimension();
+            block.gather.n = dimension();
+            block.gather.count = dimension();
+            block.gather.inner = dimension();
+            break;
+        case 7:
+            block.resize.type = ACCEL_TYPE_F32;
+            block.resize.taps = static_cast<uint16_t>(script.below(5));
+            block.resize.outer = dimension();
+            block.resize.n = dimension();
+            block.resize.count = dimension();
+            block.resize.inner = dimension();
+            break;
         default:
             block.bytes = script.take<std::array<uint8_t, 256>>();
             break;
@@ -266,10 +308,10 @@ void Hostile::params(Script& script) {
 }
 
 accel_command Hostile::command(Script& script) {
-    static constexpr uint8_t kOpcodes[] = {ACCEL_OP_NOP,    ACCEL_OP_CALL,        ACCEL_OP_WAIT,
-                                           ACCEL_OP_SIGNAL, ACCEL_OP_COPY,        ACCEL_OP_FILL,
-                                           ACCEL_OP_GEMM,   ACCEL_OP_ELEMENTWISE, ACCEL_OP_SOFTMAX,
-                                           ACCEL_OP_REDUCE, ACCEL_OP_CONV2D,      ACCEL_OP_POOL};
+    static constexpr uint8_t kOpcodes[] = {
+        ACCEL_OP_NOP,    ACCEL_OP_CALL, ACCEL_OP_WAIT,        ACCEL_OP_SIGNAL,  ACCEL_OP_COPY,
+        ACCEL_OP_FILL,   ACCEL_OP_GEMM, ACCEL_OP_ELEMENTWISE, ACCEL_OP_SOFTMAX, ACCEL_OP_REDUCE,
+        ACCEL_OP_CONV2D, ACCEL_OP_POOL, ACCEL_OP_TRANSPOSE,   ACCEL_OP_GATHER,  ACCEL_OP_RESIZE};
     accel_command c{};
     c.opcode = kOpcodes[script.below(std::size(kOpcodes))];
     if (script.below(8) == 0) {

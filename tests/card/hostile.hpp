@@ -39,6 +39,7 @@ class Hostile {
     [[nodiscard]] uint64_t size(Script& script);
     [[nodiscard]] accel_command command(Script& script);
     void params(Script& script);
+    static void numbers(Script& script, accel_numbers& out);
     void images(Script& script, accel_image& src, accel_image& dst, accel_window& window);
     void place(Script& script, const accel_command& command);
     void settle();

@@ -160,6 +160,13 @@ float activate(float x, unsigned activation, uint32_t alpha_bits, uint32_t beta_
             return 0.5f * x * (1.0F + erf(x * 0.707106781f));
         case ACCEL_ACT_ELU:
             return x < 0.0F ? alpha * (exp(x) - 1.0F) : x;
+        case ACCEL_ACT_SIGN:
+            if (std::isnan(x)) {
+                return x;
+            }
+            return x > 0.0F ? 1.0F : (x < 0.0F ? -1.0F : 0.0F);
+        case ACCEL_ACT_NOT:
+            return x == 0.0F ? 1.0F : 0.0F;
         case ACCEL_ACT_SOFTPLUS:
             return (0.0F > x ? 0.0F : x) + log(1.0F + exp(-std::fabs(x)));
         default:
@@ -183,6 +190,19 @@ float elementwise(unsigned op, float a, float b) {
             return a;
         case ACCEL_EW_PRELU:
             return a < 0.0F ? a * b : a;
+        case ACCEL_EW_FMOD:
+            return std::fmod(a, b);
+        case ACCEL_EW_MOD: {
+            const float rest = std::fmod(a, b);
+            const bool other_sign = (rest < 0.0F) != (b < 0.0F);
+            return rest != 0.0F && other_sign ? rest + b : rest;
+        }
+        case ACCEL_EW_EQUAL:
+            return a == b ? 1.0F : 0.0F;
+        case ACCEL_EW_LESS:
+            return a < b ? 1.0F : 0.0F;
+        case ACCEL_EW_LESS_EQUAL:
+            return a <= b ? 1.0F : 0.0F;
         default:
             return b > a ? b : a;
     }
@@ -378,12 +398,18 @@ std::vector<float> softmax(const accel_reduce& p, const std::vector<float>& src)
 std::vector<float> reduce(const accel_reduce& p, const std::vector<float>& src) {
     std::vector<float> out(size_t{p.outer} * p.inner);
     for_each_line(p, src, [&](const Line& line, size_t at) {
-        if (p.op == ACCEL_REDUCE_SUM) {
+        if (p.op == ACCEL_REDUCE_SUM || p.op == ACCEL_REDUCE_MEAN) {
             float sum = 0.0F;
             for (size_t j = 0; j < p.n; ++j) {
                 sum = sum + line[j];
             }
-            out[at] = sum;
+            out[at] = p.op == ACCEL_REDUCE_SUM ? sum : sum / static_cast<float>(p.n);
+        } else if (p.op == ACCEL_REDUCE_PRODUCT) {
+            float product = 1.0F;
+            for (size_t j = 0; j < p.n; ++j) {
+                product = product * line[j];
+            }
+            out[at] = product;
         } else {
             out[at] = line[best_place(line, p.op == ACCEL_REDUCE_MIN)];
         }

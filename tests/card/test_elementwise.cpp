@@ -61,7 +61,9 @@ class Elementwise : public CardTest {
 };
 
 TEST_F(Elementwise, EveryOperationAndActivationEqualsTheReference) {
-    for (unsigned op = ACCEL_EW_ADD; op <= ACCEL_EW_MAX; ++op) {
+    for (const unsigned op : {ACCEL_EW_ADD, ACCEL_EW_SUB, ACCEL_EW_MUL, ACCEL_EW_DIV, ACCEL_EW_MIN,
+                              ACCEL_EW_MAX, ACCEL_EW_PRELU, ACCEL_EW_FMOD, ACCEL_EW_MOD,
+                              ACCEL_EW_EQUAL, ACCEL_EW_LESS, ACCEL_EW_LESS_EQUAL}) {
         for (uint8_t activation = 0; activation < 2; ++activation) {
             accel_elementwise p = vector(5000, op);
             p.activation = activation;

@@ -138,6 +138,24 @@ TEST_F(Tensor, IntegersAreAddedModuloTheirSizeAndSelectedBetween) {
     expect([](int64_t x, int64_t y, int flag) { return flag != 0 ? x : y; });
 }
 
+TEST_F(Tensor, ABlockOfElementwiseMayBeAsShortAsItWas) {
+    constexpr uint32_t kOld = 128;
+    accel_elementwise p{};
+    p.type = ACCEL_TYPE_F32;
+    p.rank = 1;
+    p.dims[0] = 3;
+    p.dst_strides[0] = p.src0_strides[0] = p.src1_strides[0] = 1;
+    const std::vector<float> x{1, 2, 3};
+    const uint64_t dst = place(std::vector<float>(3));
+    accel_command command =
+        tensor_command(ACCEL_OP_ELEMENTWISE, {.dst = dst, .src0 = place(x), .src1 = place(x)}, p);
+    command.tensor.params_size = kOld;
+    EXPECT_EQ(queue.run(command), ACCEL_OK);
+    EXPECT_EQ(space.load<float>(dst, 3), (std::vector<float>{2, 4, 6}));
+    command.tensor.params_size = kOld - 8;
+    expect_error(ACCEL_BAD_SIZE, command);
+}
+
 TEST_F(Tensor, TransposeCopiesAnyOrderStepsAndDirections) {
     for (int round = 0; round < 200; ++round) {
         accel_transpose p{};

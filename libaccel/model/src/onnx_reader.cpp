@@ -396,6 +396,9 @@ std::vector<TensorInfo> Model::describe(const std::filesystem::path& file) {
             if (weights.contains(input.name())) {
                 continue;
             }
+            if (!input.type().has_tensor_type()) {
+                refuse("input '" + input.name() + "' is no tensor");
+            }
             const auto& tensor = input.type().tensor_type();
             TensorInfo info{input.name(), type_of(tensor.elem_type()), {}};
             for (const auto& dim : tensor.shape().dim()) {
