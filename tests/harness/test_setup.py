@@ -73,6 +73,12 @@ class Packages(Scripts):
         self.assertEqual((self.folder / "calls").read_text(),
                          "-q update\n-q install -y --no-install-recommends cmake strace\n")
 
+    def test_what_another_package_provides_is_not_installed(self):
+        self.stand_in("dpkg-query", self.INSTALLED + " | sed -e '/ npm$/d' -e 's/ nodejs$/ nodejs, nodejs-doc, npm/'")
+        self.stand_in("apt-get", "echo apt was called >&2; exit 1")
+        done = self.run_script("packages.sh")
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
     def test_an_installation_that_fails_shows_what_apt_said(self):
         self.stand_in("dpkg-query", "exit 1")
         self.stand_in("id", "echo 0")

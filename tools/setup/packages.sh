@@ -27,7 +27,9 @@ wanted=$(awk -v sections=" ${*:-build} " '
     /^\[/ { name = substr($1, 2, length($1) - 2); chosen = index(sections, " " name " ") }
     chosen && /^[a-z0-9]/ { print $1 }' "$here/packages.txt")
 # shellcheck disable=SC2016,SC2086  # dpkg-query expands the format; the list is words
-installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | sed -n 's/^installed //p' || :)
+# What one of them provides is there, too: Node.js may come with its npm.
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' $wanted 2>/dev/null |
+    sed -n 's/^installed //p' | tr -s ', ' '\n' || :)
 missing=
 for package in $wanted; do
     echo "$installed" | grep -qxF "$package" || missing="$missing $package"

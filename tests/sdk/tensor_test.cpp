@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Commands on types other than f32, and those that move elements: what they do on the card, and
+// what is refused before it gets there.
+#include <bit>
+#include <functional>
+
+#include "fixture.hpp"
+
+namespace accel::test {
+namespace {
+
+using ::testing::ElementsAre;
+
+class TensorCommand : public SdkTest {
+  protected:
+    TensorCommand() : card(open()), queue(card.create_queue()) {}
+
+    void TearDown() override {
+        queue = card.create_queue();  // lets go of the old one and what it held
+        EXPECT_EQ(driver->buffers(), 0U);
+    }
+
+    template <typename T>
+    Buffer<T> filled(const std::vector<T>& values) {
+        auto buffer = card.allocate<T>({values.size()});
+        buffer.copy_from(values);
+        return buffer;
+    }
+    void run(const Command& command) { queue.submit(command).wait(); }
+
+    // `good` with a change is no command, and the message says why.
+    template <typename T>
+    static void expect_refused(T good, const std::function<void(T&)>& change, const char* why) {
+        EXPECT_NO_THROW(Command{good});
+        change(good);
+        const Error error = error_of([&] { Command made(good); });
+        EXPECT_EQ(error.errc(), std::errc::invalid_argument);
+        expect_says(error, why);
+    }
+
+    Device card;
+    Queue queue;
+};
+
+TEST_F(TensorCommand, TransposeTurnsTakesStepsAndGoesBackwards) {
+    const auto source = filled<std::int16_t>({1, 2, 3, 4, 5, 6});
+    auto result = card.allocate<std::int16_t>({6});
+    run(Transpose{
+        .dst = result, .src = source, .element = 2, .shape = {3, 2}, .src_strides = {1, 3}});
+    EXPECT_THAT(result.span(), ElementsAre(1, 4, 2, 5, 3, 6));
+    run(Transpose{.dst = result,
+                  .src = source,
+                  .element = 2,
+                  .shape = {3},
+                  .src_strides = {-2},
+                  .src_first = 5});
+    EXPECT_THAT(result.span().first(3), ElementsAre(6, 4, 2));
+}
+
+TEST_F(TensorCommand, TransposeIsChecked) {
+    const auto four = card.allocate<float>({4});
+    const Transpose good{.dst = four, .src = four, .shape = {2, 2}, .src_strides = {1, 2}};
+    expect_refused<Transpose>(
+        good, [](auto& t) { t.element = 3; }, "1, 2, 4 or 8 bytes");
+    expect_refused<Transpose>(
+        good, [](auto& t) { t.shape = {}; }, "no dimensions");
+    expect_refused<Transpose>(
+        good, [](auto& t) { t.src_first = 1; }, "src touches 20 bytes");
+    expect_refused<Transpose>(
+        good, [](auto& t) { t.src_strides[1] = -1; }, "below the start");
+    expect_refused<Transpose>(
+        good,
+        [](auto& t) {
+            t.dst_strides = {4, 1};
+        },
+        "dst touches 24 bytes");
+    expect_refused<Transpose>(
+        good,
+        [](auto& t) {
+            t.src = arg(0, (1ULL << 48) - 8);
+            t.src_first = 1;
+        },
+        "passes the card's address space");
+}
+
+TEST_F(TensorCommand, GatherPicksAndTellsAnIndexOutOfRange) {
+    const auto source = filled<float>({10, 11, 20, 21, 30, 31});
+    auto indices = filled<std::int64_t>({2, -3});
+    auto result = card.allocate<float>({4});
+    const Gather gather{
+        .dst = result, .src = source, .indices = indices, .n = 3, .count = 2, .inner = 2};
+    run(gather);
+    EXPECT_THAT(result.span(), ElementsAre(30, 31, 10, 11));
+    indices[0] = 3;
+    const Error error = error_of([&] { run(gather); });
+    EXPECT_EQ(error.status(), CardStatus::bad_index);
+    expect_says(error, "check the indices");
+    queue.reset();
+    expect_refused<Gather>(
+        gather, [](auto& g) { g.index_type = Type::u8; }, "i32 or i64");
+    expect_refused<Gather>(
+        gather, [](auto& g) { g.count = 3; }, "touches 24 bytes");
+}
+
+TEST_F(TensorCommand, ResizeSumsTaps) {
+    const auto source = filled<float>({10, 20});
+    const auto table = filled<Tap>({{0, 1}, {1, 0}, {0, 0.5F}, {1, 0.5F}, {1, 1}, {0, 0}});
+    auto result = card.allocate<float>({3});
+    const Resize resize{
+        .dst = result, .src = source, .table = table, .taps = 2, .n = 2, .count = 3};
+    run(resize);
+    EXPECT_THAT(result.span(), ElementsAre(10, 15, 20));
+    expect_refused<Resize>(
+        resize, [](auto& r) { r.taps = 3; }, "table touches 72 bytes");
+}
+
+TEST_F(TensorCommand, ElementwiseConvertsAndSelects) {
+    const auto ints = filled<std::int32_t>({1, -2, 3});
+    const auto floats = filled<float>({0.5F, 0.5F, 0.5F});
+    const auto which = filled<std::uint8_t>({1, 0, 1});
+    auto result = card.allocate<std::int64_t>({3});
+    run(Elementwise{.op = ElementwiseOp::select,
+                    .dst = result,
+                    .a = ints,
+                    .b = ints,
+                    .shape = {3},
+                    .b_strides = {0},
+                    .type = Type::i64,
+                    .dst_type = Type::i64,
+                    .a_type = Type::i32,
+                    .b_type = Type::i32,
+                    .c = which});
+    EXPECT_THAT(result.span(), ElementsAre(1, 1, 3));
+    auto bytes = card.allocate<std::int8_t>({3});
+    const Elementwise sum{.dst = bytes,
+                          .a = ints,
+                          .b = floats,
+                          .shape = {3},
+                          .dst_type = Type::i8,
+                          .a_type = Type::i32};
+    run(sum);
+    EXPECT_THAT(bytes.span(), ElementsAre(1, -1, 3));
+    expect_refused<Elementwise>(
+        sum, [](auto& e) { e.type = Type::i32; }, "f32 or i64");
+    expect_refused<Elementwise>(
+        sum, [&](auto& e) { e.c = bytes; }, "an operand of ElementwiseOp::select alone");
+}
+
+TEST_F(TensorCommand, GemmOfBytesIsExactAndRequantises) {
+    const auto a = filled<std::uint8_t>({130, 126});  // 2 and -2
+    const auto b = filled<std::int8_t>({3, 4});
+    auto sum = card.allocate<std::int32_t>({1});
+    Gemm gemm{.d = sum,
+              .a = a,
+              .b = b,
+              .m = 1,
+              .n = 1,
+              .k = 2,
+              .numbers = {.a = Type::u8, .b = Type::i8, .result = Type::i32, .a_zero = 128}};
+    run(gemm);
+    EXPECT_THAT(sum.span(), ElementsAre(-2));
+    auto result = card.allocate<std::int8_t>({1});
+    const auto channel = filled<std::int32_t>({12, std::bit_cast<std::int32_t>(0.25F)});
+    gemm.d = result;
+    gemm.bias = channel;
+    gemm.numbers.requantise = true;
+    gemm.numbers.result = Type::i8;
+    gemm.numbers.result_zero = -100;
+    run(gemm);
+    EXPECT_THAT(result.span(), ElementsAre(-98));  // 2.5 rounds to 2
+    expect_refused<Gemm>(
+        gemm, [](auto& g) { g.numbers.b = Type::f32; }, "combines types");
+    expect_refused<Gemm>(
+        gemm, [](auto& g) { g.numbers.a_zero = 256; }, "zero point");
+    expect_refused<Gemm>(
+        gemm, [](auto& g) { g.bias = {}; }, "Gemm::bias is not set");
+    expect_refused<Gemm>(
+        gemm, [](auto& g) { g.batch = 0; }, "batch is zero");
+    expect_refused<Gemm>(
+        gemm,
+        [](auto& g) {
+            g.batch = 3;
+            g.batch_a = 1;
+        },
+        "Gemm::a touches 4 bytes");
+}
+
+}  // namespace
+}  // namespace accel::test
