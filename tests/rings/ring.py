@@ -164,7 +164,7 @@ def guest_tools(build: Path) -> list[Path]:
     """Programs of the host that tests need in the guest; where one is missing, they skip."""
     found = shutil.which("udevadm", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
     lspci = shutil.which("lspci", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
-    built = [build / name for name in ("libaccel/examples/stream/stream", "tools/lsaccel", "tools/accelctl")]
+    built = [build / name for name in ("libaccel/examples/stream/stream", "libaccel/examples/onnx/onnx", "tools/lsaccel", "tools/accelctl")]
     return [*(Path(path) for path in (found, lspci) if path), *(path for path in built if path.is_file())]
 
 

@@ -20,20 +20,22 @@ foreach(component sdk sdk-dev)
   run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${prefix} --component ${component})
 endforeach()
 
-# The soname carries the major version.
 string(REGEX MATCH "^[0-9]+" major ${VERSION})
-run(readelf -d ${prefix}/${LIBDIR}/libaccel.so)
-if(NOT out MATCHES "SONAME.*\\[libaccel\\.so\\.${major}\\]")
-  message(FATAL_ERROR "the library has not the soname libaccel.so.${major}:\n${out}")
-endif()
-
-# Nothing is exported but accel's own.
-run(nm -DC --defined-only ${prefix}/${LIBDIR}/libaccel.so)
-string(REGEX MATCHALL "[^\n]+" symbols "${out}")
-foreach(symbol IN LISTS symbols)
-  if(NOT symbol MATCHES " (accel::|(typeinfo( name)?|vtable) for accel::Error|ACCEL_)")
-    message(FATAL_ERROR "the library exports what is not its own: ${symbol}")
+foreach(library accel accel_model)
+  # The soname carries the major version.
+  run(readelf -d ${prefix}/${LIBDIR}/lib${library}.so)
+  if(NOT out MATCHES "SONAME.*\\[lib${library}\\.so\\.${major}\\]")
+    message(FATAL_ERROR "the library has not the soname lib${library}.so.${major}:\n${out}")
   endif()
+
+  # Nothing is exported but accel's own.
+  run(nm -DC --defined-only ${prefix}/${LIBDIR}/lib${library}.so)
+  string(REGEX MATCHALL "[^\n]+" symbols "${out}")
+  foreach(symbol IN LISTS symbols)
+    if(NOT symbol MATCHES " (accel::|(typeinfo( name)?|vtable) for accel::(Error|UnknownInput)|ACCEL_)")
+      message(FATAL_ERROR "lib${library} exports what is not its own: ${symbol}")
+    endif()
+  endforeach()
 endforeach()
 
 # find_package
@@ -42,6 +44,7 @@ run(${CMAKE_COMMAND} -S ${consumer} -B ${cmake_build} -DCMAKE_PREFIX_PATH=${pref
     -DCMAKE_CXX_COMPILER=${CXX} -DWANTED=${VERSION})
 run(${CMAKE_COMMAND} --build ${cmake_build})
 run(${cmake_build}/consumer)
+run(${cmake_build}/model_consumer)
 execute_process(COMMAND ${CMAKE_COMMAND} -S ${consumer} -B ${folder}/newer
     -DCMAKE_PREFIX_PATH=${prefix} -DCMAKE_CXX_COMPILER=${CXX} -DWANTED=99.0
   RESULT_VARIABLE result OUTPUT_QUIET ERROR_QUIET)
@@ -51,12 +54,16 @@ endif()
 
 # pkg-config
 set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBDIR}/pkgconfig)
-run(pkg-config --define-variable=prefix=${prefix} --cflags --libs accel)
-string(STRIP "${out}" flags)
-separate_arguments(flags UNIX_COMMAND "${flags}")
-run(${CXX} ${consumer}/consumer.cpp -o ${folder}/pkg-config-consumer ${flags}
-    -Wl,-rpath,${prefix}/${LIBDIR})
-run(${folder}/pkg-config-consumer)
+foreach(program "consumer;accel" "model_consumer;accel-model")
+  list(GET program 0 name)
+  list(GET program 1 package)
+  run(pkg-config --define-variable=prefix=${prefix} --cflags --libs ${package})
+  string(STRIP "${out}" flags)
+  separate_arguments(flags UNIX_COMMAND "${flags}")
+  run(${CXX} ${consumer}/${name}.cpp -o ${folder}/pkg-config-${name} ${flags}
+      -Wl,-rpath,${prefix}/${LIBDIR})
+  run(${folder}/pkg-config-${name})
+endforeach()
 
 # Every header stands by itself, without a warning, and brings nothing of anybody else's.
 file(GLOB headers RELATIVE ${prefix}/include ${prefix}/include/accel/*.hpp)
@@ -65,7 +72,7 @@ foreach(header IN LISTS headers)
   run(${CXX} -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Werror -fsyntax-only
       -I${prefix}/include ${folder}/header.cpp)
 endforeach()
-run(${CXX} -std=c++20 -I${prefix}/include -M ${consumer}/consumer.cpp)
+run(${CXX} -std=c++20 -I${prefix}/include -M ${consumer}/consumer.cpp ${consumer}/model_consumer.cpp)
 if(out MATCHES "accel_(hw|uapi)\\.h|liburing|google/protobuf|linux/ioctl\\.h")
   message(FATAL_ERROR "the public headers drag in ${CMAKE_MATCH_0}")
 endif()

@@ -6,13 +6,14 @@
 #include <algorithm>
 #include <iostream>
 
+#include "card.hpp"
 #include "suite.hpp"
 
 namespace accel::test {
 namespace {
 
 TEST(Models, NothingOfTheOperatorSuiteIsWrongAndMostPasses) {
-    const Device device = Device::open(0);
+    const Device device = Device::open(bench::Card(0).address());
     Queue queue = device.create_queue();
     std::vector<Verdict> verdicts;
     for (const auto& folder : find_models(suite_folder)) {

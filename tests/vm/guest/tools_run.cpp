@@ -66,4 +66,20 @@ TEST_F(RunModel, NamesWhatItCannotDoAndTheFile) {
     EXPECT_EQ(bench::run({"accelctl", "run", "/nowhere.onnx", "--card", bench::card()}).status, 7);
 }
 
+TEST_F(RunModel, TheTutorialsProgramFindsTheLargestElement) {
+    if (bench::run({"onnx"}).status == 127) {
+        GTEST_SKIP() << "the examples are not built";
+    }
+    std::vector<float> in(60, -1.0F);
+    in[41] = 2.5F;
+    std::ofstream("/tmp/in.f32", std::ios::binary)
+        .write(reinterpret_cast<const char*>(in.data()), 60 * sizeof(float));
+    const bench::Ended good = bench::run({"onnx", suite + "test_relu/model.onnx", "/tmp/in.f32"});
+    EXPECT_EQ(good.status, 0) << good.err;
+    EXPECT_NE(good.out.find("the largest of y is element 41: 2.5"), std::string::npos) << good.out;
+    const bench::Ended bad = bench::run({"onnx", "/nowhere.onnx"});
+    EXPECT_EQ(bad.status, 1);
+    EXPECT_NE(bad.err.find("/nowhere.onnx"), std::string::npos) << bad.err;
+}
+
 }  // namespace
