@@ -124,7 +124,8 @@ class ACCEL_API Queue {
     [[nodiscard]] std::chrono::nanoseconds spin() const;
     [[nodiscard]] std::uint32_t entries() const;
 
-    /// Names the queue among those of its device. The number of a queue that is gone may come again.
+    /// Names the queue among those of its device. The number of a queue that is gone may come
+    /// again.
     [[nodiscard]] std::uint32_t id() const;
 
     /// How many submitted commands are not finished. No system call.

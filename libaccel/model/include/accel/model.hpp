@@ -87,8 +87,8 @@ struct ModelStep {
 
 /// A model compiled for a card and its weights there. Cheap to copy: copies share them.
 ///
-/// Thread-safety: const members from any thread, each with a queue of its own. Runs on one queue, which
-/// are one after the other, share scratch memory; each queue in use has some of its own.
+/// Thread-safety: const members from any thread, each with a queue of its own. Runs on one queue,
+/// which are one after the other, share scratch memory; each queue in use has some of its own.
 class ACCEL_API Model {
   public:
     /// Reads and compiles an ONNX file, opsets 7 to 21. Throws Error with the file, the node, its
