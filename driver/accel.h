@@ -767,6 +767,7 @@ int accel_stop_queue(struct accel_device *adev, unsigned int id);
 /* accel_wait.c */
 u64 accel_wait_completed(struct accel_queue *queue);
 int accel_wait_look(struct accel_queue *queue, u64 sequence, u32 epoch);
+u64 accel_wait_reached(struct accel_queue *queue, u64 sequence, int result);
 void accel_wait_begin(struct accel_queue *queue, struct accel_waiter *waiter);
 bool accel_wait_remove(struct accel_queue *queue, struct accel_waiter *waiter);
 void accel_wait_wake(struct accel_queue *queue);

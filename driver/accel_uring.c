@@ -43,8 +43,8 @@ struct accel_uring_waiter {
 static void accel_uring_done(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	struct accel_uring_waiter *wait = *(struct accel_uring_waiter **)cmd->pdu;
-	u64 completed = accel_wait_completed(wait->queue);
 	int result = wait->result;
+	u64 completed = accel_wait_reached(wait->queue, wait->waiter.sequence, result);
 
 	spin_lock_irq(&wait->ctx->urings_lock);
 	wait->ctx->uring_count--;
@@ -156,7 +156,7 @@ int accel_uring_cmd(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	if (ret) {	/* there is nothing to wait for */
 		trace_accel_wait_begin(queue, args.sequence);
 		trace_accel_wait_end(queue, args.sequence, min(ret, 0));
-		completed = accel_wait_completed(queue);
+		completed = accel_wait_reached(queue, args.sequence, ret);
 		accel_queue_put(queue);
 		accel_compat_uring_done(cmd, min(ret, 0), completed, issue_flags);
 		return -EIOCBQUEUED;

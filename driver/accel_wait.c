@@ -60,6 +60,25 @@ int accel_wait_look(struct accel_queue *queue, u64 sequence, u32 epoch)
 	return 0;
 }
 
+/**
+ * accel_wait_reached() - how far a queue is, for who has waited
+ * @queue: the queue
+ * @sequence: of the command that was waited for
+ * @result: of the wait
+ *
+ * The figure lies in memory of the queue's owner, and a reset of the queue by
+ * another thread takes it back. A wait that ended well has seen @sequence reached:
+ * it never reports less, whatever stands there by now.
+ *
+ * Return: the figure for the caller.
+ */
+u64 accel_wait_reached(struct accel_queue *queue, u64 sequence, int result)
+{
+	u64 completed = accel_wait_completed(queue);
+
+	return result < 0 ? completed : max(completed, sequence);
+}
+
 /* Fire who is due. Holds the lock. Return: the lowest target of the others, or U64_MAX. */
 static u64 accel_wait_fire(struct accel_queue *queue)
 {
@@ -236,7 +255,7 @@ int accel_ioctl_queue_wait(struct accel_context *ctx, void *arg)
 	else
 		ret = accel_wait_sleep(queue, &sleeper,
 				       ns_to_ktime(max_t(s64, args->deadline, 0)));
-	args->completed = accel_wait_completed(queue);
+	args->completed = accel_wait_reached(queue, args->sequence, ret);
 	accel_queue_put(queue);
 	return min(ret, 0);
 }
