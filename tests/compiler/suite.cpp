@@ -7,7 +7,7 @@
 #include <cstring>
 #include <optional>
 
-#include "onnx_reader.hpp"
+#include "onnx_file.hpp"
 #include "tensor.hpp"
 
 namespace accel::test {

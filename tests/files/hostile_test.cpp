@@ -10,6 +10,7 @@
 #include <functional>
 #include <random>
 
+#include "bytes.hpp"
 #include "folders.hpp"
 #include "fuse.hpp"
 #include "layout.hpp"
@@ -31,6 +32,7 @@ bool compile(std::span<const std::byte> bytes, const LoadOptions& options = {}) 
     try {
         model::Program program = model::read_onnx(bytes, "hostile.onnx", options);
         model::fuse(program, nullptr);
+        model::use_bytes(program, nullptr);
         model::Steps steps = model::lay_out(program, nullptr);
         static_cast<void>(model::plan(steps, nullptr));
         return true;

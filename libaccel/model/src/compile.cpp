@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "bytes.hpp"
 #include "fuse.hpp"
 #include "layout.hpp"
 #include "plan.hpp"
@@ -187,6 +188,8 @@ Model compile(const Device& device, Program program, std::ostream* dump) {
     print(program, dump);
     announce(dump, "fuse: what an engine does in one go");
     fuse(program, dump);
+    announce(dump, "bytes: what works on quantised numbers");
+    use_bytes(program, dump);
     announce(dump, "layout: how values lie in memory");
     Steps steps = lay_out(program, dump);
     announce(dump, "plan: what shares memory");

@@ -5,6 +5,8 @@
 #include <optional>
 #include <ostream>
 
+#include "passes.hpp"
+
 namespace accel::model {
 
 namespace {
@@ -14,16 +16,16 @@ class Fuser {
     Fuser(Program& program, std::ostream* dump) : p_(program), dump_(dump) {}
 
     void run() {
-        remove_dead();
+        remove_dead(p_);
         while (pass()) {
         }
-        remove_dead();
+        remove_dead(p_);
     }
 
   private:
     // One look at every instruction; false: nothing changed.
     bool pass() {
-        count_uses();
+        uses_ = count_uses(p_);
         bool changed = false;
         for (std::size_t i = 0; i < p_.code.size(); ++i) {
             Map* const map = std::get_if<Map>(&p_.code[i].operation);
@@ -36,33 +38,8 @@ class Fuser {
                                                                : false;
             changed = changed || fused;
         }
-        std::erase_if(p_.code, [](const Instruction& x) { return x.in.empty(); });
-        renumber();
+        remove_empty(p_);
         return changed;
-    }
-
-    void count_uses() {
-        uses_.assign(p_.values.size(), 0);
-        for (const Instruction& x : p_.code) {
-            for (const ValueId id : x.in) {
-                ++uses_[id];
-            }
-        }
-        for (const Port& port : p_.outputs) {
-            ++uses_[port.value];
-        }
-        renumber();
-    }
-
-    void renumber() {
-        for (Value& value : p_.values) {
-            value.producer = -1;
-        }
-        for (std::size_t i = 0; i < p_.code.size(); ++i) {
-            if (!p_.code[i].in.empty()) {
-                p_.values[p_.code[i].out].producer = static_cast<int>(i);
-            }
-        }
     }
 
     // The instruction that makes a value for one user alone.
@@ -119,6 +96,11 @@ class Fuser {
     // All operands of a map are f32: it computes in f32, as what it takes in does.
     bool floats(const Instruction& x) const {
         return !std::holds_alternative<Map>(x.operation) || p_.values[x.in[0]].type == Type::f32;
+    }
+
+    // The engines of bytes take a bias and an activation, and nothing else.
+    bool of_bytes(const Instruction& x) const {
+        return p_.values[x.in[0]].twin && x.in.size() > 1 && p_.values[x.in[1]].twin;
     }
 
     // Of the two operands of instruction `i`: what a conv or product makes, and the other.
@@ -205,7 +187,7 @@ class Fuser {
     bool residual(std::size_t i, const Sides& found) {
         Instruction& x = *found.maker;
         const Value& other = p_.values[found.other];
-        if (!std::holds_alternative<Conv>(x.operation) || other.constant ||
+        if (of_bytes(x) || !std::holds_alternative<Conv>(x.operation) || other.constant ||
             other.type != Type::f32 || other.dims != p_.values[p_.code[i].out].dims) {
             return false;
         }
@@ -227,6 +209,9 @@ class Fuser {
             return false;
         }
         Instruction& x = *found->maker;
+        if (of_bytes(x)) {
+            return false;
+        }
         const auto n = per_channel(x, found->other);
         const Constant weights = p_.values[x.in[1]].constant;
         const Constant bias = x.in.size() > 2 ? p_.values[x.in[2]].constant : nullptr;
@@ -249,24 +234,6 @@ class Fuser {
         }
         replace(i, x);
         return true;
-    }
-
-    void remove_dead() {
-        std::vector<bool> wanted(p_.values.size());
-        for (const Port& port : p_.outputs) {
-            wanted[port.value] = true;
-        }
-        for (std::size_t i = p_.code.size(); i-- > 0;) {
-            if (!wanted[p_.code[i].out]) {
-                p_.code[i].in.clear();
-                continue;
-            }
-            for (const ValueId id : p_.code[i].in) {
-                wanted[id] = true;
-            }
-        }
-        std::erase_if(p_.code, [](const Instruction& x) { return x.in.empty(); });
-        renumber();
     }
 
     Program& p_;

@@ -64,8 +64,7 @@ void copy_field(const Field& field, Tensor& tensor) {
 
 Constant read_tensor(const onnx::TensorProto& proto) {
     if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
-        refuse("tensor '" + proto.name() + "' lies in a file of its own, which is not supported: " +
-               "save the model with its weights inside");
+        refuse("tensor '" + proto.name() + "' lies in a file of its own, and no file was loaded");
     }
     const Type type = type_of(proto.data_type());
     Dims dims(proto.dims().begin(), proto.dims().end());

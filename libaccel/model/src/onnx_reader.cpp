@@ -4,13 +4,11 @@
 #include <onnx.pb.h>
 
 #include <algorithm>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <set>
 #include <stdexcept>
 #include <unordered_map>
 
+#include "onnx_file.hpp"
 #include "operator.hpp"
 
 namespace accel {
@@ -209,7 +207,11 @@ class Reader {
     }
 
     std::vector<ValueId> lower(const onnx::NodeProto& node, Names& names) {
-        if (!node.domain().empty() && node.domain() != "ai.onnx") {
+        // Opsets before 10 have these in a domain of their own.
+        const bool quantises =
+            node.domain() == "com.microsoft" &&
+            (node.op_type() == "QuantizeLinear" || node.op_type() == "DequantizeLinear");
+        if (!node.domain().empty() && node.domain() != "ai.onnx" && !quantises) {
             refuse("operators of the domain '" + node.domain() + "' are not supported");
         }
         if (node.op_type() == "If") {
@@ -331,24 +333,8 @@ class Reader {
 
 }  // namespace
 
-namespace {
-
-onnx::ModelProto parse(std::span<const std::byte> bytes, const std::string& name) {
-    onnx::ModelProto model;
-    const bool fits = bytes.size() <= static_cast<std::size_t>(INT32_MAX);
-    if (!fits || !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        throw Error(
-            std::errc::invalid_argument,
-            name + ": it is not an ONNX model, or it is damaged: is the download complete?");
-    }
-    return model;
-}
-
-}  // namespace
-
-Program read_onnx(std::span<const std::byte> bytes, const std::string& name,
+Program read_onnx(const onnx::ModelProto& model, const std::string& name,
                   const LoadOptions& options) {
-    const onnx::ModelProto model = parse(bytes, name);
     try {
         return Reader(model, options).read();
     } catch (const UnknownInput& error) {
@@ -358,71 +344,13 @@ Program read_onnx(std::span<const std::byte> bytes, const std::string& name,
     }
 }
 
-namespace {
-
-std::vector<std::byte> read_file(const std::filesystem::path& file) {
-    std::ifstream in(file, std::ios::binary | std::ios::ate);
-    if (!in || !std::filesystem::is_regular_file(file)) {
-        throw Error(std::errc::no_such_file_or_directory,
-                    file.string() + ": this file cannot be read");
-    }
-    std::vector<std::byte> bytes(static_cast<std::size_t>(in.tellg()));
-    in.seekg(0);
-    in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    if (!in) {
-        throw Error(std::errc::io_error, file.string() + ": it cannot be read to its end");
-    }
-    return bytes;
+Program read_onnx(std::span<const std::byte> bytes, const std::string& name,
+                  const LoadOptions& options) {
+    return read_onnx(parse_model(bytes, name), name, options);
 }
-
-}  // namespace
 
 Program read_onnx(const std::filesystem::path& file, const LoadOptions& options) {
-    return read_onnx(read_file(file), file.string(), options);
-}
-
-}  // namespace model
-
-std::vector<TensorInfo> Model::describe(const std::filesystem::path& file) {
-    using namespace model;
-    const onnx::ModelProto model = parse(read_file(file), file.string());
-    std::set<std::string> weights;
-    for (const auto& tensor : model.graph().initializer()) {
-        weights.insert(tensor.name());
-    }
-    std::vector<TensorInfo> result;
-    try {
-        for (const auto& input : model.graph().input()) {
-            if (weights.contains(input.name())) {
-                continue;
-            }
-            if (!input.type().has_tensor_type()) {
-                refuse("input '" + input.name() + "' is no tensor");
-            }
-            const auto& tensor = input.type().tensor_type();
-            TensorInfo info{input.name(), type_of(tensor.elem_type()), {}};
-            for (const auto& dim : tensor.shape().dim()) {
-                info.shape.push_back(dim.has_dim_value() ? dim.dim_value() : -1);
-            }
-            result.push_back(std::move(info));
-        }
-    } catch (const Error& error) {
-        throw Error(error.errc(), file.string() + ": " + message_of(error));
-    }
-    return result;
-}
-
-namespace model {
-
-TensorData read_tensor_file(const std::filesystem::path& file) {
-    const auto bytes = read_file(file);
-    onnx::TensorProto proto;
-    if (bytes.size() > static_cast<std::size_t>(INT32_MAX) ||
-        !proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        throw Error(std::errc::invalid_argument, file.string() + ": it is not a tensor of ONNX");
-    }
-    const Constant tensor = read_tensor(proto);
-    return {tensor->type, tensor->dims, tensor->data};
+    return read_onnx(read_model(file), file.string(), options);
 }
 
 }  // namespace model

@@ -7,6 +7,10 @@
 
 #include "program.hpp"
 
+namespace onnx {
+class ModelProto;
+}  // namespace onnx
+
 namespace accel::model {
 
 /// Reads a model, infers all shapes and folds constants. Errors name the file and the node.
@@ -16,7 +20,7 @@ namespace accel::model {
 [[nodiscard]] Program read_onnx(std::span<const std::byte> bytes, const std::string& name,
                                 const LoadOptions& options);
 
-/// A tensor of a file as onnx's test data has them.
-[[nodiscard]] TensorData read_tensor_file(const std::filesystem::path& file);
+[[nodiscard]] Program read_onnx(const onnx::ModelProto& model, const std::string& name,
+                                const LoadOptions& options);
 
 }  // namespace accel::model

@@ -296,7 +296,17 @@ ValueId Builder::permute(ValueId a, std::vector<std::size_t> axes) {
         shape.push_back(dims(a)[axes[i]]);
         same = same && axes[i] == i;
     }
-    return same ? a : add(Permute{std::move(axes)}, {a}, type(a), std::move(shape));
+    if (same) {
+        return a;
+    }
+    const ValueId out = add(Permute{axes}, {a}, type(a), std::move(shape));
+    if (const Twin* const twin = bytes_of(a, true)) {
+        Twin moved = *twin;
+        moved.axis = static_cast<std::size_t>(std::ranges::find(axes, moved.axis) - axes.begin());
+        moved.other = permute(twin->other, std::move(axes));
+        stands_for(out, std::move(moved));
+    }
+    return out;
 }
 
 ValueId Builder::take(ValueId a, Dims start, Dims step, Dims shape) {
@@ -315,7 +325,13 @@ ValueId Builder::take(ValueId a, Dims start, Dims step, Dims shape) {
     if (shape == dims(a) && std::ranges::all_of(step, [](auto s) { return s == 1; })) {
         return a;
     }
-    return add(Take{std::move(start), std::move(step)}, {a}, type(a), std::move(shape));
+    const ValueId out = add(Take{start, step}, {a}, type(a), shape);
+    if (const Twin* const twin = bytes_of(a, false)) {
+        Twin part = *twin;
+        part.other = take(twin->other, std::move(start), std::move(step), std::move(shape));
+        stands_for(out, std::move(part));
+    }
+    return out;
 }
 
 ValueId Builder::slice(ValueId a, std::size_t axis, std::int64_t start, std::int64_t count) {
@@ -340,7 +356,26 @@ ValueId Builder::reshape(ValueId a, Dims shape) {
         refuse("a tensor of the shape " + to_string(dims(a)) + " cannot become " +
                to_string(shape));
     }
-    return dims(a) == shape ? a : add(Reshape{}, {a}, type(a), std::move(shape));
+    if (dims(a) == shape) {
+        return a;
+    }
+    const ValueId out = add(Reshape{}, {a}, type(a), shape);
+    if (const Twin* const twin = bytes_of(a, false)) {
+        Twin same = *twin;
+        same.other = reshape(twin->other, std::move(shape));
+        stands_for(out, std::move(same));
+    }
+    return out;
+}
+
+void Builder::stands_for(ValueId id, Twin twin) {
+    program_.values[id].twin = std::make_shared<const Twin>(std::move(twin));
+}
+
+const Twin* Builder::bytes_of(ValueId id, bool any) const {
+    const Value& v = value(id);
+    return v.type == Type::f32 && v.twin && (any || v.twin->scales.size() == 1) ? v.twin.get()
+                                                                                : nullptr;
 }
 
 const Tensor& Builder::known(ValueId id, std::string_view what) const {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -20,12 +21,21 @@ namespace accel::model {
 
 using ValueId = std::uint32_t;
 
+/// Numbers and bytes q that stand for one another: (q - zero) * scale.
+struct Twin {
+    ValueId other = 0;          // of an f32 value the bytes it was made of, and the reverse
+    std::vector<float> scales;  // one, or one for each index of `axis`
+    std::int16_t zero = 0;
+    std::size_t axis = 0;
+};
+
 struct Value {
     Type type = Type::f32;
     Dims dims;
     Constant constant;  // known, else null
     int input = -1;     // of the model, else -1
     int producer = -1;  // instruction, else -1
+    std::shared_ptr<const Twin> twin = nullptr;
 };
 
 // ---- what computes
@@ -138,6 +148,12 @@ class Builder {
     [[nodiscard]] Type type(ValueId id) const { return value(id).type; }
     [[nodiscard]] std::size_t rank(ValueId id) const { return dims(id).size(); }
 
+    /// The instruction that makes a value; null: none does.
+    [[nodiscard]] const Instruction* maker(ValueId id) const {
+        const int producer = value(id).producer;
+        return producer < 0 ? nullptr : &program_.code[static_cast<std::size_t>(producer)];
+    }
+
     [[nodiscard]] ValueId input(std::string name, Type type, Dims dims);
     [[nodiscard]] ValueId constant(Constant tensor);
     [[nodiscard]] ValueId scalar(float x);
@@ -181,6 +197,9 @@ class Builder {
     [[nodiscard]] ValueId broadcast(ValueId a, const Dims& dims);
     [[nodiscard]] ValueId reshape(ValueId a, Dims dims);
 
+    /// Says what a value stands for. Views of it do so, too.
+    void stands_for(ValueId id, Twin twin);
+
     /// A length, of an axis that there may not be.
     [[nodiscard]] std::int64_t length(ValueId id, std::size_t axis) const;
 
@@ -191,6 +210,8 @@ class Builder {
     void check_channels(const std::vector<ValueId>& in, std::int64_t channels,
                         const Numbers& numbers) const;
     [[nodiscard]] ValueId add(Operation operation, std::vector<ValueId> in, Type type, Dims dims);
+    // The bytes that an f32 value stands for with one scale, or, if `any`, with several.
+    [[nodiscard]] const Twin* bytes_of(ValueId id, bool any) const;
 
     Program& program_;
     std::string node_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <optional>
 
 #include "operator.hpp"
 
@@ -27,15 +28,39 @@ ValueId aligned(const Node& n, ValueId parameter, ValueId x, std::int64_t axis) 
     return n.b.reshape(parameter, std::move(along));
 }
 
+// Known, and of bytes with one zero point: what products of bytes can use.
+std::optional<Twin> twin(const Node& n, ValueId other, Type bytes, std::size_t rank) {
+    const Constant scale = n.b.value(n.in(1)).constant;
+    const Constant zero = n.has(2) ? n.b.value(n.in(2)).constant : nullptr;
+    if (!scale || scale->type != Type::f32 || (n.has(2) && !zero) ||
+        (bytes != Type::i8 && bytes != Type::u8)) {
+        return std::nullopt;
+    }
+    const std::vector<std::int64_t> zeros = zero ? zero->integers() : std::vector<std::int64_t>{0};
+    if (zeros.empty() || std::ranges::any_of(zeros, [&](auto z) { return z != zeros[0]; })) {
+        return std::nullopt;
+    }
+    const std::vector<float> scales = scale->floats();
+    return Twin{.other = other,
+                .scales = scales,
+                .zero = static_cast<std::int16_t>(zeros[0]),
+                .axis = scales.size() == 1 ? 0 : axis_of(n.integer("axis", 1), rank)};
+}
+
 // (x - zero) * scale
 Values dequantize(const Node& n) {
     const ValueId x = n.in(0);
     const std::int64_t axis = n.integer("axis", 1);
-    ValueId y = n.b.cast(x, Type::f32);
-    if (n.has(2)) {
-        y = n.b.binary(ElementwiseOp::sub, y, n.b.cast(aligned(n, n.in(2), x, axis), Type::f32));
+    const auto stands = twin(n, x, n.b.type(x), n.b.rank(x));
+    ValueId y = x;
+    if (n.has(2) && !(stands && stands->zero == 0)) {
+        y = n.b.map({.op = ElementwiseOp::sub}, {y, aligned(n, n.in(2), x, axis)}, Type::i32);
     }
-    return {n.b.binary(ElementwiseOp::mul, y, aligned(n, n.in(1), x, axis))};
+    y = n.b.binary(ElementwiseOp::mul, n.b.cast(y, Type::f32), aligned(n, n.in(1), x, axis));
+    if (stands) {
+        n.b.stands_for(y, *stands);
+    }
+    return {y};
 }
 
 // round(x / scale) + zero, held to the range of the type
@@ -45,12 +70,41 @@ ValueId quantized(const Node& n, ValueId x, ValueId scale, ValueId zero, Type ty
     return n.b.map({.op = ElementwiseOp::add}, {steps, n.b.cast(zero, Type::f32)}, type);
 }
 
+// The same elements in another order or shape are quantised before that, where what made them can
+// give bytes at once.
+ValueId quantized_below(const Node& n, ValueId x, const Twin& as, ValueId scale, ValueId zero) {
+    const Instruction* const maker = n.b.maker(x);
+    ValueId y = 0;
+    if (maker != nullptr && std::holds_alternative<Reshape>(maker->operation)) {
+        y = n.b.reshape(quantized_below(n, maker->in[0], as, scale, zero), n.b.dims(x));
+    } else if (maker != nullptr && std::holds_alternative<Permute>(maker->operation)) {
+        const auto axes = std::get<Permute>(maker->operation).axes;
+        y = n.b.permute(quantized_below(n, maker->in[0], as, scale, zero), axes);
+    } else {
+        y = quantized(n, x, scale, zero, n.b.type(zero));
+    }
+    Twin stands = as;
+    stands.other = x;
+    n.b.stands_for(y, std::move(stands));
+    return y;
+}
+
 Values quantize(const Node& n) {
     const ValueId x = n.in(0);
     const std::int64_t axis = n.integer("axis", 1);
     const ValueId zero = n.has(2) ? aligned(n, n.in(2), x, axis) : n.b.scalar(Type::u8, 0);
-    return {
-        quantized(n, n.b.cast(x, Type::f32), aligned(n, n.in(1), x, axis), zero, n.b.type(zero))};
+    const ValueId scale = aligned(n, n.in(1), x, axis);
+    const Type type = n.b.type(zero);
+    const auto stands = twin(n, x, type, n.b.rank(x));
+    if (!stands || stands->scales.size() != 1 || n.b.type(x) != Type::f32) {
+        return {quantized(n, n.b.cast(x, Type::f32), scale, zero, type)};
+    }
+    const auto& before = n.b.value(x).twin;
+    if (before && n.b.type(before->other) == type && before->scales == stands->scales &&
+        before->zero == stands->zero) {
+        return {before->other};
+    }
+    return {quantized_below(n, x, *stands, scale, zero)};
 }
 
 // The scale and zero point from the least and the largest.

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <iosfwd>
+
+#include "program.hpp"
+
+namespace accel::model {
+
+/// The stage that makes products and convolutions of bytes of those whose f32 operands stand for
+/// bytes: DequantizeLinear before and QuantizeLinear behind become part of one command. Without
+/// QuantizeLinear behind, the command gives f32.
+void use_bytes(Program& program, std::ostream* dump);
+
+}  // namespace accel::model

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Networks that are trained here, on the 10,000 test images of Fashion-MNIST: as they are, and
+// quantised.
+#include <onnx.pb.h>
+
+#include <accel/quantize.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include "dataset.hpp"
+#include "fixture.hpp"
+
+namespace accel::test {
+namespace {
+
+constexpr std::int64_t batch = 100;
+
+std::string fashion_file(const std::string& name) {
+    return std::string(FASHION_MODELS) + name + ".onnx";
+}
+
+class FashionTest : public SdkTest {
+  protected:
+    fashion::Dataset images = fashion::load_dataset(FASHION_DATA, "t10k");
+
+    // `batch` images from the first on.
+    static TensorData input(const Model& net, const fashion::Dataset& data, std::size_t first) {
+        const TensorInfo& info = net.inputs()[0];
+        TensorData made{info.type, info.shape, std::vector<std::byte>(info.bytes())};
+        std::vector<float> pixels(info.elements());
+        fashion::decode(std::span(data.images).subspan(first * fashion::pixels, pixels.size()),
+                        pixels);
+        std::memcpy(made.bytes.data(), pixels.data(), made.bytes.size());
+        return made;
+    }
+
+    double accuracy(const Device& device, const Model& net) {
+        Queue queue = device.create_queue();
+        std::size_t right = 0;
+        for (std::size_t first = 0; first < images.size(); first += batch) {
+            const auto out = net.run(queue, std::vector{input(net, images, first)}).at(0);
+            const auto* const logits = reinterpret_cast<const float*>(out.bytes.data());
+            for (std::size_t i = 0; i < batch; ++i) {
+                const float* const of = logits + i * fashion::classes;
+                const auto best = std::max_element(of, of + fashion::classes) - of;
+                right += static_cast<std::size_t>(best) == images.labels[first + i] ? 1 : 0;
+            }
+        }
+        return static_cast<double>(right) / static_cast<double>(images.size());
+    }
+
+    // What the trainer's own arithmetic found.
+    static double trained_accuracy(const std::string& file) {
+        onnx::ModelProto model;
+        std::ifstream in(file, std::ios::binary);
+        EXPECT_TRUE(model.ParseFromIstream(&in));
+        return std::stod(model.metadata_props(0).value());
+    }
+
+    std::string quantized(const Device& device, const std::string& name,
+                          const QuantizeOptions& options, QuantizeReport* report = nullptr) {
+        const fashion::Dataset training = fashion::load_dataset(FASHION_DATA, "train");
+        const Model net = Model::load(device, fashion_file(name), options.load);
+        std::vector<std::vector<TensorData>> calibration;
+        for (std::size_t first = 0; first < 500; first += batch) {
+            calibration.push_back({input(net, training, first)});
+        }
+        const std::string result = std::string(MODEL_RESULTS) + name + "-bytes.onnx";
+        const auto said = quantize(device, fashion_file(name), calibration, result, options);
+        if (report != nullptr) {
+            *report = said;
+        }
+        return result;
+    }
+
+    static std::vector<std::string> commands(const Model& net) {
+        std::vector<std::string> names;
+        for (const ModelStep& step : net.steps()) {
+            names.push_back(step.command);
+        }
+        return names;
+    }
+};
+
+TEST_F(FashionTest, ModelsFindWhatTheirTrainerFound) {
+    const Device device = open();
+    for (const char* const name : {"fashion-mlp", "fashion-cnn"}) {
+        const Model net = Model::load(device, fashion_file(name), {.batch = batch});
+        const double found = accuracy(device, net);
+        std::printf("%s: %.2f %%\n", name, 100 * found);
+        EXPECT_NEAR(found, trained_accuracy(fashion_file(name)), 0.0005) << name;
+        EXPECT_GT(found, 0.86) << name;
+    }
+}
+
+TEST_F(FashionTest, QuantisedModelsStayWithinAPoint) {
+    const Device device = open();
+    for (const char* const name : {"fashion-mlp", "fashion-cnn"}) {
+        QuantizeReport report;
+        const std::string file = quantized(device, name, {.load = {.batch = batch}}, &report);
+        const Model before = Model::load(device, fashion_file(name), {.batch = batch});
+        const Model after = Model::load(device, file, {.batch = batch});
+        const double found = accuracy(device, after);
+        std::printf("%s in bytes: %.2f %%, %.1f dB\n", name, 100 * found,
+                    report.outputs.at(0).signal_to_noise);
+        EXPECT_NEAR(found, accuracy(device, before), 0.01) << name;
+        EXPECT_GT(report.outputs.at(0).signal_to_noise, 25) << name;
+        for (const QuantizedNode& node : report.nodes) {
+            EXPECT_EQ(node.why_not, "") << node.node;
+        }
+        EXPECT_LT(after.memory().weights, before.memory().weights / 3) << "a byte and not four";
+    }
+}
+
+TEST_F(FashionTest, QuantisedLayersAreOneCommandEach) {
+    const Device device = open();
+    const std::string mlp = quantized(device, "fashion-mlp", {.load = {.batch = batch}});
+    EXPECT_EQ(commands(Model::load(device, mlp, {.batch = batch})),
+              (std::vector<std::string>{"ELEMENTWISE", "ELEMENTWISE", "GEMM", "GEMM"}))
+        << "the image is quantised, and nothing between the products";
+    const std::string cnn = quantized(device, "fashion-cnn", {.load = {.batch = batch}});
+    const auto steps = commands(Model::load(device, cnn, {.batch = batch}));
+    EXPECT_EQ(std::ranges::count(steps, "CONV2D"), 2);
+    EXPECT_LE(steps.size(), 9U) << ::testing::PrintToString(steps);
+}
+
+TEST_F(FashionTest, APercentileAndNodesToKeepAreHeeded) {
+    const Device device = open();
+    QuantizeOptions options{.load = {.batch = batch}, .keep = {"Gemm_logits"}, .percentile = 99.9};
+    QuantizeReport report;
+    double progress = 0;
+    options.progress = [&](double done) { progress = done; };
+    const std::string file = quantized(device, "fashion-cnn", options, &report);
+    EXPECT_EQ(progress, 1);
+    EXPECT_EQ(report.nodes.back().node, "Gemm_logits");
+    EXPECT_EQ(report.nodes.back().why_not, "it is to be kept");
+    const double found = accuracy(device, Model::load(device, file, {.batch = batch}));
+    EXPECT_GT(found, 0.86);
+    expect_says(error_of([&] {
+                    options.keep = {"nobody"};
+                    static_cast<void>(quantized(device, "fashion-cnn", options));
+                }),
+                "fashion-cnn.onnx", "nobody", "no such node");
+    expect_says(error_of([&] {
+                    options.keep.clear();
+                    options.percentile = 20;
+                    static_cast<void>(quantized(device, "fashion-cnn", options));
+                }),
+                "percentile");
+}
+
+TEST_F(FashionTest, QuantisingWithoutDataOrTwiceSaysSo) {
+    const Device device = open();
+    const std::string nowhere = std::string(MODEL_RESULTS) + "nothing.onnx";
+    std::filesystem::remove(nowhere);
+    expect_says(error_of([&] {
+                    static_cast<void>(quantize(device, fashion_file("fashion-mlp"), {}, nowhere));
+                }),
+                "calibration data");
+    const std::string done = quantized(device, "fashion-mlp", {.load = {.batch = batch}});
+    const std::vector<std::vector<TensorData>> some(1);
+    expect_says(error_of([&] { static_cast<void>(quantize(device, done, some, nowhere)); }),
+                "no Conv, Gemm or MatMul", "weights are computed");
+    EXPECT_FALSE(std::filesystem::exists(nowhere));
+}
+
+}  // namespace
+}  // namespace accel::test
