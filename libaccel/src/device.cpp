@@ -273,6 +273,13 @@ detail::Allocation Device::allocate_bytes(const Shape& shape, std::size_t elemen
     return detail::allocate(detail::DeviceAccess::impl(*this), shape.empty() ? 0 : bytes, options);
 }
 
+FileDescriptor Device::export_bytes(const detail::Allocation& memory) const {
+    return detail::export_memory(memory);
+}
+detail::Allocation Device::import_bytes(int fd, Access access) const {
+    return detail::import_memory(impl_, fd, access);
+}
+
 detail::Allocation Device::register_bytes(const void* memory, std::uint64_t bytes, bool is_const,
                                           Access access) const {
     if (is_const && access != Access::read) {

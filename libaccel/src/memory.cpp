@@ -4,6 +4,7 @@
 #include "resource.hpp"
 
 #include <accel_uapi.h>
+#include <unistd.h>
 
 #include <string>
 
@@ -27,6 +28,8 @@ class Memory final : public Resource {
         accel_buffer_destroy destroy = {.size = 0, .handle = handle_};
         static_cast<void>(device()->try_call(ACCEL_IOCTL_BUFFER_DESTROY, destroy));
     }
+
+    [[nodiscard]] std::uint32_t handle() const { return handle_; }
 
     void* map(std::uint64_t address, std::uint64_t bytes) {
         mapping_ = Mapping(*device(), address, bytes, "cannot map a buffer");
@@ -134,4 +137,40 @@ Allocation register_user(const std::shared_ptr<DeviceImpl>& device, void* memory
             .placement = Placement::host};
 }
 
+FileDescriptor export_memory(const Allocation& memory) {
+    const auto* const resource = static_cast<const Resource*>(memory.owner.get());
+    const auto* const owner = dynamic_cast<const Memory*>(resource);
+    if (owner == nullptr) {
+        throw_invalid("an empty buffer cannot be exported");
+    }
+    accel_buffer_export request = {};
+    request.handle = owner->handle();
+    owner->device()->call(ACCEL_IOCTL_BUFFER_EXPORT, request, "cannot export a buffer");
+    return FileDescriptor(request.fd);
+}
+
+Allocation import_memory(const std::shared_ptr<DeviceImpl>& device, int fd, Access access) {
+    accel_buffer_import request = {};
+    request.flags = access_flags(access);
+    request.fd = fd;
+    device->call(ACCEL_IOCTL_BUFFER_IMPORT, request, "cannot import a dma-buf");
+    return {.owner = to_owner(own(device, request.handle)),
+            .space = device.get(),
+            .data = nullptr,
+            .address = request.address,
+            .bytes = request.bytes,
+            .access = access,
+            .placement = Placement::device};
+}
+
 }  // namespace accel::detail
+
+namespace accel {
+
+FileDescriptor::~FileDescriptor() {
+    if (fd_ >= 0) {
+        ::close(fd_);
+    }
+}
+
+}  // namespace accel

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "accel/buffer.hpp"
+#include "accel/share.hpp"
 #include "device_impl.hpp"
 
 namespace accel::detail {
@@ -18,5 +19,12 @@ namespace accel::detail {
 /// Memory of the caller, pinned.
 [[nodiscard]] Allocation register_user(const std::shared_ptr<DeviceImpl>& device, void* memory,
                                        std::uint64_t bytes, Access access);
+
+/// A dma-buf of memory that allocate() gave, all of it.
+[[nodiscard]] FileDescriptor export_memory(const Allocation& memory);
+
+/// The memory of a dma-buf, without a CPU mapping.
+[[nodiscard]] Allocation import_memory(const std::shared_ptr<DeviceImpl>& device, int fd,
+                                       Access access);
 
 }  // namespace accel::detail

@@ -57,6 +57,64 @@ TEST_F(ModelTest, WrongArgumentsAreToldApart) {
     EXPECT_THROW(net.submit(queue, {small, small}), Error) << "shorter than the tensor";
 }
 
+TEST_F(ModelTest, InputsAndOutputsGoByName) {
+    const Device device = open();
+    Queue queue = device.create_queue();
+    const Model net = Model::load(device, std::string(suite_folder) + "/node/test_sub/model.onnx");
+    const TensorData five = filled(net.inputs()[0], 5);
+    const TensorData two = filled(net.inputs()[1], 2);
+    const auto results = net.run(queue, {{"y", two}, {"x", five}});
+    EXPECT_EQ(results.at("z").bytes, filled(net.outputs()[0], 3).bytes);
+    expect_says(error_of([&] { static_cast<void>(net.run(queue, {{"x", five}})); }), "'y'");
+    expect_says(error_of([&] {
+                    static_cast<void>(net.run(queue, {{"x", five}, {"y", two}, {"w", two}}));
+                }),
+                "more names", "'z'");
+    const auto memory = device.allocate<float>({60});
+    net.submit(queue, {{"x", memory}, {"y", memory}, {"z", memory}}).wait();
+    EXPECT_EQ(memory[0], 0);
+    expect_says(error_of([&] { net.submit(queue, {{"x", memory}, {"y", memory}}); }), "'z'");
+}
+
+// Models and queues in every combination, all at the same time: no run sees another's numbers.
+TEST_F(ModelTest, SeveralModelsRunOnSeveralQueuesAtOnce) {
+    const Device device = open();
+    struct Case {
+        const char* name;
+        std::vector<float> operands;
+        float result;
+    };
+    const std::vector<Case> cases{{"test_sub", {7, 3}, 4},
+                                  {"test_mul", {7, 3}, 21},
+                                  {"test_relu", {-2}, 0},
+                                  {"test_abs", {-2}, 2},
+                                  {"test_div", {8, 2}, 4}};
+    std::vector<Model> models;
+    std::vector<std::vector<TensorData>> inputs;
+    for (const Case& one : cases) {
+        models.push_back(
+            Model::load(device, std::string(suite_folder) + "/node/" + one.name + "/model.onnx"));
+        inputs.emplace_back();
+        for (std::size_t i = 0; i < one.operands.size(); ++i) {
+            inputs.back().push_back(filled(models.back().inputs()[i], one.operands[i]));
+        }
+    }
+    std::vector<std::jthread> threads;
+    for (std::size_t t = 0; t < 4; ++t) {
+        threads.emplace_back([&, t] {
+            std::vector<Queue> queues;
+            queues.push_back(device.create_queue());
+            queues.push_back(device.create_queue());
+            for (std::size_t i = 0; i < 60; ++i) {
+                const std::size_t which = (t + i) % cases.size();
+                const auto out = models[which].run(queues[i % 2], inputs[which]).at(0);
+                EXPECT_EQ(out.bytes, filled(models[which].outputs()[0], cases[which].result).bytes)
+                    << cases[which].name;
+            }
+        });
+    }
+}
+
 TEST_F(ModelTest, AnInputThatDecidesAboutAShapeIsNamed) {
     const Device device = open();
     const std::string file =

@@ -121,7 +121,7 @@ std::string compare(const std::vector<TensorData>& got, const std::vector<Tensor
 
 }  // namespace
 
-Verdict judge(const Device& device, Queue& queue, const fs::path& folder) {
+Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const fs::path& saved) {
     const fs::path file = folder / "model.onnx";
     const std::string name = folder.parent_path().filename() / folder.filename();
     int sets = 0;
@@ -155,6 +155,10 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder) {
         }
         // What was compiled must run.
         try {
+            if (!saved.empty()) {
+                loaded->net.save(saved);
+                loaded->net = Model::load(device, saved);
+            }
             const std::string what = compare(loaded->net.run(queue, loaded->inputs), expected);
             if (!what.empty()) {
                 return {name, Outcome::wrong, what};

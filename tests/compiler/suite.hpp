@@ -21,9 +21,10 @@ struct Verdict {
     std::string detail;  // what is unsupported or wrong
 };
 
-/// Loads and runs one model with each of its data sets.
-[[nodiscard]] Verdict judge(const Device& device, Queue& queue,
-                            const std::filesystem::path& folder);
+/// Loads and runs one model with each of its data sets. With `saved` what was compiled goes through
+/// that file first.
+[[nodiscard]] Verdict judge(const Device& device, Queue& queue, const std::filesystem::path& folder,
+                            const std::filesystem::path& saved = {});
 
 /// passed / not supported by operator / wrong
 [[nodiscard]] std::string summary(const std::vector<Verdict>& verdicts);

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <type_traits>
+#include <vector>
 
 #include "accel/buffer.hpp"
 #include "accel/export.hpp"
@@ -416,6 +418,13 @@ class ACCEL_API Command {
     /// 64 bytes that go to the card as they are: for a card with commands that this library does
     /// not know. Nothing is checked and nothing is kept alive.
     [[nodiscard]] static Command raw(const std::array<std::byte, 64>& bytes);
+
+    /// The command as bytes, to be kept in a file. All its operands must be arguments.
+    [[nodiscard]] std::vector<std::byte> saved() const;
+
+    /// What saved() gave, of this version of libaccel; throws Error(invalid_argument) if it cannot
+    /// be that. The bytes may be anybody's: the card checks what they make it do.
+    [[nodiscard]] static Command restored(std::span<const std::byte> bytes);
 
     /// Asks the card to write a Record at `record` (32-byte aligned) when the command is finished.
     [[nodiscard]] Command with_record(const Operand& record) const;

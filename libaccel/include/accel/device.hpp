@@ -18,6 +18,7 @@
 #include "accel/queue.hpp"
 #include "accel/semaphore.hpp"
 #include "accel/shape.hpp"
+#include "accel/share.hpp"
 
 namespace accel {
 
@@ -127,6 +128,23 @@ class ACCEL_API Device {
                 Shape{memory.size()}};
     }
 
+    /// A dma-buf of a buffer that allocate() or allocate_device() made, all of it: for other
+    /// processes, cards and drivers. It keeps the memory. Whoever has it can write the memory.
+    template <typename T>
+    [[nodiscard]] FileDescriptor export_memory(const Buffer<T>& buffer) const {
+        return export_bytes(buffer.memory_);
+    }
+
+    /// The memory of a dma-buf, without a CPU mapping, as long as its elements go into it. `fd`
+    /// stays the caller's and may be closed afterwards. Jobs fail with Error when the exporter
+    /// takes the memory away.
+    template <typename T>
+    [[nodiscard]] Buffer<T> import_memory(int fd, Access access = Access::read) const {
+        detail::Allocation memory = import_bytes(fd, access);
+        const Shape shape{memory.bytes / sizeof(T)};
+        return {std::move(memory), shape};
+    }
+
     [[nodiscard]] Queue create_queue(const QueueOptions& options = {}) const;
 
     /// An empty list to record. In host or device memory; the card fetches the latter faster.
@@ -142,6 +160,8 @@ class ACCEL_API Device {
                                                     const BufferOptions& options) const;
     [[nodiscard]] detail::Allocation register_bytes(const void* memory, std::uint64_t bytes,
                                                     bool is_const, Access access) const;
+    [[nodiscard]] FileDescriptor export_bytes(const detail::Allocation& memory) const;
+    [[nodiscard]] detail::Allocation import_bytes(int fd, Access access) const;
 
     std::shared_ptr<detail::DeviceImpl> impl_;
 };

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The stages one after the other, and the last of them: weights and commands go to the card's own
-// memory, so that a run moves nothing over the link but its inputs and outputs.
+// The stages one after the other, and the last of them: commands, whose operands are arguments.
 #include "compile.hpp"
 
-#include <accel_hw.h>
-
-#include <accel/transfer.hpp>
 #include <algorithm>
 #include <ostream>
 
 #include "bytes.hpp"
 #include "fuse.hpp"
 #include "layout.hpp"
+#include "place.hpp"
 #include "plan.hpp"
 #include "state.hpp"
 
@@ -69,8 +66,6 @@ class Emitter {
     Emitter(ModelState& state, const Steps& steps) : state_(state), steps_(steps) {}
 
     void run() {
-        upload();
-        CommandList list = state_.device.create_list(Placement::device);
         for (const Step& step : steps_.list) {
             std::array<Operand, 3> src;
             for (std::size_t i = 0; i < src.size(); ++i) {
@@ -79,24 +74,14 @@ class Emitter {
             std::visit(
                 [&](auto command) {
                     set_operands(command, operand(step.dst), src);
-                    const Command encoded(command);
-                    list.add(encoded);
-                    state_.commands.push_back(encoded);
+                    state_.commands.emplace_back(command);
                 },
                 step.command);
             state_.steps.push_back({step.node, std::string(name_of(step.command))});
         }
-        if (list.size() > 0) {
-            list.seal();
-            state_.list.emplace(std::move(list));
-        }
     }
 
-  private:
-    void upload() {
-        if (state_.memory.weights == 0) {
-            return;
-        }
+    [[nodiscard]] std::vector<std::byte> weights() const {
         std::vector<std::byte> bytes(state_.memory.weights);
         for (const Store& store : steps_.stores) {
             if (store.kind == Store::Kind::weights && store.data) {
@@ -104,11 +89,10 @@ class Emitter {
                                   bytes.begin() + static_cast<std::ptrdiff_t>(store.offset));
             }
         }
-        state_.weights = state_.device.allocate_device<std::byte>({bytes.size()});
-        Queue queue = state_.device.create_queue();
-        accel::upload(state_.device, queue, state_.weights, bytes);
+        return bytes;
     }
 
+  private:
     Operand operand(const Ref& ref) {
         if (ref.store < 0) {
             return {};
@@ -116,7 +100,7 @@ class Emitter {
         const Store& store = steps_.stores[static_cast<std::size_t>(ref.store)];
         switch (store.kind) {
             case Store::Kind::weights:
-                return state_.weights.slice(store.offset + ref.offset, store.bytes - ref.offset);
+                return arg(weights_argument, store.offset + ref.offset);
             case Store::Kind::scratch:
                 return arg(scratch_argument, store.offset + ref.offset);
             case Store::Kind::input:
@@ -162,22 +146,10 @@ void print(const Program& program, std::ostream* dump) {
     }
 }
 
-// The engines that models are compiled for.
-void check_card(const DeviceInfo& card) {
-    constexpr std::uint64_t needed =
-        ACCEL_FEATURE_CALL | ACCEL_FEATURE_F32 | ACCEL_FEATURE_IMAGE | ACCEL_FEATURE_TENSOR;
-    if ((card.features & needed) != needed) {
-        throw Error(std::errc::not_supported,
-                    card.path + " does not have the engines that models need (its features are " +
-                        std::to_string(card.features) + ", and " + std::to_string(needed) +
-                        " are needed): use a newer card");
-    }
-}
-
 }  // namespace
 
-Model compile(const Device& device, Program program, std::ostream* dump) {
-    check_card(device.info());
+Model compile(const Device& device, Program program, std::ostream* dump, int shared_weights) {
+    check_card(device.info(), needed_features);
     auto state = std::make_shared<ModelState>(device.share());
     state->inputs = infos(program, program.inputs);
     state->outputs = infos(program, program.outputs);
@@ -195,7 +167,9 @@ Model compile(const Device& device, Program program, std::ostream* dump) {
     announce(dump, "plan: what shares memory");
     state->memory = plan(steps, dump);
     announce(dump, "emit: commands of the card");
-    Emitter(*state, steps).run();
+    Emitter emitter(*state, steps);
+    emitter.run();
+    place(*state, emitter.weights(), shared_weights);
     if (dump != nullptr) {
         for (const ModelStep& step : state->steps) {
             *dump << "  " << step.command << "  (" << step.node << ")\n";

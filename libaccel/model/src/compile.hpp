@@ -8,6 +8,8 @@
 namespace accel::model {
 
 /// All stages after the file, the last of which puts weights and commands on the card.
-[[nodiscard]] Model compile(const Device& device, Program program, std::ostream* dump = nullptr);
+/// `shared_weights`: as LoadOptions has it.
+[[nodiscard]] Model compile(const Device& device, Program program, std::ostream* dump = nullptr,
+                            int shared_weights = -1);
 
 }  // namespace accel::model

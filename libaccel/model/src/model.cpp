@@ -6,7 +6,9 @@
 #include <algorithm>
 
 #include "compile.hpp"
+#include "onnx_file.hpp"
 #include "onnx_reader.hpp"
+#include "saved.hpp"
 #include "state.hpp"
 
 namespace accel {
@@ -60,7 +62,7 @@ class Lease {
 Job submit_list(ModelState& state, Queue& queue, const CommandList& list,
                 std::span<const Operand> given) {
     Lease lease(state, queue.id());
-    std::vector<Operand> arguments{Operand(lease.memory())};
+    std::vector<Operand> arguments{Operand(lease.memory()), Operand(state.weights)};
     arguments.insert(arguments.end(), given.begin(), given.end());
     // What comes last and is not used is no argument of the list.
     arguments.resize(list.arguments());
@@ -92,15 +94,23 @@ std::uint64_t TensorInfo::bytes() const {
 
 Model Model::load(const Device& device, const std::filesystem::path& file,
                   const LoadOptions& options) {
+    const std::vector<std::byte> bytes = model::read_file(file);
+    if (model::is_compiled(bytes)) {
+        return model::load_compiled(device, bytes, file.string(), options);
+    }
     if (options.dump != nullptr) {
         *options.dump << "read: nodes become instructions, shapes are inferred, constants folded\n";
     }
-    model::Program program = model::read_onnx(file, options);
+    model::Program program = model::read_onnx_file(bytes, file, options);
     try {
-        return model::compile(device, std::move(program), options.dump);
+        return model::compile(device, std::move(program), options.dump, options.shared_weights);
     } catch (const Error& error) {
         throw Error(error.errc(), file.string() + ": " + model::message_of(error));
     }
+}
+
+FileDescriptor Model::share_weights() const {
+    return state_->device.export_memory(state_->weights);
 }
 
 std::span<const TensorInfo> Model::inputs() const {
@@ -123,6 +133,49 @@ Job Model::submit(Queue& queue, std::span<const Operand> arguments) const {
         return queue.submit(Nop{});
     }
     return submit_list(state, queue, *state.list, arguments);
+}
+
+namespace {
+
+// What `given` has for each of these, in their order; `left` counts what it has for nobody.
+template <typename T>
+std::vector<T> by_name(std::span<const TensorInfo> infos, const std::map<std::string, T>& given,
+                       std::size_t& left) {
+    std::vector<T> result;
+    for (const TensorInfo& info : infos) {
+        const auto found = given.find(info.name);
+        if (found == given.end()) {
+            throw Error(std::errc::invalid_argument, "nothing is given for '" + info.name + "'");
+        }
+        result.push_back(found->second);
+        --left;
+    }
+    return result;
+}
+
+[[noreturn]] void throw_unknown_name(const Model& model) {
+    std::string names;
+    for (const auto& infos : {model.inputs(), model.outputs()}) {
+        for (const TensorInfo& info : infos) {
+            names += (names.empty() ? "'" : ", '") + info.name + "'";
+        }
+    }
+    throw Error(std::errc::invalid_argument,
+                "more names are given than the model has: it has " + names);
+}
+
+}  // namespace
+
+Job Model::submit(Queue& queue, const std::map<std::string, Operand>& arguments) const {
+    std::size_t left = arguments.size();
+    std::vector<Operand> ordered = by_name(inputs(), arguments, left);
+    for (Operand& output : by_name(outputs(), arguments, left)) {
+        ordered.push_back(std::move(output));
+    }
+    if (left != 0) {
+        throw_unknown_name(*this);
+    }
+    return submit(queue, ordered);
 }
 
 namespace {
@@ -180,6 +233,21 @@ std::vector<TensorData> Model::run(Queue& queue, std::span<const TensorData> inp
     const Bindings bindings = bind(*state_, inputs);
     submit(queue, bindings.operands).wait();
     return fetch(*state_, bindings);
+}
+
+std::map<std::string, TensorData> Model::run(
+    Queue& queue, const std::map<std::string, TensorData>& inputs) const {
+    std::size_t left = inputs.size();
+    const std::vector<TensorData> ordered = by_name(this->inputs(), inputs, left);
+    if (left != 0) {
+        throw_unknown_name(*this);
+    }
+    std::vector<TensorData> results = run(queue, ordered);
+    std::map<std::string, TensorData> named;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        named[outputs()[i].name] = std::move(results[i]);
+    }
+    return named;
 }
 
 std::vector<TensorData> Model::profile(Queue& queue, std::span<const TensorData> inputs,

@@ -159,7 +159,11 @@ onnx::ModelProto parse_model(std::span<const std::byte> bytes, const std::string
 }
 
 onnx::ModelProto read_model(const fs::path& file) {
-    onnx::ModelProto model = parse_model(read_file(file), file.string());
+    return read_model(read_file(file), file);
+}
+
+onnx::ModelProto read_model(std::span<const std::byte> bytes, const fs::path& file) {
+    onnx::ModelProto model = parse_model(bytes, file.string());
     try {
         Outside(file).fetch(*model.mutable_graph());
     } catch (const Error& error) {

@@ -25,6 +25,9 @@ void write_file(const std::filesystem::path& file, std::span<const std::byte> by
 
 /// A model with all its weights: also those in files of its folder.
 [[nodiscard]] onnx::ModelProto read_model(const std::filesystem::path& file);
+/// The same of a file that has been read.
+[[nodiscard]] onnx::ModelProto read_model(std::span<const std::byte> bytes,
+                                          const std::filesystem::path& file);
 
 /// A tensor of a file as onnx's test data has them.
 [[nodiscard]] TensorData read_tensor_file(const std::filesystem::path& file);

@@ -349,8 +349,9 @@ Program read_onnx(std::span<const std::byte> bytes, const std::string& name,
     return read_onnx(parse_model(bytes, name), name, options);
 }
 
-Program read_onnx(const std::filesystem::path& file, const LoadOptions& options) {
-    return read_onnx(read_model(file), file.string(), options);
+Program read_onnx_file(std::span<const std::byte> bytes, const std::filesystem::path& file,
+                       const LoadOptions& options) {
+    return read_onnx(read_model(bytes, file), file.string(), options);
 }
 
 }  // namespace model

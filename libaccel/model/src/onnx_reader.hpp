@@ -13,10 +13,12 @@ class ModelProto;
 
 namespace accel::model {
 
-/// Reads a model, infers all shapes and folds constants. Errors name the file and the node.
-[[nodiscard]] Program read_onnx(const std::filesystem::path& file, const LoadOptions& options);
+/// Reads a model that `file` holds, infers all shapes and folds constants. Errors name the file and
+/// the node.
+[[nodiscard]] Program read_onnx_file(std::span<const std::byte> bytes,
+                                     const std::filesystem::path& file, const LoadOptions& options);
 
-/// The same from memory; `name` is for messages.
+/// The same without weights in other files; `name` is for messages.
 [[nodiscard]] Program read_onnx(std::span<const std::byte> bytes, const std::string& name,
                                 const LoadOptions& options);
 

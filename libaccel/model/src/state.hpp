@@ -5,15 +5,18 @@
 
 #include <accel/model.hpp>
 
+#include <array>
 #include <deque>
 #include <mutex>
 #include <optional>
 
 namespace accel::model {
 
-// Arguments of the recorded list: the scratch memory of a run, then inputs and outputs.
+// Arguments of the recorded list: the scratch memory of a run, the weights, then inputs and
+// outputs. So commands have no address in them, and can be kept in a file.
 inline constexpr std::uint32_t scratch_argument = 0;
-inline constexpr std::uint32_t first_argument = 1;
+inline constexpr std::uint32_t weights_argument = 1;
+inline constexpr std::uint32_t first_argument = 2;
 inline constexpr std::size_t most_arguments = 63;
 
 /// Memory of runs on one queue: those are one after the other, so one is enough for all of them.
@@ -34,7 +37,8 @@ struct ModelState {
     std::vector<ModelStep> steps;
     std::vector<Command> commands;
     MemoryUse memory;
-    Buffer<std::byte> weights;
+    Buffer<std::byte> weights;        // and behind them a Seal
+    std::uint64_t fingerprint = 0;    // of the weights
     std::optional<CommandList> list;  // none: there is nothing to do
 
     std::mutex mutex;  // guards what follows; not held while a run is submitted
@@ -42,7 +46,15 @@ struct ModelState {
     std::optional<CommandList> profiled;  // as list, with a record of each command
 };
 
+/// What stands behind the weights on the card: whether they are those that a model wants.
+struct Seal {
+    std::array<char, 8> magic{'A', 'C', 'C', 'E', 'L', 'W', 'T', '1'};
+    std::uint64_t bytes = 0;
+    std::uint64_t fingerprint = 0;
+};
+
 struct ModelAccess {
+    static const ModelState& state(const Model& model) { return *model.state_; }
     static Model wrap(std::shared_ptr<ModelState> state) { return Model(std::move(state)); }
 };
 

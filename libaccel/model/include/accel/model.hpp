@@ -7,6 +7,7 @@
 #include <accel/device.hpp>
 #include <accel/error.hpp>
 #include <accel/queue.hpp>
+#include <accel/share.hpp>
 
 #include <cstdint>
 #include <filesystem>
@@ -54,6 +55,9 @@ struct LoadOptions {
     /// Inputs that are the same in every run, such as a shape to reshape to. They are no inputs of
     /// the loaded model.
     std::map<std::string, TensorData> known = {};
+    /// Weights that another process has on the card: what Model::share_weights() gave. They must be
+    /// those of this model, loaded with the same options. It stays the caller's. -1: none.
+    int shared_weights = -1;
     /// Where every stage of the compiler prints what it did.
     std::ostream* dump = nullptr;
 };
@@ -91,14 +95,23 @@ struct ModelStep {
 /// which are one after the other, share scratch memory; each queue in use has some of its own.
 class ACCEL_API Model {
   public:
-    /// Reads and compiles an ONNX file, opsets 7 to 21. Throws Error with the file, the node, its
-    /// operator and what to do.
+    /// Reads and compiles an ONNX file, opsets 7 to 21, or takes what save() wrote. Throws Error
+    /// with the file, the node, its operator and what to do.
     [[nodiscard]] static Model load(const Device& device, const std::filesystem::path& file,
                                     const LoadOptions& options = {});
 
     /// The inputs that a file says its model has, without compiling it. Dimensions that it leaves
     /// open are -1.
     [[nodiscard]] static std::vector<TensorInfo> describe(const std::filesystem::path& file);
+
+    /// Writes the compiled model with its weights: load() takes that in less time, on any card that
+    /// has the engines and the memory. An existing file is replaced as a whole.
+    void save(const std::filesystem::path& file) const;
+
+    /// The weights, for LoadOptions::shared_weights of other processes, which only read them. They
+    /// stay on the card until the last of these models and descriptors is gone. A process that has
+    /// the descriptor could write them: give it to those you trust.
+    [[nodiscard]] FileDescriptor share_weights() const;
 
     [[nodiscard]] std::span<const TensorInfo> inputs() const;
     [[nodiscard]] std::span<const TensorInfo> outputs() const;
@@ -109,10 +122,17 @@ class ACCEL_API Model {
         return submit(queue, std::span<const Operand>(arguments.begin(), arguments.size()));
     }
 
+    /// The same by name: every input and output has one.
+    Job submit(Queue& queue, const std::map<std::string, Operand>& arguments) const;
+
     /// Copies the inputs to the card, runs, and copies the outputs back. Shapes are those of
     /// inputs() and outputs().
     [[nodiscard]] std::vector<TensorData> run(Queue& queue,
                                               std::span<const TensorData> inputs) const;
+
+    /// The same by name.
+    [[nodiscard]] std::map<std::string, TensorData> run(
+        Queue& queue, const std::map<std::string, TensorData>& inputs) const;
 
     [[nodiscard]] MemoryUse memory() const;
     [[nodiscard]] std::span<const ModelStep> steps() const;

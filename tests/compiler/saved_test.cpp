@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Compiled models in files: the same results, and a reason for each that is refused.
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <random>
+
+#include "accel/model.hpp"
+#include "fixture.hpp"
+#include "place.hpp"
+#include "suite.hpp"
+
+namespace accel::test {
+namespace {
+
+class SavedModel : public SdkTest {
+  protected:
+    static std::string source() { return std::string(FASHION_MODELS) + "fashion-cnn.onnx"; }
+    static std::string file() { return std::string(MODEL_RESULTS) + "saved.accel"; }
+
+    static std::vector<std::byte> read() {
+        std::ifstream in(file(), std::ios::binary);
+        const std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};
+        const auto* const first = reinterpret_cast<const std::byte*>(bytes.data());
+        return {first, first + bytes.size()};
+    }
+    static void write(std::span<const std::byte> bytes) {
+        std::ofstream(file(), std::ios::binary)
+            .write(reinterpret_cast<const char*>(bytes.data()),
+                   static_cast<std::streamsize>(bytes.size()));
+    }
+
+    // Makes the checksum right.
+    static void reseal(std::vector<std::byte>& bytes) {
+        constexpr std::size_t at = 32;
+        const std::uint64_t sum = model::fingerprint(std::span(bytes).subspan(at + sizeof sum));
+        std::memcpy(&bytes[at], &sum, sizeof sum);
+    }
+
+    static std::vector<TensorData> some_input(const Model& net) {
+        const TensorInfo& info = net.inputs()[0];
+        TensorData data{info.type, info.shape, std::vector<std::byte>(info.bytes())};
+        std::minstd_rand random(5);
+        for (std::size_t i = 0; i < data.bytes.size(); i += sizeof(float)) {
+            const auto x = static_cast<float>(random() % 256) / 255;
+            std::memcpy(&data.bytes[i], &x, sizeof x);
+        }
+        return {data};
+    }
+};
+
+TEST_F(SavedModel, GivesTheSameBitsAndSaysTheSame) {
+    const Device device = open();
+    Queue queue = device.create_queue();
+    const Model before = Model::load(device, source(), {.batch = 3});
+    before.save(file());
+    const Model after = Model::load(device, file());
+    const auto inputs = some_input(before);
+    EXPECT_EQ(after.run(queue, inputs).at(0).bytes, before.run(queue, inputs).at(0).bytes);
+    ASSERT_EQ(after.inputs().size(), 1U);
+    EXPECT_EQ(after.inputs()[0].name, "image");
+    EXPECT_EQ(after.inputs()[0].shape, before.inputs()[0].shape);
+    EXPECT_EQ(after.outputs()[0].name, "logits");
+    EXPECT_EQ(after.memory().weights, before.memory().weights);
+    EXPECT_EQ(after.memory().peak, before.memory().peak);
+    ASSERT_EQ(after.steps().size(), before.steps().size());
+    EXPECT_EQ(after.steps()[0].node, before.steps()[0].node);
+    std::vector<std::uint64_t> ticks;
+    EXPECT_EQ(after.profile(queue, inputs, ticks).at(0).bytes,
+              before.run(queue, inputs).at(0).bytes);
+    EXPECT_EQ(ticks.size(), after.steps().size());
+}
+
+TEST_F(SavedModel, OfEveryModelOfTheSuiteGivesTheSame) {
+    const Device device = open();
+    Queue queue = device.create_queue();
+    std::vector<Verdict> verdicts;
+    for (const auto& folder : find_models(suite_folder)) {
+        verdicts.push_back(judge(device, queue, folder, file()));
+        EXPECT_NE(verdicts.back().outcome, Outcome::wrong)
+            << verdicts.back().name << ": " << verdicts.back().detail;
+    }
+    EXPECT_GE(std::ranges::count(verdicts, Outcome::passed, &Verdict::outcome), 600);
+}
+
+TEST_F(SavedModel, IsRefusedWithTheReason) {
+    const Device device = open();
+    Model::load(device, source()).save(file());
+    const std::vector<std::byte> good = read();
+    const auto refused = [&](std::vector<std::byte> bytes) {
+        write(bytes);
+        return error_of([&] { static_cast<void>(Model::load(device, file())); });
+    };
+    const auto changed = [&](std::size_t at, int value) {
+        std::vector<std::byte> bytes = good;
+        bytes.at(at) = static_cast<std::byte>(value);
+        return bytes;
+    };
+    expect_says(refused(changed(8, 99)), file(), "format 99", "compile the model again");
+    expect_says(refused(changed(14, 7)), file(), "version 7", "hardware interface");
+    expect_says(refused(changed(good.size() - 1, 0x5a)), file(), "damaged");
+    expect_says(refused({good.begin(), good.end() - 1}), file(), "complete");
+    expect_says(refused({good.begin(), good.begin() + 12}), file(), "complete");
+    write(good);
+    expect_says(error_of([&] { static_cast<void>(Model::load(device, file(), {.batch = 2})); }),
+                file(), "compile it again");
+    static_cast<void>(Model::load(device, file()));
+}
+
+TEST_F(SavedModel, CannotBeWrittenWhereThereIsNoFolder) {
+    const Device device = open();
+    expect_says(error_of([&] { Model::load(device, source()).save("/nowhere/x.accel"); }),
+                "/nowhere/x.accel", "cannot be written");
+}
+
+// The checksum is no secret: whoever wants can make it right again.
+TEST_F(SavedModel, OfAnEnemyIsAnErrorOrHurtsOnlyItself) {
+    const Device device = open();
+    Queue queue = device.create_queue();
+    const Model net = Model::load(device, source());
+    net.save(file());
+    const std::vector<std::byte> good = read();
+    const auto inputs = some_input(net);
+    const auto expected = net.run(queue, inputs).at(0).bytes;
+    std::mt19937 random(3);
+    std::uint64_t description = 0;
+    std::memcpy(&description, &good.at(16), sizeof description);
+    constexpr std::size_t head = 40;
+    int loaded = 0;
+    for (int round = 0; round < 400; ++round) {
+        std::vector<std::byte> bytes = good;
+        for (int i = 0; i < 1 + round % 3; ++i) {
+            bytes[head + random() % description] = static_cast<std::byte>(random());
+        }
+        reseal(bytes);
+        write(bytes);
+        try {
+            const Model enemy = Model::load(device, file());
+            ++loaded;
+            Queue own = device.create_queue();
+            static_cast<void>(enemy.run(own, some_input(enemy)));
+        } catch (const Error&) {
+            continue;
+        }
+    }
+    EXPECT_GT(loaded, 0) << "the checksum was never right";
+    EXPECT_EQ(net.run(queue, inputs).at(0).bytes, expected);
+}
+
+}  // namespace
+}  // namespace accel::test
