@@ -189,7 +189,10 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
                *machine, *options.vm_arguments]
     for program in [*programs, *guest_tools(options.build)]:
         command += ["--program", str(program)]
-    for source, place in GUEST_FILES:
+    # Networks that the ring `compiler` trains.
+    trained = options.build / "tests/compiler/fashion"
+    networks = [(path.absolute(), f"/usr/share/accel/{path.name}") for path in sorted(trained.glob("*.onnx"))]
+    for source, place in (*GUEST_FILES, *networks):
         if source.exists():
             command += ["--files", f"{source}:{place}"]
     command += ["--", "gtest.sh", options.filter, *(program.name for program in programs)]

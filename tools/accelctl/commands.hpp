@@ -20,6 +20,8 @@ void add_events(Program& program);
 void add_validate(Program& program);
 void add_bench(Program& program);
 void add_run(Program& program);
+void add_compile(Program& program);
+void add_quantize(Program& program);
 void add_reset(Program& program);
 void add_power_cap(Program& program);
 void add_doctor(Program& program);

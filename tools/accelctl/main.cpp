@@ -67,6 +67,8 @@ int main(int argc, char** argv) {
     add_validate(program);
     add_bench(program);
     add_run(program);
+    add_compile(program);
+    add_quantize(program);
     add_reset(program);
     add_power_cap(program);
     add_doctor(program);

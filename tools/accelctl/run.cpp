@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -16,7 +15,7 @@
 
 #include "accel/accel.hpp"
 #include "commands.hpp"
-#include "status.hpp"
+#include "models.hpp"
 #include "terminal.hpp"
 #include "text.hpp"
 
@@ -30,42 +29,12 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds patience{30};
 
 struct RunOptions {
-    std::string model;
-    std::string card;
+    ModelOptions model;
     std::vector<std::string> inputs;
     std::vector<std::string> expected;
-    std::int64_t batch = 0;
     std::uint32_t repeat = 1;
     double tolerance = 1e-3;
-    bool dump = false;
 };
-
-std::string_view name_of(Type type) {
-    static constexpr std::array<std::string_view, 12> names{
-        "?", "f32", "bf16", "f16", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "bool"};
-    return names.at(static_cast<std::size_t>(type));
-}
-
-std::string describe(const TensorInfo& info) {
-    return fmt::format("{} {} [{}]", info.name, name_of(info.type), fmt::join(info.shape, ","));
-}
-
-std::vector<std::byte> read_file(const std::string& path, std::uint64_t bytes,
-                                 const TensorInfo& info) {
-    std::ifstream in(path, std::ios::binary);
-    if (!in) {
-        throw Failure(Exit::file, "cannot read " + path + ": " + std::strerror(errno));
-    }
-    const std::vector<char> data{std::istreambuf_iterator<char>(in), {}};
-    if (data.size() != bytes) {
-        throw Failure(Exit::usage,
-                      fmt::format("{} holds {} bytes, and {} takes {}", path, data.size(),
-                                  describe(info), bytes),
-                      "the file is the tensor's elements as they lie in memory, nothing else");
-    }
-    const auto* const first = reinterpret_cast<const std::byte*>(data.data());
-    return {first, first + data.size()};
-}
 
 // The same numbers at every run: f32 in -1 .. 1, small integers otherwise.
 std::vector<std::byte> random_bytes(const TensorInfo& info) {
@@ -88,15 +57,8 @@ std::vector<std::byte> random_bytes(const TensorInfo& info) {
 std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options) {
     const bool random =
         options.inputs.empty() || options.inputs == std::vector<std::string>{"random"};
-    if (!random && options.inputs.size() != net.inputs().size()) {
-        std::string all;
-        for (const TensorInfo& info : net.inputs()) {
-            all += "\n  " + describe(info);
-        }
-        throw Failure(Exit::usage,
-                      fmt::format("the model has {} inputs, and {} files are given",
-                                  net.inputs().size(), options.inputs.size()),
-                      "give a file for each, in this order:" + all);
+    if (!random) {
+        check_count(net.inputs(), options.inputs.size());
     }
     std::vector<TensorData> inputs;
     for (std::size_t i = 0; i < net.inputs().size(); ++i) {
@@ -104,7 +66,7 @@ std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options)
         inputs.push_back({info.type, info.shape,
                           random || options.inputs[i] == "random"
                               ? random_bytes(info)
-                              : read_file(options.inputs[i], info.bytes(), info)});
+                              : read_tensor(options.inputs[i], info)});
     }
     return inputs;
 }
@@ -119,7 +81,7 @@ double check(const Model& net, const std::vector<TensorData>& outputs, const Run
     double furthest = 0;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         const TensorInfo& info = net.outputs()[i];
-        const auto expected = read_file(options.expected[i], info.bytes(), info);
+        const auto expected = read_tensor(options.expected[i], info);
         if (info.type != Type::f32) {
             if (expected != outputs[i].bytes) {
                 throw Failure(Exit::failed, "output " + info.name + " is not as expected");
@@ -167,34 +129,11 @@ std::vector<Share> shares(const Model& net, const std::vector<std::uint64_t>& ti
     return result;
 }
 
-Json to_json(std::span<const TensorInfo> infos) {
-    Json all = Json::array();
-    for (const TensorInfo& info : infos) {
-        all.push_back({{"name", info.name}, {"type", name_of(info.type)}, {"shape", info.shape}});
-    }
-    return all;
-}
-
 Exit run(const Program& program, const RunOptions& options) {
-    const Root root = program.root();
-    const Card card = select_card(root, options.card);
-    if (!card.node) {
-        throw Failure(Exit::no_card, card.name() + " has no driver",
-                      "'accelctl doctor' looks for the reason");
-    }
+    const Card card = select_card_for_models(program, options.model);
     const Device device = Device::open(card.path());
     Queue queue = device.create_queue();
-    Model net = [&] {
-        try {
-            return Model::load(
-                device, options.model,
-                {.batch = options.batch, .dump = options.dump ? &std::cerr : nullptr});
-        } catch (const Error& error) {
-            throw Failure(error.errc() == std::errc::no_such_file_or_directory ? Exit::file
-                                                                               : Exit::unsupported,
-                          error.what());
-        }
-    }();
+    const Model net = load_model(device, options.model);
     const std::vector<TensorData> inputs = make_inputs(net, options);
     std::vector<std::uint64_t> ticks;
     const std::vector<TensorData> outputs = net.profile(queue, inputs, ticks);
@@ -236,7 +175,7 @@ Exit run(const Program& program, const RunOptions& options) {
                                 {"seconds", static_cast<double>(share.ticks) / second}});
         }
         Json document{{"address", card.address},
-                      {"model", options.model},
+                      {"model", options.model.model},
                       {"inputs", to_json(net.inputs())},
                       {"outputs", to_json(net.outputs())},
                       {"commands", std::move(commands)},
@@ -281,16 +220,13 @@ Exit run(const Program& program, const RunOptions& options) {
 }  // namespace
 
 void add_run(Program& program) {
-    auto [command, options] =
-        add_command<RunOptions>(program, "run", "Run an ONNX model on a card", run);
+    auto [command, options] = add_command<RunOptions>(program, "run", "Run a model on a card", run);
     command->footer(
         "Files of inputs and outputs hold the elements of a tensor as they lie in memory. The "
         "table "
         "shows the time of the card, from completion records; the last line that of the program, "
         "from submitting to done.");
-    command->add_option("MODEL", options->model, "An ONNX file")->required()->type_name("FILE");
-    command->add_option("--card", options->card, "Number, node, PCI address or serial number")
-        ->type_name(card_type);
+    options->model.add_to(*command);
     command->add_option("--input", options->inputs, "A file for each input, or 'random'")
         ->type_name("FILE");
     command
@@ -301,10 +237,7 @@ void add_run(Program& program) {
         ->add_option("--tolerance", options->tolerance,
                      "How far an output may be from what is expected, relative and absolute")
         ->check(CLI::PositiveNumber);
-    command->add_option("--batch", options->batch, "Length of the first dimension of the inputs")
-        ->check(CLI::Range(1, 1 << 20));
     command->add_option("--repeat", options->repeat, "Runs to time")->check(CLI::Range(1, 1 << 30));
-    command->add_flag("--dump", options->dump, "Print what each stage of the compiler did");
     program.add_json(*command);
 }
 

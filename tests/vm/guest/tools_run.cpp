@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 
 #include "tools.hpp"
@@ -64,6 +65,60 @@ TEST_F(RunModel, NamesWhatItCannotDoAndTheFile) {
     EXPECT_EQ(broken.status, 8);
     EXPECT_NE(broken.err.find("not an ONNX model"), std::string::npos) << broken.err;
     EXPECT_EQ(bench::run({"accelctl", "run", "/nowhere.onnx", "--card", bench::card()}).status, 7);
+}
+
+// From f32 to bytes to a file of commands, by the tools alone.
+TEST_F(RunModel, IsQuantisedAndCompiledByCommands) {
+    const std::string source = "/usr/share/accel/fashion-cnn.onnx";
+    if (!std::filesystem::exists(source)) {
+        GTEST_SKIP() << "the networks are not trained";
+    }
+    std::vector<float> images;
+    for (std::size_t i = 0; i < std::size_t{8} * 28 * 28; ++i) {
+        images.push_back(static_cast<float>(i * i % 251) / 250);
+    }
+    const auto write = [](const std::string& path, const std::vector<float>& values) {
+        std::ofstream(path, std::ios::binary)
+            .write(reinterpret_cast<const char*>(values.data()),
+                   static_cast<std::streamsize>(values.size() * sizeof(float)));
+    };
+    write("/tmp/images.f32", images);
+    const Json made =
+        bench::document({"accelctl", "quantize", source, "--card", bench::card(), "--calibrate",
+                         "/tmp/images.f32", "--output", "/tmp/bytes.onnx", "--json"});
+    EXPECT_EQ(made["runs"], 8);
+    EXPECT_EQ(made["nodes"].size(), 3U);
+    for (const Json& node : made["nodes"]) {
+        EXPECT_EQ(node["quantized"], true) << node.dump();
+    }
+    EXPECT_GT(made["outputs"][0]["signal_to_noise"], 20);
+    const Json compiled =
+        bench::document({"accelctl", "compile", "/tmp/bytes.onnx", "--card", bench::card(), "--dim",
+                         "batch=4", "--output", "/tmp/bytes.accel", "--json"});
+    EXPECT_EQ(compiled["inputs"][0]["shape"], Json({4, 1, 28, 28}));
+    const Json ran = bench::document({"accelctl", "run", "/tmp/bytes.accel", "--card",
+                                      bench::card(), "--repeat", "2", "--json"});
+    EXPECT_EQ(ran["inputs"], compiled["inputs"]);
+    EXPECT_EQ(ran["memory"], compiled["memory"]);
+
+    const auto says = [](const std::vector<std::string>& command, int status,
+                         const std::string& text) {
+        const bench::Ended ended = bench::run(command);
+        EXPECT_EQ(ended.status, status) << ended.err;
+        EXPECT_NE(ended.err.find(text), std::string::npos) << ended.err;
+    };
+    images.pop_back();
+    write("/tmp/images.f32", images);
+    says({"accelctl", "quantize", source, "--card", bench::card(), "--calibrate", "/tmp/images.f32",
+          "-o", "/tmp/x.onnx"},
+         2, "no multiple");
+    says({"accelctl", "run", "/tmp/bytes.accel", "--card", bench::card(), "--batch", "2"}, 8,
+         "compile it again");
+    says({"accelctl", "run", source, "--card", bench::card(), "--dim", "batch"}, 2, "NAME=LENGTH");
+    says({"accelctl", "run", source, "--card", bench::card(), "--dim", "rows=2"}, 8,
+         "no such dimension");
+    says({"accelctl", "compile", source, "--card", bench::card(), "-o", "/nowhere/x"}, 7,
+         "/nowhere/x");
 }
 
 TEST_F(RunModel, TheTutorialsProgramFindsTheLargestElement) {
