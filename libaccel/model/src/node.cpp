@@ -168,6 +168,11 @@ std::vector<float> Node::reals(const char* attribute) const {
     return a != nullptr ? std::vector<float>(a->floats().begin(), a->floats().end())
                         : std::vector<float>();
 }
+std::vector<std::string> Node::texts(const char* attribute) const {
+    const auto* a = find(attribute);
+    return a != nullptr ? std::vector<std::string>(a->strings().begin(), a->strings().end())
+                        : std::vector<std::string>();
+}
 Constant Node::tensor(const char* attribute) const {
     const auto* a = find(attribute);
     return a != nullptr ? read_tensor(a->t()) : nullptr;
@@ -206,6 +211,10 @@ const Operators& operators() {
         add_images(all);
         add_reductions(all);
         add_quantised(all);
+        add_recurrent(all);
+        add_scattering(all);
+        add_selections(all);
+        add_signals(all);
         return all;
     }();
     return table;

@@ -49,6 +49,7 @@ class Node {
     [[nodiscard]] std::vector<std::int64_t> list(const char* attribute,
                                                  std::vector<std::int64_t> otherwise = {}) const;
     [[nodiscard]] std::vector<float> reals(const char* attribute) const;
+    [[nodiscard]] std::vector<std::string> texts(const char* attribute) const;
     [[nodiscard]] Constant tensor(const char* attribute) const;
     [[nodiscard]] const onnx::NodeProto& proto() const { return proto_; }
 
@@ -79,6 +80,10 @@ void add_matrices(Operators& table);
 void add_images(Operators& table);
 void add_reductions(Operators& table);
 void add_quantised(Operators& table);
+void add_recurrent(Operators& table);
+void add_scattering(Operators& table);
+void add_selections(Operators& table);
+void add_signals(Operators& table);
 
 /// These numbers as i64.
 [[nodiscard]] ValueId integer_list(const Node& n, const std::vector<std::int64_t>& values);
