@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators on images: [n, c, h, w], or [n, c, w], which is an image of one row.
+// Operators on images and volumes: [n, c, h, w], [n, c, d, h, w], or [n, c, w], which is an image
+// of one row.
 #include <algorithm>
 #include <cmath>
 #include <functional>
 
-#include "operator.hpp"
+#include "windows.hpp"
 
 namespace accel::model {
 
@@ -13,22 +14,14 @@ namespace {
 
 using Values = std::vector<ValueId>;
 
-// What the attributes of a convolution or a pool say, for two axes.
-struct Frame {
-    Window window;
-    std::int64_t height;
-    std::int64_t width;
-    bool line;  // [n, c, w] in the model
-};
-
 ValueId as_image(const Node& n, ValueId x) {
     const Dims& d = n.b.dims(x);
-    if (d.size() == 4) {
+    if (d.size() == 4 || d.size() == 5) {
         return x;
     }
     if (d.size() != 3) {
         refuse("images of " + std::to_string(d.size()) +
-               " dimensions are not supported: the card knows [n,c,w] and [n,c,h,w]");
+               " dimensions are not supported: there are [n,c,w], [n,c,h,w] and [n,c,d,h,w]");
     }
     return n.b.reshape(x, {d[0], d[1], 1, d[2]});
 }
@@ -37,86 +30,13 @@ ValueId as_given(const Node& n, ValueId x, bool line) {
     return line ? n.b.reshape(x, {d[0], d[1], d[3]}) : x;
 }
 
-std::uint16_t small(std::int64_t value, const char* what) {
-    if (value < 0 || value > UINT16_MAX) {
-        refuse(std::string(what) + " of " + std::to_string(value) + " is out of range");
+// Of what the node has as it is; a line gets its second axis.
+std::vector<WindowAxis> frame(const Node& n, ValueId given, const Dims& kernel) {
+    std::vector<WindowAxis> axes = window_axes(n, spatial(n.b.dims(given)), kernel);
+    if (axes.size() == 1) {
+        axes.insert(axes.begin(), WindowAxis{});
     }
-    return static_cast<std::uint16_t>(value);
-}
-
-Frame frame(const Node& n, const Dims& image, const Dims& kernel, bool line) {
-    const std::size_t axes = line ? 1 : 2;
-    const auto two = [&](Dims values, std::int64_t otherwise, const char* what) {
-        if (!values.empty() && values.size() != axes) {
-            refuse(std::string(what) + " has not one value for each axis");
-        }
-        values.resize(axes, otherwise);
-        if (line) {
-            values.insert(values.begin(), otherwise);
-        }
-        return values;
-    };
-    const Dims strides = two(n.list("strides"), 1, "strides");
-    const Dims dilations = two(n.list("dilations"), 1, "dilations");
-    Dims pads = n.list("pads", Dims(2 * axes, 0));
-    if (pads.size() != 2 * axes) {
-        refuse("pads has not two values for each axis");
-    }
-    if (line) {
-        pads = {0, pads[0], 0, pads[1]};
-    }
-    const std::string automatic = n.text("auto_pad", "NOTSET");
-    const bool up = n.integer("ceil_mode", 0) != 0;
-    Dims result(2);
-    for (std::size_t i = 0; i < 2; ++i) {
-        const std::int64_t reach = (kernel[i] - 1) * dilations[i] + 1;
-        const std::int64_t length = image[i + 2];
-        if (strides[i] < 1 || dilations[i] < 1 || kernel[i] < 1) {
-            refuse("a stride, dilation or kernel is zero");
-        }
-        if (automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
-            result[i] = (length + strides[i] - 1) / strides[i];
-            const std::int64_t all =
-                std::max<std::int64_t>((result[i] - 1) * strides[i] + reach - length, 0);
-            pads[i] = automatic == "SAME_UPPER" ? all / 2 : all - all / 2;
-            pads[i + 2] = all - pads[i];
-            continue;
-        }
-        if (automatic == "VALID") {
-            pads[i] = pads[i + 2] = 0;
-        }
-        const std::int64_t room = length + pads[i] + pads[i + 2] - reach;
-        if (room < 0) {
-            refuse("its window is larger than the padded image");
-        }
-        result[i] = (room + (up ? strides[i] - 1 : 0)) / strides[i] + 1;
-        // No window starts in the padding behind.
-        if (up && (result[i] - 1) * strides[i] >= length + pads[i]) {
-            --result[i];
-        }
-    }
-    return {.window = {.height = small(kernel[0], "a kernel"),
-                       .width = small(kernel[1], "a kernel"),
-                       .stride_y = small(strides[0], "a stride"),
-                       .stride_x = small(strides[1], "a stride"),
-                       .dilation_y = small(dilations[0], "a dilation"),
-                       .dilation_x = small(dilations[1], "a dilation"),
-                       .pad_top = small(pads[0], "a pad"),
-                       .pad_left = small(pads[1], "a pad")},
-            .height = result[0],
-            .width = result[1],
-            .line = line};
-}
-
-Dims kernel_of(const Node& n, bool line) {
-    Dims kernel = n.list("kernel_shape");
-    if (kernel.size() != (line ? 1U : 2U)) {
-        refuse("its kernel_shape has " + std::to_string(kernel.size()) + " axes");
-    }
-    if (line) {
-        kernel.insert(kernel.begin(), 1);
-    }
-    return kernel;
+    return axes;
 }
 
 std::uint32_t groups_of(const Node& n) {
@@ -133,110 +53,146 @@ Values conv(const Node& n) {
                    n.has(2) ? Values{n.b.cast(n.in(2), Type::f32)} : Values());
 }
 
+// A list of the node for each axis of an image; a line gets its second one.
+Dims list_for(const Node& n, const char* name, std::size_t axes, bool line,
+              std::int64_t otherwise) {
+    Dims values = n.list(name, Dims(axes - (line ? 1 : 0), otherwise));
+    if (values.size() != axes - (line ? 1 : 0)) {
+        refuse(std::string(name) + " has not one value for each axis");
+    }
+    if (line) {
+        values.insert(values.begin(), otherwise);
+    }
+    return values;
+}
+
+// What a transposed convolution takes away before and behind, for each axis.
+struct Edges {
+    Dims before;
+    Dims behind;
+};
+Edges edges(const Node& n, const Dims& full, const Dims& simple, bool line) {
+    const std::size_t axes = full.size();
+    const std::size_t given = axes - (line ? 1 : 0);
+    const Dims pads = n.list("pads", Dims(2 * given, 0));
+    if (pads.size() != 2 * given) {
+        refuse("pads has not two values for each axis");
+    }
+    Edges result{Dims(axes, 0), Dims(axes, 0)};
+    for (std::size_t i = 0; i < given; ++i) {
+        result.before[i + axes - given] = pads[i];
+        result.behind[i + axes - given] = pads[i + given];
+    }
+    const std::string automatic = n.text("auto_pad", "NOTSET");
+    const bool shaped = n.has("output_shape");
+    if (!shaped && automatic != "SAME_UPPER" && automatic != "SAME_LOWER") {
+        return result;
+    }
+    Dims wanted = simple;
+    if (shaped) {
+        wanted = n.list("output_shape");
+        if (wanted.size() > given) {
+            wanted.erase(wanted.begin(), wanted.end() - static_cast<std::ptrdiff_t>(given));
+        }
+        wanted.insert(wanted.begin(), axes - wanted.size(), 1);
+    }
+    for (std::size_t i = 0; i < axes; ++i) {
+        const std::int64_t all = full[i] - wanted[i];
+        result.before[i] = automatic == "SAME_LOWER" ? all - all / 2 : all / 2;
+        result.behind[i] = all - result.before[i];
+    }
+    return result;
+}
+
+// The weights turned round, for each group [o / groups, i / groups, ...].
+ValueId turned_weights(const Node& n, ValueId w, std::int64_t groups) {
+    const Dims dims = n.b.dims(w);  // [i, o / groups, ...]
+    const std::size_t rank = dims.size();
+    Dims start(rank, 0);
+    Dims step(rank, 1);
+    for (std::size_t i = 2; i < rank; ++i) {
+        start[i] = dims[i] - 1;
+        step[i] = -1;
+    }
+    w = n.b.take(w, std::move(start), std::move(step), dims);
+    Dims apart = dims;
+    apart[0] /= groups;
+    apart.insert(apart.begin(), groups);
+    std::vector<std::size_t> order(rank + 1);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        order[i] = i;
+    }
+    std::swap(order[1], order[2]);
+    Dims together = dims;
+    together[0] = groups * dims[1];
+    together[1] = dims[0] / groups;
+    return n.b.reshape(n.b.permute(n.b.reshape(w, std::move(apart)), std::move(order)),
+                       std::move(together));
+}
+
 // A convolution of the image with its elements apart, by the weights turned round.
 Values conv_transpose(const Node& n) {
     const bool line = n.b.rank(n.in(0)) == 3;
     ValueId x = as_image(n, n.in(0));
-    ValueId w = as_image(n, n.in(1));
+    const ValueId w = as_image(n, n.in(1));
     const std::int64_t groups = groups_of(n);
     const Dims image = n.b.dims(x);
-    const Dims wd = n.b.dims(w);  // [i, o / groups, kh, kw]
-    if (image[1] != wd[0] || image[1] % groups != 0) {
+    const Dims wd = n.b.dims(w);
+    if (wd.size() != image.size() || image[1] != wd[0] || image[1] % groups != 0) {
         refuse("its weights " + to_string(wd) + " do not fit the image " + to_string(image));
     }
-    const auto two = [&](const char* name, std::int64_t otherwise) {
-        Dims values = n.list(name, Dims(line ? 1 : 2, otherwise));
-        if (values.size() != (line ? 1U : 2U)) {
-            refuse(std::string(name) + " has not one value for each axis");
-        }
-        if (line) {
-            values.insert(values.begin(), otherwise);
-        }
-        return values;
-    };
-    const Dims strides = two("strides", 1);
-    const Dims dilations = two("dilations", 1);
-    const Dims extra = two("output_padding", 0);
-    Dims pads = n.list("pads", Dims(line ? 2 : 4, 0));
-    if (pads.size() != (line ? 2U : 4U)) {
-        refuse("pads has not two values for each axis");
+    const std::size_t axes = image.size() - 2;
+    const Dims strides = list_for(n, "strides", axes, line, 1);
+    const Dims dilations = list_for(n, "dilations", axes, line, 1);
+    const Dims extra = list_for(n, "output_padding", axes, line, 0);
+    std::vector<WindowAxis> window(axes);
+    Dims full(axes);
+    Dims simple(axes);
+    for (std::size_t i = 0; i < axes; ++i) {
+        window[i] = {.kernel = wd[i + 2], .dilation = dilations[i]};
+        full[i] = (image[i + 2] - 1) * strides[i] + window[i].reach() + extra[i];
+        simple[i] = image[i + 2] * strides[i];
     }
-    if (line) {
-        pads = {0, pads[0], 0, pads[1]};
-    }
-    const std::string automatic = n.text("auto_pad", "NOTSET");
-    const bool shaped = n.has("output_shape");
-    Dims wanted = shaped ? n.list("output_shape") : Dims();
-    if (shaped && wanted.size() > 2 - (line ? 1 : 0)) {
-        wanted.erase(wanted.begin(), wanted.end() - (line ? 1 : 2));
-    }
-    if (shaped && line) {
-        wanted.insert(wanted.begin(), 1);
-    }
-    Dims before(4, 0);
-    Dims after(4, 0);
-    Dims crop(4, 0);
-    Dims result(2);
-    for (std::size_t i = 0; i < 2; ++i) {
-        const std::int64_t reach = (wd[i + 2] - 1) * dilations[i] + 1;
-        const std::int64_t full = (image[i + 2] - 1) * strides[i] + reach + extra[i];
-        if (shaped || automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
-            const std::int64_t out = shaped ? wanted.at(i) : image[i + 2] * strides[i];
-            const std::int64_t all = full - out;
-            pads[i] = automatic == "SAME_LOWER" ? all - all / 2 : all / 2;
-            pads[i + 2] = all - pads[i];
-        }
-        result[i] = full - pads[i] - pads[i + 2];
-        before[i + 2] = reach - 1 - pads[i];
-        after[i + 2] = reach - 1 - pads[i + 2] + extra[i];
-        if (before[i + 2] < 0) {
-            crop[i + 2] = -before[i + 2];
-            before[i + 2] = 0;
-        }
-        if (strides[i] < 1 || dilations[i] < 1 || result[i] < 0 || image[i + 2] < 1) {
+    const Edges edge = edges(n, full, simple, line);
+    Dims before(image.size(), 0);
+    Dims after(image.size(), 0);
+    Dims crop(image.size(), 0);
+    Dims apart(image.size(), 1);
+    for (std::size_t i = 0; i < axes; ++i) {
+        window[i].result = full[i] - edge.before[i] - edge.behind[i];
+        if (strides[i] < 1 || dilations[i] < 1 || window[i].result < 0 || image[i + 2] < 1) {
             refuse("its strides, pads and output do not belong together");
         }
-        after[i + 2] = std::max<std::int64_t>(after[i + 2], 0);
+        const std::int64_t first = window[i].reach() - 1 - edge.before[i];
+        before[i + 2] = std::max<std::int64_t>(first, 0);
+        crop[i + 2] = std::max<std::int64_t>(-first, 0);
+        after[i + 2] = std::max<std::int64_t>(window[i].reach() - 1 - edge.behind[i] + extra[i], 0);
+        apart[i + 2] = strides[i];
     }
-    x = n.b.pad(x, before, after, n.b.scalar(n.b.type(x), 0), {1, 1, strides[0], strides[1]});
-    if (crop[2] != 0 || crop[3] != 0) {
-        Dims dims = n.b.dims(x);
-        dims[2] -= crop[2];
-        dims[3] -= crop[3];
-        x = n.b.take(x, crop, {1, 1, 1, 1}, std::move(dims));
+    x = n.b.pad(x, before, after, n.b.scalar(n.b.type(x), 0), std::move(apart));
+    Dims dims = n.b.dims(x);
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+        dims[i] -= crop[i];
     }
-    w = n.b.take(w, {0, 0, wd[2] - 1, wd[3] - 1}, {1, 1, -1, -1}, wd);
-    w = n.b.reshape(w, {groups, wd[0] / groups, wd[1], wd[2], wd[3]});
-    w = n.b.reshape(n.b.permute(w, {0, 2, 1, 3, 4}),
-                    {groups * wd[1], wd[0] / groups, wd[2], wd[3]});
-    std::vector<ValueId> in{x, w};
-    if (n.has(2)) {
-        in.push_back(n.b.cast(n.in(2), Type::f32));
-    }
+    x = n.b.take(x, std::move(crop), Dims(image.size(), 1), std::move(dims));
     const Type type = n.b.type(x);
-    const ValueId y = n.b.conv({.window = {.height = small(wd[2], "a kernel"),
-                                           .width = small(wd[3], "a kernel"),
-                                           .dilation_y = small(dilations[0], "a dilation"),
-                                           .dilation_x = small(dilations[1], "a dilation")},
-                                .groups = static_cast<std::uint32_t>(groups),
-                                .then = {},
-                                .numbers = {.a = type, .b = n.b.type(w), .result = type}},
-                               std::move(in), result[0], result[1]);
+    const ValueId y =
+        convolve(n, x, turned_weights(n, w, groups), window, static_cast<std::uint32_t>(groups),
+                 {.a = type, .b = n.b.type(w), .result = type},
+                 n.has(2) ? Values{n.b.cast(n.in(2), Type::f32)} : Values());
     return {as_given(n, y, line)};
 }
 
 Values pool(const Node& n, PoolOp op) {
-    const bool line = n.b.rank(n.in(0)) == 3;
     if (n.outputs > 1) {
         refuse("the places of the largest are not supported");
     }
+    const bool line = n.b.rank(n.in(0)) == 3;
     const ValueId x = as_image(n, n.in(0));
-    const Frame f = frame(n, n.b.dims(x), kernel_of(n, line), line);
-    const Type type = n.b.type(x);
-    const ValueId y = n.b.pool(
-        {.op = op, .window = f.window, .count_outside = n.integer("count_include_pad", 0) != 0},
-        n.b.cast(x, Type::f32), f.height, f.width);
-    return {n.b.cast(as_given(n, y, line), type)};
+    const auto axes = frame(n, n.in(0), n.list("kernel_shape"));
+    const ValueId y =
+        pool_over(n, n.b.cast(x, Type::f32), axes, op, n.integer("count_include_pad", 0) != 0);
+    return {n.b.cast(as_given(n, y, line), n.b.type(x))};
 }
 Values max_pool(const Node& n) {
     return pool(n, PoolOp::max);
@@ -263,6 +219,29 @@ Values global_max(const Node& n) {
     return global_pool(n, ReduceOp::max);
 }
 
+// x / (bias + alpha / size * sum of squares over channels around) ^ beta; the sum is an average
+// pool that counts what is outside, over images of one column for each channel.
+Values local_response(const Node& n) {
+    const ValueId x = n.in(0);
+    const Dims dims = n.b.dims(x);
+    const std::int64_t size = n.integer("size", 1);
+    if (dims.size() < 3 || size < 1) {
+        refuse("its input " + to_string(dims) + " has no channels, or its size is not positive");
+    }
+    const std::int64_t pixels = elements(spatial(dims));
+    const ValueId columns =
+        n.b.reshape(n.b.binary(ElementwiseOp::mul, x, x), {dims[0], 1, dims[1], pixels});
+    const ValueId mean = pool_over(
+        n, columns,
+        {{.kernel = size, .before = (size - 1) / 2, .result = dims[1]}, {.result = pixels}},
+        PoolOp::average, true);
+    const ValueId scaled =
+        n.b.binary(ElementwiseOp::mul, n.b.reshape(mean, dims), n.b.scalar(n.real("alpha", 1e-4F)));
+    const ValueId base = n.b.binary(ElementwiseOp::add, scaled, n.b.scalar(n.real("bias", 1.0F)));
+    return {n.b.binary(ElementwiseOp::mul, x,
+                       n.b.binary(ElementwiseOp::pow, base, n.b.scalar(-n.real("beta", 0.75F))))};
+}
+
 }  // namespace
 
 std::vector<ValueId> conv_of(const Node& n, ValueId image, ValueId weights, const Numbers& numbers,
@@ -270,20 +249,22 @@ std::vector<ValueId> conv_of(const Node& n, ValueId image, ValueId weights, cons
     const bool line = n.b.rank(image) == 3;
     const ValueId x = as_image(n, image);
     const ValueId w = as_image(n, weights);
-    const Frame f = frame(n, n.b.dims(x), {n.b.dims(w)[2], n.b.dims(w)[3]}, line);
-    std::vector<ValueId> in{x, w};
-    in.insert(in.end(), more.begin(), more.end());
-    const ValueId y =
-        n.b.conv({.window = f.window, .groups = groups_of(n), .then = {}, .numbers = numbers},
-                 std::move(in), f.height, f.width);
-    return {as_given(n, y, line)};
+    const auto axes = frame(n, image, spatial(n.b.dims(weights)));
+    if (n.b.rank(x) != n.b.rank(w)) {
+        refuse("its weights have another rank than its image");
+    }
+    return {as_given(n, convolve(n, x, w, axes, groups_of(n), numbers, more), line)};
 }
 
 void add_images(Operators& table) {
     const Operators here{
-        {"AveragePool", average_pool},     {"Conv", conv},
-        {"ConvTranspose", conv_transpose}, {"GlobalAveragePool", global_average},
-        {"GlobalMaxPool", global_max},     {"MaxPool", max_pool},
+        {"AveragePool", average_pool},
+        {"Conv", conv},
+        {"ConvTranspose", conv_transpose},
+        {"GlobalAveragePool", global_average},
+        {"GlobalMaxPool", global_max},
+        {"LRN", local_response},
+        {"MaxPool", max_pool},
     };
     table.insert(here.begin(), here.end());
 }
