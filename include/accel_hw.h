@@ -326,6 +326,9 @@ enum accel_type {
 	ACCEL_TYPE_U32 = 9,
 	ACCEL_TYPE_I64 = 10,
 	ACCEL_TYPE_BOOL = 11,		/* a byte: zero or not; written as 0 or 1 */
+	/* Of ELEMENTWISE alone, which rounds or saturates them to what it computes in. */
+	ACCEL_TYPE_F64 = 12,
+	ACCEL_TYPE_U64 = 13,
 };
 
 /* What is applied to a result before it is stored; alpha and beta are f32. */

@@ -101,6 +101,8 @@ static_assert(same(Type::i32, ACCEL_TYPE_I32));
 static_assert(same(Type::u32, ACCEL_TYPE_U32));
 static_assert(same(Type::i64, ACCEL_TYPE_I64));
 static_assert(same(Type::boolean, ACCEL_TYPE_BOOL));
+static_assert(same(Type::f64, ACCEL_TYPE_F64));
+static_assert(same(Type::u64, ACCEL_TYPE_U64));
 
 static_assert(same(PoolOp::max, ACCEL_POOL_MAX));
 static_assert(same(PoolOp::average, ACCEL_POOL_AVERAGE));

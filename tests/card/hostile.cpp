@@ -200,8 +200,8 @@ void Hostile::images(Script& script, accel_image& src, accel_image& dst, accel_w
 }
 
 void Hostile::numbers(Script& script, accel_numbers& out) {
-    out.src1_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
-    out.dst_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
+    out.src1_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_U64 + 2));
+    out.dst_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_U64 + 2));
     out.src0_zero = static_cast<uint8_t>(script.below(3));
     out.src1_zero = static_cast<uint8_t>(script.below(3));
 }
@@ -222,7 +222,7 @@ void Hostile::params(Script& script) {
     const auto dimension = [&] { return static_cast<uint32_t>(size(script)); };
     switch (script.below(9)) {
         case 0:
-            block.gemm.type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
+            block.gemm.type = static_cast<uint8_t>(script.below(ACCEL_TYPE_U64 + 2));
             numbers(script, block.gemm.numbers);
             block.gemm.batch = static_cast<uint32_t>(script.below(4));
             block.gemm.batch_a = dimension();
@@ -240,8 +240,8 @@ void Hostile::params(Script& script) {
             block.elementwise.activation = static_cast<uint8_t>(script.below(ACCEL_ACT_NOT + 2));
             block.elementwise.type =
                 script.below(2) != 0 ? uint8_t{ACCEL_TYPE_F32} : uint8_t{ACCEL_TYPE_I64};
-            block.elementwise.dst_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
-            block.elementwise.src0_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
+            block.elementwise.dst_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_U64 + 2));
+            block.elementwise.src0_type = static_cast<uint8_t>(script.below(ACCEL_TYPE_U64 + 2));
             block.elementwise.rank = static_cast<uint8_t>(script.below(8));
             for (unsigned i = 0; i < block.elementwise.rank && i < ACCEL_RANK_MAX; ++i) {
                 block.elementwise.dims[i] = dimension();
@@ -258,7 +258,7 @@ void Hostile::params(Script& script) {
             block.reduce.inner = dimension();
             break;
         case 3:
-            block.conv2d.type = static_cast<uint8_t>(script.below(ACCEL_TYPE_BOOL + 2));
+            block.conv2d.type = static_cast<uint8_t>(script.below(ACCEL_TYPE_U64 + 2));
             numbers(script, block.conv2d.numbers);
             block.conv2d.flags = static_cast<uint16_t>(script.below(ACCEL_CONV2D_FLAGS + 2));
             block.conv2d.batch = dimension();

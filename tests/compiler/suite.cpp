@@ -80,7 +80,7 @@ struct Loaded {
 };
 Loaded load(const Device& device, const fs::path& file, std::vector<TensorData> inputs) {
     const std::vector<TensorInfo> ports = Model::describe(file);
-    LoadOptions options;
+    LoadOptions options{.narrow = true};
     for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
         options.shapes[ports[i].name] = inputs[i].shape;
         // The suite's files write bf16 as the integers that have its bits.

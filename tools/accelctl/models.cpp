@@ -21,11 +21,12 @@ void ModelOptions::add_to(CLI::App& command) {
         ->check(CLI::Range(1, 1 << 20));
     command.add_option("--dim", dims, "Length of a dimension that the model names")
         ->type_name("NAME=LENGTH");
+    command.add_flag("--narrow", narrow, "Take f64 as f32 and u64 as i64");
     command.add_flag("--dump", dump, "Print what each stage of the compiler did");
 }
 
 LoadOptions ModelOptions::load() const {
-    LoadOptions options{.batch = batch, .dump = dump ? &std::cerr : nullptr};
+    LoadOptions options{.batch = batch, .narrow = narrow, .dump = dump ? &std::cerr : nullptr};
     for (const std::string& dim : dims) {
         const std::size_t sign = dim.rfind('=');
         std::int64_t length = 0;
@@ -56,8 +57,9 @@ Model load_model(const Device& device, const ModelOptions& options) {
 }
 
 std::string_view name_of(Type type) {
-    static constexpr std::array<std::string_view, 12> names{
-        "?", "f32", "bf16", "f16", "i8", "u8", "i16", "u16", "i32", "u32", "i64", "bool"};
+    static constexpr std::array<std::string_view, 14> names{"?",   "f32",  "bf16", "f16", "i8",
+                                                            "u8",  "i16",  "u16",  "i32", "u32",
+                                                            "i64", "bool", "f64",  "u64"};
     return names.at(static_cast<std::size_t>(type));
 }
 

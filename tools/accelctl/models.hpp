@@ -15,12 +15,13 @@
 
 namespace accel::tools {
 
-/// MODEL, --card, --batch, --dim and --dump.
+/// MODEL, --card, --batch, --dim, --narrow and --dump.
 struct ModelOptions {
     std::string model;
     std::string card;
     std::int64_t batch = 0;
     std::vector<std::string> dims;  // NAME=LENGTH
+    bool narrow = false;
     bool dump = false;
 
     void add_to(CLI::App& command);

@@ -111,6 +111,8 @@ enum class Type : std::uint8_t {
     u32 = 9,
     i64 = 10,
     boolean = 11,  ///< a byte: zero or not
+    f64 = 12,      ///< of Elementwise alone, which rounds it to f32
+    u64 = 13,      ///< of Elementwise alone, which holds it to the range of i64
 };
 
 /// Bytes of an element.
@@ -126,6 +128,8 @@ enum class Type : std::uint8_t {
         case Type::u16:
             return 2;
         case Type::i64:
+        case Type::f64:
+        case Type::u64:
             return 8;
         default:
             return 4;

@@ -34,6 +34,10 @@ Type type_of(std::int64_t onnx_type) {
             return Type::i64;
         case onnx::TensorProto::BOOL:
             return Type::boolean;
+        case onnx::TensorProto::DOUBLE:
+            return Type::f64;
+        case onnx::TensorProto::UINT64:
+            return Type::u64;
         default:
             break;
     }
@@ -72,7 +76,8 @@ Constant read_tensor(const onnx::TensorProto& proto) {
     // Nothing is allocated that the file does not pay for.
     const auto stated = static_cast<std::int64_t>(proto.raw_data().size()) / size_of(type) +
                         proto.float_data_size() + proto.int32_data_size() +
-                        proto.int64_data_size() + proto.uint64_data_size();
+                        proto.int64_data_size() + proto.uint64_data_size() +
+                        proto.double_data_size();
     if (count > stated) {
         refuse("tensor '" + proto.name() + "' of the shape " + to_string(dims) + " has only " +
                std::to_string(stated) + " elements in the file");
@@ -96,6 +101,12 @@ Constant read_tensor(const onnx::TensorProto& proto) {
             break;
         case Type::u32:
             copy_field<std::uint32_t>(proto.uint64_data(), *tensor);
+            break;
+        case Type::f64:
+            copy_field<double>(proto.double_data(), *tensor);
+            break;
+        case Type::u64:
+            copy_field<std::uint64_t>(proto.uint64_data(), *tensor);
             break;
         case Type::i32:
             copy_field<std::int32_t>(proto.int32_data(), *tensor);

@@ -30,7 +30,7 @@ constexpr std::int64_t most_iterations = 10000;
 class Reader {
   public:
     Reader(const onnx::ModelProto& model, const LoadOptions& options)
-        : model_(model), options_(options), builder_(program_) {}
+        : model_(model), options_(options), builder_(program_, options.narrow) {}
 
     Program read() {
         check_versions();
@@ -43,7 +43,8 @@ class Reader {
             refuse("the model has no outputs");
         }
         for (const auto& output : graph.output()) {
-            program_.outputs.push_back({output.name(), find(names, output.name())});
+            program_.outputs.push_back(
+                {output.name(), as_declared(output, find(names, output.name()))});
         }
         return std::move(program_);
     }
@@ -86,6 +87,13 @@ class Reader {
         check(options_.known, inputs, "known", "input");
         check(options_.shapes, inputs, "shapes", "input");
         check(options_.dims, dims, "dims", "dimension");
+    }
+
+    // What is worked with in another type is given as the type that the file says.
+    ValueId as_declared(const onnx::ValueInfoProto& output, ValueId value) {
+        const std::int32_t said = output.type().tensor_type().elem_type();
+        const bool narrow = said == onnx::TensorProto::DOUBLE || said == onnx::TensorProto::UINT64;
+        return narrow ? builder_.cast(value, type_of(said)) : value;
     }
 
     void read_inputs(const onnx::GraphProto& graph, Names& names) {

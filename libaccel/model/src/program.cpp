@@ -71,10 +71,33 @@ ValueId Builder::input(std::string name, Type type, Dims dims) {
                                .constant = nullptr,
                                .input = static_cast<int>(program_.inputs.size())});
     program_.inputs.push_back({std::move(name), id});
-    return id;
+    return cast(id, worked(type));
+}
+
+Type Builder::worked(Type type) const {
+    if (type != Type::f64 && type != Type::u64) {
+        return type;
+    }
+    if (!narrow_) {
+        refuse("the card does not compute in " + std::string(to_string(type)) +
+               ": LoadOptions::narrow (accelctl --narrow) takes f64 as f32 and u64 as i64");
+    }
+    return type == Type::f64 ? Type::f32 : Type::i64;
 }
 
 ValueId Builder::constant(Constant tensor) {
+    const Type type = worked(tensor->type);
+    if (type == tensor->type) {
+        return keep(std::move(tensor));
+    }
+    if (type == Type::f32) {
+        return keep(make_constant(type, tensor->dims, std::span<const float>(tensor->floats())));
+    }
+    return keep(
+        make_constant(type, tensor->dims, std::span<const std::int64_t>(tensor->integers())));
+}
+
+ValueId Builder::keep(Constant tensor) {
     const auto id = static_cast<ValueId>(program_.values.size());
     const Type type = tensor->type;
     Dims dims = tensor->dims;
@@ -106,7 +129,7 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, Type type, Di
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < most_folded) {
         if (Constant folded = evaluate(operation, operands, result)) {
             folded_ += elements(folded->dims);
-            return constant(std::move(folded));
+            return keep(std::move(folded));
         }
     }
     const auto id = static_cast<ValueId>(program_.values.size());

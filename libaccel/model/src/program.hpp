@@ -138,7 +138,8 @@ struct Program {
 /// Appends to a program. Every member checks shapes and types and throws Error with a sentence.
 class Builder {
   public:
-    explicit Builder(Program& program) : program_(program) {}
+    /// `narrow`: what the engines do not compute in becomes what they do, as worked() says.
+    explicit Builder(Program& program, bool narrow = false) : program_(program), narrow_(narrow) {}
 
     /// What comes next belongs to this node.
     void at(std::string node) { node_ = std::move(node); }
@@ -154,6 +155,10 @@ class Builder {
         return producer < 0 ? nullptr : &program_.code[static_cast<std::size_t>(producer)];
     }
 
+    /// The type that values of a type are worked with: f32 for f64, i64 for u64, if that is wanted.
+    [[nodiscard]] Type worked(Type type) const;
+
+    /// Both give a value of the type that is worked with.
     [[nodiscard]] ValueId input(std::string name, Type type, Dims dims);
     [[nodiscard]] ValueId constant(Constant tensor);
     [[nodiscard]] ValueId scalar(float x);
@@ -213,7 +218,11 @@ class Builder {
     // The bytes that an f32 value stands for with one scale, or, if `any`, with several.
     [[nodiscard]] const Twin* bytes_of(ValueId id, bool any) const;
 
+    // As it is.
+    [[nodiscard]] ValueId keep(Constant tensor);
+
     Program& program_;
+    bool narrow_;
     std::string node_;
     std::int64_t folded_ = 0;  // elements of constants that were computed
 };

@@ -46,7 +46,7 @@ std::vector<TensorInfo> infos(const google::protobuf::RepeatedPtrField<saved::Te
     std::vector<TensorInfo> result;
     for (const saved::Tensor& tensor : tensors) {
         if (tensor.type() < static_cast<std::uint32_t>(Type::f32) ||
-            tensor.type() > static_cast<std::uint32_t>(Type::boolean)) {
+            tensor.type() > static_cast<std::uint32_t>(Type::u64)) {
             refuse("tensor '" + tensor.name() + "' is of a type that is not known");
         }
         result.push_back({tensor.name(),

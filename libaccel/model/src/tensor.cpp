@@ -50,6 +50,10 @@ std::string_view to_string(Type type) {
             return "i64";
         case Type::boolean:
             return "bool";
+        case Type::f64:
+            return "f64";
+        case Type::u64:
+            return "u64";
     }
     return "?";
 }
@@ -120,11 +124,11 @@ template <typename Number>
 Number number(const Tensor& t, std::size_t i);
 
 template <typename Integer>
-Integer truncate(float x) {
+Integer truncate(double x) {
     if (std::isnan(x)) {
         return 0;
     }
-    const auto wide = static_cast<double>(std::trunc(x));
+    const double wide = std::trunc(x);
     if (wide >= static_cast<double>(std::numeric_limits<Integer>::max())) {
         return std::numeric_limits<Integer>::max();
     }
@@ -181,6 +185,17 @@ std::vector<Number> numbers(const Tensor& t) {
             case Type::i64:
                 values[i] = static_cast<Number>(read<std::int64_t>(t, i));
                 break;
+            case Type::f64:
+                values[i] = std::is_same_v<Number, float>
+                                ? static_cast<Number>(read<double>(t, i))
+                                : static_cast<Number>(truncate<std::int64_t>(read<double>(t, i)));
+                break;
+            case Type::u64:
+                values[i] = std::is_same_v<Number, float>
+                                ? static_cast<Number>(read<std::uint64_t>(t, i))
+                                : static_cast<Number>(std::min<std::uint64_t>(
+                                      read<std::uint64_t>(t, i), INT64_MAX));
+                break;
         }
     }
     return values;
@@ -236,6 +251,12 @@ Constant make(Type type, Dims dims, std::span<const Number> values) {
                 break;
             case Type::i64:
                 write(i, to_integer<std::int64_t>(x));
+                break;
+            case Type::f64:
+                write(i, static_cast<double>(x));
+                break;
+            case Type::u64:
+                write(i, to_integer<std::uint64_t>(x));
                 break;
         }
     }

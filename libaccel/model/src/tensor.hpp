@@ -30,7 +30,8 @@ inline constexpr std::int64_t most_listed = std::int64_t{1} << 24;
 
 [[nodiscard]] constexpr bool is_integer(Type type) {
     return type == Type::i8 || type == Type::u8 || type == Type::i16 || type == Type::u16 ||
-           type == Type::i32 || type == Type::u32 || type == Type::i64 || type == Type::boolean;
+           type == Type::i32 || type == Type::u32 || type == Type::i64 || type == Type::u64 ||
+           type == Type::boolean;
 }
 
 /// A mistake in a model, or what the compiler cannot do. Node and file are added on the way out.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "number.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -65,14 +66,14 @@ Float16 narrow_f16(float x) {
     return {static_cast<uint16_t>(sign | half)};
 }
 
-template <typename Integer>
-Integer truncate(float x) {
+template <typename Integer, typename Float>
+Integer truncate(Float x) {
     if (std::isnan(x)) {
         return 0;
     }
     // The bounds as floats: the upper one is the first that is too large.
-    constexpr float kLow = static_cast<float>(std::numeric_limits<Integer>::min());
-    constexpr float kHigh = static_cast<float>(std::numeric_limits<Integer>::max() / 2 + 1) * 2.0F;
+    constexpr auto kLow = static_cast<Float>(std::numeric_limits<Integer>::min());
+    constexpr Float kHigh = static_cast<Float>(std::numeric_limits<Integer>::max() / 2 + 1) * 2;
     if (x >= kHigh) {
         return std::numeric_limits<Integer>::max();
     }
@@ -85,8 +86,10 @@ Number to_number(Element x) {
         return x.byte != 0 ? 1 : 0;
     } else if constexpr (std::is_class_v<Element>) {
         return to_number<Number>(widen(x));
-    } else if constexpr (std::is_same_v<Number, int64_t> && std::is_same_v<Element, float>) {
+    } else if constexpr (std::is_same_v<Number, int64_t> && std::is_floating_point_v<Element>) {
         return truncate<int64_t>(x);
+    } else if constexpr (std::is_same_v<Number, int64_t> && std::is_same_v<Element, uint64_t>) {
+        return static_cast<int64_t>(std::min<uint64_t>(x, INT64_MAX));
     } else {
         return static_cast<Number>(x);
     }
@@ -138,6 +141,10 @@ void with_type(uint8_t type, Visit&& visit) {
             return visit(Tag<int64_t>{});
         case ACCEL_TYPE_BOOL:
             return visit(Tag<Bool>{});
+        case ACCEL_TYPE_F64:
+            return visit(Tag<double>{});
+        case ACCEL_TYPE_U64:
+            return visit(Tag<uint64_t>{});
         default:
             return;
     }

@@ -55,6 +55,9 @@ struct LoadOptions {
     /// Inputs that are the same in every run, such as a shape to reshape to. They are no inputs of
     /// the loaded model.
     std::map<std::string, TensorData> known = {};
+    /// Models with f64 or u64 are refused, because the card does not compute in them. True: it takes
+    /// f64 as f32 and u64 as i64; inputs and outputs stay what they are.
+    bool narrow = false;
     /// Weights that another process has on the card: what Model::share_weights() gave. They must be
     /// those of this model, loaded with the same options. It stays the caller's. -1: none.
     int shared_weights = -1;

@@ -143,7 +143,7 @@ Values where(const Node& n) {
 }
 
 Values cast(const Node& n) {
-    return {n.b.cast(n.in(0), type_of(n.integer("to", 0)))};
+    return {n.b.cast(n.in(0), n.b.worked(type_of(n.integer("to", 0))))};
 }
 Values cast_like(const Node& n) {
     return {n.b.cast(n.in(0), n.b.type(n.in(1)))};

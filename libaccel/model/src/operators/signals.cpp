@@ -36,7 +36,7 @@ Lower window(double a0, double a1, double a2) {
             values.push_back(
                 static_cast<float>(a0 - a1 * std::cos(turn) + a2 * std::cos(2 * turn)));
         }
-        const Type type = type_of(n.integer("output_datatype", 1));
+        const Type type = n.b.worked(type_of(n.integer("output_datatype", 1)));
         return Values{n.b.constant(make_constant(type, {size}, std::span<const float>(values)))};
     };
 }
@@ -184,7 +184,7 @@ Values mel_weight_matrix(const Node& n) {
             set(bin, static_cast<double>(right - bin) / static_cast<double>(right - centre));
         }
     }
-    const Type type = type_of(n.integer("output_datatype", 1));
+    const Type type = n.b.worked(type_of(n.integer("output_datatype", 1)));
     return {n.b.constant(make_constant(type, {spectrum, bands}, std::span<const float>(weights)))};
 }
 
