@@ -95,6 +95,26 @@ TEST_F(Tensor, FloatsBecomeIntegersTruncatedAndHeldToTheRange) {
     convert(ACCEL_TYPE_BOOL, std::vector<uint8_t>{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
     convert(ACCEL_TYPE_I64,
             std::vector<int64_t>{INT64_MIN, -128, -1, 0, 0, 1, 127, 255, 300, INT64_MAX, 0});
+    convert(ACCEL_TYPE_U64, std::vector<uint64_t>{0, 0, 0, 0, 0, 1, 127, 255, 300, UINT64_MAX, 0});
+}
+
+TEST_F(Tensor, LongTypesOfMemoryAreRoundedOrHeldToTheRangeWhenTheyAreRead) {
+    const std::vector<double> wide{1.0 / 3, -1e300, 16777217.0, 0x1p-160, -2.9, 1e19};
+    std::vector<float> floats(wide.size());
+    card::load(ACCEL_TYPE_F64, wide.data(), wide.size(), floats.data());
+    EXPECT_EQ(floats, (std::vector<float>{1.0F / 3, -INFINITY, 16777216.0F, 0, -2.9F, 1e19F}));
+    std::vector<int64_t> whole(wide.size());
+    card::load(ACCEL_TYPE_F64, wide.data(), wide.size(), whole.data());
+    EXPECT_EQ(whole, (std::vector<int64_t>{0, INT64_MIN, 16777217, 0, -2, INT64_MAX}));
+    std::vector<double> back(floats.size());
+    card::store(ACCEL_TYPE_F64, floats.data(), floats.size(), back.data());
+    EXPECT_EQ(back[0], static_cast<double>(1.0F / 3)) << "an f32 is an f64";
+    const std::vector<uint64_t> counts{0, 7, uint64_t{1} << 63, UINT64_MAX};
+    std::vector<int64_t> signed_counts(counts.size());
+    card::load(ACCEL_TYPE_U64, counts.data(), counts.size(), signed_counts.data());
+    EXPECT_EQ(signed_counts, (std::vector<int64_t>{0, 7, INT64_MAX, INT64_MAX}));
+    card::load(ACCEL_TYPE_U64, counts.data(), counts.size(), floats.data());
+    EXPECT_EQ(floats[2], 0x1p63F);
 }
 
 TEST_F(Tensor, IntegersAreAddedModuloTheirSizeAndSelectedBetween) {

@@ -215,6 +215,7 @@ const Operators& operators() {
     static const Operators table = [] {
         Operators all;
         add_constants(all);
+        add_einsum(all);
         add_elementwise(all);
         add_resizing(all);
         add_shapes(all);

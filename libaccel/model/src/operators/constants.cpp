@@ -133,7 +133,8 @@ Values trilu(const Node& n) {
 
 Values eye_like(const Node& n) {
     const Dims& dims = n.b.dims(n.in(0));
-    const Type type = n.has("dtype") ? n.b.worked(type_of(n.integer("dtype", 1))) : n.b.type(n.in(0));
+    const Type type =
+        n.has("dtype") ? n.b.worked(type_of(n.integer("dtype", 1))) : n.b.type(n.in(0));
     if (dims.size() != 2 || elements(dims) > most_listed) {
         refuse("its input " + to_string(dims) + " is no matrix, or too large");
     }

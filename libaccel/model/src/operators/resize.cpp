@@ -19,6 +19,9 @@ struct Rule {
     std::string nearest;
     float cubic;
     bool exclude;
+    double start = 0;  // of what is cropped, as a share of the axis
+    double end = 1;
+    float outside = 0;  // what is taken for what lies beyond the axis, when it is cropped
 };
 
 double coordinate(const Rule& rule, std::int64_t i, std::int64_t from, std::int64_t to,
@@ -37,6 +40,15 @@ double coordinate(const Rule& rule, std::int64_t i, std::int64_t from, std::int6
     }
     if (rule.coordinates == "half_pixel" || rule.coordinates == "pytorch_half_pixel") {
         return (x + 0.5) / scale - 0.5;
+    }
+    if (rule.coordinates == "tf_half_pixel_for_nn") {
+        return (x + 0.5) / scale;
+    }
+    if (rule.coordinates == "tf_crop_and_resize") {
+        const auto last = static_cast<double>(from - 1);
+        return to > 1
+                   ? (rule.start + x * (rule.end - rule.start) / static_cast<double>(to - 1)) * last
+                   : (rule.start + rule.end) / 2 * last;
     }
     if (rule.coordinates == "half_pixel_symmetric") {
         const double adjustment = static_cast<double>(to) / (scale * static_cast<double>(from));
@@ -109,7 +121,23 @@ ValueId resize_axis(const Node& n, ValueId x, std::size_t axis, std::int64_t to,
     return n.b.interpolate(x, axis, table, linear ? 2 : 4);
 }
 
-Values resize(const Node& n, const Rule& rule, const std::vector<float>& scales, const Dims& sizes,
+// What lies beyond the axis of what is cropped has a value of its own.
+ValueId with_outside(const Node& n, ValueId x, std::size_t axis, std::int64_t from, double scale,
+                     const Rule& rule) {
+    const std::int64_t to = n.b.dims(x)[axis];
+    std::vector<std::int64_t> outside;
+    for (std::int64_t i = 0; i < to; ++i) {
+        const double at = coordinate(rule, i, from, to, scale);
+        outside.push_back(at < 0 || at > static_cast<double>(from - 1));
+    }
+    Dims along(n.b.rank(x), 1);
+    along[axis] = to;
+    const ValueId mask = n.b.constant(
+        make_constant(Type::boolean, std::move(along), std::span<const std::int64_t>(outside)));
+    return n.b.select(mask, n.b.scalar(n.b.type(x), rule.outside), x);
+}
+
+Values resize(const Node& n, Rule rule, const std::vector<float>& scales, const Dims& sizes,
               const std::vector<std::size_t>& axes) {
     ValueId x = n.in(0);
     const Type type = n.b.type(x);
@@ -130,8 +158,17 @@ Values resize(const Node& n, const Rule& rule, const std::vector<float>& scales,
             refuse("axis " + std::to_string(axes[i]) + " cannot become " + std::to_string(length));
         }
         const std::int64_t to = sized ? sizes[i] : static_cast<std::int64_t>(length);
-        if (to != from || scale != 1.0) {
+        const bool cropped = rule.coordinates == "tf_crop_and_resize";
+        if (cropped) {
+            const std::vector<float> region = n.floats(1);
+            rule.start = region.at(i);
+            rule.end = region.at(axes.size() + i);
+        }
+        if (to != from || scale != 1.0 || cropped) {
             x = resize_axis(n, x, axes[i], to, scale, rule);
+        }
+        if (cropped) {
+            x = with_outside(n, x, axes[i], from, scale, rule);
         }
     }
     return {n.b.cast(x, type)};
@@ -143,7 +180,8 @@ Values resize(const Node& n) {
               .coordinates = n.text("coordinate_transformation_mode", "half_pixel"),
               .nearest = n.text("nearest_mode", "round_prefer_floor"),
               .cubic = n.real("cubic_coeff_a", -0.75F),
-              .exclude = n.integer("exclude_outside", 0) != 0};
+              .exclude = n.integer("exclude_outside", 0) != 0,
+              .outside = n.real("extrapolation_value", 0)};
     if (n.integer("antialias", 0) != 0) {
         refuse("antialias is not supported");
     }

@@ -258,18 +258,23 @@ Values gather_elements(const Node& n) {
 }
 
 // As a gather of slices, by indices that are counted in them. Negative indices count from the end.
+// With batches an index of the batch comes first.
 Values gather_nd(const Node& n) {
     const Dims& data = n.b.dims(n.in(0));
     const Dims& index = n.b.dims(n.in(1));
     const auto batch = static_cast<std::size_t>(n.integer("batch_dims", 0));
-    if (index.empty() || batch != 0 || index.back() < 1 ||
-        static_cast<std::size_t>(index.back()) > data.size()) {
-        refuse(batch != 0 ? "batch_dims other than zero is not supported"
-                          : "its indices do not fit its data");
+    if (index.empty() || batch >= index.size() || index.back() < 1 ||
+        batch + static_cast<std::size_t>(index.back()) > data.size()) {
+        refuse("its indices do not fit its data");
     }
     const auto depth = static_cast<std::size_t>(index.back());
-    Dims lengths(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(depth));
-    Dims rest(data.begin() + static_cast<std::ptrdiff_t>(depth), data.end());
+    const auto first = data.begin() + static_cast<std::ptrdiff_t>(batch);
+    const Dims batches(data.begin(), first);
+    if (!std::equal(batches.begin(), batches.end(), index.begin())) {
+        refuse("its indices have other batches than its data");
+    }
+    const Dims lengths(first, first + static_cast<std::ptrdiff_t>(depth));
+    const Dims rest(first + static_cast<std::ptrdiff_t>(depth), data.end());
     const Dims strides = dense_strides(lengths);
     const ValueId zero = n.b.scalar(Type::i64, 0);
     const auto per_axis = [&](const Dims& values) { return integer_list(n, values); };
@@ -283,10 +288,24 @@ Values gather_nd(const Node& n) {
         flat = n.b.binary(ElementwiseOp::add, flat,
                           n.b.slice(scaled, index.size() - 1, static_cast<std::int64_t>(i), 1));
     }
-    Dims shape(index.begin(), index.end() - 1);
+    const Dims shape(index.begin(), index.end() - 1);
+    const std::int64_t count = elements(batches);
+    const std::int64_t slices = elements(lengths);
+    if (batch != 0) {
+        if (count > most_listed) {
+            refuse("it has too many batches: " + std::to_string(count));
+        }
+        std::vector<std::int64_t> offsets;
+        for (std::int64_t i = 0; i < count; ++i) {
+            offsets.push_back(i * slices);
+        }
+        flat = n.b.reshape(flat, {count, count == 0 ? 0 : elements(shape) / count});
+        flat =
+            n.b.binary(ElementwiseOp::add, flat, n.b.reshape(integer_list(n, offsets), {count, 1}));
+    }
     flat = n.b.reshape(flat, shape);
     Dims folded = rest;
-    folded.insert(folded.begin(), elements(lengths));
+    folded.insert(folded.begin(), count * slices);
     return {n.b.gather(n.b.reshape(n.in(0), std::move(folded)), flat, 0, false)};
 }
 
@@ -294,28 +313,31 @@ Values expand(const Node& n) {
     return {n.b.broadcast(n.in(0), broadcast_dims(n.b.dims(n.in(0)), n.integers(1)))};
 }
 
-// [d0, d1] becomes [1, d0, 1, d1], that broadcasts to [r0, d0, r1, d1].
+// Axis by axis: [a, d, b] becomes [a, 1, d * b], that broadcasts to [a, r, d * b].
 Values tile(const Node& n) {
-    const Dims& dims = n.b.dims(n.in(0));
+    ValueId x = n.in(0);
+    Dims dims = n.b.dims(x);
     const Dims repeats = n.integers(1);
     if (repeats.size() != dims.size()) {
         refuse("it has " + std::to_string(repeats.size()) + " repeats for " +
                std::to_string(dims.size()) + " dimensions");
     }
-    Dims apart;
-    Dims wide;
-    Dims result;
     for (std::size_t i = 0; i < dims.size(); ++i) {
-        if (repeats[i] != 1) {
-            apart.push_back(1);
-            wide.push_back(repeats[i]);
+        if (repeats[i] == 1) {
+            continue;
         }
-        apart.push_back(dims[i]);
-        wide.push_back(dims[i]);
-        result.push_back(dims[i] * repeats[i]);
+        if (repeats[i] < 0 || repeats[i] > max_elements) {
+            refuse("it repeats axis " + std::to_string(i) + " " + std::to_string(repeats[i]) +
+                   " times");
+        }
+        const auto at = dims.begin() + static_cast<std::ptrdiff_t>(i);
+        const std::int64_t outer = elements(Dims(dims.begin(), at));
+        const std::int64_t inner = elements(Dims(at, dims.end()));
+        dims[i] *= repeats[i];
+        x = n.b.broadcast(n.b.reshape(x, {outer, 1, inner}), {outer, repeats[i], inner});
+        x = n.b.reshape(x, dims);
     }
-    return {n.b.reshape(n.b.broadcast(n.b.reshape(n.in(0), std::move(apart)), wide),
-                        std::move(result))};
+    return {x};
 }
 
 Values depth_to_space(const Node& n) {

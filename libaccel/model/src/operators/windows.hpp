@@ -3,7 +3,7 @@
 // Windows over images and volumes: what the attributes of convolutions and pools say.
 #pragma once
 
-#include "../operator.hpp"
+#include "operator.hpp"
 
 namespace accel::model {
 
