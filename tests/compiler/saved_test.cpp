@@ -77,7 +77,7 @@ TEST_F(SavedModel, OfEveryModelOfTheSuiteGivesTheSame) {
     Queue queue = device.create_queue();
     std::vector<Verdict> verdicts;
     for (const auto& folder : find_models(suite_folder)) {
-        verdicts.push_back(judge(device, queue, folder, file()));
+        verdicts.push_back(judge(device, queue, folder, {.saved = file()}));
         EXPECT_NE(verdicts.back().outcome, Outcome::wrong)
             << verdicts.back().name << ": " << verdicts.back().detail;
     }

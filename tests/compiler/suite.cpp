@@ -78,9 +78,9 @@ struct Loaded {
     Model net;
     std::vector<TensorData> inputs;  // that are left
 };
-Loaded load(const Device& device, const fs::path& file, std::vector<TensorData> inputs) {
+Loaded load(const Device& device, const fs::path& file, std::vector<TensorData> inputs, bool host) {
     const std::vector<TensorInfo> ports = Model::describe(file);
-    LoadOptions options{.narrow = true};
+    LoadOptions options{.narrow = true, .host = host};
     for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
         options.shapes[ports[i].name] = inputs[i].shape;
         // The suite's files write bf16 as the integers that have its bits.
@@ -121,7 +121,7 @@ std::string compare(const std::vector<TensorData>& got, const std::vector<Tensor
 
 }  // namespace
 
-Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const fs::path& saved) {
+Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const How& how) {
     const fs::path file = folder / "model.onnx";
     const std::string name = folder.parent_path().filename() / folder.filename();
     int sets = 0;
@@ -143,7 +143,7 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const 
             } catch (const Error& error) {
                 unreadable = error;
             }
-            loaded = load(device, file, std::move(inputs));
+            loaded = load(device, file, std::move(inputs), how.host);
             if (unreadable) {
                 throw Error(*unreadable);
             }
@@ -155,14 +155,18 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const 
         }
         // What was compiled must run.
         try {
-            if (!saved.empty()) {
-                loaded->net.save(saved);
-                loaded->net = Model::load(device, saved);
+            if (!how.saved.empty()) {
+                loaded->net.save(how.saved);
+                loaded->net = Model::load(device, how.saved);
             }
             const std::string what = compare(loaded->net.run(queue, loaded->inputs), expected);
             if (!what.empty()) {
                 return {name, Outcome::wrong, what};
             }
+        } catch (const Error& error) {
+            // What only a run finds out may be refused there.
+            const bool refused = how.host && error.errc() == std::errc::invalid_argument;
+            return {name, refused ? Outcome::unsupported : Outcome::wrong, error.what()};
         } catch (const std::exception& error) {
             return {name, Outcome::wrong, error.what()};
         }

@@ -21,10 +21,17 @@ struct Verdict {
     std::string detail;  // what is unsupported or wrong
 };
 
-/// Loads and runs one model with each of its data sets. With `saved` what was compiled goes through
-/// that file first.
+/// How the models are loaded.
+struct How {
+    /// What was compiled goes through this file first.
+    std::filesystem::path saved = {};
+    /// What must be known is left to the host, not given.
+    bool host = false;
+};
+
+/// Loads and runs one model with each of its data sets.
 [[nodiscard]] Verdict judge(const Device& device, Queue& queue, const std::filesystem::path& folder,
-                            const std::filesystem::path& saved = {});
+                            const How& how = {});
 
 /// passed / not supported by operator / wrong
 [[nodiscard]] std::string summary(const std::vector<Verdict>& verdicts);

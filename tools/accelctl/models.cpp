@@ -22,11 +22,14 @@ void ModelOptions::add_to(CLI::App& command) {
     command.add_option("--dim", dims, "Length of a dimension that the model names")
         ->type_name("NAME=LENGTH");
     command.add_flag("--narrow", narrow, "Take f64 as f32 and u64 as i64");
+    command.add_flag("--host", host,
+                     "Let each run work out on the host what depends on what values are");
     command.add_flag("--dump", dump, "Print what each stage of the compiler did");
 }
 
 LoadOptions ModelOptions::load() const {
-    LoadOptions options{.batch = batch, .narrow = narrow, .dump = dump ? &std::cerr : nullptr};
+    LoadOptions options{
+        .batch = batch, .narrow = narrow, .host = host, .dump = dump ? &std::cerr : nullptr};
     for (const std::string& dim : dims) {
         const std::size_t sign = dim.rfind('=');
         std::int64_t length = 0;

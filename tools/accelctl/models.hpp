@@ -15,13 +15,14 @@
 
 namespace accel::tools {
 
-/// MODEL, --card, --batch, --dim, --narrow and --dump.
+/// MODEL, --card, --batch, --dim, --narrow, --host and --dump.
 struct ModelOptions {
     std::string model;
     std::string card;
     std::int64_t batch = 0;
     std::vector<std::string> dims;  // NAME=LENGTH
     bool narrow = false;
+    bool host = false;
     bool dump = false;
 
     void add_to(CLI::App& command);

@@ -81,7 +81,9 @@ double check(const Model& net, const std::vector<TensorData>& outputs, const Run
     double furthest = 0;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         const TensorInfo& info = net.outputs()[i];
-        const auto expected = read_tensor(options.expected[i], info);
+        // Its shape may be known only now.
+        const auto expected =
+            read_tensor(options.expected[i], {info.name, outputs[i].type, outputs[i].shape});
         if (info.type != Type::f32) {
             if (expected != outputs[i].bytes) {
                 throw Failure(Exit::failed, "output " + info.name + " is not as expected");
@@ -129,14 +131,9 @@ std::vector<Share> shares(const Model& net, const std::vector<std::uint64_t>& ti
     return result;
 }
 
-Exit run(const Program& program, const RunOptions& options) {
-    const Card card = select_card_for_models(program, options.model);
-    const Device device = Device::open(card.path());
-    Queue queue = device.create_queue();
-    const Model net = load_model(device, options.model);
-    const std::vector<TensorData> inputs = make_inputs(net, options);
-    std::vector<std::uint64_t> ticks;
-    const std::vector<TensorData> outputs = net.profile(queue, inputs, ticks);
+// Seconds of each run.
+std::vector<double> time_runs(const Device& device, Queue& queue, const Model& net,
+                              const std::vector<TensorData>& inputs, std::uint32_t repeat) {
     // As a program would: its buffers are there before the first run.
     std::vector<Buffer<std::byte>> buffers;
     std::vector<Operand> arguments;
@@ -151,18 +148,30 @@ Exit run(const Program& program, const RunOptions& options) {
         std::ranges::copy(inputs[i].bytes, buffers[i].begin());
     }
     std::vector<double> times;
-    {
-        Progress progress("Running");
-        for (std::uint32_t i = 0; i < options.repeat; ++i) {
-            const auto start = Clock::now();
-            if (net.submit(queue, arguments).wait(patience) == WaitResult::timed_out) {
-                throw Failure(Exit::timeout, "the card does not finish a run within 30 s",
-                              "'accelctl top' shows what it does; 'accelctl reset' ends it");
-            }
-            times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
-            progress.update(static_cast<double>(i + 1) / options.repeat);
+    Progress progress("Running");
+    for (std::uint32_t i = 0; i < repeat; ++i) {
+        const auto start = Clock::now();
+        if (!net.host_nodes().empty()) {
+            static_cast<void>(net.run(queue, inputs));
+        } else if (net.submit(queue, arguments).wait(patience) == WaitResult::timed_out) {
+            throw Failure(Exit::timeout, "the card does not finish a run within 30 s",
+                          "'accelctl top' shows what it does; 'accelctl reset' ends it");
         }
+        times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+        progress.update(static_cast<double>(i + 1) / repeat);
     }
+    return times;
+}
+
+Exit run(const Program& program, const RunOptions& options) {
+    const Card card = select_card_for_models(program, options.model);
+    const Device device = Device::open(card.path());
+    Queue queue = device.create_queue();
+    const Model net = load_model(device, options.model);
+    const std::vector<TensorData> inputs = make_inputs(net, options);
+    std::vector<std::uint64_t> ticks;
+    const std::vector<TensorData> outputs = net.profile(queue, inputs, ticks);
+    std::vector<double> times = time_runs(device, queue, net, inputs, options.repeat);
     std::ranges::sort(times);
     const double furthest = options.expected.empty() ? 0 : check(net, outputs, options);
     const double second = device.info().clock_hz;
@@ -185,6 +194,13 @@ Exit run(const Program& program, const RunOptions& options) {
                         {"peak", memory.peak}}},
                       {"runs", options.repeat},
                       {"seconds", {{"least", times.front()}, {"median", times[times.size() / 2]}}}};
+        if (!net.host_nodes().empty()) {
+            Json nodes = Json::array();
+            for (const HostNode& node : net.host_nodes()) {
+                nodes.push_back({{"node", node.node}, {"why", node.why}});
+            }
+            document["host"] = std::move(nodes);
+        }
         if (!options.expected.empty()) {
             document["furthest"] = furthest;
         }
@@ -196,6 +212,9 @@ Exit run(const Program& program, const RunOptions& options) {
     }
     for (const TensorInfo& info : net.outputs()) {
         std::cout << "output  " << describe(info) << '\n';
+    }
+    for (const HostNode& node : net.host_nodes()) {
+        std::cout << fmt::format("host    {}: {}\n", node.node, node.why);
     }
     std::cout << fmt::format("memory  {} of weights; activations of {} in {} ({:.1f} %)\n",
                              human_bytes(memory.weights), human_bytes(memory.activations),

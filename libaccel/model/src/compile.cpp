@@ -153,6 +153,13 @@ Model compile(const Device& device, Program program, std::ostream* dump, int sha
     auto state = std::make_shared<ModelState>(device.share());
     state->inputs = infos(program, program.inputs);
     state->outputs = infos(program, program.outputs);
+    state->tail = program.tail;
+    state->results = results_of(*state);
+    if (dump != nullptr && program.tail) {
+        for (const HostNode& node : program.tail->nodes) {
+            *dump << "  left to the host: " << node.node << ": " << node.why << '\n';
+        }
+    }
     if (state->inputs.size() + state->outputs.size() + first_argument > most_arguments) {
         refuse("it has more than " + std::to_string(most_arguments - first_argument) +
                " inputs and outputs, and a call takes no more");

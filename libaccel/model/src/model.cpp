@@ -10,10 +10,44 @@
 #include "onnx_reader.hpp"
 #include "saved.hpp"
 #include "state.hpp"
+#include "tail.hpp"
 
 namespace accel {
 
 namespace model {
+
+std::vector<TensorInfo> results_of(const ModelState& state) {
+    if (!state.tail) {
+        return state.outputs;
+    }
+    std::vector<TensorInfo> results;
+    for (const std::size_t source : state.tail->sources) {
+        const std::size_t commands = state.outputs.size();
+        results.push_back(source < commands ? state.outputs.at(source)
+                                            : state.tail->outputs.at(source - commands));
+    }
+    return results;
+}
+
+std::vector<TensorData> run_tail(const Device& device, Queue& queue, const Tail& tail,
+                                 std::vector<TensorData> inputs) {
+    LoadOptions options{.narrow = tail.narrow, .host = true};
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        options.known[tail.inputs[i]] = std::move(inputs[i]);
+    }
+    const Program program =
+        read_onnx(std::as_bytes(std::span(tail.model)), "what is left to the host", options);
+    std::vector<TensorData> results;
+    for (const Port& output : program.outputs) {
+        const Constant& known = program.values[output.value].constant;
+        if (!known || program.tail) {
+            // The rest of the way is the card's again.
+            return compile(device, program).run(queue, std::span<const TensorData>());
+        }
+        results.push_back({known->type, known->dims, known->data});
+    }
+    return results;
+}
 
 namespace {
 
@@ -86,7 +120,8 @@ CommandList record_all(const ModelState& state, std::uint32_t index) {
 }  // namespace model
 
 std::uint64_t TensorInfo::elements() const {
-    return static_cast<std::uint64_t>(model::elements(shape));
+    const bool open = std::ranges::any_of(shape, [](std::int64_t n) { return n < 0; });
+    return open ? 0 : static_cast<std::uint64_t>(model::elements(shape));
 }
 std::uint64_t TensorInfo::bytes() const {
     return elements() * size_of(type);
@@ -117,11 +152,20 @@ std::span<const TensorInfo> Model::inputs() const {
     return state_->inputs;
 }
 std::span<const TensorInfo> Model::outputs() const {
-    return state_->outputs;
+    return state_->results;
+}
+std::span<const HostNode> Model::host_nodes() const {
+    return state_->tail ? std::span<const HostNode>(state_->tail->nodes)
+                        : std::span<const HostNode>();
 }
 Job Model::submit(Queue& queue, std::span<const Operand> arguments) const {
     using namespace model;
     ModelState& state = *state_;
+    if (state.tail) {
+        throw Error(std::errc::not_supported,
+                    "Model::submit() is one command, and this model leaves nodes to the host "
+                    "(Model::host_nodes()): use Model::run()");
+    }
     const std::size_t expected = state.inputs.size() + state.outputs.size();
     if (arguments.size() != expected) {
         throw Error(std::errc::invalid_argument,
@@ -217,12 +261,28 @@ Bindings bind(model::ModelState& state, std::span<const TensorData> inputs) {
     return result;
 }
 
-std::vector<TensorData> fetch(const model::ModelState& state, const Bindings& bindings) {
-    std::vector<TensorData> results;
+// The results, when the commands have run.
+std::vector<TensorData> fetch(const model::ModelState& state, Queue& queue,
+                              const Bindings& bindings) {
+    std::vector<TensorData> made;
     for (std::size_t i = 0; i < state.outputs.size(); ++i) {
         const TensorInfo& info = state.outputs[i];
         const auto bytes = bindings.buffers[state.inputs.size() + i].span().first(info.bytes());
-        results.push_back({info.type, info.shape, {bytes.begin(), bytes.end()}});
+        made.push_back({info.type, info.shape, {bytes.begin(), bytes.end()}});
+    }
+    if (!state.tail) {
+        return made;
+    }
+    const std::size_t first = made.size() - state.tail->inputs.size();
+    std::vector<TensorData> given(
+        std::make_move_iterator(made.begin() + static_cast<std::ptrdiff_t>(first)),
+        std::make_move_iterator(made.end()));
+    std::vector<TensorData> late =
+        model::run_tail(state.device, queue, *state.tail, std::move(given));
+    std::vector<TensorData> results;
+    for (const std::size_t source : state.tail->sources) {
+        results.push_back(source < made.size() ? std::move(made[source])
+                                               : std::move(late.at(source - made.size())));
     }
     return results;
 }
@@ -230,9 +290,12 @@ std::vector<TensorData> fetch(const model::ModelState& state, const Bindings& bi
 }  // namespace
 
 std::vector<TensorData> Model::run(Queue& queue, std::span<const TensorData> inputs) const {
+    using namespace model;
     const Bindings bindings = bind(*state_, inputs);
-    submit(queue, bindings.operands).wait();
-    return fetch(*state_, bindings);
+    if (state_->list) {
+        submit_list(*state_, queue, *state_->list, bindings.operands).wait();
+    }
+    return fetch(*state_, queue, bindings);
 }
 
 std::map<std::string, TensorData> Model::run(
@@ -257,7 +320,7 @@ std::vector<TensorData> Model::profile(Queue& queue, std::span<const TensorData>
     const Bindings bindings = bind(state, inputs);
     ticks.assign(state.commands.size(), 0);
     if (state.commands.empty()) {
-        return fetch(state, bindings);
+        return fetch(state, queue, bindings);
     }
     const auto records = state.device.allocate<Record>({state.commands.size()});
     const auto index = static_cast<std::uint32_t>(first_argument + bindings.operands.size());
@@ -275,7 +338,7 @@ std::vector<TensorData> Model::profile(Queue& queue, std::span<const TensorData>
     for (std::size_t i = 0; i < ticks.size(); ++i) {
         ticks[i] = records[i].end - records[i].start;
     }
-    return fetch(state, bindings);
+    return fetch(state, queue, bindings);
 }
 
 MemoryUse Model::memory() const {

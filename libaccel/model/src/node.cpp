@@ -49,6 +49,18 @@ Type type_of(std::int64_t onnx_type) {
     refuse("the card has no numbers of type " + name + ": convert the model to one of its types");
 }
 
+std::int32_t number_of(Type type) {
+    for (std::int32_t number = 1; onnx::TensorProto::DataType_IsValid(number); ++number) {
+        const bool other = number == onnx::TensorProto::STRING ||
+                           number == onnx::TensorProto::COMPLEX64 ||
+                           number == onnx::TensorProto::COMPLEX128;
+        if (!other && type_of(number) == type) {
+            return number;
+        }
+    }
+    return onnx::TensorProto::UNDEFINED;
+}
+
 namespace {
 
 template <typename T, typename Field>
@@ -216,6 +228,7 @@ const Operators& operators() {
         Operators all;
         add_constants(all);
         add_einsum(all);
+        add_detections(all);
         add_elementwise(all);
         add_resizing(all);
         add_shapes(all);

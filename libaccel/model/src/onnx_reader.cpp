@@ -10,6 +10,7 @@
 
 #include "onnx_file.hpp"
 #include "operator.hpp"
+#include "tail.hpp"
 
 namespace accel {
 
@@ -38,9 +39,17 @@ class Reader {
         Names names;
         check_options(graph);
         read_inputs(graph, names);
-        read_graph(graph, names);
+        TailMaker tail(model_, options_.narrow);
+        read_weights(graph, names);
+        for (const auto& node : graph.node()) {
+            read_or_leave(node, names, tail);
+        }
         if (graph.output_size() == 0) {
             refuse("the model has no outputs");
+        }
+        if (!tail.empty()) {
+            tail.finish(program_, [&](const std::string& name) { return find(names, name); });
+            return std::move(program_);
         }
         for (const auto& output : graph.output()) {
             program_.outputs.push_back(
@@ -170,13 +179,34 @@ class Reader {
         return found->second;
     }
 
-    void read_graph(const onnx::GraphProto& graph, Names& names) {
+    // What a node must know and cannot before a run goes to the host, if that is wanted.
+    void read_or_leave(const onnx::NodeProto& node, Names& names, TailMaker& tail) {
+        if (tail.depends(node)) {
+            tail.add(node, "it depends on another node of the host");
+            return;
+        }
+        try {
+            read_node(node, names);
+        } catch (const UnknownInput& unknown) {
+            if (!options_.host) {
+                throw;
+            }
+            nested_ = 0;
+            tail.add(node, message_of(unknown));
+        }
+    }
+
+    void read_weights(const onnx::GraphProto& graph, Names& names) {
         if (graph.sparse_initializer_size() != 0) {
             refuse("it has sparse weights, which are not supported");
         }
         for (const auto& tensor : graph.initializer()) {
             names[tensor.name()] = builder_.constant(read_tensor(tensor));
         }
+    }
+
+    void read_graph(const onnx::GraphProto& graph, Names& names) {
+        read_weights(graph, names);
         for (const auto& node : graph.node()) {
             read_node(node, names);
         }

@@ -74,6 +74,7 @@ using Operators = std::map<std::string, Lower, std::less<>>;
 // One file of operators/ each.
 void add_constants(Operators& table);
 void add_einsum(Operators& table);
+void add_detections(Operators& table);
 void add_elementwise(Operators& table);
 void add_resizing(Operators& table);
 void add_shapes(Operators& table);
@@ -96,6 +97,8 @@ void add_signals(Operators& table);
 
 /// The type that ONNX numbers; throws if the card has none such.
 [[nodiscard]] Type type_of(std::int64_t onnx_type);
+/// And its number.
+[[nodiscard]] std::int32_t number_of(Type type);
 [[nodiscard]] Constant read_tensor(const onnx::TensorProto& proto);
 
 }  // namespace accel::model

@@ -8,6 +8,8 @@
 // constant folding.
 #pragma once
 
+#include <accel/model.hpp>
+
 #include <deque>
 #include <memory>
 #include <string>
@@ -122,8 +124,20 @@ struct Port {
     ValueId value = 0;
 };
 
+/// What a run leaves to the host: a model of its own, compiled when its inputs are known.
+struct Tail {
+    std::string model;  // as a file of ONNX holds it
+    bool narrow = false;
+    std::vector<HostNode> nodes;
+    std::vector<std::string> inputs;   // the last outputs of the program
+    std::vector<TensorInfo> outputs;   // shapes as far as the file says them
+    std::vector<std::size_t> sources;  // of each output of the model: an output of the program, or
+                                       // from their number on one of the tail
+};
+
 struct Program {
-    std::deque<Value> values;  // references stay good while it grows
+    std::shared_ptr<const Tail> tail;  // null: there is none
+    std::deque<Value> values;          // references stay good while it grows
     std::vector<Instruction> code;
     std::vector<Port> inputs;
     std::vector<Port> outputs;

@@ -52,9 +52,44 @@ std::vector<TensorInfo> infos(const google::protobuf::RepeatedPtrField<saved::Te
         result.push_back({tensor.name(),
                           static_cast<Type>(tensor.type()),
                           {tensor.shape().begin(), tensor.shape().end()}});
-        static_cast<void>(result.back().elements());  // throws if it is too large
+        // Throws if it is too large.
+        static_cast<void>(result.back().elements());
     }
     return result;
+}
+
+void describe(saved::Tail& to, const Tail& tail) {
+    to.set_model(tail.model);
+    to.set_narrow(tail.narrow);
+    for (const HostNode& node : tail.nodes) {
+        auto& made = *to.add_nodes();
+        made.set_node(node.node);
+        made.set_why(node.why);
+    }
+    to.mutable_inputs()->Add(tail.inputs.begin(), tail.inputs.end());
+    for (const TensorInfo& info : tail.outputs) {
+        describe(*to.add_outputs(), info);
+    }
+    to.mutable_sources()->Add(tail.sources.begin(), tail.sources.end());
+}
+
+// `outputs`: how many the commands have.
+std::shared_ptr<const Tail> tail_of(const saved::Tail& file, std::size_t outputs) {
+    auto tail = std::make_shared<Tail>();
+    tail->model = file.model();
+    tail->narrow = file.narrow();
+    for (const auto& node : file.nodes()) {
+        tail->nodes.push_back({node.node(), node.why()});
+    }
+    tail->inputs.assign(file.inputs().begin(), file.inputs().end());
+    tail->outputs = infos(file.outputs());
+    tail->sources.assign(file.sources().begin(), file.sources().end());
+    const std::size_t most = outputs + tail->outputs.size();
+    if (tail->inputs.size() > outputs ||
+        std::ranges::any_of(tail->sources, [&](std::size_t source) { return source >= most; })) {
+        refuse("what it leaves to the host does not belong to its commands");
+    }
+    return tail;
 }
 
 Head check_head(std::span<const std::byte> bytes) {
@@ -112,6 +147,10 @@ Model restore(const Device& device, std::span<const std::byte> bytes, const Load
     auto state = std::make_shared<ModelState>(device.share());
     state->inputs = infos(file.inputs());
     state->outputs = infos(file.outputs());
+    if (file.has_tail()) {
+        state->tail = tail_of(file.tail(), state->outputs.size());
+    }
+    state->results = results_of(*state);
     state->memory = {head.weights, file.activations(), file.peak()};
     if (state->inputs.size() + state->outputs.size() + first_argument > most_arguments ||
         file.peak() > most_peak) {
@@ -162,6 +201,9 @@ void Model::save(const std::filesystem::path& file) const {
         step.set_command(state_->steps[i].command);
         const std::vector<std::byte> encoded = state_->commands[i].saved();
         step.set_encoded(encoded.data(), encoded.size());
+    }
+    if (state_->tail) {
+        model::describe(*description.mutable_tail(), *state_->tail);
     }
     description.set_activations(state_->memory.activations);
     description.set_peak(state_->memory.peak);

@@ -10,6 +10,8 @@
 #include <mutex>
 #include <optional>
 
+#include "program.hpp"
+
 namespace accel::model {
 
 // Arguments of the recorded list: the scratch memory of a run, the weights, then inputs and
@@ -33,7 +35,9 @@ struct ModelState {
     // Constant once the model is compiled.
     Device device;
     std::vector<TensorInfo> inputs;
-    std::vector<TensorInfo> outputs;
+    std::vector<TensorInfo> outputs;   // of the commands
+    std::shared_ptr<const Tail> tail;  // null: all is done by commands
+    std::vector<TensorInfo> results;   // of the model: the same without a tail
     std::vector<ModelStep> steps;
     std::vector<Command> commands;
     MemoryUse memory;
@@ -52,6 +56,9 @@ struct Seal {
     std::uint64_t bytes = 0;
     std::uint64_t fingerprint = 0;
 };
+
+/// What a model gives, of what its commands give and what each run works out.
+[[nodiscard]] std::vector<TensorInfo> results_of(const ModelState& state);
 
 struct ModelAccess {
     static const ModelState& state(const Model& model) { return *model.state_; }

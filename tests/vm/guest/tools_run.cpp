@@ -59,6 +59,10 @@ TEST_F(RunModel, NamesWhatItCannotDoAndTheFile) {
     EXPECT_EQ(unknown.status, 8);
     EXPECT_NE(unknown.err.find("NonMaxSuppression"), std::string::npos) << unknown.err;
     EXPECT_NE(unknown.err.find(nms), std::string::npos) << unknown.err;
+    const Json asked =
+        bench::document({"accelctl", "run", nms, "--card", bench::card(), "--host", "--json"});
+    ASSERT_EQ(asked["host"].size(), 1U) << asked.dump(2);
+    EXPECT_EQ(asked["host"][0]["node"], "NonMaxSuppression");
     std::ofstream("/tmp/broken.onnx") << "this is no model";
     const bench::Ended broken =
         bench::run({"accelctl", "run", "/tmp/broken.onnx", "--card", bench::card()});

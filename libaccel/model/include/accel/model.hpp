@@ -31,8 +31,10 @@ struct ModelAccess;
 struct TensorInfo {
     std::string name;
     Type type = Type::f32;
-    std::vector<std::int64_t> shape;  ///< as ONNX orders it
+    std::vector<std::int64_t>
+        shape;  ///< as ONNX orders it; -1: each run decides (LoadOptions::host)
 
+    /// Zero if the shape is open.
     [[nodiscard]] ACCEL_API std::uint64_t elements() const;
     [[nodiscard]] ACCEL_API std::uint64_t bytes() const;
 };
@@ -55,9 +57,13 @@ struct LoadOptions {
     /// Inputs that are the same in every run, such as a shape to reshape to. They are no inputs of
     /// the loaded model.
     std::map<std::string, TensorData> known = {};
-    /// Models with f64 or u64 are refused, because the card does not compute in them. True: it takes
-    /// f64 as f32 and u64 as i64; inputs and outputs stay what they are.
+    /// Models with f64 or u64 are refused, because the card does not compute in them. True: it
+    /// takes f64 as f32 and u64 as i64; inputs and outputs stay what they are.
     bool narrow = false;
+    /// Nodes that ask for what values are, such as how many boxes are left, cannot be compiled
+    /// before a run and are refused. True: these and all that depends on them are worked out in
+    /// each run, by the host, and Model::host_nodes() names them.
+    bool host = false;
     /// Weights that another process has on the card: what Model::share_weights() gave. They must be
     /// those of this model, loaded with the same options. It stays the caller's. -1: none.
     int shared_weights = -1;
@@ -84,6 +90,12 @@ class ACCEL_API UnknownInput : public Error {
 
   private:
     std::string input_;
+};
+
+/// A node that each run leaves to the host.
+struct HostNode {
+    std::string node;
+    std::string why;
 };
 
 /// A command of a compiled model and the node it came from.
@@ -119,7 +131,11 @@ class ACCEL_API Model {
     [[nodiscard]] std::span<const TensorInfo> inputs() const;
     [[nodiscard]] std::span<const TensorInfo> outputs() const;
 
-    /// One 64-byte command: `arguments` are the inputs and then the outputs, each a dense tensor.
+    /// What each run leaves to the host; empty unless LoadOptions::host asked for it.
+    [[nodiscard]] std::span<const HostNode> host_nodes() const;
+
+    /// One 64-byte command; not for models with host_nodes(). `arguments` are the inputs and then
+    /// the outputs, each a dense tensor.
     Job submit(Queue& queue, std::span<const Operand> arguments) const;
     Job submit(Queue& queue, std::initializer_list<Operand> arguments) const {
         return submit(queue, std::span<const Operand>(arguments.begin(), arguments.size()));
