@@ -15,6 +15,7 @@
 #include "fuse.hpp"
 #include "layout.hpp"
 #include "onnx_reader.hpp"
+#include "operator.hpp"
 #include "plan.hpp"
 
 namespace accel::test {
@@ -86,8 +87,8 @@ TEST_F(HostileFile, InputsOfAnyShapeAreAnErrorOrAModel) {
     for (const auto& bytes : models()) {
         onnx::ModelProto file;
         ASSERT_TRUE(file.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
-        for (int round = 0; round < 20; ++round) {
-            LoadOptions options;
+        for (int round = 0; round < 40; ++round) {
+            LoadOptions options{.narrow = random() % 2 == 0, .host = random() % 2 == 0};
             for (const auto& input : file.graph().input()) {
                 auto& shape = options.shapes[input.name()];
                 for (std::uint64_t rank = random() % 6; rank > 0; --rank) {
@@ -105,27 +106,28 @@ TEST_F(HostileFile, KnownInputsOfAnyValueAreAnErrorOrAModel) {
     for (const auto& bytes : models()) {
         onnx::ModelProto file;
         ASSERT_TRUE(file.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
-        for (int round = 0; round < 20; ++round) {
-            LoadOptions options;
+        for (int round = 0; round < 40; ++round) {
+            LoadOptions options{.narrow = random() % 2 == 0, .host = random() % 2 == 0};
             for (int i = random() % 2 == 0 ? 0 : 1; i < file.graph().input_size(); ++i) {
                 const auto& input = file.graph().input(i);
                 const int type = input.type().tensor_type().elem_type();
-                if (type != onnx::TensorProto::INT64 && type != onnx::TensorProto::FLOAT) {
+                if (type == onnx::TensorProto::UNDEFINED || type == onnx::TensorProto::STRING ||
+                    random() % 8 == 0) {
                     continue;
                 }
                 TensorData& data = options.known[input.name()];
-                data.type = type == onnx::TensorProto::INT64 ? Type::i64 : Type::f32;
+                data.type = model::type_of(type);
                 data.shape.assign(random() % 3, static_cast<std::int64_t>(random() % 5));
                 std::size_t count = 1;
                 for (const std::int64_t dim : data.shape) {
                     count *= static_cast<std::size_t>(dim);
                 }
                 data.bytes.resize(count * size_of(data.type));
-                for (std::size_t at = 0; at < data.bytes.size(); at += 4) {
+                const std::size_t element = size_of(data.type);
+                for (std::size_t at = 0; at < data.bytes.size(); at += element) {
                     // Small numbers, large ones, and what is no number as a float.
-                    const auto word =
-                        static_cast<std::uint32_t>(random() % 3 == 0 ? random() : random() % 7 - 2);
-                    std::memcpy(&data.bytes[at], &word, sizeof word);
+                    const std::uint64_t word = random() % 3 == 0 ? random() : random() % 7 - 2;
+                    std::memcpy(&data.bytes[at], &word, element);
                 }
             }
             static_cast<void>(compile(bytes, options));
