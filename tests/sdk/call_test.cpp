@@ -3,6 +3,7 @@
 // Recorded lists: arguments, checks when recording and when calling, and what a call costs.
 #include <algorithm>
 #include <atomic>
+#include <random>
 
 #include "fixture.hpp"
 #include "reference.hpp"
@@ -44,6 +45,57 @@ TEST_F(CallTest, OneListServesAnyBuffers) {
     }
     EXPECT_EQ(queue.stats().completed, 3U) << "a call is one command";
     EXPECT_EQ(queue.stats().commands, 9U) << "the calls, and what they called";
+}
+
+TEST_F(CallTest, ACommandOfArgumentsCanBeKeptAsBytes) {
+    const Command add = Elementwise{
+        .op = ElementwiseOp::add, .dst = arg(2), .a = arg(0, 8), .b = arg(1), .shape = {4}};
+    const std::vector<std::byte> bytes = add.saved();
+    CommandList list = card.create_list();
+    list.add(Command::restored(bytes));
+    list.seal();
+    auto a = card.allocate<float>({6});
+    auto b = card.allocate<float>({4});
+    auto sum = card.allocate<float>({4});
+    a.fill(2);
+    b.fill(3);
+    queue.submit(list, {a, b, sum}).wait();
+    EXPECT_THAT(sum.span(), Each(5.0F));
+    EXPECT_EQ(Command::restored(bytes).saved(), bytes);
+    // What the arguments must be is in the bytes, too.
+    const auto small = card.allocate<float>({5});
+    expect_says(error_of([&] { queue.submit(list, {small, b, sum}); }), "argument 0");
+}
+
+TEST_F(CallTest, BytesThatAreNoCommandAreRefused) {
+    const auto buffer = card.allocate<float>({4});
+    expect_says(error_of([&] { static_cast<void>(Command(fill(buffer, 1.0F)).saved()); }),
+                "operands are arguments");
+    const std::vector<std::byte> good = Command(Fill{.dst = arg(0), .bytes = 4}).saved();
+    for (std::size_t length = 0; length < good.size(); ++length) {
+        expect_says(
+            error_of([&] { static_cast<void>(Command::restored(std::span(good).first(length))); }),
+            "no command");
+    }
+    std::minstd_rand random(4);
+    for (int i = 0; i < 2000; ++i) {
+        std::vector<std::byte> bytes = good;
+        // Behind the 64 bytes of the card, which Command::raw() takes as they are, too.
+        bytes[64 + random() % (bytes.size() - 64)] = static_cast<std::byte>(random());
+        try {
+            CommandList list = card.create_list();
+            list.add(Command::restored(bytes));
+            list.seal();
+            const auto big = card.allocate<float>({1024});
+            const std::vector<Operand> arguments(list.arguments(), Operand(big));
+            queue.submit(list, arguments).wait();
+        } catch (const Error&) {
+            queue.reset();
+        }
+    }
+    auto after = card.allocate<int>({4});
+    queue.submit(fill(after, 8)).wait();
+    EXPECT_THAT(after.span(), Each(8));
 }
 
 class PlacementTest : public CallTest, public ::testing::WithParamInterface<Placement> {};
