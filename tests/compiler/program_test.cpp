@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The stages after the file, on programs made by hand: what ONNX's suite is too small to show.
+#include <cmath>
 #include <cstring>
 #include <functional>
 
@@ -34,6 +35,24 @@ class Stages : public SdkTest {
         return values;
     }
 };
+
+// What the compiler converts itself is what the card would make of it.
+TEST(Tensors, EveryHalfBecomesItsNumberAndItselfAgain) {
+    for (const Type type : {Type::f16, Type::bf16}) {
+        model::Tensor all(type, {UINT16_MAX + 1});
+        for (std::size_t i = 0; i <= UINT16_MAX; ++i) {
+            const auto half = static_cast<std::uint16_t>(i);
+            std::memcpy(&all.data[2 * i], &half, sizeof half);
+        }
+        const std::vector<float> wide = all.floats();
+        const auto again = model::make_constant(type, all.dims, std::span<const float>(wide));
+        for (std::size_t i = 0; i <= UINT16_MAX; ++i) {
+            if (!std::isnan(wide[i])) {
+                ASSERT_EQ(again->as<std::uint16_t>()[i], i) << wide[i];
+            }
+        }
+    }
+}
 
 // x - x[0]: the first row is read for every row, so the result must not take its place.
 TEST_F(Stages, AResultDoesNotTakeThePlaceOfWhatIsReadTwiceInDifferentOrders) {

@@ -216,7 +216,7 @@ std::vector<std::size_t> Node::axes(std::size_t input, std::size_t rank) const {
 
 ValueId as_f32(const Node& n, ValueId x) {
     const Type type = n.b.type(x);
-    if (type == Type::i64 || type == Type::u32 || type == Type::i32) {
+    if (is_wide(type)) {
         refuse("this is not supported for " + std::string(to_string(type)) +
                ": cast to f32 if 24 bits are enough");
     }

@@ -90,6 +90,15 @@ void add_signals(Operators& table);
 /// These numbers as i64.
 [[nodiscard]] ValueId integer_list(const Node& n, const std::vector<std::int64_t>& values);
 
+/// Integers of more than the 24 bits that f32 holds.
+[[nodiscard]] bool is_wide(Type type);
+/// As Builder::reduce(), for such integers.
+[[nodiscard]] ValueId reduce_integers(const Node& n, ReduceOp op, ValueId x,
+                                      const std::vector<std::size_t>& axes);
+[[nodiscard]] ValueId place_of_integer(const Node& n, ReduceOp op, ValueId x, std::size_t axis);
+[[nodiscard]] ValueId running_sum(const Node& n, ValueId x, std::size_t axis, bool exclusive,
+                                  bool back);
+
 /// A convolution with the attributes of the node. `more`: the bias, or what requantises.
 [[nodiscard]] std::vector<ValueId> conv_of(const Node& n, ValueId image, ValueId weights,
                                            const Numbers& numbers,

@@ -97,6 +97,9 @@ std::uint16_t to_half(float x) {
     if (a >= 65520.0F) {
         return sign | 0x7c00;
     }
+    if (a == 0) {
+        return sign;
+    }
     int exponent = 0;
     std::frexp(a, &exponent);
     // The weight of the last bit; nearbyint rounds half to even.

@@ -65,6 +65,7 @@ class Einsum {
         }
         std::size_t spread = 0;
         std::vector<Labelled> operands;
+        std::string all_letters;
         for (std::size_t i = 0; i < terms.size(); ++i) {
             const ValueId x = n_.in(i);
             const bool open = terms[i].find("...") != std::string::npos;
@@ -74,9 +75,11 @@ class Einsum {
                 refuse("the term '" + terms[i] + "' does not fit " + to_string(n_.b.dims(x)));
             }
             spread = std::max(spread, n_.b.rank(x) - named);
-            operands.push_back(diagonal({x, letters(terms[i], n_.b.rank(x) - named)}));
+            const std::string labels = letters(terms[i], n_.b.rank(x) - named);
+            all_letters += labels;
+            operands.push_back(diagonal({x, labels}));
         }
-        output_ = arrow == std::string::npos ? implied(operands, spread)
+        output_ = arrow == std::string::npos ? implied(all_letters, spread)
                                              : letters(text.substr(arrow + 2), spread);
         check(operands, text);
         Labelled all = operands[0];
@@ -93,12 +96,10 @@ class Einsum {
 
   private:
     // Without an arrow: what the ellipses have, and the letters that are there once, sorted.
-    static std::string implied(const std::vector<Labelled>& operands, std::size_t spread) {
+    static std::string implied(const std::string& all, std::size_t spread) {
         std::map<char, int> counts;
-        for (const Labelled& x : operands) {
-            for (const char c : x.labels) {
-                ++counts[c];
-            }
+        for (const char c : all) {
+            ++counts[c];
         }
         std::string result = letters("...", spread);
         for (const auto& [label, count] : counts) {

@@ -29,6 +29,9 @@ ValueId reduce(const Node& n, ReduceOp op, ValueId x, const std::vector<std::siz
     if (type == Type::f32 || n.b.value(x).constant) {
         return n.b.reduce(op, x, axes);
     }
+    if (is_wide(type)) {
+        return reduce_integers(n, op, x, axes);
+    }
     return n.b.cast(n.b.reduce(op, as_f32(n, x), axes), type);
 }
 
@@ -98,8 +101,9 @@ Lower extreme(ReduceOp op) {
             Dims dims = n.b.dims(x);
             x = n.b.take(x, std::move(start), std::move(step), std::move(dims));
         }
-        x = as_f32(n, x);
-        ValueId place = n.b.cast(n.b.reduce(op, x, {axis}), Type::i64);
+        ValueId place = n.b.cast(is_wide(n.b.type(x)) ? place_of_integer(n, op, x, axis)
+                                                      : n.b.reduce(op, as_f32(n, x), {axis}),
+                                 Type::i64);
         if (last) {
             place = n.b.binary(ElementwiseOp::sub,
                                n.b.scalar(Type::i64, static_cast<double>(length - 1)), place);
@@ -266,6 +270,9 @@ Values cumulative_sum(const Node& n) {
     const bool exclusive = n.integer("exclusive", 0) != 0;
     const bool back = n.integer("reverse", 0) != 0;
     const std::int64_t length = n.b.dims(x)[axis];
+    if (is_wide(n.b.type(x))) {
+        return {running_sum(n, x, axis, exclusive, back)};
+    }
     if (length > most_listed || length * length > most_listed) {
         refuse("its axis is too long: " + std::to_string(length));
     }
