@@ -78,13 +78,17 @@ struct Loaded {
     Model net;
     std::vector<TensorData> inputs;  // that are left
 };
-Loaded load(const Device& device, const fs::path& file, std::vector<TensorData> inputs, bool host) {
+Loaded load(const Device& device, const fs::path& file, std::vector<TensorData> inputs,
+            const How& how) {
     const std::vector<TensorInfo> ports = Model::describe(file);
-    LoadOptions options{.narrow = true, .host = host};
+    LoadOptions options{.narrow = true, .host = how.host};
     for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
         options.shapes[ports[i].name] = inputs[i].shape;
         // The suite's files write bf16 as the integers that have its bits.
         inputs[i].type = ports[i].type == Type::bf16 ? Type::bf16 : inputs[i].type;
+        if (how.folded) {
+            options.known[ports[i].name] = inputs[i];
+        }
     }
     std::optional<Model> net;
     while (!net) {
@@ -143,7 +147,7 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const 
             } catch (const Error& error) {
                 unreadable = error;
             }
-            loaded = load(device, file, std::move(inputs), how.host);
+            loaded = load(device, file, std::move(inputs), how);
             if (unreadable) {
                 throw Error(*unreadable);
             }

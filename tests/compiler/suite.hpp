@@ -27,6 +27,8 @@ struct How {
     std::filesystem::path saved = {};
     /// What must be known is left to the host, not given.
     bool host = false;
+    /// All inputs are given when the model is loaded, so that the compiler computes what it can.
+    bool folded = false;
 };
 
 /// Loads and runs one model with each of its data sets.

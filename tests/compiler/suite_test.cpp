@@ -30,5 +30,18 @@ TEST_F(OperatorSuite, NothingIsWrongAndMostModelsPass) {
     EXPECT_GE(std::ranges::count(verdicts, Outcome::passed, &Verdict::outcome), 600);
 }
 
+// What the compiler computes itself is what the card would have computed.
+TEST_F(OperatorSuite, NothingIsWrongWhenAllInputsAreKnown) {
+    const Device device = open();
+    Queue queue = device.create_queue();
+    std::size_t passed = 0;
+    for (const auto& folder : find_models(suite_folder)) {
+        const Verdict verdict = judge(device, queue, folder, {.folded = true});
+        EXPECT_NE(verdict.outcome, Outcome::wrong) << verdict.name << ": " << verdict.detail;
+        passed += verdict.outcome == Outcome::passed ? 1 : 0;
+    }
+    EXPECT_GT(passed, 900U);
+}
+
 }  // namespace
 }  // namespace accel::test
