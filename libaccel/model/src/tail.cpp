@@ -9,19 +9,6 @@ namespace accel::model {
 
 namespace {
 
-// Names that a node reads, also from within its graphs.
-void note_names(const onnx::NodeProto& node, std::set<std::string>& names) {
-    names.insert(node.input().begin(), node.input().end());
-    for (const auto& attribute : node.attribute()) {
-        for (const auto& inner : attribute.g().node()) {
-            note_names(inner, names);
-        }
-        for (const auto& output : attribute.g().output()) {
-            names.insert(output.name());
-        }
-    }
-}
-
 // Names that graphs within a node make: they hide those outside.
 void note_inner(const onnx::NodeProto& node, std::set<std::string>& names) {
     for (const auto& attribute : node.attribute()) {
@@ -62,6 +49,18 @@ TensorInfo declared(const onnx::ValueInfoProto& output) {
 }
 
 }  // namespace
+
+void note_names(const onnx::NodeProto& node, std::set<std::string>& names) {
+    names.insert(node.input().begin(), node.input().end());
+    for (const auto& attribute : node.attribute()) {
+        for (const auto& inner : attribute.g().node()) {
+            note_names(inner, names);
+        }
+        for (const auto& output : attribute.g().output()) {
+            names.insert(output.name());
+        }
+    }
+}
 
 bool TailMaker::depends(const onnx::NodeProto& node) const {
     std::set<std::string> names;

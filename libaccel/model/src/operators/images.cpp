@@ -244,16 +244,24 @@ Values local_response(const Node& n) {
 
 }  // namespace
 
-std::vector<ValueId> conv_of(const Node& n, ValueId image, ValueId weights, const Numbers& numbers,
-                             const std::vector<ValueId>& more) {
-    const bool line = n.b.rank(image) == 3;
-    const ValueId x = as_image(n, image);
-    const ValueId w = as_image(n, weights);
-    const auto axes = frame(n, image, spatial(n.b.dims(weights)));
-    if (n.b.rank(x) != n.b.rank(w)) {
+ValueId conv_over(const Node& n, ValueId x, ValueId weights, std::vector<WindowAxis> axes,
+                  const Numbers& numbers, const std::vector<ValueId>& more) {
+    const bool line = n.b.rank(x) == 3;
+    if (n.b.rank(x) != n.b.rank(weights)) {
         refuse("its weights have another rank than its image");
     }
-    return {as_given(n, convolve(n, x, w, axes, groups_of(n), numbers, more), line)};
+    if (axes.size() == 1) {
+        axes.insert(axes.begin(), WindowAxis{});
+    }
+    const ValueId y =
+        convolve(n, as_image(n, x), as_image(n, weights), axes, groups_of(n), numbers, more);
+    return as_given(n, y, line);
+}
+
+std::vector<ValueId> conv_of(const Node& n, ValueId image, ValueId weights, const Numbers& numbers,
+                             const std::vector<ValueId>& more) {
+    const auto axes = window_axes(n, spatial(n.b.dims(image)), spatial(n.b.dims(weights)));
+    return {conv_over(n, image, weights, axes, numbers, more)};
 }
 
 void add_images(Operators& table) {

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <optional>
 
-#include "operator.hpp"
+#include "windows.hpp"
 
 namespace accel::model {
 
@@ -162,14 +162,57 @@ ValueId channels(const Node& n, std::int64_t count, const std::vector<std::int64
     return n.b.constant(make_constant(Type::i32, {count, 2}, std::span<const std::int64_t>(words)));
 }
 
+// A zero point of the first operand that a run decides, as DynamicQuantizeLinear makes it.
+std::optional<ValueId> open_zero(const Node& n) {
+    if (!n.has(2) || n.b.value(n.in(2)).constant) {
+        return std::nullopt;
+    }
+    if (elements(n.b.dims(n.in(2))) != 1) {
+        refuse("zero points that differ from row to row are not supported");
+    }
+    return n.b.reshape(n.in(2), {});
+}
+
+// For each channel the sum of its weights: what a zero point is multiplied with. `axis` counts
+// channels; the result broadcasts over [..., channels, after it `behind` dimensions].
+ValueId sums_of_weights(const Node& n, ValueId weights, std::size_t axis, std::size_t behind) {
+    const ValueId w = n.b.binary(ElementwiseOp::sub, n.b.cast(weights, Type::i32),
+                                 n.b.scalar(Type::i32, zero_point(n, 3)));
+    std::vector<std::size_t> axes;
+    for (std::size_t i = 0; i < n.b.rank(w); ++i) {
+        if (i != axis) {
+            axes.push_back(i);
+        }
+    }
+    Dims dims(behind + 1, 1);
+    dims[0] = n.b.dims(weights)[axis];
+    return n.b.reshape(reduce_integers(n, ReduceOp::sum, w, axes), std::move(dims));
+}
+
+// (a - zero) * b = a * b - zero * the sum of b, exactly.
+ValueId minus_zero(const Node& n, ValueId product, ValueId zero, ValueId sums) {
+    const ValueId part = n.b.binary(ElementwiseOp::mul, sums, n.b.cast(zero, Type::i32));
+    return n.b.binary(ElementwiseOp::sub, product, part);
+}
+
 Values matmul_integer(const Node& n) {
-    return {n.b.matmul({.then = {},
-                        .numbers = {.a = n.b.type(n.in(0)),
-                                    .b = n.b.type(n.in(1)),
-                                    .result = Type::i32,
-                                    .a_zero = zero_point(n, 2),
-                                    .b_zero = zero_point(n, 3)}},
-                       {n.in(0), n.in(1)})};
+    const auto open = open_zero(n);
+    const ValueId b = n.in(1);
+    const ValueId product =
+        n.b.matmul({.then = {},
+                    .numbers = {.a = n.b.type(n.in(0)),
+                                .b = n.b.type(b),
+                                .result = Type::i32,
+                                .a_zero = open ? std::int16_t{0} : zero_point(n, 2),
+                                .b_zero = zero_point(n, 3)}},
+                   {n.in(0), b});
+    if (!open) {
+        return {product};
+    }
+    if (n.b.rank(b) != 2) {
+        refuse("a zero point that a run decides is not supported for batches of weights");
+    }
+    return {minus_zero(n, product, *open, sums_of_weights(n, b, 1, 0))};
 }
 
 Values qlinear_matmul(const Node& n) {
@@ -188,14 +231,49 @@ Values qlinear_matmul(const Node& n) {
                                  n.floats(4), one(n.floats(6), "y_scale"))})};
 }
 
+// The image with its padding, which stands for zero and so is the zero point.
+ValueId padded_with(const Node& n, ValueId x, const std::vector<WindowAxis>& axes, ValueId zero) {
+    Dims before(n.b.rank(x), 0);
+    Dims after(n.b.rank(x), 0);
+    bool any = false;
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        const std::int64_t wanted = (axes[i].result - 1) * axes[i].stride + axes[i].reach();
+        before[i + 2] = axes[i].before;
+        after[i + 2] = std::max<std::int64_t>(wanted - axes[i].before - n.b.dims(x)[i + 2], 0);
+        any = any || before[i + 2] != 0 || after[i + 2] != 0;
+    }
+    if (!any) {
+        return x;
+    }
+    Dims inside = n.b.dims(x);
+    inside[0] = inside[1] = 1;
+    if (elements(inside) > most_listed) {
+        refuse("its image is too large: " + to_string(n.b.dims(x)));
+    }
+    const ValueId ones = n.b.broadcast(n.b.scalar(Type::boolean, 1), inside);
+    const ValueId mask = n.b.pad(ones, before, after, n.b.scalar(Type::boolean, 0));
+    const Type type = n.b.type(x);
+    return n.b.select(mask, n.b.pad(x, before, after, n.b.scalar(type, 0)), n.b.cast(zero, type));
+}
+
 Values conv_integer(const Node& n) {
-    return conv_of(n, n.in(0), n.in(1),
-                   {.a = n.b.type(n.in(0)),
-                    .b = n.b.type(n.in(1)),
-                    .result = Type::i32,
-                    .a_zero = zero_point(n, 2),
-                    .b_zero = zero_point(n, 3)},
-                   {});
+    const auto open = open_zero(n);
+    const Numbers numbers{.a = n.b.type(n.in(0)),
+                          .b = n.b.type(n.in(1)),
+                          .result = Type::i32,
+                          .a_zero = open ? std::int16_t{0} : zero_point(n, 2),
+                          .b_zero = zero_point(n, 3)};
+    if (!open) {
+        return conv_of(n, n.in(0), n.in(1), numbers, {});
+    }
+    const Dims lengths = spatial(n.b.dims(n.in(0)));
+    std::vector<WindowAxis> axes = window_axes(n, lengths, spatial(n.b.dims(n.in(1))));
+    const ValueId x = padded_with(n, n.in(0), axes, *open);
+    for (WindowAxis& axis : axes) {
+        axis.before = 0;
+    }
+    const ValueId product = conv_over(n, x, n.in(1), axes, numbers, {});
+    return {minus_zero(n, product, *open, sums_of_weights(n, n.in(1), 0, lengths.size()))};
 }
 
 Values qlinear_conv(const Node& n) {

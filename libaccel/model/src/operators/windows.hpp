@@ -33,6 +33,11 @@ struct WindowAxis {
                                const std::vector<WindowAxis>& axes, std::uint32_t groups,
                                const Numbers& numbers, const std::vector<ValueId>& more);
 
+/// The same of [n, c, w], too, with the groups of the node.
+[[nodiscard]] ValueId conv_over(const Node& n, ValueId x, ValueId weights,
+                                std::vector<WindowAxis> axes, const Numbers& numbers,
+                                const std::vector<ValueId>& more);
+
 /// A pool of the same.
 [[nodiscard]] ValueId pool_over(const Node& n, ValueId x, const std::vector<WindowAxis>& axes,
                                 PoolOp op, bool count_outside);
