@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <optional>
 
 namespace accel::tools {
 
@@ -21,26 +23,130 @@ void ModelOptions::add_to(CLI::App& command) {
         ->check(CLI::Range(1, 1 << 20));
     command.add_option("--dim", dims, "Length of a dimension that the model names")
         ->type_name("NAME=LENGTH");
+    command.add_option("--shape", shapes, "Shape of an input that the model leaves open")
+        ->type_name("NAME=N,N,...");
+    command
+        .add_option("--known", known,
+                    "An input that is the same in every run: a number, or a file of its elements")
+        ->type_name("NAME=VALUE");
     command.add_flag("--narrow", narrow, "Take f64 as f32 and u64 as i64");
     command.add_flag("--host", host,
                      "Let each run work out on the host what depends on what values are");
     command.add_flag("--dump", dump, "Print what each stage of the compiler did");
 }
 
+namespace {
+
+struct Named {
+    std::string name;
+    std::string value;
+};
+
+// NAME=VALUE. `example` is shown for what is not.
+Named parse_named(const std::string& text, const char* option, const char* example) {
+    const std::size_t sign = text.find('=');
+    if (sign == std::string::npos || sign == 0 || sign + 1 == text.size()) {
+        throw Failure(Exit::usage, fmt::format("{} '{}' is not NAME=VALUE", option, text),
+                      fmt::format("for example {} {}", option, example));
+    }
+    return {text.substr(0, sign), text.substr(sign + 1)};
+}
+
+template <typename T>
+std::optional<T> parse_number(std::string_view text) {
+    T value{};
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc() && stop == text.data() + text.size() ? std::optional(value)
+                                                                     : std::nullopt;
+}
+
+std::int64_t parse_length(std::string_view text, const char* option) {
+    const auto length = parse_number<std::int64_t>(text);
+    if (!length || *length < 0) {
+        throw Failure(Exit::usage, fmt::format("{}: '{}' is no length", option, text));
+    }
+    return *length;
+}
+
+std::vector<std::int64_t> parse_shape(std::string_view text) {
+    std::vector<std::int64_t> shape;
+    while (true) {
+        const std::size_t comma = text.find(',');
+        shape.push_back(parse_length(text.substr(0, comma), "--shape"));
+        if (comma == std::string_view::npos) {
+            return shape;
+        }
+        text.remove_prefix(comma + 1);
+    }
+}
+
+template <typename T>
+std::vector<std::byte> as_bytes(T value) {
+    std::vector<std::byte> bytes(sizeof value);
+    std::memcpy(bytes.data(), &value, sizeof value);
+    return bytes;
+}
+
+// One number of a type; nothing if the text is none.
+std::optional<std::vector<std::byte>> number_bytes(Type type, const std::string& text) {
+    if (type == Type::f32) {
+        const auto value = parse_number<float>(text);
+        return value ? std::optional(as_bytes(*value)) : std::nullopt;
+    }
+    const auto value = parse_number<std::int64_t>(text);
+    if (!value) {
+        return std::nullopt;
+    }
+    switch (type) {
+        case Type::i64:
+            return as_bytes(*value);
+        case Type::i32:
+            return as_bytes(static_cast<std::int32_t>(*value));
+        case Type::boolean:
+            return as_bytes(static_cast<std::uint8_t>(*value != 0));
+        default:
+            return std::nullopt;
+    }
+}
+
+// An input that is the same in every run: a number, or a file of elements.
+TensorData parse_known(const std::string& model, const Named& given, const LoadOptions& options) {
+    for (TensorInfo& info : of_model([&] { return Model::describe(model); })) {
+        if (info.name != given.name) {
+            continue;
+        }
+        if (const auto shape = options.shapes.find(info.name); shape != options.shapes.end()) {
+            info.shape = shape->second;
+        }
+        std::ranges::replace(info.shape, -1, 1);
+        if (info.elements() == 1) {
+            if (auto bytes = number_bytes(info.type, given.value)) {
+                return {info.type, info.shape, std::move(*bytes)};
+            }
+        }
+        return {info.type, info.shape, read_tensor(given.value, info)};
+    }
+    throw Failure(Exit::usage,
+                  fmt::format("--known names '{}', and the model has no such input", given.name));
+}
+
+}  // namespace
+
 LoadOptions ModelOptions::load() const {
     LoadOptions options{
         .batch = batch, .narrow = narrow, .host = host, .dump = dump ? &std::cerr : nullptr};
     for (const std::string& dim : dims) {
-        const std::size_t sign = dim.rfind('=');
-        std::int64_t length = 0;
-        const char* const end = dim.data() + dim.size();
-        const char* const first = sign == std::string::npos ? end : dim.data() + sign + 1;
-        const auto [stop, error] = std::from_chars(first, end, length);
-        if (error != std::errc() || stop != end || length < 1) {
-            throw Failure(Exit::usage, fmt::format("--dim '{}' is not NAME=LENGTH", dim),
-                          "for example --dim sequence=128");
-        }
-        options.dims[dim.substr(0, sign)] = length;
+        const Named named = parse_named(dim, "--dim", "sequence=128");
+        options.dims[named.name] = parse_length(named.value, "--dim");
+    }
+    for (const std::string& shape : shapes) {
+        const Named named = parse_named(shape, "--shape", "image=1,3,224,224");
+        options.shapes[named.name] = parse_shape(named.value);
+    }
+    for (const std::string& one : known) {
+        const Named named = parse_named(one, "--known", "rate=16000");
+        options.known[named.name] = parse_known(model, named, options);
+        options.shapes.erase(named.name);
     }
     return options;
 }

@@ -15,18 +15,20 @@
 
 namespace accel::tools {
 
-/// MODEL, --card, --batch, --dim, --narrow, --host and --dump.
+/// MODEL, --card, and how it is loaded.
 struct ModelOptions {
     std::string model;
     std::string card;
     std::int64_t batch = 0;
-    std::vector<std::string> dims;  // NAME=LENGTH
+    std::vector<std::string> dims;    // NAME=LENGTH
+    std::vector<std::string> shapes;  // NAME=LENGTH,LENGTH,...
+    std::vector<std::string> known;   // NAME=NUMBER or NAME=FILE
     bool narrow = false;
     bool host = false;
     bool dump = false;
 
     void add_to(CLI::App& command);
-    /// Throws Failure for what is no NAME=LENGTH.
+    /// Throws Failure for what is no NAME=VALUE.
     [[nodiscard]] LoadOptions load() const;
 };
 

@@ -118,7 +118,17 @@ TEST_F(RunModel, IsQuantisedAndCompiledByCommands) {
          2, "no multiple");
     says({"accelctl", "run", "/tmp/bytes.accel", "--card", bench::card(), "--batch", "2"}, 8,
          "compile it again");
-    says({"accelctl", "run", source, "--card", bench::card(), "--dim", "batch"}, 2, "NAME=LENGTH");
+    says({"accelctl", "run", source, "--card", bench::card(), "--dim", "batch"}, 2, "NAME=VALUE");
+    says({"accelctl", "run", source, "--card", bench::card(), "--shape", "image=2,x"}, 2,
+         "'x' is no length");
+    says({"accelctl", "run", source, "--card", bench::card(), "--known", "rate=1"}, 2,
+         "no such input");
+    const std::string clip = suite + "test_clip/model.onnx";
+    EXPECT_EQ(bench::document({"accelctl", "run", clip, "--card", bench::card(), "--known",
+                               "min=-0.5", "--known", "max=0.5", "--json"})["inputs"]
+                  .size(),
+              1U)
+        << "what is known is no input";
     says({"accelctl", "run", source, "--card", bench::card(), "--dim", "rows=2"}, 8,
          "no such dimension");
     says({"accelctl", "compile", source, "--card", bench::card(), "-o", "/nowhere/x"}, 7,
