@@ -63,6 +63,11 @@ struct Check {
 [[nodiscard]] std::string check_softmax(const Bench& bench);
 [[nodiscard]] std::string check_reduce(const Bench& bench);
 [[nodiscard]] std::string check_semaphores(const Bench& bench);
+// checks_tensor.cpp
+[[nodiscard]] std::string check_transpose(const Bench& bench);
+[[nodiscard]] std::string check_gather(const Bench& bench);
+[[nodiscard]] std::string check_resize(const Bench& bench);
+[[nodiscard]] std::string check_bytes(const Bench& bench);
 
 /// Numbers that look random and are the same every time.
 class Numbers {

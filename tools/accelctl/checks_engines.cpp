@@ -8,45 +8,13 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <span>
 
 #include "accel/accel.hpp"
-#include "checks.hpp"
+#include "checks_values.hpp"
 
 namespace accel::tools {
 
 namespace {
-
-using Floats = std::vector<float>;
-
-Floats random(std::size_t count, std::uint64_t seed) {
-    Numbers numbers(seed);
-    Floats values(count);
-    for (float& value : values) {
-        value = numbers.real();
-    }
-    return values;
-}
-
-bool same(float a, float b) {
-    return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
-           (std::isnan(a) && std::isnan(b));
-}
-
-void compare(std::span<const float> got, std::span<const float> expected, const std::string& what) {
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-        if (!same(got[i], expected[i])) {
-            throw Wrong(fmt::format("{}: element {} is {:a}, and should be {:a}", what, i, got[i],
-                                    expected[i]));
-        }
-    }
-}
-
-Buffer<float> upload(const Device& device, std::span<const float> values) {
-    auto buffer = device.allocate<float>({values.size()});
-    buffer.copy_from(values);
-    return buffer;
-}
 
 // The data sheet's exponential.
 float exponential(float x) {

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The engines that models need beyond those of f32: moving elements, and products of bytes.
+#include <accel_hw.h>
+
+#include <algorithm>
+
+#include "checks_values.hpp"
+
+namespace accel::tools {
+
+namespace {
+
+void need_tensors(const Device& device) {
+    if ((device.info().features & ACCEL_FEATURE_TENSOR) == 0) {
+        throw Skip("this card has no TRANSPOSE, GATHER, RESIZE and products of bytes");
+    }
+}
+
+}  // namespace
+
+std::string check_transpose(const Bench& bench) {
+    const Device device = Device::open(bench.card.path());
+    need_tensors(device);
+    Queue queue = device.create_queue();
+    constexpr std::uint32_t planes = 7;
+    constexpr std::uint32_t rows = 13;
+    constexpr std::uint32_t columns = 29;
+    const auto source = random_integers<std::uint16_t>(std::size_t{planes} * rows * columns, 97);
+    const auto d = device.allocate<std::uint16_t>({columns, planes, rows});
+    // Columns outermost, and rows the other way round.
+    bench.finish(queue.submit(Transpose{
+                     .dst = d,
+                     .src = upload(device, source),
+                     .element = sizeof(std::uint16_t),
+                     .shape = {columns, planes, rows},
+                     .src_strides = {1, rows * columns, -static_cast<std::int32_t>(columns)},
+                     .src_first = std::uint64_t{rows - 1} * columns}),
+                 "TRANSPOSE");
+    std::vector<std::uint16_t> expected;
+    for (std::size_t c = 0; c < columns; ++c) {
+        for (std::size_t p = 0; p < planes; ++p) {
+            for (std::size_t r = 0; r < rows; ++r) {
+                expected.push_back(source[(p * rows + rows - 1 - r) * columns + c]);
+            }
+        }
+    }
+    compare_integers<std::uint16_t>(d.span(), expected, "TRANSPOSE");
+    return fmt::format("{} x {} x {} elements of 2 bytes", planes, rows, columns);
+}
+
+std::string check_gather(const Bench& bench) {
+    const Device device = Device::open(bench.card.path());
+    need_tensors(device);
+    Queue queue = device.create_queue();
+    constexpr std::uint32_t outer = 3;
+    constexpr std::uint32_t n = 50;
+    constexpr std::uint32_t count = 70;
+    constexpr std::uint32_t inner = 5;
+    const auto source = random_integers<std::uint64_t>(std::size_t{outer} * n * inner, 101);
+    std::vector<std::int32_t> indices;
+    Numbers numbers(103);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        indices.push_back(static_cast<std::int32_t>(numbers.next() % (2 * n)) -
+                          static_cast<std::int32_t>(n));
+    }
+    const auto d = device.allocate<std::uint64_t>({outer, count, inner});
+    bench.finish(queue.submit(Gather{.dst = d,
+                                     .src = upload(device, source),
+                                     .indices = upload(device, indices),
+                                     .index_type = Type::i32,
+                                     .element = sizeof(std::uint64_t),
+                                     .outer = outer,
+                                     .n = n,
+                                     .count = count,
+                                     .inner = inner}),
+                 "GATHER");
+    std::vector<std::uint64_t> expected;
+    for (std::size_t o = 0; o < outer; ++o) {
+        for (const std::int32_t index : indices) {
+            const auto at = static_cast<std::size_t>(index < 0 ? index + std::int32_t{n} : index);
+            for (std::size_t i = 0; i < inner; ++i) {
+                expected.push_back(source[(o * n + at) * inner + i]);
+            }
+        }
+    }
+    compare_integers<std::uint64_t>(d.span(), expected, "GATHER");
+    return fmt::format("{} of {} slices, from both ends", count, n);
+}
+
+std::string check_resize(const Bench& bench) {
+    const Device device = Device::open(bench.card.path());
+    need_tensors(device);
+    Queue queue = device.create_queue();
+    constexpr std::uint32_t n = 11;
+    constexpr std::uint32_t count = 24;
+    constexpr std::uint32_t inner = 17;
+    const Floats source = random(std::size_t{n} * inner, 107);
+    std::vector<Tap> table;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const float at = static_cast<float>(i) * (n - 1) / (count - 1);
+        const auto low = std::min(static_cast<std::uint32_t>(at), n - 2);
+        const float share = at - static_cast<float>(low);
+        table.push_back({low, 1 - share});
+        table.push_back({low + 1, share});
+    }
+    const auto d = device.allocate<float>({count, inner});
+    bench.finish(queue.submit(Resize{.dst = d,
+                                     .src = upload(device, source),
+                                     .table = upload(device, table),
+                                     .taps = 2,
+                                     .n = n,
+                                     .count = count,
+                                     .inner = inner}),
+                 "RESIZE");
+    Floats expected;
+    for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t k = 0; k < inner; ++k) {
+            float sum = 0;
+            for (const Tap& tap : std::span(table).subspan(2 * i, 2)) {
+                sum = std::fma(tap.weight, source[tap.index * inner + k], sum);
+            }
+            expected.push_back(sum);
+        }
+    }
+    compare(d.span(), expected, "RESIZE");
+    return fmt::format("{} to {} with two taps, to the bit", n, count);
+}
+
+// Bytes with zero points, a bias and a scale for each column, back to bytes.
+std::string check_bytes(const Bench& bench) {
+    const Device device = Device::open(bench.card.path());
+    need_tensors(device);
+    Queue queue = device.create_queue();
+    constexpr std::uint32_t m = 21;
+    constexpr std::uint32_t n = 35;
+    constexpr std::uint32_t k = 300;
+    constexpr std::int16_t a_zero = 120;
+    constexpr std::int16_t d_zero = -3;
+    const auto a = random_integers<std::uint8_t>(std::size_t{m} * k, 109);
+    const auto b = random_integers<std::int8_t>(std::size_t{k} * n, 113);
+    struct Channel {
+        std::int32_t bias;
+        float scale;
+    };
+    std::vector<Channel> channels;
+    Numbers numbers(127);
+    for (std::uint32_t i = 0; i < n; ++i) {
+        channels.push_back({static_cast<std::int32_t>(numbers.next() % 20000) - 10000,
+                            1e-4F * (1.5F + numbers.real())});
+    }
+    const auto d = device.allocate<std::int8_t>({m, n});
+    bench.finish(queue.submit(Gemm{.d = d,
+                                   .a = upload(device, a),
+                                   .b = upload(device, b),
+                                   .bias = upload(device, channels),
+                                   .m = m,
+                                   .n = n,
+                                   .k = k,
+                                   .numbers = {.a = Type::u8,
+                                               .b = Type::i8,
+                                               .result = Type::i8,
+                                               .a_zero = a_zero,
+                                               .result_zero = d_zero,
+                                               .requantise = true}}),
+                 "GEMM of bytes");
+    std::vector<std::int8_t> expected;
+    for (std::size_t i = 0; i < m; ++i) {
+        for (std::size_t j = 0; j < n; ++j) {
+            std::int32_t sum = channels[j].bias;
+            for (std::size_t l = 0; l < k; ++l) {
+                sum += (a[i * k + l] - a_zero) * b[l * n + j];
+            }
+            const float steps =
+                std::nearbyint(static_cast<float>(sum) * channels[j].scale) + float{d_zero};
+            expected.push_back(static_cast<std::int8_t>(std::clamp(steps, -128.0F, 127.0F)));
+        }
+    }
+    compare_integers<std::int8_t>(d.span(), expected, "GEMM of bytes");
+    return fmt::format("{} x {} x {}, requantised, to the bit", m, n, k);
+}
+
+}  // namespace accel::tools
