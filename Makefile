@@ -62,6 +62,12 @@ test: build $(BUILD)/.kernel ## Run all tests; FILTER=PATTERN as for --gtest_fil
 bench: build $(BUILD)/.kernel $(model) ## Measure the stack and its peers against the goals; BOOTS=1 for a quick look
 	@tests/bench.py --build $(BUILD) --boots $(BOOTS) $(if $(V),--verbose)
 
+bench-engines: $(BUILD)/.configured ## Measure the emulated engines against one core of this machine
+	@tools/setup/packages.sh bench
+	@cmake -S . -B $(BUILD) >/dev/null
+	@$(ninja) --target bench-engines >/dev/null
+	@$(BUILD)/tests/bench/engines/bench-engines --benchmark_counters_tabular=true
+
 shell: driver $(BUILD)/.runtime $(BUILD)/.kernel ## A prompt in the VM, with /dev/accel0 and the programs built here
 	@echo "==> Booting; 'exit' or Ctrl-D ends the VM, Ctrl-] x kills it"
 	@tests/vm/vm.py --interactive --module $(module) --log $(BUILD)/logs/shell-console.log $(VM_ARGS) \
@@ -157,7 +163,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 # ---- Files ----------------------------------------------------------------------------------------------------------
 
 # Phony in effect: each of these finds out for itself whether there is something to do, and does so in no time.
-.PHONY: FORCE help run test bench shell setup build driver install deb load unload qemu-tree counts abi check clean \
+.PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload qemu-tree counts abi check clean \
     distclean screens test-tools test-card test-model test-counts test-qtest test-sdk test-compiler test-files test-harness test-vm test-iommu test-kernels test-deb
 FORCE:
 
