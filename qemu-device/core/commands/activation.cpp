@@ -2,24 +2,21 @@
 //
 // Activations over many values.
 #include "math.hpp"
+#include "vectors.hpp"
 
 namespace accel::card {
 
 namespace {
 
 template <typename Number, typename Function>
-void each(Number* values, size_t count, Function&& function) {
+ACCEL_INLINE void each(Number* values, size_t count, Function&& function) {
     for (size_t i = 0; i < count; ++i) {
         values[i] = function(values[i]);
     }
 }
 
-}  // namespace
-
-void activate(float* values, size_t count, const Activation& activation) {
-    const float alpha = activation.alpha;
-    const float beta = activation.beta;
-    switch (activation.kind) {
+ACCEL_INLINE void activate_all(float* values, size_t count, uint8_t kind, float alpha, float beta) {
+    switch (kind) {
         case ACCEL_ACT_RELU:
             return each(values, count, relu);
         case ACCEL_ACT_CLIP:
@@ -81,6 +78,39 @@ void activate(float* values, size_t count, const Activation& activation) {
         default:
             return;
     }
+}
+
+struct Activations {
+    ACCEL_INLINE void operator()(float* values, size_t count, uint8_t kind, float alpha,
+                                 float beta) const {
+        activate_all(values, count, kind, alpha, beta);
+    }
+};
+
+struct Exponentials {
+    ACCEL_INLINE void operator()(float* values, size_t rows, size_t columns,
+                                 const float* peaks) const {
+        if (columns == 1) {
+            const float peak = *peaks;
+            each(values, rows, [=](float x) { return exp_f32(x - peak); });
+            return;
+        }
+        for (size_t row = 0; row < rows; ++row, values += columns) {
+            for (size_t c = 0; c < columns; ++c) {
+                values[c] = exp_f32(values[c] - peaks[c]);
+            }
+        }
+    }
+};
+
+}  // namespace
+
+void activate(float* values, size_t count, const Activation& activation) {
+    run_vectorised<Activations>(values, count, activation.kind, activation.alpha, activation.beta);
+}
+
+void exponentials(float* values, size_t rows, size_t columns, const float* peaks) {
+    run_vectorised<Exponentials>(values, rows, columns, peaks);
 }
 
 void activate(int64_t* values, size_t count, const Activation& activation) {

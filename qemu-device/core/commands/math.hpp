@@ -13,19 +13,22 @@
 
 namespace accel::card {
 
+// Inlined into loops, and without branches where that matters: so they become vectors, for the
+// processor at hand where a loop is compiled for several (vectors.hpp).
+#define ACCEL_INLINE [[gnu::always_inline]] inline
+
+// 2^n, for exponents of normal numbers.
+ACCEL_INLINE float power_of_two(int n) {
+    return std::bit_cast<float>((n + 127) << 23);
+}
+
 // One rounding; a NaN gives a NaN.
-inline float exp_f32(float x) {
-    if (std::isnan(x)) {
-        return x;
-    }
-    if (x > 88.72283F) {
-        return std::numeric_limits<float>::infinity();
-    }
-    if (x < -104.0F) {
-        return 0.0F;
-    }
-    const float n = std::rint(x * 1.44269502F);
-    float r = std::fma(n, -0.693359375F, x);
+ACCEL_INLINE float exp_f32(float x) {
+    constexpr float kHigh = 88.72283F;
+    constexpr float kLow = -104.0F;
+    const float held = x > kHigh ? kHigh : x < kLow ? kLow : x;
+    const float n = std::rint(held * 1.44269502F);
+    float r = std::fma(n, -0.693359375F, held);
     r = std::fma(n, 2.12194440e-4F, r);
     float p = 1.9875691500e-4F;
     p = std::fma(p, r, 1.3981999507e-3F);
@@ -35,23 +38,27 @@ inline float exp_f32(float x) {
     p = std::fma(p, r, 5.0000001201e-1F);
     p = std::fma(p, r * r, r);
     p = p + 1.0F;
-    return std::ldexp(p, static_cast<int>(n));
+    // Times 2^n: the first of two factors is exact, so there is one rounding, as ldexp() has.
+    const int exponent = static_cast<int>(n == n ? n : 0.0F);
+    const int half = exponent >> 1;
+    const float scaled = p * power_of_two(half) * power_of_two(exponent - half);
+    return x > kHigh ? std::numeric_limits<float>::infinity() : x < kLow ? 0.0F : scaled;
 }
 
-inline float minimum(float a, float b) {
+ACCEL_INLINE float minimum(float a, float b) {
     return b < a ? b : a;
 }
-inline float maximum(float a, float b) {
+ACCEL_INLINE float maximum(float a, float b) {
     return b > a ? b : a;
 }
 
-inline float relu(float x) {
+ACCEL_INLINE float relu(float x) {
     return x < 0.0F ? 0.0F : x;
 }
 
 // Sums of products from the highest power down, one rounding a term.
 template <size_t N>
-float polynomial(float x, const float (&coefficients)[N]) {
+ACCEL_INLINE float polynomial(float x, const float (&coefficients)[N]) {
     float sum = coefficients[0];
     for (size_t i = 1; i < N; ++i) {
         sum = std::fma(sum, x, coefficients[i]);
@@ -59,7 +66,7 @@ float polynomial(float x, const float (&coefficients)[N]) {
     return sum;
 }
 
-inline float log_f32(float x) {
+ACCEL_INLINE float log_f32(float x) {
     if (std::isnan(x) || x < 0.0F) {
         return std::numeric_limits<float>::quiet_NaN();
     }
@@ -87,11 +94,11 @@ inline float log_f32(float x) {
     return std::fma(n, 0.693359375F, r + y);
 }
 
-inline float sigmoid(float x) {
+ACCEL_INLINE float sigmoid(float x) {
     return 1.0F / (1.0F + exp_f32(-x));
 }
 
-inline float tanh_f32(float x) {
+ACCEL_INLINE float tanh_f32(float x) {
     const float a = std::fabs(x);
     if (a < 0.625F) {
         static constexpr float kTanh[] = {-5.70498872745e-3F, 2.06390887954e-2F, -5.37397155531e-2F,
@@ -102,7 +109,7 @@ inline float tanh_f32(float x) {
     return std::copysign(1.0F - 2.0F / (exp_f32(a + a) + 1.0F), x);
 }
 
-inline float erf_f32(float x) {
+ACCEL_INLINE float erf_f32(float x) {
     const float a = std::fabs(x);
     if (a < 1.0F) {
         static constexpr float kErf[] = {7.853861353153693e-5F, -8.010193625184903e-4F,
@@ -142,13 +149,13 @@ inline float pow_f32(float x, float y) {
     return static_cast<float>(std::pow(static_cast<double>(x), static_cast<double>(y)));
 }
 
-inline float sign(float x) {
+ACCEL_INLINE float sign(float x) {
     return std::isnan(x)
                ? x
                : static_cast<float>(static_cast<int>(x > 0.0F) - static_cast<int>(x < 0.0F));
 }
 
-inline float clamp_unit(float x) {
+ACCEL_INLINE float clamp_unit(float x) {
     return x < 0.0F ? 0.0F : x > 1.0F ? 1.0F : x;
 }
 
@@ -178,6 +185,9 @@ struct Activation {
                kind == ACCEL_ACT_NEG || kind == ACCEL_ACT_SIGN || kind == ACCEL_ACT_NOT;
     }
 };
+
+// Every value becomes exp(value - peaks[column]), of rows of `columns`.
+void exponentials(float* values, size_t rows, size_t columns, const float* peaks);
 
 // Applies it to every value; what it is is decided once.
 void activate(float* values, size_t count, const Activation& activation);

@@ -1,11 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // SOFTMAX over the middle axis: three walks, for the maximum, the sum and the results. The
-// exponentials are computed twice rather than kept, because an axis may be longer than any buffer.
+// exponentials are kept if the axis fits the stage, and computed twice if it is longer.
 #include "math.hpp"
 #include "reduce.hpp"
 
 namespace accel::card {
+
+namespace {
+
+// total[c] = combine(total[c], value) down the rows. One column keeps its total in a register.
+template <typename Combine>
+void gather_rows(float* total, const float* values, uint64_t rows, uint64_t columns,
+                 Combine&& combine) {
+    if (columns == 1) {
+        float one = *total;
+        for (uint64_t row = 0; row < rows; ++row) {
+            one = combine(one, values[row]);
+        }
+        *total = one;
+        return;
+    }
+    for (uint64_t row = 0; row < rows; ++row, values += columns) {
+        for (uint64_t c = 0; c < columns; ++c) {
+            total[c] = combine(total[c], values[c]);
+        }
+    }
+}
+
+void divide_rows(float* values, const float* divisors, uint64_t rows, uint64_t columns) {
+    if (columns == 1) {
+        const float divisor = *divisors;
+        for (uint64_t row = 0; row < rows; ++row) {
+            values[row] = values[row] / divisor;
+        }
+        return;
+    }
+    for (uint64_t row = 0; row < rows; ++row, values += columns) {
+        for (uint64_t c = 0; c < columns; ++c) {
+            values[c] = values[c] / divisors[c];
+        }
+    }
+}
+
+}  // namespace
 
 Status run_softmax(Execution& execution) {
     accel_reduce p{};
@@ -27,32 +65,26 @@ Status run_softmax(Execution& execution) {
     float* const peak = execution.scratch.stage[1].get();
     float* const sum = execution.scratch.stage[2].get();
     return axis.for_each_group([&](uint64_t outer, uint64_t column, uint64_t columns) -> Status {
-        const auto find_peak = [&](uint64_t first, uint64_t rows, const float* in) -> Status {
+        const auto find_peak = [&](uint64_t first, uint64_t rows, const float* values) -> Status {
             execution.memory.work(Work::elements, rows * columns);
-            for (uint64_t row = 0; row < rows; ++row) {
-                for (uint64_t c = 0; c < columns; ++c, ++in) {
-                    peak[c] = first + row == 0 ? *in : maximum(peak[c], *in);
-                }
+            if (first == 0) {
+                std::copy_n(values, columns, peak);
             }
+            gather_rows(peak, values, rows, columns, maximum);
             return ACCEL_OK;
         };
-        const auto add_up = [&](uint64_t /*first*/, uint64_t rows, const float* in) -> Status {
+        const auto add_up = [&](uint64_t /*first*/, uint64_t rows, float* values) -> Status {
             execution.memory.work(Work::specials, rows * columns);
-            for (uint64_t row = 0; row < rows; ++row) {
-                for (uint64_t c = 0; c < columns; ++c, ++in) {
-                    sum[c] = sum[c] + exp_f32(*in - peak[c]);
-                }
-            }
+            exponentials(values, rows, columns, peak);
+            gather_rows(sum, values, rows, columns, [](float a, float b) { return a + b; });
             return ACCEL_OK;
         };
         const auto divide = [&](uint64_t first, uint64_t rows, float* values) -> Status {
             execution.memory.work(Work::specials, 2 * rows * columns);
-            float* value = values;
-            for (uint64_t row = 0; row < rows; ++row) {
-                for (uint64_t c = 0; c < columns; ++c, ++value) {
-                    *value = exp_f32(*value - peak[c]) / sum[c];
-                }
+            if (rows != p.n) {  // they were read anew
+                exponentials(values, rows, columns, peak);
             }
+            divide_rows(values, sum, rows, columns);
             return execution.memory.write_rows(dst + axis.offset(outer, first, column),
                                                axis.row_bytes(), rows, columns * sizeof(float),
                                                values);
