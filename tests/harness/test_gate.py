@@ -265,11 +265,11 @@ class Leaving(unittest.TestCase):
     def test_qemu_can_be_spoken_to_while_it_runs(self):
         path = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-gate."))) / "qmp"
         harness, _, _ = self.start("--qmp", str(path))
-        while not path.exists():
-            self.assertIsNone(harness.poll())
-            time.sleep(0.02)
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(path))
+            # The socket has a name before QEMU listens to it.
+            while connection.connect_ex(str(path)) != 0:
+                self.assertIsNone(harness.poll())
+                time.sleep(0.02)
             conversation = connection.makefile("rw")
             self.assertIn("QMP", json.loads(conversation.readline()))
             for command in ("qmp_capabilities", "query-status", "quit"):

@@ -47,7 +47,7 @@ class Manual(unittest.TestCase):
                 self.assertRegex(page, rf"(?m)^{heading}$")
         for name in commands():
             self.assertRegex(page, rf"(?m)^ +{name} \[OPTION\]")
-        self.assertEqual(len(commands()), 11)
+        self.assertEqual(len(commands()), 13)
 
     def test_what_is_installed_is_what_is_generated(self):
         for tool in TOOLS:
