@@ -68,7 +68,7 @@ class FashionTest : public SdkTest {
         for (std::size_t first = 0; first < 500; first += batch) {
             calibration.push_back({input(net, training, first)});
         }
-        const std::string result = std::string(MODEL_RESULTS) + name + "-bytes.onnx";
+        std::string result = std::string(MODEL_RESULTS) + name + "-bytes.onnx";
         const auto said = quantize(device, fashion_file(name), calibration, result, options);
         if (report != nullptr) {
             *report = said;

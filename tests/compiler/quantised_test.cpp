@@ -164,7 +164,7 @@ class QuantisedLayer : public SdkTest, public ::testing::WithParamInterface<Laye
         std::int64_t sum = 0;
         std::size_t c = 0;
         const auto product = [&](std::size_t at, std::size_t weight) {
-            sum += (x[at] - x_zero) * w[weight];
+            sum += std::int64_t{x[at] - x_zero} * w[weight];
         };
         if (layer.conv) {
             c = i / 25;

@@ -29,6 +29,10 @@ class Driver final : public detail::Kernel {
   public:
     /// One node for each card: /dev/accel0, /dev/accel1, ... at bus 1, 2, ...
     explicit Driver(const std::vector<CardOptions>& cards = {CardOptions{}});
+    Driver(const Driver&) = delete;
+    Driver& operator=(const Driver&) = delete;
+    Driver(Driver&&) = delete;
+    Driver& operator=(Driver&&) = delete;
     ~Driver() override;
 
     // ---- The seam ----

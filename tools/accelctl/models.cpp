@@ -187,7 +187,8 @@ nlohmann::ordered_json to_json(std::span<const TensorInfo> infos) {
 std::vector<std::byte> read_bytes(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     if (!in) {
-        throw Failure(Exit::file, "cannot read " + path + ": " + std::strerror(errno));
+        throw Failure(Exit::file,
+                      "cannot read " + path + ": " + std::generic_category().message(errno));
     }
     const std::vector<char> data{std::istreambuf_iterator<char>(in), {}};
     const auto* const first = reinterpret_cast<const std::byte*>(data.data());

@@ -73,7 +73,8 @@ Integer truncate(Float x) {
     }
     // The bounds as floats: the upper one is the first that is too large.
     constexpr auto kLow = static_cast<Float>(std::numeric_limits<Integer>::min());
-    constexpr Float kHigh = static_cast<Float>(std::numeric_limits<Integer>::max() / 2 + 1) * 2;
+    constexpr Float kHigh =
+        static_cast<Float>(Integer{1} << (std::numeric_limits<Integer>::digits - 1)) * 2;
     if (x >= kHigh) {
         return std::numeric_limits<Integer>::max();
     }

@@ -51,7 +51,7 @@ Buffer<T> tensor(std::uint64_t elements) {
 
 // Times a command; `macs` or `bytes` is what it does.
 void time(benchmark::State& state, const Command& command, double macs, double bytes) {
-    for (auto _ : state) {
+    while (state.KeepRunning()) {
         machine().queue.submit(command).wait();
     }
     const auto runs = static_cast<double>(state.iterations());

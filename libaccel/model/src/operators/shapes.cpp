@@ -173,19 +173,21 @@ ValueId pad_by_index(const Node& n, ValueId x, std::size_t axis, std::int64_t be
         refuse("it pads an axis of the length " + std::to_string(length) + " by " +
                std::to_string(before) + " and " + std::to_string(after));
     }
+    // Where element `i`, counted from the first inside, comes from.
+    const auto place = [&](std::int64_t i) {
+        if (mode == "edge") {
+            return std::clamp<std::int64_t>(i, 0, length - 1);
+        }
+        if (mode == "wrap") {
+            return ((i % length) + length) % length;
+        }
+        const std::int64_t period = std::max<std::int64_t>(2 * (length - 1), 1);
+        const std::int64_t at = ((i % period) + period) % period;
+        return at < length ? at : period - at;
+    };
     std::vector<std::int64_t> indices;
     for (std::int64_t i = -before; i < length + after; ++i) {
-        std::int64_t at = i;
-        if (mode == "edge") {
-            at = std::clamp<std::int64_t>(i, 0, length - 1);
-        } else if (mode == "wrap") {
-            at = ((i % length) + length) % length;
-        } else {
-            const std::int64_t period = std::max<std::int64_t>(2 * (length - 1), 1);
-            at = ((i % period) + period) % period;
-            at = at < length ? at : period - at;
-        }
-        indices.push_back(at);
+        indices.push_back(place(i));
     }
     return n.b.gather(x, integer_list(n, indices), axis, false);
 }
