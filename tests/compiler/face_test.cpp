@@ -35,9 +35,9 @@ Face best(const std::vector<TensorData>& outputs, float side) {
             }
             const auto cell = static_cast<float>(grid);
             const std::size_t place = i / each;
+            const std::size_t row = place / grid;
             const float x = (static_cast<float>(place % grid) + 0.5F) / cell + boxes[i * 16] / side;
-            const float y =
-                (static_cast<float>(place / grid) + 0.5F) / cell + boxes[i * 16 + 1] / side;
+            const float y = (static_cast<float>(row) + 0.5F) / cell + boxes[i * 16 + 1] / side;
             const float w = boxes[i * 16 + 2] / side / 2;
             const float h = boxes[i * 16 + 3] / side / 2;
             face = {score, x - w, y - h, x + w, y + h};

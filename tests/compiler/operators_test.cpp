@@ -132,7 +132,7 @@ TEST_F(OneNode, LargeIntegersAreReducedExactly) {
 }
 
 TEST_F(OneNode, AConvolutionOfHalvesTakesABiasOfHalves) {
-    const auto halves = [](Sizes shape, const std::vector<float>& of) {
+    const auto halves = [](const Sizes& shape, const std::vector<float>& of) {
         const auto made = model::make_constant(Type::f16, shape, std::span<const float>(of));
         return TensorData{Type::f16, shape, made->data};
     };

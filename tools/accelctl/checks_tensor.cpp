@@ -61,7 +61,7 @@ std::string check_gather(const Bench& bench) {
     std::vector<std::int32_t> indices;
     Numbers numbers(103);
     for (std::uint32_t i = 0; i < count; ++i) {
-        indices.push_back(static_cast<std::int32_t>(numbers.next() % (2 * n)) -
+        indices.push_back(static_cast<std::int32_t>(numbers.next() % (std::uint64_t{2} * n)) -
                           static_cast<std::int32_t>(n));
     }
     const auto d = device.allocate<std::uint64_t>({outer, count, inner});
@@ -118,7 +118,7 @@ std::string check_resize(const Bench& bench) {
         for (std::size_t k = 0; k < inner; ++k) {
             float sum = 0;
             for (const Tap& tap : std::span(table).subspan(2 * i, 2)) {
-                sum = std::fma(tap.weight, source[tap.index * inner + k], sum);
+                sum = std::fma(tap.weight, source[std::size_t{tap.index} * inner + k], sum);
             }
             expected.push_back(sum);
         }

@@ -124,6 +124,7 @@ std::vector<Share> shares(const Model& net, const std::vector<std::uint64_t>& ti
         share.ticks += ticks[i];
     }
     std::vector<Share> result;
+    result.reserve(by_name.size());
     for (auto& [name, share] : by_name) {
         result.push_back(std::move(share));
     }

@@ -7,7 +7,6 @@
 
 #include <bit>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <ostream>
 
@@ -85,8 +84,7 @@ class Converter {
         for (std::size_t c = 0; c < scales.size(); ++c) {
             const double steps =
                 bias.empty() ? 0 : std::nearbyint(static_cast<double>(bias[c]) / scales[c]);
-            // Half of the range: the sum needs room, too.
-            if (!(std::abs(steps) < std::numeric_limits<std::int32_t>::max() / 2)) {
+            if (!(std::abs(steps) < most_bias)) {
                 return std::nullopt;
             }
             result.push_back(static_cast<std::int32_t>(steps));

@@ -101,8 +101,8 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
                ", and must be above 50 and at most 100");
     }
     const bool cut = options.percentile < 100;
-    const double runs = static_cast<double>((wanted.size() + at_once - 1) / at_once) *
-                        static_cast<double>(data.size()) * (cut ? 2 : 1);
+    const std::size_t models = (wanted.size() + at_once - 1) / at_once;
+    const auto runs = static_cast<double>(models * data.size() * (cut ? 2 : 1));
     double done = 0;
     const auto step = [&] {
         if (++done; options.progress) {

@@ -123,6 +123,7 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, Type type, Di
     static_cast<void>(elements(dims));
     Value result{.type = type, .dims = std::move(dims), .constant = nullptr};
     std::vector<const Tensor*> operands;
+    operands.reserve(in.size());
     for (const ValueId id : in) {
         operands.push_back(value(id).constant.get());
     }

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <map>
 #include <set>
 
+#include "bytes.hpp"
 #include "calibration.hpp"
 #include "compile.hpp"
 #include "onnx_file.hpp"
@@ -292,7 +292,7 @@ class Rewriter {
         for (std::size_t c = 0; c < values.size(); ++c) {
             both.push_back(input * scales[c]);
             const double step = std::nearbyint(static_cast<double>(values[c]) / both[c]);
-            if (!(std::fabs(step) < std::numeric_limits<std::int32_t>::max() / 2)) {
+            if (!(std::fabs(step) < most_bias)) {
                 return;
             }
             steps.push_back(static_cast<std::int32_t>(step));

@@ -165,7 +165,7 @@ std::vector<Number> numbers(const Tensor& t) {
                 values[i] = from_float<Number>(from_half(read<std::uint16_t>(t, i)));
                 break;
             case Type::i8:
-                values[i] = static_cast<Number>(read<std::int8_t>(t, i));
+                values[i] = static_cast<Number>(int{read<std::int8_t>(t, i)});
                 break;
             case Type::u8:
                 values[i] = static_cast<Number>(read<std::uint8_t>(t, i));

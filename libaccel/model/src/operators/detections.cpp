@@ -127,6 +127,7 @@ Values unique_of(const Node& n, ValueId x, std::size_t axis, const std::vector<N
         sorted_counts.push_back(counts[order[i]]);
     }
     std::vector<std::int64_t> inverse;
+    inverse.reserve(which.size());
     for (const std::size_t place : which) {
         inverse.push_back(rank[place]);
     }

@@ -115,7 +115,7 @@ Values clip(const Node& n) {
     }
     const auto known = [&](std::size_t i) { return !n.has(i) || n.b.value(n.in(i)).constant; };
     if (known(1) && known(2) && !is_integer(type) && (n.has(1) || n.has(2))) {
-        constexpr float infinite = std::numeric_limits<float>::infinity();
+        const float infinite = std::numeric_limits<float>::infinity();
         const float low = n.has(1) ? n.floats(1).at(0) : -infinite;
         const float high = n.has(2) ? n.floats(2).at(0) : infinite;
         if (low <= high) {
