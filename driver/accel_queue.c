@@ -382,6 +382,9 @@ int accel_ioctl_queue_reset(struct accel_context *ctx, void *arg)
 	}
 	ret = accel_queue_restart(ctx, queue);
 	trace_accel_queue_reset(queue, ret);
+	/* It is as it was: whoever waits or asks still finds the error. */
+	if (ret)
+		goto out;
 	/* An error of before the reset is not one of after it. */
 	accel_events_drain(ctx->adev);
 	spin_lock_irq(&queue->lock);
