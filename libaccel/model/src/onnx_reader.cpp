@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "node_order.hpp"
 #include "onnx_file.hpp"
 #include "operator.hpp"
 #include "tail.hpp"
@@ -27,52 +28,6 @@ constexpr int most_nested = 16;
 constexpr std::size_t most_instructions = 50000;
 constexpr std::int64_t most_nodes = 500000;  // with those of loops, as often as they run
 constexpr std::int64_t most_iterations = 10000;
-
-// Each node behind those that make what it reads. Files should have that order, but converters put
-// nodes at the end, and others take that.
-std::vector<const onnx::NodeProto*> in_order(const onnx::GraphProto& graph) {
-    std::unordered_map<std::string, int> makers;
-    for (int i = 0; i < graph.node_size(); ++i) {
-        for (const std::string& output : graph.node(i).output()) {
-            makers.try_emplace(output, i);
-        }
-    }
-    enum class State : std::uint8_t { fresh, open, done };
-    std::vector<State> states(static_cast<std::size_t>(graph.node_size()));
-    std::vector<const onnx::NodeProto*> order;
-    std::vector<std::pair<int, std::vector<std::string>>> path;  // nodes, and what they wait for
-    const auto enter = [&](int i) {
-        State& state = states[static_cast<std::size_t>(i)];
-        if (state == State::open) {
-            refuse("its nodes form a circle at '" + graph.node(i).name() + "' (" +
-                   graph.node(i).op_type() + ")");
-        }
-        if (state == State::fresh) {
-            state = State::open;
-            std::set<std::string> names;
-            note_names(graph.node(i), names);
-            path.emplace_back(i, std::vector<std::string>(names.begin(), names.end()));
-        }
-    };
-    for (int i = 0; i < graph.node_size(); ++i) {
-        enter(i);
-        while (!path.empty()) {
-            auto& [node, open] = path.back();
-            if (open.empty()) {
-                states[static_cast<std::size_t>(node)] = State::done;
-                order.push_back(&graph.node(node));
-                path.pop_back();
-                continue;
-            }
-            const auto maker = makers.find(open.back());
-            open.pop_back();
-            if (maker != makers.end() && maker->second != node) {
-                enter(maker->second);
-            }
-        }
-    }
-    return order;
-}
 
 class Reader {
   public:

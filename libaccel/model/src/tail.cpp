@@ -3,6 +3,7 @@
 
 #include <onnx.pb.h>
 
+#include "node_order.hpp"
 #include "operator.hpp"
 
 namespace accel::model {
@@ -50,19 +51,10 @@ TensorInfo declared(const onnx::ValueInfoProto& output) {
 
 }  // namespace
 
-void note_names(const onnx::NodeProto& node, std::set<std::string>& names) {
-    names.insert(node.input().begin(), node.input().end());
-    for (const auto& attribute : node.attribute()) {
-        for (const auto& inner : attribute.g().node()) {
-            note_names(inner, names);
-        }
-        for (const auto& output : attribute.g().output()) {
-            names.insert(output.name());
-        }
-    }
-}
-
 bool TailMaker::depends(const onnx::NodeProto& node) const {
+    if (empty()) {
+        return false;
+    }
     std::set<std::string> names;
     note_names(node, names);
     for (const std::string& name : names) {

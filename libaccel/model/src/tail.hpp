@@ -18,9 +18,6 @@ class NodeProto;
 
 namespace accel::model {
 
-/// Names that a node reads, also from within its graphs.
-void note_names(const onnx::NodeProto& node, std::set<std::string>& names);
-
 /// Collects the nodes while a model is read.
 class TailMaker {
   public:

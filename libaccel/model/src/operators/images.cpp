@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
+#include <optional>
 
 #include "windows.hpp"
 
@@ -183,10 +185,72 @@ Values conv_transpose(const Node& n) {
     return {as_given(n, y, line)};
 }
 
-Values pool(const Node& n, PoolOp op) {
-    if (n.outputs > 1) {
-        refuse("the places of the largest are not supported");
+// The largest of each window and where in the tensor it is: each tap of the window is a slice of
+// the padded image, and the first of the largest wins. Not by the engine that pools, which does not
+// say where.
+Values max_pool_with_places(const Node& n) {
+    const bool line = n.b.rank(n.in(0)) == 3;
+    const ValueId x = as_image(n, n.in(0));
+    const auto axes = frame(n, n.in(0), n.list("kernel_shape"));
+    const Dims dims = n.b.dims(x);
+    const Type type = n.b.type(x);
+    if (dims.size() != 4 || is_integer(type)) {
+        refuse("the places of the largest are supported for images of floats alone");
     }
+    const Dims results{dims[0], dims[1], axes[0].result, axes[1].result};
+    const std::int64_t places = axes[0].result * axes[1].result;
+    constexpr std::int64_t most_taps = 64;  // along an axis
+    if (axes[0].kernel > most_taps || axes[1].kernel > most_taps || places > most_listed ||
+        places * axes[0].kernel * axes[1].kernel > most_listed || dims[0] * dims[1] > most_listed) {
+        refuse("its image or its window is too large: " + to_string(dims));
+    }
+    Dims before(4, 0);
+    Dims after(4, 0);
+    for (std::size_t i = 0; i < 2; ++i) {
+        const std::int64_t wanted = (axes[i].result - 1) * axes[i].stride + axes[i].reach();
+        before[i + 2] = axes[i].before;
+        after[i + 2] = std::max<std::int64_t>(wanted - axes[i].before - dims[i + 2], 0);
+    }
+    const ValueId padded =
+        n.b.pad(x, before, after, n.b.scalar(type, -std::numeric_limits<double>::infinity()));
+    const bool by_column = n.integer("storage_order", 0) != 0;
+    std::optional<ValueId> best;
+    ValueId where = 0;
+    for (std::int64_t ky = 0; ky < axes[0].kernel; ++ky) {
+        for (std::int64_t kx = 0; kx < axes[1].kernel; ++kx) {
+            const std::int64_t top = ky * axes[0].dilation;
+            const std::int64_t left = kx * axes[1].dilation;
+            const ValueId tap = n.b.take(padded, {0, 0, top, left},
+                                         {1, 1, axes[0].stride, axes[1].stride}, results);
+            std::vector<std::int64_t> index;
+            for (std::int64_t i = 0; i < places; ++i) {
+                const std::int64_t row = i / axes[1].result * axes[0].stride + top - axes[0].before;
+                const std::int64_t column =
+                    i % axes[1].result * axes[1].stride + left - axes[1].before;
+                index.push_back(by_column ? column * dims[2] + row : row * dims[3] + column);
+            }
+            const ValueId here =
+                n.b.reshape(integer_list(n, index), {1, 1, axes[0].result, axes[1].result});
+            if (!best) {
+                best = tap;
+                where = n.b.broadcast(here, results);
+                continue;
+            }
+            const ValueId larger = n.b.compare(ElementwiseOp::less, *best, tap);
+            best = n.b.select(larger, tap, *best);
+            where = n.b.select(larger, here, where);
+        }
+    }
+    std::vector<std::int64_t> planes;
+    for (std::int64_t i = 0; i < dims[0] * dims[1]; ++i) {
+        planes.push_back(i * dims[2] * dims[3]);
+    }
+    where = n.b.binary(ElementwiseOp::add, where,
+                       n.b.reshape(integer_list(n, planes), {dims[0], dims[1], 1, 1}));
+    return {as_given(n, best.value(), line), as_given(n, where, line)};
+}
+
+Values pool(const Node& n, PoolOp op) {
     const bool line = n.b.rank(n.in(0)) == 3;
     const ValueId x = as_image(n, n.in(0));
     const auto axes = frame(n, n.in(0), n.list("kernel_shape"));
@@ -195,7 +259,7 @@ Values pool(const Node& n, PoolOp op) {
     return {n.b.cast(as_given(n, y, line), n.b.type(x))};
 }
 Values max_pool(const Node& n) {
-    return pool(n, PoolOp::max);
+    return n.outputs > 1 ? max_pool_with_places(n) : pool(n, PoolOp::max);
 }
 Values average_pool(const Node& n) {
     if (n.integer("count_include_pad", 0) != 0 && n.integer("ceil_mode", 0) != 0) {
