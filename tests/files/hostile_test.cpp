@@ -56,7 +56,9 @@ class HostileFile : public ::testing::Test {
         }
         return all;
     }
-    std::mt19937_64 random{11};
+    // --gtest_random_seed=N tries others.
+    std::mt19937_64 random{
+        static_cast<std::uint64_t>(11 + ::testing::UnitTest::GetInstance()->random_seed())};
 };
 
 TEST_F(HostileFile, CutOffAnywhereIsAnErrorOrAModel) {

@@ -237,6 +237,7 @@ const Operators& operators() {
         add_reductions(all);
         add_quantised(all);
         add_recurrent(all);
+        add_sampling(all);
         add_scattering(all);
         add_selections(all);
         add_signals(all);

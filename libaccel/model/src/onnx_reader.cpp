@@ -149,7 +149,8 @@ class Reader {
         }
         const auto& tensor = input.type().tensor_type();
         if (!tensor.has_shape()) {
-            refuse("input '" + input.name() + "' has no shape: give one in LoadOptions::shapes");
+            refuse("input '" + input.name() + "' has no shape: give one in LoadOptions::shapes " +
+                   "(accelctl --shape)");
         }
         Dims dims;
         for (const auto& dim : tensor.shape().dim()) {
@@ -166,7 +167,7 @@ class Reader {
                 refuse("dimension " + std::to_string(dims.size()) + " of input '" + input.name() +
                        "' is open" +
                        (dim.dim_param().empty() ? "" : " ('" + dim.dim_param() + "')") +
-                       ": give it in LoadOptions::dims or shapes");
+                       ": give it in LoadOptions::dims or shapes (accelctl --dim or --shape)");
             }
         }
         return dims;

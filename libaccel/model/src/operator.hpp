@@ -83,6 +83,7 @@ void add_images(Operators& table);
 void add_reductions(Operators& table);
 void add_quantised(Operators& table);
 void add_recurrent(Operators& table);
+void add_sampling(Operators& table);
 void add_scattering(Operators& table);
 void add_selections(Operators& table);
 void add_signals(Operators& table);

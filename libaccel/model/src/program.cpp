@@ -415,8 +415,9 @@ const Tensor& Builder::known(ValueId id, std::string_view what) const {
         if (v.input >= 0) {
             const std::string& name = program_.inputs[static_cast<std::size_t>(v.input)].name;
             throw UnknownInput(std::string(what) +
-                                   " must be known when the model is loaded: give " + "input '" +
-                                   name + "' in LoadOptions::known",
+                                   " must be known when the model is loaded: give input '" + name +
+                                   "' in LoadOptions::known (accelctl --known), or let each run "
+                                   "work it out with LoadOptions::host (accelctl --host)",
                                name);
         }
         if (v.producer >= 0) {
