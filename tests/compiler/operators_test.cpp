@@ -65,6 +65,10 @@ class OneNode : public SdkTest {
         onnx::GraphProto& graph = *file.mutable_graph();
         onnx::NodeProto& node = *graph.add_node();
         node.set_op_type(op);
+        if (const std::string name = op; name.starts_with("com.microsoft.")) {
+            node.set_domain("com.microsoft");
+            node.set_op_type(name.substr(node.domain().size() + 1));
+        }
         std::vector<TensorData> given;
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             const std::string name = "x" + std::to_string(i);
@@ -196,6 +200,50 @@ TEST_F(OneNode, ABidirectionalNetworkGoesBothWays) {
     const auto last = values<float>(out[1]);
     EXPECT_NEAR(last[0], f3, 1e-6);
     EXPECT_NEAR(last[1], b1, 1e-6);
+}
+
+// As ONNX Runtime defines them.
+TEST_F(OneNode, WhatAnOptimizerLeavesInModelsOfTextIsKnown) {
+    const std::vector<float> x{-2, -0.5, 0.25, 3};
+    const auto near = [&](const TensorData& got, const auto& function) {
+        const auto of = values<float>(got);
+        for (std::size_t i = 0; i < x.size(); ++i) {
+            EXPECT_NEAR(of[i], function(static_cast<double>(x[i])), 2e-6) << i;
+        }
+    };
+    const TensorData row = floats({1, 4}, x);
+    const auto gelu = [](double v) { return v / 2 * (1 + std::erf(v / std::sqrt(2.0))); };
+    near(run("com.microsoft.Gelu", {row})[0], gelu);
+    near(run("com.microsoft.BiasGelu", {row, floats({4}, {1, 1, 1, 1})})[0],
+         [&](double v) { return gelu(v + 1); });
+    near(run("com.microsoft.FastGelu", {row})[0], [](double v) {
+        return v / 2 * (1 + std::tanh(0.7978845608028654 * (v + 0.044715 * v * v * v)));
+    });
+    near(run("com.microsoft.QuickGelu", {row})[0],
+         [](double v) { return v / (1 + std::exp(-1.702 * v)); });
+    onnx::AttributeProto half;
+    half.set_name("alpha");
+    half.set_type(onnx::AttributeProto::FLOAT);
+    half.set_f(0.5F);
+    EXPECT_EQ(values<float>(run("com.microsoft.FusedMatMul",
+                                {floats({2, 2}, {1, 2, 3, 4}), floats({2, 2}, {1, 0, 0, 1})},
+                                {half, attribute("transA", 1)})[0]),
+              (std::vector<float>{0.5, 1.5, 1, 2}));
+    // (3, 1) is 1 around its mean of 2; the sum is the fourth output.
+    const TensorData gamma = floats({2}, {10, 20});
+    auto out =
+        run("com.microsoft.SkipLayerNormalization",
+            {floats({1, 2}, {2, 0}), floats({1, 2}, {1, 1}), gamma, floats({2}, {1, 2})}, {}, 4);
+    EXPECT_EQ(values<float>(out[0]), (std::vector<float>{11, -18}));
+    EXPECT_EQ(values<float>(out[3]), (std::vector<float>{3, 1}));
+    out = run("SimplifiedLayerNormalization", {floats({1, 2}, {3, 3}), gamma});
+    EXPECT_NEAR(values<float>(out[0])[1], 20, 1e-4);
+    out = run("com.microsoft.SkipSimplifiedLayerNormalization",
+              {floats({1, 2}, {1, 1}), floats({1, 2}, {2, 2}), gamma}, {}, 4);
+    EXPECT_NEAR(values<float>(out[0])[0], 10, 1e-4);
+    EXPECT_EQ(values<float>(out[3]), (std::vector<float>{3, 3}));
+    expect_says(error_of([&] { static_cast<void>(run("com.microsoft.Inverse", {row})); }),
+                "Inverse", "not supported");
 }
 
 TEST_F(OneNode, ALoopWithoutATripCountRunsUntilItsConditionSaysSo) {

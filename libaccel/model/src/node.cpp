@@ -241,6 +241,7 @@ const Operators& operators() {
         add_scattering(all);
         add_selections(all);
         add_signals(all);
+        add_contrib(all);
         return all;
     }();
     return table;

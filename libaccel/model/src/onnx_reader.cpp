@@ -247,11 +247,8 @@ class Reader {
     }
 
     std::vector<ValueId> lower(const onnx::NodeProto& node, Names& names) {
-        // Opsets before 10 have these in a domain of their own.
-        const bool quantises =
-            node.domain() == "com.microsoft" &&
-            (node.op_type() == "QuantizeLinear" || node.op_type() == "DequantizeLinear");
-        if (!node.domain().empty() && node.domain() != "ai.onnx" && !quantises) {
+        const bool own = node.domain().empty() || node.domain() == "ai.onnx";
+        if (!own && node.domain() != "com.microsoft") {
             refuse("operators of the domain '" + node.domain() + "' are not supported");
         }
         if (node.op_type() == "If") {
@@ -260,7 +257,8 @@ class Reader {
         if (node.op_type() == "Loop") {
             return lower_loop(node, names);
         }
-        const auto found = operators().find(node.op_type());
+        const auto found =
+            operators().find(own ? node.op_type() : node.domain() + "." + node.op_type());
         if (found == operators().end()) {
             refuse("this operator is not supported: docs/compiler.md shows how to add one");
         }

@@ -74,6 +74,7 @@ using Operators = std::map<std::string, Lower, std::less<>>;
 // One file of operators/ each.
 void add_constants(Operators& table);
 void add_einsum(Operators& table);
+void add_contrib(Operators& table);  // behind those of which it takes some
 void add_detections(Operators& table);
 void add_elementwise(Operators& table);
 void add_resizing(Operators& table);
