@@ -324,6 +324,7 @@ class Reader {
         }
         bool going = node.input(1).empty() || truth(find(names, node.input(1)), "its condition");
         std::vector<ValueId> state;
+        state.reserve(static_cast<std::size_t>(carried));
         for (int i = 0; i < carried; ++i) {
             state.push_back(find(names, node.input(i + 2)));
         }
