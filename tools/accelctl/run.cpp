@@ -34,6 +34,7 @@ struct RunOptions {
     std::vector<std::string> expected;
     std::uint32_t repeat = 1;
     double tolerance = 1e-3;
+    bool nodes = false;
 };
 
 // The same numbers at every run: f32 in -1 .. 1, small integers otherwise.
@@ -109,17 +110,18 @@ double check(const Model& net, const std::vector<TensorData>& outputs, const Run
 }
 
 struct Share {
-    std::string command;
+    std::string name;
     std::uint64_t count = 0;
     std::uint64_t ticks = 0;
 };
 
-// By command, the longest first.
-std::vector<Share> shares(const Model& net, const std::vector<std::uint64_t>& ticks) {
+// By command or by node, the longest first.
+std::vector<Share> shares(const Model& net, const std::vector<std::uint64_t>& ticks,
+                          std::string ModelStep::*by) {
     std::map<std::string, Share> by_name;
     for (std::size_t i = 0; i < ticks.size(); ++i) {
-        Share& share = by_name[net.steps()[i].command];
-        share.command = net.steps()[i].command;
+        Share& share = by_name[net.steps()[i].*by];
+        share.name = net.steps()[i].*by;
         ++share.count;
         share.ticks += ticks[i];
     }
@@ -179,16 +181,23 @@ Exit run(const Program& program, const RunOptions& options) {
     const MemoryUse memory = net.memory();
     if (program.json()) {
         Json commands = Json::array();
-        for (const Share& share : shares(net, ticks)) {
-            commands.push_back({{"command", share.command},
+        for (const Share& share : shares(net, ticks, &ModelStep::command)) {
+            commands.push_back({{"command", share.name},
                                 {"count", share.count},
                                 {"seconds", static_cast<double>(share.ticks) / second}});
+        }
+        Json nodes = Json::array();
+        for (const Share& share : shares(net, ticks, &ModelStep::node)) {
+            nodes.push_back({{"node", share.name},
+                             {"commands", share.count},
+                             {"seconds", static_cast<double>(share.ticks) / second}});
         }
         Json document{{"address", card.address},
                       {"model", options.model.model},
                       {"inputs", to_json(net.inputs())},
                       {"outputs", to_json(net.outputs())},
                       {"commands", std::move(commands)},
+                      {"nodes", std::move(nodes)},
                       {"memory",
                        {{"weights", memory.weights},
                         {"activations", memory.activations},
@@ -220,11 +229,12 @@ Exit run(const Program& program, const RunOptions& options) {
     std::cout << fmt::format("memory  {} of weights; activations of {} in {} ({:.1f} %)\n",
                              human_bytes(memory.weights), human_bytes(memory.activations),
                              human_bytes(memory.peak), 100 * memory.ratio());
-    Table table({{.title = "command"},
-                 {.title = "count", .align = Table::Align::right},
+    Table table({{.title = options.nodes ? "node" : "command"},
+                 {.title = options.nodes ? "commands" : "count", .align = Table::Align::right},
                  {.title = "ms", .align = Table::Align::right}});
-    for (const Share& share : shares(net, ticks)) {
-        table.add({share.command, std::to_string(share.count),
+    const auto by = options.nodes ? &ModelStep::node : &ModelStep::command;
+    for (const Share& share : shares(net, ticks, by)) {
+        table.add({share.name, std::to_string(share.count),
                    fmt::format("{:.3f}", static_cast<double>(share.ticks) / second * 1e3)});
     }
     std::cout << table.to_string();
@@ -257,6 +267,8 @@ void add_run(Program& program) {
         ->add_option("--tolerance", options->tolerance,
                      "How far an output may be from what is expected, relative and absolute")
         ->check(CLI::PositiveNumber);
+    command->add_flag("--nodes", options->nodes,
+                      "The table has a line for each node of the model, not for each command");
     command->add_option("--repeat", options->repeat, "Runs to time")->check(CLI::Range(1, 1 << 30));
     program.add_json(*command);
 }

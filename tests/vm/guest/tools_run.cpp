@@ -26,6 +26,12 @@ TEST_F(RunModel, ShowsShapesCommandsAndTimes) {
     EXPECT_EQ(document["commands"][0]["command"], "ELEMENTWISE");
     EXPECT_GT(document["commands"][0]["seconds"].get<double>(), 0);
     EXPECT_GT(document["seconds"]["least"].get<double>(), 0);
+    ASSERT_EQ(document["nodes"].size(), 1U) << document.dump(2);
+    EXPECT_EQ(document["nodes"][0]["node"], "Relu");
+    EXPECT_NE(bench::run({"accelctl", "run", suite + "test_relu/model.onnx", "--card",
+                          bench::card(), "--nodes"})
+                  .out.find("Relu"),
+              std::string::npos);
 }
 
 TEST_F(RunModel, ComparesWithWhatIsExpected) {
