@@ -12,8 +12,7 @@ namespace accel::card {
 #if defined(__x86_64__)
 
 template <typename Loop, typename... Args>
-[[gnu::target("avx512f,avx512dq,avx512vl,avx512bw,fma,prefer-vector-width=512")]] void loop_avx512(
-    Args... args) {
+[[gnu::target("avx512f,avx512dq,avx512vl,avx512bw,fma")]] void loop_avx512(Args... args) {
     Loop{}(args...);
 }
 
