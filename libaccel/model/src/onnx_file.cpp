@@ -81,16 +81,24 @@ class Outside {
             where.contains("offset") ? number(where["offset"], "offset") : 0;
         const std::uint64_t length = where.contains("length") ? number(where["length"], "length")
                                                               : size - std::min(offset, size);
-        if (offset > size || length > size - offset || length > INT32_MAX) {
-            refuse("the file of weights " + (folder_ / location).string() + " ends before '" +
-                   tensor.name() + "' does: is it complete?");
+        const std::string file = (folder_ / location).string();
+        if (offset > size || length > size - offset) {
+            refuse("the file of weights " + file + " ends before '" + tensor.name() +
+                   "' does: is it complete?");
+        }
+        // Tensors may share bytes, but not so that a small file fills the memory.
+        std::uint64_t& taken = taken_[folder_ / location];
+        taken += length;
+        if (length > INT32_MAX || taken > 2 * size) {
+            refuse("the weights '" + tensor.name() + "' are larger than 2 GiB, or all weights in " +
+                   file + " together more than twice as large as it");
         }
         std::string& bytes = *tensor.mutable_raw_data();
         bytes.resize(length);
         in.seekg(static_cast<std::streamoff>(offset));
         in.read(bytes.data(), static_cast<std::streamsize>(length));
         if (!in) {
-            refuse("the file of weights " + (folder_ / location).string() + " cannot be read");
+            refuse("the file of weights " + file + " cannot be read");
         }
         tensor.clear_external_data();
         tensor.set_data_location(onnx::TensorProto::DEFAULT);
@@ -110,6 +118,7 @@ class Outside {
 
     fs::path folder_;
     std::map<fs::path, std::ifstream> files_;
+    std::map<fs::path, std::uint64_t> taken_;  // bytes, of each
 };
 
 }  // namespace
