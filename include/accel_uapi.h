@@ -309,7 +309,8 @@ struct accel_queue_reset {
  * @handle: the queue
  * @sequence: of the command
  * @deadline: CLOCK_MONOTONIC in nanoseconds; one in the past only looks
- * @completed: out: newest sequence number that is finished
+ * @completed: out: newest sequence number that is finished, not below @sequence
+ *	when 0 is returned
  *
  * Returns 0 when the command is finished even if a later one failed.
  */

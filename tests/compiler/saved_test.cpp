@@ -38,11 +38,41 @@ class SavedModel : public SdkTest {
         std::memcpy(&bytes[at], &sum, sizeof sum);
     }
 
+    // Loads and runs the file with changes in its description; how often it was loaded.
+    static int attack(const Device& device) {
+        const std::vector<std::byte> good = read();
+        std::mt19937 random(3);
+        std::uint64_t description = 0;
+        std::memcpy(&description, &good.at(16), sizeof description);
+        constexpr std::size_t head = 40;
+        int loaded = 0;
+        for (int round = 0; round < 400; ++round) {
+            std::vector<std::byte> bytes = good;
+            for (int i = 0; i < 1 + round % 3; ++i) {
+                bytes[head + random() % description] = static_cast<std::byte>(random());
+            }
+            reseal(bytes);
+            write(bytes);
+            try {
+                const Model enemy = Model::load(device, file());
+                ++loaded;
+                Queue own = device.create_queue();
+                static_cast<void>(enemy.run(own, some_input(enemy)));
+            } catch (const Error&) {
+                continue;
+            }
+        }
+        return loaded;
+    }
+
     static std::vector<TensorData> some_input(const Model& net) {
+        if (net.inputs().empty()) {
+            return {};
+        }
         const TensorInfo& info = net.inputs()[0];
         TensorData data{info.type, info.shape, std::vector<std::byte>(info.bytes())};
         std::minstd_rand random(5);
-        for (std::size_t i = 0; i < data.bytes.size(); i += sizeof(float)) {
+        for (std::size_t i = 0; i + sizeof(float) <= data.bytes.size(); i += sizeof(float)) {
             const auto x = static_cast<float>(random() % 256) / 255;
             std::memcpy(&data.bytes[i], &x, sizeof x);
         }
@@ -114,37 +144,18 @@ TEST_F(SavedModel, CannotBeWrittenWhereThereIsNoFolder) {
                 "/nowhere/x.accel", "cannot be written");
 }
 
-// The checksum is no secret: whoever wants can make it right again.
+// The checksum is no secret: whoever wants can make it right again. Nothing but Error may come out.
 TEST_F(SavedModel, OfAnEnemyIsAnErrorOrHurtsOnlyItself) {
     const Device device = open();
     Queue queue = device.create_queue();
     const Model net = Model::load(device, source());
-    net.save(file());
-    const std::vector<std::byte> good = read();
     const auto inputs = some_input(net);
     const auto expected = net.run(queue, inputs).at(0).bytes;
-    std::mt19937 random(3);
-    std::uint64_t description = 0;
-    std::memcpy(&description, &good.at(16), sizeof description);
-    constexpr std::size_t head = 40;
-    int loaded = 0;
-    for (int round = 0; round < 400; ++round) {
-        std::vector<std::byte> bytes = good;
-        for (int i = 0; i < 1 + round % 3; ++i) {
-            bytes[head + random() % description] = static_cast<std::byte>(random());
-        }
-        reseal(bytes);
-        write(bytes);
-        try {
-            const Model enemy = Model::load(device, file());
-            ++loaded;
-            Queue own = device.create_queue();
-            static_cast<void>(enemy.run(own, some_input(enemy)));
-        } catch (const Error&) {
-            continue;
-        }
+    const std::string late = std::string(suite_folder) + "/node/test_nonzero_example/model.onnx";
+    for (const Model& victim : {net, Model::load(device, late, {.host = true})}) {
+        victim.save(file());
+        EXPECT_GT(attack(device), 0) << "the checksum was never right";
     }
-    EXPECT_GT(loaded, 0) << "the checksum was never right";
     EXPECT_EQ(net.run(queue, inputs).at(0).bytes, expected);
 }
 

@@ -279,10 +279,16 @@ std::vector<TensorData> fetch(const model::ModelState& state, Queue& queue,
         std::make_move_iterator(made.end()));
     std::vector<TensorData> late =
         model::run_tail(state.device, queue, *state.tail, std::move(given));
+    if (late.size() != state.tail->outputs.size()) {
+        throw Error(std::errc::invalid_argument,
+                    "what is left to the host gives " + std::to_string(late.size()) +
+                        " outputs, not " + std::to_string(state.tail->outputs.size()) +
+                        ": was the compiled file written by hand?");
+    }
     std::vector<TensorData> results;
     for (const std::size_t source : state.tail->sources) {
         results.push_back(source < made.size() ? std::move(made[source])
-                                               : std::move(late.at(source - made.size())));
+                                               : std::move(late[source - made.size()]));
     }
     return results;
 }

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstring>
 #include <ostream>
+#include <set>
 
 #include "onnx_file.hpp"
 #include "place.hpp"
@@ -84,9 +85,14 @@ std::shared_ptr<const Tail> tail_of(const saved::Tail& file, std::size_t outputs
     tail->inputs.assign(file.inputs().begin(), file.inputs().end());
     tail->outputs = infos(file.outputs());
     tail->sources.assign(file.sources().begin(), file.sources().end());
-    const std::size_t most = outputs + tail->outputs.size();
-    if (tail->inputs.size() > outputs ||
-        std::ranges::any_of(tail->sources, [&](std::size_t source) { return source >= most; })) {
+    // Each output of the model comes from one place, and none from what the tail reads.
+    std::set<std::size_t> seen;
+    const auto possible = [&](std::size_t source) {
+        const bool known = source < outputs - tail->inputs.size() ||
+                           (source >= outputs && source < outputs + tail->outputs.size());
+        return known && seen.insert(source).second;
+    };
+    if (tail->inputs.size() > outputs || !std::ranges::all_of(tail->sources, possible)) {
         refuse("what it leaves to the host does not belong to its commands");
     }
     return tail;
