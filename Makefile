@@ -30,7 +30,7 @@ model = $(BUILD)/model/fashion-mnist.model
 logits = $(BUILD)/model/fashion-mnist.logits
 
 step = tools/setup/step.sh $(BUILD)/logs
-# Ninja does not expect company in its folder, and `make -j test-card test-sdk` would send it some.
+# Ninja does not expect company in its folder, and `make -j test-unit-card test-sdk` would send it some.
 ninja = flock $(BUILD)/.lock cmake --build $(BUILD)
 export ACCEL_PCI_SO = $(abspath $(BUILD)/qemu-device/accel-pci.so)
 
@@ -44,7 +44,7 @@ MAKEFLAGS += --no-print-directory
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	    /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	    /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	    /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo "V=1 shows what the steps print. BUILD, JOBS, PREFIX, DESTDIR, KDIR, QEMU, DATA can be set as well."
 
@@ -57,7 +57,7 @@ run: driver $(BUILD)/.runtime $(BUILD)/.kernel $(model) ## Build all, train a ne
 
 test: build $(BUILD)/.kernel ## Run all tests; FILTER=PATTERN as for --gtest_filter
 	@tools/setup/packages.sh test
-	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS))
+	@tests/run_tests.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS))
 
 bench: build $(BUILD)/.kernel $(model) ## Measure the stack and its peers against the goals; BOOTS=1 for a quick look
 	@tests/bench.py --build $(BUILD) --boots $(BOOTS) $(if $(V),--verbose)
@@ -114,23 +114,23 @@ qemu-tree: setup ## Build the card inside QEMU's own source tree, as an alternat
 
 ##@ Test
 
-test-card: $(BUILD)/.tests-card ## The card's core alone
-test-model: $(BUILD)/.tests-card ## The same in virtual time, with the timing model
+test-unit-card: $(BUILD)/.tests-card ## The card's core alone
+test-unit-card-timed: $(BUILD)/.tests-card ## The same in virtual time, with the timing model
 test-qtest: $(BUILD)/.tests-qtest ## The card in QEMU, without a guest
 test-sdk: $(BUILD)/.tests-sdk ## The SDK, without a kernel
 test-compiler: $(BUILD)/.tests-compiler ## The model compiler: ONNX's operator suite, and real models against ONNX Runtime
-test-files: $(BUILD)/.tests-files ## The model compiler on broken files, with sanitizers
+test-fuzz: $(BUILD)/.tests-fuzz ## The model compiler on broken files, with sanitizers
 test-tools: $(BUILD)/.tools ## lsaccel and accelctl, on machines of files and on a terminal
 test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
 test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
-test-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
-test-counts: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
-test-card test-model test-qtest test-sdk test-compiler test-files test-tools test-harness test-vm test-iommu test-counts:
-	@$(if $(filter test-vm test-iommu,$@),tools/setup/packages.sh test)
-	@tests/report.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
+test-vm-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
+test-perf-gate: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
+test-unit-card test-unit-card-timed test-qtest test-sdk test-compiler test-fuzz test-tools test-harness test-vm test-vm-iommu test-perf-gate:
+	@$(if $(filter test-vm test-vm-iommu,$@),tools/setup/packages.sh test)
+	@tests/run_tests.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(@:test-%=%)
 
-test-kernels: setup $(BUILD)/.tests-vm ## The driver on each of KERNELS='6.1 rt 6.12 sid': builds, and passes ring vm
+test-kernels: setup $(BUILD)/.tests-vm ## The driver on each of KERNELS='6.1 rt 6.12 sid': builds, and passes suite vm
 	@tools/setup/packages.sh test kernels
 	@tests/kernels.py --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) $(addprefix --vm-arg=,$(VM_ARGS)) \
 	    $(KERNELS)
@@ -142,7 +142,7 @@ test-deb: ## Install that package in a Debian 12 of its own, as root: builds, fa
 screens: build $(BUILD)/.kernel ## Take the screens in docs/tools.md anew, from a run in the VM
 	@tests/tools/screens.py --build $(BUILD)
 
-counts: build $(BUILD)/.kernel ## Record what ring counts compares with: instructions, calls, ... a job
+record-perf-gate: build $(BUILD)/.kernel ## Record what suite perf-gate compares with: instructions, calls, ... a job
 	@tests/bench.py --build $(BUILD) --record-counts
 
 abi: setup ## Record what was added to the headers' binary interface; refuses what breaks it
@@ -163,8 +163,8 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 # ---- Files ----------------------------------------------------------------------------------------------------------
 
 # Phony in effect: each of these finds out for itself whether there is something to do, and does so in no time.
-.PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload qemu-tree counts abi check clean \
-    distclean screens test-tools test-card test-model test-counts test-qtest test-sdk test-compiler test-files test-harness test-vm test-iommu test-kernels test-deb
+.PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload qemu-tree record-perf-gate abi check clean \
+    distclean screens test-tools test-unit-card test-unit-card-timed test-perf-gate test-qtest test-sdk test-compiler test-fuzz test-harness test-vm test-vm-iommu test-kernels test-deb
 FORCE:
 
 $(BUILD)/.configured: setup FORCE
@@ -172,14 +172,14 @@ $(BUILD)/.configured: setup FORCE
 	@$(step)/configure.log "Configuring" cmake -S . -B $(BUILD) -G Ninja \
 	    -DACCEL_QEMU_HEADERS="$$(cat $(BUILD)/qemu-headers)" $(CMAKE_ARGS)
 
-# Parts of the build, for those who wait for them: what runs, or the tests of one ring with the card.
+# Parts of the build, for those who wait for them: what runs, or the tests of one suite with the card.
 $(BUILD)/.runtime: $(BUILD)/.configured FORCE
 	@$(step)/build.log "Building the card, the SDK, its examples and the tools" \
 	    $(ninja) -j $(JOBS) --target qemu-device/all libaccel/all tools/all
 $(BUILD)/.tools: $(BUILD)/.configured FORCE
 	@$(step)/build.log "Building the tools" $(ninja) -j $(JOBS) --target tools/all
 $(BUILD)/.tests-%: $(BUILD)/.configured FORCE
-	@$(step)/build.log "Building the card and the tests of ring '$*'" \
+	@$(step)/build.log "Building the card and the tests of suite '$*'" \
 	    $(ninja) -j $(JOBS) --target qemu-device/all tools/all tests/$*/all
 
 $(BUILD)/.kernel: setup FORCE

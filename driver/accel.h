@@ -547,14 +547,14 @@ struct accel_context {
  * @status: enum accel_status; 0: nothing did
  * @sequence: the command
  * @address: of a fault
- * @call_index: place in the command buffer
+ * @list_index: place in the command buffer
  * @opcode: of the command
  */
 struct accel_queue_error {
 	u32 status;
 	u64 sequence;
 	u64 address;
-	u32 call_index;
+	u32 list_index;
 	u32 opcode;
 };
 

@@ -229,6 +229,6 @@ static struct attribute *accel_limit_attrs[] = {
 };
 
 const struct attribute_group accel_limit_group = {
-	.name = "user_limits",
+	.name = "quota",
 	.attrs = accel_limit_attrs,
 };

@@ -34,7 +34,7 @@ static void accel_event_handle(struct accel_device *adev, const struct accel_eve
 			.status = le32_to_cpu(event->status),
 			.sequence = le64_to_cpu(event->command_sequence),
 			.address = le64_to_cpu(event->address),
-			.call_index = le32_to_cpu(event->call_index),
+			.list_index = le32_to_cpu(event->list_index),
 			.opcode = le32_to_cpu(event->opcode),
 		};
 		accel_queue_failed(adev, queue, &error);

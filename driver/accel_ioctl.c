@@ -50,7 +50,7 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 		.firmware = readl(adev->regs + ACCEL_REG_FIRMWARE),
 		.features = adev->features,
 		.capabilities = ACCEL_CAP_REGISTER | ACCEL_CAP_POLL | ACCEL_CAP_EVENTFD |
-				ACCEL_CAP_URING | ACCEL_CAP_SHARE |
+				ACCEL_CAP_URING | ACCEL_CAP_DMABUF |
 				ACCEL_CAP_REGISTERS | (own ? ACCEL_CAP_TRANSFER : 0),
 		.serial = accel_read64(adev, ACCEL_REG_SERIAL),
 		.memory_size = adev->memory_size,
@@ -58,7 +58,7 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 		.queues = adev->queue_count - own,
 		.contexts = adev->context_count - own,
 		.ring_entries = adev->ring_entries,
-		.call_commands = readl(adev->regs + ACCEL_REG_CALL_COMMANDS),
+		.list_commands = readl(adev->regs + ACCEL_REG_LIST_COMMANDS),
 		.va_bits = readl(adev->regs + ACCEL_REG_VA_BITS),
 		.engines = readl(adev->regs + ACCEL_REG_ENGINES),
 		.clock_hz = readl(adev->regs + ACCEL_REG_CLOCK_HZ),
@@ -73,12 +73,12 @@ static int accel_ioctl_info(struct accel_context *ctx, void *arg)
 		.locked_limit = limit == RLIM_INFINITY ? U64_MAX : limit,
 	};
 	accel_context_leave(ctx);
-	info->user_memory_limit = accel_account_look(ctx, ACCEL_RESOURCE_MEMORY, &used);
-	info->user_memory = used;
-	info->user_contexts_limit = accel_account_look(ctx, ACCEL_RESOURCE_CONTEXTS, &used);
-	info->user_contexts = used;
-	info->user_queues_limit = accel_account_look(ctx, ACCEL_RESOURCE_QUEUES, &used);
-	info->user_queues = used;
+	info->memory_quota = accel_account_look(ctx, ACCEL_RESOURCE_MEMORY, &used);
+	info->memory_used = used;
+	info->contexts_quota = accel_account_look(ctx, ACCEL_RESOURCE_CONTEXTS, &used);
+	info->contexts_used = used;
+	info->queues_quota = accel_account_look(ctx, ACCEL_RESOURCE_QUEUES, &used);
+	info->queues_used = used;
 	return 0;
 }
 

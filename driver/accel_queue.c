@@ -417,7 +417,7 @@ int accel_ioctl_queue_query(struct accel_context *ctx, void *arg)
 	query->error = queue->error.status;
 	query->error_sequence = queue->error.sequence;
 	query->error_address = queue->error.address;
-	query->error_call_index = queue->error.call_index;
+	query->error_list_index = queue->error.list_index;
 	query->error_opcode = queue->error.opcode;
 	spin_unlock_irq(&queue->lock);
 	query->state = query->error ? ACCEL_QUEUE_ERROR : ACCEL_QUEUE_RUNNING;

@@ -19,7 +19,7 @@ static void accel_stop_tell(struct accel_queue *queue, const struct accel_queue_
 	WRITE_ONCE(status->error, cpu_to_le32(error->status));
 	WRITE_ONCE(status->error_sequence, cpu_to_le64(error->sequence));
 	WRITE_ONCE(status->error_address, 0);
-	WRITE_ONCE(status->error_call_index, cpu_to_le32(error->call_index));
+	WRITE_ONCE(status->error_list_index, cpu_to_le32(error->list_index));
 	WRITE_ONCE(status->error_opcode, 0);
 	/* Who sees the state sees what it is about. */
 	smp_store_release(&status->state, cpu_to_le32(ACCEL_QUEUE_ERROR));
@@ -31,7 +31,7 @@ static int accel_stop_entered(struct accel_context *ctx, struct accel_queue *que
 	struct accel_device *adev = ctx->adev;
 	struct accel_queue_error error = {
 		.status = ACCEL_ABORTED,
-		.call_index = ACCEL_NO_CALL_INDEX,
+		.list_index = ACCEL_NO_LIST_INDEX,
 	};
 	int ret;
 

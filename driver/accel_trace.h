@@ -157,7 +157,7 @@ TRACE_EVENT(accel_queue_error,
 		__field(u32, status)
 		__field(u64, sequence)
 		__field(u64, address)
-		__field(u32, call_index)
+		__field(u32, list_index)
 		__field(u32, opcode)
 	),
 	TP_fast_assign(
@@ -167,13 +167,13 @@ TRACE_EVENT(accel_queue_error,
 		__entry->status = error->status;
 		__entry->sequence = error->sequence;
 		__entry->address = error->address;
-		__entry->call_index = error->call_index;
+		__entry->list_index = error->list_index;
 		__entry->opcode = error->opcode;
 	),
-	TP_printk("card=%d client=%llu handle=%u status=%s sequence=%llu address=%#llx call_index=%d opcode=%#x",
+	TP_printk("card=%d client=%llu handle=%u status=%s sequence=%llu address=%#llx list_index=%d opcode=%#x",
 		  __entry->card, __entry->client, __entry->handle,
 		  accel_trace_status(__entry->status), __entry->sequence, __entry->address,
-		  (int)__entry->call_index, __entry->opcode)
+		  (int)__entry->list_index, __entry->opcode)
 );
 
 /* Somebody waits for a command, and stops waiting. */

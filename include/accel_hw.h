@@ -43,7 +43,7 @@
 #define ACCEL_REG_CONTEXTS	0x01c	/* u32: contexts; ids 0 .. n-1 */
 #define ACCEL_REG_MEMORY_SIZE	0x020	/* u64: bytes of device memory */
 #define ACCEL_REG_RING_ENTRIES	0x028	/* u32: largest user ring, in commands */
-#define ACCEL_REG_CALL_COMMANDS	0x02c	/* u32: longest command buffer of a CALL */
+#define ACCEL_REG_LIST_COMMANDS	0x02c	/* u32: longest command buffer of a CALL */
 #define ACCEL_REG_VECTORS	0x030	/* u32: MSI-X vectors of the card */
 #define ACCEL_REG_VA_BITS	0x034	/* u32: width of a context address */
 #define ACCEL_REG_FIRMWARE	0x038	/* u32: major << 24 | minor << 16 | patch */
@@ -179,7 +179,7 @@ struct accel_queue_status {
 	__le32 error;			/* enum accel_status */
 	__le64 error_sequence;		/* the command that failed */
 	__le64 error_address;		/* context address of a fault */
-	__le32 error_call_index;	/* its index in the CALL's list, or ~0 */
+	__le32 error_list_index;	/* its index in the CALL's list, or ~0 */
 	__le32 error_opcode;
 	__le64 reserved0[3];
 	__le64 event_index;		/* ring the doorbell when tail passes this */
@@ -211,7 +211,7 @@ enum accel_opcode {
 	ACCEL_OP_RESIZE = 0x28,
 };
 
-#define ACCEL_CMD_RECORD	(1U << 0)	/* write a struct accel_record */
+#define ACCEL_CMD_RECORD	(1U << 0)	/* write a struct accel_completion_record */
 #define ACCEL_CMD_FLAGS		(ACCEL_CMD_RECORD)
 
 #define ACCEL_CALL_INDIRECT	(1U << 0)	/* variant: args[0] points at the table */
@@ -291,7 +291,7 @@ struct accel_command {
 	__u8 flags;			/* ACCEL_CMD_* */
 	__le16 variant;			/* by opcode, else zero */
 	__le32 reserved;
-	__le64 record;			/* struct accel_record, 32-byte aligned */
+	__le64 record;			/* struct accel_completion_record, 32-byte aligned */
 	union {
 		struct accel_call call;
 		struct accel_semaphore semaphore;
@@ -304,17 +304,17 @@ struct accel_command {
 };
 
 /* Completion record, written before the sequence number is. */
-struct accel_record {
+struct accel_completion_record {
 	__le64 sequence;
 	__le32 status;			/* enum accel_status */
-	__le32 call_index;		/* index in the CALL's list, or ~0 */
+	__le32 list_index;		/* index in the CALL's list, or ~0 */
 	__le64 start;			/* device ticks */
 	__le64 end;
 };
 
-#define ACCEL_NO_CALL_INDEX	0xffffffffU
+#define ACCEL_NO_LIST_INDEX	0xffffffffU
 
-enum accel_type {
+enum accel_data_type {
 	ACCEL_TYPE_F32 = 1,
 	ACCEL_TYPE_BF16 = 2,
 	ACCEL_TYPE_F16 = 3,
@@ -332,33 +332,33 @@ enum accel_type {
 };
 
 /* What is applied to a result before it is stored; alpha and beta are f32. */
-enum accel_activation {
-	ACCEL_ACT_NONE = 0,
-	ACCEL_ACT_RELU = 1,
-	ACCEL_ACT_CLIP = 2,		/* to alpha .. beta */
-	ACCEL_ACT_LEAKY_RELU = 3,	/* alpha * x below zero */
-	ACCEL_ACT_HARD_SIGMOID = 4,	/* alpha * x + beta, to 0 .. 1 */
-	ACCEL_ACT_HARD_SWISH = 5,
-	ACCEL_ACT_ABS = 6,
-	ACCEL_ACT_NEG = 7,
-	ACCEL_ACT_SQRT = 8,
-	ACCEL_ACT_RECIPROCAL = 9,
-	ACCEL_ACT_FLOOR = 10,
-	ACCEL_ACT_CEIL = 11,
-	ACCEL_ACT_ROUND = 12,		/* half to even */
-	ACCEL_ACT_EXP = 13,
-	ACCEL_ACT_LOG = 14,
-	ACCEL_ACT_SIGMOID = 15,
-	ACCEL_ACT_TANH = 16,
-	ACCEL_ACT_ERF = 17,
-	ACCEL_ACT_GELU = 18,
-	ACCEL_ACT_ELU = 19,		/* alpha * (exp(x) - 1) below zero */
-	ACCEL_ACT_SOFTPLUS = 20,
-	ACCEL_ACT_SIN = 21,
-	ACCEL_ACT_COS = 22,
-	ACCEL_ACT_ATAN = 23,
-	ACCEL_ACT_SIGN = 24,		/* -1, 0 or 1 */
-	ACCEL_ACT_NOT = 25,		/* 1 for zero, else 0 */
+enum accel_unary_op {
+	ACCEL_UNARY_NONE = 0,
+	ACCEL_UNARY_RELU = 1,
+	ACCEL_UNARY_CLIP = 2,		/* to alpha .. beta */
+	ACCEL_UNARY_LEAKY_RELU = 3,	/* alpha * x below zero */
+	ACCEL_UNARY_HARD_SIGMOID = 4,	/* alpha * x + beta, to 0 .. 1 */
+	ACCEL_UNARY_HARD_SWISH = 5,
+	ACCEL_UNARY_ABS = 6,
+	ACCEL_UNARY_NEG = 7,
+	ACCEL_UNARY_SQRT = 8,
+	ACCEL_UNARY_RECIPROCAL = 9,
+	ACCEL_UNARY_FLOOR = 10,
+	ACCEL_UNARY_CEIL = 11,
+	ACCEL_UNARY_ROUND = 12,		/* half to even */
+	ACCEL_UNARY_EXP = 13,
+	ACCEL_UNARY_LOG = 14,
+	ACCEL_UNARY_SIGMOID = 15,
+	ACCEL_UNARY_TANH = 16,
+	ACCEL_UNARY_ERF = 17,
+	ACCEL_UNARY_GELU = 18,
+	ACCEL_UNARY_ELU = 19,		/* alpha * (exp(x) - 1) below zero */
+	ACCEL_UNARY_SOFTPLUS = 20,
+	ACCEL_UNARY_SIN = 21,
+	ACCEL_UNARY_COS = 22,
+	ACCEL_UNARY_ATAN = 23,
+	ACCEL_UNARY_SIGN = 24,		/* -1, 0 or 1 */
+	ACCEL_UNARY_NOT = 25,		/* 1 for zero, else 0 */
 };
 
 /*
@@ -367,7 +367,7 @@ enum accel_activation {
  * left of them after a scale of each channel. A zero point is subtracted from
  * what is read and added to what is written; it is a byte of that type.
  */
-struct accel_numbers {
+struct accel_numeric_format {
 	__u8 src1_type;			/* zero: as src0 */
 	__u8 dst_type;			/* zero: as src0 */
 	__u8 src0_zero;
@@ -376,8 +376,8 @@ struct accel_numbers {
 	__u8 reserved[3];
 };
 
-/* What src2 holds for each channel of a result that is requantised. */
-struct accel_channel {
+/* What src2 holds for each channel of a result that is requantized. */
+struct accel_channel_quant {
 	__le32 bias;			/* s32, added to the sum */
 	__le32 scale;			/* f32, times that */
 };
@@ -385,13 +385,13 @@ struct accel_channel {
 #define ACCEL_GEMM_BIAS		(1U << 0)	/* src2 holds n values: f32, s32 for I8 and U8 */
 #define ACCEL_GEMM_TRANSPOSE_A	(1U << 1)	/* A is stored k x m */
 #define ACCEL_GEMM_TRANSPOSE_B	(1U << 2)	/* B is stored n x k */
-#define ACCEL_GEMM_REQUANTISE	(1U << 3)	/* src2 holds n of struct accel_channel */
-#define ACCEL_GEMM_ADD		(1U << 4)	/* what dst held is added before the activation; f32 */
+#define ACCEL_GEMM_REQUANTIZE	(1U << 3)	/* src2 holds n of struct accel_channel_quant */
+#define ACCEL_GEMM_ACCUMULATE		(1U << 4)	/* what dst held is added before the activation; f32 */
 #define ACCEL_GEMM_FLAGS	31U
 
 /* D[m][n] = act(sum over k of A[m][k] * B[k][n] + bias[n]), for each matrix of a batch */
 struct accel_gemm {
-	__u8 type;			/* enum accel_type, of src0 */
+	__u8 type;			/* enum accel_data_type, of src0 */
 	__u8 activation;
 	__le16 flags;			/* ACCEL_GEMM_* */
 	__le32 m;
@@ -402,7 +402,7 @@ struct accel_gemm {
 	__le32 ldd;
 	__le32 alpha;			/* f32, of the activation */
 	__le32 beta;
-	struct accel_numbers numbers;
+	struct accel_numeric_format format;
 	__le32 batch;			/* zero is one */
 	__le32 batch_a;			/* elements from matrix to matrix; zero: the same */
 	__le32 batch_b;
@@ -417,7 +417,7 @@ enum accel_elementwise_op {
 	ACCEL_EW_DIV = 3,
 	ACCEL_EW_MIN = 4,
 	ACCEL_EW_MAX = 5,
-	ACCEL_EW_FIRST = 6,		/* src0 alone; src1 and its strides are zero */
+	ACCEL_EW_IDENTITY = 6,		/* src0 alone; src1 and its strides are zero */
 	ACCEL_EW_PRELU = 7,		/* src0, times src1 where it is below zero */
 	ACCEL_EW_POW = 8,
 	ACCEL_EW_FMOD = 9,		/* the rest has the sign of src0 */
@@ -530,7 +530,7 @@ struct accel_reduce {
  * Images of a batch as they lie in memory: the channels of a pixel are
  * neighbours. Strides are in elements.
  */
-struct accel_image {
+struct accel_image_layout {
 	__le32 height;
 	__le32 width;
 	__le32 channels;
@@ -540,7 +540,7 @@ struct accel_image {
 };
 
 /* What a result looks at: tap (i, j) is row y * stride_y + i * dilation_y - pad_top. */
-struct accel_window {
+struct accel_conv_window {
 	__le16 height;
 	__le16 width;
 	__le16 stride_y;
@@ -552,24 +552,24 @@ struct accel_window {
 };
 
 #define ACCEL_CONV2D_BIAS	(1U << 0)	/* src2 holds dst.channels values, as of GEMM */
-#define ACCEL_CONV2D_REQUANTISE	(1U << 1)	/* src2 holds dst.channels of struct accel_channel */
-#define ACCEL_CONV2D_ADD	(1U << 2)	/* what dst held is added before the activation; f32 */
+#define ACCEL_CONV2D_REQUANTIZE	(1U << 1)	/* src2 holds dst.channels of struct accel_channel_quant */
+#define ACCEL_CONV2D_ACCUMULATE	(1U << 2)	/* what dst held is added before the activation; f32 */
 #define ACCEL_CONV2D_FLAGS	7U
 
 /* src1 holds the weights: [window.height][window.width][src.channels / groups][dst.channels] */
 struct accel_conv2d {
-	__u8 type;			/* enum accel_type, of src0 */
-	__u8 activation;		/* enum accel_activation */
+	__u8 type;			/* enum accel_data_type, of src0 */
+	__u8 activation;		/* enum accel_unary_op */
 	__le16 flags;			/* ACCEL_CONV2D_* */
 	__le32 batch;
 	__le32 groups;
 	__le32 alpha;			/* f32, of the activation */
 	__le32 beta;
-	struct accel_numbers numbers;
+	struct accel_numeric_format format;
 	__le32 reserved0;
-	struct accel_image src;
-	struct accel_image dst;
-	struct accel_window window;
+	struct accel_image_layout src;
+	struct accel_image_layout dst;
+	struct accel_conv_window window;
 	__le32 reserved1[8];
 };
 
@@ -582,14 +582,14 @@ enum accel_pool_op {
 #define ACCEL_POOL_FLAGS	1U
 
 struct accel_pool {
-	__u8 type;			/* enum accel_type */
+	__u8 type;			/* enum accel_data_type */
 	__u8 op;			/* enum accel_pool_op */
 	__le16 flags;			/* ACCEL_POOL_* */
 	__le32 batch;
 	__le32 reserved0[2];
-	struct accel_image src;
-	struct accel_image dst;
-	struct accel_window window;
+	struct accel_image_layout src;
+	struct accel_image_layout dst;
+	struct accel_conv_window window;
 	__le32 reserved1[4];
 };
 
@@ -687,7 +687,7 @@ struct accel_event {
 	__le64 command_sequence;
 	__le64 address;
 	__le64 time;			/* device ticks */
-	__le32 call_index;
+	__le32 list_index;
 	__le32 opcode;
 	__le64 reserved;
 };

@@ -31,7 +31,7 @@
  *   ENOSPC      the card is out of device memory, contexts or queues
  *   EDQUOT      a limit of the user: RLIMIT_MEMLOCK for registered memory
  *               (raise it with ulimit -l), or his share of the card's
- *               contexts, queues or memory (user_limits/ in sysfs); the kernel
+ *               contexts, queues or memory (quota/ in sysfs); the kernel
  *               log names the figures
  *   EPERM       a capability is missing
  *   EACCES      write() to memory that the card may only read, or a writable
@@ -67,7 +67,7 @@
  * @queues: out: queues of the card
  * @contexts: out: contexts of the card
  * @ring_entries: out: longest ring, in commands
- * @call_commands: out: longest command buffer
+ * @list_commands: out: longest command buffer
  * @va_bits: out: width of a context address
  * @engines: out: ACCEL_REG_ENGINES
  * @clock_hz: out: device ticks a second
@@ -81,12 +81,12 @@
  * @generation: out: counts the resets of the card
  * @locked: out: bytes of user memory this process has registered or locked
  * @locked_limit: out: RLIMIT_MEMLOCK of this process, ~0 if unlimited
- * @user_memory: out: bytes of device memory that the user of this file has
- * @user_memory_limit: out: and how many he may have, ~0 if unlimited
- * @user_contexts: out: the same for contexts ...
- * @user_contexts_limit: out: ...
- * @user_queues: out: ... and queues
- * @user_queues_limit: out
+ * @memory_used: out: bytes of device memory that the user of this file has
+ * @memory_quota: out: and how many he may have, ~0 if unlimited
+ * @contexts_used: out: the same for contexts ...
+ * @contexts_quota: out: ...
+ * @queues_used: out: ... and queues
+ * @queues_quota: out
  */
 struct accel_info {
 	__u32 size;
@@ -101,7 +101,7 @@ struct accel_info {
 	__u32 queues;
 	__u32 contexts;
 	__u32 ring_entries;
-	__u32 call_commands;
+	__u32 list_commands;
 	__u32 va_bits;
 	__u32 engines;
 	__u32 clock_hz;
@@ -115,12 +115,12 @@ struct accel_info {
 	__u64 generation;
 	__u64 locked;
 	__u64 locked_limit;
-	__u64 user_memory;
-	__u64 user_memory_limit;
-	__u64 user_contexts;
-	__u64 user_contexts_limit;
-	__u64 user_queues;
-	__u64 user_queues_limit;
+	__u64 memory_used;
+	__u64 memory_quota;
+	__u64 contexts_used;
+	__u64 contexts_quota;
+	__u64 queues_used;
+	__u64 queues_quota;
 };
 
 #define ACCEL_CAP_REGISTER	(1ULL << 0)	/* ACCEL_IOCTL_BUFFER_REGISTER */
@@ -128,7 +128,7 @@ struct accel_info {
 #define ACCEL_CAP_EVENTFD	(1ULL << 2)	/* ACCEL_IOCTL_QUEUE_EVENTFD */
 #define ACCEL_CAP_URING		(1ULL << 3)	/* ACCEL_URING_WAIT */
 #define ACCEL_CAP_TRANSFER	(1ULL << 4)	/* read() and write() of buffers */
-#define ACCEL_CAP_SHARE		(1ULL << 5)	/* ACCEL_IOCTL_BUFFER_EXPORT and _IMPORT */
+#define ACCEL_CAP_DMABUF		(1ULL << 5)	/* ACCEL_IOCTL_BUFFER_EXPORT and _IMPORT */
 #define ACCEL_CAP_REGISTERS	(1ULL << 6)	/* ACCEL_MMAP_REGISTERS */
 
 /*
@@ -346,7 +346,7 @@ struct accel_queue_notify {
  * @error: out: enum accel_status
  * @error_sequence: out: the command that failed
  * @error_address: out: context address of a fault
- * @error_call_index: out: its place in the command buffer, or ACCEL_NO_CALL_INDEX
+ * @error_list_index: out: its place in the command buffer, or ACCEL_NO_LIST_INDEX
  * @error_opcode: out: its opcode
  * @completed: out: newest sequence number that is finished
  * @commands: out: commands finished, those in command buffers too
@@ -366,7 +366,7 @@ struct accel_queue_query {
 	__u32 error;
 	__u64 error_sequence;
 	__u64 error_address;
-	__u32 error_call_index;
+	__u32 error_list_index;
 	__u32 error_opcode;
 	__u64 completed;
 	__u64 commands;

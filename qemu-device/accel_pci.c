@@ -423,7 +423,7 @@ static void accel_pci_class_init(ObjectClass* klass, void* data) {
         object_class_property_set_description(klass, accel_pci_help[i].property,
                                               accel_pci_help[i].text);
     }
-    accel_pci_add_knobs(klass);
+    accel_pci_add_debug_properties(klass);
     set_bit(DEVICE_CATEGORY_MISC, device->categories);
 }
 

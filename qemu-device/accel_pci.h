@@ -68,10 +68,10 @@ extern const struct accel_core_callbacks accel_pci_callbacks;
 unsigned int accel_pci_speed_generation(const char* speed);
 unsigned int accel_pci_link_generation(const AccelPci* s);
 
-/* accel_pci_knobs.c */
+/* accel_pci_debug_properties.c */
 unsigned int accel_pci_trained_generation(const AccelPci* s);
 unsigned int accel_pci_trained_width(const AccelPci* s);
 void accel_pci_train_link(AccelPci* s);
-void accel_pci_add_knobs(ObjectClass* klass);
+void accel_pci_add_debug_properties(ObjectClass* klass);
 
 #endif /* ACCEL_PCI_H */

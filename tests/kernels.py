@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the driver for each of several kernels, without a warning, and runs the tests of ring 'vm' on those that boot here.
+"""Builds the driver for each of several kernels, without a warning, and runs the tests of suite 'vm' on those that boot here.
 
 A line for each kernel, and at the end "N kernels passed, N failed"; the exit code is 0 only if none failed.
 """
@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rings import ring
-from rings.outcome import Outcome
+from suites import suite
+from suites.outcome import Outcome
 
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.append(str(PROJECT / "tests/vm"))
@@ -61,8 +61,8 @@ def on(name: str, options: argparse.Namespace, log: Path) -> Result:
                                 *KBUILD], stdout=file, stderr=subprocess.STDOUT, check=False)
     if built.returncode != 0:
         return build_failed(release, log)
-    settings = ring.Options(options.build, release, options.filter, options.verbose, options.vm_arg, label=f"-{name}")
-    done = ring.run("vm", settings)
+    settings = suite.Options(options.build, release, options.filter, options.verbose, options.vm_arg, label=f"-{name}")
+    done = suite.run("vm", settings)
     return Result(not done.outcome.failed, release,
                   f"builds; {counts(done.outcome)} in {done.seconds:.0f} s", details(done))
 
@@ -72,7 +72,7 @@ def counts(outcome: Outcome) -> str:
     return f"tests: {len(outcome.passed)} passed, {len(outcome.failed)} failed{skipped}"
 
 
-def details(done: ring.Ring) -> str:
+def details(done: suite.Suite) -> str:
     lines = []
     for word, names in (("failed", done.outcome.failed), ("skipped", done.outcome.skipped)):
         for name in names:

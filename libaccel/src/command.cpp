@@ -87,14 +87,14 @@ Command Command::raw(const std::array<std::byte, 64>& bytes) {
 }
 
 Command Command::with_record(const Operand& record) const {
-    constexpr std::uint32_t bytes = sizeof(Record);
+    constexpr std::uint32_t bytes = sizeof(CompletionRecord);
     Command other = *this;
     accel_command raw;
     std::memcpy(&raw, words_.data(), sizeof(raw));
     if ((raw.flags & ACCEL_CMD_RECORD) != 0) {
         detail::throw_invalid("the command already has a record");
     }
-    Use use{record, bytes, alignof(Record), Access::write};
+    Use use{record, bytes, alignof(CompletionRecord), Access::write};
     detail::check_operand(record, use, detail::Name("the record", nullptr));
     detail::CommandAccess::add(other, std::move(use));
     raw.flags |= ACCEL_CMD_RECORD;

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "accel/command.hpp"
-#include "resource.hpp"
+#include "tracked_object.hpp"
 
 namespace accel::detail {
 

@@ -14,15 +14,15 @@ using detail::f32_bytes;
 using detail::Name;
 using detail::throw_invalid;
 
-// Images as the card is told of them, and the bytes from their first element to the last.
+// ImageLayout as the card is told of them, and the bytes from their first element to the last.
 struct Laid {
-    accel_image shape{};
+    accel_image_layout shape{};
     std::uint64_t bytes = 0;
 };
 
-Laid lay(const Images& images, std::uint32_t batch, std::uint32_t element, Name name) {
+Laid lay(const ImageLayout& images, std::uint32_t batch, std::uint32_t element, Name name) {
     Laid laid;
-    accel_image& shape = laid.shape;
+    accel_image_layout& shape = laid.shape;
     shape.height = images.height;
     shape.width = images.width;
     shape.channels = images.channels;
@@ -45,12 +45,12 @@ Laid lay(const Images& images, std::uint32_t batch, std::uint32_t element, Name 
     return laid;
 }
 
-accel_window to_raw(const Window& window, const char* type) {
+accel_conv_window to_raw(const ConvWindow& window, const char* type) {
     if (window.height == 0 || window.width == 0 || window.stride_y == 0 || window.stride_x == 0 ||
         window.dilation_y == 0 || window.dilation_x == 0) {
         throw_invalid(std::string(type) + "::window: sizes, strides and dilations are at least 1");
     }
-    accel_window raw{};
+    accel_conv_window raw{};
     raw.height = window.height;
     raw.width = window.width;
     raw.stride_y = window.stride_y;
@@ -66,21 +66,24 @@ accel_window to_raw(const Window& window, const char* type) {
 
 Command::Command(const Conv2d& conv) {
     Encoder encoder(*this, "Conv2d", ACCEL_OP_CONV2D);
-    if (conv.groups == 0 || conv.from.channels % conv.groups != 0 ||
-        conv.to.channels % conv.groups != 0) {
+    if (conv.groups == 0 || conv.src_layout.channels % conv.groups != 0 ||
+        conv.dst_layout.channels % conv.groups != 0) {
         throw_invalid("Conv2d::groups divides the channels of both images, and " +
                       std::to_string(conv.groups) + " does not");
     }
-    const Laid from = lay(conv.from, conv.batch, size_of(conv.numbers.a), encoder.name("from"));
-    const Laid to = lay(conv.to, conv.batch, size_of(conv.numbers.result), encoder.name("to"));
+    const Laid from =
+        lay(conv.src_layout, conv.batch, size_of(conv.format.a), encoder.name("src_layout"));
+    const Laid to =
+        lay(conv.dst_layout, conv.batch, size_of(conv.format.result), encoder.name("dst_layout"));
     accel_conv2d params{};
-    params.type = static_cast<std::uint8_t>(conv.numbers.a);
-    params.numbers = detail::to_raw(conv.numbers, encoder.name("numbers"));
+    params.type = static_cast<std::uint8_t>(conv.format.a);
+    params.format = detail::to_raw(conv.format, encoder.name("format"));
     detail::set_activation(params, conv.activation, conv.alpha, conv.beta, "Conv2d");
-    params.flags = static_cast<std::uint16_t>((conv.numbers.requantise ? ACCEL_CONV2D_REQUANTISE
-                                               : conv.bias             ? ACCEL_CONV2D_BIAS
-                                                                       : 0) |
-                                              (conv.numbers.add ? ACCEL_CONV2D_ADD : 0));
+    params.flags =
+        static_cast<std::uint16_t>((conv.format.requantize ? ACCEL_CONV2D_REQUANTIZE
+                                    : conv.bias            ? ACCEL_CONV2D_BIAS
+                                                           : 0) |
+                                   (conv.format.accumulate ? ACCEL_CONV2D_ACCUMULATE : 0));
     params.batch = conv.batch;
     params.groups = conv.groups;
     params.src = from.shape;
@@ -89,21 +92,21 @@ Command::Command(const Conv2d& conv) {
     const std::uint64_t taps = std::uint64_t{conv.window.height} * conv.window.width;
     const std::uint64_t weights = detail::product(
         detail::product(
-            detail::product(taps, conv.from.channels / conv.groups, encoder.name("weights")),
-            conv.to.channels, encoder.name("weights")),
-        size_of(conv.numbers.b), encoder.name("weights"));
+            detail::product(taps, conv.src_layout.channels / conv.groups, encoder.name("weights")),
+            conv.dst_layout.channels, encoder.name("weights")),
+        size_of(conv.format.b), encoder.name("weights"));
 
     accel_tensor& raw = encoder.raw().tensor;
     raw.dst = encoder.use("dst", conv.dst, to.bytes,
-                          conv.numbers.add ? Access::read_write : Access::write,
-                          size_of(conv.numbers.result));
-    raw.src0 = encoder.use("src", conv.src, from.bytes, Access::read, size_of(conv.numbers.a));
-    raw.src1 = encoder.use("weights", conv.weights, weights, Access::read, size_of(conv.numbers.b));
-    if (conv.bias || conv.numbers.requantise) {
-        raw.src2 =
-            encoder.use("bias", conv.bias,
-                        std::uint64_t{conv.to.channels} * detail::channel_bytes(conv.numbers),
-                        Access::read, f32_bytes);
+                          conv.format.accumulate ? Access::read_write : Access::write,
+                          size_of(conv.format.result));
+    raw.src0 = encoder.use("src", conv.src, from.bytes, Access::read, size_of(conv.format.a));
+    raw.src1 = encoder.use("weights", conv.weights, weights, Access::read, size_of(conv.format.b));
+    if (conv.bias || conv.format.requantize) {
+        raw.src2 = encoder.use(
+            "bias", conv.bias,
+            std::uint64_t{conv.dst_layout.channels} * detail::channel_bytes(conv.format),
+            Access::read, f32_bytes);
     }
     encoder.params(params);
     encoder.finish();
@@ -111,14 +114,14 @@ Command::Command(const Conv2d& conv) {
 
 Command::Command(const Pool& pool) {
     Encoder encoder(*this, "Pool", ACCEL_OP_POOL);
-    if (pool.from.channels != pool.to.channels) {
+    if (pool.src_layout.channels != pool.dst_layout.channels) {
         throw_invalid("Pool: source and result have the same channels");
     }
     if (pool.count_outside && pool.op != PoolOp::average) {
         throw_invalid("Pool::count_outside is for averages");
     }
-    const Laid from = lay(pool.from, pool.batch, f32_bytes, encoder.name("from"));
-    const Laid to = lay(pool.to, pool.batch, f32_bytes, encoder.name("to"));
+    const Laid from = lay(pool.src_layout, pool.batch, f32_bytes, encoder.name("src_layout"));
+    const Laid to = lay(pool.dst_layout, pool.batch, f32_bytes, encoder.name("dst_layout"));
     accel_pool params{};
     params.type = ACCEL_TYPE_F32;
     params.op = static_cast<std::uint8_t>(pool.op);

@@ -27,12 +27,12 @@ void merge(CommandAccess::Use& need, const Operand& argument, const CommandAcces
 }  // namespace
 
 void ListImpl::add(const Command& command) {
-    if (sealed()) {
-        throw_invalid("the list is sealed: make a new one to record other commands");
+    if (closed()) {
+        throw_invalid("the list is closed: make a new one to record other commands");
     }
-    if (commands_.size() >= device()->limits().call_commands) {
+    if (commands_.size() >= device()->limits().list_commands) {
         throw_invalid("the list already has the " +
-                      std::to_string(device()->limits().call_commands) +
+                      std::to_string(device()->limits().list_commands) +
                       " commands that this card calls at once: split it");
     }
     accel_command raw;
@@ -75,7 +75,7 @@ void ListImpl::add(const Command& command) {
         }
     }
     if (!params.empty()) {
-        raw.tensor.params = params_at;  // seal() makes it an address
+        raw.tensor.params = params_at;  // close() makes it an address
         with_params_.push_back(size());
         params_.resize(params_at);
         params_.insert(params_.end(), params.begin(), params.end());
@@ -83,12 +83,12 @@ void ListImpl::add(const Command& command) {
     commands_.push_back(raw);
 }
 
-void ListImpl::seal() {
-    if (sealed()) {
+void ListImpl::close() {
+    if (closed()) {
         return;
     }
     if (commands_.empty()) {
-        throw_invalid("the list is empty: record a command before it is sealed");
+        throw_invalid("the list is empty: record a command before it is closed");
     }
     const std::size_t commands_bytes = commands_.size() * sizeof(accel_command);
     const Placement placement =
@@ -119,11 +119,11 @@ CommandList& CommandList::add(const Command& command) {
     return *this;
 }
 
-void CommandList::seal() {
-    detail::ListAccess::impl(*this)->seal();
+void CommandList::close() {
+    detail::ListAccess::impl(*this)->close();
 }
-bool CommandList::sealed() const {
-    return detail::ListAccess::impl(*this)->sealed();
+bool CommandList::closed() const {
+    return detail::ListAccess::impl(*this)->closed();
 }
 std::size_t CommandList::size() const {
     return detail::ListAccess::impl(*this)->size();

@@ -77,13 +77,13 @@ Command::Command(const Gemm& gemm) {
     const std::uint32_t a_columns = gemm.transpose_a ? gemm.m : gemm.k;
     const std::uint32_t b_columns = gemm.transpose_b ? gemm.k : gemm.n;
     accel_gemm params{};
-    params.type = static_cast<std::uint8_t>(gemm.numbers.a);
-    params.numbers = detail::to_raw(gemm.numbers, encoder.name("numbers"));
+    params.type = static_cast<std::uint8_t>(gemm.format.a);
+    params.format = detail::to_raw(gemm.format, encoder.name("format"));
     detail::set_activation(params, gemm.activation, gemm.alpha, gemm.beta, "Gemm");
-    params.flags = static_cast<std::uint16_t>((gemm.numbers.requantise ? ACCEL_GEMM_REQUANTISE
-                                               : gemm.bias             ? ACCEL_GEMM_BIAS
-                                                                       : 0) |
-                                              (gemm.numbers.add ? ACCEL_GEMM_ADD : 0) |
+    params.flags = static_cast<std::uint16_t>((gemm.format.requantize ? ACCEL_GEMM_REQUANTIZE
+                                               : gemm.bias            ? ACCEL_GEMM_BIAS
+                                                                      : 0) |
+                                              (gemm.format.accumulate ? ACCEL_GEMM_ACCUMULATE : 0) |
                                               (gemm.transpose_a ? ACCEL_GEMM_TRANSPOSE_A : 0) |
                                               (gemm.transpose_b ? ACCEL_GEMM_TRANSPOSE_B : 0));
     params.m = gemm.m;
@@ -104,7 +104,7 @@ Command::Command(const Gemm& gemm) {
     accel_tensor& raw = encoder.raw().tensor;
     const auto stored = [&](const char* field, const Operand& operand, std::uint32_t rows,
                             std::uint32_t columns, std::uint32_t leading, std::uint32_t step,
-                            Type type, Access access) {
+                            DataType type, Access access) {
         const std::uint32_t element = size_of(type);
         const Name name = encoder.name(field);
         const std::uint64_t one = matrix(rows, columns, leading, element, name);
@@ -112,15 +112,15 @@ Command::Command(const Gemm& gemm) {
             detail::extent(gemm.batch, std::uint64_t{step} * element, one, name);
         return encoder.use(field, operand, all, access, element);
     };
-    raw.dst = stored("d", gemm.d, gemm.m, gemm.n, params.ldd, gemm.batch_d, gemm.numbers.result,
-                     gemm.numbers.add ? Access::read_write : Access::write);
+    raw.dst = stored("d", gemm.d, gemm.m, gemm.n, params.ldd, gemm.batch_d, gemm.format.result,
+                     gemm.format.accumulate ? Access::read_write : Access::write);
     raw.src0 = stored("a", gemm.a, gemm.transpose_a ? gemm.k : gemm.m, a_columns, params.lda,
-                      gemm.batch_a, gemm.numbers.a, Access::read);
+                      gemm.batch_a, gemm.format.a, Access::read);
     raw.src1 = stored("b", gemm.b, gemm.transpose_b ? gemm.n : gemm.k, b_columns, params.ldb,
-                      gemm.batch_b, gemm.numbers.b, Access::read);
-    if (gemm.bias || gemm.numbers.requantise) {
+                      gemm.batch_b, gemm.format.b, Access::read);
+    if (gemm.bias || gemm.format.requantize) {
         raw.src2 = encoder.use("bias", gemm.bias,
-                               std::uint64_t{gemm.n} * detail::channel_bytes(gemm.numbers),
+                               std::uint64_t{gemm.n} * detail::channel_bytes(gemm.format),
                                Access::read, f32_bytes);
     }
     encoder.params(params);
@@ -135,7 +135,7 @@ Command::Command(const Elementwise& elementwise) {
     }
     accel_elementwise params{};
     params.type = static_cast<std::uint8_t>(elementwise.type);
-    if (elementwise.type != Type::f32 && elementwise.type != Type::i64) {
+    if (elementwise.type != DataType::f32 && elementwise.type != DataType::i64) {
         throw_invalid("Elementwise::type is f32 or i64: operands of others are converted");
     }
     detail::set_activation(params, elementwise.activation, elementwise.alpha, elementwise.beta,
@@ -146,7 +146,7 @@ Command::Command(const Elementwise& elementwise) {
         params.dims[i] = detail::to_u32(shape[i], encoder.name("shape"));
     }
     const auto operand = [&](const char* field, const Operand& where, const Shape& strides,
-                             __le32* out, Type type, std::uint8_t& raw_type, Access access) {
+                             __le32* out, DataType type, std::uint8_t& raw_type, Access access) {
         const Strided layout = strided(shape, strides, size_of(type), encoder.name(field));
         raw_type = static_cast<std::uint8_t>(type);
         std::copy(layout.strides.begin(), layout.strides.end(), out);
@@ -158,11 +158,11 @@ Command::Command(const Elementwise& elementwise) {
                       Access::write);
     raw.src0 = operand("a", e.a, e.a_strides, params.src0_strides, e.a_type, params.src0_type,
                        Access::read);
-    if (e.op != ElementwiseOp::first) {
+    if (e.op != ElementwiseOp::identity) {
         raw.src1 = operand("b", e.b, e.b_strides, params.src1_strides, e.b_type, params.src1_type,
                            Access::read);
     } else if (e.b || !e.b_strides.empty()) {
-        throw_invalid("Elementwise::b is no operand of ElementwiseOp::first");
+        throw_invalid("Elementwise::b is no operand of ElementwiseOp::identity");
     }
     if (e.op == ElementwiseOp::select) {
         raw.src2 = operand("c", e.c, e.c_strides, params.src2_strides, e.c_type, params.src2_type,
@@ -207,11 +207,11 @@ Command::Command(const Reduce& reduce) {
 Command::Command(const Transpose& transpose) {
     Encoder encoder(*this, "Transpose", ACCEL_OP_TRANSPOSE);
     const Shape& shape = transpose.shape;
-    const std::uint32_t element = transpose.element;
+    const std::uint32_t element = transpose.element_size;
     if (shape.empty()) {
         throw_invalid("Transpose::shape has no dimensions");
     }
-    check_element(element, encoder.name("element"));
+    check_element(element, encoder.name("element_size"));
     accel_transpose params{};
     params.size = static_cast<std::uint8_t>(element);
     params.rank = static_cast<std::uint8_t>(shape.rank());
@@ -232,31 +232,31 @@ Command::Command(const Transpose& transpose) {
             side = detail::sum(side, span, src);
         }
     }
-    if (below > transpose.src_first) {
-        throw_invalid("Transpose::src_strides lead below the start of src: src_first is " +
-                      std::to_string(transpose.src_first) + " and must be " +
+    if (below > transpose.src_offset) {
+        throw_invalid("Transpose::src_strides lead below the start of src: src_offset is " +
+                      std::to_string(transpose.src_offset) + " and must be " +
                       std::to_string(below) + " at least");
     }
-    const std::uint64_t last = detail::sum(transpose.src_first, above, src);
+    const std::uint64_t last = detail::sum(transpose.src_offset, above, src);
     accel_tensor& raw = encoder.raw().tensor;
     raw.dst = encoder.use("dst", transpose.dst, dst.bytes, Access::write, element);
     raw.src0 =
         encoder.use("src", transpose.src, dst.bytes == 0 ? 0 : detail::product(last, element, src),
                     Access::read, element) +
-        transpose.src_first * element;
+        transpose.src_offset * element;
     encoder.params(params);
     encoder.finish();
 }
 
 Command::Command(const Gather& gather) {
     Encoder encoder(*this, "Gather", ACCEL_OP_GATHER);
-    check_element(gather.element, encoder.name("element"));
-    if (gather.index_type != Type::i32 && gather.index_type != Type::i64) {
+    check_element(gather.element_size, encoder.name("element_size"));
+    if (gather.index_type != DataType::i32 && gather.index_type != DataType::i64) {
         throw_invalid("Gather::index_type is i32 or i64");
     }
     const std::uint32_t index = size_of(gather.index_type);
     accel_gather params{};
-    params.size = static_cast<std::uint8_t>(gather.element);
+    params.size = static_cast<std::uint8_t>(gather.element_size);
     params.index_type = static_cast<std::uint8_t>(gather.index_type);
     params.flags = gather.elements ? ACCEL_GATHER_ELEMENTS : 0;
     params.outer = gather.outer;
@@ -265,13 +265,13 @@ Command::Command(const Gather& gather) {
     params.inner = gather.inner;
     accel_tensor& raw = encoder.raw().tensor;
     raw.dst = encoder.use("dst", gather.dst,
-                          detail::tensor(gather.outer, gather.count, gather.inner, gather.element,
-                                         encoder.name("dst")),
-                          Access::write, gather.element);
-    raw.src0 = encoder.use(
-        "src", gather.src,
-        detail::tensor(gather.outer, gather.n, gather.inner, gather.element, encoder.name("src")),
-        Access::read, gather.element);
+                          detail::tensor(gather.outer, gather.count, gather.inner,
+                                         gather.element_size, encoder.name("dst")),
+                          Access::write, gather.element_size);
+    raw.src0 = encoder.use("src", gather.src,
+                           detail::tensor(gather.outer, gather.n, gather.inner, gather.element_size,
+                                          encoder.name("src")),
+                           Access::read, gather.element_size);
     raw.src1 = encoder.use(
         "indices", gather.indices,
         detail::tensor(gather.elements ? gather.outer : 1, gather.count,

@@ -53,7 +53,7 @@ DeviceInfo to_info(const accel_info& raw, const std::string& path) {
     info.queues = raw.queues;
     info.contexts = raw.contexts;
     info.ring_entries = raw.ring_entries;
-    info.call_commands = raw.call_commands;
+    info.list_commands = raw.list_commands;
     info.address_bits = raw.va_bits;
     info.compute_engines = raw.engines >> 8 & 0xff;
     info.dma_engines = raw.engines & 0xff;
@@ -252,7 +252,7 @@ std::vector<DeviceEntry> Device::list() {
     return detail::list_devices(detail::linux_kernel());
 }
 
-Device Device::share() const {
+Device Device::alias() const {
     return Device(impl_);
 }
 

@@ -11,7 +11,7 @@
 #include "accel/device.hpp"
 #include "errors.hpp"
 #include "kernel.hpp"
-#include "resource.hpp"
+#include "tracked_object.hpp"
 
 namespace accel::detail {
 

@@ -71,41 +71,42 @@ std::uint32_t to_u32(std::uint64_t value, Name name) {
     return static_cast<std::uint32_t>(value);
 }
 
-accel_numbers to_raw(const Numbers& numbers, Name name) {
-    const auto integer = [](Type type) { return type == Type::i8 || type == Type::u8; };
-    const auto real = [](Type type) {
-        return type == Type::f32 || type == Type::bf16 || type == Type::f16;
+accel_numeric_format to_raw(const NumericFormat& format, Name name) {
+    const auto integer = [](DataType type) { return type == DataType::i8 || type == DataType::u8; };
+    const auto real = [](DataType type) {
+        return type == DataType::f32 || type == DataType::bf16 || type == DataType::f16;
     };
-    const auto zero = [&](Type type, std::int16_t value) {
-        const bool fits = type == Type::i8   ? value >= -128 && value <= 127
-                          : type == Type::u8 ? value >= 0 && value <= 255
-                                             : value == 0;
+    const auto zero = [&](DataType type, std::int16_t value) {
+        const bool fits = type == DataType::i8   ? value >= -128 && value <= 127
+                          : type == DataType::u8 ? value >= 0 && value <= 255
+                                                 : value == 0;
         if (!fits) {
             throw_invalid(name.text() + " has a zero point that its type does not hold");
         }
         return static_cast<std::uint8_t>(value);
     };
-    const bool bytes = integer(numbers.a) && integer(numbers.b) && !numbers.add &&
-                       (numbers.requantise ? integer(numbers.result) || numbers.result == Type::f32
-                                           : numbers.result == Type::i32);
-    const bool floats = real(numbers.a) && real(numbers.b) && real(numbers.result) &&
-                        !numbers.requantise && (!numbers.add || numbers.result == Type::f32);
+    const bool bytes =
+        integer(format.a) && integer(format.b) && !format.accumulate &&
+        (format.requantize ? integer(format.result) || format.result == DataType::f32
+                            : format.result == DataType::i32);
+    const bool floats = real(format.a) && real(format.b) && real(format.result) &&
+                        !format.requantize && (!format.accumulate || format.result == DataType::f32);
     if (!bytes && !floats) {
         throw_invalid(name.text() +
                       " combines types that the card does not: floats give floats; i8 and u8 give "
-                      "i32, or with requantise f32, i8 or u8");
+                      "i32, or with requantize f32, i8 or u8");
     }
-    accel_numbers raw{};
-    raw.src1_type = static_cast<std::uint8_t>(numbers.b);
-    raw.dst_type = static_cast<std::uint8_t>(numbers.result);
-    raw.src0_zero = zero(numbers.a, numbers.a_zero);
-    raw.src1_zero = zero(numbers.b, numbers.b_zero);
-    raw.dst_zero = zero(numbers.result, numbers.result_zero);
+    accel_numeric_format raw{};
+    raw.src1_type = static_cast<std::uint8_t>(format.b);
+    raw.dst_type = static_cast<std::uint8_t>(format.result);
+    raw.src0_zero = zero(format.a, format.a_zero_point);
+    raw.src1_zero = zero(format.b, format.b_zero_point);
+    raw.dst_zero = zero(format.result, format.result_zero_point);
     return raw;
 }
 
-std::uint32_t channel_bytes(const Numbers& numbers) {
-    return numbers.requantise ? sizeof(accel_channel) : f32_bytes;
+std::uint32_t channel_bytes(const NumericFormat& format) {
+    return format.requantize ? sizeof(accel_channel_quant) : f32_bytes;
 }
 
 void check_operand(const Operand& operand, const CommandAccess::Use& use, Name name) {
@@ -128,8 +129,9 @@ void check_operand(const Operand& operand, const CommandAccess::Use& use, Name n
             break;
         case CommandAccess::Kind::address:
             if ((address & ACCEL_ARG_FLAG) != 0) {
-                throw_invalid(name.text() +
-                              " is an address with bit 63 set, which marks arguments: use arg()");
+                throw_invalid(
+                    name.text() +
+                    " is an address with bit 63 set, which marks arguments: use argument()");
             }
             break;
         case CommandAccess::Kind::buffer:

@@ -34,17 +34,17 @@ inline constexpr std::uint32_t f32_bytes = 4;
 [[nodiscard]] std::uint32_t to_u32(std::uint64_t value, Name name);
 
 /// Throws unless the card combines these types.
-[[nodiscard]] accel_numbers to_raw(const Numbers& numbers, Name name);
+[[nodiscard]] accel_numeric_format to_raw(const NumericFormat& format, Name name);
 
 /// What the bias operand holds for a channel.
-[[nodiscard]] std::uint32_t channel_bytes(const Numbers& numbers);
+[[nodiscard]] std::uint32_t channel_bytes(const NumericFormat& format);
 
 /// Checked by both, so that a number without a meaning is told before the card refuses it.
 template <typename T>
-void set_activation(T& params, Activation activation, float alpha, float beta, const char* type) {
-    const bool first = activation == Activation::clip || activation == Activation::leaky_relu ||
-                       activation == Activation::hard_sigmoid || activation == Activation::elu;
-    const bool second = activation == Activation::clip || activation == Activation::hard_sigmoid;
+void set_activation(T& params, UnaryOp activation, float alpha, float beta, const char* type) {
+    const bool first = activation == UnaryOp::clip || activation == UnaryOp::leaky_relu ||
+                       activation == UnaryOp::hard_sigmoid || activation == UnaryOp::elu;
+    const bool second = activation == UnaryOp::clip || activation == UnaryOp::hard_sigmoid;
     if ((!first && alpha != 0) || (!second && beta != 0)) {
         throw_invalid(std::string(type) + "::" + (first ? "beta" : "alpha") +
                       " has no meaning for this activation: leave it zero");

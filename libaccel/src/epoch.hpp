@@ -14,7 +14,7 @@
 
 #include "accel/error.hpp"
 #include "accel/job.hpp"
-#include "interest.hpp"
+#include "notification.hpp"
 #include "queue_impl.hpp"
 
 namespace accel::detail {

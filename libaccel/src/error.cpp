@@ -25,7 +25,7 @@ std::string_view explain(CardStatus status) noexcept {
                    "parameters 16, records 32, command lists 64";
         case CardStatus::bad_size:
             return "a size overflows the address space or passes a limit of the card: check the "
-                   "extents, and the length of a list against DeviceInfo::call_commands";
+                   "extents, and the length of a list against DeviceInfo::list_commands";
         case CardStatus::bad_argument:
             return "the list uses an argument that the call does not give: pass as many as "
                    "CommandList::arguments() says";
@@ -176,8 +176,8 @@ std::string hex(std::uint64_t value) {
 
 std::string describe(const CardFailure& failure) {
     std::string text = "command " + std::to_string(failure.sequence);
-    if (failure.call_index) {
-        text += ", at place " + std::to_string(*failure.call_index) + " of its list";
+    if (failure.list_index) {
+        text += ", at place " + std::to_string(*failure.list_index) + " of its list";
     }
     text += " (opcode " + hex(failure.opcode) + ")";
     switch (failure.status) {

@@ -14,7 +14,7 @@
 #include "accel/command_list.hpp"
 #include "command_access.hpp"
 #include "device_impl.hpp"
-#include "resource.hpp"
+#include "tracked_object.hpp"
 
 namespace accel::detail {
 
@@ -26,9 +26,9 @@ class ListImpl final : public Resource {
     }
 
     void add(const Command& command);
-    void seal();
+    void close();
 
-    [[nodiscard]] bool sealed() const noexcept { return memory_.owner != nullptr; }
+    [[nodiscard]] bool closed() const noexcept { return memory_.owner != nullptr; }
     [[nodiscard]] std::uint32_t size() const noexcept {
         return static_cast<std::uint32_t>(commands_.size());
     }
@@ -36,7 +36,7 @@ class ListImpl final : public Resource {
         return static_cast<std::uint32_t>(needs_.size());
     }
 
-    /// Context address of the sealed list.
+    /// Context address of the closed list.
     [[nodiscard]] std::uint64_t address() const noexcept { return memory_.address; }
 
     /// What all uses of argument `index` together ask of it.

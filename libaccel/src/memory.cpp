@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memory.hpp"
 
-#include "resource.hpp"
+#include "tracked_object.hpp"
 
 #include <accel_uapi.h>
 #include <unistd.h>

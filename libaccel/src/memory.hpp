@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "accel/buffer.hpp"
-#include "accel/share.hpp"
+#include "accel/file_descriptor.hpp"
 #include "device_impl.hpp"
 
 namespace accel::detail {

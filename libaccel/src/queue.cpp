@@ -111,7 +111,7 @@ Batch Queue::batch() {
     return Batch(epoch);
 }
 
-void Queue::drain() {
+void Queue::synchronize() {
     const auto& epoch = detail::QueueAccess::epoch(*this);
     if (const std::uint64_t newest = epoch->queue().published(); newest != 0) {
         static_cast<void>(epoch->wait(newest, detail::no_deadline));
@@ -126,7 +126,7 @@ void Queue::reset() {
     epoch_ = std::move(next);
 }
 
-void Queue::kick() {
+void Queue::ring_doorbell() {
     detail::QueueAccess::epoch(*this)->queue().ring();
 }
 

@@ -141,7 +141,8 @@ void QueueImpl::refuse(const Epoch& epoch, const Command& command) const {
         check_space(use.operand, device_.get());
     }
     throw_invalid(
-        "arg() stands for an argument of a call: record the command in a CommandList and submit "
+        "argument() stands for an argument of a call: record the command in a CommandList and "
+        "submit "
         "that");
 }
 
@@ -169,8 +170,8 @@ std::uint64_t QueueImpl::stage(Epoch& epoch, const Command& command, bool block)
 std::uint64_t QueueImpl::stage(Epoch& epoch, const std::shared_ptr<ListImpl>& list,
                                std::span<const Operand> arguments, bool block) {
     check_open(epoch);
-    if (!list->sealed()) {
-        throw_invalid("the list is not sealed: call CommandList::seal() when it is recorded");
+    if (!list->closed()) {
+        throw_invalid("the list is not closed: call CommandList::close() when it is recorded");
     }
     if (list->device() != device_) {
         throw_invalid("the list belongs to another device than the queue");
@@ -182,7 +183,7 @@ std::uint64_t QueueImpl::stage(Epoch& epoch, const std::shared_ptr<ListImpl>& li
     for (std::uint32_t i = 0; i < arguments.size(); ++i) {
         const Operand& argument = arguments[i];
         if (CommandAccess::kind(argument) == CommandAccess::Kind::argument) {
-            throw_invalid("an argument of a call is a buffer or an address, not arg()");
+            throw_invalid("an argument of a call is a buffer or an address, not argument()");
         }
         check_space(argument, device_.get());
         if (list->need(i).access != Access{}) {  // else the list does not use it
@@ -345,8 +346,8 @@ CardFailure to_failure(const Block& block) {
     failure.status = static_cast<CardStatus>(block.error);
     failure.sequence = block.error_sequence;
     failure.address = block.error_address;
-    if (block.error_call_index != ACCEL_NO_CALL_INDEX) {
-        failure.call_index = block.error_call_index;
+    if (block.error_list_index != ACCEL_NO_LIST_INDEX) {
+        failure.list_index = block.error_list_index;
     }
     failure.opcode = block.error_opcode;
     return failure;

@@ -25,7 +25,7 @@
 #include "device_impl.hpp"
 #include "fence.hpp"
 #include "list_impl.hpp"
-#include "resource.hpp"
+#include "tracked_object.hpp"
 
 namespace accel::detail {
 

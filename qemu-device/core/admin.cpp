@@ -16,7 +16,7 @@ namespace accel::card {
 namespace {
 
 // How many of a command's words an opcode uses; the rest must be zero.
-unsigned words_used(uint8_t opcode) {
+unsigned words_used(std::uint8_t opcode) {
     switch (opcode) {
         case ACCEL_ADMIN_QUERY_QUEUE:
             return 1;
@@ -31,7 +31,7 @@ unsigned words_used(uint8_t opcode) {
     }
 }
 
-bool uses_id(uint8_t opcode) {
+bool uses_id(std::uint8_t opcode) {
     return opcode != ACCEL_ADMIN_NOP && opcode != ACCEL_ADMIN_CLEAR_MEMORY;
 }
 
@@ -48,8 +48,8 @@ Admin::Admin(Bus& bus, DeviceMemory memory, Counters& counters, Scheduler& sched
       stop_(stop),
       contexts_(limits.contexts) {}
 
-bool Admin::run(uint64_t sequence) {
-    const uint64_t slot = (sequence - 1) % ring_.entries;
+bool Admin::run(std::uint64_t sequence) {
+    const std::uint64_t slot = (sequence - 1) % ring_.entries;
     accel_admin_command command{};
     acquire_fence();
     if (!bus_.read(ring_.ring + slot * sizeof command, &command, sizeof command)) {
@@ -64,10 +64,10 @@ bool Admin::run(uint64_t sequence) {
     if (stop_) {
         return true;  // a reset forgets this queue: nobody waits for the answer
     }
-    const uint64_t address = ring_.results + slot * sizeof result;
-    constexpr size_t kBody = offsetof(accel_admin_result, status);
-    if (!bus_.write(address + kBody, reinterpret_cast<const uint8_t*>(&result) + kBody,
-                    sizeof result - kBody)) {
+    const std::uint64_t address = ring_.results + slot * sizeof result;
+    constexpr std::size_t body = offsetof(accel_admin_result, status);
+    if (!bus_.write(address + body, reinterpret_cast<const std::uint8_t*>(&result) + body,
+                    sizeof result - body)) {
         return false;
     }
     release_fence();
@@ -116,7 +116,7 @@ Status Admin::execute(const accel_admin_command& command) {
     }
 }
 
-Context* Admin::context(uint32_t id) const {
+Context* Admin::context(std::uint32_t id) const {
     return id < contexts_.size() ? contexts_[id].get() : nullptr;
 }
 
@@ -147,7 +147,7 @@ Status Admin::create_context(const accel_admin_command& command) {
     return ACCEL_OK;
 }
 
-Status Admin::destroy_context(uint32_t id) {
+Status Admin::destroy_context(std::uint32_t id) {
     const Context* const found = context(id);
     if (found == nullptr) {
         return ACCEL_NOT_FOUND;
@@ -206,7 +206,7 @@ Status Admin::create_queue(const accel_admin_command& command) {
     return ACCEL_OK;
 }
 
-Status Admin::destroy_queue(uint32_t id) {
+Status Admin::destroy_queue(std::uint32_t id) {
     Queue* const queue = scheduler_.find(id);
     if (queue == nullptr) {
         return ACCEL_NOT_FOUND;
@@ -216,7 +216,7 @@ Status Admin::destroy_queue(uint32_t id) {
     return ACCEL_OK;
 }
 
-Status Admin::reset_queue(uint32_t id) {
+Status Admin::reset_queue(std::uint32_t id) {
     Queue* const queue = scheduler_.find(id);
     if (queue == nullptr) {
         return ACCEL_NOT_FOUND;
@@ -258,10 +258,10 @@ Status Admin::clear_memory(const accel_admin_command& command) {
     if (range.address > memory_.size() || range.bytes > memory_.size() - range.address) {
         return ACCEL_BAD_SIZE;
     }
-    static constexpr std::array<uint8_t, kPieceBytes> kZeros{};
-    for (uint64_t done = 0; done < range.bytes && !stop_;) {
-        const uint64_t now = std::min<uint64_t>(range.bytes - done, kPieceBytes);
-        move_payload(memory_.data() + range.address + done, kZeros.data(), now);
+    static constexpr std::array<std::uint8_t, piece_bytes> zeros{};
+    for (std::uint64_t done = 0; done < range.bytes && !stop_;) {
+        const std::uint64_t now = std::min<std::uint64_t>(range.bytes - done, piece_bytes);
+        move_payload(memory_.data() + range.address + done, zeros.data(), now);
         counters_.traffic.memory_written.add(now);
         done += now;
     }

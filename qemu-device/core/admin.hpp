@@ -14,16 +14,16 @@
 namespace accel::card {
 
 struct AdminRing {
-    uint64_t ring = 0;
-    uint64_t results = 0;
-    uint32_t entries = 0;
+    std::uint64_t ring = 0;
+    std::uint64_t results = 0;
+    std::uint32_t entries = 0;
 };
 
 struct AdminLimits {
-    uint32_t queues;
-    uint32_t contexts;
-    uint32_t vectors;
-    uint32_t ring_entries;
+    std::uint32_t queues;
+    std::uint32_t contexts;
+    std::uint32_t vectors;
+    std::uint32_t ring_entries;
 };
 
 class Admin {
@@ -34,21 +34,21 @@ class Admin {
 
     void start(const AdminRing& ring) { ring_ = ring; }
     // Fetches, runs and answers the command with this sequence. False: the bus refused.
-    [[nodiscard]] bool run(uint64_t sequence);
+    [[nodiscard]] bool run(std::uint64_t sequence);
     // Forgets everything. No engine holds a queue.
     void clear();
 
   private:
     [[nodiscard]] Status execute(const accel_admin_command& command);
     [[nodiscard]] Status create_context(const accel_admin_command& command);
-    [[nodiscard]] Status destroy_context(uint32_t id);
+    [[nodiscard]] Status destroy_context(std::uint32_t id);
     [[nodiscard]] Status invalidate(const accel_admin_command& command);
     [[nodiscard]] Status create_queue(const accel_admin_command& command);
-    [[nodiscard]] Status destroy_queue(uint32_t id);
-    [[nodiscard]] Status reset_queue(uint32_t id);
+    [[nodiscard]] Status destroy_queue(std::uint32_t id);
+    [[nodiscard]] Status reset_queue(std::uint32_t id);
     [[nodiscard]] Status query_queue(const accel_admin_command& command);
     [[nodiscard]] Status clear_memory(const accel_admin_command& command);
-    [[nodiscard]] Context* context(uint32_t id) const;
+    [[nodiscard]] Context* context(std::uint32_t id) const;
 
     Bus& bus_;
     DeviceMemory memory_;

@@ -3,25 +3,25 @@
 // What an access to the host costs.
 #include "bus.hpp"
 
-#include "model/timing.hpp"
+#include "timing/timing.hpp"
 
 namespace accel::card {
 
-void Bus::charge_read(uint64_t address, size_t bytes) {
+void Bus::charge_read(std::uint64_t address, std::size_t bytes) {
     counters_.traffic.host_read.add(bytes);
     if (timing_ != nullptr) {
         timing_->host_read(address, bytes);
     }
 }
 
-void Bus::charge_write(uint64_t address, size_t bytes) {
+void Bus::charge_write(std::uint64_t address, std::size_t bytes) {
     counters_.traffic.host_written.add(bytes);
     if (timing_ != nullptr) {
         timing_->host_write(address, bytes);
     }
 }
 
-uint64_t Bus::clock() const {
+std::uint64_t Bus::clock() const {
     return timing_ != nullptr && timing_->timeline().current() != nullptr ? timing_->now()
                                                                           : embedder_clock();
 }

@@ -24,19 +24,19 @@ class Bus {
     void set_timing(Timing* timing) { timing_ = timing; }
     [[nodiscard]] Timing* timing() const { return timing_; }
 
-    [[nodiscard]] bool read(uint64_t address, void* to, size_t bytes) {
+    [[nodiscard]] bool read(std::uint64_t address, void* to, std::size_t bytes) {
         charge_read(address, bytes);
         return callbacks_.read(opaque_, address, to, bytes);
     }
-    [[nodiscard]] bool write(uint64_t address, const void* from, size_t bytes) {
+    [[nodiscard]] bool write(std::uint64_t address, const void* from, std::size_t bytes) {
         charge_write(address, bytes);
         return callbacks_.write(opaque_, address, from, bytes);
     }
-    [[nodiscard]] bool read_word(uint64_t address, uint64_t& value) {
+    [[nodiscard]] bool read_word(std::uint64_t address, std::uint64_t& value) {
         charge_read(address, sizeof value);
         return callbacks_.read64(opaque_, address, &value);
     }
-    [[nodiscard]] bool write_word(uint64_t address, uint64_t value) {
+    [[nodiscard]] bool write_word(std::uint64_t address, std::uint64_t value) {
         charge_write(address, sizeof value);
         return callbacks_.write64(opaque_, address, value);
     }
@@ -44,14 +44,14 @@ class Bus {
     void interrupt(unsigned int vector);
     // A reset: interrupts that are under way do not arrive.
     void forget_interrupts() { ++resets_; }
-    [[nodiscard]] uint64_t resets() const { return resets_; }
+    [[nodiscard]] std::uint64_t resets() const { return resets_; }
     void guest_error(const std::string& text) {
         callbacks_.log(opaque_, ACCEL_LOG_GUEST_ERROR, text.c_str());
     }
     // Device ticks: nanoseconds. In a fiber of the card, of its lane.
-    [[nodiscard]] uint64_t clock() const;
-    [[nodiscard]] uint64_t embedder_clock() const { return callbacks_.clock(opaque_); }
-    void timer(uint64_t deadline) { callbacks_.timer(opaque_, deadline); }
+    [[nodiscard]] std::uint64_t clock() const;
+    [[nodiscard]] std::uint64_t embedder_clock() const { return callbacks_.clock(opaque_); }
+    void timer(std::uint64_t deadline) { callbacks_.timer(opaque_, deadline); }
 
     void thread_enter() {
         if (callbacks_.thread_enter != nullptr) {
@@ -65,14 +65,14 @@ class Bus {
     }
 
   private:
-    void charge_read(uint64_t address, size_t bytes);
-    void charge_write(uint64_t address, size_t bytes);
+    void charge_read(std::uint64_t address, std::size_t bytes);
+    void charge_write(std::uint64_t address, std::size_t bytes);
 
     accel_core_callbacks callbacks_;
     void* opaque_;
     Counters& counters_;
     Timing* timing_ = nullptr;
-    uint64_t resets_ = 0;
+    std::uint64_t resets_ = 0;
 };
 
 }  // namespace accel::card

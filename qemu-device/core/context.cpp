@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "model/timing.hpp"
+#include "timing/timing.hpp"
 
 namespace accel::card {
 
@@ -41,24 +41,24 @@ void Gate::open() {
     changed_.notify_all();
 }
 
-const uint64_t* TranslationCache::find(uint64_t address) const {
-    const uint64_t page = address >> shift_;
+const std::uint64_t* TranslationCache::find(std::uint64_t address) const {
+    const std::uint64_t page = address >> shift_;
     const auto& ways = sets_[page % sets_.size()].ways;
     const auto found = std::ranges::find(ways, page + 1, &Way::tag);
     return found == ways.end() ? nullptr : &found->entry;
 }
 
-void TranslationCache::insert(uint64_t address, uint64_t entry) {
-    const uint64_t page = address >> shift_;
+void TranslationCache::insert(std::uint64_t address, std::uint64_t entry) {
+    const std::uint64_t page = address >> shift_;
     Set& set = sets_[page % sets_.size()];
     auto way = std::ranges::find(set.ways, page + 1, &Way::tag);
     if (way == set.ways.end()) {
-        way = set.ways.begin() + static_cast<std::ptrdiff_t>(set.oldest++ % kWays);
+        way = set.ways.begin() + static_cast<std::ptrdiff_t>(set.oldest++ % way_count);
     }
     *way = {.tag = page + 1, .entry = entry};
 }
 
-void TranslationCache::drop(uint64_t begin, uint64_t end) {
+void TranslationCache::drop(std::uint64_t begin, std::uint64_t end) {
     for (Set& set : sets_) {
         for (Way& way : set.ways) {
             if (way.tag != 0 && way.tag << shift_ > begin && (way.tag - 1) << shift_ < end) {
@@ -70,27 +70,29 @@ void TranslationCache::drop(uint64_t begin, uint64_t end) {
 
 namespace {
 
-constexpr uint64_t page_size(unsigned level) {
-    return uint64_t{1} << ACCEL_TABLE_SHIFT(level);
+constexpr std::uint64_t page_size(unsigned level) {
+    return std::uint64_t{1} << ACCEL_TABLE_SHIFT(level);
 }
 
-bool permits(uint64_t entry, Access access) {
+bool permits(std::uint64_t entry, Access access) {
     return (entry & (access == Access::read ? ACCEL_PTE_READ : ACCEL_PTE_WRITE)) != 0;
 }
 
 }  // namespace
 
-Context::Context(uint32_t id, uint64_t root, uint64_t memory_size, Bus& bus, Counters& counters)
+Context::Context(std::uint32_t id, std::uint64_t root, std::uint64_t memory_size, Bus& bus,
+                 Counters& counters)
     : id_(id),
       root_(root),
       memory_size_(memory_size),
       bus_(bus),
       counters_(counters),
-      small_(kSmallSets, ACCEL_PAGE_SHIFT),
-      large_(kLargeSets, ACCEL_LARGE_SHIFT),
-      tables_(kTableSets, ACCEL_LARGE_SHIFT) {}
+      small_(small_sets, ACCEL_PAGE_SHIFT),
+      large_(large_sets, ACCEL_LARGE_SHIFT),
+      tables_(table_sets, ACCEL_LARGE_SHIFT) {}
 
-Context::Context(uint32_t id, Bypass /*bypass*/, uint64_t memory_size, Bus& bus, Counters& counters)
+Context::Context(std::uint32_t id, Bypass /*bypass*/, std::uint64_t memory_size, Bus& bus,
+                 Counters& counters)
     : id_(id),
       root_(0),
       bypass_(true),
@@ -101,9 +103,9 @@ Context::Context(uint32_t id, Bypass /*bypass*/, uint64_t memory_size, Bus& bus,
       large_(0, ACCEL_LARGE_SHIFT),
       tables_(0, ACCEL_LARGE_SHIFT) {}
 
-Status Context::translate_bypass(uint64_t address, uint64_t limit, Target& target) const {
+Status Context::translate_bypass(std::uint64_t address, std::uint64_t limit, Target& target) const {
     const bool device = (address & ACCEL_BYPASS_MEMORY) != 0;
-    const uint64_t place = address & ~ACCEL_BYPASS_MEMORY;
+    const std::uint64_t place = address & ~ACCEL_BYPASS_MEMORY;
     if (device && place >= memory_size_) {
         return ACCEL_FAULT_UNMAPPED;
     }
@@ -113,8 +115,8 @@ Status Context::translate_bypass(uint64_t address, uint64_t limit, Target& targe
     return ACCEL_OK;
 }
 
-Status Context::translate(const Piece& /*piece*/, uint64_t address, Access access, uint64_t limit,
-                          Target& target) {
+Status Context::translate(const Piece& /*piece*/, std::uint64_t address, Access access,
+                          std::uint64_t limit, Target& target) {
     if (bypass_) {
         return translate_bypass(address, limit, target);
     }
@@ -133,11 +135,11 @@ Status Context::translate(const Piece& /*piece*/, uint64_t address, Access acces
     return ACCEL_OK;
 }
 
-Status Context::translate_page(uint64_t address, Access access, Target& target) {
+Status Context::translate_page(std::uint64_t address, Access access, Target& target) {
     if (address >> ACCEL_VA_BITS != 0) {
         return ACCEL_FAULT_UNMAPPED;
     }
-    uint64_t entry = 0;
+    std::uint64_t entry = 0;
     unsigned level = 0;
     // A cached entry that forbids may be older than one that permits: granting needs no INVALIDATE.
     if (!cached(address, entry, level) || !permits(entry, access)) {
@@ -149,17 +151,17 @@ Status Context::translate_page(uint64_t address, Access access, Target& target) 
             return access == Access::read ? ACCEL_FAULT_READ : ACCEL_FAULT_WRITE;
         }
     }
-    const uint64_t offset = address & (page_size(level) - 1);
+    const std::uint64_t offset = address & (page_size(level) - 1);
     target = {.device = (entry & ACCEL_PTE_MEMORY) != 0,
               .address = (entry & ACCEL_PTE_ADDRESS) + offset,
               .bytes = page_size(level) - offset};
     return ACCEL_OK;
 }
 
-bool Context::cached(uint64_t address, uint64_t& entry, unsigned& level) {
+bool Context::cached(std::uint64_t address, std::uint64_t& entry, unsigned& level) {
     const std::lock_guard lock(cache_mutex_);
     level = 0;
-    const uint64_t* found = small_.find(address);
+    const std::uint64_t* found = small_.find(address);
     if (found == nullptr) {
         level = 1;
         found = large_.find(address);
@@ -171,17 +173,17 @@ bool Context::cached(uint64_t address, uint64_t& entry, unsigned& level) {
     return true;
 }
 
-void Context::remember(uint64_t address, uint64_t entry, unsigned level) {
+void Context::remember(std::uint64_t address, std::uint64_t entry, unsigned level) {
     const std::lock_guard lock(cache_mutex_);
     (level == 0 ? small_ : large_).insert(address, entry);
 }
 
 // Whether an entry that is valid and a leaf maps something that is there.
-Status Context::check_leaf(uint64_t entry, unsigned level) const {
+Status Context::check_leaf(std::uint64_t entry, unsigned level) const {
     if ((entry & ACCEL_PTE_RESERVED) != 0) {
         return ACCEL_FAULT_TABLE;
     }
-    const uint64_t place = entry & ACCEL_PTE_ADDRESS;
+    const std::uint64_t place = entry & ACCEL_PTE_ADDRESS;
     const bool fits = (entry & ACCEL_PTE_MEMORY) == 0 ||
                       (place < memory_size_ && page_size(level) <= memory_size_ - place);
     const bool aligned = (place & (page_size(level) - 1)) == 0;
@@ -189,32 +191,32 @@ Status Context::check_leaf(uint64_t entry, unsigned level) const {
 }
 
 // Reads the entry along with its neighbours, of which those that map something are remembered.
-Status Context::read_last(uint64_t table, uint64_t address, uint64_t& entry) {
-    const uint64_t index = (address >> ACCEL_PAGE_SHIFT) % ACCEL_TABLE_ENTRIES;
-    const uint64_t first = index / kLine * kLine;
-    std::array<uint64_t, kLine> line{};
+Status Context::read_last(std::uint64_t table, std::uint64_t address, std::uint64_t& entry) {
+    const std::uint64_t index = (address >> ACCEL_PAGE_SHIFT) % ACCEL_TABLE_ENTRIES;
+    const std::uint64_t first = index / line_size * line_size;
+    std::array<std::uint64_t, line_size> line{};
     // No machine tears an aligned word of a longer copy.
-    if (!bus_.read(table + first * sizeof(uint64_t), line.data(), sizeof line)) {
+    if (!bus_.read(table + first * sizeof(std::uint64_t), line.data(), sizeof line)) {
         return ACCEL_BUS_ERROR;
     }
     entry = line.at(index - first);
-    const uint64_t start = (address & ~(ACCEL_LARGE_SIZE - 1)) + first * ACCEL_PAGE_SIZE;
-    for (uint64_t i = 0; i < kLine; ++i) {
-        constexpr uint64_t kMapped = ACCEL_PTE_VALID | ACCEL_PTE_LEAF;
-        if ((line.at(i) & kMapped) == kMapped && check_leaf(line.at(i), 0) == ACCEL_OK) {
+    const std::uint64_t start = (address & ~(ACCEL_LARGE_SIZE - 1)) + first * ACCEL_PAGE_SIZE;
+    for (std::uint64_t i = 0; i < line_size; ++i) {
+        constexpr std::uint64_t mapped = ACCEL_PTE_VALID | ACCEL_PTE_LEAF;
+        if ((line.at(i) & mapped) == mapped && check_leaf(line.at(i), 0) == ACCEL_OK) {
             remember(start + i * ACCEL_PAGE_SIZE, line.at(i), 0);
         }
     }
     return ACCEL_OK;
 }
 
-Status Context::walk(uint64_t address, uint64_t& entry, unsigned& level) {
+Status Context::walk(std::uint64_t address, std::uint64_t& entry, unsigned& level) {
     counters_.tlb_misses.add(1);
-    uint64_t table = root_;
+    std::uint64_t table = root_;
     level = ACCEL_TABLE_LEVELS - 1;
     {
         const std::lock_guard lock(cache_mutex_);
-        if (const uint64_t* const last = tables_.find(address); last != nullptr) {
+        if (const std::uint64_t* const last = tables_.find(address); last != nullptr) {
             table = *last;
             level = 0;
         }
@@ -222,7 +224,8 @@ Status Context::walk(uint64_t address, uint64_t& entry, unsigned& level) {
     return walk_from(table, address, entry, level);
 }
 
-Status Context::walk_from(uint64_t table, uint64_t address, uint64_t& entry, unsigned& level) {
+Status Context::walk_from(std::uint64_t table, std::uint64_t address, std::uint64_t& entry,
+                          unsigned& level) {
     for (;; --level) {
         const Blocking blocking(bus_.timing());
         if (level == 0) {
@@ -230,8 +233,8 @@ Status Context::walk_from(uint64_t table, uint64_t address, uint64_t& entry, uns
                 return status;
             }
         } else {
-            const uint64_t index = (address >> ACCEL_TABLE_SHIFT(level)) % ACCEL_TABLE_ENTRIES;
-            if (!bus_.read_word(table + index * sizeof(uint64_t), entry)) {
+            const std::uint64_t index = (address >> ACCEL_TABLE_SHIFT(level)) % ACCEL_TABLE_ENTRIES;
+            if (!bus_.read_word(table + index * sizeof(std::uint64_t), entry)) {
                 return ACCEL_BUS_ERROR;
             }
         }
@@ -253,13 +256,14 @@ Status Context::walk_from(uint64_t table, uint64_t address, uint64_t& entry, uns
     }
 }
 
-void Context::invalidate(uint64_t address, uint64_t bytes) {
+void Context::invalidate(std::uint64_t address, std::uint64_t bytes) {
     // Of a bypass context too: what is in flight ends, though nothing is cached.
     gate_.close();
     {
         const std::lock_guard lock(cache_mutex_);
-        const uint64_t end = bytes == 0 || address + bytes < address ? UINT64_MAX : address + bytes;
-        const uint64_t begin = bytes == 0 ? 0 : address;
+        const std::uint64_t end =
+            bytes == 0 || address + bytes < address ? UINT64_MAX : address + bytes;
+        const std::uint64_t begin = bytes == 0 ? 0 : address;
         small_.drop(begin, end);
         large_.drop(begin, end);
         tables_.drop(begin, end);

@@ -13,10 +13,10 @@ namespace accel::card {
 
 namespace {
 
-constexpr uint32_t kAdminEntriesMax = 64;
-constexpr uint32_t kEventEntriesMax = 1024;
+constexpr std::uint32_t admin_entries_max = 64;
+constexpr std::uint32_t event_entries_max = 1024;
 
-bool valid_entries(uint32_t entries, uint32_t most) {
+bool valid_entries(std::uint32_t entries, std::uint32_t most) {
     return std::has_single_bit(entries) && entries >= 2 && entries <= most;
 }
 
@@ -25,12 +25,13 @@ bool valid_entries(uint32_t entries, uint32_t most) {
 bool Rings::valid() const {
     return aligned(admin.ring, ACCEL_PAGE_SIZE) && aligned(admin.results, ACCEL_PAGE_SIZE) &&
            aligned(events.address, ACCEL_PAGE_SIZE) &&
-           valid_entries(admin.entries, kAdminEntriesMax) &&
-           valid_entries(events.entries, kEventEntriesMax);
+           valid_entries(admin.entries, admin_entries_max) &&
+           valid_entries(events.entries, event_entries_max);
 }
 
 Control::Control(Bus& bus, Events& events, Scheduler& scheduler, Counters& counters,
-                 Sensors& sensors, BusyMeters& meters, uint32_t doorbell_pages, Timeline* timeline)
+                 Sensors& sensors, BusyMeters& meters, std::uint32_t doorbell_pages,
+                 Timeline* timeline)
     : bus_(bus),
       events_(events),
       scheduler_(scheduler),
@@ -40,7 +41,7 @@ Control::Control(Bus& bus, Events& events, Scheduler& scheduler, Counters& count
       wake_(timeline, ACCEL_TIMING_LINK),
       bad_pages_(doorbell_pages) {}
 
-uint32_t Control::status() const {
+std::uint32_t Control::status() const {
     const std::lock_guard lock(mutex_);
     if (resetting_) {
         return ACCEL_STATUS_RESETTING;
@@ -85,21 +86,21 @@ void Control::disable() {
     }
 }
 
-void Control::admin_doorbell(uint32_t tail) {
+void Control::admin_doorbell(std::uint32_t tail) {
     const std::lock_guard lock(mutex_);
     if (resetting_ || fatal_ || !wanted_) {
         return;
     }
-    const uint64_t ahead = tail - static_cast<uint32_t>(admin_done_);
-    if (static_cast<uint32_t>(ahead) > rings_.admin.entries) {
+    const std::uint64_t ahead = tail - static_cast<std::uint32_t>(admin_done_);
+    if (static_cast<std::uint32_t>(ahead) > rings_.admin.entries) {
         fatal_ = true;
     } else {
-        admin_tail_ = std::max(admin_tail_, admin_done_ + static_cast<uint32_t>(ahead));
+        admin_tail_ = std::max(admin_tail_, admin_done_ + static_cast<std::uint32_t>(ahead));
     }
     wake_.notify_all();
 }
 
-void Control::bad_doorbell(uint64_t page) {
+void Control::bad_doorbell(std::uint64_t page) {
     const std::lock_guard lock(mutex_);
     if (resetting_ || fatal_ || !wanted_ || page >= bad_pages_.size()) {
         return;
@@ -205,7 +206,7 @@ void Control::do_reset(Lock& lock) {
 void Control::do_enable(Lock& lock) {
     const bool start = wanted_;
     const Rings rings = rings_;
-    const uint64_t wish = wish_;
+    const std::uint64_t wish = wish_;
     lock.unlock();
     scheduler_.pause();
     scheduler_.wait_quiet();
@@ -248,10 +249,10 @@ void Control::do_bad_doorbells(Lock& lock) {
     bad_pages_.assign(bad_pages_.size(), false);
     any_bad_page_ = false;
     lock.unlock();
-    for (size_t page = 0; page < pages.size(); ++page) {
+    for (std::size_t page = 0; page < pages.size(); ++page) {
         if (pages[page]) {
             accel_event event = plain_event(ACCEL_EVENT_BAD_DOORBELL, ACCEL_BAD_DOORBELL);
-            event.queue = static_cast<uint32_t>(page);
+            event.queue = static_cast<std::uint32_t>(page);
             report(event);
         }
     }
@@ -259,8 +260,8 @@ void Control::do_bad_doorbells(Lock& lock) {
 }
 
 void Control::do_admin(Lock& lock) {
-    const uint64_t sequence = admin_done_ + 1;
-    const uint64_t wish = wish_;
+    const std::uint64_t sequence = admin_done_ + 1;
+    const std::uint64_t wish = wish_;
     lock.unlock();
     const bool ok = admin_->run(sequence);
     lock.lock();

@@ -28,19 +28,19 @@ struct Rings {
 class Control {
   public:
     Control(Bus& bus, Events& events, Scheduler& scheduler, Counters& counters, Sensors& sensors,
-            BusyMeters& meters, uint32_t doorbell_pages, Timeline* timeline);
+            BusyMeters& meters, std::uint32_t doorbell_pages, Timeline* timeline);
     // Before run(); two-step because Admin looks at stopping().
     void attach(Admin& admin) { admin_ = &admin; }
 
     // ---- the host's side
 
     // STATUS, but for THROTTLED.
-    [[nodiscard]] uint32_t status() const;
+    [[nodiscard]] std::uint32_t status() const;
     [[nodiscard]] bool enabled() const;
     void enable(const Rings& rings);
     void disable();
-    void admin_doorbell(uint32_t tail);
-    void bad_doorbell(uint64_t page);
+    void admin_doorbell(std::uint32_t tail);
+    void bad_doorbell(std::uint64_t page);
     void reset(bool function);
     void shut_down();
     // What is not done: the admin queue, resets.
@@ -84,15 +84,15 @@ class Control {
     // Enabling: each change of what is wanted has a number, and so has what is in force.
     bool wanted_ = false;
     Rings rings_;
-    uint64_t wish_ = 0;
-    uint64_t applied_ = 0;
+    std::uint64_t wish_ = 0;
+    std::uint64_t applied_ = 0;
     bool running_ = false;
     // Failure.
     bool fatal_ = false;
     bool fatal_told_ = false;
     // The admin queue.
-    uint64_t admin_tail_ = 0;
-    uint64_t admin_done_ = 0;
+    std::uint64_t admin_tail_ = 0;
+    std::uint64_t admin_done_ = 0;
     // Defects.
     bool admin_held_ = false;
     bool resets_held_ = false;

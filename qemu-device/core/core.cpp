@@ -12,34 +12,34 @@ namespace accel::card {
 
 namespace {
 
-constexpr uint32_t kCallCommands = 16384;
-constexpr uint32_t kMostQueues = 4096;
-constexpr uint32_t kMostContexts = 4096;
-constexpr uint32_t kMostVectors = 2048;
-constexpr uint32_t kMostRingEntries = 65536;
+constexpr std::uint32_t max_list_commands = 16384;
+constexpr std::uint32_t most_queues = 4096;
+constexpr std::uint32_t most_contexts = 4096;
+constexpr std::uint32_t most_vectors = 2048;
+constexpr std::uint32_t most_ring_entries = 65536;
 
 const char* find_fault(const accel_core_config& config, const accel_core_callbacks& callbacks) {
-    if (config.memory_size % ACCEL_PAGE_SIZE != 0 || config.memory_size >= uint64_t{1}
+    if (config.memory_size % ACCEL_PAGE_SIZE != 0 || config.memory_size >= std::uint64_t{1}
                                                                                << ACCEL_VA_BITS) {
         return "the size of device memory must be a multiple of 4 KiB below 256 TiB";
     }
     if (config.memory_size != 0 && config.memory == nullptr) {
         return "device memory is missing";
     }
-    if (reinterpret_cast<uintptr_t>(config.memory) % alignof(uint64_t) != 0) {
+    if (reinterpret_cast<std::uintptr_t>(config.memory) % alignof(std::uint64_t) != 0) {
         return "device memory must be aligned to 8 bytes";
     }
-    if (config.queues == 0 || config.queues > kMostQueues) {
+    if (config.queues == 0 || config.queues > most_queues) {
         return "there must be 1 to 4096 queues";
     }
-    if (config.contexts == 0 || config.contexts > kMostContexts) {
+    if (config.contexts == 0 || config.contexts > most_contexts) {
         return "there must be 1 to 4096 contexts";
     }
-    if (config.vectors == 0 || config.vectors > kMostVectors) {
+    if (config.vectors == 0 || config.vectors > most_vectors) {
         return "there must be 1 to 2048 vectors";
     }
     if (!std::has_single_bit(config.ring_entries) || config.ring_entries < ACCEL_RING_ENTRIES_MIN ||
-        config.ring_entries > kMostRingEntries) {
+        config.ring_entries > most_ring_entries) {
         return "the longest ring must be a power of two from 2 to 65536";
     }
     if (callbacks.read == nullptr || callbacks.write == nullptr || callbacks.read64 == nullptr ||
@@ -83,7 +83,7 @@ Core::Core(const accel_core_config& config, const accel_core_callbacks& callback
                   .scheduler = scheduler_,
                   .meters = meters_,
                   .sensors = sensors_,
-                  .call_commands = kCallCommands,
+                  .list_commands = max_list_commands,
                   .report = [this](const accel_event& event) { control_.report(event); }}),
       admin_(bus_, {config.memory, config.memory_size}, counters_, scheduler_, processor_,
              {.queues = config.queues,
@@ -92,7 +92,7 @@ Core::Core(const accel_core_config& config, const accel_core_callbacks& callback
               .ring_entries = config.ring_entries},
              control_.stopping()),
       registers_({.config = config_,
-                  .call_commands = kCallCommands,
+                  .list_commands = max_list_commands,
                   .bus = bus_,
                   .control = control_,
                   .events = events_,
@@ -128,13 +128,13 @@ void Core::stop() {
     scheduler_.shut_down();
 }
 
-void Core::doorbell(uint64_t offset, uint64_t value, unsigned bytes) {
+void Core::doorbell(std::uint64_t offset, std::uint64_t value, unsigned bytes) {
     if (bytes != 4 || offset % ACCEL_DOORBELL_STRIDE != 0) {
         return;
     }
     counters_.doorbells.add(1);
-    const uint64_t page = offset / ACCEL_DOORBELL_STRIDE;
-    const auto tail = static_cast<uint32_t>(value);
+    const std::uint64_t page = offset / ACCEL_DOORBELL_STRIDE;
+    const auto tail = static_cast<std::uint32_t>(value);
     if (!timing_) {
         return ring(page, tail);
     }
@@ -145,8 +145,8 @@ void Core::doorbell(uint64_t offset, uint64_t value, unsigned bytes) {
     });
 }
 
-void Core::ring(uint64_t page, uint32_t value) {
-    if (page >= config_.queues || !scheduler_.doorbell(static_cast<uint32_t>(page), value)) {
+void Core::ring(std::uint64_t page, std::uint32_t value) {
+    if (page >= config_.queues || !scheduler_.doorbell(static_cast<std::uint32_t>(page), value)) {
         control_.bad_doorbell(page);
     }
 }
@@ -181,7 +181,7 @@ struct accel_core : accel::card::Core {
 
 accel_core* accel_core_create(const accel_core_config* config,
                               const accel_core_callbacks* callbacks, void* opaque, char* error,
-                              size_t error_size) {
+                              std::size_t error_size) {
     const auto refuse = [&](const char* why) -> accel_core* {
         if (error != nullptr && error_size > 0) {
             (void)std::snprintf(error, error_size, "%s", why);
@@ -202,16 +202,17 @@ void accel_core_destroy(accel_core* core) {
     const std::unique_ptr<accel_core> owner(core);
 }
 
-uint64_t accel_core_register_read(accel_core* core, uint64_t offset, unsigned int bytes) {
+std::uint64_t accel_core_register_read(accel_core* core, std::uint64_t offset, unsigned int bytes) {
     return core->registers().read(offset, bytes);
 }
 
-void accel_core_register_write(accel_core* core, uint64_t offset, uint64_t value,
+void accel_core_register_write(accel_core* core, std::uint64_t offset, std::uint64_t value,
                                unsigned int bytes) {
     core->registers().write(offset, value, bytes);
 }
 
-void accel_core_doorbell(accel_core* core, uint64_t offset, uint64_t value, unsigned int bytes) {
+void accel_core_doorbell(accel_core* core, std::uint64_t offset, std::uint64_t value,
+                         unsigned int bytes) {
     core->doorbell(offset, value, bytes);
 }
 
@@ -231,10 +232,10 @@ accel_core_defect accel_core_get_defect(const accel_core* core) {
     return core->defect();
 }
 
-void accel_core_set_ambient(accel_core* core, int32_t millicelsius) {
+void accel_core_set_ambient(accel_core* core, std::int32_t millicelsius) {
     core->sensors().set_ambient(millicelsius);
 }
 
-int32_t accel_core_ambient(const accel_core* core) {
+std::int32_t accel_core_ambient(const accel_core* core) {
     return core->sensors().ambient();
 }

@@ -22,8 +22,8 @@
 
 #include "accel_core.h"
 #include "engine.hpp"
-#include "model/engines.hpp"
 #include "registers.hpp"
+#include "timing/engines.hpp"
 
 namespace accel::card {
 
@@ -37,7 +37,7 @@ class Core {
     Core& operator=(Core&&) = delete;
 
     [[nodiscard]] Registers& registers() { return registers_; }
-    void doorbell(uint64_t offset, uint64_t value, unsigned bytes);
+    void doorbell(std::uint64_t offset, std::uint64_t value, unsigned bytes);
     void timer();
     void reset();
     void set_defect(accel_core_defect defect);
@@ -47,7 +47,7 @@ class Core {
 
   private:
     [[nodiscard]] Timeline* timeline() { return timeline_ ? &*timeline_ : nullptr; }
-    void ring(uint64_t page, uint32_t value);
+    void ring(std::uint64_t page, std::uint32_t value);
     void start();
     void stop();
 

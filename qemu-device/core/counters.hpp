@@ -11,12 +11,12 @@ namespace accel::card {
 
 class Counter {
   public:
-    void add(uint64_t amount) { value_.fetch_add(amount, std::memory_order_relaxed); }
-    [[nodiscard]] uint64_t read() const { return value_.load(std::memory_order_relaxed); }
+    void add(std::uint64_t amount) { value_.fetch_add(amount, std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t read() const { return value_.load(std::memory_order_relaxed); }
     void reset() { value_.store(0, std::memory_order_relaxed); }
 
   private:
-    std::atomic<uint64_t> value_{0};
+    std::atomic<std::uint64_t> value_{0};
 };
 
 struct Traffic {

@@ -11,11 +11,11 @@ namespace accel::card {
 
 accel_event plain_event(accel_event_type type, accel_status status) {
     accel_event event{};
-    event.type = static_cast<uint32_t>(type);
+    event.type = static_cast<std::uint32_t>(type);
     event.context = ACCEL_NO_ID;
     event.queue = ACCEL_NO_ID;
-    event.status = static_cast<uint32_t>(status);
-    event.call_index = ACCEL_NO_CALL_INDEX;
+    event.status = static_cast<std::uint32_t>(status);
+    event.list_index = ACCEL_NO_LIST_INDEX;
     return event;
 }
 
@@ -35,16 +35,16 @@ bool Events::post(accel_event event) {
         if (ring_.entries == 0) {
             return true;
         }
-        if (static_cast<uint32_t>(written_) - consumed() >= ring_.entries) {
+        if (static_cast<std::uint32_t>(written_) - consumed() >= ring_.entries) {
             lost_.fetch_add(1, std::memory_order_relaxed);
         } else {
             event.sequence = written_ + 1;
             event.time = bus_.clock();
-            const uint64_t slot = ring_.address + written_ % ring_.entries * sizeof event;
-            constexpr size_t kBody = sizeof event.sequence;
+            const std::uint64_t slot = ring_.address + written_ % ring_.entries * sizeof event;
+            constexpr std::size_t body = sizeof event.sequence;
             static_assert(offsetof(accel_event, sequence) == 0);
-            if (!bus_.write(slot + kBody, reinterpret_cast<const uint8_t*>(&event) + kBody,
-                            sizeof event - kBody)) {
+            if (!bus_.write(slot + body, reinterpret_cast<const std::uint8_t*>(&event) + body,
+                            sizeof event - body)) {
                 return false;
             }
             release_fence();

@@ -13,8 +13,8 @@
 namespace accel::card {
 
 struct EventRing {
-    uint64_t address = 0;
-    uint32_t entries = 0;
+    std::uint64_t address = 0;
+    std::uint32_t entries = 0;
 };
 
 // An event that names no context, queue or command.
@@ -34,18 +34,20 @@ class Events {
 
     // ---- any thread
 
-    void set_consumed(uint32_t head) { consumed_.store(head, std::memory_order_relaxed); }
-    [[nodiscard]] uint32_t consumed() const { return consumed_.load(std::memory_order_relaxed); }
-    [[nodiscard]] uint32_t lost() const { return lost_.load(std::memory_order_relaxed); }
+    void set_consumed(std::uint32_t head) { consumed_.store(head, std::memory_order_relaxed); }
+    [[nodiscard]] std::uint32_t consumed() const {
+        return consumed_.load(std::memory_order_relaxed);
+    }
+    [[nodiscard]] std::uint32_t lost() const { return lost_.load(std::memory_order_relaxed); }
     void forget_lost() { lost_.store(0, std::memory_order_relaxed); }
 
   private:
     Bus& bus_;
     std::mutex mutex_;
     EventRing ring_;
-    uint64_t written_ = 0;
-    std::atomic<uint32_t> consumed_{0};
-    std::atomic<uint32_t> lost_{0};
+    std::uint64_t written_ = 0;
+    std::atomic<std::uint32_t> consumed_{0};
+    std::atomic<std::uint32_t> lost_{0};
 };
 
 }  // namespace accel::card

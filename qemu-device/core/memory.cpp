@@ -13,7 +13,7 @@
 
 namespace accel::card {
 
-void Memory::count_device_read(uint64_t bytes) {
+void Memory::count_device_read(std::uint64_t bytes) {
     counters_.traffic.memory_read.add(bytes);
     traffic_.memory_read.add(bytes);
     if (timing_ != nullptr) {
@@ -21,7 +21,7 @@ void Memory::count_device_read(uint64_t bytes) {
     }
 }
 
-void Memory::count_device_write(uint64_t bytes) {
+void Memory::count_device_write(std::uint64_t bytes) {
     counters_.traffic.memory_written.add(bytes);
     traffic_.memory_written.add(bytes);
     if (timing_ != nullptr) {
@@ -49,7 +49,7 @@ bool Memory::store(const Target& target, const void* from) {
     return bus_.write(target.address, from, target.bytes);
 }
 
-bool Memory::move(const Target& to, const Target& from, std::span<uint8_t> bounce) {
+bool Memory::move(const Target& to, const Target& from, std::span<std::uint8_t> bounce) {
     // Device memory is its own buffer: no byte is copied twice unless both ends are on the host.
     if (from.device) {
         count_device_read(from.bytes);
@@ -63,13 +63,14 @@ bool Memory::move(const Target& to, const Target& from, std::span<uint8_t> bounc
 }
 
 template <typename Visit>
-Status Memory::for_each_run(uint64_t address, uint64_t bytes, Access access, Visit&& visit) {
+Status Memory::for_each_run(std::uint64_t address, std::uint64_t bytes, Access access,
+                            Visit&& visit) {
     while (bytes > 0) {
         if (Status status = check(); status != ACCEL_OK) {
             return status;
         }
         const Context::Piece piece(context_);
-        uint64_t left = std::min(bytes, kPieceBytes);
+        std::uint64_t left = std::min(bytes, piece_bytes);
         bytes -= left;
         while (left > 0) {
             Target target{};
@@ -87,8 +88,8 @@ Status Memory::for_each_run(uint64_t address, uint64_t bytes, Access access, Vis
     return ACCEL_OK;
 }
 
-Status Memory::read(uint64_t address, void* to, uint64_t bytes) {
-    auto* out = static_cast<uint8_t*>(to);
+Status Memory::read(std::uint64_t address, void* to, std::uint64_t bytes) {
+    auto* out = static_cast<std::uint8_t*>(to);
     return for_each_run(address, bytes, Access::read, [&](const Target& target) {
         const bool ok = fetch(target, out);
         out += target.bytes;
@@ -96,8 +97,8 @@ Status Memory::read(uint64_t address, void* to, uint64_t bytes) {
     });
 }
 
-Status Memory::write(uint64_t address, const void* from, uint64_t bytes) {
-    const auto* in = static_cast<const uint8_t*>(from);
+Status Memory::write(std::uint64_t address, const void* from, std::uint64_t bytes) {
+    const auto* in = static_cast<const std::uint8_t*>(from);
     return for_each_run(address, bytes, Access::write, [&](const Target& target) {
         const bool ok = store(target, in);
         in += target.bytes;
@@ -108,7 +109,7 @@ Status Memory::write(uint64_t address, const void* from, uint64_t bytes) {
 // Words are what host and card talk through, so with a model they are read and written at the
 // moment at which the request reaches the host, and not at the one at which it is made.
 
-Status Memory::read_word(uint64_t address, uint64_t& value) {
+Status Memory::read_word(std::uint64_t address, std::uint64_t& value) {
     const Blocking blocking(timing_);
     if (timing_ != nullptr) {
         timing_->settle(ACCEL_TIMING_LINK);
@@ -124,7 +125,7 @@ Status Memory::read_word(uint64_t address, uint64_t& value) {
     });
 }
 
-Status Memory::write_word(uint64_t address, uint64_t value) {
+Status Memory::write_word(std::uint64_t address, std::uint64_t value) {
     if (timing_ != nullptr) {
         timing_->settle(ACCEL_TIMING_LINK);
     }
@@ -139,13 +140,13 @@ Status Memory::write_word(uint64_t address, uint64_t value) {
     });
 }
 
-Status Memory::read_rows(uint64_t address, uint64_t stride, uint64_t rows, uint64_t bytes,
-                         void* to) {
+Status Memory::read_rows(std::uint64_t address, std::uint64_t stride, std::uint64_t rows,
+                         std::uint64_t bytes, void* to) {
     if (stride == bytes) {
         return read(address, to, rows * bytes);
     }
-    auto* out = static_cast<uint8_t*>(to);
-    for (uint64_t row = 0; row < rows; ++row, address += stride, out += bytes) {
+    auto* out = static_cast<std::uint8_t*>(to);
+    for (std::uint64_t row = 0; row < rows; ++row, address += stride, out += bytes) {
         if (Status status = read(address, out, bytes); status != ACCEL_OK) {
             return status;
         }
@@ -153,13 +154,13 @@ Status Memory::read_rows(uint64_t address, uint64_t stride, uint64_t rows, uint6
     return ACCEL_OK;
 }
 
-Status Memory::write_rows(uint64_t address, uint64_t stride, uint64_t rows, uint64_t bytes,
-                          const void* from) {
+Status Memory::write_rows(std::uint64_t address, std::uint64_t stride, std::uint64_t rows,
+                          std::uint64_t bytes, const void* from) {
     if (stride == bytes) {
         return write(address, from, rows * bytes);
     }
-    const auto* in = static_cast<const uint8_t*>(from);
-    for (uint64_t row = 0; row < rows; ++row, address += stride, in += bytes) {
+    const auto* in = static_cast<const std::uint8_t*>(from);
+    for (std::uint64_t row = 0; row < rows; ++row, address += stride, in += bytes) {
         if (Status status = write(address, in, bytes); status != ACCEL_OK) {
             return status;
         }
@@ -170,39 +171,42 @@ Status Memory::write_rows(uint64_t address, uint64_t stride, uint64_t rows, uint
 namespace {
 
 template <typename T>
-void pick(const uint8_t* in, uint64_t step, uint64_t count, uint8_t* out) {
-    for (uint64_t i = 0; i < count; ++i) {
+void pick(const std::uint8_t* in, std::uint64_t step, std::uint64_t count, std::uint8_t* out) {
+    for (std::uint64_t i = 0; i < count; ++i) {
         std::memcpy(out + i * sizeof(T), in + i * step, sizeof(T));
     }
 }
 
 // Elements `step` bytes apart, next to each other.
-void pick(const uint8_t* in, uint64_t step, uint64_t count, unsigned size, uint8_t* out) {
+void pick(const std::uint8_t* in, std::uint64_t step, std::uint64_t count, unsigned size,
+          std::uint8_t* out) {
     switch (size) {
         case 1:
-            return pick<uint8_t>(in, step, count, out);
+            return pick<std::uint8_t>(in, step, count, out);
         case 2:
-            return pick<uint16_t>(in, step, count, out);
+            return pick<std::uint16_t>(in, step, count, out);
         case 4:
-            return pick<uint32_t>(in, step, count, out);
+            return pick<std::uint32_t>(in, step, count, out);
         default:
-            return pick<uint64_t>(in, step, count, out);
+            return pick<std::uint64_t>(in, step, count, out);
     }
 }
 
 // How many elements from `address` on start before its page ends.
-uint64_t elements_in_page(uint64_t address, uint64_t stride_bytes, uint64_t count) {
+std::uint64_t elements_in_page(std::uint64_t address, std::uint64_t stride_bytes,
+                               std::uint64_t count) {
     if (stride_bytes == 0) {
         return count;
     }
-    const uint64_t room = ACCEL_PAGE_SIZE - address % ACCEL_PAGE_SIZE;
+    const std::uint64_t room = ACCEL_PAGE_SIZE - address % ACCEL_PAGE_SIZE;
     return std::min(count, (room + stride_bytes - 1) / stride_bytes);
 }
 
 }  // namespace
 
-Status Memory::gather(uint64_t address, uint64_t stride, uint64_t count, unsigned size, void* to) {
-    auto* out = static_cast<uint8_t*>(to);
+Status Memory::gather(std::uint64_t address, std::uint64_t stride, std::uint64_t count,
+                      unsigned size, void* to) {
+    auto* out = static_cast<std::uint8_t*>(to);
     if (stride == 1) {
         return read(address, out, count * size);
     }
@@ -210,15 +214,15 @@ Status Memory::gather(uint64_t address, uint64_t stride, uint64_t count, unsigne
         if (Status status = read(address, out, size); status != ACCEL_OK) {
             return status;
         }
-        for (uint64_t i = 1; i < count; ++i) {
+        for (std::uint64_t i = 1; i < count; ++i) {
             std::memcpy(out + i * size, out, size);
         }
         return ACCEL_OK;
     }
-    const uint64_t step = stride * size;
-    std::array<uint8_t, ACCEL_PAGE_SIZE> page;
+    const std::uint64_t step = stride * size;
+    std::array<std::uint8_t, ACCEL_PAGE_SIZE> page;
     while (count > 0) {
-        const uint64_t here = elements_in_page(address, step, count);
+        const std::uint64_t here = elements_in_page(address, step, count);
         if (Status status = read(address, page.data(), (here - 1) * step + size);
             status != ACCEL_OK) {
             return status;
@@ -231,27 +235,28 @@ Status Memory::gather(uint64_t address, uint64_t stride, uint64_t count, unsigne
     return ACCEL_OK;
 }
 
-Status Memory::scatter(uint64_t address, uint64_t stride, uint64_t count, unsigned size,
-                       const void* from) {
-    const auto* in = static_cast<const uint8_t*>(from);
+Status Memory::scatter(std::uint64_t address, std::uint64_t stride, std::uint64_t count,
+                       unsigned size, const void* from) {
+    const auto* in = static_cast<const std::uint8_t*>(from);
     if (stride == 1) {
         return write(address, in, count * size);
     }
-    const uint64_t step = stride * size;
+    const std::uint64_t step = stride * size;
     while (count > 0) {
         if (Status status = check(); status != ACCEL_OK) {
             return status;
         }
-        const uint64_t here = std::min(elements_in_page(address, step, count), kPieceBytes / size);
+        const std::uint64_t here =
+            std::min(elements_in_page(address, step, count), piece_bytes / size);
         const Context::Piece piece(context_);
         Target target{};
-        const uint64_t span = (here - 1) * step + size;
+        const std::uint64_t span = (here - 1) * step + size;
         if (Status status = context_.translate(piece, address, Access::write, span, target);
             status != ACCEL_OK) {
             return failed(status, address);
         }
         target.bytes = size;
-        for (uint64_t i = 0; i < here; ++i, target.address += step, in += size) {
+        for (std::uint64_t i = 0; i < here; ++i, target.address += step, in += size) {
             if (!store(target, in)) {
                 return failed(ACCEL_BUS_ERROR, address + i * step);
             }
@@ -262,13 +267,14 @@ Status Memory::scatter(uint64_t address, uint64_t stride, uint64_t count, unsign
     return ACCEL_OK;
 }
 
-Status Memory::copy(uint64_t to, uint64_t from, uint64_t bytes, std::span<uint8_t> bounce) {
+Status Memory::copy(std::uint64_t to, std::uint64_t from, std::uint64_t bytes,
+                    std::span<std::uint8_t> bounce) {
     while (bytes > 0) {
         if (Status status = check(); status != ACCEL_OK) {
             return status;
         }
         const Context::Piece piece(context_);
-        uint64_t left = std::min<uint64_t>(bytes, kPieceBytes);
+        std::uint64_t left = std::min<std::uint64_t>(bytes, piece_bytes);
         bytes -= left;
         while (left > 0) {
             Target source{};

@@ -4,7 +4,7 @@
 // memory.
 //
 // Everything the card does on behalf of a context goes through here, in pieces of at most
-// kPieceBytes; between pieces it looks whether the queue was told to stop. The first context
+// piece_bytes; between pieces it looks whether the queue was told to stop. The first context
 // address that failed is kept for the error block.
 #pragma once
 
@@ -14,11 +14,11 @@
 
 #include "context.hpp"
 #include "counters.hpp"
-#include "model/timing.hpp"
+#include "timing/timing.hpp"
 
 namespace accel::card {
 
-using DeviceMemory = std::span<uint8_t>;
+using DeviceMemory = std::span<std::uint8_t>;
 
 class Memory {
   public:
@@ -32,37 +32,37 @@ class Memory {
           traffic_(traffic),
           stop_(stop) {}
 
-    [[nodiscard]] Status read(uint64_t address, void* to, uint64_t bytes);
+    [[nodiscard]] Status read(std::uint64_t address, void* to, std::uint64_t bytes);
     // The same for what decides how to go on: commands, parameters, lists.
-    [[nodiscard]] Status read_block(uint64_t address, void* to, uint64_t bytes) {
+    [[nodiscard]] Status read_block(std::uint64_t address, void* to, std::uint64_t bytes) {
         const Blocking blocking(timing_);
         return read(address, to, bytes);
     }
-    [[nodiscard]] Status write(uint64_t address, const void* from, uint64_t bytes);
+    [[nodiscard]] Status write(std::uint64_t address, const void* from, std::uint64_t bytes);
 
     // Aligned 64-bit words, one access each.
-    [[nodiscard]] Status read_word(uint64_t address, uint64_t& value);
-    [[nodiscard]] Status write_word(uint64_t address, uint64_t value);
+    [[nodiscard]] Status read_word(std::uint64_t address, std::uint64_t& value);
+    [[nodiscard]] Status write_word(std::uint64_t address, std::uint64_t value);
 
     // `rows` rows of `bytes` bytes, `stride` bytes apart in memory, dense in the buffer.
-    [[nodiscard]] Status read_rows(uint64_t address, uint64_t stride, uint64_t rows, uint64_t bytes,
-                                   void* to);
-    [[nodiscard]] Status write_rows(uint64_t address, uint64_t stride, uint64_t rows,
-                                    uint64_t bytes, const void* from);
+    [[nodiscard]] Status read_rows(std::uint64_t address, std::uint64_t stride, std::uint64_t rows,
+                                   std::uint64_t bytes, void* to);
+    [[nodiscard]] Status write_rows(std::uint64_t address, std::uint64_t stride, std::uint64_t rows,
+                                    std::uint64_t bytes, const void* from);
 
     // `count` aligned elements of 1, 2, 4 or 8 bytes, `stride` elements apart in memory. A gather
     // may read the bytes between two elements of a page; a scatter writes the elements alone.
-    [[nodiscard]] Status gather(uint64_t address, uint64_t stride, uint64_t count, unsigned size,
-                                void* to);
-    [[nodiscard]] Status scatter(uint64_t address, uint64_t stride, uint64_t count, unsigned size,
-                                 const void* from);
+    [[nodiscard]] Status gather(std::uint64_t address, std::uint64_t stride, std::uint64_t count,
+                                unsigned size, void* to);
+    [[nodiscard]] Status scatter(std::uint64_t address, std::uint64_t stride, std::uint64_t count,
+                                 unsigned size, const void* from);
 
-    // The bounce buffer holds what comes from the host and goes to the host: kPieceBytes.
-    [[nodiscard]] Status copy(uint64_t to, uint64_t from, uint64_t bytes,
-                              std::span<uint8_t> bounce);
+    // The bounce buffer holds what comes from the host and goes to the host: piece_bytes.
+    [[nodiscard]] Status copy(std::uint64_t to, std::uint64_t from, std::uint64_t bytes,
+                              std::span<std::uint8_t> bounce);
 
     // Arithmetic on what was read.
-    void work(Work kind, uint64_t count) {
+    void work(Work kind, std::uint64_t count) {
         if (timing_ != nullptr) {
             timing_->work(kind, count);
         }
@@ -77,25 +77,25 @@ class Memory {
         return stop_.load(std::memory_order_relaxed) ? ACCEL_ABORTED : ACCEL_OK;
     }
 
-    [[nodiscard]] uint64_t fault_address() const { return fault_address_; }
+    [[nodiscard]] std::uint64_t fault_address() const { return fault_address_; }
 
   private:
     // Calls visit(target) for run after run of [address, address + bytes).
     template <typename Visit>
-    [[nodiscard]] Status for_each_run(uint64_t address, uint64_t bytes, Access access,
+    [[nodiscard]] Status for_each_run(std::uint64_t address, std::uint64_t bytes, Access access,
                                       Visit&& visit);
 
     [[nodiscard]] bool fetch(const Target& target, void* to);
     [[nodiscard]] bool store(const Target& target, const void* from);
-    [[nodiscard]] bool move(const Target& to, const Target& from, std::span<uint8_t> bounce);
-    [[nodiscard]] Status failed(Status status, uint64_t address) {
+    [[nodiscard]] bool move(const Target& to, const Target& from, std::span<std::uint8_t> bounce);
+    [[nodiscard]] Status failed(Status status, std::uint64_t address) {
         fault_address_ = address;
         return status;
     }
 
     Context& context_;
-    void count_device_read(uint64_t bytes);
-    void count_device_write(uint64_t bytes);
+    void count_device_read(std::uint64_t bytes);
+    void count_device_write(std::uint64_t bytes);
 
     Bus& bus_;
     Timing* timing_;  // null: without a model
@@ -103,7 +103,7 @@ class Memory {
     Counters& counters_;
     Traffic& traffic_;
     const std::atomic<bool>& stop_;
-    uint64_t fault_address_ = 0;
+    std::uint64_t fault_address_ = 0;
 };
 
 }  // namespace accel::card

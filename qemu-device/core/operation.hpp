@@ -18,20 +18,20 @@ namespace accel::card {
 
 // Buffers of an engine, allocated with the card, so that no command can fail for want of memory.
 struct Scratch {
-    static constexpr size_t kPanelFloats = size_t{1} << 20;
-    static constexpr size_t kTileFloats = size_t{1} << 16;
-    static constexpr size_t kStageFloats = size_t{1} << 15;
-    static_assert(kStageFloats * sizeof(float) >= kPieceBytes);
+    static constexpr std::size_t panel_floats = std::size_t{1} << 20;
+    static constexpr std::size_t tile_floats = std::size_t{1} << 16;
+    static constexpr std::size_t stage_floats = std::size_t{1} << 15;
+    static_assert(stage_floats * sizeof(float) >= piece_bytes);
 
-    std::unique_ptr<float[]> panel = std::make_unique<float[]>(kPanelFloats);
-    std::array<std::unique_ptr<float[]>, 2> tile{std::make_unique<float[]>(kTileFloats),
-                                                 std::make_unique<float[]>(kTileFloats)};
-    std::array<std::unique_ptr<float[]>, 3> stage{std::make_unique<float[]>(kStageFloats),
-                                                  std::make_unique<float[]>(kStageFloats),
-                                                  std::make_unique<float[]>(kStageFloats)};
+    std::unique_ptr<float[]> panel = std::make_unique<float[]>(panel_floats);
+    std::array<std::unique_ptr<float[]>, 2> tile{std::make_unique<float[]>(tile_floats),
+                                                 std::make_unique<float[]>(tile_floats)};
+    std::array<std::unique_ptr<float[]>, 3> stage{std::make_unique<float[]>(stage_floats),
+                                                  std::make_unique<float[]>(stage_floats),
+                                                  std::make_unique<float[]>(stage_floats)};
 
-    [[nodiscard]] std::span<uint8_t> bounce() {
-        return {reinterpret_cast<uint8_t*>(stage[0].get()), kPieceBytes};
+    [[nodiscard]] std::span<std::uint8_t> bounce() {
+        return {reinterpret_cast<std::uint8_t*>(stage[0].get()), piece_bytes};
     }
 };
 
@@ -43,16 +43,16 @@ struct Execution {
 };
 
 struct Operation {
-    uint8_t opcode;
+    std::uint8_t opcode;
     Engine engine;
-    uint8_t addresses;  // bit i: words[i] is an address
-    bool variants;      // `variant` means something
+    std::uint8_t addresses;  // bit i: words[i] is an address
+    bool variants;           // `variant` means something
     // Checks and runs a command of an engine. Null: the processor runs it itself.
     Status (*run)(Execution&);
 };
 
 // Null: no such command.
-[[nodiscard]] const Operation* find_operation(uint8_t opcode);
+[[nodiscard]] const Operation* find_operation(std::uint8_t opcode);
 
 // ---- checks that commands share
 
@@ -66,22 +66,23 @@ template <typename T>
     return true;
 }
 
-[[nodiscard]] inline bool aligned(uint64_t address, uint64_t to) {
+[[nodiscard]] inline bool aligned(std::uint64_t address, std::uint64_t to) {
     return address % to == 0;
 }
 
 // Whether `rows` rows of `bytes` bytes, `stride` apart, starting at `address`, lie in a context's
 // address space. An address that is no context address passes: it faults when it is used.
-[[nodiscard]] Status check_extent(uint64_t address, uint64_t rows, uint64_t stride, uint64_t bytes);
+[[nodiscard]] Status check_extent(std::uint64_t address, std::uint64_t rows, std::uint64_t stride,
+                                  std::uint64_t bytes);
 
 // The longest list of a TRANSFER.
-inline constexpr uint32_t kSegments = 65536;
+inline constexpr std::uint32_t segments = 65536;
 
 // Reads the parameter block of a tensor command into `known` bytes at `params`. A block that has
 // grown may be as short as it was: `least` bytes, and zeros behind.
-[[nodiscard]] Status read_params(Execution& execution, void* params, uint32_t known,
-                                 uint32_t least);
-[[nodiscard]] inline Status read_params(Execution& execution, void* params, uint32_t known) {
+[[nodiscard]] Status read_params(Execution& execution, void* params, std::uint32_t known,
+                                 std::uint32_t least);
+[[nodiscard]] inline Status read_params(Execution& execution, void* params, std::uint32_t known) {
     return read_params(execution, params, known, known);
 }
 

@@ -53,11 +53,11 @@ inline void acquire_fence() {
 
 #if defined(ACCEL_CARD_TSAN)
 [[gnu::no_sanitize("thread"), gnu::noinline]] inline void move_payload(void* to, const void* from,
-                                                                       size_t bytes) {
+                                                                       std::size_t bytes) {
     // volatile: or the compiler makes a memmove of it again, which the sanitizer intercepts.
-    typedef uint64_t Word __attribute__((may_alias, aligned(1)));
-    auto* out = static_cast<volatile uint8_t*>(to);
-    const auto* in = static_cast<const volatile uint8_t*>(from);
+    typedef std::uint64_t Word __attribute__((may_alias, aligned(1)));
+    auto* out = static_cast<volatile std::uint8_t*>(to);
+    const auto* in = static_cast<const volatile std::uint8_t*>(from);
     if (out <= in) {
         for (; bytes >= sizeof(Word); bytes -= sizeof(Word), out += sizeof(Word)) {
             *reinterpret_cast<volatile Word*>(out) = *reinterpret_cast<const volatile Word*>(in);
@@ -73,17 +73,17 @@ inline void acquire_fence() {
     }
 }
 #else
-inline void move_payload(void* to, const void* from, size_t bytes) {
+inline void move_payload(void* to, const void* from, std::size_t bytes) {
     std::memmove(to, from, bytes);
 }
 #endif
 
 // 64-bit words in device memory that host and card talk through: aligned, never torn.
-inline uint64_t load_word(const uint8_t* word) {
-    return __atomic_load_n(reinterpret_cast<const uint64_t*>(word), __ATOMIC_ACQUIRE);
+inline std::uint64_t load_word(const std::uint8_t* word) {
+    return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(word), __ATOMIC_ACQUIRE);
 }
-inline void store_word(uint8_t* word, uint64_t value) {
-    __atomic_store_n(reinterpret_cast<uint64_t*>(word), value, __ATOMIC_RELEASE);
+inline void store_word(std::uint8_t* word, std::uint64_t value) {
+    __atomic_store_n(reinterpret_cast<std::uint64_t*>(word), value, __ATOMIC_RELEASE);
 }
 
 }  // namespace accel::card

@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include "call.hpp"
+#include "commands/call.hpp"
 #include "events.hpp"
 #include "ordering.hpp"
 
@@ -22,7 +22,7 @@ struct Processor::Step {
     Scratch& scratch;
 };
 
-void Processor::spend(uint64_t ticks) {
+void Processor::spend(std::uint64_t ticks) {
     if (Timing* const timing = parts_.bus.timing(); timing != nullptr) {
         timing->spend(ticks);
     }
@@ -30,7 +30,7 @@ void Processor::spend(uint64_t ticks) {
 
 namespace {
 
-constexpr uint64_t field(size_t offset) {
+constexpr std::uint64_t field(std::size_t offset) {
     return offset;
 }
 
@@ -42,22 +42,23 @@ Status check_header(const accel_command& command, const Operation& operation) {
     if ((command.flags & ACCEL_CMD_RECORD) == 0) {
         return command.record == 0 ? ACCEL_OK : ACCEL_BAD_FIELD;
     }
-    return aligned(command.record, sizeof(accel_record)) ? ACCEL_OK : ACCEL_BAD_ALIGNMENT;
+    return aligned(command.record, sizeof(accel_completion_record)) ? ACCEL_OK
+                                                                    : ACCEL_BAD_ALIGNMENT;
 }
 
 Status check_semaphore(const accel_semaphore& semaphore) {
     if (!all_zero(semaphore.reserved)) {
         return ACCEL_BAD_FIELD;
     }
-    return aligned(semaphore.address, sizeof(uint64_t)) ? ACCEL_OK : ACCEL_BAD_ALIGNMENT;
+    return aligned(semaphore.address, sizeof(std::uint64_t)) ? ACCEL_OK : ACCEL_BAD_ALIGNMENT;
 }
 
 bool is_fault(Status status) {
     return status >= ACCEL_FAULT_UNMAPPED && status <= ACCEL_FAULT_TABLE;
 }
 
-uint32_t call_index(const Queue& queue) {
-    return queue.call.active ? queue.call.index : ACCEL_NO_CALL_INDEX;
+std::uint32_t list_index(const Queue& queue) {
+    return queue.call.active ? queue.call.index : ACCEL_NO_LIST_INDEX;
 }
 
 }  // namespace
@@ -94,7 +95,7 @@ Next Processor::step(Queue& queue, Engine engine, Scratch& scratch) {
 
 Status Processor::read_tail(Step& step) {
     Queue& queue = step.queue;
-    uint64_t tail = 0;
+    std::uint64_t tail = 0;
     if (Status status =
             step.memory.read_word(queue.status_field(offsetof(accel_queue_status, tail)), tail);
         status != ACCEL_OK) {
@@ -117,7 +118,8 @@ Status Processor::fetch_from_ring(Step& step, Fetch& result) {
     if (queue.ring.empty()) {
         if (queue.completed == queue.tail) {
             // A doorbell that tells of commands has them fetched along with `tail`.
-            const uint32_t announced = queue.announced - static_cast<uint32_t>(queue.completed);
+            const std::uint32_t announced =
+                queue.announced - static_cast<std::uint32_t>(queue.completed);
             const bool along = announced != 0 && announced <= queue.config.entries;
             const Beside beside(along ? parts_.bus.timing() : nullptr);
             if (Status status = read_tail(step); status != ACCEL_OK) {
@@ -141,9 +143,9 @@ Status Processor::fetch_from_ring(Step& step, Fetch& result) {
                 return ACCEL_OK;
             }
         }
-        const uint64_t slot = queue.completed % queue.config.entries;
-        const uint64_t count = std::min<uint64_t>(
-            {queue.tail - queue.completed, queue.config.entries - slot, Prefetch::kCommands});
+        const std::uint64_t slot = queue.completed % queue.config.entries;
+        const std::uint64_t count = std::min<std::uint64_t>(
+            {queue.tail - queue.completed, queue.config.entries - slot, Prefetch::command_count});
         if (Status status =
                 step.memory.read_block(queue.config.ring + slot * ACCEL_COMMAND_SIZE,
                                        queue.ring.commands.data(), count * ACCEL_COMMAND_SIZE);
@@ -151,7 +153,7 @@ Status Processor::fetch_from_ring(Step& step, Fetch& result) {
             return status;
         }
         queue.ring.next = 0;
-        queue.ring.count = static_cast<uint32_t>(count);
+        queue.ring.count = static_cast<std::uint32_t>(count);
     }
     queue.command = queue.ring.commands[queue.ring.next++];
     queue.in_hand = true;
@@ -162,10 +164,11 @@ Status Processor::fetch_from_list(Step& step) {
     Queue& queue = step.queue;
     CallState& call = queue.call;
     if (queue.list.empty()) {
-        const uint32_t count = std::min(call.command.call.count - call.index, Prefetch::kCommands);
+        const std::uint32_t count =
+            std::min(call.command.call.count - call.index, Prefetch::command_count);
         if (Status status = step.memory.read_block(
-                call.command.call.list + uint64_t{call.index} * ACCEL_COMMAND_SIZE,
-                queue.list.commands.data(), uint64_t{count} * ACCEL_COMMAND_SIZE);
+                call.command.call.list + std::uint64_t{call.index} * ACCEL_COMMAND_SIZE,
+                queue.list.commands.data(), std::uint64_t{count} * ACCEL_COMMAND_SIZE);
             status != ACCEL_OK) {
             return status;
         }
@@ -225,7 +228,7 @@ Status Processor::run_on_engine(Step& step, const Operation& operation) {
     parts_.meters[engine].begin(queue.started);
     Execution execution{.command = queue.command, .memory = step.memory, .scratch = step.scratch};
     const Status status = operation.run(execution);
-    const uint64_t now = parts_.bus.clock();
+    const std::uint64_t now = parts_.bus.clock();
     parts_.meters[engine].end(now);
     queue.stats.busy[engine].add(now - queue.started);
     if (parts_.sensors.overheated(now)) {
@@ -240,8 +243,8 @@ Status Processor::wait(Step& step, Next& next) {
     if (Status status = check_semaphore(semaphore); status != ACCEL_OK) {
         return status;
     }
-    const uint64_t signals = parts_.scheduler.signals();
-    uint64_t value = 0;
+    const std::uint64_t signals = parts_.scheduler.signals();
+    std::uint64_t value = 0;
     if (Status status = step.memory.read_word(semaphore.address, value); status != ACCEL_OK) {
         return status;
     }
@@ -274,7 +277,7 @@ Status Processor::begin_call(Step& step) {
     if (queue.call.active) {
         return ACCEL_NESTED_CALL;
     }
-    if (Status status = start_call(queue.command, parts_.call_commands, step.memory, queue.call);
+    if (Status status = start_call(queue.command, parts_.list_commands, step.memory, queue.call);
         status != ACCEL_OK) {
         return status;
     }
@@ -292,7 +295,7 @@ Status Processor::begin_call(Step& step) {
 Status Processor::finish(Step& step) {
     Queue& queue = step.queue;
     if (Status status =
-            write_record(step, queue.command, ACCEL_OK, call_index(queue), queue.started);
+            write_record(step, queue.command, ACCEL_OK, list_index(queue), queue.started);
         status != ACCEL_OK) {
         return status;
     }
@@ -314,8 +317,8 @@ Status Processor::finish(Step& step) {
 
 Status Processor::complete(Step& step) {
     Queue& queue = step.queue;
-    const uint64_t before = queue.completed;
-    const uint64_t now = before + 1;
+    const std::uint64_t before = queue.completed;
+    const std::uint64_t now = before + 1;
     // The next command does not wait for this one's completion to reach the host.
     const Beside beside(parts_.bus.timing());
     release_fence();
@@ -327,7 +330,7 @@ Status Processor::complete(Step& step) {
     queue.completed = now;
     queue.in_hand = false;
     full_fence();
-    uint64_t arm = 0;
+    std::uint64_t arm = 0;
     if (Status status =
             step.memory.read_word(queue.status_field(offsetof(accel_queue_status, arm)), arm);
         status != ACCEL_OK) {
@@ -341,15 +344,15 @@ Status Processor::complete(Step& step) {
 }
 
 Status Processor::write_record(Step& step, const accel_command& command, Status status,
-                               uint32_t index, uint64_t start) {
+                               std::uint32_t index, std::uint64_t start) {
     if ((command.flags & ACCEL_CMD_RECORD) == 0) {
         return ACCEL_OK;
     }
-    const accel_record record{.sequence = step.queue.completed + 1,
-                              .status = static_cast<uint32_t>(status),
-                              .call_index = index,
-                              .start = start,
-                              .end = parts_.bus.clock()};
+    const accel_completion_record record{.sequence = step.queue.completed + 1,
+                                         .status = static_cast<std::uint32_t>(status),
+                                         .list_index = index,
+                                         .start = start,
+                                         .end = parts_.bus.clock()};
     return step.memory.write(command.record, &record, sizeof record);
 }
 
@@ -358,9 +361,9 @@ void Processor::write_failure_records(Step& step, Status status) {
     Queue& queue = step.queue;
     const auto usable = [](const accel_command& command) {
         return (command.flags & ~ACCEL_CMD_FLAGS) == 0 &&
-               aligned(command.record, sizeof(accel_record));
+               aligned(command.record, sizeof(accel_completion_record));
     };
-    const uint32_t index = call_index(queue);
+    const std::uint32_t index = list_index(queue);
     if (queue.in_hand && usable(queue.command)) {
         (void)write_record(step, queue.command, status, index, queue.started);
     }
@@ -384,26 +387,27 @@ Next Processor::fail(Step& step, Status status) {
     event.queue = queue.config.id;
     event.command_sequence = queue.completed + 1;
     event.address = fault || status == ACCEL_BUS_ERROR ? step.memory.fault_address() : 0;
-    event.call_index = call_index(queue);
-    event.opcode = queue.in_hand ? queue.command.opcode : uint32_t{0};
+    event.list_index = list_index(queue);
+    event.opcode = queue.in_hand ? queue.command.opcode : std::uint32_t{0};
 
     accel_queue_status page{};
     page.state = ACCEL_QUEUE_ERROR;
     page.error = event.status;
     page.error_sequence = event.command_sequence;
     page.error_address = event.address;
-    page.error_call_index = event.call_index;
+    page.error_list_index = event.list_index;
     page.error_opcode = event.opcode;
-    constexpr uint64_t kBlock = field(offsetof(accel_queue_status, error_sequence));
-    constexpr uint64_t kEnd = field(offsetof(accel_queue_status, reserved0));
-    const auto* bytes = reinterpret_cast<const uint8_t*>(&page);
+    constexpr std::uint64_t block_size = field(offsetof(accel_queue_status, error_sequence));
+    constexpr std::uint64_t error_block_end = field(offsetof(accel_queue_status, reserved0));
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(&page);
     // `state` and `error` share a word: one store tells both, after the rest of the block.
-    uint64_t state = 0;
-    constexpr uint64_t kState = field(offsetof(accel_queue_status, state));
-    std::memcpy(&state, bytes + kState, sizeof state);
-    if (step.memory.write(queue.status_field(kBlock), bytes + kBlock, kEnd - kBlock) == ACCEL_OK) {
+    std::uint64_t state = 0;
+    constexpr std::uint64_t state_offset = field(offsetof(accel_queue_status, state));
+    std::memcpy(&state, bytes + state_offset, sizeof state);
+    if (step.memory.write(queue.status_field(block_size), bytes + block_size,
+                          error_block_end - block_size) == ACCEL_OK) {
         release_fence();
-        (void)step.memory.write_word(queue.status_field(kState), state);
+        (void)step.memory.write_word(queue.status_field(state_offset), state);
     }
     write_failure_records(step, status);
     queue.stats.interrupts.add(1);  // counted before anybody can know of it

@@ -20,7 +20,7 @@ struct ProcessorParts {
     Scheduler& scheduler;
     BusyMeters& meters;
     Sensors& sensors;
-    uint32_t call_commands;
+    std::uint32_t list_commands;
     // Tells the driver; the event carries all but its sequence number and time. Interrupts vector
     // 0.
     std::function<void(const accel_event&)> report;
@@ -40,9 +40,9 @@ class Processor {
   private:
     struct Step;  // a queue, its view of memory, and who runs it
 
-    void spend(uint64_t ticks);
+    void spend(std::uint64_t ticks);
 
-    enum class Fetch : uint8_t { command, idle };
+    enum class Fetch : std::uint8_t { command, idle };
 
     [[nodiscard]] Status fetch(Step& step, Fetch& result);
     [[nodiscard]] Status fetch_from_ring(Step& step, Fetch& result);
@@ -56,7 +56,7 @@ class Processor {
     [[nodiscard]] Status finish(Step& step);
     [[nodiscard]] Status complete(Step& step);
     [[nodiscard]] Status write_record(Step& step, const accel_command& command, Status status,
-                                      uint32_t call_index, uint64_t start);
+                                      std::uint32_t list_index, std::uint64_t start);
     void write_failure_records(Step& step, Status status);
     [[nodiscard]] Next fail(Step& step, Status status);
 

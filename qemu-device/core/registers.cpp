@@ -10,26 +10,26 @@ namespace accel::card {
 
 namespace {
 
-constexpr uint32_t kFirmware = 1U << 24;  // 1.0.0
-constexpr uint32_t kClockHz = 1'000'000'000;
+constexpr std::uint32_t firmware = 1U << 24;  // 1.0.0
+constexpr std::uint32_t clock_hz = 1'000'000'000;
 
 // Compute engines and DMA channels. Without a timing model each kind is one thread.
-uint32_t engine_counts(const accel_core_config& config) {
+std::uint32_t engine_counts(const accel_core_config& config) {
     return config.link != nullptr ? ACCEL_TIMING_COMPUTE_ENGINES << 8 | ACCEL_TIMING_DMA_CHANNELS
                                   : 1U << 8 | 1U;
 }
-constexpr uint64_t kFeatures = ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE |
-                               ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE |
-                               ACCEL_FEATURE_TENSOR;
+constexpr std::uint64_t features =
+    ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE | ACCEL_FEATURE_F32 |
+    ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE | ACCEL_FEATURE_TENSOR;
 
-bool well_formed(uint64_t offset, unsigned bytes) {
+bool well_formed(std::uint64_t offset, unsigned bytes) {
     return (bytes == 4 || bytes == 8) && offset % bytes == 0 &&
            offset <= ACCEL_REGISTER_BLOCK - bytes;
 }
 
 }  // namespace
 
-uint64_t* Registers::address_register(uint64_t offset) {
+std::uint64_t* Registers::address_register(std::uint64_t offset) {
     switch (offset) {
         case ACCEL_REG_ADMIN_RING:
             return &rings_.admin.ring;
@@ -42,14 +42,14 @@ uint64_t* Registers::address_register(uint64_t offset) {
     }
 }
 
-bool Registers::read_wide(uint64_t offset, uint64_t& value) const {
+bool Registers::read_wide(std::uint64_t offset, std::uint64_t& value) const {
     const auto& counters = parts_.counters;
     const auto busy = [&](Engine engine) {
         return parts_.meters[static_cast<unsigned>(engine)].read(parts_.bus.clock());
     };
     switch (offset) {
         case ACCEL_REG_FEATURES:
-            value = kFeatures;
+            value = features;
             return true;
         case ACCEL_REG_MEMORY_SIZE:
             value = parts_.config.memory_size;
@@ -107,7 +107,7 @@ bool Registers::read_wide(uint64_t offset, uint64_t& value) const {
     }
 }
 
-uint32_t Registers::read_narrow(uint64_t offset) const {
+std::uint32_t Registers::read_narrow(std::uint64_t offset) const {
     const auto& config = parts_.config;
     const auto sensors = [&] { return parts_.sensors.read(parts_.bus.clock()); };
     switch (offset) {
@@ -125,22 +125,22 @@ uint32_t Registers::read_narrow(uint64_t offset) const {
             return config.contexts;
         case ACCEL_REG_RING_ENTRIES:
             return config.ring_entries;
-        case ACCEL_REG_CALL_COMMANDS:
-            return parts_.call_commands;
+        case ACCEL_REG_LIST_COMMANDS:
+            return parts_.list_commands;
         case ACCEL_REG_SEGMENTS:
-            return kSegments;
+            return segments;
         case ACCEL_REG_VECTORS:
             return config.vectors;
         case ACCEL_REG_VA_BITS:
             return ACCEL_VA_BITS;
         case ACCEL_REG_FIRMWARE:
-            return kFirmware;
+            return firmware;
         case ACCEL_REG_ENGINES:
             return engine_counts(config);
         case ACCEL_REG_CLOCK_HZ:
-            return kClockHz;
+            return clock_hz;
         case ACCEL_REG_TEMPERATURE:
-            return static_cast<uint32_t>(sensors().temperature);
+            return static_cast<std::uint32_t>(sensors().temperature);
         case ACCEL_REG_POWER:
             return sensors().power;
         case ACCEL_REG_CORE_CLOCK:
@@ -148,9 +148,9 @@ uint32_t Registers::read_narrow(uint64_t offset) const {
         case ACCEL_REG_POWER_CAP:
             return parts_.sensors.power_cap();
         case ACCEL_REG_POWER_CAP_MIN:
-            return Sensors::kPowerCapMin;
+            return Sensors::power_cap_min;
         case ACCEL_REG_POWER_CAP_MAX:
-            return Sensors::kPowerCapMax;
+            return Sensors::power_cap_max;
         case ACCEL_REG_ADMIN_ENTRIES:
             return rings_.admin.entries;
         case ACCEL_REG_EVENT_ENTRIES:
@@ -164,42 +164,42 @@ uint32_t Registers::read_narrow(uint64_t offset) const {
     }
 }
 
-uint64_t Registers::read(uint64_t offset, unsigned bytes) {
+std::uint64_t Registers::read(std::uint64_t offset, unsigned bytes) {
     if (!well_formed(offset, bytes)) {
         return 0;
     }
-    const uint64_t base = offset & ~uint64_t{7};
-    uint64_t wide = 0;
+    const std::uint64_t base = offset & ~std::uint64_t{7};
+    std::uint64_t wide = 0;
     if (read_wide(base, wide)) {
-        return bytes == 8 ? wide : static_cast<uint32_t>(wide >> (offset - base) * 8);
+        return bytes == 8 ? wide : static_cast<std::uint32_t>(wide >> (offset - base) * 8);
     }
-    return bytes == 8 ? read_narrow(offset) | uint64_t{read_narrow(offset + 4)} << 32
+    return bytes == 8 ? read_narrow(offset) | std::uint64_t{read_narrow(offset + 4)} << 32
                       : read_narrow(offset);
 }
 
-void Registers::write(uint64_t offset, uint64_t value, unsigned bytes) {
+void Registers::write(std::uint64_t offset, std::uint64_t value, unsigned bytes) {
     if (!well_formed(offset, bytes)) {
         return;
     }
-    const uint64_t base = offset & ~uint64_t{7};
+    const std::uint64_t base = offset & ~std::uint64_t{7};
     const bool resetting = (parts_.control.status() & ACCEL_STATUS_RESETTING) != 0;
-    if (uint64_t* const wide = address_register(base); wide != nullptr) {
+    if (std::uint64_t* const wide = address_register(base); wide != nullptr) {
         if (!resetting) {
             const unsigned shift = static_cast<unsigned>(offset - base) * 8;
-            const uint64_t mask = bytes == 8 ? UINT64_MAX : uint64_t{UINT32_MAX} << shift;
+            const std::uint64_t mask = bytes == 8 ? UINT64_MAX : std::uint64_t{UINT32_MAX} << shift;
             *wide = (*wide & ~mask) | (value << shift & mask);
         }
         return;
     }
     for (unsigned half = 0; half < bytes; half += 4, value >>= 32) {
-        const auto word = static_cast<uint32_t>(value);
+        const auto word = static_cast<std::uint32_t>(value);
         if (!resetting || offset + half == ACCEL_REG_CONTROL) {
             write_narrow(offset + half, word);
         }
     }
 }
 
-void Registers::write_narrow(uint64_t offset, uint32_t value) {
+void Registers::write_narrow(std::uint64_t offset, std::uint32_t value) {
     switch (offset) {
         case ACCEL_REG_CONTROL:
             return write_control(value);
@@ -220,7 +220,7 @@ void Registers::write_narrow(uint64_t offset, uint32_t value) {
     }
 }
 
-void Registers::write_control(uint32_t value) {
+void Registers::write_control(std::uint32_t value) {
     if ((value & ACCEL_CONTROL_RESET) != 0) {
         reset(false);
     } else if ((value & ACCEL_CONTROL_ENABLE) != 0) {
@@ -235,7 +235,7 @@ void Registers::reset(bool function) {
     parts_.events.set_consumed(0);
     parts_.events.forget_lost();
     if (function) {
-        parts_.sensors.set_power_cap(Sensors::kPowerCapMax);
+        parts_.sensors.set_power_cap(Sensors::power_cap_max);
     }
     parts_.control.reset(function);
 }

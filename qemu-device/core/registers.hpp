@@ -15,7 +15,7 @@ namespace accel::card {
 
 struct RegisterParts {
     const accel_core_config& config;
-    uint32_t call_commands;
+    std::uint32_t list_commands;
     Bus& bus;
     Control& control;
     Events& events;
@@ -28,18 +28,18 @@ class Registers {
   public:
     explicit Registers(const RegisterParts& parts) : parts_(parts) {}
 
-    [[nodiscard]] uint64_t read(uint64_t offset, unsigned bytes);
-    void write(uint64_t offset, uint64_t value, unsigned bytes);
+    [[nodiscard]] std::uint64_t read(std::uint64_t offset, unsigned bytes);
+    void write(std::uint64_t offset, std::uint64_t value, unsigned bytes);
     void reset(bool function);
 
   private:
     // The 64-bit register at an offset; false: there is none.
-    [[nodiscard]] bool read_wide(uint64_t offset, uint64_t& value) const;
-    [[nodiscard]] uint32_t read_narrow(uint64_t offset) const;
-    void write_narrow(uint64_t offset, uint32_t value);
-    void write_control(uint32_t value);
+    [[nodiscard]] bool read_wide(std::uint64_t offset, std::uint64_t& value) const;
+    [[nodiscard]] std::uint32_t read_narrow(std::uint64_t offset) const;
+    void write_narrow(std::uint64_t offset, std::uint32_t value);
+    void write_control(std::uint32_t value);
     // The 64-bit register the host may set at an offset; null: there is none.
-    [[nodiscard]] uint64_t* address_register(uint64_t offset);
+    [[nodiscard]] std::uint64_t* address_register(std::uint64_t offset);
 
     RegisterParts parts_;
     Rings rings_;

@@ -12,7 +12,7 @@ namespace accel::card {
 namespace {
 
 // How often an engine that ran dry looks again before it sleeps: a few microseconds.
-constexpr int kSpins = 128;
+constexpr int spins = 128;
 
 void relax() {
 #if defined(__x86_64__)
@@ -26,7 +26,7 @@ constexpr unsigned index_of(Engine engine) {
 
 }  // namespace
 
-Scheduler::Scheduler(uint32_t queues, Bus& bus, Timeline* timeline)
+Scheduler::Scheduler(std::uint32_t queues, Bus& bus, Timeline* timeline)
     : bus_(bus), timed_(timeline != nullptr), quiet_(timeline), queues_(queues) {}
 
 void Scheduler::note_time(Queue& queue) const {
@@ -50,25 +50,25 @@ void Scheduler::make_ready(Queue& queue, unsigned where) {
 
 void Scheduler::make_ready_now(Queue& queue) {
     note_time(queue);
-    make_ready(queue, kAny);
+    make_ready(queue, any_engine);
 }
 
 unsigned Scheduler::sleeper(unsigned where, unsigned preferred) const {
     if (paused_ || held_ || timed_) {
-        return kEngines;  // nobody sleeps in virtual time
+        return engines;  // nobody sleeps in virtual time
     }
-    if (where != kAny) {
-        return sleeps(where) ? where : kEngines;
+    if (where != any_engine) {
+        return sleeps(where) ? where : engines;
     }
     if (sleeps(preferred)) {
         return preferred;
     }
     const unsigned other = 1 - preferred;
-    return sleeps(other) ? other : kEngines;
+    return sleeps(other) ? other : engines;
 }
 
-bool Scheduler::doorbell(uint32_t id, uint32_t value) {
-    unsigned wake = kEngines;
+bool Scheduler::doorbell(std::uint32_t id, std::uint32_t value) {
+    unsigned wake = engines;
     {
         const std::lock_guard lock(mutex_);
         if (id >= queues_.size() || queues_[id] == nullptr) {
@@ -84,10 +84,10 @@ bool Scheduler::doorbell(uint32_t id, uint32_t value) {
         if (queue.schedule.state == Queue::State::resting ||
             queue.schedule.state == Queue::State::parked) {
             make_ready_now(queue);
-            wake = sleeper(kAny, index_of(queue.schedule.last));
+            wake = sleeper(any_engine, index_of(queue.schedule.last));
         }
     }
-    if (wake != kEngines) {
+    if (wake != engines) {
         work_[wake].notify_one();
     }
     return true;
@@ -103,7 +103,7 @@ void Scheduler::stop_all() {
 }
 
 bool Scheduler::any_ready() const {
-    return std::ranges::any_of(ready_[kAny], [](const List& list) { return !list.empty(); });
+    return std::ranges::any_of(ready_[any_engine], [](const List& list) { return !list.empty(); });
 }
 
 Queue* Scheduler::pick(Engine engine, Serve serve) {
@@ -113,7 +113,7 @@ Queue* Scheduler::pick(Engine engine, Serve serve) {
     poll_parked();
     static const std::array<List, ACCEL_PRIORITIES> nothing;
     const auto& own = serve == Serve::shared ? nothing : ready_[index_of(engine)];
-    const auto& any = serve == Serve::own ? nothing : ready_[kAny];
+    const auto& any = serve == Serve::own ? nothing : ready_[any_engine];
     for (unsigned priority = ACCEL_PRIORITIES; priority-- > 0;) {
         Queue* const mine = own[priority].empty() ? nullptr : own[priority].front();
         Queue* const shared = any[priority].empty() ? nullptr : any[priority].front();
@@ -146,20 +146,20 @@ bool Scheduler::parked() const {
 Queue* Scheduler::hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine) {
     // More than this engine can take at once: the other may help.
     const unsigned wake =
-        queue != nullptr && any_ready() ? sleeper(kAny, 1 - index_of(engine)) : kEngines;
+        queue != nullptr && any_ready() ? sleeper(any_engine, 1 - index_of(engine)) : engines;
     lock.unlock();
-    if (wake != kEngines) {
+    if (wake != engines) {
         work_[wake].notify_one();
     }
     return queue;
 }
 
 Queue* Scheduler::take(Engine engine) {
-    const uint64_t seen = activity_.load(std::memory_order_relaxed);
+    const std::uint64_t seen = activity_.load(std::memory_order_relaxed);
     if (Queue* queue = try_take(engine); queue != nullptr) {
         return queue;
     }
-    for (int spin = 0; spin < kSpins && activity_.load(std::memory_order_relaxed) == seen; ++spin) {
+    for (int spin = 0; spin < spins && activity_.load(std::memory_order_relaxed) == seen; ++spin) {
         relax();
     }
     std::unique_lock lock(mutex_);
@@ -171,7 +171,7 @@ Queue* Scheduler::take(Engine engine) {
             work_[index_of(engine)].wait(lock);
         } else {
             sleep = Sleep::light;
-            work_[index_of(engine)].wait_for(lock, std::chrono::nanoseconds(kPollTicks));
+            work_[index_of(engine)].wait_for(lock, std::chrono::nanoseconds(poll_ticks));
         }
         sleep = Sleep::awake;
     }
@@ -179,7 +179,7 @@ Queue* Scheduler::take(Engine engine) {
 }
 
 void Scheduler::put(Queue& queue, Engine engine, const Next& next) {
-    unsigned wake = kEngines;
+    unsigned wake = engines;
     bool quiet = false;
     {
         const std::lock_guard lock(mutex_);
@@ -193,22 +193,23 @@ void Scheduler::put(Queue& queue, Engine engine, const Next& next) {
             wake = sleeper(index_of(next.engine), 0);
         } else if (next.kind == Next::Kind::again || schedule.rung ||
                    (next.kind == Next::Kind::park && next.signals != signals_)) {
-            make_ready(queue, kAny);  // this engine looks next; take() wakes the other if it should
+            make_ready(queue,
+                       any_engine);  // this engine looks next; take() wakes the other if it should
         } else if (next.kind == Next::Kind::park) {
             if (parked_.empty()) {
-                next_poll_ = bus_.clock() + kPollTicks;
+                next_poll_ = bus_.clock() + poll_ticks;
             }
             enlist(queue, parked_, Queue::State::parked);
             // Somebody must poll, and this engine may be busy soon.
             const unsigned other = 1 - index_of(engine);
-            wake = !timed_ && sleep_[other] == Sleep::sound ? other : kEngines;
+            wake = !timed_ && sleep_[other] == Sleep::sound ? other : engines;
         } else {
             enlist(queue, resting_, Queue::State::resting);
         }
         note_time(queue);
         quiet = paused_ || stopped;
     }
-    if (wake != kEngines) {
+    if (wake != engines) {
         work_[wake].notify_one();
     }
     if (quiet) {
@@ -226,28 +227,28 @@ void Scheduler::poll_parked() {
     if (parked_.empty()) {
         return;
     }
-    if (const uint64_t now = bus_.clock(); now >= next_poll_) {
-        next_poll_ = now + kPollTicks;
+    if (const std::uint64_t now = bus_.clock(); now >= next_poll_) {
+        next_poll_ = now + poll_ticks;
         wake_parked();
     }
 }
 
 void Scheduler::signal() {
-    unsigned wake = kEngines;
+    unsigned wake = engines;
     {
         const std::lock_guard lock(mutex_);
         ++signals_;
         if (!parked_.empty()) {
             wake_parked();
-            wake = sleeper(kAny, 0);
+            wake = sleeper(any_engine, 0);
         }
     }
-    if (wake != kEngines) {
+    if (wake != engines) {
         work_[wake].notify_one();
     }
 }
 
-uint64_t Scheduler::signals() const {
+std::uint64_t Scheduler::signals() const {
     const std::lock_guard lock(mutex_);
     return signals_;
 }
@@ -262,7 +263,7 @@ void Scheduler::add(std::unique_ptr<Queue> queue) {
     queues_[queue->config.id] = std::move(queue);
 }
 
-Queue* Scheduler::find(uint32_t id) {
+Queue* Scheduler::find(std::uint32_t id) {
     const std::lock_guard lock(mutex_);
     return id < queues_.size() ? queues_[id].get() : nullptr;
 }
@@ -283,7 +284,7 @@ void Scheduler::restart(Queue& queue) {
     queue.schedule.value = 0;
 }
 
-void Scheduler::remove(uint32_t id) {
+void Scheduler::remove(std::uint32_t id) {
     std::unique_ptr<Queue> queue;  // freed after the lock
     const std::lock_guard lock(mutex_);
     queue = std::move(queues_[id]);

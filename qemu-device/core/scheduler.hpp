@@ -18,14 +18,14 @@
 #include <mutex>
 #include <vector>
 
-#include "model/timeline.hpp"
 #include "queue.hpp"
+#include "timing/timeline.hpp"
 
 namespace accel::card {
 
 // What a step of a queue left behind.
 struct Next {
-    enum class Kind : uint8_t {
+    enum class Kind : std::uint8_t {
         again,  // there may be more to do, by any engine
         move,   // the command in hand is for `engine`
         idle,   // caught up; the doorbell says when there is more
@@ -34,22 +34,22 @@ struct Next {
     };
     Kind kind;
     Engine engine = Engine::none;
-    uint64_t signals = 0;
+    std::uint64_t signals = 0;
 };
 
 class Scheduler {
   public:
     // What a taker serves: queues whose command is for its engine, those that no engine is asked
     // for yet, or both.
-    enum class Serve : uint8_t { own, shared, both };
+    enum class Serve : std::uint8_t { own, shared, both };
 
     // `timeline`: the card's, if it has one instead of threads.
-    Scheduler(uint32_t queues, Bus& bus, Timeline* timeline);
+    Scheduler(std::uint32_t queues, Bus& bus, Timeline* timeline);
 
     // ---- the host's side: never waits for an engine
 
     // False: no such queue.
-    [[nodiscard]] bool doorbell(uint32_t id, uint32_t value);
+    [[nodiscard]] bool doorbell(std::uint32_t id, std::uint32_t value);
     // Every queue abandons what it runs. For resets.
     void stop_all();
 
@@ -62,22 +62,23 @@ class Scheduler {
     void put(Queue& queue, Engine engine, const Next& next);
     // Whether queues wait that must be polled for.
     [[nodiscard]] bool parked() const;
-    static constexpr uint64_t kPollTicks = 1'000'000;  // a queue in WAIT looks at least this often
+    static constexpr std::uint64_t poll_ticks =
+        1'000'000;  // a queue in WAIT looks at least this often
 
     // A SIGNAL was stored: queues that wait look again.
     void signal();
-    [[nodiscard]] uint64_t signals() const;
+    [[nodiscard]] std::uint64_t signals() const;
 
     // ---- the admin queue: one thread
 
     void add(std::unique_ptr<Queue> queue);
-    [[nodiscard]] Queue* find(uint32_t id);
+    [[nodiscard]] Queue* find(std::uint32_t id);
     // Stops a queue and waits until no engine holds it. It stays stopped.
     void withdraw(Queue& queue);
     // A withdrawn queue may run again; it is idle.
     void restart(Queue& queue);
     // Forgets a withdrawn queue.
-    void remove(uint32_t id);
+    void remove(std::uint32_t id);
     [[nodiscard]] bool uses(const Context& context);
 
     // Engines take nothing, whatever else is wanted of them; what they have they finish.
@@ -92,10 +93,10 @@ class Scheduler {
 
   private:
     using List = std::list<Queue*>;
-    // Ready lists: for either engine by its index, for both at kAny.
-    static constexpr unsigned kAny = kEngines;
+    // Ready lists: for either engine by its index, for both at any_engine.
+    static constexpr unsigned any_engine = engines;
     // Lightly: it wakes in time to poll for queues in WAIT.
-    enum class Sleep : uint8_t { awake, light, sound };
+    enum class Sleep : std::uint8_t { awake, light, sound };
 
     void enlist(Queue& queue, List& list, Queue::State state);
     void make_ready(Queue& queue, unsigned where);
@@ -107,24 +108,24 @@ class Scheduler {
     [[nodiscard]] Queue* hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine);
     [[nodiscard]] bool any_ready() const;
     [[nodiscard]] bool sleeps(unsigned engine) const { return sleep_[engine] != Sleep::awake; }
-    // The engine that should be woken for work of kind `where`, or kEngines if none sleeps.
+    // The engine that should be woken for work of kind `where`, or engines if none sleeps.
     [[nodiscard]] unsigned sleeper(unsigned where, unsigned preferred) const;
 
     Bus& bus_;
     const bool timed_;
     mutable std::mutex mutex_;
-    std::array<std::condition_variable, kEngines> work_;
+    std::array<std::condition_variable, engines> work_;
     Condition quiet_;
     std::vector<std::unique_ptr<Queue>> queues_;
-    std::array<std::array<List, ACCEL_PRIORITIES>, kEngines + 1> ready_;
+    std::array<std::array<List, ACCEL_PRIORITIES>, engines + 1> ready_;
     List resting_;
     List running_;
     List parked_;
-    std::array<Sleep, kEngines> sleep_{};
-    uint64_t ticket_ = 0;
-    uint64_t signals_ = 0;
-    uint64_t next_poll_ = 0;
-    std::atomic<uint64_t> activity_{0};  // moves when work arrives: for those who spin
+    std::array<Sleep, engines> sleep_{};
+    std::uint64_t ticket_ = 0;
+    std::uint64_t signals_ = 0;
+    std::uint64_t next_poll_ = 0;
+    std::atomic<std::uint64_t> activity_{0};  // moves when work arrives: for those who spin
     bool paused_ = true;
     bool held_ = false;
     bool shut_down_ = false;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Ring `counts`: each case of the count gate as a test. Takes the options of GoogleTest that the rings use."""
+"""Suite `counts`: each case of the count gate as a test. Takes the options of GoogleTest that the suites use."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def _verdicts(counts: gate.Counts, recorded: gate.Counts, errors: list[str], rel
     for name in gate.CASES:
         wrong = [error for error in errors if error.startswith(f"{name}: ")]
         if name not in recorded:
-            wrong.append("is not recorded: make counts")
+            wrong.append("is not recorded: make record-perf-gate")
         elif name not in counts:
             wrong.append("was not measured")
         else:
             rose, fell = gate.compare(recorded[name], counts[name], same_kernel)
             wrong += rose
             for line in fell:
-                print(f"{name}: {line}; better, record it: make counts")
+                print(f"{name}: {line}; better, record it: make record-perf-gate")
         verdicts[name] = wrong
     return verdicts
 

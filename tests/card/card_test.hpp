@@ -19,8 +19,8 @@
 
 namespace accel::bench {
 
-inline constexpr Layout kLayouts[] = {Layout::host, Layout::host_large, Layout::device,
-                                      Layout::device_large, Layout::scattered};
+inline constexpr Layout layouts[] = {Layout::host, Layout::host_large, Layout::device,
+                                     Layout::device_large, Layout::scattered};
 
 // At the start of a test that holds a thread of the card up (Stall).
 #define ACCEL_NEEDS_THREADS(bench)                                             \
@@ -38,7 +38,7 @@ class CardTest : public testing::Test {
     // Runs a command that must fail, checks that the error block and the event tell the same, and
     // leaves the queue fresh.
     accel_event expect_error(accel_status expected, const accel_command& command) {
-        const uint64_t sequence = queue.submit(command);
+        const std::uint64_t sequence = queue.submit(command);
         EXPECT_EQ(queue.wait(sequence), expected);
         const auto event = bench.next_event();
         if (!event) {
@@ -55,12 +55,12 @@ class CardTest : public testing::Test {
         EXPECT_EQ(event->status, page.error);
         EXPECT_EQ(event->command_sequence, page.error_sequence);
         EXPECT_EQ(event->address, page.error_address);
-        EXPECT_EQ(event->call_index, page.error_call_index);
+        EXPECT_EQ(event->list_index, page.error_list_index);
         EXPECT_EQ(event->opcode, page.error_opcode);
         EXPECT_EQ(queue.reset(), ACCEL_OK);
         return *event;
     }
-    void expect_fault(accel_status expected, uint64_t address, const accel_command& command) {
+    void expect_fault(accel_status expected, std::uint64_t address, const accel_command& command) {
         EXPECT_EQ(expect_error(expected, command).address, address);
     }
 
@@ -68,7 +68,7 @@ class CardTest : public testing::Test {
     accel_command tensor_command(accel_opcode opcode, const Operands& operands,
                                  const Params& params) {
         if (params_ == 0) {
-            params_ = space.allocate(kPage);
+            params_ = space.allocate(page_size);
         }
         space.store_one(params_, params);
         return tensor(opcode, operands, params_, sizeof params);
@@ -79,52 +79,52 @@ class CardTest : public testing::Test {
     Queue queue{space, 0};
 
   private:
-    uint64_t params_ = 0;
+    std::uint64_t params_ = 0;
 };
 
 class Random {
   public:
-    explicit Random(uint64_t seed) : engine_(seed) {}
-    uint64_t bits() { return engine_(); }
-    uint64_t below(uint64_t limit) { return engine_() % limit; }
+    explicit Random(std::uint64_t seed) : engine_(seed) {}
+    std::uint64_t bits() { return engine_(); }
+    std::uint64_t below(std::uint64_t limit) { return engine_() % limit; }
     bool coin() { return below(2) != 0; }
-    template <typename T, size_t N>
+    template <typename T, std::size_t N>
     T one_of(const T (&values)[N]) {
         return values[below(N)];
     }
     // Mostly ordinary numbers; now and then what arithmetic trips over.
     float value() {
-        static constexpr float kSpecial[] = {0.0F,
-                                             -0.0F,
-                                             1e-40F,
-                                             -1e-45F,
-                                             3e38F,
-                                             -3e38F,
-                                             std::numeric_limits<float>::infinity(),
-                                             -std::numeric_limits<float>::infinity(),
-                                             std::numeric_limits<float>::quiet_NaN(),
-                                             1.0F};
-        return below(64) == 0 ? one_of(kSpecial)
+        static constexpr float special[] = {0.0F,
+                                            -0.0F,
+                                            1e-40F,
+                                            -1e-45F,
+                                            3e38F,
+                                            -3e38F,
+                                            std::numeric_limits<float>::infinity(),
+                                            -std::numeric_limits<float>::infinity(),
+                                            std::numeric_limits<float>::quiet_NaN(),
+                                            1.0F};
+        return below(64) == 0 ? one_of(special)
                               : std::normal_distribution<float>(0.0F, 3.0F)(engine_);
     }
-    std::vector<float> values(size_t count) {
+    std::vector<float> values(std::size_t count) {
         std::vector<float> out(count);
         for (auto& value : out) {
             value = this->value();
         }
         return out;
     }
-    std::vector<float> ordinary(size_t count) {
+    std::vector<float> ordinary(std::size_t count) {
         std::vector<float> out(count);
         for (auto& value : out) {
             value = std::normal_distribution<float>(0.0F, 3.0F)(engine_);
         }
         return out;
     }
-    std::vector<uint8_t> bytes(size_t count) {
-        std::vector<uint8_t> out(count);
+    std::vector<std::uint8_t> bytes(std::size_t count) {
+        std::vector<std::uint8_t> out(count);
         for (auto& byte : out) {
-            byte = static_cast<uint8_t>(engine_());
+            byte = static_cast<std::uint8_t>(engine_());
         }
         return out;
     }
@@ -139,8 +139,8 @@ class Random {
     if (got.size() != expected.size()) {
         return testing::AssertionFailure() << got.size() << " values, not " << expected.size();
     }
-    for (size_t i = 0; i < got.size(); ++i) {
-        if (std::bit_cast<uint32_t>(got[i]) != std::bit_cast<uint32_t>(expected[i]) &&
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        if (std::bit_cast<std::uint32_t>(got[i]) != std::bit_cast<std::uint32_t>(expected[i]) &&
             !(std::isnan(got[i]) && std::isnan(expected[i]))) {
             return testing::AssertionFailure()
                    << "value " << i << " is " << got[i] << ", not " << expected[i];

@@ -7,7 +7,7 @@
 
 #include "hostile.hpp"
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using accel::bench::Hostile;
     static Hostile process({});
     static Hostile tables({.tables = true});

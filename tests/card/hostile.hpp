@@ -24,38 +24,39 @@ class Hostile {
     explicit Hostile(const Powers& powers);
 
     // Plays one script on a card that was reset before. Empty, or what the card did wrong.
-    [[nodiscard]] std::string run(std::span<const uint8_t> script);
+    [[nodiscard]] std::string run(std::span<const std::uint8_t> script);
 
   private:
-    static constexpr uint32_t kQueues = 3;
-    static constexpr uint32_t kEntries = 16;
-    static constexpr uint32_t kInnocent = 3;  // the queue next door, in a context of its own
+    static constexpr std::uint32_t queue_count = 3;
+    static constexpr std::uint32_t ring_length = 16;
+    static constexpr std::uint32_t innocent = 3;  // the queue next door, in a context of its own
 
     class Script;
 
     [[nodiscard]] bool begin();
     void act(Script& script);
-    [[nodiscard]] uint64_t address(Script& script);
-    [[nodiscard]] uint64_t size(Script& script);
+    [[nodiscard]] std::uint64_t address(Script& script);
+    [[nodiscard]] std::uint64_t size(Script& script);
     [[nodiscard]] accel_command command(Script& script);
     void params(Script& script);
-    static void numbers(Script& script, accel_numbers& out);
-    void images(Script& script, accel_image& src, accel_image& dst, accel_window& window);
+    static void numbers(Script& script, accel_numeric_format& out);
+    void images(Script& script, accel_image_layout& src, accel_image_layout& dst,
+                accel_conv_window& window);
     void place(Script& script, const accel_command& command);
     void settle();
-    [[nodiscard]] accel_status create_queue(uint32_t id, uint32_t context);
-    [[nodiscard]] accel_status queue_command(accel_admin_opcode opcode, uint32_t id);
+    [[nodiscard]] accel_status create_queue(std::uint32_t id, std::uint32_t context);
+    [[nodiscard]] accel_status queue_command(accel_admin_opcode opcode, std::uint32_t id);
     [[nodiscard]] bool innocent_works();
-    [[nodiscard]] uint64_t status_page(uint32_t queue) const {
-        return data_ + (queue * 2 + 1) * kPage;
+    [[nodiscard]] std::uint64_t status_page(std::uint32_t queue) const {
+        return data_ + (queue * 2 + 1) * page_size;
     }
 
     Powers powers_;
     Bench bench_;
-    std::array<std::array<uint64_t, ACCEL_TABLE_LEVELS>, 2> tables_{};  // by context, by level
-    uint64_t data_ = 0;   // bus address of the hostile context's host pages
-    uint64_t other_ = 0;  // and of the innocent one's
-    std::array<uint64_t, kQueues + 1> tail_{};
+    std::array<std::array<std::uint64_t, ACCEL_TABLE_LEVELS>, 2> tables_{};  // by context, by level
+    std::uint64_t data_ = 0;   // bus address of the hostile context's host pages
+    std::uint64_t other_ = 0;  // and of the innocent one's
+    std::array<std::uint64_t, queue_count + 1> tail_{};
 };
 
 }  // namespace accel::bench

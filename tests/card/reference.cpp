@@ -22,10 +22,10 @@ float exp(float x) {
     }
     const float n = std::rint(x * 1.44269502F);
     const float r = std::fma(n, 2.12194440e-4F, std::fma(n, -0.693359375F, x));
-    constexpr std::array kCoefficients{1.3981999507e-3F, 8.3334519073e-3F, 4.1665795894e-2F,
-                                       1.6666665459e-1F, 5.0000001201e-1F};
+    constexpr std::array coefficients{1.3981999507e-3F, 8.3334519073e-3F, 4.1665795894e-2F,
+                                      1.6666665459e-1F, 5.0000001201e-1F};
     float p = 1.9875691500e-4F;
-    for (const float coefficient : kCoefficients) {
+    for (const float coefficient : coefficients) {
         p = std::fma(p, r, coefficient);
     }
     p = std::fma(p, r * r, r) + 1.0F;
@@ -38,7 +38,7 @@ namespace {
 // Coefficients from the highest power down, a fused multiply-add each.
 float horner(float x, const std::vector<float>& c) {
     float p = c[0];
-    for (size_t i = 1; i < c.size(); ++i) {
+    for (std::size_t i = 1; i < c.size(); ++i) {
         p = std::fma(p, x, c[i]);
     }
     return p;
@@ -115,59 +115,59 @@ float erf(float x) {
     return std::copysign(1.0F - exp(-(a * a)) * q * p, x);
 }
 
-float activate(float x, unsigned activation, uint32_t alpha_bits, uint32_t beta_bits) {
+float activate(float x, unsigned activation, std::uint32_t alpha_bits, std::uint32_t beta_bits) {
     const float alpha = std::bit_cast<float>(alpha_bits);
     const float beta = std::bit_cast<float>(beta_bits);
     switch (activation) {
-        case ACCEL_ACT_RELU:
+        case ACCEL_UNARY_RELU:
             return x < 0.0F ? 0.0F : x;
-        case ACCEL_ACT_CLIP:
+        case ACCEL_UNARY_CLIP:
             if (x < alpha) {
                 return alpha;
             }
             return x > beta ? beta : x;
-        case ACCEL_ACT_LEAKY_RELU:
+        case ACCEL_UNARY_LEAKY_RELU:
             return x < 0.0F ? alpha * x : x;
-        case ACCEL_ACT_HARD_SIGMOID:
+        case ACCEL_UNARY_HARD_SIGMOID:
             return unit(std::fma(alpha, x, beta));
-        case ACCEL_ACT_HARD_SWISH:
+        case ACCEL_UNARY_HARD_SWISH:
             return x * unit(std::fma(x, 0.16666667f, 0.5f));
-        case ACCEL_ACT_ABS:
+        case ACCEL_UNARY_ABS:
             return std::fabs(x);
-        case ACCEL_ACT_NEG:
+        case ACCEL_UNARY_NEG:
             return -x;
-        case ACCEL_ACT_SQRT:
+        case ACCEL_UNARY_SQRT:
             return std::sqrt(x);
-        case ACCEL_ACT_RECIPROCAL:
+        case ACCEL_UNARY_RECIPROCAL:
             return 1.0F / x;
-        case ACCEL_ACT_FLOOR:
+        case ACCEL_UNARY_FLOOR:
             return std::floor(x);
-        case ACCEL_ACT_CEIL:
+        case ACCEL_UNARY_CEIL:
             return std::ceil(x);
-        case ACCEL_ACT_ROUND:
+        case ACCEL_UNARY_ROUND:
             return std::nearbyint(x);
-        case ACCEL_ACT_EXP:
+        case ACCEL_UNARY_EXP:
             return exp(x);
-        case ACCEL_ACT_LOG:
+        case ACCEL_UNARY_LOG:
             return log(x);
-        case ACCEL_ACT_SIGMOID:
+        case ACCEL_UNARY_SIGMOID:
             return 1.0F / (1.0F + exp(-x));
-        case ACCEL_ACT_TANH:
+        case ACCEL_UNARY_TANH:
             return tanh(x);
-        case ACCEL_ACT_ERF:
+        case ACCEL_UNARY_ERF:
             return erf(x);
-        case ACCEL_ACT_GELU:
+        case ACCEL_UNARY_GELU:
             return 0.5f * x * (1.0F + erf(x * 0.707106781f));
-        case ACCEL_ACT_ELU:
+        case ACCEL_UNARY_ELU:
             return x < 0.0F ? alpha * (exp(x) - 1.0F) : x;
-        case ACCEL_ACT_SIGN:
+        case ACCEL_UNARY_SIGN:
             if (std::isnan(x)) {
                 return x;
             }
             return x > 0.0F ? 1.0F : (x < 0.0F ? -1.0F : 0.0F);
-        case ACCEL_ACT_NOT:
+        case ACCEL_UNARY_NOT:
             return x == 0.0F ? 1.0F : 0.0F;
-        case ACCEL_ACT_SOFTPLUS:
+        case ACCEL_UNARY_SOFTPLUS:
             return (0.0F > x ? 0.0F : x) + log(1.0F + exp(-std::fabs(x)));
         default:
             return x;
@@ -186,7 +186,7 @@ float elementwise(unsigned op, float a, float b) {
             return a / b;
         case ACCEL_EW_MIN:
             return b < a ? b : a;
-        case ACCEL_EW_FIRST:
+        case ACCEL_EW_IDENTITY:
             return a;
         case ACCEL_EW_PRELU:
             return a < 0.0F ? a * b : a;
@@ -210,13 +210,13 @@ float elementwise(unsigned op, float a, float b) {
 
 void gemm(const accel_gemm& p, const std::vector<float>& a, const std::vector<float>& b,
           const std::vector<float>& bias, std::vector<float>& d) {
-    for (size_t m = 0; m < p.m; ++m) {
-        for (size_t n = 0; n < p.n; ++n) {
+    for (std::size_t m = 0; m < p.m; ++m) {
+        for (std::size_t n = 0; n < p.n; ++n) {
             float acc = 0.0F;
-            for (size_t k = 0; k < p.k; ++k) {
-                const size_t ia =
+            for (std::size_t k = 0; k < p.k; ++k) {
+                const std::size_t ia =
                     (p.flags & ACCEL_GEMM_TRANSPOSE_A) != 0 ? k * p.lda + m : m * p.lda + k;
-                const size_t ib =
+                const std::size_t ib =
                     (p.flags & ACCEL_GEMM_TRANSPOSE_B) != 0 ? n * p.ldb + k : k * p.ldb + n;
                 acc = std::fma(a[ia], b[ib], acc);
             }
@@ -230,11 +230,11 @@ void gemm(const accel_gemm& p, const std::vector<float>& a, const std::vector<fl
 
 void elementwise(const accel_elementwise& p, const std::vector<float>& src0,
                  const std::vector<float>& src1, std::vector<float>& dst) {
-    std::array<size_t, ACCEL_RANK_MAX> at{};
+    std::array<std::size_t, ACCEL_RANK_MAX> at{};
     for (;;) {
-        size_t d = 0;
-        size_t a = 0;
-        size_t b = 0;
+        std::size_t d = 0;
+        std::size_t a = 0;
+        std::size_t b = 0;
         for (unsigned i = 0; i < p.rank; ++i) {
             if (p.dims[i] == 0) {
                 return;
@@ -260,16 +260,18 @@ namespace {
 struct Line {
     const accel_reduce& p;
     const std::vector<float>& src;
-    size_t outer;
-    size_t inner;
+    std::size_t outer;
+    std::size_t inner;
 
-    [[nodiscard]] size_t index(size_t j) const { return (outer * p.n + j) * p.inner + inner; }
-    [[nodiscard]] float operator[](size_t j) const { return src[index(j)]; }
+    [[nodiscard]] std::size_t index(std::size_t j) const {
+        return (outer * p.n + j) * p.inner + inner;
+    }
+    [[nodiscard]] float operator[](std::size_t j) const { return src[index(j)]; }
 };
 
-size_t best_place(const Line& line, bool least) {
-    size_t best = 0;
-    for (size_t j = 1; j < line.p.n; ++j) {
+std::size_t best_place(const Line& line, bool least) {
+    std::size_t best = 0;
+    for (std::size_t j = 1; j < line.p.n; ++j) {
         if (least ? line[j] < line[best] : line[j] > line[best]) {
             best = j;
         }
@@ -279,8 +281,8 @@ size_t best_place(const Line& line, bool least) {
 
 template <typename Visit>
 void for_each_line(const accel_reduce& p, const std::vector<float>& src, Visit&& visit) {
-    for (size_t outer = 0; outer < p.outer; ++outer) {
-        for (size_t inner = 0; inner < p.inner; ++inner) {
+    for (std::size_t outer = 0; outer < p.outer; ++outer) {
+        for (std::size_t inner = 0; inner < p.inner; ++inner) {
             visit(Line{p, src, outer, inner}, outer * p.inner + inner);
         }
     }
@@ -290,17 +292,18 @@ void for_each_line(const accel_reduce& p, const std::vector<float>& src, Visit&&
 
 namespace {
 
-uint64_t place(const accel_image& image, uint64_t n, uint64_t y, uint64_t x, uint64_t channel) {
+std::uint64_t place(const accel_image_layout& image, std::uint64_t n, std::uint64_t y,
+                    std::uint64_t x, std::uint64_t channel) {
     return n * image.image + y * image.row + x * image.pixel + channel;
 }
 
 // Where a tap of result (y, x) is in the source; false: outside.
-bool look(const accel_window& w, const accel_image& src, int64_t y, int64_t x, int64_t i, int64_t j,
-          uint64_t& row, uint64_t& column) {
-    const int64_t at_y = y * w.stride_y + i * w.dilation_y - w.pad_top;
-    const int64_t at_x = x * w.stride_x + j * w.dilation_x - w.pad_left;
-    row = static_cast<uint64_t>(at_y);
-    column = static_cast<uint64_t>(at_x);
+bool look(const accel_conv_window& w, const accel_image_layout& src, std::int64_t y, std::int64_t x,
+          std::int64_t i, std::int64_t j, std::uint64_t& row, std::uint64_t& column) {
+    const std::int64_t at_y = y * w.stride_y + i * w.dilation_y - w.pad_top;
+    const std::int64_t at_x = x * w.stride_x + j * w.dilation_x - w.pad_left;
+    row = static_cast<std::uint64_t>(at_y);
+    column = static_cast<std::uint64_t>(at_x);
     return at_y >= 0 && at_y < src.height && at_x >= 0 && at_x < src.width;
 }
 
@@ -308,19 +311,19 @@ bool look(const accel_window& w, const accel_image& src, int64_t y, int64_t x, i
 
 void conv2d(const accel_conv2d& p, const std::vector<float>& src, const std::vector<float>& weights,
             const std::vector<float>& bias, std::vector<float>& dst) {
-    const uint32_t depth = p.src.channels / p.groups;
-    const uint32_t columns = p.dst.channels / p.groups;
-    for (uint32_t n = 0; n < p.batch; ++n) {
-        for (uint32_t y = 0; y < p.dst.height; ++y) {
-            for (uint32_t x = 0; x < p.dst.width; ++x) {
-                for (uint32_t o = 0; o < p.dst.channels; ++o) {
+    const std::uint32_t depth = p.src.channels / p.groups;
+    const std::uint32_t columns = p.dst.channels / p.groups;
+    for (std::uint32_t n = 0; n < p.batch; ++n) {
+        for (std::uint32_t y = 0; y < p.dst.height; ++y) {
+            for (std::uint32_t x = 0; x < p.dst.width; ++x) {
+                for (std::uint32_t o = 0; o < p.dst.channels; ++o) {
                     float sum = 0;
-                    uint64_t k = 0;
-                    for (uint32_t i = 0; i < p.window.height; ++i) {
-                        for (uint32_t j = 0; j < p.window.width; ++j) {
-                            for (uint32_t c = 0; c < depth; ++c, ++k) {
-                                uint64_t row = 0;
-                                uint64_t column = 0;
+                    std::uint64_t k = 0;
+                    for (std::uint32_t i = 0; i < p.window.height; ++i) {
+                        for (std::uint32_t j = 0; j < p.window.width; ++j) {
+                            for (std::uint32_t c = 0; c < depth; ++c, ++k) {
+                                std::uint64_t row = 0;
+                                std::uint64_t column = 0;
                                 const bool inside = look(p.window, p.src, y, x, i, j, row, column);
                                 const float value =
                                     inside
@@ -341,17 +344,17 @@ void conv2d(const accel_conv2d& p, const std::vector<float>& src, const std::vec
 }
 
 void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>& dst) {
-    for (uint32_t n = 0; n < p.batch; ++n) {
-        for (uint32_t y = 0; y < p.dst.height; ++y) {
-            for (uint32_t x = 0; x < p.dst.width; ++x) {
-                for (uint32_t c = 0; c < p.dst.channels; ++c) {
+    for (std::uint32_t n = 0; n < p.batch; ++n) {
+        for (std::uint32_t y = 0; y < p.dst.height; ++y) {
+            for (std::uint32_t x = 0; x < p.dst.width; ++x) {
+                for (std::uint32_t c = 0; c < p.dst.channels; ++c) {
                     const bool average = p.op == ACCEL_POOL_AVERAGE;
                     float result = average ? 0.0F : -std::numeric_limits<float>::infinity();
-                    uint32_t seen = 0;
-                    for (uint32_t i = 0; i < p.window.height; ++i) {
-                        for (uint32_t j = 0; j < p.window.width; ++j) {
-                            uint64_t row = 0;
-                            uint64_t column = 0;
+                    std::uint32_t seen = 0;
+                    for (std::uint32_t i = 0; i < p.window.height; ++i) {
+                        for (std::uint32_t j = 0; j < p.window.width; ++j) {
+                            std::uint64_t row = 0;
+                            std::uint64_t column = 0;
                             if (!look(p.window, p.src, y, x, i, j, row, column)) {
                                 continue;
                             }
@@ -364,9 +367,9 @@ void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>
                             ++seen;
                         }
                     }
-                    const uint32_t taps = (p.flags & ACCEL_POOL_COUNT_OUTSIDE) != 0
-                                              ? uint32_t{p.window.height} * p.window.width
-                                              : seen;
+                    const std::uint32_t taps = (p.flags & ACCEL_POOL_COUNT_OUTSIDE) != 0
+                                                   ? std::uint32_t{p.window.height} * p.window.width
+                                                   : seen;
                     if (average && taps != 0) {
                         result = result / static_cast<float>(taps);
                     }
@@ -379,16 +382,16 @@ void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>
 
 std::vector<float> softmax(const accel_reduce& p, const std::vector<float>& src) {
     std::vector<float> out(src.size());
-    for_each_line(p, src, [&](const Line& line, size_t) {
+    for_each_line(p, src, [&](const Line& line, std::size_t) {
         if (p.n == 0) {
             return;
         }
         const float m = line[best_place(line, false)];
         float sum = 0.0F;
-        for (size_t j = 0; j < p.n; ++j) {
+        for (std::size_t j = 0; j < p.n; ++j) {
             sum = sum + exp(line[j] - m);
         }
-        for (size_t j = 0; j < p.n; ++j) {
+        for (std::size_t j = 0; j < p.n; ++j) {
             out[line.index(j)] = exp(line[j] - m) / sum;
         }
     });
@@ -396,17 +399,17 @@ std::vector<float> softmax(const accel_reduce& p, const std::vector<float>& src)
 }
 
 std::vector<float> reduce(const accel_reduce& p, const std::vector<float>& src) {
-    std::vector<float> out(size_t{p.outer} * p.inner);
-    for_each_line(p, src, [&](const Line& line, size_t at) {
+    std::vector<float> out(std::size_t{p.outer} * p.inner);
+    for_each_line(p, src, [&](const Line& line, std::size_t at) {
         if (p.op == ACCEL_REDUCE_SUM || p.op == ACCEL_REDUCE_MEAN) {
             float sum = 0.0F;
-            for (size_t j = 0; j < p.n; ++j) {
+            for (std::size_t j = 0; j < p.n; ++j) {
                 sum = sum + line[j];
             }
             out[at] = p.op == ACCEL_REDUCE_SUM ? sum : sum / static_cast<float>(p.n);
         } else if (p.op == ACCEL_REDUCE_PRODUCT) {
             float product = 1.0F;
-            for (size_t j = 0; j < p.n; ++j) {
+            for (std::size_t j = 0; j < p.n; ++j) {
                 product = product * line[j];
             }
             out[at] = product;
@@ -417,10 +420,10 @@ std::vector<float> reduce(const accel_reduce& p, const std::vector<float>& src) 
     return out;
 }
 
-std::vector<uint32_t> reduce_place(const accel_reduce& p, const std::vector<float>& src) {
-    std::vector<uint32_t> out(size_t{p.outer} * p.inner);
-    for_each_line(p, src, [&](const Line& line, size_t at) {
-        out[at] = static_cast<uint32_t>(best_place(line, p.op == ACCEL_REDUCE_ARGMIN));
+std::vector<std::uint32_t> reduce_place(const accel_reduce& p, const std::vector<float>& src) {
+    std::vector<std::uint32_t> out(std::size_t{p.outer} * p.inner);
+    for_each_line(p, src, [&](const Line& line, std::size_t at) {
+        out[at] = static_cast<std::uint32_t>(best_place(line, p.op == ACCEL_REDUCE_ARGMIN));
     });
     return out;
 }

@@ -16,7 +16,8 @@ namespace accel::reference {
 [[nodiscard]] float tanh(float x);
 [[nodiscard]] float erf(float x);
 // alpha and beta as the parameter block has them.
-[[nodiscard]] float activate(float x, unsigned activation, uint32_t alpha = 0, uint32_t beta = 0);
+[[nodiscard]] float activate(float x, unsigned activation, std::uint32_t alpha = 0,
+                             std::uint32_t beta = 0);
 [[nodiscard]] float elementwise(unsigned op, float a, float b);
 
 // Operands as they lie in memory, indexed as stored; d is changed where the result goes.
@@ -30,7 +31,7 @@ void conv2d(const accel_conv2d& p, const std::vector<float>& src, const std::vec
 void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>& dst);
 [[nodiscard]] std::vector<float> softmax(const accel_reduce& p, const std::vector<float>& src);
 [[nodiscard]] std::vector<float> reduce(const accel_reduce& p, const std::vector<float>& src);
-[[nodiscard]] std::vector<uint32_t> reduce_place(const accel_reduce& p,
-                                                 const std::vector<float>& src);
+[[nodiscard]] std::vector<std::uint32_t> reduce_place(const accel_reduce& p,
+                                                      const std::vector<float>& src);
 
 }  // namespace accel::reference

@@ -83,7 +83,7 @@ TEST_P(FaceDetector, FindsTheFaceWhereOnnxRuntimeDoes) {
     Queue queue = device.create_queue();
     const Model net = Model::load(device, data_folder() / (std::string(name) + ".onnx"));
     ASSERT_EQ(net.inputs().size(), 1U);
-    const TensorData input{Type::f32, net.inputs()[0].shape,
+    const TensorData input{DataType::f32, net.inputs()[0].shape,
                            data_file(std::string(name) + ".in.f32")};
     const std::uint64_t before = queue.stats().doorbells;
     const auto outputs = net.run(queue, std::vector{input});
@@ -96,7 +96,7 @@ TEST_P(FaceDetector, FindsTheFaceWhereOnnxRuntimeDoes) {
     }
     const Face face = best(outputs, static_cast<float>(side));
     std::cout << name << ": score " << face.score << ", " << distance.text() << ", "
-              << net.steps().size() << " commands, activations " << net.memory().activations
+              << net.commands().size() << " commands, activations " << net.memory().activations
               << " bytes in " << net.memory().peak << " (" << 100 * net.memory().ratio() << " %)\n";
     // Sums in another order differ by more than that in a few values near zero: ONNX Runtime's own
     // levels of optimisation differ from each other in nine, by twice as much.

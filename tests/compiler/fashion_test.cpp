@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Networks that are trained here, on the 10,000 test images of Fashion-MNIST: as they are, and
-// quantised.
+// quantized.
 #include <onnx.pb.h>
 
 #include <accel/quantize.hpp>
@@ -78,7 +78,7 @@ class FashionTest : public SdkTest {
 
     static std::vector<std::string> commands(const Model& net) {
         std::vector<std::string> names;
-        for (const ModelStep& step : net.steps()) {
+        for (const ModelCommand& step : net.commands()) {
             names.push_back(step.command);
         }
         return names;
@@ -96,7 +96,7 @@ TEST_F(FashionTest, ModelsFindWhatTheirTrainerFound) {
     }
 }
 
-TEST_F(FashionTest, QuantisedModelsStayWithinAPoint) {
+TEST_F(FashionTest, QuantizedModelsStayWithinAPoint) {
     const Device device = open();
     for (const char* const name : {"fashion-mlp", "fashion-cnn"}) {
         QuantizeReport report;
@@ -109,18 +109,18 @@ TEST_F(FashionTest, QuantisedModelsStayWithinAPoint) {
         EXPECT_NEAR(found, accuracy(device, before), 0.01) << name;
         EXPECT_GT(report.outputs.at(0).signal_to_noise, 25) << name;
         for (const QuantizedNode& node : report.nodes) {
-            EXPECT_EQ(node.why_not, "") << node.node;
+            EXPECT_EQ(node.reason, "") << node.node;
         }
         EXPECT_LT(after.memory().weights, before.memory().weights / 3) << "a byte and not four";
     }
 }
 
-TEST_F(FashionTest, QuantisedLayersAreOneCommandEach) {
+TEST_F(FashionTest, QuantizedLayersAreOneCommandEach) {
     const Device device = open();
     const std::string mlp = quantized(device, "fashion-mlp", {.load = {.batch = batch}});
     EXPECT_EQ(commands(Model::load(device, mlp, {.batch = batch})),
               (std::vector<std::string>{"ELEMENTWISE", "ELEMENTWISE", "GEMM", "GEMM"}))
-        << "the image is quantised, and nothing between the products";
+        << "the image is quantized, and nothing between the products";
     const std::string cnn = quantized(device, "fashion-cnn", {.load = {.batch = batch}});
     const auto steps = commands(Model::load(device, cnn, {.batch = batch}));
     EXPECT_EQ(std::ranges::count(steps, "CONV2D"), 2);
@@ -136,7 +136,7 @@ TEST_F(FashionTest, APercentileAndNodesToKeepAreHeeded) {
     const std::string file = quantized(device, "fashion-cnn", options, &report);
     EXPECT_EQ(progress, 1);
     EXPECT_EQ(report.nodes.back().node, "Gemm_logits");
-    EXPECT_EQ(report.nodes.back().why_not, "it is to be kept");
+    EXPECT_EQ(report.nodes.back().reason, "it is to be kept");
     const double found = accuracy(device, Model::load(device, file, {.batch = batch}));
     EXPECT_GT(found, 0.86);
     expect_says(error_of([&] {

@@ -18,8 +18,9 @@ class HostNodes : public SdkTest {
     // Whether loading it asks for a value.
     static bool leaves_nodes(const Device& device, const std::filesystem::path& folder) {
         try {
-            static_cast<void>(Model::load(device, folder / "model.onnx", {.narrow = true}));
-        } catch (const UnknownInput&) {
+            static_cast<void>(
+                Model::load(device, folder / "model.onnx", {.allow_narrowing = true}));
+        } catch (const ConstantInputRequired&) {
             return true;
         } catch (const Error&) {
             return false;  // shapes are missing: those models have nothing for the host
@@ -34,7 +35,7 @@ TEST_F(HostNodes, GiveWhatTheSuiteExpects) {
     std::size_t left = 0;
     std::size_t passed = 0;
     for (const auto& folder : find_models(suite_folder)) {
-        const Verdict verdict = judge(device, queue, folder, {.host = true});
+        const Verdict verdict = judge(device, queue, folder, {.host_fallback = true});
         EXPECT_NE(verdict.outcome, Outcome::wrong) << verdict.name << ": " << verdict.detail;
         passed += verdict.outcome == Outcome::passed ? 1 : 0;
         left += verdict.outcome == Outcome::passed && leaves_nodes(device, folder) ? 1 : 0;
@@ -48,18 +49,19 @@ TEST_F(HostNodes, AreNoneUnlessAskedForAndAreNamed) {
     const std::string file = model("test_nonmaxsuppression_two_classes");
     expect_says(error_of([&] { static_cast<void>(Model::load(device, file)); }), file,
                 "NonMaxSuppression", "must be known");
-    const Model net = Model::load(device, file, {.host = true});
+    const Model net = Model::load(device, file, {.host_fallback = true});
     ASSERT_EQ(net.host_nodes().size(), 1U);
     EXPECT_EQ(net.host_nodes()[0].node, "NonMaxSuppression");
-    EXPECT_NE(net.host_nodes()[0].why.find("must be known"), std::string::npos);
+    EXPECT_NE(net.host_nodes()[0].reason.find("must be known"), std::string::npos);
     EXPECT_EQ(net.outputs()[0].shape, (std::vector<std::int64_t>{4, 3})) << "what the file says";
-    EXPECT_TRUE(Model::load(device, model("test_relu"), {.host = true}).host_nodes().empty());
+    EXPECT_TRUE(
+        Model::load(device, model("test_relu"), {.host_fallback = true}).host_nodes().empty());
 }
 
 TEST_F(HostNodes, AreNothingForSubmit) {
     const Device device = open();
     Queue queue = device.create_queue();
-    const Model net = Model::load(device, model("test_nonzero_example"), {.host = true});
+    const Model net = Model::load(device, model("test_nonzero_example"), {.host_fallback = true});
     expect_says(error_of([&] { net.submit(queue, {}); }), "Model::run()");
 }
 
@@ -67,11 +69,11 @@ TEST_F(HostNodes, AreInSavedModels) {
     const Device device = open();
     Queue queue = device.create_queue();
     const std::string file = std::string(MODEL_RESULTS) + "host.accel";
-    Model::load(device, model("test_nonzero_example"), {.host = true}).save(file);
+    Model::load(device, model("test_nonzero_example"), {.host_fallback = true}).save(file);
     const Model net = Model::load(device, file);
     ASSERT_EQ(net.host_nodes().size(), 1U);
     const TensorInfo& info = net.inputs()[0];
-    ASSERT_EQ(info.type, Type::boolean);
+    ASSERT_EQ(info.type, DataType::boolean);
     TensorData in{info.type, info.shape, {std::byte{1}, std::byte{0}, std::byte{0}, std::byte{1}}};
     EXPECT_EQ(net.run(queue, std::vector{in}).at(0).shape, (std::vector<std::int64_t>{2, 2}));
     in.bytes[0] = std::byte{0};

@@ -122,9 +122,9 @@ TEST_F(ModelTest, AnInputThatDecidesAboutAShapeIsNamed) {
     try {
         static_cast<void>(Model::load(device, file));
         ADD_FAILURE() << "nothing was thrown";
-    } catch (const UnknownInput& error) {
+    } catch (const ConstantInputRequired& error) {
         EXPECT_EQ(error.input(), "shape");
-        expect_says(error, file, "Reshape", "LoadOptions::known");
+        expect_says(error, file, "Reshape", "LoadOptions::constant_inputs");
     }
 }
 

@@ -58,7 +58,7 @@ TEST_F(Networks, ALineOfTextIsRead) {
         text += best != last ? keys[best] : "";
         last = best;
     }
-    std::cout << "text: \"" << text << "\", " << distance.text() << ", " << net.steps().size()
+    std::cout << "text: \"" << text << "\", " << distance.text() << ", " << net.commands().size()
               << " commands\n";
     EXPECT_EQ(text, "one doorbell a run");
 }
@@ -67,12 +67,12 @@ TEST_F(Networks, ALineOfTextIsRead) {
 TEST_F(Networks, SpeechIsJudgedAsOnnxRuntimeDoes) {
     const Device device = open();
     Queue queue = device.create_queue();
-    TensorData rate{Type::i64, {}, std::vector<std::byte>(sizeof(std::int64_t))};
+    TensorData rate{DataType::i64, {}, std::vector<std::byte>(sizeof(std::int64_t))};
     const std::int64_t hertz = 16000;
     std::memcpy(rate.bytes.data(), &hertz, sizeof hertz);
-    const Model net = Model::load(
-        device, data_folder() / "voice.onnx",
-        {.shapes = {{"input", {1, 512}}, {"state", {2, 1, 128}}}, .known = {{"sr", rate}}});
+    const Model net = Model::load(device, data_folder() / "voice.onnx",
+                                  {.shapes = {{"input", {1, 512}}, {"state", {2, 1, 128}}},
+                                   .constant_inputs = {{"sr", rate}}});
     const auto out =
         net.run(queue, std::vector{input(net, 0, "voice.in0.f32"), input(net, 1, "voice.in1.f32")});
     Distance distance;
@@ -81,7 +81,7 @@ TEST_F(Networks, SpeechIsJudgedAsOnnxRuntimeDoes) {
                      floats(data_file("voice." + std::to_string(i) + ".f32")));
     }
     std::cout << "voice: " << floats(out.at(0).bytes).at(0) << ", " << distance.text() << ", "
-              << net.steps().size() << " commands\n";
+              << net.commands().size() << " commands\n";
     EXPECT_EQ(distance.beyond, 0);
 }
 

@@ -7,10 +7,10 @@
 #include <cmath>
 #include <cstring>
 
-#include "compile.hpp"
+#include "codegen/compile.hpp"
 #include "fixture.hpp"
-#include "onnx_reader.hpp"
-#include "operator.hpp"
+#include "frontend/onnx_import.hpp"
+#include "frontend/operator.hpp"
 
 namespace accel::test {
 namespace {
@@ -18,16 +18,16 @@ namespace {
 using Sizes = std::vector<std::int64_t>;
 
 template <typename T>
-TensorData tensor(Type type, Sizes shape, const std::vector<T>& values) {
+TensorData tensor(DataType type, Sizes shape, const std::vector<T>& values) {
     TensorData data{type, std::move(shape), std::vector<std::byte>(values.size() * sizeof(T))};
     std::memcpy(data.bytes.data(), values.data(), data.bytes.size());
     return data;
 }
 TensorData floats(Sizes shape, const std::vector<float>& values) {
-    return tensor(Type::f32, std::move(shape), values);
+    return tensor(DataType::f32, std::move(shape), values);
 }
 TensorData integers(Sizes shape, const std::vector<std::int64_t>& values) {
-    return tensor(Type::i64, std::move(shape), values);
+    return tensor(DataType::i64, std::move(shape), values);
 }
 
 template <typename T>
@@ -79,7 +79,7 @@ class OneNode : public SdkTest {
             if (std::ranges::find(known, i) != known.end()) {
                 onnx::TensorProto& weights = *graph.add_initializer();
                 weights.set_name(name);
-                weights.set_data_type(model::number_of(inputs[i].type));
+                weights.set_data_type(compiler::number_of(inputs[i].type));
                 weights.mutable_dims()->Add(inputs[i].shape.begin(), inputs[i].shape.end());
                 weights.set_raw_data(inputs[i].bytes.data(), inputs[i].bytes.size());
                 continue;
@@ -87,7 +87,7 @@ class OneNode : public SdkTest {
             onnx::ValueInfoProto& input = *graph.add_input();
             input.set_name(name);
             auto& type = *input.mutable_type()->mutable_tensor_type();
-            type.set_elem_type(model::number_of(inputs[i].type));
+            type.set_elem_type(compiler::number_of(inputs[i].type));
             for (const std::int64_t n : inputs[i].shape) {
                 type.mutable_shape()->add_dim()->set_dim_value(n);
             }
@@ -102,11 +102,11 @@ class OneNode : public SdkTest {
         }
         const Device device = open();
         Queue queue = device.create_queue();
-        const Model net = model::compile(device, model::read_onnx(file, "one.onnx", {}));
+        const Model net = compiler::compile(device, compiler::read_onnx(file, "one.onnx", {}));
         return net.run(queue, given);
     }
 
-    const TensorData absent{Type::f32, {-1}, {}};
+    const TensorData absent{DataType::f32, {-1}, {}};
 };
 
 // 2^24 and what is next to it are the same f32.
@@ -137,8 +137,8 @@ TEST_F(OneNode, LargeIntegersAreReducedExactly) {
 
 TEST_F(OneNode, AConvolutionOfHalvesTakesABiasOfHalves) {
     const auto halves = [](const Sizes& shape, const std::vector<float>& of) {
-        const auto made = model::make_constant(Type::f16, shape, std::span<const float>(of));
-        return TensorData{Type::f16, shape, made->data};
+        const auto made = compiler::make_constant(DataType::f16, shape, std::span<const float>(of));
+        return TensorData{DataType::f16, shape, made->data};
     };
     known = {1, 2};
     const auto out = run("Conv", {halves({1, 1, 2, 2}, {1, 2, 3, 4}), halves({2, 1, 1, 1}, {10, 1}),
@@ -286,17 +286,17 @@ TEST_F(OneNode, ALoopWithoutATripCountRunsUntilItsConditionSaysSo) {
     graph.add_output()->set_name("last");
     const Device device = open();
     Queue queue = device.create_queue();
-    const Model net = model::compile(device, model::read_onnx(file, "loop.onnx", {}));
+    const Model net = compiler::compile(device, compiler::read_onnx(file, "loop.onnx", {}));
     EXPECT_EQ(values<float>(net.run(queue, std::vector<TensorData>())[0]),
               (std::vector<float>{128}));
     // For ever is an error, not silence.
     *inside.mutable_node(1)->mutable_input(1) = "twice";
     inside.mutable_node(1)->set_op_type("Equal");
-    expect_says(
-        error_of([&] {
-            static_cast<void>(model::compile(device, model::read_onnx(file, "loop.onnx", {})));
-        }),
-        "loop.onnx", "Loop", "more than 10000 times");
+    expect_says(error_of([&] {
+                    static_cast<void>(
+                        compiler::compile(device, compiler::read_onnx(file, "loop.onnx", {})));
+                }),
+                "loop.onnx", "Loop", "more than 10000 times");
 }
 
 }  // namespace

@@ -5,29 +5,29 @@
 #include <cstring>
 #include <functional>
 
-#include "compile.hpp"
+#include "codegen/compile.hpp"
 #include "fixture.hpp"
 
 namespace accel::test {
 namespace {
 
-using model::Builder;
-using model::ValueId;
+using compiler::Builder;
+using compiler::ValueId;
 using Values = std::vector<ValueId>;
 
 class Stages : public SdkTest {
   protected:
     // Compiles what `build` makes of an f32 input of this shape and runs it.
-    std::vector<float> run(const model::Dims& shape, const std::vector<float>& input,
+    std::vector<float> run(const compiler::Dims& shape, const std::vector<float>& input,
                            const std::function<ValueId(Builder&, ValueId)>& build) {
         const Device device = open();
-        model::Program program;
+        compiler::Program program;
         Builder b(program);
-        const ValueId in = b.input("x", Type::f32, shape);
+        const ValueId in = b.input("x", DataType::f32, shape);
         program.outputs.push_back({"y", build(b, in)});
-        const Model net = model::compile(device, std::move(program));
+        const Model net = compiler::compile(device, std::move(program));
         Queue queue = device.create_queue();
-        TensorData data{Type::f32, shape, std::vector<std::byte>(input.size() * sizeof(float))};
+        TensorData data{DataType::f32, shape, std::vector<std::byte>(input.size() * sizeof(float))};
         std::memcpy(data.bytes.data(), input.data(), data.bytes.size());
         const auto out = net.run(queue, std::vector{data}).at(0);
         std::vector<float> values(out.bytes.size() / sizeof(float));
@@ -38,14 +38,14 @@ class Stages : public SdkTest {
 
 // What the compiler converts itself is what the card would make of it.
 TEST(Tensors, EveryHalfBecomesItsNumberAndItselfAgain) {
-    for (const Type type : {Type::f16, Type::bf16}) {
-        model::Tensor all(type, {UINT16_MAX + 1});
+    for (const DataType type : {DataType::f16, DataType::bf16}) {
+        compiler::Tensor all(type, {UINT16_MAX + 1});
         for (std::size_t i = 0; i <= UINT16_MAX; ++i) {
             const auto half = static_cast<std::uint16_t>(i);
             std::memcpy(&all.data[2 * i], &half, sizeof half);
         }
         const std::vector<float> wide = all.floats();
-        const auto again = model::make_constant(type, all.dims, std::span<const float>(wide));
+        const auto again = compiler::make_constant(type, all.dims, std::span<const float>(wide));
         for (std::size_t i = 0; i <= UINT16_MAX; ++i) {
             if (!std::isnan(wide[i])) {
                 ASSERT_EQ(again->as<std::uint16_t>()[i], i) << wide[i];
@@ -57,9 +57,9 @@ TEST(Tensors, EveryHalfBecomesItsNumberAndItselfAgain) {
 // x - x[0]: the first row is read for every row, so the result must not take its place.
 TEST_F(Stages, AResultDoesNotTakeThePlaceOfWhatIsReadTwiceInDifferentOrders) {
     const auto got = run({2, 3}, {1, 2, 3, 10, 20, 30}, [](Builder& b, ValueId in) {
-        const ValueId x = b.unary(Activation::abs, in);  // in scratch memory
+        const ValueId x = b.unary(UnaryOp::abs, in);  // in scratch memory
         const ValueId doubled = b.binary(ElementwiseOp::sub, x, b.slice(x, 0, 0, 1));
-        return b.unary(Activation::neg, b.softmax(doubled, 0));
+        return b.unary(UnaryOp::neg, b.softmax(doubled, 0));
     });
     // Both rows of the difference: 0, and 9, 18, 27.
     EXPECT_NEAR(got.at(0), -1.2339e-4F, 1e-7);

@@ -84,7 +84,7 @@ class ReaderTest : public SdkTest {
         Queue queue = device.create_queue();
         const Model net = Model::load(device, save());
         const std::vector<float> x{1, 2};
-        TensorData in{Type::f32, {2}, std::vector<std::byte>(sizeof(float) * 2)};
+        TensorData in{DataType::f32, {2}, std::vector<std::byte>(sizeof(float) * 2)};
         std::memcpy(in.bytes.data(), x.data(), in.bytes.size());
         const auto out = net.run(queue, std::vector{in}).at(0);
         std::vector<float> y(2);

@@ -8,7 +8,7 @@
 
 #include "accel/model.hpp"
 #include "fixture.hpp"
-#include "place.hpp"
+#include "runtime/weight_upload.hpp"
 #include "suite.hpp"
 
 namespace accel::test {
@@ -34,7 +34,7 @@ class SavedModel : public SdkTest {
     // Makes the checksum right.
     static void reseal(std::vector<std::byte>& bytes) {
         constexpr std::size_t at = 32;
-        const std::uint64_t sum = model::fingerprint(std::span(bytes).subspan(at + sizeof sum));
+        const std::uint64_t sum = compiler::fingerprint(std::span(bytes).subspan(at + sizeof sum));
         std::memcpy(&bytes[at], &sum, sizeof sum);
     }
 
@@ -94,12 +94,12 @@ TEST_F(SavedModel, GivesTheSameBitsAndSaysTheSame) {
     EXPECT_EQ(after.outputs()[0].name, "logits");
     EXPECT_EQ(after.memory().weights, before.memory().weights);
     EXPECT_EQ(after.memory().peak, before.memory().peak);
-    ASSERT_EQ(after.steps().size(), before.steps().size());
-    EXPECT_EQ(after.steps()[0].node, before.steps()[0].node);
+    ASSERT_EQ(after.commands().size(), before.commands().size());
+    EXPECT_EQ(after.commands()[0].node, before.commands()[0].node);
     std::vector<std::uint64_t> ticks;
     EXPECT_EQ(after.profile(queue, inputs, ticks).at(0).bytes,
               before.run(queue, inputs).at(0).bytes);
-    EXPECT_EQ(ticks.size(), after.steps().size());
+    EXPECT_EQ(ticks.size(), after.commands().size());
 }
 
 TEST_F(SavedModel, OfEveryModelOfTheSuiteGivesTheSame) {
@@ -152,7 +152,7 @@ TEST_F(SavedModel, OfAnEnemyIsAnErrorOrHurtsOnlyItself) {
     const auto inputs = some_input(net);
     const auto expected = net.run(queue, inputs).at(0).bytes;
     const std::string late = std::string(suite_folder) + "/node/test_nonzero_example/model.onnx";
-    for (const Model& victim : {net, Model::load(device, late, {.host = true})}) {
+    for (const Model& victim : {net, Model::load(device, late, {.host_fallback = true})}) {
         victim.save(file());
         EXPECT_GT(attack(device), 0) << "the checksum was never right";
     }

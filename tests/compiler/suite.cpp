@@ -7,8 +7,8 @@
 #include <cstring>
 #include <optional>
 
-#include "onnx_file.hpp"
-#include "tensor.hpp"
+#include "frontend/onnx_file.hpp"
+#include "ir/tensor.hpp"
 
 namespace accel::test {
 
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 // A type that the card does not have, as the file of a tensor.
 std::optional<TensorData> tensor(const fs::path& file) {
-    return fs::exists(file) ? std::optional(model::read_tensor_file(file)) : std::nullopt;
+    return fs::exists(file) ? std::optional(compiler::read_tensor_file(file)) : std::nullopt;
 }
 
 std::vector<TensorData> tensors(const fs::path& set, const std::string& kind) {
@@ -32,20 +32,21 @@ std::vector<TensorData> tensors(const fs::path& set, const std::string& kind) {
 // Empty if they agree as ONNX's own runner wants it: 1e-3 relative, 1e-7 absolute.
 std::string difference(const TensorData& got, const TensorData& expected) {
     // The suite's files write bf16 as the integers that have its bits.
-    const bool bits = got.type == Type::bf16 && expected.type == Type::u16;
+    const bool bits = got.type == DataType::bf16 && expected.type == DataType::u16;
     if ((got.type != expected.type && !bits) || got.shape != expected.shape) {
-        return std::string(model::to_string(got.type)) + model::to_string(got.shape) + " and not " +
-               std::string(model::to_string(expected.type)) + model::to_string(expected.shape);
+        return std::string(compiler::to_string(got.type)) + compiler::to_string(got.shape) +
+               " and not " + std::string(compiler::to_string(expected.type)) +
+               compiler::to_string(expected.shape);
     }
-    if (model::is_integer(got.type)) {
+    if (compiler::is_integer(got.type)) {
         return got.bytes == expected.bytes ? "" : "integers differ";
     }
-    model::Tensor a(got.type, got.shape);
-    model::Tensor b(got.type, got.shape);  // of the same size
+    compiler::Tensor a(got.type, got.shape);
+    compiler::Tensor b(got.type, got.shape);  // of the same size
     a.data = got.bytes;
     b.data = expected.bytes;
     // Its bf16 is cut off where the card, as most others, rounds: one unit in the last place.
-    const float relative = got.type == Type::bf16 ? 0x1p-7F : 1e-3F;
+    const float relative = got.type == DataType::bf16 ? 0x1p-7F : 1e-3F;
     const auto x = a.floats();
     const auto y = b.floats();
     for (std::size_t i = 0; i < x.size(); ++i) {
@@ -81,30 +82,30 @@ struct Loaded {
 Loaded load(const Device& device, const fs::path& file, std::vector<TensorData> inputs,
             const How& how) {
     const std::vector<TensorInfo> ports = Model::describe(file);
-    LoadOptions options{.narrow = true, .host = how.host};
+    LoadOptions options{.allow_narrowing = true, .host_fallback = how.host_fallback};
     for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
         options.shapes[ports[i].name] = inputs[i].shape;
         // The suite's files write bf16 as the integers that have its bits.
-        inputs[i].type = ports[i].type == Type::bf16 ? Type::bf16 : inputs[i].type;
+        inputs[i].type = ports[i].type == DataType::bf16 ? DataType::bf16 : inputs[i].type;
         if (how.folded) {
-            options.known[ports[i].name] = inputs[i];
+            options.constant_inputs[ports[i].name] = inputs[i];
         }
     }
     std::optional<Model> net;
     while (!net) {
         try {
             net = Model::load(device, file, options);
-        } catch (const UnknownInput& unknown) {
+        } catch (const ConstantInputRequired& unknown) {
             for (std::size_t i = 0; i < ports.size(); ++i) {
                 if (ports[i].name == unknown.input()) {
-                    options.known[unknown.input()] = inputs.at(i);
+                    options.constant_inputs[unknown.input()] = inputs.at(i);
                 }
             }
         }
     }
     std::vector<TensorData> left;
     for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
-        if (!options.known.contains(ports[i].name)) {
+        if (!options.constant_inputs.contains(ports[i].name)) {
             left.push_back(std::move(inputs[i]));
         }
     }
@@ -169,7 +170,7 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const 
             }
         } catch (const Error& error) {
             // What only a run finds out may be refused there.
-            const bool refused = how.host && error.errc() == std::errc::invalid_argument;
+            const bool refused = how.host_fallback && error.errc() == std::errc::invalid_argument;
             return {name, refused ? Outcome::unsupported : Outcome::wrong, error.what()};
         } catch (const std::exception& error) {
             return {name, Outcome::wrong, error.what()};

@@ -26,7 +26,7 @@ struct How {
     /// What was compiled goes through this file first.
     std::filesystem::path saved = {};
     /// What must be known is left to the host, not given.
-    bool host = false;
+    bool host_fallback = false;
     /// All inputs are given when the model is loaded, so that the compiler computes what it can.
     bool folded = false;
 };

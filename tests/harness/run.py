@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the unittests of a folder, with the two options of a GoogleTest program that report.py uses.
+"""Runs the unittests of a folder, with the two options of a GoogleTest program that run_tests.py uses.
 
     run.py [--folder FOLDER] [--gtest_output=xml:FILE] [--gtest_filter=PATTERN]
 

@@ -25,7 +25,7 @@ from accelvm.verdict import Verdict
 
 HERE = Path(__file__).resolve().parent
 VM = HERE.parent / "vm/vm.py"
-REPORT = HERE.parent / "report.py"
+REPORT = HERE.parent / "run_tests.py"
 
 @dataclass(frozen=True)
 class Ending:
@@ -196,7 +196,7 @@ class Gate(unittest.TestCase):
 
 
 class Ring(unittest.TestCase):
-    """The ring of guest programs as report.py runs it, on stand-ins: the plant for the driver, true(1) for tests."""
+    """The ring of guest programs as run_tests.py runs it, on stand-ins: the plant for the driver, true(1) for tests."""
 
     def test_guest_programs_that_leave_no_results_fail_the_ring(self):
         folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-gate.")))

@@ -8,25 +8,25 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from rings.outcome import from_output, of_program
+from suites.outcome import from_output, of_program
 
-REPORT = Path(__file__).resolve().parents[1] / "report.py"
+REPORT = Path(__file__).resolve().parents[1] / "run_tests.py"
 
-JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="Ring">
-<testcase name="a" status="run" result="completed" classname="Ring"/>
+JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="Suite">
+<testcase name="a" status="run" result="completed" classname="Suite"/>
 {more}</testsuite></testsuites>"""
-FAILED = '<testcase name="b" status="run" result="completed" classname="Ring"><failure message="x"/></testcase>'
-SKIPPED = ('<testcase name="c" status="run" result="skipped" classname="Ring"><skipped/></testcase>'
-           '<testcase name="d" status="notrun" result="suppressed" classname="Ring"/>')
+FAILED = '<testcase name="b" status="run" result="completed" classname="Suite"><failure message="x"/></testcase>'
+SKIPPED = ('<testcase name="c" status="run" result="skipped" classname="Suite"><skipped/></testcase>'
+           '<testcase name="d" status="notrun" result="suppressed" classname="Suite"/>')
 
-PRINTED = """[ RUN      ] Ring.a
-[       OK ] Ring.a (3 ms)
-[ RUN      ] Ring.b/0
+PRINTED = """[ RUN      ] Suite.a
+[       OK ] Suite.a (3 ms)
+[ RUN      ] Suite.b/0
 a.cpp:1: Failure
-[  FAILED  ] Ring.b/0, where GetParam() = 4 (1 ms)
-[ RUN      ] Ring.c
-[  SKIPPED ] Ring.c (0 ms)
-[ RUN      ] Ring.d
+[  FAILED  ] Suite.b/0, where GetParam() = 4 (1 ms)
+[ RUN      ] Suite.c
+[  SKIPPED ] Suite.c (0 ms)
+[ RUN      ] Suite.d
 """
 
 
@@ -41,7 +41,7 @@ class Programs(unittest.TestCase):
     def test_tests_count_by_how_they_ended(self):
         outcome = self.outcome(1, JUNIT.format(more=FAILED + SKIPPED))
         self.assertEqual((outcome.passed, outcome.failed, outcome.skipped),
-                         (["Ring.a"], ["Ring.b"], ["Ring.c", "Ring.d"]))
+                         (["Suite.a"], ["Suite.b"], ["Suite.c", "Suite.d"]))
 
     def test_a_program_that_passes_adds_no_failure(self):
         self.assertEqual(self.outcome(0, JUNIT.format(more="")).failed, [])
@@ -63,17 +63,17 @@ class Programs(unittest.TestCase):
 
     def test_without_a_file_the_output_tells_which_tests_ran(self):
         outcome = self.outcome(1, None, PRINTED)
-        self.assertEqual(outcome.passed, ["Ring.a"])
-        self.assertEqual(outcome.skipped, ["Ring.c"])
-        self.assertEqual(outcome.failed[:2], ["Ring.b/0", "Ring.d (running at the end)"])
+        self.assertEqual(outcome.passed, ["Suite.a"])
+        self.assertEqual(outcome.skipped, ["Suite.c"])
+        self.assertEqual(outcome.failed[:2], ["Suite.b/0", "Suite.d (running at the end)"])
 
     def test_the_summary_of_a_program_is_not_counted_again(self):
-        outcome = from_output(PRINTED.rsplit("\n", 2)[0] + "\n[  FAILED  ] 1 test, listed below:\n[  FAILED  ] Ring.b/0\n")
+        outcome = from_output(PRINTED.rsplit("\n", 2)[0] + "\n[  FAILED  ] 1 test, listed below:\n[  FAILED  ] Suite.b/0\n")
         self.assertEqual((len(outcome.passed), len(outcome.failed)), (1, 1))
 
 
 class Report(unittest.TestCase):
-    """report.py as a whole, on a build folder with small stand-ins for test programs."""
+    """run_tests.py as a whole, on a build folder with small stand-ins for test programs."""
 
     def report(self, *arguments: str, card: str | None = None) -> tuple[int, list[str]]:
         with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +94,7 @@ class Report(unittest.TestCase):
     def test_one_failed_test_fails_the_whole(self):
         code, lines = self.report("card", card=f"open(path, 'w').write('''{JUNIT.format(more=FAILED)}'''); sys.exit(1)")
         self.assertEqual((code, lines[-1]), (1, "1 passed, 1 failed"))
-        self.assertIn("  Ring.b", lines)
+        self.assertIn("  Suite.b", lines)
 
     def test_a_crash_fails_the_whole(self):
         code, lines = self.report("card", card="os.abort()")

@@ -30,7 +30,7 @@ TEST_F(Work, NopCompletesAndWritesItsRecord) {
     command.record = record;
     const std::uint64_t sequence = queue.submit(command);
     ASSERT_TRUE(queue.wait(sequence));
-    const auto written = machine.load<accel_record>(record);
+    const auto written = machine.load<accel_completion_record>(record);
     EXPECT_EQ(written.sequence, sequence);
     EXPECT_EQ(written.status, std::uint32_t{ACCEL_OK});
     EXPECT_LE(written.start, written.end);

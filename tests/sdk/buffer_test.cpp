@@ -97,7 +97,7 @@ TEST_F(BufferTest, ReshapeKeepsTheElements) {
 TEST_F(BufferTest, AnySharePreservesTheMemory) {
     const Device card = open();
     auto buffer = card.allocate<int>({4});
-    auto other = buffer.share();
+    auto other = buffer.alias();
     auto part = buffer.slice(1, 2);
     buffer = {};
     other[1] = 9;

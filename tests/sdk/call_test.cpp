@@ -28,13 +28,13 @@ class CallTest : public SdkTest {
 
 TEST_F(CallTest, OneListServesAnyBuffers) {
     CommandList list = card.create_list();
-    list.add(Fill{.dst = arg(0), .pattern = 7, .bytes = 64});
-    list.add(Copy{.dst = arg(1, 16), .src = arg(0), .bytes = 16});
+    list.add(Fill{.dst = argument(0), .pattern = 7, .bytes = 64});
+    list.add(Copy{.dst = argument(1, 16), .src = argument(0), .bytes = 16});
     EXPECT_EQ(list.size(), 2U);
     EXPECT_EQ(list.arguments(), 2U);
-    EXPECT_FALSE(list.sealed());
-    list.seal();
-    EXPECT_TRUE(list.sealed());
+    EXPECT_FALSE(list.closed());
+    list.close();
+    EXPECT_TRUE(list.closed());
     for (int round = 0; round < 3; ++round) {
         auto a = card.allocate<std::uint32_t>({16});
         auto b = card.allocate<std::uint32_t>({8});
@@ -48,12 +48,15 @@ TEST_F(CallTest, OneListServesAnyBuffers) {
 }
 
 TEST_F(CallTest, ACommandOfArgumentsCanBeKeptAsBytes) {
-    const Command add = Elementwise{
-        .op = ElementwiseOp::add, .dst = arg(2), .a = arg(0, 8), .b = arg(1), .shape = {4}};
-    const std::vector<std::byte> bytes = add.saved();
+    const Command add = Elementwise{.op = ElementwiseOp::add,
+                                    .dst = argument(2),
+                                    .a = argument(0, 8),
+                                    .b = argument(1),
+                                    .shape = {4}};
+    const std::vector<std::byte> bytes = add.serialize();
     CommandList list = card.create_list();
-    list.add(Command::restored(bytes));
-    list.seal();
+    list.add(Command::deserialize(bytes));
+    list.close();
     auto a = card.allocate<float>({6});
     auto b = card.allocate<float>({4});
     auto sum = card.allocate<float>({4});
@@ -61,7 +64,7 @@ TEST_F(CallTest, ACommandOfArgumentsCanBeKeptAsBytes) {
     b.fill(3);
     queue.submit(list, {a, b, sum}).wait();
     EXPECT_THAT(sum.span(), Each(5.0F));
-    EXPECT_EQ(Command::restored(bytes).saved(), bytes);
+    EXPECT_EQ(Command::deserialize(bytes).serialize(), bytes);
     // What the arguments must be is in the bytes, too.
     const auto small = card.allocate<float>({5});
     expect_says(error_of([&] { queue.submit(list, {small, b, sum}); }), "argument 0");
@@ -69,13 +72,14 @@ TEST_F(CallTest, ACommandOfArgumentsCanBeKeptAsBytes) {
 
 TEST_F(CallTest, BytesThatAreNoCommandAreRefused) {
     const auto buffer = card.allocate<float>({4});
-    expect_says(error_of([&] { static_cast<void>(Command(fill(buffer, 1.0F)).saved()); }),
+    expect_says(error_of([&] { static_cast<void>(Command(fill(buffer, 1.0F)).serialize()); }),
                 "operands are arguments");
-    const std::vector<std::byte> good = Command(Fill{.dst = arg(0), .bytes = 4}).saved();
+    const std::vector<std::byte> good = Command(Fill{.dst = argument(0), .bytes = 4}).serialize();
     for (std::size_t length = 0; length < good.size(); ++length) {
-        expect_says(
-            error_of([&] { static_cast<void>(Command::restored(std::span(good).first(length))); }),
-            "no command");
+        expect_says(error_of([&] {
+                        static_cast<void>(Command::deserialize(std::span(good).first(length)));
+                    }),
+                    "no command");
     }
     std::minstd_rand random(4);
     for (int i = 0; i < 2000; ++i) {
@@ -84,8 +88,8 @@ TEST_F(CallTest, BytesThatAreNoCommandAreRefused) {
         bytes[64 + random() % (bytes.size() - 64)] = static_cast<std::byte>(random());
         try {
             CommandList list = card.create_list();
-            list.add(Command::restored(bytes));
-            list.seal();
+            list.add(Command::deserialize(bytes));
+            list.close();
             const auto big = card.allocate<float>({1024});
             const std::vector<Operand> arguments(list.arguments(), Operand(big));
             queue.submit(list, arguments).wait();
@@ -119,17 +123,18 @@ TEST_P(PlacementTest, ANetworkIsOneCommand) {
     {
         const auto hidden = card.allocate_device<float>({m, h});
         list.add(Gemm{.d = hidden,
-                      .a = arg(0),
+                      .a = argument(0),
                       .b = load(w1),
                       .bias = load(b1),
                       .m = m,
                       .n = h,
                       .k = k,
-                      .activation = Activation::relu});
-        list.add(Gemm{.d = arg(1), .a = hidden, .b = load(w2), .m = m, .n = n, .k = h});
-        list.add(Reduce{.op = ReduceOp::argmax, .dst = arg(2), .src = arg(1), .outer = m, .n = n});
+                      .activation = UnaryOp::relu});
+        list.add(Gemm{.d = argument(1), .a = hidden, .b = load(w2), .m = m, .n = n, .k = h});
+        list.add(Reduce{
+            .op = ReduceOp::argmax, .dst = argument(2), .src = argument(1), .outer = m, .n = n});
     }
-    list.seal();
+    list.close();
     auto input = card.allocate<float>({m, k});
     input.copy_from(x);
     auto output = card.allocate<float>({m, n});
@@ -154,9 +159,9 @@ TEST_P(ArgumentsTest, AllArrive) {
     const std::uint32_t count = GetParam();
     CommandList list = card.create_list();
     for (std::uint32_t i = 0; i < count; ++i) {
-        list.add(Fill{.dst = arg(i), .pattern = 100 + i, .bytes = 4});
+        list.add(Fill{.dst = argument(i), .pattern = 100 + i, .bytes = 4});
     }
-    list.seal();
+    list.close();
     ASSERT_EQ(list.arguments(), count);
     for (int round = 0; round < 3; ++round) {
         std::vector<Buffer<std::uint32_t>> buffers;
@@ -176,9 +181,9 @@ INSTANTIATE_TEST_SUITE_P(Count, ArgumentsTest, ::testing::Values(1, 4, 5, 64));
 
 TEST_F(CallTest, ArgumentsAreCheckedAgainstAllThatTheListDoes) {
     CommandList list = card.create_list();
-    list.add(Fill{.dst = arg(0), .bytes = 16});
-    list.add(Copy{.dst = arg(1, 8), .src = arg(0, 4), .bytes = 12});
-    list.seal();
+    list.add(Fill{.dst = argument(0), .bytes = 16});
+    list.add(Copy{.dst = argument(1, 8), .src = argument(0, 4), .bytes = 12});
+    list.close();
     auto a = card.allocate<std::byte>({16});
     auto b = card.allocate<std::byte>({20});
     const auto refused = [&](std::initializer_list<Operand> arguments) {
@@ -192,7 +197,7 @@ TEST_F(CallTest, ArgumentsAreCheckedAgainstAllThatTheListDoes) {
     expect_says(refused({a.slice(0, 15), b}), "argument 0 touches 16 bytes");
     expect_says(refused({b.slice(2, 16), b}), "argument 0 is not aligned to 4 bytes");
     expect_says(refused({a, Operand()}), "argument 1 is not set");
-    expect_says(refused({a, arg(0)}), "not arg()");
+    expect_says(refused({a, argument(0)}), "not argument()");
     auto read_only = card.allocate<std::byte>({16}, {.access = Access::read});
     auto write_only = card.allocate<std::byte>({16}, {.access = Access::write});
     expect_says(refused({read_only, b}), "must read and write argument 0", "may only read");
@@ -203,8 +208,8 @@ TEST_F(CallTest, ArgumentsAreCheckedAgainstAllThatTheListDoes) {
 
 TEST_F(CallTest, AnArgumentThatIsNotUsedMayBeNothing) {
     CommandList list = card.create_list();
-    list.add(Fill{.dst = arg(2), .bytes = 4});
-    list.seal();
+    list.add(Fill{.dst = argument(2), .bytes = 4});
+    list.close();
     EXPECT_EQ(list.arguments(), 3U);
     auto buffer = card.allocate<int>({1});
     queue.submit(list, {Operand(), Operand(), buffer}).wait();
@@ -212,25 +217,25 @@ TEST_F(CallTest, AnArgumentThatIsNotUsedMayBeNothing) {
 
 TEST_F(CallTest, RecordingIsChecked) {
     CommandList list = card.create_list();
-    expect_says(error_of([&] { list.seal(); }), "empty");
+    expect_says(error_of([&] { list.close(); }), "empty");
     list.add(Nop{});
-    expect_says(error_of([&] { queue.submit(list); }), "not sealed", "seal()");
-    list.seal();
-    list.seal();
-    expect_says(error_of([&] { list.add(Nop{}); }), "sealed");
+    expect_says(error_of([&] { queue.submit(list); }), "not closed", "close()");
+    list.close();
+    list.close();
+    expect_says(error_of([&] { list.add(Nop{}); }), "closed");
     EXPECT_EQ(list.size(), 1U);
     queue.submit(list).wait();
 }
 
 TEST_F(CallTest, AListIsNotLongerThanTheCardCalls) {
     CommandList list = card.create_list();
-    const std::uint32_t most = card.info().call_commands;
+    const std::uint32_t most = card.info().list_commands;
     const Command nop = Nop{};
     for (std::uint32_t i = 0; i < most; ++i) {
         list.add(nop);
     }
     expect_says(error_of([&] { list.add(nop); }), std::to_string(most) + " commands");
-    list.seal();
+    list.close();
     queue.submit(list).wait();
     EXPECT_EQ(queue.stats().commands, most + 1);
 }
@@ -240,9 +245,9 @@ TEST_F(CallTest, SealThatFailsCanBeTriedAgain) {
     auto buffer = card.allocate<float>({4});
     list.add(Gemm{.d = buffer, .a = buffer, .b = buffer, .m = 2, .n = 2, .k = 0});
     driver->fail(ACCEL_IOCTL_BUFFER_CREATE, ENOMEM);
-    EXPECT_EQ(error_of([&] { list.seal(); }).errc(), std::errc::not_enough_memory);
-    EXPECT_FALSE(list.sealed());
-    list.seal();
+    EXPECT_EQ(error_of([&] { list.close(); }).errc(), std::errc::not_enough_memory);
+    EXPECT_FALSE(list.closed());
+    list.close();
     queue.submit(list).wait();
 }
 
@@ -250,31 +255,31 @@ TEST_F(CallTest, AFailureNamesThePlaceInTheList) {
     CommandList list = card.create_list();
     list.add(Nop{});
     list.add(Nop{});
-    list.add(Fill{.dst = arg(0), .bytes = 4096});
-    list.seal();
+    list.add(Fill{.dst = argument(0), .bytes = 4096});
+    list.close();
     const Error error = error_of([&] { queue.submit(list, {nowhere}).wait(); });
     EXPECT_EQ(error.errc(), std::errc::io_error);
     EXPECT_EQ(error.status(), CardStatus::fault_unmapped);
-    EXPECT_EQ(error.card()->call_index, 2U);
+    EXPECT_EQ(error.card()->list_index, 2U);
     EXPECT_EQ(error.card()->address, static_cast<std::uint64_t>(nowhere));
     expect_says(error, "place 2 of its list", "0x700000000000");
 }
 
 TEST_F(CallTest, WaitsAndSignalsAndRecordsMayStandInAList) {
     auto words = card.allocate<std::uint64_t>({2});
-    auto record = card.allocate<Record>({1});
+    auto record = card.allocate<CompletionRecord>({1});
     CommandList list = card.create_list();
-    list.add(Wait{.word = arg(0), .value = 3});
-    list.add(Signal{.word = arg(0, 8), .value = 4});
-    list.add(Command(Nop{}).with_record(arg(1)));
-    list.seal();
+    list.add(Wait{.word = argument(0), .value = 3});
+    list.add(Signal{.word = argument(0, 8), .value = 4});
+    list.add(Command(Nop{}).with_record(argument(1)));
+    list.close();
     const Job job = queue.submit(list, {words, record});
     EXPECT_FALSE(job.done());
     std::atomic_ref(words[0]).store(3,
                                     std::memory_order_release);  // the card looks at it meanwhile
     job.wait();
     EXPECT_EQ(words[1], 4U);
-    EXPECT_EQ(record[0].call_index, 2U);
+    EXPECT_EQ(record[0].list_index, 2U);
 }
 
 TEST_F(CallTest, MovedFromListsSaySo) {
@@ -282,9 +287,9 @@ TEST_F(CallTest, MovedFromListsSaySo) {
     const CommandList other = std::move(list);
     // NOLINTBEGIN(bugprone-use-after-move): that is the test
     expect_says(error_of([&] { list.add(Nop{}); }), "CommandList", "moved from");
-    expect_says(error_of([&] { list.seal(); }), "moved from");
+    expect_says(error_of([&] { list.close(); }), "moved from");
     expect_says(error_of([&] { static_cast<void>(list.size()); }), "moved from");
-    expect_says(error_of([&] { static_cast<void>(list.sealed()); }), "moved from");
+    expect_says(error_of([&] { static_cast<void>(list.closed()); }), "moved from");
     expect_says(error_of([&] { static_cast<void>(list.arguments()); }), "moved from");
     expect_says(error_of([&] { queue.submit(list); }), "moved from");
     // NOLINTEND(bugprone-use-after-move)

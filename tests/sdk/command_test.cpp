@@ -123,7 +123,7 @@ TEST_F(CommandTest, GemmGivesTheReferencesBits) {
              .m = m,
              .n = n,
              .k = k,
-             .activation = Activation::relu});
+             .activation = UnaryOp::relu});
     EXPECT_THAT(d.span(), ElementsAreArray(gemm(a, b, bias, m, n, k, true)));
 }
 
@@ -193,7 +193,7 @@ TEST_F(CommandTest, ElementwiseDoesEveryOperation) {
     EXPECT_THAT(result(ElementwiseOp::div), ElementsAre(2, -2, 0.25, 1));
     EXPECT_THAT(result(ElementwiseOp::min), ElementsAre(3, -4, 1, 9));
     EXPECT_THAT(result(ElementwiseOp::max), ElementsAre(6, 2, 4, 9));
-    command.activation = Activation::relu;
+    command.activation = UnaryOp::relu;
     EXPECT_THAT(result(ElementwiseOp::min), ElementsAre(3, 0, 1, 9));
 }
 
@@ -292,13 +292,13 @@ TEST_F(CommandTest, Conv2dSumsWhatItsWindowSees) {
     Conv2d conv{.dst = result,
                 .src = source,
                 .weights = weights,
-                .from = {.height = 3, .width = 3},
-                .to = {.height = 3, .width = 3},
+                .src_layout = {.height = 3, .width = 3},
+                .dst_layout = {.height = 3, .width = 3},
                 .window = {.height = 2, .width = 2, .pad_top = 1, .pad_left = 1}};
     run(conv);
     EXPECT_THAT(result.span(), ElementsAre(1000, 2100, 3200, 4010, 5421, 6532, 7040, 8754, 9865));
     conv.bias = floats({-5000});
-    conv.activation = Activation::clip;
+    conv.activation = UnaryOp::clip;
     conv.alpha = 0;
     conv.beta = 3000;
     run(conv);
@@ -314,8 +314,8 @@ TEST_F(CommandTest, Conv2dKeepsGroupsApart) {
                .src = source,
                .weights = weights,
                .groups = 2,
-               .from = {.height = 1, .width = 2, .channels = 2},
-               .to = {.height = 1, .width = 2, .channels = 2}});
+               .src_layout = {.height = 1, .width = 2, .channels = 2},
+               .dst_layout = {.height = 1, .width = 2, .channels = 2}});
     EXPECT_THAT(result.span(), ElementsAre(10, 200, 30, 400));
 }
 
@@ -324,8 +324,8 @@ TEST_F(CommandTest, Conv2dIsChecked) {
     const Conv2d good{.dst = four,
                       .src = four,
                       .weights = four,
-                      .from = {.height = 2, .width = 2},
-                      .to = {.height = 2, .width = 2}};
+                      .src_layout = {.height = 2, .width = 2},
+                      .dst_layout = {.height = 2, .width = 2}};
     const auto with = [&](auto&& change) {
         Conv2d conv = good;
         change(conv);
@@ -334,13 +334,14 @@ TEST_F(CommandTest, Conv2dIsChecked) {
     EXPECT_REFUSED(with([](Conv2d& c) { c.groups = 0; }), "groups divides the channels");
     EXPECT_REFUSED(with([](Conv2d& c) { c.groups = 2; }), "groups divides the channels");
     EXPECT_REFUSED(with([](Conv2d& c) { c.window.stride_x = 0; }), "at least 1");
-    EXPECT_REFUSED(with([](Conv2d& c) { c.from.height = 3; }), "Conv2d::src touches 24 bytes");
-    EXPECT_REFUSED(with([](Conv2d& c) { c.to.row = 3; }), "Conv2d::dst touches 20 bytes");
+    EXPECT_REFUSED(with([](Conv2d& c) { c.src_layout.height = 3; }),
+                   "Conv2d::src touches 24 bytes");
+    EXPECT_REFUSED(with([](Conv2d& c) { c.dst_layout.row = 3; }), "Conv2d::dst touches 20 bytes");
     EXPECT_REFUSED(with([](Conv2d& c) { c.window.height = 5; }),
                    "Conv2d::weights touches 20 bytes");
     EXPECT_REFUSED(with([](Conv2d& c) {
-                       c.from.channels = 2;
-                       c.from.pixel = 1;
+                       c.src_layout.channels = 2;
+                       c.src_layout.pixel = 1;
                    }),
                    "only 1 apart");
     EXPECT_REFUSED(with([](Conv2d& c) { c.alpha = 1; }), "alpha has no meaning");
@@ -351,7 +352,7 @@ TEST_F(CommandTest, PoolTakesTheLargestOrTheAverage) {
     auto result = card.allocate<float>({1});
     Pool pool{.dst = result,
               .src = source,
-              .from = {.height = 2, .width = 2},
+              .src_layout = {.height = 2, .width = 2},
               .window = {.height = 3, .width = 3, .pad_top = 1, .pad_left = 1}};
     run(pool);
     EXPECT_EQ(result[0], 4);
@@ -364,23 +365,23 @@ TEST_F(CommandTest, PoolTakesTheLargestOrTheAverage) {
     pool.op = PoolOp::max;
     EXPECT_REFUSED(pool, "count_outside is for averages");
     pool.count_outside = false;
-    pool.to.channels = 2;
+    pool.dst_layout.channels = 2;
     EXPECT_REFUSED(pool, "same channels");
 }
 
 TEST_F(CommandTest, ElementwiseOfOneOperandAppliesAFunction) {
     const auto source = floats({-2, 0, 3});
     auto result = card.allocate<float>({3});
-    Elementwise unary{.op = ElementwiseOp::first,
+    Elementwise unary{.op = ElementwiseOp::identity,
                       .dst = result,
                       .a = source,
                       .shape = {3},
-                      .activation = Activation::leaky_relu,
+                      .activation = UnaryOp::leaky_relu,
                       .alpha = 0.5F};
     run(unary);
     EXPECT_THAT(result.span(), ElementsAre(-1, 0, 3));
     unary.alpha = 0;
-    unary.activation = Activation::tanh;
+    unary.activation = UnaryOp::tanh;
     run(unary);
     EXPECT_THAT(result.span(), ElementsAre(FloatEq(std::tanh(-2.0F)), 0, FloatEq(std::tanh(3.0F))));
     unary.b = source;
@@ -407,7 +408,7 @@ TEST_F(CommandTest, SemaphoresOrderQueuesAndTheHost) {
     EXPECT_EQ(semaphore.value(), 6U);
     const Job host = queue.submit(semaphore.wait(7));
     semaphore.set(7);
-    queue.kick();
+    queue.ring_doorbell();
     host.wait();
 }
 
@@ -418,7 +419,7 @@ TEST_F(CommandTest, SemaphoreWordsAreChecked) {
 }
 
 TEST_F(CommandTest, ARecordSaysWhenTheCommandRan) {
-    auto record = card.allocate<Record>({2});
+    auto record = card.allocate<CompletionRecord>({2});
     auto buffer = card.allocate<int>({64});
     const Command command = fill(buffer, 3);
     queue.submit(Nop{});
@@ -443,10 +444,11 @@ TEST_F(CommandTest, RecordsAreChecked) {
 }
 
 TEST_F(CommandTest, AnArgumentNeedsACall) {
-    expect_says(error_of([&] { queue.submit(Fill{.dst = arg(0), .bytes = 4}); }), "CommandList");
-    EXPECT_REFUSED((Fill{.dst = arg(64), .bytes = 4}), "argument 64", "at most 64");
-    EXPECT_REFUSED((Fill{.dst = arg(0, 1ULL << 48), .bytes = 4}), "48 bits");
-    EXPECT_REFUSED((Fill{.dst = Address{1ULL << 63}, .bytes = 4}), "bit 63", "arg()");
+    expect_says(error_of([&] { queue.submit(Fill{.dst = argument(0), .bytes = 4}); }),
+                "CommandList");
+    EXPECT_REFUSED((Fill{.dst = argument(64), .bytes = 4}), "argument 64", "at most 64");
+    EXPECT_REFUSED((Fill{.dst = argument(0, 1ULL << 48), .bytes = 4}), "48 bits");
+    EXPECT_REFUSED((Fill{.dst = Address{1ULL << 63}, .bytes = 4}), "bit 63", "argument()");
 }
 
 TEST_F(CommandTest, RawCommandsGoAsTheyAre) {

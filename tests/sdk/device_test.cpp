@@ -94,7 +94,7 @@ TEST_F(DeviceTest, InfoIsWhatTheCardSays) {
     EXPECT_GE(info.compute_engines, 1U);
     EXPECT_GE(info.dma_engines, 1U);
     EXPECT_GT(info.clock_hz, 0U);
-    EXPECT_GT(info.call_commands, 0U);
+    EXPECT_GT(info.list_commands, 0U);
     EXPECT_NE(info.features & ACCEL_FEATURE_SHADOW, 0U);
     EXPECT_FALSE(info.numa_node.has_value());
     EXPECT_EQ(info.locked_limit, 1U << 20);
@@ -134,7 +134,7 @@ TEST_F(DeviceTest, BuffersOfOneDeviceAreRefusedByAnother) {
     expect_says(error_of([&] { list.add(fill(buffer, 1.0f)); }), "another device");
     CommandList other = first.create_list();
     other.add(Nop{});
-    other.seal();
+    other.close();
     expect_says(error_of([&] { queue.submit(other); }), "another device");
 }
 

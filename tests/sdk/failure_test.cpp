@@ -90,7 +90,7 @@ TEST_P(EachStatus, ArrivesWithItsSentenceAndTheQueueRecovers) {
     ASSERT_TRUE(error.card().has_value());
     EXPECT_EQ(error.card()->sequence, 2U);
     EXPECT_EQ(error.card()->opcode, expected.command.opcode);
-    EXPECT_FALSE(error.card()->call_index.has_value());
+    EXPECT_FALSE(error.card()->list_index.has_value());
     if (expected.address != 0) {
         EXPECT_EQ(error.card()->address, expected.address);
         expect_says(error, "at address " + detail::hex(expected.address));
@@ -131,7 +131,7 @@ TEST_F(FailureTest, CallsThatTheCardRefusesAreNamed) {
     memory[1] = call;
     const Error nested = error_of([&] { queue.submit(raw(call)).wait(); });
     EXPECT_EQ(nested.status(), CardStatus::nested_call);
-    EXPECT_EQ(nested.card()->call_index, 1U);
+    EXPECT_EQ(nested.card()->list_index, 1U);
     queue.reset();
     memory[1] = fill_at(ACCEL_ARG(3, 0));
     const Error argument = error_of([&] { queue.submit(raw(call)).wait(); });
@@ -166,7 +166,7 @@ TEST_F(FailureTest, JobsBeforeSucceedAndJobsBehindSayWhatStoppedThem) {
     EXPECT_EQ(buffer[0], 1);
     expect_says(error_of([&] { failing.wait(); }), "job 3 failed");
     expect_says(error_of([&] { static_cast<void>(failing.wait(0ns)); }), "job 3 failed");
-    expect_says(error_of([&] { queue.drain(); }), "job 4 was not run");
+    expect_says(error_of([&] { queue.synchronize(); }), "job 4 was not run");
     ASSERT_TRUE(queue.failure().has_value());
     EXPECT_EQ(queue.failure()->sequence, 3U);
     // The ring takes commands until it is full; none of them runs.
@@ -254,7 +254,7 @@ TEST_F(FailureTest, ResetCancelsWhatWasNotFinished) {
         expect_says(error, "job " + std::to_string(job.sequence()), "reset");
     }
     EXPECT_EQ(buffer[0], 1);
-    // Numbers start again, and jobs of before are not taken for those of now.
+    // NumericFormat start again, and jobs of before are not taken for those of now.
     for (int i = 0; i < 5; ++i) {
         queue.submit(fill(buffer, 10 + i)).wait();
     }

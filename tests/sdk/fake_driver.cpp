@@ -224,7 +224,7 @@ int Driver::info(File& file, accel_info& argument) {
     argument.queues = read32(ACCEL_REG_QUEUES);
     argument.contexts = read32(ACCEL_REG_CONTEXTS);
     argument.ring_entries = read32(ACCEL_REG_RING_ENTRIES);
-    argument.call_commands = read32(ACCEL_REG_CALL_COMMANDS);
+    argument.list_commands = read32(ACCEL_REG_LIST_COMMANDS);
     argument.va_bits = read32(ACCEL_REG_VA_BITS);
     argument.engines = read32(ACCEL_REG_ENGINES);
     argument.clock_hz = read32(ACCEL_REG_CLOCK_HZ);

@@ -255,7 +255,7 @@ int Driver::queue_query(File& file, accel_queue_query& argument) {
     argument.error = queue.error.status;
     argument.error_sequence = queue.error.command_sequence;
     argument.error_address = queue.error.address;
-    argument.error_call_index = queue.error.call_index;
+    argument.error_list_index = queue.error.list_index;
     argument.error_opcode = queue.error.opcode;
     argument.completed = load(queue.status().completed);
     argument.commands = stats.commands;

@@ -78,9 +78,9 @@ TEST_F(HotPathTest, SubmittingAllocatesNothingOnceTheRingHasGoneRound) {
     auto buffer = card.allocate<float>({16});
     CommandList list = card.create_list();
     for (std::uint32_t i = 0; i < 8; ++i) {
-        list.add(Fill{.dst = arg(i), .bytes = 8});
+        list.add(Fill{.dst = argument(i), .bytes = 8});
     }
-    list.seal();
+    list.close();
     const auto round = [&] {
         for (int i = 0; i < 8; ++i) {
             queue.submit(fill(buffer, 1.0f));
@@ -117,7 +117,7 @@ TEST_F(HotPathTest, ABusyCardNeedsNoDoorbell) {
     EXPECT_EQ(queue.doorbells(), 1U) << "the card had work all the time";
     EXPECT_EQ(queue.pending(), 51U);
     gate.open();
-    queue.drain();
+    queue.synchronize();
     EXPECT_EQ(queue.pending(), 0U);
     const QueueStats stats = queue.stats();
     EXPECT_EQ(stats.completed, 51U);
@@ -241,15 +241,15 @@ TEST_F(HotPathTest, TrySubmitOfAListIsRefusedByAFullRing) {
     Queue queue = card.create_queue({.entries = 2});
     CommandList list = card.create_list();
     list.add(Nop{});
-    list.seal();
+    list.close();
     Gate gate(card);
     queue.submit(gate.closed());
     EXPECT_TRUE(queue.try_submit(list).has_value());
     EXPECT_FALSE(queue.try_submit(list).has_value());
     gate.open();
-    queue.drain();
+    queue.synchronize();
     EXPECT_TRUE(queue.try_submit(list, {}).has_value());
-    queue.drain();
+    queue.synchronize();
 }
 
 class WrapTest : public HotPathTest, public ::testing::WithParamInterface<std::uint32_t> {};

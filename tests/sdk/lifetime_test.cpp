@@ -52,8 +52,8 @@ TEST_F(LifetimeTest, AListAndItsBuffersLiveUntilTheJobIsFinished) {
         auto constant = card.allocate<int>({4});
         constant.fill(5);
         CommandList list = card.create_list();
-        list.add(Copy{.dst = arg(0), .src = constant, .bytes = 16});
-        list.seal();
+        list.add(Copy{.dst = argument(0), .src = constant, .bytes = 16});
+        list.close();
         job = queue.submit(list, {result});
     }
     gate.open();
@@ -75,7 +75,7 @@ TEST_F(LifetimeTest, AParameterBlockIsNotReusedWhileItsJobIsInFlight) {
         queue.submit(Reduce{.dst = results.back(), .src = source, .outer = 1, .n = i});
     }
     gate.open();
-    queue.drain();
+    queue.synchronize();
     EXPECT_EQ(results[0][0], 1.0f);
     EXPECT_EQ(results[1][0], 2.0f);
     EXPECT_EQ(results[2][0], 3.0f);
@@ -177,9 +177,9 @@ TEST_F(LifetimeTest, MovedFromObjectsSaySo) {
     says("Queue", [&] { queue.submit(Nop{}); });
     says("Queue", [&] { static_cast<void>(queue.try_submit(Nop{})); });
     says("Queue", [&] { static_cast<void>(queue.batch()); });
-    says("Queue", [&] { queue.drain(); });
+    says("Queue", [&] { queue.synchronize(); });
     says("Queue", [&] { queue.reset(); });
-    says("Queue", [&] { queue.kick(); });
+    says("Queue", [&] { queue.ring_doorbell(); });
     says("Queue", [&] { queue.notify(Job()); });
     says("Queue", [&] { queue.set_spin(never_sleep); });
     says("Queue", [&] { static_cast<void>(queue.spin()); });

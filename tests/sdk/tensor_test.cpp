@@ -47,14 +47,14 @@ TEST_F(TensorCommand, TransposeTurnsTakesStepsAndGoesBackwards) {
     const auto source = filled<std::int16_t>({1, 2, 3, 4, 5, 6});
     auto result = card.allocate<std::int16_t>({6});
     run(Transpose{
-        .dst = result, .src = source, .element = 2, .shape = {3, 2}, .src_strides = {1, 3}});
+        .dst = result, .src = source, .element_size = 2, .shape = {3, 2}, .src_strides = {1, 3}});
     EXPECT_THAT(result.span(), ElementsAre(1, 4, 2, 5, 3, 6));
     run(Transpose{.dst = result,
                   .src = source,
-                  .element = 2,
+                  .element_size = 2,
                   .shape = {3},
                   .src_strides = {-2},
-                  .src_first = 5});
+                  .src_offset = 5});
     EXPECT_THAT(result.span().first(3), ElementsAre(6, 4, 2));
 }
 
@@ -62,11 +62,11 @@ TEST_F(TensorCommand, TransposeIsChecked) {
     const auto four = card.allocate<float>({4});
     const Transpose good{.dst = four, .src = four, .shape = {2, 2}, .src_strides = {1, 2}};
     expect_refused<Transpose>(
-        good, [](auto& t) { t.element = 3; }, "1, 2, 4 or 8 bytes");
+        good, [](auto& t) { t.element_size = 3; }, "1, 2, 4 or 8 bytes");
     expect_refused<Transpose>(
         good, [](auto& t) { t.shape = {}; }, "no dimensions");
     expect_refused<Transpose>(
-        good, [](auto& t) { t.src_first = 1; }, "src touches 20 bytes");
+        good, [](auto& t) { t.src_offset = 1; }, "src touches 20 bytes");
     expect_refused<Transpose>(
         good, [](auto& t) { t.src_strides[1] = -1; }, "below the start");
     expect_refused<Transpose>(
@@ -78,8 +78,8 @@ TEST_F(TensorCommand, TransposeIsChecked) {
     expect_refused<Transpose>(
         good,
         [](auto& t) {
-            t.src = arg(0, (1ULL << 48) - 8);
-            t.src_first = 1;
+            t.src = argument(0, (1ULL << 48) - 8);
+            t.src_offset = 1;
         },
         "passes the card's address space");
 }
@@ -98,7 +98,7 @@ TEST_F(TensorCommand, GatherPicksAndTellsAnIndexOutOfRange) {
     expect_says(error, "check the indices");
     queue.reset();
     expect_refused<Gather>(
-        gather, [](auto& g) { g.index_type = Type::u8; }, "i32 or i64");
+        gather, [](auto& g) { g.index_type = DataType::u8; }, "i32 or i64");
     expect_refused<Gather>(
         gather, [](auto& g) { g.count = 3; }, "touches 24 bytes");
 }
@@ -126,10 +126,10 @@ TEST_F(TensorCommand, ElementwiseConvertsAndSelects) {
                     .b = ints,
                     .shape = {3},
                     .b_strides = {0},
-                    .type = Type::i64,
-                    .dst_type = Type::i64,
-                    .a_type = Type::i32,
-                    .b_type = Type::i32,
+                    .type = DataType::i64,
+                    .dst_type = DataType::i64,
+                    .a_type = DataType::i32,
+                    .b_type = DataType::i32,
                     .c = which});
     EXPECT_THAT(result.span(), ElementsAre(1, 1, 3));
     auto bytes = card.allocate<std::int8_t>({3});
@@ -137,12 +137,12 @@ TEST_F(TensorCommand, ElementwiseConvertsAndSelects) {
                           .a = ints,
                           .b = floats,
                           .shape = {3},
-                          .dst_type = Type::i8,
-                          .a_type = Type::i32};
+                          .dst_type = DataType::i8,
+                          .a_type = DataType::i32};
     run(sum);
     EXPECT_THAT(bytes.span(), ElementsAre(1, -1, 3));
     expect_refused<Elementwise>(
-        sum, [](auto& e) { e.type = Type::i32; }, "f32 or i64");
+        sum, [](auto& e) { e.type = DataType::i32; }, "f32 or i64");
     expect_refused<Elementwise>(
         sum, [&](auto& e) { e.c = bytes; }, "an operand of ElementwiseOp::select alone");
 }
@@ -151,28 +151,30 @@ TEST_F(TensorCommand, GemmOfBytesIsExactAndRequantises) {
     const auto a = filled<std::uint8_t>({130, 126});  // 2 and -2
     const auto b = filled<std::int8_t>({3, 4});
     auto sum = card.allocate<std::int32_t>({1});
-    Gemm gemm{.d = sum,
-              .a = a,
-              .b = b,
-              .m = 1,
-              .n = 1,
-              .k = 2,
-              .numbers = {.a = Type::u8, .b = Type::i8, .result = Type::i32, .a_zero = 128}};
+    Gemm gemm{
+        .d = sum,
+        .a = a,
+        .b = b,
+        .m = 1,
+        .n = 1,
+        .k = 2,
+        .format = {
+            .a = DataType::u8, .b = DataType::i8, .result = DataType::i32, .a_zero_point = 128}};
     run(gemm);
     EXPECT_THAT(sum.span(), ElementsAre(-2));
     auto result = card.allocate<std::int8_t>({1});
     const auto channel = filled<std::int32_t>({12, std::bit_cast<std::int32_t>(0.25F)});
     gemm.d = result;
     gemm.bias = channel;
-    gemm.numbers.requantise = true;
-    gemm.numbers.result = Type::i8;
-    gemm.numbers.result_zero = -100;
+    gemm.format.requantize = true;
+    gemm.format.result = DataType::i8;
+    gemm.format.result_zero_point = -100;
     run(gemm);
     EXPECT_THAT(result.span(), ElementsAre(-98));  // 2.5 rounds to 2
     expect_refused<Gemm>(
-        gemm, [](auto& g) { g.numbers.b = Type::f32; }, "combines types");
+        gemm, [](auto& g) { g.format.b = DataType::f32; }, "combines types");
     expect_refused<Gemm>(
-        gemm, [](auto& g) { g.numbers.a_zero = 256; }, "zero point");
+        gemm, [](auto& g) { g.format.a_zero_point = 256; }, "zero point");
     expect_refused<Gemm>(
         gemm, [](auto& g) { g.bias = {}; }, "Gemm::bias is not set");
     expect_refused<Gemm>(

@@ -92,8 +92,8 @@ TEST_F(ThreadsTest, AQueueIsSharedUnderALockOfTheCaller) {
 TEST_F(ThreadsTest, ASealedListIsSubmittedFromAnyThread) {
     const Device card = open();
     CommandList list = card.create_list();
-    list.add(Fill{.dst = arg(0), .pattern = 3, .bytes = 4});
-    list.seal();
+    list.add(Fill{.dst = argument(0), .pattern = 3, .bytes = 4});
+    list.close();
     std::vector<std::jthread> threads;
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {
@@ -214,7 +214,7 @@ TEST_F(ThreadsTest, AResetEndsAWaitAnyOfSeveralQueues) {
     second.reset();
     waiter.join();
     gate.open();
-    first.drain();
+    first.synchronize();
 }
 
 TEST_F(ThreadsTest, SeveralThreadsWaitForAnyOfTheSameJobs) {
@@ -233,7 +233,7 @@ TEST_F(ThreadsTest, SeveralThreadsWaitForAnyOfTheSameJobs) {
         gate.open();
     }
     never.open();
-    first.drain();
+    first.synchronize();
 }
 
 TEST_F(ThreadsTest, SemaphoresAreSetByOneThreadAndSeenByAnother) {

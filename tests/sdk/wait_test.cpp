@@ -97,12 +97,12 @@ TEST_F(WaitTest, ATimeOutTooLongForTheClockIsNone) {
 TEST_F(WaitTest, DrainWaitsForAll) {
     const Device card = open();
     Queue queue = card.create_queue();
-    queue.drain();  // of nothing
+    queue.synchronize();  // of nothing
     auto buffer = card.allocate<int>({1});
     for (int i = 1; i <= 20; ++i) {
         queue.submit(fill(buffer, i));
     }
-    queue.drain();
+    queue.synchronize();
     EXPECT_EQ(buffer[0], 20);
 }
 
@@ -135,7 +135,7 @@ TEST_F(WaitTest, WaitAnyOfOneQueueSleepsForTheFirst) {
     driver->before(ACCEL_IOCTL_QUEUE_WAIT, [&] { gate.open(); });
     EXPECT_EQ(wait_any(std::vector<Job>{second, first}), 1U);
     driver->before(ACCEL_IOCTL_QUEUE_WAIT, nullptr);
-    queue.drain();
+    queue.synchronize();
 }
 
 // Of two queues, of two devices, and when the driver has no notifications.
@@ -166,7 +166,7 @@ TEST_P(WaitAnyTest, SleepsUntilOneIsOver) {
     jobs[1].wait();
     EXPECT_FALSE(jobs[0].done());
     never.open();
-    first.drain();
+    first.synchronize();
 }
 
 TEST_P(WaitAnyTest, AFailedJobIsOverAndItsWaitTells) {
@@ -207,8 +207,8 @@ TEST_F(WaitTest, WaitAnyTakesBackItsNotifications) {
     const std::vector<Job> jobs = {first.submit(gate.closed()), second.submit(gate.closed())};
     EXPECT_FALSE(wait_any(jobs, 1ms).has_value());
     gate.open();
-    first.drain();
-    second.drain();
+    first.synchronize();
+    second.synchronize();
     EXPECT_EQ(poll(card), 0) << "nobody is interested any more";
 }
 
@@ -250,8 +250,8 @@ TEST_F(WaitTest, NotifyAndWaitAnyDoNotDisturbEachOther) {
     // While the user has not taken note, a wait for something else still sleeps and wakes.
     EXPECT_FALSE(wait_any(std::vector<Job>{blocked, other.submit(Nop{})}, 5ms).has_value());
     never.open();
-    queue.drain();
-    other.drain();
+    queue.synchronize();
+    other.synchronize();
 }
 
 TEST_F(WaitTest, NotifyReportsAFailureAndACardThatIsGone) {

@@ -69,10 +69,10 @@ struct Check {
 [[nodiscard]] std::string check_resize(const Bench& bench);
 [[nodiscard]] std::string check_bytes(const Bench& bench);
 
-/// Numbers that look random and are the same every time.
-class Numbers {
+/// RandomNumbers that look random and are the same every time.
+class RandomNumbers {
   public:
-    explicit Numbers(std::uint64_t seed) : state_(seed) {}
+    explicit RandomNumbers(std::uint64_t seed) : state_(seed) {}
     std::uint64_t next() {
         state_ ^= state_ << 13U;
         state_ ^= state_ >> 7U;

@@ -70,7 +70,7 @@ std::string check_bars(const Bench& bench) {
     constexpr std::size_t words = 64 << 10;
     auto window = device.allocate<std::uint32_t>({words}, {.placement = Placement::device_mapped});
     auto host = device.allocate<std::uint32_t>({words});
-    Numbers numbers(11);
+    RandomNumbers numbers(11);
     std::vector<std::uint32_t> written(words);
     for (std::size_t i = 0; i < words; ++i) {
         written[i] = static_cast<std::uint32_t>(numbers.next());

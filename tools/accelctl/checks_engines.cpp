@@ -69,7 +69,7 @@ float apply(ElementwiseOp op, float a, float b) {
             return b < a ? b : a;
         case ElementwiseOp::max:
             return b > a ? b : a;
-        case ElementwiseOp::first:
+        case ElementwiseOp::identity:
             return a;
         default:
             break;  // prelu
@@ -87,7 +87,7 @@ std::string check_copy_fill(const Bench& bench) {
     constexpr std::size_t stride = 128;
     auto from = device.allocate<std::uint8_t>({rows * stride});
     auto to = device.allocate<std::uint8_t>({rows * stride});
-    Numbers numbers(41);
+    RandomNumbers numbers(41);
     for (std::uint8_t& byte : from) {
         byte = static_cast<std::uint8_t>(numbers.next());
     }
@@ -133,7 +133,7 @@ std::string check_gemm(const Bench& bench) {
                                    .m = m,
                                    .n = n,
                                    .k = k,
-                                   .activation = Activation::relu}),
+                                   .activation = UnaryOp::relu}),
                  "GEMM");
     compare(d.span(), gemm(a, b, bias, m, n, k), "GEMM");
     return fmt::format("{} x {} x {} with bias and activation, to the bit", m, n, k);
@@ -214,7 +214,7 @@ constexpr std::uint32_t image_height = 13;
 constexpr std::uint32_t image_width = 11;
 constexpr std::uint32_t result_height = 7;
 constexpr std::uint32_t result_width = 6;
-constexpr Window window{
+constexpr ConvWindow window{
     .height = 3, .width = 3, .stride_y = 2, .stride_x = 2, .pad_top = 1, .pad_left = 1};
 
 // visit(row, column) of each tap of a result, in order; outside the image both are negative.
@@ -244,14 +244,15 @@ std::string check_conv2d(const Bench& bench) {
     const Floats bias = random(out, 83);
     const auto d = device.allocate<float>({result_height, result_width, out});
     bench.finish(
-        queue.submit(Conv2d{.dst = d,
-                            .src = upload(device, source),
-                            .weights = upload(device, weights),
-                            .bias = upload(device, bias),
-                            .from = {.height = image_height, .width = image_width, .channels = in},
-                            .to = {.height = result_height, .width = result_width, .channels = out},
-                            .window = window,
-                            .activation = Activation::relu}),
+        queue.submit(
+            Conv2d{.dst = d,
+                   .src = upload(device, source),
+                   .weights = upload(device, weights),
+                   .bias = upload(device, bias),
+                   .src_layout = {.height = image_height, .width = image_width, .channels = in},
+                   .dst_layout = {.height = result_height, .width = result_width, .channels = out},
+                   .window = window,
+                   .activation = UnaryOp::relu}),
         "CONV2D");
     Floats expected;
     for (std::uint32_t y = 0; y < result_height; ++y) {
@@ -287,13 +288,15 @@ std::string check_pool(const Bench& bench) {
     for (const auto op : {PoolOp::max, PoolOp::average}) {
         const auto d = device.allocate<float>({result_height, result_width, channels});
         bench.finish(
-            queue.submit(
-                Pool{.op = op,
-                     .dst = d,
-                     .src = from,
-                     .from = {.height = image_height, .width = image_width, .channels = channels},
-                     .to = {.height = result_height, .width = result_width, .channels = channels},
-                     .window = window}),
+            queue.submit(Pool{
+                .op = op,
+                .dst = d,
+                .src = from,
+                .src_layout = {.height = image_height, .width = image_width, .channels = channels},
+                .dst_layout = {.height = result_height,
+                               .width = result_width,
+                               .channels = channels},
+                .window = window}),
             "POOL");
         Floats expected;
         for (std::uint32_t y = 0; y < result_height; ++y) {

@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t words = 256 << 10;  // 1 MiB
 
 // Patterns that find stuck bits, swapped lanes and wrong addresses.
-std::uint32_t pattern(std::size_t kind, std::size_t i, Numbers& numbers) {
+std::uint32_t pattern(std::size_t kind, std::size_t i, RandomNumbers& numbers) {
     switch (kind) {
         case 0:
             return 0;
@@ -47,7 +47,7 @@ std::string check_dma(const Bench& bench) {
     auto source = device.allocate<std::uint32_t>({words});
     auto back = device.allocate<std::uint32_t>({words});
     const auto card = device.allocate_device<std::uint32_t>({words});
-    Numbers numbers(23);
+    RandomNumbers numbers(23);
     for (std::size_t kind = 0; kind < patterns; ++kind) {
         for (std::size_t i = 0; i < words; ++i) {
             source[i] = pattern(kind, i, numbers);
@@ -76,7 +76,7 @@ std::string check_transfer(const Bench& bench) {
     const SharedMemory memory(device, words * 4);
     std::vector<std::uint32_t> source(words);
     std::vector<std::uint32_t> back(words);
-    Numbers numbers(29);
+    RandomNumbers numbers(29);
     std::generate(source.begin(), source.end(),
                   [&] { return static_cast<std::uint32_t>(numbers.next()); });
     const auto at = static_cast<off_t>(memory.address());
@@ -157,7 +157,7 @@ std::string check_peers(const Bench& bench) {
         }
         auto source = device.allocate<std::uint8_t>({size});
         auto back = other.allocate<std::uint8_t>({size});
-        Numbers numbers(31);
+        RandomNumbers numbers(31);
         std::generate(source.begin(), source.end(),
                       [&] { return static_cast<std::uint8_t>(numbers.next()); });
         Queue queue = device.create_queue();

@@ -32,10 +32,10 @@ std::string check_transpose(const Bench& bench) {
     bench.finish(queue.submit(Transpose{
                      .dst = d,
                      .src = upload(device, source),
-                     .element = sizeof(std::uint16_t),
+                     .element_size = sizeof(std::uint16_t),
                      .shape = {columns, planes, rows},
                      .src_strides = {1, rows * columns, -static_cast<std::int32_t>(columns)},
-                     .src_first = std::uint64_t{rows - 1} * columns}),
+                     .src_offset = std::uint64_t{rows - 1} * columns}),
                  "TRANSPOSE");
     std::vector<std::uint16_t> expected;
     for (std::size_t c = 0; c < columns; ++c) {
@@ -59,7 +59,7 @@ std::string check_gather(const Bench& bench) {
     constexpr std::uint32_t inner = 5;
     const auto source = random_integers<std::uint64_t>(std::size_t{outer} * n * inner, 101);
     std::vector<std::int32_t> indices;
-    Numbers numbers(103);
+    RandomNumbers numbers(103);
     for (std::uint32_t i = 0; i < count; ++i) {
         indices.push_back(static_cast<std::int32_t>(numbers.next() % (std::uint64_t{2} * n)) -
                           static_cast<std::int32_t>(n));
@@ -68,8 +68,8 @@ std::string check_gather(const Bench& bench) {
     bench.finish(queue.submit(Gather{.dst = d,
                                      .src = upload(device, source),
                                      .indices = upload(device, indices),
-                                     .index_type = Type::i32,
-                                     .element = sizeof(std::uint64_t),
+                                     .index_type = DataType::i32,
+                                     .element_size = sizeof(std::uint64_t),
                                      .outer = outer,
                                      .n = n,
                                      .count = count,
@@ -135,7 +135,7 @@ std::string check_bytes(const Bench& bench) {
     constexpr std::uint32_t m = 21;
     constexpr std::uint32_t n = 35;
     constexpr std::uint32_t k = 300;
-    constexpr std::int16_t a_zero = 120;
+    constexpr std::int16_t a_zero_point = 120;
     constexpr std::int16_t d_zero = -3;
     const auto a = random_integers<std::uint8_t>(std::size_t{m} * k, 109);
     const auto b = random_integers<std::int8_t>(std::size_t{k} * n, 113);
@@ -144,7 +144,7 @@ std::string check_bytes(const Bench& bench) {
         float scale;
     };
     std::vector<Channel> channels;
-    Numbers numbers(127);
+    RandomNumbers numbers(127);
     for (std::uint32_t i = 0; i < n; ++i) {
         channels.push_back({static_cast<std::int32_t>(numbers.next() % 20000) - 10000,
                             1e-4F * (1.5F + numbers.real())});
@@ -157,19 +157,19 @@ std::string check_bytes(const Bench& bench) {
                                    .m = m,
                                    .n = n,
                                    .k = k,
-                                   .numbers = {.a = Type::u8,
-                                               .b = Type::i8,
-                                               .result = Type::i8,
-                                               .a_zero = a_zero,
-                                               .result_zero = d_zero,
-                                               .requantise = true}}),
+                                   .format = {.a = DataType::u8,
+                                              .b = DataType::i8,
+                                              .result = DataType::i8,
+                                              .a_zero_point = a_zero_point,
+                                              .result_zero_point = d_zero,
+                                              .requantize = true}}),
                  "GEMM of bytes");
     std::vector<std::int8_t> expected;
     for (std::size_t i = 0; i < m; ++i) {
         for (std::size_t j = 0; j < n; ++j) {
             std::int32_t sum = channels[j].bias;
             for (std::size_t l = 0; l < k; ++l) {
-                sum += (a[i * k + l] - a_zero) * b[l * n + j];
+                sum += (a[i * k + l] - a_zero_point) * b[l * n + j];
             }
             const float steps =
                 std::nearbyint(static_cast<float>(sum) * channels[j].scale) + float{d_zero};
@@ -177,7 +177,7 @@ std::string check_bytes(const Bench& bench) {
         }
     }
     compare_integers<std::int8_t>(d.span(), expected, "GEMM of bytes");
-    return fmt::format("{} x {} x {}, requantised, to the bit", m, n, k);
+    return fmt::format("{} x {} x {}, requantized, to the bit", m, n, k);
 }
 
 }  // namespace accel::tools

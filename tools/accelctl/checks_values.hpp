@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Numbers for the checks of engines, and how they are held against what should be.
+// RandomNumbers for the checks of engines, and how they are held against what should be.
 #pragma once
 
 #include <fmt/format.h>
@@ -18,7 +18,7 @@ namespace accel::tools {
 using Floats = std::vector<float>;
 
 [[nodiscard]] inline Floats random(std::size_t count, std::uint64_t seed) {
-    Numbers numbers(seed);
+    RandomNumbers numbers(seed);
     Floats values(count);
     for (float& value : values) {
         value = numbers.real();
@@ -29,7 +29,7 @@ using Floats = std::vector<float>;
 /// Any value of an integer type.
 template <typename T>
 [[nodiscard]] std::vector<T> random_integers(std::size_t count, std::uint64_t seed) {
-    Numbers numbers(seed);
+    RandomNumbers numbers(seed);
     std::vector<T> values(count);
     for (T& value : values) {
         value = static_cast<T>(numbers.next() >> 20U);

@@ -32,7 +32,7 @@ Exit compile(const Program& program, const CompileOptions& options) {
                                                   {"output", options.output},
                                                   {"inputs", to_json(net.inputs())},
                                                   {"outputs", to_json(net.outputs())},
-                                                  {"commands", net.steps().size()},
+                                                  {"commands", net.commands().size()},
                                                   {"memory",
                                                    {{"weights", memory.weights},
                                                     {"activations", memory.activations},
@@ -40,7 +40,7 @@ Exit compile(const Program& program, const CompileOptions& options) {
         return Exit::ok;
     }
     std::cout << fmt::format("{}: {} commands, {} of weights, {} for a run\n", options.output,
-                             net.steps().size(), human_bytes(memory.weights),
+                             net.commands().size(), human_bytes(memory.weights),
                              human_bytes(memory.peak));
     return Exit::ok;
 }

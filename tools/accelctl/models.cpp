@@ -88,8 +88,8 @@ std::vector<std::byte> as_bytes(T value) {
 }
 
 // One number of a type; nothing if the text is none.
-std::optional<std::vector<std::byte>> number_bytes(Type type, const std::string& text) {
-    if (type == Type::f32) {
+std::optional<std::vector<std::byte>> number_bytes(DataType type, const std::string& text) {
+    if (type == DataType::f32) {
         const auto value = parse_number<float>(text);
         return value ? std::optional(as_bytes(*value)) : std::nullopt;
     }
@@ -98,11 +98,11 @@ std::optional<std::vector<std::byte>> number_bytes(Type type, const std::string&
         return std::nullopt;
     }
     switch (type) {
-        case Type::i64:
+        case DataType::i64:
             return as_bytes(*value);
-        case Type::i32:
+        case DataType::i32:
             return as_bytes(static_cast<std::int32_t>(*value));
-        case Type::boolean:
+        case DataType::boolean:
             return as_bytes(static_cast<std::uint8_t>(*value != 0));
         default:
             return std::nullopt;
@@ -133,11 +133,13 @@ TensorData parse_known(const std::string& model, const Named& given, const LoadO
 }  // namespace
 
 LoadOptions ModelOptions::load() const {
-    LoadOptions options{
-        .batch = batch, .narrow = narrow, .host = host, .dump = dump ? &std::cerr : nullptr};
+    LoadOptions options{.batch = batch,
+                        .allow_narrowing = narrow,
+                        .host_fallback = host,
+                        .log = dump ? &std::cerr : nullptr};
     for (const std::string& dim : dims) {
         const Named named = parse_named(dim, "--dim", "sequence=128");
-        options.dims[named.name] = parse_length(named.value, "--dim");
+        options.dimensions[named.name] = parse_length(named.value, "--dim");
     }
     for (const std::string& shape : shapes) {
         const Named named = parse_named(shape, "--shape", "image=1,3,224,224");
@@ -145,7 +147,7 @@ LoadOptions ModelOptions::load() const {
     }
     for (const std::string& one : known) {
         const Named named = parse_named(one, "--known", "rate=16000");
-        options.known[named.name] = parse_known(model, named, options);
+        options.constant_inputs[named.name] = parse_known(model, named, options);
         options.shapes.erase(named.name);
     }
     return options;
@@ -165,7 +167,7 @@ Model load_model(const Device& device, const ModelOptions& options) {
     return of_model([&] { return Model::load(device, options.model, load); });
 }
 
-std::string_view name_of(Type type) {
+std::string_view name_of(DataType type) {
     static constexpr std::array<std::string_view, 14> names{"?",   "f32",  "bf16", "f16", "i8",
                                                             "u8",  "i16",  "u16",  "i32", "u32",
                                                             "i64", "bool", "f64",  "u64"};

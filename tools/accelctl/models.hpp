@@ -56,7 +56,7 @@ auto of_model(Action action) {
 
 [[nodiscard]] Model load_model(const Device& device, const ModelOptions& options);
 
-[[nodiscard]] std::string_view name_of(Type type);
+[[nodiscard]] std::string_view name_of(DataType type);
 /// name, type and shape
 [[nodiscard]] std::string describe(const TensorInfo& info);
 [[nodiscard]] nlohmann::ordered_json to_json(std::span<const TensorInfo> infos);

@@ -75,9 +75,9 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
     if (program.json()) {
         Json nodes = Json::array();
         for (const QuantizedNode& node : report.nodes) {
-            Json one{{"node", node.node}, {"quantized", node.why_not.empty()}};
-            if (!node.why_not.empty()) {
-                one["why_not"] = node.why_not;
+            Json one{{"node", node.node}, {"quantized", node.reason.empty()}};
+            if (!node.reason.empty()) {
+                one["reason"] = node.reason;
             }
             nodes.push_back(std::move(one));
         }
@@ -98,7 +98,7 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
     }
     Table table({{.title = "node"}, {.title = "multiplies"}, {.title = ""}});
     for (const QuantizedNode& node : report.nodes) {
-        table.add({node.node, node.why_not.empty() ? "bytes" : "f32", node.why_not});
+        table.add({node.node, node.reason.empty() ? "bytes" : "f32", node.reason});
     }
     std::cout << table.to_string();
     for (const OutputNoise& output : report.outputs) {
@@ -119,7 +119,7 @@ void add_quantize(Program& program) {
         "they lie in memory: a few hundred that are like those the model will see. The result is "
         "ONNX with QuantizeLinear and DequantizeLinear.");
     options->model.add_to(*command);
-    command->add_option("-o,--output", options->output, "Where the quantised model goes")
+    command->add_option("-o,--output", options->output, "Where the quantized model goes")
         ->required()
         ->type_name("FILE");
     command->add_option("--calibrate", options->calibration, "A file for each input of the model")

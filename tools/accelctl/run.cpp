@@ -41,7 +41,7 @@ struct RunOptions {
 std::vector<std::byte> random_bytes(const TensorInfo& info) {
     std::mt19937 generator(1);
     std::vector<std::byte> bytes(info.bytes());
-    if (info.type == Type::f32) {
+    if (info.type == DataType::f32) {
         std::uniform_real_distribution<float> values(-1, 1);
         for (std::size_t i = 0; i < bytes.size(); i += sizeof(float)) {
             const float x = values(generator);
@@ -85,7 +85,7 @@ double check(const Model& net, const std::vector<TensorData>& outputs, const Run
         // Its shape may be known only now.
         const auto expected =
             read_tensor(options.expected[i], {info.name, outputs[i].type, outputs[i].shape});
-        if (info.type != Type::f32) {
+        if (info.type != DataType::f32) {
             if (expected != outputs[i].bytes) {
                 throw Failure(Exit::failed, "output " + info.name + " is not as expected");
             }
@@ -117,11 +117,11 @@ struct Share {
 
 // By command or by node, the longest first.
 std::vector<Share> shares(const Model& net, const std::vector<std::uint64_t>& ticks,
-                          std::string ModelStep::*by) {
+                          std::string ModelCommand::*by) {
     std::map<std::string, Share> by_name;
     for (std::size_t i = 0; i < ticks.size(); ++i) {
-        Share& share = by_name[net.steps()[i].*by];
-        share.name = net.steps()[i].*by;
+        Share& share = by_name[net.commands()[i].*by];
+        share.name = net.commands()[i].*by;
         ++share.count;
         share.ticks += ticks[i];
     }
@@ -181,13 +181,13 @@ Exit run(const Program& program, const RunOptions& options) {
     const MemoryUse memory = net.memory();
     if (program.json()) {
         Json commands = Json::array();
-        for (const Share& share : shares(net, ticks, &ModelStep::command)) {
+        for (const Share& share : shares(net, ticks, &ModelCommand::command)) {
             commands.push_back({{"command", share.name},
                                 {"count", share.count},
                                 {"seconds", static_cast<double>(share.ticks) / second}});
         }
         Json nodes = Json::array();
-        for (const Share& share : shares(net, ticks, &ModelStep::node)) {
+        for (const Share& share : shares(net, ticks, &ModelCommand::node)) {
             nodes.push_back({{"node", share.name},
                              {"commands", share.count},
                              {"seconds", static_cast<double>(share.ticks) / second}});
@@ -207,7 +207,7 @@ Exit run(const Program& program, const RunOptions& options) {
         if (!net.host_nodes().empty()) {
             Json nodes = Json::array();
             for (const HostNode& node : net.host_nodes()) {
-                nodes.push_back({{"node", node.node}, {"why", node.why}});
+                nodes.push_back({{"node", node.node}, {"why", node.reason}});
             }
             document["host"] = std::move(nodes);
         }
@@ -224,7 +224,7 @@ Exit run(const Program& program, const RunOptions& options) {
         std::cout << "output  " << describe(info) << '\n';
     }
     for (const HostNode& node : net.host_nodes()) {
-        std::cout << fmt::format("host    {}: {}\n", node.node, node.why);
+        std::cout << fmt::format("host    {}: {}\n", node.node, node.reason);
     }
     std::cout << fmt::format("memory  {} of weights; activations of {} in {} ({:.1f} %)\n",
                              human_bytes(memory.weights), human_bytes(memory.activations),
@@ -232,7 +232,7 @@ Exit run(const Program& program, const RunOptions& options) {
     Table table({{.title = options.nodes ? "node" : "command"},
                  {.title = options.nodes ? "commands" : "count", .align = Table::Align::right},
                  {.title = "ms", .align = Table::Align::right}});
-    const auto by = options.nodes ? &ModelStep::node : &ModelStep::command;
+    const auto by = options.nodes ? &ModelCommand::node : &ModelCommand::command;
     for (const Share& share : shares(net, ticks, by)) {
         table.add({share.name, std::to_string(share.count),
                    fmt::format("{:.3f}", static_cast<double>(share.ticks) / second * 1e3)});

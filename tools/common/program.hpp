@@ -31,7 +31,7 @@ struct Manual {
     std::string see_also;
 };
 
-/// Type names of options that the completions know.
+/// DataType names of options that the completions know.
 inline constexpr const char* card_type = "CARD";
 inline constexpr const char* file_type = "FILE";
 

@@ -22,7 +22,7 @@ accel::Buffer<float> to_card(const accel::Device& card, accel::Queue& queue,
 
 accel::CommandList record(const accel::Device& card, accel::Queue& queue, const Model& model,
                           std::uint32_t batch) {
-    using accel::arg;
+    using accel::argument;
     const auto w1 = to_card(card, queue, model.w1);
     const auto b1 = to_card(card, queue, model.b1);
     const auto w2 = to_card(card, queue, model.w2);
@@ -31,23 +31,30 @@ accel::CommandList record(const accel::Device& card, accel::Queue& queue, const 
 
     accel::CommandList list = card.create_list(accel::Placement::device);
     list.add(accel::Gemm{.d = h,
-                         .a = arg(arg_images),
+                         .a = argument(arg_images),
                          .b = w1,
                          .bias = b1,
                          .m = batch,
                          .n = hidden,
                          .k = pixels,
-                         .activation = accel::Activation::relu});
-    list.add(accel::Gemm{
-        .d = arg(arg_logits), .a = h, .b = w2, .bias = b2, .m = batch, .n = classes, .k = hidden});
-    list.add(accel::Softmax{
-        .dst = arg(arg_probabilities), .src = arg(arg_logits), .outer = batch, .n = classes});
+                         .activation = accel::UnaryOp::relu});
+    list.add(accel::Gemm{.d = argument(arg_logits),
+                         .a = h,
+                         .b = w2,
+                         .bias = b2,
+                         .m = batch,
+                         .n = classes,
+                         .k = hidden});
+    list.add(accel::Softmax{.dst = argument(arg_probabilities),
+                            .src = argument(arg_logits),
+                            .outer = batch,
+                            .n = classes});
     list.add(accel::Reduce{.op = accel::ReduceOp::argmax,
-                           .dst = arg(arg_predictions),
-                           .src = arg(arg_probabilities),
+                           .dst = argument(arg_predictions),
+                           .src = argument(arg_probabilities),
                            .outer = batch,
                            .n = classes});
-    list.seal();
+    list.close();
     return list;
 }
 

@@ -25,7 +25,7 @@ int main() {
                                                   .m = 1,
                                                   .n = 3,
                                                   .k = 4,
-                                                  .activation = accel::Activation::relu});
+                                                  .activation = accel::UnaryOp::relu});
         job.wait();
 
         std::cout << y[0] << ' ' << y[1] << ' ' << y[2] << '\n';  // 5 6 0

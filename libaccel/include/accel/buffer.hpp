@@ -11,8 +11,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "accel/export.hpp"
 #include "accel/shape.hpp"
+#include "accel/visibility.hpp"
 
 namespace accel {
 
@@ -55,7 +55,7 @@ struct Allocation {
 }  // namespace detail
 
 /// Typed memory on host or card. Move-only, so that sharing is visible: slice(), reshape() and
-/// share() give another Buffer of the same memory. The memory is freed when the last of them and
+/// alias() give another Buffer of the same memory. The memory is freed when the last of them and
 /// the last unfinished job that uses it are gone; the card then has no access to it any more.
 ///
 /// Thread-safety: like a std::span - const members from any thread, the elements are the caller's
@@ -105,7 +105,7 @@ class Buffer {
         if (first > size() || count > size() - first) {
             detail::throw_bad_slice(first, count, size());
         }
-        Buffer part = share();
+        Buffer part = alias();
         part.memory_.address += first * sizeof(T);
         part.memory_.bytes = count * sizeof(T);
         if (part.memory_.data != nullptr) {
@@ -120,13 +120,13 @@ class Buffer {
         if (shape.elements() != size()) {
             detail::throw_bad_length(shape.elements(), size());
         }
-        Buffer other = share();
+        Buffer other = alias();
         other.shape_ = shape;
         return other;
     }
 
     /// Another handle on the same memory.
-    [[nodiscard]] Buffer share() const {
+    [[nodiscard]] Buffer alias() const {
         Buffer other;
         other.memory_ = memory_;
         other.shape_ = shape_;

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "accel/buffer.hpp"
-#include "accel/export.hpp"
 #include "accel/shape.hpp"
+#include "accel/visibility.hpp"
 
 namespace accel {
 
@@ -29,7 +29,7 @@ struct Argument {
     std::uint64_t offset = 0;  ///< bytes
 };
 
-[[nodiscard]] constexpr Argument arg(std::uint32_t index, std::uint64_t offset = 0) noexcept {
+[[nodiscard]] constexpr Argument argument(std::uint32_t index, std::uint64_t offset = 0) noexcept {
     return {index, offset};
 }
 
@@ -70,7 +70,7 @@ class Operand {
 
 /// What is applied to a result before it is stored; the data sheet defines each to the bit. clip,
 /// leaky_relu, hard_sigmoid and elu take `alpha`, clip and hard_sigmoid `beta` as well.
-enum class Activation : std::uint8_t {
+enum class UnaryOp : std::uint8_t {
     none = 0,
     relu = 1,
     clip = 2,
@@ -99,7 +99,7 @@ enum class Activation : std::uint8_t {
     logical_not = 25,  ///< 1 for zero, else 0
 };
 /// What the numbers of a tensor are. Types other than f32 need FEATURE_TENSOR of the card.
-enum class Type : std::uint8_t {
+enum class DataType : std::uint8_t {
     f32 = 1,
     bf16 = 2,
     f16 = 3,
@@ -116,20 +116,20 @@ enum class Type : std::uint8_t {
 };
 
 /// Bytes of an element.
-[[nodiscard]] constexpr std::uint32_t size_of(Type type) noexcept {
+[[nodiscard]] constexpr std::uint32_t size_of(DataType type) noexcept {
     switch (type) {
-        case Type::i8:
-        case Type::u8:
-        case Type::boolean:
+        case DataType::i8:
+        case DataType::u8:
+        case DataType::boolean:
             return 1;
-        case Type::bf16:
-        case Type::f16:
-        case Type::i16:
-        case Type::u16:
+        case DataType::bf16:
+        case DataType::f16:
+        case DataType::i16:
+        case DataType::u16:
             return 2;
-        case Type::i64:
-        case Type::f64:
-        case Type::u64:
+        case DataType::i64:
+        case DataType::f64:
+        case DataType::u64:
             return 8;
         default:
             return 4;
@@ -144,7 +144,7 @@ enum class ElementwiseOp : std::uint8_t {
     div = 3,
     min = 4,
     max = 5,
-    first = 6,
+    identity = 6,
     prelu = 7,
     pow = 8,
     fmod = 9,  ///< the rest has the sign of a
@@ -206,18 +206,18 @@ struct Signal {
 };
 
 /// How Gemm and Conv2d treat numbers. Floats mix as they like. With i8 or u8 on both sides sums are
-/// exact, and the result is i32, or f32, i8 or u8 if `requantise` is set: then the bias operand
+/// exact, and the result is i32, or f32, i8 or u8 if `requantize` is set: then the bias operand
 /// holds, for each channel, an i32 that is added to the sum and an f32 that this is multiplied by.
 /// A zero point is subtracted from what is read and added to what is written.
-struct Numbers {
-    Type a = Type::f32;  ///< of the first source
-    Type b = Type::f32;  ///< of the second: the weights
-    Type result = Type::f32;
-    std::int16_t a_zero = 0;
-    std::int16_t b_zero = 0;
-    std::int16_t result_zero = 0;
-    bool requantise = false;
-    bool add = false;  ///< what the result's place held is added before the activation; f32
+struct NumericFormat {
+    DataType a = DataType::f32;  ///< of the first source
+    DataType b = DataType::f32;  ///< of the second: the weights
+    DataType result = DataType::f32;
+    std::int16_t a_zero_point = 0;
+    std::int16_t b_zero_point = 0;
+    std::int16_t result_zero_point = 0;
+    bool requantize = false;
+    bool accumulate = false;  ///< what the result's place held is added before the activation; f32
 };
 
 /// d[m][n] = activation(sum over k of a[m][k] * b[k][n] + bias[n]), for each matrix of a batch.
@@ -229,7 +229,7 @@ struct Gemm {
     std::uint32_t m = 0;
     std::uint32_t n = 0;
     std::uint32_t k = 0;
-    Activation activation = Activation::none;
+    UnaryOp activation = UnaryOp::none;
     bool transpose_a = false;  ///< a is stored k x m
     bool transpose_b = false;  ///< b is stored n x k
     std::uint32_t lda = 0;     ///< elements from row to row as stored; zero: dense
@@ -237,7 +237,7 @@ struct Gemm {
     std::uint32_t ldd = 0;
     float alpha = 0;  ///< of the activation
     float beta = 0;
-    Numbers numbers = {};
+    NumericFormat format = {};
     std::uint32_t batch = 1;
     std::uint32_t batch_a = 0;  ///< elements from matrix to matrix; zero: the same one
     std::uint32_t batch_b = 0;
@@ -256,16 +256,16 @@ struct Elementwise {
     Shape dst_strides = {};
     Shape a_strides = {};
     Shape b_strides = {};
-    Activation activation = Activation::none;
+    UnaryOp activation = UnaryOp::none;
     float alpha = 0;  ///< of the activation
     float beta = 0;
-    Type type = Type::f32;
-    Type dst_type = Type::f32;
-    Type a_type = Type::f32;
-    Type b_type = Type::f32;
+    DataType type = DataType::f32;
+    DataType dst_type = DataType::f32;
+    DataType a_type = DataType::f32;
+    DataType b_type = DataType::f32;
     Operand c = {};  ///< of ElementwiseOp::select
     Shape c_strides = {};
-    Type c_type = Type::boolean;
+    DataType c_type = DataType::boolean;
 };
 
 /// Over the middle axis of a dense outer x n x inner tensor, f32; dst may be src.
@@ -289,15 +289,15 @@ struct Reduce {
 };
 
 /// dst[i] = src[i] over `shape`: a copy that permutes, takes steps, repeats or turns round. Strides
-/// are in elements; `src` and `src_first` say where element zero is.
+/// are in elements; `src` and `src_offset` say where element zero is.
 struct Transpose {
     Operand dst = {};
     Operand src = {};
-    std::uint32_t element = 4;  ///< bytes: 1, 2, 4 or 8
+    std::uint32_t element_size = 4;  ///< bytes: 1, 2, 4 or 8
     Shape shape = {};
     Shape dst_strides = {};                            ///< none: dense
     std::array<std::int32_t, max_rank> src_strides{};  ///< as many as the shape has
-    std::uint64_t src_first = 0;                       ///< elements
+    std::uint64_t src_offset = 0;                      ///< elements
 };
 
 /// dst[outer][count][inner] is src[outer][n][inner] at `indices`: count of them, or with `elements`
@@ -306,9 +306,9 @@ struct Gather {
     Operand dst = {};
     Operand src = {};
     Operand indices = {};
-    Type index_type = Type::i64;  ///< or i32
+    DataType index_type = DataType::i64;  ///< or i32
     bool elements = false;
-    std::uint32_t element = 4;  ///< bytes: 1, 2, 4 or 8
+    std::uint32_t element_size = 4;  ///< bytes: 1, 2, 4 or 8
     std::uint32_t outer = 1;
     std::uint32_t n = 0;
     std::uint32_t count = 0;
@@ -334,9 +334,9 @@ struct Resize {
     std::uint32_t inner = 1;
 };
 
-/// Images of a batch, the channels of a pixel next to each other. Strides are in elements; zero:
-/// dense.
-struct Images {
+/// ImageLayout of a batch, the channels of a pixel next to each other. Strides are in elements;
+/// zero: dense.
+struct ImageLayout {
     std::uint32_t height = 1;
     std::uint32_t width = 1;
     std::uint32_t channels = 1;
@@ -346,7 +346,7 @@ struct Images {
 };
 
 /// What one result looks at. Padding below and to the right follows from the size of the result.
-struct Window {
+struct ConvWindow {
     std::uint16_t height = 1;
     std::uint16_t width = 1;
     std::uint16_t stride_y = 1;
@@ -358,21 +358,21 @@ struct Window {
 };
 
 /// A convolution; with FEATURE_IMAGE of the card. Weights are dense,
-/// [window.height][window.width][from.channels / groups][to.channels].
+/// [window.height][window.width][src_layout.channels / groups][dst_layout.channels].
 struct Conv2d {
     Operand dst = {};
     Operand src = {};
     Operand weights = {};
-    Operand bias = {};  ///< to.channels values, or none
+    Operand bias = {};  ///< dst_layout.channels values, or none
     std::uint32_t batch = 1;
     std::uint32_t groups = 1;
-    Images from = {};
-    Images to = {};
-    Window window = {};
-    Activation activation = Activation::none;
+    ImageLayout src_layout = {};
+    ImageLayout dst_layout = {};
+    ConvWindow window = {};
+    UnaryOp activation = UnaryOp::none;
     float alpha = 0;  ///< of the activation
     float beta = 0;
-    Numbers numbers = {};
+    NumericFormat format = {};
 };
 
 /// The largest, or the average, of what a window sees of each channel, f32; with FEATURE_IMAGE.
@@ -381,17 +381,17 @@ struct Pool {
     Operand dst = {};
     Operand src = {};
     std::uint32_t batch = 1;
-    Images from = {};
-    Images to = {};
-    Window window = {};
+    ImageLayout src_layout = {};
+    ImageLayout dst_layout = {};
+    ConvWindow window = {};
     bool count_outside = false;  ///< an average is divided by all taps, not by those inside
 };
 
 /// What the card writes for a command that asks for a record (Command::with_record()).
-struct alignas(32) Record {
+struct alignas(32) CompletionRecord {
     std::uint64_t sequence;    ///< as Job::sequence()
     std::uint32_t status;      ///< a CardStatus
-    std::uint32_t call_index;  ///< place in the CommandList, or ~0
+    std::uint32_t list_index;  ///< place in the CommandList, or ~0
     std::uint64_t start;       ///< device ticks, DeviceInfo::clock_hz a second
     std::uint64_t end;
 };
@@ -424,13 +424,14 @@ class ACCEL_API Command {
     [[nodiscard]] static Command raw(const std::array<std::byte, 64>& bytes);
 
     /// The command as bytes, to be kept in a file. All its operands must be arguments.
-    [[nodiscard]] std::vector<std::byte> saved() const;
+    [[nodiscard]] std::vector<std::byte> serialize() const;
 
-    /// What saved() gave, of this version of libaccel; throws Error(invalid_argument) if it cannot
-    /// be that. The bytes may be anybody's: the card checks what they make it do.
-    [[nodiscard]] static Command restored(std::span<const std::byte> bytes);
+    /// What serialize() gave, of this version of libaccel; throws Error(invalid_argument) if it
+    /// cannot be that. The bytes may be anybody's: the card checks what they make it do.
+    [[nodiscard]] static Command deserialize(std::span<const std::byte> bytes);
 
-    /// Asks the card to write a Record at `record` (32-byte aligned) when the command is finished.
+    /// Asks the card to write a CompletionRecord at `record` (32-byte aligned) when the command is
+    /// finished.
     [[nodiscard]] Command with_record(const Operand& record) const;
 
   private:

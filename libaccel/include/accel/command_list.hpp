@@ -9,7 +9,7 @@
 
 #include "accel/buffer.hpp"
 #include "accel/command.hpp"
-#include "accel/export.hpp"
+#include "accel/visibility.hpp"
 
 namespace accel {
 
@@ -18,11 +18,11 @@ class ListImpl;
 struct ListAccess;
 }  // namespace detail
 
-/// A recorded list. Addresses that change from call to call are recorded as arg(i). Recording
+/// A recorded list. Addresses that change from call to call are recorded as argument(i). Recording
 /// checks each command; submitting checks each argument against all that the list does with it.
 /// The list keeps the buffers it names alive, and a job keeps its list alive. Move-only.
 ///
-/// Thread-safety: recording by one thread at a time; once seal() returned, const use by any.
+/// Thread-safety: recording by one thread at a time; once close() returned, const use by any.
 class ACCEL_API CommandList {
   public:
     CommandList(CommandList&&) noexcept;
@@ -36,12 +36,12 @@ class ACCEL_API CommandList {
 
     /// Writes the list, with its parameter blocks, where the card finds it. Nothing can be added
     /// after that. Submitting needs it.
-    void seal();
+    void close();
 
-    [[nodiscard]] bool sealed() const;
+    [[nodiscard]] bool closed() const;
     [[nodiscard]] std::size_t size() const;
 
-    /// How many arguments a call of this list takes: the highest arg(i) recorded, plus one.
+    /// How many arguments a call of this list takes: the highest argument(i) recorded, plus one.
     [[nodiscard]] std::uint32_t arguments() const;
 
   private:

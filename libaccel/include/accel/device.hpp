@@ -14,11 +14,11 @@
 
 #include "accel/buffer.hpp"
 #include "accel/command_list.hpp"
-#include "accel/export.hpp"
+#include "accel/file_descriptor.hpp"
 #include "accel/queue.hpp"
 #include "accel/semaphore.hpp"
 #include "accel/shape.hpp"
-#include "accel/share.hpp"
+#include "accel/visibility.hpp"
 
 namespace accel {
 
@@ -52,7 +52,7 @@ struct DeviceInfo {
     std::uint32_t queues = 0;
     std::uint32_t contexts = 0;
     std::uint32_t ring_entries = 0;   ///< longest ring
-    std::uint32_t call_commands = 0;  ///< longest command list
+    std::uint32_t list_commands = 0;  ///< longest command list
     std::uint32_t address_bits = 0;
     std::uint32_t compute_engines = 0;
     std::uint32_t dma_engines = 0;
@@ -94,7 +94,7 @@ class ACCEL_API Device {
     ~Device();
 
     /// Another handle on the same open card and address space.
-    [[nodiscard]] Device share() const;
+    [[nodiscard]] Device alias() const;
 
     /// Asks the driver, so that what changes (memory_free, generation, locked) is fresh.
     [[nodiscard]] DeviceInfo info() const;

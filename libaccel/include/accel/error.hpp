@@ -10,7 +10,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "accel/export.hpp"
+#include "accel/visibility.hpp"
 
 namespace accel {
 
@@ -51,7 +51,7 @@ struct CardFailure {
     /// Context address of a fault, else zero.
     std::uint64_t address = 0;
     /// Its place in the CommandList, if it was in one.
-    std::optional<std::uint32_t> call_index = std::nullopt;
+    std::optional<std::uint32_t> list_index = std::nullopt;
     /// As the data sheet numbers them.
     std::uint32_t opcode = 0;
 };

@@ -15,8 +15,8 @@
 #include "accel/command.hpp"
 #include "accel/command_list.hpp"
 #include "accel/error.hpp"
-#include "accel/export.hpp"
 #include "accel/job.hpp"
+#include "accel/visibility.hpp"
 
 namespace accel {
 
@@ -67,8 +67,8 @@ struct UringWait {
 class Batch;
 
 /// A queue: its commands run in order, one after the other, and concurrently with other queues.
-/// Destroying it cancels what is not finished: such jobs throw operation_canceled. Call drain()
-/// first to let them finish. Move-only; keeps its device open.
+/// Destroying it cancels what is not finished: such jobs throw operation_canceled. Call
+/// synchronize() first to let them finish. Move-only; keeps its device open.
 ///
 /// Thread-safety: single producer - one thread at a time calls members of Queue and its Batch; the
 /// caller serialises. Jobs of the queue may be waited for in any thread meanwhile, also across
@@ -100,7 +100,7 @@ class ACCEL_API Queue {
     [[nodiscard]] Batch batch();
 
     /// Waits until all that was submitted is finished; throws as Job::wait().
-    void drain();
+    void synchronize();
 
     /// Abandons what is not finished and starts afresh, also after an error. Sequence numbers start
     /// at 1 again. Jobs from before that were not finished throw what failed, or
@@ -108,7 +108,7 @@ class ACCEL_API Queue {
     void reset();
 
     /// Rings the doorbell even if the card needs none: it makes a Wait look at its word at once.
-    void kick();
+    void ring_doorbell();
 
     /// From now on poll() on Device::fd() reports POLLIN when `job`, of this queue, is over; until
     /// then, and after notify(Job()), it does not. One job a queue; the last one counts. A report

@@ -8,7 +8,7 @@
 
 #include "accel/buffer.hpp"
 #include "accel/command.hpp"
-#include "accel/export.hpp"
+#include "accel/visibility.hpp"
 
 namespace accel {
 
@@ -28,7 +28,7 @@ class ACCEL_API Semaphore {
     [[nodiscard]] std::uint64_t value() const;
 
     /// Sets it from the host; all that this thread wrote before is visible to who sees the value.
-    /// A queue that waits looks within a millisecond, at once after Queue::kick().
+    /// A queue that waits looks within a millisecond, at once after Queue::ring_doorbell().
     void set(std::uint64_t value);
 
   private:

@@ -10,7 +10,7 @@
 #include <initializer_list>
 #include <span>
 
-#include "accel/export.hpp"
+#include "accel/visibility.hpp"
 
 namespace accel {
 

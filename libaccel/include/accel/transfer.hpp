@@ -9,8 +9,8 @@
 
 #include "accel/buffer.hpp"
 #include "accel/device.hpp"
-#include "accel/export.hpp"
 #include "accel/queue.hpp"
+#include "accel/visibility.hpp"
 
 namespace accel {
 

@@ -9,71 +9,72 @@ namespace accel::card {
 namespace {
 
 template <typename Number, typename Function>
-ACCEL_INLINE void each(Number* values, size_t count, Function&& function) {
-    for (size_t i = 0; i < count; ++i) {
+ACCEL_INLINE void each(Number* values, std::size_t count, Function&& function) {
+    for (std::size_t i = 0; i < count; ++i) {
         values[i] = function(values[i]);
     }
 }
 
-ACCEL_INLINE void activate_all(float* values, size_t count, uint8_t kind, float alpha, float beta) {
+ACCEL_INLINE void activate_all(float* values, std::size_t count, std::uint8_t kind, float alpha,
+                               float beta) {
     switch (kind) {
-        case ACCEL_ACT_RELU:
+        case ACCEL_UNARY_RELU:
             return each(values, count, relu);
-        case ACCEL_ACT_CLIP:
+        case ACCEL_UNARY_CLIP:
             return each(values, count, [=](float x) {
                 return x < alpha ? alpha : x > beta ? beta : x;
             });
-        case ACCEL_ACT_LEAKY_RELU:
+        case ACCEL_UNARY_LEAKY_RELU:
             return each(values, count, [=](float x) { return x < 0.0F ? alpha * x : x; });
-        case ACCEL_ACT_HARD_SIGMOID:
+        case ACCEL_UNARY_HARD_SIGMOID:
             return each(values, count,
                         [=](float x) { return clamp_unit(std::fma(alpha, x, beta)); });
-        case ACCEL_ACT_HARD_SWISH:
+        case ACCEL_UNARY_HARD_SWISH:
             return each(values, count,
                         [](float x) { return x * clamp_unit(std::fma(x, 1.0F / 6.0F, 0.5F)); });
-        case ACCEL_ACT_ABS:
+        case ACCEL_UNARY_ABS:
             return each(values, count, [](float x) { return std::fabs(x); });
-        case ACCEL_ACT_NEG:
+        case ACCEL_UNARY_NEG:
             return each(values, count, [](float x) { return -x; });
-        case ACCEL_ACT_SQRT:
+        case ACCEL_UNARY_SQRT:
             return each(values, count, [](float x) { return std::sqrt(x); });
-        case ACCEL_ACT_RECIPROCAL:
+        case ACCEL_UNARY_RECIPROCAL:
             return each(values, count, [](float x) { return 1.0F / x; });
-        case ACCEL_ACT_FLOOR:
+        case ACCEL_UNARY_FLOOR:
             return each(values, count, [](float x) { return std::floor(x); });
-        case ACCEL_ACT_CEIL:
+        case ACCEL_UNARY_CEIL:
             return each(values, count, [](float x) { return std::ceil(x); });
-        case ACCEL_ACT_ROUND:
+        case ACCEL_UNARY_ROUND:
             return each(values, count, [](float x) { return std::rint(x); });
-        case ACCEL_ACT_EXP:
+        case ACCEL_UNARY_EXP:
             return each(values, count, exp_f32);
-        case ACCEL_ACT_LOG:
+        case ACCEL_UNARY_LOG:
             return each(values, count, log_f32);
-        case ACCEL_ACT_SIGMOID:
+        case ACCEL_UNARY_SIGMOID:
             return each(values, count, sigmoid);
-        case ACCEL_ACT_TANH:
+        case ACCEL_UNARY_TANH:
             return each(values, count, tanh_f32);
-        case ACCEL_ACT_ERF:
+        case ACCEL_UNARY_ERF:
             return each(values, count, erf_f32);
-        case ACCEL_ACT_GELU:
+        case ACCEL_UNARY_GELU:
             return each(values, count,
                         [](float x) { return 0.5F * x * (1.0F + erf_f32(x * 0.707106781F)); });
-        case ACCEL_ACT_ELU:
+        case ACCEL_UNARY_ELU:
             return each(values, count,
                         [=](float x) { return x < 0.0F ? alpha * (exp_f32(x) - 1.0F) : x; });
-        case ACCEL_ACT_SOFTPLUS:
+        case ACCEL_UNARY_SOFTPLUS:
             return each(values, count, [](float x) {
                 return maximum(x, 0.0F) + log_f32(1.0F + exp_f32(-std::fabs(x)));
             });
-        case ACCEL_ACT_SIN:
+        case ACCEL_UNARY_SIN:
             return each(values, count, sin_f32);
-        case ACCEL_ACT_COS:
+        case ACCEL_UNARY_COS:
             return each(values, count, cos_f32);
-        case ACCEL_ACT_ATAN:
+        case ACCEL_UNARY_ATAN:
             return each(values, count, atan_f32);
-        case ACCEL_ACT_SIGN:
+        case ACCEL_UNARY_SIGN:
             return each(values, count, sign);
-        case ACCEL_ACT_NOT:
+        case ACCEL_UNARY_NOT:
             return each(values, count, [](float x) { return x == 0.0F ? 1.0F : 0.0F; });
         default:
             return;
@@ -81,22 +82,22 @@ ACCEL_INLINE void activate_all(float* values, size_t count, uint8_t kind, float 
 }
 
 struct Activations {
-    ACCEL_INLINE void operator()(float* values, size_t count, uint8_t kind, float alpha,
+    ACCEL_INLINE void operator()(float* values, std::size_t count, std::uint8_t kind, float alpha,
                                  float beta) const {
         activate_all(values, count, kind, alpha, beta);
     }
 };
 
 struct Exponentials {
-    ACCEL_INLINE void operator()(float* values, size_t rows, size_t columns,
+    ACCEL_INLINE void operator()(float* values, std::size_t rows, std::size_t columns,
                                  const float* peaks) const {
         if (columns == 1) {
             const float peak = *peaks;
             each(values, rows, [=](float x) { return exp_f32(x - peak); });
             return;
         }
-        for (size_t row = 0; row < rows; ++row, values += columns) {
-            for (size_t c = 0; c < columns; ++c) {
+        for (std::size_t row = 0; row < rows; ++row, values += columns) {
+            for (std::size_t c = 0; c < columns; ++c) {
                 values[c] = exp_f32(values[c] - peaks[c]);
             }
         }
@@ -105,28 +106,32 @@ struct Exponentials {
 
 }  // namespace
 
-void activate(float* values, size_t count, const Activation& activation) {
+void activate(float* values, std::size_t count, const Activation& activation) {
     run_vectorised<Activations>(values, count, activation.kind, activation.alpha, activation.beta);
 }
 
-void exponentials(float* values, size_t rows, size_t columns, const float* peaks) {
+void exponentials(float* values, std::size_t rows, std::size_t columns, const float* peaks) {
     run_vectorised<Exponentials>(values, rows, columns, peaks);
 }
 
-void activate(int64_t* values, size_t count, const Activation& activation) {
-    const auto negative = [](int64_t x) { return static_cast<int64_t>(-static_cast<uint64_t>(x)); };
+void activate(std::int64_t* values, std::size_t count, const Activation& activation) {
+    const auto negative = [](std::int64_t x) {
+        return static_cast<std::int64_t>(-static_cast<std::uint64_t>(x));
+    };
     switch (activation.kind) {
-        case ACCEL_ACT_RELU:
-            return each(values, count, [](int64_t x) { return x < 0 ? 0 : x; });
-        case ACCEL_ACT_ABS:
-            return each(values, count, [=](int64_t x) { return x < 0 ? negative(x) : x; });
-        case ACCEL_ACT_NEG:
+        case ACCEL_UNARY_RELU:
+            return each(values, count, [](std::int64_t x) { return x < 0 ? 0 : x; });
+        case ACCEL_UNARY_ABS:
+            return each(values, count, [=](std::int64_t x) { return x < 0 ? negative(x) : x; });
+        case ACCEL_UNARY_NEG:
             return each(values, count, negative);
-        case ACCEL_ACT_SIGN:
+        case ACCEL_UNARY_SIGN:
+            return each(values, count, [](std::int64_t x) {
+                return static_cast<std::int64_t>(x > 0) - std::int64_t{x < 0};
+            });
+        case ACCEL_UNARY_NOT:
             return each(values, count,
-                        [](int64_t x) { return static_cast<int64_t>(x > 0) - int64_t{x < 0}; });
-        case ACCEL_ACT_NOT:
-            return each(values, count, [](int64_t x) { return static_cast<int64_t>(x == 0); });
+                        [](std::int64_t x) { return static_cast<std::int64_t>(x == 0); });
         default:
             return;
     }

@@ -13,11 +13,11 @@ namespace {
     if ((address & ACCEL_ARG_FLAG) == 0) {
         return ACCEL_OK;
     }
-    const uint64_t index = (address & ~ACCEL_ARG_FLAG) >> ACCEL_ARG_SHIFT;
+    const std::uint64_t index = (address & ~ACCEL_ARG_FLAG) >> ACCEL_ARG_SHIFT;
     if (index >= call.argument_count) {
         return ACCEL_BAD_ARGUMENT;
     }
-    const uint64_t base = call.arguments[index];
+    const std::uint64_t base = call.arguments[index];
     // An argument that is no context address must not become one by adding to it.
     address = base >> ACCEL_VA_BITS != 0 ? base : base + (address & ACCEL_ARG_OFFSET);
     return ACCEL_OK;
@@ -25,7 +25,8 @@ namespace {
 
 }  // namespace
 
-Status start_call(const accel_command& command, uint32_t limit, Memory& memory, CallState& call) {
+Status start_call(const accel_command& command, std::uint32_t limit, Memory& memory,
+                  CallState& call) {
     const accel_call& fields = command.call;
     const bool indirect = command.variant == ACCEL_CALL_INDIRECT;
     if (command.variant != 0 && !indirect) {
@@ -50,11 +51,11 @@ Status start_call(const accel_command& command, uint32_t limit, Memory& memory, 
         return ACCEL_BAD_FIELD;
     }
     if (indirect) {
-        if (!aligned(given[0], sizeof(uint64_t))) {
+        if (!aligned(given[0], sizeof(std::uint64_t))) {
             return ACCEL_BAD_ALIGNMENT;
         }
         if (Status status = memory.read_block(given[0], call.arguments.data(),
-                                              fields.arguments * sizeof(uint64_t));
+                                              fields.arguments * sizeof(std::uint64_t));
             status != ACCEL_OK) {
             return status;
         }

@@ -20,10 +20,10 @@ class Conv2d {
         : memory_(execution.memory),
           scratch_(execution.scratch),
           p_(params),
-          arithmetic_(execution, params.type, params.numbers,
+          arithmetic_(execution, params.type, params.format,
                       {.bias = (params.flags & ACCEL_CONV2D_BIAS) != 0,
-                       .requantise = (params.flags & ACCEL_CONV2D_REQUANTISE) != 0,
-                       .add = (params.flags & ACCEL_CONV2D_ADD) != 0},
+                       .requantize = (params.flags & ACCEL_CONV2D_REQUANTIZE) != 0,
+                       .add = (params.flags & ACCEL_CONV2D_ACCUMULATE) != 0},
                       Activation(params.activation, params.alpha, params.beta)),
           weight_(arithmetic_.src1_bytes()),
           t_(execution.command.tensor),
@@ -49,7 +49,7 @@ class Conv2d {
         if (!aligned(t_.src1, weight_) || !aligned(t_.src2, sizeof(float))) {
             return ACCEL_BAD_ALIGNMENT;
         }
-        uint64_t weights = 0;
+        std::uint64_t weights = 0;
         if (__builtin_mul_overflow(window_.taps(), depth_, &k_) ||
             __builtin_mul_overflow(k_, p_.dst.channels * weight_, &weights)) {
             return ACCEL_BAD_SIZE;
@@ -72,15 +72,16 @@ class Conv2d {
         if (depth_ == 1 && columns_ == 1) {
             return run_depthwise();
         }
-        for (uint64_t group = 0; group < p_.groups; ++group) {
-            for (uint64_t n = 0; n < columns_; n += kBlockColumns) {
-                const uint64_t columns = std::min(columns_ - n, kBlockColumns);
+        for (std::uint64_t group = 0; group < p_.groups; ++group) {
+            for (std::uint64_t n = 0; n < columns_; n += block_columns) {
+                const std::uint64_t columns = std::min(columns_ - n, block_columns);
                 resident_ = 0;
-                if (Status status =
-                        for_pieces(kBlockRows,
-                                   [&](uint64_t image, uint64_t y, uint64_t x, uint64_t count) {
-                                       return block(group, n, columns, image, y, x, count);
-                                   });
+                if (Status status = for_pieces(block_rows,
+                                               [&](std::uint64_t image, std::uint64_t y,
+                                                   std::uint64_t x, std::uint64_t count) {
+                                                   return block(group, n, columns, image, y, x,
+                                                                count);
+                                               });
                     status != ACCEL_OK) {
                     return status;
                 }
@@ -92,10 +93,10 @@ class Conv2d {
   private:
     // visit(image, y, x, count) for stretches of at most `most` results of a row.
     template <typename Visit>
-    [[nodiscard]] Status for_pieces(uint64_t most, Visit&& visit) {
-        for (uint64_t image = 0; image < p_.batch; ++image) {
-            for (uint64_t y = 0; y < p_.dst.height; ++y) {
-                for (uint64_t x = 0; x < p_.dst.width; x += most) {
+    [[nodiscard]] Status for_pieces(std::uint64_t most, Visit&& visit) {
+        for (std::uint64_t image = 0; image < p_.batch; ++image) {
+            for (std::uint64_t y = 0; y < p_.dst.height; ++y) {
+                for (std::uint64_t x = 0; x < p_.dst.width; x += most) {
                     if (Status status = visit(image, y, x, std::min(p_.dst.width - x, most));
                         status != ACCEL_OK) {
                         return status;
@@ -107,8 +108,9 @@ class Conv2d {
     }
 
     // Results [x, x + count) of a row, from `channel` on.
-    [[nodiscard]] Status finish(uint64_t image, uint64_t y, uint64_t x, uint64_t count,
-                                uint64_t channel, uint64_t channels, uint64_t width) {
+    [[nodiscard]] Status finish(std::uint64_t image, std::uint64_t y, std::uint64_t x,
+                                std::uint64_t count, std::uint64_t channel, std::uint64_t channels,
+                                std::uint64_t width) {
         return arithmetic_.finish(t_.src2 + channel * arithmetic_.channel_bytes(),
                                   dst_.at(image, y, x, channel), dst_.pixel_bytes(), count,
                                   channels, width);
@@ -116,15 +118,16 @@ class Conv2d {
 
     // ---- the general case
 
-    [[nodiscard]] Status block(uint64_t group, uint64_t n, uint64_t columns, uint64_t image,
-                               uint64_t y, uint64_t x, uint64_t count) {
-        const uint64_t width = round_up(columns, kTileColumns);
-        const uint64_t rows = round_up(count, kTileRows);
-        const uint64_t channel = group * columns_ + n;
+    [[nodiscard]] Status block(std::uint64_t group, std::uint64_t n, std::uint64_t columns,
+                               std::uint64_t image, std::uint64_t y, std::uint64_t x,
+                               std::uint64_t count) {
+        const std::uint64_t width = round_up(columns, tile_columns);
+        const std::uint64_t rows = round_up(count, tile_rows);
+        const std::uint64_t channel = group * columns_ + n;
         arithmetic_.begin(rows * width);
-        const bool keep = k_ <= Scratch::kPanelFloats / width;
-        for (uint64_t k = 0; k < k_; k += arithmetic_.depth()) {
-            const uint64_t depth = std::min(k_ - k, arithmetic_.depth());
+        const bool keep = k_ <= Scratch::panel_floats / width;
+        for (std::uint64_t k = 0; k < k_; k += arithmetic_.depth()) {
+            const std::uint64_t depth = std::min(k_ - k, arithmetic_.depth());
             float* const panel = scratch_.panel.get() + (keep ? k * width : 0);
             if (!keep || k >= resident_) {
                 if (Status status = pack_weights(panel, k, depth, channel, columns);
@@ -147,49 +150,51 @@ class Conv2d {
         return finish(image, y, x, count, channel, columns, width);
     }
 
-    [[nodiscard]] Status pack_weights(float* panel, uint64_t k, uint64_t depth, uint64_t channel,
-                                      uint64_t columns) {
+    [[nodiscard]] Status pack_weights(float* panel, std::uint64_t k, std::uint64_t depth,
+                                      std::uint64_t channel, std::uint64_t columns) {
         float* const stage = scratch_.stage[0].get();
-        const uint64_t stride = p_.dst.channels * weight_;
-        const uint64_t most = Scratch::kStageFloats / columns;
-        for (uint64_t done = 0; done < depth;) {
-            const uint64_t now = std::min(depth - done, most);
+        const std::uint64_t stride = p_.dst.channels * weight_;
+        const std::uint64_t most = Scratch::stage_floats / columns;
+        for (std::uint64_t done = 0; done < depth;) {
+            const std::uint64_t now = std::min(depth - done, most);
             if (Status status = arithmetic_.read1(t_.src1 + (k + done) * stride + channel * weight_,
                                                   stride, now, columns, stage);
                 status != ACCEL_OK) {
                 return status;
             }
-            pack_along<kTileColumns>(panel, done, now, stage, columns, depth);
+            pack_along<tile_columns>(panel, done, now, stage, columns, depth);
             done += now;
         }
         return ACCEL_OK;
     }
 
     // Lines [x, x + count) of what results look at, k in [k, k + depth), into the tile of A.
-    [[nodiscard]] Status pack_taps(uint64_t group, uint64_t image, uint64_t y, uint64_t x,
-                                   uint64_t count, uint64_t k, uint64_t depth) {
-        constexpr uint64_t kChannels = Scratch::kStageFloats / kBlockRows;
+    [[nodiscard]] Status pack_taps(std::uint64_t group, std::uint64_t image, std::uint64_t y,
+                                   std::uint64_t x, std::uint64_t count, std::uint64_t k,
+                                   std::uint64_t depth) {
+        constexpr std::uint64_t block_channels = Scratch::stage_floats / block_rows;
         float* const tile = scratch_.tile[0].get();
         float* const stage = scratch_.stage[0].get();
-        std::fill_n(tile, round_up(count, kTileRows) * depth, 0.0F);
-        for (uint64_t done = 0; done < depth;) {
-            const uint64_t tap = (k + done) / depth_;
-            const uint64_t first = (k + done) % depth_;
-            const uint64_t now = std::min({depth - done, depth_ - first, kChannels});
-            uint64_t row = 0;
+        std::fill_n(tile, round_up(count, tile_rows) * depth, 0.0F);
+        for (std::uint64_t done = 0; done < depth;) {
+            const std::uint64_t tap = (k + done) / depth_;
+            const std::uint64_t first = (k + done) % depth_;
+            const std::uint64_t now = std::min({depth - done, depth_ - first, block_channels});
+            std::uint64_t row = 0;
             const Inside inside = window_.columns(x, count, tap % p_.window.width);
             if (window_.row(y, tap / p_.window.width, row) && inside.first < inside.last) {
-                const uint64_t from = src_.at(image, row, inside.column, group * depth_ + first);
+                const std::uint64_t from =
+                    src_.at(image, row, inside.column, group * depth_ + first);
                 if (Status status = arithmetic_.read0(from, src_.pixel_bytes() * window_.step(),
                                                       inside.last - inside.first, now, stage);
                     status != ACCEL_OK) {
                     return status;
                 }
                 const float* in = stage;
-                for (uint64_t line = inside.first; line < inside.last; ++line) {
-                    float* out = tile + line / kTileRows * kTileRows * depth + done * kTileRows +
-                                 line % kTileRows;
-                    for (uint64_t i = 0; i < now; ++i, out += kTileRows) {
+                for (std::uint64_t line = inside.first; line < inside.last; ++line) {
+                    float* out = tile + line / tile_rows * tile_rows * depth + done * tile_rows +
+                                 line % tile_rows;
+                    for (std::uint64_t i = 0; i < now; ++i, out += tile_rows) {
                         *out = *in++;
                     }
                 }
@@ -202,16 +207,16 @@ class Conv2d {
     // ---- every channel by itself
 
     [[nodiscard]] Status run_depthwise() {
-        constexpr uint64_t kChannels = 512;
-        constexpr uint64_t kResults = Scratch::kStageFloats / kChannels;
-        static_assert(kResults * kChannels <= kBlockRows * kBlockColumns);
-        for (uint64_t channel = 0; channel < columns_ * p_.groups; channel += kChannels) {
-            const uint64_t channels = std::min(p_.groups - channel, kChannels);
-            if (Status status =
-                    for_pieces(kResults,
-                               [&](uint64_t image, uint64_t y, uint64_t x, uint64_t count) {
-                                   return piece(channel, channels, image, y, x, count);
-                               });
+        constexpr std::uint64_t block_channels = 512;
+        constexpr std::uint64_t results = Scratch::stage_floats / block_channels;
+        static_assert(results * block_channels <= block_rows * block_columns);
+        for (std::uint64_t channel = 0; channel < columns_ * p_.groups; channel += block_channels) {
+            const std::uint64_t channels = std::min(p_.groups - channel, block_channels);
+            if (Status status = for_pieces(results,
+                                           [&](std::uint64_t image, std::uint64_t y,
+                                               std::uint64_t x, std::uint64_t count) {
+                                               return piece(channel, channels, image, y, x, count);
+                                           });
                 status != ACCEL_OK) {
                 return status;
             }
@@ -219,25 +224,25 @@ class Conv2d {
         return ACCEL_OK;
     }
 
-    [[nodiscard]] Status piece(uint64_t channel, uint64_t channels, uint64_t image, uint64_t y,
-                               uint64_t x, uint64_t count) {
+    [[nodiscard]] Status piece(std::uint64_t channel, std::uint64_t channels, std::uint64_t image,
+                               std::uint64_t y, std::uint64_t x, std::uint64_t count) {
         float* const sums = arithmetic_.sums();
         float* const stage = scratch_.stage[0].get();
         float* const weights = scratch_.stage[1].get();
         const FmaKernel kernel = fma_kernel();
         arithmetic_.begin(count * channels);
-        for (uint64_t tap = 0; tap < window_.taps(); ++tap) {
+        for (std::uint64_t tap = 0; tap < window_.taps(); ++tap) {
             if (Status status = memory_.check(); status != ACCEL_OK) {
                 return status;
             }
-            const uint64_t at = t_.src1 + (tap * p_.dst.channels + channel) * weight_;
+            const std::uint64_t at = t_.src1 + (tap * p_.dst.channels + channel) * weight_;
             if (Status status = arithmetic_.read1(at, 0, 1, channels, weights);
                 status != ACCEL_OK) {
                 return status;
             }
             // Outside, zeros take part.
             std::fill_n(stage, count * channels, 0.0F);
-            uint64_t row = 0;
+            std::uint64_t row = 0;
             const Inside inside = window_.columns(x, count, tap % p_.window.width);
             if (window_.row(y, tap / p_.window.width, row) && inside.first < inside.last) {
                 if (Status status = arithmetic_.read0(src_.at(image, row, inside.column, channel),
@@ -249,7 +254,7 @@ class Conv2d {
                 }
             }
             memory_.work(Work::macs, count * channels);
-            for (uint64_t i = 0; i < count; ++i) {
+            for (std::uint64_t i = 0; i < count; ++i) {
                 kernel(sums + i * channels, stage + i * channels, weights, channels);
             }
             if ((tap + 1) % arithmetic_.depth() == 0 || tap + 1 == window_.taps()) {
@@ -263,15 +268,15 @@ class Conv2d {
     Scratch& scratch_;
     const accel_conv2d& p_;
     Arithmetic arithmetic_;
-    const uint64_t weight_;  // bytes
+    const std::uint64_t weight_;  // bytes
     const accel_tensor& t_;
     Images src_;
     Images dst_;
     Window window_;
-    uint64_t depth_ = 0;     // channels of a group of the source
-    uint64_t columns_ = 0;   // and of the result
-    uint64_t k_ = 0;         // taps times depth_
-    uint64_t resident_ = 0;  // k below this is in the panel for the present columns
+    std::uint64_t depth_ = 0;     // channels of a group of the source
+    std::uint64_t columns_ = 0;   // and of the result
+    std::uint64_t k_ = 0;         // taps times depth_
+    std::uint64_t resident_ = 0;  // k below this is in the panel for the present columns
 };
 
 }  // namespace

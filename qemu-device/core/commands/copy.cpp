@@ -12,15 +12,15 @@ namespace {
 
 // Repeats a row. Rows without a gap on any side are one long row.
 template <typename Row>
-[[nodiscard]] Status for_each_row(uint64_t rows, uint64_t bytes, bool dense, Row&& row) {
+[[nodiscard]] Status for_each_row(std::uint64_t rows, std::uint64_t bytes, bool dense, Row&& row) {
     if (bytes == 0) {
         return ACCEL_OK;
     }
     if (dense) {
         bytes *= rows;
-        rows = std::min<uint64_t>(rows, 1);
+        rows = std::min<std::uint64_t>(rows, 1);
     }
-    for (uint64_t i = 0; i < rows; ++i) {
+    for (std::uint64_t i = 0; i < rows; ++i) {
         if (Status status = row(i, bytes); status != ACCEL_OK) {
             return status;
         }
@@ -43,7 +43,7 @@ Status run_copy(Execution& execution) {
         }
     }
     const bool dense = copy.dst_stride == copy.bytes && copy.src_stride == copy.bytes;
-    return for_each_row(copy.rows, copy.bytes, dense, [&](uint64_t row, uint64_t bytes) {
+    return for_each_row(copy.rows, copy.bytes, dense, [&](std::uint64_t row, std::uint64_t bytes) {
         return execution.memory.copy(copy.dst + row * copy.dst_stride,
                                      copy.src + row * copy.src_stride, bytes,
                                      execution.scratch.bounce());
@@ -52,7 +52,7 @@ Status run_copy(Execution& execution) {
 
 Status run_fill(Execution& execution) {
     const accel_fill& fill = execution.command.fill;
-    const uint64_t width = execution.command.variant;
+    const std::uint64_t width = execution.command.variant;
     if ((width != 1 && width != 2 && width != 4 && width != 8) || !all_zero(fill.reserved)) {
         return ACCEL_BAD_FIELD;
     }
@@ -65,25 +65,27 @@ Status run_fill(Execution& execution) {
         return status;
     }
     // One piece full of the pattern serves all of the range: pieces are multiples of its width.
-    const std::span<uint8_t> pattern = execution.scratch.bounce();
+    const std::span<std::uint8_t> pattern = execution.scratch.bounce();
     const bool dense = fill.dst_stride == fill.bytes;
-    const uint64_t longest = dense ? kPieceBytes : std::min<uint64_t>(fill.bytes, kPieceBytes);
-    for (uint64_t at = 0; at < longest; at += width) {
+    const std::uint64_t longest =
+        dense ? piece_bytes : std::min<std::uint64_t>(fill.bytes, piece_bytes);
+    for (std::uint64_t at = 0; at < longest; at += width) {
         std::memcpy(&pattern[at], &fill.pattern, width);
     }
-    return for_each_row(fill.rows, fill.bytes, dense, [&](uint64_t row, uint64_t bytes) -> Status {
-        uint64_t address = fill.dst + row * fill.dst_stride;
-        while (bytes > 0) {
-            const uint64_t now = std::min<uint64_t>(bytes, kPieceBytes);
-            if (Status status = execution.memory.write(address, pattern.data(), now);
-                status != ACCEL_OK) {
-                return status;
+    return for_each_row(
+        fill.rows, fill.bytes, dense, [&](std::uint64_t row, std::uint64_t bytes) -> Status {
+            std::uint64_t address = fill.dst + row * fill.dst_stride;
+            while (bytes > 0) {
+                const std::uint64_t now = std::min<std::uint64_t>(bytes, piece_bytes);
+                if (Status status = execution.memory.write(address, pattern.data(), now);
+                    status != ACCEL_OK) {
+                    return status;
+                }
+                address += now;
+                bytes -= now;
             }
-            address += now;
-            bytes -= now;
-        }
-        return ACCEL_OK;
-    });
+            return ACCEL_OK;
+        });
 }
 
 }  // namespace accel::card

@@ -14,13 +14,13 @@ namespace accel::card {
 namespace {
 
 // More elements than the address space has room for can only be the same ones again and again.
-constexpr uint64_t kMostElements = (uint64_t{1} << ACCEL_VA_BITS);
+constexpr std::uint64_t most_elements = (std::uint64_t{1} << ACCEL_VA_BITS);
 
-enum Operand : unsigned { kDst, kSrc0, kSrc1, kSrc2, kOperands };
+enum Operand : unsigned { dst_operand, src0_operand, src1_operand, src2_operand, operands };
 
 struct Dimension {
-    uint64_t length;
-    std::array<uint64_t, kOperands> stride;  // elements
+    std::uint64_t length;
+    std::array<std::uint64_t, operands> stride;  // elements
 };
 
 // The dimensions without those of length 1, and with those joined that are one for all operands:
@@ -36,7 +36,7 @@ class Shape {
                 continue;
             }
             if (count_ > 0 && joins(dimensions_[count_ - 1], inner)) {
-                const uint64_t length = dimensions_[count_ - 1].length * inner.length;
+                const std::uint64_t length = dimensions_[count_ - 1].length * inner.length;
                 dimensions_[count_ - 1] = {length, inner.stride};
             } else {
                 dimensions_[count_++] = inner;
@@ -50,11 +50,11 @@ class Shape {
     [[nodiscard]] const Dimension& inner() const { return dimensions_[count_ - 1]; }
 
     // Moves offsets (elements) to the next row; false after the last.
-    [[nodiscard]] bool next(std::array<uint64_t, kOperands>& offsets) {
+    [[nodiscard]] bool next(std::array<std::uint64_t, operands>& offsets) {
         for (unsigned i = count_ - 1; i-- > 0;) {
             const Dimension& dimension = dimensions_[i];
             const bool more = ++position_[i] < dimension.length;
-            for (unsigned o = 0; o < kOperands; ++o) {
+            for (unsigned o = 0; o < operands; ++o) {
                 offsets[o] +=
                     more ? dimension.stride[o] : -(dimension.stride[o] * (dimension.length - 1));
             }
@@ -68,7 +68,7 @@ class Shape {
 
   private:
     static bool joins(const Dimension& outer, const Dimension& inner) {
-        for (unsigned o = 0; o < kOperands; ++o) {
+        for (unsigned o = 0; o < operands; ++o) {
             if (outer.stride[o] != inner.stride[o] * inner.length) {
                 return false;
             }
@@ -77,22 +77,23 @@ class Shape {
     }
 
     std::array<Dimension, ACCEL_RANK_MAX> dimensions_{};
-    std::array<uint64_t, ACCEL_RANK_MAX> position_{};
+    std::array<std::uint64_t, ACCEL_RANK_MAX> position_{};
     unsigned count_ = 0;
 };
 
 template <typename Number, typename Op>
-void each(Number* a, const Number* b, uint64_t count, Op&& op) {
-    for (uint64_t i = 0; i < count; ++i) {
+void each(Number* a, const Number* b, std::uint64_t count, Op&& op) {
+    for (std::uint64_t i = 0; i < count; ++i) {
         a[i] = op(a[i], b[i]);
     }
 }
 
 // What both kinds of numbers have. False: another operation.
 template <typename Number>
-bool apply_common(uint8_t op, Number* a, const Number* b, const Number* c, uint64_t count) {
+bool apply_common(std::uint8_t op, Number* a, const Number* b, const Number* c,
+                  std::uint64_t count) {
     switch (op) {
-        case ACCEL_EW_FIRST:
+        case ACCEL_EW_IDENTITY:
             return true;
         case ACCEL_EW_MIN:
             each(a, b, count, [](Number x, Number y) { return y < x ? y : x; });
@@ -110,7 +111,7 @@ bool apply_common(uint8_t op, Number* a, const Number* b, const Number* c, uint6
             each(a, b, count, [](Number x, Number y) { return Number(x <= y); });
             return true;
         case ACCEL_EW_SELECT:
-            for (uint64_t i = 0; i < count; ++i) {
+            for (std::uint64_t i = 0; i < count; ++i) {
                 a[i] = c[i] != 0 ? a[i] : b[i];
             }
             return true;
@@ -119,7 +120,7 @@ bool apply_common(uint8_t op, Number* a, const Number* b, const Number* c, uint6
     }
 }
 
-void apply(uint8_t op, float* a, const float* b, const float* c, uint64_t count) {
+void apply(std::uint8_t op, float* a, const float* b, const float* c, std::uint64_t count) {
     switch (op) {
         case ACCEL_EW_ADD:
             return each(a, b, count, [](float x, float y) { return x + y; });
@@ -146,72 +147,80 @@ void apply(uint8_t op, float* a, const float* b, const float* c, uint64_t count)
 }
 
 // All of it modulo 2^64; nothing divided by zero is zero.
-int64_t quotient(int64_t x, int64_t y) {
-    return y == 0 ? 0 : y == -1 ? static_cast<int64_t>(-static_cast<uint64_t>(x)) : x / y;
+std::int64_t quotient(std::int64_t x, std::int64_t y) {
+    return y == 0 ? 0 : y == -1 ? static_cast<std::int64_t>(-static_cast<std::uint64_t>(x)) : x / y;
 }
-int64_t rest(int64_t x, int64_t y) {
+std::int64_t rest(std::int64_t x, std::int64_t y) {
     return y == 0 || y == -1 ? 0 : x % y;
 }
-int64_t power(int64_t base, int64_t exponent) {
+std::int64_t power(std::int64_t base, std::int64_t exponent) {
     if (exponent < 0) {
         return base == 1 ? 1 : base == -1 ? (exponent % 2 != 0 ? -1 : 1) : 0;
     }
-    uint64_t result = 1;
-    for (auto square = static_cast<uint64_t>(base); exponent != 0; exponent >>= 1) {
+    std::uint64_t result = 1;
+    for (auto square = static_cast<std::uint64_t>(base); exponent != 0; exponent >>= 1) {
         result *= (exponent & 1) != 0 ? square : 1;
         square *= square;
     }
-    return static_cast<int64_t>(result);
+    return static_cast<std::int64_t>(result);
 }
 
 template <typename Op>
-void each_unsigned(int64_t* a, const int64_t* b, uint64_t count, Op&& op) {
-    each(a, b, count, [&](int64_t x, int64_t y) {
-        return static_cast<int64_t>(op(static_cast<uint64_t>(x), static_cast<uint64_t>(y)));
+void each_unsigned(std::int64_t* a, const std::int64_t* b, std::uint64_t count, Op&& op) {
+    each(a, b, count, [&](std::int64_t x, std::int64_t y) {
+        return static_cast<std::int64_t>(
+            op(static_cast<std::uint64_t>(x), static_cast<std::uint64_t>(y)));
     });
 }
 
-void apply(uint8_t op, int64_t* a, const int64_t* b, const int64_t* c, uint64_t count) {
+void apply(std::uint8_t op, std::int64_t* a, const std::int64_t* b, const std::int64_t* c,
+           std::uint64_t count) {
     switch (op) {
         case ACCEL_EW_ADD:
-            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x + y; });
+            return each_unsigned(a, b, count,
+                                 [](std::uint64_t x, std::uint64_t y) { return x + y; });
         case ACCEL_EW_SUB:
-            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x - y; });
+            return each_unsigned(a, b, count,
+                                 [](std::uint64_t x, std::uint64_t y) { return x - y; });
         case ACCEL_EW_MUL:
-            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x * y; });
+            return each_unsigned(a, b, count,
+                                 [](std::uint64_t x, std::uint64_t y) { return x * y; });
         case ACCEL_EW_DIV:
             return each(a, b, count, quotient);
         case ACCEL_EW_PRELU:
-            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) {
-                return static_cast<int64_t>(x) < 0 ? x * y : x;
+            return each_unsigned(a, b, count, [](std::uint64_t x, std::uint64_t y) {
+                return static_cast<std::int64_t>(x) < 0 ? x * y : x;
             });
         case ACCEL_EW_POW:
             return each(a, b, count, power);
         case ACCEL_EW_FMOD:
             return each(a, b, count, rest);
         case ACCEL_EW_MOD:
-            return each(a, b, count, [](int64_t x, int64_t y) {
-                const int64_t left = rest(x, y);
+            return each(a, b, count, [](std::int64_t x, std::int64_t y) {
+                const std::int64_t left = rest(x, y);
                 return left != 0 && (left < 0) != (y < 0) ? left + y : left;
             });
         case ACCEL_EW_AND:
-            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x & y; });
+            return each_unsigned(a, b, count,
+                                 [](std::uint64_t x, std::uint64_t y) { return x & y; });
         case ACCEL_EW_OR:
-            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x | y; });
+            return each_unsigned(a, b, count,
+                                 [](std::uint64_t x, std::uint64_t y) { return x | y; });
         case ACCEL_EW_XOR:
-            return each_unsigned(a, b, count, [](uint64_t x, uint64_t y) { return x ^ y; });
+            return each_unsigned(a, b, count,
+                                 [](std::uint64_t x, std::uint64_t y) { return x ^ y; });
         case ACCEL_EW_SHIFT_LEFT:
-            return each_unsigned(a, b, count,
-                                 [](uint64_t x, uint64_t y) { return y < 64 ? x << y : 0; });
+            return each_unsigned(
+                a, b, count, [](std::uint64_t x, std::uint64_t y) { return y < 64 ? x << y : 0; });
         case ACCEL_EW_SHIFT_RIGHT:
-            return each_unsigned(a, b, count,
-                                 [](uint64_t x, uint64_t y) { return y < 64 ? x >> y : 0; });
+            return each_unsigned(
+                a, b, count, [](std::uint64_t x, std::uint64_t y) { return y < 64 ? x >> y : 0; });
         default:
             apply_common(op, a, b, c, count);
     }
 }
 
-[[nodiscard]] bool integers_only(uint8_t op) {
+[[nodiscard]] bool integers_only(std::uint8_t op) {
     return op >= ACCEL_EW_AND && op <= ACCEL_EW_SHIFT_RIGHT;
 }
 
@@ -227,7 +236,7 @@ class Elementwise {
           types_{params.dst_type, params.src0_type, params.src1_type, params.src2_type} {
         const accel_tensor& t = execution.command.tensor;
         bases_ = {t.dst, t.src0, t.src1, t.src2};
-        sources_ = p_.op == ACCEL_EW_FIRST ? 1 : p_.op == ACCEL_EW_SELECT ? 3 : 2;
+        sources_ = p_.op == ACCEL_EW_IDENTITY ? 1 : p_.op == ACCEL_EW_SELECT ? 3 : 2;
     }
 
     [[nodiscard]] Status check() {
@@ -236,9 +245,9 @@ class Elementwise {
         }
         const std::span<const __le32> dims(p_.dims, p_.rank);
         empty_ = std::ranges::find(dims, 0U) != dims.end();
-        uint64_t elements = empty_ ? 0 : 1;
-        for (const uint64_t length : dims) {
-            if (__builtin_mul_overflow(elements, length, &elements) || elements > kMostElements) {
+        std::uint64_t elements = empty_ ? 0 : 1;
+        for (const std::uint64_t length : dims) {
+            if (__builtin_mul_overflow(elements, length, &elements) || elements > most_elements) {
                 return ACCEL_BAD_SIZE;
             }
         }
@@ -254,7 +263,7 @@ class Elementwise {
         if (empty_) {
             return ACCEL_OK;
         }
-        return p_.type == ACCEL_TYPE_F32 ? walk<float>() : walk<int64_t>();
+        return p_.type == ACCEL_TYPE_F32 ? walk<float>() : walk<std::int64_t>();
     }
 
   private:
@@ -266,7 +275,7 @@ class Elementwise {
             !all_zero(p_.reserved)) {
             return ACCEL_BAD_FIELD;
         }
-        for (unsigned o = 0; o < kOperands; ++o) {
+        for (unsigned o = 0; o < operands; ++o) {
             if (o > sources_ &&
                 (bases_[o] != 0 || types_[o] != 0 || !all_zero(std::span(strides_[o], 6)))) {
                 return ACCEL_BAD_FIELD;
@@ -294,11 +303,11 @@ class Elementwise {
         if (empty_) {
             return ACCEL_OK;
         }
-        uint64_t extent = sizes_[o];
+        std::uint64_t extent = sizes_[o];
         for (unsigned i = 0; i < p_.rank; ++i) {
-            uint64_t span = 0;
-            if (__builtin_mul_overflow(uint64_t{p_.dims[i]} - 1,
-                                       uint64_t{strides_[o][i]} * sizes_[o], &span) ||
+            std::uint64_t span = 0;
+            if (__builtin_mul_overflow(std::uint64_t{p_.dims[i]} - 1,
+                                       std::uint64_t{strides_[o][i]} * sizes_[o], &span) ||
                 __builtin_add_overflow(extent, span, &extent)) {
                 return ACCEL_BAD_SIZE;
             }
@@ -308,7 +317,7 @@ class Elementwise {
 
     template <typename Number>
     [[nodiscard]] Status walk() {
-        constexpr uint64_t kMost = Scratch::kStageFloats * sizeof(float) / sizeof(int64_t);
+        constexpr std::uint64_t most = Scratch::stage_floats * sizeof(float) / sizeof(std::int64_t);
         const Work work = p_.op == ACCEL_EW_DIV ||
                                   (p_.op >= ACCEL_EW_POW && p_.op <= ACCEL_EW_MOD) ||
                                   activation_.special()
@@ -319,15 +328,15 @@ class Elementwise {
                                             numbers<Number>(scratch_.stage[2])};
         Shape shape(p_);
         const Dimension inner = shape.inner();
-        std::array<uint64_t, kOperands> offsets{};
+        std::array<std::uint64_t, operands> offsets{};
         do {
-            for (uint64_t done = 0; done < inner.length;) {
-                const uint64_t now = std::min(inner.length - done, kMost);
+            for (std::uint64_t done = 0; done < inner.length;) {
+                const std::uint64_t now = std::min(inner.length - done, most);
                 const auto address = [&](unsigned o) {
                     return bases_[o] + (offsets[o] + done * inner.stride[o]) * sizes_[o];
                 };
                 for (unsigned i = 0; i < sources_; ++i) {
-                    const unsigned o = i + kSrc0;
+                    const unsigned o = i + src0_operand;
                     if (Status status = fetch(address(o), inner.stride[o], now, o, values[i]);
                         status != ACCEL_OK) {
                         return status;
@@ -337,12 +346,12 @@ class Elementwise {
                 apply(p_.op, values[0], values[1], values[2], now);
                 activate(values[0], now, activation_);
                 const void* result = values[0];
-                if (types_[kDst] != p_.type) {
-                    store(types_[kDst], values[0], now, scratch_.tile[0].get());
+                if (types_[dst_operand] != p_.type) {
+                    store(types_[dst_operand], values[0], now, scratch_.tile[0].get());
                     result = scratch_.tile[0].get();
                 }
-                if (Status status = memory_.scatter(address(kDst), inner.stride[kDst], now,
-                                                    sizes_[kDst], result);
+                if (Status status = memory_.scatter(address(dst_operand), inner.stride[dst_operand],
+                                                    now, sizes_[dst_operand], result);
                     status != ACCEL_OK) {
                     return status;
                 }
@@ -358,8 +367,8 @@ class Elementwise {
     }
 
     template <typename Number>
-    [[nodiscard]] Status fetch(uint64_t address, uint64_t stride, uint64_t count, unsigned o,
-                               Number* to) {
+    [[nodiscard]] Status fetch(std::uint64_t address, std::uint64_t stride, std::uint64_t count,
+                               unsigned o, Number* to) {
         if (types_[o] == p_.type) {
             return memory_.gather(address, stride, count, sizes_[o], to);
         }
@@ -376,10 +385,10 @@ class Elementwise {
     Scratch& scratch_;
     const accel_elementwise& p_;
     const Activation activation_;
-    const std::array<const __le32*, kOperands> strides_;
-    std::array<uint8_t, kOperands> types_;
-    std::array<unsigned, kOperands> sizes_{};
-    std::array<uint64_t, kOperands> bases_{};
+    const std::array<const __le32*, operands> strides_;
+    std::array<std::uint8_t, operands> types_;
+    std::array<unsigned, operands> sizes_{};
+    std::array<std::uint64_t, operands> bases_{};
     unsigned sources_ = 2;
     bool empty_ = false;
 };
@@ -389,9 +398,8 @@ class Elementwise {
 Status run_elementwise(Execution& execution) {
     accel_elementwise params{};
     // Without the strides of src2.
-    constexpr uint32_t kLeast = 128;
-    if (Status status = read_params(execution, &params, sizeof params, kLeast);
-        status != ACCEL_OK) {
+    constexpr std::uint32_t least = 128;
+    if (Status status = read_params(execution, &params, sizeof params, least); status != ACCEL_OK) {
         return status;
     }
     Elementwise elementwise(execution, params);

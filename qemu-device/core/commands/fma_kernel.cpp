@@ -11,18 +11,18 @@ namespace accel::card {
 
 namespace {
 
-void add_portable(float* sums, const float* a, const float* b, size_t count) {
-    for (size_t i = 0; i < count; ++i) {
+void add_portable(float* sums, const float* a, const float* b, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
         sums[i] = std::fma(a[i], b[i], sums[i]);
     }
 }
 
 #if defined(__x86_64__)
 [[gnu::target("avx2,fma")]] void add_avx2(float* sums, const float* a, const float* b,
-                                          size_t count) {
-    constexpr size_t kWidth = 8;
-    size_t i = 0;
-    for (; i + kWidth <= count; i += kWidth) {
+                                          std::size_t count) {
+    constexpr std::size_t width = 8;
+    std::size_t i = 0;
+    for (; i + width <= count; i += width) {
         _mm256_storeu_ps(sums + i, _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i),
                                                    _mm256_loadu_ps(sums + i)));
     }

@@ -8,7 +8,7 @@
 namespace accel::card {
 
 // sums[i] = fma(a[i], b[i], sums[i]): one rounding each, so width changes no result.
-using FmaKernel = void (*)(float* sums, const float* a, const float* b, size_t count);
+using FmaKernel = void (*)(float* sums, const float* a, const float* b, std::size_t count);
 
 // The fastest one for this machine.
 [[nodiscard]] FmaKernel fma_kernel();

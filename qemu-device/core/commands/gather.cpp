@@ -33,15 +33,16 @@ class Gather {
         if (empty()) {
             return ACCEL_OK;
         }
-        uint64_t row = 0;
-        uint64_t from = 0;
-        uint64_t to = 0;
-        uint64_t indices = index_bytes_;
-        if (__builtin_mul_overflow(uint64_t{p_.inner} * p_.size, uint64_t{p_.n}, &from) ||
-            __builtin_mul_overflow(uint64_t{p_.inner} * p_.size, uint64_t{p_.count}, &to) ||
-            (elements_ && __builtin_mul_overflow(uint64_t{p_.outer} * index_bytes_,
-                                                 uint64_t{p_.inner}, &indices)) ||
-            __builtin_mul_overflow(indices, uint64_t{p_.count}, &row)) {
+        std::uint64_t row = 0;
+        std::uint64_t from = 0;
+        std::uint64_t to = 0;
+        std::uint64_t indices = index_bytes_;
+        if (__builtin_mul_overflow(std::uint64_t{p_.inner} * p_.size, std::uint64_t{p_.n}, &from) ||
+            __builtin_mul_overflow(std::uint64_t{p_.inner} * p_.size, std::uint64_t{p_.count},
+                                   &to) ||
+            (elements_ && __builtin_mul_overflow(std::uint64_t{p_.outer} * index_bytes_,
+                                                 std::uint64_t{p_.inner}, &indices)) ||
+            __builtin_mul_overflow(indices, std::uint64_t{p_.count}, &row)) {
             return ACCEL_BAD_SIZE;
         }
         for (const Status status :
@@ -58,12 +59,12 @@ class Gather {
         if (empty()) {
             return ACCEL_OK;
         }
-        const uint64_t line = elements_ ? p_.inner : 1;
-        for (uint64_t outer = 0; outer < p_.outer; ++outer) {
-            const uint64_t total = line * p_.count;
-            for (uint64_t done = 0; done < total;) {
-                const uint64_t now = std::min<uint64_t>(total - done, kIndices);
-                const uint64_t first = done + (elements_ ? outer * total : 0);
+        const std::uint64_t line = elements_ ? p_.inner : 1;
+        for (std::uint64_t outer = 0; outer < p_.outer; ++outer) {
+            const std::uint64_t total = line * p_.count;
+            for (std::uint64_t done = 0; done < total;) {
+                const std::uint64_t now = std::min<std::uint64_t>(total - done, block_indices);
+                const std::uint64_t first = done + (elements_ ? outer * total : 0);
                 if (Status status = load_indices(first, now); status != ACCEL_OK) {
                     return status;
                 }
@@ -78,24 +79,24 @@ class Gather {
     }
 
   private:
-    static constexpr uint64_t kIndices = Scratch::kStageFloats / 2;
+    static constexpr std::uint64_t block_indices = Scratch::stage_floats / 2;
 
     [[nodiscard]] bool empty() const { return p_.outer == 0 || p_.count == 0 || p_.inner == 0; }
-    [[nodiscard]] int64_t* indices() const {
-        return reinterpret_cast<int64_t*>(scratch_.stage[0].get());
+    [[nodiscard]] std::int64_t* indices() const {
+        return reinterpret_cast<std::int64_t*>(scratch_.stage[0].get());
     }
 
     // All in range from here on.
-    [[nodiscard]] Status load_indices(uint64_t first, uint64_t count) {
+    [[nodiscard]] Status load_indices(std::uint64_t first, std::uint64_t count) {
         void* const raw = scratch_.stage[1].get();
         if (Status status = memory_.read(t_.src1 + first * index_bytes_, raw, count * index_bytes_);
             status != ACCEL_OK) {
             return status;
         }
         load(p_.index_type, raw, count, indices());
-        const int64_t n = p_.n;
-        for (uint64_t i = 0; i < count; ++i) {
-            int64_t& index = indices()[i];
+        const std::int64_t n = p_.n;
+        for (std::uint64_t i = 0; i < count; ++i) {
+            std::int64_t& index = indices()[i];
             if (index < -n || index >= n) {
                 return ACCEL_BAD_INDEX;
             }
@@ -104,14 +105,14 @@ class Gather {
         return ACCEL_OK;
     }
 
-    [[nodiscard]] Status slices(uint64_t outer, uint64_t first, uint64_t count) {
-        const uint64_t bytes = uint64_t{p_.inner} * p_.size;
-        const std::span<uint8_t> bounce(reinterpret_cast<uint8_t*>(scratch_.stage[1].get()),
-                                        kPieceBytes);
-        for (uint64_t i = 0; i < count; ++i) {
-            const uint64_t to = t_.dst + (outer * p_.count + first + i) * bytes;
-            const auto index = static_cast<uint64_t>(indices()[i]);
-            const uint64_t from = t_.src0 + (outer * p_.n + index) * bytes;
+    [[nodiscard]] Status slices(std::uint64_t outer, std::uint64_t first, std::uint64_t count) {
+        const std::uint64_t bytes = std::uint64_t{p_.inner} * p_.size;
+        const std::span<std::uint8_t> bounce(
+            reinterpret_cast<std::uint8_t*>(scratch_.stage[1].get()), piece_bytes);
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const std::uint64_t to = t_.dst + (outer * p_.count + first + i) * bytes;
+            const auto index = static_cast<std::uint64_t>(indices()[i]);
+            const std::uint64_t from = t_.src0 + (outer * p_.n + index) * bytes;
             if (Status status = memory_.copy(to, from, bytes, bounce); status != ACCEL_OK) {
                 return status;
             }
@@ -119,19 +120,19 @@ class Gather {
         return ACCEL_OK;
     }
 
-    [[nodiscard]] Status pick(uint64_t outer, uint64_t first, uint64_t count) {
-        auto* const values = reinterpret_cast<uint8_t*>(scratch_.stage[1].get());
-        for (uint64_t i = 0; i < count; ++i) {
-            const uint64_t inner = (first + i) % p_.inner;
-            const auto index = static_cast<uint64_t>(indices()[i]);
-            const uint64_t from = (outer * p_.n + index) * p_.inner + inner;
+    [[nodiscard]] Status pick(std::uint64_t outer, std::uint64_t first, std::uint64_t count) {
+        auto* const values = reinterpret_cast<std::uint8_t*>(scratch_.stage[1].get());
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const std::uint64_t inner = (first + i) % p_.inner;
+            const auto index = static_cast<std::uint64_t>(indices()[i]);
+            const std::uint64_t from = (outer * p_.n + index) * p_.inner + inner;
             if (Status status =
                     memory_.read(t_.src0 + from * p_.size, values + i * p_.size, p_.size);
                 status != ACCEL_OK) {
                 return status;
             }
         }
-        const uint64_t to = outer * p_.count * p_.inner + first;
+        const std::uint64_t to = outer * p_.count * p_.inner + first;
         return memory_.write(t_.dst + to * p_.size, values, count * p_.size);
     }
 

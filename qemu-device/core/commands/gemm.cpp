@@ -3,7 +3,7 @@
 // GEMM: D = act(A B + bias), for each matrix of a batch.
 //
 // Blocks of the result are computed one after another. Operands are packed into panels of fixed
-// size whatever the shape is: of A kBlockRows x kBlockDepth, of B as much as the big panel holds
+// size whatever the shape is: of A block_rows x block_depth, of B as much as the big panel holds
 // (all k for a stretch of n if it fits, so that B is then read once), and the sums of a block.
 #include <algorithm>
 
@@ -15,13 +15,13 @@ namespace {
 
 // Rows and columns of a matrix as it is stored.
 struct Matrix {
-    uint64_t address;
-    uint64_t rows;
-    uint64_t columns;
-    uint64_t stride;                   // elements
-    uint64_t element = sizeof(float);  // bytes
-    uint64_t batch = 1;
-    uint64_t batch_stride = 0;  // elements
+    std::uint64_t address;
+    std::uint64_t rows;
+    std::uint64_t columns;
+    std::uint64_t stride;                   // elements
+    std::uint64_t element = sizeof(float);  // bytes
+    std::uint64_t batch = 1;
+    std::uint64_t batch_stride = 0;  // elements
 
     [[nodiscard]] Status check() const {
         if (!aligned(address, element)) {
@@ -33,7 +33,7 @@ struct Matrix {
         if (rows == 0 || columns == 0) {
             return ACCEL_OK;
         }
-        uint64_t bytes = 0;
+        std::uint64_t bytes = 0;
         if (__builtin_mul_overflow(rows - 1, stride, &bytes) ||
             __builtin_add_overflow(bytes, columns, &bytes) ||
             __builtin_mul_overflow(bytes, element, &bytes)) {
@@ -41,7 +41,7 @@ struct Matrix {
         }
         return check_extent(address, batch, batch_stride * element, bytes);
     }
-    [[nodiscard]] uint64_t at(uint64_t row, uint64_t column) const {
+    [[nodiscard]] std::uint64_t at(std::uint64_t row, std::uint64_t column) const {
         return address + (row * stride + column) * element;
     }
 };
@@ -52,12 +52,12 @@ class Gemm {
         : memory_(execution.memory),
           scratch_(execution.scratch),
           p_(params),
-          arithmetic_(execution, params.type, params.numbers,
+          arithmetic_(execution, params.type, params.format,
                       {.bias = (params.flags & ACCEL_GEMM_BIAS) != 0,
-                       .requantise = (params.flags & ACCEL_GEMM_REQUANTISE) != 0,
-                       .add = (params.flags & ACCEL_GEMM_ADD) != 0},
+                       .requantize = (params.flags & ACCEL_GEMM_REQUANTIZE) != 0,
+                       .add = (params.flags & ACCEL_GEMM_ACCUMULATE) != 0},
                       Activation(params.activation, params.alpha, params.beta)),
-          batch_(std::max<uint64_t>(params.batch, 1)),
+          batch_(std::max<std::uint64_t>(params.batch, 1)),
           a_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_A) != 0),
           b_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_B) != 0) {
         const accel_tensor& t = execution.command.tensor;
@@ -73,7 +73,7 @@ class Gemm {
         if (Status status = arithmetic_.check(); status != ACCEL_OK) {
             return status;
         }
-        const uint64_t channel = arithmetic_.channel_bytes();
+        const std::uint64_t channel = arithmetic_.channel_bytes();
         if ((p_.flags & ~ACCEL_GEMM_FLAGS) != 0 || p_.reserved != 0 ||
             (p_.batch == 0 && (p_.batch_a | p_.batch_b | p_.batch_d) != 0) ||
             (channel == 0 && channels_ != 0)) {
@@ -92,7 +92,7 @@ class Gemm {
         if (p_.m == 0 || p_.n == 0) {
             return ACCEL_OK;
         }
-        for (uint64_t i = 0; i < batch_; ++i) {
+        for (std::uint64_t i = 0; i < batch_; ++i) {
             if (Status status = run_one(); status != ACCEL_OK) {
                 return status;
             }
@@ -105,8 +105,9 @@ class Gemm {
 
   private:
     // As it is stored, of `rows` x `columns`.
-    [[nodiscard]] Matrix matrix(uint64_t address, bool transposed, uint64_t rows, uint64_t columns,
-                                uint64_t stride, uint64_t element, uint64_t batch_stride) const {
+    [[nodiscard]] Matrix matrix(std::uint64_t address, bool transposed, std::uint64_t rows,
+                                std::uint64_t columns, std::uint64_t stride, std::uint64_t element,
+                                std::uint64_t batch_stride) const {
         return {.address = address,
                 .rows = transposed ? columns : rows,
                 .columns = transposed ? rows : columns,
@@ -117,11 +118,11 @@ class Gemm {
     }
 
     [[nodiscard]] Status run_one() {
-        for (uint64_t n = 0; n < p_.n; n += kBlockColumns) {
-            const uint64_t columns = std::min(p_.n - n, kBlockColumns);
+        for (std::uint64_t n = 0; n < p_.n; n += block_columns) {
+            const std::uint64_t columns = std::min(p_.n - n, block_columns);
             resident_ = 0;
-            for (uint64_t m = 0; m < p_.m; m += kBlockRows) {
-                const uint64_t rows = std::min(p_.m - m, kBlockRows);
+            for (std::uint64_t m = 0; m < p_.m; m += block_rows) {
+                const std::uint64_t rows = std::min(p_.m - m, block_rows);
                 if (Status status = block(m, rows, n, columns); status != ACCEL_OK) {
                     return status;
                 }
@@ -130,13 +131,14 @@ class Gemm {
         return ACCEL_OK;
     }
 
-    [[nodiscard]] Status block(uint64_t m, uint64_t rows, uint64_t n, uint64_t columns) {
-        const uint64_t width = round_up(columns, kTileColumns);
-        const uint64_t count = round_up(rows, kTileRows) * width;
+    [[nodiscard]] Status block(std::uint64_t m, std::uint64_t rows, std::uint64_t n,
+                               std::uint64_t columns) {
+        const std::uint64_t width = round_up(columns, tile_columns);
+        const std::uint64_t count = round_up(rows, tile_rows) * width;
         arithmetic_.begin(count);
-        const bool keep = p_.k * width <= Scratch::kPanelFloats;
-        for (uint64_t k = 0; k < p_.k; k += arithmetic_.depth()) {
-            const uint64_t depth = std::min(p_.k - k, arithmetic_.depth());
+        const bool keep = p_.k * width <= Scratch::panel_floats;
+        for (std::uint64_t k = 0; k < p_.k; k += arithmetic_.depth()) {
+            const std::uint64_t depth = std::min(p_.k - k, arithmetic_.depth());
             float* const panel = scratch_.panel.get() + (keep ? k * width : 0);
             if (!keep || k >= resident_) {
                 if (Status status = pack_b(panel, k, depth, n, columns); status != ACCEL_OK) {
@@ -149,7 +151,7 @@ class Gemm {
             }
             if (Status status =
                     multiply_block(memory_, scratch_.tile[0].get(), panel, arithmetic_.sums(),
-                                   round_up(rows, kTileRows), width, depth);
+                                   round_up(rows, tile_rows), width, depth);
                 status != ACCEL_OK) {
                 return status;
             }
@@ -159,20 +161,21 @@ class Gemm {
                                   d_.stride * d_.element, rows, columns, width);
     }
 
-    using Read = Status (Arithmetic::*)(uint64_t, uint64_t, uint64_t, uint64_t, float*);
+    using Read = Status (Arithmetic::*)(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
+                                        float*);
 
     // Reads rows [row, row + rows) x [column, column + columns) of a stored matrix through a stage
     // and hands over stretches of whole rows, `multiple` of them or the last: visit(first, rows,
     // in).
     template <typename Visit>
-    [[nodiscard]] Status for_rows(Read read, const Matrix& matrix, uint64_t row, uint64_t rows,
-                                  uint64_t column, uint64_t columns, uint64_t multiple,
-                                  Visit&& visit) {
+    [[nodiscard]] Status for_rows(Read read, const Matrix& matrix, std::uint64_t row,
+                                  std::uint64_t rows, std::uint64_t column, std::uint64_t columns,
+                                  std::uint64_t multiple, Visit&& visit) {
         float* const stage = scratch_.stage[0].get();
-        static_assert(kBlockDepth * kTileColumns <= Scratch::kStageFloats);
-        const uint64_t most = Scratch::kStageFloats / columns / multiple * multiple;
-        for (uint64_t done = 0; done < rows;) {
-            const uint64_t now = std::min(rows - done, most);
+        static_assert(block_depth * tile_columns <= Scratch::stage_floats);
+        const std::uint64_t most = Scratch::stage_floats / columns / multiple * multiple;
+        for (std::uint64_t done = 0; done < rows;) {
+            const std::uint64_t now = std::min(rows - done, most);
             if (Status status =
                     (arithmetic_.*read)(matrix.at(row + done, column),
                                         matrix.stride * matrix.element, now, columns, stage);
@@ -185,31 +188,32 @@ class Gemm {
         return ACCEL_OK;
     }
 
-    [[nodiscard]] Status pack_a(uint64_t m, uint64_t rows, uint64_t k, uint64_t depth) {
+    [[nodiscard]] Status pack_a(std::uint64_t m, std::uint64_t rows, std::uint64_t k,
+                                std::uint64_t depth) {
         float* const panel = scratch_.tile[0].get();
         if (a_transposed_) {
             return for_rows(&Arithmetic::read0, a_, k, depth, m, rows, 1,
-                            [&](uint64_t first, uint64_t n, float* in) {
-                                pack_along<kTileRows>(panel, first, n, in, rows, depth);
+                            [&](std::uint64_t first, std::uint64_t n, float* in) {
+                                pack_along<tile_rows>(panel, first, n, in, rows, depth);
                             });
         }
-        return for_rows(&Arithmetic::read0, a_, m, rows, k, depth, kTileRows,
-                        [&](uint64_t first, uint64_t n, float* in) {
-                            pack_across<kTileRows>(panel, first, n, in, depth);
+        return for_rows(&Arithmetic::read0, a_, m, rows, k, depth, tile_rows,
+                        [&](std::uint64_t first, std::uint64_t n, float* in) {
+                            pack_across<tile_rows>(panel, first, n, in, depth);
                         });
     }
 
-    [[nodiscard]] Status pack_b(float* panel, uint64_t k, uint64_t depth, uint64_t n,
-                                uint64_t columns) {
+    [[nodiscard]] Status pack_b(float* panel, std::uint64_t k, std::uint64_t depth, std::uint64_t n,
+                                std::uint64_t columns) {
         if (b_transposed_) {
-            return for_rows(&Arithmetic::read1, b_, n, columns, k, depth, kTileColumns,
-                            [&](uint64_t first, uint64_t lines, float* in) {
-                                pack_across<kTileColumns>(panel, first, lines, in, depth);
+            return for_rows(&Arithmetic::read1, b_, n, columns, k, depth, tile_columns,
+                            [&](std::uint64_t first, std::uint64_t lines, float* in) {
+                                pack_across<tile_columns>(panel, first, lines, in, depth);
                             });
         }
         return for_rows(&Arithmetic::read1, b_, k, depth, n, columns, 1,
-                        [&](uint64_t first, uint64_t lines, float* in) {
-                            pack_along<kTileColumns>(panel, first, lines, in, columns, depth);
+                        [&](std::uint64_t first, std::uint64_t lines, float* in) {
+                            pack_along<tile_columns>(panel, first, lines, in, columns, depth);
                         });
     }
 
@@ -217,14 +221,14 @@ class Gemm {
     Scratch& scratch_;
     const accel_gemm& p_;
     Arithmetic arithmetic_;
-    const uint64_t batch_;
+    const std::uint64_t batch_;
     const bool a_transposed_;
     const bool b_transposed_;
     Matrix a_{};
     Matrix b_{};
     Matrix d_{};
-    uint64_t channels_ = 0;
-    uint64_t resident_ = 0;  // k below this is in the panel for the present stretch of n
+    std::uint64_t channels_ = 0;
+    std::uint64_t resident_ = 0;  // k below this is in the panel for the present stretch of n
 };
 
 }  // namespace

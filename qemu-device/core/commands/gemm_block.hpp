@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // What GEMM and CONV2D share: operands packed into tiles, a block of the result multiplied out of
-// them, bias and activation at its end. A block is kBlockRows x kBlockColumns of the result; its
-// sums take k in stretches of kBlockDepth, ascending.
+// them, bias and activation at its end. A block is block_rows x block_columns of the result; its
+// sums take k in stretches of block_depth, ascending.
 #pragma once
 
 #include <algorithm>
@@ -13,34 +13,35 @@
 
 namespace accel::card {
 
-inline constexpr uint64_t kBlockRows = 64;
-inline constexpr uint64_t kBlockColumns = 512;
-inline constexpr uint64_t kBlockDepth = 1024;
-static_assert(kBlockRows * kBlockDepth <= Scratch::kTileFloats);
-static_assert(kBlockRows * kBlockColumns <= Scratch::kTileFloats);
-static_assert(kBlockDepth * kBlockColumns <= Scratch::kPanelFloats);
-static_assert(kBlockRows % kTileRows == 0 && kBlockColumns % kTileColumns == 0);
+inline constexpr std::uint64_t block_rows = 64;
+inline constexpr std::uint64_t block_columns = 512;
+inline constexpr std::uint64_t block_depth = 1024;
+static_assert(block_rows * block_depth <= Scratch::tile_floats);
+static_assert(block_rows * block_columns <= Scratch::tile_floats);
+static_assert(block_depth * block_columns <= Scratch::panel_floats);
+static_assert(block_rows % tile_rows == 0 && block_columns % tile_columns == 0);
 
-constexpr uint64_t round_up(uint64_t value, uint64_t to) {
+constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t to) {
     return (value + to - 1) / to * to;
 }
 
-// Lays `lines` rows of `length` values out by tiles of kLines rows, transposed: tile[i][line].
-template <size_t kLines>
-void pack_across(float* panel, uint64_t first, uint64_t lines, const float* rows, uint64_t length) {
-    for (uint64_t line = 0; line < lines; line += kLines) {
+// Lays `lines` rows of `length` values out by tiles of line_count rows, transposed: tile[i][line].
+template <std::size_t line_count>
+void pack_across(float* panel, std::uint64_t first, std::uint64_t lines, const float* rows,
+                 std::uint64_t length) {
+    for (std::uint64_t line = 0; line < lines; line += line_count) {
         float* out = panel + (first + line) * length;
-        const uint64_t here = std::min<uint64_t>(lines - line, kLines);
+        const std::uint64_t here = std::min<std::uint64_t>(lines - line, line_count);
         const float* const in = rows + line * length;
-        if (here == kLines) {
-            for (uint64_t i = 0; i < length; ++i) {
-                for (size_t j = 0; j < kLines; ++j) {
+        if (here == line_count) {
+            for (std::uint64_t i = 0; i < length; ++i) {
+                for (std::size_t j = 0; j < line_count; ++j) {
                     *out++ = in[j * length + i];
                 }
             }
         } else {
-            for (uint64_t i = 0; i < length; ++i) {
-                for (size_t j = 0; j < kLines; ++j) {
+            for (std::uint64_t i = 0; i < length; ++i) {
+                for (std::size_t j = 0; j < line_count; ++j) {
                     *out++ = j < here ? in[j * length + i] : 0.0F;
                 }
             }
@@ -48,32 +49,32 @@ void pack_across(float* panel, uint64_t first, uint64_t lines, const float* rows
     }
 }
 
-// Lays `lines` rows of `width` values out by tiles of kColumns columns: tile[line][column].
-template <size_t kColumns>
-void pack_along(float* panel, uint64_t first, uint64_t lines, const float* rows, uint64_t width,
-                uint64_t depth) {
-    for (uint64_t line = 0; line < lines; ++line) {
+// Lays `lines` rows of `width` values out by tiles of column_count columns: tile[line][column].
+template <std::size_t column_count>
+void pack_along(float* panel, std::uint64_t first, std::uint64_t lines, const float* rows,
+                std::uint64_t width, std::uint64_t depth) {
+    for (std::uint64_t line = 0; line < lines; ++line) {
         const float* const in = rows + line * width;
-        for (uint64_t column = 0; column < width; column += kColumns) {
-            float* const out = panel + column * depth + (first + line) * kColumns;
-            const uint64_t here = std::min<uint64_t>(width - column, kColumns);
+        for (std::uint64_t column = 0; column < width; column += column_count) {
+            float* const out = panel + column * depth + (first + line) * column_count;
+            const std::uint64_t here = std::min<std::uint64_t>(width - column, column_count);
             std::copy_n(in + column, here, out);
-            std::fill_n(out + here, kColumns - here, 0.0F);
+            std::fill_n(out + here, column_count - here, 0.0F);
         }
     }
 }
 
 // sums += a x panel: `rows` and `width` are whole tiles, both operands packed `depth` deep.
 [[nodiscard]] inline Status multiply_block(Memory& memory, const float* a, const float* panel,
-                                           float* sums, uint64_t rows, uint64_t width,
-                                           uint64_t depth) {
+                                           float* sums, std::uint64_t rows, std::uint64_t width,
+                                           std::uint64_t depth) {
     const GemmKernel kernel = gemm_kernel();
-    for (uint64_t column = 0; column < width; column += kTileColumns) {
+    for (std::uint64_t column = 0; column < width; column += tile_columns) {
         if (Status status = memory.check(); status != ACCEL_OK) {
             return status;
         }
-        memory.work(Work::macs, rows * kTileColumns * depth);
-        for (uint64_t row = 0; row < rows; row += kTileRows) {
+        memory.work(Work::macs, rows * tile_columns * depth);
+        for (std::uint64_t row = 0; row < rows; row += tile_rows) {
             kernel(a + row * depth, panel + column * depth, sums + row * width + column, width,
                    depth);
         }
@@ -83,12 +84,12 @@ void pack_along(float* panel, uint64_t first, uint64_t lines, const float* rows,
 
 // Sums as multiply_block() leaves them become dense, with a bias for each column or null. In place:
 // never ahead of what it reads.
-inline void add_bias(float* sums, uint64_t rows, uint64_t columns, uint64_t width,
+inline void add_bias(float* sums, std::uint64_t rows, std::uint64_t columns, std::uint64_t width,
                      const float* bias) {
-    for (uint64_t row = 0; row < rows; ++row) {
+    for (std::uint64_t row = 0; row < rows; ++row) {
         const float* const in = sums + row * width;
         float* const out = sums + row * columns;
-        for (uint64_t column = 0; column < columns; ++column) {
+        for (std::uint64_t column = 0; column < columns; ++column) {
             out[column] = bias != nullptr ? in[column] + bias[column] : in[column];
         }
     }

@@ -13,12 +13,13 @@ namespace accel::card {
 
 namespace {
 
-void multiply_portable(const float* a, const float* b, float* sums, size_t stride, size_t depth) {
-    for (size_t k = 0; k < depth; ++k) {
-        for (size_t row = 0; row < kTileRows; ++row) {
-            for (size_t column = 0; column < kTileColumns; ++column) {
+void multiply_portable(const float* a, const float* b, float* sums, std::size_t stride,
+                       std::size_t depth) {
+    for (std::size_t k = 0; k < depth; ++k) {
+        for (std::size_t row = 0; row < tile_rows; ++row) {
+            for (std::size_t column = 0; column < tile_columns; ++column) {
                 float& sum = sums[row * stride + column];
-                sum = std::fma(a[k * kTileRows + row], b[k * kTileColumns + column], sum);
+                sum = std::fma(a[k * tile_rows + row], b[k * tile_columns + column], sum);
             }
         }
     }
@@ -28,32 +29,32 @@ void multiply_portable(const float* a, const float* b, float* sums, size_t strid
 
 // Half a tile high and half a tile wide: what the registers hold.
 [[gnu::target("avx2,fma")]] void multiply_avx2(const float* a, const float* b, float* sums,
-                                               size_t stride, size_t depth) {
-    constexpr size_t kRows = 4;
-    constexpr size_t kVectors = 2;
-    constexpr size_t kWidth = 8;
-    for (size_t row = 0; row < kTileRows; row += kRows) {
-        for (size_t column = 0; column < kTileColumns; column += kVectors * kWidth) {
+                                               std::size_t stride, std::size_t depth) {
+    constexpr std::size_t rows = 4;
+    constexpr std::size_t vectors = 2;
+    constexpr std::size_t width = 8;
+    for (std::size_t row = 0; row < tile_rows; row += rows) {
+        for (std::size_t column = 0; column < tile_columns; column += vectors * width) {
             float* const out = sums + row * stride + column;
-            __m256 acc[kRows][kVectors];
-            for (size_t i = 0; i < kRows; ++i) {
-                for (size_t j = 0; j < kVectors; ++j) {
-                    acc[i][j] = _mm256_loadu_ps(out + i * stride + j * kWidth);
+            __m256 acc[rows][vectors];
+            for (std::size_t i = 0; i < rows; ++i) {
+                for (std::size_t j = 0; j < vectors; ++j) {
+                    acc[i][j] = _mm256_loadu_ps(out + i * stride + j * width);
                 }
             }
-            for (size_t k = 0; k < depth; ++k) {
-                const float* const line = b + k * kTileColumns + column;
+            for (std::size_t k = 0; k < depth; ++k) {
+                const float* const line = b + k * tile_columns + column;
                 const __m256 b0 = _mm256_loadu_ps(line);
-                const __m256 b1 = _mm256_loadu_ps(line + kWidth);
-                for (size_t i = 0; i < kRows; ++i) {
-                    const __m256 value = _mm256_broadcast_ss(a + k * kTileRows + row + i);
+                const __m256 b1 = _mm256_loadu_ps(line + width);
+                for (std::size_t i = 0; i < rows; ++i) {
+                    const __m256 value = _mm256_broadcast_ss(a + k * tile_rows + row + i);
                     acc[i][0] = _mm256_fmadd_ps(value, b0, acc[i][0]);
                     acc[i][1] = _mm256_fmadd_ps(value, b1, acc[i][1]);
                 }
             }
-            for (size_t i = 0; i < kRows; ++i) {
-                for (size_t j = 0; j < kVectors; ++j) {
-                    _mm256_storeu_ps(out + i * stride + j * kWidth, acc[i][j]);
+            for (std::size_t i = 0; i < rows; ++i) {
+                for (std::size_t j = 0; j < vectors; ++j) {
+                    _mm256_storeu_ps(out + i * stride + j * width, acc[i][j]);
                 }
             }
         }
@@ -61,25 +62,25 @@ void multiply_portable(const float* a, const float* b, float* sums, size_t strid
 }
 
 [[gnu::target("avx512f")]] void multiply_avx512(const float* a, const float* b, float* sums,
-                                                size_t stride, size_t depth) {
-    constexpr size_t kWidth = 16;
-    __m512 acc[kTileRows][2];
-    for (size_t i = 0; i < kTileRows; ++i) {
+                                                std::size_t stride, std::size_t depth) {
+    constexpr std::size_t width = 16;
+    __m512 acc[tile_rows][2];
+    for (std::size_t i = 0; i < tile_rows; ++i) {
         acc[i][0] = _mm512_loadu_ps(sums + i * stride);
-        acc[i][1] = _mm512_loadu_ps(sums + i * stride + kWidth);
+        acc[i][1] = _mm512_loadu_ps(sums + i * stride + width);
     }
-    for (size_t k = 0; k < depth; ++k) {
-        const __m512 b0 = _mm512_loadu_ps(b + k * kTileColumns);
-        const __m512 b1 = _mm512_loadu_ps(b + k * kTileColumns + kWidth);
-        for (size_t i = 0; i < kTileRows; ++i) {
-            const __m512 value = _mm512_set1_ps(a[k * kTileRows + i]);
+    for (std::size_t k = 0; k < depth; ++k) {
+        const __m512 b0 = _mm512_loadu_ps(b + k * tile_columns);
+        const __m512 b1 = _mm512_loadu_ps(b + k * tile_columns + width);
+        for (std::size_t i = 0; i < tile_rows; ++i) {
+            const __m512 value = _mm512_set1_ps(a[k * tile_rows + i]);
             acc[i][0] = _mm512_fmadd_ps(value, b0, acc[i][0]);
             acc[i][1] = _mm512_fmadd_ps(value, b1, acc[i][1]);
         }
     }
-    for (size_t i = 0; i < kTileRows; ++i) {
+    for (std::size_t i = 0; i < tile_rows; ++i) {
         _mm512_storeu_ps(sums + i * stride, acc[i][0]);
-        _mm512_storeu_ps(sums + i * stride + kWidth, acc[i][1]);
+        _mm512_storeu_ps(sums + i * stride + width, acc[i][1]);
     }
 }
 
@@ -87,8 +88,8 @@ void multiply_portable(const float* a, const float* b, float* sums, size_t strid
 
 }  // namespace
 
-size_t gemm_kernels(NamedGemmKernel (&kernels)[3]) {
-    size_t count = 0;
+std::size_t gemm_kernels(NamedGemmKernel (&kernels)[3]) {
+    std::size_t count = 0;
     kernels[count++] = {.name = "portable", .kernel = multiply_portable};
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {

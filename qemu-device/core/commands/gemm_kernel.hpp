@@ -2,7 +2,7 @@
 //
 // The inner loop of GEMM.
 //
-// A tile of kTileRows x kTileColumns results takes its part of the sum over k: every result on its
+// A tile of tile_rows x tile_columns results takes its part of the sum over k: every result on its
 // own, in ascending k, one fused multiply-add each, which is what the data sheet promises to the
 // bit. Vectors run across n, so that width and instruction set do not change any result.
 #pragma once
@@ -11,12 +11,12 @@
 
 namespace accel::card {
 
-inline constexpr size_t kTileRows = 8;
-inline constexpr size_t kTileColumns = 32;
+inline constexpr std::size_t tile_rows = 8;
+inline constexpr std::size_t tile_columns = 32;
 
-// a: depth x kTileRows, b: depth x kTileColumns, both packed; sums: rows `stride` floats apart.
-using GemmKernel = void (*)(const float* a, const float* b, float* sums, size_t stride,
-                            size_t depth);
+// a: depth x tile_rows, b: depth x tile_columns, both packed; sums: rows `stride` floats apart.
+using GemmKernel = void (*)(const float* a, const float* b, float* sums, std::size_t stride,
+                            std::size_t depth);
 
 // The fastest one for this machine.
 [[nodiscard]] GemmKernel gemm_kernel();
@@ -26,6 +26,6 @@ struct NamedGemmKernel {
     const char* name;
     GemmKernel kernel;
 };
-[[nodiscard]] size_t gemm_kernels(NamedGemmKernel (&kernels)[3]);
+[[nodiscard]] std::size_t gemm_kernels(NamedGemmKernel (&kernels)[3]);
 
 }  // namespace accel::card

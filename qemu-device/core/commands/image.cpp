@@ -14,30 +14,33 @@ Status Images::check() const {
         return ACCEL_OK;
     }
     // Products of two words each: only the sums can overflow.
-    uint64_t elements = (uint64_t{batch_} - 1) * shape_.image;
-    uint64_t bytes = 0;
-    if (__builtin_add_overflow(elements, (uint64_t{shape_.height} - 1) * shape_.row, &elements) ||
-        __builtin_add_overflow(elements, (uint64_t{shape_.width} - 1) * shape_.pixel, &elements) ||
-        __builtin_add_overflow(elements, uint64_t{shape_.channels}, &elements) ||
+    std::uint64_t elements = (std::uint64_t{batch_} - 1) * shape_.image;
+    std::uint64_t bytes = 0;
+    if (__builtin_add_overflow(elements, (std::uint64_t{shape_.height} - 1) * shape_.row,
+                               &elements) ||
+        __builtin_add_overflow(elements, (std::uint64_t{shape_.width} - 1) * shape_.pixel,
+                               &elements) ||
+        __builtin_add_overflow(elements, std::uint64_t{shape_.channels}, &elements) ||
         __builtin_mul_overflow(elements, element_, &bytes)) {
         return ACCEL_BAD_SIZE;
     }
     return check_extent(address_, 1, 0, bytes);
 }
 
-Status check_window(const accel_window& window) {
+Status check_window(const accel_conv_window& window) {
     const bool whole = window.height != 0 && window.width != 0 && window.stride_y != 0 &&
                        window.stride_x != 0 && window.dilation_y != 0 && window.dilation_x != 0;
     return whole ? ACCEL_OK : ACCEL_BAD_FIELD;
 }
 
-Inside Window::columns(uint64_t x, uint64_t count, uint64_t j) const {
+Inside Window::columns(std::uint64_t x, std::uint64_t count, std::uint64_t j) const {
     // Result x + i looks at column (x + i) * stride + offset - pad.
-    const uint64_t start = x * w_.stride_x + j * w_.dilation_x;
-    const uint64_t pad = w_.pad_left;
-    const uint64_t first = start >= pad ? 0 : (pad - start + w_.stride_x - 1) / w_.stride_x;
-    const uint64_t end = uint64_t{src_.width} + pad;  // one past the last that is inside, unpadded
-    const uint64_t last = start >= end ? 0 : (end - start + w_.stride_x - 1) / w_.stride_x;
+    const std::uint64_t start = x * w_.stride_x + j * w_.dilation_x;
+    const std::uint64_t pad = w_.pad_left;
+    const std::uint64_t first = start >= pad ? 0 : (pad - start + w_.stride_x - 1) / w_.stride_x;
+    const std::uint64_t end =
+        std::uint64_t{src_.width} + pad;  // one past the last that is inside, unpadded
+    const std::uint64_t last = start >= end ? 0 : (end - start + w_.stride_x - 1) / w_.stride_x;
     Inside inside{.first = std::min(first, count), .last = std::min(last, count), .column = 0};
     inside.last = std::max(inside.last, inside.first);
     inside.column = start + inside.first * w_.stride_x - pad;

@@ -24,9 +24,9 @@ ACCEL_INLINE float power_of_two(int n) {
 
 // One rounding; a NaN gives a NaN.
 ACCEL_INLINE float exp_f32(float x) {
-    constexpr float kHigh = 88.72283F;
-    constexpr float kLow = -104.0F;
-    const float held = x > kHigh ? kHigh : x < kLow ? kLow : x;
+    constexpr float high = 88.72283F;
+    constexpr float low = -104.0F;
+    const float held = x > high ? high : x < low ? low : x;
     const float n = std::rint(held * 1.44269502F);
     float r = std::fma(n, -0.693359375F, held);
     r = std::fma(n, 2.12194440e-4F, r);
@@ -42,7 +42,7 @@ ACCEL_INLINE float exp_f32(float x) {
     const int exponent = static_cast<int>(n == n ? n : 0.0F);
     const int half = exponent >> 1;
     const float scaled = p * power_of_two(half) * power_of_two(exponent - half);
-    return x > kHigh ? std::numeric_limits<float>::infinity() : x < kLow ? 0.0F : scaled;
+    return x > high ? std::numeric_limits<float>::infinity() : x < low ? 0.0F : scaled;
 }
 
 ACCEL_INLINE float minimum(float a, float b) {
@@ -57,10 +57,10 @@ ACCEL_INLINE float relu(float x) {
 }
 
 // Sums of products from the highest power down, one rounding a term.
-template <size_t N>
+template <std::size_t N>
 ACCEL_INLINE float polynomial(float x, const float (&coefficients)[N]) {
     float sum = coefficients[0];
-    for (size_t i = 1; i < N; ++i) {
+    for (std::size_t i = 1; i < N; ++i) {
         sum = std::fma(sum, x, coefficients[i]);
     }
     return sum;
@@ -84,11 +84,11 @@ ACCEL_INLINE float log_f32(float x) {
     }
     const float r = m - 1.0F;
     const float z = r * r;
-    static constexpr float kLog[] = {7.0376836292e-2F,  -1.1514610310e-1F, 1.1676998740e-1F,
-                                     -1.2420140846e-1F, 1.4249322787e-1F,  -1.6668057665e-1F,
-                                     2.0000714765e-1F,  -2.4999993993e-1F, 3.3333331174e-1F};
+    static constexpr float log[] = {7.0376836292e-2F,  -1.1514610310e-1F, 1.1676998740e-1F,
+                                    -1.2420140846e-1F, 1.4249322787e-1F,  -1.6668057665e-1F,
+                                    2.0000714765e-1F,  -2.4999993993e-1F, 3.3333331174e-1F};
     const auto n = static_cast<float>(exponent);
-    float y = polynomial(r, kLog) * r * z;
+    float y = polynomial(r, log) * r * z;
     y = std::fma(n, -2.12194440e-4F, y);
     y = std::fma(z, -0.5F, y);
     return std::fma(n, 0.693359375F, r + y);
@@ -101,10 +101,10 @@ ACCEL_INLINE float sigmoid(float x) {
 ACCEL_INLINE float tanh_f32(float x) {
     const float a = std::fabs(x);
     if (a < 0.625F) {
-        static constexpr float kTanh[] = {-5.70498872745e-3F, 2.06390887954e-2F, -5.37397155531e-2F,
-                                          1.33314422036e-1F, -3.33332819422e-1F};
+        static constexpr float tanh[] = {-5.70498872745e-3F, 2.06390887954e-2F, -5.37397155531e-2F,
+                                         1.33314422036e-1F, -3.33332819422e-1F};
         const float z = x * x;
-        return std::fma(polynomial(z, kTanh) * z, x, x);
+        return std::fma(polynomial(z, tanh) * z, x, x);
     }
     return std::copysign(1.0F - 2.0F / (exp_f32(a + a) + 1.0F), x);
 }
@@ -112,26 +112,26 @@ ACCEL_INLINE float tanh_f32(float x) {
 ACCEL_INLINE float erf_f32(float x) {
     const float a = std::fabs(x);
     if (a < 1.0F) {
-        static constexpr float kErf[] = {7.853861353153693e-5F, -8.010193625184903e-4F,
-                                         5.188327685732524e-3F, -2.685381193529856e-2F,
-                                         1.128358514861418e-1F, -3.761262582423300e-1F,
-                                         1.128379165726710e+0F};
-        return x * polynomial(x * x, kErf);
+        static constexpr float erf[] = {7.853861353153693e-5F, -8.010193625184903e-4F,
+                                        5.188327685732524e-3F, -2.685381193529856e-2F,
+                                        1.128358514861418e-1F, -3.761262582423300e-1F,
+                                        1.128379165726710e+0F};
+        return x * polynomial(x * x, erf);
     }
-    static constexpr float kNear[] = {
+    static constexpr float near[] = {
         2.326819970068386e-2F,  -1.387039388740657e-1F, 3.687424674597105e-1F,
         -5.824733027278666e-1F, 6.210004621745983e-1F,  -4.944515323274145e-1F,
         3.404879937665872e-1F,  -2.741127028184656e-1F, 5.638259427386472e-1F};
-    static constexpr float kFar[] = {-1.047766399936249e+1F, 1.297719955372516e+1F,
-                                     -7.495518717768503e+0F, 2.921019019210786e+0F,
-                                     -1.015265279202700e+0F, 4.218463358204948e-1F,
-                                     -2.820767439740514e-1F, 5.641895067754075e-1F};
+    static constexpr float far[] = {-1.047766399936249e+1F, 1.297719955372516e+1F,
+                                    -7.495518717768503e+0F, 2.921019019210786e+0F,
+                                    -1.015265279202700e+0F, 4.218463358204948e-1F,
+                                    -2.820767439740514e-1F, 5.641895067754075e-1F};
     if (std::isnan(x)) {
         return x;
     }
     const float q = 1.0F / a;
     const float y = q * q;
-    const float p = a < 2.0F ? polynomial(y, kNear) : polynomial(y, kFar);
+    const float p = a < 2.0F ? polynomial(y, near) : polynomial(y, far);
     return std::copysign(1.0F - exp_f32(-(a * a)) * q * p, x);
 }
 
@@ -161,36 +161,38 @@ ACCEL_INLINE float clamp_unit(float x) {
 
 // An activation and its two numbers.
 struct Activation {
-    uint8_t kind = ACCEL_ACT_NONE;
+    std::uint8_t kind = ACCEL_UNARY_NONE;
     float alpha = 0;
     float beta = 0;
 
     Activation() = default;
-    Activation(uint8_t what, uint32_t first, uint32_t second)
+    Activation(std::uint8_t what, std::uint32_t first, std::uint32_t second)
         : kind(what), alpha(std::bit_cast<float>(first)), beta(std::bit_cast<float>(second)) {}
 
     // Known, and numbers that have no meaning are zero.
     [[nodiscard]] bool valid() const {
-        const bool first = kind == ACCEL_ACT_CLIP || kind == ACCEL_ACT_LEAKY_RELU ||
-                           kind == ACCEL_ACT_HARD_SIGMOID || kind == ACCEL_ACT_ELU;
-        const bool second = kind == ACCEL_ACT_CLIP || kind == ACCEL_ACT_HARD_SIGMOID;
-        return kind <= ACCEL_ACT_NOT && (first || std::bit_cast<uint32_t>(alpha) == 0) &&
-               (second || std::bit_cast<uint32_t>(beta) == 0);
+        const bool first = kind == ACCEL_UNARY_CLIP || kind == ACCEL_UNARY_LEAKY_RELU ||
+                           kind == ACCEL_UNARY_HARD_SIGMOID || kind == ACCEL_UNARY_ELU;
+        const bool second = kind == ACCEL_UNARY_CLIP || kind == ACCEL_UNARY_HARD_SIGMOID;
+        return kind <= ACCEL_UNARY_NOT && (first || std::bit_cast<std::uint32_t>(alpha) == 0) &&
+               (second || std::bit_cast<std::uint32_t>(beta) == 0);
     }
     // It takes more than a comparison and a product.
-    [[nodiscard]] bool special() const { return kind >= ACCEL_ACT_SQRT && kind <= ACCEL_ACT_ATAN; }
+    [[nodiscard]] bool special() const {
+        return kind >= ACCEL_UNARY_SQRT && kind <= ACCEL_UNARY_ATAN;
+    }
     // It has a meaning for integers.
     [[nodiscard]] bool for_integers() const {
-        return kind == ACCEL_ACT_NONE || kind == ACCEL_ACT_RELU || kind == ACCEL_ACT_ABS ||
-               kind == ACCEL_ACT_NEG || kind == ACCEL_ACT_SIGN || kind == ACCEL_ACT_NOT;
+        return kind == ACCEL_UNARY_NONE || kind == ACCEL_UNARY_RELU || kind == ACCEL_UNARY_ABS ||
+               kind == ACCEL_UNARY_NEG || kind == ACCEL_UNARY_SIGN || kind == ACCEL_UNARY_NOT;
     }
 };
 
 // Every value becomes exp(value - peaks[column]), of rows of `columns`.
-void exponentials(float* values, size_t rows, size_t columns, const float* peaks);
+void exponentials(float* values, std::size_t rows, std::size_t columns, const float* peaks);
 
 // Applies it to every value; what it is is decided once.
-void activate(float* values, size_t count, const Activation& activation);
-void activate(int64_t* values, size_t count, const Activation& activation);
+void activate(float* values, std::size_t count, const Activation& activation);
+void activate(std::int64_t* values, std::size_t count, const Activation& activation);
 
 }  // namespace accel::card

@@ -13,45 +13,45 @@ namespace accel::card {
 namespace {
 
 struct BFloat16 {
-    uint16_t bits;
+    std::uint16_t bits;
 };
 struct Float16 {
-    uint16_t bits;
+    std::uint16_t bits;
 };
 struct Bool {
-    uint8_t byte;
+    std::uint8_t byte;
 };
 
 float widen(BFloat16 x) {
-    return std::bit_cast<float>(uint32_t{x.bits} << 16);
+    return std::bit_cast<float>(std::uint32_t{x.bits} << 16);
 }
 
 float widen(Float16 x) {
-    const uint32_t sign = uint32_t{x.bits} >> 15 << 31;
-    const uint32_t exponent = x.bits >> 10 & 0x1f;
-    const uint32_t mantissa = x.bits & 0x3ff;
+    const std::uint32_t sign = std::uint32_t{x.bits} >> 15 << 31;
+    const std::uint32_t exponent = x.bits >> 10 & 0x1f;
+    const std::uint32_t mantissa = x.bits & 0x3ff;
     if (exponent == 0) {
         const float small = static_cast<float>(mantissa) * 0x1p-24F;
-        return std::bit_cast<float>(std::bit_cast<uint32_t>(small) | sign);
+        return std::bit_cast<float>(std::bit_cast<std::uint32_t>(small) | sign);
     }
-    const uint32_t wide = exponent == 0x1f ? 0xff : exponent + 112;
+    const std::uint32_t wide = exponent == 0x1f ? 0xff : exponent + 112;
     return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
 }
 
 // Half to even; a NaN stays one.
 BFloat16 narrow_bf16(float x) {
-    const auto bits = std::bit_cast<uint32_t>(x);
+    const auto bits = std::bit_cast<std::uint32_t>(x);
     if (std::isnan(x)) {
-        return {static_cast<uint16_t>(bits >> 16 | 0x40)};
+        return {static_cast<std::uint16_t>(bits >> 16 | 0x40)};
     }
-    return {static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
+    return {static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16)};
 }
 
 Float16 narrow_f16(float x) {
-    const auto bits = std::bit_cast<uint32_t>(x);
-    const auto sign = static_cast<uint16_t>(bits >> 16 & 0x8000);
-    const uint32_t magnitude = bits & 0x7fffffff;
-    uint32_t half = 0;
+    const auto bits = std::bit_cast<std::uint32_t>(x);
+    const auto sign = static_cast<std::uint16_t>(bits >> 16 & 0x8000);
+    const std::uint32_t magnitude = bits & 0x7fffffff;
+    std::uint32_t half = 0;
     if (magnitude > 0x7f800000) {
         half = 0x7e00 | (magnitude >> 13 & 0x1ff);
     } else if (magnitude >= 0x477ff000) {
@@ -59,11 +59,11 @@ Float16 narrow_f16(float x) {
     } else if (magnitude < 0x38800000) {
         // Adding a number whose last bit counts 2^-24 rounds to a multiple of it.
         const float rounded = std::bit_cast<float>(magnitude) + 0.5F;
-        half = std::bit_cast<uint32_t>(rounded) - 0x3f000000;
+        half = std::bit_cast<std::uint32_t>(rounded) - 0x3f000000;
     } else {
         half = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
     }
-    return {static_cast<uint16_t>(sign | half)};
+    return {static_cast<std::uint16_t>(sign | half)};
 }
 
 template <typename Integer, typename Float>
@@ -72,13 +72,13 @@ Integer truncate(Float x) {
         return 0;
     }
     // The bounds as floats: the upper one is the first that is too large.
-    constexpr auto kLow = static_cast<Float>(std::numeric_limits<Integer>::min());
-    constexpr Float kHigh =
+    constexpr auto low = static_cast<Float>(std::numeric_limits<Integer>::min());
+    constexpr Float high =
         static_cast<Float>(Integer{1} << (std::numeric_limits<Integer>::digits - 1)) * 2;
-    if (x >= kHigh) {
+    if (x >= high) {
         return std::numeric_limits<Integer>::max();
     }
-    return x <= kLow ? std::numeric_limits<Integer>::min() : static_cast<Integer>(x);
+    return x <= low ? std::numeric_limits<Integer>::min() : static_cast<Integer>(x);
 }
 
 template <typename Number, typename Element>
@@ -87,10 +87,12 @@ Number to_number(Element x) {
         return x.byte != 0 ? 1 : 0;
     } else if constexpr (std::is_class_v<Element>) {
         return to_number<Number>(widen(x));
-    } else if constexpr (std::is_same_v<Number, int64_t> && std::is_floating_point_v<Element>) {
-        return truncate<int64_t>(x);
-    } else if constexpr (std::is_same_v<Number, int64_t> && std::is_same_v<Element, uint64_t>) {
-        return static_cast<int64_t>(std::min<uint64_t>(x, INT64_MAX));
+    } else if constexpr (std::is_same_v<Number, std::int64_t> &&
+                         std::is_floating_point_v<Element>) {
+        return truncate<std::int64_t>(x);
+    } else if constexpr (std::is_same_v<Number, std::int64_t> &&
+                         std::is_same_v<Element, std::uint64_t>) {
+        return static_cast<std::int64_t>(std::min<std::uint64_t>(x, INT64_MAX));
     } else {
         return static_cast<Number>(x);
     }
@@ -99,7 +101,7 @@ Number to_number(Element x) {
 template <typename Element, typename Number>
 Element to_element(Number x) {
     if constexpr (std::is_same_v<Element, Bool>) {
-        return {static_cast<uint8_t>(x != 0)};
+        return {static_cast<std::uint8_t>(x != 0)};
     } else if constexpr (std::is_same_v<Element, BFloat16>) {
         return narrow_bf16(static_cast<float>(x));
     } else if constexpr (std::is_same_v<Element, Float16>) {
@@ -118,7 +120,7 @@ struct Tag {
 
 // Calls visit with a tag of the C++ type.
 template <typename Visit>
-void with_type(uint8_t type, Visit&& visit) {
+void with_type(std::uint8_t type, Visit&& visit) {
     switch (type) {
         case ACCEL_TYPE_F32:
             return visit(Tag<float>{});
@@ -127,25 +129,25 @@ void with_type(uint8_t type, Visit&& visit) {
         case ACCEL_TYPE_F16:
             return visit(Tag<Float16>{});
         case ACCEL_TYPE_I8:
-            return visit(Tag<int8_t>{});
+            return visit(Tag<std::int8_t>{});
         case ACCEL_TYPE_U8:
-            return visit(Tag<uint8_t>{});
+            return visit(Tag<std::uint8_t>{});
         case ACCEL_TYPE_I16:
-            return visit(Tag<int16_t>{});
+            return visit(Tag<std::int16_t>{});
         case ACCEL_TYPE_U16:
-            return visit(Tag<uint16_t>{});
+            return visit(Tag<std::uint16_t>{});
         case ACCEL_TYPE_I32:
-            return visit(Tag<int32_t>{});
+            return visit(Tag<std::int32_t>{});
         case ACCEL_TYPE_U32:
-            return visit(Tag<uint32_t>{});
+            return visit(Tag<std::uint32_t>{});
         case ACCEL_TYPE_I64:
-            return visit(Tag<int64_t>{});
+            return visit(Tag<std::int64_t>{});
         case ACCEL_TYPE_BOOL:
             return visit(Tag<Bool>{});
         case ACCEL_TYPE_F64:
             return visit(Tag<double>{});
         case ACCEL_TYPE_U64:
-            return visit(Tag<uint64_t>{});
+            return visit(Tag<std::uint64_t>{});
         default:
             return;
     }
@@ -153,13 +155,13 @@ void with_type(uint8_t type, Visit&& visit) {
 
 // Elements are copied in and out: a buffer may hold other types before and after.
 template <typename Number>
-void load_all(uint8_t type, const void* from, size_t count, Number* to) {
+void load_all(std::uint8_t type, const void* from, std::size_t count, Number* to) {
     with_type(type, [&]<typename T>(Tag<T>) {
         if constexpr (std::is_same_v<T, Number>) {
             std::memmove(to, from, count * sizeof(T));
         } else {
-            const auto* in = static_cast<const uint8_t*>(from);
-            for (size_t i = 0; i < count; ++i, in += sizeof(T)) {
+            const auto* in = static_cast<const std::uint8_t*>(from);
+            for (std::size_t i = 0; i < count; ++i, in += sizeof(T)) {
                 T element;
                 std::memcpy(&element, in, sizeof element);
                 to[i] = to_number<Number>(element);
@@ -169,10 +171,10 @@ void load_all(uint8_t type, const void* from, size_t count, Number* to) {
 }
 
 template <typename Number>
-void store_all(uint8_t type, const Number* from, size_t count, void* to) {
+void store_all(std::uint8_t type, const Number* from, std::size_t count, void* to) {
     with_type(type, [&]<typename T>(Tag<T>) {
-        auto* out = static_cast<uint8_t*>(to);
-        for (size_t i = 0; i < count; ++i, out += sizeof(T)) {
+        auto* out = static_cast<std::uint8_t*>(to);
+        for (std::size_t i = 0; i < count; ++i, out += sizeof(T)) {
             const T element = to_element<T>(from[i]);
             std::memcpy(out, &element, sizeof element);
         }
@@ -181,22 +183,22 @@ void store_all(uint8_t type, const Number* from, size_t count, void* to) {
 
 }  // namespace
 
-unsigned type_bytes(uint8_t type) {
+unsigned type_bytes(std::uint8_t type) {
     unsigned bytes = 0;
     with_type(type, [&]<typename T>(Tag<T>) { bytes = sizeof(T); });
     return bytes;
 }
 
-void load(uint8_t type, const void* from, size_t count, float* to) {
+void load(std::uint8_t type, const void* from, std::size_t count, float* to) {
     load_all(type, from, count, to);
 }
-void load(uint8_t type, const void* from, size_t count, int64_t* to) {
+void load(std::uint8_t type, const void* from, std::size_t count, std::int64_t* to) {
     load_all(type, from, count, to);
 }
-void store(uint8_t type, const float* from, size_t count, void* to) {
+void store(std::uint8_t type, const float* from, std::size_t count, void* to) {
     store_all(type, from, count, to);
 }
-void store(uint8_t type, const int64_t* from, size_t count, void* to) {
+void store(std::uint8_t type, const std::int64_t* from, std::size_t count, void* to) {
     store_all(type, from, count, to);
 }
 

@@ -10,9 +10,9 @@ namespace accel::card {
 
 namespace {
 
-constexpr uint64_t kChannels = 512;
-constexpr uint64_t kResults = Scratch::kStageFloats / kChannels;
-static_assert(kResults * kChannels <= Scratch::kTileFloats);
+constexpr std::uint64_t block_channels = 512;
+constexpr std::uint64_t results = Scratch::stage_floats / block_channels;
+static_assert(results * block_channels <= Scratch::tile_floats);
 
 class Pool {
   public:
@@ -45,10 +45,11 @@ class Pool {
         if (p_.dst.height == 0 || p_.dst.width == 0 || p_.dst.channels == 0) {
             return ACCEL_OK;
         }
-        for (uint64_t image = 0; image < p_.batch; ++image) {
-            for (uint64_t y = 0; y < p_.dst.height; ++y) {
-                for (uint64_t x = 0; x < p_.dst.width; x += kResults) {
-                    for (uint64_t channel = 0; channel < p_.dst.channels; channel += kChannels) {
+        for (std::uint64_t image = 0; image < p_.batch; ++image) {
+            for (std::uint64_t y = 0; y < p_.dst.height; ++y) {
+                for (std::uint64_t x = 0; x < p_.dst.width; x += results) {
+                    for (std::uint64_t channel = 0; channel < p_.dst.channels;
+                         channel += block_channels) {
                         if (Status status = piece(image, y, x, channel); status != ACCEL_OK) {
                             return status;
                         }
@@ -60,20 +61,21 @@ class Pool {
     }
 
   private:
-    [[nodiscard]] Status piece(uint64_t image, uint64_t y, uint64_t x, uint64_t channel) {
-        const uint64_t count = std::min(p_.dst.width - x, kResults);
-        const uint64_t channels = std::min(p_.dst.channels - channel, kChannels);
+    [[nodiscard]] Status piece(std::uint64_t image, std::uint64_t y, std::uint64_t x,
+                               std::uint64_t channel) {
+        const std::uint64_t count = std::min(p_.dst.width - x, results);
+        const std::uint64_t channels = std::min(p_.dst.channels - channel, block_channels);
         const bool average = p_.op == ACCEL_POOL_AVERAGE;
         float* const best = scratch_.tile[1].get();
         float* const stage = scratch_.stage[0].get();
-        std::array<uint32_t, kResults> seen{};
+        std::array<std::uint32_t, results> seen{};
         std::fill_n(best, count * channels,
                     average ? 0.0F : -std::numeric_limits<float>::infinity());
-        for (uint64_t tap = 0; tap < window_.taps(); ++tap) {
+        for (std::uint64_t tap = 0; tap < window_.taps(); ++tap) {
             if (Status status = memory_.check(); status != ACCEL_OK) {
                 return status;
             }
-            uint64_t row = 0;
+            std::uint64_t row = 0;
             const Inside inside = window_.columns(x, count, tap % p_.window.width);
             if (!window_.row(y, tap / p_.window.width, row) || inside.first >= inside.last) {
                 continue;
@@ -95,25 +97,25 @@ class Pool {
                                   channels * sizeof(float), best);
     }
 
-    static void take(float* best, const float* in, std::array<uint32_t, kResults>& seen,
-                     const Inside& inside, uint64_t channels, bool average) {
-        for (uint64_t i = inside.first; i < inside.last; ++i) {
+    static void take(float* best, const float* in, std::array<std::uint32_t, results>& seen,
+                     const Inside& inside, std::uint64_t channels, bool average) {
+        for (std::uint64_t i = inside.first; i < inside.last; ++i) {
             float* const out = best + i * channels;
             const bool first = seen[i]++ == 0;
-            for (uint64_t c = 0; c < channels; ++c, ++in) {
+            for (std::uint64_t c = 0; c < channels; ++c, ++in) {
                 // As REDUCE: MAX begins with the first, so that a NaN there stays.
                 out[c] = average ? out[c] + *in : first ? *in : maximum(out[c], *in);
             }
         }
     }
 
-    void divide(float* sums, const std::array<uint32_t, kResults>& seen, uint64_t count,
-                uint64_t channels) {
+    void divide(float* sums, const std::array<std::uint32_t, results>& seen, std::uint64_t count,
+                std::uint64_t channels) {
         memory_.work(Work::specials, count * channels);
-        for (uint64_t i = 0; i < count; ++i) {
-            const uint64_t taps =
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const std::uint64_t taps =
                 (p_.flags & ACCEL_POOL_COUNT_OUTSIDE) != 0 ? window_.taps() : seen[i];
-            for (uint64_t c = 0; c < channels && taps != 0; ++c) {
+            for (std::uint64_t c = 0; c < channels && taps != 0; ++c) {
                 sums[i * channels + c] /= static_cast<float>(taps);
             }
         }

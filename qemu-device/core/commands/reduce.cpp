@@ -19,11 +19,11 @@ Status read_axis(Execution& execution, accel_reduce& params) {
     if (!aligned(tensor.dst, sizeof(float)) || !aligned(tensor.src0, sizeof(float))) {
         return ACCEL_BAD_ALIGNMENT;
     }
-    uint64_t row = 0;
+    std::uint64_t row = 0;
     if (params.outer == 0 || params.n == 0 || params.inner == 0) {
         return ACCEL_OK;
     }
-    if (__builtin_mul_overflow(params.inner * sizeof(float), uint64_t{params.n}, &row)) {
+    if (__builtin_mul_overflow(params.inner * sizeof(float), std::uint64_t{params.n}, &row)) {
         return ACCEL_BAD_SIZE;
     }
     return check_extent(tensor.src0, params.outer, row, row);
@@ -34,17 +34,17 @@ namespace {
 // Running values of a group of columns.
 struct Best {
     float* values;
-    uint32_t* places;
+    std::uint32_t* places;
 };
 
 template <typename Better>
-void follow(const Best& best, uint64_t first, uint64_t rows, uint64_t columns, const float* in,
-            Better&& better) {
-    for (uint64_t row = 0; row < rows; ++row) {
-        for (uint64_t c = 0; c < columns; ++c, ++in) {
+void follow(const Best& best, std::uint64_t first, std::uint64_t rows, std::uint64_t columns,
+            const float* in, Better&& better) {
+    for (std::uint64_t row = 0; row < rows; ++row) {
+        for (std::uint64_t c = 0; c < columns; ++c, ++in) {
             if (first + row == 0 || better(*in, best.values[c])) {
                 best.values[c] = *in;
-                best.places[c] = static_cast<uint32_t>(first + row);
+                best.places[c] = static_cast<std::uint32_t>(first + row);
             }
         }
     }
@@ -60,7 +60,7 @@ Status run_reduce(Execution& execution) {
     if (p.op > ACCEL_REDUCE_MEAN) {
         return ACCEL_BAD_FIELD;
     }
-    const uint64_t dst = execution.command.tensor.dst;
+    const std::uint64_t dst = execution.command.tensor.dst;
     if (p.n == 0) {
         return ACCEL_BAD_SIZE;
     }
@@ -74,22 +74,23 @@ Status run_reduce(Execution& execution) {
     }
     Axis axis(execution, p);
     const Best best{execution.scratch.stage[1].get(),
-                    reinterpret_cast<uint32_t*>(execution.scratch.stage[2].get())};
+                    reinterpret_cast<std::uint32_t*>(execution.scratch.stage[2].get())};
     const bool place = p.op == ACCEL_REDUCE_ARGMAX || p.op == ACCEL_REDUCE_ARGMIN;
     const bool least = p.op == ACCEL_REDUCE_MIN || p.op == ACCEL_REDUCE_ARGMIN;
-    return axis.for_each_group([&](uint64_t outer, uint64_t column, uint64_t columns) -> Status {
+    return axis.for_each_group([&](std::uint64_t outer, std::uint64_t column,
+                                   std::uint64_t columns) -> Status {
         std::fill_n(best.values, columns, p.op == ACCEL_REDUCE_PRODUCT ? 1.0F : 0.0F);
-        const auto visit = [&](uint64_t first, uint64_t rows, const float* in) -> Status {
+        const auto visit = [&](std::uint64_t first, std::uint64_t rows, const float* in) -> Status {
             execution.memory.work(Work::elements, rows * columns);
             if (p.op == ACCEL_REDUCE_SUM || p.op == ACCEL_REDUCE_MEAN) {
-                for (uint64_t row = 0; row < rows; ++row) {
-                    for (uint64_t c = 0; c < columns; ++c) {
+                for (std::uint64_t row = 0; row < rows; ++row) {
+                    for (std::uint64_t c = 0; c < columns; ++c) {
                         best.values[c] = best.values[c] + *in++;
                     }
                 }
             } else if (p.op == ACCEL_REDUCE_PRODUCT) {
-                for (uint64_t row = 0; row < rows; ++row) {
-                    for (uint64_t c = 0; c < columns; ++c) {
+                for (std::uint64_t row = 0; row < rows; ++row) {
+                    for (std::uint64_t c = 0; c < columns; ++c) {
                         best.values[c] = best.values[c] * *in++;
                     }
                 }
@@ -104,7 +105,7 @@ Status run_reduce(Execution& execution) {
             return status;
         }
         if (p.op == ACCEL_REDUCE_MEAN) {
-            for (uint64_t c = 0; c < columns; ++c) {
+            for (std::uint64_t c = 0; c < columns; ++c) {
                 best.values[c] = best.values[c] / static_cast<float>(p.n);
             }
         }

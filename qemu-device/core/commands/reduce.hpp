@@ -16,7 +16,7 @@ namespace accel::card {
 class Axis {
   public:
     // Columns that are walked together, each with its own running values.
-    static constexpr uint64_t kMostColumns = 4096;
+    static constexpr std::uint64_t most_columns = 4096;
 
     Axis(Execution& execution, const accel_reduce& params)
         : memory_(execution.memory),
@@ -27,10 +27,11 @@ class Axis {
     // Calls visit(first, rows, values) for stretches of `rows` x `columns` values of one outer
     // index, in ascending order of the axis.
     template <typename Visit>
-    [[nodiscard]] Status walk(uint64_t outer, uint64_t column, uint64_t columns, Visit&& visit) {
-        const uint64_t most = Scratch::kStageFloats / columns;
-        for (uint64_t row = 0; row < p_.n;) {
-            const uint64_t rows = std::min<uint64_t>(p_.n - row, most);
+    [[nodiscard]] Status walk(std::uint64_t outer, std::uint64_t column, std::uint64_t columns,
+                              Visit&& visit) {
+        const std::uint64_t most = Scratch::stage_floats / columns;
+        for (std::uint64_t row = 0; row < p_.n;) {
+            const std::uint64_t rows = std::min<std::uint64_t>(p_.n - row, most);
             // An axis that fits the stage is read once for all walks.
             if (!loaded_) {
                 if (Status status =
@@ -52,10 +53,11 @@ class Axis {
     // Calls visit(outer, column, columns) for every group of columns.
     template <typename Visit>
     [[nodiscard]] Status for_each_group(Visit&& visit) {
-        for (uint64_t outer = 0; outer < p_.outer; ++outer) {
-            for (uint64_t column = 0; column < p_.inner; column += kMostColumns) {
+        for (std::uint64_t outer = 0; outer < p_.outer; ++outer) {
+            for (std::uint64_t column = 0; column < p_.inner; column += most_columns) {
                 loaded_ = false;
-                const uint64_t columns = std::min<uint64_t>(p_.inner - column, kMostColumns);
+                const std::uint64_t columns =
+                    std::min<std::uint64_t>(p_.inner - column, most_columns);
                 if (Status status = visit(outer, column, columns); status != ACCEL_OK) {
                     return status;
                 }
@@ -64,8 +66,9 @@ class Axis {
         return ACCEL_OK;
     }
 
-    [[nodiscard]] uint64_t row_bytes() const { return p_.inner * sizeof(float); }
-    [[nodiscard]] uint64_t offset(uint64_t outer, uint64_t row, uint64_t column) const {
+    [[nodiscard]] std::uint64_t row_bytes() const { return p_.inner * sizeof(float); }
+    [[nodiscard]] std::uint64_t offset(std::uint64_t outer, std::uint64_t row,
+                                       std::uint64_t column) const {
         return ((outer * p_.n + row) * p_.inner + column) * sizeof(float);
     }
 
@@ -73,7 +76,7 @@ class Axis {
     Memory& memory_;
     float* stage_;
     const accel_reduce& p_;
-    uint64_t src_;
+    std::uint64_t src_;
     bool loaded_ = false;
 };
 

@@ -23,11 +23,11 @@ namespace {
     if (p.outer == 0 || p.count == 0 || p.inner == 0) {
         return ACCEL_OK;
     }
-    const uint64_t row = uint64_t{p.inner} * sizeof(float);
-    uint64_t from = 0;
-    uint64_t to = 0;
-    if (__builtin_mul_overflow(row, uint64_t{p.n}, &from) ||
-        __builtin_mul_overflow(row, uint64_t{p.count}, &to)) {
+    const std::uint64_t row = std::uint64_t{p.inner} * sizeof(float);
+    std::uint64_t from = 0;
+    std::uint64_t to = 0;
+    if (__builtin_mul_overflow(row, std::uint64_t{p.n}, &from) ||
+        __builtin_mul_overflow(row, std::uint64_t{p.count}, &to)) {
         return ACCEL_BAD_SIZE;
     }
     for (const Status status :
@@ -59,15 +59,16 @@ Status run_resize(Execution& execution) {
     float* const in = execution.scratch.stage[1].get();
     float* const weights = execution.scratch.stage[2].get();
     const FmaKernel kernel = fma_kernel();
-    for (uint64_t outer = 0; outer < p.outer; ++outer) {
-        for (uint64_t i = 0; i < p.count; ++i) {
-            for (uint64_t inner = 0; inner < p.inner; inner += Scratch::kStageFloats) {
-                const uint64_t now = std::min<uint64_t>(p.inner - inner, Scratch::kStageFloats);
+    for (std::uint64_t outer = 0; outer < p.outer; ++outer) {
+        for (std::uint64_t i = 0; i < p.count; ++i) {
+            for (std::uint64_t inner = 0; inner < p.inner; inner += Scratch::stage_floats) {
+                const std::uint64_t now =
+                    std::min<std::uint64_t>(p.inner - inner, Scratch::stage_floats);
                 if (Status status = memory.check(); status != ACCEL_OK) {
                     return status;
                 }
                 std::fill_n(sums, now, 0.0F);
-                for (uint64_t k = 0; k < p.taps; ++k) {
+                for (std::uint64_t k = 0; k < p.taps; ++k) {
                     accel_tap tap{};
                     if (Status status =
                             memory.read(t.src1 + (i * p.taps + k) * sizeof tap, &tap, sizeof tap);
@@ -77,7 +78,7 @@ Status run_resize(Execution& execution) {
                     if (tap.index >= p.n) {
                         return ACCEL_BAD_INDEX;
                     }
-                    const uint64_t from = ((outer * p.n + tap.index) * p.inner + inner);
+                    const std::uint64_t from = ((outer * p.n + tap.index) * p.inner + inner);
                     if (Status status =
                             memory.read(t.src0 + from * sizeof(float), in, now * sizeof(float));
                         status != ACCEL_OK) {
@@ -87,7 +88,7 @@ Status run_resize(Execution& execution) {
                     memory.work(Work::macs, now);
                     kernel(sums, in, weights, now);
                 }
-                const uint64_t to = (outer * p.count + i) * p.inner + inner;
+                const std::uint64_t to = (outer * p.count + i) * p.inner + inner;
                 if (Status status =
                         memory.write(t.dst + to * sizeof(float), sums, now * sizeof(float));
                     status != ACCEL_OK) {

@@ -11,33 +11,33 @@ namespace {
 
 // total[c] = combine(total[c], value) down the rows. One column keeps its total in a register.
 template <typename Combine>
-void gather_rows(float* total, const float* values, uint64_t rows, uint64_t columns,
+void gather_rows(float* total, const float* values, std::uint64_t rows, std::uint64_t columns,
                  Combine&& combine) {
     if (columns == 1) {
         float one = *total;
-        for (uint64_t row = 0; row < rows; ++row) {
+        for (std::uint64_t row = 0; row < rows; ++row) {
             one = combine(one, values[row]);
         }
         *total = one;
         return;
     }
-    for (uint64_t row = 0; row < rows; ++row, values += columns) {
-        for (uint64_t c = 0; c < columns; ++c) {
+    for (std::uint64_t row = 0; row < rows; ++row, values += columns) {
+        for (std::uint64_t c = 0; c < columns; ++c) {
             total[c] = combine(total[c], values[c]);
         }
     }
 }
 
-void divide_rows(float* values, const float* divisors, uint64_t rows, uint64_t columns) {
+void divide_rows(float* values, const float* divisors, std::uint64_t rows, std::uint64_t columns) {
     if (columns == 1) {
         const float divisor = *divisors;
-        for (uint64_t row = 0; row < rows; ++row) {
+        for (std::uint64_t row = 0; row < rows; ++row) {
             values[row] = values[row] / divisor;
         }
         return;
     }
-    for (uint64_t row = 0; row < rows; ++row, values += columns) {
-        for (uint64_t c = 0; c < columns; ++c) {
+    for (std::uint64_t row = 0; row < rows; ++row, values += columns) {
+        for (std::uint64_t c = 0; c < columns; ++c) {
             values[c] = values[c] / divisors[c];
         }
     }
@@ -56,16 +56,18 @@ Status run_softmax(Execution& execution) {
     if (p.outer == 0 || p.n == 0 || p.inner == 0) {
         return ACCEL_OK;  // not even a loop: nothing in it would look whether to stop
     }
-    const uint64_t dst = execution.command.tensor.dst;
-    const uint64_t row_bytes = uint64_t{p.inner} * p.n * sizeof(float);
+    const std::uint64_t dst = execution.command.tensor.dst;
+    const std::uint64_t row_bytes = std::uint64_t{p.inner} * p.n * sizeof(float);
     if (Status status = check_extent(dst, p.outer, row_bytes, row_bytes); status != ACCEL_OK) {
         return status;
     }
     Axis axis(execution, p);
     float* const peak = execution.scratch.stage[1].get();
     float* const sum = execution.scratch.stage[2].get();
-    return axis.for_each_group([&](uint64_t outer, uint64_t column, uint64_t columns) -> Status {
-        const auto find_peak = [&](uint64_t first, uint64_t rows, const float* values) -> Status {
+    return axis.for_each_group([&](std::uint64_t outer, std::uint64_t column,
+                                   std::uint64_t columns) -> Status {
+        const auto find_peak = [&](std::uint64_t first, std::uint64_t rows,
+                                   const float* values) -> Status {
             execution.memory.work(Work::elements, rows * columns);
             if (first == 0) {
                 std::copy_n(values, columns, peak);
@@ -73,13 +75,14 @@ Status run_softmax(Execution& execution) {
             gather_rows(peak, values, rows, columns, maximum);
             return ACCEL_OK;
         };
-        const auto add_up = [&](uint64_t /*first*/, uint64_t rows, float* values) -> Status {
+        const auto add_up = [&](std::uint64_t /*first*/, std::uint64_t rows,
+                                float* values) -> Status {
             execution.memory.work(Work::specials, rows * columns);
             exponentials(values, rows, columns, peak);
             gather_rows(sum, values, rows, columns, [](float a, float b) { return a + b; });
             return ACCEL_OK;
         };
-        const auto divide = [&](uint64_t first, uint64_t rows, float* values) -> Status {
+        const auto divide = [&](std::uint64_t first, std::uint64_t rows, float* values) -> Status {
             execution.memory.work(Work::specials, 2 * rows * columns);
             if (rows != p.n) {  // they were read anew
                 exponentials(values, rows, columns, peak);

@@ -13,7 +13,7 @@ namespace {
 // One of the lists, read some segments at a time: each is copied once, then used.
 class SegmentReader {
   public:
-    SegmentReader(Memory& memory, uint64_t list, uint32_t count)
+    SegmentReader(Memory& memory, std::uint64_t list, std::uint32_t count)
         : memory_(memory), list_(list), left_(count) {}
 
     // Makes segment() one that has bytes. BAD_SIZE: the list is at its end.
@@ -25,7 +25,7 @@ class SegmentReader {
             if (left_ == 0) {
                 return ACCEL_BAD_SIZE;
             }
-            held_ = std::min<uint32_t>(left_, segments_.size());
+            held_ = std::min<std::uint32_t>(left_, segments_.size());
             if (Status status =
                     memory_.read_block(list_, segments_.data(), held_ * sizeof(accel_segment));
                 status != ACCEL_OK) {
@@ -40,17 +40,17 @@ class SegmentReader {
 
     [[nodiscard]] const accel_segment& segment() const { return segments_[next_]; }
 
-    void advance(uint64_t bytes) {
+    void advance(std::uint64_t bytes) {
         segments_[next_].address += bytes;
         segments_[next_].bytes -= bytes;
     }
 
   private:
     Memory& memory_;
-    uint64_t list_;
-    uint32_t left_;  // not read yet
-    uint32_t held_ = 0;
-    uint32_t next_ = 0;
+    std::uint64_t list_;
+    std::uint32_t left_;  // not read yet
+    std::uint32_t held_ = 0;
+    std::uint32_t next_ = 0;
     std::array<accel_segment, 64> segments_{};
 };
 
@@ -65,20 +65,20 @@ Status run_transfer(Execution& execution) {
         !aligned(transfer.src, sizeof(accel_segment))) {
         return ACCEL_BAD_ALIGNMENT;
     }
-    if (transfer.dst_count > kSegments || transfer.src_count > kSegments) {
+    if (transfer.dst_count > segments || transfer.src_count > segments) {
         return ACCEL_BAD_SIZE;
     }
     Memory& memory = execution.memory;
     SegmentReader dst(memory, transfer.dst, transfer.dst_count);
     SegmentReader src(memory, transfer.src, transfer.src_count);
-    for (uint64_t left = transfer.bytes; left > 0;) {
+    for (std::uint64_t left = transfer.bytes; left > 0;) {
         if (Status status = src.settle(); status != ACCEL_OK) {
             return status;
         }
         if (Status status = dst.settle(); status != ACCEL_OK) {
             return status;
         }
-        const auto now = std::min<uint64_t>({left, src.segment().bytes, dst.segment().bytes});
+        const auto now = std::min<std::uint64_t>({left, src.segment().bytes, dst.segment().bytes});
         if (Status status = memory.copy(dst.segment().address, src.segment().address, now,
                                         execution.scratch.bounce());
             status != ACCEL_OK) {

@@ -15,9 +15,9 @@ namespace accel::card {
 namespace {
 
 struct Dimension {
-    uint64_t length;
-    int64_t dst;  // elements
-    int64_t src;
+    std::uint64_t length;
+    std::int64_t dst;  // elements
+    std::int64_t src;
 };
 
 class Transpose {
@@ -42,14 +42,14 @@ class Transpose {
         if (!aligned(t_.dst, p_.size) || !aligned(t_.src0, p_.size)) {
             return ACCEL_BAD_ALIGNMENT;
         }
-        uint64_t elements = 1;
+        std::uint64_t elements = 1;
         for (unsigned i = 0; i < p_.rank; ++i) {
             if (p_.dims[i] == 0) {
                 empty_ = true;
                 return ACCEL_OK;
             }
-            if (__builtin_mul_overflow(elements, uint64_t{p_.dims[i]}, &elements) ||
-                elements > uint64_t{1} << ACCEL_VA_BITS) {
+            if (__builtin_mul_overflow(elements, std::uint64_t{p_.dims[i]}, &elements) ||
+                elements > std::uint64_t{1} << ACCEL_VA_BITS) {
                 return ACCEL_BAD_SIZE;
             }
         }
@@ -67,9 +67,9 @@ class Transpose {
             return ACCEL_OK;
         }
         arrange();
-        std::array<uint64_t, ACCEL_RANK_MAX> position{};
-        uint64_t dst = t_.dst;
-        uint64_t src = t_.src0;
+        std::array<std::uint64_t, ACCEL_RANK_MAX> position{};
+        std::uint64_t dst = t_.dst;
+        std::uint64_t src = t_.src0;
         for (;;) {
             if (Status status = piece(dst, src); status != ACCEL_OK) {
                 return status;
@@ -78,9 +78,9 @@ class Transpose {
             while (i-- > 0) {
                 const Dimension& d = dims_[i];
                 const bool more = ++position[i] < d.length;
-                const int64_t steps = more ? 1 : 1 - static_cast<int64_t>(d.length);
-                dst += static_cast<uint64_t>(d.dst * steps) * p_.size;
-                src += static_cast<uint64_t>(d.src * steps) * p_.size;
+                const std::int64_t steps = more ? 1 : 1 - static_cast<std::int64_t>(d.length);
+                dst += static_cast<std::uint64_t>(d.dst * steps) * p_.size;
+                src += static_cast<std::uint64_t>(d.src * steps) * p_.size;
                 if (more) {
                     break;
                 }
@@ -93,32 +93,34 @@ class Transpose {
     }
 
   private:
-    enum class Way : uint8_t { rows, squares, elements };
+    enum class Way : std::uint8_t { rows, squares, elements };
 
-    static int64_t signed_stride(uint32_t stride) { return static_cast<int32_t>(stride); }
+    static std::int64_t signed_stride(std::uint32_t stride) {
+        return static_cast<std::int32_t>(stride);
+    }
 
     // From the lowest element to the end of the highest.
-    [[nodiscard]] Status check_side(uint64_t address, const __le32* strides) const {
-        constexpr int64_t kLimit = int64_t{1} << ACCEL_VA_BITS;
-        int64_t low = 0;
-        int64_t high = 1;
+    [[nodiscard]] Status check_side(std::uint64_t address, const __le32* strides) const {
+        constexpr std::int64_t limit = std::int64_t{1} << ACCEL_VA_BITS;
+        std::int64_t low = 0;
+        std::int64_t high = 1;
         for (unsigned i = 0; i < p_.rank; ++i) {
             // Not beyond 63 bits; and six that are within the limit do not overflow.
-            const int64_t span = (int64_t{p_.dims[i]} - 1) * signed_stride(strides[i]);
-            if (span > kLimit || span < -kLimit) {
+            const std::int64_t span = (std::int64_t{p_.dims[i]} - 1) * signed_stride(strides[i]);
+            if (span > limit || span < -limit) {
                 return ACCEL_BAD_SIZE;
             }
             (span < 0 ? low : high) += span;
         }
         low *= p_.size;
         high *= p_.size;
-        if (high - low > kLimit) {
+        if (high - low > limit) {
             return ACCEL_BAD_SIZE;
         }
         // Other addresses fault when they are used.
-        if (address < uint64_t{kLimit}) {
-            const auto start = static_cast<int64_t>(address);
-            if (start + low < 0 || start + high > kLimit) {
+        if (address < std::uint64_t{limit}) {
+            const auto start = static_cast<std::int64_t>(address);
+            if (start + low < 0 || start + high > limit) {
                 return ACCEL_BAD_SIZE;
             }
         }
@@ -133,7 +135,7 @@ class Transpose {
             if (d.length == 1) {
                 continue;
             }
-            const auto length = static_cast<int64_t>(d.length);
+            const auto length = static_cast<std::int64_t>(d.length);
             if (count_ > 0 && dims_[count_ - 1].dst == d.dst * length &&
                 dims_[count_ - 1].src == d.src * length) {
                 dims_[count_ - 1] = {dims_[count_ - 1].length * d.length, d.dst, d.src};
@@ -160,7 +162,7 @@ class Transpose {
             outer_ = count_ - 1;
         }
     }
-    [[nodiscard]] unsigned find(int64_t Dimension::*side) const {
+    [[nodiscard]] unsigned find(std::int64_t Dimension::*side) const {
         unsigned i = 0;
         while (i < count_ && dims_[i].*side != 1) {
             ++i;
@@ -171,7 +173,7 @@ class Transpose {
         std::rotate(&dims_[from], &dims_[from + 1], &dims_[to + 1]);
     }
 
-    [[nodiscard]] Status piece(uint64_t dst, uint64_t src) {
+    [[nodiscard]] Status piece(std::uint64_t dst, std::uint64_t src) {
         const Dimension& last = dims_[count_ - 1];
         switch (way_) {
             case Way::rows:
@@ -184,31 +186,31 @@ class Transpose {
     }
 
     // The last dimension is dense in the result, the one before it in the source.
-    [[nodiscard]] Status squares(uint64_t dst, uint64_t src) {
-        constexpr uint64_t kSide = 64;
+    [[nodiscard]] Status squares(std::uint64_t dst, std::uint64_t src) {
+        constexpr std::uint64_t side_length = 64;
         const Dimension& rows = dims_[count_ - 1];
         const Dimension& columns = dims_[count_ - 2];
-        auto* const in = reinterpret_cast<uint8_t*>(scratch_.stage[0].get());
-        auto* const out = reinterpret_cast<uint8_t*>(scratch_.stage[1].get());
-        static_assert(kSide * kSide * 8 <= Scratch::kStageFloats * sizeof(float));
-        for (uint64_t row = 0; row < rows.length; row += kSide) {
-            for (uint64_t column = 0; column < columns.length; column += kSide) {
-                const uint64_t height = std::min(rows.length - row, kSide);
-                const uint64_t width = std::min(columns.length - column, kSide);
-                const uint64_t from =
-                    src + (row * static_cast<uint64_t>(rows.src) + column) * p_.size;
+        auto* const in = reinterpret_cast<std::uint8_t*>(scratch_.stage[0].get());
+        auto* const out = reinterpret_cast<std::uint8_t*>(scratch_.stage[1].get());
+        static_assert(side_length * side_length * 8 <= Scratch::stage_floats * sizeof(float));
+        for (std::uint64_t row = 0; row < rows.length; row += side_length) {
+            for (std::uint64_t column = 0; column < columns.length; column += side_length) {
+                const std::uint64_t height = std::min(rows.length - row, side_length);
+                const std::uint64_t width = std::min(columns.length - column, side_length);
+                const std::uint64_t from =
+                    src + (row * static_cast<std::uint64_t>(rows.src) + column) * p_.size;
                 if (Status status =
-                        memory_.read_rows(from, static_cast<uint64_t>(rows.src) * p_.size, height,
-                                          width * p_.size, in);
+                        memory_.read_rows(from, static_cast<std::uint64_t>(rows.src) * p_.size,
+                                          height, width * p_.size, in);
                     status != ACCEL_OK) {
                     return status;
                 }
                 turn(in, height, width, out);
-                const uint64_t to =
-                    dst + (column * static_cast<uint64_t>(columns.dst) + row) * p_.size;
+                const std::uint64_t to =
+                    dst + (column * static_cast<std::uint64_t>(columns.dst) + row) * p_.size;
                 if (Status status =
-                        memory_.write_rows(to, static_cast<uint64_t>(columns.dst) * p_.size, width,
-                                           height * p_.size, out);
+                        memory_.write_rows(to, static_cast<std::uint64_t>(columns.dst) * p_.size,
+                                           width, height * p_.size, out);
                     status != ACCEL_OK) {
                     return status;
                 }
@@ -217,22 +219,24 @@ class Transpose {
         return ACCEL_OK;
     }
 
-    void turn(const uint8_t* in, uint64_t height, uint64_t width, uint8_t* out) const {
+    void turn(const std::uint8_t* in, std::uint64_t height, std::uint64_t width,
+              std::uint8_t* out) const {
         switch (p_.size) {
             case 1:
-                return turn<uint8_t>(in, height, width, out);
+                return turn<std::uint8_t>(in, height, width, out);
             case 2:
-                return turn<uint16_t>(in, height, width, out);
+                return turn<std::uint16_t>(in, height, width, out);
             case 4:
-                return turn<uint32_t>(in, height, width, out);
+                return turn<std::uint32_t>(in, height, width, out);
             default:
-                return turn<uint64_t>(in, height, width, out);
+                return turn<std::uint64_t>(in, height, width, out);
         }
     }
     template <typename T>
-    static void turn(const uint8_t* in, uint64_t height, uint64_t width, uint8_t* out) {
-        for (uint64_t column = 0; column < width; ++column) {
-            for (uint64_t row = 0; row < height; ++row) {
+    static void turn(const std::uint8_t* in, std::uint64_t height, std::uint64_t width,
+                     std::uint8_t* out) {
+        for (std::uint64_t column = 0; column < width; ++column) {
+            for (std::uint64_t row = 0; row < height; ++row) {
                 std::memcpy(out + (column * height + row) * sizeof(T),
                             in + (row * width + column) * sizeof(T), sizeof(T));
             }
@@ -240,11 +244,11 @@ class Transpose {
     }
 
     // Backwards along a dimension is forwards from its end, turned round.
-    [[nodiscard]] Status elements(uint64_t dst, uint64_t src, const Dimension& d) {
-        auto* const values = reinterpret_cast<uint8_t*>(scratch_.stage[0].get());
-        const uint64_t most = Scratch::kStageFloats * sizeof(float) / p_.size;
-        for (uint64_t done = 0; done < d.length;) {
-            const uint64_t now = std::min(d.length - done, most);
+    [[nodiscard]] Status elements(std::uint64_t dst, std::uint64_t src, const Dimension& d) {
+        auto* const values = reinterpret_cast<std::uint8_t*>(scratch_.stage[0].get());
+        const std::uint64_t most = Scratch::stage_floats * sizeof(float) / p_.size;
+        for (std::uint64_t done = 0; done < d.length;) {
+            const std::uint64_t now = std::min(d.length - done, most);
             const Side from = side(src, d.src, done, now);
             const Side to = side(dst, d.dst, done, now);
             if (Status status = memory_.gather(from.address, from.stride, now, p_.size, values);
@@ -264,16 +268,17 @@ class Transpose {
     }
 
     struct Side {
-        uint64_t address;
-        uint64_t stride;
+        std::uint64_t address;
+        std::uint64_t stride;
     };
-    [[nodiscard]] Side side(uint64_t address, int64_t stride, uint64_t done, uint64_t now) const {
-        const uint64_t first = stride < 0 ? done + now - 1 : done;
-        return {address + first * static_cast<uint64_t>(stride) * p_.size,
-                static_cast<uint64_t>(stride < 0 ? -stride : stride)};
+    [[nodiscard]] Side side(std::uint64_t address, std::int64_t stride, std::uint64_t done,
+                            std::uint64_t now) const {
+        const std::uint64_t first = stride < 0 ? done + now - 1 : done;
+        return {address + first * static_cast<std::uint64_t>(stride) * p_.size,
+                static_cast<std::uint64_t>(stride < 0 ? -stride : stride)};
     }
-    void reverse(uint8_t* values, uint64_t count) const {
-        for (uint64_t i = 0; i < count / 2; ++i) {
+    void reverse(std::uint8_t* values, std::uint64_t count) const {
+        for (std::uint64_t i = 0; i < count / 2; ++i) {
             std::swap_ranges(values + i * p_.size, values + (i + 1) * p_.size,
                              values + (count - 1 - i) * p_.size);
         }

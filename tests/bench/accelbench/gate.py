@@ -13,7 +13,7 @@ from typing import Any
 
 from . import boot, measure
 
-RECORD = Path(__file__).resolve().parents[1] / "counts.json"
+RECORD = Path(__file__).resolve().parents[1] / "perf_gate.json"
 PROGRAMS = ["calibrate", "jobs", "waits", "lists"]
 # Those that do not depend on when the processor was interrupted.
 CASES = ("calibrate.loop", "getppid", "accel.submit.32", "accel.submit.1", "accel.submit.fresh.32", "accel.copy.64k",
@@ -56,7 +56,7 @@ def compare(was: dict[str, Any], now: dict[str, Any], same_kernel: bool) -> tupl
                        reverse=True)
         rose += [f"    {function[2:]} ({'kernel' if function[0] == 'k' else 'user'}): {by:+.1f}"
                  for by, function in grown[:5] if by >= 1]
-        rose.append("    if that is as it should be: make counts")
+        rose.append("    if that is as it should be: make record-perf-gate")
     return rose, fell
 
 

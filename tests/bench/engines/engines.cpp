@@ -80,9 +80,9 @@ void gemm(benchmark::State& state) {
               .m = n,
               .n = n,
               .k = n,
-              .numbers = {.a = bytes ? Type::u8 : Type::f32,
-                          .b = bytes ? Type::u8 : Type::f32,
-                          .result = bytes ? Type::i32 : Type::f32}},
+              .format = {.a = bytes ? DataType::u8 : DataType::f32,
+                         .b = bytes ? DataType::u8 : DataType::f32,
+                         .result = bytes ? DataType::i32 : DataType::f32}},
          static_cast<double>(elements) * n, 0);
 }
 
@@ -93,13 +93,13 @@ void conv2d(benchmark::State& state) {
     const auto source = tensor<float>(pixels * channels);
     const auto weights = tensor<float>(std::uint64_t{9} * channels * channels);
     const auto d = tensor<float>(pixels * channels);
-    const Images images{.height = side, .width = side, .channels = channels};
+    const ImageLayout images{.height = side, .width = side, .channels = channels};
     time(state,
          Conv2d{.dst = d,
                 .src = source,
                 .weights = weights,
-                .from = images,
-                .to = images,
+                .src_layout = images,
+                .dst_layout = images,
                 .window = {.height = 3, .width = 3, .pad_top = 1, .pad_left = 1}},
          static_cast<double>(pixels) * 9 * channels * channels, 0);
 }
@@ -118,11 +118,11 @@ void sigmoid(benchmark::State& state) {
     const auto a = tensor<float>(n);
     const auto d = tensor<float>(n);
     time(state,
-         Elementwise{.op = ElementwiseOp::first,
+         Elementwise{.op = ElementwiseOp::identity,
                      .dst = d,
                      .a = a,
                      .shape = {n},
-                     .activation = Activation::sigmoid},
+                     .activation = UnaryOp::sigmoid},
          0, static_cast<double>(2 * n * sizeof(float)));
 }
 
@@ -153,8 +153,8 @@ void pool(benchmark::State& state) {
          Pool{.op = PoolOp::max,
               .dst = d,
               .src = a,
-              .from = {.height = side, .width = side, .channels = channels},
-              .to = {.height = side / 2, .width = side / 2, .channels = channels},
+              .src_layout = {.height = side, .width = side, .channels = channels},
+              .dst_layout = {.height = side / 2, .width = side / 2, .channels = channels},
               .window = {.height = 2, .width = 2, .stride_y = 2, .stride_x = 2}},
          0, static_cast<double>(sizeof(float)) * side * side * channels * 5 / 4);
 }

@@ -12,47 +12,51 @@
 namespace accel::bench {
 namespace {
 
-constexpr std::size_t kBytes = 4096;
+constexpr std::size_t transfer_size = 4096;
 
 void by_pread(Report& report, int file) {
-    constexpr std::uint64_t kJobs = 256;
-    Pages memory(kBytes);
+    constexpr std::uint64_t job_count = 256;
+    Pages memory(transfer_size);
     bool right = true;
     const auto run = [&](std::uint64_t jobs) {
         for (std::uint64_t i = 0; i < jobs; ++i) {
-            right &= pread(file, memory.data(), kBytes, static_cast<off_t>(i * kBytes)) ==
-                     static_cast<ssize_t>(kBytes);
+            right &=
+                pread(file, memory.data(), transfer_size, static_cast<off_t>(i * transfer_size)) ==
+                static_cast<ssize_t>(transfer_size);
         }
     };
-    Region region(report, "block.pread.1", {.jobs = kJobs, .bytes = kBytes, .interrupts = "nvme"});
+    Region region(report, "block.pread.1",
+                  {.jobs = job_count, .bytes = transfer_size, .interrupts = "nvme"});
     run(32);
     region.begin();
-    run(kJobs);
+    run(job_count);
     region.end();
     region.verify(right, "a read failed");
 }
 
 void by_uring(Report& report, int file, const std::string& name, const std::string& interrupts) {
-    constexpr unsigned kDepth = 32;
-    constexpr std::uint64_t kJobs = 1024;
-    Pages memory(kDepth * kBytes);
+    constexpr unsigned depth = 32;
+    constexpr std::uint64_t job_count = 1024;
+    Pages memory(depth * transfer_size);
     Ring ring(64);
-    ring.register_slots(std::as_writable_bytes(memory.span()), kDepth);
+    ring.register_slots(std::as_writable_bytes(memory.span()), depth);
     bool right = true;
     const auto run = [&](std::uint64_t jobs) {
-        for (std::uint64_t done = 0; done < jobs; done += kDepth) {
-            for (unsigned i = 0; i < kDepth; ++i) {
-                io_uring_prep_read_fixed(ring.entry(), file,
-                                         reinterpret_cast<std::byte*>(memory.data()) + i * kBytes,
-                                         kBytes, (done + i) * kBytes, static_cast<int>(i));
+        for (std::uint64_t done = 0; done < jobs; done += depth) {
+            for (unsigned i = 0; i < depth; ++i) {
+                io_uring_prep_read_fixed(
+                    ring.entry(), file,
+                    reinterpret_cast<std::byte*>(memory.data()) + i * transfer_size, transfer_size,
+                    (done + i) * transfer_size, static_cast<int>(i));
             }
-            right &= ring.finish(kDepth, kBytes);
+            right &= ring.finish(depth, transfer_size);
         }
     };
-    Region region(report, name, {.jobs = kJobs, .bytes = kBytes, .interrupts = interrupts});
-    run(4UL * kDepth);
+    Region region(report, name,
+                  {.jobs = job_count, .bytes = transfer_size, .interrupts = interrupts});
+    run(4UL * depth);
     region.begin();
-    run(kJobs);
+    run(job_count);
     region.end();
     region.verify(right, "a read failed");
 }

@@ -11,11 +11,11 @@ using accel::bench::Report;
 
 namespace {
 
-constexpr std::uint64_t kIterations = 1'000'000;
+constexpr std::uint64_t iterations = 1'000'000;
 
 // Two instructions an iteration.
 void known_loop(Region& region) {
-    std::uint64_t left = kIterations;
+    std::uint64_t left = iterations;
     region.begin();
     asm volatile("1: dec %0\n\tjnz 1b" : "+r"(left) : : "cc");
     region.end();
@@ -24,8 +24,8 @@ void known_loop(Region& region) {
 
 // The same with as much again left out.
 void paused_loop(Region& region) {
-    std::uint64_t left = kIterations;
-    std::uint64_t other = kIterations;
+    std::uint64_t left = iterations;
+    std::uint64_t other = iterations;
     region.begin();
     asm volatile("1: dec %0\n\tjnz 1b" : "+r"(left) : : "cc");
     region.pause();
@@ -52,15 +52,15 @@ int main(int argc, char** argv) {
     using namespace accel::bench;
     return program(argc, argv, [](Report& report) {
         {
-            Region region(report, "calibrate.loop", {.jobs = kIterations});
+            Region region(report, "calibrate.loop", {.jobs = iterations});
             known_loop(region);
         }
         {
-            Region region(report, "calibrate.pause", {.jobs = kIterations});
+            Region region(report, "calibrate.pause", {.jobs = iterations});
             paused_loop(region);
         }
-        constexpr std::uint64_t kCalls = 4096;
-        Region region(report, "getppid", {.jobs = kCalls});
-        system_calls(region, kCalls);
+        constexpr std::uint64_t call_count = 4096;
+        Region region(report, "getppid", {.jobs = call_count});
+        system_calls(region, call_count);
     });
 }

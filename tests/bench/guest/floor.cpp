@@ -14,20 +14,20 @@
 namespace accel::bench {
 namespace {
 
-constexpr std::uint64_t kJobs = 16384;
-constexpr std::uint64_t kSlots = 32;
-constexpr std::size_t kBytes = 4096;
+constexpr std::uint64_t job_count = 16384;
+constexpr std::uint64_t slots = 32;
+constexpr std::size_t transfer_size = 4096;
 
 class Loop {
   public:
     explicit Loop(RawCard& card)
         : ring_(card.ring()), status_(card.status()), doorbell_(card.doorbell()) {
-        for (std::uint64_t i = 0; i < kSlots; ++i) {
+        for (std::uint64_t i = 0; i < slots; ++i) {
             accel_command& command = commands_.at(i);
             command.opcode = ACCEL_OP_COPY;
-            command.copy.src = card.memory().bus(RawCard::kPayload + i * kBytes);
-            command.copy.dst = ACCEL_BYPASS_MEMORY | i * kBytes;
-            command.copy.bytes = kBytes;
+            command.copy.src = card.memory().bus(RawCard::payload + i * transfer_size);
+            command.copy.dst = ACCEL_BYPASS_MEMORY | i * transfer_size;
+            command.copy.bytes = transfer_size;
             command.copy.rows = 1;
         }
     }
@@ -37,8 +37,8 @@ class Loop {
     void run(Region& region, std::uint64_t jobs) {
         for (std::uint64_t done = 0; done < jobs; done += batch) {
             for (std::uint64_t i = 0; i < batch; ++i) {
-                std::memcpy(&ring_[(tail_ + i) % RawCard::kEntries],
-                            &commands_[(tail_ + i) % kSlots], sizeof(accel_command));
+                std::memcpy(&ring_[(tail_ + i) % RawCard::ring_length],
+                            &commands_[(tail_ + i) % slots], sizeof(accel_command));
             }
             const std::uint64_t before = tail_;
             tail_ += batch;
@@ -62,28 +62,30 @@ class Loop {
     accel_command* ring_;
     accel_queue_status* status_;
     volatile std::uint32_t* doorbell_;
-    std::array<accel_command, kSlots> commands_{};
+    std::array<accel_command, slots> commands_{};
     std::uint64_t tail_ = 0;
 };
 
 void fill(const RawCard& card, std::uint32_t seed) {
-    for (std::uint32_t i = 0; i < kSlots * kBytes / 4; ++i) {
+    for (std::uint32_t i = 0; i < slots * transfer_size / 4; ++i) {
         const std::uint32_t word = (i + seed) * 2654435761U;
-        std::memcpy(card.memory().at(RawCard::kPayload + i * 4UL), &word, sizeof word);
+        std::memcpy(card.memory().at(RawCard::payload + i * 4UL), &word, sizeof word);
     }
 }
 
 bool arrived(const RawCard& card) {
-    return std::memcmp(card.device(0), card.memory().at(RawCard::kPayload), kSlots * kBytes) == 0;
+    return std::memcmp(card.device(0), card.memory().at(RawCard::payload), slots * transfer_size) ==
+           0;
 }
 
 template <std::uint64_t batch>
 void measure(Report& report, const RawCard& card, Loop& loop) {
     fill(card, batch);
-    Region region(report, "floor." + std::to_string(batch), {.jobs = kJobs, .bytes = kBytes});
-    loop.run<batch>(region, kSlots);
+    Region region(report, "floor." + std::to_string(batch),
+                  {.jobs = job_count, .bytes = transfer_size});
+    loop.run<batch>(region, slots);
     region.begin();
-    loop.run<batch>(region, kJobs);
+    loop.run<batch>(region, job_count);
     region.end();
     region.verify(arrived(card), "a copy did not arrive");
 }
@@ -91,12 +93,12 @@ void measure(Report& report, const RawCard& card, Loop& loop) {
 // What sleeping costs when nothing is waited for but the clock: a system call, a timer, two
 // switches and an interrupt.
 void sleeping(Report& report) {
-    constexpr std::uint64_t kSleeps = 512;
+    constexpr std::uint64_t sleeps = 512;
     const timespec time{.tv_sec = 0, .tv_nsec = 100'000};
     bool right = true;
-    Region region(report, "floor.sleep", {.jobs = kSleeps});
+    Region region(report, "floor.sleep", {.jobs = sleeps});
     region.begin();
-    for (std::uint64_t i = 0; i < kSleeps; ++i) {
+    for (std::uint64_t i = 0; i < sleeps; ++i) {
         right &= nanosleep(&time, nullptr) == 0;
     }
     region.end();

@@ -10,23 +10,23 @@
 namespace accel::bench {
 namespace {
 
-constexpr std::size_t kBatch = 32;
+constexpr std::size_t batch_size = 32;
 // Enough that a tick of the kernel's clock, of which one in four million instructions falls into a
 // region, is lost among them.
-constexpr std::uint64_t kJobs = 16384;
-constexpr std::size_t kSmall = 4096;
-constexpr std::size_t kLarge = 65536;
+constexpr std::uint64_t job_count = 16384;
+constexpr std::size_t small = 4096;
+constexpr std::size_t large = 65536;
 
 // `fresh`: each command is made for its job, and not once for all of them.
 void batches(Report& report, const Device& card, const std::string& name, std::size_t bytes,
              bool fresh) {
     Queue queue = card.create_queue();
-    Copies copies(card, kBatch, bytes);
+    Copies copies(card, batch_size, bytes);
     const auto run = [&](Region& region, std::uint64_t jobs) {
-        for (std::uint64_t done = 0; done < jobs; done += kBatch) {
+        for (std::uint64_t done = 0; done < jobs; done += batch_size) {
             Batch batch = queue.batch();
             if (fresh) {
-                for (std::size_t i = 0; i < kBatch; ++i) {
+                for (std::size_t i = 0; i < batch_size; ++i) {
                     batch.add(copies.fresh(i));
                 }
             } else {
@@ -39,30 +39,30 @@ void batches(Report& report, const Device& card, const std::string& name, std::s
         }
     };
     copies.poison(queue, fresh ? 3 : 1);
-    Region region(report, name, {.jobs = kJobs, .bytes = bytes, .interrupts = "accel"});
-    run(region, 4 * kBatch);
+    Region region(report, name, {.jobs = job_count, .bytes = bytes, .interrupts = "accel"});
+    run(region, 4 * batch_size);
     region.begin();
-    run(region, kJobs);
+    run(region, job_count);
     region.end();
     region.verify(copies.arrived(queue), "a copy did not arrive");
 }
 
 void one_by_one(Report& report, const Device& card) {
     Queue queue = card.create_queue();
-    Copies copies(card, kBatch, kSmall);
+    Copies copies(card, batch_size, small);
     const auto commands = copies.commands();
     const auto run = [&](Region& region, std::uint64_t jobs) {
         for (std::uint64_t i = 0; i < jobs; ++i) {
-            const Job job = queue.submit(commands[i % kBatch]);
+            const Job job = queue.submit(commands[i % batch_size]);
             see_finished(region, queue, job);
         }
     };
     copies.poison(queue, 2);
     Region region(report, "accel.submit.1",
-                  {.jobs = kJobs, .bytes = kSmall, .interrupts = "accel"});
-    run(region, 2 * kBatch);
+                  {.jobs = job_count, .bytes = small, .interrupts = "accel"});
+    run(region, 2 * batch_size);
     region.begin();
-    run(region, kJobs);
+    run(region, job_count);
     region.end();
     region.verify(copies.arrived(queue), "a copy did not arrive");
 }
@@ -71,19 +71,20 @@ void one_by_one(Report& report, const Device& card) {
 // counts the doorbells that the card saw.
 void kept_busy(Report& report, const Device& card) {
     Queue queue = card.create_queue();
-    Copies copies(card, kBatch, kLarge);
+    Copies copies(card, batch_size, large);
     const auto commands = copies.commands();
     copies.poison(queue, 4);
-    Region region(report, "accel.busy.32", {.jobs = kJobs, .bytes = kLarge, .interrupts = "accel"});
+    Region region(report, "accel.busy.32",
+                  {.jobs = job_count, .bytes = large, .interrupts = "accel"});
     std::deque<Job> flying;
     std::uint64_t next = 0;
-    const auto submit = [&] { flying.push_back(queue.submit(commands[next++ % kBatch])); };
-    while (flying.size() < kBatch) {
+    const auto submit = [&] { flying.push_back(queue.submit(commands[next++ % batch_size])); };
+    while (flying.size() < batch_size) {
         submit();
     }
     const auto replace_oldest = [&] {
         region.pause();
-        while (queue.pending() == kBatch) {
+        while (queue.pending() == batch_size) {
         }
         region.resume();
         if (!flying.front().done()) {
@@ -92,17 +93,17 @@ void kept_busy(Report& report, const Device& card) {
         flying.pop_front();
         submit();
     };
-    for (std::size_t i = 0; i < 2 * kBatch; ++i) {
+    for (std::size_t i = 0; i < 2 * batch_size; ++i) {
         replace_oldest();
     }
     const std::uint64_t doorbells = queue.doorbells();
     region.begin();
-    for (std::uint64_t i = 0; i < kJobs; ++i) {
+    for (std::uint64_t i = 0; i < job_count; ++i) {
         replace_oldest();
     }
     region.end();
     region.note("doorbells", queue.doorbells() - doorbells);
-    queue.drain();
+    queue.synchronize();
     region.verify(copies.arrived(queue), "a copy did not arrive");
 }
 
@@ -113,10 +114,10 @@ int main(int argc, char** argv) {
     using namespace accel::bench;
     return program(argc, argv, [](Report& report) {
         const accel::Device card = accel::Device::open(0);
-        batches(report, card, "accel.submit.32", kSmall, false);
-        batches(report, card, "accel.copy.64k", kLarge, false);
+        batches(report, card, "accel.submit.32", small, false);
+        batches(report, card, "accel.copy.64k", large, false);
         one_by_one(report, card);
-        batches(report, card, "accel.submit.fresh.32", kSmall, true);
+        batches(report, card, "accel.submit.fresh.32", small, true);
         kept_busy(report, card);
     });
 }

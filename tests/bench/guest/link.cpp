@@ -11,9 +11,10 @@
 namespace accel::bench {
 namespace {
 
-constexpr std::size_t kQueues = 4;
-constexpr std::uint64_t kTotal = std::uint64_t{32} << 20;  // bytes a direction
-constexpr std::size_t kMemory = std::size_t{2} << 20;  // that they go round in, for each direction
+constexpr std::size_t queue_count = 4;
+constexpr std::uint64_t total = std::uint64_t{32} << 20;  // bytes a direction
+constexpr std::size_t memory_span = std::size_t{2}
+                                    << 20;  // that they go round in, for each direction
 
 // A direction: memory of this program, as much of the card, and the queues between them.
 class Stream {
@@ -21,7 +22,7 @@ class Stream {
     Stream(const Device& card, bool to_card, std::size_t bytes)
         : card_(card),
           to_card_(to_card),
-          memory_(kMemory),
+          memory_(memory_span),
           host_(card.register_memory(memory_.span())),
           device_(card.allocate_device<std::uint32_t>({memory_.span().size()})) {
         const std::size_t words = bytes / sizeof(std::uint32_t);
@@ -30,7 +31,7 @@ class Stream {
             const auto d = device_.slice(i * words, words);
             commands_.emplace_back(to_card ? accel::copy(d, h) : accel::copy(h, d));
         }
-        for (std::size_t i = 0; i < kQueues; ++i) {
+        for (std::size_t i = 0; i < queue_count; ++i) {
             queues_.push_back(card.create_queue({.entries = 64, .spin = never_sleep}));
         }
         memory_.fill(to_card ? 1 : 2);
@@ -48,15 +49,15 @@ class Stream {
         if (next_ == jobs) {
             return false;
         }
-        if (queues_[next_ % kQueues].try_submit(commands_[next_ % commands_.size()])) {
+        if (queues_[next_ % queue_count].try_submit(commands_[next_ % commands_.size()])) {
             ++next_;
         }
         return true;
     }
     void rewind() { next_ = 0; }
-    void drain() {
+    void synchronize() {
         for (Queue& queue : queues_) {
-            queue.drain();
+            queue.synchronize();
         }
     }
     [[nodiscard]] bool right() {
@@ -90,9 +91,9 @@ double run(std::vector<std::unique_ptr<Stream>>& streams, std::uint64_t jobs) {
         }
     }
     for (auto& stream : streams) {
-        stream->drain();
+        stream->synchronize();
     }
-    return static_cast<double>(kTotal * streams.size()) / static_cast<double>(now_ns() - start);
+    return static_cast<double>(total * streams.size()) / static_cast<double>(now_ns() - start);
 }
 
 void measure(Report& report, const Device& card, const std::string& name,
@@ -101,17 +102,17 @@ void measure(Report& report, const Device& card, const std::string& name,
     for (const bool to_card : directions) {
         streams.push_back(std::make_unique<Stream>(card, to_card, bytes));
     }
-    run(streams, kMemory / bytes);  // once round: the card knows all pages then
+    run(streams, memory_span / bytes);  // once round: the card knows all pages then
     for (auto& stream : streams) {
         stream->rewind();
     }
-    const double rate = run(streams, kTotal / bytes);
+    const double rate = run(streams, total / bytes);
     bool right = true;
     for (auto& stream : streams) {
         right &= stream->right();
     }
     report.value(name + "." + std::to_string(bytes / 1024) + "k", rate, "GB/s", right,
-                 {{"bytes", bytes}, {"queues", kQueues * directions.size()}});
+                 {{"bytes", bytes}, {"queues", queue_count * directions.size()}});
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ namespace accel::bench {
 namespace {
 
 void nops(Report& report, unsigned batch) {
-    constexpr std::uint64_t kJobs = 4096;
+    constexpr std::uint64_t job_count = 4096;
     Ring ring(64);
     bool right = true;
     const auto run = [&](std::uint64_t jobs) {
@@ -19,10 +19,10 @@ void nops(Report& report, unsigned batch) {
             right &= ring.finish(batch);
         }
     };
-    Region region(report, "nop." + std::to_string(batch), {.jobs = kJobs});
+    Region region(report, "nop." + std::to_string(batch), {.jobs = job_count});
     run(64);
     region.begin();
-    run(kJobs);
+    run(job_count);
     region.end();
     region.verify(right, "a NOP failed");
 }

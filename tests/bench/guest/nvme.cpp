@@ -17,8 +17,8 @@
 namespace accel::bench {
 namespace {
 
-constexpr std::uint8_t kRead = 0x02;
-constexpr std::size_t kBlock = 512;
+constexpr std::uint8_t read = 0x02;
+constexpr std::size_t block_size = 512;
 
 struct Options {
     std::string name;
@@ -31,18 +31,18 @@ struct Options {
 template <typename Command>
 void fill_read(Command& command, const void* data, std::size_t bytes, std::uint64_t index) {
     std::memset(&command, 0, sizeof command);
-    command.opcode = kRead;
+    command.opcode = read;
     command.nsid = 1;
     command.addr = reinterpret_cast<std::uintptr_t>(data);
     command.data_len = static_cast<std::uint32_t>(bytes);
-    const std::uint64_t block = index * (bytes / kBlock) % (512 * 1024);
+    const std::uint64_t block = index * (bytes / block_size) % (512 * 1024);
     command.cdw10 = static_cast<std::uint32_t>(block);
     command.cdw11 = static_cast<std::uint32_t>(block >> 32);
-    command.cdw12 = static_cast<std::uint32_t>(bytes / kBlock - 1);
+    command.cdw12 = static_cast<std::uint32_t>(bytes / block_size - 1);
 }
 
 void by_ioctl(Report& report, int file) {
-    constexpr std::uint64_t kJobs = 512;
+    constexpr std::uint64_t job_count = 512;
     Pages memory(4096);
     bool right = true;
     const auto run = [&](std::uint64_t jobs) {
@@ -52,10 +52,10 @@ void by_ioctl(Report& report, int file) {
             right &= ioctl(file, NVME_IOCTL_IO_CMD, &command) == 0;
         }
     };
-    Region region(report, "nvme.ioctl.1", {.jobs = kJobs, .bytes = 4096, .interrupts = "nvme"});
+    Region region(report, "nvme.ioctl.1", {.jobs = job_count, .bytes = 4096, .interrupts = "nvme"});
     run(32);
     region.begin();
-    run(kJobs);
+    run(job_count);
     region.end();
     region.verify(right, "a command failed");
 }

@@ -12,21 +12,21 @@
 namespace accel::bench {
 namespace {
 
-constexpr std::uint64_t kTiles = 64;
-constexpr std::uint64_t kBuffers = 4;  // tiles on the card between two stages
-constexpr std::uint32_t kRows = 64;
-constexpr std::uint32_t kSize = 1024;
-constexpr std::size_t kTile = std::size_t{kRows} * kSize;  // floats
+constexpr std::uint64_t tiles = 64;
+constexpr std::uint64_t buffers = 4;  // tiles on the card between two stages
+constexpr std::uint32_t rows = 64;
+constexpr std::uint32_t problem_size = 1024;
+constexpr std::size_t tile_size = std::size_t{rows} * problem_size;  // floats
 
 class Pipeline {
   public:
     explicit Pipeline(const Device& card)
-        : in_(card.allocate<float>({kTiles * kTile})),
-          out_(card.allocate<float>({kTiles * kTile})),
-          matrix_(card.allocate<float>({kSize, kSize})),
-          weights_(card.allocate_device<float>({kSize, kSize})),
-          tiles_(card.allocate_device<float>({kBuffers * kTile})),
-          products_(card.allocate_device<float>({kBuffers * kTile})),
+        : in_(card.allocate<float>({tiles * tile_size})),
+          out_(card.allocate<float>({tiles * tile_size})),
+          matrix_(card.allocate<float>({problem_size, problem_size})),
+          weights_(card.allocate_device<float>({problem_size, problem_size})),
+          tiles_(card.allocate_device<float>({buffers * tile_size})),
+          products_(card.allocate_device<float>({buffers * tile_size})),
           loaded_(card.create_semaphore()),
           computed_(card.create_semaphore()),
           stored_(card.create_semaphore()) {
@@ -47,37 +47,37 @@ class Pipeline {
     std::uint64_t alone(unsigned stage) {
         const std::uint64_t start = now_ns();
         Queue& queue = queues_[stage];
-        for (std::uint64_t t = 0; t < kTiles; ++t) {
+        for (std::uint64_t t = 0; t < tiles; ++t) {
             queue.submit(command(stage, t));
         }
-        queue.drain();
+        queue.synchronize();
         return now_ns() - start;
     }
     std::uint64_t serial() {
         std::ranges::fill(out_, 0.0F);
         const std::uint64_t start = now_ns();
-        for (std::uint64_t t = 0; t < kTiles; ++t) {
+        for (std::uint64_t t = 0; t < tiles; ++t) {
             for (unsigned stage = 0; stage < 3; ++stage) {
                 queues_[0].submit(command(stage, t));
             }
         }
-        queues_[0].drain();
+        queues_[0].synchronize();
         return now_ns() - start;
     }
     std::uint64_t pipelined() {
         std::ranges::fill(out_, 0.0F);
         const std::uint64_t start = now_ns();
-        for (std::uint64_t t = 0; t < kTiles; ++t) {
+        for (std::uint64_t t = 0; t < tiles; ++t) {
             // A buffer is filled again when what was in it has been used.
-            if (t >= kBuffers) {
-                queues_[0].submit(computed_.wait(t - kBuffers + 1));
+            if (t >= buffers) {
+                queues_[0].submit(computed_.wait(t - buffers + 1));
             }
             queues_[0].submit(command(0, t));
             queues_[0].submit(loaded_.signal(t + 1));
 
             queues_[1].submit(loaded_.wait(t + 1));
-            if (t >= kBuffers) {
-                queues_[1].submit(stored_.wait(t - kBuffers + 1));
+            if (t >= buffers) {
+                queues_[1].submit(stored_.wait(t - buffers + 1));
             }
             queues_[1].submit(command(1, t));
             queues_[1].submit(computed_.signal(t + 1));
@@ -87,7 +87,7 @@ class Pipeline {
             queues_[2].submit(stored_.signal(t + 1));
         }
         for (Queue& queue : queues_) {
-            queue.drain();
+            queue.synchronize();
         }
         return now_ns() - start;
     }
@@ -95,15 +95,16 @@ class Pipeline {
     // Some elements of every tile, computed here.
     [[nodiscard]] bool right() const {
         bool equal = true;
-        for (std::uint64_t t = 0; t < kTiles; ++t) {
+        for (std::uint64_t t = 0; t < tiles; ++t) {
             for (std::uint64_t i = 0; i < 16; ++i) {
-                const std::size_t row = (t * 5 + i * 11) % kRows;
-                const std::size_t column = (t * 131 + i * 677) % kSize;
+                const std::size_t row = (t * 5 + i * 11) % rows;
+                const std::size_t column = (t * 131 + i * 677) % problem_size;
                 float sum = 0;
-                for (std::size_t k = 0; k < kSize; ++k) {
-                    sum += in_[t * kTile + row * kSize + k] * matrix_[k * kSize + column];
+                for (std::size_t k = 0; k < problem_size; ++k) {
+                    sum += in_[t * tile_size + row * problem_size + k] *
+                           matrix_[k * problem_size + column];
                 }
-                equal &= sum == out_[t * kTile + row * kSize + column];
+                equal &= sum == out_[t * tile_size + row * problem_size + column];
             }
         }
         return equal;
@@ -112,20 +113,20 @@ class Pipeline {
   private:
     [[nodiscard]] Command command(unsigned stage, std::uint64_t tile) const {
         const auto slot = [&](const Buffer<float>& ring) {
-            return ring.slice(tile % kBuffers * kTile, kTile);
+            return ring.slice(tile % buffers * tile_size, tile_size);
         };
         switch (stage) {
             case 0:
-                return copy(slot(tiles_), in_.slice(tile * kTile, kTile));
+                return copy(slot(tiles_), in_.slice(tile * tile_size, tile_size));
             case 1:
                 return Gemm{.d = slot(products_),
                             .a = slot(tiles_),
                             .b = weights_,
-                            .m = kRows,
-                            .n = kSize,
-                            .k = kSize};
+                            .m = rows,
+                            .n = problem_size,
+                            .k = problem_size};
             default:
-                return copy(out_.slice(tile * kTile, kTile), slot(products_));
+                return copy(out_.slice(tile * tile_size, tile_size), slot(products_));
         }
     }
 
@@ -154,8 +155,8 @@ int main(int argc, char** argv) {
         const std::uint64_t stages[] = {pipeline.alone(0), pipeline.alone(1), pipeline.alone(2)};
         const auto slowest = static_cast<double>(*std::ranges::max_element(stages));
         const std::uint64_t together = pipeline.pipelined();
-        const nlohmann::json more{{"tiles", kTiles},
-                                  {"tile_bytes", kTile * sizeof(float)},
+        const nlohmann::json more{{"tiles", tiles},
+                                  {"tile_bytes", tile_size * sizeof(float)},
                                   {"stages_ns", stages},
                                   {"serial_ns", serial},
                                   {"pipelined_ns", together}};

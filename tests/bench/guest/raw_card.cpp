@@ -56,11 +56,11 @@ std::string take_card() {
         write_text(folder / "driver/unbind", folder.filename().string());
     }
     write_text(folder / "enable", "1");
-    constexpr std::uint16_t kMemoryAndMaster = 0x6;
-    constexpr off_t kCommandRegister = 4;
+    constexpr std::uint16_t memory_and_master = 0x6;
+    constexpr off_t command_register = 4;
     const int config = open((folder / "config").c_str(), O_RDWR | O_CLOEXEC);
-    if (config < 0 || pwrite(config, &kMemoryAndMaster, sizeof kMemoryAndMaster,
-                             kCommandRegister) != sizeof kMemoryAndMaster) {
+    if (config < 0 || pwrite(config, &memory_and_master, sizeof memory_and_master,
+                             command_register) != sizeof memory_and_master) {
         fail("the card's config space");
     }
     close(config);
@@ -92,13 +92,13 @@ Window::~Window() {
 HugePage::HugePage() {
     write_text("/proc/sys/vm/nr_hugepages", "4");
     void* const start =
-        mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+        mmap(nullptr, transfer_size, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_LOCKED | MAP_POPULATE, -1, 0);
     if (start == MAP_FAILED) {
         fail("a huge page");
     }
     start_ = static_cast<std::byte*>(start);
-    std::memset(start_, 0, kBytes);
+    std::memset(start_, 0, transfer_size);
     const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     std::uint64_t entry = 0;
     const auto page = reinterpret_cast<std::uintptr_t>(start_) / 4096;
@@ -107,25 +107,25 @@ HugePage::HugePage() {
         fail("/proc/self/pagemap");
     }
     close(pagemap);
-    constexpr std::uint64_t kFrame = (std::uint64_t{1} << 55) - 1;
-    bus_ = (entry & kFrame) * 4096;
+    constexpr std::uint64_t frame = (std::uint64_t{1} << 55) - 1;
+    bus_ = (entry & frame) * 4096;
 }
 
 HugePage::~HugePage() {
-    munmap(start_, kBytes);
+    munmap(start_, transfer_size);
 }
 
 RawCard::RawCard()
     : folder_(take_card()),
       registers_(folder_ + "/resource0", ACCEL_REGISTERS_SIZE),
       doorbells_(folder_ + "/resource2", ACCEL_DOORBELL_STRIDE),
-      device_(folder_ + "/resource4", kWindow) {
+      device_(folder_ + "/resource4", window_base) {
     set<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     wait_for_status(ACCEL_STATUS_READY);
-    set<std::uint64_t>(ACCEL_REG_ADMIN_RING, memory_.bus(kAdminRing));
-    set<std::uint64_t>(ACCEL_REG_ADMIN_RESULTS, memory_.bus(kAdminResults));
+    set<std::uint64_t>(ACCEL_REG_ADMIN_RING, memory_.bus(admin_ring));
+    set<std::uint64_t>(ACCEL_REG_ADMIN_RESULTS, memory_.bus(admin_results));
     set<std::uint32_t>(ACCEL_REG_ADMIN_ENTRIES, 8);
-    set<std::uint64_t>(ACCEL_REG_EVENT_RING, memory_.bus(kEvents));
+    set<std::uint64_t>(ACCEL_REG_EVENT_RING, memory_.bus(events));
     set<std::uint32_t>(ACCEL_REG_EVENT_ENTRIES, 8);
     set<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
     wait_for_status(ACCEL_STATUS_ENABLED);
@@ -136,9 +136,9 @@ RawCard::RawCard()
     admin(context);
     accel_admin_command queue{};
     queue.opcode = ACCEL_ADMIN_CREATE_QUEUE;
-    queue.create_queue.ring = memory_.bus(kRing);
-    queue.create_queue.status = memory_.bus(kStatus);
-    queue.create_queue.entries = kEntries;
+    queue.create_queue.ring = memory_.bus(ring_size);
+    queue.create_queue.status = memory_.bus(status_offset);
+    queue.create_queue.entries = ring_length;
     admin(queue);
 }
 
@@ -148,9 +148,9 @@ void RawCard::wait_for_status(std::uint32_t bit) const {
 }
 
 void RawCard::admin(const accel_admin_command& command) {
-    auto* const ring = reinterpret_cast<accel_admin_command*>(memory_.at(kAdminRing));
+    auto* const ring = reinterpret_cast<accel_admin_command*>(memory_.at(admin_ring));
     const auto* const results =
-        reinterpret_cast<const accel_admin_result*>(memory_.at(kAdminResults));
+        reinterpret_cast<const accel_admin_result*>(memory_.at(admin_results));
     const std::uint64_t slot = admin_tail_++;
     ring[slot] = command;
     std::atomic_thread_fence(std::memory_order_seq_cst);

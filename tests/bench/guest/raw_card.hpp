@@ -32,7 +32,7 @@ class Window {
 /// 2 MiB in one piece, of which the bus address is known.
 class HugePage {
   public:
-    static constexpr std::size_t kBytes = std::size_t{2} << 20;
+    static constexpr std::size_t transfer_size = std::size_t{2} << 20;
     HugePage();
     HugePage(const HugePage&) = delete;
     HugePage& operator=(const HugePage&) = delete;
@@ -49,18 +49,19 @@ class HugePage {
 
 class RawCard {
   public:
-    static constexpr std::uint32_t kEntries = 64;
-    static constexpr std::size_t kPayload = std::size_t{1} << 20;  // where the caller's data begin
-    static constexpr std::size_t kWindow = std::size_t{1} << 20;  // of device memory that is mapped
+    static constexpr std::uint32_t ring_length = 64;
+    static constexpr std::size_t payload = std::size_t{1} << 20;  // where the caller's data begin
+    static constexpr std::size_t window_base = std::size_t{1}
+                                               << 20;  // of device memory that is mapped
 
     /// The last card of the machine, with an empty queue.
     RawCard();
 
     [[nodiscard]] accel_command* ring() const {
-        return reinterpret_cast<accel_command*>(memory_.at(kRing));
+        return reinterpret_cast<accel_command*>(memory_.at(ring_size));
     }
     [[nodiscard]] accel_queue_status* status() const {
-        return reinterpret_cast<accel_queue_status*>(memory_.at(kStatus));
+        return reinterpret_cast<accel_queue_status*>(memory_.at(status_offset));
     }
     [[nodiscard]] volatile std::uint32_t* doorbell() const {
         return reinterpret_cast<volatile std::uint32_t*>(doorbells_.at(0));
@@ -69,11 +70,11 @@ class RawCard {
     [[nodiscard]] std::byte* device(std::size_t offset) const { return device_.at(offset); }
 
   private:
-    static constexpr std::size_t kAdminRing = 0;
-    static constexpr std::size_t kAdminResults = 4096;
-    static constexpr std::size_t kEvents = 2 * std::size_t{4096};
-    static constexpr std::size_t kStatus = 3 * std::size_t{4096};
-    static constexpr std::size_t kRing = 4 * std::size_t{4096};
+    static constexpr std::size_t admin_ring = 0;
+    static constexpr std::size_t admin_results = 4096;
+    static constexpr std::size_t events = 2 * std::size_t{4096};
+    static constexpr std::size_t status_offset = 3 * std::size_t{4096};
+    static constexpr std::size_t ring_size = 4 * std::size_t{4096};
 
     template <typename T>
     void set(std::size_t offset, T value) const {

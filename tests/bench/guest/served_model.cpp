@@ -31,11 +31,11 @@ class FashionBatch final : public ServedBatch {
         : network_(network),
           batch_(batch),
           images_(card.allocate<float>({batch, pixels})),
-          input_(placement == Placement::host ? images_.share()
+          input_(placement == Placement::host ? images_.alias()
                                               : card.allocate_device<float>({batch, pixels})),
           logits_(card.allocate<float>({batch, classes})),
           predictions_(card.allocate<std::uint32_t>({batch})),
-          records_(card.allocate<Record>({2})),
+          records_(card.allocate<CompletionRecord>({2})),
           list_(record(card, queue)) {}
 
     void load(std::size_t first) override {
@@ -71,21 +71,23 @@ class FashionBatch final : public ServedBatch {
         const auto h = card.allocate_device<float>({batch_, hidden});
         CommandList list = card.create_list(Placement::device);
         list.add(Command(Gemm{.d = h,
-                              .a = arg(0),
+                              .a = argument(0),
                               .b = w1,
                               .bias = b1,
                               .m = m,
                               .n = hidden,
                               .k = pixels,
-                              .activation = Activation::relu})
+                              .activation = UnaryOp::relu})
                      .with_record(records_.slice(0, 1)));
-        list.add(Gemm{.d = arg(1), .a = h, .b = w2, .bias = b2, .m = m, .n = classes, .k = hidden});
         list.add(
-            Command(
-                Reduce{
-                    .op = ReduceOp::argmax, .dst = arg(2), .src = arg(1), .outer = m, .n = classes})
-                .with_record(records_.slice(1, 1)));
-        list.seal();
+            Gemm{.d = argument(1), .a = h, .b = w2, .bias = b2, .m = m, .n = classes, .k = hidden});
+        list.add(Command(Reduce{.op = ReduceOp::argmax,
+                                .dst = argument(2),
+                                .src = argument(1),
+                                .outer = m,
+                                .n = classes})
+                     .with_record(records_.slice(1, 1)));
+        list.close();
         return list;
     }
 
@@ -96,7 +98,7 @@ class FashionBatch final : public ServedBatch {
     Buffer<float> input_;
     Buffer<float> logits_;
     Buffer<std::uint32_t> predictions_;
-    Buffer<Record> records_;
+    Buffer<CompletionRecord> records_;
     CommandList list_;
 };
 

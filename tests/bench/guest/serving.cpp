@@ -19,9 +19,9 @@
 namespace accel::bench {
 namespace {
 
-constexpr std::size_t kQueries = 1024;
-constexpr std::size_t kBatchSamples = 24576;
-constexpr std::size_t kOfflineSamples = 2 * kBatchSamples;
+constexpr std::size_t queries = 1024;
+constexpr std::size_t batch_samples = 24576;
+constexpr std::size_t offline_samples = 2 * batch_samples;
 
 class Serving {
   public:
@@ -36,7 +36,7 @@ class Serving {
         std::vector<std::uint64_t> latencies;
         std::vector<std::uint64_t> on_card;
         bool right = true;
-        for (std::size_t i = 0; i < kQueries; ++i) {
+        for (std::size_t i = 0; i < queries; ++i) {
             batch->load(i % model_.samples());
             const std::uint64_t start = now_ns();
             batch->submit(queue_).wait();
@@ -58,14 +58,14 @@ class Serving {
     void batches(std::size_t size) {
         const auto pair = prepare_two(size, Placement::host);
         std::array<Job, 2> jobs;
-        const std::size_t count = kBatchSamples / size;
+        const std::size_t count = batch_samples / size;
         const std::uint64_t start = now_ns();
         for (std::size_t i = 0; i < count; ++i) {
             Job& job = jobs.at(i % 2);
             job.wait();
             job = pair.at(i % 2)->submit(queue_);
         }
-        queue_.drain();
+        queue_.synchronize();
         report_rate("accel.serving.batch." + std::to_string(size), pair, size, count,
                     now_ns() - start);
     }
@@ -80,7 +80,7 @@ class Serving {
         Queue calls = card_.create_queue({.entries = 256, .spin = never_sleep});
         const std::array<Semaphore, 2> loaded{card_.create_semaphore(), card_.create_semaphore()};
         const Semaphore used = card_.create_semaphore();
-        const std::size_t count = kOfflineSamples / size;
+        const std::size_t count = offline_samples / size;
         const std::uint64_t start = now_ns();
         for (std::size_t i = 0; i < count; ++i) {
             Queue& copies = copiers.at(i % 2);
@@ -93,30 +93,30 @@ class Serving {
             pair.at(i % 2)->submit(calls);
             calls.submit(used.signal(i + 1));
         }
-        calls.drain();
+        calls.synchronize();
         report_rate("accel.serving.offline", pair, size, count, now_ns() - start);
     }
 
     // Queries arrive whether or not the card keeps up; those that wait are served together, up to
     // `most` at once.
     void server(double rate) {
-        constexpr std::size_t kMost = 32;
+        constexpr std::size_t most = 32;
         std::vector<std::unique_ptr<ServedBatch>> batches;
-        for (std::size_t size = 1; size <= kMost; size *= 2) {
+        for (std::size_t size = 1; size <= most; size *= 2) {
             batches.push_back(model_.prepare(card_, queue_, size, Placement::host));
         }
         std::mt19937_64 random(42);
         std::exponential_distribution<double> gap(rate * 1e-9);
         std::vector<std::uint64_t> arrivals;
         double at = 0;
-        for (std::size_t i = 0; i < kQueries; ++i) {
+        for (std::size_t i = 0; i < queries; ++i) {
             at += gap(random);
             arrivals.push_back(static_cast<std::uint64_t>(at));
         }
         std::vector<std::uint64_t> latencies;
         bool right = true;
         const std::uint64_t start = now_ns();
-        for (std::size_t next = 0; next < kQueries;) {
+        for (std::size_t next = 0; next < queries;) {
             std::uint64_t now = now_ns() - start;
             while (now < arrivals[next]) {
                 now = now_ns() - start;

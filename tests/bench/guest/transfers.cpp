@@ -12,16 +12,16 @@ namespace {
 // One call a job, `slots` places one after another.
 void transfers(Report& report, const Device& card, const std::string& name, std::size_t bytes,
                bool write) {
-    constexpr std::uint64_t kJobs = 256;
-    constexpr std::size_t kSlots = 16;
+    constexpr std::uint64_t job_count = 256;
+    constexpr std::size_t slots = 16;
     Queue queue = card.create_queue();
-    Pages memory(kSlots * bytes);
+    Pages memory(slots * bytes);
     const auto device = card.allocate_device<std::uint32_t>({memory.span().size()});
     const auto at = static_cast<std::uint64_t>(device.address());
     bool right = true;
     const auto run = [&](std::uint64_t jobs) {
         for (std::uint64_t i = 0; i < jobs; ++i) {
-            const std::size_t offset = i % kSlots * bytes;
+            const std::size_t offset = i % slots * bytes;
             auto* const place = reinterpret_cast<std::byte*>(memory.data()) + offset;
             const auto where = static_cast<off_t>(at + offset);
             const ssize_t moved = write ? pwrite(card.fd(), place, bytes, where)
@@ -38,10 +38,10 @@ void transfers(Report& report, const Device& card, const std::string& name, std:
         accel::upload(card, queue, device, std::span<const std::uint32_t>(expected));
         memory.fill(8);
     }
-    Region region(report, name, {.jobs = kJobs, .bytes = bytes, .interrupts = "accel"});
-    run(2 * kSlots);
+    Region region(report, name, {.jobs = job_count, .bytes = bytes, .interrupts = "accel"});
+    run(2 * slots);
     region.begin();
-    run(kJobs);
+    run(job_count);
     region.end();
     std::vector<std::uint32_t> got(expected.size());
     if (write) {

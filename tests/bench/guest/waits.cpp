@@ -11,62 +11,63 @@
 namespace accel::bench {
 namespace {
 
-constexpr std::size_t kBatch = 32;
-constexpr std::size_t kBytes = 4096;
-constexpr QueueOptions kSleeping{.spin = std::chrono::nanoseconds(0)};
+constexpr std::size_t batch_size = 32;
+constexpr std::size_t transfer_size = 4096;
+constexpr QueueOptions sleeping{.spin = std::chrono::nanoseconds(0)};
 
 // Each job is waited for by an entry of its own; all of them go to the kernel at once.
 void by_uring(Report& report, const Device& card, const std::string& name, unsigned flags) {
-    constexpr std::uint64_t kJobs = 1024;
+    constexpr std::uint64_t job_count = 1024;
     Queue queue = card.create_queue();
-    Copies copies(card, kBatch, kBytes);
+    Copies copies(card, batch_size, transfer_size);
     Ring ring(64, flags);
     bool right = true;
     const auto run = [&](std::uint64_t jobs) {
-        for (std::uint64_t done = 0; done < jobs; done += kBatch) {
+        for (std::uint64_t done = 0; done < jobs; done += batch_size) {
             for (const Command& command : copies.commands()) {
                 const UringWait wait = queue.uring_wait(queue.submit(command));
                 io_uring_sqe* const sqe = ring.entry();
                 io_uring_prep_rw(IORING_OP_URING_CMD, sqe, wait.fd, nullptr, 0, wait.operation);
                 std::memcpy(sqe->cmd, wait.payload.data(), wait.payload.size());
             }
-            right &= ring.finish(kBatch);
+            right &= ring.finish(batch_size);
         }
     };
     copies.poison(queue, 1);
-    Region region(report, name, {.jobs = kJobs, .bytes = kBytes, .interrupts = "accel"});
-    run(4 * kBatch);
+    Region region(report, name, {.jobs = job_count, .bytes = transfer_size, .interrupts = "accel"});
+    run(4 * batch_size);
     region.begin();
-    run(kJobs);
+    run(job_count);
     region.end();
     region.verify(right && copies.arrived(queue), "a wait failed or a copy did not arrive");
 }
 
 void by_ioctl(Report& report, const Device& card) {
-    constexpr std::uint64_t kJobs = 512;
-    Queue queue = card.create_queue(kSleeping);
-    Copies copies(card, kBatch, kBytes);
+    constexpr std::uint64_t job_count = 512;
+    Queue queue = card.create_queue(sleeping);
+    Copies copies(card, batch_size, transfer_size);
     const auto run = [&](std::uint64_t jobs) {
         for (std::uint64_t i = 0; i < jobs; ++i) {
-            queue.submit(copies.commands()[i % kBatch]).wait();
+            queue.submit(copies.commands()[i % batch_size]).wait();
         }
     };
     copies.poison(queue, 2);
-    Region region(report, "accel.sleep.1", {.jobs = kJobs, .bytes = kBytes, .interrupts = "accel"});
-    run(kBatch);
+    Region region(report, "accel.sleep.1",
+                  {.jobs = job_count, .bytes = transfer_size, .interrupts = "accel"});
+    run(batch_size);
     region.begin();
-    run(kJobs);
+    run(job_count);
     region.end();
     region.verify(copies.arrived(queue), "a copy did not arrive");
 }
 
 // 32 in flight, and one wait for the last of them.
 void for_the_last(Report& report, const Device& card) {
-    constexpr std::uint64_t kJobs = 2048;
-    Queue queue = card.create_queue(kSleeping);
-    Copies copies(card, kBatch, kBytes);
+    constexpr std::uint64_t job_count = 2048;
+    Queue queue = card.create_queue(sleeping);
+    Copies copies(card, batch_size, transfer_size);
     const auto run = [&](std::uint64_t jobs) {
-        for (std::uint64_t done = 0; done < jobs; done += kBatch) {
+        for (std::uint64_t done = 0; done < jobs; done += batch_size) {
             Batch batch = queue.batch();
             for (const Command& command : copies.commands()) {
                 batch.add(command);
@@ -76,10 +77,10 @@ void for_the_last(Report& report, const Device& card) {
     };
     copies.poison(queue, 3);
     Region region(report, "accel.sleep.32",
-                  {.jobs = kJobs, .bytes = kBytes, .interrupts = "accel"});
-    run(4 * kBatch);
+                  {.jobs = job_count, .bytes = transfer_size, .interrupts = "accel"});
+    run(4 * batch_size);
     region.begin();
-    run(kJobs);
+    run(job_count);
     region.end();
     region.verify(copies.arrived(queue), "a copy did not arrive");
 }
@@ -87,16 +88,16 @@ void for_the_last(Report& report, const Device& card) {
 // What one interrupt for 32 jobs costs in latency: from the submission to when the program knows
 // that the last one is over, once woken for that one only, and once woken for each.
 void coalescing(Report& report, const Device& card) {
-    constexpr int kRounds = 256;
-    Queue queue = card.create_queue(kSleeping);
-    Copies copies(card, kBatch, kBytes);
+    constexpr int round_count = 256;
+    Queue queue = card.create_queue(sleeping);
+    Copies copies(card, batch_size, transfer_size);
     for (const bool each : {false, true}) {
         copies.poison(queue, each ? 4 : 5);
         std::vector<std::uint64_t> samples;
-        for (int round = 0; round < kRounds; ++round) {
-            std::array<Job, kBatch> jobs;
+        for (int round = 0; round < round_count; ++round) {
+            std::array<Job, batch_size> jobs;
             const std::uint64_t start = now_ns();
-            for (std::size_t i = 0; i < kBatch; ++i) {
+            for (std::size_t i = 0; i < batch_size; ++i) {
                 jobs.at(i) = queue.submit(copies.commands()[i]);
             }
             if (each) {

@@ -11,14 +11,14 @@
 namespace accel::bench {
 namespace {
 
-constexpr std::size_t kSlots = 32;
-constexpr std::size_t kJobs = 400;  // a stretch
-constexpr int kRounds = 9;
+constexpr std::size_t slots = 32;
+constexpr std::size_t job_count = 400;  // a stretch
+constexpr int round_count = 9;
 
 std::uint64_t stretch(Queue& queue, const Copies& copies) {
     const std::uint64_t start = now_ns();
-    for (std::size_t i = 0; i < kJobs; ++i) {
-        queue.submit(copies.commands()[i % kSlots]).wait();
+    for (std::size_t i = 0; i < job_count; ++i) {
+        queue.submit(copies.commands()[i % slots]).wait();
     }
     return now_ns() - start;
 }
@@ -32,12 +32,12 @@ int main(int argc, char** argv) {
         const accel::Device card = accel::Device::open(0);
         accel::Queue polled = card.create_queue({.spin = accel::never_sleep});
         accel::Queue slept = card.create_queue({.spin = std::chrono::nanoseconds(0)});
-        Copies copies(card, kSlots, 4096);
+        Copies copies(card, slots, 4096);
         copies.poison(polled, 21);
         stretch(polled, copies);
         stretch(slept, copies);
         std::vector<double> ratios;
-        for (int round = 0; round < kRounds; ++round) {
+        for (int round = 0; round < round_count; ++round) {
             const std::uint64_t a = stretch(polled, copies);
             const std::uint64_t b = stretch(slept, copies) + stretch(slept, copies);
             ratios.push_back(static_cast<double>(b) /
@@ -46,6 +46,6 @@ int main(int argc, char** argv) {
         std::ranges::sort(ratios);
         report.value("accel.wall", ratios[ratios.size() / 2], "times as fast",
                      copies.arrived(polled),
-                     {{"rounds", kRounds}, {"least", ratios.front()}, {"most", ratios.back()}});
+                     {{"rounds", round_count}, {"least", ratios.front()}, {"most", ratios.back()}});
     });
 }

@@ -37,25 +37,25 @@ Bench::Bench(const Options& options)
       interrupts_(options.vectors) {
     const accel_core_callbacks callbacks{
         .read =
-            [](void* opaque, uint64_t bus, void* to, size_t bytes) {
+            [](void* opaque, std::uint64_t bus, void* to, std::size_t bytes) {
                 auto& bench = *static_cast<Bench*>(opaque);
                 bench.before_access(bus, false);
                 return !bench.refused(bus) && bench.host_.read(bus, to, bytes);
             },
         .write =
-            [](void* opaque, uint64_t bus, const void* from, size_t bytes) {
+            [](void* opaque, std::uint64_t bus, const void* from, std::size_t bytes) {
                 auto& bench = *static_cast<Bench*>(opaque);
                 bench.before_access(bus, true);
                 return !bench.refused(bus) && bench.host_.write(bus, from, bytes);
             },
         .read64 =
-            [](void* opaque, uint64_t bus, uint64_t* value) {
+            [](void* opaque, std::uint64_t bus, std::uint64_t* value) {
                 auto& bench = *static_cast<Bench*>(opaque);
                 bench.before_access(bus, false);
                 return !bench.refused(bus) && bench.host_.read_word(bus, *value);
             },
         .write64 =
-            [](void* opaque, uint64_t bus, uint64_t value) {
+            [](void* opaque, std::uint64_t bus, std::uint64_t value) {
                 auto& bench = *static_cast<Bench*>(opaque);
                 bench.before_access(bus, true);
                 return !bench.refused(bus) && bench.host_.write_word(bus, value);
@@ -78,8 +78,10 @@ Bench::Bench(const Options& options)
                 }
             },
         .clock = [](void* opaque) { return static_cast<Bench*>(opaque)->clock(); },
-        .timer = [](void* opaque,
-                    uint64_t deadline) { static_cast<Bench*>(opaque)->set_deadline(deadline); },
+        .timer =
+            [](void* opaque, std::uint64_t deadline) {
+                static_cast<Bench*>(opaque)->set_deadline(deadline);
+            },
         .thread_enter = nullptr,
         .thread_leave = nullptr};
     const accel_core_config config{.memory = device_.get(),
@@ -110,11 +112,11 @@ Bench::~Bench() {
 
 std::optional<accel_core_link> Options::default_link() {
     const char* const timing = std::getenv("ACCEL_TIMING");
-    return timing != nullptr && std::string_view(timing) == "model" ? std::optional(kGen3x8)
+    return timing != nullptr && std::string_view(timing) == "model" ? std::optional(gen3x8)
                                                                     : std::nullopt;
 }
 
-void Bench::set_deadline(uint64_t deadline) {
+void Bench::set_deadline(std::uint64_t deadline) {
     {
         const std::lock_guard lock(deadline_mutex_);
         deadline_ = deadline;
@@ -129,34 +131,34 @@ void Bench::leap(const std::stop_token& stop) {
             deadline_set_.wait(lock, stop, [this] { return deadline_ != UINT64_MAX; });
         }
         const std::lock_guard lock(big_lock_);
-        uint64_t deadline = UINT64_MAX;
+        std::uint64_t deadline = UINT64_MAX;
         {
             const std::lock_guard deadline_lock(deadline_mutex_);
             deadline = deadline_;
         }
         if (deadline != UINT64_MAX) {
-            clock_offset_ = std::max<uint64_t>(clock_offset_, deadline);
+            clock_offset_ = std::max<std::uint64_t>(clock_offset_, deadline);
             accel_core_timer(core_);
         }
     }
 }
 
-uint64_t Bench::clock() const {
+std::uint64_t Bench::clock() const {
     if (timed()) {
         return clock_offset_;
     }
-    return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / 1ns) +
+    return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / 1ns) +
            clock_offset_;
 }
 
-void Bench::set_access_hook(std::function<void(uint64_t, bool)> hook) {
+void Bench::set_access_hook(std::function<void(std::uint64_t, bool)> hook) {
     const std::lock_guard lock(hook_mutex_);
-    hook_ = hook ? std::make_shared<const std::function<void(uint64_t, bool)>>(std::move(hook))
+    hook_ = hook ? std::make_shared<const std::function<void(std::uint64_t, bool)>>(std::move(hook))
                  : nullptr;
 }
 
-void Bench::before_access(uint64_t bus, bool write) {
-    std::shared_ptr<const std::function<void(uint64_t, bool)>> hook;
+void Bench::before_access(std::uint64_t bus, bool write) {
+    std::shared_ptr<const std::function<void(std::uint64_t, bool)>> hook;
     {
         const std::lock_guard lock(hook_mutex_);
         hook = hook_;
@@ -166,28 +168,28 @@ void Bench::before_access(uint64_t bus, bool write) {
     }
 }
 
-uint64_t Bench::read(uint64_t offset, unsigned bytes) {
+std::uint64_t Bench::read(std::uint64_t offset, unsigned bytes) {
     const std::lock_guard lock(big_lock_);
     return accel_core_register_read(core_, offset, bytes);
 }
 
-void Bench::write(uint64_t offset, uint64_t value, unsigned bytes) {
+void Bench::write(std::uint64_t offset, std::uint64_t value, unsigned bytes) {
     const std::lock_guard lock(big_lock_);
     accel_core_register_write(core_, offset, value, bytes);
 }
 
-void Bench::doorbell(uint32_t queue, uint64_t value) {
-    doorbell_raw(uint64_t{queue} * ACCEL_DOORBELL_STRIDE, value, 4);
+void Bench::doorbell(std::uint32_t queue, std::uint64_t value) {
+    doorbell_raw(std::uint64_t{queue} * ACCEL_DOORBELL_STRIDE, value, 4);
 }
 
-void Bench::doorbells(std::span<const std::pair<uint32_t, uint64_t>> rung) {
+void Bench::doorbells(std::span<const std::pair<std::uint32_t, std::uint64_t>> rung) {
     const std::lock_guard lock(big_lock_);
     for (const auto& [queue, value] : rung) {
-        accel_core_doorbell(core_, uint64_t{queue} * ACCEL_DOORBELL_STRIDE, value, 4);
+        accel_core_doorbell(core_, std::uint64_t{queue} * ACCEL_DOORBELL_STRIDE, value, 4);
     }
 }
 
-void Bench::doorbell_raw(uint64_t offset, uint64_t value, unsigned bytes) {
+void Bench::doorbell_raw(std::uint64_t offset, std::uint64_t value, unsigned bytes) {
     const std::lock_guard lock(big_lock_);
     accel_core_doorbell(core_, offset, value, bytes);
 }
@@ -202,7 +204,7 @@ void Bench::set_defect(accel_core_defect defect) {
     accel_core_set_defect(core_, defect);
 }
 
-void Bench::set_ambient(int32_t millicelsius) {
+void Bench::set_ambient(std::int32_t millicelsius) {
     const std::lock_guard lock(big_lock_);
     accel_core_set_ambient(core_, millicelsius);
 }
@@ -211,10 +213,10 @@ void Bench::enable() {
     if (admin_ring_ == 0) {
         admin_ring_ = host_.allocate(64 * sizeof(accel_admin_command));
         admin_results_ = host_.allocate(64 * sizeof(accel_admin_result));
-        event_ring_ = host_.allocate(uint64_t{options_.event_entries} * sizeof(accel_event));
+        event_ring_ = host_.allocate(std::uint64_t{options_.event_entries} * sizeof(accel_event));
     }
-    card::move_payload(host_.at(admin_results_), std::array<uint8_t, 1024>{}.data(), 1024);
-    for (uint32_t i = 0; i < options_.event_entries; ++i) {
+    card::move_payload(host_.at(admin_results_), std::array<std::uint8_t, 1024>{}.data(), 1024);
+    for (std::uint32_t i = 0; i < options_.event_entries; ++i) {
         (void)host_.write_word(event_ring_ + i * sizeof(accel_event), 0);
     }
     admin_tail_ = 0;
@@ -227,7 +229,7 @@ void Bench::enable() {
     write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
 }
 
-bool Bench::settled(uint64_t events) {
+bool Bench::settled(std::uint64_t events) {
     return eventually([&] { return interrupts(0) == admin_tail_ + events; });
 }
 
@@ -240,21 +242,21 @@ bool Bench::soft_reset() {
     return wait_ready();
 }
 
-uint64_t Bench::post_admin(const accel_admin_command& command) {
+std::uint64_t Bench::post_admin(const accel_admin_command& command) {
     const std::lock_guard lock(admin_mutex_);
-    const uint64_t sequence = ++admin_tail_;
-    const uint64_t slot = (sequence - 1) % options_.admin_entries;
+    const std::uint64_t sequence = ++admin_tail_;
+    const std::uint64_t slot = (sequence - 1) % options_.admin_entries;
     (void)host_.write(admin_ring_ + slot * sizeof command, &command, sizeof command);
-    write32(ACCEL_REG_ADMIN_DOORBELL, static_cast<uint32_t>(sequence));
+    write32(ACCEL_REG_ADMIN_DOORBELL, static_cast<std::uint32_t>(sequence));
     return sequence;
 }
 
-accel_status Bench::wait_admin(uint64_t sequence) {
-    const uint64_t slot = (sequence - 1) % options_.admin_entries;
-    const uint64_t address = admin_results_ + slot * sizeof(accel_admin_result);
+accel_status Bench::wait_admin(std::uint64_t sequence) {
+    const std::uint64_t slot = (sequence - 1) % options_.admin_entries;
+    const std::uint64_t address = admin_results_ + slot * sizeof(accel_admin_result);
     accel_admin_result result{};
     const bool done = eventually([&] {
-        uint64_t seen = 0;
+        std::uint64_t seen = 0;
         (void)host_.read_word(address, seen);
         return seen == sequence;
     });
@@ -262,10 +264,10 @@ accel_status Bench::wait_admin(uint64_t sequence) {
     return done ? static_cast<accel_status>(result.status) : ACCEL_INTERNAL;
 }
 
-accel_queue_stats Bench::query(uint32_t queue) {
+accel_queue_stats Bench::query(std::uint32_t queue) {
     const std::lock_guard lock(query_mutex_);
     if (query_page_ == 0) {
-        query_page_ = host_.allocate(kPage);
+        query_page_ = host_.allocate(page_size);
     }
     accel_admin_command command{};
     command.opcode = ACCEL_ADMIN_QUERY_QUEUE;
@@ -279,7 +281,7 @@ accel_queue_stats Bench::query(uint32_t queue) {
 }
 
 bool Bench::event_pending() {
-    uint64_t sequence = 0;
+    std::uint64_t sequence = 0;
     (void)host_.read_word(event_ring_ + events_seen_ % options_.event_entries * sizeof(accel_event),
                           sequence);
     return sequence == events_seen_ + 1;
@@ -293,7 +295,7 @@ std::optional<accel_event> Bench::next_event() {
     (void)host_.read(event_ring_ + events_seen_ % options_.event_entries * sizeof event, &event,
                      sizeof event);
     ++events_seen_;
-    set_event_head(static_cast<uint32_t>(events_seen_));
+    set_event_head(static_cast<std::uint32_t>(events_seen_));
     return event;
 }
 

@@ -14,7 +14,7 @@ namespace accel::bench {
     return {};
 }
 
-[[nodiscard]] inline accel_command copy(uint64_t dst, uint64_t src, uint64_t bytes) {
+[[nodiscard]] inline accel_command copy(std::uint64_t dst, std::uint64_t src, std::uint64_t bytes) {
     accel_command command{};
     command.opcode = ACCEL_OP_COPY;
     command.copy = {.dst = dst,
@@ -27,8 +27,9 @@ namespace accel::bench {
     return command;
 }
 
-[[nodiscard]] inline accel_command copy_rows(uint64_t dst, uint64_t dst_stride, uint64_t src,
-                                             uint64_t src_stride, uint64_t bytes, uint32_t rows) {
+[[nodiscard]] inline accel_command copy_rows(std::uint64_t dst, std::uint64_t dst_stride,
+                                             std::uint64_t src, std::uint64_t src_stride,
+                                             std::uint64_t bytes, std::uint32_t rows) {
     accel_command command = copy(dst, src, bytes);
     command.copy.dst_stride = dst_stride;
     command.copy.src_stride = src_stride;
@@ -36,8 +37,8 @@ namespace accel::bench {
     return command;
 }
 
-[[nodiscard]] inline accel_command fill(uint64_t dst, uint64_t pattern, uint16_t width,
-                                        uint64_t bytes) {
+[[nodiscard]] inline accel_command fill(std::uint64_t dst, std::uint64_t pattern,
+                                        std::uint16_t width, std::uint64_t bytes) {
     accel_command command{};
     command.opcode = ACCEL_OP_FILL;
     command.variant = width;
@@ -46,41 +47,42 @@ namespace accel::bench {
     return command;
 }
 
-[[nodiscard]] inline accel_command fill_rows(uint64_t dst, uint64_t stride, uint64_t pattern,
-                                             uint16_t width, uint64_t bytes, uint32_t rows) {
+[[nodiscard]] inline accel_command fill_rows(std::uint64_t dst, std::uint64_t stride,
+                                             std::uint64_t pattern, std::uint16_t width,
+                                             std::uint64_t bytes, std::uint32_t rows) {
     accel_command command = fill(dst, pattern, width, bytes);
     command.fill.dst_stride = stride;
     command.fill.rows = rows;
     return command;
 }
 
-[[nodiscard]] inline accel_command wait(uint64_t address, uint64_t value) {
+[[nodiscard]] inline accel_command wait(std::uint64_t address, std::uint64_t value) {
     accel_command command{};
     command.opcode = ACCEL_OP_WAIT;
     command.semaphore = {.address = address, .value = value, .reserved = {}};
     return command;
 }
 
-[[nodiscard]] inline accel_command signal(uint64_t address, uint64_t value) {
+[[nodiscard]] inline accel_command signal(std::uint64_t address, std::uint64_t value) {
     accel_command command = wait(address, value);
     command.opcode = ACCEL_OP_SIGNAL;
     return command;
 }
 
-[[nodiscard]] inline accel_command call(uint64_t list, uint32_t count,
-                                        std::initializer_list<uint64_t> arguments = {}) {
+[[nodiscard]] inline accel_command call(std::uint64_t list, std::uint32_t count,
+                                        std::initializer_list<std::uint64_t> arguments = {}) {
     accel_command command{};
     command.opcode = ACCEL_OP_CALL;
     command.call.list = list;
     command.call.count = count;
-    for (const uint64_t argument : arguments) {
+    for (const std::uint64_t argument : arguments) {
         command.call.args[command.call.arguments++] = argument;
     }
     return command;
 }
 
-[[nodiscard]] inline accel_command call_indirect(uint64_t list, uint32_t count, uint64_t table,
-                                                 uint32_t arguments) {
+[[nodiscard]] inline accel_command call_indirect(std::uint64_t list, std::uint32_t count,
+                                                 std::uint64_t table, std::uint32_t arguments) {
     accel_command command{};
     command.opcode = ACCEL_OP_CALL;
     command.variant = ACCEL_CALL_INDIRECT;
@@ -92,16 +94,16 @@ namespace accel::bench {
 }
 
 struct Operands {
-    uint64_t dst = 0;
-    uint64_t src0 = 0;
-    uint64_t src1 = 0;
-    uint64_t src2 = 0;
+    std::uint64_t dst = 0;
+    std::uint64_t src0 = 0;
+    std::uint64_t src1 = 0;
+    std::uint64_t src2 = 0;
 };
 
 [[nodiscard]] inline accel_command tensor(accel_opcode opcode, const Operands& operands,
-                                          uint64_t params, uint32_t params_size) {
+                                          std::uint64_t params, std::uint32_t params_size) {
     accel_command command{};
-    command.opcode = static_cast<uint8_t>(opcode);
+    command.opcode = static_cast<std::uint8_t>(opcode);
     command.tensor = {.dst = operands.dst,
                       .src0 = operands.src0,
                       .src1 = operands.src1,
@@ -112,7 +114,7 @@ struct Operands {
     return command;
 }
 
-[[nodiscard]] inline accel_command recorded(accel_command command, uint64_t record) {
+[[nodiscard]] inline accel_command recorded(accel_command command, std::uint64_t record) {
     command.flags |= ACCEL_CMD_RECORD;
     command.record = record;
     return command;

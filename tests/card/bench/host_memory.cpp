@@ -13,39 +13,39 @@
 
 namespace accel::bench {
 
-void FreeMemory::operator()(uint8_t* memory) const {
+void FreeMemory::operator()(std::uint8_t* memory) const {
     std::free(memory);
 }
 
-Memory zeroed(size_t bytes) {
-    Memory memory(static_cast<uint8_t*>(std::calloc(1, bytes)));
+Memory zeroed(std::size_t bytes) {
+    Memory memory(static_cast<std::uint8_t*>(std::calloc(1, bytes)));
     if (memory == nullptr) {
         throw std::bad_alloc();
     }
     return memory;
 }
 
-HostMemory::HostMemory(size_t bytes)
-    : bytes_(bytes), data_(zeroed(bytes)), watched_(bytes / kPage) {}
+HostMemory::HostMemory(std::size_t bytes)
+    : bytes_(bytes), data_(zeroed(bytes)), watched_(bytes / page_size) {}
 
-uint64_t HostMemory::allocate(uint64_t bytes, uint64_t alignment) {
-    const uint64_t start = (next_ + alignment - 1) / alignment * alignment;
-    const uint64_t end = start + (bytes + kPage - 1) / kPage * kPage;
+std::uint64_t HostMemory::allocate(std::uint64_t bytes, std::uint64_t alignment) {
+    const std::uint64_t start = (next_ + alignment - 1) / alignment * alignment;
+    const std::uint64_t end = start + (bytes + page_size - 1) / page_size * page_size;
     if (end > bytes_) {
         throw std::runtime_error("the bench is out of host memory");
     }
     next_ = end;
     std::memset(data_.get() + start, 0, end - start);
-    return kBase + start;
+    return base + start;
 }
 
-bool HostMemory::check(uint64_t bus, size_t bytes) {
-    if (bus < kBase || bus - kBase > bytes_ || bytes > bytes_ - (bus - kBase)) {
+bool HostMemory::check(std::uint64_t bus, std::size_t bytes) {
+    if (bus < base || bus - base > bytes_ || bytes > bytes_ - (bus - base)) {
         return false;
     }
     if (bytes > 0) {
-        for (uint64_t page = (bus - kBase) / kPage; page <= (bus - kBase + bytes - 1) / kPage;
-             ++page) {
+        for (std::uint64_t page = (bus - base) / page_size;
+             page <= (bus - base + bytes - 1) / page_size; ++page) {
             if (watched_[page].load(std::memory_order_relaxed)) {
                 ++trespasses_;
             }
@@ -54,7 +54,7 @@ bool HostMemory::check(uint64_t bus, size_t bytes) {
     return true;
 }
 
-bool HostMemory::read(uint64_t bus, void* to, size_t bytes) {
+bool HostMemory::read(std::uint64_t bus, void* to, std::size_t bytes) {
     if (!check(bus, bytes)) {
         return false;
     }
@@ -62,7 +62,7 @@ bool HostMemory::read(uint64_t bus, void* to, size_t bytes) {
     return true;
 }
 
-bool HostMemory::write(uint64_t bus, const void* from, size_t bytes) {
+bool HostMemory::write(std::uint64_t bus, const void* from, std::size_t bytes) {
     if (!check(bus, bytes)) {
         return false;
     }
@@ -70,7 +70,7 @@ bool HostMemory::write(uint64_t bus, const void* from, size_t bytes) {
     return true;
 }
 
-bool HostMemory::read_word(uint64_t bus, uint64_t& value) {
+bool HostMemory::read_word(std::uint64_t bus, std::uint64_t& value) {
     if (!check(bus, sizeof value)) {
         return false;
     }
@@ -78,7 +78,7 @@ bool HostMemory::read_word(uint64_t bus, uint64_t& value) {
     return true;
 }
 
-bool HostMemory::write_word(uint64_t bus, uint64_t value) {
+bool HostMemory::write_word(std::uint64_t bus, std::uint64_t value) {
     if (!check(bus, sizeof value)) {
         return false;
     }
@@ -86,11 +86,11 @@ bool HostMemory::write_word(uint64_t bus, uint64_t value) {
     return true;
 }
 
-void HostMemory::watch(uint64_t bus) {
-    watched_[(bus - kBase) / kPage] = true;
+void HostMemory::watch(std::uint64_t bus) {
+    watched_[(bus - base) / page_size] = true;
 }
-void HostMemory::unwatch(uint64_t bus) {
-    watched_[(bus - kBase) / kPage] = false;
+void HostMemory::unwatch(std::uint64_t bus) {
+    watched_[(bus - base) / page_size] = false;
 }
 
 }  // namespace accel::bench

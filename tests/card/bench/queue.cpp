@@ -10,12 +10,12 @@
 
 namespace accel::bench {
 
-Queue::Queue(AddressSpace& space, uint32_t id, const QueueOptions& options)
+Queue::Queue(AddressSpace& space, std::uint32_t id, const QueueOptions& options)
     : space_(space),
       id_(id),
       options_(options),
-      ring_(space.allocate(uint64_t{options.entries} * ACCEL_COMMAND_SIZE, options.layout)),
-      status_(space.allocate(kPage, options.layout)) {
+      ring_(space.allocate(std::uint64_t{options.entries} * ACCEL_COMMAND_SIZE, options.layout)),
+      status_(space.allocate(page_size, options.layout)) {
     accel_admin_command command{};
     command.opcode = ACCEL_ADMIN_CREATE_QUEUE;
     command.id = id;
@@ -30,40 +30,40 @@ Queue::Queue(AddressSpace& space, uint32_t id, const QueueOptions& options)
     }
 }
 
-uint64_t Queue::word(uint64_t offset) {
+std::uint64_t Queue::word(std::uint64_t offset) {
     return card::load_word(space_.at(status_) + offset);
 }
-void Queue::set_word(uint64_t offset, uint64_t value) {
+void Queue::set_word(std::uint64_t offset, std::uint64_t value) {
     card::store_word(space_.at(status_) + offset, value);
 }
 
-void Queue::set_tail(uint64_t tail) {
+void Queue::set_tail(std::uint64_t tail) {
     set_word(offsetof(accel_queue_status, tail), tail);
 }
-void Queue::arm(uint64_t sequence) {
+void Queue::arm(std::uint64_t sequence) {
     set_word(offsetof(accel_queue_status, arm), sequence);
     card::full_fence();
 }
-uint64_t Queue::completed() {
+std::uint64_t Queue::completed() {
     return word(offsetof(accel_queue_status, completed));
 }
-uint64_t Queue::event_index() {
+std::uint64_t Queue::event_index() {
     return word(offsetof(accel_queue_status, event_index));
 }
-uint32_t Queue::state() {
-    return static_cast<uint32_t>(word(offsetof(accel_queue_status, state)));
+std::uint32_t Queue::state() {
+    return static_cast<std::uint32_t>(word(offsetof(accel_queue_status, state)));
 }
 
 accel_queue_status Queue::status() {
     accel_queue_status page{};
-    space_.peek(status_, {reinterpret_cast<uint8_t*>(&page), sizeof page});
+    space_.peek(status_, {reinterpret_cast<std::uint8_t*>(&page), sizeof page});
     return page;
 }
 
-uint64_t Queue::place(const accel_command& command) {
-    const uint64_t slot = tail_ % options_.entries;
+std::uint64_t Queue::place(const accel_command& command) {
+    const std::uint64_t slot = tail_ % options_.entries;
     space_.poke(ring_ + slot * sizeof command,
-                {reinterpret_cast<const uint8_t*>(&command), sizeof command});
+                {reinterpret_cast<const std::uint8_t*>(&command), sizeof command});
     set_tail(++tail_);
     return tail_;
 }
@@ -72,21 +72,21 @@ void Queue::ring() {
     space_.bench().doorbell(id_, tail_ & UINT32_MAX);
 }
 
-void Queue::ring_if_needed(uint64_t before) {
+void Queue::ring_if_needed(std::uint64_t before) {
     card::full_fence();
     if (tail_ - event_index() - 1 < tail_ - before) {
         ring();
     }
 }
 
-uint64_t Queue::submit(const accel_command& command) {
-    const uint64_t before = tail_;
-    const uint64_t sequence = place(command);
+std::uint64_t Queue::submit(const accel_command& command) {
+    const std::uint64_t before = tail_;
+    const std::uint64_t sequence = place(command);
     ring_if_needed(before);
     return sequence;
 }
 
-accel_status Queue::wait(uint64_t sequence) {
+accel_status Queue::wait(std::uint64_t sequence) {
     const bool over =
         eventually([&] { return completed() >= sequence || state() == ACCEL_QUEUE_ERROR; });
     if (!over) {

@@ -15,8 +15,8 @@ namespace accel::bench {
 
 class Stall {
   public:
-    Stall(Bench& bench, uint64_t first, uint64_t last) : bench_(bench) {
-        bench.set_access_hook([state = state_, first, last](uint64_t bus, bool) {
+    Stall(Bench& bench, std::uint64_t first, std::uint64_t last) : bench_(bench) {
+        bench.set_access_hook([state = state_, first, last](std::uint64_t bus, bool) {
             if (bus >= first && bus <= last && !state->released) {
                 ++state->inside;
                 state->released.wait(false);

@@ -10,8 +10,8 @@
 
 namespace fashion {
 
-/// conv 3x3, relu, pool 2x2, conv 3x3 of stride 2, relu, and a matrix. Images lie with the channels
-/// of a pixel together: weights are [kh][kw][in][out], and `w3` is [7][7][16][classes].
+/// conv 3x3, relu, pool 2x2, conv 3x3 of stride 2, relu, and a matrix. ImageLayout lie with the
+/// channels of a pixel together: weights are [kh][kw][in][out], and `w3` is [7][7][16][classes].
 struct Cnn {
     static constexpr std::size_t first = 8;    // channels of the first convolution
     static constexpr std::size_t second = 16;  // and of the second

@@ -137,7 +137,7 @@ int Buffer::destroy() {
     return handle != 0 ? destroy_buffer(fd_, handle) : 0;
 }
 
-Descriptor Buffer::share(std::uint32_t flags) const {
+Descriptor Buffer::export_dmabuf(std::uint32_t flags) const {
     accel_buffer_export share{.size = sizeof(share), .flags = flags, .handle = handle_, .fd = -1};
     require(::ioctl(fd_, ACCEL_IOCTL_BUFFER_EXPORT, &share) == 0 ? 0 : errno, "BUFFER_EXPORT");
     return Descriptor(share.fd);

@@ -151,7 +151,7 @@ class Buffer {
     [[nodiscard]] std::byte* data() const { return mapping_.data(); }
     [[nodiscard]] Mapping& mapping() { return mapping_; }
     /// A dma-buf of it; throws if there is none to be had.
-    [[nodiscard]] Descriptor share(std::uint32_t flags = 0) const;
+    [[nodiscard]] Descriptor export_dmabuf(std::uint32_t flags = 0) const;
     /// Ends the handle; the mapping stays.
     int destroy();
 

@@ -71,7 +71,7 @@ class Callee {
     File file_;
     Queue queue_{file_};
     Buffer shared_{file_, page};
-    Descriptor dmabuf_ = shared_.share();
+    Descriptor dmabuf_ = shared_.export_dmabuf();
     Mapping own_ = Mapping::anonymous(page);
 };
 

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RNN, GRU and LSTM, step after step: sequences have a known length. What does not depend on the
+// step before is one product for all of them.
+#include <algorithm>
+#include <array>
+
+#include "frontend/operator.hpp"
+
+namespace accel::compiler {
+
+namespace {
+
+using Values = std::vector<ValueId>;
+
+// An activation of a gate, as ONNX names it.
+struct Gate {
+    UnaryOp activation;
+    float alpha = 0;
+    float beta = 0;
+
+    [[nodiscard]] ValueId apply(const Node& n, ValueId x) const {
+        return n.b.unary(activation, x, alpha, beta);
+    }
+};
+
+// The activations of all directions: `defaults` for each unless the node names its own.
+std::vector<Gate> gates(const Node& n, const std::vector<std::string>& defaults,
+                        std::size_t directions) {
+    std::vector<std::string> names = n.texts("activations");
+    if (names.empty()) {
+        for (std::size_t d = 0; d < directions; ++d) {
+            names.insert(names.end(), defaults.begin(), defaults.end());
+        }
+    }
+    if (names.size() != defaults.size() * directions) {
+        refuse("it names " + std::to_string(names.size()) + " activations and needs " +
+               std::to_string(defaults.size() * directions));
+    }
+    const std::vector<float> alphas = n.reals("activation_alpha");
+    const std::vector<float> betas = n.reals("activation_beta");
+    std::size_t next_alpha = 0;
+    std::size_t next_beta = 0;
+    const auto take = [](const std::vector<float>& from, std::size_t& next, float otherwise) {
+        return next < from.size() ? from[next++] : otherwise;
+    };
+    std::vector<Gate> result;
+    for (std::string& name : names) {
+        std::ranges::transform(name, name.begin(), [](char c) {
+            return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+        });
+        if (name == "sigmoid") {
+            result.push_back({UnaryOp::sigmoid});
+        } else if (name == "tanh") {
+            result.push_back({UnaryOp::tanh});
+        } else if (name == "relu") {
+            result.push_back({UnaryOp::relu});
+        } else if (name == "softplus") {
+            result.push_back({UnaryOp::softplus});
+        } else if (name == "elu") {
+            result.push_back({UnaryOp::elu, take(alphas, next_alpha, 1.0F)});
+        } else if (name == "leakyrelu") {
+            result.push_back({UnaryOp::leaky_relu, take(alphas, next_alpha, 0.01F)});
+        } else if (name == "hardsigmoid") {
+            result.push_back({UnaryOp::hard_sigmoid, take(alphas, next_alpha, 0.2F),
+                              take(betas, next_beta, 0.5F)});
+        } else {
+            refuse("the activation '" + name + "' is not supported");
+        }
+    }
+    return result;
+}
+
+// What the three have in common: a sequence [steps, batch, inputs] and its directions.
+class Sequence {
+  public:
+    // `parts`: gates of the cell, each with weights of its own.
+    Sequence(const Node& n, std::int64_t parts)
+        : n_(n),
+          batch_first_(n.integer("layout", 0) != 0),
+          x_(batch_first_ ? n.b.permute(n.in(0), {1, 0, 2}) : n.in(0)),
+          parts_(parts),
+          hidden_(n.b.length(n.in(2), 2)) {
+        const Dims& x = n.b.dims(x_);
+        const Dims& w = n.b.dims(n.in(1));
+        const std::string direction = n.text("direction", "forward");
+        directions_ = direction == "bidirectional" ? 2 : 1;
+        reverse_ = direction == "reverse";
+        if (x.size() != 3 || w.size() != 3 || w[0] != directions_ || w[2] != x[2] ||
+            w[1] != parts * hidden_ ||
+            n.b.dims(n.in(2)) != Dims{directions_, parts * hidden_, hidden_}) {
+            refuse("its weights " + to_string(w) + " do not fit its input " + to_string(x));
+        }
+        steps_ = x[0];
+        batch_ = x[1];
+        if (n.has("clip") && n.real("clip", 0) > 0) {
+            clip_ = n.real("clip", 0);
+        }
+    }
+
+    [[nodiscard]] std::int64_t directions() const { return directions_; }
+    [[nodiscard]] std::int64_t hidden() const { return hidden_; }
+    [[nodiscard]] std::int64_t batch() const { return batch_; }
+
+    // The part of an input that belongs to a direction, without that dimension.
+    [[nodiscard]] ValueId of_direction(std::size_t input, std::int64_t d) const {
+        const ValueId part = n_.b.slice(n_.in(input), 0, d, 1);
+        const Dims& dims = n_.b.dims(part);
+        return n_.b.reshape(part, Dims(dims.begin() + 1, dims.end()));
+    }
+
+    // Weights of the step before, transposed: [hidden, parts * hidden].
+    [[nodiscard]] ValueId recurrent(std::int64_t d) const {
+        return n_.b.permute(of_direction(2, d), {1, 0});
+    }
+
+    // x times the weights of the input, for all steps: [steps, batch, parts * hidden]. With a bias,
+    // if it is not null.
+    [[nodiscard]] ValueId products(std::int64_t d, const ValueId* bias) const {
+        const ValueId flat = n_.b.reshape(x_, {steps_ * batch_, n_.b.dims(x_)[2]});
+        ValueId y = n_.b.matmul(flat, n_.b.permute(of_direction(1, d), {1, 0}));
+        if (bias != nullptr) {
+            y = n_.b.binary(ElementwiseOp::add, y, *bias);
+        }
+        return n_.b.reshape(y, {steps_, batch_, parts_ * hidden_});
+    }
+
+    // The bias of the input or of the step before.
+    [[nodiscard]] ValueId bias(std::int64_t d, bool recurrent) const {
+        const std::int64_t length = parts_ * hidden_;
+        return n_.b.slice(of_direction(3, d), 0, recurrent ? length : 0, length);
+    }
+
+    // A state to begin with, of a direction: [batch, hidden].
+    [[nodiscard]] ValueId initial(std::size_t input, std::int64_t d) const {
+        if (!n_.has(input)) {
+            return n_.b.broadcast(n_.b.scalar(n_.b.type(x_), 0), {batch_, hidden_});
+        }
+        const ValueId all = batch_first_ ? n_.b.permute(n_.in(input), {1, 0, 2}) : n_.in(input);
+        if (n_.b.dims(all) != Dims{directions_, batch_, hidden_}) {
+            refuse("its initial state has the shape " + to_string(n_.b.dims(n_.in(input))));
+        }
+        return n_.b.reshape(n_.b.slice(all, 0, d, 1), {batch_, hidden_});
+    }
+
+    // The part of a gate.
+    [[nodiscard]] ValueId part(ValueId all, std::int64_t index) const {
+        return n_.b.slice(all, n_.b.rank(all) - 1, index * hidden_, hidden_);
+    }
+
+    [[nodiscard]] ValueId clipped(ValueId x) const {
+        return clip_ > 0 ? n_.b.unary(UnaryOp::clip, x, -clip_, clip_) : x;
+    }
+
+    // Runs a direction: step(x of this step, states) gives the states after it, the first of which
+    // is the output.
+    template <typename Step>
+    void run(std::int64_t d, ValueId products, Values states, Step step) {
+        const bool back = reverse_ || d == 1;
+        const ValueId none = n_.b.scalar(n_.b.type(x_), 0);
+        std::vector<ValueId> outputs(static_cast<std::size_t>(steps_));
+        for (std::int64_t i = 0; i < steps_; ++i) {
+            const std::int64_t at = back ? steps_ - 1 - i : i;
+            const ValueId x =
+                n_.b.reshape(n_.b.slice(products, 0, at, 1), {batch_, parts_ * hidden_});
+            Values next = step(x, states);
+            ValueId output = next[0];
+            if (n_.has(4)) {
+                // Sequences that have ended keep their state.
+                const ValueId lengths =
+                    n_.b.reshape(n_.b.cast(n_.in(4), DataType::i64), {batch_, 1});
+                const ValueId on =
+                    n_.b.compare(ElementwiseOp::less,
+                                 n_.b.scalar(DataType::i64, static_cast<double>(at)), lengths);
+                output = n_.b.select(on, output, none);
+                for (std::size_t s = 0; s < next.size(); ++s) {
+                    next[s] = n_.b.select(on, next[s], states[s]);
+                }
+            }
+            outputs[static_cast<std::size_t>(at)] = n_.b.reshape(output, {1, 1, batch_, hidden_});
+            states = std::move(next);
+        }
+        if (steps_ == 0) {
+            refuse("its sequence has no steps");
+        }
+        outputs_.push_back(n_.b.concat(outputs, 0));
+        for (const ValueId state : states) {
+            lasts_.push_back(n_.b.reshape(state, {1, batch_, hidden_}));
+        }
+    }
+
+    // Y, and the last of each state.
+    [[nodiscard]] Values results() const {
+        Values all{n_.b.concat(outputs_, 1)};
+        const std::size_t states = lasts_.size() / outputs_.size();
+        for (std::size_t s = 0; s < states; ++s) {
+            Values of_all;
+            for (std::size_t d = 0; d < outputs_.size(); ++d) {
+                of_all.push_back(lasts_[d * states + s]);
+            }
+            all.push_back(n_.b.concat(of_all, 0));
+        }
+        if (batch_first_) {
+            all[0] = n_.b.permute(all[0], {2, 0, 1, 3});
+            for (std::size_t s = 1; s < all.size(); ++s) {
+                all[s] = n_.b.permute(all[s], {1, 0, 2});
+            }
+        }
+        return all;
+    }
+
+  private:
+    const Node& n_;
+    bool batch_first_;
+    ValueId x_;
+    std::int64_t parts_;
+    std::int64_t hidden_;
+    std::int64_t directions_ = 1;
+    bool reverse_ = false;
+    std::int64_t steps_ = 0;
+    std::int64_t batch_ = 0;
+    float clip_ = 0;
+    Values outputs_;  // of each direction
+    Values lasts_;    // of each direction, all its states
+};
+
+// Both biases together, or none.
+std::optional<ValueId> whole_bias(const Node& n, const Sequence& s, std::int64_t d) {
+    if (!n.has(3)) {
+        return std::nullopt;
+    }
+    return n.b.binary(ElementwiseOp::add, s.bias(d, false), s.bias(d, true));
+}
+
+Values rnn(const Node& n) {
+    Sequence s(n, 1);
+    const auto f = gates(n, {"Tanh"}, static_cast<std::size_t>(s.directions()));
+    for (std::int64_t d = 0; d < s.directions(); ++d) {
+        const auto bias = whole_bias(n, s, d);
+        const ValueId r = s.recurrent(d);
+        const Gate& gate = f[static_cast<std::size_t>(d)];
+        s.run(d, s.products(d, bias ? &*bias : nullptr), {s.initial(5, d)},
+              [&](ValueId x, const Values& h) {
+                  const ValueId sum = n.b.binary(ElementwiseOp::add, n.b.matmul(h[0], r), x);
+                  return Values{gate.apply(n, s.clipped(sum))};
+              });
+    }
+    return s.results();
+}
+
+// Gates: update z, reset r, hidden h.
+Values gru(const Node& n) {
+    Sequence s(n, 3);
+    const auto f = gates(n, {"Sigmoid", "Tanh"}, static_cast<std::size_t>(s.directions()));
+    const bool linear = n.integer("linear_before_reset", 0) != 0;
+    const std::int64_t hidden = s.hidden();
+    for (std::int64_t d = 0; d < s.directions(); ++d) {
+        const ValueId r = s.recurrent(d);
+        const ValueId r_gates = n.b.slice(r, 1, 0, 2 * hidden);
+        const ValueId r_hidden = n.b.slice(r, 1, 2 * hidden, hidden);
+        // With `linear` the bias of the hidden gate is inside the reset.
+        std::optional<ValueId> bias;
+        std::optional<ValueId> inner;
+        if (n.has(3) && linear) {
+            const ValueId zeros = n.b.broadcast(n.b.scalar(n.b.type(r), 0), {hidden});
+            const ValueId outer =
+                n.b.concat({n.b.slice(s.bias(d, true), 0, 0, 2 * hidden), zeros}, 0);
+            bias = n.b.binary(ElementwiseOp::add, s.bias(d, false), outer);
+            inner = n.b.slice(s.bias(d, true), 0, 2 * hidden, hidden);
+        } else {
+            bias = whole_bias(n, s, d);
+        }
+        const Gate& gate = f[static_cast<std::size_t>(2 * d)];
+        const Gate& last = f[static_cast<std::size_t>(2 * d + 1)];
+        s.run(d, s.products(d, bias ? &*bias : nullptr), {s.initial(5, d)},
+              [&](ValueId x, const Values& state) {
+                  const ValueId h = state[0];
+                  const ValueId sum = n.b.binary(ElementwiseOp::add, n.b.matmul(h, r_gates),
+                                                 n.b.slice(x, 1, 0, 2 * hidden));
+                  const ValueId both = gate.apply(n, s.clipped(sum));
+                  const ValueId z = s.part(both, 0);
+                  const ValueId reset = s.part(both, 1);
+                  ValueId candidate = 0;
+                  if (linear) {
+                      candidate = n.b.matmul(h, r_hidden);
+                      candidate =
+                          inner ? n.b.binary(ElementwiseOp::add, candidate, *inner) : candidate;
+                      candidate = n.b.binary(ElementwiseOp::mul, reset, candidate);
+                  } else {
+                      candidate = n.b.matmul(n.b.binary(ElementwiseOp::mul, reset, h), r_hidden);
+                  }
+                  candidate = last.apply(
+                      n, s.clipped(n.b.binary(ElementwiseOp::add, candidate, s.part(x, 2))));
+                  // candidate + z * (h - candidate)
+                  const ValueId step = n.b.binary(ElementwiseOp::mul, z,
+                                                  n.b.binary(ElementwiseOp::sub, h, candidate));
+                  return Values{n.b.binary(ElementwiseOp::add, candidate, step)};
+              });
+    }
+    return s.results();
+}
+
+// Gates: input i, output o, forget f, cell c.
+Values lstm(const Node& n) {
+    Sequence s(n, 4);
+    const auto functions =
+        gates(n, {"Sigmoid", "Tanh", "Tanh"}, static_cast<std::size_t>(s.directions()));
+    const bool coupled = n.integer("input_forget", 0) != 0;
+    for (std::int64_t d = 0; d < s.directions(); ++d) {
+        const auto bias = whole_bias(n, s, d);
+        const ValueId r = s.recurrent(d);
+        const auto* const f = &functions[static_cast<std::size_t>(3 * d)];
+        // What a gate sees of the cell.
+        const auto peep = [&](ValueId gate, ValueId cell, std::int64_t index) {
+            if (!n.has(7)) {
+                return gate;
+            }
+            const ValueId weight = s.part(s.of_direction(7, d), index);
+            return n.b.binary(ElementwiseOp::add, gate,
+                              n.b.binary(ElementwiseOp::mul, weight, cell));
+        };
+        s.run(d, s.products(d, bias ? &*bias : nullptr), {s.initial(5, d), s.initial(6, d)},
+              [&](ValueId x, const Values& state) {
+                  const ValueId cell = state[1];
+                  const ValueId sum = n.b.binary(ElementwiseOp::add, n.b.matmul(state[0], r), x);
+                  const ValueId in = f[0].apply(n, s.clipped(peep(s.part(sum, 0), cell, 0)));
+                  const ValueId forget =
+                      coupled ? n.b.binary(ElementwiseOp::sub, n.b.scalar(n.b.type(in), 1), in)
+                              : f[0].apply(n, s.clipped(peep(s.part(sum, 2), cell, 2)));
+                  const ValueId candidate = f[1].apply(n, s.clipped(s.part(sum, 3)));
+                  const ValueId next =
+                      n.b.binary(ElementwiseOp::add, n.b.binary(ElementwiseOp::mul, forget, cell),
+                                 n.b.binary(ElementwiseOp::mul, in, candidate));
+                  const ValueId out = f[0].apply(n, s.clipped(peep(s.part(sum, 1), next, 1)));
+                  return Values{n.b.binary(ElementwiseOp::mul, out, f[2].apply(n, next)), next};
+              });
+    }
+    return s.results();
+}
+
+}  // namespace
+
+void add_recurrent(Operators& table) {
+    table.insert({{"GRU", gru}, {"LSTM", lstm}, {"RNN", rnn}});
+}
+
+}  // namespace accel::compiler

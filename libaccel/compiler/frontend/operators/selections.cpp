@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Operators that pick elements by what they, or others, hold.
+#include <algorithm>
+#include <numeric>
+
+#include "frontend/operator.hpp"
+
+namespace accel::compiler {
+
+namespace {
+
+using Values = std::vector<ValueId>;
+
+// Comparing all with all takes memory with the square of the axis.
+constexpr std::int64_t longest_sorted = 4096;
+
+std::vector<std::int64_t> counted(std::int64_t count) {
+    std::vector<std::int64_t> values(static_cast<std::size_t>(count));
+    std::iota(values.begin(), values.end(), 0);
+    return values;
+}
+
+// The axis last.
+std::vector<std::size_t> turned(std::size_t rank, std::size_t axis) {
+    std::vector<std::size_t> order(rank);
+    std::iota(order.begin(), order.end(), 0);
+    std::swap(order[axis], order.back());
+    return order;
+}
+
+// The rank of an element is how many come before it: those that are larger, and of equals those
+// with a lower index. The element of rank r is where rank and r are the same.
+Values top_k(const Node& n) {
+    const ValueId given = n.in(0);
+    const std::size_t rank = n.b.rank(given);
+    const std::size_t axis = axis_of(n.integer("axis", -1), rank);
+    const std::int64_t k = n.has(1) ? n.integers(1).at(0) : n.integer("k", 1);
+    const std::int64_t length = n.b.dims(given)[axis];
+    const bool largest = n.integer("largest", 1) != 0;
+    if (k < 0 || k > length) {
+        refuse("it asks for " + std::to_string(k) + " of " + std::to_string(length));
+    }
+    if (length > longest_sorted) {
+        refuse("its axis has " + std::to_string(length) + " elements, and up to " +
+               std::to_string(longest_sorted) + " are supported: select in parts, or on the host");
+    }
+    const auto order = turned(rank, axis);
+    const ValueId x = n.b.permute(given, order);
+    Dims wide = n.b.dims(x);  // [..., length]
+    wide.push_back(1);
+    const ValueId one = n.b.reshape(x, wide);
+    std::swap(wide[rank], wide[rank - 1]);
+    const ValueId other = n.b.reshape(x, wide);
+    const ValueId ahead = largest ? n.b.compare(ElementwiseOp::less, one, other)
+                                  : n.b.compare(ElementwiseOp::less, other, one);
+    const ValueId equal = n.b.compare(ElementwiseOp::equal, one, other);
+    std::vector<std::int64_t> earlier;
+    for (std::int64_t i = 0; i < length; ++i) {
+        for (std::int64_t j = 0; j < length; ++j) {
+            earlier.push_back(j < i);
+        }
+    }
+    const ValueId triangle = n.b.constant(
+        make_constant(DataType::boolean, {length, length}, std::span<const std::int64_t>(earlier)));
+    const ValueId before = n.b.select(equal, triangle, ahead);
+    const ValueId ranks = n.b.reduce(ReduceOp::sum, n.b.cast(before, DataType::f32), {rank});
+    // [..., 1, length] against [k, 1]
+    Dims row = n.b.dims(ranks);
+    std::swap(row[rank], row[rank - 1]);
+    const ValueId wanted =
+        n.b.cast(n.b.reshape(integer_list(n, counted(k)), {k, 1}), DataType::f32);
+    const ValueId here = n.b.compare(ElementwiseOp::equal, n.b.reshape(ranks, row), wanted);
+    const ValueId places = n.b.cast(integer_list(n, counted(length)), DataType::f32);
+    const ValueId found =
+        n.b.reduce(ReduceOp::sum, n.b.select(here, places, n.b.scalar(0.0F)), {rank});
+    // What is not a number has no rank: it must not point outside.
+    const ValueId last = n.b.scalar(static_cast<float>(length - 1));
+    Dims dims = n.b.dims(x);
+    dims.back() = k;
+    const ValueId indices = n.b.cast(
+        n.b.reshape(n.b.binary(ElementwiseOp::min, found, last), std::move(dims)), DataType::i64);
+    const ValueId values = n.b.gather(x, indices, rank - 1, true);
+    return {n.b.permute(values, order), n.b.permute(indices, order)};
+}
+
+// The number of results depends on what the input holds.
+Values non_zero(const Node& n) {
+    const Dims& dims = n.b.dims(n.in(0));
+    const Tensor& x = n.b.known(n.in(0), "its input");
+    std::vector<bool> set;
+    if (is_integer(x.type)) {
+        std::ranges::transform(x.integers(), std::back_inserter(set),
+                               [](auto v) { return v != 0; });
+    } else {
+        std::ranges::transform(x.floats(), std::back_inserter(set), [](auto v) { return v != 0; });
+    }
+    if (std::ssize(set) > most_listed) {
+        refuse("it is too large: " + to_string(dims));
+    }
+    const Dims strides = dense_strides(dims);
+    std::vector<std::int64_t> places;
+    for (std::size_t d = 0; d < dims.size(); ++d) {
+        for (std::size_t i = 0; i < set.size(); ++i) {
+            if (set[i]) {
+                places.push_back(static_cast<std::int64_t>(i) / strides[d] % dims[d]);
+            }
+        }
+    }
+    const auto rank = static_cast<std::int64_t>(dims.size());
+    const std::int64_t count = rank == 0 ? 0 : std::ssize(places) / rank;
+    return {n.b.reshape(integer_list(n, places), {rank, count})};
+}
+
+Values compress(const Node& n) {
+    const std::vector<std::int64_t> keep = n.integers(1);
+    const bool flat = !n.has("axis");
+    const ValueId x = flat ? n.b.reshape(n.in(0), {elements(n.b.dims(n.in(0)))}) : n.in(0);
+    const std::size_t axis = flat ? 0 : axis_of(n.integer("axis", 0), n.b.rank(x));
+    if (std::ssize(keep) > n.b.dims(x)[axis]) {
+        refuse("its condition is longer than its axis");
+    }
+    std::vector<std::int64_t> indices;
+    for (std::size_t i = 0; i < keep.size(); ++i) {
+        if (keep[i] != 0) {
+            indices.push_back(static_cast<std::int64_t>(i));
+        }
+    }
+    return {n.b.gather(x, integer_list(n, indices), axis, false)};
+}
+
+// The first of each sequence, as many as it is long, the other way round.
+Values reverse_sequence(const Node& n) {
+    const auto time = static_cast<std::size_t>(n.integer("time_axis", 0));
+    const auto batch = static_cast<std::size_t>(n.integer("batch_axis", 1));
+    if (time > 1 || batch > 1 || time == batch || n.b.rank(n.in(0)) < 2) {
+        refuse("its axes are not the first two");
+    }
+    std::vector<std::size_t> order(n.b.rank(n.in(0)));
+    std::iota(order.begin(), order.end(), 0);
+    if (time == 0) {
+        std::swap(order[0], order[1]);
+    }
+    const ValueId x = n.b.permute(n.in(0), order);  // [batch, time, ...]
+    const Dims dims = n.b.dims(x);
+    const std::vector<std::int64_t> lengths = n.integers(1);
+    if (std::ssize(lengths) != dims[0] || dims[0] * dims[1] > most_listed) {
+        refuse("it has " + std::to_string(lengths.size()) + " lengths for " +
+               std::to_string(dims[0]) + " sequences");
+    }
+    std::vector<std::int64_t> from;
+    for (std::int64_t b = 0; b < dims[0]; ++b) {
+        const std::int64_t length = lengths[static_cast<std::size_t>(b)];
+        if (length < 0 || length > dims[1]) {
+            refuse("a sequence of the length " + std::to_string(length) + " is not possible");
+        }
+        for (std::int64_t t = 0; t < dims[1]; ++t) {
+            from.push_back(b * dims[1] + (t < length ? length - 1 - t : t));
+        }
+    }
+    Dims flat(dims.begin() + 1, dims.end());
+    flat[0] = dims[0] * dims[1];
+    const ValueId rows =
+        n.b.gather(n.b.reshape(x, std::move(flat)), integer_list(n, from), 0, false);
+    return {n.b.permute(n.b.reshape(rows, dims), order)};
+}
+
+}  // namespace
+
+void add_selections(Operators& table) {
+    const Operators here{
+        {"Compress", compress},
+        {"NonZero", non_zero},
+        {"ReverseSequence", reverse_sequence},
+        {"TopK", top_k},
+    };
+    table.insert(here.begin(), here.end());
+}
+
+}  // namespace accel::compiler

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Operators that move elements about, or give them another shape.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "frontend/operator.hpp"
+
+namespace accel::compiler {
+
+namespace {
+
+using Values = std::vector<ValueId>;
+
+Values reshape(const Node& n) {
+    Dims wanted = n.count() > 1 ? n.integers(1) : n.list("shape");
+    const Dims& from = n.b.dims(n.in(0));
+    std::int64_t known = 1;
+    std::size_t open = wanted.size();
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        if (wanted[i] == 0 && n.integer("allowzero", 0) == 0) {
+            if (i >= from.size()) {
+                refuse("its shape keeps dimension " + std::to_string(i) + " of an input that has " +
+                       std::to_string(from.size()));
+            }
+            wanted[i] = from[i];
+        }
+        if (wanted[i] == -1 && open == wanted.size()) {
+            open = i;
+        } else if (wanted[i] < 0 || __builtin_mul_overflow(known, wanted[i], &known)) {
+            refuse("the shape " + to_string(wanted) + " is not possible");
+        }
+    }
+    if (open < wanted.size()) {
+        wanted[open] = known == 0 ? 0 : elements(from) / known;
+    }
+    return {n.b.reshape(n.in(0), std::move(wanted))};
+}
+
+Values flatten(const Node& n) {
+    const Dims& dims = n.b.dims(n.in(0));
+    const std::int64_t at = n.integer("axis", 1);
+    const auto rank = static_cast<std::int64_t>(dims.size());
+    const std::int64_t axis = at < 0 ? at + rank : at;
+    if (axis < 0 || axis > rank) {
+        refuse("there is no axis " + std::to_string(at));
+    }
+    const std::int64_t outer = elements(Dims(dims.begin(), dims.begin() + axis));
+    const std::int64_t inner = elements(Dims(dims.begin() + axis, dims.end()));
+    return {n.b.reshape(n.in(0), {outer, inner})};
+}
+
+Values squeeze(const Node& n) {
+    const Dims& dims = n.b.dims(n.in(0));
+    const std::vector<std::size_t> axes = n.axes(1, dims.size());
+    const bool all = !n.has(1) && !n.has("axes");
+    Dims result;
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+        const bool named = std::ranges::find(axes, i) != axes.end();
+        if (named && dims[i] != 1) {
+            refuse("axis " + std::to_string(i) + " has the length " + std::to_string(dims[i]));
+        }
+        if (all ? dims[i] != 1 : !named) {
+            result.push_back(dims[i]);
+        }
+    }
+    return {n.b.reshape(n.in(0), std::move(result))};
+}
+
+Values unsqueeze(const Node& n) {
+    const Dims& dims = n.b.dims(n.in(0));
+    const std::size_t given = n.has(1) ? n.integers(1).size() : n.list("axes").size();
+    const std::vector<std::size_t> axes = n.axes(1, dims.size() + given);
+    Dims result;
+    std::size_t next = 0;
+    for (std::size_t i = 0; i < dims.size() + given; ++i) {
+        result.push_back(std::ranges::find(axes, i) != axes.end() ? 1 : dims.at(next++));
+    }
+    return {n.b.reshape(n.in(0), std::move(result))};
+}
+
+Values transpose(const Node& n) {
+    const std::size_t rank = n.b.rank(n.in(0));
+    std::vector<std::size_t> axes;
+    for (const std::int64_t axis : n.list("perm")) {
+        axes.push_back(axis_of(axis, rank));
+    }
+    if (!n.has("perm")) {
+        axes.resize(rank);
+        std::iota(axes.rbegin(), axes.rend(), 0);
+    }
+    return {n.b.permute(n.in(0), std::move(axes))};
+}
+
+Values concat(const Node& n) {
+    return {n.b.concat(n.all(), axis_of(n.integer("axis", 1), n.b.rank(n.in(0))))};
+}
+
+Values slice(const Node& n) {
+    const ValueId x = n.in(0);
+    const Dims& dims = n.b.dims(x);
+    const bool inputs = n.opset >= 10;
+    const Dims starts = inputs ? n.integers(1) : n.list("starts");
+    const Dims ends = inputs ? n.integers(2) : n.list("ends");
+    Dims axes = inputs ? (n.has(3) ? n.integers(3) : Dims()) : n.list("axes");
+    Dims steps = n.has(4) ? n.integers(4) : Dims(starts.size(), 1);
+    if (axes.empty()) {
+        axes.resize(starts.size());
+        std::iota(axes.begin(), axes.end(), 0);
+    }
+    if (ends.size() != starts.size() || axes.size() != starts.size() ||
+        steps.size() != starts.size()) {
+        refuse("its starts, ends, axes and steps differ in number");
+    }
+    Dims first(dims.size(), 0);
+    Dims step(dims.size(), 1);
+    Dims result = dims;
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+        const std::size_t axis = axis_of(axes[i], dims.size());
+        const std::int64_t length = dims[axis];
+        if (steps[i] == 0 || steps[i] > INT32_MAX || steps[i] < -INT32_MAX) {
+            refuse("a step of " + std::to_string(steps[i]) + " is not possible");
+        }
+        const bool back = steps[i] < 0;
+        const auto bound = [&](std::int64_t at) {
+            const std::int64_t from = at < 0 ? at + length : at;
+            return std::clamp<std::int64_t>(from, back ? -1 : 0, back ? length - 1 : length);
+        };
+        const std::int64_t start = bound(std::max(starts[i], INT64_MIN / 2));
+        const std::int64_t end = bound(std::max(ends[i], INT64_MIN / 2));
+        const std::int64_t span = back ? start - end : end - start;
+        const std::int64_t stride = std::abs(steps[i]);
+        first[axis] = start;
+        step[axis] = steps[i];
+        result[axis] = span > 0 ? (span + stride - 1) / stride : 0;
+    }
+    return {n.b.take(x, std::move(first), std::move(step), std::move(result))};
+}
+
+Values split(const Node& n) {
+    const ValueId x = n.in(0);
+    const std::size_t axis = axis_of(n.integer("axis", 0), n.b.rank(x));
+    const std::int64_t length = n.b.dims(x)[axis];
+    Dims parts = n.has(1) ? n.integers(1) : n.list("split");
+    if (parts.empty()) {
+        const auto count = static_cast<std::int64_t>(std::max<std::size_t>(n.outputs, 1));
+        const std::int64_t each = (length + count - 1) / count;
+        for (std::int64_t left = length; left > 0 || std::ssize(parts) < count;) {
+            parts.push_back(std::min(each, left));
+            left -= parts.back();
+        }
+    }
+    Values results;
+    std::int64_t at = 0;
+    for (const std::int64_t part : parts) {
+        if (part < 0 || part > length - at) {
+            refuse("its parts are longer than its axis");
+        }
+        results.push_back(n.b.slice(x, axis, at, part));
+        at += part;
+    }
+    return results;
+}
+
+// Indices along one axis, so that what lies outside is a picture of what lies inside.
+ValueId pad_by_index(const Node& n, ValueId x, std::size_t axis, std::int64_t before,
+                     std::int64_t after, const std::string& mode) {
+    const std::int64_t length = n.b.dims(x)[axis];
+    if (length == 0 || std::max(std::abs(before), std::abs(after)) > most_listed ||
+        before + length + after < 0 || before + length + after > most_listed) {
+        refuse("it pads an axis of the length " + std::to_string(length) + " by " +
+               std::to_string(before) + " and " + std::to_string(after));
+    }
+    // Where element `i`, counted from the first inside, comes from.
+    const auto place = [&](std::int64_t i) {
+        if (mode == "edge") {
+            return std::clamp<std::int64_t>(i, 0, length - 1);
+        }
+        if (mode == "wrap") {
+            return ((i % length) + length) % length;
+        }
+        const std::int64_t period = std::max<std::int64_t>(2 * (length - 1), 1);
+        const std::int64_t at = ((i % period) + period) % period;
+        return at < length ? at : period - at;
+    };
+    std::vector<std::int64_t> indices;
+    for (std::int64_t i = -before; i < length + after; ++i) {
+        indices.push_back(place(i));
+    }
+    return n.b.gather(x, integer_list(n, indices), axis, false);
+}
+
+Values pad(const Node& n) {
+    ValueId x = n.in(0);
+    const std::size_t rank = n.b.rank(x);
+    const Dims pads = n.opset >= 11 ? n.integers(1) : n.list(n.has("pads") ? "pads" : "paddings");
+    std::vector<std::size_t> axes(rank);
+    std::iota(axes.begin(), axes.end(), 0);
+    if (n.has(3)) {
+        axes = n.axes(3, rank);
+    }
+    if (pads.size() != 2 * axes.size()) {
+        refuse("it has " + std::to_string(pads.size()) + " pads for " +
+               std::to_string(axes.size()) + " axes");
+    }
+    Dims before(rank, 0);
+    Dims after(rank, 0);
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        before[axes[i]] = pads[i];
+        after[axes[i]] = pads[i + axes.size()];
+    }
+    const std::string mode = n.text("mode", "constant");
+    if (mode == "edge" || mode == "reflect" || mode == "wrap") {
+        for (std::size_t axis = 0; axis < rank; ++axis) {
+            if (before[axis] != 0 || after[axis] != 0) {
+                x = pad_by_index(n, x, axis, before[axis], after[axis], mode);
+            }
+        }
+        return {x};
+    }
+    if (mode != "constant") {
+        refuse("the mode '" + mode + "' is not known");
+    }
+    // What is taken away first.
+    Dims start(rank, 0);
+    Dims dims = n.b.dims(x);
+    for (std::size_t i = 0; i < rank; ++i) {
+        start[i] = std::max<std::int64_t>(-before[i], 0);
+        dims[i] -= start[i] + std::max<std::int64_t>(-after[i], 0);
+        before[i] = std::max<std::int64_t>(before[i], 0);
+        after[i] = std::max<std::int64_t>(after[i], 0);
+        if (dims[i] < 0) {
+            refuse("it takes away more than there is");
+        }
+    }
+    x = n.b.take(x, std::move(start), Dims(rank, 1), std::move(dims));
+    const ValueId value =
+        n.has(2) ? n.b.cast(n.in(2), n.b.type(x)) : n.b.scalar(n.b.type(x), n.real("value", 0.0F));
+    const bool nothing = std::ranges::all_of(before, [](auto p) { return p == 0; }) &&
+                         std::ranges::all_of(after, [](auto p) { return p == 0; });
+    return {nothing ? x : n.b.pad(x, before, after, value)};
+}
+
+Values gather(const Node& n) {
+    return {n.b.gather(n.in(0), n.in(1), axis_of(n.integer("axis", 0), n.b.rank(n.in(0))), false)};
+}
+
+// Axes other than the one may be shorter in the indices.
+Values gather_elements(const Node& n) {
+    const std::size_t axis = axis_of(n.integer("axis", 0), n.b.rank(n.in(0)));
+    Dims dims = n.b.dims(n.in(1));
+    if (dims.size() != n.b.rank(n.in(0))) {
+        refuse("its indices have another rank than its data");
+    }
+    dims[axis] = n.b.dims(n.in(0))[axis];
+    const ValueId x = n.b.take(n.in(0), Dims(dims.size(), 0), Dims(dims.size(), 1), dims);
+    return {n.b.gather(x, n.in(1), axis, true)};
+}
+
+// As a gather of slices, by indices that are counted in them. Negative indices count from the end.
+// With batches an index of the batch comes first.
+Values gather_nd(const Node& n) {
+    const Dims& data = n.b.dims(n.in(0));
+    const Dims& index = n.b.dims(n.in(1));
+    const auto batch = static_cast<std::size_t>(n.integer("batch_dims", 0));
+    if (index.empty() || batch >= index.size() || index.back() < 1 ||
+        batch + static_cast<std::size_t>(index.back()) > data.size()) {
+        refuse("its indices do not fit its data");
+    }
+    const auto depth = static_cast<std::size_t>(index.back());
+    const auto first = data.begin() + static_cast<std::ptrdiff_t>(batch);
+    const Dims batches(data.begin(), first);
+    if (!std::equal(batches.begin(), batches.end(), index.begin())) {
+        refuse("its indices have other batches than its data");
+    }
+    const Dims lengths(first, first + static_cast<std::ptrdiff_t>(depth));
+    const Dims rest(first + static_cast<std::ptrdiff_t>(depth), data.end());
+    const Dims strides = dense_strides(lengths);
+    const ValueId zero = n.b.scalar(DataType::i64, 0);
+    const auto per_axis = [&](const Dims& values) { return integer_list(n, values); };
+    const ValueId indices = n.b.cast(n.in(1), DataType::i64);
+    const ValueId wrapped =
+        n.b.select(n.b.compare(ElementwiseOp::less, indices, zero),
+                   n.b.binary(ElementwiseOp::add, indices, per_axis(lengths)), indices);
+    const ValueId scaled = n.b.binary(ElementwiseOp::mul, wrapped, per_axis(strides));
+    ValueId flat = n.b.slice(scaled, index.size() - 1, 0, 1);
+    for (std::size_t i = 1; i < depth; ++i) {
+        flat = n.b.binary(ElementwiseOp::add, flat,
+                          n.b.slice(scaled, index.size() - 1, static_cast<std::int64_t>(i), 1));
+    }
+    const Dims shape(index.begin(), index.end() - 1);
+    const std::int64_t count = elements(batches);
+    const std::int64_t slices = elements(lengths);
+    if (batch != 0) {
+        if (count > most_listed) {
+            refuse("it has too many batches: " + std::to_string(count));
+        }
+        std::vector<std::int64_t> offsets;
+        for (std::int64_t i = 0; i < count; ++i) {
+            offsets.push_back(i * slices);
+        }
+        flat = n.b.reshape(flat, {count, count == 0 ? 0 : elements(shape) / count});
+        flat =
+            n.b.binary(ElementwiseOp::add, flat, n.b.reshape(integer_list(n, offsets), {count, 1}));
+    }
+    flat = n.b.reshape(flat, shape);
+    Dims folded = rest;
+    folded.insert(folded.begin(), count * slices);
+    return {n.b.gather(n.b.reshape(n.in(0), std::move(folded)), flat, 0, false)};
+}
+
+Values expand(const Node& n) {
+    return {n.b.broadcast(n.in(0), broadcast_dims(n.b.dims(n.in(0)), n.integers(1)))};
+}
+
+// Axis by axis: [a, d, b] becomes [a, 1, d * b], that broadcasts to [a, r, d * b].
+Values tile(const Node& n) {
+    ValueId x = n.in(0);
+    Dims dims = n.b.dims(x);
+    const Dims repeats = n.integers(1);
+    if (repeats.size() != dims.size()) {
+        refuse("it has " + std::to_string(repeats.size()) + " repeats for " +
+               std::to_string(dims.size()) + " dimensions");
+    }
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+        if (repeats[i] == 1) {
+            continue;
+        }
+        if (repeats[i] < 0 || repeats[i] > max_elements) {
+            refuse("it repeats axis " + std::to_string(i) + " " + std::to_string(repeats[i]) +
+                   " times");
+        }
+        const auto at = dims.begin() + static_cast<std::ptrdiff_t>(i);
+        const std::int64_t outer = elements(Dims(dims.begin(), at));
+        const std::int64_t inner = elements(Dims(at, dims.end()));
+        dims[i] *= repeats[i];
+        x = n.b.broadcast(n.b.reshape(x, {outer, 1, inner}), {outer, repeats[i], inner});
+        x = n.b.reshape(x, dims);
+    }
+    return {x};
+}
+
+Values depth_to_space(const Node& n) {
+    const Dims& d = n.b.dims(n.in(0));
+    const std::int64_t block = n.integer("blocksize", 1);
+    if (d.size() != 4 || block < 1 || d[1] % (block * block) != 0) {
+        refuse("a block of " + std::to_string(block) + " does not fit the shape " + to_string(d));
+    }
+    const std::int64_t channels = d[1] / (block * block);
+    const bool dcr = n.text("mode", "DCR") == "DCR";
+    const ValueId parts = dcr ? n.b.reshape(n.in(0), {d[0], block, block, channels, d[2], d[3]})
+                              : n.b.reshape(n.in(0), {d[0], channels, block, block, d[2], d[3]});
+    const ValueId turned =
+        dcr ? n.b.permute(parts, {0, 3, 4, 1, 5, 2}) : n.b.permute(parts, {0, 1, 4, 2, 5, 3});
+    return {n.b.reshape(turned, {d[0], channels, d[2] * block, d[3] * block})};
+}
+
+Values space_to_depth(const Node& n) {
+    const Dims& d = n.b.dims(n.in(0));
+    const std::int64_t block = n.integer("blocksize", 1);
+    if (d.size() != 4 || block < 1 || d[2] % block != 0 || d[3] % block != 0) {
+        refuse("a block of " + std::to_string(block) + " does not fit the shape " + to_string(d));
+    }
+    const ValueId parts =
+        n.b.reshape(n.in(0), {d[0], d[1], d[2] / block, block, d[3] / block, block});
+    return {n.b.reshape(n.b.permute(parts, {0, 3, 5, 1, 2, 4}),
+                        {d[0], d[1] * block * block, d[2] / block, d[3] / block})};
+}
+
+}  // namespace
+
+void add_shapes(Operators& table) {
+    const Operators here{
+        {"Concat", concat},
+        {"DepthToSpace", depth_to_space},
+        {"Expand", expand},
+        {"Flatten", flatten},
+        {"Gather", gather},
+        {"GatherElements", gather_elements},
+        {"GatherND", gather_nd},
+        {"Pad", pad},
+        {"Reshape", reshape},
+        {"Slice", slice},
+        {"SpaceToDepth", space_to_depth},
+        {"Split", split},
+        {"Squeeze", squeeze},
+        {"Tile", tile},
+        {"Transpose", transpose},
+        {"Unsqueeze", unsqueeze},
+    };
+    table.insert(here.begin(), here.end());
+}
+
+}  // namespace accel::compiler

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Volumes are images to the engines: a convolution is a sum over the depth of its kernel, of images
+// that are the depth of the volume; a pool is one over images and one over what that leaves.
+#include "frontend/operators/windows.hpp"
+
+#include <algorithm>
+
+namespace accel::compiler {
+
+namespace {
+
+std::uint16_t small(std::int64_t value, const char* what) {
+    if (value < 0 || value > UINT16_MAX) {
+        refuse(std::string(what) + " of " + std::to_string(value) + " is out of range");
+    }
+    return static_cast<std::uint16_t>(value);
+}
+
+// A list that the node may have, one for each axis.
+Dims per_axis(const Node& n, const char* name, std::size_t axes, std::int64_t otherwise) {
+    Dims values = n.list(name);
+    if (!values.empty() && values.size() != axes) {
+        refuse(std::string(name) + " has not one value for each axis");
+    }
+    values.resize(axes, otherwise);
+    return values;
+}
+
+// The first two dimensions in one, and back.
+ValueId joined(const Node& n, ValueId x) {
+    Dims dims = n.b.dims(x);
+    dims[1] *= dims[0];
+    dims.erase(dims.begin());
+    return n.b.reshape(x, std::move(dims));
+}
+ValueId parted(const Node& n, ValueId x, std::int64_t first) {
+    Dims dims = n.b.dims(x);
+    dims[0] = first == 0 ? 0 : dims[0] / first;
+    dims.insert(dims.begin(), first);
+    return n.b.reshape(x, std::move(dims));
+}
+
+ValueId convolve_image(const Node& n, ValueId x, ValueId weights,
+                       const std::vector<WindowAxis>& axes, std::uint32_t groups,
+                       const NumericFormat& format, const std::vector<ValueId>& more) {
+    std::vector<ValueId> in{x, weights};
+    in.insert(in.end(), more.begin(), more.end());
+    return n.b.conv({.window = window_of(axes), .groups = groups, .then = {}, .format = format},
+                    std::move(in), axes[0].result, axes[1].result);
+}
+
+ValueId convolve_volume(const Node& n, ValueId x, ValueId weights,
+                        const std::vector<WindowAxis>& axes, std::uint32_t groups,
+                        const NumericFormat& format, const std::vector<ValueId>& more) {
+    if (format.requantize) {
+        refuse("quantized volumes are not supported");
+    }
+    const WindowAxis& depth = axes[0];
+    const std::vector<WindowAxis> image(axes.begin() + 1, axes.end());
+    x = n.b.permute(x, {0, 2, 1, 3, 4});  // [n, d, c, h, w]
+    const Dims dims = n.b.dims(x);
+    const std::int64_t wanted =
+        depth.result == 0 ? 0 : (depth.result - 1) * depth.stride + depth.reach();
+    Dims before(5, 0);
+    Dims after(5, 0);
+    before[1] = depth.before;
+    after[1] = std::max<std::int64_t>(wanted - dims[1] - depth.before, 0);
+    x = n.b.pad(x, before, after, n.b.scalar(n.b.type(x), 0));
+    std::optional<ValueId> sum;
+    for (std::int64_t k = 0; k < depth.kernel; ++k) {
+        Dims start(5, 0);
+        start[1] = k * depth.dilation;
+        Dims step(5, 1);
+        step[1] = depth.stride;
+        Dims part = n.b.dims(x);
+        part[1] = depth.result;
+        const ValueId slices = joined(n, n.b.take(x, std::move(start), std::move(step), part));
+        const Dims& w = n.b.dims(weights);
+        const ValueId kernel = n.b.reshape(n.b.slice(weights, 2, k, 1), {w[0], w[1], w[3], w[4]});
+        const ValueId product = convolve_image(n, slices, kernel, image, groups, format,
+                                               sum ? std::vector<ValueId>() : more);
+        sum = sum ? n.b.binary(ElementwiseOp::add, product, *sum) : product;
+    }
+    if (!sum) {
+        refuse("its kernel is empty");
+    }
+    return n.b.permute(parted(n, *sum, dims[0]), {0, 2, 1, 3, 4});
+}
+
+}  // namespace
+
+std::vector<WindowAxis> window_axes(const Node& n, const Dims& lengths, const Dims& kernel) {
+    const std::size_t count = lengths.size();
+    if (kernel.size() != count) {
+        refuse("its kernel_shape has " + std::to_string(kernel.size()) + " axes");
+    }
+    const Dims strides = per_axis(n, "strides", count, 1);
+    const Dims dilations = per_axis(n, "dilations", count, 1);
+    Dims pads = n.list("pads", Dims(2 * count, 0));
+    if (pads.size() != 2 * count) {
+        refuse("pads has not two values for each axis");
+    }
+    const std::string automatic = n.text("auto_pad", "NOTSET");
+    const bool up = n.integer("ceil_mode", 0) != 0;
+    std::vector<WindowAxis> axes;
+    for (std::size_t i = 0; i < count; ++i) {
+        WindowAxis axis{.kernel = kernel[i], .stride = strides[i], .dilation = dilations[i]};
+        if (axis.stride < 1 || axis.dilation < 1 || axis.kernel < 1) {
+            refuse("a stride, dilation or kernel is zero");
+        }
+        const std::int64_t length = lengths[i];
+        if (automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
+            axis.result = (length + axis.stride - 1) / axis.stride;
+            const std::int64_t all =
+                std::max<std::int64_t>((axis.result - 1) * axis.stride + axis.reach() - length, 0);
+            axis.before = automatic == "SAME_UPPER" ? all / 2 : all - all / 2;
+            axes.push_back(axis);
+            continue;
+        }
+        axis.before = automatic == "VALID" ? 0 : pads[i];
+        const std::int64_t after = automatic == "VALID" ? 0 : pads[i + count];
+        const std::int64_t room = length + axis.before + after - axis.reach();
+        if (room < 0) {
+            refuse("its window is larger than the padded image");
+        }
+        axis.result = (room + (up ? axis.stride - 1 : 0)) / axis.stride + 1;
+        // No window starts in the padding behind.
+        if (up && (axis.result - 1) * axis.stride >= length + axis.before) {
+            --axis.result;
+        }
+        axes.push_back(axis);
+    }
+    return axes;
+}
+
+Dims spatial(const Dims& dims) {
+    return {dims.begin() + std::min<std::ptrdiff_t>(2, std::ssize(dims)), dims.end()};
+}
+
+ConvWindow window_of(const std::vector<WindowAxis>& axes) {
+    return {.height = small(axes[0].kernel, "a kernel"),
+            .width = small(axes[1].kernel, "a kernel"),
+            .stride_y = small(axes[0].stride, "a stride"),
+            .stride_x = small(axes[1].stride, "a stride"),
+            .dilation_y = small(axes[0].dilation, "a dilation"),
+            .dilation_x = small(axes[1].dilation, "a dilation"),
+            .pad_top = small(axes[0].before, "a pad"),
+            .pad_left = small(axes[1].before, "a pad")};
+}
+
+ValueId convolve(const Node& n, ValueId x, ValueId weights, const std::vector<WindowAxis>& axes,
+                 std::uint32_t groups, const NumericFormat& format,
+                 const std::vector<ValueId>& more) {
+    return axes.size() == 2 ? convolve_image(n, x, weights, axes, groups, format, more)
+                            : convolve_volume(n, x, weights, axes, groups, format, more);
+}
+
+ValueId pool_over(const Node& n, ValueId x, const std::vector<WindowAxis>& axes, PoolOp op,
+                  bool count_outside) {
+    const auto pool = [&](ValueId image, const std::vector<WindowAxis>& two) {
+        return n.b.pool({.op = op, .window = window_of(two), .count_outside = count_outside}, image,
+                        two[0].result, two[1].result);
+    };
+    if (axes.size() == 2) {
+        return pool(x, axes);
+    }
+    const Dims dims = n.b.dims(x);
+    const ValueId images = n.b.reshape(x, {dims[0], dims[1] * dims[2], dims[3], dims[4]});
+    const ValueId flat = pool(images, {axes[1], axes[2]});
+    const std::int64_t pixels = axes[1].result * axes[2].result;
+    const ValueId columns = n.b.reshape(flat, {dims[0], dims[1], dims[2], pixels});
+    const ValueId y = pool(columns, {axes[0], {.result = pixels}});
+    return n.b.reshape(y, {dims[0], dims[1], axes[0].result, axes[1].result, axes[2].result});
+}
+
+}  // namespace accel::compiler

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantizer/calibration.hpp"
+
+#include <onnx.pb.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "codegen/compile.hpp"
+#include "frontend/onnx_import.hpp"
+
+namespace accel::compiler {
+
+namespace {
+
+constexpr std::size_t at_once = 32;  // outputs of a model: a call takes no more than 62
+constexpr std::size_t bins = 4096;
+
+// A model whose outputs are some of its activations; gives the model its own back.
+class Probe {
+  public:
+    Probe(onnx::ModelProto& model, std::span<const std::string> outputs)
+        : graph_(*model.mutable_graph()) {
+        kept_.Swap(graph_.mutable_output());
+        for (const std::string& name : outputs) {
+            graph_.add_output()->set_name(name);
+        }
+    }
+    Probe(const Probe&) = delete;
+    Probe& operator=(const Probe&) = delete;
+    Probe(Probe&&) = delete;
+    Probe& operator=(Probe&&) = delete;
+    ~Probe() { kept_.Swap(graph_.mutable_output()); }
+
+  private:
+    onnx::GraphProto& graph_;
+    google::protobuf::RepeatedPtrField<onnx::ValueInfoProto> kept_;
+};
+
+std::span<const float> floats(const TensorData& data) {
+    return {reinterpret_cast<const float*>(data.bytes.data()), data.bytes.size() / sizeof(float)};
+}
+
+void widen(Range& range, std::span<const float> values, const std::string& name) {
+    for (const float x : values) {
+        if (!std::isfinite(x)) {
+            refuse("activation '" + name +
+                   "' is not finite with this calibration data: is it scaled as the model wants?");
+        }
+        range.low = std::min(range.low, x);
+        range.high = std::max(range.high, x);
+    }
+}
+
+// How often values are in each part of a range.
+class Histogram {
+  public:
+    explicit Histogram(const Range& range)
+        : range_(range), step_((range.high - range.low) / static_cast<float>(bins)) {}
+
+    void add(std::span<const float> values) {
+        for (const float x : values) {
+            const float at = step_ > 0 ? (x - range_.low) / step_ : 0;
+            ++counts_[static_cast<std::size_t>(std::clamp(at, 0.0F, static_cast<float>(bins - 1)))];
+        }
+        total_ += values.size();
+    }
+
+    // Without so many at either end as the percentile leaves out.
+    [[nodiscard]] Range middle(double percentile) const {
+        const double most = static_cast<double>(total_) * (100 - percentile) / 100 / 2;
+        std::size_t first = 0;
+        std::size_t last = bins;
+        for (double n = 0; first + 1 < last && n + static_cast<double>(counts_[first]) <= most;) {
+            n += static_cast<double>(counts_[first++]);
+        }
+        for (double n = 0;
+             last > first + 1 && n + static_cast<double>(counts_[last - 1]) <= most;) {
+            n += static_cast<double>(counts_[--last]);
+        }
+        return {range_.low + step_ * static_cast<float>(first),
+                last == bins ? range_.high : range_.low + step_ * static_cast<float>(last)};
+    }
+
+  private:
+    Range range_;
+    float step_;
+    std::vector<std::uint64_t> counts_ = std::vector<std::uint64_t>(bins);
+    std::uint64_t total_ = 0;
+};
+
+}  // namespace
+
+std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& model,
+                                       const std::string& name,
+                                       const std::vector<std::string>& wanted, CalibrationData data,
+                                       const QuantizeOptions& options) {
+    if (!(options.percentile > 50 && options.percentile <= 100)) {
+        refuse("the percentile of calibration is " + std::to_string(options.percentile) +
+               ", and must be above 50 and at most 100");
+    }
+    const bool cut = options.percentile < 100;
+    const std::size_t models = (wanted.size() + at_once - 1) / at_once;
+    const auto runs = static_cast<double>(models * data.size() * (cut ? 2 : 1));
+    double done = 0;
+    const auto step = [&] {
+        if (++done; options.progress) {
+            options.progress(done / runs);
+        }
+    };
+    Queue queue = device.create_queue();
+    std::map<std::string, Range> ranges;
+    for (std::size_t first = 0; first < wanted.size(); first += at_once) {
+        const auto names =
+            std::span(wanted).subspan(first, std::min(at_once, wanted.size() - first));
+        const Probe probe(model, names);
+        const Model net = compile(device, read_onnx(model, name, options.load));
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            if (net.outputs()[i].type != DataType::f32) {
+                refuse("activation '" + names[i] + "' is not f32: is the model quantized already?");
+            }
+        }
+        for (const auto& inputs : data) {
+            const auto values = net.run(queue, inputs);
+            for (std::size_t i = 0; i < names.size(); ++i) {
+                widen(ranges[names[i]], floats(values[i]), names[i]);
+            }
+            step();
+        }
+        if (!cut) {
+            continue;
+        }
+        std::vector<Histogram> histograms;
+        for (const std::string& one : names) {
+            histograms.emplace_back(ranges.at(one));
+        }
+        for (const auto& inputs : data) {
+            const auto values = net.run(queue, inputs);
+            for (std::size_t i = 0; i < names.size(); ++i) {
+                histograms[i].add(floats(values[i]));
+            }
+            step();
+        }
+        for (std::size_t i = 0; i < names.size(); ++i) {
+            ranges[names[i]] = histograms[i].middle(options.percentile);
+        }
+    }
+    return ranges;
+}
+
+std::vector<OutputNoise> noise(const Device& device, const Model& before, const Model& after,
+                               CalibrationData data) {
+    Queue queue = device.create_queue();
+    std::vector<double> signal(before.outputs().size());
+    std::vector<double> difference(before.outputs().size());
+    for (const auto& inputs : data) {
+        const auto a = before.run(queue, inputs);
+        const auto b = after.run(queue, inputs);
+        for (std::size_t i = 0; i < a.size(); ++i) {
+            if (a[i].type != DataType::f32) {
+                continue;
+            }
+            const auto x = floats(a[i]);
+            const auto y = floats(b[i]);
+            for (std::size_t k = 0; k < x.size(); ++k) {
+                const double d = static_cast<double>(x[k]) - y[k];
+                signal[i] += static_cast<double>(x[k]) * x[k];
+                difference[i] += d * d;
+            }
+        }
+    }
+    std::vector<OutputNoise> result;
+    for (std::size_t i = 0; i < signal.size(); ++i) {
+        if (before.outputs()[i].type == DataType::f32) {
+            result.push_back({before.outputs()[i].name,
+                              difference[i] == 0 ? std::numeric_limits<double>::infinity()
+                                                 : 10 * std::log10(signal[i] / difference[i])});
+        }
+    }
+    return result;
+}
+
+}  // namespace accel::compiler

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantizer/quantize_sites.hpp"
+
+#include <onnx.pb.h>
+
+#include "ir/tensor.hpp"
+
+namespace accel::compiler {
+
+namespace {
+
+std::string name_of(const onnx::NodeProto& node) {
+    if (!node.name().empty()) {
+        return node.name();
+    }
+    return node.output_size() > 0 ? node.output(0) : node.op_type();
+}
+
+}  // namespace
+
+Sites::Sites(const onnx::GraphProto& graph, const std::vector<std::string>& keep)
+    : keep_(keep.begin(), keep.end()) {
+    for (const auto& tensor : graph.initializer()) {
+        tensors_[tensor.name()] = &tensor;
+    }
+    for (const auto& node : graph.node()) {
+        if (node.op_type() == "Constant" && node.output_size() == 1 && node.attribute_size() == 1 &&
+            node.attribute(0).has_t()) {
+            tensors_[node.output(0)] = &node.attribute(0).t();
+        }
+    }
+    std::set<std::string> unknown = keep_;
+    for (int i = 0; i < graph.node_size(); ++i) {
+        unknown.erase(name_of(graph.node(i)));
+        look(graph.node(i), i);
+    }
+    if (!unknown.empty()) {
+        refuse("QuantizeOptions::keep names '" + *unknown.begin() +
+               "', and the model has no such node");
+    }
+}
+
+void Sites::look(const onnx::NodeProto& node, int index) {
+    const bool conv = node.op_type() == "Conv";
+    const bool gemm = node.op_type() == "Gemm";
+    if ((!conv && !gemm && node.op_type() != "MatMul") ||
+        !(node.domain().empty() || node.domain() == "ai.onnx")) {
+        return;
+    }
+    const std::string why = reason(node, conv, gemm);
+    report_.push_back({name_of(node), why});
+    if (!why.empty()) {
+        return;
+    }
+    bool transposed = false;
+    for (const auto& attribute : node.attribute()) {
+        transposed = transposed || (attribute.name() == "transB" && attribute.i() != 0);
+    }
+    found_.push_back({.node = index,
+                      .activation = node.input(0),
+                      .weights = node.input(1),
+                      .axis = conv || transposed ? 0 : 1});
+}
+
+std::string Sites::reason(const onnx::NodeProto& node, bool conv, bool gemm) const {
+    if (keep_.contains(name_of(node))) {
+        return "it is to be kept";
+    }
+    if (node.input_size() < 2 || tensor(node.input(1)) == nullptr) {
+        return "its weights are computed";
+    }
+    const onnx::TensorProto& weights = *tensor(node.input(1));
+    if (weights.data_type() != onnx::TensorProto::FLOAT) {
+        return "its weights are not f32";
+    }
+    if (conv ? weights.dims_size() < 3 || weights.dims_size() > 4 : weights.dims_size() != 2) {
+        return "its weights have " + std::to_string(weights.dims_size()) + " dimensions";
+    }
+    if (tensor(node.input(0)) != nullptr) {
+        return "nothing of it changes from run to run";
+    }
+    for (const auto& attribute : node.attribute()) {
+        const bool scaled =
+            (attribute.name() == "alpha" || attribute.name() == "beta") && attribute.f() != 1;
+        if (gemm && (scaled || (attribute.name() == "transA" && attribute.i() != 0))) {
+            return "its " + attribute.name() + " is not the usual";
+        }
+    }
+    return "";
+}
+
+}  // namespace accel::compiler

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// SOFTMAX and REDUCE against the reference, to the bit.
+#include "card_test.hpp"
+#include "reference.hpp"
+
+namespace accel::bench {
+namespace {
+
+class Reduce : public CardTest {
+  protected:
+    Reduce() : CardTest({.memory = 64 << 20, .host = 160 << 20, .contexts = 2}) {}
+
+    static accel_reduce params(unsigned op, std::uint32_t outer, std::uint32_t n,
+                               std::uint32_t inner) {
+        accel_reduce p{};
+        p.type = ACCEL_TYPE_F32;
+        p.op = static_cast<std::uint8_t>(op);
+        p.outer = outer;
+        p.n = n;
+        p.inner = inner;
+        return p;
+    }
+
+    void check_reduce(const accel_reduce& p, Layout layout, std::uint64_t offset) {
+        const auto src = random.values(std::size_t{p.outer} * p.n * p.inner);
+        const std::size_t results = std::size_t{p.outer} * p.inner;
+        const std::uint64_t from = space.allocate(src.size() * sizeof(float), layout, offset);
+        const std::uint64_t to = space.allocate(results * sizeof(float), layout, offset);
+        space.store(from, src);
+        ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {.dst = to, .src0 = from}, p)),
+                  ACCEL_OK);
+        if (p.op == ACCEL_REDUCE_ARGMAX || p.op == ACCEL_REDUCE_ARGMIN) {
+            EXPECT_EQ(space.load<std::uint32_t>(to, results), reference::reduce_place(p, src));
+        } else {
+            EXPECT_TRUE(same_bits(space.load<float>(to, results), reference::reduce(p, src)));
+        }
+    }
+
+    void check_softmax(const accel_reduce& p, Layout layout, std::uint64_t offset, bool in_place) {
+        const auto src = random.ordinary(std::size_t{p.outer} * p.n * p.inner);
+        check_softmax(p, src, layout, offset, in_place);
+    }
+    void check_softmax(const accel_reduce& p, const std::vector<float>& src, Layout layout,
+                       std::uint64_t offset, bool in_place) {
+        const std::uint64_t from = space.allocate(src.size() * sizeof(float), layout, offset);
+        const std::uint64_t to =
+            in_place ? from : space.allocate(src.size() * sizeof(float), layout, offset);
+        space.store(from, src);
+        ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_SOFTMAX, {.dst = to, .src0 = from}, p)),
+                  ACCEL_OK);
+        EXPECT_TRUE(same_bits(space.load<float>(to, src.size()), reference::softmax(p, src)));
+    }
+
+    Random random{3};
+};
+
+TEST_F(Reduce, EqualsTheReferenceForRandomShapes) {
+    static constexpr std::uint32_t sizes[] = {1, 2, 3, 7, 10, 33, 100};
+    for (int i = 0; i < 120; ++i) {
+        const auto p = params(static_cast<unsigned>(i % (ACCEL_REDUCE_MEAN + 1)),
+                              random.one_of(sizes), random.one_of(sizes), random.one_of(sizes));
+        check_reduce(p, random.one_of({Layout::host, Layout::device, Layout::scattered}),
+                     random.below(1024) * 4);
+        ASSERT_FALSE(HasFailure())
+            << "op " << +p.op << " " << p.outer << "x" << p.n << "x" << p.inner;
+    }
+}
+
+TEST_F(Reduce, EqualsTheReferenceBeyondTheBuffers) {
+    for (unsigned op = ACCEL_REDUCE_SUM; op <= ACCEL_REDUCE_MEAN; ++op) {
+        check_reduce(params(op, 1, 100001, 1), Layout::host, 4);
+        check_reduce(params(op, 2, 9, 9001), Layout::scattered, 4);
+    }
+}
+
+TEST_F(Reduce, EmptyAxisIsBadSizeAndNothingElseIsNothing) {
+    const std::uint64_t buffer = space.allocate(page_size);
+    const Operands operands{.dst = buffer, .src0 = buffer};
+    expect_error(ACCEL_BAD_SIZE, tensor_command(ACCEL_OP_REDUCE, operands, params(0, 1, 0, 1)));
+    EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, 0, 5, 5))), ACCEL_OK);
+    EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, 5, 5, 0))), ACCEL_OK);
+    EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_SOFTMAX, {}, params(0, 5, 0, 5))), ACCEL_OK);
+    // As quick as it is nothing.
+    constexpr std::uint32_t most = UINT32_MAX;
+    for (int i = 0; i < 1000; ++i) {
+        ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_SOFTMAX, {}, params(0, most, most, 0))),
+                  ACCEL_OK);
+        ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, most, most, 0))),
+                  ACCEL_OK);
+    }
+}
+
+TEST_F(Reduce, SoftmaxEqualsTheReferenceForRandomShapes) {
+    static constexpr std::uint32_t sizes[] = {1, 2, 5, 10, 65, 127};
+    for (int i = 0; i < 80; ++i) {
+        const auto p = params(0, random.one_of(sizes), random.one_of(sizes), random.one_of(sizes));
+        check_softmax(p, random.one_of({Layout::host, Layout::device, Layout::scattered}),
+                      random.below(1024) * 4, random.coin());
+        ASSERT_FALSE(HasFailure()) << p.outer << "x" << p.n << "x" << p.inner;
+    }
+}
+
+TEST_F(Reduce, SoftmaxEqualsTheReferenceBeyondTheBuffers) {
+    check_softmax(params(0, 1, 70000, 1), Layout::host, 0, true);
+    check_softmax(params(0, 2, 11, 5000), Layout::scattered, 8, true);
+    check_softmax(params(0, 2, 11, 5000), Layout::device, 8, false);
+}
+
+TEST_F(Reduce, SoftmaxOfWhatArithmeticTripsOver) {
+    for (int i = 0; i < 20; ++i) {
+        check_softmax(params(0, 20, 9, 1), random.values(180), Layout::host, 0, false);
+    }
+}
+
+TEST_F(Reduce, RefusesWhatTheSheetForbids) {
+    const std::uint64_t buffer = space.allocate(4 * page_size);
+    const Operands good{.dst = buffer, .src0 = buffer + page_size};
+    for (const accel_opcode opcode : {ACCEL_OP_REDUCE, ACCEL_OP_SOFTMAX}) {
+        const auto refuse = [&](accel_status status, auto change, Operands operands) {
+            accel_reduce p = params(0, 4, 4, 4);
+            change(p);
+            expect_error(status, tensor_command(opcode, operands, p));
+        };
+        refuse(
+            ACCEL_BAD_FIELD, [](auto& p) { p.type = 0; }, good);
+        refuse(
+            ACCEL_BAD_FIELD, [](auto& p) { p.op = ACCEL_REDUCE_MEAN + 1; }, good);
+        refuse(
+            ACCEL_BAD_FIELD, [](auto& p) { p.reserved0 = 1; }, good);
+        refuse(
+            ACCEL_BAD_FIELD, [](auto& p) { p.reserved1[3] = 1; }, good);
+        const auto keep = [](auto&) {};
+        Operands bad = good;
+        bad.src1 = buffer;
+        refuse(ACCEL_BAD_FIELD, keep, bad);
+        bad = good;
+        bad.src2 = buffer;
+        refuse(ACCEL_BAD_FIELD, keep, bad);
+        for (std::uint64_t Operands::*which : {&Operands::dst, &Operands::src0}) {
+            bad = good;
+            bad.*which += 2;
+            refuse(ACCEL_BAD_ALIGNMENT, keep, bad);
+            bad.*which = (std::uint64_t{1} << 48) - 32;
+            refuse(ACCEL_BAD_SIZE, keep, bad);
+        }
+        refuse(
+            ACCEL_BAD_SIZE, [](auto& p) { p.outer = p.n = p.inner = 0xffffffff; }, good);
+    }
+}
+
+}  // namespace
+}  // namespace accel::bench

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tracepoints: the life of a job, a transfer and a card as the kernel sees them, read through
+// tracefs. Each test has an instance of its own, so that nobody else's tracing is disturbed.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "card.hpp"
+#include "commands.hpp"
+#include "health.hpp"
+#include "process.hpp"
+
+namespace {
+
+class Trace : public testing::Test {
+  protected:
+    struct Event {
+        std::string name;
+        std::string text;
+
+        /// The value of `key=`; empty if there is none.
+        [[nodiscard]] std::string value(const std::string& key) const {
+            const std::string padded = " " + text + " ";
+            const std::size_t at = padded.find(" " + key + "=");
+            if (at == std::string::npos) {
+                return "";
+            }
+            const std::size_t start = at + key.size() + 2;
+            return padded.substr(start, padded.find(' ', start) - start);
+        }
+    };
+
+    void SetUp() override {
+        bench::require(::mkdir(instance.c_str(), 0700) == 0 ? 0 : errno, instance);
+        bench::require(bench::write_file(instance + "/buffer_size_kb", "256"), "buffer_size_kb");
+        // Names of processes are recorded by a probe in the scheduler. To set it the kernel patches
+        // code that all processors run, and QEMU 7.2 may then execute the old code for ever.
+        bench::require(bench::write_file(instance + "/trace_options", "norecord-cmd"), "options");
+        bench::require(bench::write_file(instance + "/events/accel_card/enable", "1"), "enable");
+    }
+    void TearDown() override { ::rmdir(instance.c_str()); }
+
+    /// What was recorded so far, oldest first.
+    [[nodiscard]] static std::vector<Event> events() {
+        std::vector<Event> all;
+        std::istringstream lines(bench::read_file(instance + "/trace"));
+        for (std::string line; std::getline(lines, line);) {
+            const std::size_t at = line.find(": accel_");
+            if (line.starts_with('#') || at == std::string::npos) {
+                continue;
+            }
+            const std::size_t colon = line.find(": ", at + 2);
+            all.push_back({line.substr(at + 2, colon - at - 2), line.substr(colon + 2)});
+        }
+        return all;
+    }
+    /// The names of the events whose `key` has this value, in order, each run of equals as one.
+    [[nodiscard]] static std::vector<std::string> names(const std::string& key,
+                                                        const std::string& value) {
+        std::vector<std::string> found;
+        for (const Event& event : events()) {
+            if (event.value(key) == value && (found.empty() || found.back() != event.name)) {
+                found.push_back(event.name);
+            }
+        }
+        return found;
+    }
+    [[nodiscard]] static Event only(const std::string& name) {
+        std::vector<Event> found = events();
+        std::erase_if(found, [&](const Event& event) { return event.name != name; });
+        EXPECT_EQ(found.size(), 1U) << name;
+        return found.empty() ? Event{} : found.front();
+    }
+
+    static inline const std::string instance = "/sys/kernel/tracing/instances/accel_test";
+};
+
+using Names = std::vector<std::string>;
+
+TEST_F(Trace, ShowsTheLifeOfAJobThatIsWaitedForInOrder) {
+    std::string client;
+    {
+        const bench::File file;
+        bench::Queue queue(file, 16, 2);
+        const bench::Semaphore gate(file);
+        const std::uint64_t sequence = queue.submit(bench::wait_for(gate.address(), 1));
+        int ended = -1;
+        {
+            std::jthread waiter([&] { ended = queue.wait(sequence); });
+            bench::await("arming", [&] { return queue.status().arm == sequence; });
+            gate.set(1);
+        }
+        EXPECT_EQ(ended, 0);
+        client = only("accel_queue_create").value("client");
+        EXPECT_EQ(only("accel_queue_create").value("handle"), std::to_string(queue.handle()));
+    }
+    const Event create = only("accel_queue_create");
+    EXPECT_EQ(create.value("entries"), "16");
+    EXPECT_EQ(create.value("priority"), "2");
+    EXPECT_EQ(names("client", client),
+              (Names{"accel_queue_create", "accel_wait_begin", "accel_queue_arm",
+                     "accel_queue_wake", "accel_wait_end", "accel_queue_destroy"}));
+    EXPECT_EQ(only("accel_wait_begin").value("sequence"), "1");
+    EXPECT_EQ(only("accel_wait_begin").value("completed"), "0");
+    EXPECT_EQ(only("accel_wait_end").value("completed"), "1");
+    EXPECT_EQ(only("accel_wait_end").value("error"), "0");
+    // The interrupt that woke it is that of the queue's vector, between arming and waking.
+    bool armed = false;
+    bool interrupted = false;
+    for (const Event& event : events()) {
+        armed |= event.name == "accel_queue_arm";
+        interrupted |=
+            armed && event.name == "accel_irq" && event.value("vector") == create.value("vector");
+        if (event.name == "accel_queue_wake") {
+            EXPECT_TRUE(interrupted);
+        }
+    }
+}
+
+TEST_F(Trace, IsSilentWhileAJobRunsWithoutAWait) {
+    const bench::File file;
+    bench::Queue queue(file);
+    const std::size_t before = events().size();
+    const std::uint64_t sequence = queue.submit(bench::nop());
+    bench::await("the job", [&] { return queue.status().completed >= sequence; });
+    EXPECT_EQ(events().size(), before);
+}
+
+TEST_F(Trace, SaysWhichCommandStoppedAQueueAndWhy) {
+    const bench::File file;
+    bench::Queue queue(file);
+    queue.run(bench::nop());
+    static_cast<void>(queue.run_to_error(bench::fill(0x5000, 1, 4)));
+    ASSERT_EQ(queue.reset(), 0);
+    const Event error = only("accel_queue_error");
+    EXPECT_EQ(error.value("handle"), std::to_string(queue.handle()));
+    EXPECT_EQ(error.value("status"), "FAULT_UNMAPPED");
+    EXPECT_EQ(error.value("sequence"), "2");
+    EXPECT_EQ(error.value("address"), "0x5000");
+    EXPECT_EQ(error.value("opcode"), "0x11");
+    EXPECT_EQ(error.value("list_index"), "-1");
+    EXPECT_EQ(only("accel_queue_reset").value("error"), "0");
+}
+
+TEST_F(Trace, SaysHowAWaitEndsThatIsNotDue) {
+    const bench::File file;
+    const bench::Queue queue(file);
+    EXPECT_EQ(queue.wait_until(1, 0), ETIMEDOUT);
+    EXPECT_EQ(only("accel_wait_end").value("error"), std::to_string(-ETIMEDOUT));
+}
+
+TEST_F(Trace, ShowsATransferFromSubmitToComplete) {
+    const bench::File file;
+    const bench::Buffer buffer(file, 2 * bench::page, bench::device);
+    const std::vector<std::byte> data(5000);
+    ASSERT_EQ(::pwrite(file.fd(), data.data(), data.size(), static_cast<off_t>(buffer.address())),
+              static_cast<ssize_t>(data.size()));
+    const Event submit = only("accel_transfer_submit");
+    const Event complete = only("accel_transfer_complete");
+    EXPECT_EQ(submit.value("bytes"), "5000");
+    EXPECT_TRUE(submit.text.ends_with(" write"));
+    EXPECT_EQ(complete.value("sequence"), submit.value("sequence"));
+    EXPECT_EQ(complete.value("error"), "0");
+    EXPECT_EQ(names("bytes", "5000"), (Names{"accel_transfer_submit", "accel_transfer_complete"}));
+}
+
+TEST_F(Trace, ShowsTheCardStopAndStart) {
+    bench::Card().reset();
+    EXPECT_EQ(only("accel_card_stop").value("error"), std::to_string(-ESTALE));
+    EXPECT_EQ(only("accel_card_start").value("error"), "0");
+    EXPECT_EQ(only("accel_card_start").value("generation"),
+              only("accel_card_stop").value("generation"));
+    bench::expect_healthy();
+}
+
+// The events go with the module, also while somebody records them.
+TEST_F(Trace, OutlivesTheDriverThatItRecords) {
+    ASSERT_EQ(bench::Card::unload(), 0);
+    EXPECT_FALSE(std::filesystem::exists(instance + "/events/accel_card"));
+    EXPECT_TRUE(events().empty());
+    ASSERT_EQ(bench::Card::load(), 0);
+    EXPECT_TRUE(std::filesystem::exists(instance + "/events/accel_card/accel_irq"));
+    bench::expect_healthy();
+}
+
+}  // namespace
