@@ -39,12 +39,7 @@ step lengths "Lengths of functions and files" tools/check/lengths.py
 step links "Links and paths in the docs" tools/check/links.py
 step python "Python: ruff and mypy" tools/check/python.sh
 step driver "Driver: sparse, W=1, no warning" make -C driver check KDIR="$headers" O="$driver"
-checkpatch=${CHECKPATCH:-$headers/scripts/checkpatch.pl}
-if [ -f "$checkpatch" ]; then
-    # shellcheck disable=SC2046  # file names without blanks
-    step checkpatch "Driver: the kernel's coding style" \
-        "$checkpatch" --no-tree --strict --file $(git ls-files 'driver/*.[ch]' 'include/*.h')
-fi
+step checkpatch "Driver: the kernel's coding style" tools/check/checkpatch.sh
 tidy=${TIDY:-yes}
 if [ "$tidy" != no ]; then
     # clang-tidy reads the headers that the build generates.
