@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the screens in docs/tools.md from a run in the VM, and the plot that stands beside them.
+"""Takes the screens in docs/reference/tools.md from a run in the VM, and the plot that stands beside them.
 
     screens.py [--build FOLDER] [--document FILE]
 
@@ -24,7 +24,7 @@ sys.path.insert(0, str(PROJECT / "tests/vm"))
 from accelvm import kernel as kernels  # noqa: E402
 
 MARK = "@@@@"
-LONG = 150  # columns of a screen
+LONG = 95  # columns of a screen; the rest of a line becomes an ellipsis
 
 
 def blocks(text: str) -> list[tuple[int, int, str]]:
@@ -76,15 +76,20 @@ def take(build: Path, commands: list[str], results: Path) -> list[str]:
     return screens
 
 
+def shortened(line: str) -> str:
+    line = line.expandtabs(8).rstrip()
+    return line if len(line) <= LONG else line[:LONG].rstrip() + "…"
+
+
 def indented(command: str, screen: str) -> str:
-    lines = [f"$ {command}", *(line.expandtabs(8)[:LONG].rstrip() for line in screen.rstrip("\n").splitlines())]
+    lines = [f"$ {command}", *(shortened(line) for line in screen.rstrip("\n").splitlines())]
     return "".join(f"    {line}\n" if line else "\n" for line in lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=PROJECT / "build")
-    parser.add_argument("--document", type=Path, default=PROJECT / "docs/tools.md")
+    parser.add_argument("--document", type=Path, default=PROJECT / "docs/reference/tools.md")
     options = parser.parse_args()
     text = options.document.read_text()
     places = blocks(text)
