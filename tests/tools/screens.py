@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the screens in docs/reference/tools.md from a run in the VM, and the plot that stands beside them.
+"""Takes the screens of docs/reference/tools.md from a run in the VM, and the plot beside them.
 
     screens.py [--build FOLDER] [--document FILE]
 
