@@ -19,6 +19,8 @@ sys.path.insert(0, str(ROOT / "tools/check"))
 from links import slug  # noqa: E402  (needs the path)
 
 LINK = re.compile(r"(?<!!)\[((?:[^\]\[`]|`[^`]*`)*)\]\(([^)\s]+)\)")
+BEHIND = re.compile(r"^(\s*(?:[^/\n]*;|#define\s[^/\n]*|\w+ = [^/\n]*,|[^/\n]*\{)[ \t]*)"
+                    r"/\*(?!\*) (.*?)\*/", re.M)
 EDGE = re.compile(r"\s*(\S+) --> ([^\s:]+)(?:: (.*))?$")
 
 
@@ -138,8 +140,7 @@ def header(path: Path) -> str:
 
     text = re.sub(r"^/\*.*?\*/", comment, text, flags=re.S | re.M)
     # A comment behind a member or a constant describes it.
-    text = re.sub(r"^(\s*(?:[^/\n]*;|#define\s[^/\n]*|\w+ = [^/\n]*,|[^/\n]*\{)[ \t]*)/\*(?!\*) (.*?)\*/",
-                  lambda m: f"{m[1]}/**< {m[2]}*/".replace("@", "@ "), text, flags=re.M)
+    text = BEHIND.sub(lambda found: f"{found[1]}/**< {found[2].replace('@', '')}*/", text)
     out: list[str] = []
     struct = ""
     for line in text.splitlines():

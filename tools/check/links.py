@@ -108,7 +108,7 @@ def missing_targets(page: Path) -> Iterator[str]:
 
 
 def missing_tests(page: Path, files: list[str]) -> Iterator[str]:
-    sources = [name for name in files if name.startswith("tests/") and name.endswith((".cpp", ".py"))]
+    sources = [name for name in files if re.match(r"tests/.*\.(cpp|py)$", name)]
     code = re.sub(r"\s+", "", "".join(text_of(ROOT / name) for name in sources))
     for suite, name in TEST.findall(text_of(page)):
         python = name.startswith("test_")
