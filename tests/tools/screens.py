@@ -49,7 +49,7 @@ def blocks(text: str) -> list[tuple[int, int, str]]:
 def script(commands: list[str]) -> str:
     """What the guest runs: a load, then every command, each after a mark."""
     # Latency and job rates come first; by then it copies.
-    words = ["#!/bin/sh", "export TERM=dumb", "accelctl bench 0 --seconds 0.7 --largest 64 >/dev/null 2>&1 &", "sleep 7"]
+    words = ["#!/bin/sh", "export TERM=dumb", "accelctl bench 0 --seconds 0.7 --max-size 64 >/dev/null 2>&1 &", "sleep 7"]
     for command in commands:
         words += [f"echo '{MARK}'", f"{command} 2>&1"]
     words += ["wait", "accelctl bench 0 --seconds 0.1 --svg /results/bench.svg >/dev/null"]
