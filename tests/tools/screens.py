@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the screens of docs/reference/tools.md from a run in the VM, and the plot beside them.
+"""Takes the screens in docs/tools.md from a run in the VM, and the plot that stands beside them.
 
     screens.py [--build FOLDER] [--document FILE]
 
@@ -27,6 +27,11 @@ MARK = "@@@@"
 LONG = 95  # columns of a screen; the rest of a line becomes an ellipsis
 
 
+def shortened(screen: str) -> str:
+    lines = (line.expandtabs(8).rstrip() for line in screen.splitlines())
+    return "\n".join(line if len(line) < LONG else line[:LONG - 1] + "…" for line in lines) + "\n"
+
+
 def blocks(text: str) -> list[tuple[int, int, str]]:
     """Start, end and command of each block."""
     found = []
@@ -49,7 +54,7 @@ def blocks(text: str) -> list[tuple[int, int, str]]:
 def script(commands: list[str]) -> str:
     """What the guest runs: a load, then every command, each after a mark."""
     # Latency and job rates come first; by then it copies.
-    words = ["#!/bin/sh", "export TERM=dumb", "accelctl bench 0 --seconds 0.7 --max-size 64 >/dev/null 2>&1 &", "sleep 7"]
+    words = ["#!/bin/sh", "export TERM=dumb", "accelctl bench 0 --seconds 0.7 --largest 64 >/dev/null 2>&1 &", "sleep 7"]
     for command in commands:
         words += [f"echo '{MARK}'", f"{command} 2>&1"]
     words += ["wait", "accelctl bench 0 --seconds 0.1 --svg /results/bench.svg >/dev/null"]
@@ -73,23 +78,18 @@ def take(build: Path, commands: list[str], results: Path) -> list[str]:
     screens = done.stdout.split(f"{MARK}\n")[1:]
     if len(screens) != len(commands):
         sys.exit(f"error: {len(commands)} commands gave {len(screens)} screens")
-    return screens
-
-
-def shortened(line: str) -> str:
-    line = line.expandtabs(8).rstrip()
-    return line if len(line) <= LONG else line[:LONG].rstrip() + "…"
+    return [shortened(screen) for screen in screens]
 
 
 def indented(command: str, screen: str) -> str:
-    lines = [f"$ {command}", *(shortened(line) for line in screen.rstrip("\n").splitlines())]
+    lines = [f"$ {command}", *(line.expandtabs(8)[:LONG].rstrip() for line in screen.rstrip("\n").splitlines())]
     return "".join(f"    {line}\n" if line else "\n" for line in lines) + "\n"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=PROJECT / "build")
-    parser.add_argument("--document", type=Path, default=PROJECT / "docs/reference/tools.md")
+    parser.add_argument("--document", type=Path, default=PROJECT / "docs/tools.md")
     options = parser.parse_args()
     text = options.document.read_text()
     places = blocks(text)
