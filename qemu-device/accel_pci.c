@@ -88,8 +88,8 @@ static bool accel_pci_check_properties(AccelPCIState *s, Error **errp)
     }
     if (!is_power_of_2(s->memory_size) ||
         s->memory_size < ACCEL_PCI_MEMORY_MIN) {
-        error_setg(errp, "memory-size must be a power of two of at least 1 MiB, "
-                   "not %" PRIu64 " bytes", s->memory_size);
+        error_setg(errp, "memory-size must be a power of two of at least "
+                   "1 MiB, not %" PRIu64 " bytes", s->memory_size);
         return false;
     }
     if (s->queues == 0 || s->queues > ACCEL_PCI_VECTORS_MAX) {
@@ -198,9 +198,9 @@ static bool accel_pci_block_migration(AccelPCIState *s, Error **errp)
 {
     Error *reason = NULL;
 
-    error_setg(&reason, "accel-pci does not support migration, because commands "
-               "in flight cannot be saved: remove the card before (device_del) "
-               "and add one after (device_add)");
+    error_setg(&reason, "accel-pci does not support migration, because "
+               "commands in flight cannot be saved: remove the card before "
+               "(device_del) and add one after (device_add)");
     if (migrate_add_blocker(reason, errp) < 0) {
         error_free(reason);
         return false;

@@ -70,7 +70,7 @@ struct AccelPCIState {
     char *timing;
     char *link_speed; /* GT/s */
     PCIExpLinkWidth link_width;
-    struct accel_core_link link; /* for timing=model; its sizes are properties */
+    struct accel_core_link link; /* for timing=model; sizes are properties */
 
     /* Debug properties. */
     unsigned int trained_generation; /* 0: as the link-speed property */

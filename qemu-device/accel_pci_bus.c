@@ -12,8 +12,8 @@
  *
  * The device may exit meanwhile. `exiting` is set before QEMU tears down the
  * device's address space, which is freed after an RCU grace period. So a thread
- * that sees `exiting` clear inside a read section, or under the BQL, may use the
- * address space.
+ * that sees `exiting` clear inside a read section, or under the BQL, may use
+ * the address space.
  */
 #include "accel_pci.h"
 
@@ -56,8 +56,8 @@ static void accel_pci_bus_leave(bool locked)
 
 /*
  * The card can access only memory, including the device memory of other cards.
- * Transfers to registers, its own or those of another device, are refused. So no
- * page-table entry of a guest can make a device reenter itself.
+ * Transfers to registers, its own or those of another device, are refused. So
+ * no page-table entry of a guest can make a device reenter itself.
  */
 static const MemTxAttrs accel_pci_memory_only = { .memory = true };
 
@@ -107,7 +107,7 @@ static bool accel_pci_word_is_memory(AddressSpace *space, uint64_t address,
 }
 
 /*
- * A transfer of 8 bytes may be torn, so words are accessed by one load or store.
+ * A transfer of 8 bytes may be torn, so words need a single load or store.
  * The first barrier is the one of a transfer (dma_barrier()). The second orders
  * the access before the core's next accesses to device memory.
  */
@@ -177,8 +177,8 @@ static void accel_pci_log(void *opaque, enum accel_log_level level,
 }
 
 /*
- * Engines with threads continue while the machine is paused, so their clock must
- * not stop, unlike the virtual clock.
+ * Engines with threads continue while the machine is paused, so their clock
+ * must not stop, unlike the virtual clock.
  */
 static uint64_t accel_pci_clock(void *opaque)
 {

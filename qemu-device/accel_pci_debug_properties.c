@@ -16,8 +16,9 @@
 static char *accel_pci_get_trained_speed(Object *object, Error **errp)
 {
     const AccelPCIState *s = ACCEL_PCI(object);
+    const unsigned int generation = accel_pci_trained_generation(s);
 
-    return g_strdup(accel_pci_generation_speed(accel_pci_trained_generation(s)));
+    return g_strdup(accel_pci_generation_speed(generation));
 }
 
 static void accel_pci_set_trained_speed(Object *object, const char *value,
@@ -27,8 +28,8 @@ static void accel_pci_set_trained_speed(Object *object, const char *value,
     const unsigned int generation = accel_pci_speed_generation(value);
 
     if (!generation) {
-        error_setg(errp, "trained-speed must be 2_5, 5, 8, 16, 32 or 64 (GT/s), "
-                   "not '%s'", value);
+        error_setg(errp, "trained-speed must be 2_5, 5, 8, 16, 32 or 64 "
+                   "(GT/s), not '%s'", value);
         return;
     }
     s->trained_generation = generation;
@@ -182,7 +183,8 @@ void accel_pci_add_debug_properties(ObjectClass *klass)
                               accel_pci_set_ambient, NULL, NULL);
     object_class_property_set_description(
         klass, "ambient",
-        "temperature of the air around the card, thousandths of a degree Celsius");
+        "temperature of the air around the card, thousandths of a degree "
+        "Celsius");
     object_class_property_add_str(klass, "defect", accel_pci_get_defect,
                                   accel_pci_set_defect);
     object_class_property_set_description(
@@ -194,11 +196,11 @@ void accel_pci_add_debug_properties(ObjectClass *klass)
                                   accel_pci_set_trained_speed);
     object_class_property_set_description(
         klass, "trained-speed",
-        "speed that the link is trained to, GT/s per lane; default: link-speed");
+        "trained speed of the link, GT/s per lane; default: link-speed");
     object_class_property_add(klass, "trained-width", "uint32",
                               accel_pci_get_trained_width,
                               accel_pci_set_trained_width, NULL, NULL);
     object_class_property_set_description(
         klass, "trained-width",
-        "width that the link is trained to, lanes; default: link-width");
+        "trained width of the link, lanes; default: link-width");
 }

@@ -75,7 +75,7 @@ static void accel_preload_check_version(void)
     qapi_free_VersionInfo(running);
 }
 
-/* Equal versions can still differ in layout, if configured with other options. */
+/* Equal versions differ in layout if they are configured with other options. */
 static void accel_preload_check_layout(void)
 {
     static const struct {

@@ -41,8 +41,8 @@ make_work() {
     trap 'exit 130' INT TERM HUP
 }
 
-# Moves a finished directory into the cache in one step. If another run was faster, its result stays,
-# because both results are equal.
+# Moves a finished directory into the cache in one step. If another run was faster, its result
+# stays, because both results are equal.
 publish() {
     mv -T "$1" "$2" 2>/dev/null || [ -d "$2" ] || fail "cannot create $2"
 }
