@@ -17,10 +17,7 @@
 //   Events::mutex_       the order of the event ring; only threads of the card take it, and no
 //                        Context is used under it
 //
-// Includes and calls point one way: core → registers, control, admin → processor → scheduler, queue
-// and commands → memory, context → bus → timing → embedder. The engine threads and virtual engines
-// are below core and above the processor. Calls in the other direction are callbacks that core
-// installs.
+// Includes and calls point one way, down the layers that CMakeLists.txt lists.
 #pragma once
 
 #include <memory>
