@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "card_test.hpp"
-#include "commands/number.hpp"
+#include "commands/data_type.hpp"
 
 namespace accel::bench {
 namespace {
