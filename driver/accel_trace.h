@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * accel_trace.h - tracepoints: what the kernel sees of a card.
+ * accel_trace.h - tracepoints: the kernel's view of a card.
  *
- * It does not see a job begin: a process rings the doorbell itself. It sees who
- * waits, the interrupt, and who is due; queues that come, go and fail; transfers
- * of read() and write(), which the driver submits; and the card that starts and
- * stops.
+ * The kernel does not see the start of a job, because a process rings the doorbell
+ * itself. It sees waits, interrupts and wake-ups; creation, end and errors of
+ * queues; the driver's transfers for read() and write(); and start and stop of
+ * the card.
  *
- * A queue is named by client and handle, which stay the same for as long as it
- * lives. client is drm-client-id in fdinfo; handle is what QUEUE_CREATE returned.
+ * Client and handle name a queue for as long as it lives. client is drm-client-id
+ * in fdinfo; handle is the result of QUEUE_CREATE.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM accel_card
@@ -18,7 +18,11 @@
 
 #include <linux/tracepoint.h>
 
-#include "accel.h"
+#include "accel_device.h"
+
+struct accel_copy_job;
+struct accel_queue;
+struct accel_queue_error;
 
 #ifndef ACCEL_TRACE_STATUS
 #define ACCEL_TRACE_STATUS(each, last)			\
@@ -43,13 +47,13 @@
 #define ACCEL_TRACE_ENUM(value, name)	TRACE_DEFINE_ENUM(value);
 #endif
 
-/* Those who read the buffer elsewhere learn the numbers behind the names. */
+/* Exports the numbers behind the names to tools that read the binary buffer. */
 ACCEL_TRACE_STATUS(ACCEL_TRACE_ENUM, ACCEL_TRACE_ENUM)
 
 #define accel_trace_status(status)						\
 	__print_symbolic(status, ACCEL_TRACE_STATUS(ACCEL_TRACE_NAMED, ACCEL_TRACE_LAST))
 
-/* The card comes and goes: probe, removal, reset, suspend, resume. */
+/* Start and stop of the card: probe, removal, reset, suspend, resume. */
 
 DECLARE_EVENT_CLASS(accel_card,
 	TP_PROTO(struct accel_device *adev, int error),
@@ -68,10 +72,10 @@ DECLARE_EVENT_CLASS(accel_card,
 		  __entry->card, __entry->generation, __entry->error)
 );
 
-/* @error: 0, or why it did not start */
+/* @error: 0, or the errno of a failed start */
 DEFINE_EVENT(accel_card, accel_card_start,
 	TP_PROTO(struct accel_device *adev, int error), TP_ARGS(adev, error));
-/* @error: what open files get from now on: -ESTALE for a reset or suspend, -ENODEV for a removal */
+/* @error: errno of open files from now on: -ESTALE after reset or suspend, -ENODEV after removal */
 DEFINE_EVENT(accel_card, accel_card_stop,
 	TP_PROTO(struct accel_device *adev, int error), TP_ARGS(adev, error));
 
@@ -89,7 +93,7 @@ TRACE_EVENT(accel_irq,
 	TP_printk("card=%d vector=%d", __entry->card, __entry->vector)
 );
 
-/* A queue begins and ends. */
+/* Creation and end of a queue. */
 
 TRACE_EVENT(accel_queue_create,
 	TP_PROTO(struct accel_queue *queue, u32 priority),
@@ -133,7 +137,7 @@ DECLARE_EVENT_CLASS(accel_queue,
 		__entry->card = queue->ctx->adev->id;
 		__entry->client = queue->ctx->client;
 		__entry->handle = queue->handle;
-		__entry->completed = accel_wait_completed(queue);
+		__entry->completed = accel_queue_completed(queue);
 		__entry->error = error;
 	),
 	TP_printk("card=%d client=%llu handle=%u completed=%llu error=%d",
@@ -146,7 +150,7 @@ DEFINE_EVENT(accel_queue, accel_queue_destroy,
 DEFINE_EVENT(accel_queue, accel_queue_reset,
 	TP_PROTO(struct accel_queue *queue, int error), TP_ARGS(queue, error));
 
-/* The card stopped a queue at a command. */
+/* The card stopped a queue at a command, or an administrator did. */
 TRACE_EVENT(accel_queue_error,
 	TP_PROTO(struct accel_queue *queue, const struct accel_queue_error *error),
 	TP_ARGS(queue, error),
@@ -176,7 +180,7 @@ TRACE_EVENT(accel_queue_error,
 		  (int)__entry->list_index, __entry->opcode)
 );
 
-/* Somebody waits for a command, and stops waiting. */
+/* Begin and end of a wait for a command. */
 
 TRACE_EVENT(accel_wait_begin,
 	TP_PROTO(struct accel_queue *queue, u64 sequence),
@@ -193,7 +197,7 @@ TRACE_EVENT(accel_wait_begin,
 		__entry->client = queue->ctx->client;
 		__entry->handle = queue->handle;
 		__entry->sequence = sequence;
-		__entry->completed = accel_wait_completed(queue);
+		__entry->completed = accel_queue_completed(queue);
 	),
 	TP_printk("card=%d client=%llu handle=%u sequence=%llu completed=%llu",
 		  __entry->card, __entry->client, __entry->handle, __entry->sequence,
@@ -216,7 +220,7 @@ TRACE_EVENT(accel_wait_end,
 		__entry->client = queue->ctx->client;
 		__entry->handle = queue->handle;
 		__entry->sequence = sequence;
-		__entry->completed = accel_wait_completed(queue);
+		__entry->completed = accel_queue_completed(queue);
 		__entry->error = error;
 	),
 	TP_printk("card=%d client=%llu handle=%u sequence=%llu completed=%llu error=%d",
@@ -224,7 +228,7 @@ TRACE_EVENT(accel_wait_end,
 		  __entry->completed, __entry->error)
 );
 
-/* The card is asked for an interrupt when it finishes this command. */
+/* The driver asks the card for an interrupt at the completion of a command. */
 TRACE_EVENT(accel_queue_arm,
 	TP_PROTO(struct accel_queue *queue, u64 sequence),
 	TP_ARGS(queue, sequence),
@@ -244,11 +248,10 @@ TRACE_EVENT(accel_queue_arm,
 		  __entry->card, __entry->client, __entry->handle, __entry->sequence)
 );
 
-/* Those who wait for the queue look whether they are due. Nobody waits: nothing to say. */
-TRACE_EVENT_CONDITION(accel_queue_wake,
+/* The waiters of a queue check whether they are due. */
+TRACE_EVENT(accel_queue_wake,
 	TP_PROTO(struct accel_queue *queue),
 	TP_ARGS(queue),
-	TP_CONDITION(READ_ONCE(queue->notify) || !list_empty_careful(&queue->waiters)),
 	TP_STRUCT__entry(
 		__field(int, card)
 		__field(u64, client)
@@ -259,16 +262,16 @@ TRACE_EVENT_CONDITION(accel_queue_wake,
 		__entry->card = queue->ctx->adev->id;
 		__entry->client = queue->ctx->client;
 		__entry->handle = queue->handle;
-		__entry->completed = accel_wait_completed(queue);
+		__entry->completed = accel_queue_completed(queue);
 	),
 	TP_printk("card=%d client=%llu handle=%u completed=%llu",
 		  __entry->card, __entry->client, __entry->handle, __entry->completed)
 );
 
-/* A chunk of read() or write(), on the driver's own queue. */
+/* A chunk of read() or write(), on the copy queue. */
 
 TRACE_EVENT(accel_transfer_submit,
-	TP_PROTO(struct accel_device *adev, const struct accel_dma_job *job),
+	TP_PROTO(struct accel_device *adev, const struct accel_copy_job *job),
 	TP_ARGS(adev, job),
 	TP_STRUCT__entry(
 		__field(int, card)
@@ -290,7 +293,7 @@ TRACE_EVENT(accel_transfer_submit,
 );
 
 TRACE_EVENT(accel_transfer_complete,
-	TP_PROTO(struct accel_device *adev, const struct accel_dma_job *job, int error),
+	TP_PROTO(struct accel_device *adev, const struct accel_copy_job *job, int error),
 	TP_ARGS(adev, job, error),
 	TP_STRUCT__entry(
 		__field(int, card)
@@ -313,7 +316,7 @@ TRACE_EVENT(accel_transfer_complete,
 
 #endif /* ACCEL_TRACE_H */
 
-/* Found through -I$(src). */
+/* The compiler finds it through an -I option in Kbuild. */
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH .
 #undef TRACE_INCLUDE_FILE
