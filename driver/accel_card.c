@@ -50,7 +50,7 @@ static int accel_card_enable(struct accel_device *adev)
 		ret = -EIO;
 	if (ret)
 		dev_err(&adev->pdev->dev,
-			"start failed: the card does not enable its queues, status %#x; reset the card\n",
+			"start failed: the queues stay disabled, status %#x; reset the card\n",
 			status);
 	return ret;
 }
@@ -62,7 +62,7 @@ static int accel_card_bring_up(struct accel_device *adev)
 	ret = accel_card_reset(adev);
 	if (ret) {
 		dev_err(&adev->pdev->dev,
-			"start failed: the card does not leave reset (errno %d); remove and rescan it, or power-cycle the machine\n",
+			"start failed: the card stays in reset (errno %d); power-cycle it\n",
 			-ret);
 		return ret;
 	}
@@ -72,7 +72,7 @@ static int accel_card_bring_up(struct accel_device *adev)
 	ret = accel_copy_queue_start(adev);
 	if (ret)
 		dev_err(&adev->pdev->dev,
-			"start failed: the card does not create the copy queue (errno %d); reset the card\n",
+			"start failed: no copy queue (errno %d); reset the card\n",
 			-ret);
 	return ret;
 }

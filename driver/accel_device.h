@@ -132,12 +132,12 @@ static inline struct accel_device *accel_device_of(struct device *dev)
 	return container_of(dev, struct accel_device, dev);
 }
 
-static inline unsigned int accel_dma_engines(const struct accel_device *adev)
+static inline unsigned int accel_engines_dma(const struct accel_device *adev)
 {
 	return adev->engines & 0xff;
 }
 
-static inline unsigned int accel_compute_engines(const struct accel_device *adev)
+static inline unsigned int accel_engines_compute(const struct accel_device *adev)
 {
 	return adev->engines >> 8;
 }

@@ -80,33 +80,33 @@ static int accel_bars_init(struct accel_device *adev)
 
 	ret = pci_request_regions(pdev, ACCEL_NAME);	/* managed */
 	if (ret)
-		return dev_err_probe(dev, ret,
-				     "cannot claim the BARs: another driver uses them; unbind it\n");
+		return dev_err_probe(dev, ret, "cannot claim the BARs: %s\n",
+				     "another driver uses them; unbind that driver");
 	if (pci_resource_len(pdev, ACCEL_BAR_REGISTERS) < ACCEL_REGISTERS_SIZE)
 		return dev_err_probe(dev, -ENODEV,
-				     "BAR0 has %llu bytes, the registers need %u; check the firmware of the card\n",
+				     "BAR0 has %llu of %u bytes; update the firmware of the card\n",
 				     (u64)pci_resource_len(pdev, ACCEL_BAR_REGISTERS),
 				     ACCEL_REGISTERS_SIZE);
 	adev->regs = pcim_iomap(pdev, ACCEL_BAR_REGISTERS, 0);
 	adev->doorbell_regs = pcim_iomap(pdev, ACCEL_BAR_DOORBELLS, 0);
 	if (!adev->regs || !adev->doorbell_regs)
-		return dev_err_probe(dev, -ENOMEM,
-				     "cannot map the registers: the kernel has no address space left\n");
+		return dev_err_probe(dev, -ENOMEM, "cannot map the registers: %s\n",
+				     "the kernel has no address space; unload other drivers");
 
 	magic = accel_read32(adev, ACCEL_REG_MAGIC);
 	version = accel_read32(adev, ACCEL_REG_VERSION);
 	if (magic != ACCEL_MAGIC)
 		return dev_err_probe(dev, -ENODEV,
-				     "the magic register has %#010x, not %#010x: this is not a card for this driver\n",
+				     "unknown card: magic %#010x, not %#010x; unbind the driver\n",
 				     magic, ACCEL_MAGIC);
 	if (version >> 16 != ACCEL_VERSION_MAJOR)
 		return dev_err_probe(dev, -ENODEV,
-				     "the card has hardware version %u.%u, this driver supports %u.x: install another driver\n",
+				     "wrong hardware version %u.%u: not %u.x; get another driver\n",
 				     version >> 16, version & 0xffff, ACCEL_VERSION_MAJOR);
 	accel_read_limits(adev);
 	if (!accel_limits_valid(adev))
-		return dev_err_probe(dev, -ENODEV,
-				     "the limits in the registers do not match the BARs; check the firmware of the card\n");
+		return dev_err_probe(dev, -ENODEV, "registers and BARs do not match: %s\n",
+				     "wrong limits; update the firmware of the card");
 	/* A page can be mapped write-combining only if the whole range is reserved for that. */
 	return devm_arch_io_reserve_memtype_wc(dev, adev->vram_phys, adev->vram_size);
 }
@@ -176,8 +176,8 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return ret;
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
-		return dev_err_probe(&pdev->dev, ret,
-				     "cannot use 64-bit DMA: the platform does not support it\n");
+		return dev_err_probe(&pdev->dev, ret, "cannot use 64-bit DMA: %s\n",
+				     "the platform lacks it; use another slot or machine");
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 
 	adev = accel_device_alloc(pdev);
@@ -246,7 +246,7 @@ static void accel_reset_done(struct pci_dev *pdev)
 
 	if (accel_card_start(adev))
 		dev_err(&pdev->dev,
-			"the card is unusable: it did not start after its reset; unbind and bind the driver, or power-cycle the machine\n");
+			"reset failed: the card did not start again; power-cycle the machine\n");
 }
 
 /*

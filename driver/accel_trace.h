@@ -42,6 +42,10 @@ struct accel_queue_error;
 	each(ACCEL_ABORTED, "ABORTED")			\
 	each(ACCEL_INTERNAL, "INTERNAL")		\
 	last(ACCEL_BAD_INDEX, "BAD_INDEX")
+
+/* The names of a queue, in the format of each event of a queue. */
+#define ACCEL_TRACE_QUEUE	"card=%d client=%llu handle=%u"
+
 #define ACCEL_TRACE_NAMED(value, name)	{ value, name },
 #define ACCEL_TRACE_LAST(value, name)	{ value, name }
 #define ACCEL_TRACE_ENUM(value, name)	TRACE_DEFINE_ENUM(value);
@@ -118,7 +122,7 @@ TRACE_EVENT(accel_queue_create,
 		__entry->vector = queue->vector;
 		__entry->priority = priority;
 	),
-	TP_printk("card=%d client=%llu handle=%u context=%d queue=%d entries=%u vector=%d priority=%u",
+	TP_printk(ACCEL_TRACE_QUEUE " context=%d queue=%d entries=%u vector=%d priority=%u",
 		  __entry->card, __entry->client, __entry->handle, __entry->context,
 		  __entry->queue, __entry->entries, __entry->vector, __entry->priority)
 );
@@ -140,7 +144,7 @@ DECLARE_EVENT_CLASS(accel_queue,
 		__entry->completed = accel_queue_completed(queue);
 		__entry->error = error;
 	),
-	TP_printk("card=%d client=%llu handle=%u completed=%llu error=%d",
+	TP_printk(ACCEL_TRACE_QUEUE " completed=%llu error=%d",
 		  __entry->card, __entry->client, __entry->handle, __entry->completed,
 		  __entry->error)
 );
@@ -174,7 +178,7 @@ TRACE_EVENT(accel_queue_error,
 		__entry->list_index = error->list_index;
 		__entry->opcode = error->opcode;
 	),
-	TP_printk("card=%d client=%llu handle=%u status=%s sequence=%llu address=%#llx list_index=%d opcode=%#x",
+	TP_printk(ACCEL_TRACE_QUEUE " status=%s sequence=%llu address=%#llx list_index=%d opcode=%#x",
 		  __entry->card, __entry->client, __entry->handle,
 		  accel_trace_status(__entry->status), __entry->sequence, __entry->address,
 		  (int)__entry->list_index, __entry->opcode)
@@ -199,7 +203,7 @@ TRACE_EVENT(accel_wait_begin,
 		__entry->sequence = sequence;
 		__entry->completed = accel_queue_completed(queue);
 	),
-	TP_printk("card=%d client=%llu handle=%u sequence=%llu completed=%llu",
+	TP_printk(ACCEL_TRACE_QUEUE " sequence=%llu completed=%llu",
 		  __entry->card, __entry->client, __entry->handle, __entry->sequence,
 		  __entry->completed)
 );
@@ -223,7 +227,7 @@ TRACE_EVENT(accel_wait_end,
 		__entry->completed = accel_queue_completed(queue);
 		__entry->error = error;
 	),
-	TP_printk("card=%d client=%llu handle=%u sequence=%llu completed=%llu error=%d",
+	TP_printk(ACCEL_TRACE_QUEUE " sequence=%llu completed=%llu error=%d",
 		  __entry->card, __entry->client, __entry->handle, __entry->sequence,
 		  __entry->completed, __entry->error)
 );
@@ -244,7 +248,7 @@ TRACE_EVENT(accel_queue_arm,
 		__entry->handle = queue->handle;
 		__entry->sequence = sequence;
 	),
-	TP_printk("card=%d client=%llu handle=%u sequence=%llu",
+	TP_printk(ACCEL_TRACE_QUEUE " sequence=%llu",
 		  __entry->card, __entry->client, __entry->handle, __entry->sequence)
 );
 
@@ -264,7 +268,7 @@ TRACE_EVENT(accel_queue_wake,
 		__entry->handle = queue->handle;
 		__entry->completed = accel_queue_completed(queue);
 	),
-	TP_printk("card=%d client=%llu handle=%u completed=%llu",
+	TP_printk(ACCEL_TRACE_QUEUE " completed=%llu",
 		  __entry->card, __entry->client, __entry->handle, __entry->completed)
 );
 

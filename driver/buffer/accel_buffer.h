@@ -30,7 +30,7 @@ struct accel_buffer;
  * @release: frees the memory and the buffer; called without locks
  */
 struct accel_buffer_ops {
-	enum accel_memory_kind kind;
+	enum accel_buffer_kind kind;
 	bool exportable;
 	bool driver_writes;
 	int (*attach)(struct accel_context *ctx, struct accel_buffer *buffer);

@@ -21,10 +21,11 @@
 static void accel_userptr_explain_limit(struct accel_device *adev, unsigned long pages)
 {
 	dev_notice_ratelimited(&adev->dev,
-			       "%s[%d]: registration of %lu KiB failed: the process has locked %lu KiB, and RLIMIT_MEMLOCK is %lu KiB; raise it with ulimit -l\n",
+			       "%s[%d]: cannot register %lu KiB: %lu of %lu KiB are locked; %s\n",
 			       current->comm, task_pid_nr(current), pages << (PAGE_SHIFT - 10),
 			       READ_ONCE(current->mm->locked_vm) << (PAGE_SHIFT - 10),
-			       rlimit(RLIMIT_MEMLOCK) >> 10);
+			       rlimit(RLIMIT_MEMLOCK) >> 10,
+			       "raise RLIMIT_MEMLOCK with ulimit -l");
 }
 
 /**

@@ -17,7 +17,7 @@
 #include "accel_va.h"
 
 /* The kinds of memory of a buffer, as fdinfo counts them. */
-enum accel_memory_kind {
+enum accel_buffer_kind {
 	ACCEL_KIND_HOST,	/* host memory of the driver */
 	ACCEL_KIND_USERPTR,	/* registered memory of a process */
 	ACCEL_KIND_VRAM,	/* device memory */

@@ -48,9 +48,9 @@ static const struct {
 	const char *name;
 	const char *file;
 } accel_resource_names[ACCEL_RESOURCES] = {
-	[ACCEL_RESOURCE_CONTEXTS] = { "contexts", "contexts" },
-	[ACCEL_RESOURCE_QUEUES] = { "queues", "queues" },
-	[ACCEL_RESOURCE_MEMORY] = { "bytes of device memory", "memory" },
+	[ACCEL_RESOURCE_CONTEXTS] = { "contexts", "quota/contexts in sysfs" },
+	[ACCEL_RESOURCE_QUEUES] = { "queues", "quota/queues in sysfs" },
+	[ACCEL_RESOURCE_MEMORY] = { "bytes of device memory", "quota/memory in sysfs" },
 };
 
 /**
@@ -139,7 +139,7 @@ static void accel_quota_explain(struct accel_device *adev, enum accel_resource w
 				u64 limit, u64 amount)
 {
 	dev_notice_ratelimited(&adev->dev,
-			       "%s[%d]: a request for %llu %s failed: user %u holds %llu, and the quota is %llu; raise it in quota/%s in sysfs\n",
+			       "%s[%d]: no %llu %s for user %u: %llu of %llu in use; raise %s\n",
 			       current->comm, task_pid_nr(current), amount,
 			       accel_resource_names[what].name,
 			       from_kuid(&init_user_ns, current_euid()), used, limit,

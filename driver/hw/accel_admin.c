@@ -92,7 +92,7 @@ static int accel_admin_errno(u32 status)
 static void accel_admin_give_up(struct accel_device *adev, u8 opcode)
 {
 	dev_err(&adev->pdev->dev,
-		"admin command %u failed: the card did not answer within %d s; its DMA is off until you reset the card\n",
+		"admin command %u failed: no answer in %d s; DMA is off, reset the card\n",
 		opcode, ACCEL_ADMIN_TIMEOUT / HZ);
 	accel_event_log_card(adev, "unresponsive", "command=%u", opcode);
 	pci_clear_master(adev->pdev);

@@ -73,7 +73,7 @@ static u32 accel_copy_job_fill(struct accel_copy_job *job, struct accel_segment 
 	return count;
 }
 
-static bool accel_copy_queue_has_slot(struct accel_copy_queue *copy)
+static bool accel_copy_has_slot(struct accel_copy_queue *copy)
 {
 	return copy->tail - accel_copy_completed(copy) < ACCEL_COPY_SLOTS;
 }
@@ -139,10 +139,11 @@ int accel_copy_job_submit(struct accel_device *adev, struct accel_copy_job *job)
 	job->mapped = true;
 
 	mutex_lock(&copy->lock);
-	while (!accel_copy_queue_has_slot(copy) || copy->error) {
+	while (!accel_copy_has_slot(copy) || copy->error) {
 		/* The owner of a job that failed or hangs resets the queue, which frees slots. */
 		mutex_unlock(&copy->lock);
-		wait_event_timeout(copy->wait, accel_copy_queue_has_slot(copy) && !READ_ONCE(copy->error),
+		wait_event_timeout(copy->wait,
+				   accel_copy_has_slot(copy) && !READ_ONCE(copy->error),
 				   ACCEL_COPY_RECHECK);
 		mutex_lock(&copy->lock);
 		if (time_after(jiffies, deadline)) {

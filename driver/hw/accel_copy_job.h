@@ -82,7 +82,7 @@ struct accel_copy_job {
 /* The ring, and two segment lists for each slot, in one coherent allocation. */
 #define ACCEL_COPY_LISTS	PAGE_SIZE
 #define ACCEL_COPY_LIST_BYTES	(ACCEL_COPY_SEGMENTS * sizeof(struct accel_segment))
-#define ACCEL_COPY_BYTES		(ACCEL_COPY_LISTS + 2 * ACCEL_COPY_SLOTS * ACCEL_COPY_LIST_BYTES)
+#define ACCEL_COPY_BYTES	(ACCEL_COPY_LISTS + 2 * ACCEL_COPY_SLOTS * ACCEL_COPY_LIST_BYTES)
 
 /* The newest completed sequence number. */
 static inline u64 accel_copy_completed(struct accel_copy_queue *copy)

@@ -181,7 +181,7 @@ bool accel_copy_queue_event(struct accel_device *adev, const struct accel_event 
 	if (le32_to_cpu(event->queue) != READ_ONCE(copy->queue))
 		return false;
 	dev_err_ratelimited(&adev->pdev->dev,
-			    "transfer %llu failed: the card reports status %u at %#llx; the caller gets EIO\n",
+			    "transfer %llu failed: status %u at %#llx; its caller gets EIO\n",
 			    error.sequence, error.status, error.address);
 	WRITE_ONCE(copy->error_sequence, error.sequence);
 	WRITE_ONCE(copy->error, error.status);

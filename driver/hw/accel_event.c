@@ -81,7 +81,7 @@ static bool accel_event_bad_doorbell(struct accel_device *adev, const struct acc
 
 	accel_event_log_card(adev, "bad-doorbell", "queue=%u", queue);
 	dev_warn_ratelimited(&adev->pdev->dev,
-			     "a doorbell write was ignored: queue %u does not exist; report this as a bug of the driver\n",
+			     "doorbell write ignored: no queue %u; report a bug of the driver\n",
 			     queue);
 	return true;
 }
@@ -92,7 +92,7 @@ static bool accel_event_thermal(struct accel_device *adev, const struct accel_ev
 
 	accel_event_log_card(adev, "hot", "millidegrees=%d", temperature);
 	dev_warn_ratelimited(&adev->pdev->dev,
-			     "the card lowers its clock: its temperature is %d C; check its cooling\n",
+			     "the card lowers its clock: it has %d C; check its cooling\n",
 			     temperature / 1000);
 	return true;
 }
@@ -101,7 +101,7 @@ static bool accel_event_fatal(struct accel_device *adev, const struct accel_even
 {
 	accel_event_log_card(adev, "failed", "generation=%llu", adev->generation);
 	dev_err_ratelimited(&adev->pdev->dev,
-			    "the card stopped all queues: it reports a fatal error; reset the card\n");
+			    "all queues stopped: the card has a fatal error; reset the card\n");
 	return true;
 }
 

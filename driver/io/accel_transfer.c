@@ -84,7 +84,7 @@ static int accel_transfer_submit(struct accel_transfer_state *transfer)
 
 	if (transfer->submitted - transfer->finished == ACCEL_IN_FLIGHT)
 		accel_transfer_finish(transfer);
-	ret = transfer->first_errno ? transfer->first_errno : accel_chunk_submit(&transfer->move, chunk);
+	ret = transfer->first_errno ?: accel_chunk_submit(&transfer->move, chunk);
 	if (ret)
 		accel_chunk_release(&transfer->move, chunk);
 	else

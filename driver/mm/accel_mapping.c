@@ -47,7 +47,7 @@ int accel_mapping_init(struct accel_device *adev)
 	BUILD_BUG_ON(PAGE_SIZE != ACCEL_DOORBELL_STRIDE);
 	if (accel_mapping_doorbell(adev->queue_count) > ACCEL_VA_START)
 		return dev_err_probe(&adev->pdev->dev, -ENODEV,
-				     "the card has %u queues, and their doorbells exceed the range for mmap(); this driver does not support it\n",
+				     "too many doorbells: %u queues; get a newer driver\n",
 				     adev->queue_count);
 	inode = alloc_anon_inode(accel_mapping_fs_mount->mnt_sb);
 	if (IS_ERR(inode))

@@ -44,8 +44,9 @@ static void accel_debugfs_copy_queue(struct seq_file *m, struct accel_copy_queue
 	list_for_each_entry(job, &copy->jobs, node)
 		jobs++;
 	spin_unlock(&copy->jobs_lock);
-	seq_printf(m, "transfers: context %d, queue %d, epoch %u, tail %llu, completed %llu, arm %llu, jobs %u, error %u; status and ring",
-		   copy->context, copy->queue, READ_ONCE(copy->epoch), READ_ONCE(copy->tail),
+	seq_printf(m, "transfers: context %d, queue %d, epoch %u, tail %llu, ", copy->context,
+		   copy->queue, READ_ONCE(copy->epoch), READ_ONCE(copy->tail));
+	seq_printf(m, "completed %llu, arm %llu, jobs %u, error %u; status and ring",
 		   le64_to_cpu(READ_ONCE(copy->status->completed)),
 		   le64_to_cpu(READ_ONCE(copy->status->arm)), jobs, READ_ONCE(copy->error));
 	accel_debugfs_address(m, copy->status_dma);
@@ -114,7 +115,8 @@ static int accel_debugfs_queues_show(struct seq_file *m, void *item)
 	bool waited;
 
 	if (!*(loff_t *)item) {
-		seq_puts(m, "queue client handle context entries vector error completed tail arm event_index waited memory\n");
+		seq_puts(m, "queue client handle context entries vector error ");
+		seq_puts(m, "completed tail arm event_index waited memory\n");
 		return 0;
 	}
 	id = *(loff_t *)item - 1;
@@ -279,14 +281,18 @@ static void accel_debugfs_show_run(struct seq_file *m, const struct accel_debugf
 	seq_puts(m, "\n");
 }
 
+#define ACCEL_DEBUGFS_CONTEXTS \
+	"client pid context errno queues buffers host_bytes registered_bytes device_bytes\n"
+
 static int accel_debugfs_walk_show(struct seq_file *m, void *item)
 {
 	struct accel_debugfs_walk *walk = m->private;
 	struct accel_usage *usage = &walk->usage;
 
-	if (item == SEQ_START_TOKEN)
-		seq_puts(m, walk->tables ? "client bytes page access memory address target\n" :
-			    "client pid context errno queues buffers host_bytes registered_bytes device_bytes\n");
+	if (item == SEQ_START_TOKEN && walk->tables)
+		seq_puts(m, "client bytes page access memory address target\n");
+	else if (item == SEQ_START_TOKEN)
+		seq_puts(m, ACCEL_DEBUGFS_CONTEXTS);
 	else if (walk->tables)
 		accel_debugfs_show_run(m, walk);
 	else

@@ -46,10 +46,11 @@ static void accel_fdinfo_queues(struct seq_file *m, struct accel_context *ctx)
 
 		if (queue->id < 0)
 			continue;
-		seq_printf(m, "accel-queue-%d:\t%s priority %u completed %llu pending %llu dma %llu ns compute %llu ns\n",
+		seq_printf(m, "accel-queue-%d:\t%s priority %u completed %llu pending %llu ",
 			   queue->id, queue->stopped ? "stopped" :
 			   READ_ONCE(queue->error.status) ? "error" : "running", queue->priority,
-			   completed, le64_to_cpu(READ_ONCE(status->tail)) - completed,
+			   completed, le64_to_cpu(READ_ONCE(status->tail)) - completed);
+		seq_printf(m, "dma %llu ns compute %llu ns\n",
 			   accel_ticks_to_ns(adev, queue->busy.dma),
 			   accel_ticks_to_ns(adev, queue->busy.compute));
 	}
@@ -68,10 +69,10 @@ void accel_fdinfo_show(struct seq_file *m, struct file *file)
 	seq_printf(m, "drm-client-id:\t%llu\n", ctx->client);
 	seq_printf(m, "drm-engine-dma:\t%llu ns\n",
 		   accel_ticks_to_ns(adev, READ_ONCE(ctx->busy.dma)));
-	seq_printf(m, "drm-engine-capacity-dma:\t%u\n", max(accel_dma_engines(adev), 1U));
+	seq_printf(m, "drm-engine-capacity-dma:\t%u\n", max(accel_engines_dma(adev), 1U));
 	seq_printf(m, "drm-engine-compute:\t%llu ns\n",
 		   accel_ticks_to_ns(adev, READ_ONCE(ctx->busy.compute)));
-	seq_printf(m, "drm-engine-capacity-compute:\t%u\n", max(accel_compute_engines(adev), 1U));
+	seq_printf(m, "drm-engine-capacity-compute:\t%u\n", max(accel_engines_compute(adev), 1U));
 	accel_fdinfo_memory(m, "memory",
 			    usage.bytes[ACCEL_KIND_HOST] + usage.bytes[ACCEL_KIND_USERPTR]);
 	accel_fdinfo_memory(m, "vram", usage.bytes[ACCEL_KIND_VRAM]);

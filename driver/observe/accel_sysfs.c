@@ -206,7 +206,7 @@ static ssize_t dma_count_show(struct device *dev, struct device_attribute *attr,
 {
 	struct accel_device *adev = accel_device_of(dev);
 
-	return sysfs_emit(buf, "%u\n", accel_dma_engines(adev));
+	return sysfs_emit(buf, "%u\n", accel_engines_dma(adev));
 }
 static DEVICE_ATTR_RO(dma_count);
 
@@ -214,7 +214,7 @@ static ssize_t compute_count_show(struct device *dev, struct device_attribute *a
 {
 	struct accel_device *adev = accel_device_of(dev);
 
-	return sysfs_emit(buf, "%u\n", accel_compute_engines(adev));
+	return sysfs_emit(buf, "%u\n", accel_engines_compute(adev));
 }
 static DEVICE_ATTR_RO(compute_count);
 
