@@ -77,7 +77,7 @@ static int accel_export_map_host(struct accel_buffer *buffer, struct device *dev
 }
 
 static void accel_export_unmap_vram(struct device *dev, struct sg_table *sgt,
-				      enum dma_data_direction direction)
+				    enum dma_data_direction direction)
 {
 	struct scatterlist *sg;
 	int i;
@@ -90,7 +90,7 @@ static void accel_export_unmap_vram(struct device *dev, struct sg_table *sgt,
 
 /* Maps the extents in BAR4 for @dev. They have no struct page. */
 static int accel_export_map_vram(struct accel_buffer *buffer, struct device *dev,
-				   struct sg_table *sgt, enum dma_data_direction direction)
+				 struct sg_table *sgt, enum dma_data_direction direction)
 {
 	struct accel_extent *extent;
 	unsigned int count = 0;

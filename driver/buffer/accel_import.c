@@ -149,7 +149,7 @@ static void accel_import_end(struct accel_buffer *buffer)
 	accel_import_finish(import);
 	/* Another caller that closes the import uses it until it is off the list. */
 	while (!list_empty_careful(&import->node))
-		msleep(1);
+		usleep_range(1000, 2000);
 	mutex_lock(&ctx->lock);
 	accel_va_free(&ctx->va, &buffer->va);
 	mutex_unlock(&ctx->lock);
@@ -200,7 +200,7 @@ void accel_imports_revoke(struct accel_device *adev)
 			accel_import_finish(import);
 			if (list_empty_careful(&import->node))
 				break;
-			msleep(1);
+			usleep_range(1000, 2000);
 		}
 		accel_buffer_put(&import->buffer);
 	}

@@ -146,7 +146,7 @@ static ssize_t queues_used_show(struct device *dev, struct device_attribute *att
 	if (down_read_killable(&adev->hw_lock))
 		return -EINTR;
 	for (i = 0; !adev->stop_errno && i < adev->queue_count; i++)
-		count += READ_ONCE(adev->queues[i]) != NULL;
+		count += !!READ_ONCE(adev->queues[i]);
 	up_read(&adev->hw_lock);
 	return sysfs_emit(buf, "%u\n", count);
 }

@@ -55,6 +55,7 @@ static void accel_uring_done(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	kfree(wait);
 	accel_compat_uring_done(cmd, result, completed, issue_flags);
 }
+
 ACCEL_COMPAT_URING_TASK_WORK(accel_uring_task_work, accel_uring_done)
 
 static void accel_uring_fire(struct accel_waiter *waiter, int result)
