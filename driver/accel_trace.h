@@ -184,7 +184,7 @@ TRACE_EVENT(accel_queue_error,
 		  (int)__entry->list_index, __entry->opcode)
 );
 
-/* Begin and end of a wait for a command. */
+/* Start and end of a wait for a command. */
 
 TRACE_EVENT(accel_wait_begin,
 	TP_PROTO(struct accel_queue *queue, u64 sequence),

@@ -15,7 +15,7 @@ struct eventfd_ctx;
  * struct accel_waiter - a wait for a command
  * @node: in accel_queue.waiters, or empty
  * @sequence: sequence number of the command
- * @epoch: epoch of the queue at the begin of the wait
+ * @epoch: epoch of the queue at the start of the wait
  * @fire: called once with 0 or -errno when the wait is over; under
  *	accel_queue.lock, in any context
  */

@@ -26,7 +26,7 @@
  * accel_wait_check() - check the result of a command
  * @queue: the queue
  * @sequence: sequence number of the command
- * @epoch: epoch of the queue at the begin of the wait
+ * @epoch: epoch of the queue at the start of the wait
  *
  * Return: 1 if it is finished, 0 if not yet, -errno if it can never finish.
  */
