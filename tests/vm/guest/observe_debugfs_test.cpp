@@ -109,7 +109,7 @@ TEST(Debugfs, ShowsWhoHasTheCardOpenAndWhatHeHas) {
     std::vector<Row> rows = rows_of("contexts", file);
     ASSERT_EQ(rows.size(), 1U);
     EXPECT_EQ(rows[0]["pid"], std::to_string(::getpid()));
-    EXPECT_EQ(rows[0]["dead"], "0");
+    EXPECT_EQ(rows[0]["errno"], "0");
     EXPECT_EQ(rows[0]["queues"], "0");
     EXPECT_EQ(rows[0]["buffers"], "2");
     EXPECT_EQ(rows[0]["host_bytes"], std::to_string(2 * bench::page));
@@ -117,7 +117,7 @@ TEST(Debugfs, ShowsWhoHasTheCardOpenAndWhatHeHas) {
     bench::Card().reset();
     rows = rows_of("contexts", file);
     ASSERT_EQ(rows.size(), 1U);
-    EXPECT_EQ(rows[0]["dead"], std::to_string(-ESTALE));
+    EXPECT_EQ(rows[0]["errno"], std::to_string(-ESTALE));
     EXPECT_TRUE(rows_of("page_tables", file).empty());
     EXPECT_TRUE(rows_of("queues", file).empty());
 }
@@ -174,7 +174,7 @@ TEST(Debugfs, IsTheSameReadInSmallPieces) {
 
 TEST(Debugfs, HasTheStateOfTheDriversOwnRings) {
     const std::string state = text_of("state");
-    for (const char* part : {"card: gone 0", "registers: status", "admin: tail", "events: head",
+    for (const char* part : {"card: errno 0", "registers: status", "admin: tail", "events: head",
                              "transfers: context"}) {
         EXPECT_NE(state.find(part), std::string::npos) << part;
     }
