@@ -63,7 +63,9 @@ class Interface:
 
 
 def _run(*command: str | Path) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(str(word) for word in command)} failed:\n{done.stderr}")
     return done.stdout
@@ -76,14 +78,28 @@ def of_header(header: Path, *options: str) -> Interface:
     with tempfile.TemporaryDirectory(prefix="accel-abi.") as scratch:
         source, output = Path(scratch, "abi.c"), Path(scratch, "abi")
         source.write_text(f'#include "{header.name}"\n')
-        _run(compiler, *options, "-I", header.parent, "-g", "-fno-eliminate-unused-debug-types", "-c", source,
-             "-o", output)
+        _run(
+            compiler,
+            *options,
+            "-I",
+            header.parent,
+            "-g",
+            "-fno-eliminate-unused-debug-types",
+            "-c",
+            source,
+            "-o",
+            output,
+        )
         interface = Interface(_structures(_run("pahole", output)))
         if options:
             return interface
         names = _constant_names(header.read_text())
-        lines = "".join(f'    printf("{name} %llu\\n", (unsigned long long)({name}));\n' for name in names)
-        source.write_text(f'#include <stdio.h>\n#include "{header.name}"\nint main(void)\n{{\n{lines}    return 0;\n}}\n')
+        lines = "".join(
+            f'    printf("{name} %llu\\n", (unsigned long long)({name}));\n' for name in names
+        )
+        source.write_text(
+            f'#include <stdio.h>\n#include "{header.name}"\nint main(void)\n{{\n{lines}    return 0;\n}}\n'
+        )
         _run(compiler, "-I", header.parent, source, "-o", output)
         for line in _run(output).splitlines():
             name, value = line.split()
@@ -98,7 +114,9 @@ def _constant_names(text: str) -> list[str]:
     return [macro or constant for macro, constant in re.findall(pattern, code, re.MULTILINE)]
 
 
-_MEMBER = re.compile(r"^(?P<type>.*?)\s*\b(?P<name>\w+(\[\d+\])*);\s+/\*\s*(?P<offset>\d+)\s+(?P<size>\d+) \*/$")
+_MEMBER = re.compile(
+    r"^(?P<type>.*?)\s*\b(?P<name>\w+(\[\d+\])*);\s+/\*\s*(?P<offset>\d+)\s+(?P<size>\d+) \*/$"
+)
 _CLOSE = re.compile(r"^\}\s*(?P<name>\w*(\[\d+\])*);\s+/\*\s*(?P<offset>\d+)\s+(?P<size>\d+) \*/$")
 
 
@@ -118,8 +136,14 @@ def _structures(text: str) -> dict[str, Structure]:
             inner = levels.pop()
             levels[-1] += [Member(m.offset, m.size, m.type, prefix + m.name) for m in inner]
         elif member := _MEMBER.match(line):
-            levels[-1].append(Member(int(member["offset"]), int(member["size"]), member["type"].strip(),
-                                     member["name"]))
+            levels[-1].append(
+                Member(
+                    int(member["offset"]),
+                    int(member["size"]),
+                    member["type"].strip(),
+                    member["name"],
+                )
+            )
         elif size := re.match(r"^/\* size: (\d+)", line):
             if name.startswith("accel_") and len(levels) == 1:
                 found[name] = Structure(int(size[1]), levels[0])
@@ -132,8 +156,10 @@ def _structures(text: str) -> dict[str, Structure]:
 
 
 def text_of(header: str, interface: Interface) -> str:
-    lines = [f"# The binary interface of {header}, recorded by `make abi`: it may be added to, and does not change.",
-             "# Members: offset, size, type, name."]
+    lines = [
+        f"# The binary interface of {header}, recorded by `make abi`: it may be added to, and does not change.",
+        "# Members: offset, size, type, name.",
+    ]
     for name, structure in interface.structures.items():
         lines += ["", f"struct {name}, {structure.size} bytes"]
         lines += [f"  {m.offset:4} {m.size:4}  {m.type:<24} {m.name}" for m in structure.members]
@@ -172,14 +198,20 @@ def compare(old: Interface, new: Interface) -> Changes:
             _compare_structure(name, structure, new.structures[name], changes)
         else:
             changes.breaks.append(f"struct {name} is gone")
-    changes.additions += [f"struct {name} is new" for name in new.structures if name not in old.structures]
+    changes.additions += [
+        f"struct {name} is new" for name in new.structures if name not in old.structures
+    ]
     for name, value in old.constants.items():
         now = new.constants.get(name)
         if now is None:
             changes.breaks.append(f"{name} is gone")
         elif now != value:
-            grown = GROWS.search(name) and now > value and (now & value == value or "VERSION" in name)
-            (changes.additions if grown else changes.breaks).append(f"{name} was {value:#x} and is {now:#x}")
+            grown = (
+                GROWS.search(name) and now > value and (now & value == value or "VERSION" in name)
+            )
+            (changes.additions if grown else changes.breaks).append(
+                f"{name} was {value:#x} and is {now:#x}"
+            )
     changes.additions += [f"{name} is new" for name in new.constants if name not in old.constants]
     return changes
 
@@ -195,18 +227,28 @@ def _compare_structure(name: str, old: Structure, new: Structure, changes: Chang
         elif now is None:
             changes.breaks.append(f"{name}.{member.name} is gone")
         elif now.offset != member.offset:
-            changes.breaks.append(f"{name}.{member.name} was at {member.offset} and is at {now.offset}")
+            changes.breaks.append(
+                f"{name}.{member.name} was at {member.offset} and is at {now.offset}"
+            )
         else:
-            changes.breaks.append(f"{name}.{member.name} was {member.type} of {member.size} bytes and is {now.type} "
-                                  f"of {now.size}")
+            changes.breaks.append(
+                f"{name}.{member.name} was {member.type} of {member.size} bytes and is {now.type} "
+                f"of {now.size}"
+            )
     known = {member.name for member in old.members}
-    changes.additions += [f"{name}.{member.name} is new" for member in new.members
-                          if member.name not in known and not member.reserved]
+    changes.additions += [
+        f"{name}.{member.name} is new"
+        for member in new.members
+        if member.name not in known and not member.reserved
+    ]
     if new.size > old.size and old.extensible:
         changes.additions.append(f"{name} grew from {old.size} to {new.size} bytes")
     elif new.size != old.size:
-        changes.breaks.append(f"{name} had {old.size} bytes and has {new.size}, and does not begin with its size"
-                              if new.size > old.size else f"{name} shrank from {old.size} to {new.size} bytes")
+        changes.breaks.append(
+            f"{name} had {old.size} bytes and has {new.size}, and does not begin with its size"
+            if new.size > old.size
+            else f"{name} shrank from {old.size} to {new.size} bytes"
+        )
 
 
 def record_of(header: str) -> Path:
@@ -215,10 +257,17 @@ def record_of(header: str) -> Path:
 
 def sentences(header: str, changes: Changes) -> list[str]:
     """What to tell whoever changed the header."""
-    return [*(f"{header}: {sentence}: programs that were compiled before would not work any more. Take it back; "
-              f"interfaces grow at their ends." for sentence in changes.breaks),
-            *(f"{header}: {sentence}: `make abi` records it in {record_of(header).name}, for the commit."
-              for sentence in changes.additions)]
+    return [
+        *(
+            f"{header}: {sentence}: programs that were compiled before would not work any more. Take it back; "
+            f"interfaces grow at their ends."
+            for sentence in changes.breaks
+        ),
+        *(
+            f"{header}: {sentence}: `make abi` records it in {record_of(header).name}, for the commit."
+            for sentence in changes.additions
+        ),
+    ]
 
 
 def changes_of(header: str) -> Changes:
@@ -228,7 +277,9 @@ def changes_of(header: str) -> Changes:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--record", action="store_true", help="write additions into the record")
-    parser.add_argument("--break", dest="forced", action="store_true", help="write what broke as well")
+    parser.add_argument(
+        "--break", dest="forced", action="store_true", help="write what broke as well"
+    )
     options = parser.parse_args()
     failed = False
     for header in HEADERS:

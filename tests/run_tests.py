@@ -15,8 +15,8 @@ from suites import suite
 from suites.outcome import Outcome
 
 sys.path.append(str(Path(__file__).resolve().parent / "vm"))
-from accelvm import kernel  # noqa: E402  (needs the path)
-from accelvm.verdict import VmError  # noqa: E402
+from accelvm import kernel
+from accelvm.verdict import VmError
 
 REASON_LINES = 12  # of a failure; the log has the rest
 
@@ -42,7 +42,10 @@ def details(suites: list[suite.Suite]) -> str:
             lines.append(f"failed in suite {r.name} (log: {r.log}):")
             for name in r.outcome.failed:
                 lines.append(f"  {name}")
-                lines += [f"      {line}" for line in r.outcome.reasons.get(name, "").splitlines()[:REASON_LINES]]
+                lines += [
+                    f"      {line}"
+                    for line in r.outcome.reasons.get(name, "").splitlines()[:REASON_LINES]
+                ]
         if r.outcome.skipped:
             lines.append(f"skipped in suite {r.name}:")
             for name in r.outcome.skipped:
@@ -53,11 +56,15 @@ def details(suites: list[suite.Suite]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(suite.NAMES)}; default: all")
+    parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help=f"of {', '.join(suite.NAMES)}; default: all"
+    )
     parser.add_argument("--build", type=Path, default=Path("build"), metavar="FOLDER")
     parser.add_argument("--filter", default="*", metavar="PATTERN", help="as for --gtest_filter")
     parser.add_argument("--verbose", action="store_true", help="show what the tests print")
-    parser.add_argument("--vm-arg", action="append", default=[], metavar="TEXT", help="argument for vm.py")
+    parser.add_argument(
+        "--vm-arg", action="append", default=[], metavar="TEXT", help="argument for vm.py"
+    )
     options = parser.parse_args()
     for name in options.suites:
         if name not in suite.NAMES:
@@ -67,7 +74,9 @@ def main() -> int:
     except VmError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.verdict
-    settings = suite.Options(options.build, release, options.filter, options.verbose, options.vm_arg)
+    settings = suite.Options(
+        options.build, release, options.filter, options.verbose, options.vm_arg
+    )
 
     done = []
     for name in options.suites or suite.NAMES:

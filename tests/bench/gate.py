@@ -21,12 +21,16 @@ from accelvm import kernel  # noqa: E402
 from accelvm.verdict import VmError  # noqa: E402
 
 
-def _verdicts(counts: gate.Counts, recorded: gate.Counts, errors: list[str], release: str) -> dict[str, list[str]]:
+def _verdicts(
+    counts: gate.Counts, recorded: gate.Counts, errors: list[str], release: str
+) -> dict[str, list[str]]:
     """For each test what is wrong; nothing, if it passed."""
     verdicts = {}
     same_kernel = recorded.get(gate.KERNEL) == release
     if not same_kernel:
-        print(f"recorded with {recorded.get(gate.KERNEL, 'no kernel')}, this is {release}: its own instructions are left out")
+        print(
+            f"recorded with {recorded.get(gate.KERNEL, 'no kernel')}, this is {release}: its own instructions are left out"
+        )
     for name in gate.CASES:
         wrong = [error for error in errors if error.startswith(f"{name}: ")]
         if name not in recorded:
@@ -49,11 +53,16 @@ def main() -> int:
     parser.add_argument("--gtest_filter", default="*")
     parser.add_argument("--gtest_color", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    wanted = [name for name in gate.CASES
-              if any(fnmatch.fnmatch(f"Counts.{name}", part) for part in options.gtest_filter.split(":"))]
+    wanted = [
+        name
+        for name in gate.CASES
+        if any(fnmatch.fnmatch(f"Counts.{name}", part) for part in options.gtest_filter.split(":"))
+    ]
     if not wanted:
         return 0
-    os.environ.setdefault("ACCEL_PCI_SO", str((options.build / "qemu-device/accel-pci.so").absolute()))
+    os.environ.setdefault(
+        "ACCEL_PCI_SO", str((options.build / "qemu-device/accel-pci.so").absolute())
+    )
     start = time.monotonic()
     try:
         release = kernel.release_of("6.1")
@@ -62,16 +71,31 @@ def main() -> int:
         print(f"counts: {error}")
         return int(error.verdict)
     recorded = json.loads(gate.RECORD.read_text()) if gate.RECORD.is_file() else {}
-    verdicts = {name: wrong for name, wrong in _verdicts(counts, recorded, errors, release).items() if name in wanted}
+    verdicts = {
+        name: wrong
+        for name, wrong in _verdicts(counts, recorded, errors, release).items()
+        if name in wanted
+    }
     for name, wrong in verdicts.items():
         print(f"[ {'FAILED  ' if wrong else '      OK'} ] Counts.{name}")
         print("".join(f"{line}\n" for line in wrong), end="")
     if options.gtest_output.startswith("xml:"):
-        suite = xml.Element("testsuite", name="Counts", tests=str(len(verdicts)),
-                            failures=str(sum(1 for wrong in verdicts.values() if wrong)))
+        suite = xml.Element(
+            "testsuite",
+            name="Counts",
+            tests=str(len(verdicts)),
+            failures=str(sum(1 for wrong in verdicts.values() if wrong)),
+        )
         for name, wrong in verdicts.items():
-            case = xml.SubElement(suite, "testcase", name=name, classname="Counts", status="run", result="completed",
-                                  time=f"{time.monotonic() - start:.1f}")
+            case = xml.SubElement(
+                suite,
+                "testcase",
+                name=name,
+                classname="Counts",
+                status="run",
+                result="completed",
+                time=f"{time.monotonic() - start:.1f}",
+            )
             if wrong:
                 xml.SubElement(case, "failure", message="\n".join(wrong))
         root = xml.Element("testsuites")

@@ -52,7 +52,9 @@ class Result(unittest.TextTestResult):
     def addError(self, test, err):
         super().addError(test, err)
         if not isinstance(test, unittest.TestCase):  # setUpClass failed: no test of it ran
-            self._case = xml.Element("testcase", name=str(test), classname="setup", time="0", result="completed")
+            self._case = xml.Element(
+                "testcase", name=str(test), classname="setup", time="0", result="completed"
+            )
             self.cases.append(self._case)
         self._failed(err)
 
@@ -86,13 +88,20 @@ def main() -> int:
     sys.path.insert(0, str(folder))
     every = unittest.defaultTestLoader.discover(str(folder))
     chosen = unittest.TestSuite(
-        test for test in tests(every)
-        if any(fnmatch.fnmatchcase(".".join(test.id().split(".")[-2:]), pattern) for pattern in patterns))
+        test
+        for test in tests(every)
+        if any(
+            fnmatch.fnmatchcase(".".join(test.id().split(".")[-2:]), pattern)
+            for pattern in patterns
+        )
+    )
     result = unittest.TextTestRunner(verbosity=2, resultclass=Result).run(chosen)
     if options.gtest_output:
         root = xml.Element("testsuites")
         xml.SubElement(root, "testsuite", name=folder.name).extend(result.cases)
-        xml.ElementTree(root).write(options.gtest_output.removeprefix("xml:"), encoding="utf-8", xml_declaration=True)
+        xml.ElementTree(root).write(
+            options.gtest_output.removeprefix("xml:"), encoding="utf-8", xml_declaration=True
+        )
     return 0 if result.wasSuccessful() else 1
 
 

@@ -31,7 +31,7 @@ COMPLAINTS = (
     "ODEBUG: free active (active state 0) object type: timer_list hint: accel_timer+0x0/0x10",
     "kmemleak: unreferenced object 0xffff888003a5c000 (size 64):",
     "DMAR: [DMA Read NO_PASID] Request device [01:00.0] fault addr 0xfffff000 [fault reason 0x06]",
-    "irq 24: nobody cared (try booting with the \"irqpoll\" option)",
+    'irq 24: nobody cared (try booting with the "irqpoll" option)',
     "insmod: page allocation failure: order:10, mode:0xcc0(GFP_KERNEL), nodemask=(null)",
     "accel: Unknown symbol dma_buf_export (err -2)",
     "sysfs: cannot create duplicate filename '/class/accelerator/accel0'",
@@ -65,7 +65,11 @@ def found_in(text: str, **arguments) -> Watcher:
 class Console(unittest.TestCase):
     def test_every_known_complaint_is_found(self):
         for line in COMPLAINTS:
-            for text in (line, f"[    1.234567] {line}\r\n", f"before\n[12345.000001] {line}\nafter\n"):
+            for text in (
+                line,
+                f"[    1.234567] {line}\r\n",
+                f"before\n[12345.000001] {line}\nafter\n",
+            ):
                 with self.subTest(line=line):
                     self.assertEqual(found_in(text).complaint.line, line)
 
@@ -94,7 +98,10 @@ class Console(unittest.TestCase):
         self.assertIn("driver_tests", str(watcher.complaint))
 
     def test_a_fault_of_the_emulator_in_patched_code_is_told_apart(self):
-        for line in ("Oops: int3: 0000 [#1] PREEMPT SMP NOPTI", "int3: 0000 [#1] PREEMPT SMP NOPTI"):
+        for line in (
+            "Oops: int3: 0000 [#1] PREEMPT SMP NOPTI",
+            "int3: 0000 [#1] PREEMPT SMP NOPTI",
+        ):
             self.assertTrue(found_in(f"[    1.670000] {line}\n").mispatched)
         self.assertFalse(found_in("traps: int3 in tests[99]\n").mispatched)
 
@@ -103,8 +110,10 @@ class Console(unittest.TestCase):
         self.assertIn("WARNING", found_in(text, allowed=[r"DMAR: \[DMA Read\]"]).complaint.line)
 
     def test_a_panic_is_told_with_its_reason(self):
-        self.assertEqual(found_in("[ 3.0] Kernel panic - not syncing: sysrq triggered crash\n").panic,
-                         "sysrq triggered crash")
+        self.assertEqual(
+            found_in("[ 3.0] Kernel panic - not syncing: sysrq triggered crash\n").panic,
+            "sysrq triggered crash",
+        )
 
 
 class Taint(unittest.TestCase):

@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 VM = HERE.parent / "vm/vm.py"
 REPORT = HERE.parent / "run_tests.py"
 
+
 @dataclass(frozen=True)
 class Ending:
     """How a run ended."""
@@ -41,27 +42,60 @@ class Ending:
 
 def scenarios(plant: Path) -> dict[str, list[str]]:
     """The runs, by name: arguments of vm.py. All with stock QEMU, no card is needed to see the gate work."""
+
     def shell(script: str) -> list[str]:
         return ["--", "sh", "-c", script]
 
     return {
-        "good": ["--module", str(plant), "--device", "/dev/null", "--env", "GREETING=hello there",
-                 "--program", shutil.which("getconf") or "", "--files", f"{__file__}:/etc/asked",
-                 *shell("grep -q plant /proc/modules && head -n 1 /etc/asked && echo $GREETING && getconf PAGE_SIZE && "
-                        "echo kept > /results/note && mkdir /results/d && echo deep > /results/d/note; exit 42")],
+        "good": [
+            "--module",
+            str(plant),
+            "--device",
+            "/dev/null",
+            "--env",
+            "GREETING=hello there",
+            "--program",
+            shutil.which("getconf") or "",
+            "--files",
+            f"{__file__}:/etc/asked",
+            *shell(
+                "grep -q plant /proc/modules && head -n 1 /etc/asked && echo $GREETING && getconf PAGE_SIZE && "
+                "echo kept > /results/note && mkdir /results/d && echo deep > /results/d/note; exit 42"
+            ),
+        ],
         "own_code": shell("exit 73"),
-        "warn": ["--module", f"{plant},what=warn", "--device", "/dev/null", *shell("echo not reached")],
-        "oops": shell("echo 'accel-vm: running plant_tests' > /dev/kmsg; insmod /tmp/plant.ko what=oops; sleep 60"),
+        "warn": [
+            "--module",
+            f"{plant},what=warn",
+            "--device",
+            "/dev/null",
+            *shell("echo not reached"),
+        ],
+        "oops": shell(
+            "echo 'accel-vm: running plant_tests' > /dev/kmsg; insmod /tmp/plant.ko what=oops; sleep 60"
+        ),
         "quiet_complaint": shell("echo 'DMA-API: accel: planted' > /dev/kmsg; sleep 60"),
         "panic": shell("echo c > /proc/sysrq-trigger; sleep 60"),
         "power_off": shell("poweroff -f; sleep 60"),
         "hang": ["--timeout", "2", *shell("sleep 600")],
-        "lost_results": ["--module", f"{plant},what=switch_off", "--device", "/dev/null", *shell("true")],
+        "lost_results": [
+            "--module",
+            f"{plant},what=switch_off",
+            "--device",
+            "/dev/null",
+            *shell("true"),
+        ],
         "no_room": shell("echo kept > /results/note; dd if=/dev/zero of=/run/filler bs=1M; true"),
         "taint": shell("echo 32 > /proc/sys/kernel/tainted"),
         "module_refuses": ["--module", f"{plant},what=refuse", *shell("echo not reached")],
         "module_held": ["--module", f"{plant},what=hold", "--device", "/dev/null", *shell("true")],
-        "no_device": ["--module", str(plant), "--device", "/dev/accel7", *shell("echo not reached")],
+        "no_device": [
+            "--module",
+            str(plant),
+            "--device",
+            "/dev/accel7",
+            *shell("echo not reached"),
+        ],
         "no_init": ["--append", "rdinit=/missing init=/missing", *shell("true")],
         "stopped_cpu": ["--qemu-arg=-S", "--boot-timeout", "1", *shell("true")],
         "bad_qemu": ["--qemu-arg=-no-such-option", *shell("true")],
@@ -74,9 +108,13 @@ def build_plant(folder: Path) -> Path:
     """The module with the faults, for the guest's kernel."""
     for name in ("Kbuild", "plant.c"):
         shutil.copy(HERE / "plant" / name, folder)
-    done = subprocess.run(["make", "-s", "-C", str(headers.get(kernel.default_release())), f"M={folder}", "modules"],
-                          capture_output=True, text=True, check=False,
-                          env={k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))})
+    done = subprocess.run(
+        ["make", "-s", "-C", str(headers.get(kernel.default_release())), f"M={folder}", "modules"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))},
+    )
     if done.returncode != 0:
         raise RuntimeError(f"plant.ko was not built:\n{done.stdout}{done.stderr}")
     return folder / "plant.ko"
@@ -91,7 +129,9 @@ class Gate(unittest.TestCase):
         cls.plant = build_plant(cls.folder)
         cls.scenarios = scenarios(cls.plant)
         cls.scenarios["oops"] = ["--files", f"{cls.plant}:/tmp/plant.ko", *cls.scenarios["oops"]]
-        pool = cls.enterClassContext(concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1))
+        pool = cls.enterClassContext(
+            concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
+        )
         cls.endings = {name: pool.submit(cls.run_scenario, name) for name in cls.scenarios}
 
     @classmethod
@@ -100,15 +140,35 @@ class Gate(unittest.TestCase):
         temporary = folder / "tmp"
         temporary.mkdir(parents=True)
         done = subprocess.run(
-            [sys.executable, VM, "--no-card", "--log", folder / "console", "--results", folder / "results",
-             *cls.scenarios[name]],
-            capture_output=True, text=True, check=False, timeout=300, env={**os.environ, "TMPDIR": str(temporary)})
+            [
+                sys.executable,
+                VM,
+                "--no-card",
+                "--log",
+                folder / "console",
+                "--results",
+                folder / "results",
+                *cls.scenarios[name],
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+            env={**os.environ, "TMPDIR": str(temporary)},
+        )
         results = folder / "results"
-        files = {str(p.relative_to(results)): p.read_text() for p in results.rglob("*") if p.is_file()}
+        files = {
+            str(p.relative_to(results)): p.read_text() for p in results.rglob("*") if p.is_file()
+        }
         console = folder / "console"
-        return Ending(done.returncode, done.stdout, done.stderr, files,
-                      console.read_text(errors="replace") if console.exists() else "",
-                      [p.name for p in temporary.iterdir()])
+        return Ending(
+            done.returncode,
+            done.stdout,
+            done.stderr,
+            files,
+            console.read_text(errors="replace") if console.exists() else "",
+            [p.name for p in temporary.iterdir()],
+        )
 
     def ending(self, name: str) -> Ending:
         return self.endings[name].result()
@@ -207,8 +267,12 @@ class Ring(unittest.TestCase):
         guest.mkdir(parents=True)
         for name in ("one", "two"):
             shutil.copy("/bin/true", guest / name)
-        done = subprocess.run([sys.executable, REPORT, "vm", "--build", folder, "--vm-arg=--no-card"],
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, REPORT, "vm", "--build", folder, "--vm-arg=--no-card"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stdout.splitlines()[-1], "0 passed, 2 failed")
         for name in ("one", "two"):
@@ -220,9 +284,12 @@ class Leaving(unittest.TestCase):
 
     def start(self, *options: str) -> tuple[subprocess.Popen, Path, int]:
         folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-gate.")))
-        harness = subprocess.Popen([sys.executable, VM, "--no-card", "--qemu-arg=-S", *options, "--", "true"],
-                                   env={**os.environ, "TMPDIR": str(folder)}, start_new_session=True,
-                                   stderr=subprocess.DEVNULL)
+        harness = subprocess.Popen(
+            [sys.executable, VM, "--no-card", "--qemu-arg=-S", *options, "--", "true"],
+            env={**os.environ, "TMPDIR": str(folder)},
+            start_new_session=True,
+            stderr=subprocess.DEVNULL,
+        )
         self.addCleanup(harness.wait)
         self.addCleanup(harness.kill)
         children = Path(f"/proc/{harness.pid}/task/{harness.pid}/children")
@@ -260,7 +327,6 @@ class Leaving(unittest.TestCase):
         harness, _, qemu = self.start()
         harness.kill()
         self.assertTrue(self.gone(qemu))
-
 
     def test_qemu_can_be_spoken_to_while_it_runs(self):
         path = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-gate."))) / "qmp"

@@ -23,13 +23,17 @@ def archive(names=("a.xml",), content=b"<testsuites/>") -> bytes:
 
 def transcript(tar: bytes, digest: str | None = None) -> bytes:
     digest = digest or hashlib.sha256(tar).hexdigest()
-    return b"up\nready\nexit 3\ntainted 12288\nfiles %d %s\n%send\n" % (len(tar), digest.encode(), tar)
+    return b"up\nready\nexit 3\ntainted 12288\nfiles %d %s\n%send\n" % (
+        len(tar),
+        digest.encode(),
+        tar,
+    )
 
 
 def report_of(data: bytes, step: int | None = None) -> Report:
     report = Report()
     for start in range(0, len(data), step or len(data)):
-        report.feed(data[start:start + (step or len(data))])
+        report.feed(data[start : start + (step or len(data))])
     return report
 
 
@@ -38,8 +42,10 @@ class Protocol(unittest.TestCase):
         for step in (1, 7, 4096, None):
             with self.subTest(step=step):
                 report = report_of(transcript(archive()), step)
-                self.assertEqual((report.stage, report.status, report.tainted, report.corrupt),
-                                 (Stage.DONE, 3, 12288, False))
+                self.assertEqual(
+                    (report.stage, report.status, report.tainted, report.corrupt),
+                    (Stage.DONE, 3, 12288, False),
+                )
 
     def test_no_shorter_report_is_done(self):
         data = transcript(archive())
@@ -50,7 +56,15 @@ class Protocol(unittest.TestCase):
         self.assertTrue(report_of(transcript(archive(), digest="0" * 64)).corrupt)
 
     def test_lines_that_nobody_knows_are_corrupt(self):
-        for line in (b"hello\n", b"exit\n", b"exit -1\n", b"exit x\n", b"files a b\n", b"end\n", b"\xff\xfe\n"):
+        for line in (
+            b"hello\n",
+            b"exit\n",
+            b"exit -1\n",
+            b"exit x\n",
+            b"files a b\n",
+            b"end\n",
+            b"\xff\xfe\n",
+        ):
             with self.subTest(line=line):
                 self.assertTrue(report_of(line).corrupt)
 

@@ -21,15 +21,26 @@ class Scripts(unittest.TestCase):
         path.chmod(0o755)
 
     def run_script(self, *command, **environment) -> subprocess.CompletedProcess:
-        return subprocess.run([SETUP / command[0], *command[1:]], capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL,
-                              env={**os.environ, "V": "", "PATH": f"{self.folder}:{os.environ['PATH']}",
-                                   **environment})
+        return subprocess.run(
+            [SETUP / command[0], *command[1:]],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env={
+                **os.environ,
+                "V": "",
+                "PATH": f"{self.folder}:{os.environ['PATH']}",
+                **environment,
+            },
+        )
 
 
 class Step(Scripts):
     def step(self, *command, **environment):
-        return self.run_script("step.sh", self.folder / "logs/x.log", "Doing it", *command, **environment)
+        return self.run_script(
+            "step.sh", self.folder / "logs/x.log", "Doing it", *command, **environment
+        )
 
     def test_a_step_that_works_says_one_line_and_keeps_the_rest_in_its_log(self):
         done = self.step("echo", "many words")
@@ -40,7 +51,9 @@ class Step(Scripts):
         done = self.step("sh", "-c", "seq 100; exit 3")
         lines = done.stderr.splitlines()
         self.assertEqual((done.returncode, lines[0], lines[-2]), (1, "61", "100"))
-        self.assertEqual(lines[-1], f"error: 'Doing it' failed; the whole log is {self.folder}/logs/x.log")
+        self.assertEqual(
+            lines[-1], f"error: 'Doing it' failed; the whole log is {self.folder}/logs/x.log"
+        )
 
     def test_on_demand_the_output_is_shown_as_it_comes(self):
         self.assertIn("many words", self.step("echo", "many words", V="1").stdout)
@@ -48,7 +61,7 @@ class Step(Scripts):
 
 
 class Packages(Scripts):
-    INSTALLED = "while [ $# -gt 3 ]; do shift; echo \"installed $3\"; done"
+    INSTALLED = 'while [ $# -gt 3 ]; do shift; echo "installed $3"; done'
 
     def test_when_all_is_installed_nothing_is_done_or_said(self):
         self.stand_in("dpkg-query", self.INSTALLED)
@@ -62,19 +75,27 @@ class Packages(Scripts):
         self.stand_in("sudo", "exit 1")
         done = self.run_script("packages.sh")
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(done.stderr, "error: packages are missing; as root, run: apt-get update && "
-                                      "apt-get install --no-install-recommends strace\n")
+        self.assertEqual(
+            done.stderr,
+            "error: packages are missing; as root, run: apt-get update && "
+            "apt-get install --no-install-recommends strace\n",
+        )
 
     def test_only_what_is_missing_is_installed(self):
         self.stand_in("dpkg-query", self.INSTALLED + " | grep -v -e strace -e cmake")
         self.stand_in("id", "echo 0")
-        self.stand_in("apt-get", f"echo \"$@\" >>{self.folder}/calls")
+        self.stand_in("apt-get", f'echo "$@" >>{self.folder}/calls')
         self.assertEqual(self.run_script("packages.sh").returncode, 0)
-        self.assertEqual((self.folder / "calls").read_text(),
-                         "-q update\n-q install -y --no-install-recommends cmake strace\n")
+        self.assertEqual(
+            (self.folder / "calls").read_text(),
+            "-q update\n-q install -y --no-install-recommends cmake strace\n",
+        )
 
     def test_what_another_package_provides_is_not_installed(self):
-        self.stand_in("dpkg-query", self.INSTALLED + " | sed -e '/ npm$/d' -e 's/ nodejs$/ nodejs, nodejs-doc, npm/'")
+        self.stand_in(
+            "dpkg-query",
+            self.INSTALLED + " | sed -e '/ npm$/d' -e 's/ nodejs$/ nodejs, nodejs-doc, npm/'",
+        )
         self.stand_in("apt-get", "echo apt was called >&2; exit 1")
         done = self.run_script("packages.sh")
         self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
@@ -91,8 +112,10 @@ class Packages(Scripts):
     def test_another_architecture_is_told_at_once(self):
         self.stand_in("uname", "echo aarch64")
         done = self.run_script("packages.sh")
-        self.assertEqual((done.returncode, done.stderr),
-                         (1, "error: this needs an x86-64 machine, and this one is aarch64.\n"))
+        self.assertEqual(
+            (done.returncode, done.stderr),
+            (1, "error: this needs an x86-64 machine, and this one is aarch64.\n"),
+        )
 
 
 class Load(Scripts):

@@ -19,7 +19,9 @@ class Outcome:
     passed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    reasons: dict[str, str] = field(default_factory=dict)  # of failed and skipped tests, as far as they are known
+    reasons: dict[str, str] = field(
+        default_factory=dict
+    )  # of failed and skipped tests, as far as they are known
 
     @property
     def total(self) -> int:
@@ -68,7 +70,9 @@ def _from_junit(path: Path) -> Outcome | None:
     return outcome
 
 
-_VERDICT = re.compile(r"^\[ +(OK|FAILED|SKIPPED|RUN) +\] ([^\s,(]+)(?:,.*)?(?: \(\d+ ms\))?$", re.MULTILINE)
+_VERDICT = re.compile(
+    r"^\[ +(OK|FAILED|SKIPPED|RUN) +\] ([^\s,(]+)(?:,.*)?(?: \(\d+ ms\))?$", re.MULTILINE
+)
 
 
 def from_output(output: str) -> Outcome:
@@ -79,7 +83,9 @@ def from_output(output: str) -> Outcome:
         if verdict == "RUN":
             running = name
         elif name == running:  # the summary at the end repeats names
-            {"OK": outcome.passed, "FAILED": outcome.failed, "SKIPPED": outcome.skipped}[verdict].append(name)
+            {"OK": outcome.passed, "FAILED": outcome.failed, "SKIPPED": outcome.skipped}[
+                verdict
+            ].append(name)
             running = None
     if running:
         outcome.failed.append(f"{running} (running at the end)")

@@ -43,8 +43,19 @@ class Suite:
 
 
 SILENCE_LIMIT = 300  # seconds without a line of output; the longest test takes a hundredth
-NAMES = ("unit-card", "unit-card-timed", "qtest", "sdk", "compiler", "fuzz", "tools", "harness", "perf-gate", "vm",
-         "vm-iommu")  # quick ones first
+NAMES = (
+    "unit-card",
+    "unit-card-timed",
+    "qtest",
+    "sdk",
+    "compiler",
+    "fuzz",
+    "tools",
+    "harness",
+    "perf-gate",
+    "vm",
+    "vm-iommu",
+)  # quick ones first
 # Suites that are not a program of their name: the program, and what it finds in its environment.
 SCRIPTS = {"harness": "harness/run.py", "tools": "harness/run.py", "perf-gate": "bench/gate.py"}
 # Suites that are the program of another folder, and what that finds in its environment.
@@ -52,8 +63,13 @@ VARIANTS = {"unit-card": ("card", {}), "unit-card-timed": ("card", {"ACCEL_TIMIN
 # What a suite adds to the machine of suite vm. One test has the card leave its mappings: the IOMMU reports that address.
 MACHINES = {
     "vm": (),
-    "vm-iommu": ("--qemu-arg=-device", "--qemu-arg=intel-iommu,intremap=on", "--append=intel_iommu=on",
-              "--allow=DMAR: .*fault addr 0xdead0000 ", "--allow=DMAR: DRHD: handling fault status reg"),
+    "vm-iommu": (
+        "--qemu-arg=-device",
+        "--qemu-arg=intel-iommu,intremap=on",
+        "--append=intel_iommu=on",
+        "--allow=DMAR: .*fault addr 0xdead0000 ",
+        "--allow=DMAR: DRHD: handling fault status reg",
+    ),
 }
 
 
@@ -67,8 +83,11 @@ def run(name: str, options: Options) -> Suite:
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="accel-tests.") as scratch:
         folder = Path(scratch)
-        outcome = (_run_guest(options, log, folder, MACHINES[name]) if name in MACHINES
-                   else _run_native(name, options, log, folder))
+        outcome = (
+            _run_guest(options, log, folder, MACHINES[name])
+            if name in MACHINES
+            else _run_native(name, options, log, folder)
+        )
     if outcome.total == 0 and options.filter == "*":
         outcome.failed.append("no test ran at all")
     return Suite(name, outcome, time.monotonic() - start, log)
@@ -95,14 +114,23 @@ class _Watchdog:
                 self._process.kill()
 
 
-def _call(command: list[str], log: Path, verbose: bool, more: dict[str, str] | None = None) -> tuple[int, str]:
+def _call(
+    command: list[str], log: Path, verbose: bool, more: dict[str, str] | None = None
+) -> tuple[int, str]:
     """Runs a program with its output in the log, on the terminal too if wanted; returns status and output."""
     collected: list[str] = []
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GTEST_", "MAKE"))}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("GTEST_", "MAKE"))
+    }
     environment.update(more or {})
     with log.open("a", buffering=1) as file:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                   env=environment)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
         assert process.stdout
         watchdog = _Watchdog(process)
         try:
@@ -123,16 +151,28 @@ def _call(command: list[str], log: Path, verbose: bool, more: dict[str, str] | N
 
 def _run_native(name: str, options: Options, log: Path, folder: Path) -> Outcome:
     folder_name, environment = VARIANTS.get(name, (name, {}))
-    program = TESTS / SCRIPTS[name] if name in SCRIPTS else \
-        options.build / f"tests/{folder_name}/{folder_name}_tests"
+    program = (
+        TESTS / SCRIPTS[name]
+        if name in SCRIPTS
+        else options.build / f"tests/{folder_name}/{folder_name}_tests"
+    )
     log.write_text("")
     if not program.is_file():
         return Outcome(failed=[f"{program} is not built"])
     junit = folder / f"{name}.xml"
-    status, output = _call([str(program), f"--gtest_output=xml:{junit}", f"--gtest_filter={options.filter}",
-                            "--gtest_color=no", *(["--build", str(options.build)] if name == "perf-gate" else []),
-                            *(["--folder", str(TESTS / name)] if name == "tools" else [])], log, options.verbose,
-                           {"ACCEL_BUILD": str(options.build.absolute()), **environment})
+    status, output = _call(
+        [
+            str(program),
+            f"--gtest_output=xml:{junit}",
+            f"--gtest_filter={options.filter}",
+            "--gtest_color=no",
+            *(["--build", str(options.build)] if name == "perf-gate" else []),
+            *(["--folder", str(TESTS / name)] if name == "tools" else []),
+        ],
+        log,
+        options.verbose,
+        {"ACCEL_BUILD": str(options.build.absolute()), **environment},
+    )
     outcome = of_program(program.name, status, junit, output)
     return _without_empty(outcome, options)
 
@@ -146,6 +186,7 @@ def _without_empty(outcome: Outcome, options: Options) -> Outcome:
 
 def guest_programs(build: Path) -> list[Path]:
     """The test programs for the guest: every ELF executable CMake put into tests/vm/guest."""
+
     def is_program(path: Path) -> bool:
         if not path.is_file() or not os.access(path, os.X_OK) or ".so" in path.name:
             return False
@@ -157,17 +198,34 @@ def guest_programs(build: Path) -> list[Path]:
 
 
 # What is installed with the driver and tested in the guest.
-GUEST_FILES = ((TESTS.parent / "driver/packaging/70-accel.rules", "/lib/udev/rules.d/70-accel.rules"),
-               (Path("/usr/share/misc/pci.ids"), "/usr/share/misc/pci.ids"),
-               (Path("/usr/share/libonnx-testdata/data"), "/usr/share/libonnx-testdata/data"))
+GUEST_FILES = (
+    (TESTS.parent / "driver/packaging/70-accel.rules", "/lib/udev/rules.d/70-accel.rules"),
+    (Path("/usr/share/misc/pci.ids"), "/usr/share/misc/pci.ids"),
+    (Path("/usr/share/libonnx-testdata/data"), "/usr/share/libonnx-testdata/data"),
+)
 
 
 def guest_tools(build: Path) -> list[Path]:
     """Programs of the host that tests need in the guest; where one is missing, they skip."""
-    found = shutil.which("udevadm", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
-    lspci = shutil.which("lspci", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin")
-    built = [build / name for name in ("libaccel/examples/stream/stream", "libaccel/examples/onnx/onnx", "tools/lsaccel", "tools/accelctl")]
-    return [*(Path(path) for path in (found, lspci) if path), *(path for path in built if path.is_file())]
+    found = shutil.which(
+        "udevadm", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin"
+    )
+    lspci = shutil.which(
+        "lspci", path=os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin"
+    )
+    built = [
+        build / name
+        for name in (
+            "libaccel/examples/stream/stream",
+            "libaccel/examples/onnx/onnx",
+            "tools/lsaccel",
+            "tools/accelctl",
+        )
+    ]
+    return [
+        *(Path(path) for path in (found, lspci) if path),
+        *(path for path in built if path.is_file()),
+    ]
 
 
 def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ...]) -> Outcome:
@@ -179,21 +237,47 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
         return Outcome(failed=["no test program for the guest is built"])
     if not module.is_file():
         return Outcome(failed=[f"{module} is not built"])
-    command = [str(TESTS / "vm/vm.py"), "--verbose", "--kernel", options.release, "--module", str(module),
-               "--program", str(TESTS / "vm/gtest.sh"), "--log", str(log.with_name(f"{log.stem}-console.log")),
-               "--results", str(folder), "--timeout", "900",
-               # The second card is for what one does with another's memory; vgem is a foreign exporter of such.
-               "--card", "serial=1", "--card", "serial=2,memory-size=64M", "--stock-module", "vgem",
-               # Errors of the link are planted on that card alone.
-               "--stock-module", "aer_inject", "--allow", r"AER: .* 0000:02:00\.0|0000:02:00\.0: AER: ",
-               "--monitor",  # the tools are compared with what QEMU knows of the card
-               "--smp", "2",  # one processor runs the driver's interrupt thread before whoever might race with it
-               *machine, *options.vm_arguments]
+    command = [
+        str(TESTS / "vm/vm.py"),
+        "--verbose",
+        "--kernel",
+        options.release,
+        "--module",
+        str(module),
+        "--program",
+        str(TESTS / "vm/gtest.sh"),
+        "--log",
+        str(log.with_name(f"{log.stem}-console.log")),
+        "--results",
+        str(folder),
+        "--timeout",
+        "900",
+        # The second card is for what one does with another's memory; vgem is a foreign exporter of such.
+        "--card",
+        "serial=1",
+        "--card",
+        "serial=2,memory-size=64M",
+        "--stock-module",
+        "vgem",
+        # Errors of the link are planted on that card alone.
+        "--stock-module",
+        "aer_inject",
+        "--allow",
+        r"AER: .* 0000:02:00\.0|0000:02:00\.0: AER: ",
+        "--monitor",  # the tools are compared with what QEMU knows of the card
+        "--smp",
+        "2",  # one processor runs the driver's interrupt thread before whoever might race with it
+        *machine,
+        *options.vm_arguments,
+    ]
     for program in [*programs, *guest_tools(options.build)]:
         command += ["--program", str(program)]
     # Networks that the suite `compiler` trains.
     trained = options.build / "tests/compiler/fashion"
-    networks = [(path.absolute(), f"/usr/share/accel/{path.name}") for path in sorted(trained.glob("*.onnx"))]
+    networks = [
+        (path.absolute(), f"/usr/share/accel/{path.name}")
+        for path in sorted(trained.glob("*.onnx"))
+    ]
     for source, place in (*GUEST_FILES, *networks):
         if source.exists():
             command += ["--files", f"{source}:{place}"]
@@ -216,15 +300,23 @@ def _documents(folder: Path) -> Outcome:
     """The JSON that the tools printed in the guest, against its schemas."""
     outcome = Outcome()
     documents = sorted(folder.glob("document-*.json"))
-    schemas = {path.stem: json.loads(path.read_text()) for path in (TESTS.parent / "tools/schema").glob("*.json")}
+    schemas = {
+        path.stem: json.loads(path.read_text())
+        for path in (TESTS.parent / "tools/schema").glob("*.json")
+    }
     for path in documents:
-        sys.path.append("/usr/lib/python3/dist-packages")  # a Python of one's own does not look there
+        sys.path.append(
+            "/usr/lib/python3/dist-packages"
+        )  # a Python of one's own does not look there
         import jsonschema  # not needed by who runs other suites
+
         try:
             document = json.loads(path.read_text())
             jsonschema.validate(document, schemas[re.split("[./]", document["schema"])[0]])
         except (ValueError, KeyError, jsonschema.ValidationError) as error:
-            outcome.failed.append(f"a document of the tools does not fit its schema: {path.read_text()[:200]}: {error}")
+            outcome.failed.append(
+                f"a document of the tools does not fit its schema: {path.read_text()[:200]}: {error}"
+            )
     if documents and not outcome.failed:
         outcome.passed.append("Documents.FitTheirSchemas")
     return outcome
@@ -235,5 +327,7 @@ def _guest_program(name: str, folder: Path, output: str) -> Outcome:
         status = int((folder / f"{name}.status").read_text())
     except (OSError, ValueError):
         return Outcome(failed=[f"{name} did not run"])
-    part = re.search(rf"^==== {re.escape(name)}$(.*?)(?=^==== |\Z)", output, re.MULTILINE | re.DOTALL)
+    part = re.search(
+        rf"^==== {re.escape(name)}$(.*?)(?=^==== |\Z)", output, re.MULTILINE | re.DOTALL
+    )
     return of_program(name, status, folder / f"{name}.xml", part[1] if part else "")

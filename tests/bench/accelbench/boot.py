@@ -22,8 +22,16 @@ CARD = "timing=model,link-speed=8,link-width=8"
 # Instructions are nanoseconds: one a tick of the virtual clock, which leaps when the processor sleeps.
 COUNTING = ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm"]
 # Controllers whose backend does nothing: what is left is the way there and back.
-PEERS = ["-blockdev", "null-co,node-name=n0,size=1073741824,read-zeroes=off", "-device", "nvme,serial=x,drive=n0",
-         "-blockdev", "null-co,node-name=n1,size=1073741824,read-zeroes=off", "-device", "virtio-blk-pci,drive=n1"]
+PEERS = [
+    "-blockdev",
+    "null-co,node-name=n0,size=1073741824,read-zeroes=off",
+    "-device",
+    "nvme,serial=x,drive=n0",
+    "-blockdev",
+    "null-co,node-name=n1,size=1073741824,read-zeroes=off",
+    "-device",
+    "virtio-blk-pci,drive=n1",
+]
 PEER_MODULES = ["nvme", "virtio_blk"]
 # Addresses are the same in every boot, so profiles can be compared.
 APPEND = ["nokaslr", "norandmaps"]
@@ -67,12 +75,23 @@ def run(settings: Settings) -> Boot:
     with tempfile.TemporaryDirectory(prefix="accel-bench.") as name:
         folder = Path(name)
         counts = folder / "plugin.txt"
-        outcome = execute(Run(payload=_payload(settings), machine=_machine(settings, counts), timeout=TIMEOUT,
-                              release=settings.release, results=folder / "results", boot_limit=240,
-                              output=_show if settings.verbose else _discard,
-                              console_log=settings.build / "logs/bench-console.log"))
+        outcome = execute(
+            Run(
+                payload=_payload(settings),
+                machine=_machine(settings, counts),
+                timeout=TIMEOUT,
+                release=settings.release,
+                results=folder / "results",
+                boot_limit=240,
+                output=_show if settings.verbose else _discard,
+                console_log=settings.build / "logs/bench-console.log",
+            )
+        )
         if outcome.status != 0:
-            raise VmError(Verdict.DIED, f"a benchmark program ended with {outcome.status}: run again with --verbose")
+            raise VmError(
+                Verdict.DIED,
+                f"a benchmark program ended with {outcome.status}: run again with --verbose",
+            )
         return _collect(settings, folder / "results", counts)
 
 
@@ -83,17 +102,25 @@ def _payload(settings: Settings) -> Payload:
             raise VmError(Verdict.SETUP, f"{program} is not built: run 'make build'")
     script = " && ".join(f"bench-{name} /results/bench.jsonl" for name in settings.programs)
     module = settings.build / "driver" / settings.release / "accel.ko"
-    return Payload(command=["sh", "-c", f"{script} && cat /proc/kallsyms >/results/kallsyms"],
-                   modules=[(module, "")], stock_modules=PEER_MODULES, programs=programs,
-                   files=[(file, str(file.absolute())) for file in settings.files],
-                   environment=dict(settings.environment),
-                   devices=["/dev/accel0", "/dev/accel1"])
+    return Payload(
+        command=["sh", "-c", f"{script} && cat /proc/kallsyms >/results/kallsyms"],
+        modules=[(module, "")],
+        stock_modules=PEER_MODULES,
+        programs=programs,
+        files=[(file, str(file.absolute())) for file in settings.files],
+        environment=dict(settings.environment),
+        devices=["/dev/accel0", "/dev/accel1"],
+    )
 
 
 def _machine(settings: Settings, counts: Path) -> Machine:
     plugin = settings.build / "tests/bench/plugin/count.so"
-    machine = Machine(cards=[f"serial={serial}" + (f",{CARD}" if settings.counted else "") for serial in (1, 2)],
-                      memory="2G", append=list(APPEND), qemu_arguments=list(PEERS))
+    machine = Machine(
+        cards=[f"serial={serial}" + (f",{CARD}" if settings.counted else "") for serial in (1, 2)],
+        memory="2G",
+        append=list(APPEND),
+        qemu_arguments=list(PEERS),
+    )
     if settings.counted:
         machine.qemu_arguments += [*COUNTING, "-plugin", f"{plugin.absolute()},out={counts}"]
     if settings.iommu:
@@ -116,7 +143,9 @@ def _collect(settings: Settings, results: Path, counts: Path) -> Boot:
     regions = read_regions(counts) if settings.counted else []
     counted = sum(1 for line in lines if line.get("counted"))
     if settings.counted and counted != len(regions):
-        raise VmError(Verdict.TRUNCATED, f"{counted} regions were reported and {len(regions)} counted")
+        raise VmError(
+            Verdict.TRUNCATED, f"{counted} regions were reported and {len(regions)} counted"
+        )
     return Boot(lines, regions, symbols)
 
 

@@ -16,8 +16,20 @@ from . import boot, measure
 RECORD = Path(__file__).resolve().parents[1] / "perf_gate.json"
 PROGRAMS = ["calibrate", "jobs", "waits", "lists"]
 # Those that do not depend on when the processor was interrupted.
-CASES = ("calibrate.loop", "getppid", "accel.submit.32", "accel.submit.1", "accel.submit.fresh.32", "accel.copy.64k",
-         "accel.busy.32", "accel.uring.32", "accel.sleep.1", "accel.sleep.32", "accel.list.node", "accel.list.single")
+CASES = (
+    "calibrate.loop",
+    "getppid",
+    "accel.submit.32",
+    "accel.submit.1",
+    "accel.submit.fresh.32",
+    "accel.copy.64k",
+    "accel.busy.32",
+    "accel.uring.32",
+    "accel.sleep.1",
+    "accel.sleep.32",
+    "accel.list.node",
+    "accel.list.single",
+)
 KINDS = ("instructions", "user", "calls", "doorbells", "interrupts")
 TOLERANCE = 0.03
 # Below this a change is none: a tick of the guest's clock falls into one run and not into another.
@@ -31,14 +43,23 @@ Counts = dict[str, dict[str, Any]]
 def count(settings: boot.Settings) -> tuple[Counts, list[str]]:
     """One boot; what each case costs a job, and what was wrong with any of them."""
     cases = measure.collect([boot.run(settings)])
-    counts = {name: {**{kind: round(cases[name].median(kind), 3) for kind in KINDS},
-                     "functions": {function: round(n, 1) for function, n in
-                                   list(cases[name].functions().items())[:FUNCTIONS]}}
-              for name in CASES if name in cases}
+    counts = {
+        name: {
+            **{kind: round(cases[name].median(kind), 3) for kind in KINDS},
+            "functions": {
+                function: round(n, 1)
+                for function, n in list(cases[name].functions().items())[:FUNCTIONS]
+            },
+        }
+        for name in CASES
+        if name in cases
+    }
     return counts, [f"{case.name}: {error}" for case in cases.values() for error in case.errors]
 
 
-def compare(was: dict[str, Any], now: dict[str, Any], same_kernel: bool) -> tuple[list[str], list[str]]:
+def compare(
+    was: dict[str, Any], now: dict[str, Any], same_kernel: bool
+) -> tuple[list[str], list[str]]:
     """What rose, with the functions that grew, and what fell. Another kernel than the record's executes other instructions
     of its own, which are none of ours.
     """
@@ -52,10 +73,18 @@ def compare(was: dict[str, Any], now: dict[str, Any], same_kernel: bool) -> tupl
         elif after < before - margin:
             fell.append(line)
     if rose:
-        grown = sorted(((n - was["functions"].get(function, 0), function) for function, n in now["functions"].items()),
-                       reverse=True)
-        rose += [f"    {function[2:]} ({'kernel' if function[0] == 'k' else 'user'}): {by:+.1f}"
-                 for by, function in grown[:5] if by >= 1]
+        grown = sorted(
+            (
+                (n - was["functions"].get(function, 0), function)
+                for function, n in now["functions"].items()
+            ),
+            reverse=True,
+        )
+        rose += [
+            f"    {function[2:]} ({'kernel' if function[0] == 'k' else 'user'}): {by:+.1f}"
+            for by, function in grown[:5]
+            if by >= 1
+        ]
         rose.append("    if that is as it should be: make record-perf-gate")
     return rose, fell
 
@@ -65,6 +94,8 @@ def record(settings: boot.Settings) -> int:
     if errors:
         print("\n".join(errors))
         return 1
-    RECORD.write_text(json.dumps({KERNEL: settings.release, **counts}, indent=1, sort_keys=True) + "\n")
+    RECORD.write_text(
+        json.dumps({KERNEL: settings.release, **counts}, indent=1, sort_keys=True) + "\n"
+    )
     print(f"{len(counts)} cases are in {RECORD}")
     return 0

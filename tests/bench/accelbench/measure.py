@@ -17,7 +17,17 @@ SLACK_PAUSE = 16
 PROFILE = 60  # functions that are kept of a case's profile
 
 
-MEASURES = ("instructions", "user", "kernel", "calls", "interrupts", "reads", "writes", "doorbells", "copied")
+MEASURES = (
+    "instructions",
+    "user",
+    "kernel",
+    "calls",
+    "interrupts",
+    "reads",
+    "writes",
+    "doorbells",
+    "copied",
+)
 # What one instruction of a copying routine moves at most; a copy of the payload cannot be done with fewer.
 COPY_WIDTH = 64
 
@@ -64,11 +74,17 @@ class Case:
 
     def functions(self) -> dict[str, float]:
         """Of the boot in the middle."""
-        middle = sorted(self.samples, key=lambda sample: sample.instructions)[len(self.samples) // 2]
+        middle = sorted(self.samples, key=lambda sample: sample.instructions)[
+            len(self.samples) // 2
+        ]
         return middle.functions
 
     def to_json(self) -> dict[str, Any]:
-        known = {key: value for key, value in self.line.items() if key not in ("case", "tsc", "counted", "verified")}
+        known = {
+            key: value
+            for key, value in self.line.items()
+            if key not in ("case", "tsc", "counted", "verified")
+        }
         result: dict[str, Any] = {"verified": self.verified, **known}
         if self.errors:
             result["errors"] = self.errors
@@ -108,7 +124,9 @@ def _copied(boot: Boot, region: Region, line: dict[str, Any]) -> int:
     """
     functions = boot.symbols.by_function(region)
     executed = region.total - region.kernel
-    executed += sum(count for name, count in functions.items() if name[0] == "k" and COPIES.match(name[2:]))
+    executed += sum(
+        count for name, count in functions.items() if name[0] == "k" and COPIES.match(name[2:])
+    )
     return executed * COPY_WIDTH if executed * COPY_WIDTH >= line["jobs"] * line["bytes"] else 0
 
 
@@ -118,13 +136,20 @@ def _sample(boot: Boot, line: dict[str, Any], region: Region, case: Case) -> Sam
     slack = SLACK + SLACK_PAUSE * line.get("pauses", 0)
     slept = line.get("interrupts", 0) != 0 or region.kernel != 0
     if region.total > line["tsc"] + slack or (not slept and region.total < line["tsc"] - slack):
-        case.errors.append(f"the plugin counted {region.total} instructions, the guest {line['tsc']}")
+        case.errors.append(
+            f"the plugin counted {region.total} instructions, the guest {line['tsc']}"
+        )
     functions = boot.symbols.by_function(region)
     return Sample(
-        instructions=region.total / jobs, user=(region.total - region.kernel) / jobs, kernel=region.kernel / jobs,
+        instructions=region.total / jobs,
+        user=(region.total - region.kernel) / jobs,
+        kernel=region.kernel / jobs,
         calls=boot.symbols.executions(region, SYSTEM_CALL) / jobs,
         interrupts=boot.symbols.executions(region, INTERRUPT) / jobs,
-        reads=sum(region.reads.values()) / jobs, writes=sum(region.writes.values()) / jobs,
-        doorbells=region.writes.get("accel-doorbells", 0) / jobs, nvme_writes=region.writes.get("nvme", 0) / jobs,
+        reads=sum(region.reads.values()) / jobs,
+        writes=sum(region.writes.values()) / jobs,
+        doorbells=region.writes.get("accel-doorbells", 0) / jobs,
+        nvme_writes=region.writes.get("nvme", 0) / jobs,
         copied=_copied(boot, region, line) / jobs,
-        functions={name: count / jobs for name, count in functions.most_common(PROFILE)})
+        functions={name: count / jobs for name, count in functions.most_common(PROFILE)},
+    )

@@ -16,8 +16,10 @@ KERNEL = 1 << 63  # addresses from here on are the kernel's
 INTERRUPT = "asm_common_interrupt"
 SYSTEM_CALL = "entry_SYSCALL_64"
 # Routines that copy: what they executed was copying by the CPU.
-COPIES = re.compile(r"^(_?_?mem(cpy|move)(_\w+)?|copy_user_\w+|_?copy_(to|from)_iter|copy_page(_\w+)?|"
-                    r"_copy_(to|from)_user|rep_movs\w*|__memmove_\w+|__memcpy_\w+)$")
+COPIES = re.compile(
+    r"^(_?_?mem(cpy|move)(_\w+)?|copy_user_\w+|_?copy_(to|from)_iter|copy_page(_\w+)?|"
+    r"_copy_(to|from)_user|rep_movs\w*|__memmove_\w+|__memcpy_\w+)$"
+)
 
 
 @dataclass
@@ -101,8 +103,11 @@ class Symbols:
 
     def executions(self, region: Region, function: str) -> int:
         """How often the kernel's `function` was entered."""
-        return sum(count for address, count in region.instructions.items()
-                   if address >= KERNEL and self._entries.get(address) == function)
+        return sum(
+            count
+            for address, count in region.instructions.items()
+            if address >= KERNEL and self._entries.get(address) == function
+        )
 
 
 @cache
@@ -110,8 +115,12 @@ def _functions(file: Path) -> list[tuple[int, str]]:
     """Functions of an ELF file, as its mapping in memory begins at its first segment."""
     found: dict[int, str] = {}
     for option in ([], ["-D"]):
-        listing = subprocess.run(["nm", "-C", "--defined-only", *option, str(file)], capture_output=True, text=True,
-                                 check=False)
+        listing = subprocess.run(
+            ["nm", "-C", "--defined-only", *option, str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         for line in listing.stdout.splitlines():
             address, kind, name = line.split(maxsplit=2)
             if kind in "tTwWi":

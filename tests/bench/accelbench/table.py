@@ -65,8 +65,12 @@ def _spread(row: Row, used: list[Case], ours: float) -> tuple[float, float]:
     boots = min(max(len(case.samples), len(case.values)) for case in used)
     values = []
     for boot in range(boots):
-        single = {case.name: Case(case.name, case.samples[boot:boot + 1], case.values[boot:boot + 1], case.line)
-                  for case in used}
+        single = {
+            case.name: Case(
+                case.name, case.samples[boot : boot + 1], case.values[boot : boot + 1], case.line
+            )
+            for case in used
+        }
         values.append(row.ours(Cases(single)))
     return (min(values), max(values)) if values else (ours, ours)
 
@@ -77,11 +81,24 @@ def number(value: float | None, digits: int) -> str:
 
 def _cells(result: Result) -> list[str]:
     row, digits = result.row, result.row.digits
-    spread = "-" if result.spread is None else \
-        f"{number(result.spread[0], digits)} … {number(result.spread[1], digits)}"
+    spread = (
+        "-"
+        if result.spread is None
+        else f"{number(result.spread[0], digits)} … {number(result.spread[1], digits)}"
+    )
     peer = number(result.peer, digits) + (f" {row.peer_name}" if result.peer is not None else "")
-    return [row.number, row.what, number(result.ours, digits), spread, "yes" if result.verified else "NO", peer,
-            number(result.floor, digits), number(row.must, digits), number(row.aim, digits), result.verdict]
+    return [
+        row.number,
+        row.what,
+        number(result.ours, digits),
+        spread,
+        "yes" if result.verified else "NO",
+        peer,
+        number(result.floor, digits),
+        number(row.must, digits),
+        number(row.aim, digits),
+        result.verdict,
+    ]
 
 
 HEADS = ["#", "what", "ours", "spread", "right", "peer", "floor", "must", "aim", "met"]
@@ -90,8 +107,13 @@ HEADS = ["#", "what", "ours", "spread", "right", "peer", "floor", "must", "aim",
 def text(results: list[Result]) -> str:
     lines = [HEADS, *(_cells(result) for result in results)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADS))]
-    shown = ["  ".join(cell.ljust(width) if i < 2 else cell.rjust(width)
-                       for i, (cell, width) in enumerate(zip(line, widths))) for line in lines]
+    shown = [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths))
+        )
+        for line in lines
+    ]
     return "\n".join([shown[0], "-" * len(shown[0]), *shown[1:]])
 
 
@@ -112,8 +134,10 @@ def profiles(results: list[Result]) -> str:
         if result.verdict == "MISSED":
             parts.append(f"Row {result.row.number} is missed: {result.row.what}")
             if result.case is not None and result.case.samples:
-                parts += [f"  {count:10,.1f}  {'kernel' if name[0] == 'k' else 'user  '}  {name[2:]}"
-                          for name, count in list(result.case.functions().items())[:PROFILED]]
+                parts += [
+                    f"  {count:10,.1f}  {'kernel' if name[0] == 'k' else 'user  '}  {name[2:]}"
+                    for name, count in list(result.case.functions().items())[:PROFILED]
+                ]
         parts += [f"Row {result.row.number}: {error}" for error in result.errors]
     return "\n".join(parts)
 
@@ -121,8 +145,22 @@ def profiles(results: list[Result]) -> str:
 def to_json(results: list[Result], cases: dict[str, Case], boots: int) -> dict[str, Any]:
     return {
         "boots": boots,
-        "rows": [{"row": r.row.number, "what": r.row.what, "ours": r.ours, "peer": r.peer, "peer_name": r.row.peer_name,
-                  "floor": r.floor, "must": r.row.must, "aim": r.row.aim, "spread": r.spread, "verified": r.verified,
-                  "met": r.verdict, "errors": r.errors} for r in results],
+        "rows": [
+            {
+                "row": r.row.number,
+                "what": r.row.what,
+                "ours": r.ours,
+                "peer": r.peer,
+                "peer_name": r.row.peer_name,
+                "floor": r.floor,
+                "must": r.row.must,
+                "aim": r.row.aim,
+                "spread": r.spread,
+                "verified": r.verified,
+                "met": r.verdict,
+                "errors": r.errors,
+            }
+            for r in results
+        ],
         "cases": {name: case.to_json() for name, case in cases.items()},
     }

@@ -28,7 +28,9 @@ def get(release: str) -> Path:
     package = f"linux-headers-{release}"
     archive = kernel.archive_of(package)
     if not archive:
-        raise VmError(Verdict.SETUP, f"Debian's archive has no {package}; a newer kernel may have replaced it")
+        raise VmError(
+            Verdict.SETUP, f"Debian's archive has no {package}; a newer kernel may have replaced it"
+        )
     with tempfile.TemporaryDirectory(prefix=f"headers-{release}.", dir=cache_root()) as name:
         scratch = Path(name)
         result = scratch / "result"

@@ -23,7 +23,13 @@ from .verdict import Verdict, VmError
 INIT = Path(__file__).with_name("init.sh")
 HARNESS_MODULES = ("virtio_pci", "virtio_console")
 COMPANIONS = ("strace",)  # put in when the host has them
-STANDARD_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu")
+STANDARD_FOLDERS = (
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+)
 
 
 @dataclass
@@ -34,7 +40,9 @@ class Payload:
     modules: list[tuple[Path, str]] = field(default_factory=list)  # out-of-tree: file, parameters
     stock_modules: list[str] = field(default_factory=list)  # the kernel's own, by name
     programs: list[Path] = field(default_factory=list)  # into /usr/bin, with their libraries
-    files: list[tuple[Path, str]] = field(default_factory=list)  # file or folder, place in the guest
+    files: list[tuple[Path, str]] = field(
+        default_factory=list
+    )  # file or folder, place in the guest
     environment: dict[str, str] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)  # nodes to wait for after the modules
     interactive: bool = False
@@ -48,7 +56,9 @@ class Cpio:
         self._inode = 0
         self._names: set[str] = {""}
 
-    def _entry(self, name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)) -> None:
+    def _entry(
+        self, name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)
+    ) -> None:
         name = name.strip("/")
         if name in self._names:
             return
@@ -83,7 +93,9 @@ class Cpio:
             else:
                 self.file(name, source.read_bytes(), 0o755 if os.access(source, os.X_OK) else 0o644)
         except OSError as error:
-            raise VmError(Verdict.SETUP, f"cannot put {source} into the guest: {error.strerror}") from error
+            raise VmError(
+                Verdict.SETUP, f"cannot put {source} into the guest: {error.strerror}"
+            ) from error
 
     def end(self) -> None:
         self._entry("TRAILER!!!", 0)
@@ -107,7 +119,9 @@ def pack(payload: Payload, kernel: Kernel, out: BinaryIO) -> None:
     for module in [*harness, *stock, *(path for path, _ in payload.modules)]:
         cpio.copy(module, f"vm/modules/{module.name}")
 
-    programs = payload.programs + [Path(found) for name in COMPANIONS if (found := shutil.which(name))]
+    programs = payload.programs + [
+        Path(found) for name in COMPANIONS if (found := shutil.which(name))
+    ]
     library_path = _programs(cpio, programs)
     for source, place in payload.files:
         cpio.copy(source, place)
@@ -125,7 +139,11 @@ def _stock_wanted(payload: Payload) -> list[str]:
             match = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
         except OSError as error:
             raise VmError(Verdict.SETUP, f"cannot read module {path}: {error.strerror}") from error
-        wanted += [name for name in match[1].decode().split(",") if name and name not in ours] if match else []
+        wanted += (
+            [name for name in match[1].decode().split(",") if name and name not in ours]
+            if match
+            else []
+        )
     return wanted
 
 
@@ -136,9 +154,13 @@ def _insertion_order(kernel: Kernel, names: list[str]) -> list[Path]:
 def _busybox(cpio: Cpio) -> None:
     busybox = shutil.which("busybox")
     if not busybox:
-        raise VmError(Verdict.SETUP, "busybox is not installed (package busybox-static): run 'make setup'")
+        raise VmError(
+            Verdict.SETUP, "busybox is not installed (package busybox-static): run 'make setup'"
+        )
     cpio.file("bin/busybox", Path(busybox).read_bytes(), 0o755)
-    applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    applets = subprocess.run(
+        [busybox, "--list"], capture_output=True, text=True, check=True
+    ).stdout.split()
     for applet in applets:
         if applet not in ("busybox", "strings"):
             cpio.link(f"bin/{applet}", "/bin/busybox")
@@ -163,20 +185,25 @@ def _libraries(program: Path) -> list[Path]:
     if listing.returncode != 0:
         return []
     if missing := re.search(r"^\s*(\S+) => not found", listing.stdout, re.MULTILINE):
-        raise VmError(Verdict.SETUP, f"{program} needs {missing[1]}, which this machine does not have")
+        raise VmError(
+            Verdict.SETUP, f"{program} needs {missing[1]}, which this machine does not have"
+        )
     return [Path(path) for path in re.findall(r"(?:=> |^\s*)(/\S+)", listing.stdout, re.MULTILINE)]
 
 
 def _config(payload: Payload, harness: list[Path], stock: list[Path], library_path: str) -> bytes:
     """Variables that init.sh reads."""
     rows, columns = shutil.get_terminal_size().lines, shutil.get_terminal_size().columns
-    driver = [(path.name, "") for path in stock] + [(path.name, text) for path, text in payload.modules]
+    driver = [(path.name, "") for path in stock] + [
+        (path.name, text) for path, text in payload.modules
+    ]
     variables = {
         "harness_modules": " ".join(path.name for path in harness),
         "driver_modules": "\n".join(f"{name} {text}".strip() for name, text in driver),
         "devices": " ".join(payload.devices),
         "interactive": "yes" if payload.interactive else "",
-        "rows": str(rows), "columns": str(columns),
+        "rows": str(rows),
+        "columns": str(columns),
         "terminal": os.environ.get("TERM", "vt100"),
         "library_path": library_path,
     }
@@ -184,6 +211,11 @@ def _config(payload: Payload, harness: list[Path], stock: list[Path], library_pa
 
 
 def _command(payload: Payload, library_path: str) -> bytes:
-    environment = {**({"LD_LIBRARY_PATH": library_path} if library_path else {}), **payload.environment}
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
+    environment = {
+        **({"LD_LIBRARY_PATH": library_path} if library_path else {}),
+        **payload.environment,
+    }
+    exports = "".join(
+        f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()
+    )
     return f"#!/bin/sh\n{exports}exec {shlex.join(payload.command)}\n".encode()

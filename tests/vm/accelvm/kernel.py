@@ -26,8 +26,18 @@ from .verdict import Verdict, VmError
 # Modules a guest may be given, with what they depend on. The image has 4,000 of them, 400 MB; these are a few.
 # A change of this list fetches the kernel anew.
 KEPT_MODULES = (
-    "virtio_pci", "virtio_console", "virtio_blk", "virtio_net", "virtio_rng", "nvme",
-    "9p", "9pnet_virtio", "aer_inject", "vfio-pci", "msr", "vgem",
+    "virtio_pci",
+    "virtio_console",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_rng",
+    "nvme",
+    "9p",
+    "9pnet_virtio",
+    "aer_inject",
+    "vfio-pci",
+    "msr",
+    "vgem",
 )
 
 
@@ -62,8 +72,11 @@ class Kernel:
         for path, needed in dependencies.items():
             if _module_name(path) == name.replace("-", "_"):
                 return [self.modules / p for p in [*reversed(needed), path]]
-        raise VmError(Verdict.SETUP, f"kernel {self.release} as cached in {self.folder} has no module {name}: "
-                                     "add it to KEPT_MODULES in tests/vm/accelvm/kernel.py")
+        raise VmError(
+            Verdict.SETUP,
+            f"kernel {self.release} as cached in {self.folder} has no module {name}: "
+            "add it to KEPT_MODULES in tests/vm/accelvm/kernel.py",
+        )
 
 
 def default_release() -> str:
@@ -85,14 +98,21 @@ def release_of(name: str) -> str:
     if name in NAMED:
         return newest_release(Archive(archive), flavour)
     if not release:
-        raise VmError(Verdict.SETUP, f"kernel headers are not installed (linux-headers-{flavour}): run 'make setup'")
+        raise VmError(
+            Verdict.SETUP,
+            f"kernel headers are not installed (linux-headers-{flavour}): run 'make setup'",
+        )
     return release
 
 
 def installed_release(flavour: str) -> str | None:
     """The release whose headers the installed meta package of this flavour brings."""
-    query = subprocess.run(["dpkg-query", "-W", "-f", "${Depends}", f"linux-headers-{flavour}"],
-                           capture_output=True, text=True, check=False)
+    query = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Depends}", f"linux-headers-{flavour}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     match = _HEADERS.search(query.stdout) if query.returncode == 0 else None
     return match[1] if match else None
 
@@ -139,8 +159,11 @@ def _download(release: str, scratch: Path) -> Path:
     except VmError:  # the machine's apt does not know it
         archive = archive_of(package)
         if not archive:
-            raise VmError(Verdict.SETUP, f"Debian's archive has no {package}; if a newer one has replaced it, "
-                                         "run 'sudo apt-get update' and 'make setup'") from None
+            raise VmError(
+                Verdict.SETUP,
+                f"Debian's archive has no {package}; if a newer one has replaced it, "
+                "run 'sudo apt-get update' and 'make setup'",
+            ) from None
         archive.download([package], scratch)
     return next(scratch.glob(f"{package}_*.deb"))
 
@@ -171,7 +194,9 @@ def _pick(release: str, tree: Path, result: Path) -> None:
     """Copies what a guest needs of the unpacked package."""
     modules, kept = tree / "lib/modules" / release, result / "lib/modules" / release
     kept.mkdir(parents=True)
-    (result / "vmlinux").write_bytes(_extract_vmlinux((tree / f"boot/vmlinuz-{release}").read_bytes()))
+    (result / "vmlinux").write_bytes(
+        _extract_vmlinux((tree / f"boot/vmlinuz-{release}").read_bytes())
+    )
     shutil.copy(modules / "modules.builtin", kept)
     wanted = {name.replace("-", "_") for name in KEPT_MODULES}
     lines = []
@@ -193,7 +218,7 @@ def _extract_vmlinux(image: bytes) -> bytes:
         raise VmError(Verdict.SETUP, "the kernel image is no bzImage")
     setup_sectors = image[0x1F1] or 4
     offset, length = struct.unpack_from("<II", image, 0x248)
-    payload = image[(setup_sectors + 1) * 512 + offset:][:length]
+    payload = image[(setup_sectors + 1) * 512 + offset :][:length]
     if payload.startswith(b"\xfd7zXZ\0"):
         vmlinux = lzma.LZMADecompressor().decompress(payload)
     elif payload.startswith(b"\x1f\x8b"):
@@ -202,9 +227,16 @@ def _extract_vmlinux(image: bytes) -> bytes:
         vmlinux = bz2.BZ2Decompressor().decompress(payload)
     elif payload.startswith(b"\x28\xb5\x2f\xfd"):
         if not shutil.which("zstd"):
-            raise VmError(Verdict.SETUP, "zstd is not installed: run 'tools/setup/packages.sh kernels'")
-        vmlinux = subprocess.run(["zstd", "-dc"], input=payload, stdout=subprocess.PIPE,
-                                 stderr=subprocess.DEVNULL, check=False).stdout
+            raise VmError(
+                Verdict.SETUP, "zstd is not installed: run 'tools/setup/packages.sh kernels'"
+            )
+        vmlinux = subprocess.run(
+            ["zstd", "-dc"],
+            input=payload,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        ).stdout
     else:
         raise VmError(Verdict.SETUP, "the kernel image is compressed in a way not known here")
     if not vmlinux.startswith(b"\x7fELF"):

@@ -31,7 +31,9 @@ COMMAND_LINE = (
 class Machine:
     """A q35 with cards behind root ports that can do native PCIe hotplug."""
 
-    cards: list[str] = field(default_factory=lambda: [""])  # properties of each: "memory-size=64M,serial=7"
+    cards: list[str] = field(
+        default_factory=lambda: [""]
+    )  # properties of each: "memory-size=64M,serial=7"
     processors: int = 1
     memory: str = "1G"
     append: list[str] = field(default_factory=list)  # kernel command line
@@ -44,38 +46,88 @@ class Machine:
         """A guest that can never have a second processor is translated without its memory barriers: the card, whose
         threads run beside it, would miss doorbells. With -icount the card has no threads, and counts stay theirs."""
         counts = any("icount" in argument for argument in self.qemu_arguments)
-        return str(self.processors) if counts else f"{self.processors},maxcpus={max(self.processors, 2)}"
+        return (
+            str(self.processors)
+            if counts
+            else f"{self.processors},maxcpus={max(self.processors, 2)}"
+        )
 
-    def command(self, vmlinux: Path, initramfs: Path, console: Path, output: Path, report: Path) -> list[str]:
+    def command(
+        self, vmlinux: Path, initramfs: Path, console: Path, output: Path, report: Path
+    ) -> list[str]:
         """The QEMU command line. `console`, `output` and `report` are files that QEMU writes."""
-        command = [*_qemu(bool(self.cards)), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-                   "-machine", "q35", *_accelerator(), "-smp", self._processors(), "-m", self.memory,
-                   "-kernel", str(vmlinux), "-initrd", str(initramfs),
-                   "-append", " ".join([COMMAND_LINE, *self.append]),
-                   # q35 does ACPI hotplug unless told not to; the driver meets real cards through pciehp.
-                   "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
-                   "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console",
-                   "-device", "virtio-serial-pci"]
+        command = [
+            *_qemu(bool(self.cards)),
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-machine",
+            "q35",
+            *_accelerator(),
+            "-smp",
+            self._processors(),
+            "-m",
+            self.memory,
+            "-kernel",
+            str(vmlinux),
+            "-initrd",
+            str(initramfs),
+            "-append",
+            " ".join([COMMAND_LINE, *self.append]),
+            # q35 does ACPI hotplug unless told not to; the driver meets real cards through pciehp.
+            "-global",
+            "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+            "-chardev",
+            f"file,id=console,path={console}",
+            "-serial",
+            "chardev:console",
+            "-device",
+            "virtio-serial-pci",
+        ]
         for name, path in (("report", report), ("output", output)):
-            command += ["-chardev", f"file,id={name},path={path}",
-                        "-device", f"virtserialport,chardev={name},name=accel.{name}"]
+            command += [
+                "-chardev",
+                f"file,id={name},path={path}",
+                "-device",
+                f"virtserialport,chardev={name},name=accel.{name}",
+            ]
         for index, properties in enumerate(self.cards):
             port = f"id=slot{index},chassis={index + 1},slot={index + 1}"
             device = f"accel-pci,id=card{index},bus=slot{index}"
-            command += ["-device", f"pcie-root-port,{port}",
-                        "-device", f"{device},{properties}" if properties else device]
+            command += [
+                "-device",
+                f"pcie-root-port,{port}",
+                "-device",
+                f"{device},{properties}" if properties else device,
+            ]
         if self.interactive:
             # Ctrl-] is the escape: Ctrl-] x quits, Ctrl-] c is QEMU's monitor. Ctrl-C goes to the guest.
-            command += ["-echr", "0x1d", "-chardev", "stdio,id=terminal,mux=on,signal=off",
-                        "-serial", "chardev:terminal", "-mon", "chardev=terminal"]
+            command += [
+                "-echr",
+                "0x1d",
+                "-chardev",
+                "stdio,id=terminal,mux=on,signal=off",
+                "-serial",
+                "chardev:terminal",
+                "-mon",
+                "chardev=terminal",
+            ]
         if self.monitor:
             # QEMU talks to itself: what the guest writes to the port goes to a monitor, and back. So a test in the
             # guest can turn the card's knobs and hear from it what is so.
             socket = report.with_name("monitor")
-            command += ["-chardev", f"socket,id=monitor,path={socket},server=on,wait=off",
-                        "-mon", "chardev=monitor,mode=control",
-                        "-chardev", f"socket,id=monitor-guest,path={socket}",
-                        "-device", "virtserialport,chardev=monitor-guest,name=accel.monitor"]
+            command += [
+                "-chardev",
+                f"socket,id=monitor,path={socket},server=on,wait=off",
+                "-mon",
+                "chardev=monitor,mode=control",
+                "-chardev",
+                f"socket,id=monitor-guest,path={socket}",
+                "-device",
+                "virtserialport,chardev=monitor-guest,name=accel.monitor",
+            ]
         if self.qmp:
             command += ["-qmp", f"unix:{self.qmp},server=on,wait=off"]
         return command + self.qemu_arguments
@@ -89,7 +141,9 @@ def _qemu(with_card: bool) -> list[str]:
         return [str(LAUNCHER)]
     qemu = os.environ.get("QEMU", "qemu-system-x86_64")
     if not shutil.which(qemu):
-        raise VmError(Verdict.SETUP, f"{qemu} is not installed (package qemu-system-x86): run 'make setup'")
+        raise VmError(
+            Verdict.SETUP, f"{qemu} is not installed (package qemu-system-x86): run 'make setup'"
+        )
     return [qemu]
 
 
@@ -110,7 +164,9 @@ class Qemu:
     def __init__(self, command: list[str], errors: Path, interactive: bool) -> None:
         self._command = command
         self._interactive = interactive
-        self._terminal = termios.tcgetattr(sys.stdin) if interactive and sys.stdin.isatty() else None
+        self._terminal = (
+            termios.tcgetattr(sys.stdin) if interactive and sys.stdin.isatty() else None
+        )
         self._errors = errors
 
     def __enter__(self) -> Qemu:
@@ -119,9 +175,13 @@ class Qemu:
         with self._errors.open("wb") as stderr:
             # In a session of its own it does not get the terminal's Ctrl-C; interactive, it needs the terminal.
             self._process = subprocess.Popen(
-                self._command, stdin=None if self._interactive else subprocess.DEVNULL,
-                stdout=None if self._interactive else stderr, stderr=stderr,
-                start_new_session=not self._interactive, preexec_fn=_prepare_child)
+                self._command,
+                stdin=None if self._interactive else subprocess.DEVNULL,
+                stdout=None if self._interactive else stderr,
+                stderr=stderr,
+                start_new_session=not self._interactive,
+                preexec_fn=_prepare_child,
+            )
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEADLY)  # a signal that waited raises here
         except BaseException:

@@ -30,7 +30,9 @@ class Report:
         self._archive_hash = ""
         self._archive = b""
         self.stage = Stage.BOOT
-        self.failure: tuple[str, str] | None = None  # what failed (module, device, unload), and its name
+        self.failure: tuple[str, str] | None = (
+            None  # what failed (module, device, unload), and its name
+        )
         self.status: int | None = None
         self.tainted: int | None = None
         self.corrupt = False
@@ -44,7 +46,7 @@ class Report:
     def _step(self) -> bool:
         """Consumes one line or the archive, if it is complete."""
         if self._archive_size is not None and not self._archive:
-            archive = bytes(self._data[self._position:self._position + self._archive_size])
+            archive = bytes(self._data[self._position : self._position + self._archive_size])
             if len(archive) < self._archive_size:
                 return False
             self._archive = archive
@@ -53,7 +55,7 @@ class Report:
         end = self._data.find(b"\n", self._position)
         if end < 0:
             return False
-        line = self._data[self._position:end].decode(errors="replace")
+        line = self._data[self._position : end].decode(errors="replace")
         self._position = end + 1
         self._line(line.split())
         return True

@@ -7,10 +7,11 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO, Callable
+from typing import BinaryIO
 
 from . import kernel as kernels
 from .console import Watcher, bad_taint
@@ -40,7 +41,9 @@ class Run:
     release: str | None = None
     console_log: Path | None = None  # default: a temporary file, kept when the run fails
     results: Path | None = None  # folder for what the command left in /results
-    allowed: list[str] = field(default_factory=list)  # console lines that are no complaint in this run
+    allowed: list[str] = field(
+        default_factory=list
+    )  # console lines that are no complaint in this run
     output: Callable[[bytes], None] = _to_stdout
     boot_limit: float = BOOT_LIMIT
 
@@ -64,7 +67,9 @@ def execute(run: Run) -> Outcome:
     kernel = kernels.get(run.release)
     with tempfile.TemporaryDirectory(prefix="accel-vm.") as name:
         scratch = Path(name)
-        console = run.console_log or Path(tempfile.mkstemp(prefix="accel-console.", suffix=".log")[1])
+        console = run.console_log or Path(
+            tempfile.mkstemp(prefix="accel-console.", suffix=".log")[1]
+        )
         console.parent.mkdir(parents=True, exist_ok=True)
         try:
             for left in reversed(range(BOOTS)):
@@ -94,6 +99,7 @@ class _BootSplat(VmError):
 
 def _signals_end_the_run() -> None:
     """SIGTERM and SIGHUP leave through the same doors as Ctrl-C."""
+
     def leave(number: int, _: FrameType | None) -> None:
         sys.exit(128 + number)
 
@@ -159,7 +165,11 @@ def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
                 raise VmError(Verdict.NO_BOOT, f"the guest did not boot in {run.boot_limit:.0f} s")
         elif now - booted > run.timeout and not run.machine.interactive:
             if not guest.watcher.complaint:
-                where = "the command did not end" if guest.report.stage == Stage.READY else "the guest did not end"
+                where = (
+                    "the command did not end"
+                    if guest.report.stage == Stage.READY
+                    else "the guest did not end"
+                )
                 raise VmError(Verdict.TIMEOUT, f"{where} in {run.timeout:.0f} s")
             return booted
         if guest.watcher.complaint:
@@ -178,24 +188,35 @@ def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
     """Raises what is wrong with the run, the root of the trouble first."""
     watcher, report = guest.watcher, guest.report
     if report.stage == Stage.BOOT and watcher.mispatched:
-        raise _Mispatched(Verdict.NO_BOOT, "the emulator ran code that the booting kernel had replaced")
+        raise _Mispatched(
+            Verdict.NO_BOOT, "the emulator ran code that the booting kernel had replaced"
+        )
     if watcher.complaint:
         kind = _BootSplat if report.stage == Stage.BOOT else VmError
         raise kind(Verdict.SPLAT, f"the kernel complained: {watcher.complaint}")
     if report.stage == Stage.BOOT:
-        reason = f"its kernel panicked: {watcher.panic}" if watcher.panic else qemu.complaint() or "it ended"
+        reason = (
+            f"its kernel panicked: {watcher.panic}"
+            if watcher.panic
+            else qemu.complaint() or "it ended"
+        )
         raise VmError(Verdict.NO_BOOT, f"the guest did not boot: {reason}")
     if watcher.panic:
         raise VmError(Verdict.DIED, f"the guest's kernel panicked: {watcher.panic}")
     if qemu.status() not in (0, None):
-        raise VmError(Verdict.DIED, f"QEMU ended with {qemu.status()}: {qemu.complaint() or 'it said nothing'}")
+        raise VmError(
+            Verdict.DIED,
+            f"QEMU ended with {qemu.status()}: {qemu.complaint() or 'it said nothing'}",
+        )
     match report.failure:
         case ("module", name):
             raise VmError(Verdict.MODULE, f"module {name} did not load")
         case ("device", name):
             raise VmError(Verdict.DEVICE, f"{name} did not appear")
         case ("unload", name):
-            raise VmError(Verdict.MODULE, f"module {name} could not be unloaded: something still uses it")
+            raise VmError(
+                Verdict.MODULE, f"module {name} could not be unloaded: something still uses it"
+            )
     if report.stage in (Stage.UP, Stage.READY):
         if run.machine.interactive:
             raise VmError(Verdict.DIED, "the machine was switched off from outside")

@@ -12,14 +12,25 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 from . import headers, kernel
 from .archive import Archive, cache_root, run
 from .verdict import Verdict, VmError
 
-PROGRAMS = ("base-files", "bash", "coreutils", "dash", "findutils", "grep", "make", "mawk", "perl-base", "sed")
+PROGRAMS = (
+    "base-files",
+    "bash",
+    "coreutils",
+    "dash",
+    "findutils",
+    "grep",
+    "make",
+    "mawk",
+    "perl-base",
+    "sed",
+)
 PRUNE_AFTER = 2 * 24 * 3600  # seconds; whoever uses an older root has ended by then
 
 
@@ -40,11 +51,22 @@ class Sid:
             for source in sources:
                 shutil.copytree(source, work / source.name)
             inside = f"/{work.name}"
-            command = ["make", "-C", f"{inside}/{sources[0].name}", f"O={inside}/out",
-                       f"KDIR=/usr/src/linux-headers-{self.release}", *arguments]
+            command = [
+                "make",
+                "-C",
+                f"{inside}/{sources[0].name}",
+                f"O={inside}/out",
+                f"KDIR=/usr/src/linux-headers-{self.release}",
+                *arguments,
+            ]
             with log.open("wb") as file:
-                done = subprocess.run(self._enter(command), stdout=file, stderr=subprocess.STDOUT, check=False,
-                                      env={"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C"})
+                done = subprocess.run(
+                    self._enter(command),
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    check=False,
+                    env={"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C"},
+                )
         return done.returncode == 0
 
     def _enter(self, command: list[str]) -> list[str]:
@@ -53,8 +75,16 @@ class Sid:
         if os.geteuid() == 0:
             return inside
         # As root in a namespace of one's own; there the few devices must be borrowed.
-        return ["unshare", "--map-root-user", "--mount", "sh", "-c",
-                'mount --rbind /dev "$0/dev" && exec "$@"', str(self.root), *inside]
+        return [
+            "unshare",
+            "--map-root-user",
+            "--mount",
+            "sh",
+            "-c",
+            'mount --rbind /dev "$0/dev" && exec "$@"',
+            str(self.root),
+            *inside,
+        ]
 
     def _unpack(self, archive: Archive) -> None:
         for old in cache_root().glob("sid-*"):
@@ -63,7 +93,9 @@ class Sid:
         with tempfile.TemporaryDirectory(prefix="sid.", dir=cache_root()) as name:
             root = Path(name) / "root"
             wanted = [f"linux-headers-{self.release}", *PROGRAMS]
-            for file in _folders_first(archive.download_with_dependencies(wanted, Path(name) / "packages")):
+            for file in _folders_first(
+                archive.download_with_dependencies(wanted, Path(name) / "packages")
+            ):
                 run(["dpkg-deb", "-x", str(file), str(root)], f"cannot unpack {file.name}")
             headers.without_type_data(root / f"usr/src/linux-headers-{self.release}")
             _furnish(root)
@@ -71,7 +103,9 @@ class Sid:
                 root.rename(self.root)
             except OSError as error:  # somebody else was faster
                 if not self.root.is_dir():
-                    raise VmError(Verdict.SETUP, f"cannot create {self.root}: {error.strerror}") from error
+                    raise VmError(
+                        Verdict.SETUP, f"cannot create {self.root}: {error.strerror}"
+                    ) from error
 
 
 def _folders_first(packages: list[Path]) -> Iterator[Path]:
@@ -89,7 +123,9 @@ def _furnish(root: Path) -> None:
     # privilege than a container has.
     maps = root / "proc/self/maps"
     maps.parent.mkdir(parents=True)
-    maps.write_text("7ffc00000000-7ffc00800000 rw-p 00000000 00:00 0                          [stack]\n")
+    maps.write_text(
+        "7ffc00000000-7ffc00800000 rw-p 00000000 00:00 0                          [stack]\n"
+    )
     if os.geteuid() == 0:
         os.mknod(root / "dev/null", 0o020666, os.makedev(1, 3))
         os.chmod(root / "dev/null", 0o666)
