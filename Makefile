@@ -143,7 +143,7 @@ screens: build $(BUILD)/.kernel ## Take the screens in docs/tools.md anew, from 
 	@tests/tools/screens.py --build $(BUILD)
 
 record-perf-gate: build $(BUILD)/.kernel ## Record what suite perf-gate compares with: instructions, calls, ... a job
-	@tests/bench.py --build $(BUILD) --record-counts
+	@tests/bench.py --build $(BUILD) --record
 
 abi: setup ## Record what was added to the headers' binary interface; refuses what breaks it
 	@tests/abi.py --record

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The binary interface of the headers in include/, recorded in files beside them, and whether it still holds.
+"""Compares the binary interface of the headers in include/ with the record beside each header.
 
-    abi.py            compares; says what changed, and ends with 1 if something did
-    abi.py --record   writes what was added into the record; refuses if something that was there has changed
-    abi.py --record --break   writes it all the same: before a first release, or with a new major version
+    abi.py                    lists the changes; the exit code is 1 if there is one
+    abi.py --record           adds new members and constants to the record; refuses a change that
+                              breaks compiled programs
+    abi.py --record --break   records such a change, too: before a first release, or with a new
+                              major version
 
-A record is text for people: structures with offset, size, type and name of each member, then constants with their
-values. Structures are taken from the compiler's debug data through pahole, values from a program that prints them.
+A record is text for people: each structure with offset, size, type and name of its members, then
+the constants with their values. pahole reads the structures from the compiler's debug data; a small
+program prints the values.
 """
 
 from __future__ import annotations
@@ -24,13 +27,13 @@ from pathlib import Path
 INCLUDE = Path(__file__).resolve().parents[1] / "include"
 HEADERS = ("accel_uapi.h", "accel_hw.h")
 
-# Constants that stand for "all there is" and grow with it.
+# Constants that may grow: masks of all known flags, and versions.
 GROWS = re.compile(r"_FLAGS$|^ACCEL_VERSION(_MINOR)?$")
 
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a structure. Those of nested structures have a path for a name."""
+    """A member of a structure. The name of a member of a nested structure is a path."""
 
     offset: int
     size: int
@@ -49,7 +52,7 @@ class Structure:
 
     @property
     def extensible(self) -> bool:
-        """It begins with its size, which tells the reader how much of it the writer knew."""
+        """The structure begins with its size: the reader learns how much of it the writer knew."""
         return bool(self.members) and self.members[0] == Member(0, 4, "__u32", "size")
 
 
@@ -59,7 +62,7 @@ class Interface:
     constants: dict[str, int] = field(default_factory=dict)
 
 
-# ---- From a header ---------------------------------------------------------------------------------------------------
+# ---- From a header -------------------------------------------------------------------------------
 
 
 def _run(*command: str | Path) -> str:
@@ -72,8 +75,10 @@ def _run(*command: str | Path) -> str:
 
 
 def of_header(header: Path, *options: str) -> Interface:
-    """The interface of a header. `options` are for the compiler; with -m32 there are no constants, for they would have
-    to be run."""
+    """The interface of a header. `options` are the compiler's.
+
+    With options (-m32) there are no constants, because the program that prints them may not run.
+    """
     compiler = os.environ.get("CC", "cc")
     with tempfile.TemporaryDirectory(prefix="accel-abi.") as scratch:
         source, output = Path(scratch, "abi.c"), Path(scratch, "abi")
@@ -97,9 +102,8 @@ def of_header(header: Path, *options: str) -> Interface:
         lines = "".join(
             f'    printf("{name} %llu\\n", (unsigned long long)({name}));\n' for name in names
         )
-        source.write_text(
-            f'#include <stdio.h>\n#include "{header.name}"\nint main(void)\n{{\n{lines}    return 0;\n}}\n'
-        )
+        includes = f'#include <stdio.h>\n#include "{header.name}"\n'
+        source.write_text(f"{includes}int main(void)\n{{\n{lines}    return 0;\n}}\n")
         _run(compiler, "-I", header.parent, source, "-o", output)
         for line in _run(output).splitlines():
             name, value = line.split()
@@ -108,7 +112,7 @@ def of_header(header: Path, *options: str) -> Interface:
 
 
 def _constant_names(text: str) -> list[str]:
-    """Macros without arguments that have a value, and members of enumerations, in the order of the header."""
+    """Macros without arguments but with a value, and enumerators, in the order of the header."""
     code = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
     pattern = r"^#define[ \t]+(ACCEL_\w+)[ \t]+\S|^[ \t]*(ACCEL_\w+)[ \t]*="
     return [macro or constant for macro, constant in re.findall(pattern, code, re.MULTILINE)]
@@ -152,12 +156,13 @@ def _structures(text: str) -> dict[str, Structure]:
     return found
 
 
-# ---- The record ------------------------------------------------------------------------------------------------------
+# ---- The record ----------------------------------------------------------------------------------
 
 
 def text_of(header: str, interface: Interface) -> str:
     lines = [
-        f"# The binary interface of {header}, recorded by `make abi`: it may be added to, and does not change.",
+        f"# The binary interface of {header}, recorded by `make abi`.",
+        "# New members and constants may be added; existing ones must not change.",
         "# Members: offset, size, type, name.",
     ]
     for name, structure in interface.structures.items():
@@ -180,12 +185,12 @@ def of_record(text: str) -> Interface:
     return interface
 
 
-# ---- What changed ----------------------------------------------------------------------------------------------------
+# ---- Changes -------------------------------------------------------------------------------------
 
 
 @dataclass
 class Changes:
-    """Sentences."""
+    """One sentence for each change."""
 
     breaks: list[str] = field(default_factory=list)
     additions: list[str] = field(default_factory=list)
@@ -256,15 +261,16 @@ def record_of(header: str) -> Path:
 
 
 def sentences(header: str, changes: Changes) -> list[str]:
-    """What to tell whoever changed the header."""
+    """The messages for the author of the changes."""
+    record = record_of(header).name
     return [
         *(
-            f"{header}: {sentence}: programs that were compiled before would not work any more. Take it back; "
-            f"interfaces grow at their ends."
+            f"{header}: {sentence}: this breaks programs that are already compiled. Revert it, and "
+            f"add new members at the end instead."
             for sentence in changes.breaks
         ),
         *(
-            f"{header}: {sentence}: `make abi` records it in {record_of(header).name}, for the commit."
+            f"{header}: {sentence}: run `make abi` to record it in {record}, and commit that file."
             for sentence in changes.additions
         ),
     ]
@@ -276,9 +282,9 @@ def changes_of(header: str) -> Changes:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--record", action="store_true", help="write additions into the record")
+    parser.add_argument("--record", action="store_true", help="add new members and constants")
     parser.add_argument(
-        "--break", dest="forced", action="store_true", help="write what broke as well"
+        "--break", dest="forced", action="store_true", help="record breaking changes, too"
     )
     options = parser.parse_args()
     failed = False

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the driver for each of several kernels, without a warning, and runs the tests of suite 'vm' on those that boot here.
+"""Builds the driver for several kernels without a warning, and runs suite 'vm' on each that boots.
 
-A line for each kernel, and at the end "N kernels passed, N failed"; the exit code is 0 only if none failed.
+Each kernel gets a line. The last line is "N kernels passed, N failed"; the exit code is 0 only if
+none failed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from accelvm import headers, kernel  # noqa: E402  (needs the path)
 from accelvm.sid import Sid  # noqa: E402
 from accelvm.verdict import VmError  # noqa: E402
 
-NEWEST = "sid"  # is built for, not booted: its programs need a newer C library than the host has
+NEWEST = "sid"  # only built for: its programs need a newer C library than the host has
 NAMES = (*kernel.NAMED, NEWEST)
 KBUILD = ["W=1", "WERROR=1"]
 REASON_LINES = 12
@@ -30,7 +31,7 @@ REASON_LINES = 12
 
 @dataclass
 class Result:
-    """How it went on one kernel. `reason` tells what failed or was skipped."""
+    """The result on one kernel. `reason` lists the failed and skipped tests."""
 
     passed: bool
     release: str

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the suites of tests and says how they ended.
+"""Runs the test suites and reports their results.
 
-The last line is "N passed, N failed", with ", N skipped" if there are any; the exit code is 0 only if none failed.
+The last line is "N passed, N failed", with ", N skipped" if tests were skipped. The exit code is 0
+only if none failed.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parent / "vm"))
 from accelvm import kernel
 from accelvm.verdict import VmError
 
-REASON_LINES = 12  # of a failure; the log has the rest
+REASON_LINES = 12  # lines of a failure that are shown; the log has the rest
 
 
 def total_line(outcome: Outcome) -> str:
@@ -35,7 +36,7 @@ def table(suites: list[suite.Suite]) -> str:
 
 
 def details(suites: list[suite.Suite]) -> str:
-    """Names of what failed and of what was skipped, with the reasons."""
+    """The names of the failed and skipped tests, with the reasons."""
     lines = []
     for r in suites:
         if r.outcome.failed:
@@ -80,7 +81,7 @@ def main() -> int:
 
     done = []
     for name in options.suites or suite.NAMES:
-        print(f"==> Running the tests of suite '{name}'", flush=True)
+        print(f"==> Running suite '{name}'", flush=True)
         done.append(suite.run(name, settings))
         print(f"    {total_line(done[-1].outcome)}", flush=True)
     total = Outcome()

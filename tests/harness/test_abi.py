@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The headers' binary interface holds: as recorded, for 32 bits as for 64, in C as in C++. And a break is found."""
+"""The headers' binary interface matches its record, in 32 and 64 bits, in C and C++.
+
+Planted breaks are found.
+"""
 
 import subprocess
 import tempfile
@@ -30,7 +33,7 @@ class Headers(unittest.TestCase):
                 compiler_says(compiler, f'#include "{header}"\n', *options, suffix=suffix), ""
             )
 
-    def test_the_interface_is_c99_by_the_letter_and_has_no_padding(self):
+    def test_the_uapi_is_strict_c99_without_padding(self):
         for word in ("-m64", "-m32"):
             self.expect_silent("cc", "accel_uapi.h", "-std=c99", word)
 
@@ -38,13 +41,13 @@ class Headers(unittest.TestCase):
         for header in abi.HEADERS:
             self.expect_silent("cc", header, "-std=c11")
 
-    def test_the_interface_is_cxx11_by_the_letter(self):
+    def test_the_uapi_is_strict_cxx11(self):
         for word in ("-m64", "-m32"):
             self.expect_silent("c++", "accel_uapi.h", "-std=c++11", word, suffix=".cpp")
 
     def test_both_compile_as_cxx20(self):
         for header in abi.HEADERS:
-            # Structures without a name in a union are C11 and an extension of C++ that all compilers have.
+            # An unnamed structure in a union is C11; in C++ it is an extension of all compilers.
             self.expect_silent("c++", header, "-std=c++20", "-Wno-pedantic", suffix=".cpp")
 
     def test_padding_would_be_found(self):
@@ -53,7 +56,7 @@ class Headers(unittest.TestCase):
 
 
 class Record(unittest.TestCase):
-    def test_the_headers_are_what_is_recorded(self):
+    def test_the_headers_match_their_record(self):
         for header in abi.HEADERS:
             with self.subTest(header=header):
                 self.assertEqual("\n".join(abi.sentences(header, abi.changes_of(header))), "")
@@ -73,7 +76,7 @@ class Record(unittest.TestCase):
 
 
 class Comparison(unittest.TestCase):
-    """Changes are planted."""
+    """Planted changes are found and classified."""
 
     CREATE = Structure(
         24,
@@ -102,14 +105,14 @@ class Comparison(unittest.TestCase):
     def expect_break(self, sentence: str, changes: abi.Changes) -> None:
         self.assertEqual(changes.breaks, [sentence])
         self.assertIn(
-            f"accel_uapi.h: {sentence}: programs that were compiled before would not work any more.",
+            f"accel_uapi.h: {sentence}: this breaks programs that are already compiled.",
             abi.sentences("accel_uapi.h", changes)[0],
         )
 
     def expect_addition(self, sentence: str, changes: abi.Changes) -> None:
         self.assertEqual(changes.breaks, [])
         self.assertIn(sentence, changes.additions)
-        self.assertIn("`make abi` records it", abi.sentences("accel_uapi.h", changes)[0])
+        self.assertIn("run `make abi` to record it", abi.sentences("accel_uapi.h", changes)[0])
 
     @staticmethod
     def with_member(structure: Structure, index: int, **changed) -> Structure:
@@ -117,7 +120,7 @@ class Comparison(unittest.TestCase):
         members[index] = replace(members[index], **changed)
         return Structure(structure.size, members)
 
-    def test_what_is_the_same_is_no_change(self):
+    def test_equal_interfaces_have_no_changes(self):
         self.assertEqual(self.changes(), abi.Changes())
 
     def test_a_member_that_moves_breaks(self):
@@ -126,7 +129,7 @@ class Comparison(unittest.TestCase):
             self.changes(self.with_member(self.CREATE, 3, offset=8)),
         )
 
-    def test_a_member_that_goes_breaks(self):
+    def test_a_removed_member_breaks(self):
         self.expect_break(
             "create.bytes is gone",
             self.changes(
@@ -140,7 +143,7 @@ class Comparison(unittest.TestCase):
             self.changes(self.with_member(self.CREATE, 2, type="__s64")),
         )
 
-    def test_a_structure_that_goes_breaks(self):
+    def test_a_removed_structure_breaks(self):
         self.expect_break("struct plain is gone", self.changes(plain=None))
 
     def test_a_structure_that_shrinks_breaks(self):
@@ -154,7 +157,7 @@ class Comparison(unittest.TestCase):
             self.changes(plain=Structure(24, self.PLAIN.members)),
         )
 
-    def test_a_constant_that_changes_or_goes_breaks(self):
+    def test_a_changed_or_removed_constant_breaks(self):
         self.expect_break(
             "ACCEL_IOCTL_CREATE was 0xac10 and is 0xac11", self.changes(ACCEL_IOCTL_CREATE=0xAC11)
         )

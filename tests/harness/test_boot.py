@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A boot that the emulator failed is tried again, a few times; nothing else is."""
+"""A boot that failed because of the emulator is tried again a few times; no other failure is."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ from accelvm.verdict import Verdict, VmError
 
 class Boot(unittest.TestCase):
     def execute(self, *endings):
-        """A run whose boots end like this, one after the other; how it ends, and how often it booted."""
+        """Runs with boots that end in this order. Returns the result and the number of boots."""
         with (
             mock.patch.object(run, "_boot", side_effect=endings) as boot,
             mock.patch.object(run.kernels, "get"),
@@ -45,7 +45,7 @@ class Boot(unittest.TestCase):
             self.execute(*[self.mispatched] * run.BOOTS, self.good), (Verdict.NO_BOOT, run.BOOTS)
         )
 
-    def test_no_other_fault_gets_a_second_chance(self):
+    def test_no_other_fault_is_followed_by_another_boot(self):
         for verdict in Verdict:
             self.assertEqual(self.execute(VmError(verdict, "planted"), self.good), (verdict, 1))
 

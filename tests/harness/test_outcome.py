@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Adding up: no program that ended badly can look like success."""
+"""Results are added up correctly: a program that ended with an error never looks like success."""
 
 import os
 import subprocess
@@ -10,12 +10,15 @@ from pathlib import Path
 
 from suites.outcome import from_output, of_program
 
-REPORT = Path(__file__).resolve().parents[1] / "run_tests.py"
+RUN_TESTS = Path(__file__).resolve().parents[1] / "run_tests.py"
 
 JUNIT = """<?xml version="1.0"?><testsuites><testsuite name="Suite">
 <testcase name="a" status="run" result="completed" classname="Suite"/>
 {more}</testsuite></testsuites>"""
-FAILED = '<testcase name="b" status="run" result="completed" classname="Suite"><failure message="x"/></testcase>'
+FAILED = (
+    '<testcase name="b" status="run" result="completed" classname="Suite">'
+    '<failure message="x"/></testcase>'
+)
 SKIPPED = (
     '<testcase name="c" status="run" result="skipped" classname="Suite"><skipped/></testcase>'
     '<testcase name="d" status="notrun" result="suppressed" classname="Suite"/>'
@@ -40,7 +43,7 @@ class Programs(unittest.TestCase):
                 path.write_text(junit)
             return of_program("x_tests", status, path, output)
 
-    def test_tests_count_by_how_they_ended(self):
+    def test_passed_failed_and_skipped_tests_are_counted(self):
         outcome = self.outcome(1, JUNIT.format(more=FAILED + SKIPPED))
         self.assertEqual(
             (outcome.passed, outcome.failed, outcome.skipped),
@@ -50,7 +53,7 @@ class Programs(unittest.TestCase):
     def test_a_program_that_passes_adds_no_failure(self):
         self.assertEqual(self.outcome(0, JUNIT.format(more="")).failed, [])
 
-    def test_a_bad_exit_without_a_failed_test_is_a_failure(self):
+    def test_a_nonzero_exit_status_without_a_failed_test_is_a_failure(self):
         self.assertEqual(
             self.outcome(23, JUNIT.format(more="")).failed,
             ["x_tests ended with 23, though no test of it failed"],
@@ -70,7 +73,7 @@ class Programs(unittest.TestCase):
     def test_a_program_without_tests_is_a_failure(self):
         self.assertEqual(self.outcome(0, "<testsuites/>").failed, ["x_tests has no tests"])
 
-    def test_without_a_file_the_output_tells_which_tests_ran(self):
+    def test_without_a_file_the_outcome_is_read_from_the_output(self):
         outcome = self.outcome(1, None, PRINTED)
         self.assertEqual(outcome.passed, ["Suite.a"])
         self.assertEqual(outcome.skipped, ["Suite.c"])
@@ -85,7 +88,7 @@ class Programs(unittest.TestCase):
 
 
 class Report(unittest.TestCase):
-    """run_tests.py as a whole, on a build folder with small stand-ins for test programs."""
+    """run_tests.py as a whole, on a build folder with small scripts in place of test programs."""
 
     def report(self, *arguments: str, card: str | None = None) -> tuple[int, list[str]]:
         with tempfile.TemporaryDirectory() as folder:
@@ -98,7 +101,7 @@ class Report(unittest.TestCase):
                 )
                 program.chmod(0o755)
             done = subprocess.run(
-                [sys.executable, REPORT, "--build", folder, *arguments],
+                [sys.executable, RUN_TESTS, "--build", folder, *arguments],
                 capture_output=True,
                 text=True,
                 check=False,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package for DKMS has all that a build needs. `make test-deb` installs it for real."""
+"""The package for DKMS contains everything that a build needs; `make test-deb` installs it."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ class Package(unittest.TestCase):
         cls.tree = cls.folder / "tree"
         cls.source = next((cls.tree / "usr/src").iterdir())
 
-    def test_every_source_of_the_driver_is_in_it(self):
+    def test_it_contains_every_source_of_the_driver(self):
         for folder in ("driver", "include"):
             for file in (PROJECT / folder).rglob("*"):
                 if file.suffix in (".c", ".h") or file.name in ("Kbuild", "Makefile"):
@@ -30,7 +30,7 @@ class Package(unittest.TestCase):
                         packed = self.source / file.relative_to(PROJECT)
                         self.assertEqual(packed.read_bytes(), file.read_bytes())
 
-    def test_the_version_is_the_projects_and_stands_wherever_it_must(self):
+    def test_every_file_has_the_version_of_the_project(self):
         version = re.search(
             r"project\(accel VERSION (\S+)", (PROJECT / "CMakeLists.txt").read_text()
         )[1]
@@ -41,7 +41,7 @@ class Package(unittest.TestCase):
             if file.is_file() and self.source / "driver" not in file.parents:
                 self.assertIsNone(re.search(r"@[A-Z]+@", file.read_text()), file)
 
-    def test_everything_belongs_to_root_and_can_be_read(self):
+    def test_every_file_belongs_to_root_and_is_readable(self):
         listing = subprocess.run(
             ["dpkg-deb", "-c", self.deb], capture_output=True, text=True, check=True
         ).stdout

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fills the tables of a Markdown page from the results of a run, and draws its plots. The prose is left alone.
+"""Updates the tables of a Markdown page from the results of a run, and draws its plots.
 
-A table stands between `<!-- begin:NAME -->` and `<!-- end:NAME -->`.
+A table is between `<!-- begin:NAME -->` and `<!-- end:NAME -->`. The rest of the page stays as it
+is.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +168,7 @@ TABLES: dict[str, Callable[[Json], str]] = {
 
 
 def plots(results: Json) -> dict[str, str]:
-    """Name of the file and its content; a plot whose cases were not measured is left out."""
+    """The plots by file name; a plot without measured cases is omitted."""
     cases = results["cases"]
     drawn = {}
     bars = [
@@ -211,13 +213,17 @@ def plots(results: Json) -> dict[str, str]:
     return drawn
 
 
+def _replaced(table: str, match: re.Match[str]) -> str:
+    return f"{match[1]}{table}\n{match[2]}"
+
+
 def fill(page: Path, results: Json) -> None:
-    """Writes the page and its plots, which go beside it."""
+    """Writes the page, and its plots into the same folder."""
     text = page.read_text()
     for name, make in TABLES.items():
         pattern = re.compile(rf"(<!-- begin:{name} -->\n).*?(<!-- end:{name} -->)", re.DOTALL)
         table = make(results)
-        text = pattern.sub(lambda match: f"{match[1]}{table}\n{match[2]}", text)
+        text = pattern.sub(partial(_replaced, table), text)
     page.write_text(text)
     for file, drawing in plots(results).items():
         (page.parent / file).write_text(drawing)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The goals: what is measured, against whom, what must be and what is aimed at. Each row stands here once."""
+"""The goals: each row has a measured value, a peer, the required value and the desired value."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from . import link
 from .measure import Case
 
-IOMMU = "+iommu"  # behind the name of a case measured behind an IOMMU
-DOORBELLS = "accel-doorbells"  # what QEMU calls that BAR
+IOMMU = "+iommu"  # suffix of cases that were measured behind an IOMMU
 
 
 class Missing(KeyError):
@@ -18,7 +17,7 @@ class Missing(KeyError):
 
 
 class Cases:
-    """Looks cases up, and remembers which were used."""
+    """Looks up cases, and records which were used."""
 
     def __init__(self, cases: dict[str, Case]) -> None:
         self._cases = cases
@@ -57,12 +56,12 @@ class Row:
     digits: int = 1
 
     def meets(self, value: float, goal: float) -> bool:
-        slack = 1e-6 * abs(goal)  # of the arithmetic
+        slack = 1e-6 * abs(goal)  # rounding errors
         return value >= goal - slack if self.more_is_better else value <= goal + slack
 
 
 def _efficiency(cases: Cases) -> float:
-    """Of the worst size from 64 KiB on, in the worse direction."""
+    """The lowest efficiency of all sizes from 64 KiB on, in both directions."""
     sizes = (64, 256, 1024)
     reads = [cases.value(f"accel.link.h2d.{size}k") / link.read_rate(size * 1024) for size in sizes]
     writes = [
@@ -72,7 +71,7 @@ def _efficiency(cases: Cases) -> float:
 
 
 def _offline(cases: Cases) -> float:
-    """Of the roofline: samples whose inputs the link can carry, were there nothing else."""
+    """The rate relative to the roofline, which is the rate at which the link carries inputs."""
     rate = cases.value("accel.serving.offline")
     size = int(cases["accel.serving.offline"].line["bytes_in"])
     batch = int(cases["accel.serving.offline"].line["batch"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows as they came out: for the terminal, as Markdown, and as JSON."""
+"""Shows the measured rows: on the terminal, as Markdown, and as JSON."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from .measure import Case
 from .rows import ROWS, Cases, Formula, Missing, Row
 
-PROFILED = 12  # functions shown of a goal that was missed
+PROFILED = 12  # functions shown for a missed goal
 
 
 @dataclass
 class Result:
-    """One row: figures, or what is missing for them."""
+    """One row: its values, or the errors that prevented them."""
 
     row: Row
     ours: float | None = None
@@ -23,7 +23,7 @@ class Result:
     spread: tuple[float, float] | None = None
     verified: bool = False
     errors: list[str] = field(default_factory=list)
-    case: Case | None = None  # whose profile tells where the instructions go
+    case: Case | None = None  # its profile shows where instructions are spent
 
     @property
     def verdict(self) -> str:
@@ -61,7 +61,7 @@ def _optional(formula: Formula | None, cases: dict[str, Case]) -> float | None:
 
 
 def _spread(row: Row, used: list[Case], ours: float) -> tuple[float, float]:
-    """The row computed for each boot by itself."""
+    """The lowest and the highest value of the row over the boots."""
     boots = min(max(len(case.samples), len(case.values)) for case in used)
     values = []
     for boot in range(boots):
@@ -110,7 +110,7 @@ def text(results: list[Result]) -> str:
     shown = [
         "  ".join(
             cell.ljust(width) if i < 2 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths))
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         for line in lines
     ]
@@ -128,7 +128,7 @@ def rows_to_markdown(lines: list[list[str]]) -> str:
 
 
 def profiles(results: list[Result]) -> str:
-    """Where the instructions go, for every goal that was missed."""
+    """The profile of every missed goal."""
     parts = []
     for result in results:
         if result.verdict == "MISSED":

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Debian's archive, asked without the machine's own apt: suites the machine has not configured, and no privilege.
+"""Downloads from Debian's archive without root and without the machine's own configuration of apt.
 
-Each archive has a sources list, package lists and an empty dpkg status of its own in the cache. Lists are fetched
-anew when they are a day old; without a network, old ones will do.
+Each archive has its own sources list, package lists and empty dpkg status in the cache. Package
+lists are updated when they are a day old; without a network, the old lists are used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .verdict import Verdict, VmError
 
 LISTS_LAST = 24 * 3600  # seconds
 
-# What to call a set of suites, and the suites.
+# The suites of Debian in each archive.
 SUITES = {
     "stable": ("bookworm", "bookworm-updates", "bookworm-security"),
     "backports": ("bookworm-backports",),
@@ -32,7 +32,7 @@ def cache_root() -> Path:
 
 
 def run(command: list[str], failure: str, cwd: Path | None = None) -> str:
-    """What a host program printed; a failure becomes one sentence with the last thing it said."""
+    """Returns the output of a host program; a failure becomes one sentence with its last line."""
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -41,7 +41,7 @@ def run(command: list[str], failure: str, cwd: Path | None = None) -> str:
 
 
 class Archive:
-    """Some suites of Debian."""
+    """A set of suites of Debian."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -56,7 +56,7 @@ class Archive:
         return self._field(package, "Version")
 
     def download(self, packages: list[str], folder: Path) -> list[Path]:
-        """Exactly these packages."""
+        """Downloads these packages without their dependencies."""
         self._refresh()
         before = set(folder.glob("*.deb"))
         run(
@@ -67,7 +67,7 @@ class Archive:
         return sorted(set(folder.glob("*.deb")) - before)
 
     def download_with_dependencies(self, packages: list[str], folder: Path) -> list[Path]:
-        """These packages and all they depend on, as for a machine with nothing on it."""
+        """Downloads these packages with all their dependencies, as for an empty machine."""
         self._refresh()
         (folder / "partial").mkdir(parents=True, exist_ok=True)
         run(
@@ -145,7 +145,7 @@ def _default(suite: str) -> str:
 
 
 def _mirrors() -> dict[str, list[str]]:
-    """Where the machine takes its own packages from, by suite."""
+    """The mirrors in the machine's own configuration of apt, by suite."""
     listing = subprocess.run(
         [
             "apt-get",

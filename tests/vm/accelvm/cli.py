@@ -23,10 +23,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="vm.py",
         usage="%(prog)s [options] -- COMMAND [ARGUMENT...]",
-        description="Boots Debian's kernel in QEMU with the card, loads modules, runs COMMAND in the guest. "
-        "The exit code is the command's, or one of 70-79: docs/testing.md lists them.",
+        description="Boots Debian's kernel in QEMU with the card, loads modules, and runs COMMAND "
+        "in the guest. The exit code is the command's, or one of 70-79; docs/testing.md lists them.",
     )
-    guest = parser.add_argument_group("what goes into the guest")
+    guest = parser.add_argument_group("contents of the guest")
     guest.add_argument(
         "--module",
         action="append",
@@ -196,7 +196,8 @@ def main(arguments: list[str]) -> int:
     status = command_status(outcome.status)
     if status != outcome.status:
         print(
-            f"vm: the command ended with {outcome.status}, a code of the harness; taken as {status}",
+            f"vm: the command ended with {outcome.status}, which is a code of the harness: "
+            f"reported as {status}",
             file=sys.stderr,
         )
     return status

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The count gate: what a job costs in a handful of cases is compared with what was recorded. Counts, not times: the same
-program executes the same instructions on any machine, so a rise is a change of the code.
+"""The perf gate: compares the cost of a job in a few cases with the recorded cost.
 
-    tests/bench/gate.py --build build --gtest_output=xml:FILE     what `make test` runs
+The costs are counts, not times. The same program executes the same instructions on any machine, so
+a rise means that the code changed.
+
+    tests/bench/perf_gate.py --build build --gtest_output=xml:FILE     as `make test` runs it
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from . import boot, measure
 
 RECORD = Path(__file__).resolve().parents[1] / "perf_gate.json"
 PROGRAMS = ["calibrate", "jobs", "waits", "lists"]
-# Those that do not depend on when the processor was interrupted.
+# Cases whose counts do not depend on when an interrupt arrives.
 CASES = (
     "calibrate.loop",
     "getppid",
@@ -32,16 +34,16 @@ CASES = (
 )
 KINDS = ("instructions", "user", "calls", "doorbells", "interrupts")
 TOLERANCE = 0.03
-# Below this a change is none: a tick of the guest's clock falls into one run and not into another.
+# Smaller differences are noise: a tick of the guest's clock hits one run and not another.
 FLOOR = {"instructions": 4.0, "user": 1.0, "calls": 0.002, "doorbells": 0.002, "interrupts": 0.002}
-KERNEL = "kernel"  # key of the release that the record was made with
+KERNEL = "kernel"  # key of the kernel release in the record
 FUNCTIONS = 12
 
-Counts = dict[str, dict[str, Any]]
+Counts = dict[str, Any]  # counts by case, and the kernel release
 
 
 def count(settings: boot.Settings) -> tuple[Counts, list[str]]:
-    """One boot; what each case costs a job, and what was wrong with any of them."""
+    """Boots once. Returns the counts a job for each case, and the errors of all cases."""
     cases = measure.collect([boot.run(settings)])
     counts = {
         name: {
@@ -60,8 +62,9 @@ def count(settings: boot.Settings) -> tuple[Counts, list[str]]:
 def compare(
     was: dict[str, Any], now: dict[str, Any], same_kernel: bool
 ) -> tuple[list[str], list[str]]:
-    """What rose, with the functions that grew, and what fell. Another kernel than the record's executes other instructions
-    of its own, which are none of ours.
+    """The counts that rose, with the functions that grew, and the counts that fell.
+
+    A kernel other than the record's executes other instructions; these are not compared.
     """
     rose, fell = [], []
     for kind in KINDS if same_kernel else KINDS[1:]:
@@ -85,7 +88,7 @@ def compare(
             for by, function in grown[:5]
             if by >= 1
         ]
-        rose.append("    if that is as it should be: make record-perf-gate")
+        rose.append("    if this rise is intended, run: make record-perf-gate")
     return rose, fell
 
 

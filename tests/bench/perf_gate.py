@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Suite `counts`: each case of the count gate as a test. Takes the options of GoogleTest that the suites use."""
+"""Suite `perf-gate`: each case of the perf gate is a test.
+
+Accepts those options of GoogleTest that the suites use.
+"""
 
 from __future__ import annotations
 
@@ -16,32 +19,33 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parent
 sys.path[:0] = [str(BENCH), str(BENCH.parent / "vm")]
 
-from accelbench import boot, gate  # noqa: E402  (needs the paths)
+from accelbench import boot, perf_gate  # noqa: E402  (needs the paths)
 from accelvm import kernel  # noqa: E402
 from accelvm.verdict import VmError  # noqa: E402
 
 
 def _verdicts(
-    counts: gate.Counts, recorded: gate.Counts, errors: list[str], release: str
+    counts: perf_gate.Counts, recorded: perf_gate.Counts, errors: list[str], release: str
 ) -> dict[str, list[str]]:
-    """For each test what is wrong; nothing, if it passed."""
+    """The errors of each test; none if it passed."""
     verdicts = {}
-    same_kernel = recorded.get(gate.KERNEL) == release
+    same_kernel = bool(recorded.get(perf_gate.KERNEL) == release)
     if not same_kernel:
         print(
-            f"recorded with {recorded.get(gate.KERNEL, 'no kernel')}, this is {release}: its own instructions are left out"
+            f"the record is for kernel {recorded.get(perf_gate.KERNEL, 'unknown')} and this is "
+            f"{release}: kernel instructions are not compared"
         )
-    for name in gate.CASES:
+    for name in perf_gate.CASES:
         wrong = [error for error in errors if error.startswith(f"{name}: ")]
         if name not in recorded:
-            wrong.append("is not recorded: make record-perf-gate")
+            wrong.append("is not in the record: run 'make record-perf-gate'")
         elif name not in counts:
             wrong.append("was not measured")
         else:
-            rose, fell = gate.compare(recorded[name], counts[name], same_kernel)
+            rose, fell = perf_gate.compare(recorded[name], counts[name], same_kernel)
             wrong += rose
             for line in fell:
-                print(f"{name}: {line}; better, record it: make record-perf-gate")
+                print(f"{name}: {line}; to keep the improvement, run 'make record-perf-gate'")
         verdicts[name] = wrong
     return verdicts
 
@@ -55,8 +59,10 @@ def main() -> int:
     options = parser.parse_args()
     wanted = [
         name
-        for name in gate.CASES
-        if any(fnmatch.fnmatch(f"Counts.{name}", part) for part in options.gtest_filter.split(":"))
+        for name in perf_gate.CASES
+        if any(
+            fnmatch.fnmatch(f"PerfGate.{name}", part) for part in options.gtest_filter.split(":")
+        )
     ]
     if not wanted:
         return 0
@@ -66,23 +72,23 @@ def main() -> int:
     start = time.monotonic()
     try:
         release = kernel.release_of("6.1")
-        counts, errors = gate.count(boot.Settings(options.build, release, gate.PROGRAMS))
+        counts, errors = perf_gate.count(boot.Settings(options.build, release, perf_gate.PROGRAMS))
     except VmError as error:
-        print(f"counts: {error}")
+        print(f"perf-gate: {error}")
         return int(error.verdict)
-    recorded = json.loads(gate.RECORD.read_text()) if gate.RECORD.is_file() else {}
+    recorded = json.loads(perf_gate.RECORD.read_text()) if perf_gate.RECORD.is_file() else {}
     verdicts = {
         name: wrong
         for name, wrong in _verdicts(counts, recorded, errors, release).items()
         if name in wanted
     }
     for name, wrong in verdicts.items():
-        print(f"[ {'FAILED  ' if wrong else '      OK'} ] Counts.{name}")
+        print(f"[ {'FAILED  ' if wrong else '      OK'} ] PerfGate.{name}")
         print("".join(f"{line}\n" for line in wrong), end="")
     if options.gtest_output.startswith("xml:"):
         suite = xml.Element(
             "testsuite",
-            name="Counts",
+            name="PerfGate",
             tests=str(len(verdicts)),
             failures=str(sum(1 for wrong in verdicts.values() if wrong)),
         )
@@ -91,7 +97,7 @@ def main() -> int:
                 suite,
                 "testcase",
                 name=name,
-                classname="Counts",
+                classname="PerfGate",
                 status="run",
                 result="completed",
                 time=f"{time.monotonic() - start:.1f}",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * count.c - a TCG plugin for QEMU that counts what a guest executes between two markers.
+ * perf_counters.c - a TCG plugin for QEMU that counts what a guest executes between two markers.
  *
  * A guest program marks a region with instructions that mean nothing else (guest/region.hpp).
  *Within it every executed instruction is counted, by address, and every access to a device's
@@ -16,7 +16,7 @@
  *meets an access to a device in the middle of it, but does not call for those instructions a second
  *time. Until the marker ARM nothing is instrumented but markers, so that booting is quick.
  *
- * One vCPU. usage: -plugin count.so,out=FILE
+ * One vCPU. usage: -plugin perf_counters.so,out=FILE
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -210,12 +210,12 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
         }
     }
     if (!file || !info->system_emulation || info->system.smp_vcpus != 1) {
-        fprintf(stderr, "count.so: give it out=FILE and a machine with one processor\n");
+        fprintf(stderr, "perf_counters.so: give it out=FILE and a machine with one processor\n");
         return -1;
     }
     state.out = fopen(file, "w");
     if (!state.out) {
-        fprintf(stderr, "count.so: cannot write %s\n", file);
+        fprintf(stderr, "perf_counters.so: cannot write %s\n", file);
         return -1;
     }
     plugin = id;
