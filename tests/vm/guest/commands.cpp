@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds commands; computes what GEMM must give by the rules of docs/hardware.md, section 6.
+// Builds commands, and computes the reference of GEMM by docs/hardware.md, section 6.
 #include "commands.hpp"
 
 #include <atomic>
@@ -10,11 +10,11 @@
 #include <random>
 #include <vector>
 
-namespace bench {
+namespace uapi {
 
 namespace {
 
-// 10^12 multiplications and more, in device memory so that they cost the host nothing else.
+// More than 10^12 multiplications, in device memory so that no other part of the host is busy.
 constexpr std::uint32_t long_size = 1024;
 constexpr std::uint32_t long_count = 1024;
 
@@ -124,7 +124,7 @@ std::uint64_t Semaphore::value() const {
 }
 
 void Semaphore::await(std::uint64_t value) const {
-    bench::await("waiting for a signal of the card", [&] { return this->value() >= value; });
+    uapi::await("waiting for a signal of the card", [&] { return this->value() >= value; });
 }
 
 Product::Product(const File& file, std::uint32_t n, std::uint32_t seed, std::uint32_t memory)
@@ -134,7 +134,7 @@ Product::Product(const File& file, std::uint32_t n, std::uint32_t seed, std::uin
     const std::span<float> values = operands_.as<float>().subspan(page / sizeof(float));
     std::minstd_rand random(seed + 1);
     for (std::size_t i = 0; i < 2 * std::size_t{n} * n; ++i) {
-        // Products that need rounding, so that the order of additions shows.
+        // The products need rounding, so that a wrong order of additions changes the result.
         values[i] = static_cast<float>(static_cast<int>(random() % 2001) - 1000) / 7.0F;
     }
 }
@@ -190,4 +190,4 @@ accel_command LongJob::command() const {
     return call(list_.address(), long_count);
 }
 
-}  // namespace bench
+}  // namespace uapi

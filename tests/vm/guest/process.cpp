@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fork() with the manners that a test needs: nothing hangs, nothing is left behind.
+// Child processes that cannot hang and leave nothing behind.
 #include "process.hpp"
 
 #include <grp.h>
@@ -17,7 +17,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace bench {
+namespace uapi {
 
 namespace {
 
@@ -30,7 +30,7 @@ namespace {
         std::fprintf(stderr, "process %d: %s\n", ::getpid(), error.what());
         status = 1;
     }
-    // Not exit(): what the parent has registered to run at its end is the parent's.
+    // Not exit(): exit handlers belong to the parent.
     ::_exit(status);
 }
 
@@ -54,7 +54,7 @@ void Process::signal(int number) const {
 }
 
 int Process::wait() {
-    const std::int64_t end = deadline_in(patience);
+    const std::int64_t end = deadline_in(time_limit);
     int status = 0;
     for (;;) {
         const pid_t done = ::waitpid(pid_, &status, WNOHANG);
@@ -106,7 +106,7 @@ std::uint64_t Counter::value() const {
 }
 
 void Counter::await(std::uint64_t value) const {
-    bench::await("waiting for another process", [&] { return this->value() >= value; });
+    uapi::await("waiting for another process", [&] { return this->value() >= value; });
 }
 
 Channel::Channel() {
@@ -157,4 +157,4 @@ void become_user(std::initializer_list<gid_t> groups, uid_t user) {
     require(::setresuid(user, user, user) == 0 ? 0 : errno, "setresuid");
 }
 
-}  // namespace bench
+}  // namespace uapi

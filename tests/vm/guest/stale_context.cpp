@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a file whose card went away may still do, and what it may not.
-#include "old_file.hpp"
+// The calls and accesses that remain allowed after the card is reset or removed.
+#include "stale_context.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,16 +9,16 @@
 
 #include "commands.hpp"
 
-namespace bench {
+namespace uapi {
 
-OldFile::OldFile() {
+StaleContext::StaleContext() {
     std::memset(on_host_.data(), 0x5a, bytes);
     std::memset(own_.data(), 0xa5, bytes);
     std::memset(on_card_.data(), 0x77, bytes);
     queue_.run(copy(on_card_.address(), on_host_.address(), page));
 }
 
-void OldFile::expect_every_call(int error) {
+void StaleContext::expect_every_call(int error) {
     accel_info info{};
     EXPECT_EQ(file_.call(ACCEL_IOCTL_INFO, info), error);
     for (const std::uint32_t flags : {host, device}) {
@@ -41,20 +41,20 @@ void OldFile::expect_every_call(int error) {
     EXPECT_EQ(queue_.reset(), error);
     EXPECT_EQ(queue_.notify(1), error);
     EXPECT_EQ(queue_.wait(queue_.tail() + 1), error);
-    // What was finished before stays finished.
+    // A command that was complete stays complete.
     EXPECT_EQ(queue_.wait(queue_.tail()), 0);
 
     EXPECT_EQ(Mapping::attempt(file_.fd(), on_host_.address(), bytes), error);
     EXPECT_EQ(Mapping::attempt(file_.fd(), on_card_.address(), bytes), error);
-    EXPECT_EQ(Mapping::attempt(file_.fd(), queue_.made().doorbell, page), error);
+    EXPECT_EQ(Mapping::attempt(file_.fd(), queue_.created().doorbell, page), error);
 }
 
-void OldFile::expect_mappings_go_nowhere() {
+void StaleContext::expect_mappings_go_nowhere() {
     EXPECT_EQ(on_host_.as<std::uint8_t>()[0], 0x5a);
     EXPECT_EQ(on_host_.as<std::uint8_t>()[bytes - 1], 0x5a);
     EXPECT_EQ(own_.as<std::uint8_t>()[0], 0xa5);
     EXPECT_EQ(queue_.status().completed, 1U);
-    // One that was touched while the card was there, and one that is touched for the first time.
+    // The first page was accessed while the card was present, the second never.
     for (const Buffer* buffer : {&on_card_, &untouched_}) {
         const std::span<volatile std::uint8_t> memory = buffer->as<volatile std::uint8_t>();
         for (std::size_t i = 0; i < bytes; i += page / 2) {
@@ -62,10 +62,10 @@ void OldFile::expect_mappings_go_nowhere() {
             memory[i] = 0xee;
         }
     }
-    queue_.place(nop());
+    queue_.enqueue(nop());
     for (int i = 0; i < 100; ++i) {
         queue_.ring_doorbell(static_cast<std::uint32_t>(queue_.tail()));
     }
 }
 
-}  // namespace bench
+}  // namespace uapi

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A ring of io_uring, for waiting and for moving data.
+// An io_uring instance that waits for commands and transfers data.
 #pragma once
 
 #include <liburing.h>
@@ -11,22 +11,22 @@
 #include <map>
 #include <stdexcept>
 
-#include "bench.hpp"
+#include "uapi.hpp"
 
-namespace bench {
+namespace uapi {
 
-class Ring {
+class IoUring {
   public:
-    Ring() { bench::require(-io_uring_queue_init(64, &ring_, 0), "a ring"); }
-    Ring(const Ring&) = delete;
-    Ring& operator=(const Ring&) = delete;
-    Ring(Ring&&) = delete;
-    Ring& operator=(Ring&&) = delete;
-    ~Ring() { io_uring_queue_exit(&ring_); }
+    IoUring() { uapi::require(-io_uring_queue_init(64, &ring_, 0), "io_uring_queue_init"); }
+    IoUring(const IoUring&) = delete;
+    IoUring& operator=(const IoUring&) = delete;
+    IoUring(IoUring&&) = delete;
+    IoUring& operator=(IoUring&&) = delete;
+    ~IoUring() { io_uring_queue_exit(&ring_); }
 
     [[nodiscard]] io_uring* get() { return &ring_; }
 
-    void wait_for(const bench::File& file, std::uint32_t queue, std::uint64_t sequence,
+    void wait_for(const uapi::File& file, std::uint32_t queue, std::uint64_t sequence,
                   std::uint32_t timeout_ms = ACCEL_URING_TIMEOUT_MAX,
                   std::uint32_t operation = ACCEL_URING_WAIT) {
         io_uring_sqe* const sqe = entry(sequence);
@@ -40,20 +40,20 @@ class Ring {
     [[nodiscard]] io_uring_sqe* entry(std::uint64_t tag) {
         io_uring_sqe* const sqe = io_uring_get_sqe(&ring_);
         if (sqe == nullptr) {
-            throw std::runtime_error("the ring is full");
+            throw std::runtime_error("the io_uring is full");
         }
         std::memset(sqe, 0, sizeof *sqe);
         sqe->user_data = tag;
         return sqe;
     }
-    /// Tags and results of so many entries, in any order.
+    /// The results of `count` entries by tag, in any order.
     [[nodiscard]] std::map<std::uint64_t, int> results(unsigned count) {
         std::map<std::uint64_t, int> all;
         io_uring_submit(&ring_);
         for (unsigned i = 0; i < count; ++i) {
-            __kernel_timespec limit{.tv_sec = bench::patience.count(), .tv_nsec = 0};
+            __kernel_timespec limit{.tv_sec = uapi::time_limit.count(), .tv_nsec = 0};
             io_uring_cqe* cqe = nullptr;
-            bench::require(-io_uring_wait_cqe_timeout(&ring_, &cqe, &limit), "a completion");
+            uapi::require(-io_uring_wait_cqe_timeout(&ring_, &cqe, &limit), "a completion");
             all[cqe->user_data] = cqe->res;
             io_uring_cqe_seen(&ring_, cqe);
         }
@@ -69,4 +69,4 @@ class Ring {
     io_uring ring_{};
 };
 
-}  // namespace bench
+}  // namespace uapi

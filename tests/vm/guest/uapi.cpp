@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files, mappings, buffers. Queues are in queue.cpp.
-#include "bench.hpp"
+// Files, mappings and buffers of the UAPI; queue.cpp implements queues.
+#include "uapi.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,7 +13,7 @@
 
 #include "card.hpp"
 
-namespace bench {
+namespace uapi {
 
 void require(int error, const std::string& what) {
     if (error != 0) {
@@ -144,13 +144,13 @@ Descriptor Buffer::export_dmabuf(std::uint32_t flags) const {
 }
 
 Import::Import(const File& file, const Descriptor& dmabuf, std::uint32_t flags) : fd_(file.fd()) {
-    made_.flags = flags;
-    made_.fd = dmabuf.get();
-    require(file.call(ACCEL_IOCTL_BUFFER_IMPORT, made_), "BUFFER_IMPORT");
+    created_.flags = flags;
+    created_.fd = dmabuf.get();
+    require(file.call(ACCEL_IOCTL_BUFFER_IMPORT, created_), "BUFFER_IMPORT");
 }
 
 Import::Import(Import&& other) noexcept
-    : fd_(other.fd_), made_(std::exchange(other.made_, accel_buffer_import{})) {}
+    : fd_(other.fd_), created_(std::exchange(other.created_, accel_buffer_import{})) {}
 
 int Import::attempt(const File& file, int dmabuf, std::uint32_t flags) {
     accel_buffer_import import{};
@@ -164,11 +164,11 @@ int Import::attempt(const File& file, int dmabuf, std::uint32_t flags) {
 }
 
 int Import::destroy() {
-    if (made_.handle == 0) {
+    if (created_.handle == 0) {
         return 0;
     }
     accel_buffer_destroy destroy{.size = sizeof(destroy),
-                                 .handle = std::exchange(made_.handle, 0U)};
+                                 .handle = std::exchange(created_.handle, 0U)};
     return ::ioctl(fd_, ACCEL_IOCTL_BUFFER_DESTROY, &destroy) == 0 ? 0 : errno;
 }
 
@@ -205,4 +205,4 @@ int Registration::destroy() {
     return handle != 0 ? destroy_buffer(fd_, handle) : 0;
 }
 
-}  // namespace bench
+}  // namespace uapi

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A file with everything in it, which then outlives the card it was opened on.
+// An open file with buffers, a queue and mappings that outlives the card's reset or removal.
 #pragma once
 
-#include "bench.hpp"
+#include "uapi.hpp"
 
-namespace bench {
+namespace uapi {
 
-class OldFile {
+class StaleContext {
   public:
     static constexpr std::size_t bytes = 2 * page;
 
-    /// Opens the card, makes a buffer of each kind and a queue, and runs a job.
-    OldFile();
+    /// Opens the card, creates a buffer of each kind and a queue, and runs a job.
+    StaleContext();
 
-    /// GoogleTest expectations: every ioctl and every mmap of the file ends with this errno.
+    /// Expects that every ioctl and every mmap of the file fails with this errno.
     void expect_every_call(int error);
-    /// GoogleTest expectations: host memory keeps its data, device memory and doorbell can be read
-    /// and written without a signal, and nothing of it reaches a card.
+    /// Expects that host memory keeps its data, and that accesses to device memory and doorbell
+    /// raise no signal and reach no card.
     void expect_mappings_go_nowhere();
 
     [[nodiscard]] const File& file() const { return file_; }
@@ -34,4 +34,4 @@ class OldFile {
     Queue queue_{file_};
 };
 
-}  // namespace bench
+}  // namespace uapi

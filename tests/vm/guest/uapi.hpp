@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The driver's interface as a process sees it, with nothing in between: an open file, a buffer, a
-// queue, a mapping. It owns what it made and gives it back; it checks nothing that a test wants to
-// check. It shares no code with libaccel, so that a bug there cannot hide one here.
+// A thin user of the driver's UAPI: an open file, a buffer, a queue, a mapping. Each class owns its
+// object and releases it, and leaves all checks to the tests. No code is shared with libaccel, so
+// that a bug there cannot hide one here.
 //
-// What a call returns is its errno, or 0. Whatever must not fail throws std::system_error, which
-// GoogleTest and bench::Process report.
+// A call returns 0 or its errno. An operation that must not fail throws std::system_error, which
+// GoogleTest and uapi::Process report.
 #pragma once
 
 #include <sys/mman.h>
@@ -23,11 +23,11 @@
 #include "accel_hw.h"
 #include "accel_uapi.h"
 
-namespace bench {
+namespace uapi {
 
-/// How long something may take that must happen. Nothing is measured against it: who reaches it
+/// The time limit for every event that must happen. It measures nothing: a test that reaches it has
 /// failed.
-inline constexpr std::chrono::seconds patience{60};
+inline constexpr std::chrono::seconds time_limit{60};
 
 inline constexpr std::size_t page = 4096;
 inline constexpr std::uint32_t readable = ACCEL_BUFFER_CARD_READ;
@@ -38,20 +38,20 @@ inline constexpr std::uint32_t device = host | ACCEL_BUFFER_DEVICE;
 /// Throws std::system_error if `error` is an errno.
 void require(int error, const std::string& what);
 
-/// CLOCK_MONOTONIC in nanoseconds, that long from now.
+/// CLOCK_MONOTONIC in nanoseconds, `time` from now.
 [[nodiscard]] std::int64_t deadline_in(std::chrono::nanoseconds time);
 
-/// Looks again and again until the condition holds; throws if patience ends first.
+/// Polls until the condition holds; throws after `time_limit`.
 template <typename Condition>
 void await(const char* what, Condition condition) {
-    const std::int64_t deadline = deadline_in(patience);
+    const std::int64_t deadline = deadline_in(time_limit);
     while (!condition()) {
         require(deadline_in({}) < deadline ? 0 : ETIMEDOUT, what);
         std::this_thread::yield();
     }
 }
 
-/// A file descriptor.
+/// Owns a file descriptor.
 class Descriptor {
   public:
     Descriptor() = default;
@@ -69,11 +69,11 @@ class Descriptor {
     int fd_ = -1;
 };
 
-/// Memory that mmap() gave.
+/// Owns memory that mmap() returned.
 class Mapping {
   public:
     Mapping() = default;
-    /// Throws if it cannot be mapped.
+    /// Throws if mmap() fails.
     Mapping(int fd, std::uint64_t offset, std::size_t bytes, int prot = PROT_READ | PROT_WRITE,
             int flags = MAP_SHARED);
     Mapping(Mapping&& other) noexcept
@@ -85,7 +85,7 @@ class Mapping {
 
     /// Anonymous memory of this process.
     [[nodiscard]] static Mapping anonymous(std::size_t bytes, int flags = MAP_PRIVATE);
-    /// What mmap() says of these arguments: 0 or an errno. What it mapped is unmapped.
+    /// The result of mmap() with these arguments: 0 or an errno. A new mapping is unmapped again.
     [[nodiscard]] static int attempt(int fd, std::uint64_t offset, std::size_t bytes,
                                      int prot = PROT_READ | PROT_WRITE, int flags = MAP_SHARED);
 
@@ -103,10 +103,10 @@ class Mapping {
     std::size_t bytes_ = 0;
 };
 
-/// An open node: a context. It must outlive the buffers and queues made from it.
+/// An open node, which is a context. It must outlive its buffers and queues.
 class File {
   public:
-    /// Opens the node of the card, or this one; throws if it cannot.
+    /// Opens the node of the card, or `node`; throws if that fails.
     File();
     explicit File(const std::string& node);
     explicit File(Descriptor fd) : fd_(std::move(fd)) {}
@@ -114,7 +114,7 @@ class File {
     [[nodiscard]] int fd() const { return fd_.get(); }
     void close() { fd_.close(); }
 
-    /// An ioctl with an argument of any shape.
+    /// An ioctl with any argument.
     [[nodiscard]] int raw(unsigned long request, void* argument) const;
     /// An ioctl whose argument is one of the structures of accel_uapi.h.
     template <typename T>
@@ -123,15 +123,15 @@ class File {
         return raw(request, &argument);
     }
     [[nodiscard]] accel_info info() const;
-    /// What poll() reports within this time. Nothing, also if it reports only when the time is up:
-    /// then it slept through what it waited for.
-    [[nodiscard]] int poll(std::chrono::milliseconds time = patience) const;
+    /// The events that poll() reports within this time. The result is 0 if poll() returned only
+    /// when the time was up, because it then missed its event.
+    [[nodiscard]] int poll(std::chrono::milliseconds time = time_limit) const;
 
   private:
     Descriptor fd_;
 };
 
-/// A buffer of the driver, mapped.
+/// A mapped buffer of the driver.
 class Buffer {
   public:
     Buffer(const File& file, std::size_t bytes, std::uint32_t flags = host);
@@ -150,9 +150,9 @@ class Buffer {
     }
     [[nodiscard]] std::byte* data() const { return mapping_.data(); }
     [[nodiscard]] Mapping& mapping() { return mapping_; }
-    /// A dma-buf of it; throws if there is none to be had.
+    /// Exports it as a dma-buf; throws if that fails.
     [[nodiscard]] Descriptor export_dmabuf(std::uint32_t flags = 0) const;
-    /// Ends the handle; the mapping stays.
+    /// Destroys the handle; the mapping stays.
     int destroy();
 
   private:
@@ -163,7 +163,7 @@ class Buffer {
     Mapping mapping_;
 };
 
-/// Memory of this process that the card may use.
+/// Registered memory of this process.
 class Registration {
   public:
     Registration(const File& file, const void* pointer, std::size_t bytes,
@@ -174,7 +174,7 @@ class Registration {
     Registration& operator=(const Registration&) = delete;
     ~Registration() { static_cast<void>(destroy()); }
 
-    /// What the driver says of it: 0 or an errno. What was registered is destroyed.
+    /// The result of a registration: 0 or an errno. A new registration is destroyed again.
     [[nodiscard]] static int attempt(const File& file, const void* pointer, std::uint64_t bytes,
                                      std::uint32_t flags = host);
     [[nodiscard]] std::uint64_t address() const { return address_; }
@@ -186,7 +186,7 @@ class Registration {
     std::uint64_t address_ = 0;
 };
 
-/// The memory of a dma-buf, for the card of this file.
+/// An imported dma-buf.
 class Import {
   public:
     Import(const File& file, const Descriptor& dmabuf, std::uint32_t flags = host);
@@ -196,19 +196,19 @@ class Import {
     Import& operator=(const Import&) = delete;
     ~Import() { static_cast<void>(destroy()); }
 
-    /// What the driver says of it: 0 or an errno. What was imported is destroyed.
+    /// The result of an import: 0 or an errno. A new import is destroyed again.
     [[nodiscard]] static int attempt(const File& file, int dmabuf, std::uint32_t flags = host);
-    [[nodiscard]] std::uint64_t address() const { return made_.address; }
-    [[nodiscard]] std::uint32_t handle() const { return made_.handle; }
-    [[nodiscard]] std::uint64_t bytes() const { return made_.bytes; }
+    [[nodiscard]] std::uint64_t address() const { return created_.address; }
+    [[nodiscard]] std::uint32_t handle() const { return created_.handle; }
+    [[nodiscard]] std::uint64_t bytes() const { return created_.bytes; }
     int destroy();
 
   private:
     int fd_;
-    accel_buffer_import made_{};
+    accel_buffer_import created_{};
 };
 
-/// A queue: ring, status page and doorbell are mapped. One thread at a time submits.
+/// A queue with its ring, status page and doorbell mapped. One thread at a time may submit.
 class Queue {
   public:
     explicit Queue(const File& file, std::uint32_t entries = 64, std::uint32_t priority = 0);
@@ -218,29 +218,29 @@ class Queue {
     Queue& operator=(const Queue&) = delete;
     ~Queue() { static_cast<void>(destroy()); }
 
-    [[nodiscard]] std::uint32_t handle() const { return made_.handle; }
-    [[nodiscard]] const accel_queue_create& made() const { return made_; }
+    [[nodiscard]] std::uint32_t handle() const { return created_.handle; }
+    [[nodiscard]] const accel_queue_create& created() const { return created_; }
     [[nodiscard]] volatile accel_queue_status& status() const;
     [[nodiscard]] std::span<accel_command> ring() const;
     [[nodiscard]] std::uint64_t tail() const { return tail_; }
 
-    /// Puts a command into the ring, unpublished. The ring must have room.
-    void place(const accel_command& command);
-    /// Publishes what was placed, and rings the doorbell if the card asks for it.
+    /// Writes a command into the ring without publishing it. The ring must have room.
+    void enqueue(const accel_command& command);
+    /// Publishes the enqueued commands, and rings the doorbell if the card asks for it.
     void publish();
-    /// Writes the doorbell whatever the card asks for.
+    /// Writes the doorbell, even if the card does not ask for it.
     void ring_doorbell(std::uint32_t value) const;
-    /// Waits for room, places and publishes; returns the sequence number.
+    /// Waits for room, enqueues and publishes; returns the sequence number.
     std::uint64_t submit(const accel_command& command);
 
     /// The wait ioctl; the deadline is CLOCK_MONOTONIC.
     [[nodiscard]] int wait_until(std::uint64_t sequence, std::int64_t deadline) const;
-    /// With patience. ETIMEDOUT, too, if it came back only when the time was up: then it slept
-    /// through what it waited for.
+    /// Waits for at most `time_limit`. The result is ETIMEDOUT, too, if the call returned only when
+    /// the time was up, because it then missed its event.
     [[nodiscard]] int wait(std::uint64_t sequence) const;
     /// Submits and waits; throws if the command fails.
     void run(const accel_command& command);
-    /// Submits a command that must stop the queue; returns what the driver says about it.
+    /// Submits a command that must stop the queue; returns the driver's description of the error.
     [[nodiscard]] accel_queue_query run_to_error(const accel_command& command);
 
     [[nodiscard]] int notify(std::uint64_t sequence) const;
@@ -250,11 +250,11 @@ class Queue {
 
   private:
     int fd_;
-    accel_queue_create made_{};
+    accel_queue_create created_{};
     std::uint64_t tail_ = 0;
     std::uint64_t published_ = 0;
     Mapping memory_;
     Mapping doorbell_;
 };
 
-}  // namespace bench
+}  // namespace uapi

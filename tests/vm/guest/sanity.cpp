@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The health check and the count of what is free.
-#include "health.hpp"
+// The check of the card and the count of its free resources.
+#include "sanity.hpp"
 
 #include <cerrno>
 #include <vector>
@@ -10,9 +10,9 @@
 #include "commands.hpp"
 #include "process.hpp"
 
-namespace bench {
+namespace uapi {
 
-void expect_healthy() {
+void expect_working_card() {
     constexpr std::size_t bytes = 3 * page;
     const File file;
     const Buffer from(file, bytes);
@@ -25,14 +25,14 @@ void expect_healthy() {
     queue.run(copy(through.address(), from.address(), bytes));
     queue.run(copy(to.address(), through.address(), bytes));
     check(first_difference(to.as<std::uint32_t>(), 1) == bytes / sizeof(std::uint32_t),
-          "the card copied wrong");
+          "the card copied wrong data");
     queue.run(product.command());
-    check(product.correct(), "the card multiplied wrong");
+    check(product.correct(), "the card computed a wrong product");
 }
 
 namespace {
 
-/// Takes one after the other until the card has no more; each is kept until all are counted.
+/// Allocates objects until the card has no more, counts them, and then releases all.
 template <typename T, typename Take>
 std::uint32_t count(Take take) {
     std::vector<T> taken;
@@ -48,7 +48,7 @@ std::uint32_t count(Take take) {
     return static_cast<std::uint32_t>(taken.size());
 }
 
-/// A file with a buffer, and so with a context of the card.
+/// A file with a buffer, which needs a context of the card.
 struct Attached {
     explicit Attached(const std::string& node) : file(node), buffer(file, page) {}
     File file;
@@ -72,4 +72,4 @@ std::ostream& operator<<(std::ostream& out, const Capacity& capacity) {
                << capacity.memory << " bytes of device memory";
 }
 
-}  // namespace bench
+}  // namespace uapi
