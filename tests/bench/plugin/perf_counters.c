@@ -2,21 +2,21 @@
 /*
  * perf_counters.c - a TCG plugin for QEMU that counts what a guest executes between two markers.
  *
- * A guest program marks a region with instructions that mean nothing else (guest/region.hpp).
- *Within it every executed instruction is counted, by address, and every access to a device's
- *registers, by device. At the region's end the counts go to a file, as text:
+ * A guest program marks a region with special instructions (guest/region.hpp). Within a region the
+ * plugin counts every executed instruction, by address, and every access to a device's registers,
+ * by device. At the end of a region it writes the counts to a file, as text:
  *
  *	region 7
- *	i ffffffff81a00080 1024		instruction at this address: so often
- *	w accel-doorbells 32		writes to this device; r: reads
+ *	i ffffffff81a00080 1024		the executions of the instruction at this address
+ *	w accel-doorbells 32		the writes to this device; r: the reads
  *
- * Who executed what, system calls and interrupts are read off the addresses by who reads the file.
+ * The reader of the file finds functions, system calls and interrupts by the addresses.
  *
- * Instructions are counted by a callback before each of them. QEMU starts a block again when it
- *meets an access to a device in the middle of it, but does not call for those instructions a second
- *time. Until the marker ARM nothing is instrumented but markers, so that booting is quick.
+ * A callback before each instruction counts it. QEMU restarts a block at an access to a device, but
+ * does not repeat the callbacks of that block. Before the marker ARM only markers are instrumented,
+ * so that the guest boots fast.
  *
- * One vCPU. usage: -plugin perf_counters.so,out=FILE
+ * The machine must have one vCPU. Usage: -plugin perf_counters.so,out=FILE
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -36,7 +36,7 @@ struct counter {
 };
 
 struct device {
-    const char* name; /* QEMU's, interned */
+    const char* name; /* interned */
     uint64_t reads;
     uint64_t writes;
 };
@@ -46,12 +46,12 @@ static struct {
     GHashTable* counters; /* by address */
     GPtrArray* all;
     GPtrArray* devices;
-    unsigned int regions; /* that ended */
+    unsigned int regions; /* so far */
     bool armed;
     bool counting;
 } state;
 
-/* nopl disp32(%rax), as in region.hpp; the letter of a marker, or 0. */
+/* Returns the letter of a marker, which is the nopl disp32(%rax) of region.hpp, or 0. */
 static char marker(const struct qemu_plugin_insn* insn) {
     static const unsigned char head[] = {0x0f, 0x1f, 0x80};
     const unsigned char* bytes = qemu_plugin_insn_data(insn);
@@ -105,7 +105,7 @@ static void on_instruction(unsigned int vcpu, void* opaque) {
 
 static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t address,
                       void* opaque) {
-    struct qemu_plugin_hwaddr* place;
+    struct qemu_plugin_hwaddr* hwaddr;
     struct device* device = NULL;
     const char* name;
 
@@ -114,11 +114,11 @@ static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t ad
     if (!state.counting) {
         return;
     }
-    place = qemu_plugin_get_hwaddr(info, address);
-    if (!place || !qemu_plugin_hwaddr_is_io(place)) {
+    hwaddr = qemu_plugin_get_hwaddr(info, address);
+    if (!hwaddr || !qemu_plugin_hwaddr_is_io(hwaddr)) {
         return;
     }
-    name = qemu_plugin_hwaddr_device_name(place);
+    name = qemu_plugin_hwaddr_device_name(hwaddr);
     for (guint i = 0; i < state.devices->len && !device; i++) {
         struct device* known = g_ptr_array_index(state.devices, i);
 
@@ -150,7 +150,7 @@ static void on_marker(unsigned int vcpu, void* opaque) {
         case 'A':
             if (!state.armed) {
                 state.armed = true;
-                qemu_plugin_reset(plugin, instrument); /* everything is translated anew */
+                qemu_plugin_reset(plugin, instrument); /* translates all code again */
             }
             break;
         case 'B':
@@ -210,7 +210,7 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
         }
     }
     if (!file || !info->system_emulation || info->system.smp_vcpus != 1) {
-        fprintf(stderr, "perf_counters.so: give it out=FILE and a machine with one processor\n");
+        fprintf(stderr, "perf_counters.so: needs out=FILE and a machine with one processor\n");
         return -1;
     }
     state.out = fopen(file, "w");

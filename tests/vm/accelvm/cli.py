@@ -16,7 +16,7 @@ from .verdict import Verdict, VmError, command_status
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise VmError(Verdict.SETUP, f"{message} (vm.py --help tells the options)")
+        raise VmError(Verdict.SETUP, f"{message} (vm.py --help lists the options)")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -24,9 +24,17 @@ def _parser() -> argparse.ArgumentParser:
         prog="vm.py",
         usage="%(prog)s [options] -- COMMAND [ARGUMENT...]",
         description="Boots Debian's kernel in QEMU with the card, loads modules, and runs COMMAND "
-        "in the guest. The exit code is the command's, or one of 70-79; docs/testing.md lists them.",
+        "in the guest. The exit code is the command's, or one of 70-79, which docs/testing.md "
+        "lists.",
     )
-    guest = parser.add_argument_group("contents of the guest")
+    _add_guest(parser.add_argument_group("contents of the guest"))
+    _add_machine(parser.add_argument_group("the machine"))
+    _add_run(parser.add_argument_group("the run"))
+    parser.add_argument("command", nargs="*", metavar="COMMAND")
+    return parser
+
+
+def _add_guest(guest: argparse._ArgumentGroup) -> None:
     guest.add_argument(
         "--module",
         action="append",
@@ -39,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="module of Debian's kernel to load before",
+        help="module of Debian's kernel to load first",
     )
     guest.add_argument(
         "--program",
@@ -53,22 +61,24 @@ def _parser() -> argparse.ArgumentParser:
         "--files",
         action="append",
         default=[],
-        metavar="PATH[:PLACE]",
-        help="file or folder; PLACE in the guest is the same absolute path unless given",
+        metavar="PATH[:TARGET]",
+        help="file or folder, and its path in the guest; default: the same absolute path",
     )
     guest.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     guest.add_argument(
         "--device",
         action="append",
         metavar="NODE",
-        help="node that must appear; default /dev/accel0 ... one a card, if a module is loaded",
+        help="node that must appear; default: /dev/accelN for each card, if a module is loaded",
     )
-    machine = parser.add_argument_group("the machine")
+
+
+def _add_machine(machine: argparse._ArgumentGroup) -> None:
     machine.add_argument(
         "--card",
         action="append",
         metavar="KEY=VALUE[,...]",
-        help="a card and its properties; default: one as it is, '' is that too",
+        help="a card and its properties; default: one card without properties, like ''",
     )
     machine.add_argument("--no-card", action="store_true", help="plain QEMU, no card")
     machine.add_argument("--smp", type=int, default=1, metavar="N", help="virtual CPUs (default 1)")
@@ -90,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="6.1, rt, 6.12, or a release; default: ACCEL_KERNEL, or that of the installed headers",
     )
-    run = parser.add_argument_group("the run")
+
+
+def _add_run(run: argparse._ArgumentGroup) -> None:
     run.add_argument(
         "--timeout",
         type=float,
@@ -118,21 +130,19 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--interactive", action="store_true", help="a shell in the guest instead of COMMAND"
     )
-    run.add_argument("--verbose", action="store_true", help="say how long boot and run took")
-    parser.add_argument("command", nargs="*", metavar="COMMAND")
-    return parser
+    run.add_argument("--verbose", action="store_true", help="print the times of boot and run")
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
-        raise VmError(Verdict.SETUP, f"{option} wants NAME=VALUE, not '{text}'")
+        raise VmError(Verdict.SETUP, f"{option} needs NAME=VALUE, not '{text}'")
     return name, value
 
 
-def _place(text: str) -> tuple[Path, str]:
-    source, _, place = text.partition(":")
-    return Path(source), place or str(Path(source).absolute())
+def _file(text: str) -> tuple[Path, str]:
+    source, _, target = text.partition(":")
+    return Path(source), target or str(Path(source).absolute())
 
 
 def _module(text: str) -> tuple[Path, str]:
@@ -152,7 +162,7 @@ def _run(options: argparse.Namespace) -> Run:
         modules=[_module(text) for text in options.module],
         stock_modules=options.stock_module,
         programs=options.program,
-        files=[_place(text) for text in options.files],
+        files=[_file(text) for text in options.files],
         environment=dict(_pair(text, "--env") for text in options.env),
         devices=devices,
         interactive=options.interactive,

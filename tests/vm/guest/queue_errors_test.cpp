@@ -196,7 +196,7 @@ TEST_F(Hostile, RingOfRandomBytesFailsOrRunsAndCanBeReset) {
 
 TEST_F(Hostile, StatusPageThatItsOwnerOverwritesHarmsNoOtherQueue) {
     const uapi::File other;
-    uapi::Queue neighbour(other);
+    uapi::Queue neighbor(other);
     const uapi::Product product(other, 8, 5);
     std::jthread scribbler([&](const std::stop_token& stop) {
         std::minstd_rand random(3);
@@ -235,7 +235,7 @@ TEST_F(Hostile, StatusPageThatItsOwnerOverwritesHarmsNoOtherQueue) {
         EXPECT_TRUE(error == 0 || error == EIO || error == ETIMEDOUT) << error;
         EXPECT_EQ(queue_.reset(), 0);
         product.clear();
-        neighbour.run(product.command());
+        neighbor.run(product.command());
         ASSERT_TRUE(product.correct());
     }
     scribbler.request_stop();

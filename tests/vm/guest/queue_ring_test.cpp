@@ -71,7 +71,7 @@ TEST(Doorbell, IsNotNeededWhileTheQueueIsBusy) {
 TEST(Doorbell, ToleratesAStormOfArbitraryValues) {
     const uapi::File file;
     uapi::Queue queue(file, 8);
-    uapi::Queue neighbour(file, 8);
+    uapi::Queue neighbor(file, 8);
     std::minstd_rand random(7);
     constexpr std::uint64_t storm = 2000;
     for (std::uint64_t i = 0; i < storm; ++i) {
@@ -81,9 +81,9 @@ TEST(Doorbell, ToleratesAStormOfArbitraryValues) {
     EXPECT_EQ(queue.query().state, static_cast<std::uint32_t>(ACCEL_QUEUE_RUNNING));
     EXPECT_EQ(queue.query().completed, 0U);
     EXPECT_EQ(queue.query().doorbells, storm);
-    EXPECT_EQ(neighbour.query().doorbells, 0U);
+    EXPECT_EQ(neighbor.query().doorbells, 0U);
     queue.run(uapi::nop());
-    neighbour.run(uapi::nop());
+    neighbor.run(uapi::nop());
 }
 
 TEST(Doorbell, WithAnImpossibleTailStopsTheQueue) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A ring of io_uring, as the programs here need it.
+// An io_uring instance for the benchmark programs.
 #pragma once
 
 #include <liburing.h>
@@ -20,30 +20,30 @@ inline void require(int result, const char* what) {
     }
 }
 
-class Ring {
+class IoUring {
   public:
     /// `flags` as for io_uring_setup(2).
-    explicit Ring(unsigned entries, unsigned flags = 0) {
+    explicit IoUring(unsigned entries, unsigned flags = 0) {
         require(io_uring_queue_init(entries, &ring_, flags), "io_uring");
     }
-    Ring(const Ring&) = delete;
-    Ring& operator=(const Ring&) = delete;
-    Ring(Ring&&) = delete;
-    Ring& operator=(Ring&&) = delete;
-    ~Ring() { io_uring_queue_exit(&ring_); }
+    IoUring(const IoUring&) = delete;
+    IoUring& operator=(const IoUring&) = delete;
+    IoUring(IoUring&&) = delete;
+    IoUring& operator=(IoUring&&) = delete;
+    ~IoUring() { io_uring_queue_exit(&ring_); }
 
     [[nodiscard]] io_uring* get() { return &ring_; }
-    /// Submitted by finish(); there are as many as the ring is long.
+    /// The next free entry, which finish() submits. Throws if none is free.
     [[nodiscard]] io_uring_sqe* entry() {
         io_uring_sqe* const sqe = io_uring_get_sqe(&ring_);
         if (sqe == nullptr) {
-            throw std::length_error("the ring is full");
+            throw std::length_error("the io_uring is full");
         }
         return sqe;
     }
 
-    /// One system call: submits what there is and waits for `count` completions; whether all of
-    /// them have the result zero, or `wanted`.
+    /// Submits all entries and waits for `count` completions, in one system call. True if all of
+    /// them have the result `wanted`.
     [[nodiscard]] bool finish(unsigned count, int wanted = 0) {
         if (io_uring_submit_and_wait(&ring_, count) < 0) {
             return false;
@@ -60,8 +60,8 @@ class Ring {
         return right && seen == count;
     }
 
-    /// The memory of each slot as a buffer of its own: on 6.1 a registered one that is longer than
-    /// a command may be is of no use to passthrough.
+    /// Registers each slot as a buffer of its own. On 6.1, passthrough refuses a registered buffer
+    /// that is longer than the longest command.
     void register_slots(std::span<std::byte> memory, std::size_t slots) {
         std::vector<iovec> vectors;
         const std::size_t bytes = memory.size() / slots;
