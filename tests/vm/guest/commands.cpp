@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <thread>
 #include <vector>
 
 namespace uapi {
@@ -125,6 +126,17 @@ std::uint64_t Semaphore::value() const {
 
 void Semaphore::await(std::uint64_t value) const {
     uapi::await("waiting for a signal of the card", [&] { return this->value() >= value; });
+}
+
+int wait_asleep(Queue& queue, const Semaphore& gate) {
+    const std::uint64_t sequence = queue.submit(wait_for(gate.address(), 1));
+    int result = -1;
+    {
+        std::jthread waiter([&] { result = queue.wait(sequence); });
+        uapi::await("arming", [&] { return queue.status().arm == sequence; });
+        gate.set(1);
+    }
+    return result;
 }
 
 Product::Product(const File& file, std::uint32_t n, std::uint32_t seed, std::uint32_t memory)

@@ -42,6 +42,10 @@ class Semaphore {
     Buffer buffer_;
 };
 
+/// Submits a WAIT for the gate, and opens the gate when a thread sleeps for the command. Returns
+/// the result of that thread's wait.
+[[nodiscard]] int wait_asleep(Queue& queue, const Semaphore& gate);
+
 /// D = A * B for n x n matrices in host or device memory; the seed determines the operands.
 class Product {
   public:

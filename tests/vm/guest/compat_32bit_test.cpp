@@ -105,14 +105,7 @@ TEST(Bits32, AWaiterSleepsAndIsWoken) {
     const uapi::File file;
     uapi::Queue queue(file);
     const uapi::Semaphore gate(file);
-    const std::uint64_t sequence = queue.submit(uapi::wait_for(gate.address(), 1));
-    int ended = -1;
-    {
-        std::jthread waiter([&] { ended = queue.wait(sequence); });
-        uapi::await("arming", [&] { return queue.status().arm == sequence; });
-        gate.set(1);
-    }
-    EXPECT_EQ(ended, 0);
+    EXPECT_EQ(uapi::wait_asleep(queue, gate), 0);
 }
 
 TEST(Bits32, PollAndEventfdReportACommand) {

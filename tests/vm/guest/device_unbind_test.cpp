@@ -118,14 +118,14 @@ TEST_F(Unbind, WakesEveryWaiterWithEnodev) {
 TEST_F(Unbind, LeavesMappingsThatGoNowhere) {
     uapi::StaleContext old;
     card_.unbind();
-    old.expect_mappings_go_nowhere();
+    old.expect_stale_mappings();
     card_.bind();
 
     // A write through an old mapping does not reach the new owner of the memory and the queue.
     const uapi::File file;
     const uapi::Buffer memory(file, uapi::StaleContext::bytes, uapi::device);
     uapi::Queue queue(file);
-    old.expect_mappings_go_nowhere();
+    old.expect_stale_mappings();
     for (const std::uint32_t word : memory.as<std::uint32_t>()) {
         ASSERT_EQ(word, 0U);
     }
@@ -159,7 +159,7 @@ TEST_F(Unbind, AndRemovalOfTheFunctionLeaveAnOpenFileSafe) {
     ASSERT_EQ(uapi::write_file(card_.folder() / "remove", "1"), 0);
     EXPECT_FALSE(std::filesystem::exists(card_.folder()));
     old.expect_every_call(ENODEV);
-    old.expect_mappings_go_nowhere();
+    old.expect_stale_mappings();
     ASSERT_EQ(uapi::write_file("/sys/bus/pci/rescan", "1"), 0);
     EXPECT_TRUE(card_.bound());
 }
@@ -167,32 +167,11 @@ TEST_F(Unbind, AndRemovalOfTheFunctionLeaveAnOpenFileSafe) {
 // Children open, compute and close in a loop while the driver is unbound and bound. Each call
 // either succeeds with the right result or reports that there is no card.
 TEST_F(Unbind, UnderLoadYieldsRightResultsOrEnodev) {
-    const uapi::Counter rounds;
-    const uapi::Counter stop;
-    std::vector<uapi::Process> workers;
-    for (int i = 0; i < 3; ++i) {
-        workers.emplace_back([&] {
-            while (stop.value() == 0) {
-                try {
-                    uapi::expect_working_card();
-                    rounds.add();
-                } catch (const std::system_error& error) {
-                    const int code = error.code().value();
-                    // There is no node, or an open file has lost its card.
-                    uapi::check(code == ENOENT || code == ENODEV || code == ENXIO, error.what());
-                }
-            }
-        });
-    }
-    for (int i = 0; i < 10; ++i) {
-        rounds.await(rounds.value() + 2);
+    // There is no node, or an open file has lost its card.
+    uapi::expect_working_card_or({ENOENT, ENODEV, ENXIO}, [&] {
         card_.unbind();
         card_.bind();
-    }
-    stop.add();
-    for (uapi::Process& worker : workers) {
-        EXPECT_EQ(worker.wait(), 0);
-    }
+    });
 }
 
 }  // namespace

@@ -17,22 +17,6 @@ namespace {
 constexpr unsigned int alice = 1001;
 constexpr unsigned int bob = 1002;
 
-/// Creates objects until this errno; returns their number.
-template <typename Make>
-std::uint64_t until(int expected, Make make) {
-    std::vector<decltype(make())> all;
-    try {
-        for (;;) {
-            all.push_back(make());
-        }
-    } catch (const std::system_error& error) {
-        if (error.code().value() != expected) {
-            throw;
-        }
-    }
-    return all.size();
-}
-
 /// A file with a context on the card.
 struct Attached {
     explicit Attached(const std::string& node) : file(node), buffer(file, uapi::page) {}
@@ -81,17 +65,20 @@ TEST_F(Limits, LeaveHalfOfTheCardToOthers) {
         for (std::uint64_t i = 0; i < limit; ++i) {
             contexts.emplace_back(node_);
         }
-        uapi::check(until(EDQUOT, [&] { return Attached(node_); }) == 0, "more contexts");
+        uapi::check(uapi::count_until(EDQUOT, [&] { return Attached(node_); }) == 0,
+                    "more contexts");
         const uapi::File& one = contexts.front().file;
         const uapi::Buffer memory(one, one.info().memory_quota, uapi::device);
-        uapi::check(until(EDQUOT, [&] { return uapi::Buffer(one, 1, uapi::device); }) == 0,
-                    "more memory");
+        uapi::check(
+            uapi::count_until(EDQUOT, [&] { return uapi::Buffer(one, 1, uapi::device); }) == 0,
+            "more memory");
         std::vector<uapi::Queue> queues;
         const std::uint64_t queue_limit = one.info().queues_quota;
         for (std::uint64_t i = 0; i < queue_limit; ++i) {
             queues.emplace_back(one, 2);
         }
-        uapi::check(until(EDQUOT, [&] { return uapi::Queue(one, 2); }) == 0, "more queues");
+        uapi::check(uapi::count_until(EDQUOT, [&] { return uapi::Queue(one, 2); }) == 0,
+                    "more queues");
         const accel_info info = one.info();
         uapi::check(info.contexts_used == limit && info.queues_used == queue_limit &&
                         info.memory_used == info.memory_quota,
@@ -124,7 +111,8 @@ TEST_F(Limits, ApplyToAUserAndNotToAProcess) {
         const uapi::Queue second(two, 2);
         uapi::Process child([&] {
             const uapi::File three(node_);
-            uapi::check(until(EDQUOT, [&] { return uapi::Queue(three, 2); }) == 1, "not one queue");
+            uapi::check(uapi::count_until(EDQUOT, [&] { return uapi::Queue(three, 2); }) == 1,
+                        "not one queue");
         });
         uapi::check(child.wait() == 0, "the child");
         // Its resources are free again.
@@ -139,7 +127,8 @@ TEST_F(Limits, CountMemoryAsLongAsItIsReferenced) {
         uapi::become_user({}, alice);
         const uapi::File file(node_);
         const auto room = [&] {
-            return until(EDQUOT, [&] { return uapi::Buffer(file, uapi::page, uapi::device); });
+            return uapi::count_until(EDQUOT,
+                                     [&] { return uapi::Buffer(file, uapi::page, uapi::device); });
         };
         uapi::Buffer mapped(file, uapi::page, uapi::device);
         uapi::Buffer shared(file, uapi::page, uapi::device);

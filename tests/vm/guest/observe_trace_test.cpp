@@ -91,14 +91,7 @@ TEST_F(Trace, ShowsTheLifeOfAJobInOrder) {
         const uapi::File file;
         uapi::Queue queue(file, 16, 2);
         const uapi::Semaphore gate(file);
-        const std::uint64_t sequence = queue.submit(uapi::wait_for(gate.address(), 1));
-        int ended = -1;
-        {
-            std::jthread waiter([&] { ended = queue.wait(sequence); });
-            uapi::await("arming", [&] { return queue.status().arm == sequence; });
-            gate.set(1);
-        }
-        EXPECT_EQ(ended, 0);
+        EXPECT_EQ(uapi::wait_asleep(queue, gate), 0);
         client = only("accel_queue_create").value("client");
         EXPECT_EQ(only("accel_queue_create").value("handle"), std::to_string(queue.handle()));
     }

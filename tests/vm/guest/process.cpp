@@ -117,37 +117,43 @@ Channel::Channel() {
     receiver_ = Descriptor(ends[1]);
 }
 
-void Channel::send(int fd) const {
+namespace {
+
+/// A message of one byte with room for one file descriptor.
+struct DescriptorMessage {
+    DescriptorMessage() {
+        header.msg_iov = &data;
+        header.msg_iovlen = 1;
+        header.msg_control = control;
+        header.msg_controllen = sizeof(control);
+    }
+
     char byte = 0;
     iovec data{.iov_base = &byte, .iov_len = 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(fd))]{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(fd));
-    std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    require(::sendmsg(sender_.get(), &message, 0) == 1 ? 0 : errno, "sendmsg");
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+    msghdr header{};
+};
+
+}  // namespace
+
+void Channel::send(int fd) const {
+    DescriptorMessage message;
+    cmsghdr* control = CMSG_FIRSTHDR(&message.header);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof(fd));
+    std::memcpy(CMSG_DATA(control), &fd, sizeof(fd));
+    require(::sendmsg(sender_.get(), &message.header, 0) == 1 ? 0 : errno, "sendmsg");
 }
 
 Descriptor Channel::receive() const {
-    char byte = 0;
-    iovec data{.iov_base = &byte, .iov_len = 1};
+    DescriptorMessage message;
     int fd = -1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(fd))]{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    require(::recvmsg(receiver_.get(), &message, MSG_CMSG_CLOEXEC) == 1 ? 0 : errno, "recvmsg");
-    const cmsghdr* header = CMSG_FIRSTHDR(&message);
-    check(header != nullptr && header->cmsg_type == SCM_RIGHTS, "no descriptor was sent");
-    std::memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    require(::recvmsg(receiver_.get(), &message.header, MSG_CMSG_CLOEXEC) == 1 ? 0 : errno,
+            "recvmsg");
+    const cmsghdr* control = CMSG_FIRSTHDR(&message.header);
+    check(control != nullptr && control->cmsg_type == SCM_RIGHTS, "no descriptor was sent");
+    std::memcpy(&fd, CMSG_DATA(control), sizeof(fd));
     return Descriptor(fd);
 }
 

@@ -49,7 +49,7 @@ void StaleContext::expect_every_call(int error) {
     EXPECT_EQ(Mapping::attempt(file_.fd(), queue_.created().doorbell, page), error);
 }
 
-void StaleContext::expect_mappings_go_nowhere() {
+void StaleContext::expect_stale_mappings() {
     EXPECT_EQ(on_host_.as<std::uint8_t>()[0], 0x5a);
     EXPECT_EQ(on_host_.as<std::uint8_t>()[bytes - 1], 0x5a);
     EXPECT_EQ(own_.as<std::uint8_t>()[0], 0xa5);

@@ -18,7 +18,7 @@ class StaleContext {
     void expect_every_call(int error);
     /// Expects that host memory keeps its data, and that accesses to device memory and doorbell
     /// raise no signal and reach no card.
-    void expect_mappings_go_nowhere();
+    void expect_stale_mappings();
 
     [[nodiscard]] const File& file() const { return file_; }
     [[nodiscard]] Queue& queue() { return queue_; }
