@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path driver_folder = "/sys/bus/pci/drivers/accel";
+constexpr auto driver_folder = "/sys/bus/pci/drivers/accel";
 constexpr auto pci_devices = "/sys/bus/pci/devices";
 // The VM harness packs it there.
 constexpr auto module_file = "/vm/modules/accel.ko";
@@ -149,11 +149,11 @@ std::uint64_t Card::read_register(std::uint64_t offset) const {
 }
 
 void Card::unbind() const {
-    require(write_file(driver_folder / "unbind", address()), "unbind");
+    require(write_file(fs::path(driver_folder) / "unbind", address()), "unbind");
 }
 
 void Card::bind() const {
-    require(write_file(driver_folder / "bind", address()), "bind");
+    require(write_file(fs::path(driver_folder) / "bind", address()), "bind");
 }
 
 void Card::reset() const {
