@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <functional>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 #include "commands/math.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 std::uint32_t bits(float x) {
@@ -190,4 +190,4 @@ TEST_F(ActivationCommand, NumbersWithoutAMeaningAreRefused) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // CALL: lists, arguments, records, and how an error inside is told.
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Call : public CardTest {
@@ -28,10 +28,10 @@ TEST_F(Call, RunsAListAsOneCommand) {
                                         : nop());
     }
     const std::uint64_t list = record_list(commands);
-    const std::uint64_t before = bench.read64(ACCEL_REG_COMMANDS);
+    const std::uint64_t before = host.read64(ACCEL_REG_COMMANDS);
     EXPECT_EQ(queue.run(call(list, 100)), ACCEL_OK);
     EXPECT_EQ(queue.completed(), 1U);
-    EXPECT_EQ(bench.read64(ACCEL_REG_COMMANDS) - before, 101U);
+    EXPECT_EQ(host.read64(ACCEL_REG_COMMANDS) - before, 101U);
     for (std::uint64_t i = 0; i < 99; i += 3) {
         EXPECT_EQ(space.load<std::uint64_t>(data + 8 * i, 2), (std::vector<std::uint64_t>{i, i}));
     }
@@ -96,7 +96,7 @@ TEST_F(Call, EveryAddressOfATensorCommandMayBeAnArgument) {
                         .src1 = ACCEL_ARG(0, 0x100),
                         .src2 = ACCEL_ARG(0, 0x200)},
                        ACCEL_ARG(0, 0x300), sizeof p);
-    gemm = recorded(gemm, ACCEL_ARG(1, 0x20));
+    gemm = with_record(gemm, ACCEL_ARG(1, 0x20));
     EXPECT_EQ(queue.run(call(record_list({gemm}), 1, {data, other})), ACCEL_OK);
     EXPECT_TRUE(same_bits(space.load<float>(data + 0x400, 16), d));
     const auto record = space.load<accel_completion_record>(other + 0x20, 1)[0];
@@ -106,9 +106,9 @@ TEST_F(Call, EveryAddressOfATensorCommandMayBeAnArgument) {
 }
 
 TEST_F(Call, ItsRecordSpansTheRecordsOfItsCommands) {
-    const std::uint64_t list =
-        record_list({recorded(nop(), other), nop(), recorded(fill(data, 1, 1, 1), other + 32)});
-    EXPECT_EQ(queue.run(recorded(call(list, 3), other + 64)), ACCEL_OK);
+    const std::uint64_t list = record_list(
+        {with_record(nop(), other), nop(), with_record(fill(data, 1, 1, 1), other + 32)});
+    EXPECT_EQ(queue.run(with_record(call(list, 3), other + 64)), ACCEL_OK);
     const auto records = space.load<accel_completion_record>(other, 3);
     EXPECT_EQ(records[0].list_index, 0U);
     EXPECT_EQ(records[1].list_index, 2U);
@@ -120,7 +120,7 @@ TEST_F(Call, ItsRecordSpansTheRecordsOfItsCommands) {
 
 TEST_F(Call, WaitAndSignalMayStandInAList) {
     const std::uint64_t list = record_list(
-        {signal(ACCEL_ARG(0, 0), 1), wait(ACCEL_ARG(0, 8), 7), fill(data + 64, 9, 1, 1)});
+        {signal(ACCEL_ARG(0, 0), 1), wait_for(ACCEL_ARG(0, 8), 7), fill(data + 64, 9, 1, 1)});
     const std::uint64_t sequence = queue.submit(call(list, 3, {data}));
     EXPECT_TRUE(eventually([&] { return space.load<std::uint64_t>(data, 1)[0] == 1; }));
     EXPECT_EQ(queue.completed(), 0U);
@@ -167,7 +167,7 @@ TEST_F(Call, AnErrorNamesItsPlaceInTheList) {
         commands[index] = bad;
         const std::uint64_t record = other + 0x1000;
         const accel_event event =
-            expect_error(status, recorded(call(record_list(commands), 40, arguments), record));
+            expect_error(status, with_record(call(record_list(commands), 40, arguments), record));
         EXPECT_EQ(event.list_index, index);
         EXPECT_EQ(event.opcode, bad.opcode);
         const auto written = space.load<accel_completion_record>(record, 1)[0];
@@ -187,8 +187,8 @@ TEST_F(Call, AnErrorNamesItsPlaceInTheList) {
     fail_at(3, ACCEL_BAD_ARGUMENT, fill(ACCEL_ARG(1, 0), 1, 1, 1), {data});
     fail_at(3, ACCEL_BAD_ARGUMENT, fill(ACCEL_ARG(0, 0), 1, 1, 1));
     fail_at(3, ACCEL_BAD_ARGUMENT, fill(ACCEL_ARG(0x7fff, 0), 1, 1, 1), {data});
-    fail_at(3, ACCEL_BAD_ARGUMENT, recorded(nop(), ACCEL_ARG(4, 0)), {data});
-    fail_at(3, ACCEL_BAD_ALIGNMENT, wait(ACCEL_ARG(0, 4), 1), {data});
+    fail_at(3, ACCEL_BAD_ARGUMENT, with_record(nop(), ACCEL_ARG(4, 0)), {data});
+    fail_at(3, ACCEL_BAD_ALIGNMENT, wait_for(ACCEL_ARG(0, 4), 1), {data});
 }
 
 TEST_F(Call, AnArgumentThatIsNoAddressDoesNotBecomeOne) {
@@ -226,4 +226,4 @@ TEST_F(Call, AListThatEndsAtAHoleFaultsOnlyWhenItGetsThere) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

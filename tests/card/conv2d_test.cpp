@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // CONV2D against the reference, to the bit.
-#include "image_test.hpp"
+#include "image_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Conv2d : public ImageTest {
@@ -109,11 +109,11 @@ TEST_F(Conv2d, ReadsWeightsOnceIfTheyFit) {
     c.layout = Layout::device;
     c.channels = 32;
     c.out_channels = 64;
-    const std::uint64_t before = bench.read64(ACCEL_REG_MEMORY_READ);
+    const std::uint64_t before = host.read64(ACCEL_REG_MEMORY_READ);
     check(c);
     const std::uint64_t weights = 9 * 32 * 64 * 4;
     const std::uint64_t taps = 9 * 6 * 6 * 32 * 4;
-    EXPECT_EQ(bench.read64(ACCEL_REG_MEMORY_READ) - before, weights + taps);
+    EXPECT_EQ(host.read64(ACCEL_REG_MEMORY_READ) - before, weights + taps);
 }
 
 TEST_F(Conv2d, ReservedUnknownAndImpossibleFieldsAreRefused) {
@@ -162,4 +162,4 @@ TEST_F(Conv2d, FaultsNameTheAddress) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

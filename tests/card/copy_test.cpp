@@ -3,14 +3,14 @@
 // COPY and FILL: every pair of places, odd sizes and alignments, rows and strides.
 #include <algorithm>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Copy : public CardTest {
   protected:
-    Copy() : CardTest({.memory = 256 << 20, .host = 512 << 20, .contexts = 2}) {}
+    Copy() : CardTest({.device_memory = 256 << 20, .host_memory = 512 << 20, .contexts = 2}) {}
 
     Random random{4};
 };
@@ -162,4 +162,4 @@ TEST_F(Copy, FillChecksAlignment) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

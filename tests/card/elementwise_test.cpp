@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // ELEMENTWISE against the reference, to the bit.
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Elementwise : public CardTest {
   protected:
-    Elementwise() : CardTest({.memory = 96 << 20, .host = 160 << 20, .contexts = 2}) {}
+    Elementwise()
+        : CardTest({.device_memory = 96 << 20, .host_memory = 160 << 20, .contexts = 2}) {}
 
     static std::size_t span(const accel_elementwise& p, const __le32* strides) {
         std::size_t last = 0;
@@ -121,7 +122,7 @@ TEST_F(Elementwise, AGatherReadsNoPageWithoutAnElement) {
     p.src0_strides[0] = 2 * page_size / sizeof(float);
     const std::uint64_t base = space.reserve(8 * page_size);
     for (unsigned i = 0; i < 4; ++i) {
-        space.map(base + 2 * i * page_size, {false, bench.host().allocate(page_size)}, page_size);
+        space.map(base + 2 * i * page_size, {false, host.memory().allocate(page_size)}, page_size);
         space.store_one(base + 2 * i * page_size + 16, static_cast<float>(i));
     }
     const std::uint64_t other = space.allocate(page_size);
@@ -207,4 +208,4 @@ TEST_F(Elementwise, RefusesWhatTheSheetForbids) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // GEMM against the reference, to the bit.
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 #include "commands/gemm_kernel.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Gemm : public CardTest {
   protected:
-    Gemm() : CardTest({.memory = 192 << 20, .host = 256 << 20, .contexts = 2}) {}
+    Gemm() : CardTest({.device_memory = 192 << 20, .host_memory = 256 << 20, .contexts = 2}) {}
 
     struct Shape {
         std::uint32_t m, n, k;
@@ -105,9 +105,9 @@ TEST_F(Gemm, EqualsTheReferenceWhenNoPanelHoldsAllOfB) {
 }
 
 TEST_F(Gemm, ReadsEachOperandOnceIfBFitsThePanel) {
-    const std::uint64_t before = bench.read64(ACCEL_REG_MEMORY_READ);
+    const std::uint64_t before = host.read64(ACCEL_REG_MEMORY_READ);
     check({.m = 256, .n = 128, .k = 784, .layout = Layout::device}, true);
-    EXPECT_EQ(bench.read64(ACCEL_REG_MEMORY_READ) - before, (256 * 784 + 784 * 128) * 4U);
+    EXPECT_EQ(host.read64(ACCEL_REG_MEMORY_READ) - before, (256 * 784 + 784 * 128) * 4U);
 }
 
 TEST_F(Gemm, EveryKernelGivesTheSameBits) {
@@ -188,4 +188,4 @@ TEST_F(Gemm, RefusesWhatTheSheetForbids) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -4,9 +4,9 @@
 #include <array>
 #include <atomic>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 struct Seen {
@@ -113,4 +113,4 @@ TEST_F(Interface, NeedsNoBracketsAndNoDeviceMemory) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

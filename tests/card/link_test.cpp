@@ -10,7 +10,7 @@
 
 #include "timing/link.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 using card::Link;
@@ -109,4 +109,4 @@ TEST(LinkModel, PacketsAreCutAtMultiplesOfTheirLongestPayload) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -3,9 +3,9 @@
 // Translation: every kind of entry, every fault, what is cached and what INVALIDATE promises.
 #include <thread>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Mmu : public CardTest {
@@ -32,7 +32,7 @@ TEST_F(Mmu, EveryLayoutAndPageSizeTranslates) {
 TEST_F(Mmu, TheHighestAndTheLowestAddressTranslate) {
     for (const std::uint64_t page :
          {std::uint64_t{0}, (std::uint64_t{1} << ACCEL_VA_BITS) - page_size}) {
-        space.map(page, {false, bench.host().allocate(page_size)}, page_size);
+        space.map(page, {false, host.memory().allocate(page_size)}, page_size);
         EXPECT_EQ(queue.run(fill(page, 0x77, 1, page_size)), ACCEL_OK);
         EXPECT_EQ(space.load<std::uint8_t>(page, page_size),
                   std::vector<std::uint8_t>(page_size, 0x77));
@@ -73,7 +73,7 @@ TEST_F(Mmu, PermissionsAreChecked) {
 TEST_F(Mmu, MalformedEntriesAreTableFaults) {
     // Far away: the queue's own pages share no table with it.
     const std::uint64_t page = 0x7000'0000'0000;
-    space.map(page, {false, bench.host().allocate(page_size)}, page_size);
+    space.map(page, {false, host.memory().allocate(page_size)}, page_size);
     const std::uint64_t good = *space.entry(page, 0);
     const auto refuse = [&](unsigned level, std::uint64_t value) {
         std::uint64_t* const entry = space.entry(page, level);
@@ -100,7 +100,7 @@ TEST_F(Mmu, MalformedEntriesAreTableFaults) {
     refuse(3, large);
     refuse(1, large + page_size);  // not aligned to its size
     // Device memory that is not there, by a page or by all there is.
-    const std::uint64_t size = bench.options().memory;
+    const std::uint64_t size = host.options().device_memory;
     for (const std::uint64_t offset : {size, size + page_size, std::uint64_t{ACCEL_PTE_ADDRESS}}) {
         refuse(0, offset | ACCEL_PTE_VALID | ACCEL_PTE_LEAF | ACCEL_PTE_READ | ACCEL_PTE_MEMORY);
     }
@@ -109,8 +109,8 @@ TEST_F(Mmu, MalformedEntriesAreTableFaults) {
 }
 
 TEST(MmuLimits, ALargePageMustLieInDeviceMemoryAsAWhole) {
-    Bench bench({.memory = (2 << 20) + page_size, .contexts = 1});
-    AddressSpace space(bench, 0);
+    TestHost host({.device_memory = (2 << 20) + page_size, .contexts = 1});
+    AddressSpace space(host, 0);
     Queue queue(space, 0);
     const std::uint64_t page = space.reserve(ACCEL_LARGE_SIZE, ACCEL_LARGE_SIZE);
     space.map(page, {true, 0}, ACCEL_LARGE_SIZE, pte_read_write, true);
@@ -144,11 +144,11 @@ TEST_F(Mmu, AFaultInTheMiddleNamesItsPage) {
 TEST_F(Mmu, TranslationsAreCachedAndNewOnesNeedNoInvalidate) {
     const std::uint64_t page = space.reserve(2 * page_size);
     expect_fault(ACCEL_FAULT_UNMAPPED, page, touch_read(page));
-    space.map(page, {false, bench.host().allocate(page_size)}, page_size, pte_read_only);
+    space.map(page, {false, host.memory().allocate(page_size)}, page_size, pte_read_only);
     EXPECT_EQ(queue.run(touch_read(page)), ACCEL_OK);
-    const std::uint64_t misses = bench.read64(ACCEL_REG_TLB_MISSES);
+    const std::uint64_t misses = host.read64(ACCEL_REG_TLB_MISSES);
     EXPECT_EQ(queue.run(touch_read(page)), ACCEL_OK);
-    EXPECT_EQ(bench.read64(ACCEL_REG_TLB_MISSES), misses);
+    EXPECT_EQ(host.read64(ACCEL_REG_TLB_MISSES), misses);
     // A permission that is added is as new as a mapping.
     expect_fault(ACCEL_FAULT_WRITE, page, touch_write(page));
     space.protect(page, page_size, pte_read_write);
@@ -164,7 +164,7 @@ TEST_F(Mmu, InvalidateForgetsItsRangeAlone) {
             EXPECT_EQ(queue.run(touch_read(address)), ACCEL_OK);
         }
         EXPECT_TRUE(eventually([&] { return queue.event_index() == queue.tail(); }));
-        return bench.read64(ACCEL_REG_TLB_MISSES);
+        return host.read64(ACCEL_REG_TLB_MISSES);
     };
     (void)touch_all();
     std::uint64_t misses = touch_all();
@@ -183,26 +183,26 @@ TEST_F(Mmu, InvalidateForgetsItsRangeAlone) {
 // remembered, so mapping it later needs no INVALIDATE.
 TEST_F(Mmu, AWalkBringsTheNeighboursAlong) {
     const std::uint64_t first = 0x7000'0000'0000;
-    const Place place{false, bench.host().allocate(8 * page_size)};
+    const Place place{false, host.memory().allocate(8 * page_size)};
     space.map(first, place, 7 * page_size);
     EXPECT_EQ(queue.run(touch_read(first)), ACCEL_OK);
-    const std::uint64_t misses = bench.read64(ACCEL_REG_TLB_MISSES);
+    const std::uint64_t misses = host.read64(ACCEL_REG_TLB_MISSES);
     for (std::uint64_t i = 0; i < 7; ++i) {
         EXPECT_EQ(queue.run(touch_read(first + i * page_size)), ACCEL_OK);
     }
-    EXPECT_EQ(bench.read64(ACCEL_REG_TLB_MISSES), misses);
+    EXPECT_EQ(host.read64(ACCEL_REG_TLB_MISSES), misses);
     space.map(first + 7 * page_size, {place.device, place.address + 7 * page_size}, page_size);
     EXPECT_EQ(queue.run(touch_read(first + 7 * page_size)), ACCEL_OK);
-    EXPECT_EQ(bench.read64(ACCEL_REG_TLB_MISSES), misses + 1);
+    EXPECT_EQ(host.read64(ACCEL_REG_TLB_MISSES), misses + 1);
 }
 
 TEST_F(Mmu, ContextsDoNotSeeEachOther) {
-    AddressSpace other(bench, 1);
+    AddressSpace other(host, 1);
     Queue foreign(other, 1);
     // The same address in both, different pages behind it.
     const std::uint64_t address = 0x7000'0000'0000;
     for (AddressSpace* s : {&space, &other}) {
-        s->map(address, {false, bench.host().allocate(page_size)}, page_size);
+        s->map(address, {false, host.memory().allocate(page_size)}, page_size);
     }
     EXPECT_EQ(queue.run(fill(address, 0x11, 1, page_size)), ACCEL_OK);
     EXPECT_EQ(foreign.run(fill(address, 0x22, 1, page_size)), ACCEL_OK);
@@ -211,7 +211,7 @@ TEST_F(Mmu, ContextsDoNotSeeEachOther) {
     EXPECT_EQ(other.load<std::uint8_t>(address, 2), (std::vector<std::uint8_t>{0x22, 0x22}));
     // What only one has mapped, the other cannot reach; and its fault is its own.
     const std::uint64_t mine = 0x7100'0000'0000;
-    space.map(mine, {false, bench.host().allocate(page_size)}, page_size);
+    space.map(mine, {false, host.memory().allocate(page_size)}, page_size);
     EXPECT_EQ(foreign.run(fill(mine, 1, 1, 1)), ACCEL_FAULT_UNMAPPED);
     EXPECT_EQ(queue.run(fill(mine, 1, 1, 1)), ACCEL_OK);
     // INVALIDATE of one does not stop the other from translating.
@@ -222,41 +222,41 @@ TEST_F(Mmu, ContextsDoNotSeeEachOther) {
 TEST_F(Mmu, ADestroyedContextsTranslationsAreForgotten) {
     const std::uint64_t address = 0x7000'0000'0000;
     {
-        AddressSpace other(bench, 1);
+        AddressSpace other(host, 1);
         Queue foreign(other, 1);
-        other.map(address, {false, bench.host().allocate(page_size)}, page_size);
+        other.map(address, {false, host.memory().allocate(page_size)}, page_size);
         EXPECT_EQ(foreign.run(fill(address, 1, 1, 1)), ACCEL_OK);
         EXPECT_EQ(foreign.destroy(), ACCEL_OK);
         accel_admin_command command{};
         command.opcode = ACCEL_ADMIN_DESTROY_CONTEXT;
         command.id = 1;
-        EXPECT_EQ(bench.admin(command), ACCEL_OK);
+        EXPECT_EQ(host.admin(command), ACCEL_OK);
     }
-    AddressSpace again(bench, 1);
+    AddressSpace again(host, 1);
     Queue fresh(again, 1);
     EXPECT_EQ(fresh.run(fill(address, 1, 1, 1)), ACCEL_FAULT_UNMAPPED);
 }
 
 TEST_F(Mmu, InvalidateWaitsForAnAccessInFlight) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
     const std::uint64_t bus = space.place(page).address;
-    Stall stall(bench, bus, bus + page_size - 1);
+    Stall stall(host, bus, bus + page_size - 1);
     queue.submit(touch_write(page));
     ASSERT_TRUE(stall.reached());
     accel_admin_command command{};
     command.opcode = ACCEL_ADMIN_INVALIDATE;
     command.id = space.id();
-    EXPECT_TRUE(bench.settled(0));
-    const std::uint64_t before = bench.interrupts(0);
-    const std::uint64_t sequence = bench.post_admin(command);
+    EXPECT_TRUE(host.settled(0));
+    const std::uint64_t before = host.interrupts(0);
+    const std::uint64_t sequence = host.post_admin(command);
     // While the access is held up there is no completion to be seen, however often one looks.
     for (int i = 0; i < 200; ++i) {
         std::this_thread::yield();
-        ASSERT_EQ(bench.interrupts(0), before);
+        ASSERT_EQ(host.interrupts(0), before);
     }
     stall.release();
-    EXPECT_EQ(bench.wait_admin(sequence), ACCEL_OK);
+    EXPECT_EQ(host.wait_admin(sequence), ACCEL_OK);
     EXPECT_EQ(queue.wait(1), ACCEL_OK);
 }
 
@@ -269,7 +269,7 @@ TEST_F(Mmu, NoAccessToAPageAfterInvalidate) {
     const std::uint64_t constant = space.allocate(2 * page_size);
     std::vector<std::uint64_t> places;
     for (int i = 0; i < 4; ++i) {
-        places.push_back(bench.host().allocate(2 * page_size));
+        places.push_back(host.memory().allocate(2 * page_size));
     }
     space.map(target, {false, places[0]}, 2 * page_size);
     std::atomic<bool> stop{false};
@@ -293,13 +293,13 @@ TEST_F(Mmu, NoAccessToAPageAfterInvalidate) {
     std::uint64_t current = places[0];
     for (int round = 1; round <= round_count; ++round) {
         const std::uint64_t next = places[static_cast<std::size_t>(round) % places.size()];
-        bench.host().unwatch(next);
-        bench.host().unwatch(next + page_size);
+        host.memory().unwatch(next);
+        host.memory().unwatch(next + page_size);
         space.map(target, {false, next}, 2 * page_size);
         const accel_status status = space.invalidate(target, 2 * page_size);
         EXPECT_EQ(status, ACCEL_OK);
-        bench.host().watch(current);
-        bench.host().watch(current + page_size);
+        host.memory().watch(current);
+        host.memory().watch(current + page_size);
         current = next;
     }
     stop = true;
@@ -307,8 +307,8 @@ TEST_F(Mmu, NoAccessToAPageAfterInvalidate) {
     b.join();
     EXPECT_TRUE(first);
     EXPECT_TRUE(second);
-    EXPECT_EQ(bench.host().trespasses(), 0U);
+    EXPECT_EQ(host.memory().trespasses(), 0U);
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

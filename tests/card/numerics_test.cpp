@@ -3,11 +3,11 @@
 // exp over the whole range of f32: equal to the reference, and as close as the data sheet says.
 #include <algorithm>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 #include "commands/math.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 std::uint32_t bits(float x) {
@@ -52,4 +52,4 @@ TEST(Numerics, ExpAtTheEdges) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // POOL against the reference, to the bit.
-#include "image_test.hpp"
+#include "image_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Pool : public ImageTest {
@@ -85,4 +85,4 @@ TEST_F(Pool, ReservedUnknownAndImpossibleFieldsAreRefused) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -5,9 +5,9 @@
 #include <cstddef>
 #include <thread>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class QueueTest : public CardTest {};
@@ -19,8 +19,8 @@ TEST_F(QueueTest, SequencesGoManyTimesAroundTheSmallestRing) {
         ASSERT_EQ(small.wait(i), ACCEL_OK);
     }
     EXPECT_EQ(small.completed(), 1000U);
-    EXPECT_EQ(bench.query(1).commands, 1000U);
-    EXPECT_GE(bench.read64(ACCEL_REG_COMMANDS), 1000U);
+    EXPECT_EQ(host.query(1).commands, 1000U);
+    EXPECT_GE(host.read64(ACCEL_REG_COMMANDS), 1000U);
 }
 
 TEST_F(QueueTest, AFullRingRunsInOrder) {
@@ -49,9 +49,9 @@ TEST_F(QueueTest, RingAndStatusPageMayLieAnywhere) {
 
 TEST_F(QueueTest, TheDoorbellsValueIsAHint) {
     queue.place(nop());
-    bench.doorbell(queue.id(), 0xdeadbeef);
+    host.doorbell(queue.id(), 0xdeadbeef);
     EXPECT_EQ(queue.wait(1), ACCEL_OK);
-    bench.doorbell(queue.id(), 0);  // nothing new: nothing happens
+    host.doorbell(queue.id(), 0);  // nothing new: nothing happens
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
 }
 
@@ -67,19 +67,19 @@ TEST_F(QueueTest, EventIndexIsTheTailItCaughtUpWith) {
 }
 
 TEST_F(QueueTest, ABusyQueueNeedsNoDoorbell) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
     const std::uint64_t bus = space.place(page).address;
-    Stall stall(bench, bus, bus + page_size - 1);
+    Stall stall(host, bus, bus + page_size - 1);
     queue.submit(fill(page, 1, 1, 1));
     ASSERT_TRUE(stall.reached());
-    const std::uint64_t rung = bench.read64(ACCEL_REG_DOORBELLS);
+    const std::uint64_t rung = host.read64(ACCEL_REG_DOORBELLS);
     for (int i = 0; i < 10; ++i) {
         const std::uint64_t before = queue.tail();
         queue.place(nop());
         queue.ring_if_needed(before);
     }
-    EXPECT_EQ(bench.read64(ACCEL_REG_DOORBELLS), rung);
+    EXPECT_EQ(host.read64(ACCEL_REG_DOORBELLS), rung);
     stall.release();
     EXPECT_EQ(queue.wait(11), ACCEL_OK);
 }
@@ -102,10 +102,10 @@ TEST_F(QueueTest, CommandsAreCopiedBeforeTheyRun) {
 TEST_F(QueueTest, RecordsTellSequenceAndTicks) {
     const std::uint64_t record = space.allocate(page_size);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t before = bench.clock();
-    EXPECT_EQ(queue.run(recorded(nop(), record)), ACCEL_OK);
-    EXPECT_EQ(queue.run(recorded(fill(page, 1, 1, page_size), record + 32)), ACCEL_OK);
-    const std::uint64_t after = bench.clock();
+    const std::uint64_t before = host.clock();
+    EXPECT_EQ(queue.run(with_record(nop(), record)), ACCEL_OK);
+    EXPECT_EQ(queue.run(with_record(fill(page, 1, 1, page_size), record + 32)), ACCEL_OK);
+    const std::uint64_t after = host.clock();
     const auto records = space.load<accel_completion_record>(record, 2);
     std::uint64_t last = before;
     for (std::uint64_t i = 0; i < 2; ++i) {
@@ -121,16 +121,16 @@ TEST_F(QueueTest, RecordsTellSequenceAndTicks) {
 
 TEST_F(QueueTest, AFailedCommandsRecordTellsTheError) {
     const std::uint64_t record = space.allocate(page_size);
-    expect_error(ACCEL_FAULT_UNMAPPED, recorded(copy(0, 0, 1), record));
+    expect_error(ACCEL_FAULT_UNMAPPED, with_record(copy(0, 0, 1), record));
     EXPECT_EQ(space.load<accel_completion_record>(record, 1)[0].status, ACCEL_FAULT_UNMAPPED);
 }
 
 TEST_F(QueueTest, RecordsThatCannotBeWrittenFailTheCommand) {
     const std::uint64_t hole = space.reserve(page_size);
-    expect_fault(ACCEL_FAULT_UNMAPPED, hole, recorded(nop(), hole));
+    expect_fault(ACCEL_FAULT_UNMAPPED, hole, with_record(nop(), hole));
     const std::uint64_t forbidden = space.allocate(page_size, Layout::host, 0, pte_read_only);
-    expect_fault(ACCEL_FAULT_WRITE, forbidden, recorded(nop(), forbidden));
-    expect_error(ACCEL_BAD_ALIGNMENT, recorded(nop(), hole + 16));
+    expect_fault(ACCEL_FAULT_WRITE, forbidden, with_record(nop(), forbidden));
+    expect_error(ACCEL_BAD_ALIGNMENT, with_record(nop(), hole + 16));
 }
 
 TEST_F(QueueTest, BadHeadersAreRefused) {
@@ -185,15 +185,15 @@ TEST_F(QueueTest, TensorParametersAreChecked) {
 }
 
 TEST_F(QueueTest, AnErrorStopsTheQueueUntilItIsReset) {
-    const std::uint64_t vector0 = bench.interrupts(0);
-    const std::uint64_t vector1 = bench.interrupts(1);
+    const std::uint64_t vector0 = host.interrupts(0);
+    const std::uint64_t vector1 = host.interrupts(1);
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     queue.place(copy(0x5000, 0, 1));
     queue.place(nop());
     queue.ring();
     EXPECT_EQ(queue.wait(2), ACCEL_FAULT_UNMAPPED);
-    EXPECT_TRUE(eventually([&] { return bench.interrupts(1) == vector1 + 1; }));
-    EXPECT_GE(bench.interrupts(0), vector0 + 1);
+    EXPECT_TRUE(eventually([&] { return host.interrupts(1) == vector1 + 1; }));
+    EXPECT_GE(host.interrupts(0), vector0 + 1);
     EXPECT_EQ(queue.completed(), 1U);
     queue.ring();
     Queue other(space, 1);  // lives on, and while it runs commands the stopped one does not
@@ -211,12 +211,12 @@ TEST_F(QueueTest, AnErrorStopsTheQueueUntilItIsReset) {
 
 TEST_F(QueueTest, ASharedVectorZeroIsRaisedOnceForAnError) {
     Queue other(space, 1, {.vector = 0});
-    EXPECT_TRUE(bench.settled(0));
-    const std::uint64_t before = bench.read64(ACCEL_REG_INTERRUPTS);
+    EXPECT_TRUE(host.settled(0));
+    const std::uint64_t before = host.read64(ACCEL_REG_INTERRUPTS);
     EXPECT_EQ(other.run(copy(0, 0, 1)), ACCEL_FAULT_UNMAPPED);
-    const accel_queue_stats stats = bench.query(1);  // its completion: one more
+    const accel_queue_stats stats = host.query(1);  // its completion: one more
     EXPECT_EQ(stats.interrupts, 1U);
-    EXPECT_TRUE(eventually([&] { return bench.read64(ACCEL_REG_INTERRUPTS) == before + 2; }));
+    EXPECT_TRUE(eventually([&] { return host.read64(ACCEL_REG_INTERRUPTS) == before + 2; }));
 }
 
 TEST_F(QueueTest, ATailBeyondTheRingOrBehindStopsTheQueue) {
@@ -231,7 +231,7 @@ TEST_F(QueueTest, ATailBeyondTheRingOrBehindStopsTheQueue) {
         EXPECT_EQ(page.error, ACCEL_BAD_DOORBELL);
         EXPECT_EQ(page.error_sequence, 3U);
         EXPECT_EQ(page.completed, 2U);
-        const auto event = bench.next_event();
+        const auto event = host.next_event();
         ASSERT_TRUE(event);
         EXPECT_EQ(event->status, ACCEL_BAD_DOORBELL);
         EXPECT_EQ(event->type, ACCEL_EVENT_QUEUE_ERROR);
@@ -246,7 +246,7 @@ TEST_F(QueueTest, AStatusPageThatCannotBeWrittenIsToldByTheEventAlone) {
     EXPECT_EQ(space.invalidate(queue.status_address(), page_size), ACCEL_OK);
     queue.place(nop());
     queue.ring();
-    const auto event = bench.next_event();
+    const auto event = host.next_event();
     ASSERT_TRUE(event);
     EXPECT_EQ(event->status, ACCEL_FAULT_WRITE);
     EXPECT_EQ(event->address, queue.status_address());
@@ -265,7 +265,7 @@ TEST_F(QueueTest, ARingOrStatusPageThatIsGoneIsAFault) {
         space.unmap(address, page_size);
         EXPECT_EQ(space.invalidate(0, 0), ACCEL_OK);
         queue.ring();
-        const auto event = bench.next_event();
+        const auto event = host.next_event();
         ASSERT_TRUE(event);
         EXPECT_EQ(event->status, ACCEL_FAULT_UNMAPPED);
         EXPECT_EQ(event->address / page_size, address / page_size);
@@ -287,11 +287,11 @@ TEST_F(QueueTest, AResetEmptiesTheStatusPageWhateverTheHostLeftThere) {
         EXPECT_EQ(page.arm, 0U);
         EXPECT_EQ(page.state, ACCEL_QUEUE_RUNNING);
     }
-    EXPECT_FALSE(bench.event_pending());
+    EXPECT_FALSE(host.event_pending());
 }
 
 TEST_F(QueueTest, InterruptsOnlyWhenArmedAndOnce) {
-    const auto raised = [&] { return bench.query(queue.id()).interrupts; };
+    const auto raised = [&] { return host.query(queue.id()).interrupts; };
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     EXPECT_EQ(raised(), 0U);
     queue.arm(3);
@@ -304,7 +304,7 @@ TEST_F(QueueTest, InterruptsOnlyWhenArmedAndOnce) {
     queue.arm(2);  // in the past
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     EXPECT_EQ(raised(), 1U);
-    EXPECT_EQ(bench.interrupts(1), 1U);
+    EXPECT_EQ(host.interrupts(1), 1U);
 }
 
 // Two host threads, two queues, neither rings without need: every command is finished all the same.
@@ -351,10 +351,10 @@ TEST_F(QueueTest, NoInterruptIsLostUnderStress) {
             for (std::uint64_t spin = random.below(2000); spin > 0; --spin) {
                 asm volatile("");
             }
-            const std::uint64_t seen = bench.interrupts(vector);
+            const std::uint64_t seen = host.interrupts(vector);
             q.arm(wanted);
             if (q.completed() < wanted &&
-                !eventually([&] { return bench.interrupts(vector) != seen; })) {
+                !eventually([&] { return host.interrupts(vector) != seen; })) {
                 return false;
             }
             // An interrupt for an earlier arm may come late; the protocol is to look again.
@@ -372,27 +372,26 @@ TEST_F(QueueTest, NoInterruptIsLostUnderStress) {
 }
 
 TEST_F(QueueTest, CountersCountEveryByteOnTheBus) {
-    const std::uint64_t host = space.allocate(page_size);
+    const std::uint64_t in_host = space.allocate(page_size);
     const std::uint64_t device = space.allocate(page_size, Layout::device);
-    EXPECT_EQ(queue.run(copy(device, host, 64)), ACCEL_OK);  // translations are cached now
+    EXPECT_EQ(queue.run(copy(device, in_host, 64)), ACCEL_OK);  // translations are cached now
     const auto settle = [&] {
         return eventually([&] { return queue.event_index() == queue.tail(); });
     };
     ASSERT_TRUE(settle());
-    (void)bench.query(queue.id());  // an engine between two reads of a counter is one too many
+    (void)host.query(queue.id());  // an engine between two reads of a counter is one too many
     const auto counters = [&] {
-        return std::array{
-            bench.read64(ACCEL_REG_HOST_READ),   bench.read64(ACCEL_REG_HOST_WRITTEN),
-            bench.read64(ACCEL_REG_MEMORY_READ), bench.read64(ACCEL_REG_MEMORY_WRITTEN),
-            bench.read64(ACCEL_REG_TLB_MISSES),  bench.read64(ACCEL_REG_COMMANDS)};
+        return std::array{host.read64(ACCEL_REG_HOST_READ),   host.read64(ACCEL_REG_HOST_WRITTEN),
+                          host.read64(ACCEL_REG_MEMORY_READ), host.read64(ACCEL_REG_MEMORY_WRITTEN),
+                          host.read64(ACCEL_REG_TLB_MISSES),  host.read64(ACCEL_REG_COMMANDS)};
     };
     const auto before = counters();
-    EXPECT_EQ(queue.run(copy(device, host, 1000)), ACCEL_OK);
+    EXPECT_EQ(queue.run(copy(device, in_host, 1000)), ACCEL_OK);
     ASSERT_TRUE(settle());
     // tail, command, operand, arm, tail, tail; completed, event_index.
     const std::array<std::uint64_t, 6> expected{8 + 64 + 1000 + 8 + 8 + 8, 16, 0, 1000, 0, 1};
     ASSERT_TRUE(
-        eventually([&] { return bench.read64(ACCEL_REG_HOST_READ) >= before[0] + expected[0]; }));
+        eventually([&] { return host.read64(ACCEL_REG_HOST_READ) >= before[0] + expected[0]; }));
     const auto after = counters();
     for (std::size_t i = 0; i < expected.size(); ++i) {
         EXPECT_EQ(after[i] - before[i], expected[i]) << i;
@@ -400,4 +399,4 @@ TEST_F(QueueTest, CountersCountEveryByteOnTheBus) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

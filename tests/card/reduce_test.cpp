@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SOFTMAX and REDUCE against the reference, to the bit.
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Reduce : public CardTest {
   protected:
-    Reduce() : CardTest({.memory = 64 << 20, .host = 160 << 20, .contexts = 2}) {}
+    Reduce() : CardTest({.device_memory = 64 << 20, .host_memory = 160 << 20, .contexts = 2}) {}
 
     static accel_reduce params(unsigned op, std::uint32_t outer, std::uint32_t n,
                                std::uint32_t inner) {
@@ -150,4 +150,4 @@ TEST_F(Reduce, RefusesWhatTheSheetForbids) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -3,9 +3,9 @@
 // Which queue runs when: priorities, turns among equals, both engines at once.
 #include <algorithm>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Schedule : public CardTest {
@@ -28,12 +28,12 @@ class Schedule : public CardTest {
         const std::uint64_t records = space.allocate(page_size);
         const std::uint64_t target = space.allocate(page_size);
         {
-            Stall stall(bench, bus, bus + page_size - 1);
+            Stall stall(host, bus, bus + page_size - 1);
             dma_holder.submit(fill(page, 1, 1, 1));
             compute_holder.submit(compute(page));
             EXPECT_TRUE(stall.reached(2));
             for (std::size_t i = 0; i < queues.size(); ++i) {
-                queues[i]->submit(recorded(fill(target, 1, 1, 1), records + i * 32));
+                queues[i]->submit(with_record(fill(target, 1, 1, 1), records + i * 32));
             }
         }
         for (Queue* queue : queues) {
@@ -52,11 +52,11 @@ class Schedule : public CardTest {
 };
 
 TEST_F(Schedule, BothEnginesWorkAtOnce) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     Queue other(space, 1);
     const std::uint64_t page = space.allocate(page_size);
     const std::uint64_t bus = space.place(page).address;
-    Stall stall(bench, bus, bus + page_size - 1);
+    Stall stall(host, bus, bus + page_size - 1);
     queue.submit(fill(page, 1, 1, 1));
     other.submit(compute(page));
     EXPECT_TRUE(stall.reached(2));
@@ -66,13 +66,13 @@ TEST_F(Schedule, BothEnginesWorkAtOnce) {
 }
 
 TEST_F(Schedule, AnEngineThatIsHeldUpHoldsOnlyItsOwnKindUp) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     Queue copies(space, 1);
     Queue control(space, 2);
     const std::uint64_t page = space.allocate(page_size);
     const std::uint64_t free = space.allocate(page_size);
     const std::uint64_t bus = space.place(page).address;
-    Stall stall(bench, bus, bus + page_size - 1);
+    Stall stall(host, bus, bus + page_size - 1);
     queue.submit(compute(page));
     ASSERT_TRUE(stall.reached());
     for (int i = 0; i < 50; ++i) {
@@ -85,7 +85,7 @@ TEST_F(Schedule, AnEngineThatIsHeldUpHoldsOnlyItsOwnKindUp) {
 }
 
 TEST_F(Schedule, TheHighestPriorityRunsFirst) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     Queue low(space, 1, {.priority = 0});
     Queue mid(space, 2, {.priority = 1});
     Queue high(space, 3, {.priority = 2});
@@ -96,7 +96,7 @@ TEST_F(Schedule, TheHighestPriorityRunsFirst) {
 }
 
 TEST_F(Schedule, EqualsTakeTurns) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     // Two queues full of commands: neither gets far ahead of the other. The host may preempt an
     // engine that holds one of them, so a round may fail; not every one.
     Queue other(space, 1);
@@ -108,13 +108,13 @@ TEST_F(Schedule, EqualsTakeTurns) {
     bool fair = false;
     for (std::uint64_t round = 1; round <= 20 && !fair; ++round) {
         {
-            Stall stall(bench, bus, bus + page_size - 1);
+            Stall stall(host, bus, bus + page_size - 1);
             holder.submit(fill(page, 1, 1, 1));
             compute_holder.submit(compute(page));
             ASSERT_TRUE(stall.reached(2));
             for (std::uint64_t i = 0; i < 60; ++i) {
-                queue.place(recorded(fill(page + 64, 1, 1, 1), records + 32 * i));
-                other.place(recorded(fill(page + 64, 1, 1, 1), records + page_size + 32 * i));
+                queue.place(with_record(fill(page + 64, 1, 1, 1), records + 32 * i));
+                other.place(with_record(fill(page + 64, 1, 1, 1), records + page_size + 32 * i));
             }
             queue.ring();
             other.ring();
@@ -149,11 +149,11 @@ TEST_F(Schedule, AQueueMovesBetweenEnginesAndStaysInOrder) {
     }
     ASSERT_EQ(queue.wait(60), ACCEL_OK);
     EXPECT_EQ(space.load<float>(a + 64, 1)[0], 1048576.0F);
-    EXPECT_GT(bench.query(0).dma_busy, 0U);
-    EXPECT_GT(bench.query(0).compute_busy, 0U);
-    EXPECT_GT(bench.read64(ACCEL_REG_DMA_BUSY), 0U);
-    EXPECT_GT(bench.read64(ACCEL_REG_COMPUTE_BUSY), 0U);
+    EXPECT_GT(host.query(0).dma_busy, 0U);
+    EXPECT_GT(host.query(0).compute_busy, 0U);
+    EXPECT_GT(host.read64(ACCEL_REG_DMA_BUSY), 0U);
+    EXPECT_GT(host.read64(ACCEL_REG_COMPUTE_BUSY), 0U);
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

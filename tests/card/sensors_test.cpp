@@ -2,9 +2,9 @@
 //
 // Sensors: at rest, under load, with a cap, too hot. On a clock of our own.
 #include "sensors.hpp"
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 constexpr std::uint64_t second = 1'000'000'000;
@@ -94,16 +94,16 @@ TEST(Sensors, AReadingIsStableWithinATick) {
 class SensorRegisters : public CardTest {};
 
 TEST_F(SensorRegisters, ShowTheModel) {
-    EXPECT_EQ(bench.read32(ACCEL_REG_CORE_CLOCK), card::Sensors::max_clock);
-    const auto celsius = static_cast<std::int32_t>(bench.read32(ACCEL_REG_TEMPERATURE));
+    EXPECT_EQ(host.read32(ACCEL_REG_CORE_CLOCK), card::Sensors::max_clock);
+    const auto celsius = static_cast<std::int32_t>(host.read32(ACCEL_REG_TEMPERATURE));
     EXPECT_GT(celsius, 20'000);
     EXPECT_LT(celsius, 100'000);
-    EXPECT_GE(bench.read32(ACCEL_REG_POWER), 12'000U);
-    EXPECT_EQ(bench.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_THROTTLED, 0U);
+    EXPECT_GE(host.read32(ACCEL_REG_POWER), 12'000U);
+    EXPECT_EQ(host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_THROTTLED, 0U);
 }
 
 TEST_F(SensorRegisters, AHotCardSaysSoByAnEvent) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
     const std::uint64_t bus = space.place(page).address;
     accel_reduce p{};
@@ -113,21 +113,21 @@ TEST_F(SensorRegisters, AHotCardSaysSoByAnEvent) {
     int throttled = 0;
     // Both engines are held in a command while the clock goes on for a minute.
     {
-        Stall stall(bench, bus, bus + page_size - 1);
+        Stall stall(host, bus, bus + page_size - 1);
         queue.submit(fill(page, 1, 1, 1));
         other.submit(tensor_command(ACCEL_OP_SOFTMAX, {.dst = page, .src0 = page}, p));
         ASSERT_TRUE(stall.reached(2));
         for (int i = 0; i < 600; ++i) {
-            bench.advance_clock(second / 10);
-            if ((bench.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_THROTTLED) != 0) {
+            host.advance_clock(second / 10);
+            if ((host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_THROTTLED) != 0) {
                 ++throttled;
-                EXPECT_GT(bench.read32(ACCEL_REG_TEMPERATURE), 80'000U);
-                EXPECT_LT(bench.read32(ACCEL_REG_CORE_CLOCK), card::Sensors::max_clock);
+                EXPECT_GT(host.read32(ACCEL_REG_TEMPERATURE), 80'000U);
+                EXPECT_LT(host.read32(ACCEL_REG_CORE_CLOCK), card::Sensors::max_clock);
             }
         }
     }
     EXPECT_GT(throttled, 0);
-    const auto event = bench.next_event();
+    const auto event = host.next_event();
     ASSERT_TRUE(event);
     EXPECT_EQ(event->type, ACCEL_EVENT_THERMAL);
     EXPECT_EQ(event->queue, ACCEL_NO_ID);
@@ -135,4 +135,4 @@ TEST_F(SensorRegisters, AHotCardSaysSoByAnEvent) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

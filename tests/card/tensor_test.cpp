@@ -4,15 +4,15 @@
 // against the plain sentence of the data sheet.
 #include <cmath>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 #include "commands/number.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Tensor : public CardTest {
   protected:
-    Tensor() : CardTest({.memory = 256 << 20, .host = 256 << 20}) {}
+    Tensor() : CardTest({.device_memory = 256 << 20, .host_memory = 256 << 20}) {}
 
     template <typename T>
     std::uint64_t place(const std::vector<T>& values) {
@@ -523,4 +523,4 @@ TEST_F(Tensor, CombinationsOfTypesThatTheSheetDoesNotHaveAreRefused) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

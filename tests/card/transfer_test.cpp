@@ -4,14 +4,14 @@
 #include <algorithm>
 #include <vector>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Transfer : public CardTest {
   protected:
-    Transfer() : CardTest({.memory = 256 << 20, .host = 512 << 20, .contexts = 2}) {}
+    Transfer() : CardTest({.device_memory = 256 << 20, .host_memory = 512 << 20, .contexts = 2}) {}
 
     struct Pieces {
         std::vector<accel_segment> segments;
@@ -121,4 +121,4 @@ TEST_F(Transfer, ASegmentOfNoMemoryFaultsAtItsAddress) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -50,10 +50,10 @@ class HugePage {
 class RawCard {
   public:
     static constexpr std::uint32_t ring_length = 64;
-    static constexpr std::size_t payload_offset = std::size_t{1}
-                                                  << 20;  // where the caller's data begin
-    static constexpr std::size_t device_memory_bytes = std::size_t{1}
-                                                       << 20;  // of device memory that is mapped
+    /// The caller's data begin here in memory().
+    static constexpr std::size_t payload_offset = std::size_t{1} << 20;
+    /// The mapped part of device memory.
+    static constexpr std::size_t device_memory_bytes = std::size_t{1} << 20;
 
     /// Brings up the last card of the machine, with an empty queue.
     RawCard();
@@ -68,6 +68,12 @@ class RawCard {
         return reinterpret_cast<volatile std::uint32_t*>(doorbells_.at(0));
     }
     [[nodiscard]] const HugePage& memory() const { return memory_; }
+    void write32(std::size_t offset, std::uint32_t value) const {
+        *reinterpret_cast<volatile std::uint32_t*>(registers_.at(offset)) = value;
+    }
+    void write64(std::size_t offset, std::uint64_t value) const {
+        *reinterpret_cast<volatile std::uint64_t*>(registers_.at(offset)) = value;
+    }
     [[nodiscard]] std::byte* device(std::size_t offset) const { return device_.at(offset); }
 
   private:
@@ -77,10 +83,6 @@ class RawCard {
     static constexpr std::size_t status_offset = 3 * std::size_t{4096};
     static constexpr std::size_t ring_offset = 4 * std::size_t{4096};
 
-    template <typename T>
-    void set(std::size_t offset, T value) const {
-        *reinterpret_cast<volatile T*>(registers_.at(offset)) = value;
-    }
     void wait_for_status(std::uint32_t bit) const;
     void admin(const accel_admin_command& command);
 

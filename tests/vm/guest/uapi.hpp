@@ -17,17 +17,16 @@
 #include <span>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "accel_hw.h"
 #include "accel_uapi.h"
+#include "polling.hpp"
 
 namespace uapi {
 
-/// The time limit for every event that must happen. It measures nothing: a test that reaches it has
-/// failed.
-inline constexpr std::chrono::seconds time_limit{60};
+/// The time limit for every event that must happen. No test measures time against it.
+inline constexpr std::chrono::seconds time_limit = accel::test::hang_limit;
 
 inline constexpr std::size_t page = 4096;
 inline constexpr std::uint32_t readable = ACCEL_BUFFER_CARD_READ;
@@ -44,11 +43,7 @@ void require(int error, const std::string& what);
 /// Polls until the condition holds; throws after `time_limit`.
 template <typename Condition>
 void await(const char* what, Condition condition) {
-    const std::int64_t deadline = deadline_in(time_limit);
-    while (!condition()) {
-        require(deadline_in({}) < deadline ? 0 : ETIMEDOUT, what);
-        std::this_thread::yield();
-    }
+    require(accel::test::eventually(condition) ? 0 : ETIMEDOUT, what);
 }
 
 /// Owns a file descriptor.

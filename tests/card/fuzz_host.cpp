@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A host that does its worst.
-#include "hostile.hpp"
+#include "fuzz_host.hpp"
 
 #include <cstddef>
 #include <cstring>
@@ -9,7 +9,7 @@
 
 #include "ordering.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 
 namespace {
 
@@ -42,23 +42,23 @@ class Hostile::Script {
 
 Hostile::Hostile(const Powers& powers)
     : powers_(powers),
-      bench_({.memory = 8 << 20,
-              .host = 8 << 20,
-              .queues = queue_count + 1,
-              .contexts = 2,
-              .vectors = 3,
-              .ring_entries = ring_length,
-              .event_entries = 16}) {
+      host_({.device_memory = 8 << 20,
+             .host_memory = 8 << 20,
+             .queues = queue_count + 1,
+             .contexts = 2,
+             .vectors = 3,
+             .ring_entries = ring_length,
+             .event_entries = 16}) {
     for (auto& levels : tables_) {
         for (auto& table : levels) {
-            table = bench_.host().allocate(page_size);
+            table = host_.memory().allocate(page_size);
         }
     }
     const auto guarded = [&] {
-        const std::uint64_t start = bench_.host().allocate((pages + 2 * guard) * page_size);
+        const std::uint64_t start = host_.memory().allocate((pages + 2 * guard) * page_size);
         for (std::uint64_t i = 0; i < guard; ++i) {
-            bench_.host().watch(start + i * page_size);
-            bench_.host().watch(start + (guard + pages + i) * page_size);
+            host_.memory().watch(start + i * page_size);
+            host_.memory().watch(start + (guard + pages + i) * page_size);
         }
         return start + guard * page_size;
     };
@@ -67,11 +67,11 @@ Hostile::Hostile(const Powers& powers)
 }
 
 bool Hostile::begin() {
-    bench_.function_reset();
-    if (!bench_.wait_ready()) {
+    host_.function_reset();
+    if (!host_.wait_ready()) {
         return false;
     }
-    auto& host = bench_.host();
+    auto& host = host_.memory();
     for (std::uint32_t context = 0; context < 2; ++context) {
         const auto& table = tables_[context];
         const std::uint64_t data = context == 0 ? data_ : other_;
@@ -87,7 +87,7 @@ bool Hostile::begin() {
         }
         constexpr std::uint64_t leaf = ACCEL_PTE_VALID | ACCEL_PTE_LEAF | ACCEL_PTE_READ;
         // The innocent context has the upper half of device memory to itself.
-        const std::uint64_t device = context == 0 ? 0 : bench_.options().memory / 2;
+        const std::uint64_t device = context == 0 ? 0 : host_.options().device_memory / 2;
         for (std::uint64_t i = 0; i < pages; ++i) {
             const bool in_device = i >= 16 && i % 3 == 0;
             const bool writable = i < 16 || i % 7 != 0;
@@ -102,13 +102,13 @@ bool Hostile::begin() {
         }
     }
     tail_ = {};
-    bench_.enable();
+    host_.enable();
     for (std::uint32_t context = 0; context < 2; ++context) {
         accel_admin_command create{};
         create.opcode = ACCEL_ADMIN_CREATE_CONTEXT;
         create.id = context;
         create.create_context.root = tables_[context][ACCEL_TABLE_LEVELS - 1];
-        if (bench_.admin(create) != ACCEL_OK) {
+        if (host_.admin(create) != ACCEL_OK) {
             return false;
         }
     }
@@ -131,14 +131,14 @@ accel_status Hostile::create_queue(std::uint32_t id, std::uint32_t context) {
     create.create_queue.entries = ring_length;
     create.create_queue.vector = id % 3;
     create.create_queue.priority = id % ACCEL_PRIORITIES;
-    return bench_.admin(create);
+    return host_.admin(create);
 }
 
 accel_status Hostile::queue_command(accel_admin_opcode opcode, std::uint32_t id) {
     accel_admin_command admin{};
     admin.opcode = static_cast<std::uint8_t>(opcode);
     admin.id = id;
-    return bench_.admin(admin);
+    return host_.admin(admin);
 }
 
 std::uint64_t Hostile::address(Script& script) {
@@ -308,7 +308,7 @@ void Hostile::params(Script& script) {
             block.bytes = script.take<std::array<std::uint8_t, 256>>();
             break;
     }
-    card::move_payload(bench_.host().at(data_ + params_page * page_size + script.below(8) * 256),
+    card::move_payload(host_.memory().at(data_ + params_page * page_size + script.below(8) * 256),
                        &block, sizeof block);
 }
 
@@ -371,11 +371,11 @@ accel_command Hostile::command(Script& script) {
 
 void Hostile::place(Script& script, const accel_command& command) {
     const auto id = static_cast<std::uint32_t>(script.below(queue_count));
-    card::move_payload(bench_.host().at(data_ + id * 2 * page_size + tail_[id] % ring_length * 64),
+    card::move_payload(host_.memory().at(data_ + id * 2 * page_size + tail_[id] % ring_length * 64),
                        &command, sizeof command);
-    card::store_word(bench_.host().at(status_page(id)) + offsetof(accel_queue_status, tail),
+    card::store_word(host_.memory().at(status_page(id)) + offsetof(accel_queue_status, tail),
                      ++tail_[id]);
-    bench_.doorbell(id, tail_[id]);
+    host_.doorbell(id, tail_[id]);
 }
 
 // Lets the card get on with it, but not for ever: much of what it is asked to do never ends.
@@ -383,7 +383,7 @@ void Hostile::settle() {
     for (int i = 0; i < 20; ++i) {
         bool idle = true;
         for (std::uint32_t id = 0; id < queue_count; ++id) {
-            const std::uint8_t* const page = bench_.host().at(status_page(id));
+            const std::uint8_t* const page = host_.memory().at(status_page(id));
             idle = idle &&
                    (card::load_word(page) == tail_[id] ||
                     static_cast<std::uint32_t>(card::load_word(page + 8)) == ACCEL_QUEUE_ERROR);
@@ -396,7 +396,7 @@ void Hostile::settle() {
 }
 
 void Hostile::act(Script& script) {
-    auto& host = bench_.host();
+    auto& host = host_.memory();
     const auto id = static_cast<std::uint32_t>(script.below(queue_count));
     switch (script.below(12)) {
         case 0:
@@ -411,7 +411,7 @@ void Hostile::act(Script& script) {
                 host.at(status_page(id)) + 8 * script.below(32),
                 script.below(2) == 0 ? tail_[id] + script.below(20) : script.take<std::uint64_t>());
         case 3:
-            return bench_.doorbell_raw(
+            return host_.doorbell_raw(
                 std::uint64_t{script.take<std::uint16_t>()} << script.below(8),
                 script.take<std::uint32_t>(), 1U << script.below(4));
         case 4:
@@ -423,7 +423,7 @@ void Hostile::act(Script& script) {
                 accel_admin_command reset{};
                 reset.opcode = ACCEL_ADMIN_RESET_QUEUE;
                 reset.id = id;
-                (void)bench_.post_admin(reset);
+                (void)host_.post_admin(reset);
             }
             return;
         case 5:
@@ -439,13 +439,13 @@ void Hostile::act(Script& script) {
             return;
         case 6:
             if (powers_.registers) {
-                return bench_.write(std::uint64_t{4} * script.below(160),
-                                    script.take<std::uint64_t>(), script.below(2) == 0 ? 4 : 8);
+                return host_.write(std::uint64_t{4} * script.below(160),
+                                   script.take<std::uint64_t>(), script.below(2) == 0 ? 4 : 8);
             }
             return;
         case 7:
             if (powers_.registers) {
-                (void)bench_.post_admin(script.take<accel_admin_command>());
+                (void)host_.post_admin(script.take<accel_admin_command>());
             }
             return;
         default:
@@ -454,13 +454,13 @@ void Hostile::act(Script& script) {
 }
 
 bool Hostile::innocent_works() {
-    std::uint8_t* const page = bench_.host().at(other_ + page_size);
+    std::uint8_t* const page = host_.memory().at(other_ + page_size);
     const accel_command nop{};
     for (int i = 0; i < 3; ++i) {
-        card::move_payload(bench_.host().at(other_ + tail_[innocent] % ring_length * 64), &nop,
+        card::move_payload(host_.memory().at(other_ + tail_[innocent] % ring_length * 64), &nop,
                            sizeof nop);
         card::store_word(page + offsetof(accel_queue_status, tail), ++tail_[innocent]);
-        bench_.doorbell(innocent, tail_[innocent]);
+        host_.doorbell(innocent, tail_[innocent]);
         if (!eventually([&] { return card::load_word(page) == tail_[innocent]; })) {
             return false;
         }
@@ -473,7 +473,7 @@ std::string Hostile::run(std::span<const std::uint8_t> bytes) {
         return "the card does not come back from a reset";
     }
     Script script(bytes);
-    const std::uint64_t trespasses = bench_.host().trespasses();
+    const std::uint64_t trespasses = host_.memory().trespasses();
     for (int steps = 0; !script.over() && steps < 200; ++steps) {
         act(script);
         settle();
@@ -490,14 +490,14 @@ std::string Hostile::run(std::span<const std::uint8_t> bytes) {
     if (!innocent_works()) {
         return "the queue next door stopped";
     }
-    if ((bench_.read32(ACCEL_REG_STATUS) & ~ACCEL_STATUS_THROTTLED) !=
+    if ((host_.read32(ACCEL_REG_STATUS) & ~ACCEL_STATUS_THROTTLED) !=
         (ACCEL_STATUS_READY | ACCEL_STATUS_ENABLED)) {
         return "the card stopped";
     }
-    if (bench_.host().trespasses() != trespasses) {
+    if (host_.memory().trespasses() != trespasses) {
         return "the card touched memory that nobody mapped";
     }
     return {};
 }
 
-}  // namespace accel::bench
+}  // namespace accel::test

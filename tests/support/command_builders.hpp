@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Commands, ready to be placed in a ring or a list.
+// Builders for the commands of a queue and of the admin queue, as the data sheet defines them. They
+// depend on the contract alone, so that an error in libaccel's encoder cannot hide one here.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,9 @@
 
 #include "accel_hw.h"
 
-namespace accel::bench {
+namespace accel::test {
+
+// ---- Commands of a queue
 
 [[nodiscard]] inline accel_command nop() {
     return {};
@@ -37,6 +40,7 @@ namespace accel::bench {
     return command;
 }
 
+// Repeats the lowest `width` bytes of the pattern.
 [[nodiscard]] inline accel_command fill(std::uint64_t dst, std::uint64_t pattern,
                                         std::uint16_t width, std::uint64_t bytes) {
     accel_command command{};
@@ -56,7 +60,8 @@ namespace accel::bench {
     return command;
 }
 
-[[nodiscard]] inline accel_command wait(std::uint64_t address, std::uint64_t value) {
+// Waits on the card until the semaphore is at least `value`.
+[[nodiscard]] inline accel_command wait_for(std::uint64_t address, std::uint64_t value) {
     accel_command command{};
     command.opcode = ACCEL_OP_WAIT;
     command.semaphore = {.address = address, .value = value, .reserved = {}};
@@ -64,7 +69,7 @@ namespace accel::bench {
 }
 
 [[nodiscard]] inline accel_command signal(std::uint64_t address, std::uint64_t value) {
-    accel_command command = wait(address, value);
+    accel_command command = wait_for(address, value);
     command.opcode = ACCEL_OP_SIGNAL;
     return command;
 }
@@ -81,6 +86,7 @@ namespace accel::bench {
     return command;
 }
 
+// The arguments are in a table in memory.
 [[nodiscard]] inline accel_command call_indirect(std::uint64_t list, std::uint32_t count,
                                                  std::uint64_t table, std::uint32_t arguments) {
     accel_command command{};
@@ -100,6 +106,7 @@ struct Operands {
     std::uint64_t src2 = 0;
 };
 
+// A command with a parameter block: GEMM, CONV2D, REDUCE, ...
 [[nodiscard]] inline accel_command tensor(accel_opcode opcode, const Operands& operands,
                                           std::uint64_t params, std::uint32_t params_size) {
     accel_command command{};
@@ -114,10 +121,62 @@ struct Operands {
     return command;
 }
 
-[[nodiscard]] inline accel_command recorded(accel_command command, std::uint64_t record) {
+// The same command, with a completion record at `record`.
+[[nodiscard]] inline accel_command with_record(accel_command command, std::uint64_t record) {
     command.flags |= ACCEL_CMD_RECORD;
     command.record = record;
     return command;
 }
 
-}  // namespace accel::bench
+// ---- Commands of the admin queue
+
+[[nodiscard]] inline accel_admin_command admin_command(accel_admin_opcode opcode,
+                                                       std::uint32_t id) {
+    accel_admin_command command{};
+    command.opcode = static_cast<std::uint8_t>(opcode);
+    command.id = id;
+    return command;
+}
+
+[[nodiscard]] inline accel_admin_command create_context(std::uint32_t id, std::uint64_t root) {
+    accel_admin_command command = admin_command(ACCEL_ADMIN_CREATE_CONTEXT, id);
+    command.create_context.root = root;
+    return command;
+}
+
+struct QueueSetup {
+    std::uint64_t ring = 0;
+    std::uint64_t status = 0;
+    std::uint32_t context = 0;
+    std::uint32_t entries = 0;
+    std::uint32_t vector = 0;
+    std::uint32_t priority = 0;
+};
+
+[[nodiscard]] inline accel_admin_command create_queue(std::uint32_t id, const QueueSetup& setup) {
+    accel_admin_command command = admin_command(ACCEL_ADMIN_CREATE_QUEUE, id);
+    command.create_queue.ring = setup.ring;
+    command.create_queue.status = setup.status;
+    command.create_queue.context = setup.context;
+    command.create_queue.entries = setup.entries;
+    command.create_queue.vector = setup.vector;
+    command.create_queue.priority = setup.priority;
+    return command;
+}
+
+[[nodiscard]] inline accel_admin_command invalidate(std::uint32_t context, std::uint64_t address,
+                                                    std::uint64_t bytes) {
+    accel_admin_command command = admin_command(ACCEL_ADMIN_INVALIDATE, context);
+    command.invalidate.address = address;
+    command.invalidate.bytes = bytes;
+    return command;
+}
+
+// Writes an accel_queue_stats to the bus address `page`.
+[[nodiscard]] inline accel_admin_command query_queue(std::uint32_t id, std::uint64_t page) {
+    accel_admin_command command = admin_command(ACCEL_ADMIN_QUERY_QUEUE, id);
+    command.query_queue.address = page;
+    return command;
+}
+
+}  // namespace accel::test

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "command_builders.hpp"
 #include "fake_driver.hpp"
 #include "fake_driver_state.hpp"
 
@@ -65,16 +66,14 @@ int Driver::queue_create(File& file, accel_queue_create& argument) {
     map_pages(file, queue->address, reinterpret_cast<std::uintptr_t>(queue->backing.get()),
               queue->bytes, ACCEL_PTE_READ | ACCEL_PTE_WRITE);
 
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_CREATE_QUEUE;
-    command.id = queue->id;
-    command.create_queue.ring = queue->address + ACCEL_QUEUE_RING_OFFSET;
-    command.create_queue.status = queue->address;
-    command.create_queue.context = file.context;
-    command.create_queue.entries = argument.entries;
-    command.create_queue.vector = 1;
-    command.create_queue.priority = argument.priority;
-    if (file.card->admin(command) != ACCEL_OK) {
+    const accel_admin_command create =
+        test::create_queue(queue->id, {.ring = queue->address + ACCEL_QUEUE_RING_OFFSET,
+                                       .status = queue->address,
+                                       .context = file.context,
+                                       .entries = argument.entries,
+                                       .vector = 1,
+                                       .priority = argument.priority});
+    if (file.card->admin(create) != ACCEL_OK) {
         return EIO;
     }
     argument.handle = file.next_handle++;
@@ -88,10 +87,8 @@ int Driver::queue_create(File& file, accel_queue_create& argument) {
 void Driver::stop_queue(File& file, Queue& queue) {
     ++queue.epoch;
     if (file.dead == 0) {
-        accel_admin_command command{};
-        command.opcode = ACCEL_ADMIN_DESTROY_QUEUE;
-        command.id = queue.id;
-        static_cast<void>(file.card->admin(command));
+        static_cast<void>(
+            file.card->admin(test::admin_command(ACCEL_ADMIN_DESTROY_QUEUE, queue.id)));
     }
     unmap_pages(file, queue.address, queue.bytes);
     file.card->wake();
@@ -115,10 +112,7 @@ int Driver::queue_reset(File& file, std::uint32_t handle) {
     Queue& queue = *found->second;
     store(queue.status().tail, 0);
     store(queue.status().arm, 0);
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_RESET_QUEUE;
-    command.id = queue.id;
-    if (file.card->admin(command) != ACCEL_OK) {
+    if (file.card->admin(test::admin_command(ACCEL_ADMIN_RESET_QUEUE, queue.id)) != ACCEL_OK) {
         return EIO;
     }
     take_events(*file.card);  // those of before the reset
@@ -241,11 +235,8 @@ int Driver::queue_query(File& file, accel_queue_query& argument) {
     }
     Queue& queue = *found->second;
     const auto page = bus_.allocate(page_bytes);
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_QUERY_QUEUE;
-    command.id = queue.id;
-    command.query_queue.address = reinterpret_cast<std::uintptr_t>(page.get());
-    if (file.card->admin(command) != ACCEL_OK) {
+    const auto address = reinterpret_cast<std::uintptr_t>(page.get());
+    if (file.card->admin(test::query_queue(queue.id, address)) != ACCEL_OK) {
         return EIO;
     }
     accel_queue_stats stats;

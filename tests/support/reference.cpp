@@ -228,6 +228,20 @@ void gemm(const accel_gemm& p, const std::vector<float>& a, const std::vector<fl
     }
 }
 
+std::vector<float> dense_gemm(std::span<const float> a, std::span<const float> b,
+                              std::span<const float> bias, std::size_t m, std::size_t n,
+                              std::size_t k, bool relu) {
+    accel_gemm p{};
+    p.flags = bias.empty() ? 0 : ACCEL_GEMM_BIAS;
+    p.activation = relu ? ACCEL_UNARY_RELU : ACCEL_UNARY_NONE;
+    p.m = static_cast<std::uint32_t>(m);
+    p.n = p.ldb = p.ldd = static_cast<std::uint32_t>(n);
+    p.k = p.lda = static_cast<std::uint32_t>(k);
+    std::vector<float> d(std::size_t{m} * n);
+    gemm(p, {a.begin(), a.end()}, {b.begin(), b.end()}, {bias.begin(), bias.end()}, d);
+    return d;
+}
+
 void elementwise(const accel_elementwise& p, const std::vector<float>& src0,
                  const std::vector<float>& src1, std::vector<float>& dst) {
     std::array<std::size_t, ACCEL_RANK_MAX> at{};

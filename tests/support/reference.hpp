@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "accel_hw.h"
@@ -23,6 +24,10 @@ namespace accel::reference {
 // Operands as they lie in memory, indexed as stored; d is changed where the result goes.
 void gemm(const accel_gemm& p, const std::vector<float>& a, const std::vector<float>& b,
           const std::vector<float>& bias, std::vector<float>& d);
+// d = a * b, then + bias unless that is empty, then ReLU if asked for; dense row-major matrices.
+[[nodiscard]] std::vector<float> dense_gemm(std::span<const float> a, std::span<const float> b,
+                                            std::span<const float> bias, std::size_t m,
+                                            std::size_t n, std::size_t k, bool relu = false);
 void elementwise(const accel_elementwise& p, const std::vector<float>& src0,
                  const std::vector<float>& src1, std::vector<float>& dst);
 // Images as they lie in memory; weights as accel_conv2d says; dst is changed where the result goes.

@@ -11,11 +11,13 @@
 #include <memory>
 #include <shared_mutex>
 
+#include "hosted_core.hpp"
+
 namespace accel::fake {
 
 inline constexpr std::size_t page_bytes = 4096;
 
-class Bus {
+class Bus final : public test::BusMemory {
   public:
     /// Zeroed pages that the card can reach until the pointer is gone.
     [[nodiscard]] std::shared_ptr<std::byte> allocate(std::size_t bytes);
@@ -24,11 +26,10 @@ class Bus {
     void expose(const void* memory, std::size_t bytes);
     void withdraw(const void* memory);
 
-    // The card's accesses. False: there is nothing that it may reach.
-    [[nodiscard]] bool read(std::uint64_t address, void* to, std::size_t bytes);
-    [[nodiscard]] bool write(std::uint64_t address, const void* from, std::size_t bytes);
-    [[nodiscard]] bool read_word(std::uint64_t address, std::uint64_t& value);
-    [[nodiscard]] bool write_word(std::uint64_t address, std::uint64_t value);
+    [[nodiscard]] bool read(std::uint64_t address, void* to, std::size_t bytes) override;
+    [[nodiscard]] bool write(std::uint64_t address, const void* from, std::size_t bytes) override;
+    [[nodiscard]] bool read_word(std::uint64_t address, std::uint64_t& value) override;
+    [[nodiscard]] bool write_word(std::uint64_t address, std::uint64_t value) override;
 
   private:
     [[nodiscard]] bool reaches(std::uint64_t address, std::size_t bytes) const;

@@ -13,19 +13,19 @@
 #include <string>
 #include <vector>
 
-#include "bench/commands.hpp"
-#include "bench/queue.hpp"
-#include "bench/stall.hpp"
+#include "command_builders.hpp"
+#include "fixture/queue.hpp"
+#include "fixture/stall.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 
 inline constexpr Layout layouts[] = {Layout::host, Layout::host_large, Layout::device,
                                      Layout::device_large, Layout::scattered};
 
 // At the start of a test that holds a thread of the card up (Stall).
-#define ACCEL_NEEDS_THREADS(bench)                                             \
+#define ACCEL_NEEDS_THREADS(host)                                              \
     do {                                                                       \
-        if ((bench).timed()) {                                                 \
+        if ((host).timed()) {                                                  \
             GTEST_SKIP() << "a card in virtual time has no thread to hold up"; \
         }                                                                      \
     } while (false)
@@ -33,14 +33,14 @@ inline constexpr Layout layouts[] = {Layout::host, Layout::host_large, Layout::d
 class CardTest : public testing::Test {
   protected:
     CardTest() = default;
-    explicit CardTest(const Options& options) : bench(options) {}
+    explicit CardTest(const HostOptions& options) : host(options) {}
 
     // Runs a command that must fail, checks that the error block and the event tell the same, and
     // leaves the queue fresh.
     accel_event expect_error(accel_status expected, const accel_command& command) {
         const std::uint64_t sequence = queue.submit(command);
         EXPECT_EQ(queue.wait(sequence), expected);
-        const auto event = bench.next_event();
+        const auto event = host.next_event();
         if (!event) {
             ADD_FAILURE() << "no event";
             return {};
@@ -74,8 +74,8 @@ class CardTest : public testing::Test {
         return tensor(opcode, operands, params_, sizeof params);
     }
 
-    Bench bench;
-    AddressSpace space{bench, 0};
+    TestHost host;
+    AddressSpace space{host, 0};
     Queue queue{space, 0};
 
   private:
@@ -149,4 +149,4 @@ class Random {
     return testing::AssertionSuccess();
 }
 
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "command_builders.hpp"
 #include "fake_driver_state.hpp"
 
 namespace accel::fake {
@@ -129,11 +130,8 @@ int Driver::open(const std::string& path) noexcept {
         return -ENOSPC;
     }
     file->root = bus_.allocate(page_bytes);
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_CREATE_CONTEXT;
-    command.id = file->context;
-    command.create_context.root = bus_address(file->root.get());
-    if (file->card->admin(command) != ACCEL_OK) {
+    if (file->card->admin(test::create_context(file->context, bus_address(file->root.get()))) !=
+        ACCEL_OK) {
         return -EIO;
     }
     files_[next_fd_] = file;
@@ -155,10 +153,8 @@ void Driver::close(int fd) noexcept {
         free_buffer(file, buffer);
     }
     if (file.dead == 0) {
-        accel_admin_command command{};
-        command.opcode = ACCEL_ADMIN_DESTROY_CONTEXT;
-        command.id = file.context;
-        static_cast<void>(file.card->admin(command));
+        static_cast<void>(
+            file.card->admin(test::admin_command(ACCEL_ADMIN_DESTROY_CONTEXT, file.context)));
     }
     files_.erase(found);
 }
@@ -272,12 +268,7 @@ void Driver::map_pages(File& file, std::uint64_t address, std::uint64_t target, 
 void Driver::unmap_pages(File& file, std::uint64_t address, std::uint64_t bytes) {
     map_pages(file, address, 0, bytes, 0);
     if (file.dead == 0) {
-        accel_admin_command command{};
-        command.opcode = ACCEL_ADMIN_INVALIDATE;
-        command.id = file.context;
-        command.invalidate.address = address;
-        command.invalidate.bytes = bytes;
-        static_cast<void>(file.card->admin(command));
+        static_cast<void>(file.card->admin(test::invalidate(file.context, address, bytes)));
     }
 }
 
@@ -309,8 +300,7 @@ int Driver::buffer_create(File& file, accel_buffer_create& argument) {
         if (!buffer.memory) {
             return ENOSPC;
         }
-        accel_admin_command command{};
-        command.opcode = ACCEL_ADMIN_CLEAR_MEMORY;
+        accel_admin_command command = test::admin_command(ACCEL_ADMIN_CLEAR_MEMORY, 0);
         command.clear_memory.address = *buffer.memory;
         command.clear_memory.bytes = buffer.bytes;
         static_cast<void>(file.card->admin(command));

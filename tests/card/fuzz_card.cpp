@@ -5,10 +5,10 @@
 #include <cstdlib>
 #include <span>
 
-#include "hostile.hpp"
+#include "fuzz_host.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using accel::bench::Hostile;
+    using accel::test::Hostile;
     static Hostile process({});
     static Hostile tables({.tables = true});
     static Hostile driver({.tables = true, .registers = true});

@@ -2,10 +2,10 @@
 //
 // Random scripts against the card: whatever a process, or even the driver, does, the card stays up
 // and keeps what is not theirs.
-#include "hostile.hpp"
-#include "card_test.hpp"
+#include "fuzz_host.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 void play(const Hostile::Powers& powers, int scripts, std::uint64_t seed) {
@@ -60,4 +60,4 @@ TEST_F(HostileRing, ManyThousandRandomCommands) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

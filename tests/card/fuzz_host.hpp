@@ -10,9 +10,9 @@
 #include <span>
 #include <string>
 
-#include "bench/bench.hpp"
+#include "fixture/test_host.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 
 class Hostile {
   public:
@@ -52,11 +52,11 @@ class Hostile {
     }
 
     Powers powers_;
-    Bench bench_;
+    TestHost host_;
     std::array<std::array<std::uint64_t, ACCEL_TABLE_LEVELS>, 2> tables_{};  // by context, by level
     std::uint64_t data_ = 0;   // bus address of the hostile context's host pages
     std::uint64_t other_ = 0;  // and of the innocent one's
     std::array<std::uint64_t, queue_count + 1> tail_{};
 };
 
-}  // namespace accel::bench
+}  // namespace accel::test

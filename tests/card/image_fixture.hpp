@@ -5,10 +5,10 @@
 
 #include <vector>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 
 struct ImageCase {
     std::uint32_t batch = 1;
@@ -31,7 +31,7 @@ struct ImageCase {
 
 class ImageTest : public CardTest {
   protected:
-    ImageTest() : CardTest({.memory = 64 << 20, .host = 128 << 20}) {}
+    ImageTest() : CardTest({.device_memory = 64 << 20, .host_memory = 128 << 20}) {}
 
     static accel_image_layout image(std::uint32_t height, std::uint32_t width,
                                     std::uint32_t channels, std::uint32_t gap) {
@@ -81,4 +81,4 @@ class ImageTest : public CardTest {
     Random random{7};
 };
 
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The real card core on the fake bus, and the little of a driver that talks to its registers: admin
-// commands, events, interrupts.
+// The real core of the card on the fake bus, and the lowest part of a driver: admin commands,
+// events and interrupts.
 #pragma once
 
-#include <accel_core.h>
 #include <accel_hw.h>
 
 #include <atomic>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "fake_bus.hpp"
+#include "hosted_core.hpp"
 
 namespace accel::fake {
 
@@ -29,55 +29,52 @@ struct CardOptions {
     std::uint32_t ring_entries = 256;
 };
 
-class Card {
+class Card final : test::CoreHost {
   public:
     Card(Bus& bus, const CardOptions& options);
-    ~Card();
-    Card(const Card&) = delete;
-    Card& operator=(const Card&) = delete;
-    Card(Card&&) = delete;
-    Card& operator=(Card&&) = delete;
 
-    [[nodiscard]] std::uint64_t read(std::uint64_t offset, unsigned bytes);
-    void write(std::uint64_t offset, std::uint64_t value, unsigned bytes);
-    void doorbell(std::uint32_t queue, std::uint32_t value);
+    [[nodiscard]] std::uint64_t read(std::uint64_t offset, unsigned bytes) {
+        return core_.read(offset, bytes);
+    }
+    void doorbell(std::uint32_t queue, std::uint32_t value) { core_.doorbell(queue, value); }
     [[nodiscard]] std::byte* memory() { return reinterpret_cast<std::byte*>(memory_.data()); }
 
-    /// One admin command to its end. Not from two threads at once.
-    [[nodiscard]] accel_status admin(const accel_admin_command& command);
+    /// Executes one admin command and waits for its result. One thread at a time calls this.
+    [[nodiscard]] accel_status admin(const accel_admin_command& command) {
+        return core_.admin(command);
+    }
 
-    /// The next event that was not taken yet. Not from two threads at once.
-    [[nodiscard]] std::optional<accel_event> take_event();
+    /// The next event that was not taken yet. One thread at a time calls this.
+    [[nodiscard]] std::optional<accel_event> take_event() { return core_.take_event(); }
 
-    /// A soft reset, and a card that is enabled and empty after it.
+    /// A soft reset; afterwards the card is enabled and has no contexts.
     void reset();
 
-    /// Goes up by each interrupt.
+    /// The number of interrupts so far.
     [[nodiscard]] std::uint64_t interrupts();
 
     /// Sleeps until interrupts() is no longer `seen`, wake() is called, or the deadline passed.
     void sleep(std::uint64_t seen, std::chrono::steady_clock::time_point deadline);
     void wake();
 
-    /// Between an interrupt of the card and its arrival, while set: nothing arrives.
+    /// While set, interrupts of the card are lost.
     std::atomic<bool> lose_interrupts{false};
 
   private:
+    [[nodiscard]] test::BusMemory& bus() override { return bus_; }
+    void interrupt(unsigned vector) override;
+    [[nodiscard]] std::uint64_t clock() override;
     void enable();
 
     Bus& bus_;
-    CardOptions options_;
     std::vector<std::uint8_t> memory_;
-    std::mutex core_mutex_;  // the core takes one call at a time
     std::shared_ptr<std::byte> admin_ring_;
     std::shared_ptr<std::byte> admin_results_;
     std::shared_ptr<std::byte> event_ring_;
-    std::uint64_t admin_tail_ = 0;
-    std::uint64_t events_ = 0;
     std::mutex interrupt_mutex_;
     std::condition_variable interrupt_;
     std::uint64_t interrupts_ = 0;
-    accel_core* core_ = nullptr;
+    test::HostedCore core_;  // destroyed first: its threads use the members above
 };
 
 }  // namespace accel::fake
