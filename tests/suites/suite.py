@@ -22,7 +22,7 @@ TESTS = Path(__file__).resolve().parents[1]
 
 @dataclass
 class Options:
-    """How to run a suite."""
+    """The options of a run."""
 
     build: Path
     release: str  # of the guest's kernel

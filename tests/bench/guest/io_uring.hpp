@@ -3,60 +3,42 @@
 // An io_uring instance for the benchmark programs.
 #pragma once
 
-#include <liburing.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <stdexcept>
-#include <string>
+#include <system_error>
 #include <vector>
+
+#include "io_uring_instance.hpp"
 
 namespace accel::bench {
 
+/// Throws if `result` is a negative errno.
 inline void require(int result, const char* what) {
     if (result < 0) {
-        throw std::runtime_error(std::string(what) + ": error " + std::to_string(-result));
+        throw std::system_error(-result, std::generic_category(), what);
     }
 }
 
-class IoUring {
+class IoUring : public test::IoUring {
   public:
-    /// `flags` as for io_uring_setup(2).
-    explicit IoUring(unsigned entries, unsigned flags = 0) {
-        require(io_uring_queue_init(entries, &ring_, flags), "io_uring");
-    }
-    IoUring(const IoUring&) = delete;
-    IoUring& operator=(const IoUring&) = delete;
-    IoUring(IoUring&&) = delete;
-    IoUring& operator=(IoUring&&) = delete;
-    ~IoUring() { io_uring_queue_exit(&ring_); }
-
-    [[nodiscard]] io_uring* get() { return &ring_; }
-    /// The next free entry, which finish() submits. Throws if none is free.
-    [[nodiscard]] io_uring_sqe* entry() {
-        io_uring_sqe* const sqe = io_uring_get_sqe(&ring_);
-        if (sqe == nullptr) {
-            throw std::length_error("the io_uring is full");
-        }
-        return sqe;
-    }
+    using test::IoUring::IoUring;
 
     /// Submits all entries and waits for `count` completions, in one system call. True if all of
     /// them have the result `wanted`.
     [[nodiscard]] bool finish(unsigned count, int wanted = 0) {
-        if (io_uring_submit_and_wait(&ring_, count) < 0) {
+        if (io_uring_submit_and_wait(get(), count) < 0) {
             return false;
         }
         bool right = true;
         unsigned head = 0;
         unsigned seen = 0;
         io_uring_cqe* cqe = nullptr;
-        io_uring_for_each_cqe(&ring_, head, cqe) {
+        io_uring_for_each_cqe(get(), head, cqe) {
             right &= cqe->res == wanted;
             ++seen;
         }
-        io_uring_cq_advance(&ring_, seen);
+        io_uring_cq_advance(get(), seen);
         return right && seen == count;
     }
 
@@ -68,12 +50,9 @@ class IoUring {
         for (std::size_t i = 0; i < slots; ++i) {
             vectors.push_back({memory.data() + i * bytes, bytes});
         }
-        require(io_uring_register_buffers(&ring_, vectors.data(), static_cast<unsigned>(slots)),
-                "registering buffers");
+        require(io_uring_register_buffers(get(), vectors.data(), static_cast<unsigned>(slots)),
+                "io_uring_register_buffers");
     }
-
-  private:
-    io_uring ring_{};
 };
 
 }  // namespace accel::bench
