@@ -202,14 +202,14 @@ def compare(old: Interface, new: Interface) -> Changes:
         if name in new.structures:
             _compare_structure(name, structure, new.structures[name], changes)
         else:
-            changes.breaks.append(f"struct {name} is gone")
+            changes.breaks.append(f"struct {name} was removed")
     changes.additions += [
         f"struct {name} is new" for name in new.structures if name not in old.structures
     ]
     for name, value in old.constants.items():
         now = new.constants.get(name)
         if now is None:
-            changes.breaks.append(f"{name} is gone")
+            changes.breaks.append(f"{name} was removed")
         elif now != value:
             grown = (
                 GROWS.search(name) and now > value and (now & value == value or "VERSION" in name)
@@ -230,7 +230,7 @@ def _compare_structure(name: str, old: Structure, new: Structure, changes: Chang
         if member.reserved:
             changes.additions.append(f"{name}.{member.name} is used")
         elif now is None:
-            changes.breaks.append(f"{name}.{member.name} is gone")
+            changes.breaks.append(f"{name}.{member.name} was removed")
         elif now.offset != member.offset:
             changes.breaks.append(
                 f"{name}.{member.name} was at {member.offset} and is at {now.offset}"

@@ -131,7 +131,7 @@ class Comparison(unittest.TestCase):
 
     def test_a_removed_member_breaks(self):
         self.expect_break(
-            "create.bytes is gone",
+            "create.bytes was removed",
             self.changes(
                 Structure(24, [member for member in self.CREATE.members if member.name != "bytes"])
             ),
@@ -144,7 +144,7 @@ class Comparison(unittest.TestCase):
         )
 
     def test_a_removed_structure_breaks(self):
-        self.expect_break("struct plain is gone", self.changes(plain=None))
+        self.expect_break("struct plain was removed", self.changes(plain=None))
 
     def test_a_structure_that_shrinks_breaks(self):
         self.expect_break(
@@ -161,7 +161,7 @@ class Comparison(unittest.TestCase):
         self.expect_break(
             "ACCEL_IOCTL_CREATE was 0xac10 and is 0xac11", self.changes(ACCEL_IOCTL_CREATE=0xAC11)
         )
-        self.expect_break("ACCEL_IOCTL_CREATE is gone", self.changes(ACCEL_IOCTL_CREATE=None))
+        self.expect_break("ACCEL_IOCTL_CREATE was removed", self.changes(ACCEL_IOCTL_CREATE=None))
         self.expect_break("ACCEL_CMD_FLAGS was 0x1 and is 0x2", self.changes(ACCEL_CMD_FLAGS=2))
 
     def test_a_structure_that_begins_with_its_size_may_grow(self):

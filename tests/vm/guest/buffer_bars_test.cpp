@@ -138,7 +138,8 @@ TEST(LargeMapping, IsSplitWhenAPartChanges) {
     ASSERT_EQ(::mprotect(buffer.data() + large, uapi::page, PROT_READ), 0);
     EXPECT_EQ(buffer.data()[large], std::byte{2});
     uapi::Process child([&] {
-        uapi::check(buffer.data()[large - 1] == std::byte{3}, "the child sees something else");
+        uapi::check(buffer.data()[large - 1] == std::byte{3},
+                    "the child does not see the parent's data");
         buffer.data()[0] = std::byte{9};
     });
     EXPECT_EQ(child.wait(), 0);

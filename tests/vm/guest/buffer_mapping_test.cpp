@@ -251,7 +251,8 @@ TEST(FilePassing, SharesTheContext) {
         const uapi::File file(channel.receive());
         address = shared.as<std::uint64_t>()[0];
         const uapi::Mapping theirs(file.fd(), address, uapi::page);
-        uapi::check(theirs.as<std::uint32_t>()[0] == 0xfeed, "other data");
+        uapi::check(theirs.as<std::uint32_t>()[0] == 0xfeed,
+                    "the other process sees different data");
         uapi::Queue queue(file);
         queue.run(uapi::fill(address, 0xbeef, uapi::page));
     });

@@ -196,12 +196,13 @@ TEST(HostMemory, IsChargedToTheCgroupOfItsCreator) {
         const uapi::File file;
         const std::uint64_t before = group.used();
         const uapi::Buffer buffer(file, limit / 4);
-        uapi::check(group.used() >= before + limit / 4, "the buffer does not count");
+        uapi::check(group.used() >= before + limit / 4, "the buffer is not charged to the cgroup");
         // An allocation over the limit fails, and no process is killed.
         accel_buffer_create create{};
         create.flags = uapi::host;
         create.bytes = 2 * limit;
-        uapi::check(file.call(ACCEL_IOCTL_BUFFER_CREATE, create) == ENOMEM, "over the limit");
+        uapi::check(file.call(ACCEL_IOCTL_BUFFER_CREATE, create) == ENOMEM,
+                    "an allocation over the limit did not fail");
         uapi::Queue queue(file);
         queue.run(uapi::fill(buffer.address(), 1, buffer.bytes()));
     });

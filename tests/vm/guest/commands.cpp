@@ -70,7 +70,7 @@ std::uint64_t Semaphore::value() const {
 }
 
 void Semaphore::await(std::uint64_t value) const {
-    uapi::await("waiting for a signal of the card", [&] { return this->value() >= value; });
+    uapi::await("a signal of the card", [&] { return this->value() >= value; });
 }
 
 int wait_asleep(Queue& queue, const Semaphore& gate) {

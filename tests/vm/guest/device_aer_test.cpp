@@ -68,7 +68,7 @@ class Aer : public testing::Test {
                     [&] { return old.call(ACCEL_IOCTL_INFO, info) == ESTALE; });
         EXPECT_EQ(memory.as<std::uint32_t>()[0], 0U);
         // A new file works as soon as the card is available again.
-        uapi::await("the card", [&] {
+        uapi::await("a card that works after the error", [&] {
             try {
                 const uapi::File fresh(card().node());
                 const uapi::Buffer own(fresh, uapi::page);

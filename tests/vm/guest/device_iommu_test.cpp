@@ -85,7 +85,8 @@ TEST(Iommu, StopsAndReportsAccessesWithoutAMapping) {
         registers.write<std::uint32_t>(ACCEL_REG_EVENT_ENTRIES, 64);
         registers.write<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
         registers.write<std::uint32_t>(ACCEL_REG_ADMIN_DOORBELL, 1);
-        uapi::await("the end", [&] { return (registers.status() & ACCEL_STATUS_FATAL) != 0; });
+        uapi::await("the card's fatal status",
+                    [&] { return (registers.status() & ACCEL_STATUS_FATAL) != 0; });
         registers.write<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     }
     log.await("fault addr 0xdead0000");

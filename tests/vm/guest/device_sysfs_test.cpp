@@ -206,7 +206,7 @@ TEST_F(Sysfs, LetsOnlyRootStopAQueue) {
     const auto stop = folder() / "stop_queue";
     uapi::Process user([&] {
         uapi::become_user();
-        uapi::check(uapi::write_file(stop, "0") == EACCES, "it is root's");
+        uapi::check(uapi::write_file(stop, "0") == EACCES, "a plain user could write it");
     });
     EXPECT_EQ(user.wait(), 0);
     queue.run(uapi::nop());
@@ -249,8 +249,9 @@ TEST_F(Sysfs, LetsOnlyRootSetThePowerCapWithinItsBounds) {
     EXPECT_EQ(std::stol(uapi::read_file(cap)), lowest);
     uapi::Process user([&] {
         uapi::become_user();
-        uapi::check(uapi::write_file(cap, std::to_string(highest)) == EACCES, "it is root's");
-        uapi::check(!uapi::read_file(cap).empty(), "everybody may read it");
+        uapi::check(uapi::write_file(cap, std::to_string(highest)) == EACCES,
+                    "a plain user could write it");
+        uapi::check(!uapi::read_file(cap).empty(), "a plain user cannot read it");
     });
     EXPECT_EQ(user.wait(), 0);
     EXPECT_EQ(uapi::write_file(cap, before), 0);

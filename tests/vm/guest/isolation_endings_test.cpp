@@ -120,7 +120,7 @@ class Killed : public testing::Test {
         const uapi::Counter ready;
         uapi::Process process([&] {
             body(ready);
-            uapi::check(false, "it ended by itself");
+            uapi::check(false, "the process ended before it was killed");
         });
         ready.await(1);
         process.kill();

@@ -66,23 +66,23 @@ TEST_F(Limits, LeaveHalfOfTheCardToOthers) {
             contexts.emplace_back(node_);
         }
         uapi::check(uapi::count_until(EDQUOT, [&] { return Attached(node_); }) == 0,
-                    "more contexts");
+                    "a context beyond the quota was created");
         const uapi::File& one = contexts.front().file;
         const uapi::Buffer memory(one, one.info().memory_quota, uapi::device);
         uapi::check(
             uapi::count_until(EDQUOT, [&] { return uapi::Buffer(one, 1, uapi::device); }) == 0,
-            "more memory");
+            "memory beyond the quota was allocated");
         std::vector<uapi::Queue> queues;
         const std::uint64_t queue_limit = one.info().queues_quota;
         for (std::uint64_t i = 0; i < queue_limit; ++i) {
             queues.emplace_back(one, 2);
         }
         uapi::check(uapi::count_until(EDQUOT, [&] { return uapi::Queue(one, 2); }) == 0,
-                    "more queues");
+                    "a queue beyond the quota was created");
         const accel_info info = one.info();
         uapi::check(info.contexts_used == limit && info.queues_used == queue_limit &&
                         info.memory_used == info.memory_quota,
-                    "INFO does not say what the user has");
+                    "INFO has wrong counts for the user");
         greedy.add();
         done.await(1);
     });
@@ -94,7 +94,7 @@ TEST_F(Limits, LeaveHalfOfTheCardToOthers) {
         const uapi::Buffer memory(mine.file, 1U << 20, uapi::device);
         uapi::Queue queue(mine.file, 4);
         queue.run(uapi::copy(memory.address(), mine.buffer.address(), uapi::page));
-        uapi::check(mine.file.info().contexts_used == 1, "somebody else's context");
+        uapi::check(mine.file.info().contexts_used == 1, "INFO counts the context of another user");
     });
     EXPECT_EQ(second.wait(), 0);
     done.add();
@@ -112,9 +112,9 @@ TEST_F(Limits, ApplyToAUserAndNotToAProcess) {
         uapi::Process child([&] {
             const uapi::File three(node_);
             uapi::check(uapi::count_until(EDQUOT, [&] { return uapi::Queue(three, 2); }) == 1,
-                        "not one queue");
+                        "the second user did not get exactly one queue");
         });
-        uapi::check(child.wait() == 0, "the child");
+        uapi::check(child.wait() == 0, "the child process failed");
         // Its resources are free again.
         const uapi::Queue third(one, 2);
     });
@@ -135,11 +135,11 @@ TEST_F(Limits, CountMemoryAsLongAsItIsReferenced) {
         uapi::Descriptor dmabuf = shared.export_dmabuf();
         shared.mapping().unmap();
         uapi::check(mapped.destroy() == 0 && shared.destroy() == 0, "destroy");
-        uapi::check(room() == 2, "a mapping and a dma-buf hold one page each");
+        uapi::check(room() == 2, "the mapping and the dma-buf do not count one page each");
         mapped.mapping().unmap();
-        uapi::check(room() == 3, "the dma-buf holds one");
+        uapi::check(room() == 3, "the dma-buf does not count one page");
         dmabuf.close();
-        uapi::check(room() == 4, "nothing holds any");
+        uapi::check(room() == 4, "released memory is still counted");
     });
     EXPECT_EQ(user.wait(), 0);
 }
@@ -158,7 +158,7 @@ TEST_F(Limits, AreReleasedByAReset) {
         const Attached fresh(node_);
         const accel_info info = fresh.file.info();
         uapi::check(info.contexts_used == 1 && info.queues_used == 0 && info.memory_used == 0,
-                    "the reset did not give it back");
+                    "the reset did not release the memory");
     });
     ready.await(1);
     uapi::Card().reset();

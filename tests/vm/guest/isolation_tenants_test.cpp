@@ -236,7 +236,8 @@ TEST(StaleDoorbell, DoesNotRingTheNewQueueWithItsId) {
         }
         ASSERT_EQ(old.destroy(), 0);
         uapi::Queue next(owner, 4);
-        ASSERT_EQ(next.created().doorbell, old.created().doorbell) << "it has another id";
+        ASSERT_EQ(next.created().doorbell, old.created().doorbell)
+            << "the new queue has another id";
         // One command is enqueued without a doorbell: a foreign doorbell would run it.
         const uapi::Semaphore word(owner);
         next.enqueue(uapi::signal(word.address(), 1));
@@ -287,7 +288,7 @@ TEST(StaleDoorbell, NeverReachesTheCard) {
                 queue.ring_doorbell(1);
             }
         });
-        uapi::await("the ringer", [&] { return queue.query().doorbells > 0; });
+        uapi::await("the first doorbell", [&] { return queue.query().doorbells > 0; });
         accel_queue_destroy destroy{.size = 0, .handle = queue.handle()};
         ASSERT_EQ(file.call(ACCEL_IOCTL_QUEUE_DESTROY, destroy), 0);
     }

@@ -57,8 +57,10 @@ TEST(Models, WeightsAreOnTheCardOnceForAllProcessesThatShareThem) {
         Queue queue = device.create_queue();
         const std::uint64_t free = device.info().memory_free;
         const Model net = Model::load(device, mlp, {.imported_weights = weights.get()});
-        uapi::check(free - device.info().memory_free < bytes, "the weights are there twice");
-        uapi::check(net.run(queue, std::vector{input}).at(0).bytes == expected, "other results");
+        uapi::check(free - device.info().memory_free < bytes,
+                    "the weights were copied a second time");
+        uapi::check(net.run(queue, std::vector{input}).at(0).bytes == expected,
+                    "the results differ");
         const auto memory = device.import_memory<std::byte>(weights.get());
         bool refused = false;
         try {
@@ -66,14 +68,14 @@ TEST(Models, WeightsAreOnTheCardOnceForAllProcessesThatShareThem) {
         } catch (const Error&) {
             refused = true;
         }
-        uapi::check(refused, "imported to be read, and written");
+        uapi::check(refused, "a read-only import could be written");
     });
     EXPECT_EQ(other.wait(), 0);
     uapi::Process wrong([&] {
         const Device device = Device::open(uapi::Card(0).address());
         try {
             static_cast<void>(Model::load(device, cnn, {.imported_weights = weights.get()}));
-            uapi::check(false, "another model's weights were taken");
+            uapi::check(false, "the weights of another model were accepted");
         } catch (const Error& error) {
             uapi::check(
                 std::string(error.what()).find("are not those of this model") != std::string::npos,

@@ -192,18 +192,18 @@ TEST(Debugfs, HidesAddressesWithoutTheCapability) {
         drop_capability(CAP_SYS_ADMIN);
         for (const char* name : {"queues", "page_tables"}) {
             const std::string text = uapi::read_file(path + "/" + name);
-            uapi::check(text.find("(hidden)") != std::string::npos, "addresses are hidden");
-            uapi::check(text.find("0x") == std::string::npos, "all of them");
+            uapi::check(text.find("(hidden)") != std::string::npos, "no address is hidden");
+            uapi::check(text.find("0x") == std::string::npos, "an address is visible");
         }
         const std::string state = uapi::read_file(path + "/state");
-        uapi::check(state.find("(hidden)") != std::string::npos, "addresses are hidden");
-        uapi::check(state.find("0x0000") == std::string::npos, "all of them");
+        uapi::check(state.find("(hidden)") != std::string::npos, "no address is hidden");
+        uapi::check(state.find("0x0000") == std::string::npos, "an address is visible");
     });
     EXPECT_EQ(limited.wait(), 0);
     uapi::Process user([&] {
         uapi::become_user();
         uapi::check(::open((path + "/state").c_str(), O_RDONLY) < 0 && errno == EACCES,
-                    "debugfs is root's");
+                    "a plain user could read debugfs");
     });
     EXPECT_EQ(user.wait(), 0);
 }

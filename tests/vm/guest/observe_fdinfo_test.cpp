@@ -34,7 +34,7 @@ class Fdinfo {
             const std::size_t colon = line.find(":\t");
             EXPECT_NE(colon, std::string::npos) << line;
             EXPECT_TRUE(values_.emplace(line.substr(0, colon), line.substr(colon + 2)).second)
-                << line << " stands there twice";
+                << line << " occurs twice";
         }
     }
 
@@ -162,13 +162,15 @@ TEST(Fdinfo, IsForTheOwnerOfTheProcessAndNoOtherUser) {
         uapi::become_user();
         // The change of the user removes the permission.
         ::prctl(PR_SET_DUMPABLE, 1);
-        uapi::check(!Fdinfo(file).text("drm-client-id").empty(), "one may read one's own");
+        uapi::check(!Fdinfo(file).text("drm-client-id").empty(),
+                    "a process cannot read its own fdinfo");
     });
     EXPECT_EQ(owner.wait(), 0);
     const std::string mine = path_of(file.fd(), std::to_string(::getpid()));
     uapi::Process other([&] {
         uapi::become_user();
-        uapi::check(::open(mine.c_str(), O_RDONLY) < 0 && errno == EACCES, "it is root's");
+        uapi::check(::open(mine.c_str(), O_RDONLY) < 0 && errno == EACCES,
+                    "a user could read the fdinfo of root");
     });
     EXPECT_EQ(other.wait(), 0);
 }
@@ -248,7 +250,7 @@ TEST(Fdinfo, IsReadableManyTimesDuringOneCall) {
         "/sys/class/accel-card" + node.substr(node.rfind('/')) + "/memory_used";
     std::uint64_t during = 0;
     std::uint64_t looks = 0;
-    uapi::await("looks during one call", [&] {
+    uapi::await("enough reads during one call", [&] {
         const std::uint64_t before = call;
         // From now until the end of the call, the memory is allocated and being cleared.
         const bool clearing = uapi::read_file(used) != "0\n";

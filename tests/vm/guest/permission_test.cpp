@@ -104,7 +104,7 @@ class Permission : public testing::Test {
     }
     /// Waits until udev has processed the node.
     static void await_node(const std::string& node) {
-        uapi::await("the rules", [&] {
+        uapi::await("udev to apply its rules", [&] {
             struct stat status {};
             return ::stat(node.c_str(), &status) == 0 && status.st_gid == group();
         });
@@ -155,7 +155,7 @@ TEST_F(Permission, NamesDisappearAndReturnWithTheCard) {
     }
     card_.bind();
     for (const fs::path& link : links) {
-        uapi::await("a link", [&] { return fs::exists(link); });
+        uapi::await("a symbolic link", [&] { return fs::exists(link); });
         EXPECT_EQ(fs::canonical(link), card_.node());
     }
     await_node(card_.node());
@@ -183,7 +183,7 @@ TEST_F(Permission, MembersOfTheGroupCanRunJobs) {
         const uapi::Buffer device(file, uapi::page, uapi::device);
         queue.run(uapi::fill(device.address(), 0x5eed, uapi::page));
         queue.run(uapi::copy(host.address(), device.address(), uapi::page));
-        uapi::check(host.as<std::uint32_t>()[7] == 0x5eed, "the card did the work");
+        uapi::check(host.as<std::uint32_t>()[7] == 0x5eed, "the result of the job is wrong");
         std::vector<std::byte> memory(uapi::page);
         const uapi::Registration registered(file, memory.data(), memory.size());
         queue.run(uapi::fill(registered.address(), 1, 4));

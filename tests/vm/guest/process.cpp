@@ -106,7 +106,7 @@ std::uint64_t Counter::value() const {
 }
 
 void Counter::await(std::uint64_t value) const {
-    uapi::await("waiting for another process", [&] { return this->value() >= value; });
+    uapi::await("a signal of another process", [&] { return this->value() >= value; });
 }
 
 Channel::Channel() {

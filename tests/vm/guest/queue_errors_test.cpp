@@ -113,7 +113,8 @@ TEST_F(Errors, FromBeforeAResetDoNotCountAfterwards) {
     for (int round = 0; round < 200; ++round) {
         queue_.submit(uapi::fill(16, 1, 4));
         if (round % 3 == 1) {
-            uapi::await("the error", [&] { return queue_.status().state == ACCEL_QUEUE_ERROR; });
+            uapi::await("the error of the queue",
+                        [&] { return queue_.status().state == ACCEL_QUEUE_ERROR; });
         }
         ASSERT_EQ(queue_.reset(), 0);
         const std::uint64_t good = queue_.submit(uapi::nop());
@@ -130,11 +131,13 @@ TEST_F(Errors, OfADestroyedQueueDoNotCountForTheNextOne) {
         uapi::Queue bad(file_, 2);
         bad.submit(uapi::fill(16, 1, 4));
         if (round % 3 == 1) {
-            uapi::await("the error", [&] { return bad.status().state == ACCEL_QUEUE_ERROR; });
+            uapi::await("the error of the queue",
+                        [&] { return bad.status().state == ACCEL_QUEUE_ERROR; });
         }
         ASSERT_EQ(bad.destroy(), 0);
         uapi::Queue next(other, 2);
-        ASSERT_EQ(next.created().doorbell, bad.created().doorbell) << "it has another id";
+        ASSERT_EQ(next.created().doorbell, bad.created().doorbell)
+            << "the new queue has another id";
         const std::uint64_t good = next.submit(uapi::nop());
         ASSERT_EQ(next.wait(good), 0) << "round " << round;
         ASSERT_EQ(next.query().error, static_cast<std::uint32_t>(ACCEL_OK)) << "round " << round;

@@ -14,7 +14,7 @@ namespace {
 
 /// Waits until the card is idle and asks for a doorbell for the next command.
 void await_idle(const uapi::Queue& queue) {
-    uapi::await("the card to rest", [&] { return queue.status().event_index == queue.tail(); });
+    uapi::await("the card to be idle", [&] { return queue.status().event_index == queue.tail(); });
 }
 
 TEST(Ring, WrapsManyTimes) {

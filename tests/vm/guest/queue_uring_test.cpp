@@ -156,7 +156,7 @@ TEST_F(Uring, EndsWithTheWaitingProcess) {
                 ring.wait_for(file, queue.handle(),
                               queue.submit(uapi::wait_for(never.address(), 1)));
             }
-            uapi::check(ring.idle(), "they wait");
+            uapi::check(ring.idle(), "a wait completed too early");
             waiting.add();
             if (kill) {
                 pause();
@@ -194,7 +194,8 @@ TEST_F(Uring, TransfersDataWithAndWithoutRegisteredBuffers) {
     io_uring_prep_write_fixed(sqe, file_.fd(), fixed.data(), bytes, buffer.address() + bytes, 0);
     sqe->user_data = 2;
     EXPECT_EQ(ring_.results(2), (Results{{1, int{bytes}}, {2, int{bytes}}}));
-    EXPECT_EQ(uapi::counter("commands") - commands, 2U) << "one command moves each";
+    EXPECT_EQ(uapi::counter("commands") - commands, 2U)
+        << "each transfer is one command of the card";
 
     std::vector<std::byte> back(bytes);
     std::fill(fixed.begin(), fixed.end(), std::byte{0});

@@ -152,7 +152,7 @@ TEST_F(Wait, OfManyThreadsWakesAllOfThem) {
             gate_.set(first + i);
             if (round % 2 == 0) {
                 // One after the other in some rounds, all at once in others.
-                uapi::await("the sleeper", [&] { return awake == i; });
+                uapi::await("the sleeper to wake", [&] { return awake == i; });
             }
         }
         for (std::jthread& sleeper : sleepers) {
@@ -186,7 +186,7 @@ TEST_F(Wait, ThatNeedsNoSleepDoesNotDisarmASleeper) {
         ASSERT_EQ(queue_.wait(first), 0);
         gate_.set(second);
         queue_.ring_doorbell(static_cast<std::uint32_t>(second));
-        uapi::await("the sleeper", [&] { return woken == round + 1; });
+        uapi::await("the sleeper to wake", [&] { return woken == round + 1; });
     }
 }
 

@@ -77,11 +77,13 @@ TEST_F(Limit, IsEdquotAndCountsWholePages) {
         const auto attempt = [&](std::size_t offset, std::size_t bytes) {
             return uapi::Registration::attempt(file_, start + offset, bytes);
         };
-        uapi::check(attempt(0, limit) == 0, "all of it");
-        uapi::check(attempt(0, limit + 1) == EDQUOT, "one byte more");
+        uapi::check(attempt(0, limit) == 0, "the whole limit cannot be registered");
+        uapi::check(attempt(0, limit + 1) == EDQUOT, "more than the limit was registered");
         // Two bytes on two pages count as two pages.
-        uapi::check(attempt(uapi::page - 1, limit - uapi::page + 2) == EDQUOT, "17 pages");
-        uapi::check(attempt(uapi::page - 1, limit - uapi::page) == 0, "16 pages");
+        uapi::check(attempt(uapi::page - 1, limit - uapi::page + 2) == EDQUOT,
+                    "17 pages were registered");
+        uapi::check(attempt(uapi::page - 1, limit - uapi::page) == 0,
+                    "16 pages cannot be registered");
         check_locked(file_, 0, "after all that");
 
         uapi::Registration first(file_, start + uapi::page - 1, 2);
@@ -91,7 +93,7 @@ TEST_F(Limit, IsEdquotAndCountsWholePages) {
         uapi::check(attempt(0, 1) == EDQUOT, "full");
         uapi::check(first.destroy() == 0, "destroy");
         check_locked(file_, limit - 2 * uapi::page, "after the first");
-        uapi::check(attempt(0, 2 * uapi::page) == 0, "room again");
+        uapi::check(attempt(0, 2 * uapi::page) == 0, "released memory still counts");
         uapi::check(second.destroy() == 0, "destroy");
         check_locked(file_, 0, "after the second");
     });
@@ -115,7 +117,8 @@ TEST_F(Limit, CountsNothingForACallThatFails) {
     expect_as_user([&] {
         uapi::require(::munmap(memory_.data() + 3 * uapi::page, uapi::page) == 0 ? 0 : errno,
                       "munmap");
-        uapi::check(uapi::Registration::attempt(file_, memory_.data(), limit) == EFAULT, "a hole");
+        uapi::check(uapi::Registration::attempt(file_, memory_.data(), limit) == EFAULT,
+                    "memory with a hole was registered");
         check_locked(file_, 0, "after the hole");
 
         // The result cannot be written.
@@ -148,7 +151,7 @@ TEST_F(Limit, IsFreeAgainWhenTheFileIsClosed) {
             memory.unmap();
             check_locked(file, limit, "unmapped");
             file.close();
-            uapi::check(locked_by_the_kernel() == 0, "after close");
+            uapi::check(locked_by_the_kernel() == 0, "memory still counts after the close");
         }
     });
 }
@@ -162,7 +165,7 @@ TEST_F(Limit, AppliesToEachProcess) {
             const uapi::Registration theirs(file_, own.data(), limit);
             check_locked(file_, limit, "registered by the child");
         });
-        uapi::check(grandchild.wait() == 0, "the child");
+        uapi::check(grandchild.wait() == 0, "the child process failed");
         check_locked(file_, limit, "in the parent");
     });
 }

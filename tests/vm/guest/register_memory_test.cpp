@@ -339,7 +339,7 @@ TEST_F(Registered, WhileAnotherThreadUnmapsIsSafe) {
     int rounds = 0;
     int done = 0;
     // Repeats until both results occurred, because the threads may not overlap for a while.
-    uapi::await("both outcomes", [&] {
+    uapi::await("a success and an EFAULT", [&] {
         const int error = uapi::Registration::attempt(file_, start, bytes);
         EXPECT_TRUE(error == 0 || error == EFAULT) << error;
         done += error == 0 ? 1 : 0;

@@ -40,7 +40,7 @@ void exchange_pattern(const uapi::File& file, const uapi::Import& import, std::u
     uapi::Queue queue(file, 4);
     queue.run(uapi::copy(own.address(), import.address(), bytes));
     uapi::check(uapi::first_difference(own.as<std::uint32_t>(), found) == words,
-                "the import does not show what was exported");
+                "the import has different data");
     uapi::fill_pattern(own.as<std::uint32_t>(), left);
     queue.run(uapi::copy(import.address(), own.address(), bytes));
 }
@@ -55,7 +55,7 @@ TEST_P(Share, WithAnotherProcessWorksInBothDirections) {
     uapi::Process child([&] {
         const uapi::File file;
         const uapi::Import import(file, channel.receive());
-        uapi::check(import.bytes() == bytes, "wrong length");
+        uapi::check(import.bytes() == bytes, "the import has a wrong size");
         exchange_pattern(file, import, 1, 2);
     });
     const uapi::File file;

@@ -110,7 +110,7 @@ TEST_F(Act, EventsAreShownAsTheyHappen) {
     monitor.set(0, "ambient", 120000);
     uapi::Queue other(file);
     const uapi::Buffer buffer(file, uapi::page, uapi::device);
-    uapi::await("the heat", [&] {
+    uapi::await("the event of the temperature", [&] {
         other.run(uapi::fill(buffer.address(), 7, uapi::page));
         return follow.out().find(R"("event":"hot")") != std::string::npos;
     });

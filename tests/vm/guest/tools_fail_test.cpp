@@ -155,7 +155,7 @@ TEST_F(ToolTest, TopAndEventsReportAnUnpluggedCard) {
     EXPECT_NE(ended.err.find("is gone"), std::string::npos) << ended.err;
     EXPECT_EQ(uapi::run({"accelctl", "reset", card.address(), "--yes"}).status, 3);
     ASSERT_EQ(uapi::write_file("/sys/bus/pci/rescan", "1"), 0);
-    uapi::await("the card", [&] { return card.bound(); });
+    uapi::await("the card to be bound", [&] { return card.bound(); });
     for (uapi::ToolProcess* running : {&top, &only}) {
         EXPECT_FALSE(running->ended());
         running->signal(SIGTERM);

@@ -69,7 +69,7 @@ TEST_F(RunModel, NamesTheFileAndTheUnsupportedOperator) {
         uapi::document({"accelctl", "run", nms, "--card", uapi::card(), "--host", "--json"});
     ASSERT_EQ(asked["host"].size(), 1U) << asked.dump(2);
     EXPECT_EQ(asked["host"][0]["node"], "NonMaxSuppression");
-    std::ofstream("/tmp/broken.onnx") << "this is no model";
+    std::ofstream("/tmp/broken.onnx") << "not a model";
     const uapi::ToolResult broken =
         uapi::run({"accelctl", "run", "/tmp/broken.onnx", "--card", uapi::card()});
     EXPECT_EQ(broken.status, 8);
@@ -134,7 +134,7 @@ TEST_F(RunModel, IsQuantizedAndCompiledByTheTools) {
                               "min=-0.5", "--known", "max=0.5", "--json"})["inputs"]
                   .size(),
               1U)
-        << "what is known is no input";
+        << "a constant input must not be an input of the model";
     says({"accelctl", "run", source, "--card", uapi::card(), "--dim", "rows=2"}, 8,
          "no such dimension");
     says({"accelctl", "compile", source, "--card", uapi::card(), "-o", "/nowhere/x"}, 7,

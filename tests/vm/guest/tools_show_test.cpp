@@ -103,7 +103,7 @@ TEST_F(Lsaccel, CountsLinkErrors) {
     } error;
     const uapi::Descriptor file(::open("/dev/aer_inject", O_WRONLY | O_CLOEXEC));
     ASSERT_EQ(::write(file.get(), &error, sizeof error), static_cast<ssize_t>(sizeof error));
-    uapi::await("the error", [&] { return count() == before + 1; });
+    uapi::await("the count of the error", [&] { return count() == before + 1; });
 }
 
 TEST_F(Lsaccel, NamesTheProcessesThatUseACard) {

@@ -164,7 +164,8 @@ TEST_F(Async, AKilledProcessLeaksNothing) {
         child.kill();
     }
     // A kernel thread ends the io_uring of a dead process.
-    uapi::await("what it had", [&] { return uapi::Capacity::measure() == before; });
+    uapi::await("the release of all resources",
+                [&] { return uapi::Capacity::measure() == before; });
 }
 
 }  // namespace

@@ -166,7 +166,7 @@ TEST_F(TransferLimits, AProcessKilledDuringATransferLeaksNothing) {
                 begun.add();
                 uapi::check(
                     pwrite(file.fd(), memory.data(), memory.size(), offset(buffer.address())) > 0,
-                    "it writes");
+                    "a write failed");
             }
         });
         begun.await(2);
