@@ -283,7 +283,7 @@ struct Line {
     [[nodiscard]] float operator[](std::size_t j) const { return src[index(j)]; }
 };
 
-std::size_t best_place(const Line& line, bool least) {
+std::size_t best_index(const Line& line, bool least) {
     std::size_t best = 0;
     for (std::size_t j = 1; j < line.p.n; ++j) {
         if (least ? line[j] < line[best] : line[j] > line[best]) {
@@ -400,7 +400,7 @@ std::vector<float> softmax(const accel_reduce& p, const std::vector<float>& src)
         if (p.n == 0) {
             return;
         }
-        const float m = line[best_place(line, false)];
+        const float m = line[best_index(line, false)];
         float sum = 0.0F;
         for (std::size_t j = 0; j < p.n; ++j) {
             sum = sum + exp(line[j] - m);
@@ -428,16 +428,16 @@ std::vector<float> reduce(const accel_reduce& p, const std::vector<float>& src) 
             }
             out[at] = product;
         } else {
-            out[at] = line[best_place(line, p.op == ACCEL_REDUCE_MIN)];
+            out[at] = line[best_index(line, p.op == ACCEL_REDUCE_MIN)];
         }
     });
     return out;
 }
 
-std::vector<std::uint32_t> reduce_place(const accel_reduce& p, const std::vector<float>& src) {
+std::vector<std::uint32_t> reduce_index(const accel_reduce& p, const std::vector<float>& src) {
     std::vector<std::uint32_t> out(std::size_t{p.outer} * p.inner);
     for_each_line(p, src, [&](const Line& line, std::size_t at) {
-        out[at] = static_cast<std::uint32_t>(best_place(line, p.op == ACCEL_REDUCE_ARGMIN));
+        out[at] = static_cast<std::uint32_t>(best_index(line, p.op == ACCEL_REDUCE_ARGMIN));
     });
     return out;
 }

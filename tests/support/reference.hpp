@@ -36,7 +36,7 @@ void conv2d(const accel_conv2d& p, const std::vector<float>& src, const std::vec
 void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>& dst);
 [[nodiscard]] std::vector<float> softmax(const accel_reduce& p, const std::vector<float>& src);
 [[nodiscard]] std::vector<float> reduce(const accel_reduce& p, const std::vector<float>& src);
-[[nodiscard]] std::vector<std::uint32_t> reduce_place(const accel_reduce& p,
+[[nodiscard]] std::vector<std::uint32_t> reduce_index(const accel_reduce& p,
                                                       const std::vector<float>& src);
 
 }  // namespace accel::reference
