@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The front door: `make help` lists the targets. CMake (CMakeLists.txt), kbuild (driver/Makefile) and
-# the test harness (tests/) do the work; this file puts them in order. Each step prints one line and
-# keeps its output in $(BUILD)/logs; V=1 shows that output.
+# The front door: `make help` lists the targets. CMake (CMakeLists.txt), kbuild (driver/Makefile)
+# and the test harness (tests/) do the work; this file puts them in order. Each step prints one line
+# and keeps its output in $(BUILD)/logs; V=1 shows that output.
 
 BUILD ?= build
 JOBS ?= $(shell nproc)
@@ -23,6 +23,7 @@ BOOTS ?= 3
 # The kernels of test-kernels.
 KERNELS ?= 6.1 rt 6.12 sid
 kdir_release = $(notdir $(patsubst %/,%,$(dir $(abspath $(KDIR)))))
+driver_build = $(abspath $(BUILD))/driver/$(kdir_release)
 module = $(BUILD)/driver/$(release)/accel.ko
 
 DATA ?= /usr/share/datasets/fashion-mnist
@@ -55,11 +56,13 @@ help: ## Show this list
 	    /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	    /^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "V=1 shows the output of the steps. Others to set: BUILD, JOBS, PREFIX, DESTDIR, KDIR, QEMU, DATA."
+	@echo "V=1 shows the output of the steps."
+	@echo "Other settings: BUILD, JOBS, PREFIX, DESTDIR, KDIR, QEMU, DATA."
 
 run: driver $(BUILD)/.runtime $(BUILD)/.kernel $(model) ## Train a network, classify in a VM
 	@echo "==> Classifying in a VM: Debian's kernel, the driver, the emulated card"
-	@tests/vm/vm.py --module $(module) --program $(example) --log $(BUILD)/logs/run-console.log \
+	@tests/vm/vm.py --module $(module) --program $(example) \
+	    --log $(BUILD)/logs/run-console.log \
 	    $(addprefix --files ,$(abspath $(model) $(logits)) $(test_data)) $(VM_ARGS) -- \
 	    fashion-mnist classify --data $(DATA) --model $(abspath $(model)) \
 	    --reference $(abspath $(logits))
@@ -79,7 +82,8 @@ bench-engines: $(BUILD)/.configured ## Measure the emulated engines against one 
 
 shell: driver $(BUILD)/.runtime $(BUILD)/.kernel ## A prompt in the VM, with the programs built
 	@echo "==> Booting; 'exit' or Ctrl-D ends the VM, Ctrl-] x kills it"
-	@tests/vm/vm.py --interactive --module $(module) --log $(BUILD)/logs/shell-console.log $(VM_ARGS) \
+	@tests/vm/vm.py --interactive --module $(module) $(VM_ARGS) \
+	    --log $(BUILD)/logs/shell-console.log \
 	    $(addprefix --program ,$(programs)) \
 	    $(addprefix --files ,$(abspath $(wildcard $(model) $(logits))) $(test_data))
 
@@ -93,7 +97,7 @@ build: driver $(BUILD)/.configured ## Build everything: card, SDK, examples, tes
 
 driver: setup ## Build the driver for the kernel of the VM, or for KDIR=<kernel headers>
 	@$(step)/driver.log "Building the driver for $(kdir_release)" \
-	    $(MAKE) -C driver KDIR=$(KDIR) O=$(abspath $(BUILD))/driver/$(kdir_release)
+	    $(MAKE) -C driver KDIR=$(KDIR) O=$(driver_build)
 
 install: build ## Install SDK, headers and udev rules under PREFIX, and the driver if KDIR is given
 	@$(step)/install.log "Installing under $(DESTDIR)$(PREFIX)" \
@@ -104,7 +108,8 @@ install: build ## Install SDK, headers and udev rules under PREFIX, and the driv
 	@install -D -m 644 $(packaging)/accel.modprobe $(DESTDIR)$(PREFIX)/lib/modprobe.d/accel.conf
 ifneq ($(filter command line environment,$(origin KDIR)),)
 	@$(step)/install-driver.log "Installing the driver for $(kdir_release)" \
-	    $(MAKE) -C driver modules_install KDIR=$(KDIR) O=$(abspath $(BUILD))/driver/$(kdir_release) INSTALL_MOD_PATH=$(DESTDIR)
+	    $(MAKE) -C driver modules_install KDIR=$(KDIR) O=$(driver_build) \
+	    INSTALL_MOD_PATH=$(DESTDIR)
 endif
 
 deb: ## Pack the driver for DKMS, with its rules for udev: build/accel-dkms_VERSION_all.deb
@@ -158,7 +163,7 @@ abi: setup ## Record what was added to the headers' binary interface; refuses wh
 
 check: driver $(BUILD)/.configured ## Prose, layers, formatting, static analysis, sparse
 	@tools/setup/packages.sh check
-	@tools/check/run.sh $(BUILD) $(KDIR) $(abspath $(BUILD))/driver/$(kdir_release)-check $(JOBS)
+	@tools/check/run.sh $(BUILD) $(KDIR) $(driver_build)-check $(JOBS)
 
 docs: setup ## The reference of the API and the pages of docs/ as HTML: build/docs/html/index.html
 	@tools/setup/packages.sh docs

@@ -35,7 +35,6 @@ class Part:
     folder: str
     layers: str  # the file that names the layers
     calls: bool = False  # look at calls, too
-    search: tuple[str, ...] = ("",)  # where an include is looked for, below the folder
     files: dict[str, str] = field(default_factory=dict)  # text by path below the folder
 
 
@@ -91,7 +90,7 @@ def includes(part: Part) -> Arrows:
     for name, text in part.files.items():
         for included in re.findall(r'^\s*#\s*include\s+"([^"]+)"', text, re.MULTILINE):
             beside = str(Path(name).parent / included)
-            for candidate in (beside, included, *(f"{folder}/{included}" for folder in part.search)):
+            for candidate in (beside, included):
                 if candidate in part.files:
                     arrows[unit(name)].setdefault(unit(candidate), f"includes {included}")
                     break

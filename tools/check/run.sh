@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Finds what is wrong without running anything. All checks run; the exit code says whether one failed.
+# The checks that run nothing of the project. All of them run, and the exit code
+# says whether one failed.
 #
 #   run.sh BUILD KERNEL-HEADERS DRIVER-OUTPUT JOBS
 #
