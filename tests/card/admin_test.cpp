@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every admin command and every way it can fail.
+// Each admin command, and each error that it can end with.
 #include <array>
 
 #include "card_fixture.hpp"
@@ -34,15 +34,15 @@ class Admin : public testing::Test {
     TestHost host;
 };
 
-TEST_F(Admin, NopCompletesInOrderAndInterruptsEachTime) {
-    for (int i = 0; i < 100; ++i) {  // several times around the ring
+TEST_F(Admin, EachNopCompletesInOrderAndInterrupts) {
+    for (int i = 0; i < 100; ++i) {  // the ring wraps several times
         EXPECT_EQ(host.admin(command(ACCEL_ADMIN_NOP)), ACCEL_OK);
     }
     EXPECT_TRUE(host.settled(0));
     EXPECT_EQ(host.interrupts(ACCEL_VECTOR_EVENTS), 100U);
 }
 
-TEST_F(Admin, AFullRingIsServed) {
+TEST_F(Admin, AFullRingIsExecuted) {
     std::uint64_t last = 0;
     for (std::uint32_t i = 0; i < host.options().admin_entries; ++i) {
         last = host.post_admin(command(ACCEL_ADMIN_NOP));
@@ -91,7 +91,7 @@ TEST_F(Admin, InvalidateChecksItsFields) {
     EXPECT_EQ(space.invalidate(0, 0), ACCEL_OK);
     EXPECT_EQ(space.invalidate(page_size, page_size), ACCEL_OK);
     EXPECT_EQ(space.invalidate(page_size, UINT64_MAX / page_size * page_size),
-              ACCEL_OK);  // wraps: to the end
+              ACCEL_OK);  // the range ends with the address space
     EXPECT_EQ(space.invalidate(8, page_size), ACCEL_BAD_ALIGNMENT);
     EXPECT_EQ(space.invalidate(page_size, 100), ACCEL_BAD_ALIGNMENT);
     EXPECT_EQ(host.admin(command(ACCEL_ADMIN_INVALIDATE, 4)), ACCEL_NOT_FOUND);
@@ -148,7 +148,7 @@ TEST_F(Admin, QueueCommandsNeedAQueue) {
     }
 }
 
-TEST_F(Admin, ResetQueueReportsAStatusPageThatIsGone) {
+TEST_F(Admin, ResetQueueReportsAnUnmappedStatusPage) {
     AddressSpace space(host, 0);
     Queue queue(space, 0);
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
@@ -160,7 +160,7 @@ TEST_F(Admin, ResetQueueReportsAStatusPageThatIsGone) {
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
 }
 
-TEST_F(Admin, QueryQueueTellsWhatTheQueueDid) {
+TEST_F(Admin, QueryQueueReturnsTheCountersOfTheQueue) {
     AddressSpace space(host, 0);
     Queue queue(space, 2, {.vector = 3});
     const std::uint64_t in_host = space.allocate(page_size);
@@ -181,7 +181,7 @@ TEST_F(Admin, QueryQueueTellsWhatTheQueueDid) {
     EXPECT_GE(stats.host_read, 1000U + 128U);
     EXPECT_LT(stats.host_read, 1000U + 128U + 200U);
     EXPECT_GE(stats.host_written, 500U + 128U + 16U);
-    // A reset of the queue does not forget.
+    // A reset of the queue keeps the counters.
     EXPECT_EQ(queue.reset(), ACCEL_OK);
     EXPECT_EQ(host.query(2).commands, 2U);
     auto c = command(ACCEL_ADMIN_QUERY_QUEUE, 2);
@@ -214,7 +214,7 @@ TEST_F(Admin, ClearMemoryClearsExactlyItsRange) {
     EXPECT_EQ(clear(8, UINT64_MAX - 4), ACCEL_BAD_SIZE);
 }
 
-TEST_F(Admin, ADoorbellThatPassesTheRingIsFatal) {
+TEST_F(Admin, ADoorbellBeyondTheRingIsFatal) {
     host.write32(ACCEL_REG_ADMIN_DOORBELL, host.options().admin_entries + 1);
     EXPECT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY | ACCEL_STATUS_FATAL);
     const auto event = host.next_event();
@@ -223,7 +223,7 @@ TEST_F(Admin, ADoorbellThatPassesTheRingIsFatal) {
     EXPECT_EQ(event->status, ACCEL_INTERNAL);
     EXPECT_EQ(event->queue, ACCEL_NO_ID);
     EXPECT_EQ(event->context, ACCEL_NO_ID);
-    // Stopped: nothing answers.
+    // The card stopped, and completes no command.
     const std::uint64_t before = host.interrupts(ACCEL_VECTOR_EVENTS);
     host.write32(ACCEL_REG_ADMIN_DOORBELL, 1);
     EXPECT_EQ(host.interrupts(ACCEL_VECTOR_EVENTS), before);
@@ -232,7 +232,7 @@ TEST_F(Admin, ADoorbellThatPassesTheRingIsFatal) {
     EXPECT_EQ(host.admin(command(ACCEL_ADMIN_NOP)), ACCEL_OK);
 }
 
-TEST_F(Admin, AnAdminRingTheBusRefusesIsFatal) {
+TEST_F(Admin, AnAdminRingThatTheBusRefusesIsFatal) {
     host.refuse(host.admin_ring(), host.admin_ring() + page_size - 1);
     (void)host.post_admin(command(ACCEL_ADMIN_NOP));
     EXPECT_TRUE(

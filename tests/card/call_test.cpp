@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CALL: lists, arguments, records, and how an error inside is told.
+// CALL: lists, arguments, records, and the errors of commands in a list.
 #include "card_fixture.hpp"
 #include "reference.hpp"
 
@@ -22,7 +22,7 @@ class Call : public CardTest {
 
 TEST_F(Call, RunsAListAsOneCommand) {
     std::vector<accel_command> commands;
-    for (std::uint64_t i = 0; i < 100; ++i) {  // on both engines and on neither
+    for (std::uint64_t i = 0; i < 100; ++i) {  // for both engines, and for none
         commands.push_back(i % 3 == 0   ? fill(data + 8 * i, i, 8, 8)
                            : i % 3 == 1 ? copy(data + 8 * i, data + 8 * (i - 1), 8)
                                         : nop());
@@ -37,12 +37,12 @@ TEST_F(Call, RunsAListAsOneCommand) {
     }
 }
 
-TEST_F(Call, AnEmptyListIsNothing) {
+TEST_F(Call, AnEmptyListHasNoEffect) {
     EXPECT_EQ(queue.run(call(data, 0)), ACCEL_OK);
     EXPECT_EQ(queue.run(call(0, 0)), ACCEL_OK);
 }
 
-TEST_F(Call, OneListServesAnyBuffers) {
+TEST_F(Call, OneListWorksOnAnyBuffers) {
     const std::uint64_t list = record_list(
         {fill(ACCEL_ARG(1, 16), 0x5a, 1, 8), copy(ACCEL_ARG(0, 0), ACCEL_ARG(1, 16), 8)});
     for (std::uint64_t i = 0; i < 5; ++i) {
@@ -68,7 +68,7 @@ TEST_F(Call, IndirectArgumentsComeFromATable) {
     for (std::uint64_t i = 0; i < table.size(); ++i) {
         EXPECT_EQ(space.load<std::uint64_t>(table[i] + 8, 1)[0], i + 1);
     }
-    // The table is read once: what the list writes into it has no effect.
+    // The table is read once: a write of the list into it has no effect.
     commands = {fill(ACCEL_ARG(0, 0), 0, 8, 8), fill(ACCEL_ARG(1, 0), 0x77, 8, 8)};
     space.store(place, std::vector<std::uint64_t>{place + 8, data});
     EXPECT_EQ(queue.run(call_indirect(record_list(commands), 2, place, 2)), ACCEL_OK);
@@ -105,7 +105,7 @@ TEST_F(Call, EveryAddressOfATensorCommandMayBeAnArgument) {
     EXPECT_GE(record.end, record.start);
 }
 
-TEST_F(Call, ItsRecordSpansTheRecordsOfItsCommands) {
+TEST_F(Call, TheRecordSpansTheRecordsOfTheCommands) {
     const std::uint64_t list = record_list(
         {with_record(nop(), other), nop(), with_record(fill(data, 1, 1, 1), other + 32)});
     EXPECT_EQ(queue.run(with_record(call(list, 3), other + 64)), ACCEL_OK);
@@ -118,7 +118,7 @@ TEST_F(Call, ItsRecordSpansTheRecordsOfItsCommands) {
     EXPECT_LE(records[1].end, records[2].end);
 }
 
-TEST_F(Call, WaitAndSignalMayStandInAList) {
+TEST_F(Call, AListMayHoldWaitAndSignal) {
     const std::uint64_t list = record_list(
         {signal(ACCEL_ARG(0, 0), 1), wait_for(ACCEL_ARG(0, 8), 7), fill(data + 64, 9, 1, 1)});
     const std::uint64_t sequence = queue.submit(call(list, 3, {data}));
@@ -159,7 +159,7 @@ TEST_F(Call, BadCallsAreRefused) {
     expect_fault(ACCEL_FAULT_UNMAPPED, hole, call(hole, 1));
 }
 
-TEST_F(Call, AnErrorNamesItsPlaceInTheList) {
+TEST_F(Call, AnErrorNamesItsIndexInTheList) {
     std::vector<accel_command> commands(40, nop());
     const auto fail_at = [&](std::uint32_t index, accel_status status, const accel_command& bad,
                              std::initializer_list<std::uint64_t> arguments = {}) {
@@ -191,8 +191,8 @@ TEST_F(Call, AnErrorNamesItsPlaceInTheList) {
     fail_at(3, ACCEL_BAD_ALIGNMENT, wait_for(ACCEL_ARG(0, 4), 1), {data});
 }
 
-TEST_F(Call, AnArgumentThatIsNoAddressDoesNotBecomeOne) {
-    // data = wild + offset, modulo 2^64; and an argument that looks like an argument.
+TEST_F(Call, AnInvalidArgumentDoesNotBecomeAValidAddress) {
+    // wild + offset is data, modulo 2^64; and an argument whose value refers to an argument.
     const std::uint64_t offset = 0x0000'8000'0000'0000;
     const std::uint64_t wild = data - offset;
     ASSERT_NE(wild >> 48, 0U);
@@ -203,7 +203,7 @@ TEST_F(Call, AnArgumentThatIsNoAddressDoesNotBecomeOne) {
     EXPECT_EQ(space.load<std::uint8_t>(data, 1)[0], 0);
 }
 
-TEST_F(Call, OutsideAListAnArgumentIsAnUnmappedAddress) {
+TEST_F(Call, AnArgumentOutsideAListIsAnUnmappedAddress) {
     const std::uint64_t address = ACCEL_ARG(0, 0);
     expect_fault(ACCEL_FAULT_UNMAPPED, address, fill(address, 1, 1, 1));
 }
@@ -215,8 +215,8 @@ TEST_F(Call, TheLongestListRuns) {
     EXPECT_EQ(queue.run(call(list, 16384)), ACCEL_OK);
 }
 
-TEST_F(Call, AListThatEndsAtAHoleFaultsOnlyWhenItGetsThere) {
-    // 64 commands fill a page; the 65th is not there, and neither is anything prefetched.
+TEST_F(Call, AListThatCrossesIntoAHoleFaultsOnlyThere) {
+    // 64 commands fill the page, and the 65th is unmapped. Prefetching must not fault earlier.
     const std::uint64_t page = space.allocate(page_size);
     space.store(page, std::vector<accel_command>(64, nop()));
     EXPECT_EQ(queue.run(call(page, 64)), ACCEL_OK);

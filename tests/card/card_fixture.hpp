@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of the card share: a card with one context and one queue, and random values.
+// The fixture of the card's tests: a card with one context and one queue, and random values.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -22,12 +22,12 @@ namespace accel::test {
 inline constexpr Layout layouts[] = {Layout::host, Layout::host_large, Layout::device,
                                      Layout::device_large, Layout::scattered};
 
-// At the start of a test that holds a thread of the card up (Stall).
-#define ACCEL_NEEDS_THREADS(host)                                              \
-    do {                                                                       \
-        if ((host).timed()) {                                                  \
-            GTEST_SKIP() << "a card in virtual time has no thread to hold up"; \
-        }                                                                      \
+// At the start of a test that stalls a thread of the card (see Stall).
+#define ACCEL_NEEDS_THREADS(host)                                                \
+    do {                                                                         \
+        if ((host).timed()) {                                                    \
+            GTEST_SKIP() << "a card with a timing model has no thread to stall"; \
+        }                                                                        \
     } while (false)
 
 class CardTest : public testing::Test {
@@ -35,8 +35,8 @@ class CardTest : public testing::Test {
     CardTest() = default;
     explicit CardTest(const HostOptions& options) : host(options) {}
 
-    // Runs a command that must fail, checks that the error block and the event tell the same, and
-    // leaves the queue fresh.
+    // Runs a command that must fail, checks that the error block and the event agree, and resets
+    // the queue.
     accel_event expect_error(accel_status expected, const accel_command& command) {
         const std::uint64_t sequence = queue.submit(command);
         EXPECT_EQ(queue.wait(sequence), expected);
@@ -92,7 +92,7 @@ class Random {
     T one_of(const T (&values)[N]) {
         return values[below(N)];
     }
-    // Mostly ordinary numbers; now and then what arithmetic trips over.
+    // Mostly ordinary numbers; sometimes a zero, infinity, NaN or subnormal.
     float value() {
         static constexpr float special[] = {0.0F,
                                             -0.0F,
@@ -133,7 +133,7 @@ class Random {
     std::mt19937_64 engine_;
 };
 
-// Equal to the bit; any NaN is as good as another.
+// Whether all values have the same bits; all NaNs are equal.
 [[nodiscard]] inline testing::AssertionResult same_bits(const std::vector<float>& got,
                                                         const std::vector<float>& expected) {
     if (got.size() != expected.size()) {

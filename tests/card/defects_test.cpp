@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Defects that a test plants: the card does exactly what it then must not do, and nothing else.
+// Defects: the card shows the planted defect, and no other.
 #include "card_fixture.hpp"
 
 namespace accel::test {
@@ -8,19 +8,14 @@ namespace {
 
 class Defect : public CardTest {
   protected:
-    static accel_admin_command admin_command() {
-        accel_admin_command command{};
-        command.opcode = ACCEL_ADMIN_NOP;
-        return command;
-    }
-    accel_status admin_nop() { return host.admin(admin_command()); }
+    accel_status admin_nop() { return host.admin(admin_command(ACCEL_ADMIN_NOP, 0)); }
     void power_up() {
         ASSERT_TRUE(host.wait_ready());
         host.enable();
     }
 };
 
-TEST_F(Defect, EnginesThatHangTakeNothingUntilAFunctionReset) {
+TEST_F(Defect, HungEnginesRunNoCommandUntilAFunctionReset) {
     host.set_defect(ACCEL_DEFECT_ENGINES);
     queue.submit(nop());
     EXPECT_EQ(admin_nop(), ACCEL_OK);
@@ -33,7 +28,7 @@ TEST_F(Defect, EnginesThatHangTakeNothingUntilAFunctionReset) {
     EXPECT_EQ(other.run(nop()), ACCEL_OK);
 }
 
-TEST_F(Defect, EnginesGoOnWhereTheyStoodWhenItIsMended) {
+TEST_F(Defect, RepairedEnginesContinueWhereTheyStopped) {
     host.set_defect(ACCEL_DEFECT_ENGINES);
     const std::uint64_t sequence = queue.submit(nop());
     EXPECT_EQ(admin_nop(), ACCEL_OK);
@@ -49,15 +44,15 @@ TEST_F(Defect, AQueueOfHungEnginesCanBeReset) {
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
 }
 
-TEST_F(Defect, AnAdminQueueThatIsNotServedHoldsNobodyElseUp) {
+TEST_F(Defect, AHungAdminQueueDoesNotDelayOtherQueues) {
     host.set_defect(ACCEL_DEFECT_ADMIN);
-    const std::uint64_t sequence = host.post_admin(admin_command());
+    const std::uint64_t sequence = host.post_admin(admin_command(ACCEL_ADMIN_NOP, 0));
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     host.set_defect(ACCEL_DEFECT_NONE);
     EXPECT_EQ(host.wait_admin(sequence), ACCEL_OK);
 }
 
-TEST_F(Defect, AResetThatDoesNotEndEndsWhenItIsMended) {
+TEST_F(Defect, AHungResetEndsWithTheDefect) {
     host.set_defect(ACCEL_DEFECT_RESET);
     host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     host.function_reset();
@@ -67,7 +62,7 @@ TEST_F(Defect, AResetThatDoesNotEndEndsWhenItIsMended) {
     EXPECT_EQ(admin_nop(), ACCEL_OK);
 }
 
-TEST_F(Defect, HeatOfTheAirIsHeatOfTheCardAndLowersItsClock) {
+TEST_F(Defect, HotAirHeatsTheCardAndLowersItsClock) {
     host.advance_clock(10'000'000);
     const std::uint32_t cool = host.read32(ACCEL_REG_TEMPERATURE);
     host.set_ambient(120'000);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The event queue: order, overflow, doorbells without a queue.
+// The event queue: order, overflow, and doorbells of queues that do not exist.
 #include "card_fixture.hpp"
 
 namespace accel::test {
@@ -10,15 +10,15 @@ class Events : public CardTest {
   protected:
     Events() : CardTest({.event_entries = 4}) {}
 
-    // One queue error, one event.
+    // Causes one queue error, and so one event.
     void fail_once() {
         EXPECT_EQ(queue.run(copy(0, 0, 1)), ACCEL_FAULT_UNMAPPED);
-        const accel_status status = queue.reset();  // after it the event is written or dropped
+        const accel_status status = queue.reset();  // by now the event is written or dropped
         EXPECT_EQ(status, ACCEL_OK);
     }
 };
 
-TEST_F(Events, AreNumberedAndStampedAndGoAroundTheRing) {
+TEST_F(Events, AreNumberedAndStampedWhileTheRingWraps) {
     std::uint64_t time = host.clock();
     for (std::uint64_t i = 1; i <= 10; ++i) {
         fail_once();
@@ -32,7 +32,7 @@ TEST_F(Events, AreNumberedAndStampedAndGoAroundTheRing) {
     EXPECT_EQ(host.read32(ACCEL_REG_EVENT_LOST), 0U);
 }
 
-TEST_F(Events, AFullRingDropsAndCounts) {
+TEST_F(Events, AFullRingDropsEventsAndCountsThem) {
     for (int i = 0; i < 7; ++i) {
         fail_once();
     }
@@ -50,7 +50,7 @@ TEST_F(Events, AFullRingDropsAndCounts) {
     EXPECT_EQ(host.read32(ACCEL_REG_EVENT_LOST), 3U);
 }
 
-TEST_F(Events, ANonsenseHeadLosesEventsAndNothingElse) {
+TEST_F(Events, AnInvalidHeadLosesOnlyEvents) {
     host.set_event_head(0x80000000);
     fail_once();
     EXPECT_EQ(host.read32(ACCEL_REG_EVENT_LOST), 1U);
@@ -60,9 +60,9 @@ TEST_F(Events, ANonsenseHeadLosesEventsAndNothingElse) {
     EXPECT_TRUE(host.event_pending());
 }
 
-TEST_F(Events, ADoorbellWithoutAQueueIsReported) {
+TEST_F(Events, ADoorbellOfNoQueueIsReported) {
     const std::uint64_t before = host.read64(ACCEL_REG_DOORBELLS);
-    // A queue id that is not in use, and a page between the last queue and the end of the BAR.
+    // An unused queue id, and a page between the last queue and the end of the BAR.
     for (const std::uint32_t page : {5U, host.options().queues + 1}) {
         host.doorbell(page, 1);
         const auto event = host.next_event();
@@ -75,14 +75,14 @@ TEST_F(Events, ADoorbellWithoutAQueueIsReported) {
     EXPECT_EQ(host.read64(ACCEL_REG_DOORBELLS), before + 2);
 }
 
-TEST_F(Events, EachInterruptsVectorZero) {
+TEST_F(Events, EachOneInterruptsVectorZero) {
     host.doorbell(7, 1);
     EXPECT_TRUE(host.settled(1));
     host.doorbell(7, 1);
     EXPECT_TRUE(host.settled(2));
 }
 
-TEST_F(Events, ARingTheBusRefusesIsFatal) {
+TEST_F(Events, ARingThatTheBusRefusesIsFatal) {
     host.refuse(host.event_ring(), host.event_ring() + page_size - 1);
     host.doorbell(7, 1);
     EXPECT_TRUE(

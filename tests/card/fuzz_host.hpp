@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A host that does its worst, by the byte: what it places in rings, lists and parameters, where it
-// rings, what stands in its page tables, what is written to registers. The random tests and the
-// fuzzer drive the same.
+// A host that does anything a script of random bytes says: what it writes into rings, lists,
+// parameter blocks, page tables and registers, and which doorbells it rings. The random tests and
+// the fuzzer both drive it.
 #pragma once
 
 #include <array>
@@ -11,51 +11,52 @@
 #include <string>
 
 #include "fixture/test_host.hpp"
+#include "fuzz_script.hpp"
 
 namespace accel::test {
 
-class Hostile {
+class FuzzHost {
   public:
-    struct Powers {
-        bool tables = false;     // it is (or has broken) the driver: page tables are its own
-        bool registers = false;  // and so are registers; needs tables
+    // A process controls its rings, lists and buffers; these add the parts of the driver.
+    struct Control {
+        bool tables = false;     // page tables
+        bool registers = false;  // registers and the admin queue; needs tables
     };
 
-    explicit Hostile(const Powers& powers);
+    explicit FuzzHost(const Control& control);
 
-    // Plays one script on a card that was reset before. Empty, or what the card did wrong.
-    [[nodiscard]] std::string run(std::span<const std::uint8_t> script);
+    // Resets the card, and plays one script. Empty, or the fault of the card.
+    [[nodiscard]] std::string run(std::span<const std::uint8_t> bytes);
 
   private:
     static constexpr std::uint32_t queue_count = 3;
     static constexpr std::uint32_t ring_length = 16;
-    static constexpr std::uint32_t innocent = 3;  // the queue next door, in a context of its own
-
-    class Script;
+    static constexpr std::uint32_t vector_count = 3;
+    static constexpr std::uint32_t bystander = queue_count;  // a queue in a context of its own
 
     [[nodiscard]] bool begin();
-    void act(Script& script);
-    [[nodiscard]] std::uint64_t address(Script& script);
-    [[nodiscard]] std::uint64_t size(Script& script);
-    [[nodiscard]] accel_command command(Script& script);
-    void params(Script& script);
-    static void numbers(Script& script, accel_numeric_format& out);
-    void images(Script& script, accel_image_layout& src, accel_image_layout& dst,
-                accel_conv_window& window);
-    void place(Script& script, const accel_command& command);
+    void build_tables(std::uint32_t context);
+    void act(FuzzScript& script);
+    void write_list(FuzzScript& script);
+    void reset_queue(std::uint32_t id);
+    void write_table(FuzzScript& script);
+    [[nodiscard]] accel_command draw(FuzzScript& script);
+    void submit(FuzzScript& script, const accel_command& command);
     void settle();
-    [[nodiscard]] accel_status create_queue(std::uint32_t id, std::uint32_t context);
-    [[nodiscard]] accel_status queue_command(accel_admin_opcode opcode, std::uint32_t id);
-    [[nodiscard]] bool innocent_works();
+    [[nodiscard]] accel_status create(std::uint32_t id, std::uint32_t context);
+    [[nodiscard]] bool bystander_works();
+    [[nodiscard]] std::uint64_t ring(std::uint32_t queue) const {
+        return data_ + queue * 2 * page_size;
+    }
     [[nodiscard]] std::uint64_t status_page(std::uint32_t queue) const {
-        return data_ + (queue * 2 + 1) * page_size;
+        return ring(queue) + page_size;
     }
 
-    Powers powers_;
+    Control control_;
     TestHost host_;
     std::array<std::array<std::uint64_t, ACCEL_TABLE_LEVELS>, 2> tables_{};  // by context, by level
-    std::uint64_t data_ = 0;   // bus address of the hostile context's host pages
-    std::uint64_t other_ = 0;  // and of the innocent one's
+    std::uint64_t data_ = 0;            // bus address of the fuzzed context's pages
+    std::uint64_t bystander_data_ = 0;  // and of the bystander's
     std::array<std::uint64_t, queue_count + 1> tail_{};
 };
 

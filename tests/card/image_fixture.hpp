@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of CONV2D and POOL share: images with gaps, and windows of every kind.
+// The fixture of CONV2D and POOL: random images with gaps, and random windows.
 #pragma once
 
 #include <vector>
@@ -25,7 +25,7 @@ struct ImageCase {
                                 .pad_left = 0};
     std::uint32_t out_height = 6;
     std::uint32_t out_width = 6;
-    std::uint32_t gap = 0;  // elements after a pixel, a row, an image
+    std::uint32_t gap = 0;  // elements after each pixel, row and image
     Layout layout = Layout::host;
 };
 
@@ -47,7 +47,7 @@ class ImageTest : public CardTest {
     static std::uint64_t elements(const accel_image_layout& shape, std::uint32_t batch) {
         return std::uint64_t{shape.image} * batch + 1;
     }
-    std::uint64_t place(const std::vector<float>& values, Layout layout) {
+    std::uint64_t upload(const std::vector<float>& values, Layout layout) {
         const std::uint64_t address =
             space.allocate(values.size() * sizeof(float), layout, random.below(512) * 4);
         space.store(address, values);
@@ -57,7 +57,7 @@ class ImageTest : public CardTest {
         return 1 + static_cast<std::uint32_t>(random.below(most));
     }
 
-    // Any window over any image, the result larger or smaller than one would expect.
+    // Any window over any image. The result may be larger or smaller than the window implies.
     ImageCase any() {
         ImageCase c;
         c.batch = up_to(2);

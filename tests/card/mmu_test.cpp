@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Translation: every kind of entry, every fault, what is cached and what INVALIDATE promises.
+// Address translation: each kind of page-table entry, each fault, the cache, and INVALIDATE.
 #include <thread>
 
 #include "card_fixture.hpp"
@@ -10,14 +10,14 @@ namespace {
 
 class Mmu : public CardTest {
   protected:
-    // Reads (or writes) one byte at an address.
+    // Commands that read or write one byte at an address.
     accel_command touch_read(std::uint64_t address) { return copy(sink, address, 1); }
     accel_command touch_write(std::uint64_t address) { return fill(address, 1, 1, 1); }
 
     std::uint64_t sink = space.allocate(page_size);
 };
 
-TEST_F(Mmu, EveryLayoutAndPageSizeTranslates) {
+TEST_F(Mmu, EveryLayoutAndPageSizeIsTranslated) {
     Random random(1);
     const auto data = random.bytes(3 * page_size);
     for (const Layout layout : layouts) {
@@ -29,7 +29,7 @@ TEST_F(Mmu, EveryLayoutAndPageSizeTranslates) {
     }
 }
 
-TEST_F(Mmu, TheHighestAndTheLowestAddressTranslate) {
+TEST_F(Mmu, TheHighestAndTheLowestAddressAreTranslated) {
     for (const std::uint64_t page :
          {std::uint64_t{0}, (std::uint64_t{1} << ACCEL_VA_BITS) - page_size}) {
         space.map(page, {false, host.memory().allocate(page_size)}, page_size);
@@ -50,7 +50,7 @@ TEST_F(Mmu, AddressesBeyond48BitsAreUnmapped) {
 TEST_F(Mmu, AMissingEntryOfAnyLevelIsUnmapped) {
     const std::uint64_t address = sink;
     for (unsigned level = 0; level < ACCEL_TABLE_LEVELS - 1; ++level) {
-        // A far neighbour that shares the tables above this level alone.
+        // A distant address that shares only the tables above this level.
         const std::uint64_t other = address ^ (std::uint64_t{1} << ACCEL_TABLE_SHIFT(level));
         expect_fault(ACCEL_FAULT_UNMAPPED, other, touch_read(other));
     }
@@ -71,7 +71,7 @@ TEST_F(Mmu, PermissionsAreChecked) {
 }
 
 TEST_F(Mmu, MalformedEntriesAreTableFaults) {
-    // Far away: the queue's own pages share no table with it.
+    // A distant address: it shares no table with the pages of the queue.
     const std::uint64_t page = 0x7000'0000'0000;
     space.map(page, {false, host.memory().allocate(page_size)}, page_size);
     const std::uint64_t good = *space.entry(page, 0);
@@ -80,7 +80,7 @@ TEST_F(Mmu, MalformedEntriesAreTableFaults) {
         const std::uint64_t saved = std::exchange(*entry, value);
         EXPECT_EQ(space.invalidate(0, 0), ACCEL_OK);
         expect_fault(ACCEL_FAULT_TABLE, page + 5, touch_read(page + 5));
-        *space.entry(page, level) = saved;  // same slot: its tables above are intact
+        *space.entry(page, level) = saved;  // the tables above the slot are intact
     };
     for (const unsigned bit : {5U, 6U, 7U, 8U, 9U, 10U, 11U, 52U, 58U, 63U}) {
         refuse(0, good | std::uint64_t{1} << bit);
@@ -99,7 +99,7 @@ TEST_F(Mmu, MalformedEntriesAreTableFaults) {
     refuse(2, large);
     refuse(3, large);
     refuse(1, large + page_size);  // not aligned to its size
-    // Device memory that is not there, by a page or by all there is.
+    // Offsets beyond the end of device memory.
     const std::uint64_t size = host.options().device_memory;
     for (const std::uint64_t offset : {size, size + page_size, std::uint64_t{ACCEL_PTE_ADDRESS}}) {
         refuse(0, offset | ACCEL_PTE_VALID | ACCEL_PTE_LEAF | ACCEL_PTE_READ | ACCEL_PTE_MEMORY);
@@ -108,7 +108,7 @@ TEST_F(Mmu, MalformedEntriesAreTableFaults) {
     EXPECT_EQ(queue.run(touch_read(page)), ACCEL_OK);
 }
 
-TEST(MmuLimits, ALargePageMustLieInDeviceMemoryAsAWhole) {
+TEST(MmuLimits, ALargePageMustFitIntoDeviceMemory) {
     TestHost host({.device_memory = (2 << 20) + page_size, .contexts = 1});
     AddressSpace space(host, 0);
     Queue queue(space, 0);
@@ -149,13 +149,13 @@ TEST_F(Mmu, TranslationsAreCachedAndNewOnesNeedNoInvalidate) {
     const std::uint64_t misses = host.read64(ACCEL_REG_TLB_MISSES);
     EXPECT_EQ(queue.run(touch_read(page)), ACCEL_OK);
     EXPECT_EQ(host.read64(ACCEL_REG_TLB_MISSES), misses);
-    // A permission that is added is as new as a mapping.
+    // An added permission needs no INVALIDATE either.
     expect_fault(ACCEL_FAULT_WRITE, page, touch_write(page));
     space.protect(page, page_size, pte_read_write);
     EXPECT_EQ(queue.run(touch_write(page)), ACCEL_OK);
 }
 
-TEST_F(Mmu, InvalidateForgetsItsRangeAlone) {
+TEST_F(Mmu, InvalidateDropsOnlyItsRange) {
     const std::uint64_t pages = space.allocate(3 * page_size);
     const std::uint64_t large = space.allocate(ACCEL_LARGE_SIZE, Layout::device_large);
     const auto touch_all = [&] {
@@ -175,23 +175,24 @@ TEST_F(Mmu, InvalidateForgetsItsRangeAlone) {
               ACCEL_OK);  // inside the large page
     EXPECT_EQ(touch_all(), ++misses);
     EXPECT_EQ(space.invalidate(0, 0), ACCEL_OK);
-    // The large page, and at least one line of those beside each other.
+    // The large page, and at least one line of adjacent entries.
     EXPECT_GE(touch_all(), misses + 2);
 }
 
-// Neighbours lie in one line of their table and are read together; one that maps nothing is not
-// remembered, so mapping it later needs no INVALIDATE.
-TEST_F(Mmu, AWalkBringsTheNeighboursAlong) {
+// The card reads a line of a table at once, and caches its valid entries. An entry that maps
+// nothing is not cached, so mapping it later needs no INVALIDATE.
+TEST_F(Mmu, AWalkCachesTheWholeLineOfEntries) {
     const std::uint64_t first = 0x7000'0000'0000;
-    const Place place{false, host.memory().allocate(8 * page_size)};
-    space.map(first, place, 7 * page_size);
+    const Location location{false, host.memory().allocate(8 * page_size)};
+    space.map(first, location, 7 * page_size);
     EXPECT_EQ(queue.run(touch_read(first)), ACCEL_OK);
     const std::uint64_t misses = host.read64(ACCEL_REG_TLB_MISSES);
     for (std::uint64_t i = 0; i < 7; ++i) {
         EXPECT_EQ(queue.run(touch_read(first + i * page_size)), ACCEL_OK);
     }
     EXPECT_EQ(host.read64(ACCEL_REG_TLB_MISSES), misses);
-    space.map(first + 7 * page_size, {place.device, place.address + 7 * page_size}, page_size);
+    space.map(first + 7 * page_size, {location.device, location.address + 7 * page_size},
+              page_size);
     EXPECT_EQ(queue.run(touch_read(first + 7 * page_size)), ACCEL_OK);
     EXPECT_EQ(host.read64(ACCEL_REG_TLB_MISSES), misses + 1);
 }
@@ -199,7 +200,7 @@ TEST_F(Mmu, AWalkBringsTheNeighboursAlong) {
 TEST_F(Mmu, ContextsDoNotSeeEachOther) {
     AddressSpace other(host, 1);
     Queue foreign(other, 1);
-    // The same address in both, different pages behind it.
+    // Both contexts map the same address, to different pages.
     const std::uint64_t address = 0x7000'0000'0000;
     for (AddressSpace* s : {&space, &other}) {
         s->map(address, {false, host.memory().allocate(page_size)}, page_size);
@@ -209,17 +210,17 @@ TEST_F(Mmu, ContextsDoNotSeeEachOther) {
     EXPECT_EQ(queue.run(fill(address, 0x33, 1, 1)), ACCEL_OK);
     EXPECT_EQ(space.load<std::uint8_t>(address, 2), (std::vector<std::uint8_t>{0x33, 0x11}));
     EXPECT_EQ(other.load<std::uint8_t>(address, 2), (std::vector<std::uint8_t>{0x22, 0x22}));
-    // What only one has mapped, the other cannot reach; and its fault is its own.
+    // An address that one context maps is a fault of the other.
     const std::uint64_t mine = 0x7100'0000'0000;
     space.map(mine, {false, host.memory().allocate(page_size)}, page_size);
     EXPECT_EQ(foreign.run(fill(mine, 1, 1, 1)), ACCEL_FAULT_UNMAPPED);
     EXPECT_EQ(queue.run(fill(mine, 1, 1, 1)), ACCEL_OK);
-    // INVALIDATE of one does not stop the other from translating.
+    // INVALIDATE of one context leaves the other's translations alone.
     EXPECT_EQ(other.invalidate(0, 0), ACCEL_OK);
     EXPECT_EQ(queue.run(fill(mine, 1, 1, 1)), ACCEL_OK);
 }
 
-TEST_F(Mmu, ADestroyedContextsTranslationsAreForgotten) {
+TEST_F(Mmu, TranslationsAreDroppedWithTheirContext) {
     const std::uint64_t address = 0x7000'0000'0000;
     {
         AddressSpace other(host, 1);
@@ -227,10 +228,7 @@ TEST_F(Mmu, ADestroyedContextsTranslationsAreForgotten) {
         other.map(address, {false, host.memory().allocate(page_size)}, page_size);
         EXPECT_EQ(foreign.run(fill(address, 1, 1, 1)), ACCEL_OK);
         EXPECT_EQ(foreign.destroy(), ACCEL_OK);
-        accel_admin_command command{};
-        command.opcode = ACCEL_ADMIN_DESTROY_CONTEXT;
-        command.id = 1;
-        EXPECT_EQ(host.admin(command), ACCEL_OK);
+        EXPECT_EQ(host.admin(admin_command(ACCEL_ADMIN_DESTROY_CONTEXT, 1)), ACCEL_OK);
     }
     AddressSpace again(host, 1);
     Queue fresh(again, 1);
@@ -240,17 +238,13 @@ TEST_F(Mmu, ADestroyedContextsTranslationsAreForgotten) {
 TEST_F(Mmu, InvalidateWaitsForAnAccessInFlight) {
     ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
-    Stall stall(host, bus, bus + page_size - 1);
+    Stall stall(space, page);
     queue.submit(touch_write(page));
     ASSERT_TRUE(stall.reached());
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_INVALIDATE;
-    command.id = space.id();
     EXPECT_TRUE(host.settled(0));
     const std::uint64_t before = host.interrupts(0);
-    const std::uint64_t sequence = host.post_admin(command);
-    // While the access is held up there is no completion to be seen, however often one looks.
+    const std::uint64_t sequence = host.post_admin(invalidate(space.id(), 0, 0));
+    // INVALIDATE does not complete while the access is stalled.
     for (int i = 0; i < 200; ++i) {
         std::this_thread::yield();
         ASSERT_EQ(host.interrupts(0), before);
@@ -260,9 +254,9 @@ TEST_F(Mmu, InvalidateWaitsForAnAccessInFlight) {
     EXPECT_EQ(queue.wait(1), ACCEL_OK);
 }
 
-// Two queues hammer a page whose place changes all the time; a place that was taken away is
-// watched, and nobody may come near it after INVALIDATE completed.
-TEST_F(Mmu, NoAccessToAPageAfterInvalidate) {
+// Two queues access an address whose page changes all the time. The card must not access the old
+// page after INVALIDATE completed, so that page is watched.
+TEST_F(Mmu, NoPageIsAccessedAfterItsInvalidate) {
     constexpr int round_count = 300;
     Queue other(space, 1);
     const std::uint64_t target = space.reserve(2 * page_size);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every register: what it reads as, who may write it, how wide it may be accessed.
+// Each register: its value, whether it is writable, and the widths of its accesses.
 #include <array>
 
 #include "card_fixture.hpp"
@@ -19,7 +19,7 @@ struct Expected {
     std::uint64_t value;
 };
 
-TEST_F(Registers, IdentityAndLimitsAreThoseOfTheCard) {
+TEST_F(Registers, IdentityAndLimitsAreReadOnly) {
     const HostOptions& o = host.options();
     const std::array expected{
         Expected{ACCEL_REG_MAGIC, 4, ACCEL_MAGIC},
@@ -54,7 +54,7 @@ TEST_F(Registers, IdentityAndLimitsAreThoseOfTheCard) {
     }
 }
 
-TEST_F(Registers, ResetValues) {
+TEST_F(Registers, HaveTheirResetValues) {
     EXPECT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY);
     EXPECT_EQ(host.read32(ACCEL_REG_CONTROL), 0U);
     EXPECT_EQ(host.read32(ACCEL_REG_POWER_CAP), 75'000U);
@@ -72,7 +72,7 @@ TEST_F(Registers, ResetValues) {
     }
 }
 
-TEST_F(Registers, AddressRegistersTakeWholesAndHalves) {
+TEST_F(Registers, AddressRegistersAreWrittenWholeOrByHalves) {
     for (const std::uint64_t offset :
          {ACCEL_REG_ADMIN_RING, ACCEL_REG_ADMIN_RESULTS, ACCEL_REG_EVENT_RING}) {
         host.write64(offset, 0x1122334455667788);
@@ -86,7 +86,7 @@ TEST_F(Registers, AddressRegistersTakeWholesAndHalves) {
     }
 }
 
-TEST_F(Registers, NarrowRegistersKeepWhatIsWritten) {
+TEST_F(Registers, NarrowRegistersKeepTheWrittenValue) {
     for (const std::uint64_t offset :
          {ACCEL_REG_ADMIN_ENTRIES, ACCEL_REG_EVENT_ENTRIES, ACCEL_REG_EVENT_HEAD}) {
         host.write32(offset, 0x12345678);
@@ -101,7 +101,7 @@ TEST_F(Registers, AWideAccessToTwoRegistersReachesBoth) {
     EXPECT_EQ(host.read32(ACCEL_REG_EVENT_HEAD), 7U);
 }
 
-TEST_F(Registers, OtherAccessesReadZeroAndWriteNothing) {
+TEST_F(Registers, OtherAccessesReadZeroAndHaveNoEffect) {
     host.write32(ACCEL_REG_EVENT_ENTRIES, 0x40);
     for (const unsigned bytes : {1U, 2U, 3U, 16U}) {
         EXPECT_EQ(host.read(ACCEL_REG_MAGIC, bytes), 0U);
@@ -110,7 +110,7 @@ TEST_F(Registers, OtherAccessesReadZeroAndWriteNothing) {
     for (const std::uint64_t offset : {1, 2, 3, 6}) {
         EXPECT_EQ(host.read(offset, 4), 0U);
     }
-    EXPECT_EQ(host.read(ACCEL_REG_VERSION, 8), 0U);  // not aligned to its size
+    EXPECT_EQ(host.read(ACCEL_REG_VERSION, 8), 0U);  // not aligned to the size of the access
     host.write(ACCEL_REG_EVENT_ENTRIES - 4, 0x5555555555555555, 8);
     EXPECT_EQ(host.read32(ACCEL_REG_EVENT_ENTRIES), 0x40U);
     EXPECT_EQ(host.read(ACCEL_REGISTER_BLOCK - 4, 8), 0U);
@@ -120,7 +120,7 @@ TEST_F(Registers, OtherAccessesReadZeroAndWriteNothing) {
 }
 
 TEST_F(Registers, UnknownOffsetsReadZero) {
-    // All that is not named in accel_hw.h: there is nothing behind it.
+    // Offsets that accel_hw.h does not name have no register.
     for (std::uint64_t offset = 0x260; offset < ACCEL_REGISTER_BLOCK; offset += 4) {
         host.write32(offset, 0xffffffff);
         ASSERT_EQ(host.read32(offset), 0U) << std::hex << offset;
@@ -138,7 +138,7 @@ TEST_F(Registers, PowerCapIsClamped) {
     }
 }
 
-TEST_F(Registers, TheClockRunsAndGoesOnThroughResets) {
+TEST_F(Registers, TheClockRunsThroughResets) {
     const std::uint64_t before = host.read64(ACCEL_REG_CLOCK);
     host.advance_clock(1000);
     const std::uint64_t after = host.read64(ACCEL_REG_CLOCK);
@@ -174,7 +174,7 @@ TEST_F(Registers, EnableNeedsValidRings) {
     for (const std::uint32_t entries : {0U, 1U, 3U, 1000U, 2048U}) {
         EXPECT_EQ(bring_up(good, good, 2, good, entries), fatal) << entries;
     }
-    // Only a reset helps.
+    // Only a reset ends this state.
     host.write32(ACCEL_REG_EVENT_ENTRIES, 2);
     host.write32(ACCEL_REG_CONTROL, 0);
     host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
@@ -183,7 +183,7 @@ TEST_F(Registers, EnableNeedsValidRings) {
     EXPECT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY);
 }
 
-TEST_F(Registers, AWideDoorbellWriteIsIgnoredAndUncounted) {
+TEST_F(Registers, AWideDoorbellWriteIsIgnoredAndNotCounted) {
     host.doorbell_raw(0, 1, 8);
     host.doorbell_raw(4, 1, 4);
     host.doorbell_raw(0, 1, 2);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Resets, disabling, and taking queues away from the middle of their work.
+// Resets, disabling, and destruction of queues that are at work.
 #include <thread>
 
 #include "card_fixture.hpp"
@@ -12,7 +12,8 @@ class Reset : public CardTest {
   public:
     Reset() : CardTest({.device_memory = 64 << 20}) {}
 
-    // A GEMM that would take hours: 65536 x 65536 x 65536 over a window of memory that repeats.
+    // A GEMM of 65536 x 65536 x 65536, which takes hours. Its window maps the same memory many
+    // times.
     accel_command huge_gemm() {
         const std::uint64_t window = space.reserve(std::uint64_t{1} << 34, ACCEL_LARGE_SIZE);
         for (std::uint64_t at = 0; at < std::uint64_t{1} << 34; at += ACCEL_LARGE_SIZE) {
@@ -42,7 +43,7 @@ class Reset : public CardTest {
         return tensor_command(ACCEL_OP_ELEMENTWISE, {.dst = page, .src0 = page, .src1 = page}, p);
     }
 
-    // An engine works, and goes on working.
+    // Waits until an engine has worked for a while.
     void expect_busy() {
         const auto worked = [&] {
             return host.read64(ACCEL_REG_DMA_BUSY) + host.read64(ACCEL_REG_COMPUTE_BUSY);
@@ -52,7 +53,7 @@ class Reset : public CardTest {
     }
 };
 
-TEST_F(Reset, AQueueIsDestroyedInTheMiddleOfAnything) {
+TEST_F(Reset, AQueueIsDestroyedDuringAnyCommand) {
     std::uint32_t id = 1;
     using Make = accel_command (Reset::*)();
     for (const Make make :
@@ -62,15 +63,15 @@ TEST_F(Reset, AQueueIsDestroyedInTheMiddleOfAnything) {
         expect_busy();
         EXPECT_EQ(victim.state(), ACCEL_QUEUE_RUNNING);
         EXPECT_EQ(victim.destroy(), ACCEL_OK);
-        // What it used may go: no access comes.
-        host.memory().watch(space.place(victim.status_address()).address);
-        host.memory().watch(space.place(victim.ring_address()).address);
+        // The card must not access its pages any more.
+        host.memory().watch(space.locate(victim.status_address()).address);
+        host.memory().watch(space.locate(victim.ring_address()).address);
         EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     }
     EXPECT_EQ(host.memory().trespasses(), 0U);
 }
 
-TEST_F(Reset, AQueueIsResetInTheMiddleOfAHugeGemmAndWorksAgain) {
+TEST_F(Reset, AQueueIsResetDuringAHugeGemmAndWorksAgain) {
     for (int i = 0; i < 5; ++i) {
         queue.submit(huge_gemm());
         expect_busy();
@@ -90,7 +91,7 @@ TEST_F(Reset, AHugeGemmDoesNotDelayInvalidate) {
     EXPECT_EQ(queue.destroy(), ACCEL_OK);
 }
 
-TEST_F(Reset, SoftResetForgetsAllButCountersAndSettings) {
+TEST_F(Reset, ASoftResetKeepsOnlyCountersAndSettings) {
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     EXPECT_EQ(queue.run(copy(0, 0, 1)), ACCEL_FAULT_UNMAPPED);
     host.write32(ACCEL_REG_POWER_CAP, 33'000);
@@ -106,12 +107,12 @@ TEST_F(Reset, SoftResetForgetsAllButCountersAndSettings) {
     EXPECT_EQ(host.read32(ACCEL_REG_POWER_CAP), 33'000U);
     host.enable();
     EXPECT_EQ(queue.destroy(), ACCEL_NOT_FOUND);
-    AddressSpace again(host, 0);  // the id is free
+    AddressSpace again(host, 0);  // the id is free again
     Queue fresh(again, 0);
     EXPECT_EQ(fresh.run(nop()), ACCEL_OK);
 }
 
-TEST_F(Reset, FunctionResetForgetsCountersAndSettingsToo) {
+TEST_F(Reset, AFunctionResetClearsCountersAndSettingsToo) {
     EXPECT_EQ(queue.run(fill(space.allocate(page_size), 1, 1, 1)), ACCEL_OK);
     host.write32(ACCEL_REG_POWER_CAP, 33'000);
     host.function_reset();
@@ -127,7 +128,7 @@ TEST_F(Reset, FunctionResetForgetsCountersAndSettingsToo) {
     EXPECT_EQ(fresh.run(nop()), ACCEL_OK);
 }
 
-TEST_F(Reset, ResetsWhileAllIsBusyAndNothingIsAccessedAfterReady) {
+TEST_F(Reset, NoMemoryIsAccessedOnceABusyCardIsReadyAfterAReset) {
     for (int round = 0; round < 6; ++round) {
         const bool function = round % 2 == 1;
         std::optional<AddressSpace> fresh;
@@ -154,7 +155,7 @@ TEST_F(Reset, ResetsWhileAllIsBusyAndNothingIsAccessedAfterReady) {
         }
         EXPECT_EQ(host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);
         ASSERT_TRUE(host.wait_ready());
-        // From here on every access is a trespass.
+        // From here on the card must not access the bus.
         std::atomic<std::uint64_t> late{0};
         host.set_access_hook([&](std::uint64_t, bool) { ++late; });
         const std::uint64_t interrupts = host.read64(ACCEL_REG_INTERRUPTS);
@@ -171,11 +172,10 @@ TEST_F(Reset, ResetsWhileAllIsBusyAndNothingIsAccessedAfterReady) {
     }
 }
 
-TEST_F(Reset, ReadyReturnsOnlyWhenNoAccessIsOutstanding) {
+TEST_F(Reset, TheCardIsReadyOnlyWhenNoAccessIsOutstanding) {
     ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
-    Stall stall(host, bus, bus + page_size - 1);
+    Stall stall(space, page);
     queue.submit(fill(page, 1, 1, 1));
     ASSERT_TRUE(stall.reached());
     host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
@@ -183,7 +183,7 @@ TEST_F(Reset, ReadyReturnsOnlyWhenNoAccessIsOutstanding) {
         std::this_thread::yield();
         ASSERT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_RESETTING);
     }
-    // Meanwhile the card ignores its registers, but for another reset.
+    // Meanwhile the card ignores writes to its registers, except another reset.
     host.write64(ACCEL_REG_ADMIN_RING, page_size);
     host.write32(ACCEL_REG_ADMIN_ENTRIES, 2);
     host.write32(ACCEL_REG_POWER_CAP, 30'000);
@@ -201,47 +201,44 @@ TEST_F(Reset, ReadyReturnsOnlyWhenNoAccessIsOutstanding) {
 TEST_F(Reset, AResetEndsALongAdminCommand) {
     ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
-    Stall stall(host, bus, bus + page_size - 1);
+    Stall stall(space, page);
     queue.submit(fill(page, 1, 1, 1));
     ASSERT_TRUE(stall.reached());
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_DESTROY_QUEUE;
-    (void)host.post_admin(command);
-    (void)host.post_admin(command);
+    (void)host.post_admin(admin_command(ACCEL_ADMIN_DESTROY_QUEUE, 0));
+    (void)host.post_admin(admin_command(ACCEL_ADMIN_DESTROY_QUEUE, 0));
     host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     stall.release();
     EXPECT_TRUE(host.wait_ready());
 }
 
-TEST_F(Reset, DisablingStopsAtACommandBoundaryAndEnablingGoesOn) {
+TEST_F(Reset, DisablingStopsAtACommandBoundaryAndEnablingContinues) {
     ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
     {
-        Stall stall(host, bus, bus + page_size - 1);
+        Stall stall(space, page);
         queue.submit(fill(page, 1, 1, 1));
         queue.submit(fill(page, 2, 1, 1));
         ASSERT_TRUE(stall.reached());
         host.write32(ACCEL_REG_CONTROL, 0);
-        EXPECT_NE(host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);  // not yet
+        EXPECT_NE(host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED,
+                  0U);  // the command is still running
     }
     ASSERT_TRUE(
         eventually([&] { return (host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED) == 0; }));
     const std::uint64_t completed = queue.completed();
     EXPECT_LE(completed, 1U);
-    queue.ring();
+    queue.ring_doorbell();
     for (int i = 0; i < 100; ++i) {
         std::this_thread::yield();
         ASSERT_EQ(queue.completed(), completed);
     }
-    host.enable();  // the rings of driver and card start empty; queues are as they were
+    host.enable();  // with empty admin and event rings; the queues are unchanged
     EXPECT_EQ(queue.wait(2), ACCEL_OK);
     EXPECT_EQ(space.load<std::uint8_t>(page, 1)[0], 2);
     EXPECT_EQ(host.query(0).commands, 2U);
 }
 
-TEST_F(Reset, EnablingAndDisablingInAHurryEndsAsWished) {
+TEST_F(Reset, RapidEnablingAndDisablingEndsInTheLastState) {
     for (int i = 0; i < 200; ++i) {
         host.write32(ACCEL_REG_CONTROL, 0);
         host.enable();
@@ -253,8 +250,8 @@ TEST_F(Reset, EnablingAndDisablingInAHurryEndsAsWished) {
         eventually([&] { return (host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED) == 0; }));
 }
 
-TEST_F(Reset, TheCardIsDestroyedInTheMiddleOfEverything) {
-    // Its own host, so that destruction is part of the test.
+TEST_F(Reset, ABusyCardCanBeDestroyed) {
+    // A host of its own, so that its destruction is part of the test.
     for (int i = 0; i < 20; ++i) {
         TestHost short_lived({.device_memory = 8 << 20, .host_memory = 16 << 20, .contexts = 1});
         AddressSpace s(short_lived, 0);
@@ -263,9 +260,7 @@ TEST_F(Reset, TheCardIsDestroyedInTheMiddleOfEverything) {
         const std::uint64_t page = s.allocate(page_size);
         a.submit(fill_rows(page, 0, 1, 1, page_size, UINT32_MAX));
         b.submit(wait_for(page, UINT64_MAX));
-        accel_admin_command command{};
-        command.opcode = ACCEL_ADMIN_INVALIDATE;
-        (void)short_lived.post_admin(command);
+        (void)short_lived.post_admin(invalidate(0, 0, 0));
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// WAIT and SIGNAL: between queues, by the host, and what a queue that waits leaves to others.
+// WAIT and SIGNAL between queues, contexts and the host; a waiting queue occupies no engine.
 #include <algorithm>
 #include <thread>
 
@@ -16,12 +16,12 @@ class Semaphore : public CardTest {
     std::uint64_t device_word = space.allocate(page_size, Layout::device);
 };
 
-TEST_F(Semaphore, AWordThatIsThereIsNotWaitedFor) {
+TEST_F(Semaphore, AReachedValueDoesNotBlock) {
     space.store_one<std::uint64_t>(word, 5);
     EXPECT_EQ(queue.run(wait_for(word, 5)), ACCEL_OK);
     EXPECT_EQ(queue.run(wait_for(word, 4)), ACCEL_OK);
     EXPECT_EQ(queue.run(wait_for(word, 0)), ACCEL_OK);
-    space.store_one<std::uint64_t>(word, UINT64_MAX);  // unsigned
+    space.store_one<std::uint64_t>(word, UINT64_MAX);  // the comparison is unsigned
     EXPECT_EQ(queue.run(wait_for(word, std::uint64_t{1} << 63)), ACCEL_OK);
 }
 
@@ -43,14 +43,14 @@ TEST_F(Semaphore, TheHostMaySignalByWriting) {
             EXPECT_LT(queue.completed(), sequence);
             card::store_word(space.at(address), ring ? 1 : 2);
             if (ring) {
-                queue.ring();
+                queue.ring_doorbell();
             }
             EXPECT_EQ(queue.wait(sequence), ACCEL_OK);
         }
     }
 }
 
-TEST_F(Semaphore, AQueueThatWaitsHoldsNoEngine) {
+TEST_F(Semaphore, AWaitingQueueOccupiesNoEngine) {
     // More queues wait than there are engines, and both engines still work.
     std::vector<std::unique_ptr<Queue>> waiting;
     for (std::uint32_t id = 1; id <= 8; ++id) {
@@ -72,7 +72,7 @@ TEST_F(Semaphore, AQueueThatWaitsHoldsNoEngine) {
     }
 }
 
-TEST_F(Semaphore, ASignalComesAfterWhatWasBeforeIt) {
+TEST_F(Semaphore, ASignalFollowsTheWritesBeforeIt) {
     Queue other(space, 1);
     const std::uint64_t data = space.allocate(64 * page_size, Layout::scattered);
     const std::uint64_t copied = space.allocate(64 * page_size, Layout::scattered);
@@ -88,26 +88,26 @@ TEST_F(Semaphore, ASignalComesAfterWhatWasBeforeIt) {
     }
 }
 
-TEST_F(Semaphore, TwoQueuesPlayPingPong) {
+TEST_F(Semaphore, TwoQueuesCanAlternate) {
     Queue other(space, 1, {.entries = 1024});
     Queue first(space, 2, {.entries = 1024});
     for (std::uint64_t i = 1; i <= 400; ++i) {
-        first.place(signal(word, i));
-        first.place(wait_for(word + 8, i));
-        other.place(wait_for(word, i));
-        other.place(signal(word + 8, i));
+        first.enqueue(signal(word, i));
+        first.enqueue(wait_for(word + 8, i));
+        other.enqueue(wait_for(word, i));
+        other.enqueue(signal(word + 8, i));
     }
-    first.ring();
-    other.ring();
+    first.ring_doorbell();
+    other.ring_doorbell();
     EXPECT_EQ(first.wait(800), ACCEL_OK);
     EXPECT_EQ(other.wait(800), ACCEL_OK);
 }
 
-TEST_F(Semaphore, ContextsMaySynchroniseOverASharedPage) {
+TEST_F(Semaphore, ContextsCanSynchronizeThroughASharedPage) {
     AddressSpace other(host, 1);
     Queue foreign(other, 1);
     const std::uint64_t address = 0x7000'0000'0000;
-    other.map(address, space.place(word), page_size);
+    other.map(address, space.locate(word), page_size);
     const std::uint64_t sequence = foreign.submit(wait_for(address, 3));
     EXPECT_EQ(queue.run(signal(word, 3)), ACCEL_OK);
     EXPECT_EQ(foreign.wait(sequence), ACCEL_OK);
@@ -135,13 +135,13 @@ TEST_F(Semaphore, BadSemaphoresAreRefused) {
     expect_fault(ACCEL_FAULT_READ, write_only, wait_for(write_only, 1));
 }
 
-TEST_F(Semaphore, AWordThatVanishesWhileWaitedForIsAFault) {
+TEST_F(Semaphore, AWordUnmappedDuringTheWaitIsAFault) {
     queue.submit(wait_for(word, 1));
-    const Place place = space.place(word);
+    const Location location = space.locate(word);
     space.unmap(word, page_size);
     EXPECT_EQ(space.invalidate(word, page_size), ACCEL_OK);
     EXPECT_EQ(queue.wait(1), ACCEL_FAULT_UNMAPPED);
-    space.map(word, place, page_size);
+    space.map(word, location, page_size);
 }
 
 TEST_F(Semaphore, AWaitingQueueCanBeResetAndDestroyed) {
@@ -150,8 +150,8 @@ TEST_F(Semaphore, AWaitingQueueCanBeResetAndDestroyed) {
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     queue.submit(wait_for(word, 1));
     EXPECT_EQ(queue.destroy(), ACCEL_OK);
-    // The page is free: nobody polls it any more.
-    host.memory().watch(space.place(word).address);
+    // No queue polls the page any more.
+    host.memory().watch(space.locate(word).address);
     Queue other(space, 1);
     for (int i = 0; i < 100; ++i) {
         EXPECT_EQ(other.run(signal(device_word, 1)), ACCEL_OK);
@@ -162,7 +162,7 @@ TEST_F(Semaphore, AWaitingQueueCanBeResetAndDestroyed) {
 TEST_F(Semaphore, ManyQueuesAndManyWordsUnderStress) {
     constexpr std::uint64_t queue_count = 8;
     constexpr std::uint64_t round_count = 150;
-    // A ring of queues: each waits for its neighbour's word and then raises its own.
+    // A chain of queues: each waits for the word of the one before, and then signals its own.
     std::vector<std::unique_ptr<Queue>> queues;
     for (std::uint32_t id = 0; id < queue_count; ++id) {
         queues.push_back(std::make_unique<Queue>(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Activations: equal to the reference to the bit over all of f32, and as close to the functions as
-// the data sheet says.
+// Unary operations: equal to the bits of the reference over all of f32, and within the error bounds
+// of the data sheet.
 #include <algorithm>
 #include <functional>
 
@@ -16,7 +16,7 @@ std::uint32_t bits(float x) {
     return std::bit_cast<std::uint32_t>(x);
 }
 
-// Every exponent, and mantissas of all kinds: a prime step over all patterns.
+// Steps over all bit patterns by a prime: every exponent, and many mantissas.
 std::vector<float> all_kinds() {
     std::vector<float> values;
     for (std::uint64_t pattern = 0; pattern <= UINT32_MAX; pattern += 4099) {
@@ -40,7 +40,7 @@ struct Numbers {
 std::vector<Numbers> every_activation() {
     std::vector<Numbers> all;
     for (std::uint8_t kind = 0; kind <= ACCEL_UNARY_NOT; ++kind) {
-        // These have a bound and no bits.
+        // The data sheet gives these an error bound, not their bits.
         if (kind >= ACCEL_UNARY_SIN && kind <= ACCEL_UNARY_ATAN) {
             continue;
         }
@@ -66,7 +66,7 @@ std::vector<Numbers> every_activation() {
     return all;
 }
 
-TEST(Activation, EqualsTheReferenceOverAllOfF32) {
+TEST(UnaryOperation, EqualTheReferenceOverAllOfF32) {
     const auto x = all_kinds();
     for (const Numbers& numbers : every_activation()) {
         const card::Activation activation(numbers.kind, bits(numbers.alpha), bits(numbers.beta));
@@ -89,7 +89,7 @@ double error_in_units(float got, long double right) {
     return static_cast<double>(std::abs(got - right) / unit);
 }
 
-// The largest error in units in the last place of the exact value, and where.
+// The largest error, in units in the last place of the exact value, and its argument.
 double worst_error(float (*function)(float), long double (*exact)(long double), float from,
                    float to) {
     double worst = 0;
@@ -106,7 +106,7 @@ long double exact_sigmoid(long double x) {
     return 1 / (1 + std::exp(-x));
 }
 
-TEST(Activation, FunctionsAreAsCloseAsTheSheetSays) {
+TEST(UnaryOperation, FunctionsAreWithinTheirErrorBounds) {
     EXPECT_LE(worst_error(
                   card::log_f32, [](long double x) { return std::log(x); }, 1e-40F, 3e38F),
               2.0);
@@ -128,7 +128,7 @@ TEST(Activation, FunctionsAreAsCloseAsTheSheetSays) {
               1.0);
 }
 
-TEST(Activation, PowersAreAsCloseAsTheSheetSays) {
+TEST(UnaryOperation, PowersAreWithinTheirErrorBounds) {
     Random random(17);
     for (int i = 0; i < 100000; ++i) {
         const float x = std::exp(random.ordinary(1)[0]);
@@ -141,7 +141,7 @@ TEST(Activation, PowersAreAsCloseAsTheSheetSays) {
     EXPECT_TRUE(std::isnan(card::pow_f32(-2.0F, 0.5F)));
 }
 
-class ActivationCommand : public CardTest {
+class UnaryCommand : public CardTest {
   protected:
     accel_elementwise vector(std::uint32_t n, const Numbers& numbers) {
         accel_elementwise p{};
@@ -158,7 +158,7 @@ class ActivationCommand : public CardTest {
     Random random{11};
 };
 
-TEST_F(ActivationCommand, AppliesEachToOneSource) {
+TEST_F(UnaryCommand, EachAppliesToOneSource) {
     const auto x = random.values(5000);
     const std::uint64_t src = space.allocate(x.size() * 4);
     const std::uint64_t dst = space.allocate(x.size() * 4);
@@ -176,7 +176,7 @@ TEST_F(ActivationCommand, AppliesEachToOneSource) {
     }
 }
 
-TEST_F(ActivationCommand, NumbersWithoutAMeaningAreRefused) {
+TEST_F(UnaryCommand, UnknownNumbersAreRefused) {
     const std::uint64_t memory = space.allocate(page_size);
     const auto run = [&](const accel_elementwise& p, std::uint64_t src1) {
         expect_error(ACCEL_BAD_FIELD,
@@ -186,7 +186,8 @@ TEST_F(ActivationCommand, NumbersWithoutAMeaningAreRefused) {
     run(vector(4, {.kind = ACCEL_UNARY_RELU, .alpha = 1, .beta = 0}), 0);
     run(vector(4, {.kind = ACCEL_UNARY_LEAKY_RELU, .alpha = 1, .beta = 1}), 0);
     run(vector(4, {.kind = ACCEL_UNARY_NOT + 1, .alpha = 0, .beta = 0}), 0);
-    run(vector(4, {.kind = ACCEL_UNARY_TANH, .alpha = 0, .beta = 0}), memory);  // FIRST has no src1
+    run(vector(4, {.kind = ACCEL_UNARY_TANH, .alpha = 0, .beta = 0}),
+        memory);  // IDENTITY has no src1
 }
 
 }  // namespace
