@@ -28,10 +28,10 @@ def total_line(outcome: Outcome) -> str:
 
 
 def table(suites: list[suite.Suite]) -> str:
-    lines = [f"{'suite':<10}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}"]
+    lines = [f"{'suite':<16}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}"]
     for r in suites:
         counts = f"{len(r.outcome.passed):>8}{len(r.outcome.failed):>8}{len(r.outcome.skipped):>9}"
-        lines.append(f"{r.name:<10}{counts}{r.seconds:>9.1f}")
+        lines.append(f"{r.name:<16}{counts}{r.seconds:>9.1f}")
     return "\n".join(lines)
 
 

@@ -111,27 +111,28 @@ class Report(unittest.TestCase):
 
     def test_the_last_line_is_the_total(self):
         code, lines = self.report(
-            "card", card=f"open(path, 'w').write('''{JUNIT.format(more=SKIPPED)}''')"
+            "unit-card", card=f"open(path, 'w').write('''{JUNIT.format(more=SKIPPED)}''')"
         )
         self.assertEqual((code, lines[-1]), (0, "1 passed, 0 failed, 2 skipped"))
 
     def test_one_failed_test_fails_the_whole(self):
         code, lines = self.report(
-            "card", card=f"open(path, 'w').write('''{JUNIT.format(more=FAILED)}'''); sys.exit(1)"
+            "unit-card",
+            card=f"open(path, 'w').write('''{JUNIT.format(more=FAILED)}'''); sys.exit(1)",
         )
         self.assertEqual((code, lines[-1]), (1, "1 passed, 1 failed"))
         self.assertIn("  Suite.b", lines)
 
     def test_a_crash_fails_the_whole(self):
-        code, lines = self.report("card", card="os.abort()")
+        code, lines = self.report("unit-card", card="os.abort()")
         self.assertEqual((code, lines[-1]), (1, "0 passed, 1 failed"))
 
     def test_a_program_that_is_not_built_fails_the_whole(self):
-        for name in ("card", "vm"):
+        for name in ("unit-card", "vm"):
             self.assertEqual(self.report(name)[0], 1)
 
     def test_a_filter_that_matches_nothing_fails_the_whole(self):
         code, lines = self.report(
-            "card", "--filter", "No.Such", card="open(path, 'w').write('<testsuites/>')"
+            "unit-card", "--filter", "No.Such", card="open(path, 'w').write('<testsuites/>')"
         )
         self.assertEqual((code, lines[-1]), (1, "0 passed, 1 failed"))

@@ -52,7 +52,7 @@ class Step(Scripts):
         lines = done.stderr.splitlines()
         self.assertEqual((done.returncode, lines[0], lines[-2]), (1, "61", "100"))
         self.assertEqual(
-            lines[-1], f"error: 'Doing it' failed; the whole log is {self.folder}/logs/x.log"
+            lines[-1], f"error: 'Doing it' failed; the whole output is in {self.folder}/logs/x.log"
         )
 
     def test_a_verbose_step_prints_its_output_at_once(self):
@@ -107,7 +107,7 @@ class Packages(Scripts):
         done = self.run_script("packages.sh")
         self.assertEqual(done.returncode, 1)
         self.assertIn("E: no network", done.stderr)
-        self.assertIn("error: packages could not be installed", done.stderr.splitlines()[-1])
+        self.assertIn("error: apt-get could not install the packages", done.stderr.splitlines()[-1])
 
     def test_another_architecture_is_refused_at_once(self):
         self.stand_in("uname", "echo aarch64")
