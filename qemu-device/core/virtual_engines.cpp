@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Who runs next, in virtual time.
-#include "engines.hpp"
+// Running the units of a card in virtual time.
+#include "virtual_engines.hpp"
 
 #include <utility>
 
 namespace accel::card {
 
-VirtualEngines::VirtualEngines(Timing& timing, Scheduler& scheduler, Processor& processor,
+VirtualEngines::VirtualEngines(TimingModel& timing, Scheduler& scheduler, Processor& processor,
                                Control& control)
     : timing_(timing),
       timeline_(timing.timeline()),
@@ -41,7 +41,7 @@ void VirtualEngines::add(Engine engine, Scheduler::Serve serve, unsigned count) 
 
 void VirtualEngines::run(Unit& unit) {
     while (!ending_) {
-        timing_.wait_for(unit.queue->schedule.since);
+        timing_.wait_until(unit.queue->schedule.ready_time);
         const Next next = processor_.step(*unit.queue, unit.engine, unit.scratch);
         scheduler_.put(*std::exchange(unit.queue, nullptr), unit.engine, next);
         timeline_.suspend();

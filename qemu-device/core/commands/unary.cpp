@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Activations over many values.
+// Unary operations and exponentials over many values.
 #include "math.hpp"
-#include "vectors.hpp"
+#include "vectorize.hpp"
 
 namespace accel::card {
 
@@ -15,8 +15,8 @@ ACCEL_INLINE void each(Number* values, std::size_t count, Function&& function) {
     }
 }
 
-ACCEL_INLINE void activate_all(float* values, std::size_t count, std::uint8_t kind, float alpha,
-                               float beta) {
+ACCEL_INLINE void apply_unary_to_all(float* values, std::size_t count, std::uint8_t kind,
+                                     float alpha, float beta) {
     switch (kind) {
         case ACCEL_UNARY_RELU:
             return each(values, count, relu);
@@ -81,14 +81,14 @@ ACCEL_INLINE void activate_all(float* values, std::size_t count, std::uint8_t ki
     }
 }
 
-struct Activations {
+struct UnaryLoop {
     ACCEL_INLINE void operator()(float* values, std::size_t count, std::uint8_t kind, float alpha,
                                  float beta) const {
-        activate_all(values, count, kind, alpha, beta);
+        apply_unary_to_all(values, count, kind, alpha, beta);
     }
 };
 
-struct Exponentials {
+struct ExponentialsLoop {
     ACCEL_INLINE void operator()(float* values, std::size_t rows, std::size_t columns,
                                  const float* peaks) const {
         if (columns == 1) {
@@ -106,19 +106,19 @@ struct Exponentials {
 
 }  // namespace
 
-void activate(float* values, std::size_t count, const Activation& activation) {
-    run_vectorised<Activations>(values, count, activation.kind, activation.alpha, activation.beta);
+void apply_unary(float* values, std::size_t count, const UnaryOp& op) {
+    run_vectorized<UnaryLoop>(values, count, op.kind, op.alpha, op.beta);
 }
 
 void exponentials(float* values, std::size_t rows, std::size_t columns, const float* peaks) {
-    run_vectorised<Exponentials>(values, rows, columns, peaks);
+    run_vectorized<ExponentialsLoop>(values, rows, columns, peaks);
 }
 
-void activate(std::int64_t* values, std::size_t count, const Activation& activation) {
+void apply_unary(std::int64_t* values, std::size_t count, const UnaryOp& op) {
     const auto negative = [](std::int64_t x) {
         return static_cast<std::int64_t>(-static_cast<std::uint64_t>(x));
     };
-    switch (activation.kind) {
+    switch (op.kind) {
         case ACCEL_UNARY_RELU:
             return each(values, count, [](std::int64_t x) { return x < 0 ? 0 : x; });
         case ACCEL_UNARY_ABS:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Loops compiled for the instruction sets we know, and chosen at run time. A loop is a functor
-// whose call is always inlined, so that it takes on the instructions of where it is inlined;
-// results are the same bits with all of them.
+// Loops that are compiled for each supported instruction set, and selected at run time. A loop is a
+// functor whose call is always inlined, so that it is compiled for the instruction set of its
+// caller. The results have the same bits with every instruction set.
 #pragma once
 
 #include <utility>
@@ -33,7 +33,7 @@ inline int vector_level() {
 }
 
 template <typename Loop, typename... Args>
-void run_vectorised(Args... args) {
+void run_vectorized(Args... args) {
     switch (vector_level()) {
         case 2:
             return loop_avx512<Loop, Args...>(args...);
@@ -47,7 +47,7 @@ void run_vectorised(Args... args) {
 #else
 
 template <typename Loop, typename... Args>
-void run_vectorised(Args... args) {
+void run_vectorized(Args... args) {
     Loop{}(args...);
 }
 

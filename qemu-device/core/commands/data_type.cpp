@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "number.hpp"
+//
+// Conversion of single elements, and the loops over many.
+#include "data_type.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -38,7 +40,7 @@ float widen(Float16 x) {
     return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
 }
 
-// Half to even; a NaN stays one.
+// Rounds half to even; a NaN remains a NaN.
 BFloat16 narrow_bf16(float x) {
     const auto bits = std::bit_cast<std::uint32_t>(x);
     if (std::isnan(x)) {
@@ -57,7 +59,7 @@ Float16 narrow_f16(float x) {
     } else if (magnitude >= 0x477ff000) {
         half = 0x7c00;
     } else if (magnitude < 0x38800000) {
-        // Adding a number whose last bit counts 2^-24 rounds to a multiple of it.
+        // Adding a number whose last bit is worth 2^-24 rounds to a multiple of 2^-24.
         const float rounded = std::bit_cast<float>(magnitude) + 0.5F;
         half = std::bit_cast<std::uint32_t>(rounded) - 0x3f000000;
     } else {
@@ -71,7 +73,7 @@ Integer truncate(Float x) {
     if (std::isnan(x)) {
         return 0;
     }
-    // The bounds as floats: the upper one is the first that is too large.
+    // The bounds as floats. `high` is the first value that is too large.
     constexpr auto low = static_cast<Float>(std::numeric_limits<Integer>::min());
     constexpr Float high =
         static_cast<Float>(Integer{1} << (std::numeric_limits<Integer>::digits - 1)) * 2;
@@ -118,7 +120,7 @@ struct Tag {
     using Type = T;
 };
 
-// Calls visit with a tag of the C++ type.
+// Calls visit with a tag of the C++ type that represents a data type.
 template <typename Visit>
 void with_type(std::uint8_t type, Visit&& visit) {
     switch (type) {
@@ -153,7 +155,7 @@ void with_type(std::uint8_t type, Visit&& visit) {
     }
 }
 
-// Elements are copied in and out: a buffer may hold other types before and after.
+// Elements are copied in and out, because a buffer may hold other types before and after.
 template <typename Number>
 void load_all(std::uint8_t type, const void* from, std::size_t count, Number* to) {
     with_type(type, [&]<typename T>(Tag<T>) {

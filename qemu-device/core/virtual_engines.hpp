@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The engines of a card in virtual time: front ends, which fetch and decode, DMA channels and
-// compute engines, which run what is for them; and the control processor. Each is a task; whoever
-// has nothing to do waits in a list until the scheduler has a queue for it.
+// The engines of a card with a timing model: front ends, which fetch and decode commands; DMA
+// channels and compute engines, which run the commands of their kind; and the control processor.
+// Each is a task in virtual time. An idle task is suspended until the scheduler has a queue for it.
 #pragma once
 
 #include <memory>
@@ -10,14 +10,15 @@
 
 #include "control.hpp"
 #include "processor.hpp"
-#include "timing.hpp"
+#include "timing/timing_model.hpp"
 
 namespace accel::card {
 
 class VirtualEngines {
   public:
-    VirtualEngines(Timing& timing, Scheduler& scheduler, Processor& processor, Control& control);
-    // The scheduler and the control processor were told to end.
+    VirtualEngines(TimingModel& timing, Scheduler& scheduler, Processor& processor,
+                   Control& control);
+    // Before that, the scheduler and the control processor must be shut down.
     ~VirtualEngines();
     VirtualEngines(const VirtualEngines&) = delete;
     VirtualEngines& operator=(const VirtualEngines&) = delete;
@@ -27,7 +28,7 @@ class VirtualEngines {
   private:
     // One engine, channel or front end.
     struct Unit {
-        Unit(Engine kind, Scheduler::Serve what) : engine(kind), serve(what) {}
+        Unit(Engine kind, Scheduler::Serve served) : engine(kind), serve(served) {}
         Engine engine;
         Scheduler::Serve serve;
         Queue* queue = nullptr;  // null: idle
@@ -37,9 +38,10 @@ class VirtualEngines {
 
     void add(Engine engine, Scheduler::Serve serve, unsigned count);
     void run(Unit& unit);
+    // Resumes every idle unit that the scheduler has a queue for.
     void pump();
 
-    Timing& timing_;
+    TimingModel& timing_;
     Timeline& timeline_;
     Scheduler& scheduler_;
     Processor& processor_;
