@@ -97,7 +97,7 @@ def main() -> None:
         results = Path(name)
         screens = take(options.build.absolute(), [command for _, _, command in places], results)
         plot = (results / "bench.svg").read_text()
-    for (start, end, command), screen in reversed(list(zip(places, screens))):
+    for (start, end, command), screen in reversed(list(zip(places, screens, strict=True))):
         text = text[:start] + indented(command, screen) + text[end:]
     options.document.write_text(text.rstrip("\n") + "\n")
     (options.document.parent / "tools-bench.svg").write_text(plot)
