@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures the stack and its peers in a virtual machine, and compares them with the goals.
 
-docs/performance.md explains the goals and shows the results.
+docs/project/performance.md explains the goals and shows the results.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 /*
  * accel_sysfs.c - identity, state and counters of a card, as attributes of the
  * node's device: /sys/class/accel-card/accelN/. Each file has one value, except
- * the file of recent events. docs/driver.md lists the files.
+ * the file of recent events. docs/concepts/driver.md lists the files.
  */
 #include <linux/device.h>
 #include <linux/genalloc.h>

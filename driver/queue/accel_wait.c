@@ -9,7 +9,7 @@
  * The status page has one arm word for all waiters: the lowest sequence number
  * that one of them waits for. The driver writes it, then a full barrier, then
  * reads the completed sequence number. The card does the reverse
- * (docs/hardware.md, 4.3), so at least one side sees the write of the other. The
+ * (docs/reference/hardware.md, 4.3), so at least one side sees the write of the other. The
  * card interrupts only as it passes the word. So after each write the driver
  * checks again, and fires the waiters that became due meanwhile.
  */

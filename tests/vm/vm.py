@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Boots a kernel with the card and its driver in QEMU, and runs a command in the guest.
 
-docs/testing.md explains its use; accelvm/ is the implementation.
+docs/project/testing.md explains its use; accelvm/ is the implementation.
 """
 
 import sys

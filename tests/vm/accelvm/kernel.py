@@ -42,7 +42,7 @@ KEPT_MODULES = (
 )
 
 
-# Named kernels: the archive and the flavor. The driver is tested on each; see docs/testing.md.
+# Named kernels: the archive and the flavor. The driver is tested on each; see docs/project/testing.md.
 NAMED = {
     "6.1": ("stable", "amd64"),
     "rt": ("stable", "rt-amd64"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A queue from its owner's side, as docs/hardware.md, section 4, describes it.
+// A queue from its owner's side, as docs/reference/hardware.md, section 4, describes it.
 #include <sys/ioctl.h>
 
 #include <atomic>
