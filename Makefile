@@ -152,7 +152,7 @@ test-deb: ## Install that package in a Debian 12 of its own, as root: builds, fa
 	@tools/setup/packages.sh deb
 	@tests/deb.sh $(BUILD)
 
-screens: build $(BUILD)/.kernel ## Take the screens in docs/tools.md anew, from a run in the VM
+screens: build $(BUILD)/.kernel ## Take the screens of docs/reference/tools.md from a run in the VM
 	@tests/tools/screens.py --build $(BUILD)
 
 record-perf-gate: build $(BUILD)/.kernel ## Record the counts that perf-gate compares with

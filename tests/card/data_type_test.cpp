@@ -3,7 +3,7 @@
 // Data types other than f32: conversion, integer arithmetic, and old parameter blocks.
 #include <cmath>
 
-#include "commands/number.hpp"
+#include "commands/data_type.hpp"
 #include "tensor_fixture.hpp"
 
 namespace accel::test {

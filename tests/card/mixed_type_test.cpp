@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "commands/number.hpp"
+#include "commands/data_type.hpp"
 #include "tensor_fixture.hpp"
 
 namespace accel::test {

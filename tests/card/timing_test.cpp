@@ -58,7 +58,8 @@ TEST_F(Timing, ACopyFromTheHostTakesLaunchReadLatencyAndWireTime) {
     const std::uint64_t device = space.allocate(64 * 1024, Layout::device_large);
     constexpr std::uint64_t fixed = ACCEL_TIMING_LAUNCH + 2 * ACCEL_TIMING_LINK + ACCEL_TIMING_HOST;
     for (const std::uint64_t bytes : {64U, 4096U, 65536U}) {
-        const std::uint64_t wire = link.time(link.completion_bytes(0, bytes)) / card::ps_per_tick;
+        const std::uint64_t wire =
+            link.time(link.completion_bytes(0, bytes)) / card::picoseconds_per_tick;
         EXPECT_NEAR(warm_duration(copy(device, in_host, bytes)), fixed + wire, 2) << bytes;
     }
 }
@@ -66,7 +67,7 @@ TEST_F(Timing, ACopyFromTheHostTakesLaunchReadLatencyAndWireTime) {
 TEST_F(Timing, ACopyToTheHostDoesNotWaitForItsWrites) {
     const std::uint64_t in_host = space.allocate(64 * 1024, Layout::host_large);
     const std::uint64_t device = space.allocate(64 * 1024, Layout::device_large);
-    const std::uint64_t wire = link.time(link.write_bytes(0, 65536)) / card::ps_per_tick;
+    const std::uint64_t wire = link.time(link.write_bytes(0, 65536)) / card::picoseconds_per_tick;
     EXPECT_NEAR(warm_duration(copy(in_host, device, 65536)), ACCEL_TIMING_LAUNCH + wire, 2);
 }
 
@@ -170,7 +171,7 @@ class LinkRate : public Timing {
                static_cast<double>(last - first);
     }
     [[nodiscard]] double link_rate(std::uint64_t wire) const {
-        return static_cast<double>(transfer_size) * card::ps_per_tick /
+        return static_cast<double>(transfer_size) * card::picoseconds_per_tick /
                static_cast<double>(link.time(wire));
     }
 };

@@ -69,10 +69,10 @@ std::vector<Numbers> every_activation() {
 TEST(UnaryOperation, EqualTheReferenceOverAllOfF32) {
     const auto x = all_kinds();
     for (const Numbers& numbers : every_activation()) {
-        const card::Activation activation(numbers.kind, bits(numbers.alpha), bits(numbers.beta));
+        const card::UnaryOp activation(numbers.kind, bits(numbers.alpha), bits(numbers.beta));
         EXPECT_TRUE(activation.valid());
         auto got = x;
-        card::activate(got.data(), got.size(), activation);
+        card::apply_unary(got.data(), got.size(), activation);
         std::vector<float> expected;
         for (const float value : x) {
             expected.push_back(

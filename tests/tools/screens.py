@@ -24,7 +24,12 @@ sys.path.insert(0, str(PROJECT / "tests/vm"))
 from accelvm import kernel as kernels  # noqa: E402
 
 MARK = "@@@@"
-LONG = 150  # columns of a screen
+LONG = 95  # columns of a screen; the rest of a line becomes an ellipsis
+
+
+def shortened(screen: str) -> str:
+    lines = (line.expandtabs(8).rstrip() for line in screen.splitlines())
+    return "\n".join(line if len(line) < LONG else line[:LONG - 1] + "…" for line in lines) + "\n"
 
 
 def blocks(text: str) -> list[tuple[int, int, str]]:
@@ -73,7 +78,7 @@ def take(build: Path, commands: list[str], results: Path) -> list[str]:
     screens = done.stdout.split(f"{MARK}\n")[1:]
     if len(screens) != len(commands):
         sys.exit(f"error: {len(commands)} commands gave {len(screens)} screens")
-    return screens
+    return [shortened(screen) for screen in screens]
 
 
 def indented(command: str, screen: str) -> str:
