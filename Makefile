@@ -156,7 +156,7 @@ screens: build $(BUILD)/.kernel ## Take the screens of docs/reference/tools.md f
 	@tests/tools/screens.py --build $(BUILD)
 
 record-perf-gate: build $(BUILD)/.kernel ## Record the counts that perf-gate compares with
-	@tests/bench.py --build $(BUILD) --record-counts
+	@tests/bench.py --build $(BUILD) --record
 
 abi: setup ## Record what was added to the headers' binary interface; refuses what breaks it
 	@tests/abi.py --record

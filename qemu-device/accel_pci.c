@@ -5,7 +5,7 @@
  * This file is the part of the glue between QEMU and the core
  * (core/accel_core.h) that contains config space, properties, and the lifetime
  * of the device. The same files are built into accel-pci.so, which Debian's
- * QEMU preloads, and into QEMU's own tree; docs/emulation.md explains both.
+ * QEMU preloads, and into QEMU's own tree; docs/concepts/emulation.md explains both.
  *
  * QEMU calls this file with its big lock (BQL) held. The core's threads do not
  * call it. With timing=model the core has no threads: a timer of the virtual

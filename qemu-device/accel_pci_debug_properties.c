@@ -2,7 +2,7 @@
 /*
  * accel_pci_debug_properties.c - properties that tests read and set while the
  * machine runs, with qom-get and qom-set of QEMU's monitor: sensors, ambient
- * temperature, the trained link, and planted defects. docs/emulation.md lists
+ * temperature, the trained link, and planted defects. docs/concepts/emulation.md lists
  * them.
  *
  * QEMU calls all of this with the BQL held.

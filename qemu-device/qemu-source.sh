@@ -51,7 +51,7 @@ publish() {
 qemu_version() {
     command -v dpkg-query >/dev/null ||
         fail "dpkg-query is missing, so this is not Debian:" \
-            "build the card into your own QEMU, as docs/emulation.md explains"
+            "build the card into your own QEMU, as docs/concepts/emulation.md explains"
     # shellcheck disable=SC2016  # dpkg-query expands these
     set -- "$(dpkg-query -W -f '${db:Status-Status} ${source:Version}' qemu-system-x86 2>/dev/null)"
     case $1 in
@@ -81,7 +81,7 @@ qemu_needs_build_tools() {
 qemu_fetch() {
     suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
     [ -n "$suite" ] || fail "/etc/os-release has no VERSION_CODENAME, so this is not Debian:" \
-        "build the card into your own QEMU, as docs/emulation.md explains"
+        "build the card into your own QEMU, as docs/concepts/emulation.md explains"
 
     # The mirrors of the machine's binary packages, or Debian's own for an archive without one.
     # shellcheck disable=SC2016  # apt-get expands these

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the screens in docs/tools.md from a run in the VM, and the plot that stands beside them.
+"""Takes the screens in docs/reference/tools.md from a run in the VM, and the plot that stands beside them.
 
     screens.py [--build FOLDER] [--document FILE]
 
@@ -89,7 +89,7 @@ def indented(command: str, screen: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=PROJECT / "build")
-    parser.add_argument("--document", type=Path, default=PROJECT / "docs/tools.md")
+    parser.add_argument("--document", type=Path, default=PROJECT / "docs/reference/tools.md")
     options = parser.parse_args()
     text = options.document.read_text()
     places = blocks(text)
@@ -97,7 +97,7 @@ def main() -> None:
         results = Path(name)
         screens = take(options.build.absolute(), [command for _, _, command in places], results)
         plot = (results / "bench.svg").read_text()
-    for (start, end, command), screen in reversed(list(zip(places, screens))):
+    for (start, end, command), screen in reversed(list(zip(places, screens, strict=True))):
         text = text[:start] + indented(command, screen) + text[end:]
     options.document.write_text(text.rstrip("\n") + "\n")
     (options.document.parent / "tools-bench.svg").write_text(plot)

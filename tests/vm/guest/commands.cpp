@@ -6,15 +6,16 @@
 #include <atomic>
 #include <cstring>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "reference.hpp"
 
-namespace bench {
+namespace uapi {
 
 namespace {
 
-// 10^12 multiplications and more, in device memory so that they cost the host nothing else.
+// More than 10^12 multiplications, in device memory so that no other part of the host is busy.
 constexpr std::uint32_t long_size = 1024;
 constexpr std::uint32_t long_count = 1024;
 
@@ -69,7 +70,18 @@ std::uint64_t Semaphore::value() const {
 }
 
 void Semaphore::await(std::uint64_t value) const {
-    bench::await("waiting for a signal of the card", [&] { return this->value() >= value; });
+    uapi::await("a signal of the card", [&] { return this->value() >= value; });
+}
+
+int wait_asleep(Queue& queue, const Semaphore& gate) {
+    const std::uint64_t sequence = queue.submit(wait_for(gate.address(), 1));
+    int result = -1;
+    {
+        std::jthread waiter([&] { result = queue.wait(sequence); });
+        uapi::await("arming", [&] { return queue.status().arm == sequence; });
+        gate.set(1);
+    }
+    return result;
 }
 
 Product::Product(const File& file, std::uint32_t n, std::uint32_t seed, std::uint32_t memory)
@@ -79,7 +91,7 @@ Product::Product(const File& file, std::uint32_t n, std::uint32_t seed, std::uin
     const std::span<float> values = operands_.as<float>().subspan(page / sizeof(float));
     std::minstd_rand random(seed + 1);
     for (std::size_t i = 0; i < 2 * std::size_t{n} * n; ++i) {
-        // Products that need rounding, so that the order of additions shows.
+        // The products need rounding, so that a wrong order of additions changes the result.
         values[i] = static_cast<float>(static_cast<int>(random() % 2001) - 1000) / 7.0F;
     }
 }
@@ -125,4 +137,4 @@ accel_command LongJob::command() const {
     return call(list_.address(), long_count);
 }
 
-}  // namespace bench
+}  // namespace uapi
