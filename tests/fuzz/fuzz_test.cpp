@@ -55,6 +55,15 @@ class FuzzedFile : public ::testing::Test {
         }
         return all;
     }
+    static onnx::ModelProto parse(const std::vector<std::byte>& bytes) {
+        onnx::ModelProto file;
+        EXPECT_TRUE(file.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+        return file;
+    }
+    LoadOptions random_options() {
+        return {.allow_narrowing = random() % 2 == 0, .host_fallback = random() % 2 == 0};
+    }
+
     // --gtest_random_seed=N tries other files.
     std::mt19937_64 random{
         static_cast<std::uint64_t>(11 + ::testing::UnitTest::GetInstance()->random_seed())};
@@ -86,11 +95,9 @@ TEST_F(FuzzedFile, WithMutatedBytesIsAnErrorOrAModel) {
 TEST_F(FuzzedFile, WithInputsOfAnyShapeIsAnErrorOrAModel) {
     int compiled = 0;
     for (const auto& bytes : models()) {
-        onnx::ModelProto file;
-        ASSERT_TRUE(file.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+        const onnx::ModelProto file = parse(bytes);
         for (int round = 0; round < 40; ++round) {
-            LoadOptions options{.allow_narrowing = random() % 2 == 0,
-                                .host_fallback = random() % 2 == 0};
+            LoadOptions options = random_options();
             for (const auto& input : file.graph().input()) {
                 auto& shape = options.shapes[input.name()];
                 for (std::uint64_t rank = random() % 6; rank > 0; --rank) {
@@ -106,11 +113,9 @@ TEST_F(FuzzedFile, WithInputsOfAnyShapeIsAnErrorOrAModel) {
 // Constant inputs decide shapes, and may have any value, too.
 TEST_F(FuzzedFile, WithConstantInputsOfAnyValueIsAnErrorOrAModel) {
     for (const auto& bytes : models()) {
-        onnx::ModelProto file;
-        ASSERT_TRUE(file.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())));
+        const onnx::ModelProto file = parse(bytes);
         for (int round = 0; round < 40; ++round) {
-            LoadOptions options{.allow_narrowing = random() % 2 == 0,
-                                .host_fallback = random() % 2 == 0};
+            LoadOptions options = random_options();
             for (int i = random() % 2 == 0 ? 0 : 1; i < file.graph().input_size(); ++i) {
                 const auto& input = file.graph().input(i);
                 const int type = input.type().tensor_type().elem_type();

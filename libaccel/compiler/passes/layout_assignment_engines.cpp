@@ -39,38 +39,36 @@ void LayoutAssignment::require_f32(ValueId id) const {
     }
 }
 
-void LayoutAssignment::lower(const op::Reduce& reduce, const Instruction& x) {
+LayoutAssignment::AxisOperands LayoutAssignment::axis_operands(const Instruction& x,
+                                                               std::size_t axis) {
     require_f32(x.operands[0]);
-    const AxisLoops a = axis_loops(x.operands[0], reduce.axis);
-    const TensorView from = in_order(x.operands[0], a.order);
-    const TensorView to = allocate_result(x.result, a.order);
+    const AxisLoops loops = axis_loops(x.operands[0], axis);
+    TensorView from = in_order(x.operands[0], loops.order);
+    TensorView to = allocate_result(x.result, loops.order);
     views_[x.result] = to;
-    emit(Reduce{.op = reduce.op, .outer = a.outer, .n = a.n, .inner = a.inner},
+    return {loops, std::move(from), std::move(to)};
+}
+
+void LayoutAssignment::lower(const op::Reduce& reduce, const Instruction& x) {
+    const auto [loops, from, to] = axis_operands(x, reduce.axis);
+    emit(Reduce{.op = reduce.op, .outer = loops.outer, .n = loops.n, .inner = loops.inner},
          buffer_ref(to, DataType::f32), {buffer_ref(from, DataType::f32)});
 }
 
 void LayoutAssignment::lower(const op::Softmax& softmax, const Instruction& x) {
-    require_f32(x.operands[0]);
-    const AxisLoops a = axis_loops(x.operands[0], softmax.axis);
-    const TensorView from = in_order(x.operands[0], a.order);
-    const TensorView to = allocate_result(x.result, a.order);
-    views_[x.result] = to;
-    emit(Softmax{.outer = a.outer, .n = a.n, .inner = a.inner}, buffer_ref(to, DataType::f32),
-         {buffer_ref(from, DataType::f32)}, {from.offset == 0});
+    const auto [loops, from, to] = axis_operands(x, softmax.axis);
+    emit(Softmax{.outer = loops.outer, .n = loops.n, .inner = loops.inner},
+         buffer_ref(to, DataType::f32), {buffer_ref(from, DataType::f32)}, {from.offset == 0});
 }
 
 void LayoutAssignment::lower(const op::Resize& resize, const Instruction& x) {
-    require_f32(x.operands[0]);
-    const AxisLoops a = axis_loops(x.operands[0], resize.axis);
-    const TensorView from = in_order(x.operands[0], a.order);
+    const auto [loops, from, to] = axis_operands(x, resize.axis);
     const TensorView table = view_of(x.operands[1]);
-    const TensorView to = allocate_result(x.result, a.order);
-    views_[x.result] = to;
     emit(Resize{.taps = resize.taps,
-                .outer = a.outer,
-                .n = a.n,
+                .outer = loops.outer,
+                .n = loops.n,
                 .count = to_u32(dims(x.result)[resize.axis]),
-                .inner = a.inner},
+                .inner = loops.inner},
          buffer_ref(to, DataType::f32),
          {buffer_ref(from, DataType::f32), buffer_ref(table, DataType::f32)});
 }

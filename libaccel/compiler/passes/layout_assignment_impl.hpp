@@ -89,6 +89,14 @@ class LayoutAssignment {
     };
     AxisLoops axis_loops(ValueId id, std::size_t axis);
 
+    // The f32 operand and the result of an instruction along an axis.
+    struct AxisOperands {
+        AxisLoops loops;
+        TensorView from;
+        TensorView to;
+    };
+    AxisOperands axis_operands(const Instruction& x, std::size_t axis);
+
     void require_f32(ValueId id) const;
 
     void lower(const op::Reduce& reduce, const Instruction& x);

@@ -200,9 +200,8 @@ Values max_pool_with_indices(const Node& n) {
     Dims before(4, 0);
     Dims after(4, 0);
     for (std::size_t i = 0; i < 2; ++i) {
-        const std::int64_t wanted = (axes[i].result - 1) * axes[i].stride + axes[i].reach();
         before[i + 2] = axes[i].before;
-        after[i + 2] = std::max<std::int64_t>(wanted - axes[i].before - dims[i + 2], 0);
+        after[i + 2] = axes[i].after(dims[i + 2]);
     }
     const ValueId padded =
         n.b.pad(x, before, after, n.b.scalar(type, -std::numeric_limits<double>::infinity()));

@@ -243,9 +243,8 @@ ValueId padded_with(const Node& n, ValueId x, const std::vector<WindowAxis>& axe
     Dims after(n.b.rank(x), 0);
     bool any = false;
     for (std::size_t i = 0; i < axes.size(); ++i) {
-        const std::int64_t wanted = (axes[i].result - 1) * axes[i].stride + axes[i].reach();
         before[i + 2] = axes[i].before;
-        after[i + 2] = std::max<std::int64_t>(wanted - axes[i].before - n.b.dims(x)[i + 2], 0);
+        after[i + 2] = axes[i].after(n.b.dims(x)[i + 2]);
         any = any || before[i + 2] != 0 || after[i + 2] != 0;
     }
     if (!any) {

@@ -63,12 +63,10 @@ ValueId convolve_volume(const Node& n, ValueId x, ValueId weights,
     const std::vector<WindowAxis> image(axes.begin() + 1, axes.end());
     x = n.b.permute(x, {0, 2, 1, 3, 4});  // [n, d, c, h, w]
     const Dims dims = n.b.dims(x);
-    const std::int64_t wanted =
-        depth.result == 0 ? 0 : (depth.result - 1) * depth.stride + depth.reach();
     Dims before(5, 0);
     Dims after(5, 0);
     before[1] = depth.before;
-    after[1] = std::max<std::int64_t>(wanted - dims[1] - depth.before, 0);
+    after[1] = depth.after(dims[1]);
     x = n.b.pad(x, before, after, n.b.scalar(n.b.type(x), 0));
     std::optional<ValueId> sum;
     for (std::int64_t k = 0; k < depth.kernel; ++k) {

@@ -3,6 +3,8 @@
 // Windows of convolutions and pools over images and volumes.
 #pragma once
 
+#include <algorithm>
+
 #include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
@@ -17,6 +19,11 @@ struct WindowAxis {
 
     /// The elements from the first to the last that the window covers.
     [[nodiscard]] std::int64_t reach() const { return (kernel - 1) * dilation + 1; }
+    /// The padding after the last element that all windows need.
+    [[nodiscard]] std::int64_t after(std::int64_t length) const {
+        const std::int64_t covered = result == 0 ? 0 : (result - 1) * stride + reach();
+        return std::max<std::int64_t>(covered - before - length, 0);
+    }
 };
 
 /// The window of a node, from its attributes, over axes of these lengths.
