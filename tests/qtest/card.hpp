@@ -4,32 +4,25 @@
 // sheet, out of memory that it fills through the qtest protocol.
 #pragma once
 
-#include <chrono>
-#include <concepts>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "accel_hw.h"
+#include "bring_up.hpp"
+#include "command_builders.hpp"
 #include "pci.hpp"
+#include "polling.hpp"
 #include "qemu.hpp"
 
 namespace accel::qtest {
 
-// Polls until a condition holds. False means that it never will, not that it was slow.
-template <std::predicate Condition>
-[[nodiscard]] bool eventually(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + hang_limit;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::microseconds(200));
-    }
-    return true;
-}
+using test::copy;
+using test::eventually;
+using test::fill;
+using test::nop;
+using test::wait_for;
 
 // A machine with a root port, and the card in it unless the properties say "none".
 class Machine {
@@ -65,10 +58,10 @@ class Card {
 
     void assign_addresses();
 
-    [[nodiscard]] std::uint32_t get32(std::uint64_t offset);
-    [[nodiscard]] std::uint64_t get64(std::uint64_t offset);
-    void set32(std::uint64_t offset, std::uint32_t value);
-    void set64(std::uint64_t offset, std::uint64_t value);
+    [[nodiscard]] std::uint32_t read32(std::uint64_t offset);
+    [[nodiscard]] std::uint64_t read64(std::uint64_t offset);
+    void write32(std::uint64_t offset, std::uint32_t value);
+    void write64(std::uint64_t offset, std::uint64_t value);
 
     [[nodiscard]] bool wait_ready();
     // Waits for READY, hands over fresh admin and event queues, enables. True if the card is
@@ -97,9 +90,7 @@ class Card {
     static constexpr std::uint32_t event_entries = 64;
 
   private:
-    std::uint64_t admin_ring_ = 0;
-    std::uint64_t admin_results_ = 0;
-    std::uint64_t event_ring_ = 0;
+    test::AdminRings rings_;
     std::uint64_t admin_tail_ = 0;
     std::uint64_t events_seen_ = 0;
 };
@@ -154,10 +145,5 @@ class Queue {
   private:
     std::uint64_t tail_ = 0;
 };
-
-[[nodiscard]] accel_command nop();
-[[nodiscard]] accel_command copy(std::uint64_t dst, std::uint64_t src, std::uint64_t bytes);
-[[nodiscard]] accel_command fill(std::uint64_t dst, std::uint64_t pattern, std::uint64_t bytes);
-[[nodiscard]] accel_command wait_for(std::uint64_t address, std::uint64_t value);
 
 }  // namespace accel::qtest

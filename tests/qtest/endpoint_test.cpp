@@ -41,7 +41,7 @@ TEST(ConfigSpace, PowerStateGoesToD3AndBackAndForgetsNothing) {
     machine.function.set_bits(control, 3, 2);
     EXPECT_EQ(machine.function.get(control, 2) & PCI_PM_CTRL_STATE_MASK, 3U);
     machine.function.clear_bits(control, PCI_PM_CTRL_STATE_MASK, 2);
-    EXPECT_NE(card.get32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);
+    EXPECT_NE(card.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);
 }
 
 TEST(ConfigSpace, SerialNumberIsThatOfTheRegisters) {
@@ -51,7 +51,7 @@ TEST(ConfigSpace, SerialNumberIsThatOfTheRegisters) {
     ASSERT_TRUE(serial);
     EXPECT_EQ(machine.function.get(*serial + 4, 4), 0x55667788U);
     EXPECT_EQ(machine.function.get(*serial + 8, 4), 0x11223344U);
-    EXPECT_EQ(card.get64(ACCEL_REG_SERIAL), 0x1122334455667788U);
+    EXPECT_EQ(card.read64(ACCEL_REG_SERIAL), 0x1122334455667788U);
 }
 
 TEST(ConfigSpace, LinkIsWhatThePropertiesSay) {
@@ -106,9 +106,9 @@ TEST(Knobs, SensorsAreTheRegisters) {
     Card card(machine);
     turn(machine, "ambient", 20000);
     EXPECT_EQ(knob(machine, "ambient"), 20000);
-    EXPECT_NEAR(knob(machine, "temperature").get<double>(), card.get32(ACCEL_REG_TEMPERATURE), 50);
-    EXPECT_EQ(knob(machine, "power"), card.get32(ACCEL_REG_POWER));
-    EXPECT_EQ(knob(machine, "core-clock"), card.get32(ACCEL_REG_CORE_CLOCK));
+    EXPECT_NEAR(knob(machine, "temperature").get<double>(), card.read32(ACCEL_REG_TEMPERATURE), 50);
+    EXPECT_EQ(knob(machine, "power"), card.read32(ACCEL_REG_POWER));
+    EXPECT_EQ(knob(machine, "core-clock"), card.read32(ACCEL_REG_CORE_CLOCK));
 }
 
 TEST(Knobs, ADeadCardReadsAsAllOnesAndTakesNothing) {
@@ -116,13 +116,13 @@ TEST(Knobs, ADeadCardReadsAsAllOnesAndTakesNothing) {
     Card card(machine);
     ASSERT_TRUE(card.bring_up());
     turn(machine, "defect", "dead");
-    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), ~0U);
-    EXPECT_EQ(card.get32(ACCEL_REG_STATUS), ~0U);
-    card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    EXPECT_EQ(card.read32(ACCEL_REG_MAGIC), ~0U);
+    EXPECT_EQ(card.read32(ACCEL_REG_STATUS), ~0U);
+    card.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     EXPECT_EQ(knob(machine, "defect"), "dead");
     turn(machine, "defect", "none");
-    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
-    EXPECT_NE(card.get32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);  // it saw no reset
+    EXPECT_EQ(card.read32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
+    EXPECT_NE(card.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);  // it saw no reset
 }
 
 TEST(Knobs, AFunctionResetMendsEngines) {
@@ -203,28 +203,28 @@ TEST(Bars, MessageTableLiesWhereTheDataSheetSays) {
 TEST(Registers, SayWhatThePropertiesGave) {
     Machine machine("queues=5,contexts=7,vectors=3,memory-size=8M");
     Card card(machine);
-    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
-    EXPECT_EQ(card.get32(ACCEL_REG_VERSION), std::uint32_t{ACCEL_VERSION});
-    EXPECT_EQ(card.get32(ACCEL_REG_QUEUES), 5U);
-    EXPECT_EQ(card.get32(ACCEL_REG_CONTEXTS), 7U);
-    EXPECT_EQ(card.get32(ACCEL_REG_VECTORS), 3U);
-    EXPECT_EQ(card.get64(ACCEL_REG_MEMORY_SIZE), 8U << 20);
-    EXPECT_EQ(card.get32(ACCEL_REG_VA_BITS), std::uint32_t{ACCEL_VA_BITS});
-    EXPECT_GE(card.get32(ACCEL_REG_RING_ENTRIES), std::uint32_t{ACCEL_RING_ENTRIES_MIN});
+    EXPECT_EQ(card.read32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
+    EXPECT_EQ(card.read32(ACCEL_REG_VERSION), std::uint32_t{ACCEL_VERSION});
+    EXPECT_EQ(card.read32(ACCEL_REG_QUEUES), 5U);
+    EXPECT_EQ(card.read32(ACCEL_REG_CONTEXTS), 7U);
+    EXPECT_EQ(card.read32(ACCEL_REG_VECTORS), 3U);
+    EXPECT_EQ(card.read64(ACCEL_REG_MEMORY_SIZE), 8U << 20);
+    EXPECT_EQ(card.read32(ACCEL_REG_VA_BITS), std::uint32_t{ACCEL_VA_BITS});
+    EXPECT_GE(card.read32(ACCEL_REG_RING_ENTRIES), std::uint32_t{ACCEL_RING_ENTRIES_MIN});
 }
 
 TEST(Registers, WideOneMayBeReadAsHalves) {
     Machine machine("serial=0x1122334455667788");
     Card card(machine);
-    EXPECT_EQ(card.get32(ACCEL_REG_SERIAL), 0x55667788U);
-    EXPECT_EQ(card.get32(ACCEL_REG_SERIAL + 4), 0x11223344U);
+    EXPECT_EQ(card.read32(ACCEL_REG_SERIAL), 0x55667788U);
+    EXPECT_EQ(card.read32(ACCEL_REG_SERIAL + 4), 0x11223344U);
 }
 
 TEST(Registers, ClockRuns) {
     Machine machine;
     Card card(machine);
-    const std::uint64_t before = card.get64(ACCEL_REG_CLOCK);
-    EXPECT_TRUE(eventually([&] { return card.get64(ACCEL_REG_CLOCK) > before; }));
+    const std::uint64_t before = card.read64(ACCEL_REG_CLOCK);
+    EXPECT_TRUE(eventually([&] { return card.read64(ACCEL_REG_CLOCK) > before; }));
 }
 
 TEST(Registers, AccessesTheDataSheetDoesNotKnowReadZeroAndChangeNothing) {
@@ -238,12 +238,12 @@ TEST(Registers, AccessesTheDataSheetDoesNotKnowReadZeroAndChangeNothing) {
         qemu.write(Card::registers + hole, ~0ULL, 8);
         EXPECT_EQ(qemu.read(Card::registers + hole, 8), 0U) << hole;
     }
-    card.set64(ACCEL_REG_ADMIN_RING, 0x123000);
+    card.write64(ACCEL_REG_ADMIN_RING, 0x123000);
     qemu.write(Card::registers + ACCEL_REG_ADMIN_RING, 0xff, 1);
     qemu.write(Card::registers + ACCEL_REG_ADMIN_RING, 0xffff, 2);
-    EXPECT_EQ(card.get64(ACCEL_REG_ADMIN_RING), 0x123000U);
-    card.set32(ACCEL_REG_MAGIC, 0);
-    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
+    EXPECT_EQ(card.read64(ACCEL_REG_ADMIN_RING), 0x123000U);
+    card.write32(ACCEL_REG_MAGIC, 0);
+    EXPECT_EQ(card.read32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
 }
 
 TEST(Doorbells, ReadZero) {

@@ -36,20 +36,20 @@ struct Bus : testing::Test {
 TEST_F(Bus, AddressWithNothingBehindItIsABusError) {
     constexpr std::uint64_t nothing = 0x4000000000;
     context.map_bus(nothing, 1);
-    expect_refused(fill(nothing, 0, 64));
+    expect_refused(fill(nothing, 0, 8, 64));
 }
 
 TEST_F(Bus, PageTableWithNothingBehindItIsABusError) {
     // Root entry 1 points at a table that is not there.
     machine.qemu.write(context.root + 8, 0x4000000000 | ACCEL_PTE_VALID, 8);
-    expect_refused(fill(std::uint64_t{1} << 39, 0, 64));
+    expect_refused(fill(std::uint64_t{1} << 39, 0, 8, 64));
 }
 
 TEST_F(Bus, OwnRegistersAreOutOfReachOfDma) {
-    const std::uint32_t cap = card.get32(ACCEL_REG_POWER_CAP);
+    const std::uint32_t cap = card.read32(ACCEL_REG_POWER_CAP);
     context.map_bus(Card::registers, 1);
-    expect_refused(fill(Card::registers + ACCEL_REG_POWER_CAP - 4, 0, 8));
-    EXPECT_EQ(card.get32(ACCEL_REG_POWER_CAP), cap);
+    expect_refused(fill(Card::registers + ACCEL_REG_POWER_CAP - 4, 0, 8, 8));
+    EXPECT_EQ(card.read32(ACCEL_REG_POWER_CAP), cap);
 }
 
 TEST_F(Bus, OwnRegistersAreNotReadByDma) {
@@ -69,17 +69,18 @@ TEST_F(Bus, OwnRegistersAreOutOfReachOfSingleWords) {
 }
 
 TEST_F(Bus, OwnDoorbellsAndMessageTableAreOutOfReachOfDma) {
-    const std::uint64_t doorbells = card.get64(ACCEL_REG_DOORBELLS);
+    const std::uint64_t doorbells = card.read64(ACCEL_REG_DOORBELLS);
     context.map_bus(Card::doorbells, 1);
-    expect_refused(fill(Card::doorbells, 1, 8));
-    EXPECT_EQ(card.get64(ACCEL_REG_DOORBELLS), doorbells + 1) << "ours, that submitted the command";
+    expect_refused(fill(Card::doorbells, 1, 8, 8));
+    EXPECT_EQ(card.read64(ACCEL_REG_DOORBELLS), doorbells + 1)
+        << "ours, that submitted the command";
 
     context.map_bus(Card::registers + ACCEL_MSIX_TABLE, 1);
     Queue other(context, 1);
     ASSERT_EQ(other.create(), ACCEL_OK);
-    other.submit(fill(Card::registers + ACCEL_MSIX_TABLE, ~0ULL, 64));
+    other.submit(fill(Card::registers + ACCEL_MSIX_TABLE, ~0ULL, 8, 64));
     ASSERT_TRUE(other.wait_error());
-    EXPECT_EQ(card.get32(ACCEL_MSIX_TABLE), 0U);
+    EXPECT_EQ(card.read32(ACCEL_MSIX_TABLE), 0U);
 }
 
 TEST_F(Bus, OwnDeviceMemoryIsMemoryLikeAnyOther) {
@@ -93,23 +94,23 @@ TEST_F(Bus, OwnDeviceMemoryIsMemoryLikeAnyOther) {
 TEST_F(Bus, WithoutBusMasteringNothingIsReadOrWritten) {
     const std::uint64_t to = context.allocate(1);
     machine.function.clear_bits(PCI_COMMAND, PCI_COMMAND_MASTER, 2);
-    queue.submit(fill(to, ~0ULL, 8));
+    queue.submit(fill(to, ~0ULL, 8, 8));
     // Not even the status page can be reached, so there is nothing to wait for but the card itself.
     for (int i = 0; i < 50; ++i) {
-        (void)card.get32(ACCEL_REG_STATUS);
+        (void)card.read32(ACCEL_REG_STATUS);
     }
     EXPECT_EQ(machine.qemu.read(to, 8), 0U);
     EXPECT_EQ(queue.completed(), 0U);
-    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
+    EXPECT_EQ(card.read32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
 
-    card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    card.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     ASSERT_TRUE(card.wait_ready());
     machine.function.set_bits(PCI_COMMAND, PCI_COMMAND_MASTER, 2);
     ASSERT_TRUE(card.bring_up());
     ASSERT_EQ(context.create(), ACCEL_OK);
     Queue again(context, 0);
     ASSERT_EQ(again.create(), ACCEL_OK);
-    EXPECT_TRUE(again.wait(again.submit(fill(to, 0x33, 8))));
+    EXPECT_TRUE(again.wait(again.submit(fill(to, 0x33, 8, 8))));
     EXPECT_EQ(machine.qemu.read(to, 8), 0x33U);
 }
 
@@ -117,16 +118,16 @@ TEST(Hostile, AdminRingOnOwnRegistersIsFatalAndAResetHelps) {
     Machine machine;
     Card card(machine);
     ASSERT_TRUE(card.wait_ready());
-    card.set64(ACCEL_REG_ADMIN_RING, Card::registers);
-    card.set64(ACCEL_REG_ADMIN_RESULTS, Card::registers);
-    card.set32(ACCEL_REG_ADMIN_ENTRIES, 2);
-    card.set64(ACCEL_REG_EVENT_RING, Card::doorbells);
-    card.set32(ACCEL_REG_EVENT_ENTRIES, 2);
-    card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
-    card.set32(ACCEL_REG_ADMIN_DOORBELL, 1);
+    card.write64(ACCEL_REG_ADMIN_RING, Card::registers);
+    card.write64(ACCEL_REG_ADMIN_RESULTS, Card::registers);
+    card.write32(ACCEL_REG_ADMIN_ENTRIES, 2);
+    card.write64(ACCEL_REG_EVENT_RING, Card::doorbells);
+    card.write32(ACCEL_REG_EVENT_ENTRIES, 2);
+    card.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+    card.write32(ACCEL_REG_ADMIN_DOORBELL, 1);
     EXPECT_TRUE(
-        eventually([&] { return (card.get32(ACCEL_REG_STATUS) & ACCEL_STATUS_FATAL) != 0; }));
-    card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+        eventually([&] { return (card.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_FATAL) != 0; }));
+    card.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     EXPECT_TRUE(card.bring_up());
 }
 
@@ -138,8 +139,8 @@ TEST(Hostile, MessageAimedAtOwnRegistersDoesNotComeBack) {
     ASSERT_TRUE(card.bring_up());
     Context context(card, 0);
     ASSERT_EQ(context.create(), ACCEL_OK);
-    EXPECT_TRUE(eventually([&] { return card.get64(ACCEL_REG_INTERRUPTS) != 0; }));
-    EXPECT_EQ(card.get64(ACCEL_REG_DOORBELLS), 0U);
+    EXPECT_TRUE(eventually([&] { return card.read64(ACCEL_REG_INTERRUPTS) != 0; }));
+    EXPECT_EQ(card.read64(ACCEL_REG_DOORBELLS), 0U);
 }
 
 // ---- Noise. Each round is one seed, so a failure can be run again alone. ----
@@ -216,7 +217,7 @@ TEST_P(Noise, OnConfigSpace) {
             static_cast<std::uint32_t>(below(below(2) == 0 ? 0x100 : 0x200) & ~(bytes - 1));
         machine.function.set(offset, static_cast<std::uint32_t>(number()), bytes);
         (void)machine.function.get(offset, bytes);
-        (void)card.get32(ACCEL_REG_STATUS);
+        (void)card.read32(ACCEL_REG_STATUS);
     }
     expect_usable(machine, card);
 }
@@ -236,7 +237,7 @@ TEST_P(Noise, InTheAdminRing) {
             (void)card.execute(command);
         }
         card.ring_doorbell(static_cast<std::uint32_t>(below(8)), 1);
-        card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+        card.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     }
     expect_usable(machine, card);
 }

@@ -49,7 +49,7 @@ void expect_working(Machine& machine) {
     Queue queue(context, 0);
     ASSERT_EQ(queue.create(), ACCEL_OK);
     const std::uint64_t to = context.allocate(1);
-    ASSERT_TRUE(queue.wait(queue.submit(fill(to, 9, 8))));
+    ASSERT_TRUE(queue.wait(queue.submit(fill(to, 9, 8, 8))));
     EXPECT_EQ(machine.qemu.read(to, 8), 9U);
 }
 
@@ -67,7 +67,7 @@ void make_busy(Machine& machine) {
         Queue queue(context, id);
         ASSERT_EQ(queue.create(), ACCEL_OK);
         for (std::uint32_t i = 0; i + 1 < Queue::entries; ++i) {
-            queue.place(fill(target, 0x1111111111111111, pages * ACCEL_PAGE_SIZE));
+            queue.place(fill(target, 0x1111111111111111, 8, pages * ACCEL_PAGE_SIZE));
             queue.arm(i + 1);
         }
         queue.submit(wait_for(target, ~0ULL));

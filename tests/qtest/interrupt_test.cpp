@@ -33,12 +33,12 @@ struct Bench {
 
     // Runs a command that interrupts when it is finished, and waits for the end of both.
     [[nodiscard]] bool run_armed(Queue& queue) {
-        const std::uint64_t raised = card.get64(ACCEL_REG_INTERRUPTS);
+        const std::uint64_t raised = card.read64(ACCEL_REG_INTERRUPTS);
         const std::uint64_t sequence = queue.place(nop());
         queue.arm(sequence);
         queue.ring_doorbell();
         return queue.wait(sequence) &&
-               eventually([&] { return card.get64(ACCEL_REG_INTERRUPTS) > raised; });
+               eventually([&] { return card.read64(ACCEL_REG_INTERRUPTS) > raised; });
     }
 
     Machine machine;
@@ -77,10 +77,10 @@ TEST(Messages, NoneComesUnlessArmed) {
     // The next, armed, one is in order behind them, so theirs would have come by then.
     bench.card.set_message(1, bench.word(1), 101);
     EXPECT_EQ(bench.message(1), 0U);
-    const std::uint64_t before = bench.card.get64(ACCEL_REG_INTERRUPTS);
+    const std::uint64_t before = bench.card.read64(ACCEL_REG_INTERRUPTS);
     ASSERT_TRUE(bench.run_armed(queue));
     EXPECT_TRUE(bench.arrived(1));
-    EXPECT_EQ(bench.card.get64(ACCEL_REG_INTERRUPTS), before + 1);
+    EXPECT_EQ(bench.card.read64(ACCEL_REG_INTERRUPTS), before + 1);
 }
 
 TEST(Messages, MaskedVectorIsPendingUntilItIsUnmasked) {
@@ -113,7 +113,7 @@ TEST(Messages, MaskOfTheFunctionHoldsBackAllOfThem) {
 TEST(Messages, OneVectorServesEverything) {
     Bench bench("queues=4,vectors=1", 1);
     ASSERT_TRUE(bench.enabled);
-    EXPECT_EQ(bench.card.get32(ACCEL_REG_VECTORS), 1U);
+    EXPECT_EQ(bench.card.read32(ACCEL_REG_VECTORS), 1U);
     Queue queue(bench.context, 0, 0);
     ASSERT_EQ(queue.create(), ACCEL_OK);
     ASSERT_TRUE(bench.arrived(0));
@@ -136,7 +136,7 @@ TEST(Messages, ErrorInterruptsTheQueueAndTheEventVectorUnarmed) {
     ASSERT_EQ(queue.create(), ACCEL_OK);
     ASSERT_TRUE(bench.arrived(0));
     bench.clear(0);
-    queue.submit(fill(0x123456789000, 0, 8));
+    queue.submit(fill(0x123456789000, 0, 8, 8));
     EXPECT_TRUE(bench.arrived(1));
     EXPECT_TRUE(bench.arrived(0));
 }

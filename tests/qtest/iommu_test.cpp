@@ -81,7 +81,7 @@ TEST_F(BehindIommu, TranslatedTransfersAndWordsArrive) {
     const std::uint64_t target = machine.allocate(1);
     const std::uint64_t alias = (std::uint64_t{5} << 30) + target;
     context.map_bus(alias, 1);
-    queue.place(fill(alias, 0x4242424242424242, 64));
+    queue.place(fill(alias, 0x4242424242424242, 8, 64));
     accel_command signal{};
     signal.opcode = ACCEL_OP_SIGNAL;
     signal.semaphore.address = alias + 64;
@@ -102,7 +102,7 @@ TEST_F(BehindIommu, RefusedOperandStopsItsQueueAndNothingElse) {
     ASSERT_EQ(other.create(), ACCEL_OK);
     constexpr std::uint64_t refused = std::uint64_t{6} << 30;
     context.map_bus(refused, 1);
-    queue.submit(fill(refused, 0, 64));
+    queue.submit(fill(refused, 0, 8, 64));
     ASSERT_TRUE(queue.wait_error());
     EXPECT_EQ(queue.state().error, std::uint32_t{ACCEL_BUS_ERROR});
     EXPECT_EQ(iommu.fault_source(), Iommu::card);
@@ -114,11 +114,11 @@ TEST_F(BehindIommu, CardThatReachesNothingIsFatalAndAResetHelps) {
     ASSERT_TRUE(card.bring_up());
     Context context(card, 0);
     EXPECT_EQ(context.create(), ACCEL_INTERNAL) << "no answer can get through";
-    EXPECT_NE(card.get32(ACCEL_REG_STATUS) & ACCEL_STATUS_FATAL, 0U);
+    EXPECT_NE(card.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_FATAL, 0U);
     EXPECT_EQ(iommu.fault_source(), Iommu::card);
 
     iommu.turn_off();
-    card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    card.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     ASSERT_TRUE(card.bring_up());
     EXPECT_EQ(context.create(), ACCEL_OK);
 }

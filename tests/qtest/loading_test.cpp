@@ -113,7 +113,7 @@ TEST(Loading, TwoCardsHaveTheirOwnMemoryAndSerialNumber) {
     const auto serial = second.extended_capability(PCI_EXT_CAP_ID_DSN);
     ASSERT_TRUE(serial);
     EXPECT_EQ(second.get(*serial + 4, 4), 2U);
-    EXPECT_EQ(first.get64(ACCEL_REG_SERIAL), 1U);
+    EXPECT_EQ(first.read64(ACCEL_REG_SERIAL), 1U);
 }
 
 #ifdef ACCEL_PCI_OBJECTS

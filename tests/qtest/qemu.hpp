@@ -17,10 +17,11 @@
 #include <string_view>
 #include <vector>
 
+#include "polling.hpp"
+
 namespace accel::qtest {
 
-// How long anything may take before it counts as hanging. Nothing is measured against it.
-inline constexpr std::chrono::seconds hang_limit{60};
+using test::hang_limit;
 
 // A file descriptor that is closed with its owner.
 class Descriptor {

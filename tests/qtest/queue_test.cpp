@@ -67,7 +67,7 @@ TEST_F(Work, ReadsWhatTheHostWroteThroughTheBar) {
 
 TEST_F(Work, FillsHostMemoryAndNothingBesideIt) {
     const std::uint64_t to = context.allocate(1);
-    ASSERT_TRUE(queue.wait(queue.submit(fill(to + 8, 0xaaaaaaaaaaaaaaaa, 16))));
+    ASSERT_TRUE(queue.wait(queue.submit(fill(to + 8, 0xaaaaaaaaaaaaaaaa, 8, 16))));
     EXPECT_EQ(machine.qemu.read(to, 8), 0U);
     EXPECT_EQ(machine.qemu.read(to + 8, 8), 0xaaaaaaaaaaaaaaaaU);
     EXPECT_EQ(machine.qemu.read(to + 16, 8), 0xaaaaaaaaaaaaaaaaU);
@@ -77,7 +77,7 @@ TEST_F(Work, FillsHostMemoryAndNothingBesideIt) {
 TEST_F(Work, HostMemoryAboveFourGigabytesIsReached) {
     // Device memory as another master of the bus sees it lies far above.
     context.map_bus(Card::memory + 0x20000, 1);
-    ASSERT_TRUE(queue.wait(queue.submit(fill(Card::memory + 0x20000, 0x77, 8))));
+    ASSERT_TRUE(queue.wait(queue.submit(fill(Card::memory + 0x20000, 0x77, 8, 8))));
     EXPECT_EQ(machine.qemu.read(Card::memory + 0x20000, 8), 0x77U);
 }
 
@@ -101,7 +101,7 @@ TEST_F(Work, HostWordReleasesAWaitAtTheNextDoorbell) {
 
 TEST_F(Work, FaultStopsTheQueueAndIsToldInAnEvent) {
     constexpr std::uint64_t nowhere = 0x123456789000;
-    const std::uint64_t sequence = queue.submit(fill(nowhere, 0, 8));
+    const std::uint64_t sequence = queue.submit(fill(nowhere, 0, 8, 8));
     ASSERT_TRUE(queue.wait_error());
     const accel_queue_status state = queue.state();
     EXPECT_EQ(state.error, std::uint32_t{ACCEL_FAULT_UNMAPPED});

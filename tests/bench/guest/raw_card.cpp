@@ -15,6 +15,9 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "bring_up.hpp"
+#include "command_builders.hpp"
+
 namespace accel::bench {
 
 namespace {
@@ -120,26 +123,21 @@ RawCard::RawCard()
       registers_(folder_ + "/resource0", ACCEL_REGISTERS_SIZE),
       doorbells_(folder_ + "/resource2", ACCEL_DOORBELL_STRIDE),
       device_(folder_ + "/resource4", window_base) {
-    set<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     wait_for_status(ACCEL_STATUS_READY);
-    set<std::uint64_t>(ACCEL_REG_ADMIN_RING, memory_.bus(admin_ring));
-    set<std::uint64_t>(ACCEL_REG_ADMIN_RESULTS, memory_.bus(admin_results));
-    set<std::uint32_t>(ACCEL_REG_ADMIN_ENTRIES, 8);
-    set<std::uint64_t>(ACCEL_REG_EVENT_RING, memory_.bus(events));
-    set<std::uint32_t>(ACCEL_REG_EVENT_ENTRIES, 8);
-    set<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+    test::enable_card(*this, {.admin_ring = memory_.bus(admin_ring),
+                              .admin_results = memory_.bus(admin_results),
+                              .event_ring = memory_.bus(events),
+                              .admin_entries = 8,
+                              .event_entries = 8});
     wait_for_status(ACCEL_STATUS_ENABLED);
 
-    accel_admin_command context{};
-    context.opcode = ACCEL_ADMIN_CREATE_CONTEXT;
+    accel_admin_command context = test::create_context(0, 0);
     context.create_context.flags = ACCEL_CONTEXT_BYPASS;
     admin(context);
-    accel_admin_command queue{};
-    queue.opcode = ACCEL_ADMIN_CREATE_QUEUE;
-    queue.create_queue.ring = memory_.bus(ring_size);
-    queue.create_queue.status = memory_.bus(status_offset);
-    queue.create_queue.entries = ring_length;
-    admin(queue);
+    admin(test::create_queue(0, {.ring = memory_.bus(ring_size),
+                                 .status = memory_.bus(status_offset),
+                                 .entries = ring_length}));
 }
 
 void RawCard::wait_for_status(std::uint32_t bit) const {
@@ -154,7 +152,7 @@ void RawCard::admin(const accel_admin_command& command) {
     const std::uint64_t slot = admin_tail_++;
     ring[slot] = command;
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    set<std::uint32_t>(ACCEL_REG_ADMIN_DOORBELL, static_cast<std::uint32_t>(admin_tail_));
+    write32(ACCEL_REG_ADMIN_DOORBELL, static_cast<std::uint32_t>(admin_tail_));
     while (load<std::uint64_t>(&results[slot].sequence) != admin_tail_) {
     }
     if (results[slot].status != ACCEL_OK) {

@@ -67,6 +67,12 @@ class RawCard {
         return reinterpret_cast<volatile std::uint32_t*>(doorbells_.at(0));
     }
     [[nodiscard]] const HugePage& memory() const { return memory_; }
+    void write32(std::size_t offset, std::uint32_t value) const {
+        *reinterpret_cast<volatile std::uint32_t*>(registers_.at(offset)) = value;
+    }
+    void write64(std::size_t offset, std::uint64_t value) const {
+        *reinterpret_cast<volatile std::uint64_t*>(registers_.at(offset)) = value;
+    }
     [[nodiscard]] std::byte* device(std::size_t offset) const { return device_.at(offset); }
 
   private:
@@ -76,10 +82,6 @@ class RawCard {
     static constexpr std::size_t status_offset = 3 * std::size_t{4096};
     static constexpr std::size_t ring_size = 4 * std::size_t{4096};
 
-    template <typename T>
-    void set(std::size_t offset, T value) const {
-        *reinterpret_cast<volatile T*>(registers_.at(offset)) = value;
-    }
     void wait_for_status(std::uint32_t bit) const;
     void admin(const accel_admin_command& command);
 

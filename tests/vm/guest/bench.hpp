@@ -17,17 +17,16 @@
 #include <span>
 #include <string>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "accel_hw.h"
 #include "accel_uapi.h"
+#include "polling.hpp"
 
 namespace bench {
 
-/// How long something may take that must happen. Nothing is measured against it: who reaches it
-/// failed.
-inline constexpr std::chrono::seconds patience{60};
+/// How long something may take that must happen. No test measures time against this.
+inline constexpr std::chrono::seconds patience = accel::test::hang_limit;
 
 inline constexpr std::size_t page = 4096;
 inline constexpr std::uint32_t readable = ACCEL_BUFFER_CARD_READ;
@@ -44,11 +43,7 @@ void require(int error, const std::string& what);
 /// Looks again and again until the condition holds; throws if patience ends first.
 template <typename Condition>
 void await(const char* what, Condition condition) {
-    const std::int64_t deadline = deadline_in(patience);
-    while (!condition()) {
-        require(deadline_in({}) < deadline ? 0 : ETIMEDOUT, what);
-        std::this_thread::yield();
-    }
+    require(accel::test::eventually(condition) ? 0 : ETIMEDOUT, what);
 }
 
 /// A file descriptor.

@@ -8,18 +8,21 @@
 #include <span>
 
 #include "bench.hpp"
+#include "command_builders.hpp"
 
 namespace bench {
 
-[[nodiscard]] accel_command nop();
-[[nodiscard]] accel_command copy(std::uint64_t dst, std::uint64_t src, std::uint64_t bytes);
+using accel::test::call;
+using accel::test::copy;
+using accel::test::nop;
+using accel::test::signal;
+using accel::test::wait_for;
+using accel::test::with_record;
+
+/// FILL with a pattern of four bytes.
 [[nodiscard]] accel_command fill(std::uint64_t dst, std::uint32_t pattern, std::uint64_t bytes);
-[[nodiscard]] accel_command wait_for(std::uint64_t address, std::uint64_t value);
-[[nodiscard]] accel_command signal(std::uint64_t address, std::uint64_t value);
-[[nodiscard]] accel_command call(std::uint64_t list, std::uint32_t count);
 [[nodiscard]] accel_command gemm(std::uint64_t dst, std::uint64_t a, std::uint64_t b,
                                  std::uint64_t params);
-[[nodiscard]] accel_command with_record(accel_command command, std::uint64_t record);
 
 /// A pattern that differs from word to word and from seed to seed.
 void fill_pattern(std::span<std::uint32_t> words, std::uint32_t seed);

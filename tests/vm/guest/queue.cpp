@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "bench.hpp"
+#include "bring_up.hpp"
 
 namespace bench {
 
@@ -50,8 +51,8 @@ void Queue::publish() {
 
     tail.store(tail_, std::memory_order_release);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    const std::uint64_t wanted = event_index.load(std::memory_order_relaxed);
-    if (tail_ - wanted - 1 < tail_ - published_) {
+    if (accel::test::needs_doorbell(tail_, published_,
+                                    event_index.load(std::memory_order_relaxed))) {
         ring_doorbell(static_cast<std::uint32_t>(tail_));
     }
     published_ = tail_;
