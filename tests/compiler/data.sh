@@ -49,8 +49,8 @@ oracle() {
     ORACLE_MODULES=$PWD/package.json node run.mjs "$@"
 }
 
-# Converts a picture to f32: SCALE * byte + OFFSET, in the order of pixels (hwc) or of colors (chw), and
-# WIDTH pixels wide.
+# Converts a picture to f32: SCALE * byte + OFFSET, in the order of pixels (hwc) or of colors (chw),
+# and WIDTH pixels wide.
 numbers() {
     node -e '
         const [file, scale, offset, order, width, out] = process.argv.slice(1);

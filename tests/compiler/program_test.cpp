@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "fixture.hpp"
+#include "ir/builder.hpp"
 #include "runtime/compile.hpp"
 
 namespace accel::test {

@@ -33,6 +33,7 @@ const Lowering& OperatorTable::find(const std::string& name, std::int64_t opset)
 const OperatorTable& operators() {
     static const OperatorTable table = [] {
         OperatorTable all;
+        add_activations(all);
         add_constants(all);
         add_detections(all);
         add_einsum(all);

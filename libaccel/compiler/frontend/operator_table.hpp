@@ -59,6 +59,7 @@ class OperatorTable {
 [[nodiscard]] const OperatorTable& operators();
 
 // One for each file of operators/.
+void add_activations(OperatorTable& table);
 void add_constants(OperatorTable& table);
 void add_contrib(OperatorTable& table);  // after add_quantized(), whose operators it aliases
 void add_detections(OperatorTable& table);

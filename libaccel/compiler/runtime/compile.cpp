@@ -7,7 +7,6 @@
 #include "frontend/host_fallback.hpp"
 #include "runtime/card_features.hpp"
 #include "runtime/compiled_model.hpp"
-#include "runtime/host_fallback.hpp"
 #include "runtime/weight_upload.hpp"
 
 namespace accel::compiler {

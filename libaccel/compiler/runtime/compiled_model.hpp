@@ -35,6 +35,9 @@ struct CompiledModel {
     std::optional<CommandList> profiled;  // the commands of `list`, each with a completion record
 };
 
+/// The outputs of a model: those of its commands, and those of the host fallback.
+[[nodiscard]] std::vector<TensorInfo> results_of(const CompiledModel& model);
+
 /// The access of this library to the private members of Model.
 struct ModelAccess {
     static const CompiledModel& compiled(const Model& model) { return *model.compiled_; }

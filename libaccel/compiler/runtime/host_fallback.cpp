@@ -37,19 +37,6 @@ std::vector<TensorData> compute(const Device& device, Queue& queue, const HostFa
 
 }  // namespace
 
-std::vector<TensorInfo> results_of(const CompiledModel& model) {
-    if (!model.host_fallback) {
-        return model.outputs;
-    }
-    std::vector<TensorInfo> results;
-    for (const std::size_t source : model.host_fallback->sources) {
-        const std::size_t commands = model.outputs.size();
-        results.push_back(source < commands ? model.outputs.at(source)
-                                            : model.host_fallback->outputs.at(source - commands));
-    }
-    return results;
-}
-
 std::vector<TensorData> finish_on_host(const CompiledModel& model, Queue& queue,
                                        std::vector<TensorData> outputs) {
     if (!model.host_fallback) {

@@ -9,9 +9,6 @@
 
 namespace accel::compiler {
 
-/// The outputs of a model: those of its commands, and those of the host fallback.
-[[nodiscard]] std::vector<TensorInfo> results_of(const CompiledModel& model);
-
 /// Computes the host fallback of a run, if there is one. `outputs` are those of the commands.
 /// Returns the outputs of the model.
 [[nodiscard]] std::vector<TensorData> finish_on_host(const CompiledModel& model, Queue& queue,

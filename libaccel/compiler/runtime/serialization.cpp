@@ -17,7 +17,6 @@
 #include "ir/error.hpp"
 #include "runtime/card_features.hpp"
 #include "runtime/fingerprint.hpp"
-#include "runtime/host_fallback.hpp"
 #include "runtime/weight_upload.hpp"
 
 namespace accel::compiler {

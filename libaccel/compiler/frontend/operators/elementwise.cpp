@@ -13,16 +13,6 @@ namespace accel::compiler {
 
 namespace {
 
-Lowering unary_operator(UnaryOp activation) {
-    return [=](const Node& n) { return Values{n.b.unary(activation, n.in(0))}; };
-}
-
-Lowering unary_with_alpha(UnaryOp activation, const char* attribute, float otherwise) {
-    return [=](const Node& n) {
-        return Values{n.b.unary(activation, n.in(0), n.real(attribute, otherwise))};
-    };
-}
-
 // The second operand of opsets before 7, whose attributes align it to an axis of the first.
 ValueId aligned_operand(const Node& n) {
     const ValueId b = n.in(1);
@@ -142,21 +132,6 @@ Values clip(const Node& n) {
     return {x};
 }
 
-Values prelu(const Node& n) {
-    return {n.b.binary(ElementwiseOp::prelu, n.in(0), n.in(1))};
-}
-
-// Until opset 6, a slope for each channel has no dimensions for the pixels.
-Values prelu_per_channel(const Node& n) {
-    ValueId slope = n.in(1);
-    if (n.b.rank(slope) == 1 && n.b.rank(n.in(0)) > 2) {
-        Dims dims = n.b.dims(slope);
-        dims.resize(n.b.rank(n.in(0)) - 1, 1);
-        slope = n.b.reshape(slope, std::move(dims));
-    }
-    return {n.b.binary(ElementwiseOp::prelu, n.in(0), slope)};
-}
-
 Values where(const Node& n) {
     return {n.b.select(n.in(0), n.in(1), n.in(2))};
 }
@@ -184,63 +159,6 @@ Values dropout(const Node& n) {
 }
 
 // ---- composed of several instructions
-
-Values hard_swish(const Node& n) {
-    return {n.b.unary(UnaryOp::hard_swish, n.in(0))};
-}
-Values hard_sigmoid(const Node& n) {
-    return {n.b.unary(UnaryOp::hard_sigmoid, n.in(0), n.real("alpha", 0.2F), n.real("beta", 0.5F))};
-}
-
-Values selu(const Node& n) {
-    const float gamma = n.real("gamma", 1.05070102F);
-    return {mul(n, n.b.unary(UnaryOp::elu, n.in(0), n.real("alpha", 1.67326319F)), gamma)};
-}
-
-// max(0, x) + min(0, alpha * (exp(x / alpha) - 1))
-Values celu(const Node& n) {
-    const float alpha = n.real("alpha", 1.0F);
-    return {mul(n, n.b.unary(UnaryOp::elu, mul(n, n.in(0), 1.0F / alpha), 1.0F),
-                n.b.scalar(n.b.type(n.in(0)), alpha))};
-}
-
-Values softsign(const Node& n) {
-    return {div(n, n.in(0), add(n, unary(n, UnaryOp::abs, n.in(0)), 1.0F))};
-}
-
-Values mish(const Node& n) {
-    const ValueId x = n.in(0);
-    return {mul(n, x, unary(n, UnaryOp::tanh, unary(n, UnaryOp::softplus, x)))};
-}
-
-Values gelu(const Node& n) {
-    const ValueId x = n.in(0);
-    if (n.text("approximate", "none") == "none") {
-        return {unary(n, UnaryOp::gelu, x)};
-    }
-    const ValueId cube = mul(n, x, mul(n, x, x));
-    const ValueId inner = add(n, x, mul(n, cube, 0.044715F));
-    const ValueId t = unary(n, UnaryOp::tanh, mul(n, inner, 0.797884561F));
-    return {mul(n, mul(n, x, add(n, t, 1.0F)), 0.5F)};
-}
-
-Values thresholded_relu(const Node& n) {
-    const ValueId x = n.in(0);
-    const ValueId above =
-        n.b.compare(ElementwiseOp::less, n.b.scalar(n.b.type(x), n.real("alpha", 1.0F)), x);
-    return {n.b.select(above, x, n.b.scalar(n.b.type(x), 0))};
-}
-
-Values shrink(const Node& n) {
-    const ValueId x = n.in(0);
-    const float bias = n.real("bias", 0.0F);
-    const float lambda = n.real("lambd", 0.5F);
-    const DataType type = n.b.type(x);
-    const ValueId below = n.b.compare(ElementwiseOp::less, x, n.b.scalar(DataType::f32, -lambda));
-    const ValueId above = n.b.compare(ElementwiseOp::less, n.b.scalar(DataType::f32, lambda), x);
-    const ValueId zero = n.b.scalar(type, 0);
-    return {n.b.select(below, add(n, x, bias), n.b.select(above, add(n, x, -bias), zero))};
-}
 
 Values is_nan(const Node& n) {
     const ValueId same = n.b.compare(ElementwiseOp::equal, n.in(0), n.in(0));
@@ -337,7 +255,6 @@ void add_elementwise(OperatorTable& table) {
         {"Cast", cast},
         {"CastLike", cast_like},
         {"Ceil", unary_operator(UnaryOp::ceil)},
-        {"Celu", celu},
         {"Clip", {1, 10}, clip_by_attributes},
         {"Clip", {11, latest_opset}, clip},
         {"Cos", unary_operator(UnaryOp::cos)},
@@ -345,22 +262,17 @@ void add_elementwise(OperatorTable& table) {
         {"Div", {1, 6}, aligned_binary(ElementwiseOp::div)},
         {"Div", {7, latest_opset}, binary(ElementwiseOp::div)},
         {"Dropout", dropout},
-        {"Elu", unary_with_alpha(UnaryOp::elu, "alpha", 1.0F)},
         {"Equal", {1, 6}, aligned_compare(ElementwiseOp::equal)},
         {"Equal", {7, latest_opset}, compare(ElementwiseOp::equal)},
         {"Erf", unary_operator(UnaryOp::erf)},
         {"Exp", unary_operator(UnaryOp::exp)},
         {"Floor", unary_operator(UnaryOp::floor)},
-        {"Gelu", gelu},
         {"Greater", {1, 6}, aligned_swapped_compare(ElementwiseOp::less)},
         {"Greater", {7, latest_opset}, swapped_compare(ElementwiseOp::less)},
         {"GreaterOrEqual", swapped_compare(ElementwiseOp::less_equal)},
-        {"HardSigmoid", hard_sigmoid},
-        {"HardSwish", hard_swish},
         {"Identity", identity},
         {"IsInf", is_inf},
         {"IsNaN", is_nan},
-        {"LeakyRelu", unary_with_alpha(UnaryOp::leaky_relu, "alpha", 0.01F)},
         {"Less", {1, 6}, aligned_compare(ElementwiseOp::less)},
         {"Less", {7, latest_opset}, compare(ElementwiseOp::less)},
         {"LessOrEqual", compare(ElementwiseOp::less_equal)},
@@ -368,7 +280,6 @@ void add_elementwise(OperatorTable& table) {
         {"Max", variadic(ElementwiseOp::max)},
         {"Mean", mean},
         {"Min", variadic(ElementwiseOp::min)},
-        {"Mish", mish},
         {"Mod", modulo},
         {"Mul", {1, 6}, aligned_binary(ElementwiseOp::mul)},
         {"Mul", {7, latest_opset}, binary(ElementwiseOp::mul)},
@@ -376,28 +287,18 @@ void add_elementwise(OperatorTable& table) {
         {"Not", unary_operator(UnaryOp::logical_not)},
         {"Or", {1, 6}, aligned_compare(ElementwiseOp::bit_or)},
         {"Or", {7, latest_opset}, compare(ElementwiseOp::bit_or)},
-        {"PRelu", {1, 6}, prelu_per_channel},
-        {"PRelu", {7, latest_opset}, prelu},
         {"Pow", {1, 6}, aligned_power},
         {"Pow", {7, latest_opset}, power},
         {"Reciprocal", unary_operator(UnaryOp::reciprocal)},
-        {"Relu", unary_operator(UnaryOp::relu)},
         {"Round", unary_operator(UnaryOp::round)},
-        {"Selu", selu},
-        {"Shrink", shrink},
-        {"Sigmoid", unary_operator(UnaryOp::sigmoid)},
         {"Sign", unary_operator(UnaryOp::sign)},
         {"Sin", unary_operator(UnaryOp::sin)},
         {"Sinh", sinh},
-        {"Softplus", unary_operator(UnaryOp::softplus)},
-        {"Softsign", softsign},
         {"Sqrt", unary_operator(UnaryOp::sqrt)},
         {"Sub", {1, 6}, aligned_binary(ElementwiseOp::sub)},
         {"Sub", {7, latest_opset}, binary(ElementwiseOp::sub)},
         {"Sum", variadic(ElementwiseOp::add)},
         {"Tan", tangent},
-        {"Tanh", unary_operator(UnaryOp::tanh)},
-        {"ThresholdedRelu", thresholded_relu},
         {"Where", where},
         {"Xor", {1, 6}, aligned_compare(ElementwiseOp::bit_xor)},
         {"Xor", {7, latest_opset}, compare(ElementwiseOp::bit_xor)},

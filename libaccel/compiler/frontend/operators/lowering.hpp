@@ -33,6 +33,20 @@ namespace accel::compiler {
     return mul(n, x, n.b.scalar(n.b.type(x), y));
 }
 
+// ---- operators that are one instruction
+
+[[nodiscard]] inline Lowering unary_operator(UnaryOp activation) {
+    return [=](const Node& n) { return Values{n.b.unary(activation, n.in(0))}; };
+}
+
+/// The attribute is the first parameter of the operation.
+[[nodiscard]] inline Lowering unary_with_alpha(UnaryOp activation, const char* attribute,
+                                               float otherwise) {
+    return [=](const Node& n) {
+        return Values{n.b.unary(activation, n.in(0), n.real(attribute, otherwise))};
+    };
+}
+
 // ---- lists
 
 /// The dimensions 0, 1, 2, …

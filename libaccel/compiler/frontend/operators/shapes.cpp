@@ -141,7 +141,10 @@ Values slice_by_attributes(const Node& n) {
     return slice_along(n, n.list("starts"), n.list("ends"), n.list("axes"));
 }
 Values slice(const Node& n) {
-    return slice_along(n, n.integers(1), n.integers(2), n.has(3) ? n.integers(3) : Dims());
+    // In this order: the first input that is no constant is the one that an error names.
+    const Dims starts = n.integers(1);
+    const Dims ends = n.integers(2);
+    return slice_along(n, starts, ends, n.has(3) ? n.integers(3) : Dims());
 }
 
 Values split(const Node& n) {
