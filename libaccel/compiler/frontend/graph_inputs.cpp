@@ -56,7 +56,7 @@ Dims shape_of(const onnx::ValueInfoProto& input, const LoadOptions& options) {
             refuse("dimension " + std::to_string(dims.size()) + name + " of input '" +
                    input.name() +
                    "' is open: give its length in LoadOptions::dimensions or shapes (accelctl "
-                   "--dim or --shape)");
+                   "--dimension or --shape)");
         }
     }
     return dims;

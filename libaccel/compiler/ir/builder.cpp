@@ -41,7 +41,8 @@ DataType Builder::compute_type(DataType type) const {
     }
     if (!allow_narrowing_) {
         refuse("the card does not compute in " + std::string(to_string(type)) +
-               ": set LoadOptions::allow_narrowing (accelctl --narrow) to use f32 for f64 and i64 "
+               ": set LoadOptions::allow_narrowing (accelctl --allow-narrowing) to use f32 for f64 "
+               "and i64 "
                "for u64");
     }
     return type == DataType::f64 ? DataType::f32 : DataType::i64;
@@ -392,8 +393,9 @@ const Tensor& Builder::require_constant(ValueId id, std::string_view what) const
             const std::string& name = program_.inputs[static_cast<std::size_t>(v.input)].name;
             throw ConstantInputRequired(
                 std::string(what) + " must be known when the model is loaded: give input '" + name +
-                    "' in LoadOptions::constant_inputs (accelctl --known), or set "
-                    "LoadOptions::host_fallback (accelctl --host) to compute it in each run",
+                    "' in LoadOptions::constant_inputs (accelctl --constant-input), or set "
+                    "LoadOptions::host_fallback (accelctl --host-fallback) to compute it in each "
+                    "run",
                 name);
         }
         if (v.producer >= 0) {
