@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The least driver there can be: see card.hpp.
+// A minimal driver over the qtest protocol.
 #include "card.hpp"
 
 #include <fmt/format.h>
@@ -108,17 +108,17 @@ void Card::post(const accel_admin_command& command) {
 }
 
 accel_status Card::execute(const accel_admin_command& command) {
-    const std::uint64_t place =
+    const std::uint64_t result =
         rings_.admin_results + admin_tail_ % admin_entries * sizeof(accel_admin_result);
     post(command);
     const bool done = eventually([&] {
-        return machine.qemu.read(place, 8) == admin_tail_ ||
+        return machine.qemu.read(result, 8) == admin_tail_ ||
                (read32(ACCEL_REG_STATUS) & ACCEL_STATUS_FATAL) != 0;
     });
-    if (!done || machine.qemu.read(place, 8) != admin_tail_) {
+    if (!done || machine.qemu.read(result, 8) != admin_tail_) {
         return ACCEL_INTERNAL;
     }
-    return static_cast<accel_status>(machine.load<accel_admin_result>(place).status);
+    return static_cast<accel_status>(machine.load<accel_admin_result>(result).status);
 }
 
 void Card::ring_doorbell(std::uint32_t queue, std::uint32_t value) {
@@ -229,7 +229,7 @@ accel_status Queue::destroy() {
     return context.card.execute(test::admin_command(ACCEL_ADMIN_DESTROY_QUEUE, id));
 }
 
-std::uint64_t Queue::place(const accel_command& command) {
+std::uint64_t Queue::enqueue(const accel_command& command) {
     Machine& machine = context.card.machine;
     machine.store(ring + tail_ % entries * sizeof(command), command);
     ++tail_;
@@ -238,7 +238,7 @@ std::uint64_t Queue::place(const accel_command& command) {
 }
 
 std::uint64_t Queue::submit(const accel_command& command) {
-    const std::uint64_t sequence = place(command);
+    const std::uint64_t sequence = enqueue(command);
     ring_doorbell();
     return sequence;
 }
@@ -267,6 +267,22 @@ bool Queue::wait(std::uint64_t sequence) {
 
 bool Queue::wait_error() {
     return eventually([&] { return state().state == ACCEL_QUEUE_ERROR; });
+}
+
+bool works(Card& card) {
+    if (!card.bring_up()) {
+        return false;
+    }
+    Context context(card, 0);
+    if (context.create() != ACCEL_OK) {
+        return false;
+    }
+    Queue queue(context, 0);
+    if (queue.create() != ACCEL_OK) {
+        return false;
+    }
+    const std::uint64_t to = context.allocate(1);
+    return queue.wait(queue.submit(fill(to, 0x5a, 8, 8))) && card.machine.qemu.read(to, 8) == 0x5a;
 }
 
 }  // namespace accel::qtest

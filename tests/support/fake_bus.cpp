@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Accesses of the card to memory of this process.
 #include "fake_bus.hpp"
 
 #include <cstdlib>
@@ -10,8 +12,8 @@ namespace accel::fake {
 
 namespace {
 
-// Copies between plain memory and memory that another thread may look at: word by word and
-// atomically, as a device does, and in an order that its words of 4 and 8 bytes carry along.
+// Copy between private and shared memory: word by word and atomically, as a device does. Words of 4
+// and 8 bytes have acquire and release semantics.
 template <typename T>
 void load(std::byte*& to, const std::byte*& from) {
     const T value = __atomic_load_n(reinterpret_cast<const T*>(from), __ATOMIC_ACQUIRE);
@@ -29,9 +31,14 @@ void store(std::byte*& to, const std::byte*& from) {
     from += sizeof(T);
 }
 
-template <typename T>
-bool fits(const std::byte* shared, std::size_t bytes) {
-    return bytes >= sizeof(T) && reinterpret_cast<std::uintptr_t>(shared) % sizeof(T) == 0;
+// The size of the largest aligned word that starts here.
+std::size_t word_size(const std::byte* shared, std::size_t bytes) {
+    for (const std::size_t size : {sizeof(std::uint64_t), sizeof(std::uint32_t)}) {
+        if (bytes >= size && reinterpret_cast<std::uintptr_t>(shared) % size == 0) {
+            return size;
+        }
+    }
+    return 1;
 }
 
 }  // namespace
@@ -79,13 +86,15 @@ bool Bus::read(std::uint64_t address, void* to, std::size_t bytes) {
     auto* out = static_cast<std::byte*>(to);
     const auto* in = reinterpret_cast<const std::byte*>(address);
     for (const std::byte* end = in + bytes; in != end;) {
-        const auto left = static_cast<std::size_t>(end - in);
-        if (fits<std::uint64_t>(in, left)) {
-            load<std::uint64_t>(out, in);
-        } else if (fits<std::uint32_t>(in, left)) {
-            load<std::uint32_t>(out, in);
-        } else {
-            load<std::uint8_t>(out, in);
+        switch (word_size(in, static_cast<std::size_t>(end - in))) {
+            case sizeof(std::uint64_t):
+                load<std::uint64_t>(out, in);
+                break;
+            case sizeof(std::uint32_t):
+                load<std::uint32_t>(out, in);
+                break;
+            default:
+                load<std::uint8_t>(out, in);
         }
     }
     return true;
@@ -99,13 +108,15 @@ bool Bus::write(std::uint64_t address, const void* from, std::size_t bytes) {
     auto* out = reinterpret_cast<std::byte*>(address);
     const auto* in = static_cast<const std::byte*>(from);
     for (const std::byte* end = in + bytes; in != end;) {
-        const auto left = static_cast<std::size_t>(end - in);
-        if (fits<std::uint64_t>(out, left)) {
-            store<std::uint64_t>(out, in);
-        } else if (fits<std::uint32_t>(out, left)) {
-            store<std::uint32_t>(out, in);
-        } else {
-            store<std::uint8_t>(out, in);
+        switch (word_size(out, static_cast<std::size_t>(end - in))) {
+            case sizeof(std::uint64_t):
+                store<std::uint64_t>(out, in);
+                break;
+            case sizeof(std::uint32_t):
+                store<std::uint32_t>(out, in);
+                break;
+            default:
+                store<std::uint8_t>(out, in);
         }
     }
     return true;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Host memory as the card sees it. A bus address is the address in this process, so that the card
-// and the library touch the same bytes and the sanitizers see both: AddressSanitizer an access to
-// what was freed, ThreadSanitizer one that the shared words do not order.
+// The host memory that the card can access. A bus address is an address in this process, so that
+// the sanitizers see the accesses of the card and of the library: AddressSanitizer finds accesses
+// to freed memory, ThreadSanitizer those that no shared word orders.
 #pragma once
 
 #include <cstddef>
@@ -19,10 +19,10 @@ inline constexpr std::size_t page_bytes = 4096;
 
 class Bus final : public test::BusMemory {
   public:
-    /// Zeroed pages that the card can reach until the pointer is gone.
+    /// Zeroed pages. The card can access them for the lifetime of the pointer.
     [[nodiscard]] std::shared_ptr<std::byte> allocate(std::size_t bytes);
 
-    /// Lets the card reach memory of somebody else, and ends that.
+    /// Starts and ends the card's access to other memory.
     void expose(const void* memory, std::size_t bytes);
     void withdraw(const void* memory);
 
@@ -34,7 +34,8 @@ class Bus final : public test::BusMemory {
   private:
     [[nodiscard]] bool reaches(std::uint64_t address, std::size_t bytes) const;
 
-    mutable std::shared_mutex mutex_;  // held over an access: what is withdrawn is not in use
+    mutable std::shared_mutex
+        mutex_;  // held during each access, so that withdrawn memory is not in use
     std::multimap<std::uint64_t, std::size_t> regions_;
 };
 

@@ -237,7 +237,7 @@ int Driver::info(File& file, accel_info& argument) {
 
 std::uint64_t Driver::reserve(File& file, std::uint64_t bytes) {
     const std::uint64_t address = file.next_address;
-    file.next_address += round_up(bytes) + page_bytes;  // a hole behind each
+    file.next_address += round_up(bytes) + page_bytes;  // with an unmapped page behind each
     return address;
 }
 
@@ -304,7 +304,7 @@ int Driver::buffer_create(File& file, accel_buffer_create& argument) {
         command.clear_memory.address = *buffer.memory;
         command.clear_memory.bytes = buffer.bytes;
         static_cast<void>(file.card->admin(command));
-        // Aliases the card: a mapping is no reason for the card to live on.
+        // Without ownership: a mapping does not extend the lifetime of the card.
         buffer.backing = std::shared_ptr<std::byte>(std::shared_ptr<void>(),
                                                     file.card->memory() + *buffer.memory);
         map_pages(file, buffer.address, *buffer.memory, buffer.bytes,

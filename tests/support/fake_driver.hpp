@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The driver, in this process: implements the seam of the library (kernel.hpp) with the semantics
-// of accel_uapi.h on top of real card cores. It counts what the library asks of the kernel, fails
-// on demand, and knows what was not given back.
+// A driver in this process. It implements the library's interface to the kernel (kernel.hpp) with
+// the semantics of accel_uapi.h, over real cores of the card. It counts calls, fails on demand, and
+// detects leaks.
 #pragma once
 
 #include <accel_uapi.h>
@@ -35,7 +35,7 @@ class Driver final : public detail::Kernel {
     Driver& operator=(Driver&&) = delete;
     ~Driver() override;
 
-    // ---- The seam ----
+    // ---- The interface to the kernel ----
 
     std::vector<std::string> nodes() override;
     int open(const std::string& path) noexcept override;
@@ -48,35 +48,36 @@ class Driver final : public detail::Kernel {
 
     // ---- For tests ----
 
-    /// The next call of this kind fails so; several are taken in turn. Zero lets one pass.
+    /// The next call of this kind fails with this errno; zero lets one call pass. Errors queue up.
     void fail(unsigned long request, int error);
     void fail_open(int error) { fail(open_request, error); }
     void fail_mmap(int error) { fail(mmap_request, error); }
 
-    /// Called before each ioctl of this kind is served, outside all locks.
+    /// Runs the action before each ioctl of this kind, outside all locks.
     void before(unsigned long request, std::function<void()> action);
 
-    /// Calls into the kernel so far: all of them but the doorbell, which is none.
+    /// System calls so far. A doorbell is none.
     [[nodiscard]] std::uint64_t calls() const { return calls_; }
     [[nodiscard]] std::uint64_t calls(unsigned long request);
     [[nodiscard]] std::uint64_t rings() const { return rings_; }
 
-    /// Files, buffers, queues and mappings that were not given back.
+    /// Files, buffers, queues and mappings that are not released.
     [[nodiscard]] std::size_t alive();
     [[nodiscard]] std::size_t buffers();
 
     [[nodiscard]] Card& card(std::size_t index = 0) { return *cards_.at(index); }
 
-    /// The status page of the newest queue of a file: for tests that write it as a card could.
+    /// The status page of the newest queue of a file, for tests that write it in place of the card.
     [[nodiscard]] accel_queue_status& status_page(int fd);
 
-    /// The card is reset, or pulled out: open files are dead.
+    /// Resets or removes the card. All calls on its open files then fail.
     void reset_card(std::size_t index = 0);
     void remove_card(std::size_t index = 0);
 
     std::atomic<std::uint64_t> locked_limit{1 << 20};
     std::atomic<std::uint64_t> capabilities{ACCEL_CAP_REGISTER | ACCEL_CAP_POLL};
-    std::atomic<std::uint32_t> hw_version{0};  // what INFO reports; zero: the card's own
+    std::atomic<std::uint32_t> hw_version{
+        0};  // the version that INFO reports; zero: that of the card
 
   private:
     static constexpr unsigned long open_request = ~0UL;
@@ -115,14 +116,15 @@ class Driver final : public detail::Kernel {
     void take_events(Card& card);
     void kill(std::size_t card, int error);
 
-    /// 1 finished, 0 not yet, else -errno.
+    /// 1 if the command is finished, 0 if it is not, or -errno.
     [[nodiscard]] int look(File& file, Queue& queue, std::uint64_t sequence, std::uint32_t epoch);
     void arm(Queue& queue);
 
     Bus bus_;
     std::vector<std::unique_ptr<Card>> cards_;
 
-    std::mutex mutex_;  // the state below; taken before the card's locks, not held while asleep
+    std::mutex
+        mutex_;  // protects the state below; taken before the card's locks, never held over a sleep
     std::map<int, FilePtr> files_;
     std::map<void*, Mapped> mappings_;
     std::map<Card*, std::map<std::uint64_t, std::uint64_t>> memory_used_;  // offset, bytes

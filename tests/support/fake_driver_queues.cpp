@@ -115,7 +115,7 @@ int Driver::queue_reset(File& file, std::uint32_t handle) {
     if (file.card->admin(test::admin_command(ACCEL_ADMIN_RESET_QUEUE, queue.id)) != ACCEL_OK) {
         return EIO;
     }
-    take_events(*file.card);  // those of before the reset
+    take_events(*file.card);  // drops the events from before the reset
     queue.error = {};
     queue.notify = 0;
     ++queue.epoch;
@@ -161,7 +161,7 @@ int Driver::look(File& file, Queue& queue, std::uint64_t sequence, std::uint32_t
     return queue.error.status != 0 ? -EIO : 0;
 }
 
-// The card interrupts at the lowest sequence that anybody waits for.
+// Arms the card for the lowest sequence number that a call waits for.
 void Driver::arm(Queue& queue) {
     const std::uint64_t completed = load(queue.status().completed);
     std::uint64_t lowest = queue.notify > completed ? queue.notify : UINT64_MAX;
@@ -263,7 +263,7 @@ int Driver::queue_query(File& file, accel_queue_query& argument) {
 
 int Driver::poll(std::span<pollfd> fds, int timeout_ms) noexcept {
     ++calls_;
-    // Cards of a test are few: sleeps on the first and looks at the others every millisecond.
+    // Sleeps on the first card, and checks the others every millisecond: tests have few cards.
     const auto deadline = timeout_ms < 0 ? deadline_at(INT64_MAX)
                                          : Clock::now() + std::chrono::milliseconds(timeout_ms);
     for (;;) {

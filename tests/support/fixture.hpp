@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A card, a driver and an open device for each test; afterwards everything must have been given
-// back.
+// The fixture of tests of the SDK: a card and a driver. At the end of each test nothing may be
+// leaked.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -35,7 +35,7 @@ class SdkTest : public ::testing::Test {
     std::shared_ptr<fake::Driver> driver;
 };
 
-/// Runs `action`, which must throw an accel::Error, and gives that.
+/// Runs `action`, which must throw an accel::Error, and returns the error.
 template <typename Action>
 Error error_of(Action&& action) {
     try {
@@ -47,7 +47,7 @@ Error error_of(Action&& action) {
     return {std::errc{}, "nothing was thrown"};
 }
 
-/// The message has all of these.
+/// Checks that the message contains all parts.
 template <typename... Parts>
 void expect_says(const Error& error, const Parts&... parts) {
     for (const std::string_view part : {std::string_view(parts)...}) {
@@ -55,10 +55,10 @@ void expect_says(const Error& error, const Parts&... parts) {
     }
 }
 
-/// Nothing is mapped here.
+/// An unmapped address.
 inline constexpr Address nowhere{0x7000'0000'0000};
 
-/// A queue whose card is busy until the gate opens: jobs behind it are in flight for sure.
+/// A semaphore that blocks a queue: jobs behind closed() stay in flight until open().
 class Gate {
   public:
     explicit Gate(const Device& device) : semaphore_(device.create_semaphore()) {}

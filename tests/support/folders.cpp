@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Finds models in folders.
 #include "folders.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where ONNX's own operator tests are.
+// The folders of ONNX's operator tests.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +10,7 @@ namespace accel::test {
 
 inline constexpr const char* suite_folder = "/usr/share/libonnx-testdata/data";
 
-/// All folders below that hold a model, sorted.
+/// All folders below `folder` that hold a model, sorted.
 [[nodiscard]] std::vector<std::filesystem::path> find_models(const std::filesystem::path& folder);
 
 }  // namespace accel::test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The reference arithmetic.
+// The arithmetic of the reference.
 #include "reference.hpp"
 
 #include <array>
@@ -29,13 +29,13 @@ float exp(float x) {
         p = std::fma(p, r, coefficient);
     }
     p = std::fma(p, r * r, r) + 1.0F;
-    // Exact in double, so that the conversion is the one rounding.
+    // The scaling is exact in double, so that the conversion is the only rounding.
     return static_cast<float>(std::ldexp(static_cast<double>(p), static_cast<int>(n)));
 }
 
 namespace {
 
-// Coefficients from the highest power down, a fused multiply-add each.
+// Coefficients from the highest power down, with one fused multiply-add for each.
 float horner(float x, const std::vector<float>& c) {
     float p = c[0];
     for (std::size_t i = 1; i < c.size(); ++i) {
@@ -306,14 +306,15 @@ void for_each_line(const accel_reduce& p, const std::vector<float>& src, Visit&&
 
 namespace {
 
-std::uint64_t place(const accel_image_layout& image, std::uint64_t n, std::uint64_t y,
-                    std::uint64_t x, std::uint64_t channel) {
+std::uint64_t element_index(const accel_image_layout& image, std::uint64_t n, std::uint64_t y,
+                            std::uint64_t x, std::uint64_t channel) {
     return n * image.image + y * image.row + x * image.pixel + channel;
 }
 
-// Where a tap of result (y, x) is in the source; false: outside.
-bool look(const accel_conv_window& w, const accel_image_layout& src, std::int64_t y, std::int64_t x,
-          std::int64_t i, std::int64_t j, std::uint64_t& row, std::uint64_t& column) {
+// The source position of tap (i, j) for result (y, x). False: outside of the image.
+bool locate_tap(const accel_conv_window& w, const accel_image_layout& src, std::int64_t y,
+                std::int64_t x, std::int64_t i, std::int64_t j, std::uint64_t& row,
+                std::uint64_t& column) {
     const std::int64_t at_y = y * w.stride_y + i * w.dilation_y - w.pad_top;
     const std::int64_t at_x = x * w.stride_x + j * w.dilation_x - w.pad_left;
     row = static_cast<std::uint64_t>(at_y);
@@ -338,11 +339,12 @@ void conv2d(const accel_conv2d& p, const std::vector<float>& src, const std::vec
                             for (std::uint32_t c = 0; c < depth; ++c, ++k) {
                                 std::uint64_t row = 0;
                                 std::uint64_t column = 0;
-                                const bool inside = look(p.window, p.src, y, x, i, j, row, column);
+                                const bool inside =
+                                    locate_tap(p.window, p.src, y, x, i, j, row, column);
                                 const float value =
-                                    inside
-                                        ? src[place(p.src, n, row, column, o / columns * depth + c)]
-                                        : 0.0F;
+                                    inside ? src[element_index(p.src, n, row, column,
+                                                               o / columns * depth + c)]
+                                           : 0.0F;
                                 sum = std::fma(value, weights[k * p.dst.channels + o], sum);
                             }
                         }
@@ -350,7 +352,8 @@ void conv2d(const accel_conv2d& p, const std::vector<float>& src, const std::vec
                     if ((p.flags & ACCEL_CONV2D_BIAS) != 0) {
                         sum = sum + bias[o];
                     }
-                    dst[place(p.dst, n, y, x, o)] = activate(sum, p.activation, p.alpha, p.beta);
+                    dst[element_index(p.dst, n, y, x, o)] =
+                        activate(sum, p.activation, p.alpha, p.beta);
                 }
             }
         }
@@ -369,10 +372,10 @@ void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>
                         for (std::uint32_t j = 0; j < p.window.width; ++j) {
                             std::uint64_t row = 0;
                             std::uint64_t column = 0;
-                            if (!look(p.window, p.src, y, x, i, j, row, column)) {
+                            if (!locate_tap(p.window, p.src, y, x, i, j, row, column)) {
                                 continue;
                             }
-                            const float value = src[place(p.src, n, row, column, c)];
+                            const float value = src[element_index(p.src, n, row, column, c)];
                             if (average) {
                                 result = result + value;
                             } else {
@@ -387,7 +390,7 @@ void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>
                     if (average && taps != 0) {
                         result = result / static_cast<float>(taps);
                     }
-                    dst[place(p.dst, n, y, x, c)] = result;
+                    dst[element_index(p.dst, n, y, x, c)] = result;
                 }
             }
         }

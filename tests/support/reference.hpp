@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Section 6 of the data sheet, written down once more as plainly as possible: scalar loops over
-// arrays, one rounding where the sheet says so. The card must agree to the bit.
+// The reference: section 6 of the data sheet as plain scalar loops, with one rounding where the
+// data sheet has one. The card must give the same bits.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,13 @@ namespace accel::reference {
 [[nodiscard]] float log(float x);
 [[nodiscard]] float tanh(float x);
 [[nodiscard]] float erf(float x);
-// alpha and beta as the parameter block has them.
+// alpha and beta are the bits of the parameter block.
 [[nodiscard]] float activate(float x, unsigned activation, std::uint32_t alpha = 0,
                              std::uint32_t beta = 0);
 [[nodiscard]] float elementwise(unsigned op, float a, float b);
 
-// Operands as they lie in memory, indexed as stored; d is changed where the result goes.
+// The operands are images of memory with the strides of the block; only elements of the result
+// change.
 void gemm(const accel_gemm& p, const std::vector<float>& a, const std::vector<float>& b,
           const std::vector<float>& bias, std::vector<float>& d);
 // d = a * b, then + bias unless that is empty, then ReLU if asked for; dense row-major matrices.
@@ -30,7 +31,7 @@ void gemm(const accel_gemm& p, const std::vector<float>& a, const std::vector<fl
                                             std::size_t n, std::size_t k, bool relu = false);
 void elementwise(const accel_elementwise& p, const std::vector<float>& src0,
                  const std::vector<float>& src1, std::vector<float>& dst);
-// Images as they lie in memory; weights as accel_conv2d says; dst is changed where the result goes.
+// The same for images, with weights in the layout of accel_conv2d.
 void conv2d(const accel_conv2d& p, const std::vector<float>& src, const std::vector<float>& weights,
             const std::vector<float>& bias, std::vector<float>& dst);
 void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>& dst);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Loads and runs models, and compares their outputs.
 #include "suite.hpp"
 
 #include <algorithm>
@@ -16,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A type that the card does not have, as the file of a tensor.
+// The tensor of a file, if the file exists. Throws if the card does not have its data type.
 std::optional<TensorData> tensor(const fs::path& file) {
     return fs::exists(file) ? std::optional(compiler::read_tensor_file(file)) : std::nullopt;
 }
@@ -29,13 +31,13 @@ std::vector<TensorData> tensors(const fs::path& set, const std::string& kind) {
     return all;
 }
 
-// Empty if they agree as ONNX's own runner wants it: 1e-3 relative, 1e-7 absolute.
+// Empty if they agree within the tolerance of ONNX's own runner: 1e-3 relative, 1e-7 absolute.
 std::string difference(const TensorData& got, const TensorData& expected) {
-    // The suite's files write bf16 as the integers that have its bits.
+    // The suite's files store bf16 as u16.
     const bool bits = got.type == DataType::bf16 && expected.type == DataType::u16;
     if ((got.type != expected.type && !bits) || got.shape != expected.shape) {
         return std::string(compiler::to_string(got.type)) + compiler::to_string(got.shape) +
-               " and not " + std::string(compiler::to_string(expected.type)) +
+               ", expected " + std::string(compiler::to_string(expected.type)) +
                compiler::to_string(expected.shape);
     }
     if (compiler::is_integer(got.type)) {
@@ -45,7 +47,7 @@ std::string difference(const TensorData& got, const TensorData& expected) {
     compiler::Tensor b(got.type, got.shape);  // of the same size
     a.data = got.bytes;
     b.data = expected.bytes;
-    // Its bf16 is cut off where the card, as most others, rounds: one unit in the last place.
+    // The suite truncates bf16 and the card rounds: one unit in the last place.
     const float relative = got.type == DataType::bf16 ? 0x1p-7F : 1e-3F;
     const auto x = a.floats();
     const auto y = b.floats();
@@ -53,14 +55,14 @@ std::string difference(const TensorData& got, const TensorData& expected) {
         const bool same = x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i])) ||
                           std::fabs(x[i] - y[i]) <= 1e-7F + relative * std::fabs(y[i]);
         if (!same) {
-            return "element " + std::to_string(i) + " is " + std::to_string(x[i]) + " and not " +
+            return "element " + std::to_string(i) + " is " + std::to_string(x[i]) + ", expected " +
                    std::to_string(y[i]);
         }
     }
     return "";
 }
 
-// What an error names: the operator, or what about it.
+// The message of an error without the name of the file.
 std::string cause(const Error& error, const fs::path& file) {
     std::string text = error.what();
     const std::string name = file.string() + ": ";
@@ -74,20 +76,20 @@ std::string cause(const Error& error, const fs::path& file) {
 
 namespace {
 
-// A model for these inputs; an input that decides about shapes is given when the model is loaded.
+// A model for these inputs. Inputs that determine shapes are constants of the model.
 struct Loaded {
     Model net;
-    std::vector<TensorData> inputs;  // that are left
+    std::vector<TensorData> inputs;  // without the constants
 };
 Loaded load(const Device& device, const fs::path& file, std::vector<TensorData> inputs,
-            const How& how) {
+            const SuiteOptions& suite) {
     const std::vector<TensorInfo> ports = Model::describe(file);
-    LoadOptions options{.allow_narrowing = true, .host_fallback = how.host_fallback};
+    LoadOptions options{.allow_narrowing = true, .host_fallback = suite.host_fallback};
     for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
         options.shapes[ports[i].name] = inputs[i].shape;
-        // The suite's files write bf16 as the integers that have its bits.
+        // The suite's files store bf16 as u16.
         inputs[i].type = ports[i].type == DataType::bf16 ? DataType::bf16 : inputs[i].type;
-        if (how.folded) {
+        if (suite.folded) {
             options.constant_inputs[ports[i].name] = inputs[i];
         }
     }
@@ -112,7 +114,7 @@ Loaded load(const Device& device, const fs::path& file, std::vector<TensorData> 
     return {std::move(*net), std::move(left)};
 }
 
-// Empty if a run gives what is expected.
+// Empty if all outputs agree.
 std::string compare(const std::vector<TensorData>& got, const std::vector<TensorData>& expected) {
     for (std::size_t i = 0; i < expected.size(); ++i) {
         const std::string what =
@@ -126,7 +128,8 @@ std::string compare(const std::vector<TensorData>& got, const std::vector<Tensor
 
 }  // namespace
 
-Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const How& how) {
+Verdict judge(const Device& device, Queue& queue, const fs::path& folder,
+              const SuiteOptions& suite) {
     const fs::path file = folder / "model.onnx";
     const std::string name = folder.parent_path().filename() / folder.filename();
     int sets = 0;
@@ -138,8 +141,8 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const 
         std::optional<Loaded> loaded;
         std::vector<TensorData> expected;
         try {
-            // Where the files are of a type that the card does not have, so is the model, which
-            // says it better.
+            // If the card lacks the data type of a file, loading the model fails as well, and with
+            // the better message.
             std::vector<TensorData> inputs;
             std::optional<Error> unreadable;
             try {
@@ -148,7 +151,7 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const 
             } catch (const Error& error) {
                 unreadable = error;
             }
-            loaded = load(device, file, std::move(inputs), how);
+            loaded = load(device, file, std::move(inputs), suite);
             if (unreadable) {
                 throw Error(*unreadable);
             }
@@ -158,19 +161,19 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const 
         } catch (const std::exception& error) {
             return {name, Outcome::wrong, error.what()};
         }
-        // What was compiled must run.
+        // A model that compiles must run.
         try {
-            if (!how.saved.empty()) {
-                loaded->net.save(how.saved);
-                loaded->net = Model::load(device, how.saved);
+            if (!suite.saved.empty()) {
+                loaded->net.save(suite.saved);
+                loaded->net = Model::load(device, suite.saved);
             }
             const std::string what = compare(loaded->net.run(queue, loaded->inputs), expected);
             if (!what.empty()) {
                 return {name, Outcome::wrong, what};
             }
         } catch (const Error& error) {
-            // What only a run finds out may be refused there.
-            const bool refused = how.host_fallback && error.errc() == std::errc::invalid_argument;
+            // With host fallback, a run may refuse what the compiler could not see.
+            const bool refused = suite.host_fallback && error.errc() == std::errc::invalid_argument;
             return {name, refused ? Outcome::unsupported : Outcome::wrong, error.what()};
         } catch (const std::exception& error) {
             return {name, Outcome::wrong, error.what()};
@@ -182,7 +185,7 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder, const 
 
 namespace {
 
-// The operator that an error names, or what it says about the model: up to the first colon.
+// The operator that an error names, or its text up to the first colon.
 std::string reason(const std::string& detail) {
     const bool operator_named =
         !detail.empty() && std::isupper(static_cast<unsigned char>(detail[0])) != 0;

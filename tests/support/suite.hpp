@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ONNX's own operator tests: models with inputs and the outputs that must come of them.
+// ONNX's operator tests: models with inputs and expected outputs.
 #pragma once
 
 #include <accel/model.hpp>
@@ -18,24 +18,24 @@ enum class Outcome { passed, unsupported, wrong };
 struct Verdict {
     std::string name;
     Outcome outcome = Outcome::passed;
-    std::string detail;  // what is unsupported or wrong
+    std::string detail;  // the unsupported operator, or the difference
 };
 
 /// How the models are loaded.
-struct How {
-    /// What was compiled goes through this file first.
+struct SuiteOptions {
+    /// If not empty, the compiled model is saved to this file and loaded from it.
     std::filesystem::path saved = {};
-    /// What must be known is left to the host, not given.
+    /// The host computes nodes whose inputs are unknown when the model is loaded.
     bool host_fallback = false;
-    /// All inputs are given when the model is loaded, so that the compiler computes what it can.
+    /// All inputs are constants, so that the compiler folds all nodes that it can.
     bool folded = false;
 };
 
 /// Loads and runs one model with each of its data sets.
 [[nodiscard]] Verdict judge(const Device& device, Queue& queue, const std::filesystem::path& folder,
-                            const How& how = {});
+                            const SuiteOptions& suite = {});
 
-/// passed / not supported by operator / wrong
+/// Counts by outcome, the unsupported operators, and each wrong result.
 [[nodiscard]] std::string summary(const std::vector<Verdict>& verdicts);
 
 }  // namespace accel::test
