@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Activation functions.
+// The activation functions of networks.
 #include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
