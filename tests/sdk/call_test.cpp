@@ -27,7 +27,7 @@ class CallTest : public SdkTest {
 };
 
 TEST_F(CallTest, OneListServesAnyBuffers) {
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Fill{.dst = argument(0), .pattern = 7, .bytes = 64});
     list.add(Copy{.dst = argument(1, 16), .src = argument(0), .bytes = 16});
     EXPECT_EQ(list.size(), 2U);
@@ -54,7 +54,7 @@ TEST_F(CallTest, ACommandOfArgumentsCanBeKeptAsBytes) {
                                     .b = argument(1),
                                     .shape = {4}};
     const std::vector<std::byte> bytes = add.serialize();
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Command::deserialize(bytes));
     list.close();
     auto a = card.allocate<float>({6});
@@ -87,7 +87,7 @@ TEST_F(CallTest, BytesThatAreNoCommandAreRefused) {
         // Behind the 64 bytes of the card, which Command::raw() takes as they are, too.
         bytes[64 + random() % (bytes.size() - 64)] = static_cast<std::byte>(random());
         try {
-            CommandList list = card.create_list();
+            CommandList list = card.create_command_list();
             list.add(Command::deserialize(bytes));
             list.close();
             const auto big = card.allocate<float>({1024});
@@ -119,7 +119,7 @@ TEST_P(PlacementTest, ANetworkIsOneCommand) {
         upload(card, queue, buffer, values);
         return buffer;
     };
-    CommandList list = card.create_list(GetParam());
+    CommandList list = card.create_command_list(GetParam());
     {
         const auto hidden = card.allocate_device<float>({m, h});
         list.add(Gemm{.d = hidden,
@@ -157,7 +157,7 @@ class ArgumentsTest : public CallTest, public ::testing::WithParamInterface<std:
 // Up to four arguments travel in the command, more in a table.
 TEST_P(ArgumentsTest, AllArrive) {
     const std::uint32_t count = GetParam();
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     for (std::uint32_t i = 0; i < count; ++i) {
         list.add(Fill{.dst = argument(i), .pattern = 100 + i, .bytes = 4});
     }
@@ -180,7 +180,7 @@ TEST_P(ArgumentsTest, AllArrive) {
 INSTANTIATE_TEST_SUITE_P(Count, ArgumentsTest, ::testing::Values(1, 4, 5, 64));
 
 TEST_F(CallTest, ArgumentsAreCheckedAgainstAllThatTheListDoes) {
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Fill{.dst = argument(0), .bytes = 16});
     list.add(Copy{.dst = argument(1, 8), .src = argument(0, 4), .bytes = 12});
     list.close();
@@ -207,7 +207,7 @@ TEST_F(CallTest, ArgumentsAreCheckedAgainstAllThatTheListDoes) {
 }
 
 TEST_F(CallTest, AnArgumentThatIsNotUsedMayBeNothing) {
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Fill{.dst = argument(2), .bytes = 4});
     list.close();
     EXPECT_EQ(list.arguments(), 3U);
@@ -216,7 +216,7 @@ TEST_F(CallTest, AnArgumentThatIsNotUsedMayBeNothing) {
 }
 
 TEST_F(CallTest, RecordingIsChecked) {
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     expect_says(error_of([&] { list.close(); }), "empty");
     list.add(Nop{});
     expect_says(error_of([&] { queue.submit(list); }), "not closed", "close()");
@@ -228,8 +228,8 @@ TEST_F(CallTest, RecordingIsChecked) {
 }
 
 TEST_F(CallTest, AListIsNotLongerThanTheCardCalls) {
-    CommandList list = card.create_list();
-    const std::uint32_t most = card.info().list_commands;
+    CommandList list = card.create_command_list();
+    const std::uint32_t most = card.info().max_list_commands;
     const Command nop = Nop{};
     for (std::uint32_t i = 0; i < most; ++i) {
         list.add(nop);
@@ -241,7 +241,7 @@ TEST_F(CallTest, AListIsNotLongerThanTheCardCalls) {
 }
 
 TEST_F(CallTest, SealThatFailsCanBeTriedAgain) {
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     auto buffer = card.allocate<float>({4});
     list.add(Gemm{.d = buffer, .a = buffer, .b = buffer, .m = 2, .n = 2, .k = 0});
     driver->fail(ACCEL_IOCTL_BUFFER_CREATE, ENOMEM);
@@ -252,7 +252,7 @@ TEST_F(CallTest, SealThatFailsCanBeTriedAgain) {
 }
 
 TEST_F(CallTest, AFailureNamesThePlaceInTheList) {
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Nop{});
     list.add(Nop{});
     list.add(Fill{.dst = argument(0), .bytes = 4096});
@@ -268,7 +268,7 @@ TEST_F(CallTest, AFailureNamesThePlaceInTheList) {
 TEST_F(CallTest, WaitsAndSignalsAndRecordsMayStandInAList) {
     auto words = card.allocate<std::uint64_t>({2});
     auto record = card.allocate<CompletionRecord>({1});
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Wait{.word = argument(0), .value = 3});
     list.add(Signal{.word = argument(0, 8), .value = 4});
     list.add(Command(Nop{}).with_record(argument(1)));
@@ -283,7 +283,7 @@ TEST_F(CallTest, WaitsAndSignalsAndRecordsMayStandInAList) {
 }
 
 TEST_F(CallTest, MovedFromListsSaySo) {
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     const CommandList other = std::move(list);
     // NOLINTBEGIN(bugprone-use-after-move): that is the test
     expect_says(error_of([&] { list.add(Nop{}); }), "CommandList", "moved from");

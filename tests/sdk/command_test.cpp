@@ -299,8 +299,8 @@ TEST_F(CommandTest, Conv2dSumsWhatItsWindowSees) {
     EXPECT_THAT(result.span(), ElementsAre(1000, 2100, 3200, 4010, 5421, 6532, 7040, 8754, 9865));
     conv.bias = floats({-5000});
     conv.activation = UnaryOp::clip;
-    conv.alpha = 0;
-    conv.beta = 3000;
+    conv.activation_alpha = 0;
+    conv.activation_beta = 3000;
     run(conv);
     EXPECT_THAT(result.span(), ElementsAre(0, 0, 0, 0, 421, 1532, 2040, 3000, 3000));
 }
@@ -336,15 +336,15 @@ TEST_F(CommandTest, Conv2dIsChecked) {
     EXPECT_REFUSED(with([](Conv2d& c) { c.window.stride_x = 0; }), "at least 1");
     EXPECT_REFUSED(with([](Conv2d& c) { c.src_layout.height = 3; }),
                    "Conv2d::src touches 24 bytes");
-    EXPECT_REFUSED(with([](Conv2d& c) { c.dst_layout.row = 3; }), "Conv2d::dst touches 20 bytes");
+    EXPECT_REFUSED(with([](Conv2d& c) { c.dst_layout.row_stride = 3; }), "Conv2d::dst touches 20 bytes");
     EXPECT_REFUSED(with([](Conv2d& c) { c.window.height = 5; }),
                    "Conv2d::weights touches 20 bytes");
     EXPECT_REFUSED(with([](Conv2d& c) {
                        c.src_layout.channels = 2;
-                       c.src_layout.pixel = 1;
+                       c.src_layout.pixel_stride = 1;
                    }),
                    "only 1 apart");
-    EXPECT_REFUSED(with([](Conv2d& c) { c.alpha = 1; }), "alpha has no meaning");
+    EXPECT_REFUSED(with([](Conv2d& c) { c.activation_alpha = 1; }), "alpha has no meaning");
 }
 
 TEST_F(CommandTest, PoolTakesTheLargestOrTheAverage) {
@@ -359,12 +359,12 @@ TEST_F(CommandTest, PoolTakesTheLargestOrTheAverage) {
     pool.op = PoolOp::average;
     run(pool);
     EXPECT_EQ(result[0], 2.5F);
-    pool.count_outside = true;
+    pool.count_include_pad = true;
     run(pool);
     EXPECT_EQ(result[0], 10.0F / 9.0F);
     pool.op = PoolOp::max;
-    EXPECT_REFUSED(pool, "count_outside is for averages");
-    pool.count_outside = false;
+    EXPECT_REFUSED(pool, "count_include_pad has no meaning");
+    pool.count_include_pad = false;
     pool.dst_layout.channels = 2;
     EXPECT_REFUSED(pool, "same channels");
 }
@@ -377,10 +377,10 @@ TEST_F(CommandTest, ElementwiseOfOneOperandAppliesAFunction) {
                       .a = source,
                       .shape = {3},
                       .activation = UnaryOp::leaky_relu,
-                      .alpha = 0.5F};
+                      .activation_alpha = 0.5F};
     run(unary);
     EXPECT_THAT(result.span(), ElementsAre(-1, 0, 3));
-    unary.alpha = 0;
+    unary.activation_alpha = 0;
     unary.activation = UnaryOp::tanh;
     run(unary);
     EXPECT_THAT(result.span(), ElementsAre(FloatEq(std::tanh(-2.0F)), 0, FloatEq(std::tanh(3.0F))));

@@ -4,7 +4,7 @@
 // to do; errors can be copied freely.
 #include <set>
 
-#include "errors.hpp"
+#include "throw_error.hpp"
 #include "fixture.hpp"
 
 namespace accel::test {

@@ -76,7 +76,7 @@ TEST_F(HotPathTest, SubmittingAndPollingEntersTheKernelNever) {
 TEST_F(HotPathTest, SubmittingAllocatesNothingOnceTheRingHasGoneRound) {
     Queue queue = card.create_queue({.entries = 4, .spin = never_sleep});
     auto buffer = card.allocate<float>({16});
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     for (std::uint32_t i = 0; i < 8; ++i) {
         list.add(Fill{.dst = argument(i), .bytes = 8});
     }
@@ -239,7 +239,7 @@ TEST_F(HotPathTest, AFullRingIsRefusedByTrySubmitAndWaitedForBySubmit) {
 
 TEST_F(HotPathTest, TrySubmitOfAListIsRefusedByAFullRing) {
     Queue queue = card.create_queue({.entries = 2});
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Nop{});
     list.close();
     Gate gate(card);
@@ -311,12 +311,12 @@ TEST_F(HotPathTest, StatsCountWhatTheQueueDid) {
     const QueueStats stats = queue.stats();
     EXPECT_EQ(stats.completed, 2U);
     EXPECT_EQ(stats.commands, 2U);
-    EXPECT_GE(stats.host_read, 4096U);
-    EXPECT_GE(stats.host_written, 4096U);
-    EXPECT_EQ(stats.memory_written, 4096U);
-    EXPECT_EQ(stats.memory_read, 4096U);
-    EXPECT_GT(stats.dma_busy, 0U);
-    EXPECT_EQ(stats.compute_busy, 0U);
+    EXPECT_GE(stats.host_bytes_read, 4096U);
+    EXPECT_GE(stats.host_bytes_written, 4096U);
+    EXPECT_EQ(stats.device_bytes_written, 4096U);
+    EXPECT_EQ(stats.device_bytes_read, 4096U);
+    EXPECT_GT(stats.dma_busy_ticks, 0U);
+    EXPECT_EQ(stats.compute_busy_ticks, 0U);
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ foreach(program "consumer;accel" "model_consumer;accel-model")
 endforeach()
 
 # Every header stands by itself, without a warning, and brings nothing of anybody else's.
-file(GLOB headers RELATIVE ${prefix}/include ${prefix}/include/accel/*.hpp)
+file(GLOB_RECURSE headers RELATIVE ${prefix}/include ${prefix}/include/accel/*.hpp)
 foreach(header IN LISTS headers)
   file(WRITE ${folder}/header.cpp "#include <${header}>\n")
   run(${CXX} -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Werror -fsyntax-only

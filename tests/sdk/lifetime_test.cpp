@@ -51,7 +51,7 @@ TEST_F(LifetimeTest, AListAndItsBuffersLiveUntilTheJobIsFinished) {
     {
         auto constant = card.allocate<int>({4});
         constant.fill(5);
-        CommandList list = card.create_list();
+        CommandList list = card.create_command_list();
         list.add(Copy{.dst = argument(0), .src = constant, .bytes = 16});
         list.close();
         job = queue.submit(list, {result});
@@ -172,7 +172,7 @@ TEST_F(LifetimeTest, MovedFromObjectsSaySo) {
     says("Device", [&] { static_cast<void>(card.fd()); });
     says("Device", [&] { static_cast<void>(card.allocate<int>({1})); });
     says("Device", [&] { static_cast<void>(card.create_queue()); });
-    says("Device", [&] { static_cast<void>(card.create_list()); });
+    says("Device", [&] { static_cast<void>(card.create_command_list()); });
     says("Device", [&] { static_cast<void>(card.create_semaphore()); });
     says("Queue", [&] { queue.submit(Nop{}); });
     says("Queue", [&] { static_cast<void>(queue.try_submit(Nop{})); });

@@ -105,7 +105,7 @@ TEST_F(TensorCommand, GatherPicksAndTellsAnIndexOutOfRange) {
 
 TEST_F(TensorCommand, ResizeSumsTaps) {
     const auto source = filled<float>({10, 20});
-    const auto table = filled<Tap>({{0, 1}, {1, 0}, {0, 0.5F}, {1, 0.5F}, {1, 1}, {0, 0}});
+    const auto table = filled<ResizeTap>({{0, 1}, {1, 0}, {0, 0.5F}, {1, 0.5F}, {1, 1}, {0, 0}});
     auto result = card.allocate<float>({3});
     const Resize resize{
         .dst = result, .src = source, .table = table, .taps = 2, .n = 2, .count = 3};
@@ -159,7 +159,7 @@ TEST_F(TensorCommand, GemmOfBytesIsExactAndRequantises) {
         .n = 1,
         .k = 2,
         .format = {
-            .a = DataType::u8, .b = DataType::i8, .result = DataType::i32, .a_zero_point = 128}};
+            .a_type = DataType::u8, .b_type = DataType::i8, .result_type = DataType::i32, .a_zero_point = 128}};
     run(gemm);
     EXPECT_THAT(sum.span(), ElementsAre(-2));
     auto result = card.allocate<std::int8_t>({1});
@@ -167,12 +167,12 @@ TEST_F(TensorCommand, GemmOfBytesIsExactAndRequantises) {
     gemm.d = result;
     gemm.bias = channel;
     gemm.format.requantize = true;
-    gemm.format.result = DataType::i8;
+    gemm.format.result_type = DataType::i8;
     gemm.format.result_zero_point = -100;
     run(gemm);
     EXPECT_THAT(result.span(), ElementsAre(-98));  // 2.5 rounds to 2
     expect_refused<Gemm>(
-        gemm, [](auto& g) { g.format.b = DataType::f32; }, "combines types");
+        gemm, [](auto& g) { g.format.b_type = DataType::f32; }, "combines data types");
     expect_refused<Gemm>(
         gemm, [](auto& g) { g.format.a_zero_point = 256; }, "zero point");
     expect_refused<Gemm>(
@@ -183,7 +183,7 @@ TEST_F(TensorCommand, GemmOfBytesIsExactAndRequantises) {
         gemm,
         [](auto& g) {
             g.batch = 3;
-            g.batch_a = 1;
+            g.batch_stride_a = 1;
         },
         "Gemm::a touches 4 bytes");
 }

@@ -91,7 +91,7 @@ TEST_F(ThreadsTest, AQueueIsSharedUnderALockOfTheCaller) {
 
 TEST_F(ThreadsTest, ASealedListIsSubmittedFromAnyThread) {
     const Device card = open();
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Fill{.dst = argument(0), .pattern = 3, .bytes = 4});
     list.close();
     std::vector<std::jthread> threads;

@@ -286,7 +286,7 @@ TEST_F(WaitTest, UringWaitNamesTheJobAsTheDriverKnowsIt) {
     accel_uring_wait named{};
     std::memcpy(&named, wait.payload.data(), sizeof named);
     EXPECT_EQ(wait.fd, card.fd());
-    EXPECT_EQ(wait.operation, std::uint32_t{ACCEL_URING_WAIT});
+    EXPECT_EQ(wait.cmd_op, std::uint32_t{ACCEL_URING_WAIT});
     EXPECT_EQ(named.sequence, 2U);
     EXPECT_EQ(named.timeout_ms, 1500U);
     expect_says(error_of([&] { static_cast<void>(other.uring_wait(job)); }), "not of this queue");

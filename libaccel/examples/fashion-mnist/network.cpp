@@ -29,7 +29,7 @@ accel::CommandList record(const accel::Device& card, accel::Queue& queue, const 
     const auto b2 = to_card(card, queue, model.b2);
     const auto h = card.allocate_device<float>({batch, hidden});
 
-    accel::CommandList list = card.create_list(accel::Placement::device);
+    accel::CommandList list = card.create_command_list(accel::Placement::device);
     list.add(accel::Gemm{.d = h,
                          .a = argument(arg_images),
                          .b = w1,

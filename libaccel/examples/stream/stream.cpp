@@ -73,7 +73,7 @@ static double sum(int file, std::size_t size) {
             slot.job = queue.submit(accel::Reduce{.dst = slot.sum, .src = slot.device, .n = count});
             const accel::UringWait wait = queue.uring_wait(slot.job);
             io_uring_sqe* entry = io_uring_get_sqe(&ring);
-            io_uring_prep_rw(IORING_OP_URING_CMD, entry, wait.fd, nullptr, 0, wait.operation);
+            io_uring_prep_rw(IORING_OP_URING_CMD, entry, wait.fd, nullptr, 0, wait.cmd_op);
             std::memcpy(entry->cmd, wait.payload.data(), wait.payload.size());
             entry->user_data = i + slots.size();
         } else {
