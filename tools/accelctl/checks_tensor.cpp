@@ -96,7 +96,7 @@ std::string check_resize(const Bench& bench) {
     constexpr std::uint32_t count = 24;
     constexpr std::uint32_t inner = 17;
     const Floats source = random(std::size_t{n} * inner, 107);
-    std::vector<Tap> table;
+    std::vector<ResizeTap> table;
     for (std::uint32_t i = 0; i < count; ++i) {
         const float at = static_cast<float>(i) * (n - 1) / (count - 1);
         const auto low = std::min(static_cast<std::uint32_t>(at), n - 2);
@@ -117,7 +117,7 @@ std::string check_resize(const Bench& bench) {
     for (std::size_t i = 0; i < count; ++i) {
         for (std::size_t k = 0; k < inner; ++k) {
             float sum = 0;
-            for (const Tap& tap : std::span(table).subspan(2 * i, 2)) {
+            for (const ResizeTap& tap : std::span(table).subspan(2 * i, 2)) {
                 sum = std::fma(tap.weight, source[std::size_t{tap.index} * inner + k], sum);
             }
             expected.push_back(sum);

@@ -172,7 +172,7 @@ ValueId Builder::matmul(MatMul operation, std::vector<ValueId> in) {
     Dims shape = broadcast_dims(Dims(a.begin(), a.end() - 2), Dims(b.begin(), b.end() - 2));
     shape.push_back(a[a.size() - 2]);
     shape.push_back(b.back());
-    const DataType type = operation.format.result;
+    const DataType type = operation.format.result_type;
     return add(operation, std::move(in), type, std::move(shape));
 }
 
@@ -182,7 +182,7 @@ void Builder::check_channels(const std::vector<ValueId>& in, std::int64_t channe
     if (in.size() < 3) {
         return;
     }
-    const bool bytes = format.a == DataType::i8 || format.a == DataType::u8;
+    const bool bytes = format.a_type == DataType::i8 || format.a_type == DataType::u8;
     if (type(in[2]) != (bytes ? DataType::i32 : DataType::f32) ||
         elements(dims(in[2])) != channels * (format.requantize ? 2 : 1)) {
         refuse("its bias " + std::string(to_string(type(in[2]))) + to_string(dims(in[2])) +
@@ -201,7 +201,7 @@ ValueId Builder::conv(Conv conv, std::vector<ValueId> in, std::int64_t height, s
         refuse("its window is larger than the padded image");
     }
     check_channels(in, w[0], conv.format);
-    const DataType type = conv.format.result;
+    const DataType type = conv.format.result_type;
     return add(conv, std::move(in), type, {x[0], w[0], height, width});
 }
 
@@ -257,7 +257,7 @@ ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_el
     return add(Pick{axis, false}, {a, indices}, type(a), std::move(shape));
 }
 
-ValueId Builder::interpolate(ValueId a, std::size_t axis, const std::vector<Tap>& table,
+ValueId Builder::interpolate(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,
                              std::uint16_t taps) {
     static_cast<void>(length(a, axis));
     Dims shape = dims(a);

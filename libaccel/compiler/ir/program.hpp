@@ -80,7 +80,7 @@ struct Pick {
     std::size_t axis = 0;
     bool elements = false;
 };
-/// a, with a table of Tap in b, `taps` a result.
+/// a, with a table of ResizeTap in b, `taps` a result.
 struct Interpolate {
     std::size_t axis = 0;
     std::uint16_t taps = 1;
@@ -202,7 +202,7 @@ class Builder {
     [[nodiscard]] ValueId reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes);
     [[nodiscard]] ValueId softmax(ValueId a, std::size_t axis);
     [[nodiscard]] ValueId gather(ValueId a, ValueId indices, std::size_t axis, bool elements);
-    [[nodiscard]] ValueId interpolate(ValueId a, std::size_t axis, const std::vector<Tap>& table,
+    [[nodiscard]] ValueId interpolate(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,
                                       std::uint16_t taps);
     [[nodiscard]] ValueId concat(const std::vector<ValueId>& in, std::size_t axis);
     /// `value` is a constant of the type of a.

@@ -120,8 +120,8 @@ void Layout::lower(const MatMul& product, const Instruction& x) {
                  .lda = u32(a.leading),
                  .ldb = u32(b.leading),
                  .ldd = u32(n),
-                 .alpha = product.then.alpha,
-                 .beta = product.then.beta,
+                 .activation_alpha = product.then.alpha,
+                 .activation_beta = product.then.beta,
                  .format = product.format};
     // Rows of a batch that all meet the same b are rows of one larger a.
     if (loops.dims.size() == 1 && loops.strides[2][0] == 0 && !a.transposed &&
@@ -131,9 +131,9 @@ void Layout::lower(const MatMul& product, const Instruction& x) {
     }
     command.batch = u32(loops.dims.back());
     if (command.batch > 1) {
-        command.batch_d = u32(loops.strides[0].back());
-        command.batch_a = u32(loops.strides[1].back());
-        command.batch_b = u32(loops.strides[2].back());
+        command.batch_stride_d = u32(loops.strides[0].back());
+        command.batch_stride_a = u32(loops.strides[1].back());
+        command.batch_stride_b = u32(loops.strides[2].back());
     }
     Ref bias;
     if (x.in.size() > 2) {
@@ -217,9 +217,9 @@ Layout::Laid Layout::image(ValueId id) {
         return fits ? std::optional(ImageLayout{.height = u32(d[2]),
                                                 .width = u32(d[3]),
                                                 .channels = u32(d[1]),
-                                                .pixel = u32(pixel),
-                                                .row = u32(row),
-                                                .image = u32(whole)})
+                                                .pixel_stride = u32(pixel),
+                                                .row_stride = u32(row),
+                                                .image_stride = u32(whole)})
                     : std::nullopt;
     };
     auto images = taken();
@@ -241,9 +241,9 @@ Layout::Laid Layout::result_image(ValueId id) {
             {.height = u32(d[2]),
              .width = u32(d[3]),
              .channels = u32(d[1]),
-             .pixel = u32(d[1]),
-             .row = u32(d[1] * d[3]),
-             .image = u32(d[1] * d[3] * d[2])}};
+             .pixel_stride = u32(d[1]),
+             .row_stride = u32(d[1] * d[3]),
+             .image_stride = u32(d[1] * d[3] * d[2])}};
 }
 
 void Layout::lower(const Conv& conv, const Instruction& x) {
@@ -263,8 +263,8 @@ void Layout::lower(const Conv& conv, const Instruction& x) {
                 .dst_layout = to.images,
                 .window = conv.window,
                 .activation = conv.then.activation,
-                .alpha = conv.then.alpha,
-                .beta = conv.then.beta,
+                .activation_alpha = conv.then.alpha,
+                .activation_beta = conv.then.beta,
                 .format = conv.format},
          ref(to.place, type(x.out)), {ref(from.place, type(x.in[0])), ref(w, type(x.in[1])), bias});
 }
@@ -278,7 +278,7 @@ void Layout::lower(const Pooling& pool, const Instruction& x) {
                      .src_layout = from.images,
                      .dst_layout = to.images,
                      .window = pool.window,
-                     .count_outside = pool.count_outside},
+                     .count_include_pad = pool.count_outside},
          ref(to.place, DataType::f32), {ref(from.place, DataType::f32)});
 }
 

@@ -107,7 +107,7 @@ Job submit_list(ModelState& state, Queue& queue, const CommandList& list,
 
 // The commands of a model, each with a record in argument `index`.
 CommandList record_all(const ModelState& state, std::uint32_t index) {
-    CommandList list = state.device.create_list(Placement::device);
+    CommandList list = state.device.create_command_list(Placement::device);
     for (std::size_t i = 0; i < state.commands.size(); ++i) {
         list.add(state.commands[i].with_record(argument(index, i * sizeof(CompletionRecord))));
     }

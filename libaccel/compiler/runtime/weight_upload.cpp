@@ -76,7 +76,7 @@ void place(ModelState& state, std::span<const std::byte> weights, int shared) {
         import_weights(state, shared);
     }
     if (!state.commands.empty()) {
-        CommandList list = state.device.create_list(Placement::device);
+        CommandList list = state.device.create_command_list(Placement::device);
         for (const Command& command : state.commands) {
             list.add(command);
         }

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "accel/accel.hpp"
-#include "device_impl.hpp"
+#include "device_lookup.hpp"
 #include "fake_driver.hpp"
 #include "peak.hpp"
 
@@ -27,7 +27,7 @@ struct Machine {
     Machine()
         : driver(std::make_shared<fake::Driver>(
               std::vector<fake::CardOptions>{{.memory = std::uint64_t{1} << 30}})),
-          device(detail::DeviceAccess::wrap(detail::open_device(driver, "/dev/accel0"))),
+          device(detail::DeviceAccess::make(detail::open_device(driver, "/dev/accel0"))),
           queue(device.create_queue()) {}
 
     std::shared_ptr<fake::Driver> driver;

@@ -69,7 +69,7 @@ class FashionBatch final : public ServedBatch {
         const auto w2 = to_card(card, queue, w.w2);
         const auto b2 = to_card(card, queue, w.b2);
         const auto h = card.allocate_device<float>({batch_, hidden});
-        CommandList list = card.create_list(Placement::device);
+        CommandList list = card.create_command_list(Placement::device);
         list.add(Command(Gemm{.d = h,
                               .a = argument(0),
                               .b = w1,

@@ -203,7 +203,7 @@ Values matmul_integer(const Node& n) {
         n.b.matmul({.then = {},
                     .format = {.a = n.b.type(n.in(0)),
                                .b = n.b.type(b),
-                               .result = DataType::i32,
+                               .result_type = DataType::i32,
                                .a_zero_point = open ? std::int16_t{0} : zero_point(n, 2),
                                .b_zero_point = zero_point(n, 3)}},
                    {n.in(0), b});
@@ -259,9 +259,9 @@ ValueId padded_with(const Node& n, ValueId x, const std::vector<WindowAxis>& axe
 
 Values conv_integer(const Node& n) {
     const auto open = open_zero(n);
-    const NumericFormat format{.a = n.b.type(n.in(0)),
-                               .b = n.b.type(n.in(1)),
-                               .result = DataType::i32,
+    const NumericFormat format{.a_type = n.b.type(n.in(0)),
+                               .b_type = n.b.type(n.in(1)),
+                               .result_type = DataType::i32,
                                .a_zero_point = open ? std::int16_t{0} : zero_point(n, 2),
                                .b_zero_point = zero_point(n, 3)};
     if (!open) {
