@@ -37,7 +37,7 @@ EncodedLayout encode(const ImageLayout& layout, std::uint32_t batch, std::uint32
     if (raw.pixel < raw.channels) {
         throw_invalid(name.text() + " has pixels of " + std::to_string(raw.channels) +
                       " channels that are only " + std::to_string(raw.pixel) +
-                      " elements apart: make pixel_stride at least as large as channels");
+                      " apart: make pixel_stride at least as large as channels");
     }
     if (batch != 0 && raw.height != 0 && raw.width != 0 && raw.channels != 0) {
         std::uint64_t elements = raw.channels;

@@ -21,7 +21,7 @@ std::uint64_t matrix_bytes(std::uint64_t rows, std::uint64_t columns,
     if (leading_dimension < columns) {
         throw_invalid(name.text() + " has rows of " + std::to_string(columns) +
                       " elements that are only " + std::to_string(leading_dimension) +
-                      " elements apart: make the leading dimension larger, or zero for dense");
+                      " apart: make the leading dimension larger, or zero for dense");
     }
     return strided_bytes(rows, leading_dimension * element_size, columns * element_size, name);
 }

@@ -37,9 +37,8 @@ std::string_view explain(CardStatus status) noexcept {
                    "of "
                    "the queue; look for stray writes in the program";
         case CardStatus::fault_unmapped:
-            return "no memory is mapped at this address: keep the memory until the job has run, "
-                   "and "
-                   "check that offsets and sizes end within the buffer";
+            return "no memory is mapped at this address: it was freed before the job ran, or an "
+                   "offset or size ends past the buffer; check both";
         case CardStatus::fault_read:
             return "the card may not read at this address: allocate the buffer with Access::read "
                    "or "
@@ -69,7 +68,7 @@ std::string_view explain(CardStatus status) noexcept {
                    "kernel "
                    "log";
         case CardStatus::bad_index:
-            return "an index is out of range of its source: check the values of the index tensor";
+            return "an element of an index tensor is out of range of its source: check the indices";
     }
     return "the card reported a status that this library does not know: update libaccel";
 }

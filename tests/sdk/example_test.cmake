@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The host half of the example: training gives the same bits every time, damaged files and a card
-# that is not there are errors that say what to do.
+# The host side of the example: training gives the same bits every time; a damaged file and a missing
+# card are errors that say what to do.
 function(run expected pattern)
   execute_process(COMMAND ${EXAMPLE} ${ARGN} RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE out)
   if(NOT result MATCHES "^${expected}$" OR NOT out MATCHES "${pattern}")
@@ -22,7 +22,7 @@ set(folder ${WORK}/example)
 file(REMOVE_RECURSE ${folder})
 file(MAKE_DIRECTORY ${folder})
 
-# One pass is too short for the accuracy that is asked for, so the program must say no.
+# One epoch does not reach the required accuracy, so the program must fail.
 foreach(i 1 2)
   run(1 "epoch  1: loss 0\\.[0-9]+, test accuracy [78]"
       train --epochs 1 --model ${folder}/model${i} --reference ${folder}/logits${i})

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A card, a driver and an open device for each test; afterwards everything must have been given
-// back.
+// The fixture of the suite: an emulated card and a driver in the process for each test. At the end
+// of a test nothing may be left of files, buffers, queues and mappings.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -35,7 +35,7 @@ class SdkTest : public ::testing::Test {
     std::shared_ptr<fake::Driver> driver;
 };
 
-/// Runs `action`, which must throw an accel::Error, and gives that.
+/// Runs `action`, which must throw an accel::Error, and returns the error.
 template <typename Action>
 Error error_of(Action&& action) {
     try {
@@ -47,7 +47,7 @@ Error error_of(Action&& action) {
     return {std::errc{}, "nothing was thrown"};
 }
 
-/// The message has all of these.
+/// Expects all `parts` in the message.
 template <typename... Parts>
 void expect_says(const Error& error, const Parts&... parts) {
     for (const std::string_view part : {std::string_view(parts)...}) {
@@ -55,10 +55,10 @@ void expect_says(const Error& error, const Parts&... parts) {
     }
 }
 
-/// Nothing is mapped here.
+/// An address where no memory is mapped.
 inline constexpr Address nowhere{0x7000'0000'0000};
 
-/// A queue whose card is busy until the gate opens: jobs behind it are in flight for sure.
+/// Holds a queue at its command closed() until open(), so that all later jobs are in flight.
 class Gate {
   public:
     explicit Gate(const Device& device) : semaphore_(device.create_semaphore()) {}

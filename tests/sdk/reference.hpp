@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the card must compute, written as the data sheet says it and in no other way.
+// The results that the card must compute, written in the form of the data sheet.
 #pragma once
 
 #include <cmath>
@@ -11,7 +11,7 @@
 
 namespace accel::test {
 
-/// Values with many bits set, of both signs: sums in another order give other bits.
+/// Values of both signs with many significant bits: another order of sums changes the result.
 inline std::vector<float> random_values(std::size_t count, unsigned seed) {
     std::mt19937 engine(seed);
     std::vector<float> values(count);
@@ -21,7 +21,7 @@ inline std::vector<float> random_values(std::size_t count, unsigned seed) {
     return values;
 }
 
-/// d = a * b + bias, then ReLU if asked for; dense.
+/// d = a * b + bias, with an optional ReLU; all dense.
 inline std::vector<float> gemm(std::span<const float> a, std::span<const float> b,
                                std::span<const float> bias, std::size_t m, std::size_t n,
                                std::size_t k, bool relu) {

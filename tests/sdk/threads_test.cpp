@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the headers promise about threads; ThreadSanitizer is the judge.
+// The promises of the headers about threads; ThreadSanitizer checks them.
 #include <atomic>
 #include <barrier>
 #include <mutex>
@@ -36,7 +36,7 @@ TEST_F(ThreadsTest, ManyWaitForJobsThatOneSubmits) {
         });
     }
     for (int i = 0; i < jobs_each; ++i) {
-        // A buffer that only the job holds, so that waiters free it.
+        // Only the job keeps this buffer alive, so a waiter frees it.
         auto value = card.allocate<int>({1});
         value[0] = i + 1;
         jobs[static_cast<std::size_t>(i)] =
@@ -89,7 +89,7 @@ TEST_F(ThreadsTest, AQueueIsSharedUnderALockOfTheCaller) {
     }
 }
 
-TEST_F(ThreadsTest, ASealedListIsSubmittedFromAnyThread) {
+TEST_F(ThreadsTest, AClosedListIsSubmittedFromAnyThread) {
     const Device card = open();
     CommandList list = card.create_command_list();
     list.add(Fill{.dst = argument(0), .pattern = 3, .bytes = 4});
@@ -108,8 +108,8 @@ TEST_F(ThreadsTest, ASealedListIsSubmittedFromAnyThread) {
     }
 }
 
-// Waiters that sleep, spin or are just about to enter the kernel when the queue starts afresh: each
-// must learn that its job was cancelled, and none may be left waiting for a job of the next epoch.
+// Waiters that sleep, poll or are about to enter the kernel when the queue is reset: each must
+// learn that its job was canceled, and none may wait for a job of the restarted queue.
 TEST_F(ThreadsTest, AResetWakesEveryWaiter) {
     const Device card = open();
     for (const auto spin : {std::chrono::nanoseconds(0), default_spin, never_sleep}) {
@@ -117,7 +117,7 @@ TEST_F(ThreadsTest, AResetWakesEveryWaiter) {
         for (int round = 0; round < 10; ++round) {
             Gate gate(card);
             const Job job = queue.submit(gate.closed());
-            std::atomic<int> cancelled{0};
+            std::atomic<int> canceled{0};
             std::barrier start(4);
             {
                 std::vector<std::jthread> waiters;
@@ -127,7 +127,7 @@ TEST_F(ThreadsTest, AResetWakesEveryWaiter) {
                         try {
                             job.wait();
                         } catch (const Error& error) {
-                            cancelled += error.errc() == std::errc::operation_canceled ? 1 : 0;
+                            canceled += error.errc() == std::errc::operation_canceled ? 1 : 0;
                         }
                     });
                 }
@@ -135,12 +135,12 @@ TEST_F(ThreadsTest, AResetWakesEveryWaiter) {
                 queue.reset();
                 queue.submit(Nop{}).wait();
             }
-            EXPECT_EQ(cancelled, 3);
+            EXPECT_EQ(canceled, 3);
         }
     }
 }
 
-TEST_F(ThreadsTest, AResetInTheLastMomentBeforeAWaiterEntersTheKernelIsNotMissed) {
+TEST_F(ThreadsTest, AResetJustBeforeAWaiterEntersTheKernelIsNotMissed) {
     const Device card = open();
     Queue queue = card.create_queue({.spin = 0ns});
     Gate gate(card);
@@ -158,7 +158,7 @@ TEST_F(ThreadsTest, AResetInTheLastMomentBeforeAWaiterEntersTheKernelIsNotMissed
     while (!entered) {
         std::this_thread::yield();
     }
-    // The first reset finds nobody asleep; only after it does the waiter go on into the kernel.
+    // The waiter enters the kernel only after the first reset, which finds no sleeping thread.
     std::jthread releaser([&] {
         while (driver->calls(ACCEL_IOCTL_QUEUE_RESET) == 0) {
             std::this_thread::yield();
@@ -180,7 +180,7 @@ TEST_F(ThreadsTest, DestroyingAQueueWakesEveryWaiter) {
         std::optional<Queue> queue = card.create_queue({.spin = spin});
         Gate gate(card);
         const Job job = queue->submit(gate.closed());
-        std::atomic<int> cancelled{0};
+        std::atomic<int> canceled{0};
         std::barrier start(4);
         std::vector<std::jthread> waiters;
         for (int w = 0; w < 3; ++w) {
@@ -189,14 +189,14 @@ TEST_F(ThreadsTest, DestroyingAQueueWakesEveryWaiter) {
                 try {
                     job.wait();
                 } catch (const Error& error) {
-                    cancelled += error.errc() == std::errc::operation_canceled ? 1 : 0;
+                    canceled += error.errc() == std::errc::operation_canceled ? 1 : 0;
                 }
             });
         }
         start.arrive_and_wait();
         queue.reset();
         waiters.clear();
-        EXPECT_EQ(cancelled, 3);
+        EXPECT_EQ(canceled, 3);
     }
 }
 
