@@ -158,7 +158,9 @@ ValueId Builder::cast(ValueId a, DataType to) {
 }
 
 ValueId Builder::matmul(ValueId a, ValueId b) {
-    return matmul({.then = {}, .format = {.a = type(a), .b = type(b), .result = type(a)}}, {a, b});
+    return matmul(
+        {.then = {}, .format = {.a_type = type(a), .b_type = type(b), .result_type = type(a)}},
+        {a, b});
 }
 
 ValueId Builder::matmul(MatMul operation, std::vector<ValueId> in) {

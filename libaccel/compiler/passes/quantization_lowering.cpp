@@ -95,7 +95,7 @@ class Converter {
 
     void to_f32(Instruction& x) {
         const Engine engine(x, p_);
-        if (engine.format == nullptr || engine.format->a != DataType::f32 ||
+        if (engine.format == nullptr || engine.format->a_type != DataType::f32 ||
             engine.format->accumulate || x.in.size() > 3) {
             return;
         }
@@ -124,9 +124,9 @@ class Converter {
         if (!steps) {
             return;
         }
-        *engine.format = {.a = p_.values[a->other].type,
-                          .b = p_.values[b->other].type,
-                          .result = DataType::f32,
+        *engine.format = {.a_type = p_.values[a->other].type,
+                          .b_type = p_.values[b->other].type,
+                          .result_type = DataType::f32,
                           .a_zero_point = a->zero,
                           .b_zero_point = b->zero,
                           .requantize = true};
@@ -168,8 +168,8 @@ class Converter {
         const Engine engine(x, p_);
         const float scale = bytes.twin->scales[0];
         if (engine.format == nullptr || !engine.format->requantize ||
-            engine.format->result != DataType::f32 || real.dims != bytes.dims || !(scale > 0) ||
-            !divide(*engine.then, scale)) {
+            engine.format->result_type != DataType::f32 || real.dims != bytes.dims ||
+            !(scale > 0) || !divide(*engine.then, scale)) {
             return;
         }
         const std::vector<std::int64_t> words = p_.values[x.in[2]].constant->integers();
@@ -179,7 +179,7 @@ class Converter {
             bias.push_back(static_cast<std::int32_t>(words[c]));
             scales.push_back(std::bit_cast<float>(static_cast<std::int32_t>(words[c + 1])) / scale);
         }
-        engine.format->result = bytes.type;
+        engine.format->result_type = bytes.type;
         engine.format->result_zero_point = bytes.twin->zero;
         x.in[2] = channels(bias, scales);
         x.out = out;

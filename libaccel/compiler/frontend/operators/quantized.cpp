@@ -201,8 +201,8 @@ Values matmul_integer(const Node& n) {
     const ValueId b = n.in(1);
     const ValueId product =
         n.b.matmul({.then = {},
-                    .format = {.a = n.b.type(n.in(0)),
-                               .b = n.b.type(b),
+                    .format = {.a_type = n.b.type(n.in(0)),
+                               .b_type = n.b.type(b),
                                .result_type = DataType::i32,
                                .a_zero_point = open ? std::int16_t{0} : zero_point(n, 2),
                                .b_zero_point = zero_point(n, 3)}},
@@ -220,9 +220,9 @@ Values qlinear_matmul(const Node& n) {
     const ValueId a = n.in(0);
     const ValueId b = n.in(3);
     return {n.b.matmul({.then = {},
-                        .format = {.a = n.b.type(a),
-                                   .b = n.b.type(b),
-                                   .result = n.b.type(n.in(7)),
+                        .format = {.a_type = n.b.type(a),
+                                   .b_type = n.b.type(b),
+                                   .result_type = n.b.type(n.in(7)),
                                    .a_zero_point = zero_point(n, 2),
                                    .b_zero_point = zero_point(n, 5),
                                    .result_zero_point = zero_point(n, 7),
@@ -281,9 +281,9 @@ Values qlinear_conv(const Node& n) {
     const ValueId w = n.in(3);
     return conv_of(
         n, n.in(0), w,
-        {.a = n.b.type(n.in(0)),
-         .b = n.b.type(w),
-         .result = n.b.type(n.in(7)),
+        {.a_type = n.b.type(n.in(0)),
+         .b_type = n.b.type(w),
+         .result_type = n.b.type(n.in(7)),
          .a_zero_point = zero_point(n, 2),
          .b_zero_point = zero_point(n, 5),
          .result_zero_point = zero_point(n, 7),
