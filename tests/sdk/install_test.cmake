@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Installs the SDK into a prefix of its own, and builds and runs a user's project against it, with
-# find_package and with pkg-config. A version that is not installed is refused, and the public headers
+# find_package and with pkg-config. A version that is not installed is refused. The public headers
 # include no header of the kernel or of another library.
 function(run)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE out)
@@ -32,7 +32,8 @@ foreach(library accel accel_model)
   run(nm -DC --defined-only ${prefix}/${LIBDIR}/lib${library}.so)
   string(REGEX MATCHALL "[^\n]+" symbols "${out}")
   foreach(symbol IN LISTS symbols)
-    if(NOT symbol MATCHES " (accel::|(typeinfo( name)?|vtable) for accel::(Error|ConstantInputRequired)|ACCEL_)")
+    if(NOT symbol MATCHES
+        " (accel::|(typeinfo( name)?|vtable) for accel::(Error|ConstantInputRequired)|ACCEL_)")
       message(FATAL_ERROR "lib${library} exports a foreign symbol: ${symbol}")
     endif()
   endforeach()
@@ -72,7 +73,8 @@ foreach(header IN LISTS headers)
   run(${CXX} -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Werror -fsyntax-only
       -I${prefix}/include ${folder}/header.cpp)
 endforeach()
-run(${CXX} -std=c++20 -I${prefix}/include -M ${consumer}/consumer.cpp ${consumer}/model_consumer.cpp)
+run(${CXX} -std=c++20 -I${prefix}/include -M
+    ${consumer}/consumer.cpp ${consumer}/model_consumer.cpp)
 if(out MATCHES "accel_(hw|uapi)\\.h|liburing|google/protobuf|linux/ioctl\\.h")
   message(FATAL_ERROR "the public headers include ${CMAKE_MATCH_0}")
 endif()
