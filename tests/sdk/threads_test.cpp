@@ -108,34 +108,43 @@ TEST_F(ThreadsTest, AClosedListIsSubmittedFromAnyThread) {
     }
 }
 
-// Waiters that sleep, poll or are about to enter the kernel when the queue is reset: each must
-// learn that its job was canceled, and none may wait for a job of the restarted queue.
+// Starts threads that wait for `job`, runs `action`, and expects that each thread learns that the
+// job was canceled.
+template <typename Action>
+void expect_canceled_waits(const Job& job, Action&& action) {
+    constexpr int waiter_count = 3;
+    std::atomic<int> canceled{0};
+    std::barrier start(waiter_count + 1);
+    {
+        std::vector<std::jthread> waiters;
+        for (int w = 0; w < waiter_count; ++w) {
+            waiters.emplace_back([&] {
+                start.arrive_and_wait();
+                try {
+                    job.wait();
+                } catch (const Error& error) {
+                    canceled += error.errc() == std::errc::operation_canceled ? 1 : 0;
+                }
+            });
+        }
+        start.arrive_and_wait();
+        action();
+    }
+    EXPECT_EQ(canceled, waiter_count);
+}
+
+// The waiters sleep, poll or are about to enter the kernel when the queue is reset. None may wait
+// for a job of the restarted queue.
 TEST_F(ThreadsTest, AResetWakesEveryWaiter) {
     const Device card = open();
     for (const auto spin : {std::chrono::nanoseconds(0), default_spin, never_sleep}) {
         Queue queue = card.create_queue({.spin = spin});
         for (int round = 0; round < 10; ++round) {
             Gate gate(card);
-            const Job job = queue.submit(gate.closed());
-            std::atomic<int> canceled{0};
-            std::barrier start(4);
-            {
-                std::vector<std::jthread> waiters;
-                for (int w = 0; w < 3; ++w) {
-                    waiters.emplace_back([&] {
-                        start.arrive_and_wait();
-                        try {
-                            job.wait();
-                        } catch (const Error& error) {
-                            canceled += error.errc() == std::errc::operation_canceled ? 1 : 0;
-                        }
-                    });
-                }
-                start.arrive_and_wait();
+            expect_canceled_waits(queue.submit(gate.closed()), [&] {
                 queue.reset();
                 queue.submit(Nop{}).wait();
-            }
-            EXPECT_EQ(canceled, 3);
+            });
         }
     }
 }
@@ -179,24 +188,7 @@ TEST_F(ThreadsTest, DestroyingAQueueWakesEveryWaiter) {
     for (const auto spin : {std::chrono::nanoseconds(0), never_sleep}) {
         std::optional<Queue> queue = card.create_queue({.spin = spin});
         Gate gate(card);
-        const Job job = queue->submit(gate.closed());
-        std::atomic<int> canceled{0};
-        std::barrier start(4);
-        std::vector<std::jthread> waiters;
-        for (int w = 0; w < 3; ++w) {
-            waiters.emplace_back([&] {
-                start.arrive_and_wait();
-                try {
-                    job.wait();
-                } catch (const Error& error) {
-                    canceled += error.errc() == std::errc::operation_canceled ? 1 : 0;
-                }
-            });
-        }
-        start.arrive_and_wait();
-        queue.reset();
-        waiters.clear();
-        EXPECT_EQ(canceled, 3);
+        expect_canceled_waits(queue->submit(gate.closed()), [&] { queue.reset(); });
     }
 }
 

@@ -34,9 +34,9 @@ class ACCEL_API Batch {
     Batch& operator=(const Batch&) = delete;
     ~Batch();
 
-    /// Appends a command, or a call of a closed list. Waits for room as Queue::submit() does.
-    /// Throws Error(invalid_argument) when the batch would be longer than the ring, and whatever
-    /// Queue::submit() throws; the batch is then as before.
+    /// Appends a command, or a call of a closed list. Waits for room and throws like
+    /// Queue::submit(); also throws Error(invalid_argument) when the batch would be longer than the
+    /// ring. On an exception the batch is unchanged.
     Batch& add(const Command& command);
     Batch& add(const CommandList& list, std::initializer_list<Operand> arguments = {});
     Batch& add(const CommandList& list, std::span<const Operand> arguments);
