@@ -84,7 +84,7 @@ accel_numeric_format to_raw(const NumericFormat& format, OperandName name) {
                                                  : value == 0;
         if (!fits) {
             throw_invalid(name.text() + " has a zero point of " + std::to_string(value) +
-                          ", which is out of the range of its data type");
+                          ", which its data type cannot hold: use one in its range");
         }
         return static_cast<std::uint8_t>(value);
     };

@@ -31,8 +31,8 @@ void check_call(const DeviceImpl& device, const ListImpl& list,
             "queue");
     }
     if (arguments.size() != list.arguments()) {
-        throw_invalid("the list takes " + std::to_string(list.arguments()) + " arguments, not " +
-                      std::to_string(arguments.size()));
+        throw_invalid("cannot call the list: it takes " + std::to_string(list.arguments()) +
+                      " arguments, not " + std::to_string(arguments.size()));
     }
     for (std::uint32_t i = 0; i < arguments.size(); ++i) {
         const Operand& argument = arguments[i];
@@ -55,7 +55,9 @@ QueueImpl::QueueImpl(const std::shared_ptr<DeviceImpl>& device, const QueueOptio
 
 void QueueImpl::check_not_ended() const {
     if (ended()) {
-        throw_errno(ECANCELED, "cannot submit to a queue that has ended");
+        throw Error(std::errc::operation_canceled,
+                    "cannot submit to a queue that has ended: it was destroyed, or its reset "
+                    "failed; reset it again, or create another queue");
     }
 }
 
