@@ -39,10 +39,17 @@ std::optional<Job> submit_one(detail::QueueImpl& queue, bool block, What&&... wh
     return queue.job(sequence);
 }
 
-[[noreturn]] void throw_foreign_job() {
+// The messages are made out of line: they would cost the callers registers.
+[[noreturn]] [[gnu::noinline]] void throw_foreign_job() {
     throw Error(std::errc::invalid_argument,
                 "the job is not of this queue, or older than its last reset: pass a job that this "
                 "queue's submit() returned since");
+}
+
+[[noreturn]] [[gnu::noinline]] void throw_bad_timeout(std::chrono::milliseconds timeout) {
+    throw Error(std::errc::invalid_argument,
+                "the time-out of an io_uring wait is 0 to 60 seconds, not " +
+                    std::to_string(timeout.count()) + " ms");
 }
 
 }  // namespace
@@ -149,14 +156,13 @@ UringWait Queue::uring_wait(const Job& job, std::chrono::milliseconds timeout) c
         throw_foreign_job();
     }
     if (timeout < std::chrono::milliseconds::zero() || timeout > max_uring_timeout) {
-        throw Error(std::errc::invalid_argument,
-                    "the time-out of an io_uring wait is 0 to 60 seconds, not " +
-                        std::to_string(timeout.count()) + " ms");
+        throw_bad_timeout(timeout);
     }
-    const accel_uring_wait wait{.handle = queue.ring().driver_queue().handle(),
+    const detail::DriverQueue& driver_queue = queue.ring().driver_queue();
+    const accel_uring_wait wait{.handle = driver_queue.handle(),
                                 .timeout_ms = static_cast<std::uint32_t>(timeout.count()),
                                 .sequence = job.sequence()};
-    UringWait entry{.fd = queue.device().fd(), .cmd_op = ACCEL_URING_WAIT};
+    UringWait entry{.fd = driver_queue.device().fd(), .cmd_op = ACCEL_URING_WAIT};
     static_assert(sizeof wait == sizeof entry.payload);
     std::memcpy(entry.payload.data(), &wait, sizeof wait);
     return entry;

@@ -17,9 +17,12 @@ namespace {
 constexpr std::size_t block_bytes = ACCEL_CALL_ARGS_MAX * sizeof(std::uint64_t);
 static_assert(block_bytes >= CommandAccess::max_params);
 
-// Throws unless `list` can be called with `arguments` on a queue of `device`.
-void check_call(const DeviceImpl& device, const ListImpl& list,
-                std::span<const Operand> arguments) {
+// Two helpers of a call are out of line: their messages and their loop would cost the hot path
+// registers.
+
+[[noreturn]] [[gnu::noinline]] void throw_rejected_call(const DeviceImpl& device,
+                                                        const ListImpl& list,
+                                                        std::size_t arguments) {
     if (!list.closed()) {
         throw_invalid(
             "cannot submit a list that is not closed: call CommandList::close() when it is "
@@ -30,10 +33,13 @@ void check_call(const DeviceImpl& device, const ListImpl& list,
             "the list belongs to another device than the queue: record it on the device of the "
             "queue");
     }
-    if (arguments.size() != list.arguments()) {
-        throw_invalid("cannot call the list: it takes " + std::to_string(list.arguments()) +
-                      " arguments, not " + std::to_string(arguments.size()));
-    }
+    throw_invalid("cannot call the list: it takes " + std::to_string(list.arguments()) +
+                  " arguments, not " + std::to_string(arguments));
+}
+
+// Throws unless `arguments` have the sizes and the access that `list` requires.
+[[gnu::noinline]] void check_arguments(const DeviceImpl& device, const ListImpl& list,
+                                       std::span<const Operand> arguments) {
     for (std::uint32_t i = 0; i < arguments.size(); ++i) {
         const Operand& argument = arguments[i];
         if (CommandAccess::kind(argument) == CommandAccess::Kind::argument) {
@@ -53,12 +59,10 @@ QueueImpl::QueueImpl(const std::shared_ptr<DeviceImpl>& device, const QueueOptio
     : ring_(std::make_shared<QueueRing>(device, options)),
       completion_(std::make_shared<CompletionState>(ring_)) {}
 
-void QueueImpl::check_not_ended() const {
-    if (ended()) {
-        throw Error(std::errc::operation_canceled,
-                    "cannot submit to a queue that has ended: it was destroyed, or its reset "
-                    "failed; reset it again, or create another queue");
-    }
+void QueueImpl::throw_ended() {
+    throw Error(std::errc::operation_canceled,
+                "cannot submit to a queue that has ended: it was destroyed, or its reset failed; "
+                "reset it again, or create another queue");
 }
 
 bool QueueImpl::make_room(std::uint64_t sequence, bool block) {
@@ -118,15 +122,21 @@ std::uint64_t QueueImpl::stage(const Command& command, bool block) {
         raw.tensor.params = address;
     }
     ring.write(sequence, &raw);
-    ring.mark_all_used(CommandAccess::owners(command), sequence);
+    mark_used(command, ring.use_of(sequence));
     return sequence;
 }
 
 std::uint64_t QueueImpl::stage(const std::shared_ptr<ListImpl>& list,
                                std::span<const Operand> arguments, bool block) {
     check_not_ended();
-    check_call(device(), *list, arguments);
     QueueRing& ring = *ring_;
+    if (!list->closed() || list->device().get() != &ring.device() ||
+        arguments.size() != list->arguments()) [[unlikely]] {
+        throw_rejected_call(ring.device(), *list, arguments.size());
+    }
+    if (!arguments.empty()) {
+        check_arguments(ring.device(), *list, arguments);
+    }
     const std::uint64_t sequence = ring.next();
     if (!ring.has_room(sequence) && !make_room(sequence, block)) {
         return 0;
@@ -143,11 +153,12 @@ std::uint64_t QueueImpl::stage(const std::shared_ptr<ListImpl>& list,
         args = reinterpret_cast<__le64*>(parameter_block(sequence, &address).data());
         raw.call.args[0] = address;
     }
-    ring.mark_used(*list, sequence);
+    const TrackedUse use = ring.use_of(sequence);
+    list->mark_used(use);
     for (const Operand& argument : arguments) {
         *args++ = CommandAccess::address(argument);
         if (const TrackedObject* const object = CommandAccess::tracked_object(argument)) {
-            ring.mark_used(*object, sequence);
+            object->mark_used(use);
         }
     }
     ring.write(sequence, &raw);

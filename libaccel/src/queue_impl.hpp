@@ -48,7 +48,7 @@ class QueueImpl {
             return 0;
         }
         ring.write(sequence, CommandAccess::words(command).data());
-        ring.mark_all_used(CommandAccess::owners(command), sequence);
+        mark_used(command, ring.use_of(sequence));
         return sequence;
     }
 
@@ -69,7 +69,11 @@ class QueueImpl {
     void close_batch() noexcept { blocked_ &= ~blocked_by_batch; }
 
     /// Throws Error(operation_canceled) after ended().
-    void check_not_ended() const;
+    void check_not_ended() const {
+        if (ended()) [[unlikely]] {
+            throw_ended();
+        }
+    }
 
     /// Cancels jobs that are not finished, and restarts the queue.
     void reset();
@@ -81,9 +85,17 @@ class QueueImpl {
     static constexpr unsigned blocked_by_batch = 1;
     static constexpr unsigned blocked_by_end = 2;
 
+    [[gnu::always_inline]] static void mark_used(const Command& command,
+                                                 const TrackedUse& use) noexcept {
+        for (const void* const owner : CommandAccess::owners(command)) {
+            static_cast<const TrackedObject*>(owner)->mark_used(use);
+        }
+    }
+
     [[nodiscard]] bool make_room(std::uint64_t sequence, bool block);
     [[nodiscard]] std::span<std::byte> parameter_block(std::uint64_t sequence,
                                                        std::uint64_t* address);
+    [[noreturn]] static void throw_ended();
     [[noreturn]] void throw_rejected(const Command& command) const;
     void end() noexcept;
 

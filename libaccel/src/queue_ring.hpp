@@ -19,7 +19,6 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <span>
 
 #include "accel/queue.hpp"
 #include "driver_queue.hpp"
@@ -62,18 +61,10 @@ class QueueRing final : public SlotOwner {
         written_.store(sequence, std::memory_order_relaxed);
     }
 
-    /// Records that the job `sequence` uses all `objects`, which point to tracked objects. Slot
-    /// and position are read once: the compiler cannot know that the stores leave them unchanged.
-    [[gnu::always_inline]] void mark_all_used(std::span<const void* const> objects,
-                                              std::uint64_t sequence) const noexcept {
-        const Position position = base_.load(std::memory_order_relaxed) + sequence;
-        const std::uint32_t slot = slot_;
-        for (const void* const object : objects) {
-            static_cast<const TrackedObject*>(object)->mark_used(slot, position);
-        }
-    }
-    void mark_used(const TrackedObject& object, std::uint64_t sequence) const noexcept {
-        object.mark_used(slot_, base_.load(std::memory_order_relaxed) + sequence);
+    /// The use of objects by the job `sequence`. Read it once for all objects: the compiler cannot
+    /// know that TrackedObject::mark_used() leaves the ring unchanged.
+    [[nodiscard]] TrackedUse use_of(std::uint64_t sequence) const noexcept {
+        return {.slot = slot_, .position = base_.load(std::memory_order_relaxed) + sequence};
     }
 
     /// Makes all written commands visible to the card, and rings the doorbell if the card asks for

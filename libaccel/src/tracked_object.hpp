@@ -31,6 +31,12 @@ class QueueSlots;
 /// Number of a submission of a queue; it never restarts.
 using Position = std::uint64_t;
 
+/// A use of objects by a job: the job at `position` of the queue in `slot`.
+struct TrackedUse {
+    std::uint32_t slot;
+    Position position;
+};
+
 /// Base of everything that jobs keep alive. It keeps its device open, through `slots`.
 class TrackedObject {
   public:
@@ -42,9 +48,9 @@ class TrackedObject {
     TrackedObject& operator=(TrackedObject&&) = delete;
     virtual ~TrackedObject();
 
-    /// Called by the producer of the queue in `slot`, before the card can see the submission.
-    void mark_used(std::uint32_t slot, Position position) const noexcept {
-        last_uses_[slot].store(position, std::memory_order_relaxed);
+    /// Called by the producer of the queue, before the card can see the submission.
+    void mark_used(const TrackedUse& use) const noexcept {
+        last_uses_[use.slot].store(use.position, std::memory_order_relaxed);
     }
 
     /// The deleter of all handles: destroys the object now, or when no job uses it any more.
