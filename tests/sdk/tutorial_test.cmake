@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The C++ programs in the tutorial must equal the examples, except for the comment at the top.
-set(document_file ${SOURCE}/docs/tutorial.md)
+set(document_file ${SOURCE}/docs/tutorials/first-job.md)
 file(READ ${document_file} document)
 foreach(example hello onnx)
   set(source_file ${SOURCE}/libaccel/examples/${example}/${example}.cpp)

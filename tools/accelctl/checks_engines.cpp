@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The engines against a plain reference: the data sheet's definitions (docs/hardware.md, section
+// The engines against a plain reference: the data sheet's definitions (docs/reference/hardware.md, section
 // 6), which give the same bits everywhere.
 #include <accel_hw.h>
 #include <fmt/format.h>

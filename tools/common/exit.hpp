@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How the tools end, and the exception that carries it. The numbers are an interface: scripts and
-// docs/tools.md rely on them.
+// docs/reference/tools.md rely on them.
 #pragma once
 
 #include <stdexcept>

@@ -12,7 +12,7 @@
 
 namespace accel::tools {
 
-/// A queue on the card; docs/driver.md, fdinfo.
+/// A queue on the card; docs/concepts/driver.md, fdinfo.
 struct QueueUse {
     unsigned id = 0;    ///< what the card calls it
     std::string state;  ///< running, error, stopped

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Runs an ONNX model: onnx MODEL.onnx [INPUT.f32]. docs/tutorial.md explains it.
+// Runs an ONNX model: onnx MODEL.onnx [INPUT.f32]. docs/tutorials/first-job.md explains it.
 #include <accel/accel.hpp>
 #include <accel/model.hpp>
 #include <algorithm>

@@ -9,8 +9,8 @@
 //     accel::Job job = queue.submit(accel::fill(x, 1.0f));
 //     job.wait();
 //
-// docs/tutorial.md is the introduction; docs/sdk.md describes the object model, lifetimes,
-// thread-safety and costs.
+// docs/tutorials/first-job.md is the introduction. docs/concepts/sdk.md describes the object model,
+// lifetimes, thread-safety and costs.
 #pragma once
 
 #include "accel/batch.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Command: a checked and encoded command of the card. The structs under accel/commands/ describe
-// one each. The data sheet (docs/hardware.md, section 5) defines what each computes, to the bit.
+// one each. The data sheet (docs/reference/hardware.md, section 5) defines the results, to the bit.
 #pragma once
 
 #include <array>
