@@ -81,9 +81,9 @@ void gemm(benchmark::State& state) {
               .m = n,
               .n = n,
               .k = n,
-              .format = {.a = bytes ? DataType::u8 : DataType::f32,
-                         .b = bytes ? DataType::u8 : DataType::f32,
-                         .result = bytes ? DataType::i32 : DataType::f32}},
+              .format = {.a_type = bytes ? DataType::u8 : DataType::f32,
+                         .b_type = bytes ? DataType::u8 : DataType::f32,
+                         .result_type = bytes ? DataType::i32 : DataType::f32}},
          static_cast<double>(elements) * n, 0);
 }
 

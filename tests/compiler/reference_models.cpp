@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "data.hpp"
+#include "reference_models.hpp"
 
 #include <gtest/gtest.h>
 
@@ -45,7 +45,7 @@ void Distance::add(const std::vector<float>& got, const std::vector<float>& expe
         const double error = std::fabs(static_cast<double>(got[k]) - expected[k]);
         const double allowed = 1e-5 + 1e-4 * std::fabs(expected[k]);
         worst = std::max(worst, error / allowed);
-        beyond += error <= allowed ? 0 : 1;  // what is no number is beyond
+        beyond += error <= allowed ? 0 : 1;  // NaN is beyond
         ++values;
         furthest = std::max(furthest, error);
     }
@@ -53,8 +53,8 @@ void Distance::add(const std::vector<float>& got, const std::vector<float>& expe
 
 std::string Distance::text() const {
     std::ostringstream out;
-    out << "the furthest from ONNX Runtime " << furthest << ", " << beyond << " of " << values
-        << " values beyond 1e-5 + 1e-4 relative (" << worst << " times)";
+    out << "the largest difference from ONNX Runtime is " << furthest << ", " << beyond << " of "
+        << values << " values beyond 1e-5 + 1e-4 relative (" << worst << " times)";
     return out.str();
 }
 

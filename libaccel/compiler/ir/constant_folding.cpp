@@ -1,25 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Constant folding: instructions on constants, computed where the compiler runs.
-//
-// Only what arithmetic on shapes and weights needs; the rest stays an instruction, and the card
-// computes it each time.
+// Covers the operations that arithmetic on shapes and weights uses. Other instructions stay in the
+// program, and the card computes them in each run.
+#include "ir/constant_folding.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <functional>
-
-#include "ir/program.hpp"
 
 namespace accel::compiler {
 
 namespace {
 
-// A result may have this many elements more than its operands; what is larger stays an instruction.
-constexpr std::int64_t most_more = std::int64_t{1} << 20;
+// A folded result has at most this many elements more than its operands: a larger one would only
+// make the compiled model larger.
+constexpr std::int64_t max_growth = std::int64_t{1} << 20;
 
-// Calls visit(i, offset) for each element of a dense result: the place in another tensor that has
-// these strides.
+// Calls visit(i, offset) for each element of a dense result. `offset` addresses a second tensor
+// with these strides.
 template <typename Visit>
 void walk(const Dims& dims, std::int64_t first, const Dims& strides, Visit&& visit) {
     const std::int64_t count = elements(dims);
@@ -38,7 +36,7 @@ void walk(const Dims& dims, std::int64_t first, const Dims& strides, Visit&& vis
     }
 }
 
-// Strides of an operand that broadcasts to `dims`.
+// The strides of a dense operand that broadcasts to `dims`.
 Dims broadcast_strides(const Dims& from, const Dims& dims) {
     const Dims dense = dense_strides(from);
     Dims strides(dims.size());
@@ -107,7 +105,7 @@ Number activate(UnaryOp activation, Number x, float alpha, float beta) {
     }
 }
 
-bool folds(UnaryOp activation) {
+bool is_foldable(UnaryOp activation) {
     switch (activation) {
         case UnaryOp::leaky_relu:
         case UnaryOp::hard_sigmoid:
@@ -189,7 +187,8 @@ Number apply(ElementwiseOp op, Number a, Number b, Number c) {
 }
 
 template <typename Number>
-Constant fold_map(const Map& map, const std::vector<const Tensor*>& in, const Value& result) {
+Constant fold_elementwise(const op::Elementwise& x, const std::vector<const Tensor*>& in,
+                          const Value& result) {
     std::vector<std::vector<Number>> operands;
     for (const Tensor* tensor : in) {
         std::vector<Number> all;
@@ -209,23 +208,22 @@ Constant fold_map(const Map& map, const std::vector<const Tensor*>& in, const Va
     std::vector<Number> values(operands[0].size());
     for (std::size_t i = 0; i < values.size(); ++i) {
         values[i] =
-            activate(map.activation, apply(map.op, operands[0][i], operands[1][i], operands[2][i]),
-                     map.alpha, map.beta);
+            activate(x.activation, apply(x.op, operands[0][i], operands[1][i], operands[2][i]),
+                     x.alpha, x.beta);
     }
     return make_constant(result.type, result.dims, std::span<const Number>(values));
 }
 
-Constant fold(const Map& map, const std::vector<const Tensor*>& in, const Value& result) {
-    if (!folds(map.activation)) {
+Constant fold(const op::Elementwise& x, const std::vector<const Tensor*>& in, const Value& result) {
+    if (!is_foldable(x.activation)) {
         return nullptr;
     }
-    return is_integer(in[0]->type) &&
-                   !(map.op == ElementwiseOp::identity && !is_integer(result.type))
-               ? fold_map<std::int64_t>(map, in, result)
-               : fold_map<float>(map, in, result);
+    return is_integer(in[0]->type) && !(x.op == ElementwiseOp::identity && !is_integer(result.type))
+               ? fold_elementwise<std::int64_t>(x, in, result)
+               : fold_elementwise<float>(x, in, result);
 }
 
-Constant fold(const Reduction& reduction, const std::vector<const Tensor*>& in,
+Constant fold(const op::Reduce& reduction, const std::vector<const Tensor*>& in,
               const Value& result) {
     const Dims strides = dense_strides(in[0]->dims);
     const std::int64_t n = in[0]->dims[reduction.axis];
@@ -262,14 +260,15 @@ Constant fold(const Reduction& reduction, const std::vector<const Tensor*>& in,
     return is_integer(result.type) ? reduce(in[0]->integers()) : reduce(in[0]->floats());
 }
 
-Constant fold(const Pick& pick, const std::vector<const Tensor*>& in, const Value& result) {
+Constant fold(const op::Gather& gather, const std::vector<const Tensor*>& in, const Value& result) {
     const std::vector<std::int64_t> indices = in[1]->integers();
     const Dims& from = in[0]->dims;
-    const std::int64_t n = from[pick.axis];
+    const std::int64_t n = from[gather.axis];
     const auto index = [&](std::int64_t i) {
         const std::int64_t x = indices[static_cast<std::size_t>(i)];
         if (x < -n || x >= n) {
-            refuse("the index " + std::to_string(x) + " is not in an axis of " + std::to_string(n));
+            refuse("the index " + std::to_string(x) + " is outside an axis of the length " +
+                   std::to_string(n));
         }
         return x < 0 ? x + n : x;
     };
@@ -280,14 +279,14 @@ Constant fold(const Pick& pick, const std::vector<const Tensor*>& in, const Valu
                     in[0]->data.data() + static_cast<std::size_t>(offset) * size, size);
     };
     Dims strides = dense_strides(from);
-    if (pick.elements) {
-        const std::int64_t along = strides[pick.axis];
-        strides[pick.axis] = 0;
+    if (gather.elements) {
+        const std::int64_t along = strides[gather.axis];
+        strides[gather.axis] = 0;
         walk(result.dims, 0, strides,
              [&](std::int64_t i, std::int64_t offset) { move(i, offset + index(i) * along); });
         return to;
     }
-    const std::int64_t inner = strides[pick.axis];
+    const std::int64_t inner = strides[gather.axis];
     const auto count = static_cast<std::int64_t>(indices.size());
     for (std::int64_t i = 0; i < elements(result.dims); ++i) {
         const std::int64_t outer = i / (count * inner);
@@ -296,9 +295,9 @@ Constant fold(const Pick& pick, const std::vector<const Tensor*>& in, const Valu
     return to;
 }
 
-Constant fold(const Join& join, const std::vector<const Tensor*>& in, const Value& result) {
+Constant fold(const op::Concat& concat, const std::vector<const Tensor*>& in, const Value& result) {
     auto to = std::make_shared<Tensor>(result.type, result.dims);
-    const auto outer_end = result.dims.begin() + static_cast<std::ptrdiff_t>(join.axis);
+    const auto outer_end = result.dims.begin() + static_cast<std::ptrdiff_t>(concat.axis);
     const auto outer = static_cast<std::size_t>(elements(Dims(result.dims.begin(), outer_end)));
     auto out = to->data.begin();
     for (std::size_t i = 0; i < outer; ++i) {
@@ -311,7 +310,7 @@ Constant fold(const Join& join, const std::vector<const Tensor*>& in, const Valu
     return to;
 }
 
-Constant fold(const Pad& pad, const std::vector<const Tensor*>& in, const Value& result) {
+Constant fold(const op::Pad& pad, const std::vector<const Tensor*>& in, const Value& result) {
     auto to = std::make_shared<Tensor>(result.type, result.dims);
     const std::size_t size = size_of(result.type);
     for (std::size_t at = 0; at < to->data.size(); at += size) {
@@ -330,7 +329,8 @@ Constant fold(const Pad& pad, const std::vector<const Tensor*>& in, const Value&
     return to;
 }
 
-Constant fold(const Permute& permute, const std::vector<const Tensor*>& in, const Value& result) {
+Constant fold(const op::Permute& permute, const std::vector<const Tensor*>& in,
+              const Value& result) {
     const Dims dense = dense_strides(in[0]->dims);
     Dims strides;
     for (const std::size_t axis : permute.axes) {
@@ -339,21 +339,21 @@ Constant fold(const Permute& permute, const std::vector<const Tensor*>& in, cons
     return rearrange(*in[0], result, 0, strides);
 }
 
-Constant fold(const Take& take, const std::vector<const Tensor*>& in, const Value& result) {
+Constant fold(const op::Slice& slice, const std::vector<const Tensor*>& in, const Value& result) {
     Dims strides = dense_strides(in[0]->dims);
     std::int64_t first = 0;
     for (std::size_t i = 0; i < strides.size(); ++i) {
-        first += take.start[i] * strides[i];
-        strides[i] *= take.step[i];
+        first += slice.start[i] * strides[i];
+        strides[i] *= slice.step[i];
     }
     return rearrange(*in[0], result, first, strides);
 }
 
-Constant fold(const Broadcast&, const std::vector<const Tensor*>& in, const Value& result) {
+Constant fold(const op::Broadcast&, const std::vector<const Tensor*>& in, const Value& result) {
     return rearrange(*in[0], result, 0, broadcast_strides(in[0]->dims, result.dims));
 }
 
-Constant fold(const Reshape&, const std::vector<const Tensor*>& in, const Value& result) {
+Constant fold(const op::Reshape&, const std::vector<const Tensor*>& in, const Value& result) {
     auto to = std::make_shared<Tensor>(*in[0]);
     to->dims = result.dims;
     return to;
@@ -366,16 +366,16 @@ Constant fold(const T&, const std::vector<const Tensor*>&, const Value&) {
 
 }  // namespace
 
-Constant evaluate(const Operation& operation, const std::vector<const Tensor*>& operands,
-                  const Value& result) {
-    std::int64_t most = most_more;
+Constant fold_constant(const Operation& operation, const std::vector<const Tensor*>& operands,
+                       const Value& result) {
+    std::int64_t limit = max_growth;
     for (const Tensor* operand : operands) {
-        most += elements(operand->dims);
+        limit += elements(operand->dims);
     }
-    if (elements(result.dims) > most) {
+    if (elements(result.dims) > limit) {
         return nullptr;
     }
-    return std::visit([&](const auto& what) { return fold(what, operands, result); }, operation);
+    return std::visit([&](const auto& x) { return fold(x, operands, result); }, operation);
 }
 
 }  // namespace accel::compiler

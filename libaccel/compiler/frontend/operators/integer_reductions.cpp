@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sums and the like of integers that f32 does not hold: the engine that reduces takes f32 alone,
-// the element-wise one 64-bit integers. So an axis is halved until one is left.
+// Reductions of integers that f32 does not hold. The reduction engine supports f32 only, but the
+// element-wise engine supports 64-bit integers. So element-wise operations halve the axis until one
+// element remains.
 #include <algorithm>
 
-#include "frontend/operator.hpp"
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
@@ -30,7 +31,7 @@ ValueId reduce_integers(const Node& n, ReduceOp op, ValueId x,
     std::int64_t count = 1;
     for (const std::size_t axis : axes) {
         if (n.b.length(x, axis) == 0) {
-            refuse("an axis that is reduced has no elements");
+            refuse("it reduces an axis without elements");
         }
         count *= n.b.dims(x)[axis];
         while (n.b.dims(x)[axis] > 1) {
@@ -45,39 +46,36 @@ ValueId reduce_integers(const Node& n, ReduceOp op, ValueId x,
         }
     }
     if (op == ReduceOp::mean) {
-        x = n.b.binary(ElementwiseOp::div, x, n.b.scalar(n.b.type(x), static_cast<double>(count)));
+        x = div(n, x, n.b.scalar(n.b.type(x), static_cast<double>(count)));
     }
     return x;
 }
 
-ValueId place_of_integer(const Node& n, ReduceOp op, ValueId x, std::size_t axis) {
+ValueId arg_reduce_integers(const Node& n, ReduceOp op, ValueId x, std::size_t axis) {
     const ReduceOp extreme = op == ReduceOp::argmax ? ReduceOp::max : ReduceOp::min;
     const ValueId best = reduce_integers(n, extreme, x, {axis});
     const ValueId hit = n.b.cast(n.b.compare(ElementwiseOp::equal, x, best), DataType::f32);
     return n.b.reduce(ReduceOp::argmax, hit, {axis});
 }
 
-ValueId running_sum(const Node& n, ValueId x, std::size_t axis, bool exclusive, bool back) {
+ValueId cumulative_sum_integers(const Node& n, ValueId x, std::size_t axis, bool exclusive,
+                                bool reverse) {
     const std::size_t rank = n.b.rank(x);
     const std::int64_t length = n.b.length(x, axis);
     const ValueId zero = n.b.scalar(n.b.type(x), 0);
-    // What is `by` elements before, or behind, and zero where there is none.
+    // The elements `by` positions before, or behind with `reverse`; zero outside.
     const auto moved = [&](ValueId from, std::int64_t by) {
         by = std::min(by, length);
         Dims before(rank, 0);
         Dims after(rank, 0);
-        (back ? after : before)[axis] = by;
-        return n.b.pad(n.b.slice(from, axis, back ? by : 0, length - by), before, after, zero);
+        (reverse ? after : before)[axis] = by;
+        return n.b.pad(n.b.slice(from, axis, reverse ? by : 0, length - by), before, after, zero);
     };
     ValueId sum = exclusive ? moved(x, 1) : x;
     for (std::int64_t by = 1; by < length; by *= 2) {
-        sum = n.b.binary(ElementwiseOp::add, sum, moved(sum, by));
+        sum = add(n, sum, moved(sum, by));
     }
     return sum;
-}
-
-bool is_wide(DataType type) {
-    return type == DataType::i64 || type == DataType::u32 || type == DataType::i32;
 }
 
 }  // namespace accel::compiler

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files as converters write them: nodes in any order, and weights in other files.
+// The import of files as converters write them: nodes in any order, and external weights.
 #include <onnx.pb.h>
 
 #include <cstring>
@@ -15,10 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// y = (x + w) * w, of two numbers.
-class ReaderTest : public SdkTest {
+// y = (x + w) * w, with two elements each.
+class OnnxImportTest : public SdkTest {
   protected:
-    ReaderTest() {
+    OnnxImportTest() {
         fs::remove_all(folder_);
         fs::create_directories(folder_);
         model_.add_opset_import()->set_version(13);
@@ -52,9 +52,9 @@ class ReaderTest : public SdkTest {
         node("Mul", "s", "w", "y");
     }
 
-    // The weights are `length` bytes of this file, from `offset` on.
-    void outside(const std::string& location, const std::string& offset,
-                 const std::string& length) {
+    // Moves the weights to `length` bytes of a file, from `offset` on.
+    void make_external(const std::string& location, const std::string& offset,
+                       const std::string& length) {
         weights().clear_float_data();
         weights().clear_external_data();
         weights().set_data_location(onnx::TensorProto::EXTERNAL);
@@ -78,7 +78,7 @@ class ReaderTest : public SdkTest {
                    static_cast<std::streamsize>(values.size() * sizeof(float)));
     }
 
-    // y for x = 1, 2.
+    // Returns y for x = (1, 2).
     std::vector<float> run() {
         const Device device = open();
         Queue queue = device.create_queue();
@@ -98,48 +98,49 @@ class ReaderTest : public SdkTest {
         });
     }
 
-    fs::path folder_ = std::string(MODEL_RESULTS) + "reader";
+    fs::path folder_ = std::string(MODEL_RESULTS) + "import";
     onnx::ModelProto model_;
     const std::vector<float> expected_{12, 35};
 };
 
-TEST_F(ReaderTest, NodesMayStandInAnyOrder) {
+TEST_F(OnnxImportTest, NodesMayHaveAnyOrder) {
     node("Mul", "s", "w", "y");
     node("Add", "x", "w", "s");
     EXPECT_EQ(run(), expected_);
 }
 
-TEST_F(ReaderTest, NodesInACircleAreRefused) {
+TEST_F(OnnxImportTest, ACycleOfNodesIsRefused) {
     node("Mul", "s", "w", "y");
     node("Add", "y", "w", "s");
-    expect_says(refusal(), "model.onnx", "circle");
+    expect_says(refusal(), "model.onnx", "cycle");
 }
 
-TEST_F(ReaderTest, WeightsMayLieInAFileBesideTheModel) {
+TEST_F(OnnxImportTest, WeightsMayBeInAFileBesideTheModel) {
     nodes();
     save_weights({9, 3, 5});
-    outside("weights.bin", "4", "8");
+    make_external("weights.bin", "4", "8");
     EXPECT_EQ(run(), expected_);
 }
 
-TEST_F(ReaderTest, WeightsInAFileThatIsShortMissingOrElsewhereAreRefused) {
+TEST_F(OnnxImportTest, ExternalWeightsInAShortMissingOrForeignFileAreRefused) {
     nodes();
-    outside("weights.bin", "0", "8");
+    make_external("weights.bin", "0", "8");
     expect_says(refusal(), "model.onnx", "weights.bin", "beside the model");
     save_weights({3});
-    expect_says(refusal(), "weights.bin", "is it complete");
-    for (const char* const place : {"../weights.bin", "/etc/passwd", "a/../../weights.bin", ""}) {
-        outside(place, "0", "8");
+    expect_says(refusal(), "weights.bin", "is the file complete");
+    for (const char* const location :
+         {"../weights.bin", "/etc/passwd", "a/../../weights.bin", ""}) {
+        make_external(location, "0", "8");
         expect_says(refusal(), "not in the folder of the model");
     }
-    outside("weights.bin", "four", "8");
+    make_external("weights.bin", "four", "8");
     expect_says(refusal(), "'four'", "no number");
 }
 
-TEST_F(ReaderTest, ASmallFileDoesNotBecomeManyWeights) {
+TEST_F(OnnxImportTest, ASmallFileCannotFillTheMemory) {
     nodes();
     save_weights({3, 5});
-    outside("weights.bin", "0", "8");
+    make_external("weights.bin", "0", "8");
     EXPECT_EQ(run(), expected_);
     for (const char* const name : {"v", "u"}) {
         auto& more = *model_.mutable_graph()->add_initializer();

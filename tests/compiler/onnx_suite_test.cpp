@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The operator suite of ONNX on the card's core, natively; the ring in the VM runs it again there.
+// ONNX's operator suite on the core of the emulated card. The suite `vm` runs it through the
+// driver.
 #include <fstream>
 #include <iostream>
 
@@ -30,8 +31,8 @@ TEST_F(OperatorSuite, NothingIsWrongAndMostModelsPass) {
     EXPECT_GE(std::ranges::count(verdicts, Outcome::passed, &Verdict::outcome), 600);
 }
 
-// What the compiler computes itself is what the card would have computed.
-TEST_F(OperatorSuite, NothingIsWrongWhenAllInputsAreKnown) {
+// Constant folding gives the results that the card gives.
+TEST_F(OperatorSuite, NothingIsWrongWhenAllInputsAreConstant) {
     const Device device = open();
     Queue queue = device.create_queue();
     std::size_t passed = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Compiled models in files: the same results, and a reason for each that is refused.
+// Files of compiled models: the same results, and a reason for each file that is refused.
 #include <algorithm>
 #include <cstring>
 #include <fstream>
@@ -8,16 +8,16 @@
 
 #include "accel/model.hpp"
 #include "fixture.hpp"
-#include "runtime/weight_upload.hpp"
+#include "runtime/fingerprint.hpp"
 #include "suite.hpp"
 
 namespace accel::test {
 namespace {
 
-class SavedModel : public SdkTest {
+class CompiledModelFile : public SdkTest {
   protected:
     static std::string source() { return std::string(FASHION_MODELS) + "fashion-cnn.onnx"; }
-    static std::string file() { return std::string(MODEL_RESULTS) + "saved.accel"; }
+    static std::string file() { return std::string(MODEL_RESULTS) + "compiled.accel"; }
 
     static std::vector<std::byte> read() {
         std::ifstream in(file(), std::ios::binary);
@@ -31,15 +31,16 @@ class SavedModel : public SdkTest {
                    static_cast<std::streamsize>(bytes.size()));
     }
 
-    // Makes the checksum right.
-    static void reseal(std::vector<std::byte>& bytes) {
+    // Corrects the checksum.
+    static void update_checksum(std::vector<std::byte>& bytes) {
         constexpr std::size_t at = 32;
         const std::uint64_t sum = compiler::fingerprint(std::span(bytes).subspan(at + sizeof sum));
         std::memcpy(&bytes[at], &sum, sizeof sum);
     }
 
-    // Loads and runs the file with changes in its description; how often it was loaded.
-    static int attack(const Device& device) {
+    // Changes the description at random, and loads and runs the file. Returns the number of files
+    // that loaded.
+    static int fuzz(const Device& device) {
         const std::vector<std::byte> good = read();
         std::mt19937 random(3);
         std::uint64_t description = 0;
@@ -51,13 +52,13 @@ class SavedModel : public SdkTest {
             for (int i = 0; i < 1 + round % 3; ++i) {
                 bytes[head + random() % description] = static_cast<std::byte>(random());
             }
-            reseal(bytes);
+            update_checksum(bytes);
             write(bytes);
             try {
-                const Model enemy = Model::load(device, file());
+                const Model changed = Model::load(device, file());
                 ++loaded;
                 Queue own = device.create_queue();
-                static_cast<void>(enemy.run(own, some_input(enemy)));
+                static_cast<void>(changed.run(own, some_input(changed)));
             } catch (const Error&) {
                 continue;
             }
@@ -80,7 +81,7 @@ class SavedModel : public SdkTest {
     }
 };
 
-TEST_F(SavedModel, GivesTheSameBitsAndSaysTheSame) {
+TEST_F(CompiledModelFile, HasTheSameResultsAndDescription) {
     const Device device = open();
     Queue queue = device.create_queue();
     const Model before = Model::load(device, source(), {.batch = 3});
@@ -102,7 +103,7 @@ TEST_F(SavedModel, GivesTheSameBitsAndSaysTheSame) {
     EXPECT_EQ(ticks.size(), after.commands().size());
 }
 
-TEST_F(SavedModel, OfEveryModelOfTheSuiteGivesTheSame) {
+TEST_F(CompiledModelFile, HasTheSameResultsForEveryModelOfTheSuite) {
     const Device device = open();
     Queue queue = device.create_queue();
     std::vector<Verdict> verdicts;
@@ -114,7 +115,7 @@ TEST_F(SavedModel, OfEveryModelOfTheSuiteGivesTheSame) {
     EXPECT_GE(std::ranges::count(verdicts, Outcome::passed, &Verdict::outcome), 600);
 }
 
-TEST_F(SavedModel, IsRefusedWithTheReason) {
+TEST_F(CompiledModelFile, IsRefusedWithAReason) {
     const Device device = open();
     Model::load(device, source()).save(file());
     const std::vector<std::byte> good = read();
@@ -138,23 +139,26 @@ TEST_F(SavedModel, IsRefusedWithTheReason) {
     static_cast<void>(Model::load(device, file()));
 }
 
-TEST_F(SavedModel, CannotBeWrittenWhereThereIsNoFolder) {
+TEST_F(CompiledModelFile, CannotBeWrittenToAMissingFolder) {
     const Device device = open();
     expect_says(error_of([&] { Model::load(device, source()).save("/nowhere/x.accel"); }),
                 "/nowhere/x.accel", "cannot be written");
 }
 
-// The checksum is no secret: whoever wants can make it right again. Nothing but Error may come out.
-TEST_F(SavedModel, OfAnEnemyIsAnErrorOrHurtsOnlyItself) {
+// An attacker can compute the checksum. Any file either loads or throws Error, and never affects
+// other models.
+TEST_F(CompiledModelFile, WithAnyContentAffectsNoOtherModel) {
     const Device device = open();
     Queue queue = device.create_queue();
     const Model net = Model::load(device, source());
     const auto inputs = some_input(net);
     const auto expected = net.run(queue, inputs).at(0).bytes;
-    const std::string late = std::string(suite_folder) + "/node/test_nonzero_example/model.onnx";
-    for (const Model& victim : {net, Model::load(device, late, {.host_fallback = true})}) {
-        victim.save(file());
-        EXPECT_GT(attack(device), 0) << "the checksum was never right";
+    const std::string with_fallback =
+        std::string(suite_folder) + "/node/test_nonzero_example/model.onnx";
+    for (const Model& original :
+         {net, Model::load(device, with_fallback, {.host_fallback = true})}) {
+        original.save(file());
+        EXPECT_GT(fuzz(device), 0) << "no changed file loaded";
     }
     EXPECT_EQ(net.run(queue, inputs).at(0).bytes, expected);
 }
