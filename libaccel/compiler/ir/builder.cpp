@@ -122,8 +122,9 @@ ValueId Builder::cast(ValueId a, DataType to) {
 }
 
 ValueId Builder::matmul(ValueId a, ValueId b) {
-    return matmul({.epilogue = {}, .format = {.a = type(a), .b = type(b), .result = type(a)}},
-                  {a, b});
+    return matmul(
+        {.epilogue = {}, .format = {.a_type = type(a), .b_type = type(b), .result_type = type(a)}},
+        {a, b});
 }
 
 ValueId Builder::matmul(op::MatMul operation, std::vector<ValueId> in) {
@@ -137,7 +138,7 @@ ValueId Builder::matmul(op::MatMul operation, std::vector<ValueId> in) {
     Dims shape = broadcast_dims(Dims(a.begin(), a.end() - 2), Dims(b.begin(), b.end() - 2));
     shape.push_back(a[a.size() - 2]);
     shape.push_back(b.back());
-    const DataType type = operation.format.result;
+    const DataType type = operation.format.result_type;
     return add(operation, std::move(in), type, std::move(shape));
 }
 
@@ -147,7 +148,7 @@ void Builder::check_channels(const std::vector<ValueId>& in, std::int64_t channe
     if (in.size() < 3) {
         return;
     }
-    const bool quantized = format.a == DataType::i8 || format.a == DataType::u8;
+    const bool quantized = format.a_type == DataType::i8 || format.a_type == DataType::u8;
     if (type(in[2]) != (quantized ? DataType::i32 : DataType::f32) ||
         elements(dims(in[2])) != channels * (format.requantize ? 2 : 1)) {
         refuse("its bias " + std::string(to_string(type(in[2]))) + to_string(dims(in[2])) +
@@ -167,7 +168,7 @@ ValueId Builder::conv(op::Conv conv, std::vector<ValueId> in, std::int64_t heigh
         refuse("its window is larger than the padded image");
     }
     check_channels(in, w[0], conv.format);
-    const DataType type = conv.format.result;
+    const DataType type = conv.format.result_type;
     return add(conv, std::move(in), type, {x[0], w[0], height, width});
 }
 
@@ -224,7 +225,7 @@ ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_el
     return add(op::Gather{axis, false}, {a, indices}, type(a), std::move(shape));
 }
 
-ValueId Builder::resize(ValueId a, std::size_t axis, const std::vector<Tap>& table,
+ValueId Builder::resize(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,
                         std::uint16_t taps) {
     static_cast<void>(length(a, axis));
     Dims shape = dims(a);

@@ -68,7 +68,7 @@ class Builder {
     [[nodiscard]] ValueId reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes);
     [[nodiscard]] ValueId softmax(ValueId a, std::size_t axis);
     [[nodiscard]] ValueId gather(ValueId a, ValueId indices, std::size_t axis, bool elements);
-    [[nodiscard]] ValueId resize(ValueId a, std::size_t axis, const std::vector<Tap>& table,
+    [[nodiscard]] ValueId resize(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,
                                  std::uint16_t taps);
     [[nodiscard]] ValueId concat(const std::vector<ValueId>& in, std::size_t axis);
     /// `value` is a constant of the data type of a.

@@ -69,7 +69,7 @@ struct Conv {
 struct Pool {
     PoolOp op = PoolOp::max;
     ConvWindow window;
-    bool count_outside = false;
+    bool count_include_pad = false;
 };
 /// Reduces one axis to length 1.
 struct Reduce {

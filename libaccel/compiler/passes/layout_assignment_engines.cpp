@@ -125,8 +125,8 @@ LayoutAssignment::BatchedGemm LayoutAssignment::batched_gemm(const op::MatMul& p
                  .lda = to_u32(a.leading),
                  .ldb = to_u32(b.leading),
                  .ldd = to_u32(n),
-                 .alpha = product.epilogue.alpha,
-                 .beta = product.epilogue.beta,
+                 .activation_alpha = product.epilogue.alpha,
+                 .activation_beta = product.epilogue.beta,
                  .format = product.format};
     // If all matrices of a batch share one b, their rows are the rows of one larger a.
     if (loops.dims.size() == 1 && loops.strides[2][0] == 0 && !a.transposed &&
@@ -137,9 +137,9 @@ LayoutAssignment::BatchedGemm LayoutAssignment::batched_gemm(const op::MatMul& p
     // The card iterates over the innermost batch dimension.
     command.batch = to_u32(loops.dims.back());
     if (command.batch > 1) {
-        command.batch_d = to_u32(loops.strides[0].back());
-        command.batch_a = to_u32(loops.strides[1].back());
-        command.batch_b = to_u32(loops.strides[2].back());
+        command.batch_stride_d = to_u32(loops.strides[0].back());
+        command.batch_stride_a = to_u32(loops.strides[1].back());
+        command.batch_stride_b = to_u32(loops.strides[2].back());
     }
     loops.dims.pop_back();
     return {command, std::move(loops)};
@@ -233,9 +233,9 @@ LayoutAssignment::ImageView LayoutAssignment::image_view(ValueId id) {
         return fits ? std::optional(ImageLayout{.height = to_u32(d[2]),
                                                 .width = to_u32(d[3]),
                                                 .channels = to_u32(d[1]),
-                                                .pixel = to_u32(pixel),
-                                                .row = to_u32(row),
-                                                .image = to_u32(whole)})
+                                                .pixel_stride = to_u32(pixel),
+                                                .row_stride = to_u32(row),
+                                                .image_stride = to_u32(whole)})
                     : std::nullopt;
     };
     auto layout = supported_layout();
@@ -258,9 +258,9 @@ LayoutAssignment::ImageView LayoutAssignment::allocate_image(ValueId id) {
             {.height = to_u32(d[2]),
              .width = to_u32(d[3]),
              .channels = to_u32(d[1]),
-             .pixel = to_u32(d[1]),
-             .row = to_u32(d[1] * d[3]),
-             .image = to_u32(d[1] * d[3] * d[2])}};
+             .pixel_stride = to_u32(d[1]),
+             .row_stride = to_u32(d[1] * d[3]),
+             .image_stride = to_u32(d[1] * d[3] * d[2])}};
 }
 
 void LayoutAssignment::lower(const op::Conv& conv, const Instruction& x) {
@@ -280,8 +280,8 @@ void LayoutAssignment::lower(const op::Conv& conv, const Instruction& x) {
                 .dst_layout = to.layout,
                 .window = conv.window,
                 .activation = conv.epilogue.activation,
-                .alpha = conv.epilogue.alpha,
-                .beta = conv.epilogue.beta,
+                .activation_alpha = conv.epilogue.alpha,
+                .activation_beta = conv.epilogue.beta,
                 .format = conv.format},
          buffer_ref(to.view, type(x.result)),
          {buffer_ref(from.view, type(x.operands[0])), buffer_ref(w, type(x.operands[1])), bias});
@@ -296,7 +296,7 @@ void LayoutAssignment::lower(const op::Pool& pool, const Instruction& x) {
               .src_layout = from.layout,
               .dst_layout = to.layout,
               .window = pool.window,
-              .count_outside = pool.count_outside},
+              .count_include_pad = pool.count_include_pad},
          buffer_ref(to.view, DataType::f32), {buffer_ref(from.view, DataType::f32)});
 }
 

@@ -98,7 +98,7 @@ class QuantizationLowering {
 
     void lower_product(Instruction& x) {
         const Product product(x, p_);
-        if (product.format == nullptr || product.format->a != DataType::f32 ||
+        if (product.format == nullptr || product.format->a_type != DataType::f32 ||
             product.format->accumulate || x.operands.size() > 3) {
             return;
         }
@@ -128,9 +128,9 @@ class QuantizationLowering {
         if (!steps) {
             return;
         }
-        *product.format = {.a = p_.values[a->counterpart].type,
-                           .b = p_.values[b->counterpart].type,
-                           .result = DataType::f32,
+        *product.format = {.a_type = p_.values[a->counterpart].type,
+                           .b_type = p_.values[b->counterpart].type,
+                           .result_type = DataType::f32,
                            .a_zero_point = a->zero_point,
                            .b_zero_point = b->zero_point,
                            .requantize = true};
@@ -173,7 +173,7 @@ class QuantizationLowering {
         const Product product(x, p_);
         const float scale = quantized.quant->scales[0];
         if (product.format == nullptr || !product.format->requantize ||
-            product.format->result != DataType::f32 || real.dims != quantized.dims ||
+            product.format->result_type != DataType::f32 || real.dims != quantized.dims ||
             !(scale > 0) || !rescale(*product.epilogue, scale)) {
             return;
         }
@@ -184,7 +184,7 @@ class QuantizationLowering {
             bias.push_back(static_cast<std::int32_t>(words[c]));
             scales.push_back(std::bit_cast<float>(static_cast<std::int32_t>(words[c + 1])) / scale);
         }
-        product.format->result = quantized.type;
+        product.format->result_type = quantized.type;
         product.format->result_zero_point = quantized.quant->zero_point;
         x.operands[2] = add_bias_and_scales(bias, scales);
         x.result = out;

@@ -10,7 +10,7 @@ namespace {
 
 // The commands of a model, each with a completion record in argument `index`.
 CommandList record_with_completions(const CompiledModel& model, std::uint32_t index) {
-    CommandList list = model.device.create_list(Placement::device);
+    CommandList list = model.device.create_command_list(Placement::device);
     for (std::size_t i = 0; i < model.commands.size(); ++i) {
         list.add(model.commands[i].with_record(argument(index, i * sizeof(CompletionRecord))));
     }

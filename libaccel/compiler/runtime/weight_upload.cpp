@@ -34,7 +34,7 @@ void upload(CompiledModel& model, std::span<const std::byte> weights, int import
         import_weights(model, imported);
     }
     if (!model.commands.empty()) {
-        CommandList list = model.device.create_list(Placement::device);
+        CommandList list = model.device.create_command_list(Placement::device);
         for (const Command& command : model.commands) {
             list.add(command);
         }

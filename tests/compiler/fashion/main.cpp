@@ -92,7 +92,7 @@ class Writer {
 };
 
 void write_mlp(const Dataset& data, const Dataset& test, const std::filesystem::path& folder) {
-    const Model mlp = train(data, 3, [](std::size_t, double, const Model&) {});
+    const MlpWeights mlp = train(data, 3, [](std::size_t, double, const MlpWeights&) {});
     Writer file("fashion-mlp", {static_cast<std::int64_t>(pixels)});
     file.weights("w1", {static_cast<std::int64_t>(pixels), hidden}, mlp.w1);
     file.weights("b1", {hidden}, mlp.b1);

@@ -49,7 +49,8 @@ std::uint32_t groups_of(const Node& n) {
 
 Values conv(const Node& n) {
     const DataType type = n.b.type(n.in(0));
-    return convolve_node(n, n.in(0), n.in(1), {.a = type, .b = n.b.type(n.in(1)), .result = type},
+    return convolve_node(n, n.in(0), n.in(1),
+                         {.a_type = type, .b_type = n.b.type(n.in(1)), .result_type = type},
                          n.has(2) ? Values{n.b.cast(n.in(2), DataType::f32)} : Values());
 }
 
@@ -173,7 +174,7 @@ Values conv_transpose(const Node& n) {
     const DataType type = n.b.type(x);
     const ValueId y =
         convolve(n, x, reversed_weights(n, w, groups), window, static_cast<std::uint32_t>(groups),
-                 {.a = type, .b = n.b.type(w), .result = type},
+                 {.a_type = type, .b_type = n.b.type(w), .result_type = type},
                  n.has(2) ? Values{n.b.cast(n.in(2), DataType::f32)} : Values());
     return {as_given(n, y, line)};
 }

@@ -204,9 +204,9 @@ Values matmul_integer(const Node& n) {
     const ValueId b = n.in(1);
     const ValueId product =
         n.b.matmul({.epilogue = {},
-                    .format = {.a = n.b.type(n.in(0)),
-                               .b = n.b.type(b),
-                               .result = DataType::i32,
+                    .format = {.a_type = n.b.type(n.in(0)),
+                               .b_type = n.b.type(b),
+                               .result_type = DataType::i32,
                                .a_zero_point = dynamic ? std::int16_t{0} : zero_point(n, 2),
                                .b_zero_point = zero_point(n, 3)}},
                    {n.in(0), b});
@@ -225,9 +225,9 @@ Values qlinear_matmul(const Node& n) {
     const ValueId b = n.in(3);
     return {n.b.matmul(
         {.epilogue = {},
-         .format = {.a = n.b.type(a),
-                    .b = n.b.type(b),
-                    .result = n.b.type(n.in(7)),
+         .format = {.a_type = n.b.type(a),
+                    .b_type = n.b.type(b),
+                    .result_type = n.b.type(n.in(7)),
                     .a_zero_point = zero_point(n, 2),
                     .b_zero_point = zero_point(n, 5),
                     .result_zero_point = zero_point(n, 7),
@@ -264,9 +264,9 @@ ValueId padded_with(const Node& n, ValueId x, const std::vector<WindowAxis>& axe
 
 Values conv_integer(const Node& n) {
     const auto dynamic = dynamic_zero_point(n);
-    const NumericFormat format{.a = n.b.type(n.in(0)),
-                               .b = n.b.type(n.in(1)),
-                               .result = DataType::i32,
+    const NumericFormat format{.a_type = n.b.type(n.in(0)),
+                               .b_type = n.b.type(n.in(1)),
+                               .result_type = DataType::i32,
                                .a_zero_point = dynamic ? std::int16_t{0} : zero_point(n, 2),
                                .b_zero_point = zero_point(n, 3)};
     if (!dynamic) {
@@ -287,9 +287,9 @@ Values qlinear_conv(const Node& n) {
     const ValueId w = n.in(3);
     return convolve_node(
         n, n.in(0), w,
-        {.a = n.b.type(n.in(0)),
-         .b = n.b.type(w),
-         .result = n.b.type(n.in(7)),
+        {.a_type = n.b.type(n.in(0)),
+         .b_type = n.b.type(w),
+         .result_type = n.b.type(n.in(7)),
          .a_zero_point = zero_point(n, 2),
          .b_zero_point = zero_point(n, 5),
          .result_zero_point = zero_point(n, 7),

@@ -96,7 +96,7 @@ ValueId resize_axis(const Node& n, ValueId x, std::size_t axis, std::int64_t to,
         }
         return n.b.gather(x, integer_list(n, indices), axis, false);
     }
-    std::vector<Tap> table;
+    std::vector<ResizeTap> table;
     const bool linear = rule.mode == "linear";
     for (std::int64_t i = 0; i < to; ++i) {
         const double at = coordinate(rule, i, from, to, scale);

@@ -161,10 +161,11 @@ ValueId convolve(const Node& n, ValueId x, ValueId weights, const std::vector<Wi
 }
 
 ValueId pool_over(const Node& n, ValueId x, const std::vector<WindowAxis>& axes, PoolOp op,
-                  bool count_outside) {
+                  bool count_include_pad) {
     const auto pool = [&](ValueId image, const std::vector<WindowAxis>& two) {
-        return n.b.pool({.op = op, .window = window_of(two), .count_outside = count_outside}, image,
-                        two[0].result, two[1].result);
+        return n.b.pool(
+            {.op = op, .window = window_of(two), .count_include_pad = count_include_pad}, image,
+            two[0].result, two[1].result);
     };
     if (axes.size() == 2) {
         return pool(x, axes);

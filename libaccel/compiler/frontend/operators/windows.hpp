@@ -55,6 +55,6 @@ struct WindowAxis {
 
 /// A pool of [n, c, h, w] or [n, c, d, h, w].
 [[nodiscard]] ValueId pool_over(const Node& n, ValueId x, const std::vector<WindowAxis>& axes,
-                                PoolOp op, bool count_outside);
+                                PoolOp op, bool count_include_pad);
 
 }  // namespace accel::compiler

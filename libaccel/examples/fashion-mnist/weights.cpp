@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files: eight bytes that say what it is, four that say how many floats follow, the floats; all
-// little-endian.
-#include "model.hpp"
+// The file format, little-endian: a magic number of eight bytes, the number of floats in four
+// bytes, the floats.
+#include "weights.hpp"
 
 #include <array>
 #include <bit>
@@ -20,7 +20,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 using Magic = std::array<char, 8>;
-constexpr Magic model_magic = {'a', 'c', 'c', 'l', 'm', 'l', 'p', '1'};
+constexpr Magic weights_magic = {'a', 'c', 'c', 'l', 'm', 'l', 'p', '1'};
 constexpr Magic logits_magic = {'a', 'c', 'c', 'l', 'l', 'o', 'g', '1'};
 
 void save(const std::filesystem::path& path, const Magic& magic,
@@ -38,7 +38,8 @@ void save(const std::filesystem::path& path, const Magic& magic,
     }
     file.close();
     if (!file) {
-        throw std::runtime_error("cannot write " + path.string());
+        throw std::runtime_error("cannot write " + path.string() +
+                                 ": check that its directory is writable and has space");
     }
 }
 
@@ -47,7 +48,7 @@ void load(const std::filesystem::path& path, const Magic& magic,
     std::ifstream file(path, std::ios::binary);
     if (!file) {
         throw std::runtime_error("cannot open " + path.string() +
-                                 ": make it with the command train");
+                                 ": write it with fashion-mnist train");
     }
     std::uint32_t expected = 0;
     for (const auto* part : parts) {
@@ -58,29 +59,32 @@ void load(const std::filesystem::path& path, const Magic& magic,
     file.read(found.data(), found.size());
     file.read(reinterpret_cast<char*>(&count), sizeof(count));
     if (!file || found != magic || count != expected) {
-        throw std::runtime_error(path.string() + " is no file of this network");
+        throw std::runtime_error(
+            path.string() + " is not a file of this network: write it with fashion-mnist train");
     }
     for (auto* part : parts) {
         file.read(reinterpret_cast<char*>(part->data()),
                   static_cast<std::streamsize>(part->size() * sizeof(float)));
     }
     if (!file || file.peek() != std::ifstream::traits_type::eof()) {
-        throw std::runtime_error(path.string() + " is damaged: it has not the length it says");
+        throw std::runtime_error(
+            path.string() +
+            " is damaged: its length is wrong; write it again with fashion-mnist train");
     }
 }
 
 }  // namespace
 
-void save_model(const Model& model, const std::filesystem::path& path) {
-    const std::array parts = {&model.w1, &model.b1, &model.w2, &model.b2};
-    save(path, model_magic, parts);
+void save_weights(const MlpWeights& weights, const std::filesystem::path& path) {
+    const std::array parts = {&weights.w1, &weights.b1, &weights.w2, &weights.b2};
+    save(path, weights_magic, parts);
 }
 
-Model load_model(const std::filesystem::path& path) {
-    Model model;
-    const std::array parts = {&model.w1, &model.b1, &model.w2, &model.b2};
-    load(path, model_magic, parts);
-    return model;
+MlpWeights load_weights(const std::filesystem::path& path) {
+    MlpWeights weights;
+    const std::array parts = {&weights.w1, &weights.b1, &weights.w2, &weights.b2};
+    load(path, weights_magic, parts);
+    return weights;
 }
 
 void save_logits(const std::vector<float>& logits, const std::filesystem::path& path) {
