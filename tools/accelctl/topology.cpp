@@ -4,7 +4,9 @@
 // host memory.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <iostream>
+#include <sstream>
 
 #include "accel/error.hpp"
 #include "commands.hpp"
@@ -31,10 +33,10 @@ struct Link {
 Location locate(const Root& root, const Card& card) {
     Location location{.status = read_status(root, card), .path = {}};
     // ../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0
-    const std::filesystem::path target = root.target(card.pci()).value_or("");
-    for (const auto& part : target) {
-        if (part.string().starts_with("pci") || full_address(part.string())) {
-            location.path.push_back(part.string());
+    std::istringstream target(root.target(card.pci()).value_or(""));
+    for (std::string part; std::getline(target, part, '/');) {
+        if (part.starts_with("pci") || full_address(part)) {
+            location.path.push_back(part);
         }
     }
     return location;

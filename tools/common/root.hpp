@@ -4,13 +4,10 @@
 // folder (--root).
 #pragma once
 
-#include <charconv>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <vector>
 
 namespace accel::tools {
@@ -25,11 +22,12 @@ struct Text {
 /// begin with '/'. Thread-safety: immutable.
 class Root {
   public:
-    explicit Root(std::filesystem::path prefix = {}) : prefix_(std::move(prefix)) {}
+    explicit Root(std::string prefix = {}) : prefix_(std::move(prefix)) {}
 
     /// True for this machine: its nodes can be opened.
     [[nodiscard]] bool own() const { return prefix_.empty(); }
-    [[nodiscard]] std::filesystem::path real(std::string_view path) const;
+    /// The path of the file on this machine.
+    [[nodiscard]] std::string real(std::string_view path) const;
 
     [[nodiscard]] Text read(const std::string& path) const;
     [[nodiscard]] std::optional<std::string> text(const std::string& path) const;
@@ -44,27 +42,12 @@ class Root {
     [[nodiscard]] bool exists(const std::string& path) const;
 
   private:
-    std::filesystem::path prefix_;
+    std::string prefix_;
 };
 
-/// The number that is all of the text. With base 16 a prefix "0x" is skipped.
+/// The number that is all of the text. With base 16 a prefix "0x" is skipped. `T` is one of the
+/// types that root.cpp instantiates.
 template <typename T>
-[[nodiscard]] std::optional<T> parse_number(std::string_view text, int base = 10) {
-    if (base == 16 && (text.starts_with("0x") || text.starts_with("0X"))) {
-        text.remove_prefix(2);
-    }
-    T value{};
-    const char* const end = text.data() + text.size();
-    std::from_chars_result result{};
-    if constexpr (std::is_floating_point_v<T>) {
-        result = std::from_chars(text.data(), end, value);
-    } else {
-        result = std::from_chars(text.data(), end, value, base);
-    }
-    if (text.empty() || result.ec != std::errc{} || result.ptr != end) {
-        return std::nullopt;
-    }
-    return value;
-}
+[[nodiscard]] std::optional<T> parse_number(std::string_view text, int base = 10);
 
 }  // namespace accel::tools

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <sstream>
 
@@ -102,8 +103,10 @@ LinkState read_link(const Root& root, const std::string& pci) {
                    .max_width = positive(root, pci + "/max_link_width"),
                    .port_speed = std::nullopt,
                    .port_width = std::nullopt};
-    const std::filesystem::path location = root.target(pci).value_or("");
-    if (const std::string port = location.parent_path().filename().string(); full_address(port)) {
+    // The last but one component of ../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0
+    const std::string location = root.target(pci).value_or("");
+    const std::string above = location.substr(0, location.rfind('/'));
+    if (const std::string port = above.substr(above.rfind('/') + 1); full_address(port)) {
         link.port_speed = speed(root, "/sys/bus/pci/devices/" + port + "/max_link_speed");
         link.port_width = positive(root, "/sys/bus/pci/devices/" + port + "/max_link_width");
     }
