@@ -79,9 +79,9 @@ DataType Builder::worked(DataType type) const {
         return type;
     }
     if (!narrow_) {
-        refuse(
-            "the card does not compute in " + std::string(to_string(type)) +
-            ": LoadOptions::allow_narrowing (accelctl --narrow) takes f64 as f32 and u64 as i64");
+        refuse("the card does not compute in " + std::string(to_string(type)) +
+               ": LoadOptions::allow_narrowing (accelctl --allow-narrowing) takes f64 as f32 and "
+               "u64 as i64");
     }
     return type == DataType::f64 ? DataType::f32 : DataType::i64;
 }
@@ -418,8 +418,9 @@ const Tensor& Builder::known(ValueId id, std::string_view what) const {
             const std::string& name = program_.inputs[static_cast<std::size_t>(v.input)].name;
             throw ConstantInputRequired(
                 std::string(what) + " must be known when the model is loaded: give input '" + name +
-                    "' in LoadOptions::constant_inputs (accelctl --known), or let each run "
-                    "work it out with LoadOptions::host_fallback (accelctl --host)",
+                    "' in LoadOptions::constant_inputs (accelctl --constant-input), or let each "
+                    "run "
+                    "work it out with LoadOptions::host_fallback (accelctl --host-fallback)",
                 name);
         }
         if (v.producer >= 0) {

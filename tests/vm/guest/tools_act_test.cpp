@@ -73,8 +73,8 @@ TEST_F(Act, ValidateFailsWhenTheLinkIsDegradedOrTheCardHangs) {
 
 TEST_F(Act, BenchMeasuresAndDraws) {
     const Json document =
-        bench::document({"accelctl", "bench", bench::card(), "--seconds", "0.005", "--largest", "1",
-                         "--svg", "/results/bench.svg", "--json"});
+        bench::document({"accelctl", "bench", bench::card(), "--seconds", "0.005", "--max-size",
+                         "1", "--svg", "/results/bench.svg", "--json"});
     EXPECT_EQ(document["latency"].size(), 2U);
     EXPECT_EQ(document["rate"].size(), 5U);
     EXPECT_EQ(document["bandwidth"].size(), 15U);
@@ -131,7 +131,7 @@ TEST_F(Act, AStoppedQueueFailsItsJobsAndGoesOnAfterItsOwnerResetIt) {
     bench::Queue innocent(file);
     const Json done = bench::document(
         {"accelctl", "reset", bench::card(), "--queue", queue_id(), "--yes", "--json"});
-    EXPECT_EQ(done["hurt"][0]["pid"], ::getpid());
+    EXPECT_EQ(done["affected"][0]["pid"], ::getpid());
     EXPECT_EQ(queue.wait(sequence), EIO);
     const accel_queue_query query = queue.query();
     EXPECT_EQ(query.error, static_cast<std::uint32_t>(ACCEL_ABORTED));
@@ -191,7 +191,7 @@ TEST_F(Act, AResetNamesWhoIsHurtAndWantsAYes) {
     static_cast<void>(file.info());  // nothing happened
     const Json done = bench::document({"accelctl", "reset", bench::card(), "--yes", "--json"});
     EXPECT_EQ(done["scope"], "function");
-    EXPECT_EQ(done["hurt"][0]["pid"], ::getpid());
+    EXPECT_EQ(done["affected"][0]["pid"], ::getpid());
     accel_info info{};
     EXPECT_EQ(file.call(ACCEL_IOCTL_INFO, info), ESTALE);
     EXPECT_NE(last_event("stopped"), "");
