@@ -419,8 +419,7 @@ const Tensor& Builder::known(ValueId id, std::string_view what) const {
             throw ConstantInputRequired(
                 std::string(what) + " must be known when the model is loaded: give input '" + name +
                     "' in LoadOptions::constant_inputs (accelctl --constant-input), or let each "
-                    "run "
-                    "work it out with LoadOptions::host_fallback (accelctl --host-fallback)",
+                    "run work it out with LoadOptions::host_fallback (accelctl --host-fallback)",
                 name);
         }
         if (v.producer >= 0) {
