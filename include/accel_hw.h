@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * accel_hw.h - what the card, the driver and the SDK must agree on.
+ * accel_hw.h - the hardware contract between the card, the driver and the SDK.
  *
- * Registers, page-table entries, queues, commands, events and status codes of
- * the accelerator. The data sheet, docs/hardware.md, explains them; this file
- * is the only place where their numbers stand. It compiles as C (kernel, QEMU)
+ * This file defines the registers, page-table entries, queues, commands, events
+ * and status codes of the accelerator, each number in this place only. The data
+ * sheet, docs/hardware.md, explains them. The file compiles as C (kernel, QEMU)
  * and as C++.
  *
- * Everything in memory is little-endian. Reserved fields are written as zero;
- * the card refuses a command whose reserved fields are not.
+ * Everything in memory is little-endian. Software writes reserved fields as
+ * zero; the card refuses a command with a reserved field that is not zero.
  */
 #ifndef ACCEL_HW_H
 #define ACCEL_HW_H
@@ -22,7 +22,7 @@
 #define ACCEL_PCI_CLASS		0x1200	/* processing accelerator */
 
 #define ACCEL_BAR_REGISTERS	0	/* registers, MSI-X table and PBA */
-#define ACCEL_BAR_DOORBELLS	2	/* one 4 KiB page a queue */
+#define ACCEL_BAR_DOORBELLS	2	/* one 4 KiB page for each queue */
 #define ACCEL_BAR_MEMORY	4	/* device memory, prefetchable */
 
 #define ACCEL_REGISTERS_SIZE	0x10000
@@ -43,15 +43,15 @@
 #define ACCEL_REG_CONTEXTS	0x01c	/* u32: contexts; ids 0 .. n-1 */
 #define ACCEL_REG_MEMORY_SIZE	0x020	/* u64: bytes of device memory */
 #define ACCEL_REG_RING_ENTRIES	0x028	/* u32: largest user ring, in commands */
-#define ACCEL_REG_LIST_COMMANDS	0x02c	/* u32: longest command buffer of a CALL */
+#define ACCEL_REG_LIST_COMMANDS	0x02c	/* u32: longest command list of a CALL */
 #define ACCEL_REG_VECTORS	0x030	/* u32: MSI-X vectors of the card */
 #define ACCEL_REG_VA_BITS	0x034	/* u32: width of a context address */
 #define ACCEL_REG_FIRMWARE	0x038	/* u32: major << 24 | minor << 16 | patch */
 #define ACCEL_REG_ENGINES	0x03c	/* u32: compute << 8 | DMA */
 #define ACCEL_REG_SERIAL	0x040	/* u64: also the PCIe serial number */
 #define ACCEL_REG_CLOCK		0x048	/* u64: free-running device ticks */
-#define ACCEL_REG_CLOCK_HZ	0x050	/* u32: ticks a second */
-#define ACCEL_REG_SEGMENTS	0x054	/* u32: longest list of a TRANSFER */
+#define ACCEL_REG_CLOCK_HZ	0x050	/* u32: ticks per second */
+#define ACCEL_REG_SEGMENTS	0x054	/* u32: longest segment list of a TRANSFER */
 
 /* Sensors. */
 #define ACCEL_REG_TEMPERATURE	0x080	/* s32: thousandths of a degree Celsius */
@@ -74,8 +74,8 @@
 #define ACCEL_REG_EVENT_LOST	0x130	/* u32: events dropped, ring was full */
 
 /* Counters since power-on or function reset; u64, read-only. */
-#define ACCEL_REG_COMMANDS	0x200	/* commands completed, those in CALLs too */
-#define ACCEL_REG_DOORBELLS	0x208	/* doorbell writes seen */
+#define ACCEL_REG_COMMANDS	0x200	/* completed commands, including those in CALLs */
+#define ACCEL_REG_DOORBELLS	0x208	/* doorbell writes received */
 #define ACCEL_REG_INTERRUPTS	0x210	/* MSI-X messages raised */
 #define ACCEL_REG_HOST_READ	0x218	/* bytes read from host memory */
 #define ACCEL_REG_HOST_WRITTEN	0x220	/* bytes written to host memory */
@@ -83,8 +83,8 @@
 #define ACCEL_REG_MEMORY_WRITTEN 0x230	/* bytes written to device memory */
 #define ACCEL_REG_TLB_MISSES	0x238	/* page-table walks */
 #define ACCEL_REG_FAULTS	0x240	/* commands ended by a translation fault */
-#define ACCEL_REG_DMA_BUSY	0x248	/* ticks the DMA engine worked */
-#define ACCEL_REG_COMPUTE_BUSY	0x250	/* ticks the compute engine worked */
+#define ACCEL_REG_DMA_BUSY	0x248	/* busy ticks of the DMA engine */
+#define ACCEL_REG_COMPUTE_BUSY	0x250	/* busy ticks of the compute engine */
 
 #define ACCEL_MAGIC		0x4c454341	/* "ACEL" */
 #define ACCEL_VERSION_MAJOR	1
@@ -92,7 +92,7 @@
 #define ACCEL_VERSION		(ACCEL_VERSION_MAJOR << 16 | ACCEL_VERSION_MINOR)
 
 #define ACCEL_FEATURE_SHADOW	(1ULL << 0)	/* shadow doorbells */
-#define ACCEL_FEATURE_CALL	(1ULL << 1)	/* recorded command buffers */
+#define ACCEL_FEATURE_CALL	(1ULL << 1)	/* recorded command lists */
 #define ACCEL_FEATURE_TIMELINE	(1ULL << 2)	/* WAIT and SIGNAL */
 #define ACCEL_FEATURE_F32	(1ULL << 3)	/* f32 compute */
 #define ACCEL_FEATURE_SCATTER	(1ULL << 4)	/* TRANSFER and bypass contexts */
@@ -101,9 +101,9 @@
 
 #define ACCEL_STATUS_READY	(1U << 0)	/* out of reset; registers may be set */
 #define ACCEL_STATUS_RESETTING	(1U << 1)	/* a reset is in progress */
-#define ACCEL_STATUS_FATAL	(1U << 2)	/* only a reset helps */
+#define ACCEL_STATUS_FATAL	(1U << 2)	/* only a reset recovers the card */
 #define ACCEL_STATUS_ENABLED	(1U << 3)	/* queues run */
-#define ACCEL_STATUS_THROTTLED	(1U << 4)	/* clock lowered: heat or power cap */
+#define ACCEL_STATUS_THROTTLED	(1U << 4)	/* clock lowered by heat or power cap */
 
 #define ACCEL_CONTROL_ENABLE	(1U << 0)
 #define ACCEL_CONTROL_RESET	(1U << 1)	/* reads as zero */
@@ -137,15 +137,15 @@ enum accel_status {
 	ACCEL_BAD_FIELD = 2,		/* reserved bit set, or a value out of range */
 	ACCEL_BAD_ALIGNMENT = 3,	/* an address or stride is not aligned */
 	ACCEL_BAD_SIZE = 4,		/* a size overflows or passes a limit */
-	ACCEL_BAD_ARGUMENT = 5,		/* a CALL gives fewer arguments than used */
-	ACCEL_NESTED_CALL = 6,		/* CALL inside a command buffer */
-	ACCEL_BAD_DOORBELL = 7,		/* tail further ahead than the ring is long */
+	ACCEL_BAD_ARGUMENT = 5,		/* a command uses an argument that its CALL lacks */
+	ACCEL_NESTED_CALL = 6,		/* CALL inside a command list */
+	ACCEL_BAD_DOORBELL = 7,		/* tail is ahead by more than the ring length */
 	ACCEL_FAULT_UNMAPPED = 8,	/* no valid translation */
 	ACCEL_FAULT_READ = 9,		/* mapped, reading not permitted */
 	ACCEL_FAULT_WRITE = 10,		/* mapped, writing not permitted */
 	ACCEL_FAULT_TABLE = 11,		/* malformed page-table entry */
 	ACCEL_BUS_ERROR = 12,		/* the bus refused the access */
-	ACCEL_ABORTED = 13,		/* queue destroyed or reset meanwhile */
+	ACCEL_ABORTED = 13,		/* the queue was destroyed or reset */
 	ACCEL_BUSY = 14,		/* admin: object still in use */
 	ACCEL_EXISTS = 15,		/* admin: id already in use */
 	ACCEL_NOT_FOUND = 16,		/* admin: no object of that id */
@@ -165,12 +165,12 @@ enum accel_queue_state {
 };
 
 /*
- * struct accel_queue_status - the page that card and host share for a queue.
+ * struct accel_queue_status - the status page that card and host share.
  *
- * Sequence numbers count commands from 1: the n-th command placed in the ring
- * since the queue was created or reset has sequence n and lies in slot
- * (n - 1) % entries. @tail is the sequence of the newest command placed,
- * @completed that of the newest command finished.
+ * Sequence numbers count commands from 1: the n-th command enqueued since the
+ * queue was created or reset has sequence number n and occupies slot
+ * (n - 1) % entries. @tail is the sequence number of the newest enqueued
+ * command, @completed that of the newest finished command.
  */
 struct accel_queue_status {
 	/* Written by the card. */
@@ -194,8 +194,8 @@ struct accel_queue_status {
 
 enum accel_opcode {
 	ACCEL_OP_NOP = 0x00,
-	ACCEL_OP_CALL = 0x01,		/* run a recorded command buffer */
-	ACCEL_OP_WAIT = 0x02,		/* until a 64-bit word is >= a value */
+	ACCEL_OP_CALL = 0x01,		/* run a recorded command list */
+	ACCEL_OP_WAIT = 0x02,		/* wait until a 64-bit word is >= a value */
 	ACCEL_OP_SIGNAL = 0x03,		/* store a 64-bit word */
 	ACCEL_OP_COPY = 0x10,
 	ACCEL_OP_FILL = 0x11,
@@ -219,8 +219,8 @@ enum accel_opcode {
 #define ACCEL_CALL_ARGS_MAX	64
 
 /*
- * In a recorded command buffer an address may name an argument of the CALL
- * and an offset from it instead of a place in the context.
+ * In a recorded command list an address may name an argument of the CALL and
+ * an offset from it, instead of an address in the context.
  */
 #define ACCEL_ARG_FLAG		(1ULL << 63)
 #define ACCEL_ARG_SHIFT		48
@@ -260,7 +260,7 @@ struct accel_fill {
 	__le32 reserved[3];
 };
 
-/* A piece of a list of a TRANSFER. */
+/* An entry of a segment list of a TRANSFER. */
 struct accel_segment {
 	__le64 address;
 	__le64 bytes;
@@ -275,7 +275,7 @@ struct accel_transfer {
 	__le64 reserved[2];
 };
 
-/* Where a tensor command works; params says what it does. */
+/* The operands of a tensor command; the parameter block holds its shape and options. */
 struct accel_tensor {
 	__le64 dst;
 	__le64 src0;
@@ -303,7 +303,7 @@ struct accel_command {
 	};
 };
 
-/* Completion record, written before the sequence number is. */
+/* The card writes the completion record before the sequence number. */
 struct accel_completion_record {
 	__le64 sequence;
 	__le32 status;			/* enum accel_status */
@@ -326,12 +326,12 @@ enum accel_data_type {
 	ACCEL_TYPE_U32 = 9,
 	ACCEL_TYPE_I64 = 10,
 	ACCEL_TYPE_BOOL = 11,		/* a byte: zero or not; written as 0 or 1 */
-	/* Of ELEMENTWISE alone, which rounds or saturates them to what it computes in. */
+	/* Only for ELEMENTWISE, which rounds or saturates them to its computation type. */
 	ACCEL_TYPE_F64 = 12,
 	ACCEL_TYPE_U64 = 13,
 };
 
-/* What is applied to a result before it is stored; alpha and beta are f32. */
+/* A function that the card applies to a result before the store; alpha and beta are f32. */
 enum accel_unary_op {
 	ACCEL_UNARY_NONE = 0,
 	ACCEL_UNARY_RELU = 1,
@@ -362,10 +362,11 @@ enum accel_unary_op {
 };
 
 /*
- * How GEMM and CONV2D treat numbers. With src0 in I8 or U8 src1 is, too: sums
- * are exact in 32 bits, and dst is I32, or with ACCEL_*_REQUANTISE what is
- * left of them after a scale of each channel. A zero point is subtracted from
- * what is read and added to what is written; it is a byte of that type.
+ * The numeric format of GEMM and CONV2D. If src0 is I8 or U8, so is src1: sums
+ * are exact in 32 bits. The result is I32; with ACCEL_*_REQUANTIZE the card
+ * multiplies it by a scale of each channel and rounds it to dst_type. The card
+ * subtracts a zero point from each operand and adds one to each result; a zero
+ * point is a byte of the data type of its tensor.
  */
 struct accel_numeric_format {
 	__u8 src1_type;			/* zero: as src0 */
@@ -376,7 +377,7 @@ struct accel_numeric_format {
 	__u8 reserved[3];
 };
 
-/* What src2 holds for each channel of a result that is requantized. */
+/* An entry of src2 for each channel of a requantized result. */
 struct accel_channel_quant {
 	__le32 bias;			/* s32, added to the sum */
 	__le32 scale;			/* f32, times that */
@@ -386,7 +387,7 @@ struct accel_channel_quant {
 #define ACCEL_GEMM_TRANSPOSE_A	(1U << 1)	/* A is stored k x m */
 #define ACCEL_GEMM_TRANSPOSE_B	(1U << 2)	/* B is stored n x k */
 #define ACCEL_GEMM_REQUANTIZE	(1U << 3)	/* src2 holds n of struct accel_channel_quant */
-#define ACCEL_GEMM_ACCUMULATE		(1U << 4)	/* what dst held is added before the activation; f32 */
+#define ACCEL_GEMM_ACCUMULATE	(1U << 4)	/* adds the old dst before the activation; f32 */
 #define ACCEL_GEMM_FLAGS	31U
 
 /* D[m][n] = act(sum over k of A[m][k] * B[k][n] + bias[n]), for each matrix of a batch */
@@ -417,11 +418,11 @@ enum accel_elementwise_op {
 	ACCEL_EW_DIV = 3,
 	ACCEL_EW_MIN = 4,
 	ACCEL_EW_MAX = 5,
-	ACCEL_EW_IDENTITY = 6,		/* src0 alone; src1 and its strides are zero */
-	ACCEL_EW_PRELU = 7,		/* src0, times src1 where it is below zero */
+	ACCEL_EW_IDENTITY = 6,		/* dst = src0; src1 and its strides are zero */
+	ACCEL_EW_PRELU = 7,		/* src0, multiplied by src1 where src0 is below zero */
 	ACCEL_EW_POW = 8,
-	ACCEL_EW_FMOD = 9,		/* the rest has the sign of src0 */
-	ACCEL_EW_MOD = 10,		/* the rest has the sign of src1 */
+	ACCEL_EW_FMOD = 9,		/* the remainder has the sign of src0 */
+	ACCEL_EW_MOD = 10,		/* the remainder has the sign of src1 */
 	ACCEL_EW_EQUAL = 11,		/* 1 or 0 */
 	ACCEL_EW_LESS = 12,
 	ACCEL_EW_LESS_EQUAL = 13,
@@ -436,8 +437,8 @@ enum accel_elementwise_op {
 #define ACCEL_RANK_MAX		6
 
 /*
- * dst[i] = act(op(src0[i], src1[i])); a stride of zero broadcasts. It computes
- * in F32 or I64, and operands of other types are converted.
+ * dst[i] = act(op(src0[i], src1[i])); a stride of zero broadcasts. The card
+ * computes in F32 or I64 and converts operands of other data types.
  */
 struct accel_elementwise {
 	__u8 type;			/* ACCEL_TYPE_F32 or ACCEL_TYPE_I64 */
@@ -473,8 +474,9 @@ struct accel_transpose {
 #define ACCEL_GATHER_FLAGS	1U
 
 /*
- * dst[outer][count][inner] is src[outer][n][inner] at the indices in src1:
- * count of them, or outer x count x inner. A negative one counts from the end.
+ * dst[outer][count][inner] is src[outer][n][inner] at the indices in src1. src1
+ * holds count indices, or outer x count x inner. A negative index counts from
+ * the end.
  */
 struct accel_gather {
 	__u8 size;			/* bytes of an element: 1, 2, 4 or 8 */
@@ -487,7 +489,7 @@ struct accel_gather {
 	__le32 reserved[3];
 };
 
-/* What a result of RESIZE is made of: @taps of these, in src1. */
+/* A weighted source element of a RESIZE result; src1 holds @taps of them for each result. */
 struct accel_tap {
 	__le32 index;			/* along the axis of the source */
 	__le32 weight;			/* f32 */
@@ -499,8 +501,8 @@ struct accel_resize {
 	__u8 reserved0;
 	__le16 taps;			/* for each of @count */
 	__le32 outer;
-	__le32 n;			/* length of the axis of the source */
-	__le32 count;			/* and of the result */
+	__le32 n;			/* length of the source axis */
+	__le32 count;			/* length of the result axis */
 	__le32 inner;
 	__le32 reserved1[3];
 };
@@ -527,19 +529,19 @@ struct accel_reduce {
 };
 
 /*
- * Images of a batch as they lie in memory: the channels of a pixel are
- * neighbours. Strides are in elements.
+ * The memory layout of the images of a batch. The channels of a pixel are
+ * contiguous. Strides are in elements.
  */
 struct accel_image_layout {
 	__le32 height;
 	__le32 width;
 	__le32 channels;
-	__le32 pixel;			/* from one to the next; at least @channels */
-	__le32 row;
-	__le32 image;
+	__le32 pixel;			/* stride of a pixel; at least @channels */
+	__le32 row;			/* stride of a row */
+	__le32 image;			/* stride of an image */
 };
 
-/* What a result looks at: tap (i, j) is row y * stride_y + i * dilation_y - pad_top. */
+/* The input of a result: tap (i, j) reads row y * stride_y + i * dilation_y - pad_top. */
 struct accel_conv_window {
 	__le16 height;
 	__le16 width;
@@ -551,9 +553,9 @@ struct accel_conv_window {
 	__le16 pad_left;
 };
 
-#define ACCEL_CONV2D_BIAS	(1U << 0)	/* src2 holds dst.channels values, as of GEMM */
-#define ACCEL_CONV2D_REQUANTIZE	(1U << 1)	/* src2 holds dst.channels of struct accel_channel_quant */
-#define ACCEL_CONV2D_ACCUMULATE	(1U << 2)	/* what dst held is added before the activation; f32 */
+#define ACCEL_CONV2D_BIAS	(1U << 0)	/* src2 holds dst.channels values, as for GEMM */
+#define ACCEL_CONV2D_REQUANTIZE	(1U << 1)	/* src2 holds dst.channels of accel_channel_quant */
+#define ACCEL_CONV2D_ACCUMULATE	(1U << 2)	/* adds the old dst before the activation; f32 */
 #define ACCEL_CONV2D_FLAGS	7U
 
 /* src1 holds the weights: [window.height][window.width][src.channels / groups][dst.channels] */
@@ -608,8 +610,9 @@ enum accel_admin_opcode {
 };
 
 /*
- * A context without page tables, for queues of the driver itself: an address
- * is a bus address, or with ACCEL_BYPASS_MEMORY set an offset in device memory.
+ * A bypass context has no page tables; it is for the driver's own queue. An
+ * address is a bus address, or with ACCEL_BYPASS_MEMORY set an offset in device
+ * memory.
  */
 #define ACCEL_CONTEXT_BYPASS	(1U << 0)
 #define ACCEL_BYPASS_MEMORY	(1ULL << 62)
@@ -649,13 +652,13 @@ struct accel_admin_command {
 
 /* Slot i of the results belongs to slot i of the admin ring. */
 struct accel_admin_result {
-	__le64 sequence;		/* written last: of the command that finished */
+	__le64 sequence;		/* written last: the finished command */
 	__le32 status;			/* enum accel_status */
 	__le32 reserved;
 };
 
 struct accel_queue_stats {
-	__le64 commands;		/* completed, those in CALLs too */
+	__le64 commands;		/* completed, including those in CALLs */
 	__le64 doorbells;
 	__le64 interrupts;
 	__le64 dma_busy;		/* ticks */
@@ -671,7 +674,7 @@ struct accel_queue_stats {
 
 enum accel_event_type {
 	ACCEL_EVENT_QUEUE_ERROR = 1,
-	ACCEL_EVENT_BAD_DOORBELL = 2,	/* a doorbell no queue belongs to */
+	ACCEL_EVENT_BAD_DOORBELL = 2,	/* a doorbell without a queue */
 	ACCEL_EVENT_THERMAL = 3,
 	ACCEL_EVENT_FATAL = 4,
 };

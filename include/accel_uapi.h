@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * accel_uapi.h - the interface of /dev/accelN.
+ * accel_uapi.h - the interface of /dev/accelN between user space and the driver.
  *
- * An open file is one context: an address space of the card in which its
- * buffers and queues live, and which nothing outside it can reach. The file
- * sets up and tears down; jobs do not enter the kernel: a process writes
- * struct accel_command (accel_hw.h) into a ring it has mapped and rings a
- * doorbell it has mapped.
+ * An open file is one context: an address space of the card that holds the
+ * buffers and queues of the file. Nothing outside the context can reach them.
+ * The calls of the file set up and tear down; a job never enters the kernel.
+ * A process writes a struct accel_command (accel_hw.h) into the mapped ring of
+ * a queue and rings the mapped doorbell of that queue.
  *
- * One number names a buffer everywhere: its address in the context is also
- * its offset in the file, for mmap(), and for read(), write() and their kin,
- * with which the card copies between memory of the caller and the buffer.
+ * One number names a buffer everywhere: its address in the context is also its
+ * offset in the file. mmap() takes that offset, and so do read(), write() and
+ * their variants, which make the card copy between the caller and the buffer.
  *
- * Structures. The first field, @size, is sizeof() the structure as the caller
- * was compiled with. A shorter one than the driver knows is extended with
- * zeros, a longer one is accepted if what the driver does not know is zero.
- * Flags and reserved fields that have no meaning must be zero. On success the
- * fields marked "out" are written, and no other; on failure nothing is.
+ * Structures. The first field, @size, is the size of the structure at the time
+ * the caller was compiled. The driver extends a shorter structure with zeros.
+ * It accepts a longer one if every byte that it does not know is zero. Flags
+ * and reserved fields without a meaning must be zero. On success the driver
+ * writes the fields marked "out" and no others; on failure it writes nothing.
  *
  * Errors, the same for every call:
  *
  *   ENOTTY      no such ioctl
- *   EFAULT      the argument, or memory it points at, is not accessible
+ *   EFAULT      the argument, or memory that it points at, is not accessible
  *   E2BIG       @size is larger than the driver knows and the rest is not zero
  *   EINVAL      @size is too small, or a field has a value it cannot have
  *   EOPNOTSUPP  a flag that this driver or this card does not know
@@ -29,18 +29,18 @@
  *   EBADF       a file descriptor in the argument is not open
  *   ENOMEM      the host is out of memory
  *   ENOSPC      the card is out of device memory, contexts or queues
- *   EDQUOT      a limit of the user: RLIMIT_MEMLOCK for registered memory
- *               (raise it with ulimit -l), or his share of the card's
- *               contexts, queues or memory (quota/ in sysfs); the kernel
- *               log names the figures
+ *   EDQUOT      a quota of the user is used up: RLIMIT_MEMLOCK for registered
+ *               memory (raise it with ulimit -l), or the quota of the card's
+ *               contexts, queues or memory (raise it in quota/ in sysfs); the
+ *               kernel log names the limit and the current use
  *   EPERM       a capability is missing
  *   EACCES      write() to memory that the card may only read, or a writable
- *               mapping of what can only be read
+ *               mapping of read-only memory
  *   ENXIO       read() or write() at an offset where no buffer is
  *   EBUSY       the object is in use by something that must end first
  *   ETIMEDOUT   the deadline passed; nothing else changed
  *   EINTR       a signal arrived; nothing else changed, call again
- *   EIO         the queue stopped at an error; ACCEL_IOCTL_QUEUE_QUERY says which
+ *   EIO         the queue stopped at an error; ACCEL_IOCTL_QUEUE_QUERY tells it
  *   ECANCELED   the queue was reset or destroyed while the call waited
  *   ESTALE      the card was reset since the file was opened: open it again
  *   ENODEV      the card is gone
@@ -67,26 +67,26 @@
  * @queues: out: queues of the card
  * @contexts: out: contexts of the card
  * @ring_entries: out: longest ring, in commands
- * @list_commands: out: longest command buffer
+ * @list_commands: out: longest command list, in commands
  * @va_bits: out: width of a context address
  * @engines: out: ACCEL_REG_ENGINES
  * @clock_hz: out: device ticks a second
- * @vectors: out: interrupt vectors the driver got
- * @pci_domain: out: where the card sits
- * @pci_bus: out
- * @pci_device: out
- * @pci_function: out
- * @numa_node: out: or -1
+ * @vectors: out: interrupt vectors that the driver allocated
+ * @pci_domain: out: PCI address of the card: domain
+ * @pci_bus: out: bus
+ * @pci_device: out: device
+ * @pci_function: out: function
+ * @numa_node: out: NUMA node of the card, or -1
  * @reserved: out: zero
- * @generation: out: counts the resets of the card
- * @locked: out: bytes of user memory this process has registered or locked
+ * @generation: out: number of resets of the card so far
+ * @locked: out: bytes that this process has registered or locked
  * @locked_limit: out: RLIMIT_MEMLOCK of this process, ~0 if unlimited
- * @memory_used: out: bytes of device memory that the user of this file has
- * @memory_quota: out: and how many he may have, ~0 if unlimited
- * @contexts_used: out: the same for contexts ...
- * @contexts_quota: out: ...
- * @queues_used: out: ... and queues
- * @queues_quota: out
+ * @memory_used: out: bytes of device memory that the user of this file holds
+ * @memory_quota: out: quota of that user in bytes, ~0 if unlimited
+ * @contexts_used: out: contexts that the user of this file holds
+ * @contexts_quota: out: quota of contexts, ~0 if unlimited
+ * @queues_used: out: queues that the user of this file holds
+ * @queues_quota: out: quota of queues, ~0 if unlimited
  */
 struct accel_info {
 	__u32 size;
@@ -128,17 +128,17 @@ struct accel_info {
 #define ACCEL_CAP_EVENTFD	(1ULL << 2)	/* ACCEL_IOCTL_QUEUE_EVENTFD */
 #define ACCEL_CAP_URING		(1ULL << 3)	/* ACCEL_URING_WAIT */
 #define ACCEL_CAP_TRANSFER	(1ULL << 4)	/* read() and write() of buffers */
-#define ACCEL_CAP_DMABUF		(1ULL << 5)	/* ACCEL_IOCTL_BUFFER_EXPORT and _IMPORT */
+#define ACCEL_CAP_DMABUF	(1ULL << 5)	/* ACCEL_IOCTL_BUFFER_EXPORT and _IMPORT */
 #define ACCEL_CAP_REGISTERS	(1ULL << 6)	/* ACCEL_MMAP_REGISTERS */
 
 /*
  * Offset for mmap() of the register block: one page, read-only, for diagnostics.
- * EPERM without CAP_SYS_RAWIO, EACCES for a mapping that could be written. When
- * the card is gone it shows zeros.
+ * mmap() fails with EPERM without CAP_SYS_RAWIO, and with EACCES for a writable
+ * mapping. The page shows zeros when the card is gone.
  */
 #define ACCEL_MMAP_REGISTERS	(1ULL << 29)
 
-#define ACCEL_BUFFER_DEVICE	(1U << 0)	/* in device memory, else in host memory */
+#define ACCEL_BUFFER_DEVICE	(1U << 0)	/* in device memory; else in host memory */
 #define ACCEL_BUFFER_CARD_READ	(1U << 1)	/* the card may read it */
 #define ACCEL_BUFFER_CARD_WRITE	(1U << 2)	/* the card may write it */
 
@@ -151,8 +151,8 @@ struct accel_info {
  * @handle: out: names the buffer in this file
  * @reserved: must be zero
  *
- * A mapping keeps the memory alive after the handle is destroyed, and after
- * the file is closed; the card loses access at once.
+ * A mapping keeps the memory alive after the handle is destroyed and after the
+ * file is closed. The card loses access at once.
  */
 struct accel_buffer_create {
 	__u32 size;
@@ -164,7 +164,7 @@ struct accel_buffer_create {
 };
 
 /**
- * struct accel_buffer_register - let the card use memory of the caller
+ * struct accel_buffer_register - register memory of the caller for the card
  * @size: sizeof(struct accel_buffer_register)
  * @flags: ACCEL_BUFFER_CARD_READ, ACCEL_BUFFER_CARD_WRITE or both
  * @pointer: start of the memory; any alignment
@@ -173,10 +173,10 @@ struct accel_buffer_create {
  * @handle: out: names the buffer in this file
  * @reserved: must be zero
  *
- * The pages are pinned and count against RLIMIT_MEMLOCK until the handle is
- * destroyed. They must be writable by the caller only where the card writes.
- * Unmapping the memory meanwhile is safe: the card goes on using the pages
- * that were there. Such a buffer cannot be mapped again through the file.
+ * The driver pins the pages and charges them against RLIMIT_MEMLOCK until the
+ * handle is destroyed. The caller needs write access to the memory only if the
+ * card may write it. The caller may unmap the memory meanwhile: the card keeps
+ * using the same pages. Such a buffer cannot be mapped again through the file.
  */
 struct accel_buffer_register {
 	__u32 size;
@@ -193,8 +193,8 @@ struct accel_buffer_register {
  * @size: sizeof(struct accel_buffer_destroy)
  * @handle: the buffer
  *
- * On return the card does not access the memory any more. A command that
- * still used it faults.
+ * On return the card does not access the memory any more. A command that still
+ * uses the memory faults.
  */
 struct accel_buffer_destroy {
 	__u32 size;
@@ -202,17 +202,17 @@ struct accel_buffer_destroy {
 };
 
 /**
- * struct accel_buffer_export - make a dma-buf of a buffer
+ * struct accel_buffer_export - export the memory of a buffer as a dma-buf
  * @size: sizeof(struct accel_buffer_export)
  * @flags: ACCEL_EXPORT_REVOKE or zero
- * @handle: a buffer made by ACCEL_IOCTL_BUFFER_CREATE
+ * @handle: a buffer of ACCEL_IOCTL_BUFFER_CREATE
  * @fd: out: the dma-buf, close-on-exec
  *
- * The file descriptor can be passed to other processes, imported by this card,
- * by another one or by any other driver, and mapped. It keeps the memory, also
- * when the handle is destroyed; with ACCEL_EXPORT_REVOKE whoever has it loses
- * it then. Device memory is lost by all when its card is reset or removed.
- * Mappings that lost the memory show a page of zeros of their own.
+ * The file descriptor can be passed to other processes and mapped. This card,
+ * another card or any other driver can import it. It keeps the memory alive
+ * after the handle is destroyed; with ACCEL_EXPORT_REVOKE all its users lose
+ * the memory at that moment. A reset or the removal of a card revokes all
+ * exports of its device memory. A revoked mapping shows a private zero page.
  */
 struct accel_buffer_export {
 	__u32 size;
@@ -221,22 +221,23 @@ struct accel_buffer_export {
 	__s32 fd;
 };
 
-#define ACCEL_EXPORT_REVOKE	(1U << 0)	/* it ends with the handle */
+#define ACCEL_EXPORT_REVOKE	(1U << 0)	/* revoked when the handle is destroyed */
 
 /**
- * struct accel_buffer_import - let the card use the memory of a dma-buf
+ * struct accel_buffer_import - import the memory of a dma-buf
  * @size: sizeof(struct accel_buffer_import)
  * @flags: ACCEL_BUFFER_CARD_READ, ACCEL_BUFFER_CARD_WRITE or both
- * @fd: the dma-buf, of this driver or any other; may be closed afterwards
+ * @fd: a dma-buf of any driver; the caller may close it afterwards
  * @reserved: must be zero
  * @bytes: out: its length
  * @address: out: address in the context, and offset for mmap()
  * @handle: out: names the buffer in this file
  * @reserved2: must be zero
  *
- * Memory of another card is reached through its BAR; host memory is not
- * touched. EOPNOTSUPP when the kernel knows of no way between the two. When
- * the exporter revokes the memory, commands that name it fault.
+ * The card reaches the memory of another card through the BAR of that card,
+ * without a copy in host memory. The call fails with EOPNOTSUPP if the kernel
+ * knows no path between the two. Commands that use the memory fault after the
+ * exporter has revoked it.
  */
 struct accel_buffer_import {
 	__u32 size;
@@ -258,11 +259,12 @@ struct accel_buffer_import {
  * @priority: 0 (lowest) to ACCEL_PRIORITIES - 1
  * @handle: out: names the queue in this file
  * @reserved: must be zero
- * @address: out: offset for mmap() of struct accel_queue_status, which is
- *	followed by the ring one page later
+ * @address: out: offset for mmap() of struct accel_queue_status; the ring
+ *	follows one page later
  * @bytes: out: length of that mapping
  * @doorbell: out: offset for mmap() of the doorbell page: one page, shared,
- *	write-only in effect. Store the low 32 bits of the tail at its start.
+ *	write-only. A store of the low 32 bits of the tail at its start rings
+ *	the doorbell.
  */
 struct accel_queue_create {
 	__u32 size;
@@ -283,8 +285,8 @@ struct accel_queue_create {
  * @size: sizeof(struct accel_queue_destroy)
  * @handle: the queue
  *
- * Commands that are not finished are abandoned. Mappings stay valid but reach
- * nothing any more.
+ * The card abandons all commands that are not finished. Mappings stay valid,
+ * but they do not reach the card any more.
  */
 struct accel_queue_destroy {
 	__u32 size;
@@ -292,11 +294,12 @@ struct accel_queue_destroy {
 };
 
 /**
- * struct accel_queue_reset - abandon what is in a queue and start it afresh
+ * struct accel_queue_reset - abandon the commands of a queue and restart it
  * @size: sizeof(struct accel_queue_reset)
  * @handle: the queue
  *
- * Clears an error. Sequence numbers start at 1 again; tail and arm are zeroed.
+ * The call clears an error of the queue and the tail and arm words of its
+ * status page. Sequence numbers start at 1 again.
  */
 struct accel_queue_reset {
 	__u32 size;
@@ -308,11 +311,12 @@ struct accel_queue_reset {
  * @size: sizeof(struct accel_queue_wait)
  * @handle: the queue
  * @sequence: of the command
- * @deadline: CLOCK_MONOTONIC in nanoseconds; one in the past only looks
- * @completed: out: newest sequence number that is finished, not below @sequence
- *	when 0 is returned
+ * @deadline: CLOCK_MONOTONIC in nanoseconds; the call does not sleep if it has
+ *	passed already
+ * @completed: out: newest completed sequence number; at least @sequence if the
+ *	call returns 0
  *
- * Returns 0 when the command is finished even if a later one failed.
+ * Returns 0 when the command is finished, even if a later one failed.
  */
 struct accel_queue_wait {
 	__u32 size;
@@ -323,14 +327,15 @@ struct accel_queue_wait {
 };
 
 /**
- * struct accel_queue_notify - choose what poll() reports for a queue
+ * struct accel_queue_notify - choose the command that poll() reports
  * @size: sizeof(struct accel_queue_notify)
  * @handle: the queue
- * @sequence: poll() reports POLLIN when this command is finished; zero: never
+ * @sequence: poll() reports POLLIN when this command is finished; zero disables
+ *	the notification
  *
- * poll() on the file reports POLLIN while any queue of it is due, POLLERR when
- * a queue that has a notification stopped at an error, and POLLHUP when the
- * card is gone or was reset.
+ * poll() on the file reports POLLIN while the chosen command of any queue is
+ * finished, POLLERR when a queue with a notification stopped at an error, and
+ * POLLHUP when the card is gone or was reset.
  */
 struct accel_queue_notify {
 	__u32 size;
@@ -344,20 +349,21 @@ struct accel_queue_notify {
  * @handle: the queue
  * @state: out: enum accel_queue_state
  * @error: out: enum accel_status
- * @error_sequence: out: the command that failed
+ * @error_sequence: out: sequence number of the command that failed
  * @error_address: out: context address of a fault
- * @error_list_index: out: its place in the command buffer, or ACCEL_NO_LIST_INDEX
- * @error_opcode: out: its opcode
- * @completed: out: newest sequence number that is finished
- * @commands: out: commands finished, those in command buffers too
- * @doorbells: out: doorbell writes the card saw
- * @interrupts: out: interrupts the card raised
- * @dma_busy: out: device ticks
- * @compute_busy: out: device ticks
- * @host_read: out: bytes
- * @host_written: out: bytes
- * @memory_read: out: bytes
- * @memory_written: out: bytes
+ * @error_list_index: out: index of the failed command in its command list, or
+ *	ACCEL_NO_LIST_INDEX
+ * @error_opcode: out: opcode of the failed command
+ * @completed: out: newest completed sequence number
+ * @commands: out: finished commands, including those of command lists
+ * @doorbells: out: doorbell writes that the card received
+ * @interrupts: out: interrupts that the card raised
+ * @dma_busy: out: busy time of the DMA engines, in device ticks
+ * @compute_busy: out: busy time of the compute engines, in device ticks
+ * @host_read: out: bytes read from host memory
+ * @host_written: out: bytes written to host memory
+ * @memory_read: out: bytes read from device memory
+ * @memory_written: out: bytes written to device memory
  */
 struct accel_queue_query {
 	__u32 size;
@@ -384,12 +390,13 @@ struct accel_queue_query {
  * struct accel_queue_eventfd - choose the eventfd of a queue
  * @size: sizeof(struct accel_queue_eventfd)
  * @handle: the queue
- * @fd: an eventfd, or -1 for none any more
+ * @fd: an eventfd, or -1 to remove the current one
  * @reserved: must be zero
  *
- * It is signalled once for each ACCEL_IOCTL_QUEUE_NOTIFY, when the command is
- * finished or can never be: the queue stopped, was reset or destroyed, the
- * card is gone. The file descriptor may be closed afterwards.
+ * The driver signals the eventfd once for each ACCEL_IOCTL_QUEUE_NOTIFY: when
+ * the command is finished, or when it can never finish because the queue
+ * stopped, was reset or destroyed, or the card is gone. The caller may close
+ * the file descriptor after this call.
  */
 struct accel_queue_eventfd {
 	__u32 size;
@@ -399,14 +406,14 @@ struct accel_queue_eventfd {
 };
 
 /**
- * struct accel_uring_wait - wait by io_uring
+ * struct accel_uring_wait - wait for a command through io_uring
  * @handle: the queue
- * @timeout_ms: how long, at most ACCEL_URING_TIMEOUT_MAX
+ * @timeout_ms: time limit, at most ACCEL_URING_TIMEOUT_MAX
  * @sequence: of the command
  *
- * The payload (sqe->cmd) of an IORING_OP_URING_CMD whose sqe->cmd_op is
- * ACCEL_URING_WAIT. The result is 0 or one of the errors above, negative. A
- * process that closes the file ends what it waits for with ECANCELED.
+ * This is the payload (sqe->cmd) of an IORING_OP_URING_CMD whose sqe->cmd_op is
+ * ACCEL_URING_WAIT. The result is 0 or a negative errno of the list above. When
+ * a process closes the file, its waits end with ECANCELED.
  */
 struct accel_uring_wait {
 	__u32 handle;
@@ -416,11 +423,11 @@ struct accel_uring_wait {
 
 #define ACCEL_URING_WAIT	0x40
 #define ACCEL_URING_TIMEOUT_MAX	60000
-#define ACCEL_URING_WAITS_MAX	1024	/* of a file in flight; more are EBUSY */
+#define ACCEL_URING_WAITS_MAX	1024	/* in flight for each file; then EBUSY */
 
 /*
- * The size in an ioctl number is not part of its identity, so that structures
- * can grow: the driver looks at the number alone and at @size.
+ * An ioctl number does not contain the size of its structure, so that the
+ * structure can grow: the driver reads the size from the @size field.
  */
 #define ACCEL_IOCTL_INFO		_IO(ACCEL_IOCTL_MAGIC, 0x00)
 #define ACCEL_IOCTL_BUFFER_CREATE	_IO(ACCEL_IOCTL_MAGIC, 0x10)

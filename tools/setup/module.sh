@@ -25,8 +25,10 @@ have_card() {
 
 case ${1:-} in
 load)
-    have_card || fail "there is no card ($(card_id VENDOR):$(card_id DEVICE)) in this machine; 'make shell' gives you one in a VM."
-    [ -f "$2" ] || fail "$2 is not built; 'make driver KDIR=/lib/modules/$(uname -r)/build' builds it."
+    have_card || fail "this machine has no card ($(card_id VENDOR):$(card_id DEVICE));" \
+        "'make shell' starts a VM that has one."
+    [ -f "$2" ] || fail "$2 is not built;" \
+        "'make driver KDIR=/lib/modules/$(uname -r)/build' builds it."
     [ "$(id -u)" -eq 0 ] || fail "loading a module needs root: sudo make load"
     [ ! -d /sys/module/accel ] || fail "the driver is loaded already; 'make unload' first."
     insmod "$2" || fail "the kernel refused $2; 'dmesg | tail' tells why."

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs the Debian packages of packages.txt that are missing; does nothing, quickly, when none is.
+# Installs the Debian packages of packages.txt that are missing.
 #
 #   packages.sh [SECTION...]     default: build
 #
-# Looks at the machine first, so that what cannot work is said in a sentence and not found out after minutes.
+# It looks at the machine first: one that cannot do the work gets one sentence at once.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -27,7 +27,7 @@ wanted=$(awk -v sections=" ${*:-build} " '
     /^\[/ { name = substr($1, 2, length($1) - 2); chosen = index(sections, " " name " ") }
     chosen && /^[a-z0-9]/ { print $1 }' "$here/packages.txt")
 # shellcheck disable=SC2016,SC2086  # dpkg-query expands the format; the list is words
-# What one of them provides is there, too: Node.js may come with its npm.
+# A package that another one provides counts as installed: Node.js may bring its npm.
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' $wanted 2>/dev/null |
     sed -n 's/^installed //p' | tr -s ', ' '\n' || :)
 missing=
@@ -42,7 +42,8 @@ if [ "$(id -u)" -eq 0 ]; then
 elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
     as_root="sudo"
 else
-    fail "packages are missing; as root, run: apt-get update && apt-get install --no-install-recommends $missing"
+    fail "packages are missing; as root, run: apt-get update &&" \
+        "apt-get install --no-install-recommends $missing"
 fi
 
 echo "==> Installing packages: $missing"
@@ -50,7 +51,8 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086  # lists of words
-if ! { $as_root apt-get -q update && $as_root apt-get -q install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+if ! { $as_root apt-get -q update &&
+    $as_root apt-get -q install -y --no-install-recommends $missing; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2
-    fail "packages could not be installed; the lines above are apt's."
+    fail "apt-get could not install the packages; its last lines are above."
 fi

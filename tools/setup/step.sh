@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs one step of the Makefile: says in a line what it is, keeps its output in a log, and shows that only if it fails.
+# Runs one step of the Makefile: prints its name, keeps its output in a log, and shows the end
+# of the log if the step fails.
 #
-#   step.sh LOG SENTENCE COMMAND [ARGUMENT...]      with V=1 the output is shown as it comes
+#   step.sh LOG SENTENCE COMMAND [ARGUMENT...]      V=1 shows the output at once
 set -u
 
 log=$1
@@ -17,5 +18,5 @@ else
     "$@" >"$log" 2>&1 && exit 0
     tail -n 40 "$log" >&2
 fi
-echo "error: '$sentence' failed$([ "${V:-}" = 1 ] || echo "; the whole log is $log")" >&2
+echo "error: '$sentence' failed$([ "${V:-}" = 1 ] || echo "; the whole output is in $log")" >&2
 exit 1

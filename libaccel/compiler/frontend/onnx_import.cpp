@@ -167,7 +167,8 @@ class Reader {
                 refuse(
                     "dimension " + std::to_string(dims.size()) + " of input '" + input.name() +
                     "' is open" + (dim.dim_param().empty() ? "" : " ('" + dim.dim_param() + "')") +
-                    ": give it in LoadOptions::dimensions or shapes (accelctl --dimension or --shape)");
+                    ": give it in LoadOptions::dimensions or shapes (accelctl --dimension or "
+                    "--shape)");
             }
         }
         return dims;
