@@ -54,11 +54,7 @@ inline constexpr const char* card_help = "Number (0), node (accel0), PCI address
 inline constexpr const char* all_cards = "default: all cards";
 inline constexpr const char* only_card = "may be omitted if the machine has one card";
 
-/// The positional argument CARD.
-inline void add_card(CommandLine& command, std::string& card, const std::string& otherwise) {
-    command.add_option(
-        {.name = "CARD", .help = std::string(card_help) + "; " + otherwise, .value = card_value},
-        card);
-}
+/// Declares the positional argument CARD. `otherwise` says what is chosen without it.
+void add_card(CommandLine& command, std::string& card, const char* otherwise);
 
 }  // namespace accel::tools

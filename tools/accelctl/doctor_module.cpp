@@ -29,7 +29,7 @@ std::string running_kernel(const Root& root) {
 // The module of a kernel, in any folder.
 std::optional<fs::path> find_module(const Root& root, const std::string& release) {
     std::error_code error;
-    const fs::path folder = root.real(std::string(modules) + "/" + release);
+    const fs::path folder = root.real(fmt::format("{}/{}", modules, release));
     for (fs::recursive_directory_iterator
              entry(folder, fs::directory_options::skip_permission_denied, error),
          end;
@@ -80,7 +80,8 @@ std::optional<std::string> blacklisted_by(const Root& root) {
     for (const char* folder :
          {"/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"}) {
         for (const std::string& name : root.list(folder)) {
-            std::istringstream lines(root.text(std::string(folder) + "/" + name).value_or(""));
+            const std::string path = fmt::format("{}/{}", folder, name);
+            std::istringstream lines(root.text(path).value_or(""));
             std::string line;
             while (std::getline(lines, line)) {
                 std::istringstream words(line);
@@ -88,7 +89,7 @@ std::optional<std::string> blacklisted_by(const Root& root) {
                 std::string module;
                 if (words >> verb >> module && module == "accel" &&
                     (verb == "blacklist" || verb == "install")) {
-                    return std::string(folder) + "/" + name;
+                    return path;
                 }
             }
         }
@@ -152,27 +153,30 @@ Finding problem(const std::string& id, const std::string& text, std::vector<std:
 
 // This kernel has no module.
 Finding diagnose_not_installed(const Root& root, const std::string& release) {
-    std::vector<std::string> fixes;
-    if (!root.exists(std::string(modules) + "/" + release + "/build")) {
-        fixes.push_back("apt-get install linux-headers-" + release);
-    }
     std::string others;
     for (const std::string& kernel : kernels_with_module(root)) {
         others += (others.empty() ? "" : ", ") + kernel;
     }
+    std::vector<std::string> fixes;
     if (others.empty()) {
-        fixes.insert(fixes.begin(), "apt-get install ./accel-dkms_*.deb");
-        fixes.emplace_back("modprobe accel");
+        fixes.emplace_back("apt-get install ./accel-dkms_*.deb");
+    }
+    if (!root.exists(fmt::format("{}/{}/build", modules, release))) {
+        fixes.push_back("apt-get install linux-headers-" + release);
+    }
+    if (!others.empty()) {
+        fixes.push_back("accel-dkms " + release);
+    }
+    fixes.emplace_back("modprobe accel");
+    if (others.empty()) {
         return problem("module-not-installed", "the module accel is not installed for any kernel",
                        std::move(fixes));
     }
-    fixes.push_back("accel-dkms " + release);
-    fixes.emplace_back("modprobe accel");
-    return problem("module-not-built",
-                   fmt::format("the module accel is built for {}, but not for the running kernel, "
-                               "{}",
-                               others, release),
-                   std::move(fixes));
+    return problem(
+        "module-not-built",
+        fmt::format("the module accel is built for {}, but not for the running kernel, {}", others,
+                    release),
+        std::move(fixes));
 }
 
 // The module is not loaded.

@@ -189,7 +189,7 @@ std::string clients_text(const Snapshot& snapshot) {
                    std::to_string(client.queues.size()), human_bytes(client.host_bytes),
                    human_bytes(client.device_bytes)});
     }
-    return table.empty() ? std::string(no_clients) + "\n" : table.to_string();
+    return table.empty() ? fmt::format("{}\n", no_clients) : table.to_string();
 }
 
 }  // namespace

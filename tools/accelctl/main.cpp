@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // accelctl: monitors, tests, resets and uses the cards. Each command has a file of its own.
+#include <fmt/core.h>
+
 #include "commands.hpp"
 
 namespace accel::tools {
@@ -52,6 +54,13 @@ Manual manual() {
 }
 
 }  // namespace
+
+void add_card(CommandLine& command, std::string& card, const char* otherwise) {
+    command.add_option(
+        {.name = "CARD", .help = fmt::format("{}; {}", card_help, otherwise), .value = card_value},
+        card);
+}
+
 }  // namespace accel::tools
 
 int main(int argc, char** argv) {
