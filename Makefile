@@ -152,11 +152,11 @@ test-deb: ## Install that package in a Debian 12 of its own, as root: builds, fa
 	@tools/setup/packages.sh deb
 	@tests/deb.sh $(BUILD)
 
-screens: build $(BUILD)/.kernel ## Take the screens in docs/tools.md anew, from a run in the VM
+screens: build $(BUILD)/.kernel ## Take the screens of docs/reference/tools.md from a run in the VM
 	@tests/tools/screens.py --build $(BUILD)
 
 record-perf-gate: build $(BUILD)/.kernel ## Record the counts that perf-gate compares with
-	@tests/bench.py --build $(BUILD) --record-counts
+	@tests/bench.py --build $(BUILD) --record
 
 abi: setup ## Record what was added to the headers' binary interface; refuses what breaks it
 	@tests/abi.py --record

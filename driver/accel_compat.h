@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * accel_compat.h - what differs between kernels, in one place.
+ * accel_compat.h - all differences between kernels.
  *
- * ACCEL_HAVE_* come from compile probes: Kbuild tries each file in compat/
- * against the kernel at hand. No version is ever compared, for vendors
- * backport.
+ * Kbuild compiles each file in compat/ against the kernel and defines an
+ * ACCEL_HAVE_* for each one that compiles. The driver never compares kernel
+ * versions, because vendors backport changes.
  */
 #ifndef ACCEL_COMPAT_H
 #define ACCEL_COMPAT_H
@@ -39,7 +39,7 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flag
 #define ACCEL_IMPORT_NS(name)	MODULE_IMPORT_NS(#name)
 #endif
 
-/* The call that tells importers to let go of their mappings, and the member of theirs that it calls. */
+/* The call that ends the access of importers, and the callback of importers that it calls. */
 #ifdef ACCEL_HAVE_DMA_BUF_MOVE_NOTIFY
 #define accel_compat_move_notify	dma_buf_move_notify
 #define ACCEL_COMPAT_MOVE_NOTIFY	move_notify
@@ -49,9 +49,9 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flag
 #endif
 
 /*
- * Huge entries for memory without struct page are safe only where the kernel
- * can mark them so: else pinning such an address takes a reference of a page
- * that is not there.
+ * Huge entries for memory without struct pages are safe only if the kernel can
+ * mark them. Otherwise pinning such an address takes a reference of a page that
+ * does not exist.
  */
 #if defined(ACCEL_HAVE_HUGE_FAULT_ORDER) && defined(CONFIG_ARCH_SUPPORTS_PMD_PFNMAP)
 #define ACCEL_HAVE_HUGE_PFN
@@ -77,7 +77,7 @@ static inline void accel_compat_eventfd_signal(struct eventfd_ctx *eventfd)
 #endif
 }
 
-/* The 16 bytes of an entry that are the driver's. */
+/* The 16 bytes of an entry that belong to the driver. */
 static inline const void *accel_compat_uring_payload(const struct io_uring_cmd *cmd)
 {
 #ifdef ACCEL_HAVE_IO_URING_CMD_POINTER
@@ -99,8 +99,8 @@ static inline void accel_compat_uring_done(struct io_uring_cmd *cmd, int result,
 }
 
 /*
- * Defines @name, to be given to io_uring_cmd_complete_in_task(). It calls
- * @body, a function of the command and the flags to complete it with.
+ * Defines @name for io_uring_cmd_complete_in_task(). It calls @body with the
+ * command and the flags for its completion.
  */
 #ifdef ACCEL_HAVE_IO_URING_TW_REQ
 #define ACCEL_COMPAT_URING_TASK_WORK(name, body)				\
@@ -117,16 +117,16 @@ static inline void accel_compat_uring_done(struct io_uring_cmd *cmd, int result,
 	}
 #endif
 
-/* How pages of an iterator are held. */
+/* How the driver holds pages of an iterator. */
 enum accel_pin {
-	ACCEL_PIN_NONE,		/* by whoever made the iterator */
+	ACCEL_PIN_NONE,		/* the owner of the iterator holds them */
 	ACCEL_PIN_REFERENCE,
 	ACCEL_PIN_PINNED,
 };
 
 /*
- * Hold the next pages of an iterator, at most @max bytes and @max_pages, and
- * advance it. @write: the card writes them. Returns bytes or -errno.
+ * Holds the next pages of an iterator, at most @max bytes and @max_pages, and
+ * advances it. @write: the card writes the pages. Returns bytes or -errno.
  */
 static inline ssize_t accel_compat_pin(struct iov_iter *iter, struct page **pages, size_t max,
 				       unsigned int max_pages, bool write, size_t *first,
@@ -147,7 +147,7 @@ static inline ssize_t accel_compat_pin(struct iov_iter *iter, struct page **page
 		return -EOPNOTSUPP;
 
 	*how = ACCEL_PIN_PINNED;
-	iov_iter_advance(iter, 0);	/* past empty pieces */
+	iov_iter_advance(iter, 0);	/* skip empty segments */
 	if (iter_is_ubuf(iter)) {
 		user.iov_base = iter->ubuf + iter->iov_offset;
 		user.iov_len = iov_iter_count(iter);

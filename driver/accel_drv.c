@@ -2,62 +2,168 @@
 /*
  * accel_drv.c - the module and the PCI driver: probe, remove, reset, suspend.
  *
- * remove() undoes probe() in reverse. The node appears last and disappears
- * first. Reset and suspend take the hardware half away and bring it back with
- * the very functions that probe and remove use; what was open meanwhile fails
- * with -ESTALE.
+ * remove() undoes probe() in reverse order. The node appears last and disappears
+ * first. Reset and suspend stop the hardware and start it again with the functions
+ * of probe and remove. Files that were open meanwhile fail with -ESTALE.
  */
-#include <linux/io.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 
-#include "accel.h"
+#include "accel_admin.h"
+#include "accel_card.h"
+#include "accel_chardev.h"
+#include "accel_copy_queue.h"
+#include "accel_debugfs.h"
+#include "accel_event.h"
+#include "accel_event_log.h"
+#include "accel_hwmon.h"
+#include "accel_irq.h"
+#include "accel_mapping.h"
+#include "accel_mmio.h"
+#include "accel_queue_control.h"
+#include "accel_quota.h"
+#include "accel_transfer.h"
+#include "accel_vram.h"
+#include "accel_wait.h"
 
+static void accel_irq_wake_queues(struct accel_device *adev, int vector)
+{
+	accel_copy_queue_interrupt(adev, vector);
+	accel_wait_interrupt(adev, vector);
+}
+
+static const struct accel_irq_ops accel_irq_work = {
+	.admin = accel_admin_wake,
+	.queues = accel_irq_wake_queues,
+	.events = accel_events_thread,
+};
+
+static const struct accel_event_handler accel_event_handlers[] = {
+	{ ACCEL_EVENT_QUEUE_ERROR, accel_copy_queue_event },
+	{ ACCEL_EVENT_QUEUE_ERROR, accel_queue_event },
+};
+
+static void accel_read_limits(struct accel_device *adev)
+{
+	struct pci_dev *pdev = adev->pdev;
+
+	adev->features = accel_read64(adev, ACCEL_REG_FEATURES);
+	adev->queue_count = accel_read32(adev, ACCEL_REG_QUEUES);
+	adev->context_count = accel_read32(adev, ACCEL_REG_CONTEXTS);
+	adev->ring_entries = accel_read32(adev, ACCEL_REG_RING_ENTRIES);
+	adev->engines = accel_read32(adev, ACCEL_REG_ENGINES);
+	adev->clock_hz = accel_read32(adev, ACCEL_REG_CLOCK_HZ);
+	adev->vram_size = accel_read64(adev, ACCEL_REG_MEMORY_SIZE);
+	adev->regs_phys = pci_resource_start(pdev, ACCEL_BAR_REGISTERS);
+	adev->doorbells_phys = pci_resource_start(pdev, ACCEL_BAR_DOORBELLS);
+	adev->vram_phys = pci_resource_start(pdev, ACCEL_BAR_MEMORY);
+}
+
+static bool accel_limits_valid(struct accel_device *adev)
+{
+	struct pci_dev *pdev = adev->pdev;
+
+	return adev->queue_count && adev->context_count && adev->clock_hz &&
+	       is_power_of_2(adev->ring_entries) && adev->ring_entries <= BIT(20) &&
+	       pci_resource_len(pdev, ACCEL_BAR_DOORBELLS) >=
+		       (u64)adev->queue_count * ACCEL_DOORBELL_STRIDE &&
+	       adev->vram_size <= pci_resource_len(pdev, ACCEL_BAR_MEMORY);
+}
+
+/* Maps the registers and checks that the driver supports this card. */
 static int accel_bars_init(struct accel_device *adev)
 {
 	struct pci_dev *pdev = adev->pdev;
+	struct device *dev = &pdev->dev;
 	u32 magic, version;
 	int ret;
 
 	ret = pci_request_regions(pdev, ACCEL_NAME);	/* managed */
 	if (ret)
-		return dev_err_probe(&pdev->dev, ret, "the BARs are in use\n");
+		return dev_err_probe(dev, ret, "cannot claim the BARs: %s\n",
+				     "another driver uses them; unbind that driver");
 	if (pci_resource_len(pdev, ACCEL_BAR_REGISTERS) < ACCEL_REGISTERS_SIZE)
-		return dev_err_probe(&pdev->dev, -ENODEV, "BAR0 is too small\n");
+		return dev_err_probe(dev, -ENODEV,
+				     "BAR0 has %llu of %u bytes; update the firmware of the card\n",
+				     (u64)pci_resource_len(pdev, ACCEL_BAR_REGISTERS),
+				     ACCEL_REGISTERS_SIZE);
 	adev->regs = pcim_iomap(pdev, ACCEL_BAR_REGISTERS, 0);
 	adev->doorbell_regs = pcim_iomap(pdev, ACCEL_BAR_DOORBELLS, 0);
 	if (!adev->regs || !adev->doorbell_regs)
-		return dev_err_probe(&pdev->dev, -ENOMEM, "cannot map the registers\n");
+		return dev_err_probe(dev, -ENOMEM, "cannot map the registers: %s\n",
+				     "the kernel has no address space; unload other drivers");
 
-	magic = readl(adev->regs + ACCEL_REG_MAGIC);
-	version = readl(adev->regs + ACCEL_REG_VERSION);
+	magic = accel_read32(adev, ACCEL_REG_MAGIC);
+	version = accel_read32(adev, ACCEL_REG_VERSION);
 	if (magic != ACCEL_MAGIC)
-		return dev_err_probe(&pdev->dev, -ENODEV, "not this card: magic %#010x\n", magic);
+		return dev_err_probe(dev, -ENODEV,
+				     "unknown card: magic %#010x, not %#010x; unbind the driver\n",
+				     magic, ACCEL_MAGIC);
 	if (version >> 16 != ACCEL_VERSION_MAJOR)
-		return dev_err_probe(&pdev->dev, -ENODEV,
-				     "hardware version %u.%u, this driver knows %u.x\n",
+		return dev_err_probe(dev, -ENODEV,
+				     "wrong hardware version %u.%u: not %u.x; get another driver\n",
 				     version >> 16, version & 0xffff, ACCEL_VERSION_MAJOR);
+	accel_read_limits(adev);
+	if (!accel_limits_valid(adev))
+		return dev_err_probe(dev, -ENODEV, "registers and BARs do not match: %s\n",
+				     "wrong limits; update the firmware of the card");
+	/* A page can be mapped write-combining only if the whole range is reserved for that. */
+	return devm_arch_io_reserve_memtype_wc(dev, adev->vram_phys, adev->vram_size);
+}
 
-	adev->features = accel_read64(adev, ACCEL_REG_FEATURES);
-	adev->queue_count = readl(adev->regs + ACCEL_REG_QUEUES);
-	adev->context_count = readl(adev->regs + ACCEL_REG_CONTEXTS);
-	adev->ring_entries = readl(adev->regs + ACCEL_REG_RING_ENTRIES);
-	adev->engines = readl(adev->regs + ACCEL_REG_ENGINES);
-	adev->clock_hz = readl(adev->regs + ACCEL_REG_CLOCK_HZ);
-	adev->memory_size = accel_read64(adev, ACCEL_REG_MEMORY_SIZE);
-	adev->registers = pci_resource_start(pdev, ACCEL_BAR_REGISTERS);
-	adev->doorbells = pci_resource_start(pdev, ACCEL_BAR_DOORBELLS);
-	adev->memory = pci_resource_start(pdev, ACCEL_BAR_MEMORY);
+/* Allocates the parts of a card that open files may use until their end. */
+static int accel_shared_init(struct accel_device *adev)
+{
+	int ret;
 
-	if (!adev->queue_count || !adev->context_count || !adev->clock_hz ||
-	    !is_power_of_2(adev->ring_entries) || adev->ring_entries > BIT(20) ||
-	    pci_resource_len(pdev, ACCEL_BAR_DOORBELLS) <
-		    (u64)adev->queue_count * ACCEL_DOORBELL_STRIDE ||
-	    adev->memory_size > pci_resource_len(pdev, ACCEL_BAR_MEMORY))
-		return dev_err_probe(&pdev->dev, -ENODEV, "limits and BARs do not agree\n");
-	accel_account_init(adev);
-	/* A page of it is mapped write-combining only if the kernel knows that of the whole. */
-	return devm_arch_io_reserve_memtype_wc(&pdev->dev, adev->memory, adev->memory_size);
+	adev->queues = devm_kcalloc(&adev->pdev->dev, adev->queue_count, sizeof(*adev->queues),
+				    GFP_KERNEL);
+	if (!adev->queues)
+		return -ENOMEM;
+	/* accel_device_release() frees these. */
+	ret = accel_quota_init(adev);
+	if (ret)
+		return ret;
+	ret = accel_mapping_init(adev);
+	if (ret)
+		return ret;
+	return accel_vram_init(adev);
+}
+
+/* Allocates the driver's own queues and interrupts. */
+static int accel_queues_init(struct accel_device *adev)
+{
+	int ret;
+
+	ret = accel_admin_init(adev);
+	if (ret)
+		return ret;
+	ret = accel_events_init(adev, accel_event_handlers, ARRAY_SIZE(accel_event_handlers));
+	if (ret)
+		goto err_admin;
+	ret = accel_copy_queue_init(adev);
+	if (ret)
+		goto err_events;
+	ret = accel_irq_init(adev, &accel_irq_work);
+	if (ret)
+		goto err_copy;
+	return 0;
+
+err_copy:
+	accel_copy_queue_fini(adev);
+err_events:
+	accel_events_fini(adev);
+err_admin:
+	accel_admin_fini(adev);
+	return ret;
+}
+
+static void accel_queues_fini(struct accel_device *adev)
+{
+	accel_irq_fini(adev);
+	accel_copy_queue_fini(adev);
+	accel_events_fini(adev);
+	accel_admin_fini(adev);
 }
 
 static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -70,7 +176,8 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return ret;
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
-		return dev_err_probe(&pdev->dev, ret, "no 64-bit DMA\n");
+		return dev_err_probe(&pdev->dev, ret, "cannot use 64-bit DMA: %s\n",
+				     "the platform lacks it; use another slot or machine");
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 
 	adev = accel_device_alloc(pdev);
@@ -81,34 +188,15 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = accel_bars_init(adev);
 	if (ret)
 		goto err_put;
-	adev->queues = devm_kcalloc(&pdev->dev, adev->queue_count, sizeof(*adev->queues),
-				    GFP_KERNEL);
-	if (!adev->queues) {
-		ret = -ENOMEM;
-		goto err_put;
-	}
-	/* What open files may still need is freed with the device. */
-	ret = accel_mmap_init(adev);
+	ret = accel_shared_init(adev);
 	if (ret)
 		goto err_put;
-	ret = accel_memory_init(adev);
+	ret = accel_queues_init(adev);
 	if (ret)
 		goto err_put;
-	ret = accel_admin_init(adev);
+	ret = accel_card_start(adev);
 	if (ret)
-		goto err_put;
-	ret = accel_events_init(adev);
-	if (ret)
-		goto err_admin;
-	ret = accel_dma_init(adev);
-	if (ret)
-		goto err_events;
-	ret = accel_irq_init(adev);
-	if (ret)
-		goto err_dma;
-	ret = accel_hw_start(adev);
-	if (ret)
-		goto err_irq;
+		goto err_queues;
 	pci_save_state(pdev);	/* for accel_slot_reset() */
 	ret = accel_hwmon_add(adev);
 	if (ret)
@@ -120,22 +208,16 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	dev_info(&pdev->dev, "%s: serial %016llx, %llu MiB, %u queues, %d vectors\n",
 		 dev_name(&adev->dev), accel_read64(adev, ACCEL_REG_SERIAL),
-		 adev->memory_size >> 20, adev->queue_count, adev->vector_count);
+		 adev->vram_size >> 20, adev->queue_count, adev->vector_count);
 	return 0;
 
 err_debugfs:
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
 err_stop:
-	accel_hw_stop(adev, -ENODEV);
-err_irq:
-	accel_irq_fini(adev);
-err_dma:
-	accel_dma_fini(adev);
-err_events:
-	accel_events_fini(adev);
-err_admin:
-	accel_admin_fini(adev);
+	accel_card_stop(adev, -ENODEV);
+err_queues:
+	accel_queues_fini(adev);
 err_put:
 	put_device(&adev->dev);
 	return ret;
@@ -148,51 +230,49 @@ static void accel_remove(struct pci_dev *pdev)
 	accel_chardev_del(adev);
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
-	accel_hw_stop(adev, -ENODEV);
-	accel_irq_fini(adev);
-	accel_dma_fini(adev);
-	accel_events_fini(adev);
-	accel_admin_fini(adev);
+	accel_card_stop(adev, -ENODEV);
+	accel_queues_fini(adev);
 	put_device(&adev->dev);
 }
 
 static void accel_reset_prepare(struct pci_dev *pdev)
 {
-	accel_hw_stop(pci_get_drvdata(pdev), -ESTALE);
+	accel_card_stop(pci_get_drvdata(pdev), -ESTALE);
 }
 
 static void accel_reset_done(struct pci_dev *pdev)
 {
 	struct accel_device *adev = pci_get_drvdata(pdev);
 
-	if (accel_hw_start(adev))
-		dev_err(&pdev->dev, "the card did not come back from its reset\n");
+	if (accel_card_start(adev))
+		dev_err(&pdev->dev,
+			"reset failed: the card did not start again; power-cycle the machine\n");
 }
 
 /*
- * An uncorrectable error of the link. Data may have been lost, and nobody knows
- * whose: all files end, and the card starts afresh.
+ * An uncorrectable error of the link may have lost data of any file. So all files end, and the
+ * card starts again.
  */
 static pci_ers_result_t accel_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
 	struct accel_device *adev = pci_get_drvdata(pdev);
 
-	accel_report(adev, "link-error", "severity=%s",
-		     state == pci_channel_io_normal ? "nonfatal" : "fatal");
+	accel_event_log_card(adev, "link-error", "severity=%s",
+			     state == pci_channel_io_normal ? "nonfatal" : "fatal");
 	if (state == pci_channel_io_perm_failure) {
-		accel_hw_stop(adev, -ENODEV);
+		accel_card_stop(adev, -ENODEV);
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
-	accel_hw_stop(adev, -ESTALE);
+	accel_card_stop(adev, -ESTALE);
 	return PCI_ERS_RESULT_NEED_RESET;
 }
 
 static pci_ers_result_t accel_slot_reset(struct pci_dev *pdev)
 {
 	pci_restore_state(pdev);
-	/* For the next time: restoring it used it up. */
+	/* Save it again for the next error, because the restore consumed it. */
 	pci_save_state(pdev);
-	if (accel_hw_start(pci_get_drvdata(pdev)))
+	if (accel_card_start(pci_get_drvdata(pdev)))
 		return PCI_ERS_RESULT_DISCONNECT;
 	return PCI_ERS_RESULT_RECOVERED;
 }
@@ -206,13 +286,13 @@ static const struct pci_error_handlers accel_err_handlers = {
 
 static int accel_suspend(struct device *dev)
 {
-	accel_hw_stop(dev_get_drvdata(dev), -ESTALE);
+	accel_card_stop(dev_get_drvdata(dev), -ESTALE);
 	return 0;
 }
 
 static int accel_resume(struct device *dev)
 {
-	return accel_hw_start(dev_get_drvdata(dev));
+	return accel_card_start(dev_get_drvdata(dev));
 }
 
 static DEFINE_SIMPLE_DEV_PM_OPS(accel_pm_ops, accel_suspend, accel_resume);
@@ -236,12 +316,12 @@ static int __init accel_init(void)
 {
 	int ret;
 
-	ret = accel_fs_init();
+	ret = accel_mapping_mount();
 	if (ret)
 		return ret;
 	ret = accel_transfer_init();
 	if (ret)
-		goto err_fs;
+		goto err_mount;
 	ret = accel_chardev_init();
 	if (ret)
 		goto err_transfer;
@@ -256,8 +336,8 @@ err_debugfs:
 	accel_chardev_fini();
 err_transfer:
 	accel_transfer_fini();
-err_fs:
-	accel_fs_fini();
+err_mount:
+	accel_mapping_unmount();
 	return ret;
 }
 module_init(accel_init);
@@ -268,9 +348,9 @@ static void __exit accel_exit(void)
 	accel_debugfs_fini();
 	accel_chardev_fini();
 	accel_transfer_fini();
-	accel_fs_fini();
+	accel_mapping_unmount();
 }
 module_exit(accel_exit);
 
-MODULE_DESCRIPTION("PCIe machine-learning accelerator");
+MODULE_DESCRIPTION("Driver for accel PCI Express machine-learning accelerators");
 MODULE_LICENSE("GPL");

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * accel_trace.h - tracepoints: what the kernel sees of a card.
+ * accel_trace.h - tracepoints: the kernel's view of a card.
  *
- * It does not see a job begin: a process rings the doorbell itself. It sees who
- * waits, the interrupt, and who is due; queues that come, go and fail; transfers
- * of read() and write(), which the driver submits; and the card that starts and
- * stops.
+ * The kernel does not see the start of a job, because a process rings the doorbell
+ * itself. It sees waits, interrupts and wake-ups; creation, end and errors of
+ * queues; the driver's transfers for read() and write(); and start and stop of
+ * the card.
  *
- * A queue is named by client and handle, which stay the same for as long as it
- * lives. client is drm-client-id in fdinfo; handle is what QUEUE_CREATE returned.
+ * Client and handle name a queue for as long as it lives. client is drm-client-id
+ * in fdinfo; handle is the result of QUEUE_CREATE.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM accel_card
@@ -18,7 +18,11 @@
 
 #include <linux/tracepoint.h>
 
-#include "accel.h"
+#include "accel_device.h"
+
+struct accel_copy_job;
+struct accel_queue;
+struct accel_queue_error;
 
 #ifndef ACCEL_TRACE_STATUS
 #define ACCEL_TRACE_STATUS(each, last)			\
@@ -38,18 +42,22 @@
 	each(ACCEL_ABORTED, "ABORTED")			\
 	each(ACCEL_INTERNAL, "INTERNAL")		\
 	last(ACCEL_BAD_INDEX, "BAD_INDEX")
+
+/* The names of a queue, in the format of each event of a queue. */
+#define ACCEL_TRACE_QUEUE	"card=%d client=%llu handle=%u"
+
 #define ACCEL_TRACE_NAMED(value, name)	{ value, name },
 #define ACCEL_TRACE_LAST(value, name)	{ value, name }
 #define ACCEL_TRACE_ENUM(value, name)	TRACE_DEFINE_ENUM(value);
 #endif
 
-/* Those who read the buffer elsewhere learn the numbers behind the names. */
+/* Exports the numbers behind the names to tools that read the binary buffer. */
 ACCEL_TRACE_STATUS(ACCEL_TRACE_ENUM, ACCEL_TRACE_ENUM)
 
 #define accel_trace_status(status)						\
 	__print_symbolic(status, ACCEL_TRACE_STATUS(ACCEL_TRACE_NAMED, ACCEL_TRACE_LAST))
 
-/* The card comes and goes: probe, removal, reset, suspend, resume. */
+/* Start and stop of the card: probe, removal, reset, suspend, resume. */
 
 DECLARE_EVENT_CLASS(accel_card,
 	TP_PROTO(struct accel_device *adev, int error),
@@ -68,10 +76,10 @@ DECLARE_EVENT_CLASS(accel_card,
 		  __entry->card, __entry->generation, __entry->error)
 );
 
-/* @error: 0, or why it did not start */
+/* @error: 0, or the errno of a failed start */
 DEFINE_EVENT(accel_card, accel_card_start,
 	TP_PROTO(struct accel_device *adev, int error), TP_ARGS(adev, error));
-/* @error: what open files get from now on: -ESTALE for a reset or suspend, -ENODEV for a removal */
+/* @error: errno of open files from now on: -ESTALE after reset or suspend, -ENODEV after removal */
 DEFINE_EVENT(accel_card, accel_card_stop,
 	TP_PROTO(struct accel_device *adev, int error), TP_ARGS(adev, error));
 
@@ -89,7 +97,7 @@ TRACE_EVENT(accel_irq,
 	TP_printk("card=%d vector=%d", __entry->card, __entry->vector)
 );
 
-/* A queue begins and ends. */
+/* Creation and end of a queue. */
 
 TRACE_EVENT(accel_queue_create,
 	TP_PROTO(struct accel_queue *queue, u32 priority),
@@ -114,7 +122,7 @@ TRACE_EVENT(accel_queue_create,
 		__entry->vector = queue->vector;
 		__entry->priority = priority;
 	),
-	TP_printk("card=%d client=%llu handle=%u context=%d queue=%d entries=%u vector=%d priority=%u",
+	TP_printk(ACCEL_TRACE_QUEUE " context=%d queue=%d entries=%u vector=%d priority=%u",
 		  __entry->card, __entry->client, __entry->handle, __entry->context,
 		  __entry->queue, __entry->entries, __entry->vector, __entry->priority)
 );
@@ -133,10 +141,10 @@ DECLARE_EVENT_CLASS(accel_queue,
 		__entry->card = queue->ctx->adev->id;
 		__entry->client = queue->ctx->client;
 		__entry->handle = queue->handle;
-		__entry->completed = accel_wait_completed(queue);
+		__entry->completed = accel_queue_completed(queue);
 		__entry->error = error;
 	),
-	TP_printk("card=%d client=%llu handle=%u completed=%llu error=%d",
+	TP_printk(ACCEL_TRACE_QUEUE " completed=%llu error=%d",
 		  __entry->card, __entry->client, __entry->handle, __entry->completed,
 		  __entry->error)
 );
@@ -146,7 +154,7 @@ DEFINE_EVENT(accel_queue, accel_queue_destroy,
 DEFINE_EVENT(accel_queue, accel_queue_reset,
 	TP_PROTO(struct accel_queue *queue, int error), TP_ARGS(queue, error));
 
-/* The card stopped a queue at a command. */
+/* The card stopped a queue at a command, or an administrator did. */
 TRACE_EVENT(accel_queue_error,
 	TP_PROTO(struct accel_queue *queue, const struct accel_queue_error *error),
 	TP_ARGS(queue, error),
@@ -170,13 +178,13 @@ TRACE_EVENT(accel_queue_error,
 		__entry->list_index = error->list_index;
 		__entry->opcode = error->opcode;
 	),
-	TP_printk("card=%d client=%llu handle=%u status=%s sequence=%llu address=%#llx list_index=%d opcode=%#x",
+	TP_printk(ACCEL_TRACE_QUEUE " status=%s sequence=%llu address=%#llx list_index=%d opcode=%#x",
 		  __entry->card, __entry->client, __entry->handle,
 		  accel_trace_status(__entry->status), __entry->sequence, __entry->address,
 		  (int)__entry->list_index, __entry->opcode)
 );
 
-/* Somebody waits for a command, and stops waiting. */
+/* Start and end of a wait for a command. */
 
 TRACE_EVENT(accel_wait_begin,
 	TP_PROTO(struct accel_queue *queue, u64 sequence),
@@ -193,9 +201,9 @@ TRACE_EVENT(accel_wait_begin,
 		__entry->client = queue->ctx->client;
 		__entry->handle = queue->handle;
 		__entry->sequence = sequence;
-		__entry->completed = accel_wait_completed(queue);
+		__entry->completed = accel_queue_completed(queue);
 	),
-	TP_printk("card=%d client=%llu handle=%u sequence=%llu completed=%llu",
+	TP_printk(ACCEL_TRACE_QUEUE " sequence=%llu completed=%llu",
 		  __entry->card, __entry->client, __entry->handle, __entry->sequence,
 		  __entry->completed)
 );
@@ -216,15 +224,15 @@ TRACE_EVENT(accel_wait_end,
 		__entry->client = queue->ctx->client;
 		__entry->handle = queue->handle;
 		__entry->sequence = sequence;
-		__entry->completed = accel_wait_completed(queue);
+		__entry->completed = accel_queue_completed(queue);
 		__entry->error = error;
 	),
-	TP_printk("card=%d client=%llu handle=%u sequence=%llu completed=%llu error=%d",
+	TP_printk(ACCEL_TRACE_QUEUE " sequence=%llu completed=%llu error=%d",
 		  __entry->card, __entry->client, __entry->handle, __entry->sequence,
 		  __entry->completed, __entry->error)
 );
 
-/* The card is asked for an interrupt when it finishes this command. */
+/* The driver asks the card for an interrupt at the completion of a command. */
 TRACE_EVENT(accel_queue_arm,
 	TP_PROTO(struct accel_queue *queue, u64 sequence),
 	TP_ARGS(queue, sequence),
@@ -240,15 +248,14 @@ TRACE_EVENT(accel_queue_arm,
 		__entry->handle = queue->handle;
 		__entry->sequence = sequence;
 	),
-	TP_printk("card=%d client=%llu handle=%u sequence=%llu",
+	TP_printk(ACCEL_TRACE_QUEUE " sequence=%llu",
 		  __entry->card, __entry->client, __entry->handle, __entry->sequence)
 );
 
-/* Those who wait for the queue look whether they are due. Nobody waits: nothing to say. */
-TRACE_EVENT_CONDITION(accel_queue_wake,
+/* The waiters of a queue check whether they are due. */
+TRACE_EVENT(accel_queue_wake,
 	TP_PROTO(struct accel_queue *queue),
 	TP_ARGS(queue),
-	TP_CONDITION(READ_ONCE(queue->notify) || !list_empty_careful(&queue->waiters)),
 	TP_STRUCT__entry(
 		__field(int, card)
 		__field(u64, client)
@@ -259,16 +266,16 @@ TRACE_EVENT_CONDITION(accel_queue_wake,
 		__entry->card = queue->ctx->adev->id;
 		__entry->client = queue->ctx->client;
 		__entry->handle = queue->handle;
-		__entry->completed = accel_wait_completed(queue);
+		__entry->completed = accel_queue_completed(queue);
 	),
-	TP_printk("card=%d client=%llu handle=%u completed=%llu",
+	TP_printk(ACCEL_TRACE_QUEUE " completed=%llu",
 		  __entry->card, __entry->client, __entry->handle, __entry->completed)
 );
 
-/* A chunk of read() or write(), on the driver's own queue. */
+/* A chunk of read() or write(), on the copy queue. */
 
 TRACE_EVENT(accel_transfer_submit,
-	TP_PROTO(struct accel_device *adev, const struct accel_dma_job *job),
+	TP_PROTO(struct accel_device *adev, const struct accel_copy_job *job),
 	TP_ARGS(adev, job),
 	TP_STRUCT__entry(
 		__field(int, card)
@@ -290,7 +297,7 @@ TRACE_EVENT(accel_transfer_submit,
 );
 
 TRACE_EVENT(accel_transfer_complete,
-	TP_PROTO(struct accel_device *adev, const struct accel_dma_job *job, int error),
+	TP_PROTO(struct accel_device *adev, const struct accel_copy_job *job, int error),
 	TP_ARGS(adev, job, error),
 	TP_STRUCT__entry(
 		__field(int, card)
@@ -313,7 +320,7 @@ TRACE_EVENT(accel_transfer_complete,
 
 #endif /* ACCEL_TRACE_H */
 
-/* Found through -I$(src). */
+/* The compiler finds it through an -I option in Kbuild. */
 #undef TRACE_INCLUDE_PATH
 #define TRACE_INCLUDE_PATH .
 #undef TRACE_INCLUDE_FILE

@@ -4,7 +4,7 @@
  *
  * This file defines the registers, page-table entries, queues, commands, events
  * and status codes of the accelerator, each number in this place only. The data
- * sheet, docs/hardware.md, explains them. The file compiles as C (kernel, QEMU)
+ * sheet, docs/reference/hardware.md, explains them. The file compiles as C (kernel, QEMU)
  * and as C++.
  *
  * Everything in memory is little-endian. Software writes reserved fields as

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The binary interface of the headers in include/, recorded in files beside them, and whether it still holds.
+"""Compares the binary interface of the headers in include/ with the record beside each header.
 
-    abi.py            compares; says what changed, and ends with 1 if something did
-    abi.py --record   writes what was added into the record; refuses if something that was there has changed
-    abi.py --record --break   writes it all the same: before a first release, or with a new major version
+    abi.py                    lists the changes; the exit code is 1 if there is one
+    abi.py --record           adds new members and constants to the record; refuses a change that
+                              breaks compiled programs
+    abi.py --record --break   records such a change, too: before a first release, or with a new
+                              major version
 
-A record is text for people: structures with offset, size, type and name of each member, then constants with their
-values. Structures are taken from the compiler's debug data through pahole, values from a program that prints them.
+A record is text for people: each structure with offset, size, type and name of its members, then
+the constants with their values. pahole reads the structures from the compiler's debug data; a small
+program prints the values.
 """
 
 from __future__ import annotations
@@ -24,13 +27,13 @@ from pathlib import Path
 INCLUDE = Path(__file__).resolve().parents[1] / "include"
 HEADERS = ("accel_uapi.h", "accel_hw.h")
 
-# Constants that stand for "all there is" and grow with it.
+# Constants that may grow: masks of all known flags, and versions.
 GROWS = re.compile(r"_FLAGS$|^ACCEL_VERSION(_MINOR)?$")
 
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a structure. Those of nested structures have a path for a name."""
+    """A member of a structure. The name of a member of a nested structure is a path."""
 
     offset: int
     size: int
@@ -49,7 +52,7 @@ class Structure:
 
     @property
     def extensible(self) -> bool:
-        """It begins with its size, which tells the reader how much of it the writer knew."""
+        """The structure begins with its size: the reader learns how much of it the writer knew."""
         return bool(self.members) and self.members[0] == Member(0, 4, "__u32", "size")
 
 
@@ -59,31 +62,48 @@ class Interface:
     constants: dict[str, int] = field(default_factory=dict)
 
 
-# ---- From a header ---------------------------------------------------------------------------------------------------
+# ---- From a header -------------------------------------------------------------------------------
 
 
 def _run(*command: str | Path) -> str:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(str(word) for word in command)} failed:\n{done.stderr}")
     return done.stdout
 
 
 def of_header(header: Path, *options: str) -> Interface:
-    """The interface of a header. `options` are for the compiler; with -m32 there are no constants, for they would have
-    to be run."""
+    """The interface of a header. `options` are the compiler's.
+
+    With options (-m32) there are no constants, because the program that prints them may not run.
+    """
     compiler = os.environ.get("CC", "cc")
     with tempfile.TemporaryDirectory(prefix="accel-abi.") as scratch:
         source, output = Path(scratch, "abi.c"), Path(scratch, "abi")
         source.write_text(f'#include "{header.name}"\n')
-        _run(compiler, *options, "-I", header.parent, "-g", "-fno-eliminate-unused-debug-types", "-c", source,
-             "-o", output)
+        _run(
+            compiler,
+            *options,
+            "-I",
+            header.parent,
+            "-g",
+            "-fno-eliminate-unused-debug-types",
+            "-c",
+            source,
+            "-o",
+            output,
+        )
         interface = Interface(_structures(_run("pahole", output)))
         if options:
             return interface
         names = _constant_names(header.read_text())
-        lines = "".join(f'    printf("{name} %llu\\n", (unsigned long long)({name}));\n' for name in names)
-        source.write_text(f'#include <stdio.h>\n#include "{header.name}"\nint main(void)\n{{\n{lines}    return 0;\n}}\n')
+        lines = "".join(
+            f'    printf("{name} %llu\\n", (unsigned long long)({name}));\n' for name in names
+        )
+        includes = f'#include <stdio.h>\n#include "{header.name}"\n'
+        source.write_text(f"{includes}int main(void)\n{{\n{lines}    return 0;\n}}\n")
         _run(compiler, "-I", header.parent, source, "-o", output)
         for line in _run(output).splitlines():
             name, value = line.split()
@@ -92,13 +112,15 @@ def of_header(header: Path, *options: str) -> Interface:
 
 
 def _constant_names(text: str) -> list[str]:
-    """Macros without arguments that have a value, and members of enumerations, in the order of the header."""
+    """Macros without arguments but with a value, and enumerators, in the order of the header."""
     code = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
     pattern = r"^#define[ \t]+(ACCEL_\w+)[ \t]+\S|^[ \t]*(ACCEL_\w+)[ \t]*="
     return [macro or constant for macro, constant in re.findall(pattern, code, re.MULTILINE)]
 
 
-_MEMBER = re.compile(r"^(?P<type>.*?)\s*\b(?P<name>\w+(\[\d+\])*);\s+/\*\s*(?P<offset>\d+)\s+(?P<size>\d+) \*/$")
+_MEMBER = re.compile(
+    r"^(?P<type>.*?)\s*\b(?P<name>\w+(\[\d+\])*);\s+/\*\s*(?P<offset>\d+)\s+(?P<size>\d+) \*/$"
+)
 _CLOSE = re.compile(r"^\}\s*(?P<name>\w*(\[\d+\])*);\s+/\*\s*(?P<offset>\d+)\s+(?P<size>\d+) \*/$")
 
 
@@ -118,8 +140,14 @@ def _structures(text: str) -> dict[str, Structure]:
             inner = levels.pop()
             levels[-1] += [Member(m.offset, m.size, m.type, prefix + m.name) for m in inner]
         elif member := _MEMBER.match(line):
-            levels[-1].append(Member(int(member["offset"]), int(member["size"]), member["type"].strip(),
-                                     member["name"]))
+            levels[-1].append(
+                Member(
+                    int(member["offset"]),
+                    int(member["size"]),
+                    member["type"].strip(),
+                    member["name"],
+                )
+            )
         elif size := re.match(r"^/\* size: (\d+)", line):
             if name.startswith("accel_") and len(levels) == 1:
                 found[name] = Structure(int(size[1]), levels[0])
@@ -128,12 +156,15 @@ def _structures(text: str) -> dict[str, Structure]:
     return found
 
 
-# ---- The record ------------------------------------------------------------------------------------------------------
+# ---- The record ----------------------------------------------------------------------------------
 
 
 def text_of(header: str, interface: Interface) -> str:
-    lines = [f"# The binary interface of {header}, recorded by `make abi`: it may be added to, and does not change.",
-             "# Members: offset, size, type, name."]
+    lines = [
+        f"# The binary interface of {header}, recorded by `make abi`.",
+        "# New members and constants may be added; existing ones must not change.",
+        "# Members: offset, size, type, name.",
+    ]
     for name, structure in interface.structures.items():
         lines += ["", f"struct {name}, {structure.size} bytes"]
         lines += [f"  {m.offset:4} {m.size:4}  {m.type:<24} {m.name}" for m in structure.members]
@@ -154,12 +185,12 @@ def of_record(text: str) -> Interface:
     return interface
 
 
-# ---- What changed ----------------------------------------------------------------------------------------------------
+# ---- Changes -------------------------------------------------------------------------------------
 
 
 @dataclass
 class Changes:
-    """Sentences."""
+    """One sentence for each change."""
 
     breaks: list[str] = field(default_factory=list)
     additions: list[str] = field(default_factory=list)
@@ -171,15 +202,21 @@ def compare(old: Interface, new: Interface) -> Changes:
         if name in new.structures:
             _compare_structure(name, structure, new.structures[name], changes)
         else:
-            changes.breaks.append(f"struct {name} is gone")
-    changes.additions += [f"struct {name} is new" for name in new.structures if name not in old.structures]
+            changes.breaks.append(f"struct {name} was removed")
+    changes.additions += [
+        f"struct {name} is new" for name in new.structures if name not in old.structures
+    ]
     for name, value in old.constants.items():
         now = new.constants.get(name)
         if now is None:
-            changes.breaks.append(f"{name} is gone")
+            changes.breaks.append(f"{name} was removed")
         elif now != value:
-            grown = GROWS.search(name) and now > value and (now & value == value or "VERSION" in name)
-            (changes.additions if grown else changes.breaks).append(f"{name} was {value:#x} and is {now:#x}")
+            grown = (
+                GROWS.search(name) and now > value and (now & value == value or "VERSION" in name)
+            )
+            (changes.additions if grown else changes.breaks).append(
+                f"{name} was {value:#x} and is {now:#x}"
+            )
     changes.additions += [f"{name} is new" for name in new.constants if name not in old.constants]
     return changes
 
@@ -193,20 +230,30 @@ def _compare_structure(name: str, old: Structure, new: Structure, changes: Chang
         if member.reserved:
             changes.additions.append(f"{name}.{member.name} is used")
         elif now is None:
-            changes.breaks.append(f"{name}.{member.name} is gone")
+            changes.breaks.append(f"{name}.{member.name} was removed")
         elif now.offset != member.offset:
-            changes.breaks.append(f"{name}.{member.name} was at {member.offset} and is at {now.offset}")
+            changes.breaks.append(
+                f"{name}.{member.name} was at {member.offset} and is at {now.offset}"
+            )
         else:
-            changes.breaks.append(f"{name}.{member.name} was {member.type} of {member.size} bytes and is {now.type} "
-                                  f"of {now.size}")
+            changes.breaks.append(
+                f"{name}.{member.name} was {member.type} of {member.size} bytes and is {now.type} "
+                f"of {now.size}"
+            )
     known = {member.name for member in old.members}
-    changes.additions += [f"{name}.{member.name} is new" for member in new.members
-                          if member.name not in known and not member.reserved]
+    changes.additions += [
+        f"{name}.{member.name} is new"
+        for member in new.members
+        if member.name not in known and not member.reserved
+    ]
     if new.size > old.size and old.extensible:
         changes.additions.append(f"{name} grew from {old.size} to {new.size} bytes")
     elif new.size != old.size:
-        changes.breaks.append(f"{name} had {old.size} bytes and has {new.size}, and does not begin with its size"
-                              if new.size > old.size else f"{name} shrank from {old.size} to {new.size} bytes")
+        changes.breaks.append(
+            f"{name} had {old.size} bytes and has {new.size}, and does not begin with its size"
+            if new.size > old.size
+            else f"{name} shrank from {old.size} to {new.size} bytes"
+        )
 
 
 def record_of(header: str) -> Path:
@@ -214,11 +261,19 @@ def record_of(header: str) -> Path:
 
 
 def sentences(header: str, changes: Changes) -> list[str]:
-    """What to tell whoever changed the header."""
-    return [*(f"{header}: {sentence}: programs that were compiled before would not work any more. Take it back; "
-              f"interfaces grow at their ends." for sentence in changes.breaks),
-            *(f"{header}: {sentence}: `make abi` records it in {record_of(header).name}, for the commit."
-              for sentence in changes.additions)]
+    """The messages for the author of the changes."""
+    record = record_of(header).name
+    return [
+        *(
+            f"{header}: {sentence}: this breaks programs that are already compiled. Revert it, and "
+            f"add new members at the end instead."
+            for sentence in changes.breaks
+        ),
+        *(
+            f"{header}: {sentence}: run `make abi` to record it in {record}, and commit that file."
+            for sentence in changes.additions
+        ),
+    ]
 
 
 def changes_of(header: str) -> Changes:
@@ -227,8 +282,10 @@ def changes_of(header: str) -> Changes:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--record", action="store_true", help="write additions into the record")
-    parser.add_argument("--break", dest="forced", action="store_true", help="write what broke as well")
+    parser.add_argument("--record", action="store_true", help="add new members and constants")
+    parser.add_argument(
+        "--break", dest="forced", action="store_true", help="record breaking changes, too"
+    )
     options = parser.parse_args()
     failed = False
     for header in HEADERS:

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the stack and its peers in a virtual machine, and compares them with the goals. See docs/performance.md."""
+"""Measures the stack and its peers in a virtual machine, and compares them with the goals.
+
+docs/project/performance.md explains the goals and shows the results.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,28 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parent
 sys.path[:0] = [str(TESTS / "vm"), str(TESTS / "bench")]
 
-from accelbench import boot, document, gate, measure, table  # noqa: E402  (needs the paths)
+from accelbench import boot, document, measure, perf_gate, table  # noqa: E402  (needs the paths)
 from accelbench.rows import IOMMU  # noqa: E402
 from accelvm import kernel  # noqa: E402
-from accelvm.verdict import VmError  # noqa: E402
+from accelvm.verdict import Verdict, VmError  # noqa: E402
 
-# In the order in which they run: the last one takes a card from its driver.
-PROGRAMS = ["calibrate", "nop", "nvme", "block", "jobs", "waits", "transfers", "lists", "link", "latency", "pipeline",
-            "serving", "floor"]
-# Behind an IOMMU only what differs there.
+# In the order in which they run: the last one unbinds a card from its driver.
+PROGRAMS = [
+    "calibrate",
+    "nop",
+    "nvme",
+    "block",
+    "jobs",
+    "waits",
+    "transfers",
+    "lists",
+    "link",
+    "latency",
+    "pipeline",
+    "serving",
+    "floor",
+]
+# Programs whose costs differ behind an IOMMU.
 IOMMU_PROGRAMS = ["nvme", "jobs", "transfers"]
 
 
@@ -33,9 +49,14 @@ def _settings(options: argparse.Namespace, programs: list[str]) -> boot.Settings
     files, environment = [], {}
     if "serving" in programs:
         files = [model, reference, *sorted(options.data.glob("t10k-*"))]
-        environment = {"BENCH_MODEL": str(model.absolute()), "BENCH_REFERENCE": str(reference.absolute()),
-                       "BENCH_DATA": str(options.data.absolute())}
-    return boot.Settings(build, kernel.default_release(), programs, files, environment, verbose=options.verbose)
+        environment = {
+            "BENCH_MODEL": str(model.absolute()),
+            "BENCH_REFERENCE": str(reference.absolute()),
+            "BENCH_DATA": str(options.data.absolute()),
+        }
+    return boot.Settings(
+        build, kernel.default_release(), programs, files, environment, verbose=options.verbose
+    )
 
 
 def _measure(options: argparse.Namespace) -> dict[str, measure.Case]:
@@ -51,7 +72,9 @@ def _measure(options: argparse.Namespace) -> dict[str, measure.Case]:
         cases[case.name + IOMMU] = replace(case, name=case.name + IOMMU)
     if not options.programs:
         print("==> In real time: the one comparison", flush=True)
-        cases.update(measure.collect([boot.run(replace(_settings(options, ["wall"]), counted=False))]))
+        cases.update(
+            measure.collect([boot.run(replace(_settings(options, ["wall"]), counted=False))])
+        )
     return cases
 
 
@@ -67,14 +90,15 @@ def _bench(options: argparse.Namespace) -> int:
     if options.programs:
         for case in cases.values():
             if case.samples:
-                print(f"{case.name:34}{case.median():12,.1f} instructions a job  {'right' if case.verified else 'WRONG'}")
+                verdict = "right" if case.verified else "WRONG"
+                print(f"{case.name:34}{case.median():12,.1f} instructions a job  {verdict}")
             else:
                 print(f"{case.name:34}{json.dumps(case.to_json())}")
     else:
         print(f"\n{table.text(results)}\n")
         if text := table.profiles(results):
             print(f"{text}\n")
-    print(f"All of it: {folder / 'results.json'}")
+    print(f"All results: {folder / 'results.json'}")
     wrong = [f"{case.name}: {error}" for case in cases.values() for error in case.errors]
     print("\n".join(wrong))
     return 1 if wrong else 0
@@ -83,31 +107,53 @@ def _bench(options: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--build", type=Path, default=Path("build"), metavar="FOLDER")
-    parser.add_argument("--boots", type=int, default=3, metavar="N", help="how often all is measured (default 3)")
-    parser.add_argument("--program", action="append", dest="programs", choices=[*PROGRAMS, "wall"], metavar="NAME",
-                        help=f"only this one, of {', '.join(PROGRAMS)}; no comparison with the goals")
-    parser.add_argument("--model", type=Path, metavar="FILE", help="to serve; default: the example's")
-    parser.add_argument("--reference", type=Path, metavar="FILE", help="the right results of the model")
-    parser.add_argument("--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"), metavar="FOLDER")
-    parser.add_argument("--document", type=Path, metavar="PAGE",
-                        help="measure nothing: fill this page's tables and plots from the last results")
-    parser.add_argument("--record-counts", action="store_true", help="record what the count gate compares with")
+    parser.add_argument(
+        "--boots", type=int, default=3, metavar="N", help="number of boots (default 3)"
+    )
+    parser.add_argument(
+        "--program",
+        action="append",
+        dest="programs",
+        choices=[*PROGRAMS, "wall"],
+        metavar="NAME",
+        help=f"run only this program of {', '.join(PROGRAMS)}; the goals are not compared",
+    )
+    parser.add_argument(
+        "--model", type=Path, metavar="FILE", help="model to serve; default: the example's"
+    )
+    parser.add_argument(
+        "--reference", type=Path, metavar="FILE", help="the model's reference results"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("/usr/share/datasets/fashion-mnist"), metavar="FOLDER"
+    )
+    parser.add_argument(
+        "--document",
+        type=Path,
+        metavar="PAGE",
+        help="measure nothing: update this page's tables and plots from the last results",
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="record the counts for suite perf-gate"
+    )
     parser.add_argument("--verbose", action="store_true", help="show what the programs print")
     return parser
 
 
 def main() -> int:
     options = _parser().parse_args()
-    os.environ.setdefault("ACCEL_PCI_SO", str((options.build / "qemu-device/accel-pci.so").absolute()))
+    os.environ.setdefault(
+        "ACCEL_PCI_SO", str((options.build / "qemu-device/accel-pci.so").absolute())
+    )
     try:
         if options.document:
             results = options.build / "bench/results.json"
             if not results.is_file():
-                raise VmError(70, f"{results} is missing: run 'make bench' first")
+                raise VmError(Verdict.SETUP, f"{results} is missing: run 'make bench' first")
             document.fill(options.document, json.loads(results.read_text()))
             return 0
-        if options.record_counts:
-            return gate.record(_settings(options, gate.PROGRAMS))
+        if options.record:
+            return perf_gate.record(_settings(options, perf_gate.PROGRAMS))
         return _bench(options)
     except VmError as error:
         print(f"bench: {error}", file=sys.stderr)

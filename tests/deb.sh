@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs the driver's package in a Debian 12 of its own, as users do: with kernels, without headers, with a source that
-# does not build, and away again. The last line is "N passed, N failed".
+# Tests the driver's package in a Debian 12 of its own: with several kernels, without headers, with
+# a source that does not build, and its removal. The last line is "N passed, N failed".
 #
-#   deb.sh FOLDER      where the packages are put
+#   deb.sh FOLDER      writes the packages into FOLDER
 #
-# The Debian is a folder in the cache, made by debootstrap once; it needs root for that, and to run programs in there.
+# debootstrap makes the Debian once, in a folder of the cache. This, and running programs in it,
+# need root.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,11 +23,12 @@ fail() {
 }
 
 [ "$(id -u)" -eq 0 ] || fail "this needs root: it makes a root folder and runs programs in it"
-unshare --mount true 2>/dev/null || fail "this machine, probably a container, may not mount /proc in the root folder"
+unshare --mount true 2>/dev/null ||
+    fail "this machine, which may be a container, does not allow to mount /proc in the root folder"
 exec 9>"$root.lock"
 flock 9
 
-# A command in the folder. What it mounts goes with it.
+# Runs a command in that Debian. Its mounts end with it.
 # shellcheck disable=SC2016  # the inner shell expands these
 inside() {
     unshare --mount sh -c 'mount -t proc proc "$0/proc" && exec chroot "$0" "$@"' "$root" \
@@ -38,10 +40,11 @@ if [ ! -e "$root/ready" ]; then
     rm -rf "$root"
     {
         debootstrap --variant=minbase bookworm "$root" http://deb.debian.org/debian
-        printf 'deb http://deb.debian.org/%s main\n' 'debian bookworm' 'debian-security bookworm-security' \
-            >"$root/etc/apt/sources.list"
+        printf 'deb http://deb.debian.org/%s main\n' \
+            'debian bookworm' 'debian-security bookworm-security' >"$root/etc/apt/sources.list"
         inside apt-get -q update
-        inside apt-get -q install -y --no-install-recommends dkms linux-headers-amd64 linux-headers-rt-amd64
+        inside apt-get -q install -y --no-install-recommends \
+            dkms linux-headers-amd64 linux-headers-rt-amd64
     } >"$log" 2>&1 || fail "the Debian could not be made; see $log"
     touch "$root/ready"
 fi
@@ -60,7 +63,7 @@ check() {
     fi
 }
 
-# What dpkg said is kept for the checks that follow.
+# The output of dpkg is kept for the checks that follow.
 said=$build/logs/test-deb.said
 package() {
     inside dpkg "$@" >"$said" 2>&1 && result=0 || result=$?
@@ -72,8 +75,9 @@ consistent() { [ -z "$(inside dpkg --audit)" ]; }
 module() { [ -e "$root/lib/modules/$1/updates/dkms/accel.ko" ]; }
 no_module() { ! module "$1"; }
 nothing_left() {
-    left=$(find "$root/usr/src" "$root/usr/lib" "$root/usr/sbin" "$root/var/lib/dkms" "$root/var/log" "$root/etc/kernel" \
-        "$root/lib/modules" -name '*accel*' ! -path '*/linux-headers-*' 2>/dev/null || :)
+    left=$(find "$root/usr/src" "$root/usr/lib" "$root/usr/sbin" "$root/var/lib/dkms" \
+        "$root/var/log" "$root/etc/kernel" "$root/lib/modules" \
+        -name '*accel*' ! -path '*/linux-headers-*' 2>/dev/null || :)
     echo "left: $left"
     [ -z "$left" ]
 }
@@ -96,33 +100,37 @@ package --install "/root/good/$name"
 check "the package installs" succeeded
 check "dpkg is consistent" consistent
 for kernel in "$stable" "$rt"; do
-    check "it says that it built for $kernel" says "$kernel: built and installed"
+    check "the message says that it built for $kernel" says "$kernel: built and installed"
     check "there is a module for $kernel" module "$kernel"
 done
-check "it says that a kernel has no headers" says "5.0.0-bare: skipped.*linux-headers-5.0.0-bare"
+check "the message says that a kernel has no headers" \
+    says "5.0.0-bare: skipped.*linux-headers-5.0.0-bare"
 check "there is a group" inside getent group accel
-check "depmod knows the module by the card's identity" grep -q "^alias pci:v.* accel$" "$root/lib/modules/$stable/modules.alias"
+check "depmod finds the module by the card's identity" \
+    grep -q "^alias pci:v.* accel$" "$root/lib/modules/$stable/modules.alias"
 
 echo "==> Replacing it by one that does not build"
 package --install "/root/bad/$name"
 check "the package installs though the driver does not build" succeeded
 check "dpkg is consistent after that" consistent
-check "it says what failed and where the log is" says "$stable: FAILED.* the log is /var/log/accel-dkms/$stable.log"
-check "the log has the compiler's words" grep -q "made to fail" "$root/var/log/accel-dkms/$stable.log"
+check "the message names the failure and the log" \
+    says "$stable: FAILED.* the log is /var/log/accel-dkms/$stable.log"
+check "the log has the compiler's message" \
+    grep -q "made to fail" "$root/var/log/accel-dkms/$stable.log"
 check "no module of the old source is left" no_module "$stable"
 
 echo "==> Installing kernel headers while the driver does not build"
 inside dpkg-reconfigure "linux-headers-$stable" >"$said" 2>&1 && result=0 || result=$?
 cat "$said" >>"$log"
 check "the headers install" succeeded
-check "it is said that the driver failed" says "$stable: FAILED"
+check "the message says that the driver failed" says "$stable: FAILED"
 check "dpkg is consistent with the new headers" consistent
 
-echo "==> Mending and removing it"
+echo "==> Repairing and removing it"
 package --install "/root/good/$name"
 check "the next version builds" says "$stable: built and installed"
 package --purge accel-dkms
-check "the package goes" succeeded
+check "the package is removed" succeeded
 check "nothing of it is left" nothing_left
 check "dpkg is consistent at the end" consistent
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the driver for each of several kernels, without a warning, and runs the tests of suite 'vm' on those that boot here.
+"""Builds the driver for several kernels without a warning, and runs suite 'vm' on each that boots.
 
-A line for each kernel, and at the end "N kernels passed, N failed"; the exit code is 0 only if none failed.
+Each kernel gets a line. The last line is "N kernels passed, N failed"; the exit code is 0 only if
+none failed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from accelvm import headers, kernel  # noqa: E402  (needs the path)
 from accelvm.sid import Sid  # noqa: E402
 from accelvm.verdict import VmError  # noqa: E402
 
-NEWEST = "sid"  # is built for, not booted: its programs need a newer C library than the host has
+NEWEST = "sid"  # only built for: its programs need a newer C library than the host has
 NAMES = (*kernel.NAMED, NEWEST)
 KBUILD = ["W=1", "WERROR=1"]
 REASON_LINES = 12
@@ -30,7 +31,7 @@ REASON_LINES = 12
 
 @dataclass
 class Result:
-    """How it went on one kernel. `reason` tells what failed or was skipped."""
+    """The result on one kernel. `reason` lists the failed and skipped tests."""
 
     passed: bool
     release: str
@@ -39,7 +40,9 @@ class Result:
 
 
 def last_lines(log: Path) -> str:
-    return "\n".join(f"    {line}" for line in log.read_text(errors="replace").splitlines()[-REASON_LINES:])
+    return "\n".join(
+        f"    {line}" for line in log.read_text(errors="replace").splitlines()[-REASON_LINES:]
+    )
 
 
 def build_failed(release: str, log: Path) -> Result:
@@ -57,14 +60,31 @@ def on(name: str, options: argparse.Namespace, log: Path) -> Result:
     release = kernel.release_of(name)
     output = (options.build / "driver" / release).absolute()
     with log.open("wb") as file:
-        built = subprocess.run(["make", "-C", str(PROJECT / "driver"), f"KDIR={headers.get(release)}", f"O={output}",
-                                *KBUILD], stdout=file, stderr=subprocess.STDOUT, check=False)
+        built = subprocess.run(
+            [
+                "make",
+                "-C",
+                str(PROJECT / "driver"),
+                f"KDIR={headers.get(release)}",
+                f"O={output}",
+                *KBUILD,
+            ],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     if built.returncode != 0:
         return build_failed(release, log)
-    settings = suite.Options(options.build, release, options.filter, options.verbose, options.vm_arg, label=f"-{name}")
+    settings = suite.Options(
+        options.build, release, options.filter, options.verbose, options.vm_arg, label=f"-{name}"
+    )
     done = suite.run("vm", settings)
-    return Result(not done.outcome.failed, release,
-                  f"builds; {counts(done.outcome)} in {done.seconds:.0f} s", details(done))
+    return Result(
+        not done.outcome.failed,
+        release,
+        f"builds; {counts(done.outcome)} in {done.seconds:.0f} s",
+        details(done),
+    )
 
 
 def counts(outcome: Outcome) -> str:
@@ -85,11 +105,18 @@ def details(done: suite.Suite) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("kernels", nargs="*", metavar="KERNEL", help=f"of {', '.join(NAMES)}, or a release; default: all")
+    parser.add_argument(
+        "kernels",
+        nargs="*",
+        metavar="KERNEL",
+        help=f"of {', '.join(NAMES)}, or a release; default: all",
+    )
     parser.add_argument("--build", type=Path, default=Path("build"), metavar="FOLDER")
     parser.add_argument("--filter", default="*", metavar="PATTERN", help="as for --gtest_filter")
     parser.add_argument("--verbose", action="store_true", help="show what the tests print")
-    parser.add_argument("--vm-arg", action="append", default=[], metavar="TEXT", help="argument for vm.py")
+    parser.add_argument(
+        "--vm-arg", action="append", default=[], metavar="TEXT", help="argument for vm.py"
+    )
     options = parser.parse_args()
 
     logs = (options.build / "logs").absolute()
@@ -97,7 +124,10 @@ def main() -> int:
     failed = 0
     names = options.kernels or NAMES
     for name in names:
-        print(f"==> {'Building' if name == NEWEST else 'Building and testing'} on kernel {name}", flush=True)
+        print(
+            f"==> {'Building' if name == NEWEST else 'Building and testing'} on kernel {name}",
+            flush=True,
+        )
         log = logs / f"kernel-{name}.log"
         try:
             result = on_newest(log) if name == NEWEST else on(name, options, log)
@@ -106,8 +136,11 @@ def main() -> int:
         failed += not result.passed
         if result.reason:
             print(result.reason)
-        print(f"kernel {name}{f' ({result.release})' if result.release else ''}: "
-              f"{'passed' if result.passed else 'FAILED'}: {result.summary}", flush=True)
+        print(
+            f"kernel {name}{f' ({result.release})' if result.release else ''}: "
+            f"{'passed' if result.passed else 'FAILED'}: {result.summary}",
+            flush=True,
+        )
     print(f"\n{len(names) - failed} kernels passed, {failed} failed")
     return 1 if failed else 0
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the suites of tests and says how they ended.
+"""Runs the test suites and reports their results.
 
-The last line is "N passed, N failed", with ", N skipped" if there are any; the exit code is 0 only if none failed.
+The last line is "N passed, N failed", with ", N skipped" if tests were skipped. The exit code is 0
+only if none failed.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from suites import suite
 from suites.outcome import Outcome
 
 sys.path.append(str(Path(__file__).resolve().parent / "vm"))
-from accelvm import kernel  # noqa: E402  (needs the path)
-from accelvm.verdict import VmError  # noqa: E402
+from accelvm import kernel
+from accelvm.verdict import VmError
 
-REASON_LINES = 12  # of a failure; the log has the rest
+REASON_LINES = 12  # lines of a failure that are shown; the log has the rest
 
 
 def total_line(outcome: Outcome) -> str:
@@ -27,22 +28,25 @@ def total_line(outcome: Outcome) -> str:
 
 
 def table(suites: list[suite.Suite]) -> str:
-    lines = [f"{'suite':<10}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}"]
+    lines = [f"{'suite':<16}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}"]
     for r in suites:
         counts = f"{len(r.outcome.passed):>8}{len(r.outcome.failed):>8}{len(r.outcome.skipped):>9}"
-        lines.append(f"{r.name:<10}{counts}{r.seconds:>9.1f}")
+        lines.append(f"{r.name:<16}{counts}{r.seconds:>9.1f}")
     return "\n".join(lines)
 
 
 def details(suites: list[suite.Suite]) -> str:
-    """Names of what failed and of what was skipped, with the reasons."""
+    """The names of the failed and skipped tests, with the reasons."""
     lines = []
     for r in suites:
         if r.outcome.failed:
             lines.append(f"failed in suite {r.name} (log: {r.log}):")
             for name in r.outcome.failed:
                 lines.append(f"  {name}")
-                lines += [f"      {line}" for line in r.outcome.reasons.get(name, "").splitlines()[:REASON_LINES]]
+                lines += [
+                    f"      {line}"
+                    for line in r.outcome.reasons.get(name, "").splitlines()[:REASON_LINES]
+                ]
         if r.outcome.skipped:
             lines.append(f"skipped in suite {r.name}:")
             for name in r.outcome.skipped:
@@ -53,11 +57,15 @@ def details(suites: list[suite.Suite]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(suite.NAMES)}; default: all")
+    parser.add_argument(
+        "suites", nargs="*", metavar="SUITE", help=f"of {', '.join(suite.NAMES)}; default: all"
+    )
     parser.add_argument("--build", type=Path, default=Path("build"), metavar="FOLDER")
     parser.add_argument("--filter", default="*", metavar="PATTERN", help="as for --gtest_filter")
     parser.add_argument("--verbose", action="store_true", help="show what the tests print")
-    parser.add_argument("--vm-arg", action="append", default=[], metavar="TEXT", help="argument for vm.py")
+    parser.add_argument(
+        "--vm-arg", action="append", default=[], metavar="TEXT", help="argument for vm.py"
+    )
     options = parser.parse_args()
     for name in options.suites:
         if name not in suite.NAMES:
@@ -67,11 +75,13 @@ def main() -> int:
     except VmError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.verdict
-    settings = suite.Options(options.build, release, options.filter, options.verbose, options.vm_arg)
+    settings = suite.Options(
+        options.build, release, options.filter, options.verbose, options.vm_arg
+    )
 
     done = []
     for name in options.suites or suite.NAMES:
-        print(f"==> Running the tests of suite '{name}'", flush=True)
+        print(f"==> Running suite '{name}'", flush=True)
         done.append(suite.run(name, settings))
         print(f"    {total_line(done[-1].outcome)}", flush=True)
     total = Outcome()

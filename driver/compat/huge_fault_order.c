@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* The huge_fault handler takes an order. */
 #include <linux/mm.h>
 
 static vm_fault_t probe(struct vm_fault *vmf, unsigned int order)

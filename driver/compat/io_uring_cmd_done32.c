@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* io_uring has io_uring_cmd_done32() for a second result. */
 #include <linux/io_uring/cmd.h>
 
 void probe(struct io_uring_cmd *cmd);

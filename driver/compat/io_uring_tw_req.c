@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* Task work of io_uring gets a struct io_tw_req. */
 #include <linux/io_uring/cmd.h>
 
 struct io_uring_cmd *probe(struct io_tw_req request);

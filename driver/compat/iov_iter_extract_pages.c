@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* The kernel has iov_iter_extract_pages(). */
 #include <linux/uio.h>
 
 ssize_t probe(struct iov_iter *iter, struct page **pages, size_t *first);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* vmf_insert_pfn_pmd() takes a pfn_t. */
 #include <linux/mm.h>
 #include <linux/pfn_t.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+/* The kernel has vm_flags_set(). */
 #include <linux/mm.h>
 
 void probe(struct vm_area_struct *vma);

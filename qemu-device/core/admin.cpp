@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The admin commands.
+// The commands of the admin queue.
 #include "admin.hpp"
 
 #include <algorithm>
@@ -9,13 +9,14 @@
 #include <cstring>
 #include <new>
 
+#include "checks.hpp"
 #include "ordering.hpp"
 
 namespace accel::card {
 
 namespace {
 
-// How many of a command's words an opcode uses; the rest must be zero.
+// The number of words of a command that an opcode uses. The other words must be zero.
 unsigned words_used(std::uint8_t opcode) {
     switch (opcode) {
         case ACCEL_ADMIN_QUERY_QUEUE:
@@ -62,7 +63,7 @@ bool Admin::run(std::uint64_t sequence) {
         result.status = ACCEL_INTERNAL;
     }
     if (stop_) {
-        return true;  // a reset forgets this queue: nobody waits for the answer
+        return true;  // a reset discards the admin queue, and the host expects no answer
     }
     const std::uint64_t address = ring_.results + slot * sizeof result;
     constexpr std::size_t body = offsetof(accel_admin_result, status);
@@ -235,22 +236,22 @@ Status Admin::query_queue(const accel_admin_command& command) {
     if (queue == nullptr) {
         return ACCEL_NOT_FOUND;
     }
-    const QueueStats& from = queue->stats;
+    const QueueStats& stats = queue->stats;
     const auto busy = [&](Engine engine) {
-        return from.busy[static_cast<unsigned>(engine)].read();
+        return stats.busy[static_cast<unsigned>(engine)].read();
     };
-    const accel_queue_stats stats{.commands = from.commands.read(),
-                                  .doorbells = from.doorbells.read(),
-                                  .interrupts = from.interrupts.read(),
-                                  .dma_busy = busy(Engine::dma),
-                                  .compute_busy = busy(Engine::compute),
-                                  .host_read = from.traffic.host_read.read(),
-                                  .host_written = from.traffic.host_written.read(),
-                                  .memory_read = from.traffic.memory_read.read(),
-                                  .memory_written = from.traffic.memory_written.read(),
-                                  .reserved = {}};
-    return bus_.write(command.query_queue.address, &stats, sizeof stats) ? ACCEL_OK
-                                                                         : ACCEL_BUS_ERROR;
+    const accel_queue_stats answer{.commands = stats.commands.read(),
+                                   .doorbells = stats.doorbells.read(),
+                                   .interrupts = stats.interrupts.read(),
+                                   .dma_busy = busy(Engine::dma),
+                                   .compute_busy = busy(Engine::compute),
+                                   .host_read = stats.traffic.host_read.read(),
+                                   .host_written = stats.traffic.host_written.read(),
+                                   .memory_read = stats.traffic.memory_read.read(),
+                                   .memory_written = stats.traffic.memory_written.read(),
+                                   .reserved = {}};
+    return bus_.write(command.query_queue.address, &answer, sizeof answer) ? ACCEL_OK
+                                                                           : ACCEL_BUS_ERROR;
 }
 
 Status Admin::clear_memory(const accel_admin_command& command) {

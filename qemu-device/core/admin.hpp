@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The admin queue: contexts, queues, translations. One thread of the card runs it, one command at a
-// time; only that thread touches contexts and adds or removes queues.
+// The admin queue: it manages contexts, queues and translations. The control thread of the card
+// runs it, one command at a time. Only that thread creates or destroys contexts and queues.
 #pragma once
 
 #include <atomic>
@@ -28,14 +28,14 @@ struct AdminLimits {
 
 class Admin {
   public:
-    // `stop` is set while a reset waits: commands that take time end early.
+    // `stop` is set while a reset waits: long commands then end early.
     Admin(Bus& bus, DeviceMemory memory, Counters& counters, Scheduler& scheduler,
           Processor& processor, const AdminLimits& limits, const std::atomic<bool>& stop);
 
     void start(const AdminRing& ring) { ring_ = ring; }
-    // Fetches, runs and answers the command with this sequence. False: the bus refused.
+    // Fetches, runs and answers the command with this sequence number. False: the bus refused.
     [[nodiscard]] bool run(std::uint64_t sequence);
-    // Forgets everything. No engine holds a queue.
+    // Destroys all queues and contexts. No engine may hold a queue.
     void clear();
 
   private:

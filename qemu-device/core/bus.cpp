@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// What an access to the host costs.
+// Counting and charging of accesses to the host.
 #include "bus.hpp"
 
-#include "timing/timing.hpp"
+#include "accel_timing.h"
+#include "timing/timing_model.hpp"
 
 namespace accel::card {
 
@@ -23,18 +24,18 @@ void Bus::charge_write(std::uint64_t address, std::size_t bytes) {
 
 std::uint64_t Bus::clock() const {
     return timing_ != nullptr && timing_->timeline().current() != nullptr ? timing_->now()
-                                                                          : embedder_clock();
+                                                                          : embedder_.clock();
 }
 
 void Bus::interrupt(unsigned int vector) {
     counters_.interrupts.add(1);
     if (timing_ == nullptr) {
-        callbacks_.interrupt(opaque_, vector);
+        embedder_.interrupt(vector);
         return;
     }
     timing_->timeline().at(timing_->now() + ACCEL_TIMING_LINK, [this, vector, resets = resets_] {
         if (resets == resets_) {
-            callbacks_.interrupt(opaque_, vector);
+            embedder_.interrupt(vector);
         }
     });
 }

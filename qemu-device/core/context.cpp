@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The MMU: page-table walk, translation cache, and the gate that makes INVALIDATE a promise.
+// The MMU: page-table walk, translation cache, and the gate that lets INVALIDATE wait for accesses.
 #include "context.hpp"
 
 #include <algorithm>
 
-#include "timing/timing.hpp"
+#include "timing/timing_model.hpp"
 
 namespace accel::card {
 
@@ -105,17 +105,17 @@ Context::Context(std::uint32_t id, Bypass /*bypass*/, std::uint64_t memory_size,
 
 Status Context::translate_bypass(std::uint64_t address, std::uint64_t limit, Target& target) const {
     const bool device = (address & ACCEL_BYPASS_MEMORY) != 0;
-    const std::uint64_t place = address & ~ACCEL_BYPASS_MEMORY;
-    if (device && place >= memory_size_) {
+    const std::uint64_t physical = address & ~ACCEL_BYPASS_MEMORY;
+    if (device && physical >= memory_size_) {
         return ACCEL_FAULT_UNMAPPED;
     }
     target = {.device = device,
-              .address = place,
-              .bytes = device ? std::min(limit, memory_size_ - place) : limit};
+              .address = physical,
+              .bytes = device ? std::min(limit, memory_size_ - physical) : limit};
     return ACCEL_OK;
 }
 
-Status Context::translate(const Piece& /*piece*/, std::uint64_t address, Access access,
+Status Context::translate(const AccessGuard& /*guard*/, std::uint64_t address, Access access,
                           std::uint64_t limit, Target& target) {
     if (bypass_) {
         return translate_bypass(address, limit, target);
@@ -141,12 +141,12 @@ Status Context::translate_page(std::uint64_t address, Access access, Target& tar
     }
     std::uint64_t entry = 0;
     unsigned level = 0;
-    // A cached entry that forbids may be older than one that permits: granting needs no INVALIDATE.
-    if (!cached(address, entry, level) || !permits(entry, access)) {
+    // Granting a permission needs no INVALIDATE, so a cached entry without it may be stale: walk.
+    if (!find_cached(address, entry, level) || !permits(entry, access)) {
         if (Status status = walk(address, entry, level); status != ACCEL_OK) {
             return status;
         }
-        remember(address, entry, level);
+        insert_cached(address, entry, level);
         if (!permits(entry, access)) {
             return access == Access::read ? ACCEL_FAULT_READ : ACCEL_FAULT_WRITE;
         }
@@ -158,7 +158,7 @@ Status Context::translate_page(std::uint64_t address, Access access, Target& tar
     return ACCEL_OK;
 }
 
-bool Context::cached(std::uint64_t address, std::uint64_t& entry, unsigned& level) {
+bool Context::find_cached(std::uint64_t address, std::uint64_t& entry, unsigned& level) {
     const std::lock_guard lock(cache_mutex_);
     level = 0;
     const std::uint64_t* found = small_.find(address);
@@ -173,38 +173,38 @@ bool Context::cached(std::uint64_t address, std::uint64_t& entry, unsigned& leve
     return true;
 }
 
-void Context::remember(std::uint64_t address, std::uint64_t entry, unsigned level) {
+void Context::insert_cached(std::uint64_t address, std::uint64_t entry, unsigned level) {
     const std::lock_guard lock(cache_mutex_);
     (level == 0 ? small_ : large_).insert(address, entry);
 }
 
-// Whether an entry that is valid and a leaf maps something that is there.
+// Checks that a valid leaf entry maps memory that exists.
 Status Context::check_leaf(std::uint64_t entry, unsigned level) const {
     if ((entry & ACCEL_PTE_RESERVED) != 0) {
         return ACCEL_FAULT_TABLE;
     }
-    const std::uint64_t place = entry & ACCEL_PTE_ADDRESS;
+    const std::uint64_t page = entry & ACCEL_PTE_ADDRESS;
     const bool fits = (entry & ACCEL_PTE_MEMORY) == 0 ||
-                      (place < memory_size_ && page_size(level) <= memory_size_ - place);
-    const bool aligned = (place & (page_size(level) - 1)) == 0;
-    return level <= 1 && aligned && fits ? ACCEL_OK : ACCEL_FAULT_TABLE;
+                      (page < memory_size_ && page_size(level) <= memory_size_ - page);
+    const bool is_aligned = (page & (page_size(level) - 1)) == 0;
+    return level <= 1 && is_aligned && fits ? ACCEL_OK : ACCEL_FAULT_TABLE;
 }
 
-// Reads the entry along with its neighbours, of which those that map something are remembered.
+// Reads the entry along with its neighbors, and caches those of them that map memory.
 Status Context::read_last(std::uint64_t table, std::uint64_t address, std::uint64_t& entry) {
     const std::uint64_t index = (address >> ACCEL_PAGE_SHIFT) % ACCEL_TABLE_ENTRIES;
-    const std::uint64_t first = index / line_size * line_size;
-    std::array<std::uint64_t, line_size> line{};
-    // No machine tears an aligned word of a longer copy.
+    const std::uint64_t first = index / line_entries * line_entries;
+    std::array<std::uint64_t, line_entries> line{};
+    // A longer copy does not tear its aligned words on any machine.
     if (!bus_.read(table + first * sizeof(std::uint64_t), line.data(), sizeof line)) {
         return ACCEL_BUS_ERROR;
     }
     entry = line.at(index - first);
     const std::uint64_t start = (address & ~(ACCEL_LARGE_SIZE - 1)) + first * ACCEL_PAGE_SIZE;
-    for (std::uint64_t i = 0; i < line_size; ++i) {
+    for (std::uint64_t i = 0; i < line_entries; ++i) {
         constexpr std::uint64_t mapped = ACCEL_PTE_VALID | ACCEL_PTE_LEAF;
         if ((line.at(i) & mapped) == mapped && check_leaf(line.at(i), 0) == ACCEL_OK) {
-            remember(start + i * ACCEL_PAGE_SIZE, line.at(i), 0);
+            insert_cached(start + i * ACCEL_PAGE_SIZE, line.at(i), 0);
         }
     }
     return ACCEL_OK;
@@ -257,7 +257,7 @@ Status Context::walk_from(std::uint64_t table, std::uint64_t address, std::uint6
 }
 
 void Context::invalidate(std::uint64_t address, std::uint64_t bytes) {
-    // Of a bypass context too: what is in flight ends, though nothing is cached.
+    // A bypass context caches nothing, but its accesses in flight must end as well.
     gate_.close();
     {
         const std::lock_guard lock(cache_mutex_);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The control thread.
+// Requests of the host's side, and the control thread that executes them.
 #include "control.hpp"
 
 #include <algorithm>
@@ -8,16 +8,17 @@
 #include <utility>
 
 #include "accel_timing.h"
+#include "checks.hpp"
 
 namespace accel::card {
 
 namespace {
 
-constexpr std::uint32_t admin_entries_max = 64;
-constexpr std::uint32_t event_entries_max = 1024;
+constexpr std::uint32_t max_admin_entries = 64;
+constexpr std::uint32_t max_event_entries = 1024;
 
-bool valid_entries(std::uint32_t entries, std::uint32_t most) {
-    return std::has_single_bit(entries) && entries >= 2 && entries <= most;
+bool valid_entries(std::uint32_t entries, std::uint32_t max_entries) {
+    return std::has_single_bit(entries) && entries >= 2 && entries <= max_entries;
 }
 
 }  // namespace
@@ -25,8 +26,8 @@ bool valid_entries(std::uint32_t entries, std::uint32_t most) {
 bool Rings::valid() const {
     return aligned(admin.ring, ACCEL_PAGE_SIZE) && aligned(admin.results, ACCEL_PAGE_SIZE) &&
            aligned(events.address, ACCEL_PAGE_SIZE) &&
-           valid_entries(admin.entries, admin_entries_max) &&
-           valid_entries(events.entries, event_entries_max);
+           valid_entries(admin.entries, max_admin_entries) &&
+           valid_entries(events.entries, max_event_entries);
 }
 
 Control::Control(Bus& bus, Events& events, Scheduler& scheduler, Counters& counters,
@@ -49,18 +50,18 @@ std::uint32_t Control::status() const {
     if (fatal_) {
         return ACCEL_STATUS_READY | ACCEL_STATUS_FATAL;
     }
-    // Enabled from the moment that it was asked for until the card has stopped.
-    return ACCEL_STATUS_READY | (wanted_ || running_ ? ACCEL_STATUS_ENABLED : 0U);
+    // The card counts as enabled from the request until it has stopped.
+    return ACCEL_STATUS_READY | (enable_wanted_ || running_ ? ACCEL_STATUS_ENABLED : 0U);
 }
 
 bool Control::enabled() const {
     const std::lock_guard lock(mutex_);
-    return wanted_;
+    return enable_wanted_;
 }
 
 void Control::enable(const Rings& rings) {
     const std::lock_guard lock(mutex_);
-    if (resetting_ || fatal_ || wanted_) {
+    if (resetting_ || fatal_ || enable_wanted_) {
         return;
     }
     if (!rings.valid()) {
@@ -68,9 +69,9 @@ void Control::enable(const Rings& rings) {
         wake_.notify_all();
         return;
     }
-    wanted_ = true;
+    enable_wanted_ = true;
     rings_ = rings;
-    ++wish_;
+    ++request_;
     admin_tail_ = admin_done_ = 0;
     events_.set_consumed(0);
     wake_.notify_all();
@@ -78,17 +79,17 @@ void Control::enable(const Rings& rings) {
 
 void Control::disable() {
     const std::lock_guard lock(mutex_);
-    if (!resetting_ && wanted_) {
-        wanted_ = false;
-        ++wish_;
-        scheduler_.pause();  // now, not when the control thread gets to it
+    if (!resetting_ && enable_wanted_) {
+        enable_wanted_ = false;
+        ++request_;
+        scheduler_.pause();  // at once, before the control thread executes the request
         wake_.notify_all();
     }
 }
 
 void Control::admin_doorbell(std::uint32_t tail) {
     const std::lock_guard lock(mutex_);
-    if (resetting_ || fatal_ || !wanted_) {
+    if (resetting_ || fatal_ || !enable_wanted_) {
         return;
     }
     const std::uint64_t ahead = tail - static_cast<std::uint32_t>(admin_done_);
@@ -102,7 +103,7 @@ void Control::admin_doorbell(std::uint32_t tail) {
 
 void Control::bad_doorbell(std::uint64_t page) {
     const std::lock_guard lock(mutex_);
-    if (resetting_ || fatal_ || !wanted_ || page >= bad_pages_.size()) {
+    if (resetting_ || fatal_ || !enable_wanted_ || page >= bad_pages_.size()) {
         return;
     }
     bad_pages_[page] = any_bad_page_ = true;
@@ -115,12 +116,12 @@ void Control::reset(bool function) {
         reset_ = resetting_ = true;
         reset_function_ = reset_function_ || function;
         stopping_ = true;
-        wanted_ = fatal_ = fatal_told_ = false;
-        ++wish_;
+        enable_wanted_ = fatal_ = fatal_reported_ = false;
+        ++request_;
         admin_tail_ = admin_done_ = 0;
         scheduler_.pause();
     }
-    // What runs ends now, also if the control thread is waiting for just that.
+    // Running commands end now, even if the control thread already waits for them.
     scheduler_.stop_all();
     wake_.notify_all();
 }
@@ -150,8 +151,8 @@ bool Control::has_work() const {
     if (reset_ && resets_held_) {
         return shut_down_;
     }
-    return shut_down_ || reset_ || wish_ != applied_ || (fatal_ && !fatal_told_) || any_bad_page_ ||
-           admin_pending();
+    return shut_down_ || reset_ || request_ != applied_request_ || (fatal_ && !fatal_reported_) ||
+           any_bad_page_ || admin_pending();
 }
 
 void Control::run() {
@@ -163,7 +164,7 @@ void Control::run() {
         }
         if (reset_) {
             do_reset(lock);
-        } else if (wish_ != applied_) {
+        } else if (request_ != applied_request_) {
             do_enable(lock);
         } else if (fatal_) {
             do_fatal(lock);
@@ -183,7 +184,7 @@ void Control::do_reset(Lock& lock) {
     scheduler_.stop_all();
     scheduler_.wait_quiet();
     events_.stop();
-    bus_.forget_interrupts();
+    bus_.drop_interrupts();
     admin_->clear();
     if (function) {
         counters_.reset();
@@ -196,7 +197,7 @@ void Control::do_reset(Lock& lock) {
     bad_pages_.assign(bad_pages_.size(), false);
     any_bad_page_ = false;
     running_ = false;
-    applied_ = wish_;
+    applied_request_ = request_;
     if (!reset_) {
         stopping_ = shut_down_;
         resetting_ = false;
@@ -204,9 +205,9 @@ void Control::do_reset(Lock& lock) {
 }
 
 void Control::do_enable(Lock& lock) {
-    const bool start = wanted_;
+    const bool start = enable_wanted_;
     const Rings rings = rings_;
-    const std::uint64_t wish = wish_;
+    const std::uint64_t wish = request_;
     lock.unlock();
     scheduler_.pause();
     scheduler_.wait_quiet();
@@ -216,29 +217,31 @@ void Control::do_enable(Lock& lock) {
         admin_->start(rings.admin);
     }
     lock.lock();
-    if (start && wish == wish_) {
+    if (start && wish == request_) {
         scheduler_.resume();
     }
     running_ = start;
-    applied_ = wish;
+    applied_request_ = wish;
 }
 
 void Control::fail(Lock& lock) {
     fatal_ = true;
-    fatal_told_ = false;
+    fatal_reported_ = false;
     lock.unlock();
     wake_.notify_all();
 }
 
 void Control::do_fatal(Lock& lock) {
-    fatal_told_ = true;
+    fatal_reported_ = true;
     any_bad_page_ = false;
-    wanted_ = false;
-    applied_ = ++wish_;
+    enable_wanted_ = false;
+    applied_request_ = ++request_;
     lock.unlock();
     scheduler_.pause();
-    bus_.guest_error("the card stopped: bad admin or event queue");
-    // It may be this very ring that failed; then STATUS.FATAL alone tells.
+    bus_.guest_error(
+        "the card stopped: a ring of the admin or event queue is invalid or cannot be accessed; "
+        "reset the card");
+    // If the ring of the event queue is the cause, only STATUS.FATAL shows the failure.
     (void)events_.post(plain_event(ACCEL_EVENT_FATAL, ACCEL_INTERNAL));
     lock.lock();
     running_ = false;
@@ -253,7 +256,7 @@ void Control::do_bad_doorbells(Lock& lock) {
         if (pages[page]) {
             accel_event event = plain_event(ACCEL_EVENT_BAD_DOORBELL, ACCEL_BAD_DOORBELL);
             event.queue = static_cast<std::uint32_t>(page);
-            report(event);
+            post_event(event);
         }
     }
     lock.lock();
@@ -261,12 +264,12 @@ void Control::do_bad_doorbells(Lock& lock) {
 
 void Control::do_admin(Lock& lock) {
     const std::uint64_t sequence = admin_done_ + 1;
-    const std::uint64_t wish = wish_;
+    const std::uint64_t wish = request_;
     lock.unlock();
     const bool ok = admin_->run(sequence);
     lock.lock();
-    if (wish != wish_) {
-        return;  // reset or disabled meanwhile: that queue is gone
+    if (wish != request_) {
+        return;  // the card was reset or disabled meanwhile, which discarded the admin queue
     }
     admin_done_ = sequence;
     if (!ok) {
@@ -274,7 +277,7 @@ void Control::do_admin(Lock& lock) {
     }
 }
 
-void Control::report(const accel_event& event) {
+void Control::post_event(const accel_event& event) {
     if (!events_.post(event)) {
         Lock lock(mutex_);
         fail(lock);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The card's state: reset, enabled, failed; and the thread that changes it.
+// The state of the card (resetting, enabled, failed), and the control thread that changes it.
 //
-// The host's side only notes what is wanted, under a mutex that is never held across a callback or
-// a wait; the control thread does it: it stops engines, runs the admin queue, forgets everything in
-// a reset. So no register access waits for anybody.
+// The host's side only records requests, under a mutex that is never held across a callback or a
+// wait. The control thread executes them: it stops engines, runs the admin queue, and discards all
+// state in a reset. So a register access of the host never waits for a thread of the card.
 #pragma once
 
 #include <atomic>
@@ -17,7 +17,7 @@
 
 namespace accel::card {
 
-// What is latched when the card is enabled.
+// The registers that are latched when the card is enabled.
 struct Rings {
     AdminRing admin;
     EventRing events;
@@ -29,12 +29,12 @@ class Control {
   public:
     Control(Bus& bus, Events& events, Scheduler& scheduler, Counters& counters, Sensors& sensors,
             BusyMeters& meters, std::uint32_t doorbell_pages, Timeline* timeline);
-    // Before run(); two-step because Admin looks at stopping().
+    // Called before run(). It is a second step because Admin needs stopping().
     void attach(Admin& admin) { admin_ = &admin; }
 
     // ---- the host's side
 
-    // STATUS, but for THROTTLED.
+    // The STATUS register, without THROTTLED.
     [[nodiscard]] std::uint32_t status() const;
     [[nodiscard]] bool enabled() const;
     void enable(const Rings& rings);
@@ -43,14 +43,14 @@ class Control {
     void bad_doorbell(std::uint64_t page);
     void reset(bool function);
     void shut_down();
-    // What is not done: the admin queue, resets.
+    // For the defects `admin` and `reset`: the admin queue is not served, resets do not end.
     void hold(bool admin, bool resets);
 
     // ---- the card's threads
 
     void run();
-    // Posts an event; a ring that cannot be written is fatal.
-    void report(const accel_event& event);
+    // A ring of the event queue that cannot be written is fatal.
+    void post_event(const accel_event& event);
     [[nodiscard]] const std::atomic<bool>& stopping() const { return stopping_; }
 
   private:
@@ -76,27 +76,27 @@ class Control {
     mutable std::mutex mutex_;
     Condition wake_;
     bool shut_down_ = false;
-    // Resets: what is wanted, and of which kind.
+    // Resets: whether one is requested, and whether it is a function reset.
     bool reset_ = false;
     bool reset_function_ = false;
     bool resetting_ = false;
-    std::atomic<bool> stopping_{false};  // a reset or the end waits: do not begin or go on
-    // Enabling: each change of what is wanted has a number, and so has what is in force.
-    bool wanted_ = false;
+    std::atomic<bool> stopping_{false};  // a reset or the destructor waits: running work must end
+    // Enabling: every request has a number, so that a newer one is noticed while one is executed.
+    bool enable_wanted_ = false;
     Rings rings_;
-    std::uint64_t wish_ = 0;
-    std::uint64_t applied_ = 0;
+    std::uint64_t request_ = 0;
+    std::uint64_t applied_request_ = 0;
     bool running_ = false;
     // Failure.
     bool fatal_ = false;
-    bool fatal_told_ = false;
+    bool fatal_reported_ = false;
     // The admin queue.
     std::uint64_t admin_tail_ = 0;
     std::uint64_t admin_done_ = 0;
     // Defects.
     bool admin_held_ = false;
     bool resets_held_ = false;
-    // Doorbells without a queue, by page; one event each until it is written.
+    // Pages with a doorbell that has no queue. Each is set until its event is posted.
     std::vector<bool> bad_pages_;
     bool any_bad_page_ = false;
 };

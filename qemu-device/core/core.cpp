@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The card, put together, and its C interface.
+// Construction and destruction of the card, and its C interface.
 #include "core.hpp"
 
 #include <bit>
@@ -13,10 +13,10 @@ namespace accel::card {
 namespace {
 
 constexpr std::uint32_t max_list_commands = 16384;
-constexpr std::uint32_t most_queues = 4096;
-constexpr std::uint32_t most_contexts = 4096;
-constexpr std::uint32_t most_vectors = 2048;
-constexpr std::uint32_t most_ring_entries = 65536;
+constexpr std::uint32_t max_queues = 4096;
+constexpr std::uint32_t max_contexts = 4096;
+constexpr std::uint32_t max_vectors = 2048;
+constexpr std::uint32_t max_ring_entries = 65536;
 
 const char* find_fault(const accel_core_config& config, const accel_core_callbacks& callbacks) {
     if (config.memory_size % ACCEL_PAGE_SIZE != 0 || config.memory_size >= std::uint64_t{1}
@@ -24,38 +24,35 @@ const char* find_fault(const accel_core_config& config, const accel_core_callbac
         return "the size of device memory must be a multiple of 4 KiB below 256 TiB";
     }
     if (config.memory_size != 0 && config.memory == nullptr) {
-        return "device memory is missing";
+        return "the configuration has a size of device memory but no device memory";
     }
     if (reinterpret_cast<std::uintptr_t>(config.memory) % alignof(std::uint64_t) != 0) {
         return "device memory must be aligned to 8 bytes";
     }
-    if (config.queues == 0 || config.queues > most_queues) {
-        return "there must be 1 to 4096 queues";
+    if (config.queues == 0 || config.queues > max_queues) {
+        return "the number of queues must be from 1 to 4096";
     }
-    if (config.contexts == 0 || config.contexts > most_contexts) {
-        return "there must be 1 to 4096 contexts";
+    if (config.contexts == 0 || config.contexts > max_contexts) {
+        return "the number of contexts must be from 1 to 4096";
     }
-    if (config.vectors == 0 || config.vectors > most_vectors) {
-        return "there must be 1 to 2048 vectors";
+    if (config.vectors == 0 || config.vectors > max_vectors) {
+        return "the number of interrupt vectors must be from 1 to 2048";
     }
     if (!std::has_single_bit(config.ring_entries) || config.ring_entries < ACCEL_RING_ENTRIES_MIN ||
-        config.ring_entries > most_ring_entries) {
+        config.ring_entries > max_ring_entries) {
         return "the longest ring must be a power of two from 2 to 65536";
     }
     if (callbacks.read == nullptr || callbacks.write == nullptr || callbacks.read64 == nullptr ||
         callbacks.write64 == nullptr || callbacks.interrupt == nullptr ||
         callbacks.log == nullptr || callbacks.clock == nullptr ||
         (config.link != nullptr && callbacks.timer == nullptr)) {
-        return "a callback is missing";
+        return "the configuration lacks a required callback";
     }
-    return config.link != nullptr ? Link::fault(*config.link) : nullptr;
+    return config.link != nullptr ? Link::find_fault(*config.link) : nullptr;
 }
 
-}  // namespace
-
-namespace {
-
-// The embedder's structures are its own again once the card is made.
+// A configuration that refers to the card's own copy of the link: the embedder may destroy its
+// structures once the card is created.
 accel_core_config with_link(accel_core_config config, const accel_core_link& link) {
     config.link = config.link != nullptr ? &link : nullptr;
     return config;
@@ -66,12 +63,13 @@ accel_core_config with_link(accel_core_config config, const accel_core_link& lin
 Core::Core(const accel_core_config& config, const accel_core_callbacks& callbacks, void* opaque)
     : link_(config.link != nullptr ? *config.link : accel_core_link{}),
       config_(with_link(config, link_)),
-      bus_(callbacks, opaque, counters_),
-      timeline_(config.link != nullptr ? std::optional<Timeline>(std::in_place, bus_)
+      embedder_(callbacks, opaque),
+      timeline_(config.link != nullptr ? std::optional<Timeline>(std::in_place, embedder_)
                                        : std::nullopt),
       timing_(config.link != nullptr
-                  ? std::optional<Timing>(std::in_place, *config.link, *timeline_)
+                  ? std::optional<TimingModel>(std::in_place, *config.link, *timeline_)
                   : std::nullopt),
+      bus_(embedder_, counters_, timing()),
       sensors_(meters_),
       events_(bus_),
       scheduler_(config.queues, bus_, timeline()),
@@ -84,7 +82,7 @@ Core::Core(const accel_core_config& config, const accel_core_callbacks& callback
                   .meters = meters_,
                   .sensors = sensors_,
                   .list_commands = max_list_commands,
-                  .report = [this](const accel_event& event) { control_.report(event); }}),
+                  .post_event = [this](const accel_event& event) { control_.post_event(event); }}),
       admin_(bus_, {config.memory, config.memory_size}, counters_, scheduler_, processor_,
              {.queues = config.queues,
               .contexts = config.contexts,
@@ -103,20 +101,19 @@ Core::Core(const accel_core_config& config, const accel_core_callbacks& callback
     try {
         start();
     } catch (...) {
-        stop();  // those that did start must end before they can be joined
+        stop();  // the threads that did start must end before they can be joined
         throw;
     }
 }
 
 void Core::start() {
     if (timing_) {
-        bus_.set_timing(&*timing_);
-        virtual_.emplace(*timing_, scheduler_, processor_, control_);
+        virtual_engines_.emplace(*timing_, scheduler_, processor_, control_);
         return;
     }
-    control_thread_ = start_thread(bus_, [this] { control_.run(); });
-    dma_.start(Engine::dma, bus_, scheduler_, processor_);
-    compute_.start(Engine::compute, bus_, scheduler_, processor_);
+    control_thread_ = start_thread(embedder_, [this] { control_.run(); });
+    dma_.start(Engine::dma, embedder_, scheduler_, processor_);
+    compute_.start(Engine::compute, embedder_, scheduler_, processor_);
 }
 
 Core::~Core() {
@@ -136,16 +133,16 @@ void Core::doorbell(std::uint64_t offset, std::uint64_t value, unsigned bytes) {
     const std::uint64_t page = offset / ACCEL_DOORBELL_STRIDE;
     const auto tail = static_cast<std::uint32_t>(value);
     if (!timing_) {
-        return ring(page, tail);
+        return deliver_doorbell(page, tail);
     }
     timeline_->at(timing_->arrival(), [this, page, tail, resets = bus_.resets()] {
         if (resets == bus_.resets()) {
-            ring(page, tail);
+            deliver_doorbell(page, tail);
         }
     });
 }
 
-void Core::ring(std::uint64_t page, std::uint32_t value) {
+void Core::deliver_doorbell(std::uint64_t page, std::uint32_t value) {
     if (page >= config_.queues || !scheduler_.doorbell(static_cast<std::uint32_t>(page), value)) {
         control_.bad_doorbell(page);
     }
@@ -156,7 +153,7 @@ void Core::set_defect(accel_core_defect defect) {
     scheduler_.hold(defect == ACCEL_DEFECT_ENGINES);
     control_.hold(defect == ACCEL_DEFECT_ADMIN, defect == ACCEL_DEFECT_RESET);
     if (timeline_) {
-        timeline_->at(timeline_->now(), [] {});  // whoever was held looks again
+        timeline_->at(timeline_->now(), [] {});  // the pump after it resumes tasks that were held
     }
 }
 
@@ -182,14 +179,14 @@ struct accel_core : accel::card::Core {
 accel_core* accel_core_create(const accel_core_config* config,
                               const accel_core_callbacks* callbacks, void* opaque, char* error,
                               std::size_t error_size) {
-    const auto refuse = [&](const char* why) -> accel_core* {
+    const auto refuse = [&](const char* reason) -> accel_core* {
         if (error != nullptr && error_size > 0) {
-            (void)std::snprintf(error, error_size, "%s", why);
+            (void)std::snprintf(error, error_size, "%s", reason);
         }
         return nullptr;
     };
-    if (const char* why = accel::card::find_fault(*config, *callbacks); why != nullptr) {
-        return refuse(why);
+    if (const char* fault = accel::card::find_fault(*config, *callbacks); fault != nullptr) {
+        return refuse(fault);
     }
     try {
         return std::make_unique<accel_core>(*config, *callbacks, opaque).release();

@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The card, put together. See accel_core.h for what the embedder may rely on.
+// The whole card: its parts, their lifetimes, and the threads that run it. accel_core.h states the
+// contract with the embedder.
 //
-// Threads: one for each engine, one for control (resets and the admin queue). The embedder's thread
-// only notes and notifies. With a timing model there are none: model/engines.hpp has tasks in
-// virtual time for all of it, and what waits below waits there.
+// Threads: one for each engine, and the control thread (resets and the admin queue). The embedder's
+// thread only records requests and notifies. A card with a timing model has no threads:
+// virtual_engines.hpp has tasks in virtual time instead, and every wait suspends a task.
 //
-// Locks, each leaf unless it says otherwise; none but the events mutex is held across a callback:
-//   Control::mutex_      what the host wants of the card; Scheduler::mutex_ may be taken under it
-//   Scheduler::mutex_    where every queue is
+// Locks. Each is a leaf unless noted. Only the events mutex is held across a callback.
+//   Control::mutex_      requests of the host; Scheduler::mutex_ may be taken under it
+//   Scheduler::mutex_    the lists of queues
 //   Sensors::mutex_      the thermal model
-//   Context::gate_       held open by a piece of traffic, across the callbacks that make it up;
-//                        closed by INVALIDATE, on the control thread
-//   Context::cache_mutex_
-//   Events::mutex_       order of the event ring; threads of the card only; Context is not used
-//                        under it
+//   Context::gate_       entered for a piece of traffic, across the callbacks of that piece; closed
+//                        by INVALIDATE on the control thread
+//   Context::cache_mutex_  cached translations
+//   Events::mutex_       the order of the event ring; only threads of the card take it, and no
+//                        Context is used under it
+//
+// Includes and calls point one way, down the layers that CMakeLists.txt lists.
 #pragma once
 
 #include <memory>
 #include <optional>
 
 #include "accel_core.h"
-#include "engine.hpp"
+#include "engine_thread.hpp"
 #include "registers.hpp"
-#include "timing/engines.hpp"
+#include "virtual_engines.hpp"
 
 namespace accel::card {
 
@@ -47,17 +50,19 @@ class Core {
 
   private:
     [[nodiscard]] Timeline* timeline() { return timeline_ ? &*timeline_ : nullptr; }
-    void ring(std::uint64_t page, std::uint32_t value);
+    [[nodiscard]] TimingModel* timing() { return timing_ ? &*timing_ : nullptr; }
+    void deliver_doorbell(std::uint64_t page, std::uint32_t value);
     void start();
     void stop();
 
-    const accel_core_link link_;  // what config_.link points to
+    const accel_core_link link_;  // config_.link points to it
     const accel_core_config config_;
     accel_core_defect defect_ = ACCEL_DEFECT_NONE;
     Counters counters_;
+    const Embedder embedder_;
+    std::optional<Timeline> timeline_;  // only with a timing model
+    std::optional<TimingModel> timing_;
     Bus bus_;
-    std::optional<Timeline> timeline_;  // with a timing model
-    std::optional<Timing> timing_;
     BusyMeters meters_;
     Sensors sensors_;
     Events events_;
@@ -66,11 +71,11 @@ class Core {
     Processor processor_;
     Admin admin_;
     Registers registers_;
-    // Last, so that they are joined before anything they use goes.
+    // The last members: they are joined before the members that they use are destroyed.
     std::jthread control_thread_;
     EngineThread dma_;
     EngineThread compute_;
-    std::optional<VirtualEngines> virtual_;
+    std::optional<VirtualEngines> virtual_engines_;
 };
 
 }  // namespace accel::card

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Counters of the card and of its queues. Statistics, not synchronisation: every access is relaxed,
-// because a reader wants a recent value and nothing else hangs on it.
+// Counters of the card and of its queues. They are statistics and synchronize nothing: every access
+// is relaxed, because a reader only wants a recent value.
 #pragma once
 
 #include <atomic>
@@ -33,7 +33,7 @@ struct Traffic {
     }
 };
 
-// What the counter registers show, but for the time the engines were busy (see sensors.hpp).
+// The values of the counter registers. Busy times of the engines are in sensors.hpp.
 struct Counters {
     Counter commands;
     Counter doorbells;

@@ -1,26 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// An engine as a thread: takes a queue, runs a step, puts it back. It ends after
-// Scheduler::shut_down() and is joined when destroyed.
+// The kinds of engine of the card. Queues, meters and the table of commands refer to them.
 #pragma once
 
-#include <functional>
-#include <thread>
-
-#include "processor.hpp"
+#include <cstdint>
 
 namespace accel::card {
 
-// A thread of the card, bracketed as the embedder asked. No exception leaves it.
-[[nodiscard]] std::jthread start_thread(Bus& bus, std::function<void()> body);
+// The kind of engine that runs a command. Control commands (NOP, CALL, WAIT, SIGNAL) need no engine
+// of their own (`none`): the engine that holds the queue runs them.
+enum class Engine : std::uint8_t { dma, compute, none };
 
-class EngineThread {
-  public:
-    void start(Engine engine, Bus& bus, Scheduler& scheduler, Processor& processor);
-
-  private:
-    Scratch scratch_;
-    std::jthread thread_;
-};
+// How many kinds have an engine. Arrays with an entry for each are indexed by Engine.
+inline constexpr unsigned engine_count = 2;
 
 }  // namespace accel::card

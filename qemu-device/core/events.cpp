@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The event queue.
+// Writing events to the ring of the event queue.
 #include "events.hpp"
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The event queue: what the card tells the driver unasked.
+// The event queue: the events that the card reports to the driver, such as faults and errors.
 #pragma once
 
 #include <atomic>
@@ -24,8 +24,8 @@ class Events {
   public:
     explicit Events(Bus& bus) : bus_(bus) {}
 
-    // ---- the card's threads: the mutex is held while the ring is written, so the host's side
-    // must not take it
+    // ---- the card's threads: the mutex is held across the callbacks that write the ring, so the
+    // host's side must not take it
 
     void start(const EventRing& ring);
     void stop();
@@ -39,7 +39,7 @@ class Events {
         return consumed_.load(std::memory_order_relaxed);
     }
     [[nodiscard]] std::uint32_t lost() const { return lost_.load(std::memory_order_relaxed); }
-    void forget_lost() { lost_.store(0, std::memory_order_relaxed); }
+    void clear_lost() { lost_.store(0, std::memory_order_relaxed); }
 
   private:
     Bus& bus_;

@@ -2,8 +2,8 @@
 //
 // Access to context memory, piece by piece.
 //
-// The MMU checks that a run in device memory lies inside it when it reads the page-table entry, so
-// a Target can be used as it is.
+// When the MMU reads a page-table entry it checks that the mapped run is inside device memory, so a
+// Target needs no further check.
 #include "memory.hpp"
 
 #include <algorithm>
@@ -50,7 +50,7 @@ bool Memory::store(const Target& target, const void* from) {
 }
 
 bool Memory::move(const Target& to, const Target& from, std::span<std::uint8_t> bounce) {
-    // Device memory is its own buffer: no byte is copied twice unless both ends are on the host.
+    // Device memory serves as the buffer: bytes are copied twice only between host addresses.
     if (from.device) {
         count_device_read(from.bytes);
         return store(to, device_.data() + from.address);
@@ -69,12 +69,12 @@ Status Memory::for_each_run(std::uint64_t address, std::uint64_t bytes, Access a
         if (Status status = check(); status != ACCEL_OK) {
             return status;
         }
-        const Context::Piece piece(context_);
+        const Context::AccessGuard guard(context_);
         std::uint64_t left = std::min(bytes, piece_bytes);
         bytes -= left;
         while (left > 0) {
             Target target{};
-            if (Status status = context_.translate(piece, address, access, left, target);
+            if (Status status = context_.translate(guard, address, access, left, target);
                 status != ACCEL_OK) {
                 return failed(status, address);
             }
@@ -106,8 +106,8 @@ Status Memory::write(std::uint64_t address, const void* from, std::uint64_t byte
     });
 }
 
-// Words are what host and card talk through, so with a model they are read and written at the
-// moment at which the request reaches the host, and not at the one at which it is made.
+// Host and card communicate through words. With a timing model a word is therefore read or written
+// at the moment when the request reaches the host, not at the moment when it is made.
 
 Status Memory::read_word(std::uint64_t address, std::uint64_t& value) {
     const Blocking blocking(timing_);
@@ -171,28 +171,29 @@ Status Memory::write_rows(std::uint64_t address, std::uint64_t stride, std::uint
 namespace {
 
 template <typename T>
-void pick(const std::uint8_t* in, std::uint64_t step, std::uint64_t count, std::uint8_t* out) {
+void pack_strided(const std::uint8_t* in, std::uint64_t step, std::uint64_t count,
+                  std::uint8_t* out) {
     for (std::uint64_t i = 0; i < count; ++i) {
         std::memcpy(out + i * sizeof(T), in + i * step, sizeof(T));
     }
 }
 
-// Elements `step` bytes apart, next to each other.
-void pick(const std::uint8_t* in, std::uint64_t step, std::uint64_t count, unsigned size,
-          std::uint8_t* out) {
+// Copies elements that are `step` bytes apart, so that they become dense.
+void pack_strided(const std::uint8_t* in, std::uint64_t step, std::uint64_t count, unsigned size,
+                  std::uint8_t* out) {
     switch (size) {
         case 1:
-            return pick<std::uint8_t>(in, step, count, out);
+            return pack_strided<std::uint8_t>(in, step, count, out);
         case 2:
-            return pick<std::uint16_t>(in, step, count, out);
+            return pack_strided<std::uint16_t>(in, step, count, out);
         case 4:
-            return pick<std::uint32_t>(in, step, count, out);
+            return pack_strided<std::uint32_t>(in, step, count, out);
         default:
-            return pick<std::uint64_t>(in, step, count, out);
+            return pack_strided<std::uint64_t>(in, step, count, out);
     }
 }
 
-// How many elements from `address` on start before its page ends.
+// The number of elements, from `address` on, that start before its page ends.
 std::uint64_t elements_in_page(std::uint64_t address, std::uint64_t stride_bytes,
                                std::uint64_t count) {
     if (stride_bytes == 0) {
@@ -227,7 +228,7 @@ Status Memory::gather(std::uint64_t address, std::uint64_t stride, std::uint64_t
             status != ACCEL_OK) {
             return status;
         }
-        pick(page.data(), step, here, size, out);
+        pack_strided(page.data(), step, here, size, out);
         out += here * size;
         address += here * step;
         count -= here;
@@ -248,10 +249,10 @@ Status Memory::scatter(std::uint64_t address, std::uint64_t stride, std::uint64_
         }
         const std::uint64_t here =
             std::min(elements_in_page(address, step, count), piece_bytes / size);
-        const Context::Piece piece(context_);
+        const Context::AccessGuard guard(context_);
         Target target{};
         const std::uint64_t span = (here - 1) * step + size;
-        if (Status status = context_.translate(piece, address, Access::write, span, target);
+        if (Status status = context_.translate(guard, address, Access::write, span, target);
             status != ACCEL_OK) {
             return failed(status, address);
         }
@@ -273,17 +274,17 @@ Status Memory::copy(std::uint64_t to, std::uint64_t from, std::uint64_t bytes,
         if (Status status = check(); status != ACCEL_OK) {
             return status;
         }
-        const Context::Piece piece(context_);
+        const Context::AccessGuard guard(context_);
         std::uint64_t left = std::min<std::uint64_t>(bytes, piece_bytes);
         bytes -= left;
         while (left > 0) {
             Target source{};
             Target sink{};
-            if (Status status = context_.translate(piece, from, Access::read, left, source);
+            if (Status status = context_.translate(guard, from, Access::read, left, source);
                 status != ACCEL_OK) {
                 return failed(status, from);
             }
-            if (Status status = context_.translate(piece, to, Access::write, source.bytes, sink);
+            if (Status status = context_.translate(guard, to, Access::write, source.bytes, sink);
                 status != ACCEL_OK) {
                 return failed(status, to);
             }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Memory as a command sees it: context addresses, reached through the MMU, in host or device
-// memory.
+// Memory as a command sees it: context addresses, translated by the MMU, in host or device memory.
 //
-// Everything the card does on behalf of a context goes through here, in pieces of at most
-// piece_bytes; between pieces it looks whether the queue was told to stop. The first context
-// address that failed is kept for the error block.
+// Every access on behalf of a context is made here, in pieces of at most piece_bytes. Between two
+// pieces the card checks whether the queue must stop. The context address that failed is kept for
+// the error block.
 #pragma once
 
 #include <atomic>
@@ -14,7 +13,7 @@
 
 #include "context.hpp"
 #include "counters.hpp"
-#include "timing/timing.hpp"
+#include "timing/timing_model.hpp"
 
 namespace accel::card {
 
@@ -33,14 +32,14 @@ class Memory {
           stop_(stop) {}
 
     [[nodiscard]] Status read(std::uint64_t address, void* to, std::uint64_t bytes);
-    // The same for what decides how to go on: commands, parameters, lists.
+    // The same for control data (commands, parameters, lists): nothing later overlaps the read.
     [[nodiscard]] Status read_block(std::uint64_t address, void* to, std::uint64_t bytes) {
         const Blocking blocking(timing_);
         return read(address, to, bytes);
     }
     [[nodiscard]] Status write(std::uint64_t address, const void* from, std::uint64_t bytes);
 
-    // Aligned 64-bit words, one access each.
+    // Aligned 64-bit words, with one access each.
     [[nodiscard]] Status read_word(std::uint64_t address, std::uint64_t& value);
     [[nodiscard]] Status write_word(std::uint64_t address, std::uint64_t value);
 
@@ -57,19 +56,19 @@ class Memory {
     [[nodiscard]] Status scatter(std::uint64_t address, std::uint64_t stride, std::uint64_t count,
                                  unsigned size, const void* from);
 
-    // The bounce buffer holds what comes from the host and goes to the host: piece_bytes.
+    // `bounce` has piece_bytes. It buffers the data of copies from host memory to host memory.
     [[nodiscard]] Status copy(std::uint64_t to, std::uint64_t from, std::uint64_t bytes,
                               std::span<std::uint8_t> bounce);
 
-    // Arithmetic on what was read.
+    // Charges arithmetic to the timing model.
     void work(Work kind, std::uint64_t count) {
         if (timing_ != nullptr) {
             timing_->work(kind, count);
         }
     }
 
-    // Between two pieces, and in work that touches no memory for a while: lets time pass.
-    // ACCEL_ABORTED if the queue is to stop.
+    // Lets virtual time catch up. Returns ACCEL_ABORTED if the queue must stop. Called between two
+    // pieces, and regularly in computations that access no memory for a while.
     [[nodiscard]] Status check() const {
         if (timing_ != nullptr) {
             timing_->settle();
@@ -93,12 +92,12 @@ class Memory {
         return status;
     }
 
-    Context& context_;
     void count_device_read(std::uint64_t bytes);
     void count_device_write(std::uint64_t bytes);
 
+    Context& context_;
     Bus& bus_;
-    Timing* timing_;  // null: without a model
+    TimingModel* timing_;  // null: the card has no timing model
     DeviceMemory device_;
     Counters& counters_;
     Traffic& traffic_;

@@ -2,9 +2,9 @@
 //
 // Memory ordering towards the host, and access to device memory, which host and engines share.
 //
-// Device memory has no owner: the host's CPUs and both engines may touch the same byte at the same
-// time, and what they then read is the host's affair. That is a property of the card, not a race of
-// its program; so payload moves through functions that ThreadSanitizer does not look into, and
+// Device memory has no owner: the host's CPUs and the engines may access the same byte at the same
+// time, and the host is responsible for the result. That is a property of the card, not a race in
+// its program. So payload is copied by functions that ThreadSanitizer does not instrument, and
 // everything else in the core is checked.
 #pragma once
 
@@ -27,23 +27,23 @@
 namespace accel::card {
 
 static_assert(std::endian::native == std::endian::little,
-              "structures in memory are little-endian and used as they lie there");
+              "structures in memory are little-endian and are used in place");
 
 #if defined(ACCEL_CARD_TSAN) && !defined(__clang__)
-// The sanitizer does not model fences. The words the host and the card talk through are atomic all
-// the same, and that it does model.
+// The sanitizer does not model fences. The words through which host and card communicate are atomic
+// as well, and the sanitizer does model atomics.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wtsan"
 #endif
-// Between a write of the card and a read that must not be served before it.
+// Between a write of the card and a later read that must not overtake it.
 inline void full_fence() {
     std::atomic_thread_fence(std::memory_order_seq_cst);
 }
-// Before a word that tells the host that what was written earlier is there.
+// Before the write of a word that announces earlier writes to the host.
 inline void release_fence() {
     std::atomic_thread_fence(std::memory_order_release);
 }
-// After a word by which the host tells that what it wrote earlier is there.
+// After the read of a word by which the host announces its earlier writes.
 inline void acquire_fence() {
     std::atomic_thread_fence(std::memory_order_acquire);
 }
@@ -54,7 +54,7 @@ inline void acquire_fence() {
 #if defined(ACCEL_CARD_TSAN)
 [[gnu::no_sanitize("thread"), gnu::noinline]] inline void move_payload(void* to, const void* from,
                                                                        std::size_t bytes) {
-    // volatile: or the compiler makes a memmove of it again, which the sanitizer intercepts.
+    // Without volatile the compiler turns the loop into a memmove, which the sanitizer intercepts.
     typedef std::uint64_t Word __attribute__((may_alias, aligned(1)));
     auto* out = static_cast<volatile std::uint8_t*>(to);
     const auto* in = static_cast<const volatile std::uint8_t*>(from);
@@ -78,7 +78,7 @@ inline void move_payload(void* to, const void* from, std::size_t bytes) {
 }
 #endif
 
-// 64-bit words in device memory that host and card talk through: aligned, never torn.
+// 64-bit words in device memory through which host and card communicate: aligned, never torn.
 inline std::uint64_t load_word(const std::uint8_t* word) {
     return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(word), __ATOMIC_ACQUIRE);
 }

@@ -2,8 +2,8 @@
 //
 // One step of a queue.
 //
-// Ordering. `tail` is read before the commands it announces, and again after `event_index` is
-// visible. What a command wrote is visible before `completed` is, and `arm` is read after.
+// Ordering: `tail` is read before the commands that it announces, and again after `event_index` is
+// visible. The writes of a command are visible before `completed` is, and `arm` is read after it.
 #include "processor.hpp"
 
 #include <algorithm>
@@ -23,20 +23,16 @@ struct Processor::Step {
 };
 
 void Processor::spend(std::uint64_t ticks) {
-    if (Timing* const timing = parts_.bus.timing(); timing != nullptr) {
+    if (TimingModel* const timing = parts_.bus.timing(); timing != nullptr) {
         timing->spend(ticks);
     }
 }
 
 namespace {
 
-constexpr std::uint64_t field(std::size_t offset) {
-    return offset;
-}
-
 Status check_header(const accel_command& command, const Operation& operation) {
     if ((command.flags & ~ACCEL_CMD_FLAGS) != 0 || command.reserved != 0 ||
-        (command.variant != 0 && !operation.variants)) {
+        (command.variant != 0 && !operation.uses_variant)) {
         return ACCEL_BAD_FIELD;
     }
     if ((command.flags & ACCEL_CMD_RECORD) == 0) {
@@ -77,7 +73,7 @@ Next Processor::step(Queue& queue, Engine engine, Scratch& scratch) {
                                queue.stats.traffic, queue.stop),
               .engine = engine,
               .scratch = scratch};
-    if (!queue.in_hand) {
+    if (!queue.has_command) {
         Fetch result = Fetch::command;
         if (Status status = fetch(step, result); status != ACCEL_OK) {
             return fail(step, status);
@@ -113,35 +109,42 @@ Status Processor::fetch(Step& step, Fetch& result) {
     return step.queue.call.active ? fetch_from_list(step) : fetch_from_ring(step, result);
 }
 
+// Reads `tail`. If the ring is empty, the queue publishes that in `event_index` and reads it again.
+Status Processor::look_for_commands(Step& step) {
+    Queue& queue = step.queue;
+    if (queue.completed == queue.tail) {
+        // If the doorbell announced commands, the card reads them and `tail` at the same time.
+        const std::uint32_t announced =
+            queue.announced - static_cast<std::uint32_t>(queue.completed);
+        const bool prefetches = announced != 0 && announced <= queue.config.entries;
+        const Overlapped overlapped(prefetches ? parts_.bus.timing() : nullptr);
+        if (Status status = read_tail(step); status != ACCEL_OK) {
+            return status;
+        }
+    }
+    if (queue.completed != queue.tail) {
+        return ACCEL_OK;
+    }
+    // The queue becomes idle: from here on the host must ring the doorbell, unless it submitted a
+    // command before `event_index` was visible to it.
+    if (Status status = step.memory.write_word(
+            queue.status_field(offsetof(accel_queue_status, event_index)), queue.tail);
+        status != ACCEL_OK) {
+        return status;
+    }
+    full_fence();
+    return read_tail(step);
+}
+
 Status Processor::fetch_from_ring(Step& step, Fetch& result) {
     Queue& queue = step.queue;
     if (queue.ring.empty()) {
-        if (queue.completed == queue.tail) {
-            // A doorbell that tells of commands has them fetched along with `tail`.
-            const std::uint32_t announced =
-                queue.announced - static_cast<std::uint32_t>(queue.completed);
-            const bool along = announced != 0 && announced <= queue.config.entries;
-            const Beside beside(along ? parts_.bus.timing() : nullptr);
-            if (Status status = read_tail(step); status != ACCEL_OK) {
-                return status;
-            }
+        if (Status status = look_for_commands(step); status != ACCEL_OK) {
+            return status;
         }
         if (queue.completed == queue.tail) {
-            // Going idle: from here on the host must ring, unless it placed something before it
-            // could see that.
-            if (Status status = step.memory.write_word(
-                    queue.status_field(offsetof(accel_queue_status, event_index)), queue.tail);
-                status != ACCEL_OK) {
-                return status;
-            }
-            full_fence();
-            if (Status status = read_tail(step); status != ACCEL_OK) {
-                return status;
-            }
-            if (queue.completed == queue.tail) {
-                result = Fetch::idle;
-                return ACCEL_OK;
-            }
+            result = Fetch::idle;
+            return ACCEL_OK;
         }
         const std::uint64_t slot = queue.completed % queue.config.entries;
         const std::uint64_t count = std::min<std::uint64_t>(
@@ -156,7 +159,7 @@ Status Processor::fetch_from_ring(Step& step, Fetch& result) {
         queue.ring.count = static_cast<std::uint32_t>(count);
     }
     queue.command = queue.ring.commands[queue.ring.next++];
-    queue.in_hand = true;
+    queue.has_command = true;
     return ACCEL_OK;
 }
 
@@ -176,9 +179,9 @@ Status Processor::fetch_from_list(Step& step) {
         queue.list.count = count;
     }
     queue.command = queue.list.commands[queue.list.next++];
-    queue.in_hand = true;
+    queue.has_command = true;
     if (const Operation* operation = find_operation(queue.command.opcode); operation != nullptr) {
-        return resolve_arguments(call, *operation, queue.command);
+        return resolve_arguments(call, operation->addresses, queue.command);
     }
     return ACCEL_OK;
 }
@@ -221,8 +224,8 @@ Status Processor::execute(Step& step, Next& next) {
 Status Processor::run_on_engine(Step& step, const Operation& operation) {
     Queue& queue = step.queue;
     const auto engine = static_cast<unsigned>(step.engine);
-    if (Timing* const timing = parts_.bus.timing(); timing != nullptr) {
-        timing->set_clock(parts_.sensors.clock_share(queue.started));
+    if (TimingModel* const timing = parts_.bus.timing(); timing != nullptr) {
+        timing->set_clock_share(parts_.sensors.clock_share(queue.started));
         timing->spend(ACCEL_TIMING_LAUNCH);
     }
     parts_.meters[engine].begin(queue.started);
@@ -232,7 +235,7 @@ Status Processor::run_on_engine(Step& step, const Operation& operation) {
     parts_.meters[engine].end(now);
     queue.stats.busy[engine].add(now - queue.started);
     if (parts_.sensors.overheated(now)) {
-        parts_.report(plain_event(ACCEL_EVENT_THERMAL, ACCEL_OK));
+        parts_.post_event(plain_event(ACCEL_EVENT_THERMAL, ACCEL_OK));
     }
     return status == ACCEL_OK ? finish(step) : status;
 }
@@ -287,11 +290,12 @@ Status Processor::begin_call(Step& step) {
     }
     queue.call.active = true;
     queue.list.clear();
-    queue.in_hand = false;
+    queue.has_command = false;
     return ACCEL_OK;
 }
 
-// The command in hand succeeded: its record, and if it is the last of a CALL, the CALL's.
+// Finishes a command that succeeded: writes its record, and finishes the CALL if it was the last
+// command of a list.
 Status Processor::finish(Step& step) {
     Queue& queue = step.queue;
     if (Status status =
@@ -304,14 +308,14 @@ Status Processor::finish(Step& step) {
     if (!queue.call.active) {
         return complete(step);
     }
-    queue.in_hand = false;
+    queue.has_command = false;
     if (++queue.call.index < queue.call.command.call.count) {
         return ACCEL_OK;
     }
     queue.call.active = false;
     queue.command = queue.call.command;
     queue.started = queue.call.start;
-    queue.in_hand = true;
+    queue.has_command = true;
     return finish(step);
 }
 
@@ -320,7 +324,7 @@ Status Processor::complete(Step& step) {
     const std::uint64_t before = queue.completed;
     const std::uint64_t now = before + 1;
     // The next command does not wait for this one's completion to reach the host.
-    const Beside beside(parts_.bus.timing());
+    const Overlapped overlapped(parts_.bus.timing());
     release_fence();
     if (Status status = step.memory.write_word(
             queue.status_field(offsetof(accel_queue_status, completed)), now);
@@ -328,7 +332,7 @@ Status Processor::complete(Step& step) {
         return status;
     }
     queue.completed = now;
-    queue.in_hand = false;
+    queue.has_command = false;
     full_fence();
     std::uint64_t arm = 0;
     if (Status status =
@@ -356,7 +360,8 @@ Status Processor::write_record(Step& step, const accel_command& command, Status 
     return step.memory.write(command.record, &record, sizeof record);
 }
 
-// As far as they can be written: the error block tells all of it.
+// Writes the records of the failed command and of its CALL where that is possible. The error block
+// holds all the information in any case.
 void Processor::write_failure_records(Step& step, Status status) {
     Queue& queue = step.queue;
     const auto usable = [](const accel_command& command) {
@@ -364,7 +369,7 @@ void Processor::write_failure_records(Step& step, Status status) {
                aligned(command.record, sizeof(accel_completion_record));
     };
     const std::uint32_t index = list_index(queue);
-    if (queue.in_hand && usable(queue.command)) {
+    if (queue.has_command && usable(queue.command)) {
         (void)write_record(step, queue.command, status, index, queue.started);
     }
     if (queue.call.active) {
@@ -372,11 +377,35 @@ void Processor::write_failure_records(Step& step, Status status) {
     }
 }
 
+// Writes the error block of the status page, as far as the bus permits it.
+void Processor::write_error_block(Step& step, const accel_event& event) {
+    Queue& queue = step.queue;
+    accel_queue_status page{};
+    page.state = ACCEL_QUEUE_ERROR;
+    page.error = event.status;
+    page.error_sequence = event.command_sequence;
+    page.error_address = event.address;
+    page.error_list_index = event.list_index;
+    page.error_opcode = event.opcode;
+    constexpr std::uint64_t begin = offsetof(accel_queue_status, error_sequence);
+    constexpr std::uint64_t end = offsetof(accel_queue_status, reserved0);
+    constexpr std::uint64_t state_offset = offsetof(accel_queue_status, state);
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(&page);
+    if (step.memory.write(queue.status_field(begin), bytes + begin, end - begin) != ACCEL_OK) {
+        return;
+    }
+    // `state` and `error` share a word: one store publishes both, after the rest of the block.
+    std::uint64_t state = 0;
+    std::memcpy(&state, bytes + state_offset, sizeof state);
+    release_fence();
+    (void)step.memory.write_word(queue.status_field(state_offset), state);
+}
+
 Next Processor::fail(Step& step, Status status) {
     Queue& queue = step.queue;
     const Next stop{.kind = Next::Kind::stop};
     if (status == ACCEL_ABORTED) {
-        return stop;  // whoever told it to stop tells the host
+        return stop;  // the admin queue or the reset that stopped it answers to the host
     }
     const bool fault = is_fault(status);
     if (fault) {
@@ -388,30 +417,11 @@ Next Processor::fail(Step& step, Status status) {
     event.command_sequence = queue.completed + 1;
     event.address = fault || status == ACCEL_BUS_ERROR ? step.memory.fault_address() : 0;
     event.list_index = list_index(queue);
-    event.opcode = queue.in_hand ? queue.command.opcode : std::uint32_t{0};
-
-    accel_queue_status page{};
-    page.state = ACCEL_QUEUE_ERROR;
-    page.error = event.status;
-    page.error_sequence = event.command_sequence;
-    page.error_address = event.address;
-    page.error_list_index = event.list_index;
-    page.error_opcode = event.opcode;
-    constexpr std::uint64_t block_size = field(offsetof(accel_queue_status, error_sequence));
-    constexpr std::uint64_t error_block_end = field(offsetof(accel_queue_status, reserved0));
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(&page);
-    // `state` and `error` share a word: one store tells both, after the rest of the block.
-    std::uint64_t state = 0;
-    constexpr std::uint64_t state_offset = field(offsetof(accel_queue_status, state));
-    std::memcpy(&state, bytes + state_offset, sizeof state);
-    if (step.memory.write(queue.status_field(block_size), bytes + block_size,
-                          error_block_end - block_size) == ACCEL_OK) {
-        release_fence();
-        (void)step.memory.write_word(queue.status_field(state_offset), state);
-    }
+    event.opcode = queue.has_command ? queue.command.opcode : std::uint32_t{0};
+    write_error_block(step, event);
     write_failure_records(step, status);
-    queue.stats.interrupts.add(1);  // counted before anybody can know of it
-    parts_.report(event);
+    queue.stats.interrupts.add(1);  // before the host can learn of the interrupt
+    parts_.post_event(event);
     if (queue.config.vector != ACCEL_VECTOR_EVENTS) {
         parts_.bus.interrupt(queue.config.vector);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Decides and executes one step of a queue: fetch, check, run, complete. It does not care which
-// thread or timer drives it.
+// The processor runs one step of a queue: it fetches, checks, runs and completes a command. It does
+// not depend on the thread or timer that calls it.
 #pragma once
 
 #include <functional>
@@ -21,9 +21,8 @@ struct ProcessorParts {
     BusyMeters& meters;
     Sensors& sensors;
     std::uint32_t list_commands;
-    // Tells the driver; the event carries all but its sequence number and time. Interrupts vector
-    // 0.
-    std::function<void(const accel_event&)> report;
+    // Posts an event to the driver; the callee adds sequence number and time.
+    std::function<void(const accel_event&)> post_event;
 };
 
 class Processor {
@@ -33,18 +32,19 @@ class Processor {
     // Runs at most one command of a queue that the caller took from the scheduler.
     [[nodiscard]] Next step(Queue& queue, Engine engine, Scratch& scratch);
 
-    // Writes the status page as that of a queue that just began, the host's half too: the host
-    // cannot, for until it is stopped the queue may look at its tail.
+    // Writes the status page of a new or reset queue, including the host's half: the host cannot
+    // reset its own half, because the queue may read `tail` until it is stopped.
     [[nodiscard]] Status begin(Queue& queue, const std::atomic<bool>& stop);
 
   private:
-    struct Step;  // a queue, its view of memory, and who runs it
+    struct Step;  // a queue, its view of memory, and the engine that runs it
 
     void spend(std::uint64_t ticks);
 
     enum class Fetch : std::uint8_t { command, idle };
 
     [[nodiscard]] Status fetch(Step& step, Fetch& result);
+    [[nodiscard]] Status look_for_commands(Step& step);
     [[nodiscard]] Status fetch_from_ring(Step& step, Fetch& result);
     [[nodiscard]] Status fetch_from_list(Step& step);
     [[nodiscard]] Status read_tail(Step& step);
@@ -57,6 +57,7 @@ class Processor {
     [[nodiscard]] Status complete(Step& step);
     [[nodiscard]] Status write_record(Step& step, const accel_command& command, Status status,
                                       std::uint32_t list_index, std::uint64_t start);
+    void write_error_block(Step& step, const accel_event& event);
     void write_failure_records(Step& step, Status status);
     [[nodiscard]] Next fail(Step& step, Status status);
 

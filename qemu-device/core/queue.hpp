@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// A user queue: where it lies, how far it got, and the command it is at.
+// A user queue: its configuration, its progress, and its current command.
 //
-// Who may touch what: `schedule` belongs to the scheduler and its mutex. Everything below it
-// belongs to the engine that holds the queue, and to the admin queue while no engine does; the
+// Ownership: the scheduler owns `schedule`, under its mutex. The engine that holds the queue owns
+// the members below `schedule`; while no engine holds the queue, the admin queue owns them. The
 // scheduler's mutex orders one holder after another.
 #pragma once
 
@@ -13,21 +13,18 @@
 #include <list>
 
 #include "accel_hw.h"
+#include "commands/call.hpp"
+#include "context.hpp"
 #include "counters.hpp"
-#include "memory.hpp"
+#include "engine.hpp"
 
 namespace accel::card {
-
-// What runs a command. The control commands run on neither engine: whoever holds the queue runs
-// them.
-enum class Engine : std::uint8_t { dma, compute, none };
-inline constexpr unsigned engines = 2;
 
 struct QueueStats {
     Counter commands;
     Counter doorbells;
     Counter interrupts;
-    std::array<Counter, engines> busy;
+    std::array<Counter, engine_count> busy;
     Traffic traffic;
 };
 
@@ -40,17 +37,7 @@ struct QueueConfig {
     std::uint32_t priority;
 };
 
-// A CALL that is under way: which list, how far, and what its arguments are.
-struct CallState {
-    bool active = false;
-    std::uint32_t index = 0;
-    std::uint64_t start = 0;
-    accel_command command{};
-    std::array<std::uint64_t, ACCEL_CALL_ARGS_MAX> arguments{};
-    std::uint32_t argument_count = 0;
-};
-
-// Commands copied out of a ring or a list, so that several cost one access to the bus.
+// Commands copied out of a ring or a command list, so that several need only one bus access.
 struct Prefetch {
     static constexpr std::uint32_t command_count = 16;
     std::array<accel_command, command_count> commands{};
@@ -68,20 +55,20 @@ struct Queue {
     enum class State : std::uint8_t { resting, ready, running, parked };
     struct Schedule {
         State state = State::resting;
-        bool stopped = false;      // by an error; only a reset of the queue helps
-        bool rung = false;         // doorbell since an engine took the queue
-        std::uint32_t value = 0;   // of the last doorbell
-        std::uint64_t ticket = 0;  // order among equals
-        std::uint64_t since = 0;   // ticks from which on it may go on; with a timing model
-        Engine last = Engine::dma;
+        bool stopped = false;  // by an error or by the admin queue, until the queue is reset
+        bool rung = false;     // the doorbell was rung since an engine took the queue
+        std::uint32_t doorbell_value = 0;  // of the last doorbell
+        std::uint64_t ticket = 0;          // the order among queues of one priority
+        std::uint64_t ready_time = 0;      // with a timing model: it may not run before this tick
+        Engine last = Engine::dma;         // the engine that held it last
         std::list<Queue*>* list = nullptr;
-        std::list<Queue*>::iterator place;
+        std::list<Queue*>::iterator position;  // in `list`
     };
 
-    // Back to an empty ring, as created.
+    // Restores the state after creation: an empty ring.
     void rewind() {
         completed = tail = 0;
-        in_hand = waiting = false;
+        has_command = waiting = false;
         ring.clear();
         list.clear();
         call = CallState{};
@@ -93,7 +80,7 @@ struct Queue {
 
     const QueueConfig config;
     Context& context;
-    std::atomic<bool> stop{false};  // abandon what runs, between two pieces
+    std::atomic<bool> stop{false};  // the running command must end, between two pieces
     QueueStats stats;
     Schedule schedule;
 
@@ -102,10 +89,10 @@ struct Queue {
     Prefetch ring;
     Prefetch list;
     CallState call;
-    std::uint32_t announced = 0;  // tail, as the doorbell told it: a hint
-    bool in_hand = false;         // `command` was fetched and is not finished
-    bool waiting = false;         // it is a WAIT that looked in vain
-    std::uint64_t started = 0;    // ticks when it began
+    std::uint32_t announced = 0;  // the tail as the doorbell announced it: only a hint
+    bool has_command = false;     // `command` was fetched and is not finished
+    bool waiting = false;         // `command` is a WAIT whose value has not been reached
+    std::uint64_t started = 0;    // the tick at which `command` began
     accel_command command{};
 };
 

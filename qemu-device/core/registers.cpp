@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The register file. A 64-bit access to two 32-bit registers is two accesses, low one first.
+// The register file. A 64-bit access to two 32-bit registers is two accesses, the lower one first.
 #include "registers.hpp"
 
 #include "accel_timing.h"
-#include "operation.hpp"
+#include "commands/execution.hpp"
 
 namespace accel::card {
 
 namespace {
 
-constexpr std::uint32_t firmware = 1U << 24;  // 1.0.0
+constexpr std::uint32_t firmware_version = 1U << 24;  // 1.0.0
 constexpr std::uint32_t clock_hz = 1'000'000'000;
 
-// Compute engines and DMA channels. Without a timing model each kind is one thread.
-std::uint32_t engine_counts(const accel_core_config& config) {
+// The numbers of compute engines and DMA channels. Without a timing model there is one thread each.
+std::uint32_t engines_register(const accel_core_config& config) {
     return config.link != nullptr ? ACCEL_TIMING_COMPUTE_ENGINES << 8 | ACCEL_TIMING_DMA_CHANNELS
                                   : 1U << 8 | 1U;
 }
+
 constexpr std::uint64_t features =
     ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE | ACCEL_FEATURE_F32 |
     ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE | ACCEL_FEATURE_TENSOR;
@@ -128,15 +129,15 @@ std::uint32_t Registers::read_narrow(std::uint64_t offset) const {
         case ACCEL_REG_LIST_COMMANDS:
             return parts_.list_commands;
         case ACCEL_REG_SEGMENTS:
-            return segments;
+            return max_segments;
         case ACCEL_REG_VECTORS:
             return config.vectors;
         case ACCEL_REG_VA_BITS:
             return ACCEL_VA_BITS;
         case ACCEL_REG_FIRMWARE:
-            return firmware;
+            return firmware_version;
         case ACCEL_REG_ENGINES:
-            return engine_counts(config);
+            return engines_register(config);
         case ACCEL_REG_CLOCK_HZ:
             return clock_hz;
         case ACCEL_REG_TEMPERATURE:
@@ -233,7 +234,7 @@ void Registers::write_control(std::uint32_t value) {
 void Registers::reset(bool function) {
     rings_ = {};
     parts_.events.set_consumed(0);
-    parts_.events.forget_lost();
+    parts_.events.clear_lost();
     if (function) {
         parts_.sensors.set_power_cap(Sensors::power_cap_max);
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The register file: decoding, values the host may set, and what a write starts.
+// The register file: it decodes accesses, keeps the values that the host sets, and starts the
+// effects of writes.
 //
-// Used by the host's side alone, one access at a time (the contract of accel_core.h), so the values
-// kept here need no lock.
+// Only the host's side uses it, one access at a time (the contract of accel_core.h), so its values
+// need no lock.
 #pragma once
 
 #include <cstdint>
@@ -33,12 +34,12 @@ class Registers {
     void reset(bool function);
 
   private:
-    // The 64-bit register at an offset; false: there is none.
+    // The 64-bit register at an offset. False: there is none.
     [[nodiscard]] bool read_wide(std::uint64_t offset, std::uint64_t& value) const;
     [[nodiscard]] std::uint32_t read_narrow(std::uint64_t offset) const;
     void write_narrow(std::uint64_t offset, std::uint32_t value);
     void write_control(std::uint32_t value);
-    // The 64-bit register the host may set at an offset; null: there is none.
+    // The writable 64-bit register at an offset. Null: there is none.
     [[nodiscard]] std::uint64_t* address_register(std::uint64_t offset);
 
     RegisterParts parts_;

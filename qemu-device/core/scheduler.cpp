@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The ready lists. Queues move between lists by splicing, so nothing here allocates but add().
+// The lists of the scheduler. Queues move between lists by splicing, so only add() allocates.
 #include "scheduler.hpp"
 
 #include <algorithm>
@@ -11,10 +11,10 @@ namespace accel::card {
 
 namespace {
 
-// How often an engine that ran dry looks again before it sleeps: a few microseconds.
-constexpr int spins = 128;
+// How often an engine without work checks for new work before it sleeps: a few microseconds.
+constexpr int max_spins = 128;
 
-void relax() {
+void pause_cpu() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
@@ -29,46 +29,58 @@ constexpr unsigned index_of(Engine engine) {
 Scheduler::Scheduler(std::uint32_t queues, Bus& bus, Timeline* timeline)
     : bus_(bus), timed_(timeline != nullptr), quiet_(timeline), queues_(queues) {}
 
-void Scheduler::note_time(Queue& queue) const {
+void Scheduler::update_ready_time(Queue& queue) const {
     if (timed_) {
-        queue.schedule.since = std::max(queue.schedule.since, bus_.clock());
+        queue.schedule.ready_time = std::max(queue.schedule.ready_time, bus_.clock());
     }
 }
 
-void Scheduler::enlist(Queue& queue, List& list, Queue::State state) {
+void Scheduler::move_to_list(Queue& queue, List& list, Queue::State state) {
     auto& schedule = queue.schedule;
-    list.splice(list.end(), *schedule.list, schedule.place);
+    list.splice(list.end(), *schedule.list, schedule.position);
     schedule.list = &list;
     schedule.state = state;
 }
 
-void Scheduler::make_ready(Queue& queue, unsigned where) {
+void Scheduler::make_ready(Queue& queue, unsigned ready_list) {
     queue.schedule.ticket = ++ticket_;
-    enlist(queue, ready_[where][queue.config.priority], Queue::State::ready);
+    move_to_list(queue, ready_[ready_list][queue.config.priority], Queue::State::ready);
     activity_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Scheduler::make_ready_now(Queue& queue) {
-    note_time(queue);
+    update_ready_time(queue);
     make_ready(queue, any_engine);
 }
 
-unsigned Scheduler::sleeper(unsigned where, unsigned preferred) const {
+unsigned Scheduler::sleeper(unsigned ready_list, unsigned preferred) const {
     if (paused_ || held_ || timed_) {
-        return engines;  // nobody sleeps in virtual time
+        return engine_count;  // in virtual time no engine sleeps
     }
-    if (where != any_engine) {
-        return sleeps(where) ? where : engines;
+    if (ready_list != any_engine) {
+        return sleeps(ready_list) ? ready_list : engine_count;
     }
     if (sleeps(preferred)) {
         return preferred;
     }
     const unsigned other = 1 - preferred;
-    return sleeps(other) ? other : engines;
+    return sleeps(other) ? other : engine_count;
+}
+
+void Scheduler::wake_up(unsigned engine) {
+    if (engine != engine_count) {
+        work_[engine].notify_one();
+    }
+}
+
+void Scheduler::wake_up_all() {
+    for (auto& work : work_) {
+        work.notify_one();
+    }
 }
 
 bool Scheduler::doorbell(std::uint32_t id, std::uint32_t value) {
-    unsigned wake = engines;
+    unsigned wake = engine_count;
     {
         const std::lock_guard lock(mutex_);
         if (id >= queues_.size() || queues_[id] == nullptr) {
@@ -80,16 +92,14 @@ bool Scheduler::doorbell(std::uint32_t id, std::uint32_t value) {
             return true;
         }
         queue.schedule.rung = true;
-        queue.schedule.value = value;
+        queue.schedule.doorbell_value = value;
         if (queue.schedule.state == Queue::State::resting ||
             queue.schedule.state == Queue::State::parked) {
             make_ready_now(queue);
             wake = sleeper(any_engine, index_of(queue.schedule.last));
         }
     }
-    if (wake != engines) {
-        work_[wake].notify_one();
-    }
+    wake_up(wake);
     return true;
 }
 
@@ -124,9 +134,9 @@ Queue* Scheduler::pick(Engine engine, Serve serve) {
         }
         if (queue != nullptr) {
             queue->schedule.rung = false;
-            queue->announced = queue->schedule.value;
+            queue->announced = queue->schedule.doorbell_value;
             queue->schedule.last = engine;
-            enlist(*queue, running_, Queue::State::running);
+            move_to_list(*queue, running_, Queue::State::running);
             return queue;
         }
     }
@@ -144,13 +154,11 @@ bool Scheduler::parked() const {
 }
 
 Queue* Scheduler::hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine) {
-    // More than this engine can take at once: the other may help.
+    // More queues are ready than this engine can serve at once: wake up the other one.
     const unsigned wake =
-        queue != nullptr && any_ready() ? sleeper(any_engine, 1 - index_of(engine)) : engines;
+        queue != nullptr && any_ready() ? sleeper(any_engine, 1 - index_of(engine)) : engine_count;
     lock.unlock();
-    if (wake != engines) {
-        work_[wake].notify_one();
-    }
+    wake_up(wake);
     return queue;
 }
 
@@ -159,8 +167,9 @@ Queue* Scheduler::take(Engine engine) {
     if (Queue* queue = try_take(engine); queue != nullptr) {
         return queue;
     }
-    for (int spin = 0; spin < spins && activity_.load(std::memory_order_relaxed) == seen; ++spin) {
-        relax();
+    for (int spin = 0; spin < max_spins && activity_.load(std::memory_order_relaxed) == seen;
+         ++spin) {
+        pause_cpu();
     }
     std::unique_lock lock(mutex_);
     Queue* queue = nullptr;
@@ -179,7 +188,7 @@ Queue* Scheduler::take(Engine engine) {
 }
 
 void Scheduler::put(Queue& queue, Engine engine, const Next& next) {
-    unsigned wake = engines;
+    unsigned wake = engine_count;
     bool quiet = false;
     {
         const std::lock_guard lock(mutex_);
@@ -187,31 +196,29 @@ void Scheduler::put(Queue& queue, Engine engine, const Next& next) {
         const bool stopped = queue.stop.load(std::memory_order_relaxed);
         if (stopped || next.kind == Next::Kind::stop) {
             schedule.stopped = true;
-            enlist(queue, resting_, Queue::State::resting);
+            move_to_list(queue, resting_, Queue::State::resting);
         } else if (next.kind == Next::Kind::move) {
             make_ready(queue, index_of(next.engine));
             wake = sleeper(index_of(next.engine), 0);
         } else if (next.kind == Next::Kind::again || schedule.rung ||
                    (next.kind == Next::Kind::park && next.signals != signals_)) {
-            make_ready(queue,
-                       any_engine);  // this engine looks next; take() wakes the other if it should
+            // This engine calls take() next, which wakes up the other one if there is more work.
+            make_ready(queue, any_engine);
         } else if (next.kind == Next::Kind::park) {
             if (parked_.empty()) {
                 next_poll_ = bus_.clock() + poll_ticks;
             }
-            enlist(queue, parked_, Queue::State::parked);
-            // Somebody must poll, and this engine may be busy soon.
+            move_to_list(queue, parked_, Queue::State::parked);
+            // The parked queue must be polled, and this engine may be busy soon.
             const unsigned other = 1 - index_of(engine);
-            wake = !timed_ && sleep_[other] == Sleep::sound ? other : engines;
+            wake = !timed_ && sleep_[other] == Sleep::sound ? other : engine_count;
         } else {
-            enlist(queue, resting_, Queue::State::resting);
+            move_to_list(queue, resting_, Queue::State::resting);
         }
-        note_time(queue);
+        update_ready_time(queue);
         quiet = paused_ || stopped;
     }
-    if (wake != engines) {
-        work_[wake].notify_one();
-    }
+    wake_up(wake);
     if (quiet) {
         quiet_.notify_all();
     }
@@ -234,7 +241,7 @@ void Scheduler::poll_parked() {
 }
 
 void Scheduler::signal() {
-    unsigned wake = engines;
+    unsigned wake = engine_count;
     {
         const std::lock_guard lock(mutex_);
         ++signals_;
@@ -243,9 +250,7 @@ void Scheduler::signal() {
             wake = sleeper(any_engine, 0);
         }
     }
-    if (wake != engines) {
-        work_[wake].notify_one();
-    }
+    wake_up(wake);
 }
 
 std::uint64_t Scheduler::signals() const {
@@ -257,9 +262,9 @@ void Scheduler::add(std::unique_ptr<Queue> queue) {
     List node{queue.get()};
     const std::lock_guard lock(mutex_);
     auto& schedule = queue->schedule;
-    schedule.place = node.begin();
+    schedule.position = node.begin();
     schedule.list = &node;
-    enlist(*queue, resting_, Queue::State::resting);
+    move_to_list(*queue, resting_, Queue::State::resting);
     queues_[queue->config.id] = std::move(queue);
 }
 
@@ -273,7 +278,7 @@ void Scheduler::withdraw(Queue& queue) {
     queue.stop.store(true, std::memory_order_relaxed);
     queue.schedule.stopped = true;
     quiet_.wait(lock, [&] { return queue.schedule.state != Queue::State::running; });
-    enlist(queue, resting_, Queue::State::resting);
+    move_to_list(queue, resting_, Queue::State::resting);
 }
 
 void Scheduler::restart(Queue& queue) {
@@ -281,14 +286,14 @@ void Scheduler::restart(Queue& queue) {
     queue.stop.store(false, std::memory_order_relaxed);
     queue.schedule.stopped = false;
     queue.schedule.rung = false;
-    queue.schedule.value = 0;
+    queue.schedule.doorbell_value = 0;
 }
 
 void Scheduler::remove(std::uint32_t id) {
     std::unique_ptr<Queue> queue;  // freed after the lock
     const std::lock_guard lock(mutex_);
     queue = std::move(queues_[id]);
-    queue->schedule.list->erase(queue->schedule.place);
+    queue->schedule.list->erase(queue->schedule.position);
 }
 
 bool Scheduler::uses(const Context& context) {
@@ -309,9 +314,7 @@ void Scheduler::hold(bool held) {
         held_ = held;
         activity_.fetch_add(1, std::memory_order_relaxed);
     }
-    for (auto& work : work_) {
-        work.notify_one();
-    }
+    wake_up_all();
 }
 
 void Scheduler::resume() {
@@ -320,9 +323,7 @@ void Scheduler::resume() {
         paused_ = false;
         activity_.fetch_add(1, std::memory_order_relaxed);
     }
-    for (auto& work : work_) {
-        work.notify_one();
-    }
+    wake_up_all();
 }
 
 void Scheduler::wait_quiet() {
@@ -334,7 +335,7 @@ void Scheduler::clear() {
     const std::lock_guard lock(mutex_);
     for (auto& queue : queues_) {
         if (queue != nullptr) {
-            queue->schedule.list->erase(queue->schedule.place);
+            queue->schedule.list->erase(queue->schedule.position);
             queue.reset();
         }
     }
@@ -346,9 +347,7 @@ void Scheduler::shut_down() {
         shut_down_ = true;
         activity_.fetch_add(1, std::memory_order_relaxed);
     }
-    for (auto& work : work_) {
-        work.notify_all();
-    }
+    wake_up_all();
 }
 
 }  // namespace accel::card

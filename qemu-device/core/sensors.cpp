@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The thermal and power model.
+// The thermal and power model behind the sensors.
 #include "sensors.hpp"
 
 #include <algorithm>
@@ -13,14 +13,14 @@ namespace {
 
 constexpr double idle_power = 12.0;                // watts
 constexpr std::array engine_power{10., 48.};       // watts at full load and clock: DMA, compute
-constexpr double thermal_resistance = 0.85;        // degrees a watt: 94.5 degrees at full load
+constexpr double thermal_resistance = 0.85;        // degrees per watt: 94.5 degrees at full load
 constexpr double thermal_time = 8.0;               // seconds
 constexpr double load_time = 0.25;                 // seconds over which load is averaged
-constexpr double hot = 92.0;                       // degrees at which the clock is halved ...
-constexpr double cool = 85.0;                      // ... until it has cooled down to this
-constexpr double min_clock = 0.3;                  // of the full clock
+constexpr double throttle_celsius = 92.0;          // the clock is halved at this temperature ...
+constexpr double recover_celsius = 85.0;           // ... until the card has cooled down to this one
+constexpr double min_clock_share = 0.3;            // of the full clock
 constexpr std::uint64_t min_interval = 1'000'000;  // ticks between two samples
-constexpr std::uint64_t look_interval = 100'000'000;
+constexpr std::uint64_t check_interval = 100'000'000;  // ticks between two checks of overheated()
 
 }  // namespace
 
@@ -31,7 +31,7 @@ void Sensors::advance(std::uint64_t now) {
     }
     const double seconds = first ? 0.0 : static_cast<double>(now - sampled_) * 1e-9;
     double dynamic = 0;
-    for (unsigned i = 0; i < engines; ++i) {
+    for (unsigned i = 0; i < engine_count; ++i) {
         const std::uint64_t busy = meters_[i].read(now);
         if (!first && busy >= busy_[i]) {
             const double load =
@@ -42,18 +42,18 @@ void Sensors::advance(std::uint64_t now) {
         dynamic += load_[i] * engine_power[i];
     }
     double clock = hot_ ? 0.5 : 1.0;
-    const double budget = cap_ * 1e-3 - idle_power;
+    const double budget = power_cap_ * 1e-3 - idle_power;
     if (dynamic * clock > budget) {
-        clock = std::max(min_clock, budget / dynamic);
+        clock = std::max(min_clock_share, budget / dynamic);
     }
     const double power = idle_power + dynamic * clock;
     if (first) {
         celsius_ = power * thermal_resistance;
     }
     celsius_ += (power * thermal_resistance - celsius_) * (1 - std::exp(-seconds / thermal_time));
-    if (!hot_ && ambient_ + celsius_ >= hot) {
+    if (!hot_ && ambient_ + celsius_ >= throttle_celsius) {
         hot_ = announce_ = true;
-    } else if (hot_ && ambient_ + celsius_ <= cool) {
+    } else if (hot_ && ambient_ + celsius_ <= recover_celsius) {
         hot_ = false;
     }
     sampled_ = now;
@@ -70,10 +70,10 @@ Sensors::Reading Sensors::read(std::uint64_t now) {
 }
 
 bool Sensors::overheated(std::uint64_t now) {
-    if (now < next_look_.load(std::memory_order_relaxed)) {
+    if (now < next_check_.load(std::memory_order_relaxed)) {
         return false;
     }
-    next_look_.store(now + look_interval, std::memory_order_relaxed);
+    next_check_.store(now + check_interval, std::memory_order_relaxed);
     const std::lock_guard lock(mutex_);
     advance(now);
     return std::exchange(announce_, false);
@@ -81,12 +81,12 @@ bool Sensors::overheated(std::uint64_t now) {
 
 void Sensors::set_power_cap(std::uint32_t milliwatts) {
     const std::lock_guard lock(mutex_);
-    cap_ = std::clamp(milliwatts, power_cap_min, power_cap_max);
+    power_cap_ = std::clamp(milliwatts, power_cap_min, power_cap_max);
 }
 
 std::uint32_t Sensors::power_cap() const {
     const std::lock_guard lock(mutex_);
-    return cap_;
+    return power_cap_;
 }
 
 void Sensors::set_ambient(std::int32_t millicelsius) {
@@ -102,7 +102,7 @@ std::int32_t Sensors::ambient() const {
 
 void Sensors::reset() {
     const std::lock_guard lock(mutex_);
-    busy_ = {};  // the meters start again; heat does not go away by a reset
+    busy_ = {};  // the meters restart at zero; a reset does not cool the card
 }
 
 }  // namespace accel::card

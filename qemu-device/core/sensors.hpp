@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Temperature, power and clock, derived from how busy the engines are: a first-order model of a
-// small card with a fan. It changes what the sensors say, not how fast the emulation computes.
+// The sensors of the card: temperature, power and clock, derived from the load of the engines by a
+// first-order model of a small card with a fan. Without a timing model it changes the readings, but
+// not how fast the emulation computes.
 #pragma once
 
 #include <array>
@@ -9,14 +10,14 @@
 #include <cstdint>
 #include <mutex>
 
-#include "queue.hpp"
+#include "engine.hpp"
 
 namespace accel::card {
 
-// Ticks an engine has worked, with what runs now.
+// Counts the ticks in which an engine worked, including the running command.
 class BusyMeter {
   public:
-    // By one thread at a time. With several channels in it an engine is busy when one of them is.
+    // One thread at a time. An engine with several channels is busy while any of them is.
     void begin(std::uint64_t now) {
         if (working_++ == 0) {
             since_.store(now, std::memory_order_relaxed);
@@ -42,7 +43,7 @@ class BusyMeter {
     std::uint32_t working_ = 0;
 };
 
-using BusyMeters = std::array<BusyMeter, engines>;
+using BusyMeters = std::array<BusyMeter, engine_count>;
 
 class Sensors {
   public:
@@ -59,22 +60,22 @@ class Sensors {
 
     explicit Sensors(const BusyMeters& meters) : meters_(meters) {}
 
-    // What the sensors say now. Any thread.
+    // The readings at tick `now`. Any thread may call it.
     [[nodiscard]] Reading read(std::uint64_t now);
 
-    // What is left of the full clock.
+    // The clock as a share of the full clock.
     [[nodiscard]] double clock_share(std::uint64_t now) {
         return read(now).clock / double{max_clock};
     }
 
-    // True once each time the card got too hot. For the engines, which look now and then.
+    // Returns true once each time the card gets too hot. Engines call it after every command.
     [[nodiscard]] bool overheated(std::uint64_t now);
 
     void set_power_cap(std::uint32_t milliwatts);
     [[nodiscard]] std::uint32_t power_cap() const;
     void reset();
 
-    // Of the air around the card, thousandths of a degree Celsius.
+    // The temperature of the air around the card, in thousandths of a degree Celsius.
     void set_ambient(std::int32_t millicelsius);
     [[nodiscard]] std::int32_t ambient() const;
 
@@ -82,17 +83,17 @@ class Sensors {
     void advance(std::uint64_t now);
 
     const BusyMeters& meters_;
-    mutable std::mutex mutex_;  // short; nothing is called under it
-    std::uint32_t cap_ = power_cap_max;
+    mutable std::mutex mutex_;  // held briefly; no callback is called under it
+    std::uint32_t power_cap_ = power_cap_max;
     std::uint64_t sampled_ = 0;
-    std::array<std::uint64_t, engines> busy_{};
-    std::array<double, engines> load_{};
+    std::array<std::uint64_t, engine_count> busy_{};
+    std::array<double, engine_count> load_{};
     double ambient_ = 35.0;  // degrees Celsius
     double celsius_ = 0;     // above ambient
-    bool hot_ = false;
-    bool announce_ = false;
+    bool hot_ = false;       // the clock is halved
+    bool announce_ = false;  // overheated() has not returned true yet
     Reading reading_{};
-    std::atomic<std::uint64_t> next_look_{0};
+    std::atomic<std::uint64_t> next_check_{0};
 };
 
 }  // namespace accel::card

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CALL: lists, arguments, records, and how an error inside is told.
-#include "card_test.hpp"
+// CALL: lists, arguments, records, and the errors of commands in a list.
+#include "card_fixture.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Call : public CardTest {
@@ -22,27 +22,27 @@ class Call : public CardTest {
 
 TEST_F(Call, RunsAListAsOneCommand) {
     std::vector<accel_command> commands;
-    for (std::uint64_t i = 0; i < 100; ++i) {  // on both engines and on neither
+    for (std::uint64_t i = 0; i < 100; ++i) {  // for both engines, and for none
         commands.push_back(i % 3 == 0   ? fill(data + 8 * i, i, 8, 8)
                            : i % 3 == 1 ? copy(data + 8 * i, data + 8 * (i - 1), 8)
                                         : nop());
     }
     const std::uint64_t list = record_list(commands);
-    const std::uint64_t before = bench.read64(ACCEL_REG_COMMANDS);
+    const std::uint64_t before = host.read64(ACCEL_REG_COMMANDS);
     EXPECT_EQ(queue.run(call(list, 100)), ACCEL_OK);
     EXPECT_EQ(queue.completed(), 1U);
-    EXPECT_EQ(bench.read64(ACCEL_REG_COMMANDS) - before, 101U);
+    EXPECT_EQ(host.read64(ACCEL_REG_COMMANDS) - before, 101U);
     for (std::uint64_t i = 0; i < 99; i += 3) {
         EXPECT_EQ(space.load<std::uint64_t>(data + 8 * i, 2), (std::vector<std::uint64_t>{i, i}));
     }
 }
 
-TEST_F(Call, AnEmptyListIsNothing) {
+TEST_F(Call, AnEmptyListHasNoEffect) {
     EXPECT_EQ(queue.run(call(data, 0)), ACCEL_OK);
     EXPECT_EQ(queue.run(call(0, 0)), ACCEL_OK);
 }
 
-TEST_F(Call, OneListServesAnyBuffers) {
+TEST_F(Call, OneListWorksOnAnyBuffers) {
     const std::uint64_t list = record_list(
         {fill(ACCEL_ARG(1, 16), 0x5a, 1, 8), copy(ACCEL_ARG(0, 0), ACCEL_ARG(1, 16), 8)});
     for (std::uint64_t i = 0; i < 5; ++i) {
@@ -68,7 +68,7 @@ TEST_F(Call, IndirectArgumentsComeFromATable) {
     for (std::uint64_t i = 0; i < table.size(); ++i) {
         EXPECT_EQ(space.load<std::uint64_t>(table[i] + 8, 1)[0], i + 1);
     }
-    // The table is read once: what the list writes into it has no effect.
+    // The table is read once: a write of the list into it has no effect.
     commands = {fill(ACCEL_ARG(0, 0), 0, 8, 8), fill(ACCEL_ARG(1, 0), 0x77, 8, 8)};
     space.store(place, std::vector<std::uint64_t>{place + 8, data});
     EXPECT_EQ(queue.run(call_indirect(record_list(commands), 2, place, 2)), ACCEL_OK);
@@ -96,7 +96,7 @@ TEST_F(Call, EveryAddressOfATensorCommandMayBeAnArgument) {
                         .src1 = ACCEL_ARG(0, 0x100),
                         .src2 = ACCEL_ARG(0, 0x200)},
                        ACCEL_ARG(0, 0x300), sizeof p);
-    gemm = recorded(gemm, ACCEL_ARG(1, 0x20));
+    gemm = with_record(gemm, ACCEL_ARG(1, 0x20));
     EXPECT_EQ(queue.run(call(record_list({gemm}), 1, {data, other})), ACCEL_OK);
     EXPECT_TRUE(same_bits(space.load<float>(data + 0x400, 16), d));
     const auto record = space.load<accel_completion_record>(other + 0x20, 1)[0];
@@ -105,10 +105,10 @@ TEST_F(Call, EveryAddressOfATensorCommandMayBeAnArgument) {
     EXPECT_GE(record.end, record.start);
 }
 
-TEST_F(Call, ItsRecordSpansTheRecordsOfItsCommands) {
-    const std::uint64_t list =
-        record_list({recorded(nop(), other), nop(), recorded(fill(data, 1, 1, 1), other + 32)});
-    EXPECT_EQ(queue.run(recorded(call(list, 3), other + 64)), ACCEL_OK);
+TEST_F(Call, TheRecordSpansTheRecordsOfTheCommands) {
+    const std::uint64_t list = record_list(
+        {with_record(nop(), other), nop(), with_record(fill(data, 1, 1, 1), other + 32)});
+    EXPECT_EQ(queue.run(with_record(call(list, 3), other + 64)), ACCEL_OK);
     const auto records = space.load<accel_completion_record>(other, 3);
     EXPECT_EQ(records[0].list_index, 0U);
     EXPECT_EQ(records[1].list_index, 2U);
@@ -118,9 +118,9 @@ TEST_F(Call, ItsRecordSpansTheRecordsOfItsCommands) {
     EXPECT_LE(records[1].end, records[2].end);
 }
 
-TEST_F(Call, WaitAndSignalMayStandInAList) {
+TEST_F(Call, AListMayHoldWaitAndSignal) {
     const std::uint64_t list = record_list(
-        {signal(ACCEL_ARG(0, 0), 1), wait(ACCEL_ARG(0, 8), 7), fill(data + 64, 9, 1, 1)});
+        {signal(ACCEL_ARG(0, 0), 1), wait_for(ACCEL_ARG(0, 8), 7), fill(data + 64, 9, 1, 1)});
     const std::uint64_t sequence = queue.submit(call(list, 3, {data}));
     EXPECT_TRUE(eventually([&] { return space.load<std::uint64_t>(data, 1)[0] == 1; }));
     EXPECT_EQ(queue.completed(), 0U);
@@ -159,7 +159,7 @@ TEST_F(Call, BadCallsAreRefused) {
     expect_fault(ACCEL_FAULT_UNMAPPED, hole, call(hole, 1));
 }
 
-TEST_F(Call, AnErrorNamesItsPlaceInTheList) {
+TEST_F(Call, AnErrorNamesItsIndexInTheList) {
     std::vector<accel_command> commands(40, nop());
     const auto fail_at = [&](std::uint32_t index, accel_status status, const accel_command& bad,
                              std::initializer_list<std::uint64_t> arguments = {}) {
@@ -167,7 +167,7 @@ TEST_F(Call, AnErrorNamesItsPlaceInTheList) {
         commands[index] = bad;
         const std::uint64_t record = other + 0x1000;
         const accel_event event =
-            expect_error(status, recorded(call(record_list(commands), 40, arguments), record));
+            expect_error(status, with_record(call(record_list(commands), 40, arguments), record));
         EXPECT_EQ(event.list_index, index);
         EXPECT_EQ(event.opcode, bad.opcode);
         const auto written = space.load<accel_completion_record>(record, 1)[0];
@@ -187,12 +187,12 @@ TEST_F(Call, AnErrorNamesItsPlaceInTheList) {
     fail_at(3, ACCEL_BAD_ARGUMENT, fill(ACCEL_ARG(1, 0), 1, 1, 1), {data});
     fail_at(3, ACCEL_BAD_ARGUMENT, fill(ACCEL_ARG(0, 0), 1, 1, 1));
     fail_at(3, ACCEL_BAD_ARGUMENT, fill(ACCEL_ARG(0x7fff, 0), 1, 1, 1), {data});
-    fail_at(3, ACCEL_BAD_ARGUMENT, recorded(nop(), ACCEL_ARG(4, 0)), {data});
-    fail_at(3, ACCEL_BAD_ALIGNMENT, wait(ACCEL_ARG(0, 4), 1), {data});
+    fail_at(3, ACCEL_BAD_ARGUMENT, with_record(nop(), ACCEL_ARG(4, 0)), {data});
+    fail_at(3, ACCEL_BAD_ALIGNMENT, wait_for(ACCEL_ARG(0, 4), 1), {data});
 }
 
-TEST_F(Call, AnArgumentThatIsNoAddressDoesNotBecomeOne) {
-    // data = wild + offset, modulo 2^64; and an argument that looks like an argument.
+TEST_F(Call, AnInvalidArgumentDoesNotBecomeAValidAddress) {
+    // wild + offset is data, modulo 2^64; and an argument whose value refers to an argument.
     const std::uint64_t offset = 0x0000'8000'0000'0000;
     const std::uint64_t wild = data - offset;
     ASSERT_NE(wild >> 48, 0U);
@@ -203,7 +203,7 @@ TEST_F(Call, AnArgumentThatIsNoAddressDoesNotBecomeOne) {
     EXPECT_EQ(space.load<std::uint8_t>(data, 1)[0], 0);
 }
 
-TEST_F(Call, OutsideAListAnArgumentIsAnUnmappedAddress) {
+TEST_F(Call, AnArgumentOutsideAListIsAnUnmappedAddress) {
     const std::uint64_t address = ACCEL_ARG(0, 0);
     expect_fault(ACCEL_FAULT_UNMAPPED, address, fill(address, 1, 1, 1));
 }
@@ -215,8 +215,8 @@ TEST_F(Call, TheLongestListRuns) {
     EXPECT_EQ(queue.run(call(list, 16384)), ACCEL_OK);
 }
 
-TEST_F(Call, AListThatEndsAtAHoleFaultsOnlyWhenItGetsThere) {
-    // 64 commands fill a page; the 65th is not there, and neither is anything prefetched.
+TEST_F(Call, AListThatCrossesIntoAHoleFaultsOnlyThere) {
+    // 64 commands fill the page, and the 65th is unmapped. Prefetching must not fault earlier.
     const std::uint64_t page = space.allocate(page_size);
     space.store(page, std::vector<accel_command>(64, nop()));
     EXPECT_EQ(queue.run(call(page, 64)), ACCEL_OK);
@@ -226,4 +226,4 @@ TEST_F(Call, AListThatEndsAtAHoleFaultsOnlyWhenItGetsThere) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CONV2D against the reference, to the bit.
-#include "image_test.hpp"
+// CONV2D gives the bits of the reference.
+#include "image_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Conv2d : public ImageTest {
@@ -40,11 +40,11 @@ class Conv2d : public ImageTest {
                                            1);
         const auto bias = random.values(c.out_channels);
         auto dst = random.values(elements(p.dst, c.batch));
-        const std::uint64_t to = place(dst, c.layout);
+        const std::uint64_t to = upload(dst, c.layout);
         const Operands operands{.dst = to,
-                                .src0 = place(src, c.layout),
-                                .src1 = place(weights, c.layout),
-                                .src2 = c.bias ? place(bias, c.layout) : 0};
+                                .src0 = upload(src, c.layout),
+                                .src1 = upload(weights, c.layout),
+                                .src2 = c.bias ? upload(bias, c.layout) : 0};
         ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_CONV2D, operands, p)), ACCEL_OK);
         reference::conv2d(p, src, weights, bias, dst);
         EXPECT_TRUE(same_bits(space.load<float>(to, dst.size()), dst));
@@ -64,7 +64,7 @@ TEST_F(Conv2d, EqualsTheReferenceForAnyWindowAndGroups) {
     }
 }
 
-TEST_F(Conv2d, EqualsTheReferenceChannelByChannel) {
+TEST_F(Conv2d, EqualsTheReferenceForDepthwiseGroups) {
     for (int i = 0; i < 60; ++i) {
         Case c{any()};
         c.groups = c.channels = c.out_channels = up_to(40);
@@ -76,7 +76,7 @@ TEST_F(Conv2d, EqualsTheReferenceChannelByChannel) {
 }
 
 TEST_F(Conv2d, EqualsTheReferenceAcrossBlocks) {
-    Case deep;  // more than a stretch of k, more than one of channels, more than one of lines
+    Case deep;  // more than one block of k, of channels and of lines
     deep.height = 3;
     deep.width = 70;
     deep.channels = 700;
@@ -84,12 +84,12 @@ TEST_F(Conv2d, EqualsTheReferenceAcrossBlocks) {
     deep.out_height = 1;
     deep.out_width = 68;
     check(deep);
-    Case wide;  // channel by channel, in two goes
+    Case wide;  // depthwise, in two blocks
     wide.channels = wide.out_channels = wide.groups = 1100;
     check(wide);
 }
 
-TEST_F(Conv2d, OfNothingDoesNothing) {
+TEST_F(Conv2d, EmptyImagesAreLeftAlone) {
     for (const int what : {0, 1, 2, 3}) {
         Case c;
         (what == 0   ? c.batch
@@ -98,7 +98,7 @@ TEST_F(Conv2d, OfNothingDoesNothing) {
                      : c.out_channels) = 0;
         check(c);
     }
-    Case no_channels;  // the sum of nothing, and the bias
+    Case no_channels;  // an empty sum, plus the bias
     no_channels.channels = 0;
     no_channels.bias = true;
     check(no_channels);
@@ -109,11 +109,11 @@ TEST_F(Conv2d, ReadsWeightsOnceIfTheyFit) {
     c.layout = Layout::device;
     c.channels = 32;
     c.out_channels = 64;
-    const std::uint64_t before = bench.read64(ACCEL_REG_MEMORY_READ);
+    const std::uint64_t before = host.read64(ACCEL_REG_MEMORY_READ);
     check(c);
     const std::uint64_t weights = 9 * 32 * 64 * 4;
     const std::uint64_t taps = 9 * 6 * 6 * 32 * 4;
-    EXPECT_EQ(bench.read64(ACCEL_REG_MEMORY_READ) - before, weights + taps);
+    EXPECT_EQ(host.read64(ACCEL_REG_MEMORY_READ) - before, weights + taps);
 }
 
 TEST_F(Conv2d, ReservedUnknownAndImpossibleFieldsAreRefused) {
@@ -146,7 +146,7 @@ TEST_F(Conv2d, ReservedUnknownAndImpossibleFieldsAreRefused) {
     });
 }
 
-TEST_F(Conv2d, FaultsNameTheAddress) {
+TEST_F(Conv2d, AFaultNamesItsAddress) {
     const std::uint64_t memory = space.allocate(1 << 20);
     const std::uint64_t nowhere = std::uint64_t{1} << 40;
     const accel_conv2d p = params({});
@@ -162,4 +162,4 @@ TEST_F(Conv2d, FaultsNameTheAddress) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// COPY and FILL: every pair of places, odd sizes and alignments, rows and strides.
+// COPY and FILL: each pair of memory layouts, odd sizes and alignments, rows and strides.
 #include <algorithm>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Copy : public CardTest {
   protected:
-    Copy() : CardTest({.memory = 256 << 20, .host = 512 << 20, .contexts = 2}) {}
+    Copy() : CardTest({.device_memory = 256 << 20, .host_memory = 512 << 20, .contexts = 2}) {}
 
     Random random{4};
 };
 
-TEST_F(Copy, BetweenAllPlacesForOddSizesAndAlignments) {
+TEST_F(Copy, MovesOddSizesAndAlignmentsBetweenAllLayouts) {
     for (const Layout from : layouts) {
         for (const Layout to : layouts) {
             const std::size_t size = 1 + random.below(150'000);
@@ -31,7 +31,7 @@ TEST_F(Copy, BetweenAllPlacesForOddSizesAndAlignments) {
     }
 }
 
-TEST_F(Copy, EveryShortLengthAcrossAPageBoundary) {
+TEST_F(Copy, MovesEveryShortLengthAcrossAPageBoundary) {
     const std::uint64_t src = space.allocate(2 * page_size, Layout::scattered);
     const std::uint64_t dst = space.allocate(2 * page_size, Layout::scattered);
     for (std::size_t size = 1; size < 40; ++size) {
@@ -42,7 +42,7 @@ TEST_F(Copy, EveryShortLengthAcrossAPageBoundary) {
     }
 }
 
-TEST_F(Copy, RowsWithStrides) {
+TEST_F(Copy, MovesRowsWithStrides) {
     for (int i = 0; i < 60; ++i) {
         const std::size_t bytes = 1 + random.below(3000);
         const auto rows = static_cast<std::uint32_t>(1 + random.below(30));
@@ -76,8 +76,8 @@ TEST_F(Copy, AStrideOfZeroRepeatsARow) {
     }
 }
 
-TEST_F(Copy, ZeroSizesDoNothing) {
-    const std::uint64_t anywhere = 0x123456789abc;  // nothing is mapped there
+TEST_F(Copy, ZeroSizesHaveNoEffect) {
+    const std::uint64_t anywhere = 0x123456789abc;  // unmapped
     EXPECT_EQ(queue.run(copy(anywhere, anywhere, 0)), ACCEL_OK);
     EXPECT_EQ(queue.run(copy_rows(anywhere, 1, anywhere, 1, 100, 0)), ACCEL_OK);
     EXPECT_EQ(queue.run(copy_rows(anywhere, UINT64_MAX, anywhere, 1, 0, UINT32_MAX)), ACCEL_OK);
@@ -85,7 +85,7 @@ TEST_F(Copy, ZeroSizesDoNothing) {
     EXPECT_EQ(queue.run(fill_rows(anywhere, 1, 1, 1, 5, 0)), ACCEL_OK);
 }
 
-TEST_F(Copy, SizesThatDoNotFitTheAddressSpaceAreBadSize) {
+TEST_F(Copy, SizesBeyondTheAddressSpaceAreBadSize) {
     const std::uint64_t page = space.allocate(page_size);
     const std::uint64_t end = std::uint64_t{1} << ACCEL_VA_BITS;
     expect_error(ACCEL_BAD_SIZE, copy(page, page, end));
@@ -117,7 +117,7 @@ TEST_F(Copy, ReservedFieldsMustBeZero) {
     }
 }
 
-TEST_F(Copy, TheReadIsFoundAtFaultBeforeTheWrite) {
+TEST_F(Copy, AFaultOfTheReadPrecedesThatOfTheWrite) {
     const std::uint64_t hole = space.reserve(page_size);
     const std::uint64_t page = space.allocate(page_size);
     expect_fault(ACCEL_FAULT_UNMAPPED, hole + 7, copy(hole, hole + 7, 100));
@@ -125,7 +125,7 @@ TEST_F(Copy, TheReadIsFoundAtFaultBeforeTheWrite) {
     expect_fault(ACCEL_FAULT_UNMAPPED, page + page_size, copy(page, page + 1, page_size));
 }
 
-TEST_F(Copy, FillEveryWidthInEveryLayout) {
+TEST_F(Copy, FillWorksForEveryWidthInEveryLayout) {
     constexpr std::uint64_t pattern = 0x8877665544332211;
     for (const std::uint16_t width : {1, 2, 4, 8}) {
         for (const Layout layout : layouts) {
@@ -141,7 +141,7 @@ TEST_F(Copy, FillEveryWidthInEveryLayout) {
     }
 }
 
-TEST_F(Copy, FillRows) {
+TEST_F(Copy, FillWritesRowsWithStrides) {
     const std::uint64_t dst = space.allocate(4 * page_size, Layout::scattered);
     ASSERT_EQ(queue.run(fill_rows(dst, 300, 0xabcd, 2, 200, 40)), ACCEL_OK);
     std::vector<std::uint16_t> expected(150 * 40);
@@ -162,4 +162,4 @@ TEST_F(Copy, FillChecksAlignment) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,83 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Defects that a test plants: the card does exactly what it then must not do, and nothing else.
-#include "card_test.hpp"
+// Defects: the card shows the planted defect, and no other.
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Defect : public CardTest {
   protected:
-    static accel_admin_command admin_command() {
-        accel_admin_command command{};
-        command.opcode = ACCEL_ADMIN_NOP;
-        return command;
-    }
-    accel_status admin_nop() { return bench.admin(admin_command()); }
+    accel_status admin_nop() { return host.admin(admin_command(ACCEL_ADMIN_NOP, 0)); }
     void power_up() {
-        ASSERT_TRUE(bench.wait_ready());
-        bench.enable();
+        ASSERT_TRUE(host.wait_ready());
+        host.enable();
     }
 };
 
-TEST_F(Defect, EnginesThatHangTakeNothingUntilAFunctionReset) {
-    bench.set_defect(ACCEL_DEFECT_ENGINES);
+TEST_F(Defect, HungEnginesRunNoCommandUntilAFunctionReset) {
+    host.set_defect(ACCEL_DEFECT_ENGINES);
     queue.submit(nop());
     EXPECT_EQ(admin_nop(), ACCEL_OK);
     EXPECT_EQ(queue.status().completed, 0U);
-    EXPECT_EQ(bench.read64(ACCEL_REG_COMMANDS), 0U);
-    bench.function_reset();
+    EXPECT_EQ(host.read64(ACCEL_REG_COMMANDS), 0U);
+    host.function_reset();
     power_up();
-    AddressSpace fresh(bench, 1);
+    AddressSpace fresh(host, 1);
     Queue other(fresh, 1);
     EXPECT_EQ(other.run(nop()), ACCEL_OK);
 }
 
-TEST_F(Defect, EnginesGoOnWhereTheyStoodWhenItIsMended) {
-    bench.set_defect(ACCEL_DEFECT_ENGINES);
+TEST_F(Defect, RepairedEnginesContinueWhereTheyStopped) {
+    host.set_defect(ACCEL_DEFECT_ENGINES);
     const std::uint64_t sequence = queue.submit(nop());
     EXPECT_EQ(admin_nop(), ACCEL_OK);
-    bench.set_defect(ACCEL_DEFECT_NONE);
+    host.set_defect(ACCEL_DEFECT_NONE);
     EXPECT_EQ(queue.wait(sequence), ACCEL_OK);
 }
 
 TEST_F(Defect, AQueueOfHungEnginesCanBeReset) {
-    bench.set_defect(ACCEL_DEFECT_ENGINES);
+    host.set_defect(ACCEL_DEFECT_ENGINES);
     queue.submit(nop());
     EXPECT_EQ(queue.reset(), ACCEL_OK);
-    bench.set_defect(ACCEL_DEFECT_NONE);
+    host.set_defect(ACCEL_DEFECT_NONE);
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
 }
 
-TEST_F(Defect, AnAdminQueueThatIsNotServedHoldsNobodyElseUp) {
-    bench.set_defect(ACCEL_DEFECT_ADMIN);
-    const std::uint64_t sequence = bench.post_admin(admin_command());
+TEST_F(Defect, AHungAdminQueueDoesNotDelayOtherQueues) {
+    host.set_defect(ACCEL_DEFECT_ADMIN);
+    const std::uint64_t sequence = host.post_admin(admin_command(ACCEL_ADMIN_NOP, 0));
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
-    bench.set_defect(ACCEL_DEFECT_NONE);
-    EXPECT_EQ(bench.wait_admin(sequence), ACCEL_OK);
+    host.set_defect(ACCEL_DEFECT_NONE);
+    EXPECT_EQ(host.wait_admin(sequence), ACCEL_OK);
 }
 
-TEST_F(Defect, AResetThatDoesNotEndEndsWhenItIsMended) {
-    bench.set_defect(ACCEL_DEFECT_RESET);
-    bench.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
-    bench.function_reset();
-    EXPECT_EQ(bench.read32(ACCEL_REG_STATUS), ACCEL_STATUS_RESETTING);
-    bench.set_defect(ACCEL_DEFECT_NONE);
+TEST_F(Defect, AHungResetEndsWithTheDefect) {
+    host.set_defect(ACCEL_DEFECT_RESET);
+    host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    host.function_reset();
+    EXPECT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_RESETTING);
+    host.set_defect(ACCEL_DEFECT_NONE);
     power_up();
     EXPECT_EQ(admin_nop(), ACCEL_OK);
 }
 
-TEST_F(Defect, HeatOfTheAirIsHeatOfTheCardAndLowersItsClock) {
-    bench.advance_clock(10'000'000);
-    const std::uint32_t cool = bench.read32(ACCEL_REG_TEMPERATURE);
-    bench.set_ambient(120'000);
+TEST_F(Defect, HotAirHeatsTheCardAndLowersItsClock) {
+    host.advance_clock(10'000'000);
+    const std::uint32_t cool = host.read32(ACCEL_REG_TEMPERATURE);
+    host.set_ambient(120'000);
     EXPECT_TRUE(eventually([&] {
-        bench.advance_clock(2'000'000);
-        return (bench.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_THROTTLED) != 0;
+        host.advance_clock(2'000'000);
+        return (host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_THROTTLED) != 0;
     }));
-    EXPECT_NEAR(bench.read32(ACCEL_REG_TEMPERATURE), cool + 85'000, 3'000);
-    EXPECT_EQ(bench.read32(ACCEL_REG_CORE_CLOCK), 500U);
+    EXPECT_NEAR(host.read32(ACCEL_REG_TEMPERATURE), cool + 85'000, 3'000);
+    EXPECT_EQ(host.read32(ACCEL_REG_CORE_CLOCK), 500U);
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ELEMENTWISE against the reference, to the bit.
-#include "card_test.hpp"
+// ELEMENTWISE gives the bits of the reference.
+#include "card_fixture.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Elementwise : public CardTest {
   protected:
-    Elementwise() : CardTest({.memory = 96 << 20, .host = 160 << 20, .contexts = 2}) {}
+    Elementwise()
+        : CardTest({.device_memory = 96 << 20, .host_memory = 160 << 20, .contexts = 2}) {}
 
     static std::size_t span(const accel_elementwise& p, const __le32* strides) {
         std::size_t last = 0;
@@ -22,7 +23,7 @@ class Elementwise : public CardTest {
         return last + 1;
     }
 
-    // Dense strides for dims.
+    // The strides of a dense tensor of these dimensions.
     static void dense(const accel_elementwise& p, __le32* strides) {
         std::uint32_t step = 1;
         for (unsigned i = p.rank; i-- > 0;) {
@@ -36,14 +37,14 @@ class Elementwise : public CardTest {
         const auto src0 = random.values(span(p, p.src0_strides));
         const auto src1 = random.values(span(p, p.src1_strides));
         auto dst = in_place ? src0 : random.values(span(p, p.dst_strides));
-        const auto place = [&](const std::vector<float>& values) {
+        const auto upload = [&](const std::vector<float>& values) {
             const std::uint64_t address =
                 space.allocate(values.size() * sizeof(float), layout, offset);
             space.store(address, values);
             return address;
         };
-        Operands operands{.src0 = place(src0), .src1 = place(src1)};
-        operands.dst = in_place ? operands.src0 : place(dst);
+        Operands operands{.src0 = upload(src0), .src1 = upload(src1)};
+        operands.dst = in_place ? operands.src0 : upload(dst);
         ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_ELEMENTWISE, operands, p)), ACCEL_OK);
         reference::elementwise(p, src0, src1, dst);
         EXPECT_TRUE(same_bits(space.load<float>(operands.dst, dst.size()), dst));
@@ -62,7 +63,7 @@ class Elementwise : public CardTest {
     Random random{2};
 };
 
-TEST_F(Elementwise, EveryOperationAndActivationEqualsTheReference) {
+TEST_F(Elementwise, EveryOperationEqualsTheReference) {
     for (const unsigned op : {ACCEL_EW_ADD, ACCEL_EW_SUB, ACCEL_EW_MUL, ACCEL_EW_DIV, ACCEL_EW_MIN,
                               ACCEL_EW_MAX, ACCEL_EW_PRELU, ACCEL_EW_FMOD, ACCEL_EW_MOD,
                               ACCEL_EW_EQUAL, ACCEL_EW_LESS, ACCEL_EW_LESS_EQUAL}) {
@@ -90,7 +91,7 @@ TEST_F(Elementwise, EqualsTheReferenceForRandomShapesAndStrides) {
             const auto factor =
                 static_cast<std::uint32_t>(random.coin() ? 1 : 1 + random.below(300));
             for (unsigned d = 0; d < p.rank; ++d) {
-                strides[d] *= factor;  // gaps, also longer than a page
+                strides[d] *= factor;  // gaps, some of them longer than a page
                 if (source && random.below(4) == 0) {
                     strides[d] = 0;
                 }
@@ -102,26 +103,26 @@ TEST_F(Elementwise, EqualsTheReferenceForRandomShapesAndStrides) {
     }
 }
 
-TEST_F(Elementwise, WorksInPlace) {
+TEST_F(Elementwise, TheResultMayOverwriteASource) {
     check(vector(40000, ACCEL_EW_MUL), Layout::scattered, 8, true);
     accel_elementwise p = vector(1000, ACCEL_EW_SUB);
     p.dst_strides[0] = p.src0_strides[0] = 3;
     check(p, Layout::device, 4, true);
 }
 
-TEST_F(Elementwise, LongVectorsInEveryLayout) {
+TEST_F(Elementwise, LongVectorsEqualTheReferenceInEveryLayout) {
     for (const Layout layout : layouts) {
         check(vector(70001, ACCEL_EW_DIV), layout, 20);
     }
 }
 
-TEST_F(Elementwise, AGatherReadsNoPageWithoutAnElement) {
-    // Elements two pages apart, and only their pages are mapped.
+TEST_F(Elementwise, NoPageWithoutAnElementIsRead) {
+    // The elements are two pages apart, and only their pages are mapped.
     accel_elementwise p = vector(4);
     p.src0_strides[0] = 2 * page_size / sizeof(float);
     const std::uint64_t base = space.reserve(8 * page_size);
     for (unsigned i = 0; i < 4; ++i) {
-        space.map(base + 2 * i * page_size, {false, bench.host().allocate(page_size)}, page_size);
+        space.map(base + 2 * i * page_size, {false, host.memory().allocate(page_size)}, page_size);
         space.store_one(base + 2 * i * page_size + 16, static_cast<float>(i));
     }
     const std::uint64_t other = space.allocate(page_size);
@@ -130,24 +131,24 @@ TEST_F(Elementwise, AGatherReadsNoPageWithoutAnElement) {
     EXPECT_TRUE(same_bits(space.load<float>(other + 64, 4), {0, 1, 2, 3}));
 }
 
-TEST_F(Elementwise, AFaultNamesTheElementsAddress) {
+TEST_F(Elementwise, AFaultNamesTheAddressOfTheElement) {
     accel_elementwise p = vector(3000);
     p.src1_strides[0] = 3;
     const std::uint64_t buffer = space.allocate(3 * page_size);
     const std::uint64_t other = space.allocate(4 * page_size);
     Operands operands{.dst = other, .src0 = other, .src1 = buffer};
-    // 1365 elements, 12 bytes apart, fit three pages; the next begins 12288 - 12288 % 12 on.
+    // 1365 elements, 12 bytes apart, fit three pages; the next starts at 12288 - 12288 % 12.
     expect_fault(ACCEL_FAULT_UNMAPPED, buffer + 1024 * 12,
                  tensor_command(ACCEL_OP_ELEMENTWISE, operands, p));
     p.src1_strides[0] = 1;
     p.dst_strides[0] = 5;
     operands = {.dst = buffer + 4, .src0 = other, .src1 = other};
-    // (3 * 4096 - 4) / 20 = 614.2: element 615 is the first beyond.
+    // (3 * 4096 - 4) / 20 = 614.2, so element 615 is the first beyond the pages.
     expect_fault(ACCEL_FAULT_UNMAPPED, buffer + 4 + 615 * 20,
                  tensor_command(ACCEL_OP_ELEMENTWISE, operands, p));
 }
 
-TEST_F(Elementwise, RefusesWhatTheSheetForbids) {
+TEST_F(Elementwise, RefusesBlocksThatTheDataSheetForbids) {
     const std::uint64_t buffer = space.allocate(4 * page_size);
     const Operands good{.dst = buffer, .src0 = buffer + page_size, .src1 = buffer + 2 * page_size};
     const auto refuse = [&](accel_status status, auto change, Operands operands) {
@@ -186,7 +187,7 @@ TEST_F(Elementwise, RefusesWhatTheSheetForbids) {
         bad.*which = (std::uint64_t{1} << 48) - 60;
         refuse(ACCEL_BAD_SIZE, keep, bad);
     }
-    // Elements without number, all at the same place.
+    // A huge number of elements, all at one address.
     const auto endless = [](auto& p) {
         p.rank = 6;
         for (unsigned i = 0; i < 6; ++i) {
@@ -207,4 +208,4 @@ TEST_F(Elementwise, RefusesWhatTheSheetForbids) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GEMM against the reference, to the bit.
-#include "card_test.hpp"
+// GEMM gives the bits of the reference.
+#include "card_fixture.hpp"
 #include "commands/gemm_kernel.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Gemm : public CardTest {
   protected:
-    Gemm() : CardTest({.memory = 192 << 20, .host = 256 << 20, .contexts = 2}) {}
+    Gemm() : CardTest({.device_memory = 192 << 20, .host_memory = 256 << 20, .contexts = 2}) {}
 
     struct Shape {
         std::uint32_t m, n, k;
@@ -18,7 +18,7 @@ class Gemm : public CardTest {
         std::uint8_t activation = ACCEL_UNARY_NONE;
         std::uint32_t gap = 0;  // elements between rows, in all matrices
         Layout layout = Layout::host;
-        std::uint64_t offset = 0;  // of the matrices in their page
+        std::uint64_t offset = 0;  // of each matrix in its page
     };
 
     static accel_gemm params(const Shape& s) {
@@ -49,16 +49,16 @@ class Gemm : public CardTest {
         const auto b = values(length((s.flags & ACCEL_GEMM_TRANSPOSE_B) != 0 ? s.n : s.k, p.ldb));
         const auto bias = values(s.n);
         auto d = values(length(s.m, p.ldd));
-        const auto place = [&](const std::vector<float>& matrix) {
+        const auto upload = [&](const std::vector<float>& matrix) {
             const std::uint64_t address =
                 space.allocate(matrix.size() * sizeof(float), s.layout, s.offset);
             space.store(address, matrix);
             return address;
         };
         const bool has_bias = (s.flags & ACCEL_GEMM_BIAS) != 0;
-        const std::uint64_t dst = place(d);
+        const std::uint64_t dst = upload(d);
         const Operands operands{
-            .dst = dst, .src0 = place(a), .src1 = place(b), .src2 = has_bias ? place(bias) : 0};
+            .dst = dst, .src0 = upload(a), .src1 = upload(b), .src2 = has_bias ? upload(bias) : 0};
         ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_GEMM, operands, p)), ACCEL_OK);
         reference::gemm(p, a, b, bias, d);
         EXPECT_TRUE(same_bits(space.load<float>(dst, d.size()), d));
@@ -98,16 +98,16 @@ TEST_F(Gemm, EqualsTheReferenceAcrossBlocks) {
     }
 }
 
-TEST_F(Gemm, EqualsTheReferenceWhenNoPanelHoldsAllOfB) {
+TEST_F(Gemm, EqualsTheReferenceIfBExceedsThePanel) {
     check({.m = 66, .n = 300, .k = 4100, .layout = Layout::device}, true);
     check({.m = 65, .n = 290, .k = 4100, .flags = ACCEL_GEMM_TRANSPOSE_B, .layout = Layout::device},
           true);
 }
 
 TEST_F(Gemm, ReadsEachOperandOnceIfBFitsThePanel) {
-    const std::uint64_t before = bench.read64(ACCEL_REG_MEMORY_READ);
+    const std::uint64_t before = host.read64(ACCEL_REG_MEMORY_READ);
     check({.m = 256, .n = 128, .k = 784, .layout = Layout::device}, true);
-    EXPECT_EQ(bench.read64(ACCEL_REG_MEMORY_READ) - before, (256 * 784 + 784 * 128) * 4U);
+    EXPECT_EQ(host.read64(ACCEL_REG_MEMORY_READ) - before, (256 * 784 + 784 * 128) * 4U);
 }
 
 TEST_F(Gemm, EveryKernelGivesTheSameBits) {
@@ -135,19 +135,19 @@ TEST_F(Gemm, EveryKernelGivesTheSameBits) {
     }
 }
 
-TEST_F(Gemm, ZeroDepthGivesTheActivationOfTheBias) {
+TEST_F(Gemm, AnEmptySumGivesTheActivationOfTheBias) {
     check({.m = 3, .n = 5, .k = 0, .flags = ACCEL_GEMM_BIAS, .activation = ACCEL_UNARY_RELU});
     check({.m = 3, .n = 5, .k = 0});
 }
 
-TEST_F(Gemm, EmptyResultTouchesNothing) {
+TEST_F(Gemm, AnEmptyResultWritesNothing) {
     for (const auto& [m, n] : {std::pair{0U, 5U}, std::pair{5U, 0U}}) {
         accel_gemm p = params({.m = m, .n = n, .k = 4});
         EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_GEMM, {}, p)), ACCEL_OK);
     }
 }
 
-TEST_F(Gemm, RefusesWhatTheSheetForbids) {
+TEST_F(Gemm, RefusesBlocksThatTheDataSheetForbids) {
     const std::uint64_t buffer = space.allocate(4 * page_size);
     const Operands operands{
         .dst = buffer, .src0 = buffer + page_size, .src1 = buffer + 2 * page_size};
@@ -188,4 +188,4 @@ TEST_F(Gemm, RefusesWhatTheSheetForbids) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

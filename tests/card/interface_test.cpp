@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The C interface: configurations it refuses, threads it brackets.
+// The C interface: refused configurations, and callbacks around each thread of the core.
 #include <array>
 #include <atomic>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 struct Seen {
@@ -36,7 +36,7 @@ class Interface : public testing::Test {
         std::array<char, 100> error{};
         EXPECT_EQ(accel_core_create(&config, &calls, nullptr, error.data(), error.size()), nullptr);
         EXPECT_NE(error[0], '\0');
-        // Short or no room for the sentence is no reason to fall over.
+        // A short buffer, or none, for the sentence must not matter.
         std::array<char, 4> little{'x', 'x', 'x', 'x'};
         EXPECT_EQ(accel_core_create(&config, &calls, nullptr, little.data(), 3), nullptr);
         EXPECT_EQ(little[2], '\0');
@@ -55,7 +55,7 @@ class Interface : public testing::Test {
                            .link = nullptr};
 };
 
-TEST_F(Interface, RefusesConfigurationsItCannotServe) {
+TEST_F(Interface, RefusesImpossibleConfigurations) {
     for (const std::uint32_t bad : {0U, 4097U}) {
         refuse([&](auto& config, auto&) { config.queues = bad; });
         refuse([&](auto& config, auto&) { config.contexts = bad; });
@@ -88,7 +88,7 @@ TEST_F(Interface, RefusesConfigurationsItCannotServe) {
     refuse([](auto&, auto& calls) { calls.clock = nullptr; });
 }
 
-TEST_F(Interface, BracketsEveryThread) {
+TEST_F(Interface, CallsEnterAndLeaveInEveryThread) {
     Seen seen;
     const accel_core_callbacks calls = callbacks();
     accel_core* const core = accel_core_create(&good, &calls, &seen, nullptr, 0);
@@ -100,7 +100,7 @@ TEST_F(Interface, BracketsEveryThread) {
     EXPECT_EQ(seen.left, 3);
 }
 
-TEST_F(Interface, NeedsNoBracketsAndNoDeviceMemory) {
+TEST_F(Interface, WorksWithoutThreadCallbacksAndDeviceMemory) {
     accel_core_callbacks calls = callbacks();
     calls.thread_enter = calls.thread_leave = nullptr;
     good.memory = nullptr;
@@ -113,4 +113,4 @@ TEST_F(Interface, NeedsNoBracketsAndNoDeviceMemory) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

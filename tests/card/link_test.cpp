@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The PCIe link of the timing model, against the public efficiency model and the data sheet.
+// The PCIe link of the timing model agrees with the public efficiency model and the data sheet.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -10,14 +10,14 @@
 
 #include "timing/link.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 using card::Link;
 
 constexpr std::uint64_t long_transfer = 64 * 1024;
 
-// Gb/s of payload, `bytes` at a time.
+// Gb/s of payload for transfers of `bytes`.
 double write_rate(const Link& link, std::uint64_t bytes) {
     return link.packet_rate() * static_cast<double>(bytes) /
            static_cast<double>(link.write_bytes(0, bytes));
@@ -36,8 +36,8 @@ accel_core_link config(std::uint32_t generation, std::uint32_t lanes, std::uint3
             .completion = completion};
 }
 
-// Figures that others publish for Gen 3 x8 with 64-bit addresses.
-TEST(LinkModel, Gen3x8GivesThePublishedFigures) {
+// Published values for Gen 3 x8 with 64-bit addresses.
+TEST(LinkModel, Gen3x8GivesThePublishedRates) {
     struct Published {
         std::uint32_t payload;
         double write;
@@ -56,7 +56,7 @@ TEST(LinkModel, Gen3x8GivesThePublishedFigures) {
 }
 
 // | Gen | lanes | payload | write, card | public | read, card | public | read 64, card | public |
-TEST(LinkModel, TheDataSheetsTableIsWhatTheCardCharges) {
+TEST(LinkModel, TheCardChargesTheTimesOfTheDataSheet) {
     std::ifstream sheet(CARD_DATA_SHEET);
     int rows = 0;
     bool inside = false;
@@ -95,7 +95,7 @@ TEST(LinkModel, AFlitCarries236BytesOfPackets) {
     EXPECT_EQ(link.completion_bytes(0, 256), 256U + 12U);
 }
 
-TEST(LinkModel, PacketsAreCutAtMultiplesOfTheirLongestPayload) {
+TEST(LinkModel, PacketsAreSplitAtMultiplesOfTheLongestPayload) {
     const Link link(config(3, 8, 256, 256));
     EXPECT_EQ(link.write_bytes(0, 0), 0U);
     EXPECT_EQ(link.write_bytes(0, 1), 1U + 24U);
@@ -109,4 +109,4 @@ TEST(LinkModel, PacketsAreCutAtMultiplesOfTheirLongestPayload) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Translation: every kind of entry, every fault, what is cached and what INVALIDATE promises.
+// Address translation: each kind of page-table entry, each fault, the cache, and INVALIDATE.
 #include <thread>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Mmu : public CardTest {
   protected:
-    // Reads (or writes) one byte at an address.
+    // Commands that read or write one byte at an address.
     accel_command touch_read(std::uint64_t address) { return copy(sink, address, 1); }
     accel_command touch_write(std::uint64_t address) { return fill(address, 1, 1, 1); }
 
     std::uint64_t sink = space.allocate(page_size);
 };
 
-TEST_F(Mmu, EveryLayoutAndPageSizeTranslates) {
+TEST_F(Mmu, EveryLayoutAndPageSizeIsTranslated) {
     Random random(1);
     const auto data = random.bytes(3 * page_size);
     for (const Layout layout : layouts) {
@@ -29,10 +29,10 @@ TEST_F(Mmu, EveryLayoutAndPageSizeTranslates) {
     }
 }
 
-TEST_F(Mmu, TheHighestAndTheLowestAddressTranslate) {
+TEST_F(Mmu, TheHighestAndTheLowestAddressAreTranslated) {
     for (const std::uint64_t page :
          {std::uint64_t{0}, (std::uint64_t{1} << ACCEL_VA_BITS) - page_size}) {
-        space.map(page, {false, bench.host().allocate(page_size)}, page_size);
+        space.map(page, {false, host.memory().allocate(page_size)}, page_size);
         EXPECT_EQ(queue.run(fill(page, 0x77, 1, page_size)), ACCEL_OK);
         EXPECT_EQ(space.load<std::uint8_t>(page, page_size),
                   std::vector<std::uint8_t>(page_size, 0x77));
@@ -50,7 +50,7 @@ TEST_F(Mmu, AddressesBeyond48BitsAreUnmapped) {
 TEST_F(Mmu, AMissingEntryOfAnyLevelIsUnmapped) {
     const std::uint64_t address = sink;
     for (unsigned level = 0; level < ACCEL_TABLE_LEVELS - 1; ++level) {
-        // A far neighbour that shares the tables above this level alone.
+        // A distant address that shares only the tables above this level.
         const std::uint64_t other = address ^ (std::uint64_t{1} << ACCEL_TABLE_SHIFT(level));
         expect_fault(ACCEL_FAULT_UNMAPPED, other, touch_read(other));
     }
@@ -71,16 +71,16 @@ TEST_F(Mmu, PermissionsAreChecked) {
 }
 
 TEST_F(Mmu, MalformedEntriesAreTableFaults) {
-    // Far away: the queue's own pages share no table with it.
+    // A distant address: it shares no table with the pages of the queue.
     const std::uint64_t page = 0x7000'0000'0000;
-    space.map(page, {false, bench.host().allocate(page_size)}, page_size);
+    space.map(page, {false, host.memory().allocate(page_size)}, page_size);
     const std::uint64_t good = *space.entry(page, 0);
     const auto refuse = [&](unsigned level, std::uint64_t value) {
         std::uint64_t* const entry = space.entry(page, level);
         const std::uint64_t saved = std::exchange(*entry, value);
         EXPECT_EQ(space.invalidate(0, 0), ACCEL_OK);
         expect_fault(ACCEL_FAULT_TABLE, page + 5, touch_read(page + 5));
-        *space.entry(page, level) = saved;  // same slot: its tables above are intact
+        *space.entry(page, level) = saved;  // the tables above the slot are intact
     };
     for (const unsigned bit : {5U, 6U, 7U, 8U, 9U, 10U, 11U, 52U, 58U, 63U}) {
         refuse(0, good | std::uint64_t{1} << bit);
@@ -99,8 +99,8 @@ TEST_F(Mmu, MalformedEntriesAreTableFaults) {
     refuse(2, large);
     refuse(3, large);
     refuse(1, large + page_size);  // not aligned to its size
-    // Device memory that is not there, by a page or by all there is.
-    const std::uint64_t size = bench.options().memory;
+    // Offsets beyond the end of device memory.
+    const std::uint64_t size = host.options().device_memory;
     for (const std::uint64_t offset : {size, size + page_size, std::uint64_t{ACCEL_PTE_ADDRESS}}) {
         refuse(0, offset | ACCEL_PTE_VALID | ACCEL_PTE_LEAF | ACCEL_PTE_READ | ACCEL_PTE_MEMORY);
     }
@@ -108,9 +108,9 @@ TEST_F(Mmu, MalformedEntriesAreTableFaults) {
     EXPECT_EQ(queue.run(touch_read(page)), ACCEL_OK);
 }
 
-TEST(MmuLimits, ALargePageMustLieInDeviceMemoryAsAWhole) {
-    Bench bench({.memory = (2 << 20) + page_size, .contexts = 1});
-    AddressSpace space(bench, 0);
+TEST(MmuLimits, ALargePageMustFitIntoDeviceMemory) {
+    TestHost host({.device_memory = (2 << 20) + page_size, .contexts = 1});
+    AddressSpace space(host, 0);
     Queue queue(space, 0);
     const std::uint64_t page = space.reserve(ACCEL_LARGE_SIZE, ACCEL_LARGE_SIZE);
     space.map(page, {true, 0}, ACCEL_LARGE_SIZE, pte_read_write, true);
@@ -144,18 +144,18 @@ TEST_F(Mmu, AFaultInTheMiddleNamesItsPage) {
 TEST_F(Mmu, TranslationsAreCachedAndNewOnesNeedNoInvalidate) {
     const std::uint64_t page = space.reserve(2 * page_size);
     expect_fault(ACCEL_FAULT_UNMAPPED, page, touch_read(page));
-    space.map(page, {false, bench.host().allocate(page_size)}, page_size, pte_read_only);
+    space.map(page, {false, host.memory().allocate(page_size)}, page_size, pte_read_only);
     EXPECT_EQ(queue.run(touch_read(page)), ACCEL_OK);
-    const std::uint64_t misses = bench.read64(ACCEL_REG_TLB_MISSES);
+    const std::uint64_t misses = host.read64(ACCEL_REG_TLB_MISSES);
     EXPECT_EQ(queue.run(touch_read(page)), ACCEL_OK);
-    EXPECT_EQ(bench.read64(ACCEL_REG_TLB_MISSES), misses);
-    // A permission that is added is as new as a mapping.
+    EXPECT_EQ(host.read64(ACCEL_REG_TLB_MISSES), misses);
+    // An added permission needs no INVALIDATE either.
     expect_fault(ACCEL_FAULT_WRITE, page, touch_write(page));
     space.protect(page, page_size, pte_read_write);
     EXPECT_EQ(queue.run(touch_write(page)), ACCEL_OK);
 }
 
-TEST_F(Mmu, InvalidateForgetsItsRangeAlone) {
+TEST_F(Mmu, InvalidateDropsOnlyItsRange) {
     const std::uint64_t pages = space.allocate(3 * page_size);
     const std::uint64_t large = space.allocate(ACCEL_LARGE_SIZE, Layout::device_large);
     const auto touch_all = [&] {
@@ -164,7 +164,7 @@ TEST_F(Mmu, InvalidateForgetsItsRangeAlone) {
             EXPECT_EQ(queue.run(touch_read(address)), ACCEL_OK);
         }
         EXPECT_TRUE(eventually([&] { return queue.event_index() == queue.tail(); }));
-        return bench.read64(ACCEL_REG_TLB_MISSES);
+        return host.read64(ACCEL_REG_TLB_MISSES);
     };
     (void)touch_all();
     std::uint64_t misses = touch_all();
@@ -175,101 +175,95 @@ TEST_F(Mmu, InvalidateForgetsItsRangeAlone) {
               ACCEL_OK);  // inside the large page
     EXPECT_EQ(touch_all(), ++misses);
     EXPECT_EQ(space.invalidate(0, 0), ACCEL_OK);
-    // The large page, and at least one line of those beside each other.
+    // The large page, and at least one line of adjacent entries.
     EXPECT_GE(touch_all(), misses + 2);
 }
 
-// Neighbours lie in one line of their table and are read together; one that maps nothing is not
-// remembered, so mapping it later needs no INVALIDATE.
-TEST_F(Mmu, AWalkBringsTheNeighboursAlong) {
+// The card reads a line of a table at once, and caches its valid entries. An entry that maps
+// nothing is not cached, so mapping it later needs no INVALIDATE.
+TEST_F(Mmu, AWalkCachesTheWholeLineOfEntries) {
     const std::uint64_t first = 0x7000'0000'0000;
-    const Place place{false, bench.host().allocate(8 * page_size)};
-    space.map(first, place, 7 * page_size);
+    const Location location{false, host.memory().allocate(8 * page_size)};
+    space.map(first, location, 7 * page_size);
     EXPECT_EQ(queue.run(touch_read(first)), ACCEL_OK);
-    const std::uint64_t misses = bench.read64(ACCEL_REG_TLB_MISSES);
+    const std::uint64_t misses = host.read64(ACCEL_REG_TLB_MISSES);
     for (std::uint64_t i = 0; i < 7; ++i) {
         EXPECT_EQ(queue.run(touch_read(first + i * page_size)), ACCEL_OK);
     }
-    EXPECT_EQ(bench.read64(ACCEL_REG_TLB_MISSES), misses);
-    space.map(first + 7 * page_size, {place.device, place.address + 7 * page_size}, page_size);
+    EXPECT_EQ(host.read64(ACCEL_REG_TLB_MISSES), misses);
+    space.map(first + 7 * page_size, {location.device, location.address + 7 * page_size},
+              page_size);
     EXPECT_EQ(queue.run(touch_read(first + 7 * page_size)), ACCEL_OK);
-    EXPECT_EQ(bench.read64(ACCEL_REG_TLB_MISSES), misses + 1);
+    EXPECT_EQ(host.read64(ACCEL_REG_TLB_MISSES), misses + 1);
 }
 
 TEST_F(Mmu, ContextsDoNotSeeEachOther) {
-    AddressSpace other(bench, 1);
+    AddressSpace other(host, 1);
     Queue foreign(other, 1);
-    // The same address in both, different pages behind it.
+    // Both contexts map the same address, to different pages.
     const std::uint64_t address = 0x7000'0000'0000;
     for (AddressSpace* s : {&space, &other}) {
-        s->map(address, {false, bench.host().allocate(page_size)}, page_size);
+        s->map(address, {false, host.memory().allocate(page_size)}, page_size);
     }
     EXPECT_EQ(queue.run(fill(address, 0x11, 1, page_size)), ACCEL_OK);
     EXPECT_EQ(foreign.run(fill(address, 0x22, 1, page_size)), ACCEL_OK);
     EXPECT_EQ(queue.run(fill(address, 0x33, 1, 1)), ACCEL_OK);
     EXPECT_EQ(space.load<std::uint8_t>(address, 2), (std::vector<std::uint8_t>{0x33, 0x11}));
     EXPECT_EQ(other.load<std::uint8_t>(address, 2), (std::vector<std::uint8_t>{0x22, 0x22}));
-    // What only one has mapped, the other cannot reach; and its fault is its own.
+    // An address that one context maps is a fault of the other.
     const std::uint64_t mine = 0x7100'0000'0000;
-    space.map(mine, {false, bench.host().allocate(page_size)}, page_size);
+    space.map(mine, {false, host.memory().allocate(page_size)}, page_size);
     EXPECT_EQ(foreign.run(fill(mine, 1, 1, 1)), ACCEL_FAULT_UNMAPPED);
     EXPECT_EQ(queue.run(fill(mine, 1, 1, 1)), ACCEL_OK);
-    // INVALIDATE of one does not stop the other from translating.
+    // INVALIDATE of one context leaves the other's translations alone.
     EXPECT_EQ(other.invalidate(0, 0), ACCEL_OK);
     EXPECT_EQ(queue.run(fill(mine, 1, 1, 1)), ACCEL_OK);
 }
 
-TEST_F(Mmu, ADestroyedContextsTranslationsAreForgotten) {
+TEST_F(Mmu, TranslationsAreDroppedWithTheirContext) {
     const std::uint64_t address = 0x7000'0000'0000;
     {
-        AddressSpace other(bench, 1);
+        AddressSpace other(host, 1);
         Queue foreign(other, 1);
-        other.map(address, {false, bench.host().allocate(page_size)}, page_size);
+        other.map(address, {false, host.memory().allocate(page_size)}, page_size);
         EXPECT_EQ(foreign.run(fill(address, 1, 1, 1)), ACCEL_OK);
         EXPECT_EQ(foreign.destroy(), ACCEL_OK);
-        accel_admin_command command{};
-        command.opcode = ACCEL_ADMIN_DESTROY_CONTEXT;
-        command.id = 1;
-        EXPECT_EQ(bench.admin(command), ACCEL_OK);
+        EXPECT_EQ(host.admin(admin_command(ACCEL_ADMIN_DESTROY_CONTEXT, 1)), ACCEL_OK);
     }
-    AddressSpace again(bench, 1);
+    AddressSpace again(host, 1);
     Queue fresh(again, 1);
     EXPECT_EQ(fresh.run(fill(address, 1, 1, 1)), ACCEL_FAULT_UNMAPPED);
 }
 
 TEST_F(Mmu, InvalidateWaitsForAnAccessInFlight) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
-    Stall stall(bench, bus, bus + page_size - 1);
+    Stall stall(space, page);
     queue.submit(touch_write(page));
     ASSERT_TRUE(stall.reached());
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_INVALIDATE;
-    command.id = space.id();
-    EXPECT_TRUE(bench.settled(0));
-    const std::uint64_t before = bench.interrupts(0);
-    const std::uint64_t sequence = bench.post_admin(command);
-    // While the access is held up there is no completion to be seen, however often one looks.
+    EXPECT_TRUE(host.settled(0));
+    const std::uint64_t before = host.interrupts(0);
+    const std::uint64_t sequence = host.post_admin(invalidate(space.id(), 0, 0));
+    // INVALIDATE does not complete while the access is stalled.
     for (int i = 0; i < 200; ++i) {
         std::this_thread::yield();
-        ASSERT_EQ(bench.interrupts(0), before);
+        ASSERT_EQ(host.interrupts(0), before);
     }
     stall.release();
-    EXPECT_EQ(bench.wait_admin(sequence), ACCEL_OK);
+    EXPECT_EQ(host.wait_admin(sequence), ACCEL_OK);
     EXPECT_EQ(queue.wait(1), ACCEL_OK);
 }
 
-// Two queues hammer a page whose place changes all the time; a place that was taken away is
-// watched, and nobody may come near it after INVALIDATE completed.
-TEST_F(Mmu, NoAccessToAPageAfterInvalidate) {
+// Two queues access an address whose page changes all the time. The card must not access the old
+// page after INVALIDATE completed, so that page is watched.
+TEST_F(Mmu, NoPageIsAccessedAfterItsInvalidate) {
     constexpr int round_count = 300;
     Queue other(space, 1);
     const std::uint64_t target = space.reserve(2 * page_size);
     const std::uint64_t constant = space.allocate(2 * page_size);
     std::vector<std::uint64_t> places;
     for (int i = 0; i < 4; ++i) {
-        places.push_back(bench.host().allocate(2 * page_size));
+        places.push_back(host.memory().allocate(2 * page_size));
     }
     space.map(target, {false, places[0]}, 2 * page_size);
     std::atomic<bool> stop{false};
@@ -293,13 +287,13 @@ TEST_F(Mmu, NoAccessToAPageAfterInvalidate) {
     std::uint64_t current = places[0];
     for (int round = 1; round <= round_count; ++round) {
         const std::uint64_t next = places[static_cast<std::size_t>(round) % places.size()];
-        bench.host().unwatch(next);
-        bench.host().unwatch(next + page_size);
+        host.memory().unwatch(next);
+        host.memory().unwatch(next + page_size);
         space.map(target, {false, next}, 2 * page_size);
         const accel_status status = space.invalidate(target, 2 * page_size);
         EXPECT_EQ(status, ACCEL_OK);
-        bench.host().watch(current);
-        bench.host().watch(current + page_size);
+        host.memory().watch(current);
+        host.memory().watch(current + page_size);
         current = next;
     }
     stop = true;
@@ -307,8 +301,8 @@ TEST_F(Mmu, NoAccessToAPageAfterInvalidate) {
     b.join();
     EXPECT_TRUE(first);
     EXPECT_TRUE(second);
-    EXPECT_EQ(bench.host().trespasses(), 0U);
+    EXPECT_EQ(host.memory().trespasses(), 0U);
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

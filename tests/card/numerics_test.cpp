@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// exp over the whole range of f32: equal to the reference, and as close as the data sheet says.
+// exp over the whole range of f32: equal to the reference, and within its error bound.
 #include <algorithm>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 #include "commands/math.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 std::uint32_t bits(float x) {
@@ -16,7 +16,7 @@ std::uint32_t bits(float x) {
 
 TEST(Numerics, ExpIsWithinTwoUnitsInTheLastPlace) {
     double worst = 0;
-    // A prime step: every exponent, and mantissas of all kinds. 4.4 million values.
+    // Steps by a prime: every exponent, and many mantissas. 4.4 million values.
     for (std::uint64_t pattern = 0; pattern <= UINT32_MAX; pattern += 977) {
         const float x = std::bit_cast<float>(static_cast<std::uint32_t>(pattern));
         const float got = card::exp_f32(x);
@@ -38,7 +38,7 @@ TEST(Numerics, ExpIsWithinTwoUnitsInTheLastPlace) {
     EXPECT_LE(worst, 2.0);
 }
 
-TEST(Numerics, ExpAtTheEdges) {
+TEST(Numerics, ExpOverflowsAndUnderflowsAtItsLimits) {
     const float infinity = std::numeric_limits<float>::infinity();
     EXPECT_EQ(bits(card::exp_f32(0.0F)), bits(1.0F));
     EXPECT_EQ(bits(card::exp_f32(-0.0F)), bits(1.0F));
@@ -52,4 +52,4 @@ TEST(Numerics, ExpAtTheEdges) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// POOL against the reference, to the bit.
-#include "image_test.hpp"
+// POOL gives the bits of the reference.
+#include "image_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Pool : public ImageTest {
@@ -28,8 +28,8 @@ class Pool : public ImageTest {
         const accel_pool p = params(c, op, flags);
         const auto src = random.values(elements(p.src, c.batch));
         auto dst = random.values(elements(p.dst, c.batch));
-        const std::uint64_t to = place(dst, c.layout);
-        const Operands operands{.dst = to, .src0 = place(src, c.layout), .src1 = 0, .src2 = 0};
+        const std::uint64_t to = upload(dst, c.layout);
+        const Operands operands{.dst = to, .src0 = upload(src, c.layout), .src1 = 0, .src2 = 0};
         ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_POOL, operands, p)), ACCEL_OK);
         reference::pool(p, src, dst);
         EXPECT_TRUE(same_bits(space.load<float>(to, dst.size()), dst));
@@ -47,7 +47,7 @@ TEST_F(Pool, EqualsTheReferenceForAnyWindow) {
     }
 }
 
-TEST_F(Pool, OfAWholeImageIsOneValueAChannel) {
+TEST_F(Pool, AWindowOfTheWholeImageGivesOneValueForEachChannel) {
     ImageCase c;
     c.height = c.window.height = 7;
     c.width = c.window.width = 9;
@@ -57,7 +57,7 @@ TEST_F(Pool, OfAWholeImageIsOneValueAChannel) {
     check(c, ACCEL_POOL_MAX);
 }
 
-TEST_F(Pool, ThatSeesNothingIsTheLeastOrZero) {
+TEST_F(Pool, AWindowOutsideTheImageGivesMinusInfinityOrZero) {
     ImageCase c;
     c.window.pad_top = 20;
     check(c, ACCEL_POOL_MAX);
@@ -85,4 +85,4 @@ TEST_F(Pool, ReservedUnknownAndImpossibleFieldsAreRefused) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ring, doorbell, shadow doorbell, completion, records, interrupts, errors.
+// Queues: ring, doorbell, shadow doorbell, completion, records, interrupts and errors.
 #include <array>
 #include <cstddef>
 #include <thread>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class QueueTest : public CardTest {};
 
-TEST_F(QueueTest, SequencesGoManyTimesAroundTheSmallestRing) {
+TEST_F(QueueTest, TheSmallestRingWrapsManyTimes) {
     Queue small(space, 1, {.entries = ACCEL_RING_ENTRIES_MIN});
     for (std::uint64_t i = 1; i <= 1000; ++i) {
         ASSERT_EQ(small.submit(nop()), i);
         ASSERT_EQ(small.wait(i), ACCEL_OK);
     }
     EXPECT_EQ(small.completed(), 1000U);
-    EXPECT_EQ(bench.query(1).commands, 1000U);
-    EXPECT_GE(bench.read64(ACCEL_REG_COMMANDS), 1000U);
+    EXPECT_EQ(host.query(1).commands, 1000U);
+    EXPECT_GE(host.read64(ACCEL_REG_COMMANDS), 1000U);
 }
 
 TEST_F(QueueTest, AFullRingRunsInOrder) {
     const std::uint64_t words = space.allocate(page_size);
     for (std::uint64_t round = 0; round < 3; ++round) {
         for (std::uint64_t i = 0; i < 64; ++i) {
-            queue.place(i % 2 == 0 ? fill(words, i, 8, 8) : copy(words + 8 + i * 8, words, 8));
+            queue.enqueue(i % 2 == 0 ? fill(words, i, 8, 8) : copy(words + 8 + i * 8, words, 8));
         }
-        queue.ring();
+        queue.ring_doorbell();
         ASSERT_EQ(queue.wait(queue.tail()), ACCEL_OK);
         for (std::uint64_t i = 1; i < 64; i += 2) {
             EXPECT_EQ(space.load<std::uint64_t>(words + 8 + i * 8, 1)[0], i - 1);
@@ -37,7 +37,7 @@ TEST_F(QueueTest, AFullRingRunsInOrder) {
     }
 }
 
-TEST_F(QueueTest, RingAndStatusPageMayLieAnywhere) {
+TEST_F(QueueTest, RingAndStatusPageMayHaveAnyLayout) {
     std::uint32_t id = 1;
     for (const Layout layout : layouts) {
         Queue other(space, id++, {.entries = 128, .layout = layout});
@@ -47,65 +47,64 @@ TEST_F(QueueTest, RingAndStatusPageMayLieAnywhere) {
     }
 }
 
-TEST_F(QueueTest, TheDoorbellsValueIsAHint) {
-    queue.place(nop());
-    bench.doorbell(queue.id(), 0xdeadbeef);
+TEST_F(QueueTest, TheValueOfADoorbellIsOnlyAHint) {
+    queue.enqueue(nop());
+    host.doorbell(queue.id(), 0xdeadbeef);
     EXPECT_EQ(queue.wait(1), ACCEL_OK);
-    bench.doorbell(queue.id(), 0);  // nothing new: nothing happens
+    host.doorbell(queue.id(), 0);  // no new command: no effect
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
 }
 
-TEST_F(QueueTest, EventIndexIsTheTailItCaughtUpWith) {
+TEST_F(QueueTest, TheEventIndexIsTheTailThatTheCardReached) {
     EXPECT_EQ(queue.event_index(), 0U);
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     EXPECT_TRUE(eventually([&] { return queue.event_index() == 1; }));
-    queue.place(nop());
-    queue.place(nop());
-    queue.ring();
+    queue.enqueue(nop());
+    queue.enqueue(nop());
+    queue.ring_doorbell();
     EXPECT_EQ(queue.wait(3), ACCEL_OK);
     EXPECT_TRUE(eventually([&] { return queue.event_index() == 3; }));
 }
 
 TEST_F(QueueTest, ABusyQueueNeedsNoDoorbell) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
-    Stall stall(bench, bus, bus + page_size - 1);
+    Stall stall(space, page);
     queue.submit(fill(page, 1, 1, 1));
     ASSERT_TRUE(stall.reached());
-    const std::uint64_t rung = bench.read64(ACCEL_REG_DOORBELLS);
+    const std::uint64_t rung = host.read64(ACCEL_REG_DOORBELLS);
     for (int i = 0; i < 10; ++i) {
         const std::uint64_t before = queue.tail();
-        queue.place(nop());
-        queue.ring_if_needed(before);
+        queue.enqueue(nop());
+        queue.ring_doorbell_if_needed(before);
     }
-    EXPECT_EQ(bench.read64(ACCEL_REG_DOORBELLS), rung);
+    EXPECT_EQ(host.read64(ACCEL_REG_DOORBELLS), rung);
     stall.release();
     EXPECT_EQ(queue.wait(11), ACCEL_OK);
 }
 
 TEST_F(QueueTest, CommandsAreCopiedBeforeTheyRun) {
-    // The second command changes the slot of the third, which was placed with it.
+    // The second command overwrites the slot of the third, which was published with it.
     const std::uint64_t out = space.allocate(page_size);
     const std::uint64_t other = space.allocate(page_size);
     space.store_one(other, fill(out, 0x22, 1, 1));
-    queue.place(nop());
-    queue.place(copy(queue.ring_address() + 2 * ACCEL_COMMAND_SIZE, other, ACCEL_COMMAND_SIZE));
-    queue.place(fill(out, 0x11, 1, 1));
-    queue.ring();
+    queue.enqueue(nop());
+    queue.enqueue(copy(queue.ring_address() + 2 * ACCEL_COMMAND_SIZE, other, ACCEL_COMMAND_SIZE));
+    queue.enqueue(fill(out, 0x11, 1, 1));
+    queue.ring_doorbell();
     ASSERT_EQ(queue.wait(3), ACCEL_OK);
-    // Either was legal to run; but one of them whole, and no crash between check and use.
+    // The card may run either version of the third command, but not a mix of both.
     EXPECT_TRUE(space.load<std::uint8_t>(out, 1)[0] == 0x11 ||
                 space.load<std::uint8_t>(out, 1)[0] == 0x22);
 }
 
-TEST_F(QueueTest, RecordsTellSequenceAndTicks) {
+TEST_F(QueueTest, RecordsHoldSequenceAndTimes) {
     const std::uint64_t record = space.allocate(page_size);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t before = bench.clock();
-    EXPECT_EQ(queue.run(recorded(nop(), record)), ACCEL_OK);
-    EXPECT_EQ(queue.run(recorded(fill(page, 1, 1, page_size), record + 32)), ACCEL_OK);
-    const std::uint64_t after = bench.clock();
+    const std::uint64_t before = host.clock();
+    EXPECT_EQ(queue.run(with_record(nop(), record)), ACCEL_OK);
+    EXPECT_EQ(queue.run(with_record(fill(page, 1, 1, page_size), record + 32)), ACCEL_OK);
+    const std::uint64_t after = host.clock();
     const auto records = space.load<accel_completion_record>(record, 2);
     std::uint64_t last = before;
     for (std::uint64_t i = 0; i < 2; ++i) {
@@ -119,18 +118,18 @@ TEST_F(QueueTest, RecordsTellSequenceAndTicks) {
     EXPECT_LE(last, after);
 }
 
-TEST_F(QueueTest, AFailedCommandsRecordTellsTheError) {
+TEST_F(QueueTest, TheRecordOfAFailedCommandHoldsTheError) {
     const std::uint64_t record = space.allocate(page_size);
-    expect_error(ACCEL_FAULT_UNMAPPED, recorded(copy(0, 0, 1), record));
+    expect_error(ACCEL_FAULT_UNMAPPED, with_record(copy(0, 0, 1), record));
     EXPECT_EQ(space.load<accel_completion_record>(record, 1)[0].status, ACCEL_FAULT_UNMAPPED);
 }
 
 TEST_F(QueueTest, RecordsThatCannotBeWrittenFailTheCommand) {
     const std::uint64_t hole = space.reserve(page_size);
-    expect_fault(ACCEL_FAULT_UNMAPPED, hole, recorded(nop(), hole));
+    expect_fault(ACCEL_FAULT_UNMAPPED, hole, with_record(nop(), hole));
     const std::uint64_t forbidden = space.allocate(page_size, Layout::host, 0, pte_read_only);
-    expect_fault(ACCEL_FAULT_WRITE, forbidden, recorded(nop(), forbidden));
-    expect_error(ACCEL_BAD_ALIGNMENT, recorded(nop(), hole + 16));
+    expect_fault(ACCEL_FAULT_WRITE, forbidden, with_record(nop(), forbidden));
+    expect_error(ACCEL_BAD_ALIGNMENT, with_record(nop(), hole + 16));
 }
 
 TEST_F(QueueTest, BadHeadersAreRefused) {
@@ -178,25 +177,25 @@ TEST_F(QueueTest, TensorParametersAreChecked) {
     expect_error(ACCEL_BAD_FIELD, bad);
     const std::uint64_t hole = space.reserve(page_size);
     expect_fault(ACCEL_FAULT_UNMAPPED, hole, command(hole, sizeof p));
-    // The tail that the card does not know must be zero.
+    // Bytes beyond the fields that the card knows must be zero.
     space.store_one<std::uint8_t>(params + 200, 1);
     EXPECT_EQ(queue.run(command(params, 200)), ACCEL_OK);
     expect_error(ACCEL_BAD_FIELD, command(params, 201));
 }
 
 TEST_F(QueueTest, AnErrorStopsTheQueueUntilItIsReset) {
-    const std::uint64_t vector0 = bench.interrupts(0);
-    const std::uint64_t vector1 = bench.interrupts(1);
+    const std::uint64_t vector0 = host.interrupts(0);
+    const std::uint64_t vector1 = host.interrupts(1);
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
-    queue.place(copy(0x5000, 0, 1));
-    queue.place(nop());
-    queue.ring();
+    queue.enqueue(copy(0x5000, 0, 1));
+    queue.enqueue(nop());
+    queue.ring_doorbell();
     EXPECT_EQ(queue.wait(2), ACCEL_FAULT_UNMAPPED);
-    EXPECT_TRUE(eventually([&] { return bench.interrupts(1) == vector1 + 1; }));
-    EXPECT_GE(bench.interrupts(0), vector0 + 1);
+    EXPECT_TRUE(eventually([&] { return host.interrupts(1) == vector1 + 1; }));
+    EXPECT_GE(host.interrupts(0), vector0 + 1);
     EXPECT_EQ(queue.completed(), 1U);
-    queue.ring();
-    Queue other(space, 1);  // lives on, and while it runs commands the stopped one does not
+    queue.ring_doorbell();
+    Queue other(space, 1);  // it still runs, and the stopped queue does not
     for (int i = 0; i < 100; ++i) {
         ASSERT_EQ(other.run(nop()), ACCEL_OK);
     }
@@ -209,14 +208,14 @@ TEST_F(QueueTest, AnErrorStopsTheQueueUntilItIsReset) {
     EXPECT_EQ(queue.completed(), 1U);
 }
 
-TEST_F(QueueTest, ASharedVectorZeroIsRaisedOnceForAnError) {
+TEST_F(QueueTest, AnErrorInterruptsASharedVectorZeroOnlyOnce) {
     Queue other(space, 1, {.vector = 0});
-    EXPECT_TRUE(bench.settled(0));
-    const std::uint64_t before = bench.read64(ACCEL_REG_INTERRUPTS);
+    EXPECT_TRUE(host.settled(0));
+    const std::uint64_t before = host.read64(ACCEL_REG_INTERRUPTS);
     EXPECT_EQ(other.run(copy(0, 0, 1)), ACCEL_FAULT_UNMAPPED);
-    const accel_queue_stats stats = bench.query(1);  // its completion: one more
+    const accel_queue_stats stats = host.query(1);  // one more interrupt: its completion
     EXPECT_EQ(stats.interrupts, 1U);
-    EXPECT_TRUE(eventually([&] { return bench.read64(ACCEL_REG_INTERRUPTS) == before + 2; }));
+    EXPECT_TRUE(eventually([&] { return host.read64(ACCEL_REG_INTERRUPTS) == before + 2; }));
 }
 
 TEST_F(QueueTest, ATailBeyondTheRingOrBehindStopsTheQueue) {
@@ -225,13 +224,13 @@ TEST_F(QueueTest, ATailBeyondTheRingOrBehindStopsTheQueue) {
         EXPECT_EQ(queue.run(nop()), ACCEL_OK);
         EXPECT_EQ(queue.run(nop()), ACCEL_OK);
         queue.set_tail(tail);
-        queue.ring();
+        queue.ring_doorbell();
         EXPECT_TRUE(eventually([&] { return queue.state() == ACCEL_QUEUE_ERROR; }));
         const accel_queue_status page = queue.status();
         EXPECT_EQ(page.error, ACCEL_BAD_DOORBELL);
         EXPECT_EQ(page.error_sequence, 3U);
         EXPECT_EQ(page.completed, 2U);
-        const auto event = bench.next_event();
+        const auto event = host.next_event();
         ASSERT_TRUE(event);
         EXPECT_EQ(event->status, ACCEL_BAD_DOORBELL);
         EXPECT_EQ(event->type, ACCEL_EVENT_QUEUE_ERROR);
@@ -239,14 +238,14 @@ TEST_F(QueueTest, ATailBeyondTheRingOrBehindStopsTheQueue) {
     }
 }
 
-TEST_F(QueueTest, AStatusPageThatCannotBeWrittenIsToldByTheEventAlone) {
+TEST_F(QueueTest, AnUnwritableStatusPageIsReportedByTheEventAlone) {
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     EXPECT_TRUE(eventually([&] { return queue.event_index() == 1; }));
     space.protect(queue.status_address(), page_size, pte_read_only);
     EXPECT_EQ(space.invalidate(queue.status_address(), page_size), ACCEL_OK);
-    queue.place(nop());
-    queue.ring();
-    const auto event = bench.next_event();
+    queue.enqueue(nop());
+    queue.ring_doorbell();
+    const auto event = host.next_event();
     ASSERT_TRUE(event);
     EXPECT_EQ(event->status, ACCEL_FAULT_WRITE);
     EXPECT_EQ(event->address, queue.status_address());
@@ -257,27 +256,27 @@ TEST_F(QueueTest, AStatusPageThatCannotBeWrittenIsToldByTheEventAlone) {
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
 }
 
-TEST_F(QueueTest, ARingOrStatusPageThatIsGoneIsAFault) {
+TEST_F(QueueTest, AnUnmappedRingOrStatusPageIsAFault) {
     for (const bool ring : {true, false}) {
         const std::uint64_t address = ring ? queue.ring_address() : queue.status_address();
-        const Place place = space.place(address);
-        queue.place(nop());
+        const Location location = space.locate(address);
+        queue.enqueue(nop());
         space.unmap(address, page_size);
         EXPECT_EQ(space.invalidate(0, 0), ACCEL_OK);
-        queue.ring();
-        const auto event = bench.next_event();
+        queue.ring_doorbell();
+        const auto event = host.next_event();
         ASSERT_TRUE(event);
         EXPECT_EQ(event->status, ACCEL_FAULT_UNMAPPED);
         EXPECT_EQ(event->address / page_size, address / page_size);
-        space.map(address, place, page_size);
+        space.map(address, location, page_size);
         EXPECT_EQ(queue.reset(), ACCEL_OK);
         EXPECT_EQ(queue.run(nop()), ACCEL_OK);
         EXPECT_EQ(queue.reset(), ACCEL_OK);
     }
 }
 
-// The card may look at `tail` until it stops, so the host cannot set it back without an error.
-TEST_F(QueueTest, AResetEmptiesTheStatusPageWhateverTheHostLeftThere) {
+// The card clears the page: a host that set `tail` back while the queue runs would cause an error.
+TEST_F(QueueTest, AResetClearsTheHostsWordsOfTheStatusPage) {
     for (int i = 0; i < 200; ++i) {
         EXPECT_EQ(queue.run(nop()), ACCEL_OK);
         queue.arm(77);
@@ -287,11 +286,11 @@ TEST_F(QueueTest, AResetEmptiesTheStatusPageWhateverTheHostLeftThere) {
         EXPECT_EQ(page.arm, 0U);
         EXPECT_EQ(page.state, ACCEL_QUEUE_RUNNING);
     }
-    EXPECT_FALSE(bench.event_pending());
+    EXPECT_FALSE(host.event_pending());
 }
 
-TEST_F(QueueTest, InterruptsOnlyWhenArmedAndOnce) {
-    const auto raised = [&] { return bench.query(queue.id()).interrupts; };
+TEST_F(QueueTest, AnArmedQueueInterruptsOnce) {
+    const auto raised = [&] { return host.query(queue.id()).interrupts; };
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     EXPECT_EQ(raised(), 0U);
     queue.arm(3);
@@ -301,14 +300,14 @@ TEST_F(QueueTest, InterruptsOnlyWhenArmedAndOnce) {
     EXPECT_EQ(raised(), 1U);
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     EXPECT_EQ(raised(), 1U);
-    queue.arm(2);  // in the past
+    queue.arm(2);  // already completed
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     EXPECT_EQ(raised(), 1U);
-    EXPECT_EQ(bench.interrupts(1), 1U);
+    EXPECT_EQ(host.interrupts(1), 1U);
 }
 
-// Two host threads, two queues, neither rings without need: every command is finished all the same.
-TEST_F(QueueTest, NoWakeUpIsLostUnderStress) {
+// Two threads drive a queue each, and ring only the doorbells that the card asks for.
+TEST_F(QueueTest, NoNeededDoorbellIsMissedUnderStress) {
     constexpr std::uint64_t command_count = 6000;
     Queue other(space, 1, {.entries = 4});
     const auto drive = [](Queue& q, std::uint64_t seed) {
@@ -319,9 +318,9 @@ TEST_F(QueueTest, NoWakeUpIsLostUnderStress) {
             const std::uint64_t now = std::min(room, 1 + random.below(4));
             const std::uint64_t before = q.tail();
             for (std::uint64_t i = 0; i < now; ++i) {
-                q.place(nop());
+                q.enqueue(nop());
             }
-            q.ring_if_needed(before);
+            q.ring_doorbell_if_needed(before);
             submitted += now;
             if (random.below(3) == 0 && q.wait(q.tail()) != ACCEL_OK) {
                 break;
@@ -336,7 +335,7 @@ TEST_F(QueueTest, NoWakeUpIsLostUnderStress) {
     EXPECT_TRUE(first);
 }
 
-// The host arms, looks once more, and sleeps until an interrupt: it always wakes.
+// Each thread arms the interrupt, checks the completion once more, and waits for the interrupt.
 TEST_F(QueueTest, NoInterruptIsLostUnderStress) {
     Queue other(space, 1, {.vector = 2});
     const auto drive = [&](Queue& q, unsigned vector, std::uint64_t seed) {
@@ -344,20 +343,20 @@ TEST_F(QueueTest, NoInterruptIsLostUnderStress) {
         for (int i = 0; i < 3000; ++i) {
             const std::uint64_t before = q.tail();
             for (std::uint64_t n = 1 + random.below(5); n > 0; --n) {
-                q.place(nop());
+                q.enqueue(nop());
             }
-            q.ring_if_needed(before);
+            q.ring_doorbell_if_needed(before);
             const std::uint64_t wanted = before + 1 + random.below(q.tail() - before);
             for (std::uint64_t spin = random.below(2000); spin > 0; --spin) {
                 asm volatile("");
             }
-            const std::uint64_t seen = bench.interrupts(vector);
+            const std::uint64_t seen = host.interrupts(vector);
             q.arm(wanted);
             if (q.completed() < wanted &&
-                !eventually([&] { return bench.interrupts(vector) != seen; })) {
+                !eventually([&] { return host.interrupts(vector) != seen; })) {
                 return false;
             }
-            // An interrupt for an earlier arm may come late; the protocol is to look again.
+            // An interrupt of an earlier arm may be late, so the completion is checked again.
             if (q.wait(q.tail()) != ACCEL_OK) {
                 return false;
             }
@@ -372,27 +371,26 @@ TEST_F(QueueTest, NoInterruptIsLostUnderStress) {
 }
 
 TEST_F(QueueTest, CountersCountEveryByteOnTheBus) {
-    const std::uint64_t host = space.allocate(page_size);
+    const std::uint64_t in_host = space.allocate(page_size);
     const std::uint64_t device = space.allocate(page_size, Layout::device);
-    EXPECT_EQ(queue.run(copy(device, host, 64)), ACCEL_OK);  // translations are cached now
+    EXPECT_EQ(queue.run(copy(device, in_host, 64)), ACCEL_OK);  // fills the cache of translations
     const auto settle = [&] {
         return eventually([&] { return queue.event_index() == queue.tail(); });
     };
     ASSERT_TRUE(settle());
-    (void)bench.query(queue.id());  // an engine between two reads of a counter is one too many
+    (void)host.query(queue.id());  // waits until no engine is between two counters
     const auto counters = [&] {
-        return std::array{
-            bench.read64(ACCEL_REG_HOST_READ),   bench.read64(ACCEL_REG_HOST_WRITTEN),
-            bench.read64(ACCEL_REG_MEMORY_READ), bench.read64(ACCEL_REG_MEMORY_WRITTEN),
-            bench.read64(ACCEL_REG_TLB_MISSES),  bench.read64(ACCEL_REG_COMMANDS)};
+        return std::array{host.read64(ACCEL_REG_HOST_READ),   host.read64(ACCEL_REG_HOST_WRITTEN),
+                          host.read64(ACCEL_REG_MEMORY_READ), host.read64(ACCEL_REG_MEMORY_WRITTEN),
+                          host.read64(ACCEL_REG_TLB_MISSES),  host.read64(ACCEL_REG_COMMANDS)};
     };
     const auto before = counters();
-    EXPECT_EQ(queue.run(copy(device, host, 1000)), ACCEL_OK);
+    EXPECT_EQ(queue.run(copy(device, in_host, 1000)), ACCEL_OK);
     ASSERT_TRUE(settle());
-    // tail, command, operand, arm, tail, tail; completed, event_index.
+    // Reads: tail, command, operand, arm, tail, tail. Writes: completed, event_index.
     const std::array<std::uint64_t, 6> expected{8 + 64 + 1000 + 8 + 8 + 8, 16, 0, 1000, 0, 1};
     ASSERT_TRUE(
-        eventually([&] { return bench.read64(ACCEL_REG_HOST_READ) >= before[0] + expected[0]; }));
+        eventually([&] { return host.read64(ACCEL_REG_HOST_READ) >= before[0] + expected[0]; }));
     const auto after = counters();
     for (std::size_t i = 0; i < expected.size(); ++i) {
         EXPECT_EQ(after[i] - before[i], expected[i]) << i;
@@ -400,4 +398,4 @@ TEST_F(QueueTest, CountersCountEveryByteOnTheBus) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

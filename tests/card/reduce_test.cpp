@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SOFTMAX and REDUCE against the reference, to the bit.
-#include "card_test.hpp"
+// SOFTMAX and REDUCE give the bits of the reference.
+#include "card_fixture.hpp"
 #include "reference.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Reduce : public CardTest {
   protected:
-    Reduce() : CardTest({.memory = 64 << 20, .host = 160 << 20, .contexts = 2}) {}
+    Reduce() : CardTest({.device_memory = 64 << 20, .host_memory = 160 << 20, .contexts = 2}) {}
 
     static accel_reduce params(unsigned op, std::uint32_t outer, std::uint32_t n,
                                std::uint32_t inner) {
@@ -31,7 +31,7 @@ class Reduce : public CardTest {
         ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {.dst = to, .src0 = from}, p)),
                   ACCEL_OK);
         if (p.op == ACCEL_REDUCE_ARGMAX || p.op == ACCEL_REDUCE_ARGMIN) {
-            EXPECT_EQ(space.load<std::uint32_t>(to, results), reference::reduce_place(p, src));
+            EXPECT_EQ(space.load<std::uint32_t>(to, results), reference::reduce_index(p, src));
         } else {
             EXPECT_TRUE(same_bits(space.load<float>(to, results), reference::reduce(p, src)));
         }
@@ -67,21 +67,21 @@ TEST_F(Reduce, EqualsTheReferenceForRandomShapes) {
     }
 }
 
-TEST_F(Reduce, EqualsTheReferenceBeyondTheBuffers) {
+TEST_F(Reduce, EqualsTheReferenceForAxesLongerThanABuffer) {
     for (unsigned op = ACCEL_REDUCE_SUM; op <= ACCEL_REDUCE_MEAN; ++op) {
         check_reduce(params(op, 1, 100001, 1), Layout::host, 4);
         check_reduce(params(op, 2, 9, 9001), Layout::scattered, 4);
     }
 }
 
-TEST_F(Reduce, EmptyAxisIsBadSizeAndNothingElseIsNothing) {
+TEST_F(Reduce, AnEmptyAxisIsBadSizeAndAnEmptyResultIsNot) {
     const std::uint64_t buffer = space.allocate(page_size);
     const Operands operands{.dst = buffer, .src0 = buffer};
     expect_error(ACCEL_BAD_SIZE, tensor_command(ACCEL_OP_REDUCE, operands, params(0, 1, 0, 1)));
     EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, 0, 5, 5))), ACCEL_OK);
     EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, 5, 5, 0))), ACCEL_OK);
     EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_SOFTMAX, {}, params(0, 5, 0, 5))), ACCEL_OK);
-    // As quick as it is nothing.
+    // An empty result takes no time, however long the axis is.
     constexpr std::uint32_t most = UINT32_MAX;
     for (int i = 0; i < 1000; ++i) {
         ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_SOFTMAX, {}, params(0, most, most, 0))),
@@ -101,19 +101,19 @@ TEST_F(Reduce, SoftmaxEqualsTheReferenceForRandomShapes) {
     }
 }
 
-TEST_F(Reduce, SoftmaxEqualsTheReferenceBeyondTheBuffers) {
+TEST_F(Reduce, SoftmaxEqualsTheReferenceForAxesLongerThanABuffer) {
     check_softmax(params(0, 1, 70000, 1), Layout::host, 0, true);
     check_softmax(params(0, 2, 11, 5000), Layout::scattered, 8, true);
     check_softmax(params(0, 2, 11, 5000), Layout::device, 8, false);
 }
 
-TEST_F(Reduce, SoftmaxOfWhatArithmeticTripsOver) {
+TEST_F(Reduce, SoftmaxEqualsTheReferenceForSpecialValues) {
     for (int i = 0; i < 20; ++i) {
         check_softmax(params(0, 20, 9, 1), random.values(180), Layout::host, 0, false);
     }
 }
 
-TEST_F(Reduce, RefusesWhatTheSheetForbids) {
+TEST_F(Reduce, RefusesBlocksThatTheDataSheetForbids) {
     const std::uint64_t buffer = space.allocate(4 * page_size);
     const Operands good{.dst = buffer, .src0 = buffer + page_size};
     for (const accel_opcode opcode : {ACCEL_OP_REDUCE, ACCEL_OP_SOFTMAX}) {
@@ -150,4 +150,4 @@ TEST_F(Reduce, RefusesWhatTheSheetForbids) {
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every register: what it reads as, who may write it, how wide it may be accessed.
+// Each register: its value, whether it is writable, and the widths of its accesses.
 #include <array>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Registers : public testing::Test {
   protected:
-    Bench bench{{.enable = false}};
+    TestHost host{{.enable = false}};
 };
 
 struct Expected {
@@ -19,8 +19,8 @@ struct Expected {
     std::uint64_t value;
 };
 
-TEST_F(Registers, IdentityAndLimitsAreThoseOfTheCard) {
-    const Options& o = bench.options();
+TEST_F(Registers, IdentityAndLimitsAreReadOnly) {
+    const HostOptions& o = host.options();
     const std::array expected{
         Expected{ACCEL_REG_MAGIC, 4, ACCEL_MAGIC},
         Expected{ACCEL_REG_VERSION, 4, ACCEL_VERSION},
@@ -30,13 +30,13 @@ TEST_F(Registers, IdentityAndLimitsAreThoseOfTheCard) {
                      ACCEL_FEATURE_TENSOR},
         Expected{ACCEL_REG_QUEUES, 4, o.queues},
         Expected{ACCEL_REG_CONTEXTS, 4, o.contexts},
-        Expected{ACCEL_REG_MEMORY_SIZE, 8, o.memory},
+        Expected{ACCEL_REG_MEMORY_SIZE, 8, o.device_memory},
         Expected{ACCEL_REG_RING_ENTRIES, 4, o.ring_entries},
         Expected{ACCEL_REG_LIST_COMMANDS, 4, 16384},
         Expected{ACCEL_REG_VECTORS, 4, o.vectors},
         Expected{ACCEL_REG_VA_BITS, 4, ACCEL_VA_BITS},
         Expected{ACCEL_REG_FIRMWARE, 4, 1U << 24},
-        Expected{ACCEL_REG_ENGINES, 4, bench.timed() ? 1U << 8 | 4U : 1U << 8 | 1U},
+        Expected{ACCEL_REG_ENGINES, 4, host.timed() ? 1U << 8 | 4U : 1U << 8 | 1U},
         Expected{ACCEL_REG_SERIAL, 8, o.serial},
         Expected{ACCEL_REG_CLOCK_HZ, 4, 1'000'000'000},
         Expected{ACCEL_REG_SEGMENTS, 4, 65536},
@@ -44,125 +44,125 @@ TEST_F(Registers, IdentityAndLimitsAreThoseOfTheCard) {
         Expected{ACCEL_REG_POWER_CAP_MAX, 4, 75'000},
     };
     for (const auto& [offset, bytes, value] : expected) {
-        EXPECT_EQ(bench.read(offset, bytes), value) << std::hex << offset;
-        bench.write(offset, ~value, bytes);
-        EXPECT_EQ(bench.read(offset, bytes), value) << "writable: " << std::hex << offset;
+        EXPECT_EQ(host.read(offset, bytes), value) << std::hex << offset;
+        host.write(offset, ~value, bytes);
+        EXPECT_EQ(host.read(offset, bytes), value) << "writable: " << std::hex << offset;
         if (bytes == 8) {
-            EXPECT_EQ(bench.read32(offset), static_cast<std::uint32_t>(value));
-            EXPECT_EQ(bench.read32(offset + 4), value >> 32);
+            EXPECT_EQ(host.read32(offset), static_cast<std::uint32_t>(value));
+            EXPECT_EQ(host.read32(offset + 4), value >> 32);
         }
     }
 }
 
-TEST_F(Registers, ResetValues) {
-    EXPECT_EQ(bench.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY);
-    EXPECT_EQ(bench.read32(ACCEL_REG_CONTROL), 0U);
-    EXPECT_EQ(bench.read32(ACCEL_REG_POWER_CAP), 75'000U);
+TEST_F(Registers, HaveTheirResetValues) {
+    EXPECT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY);
+    EXPECT_EQ(host.read32(ACCEL_REG_CONTROL), 0U);
+    EXPECT_EQ(host.read32(ACCEL_REG_POWER_CAP), 75'000U);
     for (const std::uint64_t offset :
          {ACCEL_REG_ADMIN_RING, ACCEL_REG_ADMIN_RESULTS, ACCEL_REG_EVENT_RING}) {
-        EXPECT_EQ(bench.read64(offset), 0U);
+        EXPECT_EQ(host.read64(offset), 0U);
     }
     for (const std::uint64_t offset :
          {ACCEL_REG_ADMIN_ENTRIES, ACCEL_REG_ADMIN_DOORBELL, ACCEL_REG_EVENT_ENTRIES,
           ACCEL_REG_EVENT_HEAD, ACCEL_REG_EVENT_LOST}) {
-        EXPECT_EQ(bench.read32(offset), 0U);
+        EXPECT_EQ(host.read32(offset), 0U);
     }
     for (std::uint64_t offset = ACCEL_REG_COMMANDS; offset <= ACCEL_REG_COMPUTE_BUSY; offset += 8) {
-        EXPECT_EQ(bench.read64(offset), 0U) << std::hex << offset;
+        EXPECT_EQ(host.read64(offset), 0U) << std::hex << offset;
     }
 }
 
-TEST_F(Registers, AddressRegistersTakeWholesAndHalves) {
+TEST_F(Registers, AddressRegistersAreWrittenWholeOrByHalves) {
     for (const std::uint64_t offset :
          {ACCEL_REG_ADMIN_RING, ACCEL_REG_ADMIN_RESULTS, ACCEL_REG_EVENT_RING}) {
-        bench.write64(offset, 0x1122334455667788);
-        EXPECT_EQ(bench.read64(offset), 0x1122334455667788U);
-        bench.write32(offset, 0xaabbccdd);
-        EXPECT_EQ(bench.read64(offset), 0x11223344aabbccddU);
-        bench.write32(offset + 4, 0x99887766);
-        EXPECT_EQ(bench.read64(offset), 0x99887766aabbccddU);
-        EXPECT_EQ(bench.read32(offset), 0xaabbccddU);
-        EXPECT_EQ(bench.read32(offset + 4), 0x99887766U);
+        host.write64(offset, 0x1122334455667788);
+        EXPECT_EQ(host.read64(offset), 0x1122334455667788U);
+        host.write32(offset, 0xaabbccdd);
+        EXPECT_EQ(host.read64(offset), 0x11223344aabbccddU);
+        host.write32(offset + 4, 0x99887766);
+        EXPECT_EQ(host.read64(offset), 0x99887766aabbccddU);
+        EXPECT_EQ(host.read32(offset), 0xaabbccddU);
+        EXPECT_EQ(host.read32(offset + 4), 0x99887766U);
     }
 }
 
-TEST_F(Registers, NarrowRegistersKeepWhatIsWritten) {
+TEST_F(Registers, NarrowRegistersKeepTheWrittenValue) {
     for (const std::uint64_t offset :
          {ACCEL_REG_ADMIN_ENTRIES, ACCEL_REG_EVENT_ENTRIES, ACCEL_REG_EVENT_HEAD}) {
-        bench.write32(offset, 0x12345678);
-        EXPECT_EQ(bench.read32(offset), 0x12345678U);
+        host.write32(offset, 0x12345678);
+        EXPECT_EQ(host.read32(offset), 0x12345678U);
     }
 }
 
 TEST_F(Registers, AWideAccessToTwoRegistersReachesBoth) {
-    EXPECT_EQ(bench.read64(ACCEL_REG_MAGIC), ACCEL_MAGIC | std::uint64_t{ACCEL_VERSION} << 32);
-    bench.write64(ACCEL_REG_EVENT_ENTRIES, 0x0000000700000040);
-    EXPECT_EQ(bench.read32(ACCEL_REG_EVENT_ENTRIES), 0x40U);
-    EXPECT_EQ(bench.read32(ACCEL_REG_EVENT_HEAD), 7U);
+    EXPECT_EQ(host.read64(ACCEL_REG_MAGIC), ACCEL_MAGIC | std::uint64_t{ACCEL_VERSION} << 32);
+    host.write64(ACCEL_REG_EVENT_ENTRIES, 0x0000000700000040);
+    EXPECT_EQ(host.read32(ACCEL_REG_EVENT_ENTRIES), 0x40U);
+    EXPECT_EQ(host.read32(ACCEL_REG_EVENT_HEAD), 7U);
 }
 
-TEST_F(Registers, OtherAccessesReadZeroAndWriteNothing) {
-    bench.write32(ACCEL_REG_EVENT_ENTRIES, 0x40);
+TEST_F(Registers, OtherAccessesReadZeroAndHaveNoEffect) {
+    host.write32(ACCEL_REG_EVENT_ENTRIES, 0x40);
     for (const unsigned bytes : {1U, 2U, 3U, 16U}) {
-        EXPECT_EQ(bench.read(ACCEL_REG_MAGIC, bytes), 0U);
-        bench.write(ACCEL_REG_EVENT_ENTRIES, 0x55, bytes);
+        EXPECT_EQ(host.read(ACCEL_REG_MAGIC, bytes), 0U);
+        host.write(ACCEL_REG_EVENT_ENTRIES, 0x55, bytes);
     }
     for (const std::uint64_t offset : {1, 2, 3, 6}) {
-        EXPECT_EQ(bench.read(offset, 4), 0U);
+        EXPECT_EQ(host.read(offset, 4), 0U);
     }
-    EXPECT_EQ(bench.read(ACCEL_REG_VERSION, 8), 0U);  // not aligned to its size
-    bench.write(ACCEL_REG_EVENT_ENTRIES - 4, 0x5555555555555555, 8);
-    EXPECT_EQ(bench.read32(ACCEL_REG_EVENT_ENTRIES), 0x40U);
-    EXPECT_EQ(bench.read(ACCEL_REGISTER_BLOCK - 4, 8), 0U);
-    EXPECT_EQ(bench.read(ACCEL_REGISTER_BLOCK, 4), 0U);
-    EXPECT_EQ(bench.read(UINT64_MAX - 3, 4), 0U);
-    bench.write(UINT64_MAX - 7, 1, 8);
+    EXPECT_EQ(host.read(ACCEL_REG_VERSION, 8), 0U);  // not aligned to the size of the access
+    host.write(ACCEL_REG_EVENT_ENTRIES - 4, 0x5555555555555555, 8);
+    EXPECT_EQ(host.read32(ACCEL_REG_EVENT_ENTRIES), 0x40U);
+    EXPECT_EQ(host.read(ACCEL_REGISTER_BLOCK - 4, 8), 0U);
+    EXPECT_EQ(host.read(ACCEL_REGISTER_BLOCK, 4), 0U);
+    EXPECT_EQ(host.read(UINT64_MAX - 3, 4), 0U);
+    host.write(UINT64_MAX - 7, 1, 8);
 }
 
 TEST_F(Registers, UnknownOffsetsReadZero) {
-    // All that is not named in accel_hw.h: there is nothing behind it.
+    // Offsets that accel_hw.h does not name have no register.
     for (std::uint64_t offset = 0x260; offset < ACCEL_REGISTER_BLOCK; offset += 4) {
-        bench.write32(offset, 0xffffffff);
-        ASSERT_EQ(bench.read32(offset), 0U) << std::hex << offset;
+        host.write32(offset, 0xffffffff);
+        ASSERT_EQ(host.read32(offset), 0U) << std::hex << offset;
     }
     for (const std::uint64_t offset : {0x058, 0x098, 0x118, 0x134, 0x138, 0x258}) {
-        EXPECT_EQ(bench.read32(offset), 0U) << std::hex << offset;
+        EXPECT_EQ(host.read32(offset), 0U) << std::hex << offset;
     }
 }
 
 TEST_F(Registers, PowerCapIsClamped) {
     for (const auto& [written, read] :
          {std::pair{0U, 20'000U}, {50'000U, 50'000U}, {0xffffffffU, 75'000U}}) {
-        bench.write32(ACCEL_REG_POWER_CAP, written);
-        EXPECT_EQ(bench.read32(ACCEL_REG_POWER_CAP), read);
+        host.write32(ACCEL_REG_POWER_CAP, written);
+        EXPECT_EQ(host.read32(ACCEL_REG_POWER_CAP), read);
     }
 }
 
-TEST_F(Registers, TheClockRunsAndGoesOnThroughResets) {
-    const std::uint64_t before = bench.read64(ACCEL_REG_CLOCK);
-    bench.advance_clock(1000);
-    const std::uint64_t after = bench.read64(ACCEL_REG_CLOCK);
+TEST_F(Registers, TheClockRunsThroughResets) {
+    const std::uint64_t before = host.read64(ACCEL_REG_CLOCK);
+    host.advance_clock(1000);
+    const std::uint64_t after = host.read64(ACCEL_REG_CLOCK);
     EXPECT_GE(after, before + 1000);
-    ASSERT_TRUE(bench.soft_reset());
-    EXPECT_GE(bench.read64(ACCEL_REG_CLOCK), after);
+    ASSERT_TRUE(host.soft_reset());
+    EXPECT_GE(host.read64(ACCEL_REG_CLOCK), after);
 }
 
 TEST_F(Registers, EnableNeedsValidRings) {
     const auto bring_up = [&](std::uint64_t admin, std::uint64_t results,
                               std::uint32_t admin_entries, std::uint64_t events,
                               std::uint32_t event_entries) {
-        EXPECT_TRUE(bench.soft_reset());
-        bench.write64(ACCEL_REG_ADMIN_RING, admin);
-        bench.write64(ACCEL_REG_ADMIN_RESULTS, results);
-        bench.write32(ACCEL_REG_ADMIN_ENTRIES, admin_entries);
-        bench.write64(ACCEL_REG_EVENT_RING, events);
-        bench.write32(ACCEL_REG_EVENT_ENTRIES, event_entries);
-        bench.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
-        return bench.read32(ACCEL_REG_STATUS);
+        EXPECT_TRUE(host.soft_reset());
+        host.write64(ACCEL_REG_ADMIN_RING, admin);
+        host.write64(ACCEL_REG_ADMIN_RESULTS, results);
+        host.write32(ACCEL_REG_ADMIN_ENTRIES, admin_entries);
+        host.write64(ACCEL_REG_EVENT_RING, events);
+        host.write32(ACCEL_REG_EVENT_ENTRIES, event_entries);
+        host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+        return host.read32(ACCEL_REG_STATUS);
     };
     constexpr std::uint32_t fatal = ACCEL_STATUS_READY | ACCEL_STATUS_FATAL;
     constexpr std::uint32_t enabled = ACCEL_STATUS_READY | ACCEL_STATUS_ENABLED;
-    const std::uint64_t good = bench.host().allocate(page_size);
+    const std::uint64_t good = host.memory().allocate(page_size);
     EXPECT_EQ(bring_up(good, good, 2, good, 2), enabled);
     EXPECT_EQ(bring_up(good, good, 64, good, 1024), enabled);
     EXPECT_EQ(bring_up(good + 64, good, 2, good, 2), fatal);
@@ -174,23 +174,23 @@ TEST_F(Registers, EnableNeedsValidRings) {
     for (const std::uint32_t entries : {0U, 1U, 3U, 1000U, 2048U}) {
         EXPECT_EQ(bring_up(good, good, 2, good, entries), fatal) << entries;
     }
-    // Only a reset helps.
-    bench.write32(ACCEL_REG_EVENT_ENTRIES, 2);
-    bench.write32(ACCEL_REG_CONTROL, 0);
-    bench.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
-    EXPECT_EQ(bench.read32(ACCEL_REG_STATUS), fatal);
-    ASSERT_TRUE(bench.soft_reset());
-    EXPECT_EQ(bench.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY);
+    // Only a reset ends this state.
+    host.write32(ACCEL_REG_EVENT_ENTRIES, 2);
+    host.write32(ACCEL_REG_CONTROL, 0);
+    host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+    EXPECT_EQ(host.read32(ACCEL_REG_STATUS), fatal);
+    ASSERT_TRUE(host.soft_reset());
+    EXPECT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY);
 }
 
-TEST_F(Registers, AWideDoorbellWriteIsIgnoredAndUncounted) {
-    bench.doorbell_raw(0, 1, 8);
-    bench.doorbell_raw(4, 1, 4);
-    bench.doorbell_raw(0, 1, 2);
-    EXPECT_EQ(bench.read64(ACCEL_REG_DOORBELLS), 0U);
-    bench.doorbell(0, 1);
-    EXPECT_EQ(bench.read64(ACCEL_REG_DOORBELLS), 1U);
+TEST_F(Registers, AWideDoorbellWriteIsIgnoredAndNotCounted) {
+    host.doorbell_raw(0, 1, 8);
+    host.doorbell_raw(4, 1, 4);
+    host.doorbell_raw(0, 1, 2);
+    EXPECT_EQ(host.read64(ACCEL_REG_DOORBELLS), 0U);
+    host.doorbell(0, 1);
+    EXPECT_EQ(host.read64(ACCEL_REG_DOORBELLS), 1U);
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

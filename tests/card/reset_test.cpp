@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Resets, disabling, and taking queues away from the middle of their work.
+// Resets, disabling, and destruction of queues that are at work.
 #include <thread>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Reset : public CardTest {
   public:
-    Reset() : CardTest({.memory = 64 << 20}) {}
+    Reset() : CardTest({.device_memory = 64 << 20}) {}
 
-    // A GEMM that would take hours: 65536 x 65536 x 65536 over a window of memory that repeats.
+    // A GEMM of 65536 x 65536 x 65536, which takes hours. Its window maps the same memory many
+    // times.
     accel_command huge_gemm() {
         const std::uint64_t window = space.reserve(std::uint64_t{1} << 34, ACCEL_LARGE_SIZE);
         for (std::uint64_t at = 0; at < std::uint64_t{1} << 34; at += ACCEL_LARGE_SIZE) {
@@ -42,17 +43,17 @@ class Reset : public CardTest {
         return tensor_command(ACCEL_OP_ELEMENTWISE, {.dst = page, .src0 = page, .src1 = page}, p);
     }
 
-    // An engine works, and goes on working.
+    // Waits until an engine has worked for a while.
     void expect_busy() {
         const auto worked = [&] {
-            return bench.read64(ACCEL_REG_DMA_BUSY) + bench.read64(ACCEL_REG_COMPUTE_BUSY);
+            return host.read64(ACCEL_REG_DMA_BUSY) + host.read64(ACCEL_REG_COMPUTE_BUSY);
         };
         const std::uint64_t before = worked();
         EXPECT_TRUE(eventually([&] { return worked() > before + 2'000'000; }));
     }
 };
 
-TEST_F(Reset, AQueueIsDestroyedInTheMiddleOfAnything) {
+TEST_F(Reset, AQueueIsDestroyedDuringAnyCommand) {
     std::uint32_t id = 1;
     using Make = accel_command (Reset::*)();
     for (const Make make :
@@ -62,15 +63,15 @@ TEST_F(Reset, AQueueIsDestroyedInTheMiddleOfAnything) {
         expect_busy();
         EXPECT_EQ(victim.state(), ACCEL_QUEUE_RUNNING);
         EXPECT_EQ(victim.destroy(), ACCEL_OK);
-        // What it used may go: no access comes.
-        bench.host().watch(space.place(victim.status_address()).address);
-        bench.host().watch(space.place(victim.ring_address()).address);
+        // The card must not access its pages any more.
+        host.memory().watch(space.locate(victim.status_address()).address);
+        host.memory().watch(space.locate(victim.ring_address()).address);
         EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     }
-    EXPECT_EQ(bench.host().trespasses(), 0U);
+    EXPECT_EQ(host.memory().trespasses(), 0U);
 }
 
-TEST_F(Reset, AQueueIsResetInTheMiddleOfAHugeGemmAndWorksAgain) {
+TEST_F(Reset, AQueueIsResetDuringAHugeGemmAndWorksAgain) {
     for (int i = 0; i < 5; ++i) {
         queue.submit(huge_gemm());
         expect_busy();
@@ -90,51 +91,51 @@ TEST_F(Reset, AHugeGemmDoesNotDelayInvalidate) {
     EXPECT_EQ(queue.destroy(), ACCEL_OK);
 }
 
-TEST_F(Reset, SoftResetForgetsAllButCountersAndSettings) {
+TEST_F(Reset, ASoftResetKeepsOnlyCountersAndSettings) {
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
     EXPECT_EQ(queue.run(copy(0, 0, 1)), ACCEL_FAULT_UNMAPPED);
-    bench.write32(ACCEL_REG_POWER_CAP, 33'000);
-    const std::uint64_t commands = bench.read64(ACCEL_REG_COMMANDS);
-    ASSERT_TRUE(bench.soft_reset());
-    EXPECT_EQ(bench.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY);
-    EXPECT_EQ(bench.read32(ACCEL_REG_CONTROL), 0U);
-    EXPECT_EQ(bench.read64(ACCEL_REG_ADMIN_RING), 0U);
-    EXPECT_EQ(bench.read64(ACCEL_REG_EVENT_RING), 0U);
-    EXPECT_EQ(bench.read32(ACCEL_REG_EVENT_HEAD), 0U);
-    EXPECT_EQ(bench.read64(ACCEL_REG_COMMANDS), commands);
-    EXPECT_EQ(bench.read64(ACCEL_REG_FAULTS), 1U);
-    EXPECT_EQ(bench.read32(ACCEL_REG_POWER_CAP), 33'000U);
-    bench.enable();
+    host.write32(ACCEL_REG_POWER_CAP, 33'000);
+    const std::uint64_t commands = host.read64(ACCEL_REG_COMMANDS);
+    ASSERT_TRUE(host.soft_reset());
+    EXPECT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY);
+    EXPECT_EQ(host.read32(ACCEL_REG_CONTROL), 0U);
+    EXPECT_EQ(host.read64(ACCEL_REG_ADMIN_RING), 0U);
+    EXPECT_EQ(host.read64(ACCEL_REG_EVENT_RING), 0U);
+    EXPECT_EQ(host.read32(ACCEL_REG_EVENT_HEAD), 0U);
+    EXPECT_EQ(host.read64(ACCEL_REG_COMMANDS), commands);
+    EXPECT_EQ(host.read64(ACCEL_REG_FAULTS), 1U);
+    EXPECT_EQ(host.read32(ACCEL_REG_POWER_CAP), 33'000U);
+    host.enable();
     EXPECT_EQ(queue.destroy(), ACCEL_NOT_FOUND);
-    AddressSpace again(bench, 0);  // the id is free
+    AddressSpace again(host, 0);  // the id is free again
     Queue fresh(again, 0);
     EXPECT_EQ(fresh.run(nop()), ACCEL_OK);
 }
 
-TEST_F(Reset, FunctionResetForgetsCountersAndSettingsToo) {
+TEST_F(Reset, AFunctionResetClearsCountersAndSettingsToo) {
     EXPECT_EQ(queue.run(fill(space.allocate(page_size), 1, 1, 1)), ACCEL_OK);
-    bench.write32(ACCEL_REG_POWER_CAP, 33'000);
-    bench.function_reset();
-    EXPECT_EQ(bench.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);
-    ASSERT_TRUE(bench.wait_ready());
+    host.write32(ACCEL_REG_POWER_CAP, 33'000);
+    host.function_reset();
+    EXPECT_EQ(host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);
+    ASSERT_TRUE(host.wait_ready());
     for (std::uint64_t offset = ACCEL_REG_COMMANDS; offset <= ACCEL_REG_COMPUTE_BUSY; offset += 8) {
-        EXPECT_EQ(bench.read64(offset), 0U) << std::hex << offset;
+        EXPECT_EQ(host.read64(offset), 0U) << std::hex << offset;
     }
-    EXPECT_EQ(bench.read32(ACCEL_REG_POWER_CAP), 75'000U);
-    bench.enable();
-    AddressSpace again(bench, 0);
+    EXPECT_EQ(host.read32(ACCEL_REG_POWER_CAP), 75'000U);
+    host.enable();
+    AddressSpace again(host, 0);
     Queue fresh(again, 0);
     EXPECT_EQ(fresh.run(nop()), ACCEL_OK);
 }
 
-TEST_F(Reset, ResetsWhileAllIsBusyAndNothingIsAccessedAfterReady) {
+TEST_F(Reset, NoMemoryIsAccessedOnceABusyCardIsReadyAfterAReset) {
     for (int round = 0; round < 6; ++round) {
         const bool function = round % 2 == 1;
         std::optional<AddressSpace> fresh;
         AddressSpace* where = &space;
         if (round > 0) {
-            bench.enable();
-            fresh.emplace(bench, 1);
+            host.enable();
+            fresh.emplace(host, 1);
             where = &*fresh;
         }
         Queue filler(*where, 3);
@@ -142,132 +143,126 @@ TEST_F(Reset, ResetsWhileAllIsBusyAndNothingIsAccessedAfterReady) {
         Queue spinner(*where, 5, {.entries = 512});
         const std::uint64_t page = where->allocate(2 * page_size);
         filler.submit(fill_rows(page, 0, 1, 1, page_size, UINT32_MAX));
-        waiter.submit(wait(page + page_size, 1));
+        waiter.submit(wait_for(page + page_size, 1));
         for (int i = 0; i < 500; ++i) {
             spinner.submit(nop());
         }
         expect_busy();
         if (function) {
-            bench.function_reset();
+            host.function_reset();
         } else {
-            bench.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+            host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
         }
-        EXPECT_EQ(bench.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);
-        ASSERT_TRUE(bench.wait_ready());
-        // From here on every access is a trespass.
+        EXPECT_EQ(host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);
+        ASSERT_TRUE(host.wait_ready());
+        // From here on the card must not access the bus.
         std::atomic<std::uint64_t> late{0};
-        bench.set_access_hook([&](std::uint64_t, bool) { ++late; });
-        const std::uint64_t interrupts = bench.read64(ACCEL_REG_INTERRUPTS);
-        for (std::uint32_t id = 0; id < bench.options().queues; ++id) {
-            bench.doorbell(id, 1);
+        host.set_access_hook([&](std::uint64_t, bool) { ++late; });
+        const std::uint64_t interrupts = host.read64(ACCEL_REG_INTERRUPTS);
+        for (std::uint32_t id = 0; id < host.options().queues; ++id) {
+            host.doorbell(id, 1);
         }
-        bench.write32(ACCEL_REG_ADMIN_DOORBELL, 1);
+        host.write32(ACCEL_REG_ADMIN_DOORBELL, 1);
         for (int i = 0; i < 100; ++i) {
             std::this_thread::yield();
         }
         EXPECT_EQ(late, 0U);
-        EXPECT_EQ(bench.read64(ACCEL_REG_INTERRUPTS), interrupts);
-        bench.set_access_hook(nullptr);
+        EXPECT_EQ(host.read64(ACCEL_REG_INTERRUPTS), interrupts);
+        host.set_access_hook(nullptr);
     }
 }
 
-TEST_F(Reset, ReadyReturnsOnlyWhenNoAccessIsOutstanding) {
-    ACCEL_NEEDS_THREADS(bench);
+TEST_F(Reset, TheCardIsReadyOnlyWhenNoAccessIsOutstanding) {
+    ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
-    Stall stall(bench, bus, bus + page_size - 1);
+    Stall stall(space, page);
     queue.submit(fill(page, 1, 1, 1));
     ASSERT_TRUE(stall.reached());
-    bench.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     for (int i = 0; i < 200; ++i) {
         std::this_thread::yield();
-        ASSERT_EQ(bench.read32(ACCEL_REG_STATUS), ACCEL_STATUS_RESETTING);
+        ASSERT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_RESETTING);
     }
-    // Meanwhile the card ignores its registers, but for another reset.
-    bench.write64(ACCEL_REG_ADMIN_RING, page_size);
-    bench.write32(ACCEL_REG_ADMIN_ENTRIES, 2);
-    bench.write32(ACCEL_REG_POWER_CAP, 30'000);
-    bench.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
-    bench.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
-    EXPECT_EQ(bench.read32(ACCEL_REG_STATUS), ACCEL_STATUS_RESETTING);
+    // Meanwhile the card ignores writes to its registers, except another reset.
+    host.write64(ACCEL_REG_ADMIN_RING, page_size);
+    host.write32(ACCEL_REG_ADMIN_ENTRIES, 2);
+    host.write32(ACCEL_REG_POWER_CAP, 30'000);
+    host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+    host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    EXPECT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_RESETTING);
     stall.release();
-    ASSERT_TRUE(bench.wait_ready());
-    EXPECT_EQ(bench.read64(ACCEL_REG_ADMIN_RING), 0U);
-    EXPECT_EQ(bench.read32(ACCEL_REG_ADMIN_ENTRIES), 0U);
-    EXPECT_EQ(bench.read32(ACCEL_REG_POWER_CAP), 75'000U);
-    EXPECT_EQ(bench.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY);
+    ASSERT_TRUE(host.wait_ready());
+    EXPECT_EQ(host.read64(ACCEL_REG_ADMIN_RING), 0U);
+    EXPECT_EQ(host.read32(ACCEL_REG_ADMIN_ENTRIES), 0U);
+    EXPECT_EQ(host.read32(ACCEL_REG_POWER_CAP), 75'000U);
+    EXPECT_EQ(host.read32(ACCEL_REG_STATUS), ACCEL_STATUS_READY);
 }
 
 TEST_F(Reset, AResetEndsALongAdminCommand) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
-    Stall stall(bench, bus, bus + page_size - 1);
+    Stall stall(space, page);
     queue.submit(fill(page, 1, 1, 1));
     ASSERT_TRUE(stall.reached());
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_DESTROY_QUEUE;
-    (void)bench.post_admin(command);
-    (void)bench.post_admin(command);
-    bench.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    (void)host.post_admin(admin_command(ACCEL_ADMIN_DESTROY_QUEUE, 0));
+    (void)host.post_admin(admin_command(ACCEL_ADMIN_DESTROY_QUEUE, 0));
+    host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     stall.release();
-    EXPECT_TRUE(bench.wait_ready());
+    EXPECT_TRUE(host.wait_ready());
 }
 
-TEST_F(Reset, DisablingStopsAtACommandBoundaryAndEnablingGoesOn) {
-    ACCEL_NEEDS_THREADS(bench);
+TEST_F(Reset, DisablingStopsAtACommandBoundaryAndEnablingContinues) {
+    ACCEL_NEEDS_THREADS(host);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
     {
-        Stall stall(bench, bus, bus + page_size - 1);
+        Stall stall(space, page);
         queue.submit(fill(page, 1, 1, 1));
         queue.submit(fill(page, 2, 1, 1));
         ASSERT_TRUE(stall.reached());
-        bench.write32(ACCEL_REG_CONTROL, 0);
-        EXPECT_NE(bench.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);  // not yet
+        host.write32(ACCEL_REG_CONTROL, 0);
+        EXPECT_NE(host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED,
+                  0U);  // the command is still running
     }
     ASSERT_TRUE(
-        eventually([&] { return (bench.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED) == 0; }));
+        eventually([&] { return (host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED) == 0; }));
     const std::uint64_t completed = queue.completed();
     EXPECT_LE(completed, 1U);
-    queue.ring();
+    queue.ring_doorbell();
     for (int i = 0; i < 100; ++i) {
         std::this_thread::yield();
         ASSERT_EQ(queue.completed(), completed);
     }
-    bench.enable();  // the rings of driver and card start empty; queues are as they were
+    host.enable();  // with empty admin and event rings; the queues are unchanged
     EXPECT_EQ(queue.wait(2), ACCEL_OK);
     EXPECT_EQ(space.load<std::uint8_t>(page, 1)[0], 2);
-    EXPECT_EQ(bench.query(0).commands, 2U);
+    EXPECT_EQ(host.query(0).commands, 2U);
 }
 
-TEST_F(Reset, EnablingAndDisablingInAHurryEndsAsWished) {
+TEST_F(Reset, RapidEnablingAndDisablingEndsInTheLastState) {
     for (int i = 0; i < 200; ++i) {
-        bench.write32(ACCEL_REG_CONTROL, 0);
-        bench.enable();
+        host.write32(ACCEL_REG_CONTROL, 0);
+        host.enable();
     }
     EXPECT_EQ(queue.run(nop()), ACCEL_OK);
-    EXPECT_EQ(bench.query(0).commands, 1U);
-    bench.write32(ACCEL_REG_CONTROL, 0);
+    EXPECT_EQ(host.query(0).commands, 1U);
+    host.write32(ACCEL_REG_CONTROL, 0);
     EXPECT_TRUE(
-        eventually([&] { return (bench.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED) == 0; }));
+        eventually([&] { return (host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED) == 0; }));
 }
 
-TEST_F(Reset, TheCardIsDestroyedInTheMiddleOfEverything) {
-    // Its own bench, so that destruction is part of the test.
+TEST_F(Reset, ABusyCardCanBeDestroyed) {
+    // A host of its own, so that its destruction is part of the test.
     for (int i = 0; i < 20; ++i) {
-        Bench short_lived({.memory = 8 << 20, .host = 16 << 20, .contexts = 1});
+        TestHost short_lived({.device_memory = 8 << 20, .host_memory = 16 << 20, .contexts = 1});
         AddressSpace s(short_lived, 0);
         Queue a(s, 0);
         Queue b(s, 1);
         const std::uint64_t page = s.allocate(page_size);
         a.submit(fill_rows(page, 0, 1, 1, page_size, UINT32_MAX));
-        b.submit(wait(page, UINT64_MAX));
-        accel_admin_command command{};
-        command.opcode = ACCEL_ADMIN_INVALIDATE;
-        (void)short_lived.post_admin(command);
+        b.submit(wait_for(page, UINT64_MAX));
+        (void)short_lived.post_admin(invalidate(0, 0, 0));
     }
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

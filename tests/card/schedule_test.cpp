@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which queue runs when: priorities, turns among equals, both engines at once.
+// Scheduling: priorities, fairness among equal queues, and both engines at once.
 #include <algorithm>
 
-#include "card_test.hpp"
+#include "card_fixture.hpp"
 
-namespace accel::bench {
+namespace accel::test {
 namespace {
 
 class Schedule : public CardTest {
   protected:
-    // An f32 command that reads `page`, to hold the compute engine with.
+    // A command that reads `page`: a stall there occupies the compute engine.
     accel_command compute(std::uint64_t page) {
         accel_reduce p{};
         p.type = ACCEL_TYPE_F32;
@@ -18,45 +18,43 @@ class Schedule : public CardTest {
         return tensor_command(ACCEL_OP_SOFTMAX, {.dst = page, .src0 = page}, p);
     }
 
-    // Holds both engines, places one record-writing command in each queue, and lets go; the queues
-    // in the order in which they ran.
+    // Stalls both engines, submits one command with a record to each queue, and releases the
+    // engines. Returns the indices of the queues in the order in which they ran.
     std::vector<std::size_t> order(const std::vector<Queue*>& queues) {
         Queue dma_holder(space, 10);
         Queue compute_holder(space, 11);
         const std::uint64_t page = space.allocate(page_size);
-        const std::uint64_t bus = space.place(page).address;
         const std::uint64_t records = space.allocate(page_size);
         const std::uint64_t target = space.allocate(page_size);
         {
-            Stall stall(bench, bus, bus + page_size - 1);
+            Stall stall(space, page);
             dma_holder.submit(fill(page, 1, 1, 1));
             compute_holder.submit(compute(page));
             EXPECT_TRUE(stall.reached(2));
             for (std::size_t i = 0; i < queues.size(); ++i) {
-                queues[i]->submit(recorded(fill(target, 1, 1, 1), records + i * 32));
+                queues[i]->submit(with_record(fill(target, 1, 1, 1), records + i * 32));
             }
         }
         for (Queue* queue : queues) {
             EXPECT_EQ(queue->wait(queue->tail()), ACCEL_OK);
         }
         const auto written = space.load<accel_completion_record>(records, queues.size());
-        std::vector<std::size_t> places(queues.size());
-        for (std::size_t i = 0; i < places.size(); ++i) {
-            places[i] = i;
+        std::vector<std::size_t> indices(queues.size());
+        for (std::size_t i = 0; i < indices.size(); ++i) {
+            indices[i] = i;
         }
-        std::ranges::sort(places, {}, [&](std::size_t i) { return written[i].start; });
+        std::ranges::sort(indices, {}, [&](std::size_t i) { return written[i].start; });
         EXPECT_EQ(dma_holder.destroy(), ACCEL_OK);
         EXPECT_EQ(compute_holder.destroy(), ACCEL_OK);
-        return places;
+        return indices;
     }
 };
 
-TEST_F(Schedule, BothEnginesWorkAtOnce) {
-    ACCEL_NEEDS_THREADS(bench);
+TEST_F(Schedule, BothEnginesWorkAtTheSameTime) {
+    ACCEL_NEEDS_THREADS(host);
     Queue other(space, 1);
     const std::uint64_t page = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
-    Stall stall(bench, bus, bus + page_size - 1);
+    Stall stall(space, page);
     queue.submit(fill(page, 1, 1, 1));
     other.submit(compute(page));
     EXPECT_TRUE(stall.reached(2));
@@ -65,14 +63,13 @@ TEST_F(Schedule, BothEnginesWorkAtOnce) {
     EXPECT_EQ(other.wait(1), ACCEL_OK);
 }
 
-TEST_F(Schedule, AnEngineThatIsHeldUpHoldsOnlyItsOwnKindUp) {
-    ACCEL_NEEDS_THREADS(bench);
+TEST_F(Schedule, AStalledEngineDelaysOnlyCommandsOfItsKind) {
+    ACCEL_NEEDS_THREADS(host);
     Queue copies(space, 1);
     Queue control(space, 2);
     const std::uint64_t page = space.allocate(page_size);
     const std::uint64_t free = space.allocate(page_size);
-    const std::uint64_t bus = space.place(page).address;
-    Stall stall(bench, bus, bus + page_size - 1);
+    Stall stall(space, page);
     queue.submit(compute(page));
     ASSERT_TRUE(stall.reached());
     for (int i = 0; i < 50; ++i) {
@@ -85,39 +82,38 @@ TEST_F(Schedule, AnEngineThatIsHeldUpHoldsOnlyItsOwnKindUp) {
 }
 
 TEST_F(Schedule, TheHighestPriorityRunsFirst) {
-    ACCEL_NEEDS_THREADS(bench);
+    ACCEL_NEEDS_THREADS(host);
     Queue low(space, 1, {.priority = 0});
     Queue mid(space, 2, {.priority = 1});
     Queue high(space, 3, {.priority = 2});
     Queue top(space, 4, {.priority = 3});
-    // The engine that looks at a queue first finds out which engine it needs, so only what both
-    // kinds of lists agree on is certain: the DMA engine takes what is ready for it by priority.
+    // Either engine may be the first to look at a queue and find out which engine it needs. So only
+    // the first command is certain: the DMA engine takes its ready queues by priority.
     EXPECT_EQ(order({&low, &top, &mid, &high}).front(), 1U);
 }
 
-TEST_F(Schedule, EqualsTakeTurns) {
-    ACCEL_NEEDS_THREADS(bench);
-    // Two queues full of commands: neither gets far ahead of the other. The host may preempt an
-    // engine that holds one of them, so a round may fail; not every one.
+TEST_F(Schedule, EqualQueuesTakeTurns) {
+    ACCEL_NEEDS_THREADS(host);
+    // Neither of two full queues gets far ahead of the other. The machine may preempt the thread of
+    // an engine that holds one of them, so one round must succeed and not every one.
     Queue other(space, 1);
     const std::uint64_t page = space.allocate(page_size);
     const std::uint64_t records = space.allocate(2 * page_size);
-    const std::uint64_t bus = space.place(page).address;
     Queue holder(space, 2);
     Queue compute_holder(space, 3);
     bool fair = false;
     for (std::uint64_t round = 1; round <= 20 && !fair; ++round) {
         {
-            Stall stall(bench, bus, bus + page_size - 1);
+            Stall stall(space, page);
             holder.submit(fill(page, 1, 1, 1));
             compute_holder.submit(compute(page));
             ASSERT_TRUE(stall.reached(2));
             for (std::uint64_t i = 0; i < 60; ++i) {
-                queue.place(recorded(fill(page + 64, 1, 1, 1), records + 32 * i));
-                other.place(recorded(fill(page + 64, 1, 1, 1), records + page_size + 32 * i));
+                queue.enqueue(with_record(fill(page + 64, 1, 1, 1), records + 32 * i));
+                other.enqueue(with_record(fill(page + 64, 1, 1, 1), records + page_size + 32 * i));
             }
-            queue.ring();
-            other.ring();
+            queue.ring_doorbell();
+            other.ring_doorbell();
         }
         ASSERT_EQ(queue.wait(60 * round), ACCEL_OK);
         ASSERT_EQ(other.wait(60 * round), ACCEL_OK);
@@ -132,7 +128,7 @@ TEST_F(Schedule, EqualsTakeTurns) {
     EXPECT_TRUE(fair);
 }
 
-TEST_F(Schedule, AQueueMovesBetweenEnginesAndStaysInOrder) {
+TEST_F(Schedule, AQueueThatChangesEnginesStaysInOrder) {
     const std::uint64_t a = space.allocate(page_size);
     accel_elementwise p{};
     p.type = ACCEL_TYPE_F32;
@@ -142,18 +138,18 @@ TEST_F(Schedule, AQueueMovesBetweenEnginesAndStaysInOrder) {
     const accel_command add =
         tensor_command(ACCEL_OP_ELEMENTWISE, {.dst = a, .src0 = a + 64, .src1 = a + 64}, p);
     space.store_one(a + 64, 1.0F);
-    for (int i = 0; i < 20; ++i) {  // doubles on one engine, moves back on the other
+    for (int i = 0; i < 20; ++i) {  // one engine doubles the value, the other copies it back
         queue.submit(add);
         queue.submit(copy(a + 64, a, 4));
         queue.submit(nop());
     }
     ASSERT_EQ(queue.wait(60), ACCEL_OK);
     EXPECT_EQ(space.load<float>(a + 64, 1)[0], 1048576.0F);
-    EXPECT_GT(bench.query(0).dma_busy, 0U);
-    EXPECT_GT(bench.query(0).compute_busy, 0U);
-    EXPECT_GT(bench.read64(ACCEL_REG_DMA_BUSY), 0U);
-    EXPECT_GT(bench.read64(ACCEL_REG_COMPUTE_BUSY), 0U);
+    EXPECT_GT(host.query(0).dma_busy, 0U);
+    EXPECT_GT(host.query(0).compute_busy, 0U);
+    EXPECT_GT(host.read64(ACCEL_REG_DMA_BUSY), 0U);
+    EXPECT_GT(host.read64(ACCEL_REG_COMPUTE_BUSY), 0U);
 }
 
 }  // namespace
-}  // namespace accel::bench
+}  // namespace accel::test

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the unittests of a folder, with the two options of a GoogleTest program that run_tests.py uses.
+"""Runs the unittest modules of a folder, and accepts the options of GoogleTest from run_tests.py.
 
     run.py [--folder FOLDER] [--gtest_output=xml:FILE] [--gtest_filter=PATTERN]
 
-The folder is this one, which has the self-tests of the gate, unless another is given.
+The default folder is this one, which holds the harness's own tests.
 """
 
 import argparse
@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "vm"), str(HERE.parent)]
 
 
 class Result(unittest.TextTestResult):
-    """Keeps time and message of each test for the XML file."""
+    """Records the time and the message of each test for the XML file."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -52,7 +52,9 @@ class Result(unittest.TextTestResult):
     def addError(self, test, err):
         super().addError(test, err)
         if not isinstance(test, unittest.TestCase):  # setUpClass failed: no test of it ran
-            self._case = xml.Element("testcase", name=str(test), classname="setup", time="0", result="completed")
+            self._case = xml.Element(
+                "testcase", name=str(test), classname="setup", time="0", result="completed"
+            )
             self.cases.append(self._case)
         self._failed(err)
 
@@ -86,13 +88,21 @@ def main() -> int:
     sys.path.insert(0, str(folder))
     every = unittest.defaultTestLoader.discover(str(folder))
     chosen = unittest.TestSuite(
-        test for test in tests(every)
-        if any(fnmatch.fnmatchcase(".".join(test.id().split(".")[-2:]), pattern) for pattern in patterns))
+        test
+        for test in tests(every)
+        if any(
+            fnmatch.fnmatchcase(".".join(test.id().split(".")[-2:]), pattern)
+            for pattern in patterns
+        )
+    )
     result = unittest.TextTestRunner(verbosity=2, resultclass=Result).run(chosen)
+    assert isinstance(result, Result)
     if options.gtest_output:
         root = xml.Element("testsuites")
         xml.SubElement(root, "testsuite", name=folder.name).extend(result.cases)
-        xml.ElementTree(root).write(options.gtest_output.removeprefix("xml:"), encoding="utf-8", xml_declaration=True)
+        xml.ElementTree(root).write(
+            options.gtest_output.removeprefix("xml:"), encoding="utf-8", xml_declaration=True
+        )
     return 0 if result.wasSuccessful() else 1
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A boot that the emulator failed is tried again, a few times; nothing else is."""
+"""A boot that failed because of the emulator is tried again a few times; no other failure is."""
 
 import contextlib
 import io
@@ -16,16 +16,24 @@ from accelvm.verdict import Verdict, VmError
 
 class Boot(unittest.TestCase):
     def execute(self, *endings):
-        """A run whose boots end like this, one after the other; how it ends, and how often it booted."""
-        with (mock.patch.object(run, "_boot", side_effect=endings) as boot, mock.patch.object(run.kernels, "get"),
-              mock.patch.object(run, "_signals_end_the_run"), contextlib.redirect_stderr(io.StringIO())):
+        """Runs with boots that end in this order. Returns the result and the number of boots."""
+        with (
+            mock.patch.object(run, "_boot", side_effect=endings) as boot,
+            mock.patch.object(run.kernels, "get"),
+            mock.patch.object(run, "_signals_end_the_run"),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             try:
-                return run.execute(run.Run(Payload(), Machine(), console_log=self.log)), boot.call_count
+                return run.execute(
+                    run.Run(Payload(), Machine(), console_log=self.log)
+                ), boot.call_count
             except VmError as error:
                 return error.verdict, boot.call_count
 
     def setUp(self):
-        self.log = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-boot."))) / "console"
+        self.log = (
+            Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-boot."))) / "console"
+        )
         self.mispatched = run._Mispatched(Verdict.NO_BOOT, "planted")
         self.good = run.Outcome(0, 1.0, 2.0)
 
@@ -33,9 +41,11 @@ class Boot(unittest.TestCase):
         self.assertEqual(self.execute(self.mispatched, self.good), (self.good, 2))
 
     def test_an_emulator_that_always_fails_is_a_failure(self):
-        self.assertEqual(self.execute(*[self.mispatched] * run.BOOTS, self.good), (Verdict.NO_BOOT, run.BOOTS))
+        self.assertEqual(
+            self.execute(*[self.mispatched] * run.BOOTS, self.good), (Verdict.NO_BOOT, run.BOOTS)
+        )
 
-    def test_no_other_fault_gets_a_second_chance(self):
+    def test_no_other_fault_is_followed_by_another_boot(self):
         for verdict in Verdict:
             self.assertEqual(self.execute(VmError(verdict, "planted"), self.good), (verdict, 1))
 

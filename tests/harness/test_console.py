@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The console checker: every complaint is caught, and nothing else is."""
+"""The console watcher finds every complaint of the kernel, and nothing else."""
 
 import unittest
 
@@ -31,7 +31,7 @@ COMPLAINTS = (
     "ODEBUG: free active (active state 0) object type: timer_list hint: accel_timer+0x0/0x10",
     "kmemleak: unreferenced object 0xffff888003a5c000 (size 64):",
     "DMAR: [DMA Read NO_PASID] Request device [01:00.0] fault addr 0xfffff000 [fault reason 0x06]",
-    "irq 24: nobody cared (try booting with the \"irqpoll\" option)",
+    'irq 24: nobody cared (try booting with the "irqpoll" option)',
     "insmod: page allocation failure: order:10, mode:0xcc0(GFP_KERNEL), nodemask=(null)",
     "accel: Unknown symbol dma_buf_export (err -2)",
     "sysfs: cannot create duplicate filename '/class/accelerator/accel0'",
@@ -41,8 +41,9 @@ COMPLAINTS = (
 HARMLESS = (
     "Command line: console=ttyS0 panic=-1 oops=panic panic_on_warn=1",
     "Kernel command line: console=ttyS0 oops=panic note=BUG: no",
-    "plant: loading out-of-tree module taints kernel.",
-    "plant: module verification failed: signature and/or required key missing - tainting kernel",
+    "faulty_module: loading out-of-tree module taints kernel.",
+    "faulty_module: module verification failed: signature and/or required key missing - "
+    "tainting kernel",
     "accel-vm: running WARNING: tests",
     "accel 0000:01:00.0: firmware 1.0.0, 16 queues",
     "tests[99]: segfault at 0 ip 0000000000401136 sp 00007ffd error 6 in tests[401000+1000]",
@@ -65,11 +66,15 @@ def found_in(text: str, **arguments) -> Watcher:
 class Console(unittest.TestCase):
     def test_every_known_complaint_is_found(self):
         for line in COMPLAINTS:
-            for text in (line, f"[    1.234567] {line}\r\n", f"before\n[12345.000001] {line}\nafter\n"):
+            for text in (
+                line,
+                f"[    1.234567] {line}\r\n",
+                f"before\n[12345.000001] {line}\nafter\n",
+            ):
                 with self.subTest(line=line):
                     self.assertEqual(found_in(text).complaint.line, line)
 
-    def test_what_a_healthy_kernel_prints_is_no_complaint(self):
+    def test_messages_of_a_healthy_kernel_are_no_complaint(self):
         for line in HARMLESS:
             with self.subTest(line=line):
                 self.assertIsNone(found_in(f"[    0.000000] {line}\n").complaint)
@@ -93,18 +98,23 @@ class Console(unittest.TestCase):
         self.assertEqual(watcher.complaint.running, "driver_tests")
         self.assertIn("driver_tests", str(watcher.complaint))
 
-    def test_a_fault_of_the_emulator_in_patched_code_is_told_apart(self):
-        for line in ("Oops: int3: 0000 [#1] PREEMPT SMP NOPTI", "int3: 0000 [#1] PREEMPT SMP NOPTI"):
+    def test_a_fault_of_the_emulator_in_patched_code_is_recognized(self):
+        for line in (
+            "Oops: int3: 0000 [#1] PREEMPT SMP NOPTI",
+            "int3: 0000 [#1] PREEMPT SMP NOPTI",
+        ):
             self.assertTrue(found_in(f"[    1.670000] {line}\n").mispatched)
         self.assertFalse(found_in("traps: int3 in tests[99]\n").mispatched)
 
-    def test_only_what_the_run_allows_is_passed_over(self):
+    def test_only_allowed_lines_are_ignored(self):
         text = "DMAR: [DMA Read] fault addr 0x1\nWARNING: CPU: 0\n"
         self.assertIn("WARNING", found_in(text, allowed=[r"DMAR: \[DMA Read\]"]).complaint.line)
 
-    def test_a_panic_is_told_with_its_reason(self):
-        self.assertEqual(found_in("[ 3.0] Kernel panic - not syncing: sysrq triggered crash\n").panic,
-                         "sysrq triggered crash")
+    def test_a_panic_is_reported_with_its_reason(self):
+        self.assertEqual(
+            found_in("[ 3.0] Kernel panic - not syncing: sysrq triggered crash\n").panic,
+            "sysrq triggered crash",
+        )
 
 
 class Taint(unittest.TestCase):

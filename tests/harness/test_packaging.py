@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The package for DKMS has all that a build needs. `make test-deb` installs it for real."""
+"""The package for DKMS contains everything that a build needs; `make test-deb` installs it."""
 
 import re
 import subprocess
@@ -15,13 +15,14 @@ class Package(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="accel-deb.")))
-        cls.deb = subprocess.run([PACKAGING / "deb.sh", cls.folder], capture_output=True, text=True,
-                                 check=True).stdout.strip()
+        cls.deb = subprocess.run(
+            [PACKAGING / "deb.sh", cls.folder], capture_output=True, text=True, check=True
+        ).stdout.strip()
         subprocess.run(["dpkg-deb", "-R", cls.deb, cls.folder / "tree"], check=True)
         cls.tree = cls.folder / "tree"
         cls.source = next((cls.tree / "usr/src").iterdir())
 
-    def test_every_source_of_the_driver_is_in_it(self):
+    def test_it_contains_every_source_of_the_driver(self):
         for folder in ("driver", "include"):
             for file in (PROJECT / folder).rglob("*"):
                 if file.suffix in (".c", ".h") or file.name in ("Kbuild", "Makefile"):
@@ -29,8 +30,10 @@ class Package(unittest.TestCase):
                         packed = self.source / file.relative_to(PROJECT)
                         self.assertEqual(packed.read_bytes(), file.read_bytes())
 
-    def test_the_version_is_the_projects_and_stands_wherever_it_must(self):
-        version = re.search(r"project\(accel VERSION (\S+)", (PROJECT / "CMakeLists.txt").read_text())[1]
+    def test_every_file_has_the_version_of_the_project(self):
+        version = re.search(
+            r"project\(accel VERSION (\S+)", (PROJECT / "CMakeLists.txt").read_text()
+        )[1]
         self.assertEqual(self.source.name, f"accel-{version}")
         self.assertIn(f'PACKAGE_VERSION="{version}"', (self.source / "dkms.conf").read_text())
         self.assertIn(f"\nVersion: {version}\n", (self.tree / "DEBIAN/control").read_text())
@@ -38,12 +41,20 @@ class Package(unittest.TestCase):
             if file.is_file() and self.source / "driver" not in file.parents:
                 self.assertIsNone(re.search(r"@[A-Z]+@", file.read_text()), file)
 
-    def test_everything_belongs_to_root_and_can_be_read(self):
-        listing = subprocess.run(["dpkg-deb", "-c", self.deb], capture_output=True, text=True, check=True).stdout
+    def test_every_file_belongs_to_root_and_is_readable(self):
+        listing = subprocess.run(
+            ["dpkg-deb", "-c", self.deb], capture_output=True, text=True, check=True
+        ).stdout
         for line in listing.splitlines():
             self.assertRegex(line, r"^[d-]rw[x-]r-[x-]r-[x-] root/root ")
 
     def test_hooks_are_configuration_files(self):
         listed = (self.tree / "DEBIAN/conffiles").read_text().split()
-        self.assertEqual(sorted(listed), sorted(f"/{p.relative_to(self.tree)}" for p in (self.tree / "etc").rglob("*")
-                                                if p.is_file()))
+        self.assertEqual(
+            sorted(listed),
+            sorted(
+                f"/{p.relative_to(self.tree)}"
+                for p in (self.tree / "etc").rglob("*")
+                if p.is_file()
+            ),
+        )

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The least driver there can be: see card.hpp.
+// A minimal driver over the qtest protocol.
 #include "card.hpp"
 
 #include <fmt/format.h>
@@ -61,67 +61,64 @@ void Card::assign_addresses() {
     card.set_bits(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
 }
 
-std::uint32_t Card::get32(std::uint64_t offset) {
+std::uint32_t Card::read32(std::uint64_t offset) {
     return static_cast<std::uint32_t>(machine.qemu.read(registers + offset, 4));
 }
 
-std::uint64_t Card::get64(std::uint64_t offset) {
+std::uint64_t Card::read64(std::uint64_t offset) {
     return machine.qemu.read(registers + offset, 8);
 }
 
-void Card::set32(std::uint64_t offset, std::uint32_t value) {
+void Card::write32(std::uint64_t offset, std::uint32_t value) {
     machine.qemu.write(registers + offset, value, 4);
 }
 
-void Card::set64(std::uint64_t offset, std::uint64_t value) {
+void Card::write64(std::uint64_t offset, std::uint64_t value) {
     machine.qemu.write(registers + offset, value, 8);
 }
 
 bool Card::wait_ready() {
-    return eventually([&] { return (get32(ACCEL_REG_STATUS) & ACCEL_STATUS_READY) != 0; });
+    return eventually([&] { return (read32(ACCEL_REG_STATUS) & ACCEL_STATUS_READY) != 0; });
 }
 
 bool Card::bring_up() {
     if (!wait_ready()) {
         return false;
     }
-    admin_ring_ = machine.allocate(1);
-    admin_results_ = machine.allocate(1);
-    event_ring_ = machine.allocate(1);
+    rings_ = {.admin_ring = machine.allocate(1),
+              .admin_results = machine.allocate(1),
+              .event_ring = machine.allocate(1),
+              .admin_entries = admin_entries,
+              .event_entries = event_entries};
     admin_tail_ = 0;
     events_seen_ = 0;
-    set64(ACCEL_REG_ADMIN_RING, admin_ring_);
-    set64(ACCEL_REG_ADMIN_RESULTS, admin_results_);
-    set32(ACCEL_REG_ADMIN_ENTRIES, admin_entries);
-    set64(ACCEL_REG_EVENT_RING, event_ring_);
-    set32(ACCEL_REG_EVENT_ENTRIES, event_entries);
-    set32(ACCEL_REG_EVENT_HEAD, 0);
-    set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+    write32(ACCEL_REG_EVENT_HEAD, 0);
+    test::enable_card(*this, rings_);
     return eventually([&] {
-               return (get32(ACCEL_REG_STATUS) & (ACCEL_STATUS_ENABLED | ACCEL_STATUS_FATAL)) != 0;
+               return (read32(ACCEL_REG_STATUS) & (ACCEL_STATUS_ENABLED | ACCEL_STATUS_FATAL)) != 0;
            }) &&
-           (get32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED) != 0;
+           (read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED) != 0;
 }
 
 void Card::post(const accel_admin_command& command) {
     const std::uint64_t slot = admin_tail_ % admin_entries;
-    machine.store(admin_ring_ + slot * sizeof(command), command);
+    machine.store(rings_.admin_ring + slot * sizeof(command), command);
     ++admin_tail_;
-    set32(ACCEL_REG_ADMIN_DOORBELL, static_cast<std::uint32_t>(admin_tail_));
+    write32(ACCEL_REG_ADMIN_DOORBELL, static_cast<std::uint32_t>(admin_tail_));
 }
 
 accel_status Card::execute(const accel_admin_command& command) {
-    const std::uint64_t place =
-        admin_results_ + admin_tail_ % admin_entries * sizeof(accel_admin_result);
+    const std::uint64_t result =
+        rings_.admin_results + admin_tail_ % admin_entries * sizeof(accel_admin_result);
     post(command);
     const bool done = eventually([&] {
-        return machine.qemu.read(place, 8) == admin_tail_ ||
-               (get32(ACCEL_REG_STATUS) & ACCEL_STATUS_FATAL) != 0;
+        return machine.qemu.read(result, 8) == admin_tail_ ||
+               (read32(ACCEL_REG_STATUS) & ACCEL_STATUS_FATAL) != 0;
     });
-    if (!done || machine.qemu.read(place, 8) != admin_tail_) {
+    if (!done || machine.qemu.read(result, 8) != admin_tail_) {
         return ACCEL_INTERNAL;
     }
-    return static_cast<accel_status>(machine.load<accel_admin_result>(place).status);
+    return static_cast<accel_status>(machine.load<accel_admin_result>(result).status);
 }
 
 void Card::ring_doorbell(std::uint32_t queue, std::uint32_t value) {
@@ -132,32 +129,33 @@ std::vector<accel_event> Card::events() {
     std::vector<accel_event> found;
     for (;;) {
         const std::uint64_t slot = events_seen_ % event_entries;
-        const auto event = machine.load<accel_event>(event_ring_ + slot * sizeof(accel_event));
+        const auto event =
+            machine.load<accel_event>(rings_.event_ring + slot * sizeof(accel_event));
         if (event.sequence != events_seen_ + 1) {
             break;
         }
         found.push_back(event);
         ++events_seen_;
     }
-    set32(ACCEL_REG_EVENT_HEAD, static_cast<std::uint32_t>(events_seen_));
+    write32(ACCEL_REG_EVENT_HEAD, static_cast<std::uint32_t>(events_seen_));
     return found;
 }
 
 void Card::set_message(std::uint32_t vector, std::uint64_t address, std::uint32_t value) {
     const std::uint64_t entry = ACCEL_MSIX_TABLE + std::uint64_t{vector} * msix_entry_size;
-    set32(entry + PCI_MSIX_ENTRY_LOWER_ADDR, static_cast<std::uint32_t>(address));
-    set32(entry + PCI_MSIX_ENTRY_UPPER_ADDR, static_cast<std::uint32_t>(address >> 32));
-    set32(entry + PCI_MSIX_ENTRY_DATA, value);
+    write32(entry + PCI_MSIX_ENTRY_LOWER_ADDR, static_cast<std::uint32_t>(address));
+    write32(entry + PCI_MSIX_ENTRY_UPPER_ADDR, static_cast<std::uint32_t>(address >> 32));
+    write32(entry + PCI_MSIX_ENTRY_DATA, value);
     mask_vector(vector, false);
 }
 
 void Card::mask_vector(std::uint32_t vector, bool masked) {
-    set32(ACCEL_MSIX_TABLE + std::uint64_t{vector} * msix_entry_size + PCI_MSIX_ENTRY_VECTOR_CTRL,
-          masked ? PCI_MSIX_ENTRY_CTRL_MASKBIT : 0);
+    write32(ACCEL_MSIX_TABLE + std::uint64_t{vector} * msix_entry_size + PCI_MSIX_ENTRY_VECTOR_CTRL,
+            masked ? PCI_MSIX_ENTRY_CTRL_MASKBIT : 0);
 }
 
 bool Card::pending(std::uint32_t vector) {
-    return (get64(ACCEL_MSIX_PBA + vector / 64 * 8) >> (vector % 64) & 1) != 0;
+    return (read64(ACCEL_MSIX_PBA + vector / 64 * 8) >> (vector % 64) & 1) != 0;
 }
 
 void Card::enable_messages(bool enabled, bool function_masked) {
@@ -172,11 +170,7 @@ Context::Context(Card& card, std::uint32_t id)
     : card(card), id(id), root(card.machine.allocate(1)) {}
 
 accel_status Context::create() {
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_CREATE_CONTEXT;
-    command.id = id;
-    command.create_context.root = root;
-    return card.execute(command);
+    return card.execute(test::create_context(id, root));
 }
 
 void Context::map(std::uint64_t address, std::uint64_t entry) {
@@ -224,25 +218,18 @@ Queue::Queue(Context& context, std::uint32_t id, std::uint32_t vector)
 accel_status Queue::create() {
     tail_ = 0;
     context.card.machine.store(status_page, accel_queue_status{});
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_CREATE_QUEUE;
-    command.id = id;
-    command.create_queue.ring = ring;
-    command.create_queue.status = status_page;
-    command.create_queue.context = context.id;
-    command.create_queue.entries = entries;
-    command.create_queue.vector = vector;
-    return context.card.execute(command);
+    return context.card.execute(test::create_queue(id, {.ring = ring,
+                                                        .status = status_page,
+                                                        .context = context.id,
+                                                        .entries = entries,
+                                                        .vector = vector}));
 }
 
 accel_status Queue::destroy() {
-    accel_admin_command command{};
-    command.opcode = ACCEL_ADMIN_DESTROY_QUEUE;
-    command.id = id;
-    return context.card.execute(command);
+    return context.card.execute(test::admin_command(ACCEL_ADMIN_DESTROY_QUEUE, id));
 }
 
-std::uint64_t Queue::place(const accel_command& command) {
+std::uint64_t Queue::enqueue(const accel_command& command) {
     Machine& machine = context.card.machine;
     machine.store(ring + tail_ % entries * sizeof(command), command);
     ++tail_;
@@ -251,7 +238,7 @@ std::uint64_t Queue::place(const accel_command& command) {
 }
 
 std::uint64_t Queue::submit(const accel_command& command) {
-    const std::uint64_t sequence = place(command);
+    const std::uint64_t sequence = enqueue(command);
     ring_doorbell();
     return sequence;
 }
@@ -282,37 +269,20 @@ bool Queue::wait_error() {
     return eventually([&] { return state().state == ACCEL_QUEUE_ERROR; });
 }
 
-accel_command nop() {
-    return accel_command{};
-}
-
-accel_command copy(std::uint64_t dst, std::uint64_t src, std::uint64_t bytes) {
-    accel_command command{};
-    command.opcode = ACCEL_OP_COPY;
-    command.copy.dst = dst;
-    command.copy.src = src;
-    command.copy.bytes = bytes;
-    command.copy.rows = 1;
-    return command;
-}
-
-accel_command fill(std::uint64_t dst, std::uint64_t pattern, std::uint64_t bytes) {
-    accel_command command{};
-    command.opcode = ACCEL_OP_FILL;
-    command.variant = 8;
-    command.fill.dst = dst;
-    command.fill.pattern = pattern;
-    command.fill.bytes = bytes;
-    command.fill.rows = 1;
-    return command;
-}
-
-accel_command wait_for(std::uint64_t address, std::uint64_t value) {
-    accel_command command{};
-    command.opcode = ACCEL_OP_WAIT;
-    command.semaphore.address = address;
-    command.semaphore.value = value;
-    return command;
+bool works(Card& card) {
+    if (!card.bring_up()) {
+        return false;
+    }
+    Context context(card, 0);
+    if (context.create() != ACCEL_OK) {
+        return false;
+    }
+    Queue queue(context, 0);
+    if (queue.create() != ACCEL_OK) {
+        return false;
+    }
+    const std::uint64_t to = context.allocate(1);
+    return queue.wait(queue.submit(fill(to, 0x5a, 8, 8))) && card.machine.qemu.read(to, 8) == 0x5a;
 }
 
 }  // namespace accel::qtest

@@ -1,42 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The least driver there can be: it finds the card, gives it addresses, and talks to it by the data
-// sheet, out of memory that it fills through the qtest protocol.
+// A minimal driver in the place of firmware, driver and CPU: it assigns addresses to the card, and
+// drives it as the data sheet says, all through the qtest protocol.
 #pragma once
 
-#include <chrono>
-#include <concepts>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "accel_hw.h"
+#include "bring_up.hpp"
+#include "command_builders.hpp"
 #include "pci.hpp"
+#include "polling.hpp"
 #include "qemu.hpp"
 
 namespace accel::qtest {
 
-// Polls until a condition holds. False means that it never will, not that it was slow.
-template <std::predicate Condition>
-[[nodiscard]] bool eventually(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + hang_limit;
-    while (!condition()) {
-        if (std::chrono::steady_clock::now() > deadline) {
-            return false;
-        }
-        std::this_thread::sleep_for(std::chrono::microseconds(200));
-    }
-    return true;
-}
+using test::copy;
+using test::eventually;
+using test::fill;
+using test::nop;
+using test::wait_for;
 
 // A machine with a root port, and the card in it unless the properties say "none".
 class Machine {
   public:
     explicit Machine(const std::string& properties = "", const std::vector<std::string>& more = {});
 
-    // Zeroed memory of the machine, whole pages; never given out twice.
+    // Allocates zeroed pages of the machine. They are never freed.
     [[nodiscard]] std::uint64_t allocate(std::uint64_t pages);
 
     template <typename T>
@@ -60,30 +53,30 @@ class Machine {
 
 class Card {
   public:
-    // Gives the BARs their addresses, as firmware does, and turns on decoding and bus mastering.
+    // Assigns addresses to the BARs, and enables decoding and bus mastering, as firmware does.
     explicit Card(Machine& machine);
 
     void assign_addresses();
 
-    [[nodiscard]] std::uint32_t get32(std::uint64_t offset);
-    [[nodiscard]] std::uint64_t get64(std::uint64_t offset);
-    void set32(std::uint64_t offset, std::uint32_t value);
-    void set64(std::uint64_t offset, std::uint64_t value);
+    [[nodiscard]] std::uint32_t read32(std::uint64_t offset);
+    [[nodiscard]] std::uint64_t read64(std::uint64_t offset);
+    void write32(std::uint64_t offset, std::uint32_t value);
+    void write64(std::uint64_t offset, std::uint64_t value);
 
     [[nodiscard]] bool wait_ready();
-    // Waits for READY, hands over fresh admin and event queues, enables. True if the card is
+    // Waits for READY, and enables the card with empty admin and event queues. True if the card is
     // ENABLED.
     [[nodiscard]] bool bring_up();
 
-    // Places an admin command and rings for it; then waits for its result. A card that gives none
-    // answers ACCEL_INTERNAL.
+    // post() submits an admin command; execute() also waits for its result. ACCEL_INTERNAL means
+    // that there was none.
     void post(const accel_admin_command& command);
     [[nodiscard]] accel_status execute(const accel_admin_command& command);
 
     void ring_doorbell(std::uint32_t queue, std::uint32_t value);
     [[nodiscard]] std::vector<accel_event> events();
 
-    // MSI-X: a vector's message is `value` stored at `address`.
+    // MSI-X: the message of the vector stores `value` at `address`.
     void set_message(std::uint32_t vector, std::uint64_t address, std::uint32_t value);
     void mask_vector(std::uint32_t vector, bool masked);
     [[nodiscard]] bool pending(std::uint32_t vector);
@@ -97,14 +90,12 @@ class Card {
     static constexpr std::uint32_t event_entries = 64;
 
   private:
-    std::uint64_t admin_ring_ = 0;
-    std::uint64_t admin_results_ = 0;
-    std::uint64_t event_ring_ = 0;
+    test::AdminRings rings_;
     std::uint64_t admin_tail_ = 0;
     std::uint64_t events_seen_ = 0;
 };
 
-// A context. Bus addresses are mapped to themselves; device memory lies at `memory_base`.
+// A context. Its addresses below `memory_base` are bus addresses; device memory starts there.
 class Context {
   public:
     static constexpr std::uint64_t memory_base = std::uint64_t{1} << 40;
@@ -116,7 +107,7 @@ class Context {
     void map_bus(std::uint64_t bus, std::uint64_t pages,
                  std::uint64_t permissions = ACCEL_PTE_READ | ACCEL_PTE_WRITE);
     void map_memory(std::uint64_t offset, std::uint64_t pages);
-    // Zeroed memory of the machine that this context may use.
+    // Allocates zeroed pages of the machine, and maps them.
     [[nodiscard]] std::uint64_t allocate(std::uint64_t pages);
 
     Card& card;
@@ -130,18 +121,19 @@ class Queue {
 
     Queue(Context& context, std::uint32_t id, std::uint32_t vector = 0);
 
-    // A queue starts empty each time that it is created.
+    // Each creation starts with an empty queue.
     [[nodiscard]] accel_status create();
     [[nodiscard]] accel_status destroy();
-    // Places a command, and returns its sequence number.
-    std::uint64_t place(const accel_command& command);
+    // Writes a command into the ring and publishes it; returns its sequence number. submit() rings
+    // the doorbell, too.
+    std::uint64_t enqueue(const accel_command& command);
     std::uint64_t submit(const accel_command& command);
     void ring_doorbell();
     void arm(std::uint64_t sequence);
 
     [[nodiscard]] accel_queue_status state();
     [[nodiscard]] std::uint64_t completed();
-    // True when the command is finished; false if the queue stopped or hangs.
+    // Waits for the command. False if the queue stopped or hangs.
     [[nodiscard]] bool wait(std::uint64_t sequence);
     [[nodiscard]] bool wait_error();
 
@@ -155,9 +147,7 @@ class Queue {
     std::uint64_t tail_ = 0;
 };
 
-[[nodiscard]] accel_command nop();
-[[nodiscard]] accel_command copy(std::uint64_t dst, std::uint64_t src, std::uint64_t bytes);
-[[nodiscard]] accel_command fill(std::uint64_t dst, std::uint64_t pattern, std::uint64_t bytes);
-[[nodiscard]] accel_command wait_for(std::uint64_t address, std::uint64_t value);
+// Brings the card up. True if a new context and queue execute a command.
+[[nodiscard]] bool works(Card& card);
 
 }  // namespace accel::qtest

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the card shows of itself on PCI Express: config space, BARs, registers, device memory.
+// The card as a PCI Express endpoint: config space, BARs, registers, device memory, and its debug
+// properties in QEMU.
 #include <gtest/gtest.h>
 
 #include "card.hpp"
@@ -8,7 +9,7 @@
 namespace accel::qtest {
 namespace {
 
-TEST(ConfigSpace, SaysWhoTheCardIs) {
+TEST(ConfigSpace, IdentifiesTheCard) {
     Machine machine;
     EXPECT_EQ(machine.function.get(PCI_VENDOR_ID, 2), ACCEL_PCI_VENDOR);
     EXPECT_EQ(machine.function.get(PCI_DEVICE_ID, 2), ACCEL_PCI_DEVICE);
@@ -17,7 +18,7 @@ TEST(ConfigSpace, SaysWhoTheCardIs) {
     EXPECT_EQ(machine.function.get(PCI_HEADER_TYPE, 1), std::uint32_t{PCI_HEADER_TYPE_NORMAL});
 }
 
-TEST(ConfigSpace, IsAnExpressEndpointWithFunctionReset) {
+TEST(ConfigSpace, DescribesAnExpressEndpointWithFunctionReset) {
     Machine machine;
     const auto express = machine.function.capability(PCI_CAP_ID_EXP);
     ASSERT_TRUE(express);
@@ -33,7 +34,7 @@ TEST(ConfigSpace, HasPowerManagementErrorReportingAndMessages) {
     EXPECT_TRUE(machine.function.extended_capability(PCI_EXT_CAP_ID_ERR));
 }
 
-TEST(ConfigSpace, PowerStateGoesToD3AndBackAndForgetsNothing) {
+TEST(ConfigSpace, TheCardKeepsItsStateThroughD3) {
     Machine machine;
     Card card(machine);
     ASSERT_TRUE(card.bring_up());
@@ -41,20 +42,20 @@ TEST(ConfigSpace, PowerStateGoesToD3AndBackAndForgetsNothing) {
     machine.function.set_bits(control, 3, 2);
     EXPECT_EQ(machine.function.get(control, 2) & PCI_PM_CTRL_STATE_MASK, 3U);
     machine.function.clear_bits(control, PCI_PM_CTRL_STATE_MASK, 2);
-    EXPECT_NE(card.get32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);
+    EXPECT_NE(card.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);
 }
 
-TEST(ConfigSpace, SerialNumberIsThatOfTheRegisters) {
+TEST(ConfigSpace, SerialNumberEqualsThatOfTheRegisters) {
     Machine machine("serial=0x1122334455667788");
     Card card(machine);
     const auto serial = machine.function.extended_capability(PCI_EXT_CAP_ID_DSN);
     ASSERT_TRUE(serial);
     EXPECT_EQ(machine.function.get(*serial + 4, 4), 0x55667788U);
     EXPECT_EQ(machine.function.get(*serial + 8, 4), 0x11223344U);
-    EXPECT_EQ(card.get64(ACCEL_REG_SERIAL), 0x1122334455667788U);
+    EXPECT_EQ(card.read64(ACCEL_REG_SERIAL), 0x1122334455667788U);
 }
 
-TEST(ConfigSpace, LinkIsWhatThePropertiesSay) {
+TEST(ConfigSpace, TheLinkFollowsTheProperties) {
     Machine machine("link-speed=8,link-width=4");
     const std::uint32_t express = machine.function.capability(PCI_CAP_ID_EXP).value();
     const std::uint32_t offered = machine.function.get(express + PCI_EXP_LNKCAP, 4);
@@ -66,23 +67,23 @@ TEST(ConfigSpace, LinkIsWhatThePropertiesSay) {
     EXPECT_EQ(machine.function.get(express + PCI_EXP_LNKCAP2, 4),
               std::uint32_t{PCI_EXP_LNKCAP2_SLS_2_5GB | PCI_EXP_LNKCAP2_SLS_5_0GB |
                             PCI_EXP_LNKCAP2_SLS_8_0GB});
-    // The port's end of the link agrees.
+    // The port reports the same link.
     const std::uint32_t other_end =
         machine.port.capability(PCI_CAP_ID_EXP).value() + PCI_EXP_LNKSTA;
     EXPECT_EQ(machine.port.get(other_end, 2) & (PCI_EXP_LNKSTA_CLS | PCI_EXP_LNKSTA_NLW),
               in_use & (PCI_EXP_LNKSTA_CLS | PCI_EXP_LNKSTA_NLW));
 }
 
-nlohmann::json knob(Machine& machine, const std::string& name) {
+nlohmann::json property(Machine& machine, const std::string& name) {
     return machine.qemu.qmp("qom-get", {{"path", "/machine/peripheral/card"}, {"property", name}});
 }
 
-void turn(Machine& machine, const std::string& name, const nlohmann::json& value) {
+void set_property(Machine& machine, const std::string& name, const nlohmann::json& value) {
     machine.qemu.qmp("qom-set",
                      {{"path", "/machine/peripheral/card"}, {"property", name}, {"value", value}});
 }
 
-TEST(Knobs, TheLinkIsTrainedToLessThanItCan) {
+TEST(DebugProperties, TheLinkCanBeTrainedBelowItsCapability) {
     Machine machine("link-speed=16,link-width=8,trained-width=4");
     const std::uint32_t state =
         machine.function.capability(PCI_CAP_ID_EXP).value() + PCI_EXP_LNKSTA;
@@ -90,62 +91,63 @@ TEST(Knobs, TheLinkIsTrainedToLessThanItCan) {
         return (machine.function.get(state, 2) & PCI_EXP_LNKSTA_NLW) >> PCI_EXP_LNKSTA_NLW_SHIFT;
     };
     EXPECT_EQ(lanes(), 4U);
-    turn(machine, "trained-width", 1);
-    turn(machine, "trained-speed", "2_5");
+    set_property(machine, "trained-width", 1);
+    set_property(machine, "trained-speed", "2_5");
     EXPECT_EQ(lanes(), 1U);
     EXPECT_EQ(machine.function.get(state, 2) & PCI_EXP_LNKSTA_CLS,
               std::uint32_t{PCI_EXP_LNKSTA_CLS_2_5GB});
-    turn(machine, "trained-width", 32);  // more than it can
+    set_property(machine, "trained-width", 32);  // above the capability
     EXPECT_EQ(lanes(), 8U);
-    EXPECT_EQ(knob(machine, "trained-width"), 8);
-    EXPECT_EQ(knob(machine, "trained-speed"), "2_5");
+    EXPECT_EQ(property(machine, "trained-width"), 8);
+    EXPECT_EQ(property(machine, "trained-speed"), "2_5");
 }
 
-TEST(Knobs, SensorsAreTheRegisters) {
+TEST(DebugProperties, SensorsEqualTheRegisters) {
     Machine machine;
     Card card(machine);
-    turn(machine, "ambient", 20000);
-    EXPECT_EQ(knob(machine, "ambient"), 20000);
-    EXPECT_NEAR(knob(machine, "temperature").get<double>(), card.get32(ACCEL_REG_TEMPERATURE), 50);
-    EXPECT_EQ(knob(machine, "power"), card.get32(ACCEL_REG_POWER));
-    EXPECT_EQ(knob(machine, "core-clock"), card.get32(ACCEL_REG_CORE_CLOCK));
+    set_property(machine, "ambient", 20000);
+    EXPECT_EQ(property(machine, "ambient"), 20000);
+    EXPECT_NEAR(property(machine, "temperature").get<double>(), card.read32(ACCEL_REG_TEMPERATURE),
+                50);
+    EXPECT_EQ(property(machine, "power"), card.read32(ACCEL_REG_POWER));
+    EXPECT_EQ(property(machine, "core-clock"), card.read32(ACCEL_REG_CORE_CLOCK));
 }
 
-TEST(Knobs, ADeadCardReadsAsAllOnesAndTakesNothing) {
+TEST(DebugProperties, ADeadCardReadsAsAllOnesAndIgnoresWrites) {
     Machine machine;
     Card card(machine);
     ASSERT_TRUE(card.bring_up());
-    turn(machine, "defect", "dead");
-    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), ~0U);
-    EXPECT_EQ(card.get32(ACCEL_REG_STATUS), ~0U);
-    card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
-    EXPECT_EQ(knob(machine, "defect"), "dead");
-    turn(machine, "defect", "none");
-    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
-    EXPECT_NE(card.get32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);  // it saw no reset
+    set_property(machine, "defect", "dead");
+    EXPECT_EQ(card.read32(ACCEL_REG_MAGIC), ~0U);
+    EXPECT_EQ(card.read32(ACCEL_REG_STATUS), ~0U);
+    card.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    EXPECT_EQ(property(machine, "defect"), "dead");
+    set_property(machine, "defect", "none");
+    EXPECT_EQ(card.read32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
+    EXPECT_NE(card.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);  // it ignored the reset
 }
 
-TEST(Knobs, AFunctionResetMendsEngines) {
+TEST(DebugProperties, AFunctionResetRepairsEngines) {
     Machine machine;
-    turn(machine, "defect", "engines");
-    EXPECT_EQ(knob(machine, "defect"), "engines");
+    set_property(machine, "defect", "engines");
+    EXPECT_EQ(property(machine, "defect"), "engines");
     const std::uint32_t control =
         machine.function.capability(PCI_CAP_ID_EXP).value() + PCI_EXP_DEVCTL;
     machine.function.set_bits(control, PCI_EXP_DEVCTL_BCR_FLR, 2);
-    EXPECT_EQ(knob(machine, "defect"), "none");
+    EXPECT_EQ(property(machine, "defect"), "none");
 }
 
-TEST(Knobs, RefuseWhatMakesNoSenseInASentence) {
+TEST(DebugProperties, InvalidValuesAreRefused) {
     Machine machine;
     for (const auto& [name, value] : {std::pair<std::string, nlohmann::json>{"defect", "tired"},
                                       {"trained-width", 3},
                                       {"trained-speed", "7"},
                                       {"ambient", 1000000}}) {
-        EXPECT_THROW(turn(machine, name, value), std::runtime_error) << name;
+        EXPECT_THROW(set_property(machine, name, value), std::runtime_error) << name;
     }
 }
 
-TEST(ConfigSpace, InjectedErrorIsReportedByTheCardAndCleared) {
+TEST(ConfigSpace, AnInjectedErrorIsReportedUntilItIsCleared) {
     Machine machine;
     const std::uint32_t errors = machine.function.extended_capability(PCI_EXT_CAP_ID_ERR).value();
     const std::uint32_t express = machine.function.capability(PCI_CAP_ID_EXP).value();
@@ -159,7 +161,7 @@ TEST(ConfigSpace, InjectedErrorIsReportedByTheCardAndCleared) {
     EXPECT_EQ(machine.function.get(status, 4), 0U);
 }
 
-TEST(ConfigSpace, SecondErrorIsShownWhenTheFirstIsCleared) {
+TEST(ConfigSpace, TheSecondErrorFollowsWhenTheFirstIsCleared) {
     Machine machine;
     const std::uint32_t errors = machine.function.extended_capability(PCI_EXT_CAP_ID_ERR).value();
     constexpr std::uint32_t record_several_headers = 1U << 10;
@@ -190,7 +192,7 @@ TEST(Bars, HaveTheTypesAndSizesOfTheDataSheet) {
     EXPECT_EQ(memory.size, 4U << 20);
 }
 
-TEST(Bars, MessageTableLiesWhereTheDataSheetSays) {
+TEST(Bars, TheMessageTableHasTheOffsetOfTheDataSheet) {
     Machine machine("queues=5");
     const std::uint32_t messages = machine.function.capability(PCI_CAP_ID_MSIX).value();
     EXPECT_EQ(machine.function.get(messages + PCI_MSIX_TABLE, 4),
@@ -200,34 +202,34 @@ TEST(Bars, MessageTableLiesWhereTheDataSheetSays) {
     EXPECT_EQ((machine.function.get(messages + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1, 6U);
 }
 
-TEST(Registers, SayWhatThePropertiesGave) {
+TEST(Registers, FollowTheProperties) {
     Machine machine("queues=5,contexts=7,vectors=3,memory-size=8M");
     Card card(machine);
-    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
-    EXPECT_EQ(card.get32(ACCEL_REG_VERSION), std::uint32_t{ACCEL_VERSION});
-    EXPECT_EQ(card.get32(ACCEL_REG_QUEUES), 5U);
-    EXPECT_EQ(card.get32(ACCEL_REG_CONTEXTS), 7U);
-    EXPECT_EQ(card.get32(ACCEL_REG_VECTORS), 3U);
-    EXPECT_EQ(card.get64(ACCEL_REG_MEMORY_SIZE), 8U << 20);
-    EXPECT_EQ(card.get32(ACCEL_REG_VA_BITS), std::uint32_t{ACCEL_VA_BITS});
-    EXPECT_GE(card.get32(ACCEL_REG_RING_ENTRIES), std::uint32_t{ACCEL_RING_ENTRIES_MIN});
+    EXPECT_EQ(card.read32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
+    EXPECT_EQ(card.read32(ACCEL_REG_VERSION), std::uint32_t{ACCEL_VERSION});
+    EXPECT_EQ(card.read32(ACCEL_REG_QUEUES), 5U);
+    EXPECT_EQ(card.read32(ACCEL_REG_CONTEXTS), 7U);
+    EXPECT_EQ(card.read32(ACCEL_REG_VECTORS), 3U);
+    EXPECT_EQ(card.read64(ACCEL_REG_MEMORY_SIZE), 8U << 20);
+    EXPECT_EQ(card.read32(ACCEL_REG_VA_BITS), std::uint32_t{ACCEL_VA_BITS});
+    EXPECT_GE(card.read32(ACCEL_REG_RING_ENTRIES), std::uint32_t{ACCEL_RING_ENTRIES_MIN});
 }
 
-TEST(Registers, WideOneMayBeReadAsHalves) {
+TEST(Registers, WideRegistersCanBeReadByHalves) {
     Machine machine("serial=0x1122334455667788");
     Card card(machine);
-    EXPECT_EQ(card.get32(ACCEL_REG_SERIAL), 0x55667788U);
-    EXPECT_EQ(card.get32(ACCEL_REG_SERIAL + 4), 0x11223344U);
+    EXPECT_EQ(card.read32(ACCEL_REG_SERIAL), 0x55667788U);
+    EXPECT_EQ(card.read32(ACCEL_REG_SERIAL + 4), 0x11223344U);
 }
 
-TEST(Registers, ClockRuns) {
+TEST(Registers, TheClockRuns) {
     Machine machine;
     Card card(machine);
-    const std::uint64_t before = card.get64(ACCEL_REG_CLOCK);
-    EXPECT_TRUE(eventually([&] { return card.get64(ACCEL_REG_CLOCK) > before; }));
+    const std::uint64_t before = card.read64(ACCEL_REG_CLOCK);
+    EXPECT_TRUE(eventually([&] { return card.read64(ACCEL_REG_CLOCK) > before; }));
 }
 
-TEST(Registers, AccessesTheDataSheetDoesNotKnowReadZeroAndChangeNothing) {
+TEST(Registers, UndefinedAccessesReadZeroAndHaveNoEffect) {
     Machine machine;
     Card card(machine);
     ASSERT_TRUE(card.wait_ready());
@@ -238,12 +240,12 @@ TEST(Registers, AccessesTheDataSheetDoesNotKnowReadZeroAndChangeNothing) {
         qemu.write(Card::registers + hole, ~0ULL, 8);
         EXPECT_EQ(qemu.read(Card::registers + hole, 8), 0U) << hole;
     }
-    card.set64(ACCEL_REG_ADMIN_RING, 0x123000);
+    card.write64(ACCEL_REG_ADMIN_RING, 0x123000);
     qemu.write(Card::registers + ACCEL_REG_ADMIN_RING, 0xff, 1);
     qemu.write(Card::registers + ACCEL_REG_ADMIN_RING, 0xffff, 2);
-    EXPECT_EQ(card.get64(ACCEL_REG_ADMIN_RING), 0x123000U);
-    card.set32(ACCEL_REG_MAGIC, 0);
-    EXPECT_EQ(card.get32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
+    EXPECT_EQ(card.read64(ACCEL_REG_ADMIN_RING), 0x123000U);
+    card.write32(ACCEL_REG_MAGIC, 0);
+    EXPECT_EQ(card.read32(ACCEL_REG_MAGIC), std::uint32_t{ACCEL_MAGIC});
 }
 
 TEST(Doorbells, ReadZero) {
@@ -252,7 +254,7 @@ TEST(Doorbells, ReadZero) {
     EXPECT_EQ(machine.qemu.read(Card::doorbells, 4), 0U);
 }
 
-TEST(DeviceMemory, KeepsWhatIsWrittenFromItsFirstByteToItsLast) {
+TEST(DeviceMemory, KeepsItsFirstAndItsLastByte) {
     Machine machine("memory-size=16M");
     Card card(machine);
     Qemu& qemu = machine.qemu;
@@ -265,7 +267,7 @@ TEST(DeviceMemory, KeepsWhatIsWrittenFromItsFirstByteToItsLast) {
     EXPECT_EQ(qemu.read(last + 4, 2), 0xba98U);
 }
 
-TEST(DeviceMemory, OfAGigabyteCostsNothingUntilItIsUsed) {
+TEST(DeviceMemory, OfAGigabyteIsAllocatedOnUse) {
     Machine machine("memory-size=1G");
     Card card(machine);
     machine.qemu.write(Card::memory + (1U << 30) - 8, 42, 8);

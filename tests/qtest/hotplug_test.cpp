@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The card comes and goes while the machine runs, idle and with every thread of it busy.
+// Hotplug of the card while the machine runs: idle, and with all its threads busy.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -11,11 +11,11 @@
 namespace accel::qtest {
 namespace {
 
-// The slot is the root port's own, not ACPI's, so that there is no guest code to run.
+// The root port controls the slot and not ACPI, which needs code in a guest.
 const std::vector<std::string> native_hotplug = {
     "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"};
 
-// What a hotplug driver does when somebody pressed the button: power off, or on, and see to it.
+// Switches the power of the slot, as a hotplug driver does after its button was pressed.
 void set_slot_power(Machine& machine, bool on) {
     const std::uint32_t slot = machine.port.capability(PCI_CAP_ID_EXP).value() + PCI_EXP_SLTCTL;
     const std::uint32_t indicator = on ? PCI_EXP_SLTCTL_PWR_IND_ON : PCI_EXP_SLTCTL_PWR_IND_OFF;
@@ -28,7 +28,7 @@ void set_slot_power(Machine& machine, bool on) {
 void unplug(Machine& machine) {
     machine.qemu.qmp("device_del", {{"id", "card"}});
     set_slot_power(machine, false);
-    // Sent when the last reference is gone: the core has ended, and the memory is free.
+    // QEMU sends this after the last reference is dropped: the core is destroyed, its memory free.
     machine.qemu.wait_event("DEVICE_DELETED");
 }
 
@@ -43,17 +43,10 @@ bool present(Machine& machine) {
 
 void expect_working(Machine& machine) {
     Card card(machine);
-    ASSERT_TRUE(card.bring_up());
-    Context context(card, 0);
-    ASSERT_EQ(context.create(), ACCEL_OK);
-    Queue queue(context, 0);
-    ASSERT_EQ(queue.create(), ACCEL_OK);
-    const std::uint64_t to = context.allocate(1);
-    ASSERT_TRUE(queue.wait(queue.submit(fill(to, 9, 8))));
-    EXPECT_EQ(machine.qemu.read(to, 8), 9U);
+    EXPECT_TRUE(works(card));
 }
 
-// Engines that write, a queue that waits, a doorbell just rung.
+// Engines write, a queue waits, and a doorbell was just rung.
 void make_busy(Machine& machine) {
     Card card(machine);
     ASSERT_TRUE(card.bring_up());
@@ -67,7 +60,7 @@ void make_busy(Machine& machine) {
         Queue queue(context, id);
         ASSERT_EQ(queue.create(), ACCEL_OK);
         for (std::uint32_t i = 0; i + 1 < Queue::entries; ++i) {
-            queue.place(fill(target, 0x1111111111111111, pages * ACCEL_PAGE_SIZE));
+            queue.enqueue(fill(target, 0x1111111111111111, 8, pages * ACCEL_PAGE_SIZE));
             queue.arm(i + 1);
         }
         queue.submit(wait_for(target, ~0ULL));
@@ -75,7 +68,7 @@ void make_busy(Machine& machine) {
     ASSERT_TRUE(eventually([&] { return machine.qemu.read(target, 8) != 0; }));
 }
 
-TEST(Hotplug, IdleCardGoesAndAnotherComes) {
+TEST(Hotplug, AnIdleCardCanBeReplaced) {
     Machine machine("", native_hotplug);
     set_slot_power(machine, true);
     for (int round = 0; round < 3; ++round) {
@@ -88,7 +81,7 @@ TEST(Hotplug, IdleCardGoesAndAnotherComes) {
     expect_working(machine);
 }
 
-TEST(Hotplug, BusyCardGoesAndAnotherComes) {
+TEST(Hotplug, ABusyCardCanBeReplaced) {
     Machine machine("", native_hotplug);
     set_slot_power(machine, true);
     for (int round = 0; round < 5; ++round) {
@@ -101,7 +94,7 @@ TEST(Hotplug, BusyCardGoesAndAnotherComes) {
     expect_working(machine);
 }
 
-TEST(Hotplug, BusyCardBehindAnIommuGoesWithQemusLockHeld) {
+TEST(Hotplug, ABusyCardBehindAnIommuIsRemovedUnderQemusLock) {
     std::vector<std::string> arguments = native_hotplug;
     arguments.insert(arguments.end(), {"-device", "intel-iommu"});
     Machine machine("", arguments);
@@ -114,12 +107,12 @@ TEST(Hotplug, BusyCardBehindAnIommuGoesWithQemusLockHeld) {
     expect_working(machine);
 }
 
-TEST(Hotplug, QemuEndsUnderABusyCard) {
+TEST(Hotplug, QemuQuitsWhileTheCardIsBusy) {
     Machine machine;
     make_busy(machine);
 }
 
-TEST(Hotplug, CardIsAddedToAnEmptySlot) {
+TEST(Hotplug, ACardCanBeAddedToAnEmptySlot) {
     Machine machine("none", native_hotplug);
     ASSERT_FALSE(present(machine));
     plug(machine);
@@ -127,12 +120,12 @@ TEST(Hotplug, CardIsAddedToAnEmptySlot) {
     expect_working(machine);
 }
 
-TEST(Hotplug, MigrationIsRefusedWithAReasonUntilTheCardIsGone) {
+TEST(Hotplug, MigrationIsRefusedWithAReasonWhileACardIsPresent) {
     Machine machine("", native_hotplug);
     set_slot_power(machine, true);
     try {
         machine.qemu.qmp("migrate", {{"uri", "exec:cat >/dev/null"}});
-        FAIL() << "migrated with the card in it";
+        FAIL() << "the machine migrated with its card";
     } catch (const std::runtime_error& error) {
         EXPECT_NE(std::string(error.what()).find("accel-pci"), std::string::npos) << error.what();
         EXPECT_NE(std::string(error.what()).find("device_del"), std::string::npos) << error.what();
@@ -144,7 +137,7 @@ TEST(Hotplug, MigrationIsRefusedWithAReasonUntilTheCardIsGone) {
         status = machine.qemu.qmp("query-migrate")["status"];
         return status == "completed" || status == "failed";
     }));
-    // The command that QEMU runs for this must not have got the card preloaded.
+    // QEMU must not preload the card into the command that it runs for this.
     EXPECT_EQ(status, "completed") << machine.qemu.standard_error();
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// MSI-X. A message is a 32-bit store, so the tests aim the vectors at words of host memory and
-// look.
+// MSI-X. A message is a 32-bit store, so the tests point the vectors at words of host memory.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -12,8 +11,9 @@ namespace accel::qtest {
 namespace {
 
 // A card whose vector v stores 100 + v at its own word.
-struct Bench {
-    explicit Bench(const std::string& properties, std::uint32_t vectors) : machine(properties) {
+struct MessageHost {
+    explicit MessageHost(const std::string& properties, std::uint32_t vectors)
+        : machine(properties) {
         words = machine.allocate(1);
         for (std::uint32_t vector = 0; vector < vectors; ++vector) {
             card.set_message(vector, word(vector), 100 + vector);
@@ -31,14 +31,14 @@ struct Bench {
     }
     void clear(std::uint32_t vector) { machine.qemu.write(word(vector), 0, 4); }
 
-    // Runs a command that interrupts when it is finished, and waits for the end of both.
+    // Runs a command that interrupts, and waits for its completion and the interrupt.
     [[nodiscard]] bool run_armed(Queue& queue) {
-        const std::uint64_t raised = card.get64(ACCEL_REG_INTERRUPTS);
-        const std::uint64_t sequence = queue.place(nop());
+        const std::uint64_t raised = card.read64(ACCEL_REG_INTERRUPTS);
+        const std::uint64_t sequence = queue.enqueue(nop());
         queue.arm(sequence);
         queue.ring_doorbell();
         return queue.wait(sequence) &&
-               eventually([&] { return card.get64(ACCEL_REG_INTERRUPTS) > raised; });
+               eventually([&] { return card.read64(ACCEL_REG_INTERRUPTS) > raised; });
     }
 
     Machine machine;
@@ -48,97 +48,97 @@ struct Bench {
     bool enabled = false;
 };
 
-TEST(Messages, EveryQueueStoresTheMessageOfItsOwnVector) {
-    Bench bench("queues=4", 5);
-    ASSERT_TRUE(bench.enabled);
+TEST(Messages, EachQueueStoresTheMessageOfItsVector) {
+    MessageHost host("queues=4", 5);
+    ASSERT_TRUE(host.enabled);
     for (std::uint32_t id = 0; id < 4; ++id) {
-        Queue queue(bench.context, id, id + 1);
+        Queue queue(host.context, id, id + 1);
         ASSERT_EQ(queue.create(), ACCEL_OK);
-        EXPECT_EQ(bench.message(id + 1), 0U);
-        ASSERT_TRUE(bench.run_armed(queue));
-        EXPECT_TRUE(bench.arrived(id + 1));
+        EXPECT_EQ(host.message(id + 1), 0U);
+        ASSERT_TRUE(host.run_armed(queue));
+        EXPECT_TRUE(host.arrived(id + 1));
     }
 }
 
-TEST(Messages, AdminCompletionsComeOnTheEventVector) {
-    Bench bench("", 1);
-    ASSERT_TRUE(bench.enabled);
-    EXPECT_TRUE(bench.arrived(ACCEL_VECTOR_EVENTS));
+TEST(Messages, AdminCompletionsUseTheEventVector) {
+    MessageHost host("", 1);
+    ASSERT_TRUE(host.enabled);
+    EXPECT_TRUE(host.arrived(ACCEL_VECTOR_EVENTS));
 }
 
-TEST(Messages, NoneComesUnlessArmed) {
-    Bench bench("", 2);
-    ASSERT_TRUE(bench.enabled);
-    Queue queue(bench.context, 0, 1);
+TEST(Messages, AQueueSendsNoneUnlessArmed) {
+    MessageHost host("", 2);
+    ASSERT_TRUE(host.enabled);
+    Queue queue(host.context, 0, 1);
     ASSERT_EQ(queue.create(), ACCEL_OK);
     for (int i = 0; i < 10; ++i) {
         ASSERT_TRUE(queue.wait(queue.submit(nop())));
     }
-    // The next, armed, one is in order behind them, so theirs would have come by then.
-    bench.card.set_message(1, bench.word(1), 101);
-    EXPECT_EQ(bench.message(1), 0U);
-    const std::uint64_t before = bench.card.get64(ACCEL_REG_INTERRUPTS);
-    ASSERT_TRUE(bench.run_armed(queue));
-    EXPECT_TRUE(bench.arrived(1));
-    EXPECT_EQ(bench.card.get64(ACCEL_REG_INTERRUPTS), before + 1);
+    // The next command is armed and runs after them, so their messages would precede its message.
+    host.card.set_message(1, host.word(1), 101);
+    EXPECT_EQ(host.message(1), 0U);
+    const std::uint64_t before = host.card.read64(ACCEL_REG_INTERRUPTS);
+    ASSERT_TRUE(host.run_armed(queue));
+    EXPECT_TRUE(host.arrived(1));
+    EXPECT_EQ(host.card.read64(ACCEL_REG_INTERRUPTS), before + 1);
 }
 
-TEST(Messages, MaskedVectorIsPendingUntilItIsUnmasked) {
-    Bench bench("", 2);
-    ASSERT_TRUE(bench.enabled);
-    Queue queue(bench.context, 0, 1);
+TEST(Messages, AMaskedVectorIsPendingUntilItIsUnmasked) {
+    MessageHost host("", 2);
+    ASSERT_TRUE(host.enabled);
+    Queue queue(host.context, 0, 1);
     ASSERT_EQ(queue.create(), ACCEL_OK);
-    bench.card.mask_vector(1, true);
-    ASSERT_TRUE(bench.run_armed(queue));
-    ASSERT_TRUE(eventually([&] { return bench.card.pending(1); }));
-    EXPECT_EQ(bench.message(1), 0U);
-    bench.card.mask_vector(1, false);
-    EXPECT_TRUE(bench.arrived(1));
-    EXPECT_FALSE(bench.card.pending(1));
+    host.card.mask_vector(1, true);
+    ASSERT_TRUE(host.run_armed(queue));
+    ASSERT_TRUE(eventually([&] { return host.card.pending(1); }));
+    EXPECT_EQ(host.message(1), 0U);
+    host.card.mask_vector(1, false);
+    EXPECT_TRUE(host.arrived(1));
+    EXPECT_FALSE(host.card.pending(1));
 }
 
-TEST(Messages, MaskOfTheFunctionHoldsBackAllOfThem) {
-    Bench bench("", 2);
-    ASSERT_TRUE(bench.enabled);
-    Queue queue(bench.context, 0, 1);
+TEST(Messages, TheFunctionMaskDelaysAllVectors) {
+    MessageHost host("", 2);
+    ASSERT_TRUE(host.enabled);
+    Queue queue(host.context, 0, 1);
     ASSERT_EQ(queue.create(), ACCEL_OK);
-    bench.card.enable_messages(true, true);
-    ASSERT_TRUE(bench.run_armed(queue));
-    ASSERT_TRUE(eventually([&] { return bench.card.pending(1); }));
-    EXPECT_EQ(bench.message(1), 0U);
-    bench.card.enable_messages(true, false);
-    EXPECT_TRUE(bench.arrived(1));
+    host.card.enable_messages(true, true);
+    ASSERT_TRUE(host.run_armed(queue));
+    ASSERT_TRUE(eventually([&] { return host.card.pending(1); }));
+    EXPECT_EQ(host.message(1), 0U);
+    host.card.enable_messages(true, false);
+    EXPECT_TRUE(host.arrived(1));
 }
 
-TEST(Messages, OneVectorServesEverything) {
-    Bench bench("queues=4,vectors=1", 1);
-    ASSERT_TRUE(bench.enabled);
-    EXPECT_EQ(bench.card.get32(ACCEL_REG_VECTORS), 1U);
-    Queue queue(bench.context, 0, 0);
+TEST(Messages, OneVectorCanServeQueuesAndEvents) {
+    MessageHost host("queues=4,vectors=1", 1);
+    ASSERT_TRUE(host.enabled);
+    EXPECT_EQ(host.card.read32(ACCEL_REG_VECTORS), 1U);
+    Queue queue(host.context, 0, 0);
     ASSERT_EQ(queue.create(), ACCEL_OK);
-    ASSERT_TRUE(bench.arrived(0));
-    bench.clear(0);
-    ASSERT_TRUE(bench.run_armed(queue));
-    EXPECT_TRUE(bench.arrived(0));
+    ASSERT_TRUE(host.arrived(0));
+    host.clear(0);
+    ASSERT_TRUE(host.run_armed(queue));
+    EXPECT_TRUE(host.arrived(0));
 }
 
-TEST(Messages, VectorThatTheCardHasNotIsRefused) {
-    Bench bench("queues=4,vectors=2", 2);
-    ASSERT_TRUE(bench.enabled);
-    Queue queue(bench.context, 0, 2);
+TEST(Messages, AVectorBeyondTheLastIsRefused) {
+    MessageHost host("queues=4,vectors=2", 2);
+    ASSERT_TRUE(host.enabled);
+    Queue queue(host.context, 0, 2);
     EXPECT_EQ(queue.create(), ACCEL_BAD_FIELD);
 }
 
-TEST(Messages, ErrorInterruptsTheQueueAndTheEventVectorUnarmed) {
-    Bench bench("", 2);
-    ASSERT_TRUE(bench.enabled);
-    Queue queue(bench.context, 0, 1);
+TEST(Messages, AnErrorInterruptsOnBothVectorsUnarmed) {
+    MessageHost host("", 2);
+    ASSERT_TRUE(host.enabled);
+    Queue queue(host.context, 0, 1);
     ASSERT_EQ(queue.create(), ACCEL_OK);
-    ASSERT_TRUE(bench.arrived(0));
-    bench.clear(0);
-    queue.submit(fill(0x123456789000, 0, 8));
-    EXPECT_TRUE(bench.arrived(1));
-    EXPECT_TRUE(bench.arrived(0));
+    ASSERT_TRUE(host.arrived(0));
+    host.clear(0);
+    queue.submit(fill(0x123456789000, 0, 8, 8));
+    EXPECT_TRUE(host.arrived(1));
+    EXPECT_TRUE(host.arrived(0));
 }
 
 }  // namespace

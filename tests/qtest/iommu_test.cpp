@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The card behind an IOMMU: what it translates arrives, and what it refuses is a bus error. A fault
-// is where QEMU's locks matter: the IOMMU model interrupts, and asserts that whoever made it do so
-// holds them.
+// The card behind an IOMMU: translated accesses reach memory, and refused ones are bus errors. A
+// fault tests QEMU's locks: the emulated IOMMU interrupts, and asserts that its caller holds them.
 #include <gtest/gtest.h>
 
 #include "card.hpp"
@@ -10,7 +9,8 @@
 namespace accel::qtest {
 namespace {
 
-// Intel's IOMMU, with translation on: legacy mode, 39 bits, pages of 1 GiB. The card is 01:00.0.
+// Intel's IOMMU with translation enabled: legacy mode, 39 bits, pages of 1 GiB. The card is
+// 01:00.0.
 class Iommu {
   public:
     explicit Iommu(Machine& machine)
@@ -28,12 +28,12 @@ class Iommu {
         machine.qemu.write(base + global_command, enable_translation, 4);
     }
 
-    // Gigabyte `from` of the card's addresses is gigabyte `to` of the machine's.
+    // Maps gigabyte `from` of the card's addresses to gigabyte `to` of the machine's.
     void map_gigabyte(std::uint64_t from, std::uint64_t to) {
         machine_.qemu.write(pages_ + 8 * from, to << 30 | read_write | large_page, 8);
     }
     void turn_off() { machine_.qemu.write(base + global_command, 0, 4); }
-    // Requester and address of the first fault on record.
+    // The requester and the address of the first recorded fault.
     [[nodiscard]] std::uint64_t fault_source() {
         return machine_.qemu.read(base + fault_record + 8, 4) & 0xffff;
     }
@@ -70,7 +70,7 @@ struct BehindIommu : testing::Test {
     Iommu iommu{machine};
 };
 
-TEST_F(BehindIommu, TranslatedTransfersAndWordsArrive) {
+TEST_F(BehindIommu, TranslatedCopiesAndSignalsReachMemory) {
     iommu.map_gigabyte(0, 0);
     iommu.map_gigabyte(5, 0);
     ASSERT_TRUE(card.bring_up());
@@ -81,17 +81,13 @@ TEST_F(BehindIommu, TranslatedTransfersAndWordsArrive) {
     const std::uint64_t target = machine.allocate(1);
     const std::uint64_t alias = (std::uint64_t{5} << 30) + target;
     context.map_bus(alias, 1);
-    queue.place(fill(alias, 0x4242424242424242, 64));
-    accel_command signal{};
-    signal.opcode = ACCEL_OP_SIGNAL;
-    signal.semaphore.address = alias + 64;
-    signal.semaphore.value = 7;
-    ASSERT_TRUE(queue.wait(queue.submit(signal)));
+    queue.enqueue(fill(alias, 0x4242424242424242, 8, 64));
+    ASSERT_TRUE(queue.wait(queue.submit(test::signal(alias + 64, 7))));
     EXPECT_EQ(machine.qemu.read(target, 8), 0x4242424242424242U);
     EXPECT_EQ(machine.qemu.read(target + 64, 8), 7U);
 }
 
-TEST_F(BehindIommu, RefusedOperandStopsItsQueueAndNothingElse) {
+TEST_F(BehindIommu, ARefusedOperandStopsOnlyItsQueue) {
     iommu.map_gigabyte(0, 0);
     ASSERT_TRUE(card.bring_up());
     Context context(card, 0);
@@ -102,7 +98,7 @@ TEST_F(BehindIommu, RefusedOperandStopsItsQueueAndNothingElse) {
     ASSERT_EQ(other.create(), ACCEL_OK);
     constexpr std::uint64_t refused = std::uint64_t{6} << 30;
     context.map_bus(refused, 1);
-    queue.submit(fill(refused, 0, 64));
+    queue.submit(fill(refused, 0, 8, 64));
     ASSERT_TRUE(queue.wait_error());
     EXPECT_EQ(queue.state().error, std::uint32_t{ACCEL_BUS_ERROR});
     EXPECT_EQ(iommu.fault_source(), Iommu::card);
@@ -110,15 +106,15 @@ TEST_F(BehindIommu, RefusedOperandStopsItsQueueAndNothingElse) {
     EXPECT_TRUE(other.wait(other.submit(nop())));
 }
 
-TEST_F(BehindIommu, CardThatReachesNothingIsFatalAndAResetHelps) {
+TEST_F(BehindIommu, ARefusedAdminRingIsFatalUntilAReset) {
     ASSERT_TRUE(card.bring_up());
     Context context(card, 0);
-    EXPECT_EQ(context.create(), ACCEL_INTERNAL) << "no answer can get through";
-    EXPECT_NE(card.get32(ACCEL_REG_STATUS) & ACCEL_STATUS_FATAL, 0U);
+    EXPECT_EQ(context.create(), ACCEL_INTERNAL) << "the result cannot be written";
+    EXPECT_NE(card.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_FATAL, 0U);
     EXPECT_EQ(iommu.fault_source(), Iommu::card);
 
     iommu.turn_off();
-    card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    card.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     ASSERT_TRUE(card.bring_up());
     EXPECT_EQ(context.create(), ACCEL_OK);
 }

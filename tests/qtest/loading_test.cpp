@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the card gets into QEMU, and that every way in which it cannot is said in one clear line.
+// Loading the card into QEMU: each reason for a failure is reported in one line.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -18,22 +18,13 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 std::vector<std::string> with_device(const std::string& device) {
-    return {launcher(),
-            "-accel",
-            "tcg",
-            "-S",
-            "-nodefaults",
-            "-display",
-            "none",
-            "-machine",
-            "q35",
-            "-device",
-            "pcie-root-port,id=socket",
-            "-device",
-            device};
+    std::vector<std::string> command = {launcher()};
+    command.insert(command.end(), std::begin(base_arguments), std::end(base_arguments));
+    command.insert(command.end(), {"-device", "pcie-root-port,id=socket", "-device", device});
+    return command;
 }
 
-// One line, not counting what a sanitizer says of itself.
+// One line, except for the lines that a sanitizer prints about itself.
 void expect_one_line(const std::string& text) {
     std::istringstream lines(text);
     int count = 0;
@@ -46,7 +37,7 @@ void expect_one_line(const std::string& text) {
 struct BadProperty {
     std::string name;
     std::string properties;
-    std::string complaint;
+    std::string message;
 };
 
 void PrintTo(const BadProperty& property, std::ostream* out) {
@@ -55,10 +46,10 @@ void PrintTo(const BadProperty& property, std::ostream* out) {
 
 struct Properties : testing::TestWithParam<BadProperty> {};
 
-TEST_P(Properties, WithoutSenseAreRefusedInOneLine) {
+TEST_P(Properties, InvalidOnesAreRefusedInOneLine) {
     const Outcome outcome = run(with_device("accel-pci,bus=socket," + GetParam().properties));
     EXPECT_EQ(outcome.status, 1);
-    EXPECT_THAT(outcome.standard_error, HasSubstr(GetParam().complaint));
+    EXPECT_THAT(outcome.standard_error, HasSubstr(GetParam().message));
     expect_one_line(outcome.standard_error);
 }
 
@@ -79,7 +70,7 @@ INSTANTIATE_TEST_SUITE_P(
                                 "the longest payload must be a power of two"}),
     [](const auto& info) { return info.param.name; });
 
-TEST(Loading, CardWantsAnExpressBus) {
+TEST(Loading, TheCardNeedsAnExpressBus) {
     const Outcome outcome = run({launcher(), "-accel", "tcg", "-S", "-nodefaults", "-display",
                                  "none", "-machine", "pc", "-device", "accel-pci"});
     EXPECT_EQ(outcome.status, 1);
@@ -87,8 +78,8 @@ TEST(Loading, CardWantsAnExpressBus) {
     expect_one_line(outcome.standard_error);
 }
 
-// What ends QEMU is the second device, after the first is there.
-TEST(Loading, OneProcessorWithoutBarriersIsWarnedOf) {
+// The invalid second device ends QEMU, after the first one was created.
+TEST(Loading, OneProcessorWithoutMemoryBarriersCausesAWarning) {
     for (const auto& [processors, properties, warned] :
          {std::tuple{"1", "", true}, {"1,maxcpus=2", "", false}, {"1", ",timing=model", false}}) {
         auto command = with_device(std::string("accel-pci,bus=socket") + properties);
@@ -113,11 +104,11 @@ TEST(Loading, TwoCardsHaveTheirOwnMemoryAndSerialNumber) {
     const auto serial = second.extended_capability(PCI_EXT_CAP_ID_DSN);
     ASSERT_TRUE(serial);
     EXPECT_EQ(second.get(*serial + 4, 4), 2U);
-    EXPECT_EQ(first.get64(ACCEL_REG_SERIAL), 1U);
+    EXPECT_EQ(first.read64(ACCEL_REG_SERIAL), 1U);
 }
 
 #ifdef ACCEL_PCI_OBJECTS
-// About preloading, which a QEMU with the card built in does without.
+// Preloading, which a QEMU with a built-in card does not need.
 struct Preloading : testing::Test {
     void SetUp() override {
         if (run({"grep", "-qF", "accel-pci", qemu}).status == 0) {
@@ -128,7 +119,7 @@ struct Preloading : testing::Test {
     const std::string qemu = program();
 };
 
-TEST_F(Preloading, WrongProgramIsToldSoInOneLine) {
+TEST_F(Preloading, AnotherProgramIsRefusedInOneLine) {
     const Outcome outcome = run({"/bin/sh", "-c", "true"}, {"LD_PRELOAD=" ACCEL_PCI_OBJECT});
     EXPECT_EQ(outcome.status, 1);
     EXPECT_THAT(outcome.standard_error,
@@ -136,7 +127,7 @@ TEST_F(Preloading, WrongProgramIsToldSoInOneLine) {
     expect_one_line(outcome.standard_error);
 }
 
-TEST_F(Preloading, ObjectOfAnotherVersionIsRefusedInOneLine) {
+TEST_F(Preloading, AnObjectForAnotherVersionIsRefusedInOneLine) {
     const Outcome outcome = run({qemu, "--version"}, {"LD_PRELOAD=" ACCEL_PCI_STALE_OBJECT});
     EXPECT_EQ(outcome.status, 1);
     EXPECT_THAT(outcome.standard_error,
@@ -145,7 +136,7 @@ TEST_F(Preloading, ObjectOfAnotherVersionIsRefusedInOneLine) {
     expect_one_line(outcome.standard_error);
 }
 
-TEST_F(Preloading, ObjectWithAnotherLayoutIsRefusedInOneLine) {
+TEST_F(Preloading, AnObjectWithAnotherLayoutIsRefusedInOneLine) {
     const Outcome outcome = run({qemu, "-machine", "none", "-display", "none", "-S"},
                                 {"LD_PRELOAD=" ACCEL_PCI_MISFIT_OBJECT});
     EXPECT_EQ(outcome.status, 1);
@@ -154,7 +145,7 @@ TEST_F(Preloading, ObjectWithAnotherLayoutIsRefusedInOneLine) {
     expect_one_line(outcome.standard_error);
 }
 
-TEST_F(Preloading, LauncherSaysWhichObjectItMisses) {
+TEST_F(Preloading, TheLauncherNamesAMissingObject) {
     const Outcome outcome = run({launcher(), "--version"}, {"ACCEL_PCI_SO=/nowhere/accel-pci.so"});
     EXPECT_EQ(outcome.status, 1);
     EXPECT_THAT(outcome.standard_error, HasSubstr("/nowhere/accel-pci.so"));
@@ -163,7 +154,7 @@ TEST_F(Preloading, LauncherSaysWhichObjectItMisses) {
 
 #endif  // ACCEL_PCI_OBJECTS
 
-TEST(Launcher, SaysWhichQemuItMisses) {
+TEST(Launcher, NamesAMissingQemu) {
     const Outcome outcome = run({launcher(), "--version"}, {"QEMU=/nowhere/qemu"});
     EXPECT_EQ(outcome.status, 1);
     EXPECT_THAT(outcome.standard_error, HasSubstr("/nowhere/qemu"));

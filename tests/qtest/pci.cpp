@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Config space: see pci.hpp.
+// Access to config space, capabilities and BARs.
 #include "pci.hpp"
 
 namespace accel::qtest {

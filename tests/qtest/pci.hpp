@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Config space of the functions of a machine, as firmware sees it: through the memory-mapped
-// window.
+// The config space of PCI functions, through the memory-mapped window.
 #pragma once
 
 #include <linux/pci_regs.h>
@@ -13,7 +12,7 @@
 
 namespace accel::qtest {
 
-// Opens the window of the q35 chipset; before that config space is out of reach.
+// Enables the window of the q35 chipset. Config space is not accessible before.
 void open_config_window(Qemu& qemu);
 
 class PciFunction {
@@ -26,11 +25,11 @@ class PciFunction {
     void set_bits(std::uint32_t offset, std::uint32_t bits, unsigned int bytes) const;
     void clear_bits(std::uint32_t offset, std::uint32_t bits, unsigned int bytes) const;
 
-    // Where a capability or an extended capability stands.
+    // The offset of a capability or an extended capability.
     [[nodiscard]] std::optional<std::uint32_t> capability(unsigned int id) const;
     [[nodiscard]] std::optional<std::uint32_t> extended_capability(unsigned int id) const;
 
-    // What a BAR says of itself: its flag bits, and its size by the usual trick of writing ones.
+    // The flag bits of a BAR, and its size, which it shows when all ones are written.
     struct Bar {
         std::uint32_t flags;
         std::uint64_t size;

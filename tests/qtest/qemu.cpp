@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The QEMU process and its two protocols: see qemu.hpp.
+// The QEMU process, and its qtest and QMP protocols.
 #include "qemu.hpp"
 
 #include <fcntl.h>
@@ -54,8 +54,8 @@ std::string contents(const Descriptor& file) {
     return text;
 }
 
-// Our environment with these settings, NAME=VALUE, in place of those that it has.
-std::vector<std::string> with_ours(const std::vector<std::string>& settings) {
+// The environment of this process, in which these settings, NAME=VALUE, replace their old values.
+std::vector<std::string> merged_environment(const std::vector<std::string>& settings) {
     std::vector<std::string> all = settings;
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string_view ours = *entry;
@@ -67,19 +67,20 @@ std::vector<std::string> with_ours(const std::vector<std::string>& settings) {
     return all;
 }
 
-// As exec wants it.
+// The words as an array for exec.
 std::vector<char*> pointers(std::vector<std::string>& words) {
     std::vector<char*> result(words.size() + 1);
     std::ranges::transform(words, result.begin(), [](std::string& word) { return word.data(); });
     return result;
 }
 
-// Starts a program whose descriptors 3, 4, ... are `inherited`, and which dies with us.
+// Starts a program whose descriptors 3, 4, ... are `inherited`. It is killed when this process
+// ends.
 pid_t spawn(const std::vector<std::string>& command, const std::vector<std::string>& environment,
             const Descriptor& errors, std::span<const int> inherited) {
-    // All that allocates is done before fork().
+    // fork() in a process with threads: the child must not allocate.
     std::vector<std::string> words = command;
-    std::vector<std::string> settings = with_ours(environment);
+    std::vector<std::string> settings = merged_environment(environment);
     const std::vector<char*> argv = pointers(words);
     const std::vector<char*> envp = pointers(settings);
     const pid_t parent = getpid();
@@ -99,7 +100,7 @@ pid_t spawn(const std::vector<std::string>& command, const std::vector<std::stri
     dup2(nothing, STDIN_FILENO);
     dup2(nothing, STDOUT_FILENO);
     dup2(errors.get(), STDERR_FILENO);
-    // Out of the way first, so that no target overwrites a source that is still needed.
+    // Duplicated to high numbers first, so that no target overwrites a source.
     int parked[8] = {};
     for (std::size_t i = 0; i < inherited.size(); ++i) {
         parked[i] = fcntl(inherited[i], F_DUPFD_CLOEXEC, 64);
@@ -116,7 +117,7 @@ int decode(int status) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-// Waits for the end of a process. False, if it does not come.
+// Waits for the end of a process. False if it hangs.
 bool reap(pid_t process, int& status) {
     const auto deadline = Clock::now() + hang_limit;
     for (;;) {
@@ -152,7 +153,7 @@ void LineStream::send(std::string_view line) {
     while (!rest.empty()) {
         const ssize_t sent = ::send(socket_.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
         if (sent < 0) {
-            throw std::runtime_error("QEMU is gone");
+            throw std::runtime_error("QEMU closed its socket: it has ended");
         }
         rest.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -165,12 +166,12 @@ std::string LineStream::receive() {
         const int limit = static_cast<int>(
             std::chrono::duration_cast<std::chrono::milliseconds>(hang_limit).count());
         if (poll(&ready, 1, limit) == 0) {
-            throw std::runtime_error("QEMU does not answer");
+            throw std::runtime_error("QEMU does not answer: it hangs");
         }
         char chunk[4096];
         const ssize_t got = recv(socket_.get(), chunk, sizeof(chunk), 0);
         if (got <= 0) {
-            throw std::runtime_error("QEMU is gone");
+            throw std::runtime_error("QEMU closed its socket: it has ended");
         }
         const std::size_t searched = buffer_.size();
         buffer_.append(chunk, static_cast<std::size_t>(got));
@@ -184,27 +185,11 @@ std::string LineStream::receive() {
 Qemu::Qemu(const std::vector<std::string>& arguments) : errors_(unnamed_file()) {
     auto [qtest_ours, qtest_theirs] = socket_pair();
     auto [qmp_ours, qmp_theirs] = socket_pair();
-    std::vector<std::string> command = {launcher(),
-                                        "-accel",
-                                        "tcg",
-                                        "-S",
-                                        "-nodefaults",
-                                        "-display",
-                                        "none",
-                                        "-machine",
-                                        "q35",
-                                        "-m",
-                                        "256M",
-                                        "-chardev",
-                                        "socket,id=qtest,fd=3",
-                                        "-qtest",
-                                        "chardev:qtest",
-                                        "-qtest-log",
-                                        "/dev/null",
-                                        "-chardev",
-                                        "socket,id=qmp,fd=4",
-                                        "-mon",
-                                        "chardev=qmp,mode=control"};
+    std::vector<std::string> command = {launcher()};
+    command.insert(command.end(), std::begin(base_arguments), std::end(base_arguments));
+    command.insert(command.end(), {"-m", "256M", "-chardev", "socket,id=qtest,fd=3", "-qtest",
+                                   "chardev:qtest", "-qtest-log", "/dev/null", "-chardev",
+                                   "socket,id=qmp,fd=4", "-mon", "chardev=qmp,mode=control"});
     command.insert(command.end(), arguments.begin(), arguments.end());
     const int inherited[] = {qtest_theirs.get(), qmp_theirs.get()};
     process_ = spawn(command, {}, errors_, inherited);
@@ -227,23 +212,25 @@ Qemu::~Qemu() {
     stop();
 }
 
-// Told to quit, not killed: the card has to come through that, too.
+// QEMU is told to quit and not killed, so that each test also ends the card in an orderly way.
 void Qemu::stop() {
     try {
         qmp_.send(R"({"execute":"quit"})");
     } catch (const std::exception&) {
-        // It is gone already; the status says why.
+        // It has ended already; its status tells the reason.
     }
     int status = 0;
     if (!reap(process_, status)) {
         kill(process_, SIGKILL);
         waitpid(process_, nullptr, 0);
-        ADD_FAILURE() << "QEMU did not end when told to; it said:\n" << standard_error();
+        ADD_FAILURE() << "QEMU did not end when told to. Its standard error:\n" << standard_error();
     } else if (decode(status) != 0) {
-        ADD_FAILURE() << "QEMU ended with " << decode(status) << "; it said:\n" << standard_error();
+        ADD_FAILURE() << "QEMU ended with " << decode(status) << ". Its standard error:\n"
+                      << standard_error();
     } else if (standard_error().find("accel-pci/") != std::string::npos) {
-        // A sanitizer found undefined behaviour in a file of the card; QEMU's own we let pass.
-        ADD_FAILURE() << "QEMU said:\n" << standard_error();
+        // A sanitizer found undefined behavior in a file of the card. That of QEMU's files is
+        // ignored.
+        ADD_FAILURE() << "the sanitizer reported:\n" << standard_error();
     }
 }
 
@@ -348,7 +335,7 @@ Outcome run(const std::vector<std::string>& command, const std::vector<std::stri
     if (!reap(process, status)) {
         kill(process, SIGKILL);
         waitpid(process, nullptr, 0);
-        throw std::runtime_error(command.front() + " does not end");
+        throw std::runtime_error(command.front() + " does not end: it hangs");
     }
     return {decode(status), contents(errors)};
 }
@@ -358,7 +345,7 @@ std::string launcher() {
 }
 
 std::string program() {
-    // No thread of ours writes to the environment.
+    // No thread of this process writes to the environment.
     const char* chosen = std::getenv("QEMU");  // NOLINT(concurrency-mt-unsafe)
     return chosen != nullptr ? chosen : "/usr/bin/qemu-system-x86_64";
 }

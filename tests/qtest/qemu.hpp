@@ -2,8 +2,8 @@
 //
 // One QEMU process without a guest, driven by its qtest and QMP protocols.
 //
-// It lives as long as the object. A QEMU that ended by itself, or does not end when told to, fails
-// the test that used it, with what it said.
+// The process lives as long as the object. A QEMU that ends by itself, or does not quit when told
+// to, fails its test with the text of its standard error.
 #pragma once
 
 #include <sys/types.h>
@@ -17,12 +17,13 @@
 #include <string_view>
 #include <vector>
 
+#include "polling.hpp"
+
 namespace accel::qtest {
 
-// How long anything may take before it counts as hanging. Nothing is measured against it.
-inline constexpr std::chrono::seconds hang_limit{60};
+using test::hang_limit;
 
-// A file descriptor that is closed with its owner.
+// Owns a file descriptor.
 class Descriptor {
   public:
     Descriptor() = default;
@@ -39,7 +40,7 @@ class Descriptor {
     int number_ = -1;
 };
 
-// Text lines over a socket. Throws when the other end is gone or silent for too long.
+// Text lines over a socket. Throws if the other end closes it or hangs.
 class LineStream {
   public:
     explicit LineStream(Descriptor socket) : socket_(std::move(socket)) {}
@@ -54,7 +55,7 @@ class LineStream {
 
 class Qemu {
   public:
-    // Starts qemu-accel with these arguments after those that every test needs.
+    // Starts qemu-accel with these arguments, after those that each test needs.
     explicit Qemu(const std::vector<std::string>& arguments);
     ~Qemu();
     Qemu(const Qemu&) = delete;
@@ -62,18 +63,18 @@ class Qemu {
     Qemu(Qemu&&) = delete;
     Qemu& operator=(Qemu&&) = delete;
 
-    // The bus as a CPU sees it. Sizes are 1, 2, 4 or 8 bytes.
+    // Accesses to the bus, as a CPU makes them. Sizes are 1, 2, 4 or 8 bytes.
     [[nodiscard]] std::uint64_t read(std::uint64_t address, unsigned int bytes);
     void write(std::uint64_t address, std::uint64_t value, unsigned int bytes);
     void read(std::uint64_t address, std::span<std::byte> data);
     void write(std::uint64_t address, std::span<const std::byte> data);
     void out32(std::uint16_t port, std::uint32_t value);
 
-    // Executes a QMP command and returns what it returns; throws std::runtime_error with QEMU's
-    // words.
+    // Executes a QMP command, and returns its result. Throws std::runtime_error with the message of
+    // QEMU.
     nlohmann::json qmp(const std::string& command,
                        const nlohmann::json& arguments = nlohmann::json::object());
-    // Waits for an event, one that came earlier included.
+    // Waits for an event, or takes one that was received earlier.
     nlohmann::json wait_event(const std::string& name);
 
     [[nodiscard]] std::string standard_error() const;
@@ -90,19 +91,23 @@ class Qemu {
     std::deque<nlohmann::json> events_;
 };
 
-// What became of a program that is expected to end by itself.
+// The result of a program.
 struct Outcome {
-    int status;  // of exit, or minus the signal
+    int status;  // the exit status, or the negative number of the signal
     std::string standard_error;
 };
 
-// Runs a program to its end. `environment` entries, NAME=VALUE, are added to ours.
+// Runs a program to its end. Entries of `environment`, NAME=VALUE, replace those of this process.
 [[nodiscard]] Outcome run(const std::vector<std::string>& command,
                           const std::vector<std::string>& environment = {});
 
-// The launcher that every test starts QEMU by.
+// The launcher that starts QEMU.
 [[nodiscard]] std::string launcher();
-// The QEMU that the launcher then starts.
+// The QEMU that the launcher starts.
 [[nodiscard]] std::string program();
+
+// Arguments of each QEMU here: no guest runs, and there are no devices but those that a test adds.
+inline constexpr const char* base_arguments[] = {"-accel",   "tcg",  "-S",       "-nodefaults",
+                                                 "-display", "none", "-machine", "q35"};
 
 }  // namespace accel::qtest

@@ -1,34 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The card at work through QEMU's bus: what the engines do is the business of the core's own tests;
-// here it is that their DMA reaches what it should.
-#include <gtest/gtest.h>
-
-#include "card.hpp"
+// Commands over QEMU's bus: their DMA reaches host and device memory. The tests of the core cover
+// the results of the commands.
+#include "card_fixture.hpp"
 
 namespace accel::qtest {
 namespace {
 
-struct Work : testing::Test {
-    Machine machine;
-    Card card{machine};
-    bool enabled = card.bring_up();
-    Context context{card, 3};
-    Queue queue{context, 2};
-
-    void SetUp() override {
-        ASSERT_TRUE(enabled);
-        ASSERT_EQ(context.create(), ACCEL_OK);
-        ASSERT_EQ(queue.create(), ACCEL_OK);
-    }
+struct Commands : CardTest {
+    Commands() : CardTest(3, 2) {}
 };
 
-TEST_F(Work, NopCompletesAndWritesItsRecord) {
+TEST_F(Commands, ANopCompletesAndWritesItsRecord) {
     const std::uint64_t record = context.allocate(1);
-    accel_command command = nop();
-    command.flags = ACCEL_CMD_RECORD;
-    command.record = record;
-    const std::uint64_t sequence = queue.submit(command);
+    const std::uint64_t sequence = queue.submit(test::with_record(nop(), record));
     ASSERT_TRUE(queue.wait(sequence));
     const auto written = machine.load<accel_completion_record>(record);
     EXPECT_EQ(written.sequence, sequence);
@@ -36,7 +21,7 @@ TEST_F(Work, NopCompletesAndWritesItsRecord) {
     EXPECT_LE(written.start, written.end);
 }
 
-TEST_F(Work, CopiesFromHostToDeviceMemoryAndBack) {
+TEST_F(Commands, CopyMovesBytesToDeviceMemoryAndBack) {
     constexpr std::uint64_t bytes = 2 * ACCEL_PAGE_SIZE;
     const std::uint64_t from = context.allocate(2);
     const std::uint64_t to = context.allocate(2);
@@ -47,7 +32,7 @@ TEST_F(Work, CopiesFromHostToDeviceMemoryAndBack) {
     }
     machine.qemu.write(from, data);
 
-    queue.place(copy(Context::memory_base + 0x10000, from, bytes));
+    queue.enqueue(copy(Context::memory_base + 0x10000, from, bytes));
     ASSERT_TRUE(queue.wait(queue.submit(copy(to, Context::memory_base + 0x10000, bytes))));
 
     std::vector<std::byte> seen(bytes);
@@ -57,7 +42,7 @@ TEST_F(Work, CopiesFromHostToDeviceMemoryAndBack) {
     EXPECT_EQ(seen, data) << "back in host memory";
 }
 
-TEST_F(Work, ReadsWhatTheHostWroteThroughTheBar) {
+TEST_F(Commands, CopyReadsBytesThatTheHostWroteThroughTheBar) {
     const std::uint64_t to = context.allocate(1);
     context.map_memory(0, 1);
     machine.qemu.write(Card::memory + 64, 0x1122334455667788, 8);
@@ -65,23 +50,23 @@ TEST_F(Work, ReadsWhatTheHostWroteThroughTheBar) {
     EXPECT_EQ(machine.qemu.read(to, 8), 0x1122334455667788U);
 }
 
-TEST_F(Work, FillsHostMemoryAndNothingBesideIt) {
+TEST_F(Commands, FillWritesOnlyItsRange) {
     const std::uint64_t to = context.allocate(1);
-    ASSERT_TRUE(queue.wait(queue.submit(fill(to + 8, 0xaaaaaaaaaaaaaaaa, 16))));
+    ASSERT_TRUE(queue.wait(queue.submit(fill(to + 8, 0xaaaaaaaaaaaaaaaa, 8, 16))));
     EXPECT_EQ(machine.qemu.read(to, 8), 0U);
     EXPECT_EQ(machine.qemu.read(to + 8, 8), 0xaaaaaaaaaaaaaaaaU);
     EXPECT_EQ(machine.qemu.read(to + 16, 8), 0xaaaaaaaaaaaaaaaaU);
     EXPECT_EQ(machine.qemu.read(to + 24, 8), 0U);
 }
 
-TEST_F(Work, HostMemoryAboveFourGigabytesIsReached) {
-    // Device memory as another master of the bus sees it lies far above.
+TEST_F(Commands, AddressesAboveFourGigabytesAreReached) {
+    // The BAR of device memory is far above.
     context.map_bus(Card::memory + 0x20000, 1);
-    ASSERT_TRUE(queue.wait(queue.submit(fill(Card::memory + 0x20000, 0x77, 8))));
+    ASSERT_TRUE(queue.wait(queue.submit(fill(Card::memory + 0x20000, 0x77, 8, 8))));
     EXPECT_EQ(machine.qemu.read(Card::memory + 0x20000, 8), 0x77U);
 }
 
-TEST_F(Work, RingGoesRoundManyTimes) {
+TEST_F(Commands, TheRingWrapsManyTimes) {
     std::uint64_t last = 0;
     for (std::uint32_t i = 0; i < 5 * Queue::entries; ++i) {
         last = queue.submit(nop());
@@ -91,7 +76,7 @@ TEST_F(Work, RingGoesRoundManyTimes) {
     EXPECT_EQ(queue.state().state, std::uint32_t{ACCEL_QUEUE_RUNNING});
 }
 
-TEST_F(Work, HostWordReleasesAWaitAtTheNextDoorbell) {
+TEST_F(Commands, AWordOfTheHostReleasesAWaitAtTheNextDoorbell) {
     const std::uint64_t word = context.allocate(1);
     const std::uint64_t sequence = queue.submit(wait_for(word, 5));
     machine.qemu.write(word, 5, 8);
@@ -99,9 +84,9 @@ TEST_F(Work, HostWordReleasesAWaitAtTheNextDoorbell) {
     EXPECT_TRUE(queue.wait(sequence));
 }
 
-TEST_F(Work, FaultStopsTheQueueAndIsToldInAnEvent) {
+TEST_F(Commands, AFaultStopsTheQueueAndRaisesAnEvent) {
     constexpr std::uint64_t nowhere = 0x123456789000;
-    const std::uint64_t sequence = queue.submit(fill(nowhere, 0, 8));
+    const std::uint64_t sequence = queue.submit(fill(nowhere, 0, 8, 8));
     ASSERT_TRUE(queue.wait_error());
     const accel_queue_status state = queue.state();
     EXPECT_EQ(state.error, std::uint32_t{ACCEL_FAULT_UNMAPPED});
@@ -114,7 +99,7 @@ TEST_F(Work, FaultStopsTheQueueAndIsToldInAnEvent) {
     EXPECT_EQ(events.front().queue, queue.id);
 }
 
-TEST_F(Work, DoorbellThatNoQueueOwnsIsAnEvent) {
+TEST_F(Commands, ADoorbellOfNoQueueRaisesAnEvent) {
     card.ring_doorbell(40, 1);
     std::vector<accel_event> events;
     ASSERT_TRUE(eventually([&] { return !(events = card.events()).empty(); }));

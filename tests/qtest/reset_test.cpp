@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The resets that come through PCI Express, idle and under load, and that the card works after
-// them.
+// Resets through PCI Express, idle and under load; the card works after each of them.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -25,7 +24,7 @@ void bus_reset(Machine& machine) {
 void machine_reset(Machine& machine) {
     machine.qemu.qmp("system_reset");
     machine.qemu.wait_event("RESET");
-    // The machine has forgotten its buses, too.
+    // The reset clears the bus numbers, too.
     open_config_window(machine.qemu);
     machine.port.set(PCI_SECONDARY_BUS, 1, 1);
     machine.port.set(PCI_SUBORDINATE_BUS, 1, 1);
@@ -40,60 +39,43 @@ void PrintTo(const Kind& kind, std::ostream* out) {
     *out << kind.name;
 }
 
-// True if a fresh context and queue do what they should.
-bool works(Card& card) {
-    if (!card.bring_up()) {
-        return false;
-    }
-    Context context(card, 0);
-    if (context.create() != ACCEL_OK) {
-        return false;
-    }
-    Queue queue(context, 0);
-    if (queue.create() != ACCEL_OK) {
-        return false;
-    }
-    const std::uint64_t to = context.allocate(1);
-    return queue.wait(queue.submit(fill(to, 0x5a, 8))) && card.machine.qemu.read(to, 8) == 0x5a;
-}
-
 struct FunctionReset : testing::TestWithParam<Kind> {};
 
-TEST_P(FunctionReset, ForgetsRegistersCountersSettingsAndMessages) {
+TEST_P(FunctionReset, ClearsRegistersCountersSettingsAndMessages) {
     Machine machine;
     Card card(machine);
     ASSERT_TRUE(card.wait_ready());
-    const std::uint32_t cap = card.get32(ACCEL_REG_POWER_CAP);
+    const std::uint32_t cap = card.read32(ACCEL_REG_POWER_CAP);
     card.set_message(0, machine.allocate(1), 1);
     card.enable_messages(true);
     ASSERT_TRUE(works(card));
-    card.set32(ACCEL_REG_POWER_CAP, card.get32(ACCEL_REG_POWER_CAP_MIN));
-    ASSERT_NE(card.get32(ACCEL_REG_POWER_CAP), cap);
-    ASSERT_NE(card.get64(ACCEL_REG_DOORBELLS), 0U);
+    card.write32(ACCEL_REG_POWER_CAP, card.read32(ACCEL_REG_POWER_CAP_MIN));
+    ASSERT_NE(card.read32(ACCEL_REG_POWER_CAP), cap);
+    ASSERT_NE(card.read64(ACCEL_REG_DOORBELLS), 0U);
 
     GetParam().reset(machine);
     EXPECT_EQ(machine.function.get(PCI_COMMAND, 2) & (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER), 0U);
     EXPECT_EQ(machine.function.bar_address(ACCEL_BAR_REGISTERS), 0U);
     card.assign_addresses();
     ASSERT_TRUE(card.wait_ready());
-    EXPECT_EQ(card.get32(ACCEL_REG_STATUS) & (ACCEL_STATUS_ENABLED | ACCEL_STATUS_FATAL), 0U);
-    EXPECT_EQ(card.get32(ACCEL_REG_CONTROL), 0U);
-    EXPECT_EQ(card.get64(ACCEL_REG_ADMIN_RING), 0U);
-    EXPECT_EQ(card.get64(ACCEL_REG_EVENT_RING), 0U);
-    EXPECT_EQ(card.get32(ACCEL_REG_POWER_CAP), cap);
+    EXPECT_EQ(card.read32(ACCEL_REG_STATUS) & (ACCEL_STATUS_ENABLED | ACCEL_STATUS_FATAL), 0U);
+    EXPECT_EQ(card.read32(ACCEL_REG_CONTROL), 0U);
+    EXPECT_EQ(card.read64(ACCEL_REG_ADMIN_RING), 0U);
+    EXPECT_EQ(card.read64(ACCEL_REG_EVENT_RING), 0U);
+    EXPECT_EQ(card.read32(ACCEL_REG_POWER_CAP), cap);
     for (const std::uint32_t counter :
          {ACCEL_REG_COMMANDS, ACCEL_REG_DOORBELLS, ACCEL_REG_INTERRUPTS, ACCEL_REG_HOST_READ,
           ACCEL_REG_HOST_WRITTEN}) {
-        EXPECT_EQ(card.get64(counter), 0U) << counter;
+        EXPECT_EQ(card.read64(counter), 0U) << counter;
     }
-    EXPECT_EQ(card.get32(ACCEL_MSIX_TABLE), 0U);
-    EXPECT_EQ(card.get32(ACCEL_MSIX_TABLE + PCI_MSIX_ENTRY_VECTOR_CTRL),
+    EXPECT_EQ(card.read32(ACCEL_MSIX_TABLE), 0U);
+    EXPECT_EQ(card.read32(ACCEL_MSIX_TABLE + PCI_MSIX_ENTRY_VECTOR_CTRL),
               std::uint32_t{PCI_MSIX_ENTRY_CTRL_MASKBIT});
     const std::uint32_t messages = machine.function.capability(PCI_CAP_ID_MSIX).value();
     EXPECT_EQ(machine.function.get(messages + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_ENABLE, 0U);
 }
 
-TEST_P(FunctionReset, LeavesACardThatWorks) {
+TEST_P(FunctionReset, LeavesAWorkingCard) {
     Machine machine;
     Card card(machine);
     for (int round = 0; round < 3; ++round) {
@@ -104,7 +86,7 @@ TEST_P(FunctionReset, LeavesACardThatWorks) {
     EXPECT_TRUE(works(card));
 }
 
-TEST_P(FunctionReset, UnderLoadEndsEveryAccessToTheHost) {
+TEST_P(FunctionReset, EndsAllAccessesToTheHostUnderLoad) {
     Machine machine;
     Card card(machine);
     ASSERT_TRUE(card.bring_up());
@@ -118,7 +100,7 @@ TEST_P(FunctionReset, UnderLoadEndsEveryAccessToTheHost) {
     ASSERT_EQ(waiting.create(), ACCEL_OK);
     waiting.submit(wait_for(target, ~0ULL));
     for (std::uint32_t i = 0; i < Queue::entries; ++i) {
-        busy.place(fill(target, 0x1111111111111111, pages * ACCEL_PAGE_SIZE));
+        busy.enqueue(fill(target, 0x1111111111111111, 8, pages * ACCEL_PAGE_SIZE));
     }
     busy.ring_doorbell();
     ASSERT_TRUE(eventually([&] { return machine.qemu.read(target, 8) != 0; }));
@@ -126,7 +108,7 @@ TEST_P(FunctionReset, UnderLoadEndsEveryAccessToTheHost) {
     GetParam().reset(machine);
     card.assign_addresses();
     ASSERT_TRUE(card.wait_ready());
-    // READY says that nothing is outstanding: what is written now stays.
+    // A READY card has no outstanding access: it must not overwrite these zeros.
     const std::vector<std::byte> zeros(pages * ACCEL_PAGE_SIZE);
     machine.qemu.write(target, zeros);
     ASSERT_TRUE(works(card));
@@ -147,15 +129,15 @@ TEST(SoftReset, KeepsCountersSettingsAddressesAndMessages) {
     card.set_message(0, message, 7);
     card.enable_messages(true);
     ASSERT_TRUE(works(card));
-    const std::uint32_t cap = card.get32(ACCEL_REG_POWER_CAP_MIN);
-    card.set32(ACCEL_REG_POWER_CAP, cap);
-    const std::uint64_t doorbells = card.get64(ACCEL_REG_DOORBELLS);
-    card.set32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+    const std::uint32_t cap = card.read32(ACCEL_REG_POWER_CAP_MIN);
+    card.write32(ACCEL_REG_POWER_CAP, cap);
+    const std::uint64_t doorbells = card.read64(ACCEL_REG_DOORBELLS);
+    card.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     ASSERT_TRUE(card.wait_ready());
-    EXPECT_EQ(card.get32(ACCEL_REG_POWER_CAP), cap);
-    EXPECT_EQ(card.get64(ACCEL_REG_DOORBELLS), doorbells);
-    EXPECT_EQ(card.get32(ACCEL_MSIX_TABLE), static_cast<std::uint32_t>(message));
-    EXPECT_EQ(card.get64(ACCEL_REG_ADMIN_RING), 0U);
+    EXPECT_EQ(card.read32(ACCEL_REG_POWER_CAP), cap);
+    EXPECT_EQ(card.read64(ACCEL_REG_DOORBELLS), doorbells);
+    EXPECT_EQ(card.read32(ACCEL_MSIX_TABLE), static_cast<std::uint32_t>(message));
+    EXPECT_EQ(card.read64(ACCEL_REG_ADMIN_RING), 0U);
     EXPECT_TRUE(works(card));
 }
 

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "fixture.hpp"
+#include "random_values.hpp"
 #include "reference.hpp"
 
 namespace accel::test {
@@ -140,7 +141,8 @@ TEST_P(PlacementTest, ANetworkIsOneCommand) {
     auto output = card.allocate<float>({m, n});
     auto best = card.allocate<std::uint32_t>({m});
     queue.submit(list, {input, output, best}).wait();
-    const auto expected = gemm(gemm(x, w1, b1, m, h, k, true), w2, {}, m, n, h, false);
+    const auto expected = reference::dense_gemm(reference::dense_gemm(x, w1, b1, m, h, k, true), w2,
+                                                {}, m, n, h, false);
     EXPECT_THAT(output.span(), ElementsAreArray(expected));
     for (std::uint32_t i = 0; i < m; ++i) {
         const auto row = output.slice(i * n, n);

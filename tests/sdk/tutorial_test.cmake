@@ -2,7 +2,7 @@
 #
 # The C++ blocks of the tutorial that are whole programs must be these to the letter, but for the
 # comment at their top.
-set(document_file ${SOURCE}/docs/tutorial.md)
+set(document_file ${SOURCE}/docs/tutorials/first-job.md)
 file(READ ${document_file} document)
 foreach(example hello onnx)
   set(source_file ${SOURCE}/libaccel/examples/${example}/${example}.cpp)

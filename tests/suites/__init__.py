@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the suites of tests and adds them up; ../run_tests.py is the command line."""
+"""Runs the test suites and adds up their results; ../run_tests.py is the command line."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a test program did: read from its JUnit file, and from its output when there is none.
+"""The results of a test program: read from its JUnit file, or from its output if there is none.
 
-A program counts by what it shows. One that ends badly and blames no test, or leaves no file, is itself a failure.
+A program that ends with an error but names no failed test, or that leaves no file, is itself a
+failure.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from pathlib import Path
 
 @dataclass
 class Outcome:
-    """Names of tests, by how they ended."""
+    """The names of the tests that passed, failed and were skipped."""
 
     passed: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    reasons: dict[str, str] = field(default_factory=dict)  # of failed and skipped tests, as far as they are known
+    # Of failed and skipped tests, as far as they are known.
+    reasons: dict[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -33,7 +35,7 @@ class Outcome:
 
 
 def of_program(program: str, status: int, junit: Path, output: str) -> Outcome:
-    """How the tests of `program` ended. `status` is its exit status; a signal is -N or 128 + N."""
+    """The outcome of `program`. `status` is its exit status; a signal is -N or 128 + N."""
     if (outcome := _from_junit(junit)) is None:
         outcome = from_output(output)
         outcome.failed.append(f"{program} {_ending(status)} and left no results")
@@ -68,18 +70,21 @@ def _from_junit(path: Path) -> Outcome | None:
     return outcome
 
 
-_VERDICT = re.compile(r"^\[ +(OK|FAILED|SKIPPED|RUN) +\] ([^\s,(]+)(?:,.*)?(?: \(\d+ ms\))?$", re.MULTILINE)
+_VERDICT = re.compile(
+    r"^\[ +(OK|FAILED|SKIPPED|RUN) +\] ([^\s,(]+)(?:,.*)?(?: \(\d+ ms\))?$", re.MULTILINE
+)
 
 
 def from_output(output: str) -> Outcome:
-    """From what GoogleTest printed as it went: for a guest that died, whose files are lost with it."""
+    """The outcome from GoogleTest's output: the files of a guest that died are lost."""
     outcome = Outcome()
     running: str | None = None
     for verdict, name in _VERDICT.findall(output.replace("\r", "")):
         if verdict == "RUN":
             running = name
         elif name == running:  # the summary at the end repeats names
-            {"OK": outcome.passed, "FAILED": outcome.failed, "SKIPPED": outcome.skipped}[verdict].append(name)
+            ended = {"OK": outcome.passed, "FAILED": outcome.failed, "SKIPPED": outcome.skipped}
+            ended[verdict].append(name)
             running = None
     if running:
         outcome.failed.append(f"{running} (running at the end)")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Replaces the screens in docs/tools.md, and the plot beside them, with those of a run in a VM.
+"""Replaces the screens in docs/reference/tools.md, and the plot, with those of a run in a VM.
 
     screens.py [--build FOLDER] [--document FILE]
 
@@ -24,7 +24,12 @@ sys.path.insert(0, str(PROJECT / "tests/vm"))
 from accelvm import kernel as kernels  # noqa: E402
 
 MARK = "@@@@"
-LONG = 150  # columns of a screen
+LONG = 95  # columns of a screen; the rest of a line becomes an ellipsis
+
+
+def shortened(screen: str) -> str:
+    lines = (line.expandtabs(8).rstrip() for line in screen.splitlines())
+    return "\n".join(line if len(line) < LONG else line[: LONG - 1] + "…" for line in lines) + "\n"
 
 
 def blocks(text: str) -> list[tuple[int, int, str]]:
@@ -103,7 +108,7 @@ def take(build: Path, commands: list[str], results: Path) -> list[str]:
     screens = done.stdout.split(f"{MARK}\n")[1:]
     if len(screens) != len(commands):
         sys.exit(f"error: {len(commands)} commands gave {len(screens)} screens")
-    return screens
+    return [shortened(screen) for screen in screens]
 
 
 def indented(command: str, screen: str) -> str:
@@ -119,7 +124,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--build", type=Path, default=PROJECT / "build")
-    parser.add_argument("--document", type=Path, default=PROJECT / "docs/tools.md")
+    parser.add_argument("--document", type=Path, default=PROJECT / "docs/reference/tools.md")
     options = parser.parse_args()
     text = options.document.read_text()
     places = blocks(text)
@@ -127,7 +132,7 @@ def main() -> None:
         results = Path(name)
         screens = take(options.build.absolute(), [command for _, _, command in places], results)
         plot = (results / "bench.svg").read_text()
-    for (start, end, command), screen in reversed(list(zip(places, screens))):
+    for (start, end, command), screen in reversed(list(zip(places, screens, strict=True))):
         text = text[:start] + indented(command, screen) + text[end:]
     options.document.write_text(text.rstrip("\n") + "\n")
     (options.document.parent / "tools-bench.svg").write_text(plot)

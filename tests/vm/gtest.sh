@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs in the guest: GoogleTest programs one after the other, each with its JUnit file and exit status in /results.
-# Usage: gtest.sh FILTER PROGRAM...
+# Runs GoogleTest programs in the guest, and writes a JUnit file and the exit status of each to
+# /results.
 #
-# Judging is the host's work, so this ends with 0 when all have run. The line in the kernel log lets the harness say
-# which program ran when the kernel complained.
+#   gtest.sh FILTER PROGRAM...
+#
+# The host judges the results, so the exit code is 0 after all programs ran. With the line in the
+# kernel log, the harness can name the program that ran when the kernel complained.
 
 filter=$1
 shift

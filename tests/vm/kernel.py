@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the guest's kernel, or what modules for it are built against; fetches into the cache what is not there.
+"""Finds the guest's kernel or its headers, and downloads them into the cache if necessary.
 
-    kernel.py [NAME]             the kernel; prints its release
-    kernel.py --release [NAME]   only prints the release
-    kernel.py --headers [NAME]   prints the folder of the headers (kbuild's KDIR)
+    kernel.py [NAME]             gets the kernel and prints its release
+    kernel.py --release [NAME]   prints the release only
+    kernel.py --headers [NAME]   gets the headers and prints their folder (kbuild's KDIR)
 
-NAME is as for ACCEL_KERNEL, which is the default: 6.1, rt, 6.12, a release, or a flavour whose headers are installed.
+NAME is 6.1, rt, 6.12, a release, or a flavor whose headers are installed. The default is
+ACCEL_KERNEL.
 """
 
 import argparse

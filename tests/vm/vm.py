@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Boots a kernel with the card and its driver in QEMU, and runs a command in it. See accelvm/ and docs/testing.md."""
+"""Boots a kernel with the card and its driver in QEMU, and runs a command in the guest.
+
+docs/project/testing.md explains its use; accelvm/ is the implementation.
+"""
 
 import sys
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The f32 engines against a plain reference: the definitions of the data sheet (docs/hardware.md,
-// section 6), which give the same bits everywhere.
+// The f32 engines against a plain reference, which follows the definitions of the data sheet
+// (docs/reference/hardware.md, section 6). They give the same bits everywhere.
 #include <fmt/core.h>
 
 #include <bit>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that includes and calls point one way in the driver, the SDK and the compiler.
+"""Checks that includes and calls point one way in the driver, the SDK, the compiler and the card.
 
     layers.py
 
@@ -42,6 +42,7 @@ PARTS = (
     Part("driver", "driver/Kbuild", calls=True),
     Part("libaccel/src", "libaccel/CMakeLists.txt"),
     Part("libaccel/compiler", "libaccel/compiler/CMakeLists.txt"),
+    Part("qemu-device/core", "qemu-device/core/CMakeLists.txt"),
 )
 
 

@@ -58,7 +58,7 @@ WORDS = (
     word(r"\bkick(s|ed|ing)?\b|\bkick\(", "ring the doorbell"),
     word(r"(?i)\buser memory\b", "registered memory, userptr"),
     word(r"\bknobs?\b|\bKnobs?\b|_knobs?\b", "debug properties"),
-    word(r"(?i)\baccounts?\b|_account(s|_\w+)?\b", "quota", r"^driver/.*\.[ch]$"),
+    word(r"\b[Aa]ccounts?\b|_account(s|_\w+)?\b", "quota", r"^driver/.*\.[ch]$"),
     word(r"\baccel_(dma|report|stop|memory|account|user|chunk_name)_", "the name of the glossary",
          r"^driver/"),
     word(r"\baccel_reports?\b", "event log", r"^driver/"),

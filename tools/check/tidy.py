@@ -44,7 +44,7 @@ def cache_folder() -> Path:
 
 def database(build: Path) -> dict[str, str]:
     """The compile command of each of our sources; writes them where clang-tidy finds them."""
-    entries = {}
+    entries: dict[str, dict[str, str]] = {}
     for entry in json.loads((build / "compile_commands.json").read_text()):
         source = Path(entry["file"])
         if source.suffix == ".cpp" and any(source.is_relative_to(ROOT / part) for part in PARTS):

@@ -13,7 +13,7 @@
 
 namespace accel::tools {
 
-/// A queue of a client, as fdinfo reports it (docs/driver.md).
+/// A queue of a client, as fdinfo reports it (docs/concepts/driver.md).
 struct ClientQueue {
     unsigned id = 0;    ///< the card's number for it
     std::string state;  ///< running, error, stopped

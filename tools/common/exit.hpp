@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The exit codes of the tools, and the exception that carries one. The numbers are an interface:
-// scripts and docs/tools.md rely on them.
+// scripts and docs/reference/tools.md rely on them.
 #pragma once
 
 #include <stdexcept>

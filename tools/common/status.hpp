@@ -72,7 +72,7 @@ struct Status {
     EngineState compute;
     std::optional<std::uint64_t> clock_ns;
     Sensors sensors;
-    std::map<std::string, std::uint64_t> counters;  ///< named as in docs/driver.md
+    std::map<std::string, std::uint64_t> counters;  ///< named as in docs/concepts/driver.md
     LinkState link;
     std::optional<int> numa_node;
     std::optional<int> iommu_group;

@@ -261,7 +261,7 @@ class Reader {
         const auto found =
             operators().find(own ? node.op_type() : node.domain() + "." + node.op_type());
         if (found == operators().end()) {
-            refuse("this operator is not supported: docs/compiler.md shows how to add one");
+            refuse("this operator is not supported: docs/concepts/compiler.md shows how to add one");
         }
         std::vector<std::optional<ValueId>> inputs;
         for (const std::string& name : node.input()) {

@@ -8,7 +8,7 @@
 //     accel::Job job = queue.submit(accel::fill(x, 1.0f));
 //     job.wait();
 //
-// docs/sdk.md has the object model, lifetimes, thread-safety and costs; docs/tutorial.md is the way
+// docs/concepts/sdk.md has the object model, lifetimes, thread-safety and costs; docs/tutorials/first-job.md is the way
 // in.
 #pragma once
 

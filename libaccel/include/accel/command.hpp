@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The commands of the card as option structs, and Command, their encoded form. The data sheet
-// (docs/hardware.md, section 5) says what each computes, to the bit.
+// (docs/reference/hardware.md, section 5) says what each computes, to the bit.
 #pragma once
 
 #include <array>

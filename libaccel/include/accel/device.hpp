@@ -77,7 +77,7 @@ struct DeviceEntry {
 /// Thread-safety: all const members from any thread.
 class ACCEL_API Device {
   public:
-    /// The card behind /dev/accel<index>.
+    /// The card behind /dev/accelN, where N is `index`.
     [[nodiscard]] static Device open(unsigned index = 0);
 
     /// By path ("/dev/accel0"), PCI address ("0000:01:00.0" or "01:00.0"), or serial number

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// CALL and the arguments of a recorded list.
+// Starting a CALL, and resolving the arguments of its command list.
 #include "call.hpp"
 
 #include <algorithm>
+
+#include "execution.hpp"
 
 namespace accel::card {
 
@@ -18,14 +20,14 @@ namespace {
         return ACCEL_BAD_ARGUMENT;
     }
     const std::uint64_t base = call.arguments[index];
-    // An argument that is no context address must not become one by adding to it.
+    // An argument that is no context address must not become one when the offset is added.
     address = base >> ACCEL_VA_BITS != 0 ? base : base + (address & ACCEL_ARG_OFFSET);
     return ACCEL_OK;
 }
 
 }  // namespace
 
-Status start_call(const accel_command& command, std::uint32_t limit, Memory& memory,
+Status start_call(const accel_command& command, std::uint32_t max_commands, Memory& memory,
                   CallState& call) {
     const accel_call& fields = command.call;
     const bool indirect = command.variant == ACCEL_CALL_INDIRECT;
@@ -35,7 +37,7 @@ Status start_call(const accel_command& command, std::uint32_t limit, Memory& mem
     if (!aligned(fields.list, ACCEL_COMMAND_SIZE)) {
         return ACCEL_BAD_ALIGNMENT;
     }
-    if (fields.count > limit) {
+    if (fields.count > max_commands) {
         return ACCEL_BAD_SIZE;
     }
     if (Status status =
@@ -68,13 +70,12 @@ Status start_call(const accel_command& command, std::uint32_t limit, Memory& mem
     return ACCEL_OK;
 }
 
-Status resolve_arguments(const CallState& call, const Operation& operation,
-                         accel_command& command) {
+Status resolve_arguments(const CallState& call, std::uint8_t addresses, accel_command& command) {
     if (Status status = resolve(call, command.record); status != ACCEL_OK) {
         return status;
     }
     for (unsigned i = 0; i < std::size(command.words); ++i) {
-        if ((operation.addresses >> i & 1) != 0) {
+        if ((addresses >> i & 1) != 0) {
             if (Status status = resolve(call, command.words[i]); status != ACCEL_OK) {
                 return status;
             }

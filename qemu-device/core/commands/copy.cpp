@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// COPY and FILL: rows of bytes.
+// COPY and FILL: the commands for rows of bytes.
 #include <algorithm>
 #include <utility>
 
-#include "operation.hpp"
+#include "execution.hpp"
 
 namespace accel::card {
 
 namespace {
 
-// Repeats a row. Rows without a gap on any side are one long row.
+// Calls row(i, bytes) for every row. Rows that are dense on all sides are treated as one long row.
 template <typename Row>
 [[nodiscard]] Status for_each_row(std::uint64_t rows, std::uint64_t bytes, bool dense, Row&& row) {
     if (bytes == 0) {
@@ -64,7 +64,7 @@ Status run_fill(Execution& execution) {
         status != ACCEL_OK) {
         return status;
     }
-    // One piece full of the pattern serves all of the range: pieces are multiples of its width.
+    // A buffer of one piece serves the whole range, because the width divides the piece size.
     const std::span<std::uint8_t> pattern = execution.scratch.bounce();
     const bool dense = fill.dst_stride == fill.bytes;
     const std::uint64_t longest =

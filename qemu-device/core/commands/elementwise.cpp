@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 //
 // ELEMENTWISE: dst = act(op(src0, src1)) over up to six strided dimensions. It computes in f32 or
-// in 64-bit integers; what is of another type in memory is converted on its way.
+// in 64-bit integers. Other data types are converted when they are read or written.
 #include <algorithm>
 #include <cmath>
 
+#include "data_type.hpp"
+#include "execution.hpp"
 #include "math.hpp"
-#include "number.hpp"
-#include "operation.hpp"
 
 namespace accel::card {
 
 namespace {
 
-// More elements than the address space has room for can only be the same ones again and again.
-constexpr std::uint64_t most_elements = (std::uint64_t{1} << ACCEL_VA_BITS);
+// A tensor with more elements can only repeat them, because the address space has no room for more.
+constexpr std::uint64_t max_elements = std::uint64_t{1} << ACCEL_VA_BITS;
 
-enum Operand : unsigned { dst_operand, src0_operand, src1_operand, src2_operand, operands };
+enum Operand : unsigned { dst_operand, src0_operand, src1_operand, src2_operand, operand_count };
 
 struct Dimension {
     std::uint64_t length;
-    std::array<std::uint64_t, operands> stride;  // elements
+    std::array<std::uint64_t, operand_count> stride;  // elements
 };
 
-// The dimensions without those of length 1, and with those joined that are one for all operands:
-// the innermost, which is walked in one go, gets as long as it can be.
+// The dimensions of a command in the shortest form: dimensions of length 1 are dropped, and
+// dimensions that are contiguous for all operands are joined. So the innermost dimension, which is
+// computed in one loop, is as long as possible.
 class Shape {
   public:
     explicit Shape(const accel_elementwise& p) {
@@ -49,12 +50,12 @@ class Shape {
 
     [[nodiscard]] const Dimension& inner() const { return dimensions_[count_ - 1]; }
 
-    // Moves offsets (elements) to the next row; false after the last.
-    [[nodiscard]] bool next(std::array<std::uint64_t, operands>& offsets) {
+    // Advances the offsets (in elements) to the next row. False: there is none.
+    [[nodiscard]] bool next(std::array<std::uint64_t, operand_count>& offsets) {
         for (unsigned i = count_ - 1; i-- > 0;) {
             const Dimension& dimension = dimensions_[i];
             const bool more = ++position_[i] < dimension.length;
-            for (unsigned o = 0; o < operands; ++o) {
+            for (unsigned o = 0; o < operand_count; ++o) {
                 offsets[o] +=
                     more ? dimension.stride[o] : -(dimension.stride[o] * (dimension.length - 1));
             }
@@ -68,7 +69,7 @@ class Shape {
 
   private:
     static bool joins(const Dimension& outer, const Dimension& inner) {
-        for (unsigned o = 0; o < operands; ++o) {
+        for (unsigned o = 0; o < operand_count; ++o) {
             if (outer.stride[o] != inner.stride[o] * inner.length) {
                 return false;
             }
@@ -88,7 +89,7 @@ void each(Number* a, const Number* b, std::uint64_t count, Op&& op) {
     }
 }
 
-// What both kinds of numbers have. False: another operation.
+// The operations that f32 and integers share. False: the operation is another one.
 template <typename Number>
 bool apply_common(std::uint8_t op, Number* a, const Number* b, const Number* c,
                   std::uint64_t count) {
@@ -146,7 +147,7 @@ void apply(std::uint8_t op, float* a, const float* b, const float* c, std::uint6
     }
 }
 
-// All of it modulo 2^64; nothing divided by zero is zero.
+// Integer operations are modulo 2^64. A division by zero has quotient and remainder zero.
 std::int64_t quotient(std::int64_t x, std::int64_t y) {
     return y == 0 ? 0 : y == -1 ? static_cast<std::int64_t>(-static_cast<std::uint64_t>(x)) : x / y;
 }
@@ -229,25 +230,25 @@ class Elementwise {
     Elementwise(Execution& execution, const accel_elementwise& params)
         : memory_(execution.memory),
           scratch_(execution.scratch),
-          p_(params),
+          params_(params),
           activation_(params.activation, params.alpha, params.beta),
           strides_{params.dst_strides, params.src0_strides, params.src1_strides,
                    params.src2_strides},
           types_{params.dst_type, params.src0_type, params.src1_type, params.src2_type} {
         const accel_tensor& t = execution.command.tensor;
         bases_ = {t.dst, t.src0, t.src1, t.src2};
-        sources_ = p_.op == ACCEL_EW_IDENTITY ? 1 : p_.op == ACCEL_EW_SELECT ? 3 : 2;
+        sources_ = params_.op == ACCEL_EW_IDENTITY ? 1 : params_.op == ACCEL_EW_SELECT ? 3 : 2;
     }
 
     [[nodiscard]] Status check() {
         if (Status status = check_params(); status != ACCEL_OK) {
             return status;
         }
-        const std::span<const __le32> dims(p_.dims, p_.rank);
+        const std::span<const __le32> dims(params_.dims, params_.rank);
         empty_ = std::ranges::find(dims, 0U) != dims.end();
         std::uint64_t elements = empty_ ? 0 : 1;
         for (const std::uint64_t length : dims) {
-            if (__builtin_mul_overflow(elements, length, &elements) || elements > most_elements) {
+            if (__builtin_mul_overflow(elements, length, &elements) || elements > max_elements) {
                 return ACCEL_BAD_SIZE;
             }
         }
@@ -263,39 +264,39 @@ class Elementwise {
         if (empty_) {
             return ACCEL_OK;
         }
-        return p_.type == ACCEL_TYPE_F32 ? walk<float>() : walk<std::int64_t>();
+        return params_.type == ACCEL_TYPE_F32 ? walk<float>() : walk<std::int64_t>();
     }
 
   private:
     [[nodiscard]] Status check_params() {
-        const bool integers = p_.type == ACCEL_TYPE_I64;
-        if ((!integers && p_.type != ACCEL_TYPE_F32) || !activation_.valid() ||
-            (integers && !activation_.for_integers()) || p_.op > ACCEL_EW_SELECT ||
-            (!integers && integers_only(p_.op)) || p_.rank == 0 || p_.rank > ACCEL_RANK_MAX ||
-            !all_zero(p_.reserved)) {
+        const bool integers = params_.type == ACCEL_TYPE_I64;
+        if ((!integers && params_.type != ACCEL_TYPE_F32) || !activation_.valid() ||
+            (integers && !activation_.for_integers()) || params_.op > ACCEL_EW_SELECT ||
+            (!integers && integers_only(params_.op)) || params_.rank == 0 ||
+            params_.rank > ACCEL_RANK_MAX || !all_zero(params_.reserved)) {
             return ACCEL_BAD_FIELD;
         }
-        for (unsigned o = 0; o < operands; ++o) {
+        for (unsigned o = 0; o < operand_count; ++o) {
             if (o > sources_ &&
                 (bases_[o] != 0 || types_[o] != 0 || !all_zero(std::span(strides_[o], 6)))) {
                 return ACCEL_BAD_FIELD;
             }
-            types_[o] = types_[o] == 0 ? p_.type : types_[o];
+            types_[o] = types_[o] == 0 ? params_.type : types_[o];
             sizes_[o] = type_bytes(types_[o]);
             if (sizes_[o] == 0) {
                 return ACCEL_BAD_FIELD;
             }
         }
-        for (unsigned i = p_.rank; i < ACCEL_RANK_MAX; ++i) {
-            if ((p_.dims[i] | p_.dst_strides[i] | p_.src0_strides[i] | p_.src1_strides[i] |
-                 p_.src2_strides[i]) != 0) {
+        for (unsigned i = params_.rank; i < ACCEL_RANK_MAX; ++i) {
+            if ((params_.dims[i] | params_.dst_strides[i] | params_.src0_strides[i] |
+                 params_.src1_strides[i] | params_.src2_strides[i]) != 0) {
                 return ACCEL_BAD_FIELD;
             }
         }
         return ACCEL_OK;
     }
 
-    // The bytes from an operand's first element to its last.
+    // Checks the bytes from an operand's first element to its last.
     [[nodiscard]] Status check_operand(unsigned o) const {
         if (!aligned(bases_[o], sizes_[o])) {
             return ACCEL_BAD_ALIGNMENT;
@@ -304,9 +305,9 @@ class Elementwise {
             return ACCEL_OK;
         }
         std::uint64_t extent = sizes_[o];
-        for (unsigned i = 0; i < p_.rank; ++i) {
+        for (unsigned i = 0; i < params_.rank; ++i) {
             std::uint64_t span = 0;
-            if (__builtin_mul_overflow(std::uint64_t{p_.dims[i]} - 1,
+            if (__builtin_mul_overflow(std::uint64_t{params_.dims[i]} - 1,
                                        std::uint64_t{strides_[o][i]} * sizes_[o], &span) ||
                 __builtin_add_overflow(extent, span, &extent)) {
                 return ACCEL_BAD_SIZE;
@@ -317,21 +318,16 @@ class Elementwise {
 
     template <typename Number>
     [[nodiscard]] Status walk() {
-        constexpr std::uint64_t most = Scratch::stage_floats * sizeof(float) / sizeof(std::int64_t);
-        const Work work = p_.op == ACCEL_EW_DIV ||
-                                  (p_.op >= ACCEL_EW_POW && p_.op <= ACCEL_EW_MOD) ||
-                                  activation_.special()
-                              ? Work::specials
-                              : Work::elements;
-        const std::array<Number*, 3> values{numbers<Number>(scratch_.stage[0]),
-                                            numbers<Number>(scratch_.stage[1]),
-                                            numbers<Number>(scratch_.stage[2])};
-        Shape shape(p_);
+        constexpr std::uint64_t max_values =
+            Scratch::stage_floats * sizeof(float) / sizeof(std::int64_t);
+        const std::array<Number*, 3> values{stage_of<Number>(0), stage_of<Number>(1),
+                                            stage_of<Number>(2)};
+        Shape shape(params_);
         const Dimension inner = shape.inner();
-        std::array<std::uint64_t, operands> offsets{};
+        std::array<std::uint64_t, operand_count> offsets{};
         do {
             for (std::uint64_t done = 0; done < inner.length;) {
-                const std::uint64_t now = std::min(inner.length - done, most);
+                const std::uint64_t now = std::min(inner.length - done, max_values);
                 const auto address = [&](unsigned o) {
                     return bases_[o] + (offsets[o] + done * inner.stride[o]) * sizes_[o];
                 };
@@ -342,16 +338,11 @@ class Elementwise {
                         return status;
                     }
                 }
-                memory_.work(work, now);
-                apply(p_.op, values[0], values[1], values[2], now);
-                activate(values[0], now, activation_);
-                const void* result = values[0];
-                if (types_[dst_operand] != p_.type) {
-                    store(types_[dst_operand], values[0], now, scratch_.tile[0].get());
-                    result = scratch_.tile[0].get();
-                }
-                if (Status status = memory_.scatter(address(dst_operand), inner.stride[dst_operand],
-                                                    now, sizes_[dst_operand], result);
+                memory_.work(kind_of_work(), now);
+                apply(params_.op, values[0], values[1], values[2], now);
+                apply_unary(values[0], now, activation_);
+                if (Status status =
+                        put(address(dst_operand), inner.stride[dst_operand], now, values[0]);
                     status != ACCEL_OK) {
                     return status;
                 }
@@ -361,15 +352,22 @@ class Elementwise {
         return ACCEL_OK;
     }
 
+    [[nodiscard]] Work kind_of_work() const {
+        const bool special = params_.op == ACCEL_EW_DIV ||
+                             (params_.op >= ACCEL_EW_POW && params_.op <= ACCEL_EW_MOD) ||
+                             activation_.special();
+        return special ? Work::specials : Work::elements;
+    }
+
     template <typename Number>
-    [[nodiscard]] static Number* numbers(const std::unique_ptr<float[]>& stage) {
-        return reinterpret_cast<Number*>(stage.get());
+    [[nodiscard]] Number* stage_of(unsigned index) const {
+        return reinterpret_cast<Number*>(scratch_.stage[index].get());
     }
 
     template <typename Number>
     [[nodiscard]] Status fetch(std::uint64_t address, std::uint64_t stride, std::uint64_t count,
                                unsigned o, Number* to) {
-        if (types_[o] == p_.type) {
+        if (types_[o] == params_.type) {
             return memory_.gather(address, stride, count, sizes_[o], to);
         }
         void* const raw = scratch_.tile[0].get();
@@ -381,14 +379,26 @@ class Elementwise {
         return ACCEL_OK;
     }
 
+    template <typename Number>
+    [[nodiscard]] Status put(std::uint64_t address, std::uint64_t stride, std::uint64_t count,
+                             const Number* values) {
+        const void* result = values;
+        if (types_[dst_operand] != params_.type) {
+            void* const raw = scratch_.tile[0].get();
+            store(types_[dst_operand], values, count, raw);
+            result = raw;
+        }
+        return memory_.scatter(address, stride, count, sizes_[dst_operand], result);
+    }
+
     Memory& memory_;
     Scratch& scratch_;
-    const accel_elementwise& p_;
-    const Activation activation_;
-    const std::array<const __le32*, operands> strides_;
-    std::array<std::uint8_t, operands> types_;
-    std::array<unsigned, operands> sizes_{};
-    std::array<std::uint64_t, operands> bases_{};
+    const accel_elementwise& params_;
+    const UnaryOp activation_;
+    const std::array<const __le32*, operand_count> strides_;
+    std::array<std::uint8_t, operand_count> types_;
+    std::array<unsigned, operand_count> sizes_{};
+    std::array<std::uint64_t, operand_count> bases_{};
     unsigned sources_ = 2;
     bool empty_ = false;
 };
@@ -396,17 +406,9 @@ class Elementwise {
 }  // namespace
 
 Status run_elementwise(Execution& execution) {
-    accel_elementwise params{};
-    // Without the strides of src2.
-    constexpr std::uint32_t least = 128;
-    if (Status status = read_params(execution, &params, sizeof params, least); status != ACCEL_OK) {
-        return status;
-    }
-    Elementwise elementwise(execution, params);
-    if (Status status = elementwise.check(); status != ACCEL_OK) {
-        return status;
-    }
-    return elementwise.run();
+    // The block of older software, which ends before the strides of src2.
+    constexpr std::uint32_t min_size = 128;
+    return run_tensor_command<Elementwise, accel_elementwise>(execution, min_size);
 }
 
 }  // namespace accel::card

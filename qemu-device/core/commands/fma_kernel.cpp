@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+//
+// The fused multiply-add loop, selected at run time.
 #include "fma_kernel.hpp"
 
 #include <cmath>

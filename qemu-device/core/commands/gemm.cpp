@@ -2,18 +2,18 @@
 //
 // GEMM: D = act(A B + bias), for each matrix of a batch.
 //
-// Blocks of the result are computed one after another. Operands are packed into panels of fixed
-// size whatever the shape is: of A block_rows x block_depth, of B as much as the big panel holds
-// (all k for a stretch of n if it fits, so that B is then read once), and the sums of a block.
+// The result is computed block by block. The operands are packed into panels whose size does not
+// depend on the shape: block_rows x block_depth of A, and as much of B as the large panel holds. If
+// all of k fits for a block's columns, B is read only once for them.
 #include <algorithm>
 
-#include "arithmetic.hpp"
+#include "accumulator.hpp"
 
 namespace accel::card {
 
 namespace {
 
-// Rows and columns of a matrix as it is stored.
+// A matrix, or a batch of them, with rows and columns as stored in memory.
 struct Matrix {
     std::uint64_t address;
     std::uint64_t rows;
@@ -51,31 +51,32 @@ class Gemm {
     Gemm(Execution& execution, const accel_gemm& params)
         : memory_(execution.memory),
           scratch_(execution.scratch),
-          p_(params),
-          arithmetic_(execution, params.type, params.format,
-                      {.bias = (params.flags & ACCEL_GEMM_BIAS) != 0,
-                       .requantize = (params.flags & ACCEL_GEMM_REQUANTIZE) != 0,
-                       .add = (params.flags & ACCEL_GEMM_ACCUMULATE) != 0},
-                      Activation(params.activation, params.alpha, params.beta)),
+          params_(params),
+          accumulator_(execution, params.type, params.format,
+                       {.bias = (params.flags & ACCEL_GEMM_BIAS) != 0,
+                        .requantize = (params.flags & ACCEL_GEMM_REQUANTIZE) != 0,
+                        .accumulate = (params.flags & ACCEL_GEMM_ACCUMULATE) != 0},
+                       UnaryOp(params.activation, params.alpha, params.beta)),
           batch_(std::max<std::uint64_t>(params.batch, 1)),
           a_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_A) != 0),
           b_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_B) != 0) {
         const accel_tensor& t = execution.command.tensor;
-        a_ =
-            matrix(t.src0, a_transposed_, p_.m, p_.k, p_.lda, arithmetic_.src0_bytes(), p_.batch_a);
-        b_ =
-            matrix(t.src1, b_transposed_, p_.k, p_.n, p_.ldb, arithmetic_.src1_bytes(), p_.batch_b);
-        d_ = matrix(t.dst, false, p_.m, p_.n, p_.ldd, arithmetic_.dst_bytes(), p_.batch_d);
+        a_ = matrix(t.src0, a_transposed_, params_.m, params_.k, params_.lda,
+                    accumulator_.src0_bytes(), params_.batch_a);
+        b_ = matrix(t.src1, b_transposed_, params_.k, params_.n, params_.ldb,
+                    accumulator_.src1_bytes(), params_.batch_b);
+        d_ = matrix(t.dst, false, params_.m, params_.n, params_.ldd, accumulator_.dst_bytes(),
+                    params_.batch_d);
         channels_ = t.src2;
     }
 
     [[nodiscard]] Status check() const {
-        if (Status status = arithmetic_.check(); status != ACCEL_OK) {
+        if (Status status = accumulator_.check(); status != ACCEL_OK) {
             return status;
         }
-        const std::uint64_t channel = arithmetic_.channel_bytes();
-        if ((p_.flags & ~ACCEL_GEMM_FLAGS) != 0 || p_.reserved != 0 ||
-            (p_.batch == 0 && (p_.batch_a | p_.batch_b | p_.batch_d) != 0) ||
+        const std::uint64_t channel = accumulator_.channel_bytes();
+        if ((params_.flags & ~ACCEL_GEMM_FLAGS) != 0 || params_.reserved != 0 ||
+            (params_.batch == 0 && (params_.batch_a | params_.batch_b | params_.batch_d) != 0) ||
             (channel == 0 && channels_ != 0)) {
             return ACCEL_BAD_FIELD;
         }
@@ -84,12 +85,13 @@ class Gemm {
                 return status;
             }
         }
-        return aligned(channels_, sizeof(float)) ? check_extent(channels_, 1, 0, channel * p_.n)
-                                                 : ACCEL_BAD_ALIGNMENT;
+        return aligned(channels_, sizeof(float))
+                   ? check_extent(channels_, 1, 0, channel * params_.n)
+                   : ACCEL_BAD_ALIGNMENT;
     }
 
     [[nodiscard]] Status run() {
-        if (p_.m == 0 || p_.n == 0) {
+        if (params_.m == 0 || params_.n == 0) {
             return ACCEL_OK;
         }
         for (std::uint64_t i = 0; i < batch_; ++i) {
@@ -104,7 +106,7 @@ class Gemm {
     }
 
   private:
-    // As it is stored, of `rows` x `columns`.
+    // The stored form of a `rows` x `columns` matrix.
     [[nodiscard]] Matrix matrix(std::uint64_t address, bool transposed, std::uint64_t rows,
                                 std::uint64_t columns, std::uint64_t stride, std::uint64_t element,
                                 std::uint64_t batch_stride) const {
@@ -118,11 +120,11 @@ class Gemm {
     }
 
     [[nodiscard]] Status run_one() {
-        for (std::uint64_t n = 0; n < p_.n; n += block_columns) {
-            const std::uint64_t columns = std::min(p_.n - n, block_columns);
+        for (std::uint64_t n = 0; n < params_.n; n += block_columns) {
+            const std::uint64_t columns = std::min(params_.n - n, block_columns);
             resident_ = 0;
-            for (std::uint64_t m = 0; m < p_.m; m += block_rows) {
-                const std::uint64_t rows = std::min(p_.m - m, block_rows);
+            for (std::uint64_t m = 0; m < params_.m; m += block_rows) {
+                const std::uint64_t rows = std::min(params_.m - m, block_rows);
                 if (Status status = block(m, rows, n, columns); status != ACCEL_OK) {
                     return status;
                 }
@@ -135,10 +137,10 @@ class Gemm {
                                std::uint64_t columns) {
         const std::uint64_t width = round_up(columns, tile_columns);
         const std::uint64_t count = round_up(rows, tile_rows) * width;
-        arithmetic_.begin(count);
-        const bool keep = p_.k * width <= Scratch::panel_floats;
-        for (std::uint64_t k = 0; k < p_.k; k += arithmetic_.depth()) {
-            const std::uint64_t depth = std::min(p_.k - k, arithmetic_.depth());
+        accumulator_.clear(count);
+        const bool keep = params_.k * width <= Scratch::panel_floats;
+        for (std::uint64_t k = 0; k < params_.k; k += accumulator_.depth()) {
+            const std::uint64_t depth = std::min(params_.k - k, accumulator_.depth());
             float* const panel = scratch_.panel.get() + (keep ? k * width : 0);
             if (!keep || k >= resident_) {
                 if (Status status = pack_b(panel, k, depth, n, columns); status != ACCEL_OK) {
@@ -150,35 +152,35 @@ class Gemm {
                 return status;
             }
             if (Status status =
-                    multiply_block(memory_, scratch_.tile[0].get(), panel, arithmetic_.sums(),
+                    multiply_block(memory_, scratch_.tile[0].get(), panel, accumulator_.sums(),
                                    round_up(rows, tile_rows), width, depth);
                 status != ACCEL_OK) {
                 return status;
             }
-            arithmetic_.collect(count);
+            accumulator_.fold_partial_sums(count);
         }
-        return arithmetic_.finish(channels_ + n * arithmetic_.channel_bytes(), d_.at(m, n),
-                                  d_.stride * d_.element, rows, columns, width);
+        return accumulator_.write_results(channels_ + n * accumulator_.channel_bytes(), d_.at(m, n),
+                                          d_.stride * d_.element, rows, columns, width);
     }
 
-    using Read = Status (Arithmetic::*)(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
-                                        float*);
+    using Read = Status (BlockAccumulator::*)(std::uint64_t, std::uint64_t, std::uint64_t,
+                                              std::uint64_t, float*);
 
-    // Reads rows [row, row + rows) x [column, column + columns) of a stored matrix through a stage
-    // and hands over stretches of whole rows, `multiple` of them or the last: visit(first, rows,
-    // in).
+    // Reads [row, row + rows) x [column, column + columns) of a stored matrix through a stage, in
+    // groups of whole rows, and calls visit(first, rows, in) for each group. The number of rows of
+    // a group, except the last, is a multiple of `multiple`.
     template <typename Visit>
     [[nodiscard]] Status for_rows(Read read, const Matrix& matrix, std::uint64_t row,
                                   std::uint64_t rows, std::uint64_t column, std::uint64_t columns,
                                   std::uint64_t multiple, Visit&& visit) {
         float* const stage = scratch_.stage[0].get();
         static_assert(block_depth * tile_columns <= Scratch::stage_floats);
-        const std::uint64_t most = Scratch::stage_floats / columns / multiple * multiple;
+        const std::uint64_t max_rows = Scratch::stage_floats / columns / multiple * multiple;
         for (std::uint64_t done = 0; done < rows;) {
-            const std::uint64_t now = std::min(rows - done, most);
+            const std::uint64_t now = std::min(rows - done, max_rows);
             if (Status status =
-                    (arithmetic_.*read)(matrix.at(row + done, column),
-                                        matrix.stride * matrix.element, now, columns, stage);
+                    (accumulator_.*read)(matrix.at(row + done, column),
+                                         matrix.stride * matrix.element, now, columns, stage);
                 status != ACCEL_OK) {
                 return status;
             }
@@ -192,12 +194,12 @@ class Gemm {
                                 std::uint64_t depth) {
         float* const panel = scratch_.tile[0].get();
         if (a_transposed_) {
-            return for_rows(&Arithmetic::read0, a_, k, depth, m, rows, 1,
+            return for_rows(&BlockAccumulator::read_src0, a_, k, depth, m, rows, 1,
                             [&](std::uint64_t first, std::uint64_t n, float* in) {
                                 pack_along<tile_rows>(panel, first, n, in, rows, depth);
                             });
         }
-        return for_rows(&Arithmetic::read0, a_, m, rows, k, depth, tile_rows,
+        return for_rows(&BlockAccumulator::read_src0, a_, m, rows, k, depth, tile_rows,
                         [&](std::uint64_t first, std::uint64_t n, float* in) {
                             pack_across<tile_rows>(panel, first, n, in, depth);
                         });
@@ -206,12 +208,12 @@ class Gemm {
     [[nodiscard]] Status pack_b(float* panel, std::uint64_t k, std::uint64_t depth, std::uint64_t n,
                                 std::uint64_t columns) {
         if (b_transposed_) {
-            return for_rows(&Arithmetic::read1, b_, n, columns, k, depth, tile_columns,
+            return for_rows(&BlockAccumulator::read_src1, b_, n, columns, k, depth, tile_columns,
                             [&](std::uint64_t first, std::uint64_t lines, float* in) {
                                 pack_across<tile_columns>(panel, first, lines, in, depth);
                             });
         }
-        return for_rows(&Arithmetic::read1, b_, k, depth, n, columns, 1,
+        return for_rows(&BlockAccumulator::read_src1, b_, k, depth, n, columns, 1,
                         [&](std::uint64_t first, std::uint64_t lines, float* in) {
                             pack_along<tile_columns>(panel, first, lines, in, columns, depth);
                         });
@@ -219,8 +221,8 @@ class Gemm {
 
     Memory& memory_;
     Scratch& scratch_;
-    const accel_gemm& p_;
-    Arithmetic arithmetic_;
+    const accel_gemm& params_;
+    BlockAccumulator accumulator_;
     const std::uint64_t batch_;
     const bool a_transposed_;
     const bool b_transposed_;
@@ -228,21 +230,13 @@ class Gemm {
     Matrix b_{};
     Matrix d_{};
     std::uint64_t channels_ = 0;
-    std::uint64_t resident_ = 0;  // k below this is in the panel for the present stretch of n
+    std::uint64_t resident_ = 0;  // the panel holds the current columns of B for k below this
 };
 
 }  // namespace
 
 Status run_gemm(Execution& execution) {
-    accel_gemm params{};
-    if (Status status = read_params(execution, &params, sizeof params); status != ACCEL_OK) {
-        return status;
-    }
-    Gemm gemm(execution, params);
-    if (Status status = gemm.check(); status != ACCEL_OK) {
-        return status;
-    }
-    return gemm.run();
+    return run_tensor_command<Gemm, accel_gemm>(execution);
 }
 
 }  // namespace accel::card

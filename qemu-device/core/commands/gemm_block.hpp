@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// What GEMM and CONV2D share: operands packed into tiles, a block of the result multiplied out of
-// them, bias and activation at its end. A block is block_rows x block_columns of the result; its
-// sums take k in stretches of block_depth, ascending.
+// Blocks of a matrix product, shared by GEMM and CONV2D: packing of operands into tiles, and
+// multiplication of a block of block_rows x block_columns results. Sums run over ascending k, in
+// steps of block_depth.
 #pragma once
 
 #include <algorithm>
 
+#include "execution.hpp"
 #include "gemm_kernel.hpp"
 #include "math.hpp"
-#include "operation.hpp"
 
 namespace accel::card {
 
@@ -25,7 +25,7 @@ constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t to) {
     return (value + to - 1) / to * to;
 }
 
-// Lays `lines` rows of `length` values out by tiles of line_count rows, transposed: tile[i][line].
+// Packs `lines` rows of `length` values into tiles of line_count rows, transposed: tile[i][line].
 template <std::size_t line_count>
 void pack_across(float* panel, std::uint64_t first, std::uint64_t lines, const float* rows,
                  std::uint64_t length) {
@@ -49,7 +49,7 @@ void pack_across(float* panel, std::uint64_t first, std::uint64_t lines, const f
     }
 }
 
-// Lays `lines` rows of `width` values out by tiles of column_count columns: tile[line][column].
+// Packs `lines` rows of `width` values into tiles of column_count columns: tile[line][column].
 template <std::size_t column_count>
 void pack_along(float* panel, std::uint64_t first, std::uint64_t lines, const float* rows,
                 std::uint64_t width, std::uint64_t depth) {
@@ -64,7 +64,7 @@ void pack_along(float* panel, std::uint64_t first, std::uint64_t lines, const fl
     }
 }
 
-// sums += a x panel: `rows` and `width` are whole tiles, both operands packed `depth` deep.
+// sums += a x panel. `rows` and `width` are whole tiles; both operands are packed `depth` deep.
 [[nodiscard]] inline Status multiply_block(Memory& memory, const float* a, const float* panel,
                                            float* sums, std::uint64_t rows, std::uint64_t width,
                                            std::uint64_t depth) {
@@ -82,8 +82,8 @@ void pack_along(float* panel, std::uint64_t first, std::uint64_t lines, const fl
     return ACCEL_OK;
 }
 
-// Sums as multiply_block() leaves them become dense, with a bias for each column or null. In place:
-// never ahead of what it reads.
+// Makes the sums of multiply_block() dense, and adds a bias for each column unless it is null. It
+// works in place, because a write never overtakes a read.
 inline void add_bias(float* sums, std::uint64_t rows, std::uint64_t columns, std::uint64_t width,
                      const float* bias) {
     for (std::uint64_t row = 0; row < rows; ++row) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The inner loop of GEMM for the instruction sets we know, chosen at run time.
+// The inner loop of GEMM for each supported instruction set, selected at run time.
 #include "gemm_kernel.hpp"
 
 #include <cmath>
@@ -27,7 +27,7 @@ void multiply_portable(const float* a, const float* b, float* sums, std::size_t 
 
 #if defined(__x86_64__)
 
-// Half a tile high and half a tile wide: what the registers hold.
+// Works on a quarter of a tile at a time, because that many sums fit the registers.
 [[gnu::target("avx2,fma")]] void multiply_avx2(const float* a, const float* b, float* sums,
                                                std::size_t stride, std::size_t depth) {
     constexpr std::size_t rows = 4;

@@ -2,9 +2,9 @@
 //
 // The inner loop of GEMM.
 //
-// A tile of tile_rows x tile_columns results takes its part of the sum over k: every result on its
-// own, in ascending k, one fused multiply-add each, which is what the data sheet promises to the
-// bit. Vectors run across n, so that width and instruction set do not change any result.
+// A kernel adds `depth` products to each of tile_rows x tile_columns results: in ascending k, with
+// one fused multiply-add for each product, as the data sheet specifies to the bit. Vectors run
+// along n, so vector width and instruction set do not change any result.
 #pragma once
 
 #include <cstddef>
@@ -18,10 +18,10 @@ inline constexpr std::size_t tile_columns = 32;
 using GemmKernel = void (*)(const float* a, const float* b, float* sums, std::size_t stride,
                             std::size_t depth);
 
-// The fastest one for this machine.
+// The fastest kernel for this machine.
 [[nodiscard]] GemmKernel gemm_kernel();
 
-// All that run on this machine, the portable one first. For tests.
+// All kernels that run on this machine, the portable one first. For tests.
 struct NamedGemmKernel {
     const char* name;
     GemmKernel kernel;

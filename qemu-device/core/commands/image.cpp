@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
+//
+// Checks of image layouts, and the ranges of taps inside of an image.
 #include "image.hpp"
 
 namespace accel::card {
 
-Status Images::check() const {
+Status ImageBatch::check() const {
     if (!aligned(address_, element_)) {
         return ACCEL_BAD_ALIGNMENT;
     }
@@ -13,7 +15,7 @@ Status Images::check() const {
     if (batch_ == 0 || shape_.height == 0 || shape_.width == 0 || shape_.channels == 0) {
         return ACCEL_OK;
     }
-    // Products of two words each: only the sums can overflow.
+    // Each product has two 32-bit factors, so only the sums can overflow.
     std::uint64_t elements = (std::uint64_t{batch_} - 1) * shape_.image;
     std::uint64_t bytes = 0;
     if (__builtin_add_overflow(elements, (std::uint64_t{shape_.height} - 1) * shape_.row,
@@ -33,17 +35,19 @@ Status check_window(const accel_conv_window& window) {
     return whole ? ACCEL_OK : ACCEL_BAD_FIELD;
 }
 
-Inside Window::columns(std::uint64_t x, std::uint64_t count, std::uint64_t j) const {
-    // Result x + i looks at column (x + i) * stride + offset - pad.
-    const std::uint64_t start = x * w_.stride_x + j * w_.dilation_x;
-    const std::uint64_t pad = w_.pad_left;
-    const std::uint64_t first = start >= pad ? 0 : (pad - start + w_.stride_x - 1) / w_.stride_x;
+InsideRange SlidingWindow::columns(std::uint64_t x, std::uint64_t count, std::uint64_t j) const {
+    // The tap of result x + i is in column (x + i) * stride + offset - pad.
+    const std::uint64_t start = x * window_.stride_x + j * window_.dilation_x;
+    const std::uint64_t pad = window_.pad_left;
+    const std::uint64_t first =
+        start >= pad ? 0 : (pad - start + window_.stride_x - 1) / window_.stride_x;
     const std::uint64_t end =
-        std::uint64_t{src_.width} + pad;  // one past the last that is inside, unpadded
-    const std::uint64_t last = start >= end ? 0 : (end - start + w_.stride_x - 1) / w_.stride_x;
-    Inside inside{.first = std::min(first, count), .last = std::min(last, count), .column = 0};
+        std::uint64_t{src_.width} + pad;  // one past the last column inside, counted with padding
+    const std::uint64_t last =
+        start >= end ? 0 : (end - start + window_.stride_x - 1) / window_.stride_x;
+    InsideRange inside{.first = std::min(first, count), .last = std::min(last, count), .column = 0};
     inside.last = std::max(inside.last, inside.first);
-    inside.column = start + inside.first * w_.stride_x - pad;
+    inside.column = start + inside.first * window_.stride_x - pad;
     return inside;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The arithmetic of the data sheet's section 6, to the bit.
+// The arithmetic that section 6 of the data sheet specifies, to the bit.
 #pragma once
 
 #include <bit>
@@ -13,22 +13,22 @@
 
 namespace accel::card {
 
-// Inlined into loops, and without branches where that matters: so they become vectors, for the
-// processor at hand where a loop is compiled for several (vectors.hpp).
+// For functions that are inlined into loops, so that the compiler can vectorize the loops, also for
+// several instruction sets (vectorize.hpp). They avoid branches where that matters.
 #define ACCEL_INLINE [[gnu::always_inline]] inline
 
-// 2^n, for exponents of normal numbers.
+// 2^n for the exponents of normal numbers.
 ACCEL_INLINE float power_of_two(int n) {
     return std::bit_cast<float>((n + 127) << 23);
 }
 
-// One rounding; a NaN gives a NaN.
+// exp(x) with a single rounding at its end; the exponential of a NaN is a NaN.
 ACCEL_INLINE float exp_f32(float x) {
     constexpr float high = 88.72283F;
     constexpr float low = -104.0F;
-    const float held = x > high ? high : x < low ? low : x;
-    const float n = std::rint(held * 1.44269502F);
-    float r = std::fma(n, -0.693359375F, held);
+    const float clamped = x > high ? high : x < low ? low : x;
+    const float n = std::rint(clamped * 1.44269502F);
+    float r = std::fma(n, -0.693359375F, clamped);
     r = std::fma(n, 2.12194440e-4F, r);
     float p = 1.9875691500e-4F;
     p = std::fma(p, r, 1.3981999507e-3F);
@@ -38,16 +38,14 @@ ACCEL_INLINE float exp_f32(float x) {
     p = std::fma(p, r, 5.0000001201e-1F);
     p = std::fma(p, r * r, r);
     p = p + 1.0F;
-    // Times 2^n: the first of two factors is exact, so there is one rounding, as ldexp() has.
+    // Multiplies by 2^n in two factors. The first product is exact, so one rounding remains, as in
+    // ldexp().
     const int exponent = static_cast<int>(n == n ? n : 0.0F);
     const int half = exponent >> 1;
     const float scaled = p * power_of_two(half) * power_of_two(exponent - half);
     return x > high ? std::numeric_limits<float>::infinity() : x < low ? 0.0F : scaled;
 }
 
-ACCEL_INLINE float minimum(float a, float b) {
-    return b < a ? b : a;
-}
 ACCEL_INLINE float maximum(float a, float b) {
     return b > a ? b : a;
 }
@@ -56,7 +54,7 @@ ACCEL_INLINE float relu(float x) {
     return x < 0.0F ? 0.0F : x;
 }
 
-// Sums of products from the highest power down, one rounding a term.
+// Evaluates a polynomial from the highest power down, with one rounding for each term.
 template <std::size_t N>
 ACCEL_INLINE float polynomial(float x, const float (&coefficients)[N]) {
     float sum = coefficients[0];
@@ -84,11 +82,12 @@ ACCEL_INLINE float log_f32(float x) {
     }
     const float r = m - 1.0F;
     const float z = r * r;
-    static constexpr float log[] = {7.0376836292e-2F,  -1.1514610310e-1F, 1.1676998740e-1F,
-                                    -1.2420140846e-1F, 1.4249322787e-1F,  -1.6668057665e-1F,
-                                    2.0000714765e-1F,  -2.4999993993e-1F, 3.3333331174e-1F};
+    static constexpr float coefficients[] = {
+        7.0376836292e-2F,  -1.1514610310e-1F, 1.1676998740e-1F,
+        -1.2420140846e-1F, 1.4249322787e-1F,  -1.6668057665e-1F,
+        2.0000714765e-1F,  -2.4999993993e-1F, 3.3333331174e-1F};
     const auto n = static_cast<float>(exponent);
-    float y = polynomial(r, log) * r * z;
+    float y = polynomial(r, coefficients) * r * z;
     y = std::fma(n, -2.12194440e-4F, y);
     y = std::fma(z, -0.5F, y);
     return std::fma(n, 0.693359375F, r + y);
@@ -101,10 +100,11 @@ ACCEL_INLINE float sigmoid(float x) {
 ACCEL_INLINE float tanh_f32(float x) {
     const float a = std::fabs(x);
     if (a < 0.625F) {
-        static constexpr float tanh[] = {-5.70498872745e-3F, 2.06390887954e-2F, -5.37397155531e-2F,
-                                         1.33314422036e-1F, -3.33332819422e-1F};
+        static constexpr float coefficients[] = {-5.70498872745e-3F, 2.06390887954e-2F,
+                                                 -5.37397155531e-2F, 1.33314422036e-1F,
+                                                 -3.33332819422e-1F};
         const float z = x * x;
-        return std::fma(polynomial(z, tanh) * z, x, x);
+        return std::fma(polynomial(z, coefficients) * z, x, x);
     }
     return std::copysign(1.0F - 2.0F / (exp_f32(a + a) + 1.0F), x);
 }
@@ -112,11 +112,11 @@ ACCEL_INLINE float tanh_f32(float x) {
 ACCEL_INLINE float erf_f32(float x) {
     const float a = std::fabs(x);
     if (a < 1.0F) {
-        static constexpr float erf[] = {7.853861353153693e-5F, -8.010193625184903e-4F,
-                                        5.188327685732524e-3F, -2.685381193529856e-2F,
-                                        1.128358514861418e-1F, -3.761262582423300e-1F,
-                                        1.128379165726710e+0F};
-        return x * polynomial(x * x, erf);
+        static constexpr float coefficients[] = {7.853861353153693e-5F, -8.010193625184903e-4F,
+                                                 5.188327685732524e-3F, -2.685381193529856e-2F,
+                                                 1.128358514861418e-1F, -3.761262582423300e-1F,
+                                                 1.128379165726710e+0F};
+        return x * polynomial(x * x, coefficients);
     }
     static constexpr float near[] = {
         2.326819970068386e-2F,  -1.387039388740657e-1F, 3.687424674597105e-1F,
@@ -135,7 +135,8 @@ ACCEL_INLINE float erf_f32(float x) {
     return std::copysign(1.0F - exp_f32(-(a * a)) * q * p, x);
 }
 
-// Computed in twice the precision and rounded: within one unit in the last place.
+// These are computed in double precision and rounded: the error is within one unit in the last
+// place.
 inline float sin_f32(float x) {
     return static_cast<float>(std::sin(static_cast<double>(x)));
 }
@@ -159,17 +160,17 @@ ACCEL_INLINE float clamp_unit(float x) {
     return x < 0.0F ? 0.0F : x > 1.0F ? 1.0F : x;
 }
 
-// An activation and its two numbers.
-struct Activation {
+// A unary operation, such as an activation, and its two parameters.
+struct UnaryOp {
     std::uint8_t kind = ACCEL_UNARY_NONE;
     float alpha = 0;
     float beta = 0;
 
-    Activation() = default;
-    Activation(std::uint8_t what, std::uint32_t first, std::uint32_t second)
-        : kind(what), alpha(std::bit_cast<float>(first)), beta(std::bit_cast<float>(second)) {}
+    UnaryOp() = default;
+    UnaryOp(std::uint8_t op, std::uint32_t first, std::uint32_t second)
+        : kind(op), alpha(std::bit_cast<float>(first)), beta(std::bit_cast<float>(second)) {}
 
-    // Known, and numbers that have no meaning are zero.
+    // Whether the operation is known, and parameters that it does not use are zero.
     [[nodiscard]] bool valid() const {
         const bool first = kind == ACCEL_UNARY_CLIP || kind == ACCEL_UNARY_LEAKY_RELU ||
                            kind == ACCEL_UNARY_HARD_SIGMOID || kind == ACCEL_UNARY_ELU;
@@ -177,22 +178,22 @@ struct Activation {
         return kind <= ACCEL_UNARY_NOT && (first || std::bit_cast<std::uint32_t>(alpha) == 0) &&
                (second || std::bit_cast<std::uint32_t>(beta) == 0);
     }
-    // It takes more than a comparison and a product.
+    // Whether it is charged as a special function: it needs more than a comparison and a product.
     [[nodiscard]] bool special() const {
         return kind >= ACCEL_UNARY_SQRT && kind <= ACCEL_UNARY_ATAN;
     }
-    // It has a meaning for integers.
+    // Whether it is defined for integers.
     [[nodiscard]] bool for_integers() const {
         return kind == ACCEL_UNARY_NONE || kind == ACCEL_UNARY_RELU || kind == ACCEL_UNARY_ABS ||
                kind == ACCEL_UNARY_NEG || kind == ACCEL_UNARY_SIGN || kind == ACCEL_UNARY_NOT;
     }
 };
 
-// Every value becomes exp(value - peaks[column]), of rows of `columns`.
+// Replaces every value, in rows of `columns`, by exp(value - peaks[column]).
 void exponentials(float* values, std::size_t rows, std::size_t columns, const float* peaks);
 
-// Applies it to every value; what it is is decided once.
-void activate(float* values, std::size_t count, const Activation& activation);
-void activate(std::int64_t* values, std::size_t count, const Activation& activation);
+// Applies an operation to every value.
+void apply_unary(float* values, std::size_t count, const UnaryOp& op);
+void apply_unary(std::int64_t* values, std::size_t count, const UnaryOp& op);
 
 }  // namespace accel::card

@@ -1,118 +1,129 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// REDUCE: sum, product, mean, extreme, or the place of the extreme, over the middle axis.
-#include "reduce.hpp"
+// REDUCE: the sum, product, mean or extreme value over the middle axis, or the index of the
+// extreme.
+#include <algorithm>
 
+#include "axis.hpp"
 #include "math.hpp"
 
 namespace accel::card {
 
-Status read_axis(Execution& execution, accel_reduce& params) {
-    if (Status status = read_params(execution, &params, sizeof params); status != ACCEL_OK) {
-        return status;
-    }
-    const accel_tensor& tensor = execution.command.tensor;
-    if (params.type != ACCEL_TYPE_F32 || params.reserved0 != 0 || !all_zero(params.reserved1) ||
-        tensor.src1 != 0 || tensor.src2 != 0) {
-        return ACCEL_BAD_FIELD;
-    }
-    if (!aligned(tensor.dst, sizeof(float)) || !aligned(tensor.src0, sizeof(float))) {
-        return ACCEL_BAD_ALIGNMENT;
-    }
-    std::uint64_t row = 0;
-    if (params.outer == 0 || params.n == 0 || params.inner == 0) {
-        return ACCEL_OK;
-    }
-    if (__builtin_mul_overflow(params.inner * sizeof(float), std::uint64_t{params.n}, &row)) {
-        return ACCEL_BAD_SIZE;
-    }
-    return check_extent(tensor.src0, params.outer, row, row);
-}
-
 namespace {
 
-// Running values of a group of columns.
-struct Best {
-    float* values;
-    std::uint32_t* places;
-};
+class Reduce {
+  public:
+    Reduce(Execution& execution, const accel_reduce& params)
+        : memory_(execution.memory),
+          params_(params),
+          axis_(execution, params),
+          dst_(execution.command.tensor.dst),
+          values_(execution.scratch.stage[1].get()),
+          indices_(reinterpret_cast<std::uint32_t*>(execution.scratch.stage[2].get())) {}
 
-template <typename Better>
-void follow(const Best& best, std::uint64_t first, std::uint64_t rows, std::uint64_t columns,
-            const float* in, Better&& better) {
-    for (std::uint64_t row = 0; row < rows; ++row) {
-        for (std::uint64_t c = 0; c < columns; ++c, ++in) {
-            if (first + row == 0 || better(*in, best.values[c])) {
-                best.values[c] = *in;
-                best.places[c] = static_cast<std::uint32_t>(first + row);
+    [[nodiscard]] Status run() {
+        return axis_.for_each_group(
+            [this](std::uint64_t outer, std::uint64_t column, std::uint64_t columns) {
+                return reduce(outer, column, columns);
+            });
+    }
+
+  private:
+    // Reduces a group of columns.
+    [[nodiscard]] Status reduce(std::uint64_t outer, std::uint64_t column, std::uint64_t columns) {
+        std::fill_n(values_, columns, params_.op == ACCEL_REDUCE_PRODUCT ? 1.0F : 0.0F);
+        const auto visit = [&](std::uint64_t first, std::uint64_t rows, const float* in) -> Status {
+            memory_.work(Work::elements, rows * columns);
+            accumulate(first, rows, columns, in);
+            return ACCEL_OK;
+        };
+        if (Status status = axis_.walk(outer, column, columns, visit); status != ACCEL_OK) {
+            return status;
+        }
+        if (params_.op == ACCEL_REDUCE_MEAN) {
+            for (std::uint64_t c = 0; c < columns; ++c) {
+                values_[c] = values_[c] / static_cast<float>(params_.n);
+            }
+        }
+        const bool index = params_.op == ACCEL_REDUCE_ARGMAX || params_.op == ACCEL_REDUCE_ARGMIN;
+        const void* const result = index ? static_cast<const void*>(indices_) : values_;
+        return memory_.write(dst_ + (outer * params_.inner + column) * sizeof(float), result,
+                             columns * sizeof(float));
+    }
+
+    // Adds rows [first, first + rows) of the axis to the running values.
+    void accumulate(std::uint64_t first, std::uint64_t rows, std::uint64_t columns,
+                    const float* in) {
+        switch (params_.op) {
+            case ACCEL_REDUCE_SUM:
+            case ACCEL_REDUCE_MEAN:
+                return combine(rows, columns, in, [](float a, float b) { return a + b; });
+            case ACCEL_REDUCE_PRODUCT:
+                return combine(rows, columns, in, [](float a, float b) { return a * b; });
+            case ACCEL_REDUCE_MIN:
+            case ACCEL_REDUCE_ARGMIN:
+                return track(first, rows, columns, in, [](float b, float a) { return b < a; });
+            default:
+                return track(first, rows, columns, in, [](float b, float a) { return b > a; });
+        }
+    }
+
+    template <typename Combine>
+    void combine(std::uint64_t rows, std::uint64_t columns, const float* in,
+                 Combine&& combination) {
+        for (std::uint64_t row = 0; row < rows; ++row) {
+            for (std::uint64_t c = 0; c < columns; ++c) {
+                values_[c] = combination(values_[c], *in++);
             }
         }
     }
-}
+
+    // Keeps the extreme value of each column, and its index.
+    template <typename Better>
+    void track(std::uint64_t first, std::uint64_t rows, std::uint64_t columns, const float* in,
+               Better&& better) {
+        for (std::uint64_t row = 0; row < rows; ++row) {
+            for (std::uint64_t c = 0; c < columns; ++c, ++in) {
+                if (first + row == 0 || better(*in, values_[c])) {
+                    values_[c] = *in;
+                    indices_[c] = static_cast<std::uint32_t>(first + row);
+                }
+            }
+        }
+    }
+
+    Memory& memory_;
+    const accel_reduce& params_;
+    Axis axis_;
+    const std::uint64_t dst_;
+    // Running values of a group of columns.
+    float* const values_;
+    std::uint32_t* const indices_;
+};
 
 }  // namespace
 
 Status run_reduce(Execution& execution) {
-    accel_reduce p{};
-    if (Status status = read_axis(execution, p); status != ACCEL_OK) {
+    accel_reduce params{};
+    if (Status status = read_axis(execution, params); status != ACCEL_OK) {
         return status;
     }
-    if (p.op > ACCEL_REDUCE_MEAN) {
+    if (params.op > ACCEL_REDUCE_MEAN) {
         return ACCEL_BAD_FIELD;
     }
-    const std::uint64_t dst = execution.command.tensor.dst;
-    if (p.n == 0) {
+    if (params.n == 0) {
         return ACCEL_BAD_SIZE;
     }
-    if (p.outer == 0 || p.inner == 0) {
-        return ACCEL_OK;  // not even a loop: nothing in it would look whether to stop
+    if (params.outer == 0 || params.inner == 0) {
+        return ACCEL_OK;  // an empty loop could be long, and would not check whether to stop
     }
+    const std::uint64_t row_bytes = params.inner * sizeof(float);
     if (Status status =
-            check_extent(dst, p.outer, p.inner * sizeof(float), p.inner * sizeof(float));
+            check_extent(execution.command.tensor.dst, params.outer, row_bytes, row_bytes);
         status != ACCEL_OK) {
         return status;
     }
-    Axis axis(execution, p);
-    const Best best{execution.scratch.stage[1].get(),
-                    reinterpret_cast<std::uint32_t*>(execution.scratch.stage[2].get())};
-    const bool place = p.op == ACCEL_REDUCE_ARGMAX || p.op == ACCEL_REDUCE_ARGMIN;
-    const bool least = p.op == ACCEL_REDUCE_MIN || p.op == ACCEL_REDUCE_ARGMIN;
-    return axis.for_each_group([&](std::uint64_t outer, std::uint64_t column,
-                                   std::uint64_t columns) -> Status {
-        std::fill_n(best.values, columns, p.op == ACCEL_REDUCE_PRODUCT ? 1.0F : 0.0F);
-        const auto visit = [&](std::uint64_t first, std::uint64_t rows, const float* in) -> Status {
-            execution.memory.work(Work::elements, rows * columns);
-            if (p.op == ACCEL_REDUCE_SUM || p.op == ACCEL_REDUCE_MEAN) {
-                for (std::uint64_t row = 0; row < rows; ++row) {
-                    for (std::uint64_t c = 0; c < columns; ++c) {
-                        best.values[c] = best.values[c] + *in++;
-                    }
-                }
-            } else if (p.op == ACCEL_REDUCE_PRODUCT) {
-                for (std::uint64_t row = 0; row < rows; ++row) {
-                    for (std::uint64_t c = 0; c < columns; ++c) {
-                        best.values[c] = best.values[c] * *in++;
-                    }
-                }
-            } else if (least) {
-                follow(best, first, rows, columns, in, [](float b, float a) { return b < a; });
-            } else {
-                follow(best, first, rows, columns, in, [](float b, float a) { return b > a; });
-            }
-            return ACCEL_OK;
-        };
-        if (Status status = axis.walk(outer, column, columns, visit); status != ACCEL_OK) {
-            return status;
-        }
-        if (p.op == ACCEL_REDUCE_MEAN) {
-            for (std::uint64_t c = 0; c < columns; ++c) {
-                best.values[c] = best.values[c] / static_cast<float>(p.n);
-            }
-        }
-        const void* const result = place ? static_cast<const void*>(best.places) : best.values;
-        return execution.memory.write(dst + (outer * p.inner + column) * sizeof(float), result,
-                                      columns * sizeof(float));
-    });
+    return Reduce(execution, params).run();
 }
 
 }  // namespace accel::card

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// SOFTMAX over the middle axis: three walks, for the maximum, the sum and the results. The
-// exponentials are kept if the axis fits the stage, and computed twice if it is longer.
+// SOFTMAX over the middle axis, in three walks: for the maximum, the sum and the results. If the
+// axis fits the stage, the exponentials are kept; otherwise they are computed twice.
+#include "axis.hpp"
 #include "math.hpp"
-#include "reduce.hpp"
 
 namespace accel::card {
 
 namespace {
 
-// total[c] = combine(total[c], value) down the rows. One column keeps its total in a register.
+// total[c] = combine(total[c], value) for every row. A single column has its total in a register.
 template <typename Combine>
 void gather_rows(float* total, const float* values, std::uint64_t rows, std::uint64_t columns,
                  Combine&& combine) {
@@ -54,7 +54,7 @@ Status run_softmax(Execution& execution) {
         return ACCEL_BAD_FIELD;
     }
     if (p.outer == 0 || p.n == 0 || p.inner == 0) {
-        return ACCEL_OK;  // not even a loop: nothing in it would look whether to stop
+        return ACCEL_OK;  // an empty loop could be long, and would not check whether to stop
     }
     const std::uint64_t dst = execution.command.tensor.dst;
     const std::uint64_t row_bytes = std::uint64_t{p.inner} * p.n * sizeof(float);
@@ -84,7 +84,7 @@ Status run_softmax(Execution& execution) {
         };
         const auto divide = [&](std::uint64_t first, std::uint64_t rows, float* values) -> Status {
             execution.memory.work(Work::specials, 2 * rows * columns);
-            if (rows != p.n) {  // they were read anew
+            if (rows != p.n) {  // the stage holds inputs again, not exponentials
                 exponentials(values, rows, columns, peak);
             }
             divide_rows(values, sum, rows, columns);

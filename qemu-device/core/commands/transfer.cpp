@@ -4,19 +4,20 @@
 #include <algorithm>
 #include <array>
 
-#include "operation.hpp"
+#include "execution.hpp"
 
 namespace accel::card {
 
 namespace {
 
-// One of the lists, read some segments at a time: each is copied once, then used.
+// Reads one of the two lists, a group of segments at a time. Each segment is copied once and then
+// used, so the host cannot change it in between.
 class SegmentReader {
   public:
     SegmentReader(Memory& memory, std::uint64_t list, std::uint32_t count)
         : memory_(memory), list_(list), left_(count) {}
 
-    // Makes segment() one that has bytes. BAD_SIZE: the list is at its end.
+    // Advances segment() to one that has bytes left. ACCEL_BAD_SIZE: the list has ended.
     [[nodiscard]] Status settle() {
         while (segments_[next_].bytes == 0) {
             if (++next_ < held_) {
@@ -48,9 +49,9 @@ class SegmentReader {
   private:
     Memory& memory_;
     std::uint64_t list_;
-    std::uint32_t left_;  // not read yet
-    std::uint32_t held_ = 0;
-    std::uint32_t next_ = 0;
+    std::uint32_t left_;      // segments not read yet
+    std::uint32_t held_ = 0;  // segments in the buffer
+    std::uint32_t next_ = 0;  // the current segment
     std::array<accel_segment, 64> segments_{};
 };
 
@@ -65,7 +66,7 @@ Status run_transfer(Execution& execution) {
         !aligned(transfer.src, sizeof(accel_segment))) {
         return ACCEL_BAD_ALIGNMENT;
     }
-    if (transfer.dst_count > segments || transfer.src_count > segments) {
+    if (transfer.dst_count > max_segments || transfer.src_count > max_segments) {
         return ACCEL_BAD_SIZE;
     }
     Memory& memory = execution.memory;

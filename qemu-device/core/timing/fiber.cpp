@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Fibers, by the contexts of POSIX. The sanitizers keep books of stacks and must be told.
+// Fibers on top of POSIX contexts. The sanitizers track stacks and are told of every switch.
 #include "fiber.hpp"
 
 #include <sys/mman.h>
@@ -35,7 +35,7 @@
 namespace accel::card {
 
 Fiber::Fiber(std::function<void()> body) : body_(std::move(body)) {
-    // Below the stack lies a page that faults: an overflow is a crash, not a corruption.
+    // A guard page is below the stack: an overflow is a crash, not a corruption.
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     void* const mapping = mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -66,9 +66,8 @@ Fiber::~Fiber() {
     (void)munmap(mapping_, stack_bytes);
 }
 
-// Before and after a switch of stacks.
-void Fiber::leave([[maybe_unused]] Side& from, [[maybe_unused]] const Side& to,
-                  [[maybe_unused]] bool for_good) {
+void Fiber::before_switch([[maybe_unused]] Stack& from, [[maybe_unused]] const Stack& to,
+                          [[maybe_unused]] bool for_good) {
 #ifdef ACCEL_CARD_ASAN
     __sanitizer_start_switch_fiber(for_good ? nullptr : &from.fake_stack, to.bottom, to.bytes);
 #endif
@@ -77,19 +76,19 @@ void Fiber::leave([[maybe_unused]] Side& from, [[maybe_unused]] const Side& to,
 #endif
 }
 
-void Fiber::arrive([[maybe_unused]] Side& here, [[maybe_unused]] Side& from) {
+void Fiber::after_switch([[maybe_unused]] Stack& here, [[maybe_unused]] Stack& from) {
 #ifdef ACCEL_CARD_ASAN
     __sanitizer_finish_switch_fiber(here.fake_stack, &from.bottom, &from.bytes);
 #endif
 }
 
 void Fiber::enter(unsigned low, unsigned high) {
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): as makecontext() has it
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): makecontext() passes ints
     auto* const self = reinterpret_cast<Fiber*>(std::uintptr_t{low} | std::uint64_t{high} << 32);
-    arrive(self->inside_, self->outside_);
+    after_switch(self->inside_, self->outside_);
     self->body_();
     self->ended_ = true;
-    leave(self->inside_, self->outside_, true);
+    before_switch(self->inside_, self->outside_, true);
     (void)setcontext(&self->outside_.context);
 }
 
@@ -97,16 +96,16 @@ void Fiber::resume() {
 #ifdef ACCEL_CARD_FIBER_TSAN
     outside_.tsan = __tsan_get_current_fiber();
 #endif
-    Side unused;  // the fiber's own bounds do not change
-    leave(outside_, inside_, false);
+    Stack unused;  // the bounds of the fiber's own stack do not change
+    before_switch(outside_, inside_, false);
     (void)swapcontext(&outside_.context, &inside_.context);
-    arrive(outside_, unused);
+    after_switch(outside_, unused);
 }
 
 void Fiber::yield() {
-    leave(inside_, outside_, false);
+    before_switch(inside_, outside_, false);
     (void)swapcontext(&inside_.context, &outside_.context);
-    arrive(inside_, outside_);
+    after_switch(inside_, outside_);
 }
 
 }  // namespace accel::card

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// A fiber: a function with a stack of its own, which runs when it is resumed and stops in the
-// middle when it yields. It is how the card's engines wait for virtual time without a thread: the
-// emulator runs them one at a time, under its lock, in the order of time.
+// A fiber: a function with its own stack, which runs when it is resumed and pauses when it yields.
+// With fibers the engines of the timing model wait for virtual time without threads. The emulator
+// runs them one at a time, under its lock, in the order of virtual time.
 //
-// Not thread-safe: resumed by one thread at a time, which runs it. It must have ended before it is
-// destroyed. No exception may leave the body. A fiber that yields holds no mutex.
+// A fiber is not thread-safe: one thread at a time resumes it, and runs it. It must have ended
+// before it is destroyed. No exception may leave the body. A fiber that yields holds no mutex.
 #pragma once
 
 #include <ucontext.h>
@@ -24,9 +24,9 @@ class Fiber {
     Fiber(Fiber&&) = delete;
     Fiber& operator=(Fiber&&) = delete;
 
-    // From outside: runs the body until it yields or ends.
+    // Called from outside: runs the body until it yields or ends.
     void resume();
-    // From inside: goes back to who resumed it.
+    // Called from inside: returns control to the caller of resume().
     void yield();
 
     [[nodiscard]] bool ended() const { return ended_; }
@@ -34,8 +34,8 @@ class Fiber {
   private:
     static constexpr std::size_t stack_bytes = std::size_t{256} * 1024;
 
-    // A context and what the sanitizers want to know of it.
-    struct Side {
+    // A stack: its saved context, and the data that the sanitizers need about it.
+    struct Stack {
         ucontext_t context{};
         void* fake_stack = nullptr;
         const void* bottom = nullptr;
@@ -44,13 +44,13 @@ class Fiber {
     };
 
     static void enter(unsigned low, unsigned high);
-    static void leave(Side& from, const Side& to, bool for_good);
-    static void arrive(Side& here, Side& from);
+    static void before_switch(Stack& from, const Stack& to, bool for_good);
+    static void after_switch(Stack& here, Stack& from);
 
     std::function<void()> body_;
     std::byte* mapping_;
-    Side inside_;
-    Side outside_;
+    Stack inside_;   // of the body
+    Stack outside_;  // of the caller of resume()
     bool ended_ = false;
 };
 

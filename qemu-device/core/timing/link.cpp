@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Rates and overheads of PCI Express.
+// Rates and overheads of PCI Express, for the timing model.
 #include "link.hpp"
 
 #include <array>
@@ -11,29 +11,30 @@ namespace accel::card {
 namespace {
 
 constexpr std::uint32_t flit_generation = 6;
-constexpr std::array transfers{2.5, 5.0, 8.0, 16.0, 32.0, 64.0};  // GT/s a lane, by generation
+constexpr std::array transfer_rates{2.5, 5.0, 8.0, 16.0, 32.0, 64.0};  // GT/s per lane
 
-// Of the 256 bytes of a FLIT, 236 are packets; the rest is link layer, CRC and error correction.
-constexpr double flit = 236.0 / 256.0;
+// 236 of the 256 bytes of a FLIT carry packets; the rest is link layer, CRC and error correction.
+constexpr double flit_efficiency = 236.0 / 256.0;
 
-constexpr std::uint32_t framing = 8;        // start, sequence number, LCRC, end
-constexpr std::uint32_t long_header = 16;   // four words: 64-bit addresses
-constexpr std::uint32_t short_header = 12;  // three words: completions
+constexpr std::uint32_t framing_bytes = 8;        // start, sequence number, LCRC, end
+constexpr std::uint32_t long_header_bytes = 16;   // four words: 64-bit addresses
+constexpr std::uint32_t short_header_bytes = 12;  // three words: completions
 
-constexpr double link_packet = 8.0;  // a DLLP, framed: an acknowledgement, a flow-control update
-constexpr double skip_bytes = 4.0;   // a SKIP ordered set ...
-constexpr double skip_interval = 1538.0;  // ... and how far apart they are
+constexpr double dllp_bytes = 8.0;        // with framing: an acknowledgment, a flow-control update
+constexpr double skip_bytes = 4.0;        // a SKIP ordered set ...
+constexpr double skip_interval = 1538.0;  // ... and the bytes between two of them
 
-double encoding(std::uint32_t generation) {
+double encoding_efficiency(std::uint32_t generation) {
     if (generation >= flit_generation) {
         return 1.0;
     }
     return generation <= 2 ? 8.0 / 10.0 : 128.0 / 130.0;
 }
 
-// How far apart the specification wants acknowledgements and flow-control updates, from the longest
-// payload, the width and the receiver's delay. It gives symbol times; like the public model this
-// takes them for bytes of the link at any width, which is hard on wide links.
+// The interval of acknowledgments and flow-control updates that the specification asks for. It
+// depends on the longest payload, the width and the receiver's delay. The specification counts
+// symbol times. Like the public model, this function counts them as bytes of the link at any width,
+// which overstates the overhead of wide links.
 double update_interval(const accel_core_link& config) {
     constexpr std::array delays{19.0, 70.0, 115.0};  // by generation; the last ones are equal
     constexpr double packet_overhead = 28.0;
@@ -49,37 +50,40 @@ double update_interval(const accel_core_link& config) {
     return static_cast<double>(static_cast<std::uint64_t>(interval));
 }
 
-double usable(const accel_core_link& config) {
+double packet_share(const accel_core_link& config) {
     if (config.generation >= flit_generation) {
-        return flit;
+        return flit_efficiency;
     }
-    return 1.0 - 2 * link_packet / update_interval(config) - skip_bytes / skip_interval;
+    return 1.0 - 2 * dllp_bytes / update_interval(config) - skip_bytes / skip_interval;
 }
 
-// Packets that cover [address, address + bytes) when they are cut at multiples of `most`.
-std::uint64_t packets(std::uint64_t address, std::uint64_t bytes, std::uint64_t most) {
-    return bytes == 0 ? 0 : (address + bytes - 1) / most - address / most + 1;
+// The number of packets that cover [address, address + bytes) when they are cut at multiples of
+// `max_bytes`.
+std::uint64_t packets(std::uint64_t address, std::uint64_t bytes, std::uint64_t max_bytes) {
+    return bytes == 0 ? 0 : (address + bytes - 1) / max_bytes - address / max_bytes + 1;
 }
 
-bool one_of(std::uint32_t value, std::uint32_t least, std::uint32_t most) {
-    return std::has_single_bit(value) && value >= least && value <= most;
+bool is_power_of_two(std::uint32_t value, std::uint32_t min, std::uint32_t max) {
+    return std::has_single_bit(value) && value >= min && value <= max;
 }
 
 }  // namespace
 
-const char* Link::fault(const accel_core_link& config) {
-    if (config.generation < 1 || config.generation > transfers.size()) {
-        return "the generation of the link must be 1 to 6";
+const char* Link::find_fault(const accel_core_link& config) {
+    if (config.generation < 1 || config.generation > transfer_rates.size()) {
+        return "the generation of the link must be from 1 to 6";
     }
-    if (!one_of(config.lanes, 1, 16)) {
+    if (!is_power_of_two(config.lanes, 1, 16)) {
         return "the link must have 1, 2, 4, 8 or 16 lanes";
     }
-    if (!one_of(config.payload, 128, 4096) || !one_of(config.read_request, config.payload, 4096)) {
-        return "the longest payload must be a power of two from 128 to 4096, and the longest read "
-               "request one from that to 4096";
+    if (!is_power_of_two(config.payload, 128, 4096) ||
+        !is_power_of_two(config.read_request, config.payload, 4096)) {
+        return "the longest payload must be a power of two from 128 to 4096 bytes, and the longest "
+               "read request a power of two from the longest payload to 4096 bytes";
     }
-    if (!one_of(config.completion, 64, config.payload)) {
-        return "completions must be a power of two from 64 bytes to the longest payload";
+    if (!is_power_of_two(config.completion, 64, config.payload)) {
+        return "the longest read completion must be a power of two from 64 bytes to the longest "
+               "payload";
     }
     return nullptr;
 }
@@ -87,12 +91,13 @@ const char* Link::fault(const accel_core_link& config) {
 Link::Link(const accel_core_link& config)
     : config_(config),
       flits_(config.generation >= flit_generation),
-      headers_{.write = long_header + (flits_ ? 0 : framing),
-               .request = long_header + (flits_ ? 0 : framing),
-               .completion = short_header + (flits_ ? 0 : framing)},
-      raw_(transfers.at(config.generation - 1) * encoding(config.generation) * config.lanes),
-      usable_(usable(config)),
-      picoseconds_a_byte_(8.0 * ps_per_tick / (raw_ * usable_)) {}
+      headers_{.write = long_header_bytes + (flits_ ? 0 : framing_bytes),
+               .request = long_header_bytes + (flits_ ? 0 : framing_bytes),
+               .completion = short_header_bytes + (flits_ ? 0 : framing_bytes)},
+      raw_rate_(transfer_rates.at(config.generation - 1) * encoding_efficiency(config.generation) *
+                config.lanes),
+      packet_share_(packet_share(config)),
+      picoseconds_per_byte_(8.0 * picoseconds_per_tick / (raw_rate_ * packet_share_)) {}
 
 std::uint64_t Link::write_bytes(std::uint64_t address, std::uint64_t bytes) const {
     return bytes + packets(address, bytes, config_.payload) * headers_.write;

@@ -1,42 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The PCIe link: how many bytes a transfer is on the wire, and how long they take.
+// The PCIe link of the timing model: the bytes of a transfer on the wire, and the time they need.
 //
-// A transfer is cut into packets (TLPs) as the protocol demands, and every packet has its header
-// and its framing. What is left of the raw rate after encoding, acknowledgements, flow control and
-// clock compensation is a constant of the configuration. Both follow the public efficiency model of
-// pcie-bench, and tests compare the two; Gen 6 is FLIT mode, where packets have no framing and the
-// rest is a fixed part of each FLIT.
+// A transfer is cut into packets (TLPs) by the rules of the protocol. Every packet has a header and
+// framing. Encoding, acknowledgments, flow control and clock compensation leave a constant share of
+// the raw rate to packets. Both follow the public efficiency model of pcie-bench, and tests compare
+// the two. Gen 6 uses FLIT mode: packets have no framing, and the overhead is a fixed part of each
+// FLIT.
 #pragma once
 
 #include <cstdint>
 
 #include "accel_core.h"
-#include "lane.hpp"
+#include "local_time.hpp"
 
 namespace accel::card {
 
 class Link {
   public:
-    // A configuration that fault() has nothing against.
+    // `config` must be free of faults.
     explicit Link(const accel_core_link& config);
 
-    // A sentence on what is wrong with a configuration, or null.
-    [[nodiscard]] static const char* fault(const accel_core_link& config);
+    // A sentence that says why a configuration is invalid, or null.
+    [[nodiscard]] static const char* find_fault(const accel_core_link& config);
 
-    // Bytes on the wire, headers and framing included: of posted writes, of read requests, and of
-    // the completions that answer them.
+    // Bytes on the wire, with headers and framing: of posted writes, of read requests, and of the
+    // completions that answer read requests.
     [[nodiscard]] std::uint64_t write_bytes(std::uint64_t address, std::uint64_t bytes) const;
     [[nodiscard]] std::uint64_t request_bytes(std::uint64_t address, std::uint64_t bytes) const;
     [[nodiscard]] std::uint64_t completion_bytes(std::uint64_t address, std::uint64_t bytes) const;
 
     [[nodiscard]] Picoseconds time(std::uint64_t wire_bytes) const {
-        return static_cast<Picoseconds>(static_cast<double>(wire_bytes) * picoseconds_a_byte_);
+        return static_cast<Picoseconds>(static_cast<double>(wire_bytes) * picoseconds_per_byte_);
     }
 
-    // Gigabits a second in one direction: as coded, and what packets get of it.
-    [[nodiscard]] double raw_rate() const { return raw_; }
-    [[nodiscard]] double packet_rate() const { return raw_ * usable_; }
+    // Gigabits per second in one direction: on the wire after encoding, and the share of packets.
+    [[nodiscard]] double raw_rate() const { return raw_rate_; }
+    [[nodiscard]] double packet_rate() const { return raw_rate_ * packet_share_; }
 
   private:
     struct Headers {
@@ -48,9 +48,9 @@ class Link {
     const accel_core_link config_;
     const bool flits_;
     const Headers headers_;
-    const double raw_;
-    const double usable_;
-    const double picoseconds_a_byte_;
+    const double raw_rate_;
+    const double packet_share_;
+    const double picoseconds_per_byte_;
 };
 
 }  // namespace accel::card

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The order of events.
+// Running the events of virtual time in their order.
 #include "timeline.hpp"
 
 #include <utility>
@@ -11,16 +11,16 @@ void Timeline::at(std::uint64_t time, std::function<void()> action) {
     const bool first = events_.empty() || time < events_.top().time;
     events_.push({.time = time, .order = ++order_, .action = std::move(action)});
     if (first && !running_) {
-        ask();
+        request_timer();
     }
 }
 
-void Timeline::ask() {
-    bus_.timer(events_.empty() ? UINT64_MAX : events_.top().time);
+void Timeline::request_timer() {
+    embedder_.timer(events_.empty() ? UINT64_MAX : events_.top().time);
 }
 
-void Timeline::act() {
-    // The action may add events, so it leaves the queue first.
+void Timeline::run_next() {
+    // The action may add events, so the event is removed first.
     const std::function<void()> action = std::move(const_cast<Event&>(events_.top()).action);
     events_.pop();
     action();
@@ -32,16 +32,16 @@ void Timeline::act() {
 void Timeline::run() {
     running_ = true;
     while (!events_.empty() && events_.top().time <= now()) {
-        act();
+        run_next();
     }
     running_ = false;
-    ask();
+    request_timer();
 }
 
 void Timeline::run_out() {
     running_ = true;
     while (!events_.empty()) {
-        act();
+        run_next();
     }
     running_ = false;
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Virtual time: what is to happen when, and who waits for it.
+// Virtual time: a queue of future events, and the tasks that wait for them.
 //
-// With a timeline the card has no threads. The embedder calls run() when its clock has come as far
-// as the card asked for, and everything that is due happens there, in order of time and, at the
-// same time, in the order in which it was asked for. So two runs of the same program are the same.
+// With a timeline the card has no threads. The embedder calls run() when its clock reaches the time
+// that the card asked for. run() executes all due events in order of time. Events of the same time
+// run in the order in which they were added, so two runs of the same program are identical.
 //
-// Everything here is called by one thread at a time: the embedder's, under its lock, or a fiber on
-// top of it.
+// One thread at a time calls this code: a thread of the embedder, under its lock, or a fiber that
+// such a thread resumed.
 #pragma once
 
 #include <condition_variable>
@@ -18,47 +18,48 @@
 #include <utility>
 #include <vector>
 
-#include "bus.hpp"
+#include "embedder.hpp"
 #include "fiber.hpp"
-#include "lane.hpp"
+#include "local_time.hpp"
 
 namespace accel::card {
 
 // A fiber in virtual time.
 struct Task {
     explicit Task(std::function<void()> body) : fiber(std::move(body)) {}
-    Lane lane;
+    LocalTime local_time;
     Fiber fiber;
 };
 
 class Timeline {
   public:
-    explicit Timeline(Bus& bus) : bus_(bus) {}
+    explicit Timeline(const Embedder& embedder) : embedder_(embedder) {}
 
     // Ticks of the embedder's clock.
-    [[nodiscard]] std::uint64_t now() const { return bus_.embedder_clock(); }
+    [[nodiscard]] std::uint64_t now() const { return embedder_.clock(); }
 
-    // Does something when the clock reaches `time`; at once, but not yet, if it has.
+    // Adds an event: `action` runs when the clock reaches `time`. It never runs within this call.
     void at(std::uint64_t time, std::function<void()> action);
 
-    // What is done after every action: whoever may go on now, goes on.
+    // Sets a function that runs after every action, to resume the tasks that can continue.
     void set_pump(std::function<void()> pump) { pump_ = std::move(pump); }
 
-    // Does what is due, and asks the embedder to come back for the rest.
+    // Runs all due events, and asks the embedder for a timer for the next one.
     void run();
 
-    // Runs what there is, whatever the time: for the end.
+    // Runs all events regardless of their time, before the card is destroyed.
     void run_out();
 
     // Runs a task until it waits or ends.
     void resume(Task& task);
 
-    // ---- of the task that runs; null: none does
+    // ---- the running task
 
+    // Null: no task is running.
     [[nodiscard]] Task* current() const { return current_; }
-    // Goes on when the clock reaches `time`.
+    // Suspends it until the clock reaches `time`.
     void sleep_until(std::uint64_t time);
-    // Goes on when somebody resumes it.
+    // Suspends it until resume().
     void suspend();
 
   private:
@@ -73,10 +74,10 @@ class Timeline {
         }
     };
 
-    void act();
-    void ask();
+    void run_next();
+    void request_timer();
 
-    Bus& bus_;
+    const Embedder& embedder_;
     std::priority_queue<Event, std::vector<Event>, Later> events_;
     std::function<void()> pump_;
     Task* current_ = nullptr;
@@ -84,10 +85,10 @@ class Timeline {
     bool running_ = false;
 };
 
-// A condition variable; or, with a timeline, the place where a task waits.
+// A condition variable of the card. With a timeline, tasks wait on it instead of threads.
 class Condition {
   public:
-    // News takes `delay` ticks to arrive.
+    // With a timeline, a notification arrives after `delay` ticks.
     explicit Condition(Timeline* timeline, std::uint64_t delay = 0)
         : timeline_(timeline), delay_(delay) {}
 
@@ -105,7 +106,7 @@ class Condition {
         }
     }
 
-    // With a timeline whoever waits looks again.
+    // With a timeline, all waiting tasks test their predicates again.
     void notify_all();
 
   private:

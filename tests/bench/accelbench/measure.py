@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts boots together: for each case what it costs a job, over all boots, and whether its results were right."""
+"""Combines boots: the cost a job of each case over all boots, and the errors in its results."""
 
 from __future__ import annotations
 
@@ -10,15 +10,26 @@ from typing import Any
 from .boot import Boot
 from .profile import COPIES, INTERRUPT, SYSTEM_CALL, Region
 
-# What the plugin and the guest's own clock may differ by: the instructions around the markers of a region and of each
-# pause.
+# The plugin's count and the guest's clock may differ by this: the instructions around the markers
+# of a region and of each pause.
 SLACK = 64
 SLACK_PAUSE = 16
-PROFILE = 60  # functions that are kept of a case's profile
+PROFILE = 60  # functions kept of a case's profile
 
 
-MEASURES = ("instructions", "user", "kernel", "calls", "interrupts", "reads", "writes", "doorbells", "copied")
-# What one instruction of a copying routine moves at most; a copy of the payload cannot be done with fewer.
+MEASURES = (
+    "instructions",
+    "user",
+    "kernel",
+    "calls",
+    "interrupts",
+    "reads",
+    "writes",
+    "doorbells",
+    "copied",
+)
+# The most bytes that one instruction of a copying routine moves: a copy of the payload needs at
+# least so many instructions.
 COPY_WIDTH = 64
 
 
@@ -32,16 +43,16 @@ class Sample:
     calls: float
     interrupts: float
     reads: float  # of device registers
-    writes: float
-    doorbells: float  # of them, those of our card
-    nvme_writes: float  # and those of the peer's
-    copied: float  # bytes that routines of the kernel or libc copied, at most
+    writes: float  # to device registers
+    doorbells: float  # the writes to the card's doorbells
+    nvme_writes: float  # the writes to the NVMe controller
+    copied: float  # upper bound of the bytes that the CPU copied
     functions: dict[str, float]
 
 
 @dataclass
 class Case:
-    """A case over all boots. Without regions it has values instead."""
+    """A case over all boots. It has samples if its regions were counted, values otherwise."""
 
     name: str
     samples: list[Sample] = field(default_factory=list)
@@ -63,12 +74,18 @@ class Case:
         return [getattr(sample, what) for sample in self.samples] if self.samples else self.values
 
     def functions(self) -> dict[str, float]:
-        """Of the boot in the middle."""
-        middle = sorted(self.samples, key=lambda sample: sample.instructions)[len(self.samples) // 2]
+        """The profile of the median boot."""
+        middle = sorted(self.samples, key=lambda sample: sample.instructions)[
+            len(self.samples) // 2
+        ]
         return middle.functions
 
     def to_json(self) -> dict[str, Any]:
-        known = {key: value for key, value in self.line.items() if key not in ("case", "tsc", "counted", "verified")}
+        known = {
+            key: value
+            for key, value in self.line.items()
+            if key not in ("case", "tsc", "counted", "verified")
+        }
         result: dict[str, Any] = {"verified": self.verified, **known}
         if self.errors:
             result["errors"] = self.errors
@@ -103,28 +120,40 @@ def collect(boots: list[Boot]) -> dict[str, Case]:
 
 
 def _copied(boot: Boot, region: Region, line: dict[str, Any]) -> int:
-    """Bytes of payload that may have been copied: by all that the program itself executed, and by routines of the kernel that
-    copy. They are called for arguments, too; what was executed cannot have moved the payload unless there is enough of it.
+    """An upper bound of the bytes of payload that the CPU copied.
+
+    It assumes that all user instructions and all copying routines of the kernel moved payload. The
+    kernel copies arguments with the same routines, so the result is 0 if the instructions are too
+    few to have moved the whole payload.
     """
     functions = boot.symbols.by_function(region)
     executed = region.total - region.kernel
-    executed += sum(count for name, count in functions.items() if name[0] == "k" and COPIES.match(name[2:]))
+    executed += sum(
+        count for name, count in functions.items() if name[0] == "k" and COPIES.match(name[2:])
+    )
     return executed * COPY_WIDTH if executed * COPY_WIDTH >= line["jobs"] * line["bytes"] else 0
 
 
 def _sample(boot: Boot, line: dict[str, Any], region: Region, case: Case) -> Sample:
     jobs = line["jobs"]
-    # The guest's clock goes on while the processor sleeps, so it may be ahead; it is never behind.
+    # The guest's clock also runs while the processor sleeps: it may be ahead, but never behind.
     slack = SLACK + SLACK_PAUSE * line.get("pauses", 0)
     slept = line.get("interrupts", 0) != 0 or region.kernel != 0
     if region.total > line["tsc"] + slack or (not slept and region.total < line["tsc"] - slack):
-        case.errors.append(f"the plugin counted {region.total} instructions, the guest {line['tsc']}")
+        case.errors.append(
+            f"the plugin counted {region.total} instructions, the guest {line['tsc']}"
+        )
     functions = boot.symbols.by_function(region)
     return Sample(
-        instructions=region.total / jobs, user=(region.total - region.kernel) / jobs, kernel=region.kernel / jobs,
+        instructions=region.total / jobs,
+        user=(region.total - region.kernel) / jobs,
+        kernel=region.kernel / jobs,
         calls=boot.symbols.executions(region, SYSTEM_CALL) / jobs,
         interrupts=boot.symbols.executions(region, INTERRUPT) / jobs,
-        reads=sum(region.reads.values()) / jobs, writes=sum(region.writes.values()) / jobs,
-        doorbells=region.writes.get("accel-doorbells", 0) / jobs, nvme_writes=region.writes.get("nvme", 0) / jobs,
+        reads=sum(region.reads.values()) / jobs,
+        writes=sum(region.writes.values()) / jobs,
+        doorbells=region.writes.get("accel-doorbells", 0) / jobs,
+        nvme_writes=region.writes.get("nvme", 0) / jobs,
         copied=_copied(boot, region, line) / jobs,
-        functions={name: count / jobs for name, count in functions.most_common(PROFILE)})
+        functions={name: count / jobs for name, count in functions.most_common(PROFILE)},
+    )

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads what the plugin counted: instructions by address, accesses by device; and what lies at those addresses."""
+"""Reads the plugin's counts, and finds the functions at the counted addresses.
+
+The plugin counts executed instructions by address and register accesses by device.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,20 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-KERNEL = 1 << 63  # addresses from here on are the kernel's
-# Where an interrupt of a device enters; the rest of the asm_ entries are exceptions, timers and the like.
+KERNEL = 1 << 63  # the kernel's addresses begin here
+# The entry of device interrupts; the other asm_ entries are exceptions, timers and the like.
 INTERRUPT = "asm_common_interrupt"
 SYSTEM_CALL = "entry_SYSCALL_64"
-# Routines that copy: what they executed was copying by the CPU.
-COPIES = re.compile(r"^(_?_?mem(cpy|move)(_\w+)?|copy_user_\w+|_?copy_(to|from)_iter|copy_page(_\w+)?|"
-                    r"_copy_(to|from)_user|rep_movs\w*|__memmove_\w+|__memcpy_\w+)$")
+# Routines that copy: all their instructions count as copying by the CPU.
+COPIES = re.compile(
+    r"^(_?_?mem(cpy|move)(_\w+)?|copy_user_\w+|_?copy_(to|from)_iter|copy_page(_\w+)?|"
+    r"_copy_(to|from)_user|rep_movs\w*|__memmove_\w+|__memcpy_\w+)$"
+)
 
 
 @dataclass
 class Region:
-    """One region: how often which instruction ran, and which device was accessed how often."""
+    """The counts of one region: instructions by address, reads and writes by device."""
 
     instructions: dict[int, int] = field(default_factory=dict)
     reads: dict[str, int] = field(default_factory=dict)
@@ -52,7 +57,7 @@ def read_regions(path: Path) -> list[Region]:
 
 
 class Symbols:
-    """Names for addresses: of the kernel and its modules, and of programs as they were mapped."""
+    """Names for addresses of the kernel, its modules and the mapped programs."""
 
     def __init__(self) -> None:
         self._starts: list[int] = []
@@ -67,7 +72,7 @@ class Symbols:
         self._sort()
 
     def add_program(self, maps: str, roots: list[Path]) -> None:
-        """`maps` as in /proc/PID/maps; files are looked for by name in `roots`, then where they lie."""
+        """Adds the files of `maps`, a /proc/PID/maps: from `roots` by name, or from their path."""
         for line in maps.splitlines():
             parts = line.split()
             if len(parts) < 6 or "x" not in parts[1] or not parts[5].startswith("/"):
@@ -92,7 +97,7 @@ class Symbols:
         return address in self._entries
 
     def by_function(self, region: Region) -> Counter[str]:
-        """Instructions by function. The same name in kernel and program is two functions."""
+        """Instructions by function; the prefix is k: for the kernel and u: for user space."""
         functions: Counter[str] = Counter()
         for address, count in region.instructions.items():
             where = "k" if address >= KERNEL else "u"
@@ -100,18 +105,25 @@ class Symbols:
         return functions
 
     def executions(self, region: Region, function: str) -> int:
-        """How often the kernel's `function` was entered."""
-        return sum(count for address, count in region.instructions.items()
-                   if address >= KERNEL and self._entries.get(address) == function)
+        """The number of calls of the kernel's `function`."""
+        return sum(
+            count
+            for address, count in region.instructions.items()
+            if address >= KERNEL and self._entries.get(address) == function
+        )
 
 
 @cache
 def _functions(file: Path) -> list[tuple[int, str]]:
-    """Functions of an ELF file, as its mapping in memory begins at its first segment."""
+    """Functions of an ELF file, with addresses relative to its first segment."""
     found: dict[int, str] = {}
     for option in ([], ["-D"]):
-        listing = subprocess.run(["nm", "-C", "--defined-only", *option, str(file)], capture_output=True, text=True,
-                                 check=False)
+        listing = subprocess.run(
+            ["nm", "-C", "--defined-only", *option, str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         for line in listing.stdout.splitlines():
             address, kind, name = line.split(maxsplit=2)
             if kind in "tTwWi":

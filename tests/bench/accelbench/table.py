@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows as they came out: for the terminal, as Markdown, and as JSON."""
+"""Shows the measured rows: on the terminal, as Markdown, and as JSON."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from .measure import Case
 from .rows import ROWS, Cases, Formula, Missing, Row
 
-PROFILED = 12  # functions shown of a goal that was missed
+PROFILED = 12  # functions shown for a missed goal
 
 
 @dataclass
 class Result:
-    """One row: figures, or what is missing for them."""
+    """One row: its values, or the errors that prevented them."""
 
     row: Row
     ours: float | None = None
@@ -23,7 +23,7 @@ class Result:
     spread: tuple[float, float] | None = None
     verified: bool = False
     errors: list[str] = field(default_factory=list)
-    case: Case | None = None  # whose profile tells where the instructions go
+    case: Case | None = None  # its profile shows where instructions are spent
 
     @property
     def verdict(self) -> str:
@@ -61,12 +61,16 @@ def _optional(formula: Formula | None, cases: dict[str, Case]) -> float | None:
 
 
 def _spread(row: Row, used: list[Case], ours: float) -> tuple[float, float]:
-    """The row computed for each boot by itself."""
+    """The lowest and the highest value of the row over the boots."""
     boots = min(max(len(case.samples), len(case.values)) for case in used)
     values = []
     for boot in range(boots):
-        single = {case.name: Case(case.name, case.samples[boot:boot + 1], case.values[boot:boot + 1], case.line)
-                  for case in used}
+        single = {
+            case.name: Case(
+                case.name, case.samples[boot : boot + 1], case.values[boot : boot + 1], case.line
+            )
+            for case in used
+        }
         values.append(row.ours(Cases(single)))
     return (min(values), max(values)) if values else (ours, ours)
 
@@ -77,11 +81,24 @@ def number(value: float | None, digits: int) -> str:
 
 def _cells(result: Result) -> list[str]:
     row, digits = result.row, result.row.digits
-    spread = "-" if result.spread is None else \
-        f"{number(result.spread[0], digits)} … {number(result.spread[1], digits)}"
+    spread = (
+        "-"
+        if result.spread is None
+        else f"{number(result.spread[0], digits)} … {number(result.spread[1], digits)}"
+    )
     peer = number(result.peer, digits) + (f" {row.peer_name}" if result.peer is not None else "")
-    return [row.number, row.what, number(result.ours, digits), spread, "yes" if result.verified else "NO", peer,
-            number(result.floor, digits), number(row.must, digits), number(row.aim, digits), result.verdict]
+    return [
+        row.number,
+        row.what,
+        number(result.ours, digits),
+        spread,
+        "yes" if result.verified else "NO",
+        peer,
+        number(result.floor, digits),
+        number(row.must, digits),
+        number(row.aim, digits),
+        result.verdict,
+    ]
 
 
 HEADS = ["#", "what", "ours", "spread", "right", "peer", "floor", "must", "aim", "met"]
@@ -90,8 +107,13 @@ HEADS = ["#", "what", "ours", "spread", "right", "peer", "floor", "must", "aim",
 def text(results: list[Result]) -> str:
     lines = [HEADS, *(_cells(result) for result in results)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(HEADS))]
-    shown = ["  ".join(cell.ljust(width) if i < 2 else cell.rjust(width)
-                       for i, (cell, width) in enumerate(zip(line, widths))) for line in lines]
+    shown = [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
     return "\n".join([shown[0], "-" * len(shown[0]), *shown[1:]])
 
 
@@ -106,14 +128,16 @@ def rows_to_markdown(lines: list[list[str]]) -> str:
 
 
 def profiles(results: list[Result]) -> str:
-    """Where the instructions go, for every goal that was missed."""
+    """The profile of every missed goal."""
     parts = []
     for result in results:
         if result.verdict == "MISSED":
             parts.append(f"Row {result.row.number} is missed: {result.row.what}")
             if result.case is not None and result.case.samples:
-                parts += [f"  {count:10,.1f}  {'kernel' if name[0] == 'k' else 'user  '}  {name[2:]}"
-                          for name, count in list(result.case.functions().items())[:PROFILED]]
+                parts += [
+                    f"  {count:10,.1f}  {'kernel' if name[0] == 'k' else 'user  '}  {name[2:]}"
+                    for name, count in list(result.case.functions().items())[:PROFILED]
+                ]
         parts += [f"Row {result.row.number}: {error}" for error in result.errors]
     return "\n".join(parts)
 
@@ -121,8 +145,22 @@ def profiles(results: list[Result]) -> str:
 def to_json(results: list[Result], cases: dict[str, Case], boots: int) -> dict[str, Any]:
     return {
         "boots": boots,
-        "rows": [{"row": r.row.number, "what": r.row.what, "ours": r.ours, "peer": r.peer, "peer_name": r.row.peer_name,
-                  "floor": r.floor, "must": r.row.must, "aim": r.row.aim, "spread": r.spread, "verified": r.verified,
-                  "met": r.verdict, "errors": r.errors} for r in results],
+        "rows": [
+            {
+                "row": r.row.number,
+                "what": r.row.what,
+                "ours": r.ours,
+                "peer": r.peer,
+                "peer_name": r.row.peer_name,
+                "floor": r.floor,
+                "must": r.row.must,
+                "aim": r.row.aim,
+                "spread": r.spread,
+                "verified": r.verified,
+                "met": r.verdict,
+                "errors": r.errors,
+            }
+            for r in results
+        ],
         "cases": {name: case.to_json() for name, case in cases.items()},
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the emulated engines make of one core of the host: each command through the SDK and the real
-// core of the card, in one process, against the most that the core can do. `share` is that: of its
-// fused multiply-adds for GEMM and CONV2D, of its memory bandwidth for the others.
+// Benchmark of the emulated engines on one CPU core: each command passes through the SDK and the
+// emulated card, in one process. `share` is the rate relative to the peak of the CPU core: its
+// fused multiply-adds for GEMM and CONV2D, its memory bandwidth for the other commands.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -22,7 +22,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A card with memory for large tensors. One for all benchmarks: they are done one after the other.
+// A card with memory for large tensors. All benchmarks share it, since they run one after the
+// other.
 struct Machine {
     Machine()
         : driver(std::make_shared<fake::Driver>(
@@ -49,7 +50,7 @@ Buffer<T> tensor(std::uint64_t elements) {
     return buffer;
 }
 
-// Times a command; `macs` or `bytes` is what it does.
+// Times a command of `macs` multiply-adds, or of `bytes` read and written.
 void time(benchmark::State& state, const Command& command, double macs, double bytes) {
     while (state.KeepRunning()) {
         machine().queue.submit(command).wait();
@@ -184,8 +185,8 @@ int main(int argc, char** argv) {
     benchmark::RegisterBenchmark("SOFTMAX", softmax)->UseRealTime()->Arg(1024);
     benchmark::RegisterBenchmark("TRANSPOSE", transpose)->UseRealTime()->Arg(1024);
     benchmark::RegisterBenchmark("POOL/max", pool)->UseRealTime()->Arg(112);
-    benchmark::AddCustomContext("most multiply-adds a second", std::to_string(peak_macs()));
-    benchmark::AddCustomContext("most bytes a second", std::to_string(peak_bytes()));
+    benchmark::AddCustomContext("peak multiply-adds per second", std::to_string(peak_macs()));
+    benchmark::AddCustomContext("peak bytes per second", std::to_string(peak_bytes()));
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
         return 2;

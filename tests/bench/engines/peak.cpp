@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Measures the peak rates of one core.
 #include "peak.hpp"
 
 #include <benchmark/benchmark.h>
@@ -14,7 +16,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// As many sums as the registers of the widest set hold, and more than the pipeline is long.
+// Independent sums: all fit into the registers of AVX-512, and they hide the latency of the
+// pipeline.
 constexpr int vectors = 24;
 using Vector = float __attribute__((vector_size(64)));
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The peer: block devices, NVMe's and virtio's, by pread and by io_uring with registered buffers.
-// Their backend moves no data, so what is verified is that every read returned all of its bytes.
+// The peer: NVMe and virtio block devices, by pread and by io_uring with registered buffers. Their
+// backend moves no data, so the check is that every read returned all of its bytes.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "copies.hpp"
+#include "io_uring.hpp"
 #include "report.hpp"
-#include "ring.hpp"
 
 namespace accel::bench {
 namespace {
@@ -38,7 +38,7 @@ void by_uring(Report& report, int file, const std::string& name, const std::stri
     constexpr unsigned depth = 32;
     constexpr std::uint64_t job_count = 1024;
     Pages memory(depth * transfer_size);
-    Ring ring(64);
+    IoUring ring(64);
     ring.register_slots(std::as_writable_bytes(memory.span()), depth);
     bool right = true;
     const auto run = [&](std::uint64_t jobs) {

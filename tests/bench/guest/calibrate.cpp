@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the counting is worth: a loop whose instructions are known, and the cheapest system call.
+// Checks the counting with a loop of known length, and with the cheapest system call.
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,7 +22,7 @@ void known_loop(Region& region) {
     region.verify(left == 0, "the loop ended early");
 }
 
-// The same with as much again left out.
+// The same, with as many uncounted instructions.
 void paused_loop(Region& region) {
     std::uint64_t left = iterations;
     std::uint64_t other = iterations;
@@ -43,7 +43,7 @@ void system_calls(Region& region, std::uint64_t calls) {
         same &= syscall(SYS_getppid) == parent;
     }
     region.end();
-    region.verify(same, "getppid() changed its mind");
+    region.verify(same, "getppid() returned different values");
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The work that our cases and their peers do: copies of a few KiB between the program's own memory
-// and the card's, each from a slot of its own, so that every one can be checked afterwards.
+// The work of the cases and their peers: copies of a few KiB between host and device memory. Each
+// copy has its own slot, so that every one can be checked afterwards.
 #pragma once
 
 #include <sys/mman.h>
@@ -20,7 +20,7 @@
 
 namespace accel::bench {
 
-/// Anonymous memory of 4 KiB pages, touched.
+/// Anonymous memory of 4 KiB pages that are already allocated.
 class Pages {
   public:
     explicit Pages(std::size_t bytes) : bytes_(bytes) {
@@ -39,7 +39,7 @@ class Pages {
     Pages& operator=(Pages&&) = delete;
     ~Pages() { munmap(start_, bytes_); }
 
-    /// Every word another value, and with another seed another one.
+    /// Fills it: the words differ from each other, and from those of another seed.
     void fill(std::uint32_t seed) {
         for (std::uint32_t i = 0; i < span().size(); ++i) {
             start_[i] = (i + seed) * 2654435761U + seed;
@@ -75,12 +75,12 @@ class Copies {
     [[nodiscard]] Copy fresh(std::size_t slot) const {
         return accel::copy(destinations_[slot], sources_[slot]);
     }
-    /// New contents at the source, none at the destination.
+    /// Writes new data into the sources, and clears the destinations.
     void poison(Queue& queue, std::uint32_t seed) {
         memory_.fill(seed);
         queue.submit(accel::fill(device_, 0xdeadbeefU)).wait();
     }
-    /// Whether all of it arrived.
+    /// True if all copies arrived.
     [[nodiscard]] bool arrived(Queue& queue) const {
         std::vector<std::uint32_t> got(device_.size());
         accel::download(card_, queue, std::span(got), device_);
@@ -98,7 +98,7 @@ class Copies {
     std::vector<Command> commands_;
 };
 
-/// Spins, uncounted, until the queue has nothing left, and takes one counted look at its last job.
+/// Spins uncounted until the queue is idle, then checks its last job once, counted.
 [[gnu::always_inline]] inline void see_finished(Region& region, const Queue& queue,
                                                 const Job& job) {
     region.pause();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The floor: the same copies on the same kind of card, driven by a loop that does what the data
-// sheet asks for and nothing else. No driver, no library, no checks.
+// The floor: the same copies on the same kind of card, in a loop that does only the steps of the
+// data sheet. It has no driver, no library and no checks.
 #include <array>
 #include <cstring>
 #include <ctime>
@@ -25,7 +25,7 @@ class Loop {
         for (std::uint64_t i = 0; i < slots; ++i) {
             accel_command& command = commands_.at(i);
             command.opcode = ACCEL_OP_COPY;
-            command.copy.src = card.memory().bus(RawCard::payload + i * transfer_size);
+            command.copy.src = card.memory().bus(RawCard::payload_offset + i * transfer_size);
             command.copy.dst = ACCEL_BYPASS_MEMORY | i * transfer_size;
             command.copy.bytes = transfer_size;
             command.copy.rows = 1;
@@ -69,13 +69,13 @@ class Loop {
 void fill(const RawCard& card, std::uint32_t seed) {
     for (std::uint32_t i = 0; i < slots * transfer_size / 4; ++i) {
         const std::uint32_t word = (i + seed) * 2654435761U;
-        std::memcpy(card.memory().at(RawCard::payload + i * 4UL), &word, sizeof word);
+        std::memcpy(card.memory().at(RawCard::payload_offset + i * 4UL), &word, sizeof word);
     }
 }
 
 bool arrived(const RawCard& card) {
-    return std::memcmp(card.device(0), card.memory().at(RawCard::payload), slots * transfer_size) ==
-           0;
+    return std::memcmp(card.device(0), card.memory().at(RawCard::payload_offset),
+                       slots * transfer_size) == 0;
 }
 
 template <std::uint64_t batch>
@@ -90,7 +90,7 @@ void measure(Report& report, const RawCard& card, Loop& loop) {
     region.verify(arrived(card), "a copy did not arrive");
 }
 
-// What sleeping costs when nothing is waited for but the clock: a system call, a timer, two
+// The cost of sleeping, with only the clock to wait for: a system call, a timer, two context
 // switches and an interrupt.
 void sleeping(Report& report) {
     constexpr std::uint64_t sleeps = 512;
@@ -117,7 +117,7 @@ int main(int argc, char** argv) {
     return program(argc, argv, [](Report& report) {
         sleeping(report);
         if (behind_iommu()) {
-            std::cerr << "no floor: behind an IOMMU a card without a driver reaches no memory\n";
+            std::cerr << "no floor: behind an IOMMU, a card without a driver reaches no memory\n";
             return;
         }
         RawCard card;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Submitting and reaping through the public API, without the kernel: in batches, one by one, small
-// and large, with commands made once and made anew.
+// Submits and reaps jobs through the public API, without the kernel: in batches, one by one, small
+// and large, with commands that are built once or for each job.
 #include <deque>
 
 #include "copies.hpp"
@@ -11,13 +11,12 @@ namespace accel::bench {
 namespace {
 
 constexpr std::size_t batch_size = 32;
-// Enough that a tick of the kernel's clock, of which one in four million instructions falls into a
-// region, is lost among them.
+// Enough jobs to hide a tick of the kernel's clock, which occurs every four million instructions.
 constexpr std::uint64_t job_count = 16384;
 constexpr std::size_t small = 4096;
 constexpr std::size_t large = 65536;
 
-// `fresh`: each command is made for its job, and not once for all of them.
+// `fresh`: each command is built for its job, and not once for all jobs.
 void batches(Report& report, const Device& card, const std::string& name, std::size_t bytes,
              bool fresh) {
     Queue queue = card.create_queue();
@@ -67,8 +66,8 @@ void one_by_one(Report& report, const Device& card) {
     region.verify(copies.arrived(queue), "a copy did not arrive");
 }
 
-// 32 in flight all the time: a job that is over is replaced, so the card never runs dry. The plugin
-// counts the doorbells that the card saw.
+// Always 32 jobs in flight: each complete job is replaced, so the card is never idle. The plugin
+// counts the doorbells that reach the card.
 void kept_busy(Report& report, const Device& card) {
     Queue queue = card.create_queue();
     Copies copies(card, batch_size, large);

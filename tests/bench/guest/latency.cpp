@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Latency of one job at a time, and jobs a second with so many in flight; in virtual time.
+// The latency of one job at a time, and the rate of jobs with several in flight, in virtual time.
 #include <deque>
 
 #include "copies.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How much of the link copies get, by size, in each direction and in both: several queues, each
-// kept full, until 32 MiB have gone each way. In virtual time.
+// The bandwidth of copies by size, in each direction and in both, in virtual time. Several full
+// queues copy 32 MiB in each direction.
 #include <array>
 #include <memory>
 
@@ -16,7 +16,7 @@ constexpr std::uint64_t total = std::uint64_t{32} << 20;  // bytes a direction
 constexpr std::size_t memory_span = std::size_t{2}
                                     << 20;  // that they go round in, for each direction
 
-// A direction: memory of this program, as much of the card, and the queues between them.
+// A direction: host memory, device memory of the same size, and queues that copy between them.
 class Stream {
   public:
     Stream(const Device& card, bool to_card, std::size_t bytes)
@@ -44,7 +44,7 @@ class Stream {
         }
     }
 
-    // One command, on the queue whose turn it is; false if all have been submitted.
+    // Submits one command to the next queue in turn; false if all are submitted.
     bool step(std::uint64_t jobs) {
         if (next_ == jobs) {
             return false;
@@ -81,7 +81,7 @@ class Stream {
     std::uint64_t next_ = 0;
 };
 
-// Gigabytes a second.
+// Returns gigabytes a second.
 double run(std::vector<std::unique_ptr<Stream>>& streams, std::uint64_t jobs) {
     const std::uint64_t start = now_ns();
     for (bool again = true; again;) {
@@ -102,7 +102,7 @@ void measure(Report& report, const Device& card, const std::string& name,
     for (const bool to_card : directions) {
         streams.push_back(std::make_unique<Stream>(card, to_card, bytes));
     }
-    run(streams, memory_span / bytes);  // once round: the card knows all pages then
+    run(streams, memory_span / bytes);  // a warm-up: the card then has all translations
     for (auto& stream : streams) {
         stream->rewind();
     }

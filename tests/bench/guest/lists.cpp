@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A recorded list of many nodes against the same nodes submitted one by one. Each node adds one to
-// a tensor, so the result tells how often each ran.
+// A command list of many nodes against the same nodes submitted one by one. Each node adds one to a
+// tensor, so the result is the number of executions.
 #include "copies.hpp"
 #include "report.hpp"
 

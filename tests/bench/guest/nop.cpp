@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// io_uring with nothing to do: below this no design on it can get.
+// io_uring with NOPs: the lower bound for every design that uses it.
+#include "io_uring.hpp"
 #include "report.hpp"
-#include "ring.hpp"
 
 namespace accel::bench {
 namespace {
 
 void nops(Report& report, unsigned batch) {
     constexpr std::uint64_t job_count = 4096;
-    Ring ring(64);
+    IoUring ring(64);
     bool right = true;
     const auto run = [&](std::uint64_t jobs) {
         for (std::uint64_t done = 0; done < jobs; done += batch) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The peer: NVMe's passthrough, on an emulated controller whose backend does nothing, so that only
-// the way there and back is measured. Reads; the backend moves no data, so what is verified is that
-// every command completed without an error.
+// The peer: NVMe passthrough to an emulated controller with a null backend, so that only the path
+// to the controller and back is measured. The commands are reads. The backend moves no data, so the
+// check is that every command completed without an error.
 #include <fcntl.h>
 #include <linux/nvme_ioctl.h>
 #include <sys/ioctl.h>
@@ -11,8 +11,8 @@
 #include <cstring>
 
 #include "copies.hpp"
+#include "io_uring.hpp"
 #include "report.hpp"
-#include "ring.hpp"
 
 namespace accel::bench {
 namespace {
@@ -62,7 +62,7 @@ void by_ioctl(Report& report, int file) {
 
 void by_uring(Report& report, int file, const Options& options) {
     Pages memory(options.depth * options.bytes);
-    Ring ring(64, IORING_SETUP_SQE128 | IORING_SETUP_CQE32);
+    IoUring ring(64, IORING_SETUP_SQE128 | IORING_SETUP_CQE32);
     if (options.registered) {
         ring.register_slots(std::as_writable_bytes(memory.span()), options.depth);
     }
@@ -70,7 +70,7 @@ void by_uring(Report& report, int file, const Options& options) {
     const auto run = [&](std::uint64_t jobs) {
         for (std::uint64_t done = 0; done < jobs; done += options.depth) {
             for (unsigned i = 0; i < options.depth; ++i) {
-                // An entry of 128 bytes: 64 of io_uring, with the command behind its first 48.
+                // An entry of 128 bytes: 48 of io_uring, then the command.
                 io_uring_sqe* const sqe = ring.entry();
                 std::memset(sqe, 0, 2 * sizeof *sqe);
                 sqe->opcode = IORING_OP_URING_CMD;

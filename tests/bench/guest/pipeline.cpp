@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sixty-four tiles through three stages - to the card, a product with a matrix that stays there,
-// and back - on three queues that semaphores couple. Each stage alone, one after the other, and all
-// at once; in virtual time.
+// Sends sixty-four tiles through three stages: a copy to the card, a product with a matrix on the
+// card, and a copy back. Semaphores synchronize the three queues. The stages run alone, in
+// sequence, and overlapped, in virtual time.
 #include <algorithm>
 #include <cmath>
 
@@ -13,7 +13,7 @@ namespace accel::bench {
 namespace {
 
 constexpr std::uint64_t tiles = 64;
-constexpr std::uint64_t buffers = 4;  // tiles on the card between two stages
+constexpr std::uint64_t buffers = 4;  // tiles in device memory between two stages
 constexpr std::uint32_t rows = 64;
 constexpr std::uint32_t problem_size = 1024;
 constexpr std::size_t tile_size = std::size_t{rows} * problem_size;  // floats
@@ -33,7 +33,7 @@ class Pipeline {
         for (int i = 0; i < 3; ++i) {
             queues_.push_back(card.create_queue({.entries = 512, .spin = never_sleep}));
         }
-        // Small whole numbers: every sum is exact, whatever its order.
+        // Small integers: every sum is exact in any order.
         for (std::size_t i = 0; i < in_.size(); ++i) {
             in_[i] = static_cast<float>(i * 7 % 11) - 5.0F;
         }
@@ -43,7 +43,7 @@ class Pipeline {
         queues_[0].submit(copy(weights_, matrix_)).wait();
     }
 
-    // Stage by stage, or all three of a tile before the next; nanoseconds.
+    // Runs stage by stage, or all three stages of a tile before the next one; in nanoseconds.
     std::uint64_t alone(unsigned stage) {
         const std::uint64_t start = now_ns();
         Queue& queue = queues_[stage];
@@ -68,7 +68,7 @@ class Pipeline {
         std::ranges::fill(out_, 0.0F);
         const std::uint64_t start = now_ns();
         for (std::uint64_t t = 0; t < tiles; ++t) {
-            // A buffer is filled again when what was in it has been used.
+            // A buffer is filled again when the next stage has read it.
             if (t >= buffers) {
                 queues_[0].submit(computed_.wait(t - buffers + 1));
             }
@@ -92,7 +92,7 @@ class Pipeline {
         return now_ns() - start;
     }
 
-    // Some elements of every tile, computed here.
+    // Checks some elements of every tile against a product on the CPU.
     [[nodiscard]] bool right() const {
         bool equal = true;
         for (std::uint64_t t = 0; t < tiles; ++t) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bringing a card up by hand.
+// Brings up a card without its driver.
 #include "raw_card.hpp"
 
 #include <fcntl.h>
@@ -14,6 +14,9 @@
 #include <fstream>
 #include <stdexcept>
 #include <system_error>
+
+#include "bring_up.hpp"
+#include "command_builders.hpp"
 
 namespace accel::bench {
 
@@ -39,7 +42,7 @@ std::string read_text(const fs::path& path) {
     return text;
 }
 
-// The last card, taken from its driver, with memory decoding and bus mastering on.
+// The last card, unbound from its driver, with memory decoding and bus mastering enabled.
 std::string take_card() {
     std::string found;
     for (const auto& entry : fs::directory_iterator("/sys/bus/pci/devices")) {
@@ -61,7 +64,7 @@ std::string take_card() {
     const int config = open((folder / "config").c_str(), O_RDWR | O_CLOEXEC);
     if (config < 0 || pwrite(config, &memory_and_master, sizeof memory_and_master,
                              command_register) != sizeof memory_and_master) {
-        fail("the card's config space");
+        fail("cannot open the card's config space");
     }
     close(config);
     return found;
@@ -74,37 +77,37 @@ T load(const void* word) {
 
 }  // namespace
 
-Window::Window(const std::string& path, std::size_t bytes) : bytes_(bytes) {
+FileMapping::FileMapping(const std::string& path, std::size_t bytes) : bytes_(bytes) {
     const int file = open(path.c_str(), O_RDWR | O_SYNC | O_CLOEXEC);
     void* const start =
         file < 0 ? MAP_FAILED : mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (start == MAP_FAILED) {
-        fail(path);
+        fail("cannot map " + path);
     }
     close(file);
     start_ = static_cast<std::byte*>(start);
 }
 
-Window::~Window() {
+FileMapping::~FileMapping() {
     munmap(start_, bytes_);
 }
 
 HugePage::HugePage() {
     write_text("/proc/sys/vm/nr_hugepages", "4");
     void* const start =
-        mmap(nullptr, transfer_size, PROT_READ | PROT_WRITE,
+        mmap(nullptr, size, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_LOCKED | MAP_POPULATE, -1, 0);
     if (start == MAP_FAILED) {
-        fail("a huge page");
+        fail("cannot map a huge page");
     }
     start_ = static_cast<std::byte*>(start);
-    std::memset(start_, 0, transfer_size);
+    std::memset(start_, 0, size);
     const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     std::uint64_t entry = 0;
     const auto page = reinterpret_cast<std::uintptr_t>(start_) / 4096;
     if (pagemap < 0 || pread(pagemap, &entry, sizeof entry,
                              static_cast<off_t>(page * sizeof entry)) != sizeof entry) {
-        fail("/proc/self/pagemap");
+        fail("cannot read /proc/self/pagemap");
     }
     close(pagemap);
     constexpr std::uint64_t frame = (std::uint64_t{1} << 55) - 1;
@@ -112,34 +115,29 @@ HugePage::HugePage() {
 }
 
 HugePage::~HugePage() {
-    munmap(start_, transfer_size);
+    munmap(start_, size);
 }
 
 RawCard::RawCard()
     : folder_(take_card()),
       registers_(folder_ + "/resource0", ACCEL_REGISTERS_SIZE),
       doorbells_(folder_ + "/resource2", ACCEL_DOORBELL_STRIDE),
-      device_(folder_ + "/resource4", window_base) {
-    set<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+      device_(folder_ + "/resource4", device_memory_bytes) {
+    write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     wait_for_status(ACCEL_STATUS_READY);
-    set<std::uint64_t>(ACCEL_REG_ADMIN_RING, memory_.bus(admin_ring));
-    set<std::uint64_t>(ACCEL_REG_ADMIN_RESULTS, memory_.bus(admin_results));
-    set<std::uint32_t>(ACCEL_REG_ADMIN_ENTRIES, 8);
-    set<std::uint64_t>(ACCEL_REG_EVENT_RING, memory_.bus(events));
-    set<std::uint32_t>(ACCEL_REG_EVENT_ENTRIES, 8);
-    set<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+    test::enable_card(*this, {.admin_ring = memory_.bus(admin_ring_offset),
+                              .admin_results = memory_.bus(admin_results_offset),
+                              .event_ring = memory_.bus(events_offset),
+                              .admin_entries = 8,
+                              .event_entries = 8});
     wait_for_status(ACCEL_STATUS_ENABLED);
 
-    accel_admin_command context{};
-    context.opcode = ACCEL_ADMIN_CREATE_CONTEXT;
+    accel_admin_command context = test::create_context(0, 0);
     context.create_context.flags = ACCEL_CONTEXT_BYPASS;
     admin(context);
-    accel_admin_command queue{};
-    queue.opcode = ACCEL_ADMIN_CREATE_QUEUE;
-    queue.create_queue.ring = memory_.bus(ring_size);
-    queue.create_queue.status = memory_.bus(status_offset);
-    queue.create_queue.entries = ring_length;
-    admin(queue);
+    admin(test::create_queue(0, {.ring = memory_.bus(ring_offset),
+                                 .status = memory_.bus(status_offset),
+                                 .entries = ring_length}));
 }
 
 void RawCard::wait_for_status(std::uint32_t bit) const {
@@ -148,13 +146,13 @@ void RawCard::wait_for_status(std::uint32_t bit) const {
 }
 
 void RawCard::admin(const accel_admin_command& command) {
-    auto* const ring = reinterpret_cast<accel_admin_command*>(memory_.at(admin_ring));
+    auto* const ring = reinterpret_cast<accel_admin_command*>(memory_.at(admin_ring_offset));
     const auto* const results =
-        reinterpret_cast<const accel_admin_result*>(memory_.at(admin_results));
+        reinterpret_cast<const accel_admin_result*>(memory_.at(admin_results_offset));
     const std::uint64_t slot = admin_tail_++;
     ring[slot] = command;
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    set<std::uint32_t>(ACCEL_REG_ADMIN_DOORBELL, static_cast<std::uint32_t>(admin_tail_));
+    write32(ACCEL_REG_ADMIN_DOORBELL, static_cast<std::uint32_t>(admin_tail_));
     while (load<std::uint64_t>(&results[slot].sequence) != admin_tail_) {
     }
     if (results[slot].status != ACCEL_OK) {

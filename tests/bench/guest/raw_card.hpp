@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A card without a driver: taken from it through sysfs, its BARs mapped, its memory found in
-// /proc/self/pagemap, and brought up by the data sheet with one queue in a bypass context. Needs
-// root and no IOMMU.
+// A card without a driver. It is unbound through sysfs and brought up by the data sheet with one
+// queue in a bypass context; its BARs are mapped, and /proc/self/pagemap has the physical addresses
+// of its memory. This needs root, and works only without an IOMMU.
 #pragma once
 
 #include <accel_hw.h>
@@ -13,15 +13,15 @@
 
 namespace accel::bench {
 
-/// Files of the process's address space.
-class Window {
+/// A mapped file.
+class FileMapping {
   public:
-    Window(const std::string& path, std::size_t bytes);
-    Window(const Window&) = delete;
-    Window& operator=(const Window&) = delete;
-    Window(Window&&) = delete;
-    Window& operator=(Window&&) = delete;
-    ~Window();
+    FileMapping(const std::string& path, std::size_t bytes);
+    FileMapping(const FileMapping&) = delete;
+    FileMapping& operator=(const FileMapping&) = delete;
+    FileMapping(FileMapping&&) = delete;
+    FileMapping& operator=(FileMapping&&) = delete;
+    ~FileMapping();
     [[nodiscard]] std::byte* at(std::size_t offset) const { return start_ + offset; }
 
   private:
@@ -29,10 +29,10 @@ class Window {
     std::size_t bytes_;
 };
 
-/// 2 MiB in one piece, of which the bus address is known.
+/// A huge page of 2 MiB with its bus address.
 class HugePage {
   public:
-    static constexpr std::size_t transfer_size = std::size_t{2} << 20;
+    static constexpr std::size_t size = std::size_t{2} << 20;
     HugePage();
     HugePage(const HugePage&) = delete;
     HugePage& operator=(const HugePage&) = delete;
@@ -50,15 +50,16 @@ class HugePage {
 class RawCard {
   public:
     static constexpr std::uint32_t ring_length = 64;
-    static constexpr std::size_t payload = std::size_t{1} << 20;  // where the caller's data begin
-    static constexpr std::size_t window_base = std::size_t{1}
-                                               << 20;  // of device memory that is mapped
+    /// The caller's data begin here in memory().
+    static constexpr std::size_t payload_offset = std::size_t{1} << 20;
+    /// The mapped part of device memory.
+    static constexpr std::size_t device_memory_bytes = std::size_t{1} << 20;
 
-    /// The last card of the machine, with an empty queue.
+    /// Brings up the last card of the machine, with an empty queue.
     RawCard();
 
     [[nodiscard]] accel_command* ring() const {
-        return reinterpret_cast<accel_command*>(memory_.at(ring_size));
+        return reinterpret_cast<accel_command*>(memory_.at(ring_offset));
     }
     [[nodiscard]] accel_queue_status* status() const {
         return reinterpret_cast<accel_queue_status*>(memory_.at(status_offset));
@@ -67,27 +68,29 @@ class RawCard {
         return reinterpret_cast<volatile std::uint32_t*>(doorbells_.at(0));
     }
     [[nodiscard]] const HugePage& memory() const { return memory_; }
+    void write32(std::size_t offset, std::uint32_t value) const {
+        *reinterpret_cast<volatile std::uint32_t*>(registers_.at(offset)) = value;
+    }
+    void write64(std::size_t offset, std::uint64_t value) const {
+        *reinterpret_cast<volatile std::uint64_t*>(registers_.at(offset)) = value;
+    }
     [[nodiscard]] std::byte* device(std::size_t offset) const { return device_.at(offset); }
 
   private:
-    static constexpr std::size_t admin_ring = 0;
-    static constexpr std::size_t admin_results = 4096;
-    static constexpr std::size_t events = 2 * std::size_t{4096};
+    static constexpr std::size_t admin_ring_offset = 0;
+    static constexpr std::size_t admin_results_offset = 4096;
+    static constexpr std::size_t events_offset = 2 * std::size_t{4096};
     static constexpr std::size_t status_offset = 3 * std::size_t{4096};
-    static constexpr std::size_t ring_size = 4 * std::size_t{4096};
+    static constexpr std::size_t ring_offset = 4 * std::size_t{4096};
 
-    template <typename T>
-    void set(std::size_t offset, T value) const {
-        *reinterpret_cast<volatile T*>(registers_.at(offset)) = value;
-    }
     void wait_for_status(std::uint32_t bit) const;
     void admin(const accel_admin_command& command);
 
     std::string folder_;
     HugePage memory_;
-    Window registers_;
-    Window doorbells_;
-    Window device_;
+    FileMapping registers_;
+    FileMapping doorbells_;
+    FileMapping device_;
     std::uint64_t admin_tail_ = 0;
 };
 

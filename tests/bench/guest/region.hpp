@@ -1,29 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Regions: stretches of a guest program whose instructions are counted.
+// Regions: parts of a guest program whose instructions are counted.
 //
-// A region begins and ends with an instruction that does nothing to the program (a nop with a
-// displacement nobody else uses) and that the plugin in the emulator (tests/bench/plugin) knows.
-// Between the two the plugin counts every instruction, by address, and every access to a device.
-// Regions have no names there, only an order: the n-th region that the guest ends is the n-th that
-// the plugin writes, so a program reports its regions in the order in which it ended them.
+// A marker instruction begins and ends a region: a nop with a displacement that no other code uses.
+// The plugin in the emulator (tests/bench/plugin) recognizes it. Within a region the plugin counts
+// every instruction, by address, and every access to a device. It identifies regions by their order
+// only, so a program must report its regions in the order of their ends.
 //
-// The time-stamp counter tells the same number without the plugin: under `-icount shift=0` it is
-// the count of executed instructions, and goes on while the processor sleeps.
+// The time-stamp counter has the same count without the plugin: under `-icount shift=0` it counts
+// executed instructions. It also advances while the processor sleeps.
 #pragma once
 
 #include <cstdint>
 
 namespace accel::bench {
 
-/// Under -icount shift=0: instructions executed since the machine was started.
+/// Under -icount shift=0: the instructions since the start of the machine.
 [[gnu::always_inline]] inline std::uint64_t instructions() noexcept {
     return __builtin_ia32_rdtsc();
 }
 
-// Each is nopl disp32(%rax); the displacement is a letter and "CCA".
+// Each marker is nopl disp32(%rax); the displacement is a letter and "CCA".
 
-/// From here on the plugin instruments code; takes effect within a millisecond.
+/// Makes the plugin instrument code; this takes effect within a millisecond.
 [[gnu::always_inline]] inline void arm_regions() noexcept {
     asm volatile(".byte 0x0f, 0x1f, 0x80, 'A', 'C', 'C', 'A'" ::: "memory");
 }
@@ -36,7 +35,7 @@ namespace accel::bench {
     asm volatile(".byte 0x0f, 0x1f, 0x80, 'E', 'C', 'C', 'A'" ::: "memory");
 }
 
-/// What lies between these two, inside a region, is left out: spinning.
+/// Instructions between these two are not counted, for spinning within a region.
 [[gnu::always_inline]] inline void pause_region() noexcept {
     asm volatile(".byte 0x0f, 0x1f, 0x80, 'P', 'C', 'C', 'A'" ::: "memory");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lines of JSON.
+// Writes the lines of JSON.
 #include "report.hpp"
 
 #include <algorithm>
@@ -23,7 +23,8 @@ std::uint64_t now_ns() {
 int program(int argc, char** argv, const std::function<void(Report&)>& body) noexcept {
     try {
         if (argc > 2) {
-            throw std::invalid_argument("give it at most a file for the results");
+            throw std::invalid_argument(
+                "usage: give at most one argument, the file for the results");
         }
         Report report(argc > 1 ? argv[1] : "/results/bench.jsonl");
         body(report);
@@ -83,7 +84,7 @@ Region::Region(Report& report, std::string name, Work work)
     : report_(report), work_(std::move(work)) {
     line_ = {{"case", std::move(name)}, {"jobs", work_.jobs}, {"bytes", work_.bytes}};
     line_["verified"] = false;
-    line_["error"] = "nobody looked";
+    line_["error"] = "the program did not verify the results";
 }
 
 Region::~Region() {  // NOLINT(bugprone-exception-escape): on purpose

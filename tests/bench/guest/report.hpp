@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a benchmark program tells: one JSON object a line, appended to a file.
+// The results of a benchmark program: one JSON object a line, appended to a file.
 //
 //     Report report("/results/bench.jsonl");
 //     Region region(report, "accel.submit.32", {.jobs = 2048, .bytes = 4096});
 //     region.begin();
-//     ...                       // what is counted
+//     ...                       // the counted work
 //     region.end();
 //     region.verify(data == expected, "buffer 3 differs");
 //
-// Not thread-safe: the thread that begins a region ends it.
+// Not thread-safe: the same thread begins and ends a region.
 #pragma once
 
 #include <cstdint>
@@ -24,14 +24,14 @@ namespace accel::bench {
 
 class Report {
   public:
-    /// Appends to `path`; arms the plugin.
+    /// Appends to `path`, and arms the plugin.
     explicit Report(std::string path);
 
-    /// A line that belongs to no region: a value in virtual time, or several.
-    /// `verified`: the results of what was measured were looked at and were right.
+    /// Writes a value in virtual time, without a region. `verified` says that the results of the
+    /// measured work were checked and right.
     void value(const std::string& name, double value, const std::string& unit, bool verified,
                nlohmann::json more = nlohmann::json::object());
-    /// Percentiles of `samples`, in nanoseconds.
+    /// Writes percentiles of `samples`, in nanoseconds.
     void latency(const std::string& name, std::vector<std::uint64_t> samples, bool verified,
                  nlohmann::json more = nlohmann::json::object());
 
@@ -44,10 +44,11 @@ class Report {
 struct Work {
     std::uint64_t jobs = 1;
     std::uint64_t bytes = 0;      ///< payload of one job
-    std::string interrupts = {};  ///< lines of /proc/interrupts that contain this are counted
+    std::string interrupts = {};  ///< counts the lines of /proc/interrupts that contain this
 };
 
-/// A region: begin() and end() once each, verify() after that. Writes its line when destroyed.
+/// A counted region. Call begin() and end() once each, then verify(). The destructor writes the
+/// line.
 class Region {
   public:
     Region(Report& report, std::string name, Work work);
@@ -60,7 +61,7 @@ class Region {
 
     [[gnu::always_inline]] void begin() {
         interrupts_ = count_interrupts();
-        paused_ = pauses_ = 0;  // of a warm-up
+        paused_ = pauses_ = 0;  // a warm-up may have paused
         begin_region();
         start_ = instructions();
     }
@@ -80,9 +81,9 @@ class Region {
         resume_region();
     }
 
-    /// Whether the results are right; what is wrong, if not.
+    /// Records whether the results are right; `error` describes the difference if not.
     void verify(bool right, const std::string& error = "");
-    /// Something more for the line.
+    /// Adds a value to the line.
     template <typename T>
     void note(const std::string& key, const T& value) {
         line_[key] = value;
@@ -102,11 +103,11 @@ class Region {
     std::uint64_t interrupts_ = 0;
 };
 
-/// What main() does: hands `body` the report whose file the command line names, and says what
-/// failed.
+/// Implements main(): opens the report that the command line names, runs `body`, and prints an
+/// exception.
 [[nodiscard]] int program(int argc, char** argv, const std::function<void(Report&)>& body) noexcept;
 
-/// CLOCK_MONOTONIC: virtual time under icount.
+/// CLOCK_MONOTONIC, which is virtual time under icount.
 [[nodiscard]] std::uint64_t now_ns();
 
 }  // namespace accel::bench

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The example's network as a model to serve.
+// The example's network as a served model.
 #include "served_model.hpp"
 
 #include <algorithm>

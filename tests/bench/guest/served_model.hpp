@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the serving benchmark wants of a model: samples, a recorded list for a batch of them, and
-// whether the results are right. A model that the project learns to load is another one of these.
+// The serving benchmark's interface to a model: its samples, a command list for a batch, and the
+// check of the results. Each kind of model implements it.
 #pragma once
 
 #include <accel/accel.hpp>
@@ -19,7 +19,7 @@ struct ModelFiles {
     std::filesystem::path reference;
 };
 
-/// A batch size of a model on a card: its list, and memory for one batch that is in flight.
+/// One batch size of a model on a card: its command list, and memory for one batch in flight.
 class ServedBatch {
   public:
     ServedBatch() = default;
@@ -29,15 +29,16 @@ class ServedBatch {
     ServedBatch& operator=(ServedBatch&&) = delete;
     virtual ~ServedBatch() = default;
 
-    /// Puts samples [first, first + batch) where the card reads them.
+    /// Copies the samples [first, first + batch) into the memory that the card reads.
     virtual void load(std::size_t first) = 0;
-    /// One command for all of them. It reads the samples from the host's memory, or from the
-    /// card's, where upload() must have put them.
+    /// One command for the whole batch. It reads the samples from host memory, or from device
+    /// memory if upload() has copied them there.
     virtual Job submit(Queue& queue) = 0;
     [[nodiscard]] virtual Copy upload() const = 0;
-    /// Of the last finished job: device ticks from its first node's start to its last one's end.
+    /// Device ticks of the last complete job: from the start of its first node to the end of its
+    /// last one.
     [[nodiscard]] virtual std::uint64_t device_ticks() const = 0;
-    /// Whether the results of the samples loaded last are the reference's, to the bit.
+    /// True if the results of the samples that were loaded last equal the reference, to the bit.
     [[nodiscard]] virtual bool right() const = 0;
 };
 
@@ -51,18 +52,18 @@ class ServedModel {
     virtual ~ServedModel() = default;
 
     [[nodiscard]] virtual std::size_t samples() const = 0;
-    /// `placement`: of the samples that the list reads. The queue serves for the weights only.
+    /// `placement` is that of the samples that the list reads. The queue copies only the weights.
     [[nodiscard]] virtual std::unique_ptr<ServedBatch> prepare(const Device& card, Queue& queue,
                                                                std::size_t batch,
                                                                Placement placement) const = 0;
 
-    // What a sample costs the card at the least, for its roofline.
+    // The least work of the card for a sample, for the roofline.
     [[nodiscard]] virtual std::uint64_t bytes_in() const = 0;
     [[nodiscard]] virtual std::uint64_t bytes_out() const = 0;
     [[nodiscard]] virtual std::uint64_t macs() const = 0;
 };
 
-/// By the name of its file; throws std::runtime_error for one of a kind that is not known.
+/// Loads a model; throws std::runtime_error if the file's name has an unknown extension.
 [[nodiscard]] std::unique_ptr<ServedModel> load_model(const ModelFiles& files);
 
 }  // namespace accel::bench

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Serving a model, MLPerf-style: the scenarios and percentiles of MLPerf inference with shorter
-// runs, so these are no MLPerf results. In virtual time; the inputs are the data set's, and all
-// results are compared with the reference.
+// Serves a model in the scenarios of MLPerf inference and with its percentiles. The runs are
+// shorter, so these are no MLPerf results. Time is virtual, the inputs are those of the data set,
+// and all results are compared with the reference.
 //
 //   SingleStream  one query of one sample at a time: p90 of the latency
 //   Server        queries of one sample at random times: p99 of the latency, by rate
@@ -54,7 +54,7 @@ class Serving {
                       right, {{"device_ns", device}});
     }
 
-    // Batches of `size`, two in flight, read by the card where they are.
+    // Batches of `size`, two in flight, which the card reads from host memory.
     void batches(std::size_t size) {
         const auto pair = prepare_two(size, Placement::host);
         std::array<Job, 2> jobs;
@@ -70,11 +70,11 @@ class Serving {
                     now_ns() - start);
     }
 
-    // All samples at once: the next batch goes to the card while it computes on this one. What is
-    // measured is the card and the way to it; that the program copies inputs around is left out.
+    // All samples at once: the next batch is copied to the card while it computes this one. Only
+    // the card and the path to it are measured, and not the program's own copies of inputs.
     void offline(std::size_t size) {
         const auto pair = prepare_two(size, Placement::device);
-        // One for each of the two, so that the link is kept busy by either.
+        // One queue for each of the two batches, so that the link is always busy.
         std::array<Queue, 2> copiers{card_.create_queue({.entries = 256, .spin = never_sleep}),
                                      card_.create_queue({.entries = 256, .spin = never_sleep})};
         Queue calls = card_.create_queue({.entries = 256, .spin = never_sleep});
@@ -97,8 +97,8 @@ class Serving {
         report_rate("accel.serving.offline", pair, size, count, now_ns() - start);
     }
 
-    // Queries arrive whether or not the card keeps up; those that wait are served together, up to
-    // `most` at once.
+    // Queries arrive at their own rate; all waiting queries are served together, up to `most` at
+    // once.
     void server(double rate) {
         constexpr std::size_t most = 32;
         std::vector<std::unique_ptr<ServedBatch>> batches;
@@ -177,12 +177,12 @@ int main(int argc, char** argv) try {
     std::string output = "/results/bench.jsonl";
     ModelFiles files;
     CLI::App app("Serves a model on the card, MLPerf-style.");
-    app.add_option("output", output, "where the results go, one JSON object a line");
+    app.add_option("output", output, "file for the results, one JSON object a line");
     app.add_option("--model", files.model, "the model's file")->required()->envname("BENCH_MODEL");
     app.add_option("--data", files.data, "folder of the samples")
         ->required()
         ->envname("BENCH_DATA");
-    app.add_option("--reference", files.reference, "the results that are right")
+    app.add_option("--reference", files.reference, "the reference results")
         ->required()
         ->envname("BENCH_REFERENCE");
     CLI11_PARSE(app, argc, argv);

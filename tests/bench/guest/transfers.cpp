@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Plain reads and writes of a buffer in device memory, from and to memory that nobody registered.
+// Plain reads and writes of a buffer in device memory, from and to unregistered memory.
 #include <unistd.h>
 
 #include "copies.hpp"
@@ -9,7 +9,7 @@
 namespace accel::bench {
 namespace {
 
-// One call a job, `slots` places one after another.
+// One call a job; the jobs use `slots` slots in turn.
 void transfers(Report& report, const Device& card, const std::string& name, std::size_t bytes,
                bool write) {
     constexpr std::uint64_t job_count = 256;
@@ -22,10 +22,10 @@ void transfers(Report& report, const Device& card, const std::string& name, std:
     const auto run = [&](std::uint64_t jobs) {
         for (std::uint64_t i = 0; i < jobs; ++i) {
             const std::size_t offset = i % slots * bytes;
-            auto* const place = reinterpret_cast<std::byte*>(memory.data()) + offset;
+            auto* const pointer = reinterpret_cast<std::byte*>(memory.data()) + offset;
             const auto where = static_cast<off_t>(at + offset);
-            const ssize_t moved = write ? pwrite(card.fd(), place, bytes, where)
-                                        : pread(card.fd(), place, bytes, where);
+            const ssize_t moved = write ? pwrite(card.fd(), pointer, bytes, where)
+                                        : pread(card.fd(), pointer, bytes, where);
             right &= moved == static_cast<ssize_t>(bytes);
         }
     };

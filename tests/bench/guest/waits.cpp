@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Submitting without the kernel and waiting in it: by the ioctl, and by io_uring.
+// Submits without the kernel and waits in the kernel: by the ioctl, and by io_uring.
 #include <array>
 #include <cstring>
 
 #include "copies.hpp"
+#include "io_uring.hpp"
 #include "report.hpp"
-#include "ring.hpp"
 
 namespace accel::bench {
 namespace {
@@ -15,12 +15,12 @@ constexpr std::size_t batch_size = 32;
 constexpr std::size_t transfer_size = 4096;
 constexpr QueueOptions sleeping{.spin = std::chrono::nanoseconds(0)};
 
-// Each job is waited for by an entry of its own; all of them go to the kernel at once.
+// Each job has its own wait entry; one system call submits all of them.
 void by_uring(Report& report, const Device& card, const std::string& name, unsigned flags) {
     constexpr std::uint64_t job_count = 1024;
     Queue queue = card.create_queue();
     Copies copies(card, batch_size, transfer_size);
-    Ring ring(64, flags);
+    IoUring ring(64, flags);
     bool right = true;
     const auto run = [&](std::uint64_t jobs) {
         for (std::uint64_t done = 0; done < jobs; done += batch_size) {
@@ -61,7 +61,7 @@ void by_ioctl(Report& report, const Device& card) {
     region.verify(copies.arrived(queue), "a copy did not arrive");
 }
 
-// 32 in flight, and one wait for the last of them.
+// 32 jobs in flight, and one wait for the last of them.
 void for_the_last(Report& report, const Device& card) {
     constexpr std::uint64_t job_count = 2048;
     Queue queue = card.create_queue(sleeping);
@@ -85,8 +85,8 @@ void for_the_last(Report& report, const Device& card) {
     region.verify(copies.arrived(queue), "a copy did not arrive");
 }
 
-// What one interrupt for 32 jobs costs in latency: from the submission to when the program knows
-// that the last one is over, once woken for that one only, and once woken for each.
+// The latency of one interrupt for 32 jobs: from the submission to the program's knowledge that the
+// last job is complete. The program is woken once for the last job, or once for each.
 void coalescing(Report& report, const Device& card) {
     constexpr int round_count = 256;
     Queue queue = card.create_queue(sleeping);

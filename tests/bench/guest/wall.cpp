@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one comparison in real time: a job at a time, polled for on the user's queue, against
-// submitted and slept for in the driver's ioctl. In one boot, in the order A-B-B-A, so that what
-// else the machine does hits both.
+// The only comparison in real time: one job at a time, polled on the user's queue, against a sleep
+// in the driver's ioctl. Both run in one boot in the order A-B-B-A, so that other load of the
+// machine affects both.
 #include <algorithm>
 
 #include "copies.hpp"
@@ -12,7 +12,7 @@ namespace accel::bench {
 namespace {
 
 constexpr std::size_t slots = 32;
-constexpr std::size_t job_count = 400;  // a stretch
+constexpr std::size_t job_count = 400;  // in each round
 constexpr int round_count = 9;
 
 std::uint64_t stretch(Queue& queue, const Copies& copies) {

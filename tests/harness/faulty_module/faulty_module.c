@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * plant.c - does on purpose what the gate must catch: the module parameter
- * "what" names it. Without one, loading and unloading it does nothing.
+ * faulty_module.c - commits on purpose the faults that the VM harness must catch.
+ * The module parameter "fault" selects one. Without it the module does nothing.
  */
 #include <linux/bug.h>
 #include <linux/init.h>
@@ -10,32 +10,32 @@
 #include <linux/reboot.h>
 #include <linux/string.h>
 
-static char *what = "nothing";
-module_param(what, charp, 0444);
-MODULE_PARM_DESC(what, "nothing, warn, oops, refuse, hold or switch_off");
+static char *fault = "nothing";
+module_param(fault, charp, 0444);
+MODULE_PARM_DESC(fault, "nothing, warn, oops, refuse, hold or switch_off");
 
-static int __init plant_init(void)
+static int __init faulty_module_init(void)
 {
 	int *nowhere = NULL;
 
-	if (!strcmp(what, "warn"))
+	if (!strcmp(fault, "warn"))
 		WARN(1, "planted\n");
-	if (!strcmp(what, "oops"))
+	if (!strcmp(fault, "oops"))
 		*(volatile int *)nowhere = 1;
-	if (!strcmp(what, "refuse"))
+	if (!strcmp(fault, "refuse"))
 		return -EINVAL;
-	if (!strcmp(what, "hold"))
+	if (!strcmp(fault, "hold"))
 		__module_get(THIS_MODULE);
 	return 0;
 }
-module_init(plant_init);
+module_init(faulty_module_init);
 
-static void __exit plant_exit(void)
+static void __exit faulty_module_exit(void)
 {
-	if (!strcmp(what, "switch_off"))
+	if (!strcmp(fault, "switch_off"))
 		kernel_power_off();
 }
-module_exit(plant_exit);
+module_exit(faulty_module_exit);
 
 MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("Faults for the self-test of the VM harness");
+MODULE_DESCRIPTION("Planted faults for the self-test of the VM harness");

@@ -16,62 +16,133 @@ from .verdict import Verdict, VmError, command_status
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise VmError(Verdict.SETUP, f"{message} (vm.py --help tells the options)")
+        raise VmError(Verdict.SETUP, f"{message} (vm.py --help lists the options)")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="vm.py", usage="%(prog)s [options] -- COMMAND [ARGUMENT...]",
-        description="Boots Debian's kernel in QEMU with the card, loads modules, runs COMMAND in the guest. "
-                    "The exit code is the command's, or one of 70-79: docs/testing.md lists them.")
-    guest = parser.add_argument_group("what goes into the guest")
-    guest.add_argument("--module", action="append", default=[], metavar="FILE[,PARAMETER...]",
-                       help="kernel module to load, in this order")
-    guest.add_argument("--stock-module", action="append", default=[], metavar="NAME",
-                       help="module of Debian's kernel to load before")
-    guest.add_argument("--program", action="append", default=[], type=Path, metavar="FILE",
-                       help="program for /usr/bin, with its libraries")
-    guest.add_argument("--files", action="append", default=[], metavar="PATH[:PLACE]",
-                       help="file or folder; PLACE in the guest is the same absolute path unless given")
+        prog="vm.py",
+        usage="%(prog)s [options] -- COMMAND [ARGUMENT...]",
+        description="Boots Debian's kernel in QEMU with the card, loads modules, and runs COMMAND "
+        "in the guest. The exit code is the command's, or one of 70-79, which docs/project/testing.md "
+        "lists.",
+    )
+    _add_guest(parser.add_argument_group("contents of the guest"))
+    _add_machine(parser.add_argument_group("the machine"))
+    _add_run(parser.add_argument_group("the run"))
+    parser.add_argument("command", nargs="*", metavar="COMMAND")
+    return parser
+
+
+def _add_guest(guest: argparse._ArgumentGroup) -> None:
+    guest.add_argument(
+        "--module",
+        action="append",
+        default=[],
+        metavar="FILE[,PARAMETER...]",
+        help="kernel module to load, in this order",
+    )
+    guest.add_argument(
+        "--stock-module",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="module of Debian's kernel to load first",
+    )
+    guest.add_argument(
+        "--program",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="program for /usr/bin, with its libraries",
+    )
+    guest.add_argument(
+        "--files",
+        action="append",
+        default=[],
+        metavar="PATH[:TARGET]",
+        help="file or folder, and its path in the guest; default: the same absolute path",
+    )
     guest.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
-    guest.add_argument("--device", action="append", metavar="NODE",
-                       help="node that must appear; default /dev/accel0 ... one a card, if a module is loaded")
-    machine = parser.add_argument_group("the machine")
-    machine.add_argument("--card", action="append", metavar="KEY=VALUE[,...]",
-                         help="a card and its properties; default: one as it is, '' is that too")
+    guest.add_argument(
+        "--device",
+        action="append",
+        metavar="NODE",
+        help="node that must appear; default: /dev/accelN for each card, if a module is loaded",
+    )
+
+
+def _add_machine(machine: argparse._ArgumentGroup) -> None:
+    machine.add_argument(
+        "--card",
+        action="append",
+        metavar="KEY=VALUE[,...]",
+        help="a card and its properties; default: one card without properties, like ''",
+    )
     machine.add_argument("--no-card", action="store_true", help="plain QEMU, no card")
     machine.add_argument("--smp", type=int, default=1, metavar="N", help="virtual CPUs (default 1)")
     machine.add_argument("--memory", default="1G", metavar="SIZE", help="default 1G")
-    machine.add_argument("--append", action="append", default=[], metavar="TEXT", help="kernel command line")
-    machine.add_argument("--qemu-arg", action="append", default=[], metavar="TEXT", help="argument for QEMU")
+    machine.add_argument(
+        "--append", action="append", default=[], metavar="TEXT", help="kernel command line"
+    )
+    machine.add_argument(
+        "--qemu-arg", action="append", default=[], metavar="TEXT", help="argument for QEMU"
+    )
     machine.add_argument("--qmp", type=Path, metavar="SOCKET", help="make a QMP socket here")
-    machine.add_argument("--monitor", action="store_true",
-                         help="give the guest QEMU's monitor (QMP) as virtio port accel.monitor")
-    machine.add_argument("--kernel", metavar="NAME",
-                         help="6.1, rt, 6.12, or a release; default: ACCEL_KERNEL, or that of the installed headers")
-    run = parser.add_argument_group("the run")
-    run.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="from boot to end (default 300)")
+    machine.add_argument(
+        "--monitor",
+        action="store_true",
+        help="give the guest QEMU's monitor (QMP) as virtio port accel.monitor",
+    )
+    machine.add_argument(
+        "--kernel",
+        metavar="NAME",
+        help="6.1, rt, 6.12, or a release; default: ACCEL_KERNEL, or that of the installed headers",
+    )
+
+
+def _add_run(run: argparse._ArgumentGroup) -> None:
+    run.add_argument(
+        "--timeout",
+        type=float,
+        default=300,
+        metavar="SECONDS",
+        help="from boot to end (default 300)",
+    )
     run.add_argument("--boot-timeout", type=float, default=120, metavar="SECONDS")
-    run.add_argument("--log", type=Path, metavar="FILE", help="kernel console; default: kept only if the run fails")
-    run.add_argument("--results", type=Path, metavar="FOLDER", help="gets what COMMAND leaves in /results")
-    run.add_argument("--allow", action="append", default=[], metavar="REGEX",
-                     help="kernel messages that are expected in this run")
-    run.add_argument("--interactive", action="store_true", help="a shell in the guest instead of COMMAND")
-    run.add_argument("--verbose", action="store_true", help="say how long boot and run took")
-    parser.add_argument("command", nargs="*", metavar="COMMAND")
-    return parser
+    run.add_argument(
+        "--log",
+        type=Path,
+        metavar="FILE",
+        help="kernel console; default: kept only if the run fails",
+    )
+    run.add_argument(
+        "--results", type=Path, metavar="FOLDER", help="gets what COMMAND leaves in /results"
+    )
+    run.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="REGEX",
+        help="kernel messages that are expected in this run",
+    )
+    run.add_argument(
+        "--interactive", action="store_true", help="a shell in the guest instead of COMMAND"
+    )
+    run.add_argument("--verbose", action="store_true", help="print the times of boot and run")
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
-        raise VmError(Verdict.SETUP, f"{option} wants NAME=VALUE, not '{text}'")
+        raise VmError(Verdict.SETUP, f"{option} needs NAME=VALUE, not '{text}'")
     return name, value
 
 
-def _place(text: str) -> tuple[Path, str]:
-    source, _, place = text.partition(":")
-    return Path(source), place or str(Path(source).absolute())
+def _file(text: str) -> tuple[Path, str]:
+    source, _, target = text.partition(":")
+    return Path(source), target or str(Path(source).absolute())
 
 
 def _module(text: str) -> tuple[Path, str]:
@@ -87,17 +158,35 @@ def _run(options: argparse.Namespace) -> Run:
     if devices is None:
         devices = [f"/dev/accel{i}" for i in range(len(cards))] if options.module else []
     payload = Payload(
-        command=options.command, modules=[_module(text) for text in options.module],
-        stock_modules=options.stock_module, programs=options.program,
-        files=[_place(text) for text in options.files],
+        command=options.command,
+        modules=[_module(text) for text in options.module],
+        stock_modules=options.stock_module,
+        programs=options.program,
+        files=[_file(text) for text in options.files],
         environment=dict(_pair(text, "--env") for text in options.env),
-        devices=devices, interactive=options.interactive)
+        devices=devices,
+        interactive=options.interactive,
+    )
     machine = Machine(
-        cards=cards, processors=options.smp, memory=options.memory, append=options.append,
-        qemu_arguments=options.qemu_arg, qmp=options.qmp, monitor=options.monitor,
-        interactive=options.interactive)
-    return Run(payload, machine, timeout=options.timeout, release=options.kernel, console_log=options.log,
-               results=options.results, allowed=options.allow, boot_limit=options.boot_timeout)
+        cards=cards,
+        processors=options.smp,
+        memory=options.memory,
+        append=options.append,
+        qemu_arguments=options.qemu_arg,
+        qmp=options.qmp,
+        monitor=options.monitor,
+        interactive=options.interactive,
+    )
+    return Run(
+        payload,
+        machine,
+        timeout=options.timeout,
+        release=options.kernel,
+        console_log=options.log,
+        results=options.results,
+        allowed=options.allow,
+        boot_limit=options.boot_timeout,
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -110,8 +199,15 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     if options.verbose:
-        print(f"vm: up after {outcome.boot_seconds:.1f} s, all in {outcome.seconds:.1f} s", file=sys.stderr)
+        print(
+            f"vm: up after {outcome.boot_seconds:.1f} s, all in {outcome.seconds:.1f} s",
+            file=sys.stderr,
+        )
     status = command_status(outcome.status)
     if status != outcome.status:
-        print(f"vm: the command ended with {outcome.status}, a code of the harness; taken as {status}", file=sys.stderr)
+        print(
+            f"vm: the command ended with {outcome.status}, which is a code of the harness: "
+            f"reported as {status}",
+            file=sys.stderr,
+        )
     return status

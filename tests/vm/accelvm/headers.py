@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gets what a module is built against, for kernels whose headers are not installed: unpacked into the cache.
+"""Gets the headers to build a module against; headers that are not installed are cached.
 
-Debian splits it: the configured headers of a release, the headers that its flavours share, and kbuild's programs.
+Debian splits them into the configured headers of a release, the headers that its flavors share, and
+kbuild's programs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .verdict import Verdict, VmError
 
 
 def get(release: str) -> Path:
-    """KDIR for a release: the folder to run kbuild in. Its parent is named like the release, wherever it lies."""
+    """KDIR for a release: the folder to run kbuild in. Its parent is named like the release."""
     installed = Path("/lib/modules") / release / "build"
     if installed.is_dir():
         return installed
@@ -28,7 +29,9 @@ def get(release: str) -> Path:
     package = f"linux-headers-{release}"
     archive = kernel.archive_of(package)
     if not archive:
-        raise VmError(Verdict.SETUP, f"Debian's archive has no {package}; a newer kernel may have replaced it")
+        raise VmError(
+            Verdict.SETUP, f"Debian's archive has no {package}; a newer kernel may have replaced it"
+        )
     with tempfile.TemporaryDirectory(prefix=f"headers-{release}.", dir=cache_root()) as name:
         scratch = Path(name)
         result = scratch / "result"
@@ -43,25 +46,25 @@ def get(release: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         try:
             result.rename(folder)
-        except OSError:  # somebody else was faster
+        except OSError:  # another process was faster
             if not build.is_dir():
                 raise
     return build
 
 
 def parts(archive: Archive, package: str) -> list[str]:
-    """The packages that make up a release's headers; not the kernel itself, nor the compiler."""
+    """The packages of a release's headers, without the kernel and the compiler."""
     needed = re.findall(r"linux-headers-\S*-common\S*|linux-kbuild-\S+", archive.depends(package))
     return [package, *(name.rstrip(",") for name in needed)]
 
 
 def _relocate(source: Path, folder: Path) -> None:
-    """Debian's Makefile names places under /usr; these are under `folder` now."""
+    """Debian's Makefile names paths under /usr, which are under `folder` here."""
     makefile = source / "Makefile"
     makefile.write_text(makefile.read_text().replace("/usr/", f"{folder}/usr/"))
     without_type_data(source)
 
 
 def without_type_data(source: Path) -> None:
-    """Type data (BTF) of a module are made by pahole from the kernel's, if these are there. Nothing here needs any."""
+    """Removes the kernel's type data (BTF), so that no time is spent on the modules' type data."""
     (source / "vmlinux").unlink(missing_ok=True)

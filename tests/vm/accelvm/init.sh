@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 #
-# Process 1 of the guest: loads the modules, runs the command, hands back the results, powers off.
+# The guest's first process: loads the modules, runs the command, sends the results, powers off.
 #
-# It talks to the harness over the virtio port "accel.report", in lines, and results.py reads them:
-#   up | failed module NAME | failed device NODE | ready | exit STATUS | failed unload NAME | tainted MASK |
-#   failed results NAME | files BYTES SHA256, then that many bytes of tar, then "end".
-# What the command prints goes to the port "accel.output". The kernel's own messages have the serial console alone.
+# It reports to the harness in lines on the virtio port "accel.report", which results.py reads:
+#   up | failed module NAME | failed device NODE | ready | exit STATUS | failed unload NAME |
+#   tainted MASK | failed results NAME | files BYTES SHA256, then BYTES of tar, then "end".
+# The port "accel.output" gets the output of the command, and the serial console only the messages
+# of the kernel.
 # shellcheck shell=dash disable=SC2154  # variables come from /vm/config
 
 export PATH=/usr/bin:/bin HOME=/root
@@ -59,12 +60,12 @@ exec 3>"$(port accel.report)" 4>"$(port accel.output)"
 log "up after $(cut -d' ' -f1 /proc/uptime) s"
 report up
 
-# The driver under test, then the nodes it must bring.
+# The driver under test, then the nodes that it must create.
 loaded=""
 while read -r module parameters; do
     [ -n "$module" ] || continue
     log "loading $module $parameters"
-    # Parameters are words: split on purpose.
+    # The parameters are split into words on purpose.
     # shellcheck disable=SC2086
     if ! insmod "/vm/modules/$module" $parameters >&4 2>&4; then
         report "failed module $module"
@@ -91,10 +92,11 @@ report ready
 
 cd /root || finish
 if [ -n "$interactive" ]; then
-    # No carriage returns: QEMU leaves these to the terminal it writes to.
+    # QEMU leaves carriage returns to its own terminal.
     stty -F /dev/ttyS1 sane -onlcr rows "$rows" cols "$columns"
     export TERM="$terminal" PS1='accel:\w\$ ' LD_LIBRARY_PATH="$library_path"
-    # The leader of a session that opens a terminal gets it as its controlling one: job control and Ctrl-C work.
+    # A session leader that opens a terminal gets it as controlling terminal, for job control and
+    # Ctrl-C.
     setsid sh -c 'exec sh -l </dev/ttyS1 >/dev/ttyS1 2>&1 3>&- 4>&-'
     status=0
 else
@@ -104,7 +106,7 @@ fi
 log "command ended with $status"
 report "exit $status"
 
-# What the command left running would keep the module busy; it has no right to.
+# Processes that the command left behind would keep the module busy.
 kill -9 -1
 wait
 for name in $loaded; do

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packs what runs in the guest into an uncompressed cpio archive.
+"""Packs the guest's files into an uncompressed cpio archive.
 
-Uncompressed, because unpacking costs emulated instructions and reading does not. Written here and not by cpio(1),
-because device nodes then need no root and nothing is staged on disk.
+It is uncompressed, because decompression costs emulated instructions and reading does not. It is
+written here and not by cpio(1), because device nodes then need no root, and no files are staged on
+disk.
 """
 
 from __future__ import annotations
@@ -22,33 +23,44 @@ from .verdict import Verdict, VmError
 
 INIT = Path(__file__).with_name("init.sh")
 HARNESS_MODULES = ("virtio_pci", "virtio_console")
-COMPANIONS = ("strace",)  # put in when the host has them
-STANDARD_FOLDERS = ("/lib", "/lib64", "/usr/lib", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu")
+COMPANIONS = ("strace",)  # packed if the host has them
+STANDARD_FOLDERS = (
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/lib/x86_64-linux-gnu",
+    "/usr/lib/x86_64-linux-gnu",
+)
 
 
 @dataclass
 class Payload:
-    """What a run puts into the guest."""
+    """The contents of the guest."""
 
     command: list[str] = field(default_factory=list)
-    modules: list[tuple[Path, str]] = field(default_factory=list)  # out-of-tree: file, parameters
-    stock_modules: list[str] = field(default_factory=list)  # the kernel's own, by name
-    programs: list[Path] = field(default_factory=list)  # into /usr/bin, with their libraries
-    files: list[tuple[Path, str]] = field(default_factory=list)  # file or folder, place in the guest
+    modules: list[tuple[Path, str]] = field(default_factory=list)  # file, parameters
+    stock_modules: list[str] = field(default_factory=list)  # names of the kernel's own modules
+    programs: list[Path] = field(default_factory=list)  # for /usr/bin, with their libraries
+    files: list[tuple[Path, str]] = field(default_factory=list)  # file or folder, path in the guest
     environment: dict[str, str] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)  # nodes to wait for after the modules
     interactive: bool = False
 
 
 class Cpio:
-    """Writes the `newc` format; makes parent folders as they are needed. The first entry of a name counts."""
+    """Writes the `newc` format, and adds missing parent folders.
+
+    A second entry with the same name is ignored.
+    """
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
         self._inode = 0
         self._names: set[str] = {""}
 
-    def _entry(self, name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)) -> None:
+    def _entry(
+        self, name: str, mode: int, data: bytes = b"", device: tuple[int, int] = (0, 0)
+    ) -> None:
         name = name.strip("/")
         if name in self._names:
             return
@@ -74,7 +86,7 @@ class Cpio:
         self._entry(name, stat.S_IFCHR | 0o600, device=(major, minor))
 
     def copy(self, source: Path, name: str) -> None:
-        """A file or a folder of the host; symbolic links are followed."""
+        """Adds a file or a folder of the host; symbolic links are followed."""
         try:
             if source.is_dir():
                 self.folder(name)
@@ -83,7 +95,9 @@ class Cpio:
             else:
                 self.file(name, source.read_bytes(), 0o755 if os.access(source, os.X_OK) else 0o644)
         except OSError as error:
-            raise VmError(Verdict.SETUP, f"cannot put {source} into the guest: {error.strerror}") from error
+            raise VmError(
+                Verdict.SETUP, f"cannot put {source} into the guest: {error.strerror}"
+            ) from error
 
     def end(self) -> None:
         self._entry("TRAILER!!!", 0)
@@ -107,17 +121,19 @@ def pack(payload: Payload, kernel: Kernel, out: BinaryIO) -> None:
     for module in [*harness, *stock, *(path for path, _ in payload.modules)]:
         cpio.copy(module, f"vm/modules/{module.name}")
 
-    programs = payload.programs + [Path(found) for name in COMPANIONS if (found := shutil.which(name))]
+    programs = payload.programs + [
+        Path(found) for name in COMPANIONS if (found := shutil.which(name))
+    ]
     library_path = _programs(cpio, programs)
-    for source, place in payload.files:
-        cpio.copy(source, place)
+    for source, target in payload.files:
+        cpio.copy(source, target)
     cpio.file("vm/config", _config(payload, harness, stock, library_path))
     cpio.file("vm/command", _command(payload, library_path), 0o755)
     cpio.end()
 
 
 def _stock_wanted(payload: Payload) -> list[str]:
-    """Stock modules asked for, and those that the out-of-tree ones say they need."""
+    """The requested stock modules, and those that the out-of-tree modules depend on."""
     ours = {path.stem.replace("-", "_") for path, _ in payload.modules}
     wanted = list(payload.stock_modules)
     for path, _ in payload.modules:
@@ -125,7 +141,11 @@ def _stock_wanted(payload: Payload) -> list[str]:
             match = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
         except OSError as error:
             raise VmError(Verdict.SETUP, f"cannot read module {path}: {error.strerror}") from error
-        wanted += [name for name in match[1].decode().split(",") if name and name not in ours] if match else []
+        wanted += (
+            [name for name in match[1].decode().split(",") if name and name not in ours]
+            if match
+            else []
+        )
     return wanted
 
 
@@ -136,9 +156,13 @@ def _insertion_order(kernel: Kernel, names: list[str]) -> list[Path]:
 def _busybox(cpio: Cpio) -> None:
     busybox = shutil.which("busybox")
     if not busybox:
-        raise VmError(Verdict.SETUP, "busybox is not installed (package busybox-static): run 'make setup'")
+        raise VmError(
+            Verdict.SETUP, "busybox is not installed (package busybox-static): run 'make setup'"
+        )
     cpio.file("bin/busybox", Path(busybox).read_bytes(), 0o755)
-    applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
+    applets = subprocess.run(
+        [busybox, "--list"], capture_output=True, text=True, check=True
+    ).stdout.split()
     for applet in applets:
         if applet not in ("busybox", "strings"):
             cpio.link(f"bin/{applet}", "/bin/busybox")
@@ -146,7 +170,10 @@ def _busybox(cpio: Cpio) -> None:
 
 
 def _programs(cpio: Cpio, programs: list[Path]) -> str:
-    """Puts programs into /usr/bin and libraries where the host has them; returns LD_LIBRARY_PATH."""
+    """Adds programs to /usr/bin and their libraries at the host's path.
+
+    Returns the LD_LIBRARY_PATH that they need.
+    """
     folders: dict[str, None] = {}
     for program in programs:
         cpio.copy(program, f"usr/bin/{program.name}")
@@ -158,25 +185,30 @@ def _programs(cpio: Cpio, programs: list[Path]) -> str:
 
 
 def _libraries(program: Path) -> list[Path]:
-    """Shared libraries and loader of a program; none for a script or a static one."""
+    """The shared libraries and the loader of a program; none for a script or a static program."""
     listing = subprocess.run(["ldd", str(program)], capture_output=True, text=True, check=False)
     if listing.returncode != 0:
         return []
     if missing := re.search(r"^\s*(\S+) => not found", listing.stdout, re.MULTILINE):
-        raise VmError(Verdict.SETUP, f"{program} needs {missing[1]}, which this machine does not have")
+        raise VmError(
+            Verdict.SETUP, f"{program} needs {missing[1]}, which this machine does not have"
+        )
     return [Path(path) for path in re.findall(r"(?:=> |^\s*)(/\S+)", listing.stdout, re.MULTILINE)]
 
 
 def _config(payload: Payload, harness: list[Path], stock: list[Path], library_path: str) -> bytes:
-    """Variables that init.sh reads."""
+    """The variables that init.sh reads."""
     rows, columns = shutil.get_terminal_size().lines, shutil.get_terminal_size().columns
-    driver = [(path.name, "") for path in stock] + [(path.name, text) for path, text in payload.modules]
+    driver = [(path.name, "") for path in stock] + [
+        (path.name, text) for path, text in payload.modules
+    ]
     variables = {
         "harness_modules": " ".join(path.name for path in harness),
         "driver_modules": "\n".join(f"{name} {text}".strip() for name, text in driver),
         "devices": " ".join(payload.devices),
         "interactive": "yes" if payload.interactive else "",
-        "rows": str(rows), "columns": str(columns),
+        "rows": str(rows),
+        "columns": str(columns),
         "terminal": os.environ.get("TERM", "vt100"),
         "library_path": library_path,
     }
@@ -184,6 +216,11 @@ def _config(payload: Payload, harness: list[Path], stock: list[Path], library_pa
 
 
 def _command(payload: Payload, library_path: str) -> bytes:
-    environment = {**({"LD_LIBRARY_PATH": library_path} if library_path else {}), **payload.environment}
-    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())
+    environment = {
+        **({"LD_LIBRARY_PATH": library_path} if library_path else {}),
+        **payload.environment,
+    }
+    exports = "".join(
+        f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()
+    )
     return f"#!/bin/sh\n{exports}exec {shlex.join(payload.command)}\n".encode()

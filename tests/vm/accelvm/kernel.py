@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gets a stock Debian kernel without installing it: download, unpack, keep what a guest boots from.
+"""Gets a stock Debian kernel without installing it, and keeps the files that a guest boots from.
 
-Unless another is named, it is the one whose headers are installed, because the driver is built against these. It lies
-in the user's cache, complete or not at all: it is put together in a folder beside and renamed.
+The default is the kernel whose headers are installed, because the driver is built against them. The
+kernel in the user's cache is always complete: it is assembled in a temporary folder, which is then
+renamed.
 """
 
 from __future__ import annotations
@@ -23,15 +24,25 @@ from pathlib import Path
 from .archive import Archive, cache_root, run
 from .verdict import Verdict, VmError
 
-# Modules a guest may be given, with what they depend on. The image has 4,000 of them, 400 MB; these are a few.
-# A change of this list fetches the kernel anew.
+# The modules that are kept for guests, with their dependencies. All 4,000 would take 400 MB.
+# After a change of this list, the kernel is downloaded again.
 KEPT_MODULES = (
-    "virtio_pci", "virtio_console", "virtio_blk", "virtio_net", "virtio_rng", "nvme",
-    "9p", "9pnet_virtio", "aer_inject", "vfio-pci", "msr", "vgem",
+    "virtio_pci",
+    "virtio_console",
+    "virtio_blk",
+    "virtio_net",
+    "virtio_rng",
+    "nvme",
+    "9p",
+    "9pnet_virtio",
+    "aer_inject",
+    "vfio-pci",
+    "msr",
+    "vgem",
 )
 
 
-# Kernels that have a name: where they come from, and the flavour. The driver is tested on each; docs/testing.md.
+# Named kernels: the archive and the flavor. The driver is tested on each; see docs/project/testing.md.
 NAMED = {
     "6.1": ("stable", "amd64"),
     "rt": ("stable", "rt-amd64"),
@@ -55,26 +66,30 @@ class Kernel:
         return self.folder / "lib/modules" / self.release
 
     def module_closure(self, name: str) -> list[Path]:
-        """Files to insmod for module `name`, in order; empty if it is built in."""
+        """The files to insmod for module `name`, in order; empty if it is built in."""
         if name.replace("-", "_") in _builtin(self.modules):
             return []
         dependencies = _dependencies(self.modules)
         for path, needed in dependencies.items():
             if _module_name(path) == name.replace("-", "_"):
                 return [self.modules / p for p in [*reversed(needed), path]]
-        raise VmError(Verdict.SETUP, f"kernel {self.release} as cached in {self.folder} has no module {name}: "
-                                     "add it to KEPT_MODULES in tests/vm/accelvm/kernel.py")
+        raise VmError(
+            Verdict.SETUP,
+            f"kernel {self.release} as cached in {self.folder} has no module {name}: "
+            "add it to KEPT_MODULES in tests/vm/accelvm/kernel.py",
+        )
 
 
 def default_release() -> str:
-    """The kernel to use: ACCEL_KERNEL, else the one that the newest installed headers belong to."""
+    """The release to use: ACCEL_KERNEL, or else that of the newest installed headers."""
     return release_of(os.environ.get("ACCEL_KERNEL") or "amd64")
 
 
 def release_of(name: str) -> str:
-    """The release that a name stands for.
+    """The release for a name.
 
-    A name is one of NAMED, a flavour (the end of a meta package's name: rt-amd64), or a release (6.1.0-56-amd64).
+    A name is one of NAMED, a flavor (the end of a meta package's name: rt-amd64), or a release
+    (6.1.0-56-amd64).
     """
     if name not in NAMED and name[0].isdigit():
         return name
@@ -85,20 +100,27 @@ def release_of(name: str) -> str:
     if name in NAMED:
         return newest_release(Archive(archive), flavour)
     if not release:
-        raise VmError(Verdict.SETUP, f"kernel headers are not installed (linux-headers-{flavour}): run 'make setup'")
+        raise VmError(
+            Verdict.SETUP,
+            f"kernel headers are not installed (linux-headers-{flavour}): run 'make setup'",
+        )
     return release
 
 
 def installed_release(flavour: str) -> str | None:
-    """The release whose headers the installed meta package of this flavour brings."""
-    query = subprocess.run(["dpkg-query", "-W", "-f", "${Depends}", f"linux-headers-{flavour}"],
-                           capture_output=True, text=True, check=False)
+    """The release of the headers that the installed meta package of this flavor depends on."""
+    query = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Depends}", f"linux-headers-{flavour}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     match = _HEADERS.search(query.stdout) if query.returncode == 0 else None
     return match[1] if match else None
 
 
 def newest_release(archive: Archive, flavour: str) -> str:
-    """The release that an archive's meta package of this flavour stands for."""
+    """The release of the headers that the archive's meta package of this flavor depends on."""
     package = f"linux-headers-{flavour}"
     match = _HEADERS.search(archive.depends(package))
     if not match:
@@ -110,7 +132,7 @@ _HEADERS = re.compile(r"linux-headers-(\d\S*)")
 
 
 def get(name: str | None = None) -> Kernel:
-    """The kernel of that name, from the cache or fetched into it."""
+    """The kernel of that name; it is downloaded if it is not in the cache."""
     release = release_of(name) if name else default_release()
     kernel = Kernel(release, cache_root() / f"kernel-{release}")
     stamp = kernel.folder / "modules.kept"
@@ -126,7 +148,7 @@ def get(name: str | None = None) -> Kernel:
         shutil.rmtree(kernel.folder, ignore_errors=True)
         try:
             result.rename(kernel.folder)
-        except OSError:  # somebody else was faster
+        except OSError:  # another process was faster
             if not stamp.is_file():
                 raise
     return kernel
@@ -136,17 +158,20 @@ def _download(release: str, scratch: Path) -> Path:
     package = f"linux-image-{release}"
     try:
         run(["apt-get", "-o", "APT::Sandbox::User=root", "download", package], "", cwd=scratch)
-    except VmError:  # the machine's apt does not know it
+    except VmError:  # the machine's apt does not have this package
         archive = archive_of(package)
         if not archive:
-            raise VmError(Verdict.SETUP, f"Debian's archive has no {package}; if a newer one has replaced it, "
-                                         "run 'sudo apt-get update' and 'make setup'") from None
+            raise VmError(
+                Verdict.SETUP,
+                f"Debian's archive has no {package}; if a newer one has replaced it, "
+                "run 'sudo apt-get update' and 'make setup'",
+            ) from None
         archive.download([package], scratch)
     return next(scratch.glob(f"{package}_*.deb"))
 
 
 def archive_of(package: str) -> Archive | None:
-    """The archive that has this package."""
+    """The first archive that has this package."""
     for name in dict.fromkeys(archive for archive, _ in NAMED.values()):
         archive = Archive(name)
         with contextlib.suppress(VmError):
@@ -168,10 +193,12 @@ def _unpack(release: str, package: Path, scratch: Path) -> Path:
 
 
 def _pick(release: str, tree: Path, result: Path) -> None:
-    """Copies what a guest needs of the unpacked package."""
+    """Copies the files that a guest needs from the unpacked package."""
     modules, kept = tree / "lib/modules" / release, result / "lib/modules" / release
     kept.mkdir(parents=True)
-    (result / "vmlinux").write_bytes(_extract_vmlinux((tree / f"boot/vmlinuz-{release}").read_bytes()))
+    (result / "vmlinux").write_bytes(
+        _extract_vmlinux((tree / f"boot/vmlinuz-{release}").read_bytes())
+    )
     shutil.copy(modules / "modules.builtin", kept)
     wanted = {name.replace("-", "_") for name in KEPT_MODULES}
     lines = []
@@ -180,7 +207,7 @@ def _pick(release: str, tree: Path, result: Path) -> None:
             continue
         plain = [file.removesuffix(".xz") for file in (path, *needed)]
         lines.append(f"{plain[0]}: {' '.join(plain[1:])}\n")
-        for packed, file in zip((path, *needed), plain):
+        for packed, file in zip((path, *needed), plain, strict=True):
             (kept / file).parent.mkdir(parents=True, exist_ok=True)
             data = (modules / packed).read_bytes()
             (kept / file).write_bytes(lzma.decompress(data) if packed != file else data)
@@ -188,12 +215,12 @@ def _pick(release: str, tree: Path, result: Path) -> None:
 
 
 def _extract_vmlinux(image: bytes) -> bytes:
-    """The ELF inside a bzImage. Booting it through PVH saves the guest 3 s of decompression under emulation."""
+    """The ELF file in a bzImage. Booting it through PVH saves 3 s of emulated decompression."""
     if image[0x202:0x206] != b"HdrS":
-        raise VmError(Verdict.SETUP, "the kernel image is no bzImage")
+        raise VmError(Verdict.SETUP, "the kernel image is not a bzImage")
     setup_sectors = image[0x1F1] or 4
     offset, length = struct.unpack_from("<II", image, 0x248)
-    payload = image[(setup_sectors + 1) * 512 + offset:][:length]
+    payload = image[(setup_sectors + 1) * 512 + offset :][:length]
     if payload.startswith(b"\xfd7zXZ\0"):
         vmlinux = lzma.LZMADecompressor().decompress(payload)
     elif payload.startswith(b"\x1f\x8b"):
@@ -202,11 +229,18 @@ def _extract_vmlinux(image: bytes) -> bytes:
         vmlinux = bz2.BZ2Decompressor().decompress(payload)
     elif payload.startswith(b"\x28\xb5\x2f\xfd"):
         if not shutil.which("zstd"):
-            raise VmError(Verdict.SETUP, "zstd is not installed: run 'tools/setup/packages.sh kernels'")
-        vmlinux = subprocess.run(["zstd", "-dc"], input=payload, stdout=subprocess.PIPE,
-                                 stderr=subprocess.DEVNULL, check=False).stdout
+            raise VmError(
+                Verdict.SETUP, "zstd is not installed: run 'tools/setup/packages.sh kernels'"
+            )
+        vmlinux = subprocess.run(
+            ["zstd", "-dc"],
+            input=payload,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        ).stdout
     else:
-        raise VmError(Verdict.SETUP, "the kernel image is compressed in a way not known here")
+        raise VmError(Verdict.SETUP, "the kernel image has an unknown compression format")
     if not vmlinux.startswith(b"\x7fELF"):
         raise VmError(Verdict.SETUP, "the kernel image could not be decompressed")
     return vmlinux

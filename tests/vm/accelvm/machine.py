@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Describes the virtual machine to QEMU, and owns the QEMU process."""
+"""Makes QEMU's command line for the virtual machine, and owns the QEMU process."""
 
 from __future__ import annotations
 
@@ -19,82 +19,145 @@ from .verdict import Verdict, VmError
 PROJECT = Path(__file__).resolve().parents[3]
 LAUNCHER = PROJECT / "qemu-device/qemu-accel"
 
-# A panic ends QEMU at once (-no-reboot), and whatever the kernel finds wrong is a panic. The watchdogs have patience:
-# an emulated CPU on a busy machine is slow, not locked up.
+# A panic ends QEMU at once (-no-reboot), and every complaint of the kernel is a panic. The
+# watchdogs have long limits, because an emulated CPU on a busy machine is slow and not locked up.
 COMMAND_LINE = (
-    "console=ttyS0 printk.devkmsg=on panic=-1 oops=panic panic_on_warn=1 hung_task_panic=1 softlockup_panic=1 "
-    "watchdog_thresh=60 sysctl.kernel.hung_task_timeout_secs=90 rcupdate.rcu_cpu_stall_timeout=120"
+    "console=ttyS0 printk.devkmsg=on panic=-1 oops=panic panic_on_warn=1 hung_task_panic=1 "
+    "softlockup_panic=1 watchdog_thresh=60 sysctl.kernel.hung_task_timeout_secs=90 "
+    "rcupdate.rcu_cpu_stall_timeout=120"
 )
 
 
 @dataclass
 class Machine:
-    """A q35 with cards behind root ports that can do native PCIe hotplug."""
+    """A q35 machine with cards behind root ports that support native PCIe hotplug."""
 
-    cards: list[str] = field(default_factory=lambda: [""])  # properties of each: "memory-size=64M,serial=7"
+    # The properties of each card, as in "memory-size=64M,serial=7".
+    cards: list[str] = field(default_factory=lambda: [""])
     processors: int = 1
     memory: str = "1G"
     append: list[str] = field(default_factory=list)  # kernel command line
     qemu_arguments: list[str] = field(default_factory=list)
     qmp: Path | None = None
-    monitor: bool = False  # the guest has one
+    monitor: bool = False  # the guest gets access to QEMU's monitor
     interactive: bool = False
 
     def _processors(self) -> str:
-        """A guest that can never have a second processor is translated without its memory barriers: the card, whose
-        threads run beside it, would miss doorbells. With -icount the card has no threads, and counts stay theirs."""
-        counts = any("icount" in argument for argument in self.qemu_arguments)
-        return str(self.processors) if counts else f"{self.processors},maxcpus={max(self.processors, 2)}"
+        """The value of -smp, with at least two possible processors.
 
-    def command(self, vmlinux: Path, initramfs: Path, console: Path, output: Path, report: Path) -> list[str]:
+        QEMU omits memory barriers for a guest that never has a second processor, and the threads of
+        the card would miss doorbells. With -icount the card has no threads; one processor then
+        keeps the counts as they were recorded.
+        """
+        if any("icount" in argument for argument in self.qemu_arguments):
+            return str(self.processors)
+        return f"{self.processors},maxcpus={max(self.processors, 2)}"
+
+    def command(
+        self, vmlinux: Path, initramfs: Path, console: Path, output: Path, report: Path
+    ) -> list[str]:
         """The QEMU command line. `console`, `output` and `report` are files that QEMU writes."""
-        command = [*_qemu(bool(self.cards)), "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-                   "-machine", "q35", *_accelerator(), "-smp", self._processors(), "-m", self.memory,
-                   "-kernel", str(vmlinux), "-initrd", str(initramfs),
-                   "-append", " ".join([COMMAND_LINE, *self.append]),
-                   # q35 does ACPI hotplug unless told not to; the driver meets real cards through pciehp.
-                   "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
-                   "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console",
-                   "-device", "virtio-serial-pci"]
+        command = [
+            *_qemu(bool(self.cards)),
+            "-nodefaults",
+            "-no-user-config",
+            "-display",
+            "none",
+            "-no-reboot",
+            "-machine",
+            "q35",
+            *_accelerator(),
+            "-smp",
+            self._processors(),
+            "-m",
+            self.memory,
+            "-kernel",
+            str(vmlinux),
+            "-initrd",
+            str(initramfs),
+            "-append",
+            " ".join([COMMAND_LINE, *self.append]),
+            # q35 uses ACPI hotplug by default; real machines use pciehp.
+            "-global",
+            "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
+            "-chardev",
+            f"file,id=console,path={console}",
+            "-serial",
+            "chardev:console",
+            "-device",
+            "virtio-serial-pci",
+        ]
         for name, path in (("report", report), ("output", output)):
-            command += ["-chardev", f"file,id={name},path={path}",
-                        "-device", f"virtserialport,chardev={name},name=accel.{name}"]
+            command += [
+                "-chardev",
+                f"file,id={name},path={path}",
+                "-device",
+                f"virtserialport,chardev={name},name=accel.{name}",
+            ]
         for index, properties in enumerate(self.cards):
             port = f"id=slot{index},chassis={index + 1},slot={index + 1}"
             device = f"accel-pci,id=card{index},bus=slot{index}"
-            command += ["-device", f"pcie-root-port,{port}",
-                        "-device", f"{device},{properties}" if properties else device]
+            command += [
+                "-device",
+                f"pcie-root-port,{port}",
+                "-device",
+                f"{device},{properties}" if properties else device,
+            ]
         if self.interactive:
-            # Ctrl-] is the escape: Ctrl-] x quits, Ctrl-] c is QEMU's monitor. Ctrl-C goes to the guest.
-            command += ["-echr", "0x1d", "-chardev", "stdio,id=terminal,mux=on,signal=off",
-                        "-serial", "chardev:terminal", "-mon", "chardev=terminal"]
+            command += _TERMINAL
         if self.monitor:
-            # QEMU talks to itself: what the guest writes to the port goes to a monitor, and back. So a test in the
-            # guest can turn the card's knobs and hear from it what is so.
-            socket = report.with_name("monitor")
-            command += ["-chardev", f"socket,id=monitor,path={socket},server=on,wait=off",
-                        "-mon", "chardev=monitor,mode=control",
-                        "-chardev", f"socket,id=monitor-guest,path={socket}",
-                        "-device", "virtserialport,chardev=monitor-guest,name=accel.monitor"]
+            command += _monitor(report.with_name("monitor"))
         if self.qmp:
             command += ["-qmp", f"unix:{self.qmp},server=on,wait=off"]
         return command + self.qemu_arguments
 
 
+# Ctrl-] is the escape: Ctrl-] x quits, Ctrl-] c opens QEMU's monitor. The guest gets Ctrl-C.
+_TERMINAL = (
+    "-echr",
+    "0x1d",
+    "-chardev",
+    "stdio,id=terminal,mux=on,signal=off",
+    "-serial",
+    "chardev:terminal",
+    "-mon",
+    "chardev=terminal",
+)
+
+
+def _monitor(socket: Path) -> list[str]:
+    """Connects a port of the guest to QEMU's monitor.
+
+    With it, a test in the guest reads and sets the card's debug properties.
+    """
+    return [
+        "-chardev",
+        f"socket,id=monitor,path={socket},server=on,wait=off",
+        "-mon",
+        "chardev=monitor,mode=control",
+        "-chardev",
+        f"socket,id=monitor-guest,path={socket}",
+        "-device",
+        "virtserialport,chardev=monitor-guest,name=accel.monitor",
+    ]
+
+
 def _qemu(with_card: bool) -> list[str]:
-    """The program to start: the launcher that brings the card along, or plain QEMU."""
+    """The program to start: the launcher that loads the card, or plain QEMU."""
     if with_card:
         if not LAUNCHER.is_file():
             raise VmError(Verdict.SETUP, f"{LAUNCHER} is missing")
         return [str(LAUNCHER)]
     qemu = os.environ.get("QEMU", "qemu-system-x86_64")
     if not shutil.which(qemu):
-        raise VmError(Verdict.SETUP, f"{qemu} is not installed (package qemu-system-x86): run 'make setup'")
+        raise VmError(
+            Verdict.SETUP, f"{qemu} is not installed (package qemu-system-x86): run 'make setup'"
+        )
     return [qemu]
 
 
 def _accelerator() -> list[str]:
-    """KVM only where it is known to work: a /dev/kvm without its module loaded can hang the guest."""
+    """KVM only if its module is loaded: a /dev/kvm without it can hang the guest."""
     loaded = any(Path(f"/sys/module/{name}").is_dir() for name in ("kvm_intel", "kvm_amd"))
     if loaded and os.access("/dev/kvm", os.R_OK | os.W_OK):
         return ["-accel", "kvm", "-accel", "tcg", "-cpu", "max"]
@@ -105,25 +168,33 @@ _DEADLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Qemu:
-    """A running QEMU. Leaving the `with` block ends it, whatever happened."""
+    """A running QEMU. The end of the `with` block always ends it."""
 
     def __init__(self, command: list[str], errors: Path, interactive: bool) -> None:
         self._command = command
         self._interactive = interactive
-        self._terminal = termios.tcgetattr(sys.stdin) if interactive and sys.stdin.isatty() else None
+        self._terminal = (
+            termios.tcgetattr(sys.stdin) if interactive and sys.stdin.isatty() else None
+        )
         self._errors = errors
 
     def __enter__(self) -> Qemu:
-        # A signal that raised while the process is half started would leave it behind: signals wait until it is ours.
+        # An exception from a signal handler during the start would leak the process: signals are
+        # blocked until the start is complete.
         signal.pthread_sigmask(signal.SIG_BLOCK, _DEADLY)
         with self._errors.open("wb") as stderr:
-            # In a session of its own it does not get the terminal's Ctrl-C; interactive, it needs the terminal.
+            # In its own session, QEMU does not get the terminal's Ctrl-C. An interactive QEMU needs
+            # the terminal.
             self._process = subprocess.Popen(
-                self._command, stdin=None if self._interactive else subprocess.DEVNULL,
-                stdout=None if self._interactive else stderr, stderr=stderr,
-                start_new_session=not self._interactive, preexec_fn=_prepare_child)
+                self._command,
+                stdin=None if self._interactive else subprocess.DEVNULL,
+                stdout=None if self._interactive else stderr,
+                stderr=stderr,
+                start_new_session=not self._interactive,
+                preexec_fn=_prepare_child,
+            )
         try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEADLY)  # a signal that waited raises here
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEADLY)  # a pending signal raises here
         except BaseException:
             self.__exit__()
             raise
@@ -147,7 +218,7 @@ class Qemu:
 
 
 def _prepare_child() -> None:
-    """Even a harness that is killed outright leaves no QEMU behind."""
+    """Makes the kernel kill QEMU when the harness dies, even by SIGKILL."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEADLY)
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

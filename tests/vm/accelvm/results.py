@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the guest hands back: the protocol that init.sh speaks on the port "accel.report"."""
+"""Reads the guest's report: the protocol that init.sh speaks on the port "accel.report"."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 
 class Stage(enum.IntEnum):
-    """How far the guest got."""
+    """The progress of the guest."""
 
     BOOT = 0
     UP = 1
     READY = 2  # modules are loaded, the command runs
-    ENDED = 3  # the command ended, results are on their way
-    DONE = 4  # all is here, and whole
+    ENDED = 3  # the command ended, results follow
+    DONE = 4  # the report is complete
 
 
 class Report:
-    """Reads the report as it grows."""
+    """Reads a growing report."""
 
     def __init__(self) -> None:
         self._data = bytearray()
@@ -30,21 +30,21 @@ class Report:
         self._archive_hash = ""
         self._archive = b""
         self.stage = Stage.BOOT
-        self.failure: tuple[str, str] | None = None  # what failed (module, device, unload), and its name
+        self.failure: tuple[str, str] | None = None  # module, device or unload, and its name
         self.status: int | None = None
         self.tainted: int | None = None
         self.corrupt = False
 
     def feed(self, data: bytes) -> None:
-        """Takes the next piece."""
+        """Reads the next piece."""
         self._data += data
         while self._step():
             pass
 
     def _step(self) -> bool:
-        """Consumes one line or the archive, if it is complete."""
+        """Consumes the next line or the archive, if it is complete."""
         if self._archive_size is not None and not self._archive:
-            archive = bytes(self._data[self._position:self._position + self._archive_size])
+            archive = bytes(self._data[self._position : self._position + self._archive_size])
             if len(archive) < self._archive_size:
                 return False
             self._archive = archive
@@ -53,7 +53,7 @@ class Report:
         end = self._data.find(b"\n", self._position)
         if end < 0:
             return False
-        line = self._data[self._position:end].decode(errors="replace")
+        line = self._data[self._position : end].decode(errors="replace")
         self._position = end + 1
         self._line(line.split())
         return True
@@ -79,11 +79,11 @@ class Report:
                 self.corrupt = True
 
     def unpack(self, folder: Path) -> None:
-        """Puts the files of /results into `folder`."""
+        """Writes the files of /results into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         with tarfile.open(fileobj=io.BytesIO(self._archive)) as archive:
             for member in archive:
-                # The guest is not trusted with the host's file system: plain files below `folder`, nothing else.
+                # The guest is not trusted: only plain files below `folder` are written.
                 path = (folder / member.name).resolve()
                 if member.isfile() and path.is_relative_to(folder.resolve()):
                     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One run: boot, watch, judge, clean up."""
+"""One run in the VM: boots, watches, judges and cleans up."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO, Callable
+from typing import BinaryIO
 
 from . import kernel as kernels
 from .console import Watcher, bad_taint
@@ -19,10 +20,10 @@ from .machine import Machine, Qemu
 from .results import Report, Stage
 from .verdict import Verdict, VmError
 
-BOOT_LIMIT = 120  # seconds to init; 4 on a quiet machine
+BOOT_LIMIT = 120  # seconds to the first process; an idle machine takes 4
 POLL = 0.02
-BOOTS = 3  # tries, if the emulator is what fails
-AFTERMATH = 3.0  # seconds the kernel gets to print the rest of a complaint
+BOOTS = 3  # boots, if the emulator fails
+AFTERMATH = 3.0  # seconds for the kernel to print the rest of a complaint
 
 
 def _to_stdout(data: bytes) -> None:
@@ -32,22 +33,22 @@ def _to_stdout(data: bytes) -> None:
 
 @dataclass
 class Run:
-    """What to run and how to judge it."""
+    """A command, its machine, and the limits of the run."""
 
     payload: Payload
     machine: Machine
     timeout: float = 300
     release: str | None = None
-    console_log: Path | None = None  # default: a temporary file, kept when the run fails
-    results: Path | None = None  # folder for what the command left in /results
-    allowed: list[str] = field(default_factory=list)  # console lines that are no complaint in this run
+    console_log: Path | None = None  # default: a temporary file, kept if the run fails
+    results: Path | None = None  # folder for the files in the guest's /results
+    allowed: list[str] = field(default_factory=list)  # patterns of lines that are no complaint
     output: Callable[[bytes], None] = _to_stdout
     boot_limit: float = BOOT_LIMIT
 
 
 @dataclass
 class Outcome:
-    """A run that is a result: the command ended, and the kernel has nothing to complain of."""
+    """The result of a run: the command ended, and the kernel did not complain."""
 
     status: int
     boot_seconds: float
@@ -55,16 +56,18 @@ class Outcome:
 
 
 class _Mispatched(VmError):
-    """The emulator failed the kernel before anything of this run was loaded."""
+    """The emulator executed stale code of the booting kernel, before any module was loaded."""
 
 
 def execute(run: Run) -> Outcome:
-    """Runs it. Raises VmError when there is no result to be had."""
+    """Runs it. Raises VmError if there is no result."""
     _signals_end_the_run()
     kernel = kernels.get(run.release)
     with tempfile.TemporaryDirectory(prefix="accel-vm.") as name:
         scratch = Path(name)
-        console = run.console_log or Path(tempfile.mkstemp(prefix="accel-console.", suffix=".log")[1])
+        console = run.console_log or Path(
+            tempfile.mkstemp(prefix="accel-console.", suffix=".log")[1]
+        )
         console.parent.mkdir(parents=True, exist_ok=True)
         try:
             for left in reversed(range(BOOTS)):
@@ -87,13 +90,16 @@ def execute(run: Run) -> Outcome:
 
 
 class _BootSplat(VmError):
-    """The kernel complained before anything of ours ran. Emulated processors lose a wake-up now and then, and it
-    waits for a minute in vain: no result of a test, unless it happens again and again.
+    """The kernel complained before any test ran.
+
+    An emulated processor sometimes loses a wake-up, and the booting kernel waits for a minute. That
+    is no result of a test, unless every boot fails.
     """
 
 
 def _signals_end_the_run() -> None:
-    """SIGTERM and SIGHUP leave through the same doors as Ctrl-C."""
+    """Makes SIGTERM and SIGHUP raise an exception, as Ctrl-C does."""
+
     def leave(number: int, _: FrameType | None) -> None:
         sys.exit(128 + number)
 
@@ -102,7 +108,7 @@ def _signals_end_the_run() -> None:
 
 
 class _Tail:
-    """Follows a file that QEMU writes."""
+    """Reads a growing file that QEMU writes."""
 
     def __init__(self, path: Path) -> None:
         path.write_bytes(b"")
@@ -113,7 +119,7 @@ class _Tail:
 
 
 class _Guest:
-    """The three things a guest says, read together."""
+    """The three outputs of a guest: console, output of the command, and report."""
 
     def __init__(self, run: Run, console: Path, output: Path, report: Path) -> None:
         self._forward = run.output
@@ -142,12 +148,12 @@ def _boot(run: Run, kernel: kernels.Kernel, scratch: Path, console: Path) -> Out
         _judge(run, qemu, guest)
     if run.results:
         guest.report.unpack(run.results)
-    assert guest.report.status is not None  # DONE says so
+    assert guest.report.status is not None  # stage DONE implies it
     return Outcome(guest.report.status, booted - start, time.monotonic() - start)
 
 
 def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
-    """Follows the guest until it ends or must be ended; returns when it was up."""
+    """Watches the guest until it ends or must be ended; returns the time when it was up."""
     booted = start
     complained: float | None = None
     while qemu.status() is None:
@@ -159,7 +165,11 @@ def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
                 raise VmError(Verdict.NO_BOOT, f"the guest did not boot in {run.boot_limit:.0f} s")
         elif now - booted > run.timeout and not run.machine.interactive:
             if not guest.watcher.complaint:
-                where = "the command did not end" if guest.report.stage == Stage.READY else "the guest did not end"
+                where = (
+                    "the command did not end"
+                    if guest.report.stage == Stage.READY
+                    else "the guest did not end"
+                )
                 raise VmError(Verdict.TIMEOUT, f"{where} in {run.timeout:.0f} s")
             return booted
         if guest.watcher.complaint:
@@ -175,32 +185,43 @@ def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
 
 
 def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
-    """Raises what is wrong with the run, the root of the trouble first."""
+    """Raises the first error of the run; root causes are checked before their consequences."""
     watcher, report = guest.watcher, guest.report
     if report.stage == Stage.BOOT and watcher.mispatched:
-        raise _Mispatched(Verdict.NO_BOOT, "the emulator ran code that the booting kernel had replaced")
+        raise _Mispatched(
+            Verdict.NO_BOOT, "the emulator executed code that the booting kernel had replaced"
+        )
     if watcher.complaint:
         kind = _BootSplat if report.stage == Stage.BOOT else VmError
         raise kind(Verdict.SPLAT, f"the kernel complained: {watcher.complaint}")
     if report.stage == Stage.BOOT:
-        reason = f"its kernel panicked: {watcher.panic}" if watcher.panic else qemu.complaint() or "it ended"
+        reason = (
+            f"its kernel panicked: {watcher.panic}"
+            if watcher.panic
+            else qemu.complaint() or "it ended"
+        )
         raise VmError(Verdict.NO_BOOT, f"the guest did not boot: {reason}")
     if watcher.panic:
         raise VmError(Verdict.DIED, f"the guest's kernel panicked: {watcher.panic}")
     if qemu.status() not in (0, None):
-        raise VmError(Verdict.DIED, f"QEMU ended with {qemu.status()}: {qemu.complaint() or 'it said nothing'}")
+        raise VmError(
+            Verdict.DIED,
+            f"QEMU ended with {qemu.status()}: {qemu.complaint() or 'it printed no error'}",
+        )
     match report.failure:
         case ("module", name):
             raise VmError(Verdict.MODULE, f"module {name} did not load")
         case ("device", name):
             raise VmError(Verdict.DEVICE, f"{name} did not appear")
         case ("unload", name):
-            raise VmError(Verdict.MODULE, f"module {name} could not be unloaded: something still uses it")
+            raise VmError(
+                Verdict.MODULE, f"module {name} could not be unloaded: something still uses it"
+            )
     if report.stage in (Stage.UP, Stage.READY):
         if run.machine.interactive:
             raise VmError(Verdict.DIED, "the machine was switched off from outside")
         raise VmError(Verdict.DIED, "the guest ended before the command did")
     if report.stage != Stage.DONE or report.corrupt:
-        raise VmError(Verdict.TRUNCATED, "the guest's result is not whole")
+        raise VmError(Verdict.TRUNCATED, "the guest's result is not complete")
     if bits := bad_taint(report.tainted or 0):
         raise VmError(Verdict.SPLAT, f"the kernel is tainted at the end: {bits:#x}")

@@ -15,9 +15,9 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "bench.hpp"
+#include "uapi.hpp"
 
-namespace bench {
+namespace uapi {
 
 namespace fs = std::filesystem;
 
@@ -25,7 +25,7 @@ namespace {
 
 constexpr auto driver_folder = "/sys/bus/pci/drivers/accel";
 constexpr auto pci_devices = "/sys/bus/pci/devices";
-// Where the VM harness puts it.
+// The VM harness packs it there.
 constexpr auto module_file = "/vm/modules/accel.ko";
 constexpr int extended_capabilities = 0x100;
 constexpr std::uint16_t serial_capability = 0x0003;
@@ -58,7 +58,7 @@ fs::path find_card(std::size_t index) {
     return cards[index];
 }
 
-/// The lines of /proc/interrupts whose last word, the name, begins so.
+/// The lines of /proc/interrupts whose last word begins with `name`.
 std::vector<std::string> interrupt_table(const std::string& name) {
     std::vector<std::string> lines;
     std::ifstream table("/proc/interrupts");
@@ -88,7 +88,7 @@ std::string read_file(const fs::path& path) {
     std::ifstream file(path);
     std::ostringstream text;
     text << file.rdbuf();
-    require(file ? 0 : EIO, "reading " + path.string());
+    require(file ? 0 : EIO, "read " + path.string());
     return text.str();
 }
 
@@ -103,7 +103,7 @@ bool Card::bound() const {
 }
 
 std::string Card::node() const {
-    // It may go while we look.
+    // The node may disappear during the search.
     std::error_code gone;
     const fs::directory_iterator nodes(folder_ / "accel-card", gone);
     return nodes != fs::directory_iterator() ? "/dev" / nodes->path().filename() : fs::path();
@@ -149,11 +149,11 @@ std::uint64_t Card::read_register(std::uint64_t offset) const {
 }
 
 void Card::unbind() const {
-    require(write_file(std::string(driver_folder) + "/unbind", address()), "unbind");
+    require(write_file(fs::path(driver_folder) / "unbind", address()), "unbind");
 }
 
 void Card::bind() const {
-    require(write_file(std::string(driver_folder) + "/bind", address()), "bind");
+    require(write_file(fs::path(driver_folder) / "bind", address()), "bind");
 }
 
 void Card::reset() const {
@@ -184,4 +184,4 @@ int Card::interrupt_lines(const std::string& name) {
     return static_cast<int>(interrupt_table(name).size());
 }
 
-}  // namespace bench
+}  // namespace uapi

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The card as the administrator of the machine sees it: sysfs, the module, the node. Finds the
-// card by its PCI identity, so it works while no driver is bound.
+// The card from the administrator's side: sysfs, the module, the node. The card is found by its PCI
+// identity, also while no driver is bound.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace bench {
+namespace uapi {
 
 /// A range of addresses, as in sysfs `resource`.
 struct Bar {
@@ -20,14 +20,14 @@ struct Bar {
 
 class Card {
   public:
-    /// A card of the machine, by its place on the bus; throws if there is none.
+    /// The card with this index in the order of the bus; throws if there is none.
     explicit Card(std::size_t index = 0);
     [[nodiscard]] static std::size_t count();
 
     /// /sys/bus/pci/devices/DDDD:BB:DD.F
     [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
     [[nodiscard]] std::string address() const { return folder_.filename(); }
-    /// /dev/accelN, as it is now; empty if no driver is bound.
+    /// The current /dev/accelN; empty if no driver is bound.
     [[nodiscard]] std::string node() const;
     /// accelN
     [[nodiscard]] std::string name() const;
@@ -37,19 +37,19 @@ class Card {
     [[nodiscard]] Bar bar(int index) const;
     [[nodiscard]] std::optional<std::uint64_t> serial() const;
 
-    /// A 64-bit register. Only while no driver is bound: the kernel keeps others out of its BARs.
+    /// Reads a 64-bit register. This works only while no driver is bound: a driver owns its BARs.
     [[nodiscard]] std::uint64_t read_register(std::uint64_t offset) const;
 
     void unbind() const;
     void bind() const;
-    /// FLR, through the kernel.
+    /// Makes the kernel do an FLR.
     void reset() const;
 
-    /// Loads the module, or unloads it; errno or 0.
+    /// Loads or unloads the module; returns 0 or an errno.
     [[nodiscard]] static int load();
     [[nodiscard]] static int unload();
 
-    /// Interrupts taken so far, by how the name begins that the driver gave them.
+    /// The number of interrupts so far whose name in /proc/interrupts begins with `name`.
     [[nodiscard]] static std::uint64_t interrupts(const std::string& name);
     [[nodiscard]] static int interrupt_lines(const std::string& name);
 
@@ -57,8 +57,8 @@ class Card {
     std::filesystem::path folder_;
 };
 
-/// Writes a sysfs or procfs file; errno or 0.
+/// Writes a sysfs or procfs file; returns 0 or an errno.
 [[nodiscard]] int write_file(const std::filesystem::path& path, const std::string& text);
 [[nodiscard]] std::string read_file(const std::filesystem::path& path);
 
-}  // namespace bench
+}  // namespace uapi

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds commands; computes what GEMM must give by the rules of docs/hardware.md, section 6.
+// Builds commands, and jobs that compare their results with the reference.
 #include "commands.hpp"
 
 #include <atomic>
-#include <bit>
-#include <cmath>
 #include <cstring>
 #include <random>
+#include <thread>
 #include <vector>
 
-namespace bench {
+#include "reference.hpp"
+
+namespace uapi {
 
 namespace {
 
-// 10^12 multiplications and more, in device memory so that they cost the host nothing else.
+// More than 10^12 multiplications, in device memory so that no other part of the host is busy.
 constexpr std::uint32_t long_size = 1024;
 constexpr std::uint32_t long_count = 1024;
 
@@ -36,68 +37,13 @@ accel_gemm square(std::uint32_t n) {
 
 }  // namespace
 
-accel_command nop() {
-    return accel_command{};
-}
-
-accel_command copy(std::uint64_t dst, std::uint64_t src, std::uint64_t bytes) {
-    accel_command command{};
-    command.opcode = ACCEL_OP_COPY;
-    command.copy.dst = dst;
-    command.copy.src = src;
-    command.copy.bytes = bytes;
-    command.copy.rows = 1;
-    return command;
-}
-
 accel_command fill(std::uint64_t dst, std::uint32_t pattern, std::uint64_t bytes) {
-    accel_command command{};
-    command.opcode = ACCEL_OP_FILL;
-    command.variant = sizeof(pattern);
-    command.fill.dst = dst;
-    command.fill.pattern = pattern;
-    command.fill.bytes = bytes;
-    command.fill.rows = 1;
-    return command;
-}
-
-accel_command wait_for(std::uint64_t address, std::uint64_t value) {
-    accel_command command{};
-    command.opcode = ACCEL_OP_WAIT;
-    command.semaphore.address = address;
-    command.semaphore.value = value;
-    return command;
-}
-
-accel_command signal(std::uint64_t address, std::uint64_t value) {
-    accel_command command = wait_for(address, value);
-    command.opcode = ACCEL_OP_SIGNAL;
-    return command;
-}
-
-accel_command call(std::uint64_t list, std::uint32_t count) {
-    accel_command command{};
-    command.opcode = ACCEL_OP_CALL;
-    command.call.list = list;
-    command.call.count = count;
-    return command;
+    return accel::test::fill(dst, pattern, sizeof pattern, bytes);
 }
 
 accel_command gemm(std::uint64_t dst, std::uint64_t a, std::uint64_t b, std::uint64_t params) {
-    accel_command command{};
-    command.opcode = ACCEL_OP_GEMM;
-    command.tensor.dst = dst;
-    command.tensor.src0 = a;
-    command.tensor.src1 = b;
-    command.tensor.params = params;
-    command.tensor.params_size = sizeof(accel_gemm);
-    return command;
-}
-
-accel_command with_record(accel_command command, std::uint64_t record) {
-    command.flags |= ACCEL_CMD_RECORD;
-    command.record = record;
-    return command;
+    return accel::test::tensor(ACCEL_OP_GEMM, {.dst = dst, .src0 = a, .src1 = b}, params,
+                               sizeof(accel_gemm));
 }
 
 void fill_pattern(std::span<std::uint32_t> words, std::uint32_t seed) {
@@ -124,7 +70,18 @@ std::uint64_t Semaphore::value() const {
 }
 
 void Semaphore::await(std::uint64_t value) const {
-    bench::await("waiting for a signal of the card", [&] { return this->value() >= value; });
+    uapi::await("a signal of the card", [&] { return this->value() >= value; });
+}
+
+int wait_asleep(Queue& queue, const Semaphore& gate) {
+    const std::uint64_t sequence = queue.submit(wait_for(gate.address(), 1));
+    int result = -1;
+    {
+        std::jthread waiter([&] { result = queue.wait(sequence); });
+        uapi::await("arming", [&] { return queue.status().arm == sequence; });
+        gate.set(1);
+    }
+    return result;
 }
 
 Product::Product(const File& file, std::uint32_t n, std::uint32_t seed, std::uint32_t memory)
@@ -134,7 +91,7 @@ Product::Product(const File& file, std::uint32_t n, std::uint32_t seed, std::uin
     const std::span<float> values = operands_.as<float>().subspan(page / sizeof(float));
     std::minstd_rand random(seed + 1);
     for (std::size_t i = 0; i < 2 * std::size_t{n} * n; ++i) {
-        // Products that need rounding, so that the order of additions shows.
+        // The products need rounding, so that a wrong order of additions changes the result.
         values[i] = static_cast<float>(static_cast<int>(random() % 2001) - 1000) / 7.0F;
     }
 }
@@ -151,19 +108,9 @@ bool Product::correct() const {
         operands_.as<const float>().subspan(page / sizeof(float), 3 * matrix);
     const std::span<const float> b = a.subspan(matrix);
     const std::span<const float> d = b.subspan(matrix);
-    for (std::size_t row = 0; row < n_; ++row) {
-        for (std::size_t column = 0; column < n_; ++column) {
-            float sum = 0;
-            for (std::size_t k = 0; k < n_; ++k) {
-                sum = std::fma(a[row * n_ + k], b[k * n_ + column], sum);
-            }
-            if (std::bit_cast<std::uint32_t>(sum) !=
-                std::bit_cast<std::uint32_t>(d[row * n_ + column])) {
-                return false;
-            }
-        }
-    }
-    return true;
+    const std::vector<float> expected =
+        accel::reference::dense_gemm(a.first(matrix), b.first(matrix), {}, n_, n_, n_);
+    return std::memcmp(d.data(), expected.data(), matrix * sizeof(float)) == 0;
 }
 
 void Product::clear() const {
@@ -190,4 +137,4 @@ accel_command LongJob::command() const {
     return call(list_.address(), long_count);
 }
 
-}  // namespace bench
+}  // namespace uapi

@@ -1,33 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Commands as the card reads them, and small jobs with a result that can be checked.
+// Builders of commands, and small jobs whose result can be checked.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-#include "bench.hpp"
+#include "command_builders.hpp"
+#include "uapi.hpp"
 
-namespace bench {
+namespace uapi {
 
-[[nodiscard]] accel_command nop();
-[[nodiscard]] accel_command copy(std::uint64_t dst, std::uint64_t src, std::uint64_t bytes);
+using accel::test::call;
+using accel::test::copy;
+using accel::test::nop;
+using accel::test::signal;
+using accel::test::wait_for;
+using accel::test::with_record;
+
+/// FILL with a pattern of four bytes.
 [[nodiscard]] accel_command fill(std::uint64_t dst, std::uint32_t pattern, std::uint64_t bytes);
-[[nodiscard]] accel_command wait_for(std::uint64_t address, std::uint64_t value);
-[[nodiscard]] accel_command signal(std::uint64_t address, std::uint64_t value);
-[[nodiscard]] accel_command call(std::uint64_t list, std::uint32_t count);
 [[nodiscard]] accel_command gemm(std::uint64_t dst, std::uint64_t a, std::uint64_t b,
                                  std::uint64_t params);
-[[nodiscard]] accel_command with_record(accel_command command, std::uint64_t record);
 
 /// A pattern that differs from word to word and from seed to seed.
 void fill_pattern(std::span<std::uint32_t> words, std::uint32_t seed);
-/// The index of the first word that is not of the pattern, or the number of words.
+/// The index of the first word that differs from the pattern, or the number of words.
 [[nodiscard]] std::size_t first_difference(std::span<const std::uint32_t> words,
                                            std::uint32_t seed);
 
-/// A word in memory that card and host share, for WAIT and SIGNAL.
+/// A word of memory for WAIT and SIGNAL, which card and host both access.
 class Semaphore {
   public:
     explicit Semaphore(const File& file) : buffer_(file, page) {}
@@ -35,22 +38,26 @@ class Semaphore {
     [[nodiscard]] std::uint64_t address() const { return buffer_.address(); }
     void set(std::uint64_t value) const;
     [[nodiscard]] std::uint64_t value() const;
-    /// Throws if the value does not come.
+    /// Waits until it has at least this value; throws after `time_limit`.
     void await(std::uint64_t value) const;
 
   private:
     Buffer buffer_;
 };
 
-/// D = A * B with operands from a seed, n x n, in host or device memory.
+/// Submits a WAIT for the gate, and opens the gate when a thread sleeps for the command. Returns
+/// the result of that thread's wait.
+[[nodiscard]] int wait_asleep(Queue& queue, const Semaphore& gate);
+
+/// D = A * B for n x n matrices in host or device memory; the seed determines the operands.
 class Product {
   public:
     Product(const File& file, std::uint32_t n, std::uint32_t seed, std::uint32_t memory = host);
 
     [[nodiscard]] accel_command command() const;
-    /// True if D is, to the bit, what the data sheet says.
+    /// True if D has exactly the bits that the data sheet requires.
     [[nodiscard]] bool correct() const;
-    /// Forgets the result.
+    /// Overwrites the result.
     void clear() const;
 
   private:
@@ -58,8 +65,8 @@ class Product {
     Buffer operands_;
 };
 
-/// A CALL that keeps a compute engine busy until it is stopped: far more arithmetic than any test
-/// waits for. `started` reaches 1 when it runs.
+/// A CALL that keeps a compute engine busy until it is stopped: it takes longer than any test
+/// waits. It sets `started` to 1 when it runs.
 class LongJob {
   public:
     explicit LongJob(const File& file);
@@ -73,4 +80,4 @@ class LongJob {
     Buffer operands_;
 };
 
-}  // namespace bench
+}  // namespace uapi

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Behind an IOMMU: what is not mapped for the card is not reached, and who tried is reported.
+// A card behind an IOMMU: accesses without a mapping are stopped and reported.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -12,20 +12,20 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
+#include "sanity.hpp"
 
 namespace {
 
-constexpr std::uint64_t nowhere = 0xdead0000;  // the harness expects no other
+constexpr std::uint64_t nowhere = 0xdead0000;  // the only address that the harness allows
 
-/// The registers, while no driver is bound: whoever has them is the driver.
+/// The registers of a card without a driver: this program acts as the driver.
 class Registers {
   public:
-    explicit Registers(const bench::Card& card)
+    explicit Registers(const uapi::Card& card)
         : file_(::open((card.folder() / "resource0").c_str(), O_RDWR | O_CLOEXEC)),
           config_(::open((card.folder() / "config").c_str(), O_RDWR | O_CLOEXEC)) {
         set_command(0x6);  // memory, bus master
-        memory_ = bench::Mapping(file_.get(), 0, ACCEL_REGISTER_BLOCK);
+        memory_ = uapi::Mapping(file_.get(), 0, ACCEL_REGISTER_BLOCK);
     }
     Registers(const Registers&) = delete;
     Registers& operator=(const Registers&) = delete;
@@ -44,19 +44,19 @@ class Registers {
 
   private:
     void set_command(std::uint16_t value) const {
-        bench::require(::pwrite(config_.get(), &value, 2, 4) == 2 ? 0 : errno, "config space");
+        uapi::require(::pwrite(config_.get(), &value, 2, 4) == 2 ? 0 : errno, "config space");
     }
-    bench::Descriptor file_;
-    bench::Descriptor config_;
-    bench::Mapping memory_;
+    uapi::Descriptor file_;
+    uapi::Descriptor config_;
+    uapi::Mapping memory_;
 };
 
-/// What the kernel says from now on.
+/// The kernel messages from now on.
 class KernelLog {
   public:
     KernelLog() { ::lseek(file_.get(), 0, SEEK_END); }
     void await(const std::string& words) {
-        bench::await(words.c_str(), [&] {
+        uapi::await(words.c_str(), [&] {
             std::array<char, 8192> line{};
             const ssize_t got = ::read(file_.get(), line.data(), line.size() - 1);
             return got > 0 && std::string(line.data()).find(words) != std::string::npos;
@@ -64,11 +64,11 @@ class KernelLog {
     }
 
   private:
-    bench::Descriptor file_{::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+    uapi::Descriptor file_{::open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
 };
 
-TEST(Iommu, StopsAndReportsACardThatLeavesItsMappings) {
-    const bench::Card card;
+TEST(Iommu, StopsAndReportsAccessesWithoutAMapping) {
+    const uapi::Card card;
     if (!std::filesystem::exists(card.folder() / "iommu_group")) {
         GTEST_SKIP() << "this machine has no IOMMU";
     }
@@ -77,7 +77,7 @@ TEST(Iommu, StopsAndReportsACardThatLeavesItsMappings) {
     {
         Registers registers(card);
         registers.write<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
-        bench::await("the reset", [&] { return (registers.status() & ACCEL_STATUS_READY) != 0; });
+        uapi::await("the reset", [&] { return (registers.status() & ACCEL_STATUS_READY) != 0; });
         registers.write(ACCEL_REG_ADMIN_RING, nowhere);
         registers.write(ACCEL_REG_ADMIN_RESULTS, nowhere);
         registers.write<std::uint32_t>(ACCEL_REG_ADMIN_ENTRIES, 2);
@@ -85,21 +85,22 @@ TEST(Iommu, StopsAndReportsACardThatLeavesItsMappings) {
         registers.write<std::uint32_t>(ACCEL_REG_EVENT_ENTRIES, 64);
         registers.write<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
         registers.write<std::uint32_t>(ACCEL_REG_ADMIN_DOORBELL, 1);
-        bench::await("the end", [&] { return (registers.status() & ACCEL_STATUS_FATAL) != 0; });
+        uapi::await("the card's fatal status",
+                    [&] { return (registers.status() & ACCEL_STATUS_FATAL) != 0; });
         registers.write<std::uint32_t>(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     }
     log.await("fault addr 0xdead0000");
     card.bind();
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
-// A context's addresses are the card's affair: a wrong one never gets as far as the IOMMU.
-TEST(Iommu, IsNotWhatKeepsContextsApart) {
-    const bench::File file;
-    bench::Queue queue(file, 4);
-    const auto why = queue.run_to_error(bench::fill(nowhere, 1, 4));
-    EXPECT_EQ(why.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
-    EXPECT_EQ(why.error_address, nowhere);
+// The card's MMU translates the addresses of contexts: a wrong one never reaches the IOMMU.
+TEST(Iommu, IsNotNeededToIsolateContexts) {
+    const uapi::File file;
+    uapi::Queue queue(file, 4);
+    const auto failure = queue.run_to_error(uapi::fill(nowhere, 1, 4));
+    EXPECT_EQ(failure.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
+    EXPECT_EQ(failure.error_address, nowhere);
 }
 
 }  // namespace

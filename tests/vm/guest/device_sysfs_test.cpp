@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// sysfs and hwmon: what an administrator reads is what is so.
+// sysfs and hwmon: all values are correct.
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -17,8 +17,8 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 
 namespace {
 
@@ -29,7 +29,7 @@ class Sysfs : public testing::Test {
         return "/sys/class/accel-card/" + node.substr(node.rfind('/') + 1);
     }
     [[nodiscard]] std::string text(const std::string& name) const {
-        std::string all = bench::read_file(folder() / name);
+        std::string all = uapi::read_file(folder() / name);
         EXPECT_TRUE(all.ends_with('\n')) << name;
         all.pop_back();
         return all;
@@ -44,11 +44,11 @@ class Sysfs : public testing::Test {
         throw std::runtime_error("no hwmon");
     }
 
-    bench::Card card_;
+    uapi::Card card_;
 };
 
-TEST_F(Sysfs, SaysWhatTheCardIs) {
-    const accel_info info = bench::File().info();
+TEST_F(Sysfs, DescribesTheCard) {
+    const accel_info info = uapi::File().info();
     EXPECT_EQ(std::stoull(text("serial"), nullptr, 16), info.serial);
     EXPECT_EQ(number("memory_size"), info.memory_size);
     EXPECT_EQ(text("hardware_version"), std::to_string(info.hw_version >> 16) + "." +
@@ -57,51 +57,51 @@ TEST_F(Sysfs, SaysWhatTheCardIs) {
     EXPECT_EQ(text("state"), "running");
 }
 
-TEST_F(Sysfs, CountsWhatIsInUse) {
+TEST_F(Sysfs, CountsObjectsInUse) {
     EXPECT_EQ(number("contexts_used"), 0U);
     EXPECT_EQ(number("queues_used"), 0U);
     EXPECT_EQ(number("memory_used"), 0U);
     {
-        const bench::File file;
-        const bench::Queue one(file);
-        const bench::Queue two(file);
-        const bench::Buffer buffer(file, 3 * bench::page, bench::device);
+        const uapi::File file;
+        const uapi::Queue one(file);
+        const uapi::Queue two(file);
+        const uapi::Buffer buffer(file, 3 * uapi::page, uapi::device);
         EXPECT_EQ(number("contexts_used"), 1U);
         EXPECT_EQ(number("queues_used"), 2U);
-        EXPECT_EQ(number("memory_used"), 3 * bench::page);
+        EXPECT_EQ(number("memory_used"), 3 * uapi::page);
     }
     EXPECT_EQ(number("contexts_used"), 0U);
     EXPECT_EQ(number("queues_used"), 0U);
     EXPECT_EQ(number("memory_used"), 0U);
 }
 
-TEST_F(Sysfs, CountsWhatTheCardDoes) {
-    const bench::File file;
-    bench::Queue queue(file);
-    const bench::Buffer buffer(file, bench::page, bench::device);
+TEST_F(Sysfs, CountsTheWorkOfTheCard) {
+    const uapi::File file;
+    uapi::Queue queue(file);
+    const uapi::Buffer buffer(file, uapi::page, uapi::device);
     const std::uint64_t commands = number("counters/commands");
     const std::uint64_t written = number("counters/memory_written_bytes");
     const std::uint64_t faults = number("counters/faults");
-    queue.run(bench::fill(buffer.address(), 7, bench::page));
-    queue.run(bench::nop());
+    queue.run(uapi::fill(buffer.address(), 7, uapi::page));
+    queue.run(uapi::nop());
     EXPECT_EQ(number("counters/commands") - commands, 2U);
-    EXPECT_EQ(number("counters/memory_written_bytes") - written, bench::page);
-    EXPECT_EQ(queue.run_to_error(bench::fill(16, 1, 4)).error,
+    EXPECT_EQ(number("counters/memory_written_bytes") - written, uapi::page);
+    EXPECT_EQ(queue.run_to_error(uapi::fill(16, 1, 4)).error,
               static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
     EXPECT_EQ(number("counters/faults") - faults, 1U);
 }
 
-// Read twice, as a tool would: what was done in between is in the difference.
+// Tools read the counters twice: the difference is the work in between.
 TEST_F(Sysfs, ShowsHowBusyTheEnginesAre) {
-    const accel_info info = bench::File().info();
+    const accel_info info = uapi::File().info();
     EXPECT_EQ(number("engines/dma_count"), info.engines & 0xff);
     EXPECT_EQ(number("engines/compute_count"), info.engines >> 8);
     const std::uint64_t clock = number("engines/clock_ns");
     const std::uint64_t dma = number("engines/dma_busy_ns");
     const std::uint64_t compute = number("engines/compute_busy_ns");
-    const bench::File file;
-    const bench::Product product(file, 64, 5);
-    bench::Queue queue(file);
+    const uapi::File file;
+    const uapi::Product product(file, 64, 5);
+    uapi::Queue queue(file);
     queue.run(product.command());
     const std::uint64_t busy = number("engines/compute_busy_ns") - compute;
     const std::uint64_t passed = number("engines/clock_ns") - clock;
@@ -110,8 +110,8 @@ TEST_F(Sysfs, ShowsHowBusyTheEnginesAre) {
     EXPECT_EQ(number("engines/dma_busy_ns"), dma);
 }
 
-// The PCI core's own files, where lspci and others look for them.
-TEST_F(Sysfs, HasTheLinkWhereEveryPciDeviceHasIt) {
+// The files of the PCI core, which lspci and other programs read.
+TEST_F(Sysfs, HasTheStandardLinkAttributes) {
     for (const char* name : {"current_link_speed", "max_link_speed"}) {
         EXPECT_NE(text("device/" + std::string(name)).find("GT/s"), std::string::npos) << name;
     }
@@ -124,7 +124,7 @@ TEST_F(Sysfs, CountsResets) {
     card_.reset();
     EXPECT_EQ(number("generation"), before + 1);
     EXPECT_EQ(text("state"), "running");
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
 struct Event {
@@ -147,7 +147,7 @@ std::vector<Event> parse_events(const std::string& text) {
     return events;
 }
 
-TEST_F(Sysfs, TellsWhatHappenedInOrderAndWithoutGaps) {
+TEST_F(Sysfs, ReportsEventsInOrderAndWithoutGaps) {
     card_.reset();
     const auto events = parse_events(text("events") + "\n");
     ASSERT_GE(events.size(), 2U);
@@ -161,7 +161,7 @@ TEST_F(Sysfs, TellsWhatHappenedInOrderAndWithoutGaps) {
     EXPECT_EQ(events.back().fields, "generation=" + text("generation"));
 }
 
-TEST_F(Sysfs, ErrorsOfQueuesDoNotPushOutWhatConcernsTheCard) {
+TEST_F(Sysfs, ErrorsOfQueuesDoNotEvictEventsOfTheCard) {
     const auto started = [&] {
         std::uint64_t sequence = 0;
         for (const Event& event : parse_events(text("events"))) {
@@ -171,10 +171,10 @@ TEST_F(Sysfs, ErrorsOfQueuesDoNotPushOutWhatConcernsTheCard) {
     };
     const std::uint64_t before = started();
     ASSERT_NE(before, 0U);
-    const bench::File file;
-    bench::Queue queue(file);
+    const uapi::File file;
+    uapi::Queue queue(file);
     for (int i = 0; i < 40; ++i) {
-        static_cast<void>(queue.run_to_error(bench::fill(16, 1, 4)));
+        static_cast<void>(queue.run_to_error(uapi::fill(16, 1, 4)));
         ASSERT_EQ(queue.reset(), 0);
     }
     EXPECT_EQ(started(), before);
@@ -187,29 +187,29 @@ TEST_F(Sysfs, ErrorsOfQueuesDoNotPushOutWhatConcernsTheCard) {
         << events.back().fields;
 }
 
-TEST_F(Sysfs, WakesWhoPollsForEvents) {
-    const bench::Descriptor events(::open((folder() / "events").c_str(), O_RDONLY | O_CLOEXEC));
+TEST_F(Sysfs, WakesPollersForEvents) {
+    const uapi::Descriptor events(::open((folder() / "events").c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 4096> text{};
     ASSERT_GT(::read(events.get(), text.data(), text.size()), 0);
     pollfd fd{.fd = events.get(), .events = POLLPRI, .revents = 0};
     EXPECT_EQ(::poll(&fd, 1, 0), 0);
-    const bench::File file;
-    bench::Queue queue(file);
-    static_cast<void>(queue.run_to_error(bench::fill(16, 1, 4)));
+    const uapi::File file;
+    uapi::Queue queue(file);
+    static_cast<void>(queue.run_to_error(uapi::fill(16, 1, 4)));
     EXPECT_EQ(::poll(&fd, 1, 60000), 1);
     EXPECT_NE(fd.revents & POLLPRI, 0);
 }
 
-TEST_F(Sysfs, LetsRootAloneStopAQueue) {
-    const bench::File file;
-    bench::Queue queue(file);
+TEST_F(Sysfs, LetsOnlyRootStopAQueue) {
+    const uapi::File file;
+    uapi::Queue queue(file);
     const auto stop = folder() / "stop_queue";
-    bench::Process user([&] {
-        bench::become_user();
-        bench::check(bench::write_file(stop, "0") == EACCES, "it is root's");
+    uapi::Process user([&] {
+        uapi::become_user();
+        uapi::check(uapi::write_file(stop, "0") == EACCES, "a plain user could write it");
     });
     EXPECT_EQ(user.wait(), 0);
-    queue.run(bench::nop());
+    queue.run(uapi::nop());
     for (const auto& [text, error] : {std::pair<std::string, int>{"", 0},
                                       {"x", EINVAL},
                                       {"-1", EINVAL},
@@ -217,43 +217,44 @@ TEST_F(Sysfs, LetsRootAloneStopAQueue) {
                                       {"4294967295", ENOENT},
                                       {"63", ENOENT}}) {
         if (!text.empty()) {
-            EXPECT_EQ(bench::write_file(stop, text), error) << text;
+            EXPECT_EQ(uapi::write_file(stop, text), error) << text;
         }
     }
-    queue.run(bench::nop());
+    queue.run(uapi::nop());
 }
 
 TEST_F(Sysfs, ShowsTheSensors) {
-    const long temperature = std::stol(bench::read_file(hwmon() / "temp1_input"));
+    const long temperature = std::stol(uapi::read_file(hwmon() / "temp1_input"));
     EXPECT_GT(temperature, 0);
     EXPECT_LT(temperature, 120'000);
-    EXPECT_GT(std::stol(bench::read_file(hwmon() / "power1_input")), 0);
-    EXPECT_EQ(bench::read_file(hwmon() / "name"), "accel\n");
-    const unsigned long clock = std::stoul(bench::read_file(hwmon() / "freq1_input"));
+    EXPECT_GT(std::stol(uapi::read_file(hwmon() / "power1_input")), 0);
+    EXPECT_EQ(uapi::read_file(hwmon() / "name"), "accel\n");
+    const unsigned long clock = std::stoul(uapi::read_file(hwmon() / "freq1_input"));
     EXPECT_GE(clock, 1'000'000U);
     EXPECT_EQ(clock % 1'000'000, 0U);
-    EXPECT_EQ(bench::read_file(hwmon() / "freq1_label"), "core\n");
+    EXPECT_EQ(uapi::read_file(hwmon() / "freq1_label"), "core\n");
 }
 
-TEST_F(Sysfs, LetsRootAloneSetThePowerCapWithinItsBounds) {
+TEST_F(Sysfs, LetsOnlyRootSetThePowerCapWithinItsBounds) {
     const auto cap = hwmon() / "power1_cap";
-    const std::string before = bench::read_file(cap);
-    const long lowest = std::stol(bench::read_file(hwmon() / "power1_cap_min"));
-    const long highest = std::stol(bench::read_file(hwmon() / "power1_cap_max"));
+    const std::string before = uapi::read_file(cap);
+    const long lowest = std::stol(uapi::read_file(hwmon() / "power1_cap_min"));
+    const long highest = std::stol(uapi::read_file(hwmon() / "power1_cap_max"));
     ASSERT_LT(lowest, highest);
-    EXPECT_EQ(bench::write_file(cap, std::to_string(lowest)), 0);
-    EXPECT_EQ(std::stol(bench::read_file(cap)), lowest);
-    EXPECT_EQ(bench::write_file(cap, std::to_string(lowest - 1000)), EINVAL);
-    EXPECT_EQ(bench::write_file(cap, std::to_string(highest + 1000)), EINVAL);
-    EXPECT_EQ(bench::write_file(cap, "-1"), EINVAL);
-    EXPECT_EQ(std::stol(bench::read_file(cap)), lowest);
-    bench::Process user([&] {
-        bench::become_user();
-        bench::check(bench::write_file(cap, std::to_string(highest)) == EACCES, "it is root's");
-        bench::check(!bench::read_file(cap).empty(), "everybody may read it");
+    EXPECT_EQ(uapi::write_file(cap, std::to_string(lowest)), 0);
+    EXPECT_EQ(std::stol(uapi::read_file(cap)), lowest);
+    EXPECT_EQ(uapi::write_file(cap, std::to_string(lowest - 1000)), EINVAL);
+    EXPECT_EQ(uapi::write_file(cap, std::to_string(highest + 1000)), EINVAL);
+    EXPECT_EQ(uapi::write_file(cap, "-1"), EINVAL);
+    EXPECT_EQ(std::stol(uapi::read_file(cap)), lowest);
+    uapi::Process user([&] {
+        uapi::become_user();
+        uapi::check(uapi::write_file(cap, std::to_string(highest)) == EACCES,
+                    "a plain user could write it");
+        uapi::check(!uapi::read_file(cap).empty(), "a plain user cannot read it");
     });
     EXPECT_EQ(user.wait(), 0);
-    EXPECT_EQ(bench::write_file(cap, before), 0);
+    EXPECT_EQ(uapi::write_file(cap, before), 0);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The driver leaves the card, idle and in the middle of everything, and comes back.
+// The driver is unbound from an idle and from a busy card, and bound again.
 #include <gtest/gtest.h>
 #include <poll.h>
 
@@ -12,21 +12,21 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
-#include "old_file.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
+#include "stale_context.hpp"
 
 namespace {
 
-/// Bound again and healthy, whatever a test did, and under the name it had.
+/// After each test the card must be bound, work, and have its old name.
 class Unbind : public testing::Test {
   protected:
     void TearDown() override {
         if (!card_.bound()) {
             card_.bind();
         }
-        bench::expect_healthy();
-        // A card that came back while a file of before was open has another number.
+        uapi::expect_working_card();
+        // A card that is bound again while an old file is open gets another number.
         if (card_.node() != node_) {
             card_.unbind();
             card_.bind();
@@ -34,58 +34,58 @@ class Unbind : public testing::Test {
         EXPECT_EQ(card_.node(), node_);
     }
 
-    /// The lowest number there is: a test before may have left the card with another.
-    [[nodiscard]] static std::string numbered_anew(const bench::Card& card) {
+    /// Starts with the lowest number: an earlier test may have left the card with another.
+    [[nodiscard]] static std::string numbered_anew(const uapi::Card& card) {
         card.unbind();
         card.bind();
         return card.node();
     }
 
-    bench::Card card_;
+    uapi::Card card_;
     std::string node_ = numbered_anew(card_);
 };
 
 TEST_F(Unbind, AHundredTimesLeavesNothingBehind) {
-    const bench::Capacity before = bench::Capacity::measure();
+    const uapi::Capacity before = uapi::Capacity::measure();
     const std::string name = card_.name() + "-vector";
-    const int lines = bench::Card::interrupt_lines(name);
+    const int lines = uapi::Card::interrupt_lines(name);
     for (int i = 0; i < 100; ++i) {
         card_.unbind();
         ASSERT_FALSE(card_.bound());
         ASSERT_FALSE(std::filesystem::exists(node_));
-        ASSERT_EQ(bench::Card::interrupt_lines(name), 0);
+        ASSERT_EQ(uapi::Card::interrupt_lines(name), 0);
         card_.bind();
-        // The number of a node that went is free again.
+        // The number of a removed node is free again.
         ASSERT_EQ(card_.node(), node_);
     }
-    EXPECT_EQ(bench::Card::interrupt_lines(name), lines);
-    EXPECT_EQ(bench::read_file("/sys/module/accel/refcnt"), "0\n");
-    EXPECT_EQ(bench::Capacity::measure(), before);
+    EXPECT_EQ(uapi::Card::interrupt_lines(name), lines);
+    EXPECT_EQ(uapi::read_file("/sys/module/accel/refcnt"), "0\n");
+    EXPECT_EQ(uapi::Capacity::measure(), before);
 }
 
 TEST_F(Unbind, EndsEveryCallOfAnOpenFileWithEnodev) {
-    bench::OldFile old;
+    uapi::StaleContext old;
     card_.unbind();
     old.expect_every_call(ENODEV);
     EXPECT_EQ(old.file().poll(), POLLHUP | POLLERR);
 }
 
-TEST_F(Unbind, LetsAnOpenFileBeClosedBeforeAndAfterTheDriverIsBack) {
-    auto early = std::make_unique<bench::OldFile>();
-    auto late = std::make_unique<bench::OldFile>();
+TEST_F(Unbind, LetsAnOpenFileBeClosedBeforeAndAfterTheNextBind) {
+    auto early = std::make_unique<uapi::StaleContext>();
+    auto late = std::make_unique<uapi::StaleContext>();
     card_.unbind();
     early.reset();
     card_.bind();
-    bench::expect_healthy();
+    uapi::expect_working_card();
     late->expect_every_call(ENODEV);
     late.reset();
 }
 
 TEST_F(Unbind, WakesEveryWaiterWithEnodev) {
-    const bench::File file;
-    bench::Queue queue(file);
-    const bench::Semaphore never(file);
-    const std::uint64_t sequence = queue.submit(bench::wait_for(never.address(), 1));
+    const uapi::File file;
+    uapi::Queue queue(file);
+    const uapi::Semaphore never(file);
+    const std::uint64_t sequence = queue.submit(uapi::wait_for(never.address(), 1));
     ASSERT_EQ(queue.notify(sequence), 0);
 
     std::atomic<int> asleep = 0;
@@ -97,16 +97,16 @@ TEST_F(Unbind, WakesEveryWaiterWithEnodev) {
             enodev += queue.wait(sequence) == ENODEV ? 1 : 0;
         });
     }
-    // One that waits for a queue, and one that waits for nothing but the end.
-    const bench::File idle;
-    for (const bench::File* polled : {&file, &idle}) {
+    // One waits for a queue, and one only for the end of the card.
+    const uapi::File idle;
+    for (const uapi::File* polled : {&file, &idle}) {
         waiters.emplace_back([&, polled] {
             ++asleep;
             enodev += (polled->poll() & POLLHUP) != 0 ? 1 : 0;
         });
     }
-    bench::await("arming", [&] { return asleep == 6 && queue.status().arm == sequence; });
-    // The arm word tells of one sleeper only; give the others the time to lie down.
+    uapi::await("arming", [&] { return asleep == 6 && queue.status().arm == sequence; });
+    // The arm word shows only one sleeper; the others get some time to fall asleep.
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     card_.unbind();
     for (std::jthread& waiter : waiters) {
@@ -116,36 +116,36 @@ TEST_F(Unbind, WakesEveryWaiterWithEnodev) {
 }
 
 TEST_F(Unbind, LeavesMappingsThatGoNowhere) {
-    bench::OldFile old;
+    uapi::StaleContext old;
     card_.unbind();
-    old.expect_mappings_go_nowhere();
+    old.expect_stale_mappings();
     card_.bind();
 
-    // What is written through an old mapping does not reach who has the memory and the queue now.
-    const bench::File file;
-    const bench::Buffer memory(file, bench::OldFile::bytes, bench::device);
-    bench::Queue queue(file);
-    old.expect_mappings_go_nowhere();
+    // A write through an old mapping does not reach the new owner of the memory and the queue.
+    const uapi::File file;
+    const uapi::Buffer memory(file, uapi::StaleContext::bytes, uapi::device);
+    uapi::Queue queue(file);
+    old.expect_stale_mappings();
     for (const std::uint32_t word : memory.as<std::uint32_t>()) {
         ASSERT_EQ(word, 0U);
     }
     EXPECT_EQ(queue.query().doorbells, 0U);
 }
 
-TEST_F(Unbind, StopsAJobThatRuns) {
-    const bench::File file;
-    const bench::LongJob job(file);
-    bench::Queue queue(file);
+TEST_F(Unbind, StopsARunningJob) {
+    const uapi::File file;
+    const uapi::LongJob job(file);
+    uapi::Queue queue(file);
     const std::uint64_t sequence = queue.submit(job.command());
     job.started().await(1);
     card_.unbind();
     EXPECT_EQ(queue.wait(sequence), ENODEV);
     card_.bind();
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
-TEST_F(Unbind, AfterAResetIsSurvivedByAnOpenFile) {
-    bench::OldFile old;
+TEST_F(Unbind, AfterAResetLeavesAnOpenFileSafe) {
+    uapi::StaleContext old;
     card_.reset();
     old.expect_every_call(ESTALE);
     card_.reset();
@@ -153,46 +153,25 @@ TEST_F(Unbind, AfterAResetIsSurvivedByAnOpenFile) {
     old.expect_every_call(ENODEV);
 }
 
-// Not only the driver goes, but the function, as when a card is pulled out in an orderly way.
-TEST_F(Unbind, AndRemovalOfTheFunctionIsSurvivedByAnOpenFile) {
-    bench::OldFile old;
-    ASSERT_EQ(bench::write_file(card_.folder() / "remove", "1"), 0);
+// Not only the driver but the function is removed, as in an orderly hot-unplug.
+TEST_F(Unbind, AndRemovalOfTheFunctionLeaveAnOpenFileSafe) {
+    uapi::StaleContext old;
+    ASSERT_EQ(uapi::write_file(card_.folder() / "remove", "1"), 0);
     EXPECT_FALSE(std::filesystem::exists(card_.folder()));
     old.expect_every_call(ENODEV);
-    old.expect_mappings_go_nowhere();
-    ASSERT_EQ(bench::write_file("/sys/bus/pci/rescan", "1"), 0);
+    old.expect_stale_mappings();
+    ASSERT_EQ(uapi::write_file("/sys/bus/pci/rescan", "1"), 0);
     EXPECT_TRUE(card_.bound());
 }
 
-// Children open, compute and close as fast as they can while the driver comes and goes. Each
-// call either works, and then the result is right, or says that the card is away.
-TEST_F(Unbind, UnderLoadGivesRightResultsOrEnodev) {
-    const bench::Counter rounds;
-    const bench::Counter stop;
-    std::vector<bench::Process> workers;
-    for (int i = 0; i < 3; ++i) {
-        workers.emplace_back([&] {
-            while (stop.value() == 0) {
-                try {
-                    bench::expect_healthy();
-                    rounds.add();
-                } catch (const std::system_error& error) {
-                    const int code = error.code().value();
-                    // No node, and no card behind a file that was open.
-                    bench::check(code == ENOENT || code == ENODEV || code == ENXIO, error.what());
-                }
-            }
-        });
-    }
-    for (int i = 0; i < 10; ++i) {
-        rounds.await(rounds.value() + 2);
+// Children open, compute and close in a loop while the driver is unbound and bound. Each call
+// either succeeds with the right result or reports that there is no card.
+TEST_F(Unbind, UnderLoadYieldsRightResultsOrEnodev) {
+    // There is no node, or an open file has lost its card.
+    uapi::expect_working_card_or({ENOENT, ENODEV, ENXIO}, [&] {
         card_.unbind();
         card_.bind();
-    }
-    stop.add();
-    for (bench::Process& worker : workers) {
-        EXPECT_EQ(worker.wait(), 0);
-    }
+    });
 }
 
 }  // namespace

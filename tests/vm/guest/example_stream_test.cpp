@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The example that does everything by one ring of io_uring, run as a user runs it.
+// Runs the example `stream`, which does all transfers and waits on one io_uring.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -39,7 +39,7 @@ class Stream : public testing::Test {
     }
     void TearDown() override { std::remove(file_.c_str()); }
 
-    /// Writes so many numbers; returns the sums of the example's blocks, added up.
+    /// Writes `count` numbers to a file; returns the total of the example's block sums.
     [[nodiscard]] double write_numbers(std::size_t count) const {
         constexpr std::size_t block = 1U << 18;
         std::vector<float> numbers(count);
@@ -64,17 +64,17 @@ class Stream : public testing::Test {
 TEST_F(Stream, SumsAFileOnTheCard) {
     for (const std::size_t count : {std::size_t{1}, std::size_t{1} << 18, std::size_t{1'500'003}}) {
         const double expected = write_numbers(count);
-        const std::uint64_t written = bench::counter("memory_written_bytes");
+        const std::uint64_t written = uapi::counter("memory_written_bytes");
         const Outcome outcome = run("stream " + file_);
         std::array<char, 100> line{};
         std::snprintf(line.data(), line.size(), "%zu floats, sum %.9g\n", count, expected);
         EXPECT_EQ(outcome.output, line.data());
         EXPECT_EQ(outcome.status, 0);
-        EXPECT_GE(bench::counter("memory_written_bytes") - written, count * sizeof(float));
+        EXPECT_GE(uapi::counter("memory_written_bytes") - written, count * sizeof(float));
     }
 }
 
-TEST_F(Stream, SaysWhatIsWrong) {
+TEST_F(Stream, ReportsErrors) {
     EXPECT_EQ(run("stream").status, 1);
     EXPECT_NE(run("stream /nowhere").output.find("No such file"), std::string::npos);
     static_cast<void>(write_numbers(0));

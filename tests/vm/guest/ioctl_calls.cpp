@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The table of calls, and arguments that succeed.
+// The table of calls, and valid arguments for them.
 #include "ioctl_calls.hpp"
 
 #include <unistd.h>
 
 #include <cerrno>
 
-namespace bench {
+namespace uapi {
 
 namespace {
 
@@ -97,7 +97,7 @@ const std::vector<Call>& every_call() {
     return table;
 }
 
-Argument Callee::good_argument(const Call& call) {
+Argument CallFixture::valid_argument(const Call& call) {
     switch (call.request) {
         case ACCEL_IOCTL_BUFFER_CREATE: {
             accel_buffer_create create{};
@@ -156,7 +156,7 @@ Argument Callee::good_argument(const Call& call) {
             return bytes_of(none);
         }
         default: {
-            // The rest takes at most a queue, in the same place, and zeros.
+            // The other calls need zeros and at most a queue's handle, in the same field.
             Argument argument(call.size);
             accel_queue_reset common{.size = static_cast<std::uint32_t>(call.size),
                                      .handle = queue_.handle()};
@@ -169,7 +169,7 @@ Argument Callee::good_argument(const Call& call) {
     }
 }
 
-void Callee::undo(const Call& call, std::span<const std::byte> argument) const {
+void CallFixture::undo(const Call& call, std::span<const std::byte> argument) const {
     accel_buffer_destroy buffer{};
     accel_queue_destroy queue{};
     switch (call.request) {
@@ -199,7 +199,7 @@ void Callee::undo(const Call& call, std::span<const std::byte> argument) const {
     }
 }
 
-int Callee::run(const Call& call, Argument& argument) const {
+int CallFixture::run(const Call& call, Argument& argument) const {
     const int error = file_.raw(call.request, argument.data());
     if (error == 0) {
         undo(call, argument);
@@ -207,4 +207,4 @@ int Callee::run(const Call& call, Argument& argument) const {
     return error;
 }
 
-}  // namespace bench
+}  // namespace uapi

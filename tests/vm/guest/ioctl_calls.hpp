@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every ioctl of the driver as data: number, structure, which of its fields the driver writes; and
-// how to make an argument that succeeds. Tests of the rules that hold for all calls walk over it.
+// A table of all ioctls of the driver: number, structure, and the fields that the driver writes. It
+// also makes valid arguments. Tests of rules for all calls iterate over it.
 #pragma once
 
 #include <cstddef>
@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "bench.hpp"
+#include "uapi.hpp"
 
-namespace bench {
+namespace uapi {
 
-/// A field: its place in the structure.
+/// The position of a field in its structure.
 struct Field {
     std::size_t offset;
     std::size_t bytes;
@@ -27,14 +27,14 @@ struct Call {
     unsigned long request;
     std::size_t size;
     std::vector<Field> out;
-    std::size_t grown = 0;  // bytes added since the first version of the interface
+    std::size_t grown = 0;  // bytes added since the first version of the UAPI
 
     [[nodiscard]] std::size_t first() const { return size - grown; }
 };
 
 std::ostream& operator<<(std::ostream& out, const Call& call);
 
-/// Every call of accel_uapi.h.
+/// All calls of accel_uapi.h.
 [[nodiscard]] const std::vector<Call>& every_call();
 
 /// The bytes of an argument.
@@ -54,17 +54,18 @@ template <typename T>
     return structure;
 }
 
-/// A file with what calls need to succeed.
-class Callee {
+/// A file with the objects that calls need to succeed.
+class CallFixture {
   public:
     [[nodiscard]] const File& file() const { return file_; }
     [[nodiscard]] const Queue& queue() const { return queue_; }
 
-    /// An argument that succeeds once; for a call that destroys, it makes the object first.
-    [[nodiscard]] Argument good_argument(const Call& call);
-    /// Calls with an argument in ordinary memory; destroys again what a call made.
+    /// An argument with which the call succeeds once. For a call that destroys, it makes the
+    /// object.
+    [[nodiscard]] Argument valid_argument(const Call& call);
+    /// Calls with an argument in ordinary memory, and destroys the object that the call made.
     int run(const Call& call, Argument& argument) const;
-    /// Destroys what a call that succeeded has made.
+    /// Destroys the object that a successful call made.
     void undo(const Call& call, std::span<const std::byte> argument) const;
 
   private:
@@ -75,4 +76,4 @@ class Callee {
     Mapping own_ = Mapping::anonymous(page);
 };
 
-}  // namespace bench
+}  // namespace uapi

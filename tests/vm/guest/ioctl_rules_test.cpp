@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rules of accel_uapi.h that hold for every call, tried on every call: sizes, pointers, which
-// bytes are read and which are written.
+// Tests every call for the common rules of accel_uapi.h: sizes, pointers, the bytes that are read
+// and the bytes that are written.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -9,13 +9,13 @@
 #include <cerrno>
 #include <thread>
 
-#include "health.hpp"
 #include "ioctl_calls.hpp"
+#include "sanity.hpp"
 
 namespace {
 
-using bench::Argument;
-using bench::Call;
+using uapi::Argument;
+using uapi::Call;
 
 class EveryCall : public testing::TestWithParam<Call> {
   protected:
@@ -25,24 +25,24 @@ class EveryCall : public testing::TestWithParam<Call> {
         std::memcpy(argument.data(), &value, sizeof(value));
     }
 
-    /// Expects that the call fails with this errno and that the argument is as it was.
+    /// Expects that the call fails with this errno and does not change the argument.
     void expect_refused(Argument argument, int error, const std::string& what) const {
         const Argument before = argument;
         EXPECT_EQ(callee_.run(GetParam(), argument), error) << what;
         EXPECT_TRUE(argument == before) << what << ": the argument was changed";
     }
 
-    bench::Callee callee_;
+    uapi::CallFixture callee_;
 };
 
 TEST_P(EveryCall, AcceptsItsStructure) {
-    Argument argument = callee_.good_argument(GetParam());
+    Argument argument = callee_.valid_argument(GetParam());
     EXPECT_EQ(argument.size(), GetParam().size);
     EXPECT_EQ(callee_.run(GetParam(), argument), 0);
 }
 
 TEST_P(EveryCall, RefusesAShorterStructure) {
-    const Argument good = callee_.good_argument(GetParam());
+    const Argument good = callee_.valid_argument(GetParam());
     for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{4},
                                    GetParam().first() / 2, GetParam().first() - 1}) {
         Argument argument = good;
@@ -51,9 +51,9 @@ TEST_P(EveryCall, RefusesAShorterStructure) {
     }
 }
 
-TEST_P(EveryCall, AcceptsTheFirstVersionOfItsStructureAndWritesNoMore) {
+TEST_P(EveryCall, AcceptsTheFirstVersionOfItsStructureAndWritesOnlyThat) {
     for (std::size_t size = GetParam().first(); size < GetParam().size; ++size) {
-        Argument argument = callee_.good_argument(GetParam());
+        Argument argument = callee_.valid_argument(GetParam());
         set_size(argument, size);
         std::fill(argument.begin() + static_cast<std::ptrdiff_t>(size), argument.end(),
                   std::byte{0xaa});
@@ -64,9 +64,9 @@ TEST_P(EveryCall, AcceptsTheFirstVersionOfItsStructureAndWritesNoMore) {
     }
 }
 
-TEST_P(EveryCall, AcceptsALongerStructureWhoseTailIsZero) {
+TEST_P(EveryCall, AcceptsALongerStructureThatEndsInZeros) {
     for (const std::size_t more : {std::size_t{1}, std::size_t{8}, std::size_t{1000}}) {
-        Argument argument = callee_.good_argument(GetParam());
+        Argument argument = callee_.valid_argument(GetParam());
         argument.resize(GetParam().size + more);
         set_size(argument, argument.size());
         EXPECT_EQ(callee_.run(GetParam(), argument), 0) << more;
@@ -76,52 +76,51 @@ TEST_P(EveryCall, AcceptsALongerStructureWhoseTailIsZero) {
     }
 }
 
-TEST_P(EveryCall, RefusesALongerStructureWhoseTailIsNotZero) {
-    const Argument good = callee_.good_argument(GetParam());
+TEST_P(EveryCall, RefusesALongerStructureThatDoesNotEndInZeros) {
+    const Argument good = callee_.valid_argument(GetParam());
     constexpr std::size_t more = 100;
-    for (const std::size_t place : {std::size_t{0}, more / 2, more - 1}) {
+    for (const std::size_t offset : {std::size_t{0}, more / 2, more - 1}) {
         Argument argument = good;
         argument.resize(GetParam().size + more);
         set_size(argument, argument.size());
-        argument[GetParam().size + place] = std::byte{1};
-        expect_refused(argument, E2BIG, "byte " + std::to_string(place) + " of the tail");
+        argument[GetParam().size + offset] = std::byte{1};
+        expect_refused(argument, E2BIG, "byte " + std::to_string(offset) + " of the tail");
     }
     Argument huge = good;
     set_size(huge, 0xffffffff);
     expect_refused(huge, E2BIG, "4 GiB");
 }
 
-// The last byte of the argument is the last that is mapped: one byte read or written beyond it
-// would be an EFAULT.
-TEST_P(EveryCall, TouchesNoByteBeyondItsStructure) {
-    const bench::Mapping memory = bench::Mapping::anonymous(2 * bench::page);
-    ASSERT_EQ(::mprotect(memory.data() + bench::page, bench::page, PROT_NONE), 0);
-    const Argument good = callee_.good_argument(GetParam());
-    std::byte* place = memory.data() + bench::page - good.size();
-    std::ranges::copy(good, place);
-    EXPECT_EQ(callee_.file().raw(GetParam().request, place), 0);
-    callee_.undo(GetParam(), {place, good.size()});
+// The argument ends at the end of a mapping: an access beyond it would be an EFAULT.
+TEST_P(EveryCall, AccessesNoByteBeyondItsStructure) {
+    const uapi::Mapping memory = uapi::Mapping::anonymous(2 * uapi::page);
+    ASSERT_EQ(::mprotect(memory.data() + uapi::page, uapi::page, PROT_NONE), 0);
+    const Argument good = callee_.valid_argument(GetParam());
+    std::byte* pointer = memory.data() + uapi::page - good.size();
+    std::ranges::copy(good, pointer);
+    EXPECT_EQ(callee_.file().raw(GetParam().request, pointer), 0);
+    callee_.undo(GetParam(), {pointer, good.size()});
 }
 
-TEST_P(EveryCall, RefusesAnArgumentThatIsNotAllThere) {
-    const bench::Mapping memory = bench::Mapping::anonymous(2 * bench::page);
-    ASSERT_EQ(::mprotect(memory.data() + bench::page, bench::page, PROT_NONE), 0);
-    const Argument good = callee_.good_argument(GetParam());
-    // From all but the last byte down to no more than the size.
+TEST_P(EveryCall, RefusesAPartlyMappedArgument) {
+    const uapi::Mapping memory = uapi::Mapping::anonymous(2 * uapi::page);
+    ASSERT_EQ(::mprotect(memory.data() + uapi::page, uapi::page, PROT_NONE), 0);
+    const Argument good = callee_.valid_argument(GetParam());
+    // From all bytes but the last down to only the size field.
     for (std::size_t there = good.size() - 1; there >= sizeof(std::uint32_t); there /= 2) {
-        std::byte* place = memory.data() + bench::page - there;
-        std::memcpy(place, good.data(), there);
-        EXPECT_EQ(callee_.file().raw(GetParam().request, place), EFAULT) << there << " bytes";
-        EXPECT_EQ(std::memcmp(place, good.data(), there), 0) << there << " bytes";
+        std::byte* pointer = memory.data() + uapi::page - there;
+        std::memcpy(pointer, good.data(), there);
+        EXPECT_EQ(callee_.file().raw(GetParam().request, pointer), EFAULT) << there << " bytes";
+        EXPECT_EQ(std::memcmp(pointer, good.data(), there), 0) << there << " bytes";
     }
 }
 
-TEST_P(EveryCall, RefusesPointersThatAreNone) {
+TEST_P(EveryCall, RefusesInvalidPointers) {
     for (const std::uintptr_t pointer :
          {std::uintptr_t{0}, std::uintptr_t{1}, std::uintptr_t{0xffffffff81000000},
           std::uintptr_t{0x0000800000000000}, std::uintptr_t{0x8000000000000000},
           ~std::uintptr_t{0}, ~std::uintptr_t{3}}) {
-        // NOLINTNEXTLINE(performance-no-int-to-ptr): such a pointer is the point.
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): the test needs an invalid pointer.
         EXPECT_EQ(callee_.file().raw(GetParam().request, reinterpret_cast<void*>(pointer)), EFAULT)
             << std::hex << pointer;
     }
@@ -129,7 +128,7 @@ TEST_P(EveryCall, RefusesPointersThatAreNone) {
 
 TEST_P(EveryCall, AcceptsAMisalignedPointer) {
     for (const std::size_t shift : {1, 2, 3, 7}) {
-        const Argument good = callee_.good_argument(GetParam());
+        const Argument good = callee_.valid_argument(GetParam());
         Argument shifted(good.size() + shift);
         std::ranges::copy(good, shifted.begin() + static_cast<std::ptrdiff_t>(shift));
         EXPECT_EQ(callee_.file().raw(GetParam().request, shifted.data() + shift), 0);
@@ -137,41 +136,41 @@ TEST_P(EveryCall, AcceptsAMisalignedPointer) {
     }
 }
 
-// Where an earlier version of a driver might have had something to say, and where memory of the
-// kernel would be seen if it forgot a field: a call that fails leaves every byte as it was.
+// A failed call must not change a byte. This also finds a driver that copies back uninitialized
+// memory of the kernel.
 TEST_P(EveryCall, WritesNothingWhenItFails) {
-    const Argument good = callee_.good_argument(GetParam());
+    const Argument good = callee_.valid_argument(GetParam());
     for (const std::byte garbage : {std::byte{0xaa}, std::byte{0xff}}) {
         Argument argument(good.size(), garbage);
         set_size(argument, argument.size());
         const Argument before = argument;
-        // Flags that nobody knows, or a handle of nothing, stand second in every structure.
+        // The second field of every structure has flags or a handle, which are invalid here.
         const int error = callee_.run(GetParam(), argument);
         EXPECT_TRUE(error == EOPNOTSUPP || error == ENOENT || error == EINVAL) << error;
         EXPECT_TRUE(argument == before) << "the argument was changed";
     }
 }
 
-// The size stands in memory that another thread writes: it is believed once.
-TEST_P(EveryCall, StandsASizeThatChangesMeanwhile) {
-    const bench::Mapping memory = bench::Mapping::anonymous(2 * bench::page);
-    ASSERT_EQ(::mprotect(memory.data() + bench::page, bench::page, PROT_NONE), 0);
+// Another thread changes the size: the driver must read it only once.
+TEST_P(EveryCall, ToleratesAConcurrentChangeOfItsSize) {
+    const uapi::Mapping memory = uapi::Mapping::anonymous(2 * uapi::page);
+    ASSERT_EQ(::mprotect(memory.data() + uapi::page, uapi::page, PROT_NONE), 0);
     const std::size_t known = GetParam().size;
-    std::byte* place = memory.data() + bench::page - known;
-    const Argument good = callee_.good_argument(GetParam());
-    std::ranges::copy(good, place);
+    std::byte* pointer = memory.data() + uapi::page - known;
+    const Argument good = callee_.valid_argument(GetParam());
+    std::ranges::copy(good, pointer);
     std::atomic<bool> stop = false;
     std::jthread other([&] {
-        const std::atomic_ref size(*reinterpret_cast<std::uint32_t*>(place));
+        const std::atomic_ref size(*reinterpret_cast<std::uint32_t*>(pointer));
         for (std::uint32_t i = 0; !stop; ++i) {
             size = i % 2 == 0 ? static_cast<std::uint32_t>(known) : 4096U;
         }
     });
     for (int i = 0; i < 200; ++i) {
-        const int error = callee_.file().raw(GetParam().request, place);
+        const int error = callee_.file().raw(GetParam().request, pointer);
         EXPECT_TRUE(error == 0 || error == EFAULT || error == ENOENT) << error;
         if (error == 0) {
-            callee_.undo(GetParam(), {place, known});
+            callee_.undo(GetParam(), {pointer, known});
         }
     }
     stop = true;
@@ -184,14 +183,14 @@ class EveryAnswer : public EveryCall {};
 // and nothing else may change.
 TEST_P(EveryAnswer, WritesAllOfItsOutFieldsAndNoOther) {
     for (const std::byte garbage : {std::byte{0xaa}, std::byte{0x55}}) {
-        Argument before = callee_.good_argument(GetParam());
-        for (const bench::Field& field : GetParam().out) {
+        Argument before = callee_.valid_argument(GetParam());
+        for (const uapi::Field& field : GetParam().out) {
             std::fill_n(before.begin() + static_cast<std::ptrdiff_t>(field.offset), field.bytes,
                         garbage);
         }
         Argument after = before;
         ASSERT_EQ(callee_.run(GetParam(), after), 0);
-        for (const bench::Field& field : GetParam().out) {
+        for (const uapi::Field& field : GetParam().out) {
             const auto start = after.begin() + static_cast<std::ptrdiff_t>(field.offset);
             EXPECT_NE(std::count(start, start + static_cast<std::ptrdiff_t>(field.bytes), garbage),
                       static_cast<std::ptrdiff_t>(field.bytes))
@@ -202,45 +201,45 @@ TEST_P(EveryAnswer, WritesAllOfItsOutFieldsAndNoOther) {
     }
 }
 
-// A result that cannot be delivered: whatever was made for it is unmade, or the card would run out.
-TEST_P(EveryAnswer, LosesNothingWhenTheResultCannotBeWritten) {
+// A call whose result cannot be written must destroy its object, or the card would run out of them.
+TEST_P(EveryAnswer, LeaksNothingWhenTheResultCannotBeWritten) {
     const accel_info before = callee_.file().info();
-    const bench::Mapping memory = bench::Mapping::anonymous(bench::page);
+    const uapi::Mapping memory = uapi::Mapping::anonymous(uapi::page);
     for (std::uint32_t i = 0; i <= before.queues; ++i) {
         memory.protect(PROT_READ | PROT_WRITE);
-        std::ranges::copy(callee_.good_argument(GetParam()), memory.data());
+        std::ranges::copy(callee_.valid_argument(GetParam()), memory.data());
         memory.protect(PROT_READ);
         ASSERT_EQ(callee_.file().raw(GetParam().request, memory.data()), EFAULT);
     }
     EXPECT_EQ(callee_.file().info().memory_free, before.memory_free);
     EXPECT_EQ(callee_.file().info().locked, before.locked);
-    const bench::Queue queue(callee_.file());
+    const uapi::Queue queue(callee_.file());
 }
 
 std::vector<Call> calls_that_write() {
-    std::vector<Call> calls = bench::every_call();
+    std::vector<Call> calls = uapi::every_call();
     std::erase_if(calls, [](const Call& call) { return call.out.empty(); });
     return calls;
 }
 
-INSTANTIATE_TEST_SUITE_P(Ioctl, EveryCall, testing::ValuesIn(bench::every_call()),
+INSTANTIATE_TEST_SUITE_P(Ioctl, EveryCall, testing::ValuesIn(uapi::every_call()),
                          [](const auto& info) { return info.param.name; });
 INSTANTIATE_TEST_SUITE_P(Ioctl, EveryAnswer, testing::ValuesIn(calls_that_write()),
                          [](const auto& info) { return info.param.name; });
 
-TEST(Ioctl, SaysEnottyToNumbersItDoesNotKnow) {
-    const bench::File file;
-    Argument zeros(bench::page);
+TEST(Ioctl, FailsWithEnottyForUnknownNumbers) {
+    const uapi::File file;
+    Argument zeros(uapi::page);
     for (unsigned int number = 0; number < 256; ++number) {
         const unsigned long request = _IO(ACCEL_IOCTL_MAGIC, number);
-        if (std::ranges::none_of(bench::every_call(),
+        if (std::ranges::none_of(uapi::every_call(),
                                  [&](const Call& call) { return call.request == request; })) {
             EXPECT_EQ(file.raw(request, zeros.data()), ENOTTY) << number;
         }
     }
-    for (const Call& call : bench::every_call()) {
+    for (const Call& call : uapi::every_call()) {
         EXPECT_EQ(file.raw(call.request ^ 0x100, zeros.data()), ENOTTY) << call;
-        // As somebody would write it who has the size in the number: not the same call.
+        // A number that encodes the size of the structure is another call.
         EXPECT_EQ(
             file.raw(call.request | _IOC(_IOC_READ | _IOC_WRITE, 0, 0, call.size), zeros.data()),
             ENOTTY)

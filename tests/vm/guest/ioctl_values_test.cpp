@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Values that a field cannot have, handles that name nothing, and what happens when the card or
-// the machine runs out.
+// Invalid values of fields, invalid handles, and the exhaustion of the card's and the machine's
+// resources.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -11,14 +11,14 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
 #include "ioctl_calls.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 
 namespace {
 
-/// What BUFFER_CREATE says; what it made is destroyed.
-int try_buffer(const bench::File& file, std::uint32_t flags, std::uint64_t bytes,
+/// The result of BUFFER_CREATE; a new buffer is destroyed again.
+int try_buffer(const uapi::File& file, std::uint32_t flags, std::uint64_t bytes,
                std::uint32_t reserved = 0) {
     accel_buffer_create create{};
     create.flags = flags;
@@ -27,17 +27,17 @@ int try_buffer(const bench::File& file, std::uint32_t flags, std::uint64_t bytes
     const int error = file.call(ACCEL_IOCTL_BUFFER_CREATE, create);
     if (error == 0) {
         accel_buffer_destroy destroy{.size = 0, .handle = create.handle};
-        bench::require(file.call(ACCEL_IOCTL_BUFFER_DESTROY, destroy), "BUFFER_DESTROY");
+        uapi::require(file.call(ACCEL_IOCTL_BUFFER_DESTROY, destroy), "BUFFER_DESTROY");
     }
     return error;
 }
 
-/// What QUEUE_CREATE says; what it made is destroyed.
-int try_queue(const bench::File& file, accel_queue_create create) {
+/// The result of QUEUE_CREATE; a new queue is destroyed again.
+int try_queue(const uapi::File& file, accel_queue_create create) {
     const int error = file.call(ACCEL_IOCTL_QUEUE_CREATE, create);
     if (error == 0) {
         accel_queue_destroy destroy{.size = 0, .handle = create.handle};
-        bench::require(file.call(ACCEL_IOCTL_QUEUE_DESTROY, destroy), "QUEUE_DESTROY");
+        uapi::require(file.call(ACCEL_IOCTL_QUEUE_DESTROY, destroy), "QUEUE_DESTROY");
     }
     return error;
 }
@@ -50,8 +50,8 @@ accel_queue_create queue_of(std::uint32_t entries, std::uint32_t priority = 0) {
 }
 
 TEST(Values, UnknownFlagsAreEopnotsupp) {
-    const bench::File file;
-    const bench::Mapping own = bench::Mapping::anonymous(bench::page);
+    const uapi::File file;
+    const uapi::Mapping own = uapi::Mapping::anonymous(uapi::page);
     for (int bit = 0; bit < 32; ++bit) {
         const std::uint32_t flag = 1U << bit;
         accel_info info{};
@@ -60,58 +60,58 @@ TEST(Values, UnknownFlagsAreEopnotsupp) {
         accel_queue_create queue = queue_of(2);
         queue.flags = flag;
         EXPECT_EQ(try_queue(file, queue), EOPNOTSUPP) << bit;
-        if ((flag & bench::device) == 0) {
-            EXPECT_EQ(try_buffer(file, bench::host | flag, bench::page), EOPNOTSUPP) << bit;
+        if ((flag & uapi::device) == 0) {
+            EXPECT_EQ(try_buffer(file, uapi::host | flag, uapi::page), EOPNOTSUPP) << bit;
         }
-        if ((flag & bench::host) == 0) {
-            EXPECT_EQ(bench::Registration::attempt(file, own.data(), 1, bench::host | flag),
+        if ((flag & uapi::host) == 0) {
+            EXPECT_EQ(uapi::Registration::attempt(file, own.data(), 1, uapi::host | flag),
                       EOPNOTSUPP)
                 << bit;
         }
     }
 }
 
-TEST(Values, ABufferThatTheCardMayNotTouchIsEinval) {
-    const bench::File file;
-    const bench::Mapping own = bench::Mapping::anonymous(bench::page);
-    EXPECT_EQ(try_buffer(file, 0, bench::page), EINVAL);
-    EXPECT_EQ(try_buffer(file, ACCEL_BUFFER_DEVICE, bench::page), EINVAL);
-    EXPECT_EQ(bench::Registration::attempt(file, own.data(), 1, 0), EINVAL);
+TEST(Values, ABufferWithoutAccessOfTheCardIsEinval) {
+    const uapi::File file;
+    const uapi::Mapping own = uapi::Mapping::anonymous(uapi::page);
+    EXPECT_EQ(try_buffer(file, 0, uapi::page), EINVAL);
+    EXPECT_EQ(try_buffer(file, ACCEL_BUFFER_DEVICE, uapi::page), EINVAL);
+    EXPECT_EQ(uapi::Registration::attempt(file, own.data(), 1, 0), EINVAL);
 }
 
 TEST(Values, ReservedFieldsAreEinval) {
-    const bench::File file;
-    const bench::Mapping own = bench::Mapping::anonymous(bench::page);
-    EXPECT_EQ(try_buffer(file, bench::host, bench::page, 1), EINVAL);
+    const uapi::File file;
+    const uapi::Mapping own = uapi::Mapping::anonymous(uapi::page);
+    EXPECT_EQ(try_buffer(file, uapi::host, uapi::page, 1), EINVAL);
     accel_queue_create queue = queue_of(2);
     queue.reserved = 1;
     EXPECT_EQ(try_queue(file, queue), EINVAL);
     accel_buffer_register registration{};
-    registration.flags = bench::host;
+    registration.flags = uapi::host;
     registration.pointer = reinterpret_cast<std::uintptr_t>(own.data());
     registration.bytes = 1;
     registration.reserved = 0x80000000;
     EXPECT_EQ(file.call(ACCEL_IOCTL_BUFFER_REGISTER, registration), EINVAL);
 }
 
-TEST(Values, SizesThatNothingHasAreRefused) {
-    const bench::File file;
-    const bench::Mapping own = bench::Mapping::anonymous(bench::page);
-    EXPECT_EQ(try_buffer(file, bench::host, 0), EINVAL);
-    EXPECT_EQ(try_buffer(file, bench::device, 0), EINVAL);
-    EXPECT_EQ(bench::Registration::attempt(file, own.data(), 0), EINVAL);
+TEST(Values, ImpossibleSizesAreRefused) {
+    const uapi::File file;
+    const uapi::Mapping own = uapi::Mapping::anonymous(uapi::page);
+    EXPECT_EQ(try_buffer(file, uapi::host, 0), EINVAL);
+    EXPECT_EQ(try_buffer(file, uapi::device, 0), EINVAL);
+    EXPECT_EQ(uapi::Registration::attempt(file, own.data(), 0), EINVAL);
     for (const std::uint64_t bytes :
          {std::uint64_t{1} << 40, std::uint64_t{1} << 47, std::uint64_t{1} << 63,
-          ~std::uint64_t{0} - bench::page, ~std::uint64_t{0}}) {
-        EXPECT_EQ(try_buffer(file, bench::host, bytes), ENOMEM) << bytes;
-        EXPECT_EQ(try_buffer(file, bench::device, bytes), ENOSPC) << bytes;
-        // Beyond the end of user space, for `own` lies near it.
-        EXPECT_EQ(bench::Registration::attempt(file, own.data(), bytes), EFAULT) << bytes;
+          ~std::uint64_t{0} - uapi::page, ~std::uint64_t{0}}) {
+        EXPECT_EQ(try_buffer(file, uapi::host, bytes), ENOMEM) << bytes;
+        EXPECT_EQ(try_buffer(file, uapi::device, bytes), ENOSPC) << bytes;
+        // Beyond the end of user space, which is near `own`.
+        EXPECT_EQ(uapi::Registration::attempt(file, own.data(), bytes), EFAULT) << bytes;
     }
 }
 
-TEST(Values, RingsThatCannotBeAreEinval) {
-    const bench::File file;
+TEST(Values, ImpossibleRingSizesAreEinval) {
+    const uapi::File file;
     const std::uint32_t longest = file.info().ring_entries;
     for (const std::uint32_t entries :
          {0U, 1U, 3U, 63U, longest - 1, longest + 1, 2 * longest, 0x80000000U, 0xffffffffU}) {
@@ -123,12 +123,12 @@ TEST(Values, RingsThatCannotBeAreEinval) {
 
 class Handles : public testing::Test {
   protected:
-    /// Expects that no call of a file finds a buffer or queue of this handle.
-    static void expect_none(const bench::File& file, std::uint32_t handle) {
-        for (const bench::Call& call : bench::every_call()) {
+    /// Expects that no call of a file finds a buffer or queue with this handle.
+    static void expect_none(const uapi::File& file, std::uint32_t handle) {
+        for (const uapi::Call& call : uapi::every_call()) {
             if (call.out.empty() || call.request == ACCEL_IOCTL_QUEUE_WAIT ||
                 call.request == ACCEL_IOCTL_QUEUE_QUERY) {
-                bench::Argument argument(call.size);
+                uapi::Argument argument(call.size);
                 const accel_buffer_destroy common{.size = static_cast<std::uint32_t>(call.size),
                                                   .handle = handle};
                 std::memcpy(argument.data(), &common, sizeof(common));
@@ -139,27 +139,27 @@ class Handles : public testing::Test {
     }
 };
 
-TEST_F(Handles, OfNothingAreEnoent) {
-    const bench::File file;
+TEST_F(Handles, ThatAreUnknownAreEnoent) {
+    const uapi::File file;
     for (const std::uint32_t handle : {0U, 1U, 2U, 1000U, 0x7fffffffU, 0x80000000U, 0xffffffffU}) {
         expect_none(file, handle);
     }
 }
 
 TEST_F(Handles, OfAnotherFileAreEnoent) {
-    const bench::File mine;
-    const bench::File other;
-    const bench::Buffer buffer(other, bench::page);
-    bench::Queue queue(other);
+    const uapi::File mine;
+    const uapi::File other;
+    const uapi::Buffer buffer(other, uapi::page);
+    uapi::Queue queue(other);
     expect_none(mine, buffer.handle());
     expect_none(mine, queue.handle());
-    queue.run(bench::fill(buffer.address(), 1, bench::page));
+    queue.run(uapi::fill(buffer.address(), 1, uapi::page));
 }
 
-TEST_F(Handles, AreGoneOnceDestroyed) {
-    const bench::File file;
-    bench::Buffer buffer(file, bench::page);
-    bench::Queue queue(file);
+TEST_F(Handles, AreInvalidOnceDestroyed) {
+    const uapi::File file;
+    uapi::Buffer buffer(file, uapi::page);
+    uapi::Queue queue(file);
     const std::uint32_t gone_buffer = buffer.handle();
     const std::uint32_t gone_queue = queue.handle();
     EXPECT_EQ(buffer.destroy(), 0);
@@ -168,64 +168,64 @@ TEST_F(Handles, AreGoneOnceDestroyed) {
     expect_none(file, gone_queue);
 }
 
-TEST_F(Handles, OfOneKindAreNoneOfTheOther) {
-    const bench::File file;
-    const bench::Buffer first(file, bench::page);
-    const bench::Buffer second(file, bench::page);
-    const bench::Queue queue(file);
+TEST_F(Handles, OfBuffersAreNoHandlesOfQueues) {
+    const uapi::File file;
+    const uapi::Buffer first(file, uapi::page);
+    const uapi::Buffer second(file, uapi::page);
+    const uapi::Queue queue(file);
     ASSERT_NE(second.handle(), queue.handle());
     accel_queue_destroy as_queue{.size = 0, .handle = second.handle()};
     EXPECT_EQ(file.call(ACCEL_IOCTL_QUEUE_DESTROY, as_queue), ENOENT);
 }
 
 TEST(Exhaustion, OfContextsIsEnospcUntilFilesAreClosed) {
-    const std::uint32_t limit = bench::File().info().contexts;
-    const bench::Capacity before = bench::Capacity::measure();
+    const std::uint32_t limit = uapi::File().info().contexts;
+    const uapi::Capacity before = uapi::Capacity::measure();
     EXPECT_EQ(before.contexts, limit);
-    EXPECT_EQ(bench::Capacity::measure(), before);
-    bench::expect_healthy();
+    EXPECT_EQ(uapi::Capacity::measure(), before);
+    uapi::expect_working_card();
 }
 
 TEST(Exhaustion, OfQueuesIsEnospcUntilTheyAreDestroyed) {
-    const bench::File file;
+    const uapi::File file;
     const std::uint32_t limit = file.info().queues;
-    std::vector<bench::Queue> queues;
+    std::vector<uapi::Queue> queues;
     for (std::uint32_t i = 0; i < limit; ++i) {
         queues.emplace_back(file, 2);
     }
     EXPECT_EQ(try_queue(file, queue_of(2)), ENOSPC);
-    // All of them work, also those that share a vector.
-    for (bench::Queue& queue : queues) {
-        queue.run(bench::nop());
+    // All queues work, also those that share a vector.
+    for (uapi::Queue& queue : queues) {
+        queue.run(uapi::nop());
     }
     EXPECT_EQ(queues[limit / 2].destroy(), 0);
     EXPECT_EQ(try_queue(file, queue_of(2)), 0);
     queues.clear();
-    EXPECT_EQ(bench::Capacity::measure().queues, limit);
+    EXPECT_EQ(uapi::Capacity::measure().queues, limit);
 }
 
 TEST(Exhaustion, OfDeviceMemoryIsEnospcUntilBuffersAreDestroyed) {
-    const bench::File file;
+    const uapi::File file;
     const accel_info empty = file.info();
     EXPECT_EQ(empty.memory_free, empty.memory_size);
-    EXPECT_EQ(try_buffer(file, bench::device, empty.memory_size + bench::page), ENOSPC);
+    EXPECT_EQ(try_buffer(file, uapi::device, empty.memory_size + uapi::page), ENOSPC);
     {
-        // All of it, then not one page more.
-        const bench::Buffer all(file, empty.memory_size, bench::device);
+        // The whole memory can be allocated, then not one page more.
+        const uapi::Buffer all(file, empty.memory_size, uapi::device);
         EXPECT_EQ(file.info().memory_free, 0U);
-        EXPECT_EQ(try_buffer(file, bench::device, 1), ENOSPC);
-        bench::Queue queue(file);
-        queue.run(bench::fill(all.address(), 0x12345678, empty.memory_size));
+        EXPECT_EQ(try_buffer(file, uapi::device, 1), ENOSPC);
+        uapi::Queue queue(file);
+        queue.run(uapi::fill(all.address(), 0x12345678, empty.memory_size));
         EXPECT_EQ(all.as<std::uint32_t>().back(), 0x12345678U);
     }
     EXPECT_EQ(file.info().memory_free, empty.memory_size);
 
-    // In pieces of which every other is given back: what is left can still be had, in one buffer.
-    std::vector<bench::Buffer> pieces;
+    // After every second piece is freed, one buffer can use all of the fragmented free memory.
+    std::vector<uapi::Buffer> pieces;
     pieces.reserve(64);
     const std::uint64_t piece = empty.memory_size / 64;
     for (int i = 0; i < 64; ++i) {
-        pieces.emplace_back(file, piece, bench::device);
+        pieces.emplace_back(file, piece, uapi::device);
     }
     for (int i = 0; i < 64; i += 2) {
         EXPECT_EQ(pieces[static_cast<std::size_t>(i)].destroy(), 0);
@@ -233,9 +233,9 @@ TEST(Exhaustion, OfDeviceMemoryIsEnospcUntilBuffersAreDestroyed) {
     }
     EXPECT_EQ(file.info().memory_free, empty.memory_size / 2);
     {
-        const bench::Buffer half(file, empty.memory_size / 2, bench::device);
-        bench::Queue queue(file);
-        queue.run(bench::fill(half.address(), 0x87654321, half.bytes()));
+        const uapi::Buffer half(file, empty.memory_size / 2, uapi::device);
+        uapi::Queue queue(file);
+        queue.run(uapi::fill(half.address(), 0x87654321, half.bytes()));
         EXPECT_EQ(half.as<std::uint32_t>().front(), 0x87654321U);
         EXPECT_EQ(half.as<std::uint32_t>().back(), 0x87654321U);
     }
@@ -243,18 +243,18 @@ TEST(Exhaustion, OfDeviceMemoryIsEnospcUntilBuffersAreDestroyed) {
     EXPECT_EQ(file.info().memory_free, empty.memory_size);
 }
 
-// More than is free, less than there is: the call fails, and no process is killed for it (the
-// harness takes an OOM kill for a fault).
+// A request for more memory than is free fails, and no process is killed (the harness reports an
+// OOM kill as a fault).
 TEST(Exhaustion, OfHostMemoryIsEnomem) {
-    const bench::File file;
-    const std::string meminfo = bench::read_file("/proc/meminfo");
+    const uapi::File file;
+    const std::string meminfo = uapi::read_file("/proc/meminfo");
     const std::uint64_t total = std::stoull(meminfo.substr(meminfo.find(':') + 1)) << 10;
-    EXPECT_EQ(try_buffer(file, bench::host, total - (total >> 6)), ENOMEM);
-    bench::expect_healthy();
+    EXPECT_EQ(try_buffer(file, uapi::host, total - (total >> 6)), ENOMEM);
+    uapi::expect_working_card();
 }
 
-// From a 32-bit program: the same structures, another entry to the kernel. In a 64-bit process
-// the old system call gate is that of 32-bit programs.
+// 32-bit programs use the same structures but another entry to the kernel. A 64-bit process reaches
+// that entry through the old system call gate.
 int ioctl32(int fd, unsigned long request, void* argument) {
     long result = 54;  // ioctl
     asm volatile("int $0x80"
@@ -264,11 +264,11 @@ int ioctl32(int fd, unsigned long request, void* argument) {
     return result < 0 ? static_cast<int>(-result) : 0;
 }
 
-TEST(Compat, A32BitProgramHasTheSameInterface) {
-    const bench::Mapping low = bench::Mapping::anonymous(bench::page, MAP_PRIVATE | MAP_32BIT);
-    bench::Callee callee;
-    for (const bench::Call& call : bench::every_call()) {
-        std::ranges::copy(callee.good_argument(call), low.data());
+TEST(Compat, A32BitProgramHasTheSameUapi) {
+    const uapi::Mapping low = uapi::Mapping::anonymous(uapi::page, MAP_PRIVATE | MAP_32BIT);
+    uapi::CallFixture callee;
+    for (const uapi::Call& call : uapi::every_call()) {
+        std::ranges::copy(callee.valid_argument(call), low.data());
         EXPECT_EQ(ioctl32(callee.file().fd(), call.request, low.data()), 0) << call;
         callee.undo(call, {low.data(), call.size});
     }
@@ -276,33 +276,33 @@ TEST(Compat, A32BitProgramHasTheSameInterface) {
     EXPECT_EQ(ioctl32(callee.file().fd(), _IO(ACCEL_IOCTL_MAGIC, 0xff), low.data()), ENOTTY);
 }
 
-// Anything may be asked; what matters is that the kernel stands it (the harness looks) and that
-// nothing is left behind.
+// Calls with random arguments may have any result, but the kernel must not complain (the harness
+// checks that), and nothing may leak.
 TEST(Random, CallsDoNoHarm) {
-    const bench::Capacity before = bench::Capacity::measure();
+    const uapi::Capacity before = uapi::Capacity::measure();
     {
-        const bench::File file;
-        const bench::Mapping own = bench::Mapping::anonymous(64 * bench::page);
-        std::vector<bench::Descriptor> shared;
+        const uapi::File file;
+        const uapi::Mapping own = uapi::Mapping::anonymous(64 * uapi::page);
+        std::vector<uapi::Descriptor> shared;
         std::mt19937_64 random(20240229);
         for (int round = 0; round < 3000; ++round) {
-            const bench::Call& call = bench::every_call()[random() % bench::every_call().size()];
-            bench::Argument argument(call.size);
+            const uapi::Call& call = uapi::every_call()[random() % uapi::every_call().size()];
+            uapi::Argument argument(call.size);
             for (std::byte& byte : argument) {
                 byte = random() % 4 == 0 ? static_cast<std::byte>(random()) : std::byte{0};
             }
-            // Mostly plausible in the first fields, so that calls get somewhere.
+            // The first fields are mostly plausible, so that some calls succeed.
             const std::uint32_t head[2] = {static_cast<std::uint32_t>(call.size),
                                            static_cast<std::uint32_t>(random() % 8)};
             std::memcpy(argument.data(), head, sizeof(head));
             if (call.request == ACCEL_IOCTL_QUEUE_WAIT) {
-                const std::int64_t soon = bench::deadline_in(std::chrono::microseconds(100));
+                const std::int64_t soon = uapi::deadline_in(std::chrono::microseconds(100));
                 std::memcpy(argument.data() + offsetof(accel_queue_wait, deadline), &soon, 8);
             }
             if (call.request == ACCEL_IOCTL_BUFFER_CREATE ||
                 call.request == ACCEL_IOCTL_BUFFER_REGISTER) {
                 const bool create = call.request == ACCEL_IOCTL_BUFFER_CREATE;
-                const std::uint64_t bytes = random() % (32 * bench::page);
+                const std::uint64_t bytes = random() % (32 * uapi::page);
                 const std::uint64_t start =
                     reinterpret_cast<std::uintptr_t>(own.data()) + random() % own.size();
                 const std::uint64_t fields[2] = {create ? bytes : start, create ? 0 : bytes};
@@ -325,36 +325,36 @@ TEST(Random, CallsDoNoHarm) {
                 import.size = sizeof(import);
                 import.flags = 2U << random() % 2;
                 import.fd = shared[random() % shared.size()].get();
-                argument = bench::bytes_of(import);
+                argument = uapi::bytes_of(import);
             }
             const int error = file.raw(call.request, argument.data());
             if (call.request == ACCEL_IOCTL_BUFFER_EXPORT && error == 0) {
-                shared.emplace_back(bench::structure_of<accel_buffer_export>(argument).fd);
+                shared.emplace_back(uapi::structure_of<accel_buffer_export>(argument).fd);
             }
-            static_cast<void>(bench::Mapping::attempt(
+            static_cast<void>(uapi::Mapping::attempt(
                 file.fd(), random() % 2 == 0 ? random() & ~std::uint64_t{0xfff} : 1ULL << 30,
-                bench::page * (1 + random() % 4)));
+                uapi::page * (1 + random() % 4)));
         }
     }
-    EXPECT_EQ(bench::Capacity::measure(), before);
-    bench::expect_healthy();
+    EXPECT_EQ(uapi::Capacity::measure(), before);
+    uapi::expect_working_card();
 }
 
-TEST(Random, ThreadsOfOneFileMakeAndDestroyAtTheSameTime) {
-    const bench::Capacity before = bench::Capacity::measure();
+TEST(Random, ThreadsOfOneFileCreateAndDestroyConcurrently) {
+    const uapi::Capacity before = uapi::Capacity::measure();
     {
-        const bench::File file;
+        const uapi::File file;
         std::vector<std::jthread> threads;
         for (std::size_t t = 0; t < 4; ++t) {
             threads.emplace_back([&, t] {
                 try {
                     for (int i = 0; i < 25; ++i) {
-                        const bench::Buffer buffer(file, bench::page * (1 + t),
-                                                   i % 2 == 0 ? bench::host : bench::device);
-                        bench::Queue queue(file, 4);
-                        queue.run(bench::fill(buffer.address(), 0xabcdef01, buffer.bytes()));
-                        bench::check(buffer.as<std::uint32_t>().back() == 0xabcdef01, "wrong data");
-                        // A handle of some other thread's may be asked for at any time.
+                        const uapi::Buffer buffer(file, uapi::page * (1 + t),
+                                                  i % 2 == 0 ? uapi::host : uapi::device);
+                        uapi::Queue queue(file, 4);
+                        queue.run(uapi::fill(buffer.address(), 0xabcdef01, buffer.bytes()));
+                        uapi::check(buffer.as<std::uint32_t>().back() == 0xabcdef01, "wrong data");
+                        // Any thread may use a handle of another thread at any time.
                         accel_queue_query query{};
                         query.handle = static_cast<std::uint32_t>(1 + i % 8);
                         static_cast<void>(file.call(ACCEL_IOCTL_QUEUE_QUERY, query));
@@ -368,7 +368,7 @@ TEST(Random, ThreadsOfOneFileMakeAndDestroyAtTheSameTime) {
             thread.join();
         }
     }
-    EXPECT_EQ(bench::Capacity::measure(), before);
+    EXPECT_EQ(uapi::Capacity::measure(), before);
 }
 
 }  // namespace

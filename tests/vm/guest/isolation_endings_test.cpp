@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Buffers that are destroyed under a job, processes that are killed in the middle of one: the card
-// touches nothing any more that it lost, and everything is free again.
+// Buffers that are destroyed and processes that are killed during a job: the card no longer
+// accesses their memory, and all resources are free again.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,128 +12,128 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "health.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 
 namespace {
 
-/// A CALL that writes a buffer over and over, far longer than a test lasts. `started` reaches 1
-/// with the first round.
+/// A CALL that writes a buffer repeatedly for longer than any test lasts. It sets `started` to 1 in
+/// the first round.
 class Writer {
   public:
-    Writer(const bench::File& file, const bench::Buffer& target)
+    Writer(const uapi::File& file, const uapi::Buffer& target)
         : started_(file), list_(file, count * sizeof(accel_command)) {
         const auto commands = list_.as<accel_command>();
-        std::ranges::fill(commands, bench::fill(target.address(), 0xbad, target.bytes()));
-        commands[1] = bench::signal(started_.address(), 1);
+        std::ranges::fill(commands, uapi::fill(target.address(), 0xbad, target.bytes()));
+        commands[1] = uapi::signal(started_.address(), 1);
     }
 
-    [[nodiscard]] accel_command command() const { return bench::call(list_.address(), count); }
+    [[nodiscard]] accel_command command() const { return uapi::call(list_.address(), count); }
     void await_start() const { started_.await(1); }
 
   private:
     static constexpr std::uint32_t count = 16384;
-    bench::Semaphore started_;
-    bench::Buffer list_;
+    uapi::Semaphore started_;
+    uapi::Buffer list_;
 };
 
 class Freed : public testing::TestWithParam<std::uint32_t> {};
 
 TEST_P(Freed, BufferFaultsWhenItIsUsed) {
-    const bench::File file;
-    bench::Queue queue(file);
+    const uapi::File file;
+    uapi::Queue queue(file);
     for (int round = 0; round < 10; ++round) {
-        bench::Buffer buffer(file, bench::page, GetParam());
-        queue.run(bench::fill(buffer.address(), 1, bench::page));
+        uapi::Buffer buffer(file, uapi::page, GetParam());
+        queue.run(uapi::fill(buffer.address(), 1, uapi::page));
         ASSERT_EQ(buffer.destroy(), 0);
-        const accel_queue_query why =
-            queue.run_to_error(bench::fill(buffer.address(), 1, bench::page));
-        EXPECT_EQ(why.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
-        EXPECT_EQ(why.error_address, buffer.address());
+        const accel_queue_query failure =
+            queue.run_to_error(uapi::fill(buffer.address(), 1, uapi::page));
+        EXPECT_EQ(failure.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
+        EXPECT_EQ(failure.error_address, buffer.address());
         ASSERT_EQ(queue.reset(), 0);
     }
 }
 
-// The job writes the buffer when it is destroyed. When the call returns the pages may be anybody's:
-// they are given to the next buffers, which must stay as they were made.
-TEST_P(Freed, BufferIsNotWrittenAnyMoreByAJobThatRuns) {
-    constexpr std::size_t bytes = 256 * bench::page;
+// The job writes the buffer during its destruction. When the call returns, the next buffers may get
+// its pages, and their contents must not change.
+TEST_P(Freed, BufferIsNoLongerWrittenByARunningJob) {
+    constexpr std::size_t bytes = 256 * uapi::page;
     for (int round = 0; round < 5; ++round) {
-        const bench::File file;
-        bench::Queue queue(file);
-        bench::Buffer target(file, bytes, GetParam());
+        const uapi::File file;
+        uapi::Queue queue(file);
+        uapi::Buffer target(file, bytes, GetParam());
         const Writer writer(file, target);
         const std::uint64_t sequence = queue.submit(writer.command());
         writer.await_start();
         target.mapping().unmap();
         ASSERT_EQ(target.destroy(), 0);
 
-        const bench::File other;
-        std::vector<bench::Buffer> next;
+        const uapi::File other;
+        std::vector<uapi::Buffer> next;
         for (int i = 0; i < 4; ++i) {
             next.emplace_back(other, bytes, GetParam());
         }
         EXPECT_EQ(queue.wait(sequence), EIO);
         EXPECT_EQ(queue.query().error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
-        for (const bench::Buffer& buffer : next) {
+        for (const uapi::Buffer& buffer : next) {
             const auto words = buffer.as<std::uint64_t>();
             ASSERT_EQ(std::ranges::count(words, 0U), static_cast<long>(words.size()));
         }
     }
 }
 
-// As before, but all at once: the file is closed under the job.
-TEST_P(Freed, FileIsNotWrittenAnyMoreByAJobThatRuns) {
-    constexpr std::size_t bytes = 256 * bench::page;
+// As before, but the whole file is closed during the job.
+TEST_P(Freed, FileIsNoLongerWrittenByARunningJob) {
+    constexpr std::size_t bytes = 256 * uapi::page;
     for (int round = 0; round < 5; ++round) {
         {
-            const bench::File file;
-            bench::Queue queue(file);
-            bench::Buffer target(file, bytes, GetParam());
+            const uapi::File file;
+            uapi::Queue queue(file);
+            uapi::Buffer target(file, bytes, GetParam());
             const Writer writer(file, target);
             queue.submit(writer.command());
             writer.await_start();
         }
-        const bench::File other;
-        std::vector<bench::Buffer> next;
+        const uapi::File other;
+        std::vector<uapi::Buffer> next;
         for (int i = 0; i < 4; ++i) {
             next.emplace_back(other, bytes, GetParam());
         }
-        bench::expect_healthy();
-        for (const bench::Buffer& buffer : next) {
+        uapi::expect_working_card();
+        for (const uapi::Buffer& buffer : next) {
             const auto words = buffer.as<std::uint64_t>();
             ASSERT_EQ(std::ranges::count(words, 0U), static_cast<long>(words.size()));
         }
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isolation, Freed, testing::Values(bench::host, bench::device),
+INSTANTIATE_TEST_SUITE_P(Isolation, Freed, testing::Values(uapi::host, uapi::device),
                          [](const auto& info) {
-                             return info.param == bench::host ? "Host" : "Device";
+                             return info.param == uapi::host ? "Host" : "Device";
                          });
 
 class Killed : public testing::Test {
   protected:
-    /// Runs the body in a process and kills it once `ready` was counted; then all must be free.
-    void expect_all_free_after(const std::function<void(const bench::Counter& ready)>& body) {
-        const bench::Capacity before = bench::Capacity::measure();
-        const bench::Counter ready;
-        bench::Process process([&] {
+    /// Runs the body in a process and kills it when it is ready; then all resources must be free.
+    void expect_all_free_after(const std::function<void(const uapi::Counter& ready)>& body) {
+        const uapi::Capacity before = uapi::Capacity::measure();
+        const uapi::Counter ready;
+        uapi::Process process([&] {
             body(ready);
-            bench::check(false, "it ended by itself");
+            uapi::check(false, "the process ended before it was killed");
         });
         ready.await(1);
         process.kill();
-        EXPECT_EQ(bench::Capacity::measure(), before);
-        bench::expect_healthy();
+        EXPECT_EQ(uapi::Capacity::measure(), before);
+        uapi::expect_working_card();
     }
 };
 
-TEST_F(Killed, InTheMiddleOfALongJob) {
-    expect_all_free_after([](const bench::Counter& ready) {
-        const bench::File file;
-        const bench::LongJob job(file);
-        bench::Queue queue(file);
+TEST_F(Killed, DuringALongJob) {
+    expect_all_free_after([](const uapi::Counter& ready) {
+        const uapi::File file;
+        const uapi::LongJob job(file);
+        uapi::Queue queue(file);
         const std::uint64_t sequence = queue.submit(job.command());
         job.started().await(1);
         ready.add();
@@ -141,33 +141,33 @@ TEST_F(Killed, InTheMiddleOfALongJob) {
     });
 }
 
-TEST_F(Killed, WhileItSleepsForWhatNeverComes) {
-    expect_all_free_after([](const bench::Counter& ready) {
-        const bench::File file;
-        const bench::Semaphore never(file);
-        std::vector<bench::Queue> queues;
+TEST_F(Killed, WhileItWaitsForever) {
+    expect_all_free_after([](const uapi::Counter& ready) {
+        const uapi::File file;
+        const uapi::Semaphore never(file);
+        std::vector<uapi::Queue> queues;
         for (int i = 0; i < 8; ++i) {
             queues.emplace_back(file, 4);
-            queues.back().submit(bench::wait_for(never.address(), 1));
+            queues.back().submit(uapi::wait_for(never.address(), 1));
         }
         ready.add();
         static_cast<void>(queues.back().wait(1));
     });
 }
 
-TEST_F(Killed, WithEverythingTheCardHas) {
-    expect_all_free_after([](const bench::Counter& ready) {
-        const bench::File file;
+TEST_F(Killed, WithAllResourcesOfTheCard) {
+    expect_all_free_after([](const uapi::Counter& ready) {
+        const uapi::File file;
         const accel_info info = file.info();
-        const bench::Semaphore never(file);
-        const bench::Buffer memory(file, info.memory_size, bench::device);
-        std::vector<bench::Queue> queues;
+        const uapi::Semaphore never(file);
+        const uapi::Buffer memory(file, info.memory_size, uapi::device);
+        std::vector<uapi::Queue> queues;
         for (std::uint32_t i = 0; i < info.queues; ++i) {
             queues.emplace_back(file, 16);
             for (int n = 0; n < 15; ++n) {
-                queues.back().submit(bench::fill(memory.address(), 1, std::size_t{1} << 20));
+                queues.back().submit(uapi::fill(memory.address(), 1, std::size_t{1} << 20));
             }
-            queues.back().submit(bench::wait_for(never.address(), 1));
+            queues.back().submit(uapi::wait_for(never.address(), 1));
         }
         ready.add();
         static_cast<void>(queues.back().wait(16));
@@ -175,19 +175,19 @@ TEST_F(Killed, WithEverythingTheCardHas) {
 }
 
 TEST_F(Killed, WithThreadsInEveryKindOfCall) {
-    expect_all_free_after([](const bench::Counter& ready) {
-        const bench::File file;
+    expect_all_free_after([](const uapi::Counter& ready) {
+        const uapi::File file;
         std::vector<std::jthread> threads;
         for (int t = 0; t < 4; ++t) {
             threads.emplace_back([&file, &ready, t] {
-                const bench::Mapping own = bench::Mapping::anonymous(64 * bench::page);
+                const uapi::Mapping own = uapi::Mapping::anonymous(64 * uapi::page);
                 for (int i = 0;; ++i) {
-                    const bench::Buffer buffer(file, bench::page << t,
-                                               t % 2 == 0 ? bench::host : bench::device);
-                    const bench::Registration memory(file, own.data(), own.size());
-                    bench::Queue queue(file, 4);
-                    queue.submit(bench::fill(memory.address(), 1, own.size()));
-                    queue.run(bench::fill(buffer.address(), 1, buffer.bytes()));
+                    const uapi::Buffer buffer(file, uapi::page << t,
+                                              t % 2 == 0 ? uapi::host : uapi::device);
+                    const uapi::Registration memory(file, own.data(), own.size());
+                    uapi::Queue queue(file, 4);
+                    queue.submit(uapi::fill(memory.address(), 1, own.size()));
+                    queue.run(uapi::fill(buffer.address(), 1, buffer.bytes()));
                     if (i == 3) {
                         ready.add();
                     }
@@ -198,23 +198,23 @@ TEST_F(Killed, WithThreadsInEveryKindOfCall) {
     });
 }
 
-// Twelve at a time; some end by themselves, some are killed at any moment.
-TEST_F(Killed, OrNotWhileManyComeAndGo) {
-    const bench::Capacity before = bench::Capacity::measure();
+// Twelve processes at a time: some end by themselves, some are killed at random times.
+TEST_F(Killed, OrNotWhileManyProcessesStartAndEnd) {
+    const uapi::Capacity before = uapi::Capacity::measure();
     std::minstd_rand random(17);
     for (int wave = 0; wave < 3; ++wave) {
-        std::vector<bench::Process> processes;
+        std::vector<uapi::Process> processes;
         for (std::uint32_t i = 0; i < 12; ++i) {
             const std::uint32_t seed = random();
             processes.emplace_back([seed] {
                 for (std::uint32_t round = 0; round < 3; ++round) {
-                    const bench::File file;
-                    const bench::Product product(file, 5 + seed % 7, seed + round,
-                                                 seed % 2 == 0 ? bench::host : bench::device);
-                    bench::Queue queue(file, 4);
+                    const uapi::File file;
+                    const uapi::Product product(file, 5 + seed % 7, seed + round,
+                                                seed % 2 == 0 ? uapi::host : uapi::device);
+                    uapi::Queue queue(file, 4);
                     queue.run(product.command());
-                    bench::check(product.correct(), "a product is wrong");
-                    // Ends with work in the queue.
+                    uapi::check(product.correct(), "a product is wrong");
+                    // The process ends with commands in the queue.
                     queue.submit(product.command());
                     queue.submit(product.command());
                 }
@@ -229,8 +229,8 @@ TEST_F(Killed, OrNotWhileManyComeAndGo) {
             }
         }
     }
-    EXPECT_EQ(bench::Capacity::measure(), before);
-    bench::expect_healthy();
+    EXPECT_EQ(uapi::Capacity::measure(), before);
+    uapi::expect_working_card();
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ONNX's operator suite through the driver, on the card in QEMU.
+// Runs ONNX's operator suite through the driver, on the card in QEMU.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,8 +15,8 @@
 namespace accel::test {
 namespace {
 
-TEST(Models, NothingOfTheOperatorSuiteIsWrongAndMostPasses) {
-    const Device device = Device::open(bench::Card(0).address());
+TEST(Models, OfTheOperatorSuiteAreNeverWrongAndMostlyPass) {
+    const Device device = Device::open(uapi::Card(0).address());
     Queue queue = device.create_queue();
     std::vector<Verdict> verdicts;
     for (const auto& folder : find_models(suite_folder)) {
@@ -30,7 +30,7 @@ TEST(Models, NothingOfTheOperatorSuiteIsWrongAndMostPasses) {
     EXPECT_GE(std::ranges::count(verdicts, Outcome::passed, &Verdict::outcome), 600);
 }
 
-// The file descriptor is all that is left of the first process's model.
+// The file descriptor is the only remaining reference to the first process's model.
 TEST(Models, WeightsAreOnTheCardOnceForAllProcessesThatShareThem) {
     constexpr const char* mlp = "/usr/share/accel/fashion-mlp.onnx";
     constexpr const char* cnn = "/usr/share/accel/fashion-cnn.onnx";
@@ -42,7 +42,7 @@ TEST(Models, WeightsAreOnTheCardOnceForAllProcessesThatShareThem) {
     FileDescriptor weights;
     std::uint64_t bytes = 0;
     {
-        const Device device = Device::open(bench::Card(0).address());
+        const Device device = Device::open(uapi::Card(0).address());
         Queue queue = device.create_queue();
         const Model net = Model::load(device, mlp);
         const TensorInfo& info = net.inputs()[0];
@@ -52,13 +52,15 @@ TEST(Models, WeightsAreOnTheCardOnceForAllProcessesThatShareThem) {
         bytes = net.memory().weights;
         EXPECT_GT(bytes, 400'000U);
     }
-    bench::Process other([&] {
-        const Device device = Device::open(bench::Card(0).address());
+    uapi::Process other([&] {
+        const Device device = Device::open(uapi::Card(0).address());
         Queue queue = device.create_queue();
         const std::uint64_t free = device.info().memory_free;
         const Model net = Model::load(device, mlp, {.imported_weights = weights.get()});
-        bench::check(free - device.info().memory_free < bytes, "the weights are there twice");
-        bench::check(net.run(queue, std::vector{input}).at(0).bytes == expected, "other results");
+        uapi::check(free - device.info().memory_free < bytes,
+                    "the weights were copied a second time");
+        uapi::check(net.run(queue, std::vector{input}).at(0).bytes == expected,
+                    "the results differ");
         const auto memory = device.import_memory<std::byte>(weights.get());
         bool refused = false;
         try {
@@ -66,16 +68,16 @@ TEST(Models, WeightsAreOnTheCardOnceForAllProcessesThatShareThem) {
         } catch (const Error&) {
             refused = true;
         }
-        bench::check(refused, "imported to be read, and written");
+        uapi::check(refused, "a read-only import could be written");
     });
     EXPECT_EQ(other.wait(), 0);
-    bench::Process wrong([&] {
-        const Device device = Device::open(bench::Card(0).address());
+    uapi::Process wrong([&] {
+        const Device device = Device::open(uapi::Card(0).address());
         try {
             static_cast<void>(Model::load(device, cnn, {.imported_weights = weights.get()}));
-            bench::check(false, "another model's weights were taken");
+            uapi::check(false, "the weights of another model were accepted");
         } catch (const Error& error) {
-            bench::check(
+            uapi::check(
                 std::string(error.what()).find("are not those of this model") != std::string::npos,
                 error.what());
         }

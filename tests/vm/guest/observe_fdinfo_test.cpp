@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fdinfo: what a file uses of the card, with the keys that DRM drivers have.
+// fdinfo: a file's use of the card, with the keys of DRM drivers.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
@@ -15,8 +15,8 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 
 namespace {
 
@@ -24,17 +24,17 @@ std::string path_of(int fd, const std::string& process = "self") {
     return "/proc/" + process + "/fdinfo/" + std::to_string(fd);
 }
 
-/// fdinfo of a descriptor of this process, by key.
+/// The fdinfo of a descriptor of this process, by key.
 class Fdinfo {
   public:
-    explicit Fdinfo(const bench::File& file) : Fdinfo(file.fd()) {}
+    explicit Fdinfo(const uapi::File& file) : Fdinfo(file.fd()) {}
     explicit Fdinfo(int fd) {
-        std::istringstream lines(bench::read_file(path_of(fd)));
+        std::istringstream lines(uapi::read_file(path_of(fd)));
         for (std::string line; std::getline(lines, line);) {
             const std::size_t colon = line.find(":\t");
             EXPECT_NE(colon, std::string::npos) << line;
             EXPECT_TRUE(values_.emplace(line.substr(0, colon), line.substr(colon + 2)).second)
-                << line << " stands there twice";
+                << line << " occurs twice";
         }
     }
 
@@ -43,7 +43,7 @@ class Fdinfo {
         EXPECT_NE(found, values_.end()) << key;
         return found == values_.end() ? "" : found->second;
     }
-    /// A value with its unit, which must be this one.
+    /// A value, whose unit must be this one.
     [[nodiscard]] std::uint64_t number(const std::string& key, const std::string& unit) const {
         std::istringstream value(text(key));
         std::uint64_t number = 0;
@@ -59,74 +59,74 @@ class Fdinfo {
     std::map<std::string, std::string> values_;
 };
 
-TEST(Fdinfo, SaysWhoseFileItIs) {
-    const bench::File file;
-    const bench::File other;
+TEST(Fdinfo, IdentifiesTheFile) {
+    const uapi::File file;
+    const uapi::File other;
     const Fdinfo info(file);
     EXPECT_EQ(info.text("drm-driver"), "accel");
-    EXPECT_EQ(info.text("drm-pdev"), bench::Card().address());
+    EXPECT_EQ(info.text("drm-pdev"), uapi::Card().address());
     EXPECT_EQ(info.text("accel-state"), "running");
     const accel_info card = file.info();
     EXPECT_EQ(info.number("drm-engine-capacity-dma", ""), card.engines & 0xff);
     EXPECT_EQ(info.number("drm-engine-capacity-compute", ""), card.engines >> 8);
 
     EXPECT_NE(info.text("drm-client-id"), Fdinfo(other).text("drm-client-id"));
-    const bench::Descriptor same(::dup(file.fd()));
+    const uapi::Descriptor same(::dup(file.fd()));
     EXPECT_EQ(info.text("drm-client-id"), Fdinfo(same.get()).text("drm-client-id"));
 }
 
 TEST(Fdinfo, CountsTheTimeOfEachEngineAndKeepsItWhenTheQueueEnds) {
-    const bench::File file;
-    const bench::File idle;
-    const bench::Product product(file, 64, 1);
-    const bench::Buffer buffer(file, 1 << 20, bench::device);
+    const uapi::File file;
+    const uapi::File idle;
+    const uapi::Product product(file, 64, 1);
+    const uapi::Buffer buffer(file, 1 << 20, uapi::device);
     {
-        bench::Queue queue(file);
+        uapi::Queue queue(file);
         EXPECT_EQ(Fdinfo(file).dma(), 0U);
         EXPECT_EQ(Fdinfo(file).compute(), 0U);
         queue.run(product.command());
         EXPECT_GT(Fdinfo(file).compute(), 0U);
         EXPECT_EQ(Fdinfo(file).dma(), 0U);
-        queue.run(bench::fill(buffer.address(), 1, buffer.bytes()));
+        queue.run(uapi::fill(buffer.address(), 1, buffer.bytes()));
         EXPECT_GT(Fdinfo(file).dma(), 0U);
-        // The card's clock counts nanoseconds.
+        // The card's clock has a resolution of one nanosecond.
         ASSERT_EQ(file.info().clock_hz, 1'000'000'000U);
         EXPECT_EQ(Fdinfo(file).compute(), queue.query().compute_busy);
         EXPECT_EQ(Fdinfo(file).dma(), queue.query().dma_busy);
     }
     const Fdinfo ended(file);
     EXPECT_GT(ended.compute(), 0U);
-    bench::Queue next(file);
+    uapi::Queue next(file);
     next.run(product.command());
     EXPECT_EQ(Fdinfo(file).compute(), ended.compute() + next.query().compute_busy);
     EXPECT_EQ(Fdinfo(file).dma(), ended.dma());
     EXPECT_EQ(Fdinfo(idle).compute(), 0U);
 }
 
-// Nobody looked while it was there.
-TEST(Fdinfo, KeepsTheTimeOfAQueueThatEndedUnseen) {
-    const bench::File file;
-    const bench::Product product(file, 64, 1);
+// The file was not read during the queue's lifetime.
+TEST(Fdinfo, KeepsTheTimeOfADestroyedQueueThatWasNeverRead) {
+    const uapi::File file;
+    const uapi::Product product(file, 64, 1);
     {
-        bench::Queue queue(file);
+        uapi::Queue queue(file);
         queue.run(product.command());
     }
     EXPECT_GT(Fdinfo(file).compute(), 0U);
 }
 
-TEST(Fdinfo, CountsMemoryWhereItIs) {
-    const bench::File file;
+TEST(Fdinfo, CountsHostAndDeviceMemory) {
+    const uapi::File file;
     EXPECT_EQ(Fdinfo(file).number("drm-total-memory", "KiB"), 0U);
-    const bench::Buffer on_host(file, 3 * bench::page);
-    const bench::Mapping own = bench::Mapping::anonymous(2 * bench::page);
-    const bench::Registration registered(file, own.data(), own.size());
+    const uapi::Buffer on_host(file, 3 * uapi::page);
+    const uapi::Mapping own = uapi::Mapping::anonymous(2 * uapi::page);
+    const uapi::Registration registered(file, own.data(), own.size());
     {
-        const bench::Buffer on_card(file, 5 * bench::page, bench::device);
-        const bench::Queue queue(file, 64);
+        const uapi::Buffer on_card(file, 5 * uapi::page, uapi::device);
+        const uapi::Queue queue(file, 64);
         const Fdinfo info(file);
         EXPECT_EQ(info.number("drm-total-vram", "KiB"), 20U);
         EXPECT_EQ(info.number("drm-resident-vram", "KiB"), 20U);
-        // Status page and ring of the queue, too.
+        // This includes the status page and the ring of the queue.
         EXPECT_EQ(info.number("drm-total-memory", "KiB"), 12U + 8U + 8U);
         EXPECT_EQ(info.number("drm-memory-memory", "KiB"), 12U + 8U + 8U);
         EXPECT_EQ(info.number("accel-registered", "KiB"), 8U);
@@ -138,46 +138,48 @@ TEST(Fdinfo, CountsMemoryWhereItIs) {
 }
 
 TEST(Fdinfo, HasALineForEachQueue) {
-    const bench::File file;
-    bench::Queue queue(file, 64, 2);
-    const bench::Semaphore semaphore(file);
-    // What the card calls it is where its doorbell lies.
-    const auto id = (queue.made().doorbell - (1ULL << 30)) / ACCEL_DOORBELL_STRIDE;
+    const uapi::File file;
+    uapi::Queue queue(file, 64, 2);
+    const uapi::Semaphore semaphore(file);
+    // The card's id of the queue determines the address of its doorbell.
+    const auto id = (queue.created().doorbell - (1ULL << 30)) / ACCEL_DOORBELL_STRIDE;
     const std::string key = "accel-queue-" + std::to_string(id);
-    queue.run(bench::nop());
+    queue.run(uapi::nop());
     EXPECT_EQ(Fdinfo(file).text(key),
               "running priority 2 completed 1 pending 0 dma 0 ns compute 0 ns");
-    const std::uint64_t sequence = queue.submit(bench::wait_for(semaphore.address(), 1));
+    const std::uint64_t sequence = queue.submit(uapi::wait_for(semaphore.address(), 1));
     EXPECT_EQ(Fdinfo(file).text(key),
               "running priority 2 completed 1 pending 1 dma 0 ns compute 0 ns");
     semaphore.set(1);
     EXPECT_EQ(queue.wait(sequence), 0);
-    static_cast<void>(queue.run_to_error(bench::fill(16, 1, 4)));
+    static_cast<void>(queue.run_to_error(uapi::fill(16, 1, 4)));
     EXPECT_TRUE(Fdinfo(file).text(key).starts_with("error priority 2 completed 2 pending 1 "));
 }
 
 TEST(Fdinfo, IsForTheOwnerOfTheProcessAndNoOtherUser) {
-    const bench::File file;
-    bench::Process owner([&] {
-        bench::become_user();
-        // The kernel takes it away with the change of the user.
+    const uapi::File file;
+    uapi::Process owner([&] {
+        uapi::become_user();
+        // The change of the user removes the permission.
         ::prctl(PR_SET_DUMPABLE, 1);
-        bench::check(!Fdinfo(file).text("drm-client-id").empty(), "one may read one's own");
+        uapi::check(!Fdinfo(file).text("drm-client-id").empty(),
+                    "a process cannot read its own fdinfo");
     });
     EXPECT_EQ(owner.wait(), 0);
     const std::string mine = path_of(file.fd(), std::to_string(::getpid()));
-    bench::Process other([&] {
-        bench::become_user();
-        bench::check(::open(mine.c_str(), O_RDONLY) < 0 && errno == EACCES, "it is root's");
+    uapi::Process other([&] {
+        uapi::become_user();
+        uapi::check(::open(mine.c_str(), O_RDONLY) < 0 && errno == EACCES,
+                    "a user could read the fdinfo of root");
     });
     EXPECT_EQ(other.wait(), 0);
 }
 
-TEST(Fdinfo, KeepsItsFiguresThroughAResetAndARemoval) {
-    const bench::Card card;
-    const bench::File file;
-    const bench::Product product(file, 64, 1);
-    bench::Queue queue(file);
+TEST(Fdinfo, KeepsItsValuesThroughAResetAndARemoval) {
+    const uapi::Card card;
+    const uapi::File file;
+    const uapi::Product product(file, 64, 1);
+    uapi::Queue queue(file);
     queue.run(product.command());
     const std::uint64_t before = Fdinfo(file).compute();
     EXPECT_GT(before, 0U);
@@ -189,19 +191,19 @@ TEST(Fdinfo, KeepsItsFiguresThroughAResetAndARemoval) {
     EXPECT_EQ(Fdinfo(file).text("drm-pdev"), card.address());
     EXPECT_EQ(Fdinfo(file).compute(), before);
     card.bind();
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
-TEST(Fdinfo, NeverGoesBackWhileQueuesComeAndGoAndTheCardIsReset) {
-    const bench::OneProcessor one;
-    const bench::Card card;
-    const bench::File file;
-    const bench::Product product(file, 32, 1);
+TEST(Fdinfo, NeverDecreasesWhileQueuesAreDestroyedAndTheCardIsReset) {
+    const uapi::OneProcessor one;
+    const uapi::Card card;
+    const uapi::File file;
+    const uapi::Product product(file, 32, 1);
     std::atomic<bool> stop = false;
     std::jthread worker([&] {
         for (int i = 0; i < 60; ++i) {
             try {
-                bench::Queue queue(file, 8);
+                uapi::Queue queue(file, 8);
                 queue.run(product.command());
             } catch (const std::system_error& error) {
                 EXPECT_EQ(error.code().value(), ESTALE) << error.what();
@@ -221,20 +223,20 @@ TEST(Fdinfo, NeverGoesBackWhileQueuesComeAndGoAndTheCardIsReset) {
     }
     worker.join();
     EXPECT_GE(Fdinfo(file).compute(), last);
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
-// The card clears memory before it is handed out, and the file is locked until it has. Whoever
-// would wait for that could look but once or twice in the course of a call.
-TEST(Fdinfo, IsReadManyTimesWhileOneCallOfTheFileGoesOn) {
-    const bench::File file;
+// The card clears memory during an allocation, and the file is locked meanwhile. A reader that
+// waits for that lock could read only once or twice during a call.
+TEST(Fdinfo, IsReadableManyTimesDuringOneCall) {
+    const uapi::File file;
     const std::uint64_t half = file.info().memory_size / 2;
-    std::atomic<std::uint64_t> call = 0;  // odd: one goes on
+    std::atomic<std::uint64_t> call = 0;  // odd during a call
     std::atomic<bool> stop = false;
     std::jthread caller([&] {
         while (!stop) {
             accel_buffer_create create{};
-            create.flags = bench::device;
+            create.flags = uapi::device;
             create.bytes = half;
             ++call;
             EXPECT_EQ(file.call(ACCEL_IOCTL_BUFFER_CREATE, create), 0);
@@ -243,15 +245,15 @@ TEST(Fdinfo, IsReadManyTimesWhileOneCallOfTheFileGoesOn) {
             EXPECT_EQ(file.call(ACCEL_IOCTL_BUFFER_DESTROY, destroy), 0);
         }
     });
-    const std::string node = bench::Card().node();
+    const std::string node = uapi::Card().node();
     const std::string used =
         "/sys/class/accel-card" + node.substr(node.rfind('/')) + "/memory_used";
     std::uint64_t during = 0;
     std::uint64_t looks = 0;
-    bench::await("looks during one call", [&] {
+    uapi::await("enough reads during one call", [&] {
         const std::uint64_t before = call;
-        // From here on until the call returns the memory is its own, and cleared.
-        const bool clearing = bench::read_file(used) != "0\n";
+        // From now until the end of the call, the memory is allocated and being cleared.
+        const bool clearing = uapi::read_file(used) != "0\n";
         EXPECT_EQ(Fdinfo(file).text("accel-state"), "running");
         const bool within = clearing && before == call && before % 2 == 1;
         looks = within && before == during ? looks + 1 : within ? 1 : 0;
@@ -259,7 +261,7 @@ TEST(Fdinfo, IsReadManyTimesWhileOneCallOfTheFileGoesOn) {
         return looks == 10;
     });
     stop = true;
-    // In one of the first thirty calls; who has to wait has the luck after seventy or more.
+    // This happens in the first thirty calls; with a blocked reader it needs seventy or more.
     EXPECT_LT(during, 60U);
 }
 

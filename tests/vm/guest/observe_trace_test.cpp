@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tracepoints: the life of a job, a transfer and a card as the kernel sees them, read through
-// tracefs. Each test has an instance of its own, so that nobody else's tracing is disturbed.
+// Tracepoints of the lifetimes of jobs, transfers and cards, read through tracefs. Each test uses
+// its own tracing instance.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,8 +15,8 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 
 namespace {
 
@@ -39,19 +39,19 @@ class Trace : public testing::Test {
     };
 
     void SetUp() override {
-        bench::require(::mkdir(instance.c_str(), 0700) == 0 ? 0 : errno, instance);
-        bench::require(bench::write_file(instance + "/buffer_size_kb", "256"), "buffer_size_kb");
-        // Names of processes are recorded by a probe in the scheduler. To set it the kernel patches
-        // code that all processors run, and QEMU 7.2 may then execute the old code for ever.
-        bench::require(bench::write_file(instance + "/trace_options", "norecord-cmd"), "options");
-        bench::require(bench::write_file(instance + "/events/accel_card/enable", "1"), "enable");
+        uapi::require(::mkdir(instance.c_str(), 0700) == 0 ? 0 : errno, instance);
+        uapi::require(uapi::write_file(instance + "/buffer_size_kb", "256"), "buffer_size_kb");
+        // Names of processes are recorded by a probe in the scheduler. For it the kernel patches
+        // code that all processors run, and QEMU 7.2 may then execute the old code forever.
+        uapi::require(uapi::write_file(instance + "/trace_options", "norecord-cmd"), "options");
+        uapi::require(uapi::write_file(instance + "/events/accel_card/enable", "1"), "enable");
     }
     void TearDown() override { ::rmdir(instance.c_str()); }
 
-    /// What was recorded so far, oldest first.
+    /// The events so far, oldest first.
     [[nodiscard]] static std::vector<Event> events() {
         std::vector<Event> all;
-        std::istringstream lines(bench::read_file(instance + "/trace"));
+        std::istringstream lines(uapi::read_file(instance + "/trace"));
         for (std::string line; std::getline(lines, line);) {
             const std::size_t at = line.find(": accel_");
             if (line.starts_with('#') || at == std::string::npos) {
@@ -62,7 +62,7 @@ class Trace : public testing::Test {
         }
         return all;
     }
-    /// The names of the events whose `key` has this value, in order, each run of equals as one.
+    /// The names of the events whose `key` has this value, in order; repeated names count once.
     [[nodiscard]] static std::vector<std::string> names(const std::string& key,
                                                         const std::string& value) {
         std::vector<std::string> found;
@@ -85,20 +85,13 @@ class Trace : public testing::Test {
 
 using Names = std::vector<std::string>;
 
-TEST_F(Trace, ShowsTheLifeOfAJobThatIsWaitedForInOrder) {
+TEST_F(Trace, ShowsTheLifeOfAJobInOrder) {
     std::string client;
     {
-        const bench::File file;
-        bench::Queue queue(file, 16, 2);
-        const bench::Semaphore gate(file);
-        const std::uint64_t sequence = queue.submit(bench::wait_for(gate.address(), 1));
-        int ended = -1;
-        {
-            std::jthread waiter([&] { ended = queue.wait(sequence); });
-            bench::await("arming", [&] { return queue.status().arm == sequence; });
-            gate.set(1);
-        }
-        EXPECT_EQ(ended, 0);
+        const uapi::File file;
+        uapi::Queue queue(file, 16, 2);
+        const uapi::Semaphore gate(file);
+        EXPECT_EQ(uapi::wait_asleep(queue, gate), 0);
         client = only("accel_queue_create").value("client");
         EXPECT_EQ(only("accel_queue_create").value("handle"), std::to_string(queue.handle()));
     }
@@ -112,7 +105,7 @@ TEST_F(Trace, ShowsTheLifeOfAJobThatIsWaitedForInOrder) {
     EXPECT_EQ(only("accel_wait_begin").value("completed"), "0");
     EXPECT_EQ(only("accel_wait_end").value("completed"), "1");
     EXPECT_EQ(only("accel_wait_end").value("error"), "0");
-    // The interrupt that woke it is that of the queue's vector, between arming and waking.
+    // The interrupt of the queue's vector occurs between arming and waking.
     bool armed = false;
     bool interrupted = false;
     for (const Event& event : events()) {
@@ -125,20 +118,20 @@ TEST_F(Trace, ShowsTheLifeOfAJobThatIsWaitedForInOrder) {
     }
 }
 
-TEST_F(Trace, IsSilentWhileAJobRunsWithoutAWait) {
-    const bench::File file;
-    bench::Queue queue(file);
+TEST_F(Trace, HasNoEventForAJobWithoutAWait) {
+    const uapi::File file;
+    uapi::Queue queue(file);
     const std::size_t before = events().size();
-    const std::uint64_t sequence = queue.submit(bench::nop());
-    bench::await("the job", [&] { return queue.status().completed >= sequence; });
+    const std::uint64_t sequence = queue.submit(uapi::nop());
+    uapi::await("the job", [&] { return queue.status().completed >= sequence; });
     EXPECT_EQ(events().size(), before);
 }
 
-TEST_F(Trace, SaysWhichCommandStoppedAQueueAndWhy) {
-    const bench::File file;
-    bench::Queue queue(file);
-    queue.run(bench::nop());
-    static_cast<void>(queue.run_to_error(bench::fill(0x5000, 1, 4)));
+TEST_F(Trace, ShowsTheCommandThatStoppedAQueue) {
+    const uapi::File file;
+    uapi::Queue queue(file);
+    queue.run(uapi::nop());
+    static_cast<void>(queue.run_to_error(uapi::fill(0x5000, 1, 4)));
     ASSERT_EQ(queue.reset(), 0);
     const Event error = only("accel_queue_error");
     EXPECT_EQ(error.value("handle"), std::to_string(queue.handle()));
@@ -150,16 +143,16 @@ TEST_F(Trace, SaysWhichCommandStoppedAQueueAndWhy) {
     EXPECT_EQ(only("accel_queue_reset").value("error"), "0");
 }
 
-TEST_F(Trace, SaysHowAWaitEndsThatIsNotDue) {
-    const bench::File file;
-    const bench::Queue queue(file);
+TEST_F(Trace, ShowsTheResultOfAWaitThatTimesOut) {
+    const uapi::File file;
+    const uapi::Queue queue(file);
     EXPECT_EQ(queue.wait_until(1, 0), ETIMEDOUT);
     EXPECT_EQ(only("accel_wait_end").value("error"), std::to_string(-ETIMEDOUT));
 }
 
 TEST_F(Trace, ShowsATransferFromSubmitToComplete) {
-    const bench::File file;
-    const bench::Buffer buffer(file, 2 * bench::page, bench::device);
+    const uapi::File file;
+    const uapi::Buffer buffer(file, 2 * uapi::page, uapi::device);
     const std::vector<std::byte> data(5000);
     ASSERT_EQ(::pwrite(file.fd(), data.data(), data.size(), static_cast<off_t>(buffer.address())),
               static_cast<ssize_t>(data.size()));
@@ -173,22 +166,22 @@ TEST_F(Trace, ShowsATransferFromSubmitToComplete) {
 }
 
 TEST_F(Trace, ShowsTheCardStopAndStart) {
-    bench::Card().reset();
+    uapi::Card().reset();
     EXPECT_EQ(only("accel_card_stop").value("error"), std::to_string(-ESTALE));
     EXPECT_EQ(only("accel_card_start").value("error"), "0");
     EXPECT_EQ(only("accel_card_start").value("generation"),
               only("accel_card_stop").value("generation"));
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
-// The events go with the module, also while somebody records them.
-TEST_F(Trace, OutlivesTheDriverThatItRecords) {
-    ASSERT_EQ(bench::Card::unload(), 0);
+// The events are removed with the module, also during a recording.
+TEST_F(Trace, SurvivesTheRemovalOfTheDriver) {
+    ASSERT_EQ(uapi::Card::unload(), 0);
     EXPECT_FALSE(std::filesystem::exists(instance + "/events/accel_card"));
     EXPECT_TRUE(events().empty());
-    ASSERT_EQ(bench::Card::load(), 0);
+    ASSERT_EQ(uapi::Card::load(), 0);
     EXPECT_TRUE(std::filesystem::exists(instance + "/events/accel_card/accel_irq"));
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
 }  // namespace

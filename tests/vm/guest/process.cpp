@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fork() with the manners that a test needs: nothing hangs, nothing is left behind.
+// Child processes that cannot hang and leave nothing behind.
 #include "process.hpp"
 
 #include <grp.h>
@@ -17,7 +17,7 @@
 #include <stdexcept>
 #include <thread>
 
-namespace bench {
+namespace uapi {
 
 namespace {
 
@@ -30,7 +30,7 @@ namespace {
         std::fprintf(stderr, "process %d: %s\n", ::getpid(), error.what());
         status = 1;
     }
-    // Not exit(): what the parent has registered to run at its end is the parent's.
+    // Not exit(): exit handlers belong to the parent.
     ::_exit(status);
 }
 
@@ -54,7 +54,7 @@ void Process::signal(int number) const {
 }
 
 int Process::wait() {
-    const std::int64_t end = deadline_in(patience);
+    const std::int64_t end = deadline_in(time_limit);
     int status = 0;
     for (;;) {
         const pid_t done = ::waitpid(pid_, &status, WNOHANG);
@@ -106,7 +106,7 @@ std::uint64_t Counter::value() const {
 }
 
 void Counter::await(std::uint64_t value) const {
-    bench::await("waiting for another process", [&] { return this->value() >= value; });
+    uapi::await("a signal of another process", [&] { return this->value() >= value; });
 }
 
 Channel::Channel() {
@@ -117,37 +117,43 @@ Channel::Channel() {
     receiver_ = Descriptor(ends[1]);
 }
 
-void Channel::send(int fd) const {
+namespace {
+
+/// A message of one byte with room for one file descriptor.
+struct DescriptorMessage {
+    DescriptorMessage() {
+        header.msg_iov = &data;
+        header.msg_iovlen = 1;
+        header.msg_control = control;
+        header.msg_controllen = sizeof(control);
+    }
+
     char byte = 0;
     iovec data{.iov_base = &byte, .iov_len = 1};
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(fd))]{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(fd));
-    std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    require(::sendmsg(sender_.get(), &message, 0) == 1 ? 0 : errno, "sendmsg");
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+    msghdr header{};
+};
+
+}  // namespace
+
+void Channel::send(int fd) const {
+    DescriptorMessage message;
+    cmsghdr* control = CMSG_FIRSTHDR(&message.header);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof(fd));
+    std::memcpy(CMSG_DATA(control), &fd, sizeof(fd));
+    require(::sendmsg(sender_.get(), &message.header, 0) == 1 ? 0 : errno, "sendmsg");
 }
 
 Descriptor Channel::receive() const {
-    char byte = 0;
-    iovec data{.iov_base = &byte, .iov_len = 1};
+    DescriptorMessage message;
     int fd = -1;
-    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(fd))]{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control;
-    message.msg_controllen = sizeof(control);
-    require(::recvmsg(receiver_.get(), &message, MSG_CMSG_CLOEXEC) == 1 ? 0 : errno, "recvmsg");
-    const cmsghdr* header = CMSG_FIRSTHDR(&message);
-    check(header != nullptr && header->cmsg_type == SCM_RIGHTS, "no descriptor was sent");
-    std::memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    require(::recvmsg(receiver_.get(), &message.header, MSG_CMSG_CLOEXEC) == 1 ? 0 : errno,
+            "recvmsg");
+    const cmsghdr* control = CMSG_FIRSTHDR(&message.header);
+    check(control != nullptr && control->cmsg_type == SCM_RIGHTS, "no descriptor was sent");
+    std::memcpy(&fd, CMSG_DATA(control), sizeof(fd));
     return Descriptor(fd);
 }
 
@@ -157,4 +163,4 @@ void become_user(std::initializer_list<gid_t> groups, uid_t user) {
     require(::setresuid(user, user, user) == 0 ? 0 : errno, "setresuid");
 }
 
-}  // namespace bench
+}  // namespace uapi

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Other processes of a test, and how they meet.
+// Child processes of a test, and their synchronization.
 #pragma once
 
 #include <sched.h>
@@ -13,12 +13,12 @@
 #include <memory>
 #include <new>
 
-#include "bench.hpp"
+#include "uapi.hpp"
 
-namespace bench {
+namespace uapi {
 
-/// A forked child. It runs the function and ends; an exception ends it with 1 and its text on
-/// stderr. Fork before threads are made. A child that still runs when this is destroyed is killed.
+/// A forked child that runs a function. An exception ends it with status 1 and its text on stderr.
+/// Fork before starting threads. The destructor kills a child that still runs.
 class Process {
   public:
     explicit Process(const std::function<void()>& body);
@@ -30,22 +30,22 @@ class Process {
 
     [[nodiscard]] pid_t pid() const { return pid_; }
     void signal(int number) const;
-    /// Waits for the end: the exit status, or 128 + the signal. Kills a child that does not end.
+    /// Waits for the end: the exit status, or 128 + the signal. Kills the child after `time_limit`.
     [[nodiscard]] int wait();
-    /// SIGKILL, and gone when it returns.
+    /// Kills the child, and waits for its end.
     void kill();
 
   private:
     pid_t pid_ = -1;
 };
 
-/// Throws with this text unless the condition holds; what a child has instead of ASSERT_TRUE.
+/// Throws with this text unless the condition holds: the ASSERT_TRUE of a child.
 void check(bool condition, const char* text);
 
-/// Keeps what this thread starts, and itself, on one processor until it is destroyed. For tests
-/// that reset a card again and again while others use one: QEMU before 8.1 may crash when one
-/// processor changes the memory map while another accesses a device (tcg_commit, issue 1826 of
-/// QEMU). Threads still interrupt each other at any place.
+/// Keeps this thread and its children on one processor during its lifetime, for tests that reset a
+/// card often while it is in use. QEMU before 8.1 may crash when one processor changes the memory
+/// map while another accesses a device (tcg_commit, issue 1826 of QEMU). Threads still preempt each
+/// other at any instruction.
 class OneProcessor {
   public:
     OneProcessor();
@@ -59,7 +59,7 @@ class OneProcessor {
     cpu_set_t before_{};
 };
 
-/// A count that processes wait for. Made before the fork.
+/// A counter that processes wait for. Make it before the fork.
 class Counter {
   public:
     void add(std::uint64_t value = 1) const;
@@ -74,7 +74,7 @@ class Counter {
     Mapping memory_ = Mapping::anonymous(page, MAP_SHARED);
 };
 
-/// A pair of connected sockets that pass a file descriptor. Made before the fork.
+/// A pair of connected sockets that pass a file descriptor. Make it before the fork.
 class Channel {
   public:
     Channel();
@@ -87,10 +87,10 @@ class Channel {
 };
 
 inline constexpr uid_t plain_user = 1000;
-/// Gives up root for good, in a child; the user is in these groups and no others.
+/// Drops root permanently, in a child. The user is in these groups only.
 void become_user(std::initializer_list<gid_t> groups = {}, uid_t user = plain_user);
 inline void become_user(gid_t group) {
     become_user({group});
 }
 
-}  // namespace bench
+}  // namespace uapi

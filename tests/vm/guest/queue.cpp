@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A queue from the side of its owner: docs/hardware.md, section 4, word for word.
+// A queue from its owner's side, as docs/reference/hardware.md, section 4, describes it.
 #include <sys/ioctl.h>
 
 #include <atomic>
 #include <cerrno>
 #include <cstring>
 
-#include "bench.hpp"
+#include "bring_up.hpp"
+#include "uapi.hpp"
 
-namespace bench {
+namespace uapi {
 
 Queue::Queue(const File& file, std::uint32_t entries, std::uint32_t priority) : fd_(file.fd()) {
-    made_.entries = entries;
-    made_.priority = priority;
-    require(file.call(ACCEL_IOCTL_QUEUE_CREATE, made_), "QUEUE_CREATE");
-    memory_ = Mapping(fd_, made_.address, made_.bytes);
-    doorbell_ = Mapping(fd_, made_.doorbell, page);
+    created_.entries = entries;
+    created_.priority = priority;
+    require(file.call(ACCEL_IOCTL_QUEUE_CREATE, created_), "QUEUE_CREATE");
+    memory_ = Mapping(fd_, created_.address, created_.bytes);
+    doorbell_ = Mapping(fd_, created_.doorbell, page);
 }
 
 Queue::Queue(Queue&& other) noexcept
     : fd_(other.fd_),
-      made_(other.made_),
+      created_(other.created_),
       tail_(other.tail_),
       published_(other.published_),
       memory_(std::move(other.memory_)),
       doorbell_(std::move(other.doorbell_)) {
-    other.made_.handle = 0;
+    other.created_.handle = 0;
 }
 
 volatile accel_queue_status& Queue::status() const {
@@ -35,11 +36,11 @@ volatile accel_queue_status& Queue::status() const {
 
 std::span<accel_command> Queue::ring() const {
     return {reinterpret_cast<accel_command*>(memory_.data() + ACCEL_QUEUE_RING_OFFSET),
-            made_.entries};
+            created_.entries};
 }
 
-void Queue::place(const accel_command& command) {
-    ring()[tail_ % made_.entries] = command;
+void Queue::enqueue(const accel_command& command) {
+    ring()[tail_ % created_.entries] = command;
     ++tail_;
 }
 
@@ -50,8 +51,8 @@ void Queue::publish() {
 
     tail.store(tail_, std::memory_order_release);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    const std::uint64_t wanted = event_index.load(std::memory_order_relaxed);
-    if (tail_ - wanted - 1 < tail_ - published_) {
+    if (accel::test::needs_doorbell(tail_, published_,
+                                    event_index.load(std::memory_order_relaxed))) {
         ring_doorbell(static_cast<std::uint32_t>(tail_));
     }
     published_ = tail_;
@@ -62,10 +63,10 @@ void Queue::ring_doorbell(std::uint32_t value) const {
 }
 
 std::uint64_t Queue::submit(const accel_command& command) {
-    if (tail_ >= made_.entries) {
-        require(wait(tail_ - made_.entries + 1), "waiting for room in the ring");
+    if (tail_ >= created_.entries) {
+        require(wait(tail_ - created_.entries + 1), "waiting for room in the ring");
     }
-    place(command);
+    enqueue(command);
     publish();
     return tail_;
 }
@@ -73,7 +74,7 @@ std::uint64_t Queue::submit(const accel_command& command) {
 int Queue::wait_until(std::uint64_t sequence, std::int64_t deadline) const {
     accel_queue_wait wait{};
     wait.size = sizeof(wait);
-    wait.handle = made_.handle;
+    wait.handle = created_.handle;
     wait.sequence = sequence;
     wait.deadline = deadline;
     if (::ioctl(fd_, ACCEL_IOCTL_QUEUE_WAIT, &wait) != 0) {
@@ -83,7 +84,7 @@ int Queue::wait_until(std::uint64_t sequence, std::int64_t deadline) const {
 }
 
 int Queue::wait(std::uint64_t sequence) const {
-    const std::int64_t deadline = deadline_in(patience);
+    const std::int64_t deadline = deadline_in(time_limit);
     const int error = wait_until(sequence, deadline);
     return deadline_in({}) < deadline ? error : ETIMEDOUT;
 }
@@ -92,11 +93,11 @@ void Queue::run(const accel_command& command) {
     const std::uint64_t sequence = submit(command);
     const int error = wait(sequence);
     if (error == EIO) {
-        const accel_queue_query why = query();
-        require(error, "opcode " + std::to_string(why.error_opcode) + " ended with status " +
-                           std::to_string(why.error) + " at command " +
-                           std::to_string(why.error_sequence) + ", address " +
-                           std::to_string(why.error_address));
+        const accel_queue_query failure = query();
+        require(error, "opcode " + std::to_string(failure.error_opcode) + " ended with status " +
+                           std::to_string(failure.error) + " at command " +
+                           std::to_string(failure.error_sequence) + ", address " +
+                           std::to_string(failure.error_address));
     }
     require(error, "QUEUE_WAIT");
 }
@@ -111,20 +112,21 @@ accel_queue_query Queue::run_to_error(const accel_command& command) {
 }
 
 int Queue::notify(std::uint64_t sequence) const {
-    accel_queue_notify notify{.size = sizeof(notify), .handle = made_.handle, .sequence = sequence};
+    accel_queue_notify notify{
+        .size = sizeof(notify), .handle = created_.handle, .sequence = sequence};
     return ::ioctl(fd_, ACCEL_IOCTL_QUEUE_NOTIFY, &notify) == 0 ? 0 : errno;
 }
 
 accel_queue_query Queue::query() const {
     accel_queue_query query{};
     query.size = sizeof(query);
-    query.handle = made_.handle;
+    query.handle = created_.handle;
     require(::ioctl(fd_, ACCEL_IOCTL_QUEUE_QUERY, &query) == 0 ? 0 : errno, "QUEUE_QUERY");
     return query;
 }
 
 int Queue::reset() {
-    accel_queue_reset reset{.size = sizeof(reset), .handle = made_.handle};
+    accel_queue_reset reset{.size = sizeof(reset), .handle = created_.handle};
     if (::ioctl(fd_, ACCEL_IOCTL_QUEUE_RESET, &reset) != 0) {
         return errno;
     }
@@ -134,7 +136,7 @@ int Queue::reset() {
 }
 
 int Queue::destroy() {
-    const std::uint32_t handle = std::exchange(made_.handle, 0);
+    const std::uint32_t handle = std::exchange(created_.handle, 0);
     if (handle == 0) {
         return 0;
     }
@@ -142,4 +144,4 @@ int Queue::destroy() {
     return ::ioctl(fd_, ACCEL_IOCTL_QUEUE_DESTROY, &destroy) == 0 ? 0 : errno;
 }
 
-}  // namespace bench
+}  // namespace uapi

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Commands that fail, queues that are reset, and processes that write whatever they like where
-// they may.
+// Commands that fail, queues that are reset, and hostile processes that write arbitrary data into
+// their own rings and status pages.
 #include <gtest/gtest.h>
 
 #include <cerrno>
@@ -11,25 +11,25 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "health.hpp"
+#include "sanity.hpp"
 
 namespace {
 
 class Errors : public testing::Test {
   protected:
-    /// Expects that the command stops the queue and that the driver says why; then resets it.
+    /// Expects that the command stops the queue with this error; then resets the queue.
     void expect_error(const accel_command& command, accel_status status,
                       std::uint64_t address = 0) {
-        queue_.run(bench::nop());
-        const accel_queue_query why = queue_.run_to_error(command);
-        EXPECT_EQ(why.state, static_cast<std::uint32_t>(ACCEL_QUEUE_ERROR));
-        EXPECT_EQ(why.error, static_cast<std::uint32_t>(status));
-        EXPECT_EQ(why.error_sequence, 2U);
-        EXPECT_EQ(why.error_opcode, command.opcode);
-        EXPECT_EQ(why.error_list_index, ACCEL_NO_LIST_INDEX);
-        EXPECT_EQ(why.completed, 1U);
+        queue_.run(uapi::nop());
+        const accel_queue_query failure = queue_.run_to_error(command);
+        EXPECT_EQ(failure.state, static_cast<std::uint32_t>(ACCEL_QUEUE_ERROR));
+        EXPECT_EQ(failure.error, static_cast<std::uint32_t>(status));
+        EXPECT_EQ(failure.error_sequence, 2U);
+        EXPECT_EQ(failure.error_opcode, command.opcode);
+        EXPECT_EQ(failure.error_list_index, ACCEL_NO_LIST_INDEX);
+        EXPECT_EQ(failure.completed, 1U);
         if (address != 0) {
-            EXPECT_EQ(why.error_address, address);
+            EXPECT_EQ(failure.error_address, address);
         }
         ASSERT_EQ(queue_.reset(), 0);
         EXPECT_EQ(queue_.query().state, static_cast<std::uint32_t>(ACCEL_QUEUE_RUNNING));
@@ -37,57 +37,57 @@ class Errors : public testing::Test {
         EXPECT_EQ(queue_.query().completed, 0U);
     }
 
-    bench::File file_;
-    bench::Queue queue_{file_, 16};
-    bench::Buffer buffer_{file_, bench::page};
+    uapi::File file_;
+    uapi::Queue queue_{file_, 16};
+    uapi::Buffer buffer_{file_, uapi::page};
 };
 
-TEST_F(Errors, SayWhatWasWrongWithTheCommand) {
-    accel_command unknown = bench::nop();
+TEST_F(Errors, DescribeTheFailedCommand) {
+    accel_command unknown = uapi::nop();
     unknown.opcode = 0x7f;
     expect_error(unknown, ACCEL_BAD_OPCODE);
-    accel_command reserved = bench::nop();
+    accel_command reserved = uapi::nop();
     reserved.reserved = 1;
     expect_error(reserved, ACCEL_BAD_FIELD);
-    expect_error(bench::signal(buffer_.address() + 4, 1), ACCEL_BAD_ALIGNMENT);
-    expect_error(bench::copy(buffer_.address(), buffer_.address(), ~std::uint64_t{0}),
+    expect_error(uapi::signal(buffer_.address() + 4, 1), ACCEL_BAD_ALIGNMENT);
+    expect_error(uapi::copy(buffer_.address(), buffer_.address(), ~std::uint64_t{0}),
                  ACCEL_BAD_SIZE);
-    expect_error(bench::call(buffer_.address(), ~0U), ACCEL_BAD_SIZE);
+    expect_error(uapi::call(buffer_.address(), ~0U), ACCEL_BAD_SIZE);
 }
 
 TEST_F(Errors, NameTheAddressOfAFault) {
     constexpr std::uint64_t nowhere = 0x1000;
-    expect_error(bench::fill(nowhere, 1, 4), ACCEL_FAULT_UNMAPPED, nowhere);
-    expect_error(bench::copy(buffer_.address(), nowhere, 4), ACCEL_FAULT_UNMAPPED, nowhere);
-    // The page behind a buffer is nobody's.
-    expect_error(bench::fill(buffer_.address(), 1, 2 * bench::page), ACCEL_FAULT_UNMAPPED,
-                 buffer_.address() + bench::page);
-    const bench::Buffer input(file_, bench::page, bench::readable);
-    expect_error(bench::fill(input.address(), 1, 4), ACCEL_FAULT_WRITE, input.address());
-    const bench::Buffer output(file_, bench::page, bench::writable | ACCEL_BUFFER_DEVICE);
-    expect_error(bench::copy(buffer_.address(), output.address() + 8, 4), ACCEL_FAULT_READ,
+    expect_error(uapi::fill(nowhere, 1, 4), ACCEL_FAULT_UNMAPPED, nowhere);
+    expect_error(uapi::copy(buffer_.address(), nowhere, 4), ACCEL_FAULT_UNMAPPED, nowhere);
+    // The page after a buffer is not mapped.
+    expect_error(uapi::fill(buffer_.address(), 1, 2 * uapi::page), ACCEL_FAULT_UNMAPPED,
+                 buffer_.address() + uapi::page);
+    const uapi::Buffer input(file_, uapi::page, uapi::readable);
+    expect_error(uapi::fill(input.address(), 1, 4), ACCEL_FAULT_WRITE, input.address());
+    const uapi::Buffer output(file_, uapi::page, uapi::writable | ACCEL_BUFFER_DEVICE);
+    expect_error(uapi::copy(buffer_.address(), output.address() + 8, 4), ACCEL_FAULT_READ,
                  output.address() + 8);
 }
 
-TEST_F(Errors, NameThePlaceInACall) {
+TEST_F(Errors, NameTheIndexInACommandList) {
     const auto list = buffer_.as<accel_command>();
-    list[0] = bench::nop();
-    list[1] = bench::call(buffer_.address(), 1);
-    const accel_queue_query why = queue_.run_to_error(bench::call(buffer_.address(), 2));
-    EXPECT_EQ(why.error, static_cast<std::uint32_t>(ACCEL_NESTED_CALL));
-    EXPECT_EQ(why.error_list_index, 1U);
-    EXPECT_EQ(why.error_sequence, 1U);
+    list[0] = uapi::nop();
+    list[1] = uapi::call(buffer_.address(), 1);
+    const accel_queue_query failure = queue_.run_to_error(uapi::call(buffer_.address(), 2));
+    EXPECT_EQ(failure.error, static_cast<std::uint32_t>(ACCEL_NESTED_CALL));
+    EXPECT_EQ(failure.error_list_index, 1U);
+    EXPECT_EQ(failure.error_sequence, 1U);
 }
 
 TEST_F(Errors, LeaveOtherQueuesAlone) {
-    const bench::Semaphore gate(file_);
-    bench::Queue sibling(file_);
-    const bench::File other;
-    bench::Queue stranger(other);
-    const bench::Product product(other, 16, 3);
-    const std::uint64_t held = sibling.submit(bench::wait_for(gate.address(), 1));
-    const std::uint64_t result = sibling.submit(bench::fill(buffer_.address(), 0x600d, 4));
-    expect_error(bench::fill(16, 1, 4), ACCEL_FAULT_UNMAPPED, 16);
+    const uapi::Semaphore gate(file_);
+    uapi::Queue sibling(file_);
+    const uapi::File other;
+    uapi::Queue stranger(other);
+    const uapi::Product product(other, 16, 3);
+    const std::uint64_t held = sibling.submit(uapi::wait_for(gate.address(), 1));
+    const std::uint64_t result = sibling.submit(uapi::fill(buffer_.address(), 0x600d, 4));
+    expect_error(uapi::fill(16, 1, 4), ACCEL_FAULT_UNMAPPED, 16);
     stranger.run(product.command());
     EXPECT_TRUE(product.correct());
     EXPECT_EQ(sibling.wait_until(held, 0), ETIMEDOUT);
@@ -97,76 +97,79 @@ TEST_F(Errors, LeaveOtherQueuesAlone) {
 }
 
 TEST_F(Errors, IgnoreTheDoorbellUntilTheReset) {
-    EXPECT_EQ(queue_.run_to_error(bench::fill(16, 1, 4)).error_sequence, 1U);
-    queue_.place(bench::signal(buffer_.address(), 1));
+    EXPECT_EQ(queue_.run_to_error(uapi::fill(16, 1, 4)).error_sequence, 1U);
+    queue_.enqueue(uapi::signal(buffer_.address(), 1));
     queue_.publish();
     queue_.ring_doorbell(2);
     EXPECT_EQ(queue_.query().completed, 0U);
     ASSERT_EQ(queue_.reset(), 0);
-    queue_.run(bench::nop());
+    queue_.run(uapi::nop());
     EXPECT_EQ(buffer_.as<std::uint64_t>()[0], 0U);
 }
 
-// The card's word of an error and the reset that clears it go different ways to the driver. An
-// error of before must never be taken for one of after.
-TEST_F(Errors, OfBeforeAResetAreNotTakenForOnesOfAfter) {
+// The card's event of an error and the reset that clears it reach the driver on different paths. An
+// old error must never count after the reset.
+TEST_F(Errors, FromBeforeAResetDoNotCountAfterwards) {
     for (int round = 0; round < 200; ++round) {
-        queue_.submit(bench::fill(16, 1, 4));
+        queue_.submit(uapi::fill(16, 1, 4));
         if (round % 3 == 1) {
-            bench::await("the error", [&] { return queue_.status().state == ACCEL_QUEUE_ERROR; });
+            uapi::await("the error of the queue",
+                        [&] { return queue_.status().state == ACCEL_QUEUE_ERROR; });
         }
         ASSERT_EQ(queue_.reset(), 0);
-        const std::uint64_t good = queue_.submit(bench::nop());
+        const std::uint64_t good = queue_.submit(uapi::nop());
         ASSERT_EQ(queue_.wait(good), 0) << "round " << round;
         ASSERT_EQ(queue_.query().error, static_cast<std::uint32_t>(ACCEL_OK)) << "round " << round;
         ASSERT_EQ(queue_.reset(), 0);
     }
 }
 
-// The same for a queue that is destroyed, and the next one that gets its id: another process's.
-TEST_F(Errors, OfADestroyedQueueAreNotTakenForThoseOfTheNextOne) {
-    const bench::File other;
+// The same for a destroyed queue and a new one with its id, which belongs to another process.
+TEST_F(Errors, OfADestroyedQueueDoNotCountForTheNextOne) {
+    const uapi::File other;
     for (int round = 0; round < 200; ++round) {
-        bench::Queue bad(file_, 2);
-        bad.submit(bench::fill(16, 1, 4));
+        uapi::Queue bad(file_, 2);
+        bad.submit(uapi::fill(16, 1, 4));
         if (round % 3 == 1) {
-            bench::await("the error", [&] { return bad.status().state == ACCEL_QUEUE_ERROR; });
+            uapi::await("the error of the queue",
+                        [&] { return bad.status().state == ACCEL_QUEUE_ERROR; });
         }
         ASSERT_EQ(bad.destroy(), 0);
-        bench::Queue next(other, 2);
-        ASSERT_EQ(next.made().doorbell, bad.made().doorbell) << "it has another id";
-        const std::uint64_t good = next.submit(bench::nop());
+        uapi::Queue next(other, 2);
+        ASSERT_EQ(next.created().doorbell, bad.created().doorbell)
+            << "the new queue has another id";
+        const std::uint64_t good = next.submit(uapi::nop());
         ASSERT_EQ(next.wait(good), 0) << "round " << round;
         ASSERT_EQ(next.query().error, static_cast<std::uint32_t>(ACCEL_OK)) << "round " << round;
     }
 }
 
-TEST_F(Errors, AResetStopsACommandThatRuns) {
-    const bench::LongJob job(file_);
+TEST_F(Errors, AResetStopsARunningCommand) {
+    const uapi::LongJob job(file_);
     queue_.submit(job.command());
     job.started().await(1);
     ASSERT_EQ(queue_.reset(), 0);
-    queue_.run(bench::nop());
+    queue_.run(uapi::nop());
     EXPECT_EQ(queue_.tail(), 1U);
 }
 
 class Hostile : public Errors {
   protected:
-    /// The queue works again after a reset, and so does the card.
+    /// Expects that the queue works after a reset, and the card, too.
     void expect_recovery() {
         ASSERT_EQ(queue_.reset(), 0);
-        queue_.run(bench::nop());
+        queue_.run(uapi::nop());
         ASSERT_EQ(queue_.reset(), 0);
     }
 
     std::mt19937_64 random_{4711};
 };
 
-TEST_F(Hostile, RingOfRandomBytesFailsOrRunsAndIsForgotten) {
+TEST_F(Hostile, RingOfRandomBytesFailsOrRunsAndCanBeReset) {
     for (int round = 0; round < 300; ++round) {
         for (accel_command& command : queue_.ring()) {
             for (auto& word : std::span(reinterpret_cast<std::uint64_t*>(&command), 8)) {
-                // Zeros among them, or the first reserved field would end every one.
+                // Some bytes are zero, or the first reserved field would stop every command.
                 word = random_() % 3 == 0 ? random_() : 0;
             }
             if (random_() % 2 == 0) {
@@ -183,21 +186,21 @@ TEST_F(Hostile, RingOfRandomBytesFailsOrRunsAndIsForgotten) {
                 }
             }
         }
-        queue_.status().tail = queue_.made().entries;
+        queue_.status().tail = queue_.created().entries;
         queue_.ring_doorbell(1);
-        // It may also wait for what never comes: that is the owner's affair.
-        const int error = queue_.wait_until(queue_.made().entries,
-                                            bench::deadline_in(std::chrono::milliseconds(20)));
+        // A command may also wait forever, which concerns only its owner.
+        const int error = queue_.wait_until(queue_.created().entries,
+                                            uapi::deadline_in(std::chrono::milliseconds(20)));
         ASSERT_TRUE(error == 0 || error == EIO || error == ETIMEDOUT) << error;
         ASSERT_NO_FATAL_FAILURE(expect_recovery());
     }
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
-TEST_F(Hostile, StatusPageUnderTheHandsOfItsOwnerHurtsNobodyElse) {
-    const bench::File other;
-    bench::Queue neighbour(other);
-    const bench::Product product(other, 8, 5);
+TEST_F(Hostile, StatusPageThatItsOwnerOverwritesHarmsNoOtherQueue) {
+    const uapi::File other;
+    uapi::Queue neighbor(other);
+    const uapi::Product product(other, 8, 5);
     std::jthread scribbler([&](const std::stop_token& stop) {
         std::minstd_rand random(3);
         while (!stop.stop_requested()) {
@@ -231,30 +234,30 @@ TEST_F(Hostile, StatusPageUnderTheHandsOfItsOwnerHurtsNobodyElse) {
     });
     for (int round = 0; round < 100; ++round) {
         const int error = queue_.wait_until(static_cast<std::uint64_t>(round),
-                                            bench::deadline_in(std::chrono::milliseconds(1)));
+                                            uapi::deadline_in(std::chrono::milliseconds(1)));
         EXPECT_TRUE(error == 0 || error == EIO || error == ETIMEDOUT) << error;
         EXPECT_EQ(queue_.reset(), 0);
         product.clear();
-        neighbour.run(product.command());
+        neighbor.run(product.command());
         ASSERT_TRUE(product.correct());
     }
     scribbler.request_stop();
     scribbler.join();
     expect_recovery();
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
 TEST_F(Hostile, ErrorsOfAllQueuesAtOnceAreAllReported) {
     const std::uint32_t count = file_.info().queues - 1;
-    std::vector<bench::Queue> queues;
+    std::vector<uapi::Queue> queues;
     for (std::uint32_t i = 0; i < count; ++i) {
         queues.emplace_back(file_, 2);
     }
     for (int round = 0; round < 5; ++round) {
-        for (bench::Queue& queue : queues) {
-            queue.submit(bench::fill(16, 1, 4));
+        for (uapi::Queue& queue : queues) {
+            queue.submit(uapi::fill(16, 1, 4));
         }
-        for (bench::Queue& queue : queues) {
+        for (uapi::Queue& queue : queues) {
             ASSERT_EQ(queue.wait(1), EIO);
             ASSERT_EQ(queue.query().error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
             ASSERT_EQ(queue.reset(), 0);

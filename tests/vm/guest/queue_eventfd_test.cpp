@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waiting by eventfd: signalled once for each notification, whatever becomes of the command.
+// Waiting by eventfd: it is signaled once for each notification, even if the command fails.
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -11,12 +11,12 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
+#include "sanity.hpp"
 
 namespace {
 
 constexpr int patience_ms = static_cast<int>(
-    std::chrono::duration_cast<std::chrono::milliseconds>(bench::patience).count());
+    std::chrono::duration_cast<std::chrono::milliseconds>(uapi::time_limit).count());
 
 class Eventfd : public testing::Test {
   protected:
@@ -28,7 +28,7 @@ class Eventfd : public testing::Test {
         argument.fd = fd;
         return file_.call(ACCEL_IOCTL_QUEUE_EVENTFD, argument);
     }
-    /// How often it was signalled since the last look.
+    /// The number of signals since the last call.
     [[nodiscard]] std::uint64_t signals(int milliseconds = 0) const {
         pollfd item{.fd = event_.get(), .events = POLLIN, .revents = 0};
         std::uint64_t count = 0;
@@ -39,27 +39,27 @@ class Eventfd : public testing::Test {
         return count;
     }
     std::uint64_t submit_gated(std::uint64_t value = 1) {
-        return queue_.submit(bench::wait_for(gate_.address(), value));
+        return queue_.submit(uapi::wait_for(gate_.address(), value));
     }
 
-    bench::Descriptor event_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-    bench::File file_;
-    bench::Queue queue_{file_};
-    bench::Semaphore gate_{file_};
+    uapi::Descriptor event_{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    uapi::File file_;
+    uapi::Queue queue_{file_};
+    uapi::Semaphore gate_{file_};
 };
 
-TEST_F(Eventfd, IsSignalledOnceWhenTheCommandIsFinished) {
+TEST_F(Eventfd, IsSignaledOnceWhenTheCommandCompletes) {
     const std::uint64_t sequence = submit_gated();
     ASSERT_EQ(queue_.notify(sequence), 0);
     EXPECT_EQ(signals(5), 0U);
     gate_.set(1);
     EXPECT_EQ(signals(patience_ms), 1U);
-    queue_.run(bench::nop());
+    queue_.run(uapi::nop());
     EXPECT_EQ(signals(5), 0U);
 }
 
-TEST_F(Eventfd, IsSignalledAtOnceForWhatIsFinished) {
-    queue_.run(bench::nop());
+TEST_F(Eventfd, IsSignaledAtOnceForACompleteCommand) {
+    queue_.run(uapi::nop());
     ASSERT_EQ(queue_.notify(1), 0);
     EXPECT_EQ(signals(), 1U);
     ASSERT_EQ(queue_.notify(1), 0);
@@ -68,13 +68,13 @@ TEST_F(Eventfd, IsSignalledAtOnceForWhatIsFinished) {
 
 TEST_F(Eventfd, MissesNoneOfManyRounds) {
     for (std::uint64_t round = 1; round <= 200; ++round) {
-        const std::uint64_t sequence = queue_.submit(bench::nop());
+        const std::uint64_t sequence = queue_.submit(uapi::nop());
         ASSERT_EQ(queue_.notify(sequence), 0);
         ASSERT_EQ(signals(patience_ms), 1U) << "round " << round;
     }
 }
 
-TEST_F(Eventfd, WaitsBesideSleepersWithLowerAndHigherTargets) {
+TEST_F(Eventfd, WorksBesideSleepersWithLowerAndHigherTargets) {
     for (std::uint64_t round = 1; round <= 20; ++round) {
         const std::uint64_t low = submit_gated(3 * round);
         const std::uint64_t middle = submit_gated(3 * round + 1);
@@ -92,14 +92,14 @@ TEST_F(Eventfd, WaitsBesideSleepersWithLowerAndHigherTargets) {
     }
 }
 
-TEST_F(Eventfd, IsSignalledWhenTheQueueStops) {
+TEST_F(Eventfd, IsSignaledWhenTheQueueStops) {
     ASSERT_EQ(queue_.notify(5), 0);
-    EXPECT_EQ(queue_.run_to_error(bench::fill(16, 1, 4)).error,
+    EXPECT_EQ(queue_.run_to_error(uapi::fill(16, 1, 4)).error,
               static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
     EXPECT_EQ(signals(patience_ms), 1U);
 }
 
-TEST_F(Eventfd, IsSignalledWhenTheQueueIsResetOrDestroyed) {
+TEST_F(Eventfd, IsSignaledWhenTheQueueIsResetOrDestroyed) {
     const std::uint64_t sequence = submit_gated();
     ASSERT_EQ(queue_.notify(sequence), 0);
     ASSERT_EQ(queue_.reset(), 0);
@@ -109,17 +109,17 @@ TEST_F(Eventfd, IsSignalledWhenTheQueueIsResetOrDestroyed) {
     EXPECT_EQ(signals(patience_ms), 1U);
 }
 
-TEST_F(Eventfd, IsSignalledWhenTheCardIsReset) {
+TEST_F(Eventfd, IsSignaledWhenTheCardIsReset) {
     ASSERT_EQ(queue_.notify(submit_gated()), 0);
-    bench::Card().reset();
+    uapi::Card().reset();
     EXPECT_EQ(signals(patience_ms), 1U);
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
-TEST_F(Eventfd, IsLetGoWhenItIsReplacedOrTakenAway) {
-    bench::Descriptor other(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+TEST_F(Eventfd, IsReleasedWhenItIsReplacedOrRemoved) {
+    uapi::Descriptor other(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     ASSERT_EQ(bind(other.get()), 0);
-    queue_.run(bench::nop());
+    queue_.run(uapi::nop());
     ASSERT_EQ(queue_.notify(1), 0);
     EXPECT_EQ(signals(), 0U);
     std::uint64_t count = 0;
@@ -130,7 +130,7 @@ TEST_F(Eventfd, IsLetGoWhenItIsReplacedOrTakenAway) {
     EXPECT_EQ(errno, EAGAIN);
 }
 
-TEST_F(Eventfd, MustBeOne) {
+TEST_F(Eventfd, MustBeAnEventfd) {
     EXPECT_EQ(bind(file_.fd()), EINVAL);
     EXPECT_EQ(bind(9999), EBADF);
     accel_queue_eventfd argument = {};

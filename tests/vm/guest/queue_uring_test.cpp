@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// io_uring: waiting by IORING_OP_URING_CMD, and moving data with READ and WRITE, plain and with
-// registered buffers, all on one ring.
+// io_uring: waits by IORING_OP_URING_CMD, and transfers by READ and WRITE, without and with
+// registered buffers, all on one io_uring.
 #include <gtest/gtest.h>
 #include <liburing.h>
 #include <sys/uio.h>
@@ -14,30 +14,30 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
+#include "io_uring.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 #include "transfer.hpp"
-#include "uring.hpp"
 
 namespace {
 
-using bench::Ring;
+using uapi::IoUring;
 
 using Results = std::map<std::uint64_t, int>;
 
 class Uring : public testing::Test {
   protected:
     std::uint64_t submit_gated(std::uint64_t value = 1) {
-        return queue_.submit(bench::wait_for(gate_.address(), value));
+        return queue_.submit(uapi::wait_for(gate_.address(), value));
     }
 
-    bench::File file_;
-    bench::Queue queue_{file_};
-    bench::Semaphore gate_{file_};
-    Ring ring_;
+    uapi::File file_;
+    uapi::Queue queue_{file_};
+    uapi::Semaphore gate_{file_};
+    IoUring ring_;
 };
 
-TEST_F(Uring, CompletesWhenTheCommandIsFinished) {
+TEST_F(Uring, CompletesWithTheCommand) {
     const std::uint64_t sequence = submit_gated();
     ring_.wait_for(file_, queue_.handle(), sequence);
     EXPECT_TRUE(ring_.idle());
@@ -45,8 +45,8 @@ TEST_F(Uring, CompletesWhenTheCommandIsFinished) {
     EXPECT_EQ(ring_.results(1), (Results{{sequence, 0}}));
 }
 
-TEST_F(Uring, CompletesAtOnceForWhatIsFinished) {
-    queue_.run(bench::nop());
+TEST_F(Uring, CompletesAtOnceForACompleteCommand) {
+    queue_.run(uapi::nop());
     ring_.wait_for(file_, queue_.handle(), 1);
     EXPECT_EQ(ring_.results(1), (Results{{1, 0}}));
 }
@@ -76,8 +76,8 @@ TEST_F(Uring, TimesOut) {
     EXPECT_EQ(ring_.results(1), (Results{{sequence, -ETIMEDOUT}}));
 }
 
-// All waits of a file share a timer: a short limit behind a long one moves it forward, and a long
-// one is still there when the short ones are over.
+// All waits of a file share a timer. A short limit after a long one moves it forward, and the long
+// one remains after the short one.
 TEST_F(Uring, EachTimesOutAtItsOwnLimit) {
     const std::uint64_t first = submit_gated();
     const std::uint64_t second = submit_gated();
@@ -94,10 +94,10 @@ TEST_F(Uring, EachTimesOutAtItsOwnLimit) {
     EXPECT_EQ(ring_.results(1), (Results{{first, -ECANCELED}}));
 }
 
-TEST_F(Uring, SaysWhyACommandCanNeverFinish) {
+TEST_F(Uring, ReportsWhyACommandNeverCompletes) {
     ring_.wait_for(file_, queue_.handle(), 9);
     EXPECT_TRUE(ring_.idle());
-    EXPECT_EQ(queue_.run_to_error(bench::fill(16, 1, 4)).error,
+    EXPECT_EQ(queue_.run_to_error(uapi::fill(16, 1, 4)).error,
               static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
     EXPECT_EQ(ring_.results(1), (Results{{9, -EIO}}));
     ASSERT_EQ(queue_.reset(), 0);
@@ -107,12 +107,12 @@ TEST_F(Uring, SaysWhyACommandCanNeverFinish) {
     EXPECT_EQ(ring_.results(1), (Results{{1, -ECANCELED}}));
     ring_.wait_for(file_, queue_.handle(), submit_gated());
     EXPECT_TRUE(ring_.idle());
-    bench::Card().reset();
+    uapi::Card().reset();
     EXPECT_EQ(ring_.results(1), (Results{{1, -ESTALE}}));
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
-TEST_F(Uring, RefusesWhatItDoesNotKnow) {
+TEST_F(Uring, RefusesUnknownOperations) {
     ring_.wait_for(file_, queue_.handle(), 1, 0, 0x99);
     EXPECT_EQ(ring_.results(1), (Results{{1, -ENOTTY}}));
     ring_.wait_for(file_, 4711, 1);
@@ -121,9 +121,9 @@ TEST_F(Uring, RefusesWhatItDoesNotKnow) {
     EXPECT_EQ(ring_.results(1), (Results{{1, -EINVAL}}));
 }
 
-TEST_F(Uring, WaitsOfAFileAreCounted) {
-    const bench::Semaphore never(file_);
-    const std::uint64_t last = queue_.submit(bench::wait_for(never.address(), 1));
+TEST_F(Uring, LimitsTheWaitsOfAFile) {
+    const uapi::Semaphore never(file_);
+    const std::uint64_t last = queue_.submit(uapi::wait_for(never.address(), 1));
     for (unsigned int i = 0; i < ACCEL_URING_WAITS_MAX; i += 64) {
         for (unsigned int j = 0; j < 64; ++j) {
             ring_.wait_for(file_, queue_.handle(), last);
@@ -138,25 +138,25 @@ TEST_F(Uring, WaitsOfAFileAreCounted) {
     for (unsigned int i = 0; i < ACCEL_URING_WAITS_MAX; ++i) {
         ASSERT_EQ(ring_.results(1), (Results{{last, 0}}));
     }
-    // There is room again.
+    // There is room for another wait again.
     ring_.wait_for(file_, queue_.handle(), last);
     EXPECT_EQ(ring_.results(1), (Results{{last, 0}}));
 }
 
-TEST_F(Uring, EndsWithTheProcessThatWaits) {
-    const bench::Capacity before = bench::Capacity::measure();
+TEST_F(Uring, EndsWithTheWaitingProcess) {
+    const uapi::Capacity before = uapi::Capacity::measure();
     for (const bool kill : {false, true}) {
-        const bench::Counter waiting;
-        bench::Process process([&] {
-            const bench::File file;
-            bench::Queue queue(file);
-            const bench::Semaphore never(file);
-            Ring ring;
+        const uapi::Counter waiting;
+        uapi::Process process([&] {
+            const uapi::File file;
+            uapi::Queue queue(file);
+            const uapi::Semaphore never(file);
+            IoUring ring;
             for (int i = 0; i < 16; ++i) {
                 ring.wait_for(file, queue.handle(),
-                              queue.submit(bench::wait_for(never.address(), 1)));
+                              queue.submit(uapi::wait_for(never.address(), 1)));
             }
-            bench::check(ring.idle(), "they wait");
+            uapi::check(ring.idle(), "a wait completed too early");
             waiting.add();
             if (kill) {
                 pause();
@@ -169,24 +169,24 @@ TEST_F(Uring, EndsWithTheProcessThatWaits) {
         } else {
             EXPECT_EQ(process.wait(), 0);
         }
-        // The ring of a dead process ends on a thread of the kernel's own.
-        for (int i = 0; i < 600 && !(bench::Capacity::measure() == before); ++i) {
+        // A kernel thread ends the io_uring of a dead process.
+        for (int i = 0; i < 600 && !(uapi::Capacity::measure() == before); ++i) {
             usleep(100'000);
         }
-        EXPECT_EQ(bench::Capacity::measure(), before);
+        EXPECT_EQ(uapi::Capacity::measure(), before);
     }
 }
 
-TEST_F(Uring, MovesDataPlainAndWithRegisteredBuffersOnTheSameRing) {
+TEST_F(Uring, TransfersDataWithAndWithoutRegisteredBuffers) {
     constexpr std::size_t bytes = 300'000;
-    const bench::Buffer buffer(file_, 2 * bytes, bench::device);
-    const auto first = bench::pattern(bytes, 1);
-    auto fixed = bench::pattern(bytes, 2);
+    const uapi::Buffer buffer(file_, 2 * bytes, uapi::device);
+    const auto first = uapi::pattern(bytes, 1);
+    auto fixed = uapi::pattern(bytes, 2);
     const auto second = fixed;
     const iovec registered{fixed.data(), fixed.size()};
     ASSERT_EQ(io_uring_register_buffers(ring_.get(), &registered, 1), 0);
 
-    const std::uint64_t commands = bench::counter("commands");
+    const std::uint64_t commands = uapi::counter("commands");
     io_uring_sqe* sqe = ring_.entry(1);
     io_uring_prep_write(sqe, file_.fd(), first.data(), bytes, buffer.address());
     sqe->user_data = 1;
@@ -194,11 +194,12 @@ TEST_F(Uring, MovesDataPlainAndWithRegisteredBuffersOnTheSameRing) {
     io_uring_prep_write_fixed(sqe, file_.fd(), fixed.data(), bytes, buffer.address() + bytes, 0);
     sqe->user_data = 2;
     EXPECT_EQ(ring_.results(2), (Results{{1, int{bytes}}, {2, int{bytes}}}));
-    EXPECT_EQ(bench::counter("commands") - commands, 2U) << "one command moves each";
+    EXPECT_EQ(uapi::counter("commands") - commands, 2U)
+        << "each transfer is one command of the card";
 
     std::vector<std::byte> back(bytes);
     std::fill(fixed.begin(), fixed.end(), std::byte{0});
-    queue_.submit(bench::nop());
+    queue_.submit(uapi::nop());
     sqe = ring_.entry(3);
     io_uring_prep_read(sqe, file_.fd(), back.data(), bytes, buffer.address());
     sqe->user_data = 3;
@@ -212,12 +213,12 @@ TEST_F(Uring, MovesDataPlainAndWithRegisteredBuffersOnTheSameRing) {
     EXPECT_TRUE(std::equal(fixed.begin() + 7, fixed.end(), second.begin() + 7));
 }
 
-// The kernel ends a ring some time after it is closed, and interrupts those who used it for that.
-// It is no signal: a transfer goes on.
-TEST_F(Uring, ARingThatEndsDoesNotCutTransfersShort) {
+// The kernel ends an io_uring some time after its close, and interrupts its users for that. This is
+// no signal: a transfer must continue.
+TEST_F(Uring, ItsEndDoesNotTruncateTransfers) {
     constexpr std::size_t bytes = 4 << 20;
-    const bench::Buffer buffer(file_, bytes, bench::device);
-    const auto data = bench::pattern(bytes, 1);
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
+    const auto data = uapi::pattern(bytes, 1);
     for (int i = 0; i < 40; ++i) {
         io_uring other{};
         ASSERT_EQ(io_uring_queue_init(2, &other, 0), 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The wait ioctl: deadlines, signals, many sleepers, and queues that end under them.
+// The wait ioctl: deadlines, signals, many sleepers, and queues that are reset or destroyed.
 #include <gtest/gtest.h>
 #include <pthread.h>
 
@@ -14,28 +14,28 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "health.hpp"
+#include "sanity.hpp"
 
 namespace {
 
-/// A queue whose first command waits for the gate.
+/// A queue whose first command waits for a semaphore, the gate.
 class Wait : public testing::Test {
   protected:
     std::uint64_t submit_gated(std::uint64_t value = 1) {
-        return queue_.submit(bench::wait_for(gate_.address(), value));
+        return queue_.submit(uapi::wait_for(gate_.address(), value));
     }
 
-    /// Until somebody sleeps for this sequence.
+    /// Waits until a thread sleeps for this sequence number.
     void await_sleeper(std::uint64_t sequence) const {
-        bench::await("arming", [&] { return queue_.status().arm == sequence; });
+        uapi::await("arming", [&] { return queue_.status().arm == sequence; });
     }
 
-    bench::File file_;
-    bench::Queue queue_{file_};
-    bench::Semaphore gate_{file_};
+    uapi::File file_;
+    uapi::Queue queue_{file_};
+    uapi::Semaphore gate_{file_};
 };
 
-TEST_F(Wait, WithADeadlineInThePastOnlyLooks) {
+TEST_F(Wait, WithADeadlineInThePastDoesNotSleep) {
     const std::uint64_t sequence = submit_gated();
     for (const std::int64_t past : {std::int64_t{0}, std::int64_t{1}, std::int64_t{-1},
                                     std::numeric_limits<std::int64_t>::min()}) {
@@ -49,16 +49,16 @@ TEST_F(Wait, WithADeadlineInThePastOnlyLooks) {
 
 TEST_F(Wait, TimesOutAtItsDeadlineAndNotBefore) {
     const std::uint64_t sequence = submit_gated();
-    const std::int64_t deadline = bench::deadline_in(std::chrono::milliseconds(20));
+    const std::int64_t deadline = uapi::deadline_in(std::chrono::milliseconds(20));
     EXPECT_EQ(queue_.wait_until(sequence, deadline), ETIMEDOUT);
-    EXPECT_GE(bench::deadline_in({}), deadline);
+    EXPECT_GE(uapi::deadline_in({}), deadline);
     gate_.set(1);
     EXPECT_EQ(queue_.wait_until(sequence, std::numeric_limits<std::int64_t>::max()), 0);
 }
 
-TEST_F(Wait, TellsTheNewestSequenceThatIsFinished) {
+TEST_F(Wait, ReportsTheNewestCompleteSequence) {
     for (int i = 0; i < 10; ++i) {
-        queue_.run(bench::nop());
+        queue_.run(uapi::nop());
     }
     accel_queue_wait wait{};
     wait.handle = queue_.handle();
@@ -67,10 +67,10 @@ TEST_F(Wait, TellsTheNewestSequenceThatIsFinished) {
     EXPECT_EQ(wait.completed, 10U);
 }
 
-TEST_F(Wait, ForACommandThatWasNeverPlacedTimesOut) {
-    queue_.run(bench::nop());
+TEST_F(Wait, ForACommandThatWasNeverSubmittedTimesOut) {
+    queue_.run(uapi::nop());
     for (const std::uint64_t never : {std::uint64_t{2}, ~std::uint64_t{0}}) {
-        EXPECT_EQ(queue_.wait_until(never, bench::deadline_in(std::chrono::milliseconds(2))),
+        EXPECT_EQ(queue_.wait_until(never, uapi::deadline_in(std::chrono::milliseconds(2))),
                   ETIMEDOUT);
     }
     EXPECT_EQ(queue_.wait(1), 0);
@@ -106,21 +106,21 @@ TEST_F(Wait, IsInterruptedByASignal) {
     sleeper.join();
     EXPECT_EQ(result, EINTR);
     EXPECT_EQ(signals_taken, 1);
-    // Nothing else changed: call again.
+    // Nothing else changed; the next call waits again.
     gate_.set(1);
     EXPECT_EQ(queue_.wait(sequence), 0);
 }
 
-TEST_F(Wait, GoesOnAfterASignalIfTheHandlerSaysSo) {
+TEST_F(Wait, IsRestartedAfterASignalWithSaRestart) {
     const Handler handler(SA_RESTART);
     const std::uint64_t sequence = submit_gated();
     std::atomic<int> result = -1;
     std::jthread sleeper([&] { result = queue_.wait(sequence); });
     for (int i = 1; i <= 5; ++i) {
         queue_.status().arm = 0;
-        // The restarted call arms again.
+        // The restarted call arms the queue again.
         ::pthread_kill(sleeper.native_handle(), SIGUSR1);
-        bench::await("the signal", [&] { return signals_taken == i; });
+        uapi::await("the signal", [&] { return signals_taken == i; });
         await_sleeper(sequence);
     }
     EXPECT_EQ(result, -1);
@@ -129,8 +129,8 @@ TEST_F(Wait, GoesOnAfterASignalIfTheHandlerSaysSo) {
     EXPECT_EQ(result, 0);
 }
 
-// Sixteen sleepers, each for a command of its own, and the commands finish one by one.
-TEST_F(Wait, OfManyThreadsLosesNobody) {
+// Sixteen sleepers wait for different commands, which complete one by one.
+TEST_F(Wait, OfManyThreadsWakesAllOfThem) {
     constexpr std::uint64_t threads = 16;
     for (std::uint64_t round = 0; round < 10; ++round) {
         const std::uint64_t first = round * threads;
@@ -143,7 +143,7 @@ TEST_F(Wait, OfManyThreadsLosesNobody) {
         for (std::uint64_t i = threads; i >= 1; --i) {
             sleepers.emplace_back([&, i] {
                 const int error = queue_.wait(first + i);
-                // Never before its time.
+                // A waiter is never woken before its command completes.
                 failed += error != 0 || gate_.value() < first + i ? 1 : 0;
                 ++awake;
             });
@@ -151,8 +151,8 @@ TEST_F(Wait, OfManyThreadsLosesNobody) {
         for (std::uint64_t i = 1; i <= threads; ++i) {
             gate_.set(first + i);
             if (round % 2 == 0) {
-                // One after the other; else all at once.
-                bench::await("the sleeper", [&] { return awake == i; });
+                // One after the other in some rounds, all at once in others.
+                uapi::await("the sleeper to wake", [&] { return awake == i; });
             }
         }
         for (std::jthread& sleeper : sleepers) {
@@ -162,9 +162,10 @@ TEST_F(Wait, OfManyThreadsLosesNobody) {
     }
 }
 
-// One sleeps for the second command while another comes for the first, which finishes at that very
-// moment: the late one needs no sleep, and must not leave its target in the word of the card.
-TEST_F(Wait, ThatComesTooLateToSleepDoesNotDisarmASleeper) {
+// One thread sleeps for the second command. Another one waits for the first command, which
+// completes at that moment: it does not sleep, and must not leave its target in the card's arm
+// word.
+TEST_F(Wait, ThatNeedsNoSleepDoesNotDisarmASleeper) {
     constexpr std::uint64_t rounds = 400;
     std::atomic<std::uint64_t> woken = 0;
     std::jthread sleeper([&] {
@@ -177,7 +178,7 @@ TEST_F(Wait, ThatComesTooLateToSleepDoesNotDisarmASleeper) {
         const std::uint64_t second = submit_gated(2 * round + 2);
         await_sleeper(second);
         gate_.set(first);
-        // The card looks at the gate now, and not only some time.
+        // The card checks the gate now.
         queue_.ring_doorbell(static_cast<std::uint32_t>(second));
         for (std::uint64_t delay = 0; delay < round % 50 * 40; ++delay) {
             asm volatile("pause");
@@ -185,7 +186,7 @@ TEST_F(Wait, ThatComesTooLateToSleepDoesNotDisarmASleeper) {
         ASSERT_EQ(queue_.wait(first), 0);
         gate_.set(second);
         queue_.ring_doorbell(static_cast<std::uint32_t>(second));
-        bench::await("the sleeper", [&] { return woken == round + 1; });
+        uapi::await("the sleeper to wake", [&] { return woken == round + 1; });
     }
 }
 
@@ -197,38 +198,38 @@ TEST_F(Wait, OfAQueueThatIsResetIsCanceled) {
     EXPECT_EQ(queue_.reset(), 0);
     sleeper.join();
     EXPECT_EQ(result, ECANCELED);
-    queue_.run(bench::nop());
+    queue_.run(uapi::nop());
     EXPECT_EQ(queue_.tail(), 1U);
 }
 
 TEST_F(Wait, OfAQueueThatIsDestroyedIsCanceled) {
     for (int round = 0; round < 20; ++round) {
-        bench::Queue queue(file_, 4);
-        const std::uint64_t sequence = queue.submit(bench::wait_for(gate_.address(), 1));
+        uapi::Queue queue(file_, 4);
+        const std::uint64_t sequence = queue.submit(uapi::wait_for(gate_.address(), 1));
         std::array<std::atomic<int>, 3> results{-1, -1, -1};
         std::vector<std::jthread> sleepers;
         for (auto& result : results) {
             sleepers.emplace_back([&] { result = queue.wait(sequence); });
         }
-        bench::await("arming", [&] { return queue.status().arm == sequence; });
-        // Not Queue::destroy(), which forgets the handle while sleepers read it.
+        uapi::await("arming", [&] { return queue.status().arm == sequence; });
+        // Not Queue::destroy(), which clears the handle while sleepers read it.
         accel_queue_destroy destroy{.size = 0, .handle = queue.handle()};
         EXPECT_EQ(file_.call(ACCEL_IOCTL_QUEUE_DESTROY, destroy), 0);
         for (std::jthread& sleeper : sleepers) {
             sleeper.join();
         }
         for (const auto& result : results) {
-            // Who came too late to sleep found no queue.
+            // A waiter that came too late to sleep found no queue.
             EXPECT_TRUE(result == ECANCELED || result == ENOENT) << result;
         }
     }
-    bench::expect_healthy();
+    uapi::expect_working_card();
 }
 
 TEST_F(Wait, ForACommandBeforeTheOneThatFailedSucceeds) {
-    queue_.run(bench::nop());
-    const accel_queue_query why = queue_.run_to_error(bench::fill(16, 1, 4));
-    EXPECT_EQ(why.error_sequence, 2U);
+    queue_.run(uapi::nop());
+    const accel_queue_query failure = queue_.run_to_error(uapi::fill(16, 1, 4));
+    EXPECT_EQ(failure.error_sequence, 2U);
     EXPECT_EQ(queue_.wait(1), 0);
     EXPECT_EQ(queue_.wait(2), EIO);
     EXPECT_EQ(queue_.wait(3), EIO);

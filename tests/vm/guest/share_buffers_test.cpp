@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Buffers shared as dma-bufs between processes and contexts of one card, and memory of another
-// driver's.
+// Buffers exported as dma-bufs between processes and contexts of one card, and imported memory of
+// another driver.
 #include <drm.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -19,13 +19,13 @@
 #include <vector>
 
 #include "commands.hpp"
-#include "health.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 #include "transfer.hpp"
 
 namespace {
 
-constexpr std::size_t bytes = 5 * bench::page;
+constexpr std::size_t bytes = 5 * uapi::page;
 constexpr std::size_t words = bytes / sizeof(std::uint32_t);
 
 std::size_t open_files() {
@@ -33,75 +33,74 @@ std::size_t open_files() {
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
-/// Throws unless the card of this file finds the pattern in the import, and leaves another.
-void exchange_pattern(const bench::File& file, const bench::Import& import, std::uint32_t found,
+/// Throws unless the card reads the pattern from the import; then writes another pattern.
+void exchange_pattern(const uapi::File& file, const uapi::Import& import, std::uint32_t found,
                       std::uint32_t left) {
-    const bench::Buffer own(file, bytes);
-    bench::Queue queue(file, 4);
-    queue.run(bench::copy(own.address(), import.address(), bytes));
-    bench::check(bench::first_difference(own.as<std::uint32_t>(), found) == words,
-                 "the import does not show what was exported");
-    bench::fill_pattern(own.as<std::uint32_t>(), left);
-    queue.run(bench::copy(import.address(), own.address(), bytes));
+    const uapi::Buffer own(file, bytes);
+    uapi::Queue queue(file, 4);
+    queue.run(uapi::copy(own.address(), import.address(), bytes));
+    uapi::check(uapi::first_difference(own.as<std::uint32_t>(), found) == words,
+                "the import has different data");
+    uapi::fill_pattern(own.as<std::uint32_t>(), left);
+    queue.run(uapi::copy(import.address(), own.address(), bytes));
 }
 
 class Share : public testing::TestWithParam<std::uint32_t> {
   protected:
-    void TearDown() override { bench::expect_healthy(); }
+    void TearDown() override { uapi::expect_working_card(); }
 };
 
-TEST_P(Share, WithAnotherProcessGoesBothWays) {
-    const bench::Channel channel;
-    bench::Process child([&] {
-        const bench::File file;
-        const bench::Import import(file, channel.receive());
-        bench::check(import.bytes() == bytes, "wrong length");
+TEST_P(Share, WithAnotherProcessWorksInBothDirections) {
+    const uapi::Channel channel;
+    uapi::Process child([&] {
+        const uapi::File file;
+        const uapi::Import import(file, channel.receive());
+        uapi::check(import.bytes() == bytes, "the import has a wrong size");
         exchange_pattern(file, import, 1, 2);
     });
-    const bench::File file;
-    const bench::Buffer buffer(file, bytes, GetParam());
-    bench::fill_pattern(buffer.as<std::uint32_t>(), 1);
+    const uapi::File file;
+    const uapi::Buffer buffer(file, bytes, GetParam());
+    uapi::fill_pattern(buffer.as<std::uint32_t>(), 1);
     channel.send(buffer.export_dmabuf().get());
     ASSERT_EQ(child.wait(), 0);
-    EXPECT_EQ(bench::first_difference(buffer.as<std::uint32_t>(), 2), words);
+    EXPECT_EQ(uapi::first_difference(buffer.as<std::uint32_t>(), 2), words);
 }
 
-TEST_P(Share, KeepsTheMemoryWhenTheExporterIsGone) {
-    bench::Descriptor dmabuf;
+TEST_P(Share, KeepsTheMemoryWhenTheExporterEnds) {
+    uapi::Descriptor dmabuf;
     {
-        const bench::File file;
-        const bench::Buffer buffer(file, bytes, GetParam());
-        bench::fill_pattern(buffer.as<std::uint32_t>(), 1);
+        const uapi::File file;
+        const uapi::Buffer buffer(file, bytes, GetParam());
+        uapi::fill_pattern(buffer.as<std::uint32_t>(), 1);
         dmabuf = buffer.export_dmabuf();
     }
-    const bench::File file;
-    const bench::Buffer other(file, bytes, GetParam());
-    const bench::Import import(file, dmabuf);
+    const uapi::File file;
+    const uapi::Buffer other(file, bytes, GetParam());
+    const uapi::Import import(file, dmabuf);
     dmabuf.close();
     exchange_pattern(file, import, 1, 2);
 }
 
-TEST_P(Share, IsMappedByTheDmabufAndByTheImport) {
-    const bench::File file;
-    const bench::Buffer buffer(file, bytes, GetParam());
-    const bench::Descriptor dmabuf = buffer.export_dmabuf();
-    const bench::Import import(file, dmabuf);
-    const bench::Mapping by_dmabuf(dmabuf.get(), 0, bytes);
-    const bench::Mapping by_import(file.fd(), import.address() + bench::page, bytes - bench::page);
-    bench::fill_pattern(by_dmabuf.as<std::uint32_t>(), 3);
-    EXPECT_EQ(bench::first_difference(buffer.as<std::uint32_t>(), 3), words);
-    EXPECT_EQ(std::memcmp(by_import.data(), by_dmabuf.data() + bench::page, bytes - bench::page),
-              0);
-    EXPECT_EQ(bench::Mapping::attempt(dmabuf.get(), bench::page, bytes), EINVAL);
-    EXPECT_EQ(bench::Mapping::attempt(dmabuf.get(), 0, bytes, PROT_READ, MAP_PRIVATE), EINVAL);
-    EXPECT_EQ(bench::Mapping::attempt(file.fd(), import.address(), bytes + bench::page), EINVAL);
+TEST_P(Share, IsMappableThroughDmabufAndImport) {
+    const uapi::File file;
+    const uapi::Buffer buffer(file, bytes, GetParam());
+    const uapi::Descriptor dmabuf = buffer.export_dmabuf();
+    const uapi::Import import(file, dmabuf);
+    const uapi::Mapping by_dmabuf(dmabuf.get(), 0, bytes);
+    const uapi::Mapping by_import(file.fd(), import.address() + uapi::page, bytes - uapi::page);
+    uapi::fill_pattern(by_dmabuf.as<std::uint32_t>(), 3);
+    EXPECT_EQ(uapi::first_difference(buffer.as<std::uint32_t>(), 3), words);
+    EXPECT_EQ(std::memcmp(by_import.data(), by_dmabuf.data() + uapi::page, bytes - uapi::page), 0);
+    EXPECT_EQ(uapi::Mapping::attempt(dmabuf.get(), uapi::page, bytes), EINVAL);
+    EXPECT_EQ(uapi::Mapping::attempt(dmabuf.get(), 0, bytes, PROT_READ, MAP_PRIVATE), EINVAL);
+    EXPECT_EQ(uapi::Mapping::attempt(file.fd(), import.address(), bytes + uapi::page), EINVAL);
 }
 
-TEST_P(Share, IsReadAndWrittenAtItsOffset) {
-    const bench::File file;
-    const bench::Buffer buffer(file, bytes, GetParam());
-    const bench::Import import(file, buffer.export_dmabuf());
-    const auto sent = bench::pattern(bytes - 3, 5);
+TEST_P(Share, IsReadableAndWritableAtItsOffset) {
+    const uapi::File file;
+    const uapi::Buffer buffer(file, bytes, GetParam());
+    const uapi::Import import(file, buffer.export_dmabuf());
+    const auto sent = uapi::pattern(bytes - 3, 5);
     ASSERT_EQ(pwrite(file.fd(), sent.data(), sent.size(), static_cast<off_t>(import.address() + 3)),
               static_cast<ssize_t>(sent.size()));
     EXPECT_EQ(std::memcmp(buffer.data() + 3, sent.data(), sent.size()), 0);
@@ -111,141 +110,141 @@ TEST_P(Share, IsReadAndWrittenAtItsOffset) {
     EXPECT_EQ(back, sent);
 }
 
-TEST_P(Share, ForReadingIsNotWritten) {
-    const bench::File file;
-    const bench::Buffer buffer(file, bytes, GetParam());
-    const bench::Import import(file, buffer.export_dmabuf(), bench::readable);
-    bench::Queue queue(file);
-    const auto why = queue.run_to_error(bench::fill(import.address(), 1, 4));
-    EXPECT_EQ(why.error, static_cast<std::uint32_t>(ACCEL_FAULT_WRITE));
+TEST_P(Share, ForReadingCannotBeWritten) {
+    const uapi::File file;
+    const uapi::Buffer buffer(file, bytes, GetParam());
+    const uapi::Import import(file, buffer.export_dmabuf(), uapi::readable);
+    uapi::Queue queue(file);
+    const auto failure = queue.run_to_error(uapi::fill(import.address(), 1, 4));
+    EXPECT_EQ(failure.error, static_cast<std::uint32_t>(ACCEL_FAULT_WRITE));
 }
 
 TEST_P(Share, ThatIsRevocableEndsWithTheHandle) {
-    const bench::File owner;
-    bench::Buffer buffer(owner, bytes, GetParam());
-    bench::fill_pattern(buffer.as<std::uint32_t>(), 1);
-    const bench::Descriptor dmabuf = buffer.export_dmabuf(ACCEL_EXPORT_REVOKE);
-    const bench::File file;
-    bench::Import import(file, dmabuf);
-    const bench::Mapping mapping(dmabuf.get(), 0, bytes);
+    const uapi::File owner;
+    uapi::Buffer buffer(owner, bytes, GetParam());
+    uapi::fill_pattern(buffer.as<std::uint32_t>(), 1);
+    const uapi::Descriptor dmabuf = buffer.export_dmabuf(ACCEL_EXPORT_REVOKE);
+    const uapi::File file;
+    uapi::Import import(file, dmabuf);
+    const uapi::Mapping mapping(dmabuf.get(), 0, bytes);
     exchange_pattern(file, import, 1, 2);
-    EXPECT_EQ(bench::first_difference(mapping.as<std::uint32_t>(), 2), words);
+    EXPECT_EQ(uapi::first_difference(mapping.as<std::uint32_t>(), 2), words);
 
     ASSERT_EQ(buffer.destroy(), 0);
-    bench::Queue queue(file);
-    const auto why = queue.run_to_error(bench::fill(import.address(), 1, 4));
-    EXPECT_EQ(why.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
+    uapi::Queue queue(file);
+    const auto failure = queue.run_to_error(uapi::fill(import.address(), 1, 4));
+    EXPECT_EQ(failure.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
     for (const std::uint32_t word : mapping.as<std::uint32_t>()) {
         ASSERT_EQ(word, 0U);
     }
     char byte = 0;
     EXPECT_EQ(pread(file.fd(), &byte, 1, static_cast<off_t>(import.address())), -1);
     EXPECT_EQ(errno, ENXIO);
-    EXPECT_EQ(bench::Import::attempt(file, dmabuf.get()), ENODEV);
+    EXPECT_EQ(uapi::Import::attempt(file, dmabuf.get()), ENODEV);
     EXPECT_EQ(import.destroy(), 0);
 }
 
-TEST_P(Share, ThatIsRevocableCannotBeKeptByPinningItsMapping) {
-    const bench::File file;
-    const bench::Buffer buffer(file, bytes, GetParam());
-    const bench::Descriptor dmabuf = buffer.export_dmabuf(ACCEL_EXPORT_REVOKE);
-    const bench::Mapping mapping(dmabuf.get(), 0, bytes);
+TEST_P(Share, ThatIsRevocableCannotBePinnedThroughItsMapping) {
+    const uapi::File file;
+    const uapi::Buffer buffer(file, bytes, GetParam());
+    const uapi::Descriptor dmabuf = buffer.export_dmabuf(ACCEL_EXPORT_REVOKE);
+    const uapi::Mapping mapping(dmabuf.get(), 0, bytes);
     mapping.data()[0] = std::byte{1};
     EXPECT_EQ(buffer.data()[0], std::byte{1});
-    EXPECT_EQ(bench::Registration::attempt(file, mapping.data(), bytes), EFAULT);
+    EXPECT_EQ(uapi::Registration::attempt(file, mapping.data(), bytes), EFAULT);
 }
 
 TEST_P(Share, ThatIsRevocableEndsWhenItsOwnerIsKilled) {
-    const bench::Channel channel;
-    bench::Process owner([&] {
-        const bench::File file;
-        const bench::Buffer buffer(file, bytes, GetParam());
+    const uapi::Channel channel;
+    uapi::Process owner([&] {
+        const uapi::File file;
+        const uapi::Buffer buffer(file, bytes, GetParam());
         channel.send(buffer.export_dmabuf(ACCEL_EXPORT_REVOKE).get());
         pause();
     });
-    const bench::Descriptor dmabuf = channel.receive();
-    const bench::File file;
-    const bench::Import import(file, dmabuf);
-    bench::Queue queue(file);
-    queue.run(bench::fill(import.address(), 1, 4));
+    const uapi::Descriptor dmabuf = channel.receive();
+    const uapi::File file;
+    const uapi::Import import(file, dmabuf);
+    uapi::Queue queue(file);
+    queue.run(uapi::fill(import.address(), 1, 4));
     owner.kill();
-    const auto why = queue.run_to_error(bench::fill(import.address(), 1, 4));
-    EXPECT_EQ(why.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
+    const auto failure = queue.run_to_error(uapi::fill(import.address(), 1, 4));
+    EXPECT_EQ(failure.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
 }
 
-TEST_P(Share, OutlivesAnImportThatIsKilledInTheMiddle) {
-    const bench::File file;
-    const bench::Buffer buffer(file, bytes, GetParam());
-    const bench::Descriptor dmabuf = buffer.export_dmabuf();
-    const bench::Counter running;
-    bench::Process child([&] {
-        const bench::File own;
-        const bench::Import import(own, dmabuf);
-        bench::Queue queue(own, 64);
+TEST_P(Share, OutlivesAnImporterThatIsKilledDuringAJob) {
+    const uapi::File file;
+    const uapi::Buffer buffer(file, bytes, GetParam());
+    const uapi::Descriptor dmabuf = buffer.export_dmabuf();
+    const uapi::Counter running;
+    uapi::Process child([&] {
+        const uapi::File own;
+        const uapi::Import import(own, dmabuf);
+        uapi::Queue queue(own, 64);
         for (;;) {
-            queue.submit(bench::fill(import.address(), 7, bytes));
+            queue.submit(uapi::fill(import.address(), 7, bytes));
             running.add();
         }
     });
     running.await(100);
     child.kill();
-    bench::fill_pattern(buffer.as<std::uint32_t>(), 4);
-    EXPECT_EQ(bench::first_difference(buffer.as<std::uint32_t>(), 4), words);
+    uapi::fill_pattern(buffer.as<std::uint32_t>(), 4);
+    EXPECT_EQ(uapi::first_difference(buffer.as<std::uint32_t>(), 4), words);
 }
 
 TEST_P(Share, DoesNotOutliveAResetOfTheCard) {
-    const bench::File owner;
-    const bench::Buffer buffer(owner, bytes, GetParam());
-    const bench::Descriptor dmabuf = buffer.export_dmabuf();
-    const bench::Mapping mapping(dmabuf.get(), 0, bytes);
-    bench::fill_pattern(mapping.as<std::uint32_t>(), 1);
-    const bench::File file;
-    bench::Import import(file, dmabuf);
-    bench::Card().reset();
-    const bench::File fresh;
-    if (GetParam() == bench::host) {
-        // Memory of the host is not the card's to lose.
-        EXPECT_EQ(bench::first_difference(mapping.as<std::uint32_t>(), 1), words);
-        const bench::Import again(fresh, dmabuf);
+    const uapi::File owner;
+    const uapi::Buffer buffer(owner, bytes, GetParam());
+    const uapi::Descriptor dmabuf = buffer.export_dmabuf();
+    const uapi::Mapping mapping(dmabuf.get(), 0, bytes);
+    uapi::fill_pattern(mapping.as<std::uint32_t>(), 1);
+    const uapi::File file;
+    uapi::Import import(file, dmabuf);
+    uapi::Card().reset();
+    const uapi::File fresh;
+    if (GetParam() == uapi::host) {
+        // A reset of the card does not affect host memory.
+        EXPECT_EQ(uapi::first_difference(mapping.as<std::uint32_t>(), 1), words);
+        const uapi::Import again(fresh, dmabuf);
         exchange_pattern(fresh, again, 1, 2);
     } else {
         for (const std::uint32_t word : mapping.as<std::uint32_t>()) {
             ASSERT_EQ(word, 0U);
         }
-        EXPECT_EQ(bench::Import::attempt(fresh, dmabuf.get()), ENODEV);
+        EXPECT_EQ(uapi::Import::attempt(fresh, dmabuf.get()), ENODEV);
     }
     EXPECT_EQ(import.destroy(), ESTALE);
 }
 
-TEST_P(Share, GivesEverythingBack) {
-    const auto before = bench::Capacity::measure();
+TEST_P(Share, ReleasesAllResources) {
+    const auto before = uapi::Capacity::measure();
     const std::size_t files = open_files();
     {
-        const bench::File file;
-        const bench::File other;
-        std::vector<bench::Import> imports;
+        const uapi::File file;
+        const uapi::File other;
+        std::vector<uapi::Import> imports;
         for (int i = 0; i < 8; ++i) {
-            const bench::Buffer buffer(file, bytes, GetParam());
+            const uapi::Buffer buffer(file, bytes, GetParam());
             imports.emplace_back(other, buffer.export_dmabuf(i % 2));
         }
     }
     EXPECT_EQ(open_files(), files);
-    EXPECT_EQ(bench::Capacity::measure(), before);
+    EXPECT_EQ(uapi::Capacity::measure(), before);
 }
 
-// Every way to end an import, at the same time.
-TEST_P(Share, IsRevokedDestroyedAndClosedAtOnce) {
+// All ways to end an import at the same time.
+TEST_P(Share, IsRevokedDestroyedAndClosedConcurrently) {
     {
-        const bench::File file;
+        const uapi::File file;
         std::vector<std::jthread> threads;
         for (std::uint32_t id = 0; id < 3; ++id) {
             threads.emplace_back([&, id] {
                 std::mt19937 random(id);
                 for (int round = 0; round < 60; ++round) {
-                    bench::Buffer buffer(file, bytes, GetParam());
-                    const bench::Descriptor dmabuf = buffer.export_dmabuf(ACCEL_EXPORT_REVOKE);
-                    auto other = std::make_unique<bench::File>();
-                    bench::Import import(*other, dmabuf);
+                    uapi::Buffer buffer(file, bytes, GetParam());
+                    const uapi::Descriptor dmabuf = buffer.export_dmabuf(ACCEL_EXPORT_REVOKE);
+                    auto other = std::make_unique<uapi::File>();
+                    uapi::Import import(*other, dmabuf);
                     std::jthread race([&] {
                         if (random() % 2 == 0) {
                             import.destroy();
@@ -260,14 +259,14 @@ TEST_P(Share, IsRevokedDestroyedAndClosedAtOnce) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Buffers, Share, testing::Values(bench::device, bench::host),
+INSTANTIATE_TEST_SUITE_P(Buffers, Share, testing::Values(uapi::device, uapi::host),
                          [](const auto& info) {
-                             return info.param == bench::host ? "HostMemory" : "DeviceMemory";
+                             return info.param == uapi::host ? "HostMemory" : "DeviceMemory";
                          });
 
-TEST(ShareCalls, RefuseWhatCannotBeShared) {
-    const bench::File file;
-    const bench::Buffer buffer(file, bench::page);
+TEST(ShareCalls, RefuseMemoryThatCannotBeExported) {
+    const uapi::File file;
+    const uapi::Buffer buffer(file, uapi::page);
     accel_buffer_export share{};
     share.handle = buffer.handle();
     share.flags = 2;
@@ -276,21 +275,21 @@ TEST(ShareCalls, RefuseWhatCannotBeShared) {
     share.handle = 0x7fff;
     EXPECT_EQ(file.call(ACCEL_IOCTL_BUFFER_EXPORT, share), ENOENT);
 
-    const bench::Descriptor dmabuf = buffer.export_dmabuf();
-    const bench::Import import(file, dmabuf);
+    const uapi::Descriptor dmabuf = buffer.export_dmabuf();
+    const uapi::Import import(file, dmabuf);
     share.handle = import.handle();
     EXPECT_EQ(file.call(ACCEL_IOCTL_BUFFER_EXPORT, share), EINVAL);
 
-    EXPECT_EQ(bench::Import::attempt(file, -1), EBADF);
-    EXPECT_EQ(bench::Import::attempt(file, file.fd()), EINVAL);
-    EXPECT_EQ(bench::Import::attempt(file, dmabuf.get(), 0), EINVAL);
-    EXPECT_EQ(bench::Import::attempt(file, dmabuf.get(), bench::device), EOPNOTSUPP);
+    EXPECT_EQ(uapi::Import::attempt(file, -1), EBADF);
+    EXPECT_EQ(uapi::Import::attempt(file, file.fd()), EINVAL);
+    EXPECT_EQ(uapi::Import::attempt(file, dmabuf.get(), 0), EINVAL);
+    EXPECT_EQ(uapi::Import::attempt(file, dmabuf.get(), uapi::device), EOPNOTSUPP);
 }
 
-TEST(ShareCalls, LeaveNoFileBehindThatTheCallerDoesNotLearnOf) {
-    const bench::File file;
-    const bench::Buffer buffer(file, bench::page);
-    const bench::Mapping memory = bench::Mapping::anonymous(bench::page);
+TEST(ShareCalls, LeakNoFileWhenTheResultCannotBeWritten) {
+    const uapi::File file;
+    const uapi::Buffer buffer(file, uapi::page);
+    const uapi::Mapping memory = uapi::Mapping::anonymous(uapi::page);
     auto* share = reinterpret_cast<accel_buffer_export*>(memory.data());
     share->size = sizeof(*share);
     share->handle = buffer.handle();
@@ -300,58 +299,58 @@ TEST(ShareCalls, LeaveNoFileBehindThatTheCallerDoesNotLearnOf) {
     EXPECT_EQ(open_files(), files);
 }
 
-TEST(ShareCalls, CloseTheFileWhenAnotherProgramIsRun) {
-    const bench::File file;
-    const bench::Descriptor dmabuf = bench::Buffer(file, bench::page).export_dmabuf();
+TEST(ShareCalls, CloseTheFileOnExec) {
+    const uapi::File file;
+    const uapi::Descriptor dmabuf = uapi::Buffer(file, uapi::page).export_dmabuf();
     EXPECT_EQ(fcntl(dmabuf.get(), F_GETFD), FD_CLOEXEC);
 }
 
-/// Memory of another driver: DRM's vgem, pages of shmem.
-bench::Descriptor foreign_memory() {
-    bench::Descriptor card;
+/// Memory of another driver, DRM's vgem: pages of shmem.
+uapi::Descriptor foreign_memory() {
+    uapi::Descriptor card;
     for (const auto& entry : std::filesystem::directory_iterator("/dev/dri")) {
         if (entry.path().filename().string().starts_with("card")) {
-            card = bench::Descriptor(open(entry.path().c_str(), O_RDWR | O_CLOEXEC));
+            card = uapi::Descriptor(open(entry.path().c_str(), O_RDWR | O_CLOEXEC));
         }
     }
     drm_mode_create_dumb create{};
     create.width = bytes / 4;
     create.height = 1;
     create.bpp = 32;
-    bench::require(ioctl(card.get(), DRM_IOCTL_MODE_CREATE_DUMB, &create) == 0 ? 0 : errno,
-                   "a buffer of vgem");
+    uapi::require(ioctl(card.get(), DRM_IOCTL_MODE_CREATE_DUMB, &create) == 0 ? 0 : errno,
+                  "a buffer of vgem");
     drm_prime_handle prime{};
     prime.handle = create.handle;
     prime.flags = DRM_RDWR | DRM_CLOEXEC;
-    bench::require(ioctl(card.get(), DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime) == 0 ? 0 : errno,
-                   "a dma-buf of vgem");
-    return bench::Descriptor(prime.fd);
+    uapi::require(ioctl(card.get(), DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime) == 0 ? 0 : errno,
+                  "a dma-buf of vgem");
+    return uapi::Descriptor(prime.fd);
 }
 
-TEST(ShareForeign, MemoryIsReadAndWrittenByTheCard) {
-    const bench::Descriptor dmabuf = foreign_memory();
-    const bench::Mapping mapping(dmabuf.get(), 0, bytes);
-    bench::fill_pattern(mapping.as<std::uint32_t>(), 1);
-    const bench::File file;
-    const bench::Import import(file, dmabuf);
+TEST(ShareForeign, MemoryIsAccessibleForTheCard) {
+    const uapi::Descriptor dmabuf = foreign_memory();
+    const uapi::Mapping mapping(dmabuf.get(), 0, bytes);
+    uapi::fill_pattern(mapping.as<std::uint32_t>(), 1);
+    const uapi::File file;
+    const uapi::Import import(file, dmabuf);
     ASSERT_EQ(import.bytes(), bytes);
     exchange_pattern(file, import, 1, 2);
-    EXPECT_EQ(bench::first_difference(mapping.as<std::uint32_t>(), 2), words);
-    const bench::Mapping by_import(file.fd(), import.address(), bytes);
-    EXPECT_EQ(bench::first_difference(by_import.as<std::uint32_t>(), 2), words);
+    EXPECT_EQ(uapi::first_difference(mapping.as<std::uint32_t>(), 2), words);
+    const uapi::Mapping by_import(file.fd(), import.address(), bytes);
+    EXPECT_EQ(uapi::first_difference(by_import.as<std::uint32_t>(), 2), words);
 }
 
-TEST(ShareForeign, MemoryIsLetGoWhenTheCardIsUnbound) {
-    const bench::Descriptor dmabuf = foreign_memory();
-    const bench::Card card;
-    const bench::File file;
-    const bench::Import import(file, dmabuf);
+TEST(ShareForeign, MemoryIsReleasedWhenTheCardIsUnbound) {
+    const uapi::Descriptor dmabuf = foreign_memory();
+    const uapi::Card card;
+    const uapi::File file;
+    const uapi::Import import(file, dmabuf);
     card.unbind();
-    const bench::Mapping mapping(dmabuf.get(), 0, bytes);
-    bench::fill_pattern(mapping.as<std::uint32_t>(), 1);
+    const uapi::Mapping mapping(dmabuf.get(), 0, bytes);
+    uapi::fill_pattern(mapping.as<std::uint32_t>(), 1);
     card.bind();
-    const bench::File fresh;
-    const bench::Import again(fresh, dmabuf);
+    const uapi::File fresh;
+    const uapi::Import again(fresh, dmabuf);
     exchange_pattern(fresh, again, 1, 2);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory of one card that another reads and writes through its BAR.
+// Memory of one card that another card accesses through its BAR.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -11,8 +11,8 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 #include "transfer.hpp"
 
 namespace {
@@ -21,12 +21,12 @@ constexpr std::size_t bytes = 3U << 20;
 constexpr std::size_t words = bytes / sizeof(std::uint32_t);
 
 std::uint64_t counter(std::size_t card, const std::string& name) {
-    const std::string node = bench::Card(card).node();
-    return std::stoull(bench::read_file("/sys/class/accel-card/" +
-                                        node.substr(node.rfind('/') + 1) + "/counters/" + name));
+    const std::string node = uapi::Card(card).node();
+    return std::stoull(uapi::read_file("/sys/class/accel-card/" + node.substr(node.rfind('/') + 1) +
+                                       "/counters/" + name));
 }
 
-/// Bytes that crossed the link of a card.
+/// The number of bytes that crossed the link of a card.
 struct Traffic {
     std::uint64_t host_read;
     std::uint64_t host_written;
@@ -46,41 +46,41 @@ struct Traffic {
 class TwoCards : public testing::Test {
   protected:
     void SetUp() override {
-        if (bench::Card::count() < 2) {
+        if (uapi::Card::count() < 2) {
             GTEST_SKIP() << "this machine has one card";
         }
-        first_ = std::make_unique<bench::File>(bench::Card(0).node());
-        second_ = std::make_unique<bench::File>(bench::Card(1).node());
-        memory_ = std::make_unique<bench::Buffer>(*first_, bytes, bench::device);
+        first_ = std::make_unique<uapi::File>(uapi::Card(0).node());
+        second_ = std::make_unique<uapi::File>(uapi::Card(1).node());
+        memory_ = std::make_unique<uapi::Buffer>(*first_, bytes, uapi::device);
         dmabuf_ = memory_->export_dmabuf();
-        bench::fill_pattern(memory_->as<std::uint32_t>(), 1);
+        uapi::fill_pattern(memory_->as<std::uint32_t>(), 1);
     }
     void TearDown() override {
         if (first_) {
-            bench::expect_healthy();
+            uapi::expect_working_card();
         }
     }
 
-    std::unique_ptr<bench::File> first_;
-    std::unique_ptr<bench::File> second_;
-    std::unique_ptr<bench::Buffer> memory_;
-    bench::Descriptor dmabuf_;
+    std::unique_ptr<uapi::File> first_;
+    std::unique_ptr<uapi::File> second_;
+    std::unique_ptr<uapi::Buffer> memory_;
+    uapi::Descriptor dmabuf_;
 };
 
 TEST_F(TwoCards, CopyFromOneToTheOtherWithoutMemoryOfTheHost) {
-    const bench::Import peer(*second_, dmabuf_, bench::readable);
-    const bench::Buffer own(*second_, bytes, bench::device);
-    bench::Queue queue(*second_);
-    queue.run(bench::nop());
+    const uapi::Import peer(*second_, dmabuf_, uapi::readable);
+    const uapi::Buffer own(*second_, bytes, uapi::device);
+    uapi::Queue queue(*second_);
+    queue.run(uapi::nop());
     const Traffic before_first = Traffic::of(0);
     const Traffic before_second = Traffic::of(1);
-    queue.run(bench::copy(own.address(), peer.address(), bytes));
+    queue.run(uapi::copy(own.address(), peer.address(), bytes));
     const Traffic first = Traffic::of(0) - before_first;
     const Traffic second = Traffic::of(1) - before_second;
 
-    EXPECT_EQ(bench::first_difference(own.as<std::uint32_t>(), 1), words);
-    // The second card read all of it over its link, and wrote it into its own memory. What it read
-    // beyond that is the command and page tables. The first did nothing: its BAR was read.
+    EXPECT_EQ(uapi::first_difference(own.as<std::uint32_t>(), 1), words);
+    // The second card read all data over its link, and wrote them into its own memory. Its other
+    // reads are the command and page tables. The first card did nothing, because its BAR was read.
     EXPECT_GE(second.host_read, bytes);
     EXPECT_LT(second.host_read, bytes + (64U << 10));
     EXPECT_EQ(second.memory_written, bytes);
@@ -95,18 +95,18 @@ TEST_F(TwoCards, CopyFromOneToTheOtherWithoutMemoryOfTheHost) {
         static_cast<unsigned long long>(first.host_read + first.memory_read));
 }
 
-TEST_F(TwoCards, WriteIntoEachOther) {
-    const bench::Import peer(*second_, dmabuf_);
-    const bench::Buffer own(*second_, bytes, bench::device);
-    bench::fill_pattern(own.as<std::uint32_t>(), 2);
-    bench::Queue queue(*second_);
-    queue.run(bench::copy(peer.address(), own.address(), bytes));
-    EXPECT_EQ(bench::first_difference(memory_->as<std::uint32_t>(), 2), words);
+TEST_F(TwoCards, WriteToEachOther) {
+    const uapi::Import peer(*second_, dmabuf_);
+    const uapi::Buffer own(*second_, bytes, uapi::device);
+    uapi::fill_pattern(own.as<std::uint32_t>(), 2);
+    uapi::Queue queue(*second_);
+    queue.run(uapi::copy(peer.address(), own.address(), bytes));
+    EXPECT_EQ(uapi::first_difference(memory_->as<std::uint32_t>(), 2), words);
 }
 
-TEST_F(TwoCards, ReadAndWriteTheOthersMemoryForTheHost) {
-    const bench::Import peer(*second_, dmabuf_);
-    const auto sent = bench::pattern(bytes - 5, 3);
+TEST_F(TwoCards, TransferTheOthersMemoryForTheHost) {
+    const uapi::Import peer(*second_, dmabuf_);
+    const auto sent = uapi::pattern(bytes - 5, 3);
     ASSERT_EQ(
         pwrite(second_->fd(), sent.data(), sent.size(), static_cast<off_t>(peer.address() + 5)),
         static_cast<ssize_t>(sent.size()));
@@ -117,66 +117,66 @@ TEST_F(TwoCards, ReadAndWriteTheOthersMemoryForTheHost) {
     EXPECT_EQ(back, sent);
 }
 
-TEST_F(TwoCards, LoseTheMemoryOfTheOneThatIsReset) {
-    const bench::Import peer(*second_, dmabuf_);
-    bench::Queue queue(*second_);
-    queue.run(bench::fill(peer.address(), 1, 4));
-    bench::Card(0).reset();
-    const auto why = queue.run_to_error(bench::fill(peer.address(), 1, 4));
-    EXPECT_EQ(why.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
-    EXPECT_EQ(bench::Import::attempt(*second_, dmabuf_.get()), ENODEV);
-    // The second card lost nothing else.
+TEST_F(TwoCards, LoseTheMemoryOfACardThatIsReset) {
+    const uapi::Import peer(*second_, dmabuf_);
+    uapi::Queue queue(*second_);
+    queue.run(uapi::fill(peer.address(), 1, 4));
+    uapi::Card(0).reset();
+    const auto failure = queue.run_to_error(uapi::fill(peer.address(), 1, 4));
+    EXPECT_EQ(failure.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
+    EXPECT_EQ(uapi::Import::attempt(*second_, dmabuf_.get()), ENODEV);
+    // The second card has lost nothing else.
     ASSERT_EQ(queue.reset(), 0);
-    queue.run(bench::nop());
+    queue.run(uapi::nop());
 }
 
-TEST_F(TwoCards, LoseTheMemoryOfTheOneThatIsRemoved) {
-    const bench::Import peer(*second_, dmabuf_);
-    bench::Queue queue(*second_);
-    const bench::Card card(0);
+TEST_F(TwoCards, LoseTheMemoryOfACardThatIsRemoved) {
+    const uapi::Import peer(*second_, dmabuf_);
+    uapi::Queue queue(*second_);
+    const uapi::Card card(0);
     card.unbind();
-    const auto why = queue.run_to_error(bench::fill(peer.address(), 1, 4));
-    EXPECT_EQ(why.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
+    const auto failure = queue.run_to_error(uapi::fill(peer.address(), 1, 4));
+    EXPECT_EQ(failure.error, static_cast<std::uint32_t>(ACCEL_FAULT_UNMAPPED));
     card.bind();
 }
 
-TEST_F(TwoCards, LetGoOfTheOtherWhenTheyAreReset) {
-    const bench::Import peer(*second_, dmabuf_);
-    bench::Card(1).reset();
-    EXPECT_EQ(bench::first_difference(memory_->as<std::uint32_t>(), 1), words);
-    const bench::File fresh(bench::Card(1).node());
-    const bench::Import again(fresh, dmabuf_);
-    bench::Queue queue(fresh);
-    queue.run(bench::fill(again.address(), 9, 4));
+TEST_F(TwoCards, ReleaseTheOthersMemoryWhenTheyAreReset) {
+    const uapi::Import peer(*second_, dmabuf_);
+    uapi::Card(1).reset();
+    EXPECT_EQ(uapi::first_difference(memory_->as<std::uint32_t>(), 1), words);
+    const uapi::File fresh(uapi::Card(1).node());
+    const uapi::Import again(fresh, dmabuf_);
+    uapi::Queue queue(fresh);
+    queue.run(uapi::fill(again.address(), 9, 4));
     EXPECT_EQ(memory_->as<std::uint32_t>()[0], 9U);
 }
 
-// Both cards import from each other, and both are reset at once: neither may wait for the other.
-TEST_F(TwoCards, AreResetBothWhileTheyShare) {
-    const bench::OneProcessor one_processor;
+// Both cards import from each other and are reset concurrently: neither may wait for the other.
+TEST_F(TwoCards, CanBothBeResetDuringTheirImports) {
+    const uapi::OneProcessor one_processor;
     for (int round = 0; round < 10; ++round) {
-        const bench::File one(bench::Card(0).node());
-        const bench::File two(bench::Card(1).node());
-        const bench::Buffer of_one(one, bench::page, bench::device);
-        const bench::Buffer of_two(two, bench::page, bench::device);
-        const bench::Import in_two(two, of_one.export_dmabuf());
-        const bench::Import in_one(one, of_two.export_dmabuf());
-        std::jthread first([] { bench::Card(0).reset(); });
-        std::jthread second([] { bench::Card(1).reset(); });
+        const uapi::File one(uapi::Card(0).node());
+        const uapi::File two(uapi::Card(1).node());
+        const uapi::Buffer of_one(one, uapi::page, uapi::device);
+        const uapi::Buffer of_two(two, uapi::page, uapi::device);
+        const uapi::Import in_two(two, of_one.export_dmabuf());
+        const uapi::Import in_one(one, of_two.export_dmabuf());
+        std::jthread first([] { uapi::Card(0).reset(); });
+        std::jthread second([] { uapi::Card(1).reset(); });
     }
 }
 
-TEST_F(TwoCards, AreImportedFromWhileTheyAreReset) {
-    const bench::OneProcessor one_processor;
+TEST_F(TwoCards, CanBeImportedFromDuringAReset) {
+    const uapi::OneProcessor one_processor;
     std::atomic<bool> stop = false;
     std::jthread importer([&] {
         while (!stop) {
             try {
-                const bench::File one(bench::Card(0).node());
-                const bench::Buffer buffer(one, bench::page, bench::device);
-                const bench::Descriptor dmabuf = buffer.export_dmabuf();
-                const bench::Import local(one, dmabuf);
-                const bench::Import peer(*second_, dmabuf);
+                const uapi::File one(uapi::Card(0).node());
+                const uapi::Buffer buffer(one, uapi::page, uapi::device);
+                const uapi::Descriptor dmabuf = buffer.export_dmabuf();
+                const uapi::Import local(one, dmabuf);
+                const uapi::Import peer(*second_, dmabuf);
             } catch (const std::system_error& error) {
                 const int code = error.code().value();
                 EXPECT_TRUE(code == ESTALE || code == ENODEV) << error.what();
@@ -184,7 +184,7 @@ TEST_F(TwoCards, AreImportedFromWhileTheyAreReset) {
         }
     });
     for (int round = 0; round < 20; ++round) {
-        bench::Card(0).reset();
+        uapi::Card(0).reset();
     }
     stop = true;
 }

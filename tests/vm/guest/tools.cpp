@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Processes of the tools, the JSON that they print, and the connection to the monitor.
 #include "tools.hpp"
 
 #include <fcntl.h>
@@ -16,10 +18,10 @@
 #include <thread>
 
 #include "card.hpp"
-#include "health.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 
-namespace bench {
+namespace uapi {
 
 namespace {
 
@@ -43,7 +45,7 @@ void redirect(const char* path, int flags, int to) {
 
 }  // namespace
 
-Running::Running(const std::vector<std::string>& command, bool as_user)
+ToolProcess::ToolProcess(const std::vector<std::string>& command, bool as_user)
     : out_(unique("out")), err_(unique("err")) {
     std::filesystem::create_directories("/tmp");
     std::vector<char*> arguments;
@@ -66,7 +68,7 @@ Running::Running(const std::vector<std::string>& command, bool as_user)
     }
 }
 
-Running::~Running() {
+ToolProcess::~ToolProcess() {
     if (!over_) {
         ::kill(pid_, SIGKILL);
         ::waitpid(pid_, nullptr, 0);
@@ -75,18 +77,18 @@ Running::~Running() {
     std::filesystem::remove(err_);
 }
 
-void Running::await_output(const std::string& text) const {
+void ToolProcess::await_output(const std::string& text) const {
     await(("'" + text + "' from a program").c_str(), [&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(10));
         return out().find(text) != std::string::npos;
     });
 }
 
-std::string Running::out() const {
+std::string ToolProcess::out() const {
     return text_of(out_);
 }
 
-bool Running::ended() {
+bool ToolProcess::ended() {
     int status = 0;
     if (!over_ && ::waitpid(pid_, &status, WNOHANG) == pid_) {
         over_ = true;
@@ -95,11 +97,11 @@ bool Running::ended() {
     return over_;
 }
 
-void Running::signal(int number) const {
+void ToolProcess::signal(int number) const {
     ::kill(pid_, number);
 }
 
-Ended Running::wait() {
+ToolResult ToolProcess::wait() {
     await("the end of a program", [&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
         return ended();
@@ -107,13 +109,13 @@ Ended Running::wait() {
     return {.status = status_, .out = text_of(out_), .err = text_of(err_)};
 }
 
-Ended run(const std::vector<std::string>& command, bool as_user) {
-    return Running(command, as_user).wait();
+ToolResult run(const std::vector<std::string>& command, bool as_user) {
+    return ToolProcess(command, as_user).wait();
 }
 
 nlohmann::json document(const std::vector<std::string>& command, int status) {
     static std::atomic<int> count{0};
-    const Ended ended = run(command);
+    const ToolResult ended = run(command);
     if (ended.status != status) {
         throw std::runtime_error(command[0] + " ended with " + std::to_string(ended.status) + ": " +
                                  ended.out + ended.err);
@@ -148,7 +150,7 @@ Monitor::Monitor() : port_(::open(port_path().c_str(), O_RDWR | O_CLOEXEC)) {
     try {
         call("qmp_capabilities");
     } catch (const std::runtime_error&) {
-        // QEMU does not see the port being closed: it is the conversation of before.
+        // QEMU does not notice that the port was closed: the session of a previous test continues.
     }
 }
 
@@ -170,7 +172,7 @@ nlohmann::json Monitor::read() {
 }
 
 nlohmann::json Monitor::call(const std::string& command, const nlohmann::json& arguments) {
-    // Answers of a call that somebody did not wait for, events and the greeting are passed over.
+    // The greeting, events and answers to calls that nobody waited for are ignored.
     static std::atomic<int> count{0};
     const int id = ++count;
     nlohmann::json request{{"execute", command}, {"id", id}};
@@ -205,7 +207,7 @@ void ToolTest::SetUp() {
 
 void ToolTest::TearDown() {
     if (!IsSkipped()) {
-        expect_healthy();
+        expect_working_card();
     }
 }
 
@@ -220,4 +222,4 @@ void Monitor::set(int index, const std::string& property, const nlohmann::json& 
                      {"value", value}});
 }
 
-}  // namespace bench
+}  // namespace uapi

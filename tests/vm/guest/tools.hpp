@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Running lsaccel and accelctl in the guest, and QEMU's monitor, which knows what is so.
+// Runs lsaccel and accelctl in the guest, and reads the state of the card from QEMU's monitor.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -12,34 +12,34 @@
 #include <string>
 #include <vector>
 
-#include "bench.hpp"
 #include "card.hpp"
+#include "uapi.hpp"
 
-namespace bench {
+namespace uapi {
 
-struct Ended {
+struct ToolResult {
     int status = -1;  ///< exit status, or 128 + the signal
     std::string out;
     std::string err;
 };
 
-/// A program that runs, its output in files until somebody looks. Killed when this is destroyed.
-class Running {
+/// A running program with its output in files. The destructor kills it.
+class ToolProcess {
   public:
-    /// As root, or as the plain user with these groups.
-    explicit Running(const std::vector<std::string>& command, bool as_user = false);
-    Running(const Running&) = delete;
-    Running& operator=(const Running&) = delete;
-    Running(Running&&) = delete;
-    Running& operator=(Running&&) = delete;
-    ~Running();
+    /// Runs as root, or as a plain user.
+    explicit ToolProcess(const std::vector<std::string>& command, bool as_user = false);
+    ToolProcess(const ToolProcess&) = delete;
+    ToolProcess& operator=(const ToolProcess&) = delete;
+    ToolProcess(ToolProcess&&) = delete;
+    ToolProcess& operator=(ToolProcess&&) = delete;
+    ~ToolProcess();
 
-    /// Waits until its standard output has this text; throws if it ends or time does.
+    /// Waits until its standard output contains this text; throws after `time_limit`.
     void await_output(const std::string& text) const;
     [[nodiscard]] std::string out() const;
     [[nodiscard]] bool ended();
     void signal(int number) const;
-    [[nodiscard]] Ended wait();
+    [[nodiscard]] ToolResult wait();
 
   private:
     pid_t pid_ = -1;
@@ -49,27 +49,26 @@ class Running {
     bool over_ = false;
 };
 
-[[nodiscard]] Ended run(const std::vector<std::string>& command, bool as_user = false);
+[[nodiscard]] ToolResult run(const std::vector<std::string>& command, bool as_user = false);
 
-/// The document that a tool printed with --json; kept in /results, where the host holds it against
-/// its schema. Throws if it is none, or if the tool ended otherwise than with `status`.
+/// The JSON document that a tool printed, also stored in /results: the host checks it against its
+/// schema. Throws if it is no JSON, or if the tool's exit status is not `status`.
 [[nodiscard]] nlohmann::json document(const std::vector<std::string>& command, int status = 0);
 
-/// How tests name the first card to the tools: its number is not always 0, after tests that had it
-/// unbound.
+/// The name of the first card for the tools. Its number may not be 0 after it was unbound.
 [[nodiscard]] inline std::string card() {
     return Card(0).address();
 }
 
-/// QEMU's monitor (QMP), which the harness gives the guest.
+/// QEMU's monitor (QMP), which the harness connects to a port of the guest.
 class Monitor {
   public:
-    /// Throws if this machine has none.
+    /// Throws if the machine has no monitor.
     Monitor();
 
     [[nodiscard]] static bool present();
     nlohmann::json call(const std::string& command, const nlohmann::json& arguments = {});
-    /// A property of the card `index`: temperature, power, trained-width, defect, ...
+    /// A property of card `index`: temperature, power, trained-width, defect, ...
     [[nodiscard]] nlohmann::json get(int index, const std::string& property);
     void set(int index, const std::string& property, const nlohmann::json& value);
 
@@ -79,12 +78,12 @@ class Monitor {
     std::string pending_;
 };
 
-/// Tests of the tools: skipped where they, or the monitor, are missing. Whatever a test did, the
-/// card is in order afterwards.
+/// Tests of the tools; they are skipped without the tools or the monitor. The card must work after
+/// each test.
 class ToolTest : public testing::Test {
   protected:
     void SetUp() override;
     void TearDown() override;
 };
 
-}  // namespace bench
+}  // namespace uapi

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What accelctl does to a card: validate, bench, events, power cap, reset of a queue and of a card.
+// The actions of accelctl: validate, bench, events, power cap, reset of a queue and of a card.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -11,20 +11,20 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 #include "tools.hpp"
 
 namespace {
 
 using Json = nlohmann::json;
 
-class Act : public bench::ToolTest {
+class Act : public uapi::ToolTest {
   protected:
-    /// The queue of this process on the card, as the tools call it.
+    /// The name of this process's queue for the tools.
     [[nodiscard]] static std::string queue_id() {
         const Json clients =
-            bench::document({"accelctl", "info", bench::card(), "--json"})["clients"];
+            uapi::document({"accelctl", "info", uapi::card(), "--json"})["clients"];
         for (const Json& client : clients) {
             if (client["pid"] == ::getpid() && !client["queues"].empty()) {
                 return std::to_string(client["queues"][0]["id"].get<int>());
@@ -33,7 +33,7 @@ class Act : public bench::ToolTest {
         throw std::runtime_error("this process has no queue");
     }
     [[nodiscard]] static std::string last_event(const std::string& name) {
-        const bench::Ended ended = bench::run({"accelctl", "events", bench::card(), "--json"});
+        const uapi::ToolResult ended = uapi::run({"accelctl", "events", uapi::card(), "--json"});
         std::istringstream lines(ended.out);
         std::string found;
         for (std::string line; std::getline(lines, line);) {
@@ -44,74 +44,74 @@ class Act : public bench::ToolTest {
     }
 };
 
-TEST_F(Act, ValidateFindsACardThatIsAsItShouldBe) {
-    const Json document = bench::document({"accelctl", "validate", bench::card(), "--json"});
+TEST_F(Act, ValidateAcceptsAGoodCard) {
+    const Json document = uapi::document({"accelctl", "validate", uapi::card(), "--json"});
     EXPECT_EQ(document["failed"], 0) << document.dump(2);
     EXPECT_GE(document["passed"], 16) << document.dump(2);
     for (const Json& check : document["cards"][0]["checks"]) {
         EXPECT_EQ(check["result"],
-                  check["name"] == "p2p" && bench::Card::count() < 2 ? "SKIPPED" : "PASSED")
+                  check["name"] == "p2p" && uapi::Card::count() < 2 ? "SKIPPED" : "PASSED")
             << check.dump();
     }
 }
 
 TEST_F(Act, ValidateFailsWhenTheLinkIsDegradedOrTheCardHangs) {
-    bench::Monitor monitor;
+    uapi::Monitor monitor;
     monitor.set(0, "trained-width", 1);
     const Json link =
-        bench::document({"accelctl", "validate", bench::card(), "--only", "link", "--json"}, 1);
+        uapi::document({"accelctl", "validate", uapi::card(), "--only", "link", "--json"}, 1);
     monitor.set(0, "trained-width", 16);
     EXPECT_EQ(link["cards"][0]["checks"][0]["result"], "FAILED");
     monitor.set(0, "defect", "engines");
-    const Json copy = bench::document(
-        {"accelctl", "validate", bench::card(), "--only", "copy", "--timeout", "0.5", "--json"}, 1);
+    const Json copy = uapi::document(
+        {"accelctl", "validate", uapi::card(), "--only", "copy", "--timeout", "0.5", "--json"}, 1);
     monitor.set(0, "defect", "none");
     EXPECT_NE(copy["cards"][0]["checks"][0]["detail"].get<std::string>().find("not finished"),
               std::string::npos)
         << copy.dump();
 }
 
-TEST_F(Act, BenchMeasuresAndDraws) {
+TEST_F(Act, BenchMeasuresAndDrawsAChart) {
     const Json document =
-        bench::document({"accelctl", "bench", bench::card(), "--seconds", "0.005", "--max-size",
-                         "1", "--svg", "/results/bench.svg", "--json"});
+        uapi::document({"accelctl", "bench", uapi::card(), "--seconds", "0.005", "--max-size", "1",
+                        "--svg", "/results/bench.svg", "--json"});
     EXPECT_EQ(document["latency"].size(), 2U);
     EXPECT_EQ(document["rate"].size(), 5U);
     EXPECT_EQ(document["bandwidth"].size(), 15U);
     for (const Json& point : document["bandwidth"]) {
         EXPECT_GT(point["bytes_per_second"], 0);
     }
-    const std::string svg = bench::read_file("/results/bench.svg");
+    const std::string svg = uapi::read_file("/results/bench.svg");
     EXPECT_TRUE(svg.starts_with("<svg ") && svg.ends_with("</svg>\n"));
 }
 
-TEST_F(Act, PowerCapIsTheCards) {
-    EXPECT_EQ(bench::document({"accelctl", "power-cap", bench::card(), "--set", "33.5", "--json"})
+TEST_F(Act, PowerCapReachesTheCard) {
+    EXPECT_EQ(uapi::document({"accelctl", "power-cap", uapi::card(), "--set", "33.5", "--json"})
                   .at("cap_watts"),
               33.5);
     for (const auto& entry :
-         std::filesystem::directory_iterator(bench::Card(0).folder() / "hwmon")) {
-        EXPECT_EQ(bench::read_file(entry.path() / "power1_cap"), "33500000\n");
+         std::filesystem::directory_iterator(uapi::Card(0).folder() / "hwmon")) {
+        EXPECT_EQ(uapi::read_file(entry.path() / "power1_cap"), "33500000\n");
     }
-    EXPECT_EQ(bench::run({"accelctl", "power-cap", bench::card(), "--set", "40"}, true).status, 4);
-    EXPECT_EQ(bench::document({"accelctl", "power-cap", bench::card(), "--max", "--json"})
-                  .at("cap_watts"),
-              75.0);
+    EXPECT_EQ(uapi::run({"accelctl", "power-cap", uapi::card(), "--set", "40"}, true).status, 4);
+    EXPECT_EQ(
+        uapi::document({"accelctl", "power-cap", uapi::card(), "--max", "--json"}).at("cap_watts"),
+        75.0);
 }
 
-TEST_F(Act, EventsAreFollowedAsTheyHappen) {
-    bench::Running follow({"accelctl", "events", bench::card(), "--follow", "--json"});
+TEST_F(Act, EventsAreShownAsTheyHappen) {
+    uapi::ToolProcess follow({"accelctl", "events", uapi::card(), "--follow", "--json"});
     follow.await_output("\"started\"");
-    const bench::File file;
-    bench::Queue queue(file);
-    static_cast<void>(queue.run_to_error(bench::fill(16, 1, 4)));
+    const uapi::File file;
+    uapi::Queue queue(file);
+    static_cast<void>(queue.run_to_error(uapi::fill(16, 1, 4)));
     follow.await_output(R"("event":"queue-error")");
-    bench::Monitor monitor;
+    uapi::Monitor monitor;
     monitor.set(0, "ambient", 120000);
-    bench::Queue other(file);
-    const bench::Buffer buffer(file, bench::page, bench::device);
-    bench::await("the heat", [&] {
-        other.run(bench::fill(buffer.address(), 7, bench::page));
+    uapi::Queue other(file);
+    const uapi::Buffer buffer(file, uapi::page, uapi::device);
+    uapi::await("the event of the temperature", [&] {
+        other.run(uapi::fill(buffer.address(), 7, uapi::page));
         return follow.out().find(R"("event":"hot")") != std::string::npos;
     });
     monitor.set(0, "ambient", 35000);
@@ -122,74 +122,73 @@ TEST_F(Act, EventsAreFollowedAsTheyHappen) {
     EXPECT_EQ(event["fields"]["status"], static_cast<int>(ACCEL_FAULT_UNMAPPED));
 }
 
-TEST_F(Act, AStoppedQueueFailsItsJobsAndGoesOnAfterItsOwnerResetIt) {
-    const bench::File file;
-    const bench::LongJob job(file);
-    bench::Queue queue(file);
+TEST_F(Act, AStoppedQueueFailsItsJobsAndWorksAfterAReset) {
+    const uapi::File file;
+    const uapi::LongJob job(file);
+    uapi::Queue queue(file);
     const std::uint64_t sequence = queue.submit(job.command());
     job.started().await(1);
-    bench::Queue innocent(file);
-    const Json done = bench::document(
-        {"accelctl", "reset", bench::card(), "--queue", queue_id(), "--yes", "--json"});
+    uapi::Queue innocent(file);
+    const Json done = uapi::document(
+        {"accelctl", "reset", uapi::card(), "--queue", queue_id(), "--yes", "--json"});
     EXPECT_EQ(done["affected"][0]["pid"], ::getpid());
     EXPECT_EQ(queue.wait(sequence), EIO);
     const accel_queue_query query = queue.query();
     EXPECT_EQ(query.error, static_cast<std::uint32_t>(ACCEL_ABORTED));
     EXPECT_EQ(query.error_sequence, sequence);
-    // What polls without a system call sees it, too.
+    // A program that polls without system calls sees the error, too.
     EXPECT_EQ(queue.status().state, static_cast<std::uint32_t>(ACCEL_QUEUE_ERROR));
-    // Its doorbell leads nowhere, and reports nothing.
+    // Its doorbell has no effect, and causes no event.
     queue.ring_doorbell(5);
     EXPECT_EQ(last_event("bad-doorbell"), "");
     EXPECT_NE(last_event("queue-stopped"), "");
-    innocent.run(bench::nop());
+    innocent.run(uapi::nop());
     EXPECT_EQ(queue.reset(), 0);
-    queue.run(bench::nop());
+    queue.run(uapi::nop());
     EXPECT_EQ(queue.query().error, 0U);
 }
 
-TEST_F(Act, AStoppedQueueCanBeDestroyedAskedAndStoppedAgain) {
-    const bench::Capacity before = bench::Capacity::measure();
+TEST_F(Act, AStoppedQueueCanBeDestroyedQueriedAndStoppedAgain) {
+    const uapi::Capacity before = uapi::Capacity::measure();
     {
-        const bench::File file;
-        bench::Queue queue(file);
-        queue.run(bench::nop());
+        const uapi::File file;
+        uapi::Queue queue(file);
+        queue.run(uapi::nop());
         const std::string id = queue_id();
         for (int i = 0; i < 2; ++i) {
-            EXPECT_EQ(
-                bench::run({"accelctl", "reset", bench::card(), "--queue", id, "--yes"}).status, 0);
+            EXPECT_EQ(uapi::run({"accelctl", "reset", uapi::card(), "--queue", id, "--yes"}).status,
+                      0);
             EXPECT_EQ(queue.query().commands, 1U);
         }
         EXPECT_EQ(queue.destroy(), 0);
     }
     {
-        const bench::File file;
-        const bench::Queue queue(file);
+        const uapi::File file;
+        const uapi::Queue queue(file);
         EXPECT_EQ(
-            bench::run({"accelctl", "reset", bench::card(), "--queue", queue_id(), "-y"}).status,
-            0);
+            uapi::run({"accelctl", "reset", uapi::card(), "--queue", queue_id(), "-y"}).status, 0);
     }
-    EXPECT_EQ(bench::Capacity::measure(), before);
+    EXPECT_EQ(uapi::Capacity::measure(), before);
 }
 
-TEST_F(Act, AQueueThatIsNobodysIsNamedAsSuch) {
-    const bench::Ended ended = bench::run({"accelctl", "reset", bench::card(), "--queue", "60"});
+TEST_F(Act, AnUnusedQueueIsReportedAsUnused) {
+    const uapi::ToolResult ended = uapi::run({"accelctl", "reset", uapi::card(), "--queue", "60"});
     EXPECT_EQ(ended.status, 2);
     EXPECT_NE(ended.err.find("no process has queue 60"), std::string::npos) << ended.err;
     EXPECT_EQ(
-        bench::write_file("/sys/class/accel-card/" + bench::Card(0).name() + "/stop_queue", "x"),
+        uapi::write_file("/sys/class/accel-card/" + uapi::Card(0).name() + "/stop_queue", "x"),
         EINVAL);
 }
 
-TEST_F(Act, AResetNamesWhoIsHurtAndWantsAYes) {
-    const bench::OneProcessor one;
-    const bench::File file;
-    const bench::Buffer buffer(file, bench::page);
-    bench::Ended ended = bench::run({"accelctl", "reset", bench::card()});
+TEST_F(Act, AResetNamesTheAffectedProcessesAndNeedsConsent) {
+    const uapi::OneProcessor one;
+    const uapi::File file;
+    const uapi::Buffer buffer(file, uapi::page);
+    uapi::ToolResult ended = uapi::run({"accelctl", "reset", uapi::card()});
     EXPECT_EQ(ended.status, 2);
     EXPECT_NE(ended.out.find("(pid " + std::to_string(::getpid())), std::string::npos);
-    static_cast<void>(file.info());  // nothing happened
-    const Json done = bench::document({"accelctl", "reset", bench::card(), "--yes", "--json"});
+    static_cast<void>(file.info());  // throws if the card was reset
+    const Json done = uapi::document({"accelctl", "reset", uapi::card(), "--yes", "--json"});
     EXPECT_EQ(done["scope"], "function");
     EXPECT_EQ(done["affected"][0]["pid"], ::getpid());
     accel_info info{};
@@ -197,13 +196,13 @@ TEST_F(Act, AResetNamesWhoIsHurtAndWantsAYes) {
     EXPECT_NE(last_event("stopped"), "");
 }
 
-TEST_F(Act, AUserMayLookAndNotTouch) {
-    EXPECT_EQ(bench::run({"accelctl", "info"}, true).status, 0);
-    EXPECT_EQ(bench::run({"accelctl", "events"}, true).status, 0);
-    const bench::Ended reset = bench::run({"accelctl", "reset", bench::card()}, true);
+TEST_F(Act, APlainUserMayReadButNotChangeTheCard) {
+    EXPECT_EQ(uapi::run({"accelctl", "info"}, true).status, 0);
+    EXPECT_EQ(uapi::run({"accelctl", "events"}, true).status, 0);
+    const uapi::ToolResult reset = uapi::run({"accelctl", "reset", uapi::card()}, true);
     EXPECT_EQ(reset.status, 4);
     EXPECT_NE(reset.err.find("root's"), std::string::npos);
-    EXPECT_EQ(bench::run({"accelctl", "validate", bench::card()}, true).status, 4);
+    EXPECT_EQ(uapi::run({"accelctl", "validate", uapi::card()}, true).status, 4);
 }
 
 }  // namespace

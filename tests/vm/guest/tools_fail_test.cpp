@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The tools when a card hangs, dies or is pulled out while they run; and the doctor, on what an
-// administrator really meets.
+// The tools with a card that hangs, dies or is unplugged while they run; and `accelctl doctor` on
+// typical problems of administrators.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -17,47 +17,47 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 #include "tools.hpp"
 
 namespace {
 
 using Json = nlohmann::json;
 
-using bench::ToolTest;
+using uapi::ToolTest;
 
 class Hung : public ToolTest {
   protected:
     void TearDown() override {
         if (!IsSkipped()) {
-            bench::Monitor().set(0, "defect", "none");
+            uapi::Monitor().set(0, "defect", "none");
         }
         ToolTest::TearDown();
     }
-    /// QEMU with two processors does not like resets (OneProcessor).
-    bench::OneProcessor one_;
+    /// QEMU with two processors may crash in a reset; see OneProcessor.
+    uapi::OneProcessor one_;
 };
 
-TEST_F(Hung, EnginesAreSeenStalledAndAFunctionResetCuresThem) {
-    bench::Monitor monitor;
-    bench::Process victim([&] {
-        const bench::File file;
-        bench::Queue queue(file);
-        queue.run(bench::nop());
+TEST_F(Hung, EnginesAreReportedStalledAndAFunctionResetRepairsThem) {
+    uapi::Monitor monitor;
+    uapi::Process victim([&] {
+        const uapi::File file;
+        uapi::Queue queue(file);
+        queue.run(uapi::nop());
         monitor.set(0, "defect", "engines");
-        queue.submit(bench::nop());
+        queue.submit(uapi::nop());
         ::pause();
     });
-    bench::await("a stalled queue", [&] {
-        const Json top = bench::document({"accelctl", "top", "--once", "--json", "-i", "0.2"});
+    uapi::await("a stalled queue", [&] {
+        const Json top = uapi::document({"accelctl", "top", "--once", "--json", "-i", "0.2"});
         return std::any_of(top["clients"].begin(), top["clients"].end(), [](const Json& client) {
             return !client["queues"].empty() && client["queues"][0]["stalled"];
         });
     });
-    bench::Running top({"accelctl", "top", bench::card(), "-i", "0.1"});
+    uapi::ToolProcess top({"accelctl", "top", uapi::card(), "-i", "0.1"});
     top.await_output("stalled");
-    const bench::Ended ended = bench::run({"accelctl", "reset", bench::card(), "--yes"});
+    const uapi::ToolResult ended = uapi::run({"accelctl", "reset", uapi::card(), "--yes"});
     EXPECT_EQ(ended.status, 0) << ended.err;
     EXPECT_FALSE(top.ended());
     top.signal(SIGINT);
@@ -66,16 +66,16 @@ TEST_F(Hung, EnginesAreSeenStalledAndAFunctionResetCuresThem) {
     victim.kill();
 }
 
-TEST_F(Hung, ACardThatDoesNotAnswerTheDriverIsFailedUntilItIsReset) {
-    bench::Monitor monitor;
-    bench::Process victim([] {
-        const bench::File file;
-        const bench::Queue queue(file);
+TEST_F(Hung, ACardThatDoesNotAnswerIsFailedUntilAReset) {
+    uapi::Monitor monitor;
+    uapi::Process victim([] {
+        const uapi::File file;
+        const uapi::Queue queue(file);
         ::pause();
     });
     std::string queue;
-    bench::await("the queue", [&] {
-        const Json info = bench::document({"accelctl", "info", bench::card(), "--json"});
+    uapi::await("the queue", [&] {
+        const Json info = uapi::document({"accelctl", "info", uapi::card(), "--json"});
         for (const Json& client : info["clients"]) {
             if (client["pid"] == victim.pid() && !client["queues"].empty()) {
                 queue = std::to_string(client["queues"][0]["id"].get<int>());
@@ -83,20 +83,20 @@ TEST_F(Hung, ACardThatDoesNotAnswerTheDriverIsFailedUntilItIsReset) {
         }
         return !queue.empty();
     });
-    bench::Running top({"accelctl", "top", bench::card(), "-i", "0.1"});
+    uapi::ToolProcess top({"accelctl", "top", uapi::card(), "-i", "0.1"});
     top.await_output("running");
     monitor.set(0, "defect", "admin");
-    const bench::Ended stop =
-        bench::run({"accelctl", "reset", bench::card(), "--queue", queue, "--yes"});
+    const uapi::ToolResult stop =
+        uapi::run({"accelctl", "reset", uapi::card(), "--queue", queue, "--yes"});
     EXPECT_EQ(stop.status, 5) << stop.out << stop.err;
     EXPECT_NE(stop.err.find("reset the function"), std::string::npos) << stop.err;
     top.await_output("failed");
-    EXPECT_EQ(bench::run({"accelctl", "doctor"}).status, 1);
-    EXPECT_NE(bench::run({"accelctl", "events", bench::card()}).out.find("unresponsive"),
+    EXPECT_EQ(uapi::run({"accelctl", "doctor"}).status, 1);
+    EXPECT_NE(uapi::run({"accelctl", "events", uapi::card()}).out.find("unresponsive"),
               std::string::npos);
-    const bench::Ended reset = bench::run({"accelctl", "reset", bench::card(), "--yes"});
+    const uapi::ToolResult reset = uapi::run({"accelctl", "reset", uapi::card(), "--yes"});
     EXPECT_EQ(reset.status, 0) << reset.err;
-    EXPECT_EQ(bench::document({"accelctl", "info", bench::card(), "--json"})["cards"][0]["state"],
+    EXPECT_EQ(uapi::document({"accelctl", "info", uapi::card(), "--json"})["cards"][0]["state"],
               "running");
     EXPECT_FALSE(top.ended());
     top.signal(SIGTERM);
@@ -104,67 +104,68 @@ TEST_F(Hung, ACardThatDoesNotAnswerTheDriverIsFailedUntilItIsReset) {
     victim.kill();
 }
 
-TEST_F(Hung, ADeadCardIsSaidToBeSoAndComesBackWithItsPower) {
-    bench::Monitor monitor;
-    bench::Running top({"accelctl", "top", bench::card(), "-i", "0.1"});
+TEST_F(Hung, ADeadCardIsReportedAndWorksAfterAPowerCycle) {
+    uapi::Monitor monitor;
+    uapi::ToolProcess top({"accelctl", "top", uapi::card(), "-i", "0.1"});
     top.await_output("running");
     monitor.set(0, "defect", "dead");
-    const bench::Ended reset = bench::run({"accelctl", "reset", bench::card()});
+    const uapi::ToolResult reset = uapi::run({"accelctl", "reset", uapi::card()});
     EXPECT_EQ(reset.status, 5) << reset.out;
     EXPECT_NE(reset.err.find("did not come back"), std::string::npos) << reset.err;
     top.await_output("gone");
     EXPECT_FALSE(top.ended());
-    EXPECT_EQ(bench::run({"accelctl", "doctor"}).status, 1);
-    EXPECT_EQ(bench::run({"lsaccel", "-vv"}).status, 0);
+    EXPECT_EQ(uapi::run({"accelctl", "doctor"}).status, 1);
+    EXPECT_EQ(uapi::run({"lsaccel", "-vv"}).status, 0);
     monitor.set(0, "defect", "none");
-    EXPECT_EQ(bench::run({"accelctl", "reset", bench::card()}).status, 0);
+    EXPECT_EQ(uapi::run({"accelctl", "reset", uapi::card()}).status, 0);
 }
 
-TEST_F(Hung, AResetThatTakesLongerThanItsLimitIsGivenUpOn) {
-    bench::Monitor monitor;
+TEST_F(Hung, AResetBeyondItsTimeLimitIsGivenUp) {
+    uapi::Monitor monitor;
     monitor.set(0, "defect", "reset");
-    const bench::Ended reset = bench::run({"accelctl", "reset", bench::card(), "--timeout", "0.5"});
+    const uapi::ToolResult reset =
+        uapi::run({"accelctl", "reset", uapi::card(), "--timeout", "0.5"});
     EXPECT_EQ(reset.status, 6) << reset.err;
     EXPECT_NE(reset.err.find("the kernel goes on"), std::string::npos) << reset.err;
     monitor.set(0, "defect", "none");
-    // The kernel's own has to end before the next.
-    bench::await("a reset that works", [] {
-        return bench::run({"accelctl", "reset", bench::card()}).status == 0;
+    // The kernel's own reset must end before the next one.
+    uapi::await("a reset that works", [] {
+        return uapi::run({"accelctl", "reset", uapi::card()}).status == 0;
     });
 }
 
-TEST_F(ToolTest, ACardThatIsPulledOutIsGoneInTopAndEventsAndBothSaySo) {
-    if (bench::Card::count() < 2) {
+TEST_F(ToolTest, TopAndEventsReportAnUnpluggedCard) {
+    if (uapi::Card::count() < 2) {
         GTEST_SKIP() << "this machine has one card";
     }
-    const bench::OneProcessor one;
-    const bench::Card card(1);
+    const uapi::OneProcessor one;
+    const uapi::Card card(1);
     const std::string name = card.name();
-    bench::Running top({"accelctl", "top", "-i", "0.1"});
-    bench::Running only({"accelctl", "top", name, "-i", "0.1"});
-    bench::Running events({"accelctl", "events", name, "--follow"});
+    uapi::ToolProcess top({"accelctl", "top", "-i", "0.1"});
+    uapi::ToolProcess only({"accelctl", "top", name, "-i", "0.1"});
+    uapi::ToolProcess events({"accelctl", "events", name, "--follow"});
     top.await_output(card.address());
     only.await_output(card.address());
     events.await_output("started");
-    ASSERT_EQ(bench::write_file(card.folder() / "remove", "1"), 0);
+    ASSERT_EQ(uapi::write_file(card.folder() / "remove", "1"), 0);
     top.await_output(card.address() + " is gone");
     only.await_output(card.address() + " is gone");
-    const bench::Ended ended = events.wait();
+    const uapi::ToolResult ended = events.wait();
     EXPECT_EQ(ended.status, 5);
     EXPECT_NE(ended.err.find("is gone"), std::string::npos) << ended.err;
-    EXPECT_EQ(bench::run({"accelctl", "reset", card.address(), "--yes"}).status, 3);
-    ASSERT_EQ(bench::write_file("/sys/bus/pci/rescan", "1"), 0);
-    bench::await("the card", [&] { return card.bound(); });
-    for (bench::Running* running : {&top, &only}) {
+    EXPECT_EQ(uapi::run({"accelctl", "reset", card.address(), "--yes"}).status, 3);
+    ASSERT_EQ(uapi::write_file("/sys/bus/pci/rescan", "1"), 0);
+    uapi::await("the card to be bound", [&] { return card.bound(); });
+    for (uapi::ToolProcess* running : {&top, &only}) {
         EXPECT_FALSE(running->ended());
         running->signal(SIGTERM);
         EXPECT_EQ(running->wait().status, 0);
     }
 }
 
-/// The problems that the doctor finds, by their names.
+/// The names of the problems that `accelctl doctor` finds.
 std::vector<std::string> problems(bool as_user = false) {
-    const bench::Ended ended = bench::run({"accelctl", "doctor", "--json"}, as_user);
+    const uapi::ToolResult ended = uapi::run({"accelctl", "doctor", "--json"}, as_user);
     const Json document = Json::parse(ended.out);
     std::vector<std::string> ids;
     for (const Json& finding : document["findings"]) {
@@ -181,18 +182,18 @@ std::vector<std::string> problems(bool as_user = false) {
 
 using Names = std::vector<std::string>;
 
-TEST_F(ToolTest, DoctorHasNothingToSayOfAMachineThatIsWell) {
+TEST_F(ToolTest, DoctorFindsNoProblemOnAGoodMachine) {
     EXPECT_EQ(problems(), Names());
 }
 
-TEST_F(ToolTest, DoctorKnowsAModuleThatIsNotLoadedOrOfAnotherKernel) {
+TEST_F(ToolTest, DoctorFindsAModuleThatIsNotLoadedOrOfAnotherKernel) {
     utsname names{};
     ASSERT_EQ(::uname(&names), 0);
     const std::filesystem::path folder = std::string("/lib/modules/") + names.release;
-    ASSERT_EQ(bench::Card::unload(), 0);
+    ASSERT_EQ(uapi::Card::unload(), 0);
     const Names missing = problems();
     std::filesystem::create_directories(folder / "updates");
-    const std::string module = bench::read_file("/vm/modules/accel.ko");
+    const std::string module = uapi::read_file("/vm/modules/accel.ko");
     std::ofstream(folder / "updates/accel.ko", std::ios::binary) << module;
     const Names unloaded = problems();
     std::string other = module;
@@ -202,28 +203,28 @@ TEST_F(ToolTest, DoctorKnowsAModuleThatIsNotLoadedOrOfAnotherKernel) {
     std::ofstream(folder / "updates/accel.ko", std::ios::binary) << other;
     const Names wrong = problems();
     std::filesystem::remove_all(folder / "updates");
-    ASSERT_EQ(bench::Card::load(), 0);
+    ASSERT_EQ(uapi::Card::load(), 0);
     EXPECT_EQ(missing, Names{"module-not-installed"});
     EXPECT_EQ(unloaded, Names{"module-not-loaded"});
     EXPECT_EQ(wrong, Names{"module-wrong-kernel"});
 }
 
-TEST_F(ToolTest, DoctorKnowsACardThatTheDriverDoesNotHave) {
-    const bench::Card card;
+TEST_F(ToolTest, DoctorFindsACardWithoutADriver) {
+    const uapi::Card card;
     card.unbind();
     const Names found = problems();
     card.bind();
     EXPECT_EQ(found, Names{"not-bound"});
 }
 
-TEST_F(ToolTest, DoctorKnowsWhoMayNotOpenTheNode) {
+TEST_F(ToolTest, DoctorFindsAMissingPermissionForTheNode) {
     EXPECT_EQ(problems(true), Names{"no-permission"});
-    const bench::Ended ended = bench::run({"accelctl", "doctor"}, true);
+    const uapi::ToolResult ended = uapi::run({"accelctl", "doctor"}, true);
     EXPECT_NE(ended.out.find("usermod -aG accel"), std::string::npos) << ended.out;
 }
 
-TEST_F(ToolTest, DoctorKnowsANodeThatIsMissingOrNotTheCards) {
-    const std::string node = bench::Card().node();
+TEST_F(ToolTest, DoctorFindsANodeThatIsMissingOrNotTheCards) {
+    const std::string node = uapi::Card().node();
     struct stat status {};
     ASSERT_EQ(::stat(node.c_str(), &status), 0);
     ASSERT_EQ(::unlink(node.c_str()), 0);

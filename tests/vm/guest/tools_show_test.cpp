@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What lsaccel and accelctl show is what is so: lspci, QEMU's monitor and the driver say the same.
+// The output of lsaccel and accelctl agrees with lspci, QEMU's monitor and the driver.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -19,7 +19,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-using bench::ToolTest;
+using uapi::ToolTest;
 
 using Lsaccel = ToolTest;
 using Show = ToolTest;
@@ -34,16 +34,16 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 TEST_F(Lsaccel, AgreesWithLspciOnEveryFieldThatBothShow) {
-    if (bench::run({"lspci", "--version"}).status != 0) {
+    if (uapi::run({"lspci", "--version"}).status != 0) {
         GTEST_SKIP() << "there is no lspci";
     }
     for (const char* level : {"-v", "-vv"}) {
-        const auto theirs = lines_of(bench::run({"lspci", level, "-d", "1234:acc1"}).out);
-        const auto ours = lines_of(bench::run({"lsaccel", level}).out);
+        const auto theirs = lines_of(uapi::run({"lspci", level, "-d", "1234:acc1"}).out);
+        const auto ours = lines_of(uapi::run({"lsaccel", level}).out);
         const std::set<std::string> known(theirs.begin(), theirs.end());
         std::size_t shared = 0;
         for (const std::string& line : ours) {
-            // What only we know has a name of its own.
+            // Fields that lspci does not have use other names.
             const bool own =
                 line.find("\tAccelerator:") == 0 || line.find("\tDevice memory:") == 0 ||
                 line.find("\tInterrupt vectors:") == 0 || line.find("\tLink errors") == 0 ||
@@ -51,7 +51,7 @@ TEST_F(Lsaccel, AgreesWithLspciOnEveryFieldThatBothShow) {
             shared += known.contains(line) ? 1 : 0;
             EXPECT_TRUE(own || known.contains(line)) << level << ": " << line;
         }
-        // And nothing that lspci shows is missing, but registers that say nothing of the card.
+        // No field of lspci is missing, except registers that do not describe the card.
         const std::set<std::string> mine(ours.begin(), ours.end());
         for (const std::string& line : theirs) {
             const bool left_out = line.find("DevCap2:") != std::string::npos ||
@@ -65,11 +65,11 @@ TEST_F(Lsaccel, AgreesWithLspciOnEveryFieldThatBothShow) {
 }
 
 TEST_F(Lsaccel, ShowsTheLinkThatTheCardIsTrainedTo) {
-    bench::Monitor monitor;
+    uapi::Monitor monitor;
     monitor.set(0, "trained-width", 2);
     monitor.set(0, "trained-speed", "5");
-    const Json device = bench::document({"lsaccel", "--json"})["devices"][0];
-    const std::string text = bench::run({"lsaccel"}).out;
+    const Json device = uapi::document({"lsaccel", "--json"})["devices"][0];
+    const std::string text = uapi::run({"lsaccel"}).out;
     monitor.set(0, "trained-width", 16);
     monitor.set(0, "trained-speed", "16");
     for (const Json& link : {device["link"], device["card"]["link"]}) {
@@ -79,15 +79,15 @@ TEST_F(Lsaccel, ShowsTheLinkThatTheCardIsTrainedTo) {
         EXPECT_TRUE(link["downgraded"]);
     }
     EXPECT_NE(text.find("WARNING: the link runs at 5 GT/s x2"), std::string::npos) << text;
-    EXPECT_FALSE(bench::document({"lsaccel", "--json"})["devices"][0]["link"]["downgraded"]);
+    EXPECT_FALSE(uapi::document({"lsaccel", "--json"})["devices"][0]["link"]["downgraded"]);
 }
 
-TEST_F(Lsaccel, CountsErrorsOfTheLink) {
-    if (bench::Card::count() < 2 || ::access("/dev/aer_inject", F_OK) != 0) {
+TEST_F(Lsaccel, CountsLinkErrors) {
+    if (uapi::Card::count() < 2 || ::access("/dev/aer_inject", F_OK) != 0) {
         GTEST_SKIP() << "no errors can be injected here";
     }
     const auto count = [] {
-        return bench::document(
+        return uapi::document(
                    {"lsaccel", "--json"})["devices"][1]["card"]["aer"]["correctable"]["BadTLP"]
             .get<int>();
     };
@@ -101,36 +101,35 @@ TEST_F(Lsaccel, CountsErrorsOfTheLink) {
         std::uint32_t header[4] = {1, 2, 3, 4};
         std::uint32_t domain = 0;
     } error;
-    const bench::Descriptor file(::open("/dev/aer_inject", O_WRONLY | O_CLOEXEC));
+    const uapi::Descriptor file(::open("/dev/aer_inject", O_WRONLY | O_CLOEXEC));
     ASSERT_EQ(::write(file.get(), &error, sizeof error), static_cast<ssize_t>(sizeof error));
-    bench::await("the error", [&] { return count() == before + 1; });
+    uapi::await("the count of the error", [&] { return count() == before + 1; });
 }
 
-TEST_F(Lsaccel, NamesWhoHoldsACard) {
-    const bench::File file(bench::Card(1).node());
-    const Json devices = bench::document({"lsaccel", "--json"})["devices"];
+TEST_F(Lsaccel, NamesTheProcessesThatUseACard) {
+    const uapi::File file(uapi::Card(1).node());
+    const Json devices = uapi::document({"lsaccel", "--json"})["devices"];
     EXPECT_TRUE(devices[0]["clients"].empty());
     ASSERT_EQ(devices[1]["clients"].size(), 1U);
     EXPECT_EQ(devices[1]["clients"][0]["pid"], ::getpid());
 }
 
-TEST_F(Lsaccel, WorksForAUserAndSaysWhatHeMayNotSee) {
-    const bench::File file;
-    const bench::Ended ended = bench::run({"lsaccel", "-vv"}, true);
+TEST_F(Lsaccel, WorksForAPlainUserAndNamesTheHiddenFields) {
+    const uapi::File file;
+    const uapi::ToolResult ended = uapi::run({"lsaccel", "-vv"}, true);
     EXPECT_EQ(ended.status, 0);
     EXPECT_NE(ended.out.find("Capabilities: <access denied>"), std::string::npos);
     EXPECT_NE(ended.out.find("/dev/accel0, running"), std::string::npos);
     EXPECT_NE(ended.err.find("cannot be looked into"), std::string::npos) << ended.err;
 }
 
-TEST_F(Show, SensorsAreThoseOfTheCard) {
-    bench::Monitor monitor;
+TEST_F(Show, SensorsMatchTheCard) {
+    uapi::Monitor monitor;
     const auto celsius = [&] { return monitor.get(0, "temperature").get<double>() / 1000; };
     for (const int ambient : {35000, 20000}) {
         monitor.set(0, "ambient", ambient);
         const double before = celsius();
-        const Json card =
-            bench::document({"accelctl", "info", bench::card(), "--json"})["cards"][0];
+        const Json card = uapi::document({"accelctl", "info", uapi::card(), "--json"})["cards"][0];
         const double after = celsius();
         EXPECT_GE(card["sensors"]["celsius"].get<double>(), std::min(before, after) - 0.01);
         EXPECT_LE(card["sensors"]["celsius"].get<double>(), std::max(before, after) + 0.01);
@@ -142,34 +141,34 @@ TEST_F(Show, SensorsAreThoseOfTheCard) {
     monitor.set(0, "ambient", 35000);
 }
 
-TEST_F(Show, AHotCardIsSeenThrottledEverywhere) {
-    bench::Monitor monitor;
+TEST_F(Show, AHotCardIsShownThrottledEverywhere) {
+    uapi::Monitor monitor;
     monitor.set(0, "ambient", 110000);
-    bench::await("the lower clock", [&] { return monitor.get(0, "core-clock") == 500; });
-    const Json card = bench::document({"accelctl", "info", bench::card(), "--json"})["cards"][0];
-    const Json doctor = bench::document({"accelctl", "doctor", "--json"});
-    const std::string metrics = bench::run({"accelctl", "metrics"}).out;
+    uapi::await("the lower clock", [&] { return monitor.get(0, "core-clock") == 500; });
+    const Json card = uapi::document({"accelctl", "info", uapi::card(), "--json"})["cards"][0];
+    const Json doctor = uapi::document({"accelctl", "doctor", "--json"});
+    const std::string metrics = uapi::run({"accelctl", "metrics"}).out;
     monitor.set(0, "ambient", 35000);
     EXPECT_EQ(card["state"], "throttled");
     EXPECT_EQ(card["sensors"]["clock_hz"], 5e8);
     EXPECT_TRUE(std::any_of(doctor["findings"].begin(), doctor["findings"].end(),
                             [](const Json& finding) { return finding["id"] == "throttled"; }));
-    EXPECT_NE(metrics.find("accel_throttled{address=\"" + bench::Card(0).address()),
+    EXPECT_NE(metrics.find("accel_throttled{address=\"" + uapi::Card(0).address()),
               std::string::npos);
-    EXPECT_EQ(bench::document({"accelctl", "info", bench::card(), "--json"})["cards"][0]["state"],
+    EXPECT_EQ(uapi::document({"accelctl", "info", uapi::card(), "--json"})["cards"][0]["state"],
               "running");
 }
 
-TEST_F(Show, CountersAndMemoryAreThoseOfTheDriver) {
-    const bench::File file;
-    const bench::Buffer buffer(file, 3 << 20, bench::device);
-    bench::Queue queue(file);
-    queue.run(bench::fill(buffer.address(), 7, bench::page));
-    const Json document = bench::document({"accelctl", "info", bench::card(), "--json"});
+TEST_F(Show, CountersAndMemoryMatchTheDriver) {
+    const uapi::File file;
+    const uapi::Buffer buffer(file, 3 << 20, uapi::device);
+    uapi::Queue queue(file);
+    queue.run(uapi::fill(buffer.address(), 7, uapi::page));
+    const Json document = uapi::document({"accelctl", "info", uapi::card(), "--json"});
     const Json& card = document["cards"][0];
-    const std::string folder = "/sys/class/accel-card/" + bench::Card(0).name() + "/";
+    const std::string folder = "/sys/class/accel-card/" + uapi::Card(0).name() + "/";
     EXPECT_EQ(card["counters"]["commands"].get<std::uint64_t>(),
-              std::stoull(bench::read_file(folder + "counters/commands")));
+              std::stoull(uapi::read_file(folder + "counters/commands")));
     EXPECT_EQ(card["memory"]["used"], 3 << 20);
     EXPECT_EQ(card["used"]["queues"], 1);
     const Json& client = document["clients"][0];
@@ -178,17 +177,17 @@ TEST_F(Show, CountersAndMemoryAreThoseOfTheDriver) {
     EXPECT_EQ(client["queues"][0]["completed"], 1);
 }
 
-TEST_F(Show, TopSeesWhoWorks) {
-    bench::Process worker([] {
-        const bench::File file;
-        const bench::LongJob job(file);
-        bench::Queue queue(file);
+TEST_F(Show, TopShowsTheWorkingProcess) {
+    uapi::Process worker([] {
+        const uapi::File file;
+        const uapi::LongJob job(file);
+        uapi::Queue queue(file);
         queue.submit(job.command());
         ::pause();
     });
-    bench::await("a busy engine", [&] {
+    uapi::await("a busy engine", [&] {
         const Json document =
-            bench::document({"accelctl", "top", bench::card(), "--once", "--json", "-i", "0.3"});
+            uapi::document({"accelctl", "top", uapi::card(), "--once", "--json", "-i", "0.3"});
         const Json& rates = document["cards"][0]["rates"];
         const auto client =
             std::find_if(document["clients"].begin(), document["clients"].end(),
@@ -200,21 +199,21 @@ TEST_F(Show, TopSeesWhoWorks) {
     worker.kill();
 }
 
-TEST_F(Show, TopologyFindsThatTwoCardsReachEachOther) {
-    if (bench::Card::count() < 2) {
+TEST_F(Show, TopologyShowsThatTwoCardsReachEachOther) {
+    if (uapi::Card::count() < 2) {
         GTEST_SKIP() << "this machine has one card";
     }
-    const Json peers = bench::document({"accelctl", "topology", "--json"})["peers"];
+    const Json peers = uapi::document({"accelctl", "topology", "--json"})["peers"];
     ASSERT_EQ(peers.size(), 4U);
-    EXPECT_EQ(peers[1]["from"], bench::Card(0).address());
+    EXPECT_EQ(peers[1]["from"], uapi::Card(0).address());
     EXPECT_EQ(peers[1]["relation"], "PHB");
     EXPECT_EQ(peers[1]["reach"], "yes") << peers[1]["reason"];
 }
 
-TEST_F(Show, OneScreenHasEveryCard) {
-    const bench::Ended ended = bench::run({"accelctl"});
+TEST_F(Show, OneScreenShowsEveryCard) {
+    const uapi::ToolResult ended = uapi::run({"accelctl"});
     EXPECT_EQ(ended.status, 0);
-    EXPECT_NE(ended.out.find(bench::Card(0).address()), std::string::npos);
+    EXPECT_NE(ended.out.find(uapi::Card(0).address()), std::string::npos);
     EXPECT_NE(ended.out.find("No process holds a card."), std::string::npos);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of read() and write() share.
+// Helpers for the tests of read() and write().
 #pragma once
 
 #include <cstddef>
@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "bench.hpp"
 #include "card.hpp"
+#include "uapi.hpp"
 
-namespace bench {
+namespace uapi {
 
-/// Bytes that depend on the seed, no two pages alike.
+/// Pseudo-random bytes from a seed; no two pages are equal.
 [[nodiscard]] inline std::vector<std::byte> pattern(std::size_t bytes, std::uint32_t seed) {
     std::mt19937 random(seed);
     std::vector<std::byte> all(bytes);
@@ -28,11 +28,11 @@ namespace bench {
     return pointer + (page - reinterpret_cast<std::uintptr_t>(pointer) % page) % page;
 }
 
-/// A counter of the card, from sysfs.
+/// Reads a counter of the card from sysfs.
 [[nodiscard]] inline std::uint64_t counter(const std::string& name) {
     const std::string node = Card().node();
     return std::stoull(read_file("/sys/class/accel-card/" + node.substr(node.rfind('/') + 1) +
                                  "/counters/" + name));
 }
 
-}  // namespace bench
+}  // namespace uapi

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// READ and WRITE of io_uring: the submitter goes on, and many are under way at once.
+// READ and WRITE of io_uring: the submitter continues, and many transfers run at the same time.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -10,20 +10,20 @@
 
 #include "card.hpp"
 #include "commands.hpp"
-#include "health.hpp"
+#include "io_uring.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 #include "transfer.hpp"
-#include "uring.hpp"
 
 namespace {
 
-using bench::pattern;
+using uapi::pattern;
 
 constexpr std::size_t piece = 1U << 20;
 
 class Async : public testing::Test {
   protected:
-    void TearDown() override { bench::expect_healthy(); }
+    void TearDown() override { uapi::expect_working_card(); }
 
     void write(std::uint64_t tag, const void* memory, std::size_t bytes, std::uint64_t address) {
         io_uring_prep_write(ring_.entry(tag), file_.fd(), memory, static_cast<unsigned int>(bytes),
@@ -35,20 +35,20 @@ class Async : public testing::Test {
                            address);
         last(tag);
     }
-    /// The preparation forgets the tag.
+    /// The preparation clears the tag.
     void last(std::uint64_t tag) {
         io_uring* ring = ring_.get();
         ring->sq.sqes[(ring->sq.sqe_tail - 1) & *ring->sq.kring_mask].user_data = tag;
     }
 
-    bench::File file_;
-    bench::Ring ring_;
+    uapi::File file_;
+    uapi::IoUring ring_;
 };
 
-// A transfer in the submitter would be complete when the submission returns, each time.
-TEST_F(Async, TransfersLetTheSubmitterGoOn) {
+// A synchronous transfer would always be complete when the submission returns.
+TEST_F(Async, TransfersDoNotBlockTheSubmitter) {
     constexpr std::size_t bytes = 24 * piece;
-    const bench::Buffer buffer(file_, bytes, bench::device);
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
     const auto memory = pattern(bytes, 1);
     bool pending = false;
     for (int round = 0; round < 20 && !pending; ++round) {
@@ -61,9 +61,9 @@ TEST_F(Async, TransfersLetTheSubmitterGoOn) {
     EXPECT_TRUE(pending);
 }
 
-TEST_F(Async, ManyAtOnceAllArrive) {
+TEST_F(Async, ManyTransfersAtOnceAllComplete) {
     constexpr std::uint64_t count = 48;
-    const bench::Buffer buffer(file_, count * piece, bench::device);
+    const uapi::Buffer buffer(file_, count * piece, uapi::device);
     std::vector<std::vector<std::byte>> sent;
     for (std::uint64_t i = 0; i < count; ++i) {
         sent.push_back(pattern(piece - 3 * i - 1, static_cast<std::uint32_t>(i)));
@@ -84,9 +84,9 @@ TEST_F(Async, ManyAtOnceAllArrive) {
     EXPECT_EQ(back, sent);
 }
 
-TEST_F(Async, ATransferLargerThanIsPinnedAtOnceIsWhole) {
+TEST_F(Async, ATransferLargerThanThePinLimitIsComplete) {
     constexpr std::size_t bytes = 40 * piece + 5;
-    const bench::Buffer buffer(file_, bytes, bench::device);
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
     const auto sent = pattern(bytes, 2);
     std::vector<std::byte> back(bytes);
     write(1, sent.data(), bytes, buffer.address());
@@ -96,13 +96,13 @@ TEST_F(Async, ATransferLargerThanIsPinnedAtOnceIsWhole) {
     EXPECT_EQ(back, sent);
 }
 
-TEST_F(Async, MemoryThatIsNotThereEndsATransferAtItsPage) {
+TEST_F(Async, UnmappedMemoryEndsATransferAtItsPage) {
     constexpr std::size_t bytes = 3 * piece;
-    const bench::Buffer buffer(file_, bytes, bench::device);
-    const bench::Mapping memory = bench::Mapping::anonymous(bytes);
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
+    const uapi::Mapping memory = uapi::Mapping::anonymous(bytes);
     std::fill_n(memory.data(), bytes, std::byte{1});
-    constexpr std::size_t there = 2 * piece + 7 * bench::page;
-    ASSERT_EQ(::munmap(memory.data() + there, bench::page), 0);
+    constexpr std::size_t there = 2 * piece + 7 * uapi::page;
+    ASSERT_EQ(::munmap(memory.data() + there, uapi::page), 0);
     write(1, memory.data() + 5, bytes - 5, buffer.address());
     EXPECT_EQ(ring_.results(1).at(1), static_cast<int>(there - 5));
     write(2, memory.data() + there, 1, buffer.address());
@@ -111,11 +111,11 @@ TEST_F(Async, MemoryThatIsNotThereEndsATransferAtItsPage) {
     EXPECT_EQ(ring_.results(1).at(3), -ENXIO);
 }
 
-// What the process does with its memory meanwhile is its own affair; the pages stay.
-TEST_F(Async, PagesStayWhileTheyAreMoved) {
+// The process may change its mappings during a transfer; the pages stay pinned.
+TEST_F(Async, PagesStayPinnedDuringATransfer) {
     constexpr std::size_t bytes = 8 * piece;
-    const bench::Buffer buffer(file_, bytes, bench::device);
-    bench::Mapping memory = bench::Mapping::anonymous(bytes);
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
+    uapi::Mapping memory = uapi::Mapping::anonymous(bytes);
     std::fill_n(memory.data(), bytes, std::byte{7});
     write(1, memory.data(), bytes, buffer.address());
     ASSERT_EQ(io_uring_submit(ring_.get()), 1);
@@ -125,31 +125,31 @@ TEST_F(Async, PagesStayWhileTheyAreMoved) {
                             [](std::byte byte) { return byte == std::byte{7}; }));
 }
 
-TEST_F(Async, AResetEndsTransfersWithWhatIsMovedOrEstale) {
+TEST_F(Async, AResetEndsTransfersWithAByteCountOrEstale) {
     constexpr std::uint64_t count = 16;
-    const bench::Buffer buffer(file_, count * piece, bench::device);
+    const uapi::Buffer buffer(file_, count * piece, uapi::device);
     const auto memory = pattern(piece, 3);
-    const bench::OneProcessor one_processor;
+    const uapi::OneProcessor one_processor;
     for (std::uint64_t i = 0; i < count; ++i) {
         write(i, memory.data(), piece, buffer.address() + i * piece);
     }
     io_uring_submit(ring_.get());
-    bench::Card().reset();
+    uapi::Card().reset();
     for (const auto& [tag, result] : ring_.results(count)) {
         EXPECT_TRUE(result == -ESTALE || (result > 0 && result <= static_cast<int>(piece)))
             << tag << ": " << result;
     }
 }
 
-TEST_F(Async, AProcessThatIsKilledLeavesNothingBehind) {
-    const bench::Capacity before = bench::Capacity::measure();
+TEST_F(Async, AKilledProcessLeaksNothing) {
+    const uapi::Capacity before = uapi::Capacity::measure();
     for (int round = 0; round < 5; ++round) {
-        const bench::Counter under_way;
-        bench::Process child([&] {
-            const bench::File file;
-            const bench::Buffer buffer(file, 16 * piece, bench::device);
+        const uapi::Counter under_way;
+        uapi::Process child([&] {
+            const uapi::File file;
+            const uapi::Buffer buffer(file, 16 * piece, uapi::device);
             const auto memory = pattern(4 * piece, 1);
-            bench::Ring ring;
+            uapi::IoUring ring;
             for (;;) {
                 for (int i = 0; i < 8; ++i) {
                     io_uring_prep_write(ring.entry(1), file.fd(), memory.data(), 4 * piece,
@@ -163,8 +163,9 @@ TEST_F(Async, AProcessThatIsKilledLeavesNothingBehind) {
         under_way.await(static_cast<std::uint64_t>(round) + 1);
         child.kill();
     }
-    // The ring of a dead process ends on a thread of the kernel's own.
-    bench::await("what it had", [&] { return bench::Capacity::measure() == before; });
+    // A kernel thread ends the io_uring of a dead process.
+    uapi::await("the release of all resources",
+                [&] { return uapi::Capacity::measure() == before; });
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// read() and write() at a buffer's offset: the bytes, whatever their number and alignment, and who
-// moves them.
+// read() and write() at a buffer's offset: the data for all sizes and alignments, and transfers by
+// the card.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/uio.h>
@@ -17,19 +17,19 @@
 #include <vector>
 
 #include "card.hpp"
-#include "health.hpp"
+#include "sanity.hpp"
 #include "transfer.hpp"
 
 namespace {
 
-using bench::counter;
-using bench::pattern;
+using uapi::counter;
+using uapi::pattern;
 
 class Transfer : public testing::Test {
   protected:
-    void TearDown() override { bench::expect_healthy(); }
+    void TearDown() override { uapi::expect_working_card(); }
 
-    bench::File file_;
+    uapi::File file_;
 };
 
 struct Case {
@@ -40,10 +40,10 @@ struct Case {
 
 class AnySize : public testing::TestWithParam<std::uint32_t> {};
 
-TEST_P(AnySize, AndAnyAlignmentArrivesAndComesBack) {
-    const bench::File file;
-    constexpr std::size_t space = (5U << 20) + 3 * bench::page;
-    const bench::Buffer buffer(file, space, GetParam());
+TEST_P(AnySize, AndAnyAlignmentIsTransferredInBothDirections) {
+    const uapi::File file;
+    constexpr std::size_t space = (5U << 20) + 3 * uapi::page;
+    const uapi::Buffer buffer(file, space, GetParam());
     std::uint32_t seed = 1;
     for (const Case& one : std::vector<Case>{{1, 0, 0},
                                              {1, 4095, 4095},
@@ -56,13 +56,13 @@ TEST_P(AnySize, AndAnyAlignmentArrivesAndComesBack) {
                                              {(1U << 20) + 1, 1, 4095},
                                              {5U << 20, 4097, 7}}) {
         SCOPED_TRACE(std::to_string(one.bytes) + " at " + std::to_string(one.offset));
-        std::vector<std::byte> memory(one.bytes + 2 * bench::page);
-        std::byte* const start = bench::align_up(memory.data()) + one.address;
+        std::vector<std::byte> memory(one.bytes + 2 * uapi::page);
+        std::byte* const start = uapi::align_up(memory.data()) + one.address;
         const std::vector<std::byte> sent = pattern(one.bytes, seed++);
         std::memcpy(start, sent.data(), one.bytes);
         const auto at = static_cast<off_t>(buffer.address() + one.offset);
         ASSERT_EQ(pwrite(file.fd(), start, one.bytes, at), static_cast<ssize_t>(one.bytes));
-        // As the CPU sees it through the mapping.
+        // The CPU reads it through the mapping.
         ASSERT_EQ(std::memcmp(buffer.data() + one.offset, sent.data(),
                               std::min<std::size_t>(one.bytes, 8192)),
                   0);
@@ -72,14 +72,14 @@ TEST_P(AnySize, AndAnyAlignmentArrivesAndComesBack) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Transfer, AnySize, testing::Values(bench::device, bench::host),
+INSTANTIATE_TEST_SUITE_P(Transfer, AnySize, testing::Values(uapi::device, uapi::host),
                          [](const auto& info) {
-                             return info.param == bench::host ? "HostMemory" : "DeviceMemory";
+                             return info.param == uapi::host ? "HostMemory" : "DeviceMemory";
                          });
 
-TEST_F(Transfer, TouchesNothingBesideItsBytes) {
-    const bench::Buffer buffer(file_, 4 * bench::page, bench::device);
-    const auto before = pattern(4 * bench::page, 7);
+TEST_F(Transfer, WritesOnlyItsOwnBytes) {
+    const uapi::Buffer buffer(file_, 4 * uapi::page, uapi::device);
+    const auto before = pattern(4 * uapi::page, 7);
     ASSERT_EQ(
         pwrite(file_.fd(), before.data(), before.size(), static_cast<off_t>(buffer.address())),
         static_cast<ssize_t>(before.size()));
@@ -87,7 +87,7 @@ TEST_F(Transfer, TouchesNothingBesideItsBytes) {
     ASSERT_EQ(pwrite(file_.fd(), middle.data(), middle.size(),
                      static_cast<off_t>(buffer.address() + 3001)),
               5000);
-    std::vector<std::byte> after(4 * bench::page);
+    std::vector<std::byte> after(4 * uapi::page);
     ASSERT_EQ(pread(file_.fd(), after.data(), after.size(), static_cast<off_t>(buffer.address())),
               static_cast<ssize_t>(after.size()));
     auto expected = before;
@@ -95,9 +95,9 @@ TEST_F(Transfer, TouchesNothingBesideItsBytes) {
     EXPECT_EQ(after, expected);
 }
 
-TEST_F(Transfer, IsTheCardsWorkAndNotTheCpus) {
+TEST_F(Transfer, IsDoneByTheCardAndNotByTheCpu) {
     constexpr std::size_t bytes = 3U << 20;
-    const bench::Buffer buffer(file_, bytes, bench::device);
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
     auto memory = pattern(bytes, 3);
     const auto host_read = counter("host_read_bytes");
     const auto memory_written = counter("memory_written_bytes");
@@ -114,9 +114,9 @@ TEST_F(Transfer, IsTheCardsWorkAndNotTheCpus) {
     EXPECT_EQ(counter("memory_read_bytes") - memory_read, bytes);
 }
 
-TEST_F(Transfer, OfManyPiecesGathersAndScattersThem) {
+TEST_F(Transfer, OfManyPiecesGathersAndScatters) {
     constexpr std::size_t pieces = 300;
-    const bench::Buffer buffer(file_, 1U << 20, bench::device);
+    const uapi::Buffer buffer(file_, 1U << 20, uapi::device);
     std::mt19937 random(5);
     std::vector<std::vector<std::byte>> parts;
     std::vector<std::byte> all;
@@ -146,8 +146,8 @@ TEST_F(Transfer, OfManyPiecesGathersAndScattersThem) {
     EXPECT_EQ(again, all);
 }
 
-TEST_F(Transfer, MovesTheFilePositionAsAnyFileDoes) {
-    const bench::Buffer buffer(file_, 2 * bench::page, bench::device);
+TEST_F(Transfer, AdvancesTheFilePosition) {
+    const uapi::Buffer buffer(file_, 2 * uapi::page, uapi::device);
     const auto bytes = pattern(6000, 9);
     ASSERT_EQ(lseek(file_.fd(), static_cast<off_t>(buffer.address()), SEEK_SET),
               static_cast<off_t>(buffer.address()));
@@ -160,11 +160,11 @@ TEST_F(Transfer, MovesTheFilePositionAsAnyFileDoes) {
     EXPECT_EQ(back, bytes);
 }
 
-TEST_F(Transfer, IsWithinReachOfAShell) {
-    const bench::Buffer buffer(file_, 2 * bench::page, bench::device);
+TEST_F(Transfer, WorksFromAShell) {
+    const uapi::Buffer buffer(file_, 2 * uapi::page, uapi::device);
     const auto bytes = pattern(5000, 10);
     {
-        const bench::Descriptor out(open("/tmp/weights", O_CREAT | O_TRUNC | O_WRONLY, 0600));
+        const uapi::Descriptor out(open("/tmp/weights", O_CREAT | O_TRUNC | O_WRONLY, 0600));
         ASSERT_EQ(write(out.get(), bytes.data(), bytes.size()), 5000);
     }
     ASSERT_EQ(fcntl(file_.fd(), F_SETFD, 0), 0);  // the shell inherits it
@@ -179,7 +179,7 @@ TEST_F(Transfer, IsWithinReachOfAShell) {
     EXPECT_EQ(back, bytes);
 }
 
-TEST_F(Transfer, RunsManyAtOnce) {
+TEST_F(Transfer, RunsInManyThreadsAtOnce) {
     constexpr int threads = 6;
     constexpr std::size_t bytes = 700'001;
     std::vector<std::thread> all;
@@ -187,8 +187,8 @@ TEST_F(Transfer, RunsManyAtOnce) {
     std::array<bool, threads> good{};
     for (int i = 0; i < threads; ++i) {
         all.emplace_back([&good, i] {
-            const bench::File file;
-            const bench::Buffer buffer(file, bytes, i % 2 == 0 ? bench::device : bench::host);
+            const uapi::File file;
+            const uapi::Buffer buffer(file, bytes, i % 2 == 0 ? uapi::device : uapi::host);
             bool fine = true;
             for (std::uint32_t round = 0; round < 5; ++round) {
                 const auto sent = pattern(bytes, static_cast<std::uint32_t>(i) * 100 + round);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// read() and write() at a buffer's offset: what they refuse, where they stop, and what they leave
-// when something happens in the middle.
+// read() and write() at a buffer's offset: errors, the end of a buffer, and interrupted transfers.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/uio.h>
@@ -16,13 +15,13 @@
 #include <vector>
 
 #include "card.hpp"
-#include "health.hpp"
 #include "process.hpp"
+#include "sanity.hpp"
 #include "transfer.hpp"
 
 namespace {
 
-using bench::pattern;
+using uapi::pattern;
 
 off_t offset(std::uint64_t address) {
     return static_cast<off_t>(address);
@@ -30,15 +29,15 @@ off_t offset(std::uint64_t address) {
 
 class TransferLimits : public testing::Test {
   protected:
-    void TearDown() override { bench::expect_healthy(); }
+    void TearDown() override { uapi::expect_working_card(); }
 
-    bench::File file_;
-    std::vector<std::byte> memory_ = std::vector<std::byte>(4 * bench::page);
+    uapi::File file_;
+    std::vector<std::byte> memory_ = std::vector<std::byte>(4 * uapi::page);
 };
 
-TEST_F(TransferLimits, AnOffsetOfNoBufferIsEnxio) {
-    const bench::Buffer buffer(file_, bench::page);
-    for (const std::uint64_t at : {std::uint64_t{0}, buffer.address() + bench::page,
+TEST_F(TransferLimits, AnOffsetOutsideOfBuffersIsEnxio) {
+    const uapi::Buffer buffer(file_, uapi::page);
+    for (const std::uint64_t at : {std::uint64_t{0}, buffer.address() + uapi::page,
                                    buffer.address() - 1, std::uint64_t{1} << 60}) {
         EXPECT_EQ(pread(file_.fd(), memory_.data(), 1, offset(at)), -1);
         EXPECT_EQ(errno, ENXIO);
@@ -47,80 +46,80 @@ TEST_F(TransferLimits, AnOffsetOfNoBufferIsEnxio) {
     }
 }
 
-TEST_F(TransferLimits, TheMemoryOfAQueueIsNoBuffer) {
-    const bench::Queue queue(file_);
-    EXPECT_EQ(pwrite(file_.fd(), memory_.data(), 8, offset(queue.made().address)), -1);
+TEST_F(TransferLimits, TheMemoryOfAQueueIsNotTransferable) {
+    const uapi::Queue queue(file_);
+    EXPECT_EQ(pwrite(file_.fd(), memory_.data(), 8, offset(queue.created().address)), -1);
     EXPECT_EQ(errno, ENXIO);
 }
 
-TEST_F(TransferLimits, ItEndsWithTheBuffer) {
-    const bench::Buffer buffer(file_, 2 * bench::page, bench::device);
-    EXPECT_EQ(pwrite(file_.fd(), memory_.data(), 3 * bench::page,
-                     offset(buffer.address() + bench::page + 5)),
-              static_cast<ssize_t>(bench::page - 5));
-    EXPECT_EQ(pread(file_.fd(), memory_.data(), 3 * bench::page,
-                    offset(buffer.address() + 2 * bench::page - 1)),
+TEST_F(TransferLimits, ATransferEndsAtTheEndOfTheBuffer) {
+    const uapi::Buffer buffer(file_, 2 * uapi::page, uapi::device);
+    EXPECT_EQ(pwrite(file_.fd(), memory_.data(), 3 * uapi::page,
+                     offset(buffer.address() + uapi::page + 5)),
+              static_cast<ssize_t>(uapi::page - 5));
+    EXPECT_EQ(pread(file_.fd(), memory_.data(), 3 * uapi::page,
+                    offset(buffer.address() + 2 * uapi::page - 1)),
               1);
 }
 
-TEST_F(TransferLimits, NothingIsNothing) {
+TEST_F(TransferLimits, ATransferOfZeroBytesReturnsZero) {
     EXPECT_EQ(pread(file_.fd(), memory_.data(), 0, offset(0)), 0);
 }
 
-TEST_F(TransferLimits, MemoryThatIsNotThereIsEfaultAfterTheBytesThatAre) {
-    const bench::Buffer buffer(file_, 8 * bench::page, bench::device);
-    auto two = bench::Mapping::anonymous(2 * bench::page);
-    const auto sent = pattern(bench::page, 1);
+TEST_F(TransferLimits, UnmappedMemoryIsEfaultAfterTheMappedBytes) {
+    const uapi::Buffer buffer(file_, 8 * uapi::page, uapi::device);
+    auto two = uapi::Mapping::anonymous(2 * uapi::page);
+    const auto sent = pattern(uapi::page, 1);
     std::memcpy(two.data(), sent.data(), sent.size());
-    munmap(two.data() + bench::page, bench::page);
+    munmap(two.data() + uapi::page, uapi::page);
 
-    EXPECT_EQ(pwrite(file_.fd(), two.data(), 2 * bench::page, offset(buffer.address())),
-              static_cast<ssize_t>(bench::page));
-    std::vector<std::byte> back(bench::page);
+    EXPECT_EQ(pwrite(file_.fd(), two.data(), 2 * uapi::page, offset(buffer.address())),
+              static_cast<ssize_t>(uapi::page));
+    std::vector<std::byte> back(uapi::page);
     ASSERT_EQ(pread(file_.fd(), back.data(), back.size(), offset(buffer.address())),
-              static_cast<ssize_t>(bench::page));
+              static_cast<ssize_t>(uapi::page));
     EXPECT_EQ(back, sent);
-    EXPECT_EQ(pwrite(file_.fd(), two.data() + bench::page, bench::page, offset(buffer.address())),
+    EXPECT_EQ(pwrite(file_.fd(), two.data() + uapi::page, uapi::page, offset(buffer.address())),
               -1);
     EXPECT_EQ(errno, EFAULT);
 }
 
-TEST_F(TransferLimits, MemoryThatMayNotBeWrittenIsEfaultForReading) {
-    const bench::Buffer buffer(file_, bench::page, bench::device);
-    const auto memory = bench::Mapping::anonymous(bench::page);
+TEST_F(TransferLimits, ReadingIntoReadOnlyMemoryIsEfault) {
+    const uapi::Buffer buffer(file_, uapi::page, uapi::device);
+    const auto memory = uapi::Mapping::anonymous(uapi::page);
     memory.protect(PROT_READ);
-    EXPECT_EQ(pwrite(file_.fd(), memory.data(), bench::page, offset(buffer.address())),
-              static_cast<ssize_t>(bench::page));
-    EXPECT_EQ(pread(file_.fd(), memory.data(), bench::page, offset(buffer.address())), -1);
+    EXPECT_EQ(pwrite(file_.fd(), memory.data(), uapi::page, offset(buffer.address())),
+              static_cast<ssize_t>(uapi::page));
+    EXPECT_EQ(pread(file_.fd(), memory.data(), uapi::page, offset(buffer.address())), -1);
     EXPECT_EQ(errno, EFAULT);
 }
 
-TEST_F(TransferLimits, AFileOpenForReadingCannotBeWritten) {
-    const bench::File file{bench::Descriptor(open(bench::Card().node().c_str(), O_RDONLY))};
-    const bench::Buffer buffer(file_, bench::page, bench::device);
+TEST_F(TransferLimits, AFileOpenedForReadingCannotBeWritten) {
+    const uapi::File file{uapi::Descriptor(open(uapi::Card().node().c_str(), O_RDONLY))};
+    const uapi::Buffer buffer(file_, uapi::page, uapi::device);
     EXPECT_EQ(pwrite(file.fd(), memory_.data(), 8, offset(buffer.address())), -1);
     EXPECT_EQ(errno, EBADF);
 }
 
-TEST_F(TransferLimits, InputOfTheCardCannotBeWritten) {
-    const bench::Registration input(file_, memory_.data(), bench::page, bench::readable);
+TEST_F(TransferLimits, ABufferWithoutWriteAccessOfTheCardCannotBeWritten) {
+    const uapi::Registration input(file_, memory_.data(), uapi::page, uapi::readable);
     std::array<std::byte, 8> bytes{};
     EXPECT_EQ(pwrite(file_.fd(), bytes.data(), bytes.size(), offset(input.address())), -1);
     EXPECT_EQ(errno, EACCES);
     EXPECT_EQ(pread(file_.fd(), bytes.data(), bytes.size(), offset(input.address())), 8);
 }
 
-TEST_F(TransferLimits, ADestroyedBufferIsGoneAtOnce) {
-    bench::Buffer buffer(file_, bench::page, bench::device);
+TEST_F(TransferLimits, ADestroyedBufferIsInvalidAtOnce) {
+    uapi::Buffer buffer(file_, uapi::page, uapi::device);
     const std::uint64_t at = buffer.address();
     ASSERT_EQ(buffer.destroy(), 0);
     EXPECT_EQ(pread(file_.fd(), memory_.data(), 1, offset(at)), -1);
     EXPECT_EQ(errno, ENXIO);
 }
 
-TEST_F(TransferLimits, ASignalLeavesACountThatIsRight) {
+TEST_F(TransferLimits, ASignalLeavesACorrectByteCount) {
     constexpr std::size_t bytes = 24U << 20;
-    const bench::Buffer buffer(file_, bytes, bench::device);
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
     struct sigaction action = {};
     action.sa_handler = [](int) {};
     ASSERT_EQ(sigaction(SIGUSR1, &action, nullptr), 0);
@@ -155,37 +154,37 @@ TEST_F(TransferLimits, ASignalLeavesACountThatIsRight) {
     RecordProperty("shortened", shortened);
 }
 
-TEST_F(TransferLimits, AProcessKilledInTheMiddleLeavesNothing) {
-    const bench::Capacity before = bench::Capacity::measure();
+TEST_F(TransferLimits, AProcessKilledDuringATransferLeaksNothing) {
+    const uapi::Capacity before = uapi::Capacity::measure();
     for (int round = 0; round < 5; ++round) {
-        const bench::Counter begun;
-        bench::Process process([&begun] {
-            const bench::File file;
-            const bench::Buffer buffer(file, 16U << 20, bench::device);
+        const uapi::Counter begun;
+        uapi::Process process([&begun] {
+            const uapi::File file;
+            const uapi::Buffer buffer(file, 16U << 20, uapi::device);
             std::vector<std::byte> memory(16U << 20);
             for (;;) {
                 begun.add();
-                bench::check(
+                uapi::check(
                     pwrite(file.fd(), memory.data(), memory.size(), offset(buffer.address())) > 0,
-                    "it writes");
+                    "a write failed");
             }
         });
         begun.await(2);
         process.kill();
     }
-    EXPECT_EQ(bench::Capacity::measure(), before);
+    EXPECT_EQ(uapi::Capacity::measure(), before);
 }
 
-TEST_F(TransferLimits, WhenTheCardGoesTheyEndAndSoDoesTheFile) {
-    const bench::Card card;
+TEST_F(TransferLimits, RemovalOfTheCardEndsTransfersAndTheFile) {
+    const uapi::Card card;
     for (const bool unbind : {false, true}) {
-        bench::File file;
+        uapi::File file;
         std::vector<std::thread> threads;
         std::atomic<int> started{0};
         std::array<int, 4> errors{};
         for (std::size_t i = 0; i < errors.size(); ++i) {
             threads.emplace_back([&, i] {
-                const bench::Buffer buffer(file, 4U << 20, bench::device);
+                const uapi::Buffer buffer(file, 4U << 20, uapi::device);
                 std::vector<std::byte> memory(4U << 20);
                 ++started;
                 ssize_t got = 0;
@@ -216,9 +215,9 @@ TEST_F(TransferLimits, WhenTheCardGoesTheyEndAndSoDoesTheFile) {
         if (unbind) {
             card.bind();
         }
-        bench::expect_healthy();
+        uapi::expect_working_card();
     }
-    file_ = bench::File();
+    file_ = uapi::File();
 }
 
 }  // namespace

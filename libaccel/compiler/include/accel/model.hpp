@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Models: an ONNX file becomes one command of the card. docs/compiler.md says how.
+// Models: an ONNX file becomes one command of the card. docs/concepts/compiler.md says how.
 #pragma once
 
 #include <accel/command.hpp>

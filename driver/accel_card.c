@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_card.c - start and stop of the hardware.
+ *
+ * Probe, reset and resume start it; removal, reset and suspend stop it. There is
+ * one way to stop: every context loses its card half, every sleeper wakes up, and
+ * every mapping of the card shows a dummy page.
+ */
+#include <linux/iopoll.h>
+
+#include "accel_admin.h"
+#include "accel_card.h"
+#include "accel_copy_queue.h"
+#include "accel_event.h"
+#include "accel_event_log.h"
+#include "accel_export.h"
+#include "accel_file.h"
+#include "accel_import.h"
+#include "accel_mapping.h"
+#include "accel_mmio.h"
+#include "accel_trace.h"
+
+#define ACCEL_RESET_TIMEOUT_US	(5 * USEC_PER_SEC)
+
+static int accel_card_reset(struct accel_device *adev)
+{
+	u32 status;
+	int ret;
+
+	accel_write32(adev, ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
+	ret = readl_poll_timeout(adev->regs + ACCEL_REG_STATUS, status,
+				 status & ACCEL_STATUS_READY, 50, ACCEL_RESET_TIMEOUT_US);
+	/* All ones: the card does not answer any more. */
+	return status == ~0U ? -ENODEV : ret;
+}
+
+/* Lets the queues of a card run that has left reset. */
+static int accel_card_enable(struct accel_device *adev)
+{
+	u32 status;
+	int ret;
+
+	accel_admin_start(adev);
+	accel_events_start(adev);
+	accel_write32(adev, ACCEL_REG_CONTROL, ACCEL_CONTROL_ENABLE);
+	ret = readl_poll_timeout(adev->regs + ACCEL_REG_STATUS, status,
+				 status & (ACCEL_STATUS_ENABLED | ACCEL_STATUS_FATAL),
+				 50, ACCEL_RESET_TIMEOUT_US);
+	if (!ret && (status & ACCEL_STATUS_FATAL))
+		ret = -EIO;
+	if (ret)
+		dev_err(&adev->pdev->dev,
+			"start failed: the queues stay disabled, status %#x; reset the card\n",
+			status);
+	return ret;
+}
+
+static int accel_card_bring_up(struct accel_device *adev)
+{
+	int ret;
+
+	ret = accel_card_reset(adev);
+	if (ret) {
+		dev_err(&adev->pdev->dev,
+			"start failed: the card stays in reset (errno %d); power-cycle it\n",
+			-ret);
+		return ret;
+	}
+	ret = accel_card_enable(adev);
+	if (ret)
+		return ret;
+	ret = accel_copy_queue_start(adev);
+	if (ret)
+		dev_err(&adev->pdev->dev,
+			"start failed: no copy queue (errno %d); reset the card\n",
+			-ret);
+	return ret;
+}
+
+/**
+ * accel_card_start() - bring the card from any state to running queues
+ * @adev: the card
+ *
+ * Return: 0 or -errno.
+ */
+int accel_card_start(struct accel_device *adev)
+{
+	int ret;
+
+	down_write(&adev->hw_lock);
+	pci_set_master(adev->pdev);
+	ret = accel_card_bring_up(adev);
+	if (ret) {
+		/* A half-started card may still access rings that are about to be freed. */
+		accel_card_reset(adev);
+		pci_clear_master(adev->pdev);
+	} else {
+		adev->stop_errno = 0;
+		WRITE_ONCE(adev->sharing_stopped, false);
+	}
+	trace_accel_card_start(adev, ret);
+	if (ret)
+		accel_event_log_card(adev, "start-failed", "error=%d", -ret);
+	else
+		accel_event_log_card(adev, "started", "generation=%llu", adev->generation);
+	up_write(&adev->hw_lock);
+	return ret;
+}
+
+/**
+ * accel_card_stop() - stop the hardware
+ * @adev: the card
+ * @error: errno of every open file from now on: -ENODEV or -ESTALE
+ *
+ * On return no DMA of the card is outstanding, and none will start.
+ */
+void accel_card_stop(struct accel_device *adev, int error)
+{
+	struct accel_context *ctx;
+
+	/* Before hw_lock: other cards and drivers end their access under locks that come first. */
+	accel_exports_revoke(adev);
+	accel_imports_revoke(adev);
+
+	down_write(&adev->hw_lock);
+	adev->stop_errno = -ENODEV;
+	adev->generation++;
+	trace_accel_card_stop(adev, error);
+	accel_event_log_card(adev, error == -ESTALE ? "stopped" : "gone", "generation=%llu",
+			     adev->generation);
+	/* The reset ends work in flight. A card that ignores the reset loses its right to DMA. */
+	accel_card_reset(adev);
+	pci_clear_master(adev->pdev);
+
+	/* The list changes only with hw_lock held for reading. */
+	list_for_each_entry(ctx, &adev->contexts, node)
+		accel_file_detach(ctx, error);
+	accel_copy_queue_stop(adev, error);
+	accel_mapping_revoke_all(adev);
+	up_write(&adev->hw_lock);
+}

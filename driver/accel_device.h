@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * accel_device.h - struct accel_device: one card. Parts of the card that have
+ * a file of their own are behind pointers, and their headers define them.
+ */
+#ifndef ACCEL_DEVICE_H
+#define ACCEL_DEVICE_H
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/idr.h>
+#include <linux/list.h>
+#include <linux/math64.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/time64.h>
+
+#include "accel_hw.h"
+#include "accel_uapi.h"
+
+#define ACCEL_NAME "accel"
+
+struct accel_admin;
+struct accel_copy_queue;
+struct accel_event_log;
+struct accel_events;
+struct accel_irq;
+struct accel_queue;
+struct accel_quota_table;
+struct dentry;
+struct gen_pool;
+struct inode;
+
+/**
+ * struct accel_device - one card
+ * @dev: device of the node; owns this structure
+ * @cdev: the node
+ * @pdev: the PCI function; used only while the hardware is present
+ * @id: N of /dev/accelN
+ * @hw_lock: see accel.h
+ * @stop_errno: errno of every call that needs the hardware: -ENODEV while it is
+ *	absent, else 0; written with @hw_lock held for writing
+ * @generation: number of resets
+ * @regs: BAR0
+ * @doorbell_regs: BAR2, for the copy queue
+ * @regs_phys: physical address of BAR0
+ * @doorbells_phys: physical address of BAR2
+ * @vram_phys: physical address of BAR4
+ * @vram_size: bytes of device memory
+ * @vram_pool: allocator of device memory
+ * @features: ACCEL_FEATURE_* of the card
+ * @queue_count: queues of the card
+ * @context_count: contexts of the card
+ * @ring_entries: longest ring of a queue
+ * @engines: number of engines, as in ACCEL_REG_ENGINES
+ * @clock_hz: device ticks per second
+ * @vector_count: interrupt vectors that the kernel granted
+ * @irq: interrupt handlers
+ * @admin: admin queue
+ * @events: event ring
+ * @copy_queue: the driver's own queue
+ * @event_log: recent events
+ * @quotas: use and limits of each user
+ * @context_ids: context ids in use
+ * @queue_ids: queue ids in use
+ * @lock: protects @queues and @contexts
+ * @queues: queues by id, for the interrupt handlers
+ * @contexts: every open file
+ * @inode: owner of the address space of every mapping of the node
+ * @hwmon: sensors
+ * @debugfs: debugfs folder
+ * @exports_lock: serializes revocation with creation and release of exports
+ * @exports: dma-bufs of the card's buffers
+ * @imports_lock: protects @imports
+ * @imports: imported buffers of the card's contexts
+ * @sharing_stopped: the card is about to stop: no export or import may begin
+ */
+struct accel_device {
+	struct device dev;
+	struct cdev cdev;
+	struct pci_dev *pdev;
+	int id;
+
+	struct rw_semaphore hw_lock;
+	int stop_errno;
+	u64 generation;
+
+	void __iomem *regs;
+	void __iomem *doorbell_regs;
+	resource_size_t regs_phys;
+	resource_size_t doorbells_phys;
+	resource_size_t vram_phys;
+	u64 vram_size;
+	struct gen_pool *vram_pool;
+	u64 features;
+	u32 queue_count;
+	u32 context_count;
+	u32 ring_entries;
+	u32 engines;
+	u32 clock_hz;
+	int vector_count;
+
+	struct accel_irq *irq;
+	struct accel_admin *admin;
+	struct accel_events *events;
+	struct accel_copy_queue *copy_queue;
+	struct accel_event_log *event_log;
+	struct accel_quota_table *quotas;
+
+	struct ida context_ids;
+	struct ida queue_ids;
+
+	spinlock_t lock;
+	struct accel_queue **queues;
+	struct list_head contexts;
+
+	struct inode *inode;
+	struct device *hwmon;
+	struct dentry *debugfs;
+
+	struct mutex exports_lock;
+	struct list_head exports;
+	spinlock_t imports_lock;
+	struct list_head imports;
+	bool sharing_stopped;
+};
+
+static inline struct accel_device *accel_device_of(struct device *dev)
+{
+	return container_of(dev, struct accel_device, dev);
+}
+
+static inline unsigned int accel_engines_dma(const struct accel_device *adev)
+{
+	return adev->engines & 0xff;
+}
+
+static inline unsigned int accel_engines_compute(const struct accel_device *adev)
+{
+	return adev->engines >> 8;
+}
+
+/* Converts device ticks to nanoseconds. */
+static inline u64 accel_ticks_to_ns(const struct accel_device *adev, u64 ticks)
+{
+	return mul_u64_u32_div(ticks, NSEC_PER_SEC, adev->clock_hz);
+}
+
+#endif /* ACCEL_DEVICE_H */

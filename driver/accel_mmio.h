@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * accel_mmio.h - access to the registers of a card. The caller holds hw_lock and
+ * has seen that the hardware is present, or runs in probe.
+ */
+#ifndef ACCEL_MMIO_H
+#define ACCEL_MMIO_H
+
+#include <linux/io.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
+
+#include "accel_device.h"
+
+static inline u32 accel_read32(struct accel_device *adev, u32 offset)
+{
+	return readl(adev->regs + offset);
+}
+
+static inline u64 accel_read64(struct accel_device *adev, u32 offset)
+{
+	return readq(adev->regs + offset);
+}
+
+static inline void accel_write32(struct accel_device *adev, u32 offset, u32 value)
+{
+	writel(value, adev->regs + offset);
+}
+
+static inline void accel_write64(struct accel_device *adev, u32 offset, u64 value)
+{
+	writeq(value, adev->regs + offset);
+}
+
+#endif /* ACCEL_MMIO_H */

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * accel_buffer.h - buffers: memory that the card can access. Each kind of
+ * memory has a table of operations in a file of its own.
+ */
+#ifndef ACCEL_BUFFER_H
+#define ACCEL_BUFFER_H
+
+#include <linux/scatterlist.h>
+
+#include "accel_context.h"
+
+#define ACCEL_BUFFER_PROT	(ACCEL_BUFFER_CARD_READ | ACCEL_BUFFER_CARD_WRITE)
+
+struct accel_buffer;
+
+/**
+ * struct accel_buffer_ops - operations of a kind of buffer
+ * @kind: kind of memory, for statistics
+ * @exportable: ACCEL_IOCTL_BUFFER_EXPORT accepts it
+ * @driver_writes: the driver can write it through the copy queue, independent of
+ *	the permissions of the context
+ * @attach: prepares the memory for the card; the context is entered. May be NULL.
+ * @end: ends the card's access when the handle is gone, in place of
+ *	accel_buffer_detach(); called without locks. May be NULL.
+ * @stop: the card has stopped: frees memory of the card; hw_lock is held for
+ *	writing, and the buffer was never exported. May be NULL.
+ * @mmap: maps the buffer; called without locks, with a reference. NULL if the
+ *	buffer cannot be mapped.
+ * @release: frees the memory and the buffer; called without locks
+ */
+struct accel_buffer_ops {
+	enum accel_buffer_kind kind;
+	bool exportable;
+	bool driver_writes;
+	int (*attach)(struct accel_context *ctx, struct accel_buffer *buffer);
+	void (*end)(struct accel_buffer *buffer);
+	void (*stop)(struct accel_buffer *buffer);
+	int (*mmap)(struct accel_buffer *buffer, struct vm_area_struct *vma);
+	void (*release)(struct accel_buffer *buffer);
+};
+
+/**
+ * struct accel_buffer - memory that the card can access
+ * @ref: see accel.h
+ * @ops: operations of its kind
+ * @adev: the card
+ * @prot: ACCEL_BUFFER_CARD_READ, ACCEL_BUFFER_CARD_WRITE or both
+ * @queue: the buffer is the memory of a queue
+ * @va: its addresses in the context
+ * @bytes: length, whole pages
+ * @pages: pages of host and registered memory
+ * @page_count: number of @pages
+ * @sgt: memory on the bus: DMA mapping of @pages while @mapped, or of a dma-buf
+ * @mapped: the DMA mapping of @pages exists
+ * @transfers: jobs of the copy queue that use the memory; under the context's
+ *	lock
+ * @mm: address space whose RLIMIT_MEMLOCK the pages are charged to
+ * @extents: device memory that the buffer owns
+ * @quota: user that @extents are charged to; NULL once they are free
+ * @source: buffer that owns the extents: the buffer itself, or for an import a
+ *	buffer of another context; NULL if the memory is not in this card
+ * @revoked: an import that has lost its memory; under the context's lock
+ * @end_exports: revokes the exports when the handle is gone; set by the first
+ *	export
+ */
+struct accel_buffer {
+	struct kref ref;
+	const struct accel_buffer_ops *ops;
+	struct accel_device *adev;
+	u32 prot;
+	bool queue;
+	struct accel_va va;
+	u64 bytes;
+	struct page **pages;
+	unsigned long page_count;
+	struct sg_table sgt;
+	bool mapped;
+	unsigned int transfers;
+	struct mm_struct *mm;
+	struct list_head extents;
+	struct accel_quota *quota;
+	struct accel_buffer *source;
+	bool revoked;
+	void (*end_exports)(struct accel_buffer *buffer);
+};
+
+void accel_buffer_init(struct accel_buffer *buffer, struct accel_device *adev,
+		       const struct accel_buffer_ops *ops, u64 bytes, u32 prot);
+void accel_buffer_put(struct accel_buffer *buffer);
+int accel_buffer_dma_map(struct accel_context *ctx, struct accel_buffer *buffer);
+void accel_buffer_dma_unmap(struct accel_buffer *buffer);
+int accel_buffer_attach(struct accel_context *ctx, struct accel_buffer *buffer);
+int accel_buffer_detach(struct accel_context *ctx, struct accel_buffer *buffer);
+int accel_buffer_publish(struct accel_context *ctx, struct accel_buffer *buffer, u32 *handle,
+			 u64 *address);
+int accel_buffer_destroy(struct accel_context *ctx, u32 handle);
+struct accel_buffer *accel_buffer_find(struct accel_context *ctx, u64 address);
+void accel_buffer_vm_setup(struct accel_buffer *buffer, struct vm_area_struct *vma,
+			   const struct vm_operations_struct *ops);
+void accel_buffer_vm_open(struct vm_area_struct *vma);
+void accel_buffer_vm_close(struct vm_area_struct *vma);
+
+#endif /* ACCEL_BUFFER_H */

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_context.c - the context of an open file, without its buffers and queues.
+ *
+ * The first buffer or queue creates the card half of a context (context id and
+ * page tables), so a tool that only queries the card uses no context of it. The
+ * card half ends with the file, or earlier if the card stops.
+ */
+#include <linux/capability.h>
+#include <linux/compat.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "accel_admin.h"
+#include "accel_context.h"
+
+static atomic64_t accel_clients = ATOMIC64_INIT(0);
+
+struct accel_context *accel_context_create(struct accel_device *adev)
+{
+	struct accel_context *ctx;
+	int ret;
+
+	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+	if (!ctx)
+		return ERR_PTR(-ENOMEM);
+	ctx->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	ctx->quota = accel_quota_get(adev);
+	if (!ctx->dummy || !ctx->quota) {
+		ret = -ENOMEM;
+		goto err;
+	}
+	kref_init(&ctx->ref);
+	ctx->adev = adev;
+	ctx->unlimited = capable(CAP_SYS_RESOURCE);
+	ctx->client = atomic64_inc_return(&accel_clients);
+	ctx->id = -1;
+	mutex_init(&ctx->lock);
+	accel_mmu_init(&ctx->mmu, adev, &ctx->lock);
+	accel_va_init(&ctx->va, &ctx->lock,
+		      in_compat_syscall() ? ACCEL_VA_END_COMPAT : ACCEL_VA_END);
+	init_waitqueue_head(&ctx->poll_wait);
+	spin_lock_init(&ctx->urings_lock);
+	INIT_LIST_HEAD(&ctx->urings);
+	xa_init_flags(&ctx->buffers, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	xa_init_flags(&ctx->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+
+	ctx->owner = get_task_pid(current, PIDTYPE_TGID);
+
+	down_read(&adev->hw_lock);
+	ret = adev->stop_errno;
+	if (!ret) {
+		get_device(&adev->dev);
+		spin_lock_irq(&adev->lock);
+		list_add_tail(&ctx->node, &adev->contexts);
+		spin_unlock_irq(&adev->lock);
+	}
+	up_read(&adev->hw_lock);
+	if (ret)
+		goto err;
+	return ctx;
+
+err:
+	put_pid(ctx->owner);
+	if (ctx->dummy)
+		__free_page(ctx->dummy);
+	if (ctx->quota)
+		accel_quota_put(ctx->quota);
+	kfree(ctx);
+	return ERR_PTR(ret);
+}
+
+static void accel_context_free(struct kref *ref)
+{
+	struct accel_context *ctx = container_of(ref, struct accel_context, ref);
+
+	mutex_destroy(&ctx->lock);
+	put_pid(ctx->owner);
+	put_device(&ctx->adev->dev);
+	kfree(ctx);
+}
+
+void accel_context_put(struct accel_context *ctx)
+{
+	kref_put(&ctx->ref, accel_context_free);
+}
+
+/**
+ * accel_context_close() - release the resources of a context whose file is closed
+ * @ctx: the context, without buffers, queues, sleepers and mappings
+ */
+void accel_context_close(struct accel_context *ctx)
+{
+	xa_destroy(&ctx->buffers);
+	xa_destroy(&ctx->queues);
+	accel_quota_put(ctx->quota);
+	__free_page(ctx->dummy);
+	accel_context_put(ctx);
+}
+
+/**
+ * accel_context_next() - iterate over the open files of a card
+ * @adev: the card
+ * @client: number to continue from
+ *
+ * Return: a reference to the file with the lowest number that is not below
+ * @client, or NULL. The file may be closed at any time.
+ */
+struct accel_context *accel_context_next(struct accel_device *adev, u64 client)
+{
+	struct accel_context *ctx, *next = NULL;
+
+	spin_lock_irq(&adev->lock);
+	list_for_each_entry(ctx, &adev->contexts, node)
+		if (ctx->client >= client && (!next || ctx->client < next->client))
+			next = ctx;
+	if (next)
+		kref_get(&next->ref);
+	spin_unlock_irq(&adev->lock);
+	return next;
+}
+
+/**
+ * accel_context_enter() - begin a call that needs the card
+ * @ctx: the context
+ *
+ * On success the hardware stays present and the context stays locked until
+ * accel_context_leave().
+ *
+ * Return: 0, -EINTR, -ENODEV or -ESTALE.
+ */
+int accel_context_enter(struct accel_context *ctx)
+{
+	struct accel_device *adev = ctx->adev;
+
+	if (down_read_killable(&adev->hw_lock))
+		return -EINTR;
+	if (mutex_lock_killable(&ctx->lock)) {
+		up_read(&adev->hw_lock);
+		return -EINTR;
+	}
+	if (ctx->detach_errno) {
+		int ret = ctx->detach_errno;
+
+		accel_context_leave(ctx);
+		return ret;
+	}
+	return 0;
+}
+
+/**
+ * accel_context_lock() - lock a context that may be detached from the card
+ * @ctx: the context
+ *
+ * The caller checks @detach_errno. accel_context_leave() unlocks.
+ */
+void accel_context_lock(struct accel_context *ctx)
+{
+	down_read(&ctx->adev->hw_lock);
+	mutex_lock(&ctx->lock);
+}
+
+void accel_context_leave(struct accel_context *ctx)
+{
+	mutex_unlock(&ctx->lock);
+	up_read(&ctx->adev->hw_lock);
+}
+
+/**
+ * accel_context_attach() - create the card half, unless it exists
+ * @ctx: the context, entered
+ *
+ * Return: 0 or -errno; -ENOSPC if the card has no free context.
+ */
+int accel_context_attach(struct accel_context *ctx)
+{
+	struct accel_admin_command command = { .opcode = ACCEL_ADMIN_CREATE_CONTEXT };
+	struct accel_device *adev = ctx->adev;
+	int ret, id;
+
+	accel_context_assert_entered(ctx);
+	if (ctx->id >= 0)
+		return 0;
+	ret = accel_quota_charge(ctx->quota, ctx->unlimited, ACCEL_RESOURCE_CONTEXTS, 1);
+	if (ret)
+		return ret;
+	id = ida_alloc_max(&adev->context_ids, adev->context_count - 1, GFP_KERNEL);
+	if (id < 0) {
+		ret = id;
+		goto err_charge;
+	}
+	ret = accel_mmu_start(&ctx->mmu, id);
+	if (ret)
+		goto err_id;
+	command.id = cpu_to_le32(id);
+	command.create_context.root = cpu_to_le64(accel_mmu_root(&ctx->mmu));
+	ret = accel_admin_run(adev, &command);
+	if (ret)
+		goto err_mmu;
+	ctx->id = id;
+	return 0;
+
+err_mmu:
+	accel_mmu_stop(&ctx->mmu);
+err_id:
+	ida_free(&adev->context_ids, id);
+err_charge:
+	accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_CONTEXTS, 1);
+	return ret;
+}
+
+/**
+ * accel_context_destroy() - destroy the context on the card
+ * @ctx: the context, with a card half but without queues; hw_lock is held
+ */
+void accel_context_destroy(struct accel_context *ctx)
+{
+	struct accel_admin_command command = {
+		.opcode = ACCEL_ADMIN_DESTROY_CONTEXT,
+		.id = cpu_to_le32(ctx->id),
+	};
+
+	accel_admin_run(ctx->adev, &command);
+}
+
+/**
+ * accel_context_forget() - free the resources of the card half
+ * @ctx: the context, which does not exist on the card any more; its buffers
+ *	have no DMA mapping; hw_lock is held
+ */
+void accel_context_forget(struct accel_context *ctx)
+{
+	lockdep_assert_held(&ctx->adev->hw_lock);
+	accel_mmu_stop(&ctx->mmu);
+	if (ctx->id >= 0) {
+		ida_free(&ctx->adev->context_ids, ctx->id);
+		accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_CONTEXTS, 1);
+	}
+	ctx->id = -1;
+}
+
+/* Maps the dummy page at a fault, in place of the card. */
+vm_fault_t accel_context_insert_dummy(struct vm_fault *vmf, struct accel_context *ctx)
+{
+	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(ctx->dummy));
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_quota.c - the quota of each user of a card.
+ *
+ * Contexts, queues and device memory are scarce. The driver counts them for the
+ * user that opened the file. A process with CAP_SYS_RESOURCE at open() is
+ * counted but not limited. The administrator sets the limits in sysfs; a lower
+ * limit takes nothing away from a user that already holds more.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/slab.h>
+
+#include "accel_quota.h"
+
+/**
+ * struct accel_quota - one user of one card
+ * @ref: held by files, and by buffers in device memory, which may outlive them
+ * @node: in accel_quota_table.users
+ * @adev: the card; every holder of the quota also holds the card
+ * @user: the user
+ * @used: use of each resource, under accel_quota_table.lock
+ */
+struct accel_quota {
+	struct kref ref;
+	struct list_head node;
+	struct accel_device *adev;
+	kuid_t user;
+	u64 used[ACCEL_RESOURCES];
+};
+
+/**
+ * struct accel_quota_table - the users of a card
+ * @lock: protects @limits, @users and the use of each user
+ * @totals: amount of each resource that the card has
+ * @limits: amount of each resource that a user may hold
+ * @users: users that hold a file or memory
+ */
+struct accel_quota_table {
+	spinlock_t lock;
+	u64 totals[ACCEL_RESOURCES];
+	u64 limits[ACCEL_RESOURCES];
+	struct list_head users;
+};
+
+/* The name of a resource, and its file in sysfs. */
+static const struct {
+	const char *name;
+	const char *file;
+} accel_resource_names[ACCEL_RESOURCES] = {
+	[ACCEL_RESOURCE_CONTEXTS] = { "contexts", "quota/contexts in sysfs" },
+	[ACCEL_RESOURCE_QUEUES] = { "queues", "quota/queues in sysfs" },
+	[ACCEL_RESOURCE_MEMORY] = { "bytes of device memory", "quota/memory in sysfs" },
+};
+
+/**
+ * accel_quota_init() - set the default limits: half of the card for each user
+ * @adev: the card, with its totals known
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int accel_quota_init(struct accel_device *adev)
+{
+	struct accel_quota_table *table;
+	int i;
+
+	table = kzalloc(sizeof(*table), GFP_KERNEL);
+	if (!table)
+		return -ENOMEM;
+	spin_lock_init(&table->lock);
+	INIT_LIST_HEAD(&table->users);
+	table->totals[ACCEL_RESOURCE_CONTEXTS] = adev->context_count;
+	table->totals[ACCEL_RESOURCE_QUEUES] = adev->queue_count;
+	table->totals[ACCEL_RESOURCE_MEMORY] = adev->vram_size;
+	for (i = 0; i < ACCEL_RESOURCES; i++)
+		table->limits[i] = max(table->totals[i] / 2, 1ULL);
+	adev->quotas = table;
+	return 0;
+}
+
+/* The last reference of the card is gone. */
+void accel_quota_fini(struct accel_device *adev)
+{
+	kfree(adev->quotas);
+}
+
+/**
+ * accel_quota_get() - the quota of the current user
+ * @adev: the card
+ *
+ * Return: a reference, or NULL without memory.
+ */
+struct accel_quota *accel_quota_get(struct accel_device *adev)
+{
+	struct accel_quota_table *table = adev->quotas;
+	struct accel_quota *quota, *new;
+
+	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return NULL;
+	kref_init(&new->ref);
+	new->adev = adev;
+	new->user = current_euid();
+
+	spin_lock(&table->lock);
+	list_for_each_entry(quota, &table->users, node)
+		if (uid_eq(quota->user, new->user) && kref_get_unless_zero(&quota->ref))
+			goto found;
+	list_add(&new->node, &table->users);
+	spin_unlock(&table->lock);
+	return new;
+
+found:
+	spin_unlock(&table->lock);
+	kfree(new);
+	return quota;
+}
+
+static void accel_quota_release(struct kref *ref)
+{
+	struct accel_quota *quota = container_of(ref, struct accel_quota, ref);
+	struct accel_quota_table *table = quota->adev->quotas;
+	int i;
+
+	spin_lock(&table->lock);
+	list_del(&quota->node);
+	spin_unlock(&table->lock);
+	for (i = 0; i < ACCEL_RESOURCES; i++)
+		WARN_ON_ONCE(quota->used[i]);
+	kfree(quota);
+}
+
+void accel_quota_put(struct accel_quota *quota)
+{
+	kref_put(&quota->ref, accel_quota_release);
+}
+
+static void accel_quota_explain(struct accel_device *adev, enum accel_resource what, u64 used,
+				u64 limit, u64 amount)
+{
+	dev_notice_ratelimited(&adev->dev,
+			       "%s[%d]: no %llu %s for user %u: %llu of %llu in use; raise %s\n",
+			       current->comm, task_pid_nr(current), amount,
+			       accel_resource_names[what].name,
+			       from_kuid(&init_user_ns, current_euid()), used, limit,
+			       accel_resource_names[what].file);
+}
+
+/**
+ * accel_quota_charge() - charge a resource to a user before its allocation
+ * @quota: the user
+ * @unlimited: the file may exceed the limits
+ * @what: the resource
+ * @amount: the amount
+ *
+ * Return: 0, or -EDQUOT if the user would exceed the limit.
+ */
+int accel_quota_charge(struct accel_quota *quota, bool unlimited, enum accel_resource what,
+		       u64 amount)
+{
+	struct accel_quota_table *table = quota->adev->quotas;
+	u64 used, limit;
+	bool fits;
+
+	spin_lock(&table->lock);
+	used = quota->used[what];
+	limit = table->limits[what];
+	fits = unlimited || (used <= limit && amount <= limit - used);
+	if (fits)
+		quota->used[what] += amount;
+	spin_unlock(&table->lock);
+	if (!fits)
+		accel_quota_explain(quota->adev, what, used, limit, amount);
+	return fits ? 0 : -EDQUOT;
+}
+
+void accel_quota_uncharge(struct accel_quota *quota, enum accel_resource what, u64 amount)
+{
+	struct accel_quota_table *table = quota->adev->quotas;
+
+	spin_lock(&table->lock);
+	quota->used[what] -= amount;
+	spin_unlock(&table->lock);
+}
+
+/**
+ * accel_quota_hold() - take another reference, for an object that may outlive the context
+ * @quota: the user
+ *
+ * Return: @quota.
+ */
+struct accel_quota *accel_quota_hold(struct accel_quota *quota)
+{
+	kref_get(&quota->ref);
+	return quota;
+}
+
+/**
+ * accel_quota_query() - read the use and the limit of a resource
+ * @quota: the user
+ * @unlimited: the file may exceed the limits
+ * @what: the resource
+ * @used: amount that the user holds, filled in
+ *
+ * Return: the limit; U64_MAX if there is none.
+ */
+u64 accel_quota_query(struct accel_quota *quota, bool unlimited, enum accel_resource what,
+		      u64 *used)
+{
+	struct accel_quota_table *table = quota->adev->quotas;
+	u64 limit;
+
+	spin_lock(&table->lock);
+	*used = quota->used[what];
+	limit = unlimited ? U64_MAX : table->limits[what];
+	spin_unlock(&table->lock);
+	return limit;
+}
+
+/* The limits in sysfs: quota/. */
+
+struct accel_quota_file {
+	struct device_attribute attr;
+	enum accel_resource what;
+};
+
+static ssize_t accel_quota_limit_show(struct device *dev, struct device_attribute *attr,
+				      char *buf)
+{
+	struct accel_quota_table *table = accel_device_of(dev)->quotas;
+	enum accel_resource what = container_of(attr, struct accel_quota_file, attr)->what;
+
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(table->limits[what]));
+}
+
+static ssize_t accel_quota_limit_store(struct device *dev, struct device_attribute *attr,
+				       const char *buf, size_t count)
+{
+	struct accel_quota_table *table = accel_device_of(dev)->quotas;
+	enum accel_resource what = container_of(attr, struct accel_quota_file, attr)->what;
+	u64 limit;
+	int ret;
+
+	ret = kstrtou64(buf, 0, &limit);
+	if (ret)
+		return ret;
+	if (!limit || limit > table->totals[what])
+		return -EINVAL;
+	spin_lock(&table->lock);
+	table->limits[what] = limit;
+	spin_unlock(&table->lock);
+	return count;
+}
+
+#define ACCEL_QUOTA_FILE(name, resource)						\
+	static struct accel_quota_file accel_quota_##name = {				\
+		.attr = __ATTR(name, 0644, accel_quota_limit_show, accel_quota_limit_store),	\
+		.what = (resource),							\
+	}
+
+ACCEL_QUOTA_FILE(contexts, ACCEL_RESOURCE_CONTEXTS);
+ACCEL_QUOTA_FILE(queues, ACCEL_RESOURCE_QUEUES);
+ACCEL_QUOTA_FILE(memory, ACCEL_RESOURCE_MEMORY);
+
+static struct attribute *accel_quota_attrs[] = {
+	&accel_quota_contexts.attr.attr,
+	&accel_quota_queues.attr.attr,
+	&accel_quota_memory.attr.attr,
+	NULL
+};
+
+const struct attribute_group accel_quota_group = {
+	.name = "quota",
+	.attrs = accel_quota_attrs,
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * accel_quota.h - the quota of each user of a card.
+ */
+#ifndef ACCEL_QUOTA_H
+#define ACCEL_QUOTA_H
+
+#include "accel_device.h"
+
+struct accel_quota;
+
+/* The resources of a card that are limited for each user. */
+enum accel_resource {
+	ACCEL_RESOURCE_CONTEXTS,
+	ACCEL_RESOURCE_QUEUES,
+	ACCEL_RESOURCE_MEMORY,
+	ACCEL_RESOURCES
+};
+
+extern const struct attribute_group accel_quota_group;
+int accel_quota_init(struct accel_device *adev);
+void accel_quota_fini(struct accel_device *adev);
+struct accel_quota *accel_quota_get(struct accel_device *adev);
+struct accel_quota *accel_quota_hold(struct accel_quota *quota);
+void accel_quota_put(struct accel_quota *quota);
+int accel_quota_charge(struct accel_quota *quota, bool unlimited, enum accel_resource what,
+		       u64 amount);
+void accel_quota_uncharge(struct accel_quota *quota, enum accel_resource what, u64 amount);
+u64 accel_quota_query(struct accel_quota *quota, bool unlimited, enum accel_resource what,
+		      u64 *used);
+
+#endif /* ACCEL_QUOTA_H */

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * accel_irq.h - the MSI-X vectors of a card and the handlers behind them.
+ */
+#ifndef ACCEL_IRQ_H
+#define ACCEL_IRQ_H
+
+#include "accel_device.h"
+
+/**
+ * struct accel_irq_ops - the work of an interrupt
+ * @admin: the admin queue may have answered; hard interrupt
+ * @queues: a queue of @vector may have completed a command; hard interrupt
+ * @events: the event ring may have a new event; interrupt thread
+ */
+struct accel_irq_ops {
+	void (*admin)(struct accel_device *adev);
+	void (*queues)(struct accel_device *adev, int vector);
+	void (*events)(struct accel_device *adev);
+};
+
+/* Iterates over the ids of all queues that interrupt on @vector. */
+#define accel_irq_for_each_queue(adev, vector, id)				\
+	for ((id) = (vector) ? (vector) - 1 : 0; (id) < (adev)->queue_count;	\
+	     (id) += max((adev)->vector_count - 1, 1))
+
+int accel_irq_init(struct accel_device *adev, const struct accel_irq_ops *ops);
+void accel_irq_fini(struct accel_device *adev);
+int accel_irq_vector(struct accel_device *adev, int queue);
+
+#endif /* ACCEL_IRQ_H */

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_file.c - the life of an open file: its context, and the buffers and queues
+ * in it. They end in one order: queues, then the context on the card, then the
+ * memory that the card could access.
+ */
+#include <linux/poll.h>
+
+#include "accel_buffer.h"
+#include "accel_file.h"
+#include "accel_queue_control.h"
+#include "accel_uring.h"
+
+struct accel_context *accel_file_open(struct accel_device *adev)
+{
+	struct accel_context *ctx = accel_context_create(adev);
+
+	if (!IS_ERR(ctx))
+		accel_uring_init(ctx);
+	return ctx;
+}
+
+/* The card does not access the memory of the context any more: frees the card half. */
+static void accel_file_forget(struct accel_context *ctx)
+{
+	struct accel_buffer *buffer;
+	unsigned long handle;
+
+	xa_for_each(&ctx->buffers, handle, buffer)
+		accel_buffer_dma_unmap(buffer);
+	accel_context_forget(ctx);
+}
+
+/**
+ * accel_file_detach() - drop the card half after the card has stopped
+ * @ctx: context of the file
+ * @error: errno of its calls from now on
+ *
+ * hw_lock is held for writing, so no call of the file runs.
+ */
+void accel_file_detach(struct accel_context *ctx, int error)
+{
+	struct accel_buffer *buffer;
+	struct accel_queue *queue;
+	unsigned long handle;
+
+	lockdep_assert_held_write(&ctx->adev->hw_lock);
+	/* After a reset and a removal, the removal counts. */
+	WRITE_ONCE(ctx->detach_errno, error);
+	xa_for_each(&ctx->queues, handle, queue)
+		accel_queue_detach(queue);
+	wake_up_interruptible_poll(&ctx->poll_wait, EPOLLHUP | EPOLLERR);
+	xa_for_each(&ctx->buffers, handle, buffer)
+		/* Exported memory ends with its last reference: an importer may still use it. */
+		if (buffer->ops->stop && !buffer->end_exports)
+			buffer->ops->stop(buffer);
+	accel_file_forget(ctx);
+}
+
+/**
+ * accel_file_release() - end everything in a context whose file is closed
+ * @ctx: the context; it has no sleepers and no mappings
+ */
+void accel_file_release(struct accel_context *ctx)
+{
+	struct accel_device *adev = ctx->adev;
+	struct accel_buffer *buffer;
+	struct accel_queue *queue;
+	unsigned long handle;
+
+	accel_uring_fini(ctx);
+	xa_for_each(&ctx->buffers, handle, buffer)
+		if (buffer->ops->end)
+			buffer->ops->end(buffer);
+	accel_context_lock(ctx);
+	xa_for_each(&ctx->queues, handle, queue)
+		accel_queue_free(queue);
+	if (!ctx->detach_errno && ctx->id >= 0) {
+		accel_context_destroy(ctx);
+		accel_file_forget(ctx);
+	}
+	/* A reader of debugfs that holds a reference must not use the context any more. */
+	if (!ctx->detach_errno)
+		WRITE_ONCE(ctx->detach_errno, -ENODEV);
+	mutex_unlock(&ctx->lock);
+	spin_lock_irq(&adev->lock);
+	list_del(&ctx->node);
+	spin_unlock_irq(&adev->lock);
+	up_read(&adev->hw_lock);
+
+	/* Without locks, because the release of pages takes mmap_lock. */
+	xa_for_each(&ctx->buffers, handle, buffer) {
+		if (buffer->end_exports)
+			buffer->end_exports(buffer);
+		accel_buffer_put(buffer);
+	}
+	accel_context_close(ctx);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * accel_hwmon.c - temperature, power, power cap and clock of a card, for `sensors`
+ * and other users of hwmon. Only root can set the power cap.
+ */
+#include <linux/hwmon.h>
+#include <linux/sysfs.h>
+
+#include "accel_hwmon.h"
+#include "accel_mmio.h"
+
+/* hwmon uses microwatts, the card milliwatts. */
+#define ACCEL_MICRO	1000
+#define ACCEL_HZ_PER_MHZ	1000000ULL
+
+static umode_t accel_hwmon_visible(const void *data, enum hwmon_sensor_types type, u32 attr,
+				   int channel)
+{
+	return type == hwmon_power && attr == hwmon_power_cap ? 0644 : 0444;
+}
+
+static int accel_hwmon_read(struct device *dev, enum hwmon_sensor_types type, u32 attr,
+			    int channel, long *value)
+{
+	struct accel_device *adev = dev_get_drvdata(dev);
+	int ret;
+
+	down_read(&adev->hw_lock);
+	ret = adev->stop_errno;
+	if (ret)
+		goto out;
+	if (type == hwmon_temp)
+		*value = (s32)accel_read32(adev, ACCEL_REG_TEMPERATURE);
+	else if (attr == hwmon_power_input)
+		*value = (long)accel_read32(adev, ACCEL_REG_POWER) * ACCEL_MICRO;
+	else if (attr == hwmon_power_cap)
+		*value = (long)accel_read32(adev, ACCEL_REG_POWER_CAP) * ACCEL_MICRO;
+	else if (attr == hwmon_power_cap_min)
+		*value = (long)accel_read32(adev, ACCEL_REG_POWER_CAP_MIN) * ACCEL_MICRO;
+	else if (attr == hwmon_power_cap_max)
+		*value = (long)accel_read32(adev, ACCEL_REG_POWER_CAP_MAX) * ACCEL_MICRO;
+	else
+		ret = -EOPNOTSUPP;
+out:
+	up_read(&adev->hw_lock);
+	return ret;
+}
+
+static int accel_hwmon_write(struct device *dev, enum hwmon_sensor_types type, u32 attr,
+			     int channel, long value)
+{
+	struct accel_device *adev = dev_get_drvdata(dev);
+	long lowest, highest, cap = value / ACCEL_MICRO;
+	int ret;
+
+	down_read(&adev->hw_lock);
+	ret = adev->stop_errno;
+	if (ret)
+		goto out;
+	lowest = accel_read32(adev, ACCEL_REG_POWER_CAP_MIN);
+	highest = accel_read32(adev, ACCEL_REG_POWER_CAP_MAX);
+	if (value < 0 || cap < lowest || cap > highest)
+		ret = -EINVAL;
+	else
+		accel_write32(adev, ACCEL_REG_POWER_CAP, cap);
+out:
+	up_read(&adev->hw_lock);
+	return ret;
+}
+
+static const struct hwmon_ops accel_hwmon_ops = {
+	.is_visible = accel_hwmon_visible,
+	.read = accel_hwmon_read,
+	.write = accel_hwmon_write,
+};
+
+static const struct hwmon_channel_info accel_hwmon_temperature = {
+	.type = hwmon_temp,
+	.config = (const u32[]) { HWMON_T_INPUT, 0 },
+};
+
+static const struct hwmon_channel_info accel_hwmon_power = {
+	.type = hwmon_power,
+	.config = (const u32[]) {
+		HWMON_P_INPUT | HWMON_P_CAP | HWMON_P_CAP_MIN | HWMON_P_CAP_MAX, 0
+	},
+};
+
+/* Newer kernels declare the pointers const as well; this type suits both. */
+static const struct hwmon_channel_info *accel_hwmon_channels[] = {
+	&accel_hwmon_temperature,
+	&accel_hwmon_power,
+	NULL
+};
+
+static const struct hwmon_chip_info accel_hwmon_chip = {
+	.ops = &accel_hwmon_ops,
+	.info = accel_hwmon_channels,
+};
+
+/* hwmon has no type for clocks; other drivers use this name. */
+static ssize_t freq1_input_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct accel_device *adev = dev_get_drvdata(dev);
+	u64 hertz = 0;
+	int ret;
+
+	down_read(&adev->hw_lock);
+	ret = adev->stop_errno;
+	if (!ret)
+		hertz = accel_read32(adev, ACCEL_REG_CORE_CLOCK) * ACCEL_HZ_PER_MHZ;
+	up_read(&adev->hw_lock);
+	return ret ? ret : sysfs_emit(buf, "%llu\n", hertz);
+}
+static DEVICE_ATTR_RO(freq1_input);
+
+static ssize_t freq1_label_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "core\n");
+}
+static DEVICE_ATTR_RO(freq1_label);
+
+static struct attribute *accel_hwmon_attrs[] = {
+	&dev_attr_freq1_input.attr,
+	&dev_attr_freq1_label.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(accel_hwmon);
+
+int accel_hwmon_add(struct accel_device *adev)
+{
+	struct device *hwmon;
+
+	hwmon = hwmon_device_register_with_info(&adev->pdev->dev, "accel", adev,
+						&accel_hwmon_chip, accel_hwmon_groups);
+	if (IS_ERR(hwmon))
+		return PTR_ERR(hwmon);
+	adev->hwmon = hwmon;
+	return 0;
+}
+
+void accel_hwmon_del(struct accel_device *adev)
+{
+	hwmon_device_unregister(adev->hwmon);
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The tensor of SOFTMAX and REDUCE: dense, outer x n x inner, walked along its middle axis with a
+// bounded number of columns at a time.
+#pragma once
+
+#include <algorithm>
+
+#include "execution.hpp"
+
+namespace accel::card {
+
+// Reads and checks the parameters and operands that both commands have.
+[[nodiscard]] Status read_axis(Execution& execution, accel_reduce& params);
+
+class Axis {
+  public:
+    // The columns that are walked together, each with its own running values.
+    static constexpr std::uint64_t max_columns = 4096;
+
+    Axis(Execution& execution, const accel_reduce& params)
+        : memory_(execution.memory),
+          stage_(execution.scratch.stage[0].get()),
+          params_(params),
+          src_(execution.command.tensor.src0) {}
+
+    // Calls visit(first, rows, values) for blocks of `rows` x `columns` values of one outer index,
+    // in ascending order of the axis.
+    template <typename Visit>
+    [[nodiscard]] Status walk(std::uint64_t outer, std::uint64_t column, std::uint64_t columns,
+                              Visit&& visit) {
+        const std::uint64_t max_rows = Scratch::stage_floats / columns;
+        for (std::uint64_t row = 0; row < params_.n;) {
+            const std::uint64_t rows = std::min<std::uint64_t>(params_.n - row, max_rows);
+            // An axis that fits the stage is read only once for all walks.
+            if (!loaded_) {
+                if (Status status =
+                        memory_.read_rows(src_ + offset(outer, row, column), row_bytes(), rows,
+                                          columns * sizeof(float), stage_);
+                    status != ACCEL_OK) {
+                    return status;
+                }
+                loaded_ = rows == params_.n;
+            }
+            if (Status status = visit(row, rows, stage_); status != ACCEL_OK) {
+                return status;
+            }
+            row += rows;
+        }
+        return ACCEL_OK;
+    }
+
+    // Calls visit(outer, column, columns) for every group of columns.
+    template <typename Visit>
+    [[nodiscard]] Status for_each_group(Visit&& visit) {
+        for (std::uint64_t outer = 0; outer < params_.outer; ++outer) {
+            for (std::uint64_t column = 0; column < params_.inner; column += max_columns) {
+                loaded_ = false;
+                const std::uint64_t columns =
+                    std::min<std::uint64_t>(params_.inner - column, max_columns);
+                if (Status status = visit(outer, column, columns); status != ACCEL_OK) {
+                    return status;
+                }
+            }
+        }
+        return ACCEL_OK;
+    }
+
+    [[nodiscard]] std::uint64_t row_bytes() const { return params_.inner * sizeof(float); }
+    [[nodiscard]] std::uint64_t offset(std::uint64_t outer, std::uint64_t row,
+                                       std::uint64_t column) const {
+        return ((outer * params_.n + row) * params_.inner + column) * sizeof(float);
+    }
+
+  private:
+    Memory& memory_;
+    float* stage_;
+    const accel_reduce& params_;
+    std::uint64_t src_;
+    bool loaded_ = false;
+};
+
+}  // namespace accel::card

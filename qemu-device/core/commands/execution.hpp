@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// The execution of a command by an engine: its inputs, checks that commands share, and the
+// functions that run each command.
+#pragma once
+
+#include <array>
+#include <cstring>
+#include <initializer_list>
+#include <memory>
+#include <span>
+
+#include "accel_hw.h"
+#include "checks.hpp"
+#include "memory.hpp"
+
+namespace accel::card {
+
+// Buffers of an engine. They are allocated with the card, so that no command fails for lack of
+// memory.
+struct Scratch {
+    static constexpr std::size_t panel_floats = std::size_t{1} << 20;
+    static constexpr std::size_t tile_floats = std::size_t{1} << 16;
+    static constexpr std::size_t stage_floats = std::size_t{1} << 15;
+    static_assert(stage_floats * sizeof(float) >= piece_bytes);
+
+    std::unique_ptr<float[]> panel = std::make_unique<float[]>(panel_floats);
+    std::array<std::unique_ptr<float[]>, 2> tile{std::make_unique<float[]>(tile_floats),
+                                                 std::make_unique<float[]>(tile_floats)};
+    std::array<std::unique_ptr<float[]>, 3> stage{std::make_unique<float[]>(stage_floats),
+                                                  std::make_unique<float[]>(stage_floats),
+                                                  std::make_unique<float[]>(stage_floats)};
+
+    [[nodiscard]] std::span<std::uint8_t> bounce() {
+        return {reinterpret_cast<std::uint8_t*>(stage[0].get()), piece_bytes};
+    }
+};
+
+// A command that is ready to run: copied from the ring, its header checked, its addresses resolved.
+struct Execution {
+    const accel_command& command;
+    Memory& memory;
+    Scratch& scratch;
+};
+
+// ---- checks that commands share
+
+// The first status that is not ACCEL_OK, if any.
+[[nodiscard]] inline Status first_failure(std::initializer_list<Status> statuses) {
+    for (const Status status : statuses) {
+        if (status != ACCEL_OK) {
+            return status;
+        }
+    }
+    return ACCEL_OK;
+}
+
+// Checks that `rows` rows of `bytes` bytes, `stride` apart, from `address` on, are inside a
+// context's address space. An address that is no context address passes: it faults on access.
+[[nodiscard]] Status check_extent(std::uint64_t address, std::uint64_t rows, std::uint64_t stride,
+                                  std::uint64_t bytes);
+
+// The longest list of a TRANSFER.
+inline constexpr std::uint32_t max_segments = 65536;
+
+// Reads the parameter block of a tensor command into `size` bytes at `params`. Older software may
+// pass a shorter block, of at least `min_size` bytes; zeros replace the rest. A longer block must
+// have zeros behind `size`.
+[[nodiscard]] Status read_params(Execution& execution, void* params, std::uint32_t size,
+                                 std::uint32_t min_size);
+[[nodiscard]] inline Status read_params(Execution& execution, void* params, std::uint32_t size) {
+    return read_params(execution, params, size, size);
+}
+
+// Runs a tensor command that is a class made of an Execution and its parameter block: reads the
+// block, then calls check() and run().
+template <typename Command, typename Params>
+[[nodiscard]] Status run_tensor_command(Execution& execution,
+                                        std::uint32_t min_size = sizeof(Params)) {
+    Params params{};
+    if (Status status = read_params(execution, &params, sizeof params, min_size);
+        status != ACCEL_OK) {
+        return status;
+    }
+    Command command(execution, params);
+    if (Status status = command.check(); status != ACCEL_OK) {
+        return status;
+    }
+    return command.run();
+}
+
+// ---- the commands, each in the file of its name
+
+[[nodiscard]] Status run_copy(Execution& execution);
+[[nodiscard]] Status run_fill(Execution& execution);
+[[nodiscard]] Status run_transfer(Execution& execution);
+[[nodiscard]] Status run_gemm(Execution& execution);
+[[nodiscard]] Status run_elementwise(Execution& execution);
+[[nodiscard]] Status run_softmax(Execution& execution);
+[[nodiscard]] Status run_reduce(Execution& execution);
+[[nodiscard]] Status run_conv2d(Execution& execution);
+[[nodiscard]] Status run_pool(Execution& execution);
+[[nodiscard]] Status run_transpose(Execution& execution);
+[[nodiscard]] Status run_gather(Execution& execution);
+[[nodiscard]] Status run_resize(Execution& execution);
+
+}  // namespace accel::card

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Unary operations: equal to the bits of the reference over all of f32, and within the error bounds
+// of the data sheet.
+#include <algorithm>
+#include <functional>
+
+#include "card_fixture.hpp"
+#include "commands/math.hpp"
+#include "reference.hpp"
+
+namespace accel::test {
+namespace {
+
+std::uint32_t bits(float x) {
+    return std::bit_cast<std::uint32_t>(x);
+}
+
+// Steps over all bit patterns by a prime: every exponent, and many mantissas.
+std::vector<float> all_kinds() {
+    std::vector<float> values;
+    for (std::uint64_t pattern = 0; pattern <= UINT32_MAX; pattern += 4099) {
+        values.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(pattern)));
+    }
+    for (const float edge : {0.625F, 1.0F, 2.0F, 0.707106781F, 88.72283F, -104.0F}) {
+        for (const float to : {-1e9F, 1e9F}) {
+            values.push_back(std::nextafter(edge, to));
+        }
+        values.push_back(edge);
+    }
+    return values;
+}
+
+struct Numbers {
+    std::uint8_t kind;
+    float alpha;
+    float beta;
+};
+
+std::vector<Numbers> every_activation() {
+    std::vector<Numbers> all;
+    for (std::uint8_t kind = 0; kind <= ACCEL_UNARY_NOT; ++kind) {
+        // The data sheet gives these an error bound, not their bits.
+        if (kind >= ACCEL_UNARY_SIN && kind <= ACCEL_UNARY_ATAN) {
+            continue;
+        }
+        Numbers numbers{.kind = kind, .alpha = 0, .beta = 0};
+        switch (kind) {
+            case ACCEL_UNARY_CLIP:
+                numbers.alpha = -1.5F;
+                numbers.beta = 6.0F;
+                break;
+            case ACCEL_UNARY_HARD_SIGMOID:
+                numbers.alpha = 0.2F;
+                numbers.beta = 0.5F;
+                break;
+            case ACCEL_UNARY_LEAKY_RELU:
+            case ACCEL_UNARY_ELU:
+                numbers.alpha = 0.01F;
+                break;
+            default:
+                break;
+        }
+        all.push_back(numbers);
+    }
+    return all;
+}
+
+TEST(UnaryOperation, EqualTheReferenceOverAllOfF32) {
+    const auto x = all_kinds();
+    for (const Numbers& numbers : every_activation()) {
+        const card::UnaryOp activation(numbers.kind, bits(numbers.alpha), bits(numbers.beta));
+        EXPECT_TRUE(activation.valid());
+        auto got = x;
+        card::apply_unary(got.data(), got.size(), activation);
+        std::vector<float> expected;
+        for (const float value : x) {
+            expected.push_back(
+                reference::activate(value, numbers.kind, bits(numbers.alpha), bits(numbers.beta)));
+        }
+        EXPECT_TRUE(same_bits(got, expected)) << +numbers.kind;
+    }
+}
+
+double error_in_units(float got, long double right) {
+    int exponent = 0;
+    (void)std::frexp(right, &exponent);
+    const long double unit = std::ldexp(1.0L, std::max(exponent - 24, -149));
+    return static_cast<double>(std::abs(got - right) / unit);
+}
+
+// The largest error, in units in the last place of the exact value, and its argument.
+double worst_error(float (*function)(float), long double (*exact)(long double), float from,
+                   float to) {
+    double worst = 0;
+    for (const float x : all_kinds()) {
+        if (!(x >= from && x <= to)) {
+            continue;
+        }
+        worst = std::max(worst, error_in_units(function(x), exact(x)));
+    }
+    return worst;
+}
+
+long double exact_sigmoid(long double x) {
+    return 1 / (1 + std::exp(-x));
+}
+
+TEST(UnaryOperation, FunctionsAreWithinTheirErrorBounds) {
+    EXPECT_LE(worst_error(
+                  card::log_f32, [](long double x) { return std::log(x); }, 1e-40F, 3e38F),
+              2.0);
+    EXPECT_LE(worst_error(
+                  card::tanh_f32, [](long double x) { return std::tanh(x); }, -100, 100),
+              2.0);
+    EXPECT_LE(worst_error(
+                  card::erf_f32, [](long double x) { return std::erf(x); }, -100, 100),
+              3.0);
+    EXPECT_LE(worst_error(card::sigmoid, exact_sigmoid, -80, 80), 3.0);
+    EXPECT_LE(worst_error(
+                  card::sin_f32, [](long double x) { return std::sin(x); }, -1e6F, 1e6F),
+              1.0);
+    EXPECT_LE(worst_error(
+                  card::cos_f32, [](long double x) { return std::cos(x); }, -1e6F, 1e6F),
+              1.0);
+    EXPECT_LE(worst_error(
+                  card::atan_f32, [](long double x) { return std::atan(x); }, -3e38F, 3e38F),
+              1.0);
+}
+
+TEST(UnaryOperation, PowersAreWithinTheirErrorBounds) {
+    Random random(17);
+    for (int i = 0; i < 100000; ++i) {
+        const float x = std::exp(random.ordinary(1)[0]);
+        const float y = random.ordinary(1)[0];
+        EXPECT_LE(error_in_units(card::pow_f32(x, y), std::pow<long double>(x, y)), 1.0)
+            << x << " to the power of " << y;
+    }
+    EXPECT_EQ(card::pow_f32(-2.0F, 3.0F), -8.0F);
+    EXPECT_EQ(card::pow_f32(0.0F, 0.0F), 1.0F);
+    EXPECT_TRUE(std::isnan(card::pow_f32(-2.0F, 0.5F)));
+}
+
+class UnaryCommand : public CardTest {
+  protected:
+    accel_elementwise vector(std::uint32_t n, const Numbers& numbers) {
+        accel_elementwise p{};
+        p.type = ACCEL_TYPE_F32;
+        p.op = ACCEL_EW_IDENTITY;
+        p.activation = numbers.kind;
+        p.alpha = bits(numbers.alpha);
+        p.beta = bits(numbers.beta);
+        p.rank = 1;
+        p.dims[0] = n;
+        p.dst_strides[0] = p.src0_strides[0] = 1;
+        return p;
+    }
+    Random random{11};
+};
+
+TEST_F(UnaryCommand, EachAppliesToOneSource) {
+    const auto x = random.values(5000);
+    const std::uint64_t src = space.allocate(x.size() * 4);
+    const std::uint64_t dst = space.allocate(x.size() * 4);
+    space.store(src, x);
+    for (const Numbers& numbers : every_activation()) {
+        const accel_elementwise p = vector(5000, numbers);
+        ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_ELEMENTWISE,
+                                           {.dst = dst, .src0 = src, .src1 = 0, .src2 = 0}, p)),
+                  ACCEL_OK);
+        std::vector<float> expected;
+        for (const float value : x) {
+            expected.push_back(reference::activate(value, p.activation, p.alpha, p.beta));
+        }
+        EXPECT_TRUE(same_bits(space.load<float>(dst, x.size()), expected)) << +numbers.kind;
+    }
+}
+
+TEST_F(UnaryCommand, UnknownNumbersAreRefused) {
+    const std::uint64_t memory = space.allocate(page_size);
+    const auto run = [&](const accel_elementwise& p, std::uint64_t src1) {
+        expect_error(ACCEL_BAD_FIELD,
+                     tensor_command(ACCEL_OP_ELEMENTWISE,
+                                    {.dst = memory, .src0 = memory, .src1 = src1, .src2 = 0}, p));
+    };
+    run(vector(4, {.kind = ACCEL_UNARY_RELU, .alpha = 1, .beta = 0}), 0);
+    run(vector(4, {.kind = ACCEL_UNARY_LEAKY_RELU, .alpha = 1, .beta = 1}), 0);
+    run(vector(4, {.kind = ACCEL_UNARY_NOT + 1, .alpha = 0, .beta = 0}), 0);
+    run(vector(4, {.kind = ACCEL_UNARY_TANH, .alpha = 0, .beta = 0}),
+        memory);  // IDENTITY has no src1
+}
+
+}  // namespace
+}  // namespace accel::test

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Builders for the commands of a queue and of the admin queue, as the data sheet defines them. They
+// depend on the contract alone, so that an error in libaccel's encoder cannot hide one here.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+
+#include "accel_hw.h"
+
+namespace accel::test {
+
+// ---- Commands of a queue
+
+[[nodiscard]] inline accel_command nop() {
+    return {};
+}
+
+[[nodiscard]] inline accel_command copy(std::uint64_t dst, std::uint64_t src, std::uint64_t bytes) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_COPY;
+    command.copy = {.dst = dst,
+                    .src = src,
+                    .bytes = bytes,
+                    .dst_stride = 0,
+                    .src_stride = 0,
+                    .rows = 1,
+                    .reserved = 0};
+    return command;
+}
+
+[[nodiscard]] inline accel_command copy_rows(std::uint64_t dst, std::uint64_t dst_stride,
+                                             std::uint64_t src, std::uint64_t src_stride,
+                                             std::uint64_t bytes, std::uint32_t rows) {
+    accel_command command = copy(dst, src, bytes);
+    command.copy.dst_stride = dst_stride;
+    command.copy.src_stride = src_stride;
+    command.copy.rows = rows;
+    return command;
+}
+
+// Repeats the lowest `width` bytes of the pattern.
+[[nodiscard]] inline accel_command fill(std::uint64_t dst, std::uint64_t pattern,
+                                        std::uint16_t width, std::uint64_t bytes) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_FILL;
+    command.variant = width;
+    command.fill = {
+        .dst = dst, .pattern = pattern, .bytes = bytes, .dst_stride = 0, .rows = 1, .reserved = {}};
+    return command;
+}
+
+[[nodiscard]] inline accel_command fill_rows(std::uint64_t dst, std::uint64_t stride,
+                                             std::uint64_t pattern, std::uint16_t width,
+                                             std::uint64_t bytes, std::uint32_t rows) {
+    accel_command command = fill(dst, pattern, width, bytes);
+    command.fill.dst_stride = stride;
+    command.fill.rows = rows;
+    return command;
+}
+
+// Waits on the card until the semaphore is at least `value`.
+[[nodiscard]] inline accel_command wait_for(std::uint64_t address, std::uint64_t value) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_WAIT;
+    command.semaphore = {.address = address, .value = value, .reserved = {}};
+    return command;
+}
+
+[[nodiscard]] inline accel_command signal(std::uint64_t address, std::uint64_t value) {
+    accel_command command = wait_for(address, value);
+    command.opcode = ACCEL_OP_SIGNAL;
+    return command;
+}
+
+[[nodiscard]] inline accel_command call(std::uint64_t list, std::uint32_t count,
+                                        std::initializer_list<std::uint64_t> arguments = {}) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_CALL;
+    command.call.list = list;
+    command.call.count = count;
+    for (const std::uint64_t argument : arguments) {
+        command.call.args[command.call.arguments++] = argument;
+    }
+    return command;
+}
+
+// The arguments are in a table in memory.
+[[nodiscard]] inline accel_command call_indirect(std::uint64_t list, std::uint32_t count,
+                                                 std::uint64_t table, std::uint32_t arguments) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_CALL;
+    command.variant = ACCEL_CALL_INDIRECT;
+    command.call.list = list;
+    command.call.count = count;
+    command.call.arguments = arguments;
+    command.call.args[0] = table;
+    return command;
+}
+
+struct Operands {
+    std::uint64_t dst = 0;
+    std::uint64_t src0 = 0;
+    std::uint64_t src1 = 0;
+    std::uint64_t src2 = 0;
+};
+
+// A command with a parameter block: GEMM, CONV2D, REDUCE, ...
+[[nodiscard]] inline accel_command tensor(accel_opcode opcode, const Operands& operands,
+                                          std::uint64_t params, std::uint32_t params_size) {
+    accel_command command{};
+    command.opcode = static_cast<std::uint8_t>(opcode);
+    command.tensor = {.dst = operands.dst,
+                      .src0 = operands.src0,
+                      .src1 = operands.src1,
+                      .src2 = operands.src2,
+                      .params = params,
+                      .params_size = params_size,
+                      .reserved = 0};
+    return command;
+}
+
+// The same command, with a completion record at `record`.
+[[nodiscard]] inline accel_command with_record(accel_command command, std::uint64_t record) {
+    command.flags |= ACCEL_CMD_RECORD;
+    command.record = record;
+    return command;
+}
+
+// ---- Commands of the admin queue
+
+[[nodiscard]] inline accel_admin_command admin_command(accel_admin_opcode opcode,
+                                                       std::uint32_t id) {
+    accel_admin_command command{};
+    command.opcode = static_cast<std::uint8_t>(opcode);
+    command.id = id;
+    return command;
+}
+
+[[nodiscard]] inline accel_admin_command create_context(std::uint32_t id, std::uint64_t root) {
+    accel_admin_command command = admin_command(ACCEL_ADMIN_CREATE_CONTEXT, id);
+    command.create_context.root = root;
+    return command;
+}
+
+struct QueueSetup {
+    std::uint64_t ring = 0;
+    std::uint64_t status = 0;
+    std::uint32_t context = 0;
+    std::uint32_t entries = 0;
+    std::uint32_t vector = 0;
+    std::uint32_t priority = 0;
+};
+
+[[nodiscard]] inline accel_admin_command create_queue(std::uint32_t id, const QueueSetup& setup) {
+    accel_admin_command command = admin_command(ACCEL_ADMIN_CREATE_QUEUE, id);
+    command.create_queue.ring = setup.ring;
+    command.create_queue.status = setup.status;
+    command.create_queue.context = setup.context;
+    command.create_queue.entries = setup.entries;
+    command.create_queue.vector = setup.vector;
+    command.create_queue.priority = setup.priority;
+    return command;
+}
+
+[[nodiscard]] inline accel_admin_command invalidate(std::uint32_t context, std::uint64_t address,
+                                                    std::uint64_t bytes) {
+    accel_admin_command command = admin_command(ACCEL_ADMIN_INVALIDATE, context);
+    command.invalidate.address = address;
+    command.invalidate.bytes = bytes;
+    return command;
+}
+
+// Writes an accel_queue_stats to the bus address `page`.
+[[nodiscard]] inline accel_admin_command query_queue(std::uint32_t id, std::uint64_t page) {
+    accel_admin_command command = admin_command(ACCEL_ADMIN_QUERY_QUEUE, id);
+    command.query_queue.address = page;
+    return command;
+}
+
+}  // namespace accel::test

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The reference: section 6 of the data sheet as plain scalar loops, with one rounding where the
+// data sheet has one. The card must give the same bits.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "accel_hw.h"
+
+namespace accel::reference {
+
+[[nodiscard]] float exp(float x);
+[[nodiscard]] float log(float x);
+[[nodiscard]] float tanh(float x);
+[[nodiscard]] float erf(float x);
+// alpha and beta are the bits of the parameter block.
+[[nodiscard]] float activate(float x, unsigned activation, std::uint32_t alpha = 0,
+                             std::uint32_t beta = 0);
+[[nodiscard]] float elementwise(unsigned op, float a, float b);
+
+// The operands are images of memory with the strides of the block; only elements of the result
+// change.
+void gemm(const accel_gemm& p, const std::vector<float>& a, const std::vector<float>& b,
+          const std::vector<float>& bias, std::vector<float>& d);
+// d = a * b, then + bias unless that is empty, then ReLU if asked for; dense row-major matrices.
+[[nodiscard]] std::vector<float> dense_gemm(std::span<const float> a, std::span<const float> b,
+                                            std::span<const float> bias, std::size_t m,
+                                            std::size_t n, std::size_t k, bool relu = false);
+void elementwise(const accel_elementwise& p, const std::vector<float>& src0,
+                 const std::vector<float>& src1, std::vector<float>& dst);
+// The same for images, with weights in the layout of accel_conv2d.
+void conv2d(const accel_conv2d& p, const std::vector<float>& src, const std::vector<float>& weights,
+            const std::vector<float>& bias, std::vector<float>& dst);
+void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>& dst);
+[[nodiscard]] std::vector<float> softmax(const accel_reduce& p, const std::vector<float>& src);
+[[nodiscard]] std::vector<float> reduce(const accel_reduce& p, const std::vector<float>& src);
+[[nodiscard]] std::vector<std::uint32_t> reduce_index(const accel_reduce& p,
+                                                      const std::vector<float>& src);
+
+}  // namespace accel::reference

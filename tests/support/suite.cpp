@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Loads and runs models, and compares their outputs.
+#include "suite.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "frontend/onnx_file.hpp"
+#include "ir/tensor.hpp"
+
+namespace accel::test {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// The tensor of a file, if the file exists. Throws if the card does not have its data type.
+std::optional<TensorData> tensor(const fs::path& file) {
+    return fs::exists(file) ? std::optional(compiler::read_tensor_file(file)) : std::nullopt;
+}
+
+std::vector<TensorData> tensors(const fs::path& set, const std::string& kind) {
+    std::vector<TensorData> all;
+    while (auto next = tensor(set / (kind + "_" + std::to_string(all.size()) + ".pb"))) {
+        all.push_back(std::move(*next));
+    }
+    return all;
+}
+
+// Empty if they agree within the tolerance of ONNX's own runner: 1e-3 relative, 1e-7 absolute.
+std::string difference(const TensorData& got, const TensorData& expected) {
+    // The suite's files store bf16 as u16.
+    const bool bits = got.type == DataType::bf16 && expected.type == DataType::u16;
+    if ((got.type != expected.type && !bits) || got.shape != expected.shape) {
+        return std::string(compiler::to_string(got.type)) + compiler::to_string(got.shape) +
+               ", expected " + std::string(compiler::to_string(expected.type)) +
+               compiler::to_string(expected.shape);
+    }
+    if (compiler::is_integer(got.type)) {
+        return got.bytes == expected.bytes ? "" : "integers differ";
+    }
+    compiler::Tensor a(got.type, got.shape);
+    compiler::Tensor b(got.type, got.shape);  // of the same size
+    a.data = got.bytes;
+    b.data = expected.bytes;
+    // The suite truncates bf16 and the card rounds: one unit in the last place.
+    const float relative = got.type == DataType::bf16 ? 0x1p-7F : 1e-3F;
+    const auto x = a.floats();
+    const auto y = b.floats();
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        const bool same = x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i])) ||
+                          std::fabs(x[i] - y[i]) <= 1e-7F + relative * std::fabs(y[i]);
+        if (!same) {
+            return "element " + std::to_string(i) + " is " + std::to_string(x[i]) + ", expected " +
+                   std::to_string(y[i]);
+        }
+    }
+    return "";
+}
+
+// The message of an error without the name of the file.
+std::string cause(const Error& error, const fs::path& file) {
+    std::string text = error.what();
+    const std::string name = file.string() + ": ";
+    if (text.starts_with(name)) {
+        text.erase(0, name.size());
+    }
+    return text;
+}
+
+}  // namespace
+
+namespace {
+
+// A model for these inputs. Inputs that determine shapes are constants of the model.
+struct Loaded {
+    Model net;
+    std::vector<TensorData> inputs;  // without the constants
+};
+Loaded load(const Device& device, const fs::path& file, std::vector<TensorData> inputs,
+            const SuiteOptions& suite) {
+    const std::vector<TensorInfo> ports = Model::describe(file);
+    LoadOptions options{.allow_narrowing = true, .host_fallback = suite.host_fallback};
+    for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
+        options.shapes[ports[i].name] = inputs[i].shape;
+        // The suite's files store bf16 as u16.
+        inputs[i].type = ports[i].type == DataType::bf16 ? DataType::bf16 : inputs[i].type;
+        if (suite.folded) {
+            options.constant_inputs[ports[i].name] = inputs[i];
+        }
+    }
+    std::optional<Model> net;
+    while (!net) {
+        try {
+            net = Model::load(device, file, options);
+        } catch (const ConstantInputRequired& unknown) {
+            for (std::size_t i = 0; i < ports.size(); ++i) {
+                if (ports[i].name == unknown.input()) {
+                    options.constant_inputs[unknown.input()] = inputs.at(i);
+                }
+            }
+        }
+    }
+    std::vector<TensorData> left;
+    for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
+        if (!options.constant_inputs.contains(ports[i].name)) {
+            left.push_back(std::move(inputs[i]));
+        }
+    }
+    return {std::move(*net), std::move(left)};
+}
+
+// Empty if all outputs agree.
+std::string compare(const std::vector<TensorData>& got, const std::vector<TensorData>& expected) {
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+        const std::string what =
+            i < got.size() ? difference(got[i], expected[i]) : std::string("is not there");
+        if (!what.empty()) {
+            return "output " + std::to_string(i) + ": " + what;
+        }
+    }
+    return "";
+}
+
+}  // namespace
+
+Verdict judge(const Device& device, Queue& queue, const fs::path& folder,
+              const SuiteOptions& suite) {
+    const fs::path file = folder / "model.onnx";
+    const std::string name = folder.parent_path().filename() / folder.filename();
+    int sets = 0;
+    for (;; ++sets) {
+        const fs::path data = folder / ("test_data_set_" + std::to_string(sets));
+        if (!fs::exists(data)) {
+            break;
+        }
+        std::optional<Loaded> loaded;
+        std::vector<TensorData> expected;
+        try {
+            // If the card lacks the data type of a file, loading the model fails as well, and with
+            // the better message.
+            std::vector<TensorData> inputs;
+            std::optional<Error> unreadable;
+            try {
+                inputs = tensors(data, "input");
+                expected = tensors(data, "output");
+            } catch (const Error& error) {
+                unreadable = error;
+            }
+            loaded = load(device, file, std::move(inputs), suite);
+            if (unreadable) {
+                throw Error(*unreadable);
+            }
+        } catch (const Error& error) {
+            const bool refused = error.errc() == std::errc::invalid_argument;
+            return {name, refused ? Outcome::unsupported : Outcome::wrong, cause(error, file)};
+        } catch (const std::exception& error) {
+            return {name, Outcome::wrong, error.what()};
+        }
+        // A model that compiles must run.
+        try {
+            if (!suite.saved.empty()) {
+                loaded->net.save(suite.saved);
+                loaded->net = Model::load(device, suite.saved);
+            }
+            const std::string what = compare(loaded->net.run(queue, loaded->inputs), expected);
+            if (!what.empty()) {
+                return {name, Outcome::wrong, what};
+            }
+        } catch (const Error& error) {
+            // With host fallback, a run may refuse what the compiler could not see.
+            const bool refused = suite.host_fallback && error.errc() == std::errc::invalid_argument;
+            return {name, refused ? Outcome::unsupported : Outcome::wrong, error.what()};
+        } catch (const std::exception& error) {
+            return {name, Outcome::wrong, error.what()};
+        }
+    }
+    return sets > 0 ? Verdict{name, Outcome::passed, ""}
+                    : Verdict{name, Outcome::wrong, "there is nothing to compare with"};
+}
+
+namespace {
+
+// The operator that an error names, or its text up to the first colon.
+std::string reason(const std::string& detail) {
+    const bool operator_named =
+        !detail.empty() && std::isupper(static_cast<unsigned char>(detail[0])) != 0;
+    return detail.substr(0, detail.find_first_of(operator_named ? " :" : ":"));
+}
+
+}  // namespace
+
+std::string summary(const std::vector<Verdict>& verdicts) {
+    std::map<Outcome, int> counts;
+    std::map<std::string, int> missing;
+    std::string wrong;
+    for (const Verdict& verdict : verdicts) {
+        ++counts[verdict.outcome];
+        if (verdict.outcome == Outcome::unsupported) {
+            ++missing[reason(verdict.detail)];
+        } else if (verdict.outcome == Outcome::wrong) {
+            wrong += "wrong: " + verdict.name + ": " + verdict.detail + "\n";
+        }
+    }
+    std::string text = wrong + "not supported, by operator or type:\n";
+    for (const auto& [name, count] : missing) {
+        text += "  " + std::to_string(count) + " " + name + "\n";
+    }
+    return text + std::to_string(counts[Outcome::passed]) + " passed, " +
+           std::to_string(counts[Outcome::unsupported]) + " not supported, " +
+           std::to_string(counts[Outcome::wrong]) + " wrong\n";
+}
+
+}  // namespace accel::test
