@@ -17,7 +17,7 @@ from typing import Any
 
 # Debian's package is in a folder that another Python does not search.
 sys.path.append("/usr/lib/python3/dist-packages")
-import jsonschema  # noqa: E402
+import jsonschema
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
