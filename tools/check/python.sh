@@ -22,7 +22,8 @@ if [ ! -e "$tools/complete" ]; then
     rm -rf "$tools"
     python3 -m venv "$tools"
     # shellcheck disable=SC2086  # a list of words
-    if ! "$tools/bin/pip" install -q --disable-pip-version-check $packages >"$cache/pip.log" 2>&1; then
+    if ! "$tools/bin/pip" install -q --disable-pip-version-check $packages \
+        >"$cache/pip.log" 2>&1; then
         tail -n 5 "$cache/pip.log" >&2
         echo "error: cannot install $packages; the log is $cache/pip.log" >&2
         exit 1
