@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On a terminal: keys, colours, progress, questions. The terminal is a pseudo-terminal of the test's."""
+"""Keys, colors, progress bars and questions, on a pseudo-terminal that the test controls."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ RED, GREEN = "\x1b[1;31m", "\x1b[32m"
 
 
 class Terminal:
-    """A program on a pseudo-terminal of 100 x 30."""
+    """Runs a program on a pseudo-terminal of 100 columns and 30 rows."""
 
     def __init__(self, *command: str, env: dict | None = None) -> None:
         self.master, slave = pty.openpty()
@@ -27,19 +27,27 @@ class Terminal:
         self.slave = slave
         environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
         environment.update({"TERM": "xterm", **(env or {})})
-        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment,
-                                        start_new_session=True)
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
+        )
         self.seen = ""
 
     def read(self, seconds: float = 0.2) -> str:
-        """What is written within that time."""
+        """Reads the output of the given time; returns all output so far."""
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0 and select.select([self.master], [], [], left)[0]:
+        while (left := end - time.monotonic()) > 0 and select.select([self.master], [], [], left)[
+            0
+        ]:
             self.seen += os.read(self.master, 65536).decode(errors="replace")
         return self.seen
 
     def expect(self, text: str) -> None:
-        """Waits until this is written, from now on."""
+        """Waits until the output contains the text."""
         end = time.monotonic() + TIMEOUT
         while text not in self.seen:
             if time.monotonic() > end:
@@ -51,7 +59,7 @@ class Terminal:
         os.write(self.master, text.encode())
 
     def end(self) -> int:
-        """The exit status."""
+        """Waits for the end of the program; returns its exit status."""
         end = time.monotonic() + TIMEOUT
         while self.process.poll() is None and time.monotonic() < end:
             self.read(0.05)
@@ -68,11 +76,13 @@ class Terminal:
 
 class OnATerminal(ToolTest):
     def start(self, *arguments: str, env: dict | None = None, tool: str = "accelctl") -> Terminal:
-        terminal = Terminal(str(BUILD / "tools" / tool), "--root", str(self.machine.root), *arguments, env=env)
+        terminal = Terminal(
+            str(BUILD / "tools" / tool), "--root", str(self.machine.root), *arguments, env=env
+        )
         self.addCleanup(terminal.close)
         return terminal
 
-    def test_top_has_a_screen_of_its_own_and_gives_the_terminal_back_as_it_was(self):
+    def test_top_uses_the_alternate_screen_and_restores_the_terminal(self):
         self.machine.card()
         terminal = self.start("top", "-i", "0.1")
         terminal.expect("MEMORY")
@@ -83,18 +93,25 @@ class OnATerminal(ToolTest):
         self.assertIn("\x1b[?1049l", terminal.seen)
         self.assertEqual(termios.tcgetattr(terminal.slave), terminal.before)
 
-    def test_keys_sort_hold_and_change_the_interval(self):
+    def test_keys_sort_pause_and_change_the_interval(self):
         self.machine.card()
         terminal = self.start("top", "-i", "0.2")
         terminal.expect("by compute")
-        for key, text in (("m", "by memory"), ("d", "by dma"), ("p", "by pid"), ("s", "by compute"),
-                          ("+", "every 0.1 s"), ("-", "every 0.2 s"), (" ", "PAUSED")):
+        for key, text in (
+            ("m", "by memory"),
+            ("d", "by dma"),
+            ("p", "by pid"),
+            ("s", "by compute"),
+            ("+", "every 0.1 s"),
+            ("-", "every 0.2 s"),
+            (" ", "PAUSED"),
+        ):
             terminal.key(key)
             terminal.expect(text)
         terminal.key("\x03")
         self.assertEqual(terminal.end(), 0)
 
-    def test_processes_are_in_the_order_that_was_asked_for(self):
+    def test_processes_are_in_the_requested_order(self):
         self.machine.card()
         for pid, name in ((10, "first"), (20, "second")):
             self.machine.process(pid, name, client=pid)
@@ -102,7 +119,7 @@ class OnATerminal(ToolTest):
         terminal.expect("second")
         self.assertLess(terminal.seen.index("first"), terminal.seen.index("second"))
 
-    def test_top_ends_at_a_signal_and_cleans_up(self):
+    def test_top_exits_on_a_signal_and_restores_the_terminal(self):
         self.machine.card()
         terminal = self.start("top", "-i", "0.1")
         terminal.expect("MEMORY")
@@ -110,17 +127,17 @@ class OnATerminal(ToolTest):
         self.assertEqual(terminal.end(), 0)
         self.assertEqual(termios.tcgetattr(terminal.slave), terminal.before)
 
-    def test_top_says_that_a_card_does_not_answer_and_can_be_left(self):
+    def test_top_reports_a_card_that_does_not_answer_and_still_quits(self):
         self.machine.card()
         terminal = self.start("top", "-i", "0.1")
         terminal.expect("MEMORY")
-        # The one that looks does not come back, as when it waits for a lock that a reset holds.
+        # The child that reads the cards stops, as if it waited for a lock that a reset holds.
         os.kill(children(terminal.process.pid)[0], signal.SIGSTOP)
         terminal.expect("no answer for 2 s")
         terminal.key("q")
         self.assertEqual(terminal.end(), 0)
 
-    def test_top_says_that_a_card_is_gone_and_shows_it_again_when_it_is_back(self):
+    def test_top_reports_a_card_that_is_gone_and_shows_it_when_it_is_back(self):
         self.machine.card()
         link = self.machine.root / "sys/bus/pci/devices/0000:01:00.0"
         target = os.readlink(link)
@@ -134,7 +151,7 @@ class OnATerminal(ToolTest):
         terminal.key("q")
         self.assertEqual(terminal.end(), 0)
 
-    def test_a_small_terminal_is_not_overrun(self):
+    def test_a_frame_fits_a_small_terminal(self):
         self.machine.card()
         terminal = self.start("top", "-i", "0.1")
         fcntl.ioctl(terminal.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 4, 20, 0, 0))
@@ -143,26 +160,29 @@ class OnATerminal(ToolTest):
         frame = terminal.seen.split("\x1b[H")[-2]
         self.assertLessEqual(frame.count("\r\n"), 3)
 
-    def test_colours_are_for_terminals_only_and_can_be_had_and_refused(self):
+    def test_colors_are_for_terminals_only_and_can_be_forced_and_disabled(self):
         self.machine.card(state="failed")
         terminal = self.start("info")
         self.assertEqual(terminal.end(), 0)
         self.assertIn(RED, terminal.seen)
         self.assertNotIn("\x1b", self.ctl("info").stdout)
         self.assertIn(RED, self.ctl("--color", "always", "info").stdout)
-        for arguments, env in ((("--color", "never", "info"), {}), (("info",), {"NO_COLOR": "1"}),
-                               (("info",), {"TERM": "dumb"})):
+        for arguments, env in (
+            (("--color", "never", "info"), {}),
+            (("info",), {"NO_COLOR": "1"}),
+            (("info",), {"TERM": "dumb"}),
+        ):
             terminal = self.start(*arguments, env=env)
             self.assertEqual(terminal.end(), 0)
             self.assertNotIn("\x1b", terminal.seen)
 
-    def test_lsaccel_colours_as_well(self):
+    def test_lsaccel_uses_colors_too(self):
         self.machine.card()
         terminal = self.start("-v", tool="lsaccel")
         self.assertEqual(terminal.end(), 0)
         self.assertIn(GREEN, terminal.seen)
 
-    def test_a_reset_that_takes_long_shows_a_bar(self):
+    def test_a_long_reset_shows_a_progress_bar(self):
         folder = self.machine.card()
         os.mkfifo(self.machine.root / f"{folder}/reset".lstrip("/"))
         terminal = self.start("reset", "--timeout", "2")
@@ -170,12 +190,12 @@ class OnATerminal(ToolTest):
         self.assertRegex(terminal.seen, r"Resetting accel0 \[#+\.+\]")
         self.assertNotIn("\x1b", self.ctl("reset", "--timeout", "1.5").stderr)
 
-    def test_a_reset_that_hurts_asks_first(self):
+    def test_a_reset_that_affects_processes_asks_first(self):
         folder = self.machine.card()
         self.machine.write(f"{folder}/reset", "")
         self.machine.process(4711, "python3")
         terminal = self.start("reset")
-        terminal.expect("Go on? [y/N]")
+        terminal.expect("Continue? [y/N]")
         terminal.key("n\n")
         self.assertEqual(terminal.end(), 1)
         self.assertIn("nothing was reset", terminal.seen)

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl bench: latency, job rate, bandwidth, as a program that uses the SDK gets them.
-#include <fmt/format.h>
+// accelctl bench: measures latency, job rate and bandwidth through the SDK, as applications do.
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <fstream>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "accel/accel.hpp"
 #include "commands.hpp"
+#include "json.hpp"
 #include "status.hpp"
 #include "svg.hpp"
 #include "text.hpp"
@@ -20,30 +20,29 @@ namespace accel::tools {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds patience{30};
-constexpr std::uint64_t smallest = 4 << 10;
+constexpr std::chrono::seconds job_limit{30};
+constexpr std::uint64_t min_size = 4 << 10;
 
 struct BenchOptions {
     std::string card;
     double seconds = 0.2;
-    std::uint64_t largest_mib = 16;
+    std::uint64_t max_mib = 16;
     std::string svg;
 };
 
 struct Latency {
-    std::string how;
+    std::string wait;
     std::size_t samples = 0;
     double p50 = 0;
     double p90 = 0;
     double p99 = 0;
-    double most = 0;
+    double max = 0;
 };
 
 struct Rate {
-    std::uint32_t depth = 0;
+    std::uint32_t batch = 0;  ///< jobs that are submitted together
     double per_second = 0;
 };
 
@@ -54,9 +53,8 @@ struct Bandwidth {
 };
 
 void finish(const Job& job) {
-    if (job.wait(patience) == WaitResult::timed_out) {
-        throw Failure(Exit::timeout, "the card does not finish a job within 30 s",
-                      "'accelctl top' shows what it does; 'accelctl reset' ends it");
+    if (job.wait(job_limit) == WaitResult::timed_out) {
+        throw Failure(Exit::timeout, "the card did not finish a job within 30 s", stuck_card_hint);
     }
 }
 
@@ -64,7 +62,7 @@ double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Latency measure_latency(const Device& device, const char* how, std::chrono::nanoseconds spin,
+Latency measure_latency(const Device& device, const char* wait, std::chrono::nanoseconds spin,
                         double limit) {
     Queue queue = device.create_queue({.spin = spin});
     for (int i = 0; i < 16; ++i) {
@@ -78,23 +76,23 @@ Latency measure_latency(const Device& device, const char* how, std::chrono::nano
         samples.push_back(seconds_since(one));
     }
     std::sort(samples.begin(), samples.end());
-    const auto at = [&](double share) {
-        const auto index = static_cast<std::size_t>(share * static_cast<double>(samples.size()));
+    const auto at = [&](double quantile) {
+        const auto index = static_cast<std::size_t>(quantile * static_cast<double>(samples.size()));
         return samples[std::min(index, samples.size() - 1)];
     };
-    return {.how = how,
+    return {.wait = wait,
             .samples = samples.size(),
             .p50 = at(0.5),
             .p90 = at(0.9),
             .p99 = at(0.99),
-            .most = samples.back()};
+            .max = samples.back()};
 }
 
-Rate measure_rate(const Device& device, std::uint32_t depth, double limit) {
+Rate measure_rate(const Device& device, std::uint32_t batch_size, double limit) {
     Queue queue = device.create_queue({.entries = 512});
     const auto round = [&] {
         Batch batch = queue.batch();
-        for (std::uint32_t i = 0; i < depth; ++i) {
+        for (std::uint32_t i = 0; i < batch_size; ++i) {
             batch.add(Nop{});
         }
         finish(batch.submit());
@@ -104,26 +102,26 @@ Rate measure_rate(const Device& device, std::uint32_t depth, double limit) {
     const auto start = Clock::now();
     do {
         round();
-        jobs += depth;
+        jobs += batch_size;
     } while (seconds_since(start) < limit);
-    return {.depth = depth, .per_second = static_cast<double>(jobs) / seconds_since(start)};
+    return {.batch = batch_size, .per_second = static_cast<double>(jobs) / seconds_since(start)};
 }
 
 Bandwidth measure_bandwidth(Queue& queue, const std::string& direction, const Command& command,
                             std::uint64_t bytes, double limit) {
-    // Several in flight, so that the card never waits for us.
-    constexpr std::size_t flight = 4;
+    // Several copies are in flight, so that the card never waits for this program.
+    constexpr std::size_t in_flight = 4;
     finish(queue.submit(command));
     std::uint64_t moved = 0;
     std::vector<Job> jobs;
     const auto start = Clock::now();
     do {
         jobs.clear();
-        for (std::size_t i = 0; i < flight; ++i) {
+        for (std::size_t i = 0; i < in_flight; ++i) {
             jobs.push_back(queue.submit(command));
         }
         finish(jobs.back());
-        moved += flight * bytes;
+        moved += in_flight * bytes;
     } while (seconds_since(start) < limit);
     return {.direction = direction,
             .bytes = bytes,
@@ -137,12 +135,12 @@ struct Results {
 };
 
 Results measure(const Device& device, const BenchOptions& options) {
-    const std::uint64_t largest = options.largest_mib << 20;
+    const std::uint64_t max_size = options.max_mib << 20;
     std::vector<std::uint64_t> sizes;
-    for (std::uint64_t size = smallest; size <= largest; size *= 4) {
+    for (std::uint64_t size = min_size; size <= max_size; size *= 4) {
         sizes.push_back(size);
     }
-    constexpr std::uint32_t deepest = 256;
+    constexpr std::uint32_t max_batch = 256;
     const double steps = 2 + 5 + 3 * static_cast<double>(sizes.size());
     double done = 0;
     Progress progress("Measuring");
@@ -153,25 +151,25 @@ Results measure(const Device& device, const BenchOptions& options) {
     step("latency");
     results.latencies.push_back(
         measure_latency(device, "sleeping", std::chrono::nanoseconds(0), options.seconds));
-    for (std::uint32_t depth = 1; depth <= deepest; depth *= 4) {
+    for (std::uint32_t batch = 1; batch <= max_batch; batch *= 4) {
         step("job rate");
-        results.rates.push_back(measure_rate(device, depth, options.seconds));
+        results.rates.push_back(measure_rate(device, batch, options.seconds));
     }
-    const auto host = device.allocate<std::byte>({largest});
-    const auto card = device.allocate_device<std::byte>({largest});
-    const auto other = device.allocate_device<std::byte>({largest});
+    const auto host = device.allocate<std::byte>({max_size});
+    const auto card = device.allocate_device<std::byte>({max_size});
+    const auto other = device.allocate_device<std::byte>({max_size});
     Queue queue = device.create_queue();
     for (const std::uint64_t size : sizes) {
-        const auto piece = [&](const Buffer<std::byte>& buffer) { return buffer.slice(0, size); };
+        const auto part = [&](const Buffer<std::byte>& buffer) { return buffer.slice(0, size); };
         step("bandwidth");
         results.bandwidths.push_back(measure_bandwidth(
-            queue, "to card", copy(piece(card), piece(host)), size, options.seconds));
+            queue, "to card", copy(part(card), part(host)), size, options.seconds));
         step("bandwidth");
         results.bandwidths.push_back(measure_bandwidth(
-            queue, "from card", copy(piece(host), piece(card)), size, options.seconds));
+            queue, "from card", copy(part(host), part(card)), size, options.seconds));
         step("bandwidth");
         results.bandwidths.push_back(measure_bandwidth(
-            queue, "on card", copy(piece(other), piece(card)), size, options.seconds));
+            queue, "on card", copy(part(other), part(card)), size, options.seconds));
     }
     return results;
 }
@@ -180,8 +178,8 @@ std::string bytes_text(double bytes) {
     return human_bytes(static_cast<std::uint64_t>(bytes));
 }
 
-std::string depth_text(double depth) {
-    return fmt::format("{:.0f}", depth);
+std::string batch_text(double batch) {
+    return fmt::format("{:.0f}", batch);
 }
 
 void write_svg(const std::string& path, const std::string& name, const Results& results) {
@@ -198,24 +196,25 @@ void write_svg(const std::string& path, const std::string& name, const Results& 
     }
     Series rates{.name = "jobs", .points = {}};
     for (const Rate& rate : results.rates) {
-        rates.points.emplace_back(rate.depth, rate.per_second);
+        rates.points.emplace_back(rate.batch, rate.per_second);
     }
     std::ofstream file(path);
     file << to_svg({{.title = name + ": bandwidth by size",
-                     .x_label = "bytes a copy",
+                     .x_label = "bytes per copy",
                      .y_label = "bandwidth",
                      .series = std::move(lines),
                      .x_text = bytes_text,
                      .y_text = human_rate},
-                    {.title = name + ": jobs a second by batch size",
-                     .x_label = "jobs a batch",
-                     .y_label = "jobs a second",
+                    {.title = name + ": jobs per second by batch size",
+                     .x_label = "jobs per batch",
+                     .y_label = "jobs per second",
                      .series = {std::move(rates)},
-                     .x_text = depth_text,
+                     .x_text = batch_text,
                      .y_text = human_count}});
     file.close();
     if (!file) {
-        throw Failure(Exit::file, "cannot write " + path);
+        throw Failure(Exit::file,
+                      "cannot write " + path + ": " + std::generic_category().message(errno));
     }
 }
 
@@ -225,16 +224,16 @@ void print(const Results& results) {
                      {"P50", Align::right},
                      {"P90", Align::right},
                      {"P99", Align::right},
-                     {"WORST", Align::right},
+                     {"MAX", Align::right},
                      {"JOBS", Align::right}});
     for (const Latency& latency : results.latencies) {
-        latencies.add({latency.how, human_time(latency.p50), human_time(latency.p90),
-                       human_time(latency.p99), human_time(latency.most),
+        latencies.add({latency.wait, human_time(latency.p50), human_time(latency.p90),
+                       human_time(latency.p99), human_time(latency.max),
                        std::to_string(latency.samples)});
     }
-    Table rates({{"JOBS A BATCH", Align::right}, {"JOBS A SECOND", Align::right}});
+    Table rates({{"JOBS/BATCH", Align::right}, {"JOBS/S", Align::right}});
     for (const Rate& rate : results.rates) {
-        rates.add({std::to_string(rate.depth), human_count(rate.per_second)});
+        rates.add({std::to_string(rate.batch), human_count(rate.per_second)});
     }
     Table bandwidths({{"BYTES", Align::right},
                       {"TO CARD", Align::right},
@@ -255,15 +254,15 @@ Json results_json(const Results& results) {
     Json document{
         {"latency", Json::array()}, {"rate", Json::array()}, {"bandwidth", Json::array()}};
     for (const Latency& latency : results.latencies) {
-        document["latency"].push_back({{"how", latency.how},
+        document["latency"].push_back({{"wait", latency.wait},
                                        {"samples", latency.samples},
                                        {"p50_seconds", latency.p50},
                                        {"p90_seconds", latency.p90},
                                        {"p99_seconds", latency.p99},
-                                       {"max_seconds", latency.most}});
+                                       {"max_seconds", latency.max}});
     }
     for (const Rate& rate : results.rates) {
-        document["rate"].push_back({{"batch", rate.depth}, {"jobs_per_second", rate.per_second}});
+        document["rate"].push_back({{"batch", rate.batch}, {"jobs_per_second", rate.per_second}});
     }
     for (const Bandwidth& bandwidth : results.bandwidths) {
         document["bandwidth"].push_back({{"direction", bandwidth.direction},
@@ -275,13 +274,11 @@ Json results_json(const Results& results) {
 
 Exit bench(const Program& program, const BenchOptions& options) {
     const Root root = program.root();
-    const Card card = select_card(root, options.card);
-    if (!card.node) {
-        throw Failure(Exit::no_card, card.address + " has no driver",
-                      "'accelctl doctor' looks for the reason");
-    }
+    const Card card = select_card_with_driver(root, options.card);
+    // A measurement takes minutes: a file that cannot be written is reported before it.
     if (!options.svg.empty() && !std::ofstream(options.svg, std::ios::app)) {
-        throw Failure(Exit::file, "cannot write " + options.svg);  // before minutes are spent
+        throw Failure(Exit::file, "cannot write " + options.svg + ": " +
+                                      std::generic_category().message(errno));
     }
     const Status status = read_status(root, card);
     const Device device = Device::open(card.path());
@@ -291,8 +288,8 @@ Exit bench(const Program& program, const BenchOptions& options) {
     }
     if (program.json()) {
         Json document{
-            {"address", card.address}, {"node", card.name()}, {"link", to_json(status)["link"]}};
-        document.update(results_json(results));
+            {"address", card.address}, {"node", card.name()}, {"link", to_json(status.link)}};
+        document.append(results_json(results));
         program.print_json("accelctl.bench/1", document);
         return Exit::ok;
     }
@@ -305,19 +302,25 @@ Exit bench(const Program& program, const BenchOptions& options) {
 
 void add_bench(Program& program) {
     auto [command, options] = add_command<BenchOptions>(
-        program, "bench", "Latency, job rate, and bandwidth by size and direction", bench);
-    command->footer(
-        "Wall-clock times of this machine, now: compare those of one run with each "
-        "other. In an emulator they say nothing of a card.");
-    add_card(*command, options->card, "may be left out when there is one");
-    command->add_option("--seconds", options->seconds, "Measure each point for so long (0.2)")
-        ->check(CLI::Range(0.001, 60.0))
-        ->type_name("SECONDS");
-    command->add_option("--largest", options->largest_mib, "Largest copy in MiB (16)")
-        ->check(CLI::Range(1, 1024))
-        ->type_name("MIB");
-    command->add_option("--svg", options->svg, "Draw it into this file")->type_name(file_type);
-    program.add_json(*command);
+        program, "bench", "Measure latency, job rate, and bandwidth by size and direction", bench);
+    command.set_footer(
+        "The times are wall-clock times of this machine: compare only those of one run with each "
+        "other. In an emulator they do not predict the speed of a real card.");
+    add_card(command, options->card, only_card);
+    command.add_option({.name = "--seconds",
+                        .help = "Set the time to measure each point (default 0.2)",
+                        .value = "SECONDS",
+                        .bounds = Bounds{0.001, 60}},
+                       options->seconds);
+    command.add_option({.name = "--max-size",
+                        .help = "Set the size of the largest copy in MiB (default 16)",
+                        .value = "MIB",
+                        .bounds = Bounds{1, 1024}},
+                       options->max_mib);
+    command.add_option(
+        {.name = "--svg", .help = "Draw the results into this SVG file", .value = file_value},
+        options->svg);
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

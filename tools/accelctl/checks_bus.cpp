@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The connection: link, BARs, interrupts.
+// The connection to the host: link, BARs, interrupts.
 #include <accel_hw.h>
 #include <accel_uapi.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <sstream>
 #include <thread>
 
 #include "accel/accel.hpp"
-#include "checks.hpp"
+#include "checks_values.hpp"
 #include "text.hpp"
 
 namespace accel::tools {
 
 namespace {
 
-// Interrupts of the card's vectors that the kernel counted, on all processors.
-std::uint64_t interrupts_seen(const Bench& bench) {
+// The kernel's count of interrupts from the card, over all vectors and processors.
+std::uint64_t interrupts_seen(const CheckContext& context) {
     std::uint64_t total = 0;
-    std::istringstream lines(bench.root.text("/proc/interrupts").value_or(""));
-    const auto vectors = bench.root.list(bench.card.pci() + "/msi_irqs");
+    std::istringstream lines(context.root.text("/proc/interrupts").value_or(""));
+    const auto vectors = context.root.list(context.card.pci() + "/msi_irqs");
     std::string line;
     while (std::getline(lines, line)) {
         std::istringstream words(line);
@@ -48,25 +47,25 @@ std::uint64_t interrupts_seen(const Bench& bench) {
 
 }  // namespace
 
-std::string check_link(const Bench& bench) {
-    const Status status = read_status(bench.root, bench.card);
+std::string check_link(const CheckContext& context) {
+    const Status status = read_status(context.root, context.card);
     if (!status.link.speed || !status.link.width) {
-        throw Skip("the kernel does not show the link");
+        throw CheckSkipped("the kernel does not report the link");
     }
     if (status.link.degraded()) {
-        throw Wrong(status.link.warning());
+        throw CheckFailed(status.link.warning());
     }
     if (const auto errors = status.aer_total("nonfatal") + status.aer_total("fatal"); errors > 0) {
-        throw Wrong(fmt::format("{} uncorrectable errors since boot", errors));
+        throw CheckFailed(fmt::format("{} uncorrectable errors since boot", errors));
     }
     return fmt::format("{}{}, {} corrected errors", status.link.now(),
-                       status.link.downgraded() ? " (the slot can do no more)" : "",
+                       status.link.downgraded() ? " (the slot supports no more)" : "",
                        status.aer_total("correctable"));
 }
 
-std::string check_bars(const Bench& bench) {
-    const Device device = Device::open(bench.card.path());
-    // Device memory through the window, and what the card itself finds there.
+std::string check_bars(const CheckContext& context) {
+    const Device device = Device::open(context.card.path());
+    // The CPU writes device memory through BAR4, and the card reads it back.
     constexpr std::size_t words = 64 << 10;
     auto window = device.allocate<std::uint32_t>({words}, {.placement = Placement::device_mapped});
     auto host = device.allocate<std::uint32_t>({words});
@@ -77,24 +76,24 @@ std::string check_bars(const Bench& bench) {
         window[i] = written[i];
     }
     Queue queue = device.create_queue();
-    bench.finish(queue.submit(copy(host, window)), "reading device memory");
+    context.finish(queue.submit(copy(host, window)), "reading device memory");
     for (std::size_t i = 0; i < words; ++i) {
         if (host[i] != written[i]) {
-            throw Wrong(
+            throw CheckFailed(
                 fmt::format("word {} of device memory was written through BAR4 as {:08x}, "
-                            "and the card reads {:08x}",
+                            "but the card reads {:08x}",
                             i, written[i], host[i]));
         }
     }
-    std::string registers = "registers not looked at (root's)";
+    std::string registers = "registers not checked (only root may)";
     void* const page = ::mmap(nullptr, ACCEL_REGISTER_BLOCK, PROT_READ, MAP_SHARED, device.fd(),
                               ACCEL_MMAP_REGISTERS);
     if (page != MAP_FAILED) {
         const std::uint32_t magic = *static_cast<volatile std::uint32_t*>(page);
         ::munmap(page, ACCEL_REGISTER_BLOCK);
         if (magic != ACCEL_MAGIC) {
-            throw Wrong(
-                fmt::format("BAR0 reads {:08x} where {:08x} should be", magic, ACCEL_MAGIC));
+            throw CheckFailed(
+                fmt::format("BAR0 reads {:08x}, expected {:08x}", magic, ACCEL_MAGIC));
         }
         registers = "registers answer";
     }
@@ -102,13 +101,13 @@ std::string check_bars(const Bench& bench) {
                        registers);
 }
 
-std::string check_interrupts(const Bench& bench) {
-    const Device device = Device::open(bench.card.path());
-    // Sleeps at once, so each wait needs an interrupt.
+std::string check_interrupts(const CheckContext& context) {
+    const Device device = Device::open(context.card.path());
+    // Without spinning, each wait sleeps at once and needs an interrupt.
     Queue queue = device.create_queue({.spin = std::chrono::nanoseconds(0)});
     Semaphore gate = device.create_semaphore();
     constexpr int rounds = 8;
-    const std::uint64_t seen_before = interrupts_seen(bench);
+    const std::uint64_t seen_before = interrupts_seen(context);
     const std::uint64_t raised_before = queue.stats().interrupts;
     for (int round = 1; round <= rounds; ++round) {
         const Job job = queue.submit(gate.wait(static_cast<std::uint64_t>(round)));
@@ -117,7 +116,7 @@ std::string check_interrupts(const Bench& bench) {
             gate.set(static_cast<std::uint64_t>(round));
         });
         try {
-            bench.finish(job, "waiting for an interrupt");
+            context.finish(job, "waiting for an interrupt");
         } catch (...) {
             opener.join();
             throw;
@@ -125,13 +124,14 @@ std::string check_interrupts(const Bench& bench) {
         opener.join();
     }
     const std::uint64_t raised = queue.stats().interrupts - raised_before;
-    const std::uint64_t seen = interrupts_seen(bench) - seen_before;
+    const std::uint64_t seen = interrupts_seen(context) - seen_before;
     if (raised < rounds) {
-        throw Wrong(
-            fmt::format("{} waits slept, and the card raised {} interrupts", rounds, raised));
+        throw CheckFailed(
+            fmt::format("{} waits slept, but the card raised only {} interrupts", rounds, raised));
     }
     if (seen < raised) {
-        throw Wrong(fmt::format("the card raised {} interrupts, and {} arrived", raised, seen));
+        throw CheckFailed(
+            fmt::format("the card raised {} interrupts, but only {} arrived", raised, seen));
     }
     return fmt::format("{} raised, {} arrived", raised, seen);
 }

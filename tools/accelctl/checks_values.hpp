@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RandomNumbers for the checks of engines, and how they are held against what should be.
+// Random values for the checks, and the comparison of results with the reference.
 #pragma once
 
-#include <fmt/format.h>
-
-#include <bit>
-#include <cmath>
+#include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "accel/accel.hpp"
@@ -15,18 +13,29 @@
 
 namespace accel::tools {
 
+/// Pseudo-random numbers (xorshift); a seed gives the same ones every time.
+class RandomNumbers {
+  public:
+    explicit RandomNumbers(std::uint64_t seed) : state_(seed) {}
+    std::uint64_t next() {
+        state_ ^= state_ << 13U;
+        state_ ^= state_ >> 7U;
+        state_ ^= state_ << 17U;
+        return state_;
+    }
+    /// From -1 to 1.
+    float real() { return static_cast<float>(next() % 2000001) / 1e6F - 1.0F; }
+
+  private:
+    std::uint64_t state_;
+};
+
 using Floats = std::vector<float>;
 
-[[nodiscard]] inline Floats random(std::size_t count, std::uint64_t seed) {
-    RandomNumbers numbers(seed);
-    Floats values(count);
-    for (float& value : values) {
-        value = numbers.real();
-    }
-    return values;
-}
+/// Values from -1 to 1.
+[[nodiscard]] Floats random_floats(std::size_t count, std::uint64_t seed);
 
-/// Any value of an integer type.
+/// Any values of an integer type.
 template <typename T>
 [[nodiscard]] std::vector<T> random_integers(std::size_t count, std::uint64_t seed) {
     RandomNumbers numbers(seed);
@@ -44,28 +53,20 @@ template <typename T>
     return buffer;
 }
 
-/// To the bit; what is no number is like any other.
-inline void compare(std::span<const float> got, std::span<const float> expected,
-                    const std::string& what) {
-    const auto same = [](float a, float b) {
-        return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
-               (std::isnan(a) && std::isnan(b));
-    };
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-        if (!same(got[i], expected[i])) {
-            throw Wrong(fmt::format("{}: element {} is {:a}, and should be {:a}", what, i, got[i],
-                                    expected[i]));
-        }
-    }
-}
+/// Compares to the bit; any NaN equals any other. Throws CheckFailed.
+void compare(std::span<const float> got, std::span<const float> expected, const std::string& what);
 
+[[noreturn]] void fail_element(const std::string& what, std::size_t index, std::int64_t got,
+                               std::int64_t expected);
+
+/// Throws CheckFailed if an element differs.
 template <typename T>
 void compare_integers(std::span<const T> got, std::span<const T> expected,
                       const std::string& what) {
     for (std::size_t i = 0; i < expected.size(); ++i) {
         if (got[i] != expected[i]) {
-            throw Wrong(fmt::format("{}: element {} is {}, and should be {}", what, i, got[i],
-                                    expected[i]));
+            fail_element(what, i, static_cast<std::int64_t>(got[i]),
+                         static_cast<std::int64_t>(expected[i]));
         }
     }
 }

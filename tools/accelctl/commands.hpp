@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The commands of accelctl, one file each. add_X() puts its options into the command line and sets
-// what is done when it is given.
+// The commands of accelctl, one file each. add_X() declares the options of X and the action that
+// runs when the user gives that command.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,33 +26,35 @@ void add_power_cap(Program& program);
 void add_doctor(Program& program);
 void add_metrics(Program& program);
 
-/// What happens without a command.
+/// The action without a command.
 [[nodiscard]] Exit show_summary(const Program& program);
 
-/// A command with options of its own type: they live as long as the command line does.
+/// A command and the variables that its options write into.
 template <typename Options>
 struct Added {
-    CLI::App* command;
-    std::shared_ptr<Options> options;
+    CommandLine& command;
+    std::shared_ptr<Options> options;  ///< the action owns them, too
 };
 
 template <typename Options>
-Added<Options> add_command(Program& program, const std::string& name, const std::string& what,
+Added<Options> add_command(Program& program, const std::string& name, const std::string& summary,
                            Exit (*action)(const Program&, const Options&)) {
     auto options = std::make_shared<Options>();
-    CLI::App* const command = program.app().add_subcommand(name, what);
-    command->callback([&program, options, action] {
-        program.set_action([&program, options, action] { return action(program, *options); });
-    });
+    CommandLine& command =
+        program.command().add_command(name, summary, [&program, options, action] {
+            program.set_action([&program, options, action] { return action(program, *options); });
+        });
     return {command, std::move(options)};
 }
 
-/// The positional argument CARD.
-inline void add_card(CLI::App& command, std::string& card, const std::string& otherwise) {
-    command
-        .add_option("CARD", card,
-                    "Number (0), node (accel0), PCI address or serial number; " + otherwise)
-        ->type_name(card_type);
-}
+inline constexpr const char* no_cards = "No card found. 'accelctl doctor' looks for the reason.\n";
+inline constexpr const char* stuck_card_hint =
+    "'accelctl top' shows the activity of the card; 'accelctl reset' resets it";
+inline constexpr const char* card_help = "Number (0), node (accel0), PCI address or serial number";
+inline constexpr const char* all_cards = "default: all cards";
+inline constexpr const char* only_card = "may be omitted if the machine has one card";
+
+/// Declares the positional argument CARD. `otherwise` says what is chosen without it.
+void add_card(CommandLine& command, std::string& card, const char* otherwise);
 
 }  // namespace accel::tools

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl doctor: why there is no /dev/accel0, or why it does not work, and what to do.
+// accelctl doctor: finds the reason why a card or its node is missing or does not work, and prints
+// the commands that fix it.
 #include "doctor.hpp"
 
 #include <accel_hw.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "commands.hpp"
+#include "json.hpp"
 
 namespace accel::tools {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct DoctorOptions {};
 
@@ -34,12 +33,12 @@ const char* severity_name(Severity severity) {
 
 void diagnose_bus(const Root& root, const std::vector<Card>& cards, Findings& findings) {
     if (!root.exists("/sys/bus/pci/devices")) {
-        findings.push_back({"no-pci",
-                            Severity::problem,
-                            "machine",
-                            "/sys/bus/pci is not there: the kernel has no PCI, or sysfs is not "
-                            "mounted",
-                            {"mount -t sysfs sysfs /sys"}});
+        findings.push_back(
+            {"no-pci",
+             Severity::problem,
+             "machine",
+             "/sys/bus/pci is missing: the kernel has no PCI, or sysfs is not mounted",
+             {"mount -t sysfs sysfs /sys"}});
         return;
     }
     if (cards.empty()) {
@@ -47,10 +46,11 @@ void diagnose_bus(const Root& root, const std::vector<Card>& cards, Findings& fi
             {"no-card",
              Severity::problem,
              "machine",
-             fmt::format("no PCI device {:04x}:{:04x} is on the bus: the card is not in the "
-                         "machine, has no power, its slot is off in the firmware's settings, or "
-                         "it is not passed through to this virtual machine",
-                         ACCEL_PCI_VENDOR, ACCEL_PCI_DEVICE),
+             fmt::format(
+                 "no PCI device {:04x}:{:04x} is on the bus: the card is not installed, has "
+                 "no power, its slot is disabled in the firmware, or it is not passed "
+                 "through to this virtual machine",
+                 ACCEL_PCI_VENDOR, ACCEL_PCI_DEVICE),
              {"echo 1 > /sys/bus/pci/rescan", "lspci -nn | grep -i 'processing accelerators'"}});
         return;
     }
@@ -61,15 +61,15 @@ void diagnose_bus(const Root& root, const std::vector<Card>& cards, Findings& fi
 
 void print(const Finding& finding, const Terminal& terminal) {
     const bool ok = finding.severity == Severity::ok;
-    const Colour colour = ok                                      ? Colour::good
-                          : finding.severity == Severity::warning ? Colour::warning
-                                                                  : Colour::bad;
+    const Color color = ok                                      ? Color::good
+                        : finding.severity == Severity::warning ? Color::warning
+                                                                : Color::bad;
     std::cout << fmt::format(
         "{}  {}: {}\n",
-        terminal.paint(colour, fmt::format("{:<7}", severity_name(finding.severity))),
+        terminal.paint(color, fmt::format("{:<7}", severity_name(finding.severity))),
         finding.subject, finding.text);
-    for (const std::string& cure : finding.cures) {
-        std::cout << "             " << cure << "\n";
+    for (const std::string& fix : finding.fixes) {
+        std::cout << "             " << fix << "\n";
     }
 }
 
@@ -78,11 +78,11 @@ Exit doctor(const Program& program, const DoctorOptions& /*options*/) {
     const std::vector<Card> cards = find_cards(root);
     Findings findings;
     diagnose_bus(root, cards, findings);
-    std::vector<Card> bare;
-    std::copy_if(cards.begin(), cards.end(), std::back_inserter(bare),
+    std::vector<Card> without_driver;
+    std::copy_if(cards.begin(), cards.end(), std::back_inserter(without_driver),
                  [](const Card& card) { return !card.node; });
-    if (!bare.empty()) {
-        diagnose_driver(root, bare, findings);
+    if (!without_driver.empty()) {
+        diagnose_driver(root, without_driver, findings);
     }
     for (const Card& card : cards) {
         if (card.node) {
@@ -102,7 +102,7 @@ Exit doctor(const Program& program, const DoctorOptions& /*options*/) {
                                             {"severity", severity_name(finding.severity)},
                                             {"subject", finding.subject},
                                             {"text", finding.text},
-                                            {"cures", finding.cures}});
+                                            {"fixes", Json::array_of(finding.fixes)}});
         }
         program.print_json("accelctl.doctor/1", document);
     } else {
@@ -110,9 +110,9 @@ Exit doctor(const Program& program, const DoctorOptions& /*options*/) {
         for (const Finding& finding : findings) {
             print(finding, terminal);
         }
-        std::cout << (healthy ? "Nothing stands in the way.\n"
-                              : "Below each problem are the commands that mend it; most are "
-                                "root's.\n");
+        std::cout << (healthy ? "No problem found.\n"
+                              : "Run the commands below each problem to fix it; most of them "
+                                "need root.\n");
     }
     return healthy ? Exit::ok : Exit::failed;
 }
@@ -121,9 +121,10 @@ Exit doctor(const Program& program, const DoctorOptions& /*options*/) {
 
 void add_doctor(Program& program) {
     auto [command, options] = add_command<DoctorOptions>(
-        program, "doctor", "Why there is no /dev/accel0, or why it does not work", doctor);
-    command->footer("Ends with 1 if something stands in the way. It changes nothing.");
-    program.add_json(*command);
+        program, "doctor", "Find the reason why a card or its node is missing or does not work",
+        doctor);
+    command.set_footer("Exits with 1 if there is a problem. Changes nothing.");
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

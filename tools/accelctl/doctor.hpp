@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the doctor finds: a cause, and the commands that mend it.
+// The findings of the doctor: the cause of a problem, and the commands that fix it.
 #pragma once
 
 #include <cstdint>
@@ -19,16 +19,17 @@ struct Finding {
     Severity severity = Severity::ok;
     std::string subject;  ///< a card, or "machine"
     std::string text;
-    std::vector<std::string> cures;  ///< commands, in the order in which to try them
+    std::vector<std::string> fixes;  ///< commands, in the order to try them
 };
 
 using Findings = std::vector<Finding>;
 
-/// doctor_module.cpp: why no driver is bound to these cards, which have none.
+/// doctor_module.cpp: the reason why these cards have no driver.
 void diagnose_driver(const Root& root, const std::vector<Card>& cards, Findings& findings);
 
-/// doctor_node.cpp: a card with a driver: its node, who may open it, how it is.
+/// doctor_node.cpp: the node of a card with a driver, the permission to open it, its state.
 void diagnose_node(const Root& root, const Card& card, Findings& findings);
+/// doctor_node.cpp: limits of this user and this kernel.
 void diagnose_limits(const Root& root, Findings& findings);
 
 }  // namespace accel::tools

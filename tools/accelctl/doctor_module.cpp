@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A card without a driver: is there a module, is it of this kernel, is it loaded, may it be, and
-// does somebody else have the card?
+// A card without a driver. The module may be missing, built for another kernel, not loaded or
+// blacklisted, or another driver has the card.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <array>
@@ -26,17 +26,17 @@ std::string running_kernel(const Root& root) {
     return root.text("/proc/sys/kernel/osrelease").value_or("");
 }
 
-// The module of a kernel, wherever it was installed.
+// The module of a kernel, in any folder.
 std::optional<fs::path> find_module(const Root& root, const std::string& release) {
     std::error_code error;
-    const fs::path folder = root.real(std::string(modules) + "/" + release);
+    const fs::path folder = root.real(fmt::format("{}/{}", modules, release));
     for (fs::recursive_directory_iterator
              entry(folder, fs::directory_options::skip_permission_denied, error),
          end;
          !error && entry != end; entry.increment(error)) {
         const std::string name = entry->path().filename().string();
         if (name == "accel.ko" || name.starts_with("accel.ko.")) {
-            // The kernel's own drivers/accel is a folder, and has no module of that name.
+            // The kernel's own drivers/accel is a folder without a module of this name.
             return entry->path();
         }
     }
@@ -60,7 +60,7 @@ std::string content(const fs::path& path) {
     return text.str();
 }
 
-// The kernel a module says it was built for; nothing if it is compressed.
+// The kernel that a module was built for; nothing if the module is compressed.
 std::optional<std::string> built_for(const std::string& module) {
     constexpr std::string_view key = "vermagic=";
     const std::size_t at = module.find(key);
@@ -75,12 +75,13 @@ bool is_signed(const std::string& module) {
     return module.ends_with("~Module signature appended~\n");
 }
 
-// "blacklist accel", or "install accel /bin/false"
-std::optional<std::string> forbidden(const Root& root) {
+// The place of a line "blacklist accel" or "install accel /bin/false", if there is one.
+std::optional<std::string> blacklisted_by(const Root& root) {
     for (const char* folder :
          {"/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"}) {
         for (const std::string& name : root.list(folder)) {
-            std::istringstream lines(root.text(std::string(folder) + "/" + name).value_or(""));
+            const std::string path = fmt::format("{}/{}", folder, name);
+            std::istringstream lines(root.text(path).value_or(""));
             std::string line;
             while (std::getline(lines, line)) {
                 std::istringstream words(line);
@@ -88,7 +89,7 @@ std::optional<std::string> forbidden(const Root& root) {
                 std::string module;
                 if (words >> verb >> module && module == "accel" &&
                     (verb == "blacklist" || verb == "install")) {
-                    return std::string(folder) + "/" + name;
+                    return path;
                 }
             }
         }
@@ -110,7 +111,7 @@ bool secure_boot(const Root& root) {
     return false;
 }
 
-// The kernel loads only what it trusts.
+// True if the kernel loads only signed modules.
 bool signatures_enforced(const Root& root) {
     const std::string lockdown = root.text("/sys/kernel/security/lockdown").value_or("");
     return secure_boot(root) || root.text("/sys/module/module/parameters/sig_enforce") == "Y" ||
@@ -118,9 +119,9 @@ bool signatures_enforced(const Root& root) {
            lockdown.find("[confidentiality]") != std::string::npos;
 }
 
-// The last line of the kernel's log that has all of these, if we may read it.
-std::optional<std::string> kernel_said(const Root& root, const std::string& first,
-                                       const std::string& second) {
+// The last line of the kernel's log that contains both texts. Nothing if the log must not be read.
+std::optional<std::string> last_kernel_message(const Root& root, const std::string& first,
+                                               const std::string& second) {
     const int fd = ::open(root.real("/dev/kmsg").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     std::optional<std::string> last;
     std::array<char, 8192> record{};
@@ -128,7 +129,7 @@ std::optional<std::string> kernel_said(const Root& root, const std::string& firs
     while (fd >= 0 && (got = ::read(fd, record.data(), record.size())) > 0) {
         std::istringstream text(std::string(record.data(), static_cast<std::size_t>(got)));
         std::string line;
-        // A record is a line of the kernel's own; in a copy there are many in a read.
+        // The kernel returns one record for each read; a copy in a file returns many lines.
         while (std::getline(text, line)) {
             if (line.find(first) != std::string::npos && line.find(second) != std::string::npos) {
                 const std::size_t start = line.find(';');
@@ -142,103 +143,114 @@ std::optional<std::string> kernel_said(const Root& root, const std::string& firs
     return last;
 }
 
-// The module is not loaded: why not?
+Finding problem(const std::string& id, const std::string& text, std::vector<std::string> fixes) {
+    return {.id = id,
+            .severity = Severity::problem,
+            .subject = "driver",
+            .text = text,
+            .fixes = std::move(fixes)};
+}
+
+// This kernel has no module.
+Finding diagnose_not_installed(const Root& root, const std::string& release) {
+    std::string others;
+    for (const std::string& kernel : kernels_with_module(root)) {
+        others += (others.empty() ? "" : ", ") + kernel;
+    }
+    std::vector<std::string> fixes;
+    if (others.empty()) {
+        fixes.emplace_back("apt-get install ./accel-dkms_*.deb");
+    }
+    if (!root.exists(fmt::format("{}/{}/build", modules, release))) {
+        fixes.push_back("apt-get install linux-headers-" + release);
+    }
+    if (!others.empty()) {
+        fixes.push_back("accel-dkms " + release);
+    }
+    fixes.emplace_back("modprobe accel");
+    if (others.empty()) {
+        return problem("module-not-installed", "the module accel is not installed for any kernel",
+                       std::move(fixes));
+    }
+    return problem(
+        "module-not-built",
+        fmt::format("the module accel is built for {}, but not for the running kernel, {}", others,
+                    release),
+        std::move(fixes));
+}
+
+// The module is not loaded.
 Finding diagnose_missing(const Root& root) {
     const std::string release = running_kernel(root);
-    Finding finding{
-        .id = {}, .severity = Severity::problem, .subject = "driver", .text = {}, .cures = {}};
     const auto module = find_module(root, release);
     if (!module) {
-        const auto others = kernels_with_module(root);
-        const bool headers = root.exists(std::string(modules) + "/" + release + "/build");
-        if (!headers) {
-            finding.cures.push_back("apt-get install linux-headers-" + release);
-        }
-        if (others.empty()) {
-            finding.id = "module-not-installed";
-            finding.text = "the module accel is not installed for any kernel";
-            finding.cures.insert(finding.cures.begin(), "apt-get install ./accel-dkms_*.deb");
-        } else {
-            finding.id = "module-not-built";
-            finding.text = fmt::format(
-                "the module accel is not built for this kernel, {}; it is "
-                "for {}",
-                release, fmt::join(others, ", "));
-            finding.cures.push_back("accel-dkms " + release);
-        }
-        finding.cures.emplace_back("modprobe accel");
-        return finding;
+        return diagnose_not_installed(root, release);
     }
     const std::string bytes = content(*module);
     if (const auto kernel = built_for(bytes); kernel && *kernel != release) {
-        finding.id = "module-wrong-kernel";
-        finding.text = fmt::format(
-            "{} was built for kernel {}, and {} is running: it cannot be "
-            "loaded",
-            module->string(), *kernel, release);
-        finding.cures = {"accel-dkms " + release,
-                         "make -C driver KDIR=/lib/modules/" + release + "/build modules_install",
-                         "modprobe accel"};
-        return finding;
+        return problem(
+            "module-wrong-kernel",
+            fmt::format("{} was built for kernel {}, but {} is running: it cannot be loaded",
+                        module->string(), *kernel, release),
+            {"accel-dkms " + release,
+             "make -C driver KDIR=/lib/modules/" + release + "/build modules_install",
+             "modprobe accel"});
     }
-    const auto rejected = kernel_said(root, "odule", "accel: Key was rejected");
-    const auto unsigned_ = kernel_said(root, "Loading of unsigned module", "");
+    const auto rejected = last_kernel_message(root, "odule", "accel: Key was rejected");
+    const auto unsigned_ = last_kernel_message(root, "Loading of unsigned module", "");
     if (signatures_enforced(root) && (!is_signed(bytes) || rejected || unsigned_)) {
-        finding.id = "secure-boot";
-        finding.text = fmt::format(
-            "the kernel loads only modules with a signature it trusts "
-            "(Secure Boot or lockdown), and {} {}",
-            module->string(),
-            is_signed(bytes) ? "has one of a key that it does not know" : "has none");
-        finding.cures = {"accel-dkms " + release + "        # signs it with this machine's key",
-                         "mokutil --import /var/lib/dkms/mok.pub", "reboot, and confirm the key"};
-        return finding;
+        return problem("secure-boot",
+                       fmt::format("the kernel loads only modules with a signature that it trusts "
+                                   "(Secure Boot or lockdown), and {} {}",
+                                   module->string(),
+                                   is_signed(bytes) ? "is signed with a key that it does not know"
+                                                    : "has none"),
+                       {"accel-dkms " + release + "        # signs it with the key of this machine",
+                        "mokutil --import /var/lib/dkms/mok.pub", "reboot, and confirm the key"});
     }
-    if (const auto where = forbidden(root)) {
-        finding.id = "module-blacklisted";
-        finding.text = fmt::format("{} keeps the module accel from being loaded", *where);
-        finding.cures = {"take the line away, or load it by hand: modprobe accel",
-                         "insmod " + module->string()};
-        return finding;
+    if (const auto place = blacklisted_by(root)) {
+        return problem("module-blacklisted",
+                       fmt::format("{} prevents the module accel from loading", *place),
+                       {"remove that line, or load the module by hand: modprobe accel",
+                        "insmod " + module->string()});
     }
-    finding.id = "module-not-loaded";
-    finding.text = "the module accel is there for this kernel, but not loaded";
-    finding.cures = {"modprobe accel"};
-    return finding;
+    return problem("module-not-loaded",
+                   "the module accel is installed for this kernel, but not loaded",
+                   {"modprobe accel"});
 }
 
 Finding diagnose_unbound(const Root& root, const Card& card) {
     const std::string override_ = root.text(card.pci() + "/driver_override").value_or("(null)");
     const std::string pci = "/sys/bus/pci/devices/" + card.address;
     Finding finding{
-        .id = {}, .severity = Severity::problem, .subject = card.address, .text = {}, .cures = {}};
+        .id = {}, .severity = Severity::problem, .subject = card.address, .text = {}, .fixes = {}};
     if (!card.driver.empty()) {
         finding.id = "other-driver";
-        finding.text = fmt::format("is bound to the driver {}{}", card.driver,
-                                   card.driver == "vfio-pci"
-                                       ? ": it was given to a virtual machine or to a program "
-                                         "that drives it itself"
-                                       : "");
-        finding.cures = {fmt::format("echo > {}/driver_override", pci),
+        finding.text =
+            fmt::format("is bound to the driver {}{}", card.driver,
+                        card.driver == "vfio-pci" ? ": it is assigned to a virtual machine or to a "
+                                                    "user-space driver"
+                                                  : "");
+        finding.fixes = {fmt::format("echo > {}/driver_override", pci),
                          fmt::format("echo {} > {}/driver/unbind", card.address, pci),
                          fmt::format("echo {} > /sys/bus/pci/drivers_probe", card.address)};
         return finding;
     }
     if (override_ != "(null)" && !override_.empty() && override_ != "accel") {
         finding.id = "driver-override";
-        finding.text = fmt::format("is kept for the driver {} (driver_override)", override_);
-        finding.cures = {fmt::format("echo > {}/driver_override", pci),
+        finding.text = fmt::format("is reserved for the driver {} (driver_override)", override_);
+        finding.fixes = {fmt::format("echo > {}/driver_override", pci),
                          fmt::format("echo {} > /sys/bus/pci/drivers_probe", card.address)};
         return finding;
     }
     finding.id = "not-bound";
     finding.text =
-        "the module is loaded, but does not have the card: it was unbound, or did not "
+        "the module is loaded, but not bound to the card: it was unbound, or the card did not "
         "start";
-    if (const auto said = kernel_said(root, "accel " + card.address, "")) {
-        finding.text += "; the kernel said: " + *said;
+    if (const auto message = last_kernel_message(root, "accel " + card.address, "")) {
+        finding.text += "; the kernel's message: " + *message;
     }
-    finding.cures = {fmt::format("echo {} > /sys/bus/pci/drivers/accel/bind", card.address),
+    finding.fixes = {fmt::format("echo {} > /sys/bus/pci/drivers/accel/bind", card.address),
                      "dmesg | grep " + card.address};
     return finding;
 }

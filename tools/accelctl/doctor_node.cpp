@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A card with a driver: is the node there, may we open it, and is the card well?
-#include <fmt/format.h>
+// A card with a driver: whether its node exists and may be opened, and the state of the card.
+#include <fmt/core.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/resource.h>
@@ -51,22 +51,22 @@ Finding missing_node(const Root& root, const Card& card, const std::string& numb
                     .severity = Severity::problem,
                     .subject = card.name(),
                     .text = {},
-                    .cures = {}};
+                    .fixes = {}};
     const std::size_t colon = number.find(':');
     if (in_container(root)) {
-        finding.text =
-            fmt::format("the driver has the card, but {} is not in this container", card.path());
-        finding.cures = {fmt::format("docker run --device {} ...", card.path()),
+        finding.text = fmt::format("the driver has the card, but {} is missing in this container",
+                                   card.path());
+        finding.fixes = {fmt::format("docker run --device {} ...", card.path()),
                          fmt::format("podman run --device {} ...", card.path())};
         return finding;
     }
     finding.text = fmt::format(
-        "the driver has the card, but there is no {}: udev or devtmpfs did "
-        "not make it",
+        "the driver has the card, but {} is missing: udev or devtmpfs did "
+        "not create it",
         card.path());
-    finding.cures = {"udevadm trigger --subsystem-match=accel-card --action=add"};
+    finding.fixes = {"udevadm trigger --subsystem-match=accel-card --action=add"};
     if (colon != std::string::npos) {
-        finding.cures.push_back(fmt::format("mknod -m 660 {} c {} {}", card.path(),
+        finding.fixes.push_back(fmt::format("mknod -m 660 {} c {} {}", card.path(),
                                             number.substr(0, colon), number.substr(colon + 1)));
     }
     return finding;
@@ -78,22 +78,22 @@ Finding not_permitted(const Card& card, const struct stat& node) {
                     .severity = Severity::problem,
                     .subject = card.name(),
                     .text = {},
-                    .cures = {}};
-    finding.text = fmt::format("user {} may not open {}: it is for the group {} (mode {:04o})",
+                    .fixes = {}};
+    finding.text = fmt::format("user {} may not open {}: it belongs to group {} (mode {:04o})",
                                own_name(), card.path(), group, node.st_mode & 07777);
     if (node.st_gid == 0) {
-        finding.cures = {"install -m 644 driver/packaging/70-accel.rules /etc/udev/rules.d/",
+        finding.fixes = {"install -m 644 driver/packaging/70-accel.rules /etc/udev/rules.d/",
                          "groupadd --system accel",
                          "udevadm control --reload && udevadm trigger "
                          "--subsystem-match=accel-card --action=add"};
     }
-    finding.cures.push_back(
+    finding.fixes.push_back(
         fmt::format("usermod -aG {} {}", node.st_gid == 0 ? "accel" : group, own_name()));
-    finding.cures.emplace_back("log out and in again: groups are those of the login");
+    finding.fixes.emplace_back("log out and in again, as groups are read at login");
     return finding;
 }
 
-// False: nothing further can be said of the node.
+// False if the node cannot be opened, so that further checks are pointless.
 bool diagnose_file(const Root& root, const Card& card, Findings& findings) {
     const std::string number = root.text(card.folder() + "/dev").value_or("");
     const std::string path = root.real(card.path());
@@ -108,7 +108,8 @@ bool diagnose_file(const Root& root, const Card& card, Findings& findings) {
             {"node-wrong",
              Severity::problem,
              card.name(),
-             fmt::format("{} is not the card's node, which has number {}", card.path(), number),
+             fmt::format("{} is not the node of this card, whose number is {}", card.path(),
+                         number),
              {"rm " + card.path(), "udevadm trigger --subsystem-match=accel-card --action=add"}});
         return false;
     }
@@ -123,18 +124,18 @@ bool diagnose_file(const Root& root, const Card& card, Findings& findings) {
 void diagnose_state(const Status& status, Findings& findings) {
     const std::string name = status.card.name();
     if (status.state == "running") {
-        findings.push_back({"state", Severity::ok, name, "runs", {}});
+        findings.push_back({"state", Severity::ok, name, "is running", {}});
     } else if (status.state == "throttled") {
         findings.push_back({"throttled",
                             Severity::warning,
                             name,
-                            "runs with a lowered clock, for heat or its power cap",
+                            "runs with a lowered clock, because of heat or its power cap",
                             {"accelctl power-cap " + name, "sensors"}});
     } else {
         findings.push_back({"card-" + status.state,
                             Severity::problem,
                             name,
-                            fmt::format("the card is {}: it does no work", status.state),
+                            fmt::format("the card is {}: it runs no jobs", status.state),
                             {"accelctl reset " + name, "dmesg | grep " + status.card.address}});
     }
     if (status.link.downgraded()) {
@@ -179,29 +180,30 @@ void diagnose_node(const Root& root, const Card& card, Findings& findings) {
 }
 
 void diagnose_limits(const Root& root, Findings& findings) {
-    constexpr rlim_t enough = rlim_t{64} << 20;
+    constexpr rlim_t wanted = rlim_t{64} << 20;
     rlimit limit{};
     if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
-        limit.rlim_cur < enough && ::geteuid() != 0) {
+        limit.rlim_cur < wanted && ::geteuid() != 0) {
         findings.push_back(
             {"memlock-small",
              Severity::warning,
              "machine",
-             fmt::format("this user may lock {} of memory: registering more of one's own for the "
-                         "card fails",
+             fmt::format("this user may lock {} of memory: registering more memory for the card "
+                         "fails",
                          human_bytes(limit.rlim_cur)),
              {fmt::format("echo '{} - memlock unlimited' > /etc/security/limits.d/accel.conf",
                           own_name()),
-              "LimitMEMLOCK=infinity            # in a unit of systemd",
+              "LimitMEMLOCK=infinity            # in a systemd unit",
               "docker run --ulimit memlock=-1   # in a container"}});
     }
     if (const auto disabled = root.number("/proc/sys/kernel/io_uring_disabled");
         disabled && *disabled > 0) {
-        findings.push_back({"io-uring-disabled",
-                            Severity::warning,
-                            "machine",
-                            "io_uring is disabled: waiting by it fails, all else works",
-                            {"sysctl kernel.io_uring_disabled=0"}});
+        findings.push_back(
+            {"io-uring-disabled",
+             Severity::warning,
+             "machine",
+             "io_uring is disabled: waits and transfers by io_uring fail, all others work",
+             {"sysctl kernel.io_uring_disabled=0"}});
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl events: what happened to the cards, and what happens.
+// accelctl events: prints the event log of the cards, and follows it.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -14,18 +14,17 @@
 #include <ctime>
 #include <iostream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "accel/error.hpp"
 #include "card.hpp"
 #include "commands.hpp"
+#include "json.hpp"
 
 namespace accel::tools {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 struct EventOptions {
@@ -78,7 +77,7 @@ std::vector<Event> parse(const std::string& text) {
     return events;
 }
 
-// What it means, for people.
+// The meaning of an event, for people.
 std::string explain_event(const Event& event) {
     const auto field = [&](const char* name) {
         const auto found = event.fields.find(name);
@@ -91,10 +90,10 @@ std::string explain_event(const Event& event) {
         return "the card did not start, error " + field("error");
     }
     if (event.name == "stopped") {
-        return "reset, suspend or an error of the link: open files ended";
+        return "reset, suspend or link error: the contexts of all open files are lost";
     }
     if (event.name == "gone") {
-        return "the card is gone, or its driver is being unbound";
+        return "the card was removed, or its driver is being unbound";
     }
     if (event.name == "queue-error") {
         const auto status = parse_number<std::uint32_t>(field("status"));
@@ -110,16 +109,17 @@ std::string explain_event(const Event& event) {
         return fmt::format("the card is hot ({} C) and lowers its clock", heat ? *heat / 1000 : 0);
     }
     if (event.name == "failed") {
-        return "the card failed: reset it ('accelctl reset')";
+        return "the card failed; 'accelctl reset' resets it";
     }
     if (event.name == "unresponsive") {
-        return "the card does not answer the driver: reset it ('accelctl reset')";
+        return "the card does not answer the driver; 'accelctl reset' resets it";
     }
     if (event.name == "link-error") {
-        return "uncorrectable error of the link (" + field("severity") + "): all files end";
+        return "uncorrectable link error (" + field("severity") +
+               "): the contexts of all files are lost";
     }
     if (event.name == "bad-doorbell") {
-        return "a doorbell of queue " + field("queue") + ", which is none";
+        return "the doorbell of queue " + field("queue") + " was written, and no such queue exists";
     }
     return "";
 }
@@ -134,30 +134,34 @@ std::string time_text(double seconds) {
                        static_cast<int>((seconds - static_cast<double>(whole)) * 1e3));
 }
 
-class Source {
+// The event log of one card.
+class EventLog {
   public:
-    Source(const Root& root, const Card& card) : card_(card) {
+    EventLog(const Root& root, const Card& card) : card_(card) {
         const std::string path = card.folder() + "/events";
         fd_ = ::open(root.real(path).c_str(), O_RDONLY | O_CLOEXEC);
         if (fd_ < 0 && errno == ENOENT) {
             throw Failure(Exit::unsupported,
                           fmt::format("the driver of {} keeps no events: it is older than this "
                                       "tool",
-                                      card.name()));
+                                      card.name()),
+                          "update the driver to the version of the tools");
         }
         if (fd_ < 0) {
-            throw Failure(exit_of(static_cast<std::errc>(errno)), "cannot read " + path);
+            const int error = errno;
+            throw Failure(exit_of(static_cast<std::errc>(error)),
+                          "cannot read " + path + ": " + std::generic_category().message(error));
         }
     }
-    Source(const Source&) = delete;
-    Source& operator=(const Source&) = delete;
-    Source(Source&& other) noexcept
+    EventLog(const EventLog&) = delete;
+    EventLog& operator=(const EventLog&) = delete;
+    EventLog(EventLog&& other) noexcept
         : card_(std::move(other.card_)),
           fd_(std::exchange(other.fd_, -1)),
           last_(other.last_),
           gone_(other.gone_) {}
-    Source& operator=(Source&&) = delete;
-    ~Source() {
+    EventLog& operator=(EventLog&&) = delete;
+    ~EventLog() {
         if (fd_ >= 0) {
             ::close(fd_);
         }
@@ -167,14 +171,14 @@ class Source {
     [[nodiscard]] int fd() const { return fd_; }
     [[nodiscard]] bool gone() const { return gone_; }
 
-    // What is new, and how many events before that were lost.
+    // The new events. `lost` gets the number of events between these that were overwritten.
     std::vector<Event> take(std::uint64_t& lost) {
         std::string text;
-        std::array<char, 8192> piece{};
+        std::array<char, 8192> part{};
         ssize_t got = 0;
         off_t at = 0;
-        while ((got = ::pread(fd_, piece.data(), piece.size(), at)) > 0) {
-            text.append(piece.data(), static_cast<std::size_t>(got));
+        while ((got = ::pread(fd_, part.data(), part.size(), at)) > 0) {
+            text.append(part.data(), static_cast<std::size_t>(got));
             at += got;
         }
         gone_ = got < 0;
@@ -214,83 +218,96 @@ void print(const Program& program, const Card& card, const Event& event) {
     }
     const bool fine = event.name == "started";
     std::cout << fmt::format("{}  {}  {}  {}\n", time_text(event.time), card.name(),
-                             program.terminal().paint(fine ? Colour::good : Colour::warning,
+                             program.terminal().paint(fine ? Color::good : Color::warning,
                                                       fmt::format("{:<13}", event.name)),
                              explain_event(event))
               << std::flush;
 }
 
-Exit events(const Program& program, const EventOptions& options) {
-    const Root root = program.root();
-    std::vector<Source> sources;
-    for (const Card& card : select_cards(root, options.card)) {
-        if (card.node) {
-            sources.emplace_back(root, card);
+// The new events of all cards, in the order of their times.
+std::vector<std::pair<Card, Event>> new_events(std::vector<EventLog>& logs, bool first) {
+    std::vector<std::pair<Card, Event>> events;
+    for (EventLog& log : logs) {
+        std::uint64_t lost = 0;
+        for (Event& event : log.take(lost)) {
+            events.emplace_back(log.card(), std::move(event));
+        }
+        // Before the first read, the log may have been overwritten many times.
+        if (lost > 0 && !first) {
+            std::cerr << fmt::format("accelctl: {}: {} events were lost: they came too fast\n",
+                                     log.card().name(), lost);
         }
     }
-    if (sources.empty()) {
-        if (!options.follow && options.card.empty()) {
-            return Exit::ok;  // nothing happened to no card
+    std::stable_sort(events.begin(), events.end(),
+                     [](const auto& a, const auto& b) { return a.second.time < b.second.time; });
+    return events;
+}
+
+// Reports the cards that are gone, and drops their logs.
+void drop_gone(std::vector<EventLog>& logs) {
+    std::vector<EventLog> rest;
+    for (EventLog& log : logs) {
+        if (log.gone()) {
+            std::cerr << fmt::format("accelctl: {} ({}) is gone\n", log.card().name(),
+                                     log.card().address);
+        } else {
+            rest.push_back(std::move(log));
         }
-        throw Failure(Exit::no_card, "there is no card with a driver to follow",
-                      "'accelctl doctor' looks for the reason");
     }
+    logs = std::move(rest);
+}
+
+void wait_for_events(const std::vector<EventLog>& logs) {
+    std::vector<pollfd> fds;
+    fds.reserve(logs.size());
+    for (const EventLog& log : logs) {
+        fds.push_back({.fd = log.fd(), .events = POLLPRI | POLLERR, .revents = 0});
+    }
+    // The removal of a file does not wake poll(), so the wait is short.
+    ::poll(fds.data(), fds.size(), 500);
+}
+
+void catch_signals() {
     struct sigaction action {};
     action.sa_handler = note_stop;
     ::sigaction(SIGINT, &action, nullptr);
     ::sigaction(SIGTERM, &action, nullptr);
+}
+
+Exit events(const Program& program, const EventOptions& options) {
+    const Root root = program.root();
+    std::vector<EventLog> logs;
+    for (const Card& card : select_cards(root, options.card)) {
+        if (card.node) {
+            logs.emplace_back(root, card);
+        }
+    }
+    if (logs.empty()) {
+        if (!options.follow && options.card.empty()) {
+            return Exit::ok;  // no card, and so no events
+        }
+        throw Failure(Exit::no_card, "no card with a driver to follow",
+                      "'accelctl doctor' looks for the reason");
+    }
+    catch_signals();
     const auto end = Clock::now() + std::chrono::duration<double>(options.seconds);
     unsigned printed = 0;
-    bool first = true;
-    for (;;) {
-        std::vector<std::pair<Card, Event>> news;
-        for (Source& source : sources) {
-            std::uint64_t lost = 0;
-            for (Event& event : source.take(lost)) {
-                news.emplace_back(source.card(), std::move(event));
-            }
-            if (lost > 0 && !first) {
-                std::cerr << fmt::format("accelctl: {}: {} events came too fast and are lost\n",
-                                         source.card().name(), lost);
-            }
-        }
-        std::stable_sort(news.begin(), news.end(), [](const auto& a, const auto& b) {
-            return a.second.time < b.second.time;
-        });
-        for (const auto& [card, event] : news) {
+    for (bool first = true;; first = false) {
+        for (const auto& [card, event] : new_events(logs, first)) {
             print(program, card, event);
             if (options.count != 0 && ++printed >= options.count) {
                 return Exit::ok;
             }
         }
-        for (const Source& source : sources) {
-            if (source.gone()) {
-                std::cerr << fmt::format("accelctl: {} ({}) is gone\n", source.card().name(),
-                                         source.card().address);
-            }
-        }
-        first = false;
-        std::vector<Source> rest;
-        for (Source& source : sources) {
-            if (!source.gone()) {
-                rest.push_back(std::move(source));
-            }
-        }
-        sources = std::move(rest);
+        drop_gone(logs);
         const bool over = options.seconds > 0 && Clock::now() >= end;
         if (!options.follow || over || stopped != 0) {
             return Exit::ok;
         }
-        if (sources.empty()) {
-            throw Failure(Exit::card, "no card is left to follow");
+        if (logs.empty()) {
+            throw Failure(Exit::card, "every card to follow is gone");
         }
-        std::vector<pollfd> fds;
-        fds.reserve(sources.size());
-        for (const Source& source : sources) {
-            fds.push_back({.fd = source.fd(), .events = POLLPRI | POLLERR, .revents = 0});
-        }
-        // A file that vanishes wakes nobody: look now and then.
-        ::poll(fds.data(), fds.size(), 500);
+        wait_for_events(logs);
     }
 }
 
@@ -298,19 +315,24 @@ Exit events(const Program& program, const EventOptions& options) {
 
 void add_events(Program& program) {
     auto [command, options] = add_command<EventOptions>(
-        program, "events", "What happened to the cards: resets, errors, heat", events);
-    command->footer(
-        "Each card keeps its last 16 events and the last 16 errors of queues. With "
-        "--json each event is a document in a line of its own.");
-    add_card(*command, options->card, "otherwise all cards");
-    command->add_flag("-f,--follow", options->follow, "Go on, and print what happens");
-    command->add_option("--for", options->seconds, "With --follow: end after so long")
-        ->check(CLI::PositiveNumber)
-        ->type_name("SECONDS");
-    command->add_option("-n,--count", options->count, "End after so many events")
-        ->check(CLI::Range(1U, 1000000U))
-        ->type_name("N");
-    program.add_json(*command);
+        program, "events", "Print the event log: resets, errors, heat", events);
+    command.set_footer(
+        "Each card keeps its last 16 events and the last 16 queue errors. With --json each event "
+        "is a document on a line of its own.");
+    add_card(command, options->card, all_cards);
+    command.add_flag({.name = "-f,--follow", .help = "Print new events as they happen"},
+                     options->follow);
+    command.add_option({.name = "--duration",
+                        .help = "Exit after this time; with --follow",
+                        .value = "SECONDS",
+                        .positive = true},
+                       options->seconds);
+    command.add_option({.name = "-n,--count",
+                        .help = "Exit after this number of events",
+                        .value = "N",
+                        .bounds = Bounds{1, 1e6}},
+                       options->count);
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

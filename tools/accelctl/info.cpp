@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl without a command: one screen. accelctl info: all there is to know of a card.
-#include <fmt/format.h>
+// accelctl without a command: a summary of all cards on one screen. accelctl info: every property
+// of a card.
+#include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "commands.hpp"
-#include "sample.hpp"
+#include "screen.hpp"
+#include "snapshot.hpp"
 #include "text.hpp"
 
 namespace accel::tools {
 
 namespace {
 
-constexpr std::chrono::milliseconds look_for{200};
+// The time over which the summary measures utilization.
+constexpr std::chrono::milliseconds observation_time{200};
 
-Colour colour_of(const Status& status) {
-    return status.state == "running"     ? Colour::good
-           : status.state == "throttled" ? Colour::warning
-                                         : Colour::bad;
+Color color_of(const Status& status) {
+    return status.state == "running"     ? Color::good
+           : status.state == "throttled" ? Color::warning
+                                         : Color::bad;
 }
 
 template <typename T>
@@ -50,14 +53,14 @@ struct InfoOptions {
     std::string card;
 };
 
-void print_info(const Status& status, const std::vector<Holder>& holders,
+void print_info(const Status& status, const std::vector<Client>& clients,
                 const Terminal& terminal) {
     const auto line = [&](const char* name, const std::string& value) {
         std::cout << fmt::format("  {:<21} {}\n", name, value);
     };
-    std::cout << terminal.paint(Colour::bold, status.card.name()) << "\n";
+    std::cout << terminal.paint(Color::bold, status.card.name()) << "\n";
     line("address", status.card.address);
-    line("state", terminal.paint(colour_of(status), status.state));
+    line("state", terminal.paint(color_of(status), status.state));
     line("driver", status.card.driver.empty() ? "none" : status.card.driver);
     line("serial", status.serial.value_or("-"));
     line("hardware", status.hardware_version.value_or("-"));
@@ -76,8 +79,8 @@ void print_info(const Status& status, const std::vector<Holder>& holders,
     line("clock", clock_text(status.sensors));
     line("link",
          status.link.now() + (status.link.downgraded()
-                                  ? terminal.paint(Colour::bad, " (downgraded; it could run at " +
-                                                                    status.link.best() + ")")
+                                  ? terminal.paint(Color::bad, " (downgraded; the card supports " +
+                                                                   status.link.best() + ")")
                                   : ""));
     line("link errors",
          fmt::format("{} correctable, {} nonfatal, {} fatal", status.aer_total("correctable"),
@@ -88,110 +91,131 @@ void print_info(const Status& status, const std::vector<Holder>& holders,
     for (const auto& [name, value] : status.counters) {
         line(name.c_str(), std::to_string(value));
     }
-    for (const Holder& holder : holders) {
-        line("held by", fmt::format("{} (pid {}, {}), {} queues", holder.name, holder.pid,
-                                    holder.user, holder.queues.size()));
+    for (const Client& client : clients) {
+        line("held by", fmt::format("{} (pid {}, {}), {} queues", client.name, client.pid,
+                                    client.user, client.queues.size()));
     }
 }
 
 Exit info(const Program& program, const InfoOptions& options) {
     const Root root = program.root();
-    const Sample sample = take_sample(root, options.card);
+    const Snapshot snapshot = take_snapshot(root, options.card);
     if (program.json()) {
-        nlohmann::ordered_json document{{"cards", nlohmann::ordered_json::array()},
-                                        {"clients", nlohmann::ordered_json::array()},
-                                        {"hidden_processes", sample.holders.hidden}};
-        for (const Status& status : sample.cards) {
+        Json document{{"cards", Json::array()},
+                      {"clients", Json::array()},
+                      {"hidden_processes", snapshot.clients.hidden}};
+        for (const Status& status : snapshot.cards) {
             document["cards"].push_back(to_json(status));
-            for (const Holder& holder : sample.holders.of(status.card.address)) {
-                document["clients"].push_back(to_json(holder));
+            for (const Client& client : snapshot.clients.of_card(status.card.address)) {
+                document["clients"].push_back(to_json(client));
             }
         }
         program.print_json("accelctl.info/1", document);
         return Exit::ok;
     }
-    if (sample.cards.empty()) {
-        std::cout << "There is no card. 'accelctl doctor' looks for the reason.\n";
+    if (snapshot.cards.empty()) {
+        std::cout << no_cards;
     }
     const Terminal terminal = program.terminal();
-    for (const Status& status : sample.cards) {
-        print_info(status, sample.holders.of(status.card.address), terminal);
+    for (const Status& status : snapshot.cards) {
+        print_info(status, snapshot.clients.of_card(status.card.address), terminal);
     }
     return Exit::ok;
 }
 
 }  // namespace
 
+namespace {
+
+// One line for each card, and the warnings on them.
+class CardTable {
+  public:
+    explicit CardTable(const Terminal& terminal) : terminal_(terminal) {}
+
+    void add(const Status& status, const std::optional<Rates>& rates) {
+        const auto percent = [&](double Rates::*busy) {
+            return rates ? fmt::format("{:.0f} %", *rates.*busy * 100) : std::string("-");
+        };
+        table_.add({status.card.node ? status.card.name() : "-", status.card.address, status.state,
+                    or_dash(status.sensors.celsius, "{:.0f} C"), power(status.sensors),
+                    clock_text(status.sensors), memory(status), status.link.now(),
+                    percent(&Rates::dma_busy), percent(&Rates::compute_busy)});
+        if (status.state != "running") {
+            warn(status, "is " + status.state + "; 'accelctl doctor' looks for the reason");
+        }
+        if (status.link.downgraded()) {
+            warn(status, status.link.warning());
+        }
+        if (status.aer_total("fatal") + status.aer_total("nonfatal") > 0) {
+            warn(status, "the link had uncorrectable errors; 'lsaccel -v' lists them");
+        }
+    }
+    [[nodiscard]] std::string to_string() const { return table_.to_string() + warnings_; }
+
+  private:
+    void warn(const Status& status, const std::string& text) {
+        warnings_ += terminal_.paint(Color::warning, status.card.name() + ": " + text) + "\n";
+    }
+
+    using Align = Table::Align;
+    const Terminal& terminal_;
+    std::string warnings_;
+    Table table_{{{"CARD"},
+                  {"ADDRESS"},
+                  {"STATE"},
+                  {"TEMP", Align::right},
+                  {"POWER", Align::right},
+                  {"CLOCK", Align::right},
+                  {"MEMORY", Align::right},
+                  {"LINK"},
+                  {"DMA", Align::right},
+                  {"COMPUTE", Align::right}}};
+};
+
+std::string clients_text(const Snapshot& snapshot) {
+    Table table({{"PROCESS"},
+                 {"PID", Table::Align::right},
+                 {"USER"},
+                 {"CARD"},
+                 {"QUEUES", Table::Align::right},
+                 {"HOST MEM", Table::Align::right},
+                 {"DEVICE MEM", Table::Align::right}});
+    for (const Client& client : snapshot.clients.found) {
+        std::string name = client.address;
+        for (const Status& status : snapshot.cards) {
+            name = status.card.address == client.address ? status.card.name() : name;
+        }
+        table.add({client.name, std::to_string(client.pid), client.user, name,
+                   std::to_string(client.queues.size()), human_bytes(client.host_bytes),
+                   human_bytes(client.device_bytes)});
+    }
+    return table.empty() ? fmt::format("{}\n", no_clients) : table.to_string();
+}
+
+}  // namespace
+
 Exit show_summary(const Program& program) {
-    const Root root = program.root();
     if (program.json()) {
         return info(program, {});
     }
-    const Sample before = take_sample(root, "");
+    const Root root = program.root();
+    const Snapshot before = take_snapshot(root, "");
     if (before.cards.empty()) {
-        std::cout << "There is no card. 'accelctl doctor' looks for the reason.\n";
+        std::cout << no_cards;
         return Exit::ok;
     }
-    std::this_thread::sleep_for(look_for);
-    const Sample after = take_sample(root, "");
-    Table cards({{"CARD"},
-                 {"ADDRESS"},
-                 {"STATE"},
-                 {"TEMP", Table::Align::right},
-                 {"POWER", Table::Align::right},
-                 {"CLOCK", Table::Align::right},
-                 {"MEMORY", Table::Align::right},
-                 {"LINK"},
-                 {"DMA", Table::Align::right},
-                 {"COMPUTE", Table::Align::right}});
-    std::string warnings;
+    std::this_thread::sleep_for(observation_time);
+    const Snapshot after = take_snapshot(root, "");
     const Terminal terminal = program.terminal();
+    CardTable cards(terminal);
     for (const Status& status : after.cards) {
-        std::optional<Rates> rates;
-        for (const Status& old : before.cards) {
-            if (old.card.address == status.card.address) {
-                rates = rates_between(old, status);
-            }
-        }
-        const auto percent = [&](double share) {
-            return rates ? fmt::format("{:.0f} %", share * 100) : std::string("-");
-        };
-        cards.add({status.card.node ? status.card.name() : "-", status.card.address, status.state,
-                   or_dash(status.sensors.celsius, "{:.0f} C"), power(status.sensors),
-                   clock_text(status.sensors), memory(status), status.link.now(),
-                   percent(rates ? rates->dma_busy : 0), percent(rates ? rates->compute_busy : 0)});
-        const auto warn = [&](const std::string& text) {
-            warnings += terminal.paint(Colour::warning, status.card.name() + ": " + text) + "\n";
-        };
-        if (status.state != "running") {
-            warn("is " + status.state + "; 'accelctl doctor' says what to do");
-        }
-        if (status.link.downgraded()) {
-            warn(status.link.warning());
-        }
-        if (status.aer_total("fatal") + status.aer_total("nonfatal") > 0) {
-            warn("the link had uncorrectable errors; 'lsaccel -v' names them");
-        }
+        const auto old =
+            std::find_if(before.cards.begin(), before.cards.end(),
+                         [&](const Status& s) { return s.card.address == status.card.address; });
+        cards.add(status, old == before.cards.end() ? std::nullopt : rates_between(*old, status));
     }
-    std::cout << cards.to_string() << warnings;
-    Table clients({{"PROCESS"},
-                   {"PID", Table::Align::right},
-                   {"USER"},
-                   {"CARD"},
-                   {"QUEUES", Table::Align::right},
-                   {"HOST MEM", Table::Align::right},
-                   {"DEVICE MEM", Table::Align::right}});
-    for (const Holder& holder : after.holders.found) {
-        std::string name = holder.address;
-        for (const Status& status : after.cards) {
-            name = status.card.address == holder.address ? status.card.name() : name;
-        }
-        clients.add({holder.name, std::to_string(holder.pid), holder.user, name,
-                     std::to_string(holder.queues.size()), human_bytes(holder.host_bytes),
-                     human_bytes(holder.device_bytes)});
-    }
-    std::cout << "\n" << (clients.empty() ? "No process holds a card.\n" : clients.to_string());
-    if (const std::string note = hidden_note(after.holders); !note.empty()) {
+    std::cout << cards.to_string() << "\n" << clients_text(after);
+    if (const std::string note = hidden_note(after.clients); !note.empty()) {
         std::cout << "(" << note << ")\n";
     }
     return Exit::ok;
@@ -199,9 +223,9 @@ Exit show_summary(const Program& program) {
 
 void add_info(Program& program) {
     auto [command, options] = add_command<InfoOptions>(
-        program, "info", "Everything that is known of a card, or of all of them", info);
-    add_card(*command, options->card, "otherwise all cards");
-    program.add_json(*command);
+        program, "info", "Show every property of a card, or of all cards", info);
+    add_card(command, options->card, all_cards);
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

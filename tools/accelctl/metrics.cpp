@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl metrics: the cards in the text format of Prometheus. Names and labels are an interface.
+// accelctl metrics: prints the state of all cards in the text format of Prometheus. Names and
+// labels are an interface.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,7 +13,7 @@
 #include <iostream>
 
 #include "commands.hpp"
-#include "sample.hpp"
+#include "snapshot.hpp"
 
 namespace accel::tools {
 
@@ -30,6 +31,7 @@ std::string quote(const std::string& text) {
     return out;
 }
 
+// Builds the text: a family of metrics, and then its values.
 class Exposition {
   public:
     void family(const char* name, const char* type, const char* help) {
@@ -63,8 +65,7 @@ class Exposition {
 };
 
 void add_engines(Exposition& out, const std::vector<Status>& cards) {
-    out.family("accel_engine_busy_seconds_total", "counter",
-               "Time that engines of a kind worked, together");
+    out.family("accel_engine_busy_seconds_total", "counter", "Busy time of all engines of a kind");
     for (const Status& card : cards) {
         for (const auto& [name, engine] :
              {std::pair{"dma", &card.dma}, std::pair{"compute", &card.compute}}) {
@@ -73,7 +74,7 @@ void add_engines(Exposition& out, const std::vector<Status>& cards) {
             }
         }
     }
-    out.family("accel_engines", "gauge", "Engines of a kind");
+    out.family("accel_engines", "gauge", "Number of engines of a kind");
     for (const Status& card : cards) {
         for (const auto& [name, engine] :
              {std::pair{"dma", &card.dma}, std::pair{"compute", &card.compute}}) {
@@ -127,17 +128,18 @@ std::optional<double> as_double(const std::optional<std::uint64_t>& value) {
 
 void add_link(Exposition& out, const std::vector<Status>& cards) {
     constexpr double giga = 1e9;
-    add_gauge(out, cards, "accel_link_speed_transfers_per_second", "Speed of a lane, now",
+    add_gauge(out, cards, "accel_link_speed_transfers_per_second", "Current speed of a lane",
               [](const Status& card) {
                   return card.link.speed ? std::optional(*card.link.speed * giga) : std::nullopt;
               });
-    add_gauge(out, cards, "accel_link_width_lanes", "Lanes, now", [](const Status& card) {
-        return card.link.width ? std::optional<double>(*card.link.width) : std::nullopt;
-    });
+    add_gauge(out, cards, "accel_link_width_lanes", "Current number of lanes",
+              [](const Status& card) {
+                  return card.link.width ? std::optional<double>(*card.link.width) : std::nullopt;
+              });
     add_gauge(
-        out, cards, "accel_link_downgraded", "1 if the link could be faster or wider",
+        out, cards, "accel_link_downgraded", "1 if the link is below what the card supports",
         [](const Status& card) { return std::optional<double>(card.link.downgraded() ? 1 : 0); });
-    out.family("accel_link_errors_total", "counter", "Errors of the link that AER counted");
+    out.family("accel_link_errors_total", "counter", "Link errors that AER counted");
     for (const Status& card : cards) {
         for (const AerCounter& counter : card.aer) {
             out.add(card, static_cast<double>(counter.count),
@@ -146,10 +148,10 @@ void add_link(Exposition& out, const std::vector<Status>& cards) {
     }
 }
 
-std::string exposition(const Sample& sample) {
-    const std::vector<Status>& cards = sample.cards;
+std::string exposition(const Snapshot& snapshot) {
+    const std::vector<Status>& cards = snapshot.cards;
     Exposition out;
-    out.family("accel_info", "gauge", "What the card is; always 1");
+    out.family("accel_info", "gauge", "Identity of the card; always 1");
     for (const Status& card : cards) {
         out.add(card, 1,
                 {{"node", card.card.node ? card.card.name() : ""},
@@ -157,20 +159,20 @@ std::string exposition(const Sample& sample) {
                  {"firmware", card.firmware_version.value_or("")},
                  {"hardware", card.hardware_version.value_or("")}});
     }
-    out.family("accel_up", "gauge", "1 if the card runs, throttled or not");
+    out.family("accel_up", "gauge", "1 if the card runs, even if throttled");
     for (const Status& card : cards) {
         out.add(card, card.state == "running" || card.state == "throttled" ? 1 : 0,
                 {{"state", card.state}});
     }
-    add_gauge(out, cards, "accel_throttled", "1 if the clock is lowered for heat or the power cap",
-              [](const Status& card) {
+    add_gauge(out, cards, "accel_throttled",
+              "1 if the clock is lowered because of heat or the power cap", [](const Status& card) {
                   return std::optional<double>(card.state == "throttled" ? 1 : 0);
               });
-    add_gauge(out, cards, "accel_temperature_celsius", "Temperature",
+    add_gauge(out, cards, "accel_temperature_celsius", "Temperature of the card",
               [](const Status& card) { return card.sensors.celsius; });
-    add_gauge(out, cards, "accel_power_watts", "Power taken",
+    add_gauge(out, cards, "accel_power_watts", "Power consumption",
               [](const Status& card) { return card.sensors.watts; });
-    add_gauge(out, cards, "accel_power_cap_watts", "Power that may be taken",
+    add_gauge(out, cards, "accel_power_cap_watts", "Power cap",
               [](const Status& card) { return card.sensors.cap_watts; });
     add_gauge(out, cards, "accel_clock_hertz", "Core clock",
               [](const Status& card) { return card.sensors.clock_hz; });
@@ -192,7 +194,7 @@ std::string exposition(const Sample& sample) {
     return out.text();
 }
 
-// Whole or not at all: a collector never sees half a file.
+// Renames a complete file into place, so that a collector never reads half of it.
 void replace_file(const std::string& path, const std::string& text) {
     const std::string temporary = path + ".new";
     std::ofstream file(temporary, std::ios::trunc);
@@ -205,12 +207,13 @@ void replace_file(const std::string& path, const std::string& text) {
     if (!file || error) {
         std::error_code ignored;
         std::filesystem::remove(temporary, ignored);
-        throw Failure(Exit::file, "cannot write " + path);
+        throw Failure(Exit::file, "cannot write " + path,
+                      "the folder must exist, and you must be allowed to create files in it");
     }
 }
 
 Exit metrics(const Program& program, const MetricsOptions& options) {
-    const std::string text = exposition(take_sample(program.root(), ""));
+    const std::string text = exposition(take_snapshot(program.root(), ""));
     if (options.output.empty()) {
         std::cout << text;
     } else {
@@ -223,12 +226,13 @@ Exit metrics(const Program& program, const MetricsOptions& options) {
 
 void add_metrics(Program& program) {
     auto [command, options] = add_command<MetricsOptions>(
-        program, "metrics", "All cards in the text format of Prometheus", metrics);
-    command->footer(
-        "For node_exporter's textfile collector: run it from a timer with --output "
-        "/var/lib/prometheus/node-exporter/accel.prom. Names and labels do not change.");
-    command->add_option("-o,--output", options->output, "Replace this file, whole or not at all")
-        ->type_name(file_type);
+        program, "metrics", "Print metrics of all cards in the text format of Prometheus", metrics);
+    command.set_footer(
+        "For the textfile collector of node_exporter: run this from a timer, with --output "
+        "/var/lib/prometheus/node-exporter/accel.prom. Names and labels are stable.");
+    command.add_option(
+        {.name = "-o,--output", .help = "Replace this file atomically", .value = file_value},
+        options->output);
 }
 
 }  // namespace accel::tools

@@ -1,38 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models.hpp"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <iostream>
 #include <optional>
 
+#include "commands.hpp"
+#include "root.hpp"
+
 namespace accel::tools {
 
-void ModelOptions::add_to(CLI::App& command) {
-    command.add_option("MODEL", model, "An ONNX file, or what 'accelctl compile' made of one")
-        ->required()
-        ->type_name("FILE");
-    command.add_option("--card", card, "Number, node, PCI address or serial number")
-        ->type_name(card_type);
-    command.add_option("--batch", batch, "Length of the first dimension of the inputs")
-        ->check(CLI::Range(1, 1 << 20));
-    command.add_option("--dim", dims, "Length of a dimension that the model names")
-        ->type_name("NAME=LENGTH");
-    command.add_option("--shape", shapes, "Shape of an input that the model leaves open")
-        ->type_name("NAME=N,N,...");
-    command
-        .add_option("--known", known,
-                    "An input that is the same in every run: a number, or a file of its elements")
-        ->type_name("NAME=VALUE");
-    command.add_flag("--narrow", narrow, "Take f64 as f32 and u64 as i64");
-    command.add_flag("--host", host,
-                     "Let each run work out on the host what depends on what values are");
-    command.add_flag("--dump", dump, "Print what each stage of the compiler did");
+void ModelOptions::add_to(CommandLine& command) {
+    command.add_option({.name = "MODEL",
+                        .help = "ONNX file, or compiled model that 'accelctl compile' wrote",
+                        .value = file_value,
+                        .required = true},
+                       model);
+    command.add_option({.name = "--card", .help = std::string(card_help), .value = card_value},
+                       card);
+    command.add_option({.name = "--batch",
+                        .help = "Set the length of the first dimension of the inputs",
+                        .value = "LENGTH",
+                        .bounds = Bounds{1, 1 << 20}},
+                       batch);
+    command.add_option({.name = "--dimension",
+                        .help = "Set the length of a dimension that the model names",
+                        .value = "NAME=LENGTH"},
+                       dimensions);
+    command.add_option({.name = "--shape",
+                        .help = "Set the shape of an input that the model leaves open",
+                        .value = "NAME=N,N,..."},
+                       shapes);
+    command.add_option({.name = "--constant-input",
+                        .help = "Give an input the same value in every run: a number, or a file "
+                                "of its elements",
+                        .value = "NAME=VALUE"},
+                       constant_inputs);
+    command.add_flag({.name = "--allow-narrowing", .help = "Compute f64 in f32, and u64 in i64"},
+                     allow_narrowing);
+    command.add_flag({.name = "--host-fallback",
+                      .help = "Let the CPU compute nodes whose shapes depend on values"},
+                     host_fallback);
+    command.add_flag(
+        {.name = "--log", .help = "Print the result of each compiler stage on standard error"},
+        log);
 }
 
 namespace {
@@ -42,28 +57,21 @@ struct Named {
     std::string value;
 };
 
-// NAME=VALUE. `example` is shown for what is not.
+// Splits NAME=VALUE. The error message shows the example.
 Named parse_named(const std::string& text, const char* option, const char* example) {
     const std::size_t sign = text.find('=');
     if (sign == std::string::npos || sign == 0 || sign + 1 == text.size()) {
         throw Failure(Exit::usage, fmt::format("{} '{}' is not NAME=VALUE", option, text),
-                      fmt::format("for example {} {}", option, example));
+                      fmt::format("give, for example, {} {}", option, example));
     }
     return {text.substr(0, sign), text.substr(sign + 1)};
-}
-
-template <typename T>
-std::optional<T> parse_number(std::string_view text) {
-    T value{};
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && stop == text.data() + text.size() ? std::optional(value)
-                                                                     : std::nullopt;
 }
 
 std::int64_t parse_length(std::string_view text, const char* option) {
     const auto length = parse_number<std::int64_t>(text);
     if (!length || *length < 0) {
-        throw Failure(Exit::usage, fmt::format("{}: '{}' is no length", option, text));
+        throw Failure(Exit::usage, fmt::format("{}: '{}' is no length", option, text),
+                      "a length is a whole number, zero or more");
     }
     return *length;
 }
@@ -87,7 +95,7 @@ std::vector<std::byte> as_bytes(T value) {
     return bytes;
 }
 
-// One number of a type; nothing if the text is none.
+// The bytes of one number of a data type; nothing if the text is no number.
 std::optional<std::vector<std::byte>> number_bytes(DataType type, const std::string& text) {
     if (type == DataType::f32) {
         const auto value = parse_number<float>(text);
@@ -109,10 +117,12 @@ std::optional<std::vector<std::byte>> number_bytes(DataType type, const std::str
     }
 }
 
-// An input that is the same in every run: a number, or a file of elements.
-TensorData parse_known(const std::string& model, const Named& given, const LoadOptions& options) {
-    for (TensorInfo& info : of_model([&] { return Model::describe(model); })) {
+TensorData parse_constant(const std::string& model, const Named& given,
+                          const LoadOptions& options) {
+    std::string list;
+    for (TensorInfo& info : with_model_errors([&] { return Model::describe(model); })) {
         if (info.name != given.name) {
+            list += "\n  " + describe(info);
             continue;
         }
         if (const auto shape = options.shapes.find(info.name); shape != options.shapes.end()) {
@@ -127,44 +137,61 @@ TensorData parse_known(const std::string& model, const Named& given, const LoadO
         return {info.type, info.shape, read_tensor(given.value, info)};
     }
     throw Failure(Exit::usage,
-                  fmt::format("--known names '{}', and the model has no such input", given.name));
+                  fmt::format("--constant-input {}: the model has no such input", given.name),
+                  "the model's inputs:" + list);
 }
 
 }  // namespace
 
 LoadOptions ModelOptions::load() const {
     LoadOptions options{.batch = batch,
-                        .allow_narrowing = narrow,
-                        .host_fallback = host,
-                        .log = dump ? &std::cerr : nullptr};
-    for (const std::string& dim : dims) {
-        const Named named = parse_named(dim, "--dim", "sequence=128");
-        options.dimensions[named.name] = parse_length(named.value, "--dim");
+                        .allow_narrowing = allow_narrowing,
+                        .host_fallback = host_fallback,
+                        .log = log ? &std::cerr : nullptr};
+    for (const std::string& dimension : dimensions) {
+        const Named named = parse_named(dimension, "--dimension", "sequence=128");
+        options.dimensions[named.name] = parse_length(named.value, "--dimension");
     }
     for (const std::string& shape : shapes) {
         const Named named = parse_named(shape, "--shape", "image=1,3,224,224");
         options.shapes[named.name] = parse_shape(named.value);
     }
-    for (const std::string& one : known) {
-        const Named named = parse_named(one, "--known", "rate=16000");
-        options.constant_inputs[named.name] = parse_known(model, named, options);
+    for (const std::string& constant : constant_inputs) {
+        const Named named = parse_named(constant, "--constant-input", "rate=16000");
+        options.constant_inputs[named.name] = parse_constant(model, named, options);
         options.shapes.erase(named.name);
     }
     return options;
 }
 
+void add_output(CommandLine& command, std::string& path) {
+    command.add_option({.name = "-o,--output",
+                        .help = "Write the result into this file",
+                        .value = file_value,
+                        .required = true},
+                       path);
+}
+
 Card select_card_for_models(const Program& program, const ModelOptions& options) {
-    Card card = select_card(program.root(), options.card);
-    if (!card.node) {
-        throw Failure(Exit::no_card, card.name() + " has no driver",
-                      "'accelctl doctor' looks for the reason");
+    return select_card_with_driver(program.root(), options.card);
+}
+
+void rethrow_model_error(const Error& error) {
+    switch (error.errc()) {
+        case std::errc::no_such_file_or_directory:
+        case std::errc::io_error:
+            throw Failure(Exit::file, error.what());
+        case std::errc::invalid_argument:
+        case std::errc::not_supported:
+            throw Failure(Exit::unsupported, error.what());
+        default:
+            break;
     }
-    return card;
 }
 
 Model load_model(const Device& device, const ModelOptions& options) {
     const LoadOptions load = options.load();
-    return of_model([&] { return Model::load(device, options.model, load); });
+    return with_model_errors([&] { return Model::load(device, options.model, load); });
 }
 
 std::string_view name_of(DataType type) {
@@ -175,15 +202,26 @@ std::string_view name_of(DataType type) {
 }
 
 std::string describe(const TensorInfo& info) {
-    return fmt::format("{} {} [{}]", info.name, name_of(info.type), fmt::join(info.shape, ","));
+    std::string shape;
+    for (const std::int64_t length : info.shape) {
+        shape += (shape.empty() ? "" : ",") + std::to_string(length);
+    }
+    return fmt::format("{} {} [{}]", info.name, name_of(info.type), shape);
 }
 
-nlohmann::ordered_json to_json(std::span<const TensorInfo> infos) {
-    auto all = nlohmann::ordered_json::array();
+Json to_json(std::span<const TensorInfo> infos) {
+    Json all = Json::array();
     for (const TensorInfo& info : infos) {
-        all.push_back({{"name", info.name}, {"type", name_of(info.type)}, {"shape", info.shape}});
+        all.push_back({{"name", info.name},
+                       {"type", name_of(info.type)},
+                       {"shape", Json::array_of(info.shape)}});
     }
     return all;
+}
+
+Json to_json(const MemoryUse& memory) {
+    return {
+        {"weights", memory.weights}, {"activations", memory.activations}, {"peak", memory.peak}};
 }
 
 std::vector<std::byte> read_bytes(const std::string& path) {
@@ -200,10 +238,11 @@ std::vector<std::byte> read_bytes(const std::string& path) {
 std::vector<std::byte> read_tensor(const std::string& path, const TensorInfo& info) {
     std::vector<std::byte> bytes = read_bytes(path);
     if (bytes.size() != info.bytes()) {
-        throw Failure(Exit::usage,
-                      fmt::format("{} holds {} bytes, and {} takes {}", path, bytes.size(),
-                                  describe(info), info.bytes()),
-                      "the file is the tensor's elements as they lie in memory, nothing else");
+        throw Failure(
+            Exit::usage,
+            fmt::format("{} holds {} bytes, and {} needs {}", path, bytes.size(), describe(info),
+                        info.bytes()),
+            "the file must hold the elements of the tensor in memory order, and nothing else");
     }
     return bytes;
 }
@@ -218,8 +257,8 @@ void check_count(std::span<const TensorInfo> inputs, std::size_t files) {
     }
     throw Failure(
         Exit::usage,
-        fmt::format("the model has {} inputs, and {} files are given", inputs.size(), files),
-        "give a file for each, in this order:" + all);
+        fmt::format("the model has {} inputs, and --input gives {} files", inputs.size(), files),
+        "give one file for each input, in this order:" + all);
 }
 
 }  // namespace accel::tools

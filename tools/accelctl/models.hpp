@@ -1,73 +1,77 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the commands for models share: which model and how it is loaded, and files of tensors.
+// The common part of the commands for models: the options that say which model is loaded and how,
+// and files of tensors.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <accel/accel.hpp>
 #include <accel/model.hpp>
-#include <nlohmann/json.hpp>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "program.hpp"
-#include "status.hpp"
+#include "card.hpp"
+#include "exit.hpp"
+#include "json.hpp"
 
 namespace accel::tools {
 
-/// MODEL, --card, and how it is loaded.
+class CommandLine;
+class Program;
+
+/// MODEL, --card, and the options that become LoadOptions.
 struct ModelOptions {
     std::string model;
     std::string card;
     std::int64_t batch = 0;
-    std::vector<std::string> dims;    // NAME=LENGTH
-    std::vector<std::string> shapes;  // NAME=LENGTH,LENGTH,...
-    std::vector<std::string> known;   // NAME=NUMBER or NAME=FILE
-    bool narrow = false;
-    bool host = false;
-    bool dump = false;
+    std::vector<std::string> dimensions;       ///< NAME=LENGTH
+    std::vector<std::string> shapes;           ///< NAME=LENGTH,LENGTH,...
+    std::vector<std::string> constant_inputs;  ///< NAME=NUMBER or NAME=FILE
+    bool allow_narrowing = false;
+    bool host_fallback = false;
+    bool log = false;
 
-    void add_to(CLI::App& command);
-    /// Throws Failure for what is no NAME=VALUE.
+    void add_to(CommandLine& command);
+    /// Throws Failure if an option is not NAME=VALUE.
     [[nodiscard]] LoadOptions load() const;
 };
 
-/// A card with a driver; throws Failure.
+/// Declares -o, --output: the file that a command writes.
+void add_output(CommandLine& command, std::string& path);
+
+/// The card to run models on. Throws Failure if no driver has it.
 [[nodiscard]] Card select_card_for_models(const Program& program, const ModelOptions& options);
 
-/// What `action` gives; what it says about a model becomes a Failure with its exit code.
+/// Turns an error that concerns the model or its file into a Failure with its own exit code;
+/// returns for any other error.
+void rethrow_model_error(const Error& error);
+
+/// Runs `action`, which loads, compiles or writes a model.
 template <typename Action>
-auto of_model(Action action) {
+auto with_model_errors(Action action) {
     try {
         return action();
     } catch (const Error& error) {
-        switch (error.errc()) {
-            case std::errc::no_such_file_or_directory:
-            case std::errc::io_error:
-                throw Failure(Exit::file, error.what());
-            case std::errc::invalid_argument:
-            case std::errc::not_supported:
-                throw Failure(Exit::unsupported, error.what());
-            default:
-                throw;
-        }
+        rethrow_model_error(error);
+        throw;
     }
 }
 
 [[nodiscard]] Model load_model(const Device& device, const ModelOptions& options);
 
 [[nodiscard]] std::string_view name_of(DataType type);
-/// name, type and shape
+/// Name, data type and shape.
 [[nodiscard]] std::string describe(const TensorInfo& info);
-[[nodiscard]] nlohmann::ordered_json to_json(std::span<const TensorInfo> infos);
+[[nodiscard]] Json to_json(std::span<const TensorInfo> infos);
+[[nodiscard]] Json to_json(const MemoryUse& memory);
 
-/// All of a file; throws Failure.
+/// The content of a file. Throws Failure if it cannot be read.
 [[nodiscard]] std::vector<std::byte> read_bytes(const std::string& path);
 
-/// A file that holds a tensor's elements; throws Failure if it is of another length.
+/// The elements of a tensor from a file. Throws Failure if the file has another length.
 [[nodiscard]] std::vector<std::byte> read_tensor(const std::string& path, const TensorInfo& info);
 
-/// Throws Failure that lists the inputs unless there is a file for each.
+/// Throws Failure, with a list of the inputs, unless there is a file for each input.
 void check_count(std::span<const TensorInfo> inputs, std::size_t files);
 
 }  // namespace accel::tools

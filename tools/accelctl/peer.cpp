@@ -13,7 +13,7 @@ namespace accel::tools {
 
 namespace {
 
-constexpr std::uint32_t both = ACCEL_BUFFER_CARD_READ | ACCEL_BUFFER_CARD_WRITE;
+constexpr std::uint32_t read_write = ACCEL_BUFFER_CARD_READ | ACCEL_BUFFER_CARD_WRITE;
 
 template <typename T>
 void call(int fd, unsigned long request, T& argument, const char* what) {
@@ -31,39 +31,39 @@ void destroy(int fd, std::uint32_t handle) {
 
 }  // namespace
 
-SharedMemory::SharedMemory(const Device& device, std::uint64_t bytes) : node_(device.fd()) {
+ExportedMemory::ExportedMemory(const Device& device, std::uint64_t bytes) : node_(device.fd()) {
     accel_buffer_create create{};
-    create.flags = both | ACCEL_BUFFER_DEVICE;
+    create.flags = read_write | ACCEL_BUFFER_DEVICE;
     create.bytes = bytes;
-    call(node_, ACCEL_IOCTL_BUFFER_CREATE, create, "cannot allocate device memory to share");
+    call(node_, ACCEL_IOCTL_BUFFER_CREATE, create, "cannot allocate device memory to export");
     handle_ = create.handle;
     address_ = create.address;
-    accel_buffer_export share{};
-    share.handle = handle_;
+    accel_buffer_export request{};
+    request.handle = handle_;
     try {
-        call(node_, ACCEL_IOCTL_BUFFER_EXPORT, share, "cannot share device memory");
+        call(node_, ACCEL_IOCTL_BUFFER_EXPORT, request, "cannot export device memory");
     } catch (...) {
         destroy(node_, handle_);
         throw;
     }
-    dmabuf_ = share.fd;
+    dmabuf_ = request.fd;
 }
 
-SharedMemory::~SharedMemory() {
+ExportedMemory::~ExportedMemory() {
     ::close(dmabuf_);
     destroy(node_, handle_);
 }
 
-PeerMemory::PeerMemory(const Device& device, int dmabuf) : node_(device.fd()) {
+ImportedMemory::ImportedMemory(const Device& device, int dmabuf) : node_(device.fd()) {
     accel_buffer_import import{};
-    import.flags = both;
+    import.flags = read_write;
     import.fd = dmabuf;
-    call(node_, ACCEL_IOCTL_BUFFER_IMPORT, import, "cannot reach the other card's memory");
+    call(node_, ACCEL_IOCTL_BUFFER_IMPORT, import, "cannot import the memory of the other card");
     handle_ = import.handle;
     address_ = import.address;
 }
 
-PeerMemory::~PeerMemory() {
+ImportedMemory::~ImportedMemory() {
     destroy(node_, handle_);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory of one card that another reaches: a dma-buf of its device memory, imported there.
+// Device memory of one card that another card reaches: exported as a dma-buf, and imported there.
 #pragma once
 
 #include <cstdint>
@@ -11,18 +11,18 @@
 
 namespace accel::tools {
 
-/// Device memory of a card, made for sharing. Must not outlive the device.
-class SharedMemory {
+/// Device memory of a card, exported as a dma-buf. Must not outlive the device.
+class ExportedMemory {
   public:
-    SharedMemory(const Device& device, std::uint64_t bytes);
-    SharedMemory(const SharedMemory&) = delete;
-    SharedMemory& operator=(const SharedMemory&) = delete;
-    SharedMemory(SharedMemory&&) = delete;
-    SharedMemory& operator=(SharedMemory&&) = delete;
-    ~SharedMemory();
+    ExportedMemory(const Device& device, std::uint64_t bytes);
+    ExportedMemory(const ExportedMemory&) = delete;
+    ExportedMemory& operator=(const ExportedMemory&) = delete;
+    ExportedMemory(ExportedMemory&&) = delete;
+    ExportedMemory& operator=(ExportedMemory&&) = delete;
+    ~ExportedMemory();
 
     [[nodiscard]] Address address() const { return Address{address_}; }
-    /// The dma-buf; owned by this.
+    /// The dma-buf; this object owns it.
     [[nodiscard]] int fd() const { return dmabuf_; }
 
   private:
@@ -32,16 +32,16 @@ class SharedMemory {
     int dmabuf_ = -1;
 };
 
-/// A dma-buf as a card sees it. Throws Error; operation_not_supported: there is no way between the
-/// two. Must not outlive the device.
-class PeerMemory {
+/// A dma-buf, mapped for a card. Throws Error; operation_not_supported means that the card cannot
+/// reach that memory. Must not outlive the device.
+class ImportedMemory {
   public:
-    PeerMemory(const Device& device, int dmabuf);
-    PeerMemory(const PeerMemory&) = delete;
-    PeerMemory& operator=(const PeerMemory&) = delete;
-    PeerMemory(PeerMemory&&) = delete;
-    PeerMemory& operator=(PeerMemory&&) = delete;
-    ~PeerMemory();
+    ImportedMemory(const Device& device, int dmabuf);
+    ImportedMemory(const ImportedMemory&) = delete;
+    ImportedMemory& operator=(const ImportedMemory&) = delete;
+    ImportedMemory(ImportedMemory&&) = delete;
+    ImportedMemory& operator=(ImportedMemory&&) = delete;
+    ~ImportedMemory();
 
     [[nodiscard]] Address address() const { return Address{address_}; }
 

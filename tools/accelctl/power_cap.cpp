@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl power-cap: how much power a card may take.
+// accelctl power-cap: shows and sets the power limit of a card.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "commands.hpp"
+#include "json.hpp"
 #include "status.hpp"
 
 namespace accel::tools {
@@ -26,7 +26,7 @@ struct CapOptions {
 void set_cap(const Root& root, const Status& status, double watts) {
     const Sensors& sensors = status.sensors;
     if (watts < *sensors.cap_min_watts || watts > *sensors.cap_max_watts) {
-        throw Failure(Exit::usage, fmt::format("{:g} W is out of bounds: {} takes {:g} to {:g} W",
+        throw Failure(Exit::usage, fmt::format("{:g} W is out of bounds: {} accepts {:g} to {:g} W",
                                                watts, status.card.name(), *sensors.cap_min_watts,
                                                *sensors.cap_max_watts));
     }
@@ -40,8 +40,8 @@ void set_cap(const Root& root, const Status& status, double watts) {
         ::close(fd);
     }
     if (!written && (error == EACCES || error == EPERM)) {
-        throw Failure(Exit::permission, "the power cap is root's to set",
-                      "sudo accelctl power-cap ...");
+        throw Failure(Exit::permission, "setting the power cap is root's",
+                      "run: sudo accelctl power-cap ...");
     }
     if (!written) {
         throw Failure(Exit::card,
@@ -56,8 +56,9 @@ Exit power_cap(const Program& program, const CapOptions& options) {
     if (!status.sensors.cap_watts || !status.sensors.cap_min_watts ||
         !status.sensors.cap_max_watts) {
         throw Failure(card.node ? Exit::card : Exit::unsupported,
-                      card.name() + " shows no power cap",
-                      card.node ? "" : "it has no driver; 'accelctl doctor' looks for the reason");
+                      card.name() + " reports no power cap",
+                      card.node ? "'accelctl doctor' looks for the reason"
+                                : "it has no driver; 'accelctl doctor' looks for the reason");
     }
     if (options.watts || options.highest) {
         set_cap(root, status, options.highest ? *status.sensors.cap_max_watts : *options.watts);
@@ -82,15 +83,18 @@ Exit power_cap(const Program& program, const CapOptions& options) {
 
 void add_power_cap(Program& program) {
     auto [command, options] = add_command<CapOptions>(
-        program, "power-cap", "Show or set how much power a card may take", power_cap);
-    command->footer(
-        "A card that reaches its cap lowers its clock. A reset of the function sets it "
-        "back. Setting it is root's.");
-    add_card(*command, options->card, "may be left out when there is one");
-    CLI::Option* const watts =
-        command->add_option("--set", options->watts, "Set it")->type_name("WATTS");
-    command->add_flag("--max", options->highest, "Set it to the highest there is")->excludes(watts);
-    program.add_json(*command);
+        program, "power-cap", "Show or set the power limit of a card", power_cap);
+    command.set_footer(
+        "A card that reaches its cap lowers its clock. A function reset restores the default cap. "
+        "Only root may set it.");
+    add_card(command, options->card, only_card);
+    command.add_option({.name = "--set", .help = "Set the cap to this power", .value = "WATTS"},
+                       options->watts);
+    command.add_flag({.name = "--max",
+                      .help = "Set the cap to the highest power of the card",
+                      .excludes = "--set"},
+                     options->highest);
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl quantize: an f32 model becomes one that multiplies bytes.
-#include <fmt/format.h>
+// accelctl quantize: makes an int8 model of an f32 model and calibration data.
+#include <fmt/core.h>
+
 #include <accel/quantize.hpp>
 
 #include <cmath>
@@ -16,8 +17,6 @@ namespace accel::tools {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct QuantizeCommand {
     ModelOptions model;
     std::string output;
@@ -26,7 +25,7 @@ struct QuantizeCommand {
     double percentile = 100;
 };
 
-// Each file holds the same number of inputs, one behind the other.
+// One entry for each run. Every file holds the values of one input for the same number of runs.
 std::vector<std::vector<TensorData>> read_calibration(const Model& net,
                                                       const std::vector<std::string>& files) {
     check_count(net.inputs(), files.size());
@@ -36,13 +35,14 @@ std::vector<std::vector<TensorData>> read_calibration(const Model& net,
         const std::vector<std::byte> bytes = read_bytes(files[i]);
         const std::size_t count = info.bytes() == 0 ? 0 : bytes.size() / info.bytes();
         if (count == 0 || count * info.bytes() != bytes.size()) {
-            throw Failure(Exit::usage,
-                          fmt::format("{} holds {} bytes, and that is no multiple of the {} of {}",
-                                      files[i], bytes.size(), info.bytes(), describe(info)),
-                          "the file is the elements of one input behind those of another");
+            throw Failure(
+                Exit::usage,
+                fmt::format("{} holds {} bytes, which is no multiple of the {} bytes of {}",
+                            files[i], bytes.size(), info.bytes(), describe(info)),
+                "the file must hold the elements of this input for one run after another");
         }
         if (i != 0 && count != runs.size()) {
-            throw Failure(Exit::usage, fmt::format("{} holds {} inputs, and {} holds {}", files[0],
+            throw Failure(Exit::usage, fmt::format("{} holds {} runs, and {} holds {}", files[0],
                                                    runs.size(), files[i], count));
         }
         runs.resize(count);
@@ -56,15 +56,49 @@ std::vector<std::vector<TensorData>> read_calibration(const Model& net,
     return runs;
 }
 
+Json to_json(const QuantizeReport& report) {
+    Json nodes = Json::array();
+    for (const QuantizedNode& node : report.nodes) {
+        Json one{{"node", node.node}, {"quantized", node.reason.empty()}};
+        if (!node.reason.empty()) {
+            one["reason"] = node.reason;
+        }
+        nodes.push_back(std::move(one));
+    }
+    Json outputs = Json::array();
+    for (const OutputNoise& output : report.outputs) {
+        // JSON has no infinity.
+        outputs.push_back(
+            {{"name", output.output},
+             {"signal_to_noise",
+              std::isfinite(output.signal_to_noise) ? Json(output.signal_to_noise) : Json()}});
+    }
+    return {{"nodes", std::move(nodes)}, {"outputs", std::move(outputs)}};
+}
+
+void print(const QuantizeReport& report, std::size_t runs, const std::string& output) {
+    Table table({{.title = "node"}, {.title = "computes in"}, {.title = ""}});
+    for (const QuantizedNode& node : report.nodes) {
+        table.add({node.node, node.reason.empty() ? "int8" : "f32", node.reason});
+    }
+    std::cout << table.to_string();
+    for (const OutputNoise& noise : report.outputs) {
+        std::cout << fmt::format("{}: {:.1f} dB of signal to noise over {} runs\n", noise.output,
+                                 noise.signal_to_noise, runs);
+    }
+    std::cout << "wrote " << output << "\n";
+}
+
 Exit quantize_model(const Program& program, const QuantizeCommand& options) {
     const Card card = select_card_for_models(program, options.model);
     const Device device = Device::open(card.path());
+    // The model is loaded to learn its inputs, and gone before it is loaded for calibration.
     const auto runs = [&] {
         return read_calibration(load_model(device, options.model), options.calibration);
     }();
     const QuantizeReport report = [&] {
         Progress progress("Calibrating");
-        return of_model([&] {
+        return with_model_errors([&] {
             return quantize(device, options.model.model, runs, options.output,
                             {.load = options.model.load(),
                              .keep = options.keep,
@@ -73,39 +107,13 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
         });
     }();
     if (program.json()) {
-        Json nodes = Json::array();
-        for (const QuantizedNode& node : report.nodes) {
-            Json one{{"node", node.node}, {"quantized", node.reason.empty()}};
-            if (!node.reason.empty()) {
-                one["reason"] = node.reason;
-            }
-            nodes.push_back(std::move(one));
-        }
-        Json outputs = Json::array();
-        for (const OutputNoise& output : report.outputs) {
-            // There is no infinity in JSON.
-            outputs.push_back(
-                {{"name", output.output},
-                 {"signal_to_noise",
-                  std::isfinite(output.signal_to_noise) ? Json(output.signal_to_noise) : Json()}});
-        }
-        program.print_json("accelctl.quantize/1", {{"model", options.model.model},
-                                                   {"output", options.output},
-                                                   {"runs", runs.size()},
-                                                   {"nodes", std::move(nodes)},
-                                                   {"outputs", std::move(outputs)}});
-        return Exit::ok;
+        Json document{
+            {"model", options.model.model}, {"output", options.output}, {"runs", runs.size()}};
+        document.append(to_json(report));
+        program.print_json("accelctl.quantize/1", document);
+    } else {
+        print(report, runs.size(), options.output);
     }
-    Table table({{.title = "node"}, {.title = "multiplies"}, {.title = ""}});
-    for (const QuantizedNode& node : report.nodes) {
-        table.add({node.node, node.reason.empty() ? "bytes" : "f32", node.reason});
-    }
-    std::cout << table.to_string();
-    for (const OutputNoise& output : report.outputs) {
-        std::cout << fmt::format("{}: {:.1f} dB of signal to noise over {} runs\n", output.output,
-                                 output.signal_to_noise, runs.size());
-    }
-    std::cout << options.output << " is written\n";
     return Exit::ok;
 }
 
@@ -113,24 +121,27 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
 
 void add_quantize(Program& program) {
     auto [command, options] = add_command<QuantizeCommand>(
-        program, "quantize", "Make a model of bytes of an f32 model", quantize_model);
-    command->footer(
-        "A file of calibration holds the elements of some inputs, one input behind the other, as "
-        "they lie in memory: a few hundred that are like those the model will see. The result is "
-        "ONNX with QuantizeLinear and DequantizeLinear.");
-    options->model.add_to(*command);
-    command->add_option("-o,--output", options->output, "Where the quantized model goes")
-        ->required()
-        ->type_name("FILE");
-    command->add_option("--calibrate", options->calibration, "A file for each input of the model")
-        ->required()
-        ->type_name("FILE");
-    command->add_option("--keep", options->keep, "A node that stays f32")->type_name("NODE");
-    command
-        ->add_option("--percentile", options->percentile,
-                     "How much of the values of an activation must be in its range; 100: all")
-        ->check(CLI::Range(50.0, 100.0));
-    program.add_json(*command);
+        program, "quantize", "Quantize an f32 model to int8", quantize_model);
+    command.set_footer(
+        "A calibration file holds the elements of one input for many runs, one run after another, "
+        "in memory order: a few hundred runs that are like those of the application. The result "
+        "is ONNX with QuantizeLinear and DequantizeLinear.");
+    options->model.add_to(command);
+    add_output(command, options->output);
+    command.add_option({.name = "--calibrate",
+                        .help = "Give a calibration file for each input of the model",
+                        .value = file_value,
+                        .required = true},
+                       options->calibration);
+    command.add_option({.name = "--keep", .help = "Keep a node in f32", .value = "NODE"},
+                       options->keep);
+    command.add_option({.name = "--percentile",
+                        .help = "Set the percentage of an activation's values that its range "
+                                "covers; 100: all",
+                        .value = "PERCENT",
+                        .bounds = Bounds{50, 100}},
+                       options->percentile);
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl reset: a queue, or the whole function. The kernel may take its time, or never come back;
-// so the write is a child's, and whoever waits for it has a limit.
+// accelctl reset: resets one queue, or the whole PCI function. The kernel may take long, or never
+// return; so a child process writes to sysfs, and the parent waits for it with a time limit.
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,19 +12,18 @@
 #include <csignal>
 #include <cstring>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
+#include "clients.hpp"
 #include "commands.hpp"
-#include "holders.hpp"
+#include "json.hpp"
 #include "status.hpp"
 
 namespace accel::tools {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 struct ResetOptions {
@@ -34,8 +33,8 @@ struct ResetOptions {
     double timeout = 60;
 };
 
-// Writes to a file of sysfs in a child. The errno, 0, or nothing when the time is up: the child
-// then goes on for as long as the kernel does.
+// Writes to a sysfs file in a child process. Returns 0, an errno, or nothing if the time limit
+// passed; the child then lives until the kernel returns.
 std::optional<int> write_within(const std::string& path, const std::string& text, double seconds,
                                 const std::string& what) {
     std::cout << std::flush;
@@ -44,8 +43,8 @@ std::optional<int> write_within(const std::string& path, const std::string& text
         return errno;
     }
     if (child == 0) {
-        // Ctrl-C is the parent's: a reset that has begun is better finished. And who reads the
-        // parent's output must not wait for this one.
+        // Ctrl-C must not reach the child: a reset that has begun should finish. And a reader of
+        // the parent's output must not wait for the child.
         ::setpgid(0, 0);
         for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
             ::close(stream);
@@ -71,16 +70,16 @@ std::optional<int> write_within(const std::string& path, const std::string& text
     }
 }
 
-std::string describe(const Holder& holder) {
-    return fmt::format("{} (pid {}, {})", holder.name, holder.pid, holder.user);
+std::string describe(const Client& client) {
+    return fmt::format("{} (pid {}, {})", client.name, client.pid, client.user);
 }
 
-void confirm(const std::vector<Holder>& hurt, const std::string& what, bool yes) {
-    if (hurt.empty() || yes) {
+void confirm(const std::vector<Client>& affected, const std::string& what, bool yes) {
+    if (affected.empty() || yes) {
         return;
     }
     if (::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1) {
-        std::cout << "Go on? [y/N] " << std::flush;
+        std::cout << "Continue? [y/N] " << std::flush;
         std::string answer;
         std::getline(std::cin, answer);
         if (answer == "y" || answer == "yes") {
@@ -89,18 +88,20 @@ void confirm(const std::vector<Holder>& hurt, const std::string& what, bool yes)
         throw Failure(Exit::failed, "nothing was reset");
     }
     throw Failure(Exit::usage, what + " is in use; nothing was reset",
-                  "give --yes to do it all the same");
+                  "give --yes to reset it all the same");
 }
 
 [[noreturn]] void refuse(int error, const std::string& path) {
     switch (error) {
         case EACCES:
         case EPERM:
-            throw Failure(Exit::permission, "a reset is root's: " + path + " cannot be written",
-                          "sudo accelctl reset ...");
+            throw Failure(Exit::permission, "a reset is root's: cannot write " + path,
+                          "run: sudo accelctl reset ...");
         case ENOENT:
         case ENODEV:
-            throw Failure(Exit::card, "the card is gone");
+            throw Failure(
+                Exit::card, "the card is gone",
+                "'accelctl events' shows what happened to the other cards; reseat this one");
         case ENOTTY:
         case EINVAL:
             throw Failure(Exit::unsupported,
@@ -109,12 +110,12 @@ void confirm(const std::vector<Holder>& hurt, const std::string& what, bool yes)
             throw Failure(
                 Exit::card,
                 fmt::format("the reset failed: {}", std::generic_category().message(error)),
-                "dmesg has what the kernel says; 'accelctl doctor' looks further");
+                "'dmesg' shows the kernel's messages; 'accelctl doctor' looks for the reason");
     }
 }
 
 void report(const Program& program, const Card& card, const ResetOptions& options,
-            const std::vector<Holder>& hurt, double seconds) {
+            const std::vector<Client>& affected, double seconds) {
     const std::string scope =
         options.queue ? fmt::format("queue {}", *options.queue) : std::string("function");
     if (!program.json()) {
@@ -125,9 +126,9 @@ void report(const Program& program, const Card& card, const ResetOptions& option
                   {"scope", options.queue ? "queue" : "function"},
                   {"queue", options.queue ? Json(*options.queue) : Json(nullptr)},
                   {"seconds", seconds},
-                  {"hurt", Json::array()}};
-    for (const Holder& holder : hurt) {
-        document["hurt"].push_back(to_json(holder));
+                  {"affected", Json::array()}};
+    for (const Client& client : affected) {
+        document["affected"].push_back(to_json(client));
     }
     program.print_json("accelctl.reset/1", document);
 }
@@ -135,26 +136,28 @@ void report(const Program& program, const Card& card, const ResetOptions& option
 Exit reset_queue(const Program& program, const Root& root, const Card& card,
                  const ResetOptions& options) {
     if (!card.node) {
-        throw Failure(Exit::unsupported, card.address + " has no driver, so it has no queues");
+        throw Failure(Exit::unsupported, card.address + " has no driver, so it has no queues",
+                      "'accelctl doctor' looks for the reason");
     }
-    const std::vector<Holder> all = find_holders(root).of(card.address);
-    std::vector<Holder> hurt;
+    const std::vector<Client> all = find_clients(root).of_card(card.address);
+    std::vector<Client> affected;
     std::string list;
-    for (const Holder& holder : all) {
-        for (const QueueUse& queue : holder.queues) {
-            list += fmt::format("{}{} of {}", list.empty() ? "" : ", ", queue.id, describe(holder));
+    for (const Client& client : all) {
+        for (const ClientQueue& queue : client.queues) {
+            list += fmt::format("{}{} of {}", list.empty() ? "" : ", ", queue.id, describe(client));
             if (queue.id == *options.queue) {
-                hurt.push_back(holder);
+                affected.push_back(client);
                 if (!program.json()) {
                     std::cout << fmt::format(
-                        "Queue {} is of {}: its {} pending jobs fail, and it "
-                        "can reset the queue and go on.\n",
-                        queue.id, describe(holder), queue.pending);
+                        "Queue {} belongs to {}: its {} pending jobs will fail, and the process "
+                        "can "
+                        "then reset the queue and continue.\n",
+                        queue.id, describe(client), queue.pending);
                 }
             }
         }
     }
-    confirm(hurt, fmt::format("queue {}", *options.queue), options.yes);
+    confirm(affected, fmt::format("queue {}", *options.queue), options.yes);
     const std::string path = root.real(card.folder() + "/stop_queue");
     const auto start = Clock::now();
     const auto error =
@@ -164,14 +167,14 @@ Exit reset_queue(const Program& program, const Root& root, const Card& card,
         throw Failure(
             Exit::timeout,
             fmt::format("no answer after {:g} s; the kernel goes on trying", options.timeout),
-            "a card that does not stop a queue needs a reset of the function: "
+            "a card that does not stop a queue needs a function reset: "
             "'accelctl reset " +
                 card.name() + "'");
     }
     if (*error == ENOENT && root.exists(card.folder())) {
         throw Failure(Exit::usage,
                       fmt::format("no process has queue {} of {}", *options.queue, card.name()),
-                      list.empty() ? "there are none" : "there are: " + list);
+                      list.empty() ? "the card has no queues" : "its queues: " + list);
     }
     if (*error == EIO) {
         throw Failure(Exit::card, "the card does not answer",
@@ -180,22 +183,23 @@ Exit reset_queue(const Program& program, const Root& root, const Card& card,
     if (*error != 0 && *error != EALREADY) {
         refuse(*error, path);
     }
-    report(program, card, options, hurt, taken.count());
+    report(program, card, options, affected, taken.count());
     return Exit::ok;
 }
 
 Exit reset_function(const Program& program, const Root& root, const Card& card,
                     const ResetOptions& options) {
-    const std::vector<Holder> hurt = find_holders(root).of(card.address);
+    const std::vector<Client> affected = find_clients(root).of_card(card.address);
     if (!program.json()) {
-        for (const Holder& holder : hurt) {
+        for (const Client& client : affected) {
             std::cout << fmt::format(
-                "{} loses what it has on the card: {} queues; its calls fail "
-                "with ESTALE until it opens the card again.\n",
-                describe(holder), holder.queues.size());
+                "{} will lose its context with {} queues: its calls fail with ESTALE until it "
+                "opens "
+                "the card again.\n",
+                describe(client), client.queues.size());
         }
     }
-    confirm(hurt, card.name(), options.yes);
+    confirm(affected, card.name(), options.yes);
     const Status before = read_status(root, card);
     const std::string path = root.real(card.pci() + "/reset");
     if (!root.exists(card.pci() + "/reset")) {
@@ -206,11 +210,12 @@ Exit reset_function(const Program& program, const Root& root, const Card& card,
     const auto error = write_within(path, "1", options.timeout, "Resetting " + card.name());
     const std::chrono::duration<double> taken = Clock::now() - start;
     if (!error) {
-        throw Failure(Exit::timeout,
-                      fmt::format("the reset of {} is not over after {:g} s; the kernel goes on, "
-                                  "and nothing else can be done meanwhile",
-                                  card.name(), options.timeout),
-                      "'accelctl events -f' says how it ends; then perhaps a cold boot is left");
+        throw Failure(
+            Exit::timeout,
+            fmt::format("the reset of {} is not over after {:g} s; the kernel goes on, "
+                        "and accepts no other reset until then",
+                        card.name(), options.timeout),
+            "'accelctl events -f' shows its end; if it never ends, power the machine off");
     }
     if (*error != 0) {
         refuse(*error, path);
@@ -221,14 +226,15 @@ Exit reset_function(const Program& program, const Root& root, const Card& card,
             throw Failure(
                 Exit::card,
                 fmt::format("the card did not come back from its reset: it is {}", after.state),
-                "try the slot: echo 1 > /sys/bus/pci/devices/" + card.address +
-                    "/remove; echo 1 > /sys/bus/pci/rescan. Else power is to be cut");
+                "remove and rescan it: echo 1 > /sys/bus/pci/devices/" + card.address +
+                    "/remove; echo 1 > /sys/bus/pci/rescan. If that fails, power the machine off");
         }
         if (before.generation && after.generation && *after.generation <= *before.generation) {
-            throw Failure(Exit::card, "the driver did not notice the reset");
+            throw Failure(Exit::card, "the driver did not notice the reset",
+                          "its generation did not change; 'dmesg' shows the kernel's messages");
         }
     }
-    report(program, card, options, hurt, taken.count());
+    report(program, card, options, affected, taken.count());
     return Exit::ok;
 }
 
@@ -242,22 +248,26 @@ Exit reset(const Program& program, const ResetOptions& options) {
 }  // namespace
 
 void add_reset(Program& program) {
-    auto [command, options] = add_command<ResetOptions>(
-        program, "reset", "Reset a card, or one queue of it; says who is hurt", reset);
-    command->footer(
-        "The reset of a function ends what every process has on the card; theirs to do is to open "
-        "it again. With --queue, one queue alone is stopped: its jobs fail, and its owner can "
-        "reset it and go on. Both are root's. When others are hurt it asks first, or wants --yes.");
-    add_card(*command, options->card, "may be left out when there is one");
-    command
-        ->add_option("--queue", options->queue,
-                     "Only this queue, by the number that 'accelctl top' shows")
-        ->type_name("N");
-    command->add_flag("-y,--yes", options->yes, "Do not ask, also when processes are hurt");
-    command->add_option("--timeout", options->timeout, "Give up waiting after so long (default 60)")
-        ->check(CLI::Range(0.1, 3600.0))
-        ->type_name("SECONDS");
-    program.add_json(*command);
+    auto [command, options] =
+        add_command<ResetOptions>(program, "reset", "Reset a card, or one queue of it", reset);
+    command.set_footer(
+        "A function reset destroys the contexts of every process; each process must then open the "
+        "card again. With --queue, only one queue is stopped: its jobs fail, and its owner can "
+        "reset it and continue. Both are root's. If processes use the card, their names are "
+        "printed, and the command asks first or requires --yes.");
+    add_card(command, options->card, only_card);
+    command.add_option({.name = "--queue",
+                        .help = "Reset only this queue, by its number in 'accelctl top'",
+                        .value = "N"},
+                       options->queue);
+    command.add_flag({.name = "-y,--yes", .help = "Do not ask, even if processes are affected"},
+                     options->yes);
+    command.add_option({.name = "--timeout",
+                        .help = "Stop waiting after this time (default 60)",
+                        .value = "SECONDS",
+                        .bounds = Bounds{0.1, 3600}},
+                       options->timeout);
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

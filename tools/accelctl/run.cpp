@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl run: compiles a model, runs it, and says what came out, how long it took and where.
-#include <fmt/format.h>
+// accelctl run: compiles a model, runs it, checks its outputs, and shows where the time is spent.
+#include <fmt/core.h>
 
 #include <accel/model.hpp>
 #include <algorithm>
@@ -10,7 +10,6 @@
 #include <cstring>
 #include <iostream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <random>
 
 #include "accel/accel.hpp"
@@ -23,10 +22,9 @@ namespace accel::tools {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
-constexpr std::chrono::seconds patience{30};
+constexpr std::chrono::seconds run_limit{30};
 
 struct RunOptions {
     ModelOptions model;
@@ -37,7 +35,7 @@ struct RunOptions {
     bool nodes = false;
 };
 
-// The same numbers at every run: f32 in -1 .. 1, small integers otherwise.
+// The numbers are the same at every call: f32 from -1 to 1, otherwise 0 and 1.
 std::vector<std::byte> random_bytes(const TensorInfo& info) {
     std::mt19937 generator(1);
     std::vector<std::byte> bytes(info.bytes());
@@ -72,22 +70,24 @@ std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options)
     return inputs;
 }
 
-// How far the outputs are from what was expected; throws beyond the tolerance.
-double check(const Model& net, const std::vector<TensorData>& outputs, const RunOptions& options) {
+// The largest error of the outputs. Throws Failure beyond the tolerance.
+double compare(const Model& net, const std::vector<TensorData>& outputs,
+               const RunOptions& options) {
     if (options.expected.size() != outputs.size()) {
         throw Failure(Exit::usage,
-                      fmt::format("the model has {} outputs, and {} files are expected",
+                      fmt::format("the model has {} outputs, and --expect gives {} files",
                                   outputs.size(), options.expected.size()));
     }
-    double furthest = 0;
+    double max_error = 0;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
         const TensorInfo& info = net.outputs()[i];
-        // Its shape may be known only now.
+        // The shape of an output may be known only after a run.
         const auto expected =
             read_tensor(options.expected[i], {info.name, outputs[i].type, outputs[i].shape});
         if (info.type != DataType::f32) {
             if (expected != outputs[i].bytes) {
-                throw Failure(Exit::failed, "output " + info.name + " is not as expected");
+                throw Failure(Exit::failed,
+                              "output " + info.name + " differs from the expected one");
             }
             continue;
         }
@@ -101,43 +101,44 @@ double check(const Model& net, const std::vector<TensorData>& outputs, const Run
                 throw Failure(Exit::failed,
                               fmt::format("element {} of output {} is {:g}, and {:g} was expected",
                                           k / sizeof(float), info.name, got, wanted),
-                              "--tolerance says how far is too far");
+                              "--tolerance sets the allowed error");
             }
-            furthest = std::max(furthest, error);
+            max_error = std::max(max_error, error);
         }
     }
-    return furthest;
+    return max_error;
 }
 
-struct Share {
+// The card's time for all commands of a name.
+struct TimeSpent {
     std::string name;
     std::uint64_t count = 0;
     std::uint64_t ticks = 0;
 };
 
-// By command or by node, the longest first.
-std::vector<Share> shares(const Model& net, const std::vector<std::uint64_t>& ticks,
-                          std::string ModelCommand::*by) {
-    std::map<std::string, Share> by_name;
+// Sums up by command or by node, longest first.
+std::vector<TimeSpent> time_by(const Model& net, const std::vector<std::uint64_t>& ticks,
+                               std::string ModelCommand::*by) {
+    std::map<std::string, TimeSpent> by_name;
     for (std::size_t i = 0; i < ticks.size(); ++i) {
-        Share& share = by_name[net.commands()[i].*by];
-        share.name = net.commands()[i].*by;
-        ++share.count;
-        share.ticks += ticks[i];
+        TimeSpent& time = by_name[net.commands()[i].*by];
+        time.name = net.commands()[i].*by;
+        ++time.count;
+        time.ticks += ticks[i];
     }
-    std::vector<Share> result;
+    std::vector<TimeSpent> result;
     result.reserve(by_name.size());
-    for (auto& [name, share] : by_name) {
-        result.push_back(std::move(share));
+    for (auto& [name, time] : by_name) {
+        result.push_back(std::move(time));
     }
-    std::ranges::stable_sort(result, std::greater<>(), &Share::ticks);
+    std::ranges::stable_sort(result, std::greater<>(), &TimeSpent::ticks);
     return result;
 }
 
-// Seconds of each run.
+// The seconds that each run takes.
 std::vector<double> time_runs(const Device& device, Queue& queue, const Model& net,
                               const std::vector<TensorData>& inputs, std::uint32_t repeat) {
-    // As a program would: its buffers are there before the first run.
+    // A real program allocates its buffers before the first run, and so does this.
     std::vector<Buffer<std::byte>> buffers;
     std::vector<Operand> arguments;
     for (const auto& ports : {net.inputs(), net.outputs()}) {
@@ -156,9 +157,9 @@ std::vector<double> time_runs(const Device& device, Queue& queue, const Model& n
         const auto start = Clock::now();
         if (!net.host_nodes().empty()) {
             static_cast<void>(net.run(queue, inputs));
-        } else if (net.submit(queue, arguments).wait(patience) == WaitResult::timed_out) {
-            throw Failure(Exit::timeout, "the card does not finish a run within 30 s",
-                          "'accelctl top' shows what it does; 'accelctl reset' ends it");
+        } else if (net.submit(queue, arguments).wait(run_limit) == WaitResult::timed_out) {
+            throw Failure(Exit::timeout, "the card did not finish a run within 30 s",
+                          stuck_card_hint);
         }
         times.push_back(std::chrono::duration<double>(Clock::now() - start).count());
         progress.update(static_cast<double>(i + 1) / repeat);
@@ -166,57 +167,52 @@ std::vector<double> time_runs(const Device& device, Queue& queue, const Model& n
     return times;
 }
 
-Exit run(const Program& program, const RunOptions& options) {
-    const Card card = select_card_for_models(program, options.model);
-    const Device device = Device::open(card.path());
-    Queue queue = device.create_queue();
-    const Model net = load_model(device, options.model);
-    const std::vector<TensorData> inputs = make_inputs(net, options);
-    std::vector<std::uint64_t> ticks;
-    const std::vector<TensorData> outputs = net.profile(queue, inputs, ticks);
-    std::vector<double> times = time_runs(device, queue, net, inputs, options.repeat);
-    std::ranges::sort(times);
-    const double furthest = options.expected.empty() ? 0 : check(net, outputs, options);
-    const double second = device.info().clock_hz;
-    const MemoryUse memory = net.memory();
-    if (program.json()) {
-        Json commands = Json::array();
-        for (const Share& share : shares(net, ticks, &ModelCommand::command)) {
-            commands.push_back({{"command", share.name},
-                                {"count", share.count},
-                                {"seconds", static_cast<double>(share.ticks) / second}});
-        }
-        Json nodes = Json::array();
-        for (const Share& share : shares(net, ticks, &ModelCommand::node)) {
-            nodes.push_back({{"node", share.name},
-                             {"commands", share.count},
-                             {"seconds", static_cast<double>(share.ticks) / second}});
-        }
-        Json document{{"address", card.address},
-                      {"model", options.model.model},
-                      {"inputs", to_json(net.inputs())},
-                      {"outputs", to_json(net.outputs())},
-                      {"commands", std::move(commands)},
-                      {"nodes", std::move(nodes)},
-                      {"memory",
-                       {{"weights", memory.weights},
-                        {"activations", memory.activations},
-                        {"peak", memory.peak}}},
-                      {"runs", options.repeat},
-                      {"seconds", {{"least", times.front()}, {"median", times[times.size() / 2]}}}};
-        if (!net.host_nodes().empty()) {
-            Json nodes = Json::array();
-            for (const HostNode& node : net.host_nodes()) {
-                nodes.push_back({{"node", node.node}, {"why", node.reason}});
-            }
-            document["host"] = std::move(nodes);
-        }
-        if (!options.expected.empty()) {
-            document["furthest"] = furthest;
-        }
-        program.print_json("accelctl.run/1", document);
-        return Exit::ok;
+// The results of one command line.
+struct Report {
+    std::vector<std::uint64_t> ticks;  ///< of each command
+    std::vector<double> seconds;       ///< of each run, shortest first
+    double max_error = 0;
+    double clock_hz = 0;
+
+    [[nodiscard]] double shortest() const { return seconds.front(); }
+    [[nodiscard]] double median() const { return seconds[seconds.size() / 2]; }
+    [[nodiscard]] double to_seconds(std::uint64_t count) const {
+        return static_cast<double>(count) / clock_hz;
     }
+};
+
+// A list of the commands or the nodes with their times. `name` and `count` name the members.
+Json times_json(const Model& net, const Report& report, std::string ModelCommand::*by,
+                const char* name, const char* count) {
+    Json all = Json::array();
+    for (const TimeSpent& time : time_by(net, report.ticks, by)) {
+        all.push_back(
+            {{name, time.name}, {count, time.count}, {"seconds", report.to_seconds(time.ticks)}});
+    }
+    return all;
+}
+
+Json run_json(const Model& net, const Report& report, const RunOptions& options) {
+    Json document{{"model", options.model.model},
+                  {"inputs", to_json(net.inputs())},
+                  {"outputs", to_json(net.outputs())},
+                  {"commands", times_json(net, report, &ModelCommand::command, "command", "count")},
+                  {"nodes", times_json(net, report, &ModelCommand::node, "node", "commands")},
+                  {"memory", to_json(net.memory())},
+                  {"runs", options.repeat},
+                  {"seconds", {{"min", report.shortest()}, {"median", report.median()}}}};
+    for (const HostNode& node : net.host_nodes()) {
+        Json& nodes = document["host_nodes"];
+        nodes = nodes.is_null() ? Json::array() : nodes;
+        nodes.push_back({{"node", node.node}, {"reason", node.reason}});
+    }
+    if (!options.expected.empty()) {
+        document["max_error"] = report.max_error;
+    }
+    return document;
+}
+
+void print(const Model& net, const Report& report, const RunOptions& options) {
     for (const TensorInfo& info : net.inputs()) {
         std::cout << "input   " << describe(info) << '\n';
     }
@@ -226,23 +222,46 @@ Exit run(const Program& program, const RunOptions& options) {
     for (const HostNode& node : net.host_nodes()) {
         std::cout << fmt::format("host    {}: {}\n", node.node, node.reason);
     }
-    std::cout << fmt::format("memory  {} of weights; activations of {} in {} ({:.1f} %)\n",
+    const MemoryUse memory = net.memory();
+    std::cout << fmt::format("memory  {} of weights; {} of activations in {} ({:.1f} %)\n",
                              human_bytes(memory.weights), human_bytes(memory.activations),
                              human_bytes(memory.peak), 100 * memory.ratio());
     Table table({{.title = options.nodes ? "node" : "command"},
                  {.title = options.nodes ? "commands" : "count", .align = Table::Align::right},
                  {.title = "ms", .align = Table::Align::right}});
     const auto by = options.nodes ? &ModelCommand::node : &ModelCommand::command;
-    for (const Share& share : shares(net, ticks, by)) {
-        table.add({share.name, std::to_string(share.count),
-                   fmt::format("{:.3f}", static_cast<double>(share.ticks) / second * 1e3)});
+    for (const TimeSpent& time : time_by(net, report.ticks, by)) {
+        table.add({time.name, std::to_string(time.count),
+                   fmt::format("{:.3f}", report.to_seconds(time.ticks) * 1e3)});
     }
     std::cout << table.to_string();
-    std::cout << fmt::format("{} run{}: {:.3f} ms at the least, {:.3f} ms in the middle\n",
-                             options.repeat, options.repeat == 1 ? "" : "s", times.front() * 1e3,
-                             times[times.size() / 2] * 1e3);
+    std::cout << fmt::format("{} run{}: shortest {:.3f} ms, median {:.3f} ms\n", options.repeat,
+                             options.repeat == 1 ? "" : "s", report.shortest() * 1e3,
+                             report.median() * 1e3);
     if (!options.expected.empty()) {
-        std::cout << fmt::format("as expected: the furthest value is off by {:g}\n", furthest);
+        std::cout << fmt::format("outputs are as expected; the largest error is {:g}\n",
+                                 report.max_error);
+    }
+}
+
+Exit run(const Program& program, const RunOptions& options) {
+    const Card card = select_card_for_models(program, options.model);
+    const Device device = Device::open(card.path());
+    Queue queue = device.create_queue();
+    const Model net = load_model(device, options.model);
+    const std::vector<TensorData> inputs = make_inputs(net, options);
+    Report report;
+    report.clock_hz = device.info().clock_hz;
+    const std::vector<TensorData> outputs = net.profile(queue, inputs, report.ticks);
+    report.seconds = time_runs(device, queue, net, inputs, options.repeat);
+    std::ranges::sort(report.seconds);
+    report.max_error = options.expected.empty() ? 0 : compare(net, outputs, options);
+    if (program.json()) {
+        Json document{{"address", card.address}};
+        document.append(run_json(net, report, options));
+        program.print_json("accelctl.run/1", document);
+    } else {
+        print(net, report, options);
     }
     return Exit::ok;
 }
@@ -251,26 +270,33 @@ Exit run(const Program& program, const RunOptions& options) {
 
 void add_run(Program& program) {
     auto [command, options] = add_command<RunOptions>(program, "run", "Run a model on a card", run);
-    command->footer(
-        "Files of inputs and outputs hold the elements of a tensor as they lie in memory. The "
-        "table "
-        "shows the time of the card, from completion records; the last line that of the program, "
-        "from submitting to done.");
-    options->model.add_to(*command);
-    command->add_option("--input", options->inputs, "A file for each input, or 'random'")
-        ->type_name("FILE");
-    command
-        ->add_option("--expect", options->expected,
-                     "A file for each output: fails if the outputs are not like that")
-        ->type_name("FILE");
-    command
-        ->add_option("--tolerance", options->tolerance,
-                     "How far an output may be from what is expected, relative and absolute")
-        ->check(CLI::PositiveNumber);
-    command->add_flag("--nodes", options->nodes,
-                      "The table has a line for each node of the model, not for each command");
-    command->add_option("--repeat", options->repeat, "Runs to time")->check(CLI::Range(1, 1 << 30));
-    program.add_json(*command);
+    command.set_footer(
+        "Files of inputs and outputs hold the elements of a tensor in memory order. The table "
+        "shows the card's own time, from completion records. The last line shows the time of the "
+        "program, from the submission of a run to its completion.");
+    options->model.add_to(command);
+    command.add_option({.name = "--input",
+                        .help = "Give a file for each input, or 'random' for all",
+                        .value = file_value},
+                       options->inputs);
+    command.add_option({.name = "--expect",
+                        .help = "Give a file for each output, and fail if an output differs",
+                        .value = file_value},
+                       options->expected);
+    command.add_option({.name = "--tolerance",
+                        .help = "Set the allowed error of an output, relative and absolute",
+                        .value = "NUMBER",
+                        .positive = true},
+                       options->tolerance);
+    command.add_flag(
+        {.name = "--nodes", .help = "Show the time of each node of the model, not of each command"},
+        options->nodes);
+    command.add_option({.name = "--repeat",
+                        .help = "Set the number of timed runs",
+                        .value = "N",
+                        .bounds = Bounds{1, 1 << 30}},
+                       options->repeat);
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

@@ -9,41 +9,37 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <thread>
 
 #include "exit.hpp"
-#include "sample.hpp"
+#include "snapshot.hpp"
 
 namespace accel::tools {
 
 namespace {
 
-// A card that was asked for may be gone by now: that is something to show, not to end for.
-Sample look(const Root& root, const std::string& card) {
+// A selected card may be removed at any time. The caller shows that; it is no reason to end.
+Snapshot snapshot_or_nothing(const Root& root, const std::string& card) {
     try {
-        return take_sample(root, card);
+        return take_snapshot(root, card);
     } catch (const Failure&) {
-        return {.time = realtime(), .cards = {}, .holders = {}};
+        return {.time = realtime(), .cards = {}, .clients = {}};
     }
 }
 
 [[noreturn]] void run(int fd, const Root& root, const std::string& card,
                       std::chrono::milliseconds interval) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    // Who reads the parent's output must not wait for this one.
+    // A reader of the parent's output must not wait for this process.
     for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
         ::close(stream);
     }
-    Sample before = look(root, card);
+    Snapshot before = snapshot_or_nothing(root, card);
     for (;;) {
         std::this_thread::sleep_for(interval);
-        Sample after = look(root, card);
-        std::string line =
-            sample_json(before, after)
-                .dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-        line += '\n';
+        Snapshot after = snapshot_or_nothing(root, card);
+        const std::string line = to_json(before, after).dump(true) + '\n';
         for (std::size_t done = 0; done < line.size();) {
             const ssize_t put = ::write(fd, line.data() + done, line.size() - done);
             if (put < 0) {
@@ -82,15 +78,15 @@ Sampler::Sampler(const Root& root, const std::string& card, std::chrono::millise
 Sampler::~Sampler() {
     ::close(fd_);
     ::kill(child_, SIGKILL);
-    // It may be deep in the kernel, waiting for a card. Nobody waits for it.
+    // The child may wait for a card in the kernel; this process must not wait for it.
     ::waitpid(child_, nullptr, WNOHANG);
 }
 
 std::optional<std::string> Sampler::take() {
-    std::array<char, 65536> piece{};
+    std::array<char, 65536> part{};
     ssize_t got = 0;
-    while ((got = ::read(fd_, piece.data(), piece.size())) > 0) {
-        pending_.append(piece.data(), static_cast<std::size_t>(got));
+    while ((got = ::read(fd_, part.data(), part.size())) > 0) {
+        pending_.append(part.data(), static_cast<std::size_t>(got));
     }
     ended_ = ended_ || got == 0;
     const std::size_t end = pending_.rfind('\n');

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A child that looks at the cards again and again and writes what it sees into a pipe, a JSON
-// document a line. Looking may block for as long as a card does not answer; who reads the pipe
-// never does, and can end the child at any time.
+// A child process that reads the state of the cards at an interval, and writes each snapshot into a
+// pipe as one line of JSON. A card that does not answer may block the child for long. It never
+// blocks the parent, which reads the pipe and can end the child at any time.
 #pragma once
 
 #include <sys/types.h>
@@ -15,6 +15,7 @@
 
 namespace accel::tools {
 
+/// Owns the child and the pipe; the destructor kills the child.
 class Sampler {
   public:
     Sampler(const Root& root, const std::string& card, std::chrono::milliseconds interval);
@@ -24,11 +25,11 @@ class Sampler {
     Sampler& operator=(Sampler&&) = delete;
     ~Sampler();
 
-    /// For poll(): readable when there is a document, or the child is gone.
+    /// For poll(): readable when a document has arrived or the child has ended.
     [[nodiscard]] int fd() const { return fd_; }
-    /// The newest document that has arrived, if one has since the last call. Does not block.
+    /// The newest document since the last call, if there is one. Does not block.
     [[nodiscard]] std::optional<std::string> take();
-    /// The child ended.
+    /// True after the child has ended.
     [[nodiscard]] bool ended() const { return ended_; }
 
   private:

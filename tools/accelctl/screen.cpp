@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "screen.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
+#include <map>
 #include <sstream>
 
 #include "text.hpp"
@@ -14,26 +14,22 @@ namespace accel::tools {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr int bar_columns = 20;
 
 double number(const Json& json, const char* name) {
-    const auto found = json.find(name);
-    return found == json.end() || !found->is_number() ? 0.0 : found->get<double>();
+    return json.at(name).number();
 }
 
-std::string bar(double share) {
-    const int full = std::clamp(static_cast<int>(std::lround(share * bar_columns)), 0, bar_columns);
+std::string bar(double fraction) {
+    const int full =
+        std::clamp(static_cast<int>(std::lround(fraction * bar_columns)), 0, bar_columns);
     return fmt::format("[{}{}] {:3.0f} %", std::string(full, '#'),
-                       std::string(bar_columns - full, '.'), share * 100);
+                       std::string(bar_columns - full, '.'), fraction * 100);
 }
 
 std::string value(const Json& json, const char* name, const char* format, double unit = 1) {
-    const auto found = json.find(name);
-    return found == json.end() || !found->is_number()
-               ? "-"
-               : fmt::format(fmt::runtime(format), found->get<double>() * unit);
+    const Json& found = json.at(name);
+    return found.is_number() ? fmt::format(fmt::runtime(format), found.number() * unit) : "-";
 }
 
 std::string link(const Json& card) {
@@ -41,25 +37,24 @@ std::string link(const Json& card) {
     if (!link.at("speed_gts").is_number() || !link.at("width").is_number()) {
         return "link down";
     }
-    return fmt::format("link {:g} GT/s x{}{}", link.at("speed_gts").get<double>(),
-                       link.at("width").get<int>(),
-                       link.at("downgraded").get<bool>() ? " (downgraded)" : "");
+    return fmt::format("link {:g} GT/s x{:g}{}", link.at("speed_gts").number(),
+                       link.at("width").number(),
+                       link.at("downgraded").boolean() ? " (downgraded)" : "");
 }
 
 std::string name_of(const Json& card) {
-    return card.at("node").is_string() ? card.at("node").get<std::string>()
-                                       : card.at("address").get<std::string>();
+    return card.at("node").is_string() ? card.at("node").text() : card.at("address").text();
 }
 
 void card_lines(const Json& card, const Terminal& terminal, std::vector<std::string>& lines) {
-    const std::string state = card.at("state").get<std::string>();
-    const Colour colour = state == "running"     ? Colour::good
-                          : state == "throttled" ? Colour::warning
-                                                 : Colour::bad;
+    const std::string state = card.at("state").text();
+    const Color color = state == "running"     ? Color::good
+                        : state == "throttled" ? Color::warning
+                                               : Color::bad;
     const Json& sensors = card.at("sensors");
     lines.push_back(
-        fmt::format("{} {} {}  {}  {}/{}  {}  {}", terminal.paint(Colour::bold, name_of(card)),
-                    card.at("address").get<std::string>(), terminal.paint(colour, state),
+        fmt::format("{} {} {}  {}  {}/{}  {}  {}", terminal.paint(Color::bold, name_of(card)),
+                    card.at("address").text(), terminal.paint(color, state),
                     value(sensors, "celsius", "{:.1f} C"), value(sensors, "watts", "{:.1f}"),
                     value(sensors, "cap_watts", "{:.0f} W"),
                     value(sensors, "clock_hz", "{:.0f} MHz", 1e-6), link(card)));
@@ -69,7 +64,7 @@ void card_lines(const Json& card, const Terminal& terminal, std::vector<std::str
     }
     if (rates.is_null()) {
         lines.push_back(terminal.paint(
-            Colour::warning, "  no rates: the card was reset, or this is the first look"));
+            Color::warning, "  no rates: the card was reset, or this is the first snapshot"));
     } else {
         lines.push_back(fmt::format("  DMA     {}  to card {}, from card {}",
                                     bar(number(rates, "dma_busy")),
@@ -104,8 +99,12 @@ double sort_value(const Json& client, SortKey key) {
     return -number(client, "pid");
 }
 
-std::string percent(double share) {
-    return fmt::format("{:.1f} %", share * 100);
+std::string integer(const Json& json, const char* name) {
+    return fmt::format("{:.0f}", json.at(name).number());
+}
+
+std::string percent(double fraction) {
+    return fmt::format("{:.1f} %", fraction * 100);
 }
 
 std::string bytes(const Json& client, const char* name) {
@@ -120,20 +119,20 @@ void append(std::vector<std::string>& lines, const Table& table) {
     }
 }
 
-}  // namespace
-
-std::vector<std::string> render(const Json& document, SortKey sort, const Terminal& terminal,
-                                int columns) {
-    std::vector<std::string> lines;
-    std::map<std::string, std::string> names;
-    for (const Json& card : document.at("cards")) {
-        names[card.at("address").get<std::string>()] = name_of(card);
-        card_lines(card, terminal, lines);
-    }
-    std::vector<Json> clients(document.at("clients").begin(), document.at("clients").end());
+// The clients in the order that the user wants.
+std::vector<Json> sorted_clients(const Json& document, SortKey sort) {
+    std::vector<Json> clients = document.at("clients").elements();
     std::stable_sort(clients.begin(), clients.end(), [&](const Json& a, const Json& b) {
         return sort_value(a, sort) > sort_value(b, sort);
     });
+    return clients;
+}
+
+void client_lines(const Json& document, SortKey sort, std::vector<std::string>& lines) {
+    std::map<std::string, std::string> names;
+    for (const Json& card : document.at("cards").elements()) {
+        names[card.at("address").text()] = name_of(card);
+    }
     using Align = Table::Align;
     Table processes({{"PID", Align::right},
                      {"USER"},
@@ -151,38 +150,45 @@ std::vector<std::string> render(const Json& document, SortKey sort, const Termin
                   {"PENDING", Align::right},
                   {"COMPLETED", Align::right},
                   {"STATE"}});
-    for (const Json& client : clients) {
-        const std::string card = names[client.at("address").get<std::string>()];
-        const std::string pid = std::to_string(client.at("pid").get<int>());
-        processes.add({pid, client.at("user").get<std::string>(), card,
-                       percent(number(client, "compute_busy")), percent(number(client, "dma_busy")),
-                       bytes(client, "host_bytes"), bytes(client, "device_bytes"),
-                       client.at("state").get<std::string>(),
-                       client.at("name").get<std::string>()});
-        for (const Json& queue : client.at("queues")) {
-            queues.add(
-                {std::to_string(queue.at("id").get<unsigned>()), card, pid,
-                 std::to_string(queue.at("priority").get<unsigned>()),
-                 std::to_string(queue.at("pending").get<std::uint64_t>()),
-                 std::to_string(queue.at("completed").get<std::uint64_t>()),
-                 queue.value("stalled", false) ? "stalled" : queue.at("state").get<std::string>()});
+    for (const Json& client : sorted_clients(document, sort)) {
+        const std::string card = names[client.at("address").text()];
+        const std::string pid = integer(client, "pid");
+        processes.add({pid, client.at("user").text(), card, percent(number(client, "compute_busy")),
+                       percent(number(client, "dma_busy")), bytes(client, "host_bytes"),
+                       bytes(client, "device_bytes"), client.at("state").text(),
+                       client.at("name").text()});
+        for (const Json& queue : client.at("queues").elements()) {
+            queues.add({integer(queue, "id"), card, pid, integer(queue, "priority"),
+                        integer(queue, "pending"), integer(queue, "completed"),
+                        queue.at("stalled").boolean() ? "stalled" : queue.at("state").text()});
         }
     }
     lines.emplace_back();
     if (processes.empty()) {
-        lines.emplace_back("No process holds a card.");
-    } else {
-        append(lines, processes);
-        if (!queues.empty()) {
-            lines.emplace_back();
-            append(lines, queues);
-        }
+        lines.emplace_back(no_clients);
+        return;
     }
+    append(lines, processes);
+    if (!queues.empty()) {
+        lines.emplace_back();
+        append(lines, queues);
+    }
+}
+
+}  // namespace
+
+std::vector<std::string> render(const Json& document, SortKey sort, const Terminal& terminal,
+                                int columns) {
+    std::vector<std::string> lines;
+    for (const Json& card : document.at("cards").elements()) {
+        card_lines(card, terminal, lines);
+    }
+    client_lines(document, sort, lines);
     if (const auto hidden = number(document, "hidden_processes"); hidden > 0) {
         lines.push_back(
             fmt::format("({:.0f} processes of other users cannot be looked into)", hidden));
     }
-    if (!terminal.coloured()) {
+    if (!terminal.colored()) {
         for (std::string& line : lines) {
             line.resize(std::min(line.size(), static_cast<std::size_t>(columns)));
         }

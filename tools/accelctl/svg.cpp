@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "svg.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -18,7 +18,7 @@ constexpr double left = 84;
 constexpr double right = 160;
 constexpr double top = 44;
 constexpr double bottom = 60;
-constexpr std::array colours{"#1f6fb4", "#d1661f", "#2f8f4e", "#8a4fb0", "#b03a48", "#5b6770"};
+constexpr std::array colors{"#1f6fb4", "#d1661f", "#2f8f4e", "#8a4fb0", "#b03a48", "#5b6770"};
 
 std::string escape(const std::string& text) {
     std::string out;
@@ -28,7 +28,7 @@ std::string escape(const std::string& text) {
     return out;
 }
 
-// A round number at or above.
+// The next round number.
 double ceiling(double value) {
     if (value <= 0) {
         return 1;
@@ -43,9 +43,9 @@ double ceiling(double value) {
 }
 
 std::string text_at(double x, double y, const char* anchor, const std::string& text,
-                    const char* more = "") {
+                    const char* attributes = "") {
     return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y,
-                       anchor, more, escape(text));
+                       anchor, attributes, escape(text));
 }
 
 std::string draw(const Plot& plot, double offset) {
@@ -83,7 +83,7 @@ std::string draw(const Plot& plot, double offset) {
     }
     double last = -1e9;
     for (const double x : xs) {
-        if (place_x(x) - last > 44) {  // no label on another
+        if (place_x(x) - last > 44) {  // labels must not overlap
             out += text_at(place_x(x), offset + height - bottom + 18, "middle", plot.x_text(x));
             last = place_x(x);
         }
@@ -95,20 +95,20 @@ std::string draw(const Plot& plot, double offset) {
         16.0, offset + (top + height - bottom) / 2, escape(plot.y_label));
     for (std::size_t i = 0; i < plot.series.size(); ++i) {
         const Series& series = plot.series[i];
-        const char* const colour = colours.at(i % colours.size());
+        const char* const color = colors.at(i % colors.size());
         std::string line;
         for (const auto& [x, y] : series.points) {
             line += fmt::format("{:.1f},{:.1f} ", place_x(x), place_y(y));
             out += fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\" fill=\"{}\"/>\n",
-                               place_x(x), place_y(y), colour);
+                               place_x(x), place_y(y), color);
         }
         out += fmt::format(
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" "
             "stroke-width=\"2\"/>\n",
-            line, colour);
+            line, color);
         const double y = offset + top + 18 * static_cast<double>(i);
         out += fmt::format("<rect x=\"{}\" y=\"{:.1f}\" width=\"12\" height=\"12\" fill=\"{}\"/>\n",
-                           width - right + 16, y, colour);
+                           width - right + 16, y, color);
         out += text_at(width - right + 34, y + 10, "start", series.name);
     }
     return out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Line plots that a person can look at: an SVG file of its own, no fonts or scripts from elsewhere.
+// Line plots as one self-contained SVG file, without external fonts or scripts.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ struct Series {
     std::vector<std::pair<double, double>> points;
 };
 
-/// A plot with a logarithmic x axis whose ticks are the x values themselves.
+/// A plot with a logarithmic x axis; its ticks are the x values of the points.
 struct Plot {
     std::string title;
     std::string x_label;
@@ -24,7 +24,7 @@ struct Plot {
     std::string (*y_text)(double) = nullptr;
 };
 
-/// The plots below each other.
+/// An SVG file with the plots, one below the other.
 [[nodiscard]] std::string to_svg(const std::vector<Plot>& plots);
 
 }  // namespace accel::tools

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl top: what the cards do, live. On a terminal a screen with keys; else frame after frame;
-// with --json a document a line.
-#include <fmt/format.h>
+// accelctl top: the activity of the cards, live. A terminal gets a screen with keys, a file gets
+// one frame after another, and --json prints one document per line.
+#include <fmt/core.h>
 #include <poll.h>
 #include <termios.h>
 #include <unistd.h>
@@ -13,24 +13,23 @@
 #include <csignal>
 #include <ctime>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "commands.hpp"
-#include "sample.hpp"
+#include "json.hpp"
 #include "sampler.hpp"
 #include "screen.hpp"
+#include "snapshot.hpp"
 
 namespace accel::tools {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Json = nlohmann::ordered_json;
-
-constexpr double shortest = 0.1;
-constexpr double longest = 60;
-constexpr std::chrono::seconds patience{2};  // beyond the interval, before silence is told
+constexpr double min_interval = 0.1;  // seconds
+constexpr double max_interval = 60;
+// A snapshot that is later than its interval by this much is reported as missing.
+constexpr std::chrono::seconds silence_limit{2};
 
 struct TopOptions {
     std::string card;
@@ -45,7 +44,7 @@ void note_signal(int number) {
     stop_signal = number;
 }
 
-// The terminal in raw mode, on a screen of its own; as it was when this is destroyed.
+// Puts the terminal into raw mode and on its alternate screen; the destructor restores both.
 class RawTerminal {
   public:
     RawTerminal() {
@@ -100,13 +99,13 @@ std::string time_text(double seconds) {
     return text.data();
 }
 
-// Which cards were there before and are not any more.
-class Missing {
+// Remembers the cards of all frames, to find those that are gone.
+class RemovedCards {
   public:
     std::vector<std::string> update(const Json& document) {
         std::set<std::string> now;
-        for (const Json& card : document.at("cards")) {
-            now.insert(card.at("address").get<std::string>());
+        for (const Json& card : document.at("cards").elements()) {
+            now.insert(card.at("address").text());
         }
         seen_.insert(now.begin(), now.end());
         std::vector<std::string> gone;
@@ -119,12 +118,12 @@ class Missing {
     std::set<std::string> seen_;
 };
 
-std::vector<std::string> frame(const Json& document, Missing& missing, SortKey sort,
+std::vector<std::string> frame(const Json& document, RemovedCards& removed, SortKey sort,
                                const Terminal& terminal, int columns) {
     std::vector<std::string> lines;
-    for (const std::string& address : missing.update(document)) {
+    for (const std::string& address : removed.update(document)) {
         lines.push_back(terminal.paint(
-            Colour::bad, fmt::format("{} is gone: it was removed, or its driver was", address)));
+            Color::bad, fmt::format("{} is gone: the card or its driver was removed", address)));
     }
     for (std::string& line : render(document, sort, terminal, columns)) {
         lines.push_back(std::move(line));
@@ -132,7 +131,7 @@ std::vector<std::string> frame(const Json& document, Missing& missing, SortKey s
     return lines;
 }
 
-// The interactive screen: waits for keys, samples and the clock, never for a card.
+// The interactive screen. It waits for keys, snapshots and the clock, but never for a card.
 class Screen {
   public:
     Screen(const Program& program, const TopOptions& options)
@@ -177,7 +176,7 @@ class Screen {
         arrived_ = Clock::now();
     }
 
-    // False at the end of input: nobody is there any more.
+    // False at the end of input: the terminal is gone.
     bool keys() {
         std::array<char, 64> typed{};
         const ssize_t got = ::read(STDIN_FILENO, typed.data(), typed.size());
@@ -216,7 +215,8 @@ class Screen {
                 break;
             case '+':
             case '-':
-                interval_ = std::clamp(c == '+' ? interval_ / 2 : interval_ * 2, shortest, longest);
+                interval_ = std::clamp(c == '+' ? interval_ / 2 : interval_ * 2, min_interval,
+                                       max_interval);
                 restart();
                 break;
             default:
@@ -228,24 +228,24 @@ class Screen {
         const Terminal::Size size = Terminal::size();
         std::vector<std::string> lines;
         lines.push_back(terminal_.paint(
-            Colour::faint,
+            Color::faint,
             fmt::format("accelctl top {}  every {:g} s, by {}{}   q quit  s sort (c d m p)  + - "
                         "interval  space pause",
-                        document_.is_null() ? "" : time_text(document_.at("time").get<double>()),
+                        document_.is_null() ? "" : time_text(document_.at("time").number()),
                         interval_, sort_names[static_cast<std::size_t>(sort_)],
                         paused_ ? ", PAUSED" : "")));
         const auto silent = std::chrono::duration_cast<std::chrono::seconds>(
             Clock::now() - arrived_ - std::chrono::milliseconds(static_cast<int>(interval_ * 1e3)));
-        if (silent >= patience) {
+        if (silent >= silence_limit) {
             lines.push_back(terminal_.paint(
-                Colour::bad, fmt::format("no answer for {} s: a card hangs or is being reset; what "
-                                         "is below is old",
-                                         silent.count())));
+                Color::bad, fmt::format("no answer for {} s: a card hangs or is being reset; the "
+                                        "values below are old",
+                                        silent.count())));
         }
         if (document_.is_null()) {
-            lines.emplace_back("looking ...");
+            lines.emplace_back("reading ...");
         } else {
-            const auto body = frame(document_, missing_, sort_, terminal_, size.columns);
+            const auto body = frame(document_, removed_, sort_, terminal_, size.columns);
             lines.insert(lines.end(), body.begin(), body.end());
         }
         std::string out = "\x1b[H";
@@ -264,12 +264,12 @@ class Screen {
     std::optional<Sampler> sampler_;
     Clock::time_point arrived_;
     Json document_;
-    Missing missing_;
+    RemovedCards removed_;
     bool paused_ = false;
     bool quit_ = false;
 };
 
-// Frames or documents, one after the other, until there are enough or somebody ends it.
+// Prints frames or documents until their number is reached, or a signal arrives.
 Exit stream(const Program& program, const TopOptions& options) {
     catch_signals();
     const Terminal terminal = program.terminal();
@@ -277,9 +277,9 @@ Exit stream(const Program& program, const TopOptions& options) {
     const unsigned wanted = options.once ? 1 : options.count;
     Sampler sampler(program.root(), options.card,
                     std::chrono::milliseconds(static_cast<int>(options.interval * 1000)));
-    Missing missing;
+    RemovedCards removed;
     auto arrived = Clock::now();
-    bool told = false;
+    bool reported = false;
     for (unsigned done = 0; wanted == 0 || done < wanted;) {
         pollfd fd{.fd = sampler.fd(), .events = POLLIN, .revents = 0};
         ::poll(&fd, 1, 500);
@@ -288,24 +288,24 @@ Exit stream(const Program& program, const TopOptions& options) {
         }
         const auto line = sampler.take();
         if (!line && sampler.ended()) {
-            throw Failure(Exit::internal, "the process that looks at the cards has ended");
+            throw Failure(Exit::internal, "the child process that reads the cards has ended");
         }
         if (!line) {
             const std::chrono::duration<double> silent = Clock::now() - arrived;
-            if (!told && silent.count() > options.interval + patience.count()) {
+            if (!reported && silent.count() > options.interval + silence_limit.count()) {
                 std::cerr << "accelctl: no answer: a card hangs or is being reset\n";
-                told = true;
+                reported = true;
             }
             continue;
         }
         arrived = Clock::now();
-        told = false;
+        reported = false;
         const Json document = Json::parse(*line);
         if (program.json()) {
             program.print_json("accelctl.top/1", document, !options.once);
         } else {
             for (const std::string& text :
-                 frame(document, missing, sort_key(options.sort), terminal,
+                 frame(document, removed, sort_key(options.sort), terminal,
                        terminal.interactive() ? columns : 1000)) {
                 std::cout << text << "\n";
             }
@@ -320,7 +320,7 @@ Exit stream(const Program& program, const TopOptions& options) {
 }
 
 Exit top(const Program& program, const TopOptions& options) {
-    // One that never was is an error; one that goes away meanwhile is news.
+    // A card that does not exist is an error now; one that is removed later is shown as gone.
     static_cast<void>(select_cards(program.root(), options.card));
     const bool screen = !options.once && options.count == 0 && !program.json() &&
                         program.terminal().interactive() && ::isatty(STDIN_FILENO) == 1;
@@ -331,23 +331,29 @@ Exit top(const Program& program, const TopOptions& options) {
 
 void add_top(Program& program) {
     auto [command, options] = add_command<TopOptions>(
-        program, "top", "Live: engines, memory, sensors, traffic, and who uses the card", top);
-    command->footer(
-        "Keys: q quits; c, d, m, p sort by compute, DMA, memory, process, and s by the next; + and "
-        "- change the interval; space holds the picture. When a card does not answer or is gone "
-        "the screen says so and goes on.");
-    add_card(*command, options->card, "otherwise all cards");
-    command->add_option("-i,--interval", options->interval, "Seconds between two looks (default 1)")
-        ->check(CLI::Range(shortest, longest))
-        ->type_name("SECONDS");
-    command->add_flag("--once", options->once, "Print one frame and end");
-    command->add_option("-n,--count", options->count, "Print so many frames and end")
-        ->check(CLI::Range(1U, 1000000U))
-        ->type_name("N");
-    command->add_option("--sort", options->sort, "Order of processes (default compute)")
-        ->check(CLI::IsMember({"compute", "dma", "memory", "pid"}))
-        ->type_name("KEY");
-    program.add_json(*command);
+        program, "top", "Show engines, memory, sensors, traffic and clients, live", top);
+    command.set_footer(
+        "Keys: q quits; c, d, m and p sort by compute, DMA, memory and process, and s by the next "
+        "of them; + and - change the interval; space pauses. A card that does not answer or is "
+        "removed is reported on the screen, which stays live.");
+    add_card(command, options->card, all_cards);
+    command.add_option({.name = "-i,--interval",
+                        .help = "Set the time between two snapshots (default 1)",
+                        .value = "SECONDS",
+                        .bounds = Bounds{min_interval, max_interval}},
+                       options->interval);
+    command.add_flag({.name = "--once", .help = "Print one frame and exit"}, options->once);
+    command.add_option({.name = "-n,--count",
+                        .help = "Print this number of frames and exit",
+                        .value = "N",
+                        .bounds = Bounds{1, 1e6}},
+                       options->count);
+    command.add_option({.name = "--sort",
+                        .help = "Set the order of processes (default compute)",
+                        .value = "KEY",
+                        .choices = {std::begin(sort_names), std::end(sort_names)}},
+                       options->sort);
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

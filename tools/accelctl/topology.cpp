@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl topology: where the cards hang, and which reaches which without the host's memory.
-#include <fmt/format.h>
+// accelctl topology: the path from the host to each card, and which cards reach each other without
+// host memory.
+#include <fmt/core.h>
 
+#include <algorithm>
 #include <iostream>
-#include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "accel/error.hpp"
 #include "commands.hpp"
+#include "json.hpp"
 #include "peer.hpp"
 #include "status.hpp"
 #include "text.hpp"
@@ -16,11 +19,9 @@ namespace accel::tools {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-struct Place {
+struct Location {
     Status status;
-    std::vector<std::string> path;  ///< root bus, ports and bridges; the card itself is last
+    std::vector<std::string> path;  ///< root bus, ports and bridges, and the card itself
 };
 
 struct Link {
@@ -29,20 +30,20 @@ struct Link {
     std::string reason;
 };
 
-Place place_of(const Root& root, const Card& card) {
-    Place place{.status = read_status(root, card), .path = {}};
+Location locate(const Root& root, const Card& card) {
+    Location location{.status = read_status(root, card), .path = {}};
     // ../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0
-    const std::filesystem::path target = root.target(card.pci()).value_or("");
-    for (const auto& part : target) {
-        if (part.string().starts_with("pci") || full_address(part.string())) {
-            place.path.push_back(part.string());
+    std::istringstream target(root.target(card.pci()).value_or(""));
+    for (std::string part; std::getline(target, part, '/');) {
+        if (part.starts_with("pci") || full_address(part)) {
+            location.path.push_back(part);
         }
     }
-    return place;
+    return location;
 }
 
-// How many components two paths begin with alike.
-std::size_t common(const Place& a, const Place& b) {
+// The number of leading components that two paths share.
+std::size_t common(const Location& a, const Location& b) {
     std::size_t count = 0;
     while (count < a.path.size() && count < b.path.size() && a.path[count] == b.path[count]) {
         ++count;
@@ -50,7 +51,7 @@ std::size_t common(const Place& a, const Place& b) {
     return count;
 }
 
-std::string relation(const Place& a, const Place& b) {
+std::string relation(const Location& a, const Location& b) {
     const std::size_t shared = common(a, b);
     if (shared == 0) {
         return "SYS";
@@ -58,24 +59,24 @@ std::string relation(const Place& a, const Place& b) {
     if (shared == 1) {
         return "PHB";
     }
-    // Below the last bridge they share, a port of a switch each: that is one switch.
+    // A port of the same switch each, below the last shared bridge: one switch is between them.
     const std::size_t apart = std::max(a.path.size(), b.path.size()) - shared;
     return apart <= 2 ? "PIX" : "PXB";
 }
 
-// Asks the driver, by doing it.
-Link probe(const Root& root, const Card& from, const Card& to, std::string how) {
-    Link link{.relation = std::move(how), .reach = "unknown", .reason = {}};
+// Maps a page of one card for the other to learn whether the driver allows it.
+Link probe(const Root& root, const Card& from, const Card& to, std::string relation) {
+    Link link{.relation = std::move(relation), .reach = "unknown", .reason = {}};
     if (!root.own() || !from.node || !to.node) {
-        link.reason = "both cards must have a node";
+        link.reason = "unknown, as a card has no node that can be opened here";
         return link;
     }
     try {
         const Device reader = Device::open(from.path());
         const Device owner = Device::open(to.path());
         constexpr std::uint64_t page = 4096;
-        const SharedMemory memory(owner, page);
-        const PeerMemory peer(reader, memory.fd());
+        const ExportedMemory memory(owner, page);
+        const ImportedMemory peer(reader, memory.fd());
         link.reach = "yes";
     } catch (const Error& error) {
         link.reach = error.errc() == std::errc::operation_not_supported ? "no" : "unknown";
@@ -84,77 +85,102 @@ Link probe(const Root& root, const Card& from, const Card& to, std::string how) 
     return link;
 }
 
+using Matrix = std::vector<std::vector<Link>>;
+
+Matrix probe_all(const Root& root, const std::vector<Location>& locations) {
+    Matrix links;
+    for (const Location& from : locations) {
+        std::vector<Link>& row = links.emplace_back();
+        for (const Location& to : locations) {
+            row.push_back(&from == &to
+                              ? Link{.relation = "SELF", .reach = "yes", .reason = {}}
+                              : probe(root, from.status.card, to.status.card, relation(from, to)));
+        }
+    }
+    return links;
+}
+
+Json topology_json(const std::vector<Location>& locations, const Matrix& links) {
+    Json cards = Json::array();
+    Json peers = Json::array();
+    for (std::size_t i = 0; i < locations.size(); ++i) {
+        const Status& status = locations[i].status;
+        cards.push_back({{"address", status.card.address},
+                         {"node", status.card.node ? Json(status.card.name()) : Json()},
+                         {"numa_node", status.numa_node},
+                         {"path", Json::array_of(locations[i].path)},
+                         {"link", to_json(status.link)}});
+        for (std::size_t j = 0; j < locations.size(); ++j) {
+            peers.push_back({{"from", status.card.address},
+                             {"to", locations[j].status.card.address},
+                             {"relation", links[i][j].relation},
+                             {"reach", links[i][j].reach},
+                             {"reason", links[i][j].reason}});
+        }
+    }
+    return {{"cards", std::move(cards)}, {"peers", std::move(peers)}};
+}
+
+std::string cards_text(const std::vector<Location>& locations) {
+    Table table({{"CARD"}, {"ADDRESS"}, {"NUMA"}, {"LINK"}, {"PATH"}});
+    for (const Location& location : locations) {
+        const Status& status = location.status;
+        std::string path;
+        for (const std::string& part : location.path) {
+            path += (path.empty() ? "" : " > ") + part;
+        }
+        table.add({status.card.node ? status.card.name() : "-", status.card.address,
+                   status.numa_node ? std::to_string(*status.numa_node) : "-", status.link.now(),
+                   path});
+    }
+    return table.to_string();
+}
+
+// The table of relations, and below it the reasons why cards do not reach each other.
+std::string peers_text(const std::vector<Location>& locations, const Matrix& links) {
+    std::vector<Table::Column> columns{{"FROM \\ TO"}};
+    for (const Location& location : locations) {
+        columns.push_back({location.status.card.name()});
+    }
+    Table table(std::move(columns));
+    std::string reasons;
+    for (std::size_t i = 0; i < locations.size(); ++i) {
+        const std::string from = locations[i].status.card.name();
+        std::vector<std::string> row{from};
+        for (std::size_t j = 0; j < locations.size(); ++j) {
+            const Link& link = links[i][j];
+            row.push_back(i == j ? "-" : link.relation + " " + link.reach);
+            if (!link.reason.empty()) {
+                reasons += fmt::format("{} to {}: {}\n", from, locations[j].status.card.name(),
+                                       link.reason);
+            }
+        }
+        table.add(std::move(row));
+    }
+    return table.to_string() + reasons;
+}
+
 struct TopologyOptions {};
 
 Exit topology(const Program& program, const TopologyOptions& /*options*/) {
     const Root root = program.root();
-    std::vector<Place> places;
+    std::vector<Location> locations;
     for (const Card& card : find_cards(root)) {
-        places.push_back(place_of(root, card));
+        locations.push_back(locate(root, card));
     }
-    std::vector<std::vector<Link>> links;
-    for (std::size_t i = 0; i < places.size(); ++i) {
-        links.emplace_back();
-        for (std::size_t j = 0; j < places.size(); ++j) {
-            links[i].push_back(i == j ? Link{.relation = "SELF", .reach = "yes", .reason = {}}
-                                      : probe(root, places[i].status.card, places[j].status.card,
-                                              relation(places[i], places[j])));
-        }
-    }
+    const Matrix links = probe_all(root, locations);
     if (program.json()) {
-        Json document{{"cards", Json::array()}, {"peers", Json::array()}};
-        for (std::size_t i = 0; i < places.size(); ++i) {
-            const Status& status = places[i].status;
-            document["cards"].push_back(
-                {{"address", status.card.address},
-                 {"node", status.card.node ? Json(status.card.name()) : Json(nullptr)},
-                 {"numa_node", status.numa_node ? Json(*status.numa_node) : Json(nullptr)},
-                 {"path", places[i].path},
-                 {"link", to_json(status)["link"]}});
-            for (std::size_t j = 0; j < places.size(); ++j) {
-                document["peers"].push_back({{"from", status.card.address},
-                                             {"to", places[j].status.card.address},
-                                             {"relation", links[i][j].relation},
-                                             {"reach", links[i][j].reach},
-                                             {"reason", links[i][j].reason}});
-            }
-        }
-        program.print_json("accelctl.topology/1", document);
+        program.print_json("accelctl.topology/1", topology_json(locations, links));
         return Exit::ok;
     }
-    if (places.empty()) {
-        std::cout << "There is no card. 'accelctl doctor' looks for the reason.\n";
+    if (locations.empty()) {
+        std::cout << no_cards;
         return Exit::ok;
     }
-    Table cards({{"CARD"}, {"ADDRESS"}, {"NUMA"}, {"LINK"}, {"PATH"}});
-    for (const Place& place : places) {
-        cards.add({place.status.card.node ? place.status.card.name() : "-",
-                   place.status.card.address,
-                   place.status.numa_node ? std::to_string(*place.status.numa_node) : "-",
-                   place.status.link.now(), fmt::format("{}", fmt::join(place.path, " > "))});
-    }
-    std::cout << cards.to_string() << "\n";
-    std::vector<Table::Column> columns{{"FROM \\ TO"}};
-    for (const Place& place : places) {
-        columns.push_back({place.status.card.name()});
-    }
-    Table matrix(std::move(columns));
-    std::string reasons;
-    for (std::size_t i = 0; i < places.size(); ++i) {
-        std::vector<std::string> row{places[i].status.card.name()};
-        for (std::size_t j = 0; j < places.size(); ++j) {
-            const Link& link = links[i][j];
-            row.push_back(i == j ? "-" : fmt::format("{} {}", link.relation, link.reach));
-            if (!link.reason.empty()) {
-                reasons += fmt::format("{} to {}: {}\n", places[i].status.card.name(),
-                                       places[j].status.card.name(), link.reason);
-            }
-        }
-        matrix.add(std::move(row));
-    }
-    std::cout << matrix.to_string() << reasons
-              << "\nyes, no: whether a card reaches the other's memory over the bus alone\n"
-                 "PIX: one switch. PXB: several. PHB: over the host bridge. SYS: between host "
+    std::cout << cards_text(locations) << "\n"
+              << peers_text(locations, links)
+              << "\nyes, no: whether a card reaches the memory of the other over the bus alone\n"
+                 "PIX: one switch. PXB: several switches. PHB: the host bridge. SYS: between host "
                  "bridges\n";
     return Exit::ok;
 }
@@ -164,12 +190,11 @@ Exit topology(const Program& program, const TopologyOptions& /*options*/) {
 void add_topology(Program& program) {
     auto [command, options] = add_command<TopologyOptions>(
         program, "topology",
-        "Where the cards hang (ports, NUMA nodes), and which reaches which without the host",
-        topology);
-    command->footer(
-        "Reachability is found out by doing it: a page of device memory is shared by "
-        "one card and imported by the other, so both nodes must be open to you.");
-    program.add_json(*command);
+        "Show the ports and NUMA nodes of the cards, and which cards reach each other", topology);
+    command.set_footer(
+        "Reachability is tested, not assumed: one card exports a page of device memory, and the "
+        "other imports it. The user must be allowed to open both nodes.");
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

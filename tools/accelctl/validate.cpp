@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl validate: does the card do what it should?
-#include <fmt/format.h>
+// accelctl validate: runs checks on a card and reports which of them fail.
+#include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "accel/accel.hpp"
 #include "checks.hpp"
 #include "commands.hpp"
+#include "json.hpp"
 
 namespace accel::tools {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct ValidateOptions {
     std::string card;
@@ -46,19 +45,19 @@ const char* outcome_name(Outcome outcome) {
     return "SKIPPED";
 }
 
-Result run(const Check& check, const Bench& bench) {
+Result run(const Check& check, const CheckContext& context) {
     Result result{.name = check.name, .outcome = Outcome::passed, .detail = {}, .seconds = 0};
     const auto start = std::chrono::steady_clock::now();
     try {
-        result.detail = check.run(bench);
-    } catch (const Skip& skip) {
+        result.detail = check.run(context);
+    } catch (const CheckSkipped& skipped) {
         result.outcome = Outcome::skipped;
-        result.detail = skip.what();
-    } catch (const Wrong& wrong) {
+        result.detail = skipped.what();
+    } catch (const CheckFailed& failed) {
         result.outcome = Outcome::failed;
-        result.detail = wrong.what();
+        result.detail = failed.what();
     } catch (const Error& error) {
-        // Not the card's fault: no check can be done, and that is for who called to know.
+        // The card is not at fault, and no other check can run either.
         if (exit_of(error.errc()) == Exit::permission) {
             throw;
         }
@@ -75,8 +74,8 @@ std::vector<Check> chosen_checks(const std::vector<std::string>& only) {
     for (const std::string& name : only) {
         if (std::none_of(checks.begin(), checks.end(),
                          [&](const Check& check) { return check.name == name; })) {
-            throw Failure(Exit::usage, fmt::format("there is no check '{}'", name),
-                          "'accelctl validate --list' has those there are");
+            throw Failure(Exit::usage, fmt::format("no check has the name '{}'", name),
+                          "'accelctl validate --list' lists the checks");
         }
     }
     if (!only.empty()) {
@@ -88,21 +87,75 @@ std::vector<Check> chosen_checks(const std::vector<std::string>& only) {
 }
 
 void print(const Result& result, const Terminal& terminal) {
-    const Colour colour = result.outcome == Outcome::passed   ? Colour::good
-                          : result.outcome == Outcome::failed ? Colour::bad
-                                                              : Colour::warning;
+    const Color color = result.outcome == Outcome::passed   ? Color::good
+                        : result.outcome == Outcome::failed ? Color::bad
+                                                            : Color::warning;
     std::cout << fmt::format(
                      "  {}  {:<12} {}\n",
-                     terminal.paint(colour, fmt::format("{:<7}", outcome_name(result.outcome))),
+                     terminal.paint(color, fmt::format("{:<7}", outcome_name(result.outcome))),
                      result.name, result.detail)
               << std::flush;
 }
+
+// The checks to run, and the sum of their results so far.
+class Validation {
+  public:
+    Validation(const Program& program, std::vector<Check> checks, std::size_t cards)
+        : program_(program),
+          terminal_(program.terminal()),
+          checks_(std::move(checks)),
+          total_(static_cast<double>(checks_.size() * cards)) {}
+
+    void run_on(const CheckContext& context) {
+        const Card& card = context.card;
+        if (!program_.json()) {
+            std::cout << terminal_.paint(Color::bold, card.name()) << " " << card.address << "\n";
+        }
+        Json results = Json::array();
+        for (const Check& check : checks_) {
+            progress_.update(static_cast<double>(done_++) / total_, check.name);
+            const Result result = run(check, context);
+            ++counts_.at(static_cast<std::size_t>(result.outcome));
+            if (!program_.json()) {
+                print(result, terminal_);
+            }
+            results.push_back({{"name", result.name},
+                               {"result", outcome_name(result.outcome)},
+                               {"detail", result.detail},
+                               {"seconds", result.seconds}});
+        }
+        cards_.push_back(
+            {{"address", card.address}, {"node", card.name()}, {"checks", std::move(results)}});
+    }
+
+    Exit finish() {
+        const auto [passed, failed, skipped] = counts_;
+        if (program_.json()) {
+            program_.print_json(
+                "accelctl.validate/1",
+                {{"passed", passed}, {"failed", failed}, {"skipped", skipped}, {"cards", cards_}});
+        } else {
+            std::cout << fmt::format("{} passed, {} failed, {} skipped\n", passed, failed, skipped);
+        }
+        return failed == 0 ? Exit::ok : Exit::failed;
+    }
+
+  private:
+    const Program& program_;
+    Terminal terminal_;
+    std::vector<Check> checks_;
+    double total_;
+    std::size_t done_ = 0;
+    std::array<std::size_t, 3> counts_{};  ///< by Outcome
+    Json cards_ = Json::array();
+    Progress progress_{"Validating"};
+};
 
 Exit validate(const Program& program, const ValidateOptions& options) {
     const std::vector<Check> checks = chosen_checks(options.only);
     if (options.list) {
         for (const Check& check : checks) {
-            std::cout << fmt::format("{:<12} {}\n", check.name, check.what);
+            std::cout << fmt::format("{:<12} {}\n", check.name, check.summary);
         }
         return Exit::ok;
     }
@@ -110,67 +163,29 @@ Exit validate(const Program& program, const ValidateOptions& options) {
     const std::vector<Card> every = find_cards(root);
     const std::vector<Card> cards = select_cards(root, options.card);
     if (cards.empty()) {
-        throw Failure(Exit::no_card, "there is no card to validate",
+        throw Failure(Exit::no_card, "no card to validate",
                       "'accelctl doctor' looks for the reason");
     }
-    const Terminal terminal = program.terminal();
-    Json document{{"passed", 0}, {"failed", 0}, {"skipped", 0}, {"cards", Json::array()}};
-    std::size_t failed = 0;
-    std::size_t counts[3] = {};
-    Progress progress("Validating");
-    std::size_t done = 0;
+    Validation validation(program, checks, cards.size());
     for (const Card& card : cards) {
-        if (!card.node) {
-            throw Failure(Exit::no_card, card.address + " has no driver",
-                          "'accelctl doctor' looks for the reason");
-        }
-        Bench bench{.root = root, .card = card, .others = {}, .patience = options.timeout};
-        std::copy_if(every.begin(), every.end(), std::back_inserter(bench.others),
+        require_driver(card);
+        CheckContext context{
+            .root = root, .card = card, .others = {}, .time_limit = options.timeout};
+        std::copy_if(every.begin(), every.end(), std::back_inserter(context.others),
                      [&](const Card& other) { return other.node && other.node != card.node; });
-        if (!program.json()) {
-            std::cout << terminal.paint(Colour::bold, card.name()) << " " << card.address << "\n";
-        }
-        Json results = Json::array();
-        for (const Check& check : checks) {
-            progress.update(
-                static_cast<double>(done++) / static_cast<double>(checks.size() * cards.size()),
-                check.name);
-            const Result result = run(check, bench);
-            failed += result.outcome == Outcome::failed ? 1 : 0;
-            ++counts[static_cast<std::size_t>(result.outcome)];
-            if (!program.json()) {
-                print(result, terminal);
-            }
-            results.push_back({{"name", result.name},
-                               {"result", outcome_name(result.outcome)},
-                               {"detail", result.detail},
-                               {"seconds", result.seconds}});
-        }
-        document["cards"].push_back(
-            {{"address", card.address}, {"node", card.name()}, {"checks", std::move(results)}});
+        validation.run_on(context);
     }
-    if (program.json()) {
-        document["passed"] = counts[0];
-        document["failed"] = counts[1];
-        document["skipped"] = counts[2];
-        program.print_json("accelctl.validate/1", document);
-    } else {
-        std::cout << fmt::format("{} passed, {} failed, {} skipped\n", counts[0], counts[1],
-                                 counts[2]);
-    }
-    return failed == 0 ? Exit::ok : Exit::failed;
+    return validation.finish();
 }
 
 }  // namespace
 
-void Bench::finish(const Job& job, const std::string& what) const {
-    const std::chrono::duration<double> limit(patience);
+void CheckContext::finish(const Job& job, const std::string& what) const {
+    const std::chrono::duration<double> limit(time_limit);
     if (job.wait(std::chrono::duration_cast<std::chrono::nanoseconds>(limit)) ==
         WaitResult::timed_out) {
-        throw Wrong(
-            fmt::format("{}: not finished after {:g} s; 'accelctl top' shows what the card "
-                        "does, 'accelctl reset' ends it",
-                        what, patience));
+        throw CheckFailed(
+            fmt::format("{}: not finished after {:g} s; {}", what, time_limit, stuck_card_hint));
     }
 }
 
@@ -178,9 +193,9 @@ std::vector<Check> all_checks() {
     return {
         {"link", "speed, width and errors of the PCI Express link", check_link},
         {"bars", "device memory through BAR4, registers through BAR0", check_bars},
-        {"msix", "each sleeping wait is ended by an interrupt that arrives", check_interrupts},
-        {"dma", "patterns to device memory and back", check_dma},
-        {"transfer", "write() and read() of device memory by the driver's DMA", check_transfer},
+        {"msix", "interrupts that wake sleeping waits", check_interrupts},
+        {"dma", "patterns copied to device memory and back", check_dma},
+        {"transfer", "write() and read() of device memory through the copy queue", check_transfer},
         {"copy", "COPY and FILL engines", check_copy_fill},
         {"gemm", "GEMM engine against the reference", check_gemm},
         {"elementwise", "ELEMENTWISE engine against the reference", check_elementwise},
@@ -191,28 +206,32 @@ std::vector<Check> all_checks() {
         {"transpose", "TRANSPOSE engine against the reference", check_transpose},
         {"gather", "GATHER engine against the reference", check_gather},
         {"resize", "RESIZE engine against the reference", check_resize},
-        {"bytes", "GEMM of bytes against the reference", check_bytes},
-        {"semaphores", "two queues that wait for each other", check_semaphores},
-        {"isolation", "two contexts do not reach each other's memory", check_isolation},
-        {"p2p", "memory of the other cards over the bus", check_peers},
+        {"gemm-int8", "int8 GEMM against the reference", check_gemm_int8},
+        {"semaphores", "two queues that wait for each other's semaphores", check_semaphores},
+        {"isolation", "memory of one context, out of reach of another", check_isolation},
+        {"p2p", "memory of the other cards over the PCIe bus", check_peers},
     };
 }
 
 void add_validate(Program& program) {
     auto [command, options] = add_command<ValidateOptions>(
-        program, "validate", "Try everything the card can do, against a reference", validate);
-    command->footer(
-        "Prints PASSED, FAILED or SKIPPED for each check and ends with 1 if one "
-        "failed. Other users of the card are not disturbed, only slowed down.");
-    add_card(*command, options->card, "otherwise all cards");
-    command->add_option("--only", options->only, "Only these checks")
-        ->delimiter(',')
-        ->type_name("CHECK");
-    command->add_option("--timeout", options->timeout, "What takes longer has failed (30)")
-        ->check(CLI::Range(0.1, 3600.0))
-        ->type_name("SECONDS");
-    command->add_flag("--list", options->list, "List the checks and end");
-    program.add_json(*command);
+        program, "validate", "Check every function of the card against a reference", validate);
+    command.set_footer(
+        "Prints PASSED, FAILED or SKIPPED for each check, and exits with 1 if one failed. Other "
+        "users of the card are slowed down, but not disturbed.");
+    add_card(command, options->card, all_cards);
+    command.add_option({.name = "--only",
+                        .help = "Run only these checks, separated by commas",
+                        .value = "CHECK",
+                        .comma_separated = true},
+                       options->only);
+    command.add_option({.name = "--timeout",
+                        .help = "Fail a check whose job takes longer (default 30)",
+                        .value = "SECONDS",
+                        .bounds = Bounds{0.1, 3600}},
+                       options->timeout);
+    command.add_flag({.name = "--list", .help = "List the checks and exit"}, options->list);
+    program.add_json(command);
 }
 
 }  // namespace accel::tools

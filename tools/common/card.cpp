@@ -2,7 +2,7 @@
 #include "card.hpp"
 
 #include <accel_hw.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <utility>
@@ -14,6 +14,8 @@ namespace accel::tools {
 namespace {
 
 constexpr std::string_view node_prefix = "accel";
+constexpr const char* no_card_hint =
+    "this machine has no card; 'accelctl doctor' looks for the reason";
 
 std::optional<unsigned> node_number(std::string_view name) {
     if (!name.starts_with(node_prefix)) {
@@ -22,11 +24,11 @@ std::optional<unsigned> node_number(std::string_view name) {
     return parse_number<unsigned>(name.substr(node_prefix.size()));
 }
 
-std::string others(const std::vector<Card>& cards) {
+std::string list(const std::vector<Card>& cards) {
     if (cards.empty()) {
-        return "there is none in this machine; 'accelctl doctor' looks for the reason";
+        return no_card_hint;
     }
-    std::string text = "there is";
+    std::string text = "the cards are";
     for (const Card& card : cards) {
         text += " " + card.address + (card.node ? " (" + card.name() + ")" : "");
     }
@@ -37,7 +39,7 @@ std::string others(const std::vector<Card>& cards) {
 
 std::vector<Card> find_cards(const Root& root) {
     std::vector<Card> cards;
-    // Addresses of equal length sort as they should; a domain of more than four digits is rare.
+    // Names sort as addresses do, as long as no domain has more than four digits.
     for (const std::string& address : root.list("/sys/bus/pci/devices")) {
         Card card{.address = address, .driver = {}, .node = std::nullopt};
         if (root.number(card.pci() + "/vendor", 16) != ACCEL_PCI_VENDOR ||
@@ -101,12 +103,12 @@ std::vector<Card> select_cards(const Root& root, std::string_view name) {
         pick([&](const Card& card) { return card.node == number; });
     } else {
         throw Failure(Exit::usage,
-                      fmt::format("'{}' is no card: give a number (0), a node (accel0), a PCI "
+                      fmt::format("'{}' names no card: give a number (0), a node (accel0), a PCI "
                                   "address (01:00.0) or a serial number (0x1)",
                                   name));
     }
     if (found.empty()) {
-        throw Failure(Exit::no_card, fmt::format("there is no card {}", name), others(cards));
+        throw Failure(Exit::no_card, fmt::format("there is no card {}", name), list(cards));
     }
     return found;
 }
@@ -114,12 +116,25 @@ std::vector<Card> select_cards(const Root& root, std::string_view name) {
 Card select_card(const Root& root, std::string_view name) {
     std::vector<Card> cards = select_cards(root, name);
     if (cards.empty()) {
-        throw Failure(Exit::no_card, "there is no card", "'accelctl doctor' looks for the reason");
+        throw Failure(Exit::no_card, "no card found", no_card_hint);
     }
     if (cards.size() > 1) {
-        throw Failure(Exit::usage, "there is more than one card: say which", others(cards));
+        throw Failure(Exit::usage, "there is more than one card: name one of them", list(cards));
     }
     return std::move(cards.front());
+}
+
+void require_driver(const Card& card) {
+    if (!card.node) {
+        throw Failure(Exit::no_card, card.address + " has no driver",
+                      "'accelctl doctor' looks for the reason");
+    }
+}
+
+Card select_card_with_driver(const Root& root, std::string_view name) {
+    Card card = select_card(root, name);
+    require_driver(card);
+    return card;
 }
 
 }  // namespace accel::tools

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The cards of a machine. Their order is that of their PCI addresses, everywhere; the number of a
-// card is that of its node, /dev/accelN, and a card without a driver has none.
+// The cards of a machine, always in the order of their PCI addresses. The number of a card is that
+// of its node, /dev/accelN; a card without a driver has no number.
 #pragma once
 
 #include <optional>
@@ -15,11 +15,11 @@ namespace accel::tools {
 
 struct Card {
     std::string address;           ///< domain:bus:device.function, as sysfs writes it
-    std::string driver;            ///< that is bound to it; empty: none
+    std::string driver;            ///< the driver that is bound to it; empty: none
     std::optional<unsigned> node;  ///< N of /dev/accelN
 
     [[nodiscard]] std::string pci() const { return "/sys/bus/pci/devices/" + address; }
-    /// The folder of the node; only with a node.
+    /// The folder of the node in sysfs. The card must have a node.
     [[nodiscard]] std::string folder() const { return "/sys/class/accel-card/" + name(); }
     /// "accel0"; the PCI address if there is no node.
     [[nodiscard]] std::string name() const {
@@ -28,18 +28,24 @@ struct Card {
     [[nodiscard]] std::string path() const { return "/dev/" + name(); }
 };
 
-/// All of them, by PCI address.
+/// All cards, by PCI address.
 [[nodiscard]] std::vector<Card> find_cards(const Root& root);
 
-/// The cards that are meant: by number (0), node (accel0, /dev/accel0), PCI address (with or
-/// without domain), or serial number (0x..., or 16 hexadecimal digits). An empty name is all.
-/// Throws Failure if there is none of that name.
+/// The cards of a name: a number (0), a node (accel0, /dev/accel0), a PCI address (with or without
+/// domain), or a serial number (0x..., or 16 hexadecimal digits). An empty name selects all.
+/// Throws Failure if no card has the name.
 [[nodiscard]] std::vector<Card> select_cards(const Root& root, std::string_view name);
 
-/// The one that is meant; an empty name will do when there is only one.
+/// The card of a name, which may be empty if the machine has one card. Throws Failure.
 [[nodiscard]] Card select_card(const Root& root, std::string_view name);
 
-/// "1:2.3" or "0000:01:02.3", in full; nothing if it is no PCI address.
+/// The same for a card that is to be opened. Throws Failure if no driver has it.
+[[nodiscard]] Card select_card_with_driver(const Root& root, std::string_view name);
+
+/// Throws Failure unless a driver has the card.
+void require_driver(const Card& card);
+
+/// The PCI address in full: "0000:01:02.3" for "1:2.3". Nothing if the text is no PCI address.
 [[nodiscard]] std::optional<std::string> full_address(std::string_view text);
 
 }  // namespace accel::tools

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the tools end, and the exception that carries it. The numbers are an interface: scripts and
-// docs/reference/tools.md rely on them.
+// The exit codes of the tools, and the exception that carries one. The numbers are an interface:
+// scripts and docs/reference/tools.md rely on them.
 #pragma once
 
 #include <stdexcept>
@@ -16,17 +16,17 @@ namespace accel::tools {
 enum class Exit : int {
     ok = 0,
     failed = 1,       ///< a check found something wrong
-    usage = 2,        ///< an option or argument makes no sense
-    no_card = 3,      ///< there is no such card
+    usage = 2,        ///< an option or argument is invalid
+    no_card = 3,      ///< no such card, or it has no driver
     permission = 4,   ///< not permitted
-    card = 5,         ///< the card failed, is gone, or was reset meanwhile
-    timeout = 6,      ///< not finished in time
+    card = 5,         ///< the card failed, is gone, or was reset during the command
+    timeout = 6,      ///< the time limit passed
     file = 7,         ///< a file cannot be read or written
-    unsupported = 8,  ///< this card, driver or kernel cannot do it
+    unsupported = 8,  ///< the card, its driver or the kernel lacks a function
     internal = 9,     ///< a bug in the tool
 };
 
-/// A reason to end: a sentence, and what to do about it.
+/// The reason why a command ends early: what failed and why, and what to do about it.
 class Failure : public std::runtime_error {
   public:
     Failure(Exit exit, const std::string& what, std::string hint = {})
@@ -39,7 +39,7 @@ class Failure : public std::runtime_error {
     std::string hint_;
 };
 
-/// What an errno amounts to.
+/// The exit code for an errno.
 [[nodiscard]] inline Exit exit_of(std::errc error) {
     switch (error) {
         case std::errc::permission_denied:

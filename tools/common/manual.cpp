@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The manual page, from the command line's own description and the sections of a Manual.
-#include <fmt/format.h>
+// The manual page: the description of the command line, and the sections of a Manual.
+#include <fmt/core.h>
 
 #include <algorithm>
 
@@ -49,47 +49,33 @@ void paragraphs(std::string& out, const std::vector<std::string>& list) {
     out += example ? ".EE\n" : "";
 }
 
-std::vector<const CLI::Option*> shown(const CLI::App& app) {
-    return app.get_options([](const CLI::Option* option) { return !option->get_group().empty(); });
-}
-
-std::string names_of(const CLI::Option& option) {
+std::string names_of(const Option& option) {
     std::string out;
-    const auto add = [&](const std::string& name) {
+    for (const std::string& name : option.names()) {
         out += (out.empty() ? "" : ", ") + ("\\fB" + escape(name) + "\\fR");
-    };
-    for (const std::string& name : option.get_snames()) {
-        add("-" + name);
     }
-    for (const std::string& name : option.get_lnames()) {
-        add("--" + name);
+    if (option.positional()) {
+        return "\\fI" + escape(option.name) + "\\fR";
     }
-    if (out.empty()) {
-        return "\\fI" + escape(option.get_name()) + "\\fR";
-    }
-    const std::string type = option.get_type_name();
-    const std::string value = type.substr(0, type.find(':'));  // without what checks add
-    if (option.get_expected_max() != 0 && !value.empty()) {
-        out += " \\fI" + escape(value) + "\\fR";
-    }
-    return out;
+    return out + (option.takes_value() ? " \\fI" + escape(option.value) + "\\fR" : "");
 }
 
-void options(std::string& out, const CLI::App& app) {
-    for (const CLI::Option* option : shown(app)) {
-        if (option->get_name() == "--help" && app.get_parent() != nullptr) {
+void options(std::string& out, const CommandLine& command) {
+    for (const Option& option : command.visible_options()) {
+        // --help reads the same everywhere; the program's own list has it.
+        if (!command.is_program() && option.name.ends_with("--help")) {
             continue;
         }
-        out += ".TP\n" + names_of(*option) + "\n" + escape(option->get_description()) + "\n";
+        out += ".TP\n" + names_of(option) + "\n" + escape(option.help) + "\n";
     }
 }
 
-std::string synopsis(const CLI::App& app, const std::string& name) {
-    std::string out = R"(\fB)" + escape(name) + R"(\fR [\fIOPTION\fR]...)";
-    for (const CLI::Option* option : shown(app)) {
-        if (option->get_positional()) {
-            const std::string value = "\\fI" + escape(option->get_name()) + "\\fR";
-            out += option->get_required() ? " " + value : " [" + value + "]";
+std::string synopsis(const CommandLine& command) {
+    std::string out = R"(\fB)" + escape(command.name()) + R"(\fR [\fIOPTION\fR]...)";
+    for (const Option& option : command.visible_options()) {
+        if (option.positional()) {
+            const std::string value = "\\fI" + escape(option.name) + "\\fR";
+            out += option.required ? " " + value : " [" + value + "]";
         }
     }
     return out;
@@ -97,14 +83,13 @@ std::string synopsis(const CLI::App& app, const std::string& name) {
 
 }  // namespace
 
-std::string manual_page(const Manual& manual, const CLI::App& app) {
+std::string manual_page(const Manual& manual, const CommandLine& program) {
     std::string out = ".\\\" SPDX-License-Identifier: Apache-2.0\n";
-    const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
     out += fmt::format(".TH {} 1 \"\" \"accel {}\" \"User Commands\"\n", upper(manual.name),
                        ACCEL_VERSION_TEXT);
     out += fmt::format(".SH NAME\n{} \\- {}\n", manual.name, escape(manual.summary));
-    out += ".SH SYNOPSIS\n" + synopsis(app, manual.name);
-    out += commands.empty() ? "\n" : " [\\fICOMMAND\\fR [\\fIOPTION\\fR]...]\n";
+    out += ".SH SYNOPSIS\n" + synopsis(program);
+    out += program.commands().empty() ? "\n" : " [\\fICOMMAND\\fR [\\fIOPTION\\fR]...]\n";
     out += ".SH DESCRIPTION\n";
     for (const Section& section : manual.description) {
         if (!section.title.empty()) {
@@ -113,14 +98,14 @@ std::string manual_page(const Manual& manual, const CLI::App& app) {
         paragraphs(out, section.paragraphs);
     }
     out += ".SH OPTIONS\n";
-    options(out, app);
-    if (!commands.empty()) {
+    options(out, program);
+    if (!program.commands().empty()) {
         out += ".SH COMMANDS\n";
-        for (const CLI::App* command : commands) {
-            out += ".SS " + synopsis(*command, command->get_name()) + "\n";
-            out += escape(command->get_description()) + "\n";
-            if (!command->get_footer().empty()) {
-                out += ".PP\n" + escape(command->get_footer()) + "\n";
+        for (const auto& command : program.commands()) {
+            out += ".SS " + synopsis(*command) + "\n";
+            out += escape(command->summary()) + "\n";
+            if (!command->footer().empty()) {
+                out += ".PP\n" + escape(command->footer()) + "\n";
             }
             options(out, *command);
         }

@@ -1,60 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "program.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdio>
 #include <exception>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "accel/error.hpp"
+#include "json.hpp"
 
 namespace accel::tools {
 
 namespace {
 
-std::string first_line(const std::string& text) {
-    return text.substr(0, text.find('\n'));
-}
-
-// An option is completed by what the parser knows; nothing of it is written twice.
-std::string generate(const std::string& what, const Manual& manual, const CLI::App& app) {
+std::string generate(const std::string& what, const Manual& manual, const CommandLine& program) {
     if (what == "man") {
-        return manual_page(manual, app);
+        return manual_page(manual, program);
     }
-    return what == "bash" ? bash_completion(app) : zsh_completion(app);
+    return what == "bash" ? bash_completion(program) : zsh_completion(program);
 }
 
 }  // namespace
 
-Program::Program(Manual manual) : manual_(std::move(manual)), app_(manual_.summary, manual_.name) {
-    app_.set_version_flag("--version", std::string(manual_.name) + " " + ACCEL_VERSION_TEXT,
-                          "Print the version and exit");
-    app_.set_help_flag("-h,--help", "Print this help and exit");
-    app_.add_option("--color", colour_, "When to colour: auto is on a terminal only")
-        ->check(CLI::IsMember({"auto", "always", "never"}))
-        ->type_name("WHEN");
-    app_.add_option("--root", root_,
-                    "Read /sys, /proc and /dev under DIR: a copy of another machine's")
-        ->check(CLI::ExistingDirectory)
-        ->type_name("DIR");
-    app_.add_option("--generate", generate_)
-        ->check(CLI::IsMember({"man", "bash", "zsh"}))
-        ->group("");
+Program::Program(Manual manual)
+    : manual_(std::move(manual)), command_(manual_.name, manual_.summary) {
+    command_.set_version(std::string(manual_.name) + " " + ACCEL_VERSION_TEXT);
+    command_.add_option({.name = "--color",
+                         .help = "Color the output; auto: on a terminal only",
+                         .value = "WHEN",
+                         .choices = {"auto", "always", "never"}},
+                        color_);
+    command_.add_option({.name = "--root",
+                         .help = "Read /sys, /proc and /dev below DIR, a copy of another machine's",
+                         .value = folder_value,
+                         .existing_folder = true},
+                        root_);
+    command_.add_option(
+        {.name = "--generate", .value = "WHAT", .choices = {"man", "bash", "zsh"}, .hidden = true},
+        generate_);
 }
 
-void Program::add_json(CLI::App& command) {
-    command.add_flag("--json", json_, "Print JSON, and nothing but JSON, on standard output");
+void Program::add_json(CommandLine& command) {
+    command.add_flag(
+        {.name = "--json", .help = "Print JSON, and nothing but JSON, on standard output"}, json_);
 }
 
-void Program::print_json(const std::string& schema, const nlohmann::ordered_json& document,
-                         bool line) const {
-    nlohmann::ordered_json all{{"schema", schema}};
-    all.update(document);
-    std::cout << all.dump(line ? -1 : 2, ' ', false,
-                          nlohmann::ordered_json::error_handler_t::replace)
-              << std::endl;
+void Program::print_json(const std::string& schema, const Json& document, bool line) const {
+    Json all{{"schema", schema}};
+    all.append(document);
+    std::cout << all.dump(line) << std::endl;
 }
 
 Exit Program::report(Exit exit, const std::string& what, const std::string& hint) const {
@@ -64,45 +59,43 @@ Exit Program::report(Exit exit, const std::string& what, const std::string& hint
         std::cerr << std::string(manual_.name.size() + 2, ' ') << hint << "\n";
     }
     if (json_) {
-        print_json(
-            manual_.name + ".error/1",
-            {{"error", {{"exit", static_cast<int>(exit)}, {"message", what}, {"hint", hint}}}});
+        const Json error{{"exit", static_cast<int>(exit)}, {"message", what}, {"hint", hint}};
+        print_json(manual_.name + ".error/1", {{"error", error}});
     }
     return exit;
+}
+
+Exit Program::parse_and_act(int argc, const char* const* argv) {
+    const CommandLine::Parsed parsed = command_.parse(argc, argv);
+    if (!generate_.empty()) {
+        std::cout << generate(generate_, manual_, command_);
+        return Exit::ok;
+    }
+    if (!parsed.error.empty()) {
+        return report(Exit::usage, parsed.error,
+                      fmt::format("'{} --help' lists commands and options", manual_.name));
+    }
+    if (!parsed.output.empty()) {
+        std::cout << parsed.output;
+        return Exit::ok;
+    }
+    return action_ ? action_() : Exit::ok;
 }
 
 int Program::run(int argc, const char* const* argv) {
     Exit exit = Exit::ok;
     try {
-        app_.parse(argc, argv);
-        if (!generate_.empty()) {
-            std::cout << generate(generate_, manual_, app_);
-        } else if (action_) {
-            exit = action_();
-        }
-    } catch (const CLI::CallForVersion& version) {
-        std::cout << version.what() << "\n";
-    } catch (const CLI::CallForHelp&) {
-        std::cout << app_.help();
-    } catch (const CLI::Success&) {
-        // Nothing to do.
-    } catch (const CLI::ParseError& error) {
-        if (!generate_.empty()) {
-            std::cout << generate(generate_, manual_, app_);
-            return 0;
-        }
-        exit = report(Exit::usage, first_line(error.what()),
-                      fmt::format("'{} --help' lists what there is", manual_.name));
+        exit = parse_and_act(argc, argv);
     } catch (const Failure& failure) {
         exit = report(failure.exit(), failure.what(), failure.hint());
     } catch (const Error& error) {
         exit = report(exit_of(error.errc()), error.what(), "");
     } catch (const std::exception& error) {
-        exit = report(Exit::internal, std::string("this should not happen: ") + error.what(),
-                      "please report it with the command that you gave");
+        exit = report(Exit::internal, std::string("internal error: ") + error.what(),
+                      "this is a bug of the tool: report it with the command line that you used");
     }
     if (!std::cout.flush()) {
-        // Into a pipe that was closed, or onto a disk that is full.
+        // The reader closed the pipe, or the disk is full.
         std::cerr << manual_.name << ": cannot write to standard output\n";
         return static_cast<int>(Exit::file);
     }

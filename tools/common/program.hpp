@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the two programs have in common: options, --version, errors and their exit codes, and what
-// is generated from the command line itself: manual page and completions.
+// The frame of both tools: common options, --version, error messages and exit codes. The manual
+// page and the completions are generated from the command line itself.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <utility>
+#include <string_view>
 #include <vector>
 
+#include "command_line.hpp"
 #include "exit.hpp"
 #include "root.hpp"
 #include "terminal.hpp"
 
 namespace accel::tools {
 
-/// A section of the manual page: paragraphs, and lines that begin with four blanks for examples.
+class Json;
+
+/// A section of the manual page: paragraphs; a paragraph that begins with four blanks is an
+/// example.
 struct Section {
     std::string title;
     std::vector<std::string> paragraphs;
@@ -27,13 +29,9 @@ struct Manual {
     std::string name;
     std::string summary;               ///< for the NAME line and --help
     std::vector<Section> description;  ///< before the options; a title of "" continues DESCRIPTION
-    std::vector<Section> notes;        ///< after them
+    std::vector<Section> notes;        ///< after the options
     std::string see_also;
 };
-
-/// DataType names of options that the completions know.
-inline constexpr const char* card_type = "CARD";
-inline constexpr const char* file_type = "FILE";
 
 class Program {
   public:
@@ -41,40 +39,39 @@ class Program {
 
     explicit Program(Manual manual);
 
-    [[nodiscard]] CLI::App& app() { return app_; }
+    [[nodiscard]] CommandLine& command() { return command_; }
 
-    /// What is done once the command line is parsed. The last one counts.
+    /// Runs after the command line is parsed. A later call replaces the action.
     void set_action(Action action) { action_ = std::move(action); }
-    /// Output is to be JSON: an error is then one, too.
-    void add_json(CLI::App& command);
+    /// Adds --json to a command. Errors are then documents, too.
+    void add_json(CommandLine& command);
 
     [[nodiscard]] Root root() const { return Root(root_); }
-    [[nodiscard]] Terminal terminal() const { return Terminal(colour_); }
+    [[nodiscard]] Terminal terminal() const { return Terminal(color_); }
     [[nodiscard]] bool json() const { return json_; }
 
     /// Prints a document on stdout, `schema` first. `line`: in one line, for streams.
-    void print_json(const std::string& schema, const nlohmann::ordered_json& document,
-                    bool line = false) const;
+    void print_json(const std::string& schema, const Json& document, bool line = false) const;
 
-    /// Parses, acts, reports; returns the exit code.
+    /// Parses the command line, runs the action, reports errors; returns the exit code.
     [[nodiscard]] int run(int argc, const char* const* argv);
 
   private:
     [[nodiscard]] Exit report(Exit exit, const std::string& what, const std::string& hint) const;
+    [[nodiscard]] Exit parse_and_act(int argc, const char* const* argv);
 
     Manual manual_;
-    CLI::App app_;
+    CommandLine command_;
     Action action_;
     std::string root_;
-    std::string colour_ = "auto";
+    std::string color_ = "auto";
     std::string generate_;
     bool json_ = false;
 };
 
 /// The manual page as troff.
-[[nodiscard]] std::string manual_page(const Manual& manual, const CLI::App& app);
-/// Completions for bash and zsh.
-[[nodiscard]] std::string bash_completion(const CLI::App& app);
-[[nodiscard]] std::string zsh_completion(const CLI::App& app);
+[[nodiscard]] std::string manual_page(const Manual& manual, const CommandLine& program);
+[[nodiscard]] std::string bash_completion(const CommandLine& program);
+[[nodiscard]] std::string zsh_completion(const CommandLine& program);
 
 }  // namespace accel::tools

@@ -8,12 +8,15 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <filesystem>
 #include <memory>
+#include <type_traits>
 
 namespace accel::tools {
 
-std::filesystem::path Root::real(std::string_view path) const {
-    return prefix_.empty() ? std::filesystem::path(path) : prefix_ / path.substr(1);
+std::string Root::real(std::string_view path) const {
+    return prefix_ + std::string(path);
 }
 
 Text Root::read(const std::string& path) const {
@@ -78,5 +81,30 @@ bool Root::exists(const std::string& path) const {
     std::error_code error;
     return std::filesystem::exists(std::filesystem::symlink_status(real(path), error));
 }
+
+template <typename T>
+std::optional<T> parse_number(std::string_view text, int base) {
+    if (base == 16 && (text.starts_with("0x") || text.starts_with("0X"))) {
+        text.remove_prefix(2);
+    }
+    T value{};
+    const char* const end = text.data() + text.size();
+    std::from_chars_result result{};
+    if constexpr (std::is_floating_point_v<T>) {
+        result = std::from_chars(text.data(), end, value);
+    } else {
+        result = std::from_chars(text.data(), end, value, base);
+    }
+    if (text.empty() || result.ec != std::errc{} || result.ptr != end) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+template std::optional<int> parse_number(std::string_view, int);
+template std::optional<std::int64_t> parse_number(std::string_view, int);
+template std::optional<std::uint32_t> parse_number(std::string_view, int);
+template std::optional<std::uint64_t> parse_number(std::string_view, int);
+template std::optional<float> parse_number(std::string_view, int);
 
 }  // namespace accel::tools

@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "status.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 namespace accel::tools {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 std::optional<std::uint64_t> count(const Root& root, const std::string& path) {
     const auto text = root.text(path);
     return text ? parse_number<std::uint64_t>(*text) : std::nullopt;
 }
 
-// hwmon counts in so many to the unit.
+// hwmon reports integers: `parts` of them make one unit.
 std::optional<double> scaled(const Root& root, const std::string& path, double parts) {
     const auto value = root.number(path);
     return value ? std::optional(static_cast<double>(*value) / parts) : std::nullopt;
@@ -54,11 +52,6 @@ Sensors read_sensors(const Root& root, const std::string& pci) {
     return sensors;
 }
 
-template <typename T>
-void put(Json& json, const char* name, const std::optional<T>& value) {
-    json[name] = value ? Json(*value) : Json(nullptr);
-}
-
 std::string link_text(std::optional<double> speed, std::optional<int> width) {
     return speed && width ? fmt::format("{:g} GT/s x{}", *speed, *width) : "unknown";
 }
@@ -87,10 +80,10 @@ std::string LinkState::warning() const {
     if (degraded()) {
         return fmt::format(
             "the link runs at {}, and both ends can do more (the card {}): reseat "
-            "the card, look at the slot and its riser",
+            "the card, check the slot and its riser",
             now(), best());
     }
-    return fmt::format("the link runs at {}, as the slot can do no more; the card could do {}",
+    return fmt::format("the link runs at {}, as the slot can do no more; the card supports {}",
                        now(), best());
 }
 
@@ -103,15 +96,17 @@ std::uint64_t Status::aer_total(const std::string& severity) const {
 }
 
 LinkState read_link(const Root& root, const std::string& pci) {
-    // A width of 0, or 255, is a link that is down.
+    // A link that is down has a width of 0 or 255.
     LinkState link{.speed = speed(root, pci + "/current_link_speed"),
                    .width = positive(root, pci + "/current_link_width"),
                    .max_speed = speed(root, pci + "/max_link_speed"),
                    .max_width = positive(root, pci + "/max_link_width"),
                    .port_speed = std::nullopt,
                    .port_width = std::nullopt};
-    const std::filesystem::path place = root.target(pci).value_or("");
-    if (const std::string port = place.parent_path().filename().string(); full_address(port)) {
+    // The last but one component of ../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0
+    const std::string location = root.target(pci).value_or("");
+    const std::string above = location.substr(0, location.rfind('/'));
+    if (const std::string port = above.substr(above.rfind('/') + 1); full_address(port)) {
         link.port_speed = speed(root, "/sys/bus/pci/devices/" + port + "/max_link_speed");
         link.port_width = positive(root, "/sys/bus/pci/devices/" + port + "/max_link_width");
     }
@@ -168,7 +163,7 @@ Status read_status(const Root& root, const Card& card) {
     status.memory_used = count(root, folder + "/memory_used");
     status.contexts_used = count(root, folder + "/contexts_used");
     status.queues_used = count(root, folder + "/queues_used");
-    // The clock last: busy times never run ahead of it.
+    // The clock is read after the busy times, so that these are never ahead of it.
     status.dma.busy_ns = count(root, folder + "/engines/dma_busy_ns");
     status.compute.busy_ns = count(root, folder + "/engines/compute_busy_ns");
     status.clock_ns = count(root, folder + "/engines/clock_ns");
@@ -182,51 +177,56 @@ Status read_status(const Root& root, const Card& card) {
     return status;
 }
 
+namespace {
+
+Json to_json(const EngineState& engine) {
+    return {{"count", engine.count}, {"busy_ns", engine.busy_ns}};
+}
+
+Json to_json(const Sensors& sensors) {
+    return {{"celsius", sensors.celsius},
+            {"watts", sensors.watts},
+            {"cap_watts", sensors.cap_watts},
+            {"cap_min_watts", sensors.cap_min_watts},
+            {"cap_max_watts", sensors.cap_max_watts},
+            {"clock_hz", sensors.clock_hz}};
+}
+
+}  // namespace
+
+Json to_json(const LinkState& link) {
+    return {{"speed_gts", link.speed},           {"width", link.width},
+            {"max_speed_gts", link.max_speed},   {"max_width", link.max_width},
+            {"port_speed_gts", link.port_speed}, {"port_width", link.port_width},
+            {"downgraded", link.downgraded()},   {"degraded", link.degraded()}};
+}
+
 Json to_json(const Status& status) {
-    Json json;
-    json["address"] = status.card.address;
-    json["node"] = status.card.node ? Json(status.card.name()) : Json(nullptr);
-    json["driver"] = status.card.driver.empty() ? Json(nullptr) : Json(status.card.driver);
-    json["state"] = status.state;
-    put(json, "serial", status.serial);
-    put(json, "hardware_version", status.hardware_version);
-    put(json, "firmware_version", status.firmware_version);
-    put(json, "generation", status.generation);
-    put(json, "numa_node", status.numa_node);
-    put(json, "iommu_group", status.iommu_group);
-    put(json, "vectors", status.vectors);
-    put(json["memory"], "size", status.memory_size);
-    put(json["memory"], "used", status.memory_used);
-    put(json["used"], "contexts", status.contexts_used);
-    put(json["used"], "queues", status.queues_used);
-    for (const auto& [name, engine] :
-         {std::pair{"dma", &status.dma}, std::pair{"compute", &status.compute}}) {
-        put(json["engines"][name], "count", engine->count);
-        put(json["engines"][name], "busy_ns", engine->busy_ns);
-    }
-    put(json["engines"], "clock_ns", status.clock_ns);
-    const Sensors& sensors = status.sensors;
-    Json& out = json["sensors"];
-    put(out, "celsius", sensors.celsius);
-    put(out, "watts", sensors.watts);
-    put(out, "cap_watts", sensors.cap_watts);
-    put(out, "cap_min_watts", sensors.cap_min_watts);
-    put(out, "cap_max_watts", sensors.cap_max_watts);
-    put(out, "clock_hz", sensors.clock_hz);
-    Json& link = json["link"];
-    put(link, "speed_gts", status.link.speed);
-    put(link, "width", status.link.width);
-    put(link, "max_speed_gts", status.link.max_speed);
-    put(link, "max_width", status.link.max_width);
-    put(link, "port_speed_gts", status.link.port_speed);
-    put(link, "port_width", status.link.port_width);
-    link["downgraded"] = status.link.downgraded();
-    link["degraded"] = status.link.degraded();
-    json["counters"] = Json::object();
+    const Card& card = status.card;
+    Json json{{"address", card.address},
+              {"node", card.node ? Json(card.name()) : Json()},
+              {"driver", card.driver.empty() ? Json() : Json(card.driver)},
+              {"state", status.state},
+              {"serial", status.serial},
+              {"hardware_version", status.hardware_version},
+              {"firmware_version", status.firmware_version},
+              {"generation", status.generation},
+              {"numa_node", status.numa_node},
+              {"iommu_group", status.iommu_group},
+              {"vectors", status.vectors},
+              {"memory", {{"size", status.memory_size}, {"used", status.memory_used}}},
+              {"used", {{"contexts", status.contexts_used}, {"queues", status.queues_used}}},
+              {"engines",
+               {{"dma", to_json(status.dma)},
+                {"compute", to_json(status.compute)},
+                {"clock_ns", status.clock_ns}}},
+              {"sensors", to_json(status.sensors)},
+              {"link", to_json(status.link)},
+              {"counters", Json::object()},
+              {"aer", Json::object()}};
     for (const auto& [name, value] : status.counters) {
         json["counters"][name] = value;
     }
-    json["aer"] = Json::object();
     for (const AerCounter& counter : status.aer) {
         json["aer"][counter.severity][counter.name] = counter.count;
     }
@@ -244,7 +244,7 @@ std::optional<Rates> rates_between(const Status& before, const Status& after) {
         reset = reset || to < from;
         return static_cast<double>(to - from);
     };
-    const auto share = [&](const EngineState& from, const EngineState& to) {
+    const auto utilization = [&](const EngineState& from, const EngineState& to) {
         if (!from.busy_ns || !to.busy_ns) {
             return 0.0;
         }
@@ -259,8 +259,8 @@ std::optional<Rates> rates_between(const Status& before, const Status& after) {
                    ? 0.0
                    : grown(from->second, to->second) / rates.seconds;
     };
-    rates.dma_busy = share(before.dma, after.dma);
-    rates.compute_busy = share(before.compute, after.compute);
+    rates.dma_busy = utilization(before.dma, after.dma);
+    rates.compute_busy = utilization(before.compute, after.compute);
     rates.commands = rate("commands");
     rates.host_read = rate("host_read_bytes");
     rates.host_written = rate("host_written_bytes");

@@ -1,50 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a card says of itself, read from sysfs and hwmon: one look. What is not there, or may not be
-// read, is empty; nothing here opens the node or disturbs the card.
+// The state of a card, read once from sysfs and hwmon. A value that is missing or must not be read
+// is empty. Nothing here opens the node or disturbs the card.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "card.hpp"
+#include "json.hpp"
 #include "root.hpp"
 
 namespace accel::tools {
 
-/// A link as it is, and as the card and the port that it is plugged into could have it.
+/// A link: its speed and width, and those that the card and the port above it support.
 struct LinkState {
     std::optional<double> speed;  ///< GT/s a lane
     std::optional<int> width;     ///< lanes
     std::optional<double> max_speed;
     std::optional<int> max_width;
-    std::optional<double> port_speed;  ///< of the port, if it is known
+    std::optional<double> port_speed;  ///< of the port above, if it is known
     std::optional<int> port_width;
 
-    /// Below what the card can, for whatever reason; what lspci calls so.
+    /// Slower or narrower than the card supports, for any reason; lspci uses the same word.
     [[nodiscard]] bool downgraded() const;
-    /// Below what both ends can: something is wrong.
+    /// Slower or narrower than both ends support: a fault.
     [[nodiscard]] bool degraded() const;
     [[nodiscard]] std::string now() const;   ///< "16 GT/s x4"
     [[nodiscard]] std::string best() const;  ///< of the card: "16 GT/s x16"
-    /// One sentence on a link that is downgraded, and what to do.
+    /// One sentence on a downgraded link, with what to do about it.
     [[nodiscard]] std::string warning() const;
 };
 
 struct AerCounter {
     std::string severity;  ///< correctable, nonfatal, fatal
-    std::string name;      ///< as the kernel calls it
+    std::string name;      ///< the kernel's name for it
     std::uint64_t count = 0;
 };
 
 struct EngineState {
     std::optional<std::uint64_t> count;
-    std::optional<std::uint64_t> busy_ns;  ///< of all of them together
+    std::optional<std::uint64_t> busy_ns;  ///< the sum over all engines
 };
 
 struct Sensors {
@@ -54,12 +54,12 @@ struct Sensors {
     std::optional<double> cap_min_watts;
     std::optional<double> cap_max_watts;
     std::optional<double> clock_hz;
-    std::string folder;  ///< of hwmon; empty: none
+    std::string folder;  ///< of hwmon; empty: the card has no sensors
 };
 
 struct Status {
     Card card;
-    std::string state;  ///< of the driver: running, ...; "no driver" without one
+    std::string state;  ///< as the driver reports it: running, ...; "no driver" without one
     std::optional<std::string> serial;
     std::optional<std::string> hardware_version;
     std::optional<std::string> firmware_version;
@@ -72,11 +72,11 @@ struct Status {
     EngineState compute;
     std::optional<std::uint64_t> clock_ns;
     Sensors sensors;
-    std::map<std::string, std::uint64_t> counters;  ///< by the names of docs/concepts/driver.md
+    std::map<std::string, std::uint64_t> counters;  ///< named as in docs/concepts/driver.md
     LinkState link;
     std::optional<int> numa_node;
     std::optional<int> iommu_group;
-    std::optional<int> vectors;  ///< interrupt vectors that are set up
+    std::optional<int> vectors;  ///< interrupt vectors in use
     std::vector<AerCounter> aer;
 
     [[nodiscard]] std::uint64_t aer_total(const std::string& severity) const;
@@ -85,20 +85,21 @@ struct Status {
 [[nodiscard]] Status read_status(const Root& root, const Card& card);
 [[nodiscard]] LinkState read_link(const Root& root, const std::string& pci);
 [[nodiscard]] std::vector<AerCounter> read_aer(const Root& root, const std::string& pci);
-[[nodiscard]] nlohmann::ordered_json to_json(const Status& status);
+[[nodiscard]] Json to_json(const LinkState& link);
+[[nodiscard]] Json to_json(const Status& status);
 
-/// What happened between two looks at the same card, a second.
+/// The activity of a card between two reads of its state, per second.
 struct Rates {
     double seconds = 0;
-    double dma_busy = 0;  ///< share of all DMA engines, 0 to 1
+    double dma_busy = 0;  ///< utilization of all DMA engines, 0 to 1
     double compute_busy = 0;
     double commands = 0;
-    double host_read = 0;  ///< bytes over the link, to the card ...
-    double host_written = 0;
+    double host_read = 0;     ///< bytes over the link to the card
+    double host_written = 0;  ///< bytes over the link from the card
     double doorbells = 0;
     double interrupts = 0;
 };
-/// Nothing if the card was reset, or its clock did not move.
+/// Nothing if the card was reset or its clock did not advance.
 [[nodiscard]] std::optional<Rates> rates_between(const Status& before, const Status& after);
 
 }  // namespace accel::tools

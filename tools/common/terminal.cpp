@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "terminal.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -27,29 +27,29 @@ bool wanted(std::string_view mode, bool terminal) {
 }  // namespace
 
 Terminal::Terminal(std::string_view mode)
-    : interactive_(::isatty(STDOUT_FILENO) == 1), coloured_(wanted(mode, interactive_)) {}
+    : interactive_(::isatty(STDOUT_FILENO) == 1), colored_(wanted(mode, interactive_)) {}
 
-std::string Terminal::paint(Colour colour, std::string_view text) const {
-    if (!coloured_) {
+std::string Terminal::paint(Color color, std::string_view text) const {
+    if (!colored_) {
         return std::string(text);
     }
     const char* code = "";
-    switch (colour) {
-        case Colour::none:
+    switch (color) {
+        case Color::none:
             return std::string(text);
-        case Colour::good:
+        case Color::good:
             code = "32";
             break;
-        case Colour::bad:
+        case Color::bad:
             code = "1;31";
             break;
-        case Colour::warning:
+        case Color::warning:
             code = "33";
             break;
-        case Colour::faint:
+        case Color::faint:
             code = "2";
             break;
-        case Colour::bold:
+        case Color::bold:
             code = "1";
             break;
     }
@@ -68,7 +68,7 @@ Terminal::Size Terminal::size() {
 Progress::Progress(std::string what)
     : what_(std::move(what)), terminal_(::isatty(STDERR_FILENO) == 1) {}
 
-void Progress::update(double share, std::string_view detail) {
+void Progress::update(double done, std::string_view detail) {
     const auto now = Clock::now();
     if (!terminal_ || now - start_ < std::chrono::seconds(1) ||
         now - drawn_ < std::chrono::milliseconds(100)) {
@@ -76,10 +76,10 @@ void Progress::update(double share, std::string_view detail) {
     }
     drawn_ = now;
     shown_ = true;
-    const int full = std::clamp(static_cast<int>(share * bar_columns), 0, bar_columns);
+    const int full = std::clamp(static_cast<int>(done * bar_columns), 0, bar_columns);
     (void)std::fputs(
         fmt::format("\r\x1b[K{} [{}{}] {:3.0f} % {}", what_, std::string(full, '#'),
-                    std::string(bar_columns - full, '.'), std::clamp(share, 0.0, 1.0) * 100, detail)
+                    std::string(bar_columns - full, '.'), std::clamp(done, 0.0, 1.0) * 100, detail)
             .c_str(),
         stderr);
     (void)std::fflush(stderr);

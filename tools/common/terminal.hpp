@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Colours and progress bars: on a terminal only, unless asked for.
+// Colors and progress bars. Both are for terminals; colors may be forced.
 #pragma once
 
 #include <chrono>
@@ -10,20 +10,20 @@
 
 namespace accel::tools {
 
-enum class Colour : std::uint8_t { none, good, bad, warning, faint, bold };
+enum class Color : std::uint8_t { none, good, bad, warning, faint, bold };
 
-/// What stdout is, and whether to colour it.
+/// Standard output: a terminal or not, colored or not.
 class Terminal {
   public:
-    /// `mode` is auto, always or never. auto: if stdout is a terminal, NO_COLOR is not set, and
-    /// TERM is not dumb.
+    /// `mode` is auto, always or never. auto colors if stdout is a terminal, NO_COLOR is not set,
+    /// and TERM is not dumb.
     explicit Terminal(std::string_view mode = "auto");
 
-    [[nodiscard]] std::string paint(Colour colour, std::string_view text) const;
+    [[nodiscard]] std::string paint(Color color, std::string_view text) const;
     [[nodiscard]] bool interactive() const { return interactive_; }
-    [[nodiscard]] bool coloured() const { return coloured_; }
+    [[nodiscard]] bool colored() const { return colored_; }
 
-    /// Columns and rows; 80 x 24 if nobody knows.
+    /// Columns and rows; 80 x 24 if the terminal does not report them.
     struct Size {
         int columns = 80;
         int rows = 24;
@@ -32,11 +32,11 @@ class Terminal {
 
   private:
     bool interactive_;
-    bool coloured_;
+    bool colored_;
 };
 
-/// A bar on stderr, if that is a terminal, for what takes longer than a second. It is gone when
-/// this is destroyed.
+/// A progress bar on stderr, if that is a terminal. It appears after a second and is erased when
+/// this object is destroyed.
 class Progress {
   public:
     explicit Progress(std::string what);
@@ -46,8 +46,8 @@ class Progress {
     Progress& operator=(Progress&&) = delete;
     ~Progress();
 
-    /// `share` from 0 to 1.
-    void update(double share, std::string_view detail = {});
+    /// `done` is from 0 to 1.
+    void update(double done, std::string_view detail = {});
 
   private:
     using Clock = std::chrono::steady_clock;

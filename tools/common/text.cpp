@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "text.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
@@ -28,7 +28,7 @@ std::string human_bytes(std::uint64_t bytes) {
 }
 
 std::string human_rate(double bytes_per_second) {
-    return scaled(bytes_per_second, 1000, {" B/s", " b/s", " MB/s", " GB/s", " TB/s", " PB/s"});
+    return scaled(bytes_per_second, 1000, {" B/s", " kB/s", " MB/s", " GB/s", " TB/s", " PB/s"});
 }
 
 std::string human_count(double count) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Figures as people read them, and tables.
+// Numbers in units that people read, and tables.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace accel::tools {
 
-/// "256 MiB"; exact where that is short.
+/// "256 MiB"; exact if the value is a whole number of its unit.
 [[nodiscard]] std::string human_bytes(std::uint64_t bytes);
 /// "1.2 GB/s"
 [[nodiscard]] std::string human_rate(double bytes_per_second);
@@ -19,7 +19,7 @@ namespace accel::tools {
 /// "1.5 us"
 [[nodiscard]] std::string human_time(double seconds);
 
-/// Columns that are as wide as what is in them.
+/// A table whose columns are as wide as their widest cells.
 class Table {
   public:
     enum class Align : std::uint8_t { left, right };
@@ -38,7 +38,7 @@ class Table {
     std::vector<std::vector<std::string>> rows_;
 };
 
-/// How many columns a UTF-8 text takes on a terminal; every character is one.
+/// The columns that a UTF-8 text takes on a terminal; every character counts as one.
 [[nodiscard]] std::size_t columns_of(std::string_view text);
 
 }  // namespace accel::tools

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capabilities.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 extern "C" {
 #include <pci/header.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Config space in words. Lines are those that lspci prints, so that eyes and scripts that know one
-// know the other; tests compare them.
+// Config space in words. The lines have the format of lspci, for people and scripts that know it;
+// tests compare both.
 #pragma once
 
 #include <string>
@@ -26,7 +26,7 @@ struct Bit {
 /// "Memory at ... [size=64K]"
 [[nodiscard]] std::string region_text(const Region& region);
 
-/// A capability: its own line, and with `verbose` of 2 what is in it, indented by a tab.
+/// A capability: its own line, and if `verbose` is at least 2, lines with its registers.
 [[nodiscard]] std::vector<std::string> describe(const Function& function,
                                                 const Capability& capability, int verbose);
 
@@ -34,7 +34,7 @@ struct Bit {
 [[nodiscard]] std::vector<std::string> describe_express(const Function& function, unsigned offset,
                                                         int verbose);
 
-/// "2.5GT/s", ... of a link speed code; "unknown" if it is none.
+/// "2.5GT/s", ... for a link speed code; "unknown" for any other value.
 [[nodiscard]] std::string speed_text(unsigned code);
 
 }  // namespace accel::tools::ls

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The PCI Express capability: the device, its link, and what it negotiated.
+// The PCI Express capability: the device, its link, and the negotiated speed and width.
 extern "C" {
 #include <pci/header.h>
 }
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The document lsaccel/1; tools/schema/lsaccel.json is its schema.
+// The document lsaccel/1. Its schema is tools/schema/lsaccel.json.
 extern "C" {
 #include <pci/header.h>
 }
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
-#include <nlohmann/json.hpp>
+#include <array>
 
 #include "show.hpp"
 
 namespace accel::tools::ls {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string hex(unsigned value, int digits = 4) {
     return fmt::format("{:0{}x}", value, digits);
@@ -24,11 +22,11 @@ std::string hex(unsigned value, int digits = 4) {
 Json link_json(const Function& f) {
     const auto at = f.find(PCI_CAP_ID_EXP);
     if (!at) {
-        return nullptr;
+        return {};
     }
     constexpr std::array speeds{0.0, 2.5, 5.0, 8.0, 16.0, 32.0, 64.0};
     const auto speed = [&](unsigned code) {
-        return code > 0 && code < speeds.size() ? Json(speeds.at(code)) : Json(nullptr);
+        return code > 0 && code < speeds.size() ? Json(speeds.at(code)) : Json();
     };
     const std::uint32_t cap = f.quad(*at + PCI_EXP_LNKCAP);
     const std::uint32_t status = f.word(*at + PCI_EXP_LNKSTA);
@@ -45,7 +43,7 @@ Json link_json(const Function& f) {
 Json msix_json(const Function& f) {
     const auto at = f.find(PCI_CAP_ID_MSIX);
     if (!at) {
-        return nullptr;
+        return {};
     }
     const unsigned control = f.word(*at + PCI_CAP_FLAGS);
     return {{"enabled", (control & PCI_MSIX_ENABLE) != 0},
@@ -55,7 +53,7 @@ Json msix_json(const Function& f) {
 
 Json serial_json(const Function& f) {
     const auto at = f.find(PCI_EXT_CAP_ID_DSN, true);
-    return at ? Json(fmt::format("{:08x}{:08x}", f.quad(*at + 8), f.quad(*at + 4))) : Json(nullptr);
+    return at ? Json(fmt::format("{:08x}{:08x}", f.quad(*at + 8), f.quad(*at + 4))) : Json();
 }
 
 }  // namespace
@@ -68,10 +66,10 @@ Json to_json(const Entry& entry) {
               {"device", {{"id", hex(f.device_id)}, {"name", f.device_name}}},
               {"subsystem", {{"vendor", hex(f.subvendor_id)}, {"device", hex(f.subdevice_id)}}},
               {"revision", hex(f.revision, 2)},
-              {"physical_slot", f.physical_slot.empty() ? Json(nullptr) : Json(f.physical_slot)},
-              {"driver", f.driver ? Json(*f.driver) : Json(nullptr)},
-              {"numa_node", f.numa_node ? Json(*f.numa_node) : Json(nullptr)},
-              {"iommu_group", f.iommu_group ? Json(*f.iommu_group) : Json(nullptr)},
+              {"physical_slot", f.physical_slot.empty() ? Json() : Json(f.physical_slot)},
+              {"driver", f.driver},
+              {"numa_node", f.numa_node},
+              {"iommu_group", f.iommu_group},
               {"serial", serial_json(f)},
               {"link", link_json(f)},
               {"msix", msix_json(f)},
@@ -79,17 +77,17 @@ Json to_json(const Entry& entry) {
     for (const Region& region : f.regions) {
         json["bars"].push_back({{"index", region.index},
                                 {"type", region.io ? "io" : "memory"},
-                                {"address", region.assigned ? Json(region.base) : Json(nullptr)},
-                                {"size", region.size != 0 ? Json(region.size) : Json(nullptr)},
+                                {"address", region.assigned ? Json(region.base) : Json()},
+                                {"size", region.size != 0 ? Json(region.size) : Json()},
                                 {"wide", region.wide},
                                 {"prefetchable", region.prefetchable}});
     }
-    json["card"] = nullptr;
+    json["card"] = Json();
     if (entry.status) {
         json["card"] = tools::to_json(*entry.status);
-        json["holders"] = Json::array();
-        for (const Holder& holder : entry.holders) {
-            json["holders"].push_back(tools::to_json(holder));
+        json["clients"] = Json::array();
+        for (const Client& client : entry.clients) {
+            json["clients"].push_back(tools::to_json(client));
         }
     }
     return json;

@@ -2,7 +2,7 @@
 #include "pci.hpp"
 
 #include <accel_hw.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 extern "C" {
 #include <pci/pci.h>
@@ -22,7 +22,7 @@ namespace {
 
 constexpr unsigned base_class = 0x12;  // processing accelerators
 
-// libpci would end the process, or write to stderr.
+// The default of libpci would write to stderr and end the process.
 void fail(char* format, ...) __attribute__((noreturn));
 void fail(char* format, ...) {  // NOLINT(cert-dcl50-cpp): libpci's type
     std::array<char, 512> text{};
@@ -49,16 +49,16 @@ Access open(const Root& root, const Scan& options) {
         access->method = PCI_ACCESS_DUMP;
         if (pci_set_param(access.get(), const_cast<char*>("dump.name"),
                           const_cast<char*>(options.dump.c_str())) != 0) {
-            throw Failure(Exit::unsupported, "this libpci cannot read dumps");
+            throw Failure(Exit::unsupported, "this libpci cannot read dumps",
+                          "use a libpci that is built with its dump method");
         }
     } else {
         const std::string path = root.real("/sys/bus/pci");
         if (!root.exists("/sys/bus/pci/devices")) {
-            throw Failure(Exit::unsupported,
-                          fmt::format("{} is not there: this machine has no PCI, or /sys is not "
-                                      "mounted",
-                                      path),
-                          "mount -t sysfs sysfs /sys");
+            throw Failure(
+                Exit::unsupported,
+                fmt::format("{} is missing: this machine has no PCI, or /sys is not mounted", path),
+                "mount -t sysfs sysfs /sys");
         }
         access->method = PCI_ACCESS_SYS_BUS_PCI;
         pci_set_param(access.get(), const_cast<char*>("sysfs.path"),
@@ -77,7 +77,7 @@ std::string lookup(pci_access* access, int what, Arguments... arguments) {
     return text != nullptr ? text : "";
 }
 
-// As much of config space as we may read.
+// The part of config space that this user may read.
 std::vector<std::uint8_t> read_config(pci_dev* dev) {
     std::vector<std::uint8_t> config;
     for (const unsigned size : {64U, 256U, 4096U}) {
@@ -118,7 +118,7 @@ std::vector<Region> read_regions(const pci_dev& dev, const Function& function) {
 
 std::vector<Capability> read_capabilities(const Function& function) {
     std::vector<Capability> list;
-    std::array<bool, 4096> seen{};  // a list that bites its own tail ends there
+    std::array<bool, 4096> seen{};  // ends a list that is a cycle
     if ((function.word(PCI_STATUS) & PCI_STATUS_CAP_LIST) == 0) {
         return list;
     }
@@ -199,14 +199,14 @@ Function read_function(pci_access* access, pci_dev* dev, const Scan& options) {
 pci_filter parse_filter(const Scan& options) {
     pci_filter filter{};
     pci_filter_init(nullptr, &filter);
-    std::string slot = options.slot;  // libpci cuts up what it parses
+    std::string slot = options.slot;  // libpci modifies the text that it parses
     std::string id = options.id;
-    if (const char* why = slot.empty() ? nullptr : pci_filter_parse_slot(&filter, slot.data())) {
-        throw Failure(Exit::usage, fmt::format("-s {}: {}", options.slot, why),
+    if (const char* reason = slot.empty() ? nullptr : pci_filter_parse_slot(&filter, slot.data())) {
+        throw Failure(Exit::usage, fmt::format("-s {}: {}", options.slot, reason),
                       "-s [[DOMAIN]:]BUS]:][DEVICE][.[FUNCTION]], such as -s 01:00.0");
     }
-    if (const char* why = id.empty() ? nullptr : pci_filter_parse_id(&filter, id.data())) {
-        throw Failure(Exit::usage, fmt::format("-d {}: {}", options.id, why),
+    if (const char* reason = id.empty() ? nullptr : pci_filter_parse_id(&filter, id.data())) {
+        throw Failure(Exit::usage, fmt::format("-d {}: {}", options.id, reason),
                       "-d [VENDOR]:[DEVICE][:CLASS], such as -d 1234:acc1");
     }
     return filter;
@@ -244,7 +244,7 @@ std::optional<unsigned> Function::find(unsigned id, bool extended) const {
 }
 
 std::vector<Function> scan(const Root& root, const Scan& options) {
-    static_cast<void>(parse_filter(options));  // a bad one is told before anything is read
+    static_cast<void>(parse_filter(options));  // an invalid filter is reported before the scan
     const Access access = open(root, options);
     pci_scan_bus(access.get());
     std::vector<Function> functions;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The PCI functions of a machine, or of a dump that lspci -x wrote: libpci, wrapped. Whatever it
-// knows of a function is copied out, so nothing of libpci outlives the scan.
+// The PCI functions of a machine, or of a dump that lspci -x wrote. This wraps libpci: all data of
+// a function is copied, so nothing of libpci outlives the scan.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace accel::tools::ls {
 struct Region {
     unsigned index = 0;
     std::uint64_t base = 0;
-    std::uint64_t size = 0;  ///< zero: not known, as in a dump
+    std::uint64_t size = 0;  ///< zero: unknown, as in a dump
     bool io = false;
     bool wide = false;
     bool prefetchable = false;
@@ -26,7 +26,7 @@ struct Region {
 struct Capability {
     unsigned id = 0;
     unsigned offset = 0;
-    unsigned version = 0;  ///< of an extended one
+    unsigned version = 0;  ///< of an extended capability
     bool extended = false;
 };
 
@@ -50,9 +50,9 @@ struct Function {
     std::optional<std::string> driver;
     std::vector<Region> regions;
     std::vector<Capability> capabilities;  ///< standard ones first, each kind in list order
-    std::vector<std::uint8_t> config;      ///< as much as may be read: 64, 256 or 4096 bytes
+    std::vector<std::uint8_t> config;      ///< the readable part: 64, 256 or 4096 bytes
 
-    // As libpci's list of ids, and the option -n, would have them.
+    // Names from libpci's list of ids, or numbers, as the option -n says.
     std::string class_text;
     std::string device_text;  ///< vendor and device
     std::string subsystem_text;
@@ -62,12 +62,12 @@ struct Function {
     std::string subdevice_name;
 
     [[nodiscard]] bool accelerator() const;
-    /// The card that the driver accel is for, and not an accelerator of another maker.
+    /// True for a card that the driver accel supports, not for accelerators of other vendors.
     [[nodiscard]] bool ours() const;
     [[nodiscard]] bool has(unsigned offset, unsigned bytes) const {
         return offset + bytes <= config.size();
     }
-    /// Zero beyond what could be read.
+    /// Zero beyond the readable part.
     [[nodiscard]] std::uint8_t byte(unsigned offset) const;
     [[nodiscard]] std::uint16_t word(unsigned offset) const;
     [[nodiscard]] std::uint32_t quad(unsigned offset) const;
@@ -82,10 +82,11 @@ struct Scan {
     bool domains = false;
 };
 
-/// All functions, bridges too, in order of address. Throws Failure for a bad filter or dump.
+/// All functions, with bridges, in the order of their addresses. Throws Failure if a filter or the
+/// dump is invalid.
 [[nodiscard]] std::vector<Function> scan(const Root& root, const Scan& options);
 
-/// Whether the filters of `options` let it through.
+/// True if the filters of `options` select the function.
 [[nodiscard]] bool selected(const Function& function, const Scan& options);
 
 }  // namespace accel::tools::ls

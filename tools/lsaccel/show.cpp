@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "show.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 extern "C" {
 #include <pci/header.h>
@@ -27,7 +27,7 @@ std::string title(const Function& f, int verbose) {
     return text + "\n";
 }
 
-// The one-line summary that stands for Control and Status at -v.
+// The one-line summary that replaces Control and Status at -v.
 std::string flags_line(const Function& f) {
     std::string text = "Flags:";
     const auto add = [&](bool condition, const std::string& name) {
@@ -61,14 +61,14 @@ std::string aer_text(const Status& status) {
     return text.empty() ? "none" : text;
 }
 
-// What only the running system knows; lspci has none of it.
+// The lines that lspci does not have: the state that only the running system knows.
 void show_accelerator(std::string& out, const Entry& entry, const Terminal& terminal) {
     const Status& status = *entry.status;
     const auto line = [&](const std::string& text) { out += "\t" + text + "\n"; };
     if (status.card.node) {
         const bool fine = status.state == "running";
         line(fmt::format("Accelerator: {}, {}, serial {}, firmware {}", status.card.path(),
-                         terminal.paint(fine ? Colour::good : Colour::bad, status.state),
+                         terminal.paint(fine ? Color::good : Color::bad, status.state),
                          status.serial.value_or("unknown"),
                          status.firmware_version.value_or("unknown")));
         line(fmt::format("Device memory: {}, {} used; {} contexts and {} queues in use",
@@ -76,20 +76,20 @@ void show_accelerator(std::string& out, const Entry& entry, const Terminal& term
                          human_bytes(status.memory_used.value_or(0)),
                          status.contexts_used.value_or(0), status.queues_used.value_or(0)));
     } else {
-        line("Accelerator: " + terminal.paint(Colour::warning, "no node") +
-             "; 'accelctl doctor' says why");
+        line("Accelerator: " + terminal.paint(Color::warning, "no node") +
+             "; 'accelctl doctor' looks for the reason");
     }
     if (status.link.downgraded()) {
-        line(terminal.paint(Colour::bad, "WARNING: " + status.link.warning()));
+        line(terminal.paint(Color::bad, "WARNING: " + status.link.warning()));
     }
     if (status.vectors) {
         line(fmt::format("Interrupt vectors: {} set up", *status.vectors));
     }
     line("Link errors since boot: " + aer_text(status));
     std::string held;
-    for (const Holder& holder : entry.holders) {
-        held += fmt::format("{}{} (pid {}, {})", held.empty() ? "" : ", ", holder.name, holder.pid,
-                            holder.user);
+    for (const Client& client : entry.clients) {
+        held += fmt::format("{}{} (pid {}, {})", held.empty() ? "" : ", ", client.name, client.pid,
+                            client.user);
     }
     line("Held by: " + (held.empty() ? "nobody" : held));
 }
@@ -165,8 +165,7 @@ std::string show(const Entry& entry, const View& view, const Terminal& terminal)
     if (view.verbose > 0 && entry.status) {
         show_accelerator(out, entry, terminal);
     } else if (entry.status && entry.status->link.downgraded()) {
-        out +=
-            "\t" + terminal.paint(Colour::bad, "WARNING: " + entry.status->link.warning()) + "\n";
+        out += "\t" + terminal.paint(Color::bad, "WARNING: " + entry.status->link.warning()) + "\n";
     }
     if (view.hex > 0) {
         out += show_hex(f, view.hex);
@@ -215,7 +214,7 @@ std::string show_machine(const Function& f, bool records) {
     return out + "\n";
 }
 
-std::vector<std::string> notes(const std::vector<Entry>& entries, const Holders& holders,
+std::vector<std::string> notes(const std::vector<Entry>& entries, const Clients& clients,
                                bool dump) {
     std::vector<std::string> list;
     unsigned denied = 0;
@@ -225,14 +224,14 @@ std::vector<std::string> notes(const std::vector<Entry>& entries, const Holders&
     }
     if (denied > 0 && dump) {
         list.emplace_back(
-            "the dump has the first 64 bytes of config space only: make it with -xxxx");
+            "the dump has only the first 64 bytes of config space: write it with lspci -xxxx");
     } else if (denied > 0) {
         list.emplace_back(
-            "capabilities are not shown: config space beyond 64 bytes is root's to "
-            "read");
+            "capabilities are not shown, as config space beyond 64 bytes is root's to read: run as "
+            "root to see them");
     }
-    if (!entries.empty() && !hidden_note(holders).empty()) {
-        list.emplace_back(hidden_note(holders));
+    if (!entries.empty() && !hidden_note(clients).empty()) {
+        list.emplace_back(hidden_note(clients));
     }
     return list;
 }

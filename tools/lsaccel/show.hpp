@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Functions as text, tree and JSON.
+// PCI functions as text, as a tree and as JSON.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "holders.hpp"
+#include "clients.hpp"
+#include "json.hpp"
 #include "pci.hpp"
 #include "status.hpp"
 #include "terminal.hpp"
 
 namespace accel::tools::ls {
 
-/// A function with what only the running system knows of it.
+/// A PCI function, with the state that only the running system knows.
 struct Entry {
     Function function;
-    std::optional<Status> status;  ///< of this project's cards, not from a dump
-    std::vector<Holder> holders;
+    std::optional<Status> status;  ///< only for cards of this project, and not from a dump
+    std::vector<Client> clients;
 };
 
 struct View {
@@ -34,10 +34,10 @@ struct View {
 [[nodiscard]] std::string show_hex(const Function& function, int level);
 [[nodiscard]] std::string show_tree(const std::vector<Function>& all,
                                     const std::vector<Entry>& entries, bool verbose);
-[[nodiscard]] nlohmann::ordered_json to_json(const Entry& entry);
+[[nodiscard]] Json to_json(const Entry& entry);
 
-/// What we could not read, and who could; empty if nothing is missing.
+/// Notes on information that this user may not read, with the way to get it.
 [[nodiscard]] std::vector<std::string> notes(const std::vector<Entry>& entries,
-                                             const Holders& holders, bool dump);
+                                             const Clients& clients, bool dump);
 
 }  // namespace accel::tools::ls

@@ -73,7 +73,7 @@ TEST_F(Act, ValidateFailsWhenTheLinkIsDegradedOrTheCardHangs) {
 
 TEST_F(Act, BenchMeasuresAndDrawsAChart) {
     const Json document =
-        uapi::document({"accelctl", "bench", uapi::card(), "--seconds", "0.005", "--largest", "1",
+        uapi::document({"accelctl", "bench", uapi::card(), "--seconds", "0.005", "--max-size", "1",
                         "--svg", "/results/bench.svg", "--json"});
     EXPECT_EQ(document["latency"].size(), 2U);
     EXPECT_EQ(document["rate"].size(), 5U);
@@ -131,7 +131,7 @@ TEST_F(Act, AStoppedQueueFailsItsJobsAndWorksAfterAReset) {
     uapi::Queue innocent(file);
     const Json done = uapi::document(
         {"accelctl", "reset", uapi::card(), "--queue", queue_id(), "--yes", "--json"});
-    EXPECT_EQ(done["hurt"][0]["pid"], ::getpid());
+    EXPECT_EQ(done["affected"][0]["pid"], ::getpid());
     EXPECT_EQ(queue.wait(sequence), EIO);
     const accel_queue_query query = queue.query();
     EXPECT_EQ(query.error, static_cast<std::uint32_t>(ACCEL_ABORTED));
@@ -190,7 +190,7 @@ TEST_F(Act, AResetNamesTheAffectedProcessesAndNeedsConsent) {
     static_cast<void>(file.info());  // throws if the card was reset
     const Json done = uapi::document({"accelctl", "reset", uapi::card(), "--yes", "--json"});
     EXPECT_EQ(done["scope"], "function");
-    EXPECT_EQ(done["hurt"][0]["pid"], ::getpid());
+    EXPECT_EQ(done["affected"][0]["pid"], ::getpid());
     accel_info info{};
     EXPECT_EQ(file.call(ACCEL_IOCTL_INFO, info), ESTALE);
     EXPECT_NE(last_event("stopped"), "");

@@ -170,7 +170,7 @@ std::vector<std::string> problems(bool as_user = false) {
     std::vector<std::string> ids;
     for (const Json& finding : document["findings"]) {
         if (finding["severity"] == "problem") {
-            EXPECT_FALSE(finding["cures"].empty()) << finding.dump();
+            EXPECT_FALSE(finding["fixes"].empty()) << finding.dump();
             ids.push_back(finding["id"]);
         }
     }

@@ -109,9 +109,9 @@ TEST_F(Lsaccel, CountsLinkErrors) {
 TEST_F(Lsaccel, NamesTheProcessesThatUseACard) {
     const uapi::File file(uapi::Card(1).node());
     const Json devices = uapi::document({"lsaccel", "--json"})["devices"];
-    EXPECT_TRUE(devices[0]["holders"].empty());
-    ASSERT_EQ(devices[1]["holders"].size(), 1U);
-    EXPECT_EQ(devices[1]["holders"][0]["pid"], ::getpid());
+    EXPECT_TRUE(devices[0]["clients"].empty());
+    ASSERT_EQ(devices[1]["clients"].size(), 1U);
+    EXPECT_EQ(devices[1]["clients"][0]["pid"], ::getpid());
 }
 
 TEST_F(Lsaccel, WorksForAPlainUserAndNamesTheHiddenFields) {

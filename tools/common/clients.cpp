@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "holders.hpp"
+#include "clients.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <pwd.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -34,10 +33,10 @@ std::string user_of(const Root& root, const std::string& process) {
 }
 
 // "running priority 1 completed 5 pending 0 dma 0 ns compute 12 ns"
-std::optional<QueueUse> parse_queue(std::string_view key, const std::string& value) {
+std::optional<ClientQueue> parse_queue(std::string_view key, const std::string& value) {
     constexpr std::string_view prefix = "accel-queue-";
     const auto id = parse_number<unsigned>(key.substr(prefix.size()));
-    QueueUse queue;
+    ClientQueue queue;
     std::istringstream words(value);
     std::string word;
     words >> queue.state;
@@ -67,9 +66,9 @@ std::uint64_t first_number(const std::string& value) {
     return number;
 }
 
-// Nothing if it is no file of the driver.
-std::optional<Holder> parse_fdinfo(const std::string& text) {
-    Holder holder;
+// Nothing if the file is not one of the driver.
+std::optional<Client> parse_fdinfo(const std::string& text) {
+    Client client;
     bool ours = false;
     std::istringstream lines(text);
     std::string line;
@@ -85,46 +84,46 @@ std::optional<Holder> parse_fdinfo(const std::string& text) {
         if (key == "drm-driver") {
             ours = value == "accel";
         } else if (key == "drm-pdev") {
-            holder.address = value;
+            client.address = value;
         } else if (key == "drm-client-id") {
-            holder.client = first_number(value);
+            client.id = first_number(value);
         } else if (key == "drm-engine-dma") {
-            holder.dma_ns = first_number(value);
+            client.dma_ns = first_number(value);
         } else if (key == "drm-engine-compute") {
-            holder.compute_ns = first_number(value);
+            client.compute_ns = first_number(value);
         } else if (key == "drm-total-memory") {
-            holder.host_bytes = first_number(value) * kib;
+            client.host_bytes = first_number(value) * kib;
         } else if (key == "drm-total-vram") {
-            holder.device_bytes = first_number(value) * kib;
+            client.device_bytes = first_number(value) * kib;
         } else if (key == "accel-registered") {
-            holder.registered_bytes = first_number(value) * kib;
+            client.registered_bytes = first_number(value) * kib;
         } else if (key == "accel-state") {
-            holder.state = value;
+            client.state = value;
         } else if (key.starts_with("accel-queue-")) {
             if (auto queue = parse_queue(key, value)) {
-                holder.queues.push_back(std::move(*queue));
+                client.queues.push_back(std::move(*queue));
             }
         }
     }
-    return ours ? std::optional(std::move(holder)) : std::nullopt;
+    return ours ? std::optional(std::move(client)) : std::nullopt;
 }
 
-// A node of ours, wherever it is: /dev/accel0, /dev/accel/by-id/..., in a container's own /dev.
+// The node may have any path: /dev/accel0, /dev/accel/by-id/..., one in a container's own /dev.
 bool may_be_node(const std::optional<std::string>& target) {
     return target && target->find("accel") != std::string::npos;
 }
 
 }  // namespace
 
-std::vector<Holder> Holders::of(const std::string& address) const {
-    std::vector<Holder> own;
+std::vector<Client> Clients::of_card(const std::string& address) const {
+    std::vector<Client> own;
     std::copy_if(found.begin(), found.end(), std::back_inserter(own),
-                 [&](const Holder& holder) { return holder.address == address; });
+                 [&](const Client& client) { return client.address == address; });
     return own;
 }
 
-Holders find_holders(const Root& root) {
-    Holders holders;
+Clients find_clients(const Root& root) {
+    Clients clients;
     for (const std::string& name : root.list("/proc")) {
         const auto pid = parse_number<int>(name);
         if (!pid) {
@@ -133,43 +132,43 @@ Holders find_holders(const Root& root) {
         const std::string process = "/proc/" + name;
         int error = 0;
         const auto files = root.list(process + "/fd", &error);
-        holders.hidden += error == EACCES || error == EPERM ? 1 : 0;
+        clients.hidden += error == EACCES || error == EPERM ? 1 : 0;
         std::set<std::tuple<std::string, std::uint64_t>> seen;
         for (const std::string& fd : files) {
             if (!may_be_node(root.target(fmt::format("{}/fd/{}", process, fd)))) {
                 continue;
             }
-            auto holder =
+            auto client =
                 parse_fdinfo(root.text(fmt::format("{}/fdinfo/{}", process, fd)).value_or(""));
-            if (!holder || !seen.emplace(holder->address, holder->client).second) {
+            if (!client || !seen.emplace(client->address, client->id).second) {
                 continue;
             }
-            holder->pid = *pid;
-            holder->name = root.text(process + "/comm").value_or("?");
-            holder->user = user_of(root, process);
-            holders.found.push_back(std::move(*holder));
+            client->pid = *pid;
+            client->name = root.text(process + "/comm").value_or("?");
+            client->user = user_of(root, process);
+            clients.found.push_back(std::move(*client));
         }
     }
-    std::sort(holders.found.begin(), holders.found.end(), [](const Holder& a, const Holder& b) {
-        return std::tie(a.address, a.pid, a.client) < std::tie(b.address, b.pid, b.client);
+    std::sort(clients.found.begin(), clients.found.end(), [](const Client& a, const Client& b) {
+        return std::tie(a.address, a.pid, a.id) < std::tie(b.address, b.pid, b.id);
     });
-    return holders;
+    return clients;
 }
 
-nlohmann::ordered_json to_json(const Holder& holder) {
-    nlohmann::ordered_json json{{"pid", holder.pid},
-                                {"name", holder.name},
-                                {"user", holder.user},
-                                {"address", holder.address},
-                                {"client", holder.client},
-                                {"state", holder.state},
-                                {"dma_ns", holder.dma_ns},
-                                {"compute_ns", holder.compute_ns},
-                                {"host_bytes", holder.host_bytes},
-                                {"device_bytes", holder.device_bytes},
-                                {"registered_bytes", holder.registered_bytes},
-                                {"queues", nlohmann::ordered_json::array()}};
-    for (const QueueUse& queue : holder.queues) {
+Json to_json(const Client& client) {
+    Json json{{"pid", client.pid},
+              {"name", client.name},
+              {"user", client.user},
+              {"address", client.address},
+              {"client", client.id},
+              {"state", client.state},
+              {"dma_ns", client.dma_ns},
+              {"compute_ns", client.compute_ns},
+              {"host_bytes", client.host_bytes},
+              {"device_bytes", client.device_bytes},
+              {"registered_bytes", client.registered_bytes},
+              {"queues", Json::array()}};
+    for (const ClientQueue& queue : client.queues) {
         json["queues"].push_back({{"id", queue.id},
                                   {"state", queue.state},
                                   {"priority", queue.priority},
@@ -181,11 +180,12 @@ nlohmann::ordered_json to_json(const Holder& holder) {
     return json;
 }
 
-std::string hidden_note(const Holders& holders) {
-    return holders.hidden == 0
+std::string hidden_note(const Clients& clients) {
+    return clients.hidden == 0
                ? ""
-               : fmt::format("{} processes of other users cannot be looked into; as root, all can",
-                             holders.hidden);
+               : fmt::format(
+                     "{} processes of other users cannot be looked into: run as root to see all",
+                     clients.hidden);
 }
 
 }  // namespace accel::tools

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "snapshot.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace accel::tools {
+
+namespace {
+
+const Status* find(const Snapshot& snapshot, const std::string& address) {
+    for (const Status& status : snapshot.cards) {
+        if (status.card.address == address) {
+            return &status;
+        }
+    }
+    return nullptr;
+}
+
+const Client* find(const Snapshot& snapshot, const Client& like) {
+    for (const Client& client : snapshot.clients.found) {
+        if (client.pid == like.pid && client.id == like.id) {
+            return &client;
+        }
+    }
+    return nullptr;
+}
+
+const ClientQueue* find(const Client* client, unsigned id) {
+    if (client != nullptr) {
+        for (const ClientQueue& queue : client->queues) {
+            if (queue.id == id) {
+                return &queue;
+            }
+        }
+    }
+    return nullptr;
+}
+
+Json rates_json(const Rates& rates) {
+    return {{"seconds", rates.seconds},           {"dma_busy", rates.dma_busy},
+            {"compute_busy", rates.compute_busy}, {"commands", rates.commands},
+            {"host_read_bytes", rates.host_read}, {"host_written_bytes", rates.host_written},
+            {"doorbells", rates.doorbells},       {"interrupts", rates.interrupts}};
+}
+
+// The utilization of all engines of a kind, 0 to 1.
+double utilization(std::uint64_t from, std::uint64_t to, double seconds, std::uint64_t engines) {
+    return to < from ? 0.0
+                     : static_cast<double>(to - from) * 1e-9 /
+                           (seconds * static_cast<double>(std::max<std::uint64_t>(engines, 1)));
+}
+
+}  // namespace
+
+double realtime() {
+    using std::chrono::system_clock;
+    return std::chrono::duration<double>(system_clock::now().time_since_epoch()).count();
+}
+
+Snapshot take_snapshot(const Root& root, const std::string& name) {
+    Snapshot snapshot;
+    snapshot.time = realtime();
+    for (const Card& card : select_cards(root, name)) {
+        snapshot.cards.push_back(read_status(root, card));
+    }
+    snapshot.clients = find_clients(root);
+    return snapshot;
+}
+
+namespace {
+
+Json client_json(const Snapshot& before, const Snapshot& after, const Client& client,
+                 const Status& card) {
+    const Client* const old = find(before, client);
+    const double seconds = std::max(after.time - before.time, 1e-3);
+    Json json = to_json(client);
+    json["dma_busy"] = old == nullptr ? 0.0
+                                      : utilization(old->dma_ns, client.dma_ns, seconds,
+                                                    card.dma.count.value_or(1));
+    json["compute_busy"] = old == nullptr ? 0.0
+                                          : utilization(old->compute_ns, client.compute_ns, seconds,
+                                                        card.compute.count.value_or(1));
+    for (std::size_t i = 0; i < client.queues.size(); ++i) {
+        const ClientQueue& queue = client.queues[i];
+        const ClientQueue* const past = find(old, queue.id);
+        const bool moved = past == nullptr || past->completed != queue.completed ||
+                           past->dma_ns != queue.dma_ns || past->compute_ns != queue.compute_ns;
+        // Jobs are pending, and none made progress between the snapshots.
+        json["queues"][i]["stalled"] = !moved && queue.pending > 0 && queue.state == "running";
+    }
+    return json;
+}
+
+}  // namespace
+
+Json to_json(const Snapshot& before, const Snapshot& after) {
+    Json document{{"time", after.time}, {"cards", Json::array()}, {"clients", Json::array()}};
+    for (const Status& status : after.cards) {
+        Json card = to_json(status);
+        const Status* const old = find(before, status.card.address);
+        const auto rates = old != nullptr ? rates_between(*old, status) : std::nullopt;
+        card["rates"] = rates ? rates_json(*rates) : Json();
+        document["cards"].push_back(std::move(card));
+    }
+    for (const Client& client : after.clients.found) {
+        if (const Status* const card = find(after, client.address)) {
+            document["clients"].push_back(client_json(before, after, client, *card));
+        }
+    }
+    document["hidden_processes"] = after.clients.hidden;
+    return document;
+}
+
+}  // namespace accel::tools
