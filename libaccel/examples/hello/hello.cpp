@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first job: computes y = max(0, x * w + b) on the card (docs/tutorials/first-job.md).
+// The first job: computes y = max(0, x * w + b) on the card. docs/tutorials/first-job.md
+// explains it.
 #include <accel/accel.hpp>
 #include <exception>
 #include <iostream>
