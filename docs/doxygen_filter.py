@@ -19,8 +19,11 @@ sys.path.insert(0, str(ROOT / "tools/check"))
 from links import slug  # noqa: E402  (needs the path)
 
 LINK = re.compile(r"(?<!!)\[((?:[^\]\[`]|`[^`]*`)*)\]\(([^)\s]+)\)")
-BEHIND = re.compile(r"^(\s*(?:[^/\n]*;|#define\s[^/\n]*|\w+ = [^/\n]*,|[^/\n]*\{)[ \t]*)"
-                    r"/\*(?!\*) (.*?)\*/", re.M)
+BEHIND = re.compile(
+    r"^(\s*(?:[^/\n]*;|#define\s[^/\n]*|\w+ = [^/\n]*,|[^/\n]*\{)[ \t]*)"
+    r"/\*(?!\*) (.*?)\*/",
+    re.M,
+)
 EDGE = re.compile(r"\s*(\S+) --> ([^\s:]+)(?:: (.*))?$")
 
 
@@ -48,20 +51,33 @@ def slug_key(anchor: str) -> str:
 
 def diagram(lines: list[str]) -> list[str]:
     """A state diagram of Mermaid in Graphviz's language."""
-    dot = ["@dot", "digraph states {", "rankdir=TB; fontname=Helvetica;",
-           "node [shape=box style=rounded fontname=Helvetica fontsize=10];",
-           "edge [fontname=Helvetica fontsize=9];"]
+    dot = [
+        "@dot",
+        "digraph states {",
+        "rankdir=TB; fontname=Helvetica;",
+        "node [shape=box style=rounded fontname=Helvetica fontsize=10];",
+        "edge [fontname=Helvetica fontsize=9];",
+    ]
     for line in lines:
         if edge := EDGE.match(line):
-            source, target = (("start" if at == 0 else "end") if name == "[*]" else name
-                              for at, name in enumerate(edge.groups()[:2]))
+            source, target = (
+                ("start" if at == 0 else "end") if name == "[*]" else name
+                for at, name in enumerate(edge.groups()[:2])
+            )
             dot.append(f'{source} -> {target} [label="{edge[3] or ""}"];')
-    dot += ['start [shape=circle label="" style=filled width=0.15 fillcolor=black];',
-            'end [shape=doublecircle label="" style=filled width=0.1 fillcolor=black];',
-            "}", "@enddot"]
+    dot += [
+        'start [shape=circle label="" style=filled width=0.15 fillcolor=black];',
+        'end [shape=doublecircle label="" style=filled width=0.1 fillcolor=black];',
+        "}",
+        "@enddot",
+    ]
     used = "\n".join(dot)
-    return [line for line in dot if not re.match(r"(start|end) \[", line)
-            or re.search(rf"^{line.split()[0]} ->|-> {line.split()[0]} ", used, re.M)]
+    return [
+        line
+        for line in dot
+        if not re.match(r"(start|end) \[", line)
+        or re.search(rf"^{line.split()[0]} ->|-> {line.split()[0]} ", used, re.M)
+    ]
 
 
 def markdown(page: Path) -> str:
@@ -129,8 +145,9 @@ def header(path: Path) -> str:
         if body.startswith("/**"):
             new, of = kernel_doc(body)
             struct = re.search(r"struct (\w+) - ", body)
-            members.update({f"{struct[1]}.{name}": what for name, what in of.items()}
-                           if struct else {})
+            members.update(
+                {f"{struct[1]}.{name}": what for name, what in of.items()} if struct else {}
+            )
             return new
         if re.match(r"/\* (-{4}|SPDX)", body):
             return body

@@ -178,7 +178,8 @@ TRACE_EVENT(accel_queue_error,
 		__entry->list_index = error->list_index;
 		__entry->opcode = error->opcode;
 	),
-	TP_printk(ACCEL_TRACE_QUEUE " status=%s sequence=%llu address=%#llx list_index=%d opcode=%#x",
+	TP_printk(ACCEL_TRACE_QUEUE
+		  " status=%s sequence=%llu address=%#llx list_index=%d opcode=%#x",
 		  __entry->card, __entry->client, __entry->handle,
 		  accel_trace_status(__entry->status), __entry->sequence, __entry->address,
 		  (int)__entry->list_index, __entry->opcode)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * accel_timing.h - the latencies and rates of the emulated card's timing model (docs/reference/hardware.md,
- * section 10). The card charges these costs with timing=model, and the benchmarks compute the
- * card's peak performance from them. A tick is a nanosecond.
+ * accel_timing.h - the latencies and rates of the emulated card's timing model
+ * (docs/reference/hardware.md, section 10). The card charges these costs with timing=model, and the
+ * benchmarks compute the card's peak performance from them. A tick is a nanosecond.
  */
 #ifndef ACCEL_TIMING_H
 #define ACCEL_TIMING_H

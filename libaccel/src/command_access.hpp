@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inside of Command and Operand, for the queue and the list that place them.
+// The internals of Command and Operand, for queues and lists; and checks of operands.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -39,21 +40,22 @@ struct CommandAccess {
             command.space_ = other ? &several_spaces : operand.space_;
         }
         if (operand.owner_) {
-            command.resources_[command.resource_count_++] = operand.owner_.get();
+            command.owners_[command.owner_count_++] = operand.owner_.get();
         }
         command.uses_[command.use_count_++] = std::move(use);
     }
-    static std::span<const void* const> resources(const Command& command) {
-        return {command.resources_.data(), command.resource_count_};
+    /// The owners of all buffers of a command; each points to a TrackedObject.
+    static std::span<const void* const> owners(const Command& command) {
+        return {command.owners_.data(), command.owner_count_};
     }
-    /// Whether all of it is in `space`, and none of it an argument.
+    /// Whether all buffers of the command are of device `space`, and no operand is an argument.
     static bool fits(const Command& command, const void* space) {
         return (command.space_ == nullptr || command.space_ == space) && !command.has_arguments_;
     }
     static std::uint32_t params_size(const Command& command) { return command.params_size_; }
 
-    static const Resource* resource(const Operand& operand) {
-        return static_cast<const Resource*>(operand.owner_.get());
+    static const TrackedObject* tracked_object(const Operand& operand) {
+        return static_cast<const TrackedObject*>(operand.owner_.get());
     }
     static Kind kind(const Operand& operand) { return operand.kind_; }
     static const std::shared_ptr<const void>& owner(const Operand& operand) {
@@ -65,10 +67,10 @@ struct CommandAccess {
     static std::uint32_t argument(const Operand& operand) { return operand.argument_; }
     static Access access(const Operand& operand) { return operand.access_; }
 
-    /// The space of a command whose buffers are of different devices: nobody's.
+    /// The `space` of a command whose buffers are of different devices: it matches no device.
     static constexpr char several_spaces = 0;
 
-    /// The operand from `offset` bytes on, no longer than `bytes`.
+    /// The part of a buffer or address that starts `offset` bytes in and has `bytes` bytes.
     static Operand part(const Operand& operand, std::uint64_t offset, std::uint64_t bytes) {
         Operand other = operand;
         other.address_ += offset;
@@ -77,13 +79,14 @@ struct CommandAccess {
     }
 };
 
-/// What a message calls an operand: a field of a command, or an argument of a call. It becomes text
-/// only when there is a message.
-class Name {
+/// The name of an operand in a message: a field of a command, or an argument of a call. The text is
+/// made only when there is a message.
+class OperandName {
   public:
-    /// Without a field: just `type`.
-    constexpr Name(const char* type, const char* field) noexcept : type_(type), field_(field) {}
-    explicit constexpr Name(std::uint32_t argument) noexcept : argument_(argument) {}
+    /// "type::field", or "type" if `field` is null.
+    constexpr OperandName(const char* type, const char* field) noexcept
+        : type_(type), field_(field) {}
+    explicit constexpr OperandName(std::uint32_t argument) noexcept : argument_(argument) {}
 
     [[nodiscard]] std::string text() const;
 
@@ -93,13 +96,16 @@ class Name {
     std::uint32_t argument_ = 0;
 };
 
-/// Throws unless `operand` can stand for `use`.
-void check_operand(const Operand& operand, const CommandAccess::Use& use, Name name);
+/// Throws unless `operand` has the bytes, the alignment and the access that `use` requires.
+void check_operand(const Operand& operand, const CommandAccess::Use& use, OperandName name);
 
-/// Throws if `operand` is a buffer of another device than `space`.
+/// Throws if `operand` is a buffer of a device other than `space`.
 void check_space(const Operand& operand, const void* space);
 
-/// What the card finds in a command: an address, or ACCEL_ARG.
+/// Throws because the operand does not fit the address space of the card.
+[[noreturn]] void throw_too_far(OperandName name);
+
+/// The operand as the card reads it: an address, or an argument in the form of ACCEL_ARG().
 [[nodiscard]] std::uint64_t encoded_address(const Operand& operand);
 
 }  // namespace accel::detail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Checking and encoding commands on images.
+// Checks and encoding of Conv2d and Pool.
+#include <cstdint>
 #include <string>
 
 #include "encoder.hpp"
@@ -11,44 +12,48 @@ namespace {
 
 using detail::Encoder;
 using detail::f32_bytes;
-using detail::Name;
+using detail::OperandName;
 using detail::throw_invalid;
 
-// ImageLayout as the card is told of them, and the bytes from their first element to the last.
-struct Laid {
-    accel_image_layout shape{};
+// A layout as the card reads it, and the bytes from the first element to the end of the last.
+struct EncodedLayout {
+    accel_image_layout raw{};
     std::uint64_t bytes = 0;
 };
 
-Laid lay(const ImageLayout& images, std::uint32_t batch, std::uint32_t element, Name name) {
-    Laid laid;
-    accel_image_layout& shape = laid.shape;
-    shape.height = images.height;
-    shape.width = images.width;
-    shape.channels = images.channels;
-    shape.pixel = images.pixel != 0 ? images.pixel : images.channels;
-    shape.row =
-        images.row != 0 ? images.row : to_u32(std::uint64_t{shape.pixel} * shape.width, name);
-    shape.image =
-        images.image != 0 ? images.image : to_u32(std::uint64_t{shape.row} * shape.height, name);
-    if (shape.pixel < shape.channels) {
-        throw_invalid(name.text() + " has pixels of " + std::to_string(shape.channels) +
-                      " channels that are only " + std::to_string(shape.pixel) + " apart");
+EncodedLayout encode(const ImageLayout& layout, std::uint32_t batch, std::uint32_t element_size,
+                     OperandName name) {
+    const auto or_dense = [&](std::uint32_t stride, std::uint64_t dense) {
+        return stride != 0 ? stride : to_u32(dense, name);
+    };
+    EncodedLayout result;
+    accel_image_layout& raw = result.raw;
+    raw.height = layout.height;
+    raw.width = layout.width;
+    raw.channels = layout.channels;
+    raw.pixel = or_dense(layout.pixel_stride, layout.channels);
+    raw.row = or_dense(layout.row_stride, std::uint64_t{raw.pixel} * raw.width);
+    raw.image = or_dense(layout.image_stride, std::uint64_t{raw.row} * raw.height);
+    if (raw.pixel < raw.channels) {
+        throw_invalid(name.text() + " has pixels of " + std::to_string(raw.channels) +
+                      " channels that are only " + std::to_string(raw.pixel) +
+                      " apart: make pixel_stride at least as large as channels");
     }
-    if (batch != 0 && shape.height != 0 && shape.width != 0 && shape.channels != 0) {
-        std::uint64_t elements = shape.channels;
-        elements = sum(elements, product(shape.width - 1, shape.pixel, name), name);
-        elements = sum(elements, product(shape.height - 1, shape.row, name), name);
-        elements = sum(elements, product(batch - 1, shape.image, name), name);
-        laid.bytes = product(elements, element, name);
+    if (batch != 0 && raw.height != 0 && raw.width != 0 && raw.channels != 0) {
+        std::uint64_t elements = raw.channels;
+        elements = sum(elements, product(raw.width - 1, raw.pixel, name), name);
+        elements = sum(elements, product(raw.height - 1, raw.row, name), name);
+        elements = sum(elements, product(batch - 1, raw.image, name), name);
+        result.bytes = product(elements, element_size, name);
     }
-    return laid;
+    return result;
 }
 
 accel_conv_window to_raw(const ConvWindow& window, const char* type) {
     if (window.height == 0 || window.width == 0 || window.stride_y == 0 || window.stride_x == 0 ||
         window.dilation_y == 0 || window.dilation_x == 0) {
-        throw_invalid(std::string(type) + "::window: sizes, strides and dilations are at least 1");
+        throw_invalid(std::string(type) +
+                      "::window has a size, stride or dilation of 0: each must be at least 1");
     }
     accel_conv_window raw{};
     raw.height = window.height;
@@ -68,17 +73,20 @@ Command::Command(const Conv2d& conv) {
     Encoder encoder(*this, "Conv2d", ACCEL_OP_CONV2D);
     if (conv.groups == 0 || conv.src_layout.channels % conv.groups != 0 ||
         conv.dst_layout.channels % conv.groups != 0) {
-        throw_invalid("Conv2d::groups divides the channels of both images, and " +
-                      std::to_string(conv.groups) + " does not");
+        throw_invalid("Conv2d::groups is " + std::to_string(conv.groups) +
+                      ", but must divide the channels of src_layout (" +
+                      std::to_string(conv.src_layout.channels) + ") and of dst_layout (" +
+                      std::to_string(conv.dst_layout.channels) + ")");
     }
-    const Laid from =
-        lay(conv.src_layout, conv.batch, size_of(conv.format.a), encoder.name("src_layout"));
-    const Laid to =
-        lay(conv.dst_layout, conv.batch, size_of(conv.format.result), encoder.name("dst_layout"));
+    const EncodedLayout src = encode(conv.src_layout, conv.batch, size_of(conv.format.a_type),
+                                     encoder.name("src_layout"));
+    const EncodedLayout dst = encode(conv.dst_layout, conv.batch, size_of(conv.format.result_type),
+                                     encoder.name("dst_layout"));
     accel_conv2d params{};
-    params.type = static_cast<std::uint8_t>(conv.format.a);
+    params.type = static_cast<std::uint8_t>(conv.format.a_type);
     params.format = detail::to_raw(conv.format, encoder.name("format"));
-    detail::set_activation(params, conv.activation, conv.alpha, conv.beta, "Conv2d");
+    detail::set_activation(params, conv.activation, conv.activation_alpha, conv.activation_beta,
+                           "Conv2d");
     params.flags =
         static_cast<std::uint16_t>((conv.format.requantize ? ACCEL_CONV2D_REQUANTIZE
                                     : conv.bias            ? ACCEL_CONV2D_BIAS
@@ -86,22 +94,23 @@ Command::Command(const Conv2d& conv) {
                                    (conv.format.accumulate ? ACCEL_CONV2D_ACCUMULATE : 0));
     params.batch = conv.batch;
     params.groups = conv.groups;
-    params.src = from.shape;
-    params.dst = to.shape;
+    params.src = src.raw;
+    params.dst = dst.raw;
     params.window = to_raw(conv.window, "Conv2d");
     const std::uint64_t taps = std::uint64_t{conv.window.height} * conv.window.width;
     const std::uint64_t weights = detail::product(
         detail::product(
             detail::product(taps, conv.src_layout.channels / conv.groups, encoder.name("weights")),
             conv.dst_layout.channels, encoder.name("weights")),
-        size_of(conv.format.b), encoder.name("weights"));
+        size_of(conv.format.b_type), encoder.name("weights"));
 
     accel_tensor& raw = encoder.raw().tensor;
-    raw.dst = encoder.use("dst", conv.dst, to.bytes,
+    raw.dst = encoder.use("dst", conv.dst, dst.bytes,
                           conv.format.accumulate ? Access::read_write : Access::write,
-                          size_of(conv.format.result));
-    raw.src0 = encoder.use("src", conv.src, from.bytes, Access::read, size_of(conv.format.a));
-    raw.src1 = encoder.use("weights", conv.weights, weights, Access::read, size_of(conv.format.b));
+                          size_of(conv.format.result_type));
+    raw.src0 = encoder.use("src", conv.src, src.bytes, Access::read, size_of(conv.format.a_type));
+    raw.src1 =
+        encoder.use("weights", conv.weights, weights, Access::read, size_of(conv.format.b_type));
     if (conv.bias || conv.format.requantize) {
         raw.src2 = encoder.use(
             "bias", conv.bias,
@@ -115,25 +124,29 @@ Command::Command(const Conv2d& conv) {
 Command::Command(const Pool& pool) {
     Encoder encoder(*this, "Pool", ACCEL_OP_POOL);
     if (pool.src_layout.channels != pool.dst_layout.channels) {
-        throw_invalid("Pool: source and result have the same channels");
+        throw_invalid("Pool::src_layout has " + std::to_string(pool.src_layout.channels) +
+                      " channels and Pool::dst_layout " + std::to_string(pool.dst_layout.channels) +
+                      ": make them equal");
     }
-    if (pool.count_outside && pool.op != PoolOp::average) {
-        throw_invalid("Pool::count_outside is for averages");
+    if (pool.count_include_pad && pool.op != PoolOp::average) {
+        throw_invalid("Pool::count_include_pad has no meaning for this op: use PoolOp::average");
     }
-    const Laid from = lay(pool.src_layout, pool.batch, f32_bytes, encoder.name("src_layout"));
-    const Laid to = lay(pool.dst_layout, pool.batch, f32_bytes, encoder.name("dst_layout"));
+    const EncodedLayout src =
+        encode(pool.src_layout, pool.batch, f32_bytes, encoder.name("src_layout"));
+    const EncodedLayout dst =
+        encode(pool.dst_layout, pool.batch, f32_bytes, encoder.name("dst_layout"));
     accel_pool params{};
     params.type = ACCEL_TYPE_F32;
     params.op = static_cast<std::uint8_t>(pool.op);
-    params.flags = pool.count_outside ? ACCEL_POOL_COUNT_OUTSIDE : 0;
+    params.flags = pool.count_include_pad ? ACCEL_POOL_COUNT_OUTSIDE : 0;
     params.batch = pool.batch;
-    params.src = from.shape;
-    params.dst = to.shape;
+    params.src = src.raw;
+    params.dst = dst.raw;
     params.window = to_raw(pool.window, "Pool");
 
     accel_tensor& raw = encoder.raw().tensor;
-    raw.dst = encoder.use("dst", pool.dst, to.bytes, Access::write, f32_bytes);
-    raw.src0 = encoder.use("src", pool.src, from.bytes, Access::read, f32_bytes);
+    raw.dst = encoder.use("dst", pool.dst, dst.bytes, Access::write, f32_bytes);
+    raw.src0 = encoder.use("src", pool.src, src.bytes, Access::read, f32_bytes);
     encoder.params(params);
     encoder.finish();
 }

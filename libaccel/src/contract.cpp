@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The public headers mirror constants of the hardware header, so as not to drag it in. Here the
-// compiler sees that they are the same.
+// The public headers repeat constants of the hardware header, so that they need not include it. The
+// assertions of this file check that the constants are equal.
 #include <accel_hw.h>
 #include <accel_uapi.h>
 
@@ -19,7 +19,8 @@ constexpr bool same(Mirror mirror, Value value) {
     return static_cast<unsigned long long>(mirror) == static_cast<unsigned long long>(value);
 }
 
-// The ring, the status page and the parameters are little-endian and are written as they are.
+// The ring, the status page and the parameters are little-endian and are written without
+// conversion.
 static_assert(std::endian::native == std::endian::little);
 
 static_assert(same(CardStatus::ok, ACCEL_OK));
@@ -115,7 +116,7 @@ static_assert(same(ReduceOp::argmin, ACCEL_REDUCE_ARGMIN));
 static_assert(same(ReduceOp::product, ACCEL_REDUCE_PRODUCT));
 static_assert(same(ReduceOp::mean, ACCEL_REDUCE_MEAN));
 
-static_assert(sizeof(Tap) == sizeof(accel_tap));
+static_assert(sizeof(ResizeTap) == sizeof(accel_tap));
 
 static_assert(same(Priority::low, 0) && same(Priority::urgent, ACCEL_PRIORITIES - 1));
 static_assert(max_rank == ACCEL_RANK_MAX);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An open file of the driver: what buffers, lists and queues share, and keep open.
+// An open file of the driver: buffers, lists and queues share it and keep it open.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "accel/device.hpp"
-#include "errors.hpp"
 #include "kernel.hpp"
+#include "throw_error.hpp"
 #include "tracked_object.hpp"
 
 namespace accel::detail {
 
+/// Thread-safety: const members from any thread.
 class DeviceImpl {
   public:
     /// Throws if the node cannot be opened.
@@ -29,16 +29,17 @@ class DeviceImpl {
     [[nodiscard]] int fd() const noexcept { return fd_; }
     [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
-    /// As it was when the device was opened.
+    /// The properties at the time when the device was opened.
     [[nodiscard]] const DeviceInfo& limits() const noexcept { return limits_; }
 
+    /// The current properties. Throws Error if the driver cannot answer.
     [[nodiscard]] DeviceInfo query() const;
 
-    /// Queues as the resources of this device see them.
-    [[nodiscard]] Lanes& lanes() noexcept { return lanes_; }
+    [[nodiscard]] QueueSlots& queue_slots() noexcept { return queue_slots_; }
 
-    /// Zero or an errno. `argument` is a structure of the UAPI whose size field this fills in. A
-    /// signal changes nothing, and a deadline is absolute: such a call is made again.
+    /// Makes an ioctl; returns zero or an errno. `argument` is a structure of the UAPI; this sets
+    /// its size field. A call that a signal interrupts is repeated, which is safe: an interrupted
+    /// call has no effect, and deadlines are absolute.
     template <typename T>
     [[nodiscard]] int try_call(unsigned long request, T& argument) const noexcept {
         argument.size = sizeof(T);
@@ -49,7 +50,7 @@ class DeviceImpl {
         return error;
     }
 
-    /// The same, and throws "what: why".
+    /// The same, but throws Error with the text "what on path: why".
     template <typename T>
     void call(unsigned long request, T& argument, const char* what) const {
         if (const int error = try_call(request, argument); error != 0) {
@@ -62,10 +63,16 @@ class DeviceImpl {
     std::string path_;
     int fd_;
     DeviceInfo limits_;
-    Lanes lanes_;
+    QueueSlots queue_slots_;
 };
 
-/// A mapping of the file, undone by its destructor.
+/// The queue slots of a device, with ownership of the device.
+[[nodiscard]] inline std::shared_ptr<QueueSlots> queue_slots_of(
+    const std::shared_ptr<DeviceImpl>& device) {
+    return {device, &device->queue_slots()};
+}
+
+/// A mapping of the device's file; the destructor unmaps it. Its owner keeps the device open.
 class Mapping {
   public:
     Mapping() = default;
@@ -79,18 +86,13 @@ class Mapping {
     [[nodiscard]] void* data() const noexcept { return data_; }
 
   private:
-    Kernel* kernel_ = nullptr;  // the device, which the owner of the mapping holds, holds it
+    Kernel* kernel_ = nullptr;  // owned by the device
     void* data_ = nullptr;
     std::size_t bytes_ = 0;
 };
 
-/// Opening and listing with the kernel of the caller's choice; Device uses the real one.
-[[nodiscard]] std::shared_ptr<DeviceImpl> open_device(const std::shared_ptr<Kernel>& kernel,
-                                                      std::string_view name);
-[[nodiscard]] std::vector<DeviceEntry> list_devices(const std::shared_ptr<Kernel>& kernel);
-
 struct DeviceAccess {
-    static Device wrap(std::shared_ptr<DeviceImpl> impl) { return Device(std::move(impl)); }
+    static Device make(std::shared_ptr<DeviceImpl> impl) { return Device(std::move(impl)); }
     static const std::shared_ptr<DeviceImpl>& impl(const Device& device) {
         if (!device.impl_) {
             throw_moved_from("Device");

@@ -1,42 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Checked arithmetic on sizes, and the encoding of numeric formats.
 #include "encoder.hpp"
 
-namespace accel::detail {
+#include <algorithm>
 
-std::string Name::text() const {
-    if (type_ == nullptr) {
-        return "argument " + std::to_string(argument_);
-    }
-    return field_ == nullptr ? type_ : std::string(type_) + "::" + field_;
-}
+namespace accel::detail {
 
 namespace {
 
 constexpr std::uint64_t address_space = 1ULL << ACCEL_VA_BITS;
 
-bool allows(Access granted, Access wanted) {
-    return (static_cast<unsigned>(wanted) & ~static_cast<unsigned>(granted)) == 0;
-}
-
-const char* to_text(Access access) {
-    switch (access) {
-        case Access::read:
-            return "read";
-        case Access::write:
-            return "write";
-        case Access::read_write:
-            break;
-    }
-    return "read and write";
-}
-
-[[noreturn]] void throw_too_far(Name name) {
-    throw_invalid(name.text() + " passes the card's address space of 2^48 bytes");
-}
-
 }  // namespace
 
-std::uint64_t product(std::uint64_t a, std::uint64_t b, Name name) {
+std::uint64_t product(std::uint64_t a, std::uint64_t b, OperandName name) {
     std::uint64_t result = 0;
     if (__builtin_mul_overflow(a, b, &result) || result > address_space) {
         throw_too_far(name);
@@ -44,7 +21,7 @@ std::uint64_t product(std::uint64_t a, std::uint64_t b, Name name) {
     return result;
 }
 
-std::uint64_t sum(std::uint64_t a, std::uint64_t b, Name name) {
+std::uint64_t sum(std::uint64_t a, std::uint64_t b, OperandName name) {
     std::uint64_t result = 0;
     if (__builtin_add_overflow(a, b, &result) || result > address_space) {
         throw_too_far(name);
@@ -52,26 +29,51 @@ std::uint64_t sum(std::uint64_t a, std::uint64_t b, Name name) {
     return result;
 }
 
-std::uint64_t extent(std::uint64_t rows, std::uint64_t stride, std::uint64_t row, Name name) {
-    if (rows == 0 || row == 0) {
+std::uint64_t strided_bytes(std::uint64_t rows, std::uint64_t stride, std::uint64_t row_bytes,
+                            OperandName name) {
+    if (rows == 0 || row_bytes == 0) {
         return 0;
     }
-    return sum(product(rows - 1, stride, name), row, name);
+    return sum(product(rows - 1, stride, name), row_bytes, name);
 }
 
-std::uint64_t tensor(std::uint32_t outer, std::uint32_t n, std::uint32_t inner,
-                     std::uint32_t element, Name name) {
-    return product(product(product(outer, n, name), inner, name), element, name);
+std::uint64_t dense_bytes(std::uint32_t outer, std::uint32_t n, std::uint32_t inner,
+                          std::uint32_t element_size, OperandName name) {
+    return product(product(product(outer, n, name), inner, name), element_size, name);
 }
 
-std::uint32_t to_u32(std::uint64_t value, Name name) {
+std::uint32_t to_u32(std::uint64_t value, OperandName name) {
     if (value > UINT32_MAX) {
-        throw_invalid(name.text() + " does not fit 32 bits");
+        throw_invalid(name.text() + " has the value " + std::to_string(value) +
+                      ", which does not fit 32 bits: make it smaller");
     }
     return static_cast<std::uint32_t>(value);
 }
 
-accel_numeric_format to_raw(const NumericFormat& format, Name name) {
+StridedLayout strided_layout(const Shape& shape, const Shape& strides, std::uint32_t element_size,
+                             OperandName name) {
+    if (!strides.empty() && strides.rank() != shape.rank()) {
+        throw_invalid(name.text() + " has " + std::to_string(strides.rank()) + " strides for " +
+                      std::to_string(shape.rank()) +
+                      " dimensions: give one for each, or none for a dense tensor");
+    }
+    StridedLayout result;
+    const bool no_elements = std::find(shape.begin(), shape.end(), 0) != shape.end();
+    std::uint64_t last = 0;
+    std::uint64_t dense = 1;
+    for (std::size_t i = shape.rank(); i-- > 0;) {
+        const std::uint64_t stride = strides.empty() ? dense : strides[i];
+        result.strides.at(i) = to_u32(stride, name);
+        if (!no_elements) {
+            last = sum(last, product(shape[i] - 1, stride, name), name);
+            dense = product(dense, shape[i], name);
+        }
+    }
+    result.bytes = no_elements ? 0 : product(sum(last, 1, name), element_size, name);
+    return result;
+}
+
+accel_numeric_format to_raw(const NumericFormat& format, OperandName name) {
     const auto integer = [](DataType type) { return type == DataType::i8 || type == DataType::u8; };
     const auto real = [](DataType type) {
         return type == DataType::f32 || type == DataType::bf16 || type == DataType::f16;
@@ -81,91 +83,34 @@ accel_numeric_format to_raw(const NumericFormat& format, Name name) {
                           : type == DataType::u8 ? value >= 0 && value <= 255
                                                  : value == 0;
         if (!fits) {
-            throw_invalid(name.text() + " has a zero point that its type does not hold");
+            throw_invalid(name.text() + " has a zero point of " + std::to_string(value) +
+                          ", which its data type cannot hold: use one in its range");
         }
         return static_cast<std::uint8_t>(value);
     };
     const bool bytes =
-        integer(format.a) && integer(format.b) && !format.accumulate &&
-        (format.requantize ? integer(format.result) || format.result == DataType::f32
-                            : format.result == DataType::i32);
-    const bool floats = real(format.a) && real(format.b) && real(format.result) &&
-                        !format.requantize && (!format.accumulate || format.result == DataType::f32);
+        integer(format.a_type) && integer(format.b_type) && !format.accumulate &&
+        (format.requantize ? integer(format.result_type) || format.result_type == DataType::f32
+                           : format.result_type == DataType::i32);
+    const bool floats = real(format.a_type) && real(format.b_type) && real(format.result_type) &&
+                        !format.requantize &&
+                        (!format.accumulate || format.result_type == DataType::f32);
     if (!bytes && !floats) {
         throw_invalid(name.text() +
-                      " combines types that the card does not: floats give floats; i8 and u8 give "
-                      "i32, or with requantize f32, i8 or u8");
+                      " combines data types that the card does not support: floats give floats; i8 "
+                      "and u8 give i32, or with requantize f32, i8 or u8");
     }
     accel_numeric_format raw{};
-    raw.src1_type = static_cast<std::uint8_t>(format.b);
-    raw.dst_type = static_cast<std::uint8_t>(format.result);
-    raw.src0_zero = zero(format.a, format.a_zero_point);
-    raw.src1_zero = zero(format.b, format.b_zero_point);
-    raw.dst_zero = zero(format.result, format.result_zero_point);
+    raw.src1_type = static_cast<std::uint8_t>(format.b_type);
+    raw.dst_type = static_cast<std::uint8_t>(format.result_type);
+    raw.src0_zero = zero(format.a_type, format.a_zero_point);
+    raw.src1_zero = zero(format.b_type, format.b_zero_point);
+    raw.dst_zero = zero(format.result_type, format.result_zero_point);
     return raw;
 }
 
 std::uint32_t channel_bytes(const NumericFormat& format) {
     return format.requantize ? sizeof(accel_channel_quant) : f32_bytes;
-}
-
-void check_operand(const Operand& operand, const CommandAccess::Use& use, Name name) {
-    const std::uint64_t address = CommandAccess::address(operand);
-    switch (CommandAccess::kind(operand)) {
-        case CommandAccess::Kind::none:
-            throw_invalid(name.text() + " is not set, or its buffer is empty or was moved from");
-        case CommandAccess::Kind::argument:
-            if (CommandAccess::argument(operand) >= ACCEL_CALL_ARGS_MAX) {
-                throw_invalid(name.text() + " is argument " +
-                              std::to_string(CommandAccess::argument(operand)) +
-                              ", and a call has at most " + std::to_string(ACCEL_CALL_ARGS_MAX));
-            }
-            if (address > ACCEL_ARG_OFFSET) {
-                throw_invalid(name.text() + " has an offset of more than 48 bits");
-            }
-            if (use.bytes > ACCEL_ARG_OFFSET + 1 - address) {
-                throw_too_far(name);
-            }
-            break;
-        case CommandAccess::Kind::address:
-            if ((address & ACCEL_ARG_FLAG) != 0) {
-                throw_invalid(
-                    name.text() +
-                    " is an address with bit 63 set, which marks arguments: use argument()");
-            }
-            break;
-        case CommandAccess::Kind::buffer:
-            if (use.bytes > CommandAccess::bytes(operand)) {
-                throw_invalid(name.text() + " touches " + std::to_string(use.bytes) +
-                              " bytes of a buffer of " +
-                              std::to_string(CommandAccess::bytes(operand)));
-            }
-            if (!allows(CommandAccess::access(operand), use.access)) {
-                throw_invalid("the card must " + std::string(to_text(use.access)) + " " +
-                              name.text() + " and may only " +
-                              to_text(CommandAccess::access(operand)) +
-                              " that buffer: see BufferOptions::access");
-            }
-            break;
-    }
-    if (address % use.alignment != 0) {
-        throw_invalid(name.text() + " is not aligned to " + std::to_string(use.alignment) +
-                      " bytes");
-    }
-}
-
-void check_space(const Operand& operand, const void* space) {
-    if (CommandAccess::space(operand) != nullptr && CommandAccess::space(operand) != space) {
-        throw_invalid("a buffer belongs to another device than the queue or list that uses it");
-    }
-}
-
-std::uint64_t encoded_address(const Operand& operand) {
-    const std::uint64_t address = CommandAccess::address(operand);
-    if (CommandAccess::kind(operand) == CommandAccess::Kind::argument) {
-        return ACCEL_ARG(CommandAccess::argument(operand), address);
-    }
-    return address;
 }
 
 }  // namespace accel::detail

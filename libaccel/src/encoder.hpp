@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What encoding a command takes: sizes that are checked, and Encoder, which collects its 64 bytes,
-// its parameters and what it touches.
+// Encoding of commands: checked sizes, and Encoder, which collects the 64 bytes of a command, its
+// parameters and its uses of operands. A check here finds a mistake before the card does, and the
+// card would stop the queue for it.
 #pragma once
 
 #include <accel_hw.h>
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -13,48 +15,62 @@
 
 #include "accel/command.hpp"
 #include "command_access.hpp"
-#include "errors.hpp"
+#include "throw_error.hpp"
 
 namespace accel::detail {
 
 inline constexpr std::uint32_t f32_bytes = 4;
 
-/// Arithmetic on sizes that may be anything: what passes the address space throws.
-[[nodiscard]] std::uint64_t product(std::uint64_t a, std::uint64_t b, Name name);
-[[nodiscard]] std::uint64_t sum(std::uint64_t a, std::uint64_t b, Name name);
+/// Arithmetic on unchecked sizes. Throws if the result exceeds the card's address space.
+[[nodiscard]] std::uint64_t product(std::uint64_t a, std::uint64_t b, OperandName name);
+[[nodiscard]] std::uint64_t sum(std::uint64_t a, std::uint64_t b, OperandName name);
 
-/// Bytes from the first to the end of the last of `rows` rows.
-[[nodiscard]] std::uint64_t extent(std::uint64_t rows, std::uint64_t stride, std::uint64_t row,
-                                   Name name);
+/// Bytes from the start of the first to the end of the last of `rows` rows; all sizes in bytes.
+[[nodiscard]] std::uint64_t strided_bytes(std::uint64_t rows, std::uint64_t stride,
+                                          std::uint64_t row_bytes, OperandName name);
 
 /// Bytes of a dense tensor.
-[[nodiscard]] std::uint64_t tensor(std::uint32_t outer, std::uint32_t n, std::uint32_t inner,
-                                   std::uint32_t element, Name name);
+[[nodiscard]] std::uint64_t dense_bytes(std::uint32_t outer, std::uint32_t n, std::uint32_t inner,
+                                        std::uint32_t element_size, OperandName name);
 
-[[nodiscard]] std::uint32_t to_u32(std::uint64_t value, Name name);
+[[nodiscard]] std::uint32_t to_u32(std::uint64_t value, OperandName name);
 
-/// Throws unless the card combines these types.
-[[nodiscard]] accel_numeric_format to_raw(const NumericFormat& format, Name name);
+/// The strides of a tensor in elements, and the bytes from its first element to the end of its
+/// last.
+struct StridedLayout {
+    std::uint64_t bytes = 0;
+    std::array<std::uint32_t, ACCEL_RANK_MAX> strides{};
+};
 
-/// What the bias operand holds for a channel.
+/// Empty `strides` mean a dense tensor.
+[[nodiscard]] StridedLayout strided_layout(const Shape& shape, const Shape& strides,
+                                           std::uint32_t element_size, OperandName name);
+
+/// Throws unless the card supports this combination of data types.
+[[nodiscard]] accel_numeric_format to_raw(const NumericFormat& format, OperandName name);
+
+/// Bytes of the bias operand for each channel.
 [[nodiscard]] std::uint32_t channel_bytes(const NumericFormat& format);
 
-/// Checked by both, so that a number without a meaning is told before the card refuses it.
+/// Sets the activation of a parameter block. Throws if a parameter is set that the activation does
+/// not have.
 template <typename T>
 void set_activation(T& params, UnaryOp activation, float alpha, float beta, const char* type) {
-    const bool first = activation == UnaryOp::clip || activation == UnaryOp::leaky_relu ||
-                       activation == UnaryOp::hard_sigmoid || activation == UnaryOp::elu;
-    const bool second = activation == UnaryOp::clip || activation == UnaryOp::hard_sigmoid;
-    if ((!first && alpha != 0) || (!second && beta != 0)) {
-        throw_invalid(std::string(type) + "::" + (first ? "beta" : "alpha") +
+    const bool has_alpha = activation == UnaryOp::clip || activation == UnaryOp::leaky_relu ||
+                           activation == UnaryOp::hard_sigmoid || activation == UnaryOp::elu;
+    const bool has_beta = activation == UnaryOp::clip || activation == UnaryOp::hard_sigmoid;
+    if ((!has_alpha && alpha != 0) || (!has_beta && beta != 0)) {
+        throw_invalid(std::string(type) +
+                      "::" + (has_alpha ? "activation_beta" : "activation_alpha") +
                       " has no meaning for this activation: leave it zero");
     }
     params.activation = static_cast<std::uint8_t>(activation);
-    // Minus zero is no zero to the card.
-    params.alpha = first ? std::bit_cast<std::uint32_t>(alpha) : 0;
-    params.beta = second ? std::bit_cast<std::uint32_t>(beta) : 0;
+    // An unused parameter may be -0.0, which the card would reject: its bits are not zero.
+    params.alpha = has_alpha ? std::bit_cast<std::uint32_t>(alpha) : 0;
+    params.beta = has_beta ? std::bit_cast<std::uint32_t>(beta) : 0;
 }
 
+/// Encodes one command: set the fields of raw(), call use() and params(), then finish().
 class Encoder {
   public:
     Encoder(Command& command, const char* type, std::uint8_t opcode)
@@ -63,8 +79,9 @@ class Encoder {
     }
 
     [[nodiscard]] accel_command& raw() { return raw_; }
-    [[nodiscard]] Name name(const char* field) const { return {type_, field}; }
+    [[nodiscard]] OperandName name(const char* field) const { return {type_, field}; }
 
+    /// Checks and adds an operand; returns its encoded address.
     [[nodiscard]] std::uint64_t use(const char* field, const Operand& operand, std::uint64_t bytes,
                                     Access access, std::uint32_t alignment) {
         CommandAccess::Use use{operand, bytes, alignment, access};

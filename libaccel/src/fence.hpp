@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory ordering against a device that shares host memory with us, and the words it shares.
+// Memory ordering between this process and the card: a fence, and accesses to shared words.
 #pragma once
 
 #include <atomic>
@@ -16,8 +16,8 @@
 
 namespace accel::detail {
 
-/// Orders every earlier access of this thread before every later one, stores before loads too.
-/// ThreadSanitizer does not model fences; for it a read-modify-write says the same.
+/// Orders every earlier access of this thread before every later one, including stores before
+/// loads. ThreadSanitizer does not model fences; a read-modify-write has the same effect for it.
 inline void full_fence() noexcept {
 #ifdef ACCEL_THREAD_SANITIZER
     static std::atomic<int> fence;
@@ -27,19 +27,20 @@ inline void full_fence() noexcept {
 #endif
 }
 
-/// A word that the card writes: what it wrote before is visible to what we read after.
+/// Loads a word that the card writes. Earlier writes of the card are visible to later loads.
 template <typename T>
 [[nodiscard]] T load_acquire(T& word) noexcept {
     return std::atomic_ref<T>(word).load(std::memory_order_acquire);
 }
 
-/// A word that the card reads: what we wrote before is visible to it once it sees the value.
+/// Stores a word that the card reads. Earlier writes are visible to the card once it sees the
+/// value.
 template <typename T>
 void store_release(T& word, T value) noexcept {
     std::atomic_ref<T>(word).store(value, std::memory_order_release);
 }
 
-/// Tells the processor that this is a polling loop.
+/// Hints to the processor that this is a polling loop.
 inline void relax() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();

@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The public face of jobs.
+// The public Job.
 #include "accel/job.hpp"
 
-#include <utility>
-
-#include "epoch.hpp"
+#include "completion_state.hpp"
 
 namespace accel {
 
-using detail::Epoch;
+using detail::CompletionState;
 
 bool Job::done() const noexcept {
-    if (!epoch_ || epoch_->look(sequence_) == Epoch::State::pending) {
-        return !epoch_;
+    if (!completion_ || completion_->state_of(sequence_) == CompletionState::JobState::pending) {
+        return !completion_;
     }
-    epoch_->queue().reap();
+    completion_->reap();
     return true;
 }
 
 void Job::wait() const {
-    if (epoch_) {
-        static_cast<void>(epoch_->wait(sequence_, detail::no_deadline));
+    if (completion_) {
+        static_cast<void>(completion_->wait(sequence_, detail::no_deadline));
     }
 }
 
 WaitResult Job::wait(std::chrono::nanoseconds timeout) const {
-    return epoch_ ? epoch_->wait(sequence_, detail::deadline_after(timeout)) : WaitResult::done;
+    return completion_ ? completion_->wait(sequence_, detail::deadline_after(timeout))
+                       : WaitResult::done;
 }
 
 }  // namespace accel

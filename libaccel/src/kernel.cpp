@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The real kernel behind the seam.
+// The real kernel: system calls.
 #include "kernel.hpp"
 
 #include <fcntl.h>
@@ -23,7 +23,7 @@ Kernel::~Kernel() = default;
 
 namespace {
 
-// The N of "accelN"; the directory "accel" of the kernel's own accelerators has none.
+// The N of "accelN". The directory "accel" of the kernel's own subsystem has no number.
 std::optional<unsigned> node_index(std::string_view name) {
     constexpr std::string_view prefix = "accel";
     if (!name.starts_with(prefix) || name.size() == prefix.size()) {
@@ -84,7 +84,7 @@ class LinuxKernel final : public Kernel {
         return result(::poll(fds.data(), fds.size(), timeout_ms));
     }
 
-    void ring(void* doorbell, std::uint32_t value) noexcept override {
+    void ring_doorbell(void* doorbell, std::uint32_t value) noexcept override {
         *static_cast<volatile std::uint32_t*>(doorbell) = value;
     }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A recorded list: what is being recorded, what it asks of its arguments, and where the card finds
-// it.
+// A recorded list: its commands, what they require of the arguments of a call, and the memory that
+// the card reads it from.
 #pragma once
 
 #include <accel_hw.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "accel/command_list.hpp"
@@ -18,7 +19,7 @@
 
 namespace accel::detail {
 
-class ListImpl final : public Resource {
+class ListImpl final : public TrackedObject {
   public:
     [[nodiscard]] static std::shared_ptr<ListImpl> create(const std::shared_ptr<DeviceImpl>& device,
                                                           Placement placement) {
@@ -33,32 +34,37 @@ class ListImpl final : public Resource {
         return static_cast<std::uint32_t>(commands_.size());
     }
     [[nodiscard]] std::uint32_t arguments() const noexcept {
-        return static_cast<std::uint32_t>(needs_.size());
+        return static_cast<std::uint32_t>(requirements_.size());
     }
 
-    /// Context address of the closed list.
+    [[nodiscard]] const std::shared_ptr<DeviceImpl>& device() const noexcept { return device_; }
+
+    /// Device address of the closed list.
     [[nodiscard]] std::uint64_t address() const noexcept { return memory_.address; }
 
-    /// What all uses of argument `index` together ask of it.
-    [[nodiscard]] const CommandAccess::Use& need(std::uint32_t index) const {
-        return needs_[index];
+    /// The combined requirements of all uses of argument `index`.
+    [[nodiscard]] const CommandAccess::Use& requirement(std::uint32_t index) const {
+        return requirements_[index];
     }
 
   private:
-    ListImpl(const std::shared_ptr<DeviceImpl>& device, Placement placement)
-        : Resource(device), placement_(placement) {}
+    ListImpl(std::shared_ptr<DeviceImpl> device, Placement placement)
+        : TrackedObject(queue_slots_of(device)),
+          device_(std::move(device)),
+          placement_(placement) {}
 
+    std::shared_ptr<DeviceImpl> device_;
     Placement placement_;
     std::vector<accel_command> commands_;
-    std::vector<std::byte> params_;           // parameter blocks, behind the commands in memory
-    std::vector<std::uint32_t> with_params_;  // the commands that have one, at the offset recorded
-    std::vector<CommandAccess::Use> needs_;
+    std::vector<std::byte> params_;  // parameter blocks; in memory they follow the commands
+    std::vector<std::uint32_t> with_params_;        // indices of the commands that have a block
+    std::vector<CommandAccess::Use> requirements_;  // by argument
     std::vector<std::shared_ptr<const void>> owners_;
     Allocation memory_;
 };
 
 struct ListAccess {
-    static CommandList wrap(std::shared_ptr<ListImpl> impl) { return CommandList(std::move(impl)); }
+    static CommandList make(std::shared_ptr<ListImpl> impl) { return CommandList(std::move(impl)); }
     static const std::shared_ptr<ListImpl>& impl(const CommandList& list) {
         if (!list.impl_) {
             throw_moved_from("CommandList");

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Handles of the driver for memory, and their owners.
 #include "memory.hpp"
 
-#include "tracked_object.hpp"
-
 #include <accel_uapi.h>
-#include <unistd.h>
 
 #include <string>
+#include <utility>
+
+#include "tracked_object.hpp"
 
 namespace accel::detail {
 
 namespace {
 
-// A handle of the driver. The mapping goes first: after destroy the card has no access, and the
-// address range may be given out again.
-class Memory final : public Resource {
+// A buffer of the driver. The destructor unmaps it before it destroys the handle: afterwards the
+// card has no access, and the driver may reuse the address range.
+class Memory final : public TrackedObject {
   public:
-    Memory(const std::shared_ptr<DeviceImpl>& device, std::uint32_t handle)
-        : Resource(device), handle_(handle) {}
+    Memory(std::shared_ptr<DeviceImpl> device, std::uint32_t handle)
+        : TrackedObject(queue_slots_of(device)), device_(std::move(device)), handle_(handle) {}
     Memory(const Memory&) = delete;
     Memory& operator=(const Memory&) = delete;
     Memory(Memory&&) = delete;
@@ -26,22 +28,24 @@ class Memory final : public Resource {
         mapping_ = Mapping();
         // It fails only if the card is gone or was reset, and then there is nothing to undo.
         accel_buffer_destroy destroy = {.size = 0, .handle = handle_};
-        static_cast<void>(device()->try_call(ACCEL_IOCTL_BUFFER_DESTROY, destroy));
+        static_cast<void>(device_->try_call(ACCEL_IOCTL_BUFFER_DESTROY, destroy));
     }
 
+    [[nodiscard]] const DeviceImpl& device() const { return *device_; }
     [[nodiscard]] std::uint32_t handle() const { return handle_; }
 
     void* map(std::uint64_t address, std::uint64_t bytes) {
-        mapping_ = Mapping(*device(), address, bytes, "cannot map a buffer");
+        mapping_ = Mapping(*device_, address, bytes, "cannot map a buffer");
         return mapping_.data();
     }
 
   private:
+    std::shared_ptr<DeviceImpl> device_;
     std::uint32_t handle_;
     Mapping mapping_;
 };
 
-// Between the ioctl and the owner nothing may be lost: a handle that finds no owner is destroyed.
+// Gives a new handle its owner. If that fails, the handle is destroyed, so it cannot leak.
 std::shared_ptr<Memory> own(const std::shared_ptr<DeviceImpl>& device, std::uint32_t handle) {
     std::unique_ptr<Memory> memory;
     try {
@@ -51,13 +55,13 @@ std::shared_ptr<Memory> own(const std::shared_ptr<DeviceImpl>& device, std::uint
         static_cast<void>(device->try_call(ACCEL_IOCTL_BUFFER_DESTROY, destroy));
         throw;
     }
-    // If this fails it retires what it was given.
-    return {memory.release(), Resource::Retire{}};
+    // If this constructor fails, it retires the memory.
+    return {memory.release(), TrackedObject::Retire{}};
 }
 
-// What an owner points to is the Resource.
-std::shared_ptr<const void> to_owner(const std::shared_ptr<Resource>& resource) {
-    return resource;
+// An owner without a type points to the TrackedObject, not to the derived class.
+std::shared_ptr<const void> to_owner(const std::shared_ptr<TrackedObject>& object) {
+    return object;
 }
 
 std::uint32_t access_flags(Access access) {
@@ -72,15 +76,16 @@ std::uint32_t access_flags(Access access) {
     return ACCEL_BUFFER_CARD_READ | ACCEL_BUFFER_CARD_WRITE;
 }
 
-std::string figures_of_limit(const DeviceImpl& device) {
+// The use of the limit on locked memory, as a part of a message.
+std::string describe_locked_memory(const DeviceImpl& device) {
     try {
         const DeviceInfo info = device.query();
         if (info.locked_limit) {
-            return " (" + std::to_string(info.locked) + " of " +
+            return " (" + std::to_string(info.locked_bytes) + " of " +
                    std::to_string(*info.locked_limit) + " bytes are locked)";
         }
     } catch (const Error&) {
-        // The error that is being reported matters more than its figures.
+        // The message is useful without the numbers, too.
     }
     return "";
 }
@@ -90,7 +95,8 @@ std::string figures_of_limit(const DeviceImpl& device) {
 Allocation allocate(const std::shared_ptr<DeviceImpl>& device, std::uint64_t bytes,
                     const BufferOptions& options) {
     if (bytes == 0) {
-        throw_invalid("a buffer has at least one byte");
+        throw_invalid(
+            "cannot allocate a buffer of 0 bytes: give it a shape without a zero dimension");
     }
     accel_buffer_create create = {};
     create.flags = access_flags(options.access);
@@ -115,10 +121,10 @@ Allocation allocate(const std::shared_ptr<DeviceImpl>& device, std::uint64_t byt
             .placement = options.placement};
 }
 
-Allocation register_user(const std::shared_ptr<DeviceImpl>& device, void* memory,
-                         std::uint64_t bytes, Access access) {
+Allocation register_memory(const std::shared_ptr<DeviceImpl>& device, void* memory,
+                           std::uint64_t bytes, Access access) {
     if (bytes == 0) {
-        throw_invalid("memory to register has at least one byte");
+        throw_invalid("cannot register 0 bytes of memory: pass a span that is not empty");
     }
     accel_buffer_register registration = {};
     registration.flags = access_flags(access);
@@ -126,7 +132,8 @@ Allocation register_user(const std::shared_ptr<DeviceImpl>& device, void* memory
     registration.bytes = bytes;
     if (const int error = device->try_call(ACCEL_IOCTL_BUFFER_REGISTER, registration); error != 0) {
         throw_errno(error, "cannot register " + std::to_string(bytes) + " bytes of memory on " +
-                               device->path() + (error == EDQUOT ? figures_of_limit(*device) : ""));
+                               device->path() +
+                               (error == EDQUOT ? describe_locked_memory(*device) : ""));
     }
     return {.owner = to_owner(own(device, registration.handle)),
             .space = device.get(),
@@ -138,14 +145,14 @@ Allocation register_user(const std::shared_ptr<DeviceImpl>& device, void* memory
 }
 
 FileDescriptor export_memory(const Allocation& memory) {
-    const auto* const resource = static_cast<const Resource*>(memory.owner.get());
-    const auto* const owner = dynamic_cast<const Memory*>(resource);
+    const auto* const object = static_cast<const TrackedObject*>(memory.owner.get());
+    const auto* const owner = dynamic_cast<const Memory*>(object);
     if (owner == nullptr) {
-        throw_invalid("an empty buffer cannot be exported");
+        throw_invalid("cannot export an empty buffer: allocate it first");
     }
     accel_buffer_export request = {};
     request.handle = owner->handle();
-    owner->device()->call(ACCEL_IOCTL_BUFFER_EXPORT, request, "cannot export a buffer");
+    owner->device().call(ACCEL_IOCTL_BUFFER_EXPORT, request, "cannot export a buffer");
     return FileDescriptor(request.fd);
 }
 
@@ -164,13 +171,3 @@ Allocation import_memory(const std::shared_ptr<DeviceImpl>& device, int fd, Acce
 }
 
 }  // namespace accel::detail
-
-namespace accel {
-
-FileDescriptor::~FileDescriptor() {
-    if (fd_ >= 0) {
-        ::close(fd_);
-    }
-}
-
-}  // namespace accel

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Card-visible memory without its element type: the owner behind Buffer, lists and parameters.
+// Allocation, registration, export and import of card-visible memory: the owners behind Buffer,
+// command lists and parameters.
 #pragma once
 
 #include <cstdint>
@@ -12,18 +13,18 @@
 
 namespace accel::detail {
 
-/// The driver's memory on host or card, zeroed.
+/// Allocates zeroed host or device memory of the driver.
 [[nodiscard]] Allocation allocate(const std::shared_ptr<DeviceImpl>& device, std::uint64_t bytes,
                                   const BufferOptions& options);
 
-/// Memory of the caller, pinned.
-[[nodiscard]] Allocation register_user(const std::shared_ptr<DeviceImpl>& device, void* memory,
-                                       std::uint64_t bytes, Access access);
+/// Registers memory of the caller: the driver pins it.
+[[nodiscard]] Allocation register_memory(const std::shared_ptr<DeviceImpl>& device, void* memory,
+                                         std::uint64_t bytes, Access access);
 
-/// A dma-buf of memory that allocate() gave, all of it.
+/// Exports all memory of an allocate() as a dma-buf.
 [[nodiscard]] FileDescriptor export_memory(const Allocation& memory);
 
-/// The memory of a dma-buf, without a CPU mapping.
+/// Imports the memory of a dma-buf, without a CPU mapping.
 [[nodiscard]] Allocation import_memory(const std::shared_ptr<DeviceImpl>& device, int fd,
                                        Access access);
 

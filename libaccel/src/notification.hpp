@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The driver notifies for one sequence of a queue; several waiters, and the user's own event loop,
-// may be interested in different ones. It is told the lowest.
+// The notifications of one queue. The driver notifies for one sequence number of a queue, but
+// several waiters and the user's event loop may wait for different ones. The driver is told the
+// lowest.
 #pragma once
 
 #include <algorithm>
@@ -11,50 +12,52 @@
 
 namespace accel::detail {
 
-/// `tell` is called with the sequence to notify for (zero: none) and returns zero or an errno. It
-/// is called under the lock, so that the driver hears of changes in their order.
-class Interests {
+/// `arm` is called with the sequence number to notify for (zero: none) and returns zero or an
+/// errno. The lock is held across the call, so that the driver receives changes in order.
+///
+/// Thread-safety: any thread.
+class Notifications {
   public:
-    template <typename Tell>
-    [[nodiscard]] int add(std::uint64_t sequence, Tell tell) {
+    template <typename Arm>
+    [[nodiscard]] int add(std::uint64_t sequence, Arm arm) {
         const std::lock_guard lock(mutex_);
-        wanted_.push_back(sequence);
-        const int error = tell(lowest());
+        waiters_.push_back(sequence);
+        const int error = arm(lowest());
         if (error != 0) {
-            wanted_.pop_back();
+            waiters_.pop_back();
         }
         return error;
     }
 
-    template <typename Tell>
-    void remove(std::uint64_t sequence, Tell tell) noexcept {
+    template <typename Arm>
+    void remove(std::uint64_t sequence, Arm arm) noexcept {
         const std::lock_guard lock(mutex_);
-        if (const auto found = std::find(wanted_.begin(), wanted_.end(), sequence);
-            found != wanted_.end()) {
-            wanted_.erase(found);
-            static_cast<void>(tell(lowest()));
+        if (const auto found = std::find(waiters_.begin(), waiters_.end(), sequence);
+            found != waiters_.end()) {
+            waiters_.erase(found);
+            static_cast<void>(arm(lowest()));
         }
     }
 
-    /// The user's own: replaces the one before, zero for none.
-    template <typename Tell>
-    [[nodiscard]] int set_user(std::uint64_t sequence, Tell tell) noexcept {
+    /// Replaces the sequence number of the user's event loop; zero for none.
+    template <typename Arm>
+    [[nodiscard]] int set_user(std::uint64_t sequence, Arm arm) noexcept {
         const std::lock_guard lock(mutex_);
         user_ = sequence;
-        return tell(lowest());
+        return arm(lowest());
     }
 
   private:
     [[nodiscard]] std::uint64_t lowest() const noexcept {
         std::uint64_t result = user_;
-        for (const std::uint64_t sequence : wanted_) {
+        for (const std::uint64_t sequence : waiters_) {
             result = result == 0 ? sequence : std::min(result, sequence);
         }
         return result;
     }
 
     std::mutex mutex_;
-    std::vector<std::uint64_t> wanted_;
+    std::vector<std::uint64_t> waiters_;
     std::uint64_t user_ = 0;
 };
 

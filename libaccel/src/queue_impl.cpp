@@ -1,197 +1,144 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The hot path: room, slot, tail, doorbell.
+// Staging of commands and calls, and the end and the reset of a queue.
 #include "queue_impl.hpp"
 
-#include <accel_uapi.h>
-
 #include <algorithm>
-#include <bit>
-#include <chrono>
 #include <cstring>
 #include <string>
-#include <thread>
-#include <utility>
 
-#include "epoch.hpp"
-#include "fence.hpp"
 #include "memory.hpp"
 
 namespace accel::detail {
 
 namespace {
 
-// Room for the arguments of the longest call, and for any parameter block.
+// Large enough for the arguments of the longest call, and for any parameters of a command.
 constexpr std::size_t block_bytes = ACCEL_CALL_ARGS_MAX * sizeof(std::uint64_t);
 static_assert(block_bytes >= CommandAccess::max_params);
 
+// Two helpers of a call are out of line: their messages and their loop would cost the hot path
+// registers.
+
+[[noreturn]] [[gnu::noinline]] void throw_rejected_call(const DeviceImpl& device,
+                                                        const ListImpl& list,
+                                                        std::size_t arguments) {
+    if (!list.closed()) {
+        throw_invalid(
+            "cannot submit a list that is not closed: call CommandList::close() when it is "
+            "recorded");
+    }
+    if (list.device().get() != &device) {
+        throw_invalid(
+            "the list belongs to another device than the queue: record it on the device of the "
+            "queue");
+    }
+    throw_invalid("cannot call the list: it takes " + std::to_string(list.arguments()) +
+                  " arguments, not " + std::to_string(arguments));
+}
+
+// Throws unless `arguments` have the sizes and the access that `list` requires.
+[[gnu::noinline]] void check_arguments(const DeviceImpl& device, const ListImpl& list,
+                                       std::span<const Operand> arguments) {
+    for (std::uint32_t i = 0; i < arguments.size(); ++i) {
+        const Operand& argument = arguments[i];
+        if (CommandAccess::kind(argument) == CommandAccess::Kind::argument) {
+            throw_invalid("argument " + std::to_string(i) +
+                          " of the call is an argument() itself: pass a buffer or an address");
+        }
+        check_space(argument, &device);
+        if (list.requirement(i).access != Access{}) {  // else the list does not use it
+            check_operand(argument, list.requirement(i), OperandName(i));
+        }
+    }
+}
+
 }  // namespace
 
-struct QueueImpl::Created {
-    std::uint32_t handle;
-    std::uint64_t address;
-    std::uint64_t bytes;
-    std::uint64_t doorbell;
-};
-
-void QueueImpl::Handle::destroy() noexcept {
-    if (device_ != nullptr) {
-        // It fails only if the card is gone or was reset, and then there is nothing to undo.
-        accel_queue_destroy argument = {.size = 0, .handle = value_};
-        static_cast<void>(device_->try_call(ACCEL_IOCTL_QUEUE_DESTROY, argument));
-        device_ = nullptr;
-    }
-}
-
-std::shared_ptr<Epoch> QueueImpl::create(const std::shared_ptr<DeviceImpl>& device,
-                                         const QueueOptions& options) {
-    return std::make_shared<Epoch>(std::make_shared<QueueImpl>(device, options));
-}
-
-std::shared_ptr<Epoch> QueueImpl::next_epoch(const Epoch& epoch) {
-    return std::make_shared<Epoch>(epoch.shared_queue());
-}
-
-QueueImpl::Created QueueImpl::create_handle(const DeviceImpl& device, const QueueOptions& options) {
-    const std::uint32_t longest = device.limits().ring_entries;
-    if (!std::has_single_bit(options.entries) || options.entries < ACCEL_RING_ENTRIES_MIN ||
-        options.entries > longest) {
-        throw_invalid("QueueOptions::entries is a power of two from " +
-                      std::to_string(ACCEL_RING_ENTRIES_MIN) + " to " + std::to_string(longest) +
-                      ", not " + std::to_string(options.entries));
-    }
-    accel_queue_create argument = {};
-    argument.entries = options.entries;
-    argument.priority = static_cast<std::uint32_t>(options.priority);
-    device.call(ACCEL_IOCTL_QUEUE_CREATE, argument, "cannot create a queue");
-    return {argument.handle, argument.address, argument.bytes, argument.doorbell};
-}
-
 QueueImpl::QueueImpl(const std::shared_ptr<DeviceImpl>& device, const QueueOptions& options)
-    : QueueImpl(device, options, create_handle(*device, options)) {}
+    : ring_(std::make_shared<QueueRing>(device, options)),
+      completion_(std::make_shared<CompletionState>(ring_)) {}
 
-QueueImpl::QueueImpl(std::shared_ptr<DeviceImpl> device, const QueueOptions& options,
-                     const Created& created)
-    : spin_ns(options.spin.count()),
-      device_(std::move(device)),
-      handle_(*device_, created.handle),
-      entries_(options.entries),
-      queue_mapping_(*device_, created.address, created.bytes, "cannot map a queue"),
-      doorbell_mapping_(*device_, created.doorbell, ACCEL_DOORBELL_STRIDE, "cannot map a doorbell"),
-      status_(static_cast<accel_queue_status*>(queue_mapping_.data())),
-      ring_(reinterpret_cast<accel_command*>(static_cast<std::byte*>(queue_mapping_.data()) +
-                                             ACCEL_QUEUE_RING_OFFSET)) {
-    const Lanes::Place place = device_->lanes().join(*this);
-    lane_ = place.lane;
-    base_.store(place.base, std::memory_order_relaxed);
-    joined_ = true;
+void QueueImpl::throw_ended() {
+    throw Error(std::errc::operation_canceled,
+                "cannot submit to a queue that has ended: it was destroyed, or its reset failed; "
+                "reset it again, or create another queue");
 }
 
-QueueImpl::~QueueImpl() {
-    leave();
-}
-
-void QueueImpl::leave() noexcept {
-    if (std::exchange(joined_, false)) {
-        device_->lanes().leave(lane_, base_ + staged_);
-        limbo_.release(0, 0);
-    }
-}
-
-// ---- Producer ----
-
-void QueueImpl::check_open(const Epoch& epoch) const {
-    if (epoch.ended()) {
-        throw_errno(ECANCELED, "cannot submit to a queue that has ended");
-    }
-}
-
-bool QueueImpl::make_room(Epoch& epoch, std::uint64_t sequence, bool block) {
-    finished_ = finished();
-    reap();
-    if (has_room(sequence)) {
+bool QueueImpl::make_room(std::uint64_t sequence, bool block) {
+    ring_->update_room();
+    ring_->reap();
+    if (ring_->has_room(sequence)) {
         return true;
     }
-    if (sequence - published() > entries_) {
-        throw_invalid("a batch is not longer than its ring of " + std::to_string(entries_) +
-                      " commands: submit it in parts, or make a queue with more entries");
+    const std::uint32_t entries = ring_->entries();
+    if (sequence - ring_->published() > entries) {
+        throw_invalid("the batch is longer than its ring of " + std::to_string(entries) +
+                      " commands: submit it in parts, or create the queue with more entries");
     }
     if (!block) {
         return false;
     }
-    static_cast<void>(epoch.wait(sequence - entries_, no_deadline));
-    finished_ = finished();
+    static_cast<void>(completion_->wait(sequence - entries, no_deadline));
+    ring_->update_room();
     return true;
 }
 
-std::span<std::byte> QueueImpl::block_of(std::uint64_t sequence, std::uint64_t* address) {
-    if (!blocks_.owner) {
-        blocks_ = allocate(device_, std::uint64_t{entries_} * block_bytes,
-                           {.placement = Placement::host, .access = Access::read});
+std::span<std::byte> QueueImpl::parameter_block(std::uint64_t sequence, std::uint64_t* address) {
+    if (!parameter_blocks_.owner) {
+        parameter_blocks_ = allocate(ring_->driver_queue().shared_device(),
+                                     std::uint64_t{ring_->entries()} * block_bytes,
+                                     {.placement = Placement::host, .access = Access::read});
     }
-    const std::size_t offset = slot(sequence) * block_bytes;
-    *address = blocks_.address + offset;
-    return {static_cast<std::byte*>(blocks_.data) + offset, block_bytes};
+    const std::size_t offset = ring_->entry(sequence) * block_bytes;
+    *address = parameter_blocks_.address + offset;
+    return {static_cast<std::byte*>(parameter_blocks_.data) + offset, block_bytes};
 }
 
-// Says why a command is not taken.
-void QueueImpl::refuse(const Epoch& epoch, const Command& command) const {
-    check_open(epoch);
+void QueueImpl::throw_rejected(const Command& command) const {
+    check_not_ended();
     for (const auto& use : CommandAccess::uses(command)) {
-        check_space(use.operand, device_.get());
+        check_space(use.operand, &device());
     }
     throw_invalid(
-        "argument() stands for an argument of a call: record the command in a CommandList and "
-        "submit "
-        "that");
+        "cannot submit a command with an argument(): only a call has arguments; record the command "
+        "in a CommandList and submit the list");
 }
 
-std::uint64_t QueueImpl::stage(Epoch& epoch, const Command& command, bool block) {
-    if (epoch.ended() || !CommandAccess::fits(command, device_.get())) [[unlikely]] {
-        refuse(epoch, command);
+std::uint64_t QueueImpl::stage(const Command& command, bool block) {
+    if (ended() || !CommandAccess::fits(command, &device())) [[unlikely]] {
+        throw_rejected(command);
     }
-    const std::uint64_t sequence = staged_.load(std::memory_order_relaxed) + 1;
-    if (!has_room(sequence) && !make_room(epoch, sequence, block)) [[unlikely]] {
+    QueueRing& ring = *ring_;
+    const std::uint64_t sequence = ring.next();
+    if (!ring.has_room(sequence) && !make_room(sequence, block)) [[unlikely]] {
         return 0;
     }
     accel_command raw;
     std::memcpy(&raw, CommandAccess::words(command).data(), sizeof(raw));
     if (const auto params = CommandAccess::params(command); !params.empty()) {
         std::uint64_t address = 0;
-        std::copy(params.begin(), params.end(), block_of(sequence, &address).begin());
+        std::copy(params.begin(), params.end(), parameter_block(sequence, &address).begin());
         raw.tensor.params = address;
     }
-    std::memcpy(&ring_[slot(sequence)], &raw, sizeof(raw));
-    use_resources(command, sequence);
-    staged_.store(sequence, std::memory_order_relaxed);
+    ring.write(sequence, &raw);
+    mark_used(command, ring.use_of(sequence));
     return sequence;
 }
 
-std::uint64_t QueueImpl::stage(Epoch& epoch, const std::shared_ptr<ListImpl>& list,
+std::uint64_t QueueImpl::stage(const std::shared_ptr<ListImpl>& list,
                                std::span<const Operand> arguments, bool block) {
-    check_open(epoch);
-    if (!list->closed()) {
-        throw_invalid("the list is not closed: call CommandList::close() when it is recorded");
+    check_not_ended();
+    QueueRing& ring = *ring_;
+    if (!list->closed() || list->device().get() != &ring.device() ||
+        arguments.size() != list->arguments()) [[unlikely]] {
+        throw_rejected_call(ring.device(), *list, arguments.size());
     }
-    if (list->device() != device_) {
-        throw_invalid("the list belongs to another device than the queue");
+    if (!arguments.empty()) {
+        check_arguments(ring.device(), *list, arguments);
     }
-    if (arguments.size() != list->arguments()) {
-        throw_invalid("the list takes " + std::to_string(list->arguments()) + " arguments, not " +
-                      std::to_string(arguments.size()));
-    }
-    for (std::uint32_t i = 0; i < arguments.size(); ++i) {
-        const Operand& argument = arguments[i];
-        if (CommandAccess::kind(argument) == CommandAccess::Kind::argument) {
-            throw_invalid("an argument of a call is a buffer or an address, not argument()");
-        }
-        check_space(argument, device_.get());
-        if (list->need(i).access != Access{}) {  // else the list does not use it
-            check_operand(argument, list->need(i), Name(i));
-        }
-    }
-    const std::uint64_t sequence = staged_.load(std::memory_order_relaxed) + 1;
-    if (!has_room(sequence) && !make_room(epoch, sequence, block)) {
+    const std::uint64_t sequence = ring.next();
+    if (!ring.has_room(sequence) && !make_room(sequence, block)) {
         return 0;
     }
     accel_command raw = {};
@@ -203,168 +150,41 @@ std::uint64_t QueueImpl::stage(Epoch& epoch, const std::shared_ptr<ListImpl>& li
     if (arguments.size() > ACCEL_CALL_ARGS_INLINE) {
         raw.variant = ACCEL_CALL_INDIRECT;
         std::uint64_t address = 0;
-        args = reinterpret_cast<__le64*>(block_of(sequence, &address).data());
+        args = reinterpret_cast<__le64*>(parameter_block(sequence, &address).data());
         raw.call.args[0] = address;
     }
-    const Position position = base_.load(std::memory_order_relaxed) + sequence;
-    list->use(lane_, position);
+    const TrackedUse use = ring.use_of(sequence);
+    list->mark_used(use);
     for (const Operand& argument : arguments) {
         *args++ = CommandAccess::address(argument);
-        if (const Resource* const resource = CommandAccess::resource(argument)) {
-            resource->use(lane_, position);
+        if (const TrackedObject* const object = CommandAccess::tracked_object(argument)) {
+            object->mark_used(use);
         }
     }
-    std::memcpy(&ring_[slot(sequence)], &raw, sizeof(raw));
-    staged_.store(sequence, std::memory_order_relaxed);
+    ring.write(sequence, &raw);
     return sequence;
 }
 
-void QueueImpl::ring() noexcept {
-    ++doorbells_;
-    device_->kernel().ring(doorbell_mapping_.data(), static_cast<std::uint32_t>(published()));
+void QueueImpl::end() noexcept {
+    completion_->end();
+    blocked_ |= blocked_by_end;
 }
 
-void QueueImpl::withdraw() noexcept {
-    staged_.store(published(), std::memory_order_relaxed);
-    reap();
-}
-
-void QueueImpl::end(Epoch& epoch) noexcept {
-    std::optional<CardFailure> stopped_at;
-    if (stopped()) {
-        try {
-            stopped_at = failure();
-        } catch (...) {
-            stopped_at = failure_in_page();
-        }
+void QueueImpl::reset() {
+    // Allocated first: once the old state has ended, only the driver's reset can fail.
+    auto next = std::make_shared<CompletionState>(ring_);
+    end();
+    if (const int error = ring_->driver_queue().reset(); error != 0) {
+        throw_errno(error, "cannot reset a queue on " + device().path());
     }
-    epoch.end(completed(), stopped_at);
+    ring_->restart();
+    completion_ = std::move(next);
+    blocked_ &= ~blocked_by_end;
 }
 
-// Starts the queue afresh, and again until nobody is left who may have entered the kernel with a
-// sequence of the epoch that ended: such a thread would wait for a job of the next one.
-int QueueImpl::restart() noexcept {
-    for (;;) {
-        accel_queue_reset argument = {.size = 0, .handle = handle_.value()};
-        if (const int error = device_->try_call(ACCEL_IOCTL_QUEUE_RESET, argument); error != 0) {
-            return error;
-        }
-        for (int i = 0; in_kernel.load(std::memory_order_seq_cst) != 0; ++i) {
-            constexpr int patience = 100;
-            if (i == patience) {
-                break;
-            }
-            std::this_thread::sleep_for(std::chrono::microseconds(100));
-        }
-        if (in_kernel.load(std::memory_order_seq_cst) == 0) {
-            return 0;
-        }
-    }
-}
-
-void QueueImpl::reset(Epoch& epoch) {
-    end(epoch);
-    if (const int error = restart(); error != 0) {
-        throw_errno(error, "cannot reset a queue on " + device_->path());
-    }
-    start_afresh();
-}
-
-void QueueImpl::close(Epoch& epoch) noexcept {
-    end(epoch);
-    if (in_kernel.load(std::memory_order_seq_cst) != 0) {
-        static_cast<void>(restart());
-    }
-    handle_.destroy();
-    start_afresh();
-    leave();
-}
-
-// ---- Any thread ----
-
-bool QueueImpl::stopped() const noexcept {
-    return load_acquire(status_->state) == ACCEL_QUEUE_ERROR;
-}
-
-// No further than what was published, whatever the page says.
-std::uint64_t QueueImpl::finished() const noexcept {
-    return std::min(completed(), published());
-}
-
-bool QueueImpl::keep(Resource* resource, Position position) noexcept {
-    // A reset moves base_ first: what is seen half of it is no reason to keep anything.
-    const Position base = base_.load(std::memory_order_acquire);
-    if (position <= base + finished() ||
-        position > base + staged_.load(std::memory_order_acquire)) {
-        return false;
-    }
-    limbo_.hold(resource, position);
-    return true;
-}
-
-void QueueImpl::release_finished() noexcept {
-    const Position base = base_.load(std::memory_order_acquire);
-    limbo_.release(base + finished(), base + staged_.load(std::memory_order_acquire));
-}
-
-// After a reset of the queue: the card touches nothing of the old epoch any more.
-void QueueImpl::start_afresh() noexcept {
-    base_.store(base_ + staged_, std::memory_order_release);
-    staged_.store(0, std::memory_order_release);
-    published_.store(0, std::memory_order_release);
-    finished_ = 0;
-    limbo_.release(0, 0);
-}
-
-accel_queue_query QueueImpl::query() const {
-    accel_queue_query argument = {};
-    argument.handle = handle_.value();
-    device_->call(ACCEL_IOCTL_QUEUE_QUERY, argument, "cannot ask for the state of a queue");
-    return argument;
-}
-
-QueueStats QueueImpl::stats() const {
-    const accel_queue_query raw = query();
-    return {.completed = raw.completed,
-            .commands = raw.commands,
-            .doorbells = raw.doorbells,
-            .interrupts = raw.interrupts,
-            .dma_busy = raw.dma_busy,
-            .compute_busy = raw.compute_busy,
-            .host_read = raw.host_read,
-            .host_written = raw.host_written,
-            .memory_read = raw.memory_read,
-            .memory_written = raw.memory_written};
-}
-
-namespace {
-
-// The query and the status page call the fields of the error block the same.
-template <typename Block>
-CardFailure to_failure(const Block& block) {
-    CardFailure failure;
-    failure.status = static_cast<CardStatus>(block.error);
-    failure.sequence = block.error_sequence;
-    failure.address = block.error_address;
-    if (block.error_list_index != ACCEL_NO_LIST_INDEX) {
-        failure.list_index = block.error_list_index;
-    }
-    failure.opcode = block.error_opcode;
-    return failure;
-}
-
-}  // namespace
-
-std::optional<CardFailure> QueueImpl::failure() const {
-    const accel_queue_query raw = query();
-    if (raw.state != ACCEL_QUEUE_ERROR) {
-        return std::nullopt;
-    }
-    return to_failure(raw);
-}
-
-CardFailure QueueImpl::failure_in_page() const noexcept {
-    return to_failure(*status_);
+void QueueImpl::close() noexcept {
+    end();
+    ring_->close();
 }
 
 }  // namespace accel::detail

@@ -1,75 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The end of resources.
+// Retirement of tracked objects, and the assignment of queue slots.
 #include "tracked_object.hpp"
 
 #include <algorithm>
 #include <utility>
 
-#include "device_impl.hpp"
-#include "errors.hpp"
+#include "throw_error.hpp"
 
 namespace accel::detail {
 
-Resource::Resource(std::shared_ptr<DeviceImpl> device)
-    : device_(std::move(device)),
-      fences_(std::make_unique<std::atomic<Position>[]>(device_->lanes().count())) {}
+TrackedObject::TrackedObject(std::shared_ptr<QueueSlots> slots)
+    : slots_(std::move(slots)),
+      last_uses_(std::make_unique<std::atomic<Position>[]>(slots_->count())) {}
 
-Resource::~Resource() = default;
+TrackedObject::~TrackedObject() = default;
 
-void Resource::retire(Resource* resource) noexcept {
-    const std::shared_ptr<DeviceImpl> device = resource->device_;
-    if (!device->lanes().keep(resource)) {
-        delete resource;  // NOLINT(cppcoreguidelines-owning-memory): the deleter of its handles
+void TrackedObject::retire(TrackedObject* object) noexcept {
+    // The object may be the last owner of its device.
+    const std::shared_ptr<QueueSlots> slots = object->slots_;
+    if (!slots->keep(object)) {
+        delete object;  // NOLINT(cppcoreguidelines-owning-memory): the deleter of its handles
     }
 }
 
-void Limbo::hold(Resource* resource, Position until) noexcept {
+void RetireList::add(TrackedObject* object, Position last_use) noexcept {
     const std::lock_guard lock(mutex_);
-    resource->until_ = until;
-    resource->next_ = first_.load(std::memory_order_relaxed);
-    first_.store(resource, std::memory_order_relaxed);
+    object->last_use_ = last_use;
+    object->next_ = first_.load(std::memory_order_relaxed);
+    first_.store(object, std::memory_order_relaxed);
 }
 
-void Limbo::release(Position past, Position end) noexcept {
-    Resource* released = nullptr;
+void RetireList::release(Position finished, Position newest) noexcept {
+    TrackedObject* released = nullptr;
     {
         const std::lock_guard lock(mutex_);
-        Resource* kept = nullptr;
-        for (Resource* next = first_.load(std::memory_order_relaxed); next != nullptr;) {
-            Resource* const resource = std::exchange(next, next->next_);
-            Resource*& list = resource->until_ > past && resource->until_ <= end ? kept : released;
-            resource->next_ = std::exchange(list, resource);
+        TrackedObject* kept = nullptr;
+        for (TrackedObject* next = first_.load(std::memory_order_relaxed); next != nullptr;) {
+            TrackedObject* const object = std::exchange(next, next->next_);
+            const bool in_use = object->last_use_ > finished && object->last_use_ <= newest;
+            TrackedObject*& list = in_use ? kept : released;
+            object->next_ = std::exchange(list, object);
         }
         first_.store(kept, std::memory_order_relaxed);
     }
-    // Another queue may keep it yet.
+    // Another queue may still use the object and keep it.
     while (released != nullptr) {
-        Resource::retire(std::exchange(released, released->next_));
+        TrackedObject::retire(std::exchange(released, released->next_));
     }
 }
 
-Lanes::Place Lanes::join(Lane& lane) {
+QueueSlots::Assigned QueueSlots::acquire(SlotOwner& owner) {
     const std::lock_guard lock(mutex_);
-    const auto free = std::ranges::find(lanes_, nullptr, &Slot::lane);
-    if (free == lanes_.end()) {
+    const auto free = std::ranges::find(slots_, nullptr, &Slot::owner);
+    if (free == slots_.end()) {
         throw_errno(ENOSPC, "all queues of the card are in use");
     }
-    free->lane = &lane;
-    return {.lane = static_cast<std::uint32_t>(free - lanes_.begin()), .base = free->base};
+    free->owner = &owner;
+    return {.slot = static_cast<std::uint32_t>(free - slots_.begin()), .base = free->base};
 }
 
-void Lanes::leave(std::uint32_t lane, Position end) noexcept {
+void QueueSlots::release(std::uint32_t slot, Position end) noexcept {
     const std::lock_guard lock(mutex_);
-    lanes_[lane] = {.lane = nullptr, .base = end};
+    slots_[slot] = {.owner = nullptr, .base = end};
 }
 
-bool Lanes::keep(Resource* resource) noexcept {
+bool QueueSlots::keep(TrackedObject* object) noexcept {
     const std::lock_guard lock(mutex_);
     for (std::uint32_t i = 0; i < count(); ++i) {
-        const Position position = resource->fences_[i].load(std::memory_order_relaxed);
-        Lane* const lane = lanes_[i].lane;
-        if (position > lanes_[i].base && lane != nullptr && lane->keep(resource, position)) {
+        const Position position = object->last_uses_[i].load(std::memory_order_relaxed);
+        SlotOwner* const owner = slots_[i].owner;
+        if (position > slots_[i].base && owner != nullptr && owner->keep(object, position)) {
             return true;
         }
     }

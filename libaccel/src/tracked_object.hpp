@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What jobs use: memory and recorded lists. A job keeps what it uses alive, and nobody counts.
+// Tracked objects: the memory and the recorded lists that jobs use. An object lives until its last
+// handle is gone and every job that uses it is finished.
 //
-// Every queue of a device has a lane, and counts its submissions by positions that never restart. A
-// resource remembers, for each lane, the newest position that uses it: its fences. That is one
-// store for each operand of a submission and nothing at all when a job is over. Only when the last
-// handle of a resource is dropped somebody looks: if a queue has not come past the fence yet, the
-// resource goes into that queue's limbo, and whoever sees the queue's progress next lets it go.
+// No job counts references. Each queue of a device has a slot, and numbers its submissions with
+// positions that never restart. An object remembers, for each slot, the newest position that uses
+// it. So a submission costs one store for each operand, and the end of a job costs nothing. Only
+// the release of the last handle looks at the queues: if one has not finished the position, the
+// object is added to the retire list of that queue. The next thread that sees progress of the
+// queue then destroys it.
 //
-// Threads. Who submits holds a handle, so the store of a fence happens before the last handle is
-// dropped, by the handle's own reference count. A lane that is used again begins behind all
-// positions that were ever given out on it.
+// Threads. A producer holds a handle while it submits. So its store of a position happens before
+// the release of the last handle, by the reference count of the handle. A slot that is used again
+// starts after all positions that were ever given out for it.
 //
-// Locks: Lanes::mutex_, then Limbo::mutex_. Neither is held while a resource is destroyed, which
-// enters the kernel and may drop other resources.
+// Lock order: QueueSlots::mutex_, then RetireList::mutex_. Neither is held while an object is
+// destroyed: a destructor enters the kernel and may release other objects.
 #pragma once
 
 #include <atomic>
@@ -24,113 +26,123 @@
 
 namespace accel::detail {
 
-class DeviceImpl;
-class Limbo;
+class QueueSlots;
 
-/// Counts the submissions of a queue, across its resets.
+/// Number of a submission of a queue; it never restarts.
 using Position = std::uint64_t;
 
-class Resource {
-  public:
-    explicit Resource(std::shared_ptr<DeviceImpl> device);
-    Resource(const Resource&) = delete;
-    Resource& operator=(const Resource&) = delete;
-    Resource(Resource&&) = delete;
-    Resource& operator=(Resource&&) = delete;
-    virtual ~Resource();
-
-    /// By the producer of the queue on this lane, before the card can see the submission.
-    void use(std::uint32_t lane, Position position) const noexcept {
-        fences_[lane].store(position, std::memory_order_relaxed);
-    }
-
-    [[nodiscard]] const std::shared_ptr<DeviceImpl>& device() const noexcept { return device_; }
-
-    /// The deleter of all handles: destroys the resource, now or when no job uses it any more.
-    struct Retire {
-        void operator()(Resource* resource) const noexcept { retire(resource); }
-    };
-    static void retire(Resource* resource) noexcept;
-
-  private:
-    friend class Limbo;
-    friend class Lanes;
-
-    std::shared_ptr<DeviceImpl> device_;
-    std::unique_ptr<std::atomic<Position>[]> fences_;  // by lane
-    Resource* next_ = nullptr;                         // in a limbo
-    Position until_ = 0;                               // there
+/// A use of objects by a job: the job at `position` of the queue in `slot`.
+struct TrackedUse {
+    std::uint32_t slot;
+    Position position;
 };
 
-/// Resources without handles that a queue is not past yet.
-class Limbo {
+/// Base of everything that jobs keep alive. It keeps its device open, through `slots`.
+class TrackedObject {
   public:
-    Limbo() = default;
-    Limbo(const Limbo&) = delete;
-    Limbo& operator=(const Limbo&) = delete;
-    Limbo(Limbo&&) = delete;
-    Limbo& operator=(Limbo&&) = delete;
-    ~Limbo() = default;
+    /// `slots` shares the ownership of the device.
+    explicit TrackedObject(std::shared_ptr<QueueSlots> slots);
+    TrackedObject(const TrackedObject&) = delete;
+    TrackedObject& operator=(const TrackedObject&) = delete;
+    TrackedObject(TrackedObject&&) = delete;
+    TrackedObject& operator=(TrackedObject&&) = delete;
+    virtual ~TrackedObject();
+
+    /// Called by the producer of the queue, before the card can see the submission.
+    void mark_used(const TrackedUse& use) const noexcept {
+        last_uses_[use.slot].store(use.position, std::memory_order_relaxed);
+    }
+
+    /// The deleter of all handles: destroys the object now, or when no job uses it any more.
+    struct Retire {
+        void operator()(TrackedObject* object) const noexcept { retire(object); }
+    };
+    static void retire(TrackedObject* object) noexcept;
+
+  private:
+    friend class RetireList;
+    friend class QueueSlots;
+
+    std::shared_ptr<QueueSlots> slots_;
+    std::unique_ptr<std::atomic<Position>[]> last_uses_;  // by slot
+    TrackedObject* next_ = nullptr;                       // in a RetireList
+    Position last_use_ = 0;                               // on the queue of that list
+};
+
+/// Objects without handles that unfinished jobs of a queue use.
+///
+/// Thread-safety: any thread.
+class RetireList {
+  public:
+    RetireList() = default;
+    RetireList(const RetireList&) = delete;
+    RetireList& operator=(const RetireList&) = delete;
+    RetireList(RetireList&&) = delete;
+    RetireList& operator=(RetireList&&) = delete;
+    ~RetireList() = default;
 
     [[nodiscard]] bool empty() const noexcept {
         return first_.load(std::memory_order_relaxed) == nullptr;
     }
-    void hold(Resource* resource, Position until) noexcept;
+    void add(TrackedObject* object, Position last_use) noexcept;
 
-    /// Lets go of what is not in (past, end]: of what the queue has come past, and of what it will
-    /// never come to.
-    void release(Position past, Position end) noexcept;
+    /// Releases the objects whose last use is not in (finished, newest]: the queue has finished it,
+    /// or it was abandoned.
+    void release(Position finished, Position newest) noexcept;
 
   private:
     std::mutex mutex_;
-    std::atomic<Resource*> first_{nullptr};  // changes under the mutex
+    std::atomic<TrackedObject*> first_{nullptr};  // changed under the mutex
 };
 
-/// A queue as its resources see it.
-class Lane {
+/// The owner of a queue slot: a queue, as tracked objects see it.
+class SlotOwner {
   public:
-    /// Whether jobs up to `position` may still run; then `resource` is kept until they do not.
-    [[nodiscard]] virtual bool keep(Resource* resource, Position position) noexcept = 0;
+    /// Whether jobs up to `position` may still run. If so, the owner keeps `object` until none
+    /// does.
+    [[nodiscard]] virtual bool keep(TrackedObject* object, Position position) noexcept = 0;
 
-    Lane() = default;
-    Lane(const Lane&) = delete;
-    Lane& operator=(const Lane&) = delete;
-    Lane(Lane&&) = delete;
-    Lane& operator=(Lane&&) = delete;
+    SlotOwner() = default;
+    SlotOwner(const SlotOwner&) = delete;
+    SlotOwner& operator=(const SlotOwner&) = delete;
+    SlotOwner(SlotOwner&&) = delete;
+    SlotOwner& operator=(SlotOwner&&) = delete;
 
   protected:
-    ~Lane() = default;
+    ~SlotOwner() = default;
 };
 
-/// The lanes of a device. Any thread.
-class Lanes {
+/// The queue slots of a device.
+///
+/// Thread-safety: any thread.
+class QueueSlots {
   public:
-    /// Once, before anything else; as many queues as the card has.
-    void set_count(std::uint32_t count) { lanes_.resize(count); }
+    /// Called once, before all else, with the number of queues of the card.
+    void set_count(std::uint32_t count) { slots_.resize(count); }
 
     [[nodiscard]] std::uint32_t count() const noexcept {
-        return static_cast<std::uint32_t>(lanes_.size());
+        return static_cast<std::uint32_t>(slots_.size());
     }
 
-    struct Place {
-        std::uint32_t lane;
-        Position base;  ///< positions up to here are of others
+    struct Assigned {
+        std::uint32_t slot;
+        Position base;  ///< the positions of the owner start after this one
     };
-    /// Throws if there are more queues than the card has.
-    [[nodiscard]] Place join(Lane& lane);
-    /// Its last position was `end`.
-    void leave(std::uint32_t lane, Position end) noexcept;
+    /// Assigns a free slot. Throws Error(no_space_on_device) if there is none.
+    [[nodiscard]] Assigned acquire(SlotOwner& owner);
+    /// `end` is the last position of the owner.
+    void release(std::uint32_t slot, Position end) noexcept;
 
-    /// Whether some queue keeps the resource.
-    [[nodiscard]] bool keep(Resource* resource) noexcept;
+    /// Whether some queue keeps the object.
+    [[nodiscard]] bool keep(TrackedObject* object) noexcept;
 
   private:
     struct Slot {
-        Lane* lane = nullptr;
+        SlotOwner* owner = nullptr;
         Position base = 0;
     };
     std::mutex mutex_;
-    std::vector<Slot> lanes_;
+    std::vector<Slot> slots_;
 };
 
 }  // namespace accel::detail

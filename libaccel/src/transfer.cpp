@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Copies through a staging buffer in host memory, a piece at a time: any size with little memory.
+// Blocking copies through a staging buffer in host memory. A large copy is split into chunks, so
+// that the staging buffer stays small.
 #include "accel/transfer.hpp"
 
 #include <algorithm>
 #include <cstring>
 
 #include "command_access.hpp"
-#include "memory.hpp"
 
 namespace accel::detail {
 
 namespace {
 
-constexpr std::uint64_t piece_bytes = 1U << 20;
+constexpr std::uint64_t chunk_bytes = 1U << 20;
 
-Buffer<std::byte> staging(const Device& device, std::uint64_t bytes) {
-    return device.allocate<std::byte>({std::min(bytes, piece_bytes)});
+Buffer<std::byte> staging_buffer(const Device& device, std::uint64_t bytes) {
+    return device.allocate<std::byte>({std::min(bytes, chunk_bytes)});
 }
 
 }  // namespace
@@ -26,13 +26,13 @@ void upload(const Device& device, Queue& queue, const Operand& dst,
     if (src.empty()) {
         return;
     }
-    Buffer<std::byte> piece = staging(device, src.size());
-    for (std::uint64_t done = 0; done < src.size(); done += piece.size()) {
-        const std::uint64_t bytes = std::min<std::uint64_t>(piece.size(), src.size() - done);
-        std::memcpy(piece.data(), src.data() + done, bytes);
+    Buffer<std::byte> chunk = staging_buffer(device, src.size());
+    for (std::uint64_t done = 0; done < src.size(); done += chunk.size()) {
+        const std::uint64_t bytes = std::min<std::uint64_t>(chunk.size(), src.size() - done);
+        std::memcpy(chunk.data(), src.data() + done, bytes);
         queue
             .submit(
-                Copy{.dst = CommandAccess::part(dst, done, bytes), .src = piece, .bytes = bytes})
+                Copy{.dst = CommandAccess::part(dst, done, bytes), .src = chunk, .bytes = bytes})
             .wait();
     }
 }
@@ -41,14 +41,14 @@ void download(const Device& device, Queue& queue, std::span<std::byte> dst, cons
     if (dst.empty()) {
         return;
     }
-    Buffer<std::byte> piece = staging(device, dst.size());
-    for (std::uint64_t done = 0; done < dst.size(); done += piece.size()) {
-        const std::uint64_t bytes = std::min<std::uint64_t>(piece.size(), dst.size() - done);
+    Buffer<std::byte> chunk = staging_buffer(device, dst.size());
+    for (std::uint64_t done = 0; done < dst.size(); done += chunk.size()) {
+        const std::uint64_t bytes = std::min<std::uint64_t>(chunk.size(), dst.size() - done);
         queue
             .submit(
-                Copy{.dst = piece, .src = CommandAccess::part(src, done, bytes), .bytes = bytes})
+                Copy{.dst = chunk, .src = CommandAccess::part(src, done, bytes), .bytes = bytes})
             .wait();
-        std::memcpy(dst.data() + done, piece.data(), bytes);
+        std::memcpy(dst.data() + done, chunk.data(), bytes);
     }
 }
 

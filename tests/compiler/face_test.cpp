@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A real model on a real photograph: the face detector finds what ONNX Runtime finds.
+// The face detector BlazeFace on a photograph, compared with ONNX Runtime.
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 
 #include "accel/model.hpp"
-#include "data.hpp"
 #include "fixture.hpp"
+#include "reference_models.hpp"
 
 namespace accel::test {
 namespace {
 
 struct Face {
     float score = 0;
-    float left = 0;  // all of the side of the picture
+    float left = 0;  // coordinates are relative to the side of the picture
     float top = 0;
     float right = 0;
     float bottom = 0;
 };
 
-// The best of the detector's guesses: two at each of 16 x 16 places, six at each of 8 x 8.
+// The best candidate of the detector: it has two for each cell of a 16 x 16 grid, and six for each
+// cell of an 8 x 8 grid.
 Face best(const std::vector<TensorData>& outputs, float side) {
     Face face;
     for (const int level : {0, 1}) {
@@ -34,9 +35,9 @@ Face best(const std::vector<TensorData>& outputs, float side) {
                 continue;
             }
             const auto cell = static_cast<float>(grid);
-            const std::size_t place = i / each;
-            const std::size_t row = place / grid;
-            const float x = (static_cast<float>(place % grid) + 0.5F) / cell + boxes[i * 16] / side;
+            const std::size_t index = i / each;
+            const std::size_t row = index / grid;
+            const float x = (static_cast<float>(index % grid) + 0.5F) / cell + boxes[i * 16] / side;
             const float y = (static_cast<float>(row) + 0.5F) / cell + boxes[i * 16 + 1] / side;
             const float w = boxes[i * 16 + 2] / side / 2;
             const float h = boxes[i * 16 + 3] / side / 2;
@@ -46,7 +47,7 @@ Face best(const std::vector<TensorData>& outputs, float side) {
     return face;
 }
 
-// The photograph with the box in it, as a PPM.
+// Writes the photograph with the box of the face, as a PPM file.
 void draw(const std::string& picture, const Face& face, int side, const std::string& to) {
     auto bytes = data_file(picture);
     const auto header = bytes.size() - static_cast<std::size_t>(3 * side * side);
@@ -71,14 +72,14 @@ void draw(const std::string& picture, const Face& face, int side, const std::str
 struct Detector {
     const char* name;
     int side;
-    float least;  // score
+    float least_score;
 };
 
 class FaceDetector : public SdkTest, public ::testing::WithParamInterface<Detector> {};
 
 TEST_P(FaceDetector, FindsTheFaceWhereOnnxRuntimeDoes) {
-    const auto& [name, side, least] = GetParam();
-    ASSERT_FALSE(data_folder().empty()) << MODEL_DATA " could not fetch what this needs";
+    const auto& [name, side, least_score] = GetParam();
+    ASSERT_FALSE(data_folder().empty()) << MODEL_DATA " could not fetch the model";
     const Device device = open();
     Queue queue = device.create_queue();
     const Model net = Model::load(device, data_folder() / (std::string(name) + ".onnx"));
@@ -98,12 +99,12 @@ TEST_P(FaceDetector, FindsTheFaceWhereOnnxRuntimeDoes) {
     std::cout << name << ": score " << face.score << ", " << distance.text() << ", "
               << net.commands().size() << " commands, activations " << net.memory().activations
               << " bytes in " << net.memory().peak << " (" << 100 * net.memory().ratio() << " %)\n";
-    // Sums in another order differ by more than that in a few values near zero: ONNX Runtime's own
-    // levels of optimisation differ from each other in nine, by twice as much.
+    // Sums in another order exceed this limit in a few values near zero. Two optimization levels of
+    // ONNX Runtime differ in nine values, by up to twice the limit.
     EXPECT_LE(distance.beyond, distance.values / 1000);
     EXPECT_LE(distance.worst, 4.0);
-    EXPECT_GE(face.score, least);
-    // Where the face is in the picture, roughly.
+    EXPECT_GE(face.score, least_score);
+    // The approximate position of the face in the picture.
     EXPECT_NEAR((face.left + face.right) / 2, 0.44, 0.05);
     EXPECT_NEAR((face.top + face.bottom) / 2, 0.22, 0.06);
     EXPECT_LE(net.memory().ratio(), 0.4);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Networks that are trained here, on the 10,000 test images of Fashion-MNIST: as they are, and
+// Networks that the build trains, on the 10,000 test images of Fashion-MNIST: in f32, and
 // quantized.
 #include <onnx.pb.h>
 
@@ -26,7 +26,7 @@ class FashionTest : public SdkTest {
   protected:
     fashion::Dataset images = fashion::load_dataset(FASHION_DATA, "t10k");
 
-    // `batch` images from the first on.
+    // `batch` images, from the image `first` on.
     static TensorData input(const Model& net, const fashion::Dataset& data, std::size_t first) {
         const TensorInfo& info = net.inputs()[0];
         TensorData made{info.type, info.shape, std::vector<std::byte>(info.bytes())};
@@ -44,15 +44,15 @@ class FashionTest : public SdkTest {
             const auto out = net.run(queue, std::vector{input(net, images, first)}).at(0);
             const auto* const logits = reinterpret_cast<const float*>(out.bytes.data());
             for (std::size_t i = 0; i < batch; ++i) {
-                const float* const of = logits + i * fashion::classes;
-                const auto best = std::max_element(of, of + fashion::classes) - of;
+                const float* const scores = logits + i * fashion::classes;
+                const auto best = std::max_element(scores, scores + fashion::classes) - scores;
                 right += static_cast<std::size_t>(best) == images.labels[first + i] ? 1 : 0;
             }
         }
         return static_cast<double>(right) / static_cast<double>(images.size());
     }
 
-    // What the trainer's own arithmetic found.
+    // The accuracy that the trainer computed.
     static double trained_accuracy(const std::string& file) {
         onnx::ModelProto model;
         std::ifstream in(file, std::ios::binary);
@@ -68,24 +68,24 @@ class FashionTest : public SdkTest {
         for (std::size_t first = 0; first < 500; first += batch) {
             calibration.push_back({input(net, training, first)});
         }
-        std::string result = std::string(MODEL_RESULTS) + name + "-bytes.onnx";
-        const auto said = quantize(device, fashion_file(name), calibration, result, options);
+        std::string result = std::string(MODEL_RESULTS) + name + "-int8.onnx";
+        const auto reported = quantize(device, fashion_file(name), calibration, result, options);
         if (report != nullptr) {
-            *report = said;
+            *report = reported;
         }
         return result;
     }
 
     static std::vector<std::string> commands(const Model& net) {
         std::vector<std::string> names;
-        for (const ModelCommand& step : net.commands()) {
-            names.push_back(step.command);
+        for (const ModelCommand& command : net.commands()) {
+            names.push_back(command.command);
         }
         return names;
     }
 };
 
-TEST_F(FashionTest, ModelsFindWhatTheirTrainerFound) {
+TEST_F(FashionTest, ModelsHaveTheAccuracyThatTheirTrainerComputed) {
     const Device device = open();
     for (const char* const name : {"fashion-mlp", "fashion-cnn"}) {
         const Model net = Model::load(device, fashion_file(name), {.batch = batch});
@@ -96,7 +96,7 @@ TEST_F(FashionTest, ModelsFindWhatTheirTrainerFound) {
     }
 }
 
-TEST_F(FashionTest, QuantizedModelsStayWithinAPoint) {
+TEST_F(FashionTest, QuantizedModelsLoseLessThanOnePercentagePoint) {
     const Device device = open();
     for (const char* const name : {"fashion-mlp", "fashion-cnn"}) {
         QuantizeReport report;
@@ -104,14 +104,14 @@ TEST_F(FashionTest, QuantizedModelsStayWithinAPoint) {
         const Model before = Model::load(device, fashion_file(name), {.batch = batch});
         const Model after = Model::load(device, file, {.batch = batch});
         const double found = accuracy(device, after);
-        std::printf("%s in bytes: %.2f %%, %.1f dB\n", name, 100 * found,
+        std::printf("%s quantized: %.2f %%, %.1f dB\n", name, 100 * found,
                     report.outputs.at(0).signal_to_noise);
         EXPECT_NEAR(found, accuracy(device, before), 0.01) << name;
         EXPECT_GT(report.outputs.at(0).signal_to_noise, 25) << name;
         for (const QuantizedNode& node : report.nodes) {
             EXPECT_EQ(node.reason, "") << node.node;
         }
-        EXPECT_LT(after.memory().weights, before.memory().weights / 3) << "a byte and not four";
+        EXPECT_LT(after.memory().weights, before.memory().weights / 3) << "weights are i8";
     }
 }
 
@@ -120,14 +120,14 @@ TEST_F(FashionTest, QuantizedLayersAreOneCommandEach) {
     const std::string mlp = quantized(device, "fashion-mlp", {.load = {.batch = batch}});
     EXPECT_EQ(commands(Model::load(device, mlp, {.batch = batch})),
               (std::vector<std::string>{"ELEMENTWISE", "ELEMENTWISE", "GEMM", "GEMM"}))
-        << "the image is quantized, and nothing between the products";
+        << "only the image is quantized by itself";
     const std::string cnn = quantized(device, "fashion-cnn", {.load = {.batch = batch}});
-    const auto steps = commands(Model::load(device, cnn, {.batch = batch}));
-    EXPECT_EQ(std::ranges::count(steps, "CONV2D"), 2);
-    EXPECT_LE(steps.size(), 9U) << ::testing::PrintToString(steps);
+    const auto names = commands(Model::load(device, cnn, {.batch = batch}));
+    EXPECT_EQ(std::ranges::count(names, "CONV2D"), 2);
+    EXPECT_LE(names.size(), 9U) << ::testing::PrintToString(names);
 }
 
-TEST_F(FashionTest, APercentileAndNodesToKeepAreHeeded) {
+TEST_F(FashionTest, PercentileAndKeepAreHonored) {
     const Device device = open();
     QuantizeOptions options{.load = {.batch = batch}, .keep = {"Gemm_logits"}, .percentile = 99.9};
     QuantizeReport report;
@@ -136,14 +136,14 @@ TEST_F(FashionTest, APercentileAndNodesToKeepAreHeeded) {
     const std::string file = quantized(device, "fashion-cnn", options, &report);
     EXPECT_EQ(progress, 1);
     EXPECT_EQ(report.nodes.back().node, "Gemm_logits");
-    EXPECT_EQ(report.nodes.back().reason, "it is to be kept");
+    EXPECT_EQ(report.nodes.back().reason, "QuantizeOptions::keep names it");
     const double found = accuracy(device, Model::load(device, file, {.batch = batch}));
     EXPECT_GT(found, 0.86);
     expect_says(error_of([&] {
-                    options.keep = {"nobody"};
+                    options.keep = {"missing"};
                     static_cast<void>(quantized(device, "fashion-cnn", options));
                 }),
-                "fashion-cnn.onnx", "nobody", "no such node");
+                "fashion-cnn.onnx", "missing", "no such node");
     expect_says(error_of([&] {
                     options.keep.clear();
                     options.percentile = 20;
@@ -152,7 +152,7 @@ TEST_F(FashionTest, APercentileAndNodesToKeepAreHeeded) {
                 "percentile");
 }
 
-TEST_F(FashionTest, QuantisingWithoutDataOrTwiceSaysSo) {
+TEST_F(FashionTest, QuantizingWithoutDataOrTwiceIsRefused) {
     const Device device = open();
     const std::string nowhere = std::string(MODEL_RESULTS) + "nothing.onnx";
     std::filesystem::remove(nowhere);
@@ -163,7 +163,7 @@ TEST_F(FashionTest, QuantisingWithoutDataOrTwiceSaysSo) {
     const std::string done = quantized(device, "fashion-mlp", {.load = {.batch = batch}});
     const std::vector<std::vector<TensorData>> some(1);
     expect_says(error_of([&] { static_cast<void>(quantize(device, done, some, nowhere)); }),
-                "no Conv, Gemm or MatMul", "weights are computed");
+                "no Conv, Gemm or MatMul", "weights are not constant");
     EXPECT_FALSE(std::filesystem::exists(nowhere));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accel::Model as a program uses it: from many threads, with wrong arguments.
+// accel::Model as applications use it: from many threads, by name, and with wrong arguments.
 #include "accel/model.hpp"
 
 #include <cstring>
@@ -36,13 +36,13 @@ TEST_F(ModelTest, ThreadsWithQueuesOfTheirOwnShareOneModel) {
                 const auto value = static_cast<float>(t * 100 + i);
                 const TensorData in = filled(net.inputs()[0], value);
                 const auto out = net.run(queue, std::vector{in});
-                EXPECT_EQ(out.at(0).bytes, in.bytes) << "another run's numbers";
+                EXPECT_EQ(out.at(0).bytes, in.bytes) << "the result of another run";
             }
         });
     }
 }
 
-TEST_F(ModelTest, WrongArgumentsAreToldApart) {
+TEST_F(ModelTest, WrongArgumentsHaveDistinctMessages) {
     const Device device = open();
     Queue queue = device.create_queue();
     const Model net = Model::load(device, relu());
@@ -57,7 +57,7 @@ TEST_F(ModelTest, WrongArgumentsAreToldApart) {
     EXPECT_THROW(net.submit(queue, {small, small}), Error) << "shorter than the tensor";
 }
 
-TEST_F(ModelTest, InputsAndOutputsGoByName) {
+TEST_F(ModelTest, InputsAndOutputsAreFoundByName) {
     const Device device = open();
     Queue queue = device.create_queue();
     const Model net = Model::load(device, std::string(suite_folder) + "/node/test_sub/model.onnx");
@@ -76,7 +76,7 @@ TEST_F(ModelTest, InputsAndOutputsGoByName) {
     expect_says(error_of([&] { net.submit(queue, {{"x", memory}, {"y", memory}}); }), "'z'");
 }
 
-// Models and queues in every combination, all at the same time: no run sees another's numbers.
+// Models and queues in every combination at the same time: no run sees the data of another.
 TEST_F(ModelTest, SeveralModelsRunOnSeveralQueuesAtOnce) {
     const Device device = open();
     struct Case {
@@ -115,7 +115,7 @@ TEST_F(ModelTest, SeveralModelsRunOnSeveralQueuesAtOnce) {
     }
 }
 
-TEST_F(ModelTest, AnInputThatDecidesAboutAShapeIsNamed) {
+TEST_F(ModelTest, AnInputThatDecidesAShapeIsNamed) {
     const Device device = open();
     const std::string file =
         std::string(suite_folder) + "/node/test_reshape_reordered_all_dims/model.onnx";

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Models that others trained, of text and of speech: what ONNX Runtime says, and what a person
-// sees.
+// Trained models for text and speech, compared with ONNX Runtime, and with the text that a person
+// reads.
 #include <algorithm>
 #include <fstream>
 #include <iostream>
 
 #include "accel/model.hpp"
-#include "data.hpp"
 #include "fixture.hpp"
+#include "reference_models.hpp"
 
 namespace accel::test {
 namespace {
@@ -17,7 +17,7 @@ class Networks : public SdkTest {
   protected:
     Networks() : SdkTest({{.memory = 64 << 20}}) {}
     void SetUp() override {
-        ASSERT_FALSE(data_folder().empty()) << MODEL_DATA " could not fetch what this needs";
+        ASSERT_FALSE(data_folder().empty()) << MODEL_DATA " could not fetch the models";
     }
 
     static TensorData input(const Model& net, std::size_t i, const std::string& file) {
@@ -28,7 +28,7 @@ class Networks : public SdkTest {
     }
 };
 
-TEST_F(Networks, ALineOfTextIsRead) {
+TEST_F(Networks, TextIsRecognized) {
     const Device device = open();
     Queue queue = device.create_queue();
     const Model net =
@@ -38,7 +38,7 @@ TEST_F(Networks, ALineOfTextIsRead) {
     distance.add(floats(out.bytes), floats(data_file("text.0.f32")));
     EXPECT_EQ(distance.beyond, 0);
 
-    // A class for each place: nothing, a line of the file, or a blank. The same twice is one
+    // The class of each position: none, a line of the file, or a blank. Equal neighbors are one
     // letter.
     std::vector<std::string> keys{""};
     std::ifstream file(data_folder() / "text-keys.txt");
@@ -63,8 +63,8 @@ TEST_F(Networks, ALineOfTextIsRead) {
     EXPECT_EQ(text, "one doorbell a run");
 }
 
-// It has a branch for each sample rate, a spectrum, convolutions of lines, and a recurrent cell.
-TEST_F(Networks, SpeechIsJudgedAsOnnxRuntimeDoes) {
+// The model has a branch for each sample rate, a Fourier transform, 1-D convolutions and an LSTM.
+TEST_F(Networks, SpeechDetectionEqualsOnnxRuntime) {
     const Device device = open();
     Queue queue = device.create_queue();
     TensorData rate{DataType::i64, {}, std::vector<std::byte>(sizeof(std::int64_t))};

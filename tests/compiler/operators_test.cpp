@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators where ONNX's suite has no case: models of one node, made here.
+// Operators and cases that ONNX's suite does not cover: models of one node.
 #include <onnx.pb.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#include "codegen/compile.hpp"
 #include "fixture.hpp"
 #include "frontend/onnx_import.hpp"
-#include "frontend/operator.hpp"
+#include "frontend/onnx_tensor.hpp"
+#include "runtime/compile.hpp"
 
 namespace accel::test {
 namespace {
@@ -54,8 +54,8 @@ onnx::AttributeProto attribute(const char* name, const std::string& value) {
 
 class OneNode : public SdkTest {
   protected:
-    // Inputs that are weights of the model: known when it is loaded.
-    std::vector<std::size_t> known;
+    // The inputs that are weights of the model, and so constants.
+    std::vector<std::size_t> constants;
 
     std::vector<TensorData> run(const char* op, const std::vector<TensorData>& inputs,
                                 const std::vector<onnx::AttributeProto>& attributes = {},
@@ -76,10 +76,10 @@ class OneNode : public SdkTest {
             if (inputs[i].shape == Sizes{-1}) {
                 continue;
             }
-            if (std::ranges::find(known, i) != known.end()) {
+            if (std::ranges::find(constants, i) != constants.end()) {
                 onnx::TensorProto& weights = *graph.add_initializer();
                 weights.set_name(name);
-                weights.set_data_type(compiler::number_of(inputs[i].type));
+                weights.set_data_type(compiler::onnx_type_of(inputs[i].type));
                 weights.mutable_dims()->Add(inputs[i].shape.begin(), inputs[i].shape.end());
                 weights.set_raw_data(inputs[i].bytes.data(), inputs[i].bytes.size());
                 continue;
@@ -87,7 +87,7 @@ class OneNode : public SdkTest {
             onnx::ValueInfoProto& input = *graph.add_input();
             input.set_name(name);
             auto& type = *input.mutable_type()->mutable_tensor_type();
-            type.set_elem_type(compiler::number_of(inputs[i].type));
+            type.set_elem_type(compiler::onnx_type_of(inputs[i].type));
             for (const std::int64_t n : inputs[i].shape) {
                 type.mutable_shape()->add_dim()->set_dim_value(n);
             }
@@ -102,27 +102,27 @@ class OneNode : public SdkTest {
         }
         const Device device = open();
         Queue queue = device.create_queue();
-        const Model net = compiler::compile(device, compiler::read_onnx(file, "one.onnx", {}));
+        const Model net = compiler::compile(device, compiler::import_onnx(file, "one.onnx", {}));
         return net.run(queue, given);
     }
 
     const TensorData absent{DataType::f32, {-1}, {}};
 };
 
-// 2^24 and what is next to it are the same f32.
+// f32 does not distinguish 2^24 and 2^24 + 1.
 TEST_F(OneNode, LargeIntegersAreReducedExactly) {
     constexpr std::int64_t big = std::int64_t{1} << 40;
     const TensorData x =
         integers({2, 5}, {big, big + 1, big - 1, 7, big + 1, -big, 1, -big - 1, 2, 3});
     EXPECT_EQ(values<std::int64_t>(run("ArgMax", {x}, {attribute("axis", 1)})[0]),
               (std::vector<std::int64_t>{1, 4}))
-        << "the first of equals";
+        << "the first of equal elements";
     EXPECT_EQ(values<std::int64_t>(run("ArgMin", {x}, {attribute("axis", 1)})[0]),
               (std::vector<std::int64_t>{3, 2}));
     EXPECT_EQ(values<std::int64_t>(
                   run("ArgMax", {x}, {attribute("axis", 1), attribute("select_last_index", 1)})[0]),
               (std::vector<std::int64_t>{4, 4}));
-    known = {1};
+    constants = {1};
     const TensorData axes = integers({1}, {1});
     EXPECT_EQ(values<std::int64_t>(run("ReduceSum", {x, axes})[0]),
               (std::vector<std::int64_t>{4 * big + 8, -2 * big + 5}));
@@ -135,19 +135,19 @@ TEST_F(OneNode, LargeIntegersAreReducedExactly) {
                                          4 - big, 5, 3, 0}));
 }
 
-TEST_F(OneNode, AConvolutionOfHalvesTakesABiasOfHalves) {
+TEST_F(OneNode, AnF16ConvolutionAcceptsAnF16Bias) {
     const auto halves = [](const Sizes& shape, const std::vector<float>& of) {
         const auto made = compiler::make_constant(DataType::f16, shape, std::span<const float>(of));
         return TensorData{DataType::f16, shape, made->data};
     };
-    known = {1, 2};
+    constants = {1, 2};
     const auto out = run("Conv", {halves({1, 1, 2, 2}, {1, 2, 3, 4}), halves({2, 1, 1, 1}, {10, 1}),
                                   halves({2}, {0.5, -1})})[0];
     EXPECT_EQ(out.bytes, halves({1, 2, 2, 2}, {10.5, 20.5, 30.5, 40.5, 0, 1, 2, 3}).bytes);
 }
 
-TEST_F(OneNode, TopKKnowsEqualsInfinitiesAndIntegers) {
-    known = {1};
+TEST_F(OneNode, TopKHandlesTiesInfinitiesAndIntegers) {
+    constants = {1};
     const float inf = INFINITY;
     auto out = run("TopK", {floats({6}, {-inf, 3, 3, -inf, inf, 3}), integers({1}, {6})}, {}, 2);
     EXPECT_EQ(values<float>(out[0]), (std::vector<float>{inf, 3, 3, 3, -inf, -inf}));
@@ -156,12 +156,12 @@ TEST_F(OneNode, TopKKnowsEqualsInfinitiesAndIntegers) {
     out = run("TopK", {integers({2, 3}, {big, big + 1, 5, 1, 2, 3}), integers({1}, {2})}, {}, 2);
     EXPECT_EQ(values<std::int64_t>(out[0]), (std::vector<std::int64_t>{big + 1, big, 3, 2}));
     out = run("TopK", {floats({3}, {NAN, 1, 2}), integers({1}, {2})}, {}, 2);
-    for (const std::int64_t place : values<std::int64_t>(out[1])) {
-        EXPECT_TRUE(place >= 0 && place < 3) << "no place outside, whatever is compared";
+    for (const std::int64_t index : values<std::int64_t>(out[1])) {
+        EXPECT_TRUE(index >= 0 && index < 3) << "an index is never outside, even with NaN";
     }
 }
 
-TEST_F(OneNode, EinsumTakesDiagonalsSumsAndEllipses) {
+TEST_F(OneNode, EinsumSupportsDiagonalsSumsAndEllipses) {
     const TensorData m = floats({2, 2}, {1, 2, 3, 4});
     const TensorData v = floats({2}, {10, 100});
     const auto einsum = [&](const char* equation, const std::vector<TensorData>& inputs) {
@@ -178,9 +178,9 @@ TEST_F(OneNode, EinsumTakesDiagonalsSumsAndEllipses) {
     EXPECT_EQ(einsum("b...,...->b...", {m, v}), (std::vector<float>{10, 200, 30, 400}));
 }
 
-// Two layers' worth of steps by hand: forward and backward see the same inputs the other way round.
-TEST_F(OneNode, ABidirectionalNetworkGoesBothWays) {
-    known = {1, 2};
+// Computes the steps of both directions one by one.
+TEST_F(OneNode, ABidirectionalRnnRunsInBothDirections) {
+    constants = {1, 2};
     const TensorData x = floats({3, 1, 1}, {1, 2, 3});
     const auto out = run("RNN", {x, floats({2, 1, 1}, {1, 1}), floats({2, 1, 1}, {0.5, 0.5})},
                          {attribute("hidden_size", 1), attribute("direction", "bidirectional")}, 2);
@@ -202,8 +202,8 @@ TEST_F(OneNode, ABidirectionalNetworkGoesBothWays) {
     EXPECT_NEAR(last[1], b1, 1e-6);
 }
 
-// As ONNX Runtime defines them.
-TEST_F(OneNode, WhatAnOptimizerLeavesInModelsOfTextIsKnown) {
+// Compared with the definitions of ONNX Runtime.
+TEST_F(OneNode, OperatorsOfOnnxRuntimesOptimizerAreSupported) {
     const std::vector<float> x{-2, -0.5, 0.25, 3};
     const auto near = [&](const TensorData& got, const auto& function) {
         const auto of = values<float>(got);
@@ -229,7 +229,7 @@ TEST_F(OneNode, WhatAnOptimizerLeavesInModelsOfTextIsKnown) {
                                 {floats({2, 2}, {1, 2, 3, 4}), floats({2, 2}, {1, 0, 0, 1})},
                                 {half, attribute("transA", 1)})[0]),
               (std::vector<float>{0.5, 1.5, 1, 2}));
-    // (3, 1) is 1 around its mean of 2; the sum is the fourth output.
+    // (3, 1) has the mean 2 and the deviation 1. The fourth output is the sum of the inputs.
     const TensorData gamma = floats({2}, {10, 20});
     auto out =
         run("com.microsoft.SkipLayerNormalization",
@@ -246,8 +246,8 @@ TEST_F(OneNode, WhatAnOptimizerLeavesInModelsOfTextIsKnown) {
                 "Inverse", "not supported");
 }
 
-TEST_F(OneNode, ALoopWithoutATripCountRunsUntilItsConditionSaysSo) {
-    // x doubles until it is not below 100: the condition is known, for x is.
+TEST_F(OneNode, ALoopWithoutATripCountRunsUntilItsConditionIsFalse) {
+    // x doubles until it is not below 100. The condition is constant because x is.
     onnx::ModelProto file;
     file.add_opset_import()->set_version(13);
     onnx::GraphProto& graph = *file.mutable_graph();
@@ -286,15 +286,15 @@ TEST_F(OneNode, ALoopWithoutATripCountRunsUntilItsConditionSaysSo) {
     graph.add_output()->set_name("last");
     const Device device = open();
     Queue queue = device.create_queue();
-    const Model net = compiler::compile(device, compiler::read_onnx(file, "loop.onnx", {}));
+    const Model net = compiler::compile(device, compiler::import_onnx(file, "loop.onnx", {}));
     EXPECT_EQ(values<float>(net.run(queue, std::vector<TensorData>())[0]),
               (std::vector<float>{128}));
-    // For ever is an error, not silence.
+    // An infinite loop is an error.
     *inside.mutable_node(1)->mutable_input(1) = "twice";
     inside.mutable_node(1)->set_op_type("Equal");
     expect_says(error_of([&] {
                     static_cast<void>(
-                        compiler::compile(device, compiler::read_onnx(file, "loop.onnx", {})));
+                        compiler::compile(device, compiler::import_onnx(file, "loop.onnx", {})));
                 }),
                 "loop.onnx", "Loop", "more than 10000 times");
 }

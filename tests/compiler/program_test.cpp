@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The stages after the file, on programs made by hand: what ONNX's suite is too small to show.
+// The passes after the import, on programs that ONNX's suite does not contain.
 #include <cmath>
 #include <cstring>
 #include <functional>
 
-#include "codegen/compile.hpp"
 #include "fixture.hpp"
+#include "ir/builder.hpp"
+#include "runtime/compile.hpp"
 
 namespace accel::test {
 namespace {
@@ -15,9 +16,9 @@ using compiler::Builder;
 using compiler::ValueId;
 using Values = std::vector<ValueId>;
 
-class Stages : public SdkTest {
+class Passes : public SdkTest {
   protected:
-    // Compiles what `build` makes of an f32 input of this shape and runs it.
+    // Compiles the program that `build` appends to an f32 input of this shape, and runs it.
     std::vector<float> run(const compiler::Dims& shape, const std::vector<float>& input,
                            const std::function<ValueId(Builder&, ValueId)>& build) {
         const Device device = open();
@@ -36,8 +37,8 @@ class Stages : public SdkTest {
     }
 };
 
-// What the compiler converts itself is what the card would make of it.
-TEST(Tensors, EveryHalfBecomesItsNumberAndItselfAgain) {
+// The compiler converts numbers as the card does.
+TEST(Tensors, EveryF16AndBf16SurvivesConversionToF32AndBack) {
     for (const DataType type : {DataType::f16, DataType::bf16}) {
         compiler::Tensor all(type, {UINT16_MAX + 1});
         for (std::size_t i = 0; i <= UINT16_MAX; ++i) {
@@ -54,14 +55,14 @@ TEST(Tensors, EveryHalfBecomesItsNumberAndItselfAgain) {
     }
 }
 
-// x - x[0]: the first row is read for every row, so the result must not take its place.
-TEST_F(Stages, AResultDoesNotTakeThePlaceOfWhatIsReadTwiceInDifferentOrders) {
+// x - x[0]: the command reads the first row for every row, so the result must not overwrite it.
+TEST_F(Passes, AResultDoesNotReuseASourceThatIsReadTwiceInDifferentLayouts) {
     const auto got = run({2, 3}, {1, 2, 3, 10, 20, 30}, [](Builder& b, ValueId in) {
         const ValueId x = b.unary(UnaryOp::abs, in);  // in scratch memory
         const ValueId doubled = b.binary(ElementwiseOp::sub, x, b.slice(x, 0, 0, 1));
         return b.unary(UnaryOp::neg, b.softmax(doubled, 0));
     });
-    // Both rows of the difference: 0, and 9, 18, 27.
+    // The rows of the difference are 0 0 0 and 9 18 27.
     EXPECT_NEAR(got.at(0), -1.2339e-4F, 1e-7);
     EXPECT_NEAR(got.at(3), -0.99987F, 1e-5);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Layers between DequantizeLinear and QuantizeLinear against their definition in doubles: one
-// command of bytes, and within one step.
+// Layers between DequantizeLinear and QuantizeLinear, compared with their definition in f64: one
+// int8 command, whose result is within one quantization step.
 #include <onnx.pb.h>
 
 #include <algorithm>
@@ -9,28 +9,28 @@
 #include <cstring>
 #include <random>
 
-#include "codegen/compile.hpp"
 #include "fixture.hpp"
 #include "frontend/onnx_import.hpp"
+#include "runtime/compile.hpp"
 
 namespace accel::test {
 namespace {
 
 using Sizes = std::vector<std::int64_t>;
 
-// One layer: [4, 6] times [6, 5], or a convolution 3x3 of [1, 6, 5, 5] in two groups to 4 channels.
+// [4, 6] times [6, 5], or a 3x3 convolution of [1, 6, 5, 5] to 4 channels in two groups.
 struct Layer {
     bool conv = false;
-    const char* activation = "";  // Relu, Clip to -1 .. 2, Sigmoid, or none
+    const char* activation = "";  // Relu, Clip to -1 .. 2, Sigmoid, or empty
     bool per_channel = true;
     bool bias = true;
-    bool bytes = true;  // QuantizeLinear behind
+    bool quantized = true;  // with a QuantizeLinear behind it
 };
 
 void PrintTo(const Layer& layer, std::ostream* out) {
     *out << (layer.conv ? "Conv " : "MatMul ") << layer.activation
          << (layer.per_channel ? " per channel" : "") << (layer.bias ? " bias" : "")
-         << (layer.bytes ? " to bytes" : " to f32");
+         << (layer.quantized ? " to u8" : " to f32");
 }
 
 class QuantizedLayer : public SdkTest, public ::testing::WithParamInterface<Layer> {
@@ -90,7 +90,7 @@ class QuantizedLayer : public SdkTest, public ::testing::WithParamInterface<Laye
         }
     }
 
-    // [n] for a scale of each channel.
+    // The shape of the scales: [n] with one for each channel.
     Sizes scales() const { return layer.per_channel ? Sizes{channels} : Sizes{}; }
 
     onnx::ModelProto build() {
@@ -143,7 +143,7 @@ class QuantizedLayer : public SdkTest, public ::testing::WithParamInterface<Laye
             node(layer.activation, {last}, "a");
             last = "a";
         }
-        if (layer.bytes) {
+        if (layer.quantized) {
             node("QuantizeLinear", {last, "y_scale", "y_zero"}, "y");
             last = "y";
         }
@@ -159,7 +159,7 @@ class QuantizedLayer : public SdkTest, public ::testing::WithParamInterface<Laye
                                    : v;
     }
 
-    // The result of output `i`, before it is quantized.
+    // Element i of the result, before it is quantized.
     [[nodiscard]] double expected(std::size_t i) const {
         std::int64_t sum = 0;
         std::size_t c = 0;
@@ -197,15 +197,15 @@ class QuantizedLayer : public SdkTest, public ::testing::WithParamInterface<Laye
 TEST_P(QuantizedLayer, IsOneCommandAndWithinAStepOfItsDefinition) {
     const Device device = open();
     Queue queue = device.create_queue();
-    const Model net = compiler::compile(device, compiler::read_onnx(build(), "layer", {}));
+    const Model net = compiler::compile(device, compiler::import_onnx(build(), "layer", {}));
     TensorData in{DataType::u8, x_dims, {}};
     std::ranges::transform(x, std::back_inserter(in.bytes),
                            [](std::uint8_t v) { return std::byte(v); });
     const auto out = net.run(queue, std::vector{in}).at(0);
-    ASSERT_EQ(out.type, layer.bytes ? DataType::u8 : DataType::f32);
+    ASSERT_EQ(out.type, layer.quantized ? DataType::u8 : DataType::f32);
     const auto* const floats = reinterpret_cast<const float*>(out.bytes.data());
     for (std::size_t i = 0; i < static_cast<std::size_t>(compiler::elements(y_dims)); ++i) {
-        if (layer.bytes) {
+        if (layer.quantized) {
             const double steps = std::clamp(expected(i) / y_scale + y_zero, 0.0, 255.0);
             EXPECT_NEAR(static_cast<double>(out.bytes[i]), steps, 0.501) << i;
         } else {
@@ -213,12 +213,12 @@ TEST_P(QuantizedLayer, IsOneCommandAndWithinAStepOfItsDefinition) {
         }
     }
     const char* const engine = layer.conv ? "CONV2D" : "GEMM";
-    const auto steps = net.commands();
-    EXPECT_EQ(std::ranges::count(steps, engine, &ModelCommand::command), 1);
-    // Only what bytes do not allow stays: a curved activation before QuantizeLinear. ImageLayout
-    // change their order before and behind.
-    if (!(layer.bytes && std::string(layer.activation) == "Sigmoid")) {
-        EXPECT_EQ(std::ranges::count(steps, "ELEMENTWISE", &ModelCommand::command), 0);
+    const auto commands = net.commands();
+    EXPECT_EQ(std::ranges::count(commands, engine, &ModelCommand::command), 1);
+    // Only a sigmoid before QuantizeLinear needs a command of its own. Other commands copy images
+    // to the layout of the engine and back.
+    if (!(layer.quantized && std::string(layer.activation) == "Sigmoid")) {
+        EXPECT_EQ(std::ranges::count(commands, "ELEMENTWISE", &ModelCommand::command), 0);
     }
 }
 
@@ -226,9 +226,9 @@ INSTANTIATE_TEST_SUITE_P(
     All, QuantizedLayer,
     ::testing::Values(Layer{}, Layer{.activation = "Relu"}, Layer{.activation = "Clip"},
                       Layer{.activation = "Sigmoid"}, Layer{.per_channel = false},
-                      Layer{.activation = "Relu", .bytes = false}, Layer{.bias = false},
+                      Layer{.activation = "Relu", .quantized = false}, Layer{.bias = false},
                       Layer{.conv = true}, Layer{.conv = true, .activation = "Relu"},
-                      Layer{.conv = true, .activation = "Sigmoid", .bytes = false},
+                      Layer{.conv = true, .activation = "Sigmoid", .quantized = false},
                       Layer{.conv = true, .activation = "Clip", .per_channel = false},
                       Layer{.conv = true, .bias = false}));
 

@@ -26,8 +26,10 @@ class Links(unittest.TestCase):
 
     def test_a_right_page_has_no_finding(self) -> None:
         self.page("# Other\n\n## The `second` part\n", "other.md")
-        page = self.page("[a](other.md#the-second-part), [b](#here), [two\nlines](other.md)\n\n"
-                         "# Here\n\nSee `driver/Makefile` and `driver/*.nothing`; `make help`.\n")
+        page = self.page(
+            "[a](other.md#the-second-part), [b](#here), [two\nlines](other.md)\n\n"
+            "# Here\n\nSee `driver/Makefile` and `driver/*.nothing`; `make help`.\n"
+        )
         self.assertEqual(list(links.broken_links(page)), [])
         self.assertEqual(list(links.missing_paths(page, {"Makefile"})), [])
         self.assertEqual(list(links.missing_targets(page)), [])

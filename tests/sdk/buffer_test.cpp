@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory that the card and the CPU share.
+// Buffers: allocation, handles on the same memory, registration, and copies to device memory.
 #include <numeric>
 
 #include "fixture.hpp"
@@ -27,7 +27,7 @@ TEST_F(BufferTest, IsZeroedAndHasItsShape) {
     EXPECT_THAT(buffer.span(), Each(0.0f));
 }
 
-TEST_F(BufferTest, IsASpanForTheCpu) {
+TEST_F(BufferTest, TheCpuAccessesItAsASpan) {
     const Device card = open();
     auto buffer = card.allocate<int>({4});
     std::iota(buffer.begin(), buffer.end(), 10);
@@ -42,7 +42,7 @@ TEST_F(BufferTest, IsASpanForTheCpu) {
     EXPECT_THAT(out, ElementsAre(1, 2, 3, 4));
 }
 
-TEST_F(BufferTest, RefusesCopiesOfAnotherLength) {
+TEST_F(BufferTest, CopiesOfAnotherLengthAreRefused) {
     const Device card = open();
     auto buffer = card.allocate<int>({4});
     std::vector<int> three(3);
@@ -50,10 +50,10 @@ TEST_F(BufferTest, RefusesCopiesOfAnotherLength) {
     expect_says(error_of([&] { buffer.copy_to(three); }), "3 elements", "buffer of 4");
 }
 
-TEST_F(BufferTest, RefusesSizesThatCannotBe) {
+TEST_F(BufferTest, ImpossibleSizesAreRefused) {
     const Device card = open();
-    expect_says(error_of([&] { static_cast<void>(card.allocate<float>({0})); }), "one byte");
-    expect_says(error_of([&] { static_cast<void>(card.allocate<float>({})); }), "one byte");
+    expect_says(error_of([&] { static_cast<void>(card.allocate<float>({0})); }), "0 bytes");
+    expect_says(error_of([&] { static_cast<void>(card.allocate<float>({})); }), "0 bytes");
     expect_says(error_of([&] { static_cast<void>(card.allocate<float>({1ULL << 62})); }),
                 "64 bits");
     expect_says(error_of([&] {
@@ -63,10 +63,10 @@ TEST_F(BufferTest, RefusesSizesThatCannotBe) {
     expect_says(error_of([&] {
                     static_cast<void>(card.allocate<float>({1, 1, 1, 1, 1, 1, 1}));
                 }),
-                "at most 6", "not 7");
+                "at most 6", "shape of 7 dimensions");
     std::vector<float> nothing;
     expect_says(error_of([&] { static_cast<void>(card.register_memory(std::span(nothing))); }),
-                "one byte");
+                "0 bytes");
 }
 
 TEST_F(BufferTest, SlicesShareTheMemory) {
@@ -82,9 +82,10 @@ TEST_F(BufferTest, SlicesShareTheMemory) {
     EXPECT_EQ(static_cast<std::uint64_t>(part.address()),
               static_cast<std::uint64_t>(buffer.address()) + 16);
     EXPECT_EQ(buffer.slice(10, 0).size(), 0U);
-    expect_says(error_of([&] { static_cast<void>(buffer.slice(8, 3)); }), "3 elements from 8");
-    expect_says(error_of([&] { static_cast<void>(buffer.slice(11, 0)); }), "passes the end");
-    expect_says(error_of([&] { static_cast<void>(buffer.slice(1, UINT64_MAX)); }), "passes");
+    expect_says(error_of([&] { static_cast<void>(buffer.slice(8, 3)); }),
+                "3 elements from element 8");
+    expect_says(error_of([&] { static_cast<void>(buffer.slice(11, 0)); }), "extends past the end");
+    expect_says(error_of([&] { static_cast<void>(buffer.slice(1, UINT64_MAX)); }), "extends past");
 }
 
 TEST_F(BufferTest, ReshapeKeepsTheElements) {
@@ -94,7 +95,7 @@ TEST_F(BufferTest, ReshapeKeepsTheElements) {
     expect_says(error_of([&] { static_cast<void>(buffer.reshape({5})); }), "5 elements");
 }
 
-TEST_F(BufferTest, AnySharePreservesTheMemory) {
+TEST_F(BufferTest, EveryHandleKeepsTheMemory) {
     const Device card = open();
     auto buffer = card.allocate<int>({4});
     auto other = buffer.alias();
@@ -118,11 +119,11 @@ TEST_F(BufferTest, OutlivesItsDevice) {
     EXPECT_THAT(buffer.span(), Each(3));
 }
 
-TEST_F(BufferTest, MovedFromIsEmpty) {
+TEST_F(BufferTest, AMovedFromBufferIsEmpty) {
     const Device card = open();
     auto buffer = card.allocate<int>({4});
     auto other = std::move(buffer);
-    EXPECT_FALSE(buffer);  // NOLINT(bugprone-use-after-move): that is the test
+    EXPECT_FALSE(buffer);  // NOLINT(bugprone-use-after-move): intended
     EXPECT_EQ(buffer.size(), 0U);
     EXPECT_TRUE(buffer.span().empty());
     EXPECT_EQ(other.size(), 4U);
@@ -130,7 +131,7 @@ TEST_F(BufferTest, MovedFromIsEmpty) {
     expect_says(error_of([&] { queue.submit(fill(buffer, 1)); }), "Fill::dst is not set");
 }
 
-TEST_F(BufferTest, DeviceMemoryHasNoMappingUnlessAskedFor) {
+TEST_F(BufferTest, DeviceMemoryIsMappedOnlyOnRequest) {
     const Device card = open();
     auto buffer = card.allocate_device<float>({4});
     EXPECT_FALSE(buffer.mapped());
@@ -143,7 +144,7 @@ TEST_F(BufferTest, DeviceMemoryHasNoMappingUnlessAskedFor) {
     EXPECT_THAT(host.span(), Each(2.0f));
 }
 
-TEST_F(BufferTest, DeviceMemoryRunsOutWithASentence) {
+TEST_F(BufferTest, ExhaustedDeviceMemoryIsReported) {
     const Device card = open();
     const Error error =
         error_of([&] { static_cast<void>(card.allocate_device<std::byte>({1U << 30})); });
@@ -165,7 +166,7 @@ TEST_F(BufferTest, RegisteredMemoryIsUsedInPlace) {
     EXPECT_EQ(mine[4003], 1U);
 }
 
-TEST_F(BufferTest, ConstMemoryIsOnlyRead) {
+TEST_F(BufferTest, ConstMemoryIsRegisteredForReadingOnly) {
     const Device card = open();
     const std::vector<float> mine = {1, 2, 3};
     const auto source = card.register_memory(std::span(mine));
@@ -188,13 +189,13 @@ TEST_F(BufferTest, TheLimitOnLockedMemoryIsNamed) {
     EXPECT_EQ(error.code().value(), EDQUOT);
     expect_says(error, "100000 bytes", "0 of 65536 bytes are locked", "ulimit -l");
     driver->fail(ACCEL_IOCTL_BUFFER_REGISTER, EDQUOT);
-    driver->fail(ACCEL_IOCTL_INFO, ENODEV);  // the figures are a courtesy
+    driver->fail(ACCEL_IOCTL_INFO, ENODEV);  // then the message has no numbers
     EXPECT_EQ(
         error_of([&] { static_cast<void>(card.register_memory(std::span(mine))); }).code().value(),
         EDQUOT);
 }
 
-TEST_F(BufferTest, FailedMappingGivesTheBufferBack) {
+TEST_F(BufferTest, AFailedMappingReleasesTheBuffer) {
     const Device card = open();
     driver->fail_mmap(ENOMEM);
     EXPECT_EQ(error_of([&] { static_cast<void>(card.allocate<float>({4})); }).errc(),
@@ -205,7 +206,7 @@ TEST_F(BufferTest, FailedMappingGivesTheBufferBack) {
 TEST_F(BufferTest, UploadAndDownloadReachDeviceMemory) {
     const Device card = open();
     Queue queue = card.create_queue();
-    std::vector<std::uint32_t> values(700'000);  // more than one piece
+    std::vector<std::uint32_t> values(700'000);  // more than one chunk
     std::iota(values.begin(), values.end(), 1U);
     const auto buffer = card.allocate_device<std::uint32_t>({values.size()});
     upload(card, queue, buffer, values);
@@ -218,7 +219,7 @@ TEST_F(BufferTest, UploadAndDownloadReachDeviceMemory) {
                 "3 elements");
 }
 
-TEST(Shape, KnowsItsElements) {
+TEST(Shape, CountsItsElements) {
     EXPECT_EQ((Shape{2, 3, 4}).elements(), 24U);
     EXPECT_EQ(Shape{}.elements(), 1U);
     EXPECT_EQ((Shape{5, 0}).elements(), 0U);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Recorded lists: arguments, checks when recording and when calling, and what a call costs.
+// Command lists: recording, arguments, the checks of both, and calls.
 #include <algorithm>
 #include <atomic>
 #include <random>
@@ -28,7 +28,7 @@ class CallTest : public SdkTest {
 };
 
 TEST_F(CallTest, OneListServesAnyBuffers) {
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Fill{.dst = argument(0), .pattern = 7, .bytes = 64});
     list.add(Copy{.dst = argument(1, 16), .src = argument(0), .bytes = 16});
     EXPECT_EQ(list.size(), 2U);
@@ -45,17 +45,17 @@ TEST_F(CallTest, OneListServesAnyBuffers) {
         EXPECT_THAT(b.slice(4, 4).span(), Each(7U));
     }
     EXPECT_EQ(queue.stats().completed, 3U) << "a call is one command";
-    EXPECT_EQ(queue.stats().commands, 9U) << "the calls, and what they called";
+    EXPECT_EQ(queue.stats().commands, 9U) << "the calls and the commands in the lists";
 }
 
-TEST_F(CallTest, ACommandOfArgumentsCanBeKeptAsBytes) {
+TEST_F(CallTest, ACommandOfArgumentsCanBeSerialized) {
     const Command add = Elementwise{.op = ElementwiseOp::add,
                                     .dst = argument(2),
                                     .a = argument(0, 8),
                                     .b = argument(1),
                                     .shape = {4}};
     const std::vector<std::byte> bytes = add.serialize();
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Command::deserialize(bytes));
     list.close();
     auto a = card.allocate<float>({6});
@@ -66,29 +66,29 @@ TEST_F(CallTest, ACommandOfArgumentsCanBeKeptAsBytes) {
     queue.submit(list, {a, b, sum}).wait();
     EXPECT_THAT(sum.span(), Each(5.0F));
     EXPECT_EQ(Command::deserialize(bytes).serialize(), bytes);
-    // What the arguments must be is in the bytes, too.
+    // The bytes include the requirements of the arguments.
     const auto small = card.allocate<float>({5});
     expect_says(error_of([&] { queue.submit(list, {small, b, sum}); }), "argument 0");
 }
 
-TEST_F(CallTest, BytesThatAreNoCommandAreRefused) {
+TEST_F(CallTest, MalformedBytesAreRefused) {
     const auto buffer = card.allocate<float>({4});
     expect_says(error_of([&] { static_cast<void>(Command(fill(buffer, 1.0F)).serialize()); }),
-                "operands are arguments");
+                "make all its operands argument()");
     const std::vector<std::byte> good = Command(Fill{.dst = argument(0), .bytes = 4}).serialize();
     for (std::size_t length = 0; length < good.size(); ++length) {
         expect_says(error_of([&] {
                         static_cast<void>(Command::deserialize(std::span(good).first(length)));
                     }),
-                    "no command");
+                    "not a serialized command");
     }
     std::minstd_rand random(4);
     for (int i = 0; i < 2000; ++i) {
         std::vector<std::byte> bytes = good;
-        // Behind the 64 bytes of the card, which Command::raw() takes as they are, too.
+        // After the 64 bytes for the card, which Command::raw() does not check either.
         bytes[64 + random() % (bytes.size() - 64)] = static_cast<std::byte>(random());
         try {
-            CommandList list = card.create_list();
+            CommandList list = card.create_command_list();
             list.add(Command::deserialize(bytes));
             list.close();
             const auto big = card.allocate<float>({1024});
@@ -105,7 +105,7 @@ TEST_F(CallTest, BytesThatAreNoCommandAreRefused) {
 
 class PlacementTest : public CallTest, public ::testing::WithParamInterface<Placement> {};
 
-// Two layers whose weights are fixed and whose input and output are arguments, in one command.
+// Two layers in one command: the weights are fixed, the input and the output are arguments.
 TEST_P(PlacementTest, ANetworkIsOneCommand) {
     constexpr std::uint32_t m = 3;
     constexpr std::uint32_t k = 20;
@@ -120,7 +120,7 @@ TEST_P(PlacementTest, ANetworkIsOneCommand) {
         upload(card, queue, buffer, values);
         return buffer;
     };
-    CommandList list = card.create_list(GetParam());
+    CommandList list = card.create_command_list(GetParam());
     {
         const auto hidden = card.allocate_device<float>({m, h});
         list.add(Gemm{.d = hidden,
@@ -156,10 +156,10 @@ INSTANTIATE_TEST_SUITE_P(ListIn, PlacementTest,
 
 class ArgumentsTest : public CallTest, public ::testing::WithParamInterface<std::uint32_t> {};
 
-// Up to four arguments travel in the command, more in a table.
+// Up to four arguments are in the command itself, more are in a table.
 TEST_P(ArgumentsTest, AllArrive) {
     const std::uint32_t count = GetParam();
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     for (std::uint32_t i = 0; i < count; ++i) {
         list.add(Fill{.dst = argument(i), .pattern = 100 + i, .bytes = 4});
     }
@@ -181,8 +181,8 @@ TEST_P(ArgumentsTest, AllArrive) {
 
 INSTANTIATE_TEST_SUITE_P(Count, ArgumentsTest, ::testing::Values(1, 4, 5, 64));
 
-TEST_F(CallTest, ArgumentsAreCheckedAgainstAllThatTheListDoes) {
-    CommandList list = card.create_list();
+TEST_F(CallTest, ArgumentsAreCheckedAgainstAllUsesInTheList) {
+    CommandList list = card.create_command_list();
     list.add(Fill{.dst = argument(0), .bytes = 16});
     list.add(Copy{.dst = argument(1, 8), .src = argument(0, 4), .bytes = 12});
     list.close();
@@ -199,7 +199,7 @@ TEST_F(CallTest, ArgumentsAreCheckedAgainstAllThatTheListDoes) {
     expect_says(refused({a.slice(0, 15), b}), "argument 0 touches 16 bytes");
     expect_says(refused({b.slice(2, 16), b}), "argument 0 is not aligned to 4 bytes");
     expect_says(refused({a, Operand()}), "argument 1 is not set");
-    expect_says(refused({a, argument(0)}), "not argument()");
+    expect_says(refused({a, argument(0)}), "is an argument() itself");
     auto read_only = card.allocate<std::byte>({16}, {.access = Access::read});
     auto write_only = card.allocate<std::byte>({16}, {.access = Access::write});
     expect_says(refused({read_only, b}), "must read and write argument 0", "may only read");
@@ -208,8 +208,8 @@ TEST_F(CallTest, ArgumentsAreCheckedAgainstAllThatTheListDoes) {
     queue.submit(list, {a, target}).wait();
 }
 
-TEST_F(CallTest, AnArgumentThatIsNotUsedMayBeNothing) {
-    CommandList list = card.create_list();
+TEST_F(CallTest, AnUnusedArgumentNeedNotBeSet) {
+    CommandList list = card.create_command_list();
     list.add(Fill{.dst = argument(2), .bytes = 4});
     list.close();
     EXPECT_EQ(list.arguments(), 3U);
@@ -218,7 +218,7 @@ TEST_F(CallTest, AnArgumentThatIsNotUsedMayBeNothing) {
 }
 
 TEST_F(CallTest, RecordingIsChecked) {
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     expect_says(error_of([&] { list.close(); }), "empty");
     list.add(Nop{});
     expect_says(error_of([&] { queue.submit(list); }), "not closed", "close()");
@@ -229,9 +229,9 @@ TEST_F(CallTest, RecordingIsChecked) {
     queue.submit(list).wait();
 }
 
-TEST_F(CallTest, AListIsNotLongerThanTheCardCalls) {
-    CommandList list = card.create_list();
-    const std::uint32_t most = card.info().list_commands;
+TEST_F(CallTest, AListIsNotLongerThanTheCardAllows) {
+    CommandList list = card.create_command_list();
+    const std::uint32_t most = card.info().max_list_commands;
     const Command nop = Nop{};
     for (std::uint32_t i = 0; i < most; ++i) {
         list.add(nop);
@@ -242,8 +242,8 @@ TEST_F(CallTest, AListIsNotLongerThanTheCardCalls) {
     EXPECT_EQ(queue.stats().commands, most + 1);
 }
 
-TEST_F(CallTest, SealThatFailsCanBeTriedAgain) {
-    CommandList list = card.create_list();
+TEST_F(CallTest, ACloseThatFailsCanBeRepeated) {
+    CommandList list = card.create_command_list();
     auto buffer = card.allocate<float>({4});
     list.add(Gemm{.d = buffer, .a = buffer, .b = buffer, .m = 2, .n = 2, .k = 0});
     driver->fail(ACCEL_IOCTL_BUFFER_CREATE, ENOMEM);
@@ -253,8 +253,8 @@ TEST_F(CallTest, SealThatFailsCanBeTriedAgain) {
     queue.submit(list).wait();
 }
 
-TEST_F(CallTest, AFailureNamesThePlaceInTheList) {
-    CommandList list = card.create_list();
+TEST_F(CallTest, AFailureNamesTheCommandOfTheList) {
+    CommandList list = card.create_command_list();
     list.add(Nop{});
     list.add(Nop{});
     list.add(Fill{.dst = argument(0), .bytes = 4096});
@@ -264,13 +264,13 @@ TEST_F(CallTest, AFailureNamesThePlaceInTheList) {
     EXPECT_EQ(error.status(), CardStatus::fault_unmapped);
     EXPECT_EQ(error.card()->list_index, 2U);
     EXPECT_EQ(error.card()->address, static_cast<std::uint64_t>(nowhere));
-    expect_says(error, "place 2 of its list", "0x700000000000");
+    expect_says(error, "index 2 of its list", "0x700000000000");
 }
 
-TEST_F(CallTest, WaitsAndSignalsAndRecordsMayStandInAList) {
+TEST_F(CallTest, AListMayHaveWaitsSignalsAndCompletionRecords) {
     auto words = card.allocate<std::uint64_t>({2});
     auto record = card.allocate<CompletionRecord>({1});
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Wait{.word = argument(0), .value = 3});
     list.add(Signal{.word = argument(0, 8), .value = 4});
     list.add(Command(Nop{}).with_record(argument(1)));
@@ -278,16 +278,16 @@ TEST_F(CallTest, WaitsAndSignalsAndRecordsMayStandInAList) {
     const Job job = queue.submit(list, {words, record});
     EXPECT_FALSE(job.done());
     std::atomic_ref(words[0]).store(3,
-                                    std::memory_order_release);  // the card looks at it meanwhile
+                                    std::memory_order_release);  // the card reads it concurrently
     job.wait();
     EXPECT_EQ(words[1], 4U);
     EXPECT_EQ(record[0].list_index, 2U);
 }
 
-TEST_F(CallTest, MovedFromListsSaySo) {
-    CommandList list = card.create_list();
+TEST_F(CallTest, MovedFromListsThrow) {
+    CommandList list = card.create_command_list();
     const CommandList other = std::move(list);
-    // NOLINTBEGIN(bugprone-use-after-move): that is the test
+    // NOLINTBEGIN(bugprone-use-after-move): intended
     expect_says(error_of([&] { list.add(Nop{}); }), "CommandList", "moved from");
     expect_says(error_of([&] { list.close(); }), "moved from");
     expect_says(error_of([&] { static_cast<void>(list.size()); }), "moved from");

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every errno of the driver's contract and every status of the card has a sentence that says what
-// to do; errors can be copied freely.
+// Every errno of the driver's contract and every status of the card has its own sentence, and
+// errors can be copied and moved.
 #include <set>
 
-#include "errors.hpp"
 #include "fixture.hpp"
+#include "throw_error.hpp"
 
 namespace accel::test {
 namespace {
 
-// The table at the top of accel_uapi.h, and EACCES, which open() gives. EINTR never arrives: the
-// library calls again.
+// The table at the top of accel_uapi.h, and EACCES of open(). EINTR never arrives: the library
+// repeats the call.
 constexpr int contract[] = {ENOTTY, EFAULT,    E2BIG,  EINVAL, EOPNOTSUPP, ENOENT,
                             ENOMEM, ENOSPC,    EDQUOT, EPERM,  EBUSY,      ETIMEDOUT,
                             EIO,    ECANCELED, ESTALE, ENODEV, EACCES};
@@ -38,7 +38,7 @@ TEST(Sentences, EveryStatusOfTheCardHasItsOwn) {
 
 class EachErrno : public SdkTest, public ::testing::WithParamInterface<int> {};
 
-// Whatever call fails: the errno arrives as code(), with its sentence, and nothing leaks.
+// For each call that fails, the errno arrives as code(), with its sentence, and nothing leaks.
 TEST_P(EachErrno, ArrivesFromEveryCall) {
     const int error = GetParam();
     const std::string sentence(explain(static_cast<std::errc>(error)));
@@ -68,7 +68,7 @@ INSTANTIATE_TEST_SUITE_P(Contract, EachErrno, ::testing::ValuesIn(contract));
 
 class SignalTest : public SdkTest {};
 
-TEST_F(SignalTest, InterruptedCallsAreMadeAgain) {
+TEST_F(SignalTest, InterruptedCallsAreRepeated) {
     const Device card = open();
     Queue queue = card.create_queue({.spin = std::chrono::nanoseconds(0)});
     for (const unsigned long request :
@@ -88,7 +88,7 @@ TEST_F(SignalTest, InterruptedCallsAreMadeAgain) {
     job.wait();
 }
 
-TEST(Error, CopiesAndMovesKeepEverything) {
+TEST(Error, CopiesAndMovesKeepTheDetails) {
     const CardFailure failure{.status = CardStatus::fault_read, .sequence = 3, .address = 0x1000};
     Error original(std::errc::io_error, "text", failure);
     const Error copy = original;
@@ -119,7 +119,7 @@ TEST(Error, IsASystemError) {
     FAIL();
 }
 
-TEST(Error, HexIsWrittenWithoutLeadingZeros) {
+TEST(Error, HexHasNoLeadingZeros) {
     EXPECT_EQ(detail::hex(0), "0x0");
     EXPECT_EQ(detail::hex(0x1f), "0x1f");
     EXPECT_EQ(detail::hex(UINT64_MAX), "0xffffffffffffffff");

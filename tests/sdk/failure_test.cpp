@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Jobs that fail on the card: what the error says, what becomes of the jobs behind, and how the
-// queue recovers. And cards that are reset or gone.
+// Jobs that fail on the card: the error, the fate of later jobs, and the recovery of the queue. And
+// cards that are reset or gone.
 #include <atomic>
 #include <thread>
 #include <utility>
@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::Each;
 
-// A command that goes to the card as written, past the library's checks.
+// A raw command, which bypasses the checks of the library.
 Command raw(const accel_command& command) {
     std::array<std::byte, 64> bytes{};
     std::memcpy(bytes.data(), &command, sizeof(command));
@@ -99,7 +99,7 @@ TEST_P(EachStatus, ArrivesWithItsSentenceAndTheQueueRecovers) {
     EXPECT_TRUE(job.done());
 
     queue.reset();
-    EXPECT_EQ(error_of([&] { job.wait(); }).status(), expected.status) << "it stays failed";
+    EXPECT_EQ(error_of([&] { job.wait(); }).status(), expected.status) << "the job stays failed";
     const Job next = queue.submit(Nop{});
     EXPECT_EQ(next.sequence(), 1U);
     next.wait();
@@ -108,7 +108,7 @@ TEST_P(EachStatus, ArrivesWithItsSentenceAndTheQueueRecovers) {
 INSTANTIATE_TEST_SUITE_P(Status, EachStatus, ::testing::ValuesIn(status_cases()),
                          [](const auto& info) { return info.param.name; });
 
-TEST_F(FailureTest, MissingPermissionsAreNamed) {
+TEST_F(FailureTest, AMissingPermissionIsNamed) {
     const auto read_only = card.allocate<std::uint64_t>({1}, {.access = Access::read});
     const auto write_only = card.allocate<std::uint64_t>({1}, {.access = Access::write});
     const Error write =
@@ -122,7 +122,7 @@ TEST_F(FailureTest, MissingPermissionsAreNamed) {
     expect_says(read, "may not read", "Access::read");
 }
 
-TEST_F(FailureTest, CallsThatTheCardRefusesAreNamed) {
+TEST_F(FailureTest, ACallThatTheCardRefusesIsExplained) {
     auto memory = card.allocate<accel_command>({2});
     accel_command call = command_of(ACCEL_OP_CALL);
     call.call.list = static_cast<std::uint64_t>(memory.address());
@@ -150,7 +150,7 @@ TEST_F(FailureTest, ABufferFreedUnderARawAddressIsAFault) {
     expect_says(error, "freed before the job ran");
 }
 
-TEST_F(FailureTest, JobsBeforeSucceedAndJobsBehindSayWhatStoppedThem) {
+TEST_F(FailureTest, EarlierJobsSucceedAndLaterJobsNameTheFailure) {
     auto buffer = card.allocate<int>({1});
     Gate gate(card);
     queue.submit(gate.closed());
@@ -161,25 +161,25 @@ TEST_F(FailureTest, JobsBeforeSucceedAndJobsBehindSayWhatStoppedThem) {
     const Error error = error_of([&] { behind.wait(); });
     EXPECT_EQ(error.status(), CardStatus::fault_unmapped);
     EXPECT_EQ(error.card()->sequence, failing.sequence());
-    expect_says(error, "job 4 was not run", "command 3");
+    expect_says(error, "job 4 did not run", "command 3");
     before.wait();
     EXPECT_EQ(buffer[0], 1);
     expect_says(error_of([&] { failing.wait(); }), "job 3 failed");
     expect_says(error_of([&] { static_cast<void>(failing.wait(0ns)); }), "job 3 failed");
-    expect_says(error_of([&] { queue.synchronize(); }), "job 4 was not run");
+    expect_says(error_of([&] { queue.synchronize(); }), "job 4 did not run");
     ASSERT_TRUE(queue.failure().has_value());
     EXPECT_EQ(queue.failure()->sequence, 3U);
-    // The ring takes commands until it is full; none of them runs.
-    expect_says(error_of([&] { queue.submit(fill(buffer, 3)).wait(); }), "job 5 was not run");
+    // The ring accepts commands until it is full; none of them runs.
+    expect_says(error_of([&] { queue.submit(fill(buffer, 3)).wait(); }), "job 5 did not run");
     EXPECT_EQ(buffer[0], 1);
 }
 
-// The queue may move on and stop between a look at how far it came and a look at whether it
+// The queue may progress and stop between the check of its progress and the check whether it
 // stopped.
-TEST_F(FailureTest, AJobJustBeforeTheOneThatFailsIsNeverTakenForFailed) {
+TEST_F(FailureTest, TheJobBeforeAFailureIsNeverReportedAsFailed) {
     queue.set_spin(never_sleep);
     Gate gate(card);
-    const Job job = queue.submit(gate.closed());  // the card leaves the page alone meanwhile
+    const Job job = queue.submit(gate.closed());  // meanwhile the card does not write the page
     accel_queue_status& page = driver->status_page(card.fd());
     std::atomic_ref<__le64> completed(page.completed);
     std::atomic_ref<__le32> state(page.state);
@@ -216,7 +216,7 @@ TEST_F(FailureTest, AFullRingOfAStoppedQueueThrows) {
     small.submit(Nop{}).wait();
 }
 
-TEST_F(FailureTest, OtherQueuesAndDevicesGoOn) {
+TEST_F(FailureTest, OtherQueuesAndDevicesContinue) {
     Queue other = card.create_queue();
     const Device second = open();
     Queue far = second.create_queue();
@@ -226,7 +226,7 @@ TEST_F(FailureTest, OtherQueuesAndDevicesGoOn) {
     EXPECT_FALSE(other.failure().has_value());
 }
 
-TEST_F(FailureTest, TheStatusPageTellsWhenTheKernelCannotBeAsked) {
+TEST_F(FailureTest, TheStatusPageHasTheFailureWhenTheQueryFails) {
     const Job job = queue.submit(Fill{.dst = nowhere, .bytes = 4});
     while (!job.done()) {
     }
@@ -236,7 +236,7 @@ TEST_F(FailureTest, TheStatusPageTellsWhenTheKernelCannotBeAsked) {
     EXPECT_EQ(error.card()->sequence, 1U);
 }
 
-TEST_F(FailureTest, ResetCancelsWhatWasNotFinished) {
+TEST_F(FailureTest, ResetCancelsUnfinishedJobs) {
     auto buffer = card.allocate<int>({1});
     Gate gate(card);
     const Job finished = queue.submit(fill(buffer, 1));
@@ -254,7 +254,7 @@ TEST_F(FailureTest, ResetCancelsWhatWasNotFinished) {
         expect_says(error, "job " + std::to_string(job.sequence()), "reset");
     }
     EXPECT_EQ(buffer[0], 1);
-    // NumericFormat start again, and jobs of before are not taken for those of now.
+    // Sequence numbers restart, but jobs from before the reset keep their own state.
     for (int i = 0; i < 5; ++i) {
         queue.submit(fill(buffer, 10 + i)).wait();
     }
@@ -262,7 +262,7 @@ TEST_F(FailureTest, ResetCancelsWhatWasNotFinished) {
     EXPECT_EQ(buffer[0], 14);
 }
 
-TEST_F(FailureTest, ResetReleasesWhatTheJobsHeld) {
+TEST_F(FailureTest, ResetReleasesTheBuffersOfItsJobs) {
     Gate gate(card);
     queue.submit(gate.closed());
     queue.submit(fill(card.allocate<int>({4}), 1));
@@ -271,7 +271,7 @@ TEST_F(FailureTest, ResetReleasesWhatTheJobsHeld) {
     EXPECT_EQ(driver->buffers(), held - 1);
 }
 
-TEST_F(FailureTest, ResetThatFailsLeavesAQueueThatSaysItEnded) {
+TEST_F(FailureTest, AQueueWhoseResetFailsHasEnded) {
     driver->fail(ACCEL_IOCTL_QUEUE_RESET, ENODEV);
     EXPECT_EQ(error_of([&] { queue.reset(); }).errc(), std::errc::no_such_device);
     const Error error = error_of([&] { queue.submit(Nop{}); });
@@ -281,7 +281,7 @@ TEST_F(FailureTest, ResetThatFailsLeavesAQueueThatSaysItEnded) {
     queue.submit(Nop{}).wait();
 }
 
-TEST_F(FailureTest, ACardThatWasResetSaysToOpenItAgain) {
+TEST_F(FailureTest, ACardThatWasResetMustBeOpenedAgain) {
     Gate gate(card);
     const Job job = queue.submit(gate.closed());
     driver->reset_card();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Submitting: no system call, no allocation, no doorbell that the card does not ask for; rings that
-// are full and rings that wrap; batches.
+// The hot path: submissions without a system call, an allocation or a needless doorbell write;
+// rings that are full and rings that wrap; batches.
 #include <cstdlib>
 #include <new>
 
@@ -9,7 +9,7 @@
 
 namespace {
 
-// Counts what this thread takes from the heap while somebody wants to know.
+// Counts the heap allocations of this thread while `counting` is set.
 thread_local bool counting = false;
 thread_local std::size_t allocations = 0;
 
@@ -25,7 +25,7 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
 
 }  // namespace
 
-// Replaced for the whole program, as the language has it.
+// These replace the operators of the whole program.
 void* operator new(std::size_t bytes) {
     return allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
 }
@@ -58,12 +58,12 @@ class HotPathTest : public SdkTest {
     Device card;
 };
 
-TEST_F(HotPathTest, SubmittingAndPollingEntersTheKernelNever) {
+TEST_F(HotPathTest, SubmittingAndPollingNeverEnterTheKernel) {
     Queue queue = card.create_queue({.entries = 8, .spin = never_sleep});
     auto buffer = card.allocate<float>({16});
     const Command command = fill(buffer, 1.0f);
     const Command gemm = Gemm{.d = buffer, .a = buffer, .b = buffer, .m = 2, .n = 2, .k = 2};
-    queue.submit(gemm).wait();  // makes the memory for parameters
+    queue.submit(gemm).wait();  // allocates the memory for parameters
     const std::uint64_t before = driver->calls();
     for (int i = 0; i < 100; ++i) {
         queue.submit(command);
@@ -73,10 +73,10 @@ TEST_F(HotPathTest, SubmittingAndPollingEntersTheKernelNever) {
     EXPECT_EQ(driver->calls(), before);
 }
 
-TEST_F(HotPathTest, SubmittingAllocatesNothingOnceTheRingHasGoneRound) {
+TEST_F(HotPathTest, SubmittingAllocatesNothingOnceTheRingHasWrapped) {
     Queue queue = card.create_queue({.entries = 4, .spin = never_sleep});
     auto buffer = card.allocate<float>({16});
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     for (std::uint32_t i = 0; i < 8; ++i) {
         list.add(Fill{.dst = argument(i), .bytes = 8});
     }
@@ -99,7 +99,7 @@ TEST_F(HotPathTest, SubmittingAllocatesNothingOnceTheRingHasGoneRound) {
     round();
     counting = false;
     EXPECT_EQ(allocations, 0U);
-    auto proof = std::make_unique<int>(1);  // the counter counts
+    auto proof = std::make_unique<int>(1);  // shows that the counter works
     counting = true;
     proof = std::make_unique<int>(2);
     counting = false;
@@ -124,18 +124,18 @@ TEST_F(HotPathTest, ABusyCardNeedsNoDoorbell) {
     EXPECT_EQ(stats.doorbells, 1U) << "the card's own count";
 }
 
-TEST_F(HotPathTest, AJobIsOneDoorbellAtMostAndNoInterruptUnlessSomebodySleeps) {
+TEST_F(HotPathTest, AJobCostsAtMostOneDoorbellAndNoInterruptUnlessAThreadSleeps) {
     Queue queue = card.create_queue({.spin = never_sleep});
     for (std::uint64_t i = 1; i <= 20; ++i) {
         queue.submit(Nop{}).wait();
-        // Finished is not yet idle: the card may look once more, and then needs no doorbell.
+        // After a job the card may check the ring once more, and then needs no doorbell.
         EXPECT_LE(queue.doorbells(), i);
     }
     EXPECT_EQ(queue.stats().doorbells, queue.doorbells());
-    EXPECT_EQ(queue.stats().interrupts, 0U) << "nobody armed one";
+    EXPECT_EQ(queue.stats().interrupts, 0U) << "no thread armed one";
 }
 
-TEST_F(HotPathTest, ABatchIsOneDoorbell) {
+TEST_F(HotPathTest, ABatchCostsOneDoorbell) {
     Queue queue = card.create_queue({.entries = 32});
     auto buffer = card.allocate<std::uint32_t>({32});
     Batch batch = queue.batch();
@@ -152,7 +152,7 @@ TEST_F(HotPathTest, ABatchIsOneDoorbell) {
     }
 }
 
-TEST_F(HotPathTest, ABatchThatIsDroppedLeavesNothing) {
+TEST_F(HotPathTest, ADestroyedBatchLeavesNothing) {
     Queue queue = card.create_queue({.entries = 4});
     auto buffer = card.allocate<int>({4});
     {
@@ -161,13 +161,13 @@ TEST_F(HotPathTest, ABatchThatIsDroppedLeavesNothing) {
         auto gone = card.allocate<int>({4});
         batch.add(fill(gone, 3));
     }
-    EXPECT_EQ(driver->buffers(), 1U) << "what the batch held is let go";
+    EXPECT_EQ(driver->buffers(), 1U) << "the buffers of the batch are freed";
     queue.submit(Nop{}).wait();
     EXPECT_EQ(queue.stats().completed, 1U);
     EXPECT_THAT(buffer.span(), Each(0));
 }
 
-TEST_F(HotPathTest, AnExceptionHalfWayThroughABatchLeavesTheQueueAsItWas) {
+TEST_F(HotPathTest, AnExceptionWithinABatchLeavesTheQueueUnchanged) {
     Queue queue = card.create_queue({.entries = 4});
     auto buffer = card.allocate<int>({4});
     expect_says(error_of([&] {
@@ -197,7 +197,7 @@ TEST_F(HotPathTest, BatchesAreChecked) {
     expect_says(error_of([&] { batch.add(Nop{}); }), "ring of 2 commands");
     EXPECT_EQ(batch.size(), 2U);
     Batch moved = std::move(batch);
-    expect_says(error_of([&] { batch.add(Nop{}); }), "moved from");  // NOLINT: that is the test
+    expect_says(error_of([&] { batch.add(Nop{}); }), "moved from");  // NOLINT: intended
     moved.submit().wait();
     expect_says(error_of([&] { moved.add(Nop{}); }), "was submitted");
     expect_says(error_of([&] { moved.submit(); }), "was submitted");
@@ -220,7 +220,7 @@ TEST_F(HotPathTest, ABatchWaitsForRoom) {
     driver->before(ACCEL_IOCTL_QUEUE_WAIT, nullptr);
 }
 
-TEST_F(HotPathTest, AFullRingIsRefusedByTrySubmitAndWaitedForBySubmit) {
+TEST_F(HotPathTest, TrySubmitRefusesAFullRingAndSubmitWaitsForRoom) {
     Queue queue = card.create_queue({.entries = 4});
     auto buffer = card.allocate<int>({1});
     Gate gate(card);
@@ -237,9 +237,9 @@ TEST_F(HotPathTest, AFullRingIsRefusedByTrySubmitAndWaitedForBySubmit) {
     EXPECT_EQ(queue.stats().completed, 5U);
 }
 
-TEST_F(HotPathTest, TrySubmitOfAListIsRefusedByAFullRing) {
+TEST_F(HotPathTest, TrySubmitOfAListRefusesAFullRing) {
     Queue queue = card.create_queue({.entries = 2});
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Nop{});
     list.close();
     Gate gate(card);
@@ -284,7 +284,7 @@ TEST_F(HotPathTest, QueueOptionsAreChecked) {
     }
 }
 
-TEST_F(HotPathTest, EveryPriorityIsTaken) {
+TEST_F(HotPathTest, EveryPriorityIsAccepted) {
     for (const Priority priority :
          {Priority::low, Priority::normal, Priority::high, Priority::urgent}) {
         Queue queue = card.create_queue({.priority = priority});
@@ -292,7 +292,7 @@ TEST_F(HotPathTest, EveryPriorityIsTaken) {
     }
 }
 
-TEST_F(HotPathTest, QueuesRunOutWithASentence) {
+TEST_F(HotPathTest, ExhaustedQueuesAreReported) {
     std::vector<Queue> queues;
     for (int i = 0; i < 8; ++i) {
         queues.push_back(card.create_queue());
@@ -302,7 +302,7 @@ TEST_F(HotPathTest, QueuesRunOutWithASentence) {
     expect_says(error, "cannot create a queue on /dev/accel0", "queues");
 }
 
-TEST_F(HotPathTest, StatsCountWhatTheQueueDid) {
+TEST_F(HotPathTest, StatsCountTheWorkOfTheQueue) {
     Queue queue = card.create_queue();
     auto device = card.allocate_device<std::byte>({4096});
     auto host = card.allocate<std::byte>({4096});
@@ -311,12 +311,12 @@ TEST_F(HotPathTest, StatsCountWhatTheQueueDid) {
     const QueueStats stats = queue.stats();
     EXPECT_EQ(stats.completed, 2U);
     EXPECT_EQ(stats.commands, 2U);
-    EXPECT_GE(stats.host_read, 4096U);
-    EXPECT_GE(stats.host_written, 4096U);
-    EXPECT_EQ(stats.memory_written, 4096U);
-    EXPECT_EQ(stats.memory_read, 4096U);
-    EXPECT_GT(stats.dma_busy, 0U);
-    EXPECT_EQ(stats.compute_busy, 0U);
+    EXPECT_GE(stats.host_bytes_read, 4096U);
+    EXPECT_GE(stats.host_bytes_written, 4096U);
+    EXPECT_EQ(stats.device_bytes_written, 4096U);
+    EXPECT_EQ(stats.device_bytes_read, 4096U);
+    EXPECT_GT(stats.dma_busy_ticks, 0U);
+    EXPECT_EQ(stats.compute_busy_ticks, 0U);
 }
 
 }  // namespace

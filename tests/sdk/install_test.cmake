@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs the SDK into a prefix of its own and builds and runs a user's project against it: with
-# find_package, and with pkg-config. Also: a version that is not there is refused, and the headers
-# drag in nothing of the kernel's.
+# Installs the SDK into a prefix of its own, and builds and runs a user's project against it, with
+# find_package and with pkg-config. A version that is not installed is refused. The public headers
+# include no header of the kernel or of another library.
 function(run)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE out ERROR_VARIABLE out)
   if(NOT result EQUAL 0)
@@ -25,15 +25,16 @@ foreach(library accel accel_model)
   # The soname carries the major version.
   run(readelf -d ${prefix}/${LIBDIR}/lib${library}.so)
   if(NOT out MATCHES "SONAME.*\\[lib${library}\\.so\\.${major}\\]")
-    message(FATAL_ERROR "the library has not the soname lib${library}.so.${major}:\n${out}")
+    message(FATAL_ERROR "the library does not have the soname lib${library}.so.${major}:\n${out}")
   endif()
 
-  # Nothing is exported but accel's own.
+  # The library exports only its own symbols.
   run(nm -DC --defined-only ${prefix}/${LIBDIR}/lib${library}.so)
   string(REGEX MATCHALL "[^\n]+" symbols "${out}")
   foreach(symbol IN LISTS symbols)
-    if(NOT symbol MATCHES " (accel::|(typeinfo( name)?|vtable) for accel::(Error|ConstantInputRequired)|ACCEL_)")
-      message(FATAL_ERROR "lib${library} exports what is not its own: ${symbol}")
+    if(NOT symbol MATCHES
+        " (accel::|(typeinfo( name)?|vtable) for accel::(Error|ConstantInputRequired)|ACCEL_)")
+      message(FATAL_ERROR "lib${library} exports a foreign symbol: ${symbol}")
     endif()
   endforeach()
 endforeach()
@@ -65,14 +66,15 @@ foreach(program "consumer;accel" "model_consumer;accel-model")
   run(${folder}/pkg-config-${name})
 endforeach()
 
-# Every header stands by itself, without a warning, and brings nothing of anybody else's.
-file(GLOB headers RELATIVE ${prefix}/include ${prefix}/include/accel/*.hpp)
+# Every header compiles alone, without a warning.
+file(GLOB_RECURSE headers RELATIVE ${prefix}/include ${prefix}/include/accel/*.hpp)
 foreach(header IN LISTS headers)
   file(WRITE ${folder}/header.cpp "#include <${header}>\n")
   run(${CXX} -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Werror -fsyntax-only
       -I${prefix}/include ${folder}/header.cpp)
 endforeach()
-run(${CXX} -std=c++20 -I${prefix}/include -M ${consumer}/consumer.cpp ${consumer}/model_consumer.cpp)
+run(${CXX} -std=c++20 -I${prefix}/include -M
+    ${consumer}/consumer.cpp ${consumer}/model_consumer.cpp)
 if(out MATCHES "accel_(hw|uapi)\\.h|liburing|google/protobuf|linux/ioctl\\.h")
-  message(FATAL_ERROR "the public headers drag in ${CMAKE_MATCH_0}")
+  message(FATAL_ERROR "the public headers include ${CMAKE_MATCH_0}")
 endif()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who keeps what alive: jobs their buffers and lists, children their device; and objects that were
-// moved from or whose making failed half-way.
+// Lifetimes: jobs keep their buffers and lists alive, and all objects of a device keep it open.
+// Also moved-from objects, and objects whose creation fails half-way.
 #include <new>
 
 #include "fixture.hpp"
@@ -13,7 +13,7 @@ using ::testing::Each;
 
 class LifetimeTest : public SdkTest {};
 
-TEST_F(LifetimeTest, ABufferDroppedInFlightLivesUntilTheJobIsSeenFinished) {
+TEST_F(LifetimeTest, ABufferDestroyedInFlightLivesUntilAWaitSeesTheJobFinished) {
     const Device card = open();
     Queue queue = card.create_queue();
     auto result = card.allocate<int>({4});
@@ -25,14 +25,14 @@ TEST_F(LifetimeTest, ABufferDroppedInFlightLivesUntilTheJobIsSeenFinished) {
         queue.submit(fill(buffer, 6));
         job = queue.submit(copy(result, buffer));
     }
-    EXPECT_EQ(driver->buffers(), 3U) << "the job holds it";
+    EXPECT_EQ(driver->buffers(), 3U) << "the job keeps it alive";
     gate.open();
     job.wait();
     EXPECT_THAT(result.span(), Each(6));
-    EXPECT_EQ(driver->buffers(), 2U) << "and lets go when it is seen finished";
+    EXPECT_EQ(driver->buffers(), 2U) << "a wait that sees the job finished frees it";
 }
 
-TEST_F(LifetimeTest, DoneLetsGoToo) {
+TEST_F(LifetimeTest, DoneFreesBuffersToo) {
     const Device card = open();
     Queue queue = card.create_queue();
     const Job job = queue.submit(fill(card.allocate<int>({4}), 6));
@@ -51,7 +51,7 @@ TEST_F(LifetimeTest, AListAndItsBuffersLiveUntilTheJobIsFinished) {
     {
         auto constant = card.allocate<int>({4});
         constant.fill(5);
-        CommandList list = card.create_list();
+        CommandList list = card.create_command_list();
         list.add(Copy{.dst = argument(0), .src = constant, .bytes = 16});
         list.close();
         job = queue.submit(list, {result});
@@ -81,7 +81,7 @@ TEST_F(LifetimeTest, AParameterBlockIsNotReusedWhileItsJobIsInFlight) {
     EXPECT_EQ(results[2][0], 3.0f);
 }
 
-TEST_F(LifetimeTest, ChildrenKeepTheirDeviceOpen) {
+TEST_F(LifetimeTest, ObjectsKeepTheirDeviceOpen) {
     std::optional<Queue> queue;
     std::optional<Buffer<int>> buffer;
     {
@@ -99,23 +99,23 @@ TEST_F(LifetimeTest, ChildrenKeepTheirDeviceOpen) {
 
 TEST_F(LifetimeTest, AJobOutlivesItsQueueAndDevice) {
     Job finished;
-    Job cancelled;
+    Job canceled;
     {
         const Device card = open();
         Queue queue = card.create_queue();
         finished = queue.submit(Nop{});
         finished.wait();
         Gate gate(card);
-        cancelled = queue.submit(gate.closed());
+        canceled = queue.submit(gate.closed());
     }
     EXPECT_TRUE(finished.done());
     finished.wait();
-    EXPECT_TRUE(cancelled.done()) << "destroying a busy queue cancels";
-    const Error error = error_of([&] { cancelled.wait(); });
+    EXPECT_TRUE(canceled.done()) << "destroying a busy queue cancels";
+    const Error error = error_of([&] { canceled.wait(); });
     EXPECT_EQ(error.errc(), std::errc::operation_canceled);
-    EXPECT_GT(driver->alive(), 0U) << "the job holds the status page";
+    EXPECT_GT(driver->alive(), 0U) << "the job keeps the status page mapped";
     finished = {};
-    cancelled = {};
+    canceled = {};
     EXPECT_EQ(driver->alive(), 0U);
 }
 
@@ -134,7 +134,7 @@ TEST_F(LifetimeTest, AFailedJobOutlivesItsQueue) {
     job = {};
 }
 
-TEST_F(LifetimeTest, DestroyingABusyQueueLetsGoOfItsBuffers) {
+TEST_F(LifetimeTest, DestroyingABusyQueueFreesTheBuffersOfItsJobs) {
     const Device card = open();
     {
         Queue queue = card.create_queue();
@@ -155,7 +155,7 @@ TEST_F(LifetimeTest, ABatchMayOutliveItsQueue) {
     EXPECT_EQ(error_of([&] { batch.submit(); }).errc(), std::errc::operation_canceled);
 }
 
-TEST_F(LifetimeTest, MovedFromObjectsSaySo) {
+TEST_F(LifetimeTest, MovedFromObjectsThrow) {
     Device card = open();
     const Device other = std::move(card);
     Queue queue = other.create_queue();
@@ -167,12 +167,12 @@ TEST_F(LifetimeTest, MovedFromObjectsSaySo) {
         EXPECT_EQ(error.errc(), std::errc::invalid_argument);
         expect_says(error, type, "moved from");
     };
-    // NOLINTBEGIN(bugprone-use-after-move): that is the test
+    // NOLINTBEGIN(bugprone-use-after-move): intended
     says("Device", [&] { static_cast<void>(card.info()); });
     says("Device", [&] { static_cast<void>(card.fd()); });
     says("Device", [&] { static_cast<void>(card.allocate<int>({1})); });
     says("Device", [&] { static_cast<void>(card.create_queue()); });
-    says("Device", [&] { static_cast<void>(card.create_list()); });
+    says("Device", [&] { static_cast<void>(card.create_command_list()); });
     says("Device", [&] { static_cast<void>(card.create_semaphore()); });
     says("Queue", [&] { queue.submit(Nop{}); });
     says("Queue", [&] { static_cast<void>(queue.try_submit(Nop{})); });
@@ -207,7 +207,7 @@ TEST_F(LifetimeTest, AssigningAQueueEndsTheOldOne) {
     queue.submit(Nop{}).wait();
 }
 
-TEST_F(LifetimeTest, AQueueWhoseMappingFailsIsGivenBack) {
+TEST_F(LifetimeTest, AQueueWhoseMappingFailsIsDestroyed) {
     const Device card = open();
     for (int fails_at = 0; fails_at < 2; ++fails_at) {  // the queue's pages, then the doorbell
         for (int i = 0; i < fails_at; ++i) {
@@ -221,7 +221,7 @@ TEST_F(LifetimeTest, AQueueWhoseMappingFailsIsGivenBack) {
     }
 }
 
-TEST_F(LifetimeTest, ASubmissionWhoseParametersFindNoMemoryLeavesTheQueueAsItWas) {
+TEST_F(LifetimeTest, ASubmissionWithoutMemoryForParametersLeavesTheQueueUnchanged) {
     const Device card = open();
     Queue queue = card.create_queue();
     auto buffer = card.allocate<float>({4});
@@ -245,7 +245,7 @@ TEST_F(LifetimeTest, AnUploadThatFailsLeaksNothing) {
     queue.submit(Nop{}).wait();
 }
 
-TEST_F(LifetimeTest, DestructorsDoNotThrowWhateverTheKernelSays) {
+TEST_F(LifetimeTest, DestructorsDoNotThrowWhenTheKernelFails) {
     {
         const Device card = open();
         const auto buffer = card.allocate<int>({4});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is not a matter of C++: the installed package as a user finds it, the tutorial, the
-// example's host half. Each is a CMake script of its own, run with what CMakeLists.txt passes down.
+// Tests that are CMake scripts: the installed package, the tutorial, and the host side of the
+// example. CMakeLists.txt passes their variables.
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
@@ -17,7 +17,7 @@ struct Close {
     void operator()(FILE* file) const noexcept { pclose(file); }
 };
 
-// Runs a script of this folder; what it prints is the message if it fails.
+// Runs a script of this folder; its output is the message of a failure.
 testing::AssertionResult passes(const std::string& script) {
     const std::string command =
         std::string(SDK_TEST_COMMAND) + " -P " + SDK_TEST_SCRIPTS + "/" + script + ".cmake 2>&1";
@@ -26,9 +26,9 @@ testing::AssertionResult passes(const std::string& script) {
         return testing::AssertionFailure() << "cannot run " << command;
     }
     std::string output;
-    std::array<char, 4096> piece{};
-    while (std::fgets(piece.data(), piece.size(), pipe.get()) != nullptr) {
-        output += piece.data();
+    std::array<char, 4096> chunk{};
+    while (std::fgets(chunk.data(), chunk.size(), pipe.get()) != nullptr) {
+        output += chunk.data();
     }
     const int status = pclose(pipe.release());
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
@@ -37,18 +37,18 @@ testing::AssertionResult passes(const std::string& script) {
     return testing::AssertionFailure() << command << "\n" << output;
 }
 
-TEST(Tutorial, ShowsTheProgramThatIsBuilt) {
+TEST(Tutorial, ShowsTheProgramsThatAreBuilt) {
     EXPECT_TRUE(passes("tutorial_test"));
 }
 
-#ifndef SDK_TEST_SANITIZED  // a user's program is not
-TEST(Installed, IsFoundByCMakeAndPkgConfigAndExportsNothingElse) {
+#ifndef SDK_TEST_SANITIZED  // a sanitized library does not link into a plain program
+TEST(Installed, IsFoundByCMakeAndPkgConfigAndExportsOnlyItsOwn) {
     EXPECT_TRUE(passes("install_test"));
 }
 #endif
 
 #ifdef SDK_TEST_EXAMPLE
-TEST(Example, TrainsToTheSameBitsAndSaysWhatIsWrong) {
+TEST(Example, TrainsToTheSameBitsAndExplainsErrors) {
     EXPECT_TRUE(passes("example_test"));
 }
 #endif

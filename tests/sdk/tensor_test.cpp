@@ -1,35 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Commands on types other than f32, and those that move elements: what they do on the card, and
-// what is refused before it gets there.
+// Commands on data types other than f32, and commands that rearrange elements: their results, and
+// the checks before submission.
 #include <bit>
 #include <functional>
 
-#include "fixture.hpp"
+#include "command_fixture.hpp"
 
 namespace accel::test {
 namespace {
 
 using ::testing::ElementsAre;
 
-class TensorCommand : public SdkTest {
+class TensorCommand : public CommandTest {
   protected:
-    TensorCommand() : card(open()), queue(card.create_queue()) {}
-
-    void TearDown() override {
-        queue = card.create_queue();  // lets go of the old one and what it held
-        EXPECT_EQ(driver->buffers(), 0U);
-    }
-
-    template <typename T>
-    Buffer<T> filled(const std::vector<T>& values) {
-        auto buffer = card.allocate<T>({values.size()});
-        buffer.copy_from(values);
-        return buffer;
-    }
-    void run(const Command& command) { queue.submit(command).wait(); }
-
-    // `good` with a change is no command, and the message says why.
+    // Expects that `good` with a change is refused, with this text in the message.
     template <typename T>
     static void expect_refused(T good, const std::function<void(T&)>& change, const char* why) {
         EXPECT_NO_THROW(Command{good});
@@ -38,12 +23,9 @@ class TensorCommand : public SdkTest {
         EXPECT_EQ(error.errc(), std::errc::invalid_argument);
         expect_says(error, why);
     }
-
-    Device card;
-    Queue queue;
 };
 
-TEST_F(TensorCommand, TransposeTurnsTakesStepsAndGoesBackwards) {
+TEST_F(TensorCommand, TransposePermutesStepsAndReverses) {
     const auto source = filled<std::int16_t>({1, 2, 3, 4, 5, 6});
     auto result = card.allocate<std::int16_t>({6});
     run(Transpose{
@@ -81,10 +63,10 @@ TEST_F(TensorCommand, TransposeIsChecked) {
             t.src = argument(0, (1ULL << 48) - 8);
             t.src_offset = 1;
         },
-        "passes the card's address space");
+        "extends past the card's address space");
 }
 
-TEST_F(TensorCommand, GatherPicksAndTellsAnIndexOutOfRange) {
+TEST_F(TensorCommand, GatherPicksElementsAndReportsAnIndexOutOfRange) {
     const auto source = filled<float>({10, 11, 20, 21, 30, 31});
     auto indices = filled<std::int64_t>({2, -3});
     auto result = card.allocate<float>({4});
@@ -105,7 +87,7 @@ TEST_F(TensorCommand, GatherPicksAndTellsAnIndexOutOfRange) {
 
 TEST_F(TensorCommand, ResizeSumsTaps) {
     const auto source = filled<float>({10, 20});
-    const auto table = filled<Tap>({{0, 1}, {1, 0}, {0, 0.5F}, {1, 0.5F}, {1, 1}, {0, 0}});
+    const auto table = filled<ResizeTap>({{0, 1}, {1, 0}, {0, 0.5F}, {1, 0.5F}, {1, 1}, {0, 0}});
     auto result = card.allocate<float>({3});
     const Resize resize{
         .dst = result, .src = source, .table = table, .taps = 2, .n = 2, .count = 3};
@@ -142,24 +124,25 @@ TEST_F(TensorCommand, ElementwiseConvertsAndSelects) {
     run(sum);
     EXPECT_THAT(bytes.span(), ElementsAre(1, -1, 3));
     expect_refused<Elementwise>(
-        sum, [](auto& e) { e.type = DataType::i32; }, "f32 or i64");
+        sum, [](auto& e) { e.type = DataType::i32; }, "neither f32 nor i64");
     expect_refused<Elementwise>(
-        sum, [&](auto& e) { e.c = bytes; }, "an operand of ElementwiseOp::select alone");
+        sum, [&](auto& e) { e.c = bytes; }, "a meaning for ElementwiseOp::select only");
 }
 
-TEST_F(TensorCommand, GemmOfBytesIsExactAndRequantises) {
+TEST_F(TensorCommand, QuantizedGemmIsExactAndRequantizes) {
     const auto a = filled<std::uint8_t>({130, 126});  // 2 and -2
     const auto b = filled<std::int8_t>({3, 4});
     auto sum = card.allocate<std::int32_t>({1});
-    Gemm gemm{
-        .d = sum,
-        .a = a,
-        .b = b,
-        .m = 1,
-        .n = 1,
-        .k = 2,
-        .format = {
-            .a = DataType::u8, .b = DataType::i8, .result = DataType::i32, .a_zero_point = 128}};
+    Gemm gemm{.d = sum,
+              .a = a,
+              .b = b,
+              .m = 1,
+              .n = 1,
+              .k = 2,
+              .format = {.a_type = DataType::u8,
+                         .b_type = DataType::i8,
+                         .result_type = DataType::i32,
+                         .a_zero_point = 128}};
     run(gemm);
     EXPECT_THAT(sum.span(), ElementsAre(-2));
     auto result = card.allocate<std::int8_t>({1});
@@ -167,12 +150,12 @@ TEST_F(TensorCommand, GemmOfBytesIsExactAndRequantises) {
     gemm.d = result;
     gemm.bias = channel;
     gemm.format.requantize = true;
-    gemm.format.result = DataType::i8;
+    gemm.format.result_type = DataType::i8;
     gemm.format.result_zero_point = -100;
     run(gemm);
     EXPECT_THAT(result.span(), ElementsAre(-98));  // 2.5 rounds to 2
     expect_refused<Gemm>(
-        gemm, [](auto& g) { g.format.b = DataType::f32; }, "combines types");
+        gemm, [](auto& g) { g.format.b_type = DataType::f32; }, "combines data types");
     expect_refused<Gemm>(
         gemm, [](auto& g) { g.format.a_zero_point = 256; }, "zero point");
     expect_refused<Gemm>(
@@ -183,7 +166,7 @@ TEST_F(TensorCommand, GemmOfBytesIsExactAndRequantises) {
         gemm,
         [](auto& g) {
             g.batch = 3;
-            g.batch_a = 1;
+            g.batch_stride_a = 1;
         },
         "Gemm::a touches 4 bytes");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the headers promise about threads; ThreadSanitizer is the judge.
+// The promises of the headers about threads; ThreadSanitizer checks them.
 #include <atomic>
 #include <barrier>
 #include <mutex>
@@ -36,7 +36,7 @@ TEST_F(ThreadsTest, ManyWaitForJobsThatOneSubmits) {
         });
     }
     for (int i = 0; i < jobs_each; ++i) {
-        // A buffer that only the job holds, so that waiters free it.
+        // Only the job keeps this buffer alive, so a waiter frees it.
         auto value = card.allocate<int>({1});
         value[0] = i + 1;
         jobs[static_cast<std::size_t>(i)] =
@@ -89,9 +89,9 @@ TEST_F(ThreadsTest, AQueueIsSharedUnderALockOfTheCaller) {
     }
 }
 
-TEST_F(ThreadsTest, ASealedListIsSubmittedFromAnyThread) {
+TEST_F(ThreadsTest, AClosedListIsSubmittedFromAnyThread) {
     const Device card = open();
-    CommandList list = card.create_list();
+    CommandList list = card.create_command_list();
     list.add(Fill{.dst = argument(0), .pattern = 3, .bytes = 4});
     list.close();
     std::vector<std::jthread> threads;
@@ -108,39 +108,48 @@ TEST_F(ThreadsTest, ASealedListIsSubmittedFromAnyThread) {
     }
 }
 
-// Waiters that sleep, spin or are just about to enter the kernel when the queue starts afresh: each
-// must learn that its job was cancelled, and none may be left waiting for a job of the next epoch.
+// Starts threads that wait for `job`, runs `action`, and expects that each thread learns that the
+// job was canceled.
+template <typename Action>
+void expect_canceled_waits(const Job& job, Action&& action) {
+    constexpr int waiter_count = 3;
+    std::atomic<int> canceled{0};
+    std::barrier start(waiter_count + 1);
+    {
+        std::vector<std::jthread> waiters;
+        for (int w = 0; w < waiter_count; ++w) {
+            waiters.emplace_back([&] {
+                start.arrive_and_wait();
+                try {
+                    job.wait();
+                } catch (const Error& error) {
+                    canceled += error.errc() == std::errc::operation_canceled ? 1 : 0;
+                }
+            });
+        }
+        start.arrive_and_wait();
+        action();
+    }
+    EXPECT_EQ(canceled, waiter_count);
+}
+
+// The waiters sleep, poll or are about to enter the kernel when the queue is reset. None may wait
+// for a job of the restarted queue.
 TEST_F(ThreadsTest, AResetWakesEveryWaiter) {
     const Device card = open();
     for (const auto spin : {std::chrono::nanoseconds(0), default_spin, never_sleep}) {
         Queue queue = card.create_queue({.spin = spin});
         for (int round = 0; round < 10; ++round) {
             Gate gate(card);
-            const Job job = queue.submit(gate.closed());
-            std::atomic<int> cancelled{0};
-            std::barrier start(4);
-            {
-                std::vector<std::jthread> waiters;
-                for (int w = 0; w < 3; ++w) {
-                    waiters.emplace_back([&] {
-                        start.arrive_and_wait();
-                        try {
-                            job.wait();
-                        } catch (const Error& error) {
-                            cancelled += error.errc() == std::errc::operation_canceled ? 1 : 0;
-                        }
-                    });
-                }
-                start.arrive_and_wait();
+            expect_canceled_waits(queue.submit(gate.closed()), [&] {
                 queue.reset();
                 queue.submit(Nop{}).wait();
-            }
-            EXPECT_EQ(cancelled, 3);
+            });
         }
     }
 }
 
-TEST_F(ThreadsTest, AResetInTheLastMomentBeforeAWaiterEntersTheKernelIsNotMissed) {
+TEST_F(ThreadsTest, AResetJustBeforeAWaiterEntersTheKernelIsNotMissed) {
     const Device card = open();
     Queue queue = card.create_queue({.spin = 0ns});
     Gate gate(card);
@@ -158,7 +167,7 @@ TEST_F(ThreadsTest, AResetInTheLastMomentBeforeAWaiterEntersTheKernelIsNotMissed
     while (!entered) {
         std::this_thread::yield();
     }
-    // The first reset finds nobody asleep; only after it does the waiter go on into the kernel.
+    // The waiter enters the kernel only after the first reset, which finds no sleeping thread.
     std::jthread releaser([&] {
         while (driver->calls(ACCEL_IOCTL_QUEUE_RESET) == 0) {
             std::this_thread::yield();
@@ -179,24 +188,7 @@ TEST_F(ThreadsTest, DestroyingAQueueWakesEveryWaiter) {
     for (const auto spin : {std::chrono::nanoseconds(0), never_sleep}) {
         std::optional<Queue> queue = card.create_queue({.spin = spin});
         Gate gate(card);
-        const Job job = queue->submit(gate.closed());
-        std::atomic<int> cancelled{0};
-        std::barrier start(4);
-        std::vector<std::jthread> waiters;
-        for (int w = 0; w < 3; ++w) {
-            waiters.emplace_back([&] {
-                start.arrive_and_wait();
-                try {
-                    job.wait();
-                } catch (const Error& error) {
-                    cancelled += error.errc() == std::errc::operation_canceled ? 1 : 0;
-                }
-            });
-        }
-        start.arrive_and_wait();
-        queue.reset();
-        waiters.clear();
-        EXPECT_EQ(cancelled, 3);
+        expect_canceled_waits(queue->submit(gate.closed()), [&] { queue.reset(); });
     }
 }
 

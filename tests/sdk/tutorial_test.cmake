@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# The C++ blocks of the tutorial that are whole programs must be these to the letter, but for the
-# comment at their top.
+# The C++ programs in the tutorial must equal the examples, except for the comment at the top.
 set(document_file ${SOURCE}/docs/tutorials/first-job.md)
 file(READ ${document_file} document)
 foreach(example hello onnx)

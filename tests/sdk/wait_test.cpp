@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waiting: spinning and sleeping, time-outs, the first of several, and poll() for foreign loops.
+// Waiting: polling and sleeping, time-outs, the first of several jobs, and poll() in the user's
+// event loop.
 #include <poll.h>
 
 #include <cstring>
@@ -25,7 +26,7 @@ class WaitTest : public SdkTest {
     }
 };
 
-TEST_F(WaitTest, NeverSleepDoesNot) {
+TEST_F(WaitTest, NeverSleepOnlyPolls) {
     const Device card = open();
     Queue queue = card.create_queue({.spin = never_sleep});
     EXPECT_EQ(queue.spin(), never_sleep);
@@ -40,7 +41,7 @@ TEST_F(WaitTest, NeverSleepDoesNot) {
     EXPECT_EQ(queue.stats().interrupts, 0U);
 }
 
-TEST_F(WaitTest, NoSpinSleepsOnceAndIsWokenByOneInterrupt) {
+TEST_F(WaitTest, WithoutSpinAWaitSleepsOnceAndOneInterruptWakesIt) {
     const Device card = open();
     Queue queue = card.create_queue({.spin = 0ns});
     Gate gate(card);
@@ -52,7 +53,7 @@ TEST_F(WaitTest, NoSpinSleepsOnceAndIsWokenByOneInterrupt) {
     EXPECT_LE(queue.stats().interrupts, 1U);
 }
 
-TEST_F(WaitTest, SpinIsSetAtAnyTime) {
+TEST_F(WaitTest, TheSpinTimeCanBeChanged) {
     const Device card = open();
     Queue queue = card.create_queue();
     EXPECT_EQ(queue.spin(), default_spin);
@@ -71,7 +72,7 @@ TEST_F(WaitTest, AFinishedJobIsSeenWithoutTheKernel) {
     EXPECT_EQ(sleeps(), 0U);
 }
 
-TEST_F(WaitTest, ATimeOutIsAValueAndTheJobGoesOn) {
+TEST_F(WaitTest, ATimeOutIsAValueAndTheJobContinues) {
     const Device card = open();
     for (const auto spin : {std::chrono::nanoseconds(0), default_spin, never_sleep}) {
         Queue queue = card.create_queue({.spin = spin});
@@ -88,16 +89,16 @@ TEST_F(WaitTest, ATimeOutIsAValueAndTheJobGoesOn) {
     }
 }
 
-TEST_F(WaitTest, ATimeOutTooLongForTheClockIsNone) {
+TEST_F(WaitTest, ATimeOutBeyondTheClockNeverPasses) {
     const Device card = open();
     Queue queue = card.create_queue();
     EXPECT_EQ(queue.submit(Nop{}).wait(std::chrono::nanoseconds::max() - 1ns), WaitResult::done);
 }
 
-TEST_F(WaitTest, DrainWaitsForAll) {
+TEST_F(WaitTest, SynchronizeWaitsForAllJobs) {
     const Device card = open();
     Queue queue = card.create_queue();
-    queue.synchronize();  // of nothing
+    queue.synchronize();  // without a job
     auto buffer = card.allocate<int>({1});
     for (int i = 1; i <= 20; ++i) {
         queue.submit(fill(buffer, i));
@@ -106,11 +107,11 @@ TEST_F(WaitTest, DrainWaitsForAll) {
     EXPECT_EQ(buffer[0], 20);
 }
 
-TEST_F(WaitTest, WaitAnyOfNothingIsNothing) {
+TEST_F(WaitTest, WaitAnyOfNoJobsReturnsNothing) {
     EXPECT_FALSE(wait_any({}).has_value());
 }
 
-TEST_F(WaitTest, WaitAnyFindsWhatIsFinished) {
+TEST_F(WaitTest, WaitAnyFindsAFinishedJob) {
     const Device card = open();
     Queue first = card.create_queue({.spin = 0ns});
     Queue second = card.create_queue({.spin = 0ns});
@@ -119,7 +120,7 @@ TEST_F(WaitTest, WaitAnyFindsWhatIsFinished) {
     const Job quick = second.submit(Nop{});
     const std::vector<Job> jobs = {blocked, quick};
     EXPECT_EQ(wait_any(jobs), 1U);
-    EXPECT_EQ(wait_any(std::vector<Job>{blocked, Job()}), 1U) << "no job is finished";
+    EXPECT_EQ(wait_any(std::vector<Job>{blocked, Job()}), 1U) << "an empty Job is over";
     gate.open();
     blocked.wait();
     EXPECT_EQ(wait_any(jobs), 0U);
@@ -138,7 +139,7 @@ TEST_F(WaitTest, WaitAnyOfOneQueueSleepsForTheFirst) {
     queue.synchronize();
 }
 
-// Of two queues, of two devices, and when the driver has no notifications.
+// Jobs of two queues, of two devices, and of a driver without notifications.
 class WaitAnyTest : public WaitTest, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(WaitAnyTest, SleepsUntilOneIsOver) {
@@ -169,7 +170,7 @@ TEST_P(WaitAnyTest, SleepsUntilOneIsOver) {
     first.synchronize();
 }
 
-TEST_P(WaitAnyTest, AFailedJobIsOverAndItsWaitTells) {
+TEST_P(WaitAnyTest, AFailedJobIsOverAndItsWaitThrows) {
     const std::string what = GetParam();
     const Device card = open("/dev/accel0");
     const Device other = open(what == "two_devices" ? "/dev/accel1" : "/dev/accel0");
@@ -199,7 +200,7 @@ TEST_F(WaitTest, WaitAnyNoticesACardThatIsGone) {
     EXPECT_EQ(error_of([&] { jobs[1].wait(); }).errc(), std::errc::no_such_device);
 }
 
-TEST_F(WaitTest, WaitAnyTakesBackItsNotifications) {
+TEST_F(WaitTest, WaitAnyRemovesItsNotifications) {
     const Device card = open();
     Queue first = card.create_queue({.spin = 0ns});
     Queue second = card.create_queue({.spin = 0ns});
@@ -209,7 +210,7 @@ TEST_F(WaitTest, WaitAnyTakesBackItsNotifications) {
     gate.open();
     first.synchronize();
     second.synchronize();
-    EXPECT_EQ(poll(card), 0) << "nobody is interested any more";
+    EXPECT_EQ(poll(card), 0) << "no waiter is left";
 }
 
 TEST_F(WaitTest, NotifyMakesPollReport) {
@@ -218,7 +219,7 @@ TEST_F(WaitTest, NotifyMakesPollReport) {
     Gate gate(card);
     const Job job = queue.submit(gate.closed());
     const Job behind = queue.submit(Nop{});
-    EXPECT_EQ(poll(card), 0) << "not asked for";
+    EXPECT_EQ(poll(card), 0) << "no notification was requested";
     queue.notify(job);
     EXPECT_EQ(poll(card), 0) << "not finished";
     gate.open();
@@ -227,7 +228,7 @@ TEST_F(WaitTest, NotifyMakesPollReport) {
     queue.notify(behind);
     EXPECT_NE(poll(card, 60s) & POLLIN, 0);
     queue.notify(Job());
-    EXPECT_EQ(poll(card), 0) << "taken back";
+    EXPECT_EQ(poll(card), 0) << "the notification was removed";
 }
 
 TEST_F(WaitTest, NotifyAndWaitAnyDoNotDisturbEachOther) {
@@ -244,10 +245,10 @@ TEST_F(WaitTest, NotifyAndWaitAnyDoNotDisturbEachOther) {
     EXPECT_FALSE(wait_any(std::vector<Job>{early, blocked}, 1ms).has_value());
     first.open();
     EXPECT_EQ(wait_any(std::vector<Job>{early, blocked}), 0U);
-    EXPECT_EQ(poll(card), 0) << "the user asked for the later one";
+    EXPECT_EQ(poll(card), 0) << "the user waits for the later job";
     second.open();
     EXPECT_NE(poll(card, 60s) & POLLIN, 0);
-    // While the user has not taken note, a wait for something else still sleeps and wakes.
+    // Until the user handles the notification, a wait for another job still sleeps and wakes.
     EXPECT_FALSE(wait_any(std::vector<Job>{blocked, other.submit(Nop{})}, 5ms).has_value());
     never.open();
     queue.synchronize();
@@ -265,7 +266,7 @@ TEST_F(WaitTest, NotifyReportsAFailureAndACardThatIsGone) {
     EXPECT_NE(poll(card) & POLLHUP, 0);
 }
 
-TEST_F(WaitTest, NotifyTakesOnlyJobsOfTheQueueAsItIs) {
+TEST_F(WaitTest, NotifyAcceptsOnlyJobsOfThisQueueSinceItsReset) {
     const Device card = open();
     Queue queue = card.create_queue();
     Queue other = card.create_queue();
@@ -276,7 +277,7 @@ TEST_F(WaitTest, NotifyTakesOnlyJobsOfTheQueueAsItIs) {
     expect_says(error_of([&] { queue.notify(old); }), "last reset");
 }
 
-TEST_F(WaitTest, UringWaitNamesTheJobAsTheDriverKnowsIt) {
+TEST_F(WaitTest, UringWaitHasThePayloadOfTheDriver) {
     const Device card = open();
     Queue queue = card.create_queue();
     Queue other = card.create_queue();
@@ -286,7 +287,7 @@ TEST_F(WaitTest, UringWaitNamesTheJobAsTheDriverKnowsIt) {
     accel_uring_wait named{};
     std::memcpy(&named, wait.payload.data(), sizeof named);
     EXPECT_EQ(wait.fd, card.fd());
-    EXPECT_EQ(wait.operation, std::uint32_t{ACCEL_URING_WAIT});
+    EXPECT_EQ(wait.cmd_op, std::uint32_t{ACCEL_URING_WAIT});
     EXPECT_EQ(named.sequence, 2U);
     EXPECT_EQ(named.timeout_ms, 1500U);
     expect_says(error_of([&] { static_cast<void>(other.uring_wait(job)); }), "not of this queue");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The suites: their programs and how to run them. docs/project/testing.md describes the purpose of each."""
+"""The suites: their programs and how to run them; docs/project/testing.md has their purposes."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Driver final : public detail::Kernel {
     int mmap(int fd, std::uint64_t offset, std::size_t bytes, void** memory) noexcept override;
     void munmap(void* memory, std::size_t bytes) noexcept override;
     int poll(std::span<pollfd> fds, int timeout_ms) noexcept override;
-    void ring(void* doorbell, std::uint32_t value) noexcept override;
+    void ring_doorbell(void* doorbell, std::uint32_t value) noexcept override;
 
     // ---- For tests ----
 

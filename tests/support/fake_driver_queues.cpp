@@ -301,7 +301,7 @@ int Driver::poll(std::span<pollfd> fds, int timeout_ms) noexcept {
     }
 }
 
-void Driver::ring(void* doorbell, std::uint32_t value) noexcept {
+void Driver::ring_doorbell(void* doorbell, std::uint32_t value) noexcept {
     ++rings_;
     Card* card = nullptr;
     std::uint32_t queue = 0;

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "accel/accel.hpp"
-#include "device_impl.hpp"
+#include "device_lookup.hpp"
 #include "fake_driver.hpp"
 
 namespace accel::test {
@@ -29,7 +29,7 @@ class SdkTest : public ::testing::Test {
     }
 
     [[nodiscard]] Device open(std::string_view name = "/dev/accel0") {
-        return detail::DeviceAccess::wrap(detail::open_device(driver, name));
+        return detail::DeviceAccess::make(detail::open_device(driver, name));
     }
 
     std::shared_ptr<fake::Driver> driver;

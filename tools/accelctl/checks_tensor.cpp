@@ -99,7 +99,7 @@ std::string check_resize(const CheckContext& context) {
     constexpr std::uint32_t count = 24;
     constexpr std::uint32_t inner = 17;
     const Floats source = random_floats(std::size_t{n} * inner, 107);
-    std::vector<Tap> table;
+    std::vector<ResizeTap> table;
     for (std::uint32_t i = 0; i < count; ++i) {
         const float at = static_cast<float>(i) * (n - 1) / (count - 1);
         const auto low = std::min(static_cast<std::uint32_t>(at), n - 2);
@@ -120,7 +120,7 @@ std::string check_resize(const CheckContext& context) {
     for (std::size_t i = 0; i < count; ++i) {
         for (std::size_t k = 0; k < inner; ++k) {
             float sum = 0;
-            for (const Tap& tap : std::span(table).subspan(2 * i, 2)) {
+            for (const ResizeTap& tap : std::span(table).subspan(2 * i, 2)) {
                 sum = std::fma(tap.weight, source[std::size_t{tap.index} * inner + k], sum);
             }
             expected.push_back(sum);
@@ -160,9 +160,9 @@ std::string check_gemm_int8(const CheckContext& context) {
                                      .m = m,
                                      .n = n,
                                      .k = k,
-                                     .format = {.a = DataType::u8,
-                                                .b = DataType::i8,
-                                                .result = DataType::i8,
+                                     .format = {.a_type = DataType::u8,
+                                                .b_type = DataType::i8,
+                                                .result_type = DataType::i8,
                                                 .a_zero_point = a_zero_point,
                                                 .result_zero_point = d_zero_point,
                                                 .requantize = true}}),

@@ -168,7 +168,7 @@ void diagnose_node(const Root& root, const Card& card, Findings& findings) {
                             Severity::ok,
                             card.name(),
                             fmt::format("answers: {} of device memory, {} queues",
-                                        human_bytes(info.memory_size), info.queues),
+                                        human_bytes(info.memory_size), info.max_queues),
                             {}});
     } catch (const Error& error) {
         findings.push_back({"does-not-work",

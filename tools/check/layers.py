@@ -47,14 +47,19 @@ PARTS = (
 
 
 def read(part: Part) -> None:
-    done = subprocess.run(["git", "ls-files", part.folder], cwd=ROOT, capture_output=True,
-                          text=True, check=True)
+    done = subprocess.run(
+        ["git", "ls-files", part.folder], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     for name in done.stdout.splitlines():
         path = ROOT / name
-        if path.suffix in (".c", ".h", ".cpp", ".hpp") and path.is_file() \
-                and "/compat/" not in name and "/include/" not in name:
+        if (
+            path.suffix in (".c", ".h", ".cpp", ".hpp")
+            and path.is_file()
+            and "/compat/" not in name
+            and "/include/" not in name
+        ):
             text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
-            part.files[name[len(part.folder) + 1:]] = re.sub(r"//.*", "", text)
+            part.files[name[len(part.folder) + 1 :]] = re.sub(r"//.*", "", text)
 
 
 def unit(name: str) -> str:
@@ -80,8 +85,10 @@ def layers_of(part: Part) -> tuple[dict[str, int], list[str]]:
         else:
             findings.append(f"{part.folder}/{name}: {part.layers} gives it no layer")
     for entry in entries:
-        if not any(name == entry or Path(name).name == entry or name.startswith(f"{entry}/")
-                   for name in result):
+        if not any(
+            name == entry or Path(name).name == entry or name.startswith(f"{entry}/")
+            for name in result
+        ):
             findings.append(f"{part.layers}: there is no file or folder '{entry}'")
     return result, findings
 
@@ -107,8 +114,9 @@ def calls(part: Part) -> Arrows:
     defined: dict[str, str] = {}
     for name, text in part.files.items():
         if name.endswith(".c"):
-            for found in re.finditer(r"^(?!static\b|#)[a-z_][\w\s*]*?\b(\w+)\([^;{]*?\)\s*\{", text,
-                                     re.MULTILINE):
+            for found in re.finditer(
+                r"^(?!static\b|#)[a-z_][\w\s*]*?\b(\w+)\([^;{]*?\)\s*\{", text, re.MULTILINE
+            ):
                 defined[found[1]] = unit(name)
     arrows: Arrows = defaultdict(dict)
     for name, text in part.files.items():
@@ -159,8 +167,10 @@ def check(part: Part) -> list[str]:
     for name, targets in sorted(arrows.items()):
         for target, example in sorted(targets.items()):
             if layers.get(target, -1) > layers.get(name, sys.maxsize):
-                findings.append(f"{part.folder}/{name} {example}: that points up, from layer "
-                                f"{layers[name]} to layer {layers[target]} ({target})")
+                findings.append(
+                    f"{part.folder}/{name} {example}: that points up, from layer "
+                    f"{layers[name]} to layer {layers[target]} ({target})"
+                )
     for circle in circles(arrows):
         findings.append(f"{part.folder}: these files form a circle: {', '.join(circle)}")
     return findings

@@ -20,16 +20,26 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNCTION_LINES = 80
 FILE_LINES = 450
 
-SOURCES = ("*.c", "*.h", "*.cpp", "*.hpp", "*.py", "*.sh", "*.cmake", "Makefile",
-           "*/CMakeLists.txt")
+SOURCES = (
+    "*.c",
+    "*.h",
+    "*.cpp",
+    "*.hpp",
+    "*.py",
+    "*.sh",
+    "*.cmake",
+    "Makefile",
+    "*/CMakeLists.txt",
+)
 LONG_FILES = {"include/accel_hw.h", "include/accel_uapi.h"}
 # "file:function" of functions that are tables of values.
 TABLES: set[str] = set()
 
 
 def tracked() -> list[str]:
-    done = subprocess.run(["git", "ls-files", *SOURCES], cwd=ROOT, capture_output=True, text=True,
-                          check=True)
+    done = subprocess.run(
+        ["git", "ls-files", *SOURCES], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return [name for name in done.stdout.splitlines() if (ROOT / name).is_file()]
 
 
@@ -44,18 +54,37 @@ def long_files(names: list[str]) -> list[str]:
 
 def long_functions(names: list[str]) -> list[str]:
     languages = re.compile(r"\.(c|h|cpp|hpp|py)$")
-    command = ["ctags", "--output-format=json", "--fields=+neK", "--languages=C,C++,Python",
-               "--langmap=C++:+.h.hpp", "--kinds-C=f", "--kinds-C++=f", "--kinds-Python=fm",
-               "-f", "-", "-L", "-"]
-    done = subprocess.run(command, cwd=ROOT, input="\n".join(filter(languages.search, names)),
-                          capture_output=True, text=True, check=True)
+    command = [
+        "ctags",
+        "--output-format=json",
+        "--fields=+neK",
+        "--languages=C,C++,Python",
+        "--langmap=C++:+.h.hpp",
+        "--kinds-C=f",
+        "--kinds-C++=f",
+        "--kinds-Python=fm",
+        "-f",
+        "-",
+        "-L",
+        "-",
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        input="\n".join(filter(languages.search, names)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     findings = []
     for line in done.stdout.splitlines():
         tag = json.loads(line)
         length = tag.get("end", tag["line"]) - tag["line"] + 1
         if length > FUNCTION_LINES and f"{tag['path']}:{tag['name']}" not in TABLES:
-            findings.append(f"{tag['path']}:{tag['line']}: {tag['name']} has {length} lines; "
-                            f"{FUNCTION_LINES} are the limit: split it")
+            findings.append(
+                f"{tag['path']}:{tag['line']}: {tag['name']} has {length} lines; "
+                f"{FUNCTION_LINES} are the limit: split it"
+            )
     return findings
 
 

@@ -132,8 +132,11 @@ def main() -> int:
         elif path.suffix in {".svg", ".png"}:
             continue
         else:
-            found = [f"'{page}' does not exist" for page in DOCS.findall(text_of(path))
-                     if not (ROOT / page).is_file()]
+            found = [
+                f"'{page}' does not exist"
+                for page in DOCS.findall(text_of(path))
+                if not (ROOT / page).is_file()
+            ]
         findings += [f"{name}: {finding}" for finding in dict.fromkeys(found)]
     print("\n".join(findings))
     print(f"links: {len(findings)} findings")

@@ -25,7 +25,15 @@ BARE_SENTENCES = 10
 
 CODE = {".c", ".h", ".cpp", ".hpp", ".proto"}
 SCRIPT = {".py", ".sh", ".cmake", ".yml", ".in", ".map", ".toml", ".build", ".rules", ".conf"}
-NAMES = {"Makefile", "Kbuild", "CMakeLists.txt", "packages.txt", "run", ".clang-tidy", "meson.build"}
+NAMES = {
+    "Makefile",
+    "Kbuild",
+    "CMakeLists.txt",
+    "packages.txt",
+    "run",
+    ".clang-tidy",
+    "meson.build",
+}
 # Generated files, texts of others, and this table itself.
 EXCLUDED = re.compile(r"^LICENSES/|\.abi$|\.json$|\.dump$|\.svg$|^tools/check/prose\.py$")
 
@@ -46,12 +54,19 @@ def word(pattern: str, instead: str, where: str = "") -> Word:
 CPP = r"\.(cpp|hpp|md)$"
 WORDS = (
     word(r"(?i)\b(re)?quantis", "quantize"),
-    word(r"(?i)\bserialis|\bnormalis|\binitialis|\boptimis|\brecognis|\borganis|\bsynchronis",
-         "the American spelling, with z"),
-    word(r"(?i)\bbehaviour|\bneighbour|\bcolour|\bsignalled\b|\bcancelled\b|\blabelled\b",
-         "the American spelling"),
-    word(r"(?i)\brings? (of tests|card|model|qtest|sdk|compiler|files|fuzz|tools|harness|counts|vm"
-         r"|iommu|`\w)", "suite"),
+    word(
+        r"(?i)\bserialis|\bnormalis|\binitialis|\boptimis|\brecognis|\borganis|\bsynchronis",
+        "the American spelling, with z",
+    ),
+    word(
+        r"(?i)\bbehaviour|\bneighbour|\bcolour|\bsignalled\b|\bcancelled\b|\blabelled\b",
+        "the American spelling",
+    ),
+    word(
+        r"(?i)\brings? (of tests|card|model|qtest|sdk|compiler|files|fuzz|tools|harness|counts|vm"
+        r"|iommu|`\w)",
+        "suite",
+    ),
     word(r"\bRing [0-9]\b", "suite"),
     word(r"(?i)\bcommand buffers?\b", "command list"),
     word(r"(?i)\b(un)?seal(s|ed|ing)?\b", "close a command list; trailer of a file"),
@@ -59,12 +74,20 @@ WORDS = (
     word(r"(?i)\buser memory\b", "registered memory, userptr"),
     word(r"\bknobs?\b|\bKnobs?\b|_knobs?\b", "debug properties"),
     word(r"\b[Aa]ccounts?\b|_account(s|_\w+)?\b", "quota", r"^driver/.*\.[ch]$"),
-    word(r"\baccel_(dma|report|stop|memory|account|user|chunk_name)_", "the name of the glossary",
-         r"^driver/"),
+    word(
+        r"\baccel_(dma|report|stop|memory|account|user|chunk_name)_",
+        "the name of the glossary",
+        r"^driver/",
+    ),
     word(r"\baccel_reports?\b", "event log", r"^driver/"),
-    word(r"(?i)\bfigures?\b", "sequence number, completion, value",
-         r"^(driver|libaccel/(src|include)|qemu-device|include)/"),
-    word(r"(?i)\bplace[sd]? (a|the|its|an admin|some|all|one|each)? ?commands?\b", "submit, enqueue"),
+    word(
+        r"(?i)\bfigures?\b",
+        "sequence number, completion, value",
+        r"^(driver|libaccel/(src|include)|qemu-device|include)/",
+    ),
+    word(
+        r"(?i)\bplace[sd]? (a|the|its|an admin|some|all|one|each)? ?commands?\b", "submit, enqueue"
+    ),
     word(r"(?i)\bplaced in the ring\b", "submitted, enqueued"),
     word(r"\bshare\(\)", "alias() for a handle, export for memory"),
     word(r"\bNumbers\b(?! |[.,:;])", "NumericFormat", r"^libaccel/.*(hpp|cpp)$"),
@@ -74,8 +97,11 @@ WORDS = (
     word(r"\bLimbo\b|\bTwin\b|\bPick\b|\bBeside\b", "the name of the glossary", CPP),
     word(r"(?i)\bengines? of bytes\b|\b(of|with|multiplies|in) bytes of\b", "int8, quantized"),
     word(r"\bis had\b|\btakes in\b", "a verb of the domain"),
-    word(r"(?<![:\w.])(u?int(8|16|32|64)_t|size_t)\b", "std::uint64_t and the like",
-         r"^(libaccel|tools|tests|qemu-device/core)/.*\.[ch]pp$"),
+    word(
+        r"(?<![:\w.])(u?int(8|16|32|64)_t|size_t)\b",
+        "std::uint64_t and the like",
+        r"^(libaccel|tools|tests|qemu-device/core)/.*\.[ch]pp$",
+    ),
     word(r"\b(constexpr|const)\b[^;=()]*\bk[A-Z]\w*\b", "a constant in snake_case", r"\.[ch]pp$"),
 )
 
@@ -122,7 +148,7 @@ def prose_of(name: str, lines: list[str]) -> Iterator[tuple[int, str]]:
 def bare_sentences(name: str, lines: list[str]) -> Iterator[str]:
     for number, paragraph in prose_of(name, lines):
         for found in BARE.finditer(paragraph):
-            sentence = re.split(r"(?<=[.!?])\s", paragraph[found.start():])[0]
+            sentence = re.split(r"(?<=[.!?])\s", paragraph[found.start() :])[0]
             if not sentence.endswith("?"):
                 yield f"{name}:{number}: {sentence[:90]}"
 
@@ -155,8 +181,10 @@ def main(names: list[str]) -> int:
     if len(bare) > BARE_SENTENCES:
         findings += [f"{line}   (a sentence without a subject)" for line in bare]
     print("\n".join(findings))
-    print(f"prose: {len(findings)} findings, {len(bare)} bare sentences "
-          f"({BARE_SENTENCES} are allowed)")
+    print(
+        f"prose: {len(findings)} findings, {len(bare)} bare sentences "
+        f"({BARE_SENTENCES} are allowed)"
+    )
     return 1 if findings else 0
 
 

@@ -37,7 +37,7 @@ if [ "${1:-}" = --fix ]; then
 fi
 failed=0
 "$tools/bin/ruff" check -q . || failed=1
-"$tools/bin/ruff" format --diff -q . || failed=1
+"$tools/bin/ruff" format --check -q . || failed=1
 "$tools/bin/mypy" || failed=1
 # Tests have no annotations and need no strict rules.
 printf '[mypy]\npython_version = 3.11\nstrict_bytes = false\n' >"$cache/tests.ini"

@@ -70,15 +70,21 @@ def included(path: Path, folders: tuple[Path, ...]) -> frozenset[Path]:
 
 def content(source: Path, command: str) -> str:
     """What the verdict on a file depends on, as a name for it."""
-    folders = tuple(Path(folder) for folder in re.findall(r"-I(\S+)", command)
-                    if Path(folder).is_relative_to(ROOT))
+    folders = tuple(
+        Path(folder)
+        for folder in re.findall(r"-I(\S+)", command)
+        if Path(folder).is_relative_to(ROOT)
+    )
     seen, waiting = {source}, [source]
     while waiting:
         for path in included(waiting.pop(), folders) - seen:
             seen.add(path)
             waiting.append(path)
-    flags = [word.replace(str(ROOT), ".") for word in shlex.split(command)
-             if word.startswith(("-D", "-std", "-m"))]
+    flags = [
+        word.replace(str(ROOT), ".")
+        for word in shlex.split(command)
+        if word.startswith(("-D", "-std", "-m"))
+    ]
     digest = hashlib.sha256("\n".join([tidy_version(), *sorted(flags)]).encode())
     digest.update((ROOT / ".clang-tidy").read_bytes())
     for path in sorted(seen, key=str):
@@ -90,15 +96,18 @@ def content(source: Path, command: str) -> str:
 
 @cache
 def tidy_version() -> str:
-    return subprocess.run(["clang-tidy", "--version"], capture_output=True, text=True,
-                          check=True).stdout
+    return subprocess.run(
+        ["clang-tidy", "--version"], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def changed() -> set[str]:
     """The files that this branch, or if it is the main one its last commit, changes."""
+
     def git(*words: str) -> str:
-        done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run(
+            ["git", *words], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         return done.stdout.strip()
 
     base = git("merge-base", "HEAD", "origin/HEAD") or "HEAD~1"
@@ -128,8 +137,10 @@ def main() -> int:
     todo = [source for source, name in names.items() if not (stamps / name).is_file()]
     first = changed() if options.changed else set()
     if options.changed and len(todo) > (1 - WARM) * len(names):
-        print(f"clang-tidy: {len(todo)} of {len(names)} files are unknown; "
-              "only the changed ones are checked")
+        print(
+            f"clang-tidy: {len(todo)} of {len(names)} files are unknown; "
+            "only the changed ones are checked"
+        )
         todo = [source for source in todo if source in first]
     todo.sort(key=lambda source: source not in first)
     end = time.monotonic() + options.seconds
@@ -137,8 +148,12 @@ def main() -> int:
     def check(source: str) -> tuple[str, int | None, str]:
         if time.monotonic() > end and source not in first:
             return source, None, ""
-        done = subprocess.run(["clang-tidy", "--quiet", "-p", build / "tidy", source],
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["clang-tidy", "--quiet", "-p", build / "tidy", source],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         return source, done.returncode, done.stdout + (done.stderr if done.returncode else "")
 
     findings: dict[str, None] = {}
@@ -153,8 +168,10 @@ def main() -> int:
                 failed += 1
                 report(output, findings)
     print("".join(findings))
-    print(f"clang-tidy: {failed} of {len(todo) - skipped} files have findings, "
-          f"{len(names) - len(todo)} were known to be clean, {skipped} are left for the next run")
+    print(
+        f"clang-tidy: {failed} of {len(todo) - skipped} files have findings, "
+        f"{len(names) - len(todo)} were known to be clean, {skipped} are left for the next run"
+    )
     return 1 if failed else 0
 
 

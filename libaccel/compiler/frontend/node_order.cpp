@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "ir/tensor.hpp"
+#include "ir/error.hpp"
 
 namespace accel::compiler {
 
@@ -24,20 +24,21 @@ void note_names(const onnx::NodeProto& node, std::set<std::string>& names) {
 }
 
 std::vector<const onnx::NodeProto*> in_order(const onnx::GraphProto& graph) {
-    std::unordered_map<std::string, int> makers;
+    std::unordered_map<std::string, int> producers;
     for (int i = 0; i < graph.node_size(); ++i) {
         for (const std::string& output : graph.node(i).output()) {
-            makers.try_emplace(output, i);
+            producers.try_emplace(output, i);
         }
     }
     enum class State : std::uint8_t { fresh, open, done };
     std::vector<State> states(static_cast<std::size_t>(graph.node_size()));
     std::vector<const onnx::NodeProto*> order;
-    std::vector<std::pair<int, std::vector<std::string>>> path;  // nodes, and what they wait for
+    std::vector<std::pair<int, std::vector<std::string>>>
+        path;  // nodes, and the names they still wait for
     const auto enter = [&](int i) {
         State& state = states[static_cast<std::size_t>(i)];
         if (state == State::open) {
-            refuse("its nodes form a circle at '" + graph.node(i).name() + "' (" +
+            refuse("its nodes form a cycle at '" + graph.node(i).name() + "' (" +
                    graph.node(i).op_type() + ")");
         }
         if (state == State::fresh) {
@@ -57,10 +58,10 @@ std::vector<const onnx::NodeProto*> in_order(const onnx::GraphProto& graph) {
                 path.pop_back();
                 continue;
             }
-            const auto maker = makers.find(open.back());
+            const auto producer = producers.find(open.back());
             open.pop_back();
-            if (maker != makers.end() && maker->second != node) {
-                enter(maker->second);
+            if (producer != producers.end() && producer->second != node) {
+                enter(producer->second);
             }
         }
     }

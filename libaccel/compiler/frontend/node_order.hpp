@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The order of nodes in a graph.
 #pragma once
 
 #include <set>
@@ -12,11 +14,11 @@ class NodeProto;
 
 namespace accel::compiler {
 
-/// Names that a node reads, also from within its graphs.
+/// Collects the names that a node and its inner graphs read.
 void note_names(const onnx::NodeProto& node, std::set<std::string>& names);
 
-/// Each node behind those that make what it reads. Files should have that order, but converters put
-/// nodes at the end, and others take that. Throws if there is none.
+/// Sorts nodes topologically. ONNX requires that order in files, but some converters append nodes
+/// at the end, and other runtimes accept that. Throws if the graph has a cycle.
 [[nodiscard]] std::vector<const onnx::NodeProto*> in_order(const onnx::GraphProto& graph);
 
 }  // namespace accel::compiler

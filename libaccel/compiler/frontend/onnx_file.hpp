@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// ONNX files: messages of protobuf, and weights in files beside them.
+// ONNX files: protobuf messages, with weights inside or in files beside them.
 #pragma once
 
-#include <accel/model.hpp>
+#include <accel/tensor.hpp>
 
+#include <cstddef>
+#include <filesystem>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace onnx {
 class ModelProto;
@@ -13,23 +17,20 @@ class ModelProto;
 
 namespace accel::compiler {
 
-/// Throws Error that names the file.
-[[nodiscard]] std::vector<std::byte> read_file(const std::filesystem::path& file);
-
-/// Replaces a file as a whole: nothing is lost if that fails. Throws Error that names the file.
-void write_file(const std::filesystem::path& file, std::span<const std::byte> bytes);
-
-/// `name` is for messages.
+/// Parses a model without its external weights; `name` is for messages.
 [[nodiscard]] onnx::ModelProto parse_model(std::span<const std::byte> bytes,
                                            const std::string& name);
 
-/// A model with all its weights: also those in files of its folder.
+/// Reads a model with all its weights, external ones included.
 [[nodiscard]] onnx::ModelProto read_model(const std::filesystem::path& file);
-/// The same of a file that has been read.
+/// The same, with the content of `file`.
 [[nodiscard]] onnx::ModelProto read_model(std::span<const std::byte> bytes,
                                           const std::filesystem::path& file);
 
-/// A tensor of a file as onnx's test data has them.
+/// The inputs that a model declares, without its weights.
+[[nodiscard]] std::vector<TensorInfo> describe_inputs(const std::filesystem::path& file);
+
+/// Reads a file with one tensor, the format of ONNX's test data.
 [[nodiscard]] TensorData read_tensor_file(const std::filesystem::path& file);
 
 }  // namespace accel::compiler

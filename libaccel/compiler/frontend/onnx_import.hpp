@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first stage: an ONNX file becomes a program.
+// The import: an ONNX model becomes a program.
 #pragma once
 
-#include <accel/model.hpp>
+#include <accel/load_options.hpp>
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
 
 #include "ir/program.hpp"
 
@@ -13,16 +18,17 @@ class ModelProto;
 
 namespace accel::compiler {
 
-/// Reads a model that `file` holds, infers all shapes and folds constants. Errors name the file and
-/// the node.
-[[nodiscard]] Program read_onnx_file(std::span<const std::byte> bytes,
-                                     const std::filesystem::path& file, const LoadOptions& options);
+/// Imports the content of `file`: converts nodes to instructions, infers all shapes and folds
+/// constants. Errors name the file and the node.
+[[nodiscard]] Program import_onnx_file(std::span<const std::byte> bytes,
+                                       const std::filesystem::path& file,
+                                       const LoadOptions& options);
 
-/// The same without weights in other files; `name` is for messages.
-[[nodiscard]] Program read_onnx(std::span<const std::byte> bytes, const std::string& name,
-                                const LoadOptions& options);
+/// The same for a model without external weights; `name` is for messages.
+[[nodiscard]] Program import_onnx(std::span<const std::byte> bytes, const std::string& name,
+                                  const LoadOptions& options);
 
-[[nodiscard]] Program read_onnx(const onnx::ModelProto& model, const std::string& name,
-                                const LoadOptions& options);
+[[nodiscard]] Program import_onnx(const onnx::ModelProto& model, const std::string& name,
+                                  const LoadOptions& options);
 
 }  // namespace accel::compiler

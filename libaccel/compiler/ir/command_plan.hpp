@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A model after layout: commands of the card, and the stores they work in.
+// A program after layout assignment: commands of the card, and the buffers that they use.
 #pragma once
 
 #include <accel/command.hpp>
@@ -14,39 +14,40 @@
 
 namespace accel::compiler {
 
-/// Memory that a value has, or several in turns.
-struct Store {
+/// A range of memory. Scratch slots may share memory, one after another.
+struct BufferSlot {
     enum class Kind : std::uint8_t { scratch, weights, input, output };
 
     Kind kind = Kind::scratch;
     std::uint64_t bytes = 0;
     std::uint32_t index = 0;   // of an input or output
     Constant data;             // of weights
-    std::uint64_t offset = 0;  // in the scratch or the weights, once planned
+    std::uint64_t offset = 0;  // in the scratch memory or the weights, once planned
 };
 
-/// A place in a store.
-struct Ref {
-    int store = -1;  // none
+/// A location in a slot.
+struct BufferRef {
+    int slot = -1;  // -1: no operand
     std::uint64_t offset = 0;
 };
 
 using AnyCommand =
     std::variant<Fill, Elementwise, Gemm, Softmax, Reduce, Conv2d, Pool, Transpose, Gather, Resize>;
 
-struct Step {
+/// A command whose operands have no addresses yet.
+struct CommandTemplate {
     AnyCommand command;  // without operands
-    Ref dst;
-    std::array<Ref, 3> src;  // in the order of the card's src0, src1, src2
-    // Sources that lie exactly as the result does: it may take their place.
+    BufferRef dst;
+    std::array<BufferRef, 3> src;  // in the order of the card's src0, src1, src2
+    // Sources with exactly the layout of the result, whose memory the result may reuse.
     std::array<bool, 3> in_place{};
-    bool copy = false;  // with in_place: nothing is left to do then
+    bool copy = false;  // a copy: executed in place, it does nothing
     std::string node;
 };
 
-struct Steps {
-    std::vector<Store> stores;
-    std::vector<Step> list;
+struct CommandPlan {
+    std::vector<BufferSlot> slots;
+    std::vector<CommandTemplate> commands;
 };
 
 }  // namespace accel::compiler

@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ir/tensor.hpp"
 
+#include <accel/tensor.hpp>
+
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
-namespace accel::compiler {
+namespace accel {
+
+std::uint64_t TensorInfo::elements() const {
+    const bool open = std::ranges::any_of(shape, [](std::int64_t n) { return n < 0; });
+    return open ? 0 : static_cast<std::uint64_t>(compiler::elements(shape));
+}
+std::uint64_t TensorInfo::bytes() const {
+    return elements() * size_of(type);
+}
+
+namespace compiler {
 
 std::int64_t elements(const Dims& dims) {
     std::int64_t count = 1;
     for (const std::int64_t dim : dims) {
         if (dim < 0 || __builtin_mul_overflow(count, dim, &count) || count > max_elements) {
-            refuse("a tensor of the shape " + to_string(dims) + " is not possible");
+            refuse(
+                "a tensor of the shape " + to_string(dims) +
+                " is not possible: a dimension is negative, or there are more than 2^31 elements");
         }
     }
     return count;
@@ -58,19 +73,6 @@ std::string_view to_string(DataType type) {
     return "?";
 }
 
-void refuse(const std::string& what) {
-    throw Error(std::errc::invalid_argument, what);
-}
-
-std::string message_of(const Error& error) {
-    std::string text = error.what();
-    const std::string tail = ": " + error.code().message();
-    while (text.ends_with(tail)) {
-        text.resize(text.size() - tail.size());
-    }
-    return text;
-}
-
 Tensor::Tensor(DataType element, Dims shape)
     : type(element),
       dims(std::move(shape)),
@@ -102,7 +104,7 @@ std::uint16_t to_half(float x) {
     }
     int exponent = 0;
     std::frexp(a, &exponent);
-    // The weight of the last bit; nearbyint rounds half to even.
+    // The exponent of the last bit. nearbyint rounds half to even.
     const int last = std::max(exponent - 11, -24);
     const auto units = static_cast<unsigned>(std::nearbyint(std::ldexp(a, -last)));
     return static_cast<std::uint16_t>(sign | (last == -24 ? units : units + ((last + 24) << 10)));
@@ -122,9 +124,6 @@ T read(const Tensor& tensor, std::size_t i) {
     std::memcpy(&value, tensor.data.data() + i * sizeof(T), sizeof(T));
     return value;
 }
-
-template <typename Number>
-Number number(const Tensor& t, std::size_t i);
 
 template <typename Integer>
 Integer truncate(double x) {
@@ -281,4 +280,6 @@ Constant make_constant(DataType type, Dims dims, std::span<const std::int64_t> v
     return make(type, std::move(dims), values);
 }
 
-}  // namespace accel::compiler
+}  // namespace compiler
+
+}  // namespace accel

@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tensors that the compiler holds itself: weights, and what it computed from them.
+// Tensors in the memory of the compiler: weights, and constants computed from them.
 #pragma once
 
 #include <accel/command.hpp>
-#include <accel/error.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "ir/error.hpp"
 
 namespace accel::compiler {
 
 using Dims = std::vector<std::int64_t>;
 
-/// More than this in one tensor is a broken file or a mistake in it.
+/// A tensor with more elements than this is a mistake in the file.
 inline constexpr std::int64_t max_elements = std::int64_t{1} << 31;
 
-/// More numbers than this are not made one by one: indices, masks, tables.
-inline constexpr std::int64_t most_listed = std::int64_t{1} << 24;
+/// The compiler builds no list, such as indices, masks and tables, with more elements than this.
+inline constexpr std::int64_t max_listed = std::int64_t{1} << 24;
 
-/// Throws if it is more than max_elements.
+/// The number of elements. Throws if it is above max_elements.
 [[nodiscard]] std::int64_t elements(const Dims& dims);
 [[nodiscard]] std::string to_string(const Dims& dims);
 [[nodiscard]] std::string_view to_string(DataType type);
@@ -34,13 +36,7 @@ inline constexpr std::int64_t most_listed = std::int64_t{1} << 24;
            type == DataType::i64 || type == DataType::u64 || type == DataType::boolean;
 }
 
-/// A mistake in a model, or what the compiler cannot do. Node and file are added on the way out.
-[[noreturn]] void refuse(const std::string& what);
-
-/// What an error says, without the words of its errno at the end.
-[[nodiscard]] std::string message_of(const Error& error);
-
-/// A dense tensor.
+/// A dense tensor in row-major order.
 struct Tensor {
     DataType type = DataType::f32;
     Dims dims;
@@ -58,7 +54,7 @@ struct Tensor {
         return {reinterpret_cast<const T*>(data.data()), data.size() / sizeof(T)};
     }
 
-    /// The elements as numbers of the engines, converted as the data sheet says.
+    /// The elements, converted as the engines of the card convert them (see the data sheet).
     [[nodiscard]] std::vector<float> floats() const;
     [[nodiscard]] std::vector<std::int64_t> integers() const;
 };

@@ -6,18 +6,18 @@
 
 namespace accel::compiler {
 
-Loops collapse(const Dims& dims, const std::vector<Dims>& strides, const Order& order) {
-    Loops loops;
+LoopNest collapse_loops(const Dims& dims, const std::vector<Dims>& strides, const DimOrder& order) {
+    LoopNest loops;
     loops.strides.resize(strides.size());
     for (const std::size_t d : order) {
         if (dims[d] == 1) {
             continue;
         }
-        bool joins = !loops.dims.empty();
-        for (std::size_t o = 0; o < strides.size() && joins; ++o) {
-            joins = loops.strides[o].back() == strides[o][d] * dims[d];
+        bool merges = !loops.dims.empty();
+        for (std::size_t o = 0; o < strides.size() && merges; ++o) {
+            merges = loops.strides[o].back() == strides[o][d] * dims[d];
         }
-        if (joins) {
+        if (merges) {
             loops.dims.back() *= dims[d];
             for (std::size_t o = 0; o < strides.size(); ++o) {
                 loops.strides[o].back() = strides[o][d];
@@ -36,28 +36,29 @@ Loops collapse(const Dims& dims, const std::vector<Dims>& strides, const Order& 
         }
     }
     if (loops.dims.size() > max_rank) {
-        refuse("its operands have more than six dimensions that cannot be joined");
+        refuse("its operands have more than " + std::to_string(max_rank) +
+               " dimensions that cannot be merged, which is the limit of the card");
     }
     return loops;
 }
 
-Order row_major(std::size_t rank) {
-    Order order(rank);
+DimOrder row_major(std::size_t rank) {
+    DimOrder order(rank);
     std::iota(order.begin(), order.end(), 0);
     return order;
 }
 
-// Where a dimension is of length 1 its stride says nothing.
-Order order_of(const Place& place, const Dims& dims) {
-    Order order = row_major(dims.size());
+// The stride of a dimension of length 1 has no meaning: these dimensions are the outermost.
+DimOrder order_by_strides(const TensorView& view, const Dims& dims) {
+    DimOrder order = row_major(dims.size());
     const auto longer =
         std::ranges::stable_partition(order, [&](std::size_t d) { return dims[d] == 1; });
     std::ranges::stable_sort(longer, std::greater<>(),
-                             [&](std::size_t d) { return place.strides[d]; });
+                             [&](std::size_t d) { return view.strides[d]; });
     return order;
 }
 
-Dims strides_in(const Dims& dims, const Order& order) {
+Dims strides_for_order(const Dims& dims, const DimOrder& order) {
     Dims strides(dims.size());
     std::int64_t step = 1;
     for (std::size_t i = order.size(); i-- > 0;) {
@@ -76,7 +77,7 @@ bool same_strides(const Dims& dims, const Dims& a, const Dims& b) {
     return true;
 }
 
-std::optional<Dims> reshaped(const Dims& from, const Dims& strides, const Dims& to) {
+std::optional<Dims> reshape_strides(const Dims& from, const Dims& strides, const Dims& to) {
     Dims dims;
     Dims steps;
     for (std::size_t i = 0; i < from.size(); ++i) {
@@ -89,7 +90,7 @@ std::optional<Dims> reshaped(const Dims& from, const Dims& strides, const Dims& 
     std::size_t i = 0;
     std::size_t j = 0;
     while (i < dims.size() && j < to.size()) {
-        // A run of old dimensions and a run of new ones with as many elements.
+        // A group of old dimensions, and a group of new ones with the same number of elements.
         std::size_t i_end = i + 1;
         std::size_t j_end = j + 1;
         std::int64_t old_count = dims[i];
@@ -128,9 +129,10 @@ Shape to_shape(const Dims& dims) {
     return Shape(std::span<const std::uint64_t>(extents));
 }
 
-std::uint32_t u32(std::int64_t value) {
+std::uint32_t to_u32(std::int64_t value) {
     if (value < 0 || value > UINT32_MAX) {
-        refuse("a dimension or stride of " + std::to_string(value) + " is out of range");
+        refuse("a dimension or stride of " + std::to_string(value) +
+               " is out of the range of the card, which is 32 bits");
     }
     return static_cast<std::uint32_t>(value);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How elements lie in memory: strides, and what can be done with them alone.
+// Layouts of tensors in memory: strides, and what changes strides only.
 #pragma once
 
 #include <accel/shape.hpp>
@@ -12,38 +12,40 @@
 
 namespace accel::compiler {
 
-/// Dimensions, outermost first.
-using Order = std::vector<std::size_t>;
+/// The dimensions of a tensor, outermost first.
+using DimOrder = std::vector<std::size_t>;
 
-/// Where the elements of a value are: element i is first + the sum of i * strides.
-struct Place {
-    int store = -1;
-    std::int64_t first = 0;
+/// The location of a value's elements: element i is at offset + the sum of i * strides.
+struct TensorView {
+    int slot = -1;
+    std::int64_t offset = 0;
     Dims strides;
 };
 
-/// Several operands over the same dimensions, joined where that is one for all of them.
-struct Loops {
+/// The loops over the elements of several operands of the same shape.
+struct LoopNest {
     Dims dims;
     std::vector<Dims> strides;  // of each operand
 };
 
-/// Throws if more dimensions are left than the card has.
-[[nodiscard]] Loops collapse(const Dims& dims, const std::vector<Dims>& strides,
-                             const Order& order);
+/// Merges neighboring dimensions that are contiguous in all operands. Throws if more dimensions
+/// remain than the card supports.
+[[nodiscard]] LoopNest collapse_loops(const Dims& dims, const std::vector<Dims>& strides,
+                                      const DimOrder& order);
 
-[[nodiscard]] Order row_major(std::size_t rank);
-/// Outermost first, by strides.
-[[nodiscard]] Order order_of(const Place& place, const Dims& dims);
-/// Of elements without gaps in this order.
-[[nodiscard]] Dims strides_in(const Dims& dims, const Order& order);
-/// Whether they lead to the same elements.
+[[nodiscard]] DimOrder row_major(std::size_t rank);
+/// The dimensions by descending strides.
+[[nodiscard]] DimOrder order_by_strides(const TensorView& view, const Dims& dims);
+/// The strides of a dense tensor in this order.
+[[nodiscard]] Dims strides_for_order(const Dims& dims, const DimOrder& order);
+/// Whether two sets of strides address the same elements.
 [[nodiscard]] bool same_strides(const Dims& dims, const Dims& a, const Dims& b);
-/// Strides of the same elements under other dimensions, if there are such.
-[[nodiscard]] std::optional<Dims> reshaped(const Dims& from, const Dims& strides, const Dims& to);
+/// The strides of the same elements in another shape, if no copy is needed.
+[[nodiscard]] std::optional<Dims> reshape_strides(const Dims& from, const Dims& strides,
+                                                  const Dims& to);
 
 [[nodiscard]] Shape to_shape(const Dims& dims);
-/// Throws if the card cannot count so far.
-[[nodiscard]] std::uint32_t u32(std::int64_t value);
+/// Throws if the value does not fit a field of a command.
+[[nodiscard]] std::uint32_t to_u32(std::int64_t value);
 
 }  // namespace accel::compiler

@@ -11,128 +11,135 @@ namespace accel::compiler {
 
 namespace {
 
-class Fuser {
+class FusionPass {
   public:
-    Fuser(Program& program, std::ostream* dump) : p_(program), dump_(dump) {}
+    FusionPass(Program& program, std::ostream* log) : p_(program), log_(log) {}
 
     void run() {
         remove_dead(p_);
-        while (pass()) {
+        while (sweep()) {
         }
         remove_dead(p_);
     }
 
   private:
-    // One look at every instruction; false: nothing changed.
-    bool pass() {
+    // Visits every instruction once. False: nothing changed.
+    bool sweep() {
         uses_ = count_uses(p_);
         bool changed = false;
-        for (std::size_t i = 0; i < p_.code.size(); ++i) {
-            Map* const map = std::get_if<Map>(&p_.code[i].operation);
-            if (map == nullptr || p_.values[p_.code[i].out].type != DataType::f32) {
+        for (std::size_t i = 0; i < p_.instructions.size(); ++i) {
+            op::Elementwise* const last =
+                std::get_if<op::Elementwise>(&p_.instructions[i].operation);
+            if (last == nullptr || p_.values[p_.instructions[i].result].type != DataType::f32) {
                 continue;
             }
-            const bool fused = map->op == ElementwiseOp::identity ? activation(i)
-                               : map->op == ElementwiseOp::mul    ? scale(i)
-                               : map->op == ElementwiseOp::add    ? addition(i)
-                                                                  : false;
+            const bool fused = last->op == ElementwiseOp::identity ? fuse_activation(i)
+                               : last->op == ElementwiseOp::mul    ? fuse_scale(i)
+                               : last->op == ElementwiseOp::add    ? fuse_addition(i)
+                                                                   : false;
             changed = changed || fused;
         }
         remove_empty(p_);
         return changed;
     }
 
-    // The instruction that makes a value for one user alone.
-    Instruction* maker(ValueId id) {
+    // The instruction that computes an f32 value, if the value has one user only.
+    Instruction* sole_producer(ValueId id) {
         const Value& value = p_.values[id];
         if (value.producer < 0 || uses_[id] != 1 || value.type != DataType::f32) {
             return nullptr;
         }
-        return &p_.code[static_cast<std::size_t>(value.producer)];
+        return &p_.instructions[static_cast<std::size_t>(value.producer)];
     }
 
-    static Map* then(Instruction& x) {
-        if (auto* conv = std::get_if<Conv>(&x.operation)) {
-            return &conv->then;
+    static op::Elementwise* epilogue_of(Instruction& x) {
+        if (auto* conv = std::get_if<op::Conv>(&x.operation)) {
+            return &conv->epilogue;
         }
-        if (auto* product = std::get_if<MatMul>(&x.operation)) {
-            return &product->then;
+        if (auto* product = std::get_if<op::MatMul>(&x.operation)) {
+            return &product->epilogue;
         }
-        return std::get_if<Map>(&x.operation);
+        return std::get_if<op::Elementwise>(&x.operation);
     }
 
-    // `maker` makes what instruction `i` made, where that stood: its operands are there by then.
-    void replace(std::size_t i, Instruction& maker) {
-        if (dump_ != nullptr) {
-            *dump_ << "  " << maker.node << " takes in " << p_.code[i].node << '\n';
+    // Moves `producer` to the place of instruction `i`, whose result it computes from now on. All
+    // its operands are computed before that place.
+    void replace(std::size_t i, Instruction& producer) {
+        if (log_ != nullptr) {
+            *log_ << "  " << producer.node << " absorbs " << p_.instructions[i].node << '\n';
         }
-        const ValueId out = p_.code[i].out;
-        Instruction moved = std::move(maker);
-        maker = {};
-        moved.out = out;
-        p_.code[i] = std::move(moved);
+        const ValueId out = p_.instructions[i].result;
+        Instruction moved = std::move(producer);
+        producer = {};
+        moved.result = out;
+        p_.instructions[i] = std::move(moved);
         p_.values[out].producer = static_cast<int>(i);
     }
 
-    bool activation(std::size_t i) {
-        const Map map = std::get<Map>(p_.code[i].operation);
-        const ValueId in = p_.code[i].in[0];
-        Instruction* const x = maker(in);
-        if (x == nullptr || map.activation == UnaryOp::none ||
-            p_.values[in].dims != p_.values[p_.code[i].out].dims) {
+    bool fuse_activation(std::size_t i) {
+        const op::Elementwise activation = std::get<op::Elementwise>(p_.instructions[i].operation);
+        const ValueId in = p_.instructions[i].operands[0];
+        Instruction* const x = sole_producer(in);
+        if (x == nullptr || activation.activation == UnaryOp::none ||
+            p_.values[in].dims != p_.values[p_.instructions[i].result].dims) {
             return false;
         }
-        Map* const last = then(*x);
-        if (last == nullptr || last->activation != UnaryOp::none || !floats(*x)) {
+        op::Elementwise* const last = epilogue_of(*x);
+        if (last == nullptr || last->activation != UnaryOp::none || !computes_in_f32(*x)) {
             return false;
         }
-        last->activation = map.activation;
-        last->alpha = map.alpha;
-        last->beta = map.beta;
+        last->activation = activation.activation;
+        last->alpha = activation.alpha;
+        last->beta = activation.beta;
         replace(i, *x);
         return true;
     }
 
-    // All operands of a map are f32: it computes in f32, as what it takes in does.
-    bool floats(const Instruction& x) const {
-        return !std::holds_alternative<Map>(x.operation) ||
-               p_.values[x.in[0]].type == DataType::f32;
+    // An element-wise instruction on f32 operands computes in f32, as the activation does.
+    bool computes_in_f32(const Instruction& x) const {
+        return !std::holds_alternative<op::Elementwise>(x.operation) ||
+               p_.values[x.operands[0]].type == DataType::f32;
     }
 
-    // The engines of bytes take a bias and an activation, and nothing else.
-    bool of_bytes(const Instruction& x) const {
-        return p_.values[x.in[0]].twin && x.in.size() > 1 && p_.values[x.in[1]].twin;
+    // Whether the product can be lowered to int8. The int8 engines support a bias and an
+    // activation, but neither a scale nor a residual.
+    bool is_quantized(const Instruction& x) const {
+        return p_.values[x.operands[0]].quant && x.operands.size() > 1 &&
+               p_.values[x.operands[1]].quant;
     }
 
-    // Of the two operands of instruction `i`: what a conv or product makes, and the other.
+    // The operands of instruction `i`: the producer of one is a convolution or product.
     struct Sides {
-        Instruction* maker;
+        Instruction* producer;
         ValueId other;
     };
     std::optional<Sides> sides(std::size_t i) {
-        const Instruction& x = p_.code[i];
-        if (std::get<Map>(x.operation).activation != UnaryOp::none) {
+        const Instruction& x = p_.instructions[i];
+        if (std::get<op::Elementwise>(x.operation).activation != UnaryOp::none) {
             return std::nullopt;
         }
         for (const std::size_t side : {0U, 1U}) {
-            Instruction* const found = maker(x.in[side]);
-            if (found != nullptr && p_.values[x.in[side]].dims == p_.values[x.out].dims &&
-                !std::holds_alternative<Map>(found->operation) && then(*found) != nullptr &&
-                then(*found)->activation == UnaryOp::none && found->in.size() < 4) {
-                return Sides{found, x.in[1 - side]};
+            Instruction* const found = sole_producer(x.operands[side]);
+            if (found != nullptr && p_.values[x.operands[side]].dims == p_.values[x.result].dims &&
+                !std::holds_alternative<op::Elementwise>(found->operation) &&
+                epilogue_of(*found) != nullptr &&
+                epilogue_of(*found)->activation == UnaryOp::none && found->operands.size() < 4) {
+                return Sides{found, x.operands[1 - side]};
             }
         }
         return std::nullopt;
     }
 
-    // The numbers of a constant, one for each channel of [n, c, h, w] or column of [..., n].
+    // The elements of a constant that has one value for each channel of [n, c, h, w] or column of
+    // [..., n], or one value for all.
     std::optional<std::vector<float>> per_channel(const Instruction& x, ValueId id) const {
         const Value& value = p_.values[id];
         if (!value.constant || value.type != DataType::f32) {
             return std::nullopt;
         }
-        const Dims& result = p_.values[x.out].dims;
-        const std::size_t axis = std::holds_alternative<Conv>(x.operation) ? 1 : result.size() - 1;
+        const Dims& result = p_.values[x.result].dims;
+        const std::size_t axis =
+            std::holds_alternative<op::Conv>(x.operation) ? 1 : result.size() - 1;
         const std::int64_t channels = result[axis];
         const std::size_t shift = result.size() - value.dims.size();
         for (std::size_t d = 0; d < value.dims.size(); ++d) {
@@ -147,7 +154,7 @@ class Fuser {
         return numbers;
     }
 
-    ValueId constant(Dims dims, const std::vector<float>& numbers) {
+    ValueId add_constant(Dims dims, const std::vector<float>& numbers) {
         p_.values.push_back({.type = DataType::f32,
                              .dims = dims,
                              .constant = make_constant(DataType::f32, std::move(dims),
@@ -156,20 +163,20 @@ class Fuser {
         return static_cast<ValueId>(p_.values.size() - 1);
     }
 
-    bool addition(std::size_t i) {
+    bool fuse_addition(std::size_t i) {
         const auto found = sides(i);
         if (!found) {
             return false;
         }
-        Instruction& x = *found->maker;
+        Instruction& x = *found->producer;
         const auto n = per_channel(x, found->other);
-        if (n && x.in.size() < 3) {
-            x.in.push_back(constant({std::ssize(*n)}, *n));
+        if (n && x.operands.size() < 3) {
+            x.operands.push_back(add_constant({std::ssize(*n)}, *n));
             replace(i, x);
             return true;
         }
         if (n) {
-            const Constant old = p_.values[x.in[2]].constant;
+            const Constant old = p_.values[x.operands[2]].constant;
             if (!old) {
                 return false;
             }
@@ -177,75 +184,76 @@ class Fuser {
             for (std::size_t c = 0; c < sum.size(); ++c) {
                 sum[c] += (*n)[c];
             }
-            x.in[2] = constant({std::ssize(sum)}, sum);
+            x.operands[2] = add_constant({std::ssize(sum)}, sum);
             replace(i, x);
             return true;
         }
-        return residual(i, *found);
+        return fuse_residual(i, *found);
     }
 
-    // What a convolution adds to: of its own shape.
-    bool residual(std::size_t i, const Sides& found) {
-        Instruction& x = *found.maker;
+    // The engine adds a convolution to a residual of the shape of its result.
+    bool fuse_residual(std::size_t i, const Sides& found) {
+        Instruction& x = *found.producer;
         const Value& other = p_.values[found.other];
-        if (of_bytes(x) || !std::holds_alternative<Conv>(x.operation) || other.constant ||
-            other.type != DataType::f32 || other.dims != p_.values[p_.code[i].out].dims) {
+        if (is_quantized(x) || !std::holds_alternative<op::Conv>(x.operation) || other.constant ||
+            other.type != DataType::f32 ||
+            other.dims != p_.values[p_.instructions[i].result].dims) {
             return false;
         }
-        if (x.in.size() == 2) {
-            const std::int64_t channels = p_.values[x.out].dims[1];
+        if (x.operands.size() == 2) {
+            const std::int64_t channels = p_.values[x.result].dims[1];
             const std::vector<float> zeros(static_cast<std::size_t>(channels), 0.0F);
-            x.in.push_back(constant({channels}, zeros));
+            x.operands.push_back(add_constant({channels}, zeros));
         }
-        x.in.push_back(found.other);
-        std::get<Conv>(x.operation).format.accumulate = true;
+        x.operands.push_back(found.other);
+        std::get<op::Conv>(x.operation).format.accumulate = true;
         replace(i, x);
         return true;
     }
 
-    // Into the weights, which must be known.
-    bool scale(std::size_t i) {
+    // Multiplies the constant weights and the bias by the scale.
+    bool fuse_scale(std::size_t i) {
         const auto found = sides(i);
         if (!found) {
             return false;
         }
-        Instruction& x = *found->maker;
-        if (of_bytes(x)) {
+        Instruction& x = *found->producer;
+        if (is_quantized(x)) {
             return false;
         }
         const auto n = per_channel(x, found->other);
-        const Constant weights = p_.values[x.in[1]].constant;
-        const Constant bias = x.in.size() > 2 ? p_.values[x.in[2]].constant : nullptr;
-        if (!n || !weights || weights->type != DataType::f32 || (x.in.size() > 2 && !bias)) {
+        const Constant weights = p_.values[x.operands[1]].constant;
+        const Constant bias = x.operands.size() > 2 ? p_.values[x.operands[2]].constant : nullptr;
+        if (!n || !weights || weights->type != DataType::f32 || (x.operands.size() > 2 && !bias)) {
             return false;
         }
-        const bool conv = std::holds_alternative<Conv>(x.operation);
+        const bool conv = std::holds_alternative<op::Conv>(x.operation);
         std::vector<float> w = weights->floats();
         const std::size_t inner = conv ? w.size() / std::max<std::size_t>(n->size(), 1) : 1;
         for (std::size_t k = 0; k < w.size(); ++k) {
             w[k] *= (*n)[k / inner % n->size()];
         }
-        x.in[1] = constant(weights->dims, w);
+        x.operands[1] = add_constant(weights->dims, w);
         if (bias) {
             std::vector<float> b = bias->floats();
             for (std::size_t c = 0; c < b.size(); ++c) {
                 b[c] *= (*n)[c];
             }
-            x.in[2] = constant({std::ssize(b)}, b);
+            x.operands[2] = add_constant({std::ssize(b)}, b);
         }
         replace(i, x);
         return true;
     }
 
     Program& p_;
-    std::ostream* dump_;
+    std::ostream* log_;
     std::vector<int> uses_;
 };
 
 }  // namespace
 
-void fuse(Program& program, std::ostream* dump) {
-    Fuser(program, dump).run();
+void fuse(Program& program, std::ostream* log) {
+    FusionPass(program, log).run();
 }
 
 }  // namespace accel::compiler

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Operator fusion.
 #pragma once
 
 #include <iosfwd>
@@ -7,8 +9,9 @@
 
 namespace accel::compiler {
 
-/// The stage after folding: what an engine does in one go becomes one instruction - a convolution
-/// or a product with its scale, bias, residual and activation -, and what nothing needs goes.
-void fuse(Program& program, std::ostream* dump);
+/// Merges the scale, bias, residual and activation behind a convolution or product into that
+/// instruction, because the engine computes them in one command. Removes instructions without
+/// users.
+void fuse(Program& program, std::ostream* log);
 
 }  // namespace accel::compiler

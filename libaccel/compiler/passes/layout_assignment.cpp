@@ -1,198 +1,203 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/layout_assignment.hpp"
 
-#include <accel/error.hpp>
-
 #include <algorithm>
 #include <ostream>
 
+#include "ir/constant_folding.hpp"
 #include "passes/layout_assignment_impl.hpp"
 
 namespace accel::compiler {
 
-Steps Layout::run(std::ostream* dump) {
+CommandPlan LayoutAssignment::run(std::ostream* log) {
     for (std::size_t i = 0; i < p_.outputs.size(); ++i) {
         output_of_.try_emplace(p_.outputs[i].value, static_cast<std::uint32_t>(i));
     }
-    for (const Instruction& x : p_.code) {
+    for (const Instruction& x : p_.instructions) {
         node_ = x.node;
-        const std::size_t before = steps_.list.size();
-        try {
-            if (elements(p_.values[x.out].dims) == 0) {
-                places_[x.out] = fresh(x.out, row_major(p_.values[x.out].dims.size()));
+        const std::size_t before = plan_.commands.size();
+        in_context(x.node, [&] {
+            if (elements(p_.values[x.result].dims) == 0) {
+                views_[x.result] =
+                    allocate_result(x.result, row_major(p_.values[x.result].dims.size()));
             } else {
                 std::visit([&](const auto& operation) { lower(operation, x); }, x.operation);
             }
-        } catch (const Error& error) {
-            throw Error(error.errc(), x.node + ": " + message_of(error));
-        }
-        if (dump != nullptr) {
-            *dump << "  " << x.node << ": " << to_string(x.operation) << " "
-                  << compiler::to_string(p_.values[x.out].dims) << " strides "
-                  << compiler::to_string(places_[x.out]->strides) << ", "
-                  << steps_.list.size() - before << " commands\n";
+        });
+        if (log != nullptr) {
+            *log << "  " << x.node << ": " << to_string(x.operation) << " "
+                 << compiler::to_string(p_.values[x.result].dims) << " strides "
+                 << compiler::to_string(views_[x.result]->strides) << ", "
+                 << plan_.commands.size() - before << " commands\n";
         }
     }
     for (std::size_t i = 0; i < p_.outputs.size(); ++i) {
         node_ = "output " + p_.outputs[i].name;
         finish_output(p_.outputs[i].value, static_cast<std::uint32_t>(i));
     }
-    return std::move(steps_);
+    return std::move(plan_);
 }
 
-int Layout::add_store(Store store) {
-    steps_.stores.push_back(std::move(store));
-    return static_cast<int>(steps_.stores.size()) - 1;
+int LayoutAssignment::add_slot(BufferSlot slot) {
+    plan_.slots.push_back(std::move(slot));
+    return static_cast<int>(plan_.slots.size()) - 1;
 }
 
-Place Layout::scratch(DataType element, const Dims& shape, const Order& order) {
+TensorView LayoutAssignment::allocate_scratch(DataType element, const Dims& shape,
+                                              const DimOrder& order) {
     const auto bytes = static_cast<std::uint64_t>(elements(shape)) * size_of(element);
-    return {add_store({.kind = Store::Kind::scratch, .bytes = bytes, .data = nullptr}), 0,
-            strides_in(shape, order)};
+    return {add_slot({.kind = BufferSlot::Kind::scratch, .bytes = bytes, .data = nullptr}), 0,
+            strides_for_order(shape, order)};
 }
 
-Place Layout::fresh(ValueId id, const Order& order) {
+TensorView LayoutAssignment::allocate_result(ValueId id, const DimOrder& order) {
     const auto output = output_of_.find(id);
-    const Dims strides = strides_in(dims(id), order);
+    const Dims strides = strides_for_order(dims(id), order);
     if (output == output_of_.end() || !same_strides(dims(id), strides, dense_strides(dims(id)))) {
-        return scratch(type(id), dims(id), order);
+        return allocate_scratch(type(id), dims(id), order);
     }
-    done_[output->second] = true;
-    return {output_store(output->second), 0, strides};
+    written_outputs_[output->second] = true;
+    return {output_slot(output->second), 0, strides};
 }
 
-int Layout::output_store(std::uint32_t index) {
+int LayoutAssignment::output_slot(std::uint32_t index) {
     const ValueId id = p_.outputs[index].value;
-    return add_store({.kind = Store::Kind::output,
-                      .bytes = static_cast<std::uint64_t>(elements(dims(id))) * size_of(type(id)),
-                      .index = index,
-                      .data = nullptr});
+    return add_slot({.kind = BufferSlot::Kind::output,
+                     .bytes = static_cast<std::uint64_t>(elements(dims(id))) * size_of(type(id)),
+                     .index = index,
+                     .data = nullptr});
 }
 
-void Layout::finish_output(ValueId id, std::uint32_t index) {
-    if (done_[index] || elements(dims(id)) == 0) {
+void LayoutAssignment::finish_output(ValueId id, std::uint32_t index) {
+    if (written_outputs_[index] || elements(dims(id)) == 0) {
         return;
     }
-    copy(place(id), {output_store(index), 0, dense_strides(dims(id))}, dims(id), type(id));
+    copy(view_of(id), {output_slot(index), 0, dense_strides(dims(id))}, dims(id), type(id));
 }
 
-int Layout::weights(Constant data) {
+int LayoutAssignment::weights_slot(Constant data) {
     const std::uint64_t bytes = data->data.size();
-    return add_store({.kind = Store::Kind::weights, .bytes = bytes, .data = std::move(data)});
+    return add_slot({.kind = BufferSlot::Kind::weights, .bytes = bytes, .data = std::move(data)});
 }
 
-const Place& Layout::place(ValueId id) {
-    std::optional<Place>& known = places_[id];
-    if (!known) {
+const TensorView& LayoutAssignment::view_of(ValueId id) {
+    std::optional<TensorView>& view = views_[id];
+    if (!view) {
         const Value& value = p_.values[id];
-        const int store =
-            value.constant ? weights(value.constant)
-                           : add_store({.kind = Store::Kind::input,
-                                        .bytes = static_cast<std::uint64_t>(elements(value.dims)) *
-                                                 size_of(value.type),
-                                        .index = static_cast<std::uint32_t>(value.input),
-                                        .data = nullptr});
-        known = Place{store, 0, dense_strides(value.dims)};
+        const int slot = value.constant
+                             ? weights_slot(value.constant)
+                             : add_slot({.kind = BufferSlot::Kind::input,
+                                         .bytes = static_cast<std::uint64_t>(elements(value.dims)) *
+                                                  size_of(value.type),
+                                         .index = static_cast<std::uint32_t>(value.input),
+                                         .data = nullptr});
+        view = TensorView{slot, 0, dense_strides(value.dims)};
     }
-    return *known;
+    return *view;
 }
 
-Ref Layout::ref(const Place& at, DataType element) const {
-    return {at.store, static_cast<std::uint64_t>(at.first) * size_of(element)};
+BufferRef LayoutAssignment::buffer_ref(const TensorView& at, DataType element) const {
+    return {at.slot, static_cast<std::uint64_t>(at.offset) * size_of(element)};
 }
 
-void Layout::emit(AnyCommand command, Ref dst, std::array<Ref, 3> src, std::array<bool, 3> in_place,
-                  bool is_copy) {
-    steps_.list.push_back({std::move(command), dst, src, in_place, is_copy, node_});
+void LayoutAssignment::emit(AnyCommand command, BufferRef dst, std::array<BufferRef, 3> src,
+                            std::array<bool, 3> in_place, bool is_copy) {
+    plan_.commands.push_back({std::move(command), dst, src, in_place, is_copy, node_});
 }
 
-void Layout::copy(const Place& from, const Place& to, const Dims& shape, DataType element) {
-    const Loops loops = collapse(shape, {to.strides, from.strides}, order_of(to, shape));
+void LayoutAssignment::copy(const TensorView& from, const TensorView& to, const Dims& shape,
+                            DataType element) {
+    const LoopNest loops =
+        collapse_loops(shape, {to.strides, from.strides}, order_by_strides(to, shape));
     Transpose command{.element_size = size_of(element), .shape = to_shape(loops.dims)};
     command.dst_strides = to_shape(loops.strides[0]);
     for (std::size_t i = 0; i < loops.dims.size(); ++i) {
         const std::int64_t stride = loops.strides[1][i];
         if (stride > INT32_MAX || stride < INT32_MIN) {
-            refuse("a stride of " + std::to_string(stride) + " is out of range");
+            refuse("a stride of " + std::to_string(stride) +
+                   " elements is out of the range of the card, which is 31 bits");
         }
         command.src_strides.at(i) = static_cast<std::int32_t>(stride);
     }
-    command.src_offset = static_cast<std::uint64_t>(from.first);
-    const bool same = from.first == to.first && same_strides(shape, from.strides, to.strides);
-    emit(command, ref(to, element), {Ref{from.store, 0}}, {same}, true);
+    command.src_offset = static_cast<std::uint64_t>(from.offset);
+    const bool same = from.offset == to.offset && same_strides(shape, from.strides, to.strides);
+    emit(command, buffer_ref(to, element), {BufferRef{from.slot, 0}}, {same}, true);
 }
 
-Place Layout::copied(const Place& from, const Dims& shape, DataType element, const Order& order) {
-    Place to = scratch(element, shape, order);
+TensorView LayoutAssignment::copied(const TensorView& from, const Dims& shape, DataType element,
+                                    const DimOrder& order) {
+    TensorView to = allocate_scratch(element, shape, order);
     copy(from, to, shape, element);
     return to;
 }
 
-Place Layout::in_order(ValueId id, const Order& order) {
-    const Place at = place(id);
-    const Dims strides = strides_in(dims(id), order);
+TensorView LayoutAssignment::in_order(ValueId id, const DimOrder& order) {
+    const TensorView at = view_of(id);
+    const Dims strides = strides_for_order(dims(id), order);
     if (same_strides(dims(id), at.strides, strides)) {
-        return {at.store, at.first, strides};
+        return {at.slot, at.offset, strides};
     }
     auto& known = ordered_[{id, order}];
     if (!known) {
         const Constant& constant = p_.values[id].constant;
-        known = constant ? Place{weights(turned(*constant, order)), 0, strides}
+        known = constant ? TensorView{weights_slot(permuted_constant(*constant, order)), 0, strides}
                          : copied(at, dims(id), type(id), order);
     }
     return *known;
 }
 
-Constant Layout::turned(const Tensor& tensor, const Order& order) {
+Constant LayoutAssignment::permuted_constant(const Tensor& tensor, const DimOrder& order) {
     Value result{.type = tensor.type, .dims = {}, .constant = nullptr};
     for (const std::size_t axis : order) {
         result.dims.push_back(tensor.dims[axis]);
     }
-    return evaluate(Permute{order}, {&tensor}, result);
+    return fold_constant(op::Permute{order}, {&tensor}, result);
 }
 
-Order Layout::natural(ValueId id) {
-    const Place& at = place(id);
-    const Order order = order_of(at, dims(id));
-    return same_strides(dims(id), at.strides, strides_in(dims(id), order))
+DimOrder LayoutAssignment::dense_order(ValueId id) {
+    const TensorView& at = view_of(id);
+    const DimOrder order = order_by_strides(at, dims(id));
+    return same_strides(dims(id), at.strides, strides_for_order(dims(id), order))
                ? order
                : row_major(dims(id).size());
 }
 
-void Layout::lower(const Permute& permute, const Instruction& x) {
-    const Place from = place(x.in[0]);
-    Place to{from.store, from.first, {}};
+void LayoutAssignment::lower(const op::Permute& permute, const Instruction& x) {
+    const TensorView from = view_of(x.operands[0]);
+    TensorView to{from.slot, from.offset, {}};
     for (const std::size_t axis : permute.axes) {
         to.strides.push_back(from.strides[axis]);
     }
-    places_[x.out] = std::move(to);
+    views_[x.result] = std::move(to);
 }
 
-void Layout::lower(const Take& take, const Instruction& x) {
-    Place to = place(x.in[0]);
-    for (std::size_t i = 0; i < take.start.size(); ++i) {
-        to.first += take.start[i] * to.strides[i];
-        to.strides[i] *= take.step[i];
+void LayoutAssignment::lower(const op::Slice& slice, const Instruction& x) {
+    TensorView to = view_of(x.operands[0]);
+    for (std::size_t i = 0; i < slice.start.size(); ++i) {
+        to.offset += slice.start[i] * to.strides[i];
+        to.strides[i] *= slice.step[i];
     }
-    places_[x.out] = std::move(to);
+    views_[x.result] = std::move(to);
 }
 
-void Layout::lower(const Broadcast&, const Instruction& x) {
-    const Place from = place(x.in[0]);
-    places_[x.out] = Place{from.store, from.first, spread(x.in[0], from, dims(x.out))};
+void LayoutAssignment::lower(const op::Broadcast&, const Instruction& x) {
+    const TensorView from = view_of(x.operands[0]);
+    views_[x.result] =
+        TensorView{from.slot, from.offset, broadcast_strides(x.operands[0], from, dims(x.result))};
 }
 
-void Layout::lower(const Reshape&, const Instruction& x) {
-    const Place from = place(x.in[0]);
-    if (auto strides = reshaped(dims(x.in[0]), from.strides, dims(x.out))) {
-        places_[x.out] = Place{from.store, from.first, std::move(*strides)};
+void LayoutAssignment::lower(const op::Reshape&, const Instruction& x) {
+    const TensorView from = view_of(x.operands[0]);
+    if (auto strides = reshape_strides(dims(x.operands[0]), from.strides, dims(x.result))) {
+        views_[x.result] = TensorView{from.slot, from.offset, std::move(*strides)};
         return;
     }
-    const Place at = dense(x.in[0]);
-    places_[x.out] = Place{at.store, at.first, dense_strides(dims(x.out))};
+    const TensorView at = dense(x.operands[0]);
+    views_[x.result] = TensorView{at.slot, at.offset, dense_strides(dims(x.result))};
 }
 
-Dims Layout::spread(ValueId id, const Place& at, const Dims& shape) const {
+Dims LayoutAssignment::broadcast_strides(ValueId id, const TensorView& at,
+                                         const Dims& shape) const {
     Dims strides(shape.size());
     const std::size_t shift = shape.size() - dims(id).size();
     for (std::size_t i = 0; i < dims(id).size(); ++i) {
@@ -201,49 +206,50 @@ Dims Layout::spread(ValueId id, const Place& at, const Dims& shape) const {
     return strides;
 }
 
-void Layout::lower(const Map& map, const Instruction& x) {
-    const Dims& shape = dims(x.out);
-    Order order = row_major(shape.size());
-    for (const ValueId id : x.in) {
+void LayoutAssignment::lower(const op::Elementwise& operation, const Instruction& x) {
+    const Dims& shape = dims(x.result);
+    DimOrder order = row_major(shape.size());
+    for (const ValueId id : x.operands) {
         if (dims(id) == shape && !p_.values[id].constant) {
-            order = order_of(place(id), shape);
+            order = order_by_strides(view_of(id), shape);
             break;
         }
     }
-    std::vector<Place> sources;
-    std::vector<Dims> strides{strides_in(shape, order)};
-    for (const ValueId id : x.in) {
-        Place at = place(id);
+    std::vector<TensorView> sources;
+    std::vector<Dims> strides{strides_for_order(shape, order)};
+    for (const ValueId id : x.operands) {
+        TensorView at = view_of(id);
         if (std::ranges::any_of(at.strides, [](auto s) { return s < 0; })) {
             at = dense(id);
         }
-        strides.push_back(spread(id, at, shape));
+        strides.push_back(broadcast_strides(id, at, shape));
         sources.push_back(std::move(at));
     }
-    const Place to = fresh(x.out, order);
-    const Loops loops = collapse(shape, strides, order);
-    const DataType a = type(x.in[0]);
-    const DataType b = x.in.size() > 1 ? type(x.in[1]) : a;
-    // A conversion computes in what it converts to, so that no digit is lost.
+    const TensorView to = allocate_result(x.result, order);
+    const LoopNest loops = collapse_loops(shape, strides, order);
+    const DataType a = type(x.operands[0]);
+    const DataType b = x.operands.size() > 1 ? type(x.operands[1]) : a;
+    // A conversion computes in the type of its result, so that no digit is lost.
     const bool integers =
-        is_integer(a) && (map.op != ElementwiseOp::identity || map.activation != UnaryOp::none ||
-                          is_integer(type(x.out)));
-    Elementwise command{.op = map.op,
+        is_integer(a) && (operation.op != ElementwiseOp::identity ||
+                          operation.activation != UnaryOp::none || is_integer(type(x.result)));
+    Elementwise command{.op = operation.op,
                         .shape = to_shape(loops.dims),
                         .dst_strides = to_shape(loops.strides[0]),
                         .a_strides = to_shape(loops.strides[1]),
-                        .activation = map.activation,
-                        .alpha = map.alpha,
-                        .beta = map.beta,
+                        .activation = operation.activation,
+                        .activation_alpha = operation.alpha,
+                        .activation_beta = operation.beta,
                         .type = integers ? DataType::i64 : DataType::f32,
-                        .dst_type = type(x.out),
+                        .dst_type = type(x.result),
                         .a_type = a,
                         .b_type = b};
-    std::array<Ref, 3> src{ref(sources[0], a)};
+    std::array<BufferRef, 3> src{buffer_ref(sources[0], a)};
     std::array<bool, 3> in_place{};
     for (std::size_t i = 0; i < sources.size(); ++i) {
-        src.at(i) = ref(sources[i], type(x.in[i]));
-        in_place.at(i) = sources[i].first == 0 && size_of(type(x.in[i])) == size_of(type(x.out)) &&
+        src.at(i) = buffer_ref(sources[i], type(x.operands[i]));
+        in_place.at(i) = sources[i].offset == 0 &&
+                         size_of(type(x.operands[i])) == size_of(type(x.result)) &&
                          loops.strides[i + 1] == loops.strides[0];
     }
     if (sources.size() > 1) {
@@ -251,44 +257,44 @@ void Layout::lower(const Map& map, const Instruction& x) {
     }
     if (sources.size() > 2) {
         command.c_strides = to_shape(loops.strides[3]);
-        command.c_type = type(x.in[2]);
+        command.c_type = type(x.operands[2]);
     }
-    places_[x.out] = to;
-    emit(command, ref(to, type(x.out)), src, in_place);
+    views_[x.result] = to;
+    emit(command, buffer_ref(to, type(x.result)), src, in_place);
 }
 
-void Layout::lower(const Join& join, const Instruction& x) {
-    const Place to = fresh(x.out, natural(x.in[0]));
-    places_[x.out] = to;
-    Place part = to;
-    for (const ValueId id : x.in) {
+void LayoutAssignment::lower(const op::Concat& concat, const Instruction& x) {
+    const TensorView to = allocate_result(x.result, dense_order(x.operands[0]));
+    views_[x.result] = to;
+    TensorView part = to;
+    for (const ValueId id : x.operands) {
         if (elements(dims(id)) != 0) {
-            copy(place(id), part, dims(id), type(id));
+            copy(view_of(id), part, dims(id), type(id));
         }
-        part.first += dims(id)[join.axis] * to.strides[join.axis];
+        part.offset += dims(id)[concat.axis] * to.strides[concat.axis];
     }
 }
 
-void Layout::lower(const compiler::Pad& pad, const Instruction& x) {
-    const Place to = fresh(x.out, natural(x.in[0]));
-    places_[x.out] = to;
-    const DataType element = type(x.out);
+void LayoutAssignment::lower(const op::Pad& pad, const Instruction& x) {
+    const TensorView to = allocate_result(x.result, dense_order(x.operands[0]));
+    views_[x.result] = to;
+    const DataType element = type(x.result);
     emit(Fill{.pattern = pad.value,
               .pattern_bytes = size_of(element),
-              .bytes = static_cast<std::uint64_t>(elements(dims(x.out))) * size_of(element)},
-         ref(to, element), {});
-    Place part = to;
+              .bytes = static_cast<std::uint64_t>(elements(dims(x.result))) * size_of(element)},
+         buffer_ref(to, element), {});
+    TensorView part = to;
     for (std::size_t i = 0; i < pad.before.size(); ++i) {
-        part.first += pad.before[i] * to.strides[i];
+        part.offset += pad.before[i] * to.strides[i];
         part.strides[i] *= pad.step[i];
     }
-    if (elements(dims(x.in[0])) != 0) {
-        copy(place(x.in[0]), part, dims(x.in[0]), element);
+    if (elements(dims(x.operands[0])) != 0) {
+        copy(view_of(x.operands[0]), part, dims(x.operands[0]), element);
     }
 }
 
-Steps lay_out(const Program& program, std::ostream* dump) {
-    return Layout(program).run(dump);
+CommandPlan assign_layouts(const Program& program, std::ostream* log) {
+    return LayoutAssignment(program).run(log);
 }
 
 }  // namespace accel::compiler

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Layout assignment.
 #pragma once
 
 #include "ir/command_plan.hpp"
@@ -6,12 +8,12 @@
 
 namespace accel::compiler {
 
-/// The stage that decides how each value lies in memory, and so what becomes of instructions.
+/// Gives each value a layout in memory, and lowers instructions to commands.
 ///
-/// Views only change strides. Convolutions and pools want the channels of a pixel together; what
-/// looks at one element at a time follows the order of its first operand; so a network of images
-/// stays in the order of the engine from end to end, and copies appear where something needs
-/// another order.
-[[nodiscard]] Steps lay_out(const Program& program, std::ostream* dump);
+/// Views only change strides. Convolutions and pools need the channels of a pixel next to each
+/// other. Element-wise instructions keep the layout of their first operand. So an image network
+/// stays in the layout of the engines from end to end. Where an engine needs another layout, this
+/// pass inserts a copy.
+[[nodiscard]] CommandPlan assign_layouts(const Program& program, std::ostream* log);
 
 }  // namespace accel::compiler

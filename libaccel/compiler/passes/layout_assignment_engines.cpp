@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Layout of what works along an axis, of products and of images.
+// Layout assignment of instructions along an axis, products and images.
 #include <algorithm>
 
 #include "passes/layout_assignment_impl.hpp"
@@ -9,12 +9,16 @@ namespace accel::compiler {
 
 namespace {
 
-const Order channels_last{0, 2, 3, 1};
+const DimOrder channels_last{0, 2, 3, 1};
+
+// GEMM iterates over one batch dimension. A product with more of them becomes several commands, and
+// at most this many.
+constexpr std::int64_t max_gemm_commands = 4096;
 
 }  // namespace
 
-Layout::Along Layout::along(ValueId id, std::size_t axis) {
-    Along result{.order = natural(id), .outer = 1, .n = 1, .inner = 1};
+LayoutAssignment::AxisLoops LayoutAssignment::axis_loops(ValueId id, std::size_t axis) {
+    AxisLoops result{.order = dense_order(id), .outer = 1, .n = 1, .inner = 1};
     const Dims& shape = dims(id);
     const auto at = std::ranges::find(result.order, axis);
     std::int64_t outer = 1;
@@ -22,128 +26,140 @@ Layout::Along Layout::along(ValueId id, std::size_t axis) {
     for (auto d = result.order.begin(); d != result.order.end(); ++d) {
         (d < at ? outer : inner) *= d == at ? 1 : shape[*d];
     }
-    result.outer = u32(outer);
-    result.n = u32(shape[axis]);
-    result.inner = u32(inner);
+    result.outer = to_u32(outer);
+    result.n = to_u32(shape[axis]);
+    result.inner = to_u32(inner);
     return result;
 }
 
-void Layout::need_f32(ValueId id) const {
+void LayoutAssignment::require_f32(ValueId id) const {
     if (type(id) != DataType::f32) {
-        refuse("the card does this in f32 only, and its operand is " +
-               std::string(compiler::to_string(type(id))));
+        refuse("its operand is " + std::string(compiler::to_string(type(id))) +
+               ", and the card supports this operation in f32 only: cast the operand to f32");
     }
 }
 
-void Layout::lower(const Reduction& reduction, const Instruction& x) {
-    need_f32(x.in[0]);
-    const Along a = along(x.in[0], reduction.axis);
-    const Place from = in_order(x.in[0], a.order);
-    const Place to = fresh(x.out, a.order);
-    places_[x.out] = to;
-    emit(Reduce{.op = reduction.op, .outer = a.outer, .n = a.n, .inner = a.inner},
-         ref(to, DataType::f32), {ref(from, DataType::f32)});
+LayoutAssignment::AxisOperands LayoutAssignment::axis_operands(const Instruction& x,
+                                                               std::size_t axis) {
+    require_f32(x.operands[0]);
+    const AxisLoops loops = axis_loops(x.operands[0], axis);
+    TensorView from = in_order(x.operands[0], loops.order);
+    TensorView to = allocate_result(x.result, loops.order);
+    views_[x.result] = to;
+    return {loops, std::move(from), std::move(to)};
 }
 
-void Layout::lower(const SoftMax& softmax, const Instruction& x) {
-    need_f32(x.in[0]);
-    const Along a = along(x.in[0], softmax.axis);
-    const Place from = in_order(x.in[0], a.order);
-    const Place to = fresh(x.out, a.order);
-    places_[x.out] = to;
-    emit(Softmax{.outer = a.outer, .n = a.n, .inner = a.inner}, ref(to, DataType::f32),
-         {ref(from, DataType::f32)}, {from.first == 0});
+void LayoutAssignment::lower(const op::Reduce& reduce, const Instruction& x) {
+    const auto [loops, from, to] = axis_operands(x, reduce.axis);
+    emit(Reduce{.op = reduce.op, .outer = loops.outer, .n = loops.n, .inner = loops.inner},
+         buffer_ref(to, DataType::f32), {buffer_ref(from, DataType::f32)});
 }
 
-void Layout::lower(const Interpolate& resize, const Instruction& x) {
-    need_f32(x.in[0]);
-    const Along a = along(x.in[0], resize.axis);
-    const Place from = in_order(x.in[0], a.order);
-    const Place table = place(x.in[1]);
-    const Place to = fresh(x.out, a.order);
-    places_[x.out] = to;
+void LayoutAssignment::lower(const op::Softmax& softmax, const Instruction& x) {
+    const auto [loops, from, to] = axis_operands(x, softmax.axis);
+    emit(Softmax{.outer = loops.outer, .n = loops.n, .inner = loops.inner},
+         buffer_ref(to, DataType::f32), {buffer_ref(from, DataType::f32)}, {from.offset == 0});
+}
+
+void LayoutAssignment::lower(const op::Resize& resize, const Instruction& x) {
+    const auto [loops, from, to] = axis_operands(x, resize.axis);
+    const TensorView table = view_of(x.operands[1]);
     emit(Resize{.taps = resize.taps,
-                .outer = a.outer,
-                .n = a.n,
-                .count = u32(dims(x.out)[resize.axis]),
-                .inner = a.inner},
-         ref(to, DataType::f32), {ref(from, DataType::f32), ref(table, DataType::f32)});
+                .outer = loops.outer,
+                .n = loops.n,
+                .count = to_u32(dims(x.result)[resize.axis]),
+                .inner = loops.inner},
+         buffer_ref(to, DataType::f32),
+         {buffer_ref(from, DataType::f32), buffer_ref(table, DataType::f32)});
 }
 
-void Layout::lower(const Pick& pick, const Instruction& x) {
-    const ValueId data = x.in[0];
-    const ValueId indices = x.in[1];
-    const bool same_rank = !pick.elements && dims(indices).size() == 1;
-    Along a = along(data, pick.axis);
+void LayoutAssignment::lower(const op::Gather& gather, const Instruction& x) {
+    const ValueId data = x.operands[0];
+    const ValueId indices = x.operands[1];
+    const bool same_rank = !gather.elements && dims(indices).size() == 1;
+    AxisLoops a = axis_loops(data, gather.axis);
     if (!same_rank) {
         a.order = row_major(dims(data).size());
-        const auto at = dims(data).begin() + static_cast<std::ptrdiff_t>(pick.axis);
-        a.outer = u32(elements(Dims(dims(data).begin(), at)));
-        a.inner = u32(elements(Dims(at + 1, dims(data).end())));
+        const auto at = dims(data).begin() + static_cast<std::ptrdiff_t>(gather.axis);
+        a.outer = to_u32(elements(Dims(dims(data).begin(), at)));
+        a.inner = to_u32(elements(Dims(at + 1, dims(data).end())));
     }
-    const Place from = in_order(data, a.order);
-    const Place index = dense(indices);
-    const Place to = fresh(x.out, same_rank ? a.order : row_major(dims(x.out).size()));
-    places_[x.out] = to;
+    const TensorView from = in_order(data, a.order);
+    const TensorView index = dense(indices);
+    const TensorView to =
+        allocate_result(x.result, same_rank ? a.order : row_major(dims(x.result).size()));
+    views_[x.result] = to;
     emit(Gather{.index_type = type(indices),
-                .elements = pick.elements,
+                .elements = gather.elements,
                 .element_size = size_of(type(data)),
                 .outer = a.outer,
                 .n = a.n,
-                .count =
-                    pick.elements ? u32(dims(indices)[pick.axis]) : u32(elements(dims(indices))),
+                .count = gather.elements ? to_u32(dims(indices)[gather.axis])
+                                         : to_u32(elements(dims(indices))),
                 .inner = a.inner},
-         ref(to, type(data)), {ref(from, type(data)), ref(index, type(indices))});
+         buffer_ref(to, type(data)),
+         {buffer_ref(from, type(data)), buffer_ref(index, type(indices))});
 }
 
-void Layout::lower(const MatMul& product, const Instruction& x) {
-    const Dims& shape = dims(x.out);
-    const std::size_t batch = shape.size() - 2;
-    const Side a = side(x.in[0], shape);
-    const Side b = side(x.in[1], shape);
-    const Place to = fresh(x.out, row_major(shape.size()));
-    places_[x.out] = to;
-    const Dims& a_dims = dims(x.in[0]);
+LayoutAssignment::BatchedGemm LayoutAssignment::batched_gemm(const op::MatMul& product,
+                                                             const Instruction& x,
+                                                             const MatrixView& a,
+                                                             const MatrixView& b,
+                                                             const TensorView& to) const {
+    const Dims& shape = dims(x.result);
+    const Dims& a_dims = dims(x.operands[0]);
+    const auto batch = static_cast<std::ptrdiff_t>(shape.size()) - 2;
     const std::int64_t m = a_dims[a_dims.size() - 2];
     const std::int64_t k = a_dims.back();
     const std::int64_t n = shape.back();
-    const Dims outer(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(batch));
-    const Dims to_batch(to.strides.begin(),
-                        to.strides.begin() + static_cast<std::ptrdiff_t>(batch));
-    Loops loops = collapse(outer, {to_batch, a.batch, b.batch}, row_major(batch));
-    Gemm command{.m = u32(m),
-                 .n = u32(n),
-                 .k = u32(k),
-                 .activation = product.then.activation,
+    const Dims outer(shape.begin(), shape.begin() + batch);
+    const Dims to_batch(to.strides.begin(), to.strides.begin() + batch);
+    LoopNest loops = collapse_loops(outer, {to_batch, a.batch, b.batch},
+                                    row_major(static_cast<std::size_t>(batch)));
+    Gemm command{.m = to_u32(m),
+                 .n = to_u32(n),
+                 .k = to_u32(k),
+                 .activation = product.epilogue.activation,
                  .transpose_a = a.transposed,
                  .transpose_b = b.transposed,
-                 .lda = u32(a.leading),
-                 .ldb = u32(b.leading),
-                 .ldd = u32(n),
-                 .alpha = product.then.alpha,
-                 .beta = product.then.beta,
+                 .lda = to_u32(a.leading),
+                 .ldb = to_u32(b.leading),
+                 .ldd = to_u32(n),
+                 .activation_alpha = product.epilogue.alpha,
+                 .activation_beta = product.epilogue.beta,
                  .format = product.format};
-    // Rows of a batch that all meet the same b are rows of one larger a.
+    // If all matrices of a batch share one b, their rows are the rows of one larger a.
     if (loops.dims.size() == 1 && loops.strides[2][0] == 0 && !a.transposed &&
         loops.strides[1][0] == m * a.leading && loops.strides[0][0] == m * n) {
-        command.m = u32(m * loops.dims[0]);
+        command.m = to_u32(m * loops.dims[0]);
         loops = {{1}, {{1}, {1}, {1}}};
     }
-    command.batch = u32(loops.dims.back());
+    // The card iterates over the innermost batch dimension.
+    command.batch = to_u32(loops.dims.back());
     if (command.batch > 1) {
-        command.batch_d = u32(loops.strides[0].back());
-        command.batch_a = u32(loops.strides[1].back());
-        command.batch_b = u32(loops.strides[2].back());
+        command.batch_stride_d = to_u32(loops.strides[0].back());
+        command.batch_stride_a = to_u32(loops.strides[1].back());
+        command.batch_stride_b = to_u32(loops.strides[2].back());
     }
-    Ref bias;
-    if (x.in.size() > 2) {
-        bias = ref(dense(x.in[2]), type(x.in[2]));
-    }
-    // One dimension of a batch is the card's; the others are commands.
     loops.dims.pop_back();
+    return {command, std::move(loops)};
+}
+
+void LayoutAssignment::lower(const op::MatMul& product, const Instruction& x) {
+    const Dims& shape = dims(x.result);
+    const MatrixView a = matrix_view(x.operands[0], shape);
+    const MatrixView b = matrix_view(x.operands[1], shape);
+    const TensorView to = allocate_result(x.result, row_major(shape.size()));
+    views_[x.result] = to;
+    const auto [command, loops] = batched_gemm(product, x, a, b, to);
+    BufferRef bias;
+    if (x.operands.size() > 2) {
+        bias = buffer_ref(dense(x.operands[2]), type(x.operands[2]));
+    }
     const std::int64_t commands = elements(loops.dims);
-    if (commands > 4096) {
-        refuse("its batch has no order that the card can walk");
+    if (commands > max_gemm_commands) {
+        refuse("its batch dimensions cannot be merged: it would need " + std::to_string(commands) +
+               " commands, and the limit is " + std::to_string(max_gemm_commands));
     }
     Dims at(loops.dims.size());
     for (std::int64_t i = 0; i < commands; ++i) {
@@ -153,9 +169,9 @@ void Layout::lower(const MatMul& product, const Instruction& x) {
                 offset.at(o) += at[d] * loops.strides[o][d];
             }
         }
-        emit(command, shifted(to, offset[0], type(x.out)),
-             {shifted(a.place, offset[1], type(x.in[0])),
-              shifted(b.place, offset[2], type(x.in[1])), bias});
+        emit(command, offset_ref(to, offset[0], type(x.result)),
+             {offset_ref(a.view, offset[1], type(x.operands[0])),
+              offset_ref(b.view, offset[2], type(x.operands[1])), bias});
         for (std::size_t d = at.size(); d-- > 0;) {
             if (++at[d] < loops.dims[d]) {
                 break;
@@ -165,16 +181,16 @@ void Layout::lower(const MatMul& product, const Instruction& x) {
     }
 }
 
-Ref Layout::shifted(Place at, std::int64_t by, DataType element) const {
-    at.first += by;
-    return ref(at, element);
+BufferRef LayoutAssignment::offset_ref(TensorView at, std::int64_t by, DataType element) const {
+    at.offset += by;
+    return buffer_ref(at, element);
 }
 
-Layout::Side Layout::side(ValueId id, const Dims& shape) {
+LayoutAssignment::MatrixView LayoutAssignment::matrix_view(ValueId id, const Dims& shape) {
     const Dims& d = dims(id);
     const std::int64_t rows = d[d.size() - 2];
     const std::int64_t columns = d.back();
-    Place at = place(id);
+    TensorView at = view_of(id);
     const auto fits = [](std::int64_t across, std::int64_t along, std::int64_t count,
                          std::int64_t length) {
         return (along == 1 || length == 1) && (across >= length || count == 1);
@@ -187,12 +203,12 @@ Layout::Side Layout::side(ValueId id, const Dims& shape) {
         at = dense(id);
         plain = true;
     }
-    Side result{.place = at, .batch = {}, .leading = 0, .transposed = !plain};
+    MatrixView result{.view = at, .batch = {}, .leading = 0, .transposed = !plain};
     const std::int64_t across = plain ? at.strides[r] : at.strides[r + 1];
     const std::int64_t length = plain ? columns : rows;
     result.leading = (plain ? rows : columns) == 1 ? length : across;
     result.leading = std::max(result.leading, length);
-    // The batch of the result, as this operand repeats in it.
+    // The strides of the batch of the result; zero where this operand repeats.
     const std::size_t batch = shape.size() - 2;
     const std::size_t own = d.size() - 2;
     result.batch.assign(batch, 0);
@@ -202,84 +218,86 @@ Layout::Side Layout::side(ValueId id, const Dims& shape) {
     return result;
 }
 
-Layout::Laid Layout::image(ValueId id) {
+LayoutAssignment::ImageView LayoutAssignment::image_view(ValueId id) {
     const Dims& d = dims(id);
-    Place at = place(id);
+    TensorView at = view_of(id);
     const auto stride = [&](std::size_t i, std::int64_t otherwise) {
         return d[i] == 1 ? otherwise : at.strides[i];
     };
-    const auto taken = [&] {
+    const auto supported_layout = [&] {
         const std::int64_t pixel = stride(3, d[1]);
         const std::int64_t row = stride(2, pixel * d[3]);
         const std::int64_t whole = stride(0, row * d[2]);
         const bool fits = stride(1, 1) == 1 && pixel >= d[1] && row > 0 && whole > 0 &&
                           pixel <= UINT32_MAX && row <= UINT32_MAX && whole <= UINT32_MAX;
-        return fits ? std::optional(ImageLayout{.height = u32(d[2]),
-                                                .width = u32(d[3]),
-                                                .channels = u32(d[1]),
-                                                .pixel = u32(pixel),
-                                                .row = u32(row),
-                                                .image = u32(whole)})
+        return fits ? std::optional(ImageLayout{.height = to_u32(d[2]),
+                                                .width = to_u32(d[3]),
+                                                .channels = to_u32(d[1]),
+                                                .pixel_stride = to_u32(pixel),
+                                                .row_stride = to_u32(row),
+                                                .image_stride = to_u32(whole)})
                     : std::nullopt;
     };
-    auto images = taken();
-    if (!images) {
+    auto layout = supported_layout();
+    if (!layout) {
         at = in_order(id, channels_last);
-        images = taken();
+        layout = supported_layout();
     }
-    if (!images) {
-        refuse("images of the shape " + compiler::to_string(d) + " are too large");
+    if (!layout) {
+        refuse("images of the shape " + compiler::to_string(d) +
+               " are too large: a stride is out of the range of the card, which is 32 bits");
     }
-    return {std::move(at), *images};
+    return {std::move(at), *layout};
 }
 
-Layout::Laid Layout::result_image(ValueId id) {
-    const Place to = fresh(id, channels_last);
-    places_[id] = to;
+LayoutAssignment::ImageView LayoutAssignment::allocate_image(ValueId id) {
+    const TensorView to = allocate_result(id, channels_last);
+    views_[id] = to;
     const Dims& d = dims(id);
     return {to,
-            {.height = u32(d[2]),
-             .width = u32(d[3]),
-             .channels = u32(d[1]),
-             .pixel = u32(d[1]),
-             .row = u32(d[1] * d[3]),
-             .image = u32(d[1] * d[3] * d[2])}};
+            {.height = to_u32(d[2]),
+             .width = to_u32(d[3]),
+             .channels = to_u32(d[1]),
+             .pixel_stride = to_u32(d[1]),
+             .row_stride = to_u32(d[1] * d[3]),
+             .image_stride = to_u32(d[1] * d[3] * d[2])}};
 }
 
-void Layout::lower(const Conv& conv, const Instruction& x) {
-    const Laid from = image(x.in[0]);
-    const Place w = in_order(x.in[1], {2, 3, 1, 0});
-    Ref bias;
-    if (x.in.size() > 2) {
-        bias = ref(dense(x.in[2]), type(x.in[2]));
+void LayoutAssignment::lower(const op::Conv& conv, const Instruction& x) {
+    const ImageView from = image_view(x.operands[0]);
+    const TensorView w = in_order(x.operands[1], {2, 3, 1, 0});
+    BufferRef bias;
+    if (x.operands.size() > 2) {
+        bias = buffer_ref(dense(x.operands[2]), type(x.operands[2]));
     }
-    const Laid to = result_image(x.out);
-    if (x.in.size() > 3) {
-        copy(place(x.in[3]), to.place, dims(x.out), type(x.out));
+    const ImageView to = allocate_image(x.result);
+    if (x.operands.size() > 3) {
+        copy(view_of(x.operands[3]), to.view, dims(x.result), type(x.result));
     }
-    emit(Conv2d{.batch = u32(dims(x.out)[0]),
+    emit(Conv2d{.batch = to_u32(dims(x.result)[0]),
                 .groups = conv.groups,
-                .src_layout = from.images,
-                .dst_layout = to.images,
+                .src_layout = from.layout,
+                .dst_layout = to.layout,
                 .window = conv.window,
-                .activation = conv.then.activation,
-                .alpha = conv.then.alpha,
-                .beta = conv.then.beta,
+                .activation = conv.epilogue.activation,
+                .activation_alpha = conv.epilogue.alpha,
+                .activation_beta = conv.epilogue.beta,
                 .format = conv.format},
-         ref(to.place, type(x.out)), {ref(from.place, type(x.in[0])), ref(w, type(x.in[1])), bias});
+         buffer_ref(to.view, type(x.result)),
+         {buffer_ref(from.view, type(x.operands[0])), buffer_ref(w, type(x.operands[1])), bias});
 }
 
-void Layout::lower(const Pooling& pool, const Instruction& x) {
-    need_f32(x.in[0]);
-    const Laid from = image(x.in[0]);
-    const Laid to = result_image(x.out);
-    emit(accel::Pool{.op = pool.op,
-                     .batch = u32(dims(x.out)[0]),
-                     .src_layout = from.images,
-                     .dst_layout = to.images,
-                     .window = pool.window,
-                     .count_outside = pool.count_outside},
-         ref(to.place, DataType::f32), {ref(from.place, DataType::f32)});
+void LayoutAssignment::lower(const op::Pool& pool, const Instruction& x) {
+    require_f32(x.operands[0]);
+    const ImageView from = image_view(x.operands[0]);
+    const ImageView to = allocate_image(x.result);
+    emit(Pool{.op = pool.op,
+              .batch = to_u32(dims(x.result)[0]),
+              .src_layout = from.layout,
+              .dst_layout = to.layout,
+              .window = pool.window,
+              .count_include_pad = pool.count_include_pad},
+         buffer_ref(to.view, DataType::f32), {buffer_ref(from.view, DataType::f32)});
 }
 
 }  // namespace accel::compiler

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The inside of the layout stage: layout.cpp has stores, copies, views and what looks at one
-// element at a time, layout_engines.cpp the rest.
+// The class of layout assignment. layout_assignment.cpp has slots, copies, views and element-wise
+// instructions; layout_assignment_engines.cpp has the instructions of all other engines.
 #pragma once
 
 #include <map>
@@ -13,129 +13,143 @@
 
 namespace accel::compiler {
 
-class Layout {
+class LayoutAssignment {
   public:
-    explicit Layout(const Program& program) : p_(program), places_(program.values.size()) {}
+    explicit LayoutAssignment(const Program& program)
+        : p_(program), views_(program.values.size()) {}
 
-    Steps run(std::ostream* dump);
+    CommandPlan run(std::ostream* log);
 
   private:
     [[nodiscard]] const Dims& dims(ValueId id) const { return p_.values[id].dims; }
     [[nodiscard]] DataType type(ValueId id) const { return p_.values[id].type; }
 
-    [[nodiscard]] int add_store(Store store);
+    // ---- slots
 
-    [[nodiscard]] Place scratch(DataType element, const Dims& shape, const Order& order);
+    [[nodiscard]] int add_slot(BufferSlot slot);
+    [[nodiscard]] int output_slot(std::uint32_t index);
+    [[nodiscard]] int weights_slot(Constant data);
 
-    // For the result of an instruction: an output of the model lies as ONNX has it.
-    [[nodiscard]] Place fresh(ValueId id, const Order& order);
+    [[nodiscard]] TensorView allocate_scratch(DataType element, const Dims& shape,
+                                              const DimOrder& order);
 
-    [[nodiscard]] int output_store(std::uint32_t index);
+    // Memory for the result of an instruction. An output of the model in row-major order is
+    // written to its final location at once.
+    [[nodiscard]] TensorView allocate_result(ValueId id, const DimOrder& order);
 
+    // Copies an output to its final location, unless it is there already.
     void finish_output(ValueId id, std::uint32_t index);
 
-    [[nodiscard]] int weights(Constant data);
+    const TensorView& view_of(ValueId id);
 
-    const Place& place(ValueId id);
+    [[nodiscard]] BufferRef buffer_ref(const TensorView& at, DataType element) const;
+    // A reference `by` elements behind the first of a view.
+    [[nodiscard]] BufferRef offset_ref(TensorView at, std::int64_t by, DataType element) const;
 
-    [[nodiscard]] Ref ref(const Place& at, DataType element) const;
-
-    void emit(AnyCommand command, Ref dst, std::array<Ref, 3> src,
+    void emit(AnyCommand command, BufferRef dst, std::array<BufferRef, 3> src,
               std::array<bool, 3> in_place = {}, bool is_copy = false);
 
     // ---- copies
 
-    void copy(const Place& from, const Place& to, const Dims& shape, DataType element);
+    void copy(const TensorView& from, const TensorView& to, const Dims& shape, DataType element);
 
-    Place copied(const Place& from, const Dims& shape, DataType element, const Order& order);
+    TensorView copied(const TensorView& from, const Dims& shape, DataType element,
+                      const DimOrder& order);
 
-    // Elements without gaps, in this order.
-    Place in_order(ValueId id, const Order& order);
-    Place dense(ValueId id) { return in_order(id, row_major(dims(id).size())); }
+    // The elements of a value, dense in this order; a copy where needed.
+    TensorView in_order(ValueId id, const DimOrder& order);
+    TensorView dense(ValueId id) { return in_order(id, row_major(dims(id).size())); }
 
-    static Constant turned(const Tensor& tensor, const Order& order);
+    static Constant permuted_constant(const Tensor& tensor, const DimOrder& order);
 
-    // The order it lies in if it lies without gaps, else row-major.
-    Order natural(ValueId id);
+    // The order of a value's dimensions in memory if it is dense, else row-major.
+    DimOrder dense_order(ValueId id);
 
     // ---- views
 
-    void lower(const Permute& permute, const Instruction& x);
+    void lower(const op::Permute& permute, const Instruction& x);
+    void lower(const op::Slice& slice, const Instruction& x);
+    void lower(const op::Broadcast&, const Instruction& x);
+    void lower(const op::Reshape&, const Instruction& x);
 
-    void lower(const Take& take, const Instruction& x);
-
-    void lower(const Broadcast&, const Instruction& x);
-
-    void lower(const Reshape&, const Instruction& x);
-
-    // Strides of an operand that broadcasts to `shape`.
-    Dims spread(ValueId id, const Place& at, const Dims& shape) const;
+    // The strides of an operand that broadcasts to `shape`.
+    Dims broadcast_strides(ValueId id, const TensorView& at, const Dims& shape) const;
 
     // ---- element-wise
 
-    void lower(const Map& map, const Instruction& x);
+    void lower(const op::Elementwise& operation, const Instruction& x);
 
-    // ---- along an axis: any order without gaps will do, the result has the same
+    // ---- along an axis: any dense order is possible, and the result has the same order
 
-    struct Along {
-        Order order;
+    struct AxisLoops {
+        DimOrder order;
         std::uint32_t outer;
         std::uint32_t n;
         std::uint32_t inner;
     };
-    Along along(ValueId id, std::size_t axis);
+    AxisLoops axis_loops(ValueId id, std::size_t axis);
 
-    void need_f32(ValueId id) const;
+    // The f32 operand and the result of an instruction along an axis.
+    struct AxisOperands {
+        AxisLoops loops;
+        TensorView from;
+        TensorView to;
+    };
+    AxisOperands axis_operands(const Instruction& x, std::size_t axis);
 
-    void lower(const Reduction& reduction, const Instruction& x);
+    void require_f32(ValueId id) const;
 
-    void lower(const SoftMax& softmax, const Instruction& x);
-
-    void lower(const Interpolate& resize, const Instruction& x);
-
-    void lower(const Pick& pick, const Instruction& x);
+    void lower(const op::Reduce& reduce, const Instruction& x);
+    void lower(const op::Softmax& softmax, const Instruction& x);
+    void lower(const op::Resize& resize, const Instruction& x);
+    void lower(const op::Gather& gather, const Instruction& x);
 
     // ---- parts of a larger tensor
 
-    void lower(const Join& join, const Instruction& x);
-
-    void lower(const compiler::Pad& pad, const Instruction& x);
+    void lower(const op::Concat& concat, const Instruction& x);
+    void lower(const op::Pad& pad, const Instruction& x);
 
     // ---- products
 
-    void lower(const MatMul& product, const Instruction& x);
-
-    [[nodiscard]] Ref shifted(Place at, std::int64_t by, DataType element) const;
-
-    struct Side {
-        Place place;
+    // An operand of a product as GEMM addresses it.
+    struct MatrixView {
+        TensorView view;
         Dims batch;  // strides
         std::int64_t leading;
         bool transposed;
     };
-    Side side(ValueId id, const Dims& shape);
+    MatrixView matrix_view(ValueId id, const Dims& shape);
+
+    // The loops of a product over its batch dimensions, and the GEMM of each iteration.
+    struct BatchedGemm {
+        Gemm command;
+        LoopNest loops;  // strides of the result, a, and b
+    };
+    BatchedGemm batched_gemm(const op::MatMul& product, const Instruction& x, const MatrixView& a,
+                             const MatrixView& b, const TensorView& to) const;
+
+    void lower(const op::MatMul& product, const Instruction& x);
 
     // ---- images
 
-    struct Laid {
-        Place place;
-        ImageLayout images;
+    // An image as CONV2D and POOL address it.
+    struct ImageView {
+        TensorView view;
+        ImageLayout layout;
     };
-    // As it lies, if the engine can take that, else copied.
-    Laid image(ValueId id);
+    // The image in its present layout if the engine supports that, else a copy.
+    ImageView image_view(ValueId id);
+    ImageView allocate_image(ValueId id);
 
-    Laid result_image(ValueId id);
-
-    void lower(const Conv& conv, const Instruction& x);
-
-    void lower(const Pooling& pool, const Instruction& x);
+    void lower(const op::Conv& conv, const Instruction& x);
+    void lower(const op::Pool& pool, const Instruction& x);
 
     const Program& p_;
-    Steps steps_;
-    std::vector<std::optional<Place>> places_;
-    std::map<std::pair<ValueId, Order>, std::optional<Place>> ordered_;
+    CommandPlan plan_;
+    std::vector<std::optional<TensorView>> views_;  // of each value, once it is known
+    std::map<std::pair<ValueId, DimOrder>, std::optional<TensorView>> ordered_;  // by in_order()
     std::map<ValueId, std::uint32_t> output_of_;
-    std::map<std::uint32_t, bool> done_;  // outputs that are in their place
+    std::map<std::uint32_t, bool> written_outputs_;  // outputs that are in their final location
     std::string node_;
 };
 

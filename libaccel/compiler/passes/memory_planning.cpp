@@ -16,129 +16,133 @@ std::uint64_t aligned(std::uint64_t bytes) {
     return (bytes + alignment - 1) / alignment * alignment;
 }
 
-// Stores that share a place one after the other, and when: first and last step.
-struct Tenancy {
+// Slots that share memory one after another, and the first and last command that uses them.
+struct Lifetime {
     int first = -1;
     int last = -1;
     std::uint64_t bytes = 0;
     std::uint64_t offset = 0;
 };
 
-class Planner {
+class MemoryPlanner {
   public:
-    explicit Planner(Steps& steps)
-        : steps_(steps), parent_(steps.stores.size()), tenancies_(steps.stores.size()) {
+    explicit MemoryPlanner(CommandPlan& plan)
+        : plan_(plan), parent_(plan.slots.size()), lifetimes_(plan.slots.size()) {
         std::iota(parent_.begin(), parent_.end(), 0);
     }
 
-    MemoryUse run(std::ostream* dump) {
+    MemoryUse run(std::ostream* log) {
         MemoryUse use;
         find_lifetimes();
-        for (const Store& store : steps_.stores) {
-            use.activations += store.kind == Store::Kind::scratch ? store.bytes : 0;
+        for (const BufferSlot& slot : plan_.slots) {
+            use.activations += slot.kind == BufferSlot::Kind::scratch ? slot.bytes : 0;
         }
-        share_places();
-        use.peak = place_scratch();
-        use.weights = place_weights();
-        if (dump != nullptr) {
-            *dump << "  " << use.weights << " bytes of weights, " << use.activations
-                  << " of activations in " << use.peak << " (" << 100 * use.ratio() << " %)\n";
+        merge_in_place();
+        use.peak = assign_scratch();
+        use.weights = assign_weights();
+        if (log != nullptr) {
+            *log << "  " << use.weights << " bytes of weights, " << use.activations
+                 << " bytes of activations in " << use.peak << " bytes (" << 100 * use.ratio()
+                 << " %)\n";
         }
         return use;
     }
 
   private:
-    [[nodiscard]] bool is_scratch(int store) const {
-        return store >= 0 &&
-               steps_.stores[static_cast<std::size_t>(store)].kind == Store::Kind::scratch;
+    [[nodiscard]] bool is_scratch(int slot) const {
+        return slot >= 0 &&
+               plan_.slots[static_cast<std::size_t>(slot)].kind == BufferSlot::Kind::scratch;
     }
 
     void find_lifetimes() {
-        const auto touch = [&](int store, int step) {
-            if (is_scratch(store)) {
-                Tenancy& t = tenancies_[static_cast<std::size_t>(store)];
-                t.first = t.first < 0 ? step : t.first;
-                t.last = step;
-                t.bytes = steps_.stores[static_cast<std::size_t>(store)].bytes;
+        const auto touch = [&](int slot, int command) {
+            if (is_scratch(slot)) {
+                Lifetime& t = lifetimes_[static_cast<std::size_t>(slot)];
+                t.first = t.first < 0 ? command : t.first;
+                t.last = command;
+                t.bytes = plan_.slots[static_cast<std::size_t>(slot)].bytes;
             }
         };
-        for (std::size_t i = 0; i < steps_.list.size(); ++i) {
-            for (const Ref& source : steps_.list[i].src) {
-                touch(source.store, static_cast<int>(i));
+        for (std::size_t i = 0; i < plan_.commands.size(); ++i) {
+            for (const BufferRef& source : plan_.commands[i].src) {
+                touch(source.slot, static_cast<int>(i));
             }
-            touch(steps_.list[i].dst.store, static_cast<int>(i));
+            touch(plan_.commands[i].dst.slot, static_cast<int>(i));
         }
     }
 
-    [[nodiscard]] std::size_t root(int store) {
-        auto at = static_cast<std::size_t>(store);
+    [[nodiscard]] std::size_t root(int slot) {
+        auto at = static_cast<std::size_t>(slot);
         while (parent_[at] != at) {
             at = parent_[at] = parent_[parent_[at]];
         }
         return at;
     }
 
-    // Whether a source lies in the place `at` other than the result would: it would be overwritten
-    // before it is read.
-    [[nodiscard]] bool read_otherwise(const Step& step, std::size_t at) {
-        for (std::size_t s = 0; s < step.src.size(); ++s) {
-            const int store = step.src.at(s).store;
-            if (is_scratch(store) && root(store) == at && !step.in_place.at(s)) {
+    // Whether the command reads the memory of `root_slot` in another layout than that of the
+    // result. Then the result would overwrite elements before the command reads them.
+    [[nodiscard]] bool reads_in_other_layout(const CommandTemplate& command,
+                                             std::size_t root_slot) {
+        for (std::size_t s = 0; s < command.src.size(); ++s) {
+            const int slot = command.src.at(s).slot;
+            if (is_scratch(slot) && root(slot) == root_slot && !command.in_place.at(s)) {
                 return true;
             }
         }
         return false;
     }
 
-    // A result that is first written where a source of the same layout is last read.
-    void share_places() {
-        std::vector<bool> dropped(steps_.list.size());
-        for (std::size_t i = 0; i < steps_.list.size(); ++i) {
-            Step& step = steps_.list[i];
+    // Merges the slot of a result with the slot of a source: the command that writes the result for
+    // the first time is the last that reads the source, and both have the same layout.
+    void merge_in_place() {
+        std::vector<bool> dropped(plan_.commands.size());
+        for (std::size_t i = 0; i < plan_.commands.size(); ++i) {
+            CommandTemplate& command = plan_.commands[i];
             const int now = static_cast<int>(i);
-            for (std::size_t s = 0; s < step.src.size(); ++s) {
-                if (!step.in_place.at(s) || !is_scratch(step.src.at(s).store) ||
-                    !is_scratch(step.dst.store)) {
+            for (std::size_t s = 0; s < command.src.size(); ++s) {
+                if (!command.in_place.at(s) || !is_scratch(command.src.at(s).slot) ||
+                    !is_scratch(command.dst.slot)) {
                     continue;
                 }
-                const std::size_t from = root(step.src.at(s).store);
-                const std::size_t to = root(step.dst.store);
-                if (from == to || tenancies_[from].last != now || tenancies_[to].first != now ||
-                    step.src.at(s).offset != step.dst.offset || read_otherwise(step, from)) {
+                const std::size_t from = root(command.src.at(s).slot);
+                const std::size_t to = root(command.dst.slot);
+                if (from == to || lifetimes_[from].last != now || lifetimes_[to].first != now ||
+                    command.src.at(s).offset != command.dst.offset ||
+                    reads_in_other_layout(command, from)) {
                     continue;
                 }
                 parent_[to] = from;
-                tenancies_[from].last = tenancies_[to].last;
-                tenancies_[from].bytes = std::max(tenancies_[from].bytes, tenancies_[to].bytes);
-                dropped[i] = step.copy;
+                lifetimes_[from].last = lifetimes_[to].last;
+                lifetimes_[from].bytes = std::max(lifetimes_[from].bytes, lifetimes_[to].bytes);
+                dropped[i] = command.copy;
                 break;
             }
         }
-        // Lifetimes count steps as they were: that order is all that matters.
-        std::vector<Step> kept;
-        for (std::size_t i = 0; i < steps_.list.size(); ++i) {
+        // Lifetimes keep the old numbers of commands: only their order matters.
+        std::vector<CommandTemplate> kept;
+        for (std::size_t i = 0; i < plan_.commands.size(); ++i) {
             if (!dropped[i]) {
-                kept.push_back(std::move(steps_.list[i]));
+                kept.push_back(std::move(plan_.commands[i]));
             }
         }
-        steps_.list = std::move(kept);
+        plan_.commands = std::move(kept);
     }
 
-    // The largest first, each as low as those allow that live at the same time.
-    std::uint64_t place_scratch() {
+    // Largest first: each slot gets the lowest offset that is free during its lifetime.
+    std::uint64_t assign_scratch() {
         std::vector<std::size_t> order;
-        for (std::size_t i = 0; i < tenancies_.size(); ++i) {
-            if (parent_[i] == i && tenancies_[i].first >= 0) {
+        for (std::size_t i = 0; i < lifetimes_.size(); ++i) {
+            if (parent_[i] == i && lifetimes_[i].first >= 0) {
                 order.push_back(i);
             }
         }
         std::ranges::stable_sort(order, std::greater<>(),
-                                 [&](std::size_t i) { return tenancies_[i].bytes; });
+                                 [&](std::size_t i) { return lifetimes_[i].bytes; });
         std::uint64_t peak = 0;
-        std::vector<const Tenancy*> placed;  // by offset
+        std::vector<const Lifetime*> placed;  // by offset
         for (const std::size_t i : order) {
-            Tenancy& t = tenancies_[i];
-            for (const Tenancy* other : placed) {
+            Lifetime& t = lifetimes_[i];
+            for (const Lifetime* other : placed) {
                 if (other->first > t.last || t.first > other->last) {
                     continue;
                 }
@@ -148,53 +152,53 @@ class Planner {
                 t.offset = std::max(t.offset, other->offset + aligned(other->bytes));
             }
             peak = std::max(peak, t.offset + aligned(t.bytes));
-            placed.insert(std::ranges::upper_bound(placed, t.offset, {}, &Tenancy::offset), &t);
+            placed.insert(std::ranges::upper_bound(placed, t.offset, {}, &Lifetime::offset), &t);
         }
-        for (std::size_t i = 0; i < steps_.stores.size(); ++i) {
+        for (std::size_t i = 0; i < plan_.slots.size(); ++i) {
             if (is_scratch(static_cast<int>(i))) {
-                steps_.stores[i].offset = tenancies_[root(static_cast<int>(i))].offset;
+                plan_.slots[i].offset = lifetimes_[root(static_cast<int>(i))].offset;
             }
         }
         return peak;
     }
 
-    // Each constant once, and only those that a command reads.
-    std::uint64_t place_weights() {
-        std::vector<bool> used(steps_.stores.size());
-        for (const Step& step : steps_.list) {
-            for (const Ref& source : step.src) {
-                if (source.store >= 0) {
-                    used[static_cast<std::size_t>(source.store)] = true;
+    // Stores each constant once, and only constants that a command reads.
+    std::uint64_t assign_weights() {
+        std::vector<bool> used(plan_.slots.size());
+        for (const CommandTemplate& command : plan_.commands) {
+            for (const BufferRef& source : command.src) {
+                if (source.slot >= 0) {
+                    used[static_cast<std::size_t>(source.slot)] = true;
                 }
             }
         }
         std::uint64_t end = 0;
         std::map<const Tensor*, std::uint64_t> known;
-        for (std::size_t i = 0; i < steps_.stores.size(); ++i) {
-            Store& store = steps_.stores[i];
-            if (store.kind != Store::Kind::weights) {
+        for (std::size_t i = 0; i < plan_.slots.size(); ++i) {
+            BufferSlot& slot = plan_.slots[i];
+            if (slot.kind != BufferSlot::Kind::weights) {
                 continue;
             }
             if (!used[i]) {
-                store.data = nullptr;
+                slot.data = nullptr;
                 continue;
             }
-            const auto [at, fresh] = known.try_emplace(store.data.get(), end);
-            store.offset = at->second;
-            end += fresh ? aligned(store.bytes) : 0;
+            const auto [at, fresh] = known.try_emplace(slot.data.get(), end);
+            slot.offset = at->second;
+            end += fresh ? aligned(slot.bytes) : 0;
         }
         return end;
     }
 
-    Steps& steps_;
+    CommandPlan& plan_;
     std::vector<std::size_t> parent_;
-    std::vector<Tenancy> tenancies_;
+    std::vector<Lifetime> lifetimes_;
 };
 
 }  // namespace
 
-MemoryUse plan(Steps& steps, std::ostream* dump) {
-    return Planner(steps).run(dump);
+MemoryUse plan_memory(CommandPlan& plan, std::ostream* log) {
+    return MemoryPlanner(plan).run(log);
 }
 
 }  // namespace accel::compiler

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Memory planning.
 #pragma once
 
-#include <accel/model.hpp>
+#include <accel/model_info.hpp>
+
+#include <iosfwd>
 
 #include "ir/command_plan.hpp"
 
 namespace accel::compiler {
 
-/// The stage that gives every store its offset: weights one after another, scratch where nothing
-/// else is needed at that time. A result takes the place of a source that nobody needs after it, so
-/// that many commands work in place and some copies vanish.
-[[nodiscard]] MemoryUse plan(Steps& steps, std::ostream* dump);
+/// Gives every slot an offset. Weights follow one another. Scratch slots share memory if their
+/// lifetimes do not overlap. A result reuses the memory of a source that has no later reader, so
+/// that many commands execute in place and some copies disappear.
+[[nodiscard]] MemoryUse plan_memory(CommandPlan& plan, std::ostream* log);
 
 }  // namespace accel::compiler

@@ -5,8 +5,8 @@ namespace accel::compiler {
 
 std::vector<int> count_uses(const Program& program) {
     std::vector<int> uses(program.values.size(), 0);
-    for (const Instruction& x : program.code) {
-        for (const ValueId id : x.in) {
+    for (const Instruction& x : program.instructions) {
+        for (const ValueId id : x.operands) {
             ++uses[id];
         }
     }
@@ -17,12 +17,12 @@ std::vector<int> count_uses(const Program& program) {
 }
 
 void remove_empty(Program& program) {
-    std::erase_if(program.code, [](const Instruction& x) { return x.in.empty(); });
+    std::erase_if(program.instructions, [](const Instruction& x) { return x.operands.empty(); });
     for (Value& value : program.values) {
         value.producer = -1;
     }
-    for (std::size_t i = 0; i < program.code.size(); ++i) {
-        program.values[program.code[i].out].producer = static_cast<int>(i);
+    for (std::size_t i = 0; i < program.instructions.size(); ++i) {
+        program.values[program.instructions[i].result].producer = static_cast<int>(i);
     }
 }
 
@@ -31,12 +31,12 @@ void remove_dead(Program& program) {
     for (const Port& port : program.outputs) {
         wanted[port.value] = true;
     }
-    for (std::size_t i = program.code.size(); i-- > 0;) {
-        if (!wanted[program.code[i].out]) {
-            program.code[i].in.clear();
+    for (std::size_t i = program.instructions.size(); i-- > 0;) {
+        if (!wanted[program.instructions[i].result]) {
+            program.instructions[i].operands.clear();
             continue;
         }
-        for (const ValueId id : program.code[i].in) {
+        for (const ValueId id : program.instructions[i].operands) {
             wanted[id] = true;
         }
     }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the stages that rewrite a program share. An instruction without operands is one that a
-// stage has taken away and remove_empty() removes.
+// Helpers of the passes that rewrite a program. A pass deletes an instruction in two steps: it
+// clears the operands, and remove_empty() removes all instructions without operands.
 #pragma once
 
 #include "ir/program.hpp"
 
 namespace accel::compiler {
 
-/// How many instructions and outputs read each value.
+/// The number of instructions and outputs that read each value.
 [[nodiscard]] std::vector<int> count_uses(const Program& program);
 
-/// Also brings Value::producer up to date, as the other does.
+/// Removes instructions without operands, and updates Value::producer.
 void remove_empty(Program& program);
 
-/// Takes away what no output needs.
+/// Removes instructions that no output depends on, and updates Value::producer.
 void remove_dead(Program& program);
 
 }  // namespace accel::compiler

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// First an f32 result: the engine multiplies bytes and scales the sum. Then, where nobody else
-// wants that, bytes at once. Sums of bytes are exact: what differs from f32 is how a bias is
-// rounded, by half a step of a sum.
+// Two steps. First, products of dequantized operands become int8 products with an f32 result: the
+// engine scales the i32 sum. Second, if the only user of that result quantizes it, the product
+// requantizes as it stores. Sums of int8 products are exact. The result differs from f32 arithmetic
+// only in the rounding of the bias, by half a quantization step of the sum.
 #include "passes/quantization_lowering.hpp"
 
 #include <bit>
@@ -16,55 +17,57 @@ namespace accel::compiler {
 
 namespace {
 
-bool is_bytes(DataType type) {
+bool is_int8(DataType type) {
     return type == DataType::i8 || type == DataType::u8;
 }
 
-// What products and convolutions have in common.
-struct Engine {
-    Map* then = nullptr;
+// The fields that products and convolutions have in common.
+struct Product {
+    op::Elementwise* epilogue = nullptr;
     NumericFormat* format = nullptr;
-    std::size_t weights_axis = 0;  // of the weights, that counts channels
+    std::size_t weights_axis = 0;  // of the weights; counts channels
 
-    Engine(Instruction& x, const Program& program) {
-        if (auto* conv = std::get_if<Conv>(&x.operation)) {
-            then = &conv->then;
+    Product(Instruction& x, const Program& program) {
+        if (auto* conv = std::get_if<op::Conv>(&x.operation)) {
+            epilogue = &conv->epilogue;
             format = &conv->format;
-        } else if (auto* product = std::get_if<MatMul>(&x.operation)) {
-            then = &product->then;
-            format = &product->format;
-            weights_axis = program.values[x.in[1]].dims.size() - 1;
+        } else if (auto* matmul = std::get_if<op::MatMul>(&x.operation)) {
+            epilogue = &matmul->epilogue;
+            format = &matmul->format;
+            weights_axis = program.values[x.operands[1]].dims.size() - 1;
         }
     }
 };
 
-class Converter {
+class QuantizationLowering {
   public:
-    Converter(Program& program, std::ostream* dump) : p_(program), dump_(dump) {}
+    QuantizationLowering(Program& program, std::ostream* log) : p_(program), log_(log) {}
 
     void run() {
-        for (Instruction& x : p_.code) {
-            to_f32(x);
+        for (Instruction& x : p_.instructions) {
+            lower_product(x);
         }
         remove_dead(p_);
         uses_ = count_uses(p_);
-        for (std::size_t i = 0; i < p_.code.size(); ++i) {
-            to_bytes(i);
+        for (std::size_t i = 0; i < p_.instructions.size(); ++i) {
+            absorb_quantize(i);
         }
         remove_dead(p_);
     }
 
   private:
-    // The bytes that a value stands for.
-    const Twin* twin(ValueId id) const {
+    // The quantization of an f32 value that is dequantized from int8; else null.
+    const QuantParams* quant_params(ValueId id) const {
         const Value& value = p_.values[id];
-        return value.type == DataType::f32 && value.twin &&
-                       is_bytes(p_.values[value.twin->other].type)
-                   ? value.twin.get()
+        return value.type == DataType::f32 && value.quant &&
+                       is_int8(p_.values[value.quant->counterpart].type)
+                   ? value.quant.get()
                    : nullptr;
     }
 
-    ValueId channels(const std::vector<std::int32_t>& bias, const std::vector<float>& scales) {
+    // The third operand of an int8 product: for each channel an i32 bias and an f32 scale.
+    ValueId add_bias_and_scales(const std::vector<std::int32_t>& bias,
+                                const std::vector<float>& scales) {
         std::vector<std::int64_t> words;
         for (std::size_t c = 0; c < bias.size(); ++c) {
             words.push_back(bias[c]);
@@ -78,14 +81,14 @@ class Converter {
         return static_cast<ValueId>(p_.values.size() - 1);
     }
 
-    // In steps of a sum; none: it does not fit 32 bits.
-    static std::optional<std::vector<std::int32_t>> in_steps(const std::vector<float>& bias,
-                                                             const std::vector<float>& scales) {
+    // The bias in quantization steps of the sum. Nothing if it does not fit the accumulator.
+    static std::optional<std::vector<std::int32_t>> quantized_bias(
+        const std::vector<float>& bias, const std::vector<float>& scales) {
         std::vector<std::int32_t> result;
         for (std::size_t c = 0; c < scales.size(); ++c) {
             const double steps =
                 bias.empty() ? 0 : std::nearbyint(static_cast<double>(bias[c]) / scales[c]);
-            if (!(std::abs(steps) < most_bias)) {
+            if (!(std::abs(steps) < max_bias)) {
                 return std::nullopt;
             }
             result.push_back(static_cast<std::int32_t>(steps));
@@ -93,26 +96,27 @@ class Converter {
         return result;
     }
 
-    void to_f32(Instruction& x) {
-        const Engine engine(x, p_);
-        if (engine.format == nullptr || engine.format->a != DataType::f32 ||
-            engine.format->accumulate || x.in.size() > 3) {
+    void lower_product(Instruction& x) {
+        const Product product(x, p_);
+        if (product.format == nullptr || product.format->a_type != DataType::f32 ||
+            product.format->accumulate || x.operands.size() > 3) {
             return;
         }
-        const Twin* const a = twin(x.in[0]);
-        const Twin* const b = twin(x.in[1]);
+        const QuantParams* const a = quant_params(x.operands[0]);
+        const QuantParams* const b = quant_params(x.operands[1]);
         if (a == nullptr || b == nullptr || a->scales.size() != 1 ||
-            (b->scales.size() != 1 && b->axis != engine.weights_axis)) {
+            (b->scales.size() != 1 && b->axis != product.weights_axis)) {
             return;
         }
         std::vector<float> bias;
-        if (x.in.size() == 3) {
-            if (!p_.values[x.in[2]].constant) {
+        if (x.operands.size() == 3) {
+            if (!p_.values[x.operands[2]].constant) {
                 return;
             }
-            bias = p_.values[x.in[2]].constant->floats();
+            bias = p_.values[x.operands[2]].constant->floats();
         }
-        const auto count = static_cast<std::size_t>(p_.values[x.in[1]].dims[engine.weights_axis]);
+        const auto count =
+            static_cast<std::size_t>(p_.values[x.operands[1]].dims[product.weights_axis]);
         std::vector<float> scales(count);
         for (std::size_t c = 0; c < count; ++c) {
             scales[c] = a->scales[0] * b->scales[b->scales.size() == 1 ? 0 : c];
@@ -120,28 +124,28 @@ class Converter {
                 return;
             }
         }
-        const auto steps = in_steps(bias, scales);
+        const auto steps = quantized_bias(bias, scales);
         if (!steps) {
             return;
         }
-        *engine.format = {.a = p_.values[a->other].type,
-                          .b = p_.values[b->other].type,
-                          .result = DataType::f32,
-                          .a_zero_point = a->zero,
-                          .b_zero_point = b->zero,
-                          .requantize = true};
-        x.in = {a->other, b->other, channels(*steps, scales)};
-        if (dump_ != nullptr) {
-            *dump_ << "  " << x.node << " multiplies bytes\n";
+        *product.format = {.a_type = p_.values[a->counterpart].type,
+                           .b_type = p_.values[b->counterpart].type,
+                           .result_type = DataType::f32,
+                           .a_zero_point = a->zero_point,
+                           .b_zero_point = b->zero_point,
+                           .requantize = true};
+        x.operands = {a->counterpart, b->counterpart, add_bias_and_scales(*steps, scales)};
+        if (log_ != nullptr) {
+            *log_ << "  " << x.node << " is lowered to int8\n";
         }
     }
 
-    // Whether it can be applied to what is divided by `scale`; then it is changed so.
-    static bool divide(Map& then, float scale) {
-        switch (then.activation) {
+    // Changes an activation so that it applies to a value divided by `scale`. False: not possible.
+    static bool rescale(op::Elementwise& epilogue, float scale) {
+        switch (epilogue.activation) {
             case UnaryOp::clip:
-                then.alpha /= scale;
-                then.beta /= scale;
+                epilogue.alpha /= scale;
+                epilogue.beta /= scale;
                 return true;
             case UnaryOp::none:
             case UnaryOp::relu:
@@ -152,52 +156,53 @@ class Converter {
         }
     }
 
-    // Instruction `i` makes bytes of what an engine of bytes gives as f32 to nobody else.
-    void to_bytes(std::size_t i) {
-        const ValueId out = p_.code[i].out;
-        const Value& bytes = p_.values[out];
-        if (!is_bytes(bytes.type) || !bytes.twin || bytes.twin->scales.size() != 1) {
+    // Instruction `i` quantizes a value. If an int8 product computes that value and it has no other
+    // user, the product stores int8 at once.
+    void absorb_quantize(std::size_t i) {
+        const ValueId out = p_.instructions[i].result;
+        const Value& quantized = p_.values[out];
+        if (!is_int8(quantized.type) || !quantized.quant || quantized.quant->scales.size() != 1) {
             return;
         }
-        const Value& real = p_.values[bytes.twin->other];
-        if (real.producer < 0 || uses_[bytes.twin->other] != 1) {
+        const Value& real = p_.values[quantized.quant->counterpart];
+        if (real.producer < 0 || uses_[quantized.quant->counterpart] != 1) {
             return;
         }
-        Instruction& maker = p_.code[static_cast<std::size_t>(real.producer)];
-        Instruction x = maker;
-        const Engine engine(x, p_);
-        const float scale = bytes.twin->scales[0];
-        if (engine.format == nullptr || !engine.format->requantize ||
-            engine.format->result != DataType::f32 || real.dims != bytes.dims || !(scale > 0) ||
-            !divide(*engine.then, scale)) {
+        Instruction& producer = p_.instructions[static_cast<std::size_t>(real.producer)];
+        Instruction x = producer;
+        const Product product(x, p_);
+        const float scale = quantized.quant->scales[0];
+        if (product.format == nullptr || !product.format->requantize ||
+            product.format->result_type != DataType::f32 || real.dims != quantized.dims ||
+            !(scale > 0) || !rescale(*product.epilogue, scale)) {
             return;
         }
-        const std::vector<std::int64_t> words = p_.values[x.in[2]].constant->integers();
+        const std::vector<std::int64_t> words = p_.values[x.operands[2]].constant->integers();
         std::vector<std::int32_t> bias;
         std::vector<float> scales;
         for (std::size_t c = 0; c < words.size(); c += 2) {
             bias.push_back(static_cast<std::int32_t>(words[c]));
             scales.push_back(std::bit_cast<float>(static_cast<std::int32_t>(words[c + 1])) / scale);
         }
-        engine.format->result = bytes.type;
-        engine.format->result_zero_point = bytes.twin->zero;
-        x.in[2] = channels(bias, scales);
-        x.out = out;
-        if (dump_ != nullptr) {
-            *dump_ << "  " << x.node << " takes in " << p_.code[i].node << '\n';
+        product.format->result_type = quantized.type;
+        product.format->result_zero_point = quantized.quant->zero_point;
+        x.operands[2] = add_bias_and_scales(bias, scales);
+        x.result = out;
+        if (log_ != nullptr) {
+            *log_ << "  " << x.node << " absorbs " << p_.instructions[i].node << '\n';
         }
-        p_.code[i] = std::move(x);
+        p_.instructions[i] = std::move(x);
     }
 
     Program& p_;
-    std::ostream* dump_;
+    std::ostream* log_;
     std::vector<int> uses_;
 };
 
 }  // namespace
 
-void use_bytes(Program& program, std::ostream* dump) {
-    Converter(program, dump).run();
+void lower_quantization(Program& program, std::ostream* log) {
+    QuantizationLowering(program, log).run();
 }
 
 }  // namespace accel::compiler

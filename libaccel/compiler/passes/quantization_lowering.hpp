@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Quantization lowering.
 #pragma once
 
 #include <iosfwd>
@@ -7,12 +9,12 @@
 
 namespace accel::compiler {
 
-/// A bias takes half of the range of a sum at the most: the sum needs room, too.
-inline constexpr double most_bias = 0x1p30;
+/// The limit of a quantized bias: half of the range of the i32 accumulator, so that the sum fits.
+inline constexpr double max_bias = 0x1p30;
 
-/// The stage that makes products and convolutions of bytes of those whose f32 operands stand for
-/// bytes: DequantizeLinear before and QuantizeLinear behind become part of one command. Without
-/// QuantizeLinear behind, the command gives f32.
-void use_bytes(Program& program, std::ostream* dump);
+/// Lowers products and convolutions with dequantized operands to int8 commands. The command
+/// includes the DequantizeLinear before and the QuantizeLinear behind the product. Without a
+/// QuantizeLinear, its result is f32.
+void lower_quantization(Program& program, std::ostream* log);
 
 }  // namespace accel::compiler

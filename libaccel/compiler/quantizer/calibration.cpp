@@ -7,31 +7,32 @@
 #include <cmath>
 #include <limits>
 
-#include "codegen/compile.hpp"
 #include "frontend/onnx_import.hpp"
+#include "ir/error.hpp"
+#include "runtime/compile.hpp"
 
 namespace accel::compiler {
 
 namespace {
 
-constexpr std::size_t at_once = 32;  // outputs of a model: a call takes no more than 62
+constexpr std::size_t outputs_at_once = 32;  // below the limit of a command list
 constexpr std::size_t bins = 4096;
 
-// A model whose outputs are some of its activations; gives the model its own back.
-class Probe {
+// Replaces the outputs of a model by some of its activations, and restores them at its end.
+class ProbedOutputs {
   public:
-    Probe(onnx::ModelProto& model, std::span<const std::string> outputs)
+    ProbedOutputs(onnx::ModelProto& model, std::span<const std::string> outputs)
         : graph_(*model.mutable_graph()) {
         kept_.Swap(graph_.mutable_output());
         for (const std::string& name : outputs) {
             graph_.add_output()->set_name(name);
         }
     }
-    Probe(const Probe&) = delete;
-    Probe& operator=(const Probe&) = delete;
-    Probe(Probe&&) = delete;
-    Probe& operator=(Probe&&) = delete;
-    ~Probe() { kept_.Swap(graph_.mutable_output()); }
+    ProbedOutputs(const ProbedOutputs&) = delete;
+    ProbedOutputs& operator=(const ProbedOutputs&) = delete;
+    ProbedOutputs(ProbedOutputs&&) = delete;
+    ProbedOutputs& operator=(ProbedOutputs&&) = delete;
+    ~ProbedOutputs() { kept_.Swap(graph_.mutable_output()); }
 
   private:
     onnx::GraphProto& graph_;
@@ -46,14 +47,15 @@ void widen(Range& range, std::span<const float> values, const std::string& name)
     for (const float x : values) {
         if (!std::isfinite(x)) {
             refuse("activation '" + name +
-                   "' is not finite with this calibration data: is it scaled as the model wants?");
+                   "' is not finite with this calibration data: is the data scaled as the model "
+                   "expects?");
         }
         range.low = std::min(range.low, x);
         range.high = std::max(range.high, x);
     }
 }
 
-// How often values are in each part of a range.
+// Counts values in equal parts of a range.
 class Histogram {
   public:
     explicit Histogram(const Range& range)
@@ -67,16 +69,17 @@ class Histogram {
         total_ += values.size();
     }
 
-    // Without so many at either end as the percentile leaves out.
-    [[nodiscard]] Range middle(double percentile) const {
-        const double most = static_cast<double>(total_) * (100 - percentile) / 100 / 2;
+    // The range without the values at both ends that the percentile leaves out.
+    [[nodiscard]] Range range_of(double percentile) const {
+        const double outliers = static_cast<double>(total_) * (100 - percentile) / 100 / 2;
         std::size_t first = 0;
         std::size_t last = bins;
-        for (double n = 0; first + 1 < last && n + static_cast<double>(counts_[first]) <= most;) {
+        for (double n = 0;
+             first + 1 < last && n + static_cast<double>(counts_[first]) <= outliers;) {
             n += static_cast<double>(counts_[first++]);
         }
         for (double n = 0;
-             last > first + 1 && n + static_cast<double>(counts_[last - 1]) <= most;) {
+             last > first + 1 && n + static_cast<double>(counts_[last - 1]) <= outliers;) {
             n += static_cast<double>(counts_[--last]);
         }
         return {range_.low + step_ * static_cast<float>(first),
@@ -97,12 +100,12 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
                                        const std::vector<std::string>& wanted, CalibrationData data,
                                        const QuantizeOptions& options) {
     if (!(options.percentile > 50 && options.percentile <= 100)) {
-        refuse("the percentile of calibration is " + std::to_string(options.percentile) +
-               ", and must be above 50 and at most 100");
+        refuse("QuantizeOptions::percentile is " + std::to_string(options.percentile) +
+               ": it must be above 50 and at most 100");
     }
-    const bool cut = options.percentile < 100;
-    const std::size_t models = (wanted.size() + at_once - 1) / at_once;
-    const auto runs = static_cast<double>(models * data.size() * (cut ? 2 : 1));
+    const bool saturate = options.percentile < 100;
+    const std::size_t models = (wanted.size() + outputs_at_once - 1) / outputs_at_once;
+    const auto runs = static_cast<double>(models * data.size() * (saturate ? 2 : 1));
     double done = 0;
     const auto step = [&] {
         if (++done; options.progress) {
@@ -111,11 +114,11 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
     };
     Queue queue = device.create_queue();
     std::map<std::string, Range> ranges;
-    for (std::size_t first = 0; first < wanted.size(); first += at_once) {
+    for (std::size_t first = 0; first < wanted.size(); first += outputs_at_once) {
         const auto names =
-            std::span(wanted).subspan(first, std::min(at_once, wanted.size() - first));
-        const Probe probe(model, names);
-        const Model net = compile(device, read_onnx(model, name, options.load));
+            std::span(wanted).subspan(first, std::min(outputs_at_once, wanted.size() - first));
+        const ProbedOutputs probed(model, names);
+        const Model net = compile(device, import_onnx(model, name, options.load));
         for (std::size_t i = 0; i < names.size(); ++i) {
             if (net.outputs()[i].type != DataType::f32) {
                 refuse("activation '" + names[i] + "' is not f32: is the model quantized already?");
@@ -128,7 +131,7 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
             }
             step();
         }
-        if (!cut) {
+        if (!saturate) {
             continue;
         }
         std::vector<Histogram> histograms;
@@ -143,14 +146,14 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
             step();
         }
         for (std::size_t i = 0; i < names.size(); ++i) {
-            ranges[names[i]] = histograms[i].middle(options.percentile);
+            ranges[names[i]] = histograms[i].range_of(options.percentile);
         }
     }
     return ranges;
 }
 
-std::vector<OutputNoise> noise(const Device& device, const Model& before, const Model& after,
-                               CalibrationData data) {
+std::vector<OutputNoise> measure_noise(const Device& device, const Model& before,
+                                       const Model& after, CalibrationData data) {
     Queue queue = device.create_queue();
     std::vector<double> signal(before.outputs().size());
     std::vector<double> difference(before.outputs().size());

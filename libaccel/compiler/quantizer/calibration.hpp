@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a model's activations are like when it runs.
+// Calibration: the ranges of activations, measured in runs on the card.
 #pragma once
 
 #include <accel/quantize.hpp>
@@ -16,7 +16,7 @@ class ModelProto;
 
 namespace accel::compiler {
 
-/// All inputs of each run.
+/// Each entry holds all inputs of one run.
 using CalibrationData = std::span<const std::vector<TensorData>>;
 
 struct Range {
@@ -24,16 +24,16 @@ struct Range {
     float high = 0;
 };
 
-/// Runs the model with all data and gives the ranges of the values that are wanted. The model is as
-/// before when this returns.
+/// Runs the model with all data, and returns the ranges of the activations `wanted`. Changes the
+/// outputs of the model for that time, and restores them.
 [[nodiscard]] std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& model,
                                                      const std::string& name,
                                                      const std::vector<std::string>& wanted,
                                                      CalibrationData data,
                                                      const QuantizeOptions& options);
 
-/// How far the f32 outputs of two models are from one another.
-[[nodiscard]] std::vector<OutputNoise> noise(const Device& device, const Model& before,
-                                             const Model& after, CalibrationData data);
+/// The difference of the f32 outputs of two models.
+[[nodiscard]] std::vector<OutputNoise> measure_noise(const Device& device, const Model& before,
+                                                     const Model& after, CalibrationData data);
 
 }  // namespace accel::compiler

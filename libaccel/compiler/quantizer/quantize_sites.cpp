@@ -3,7 +3,7 @@
 
 #include <onnx.pb.h>
 
-#include "ir/tensor.hpp"
+#include "ir/error.hpp"
 
 namespace accel::compiler {
 
@@ -32,7 +32,7 @@ Sites::Sites(const onnx::GraphProto& graph, const std::vector<std::string>& keep
     std::set<std::string> unknown = keep_;
     for (int i = 0; i < graph.node_size(); ++i) {
         unknown.erase(name_of(graph.node(i)));
-        look(graph.node(i), i);
+        examine(graph.node(i), i);
     }
     if (!unknown.empty()) {
         refuse("QuantizeOptions::keep names '" + *unknown.begin() +
@@ -40,16 +40,16 @@ Sites::Sites(const onnx::GraphProto& graph, const std::vector<std::string>& keep
     }
 }
 
-void Sites::look(const onnx::NodeProto& node, int index) {
+void Sites::examine(const onnx::NodeProto& node, int index) {
     const bool conv = node.op_type() == "Conv";
     const bool gemm = node.op_type() == "Gemm";
     if ((!conv && !gemm && node.op_type() != "MatMul") ||
         !(node.domain().empty() || node.domain() == "ai.onnx")) {
         return;
     }
-    const std::string why = reason(node, conv, gemm);
-    report_.push_back({name_of(node), why});
-    if (!why.empty()) {
+    const std::string reason = obstacle(node, conv, gemm);
+    report_.push_back({name_of(node), reason});
+    if (!reason.empty()) {
         return;
     }
     bool transposed = false;
@@ -62,12 +62,12 @@ void Sites::look(const onnx::NodeProto& node, int index) {
                       .axis = conv || transposed ? 0 : 1});
 }
 
-std::string Sites::reason(const onnx::NodeProto& node, bool conv, bool gemm) const {
+std::string Sites::obstacle(const onnx::NodeProto& node, bool conv, bool gemm) const {
     if (keep_.contains(name_of(node))) {
-        return "it is to be kept";
+        return "QuantizeOptions::keep names it";
     }
     if (node.input_size() < 2 || tensor(node.input(1)) == nullptr) {
-        return "its weights are computed";
+        return "its weights are not constant";
     }
     const onnx::TensorProto& weights = *tensor(node.input(1));
     if (weights.data_type() != onnx::TensorProto::FLOAT) {
@@ -77,13 +77,13 @@ std::string Sites::reason(const onnx::NodeProto& node, bool conv, bool gemm) con
         return "its weights have " + std::to_string(weights.dims_size()) + " dimensions";
     }
     if (tensor(node.input(0)) != nullptr) {
-        return "nothing of it changes from run to run";
+        return "its input is constant";
     }
     for (const auto& attribute : node.attribute()) {
         const bool scaled =
             (attribute.name() == "alpha" || attribute.name() == "beta") && attribute.f() != 1;
         if (gemm && (scaled || (attribute.name() == "transA" && attribute.i() != 0))) {
-            return "its " + attribute.name() + " is not the usual";
+            return "its attribute " + attribute.name() + " is not the default";
         }
     }
     return "";

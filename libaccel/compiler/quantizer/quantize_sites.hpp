@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which nodes of a model can multiply bytes, and why the others cannot.
+// The nodes of a model that can be quantized, and the reasons why others cannot.
 #pragma once
 
 #include <accel/quantize.hpp>
@@ -18,31 +18,31 @@ class TensorProto;
 
 namespace accel::compiler {
 
-/// A node that will multiply bytes.
+/// A node that will be quantized.
 struct Site {
     int node = 0;
     std::string activation;
     std::string weights;
-    std::int64_t axis = 0;  // of the weights, that counts channels
+    std::int64_t axis = 0;  // of the weights; counts channels
 };
 
-/// What multiplies, and can do so with bytes. Points into the graph.
+/// Examines all nodes that multiply. Holds pointers into the graph.
 class Sites {
   public:
-    /// Throws for a name of `keep` that no node has.
+    /// Throws if `keep` has a name that no node has.
     Sites(const onnx::GraphProto& graph, const std::vector<std::string>& keep);
 
     [[nodiscard]] const std::vector<Site>& found() const { return found_; }
     [[nodiscard]] std::vector<QuantizedNode>& report() { return report_; }
-    /// The tensor of this name that is known; null: there is none.
+    /// The constant tensor of this name, or null.
     [[nodiscard]] const onnx::TensorProto* tensor(const std::string& name) const {
         const auto at = tensors_.find(name);
         return at == tensors_.end() ? nullptr : at->second;
     }
 
   private:
-    void look(const onnx::NodeProto& node, int index);
-    [[nodiscard]] std::string reason(const onnx::NodeProto& node, bool conv, bool gemm) const;
+    void examine(const onnx::NodeProto& node, int index);
+    [[nodiscard]] std::string obstacle(const onnx::NodeProto& node, bool conv, bool gemm) const;
 
     std::set<std::string> keep_;
     std::map<std::string, const onnx::TensorProto*> tensors_;

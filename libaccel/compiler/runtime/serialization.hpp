@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Compiled models in files.
+// Compiled models as files.
 #pragma once
 
 #include <accel/model.hpp>
 
+#include <cstddef>
 #include <span>
 #include <string>
+#include <vector>
+
+#include "runtime/compiled_model.hpp"
 
 namespace accel::compiler {
 
-/// Whether a file begins as Model::save() begins one.
+/// Whether the content of a file begins with the signature of a compiled model.
 [[nodiscard]] bool is_compiled(std::span<const std::byte> bytes);
 
-/// A model that Model::save() has written; `name` is for messages.
+/// The content of the file of a compiled model.
+[[nodiscard]] std::vector<std::byte> serialize(const CompiledModel& model);
+
+/// Loads a model that serialize() wrote; `name` is the name of the file, for messages.
 [[nodiscard]] Model load_compiled(const Device& device, std::span<const std::byte> bytes,
                                   const std::string& name, const LoadOptions& options);
 

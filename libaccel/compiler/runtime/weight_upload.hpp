@@ -1,32 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a model has on the card: weights and commands in the card's own memory, so that a run moves
-// nothing over the link but its inputs and outputs.
+// The weights and the command list of a model, in device memory. A run transfers only its inputs
+// and outputs over the link.
 #pragma once
 
-#include <accel/model.hpp>
-
-#include <cstdint>
+#include <cstddef>
 #include <span>
+#include <vector>
 
 #include "runtime/compiled_model.hpp"
 
 namespace accel::compiler {
 
-/// The engines that models are compiled for, as bits of DeviceInfo::features.
-extern const std::uint64_t needed_features;
+/// Records the command list, and uploads the weights. If `imported` is a dma-buf, imports the
+/// weights of another process instead; they must be equal.
+void upload(CompiledModel& model, std::span<const std::byte> weights, int imported);
 
-/// Throws Error if a card lacks a feature.
-void check_card(const DeviceInfo& card, std::uint64_t features);
-
-/// The commands, and the weights: those given, or if `shared` is a dma-buf those that another
-/// process has put there, which must be the same.
-void place(ModelState& state, std::span<const std::byte> weights, int shared);
-
-/// The weights of a placed model.
-[[nodiscard]] std::vector<std::byte> fetch_weights(const ModelState& state);
-
-/// Tells changed bytes from unchanged ones; no defence against someone who means harm.
-[[nodiscard]] std::uint64_t fingerprint(std::span<const std::byte> bytes);
+/// Reads the weights back.
+[[nodiscard]] std::vector<std::byte> download_weights(const CompiledModel& model);
 
 }  // namespace accel::compiler

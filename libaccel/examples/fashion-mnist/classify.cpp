@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Two groups of jobs take turns: the program fills one while the card computes the other.
 #include "classify.hpp"
 
 #include <accel/accel.hpp>
@@ -13,37 +15,37 @@
 #include <vector>
 
 #include "dataset.hpp"
-#include "model.hpp"
 #include "network.hpp"
 #include "reference.hpp"
 #include "syscalls.hpp"
+#include "weights.hpp"
 
 namespace fashion {
 
 namespace {
 
-constexpr double least_accuracy = 0.86;
+constexpr double min_accuracy = 0.86;
 
-// What the card must give, to the bit.
+// The results that the card must compute, to the bit.
 struct Expected {
     std::vector<float> logits;
     std::vector<float> probabilities;
     std::vector<std::uint32_t> predictions;
 };
 
-Expected expect(const ClassifyOptions& options, const Dataset& data, const Model& model) {
+Expected expect(const ClassifyOptions& options, const Dataset& data, const MlpWeights& weights) {
     Expected expected;
-    expected.logits = options.reference.empty() ? reference_logits(model, data)
+    expected.logits = options.reference.empty() ? reference_logits(weights, data)
                                                 : load_logits(options.reference, data.size());
     expected.probabilities = reference_softmax(expected.logits);
     expected.predictions = argmax(expected.probabilities);
     return expected;
 }
 
-// One pass over all images: what came out of it and what it cost.
+// The results and the costs of one pass over all images.
 struct Pass {
     std::size_t jobs = 0;
-    std::size_t right = 0;
+    std::size_t correct = 0;
     std::size_t logits_differ = 0;
     std::size_t probabilities_differ = 0;
     std::size_t predictions_differ = 0;
@@ -64,22 +66,22 @@ std::size_t count_different(std::span<const float> a, std::span<const float> b) 
 class Classifier {
   public:
     Classifier(const ClassifyOptions& options, const Dataset& data, const Expected& expected,
-               const Model& model)
+               const MlpWeights& weights)
         : data_(data),
           expected_(expected),
           card_(accel::Device::open(options.device)),
           queue_(card_.create_queue()),
-          network_(card_, queue_, model, options.batch) {
+          network_(card_, queue_, weights, options.batch) {
         for (Group& group : groups_) {
             for (std::size_t i = 0; i < options.in_flight / 2; ++i) {
-                group.slots.push_back(network_.make_slot());
+                group.buffers.push_back(network_.make_buffers());
             }
         }
     }
 
     [[nodiscard]] const accel::Device& card() const noexcept { return card_; }
 
-    /// `spin`: how long each wait polls before it sleeps.
+    /// Classifies all images. `spin` is how long each wait polls before it sleeps.
     Pass run(std::chrono::nanoseconds spin) {
         queue_.set_spin(spin);
         Pass pass;
@@ -87,7 +89,7 @@ class Classifier {
         const accel::QueueStats before = queue_.stats();
         const auto start = std::chrono::steady_clock::now();
         syscalls_.start();
-        // One group is filled while the card works on the other.
+        // The program fills one group while the card computes the other.
         std::size_t next = 0;
         for (std::size_t turn = 0; next < pass.jobs || pending(); ++turn) {
             Group& group = groups_[turn % groups_.size()];
@@ -106,17 +108,17 @@ class Classifier {
     [[nodiscard]] const std::string& syscalls_problem() const { return syscalls_.problem(); }
 
   private:
-    // Jobs that are published together: one doorbell at most, one wait.
+    // Jobs that are published together: at most one doorbell write, and one wait.
     struct Group {
-        std::vector<Slot> slots;
+        std::vector<JobBuffers> buffers;
         accel::Job last = {};
-        std::size_t first = 0;  // job, and how many there are
-        std::size_t jobs = 0;
+        std::size_t first = 0;  // index of the first job
+        std::size_t jobs = 0;   // number of jobs in flight
     };
 
-    // The images of a job; the last one may be short, its other rows are not looked at.
+    // The images of a job. The last job may have fewer than the others; its other rows are unused.
     [[nodiscard]] std::size_t first_image(std::size_t job) const { return job * network_.batch(); }
-    [[nodiscard]] std::size_t images(std::size_t job) const {
+    [[nodiscard]] std::size_t image_count(std::size_t job) const {
         return std::min(network_.batch(), data_.size() - first_image(job));
     }
 
@@ -125,44 +127,46 @@ class Classifier {
                            [](const Group& group) { return group.jobs != 0; });
     }
 
-    // Fills and submits a group with jobs from `first` on, as many as there are; gives how many.
+    // Fills a group with the jobs from `first` on and submits it. Returns the number of jobs.
     std::size_t launch(Group& group, std::size_t first, std::size_t end) {
         group.first = first;
-        group.jobs = std::min(group.slots.size(), end - first);
+        group.jobs = std::min(group.buffers.size(), end - first);
         if (group.jobs == 0) {
             return 0;
         }
         accel::Batch batch = queue_.batch();
         for (std::size_t i = 0; i < group.jobs; ++i) {
-            Slot& slot = group.slots[i];
+            JobBuffers& buffers = group.buffers[i];
             decode(std::span(data_.images)
-                       .subspan(first_image(first + i) * pixels, images(first + i) * pixels),
-                   slot.images.span());
-            network_.add(batch, slot);
+                       .subspan(first_image(first + i) * pixels, image_count(first + i) * pixels),
+                   buffers.images.span());
+            network_.add(batch, buffers);
         }
         group.last = batch.submit();
         return group.jobs;
     }
 
+    // Waits for a group and checks its results.
     void collect(Group& group, Pass& pass) const {
         group.last.wait();
         for (std::size_t i = 0; i < group.jobs; ++i) {
-            check(group.slots[i], first_image(group.first + i), images(group.first + i), pass);
+            check(group.buffers[i], first_image(group.first + i), image_count(group.first + i),
+                  pass);
         }
         group.jobs = 0;
     }
 
-    void check(const Slot& slot, std::size_t first, std::size_t count, Pass& pass) const {
+    void check(const JobBuffers& buffers, std::size_t first, std::size_t count, Pass& pass) const {
         const auto rows = [&](std::span<const float> values, std::size_t from) {
             return values.subspan(from * classes, count * classes);
         };
         pass.logits_differ +=
-            count_different(rows(slot.logits.span(), 0), rows(expected_.logits, first));
-        pass.probabilities_differ += count_different(rows(slot.probabilities.span(), 0),
+            count_different(rows(buffers.logits.span(), 0), rows(expected_.logits, first));
+        pass.probabilities_differ += count_different(rows(buffers.probabilities.span(), 0),
                                                      rows(expected_.probabilities, first));
         for (std::size_t i = 0; i < count; ++i) {
-            const std::uint32_t found = slot.predictions[i];
-            pass.right += found == data_.labels[first + i] ? 1 : 0;
+            const std::uint32_t found = buffers.predictions[i];
+            pass.correct += found == data_.labels[first + i] ? 1 : 0;
             pass.predictions_differ += found != expected_.predictions[first + i] ? 1 : 0;
         }
     }
@@ -190,13 +194,13 @@ void print_row(const char* name, const Pass& pass, const Dataset& data) {
 }
 
 bool report(const char* name, const Pass& pass, const Dataset& data) {
-    const double found = static_cast<double>(pass.right) / static_cast<double>(data.size());
+    const double found = static_cast<double>(pass.correct) / static_cast<double>(data.size());
     std::printf(
         "%s: accuracy %.2f %% over %zu images; against plain C++ %zu predictions, %zu "
         "logits and %zu probabilities differ\n",
         name, 100.0 * found, data.size(), pass.predictions_differ, pass.logits_differ,
         pass.probabilities_differ);
-    return found >= least_accuracy && pass.predictions_differ == 0 && pass.logits_differ == 0 &&
+    return found >= min_accuracy && pass.predictions_differ == 0 && pass.logits_differ == 0 &&
            pass.probabilities_differ == 0;
 }
 
@@ -204,15 +208,15 @@ bool report(const char* name, const Pass& pass, const Dataset& data) {
 
 bool classify(const ClassifyOptions& options) {
     const Dataset data = load_dataset(options.data, "t10k");
-    const Model model = load_model(options.model);
-    const Expected expected = expect(options, data, model);
-    Classifier classifier(options, data, expected, model);
+    const MlpWeights weights = load_weights(options.model);
+    const Expected expected = expect(options, data, weights);
+    Classifier classifier(options, data, expected, weights);
     const accel::DeviceInfo info = classifier.card().info();
-    std::printf("%s at %s: %zu images, %zu a job, %zu jobs in flight\n", info.path.c_str(),
+    std::printf("%s at %s: %zu images, %zu per job, %zu jobs in flight\n", info.path.c_str(),
                 info.pci.to_string().c_str(), data.size(), options.batch,
                 options.in_flight / 2 * 2);
 
-    // The first pass is not counted: it takes page faults, and the ring is new.
+    // The first pass is a warm-up: it has page faults, and it allocates.
     const Pass warm_up = classifier.run(accel::default_spin);
     const Pass polling = classifier.run(accel::never_sleep);
     const Pass sleeping = classifier.run(std::chrono::nanoseconds::zero());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The test images through the card, checked against the reference and counted.
+// Classifying the test images on the card, with checks against the reference and counts of the
+// cost.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +13,14 @@ namespace fashion {
 struct ClassifyOptions {
     std::filesystem::path data;
     std::filesystem::path model;
-    std::filesystem::path reference;  // empty: computed on the spot
+    std::filesystem::path reference;  // logits that train wrote; empty: computed here
     std::string device = "/dev/accel0";
-    std::size_t batch = 100;
-    std::size_t in_flight = 8;  // in two groups: one is filled while the other is worked on
+    std::size_t batch = 100;    // images per job
+    std::size_t in_flight = 8;  // jobs, in two groups
 };
 
-/// Prints what it found. False if the accuracy is too low or anything differs from the reference.
+/// Prints the results. Returns false if the accuracy is too low or a result differs from the
+/// reference.
 [[nodiscard]] bool classify(const ClassifyOptions& options);
 
 }  // namespace fashion

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Functions compiled twice, for processors with wide vectors and fused multiply-add and for all
-// others; the loader picks. Both give the same bits: nothing is contracted or reordered.
+// FASHION_CLONES compiles a function twice, with and without the fused multiply-add of the
+// processor. The loader picks one. Both have the same results to the bit: the compiler contracts
+// and reorders nothing.
 #pragma once
 
 #if defined(__has_feature)
@@ -13,7 +14,7 @@
 #define FASHION_SANITIZED
 #endif
 
-// A sanitizer's runtime is not ready when the loader asks which one to take.
+// The loader picks before the runtime of a sanitizer is ready.
 #if defined(__x86_64__) && !defined(FASHION_SANITIZED)
 #define FASHION_CLONES [[gnu::target_clones("fma", "default")]]
 #else

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The IDX format: a magic number, the dimensions, and the values, all big-endian.
 #include "dataset.hpp"
 
 #include <zlib.h>
@@ -22,18 +24,19 @@ class GzReader {
         : path_(path.string()), file_(gzopen(path_.c_str(), "rb")) {
         if (!file_) {
             throw std::runtime_error("cannot open " + path_ +
-                                     ": install the package dataset-fashion-mnist, or say with "
-                                     "--data where its files are");
+                                     ": install the package dataset-fashion-mnist, or pass the "
+                                     "directory of its files with --data");
         }
     }
 
     void read(std::span<std::uint8_t> out) {
         while (!out.empty()) {
-            constexpr std::size_t most = 1U << 30;
-            const auto want = static_cast<unsigned>(std::min(out.size(), most));
+            constexpr std::size_t max_chunk = 1U << 30;
+            const auto want = static_cast<unsigned>(std::min(out.size(), max_chunk));
             const int got = gzread(file_.get(), out.data(), want);
             if (got <= 0) {
-                throw std::runtime_error(path_ + " is damaged or too short");
+                throw std::runtime_error(path_ +
+                                         " is damaged or too short: install its package again");
             }
             out = out.subspan(static_cast<std::size_t>(got));
         }
@@ -46,11 +49,12 @@ class GzReader {
                b[3];
     }
 
-    // What an IDX file must say of itself.
+    // Reads a field of the header, which must have this value.
     void expect(std::uint32_t value, const char* what) {
         if (const std::uint32_t found = read_u32(); found != value) {
             throw std::runtime_error(path_ + " has " + what + " " + std::to_string(found) +
-                                     " and not " + std::to_string(value));
+                                     ", not " + std::to_string(value) +
+                                     ": it is not a file of Fashion-MNIST");
         }
     }
 
@@ -61,8 +65,8 @@ class GzReader {
 
 constexpr std::uint32_t magic_labels = 0x801;  // bytes, one dimension
 constexpr std::uint32_t magic_images = 0x803;  // bytes, three dimensions
-constexpr std::uint32_t edge = 28;
-constexpr std::uint32_t most_images = 1'000'000;
+constexpr std::uint32_t edge = 28;             // pixels
+constexpr std::uint32_t max_images = 1'000'000;
 
 }  // namespace
 
@@ -72,8 +76,9 @@ Dataset load_dataset(const std::filesystem::path& directory, std::string_view se
     GzReader images(directory / (prefix + "-images-idx3-ubyte.gz"));
     images.expect(magic_images, "type");
     const std::uint32_t count = images.read_u32();
-    if (count == 0 || count > most_images) {
-        throw std::runtime_error("the data set has " + std::to_string(count) + " images");
+    if (count == 0 || count > max_images) {
+        throw std::runtime_error("the data set has " + std::to_string(count) +
+                                 " images: it is damaged; install its package again");
     }
     images.expect(edge, "rows");
     images.expect(edge, "columns");
@@ -87,7 +92,8 @@ Dataset load_dataset(const std::filesystem::path& directory, std::string_view se
     labels.read(data.labels);
     for (const std::uint8_t label : data.labels) {
         if (label >= classes) {
-            throw std::runtime_error("the data set has a label of " + std::to_string(label));
+            throw std::runtime_error("the data set has a label of " + std::to_string(label) +
+                                     ": it is damaged; install its package again");
         }
     }
     return data;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fashion-MNIST as Debian's dataset-fashion-mnist installs it: gzipped IDX files.
+// Reading Fashion-MNIST as Debian's package dataset-fashion-mnist installs it: gzipped IDX files.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ inline constexpr std::size_t pixels = std::size_t{28} * 28;
 inline constexpr std::size_t classes = 10;
 
 struct Dataset {
-    std::vector<std::uint8_t> images;  // pixels a piece
+    std::vector<std::uint8_t> images;  // size() x pixels
     std::vector<std::uint8_t> labels;
 
     [[nodiscard]] std::size_t size() const noexcept { return labels.size(); }
@@ -25,10 +25,10 @@ struct Dataset {
     }
 };
 
-/// `set` is "train" or "t10k". Throws std::runtime_error that names the file.
+/// Reads the set "train" or "t10k". Throws std::runtime_error with the name of the file.
 [[nodiscard]] Dataset load_dataset(const std::filesystem::path& directory, std::string_view set);
 
-/// Pixels as the network sees them, 0 to 1. `out` is as long as `image`.
+/// Converts pixels to the inputs of the network, from 0 to 1. `out` is as long as `image`.
 inline void decode(std::span<const std::uint8_t> image, std::span<float> out) {
     for (std::size_t i = 0; i < image.size(); ++i) {
         out[i] = static_cast<float>(image[i]) * (1.0f / 255.0f);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// fashion-mnist train|classify: a small network from data to results on the card.
+// fashion-mnist train|classify: trains a small network on the host and runs it on the card.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -8,14 +8,14 @@
 
 #include "classify.hpp"
 #include "dataset.hpp"
-#include "model.hpp"
 #include "reference.hpp"
 #include "train.hpp"
+#include "weights.hpp"
 
 namespace {
 
 constexpr const char* debian_data = "/usr/share/datasets/fashion-mnist";
-constexpr double least_accuracy = 0.86;
+constexpr double min_accuracy = 0.86;
 
 struct TrainOptions {
     std::filesystem::path data = debian_data;
@@ -30,19 +30,19 @@ bool train(const TrainOptions& options) {
     const auto test_accuracy = [&](const std::vector<float>& logits) {
         return fashion::accuracy(fashion::argmax(logits), test);
     };
-    const fashion::Model model = fashion::train(
+    const fashion::MlpWeights weights = fashion::train(
         training, options.epochs,
-        [&](std::size_t epoch, double loss, const fashion::Model& so_far) {
+        [&](std::size_t epoch, double loss, const fashion::MlpWeights& so_far) {
             std::printf("epoch %2zu: loss %.4f, test accuracy %.2f %%\n", epoch, loss,
                         100.0 * test_accuracy(fashion::reference_logits(so_far, test)));
             std::fflush(stdout);
         });
-    const std::vector<float> logits = fashion::reference_logits(model, test);
-    fashion::save_model(model, options.model);
+    const std::vector<float> logits = fashion::reference_logits(weights, test);
+    fashion::save_weights(weights, options.model);
     if (!options.reference.empty()) {
         fashion::save_logits(logits, options.reference);
     }
-    return test_accuracy(logits) >= least_accuracy;
+    return test_accuracy(logits) >= min_accuracy;
 }
 
 }  // namespace
@@ -52,7 +52,8 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
 
     TrainOptions training;
-    CLI::App* train_command = app.add_subcommand("train", "train the network and write it");
+    CLI::App* train_command =
+        app.add_subcommand("train", "train the network and write its weights");
     train_command->add_option("--data", training.data, "directory of the data set")
         ->capture_default_str();
     train_command->add_option("--model", training.model, "file to write the weights to")
@@ -73,17 +74,18 @@ int main(int argc, char** argv) {
         ->required();
     classify_command->add_option("--reference", classifying.reference,
                                  "logits that train wrote; computed here if not given");
-    classify_command->add_option("--batch", classifying.batch, "images a job")
+    classify_command->add_option("--batch", classifying.batch, "images per job")
         ->capture_default_str()
         ->check(CLI::Range(1, 10000));
     classify_command
         ->add_option("--in-flight", classifying.in_flight,
-                     "jobs at a time, in two groups: one is filled, one is worked on")
+                     "jobs in flight, in two groups: the program fills one while the card computes "
+                     "the other")
         ->capture_default_str()
         ->check(CLI::Range(2, 64));
     classify_command
         ->add_option("--device", classifying.device,
-                     "node, PCI address or serial number of the card")
+                     "device node, PCI address or serial number of the card")
         ->capture_default_str();
 
     CLI11_PARSE(app, argc, argv);

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The network on the card: weights in device memory, the whole of it recorded as one list, so that
-// a batch of images is one 64-byte command.
+// The network on the card. Its weights are in device memory, and it is recorded as one command
+// list: a batch of images is one 64-byte command.
 #pragma once
 
 #include <accel/accel.hpp>
 #include <cstddef>
 #include <cstdint>
 
-#include "model.hpp"
+#include "weights.hpp"
 
 namespace fashion {
 
-/// What one job reads and writes; several, so that one can be filled while others are worked on.
-struct Slot {
+/// The input and the outputs of one job. Each job in flight has its own.
+struct JobBuffers {
     accel::Buffer<float> images;               // batch x pixels
     accel::Buffer<float> logits;               // batch x classes
     accel::Buffer<float> probabilities;        // batch x classes
@@ -22,15 +22,16 @@ struct Slot {
 
 class Network {
   public:
-    /// Uploads the weights and records the list. Waits until that is done.
-    Network(const accel::Device& card, accel::Queue& queue, const Model& model, std::size_t batch);
+    /// Uploads the weights, waits for that, and records the list.
+    Network(const accel::Device& card, accel::Queue& queue, const MlpWeights& weights,
+            std::size_t batch);
 
     [[nodiscard]] std::size_t batch() const noexcept { return batch_; }
-    [[nodiscard]] Slot make_slot() const;
+    [[nodiscard]] JobBuffers make_buffers() const;
 
-    /// Adds one command for one slot. Only to batches of the queue it was made with: the calls
-    /// share the hidden layer's memory, and it is the queue's order that keeps them apart.
-    void add(accel::Batch& batch, const Slot& slot) const;
+    /// Adds the command for one job. The batch must be of the queue of the constructor: all calls
+    /// use the same memory for the hidden layer, and only the order of one queue keeps them apart.
+    void add(accel::Batch& batch, const JobBuffers& buffers) const;
 
   private:
     const accel::Device& card_;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The numerics of the card on the host: the order of sums is part of the contract.
 #include "reference.hpp"
 
 #include <algorithm>
@@ -12,39 +14,40 @@ namespace fashion {
 
 namespace {
 
-// One image. Each accumulator sees k ascending, whatever the vectors' width: a lane is an output.
-FASHION_CLONES void forward(const Model& model, const float* x, float* logits) {
+// Computes the logits of one image. Each sum has k ascending, as on the card; the compiler may
+// vectorize only over the outputs.
+FASHION_CLONES void forward(const MlpWeights& weights, const float* x, float* logits) {
     std::array<float, hidden> h{};
     for (std::size_t k = 0; k < pixels; ++k) {
-        const float* w = &model.w1[k * hidden];
+        const float* w = &weights.w1[k * hidden];
         for (std::size_t n = 0; n < hidden; ++n) {
             h[n] = std::fma(x[k], w[n], h[n]);
         }
     }
     for (std::size_t n = 0; n < hidden; ++n) {
-        const float sum = h[n] + model.b1[n];
+        const float sum = h[n] + weights.b1[n];
         h[n] = sum < 0.0f ? 0.0f : sum;
     }
     std::array<float, classes> out{};
     for (std::size_t k = 0; k < hidden; ++k) {
-        const float* w = &model.w2[k * classes];
+        const float* w = &weights.w2[k * classes];
         for (std::size_t n = 0; n < classes; ++n) {
             out[n] = std::fma(h[k], w[n], out[n]);
         }
     }
     for (std::size_t n = 0; n < classes; ++n) {
-        logits[n] = out[n] + model.b2[n];
+        logits[n] = out[n] + weights.b2[n];
     }
 }
 
 }  // namespace
 
-std::vector<float> reference_logits(const Model& model, const Dataset& data) {
+std::vector<float> reference_logits(const MlpWeights& weights, const Dataset& data) {
     std::vector<float> logits(data.size() * classes);
     std::array<float, pixels> x{};
     for (std::size_t i = 0; i < data.size(); ++i) {
         decode(data.image(i), x);
-        forward(model, x.data(), &logits[i * classes]);
+        forward(weights, x.data(), &logits[i * classes]);
     }
     return logits;
 }
@@ -77,10 +80,10 @@ std::vector<float> reference_softmax(std::span<const float> logits) {
     std::vector<float> result(logits.size());
     for (std::size_t i = 0; i < logits.size(); i += classes) {
         const auto row = logits.subspan(i, classes);
-        const float top = *std::max_element(row.begin(), row.end());
+        const float largest = *std::max_element(row.begin(), row.end());
         float sum = 0.0f;
         for (std::size_t j = 0; j < classes; ++j) {
-            result[i + j] = reference_exp(row[j] - top);
+            result[i + j] = reference_exp(row[j] - largest);
             sum = sum + result[i + j];
         }
         for (std::size_t j = 0; j < classes; ++j) {
@@ -101,11 +104,11 @@ std::vector<std::uint32_t> argmax(std::span<const float> values) {
 }
 
 double accuracy(std::span<const std::uint32_t> classes_found, const Dataset& data) {
-    std::size_t right = 0;
+    std::size_t correct = 0;
     for (std::size_t i = 0; i < data.size(); ++i) {
-        right += classes_found[i] == data.labels[i] ? 1 : 0;
+        correct += classes_found[i] == data.labels[i] ? 1 : 0;
     }
-    return static_cast<double>(right) / static_cast<double>(data.size());
+    return static_cast<double>(correct) / static_cast<double>(data.size());
 }
 
 }  // namespace fashion

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The perf counter: opening, starting and reading it.
 #include "syscalls.hpp"
 
 #include <linux/perf_event.h>
@@ -34,7 +36,7 @@ std::optional<std::uint64_t> tracepoint_id() {
 SyscallCounter::SyscallCounter() {
     const auto id = tracepoint_id();
     if (!id) {
-        problem_ = "no tracepoint raw_syscalls:sys_enter: tracefs is not mounted, or not readable";
+        problem_ = "there is no tracepoint raw_syscalls:sys_enter; mount tracefs, and run as root";
         return;
     }
     perf_event_attr attributes{};
@@ -71,7 +73,7 @@ std::uint64_t SyscallCounter::raw_stop() {
     ioctl(fd_, PERF_EVENT_IOC_DISABLE, 0);
     std::uint64_t count = 0;
     if (read(fd_, &count, sizeof(count)) != sizeof(count)) {
-        throw std::runtime_error("cannot read the kernel's count of system calls");
+        throw std::runtime_error("cannot read the count of system calls: the perf counter failed");
     }
     return count;
 }

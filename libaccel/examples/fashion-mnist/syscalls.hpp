@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many system calls this thread makes, counted by the kernel.
+// Counts the system calls of this thread, with a counter of the kernel.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace fashion {
 
-/// A counter of the kernel's on the tracepoint raw_syscalls:sys_enter. Where the kernel does not
-/// let us have one, there is no number, and problem() says why. Move-only.
+/// A perf counter on the tracepoint raw_syscalls:sys_enter. If the kernel does not permit it, there
+/// is no count, and problem() says why.
 class SyscallCounter {
   public:
     SyscallCounter();
@@ -22,7 +22,7 @@ class SyscallCounter {
 
     void start();
 
-    /// Calls since start(), without the one that stops the counter.
+    /// The number of calls since start(), without the call that stops the counter.
     [[nodiscard]] std::optional<std::uint64_t> stop();
 
     [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
@@ -31,7 +31,7 @@ class SyscallCounter {
     [[nodiscard]] std::uint64_t raw_stop();
 
     int fd_ = -1;
-    std::uint64_t own_ = 0;  // what an empty window counts
+    std::uint64_t own_ = 0;  // the calls of start() and stop() themselves
     std::string problem_;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The first job: y = max(0, x * w + b) on the card. docs/tutorials/first-job.md walks through it.
+// The first job: computes y = max(0, x * w + b) on the card. docs/tutorials/first-job.md explains it.
 #include <accel/accel.hpp>
 #include <exception>
 #include <iostream>

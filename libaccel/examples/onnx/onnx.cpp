@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A model from a file: onnx MODEL.onnx [INPUT.f32]. docs/tutorials/first-job.md walks through it.
+// Runs an ONNX model: onnx MODEL.onnx [INPUT.f32]. docs/tutorials/first-job.md explains it.
 #include <accel/accel.hpp>
 #include <accel/model.hpp>
 #include <algorithm>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// libaccel: jobs for the accelerator card, without a system call. This header has all of it.
+// libaccel: the C++ SDK of the accelerator card. This header includes all of its core; a job is
+// submitted without a system call.
 //
 //     accel::Device card = accel::Device::open(0);
 //     auto x = card.allocate<float>({1, 784});
@@ -8,15 +9,17 @@
 //     accel::Job job = queue.submit(accel::fill(x, 1.0f));
 //     job.wait();
 //
-// docs/concepts/sdk.md has the object model, lifetimes, thread-safety and costs; docs/tutorials/first-job.md is the way
-// in.
+// docs/tutorials/first-job.md is the introduction. docs/concepts/sdk.md describes the object model,
+// lifetimes, thread-safety and costs.
 #pragma once
 
+#include "accel/batch.hpp"
 #include "accel/buffer.hpp"
 #include "accel/command.hpp"
 #include "accel/command_list.hpp"
 #include "accel/device.hpp"
 #include "accel/error.hpp"
+#include "accel/file_descriptor.hpp"
 #include "accel/job.hpp"
 #include "accel/queue.hpp"
 #include "accel/semaphore.hpp"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory that the card can reach: RAII, a span on the CPU, an address on the card.
+// Buffers: memory that the card can access, with a span on the CPU and an address on the card.
 #pragma once
 
 #include <algorithm>
@@ -18,16 +18,18 @@ namespace accel {
 
 class Operand;
 
-/// An address in the card's view of this process: what commands use.
+/// An address in the device's address space, as commands use it.
 enum class Address : std::uint64_t {};
 
-/// What the card may do with a buffer.
+/// How the card may access a buffer.
 enum class Access : std::uint8_t { read = 1, write = 2, read_write = 3 };
 
-/// Where a buffer lies. Device memory is near the engines. `device` has no CPU mapping: move data
-/// with Copy, or upload() and download(). `device_mapped` is mapped write-combining through the
-/// card's window: cheap to write in order, very slow to read.
-enum class Placement : std::uint8_t { host, device, device_mapped };
+/// The memory that holds a buffer.
+enum class Placement : std::uint8_t {
+    host,           ///< host memory, mapped for the CPU
+    device,         ///< device memory without a CPU mapping: move data with Copy or upload()
+    device_mapped,  ///< device memory, mapped write-combining: fast to write in order, slow to read
+};
 
 struct BufferOptions {
     Placement placement = Placement::host;
@@ -36,10 +38,10 @@ struct BufferOptions {
 
 namespace detail {
 
-/// A piece of card-visible memory without its element type.
+/// Card-visible memory without its element type.
 struct Allocation {
-    std::shared_ptr<const void> owner;  // a detail::Resource: lives until no job uses it
-    const void* space = nullptr;        // whose address space it is in; only compared
+    std::shared_ptr<const void> owner;  // a detail::TrackedObject: lives until no job uses it
+    const void* space = nullptr;        // identifies the device whose address space this is
     void* data = nullptr;               // null if the CPU has no mapping
     std::uint64_t address = 0;
     std::uint64_t bytes = 0;
@@ -54,13 +56,13 @@ struct Allocation {
 
 }  // namespace detail
 
-/// Typed memory on host or card. Move-only, so that sharing is visible: slice(), reshape() and
-/// alias() give another Buffer of the same memory. The memory is freed when the last of them and
-/// the last unfinished job that uses it are gone; the card then has no access to it any more.
+/// Typed memory in host or device memory. Device::allocate(), register_memory() and
+/// import_memory() make one. Move-only: slice(), reshape() and alias() make further handles on the
+/// same memory. The memory is freed when the last handle and the last unfinished job that uses it
+/// are gone; the card has no access to it afterwards.
 ///
-/// Thread-safety: like a std::span - const members from any thread, the elements are the caller's
-/// and the card's to order. While a job that writes the buffer is in flight its content is
-/// undefined.
+/// Thread-safety: like std::span. Const members from any thread; the caller orders accesses to the
+/// elements. The content of a buffer is undefined while a job that writes it is not finished.
 template <typename T>
 class Buffer {
     static_assert(std::is_trivially_copyable_v<T>, "the card copies bytes");
@@ -68,7 +70,7 @@ class Buffer {
   public:
     using value_type = std::remove_cv_t<T>;
 
-    Buffer() = default;  ///< empty: no memory
+    Buffer() = default;  ///< no memory
     Buffer(Buffer&& other) noexcept { swap(other); }
     Buffer& operator=(Buffer&& other) noexcept {
         Buffer(std::move(other)).swap(*this);
@@ -79,6 +81,7 @@ class Buffer {
     ~Buffer() = default;
 
     explicit operator bool() const noexcept { return memory_.owner != nullptr; }
+    /// Number of elements.
     [[nodiscard]] std::size_t size() const noexcept { return memory_.bytes / sizeof(T); }
     [[nodiscard]] std::uint64_t bytes() const noexcept { return memory_.bytes; }
     [[nodiscard]] const Shape& shape() const noexcept { return shape_; }
@@ -86,7 +89,8 @@ class Buffer {
     [[nodiscard]] Access access() const noexcept { return memory_.access; }
     [[nodiscard]] Placement placement() const noexcept { return memory_.placement; }
 
-    /// Whether the CPU can reach it; if not, span(), data(), begin() and [] throw.
+    /// Whether the CPU can access it; if not, span(), data(), begin() and [] throw
+    /// Error(invalid_argument).
     [[nodiscard]] bool mapped() const noexcept { return memory_.data != nullptr; }
 
     [[nodiscard]] T* data() { return static_cast<T*>(mapping()); }
@@ -100,7 +104,8 @@ class Buffer {
     [[nodiscard]] const T* begin() const { return data(); }
     [[nodiscard]] const T* end() const { return data() + size(); }
 
-    /// Elements [first, first + count) of the same memory.
+    /// A handle on elements [first, first + count) of the same memory. Throws
+    /// Error(invalid_argument) if the buffer has not that many.
     [[nodiscard]] Buffer slice(std::uint64_t first, std::uint64_t count) const {
         if (first > size() || count > size() - first) {
             detail::throw_bad_slice(first, count, size());
@@ -115,7 +120,7 @@ class Buffer {
         return part;
     }
 
-    /// The same memory and elements under another shape of as many elements.
+    /// A handle on the same memory with another shape of the same number of elements.
     [[nodiscard]] Buffer reshape(const Shape& shape) const {
         if (shape.elements() != size()) {
             detail::throw_bad_length(shape.elements(), size());
@@ -133,16 +138,16 @@ class Buffer {
         return other;
     }
 
-    /// By the CPU, so only if mapped.
+    /// Sets every element, by the CPU: the buffer must be mapped.
     void fill(const value_type& value) requires(!std::is_const_v<T>) {
         std::fill_n(data(), size(), value);
     }
-    /// By the CPU; `source` must have exactly size() elements.
+    /// Copies by the CPU; `source` must have exactly size() elements.
     void copy_from(std::span<const value_type> source) requires(!std::is_const_v<T>) {
         check_length(source.size());
         std::copy(source.begin(), source.end(), data());
     }
-    /// By the CPU; `destination` must have exactly size() elements.
+    /// Copies by the CPU; `destination` must have exactly size() elements.
     void copy_to(std::span<value_type> destination) const {
         check_length(destination.size());
         std::copy_n(data(), size(), destination.begin());

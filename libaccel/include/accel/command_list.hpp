@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <memory>
 
-#include "accel/buffer.hpp"
 #include "accel/command.hpp"
 #include "accel/visibility.hpp"
 
@@ -18,11 +17,12 @@ class ListImpl;
 struct ListAccess;
 }  // namespace detail
 
-/// A recorded list. Addresses that change from call to call are recorded as argument(i). Recording
-/// checks each command; submitting checks each argument against all that the list does with it.
-/// The list keeps the buffers it names alive, and a job keeps its list alive. Move-only.
+/// A recorded list of commands. Record an address that changes from call to call as argument(i),
+/// and pass the operand to Queue::submit(). add() checks each command; submit() checks each
+/// argument against all commands that use it. The list keeps its buffers alive, and a job keeps its
+/// list alive. Device::create_command_list() makes one. Move-only.
 ///
-/// Thread-safety: recording by one thread at a time; once close() returned, const use by any.
+/// Thread-safety: one thread at a time records; after close(), const use from any thread.
 class ACCEL_API CommandList {
   public:
     CommandList(CommandList&&) noexcept;
@@ -31,17 +31,20 @@ class ACCEL_API CommandList {
     CommandList& operator=(const CommandList&) = delete;
     ~CommandList();
 
-    /// Appends a command. On an exception the list is as before.
+    /// Appends a command. Throws Error(invalid_argument) if the list is closed or has
+    /// DeviceInfo::max_list_commands commands; the list is then unchanged.
     CommandList& add(const Command& command);
 
-    /// Writes the list, with its parameter blocks, where the card finds it. Nothing can be added
-    /// after that. Submitting needs it.
+    /// Writes the commands and their parameters to memory that the card reads. A list can be
+    /// submitted once it is closed, and nothing can be added to it any more.
     void close();
 
     [[nodiscard]] bool closed() const;
+
+    /// Number of commands.
     [[nodiscard]] std::size_t size() const;
 
-    /// How many arguments a call of this list takes: the highest argument(i) recorded, plus one.
+    /// Number of arguments of a call: the highest recorded argument(i), plus one.
     [[nodiscard]] std::uint32_t arguments() const;
 
   private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A card: opening it, what it is, and the things made from it.
+// A card: opening it, its properties, and the objects created from it.
 #pragma once
 
 #include <cstdint>
@@ -27,52 +27,52 @@ class DeviceImpl;
 struct DeviceAccess;
 }  // namespace detail
 
-/// Where a card sits: domain:bus:device.function.
+/// The PCI address of a card: domain:bus:device.function.
 struct PciAddress {
     std::uint32_t domain = 0;
     std::uint32_t bus = 0;
     std::uint32_t device = 0;
     std::uint32_t function = 0;
 
-    [[nodiscard]] ACCEL_API std::string to_string() const;  ///< as lspci -D writes it
+    [[nodiscard]] ACCEL_API std::string to_string() const;  ///< in the format of lspci -D
     friend bool operator==(const PciAddress&, const PciAddress&) = default;
 };
 
-/// What a card and its driver are.
+/// Properties and limits of a card and its driver.
 struct DeviceInfo {
-    std::string path;  ///< of the node
+    std::string path;  ///< of the device node: /dev/accel0
     PciAddress pci;
     std::uint64_t serial = 0;
-    std::uint32_t hardware_version = 0;  ///< major << 16 | minor
-    std::uint32_t firmware = 0;          ///< major << 24 | minor << 16 | patch
-    std::uint64_t features = 0;
-    std::uint64_t capabilities = 0;  ///< of the driver
-    std::uint64_t memory_size = 0;   ///< bytes of device memory
-    std::uint64_t memory_free = 0;
-    std::uint32_t queues = 0;
-    std::uint32_t contexts = 0;
-    std::uint32_t ring_entries = 0;   ///< longest ring
-    std::uint32_t list_commands = 0;  ///< longest command list
-    std::uint32_t address_bits = 0;
+    std::uint32_t hardware_version = 0;   ///< major << 16 | minor
+    std::uint32_t firmware_version = 0;   ///< major << 24 | minor << 16 | patch
+    std::uint64_t features = 0;           ///< of the card: ACCEL_FEATURE_* of accel_hw.h
+    std::uint64_t capabilities = 0;       ///< of the driver: ACCEL_CAP_* of accel_uapi.h
+    std::uint64_t memory_size = 0;        ///< bytes of device memory
+    std::uint64_t memory_free = 0;        ///< bytes of device memory that are not allocated
+    std::uint32_t max_queues = 0;         ///< of all processes together
+    std::uint32_t max_contexts = 0;       ///< how often the card can be open at once
+    std::uint32_t max_ring_entries = 0;   ///< see QueueOptions::entries
+    std::uint32_t max_list_commands = 0;  ///< commands of a CommandList
+    std::uint32_t address_bits = 0;       ///< of an Address
     std::uint32_t compute_engines = 0;
     std::uint32_t dma_engines = 0;
     std::uint32_t clock_hz = 0;  ///< device ticks a second
-    std::uint32_t vectors = 0;
+    std::uint32_t interrupt_vectors = 0;
     std::optional<int> numa_node;
-    std::uint64_t generation = 0;               ///< counts the resets of the card
-    std::uint64_t locked = 0;                   ///< bytes of memory this process has locked
-    std::optional<std::uint64_t> locked_limit;  ///< RLIMIT_MEMLOCK, if limited
+    std::uint64_t generation = 0;               ///< number of resets of the card
+    std::uint64_t locked_bytes = 0;             ///< memory that this process has locked
+    std::optional<std::uint64_t> locked_limit;  ///< RLIMIT_MEMLOCK in bytes, if there is a limit
 };
 
-/// A card of this machine, and if it cannot be opened, why.
+/// An entry of Device::list(): a card of this machine, or the reason why it cannot be opened.
 struct DeviceEntry {
     std::string path;
     std::optional<DeviceInfo> info;
-    std::string problem;  ///< empty if info is there
+    std::string problem;  ///< empty if there is `info`
 };
 
-/// An open card: an address space of its own, which no other process reaches. Move-only; what is
-/// made from it keeps it open.
+/// An open card, with an address space that no other process can reach. Move-only; buffers, queues,
+/// lists and semaphores of a device keep the card open.
 ///
 /// Thread-safety: all const members from any thread.
 class ACCEL_API Device {
@@ -80,11 +80,12 @@ class ACCEL_API Device {
     /// The card behind /dev/accelN, where N is `index`.
     [[nodiscard]] static Device open(unsigned index = 0);
 
-    /// By path ("/dev/accel0"), PCI address ("0000:01:00.0" or "01:00.0"), or serial number
-    /// (decimal or 0x...).
+    /// The card with a path ("/dev/accel0"), a PCI address ("0000:01:00.0" or "01:00.0"), or a
+    /// serial number (decimal or 0x...). Throws Error: no_such_device if no card has that name,
+    /// or the reason why the driver does not open it.
     [[nodiscard]] static Device open(std::string_view name);
 
-    /// All cards of this machine.
+    /// All cards of this machine, including those that cannot be opened.
     [[nodiscard]] static std::vector<DeviceEntry> list();
 
     Device(Device&&) noexcept;
@@ -96,28 +97,31 @@ class ACCEL_API Device {
     /// Another handle on the same open card and address space.
     [[nodiscard]] Device alias() const;
 
-    /// Asks the driver, so that what changes (memory_free, generation, locked) is fresh.
+    /// Queries the driver: memory_free, generation and locked_bytes are current.
     [[nodiscard]] DeviceInfo info() const;
 
-    /// For poll() and the like, see Queue::notify(). Owned by the device; do not close it.
+    /// The file descriptor for poll() and event loops, see Queue::notify(). The device owns it; do
+    /// not close it.
     [[nodiscard]] int fd() const;
 
-    /// Zeroed memory that the card can reach.
+    /// Allocates zeroed memory that the card can access. Throws Error: not_enough_memory (host),
+    /// no_space_on_device (device memory), or EDQUOT.
     template <typename T>
     [[nodiscard]] Buffer<T> allocate(const Shape& shape, const BufferOptions& options = {}) const {
         return {allocate_bytes(shape, sizeof(T), options), shape};
     }
 
-    /// Device memory without a CPU mapping; the engines reach it fastest.
+    /// Allocates device memory without a CPU mapping: the card accesses it fastest.
     template <typename T>
     [[nodiscard]] Buffer<T> allocate_device(const Shape& shape,
                                             Access access = Access::read_write) const {
         return allocate<T>(shape, {.placement = Placement::device, .access = access});
     }
 
-    /// Lets the card use memory of the caller in place, without a copy. It stays the caller's: keep
-    /// it until the buffer and the jobs that use it are gone. Counts against RLIMIT_MEMLOCK. Memory
-    /// that is const is only read.
+    /// Registers memory of the caller: the card uses it in place, without a copy. The driver pins
+    /// the pages and counts them against RLIMIT_MEMLOCK. The caller keeps ownership, and must keep
+    /// the memory until the buffer and all jobs that use it are gone. The card can only read const
+    /// memory.
     template <typename T>
     [[nodiscard]] Buffer<T> register_memory(std::span<T> memory) const {
         return register_memory(memory, std::is_const_v<T> ? Access::read : Access::read_write);
@@ -128,16 +132,17 @@ class ACCEL_API Device {
                 Shape{memory.size()}};
     }
 
-    /// A dma-buf of a buffer that allocate() or allocate_device() made, all of it: for other
-    /// processes, cards and drivers. It keeps the memory. Whoever has it can write the memory.
+    /// Exports all memory of a buffer from allocate() or allocate_device() as a dma-buf, for other
+    /// processes, cards and drivers. The file descriptor keeps the memory alive, and every holder
+    /// of it can write the memory.
     template <typename T>
     [[nodiscard]] FileDescriptor export_memory(const Buffer<T>& buffer) const {
         return export_bytes(buffer.memory_);
     }
 
-    /// The memory of a dma-buf, without a CPU mapping, as long as its elements go into it. `fd`
-    /// stays the caller's and may be closed afterwards. Jobs fail with Error when the exporter
-    /// takes the memory away.
+    /// Imports the memory of a dma-buf, without a CPU mapping, as a buffer of as many whole
+    /// elements as fit. The caller keeps ownership of `fd` and may close it afterwards. Jobs fail
+    /// when the exporter revokes the memory.
     template <typename T>
     [[nodiscard]] Buffer<T> import_memory(int fd, Access access = Access::read) const {
         detail::Allocation memory = import_bytes(fd, access);
@@ -145,18 +150,21 @@ class ACCEL_API Device {
         return {std::move(memory), shape};
     }
 
+    /// Creates a queue. Throws Error: invalid_argument for a ring size that the card does not have,
+    /// no_space_on_device when all queues of the card are in use.
     [[nodiscard]] Queue create_queue(const QueueOptions& options = {}) const;
 
-    /// An empty list to record. In host or device memory; the card fetches the latter faster.
-    [[nodiscard]] CommandList create_list(Placement placement = Placement::host) const;
+    /// Creates an empty list to record. The card fetches a list in device memory faster.
+    [[nodiscard]] CommandList create_command_list(Placement placement = Placement::host) const;
 
+    /// Creates a semaphore with an initial value.
     [[nodiscard]] Semaphore create_semaphore(std::uint64_t value = 0) const;
 
   private:
     friend struct detail::DeviceAccess;
     explicit Device(std::shared_ptr<detail::DeviceImpl> impl) noexcept;
 
-    [[nodiscard]] detail::Allocation allocate_bytes(const Shape& shape, std::size_t element,
+    [[nodiscard]] detail::Allocation allocate_bytes(const Shape& shape, std::size_t element_size,
                                                     const BufferOptions& options) const;
     [[nodiscard]] detail::Allocation register_bytes(const void* memory, std::uint64_t bytes,
                                                     bool is_const, Access access) const;

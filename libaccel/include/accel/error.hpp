@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The one exception type of the library: what failed, why, and what to do about it.
+// The exception type of the library: it says what failed, why, and what to do.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace accel {
 
-/// Why the card stopped a queue; the numbers are those of the data sheet.
+/// The reason why the card stopped a queue. The values are those of the data sheet.
 enum class CardStatus : std::uint32_t {
     ok = 0,
     bad_opcode = 1,
@@ -37,27 +37,27 @@ enum class CardStatus : std::uint32_t {
     bad_index = 18,
 };
 
-/// One sentence: what the status means and what to do.
+/// A sentence about the status: its meaning and what to do.
 [[nodiscard]] ACCEL_API std::string_view explain(CardStatus status) noexcept;
 
-/// One sentence: what this errno of the driver means and what to do.
+/// A sentence about an errno of the driver: its meaning and what to do.
 [[nodiscard]] ACCEL_API std::string_view explain(std::errc error) noexcept;
 
-/// What the card says about the command at which a queue stopped.
+/// The card's description of the command that stopped a queue.
 struct CardFailure {
     CardStatus status = CardStatus::ok;
-    /// The command that failed, counted as Job::sequence().
+    /// Job::sequence() of the job that failed.
     std::uint64_t sequence = 0;
-    /// Context address of a fault, else zero.
+    /// The device address of a fault (see Address), else zero.
     std::uint64_t address = 0;
-    /// Its place in the CommandList, if it was in one.
+    /// Index of the command in the CommandList, if it was in one.
     std::optional<std::uint32_t> list_index = std::nullopt;
-    /// As the data sheet numbers them.
+    /// Of the command, as in the data sheet.
     std::uint32_t opcode = 0;
 };
 
-/// Thrown by everything in this library that fails. code() is the errno, what() a sentence for a
-/// human. Copies share their details and do not throw.
+/// The exception that this library throws. code() is the errno; what() is a sentence that says what
+/// failed, why, and what to do. Copies share their details and do not throw.
 class ACCEL_API Error : public std::system_error {
   public:
     Error(std::errc error, const std::string& what);
@@ -68,12 +68,13 @@ class ACCEL_API Error : public std::system_error {
     Error& operator=(Error&&) noexcept;
     ~Error() override;
 
+    /// code() as std::errc.
     [[nodiscard]] std::errc errc() const noexcept { return static_cast<std::errc>(code().value()); }
 
-    /// What the card reported; empty if the card had no part in it.
+    /// The card's report; empty unless the card caused the error.
     [[nodiscard]] const std::optional<CardFailure>& card() const noexcept;
 
-    /// Shorthand for card()->status; ok if the card had no part in it.
+    /// card()->status, or CardStatus::ok without a report of the card.
     [[nodiscard]] CardStatus status() const noexcept;
 
   private:

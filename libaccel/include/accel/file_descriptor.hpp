@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory between processes, cards and other drivers: Device::export_memory() and import_memory().
+// A file descriptor with an owner: the dma-buf that Device::export_memory() returns.
 #pragma once
 
 #include <utility>
@@ -9,7 +9,7 @@
 
 namespace accel {
 
-/// A file descriptor with an owner: closed when the object goes. Move-only.
+/// Owns a file descriptor and closes it in the destructor. Move-only.
 class ACCEL_API FileDescriptor {
   public:
     FileDescriptor() = default;  ///< none
@@ -24,7 +24,7 @@ class ACCEL_API FileDescriptor {
     ~FileDescriptor();
 
     [[nodiscard]] int get() const noexcept { return fd_; }  ///< -1: none
-    /// The caller closes it.
+    /// Passes ownership to the caller, who closes it.
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
 
   private:

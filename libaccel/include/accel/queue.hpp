@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A queue of the card: submitting without a system call.
+// A queue of the card: submitting jobs without a system call.
 #pragma once
 
 #include <array>
@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 
+#include "accel/batch.hpp"
 #include "accel/command.hpp"
 #include "accel/command_list.hpp"
 #include "accel/error.hpp"
@@ -21,58 +22,58 @@
 namespace accel {
 
 namespace detail {
-class Epoch;
+class QueueImpl;
 struct QueueAccess;
 }  // namespace detail
 
+/// The card's scheduler prefers queues of a higher priority.
 enum class Priority : std::uint8_t { low = 0, normal = 1, high = 2, urgent = 3 };
 
-/// How long a wait polls before it sleeps. Polling costs CPU time, sleeping a system call, an
+/// How long a wait polls before it sleeps. Polling costs CPU time; sleeping costs a system call, an
 /// interrupt and a wake-up.
 inline constexpr std::chrono::nanoseconds default_spin = std::chrono::microseconds(20);
 inline constexpr std::chrono::nanoseconds never_sleep = std::chrono::nanoseconds::max();
 
-/// How long one entry of io_uring may wait.
+/// The longest time-out of Queue::uring_wait().
 inline constexpr std::chrono::milliseconds max_uring_timeout = std::chrono::seconds(60);
 
 struct QueueOptions {
     Priority priority = Priority::normal;
-    std::uint32_t entries = 64;  ///< length of the ring: a power of two
+    std::uint32_t entries = 64;  ///< ring size in commands: a power of two
     std::chrono::nanoseconds spin = default_spin;
 };
 
-/// Counters of the card for one queue, since it was made.
+/// Counters that the card keeps for a queue, since the queue was created.
 struct QueueStats {
-    std::uint64_t completed = 0;   ///< newest sequence that is finished
-    std::uint64_t commands = 0;    ///< finished commands, those in lists too
-    std::uint64_t doorbells = 0;   ///< doorbell writes the card saw
-    std::uint64_t interrupts = 0;  ///< interrupts the card raised
-    std::uint64_t dma_busy = 0;    ///< device ticks
-    std::uint64_t compute_busy = 0;
-    std::uint64_t host_read = 0;  ///< bytes
-    std::uint64_t host_written = 0;
-    std::uint64_t memory_read = 0;
-    std::uint64_t memory_written = 0;
+    std::uint64_t completed = 0;           ///< sequence number of the newest finished job
+    std::uint64_t commands = 0;            ///< finished commands, including those in lists
+    std::uint64_t doorbells = 0;           ///< doorbell writes that the card received
+    std::uint64_t interrupts = 0;          ///< interrupts that the card raised
+    std::uint64_t dma_busy_ticks = 0;      ///< device ticks that a DMA engine was busy
+    std::uint64_t compute_busy_ticks = 0;  ///< device ticks that a compute engine was busy
+    std::uint64_t host_bytes_read = 0;
+    std::uint64_t host_bytes_written = 0;
+    std::uint64_t device_bytes_read = 0;
+    std::uint64_t device_bytes_written = 0;
 };
 
-/// What an entry of io_uring needs to wait for a job: set opcode to IORING_OP_URING_CMD, fd and
-/// cmd_op to these, and copy the payload to `cmd`. The entry's result is zero when the job is over,
-/// or a negative errno: -ETIMEDOUT, -ECANCELED, ...; Job::wait() tells what became of the job.
+/// The fields of an io_uring entry that waits for a job: opcode is IORING_OP_URING_CMD; fd and
+/// cmd_op are these; `payload` is copied to cmd. The result of the entry is zero when the job is
+/// over, or a negative errno (-ETIMEDOUT, -ECANCELED, ...). Job::wait() then reports how the job
+/// ended.
 struct UringWait {
     int fd = -1;
-    std::uint32_t operation = 0;
+    std::uint32_t cmd_op = 0;
     std::array<std::byte, 16> payload{};
 };
 
-class Batch;
-
-/// A queue: its commands run in order, one after the other, and concurrently with other queues.
-/// Destroying it cancels what is not finished: such jobs throw operation_canceled. Call
-/// synchronize() first to let them finish. Move-only; keeps its device open.
+/// A hardware queue. Its commands run in order, one after the other, and concurrently with those of
+/// other queues. The destructor cancels jobs that are not finished: they throw operation_canceled.
+/// Call synchronize() first to let them finish. Move-only; keeps its device open.
 ///
-/// Thread-safety: single producer - one thread at a time calls members of Queue and its Batch; the
-/// caller serialises. Jobs of the queue may be waited for in any thread meanwhile, also across
-/// reset() and the destructor.
+/// Thread-safety: one producer. One thread at a time calls members of a Queue and its Batch; the
+/// caller serializes. Meanwhile any thread may wait for jobs of the queue, also across reset() and
+/// the destructor.
 class ACCEL_API Queue {
   public:
     Queue(Queue&&) noexcept;
@@ -81,99 +82,77 @@ class ACCEL_API Queue {
     Queue& operator=(const Queue&) = delete;
     ~Queue();
 
-    /// Places one command in the ring. No system call; at most one doorbell write, none while the
-    /// card is busy. When the ring is full it waits for room as Job::wait() does, and throws as it.
+    /// Submits a command. No system call; at most one doorbell write, and none while the card is
+    /// busy. When the ring is full, this waits for room like Job::wait() and throws what that
+    /// throws. Other errors: invalid_argument for a buffer of another device or an argument();
+    /// device_or_resource_busy while a Batch is open; operation_canceled when a reset has failed.
     Job submit(const Command& command);
 
-    /// A call of a recorded list: one 64-byte command, whatever the list does.
+    /// Submits a call of a closed list: one 64-byte command, however long the list is. There must
+    /// be list.arguments() arguments, each at least as large as the list needs.
     Job submit(const CommandList& list, std::initializer_list<Operand> arguments = {});
     Job submit(const CommandList& list, std::span<const Operand> arguments);
 
-    /// The same, but nothing happens and nothing is returned when the ring is full.
+    /// Like submit(), but returns nothing and submits nothing when the ring is full.
     [[nodiscard]] std::optional<Job> try_submit(const Command& command);
     [[nodiscard]] std::optional<Job> try_submit(const CommandList& list,
                                                 std::initializer_list<Operand> arguments = {});
     [[nodiscard]] std::optional<Job> try_submit(const CommandList& list,
                                                 std::span<const Operand> arguments);
 
-    /// Several commands, published together with one doorbell at most. One batch at a time.
+    /// Opens a batch: several commands, published together. One batch at a time.
     [[nodiscard]] Batch batch();
 
-    /// Waits until all that was submitted is finished; throws as Job::wait().
+    /// Waits until all submitted jobs are finished; throws like Job::wait().
     void synchronize();
 
-    /// Abandons what is not finished and starts afresh, also after an error. Sequence numbers start
-    /// at 1 again. Jobs from before that were not finished throw what failed, or
+    /// Cancels jobs that are not finished and restarts the queue, also after an error. Sequence
+    /// numbers restart at 1. Earlier jobs that were not finished throw the card's failure, or
     /// operation_canceled.
     void reset();
 
-    /// Rings the doorbell even if the card needs none: it makes a Wait look at its word at once.
+    /// Writes the doorbell although the card does not ask for it: the card then checks the
+    /// semaphore that the queue waits for at once.
     void ring_doorbell();
 
-    /// From now on poll() on Device::fd() reports POLLIN when `job`, of this queue, is over; until
-    /// then, and after notify(Job()), it does not. One job a queue; the last one counts. A report
-    /// may be spurious: look at Job::done().
+    /// Makes poll() on Device::fd() report POLLIN when `job`, of this queue, is over. It reports
+    /// nothing before that, and nothing after notify(Job()). Each call replaces the job of the call
+    /// before. A report may be spurious: check Job::done().
     void notify(const Job& job);
 
-    /// For waiting for `job`, of this queue, on a ring of io_uring; at most 60 s. No system call.
+    /// An io_uring entry that waits for `job`, of this queue, for at most max_uring_timeout. No
+    /// system call.
     [[nodiscard]] UringWait uring_wait(const Job& job,
                                        std::chrono::milliseconds timeout = max_uring_timeout) const;
 
     /// How long waits for jobs of this queue poll before they sleep.
     void set_spin(std::chrono::nanoseconds spin);
     [[nodiscard]] std::chrono::nanoseconds spin() const;
+
+    /// Ring size in commands.
     [[nodiscard]] std::uint32_t entries() const;
 
-    /// Names the queue among those of its device. The number of a queue that is gone may come
-    /// again.
+    /// Identifies the queue among those of its device. The id of a destroyed queue may be reused.
     [[nodiscard]] std::uint32_t id() const;
 
-    /// How many submitted commands are not finished. No system call.
+    /// Number of submitted commands that are not finished. No system call.
     [[nodiscard]] std::uint32_t pending() const;
 
-    /// Doorbell writes this object made; the card's own count is in stats().
+    /// Number of doorbell writes by this object; the card's own count is in stats().
     [[nodiscard]] std::uint64_t doorbells() const;
 
-    /// The card's counters. A system call and an exchange with the card.
+    /// The card's counters. A system call that waits for the card.
     [[nodiscard]] QueueStats stats() const;
 
-    /// What the queue stopped at, if it did. A system call.
+    /// The failure that stopped the queue, if one did. A system call.
     [[nodiscard]] std::optional<CardFailure> failure() const;
 
   private:
     friend struct detail::QueueAccess;
-    explicit Queue(std::shared_ptr<detail::Epoch> epoch) noexcept;
-    [[gnu::noinline]] Job submit_other(const Command& command);
+    explicit Queue(std::shared_ptr<detail::QueueImpl> impl) noexcept;
+    [[gnu::noinline]] Job submit_slow(const Command& command);
     void close() noexcept;
-    std::shared_ptr<detail::Epoch> epoch_;
-};
-
-/// Commands that are placed in the ring but not published. Destroyed without submit() it takes them
-/// back, so an exception half-way leaves nothing behind. Not longer than the ring. Its queue takes
-/// no other submission while a batch is open. Move-only; serialised with its queue.
-class ACCEL_API Batch {
-  public:
-    Batch(Batch&&) noexcept;
-    Batch& operator=(Batch&&) = delete;
-    Batch(const Batch&) = delete;
-    Batch& operator=(const Batch&) = delete;
-    ~Batch();
-
-    /// Waits for room as Queue::submit() does; throws invalid_argument beyond the ring's length.
-    Batch& add(const Command& command);
-    Batch& add(const CommandList& list, std::initializer_list<Operand> arguments = {});
-    Batch& add(const CommandList& list, std::span<const Operand> arguments);
-
-    [[nodiscard]] std::size_t size() const;
-
-    /// Publishes all of them; the job is the last one. The batch is then closed.
-    Job submit();
-
-  private:
-    friend class Queue;
-    explicit Batch(std::shared_ptr<detail::Epoch> epoch) noexcept;
-    [[gnu::noinline]] Batch& add_other(const Command& command);
-    std::shared_ptr<detail::Epoch> epoch_;
+    std::shared_ptr<detail::QueueImpl> impl_;
 };
 
 }  // namespace accel

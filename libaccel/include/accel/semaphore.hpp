@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A timeline semaphore: a 64-bit word that only grows, by which queues and the host order each
-// other.
+// A timeline semaphore: a 64-bit counter that orders queues and the host.
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "accel/buffer.hpp"
-#include "accel/command.hpp"
+#include "accel/commands/synchronization.hpp"
 #include "accel/visibility.hpp"
 
 namespace accel {
 
-/// A word in host memory. Queues wait for it with wait(v) and set it with signal(v), both commands:
-/// `producer.submit(s.signal(1)); consumer.submit(s.wait(1));`. Move-only.
+/// A 64-bit word in host memory that only grows. Queues wait for it and set it with commands:
+/// `producer.submit(s.signal(1)); consumer.submit(s.wait(1));`. Device::create_semaphore() makes
+/// one. Move-only; commands keep the word alive.
 ///
 /// Thread-safety: every member from any thread.
 class ACCEL_API Semaphore {
@@ -21,14 +22,15 @@ class ACCEL_API Semaphore {
     /// The command that holds a queue until the semaphore is at least `value`.
     [[nodiscard]] Wait wait(std::uint64_t value) const;
 
-    /// The command that sets it.
+    /// The command that sets the semaphore.
     [[nodiscard]] Signal signal(std::uint64_t value) const;
 
-    /// What it is now.
+    /// The current value. Writes that precede the signal are visible to this thread afterwards.
     [[nodiscard]] std::uint64_t value() const;
 
-    /// Sets it from the host; all that this thread wrote before is visible to who sees the value.
-    /// A queue that waits looks within a millisecond, at once after Queue::ring_doorbell().
+    /// Sets the semaphore from the host; earlier writes of this thread are visible to every reader
+    /// of the new value. A waiting queue checks within a millisecond, or at once after
+    /// Queue::ring_doorbell().
     void set(std::uint64_t value);
 
   private:

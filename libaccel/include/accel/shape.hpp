@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Up to six extents, outermost first: the shape of a buffer, or the strides of an operand.
+// Shape: the dimensions of a buffer, or the strides of an operand, outermost first.
 #pragma once
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 
 namespace accel {
 
-/// As many dimensions as an element-wise command has.
+/// The most dimensions of a Shape, and of a command that takes one.
 inline constexpr std::size_t max_rank = 6;
 
 namespace detail {
@@ -22,33 +22,37 @@ namespace detail {
 [[noreturn]] ACCEL_API void throw_too_large();
 }  // namespace detail
 
+/// Up to max_rank dimensions, outermost first. A shape without dimensions (rank 0) is empty.
+/// Throws Error(invalid_argument) if there are more. Thread-safety: a value.
 class Shape {
   public:
     constexpr Shape() = default;
-    constexpr Shape(std::initializer_list<std::uint64_t> extents)
-        : Shape(std::span<const std::uint64_t>(extents.begin(), extents.size())) {}
-    explicit constexpr Shape(std::span<const std::uint64_t> extents) : rank_(extents.size()) {
+    constexpr Shape(std::initializer_list<std::uint64_t> dimensions)
+        : Shape(std::span<const std::uint64_t>(dimensions.begin(), dimensions.size())) {}
+    explicit constexpr Shape(std::span<const std::uint64_t> dimensions) : rank_(dimensions.size()) {
         if (rank_ > max_rank) {
             detail::throw_bad_rank(rank_);
         }
-        std::copy(extents.begin(), extents.end(), extents_.begin());
+        std::copy(dimensions.begin(), dimensions.end(), dimensions_.begin());
     }
 
     [[nodiscard]] constexpr std::size_t rank() const noexcept { return rank_; }
     [[nodiscard]] constexpr bool empty() const noexcept { return rank_ == 0; }
     [[nodiscard]] constexpr std::uint64_t operator[](std::size_t i) const noexcept {
-        return extents_[i];
+        return dimensions_[i];
     }
-    [[nodiscard]] constexpr const std::uint64_t* begin() const noexcept { return extents_.data(); }
+    [[nodiscard]] constexpr const std::uint64_t* begin() const noexcept {
+        return dimensions_.data();
+    }
     [[nodiscard]] constexpr const std::uint64_t* end() const noexcept {
-        return extents_.data() + rank_;
+        return dimensions_.data() + rank_;
     }
 
-    /// Product of the extents; throws if it does not fit 64 bits.
+    /// The product of the dimensions. Throws Error(invalid_argument) if it does not fit 64 bits.
     [[nodiscard]] constexpr std::uint64_t elements() const {
         std::uint64_t product = 1;
-        for (const std::uint64_t extent : *this) {
-            if (__builtin_mul_overflow(product, extent, &product)) {
+        for (const std::uint64_t dimension : *this) {
+            if (__builtin_mul_overflow(product, dimension, &product)) {
                 detail::throw_too_large();
             }
         }
@@ -58,7 +62,7 @@ class Shape {
     friend constexpr bool operator==(const Shape&, const Shape&) = default;
 
   private:
-    std::array<std::uint64_t, max_rank> extents_{};
+    std::array<std::uint64_t, max_rank> dimensions_{};
     std::size_t rank_ = 0;
 };
 

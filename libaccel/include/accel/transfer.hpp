@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Moving data to and from memory that the CPU cannot reach, and waiting for it: for set-up, where
-// simple matters more than fast. In a hot path submit Copy yourself.
+// Blocking copies between host memory and memory that the CPU cannot access. They serve set-up
+// code, where simplicity matters more than speed; submit a Copy in a hot path.
 #pragma once
 
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 #include "accel/buffer.hpp"
 #include "accel/device.hpp"
@@ -21,8 +22,8 @@ ACCEL_API void download(const Device& device, Queue& queue, std::span<std::byte>
                         const Operand& src);
 }  // namespace detail
 
-/// Copies `src` to `dst` through the card and waits. Serialised with `queue`. Throws as
-/// Job::wait().
+/// Copies `src` to `dst` through `queue`, and waits. The sizes must be equal, else this throws
+/// Error(invalid_argument). Throws like Job::wait(). The caller serializes it with `queue`.
 template <typename T>
 void upload(const Device& device, Queue& queue, const Buffer<T>& dst,
             std::span<const std::type_identity_t<T>> src) {
@@ -32,8 +33,8 @@ void upload(const Device& device, Queue& queue, const Buffer<T>& dst,
     detail::upload(device, queue, dst, std::as_bytes(src));
 }
 
-/// Copies `src` to `dst` through the card and waits. Serialised with `queue`. Throws as
-/// Job::wait().
+/// Copies `src` to `dst` through `queue`, and waits. The sizes must be equal, else this throws
+/// Error(invalid_argument). Throws like Job::wait(). The caller serializes it with `queue`.
 template <typename T>
 void download(const Device& device, Queue& queue, std::span<T> dst, const Buffer<T>& src) {
     if (dst.size() != src.size()) {

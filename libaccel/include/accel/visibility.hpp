@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the shared library exports. Everything else in it is hidden, so that what is not documented
-// cannot be depended on.
+// ACCEL_API marks the symbols that the shared library exports. All others are hidden, so no program
+// can depend on an undocumented one.
 #pragma once
 
 #define ACCEL_API __attribute__((visibility("default")))

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "accel/accel.hpp"
-#include "device_impl.hpp"
+#include "device_lookup.hpp"
 #include "fake_driver.hpp"
 #include "peak.hpp"
 
@@ -28,7 +28,7 @@ struct Machine {
     Machine()
         : driver(std::make_shared<fake::Driver>(
               std::vector<fake::CardOptions>{{.memory = std::uint64_t{1} << 30}})),
-          device(detail::DeviceAccess::wrap(detail::open_device(driver, "/dev/accel0"))),
+          device(detail::DeviceAccess::make(detail::open_device(driver, "/dev/accel0"))),
           queue(device.create_queue()) {}
 
     std::shared_ptr<fake::Driver> driver;
@@ -81,9 +81,9 @@ void gemm(benchmark::State& state) {
               .m = n,
               .n = n,
               .k = n,
-              .format = {.a = bytes ? DataType::u8 : DataType::f32,
-                         .b = bytes ? DataType::u8 : DataType::f32,
-                         .result = bytes ? DataType::i32 : DataType::f32}},
+              .format = {.a_type = bytes ? DataType::u8 : DataType::f32,
+                         .b_type = bytes ? DataType::u8 : DataType::f32,
+                         .result_type = bytes ? DataType::i32 : DataType::f32}},
          static_cast<double>(elements) * n, 0);
 }
 

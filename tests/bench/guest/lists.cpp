@@ -23,7 +23,7 @@ void measure(Report& report, const Device& card, bool recorded) {
                                      .b = one,
                                      .shape = {floats},
                                      .b_strides = {0}};
-    CommandList list = card.create_list(Placement::device);
+    CommandList list = card.create_command_list(Placement::device);
     for (std::uint64_t i = 0; i < nodes; ++i) {
         list.add(node);
     }

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "dataset.hpp"
-#include "model.hpp"
+#include "weights.hpp"
 
 namespace accel::bench {
 
@@ -19,7 +19,7 @@ using fashion::hidden;
 using fashion::pixels;
 
 struct Network {
-    fashion::Model weights;
+    fashion::MlpWeights weights;
     std::vector<float> images;
     std::vector<float> logits;  // reference
 };
@@ -62,14 +62,14 @@ class FashionBatch final : public ServedBatch {
         return buffer;
     }
     CommandList record(const Device& card, Queue& queue) {
-        const fashion::Model& w = network_.weights;
+        const fashion::MlpWeights& w = network_.weights;
         const auto m = static_cast<std::uint32_t>(batch_);
         const auto w1 = to_card(card, queue, w.w1);
         const auto b1 = to_card(card, queue, w.b1);
         const auto w2 = to_card(card, queue, w.w2);
         const auto b2 = to_card(card, queue, w.b2);
         const auto h = card.allocate_device<float>({batch_, hidden});
-        CommandList list = card.create_list(Placement::device);
+        CommandList list = card.create_command_list(Placement::device);
         list.add(Command(Gemm{.d = h,
                               .a = argument(0),
                               .b = w1,
@@ -105,7 +105,7 @@ class FashionBatch final : public ServedBatch {
 class FashionModel final : public ServedModel {
   public:
     explicit FashionModel(const ModelFiles& files) {
-        network_.weights = fashion::load_model(files.model);
+        network_.weights = fashion::load_weights(files.model);
         const fashion::Dataset set = fashion::load_dataset(files.data, "t10k");
         network_.images.resize(set.size() * pixels);
         for (std::size_t i = 0; i < set.size(); ++i) {

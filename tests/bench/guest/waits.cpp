@@ -27,7 +27,7 @@ void by_uring(Report& report, const Device& card, const std::string& name, unsig
             for (const Command& command : copies.commands()) {
                 const UringWait wait = queue.uring_wait(queue.submit(command));
                 io_uring_sqe* const sqe = ring.entry();
-                io_uring_prep_rw(IORING_OP_URING_CMD, sqe, wait.fd, nullptr, 0, wait.operation);
+                io_uring_prep_rw(IORING_OP_URING_CMD, sqe, wait.fd, nullptr, 0, wait.cmd_op);
                 std::memcpy(sqe->cmd, wait.payload.data(), wait.payload.size());
             }
             right &= ring.finish(batch_size);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mini-batches with momentum, as the example trains its matrices. Inner loops run over the channels
-// that an output has, so that they are vectorised.
+// Stochastic gradient descent with momentum, as in the example fashion-mnist. Inner loops iterate
+// over output channels, so that the compiler vectorizes them.
 #include "cnn.hpp"
 
 #include <algorithm>
@@ -33,7 +33,8 @@ template <std::size_t n>
     }
 }
 
-// Calls visit(output pixel, input pixel, tap) for all that a 3 x 3 window with a pad of 1 covers.
+// Calls visit(output pixel, input pixel, tap) for each element of all 3 x 3 windows with a pad
+// of 1.
 template <typename Visit>
 [[gnu::always_inline]] inline void windows(std::size_t side, std::size_t stride, Visit visit) {
     const std::size_t out = side / stride;
@@ -41,7 +42,7 @@ template <typename Visit>
         for (std::size_t x = 0; x < out; ++x) {
             for (std::size_t ky = 0; ky < 3; ++ky) {
                 for (std::size_t kx = 0; kx < 3; ++kx) {
-                    const std::size_t iy = y * stride + ky - 1;  // wraps: far outside
+                    const std::size_t iy = y * stride + ky - 1;  // wraps around to a large index
                     const std::size_t ix = x * stride + kx - 1;
                     if (iy < side && ix < side) {
                         visit(y * out + x, iy * side + ix, ky * 3 + kx);
@@ -69,7 +70,7 @@ template <std::size_t in, std::size_t out>
     }
 }
 
-// What a forward pass leaves for the backward one.
+// The results of a forward pass that the backward pass needs.
 struct Pass {
     std::array<float, pixels * Cnn::first> wide{};
     std::array<float, Cnn::pooled * Cnn::pooled * Cnn::first> pooled{};
@@ -171,15 +172,15 @@ std::array<std::vector<float>*, 6> parts(Cnn& cnn) {
 Cnn train_cnn(const Dataset& data, std::size_t epochs) {
     std::mt19937_64 random(20170828);
     Cnn cnn;
-    const auto initialise = [&](std::vector<float>& weights, std::size_t inputs) {
+    const auto initialize = [&](std::vector<float>& weights, std::size_t inputs) {
         const float limit = std::sqrt(6.0f / static_cast<float>(inputs));
         for (float& w : weights) {
             w = (static_cast<float>(random() >> 40) / (1U << 23) - 1.0f) * limit;
         }
     };
-    initialise(cnn.w1, 9);
-    initialise(cnn.w2, 9 * Cnn::first);
-    initialise(cnn.w3, ends);
+    initialize(cnn.w1, 9);
+    initialize(cnn.w2, 9 * Cnn::first);
+    initialize(cnn.w3, ends);
     Cnn speed;
     Cnn gradient;
     std::vector<std::uint32_t> order(data.size());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A small convolutional network for Fashion-MNIST, trained here: 88 % right after two epochs.
+// A small convolutional network for Fashion-MNIST. Its accuracy is 88 % after two epochs.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@
 
 namespace fashion {
 
-/// conv 3x3, relu, pool 2x2, conv 3x3 of stride 2, relu, and a matrix. ImageLayout lie with the
-/// channels of a pixel together: weights are [kh][kw][in][out], and `w3` is [7][7][16][classes].
+/// conv 3x3, relu, pool 2x2, conv 3x3 of stride 2, relu, and a fully connected layer. The channels
+/// of a pixel are contiguous: weights are [kh][kw][in][out], and `w3` is [7][7][16][classes].
 struct Cnn {
     static constexpr std::size_t first = 8;    // channels of the first convolution
     static constexpr std::size_t second = 16;  // and of the second
@@ -27,10 +27,10 @@ struct Cnn {
     std::vector<float> b3 = std::vector<float>(classes);
 };
 
-/// The same bits at every run.
+/// Deterministic: every call returns the same bits.
 [[nodiscard]] Cnn train_cnn(const Dataset& data, std::size_t epochs);
 
-/// The share of the images that it finds the class of.
+/// The share of images that the network classifies correctly.
 [[nodiscard]] double accuracy(const Cnn& cnn, const Dataset& data);
 
 }  // namespace fashion

@@ -22,7 +22,7 @@ namespace {
 
 using Sizes = std::vector<std::int64_t>;
 
-// A model whose first dimension is open, of opset 13.
+// Writes a model of opset 13 whose first dimension is open.
 class Writer {
   public:
     Writer(const std::string& name, const Sizes& image) {
@@ -66,9 +66,9 @@ class Writer {
     }
 
     void write(const std::filesystem::path& file, double accuracy) {
-        auto& said = *model_.add_metadata_props();
-        said.set_key("accuracy");
-        said.set_value(std::to_string(accuracy));
+        auto& property = *model_.add_metadata_props();
+        property.set_key("accuracy");
+        property.set_value(std::to_string(accuracy));
         std::ofstream out(file, std::ios::binary);
         if (!model_.SerializeToOstream(&out) || !out.flush()) {
             throw std::runtime_error("cannot write " + file.string());
@@ -92,7 +92,7 @@ class Writer {
 };
 
 void write_mlp(const Dataset& data, const Dataset& test, const std::filesystem::path& folder) {
-    const Model mlp = train(data, 3, [](std::size_t, double, const Model&) {});
+    const MlpWeights mlp = train(data, 3, [](std::size_t, double, const MlpWeights&) {});
     Writer file("fashion-mlp", {static_cast<std::int64_t>(pixels)});
     file.weights("w1", {static_cast<std::int64_t>(pixels), hidden}, mlp.w1);
     file.weights("b1", {hidden}, mlp.b1);
@@ -106,7 +106,7 @@ void write_mlp(const Dataset& data, const Dataset& test, const std::filesystem::
                fashion::accuracy(argmax(reference_logits(mlp, test)), test));
 }
 
-// From the order of the trainer, the first dimension outermost, to the order of ONNX.
+// Permutes weights from the layout of the trainer to the layout of ONNX.
 std::vector<float> permuted(const std::vector<float>& from, const std::array<std::size_t, 4>& dims,
                             const std::array<std::size_t, 4>& order) {
     std::array<std::size_t, 4> step{};
@@ -119,14 +119,14 @@ std::vector<float> permuted(const std::vector<float>& from, const std::array<std
     std::array<std::size_t, 4> at{};
     for (std::size_t n = 0; n < all; ++n) {
         std::size_t rest = n;
-        std::size_t place = 0;
+        std::size_t index = 0;
         for (std::size_t i = 4; i-- > 0;) {
             const std::size_t axis = order.at(i);
             at.at(i) = rest % dims.at(axis);
             rest /= dims.at(axis);
-            place += at.at(i) * step.at(axis);
+            index += at.at(i) * step.at(axis);
         }
-        to.push_back(from[place]);
+        to.push_back(from[index]);
     }
     return to;
 }

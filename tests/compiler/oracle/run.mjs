@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Runs a model in ONNX Runtime on the CPU: run.mjs MODEL OUTPUT_PREFIX INPUT... writes
-// OUTPUT_PREFIX.0.f32 and so on, one file an output. An input is FILE.f32, with the shape that the
-// model says, FILE.f32:2,3 with this one, or a number, which is one i64. They are in the model's order.
+// OUTPUT_PREFIX.0.f32 and so on, one file for each output. An input is FILE.f32, with the shape that
+// the model declares, FILE.f32:2,3 with this shape, or a number, which is one i64. Inputs are in the
+// order of the model.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
-// From where the packages are installed, which is not here.
+// The packages are installed in another folder.
 const ort = createRequire(process.env.ORACLE_MODULES)('onnxruntime-node');
 const [model, prefix, ...inputs] = process.argv.slice(2);
 const session = await ort.InferenceSession.create(model, { executionProviders: ['cpu'] });

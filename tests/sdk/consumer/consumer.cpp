@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Uses a bit of each public header; there is no card where it runs, and the library must say so.
+// A program of a user. There is no card where it runs, and the library must report that.
 #include <accel/accel.hpp>
 #include <iostream>
 #include <string_view>
@@ -12,7 +12,7 @@ int main() {
     if (!accel::wait_any({}).has_value() && accel::Job().done()) {
         try {
             static_cast<void>(accel::Device::open("/dev/accel-not-there"));
-        } catch (const accel::Error& error) {  // across the library's border
+        } catch (const accel::Error& error) {  // thrown by the shared library
             std::cout << error.what() << '\n';
             return error.errc() == std::errc::no_such_file_or_directory &&
                            std::string_view(error.what()).find("lsmod") != std::string_view::npos

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A user's program that loads a model. There is no card and no file here: it is told so.
+// A user's program that loads a model. There is no card where it runs, and the library must report
+// that.
 #include <accel/model.hpp>
 #include <cstring>
 

@@ -24,8 +24,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="vm.py",
         usage="%(prog)s [options] -- COMMAND [ARGUMENT...]",
         description="Boots Debian's kernel in QEMU with the card, loads modules, and runs COMMAND "
-        "in the guest. The exit code is the command's, or one of 70-79, which docs/project/testing.md "
-        "lists.",
+        "in the guest. The exit code is the command's, or one of 70-79; docs/project/testing.md "
+        "lists them.",
     )
     _add_guest(parser.add_argument_group("contents of the guest"))
     _add_machine(parser.add_argument_group("the machine"))

@@ -42,7 +42,8 @@ KEPT_MODULES = (
 )
 
 
-# Named kernels: the archive and the flavor. The driver is tested on each; see docs/project/testing.md.
+# Named kernels: the archive and the flavor. The driver is tested on each, as
+# docs/project/testing.md describes.
 NAMED = {
     "6.1": ("stable", "amd64"),
     "rt": ("stable", "rt-amd64"),

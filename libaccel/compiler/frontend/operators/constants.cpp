@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators that make tensors of nothing, or of the shape of another.
+// Operators that create constants, or tensors from the shape of another tensor.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "frontend/operator.hpp"
+#include "frontend/onnx_tensor.hpp"
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
 namespace {
-
-using Values = std::vector<ValueId>;
 
 Values constant(const Node& n) {
     if (n.has("value")) {
@@ -33,7 +32,7 @@ Values constant(const Node& n) {
     if (n.has("value_ints")) {
         return {integer_list(n, n.list("value_ints"))};
     }
-    refuse("it holds a constant of a kind that is not supported");
+    refuse("its constant is a string or sparse, which is not supported");
 }
 
 Values constant_of_shape(const Node& n) {
@@ -66,12 +65,13 @@ Values range(const Node& n) {
     const DataType type = n.b.type(n.in(0));
     const auto build = [&]<typename Number>(Number start, Number limit, Number delta) {
         if (delta == 0) {
-            refuse("its step is zero");
+            refuse("its delta is zero");
         }
         const double count =
             std::ceil(static_cast<double>(limit - start) / static_cast<double>(delta));
-        if (!(count <= static_cast<double>(most_listed))) {
-            refuse("it has " + std::to_string(count) + " elements");
+        if (!(count <= static_cast<double>(max_listed))) {
+            refuse("it has " + std::to_string(count) + " elements, and the limit is " +
+                   std::to_string(max_listed));
         }
         std::vector<Number> values;
         for (std::int64_t i = 0; i < static_cast<std::int64_t>(std::max(count, 0.0)); ++i) {
@@ -81,18 +81,19 @@ Values range(const Node& n) {
                                           std::span<const Number>(values)));
     };
     if (is_integer(type)) {
-        return {build(n.integers(0).at(0), n.integers(1).at(0), n.integers(2).at(0))};
+        return {build(n.first_integer(0), n.first_integer(1), n.first_integer(2))};
     }
-    return {build(n.floats(0).at(0), n.floats(1).at(0), n.floats(2).at(0))};
+    return {build(n.first_float(0), n.first_float(1), n.first_float(2))};
 }
 
-// depth classes: 1 where the class is the index.
+// `depth` classes: 1 where the class equals the index.
 Values one_hot(const Node& n) {
-    const std::int64_t depth = n.integers(1).at(0);
+    const std::int64_t depth = n.first_integer(1);
     Dims dims = n.b.dims(n.in(0));
-    const std::size_t axis = axis_of(n.integer("axis", -1), dims.size() + 1);
-    if (depth < 1 || depth > most_listed) {
-        refuse("its depth is " + std::to_string(depth));
+    const std::size_t axis = normalize_axis(n.integer("axis", -1), dims.size() + 1);
+    if (depth < 1 || depth > max_listed) {
+        refuse("its depth is " + std::to_string(depth) + ": it must be from 1 to " +
+               std::to_string(max_listed));
     }
     const ValueId index = n.b.cast(n.in(0), DataType::i64);
     const ValueId positive = n.b.binary(ElementwiseOp::mod, index,
@@ -113,14 +114,15 @@ Values trilu(const Node& n) {
     const ValueId x = n.in(0);
     const Dims& dims = n.b.dims(x);
     if (dims.size() < 2) {
-        refuse("its input is no matrix");
+        refuse("its input " + to_string(dims) + " is no matrix");
     }
-    const std::int64_t k = n.has(1) ? n.integers(1).at(0) : 0;
+    const std::int64_t k = n.has(1) ? n.first_integer(1) : 0;
     const bool upper = n.integer("upper", 1) != 0;
     const std::int64_t rows = dims[dims.size() - 2];
     const std::int64_t columns = dims.back();
-    if (rows > most_listed || columns > most_listed || rows * columns > most_listed) {
-        refuse("its matrix is too large: " + to_string(dims));
+    if (rows > max_listed || columns > max_listed || rows * columns > max_listed) {
+        refuse("its matrix " + to_string(dims) + " has more than " + std::to_string(max_listed) +
+               " elements");
     }
     std::vector<std::int64_t> keep;
     for (std::int64_t i = 0; i < rows; ++i) {
@@ -136,9 +138,10 @@ Values trilu(const Node& n) {
 Values eye_like(const Node& n) {
     const Dims& dims = n.b.dims(n.in(0));
     const DataType type =
-        n.has("dtype") ? n.b.worked(type_of(n.integer("dtype", 1))) : n.b.type(n.in(0));
-    if (dims.size() != 2 || elements(dims) > most_listed) {
-        refuse("its input " + to_string(dims) + " is no matrix, or too large");
+        n.has("dtype") ? n.b.compute_type(data_type_of(n.integer("dtype", 1))) : n.b.type(n.in(0));
+    if (dims.size() != 2 || elements(dims) > max_listed) {
+        refuse("its input " + to_string(dims) + " is no matrix, or has more than " +
+               std::to_string(max_listed) + " elements");
     }
     std::vector<std::int64_t> values(static_cast<std::size_t>(elements(dims)));
     for (std::int64_t i = 0; i < dims[0]; ++i) {
@@ -152,19 +155,17 @@ Values eye_like(const Node& n) {
 
 }  // namespace
 
-ValueId integer_list(const Node& n, const std::vector<std::int64_t>& values) {
-    return n.b.constant(make_constant(DataType::i64, {static_cast<std::int64_t>(values.size())},
-                                      std::span<const std::int64_t>(values)));
-}
-
-void add_constants(Operators& table) {
-    const Operators here{
-        {"Constant", constant}, {"ConstantOfShape", constant_of_shape},
-        {"EyeLike", eye_like},  {"OneHot", one_hot},
-        {"Range", range},       {"Shape", shape},
-        {"Size", size},         {"Trilu", trilu},
-    };
-    table.insert(here.begin(), here.end());
+void add_constants(OperatorTable& table) {
+    table.add({
+        {"Constant", constant},
+        {"ConstantOfShape", constant_of_shape},
+        {"EyeLike", eye_like},
+        {"OneHot", one_hot},
+        {"Range", range},
+        {"Shape", shape},
+        {"Size", size},
+        {"Trilu", trilu},
+    });
 }
 
 }  // namespace accel::compiler

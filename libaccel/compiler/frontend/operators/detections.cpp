@@ -1,32 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators whose results are as long as what they find: they need to know their inputs.
+// Operators whose number of results depends on values: their inputs must be constants.
 #include <algorithm>
 #include <map>
 #include <numeric>
 
-#include "frontend/operator.hpp"
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
 namespace {
-
-using Values = std::vector<ValueId>;
 
 struct Box {
     float top, left, bottom, right;
     [[nodiscard]] float area() const { return (bottom - top) * (right - left); }
 };
 
-Box box_at(const std::vector<float>& boxes, std::size_t i, bool centre) {
+Box box_at(const std::vector<float>& boxes, std::size_t i, bool center) {
     const float* const b = &boxes.at(4 * i + 3) - 3;
-    if (centre) {  // x, y, width, height
+    if (center) {  // x, y, width, height
         return {b[1] - b[3] / 2, b[0] - b[2] / 2, b[1] + b[3] / 2, b[0] + b[2] / 2};
     }
     return {std::min(b[0], b[2]), std::min(b[1], b[3]), std::max(b[0], b[2]), std::max(b[1], b[3])};
 }
 
-// Of all that two cover, how much both do.
+// Intersection over union.
 float overlap(const Box& a, const Box& b) {
     const float height = std::min(a.bottom, b.bottom) - std::max(a.top, b.top);
     const float width = std::min(a.right, b.right) - std::max(a.left, b.left);
@@ -37,22 +35,22 @@ float overlap(const Box& a, const Box& b) {
     return both / (a.area() + b.area() - both);
 }
 
-// For each class the best box, then the next that does not cover it too much, and so on.
+// For each class, selects boxes by descending score, without boxes that overlap a selected one.
 Values non_max_suppression(const Node& n) {
     const Dims boxes_dims = n.b.dims(n.in(0));
     const Dims scores_dims = n.b.dims(n.in(1));
     if (boxes_dims.size() != 3 || scores_dims.size() != 3 || boxes_dims[2] != 4 ||
         boxes_dims[0] != scores_dims[0] || boxes_dims[1] != scores_dims[2]) {
         refuse("boxes " + to_string(boxes_dims) + " and scores " + to_string(scores_dims) +
-               " do not belong together");
+               " do not fit: they must be [batches, boxes, 4] and [batches, classes, boxes]");
     }
     const std::vector<float> boxes = n.floats(0);
     const std::vector<float> scores = n.floats(1);
-    const std::int64_t most = n.has(2) ? n.integers(2).at(0) : 0;
-    const float most_overlap = n.has(3) ? n.floats(3).at(0) : 0.0F;
+    const std::int64_t limit = n.has(2) ? n.first_integer(2) : 0;
+    const float max_overlap = n.has(3) ? n.first_float(3) : 0.0F;
     const bool limited = n.has(4);
-    const float least_score = limited ? n.floats(4).at(0) : 0.0F;
-    const bool centre = n.integer("center_point_box", 0) != 0;
+    const float least_score = limited ? n.first_float(4) : 0.0F;
+    const bool center = n.integer("center_point_box", 0) != 0;
     const auto count = static_cast<std::size_t>(boxes_dims[1]);
     std::vector<std::int64_t> selected;
     for (std::int64_t batch = 0; batch < scores_dims[0]; ++batch) {
@@ -69,12 +67,12 @@ Values non_max_suppression(const Node& n) {
             });
             std::vector<Box> kept;
             for (const std::size_t i : order) {
-                if (std::ssize(kept) >= most) {
+                if (std::ssize(kept) >= limit) {
                     break;
                 }
-                const Box box = box_at(boxes, static_cast<std::size_t>(batch) * count + i, centre);
+                const Box box = box_at(boxes, static_cast<std::size_t>(batch) * count + i, center);
                 if (std::ranges::none_of(
-                        kept, [&](const Box& k) { return overlap(k, box) > most_overlap; })) {
+                        kept, [&](const Box& k) { return overlap(k, box) > max_overlap; })) {
                     kept.push_back(box);
                     selected.insert(selected.end(), {batch, kind, static_cast<std::int64_t>(i)});
                 }
@@ -85,7 +83,7 @@ Values non_max_suppression(const Node& n) {
     return {n.b.reshape(integer_list(n, selected), {rows, 3})};
 }
 
-// Slices along an axis, each once: values, where each is first, which each is, and how many.
+// The distinct slices along an axis: values, first index of each, the slice of each index, counts.
 template <typename Number>
 Values unique_of(const Node& n, ValueId x, std::size_t axis, const std::vector<Number>& numbers) {
     const Dims& dims = n.b.dims(x);
@@ -109,7 +107,7 @@ Values unique_of(const Node& n, ValueId x, std::size_t axis, const std::vector<N
         ++counts[at->second];
         which.push_back(at->second);
     }
-    // In the order of their values, or as they come.
+    // In the order of their values, or of their first index.
     std::vector<std::size_t> order(firsts.size());
     std::iota(order.begin(), order.end(), 0);
     if (n.integer("sorted", 1) != 0) {
@@ -137,26 +135,26 @@ Values unique_of(const Node& n, ValueId x, std::size_t axis, const std::vector<N
 }
 
 Values unique(const Node& n) {
-    const Tensor& known = n.b.known(n.in(0), "its input");
+    const Tensor& input = n.b.require_constant(n.in(0), "its input");
     const bool flat = !n.has("axis");
-    const std::int64_t count = elements(known.dims);
-    if (count > most_listed) {
-        refuse("it is too large: " + to_string(known.dims));
+    const std::int64_t count = elements(input.dims);
+    if (count > max_listed) {
+        refuse("its input " + to_string(input.dims) + " has more than " +
+               std::to_string(max_listed) + " elements");
     }
     const ValueId x = flat ? n.b.reshape(n.in(0), {count}) : n.in(0);
-    const std::size_t axis = flat ? 0 : axis_of(n.integer("axis", 0), n.b.rank(x));
-    return is_integer(known.type) ? unique_of(n, x, axis, known.integers())
-                                  : unique_of(n, x, axis, known.floats());
+    const std::size_t axis = flat ? 0 : normalize_axis(n.integer("axis", 0), n.b.rank(x));
+    return is_integer(input.type) ? unique_of(n, x, axis, input.integers())
+                                  : unique_of(n, x, axis, input.floats());
 }
 
 }  // namespace
 
-void add_detections(Operators& table) {
-    const Operators here{
+void add_detections(OperatorTable& table) {
+    table.add({
         {"NonMaxSuppression", non_max_suppression},
         {"Unique", unique},
-    };
-    table.insert(here.begin(), here.end());
+    });
 }
 
 }  // namespace accel::compiler

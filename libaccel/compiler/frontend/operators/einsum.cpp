@@ -1,31 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Einsum: operands are multiplied two by two, each pair as a batch of products of matrices.
+// Einsum: multiplies the operands one after another, each product as a batch of matrix products.
 #include <algorithm>
 #include <map>
 
-#include "frontend/operator.hpp"
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
 namespace {
 
-using Values = std::vector<ValueId>;
-
-// A value and a letter for each of its dimensions. Those of an ellipsis are counted from the last
-// one on, so that they line up from behind.
-struct Labelled {
+// A value and a label for each of its dimensions. The dimensions of an ellipsis have special
+// labels, numbered from the last one on, so that operands of different ranks align at the end.
+struct Labeled {
     ValueId value = 0;
     std::string labels;
 };
 
-constexpr char ellipsis_label = '\x7f';  // and downwards: no letter of a formula
+constexpr char ellipsis_label = '\x7f';  // and below; none of them is a letter
 
 bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-// The letters of a term; `spread` dimensions stand for its ellipsis.
+// The labels of a term whose ellipsis stands for `spread` dimensions.
 std::string letters(const std::string& term, std::size_t spread) {
     std::string result;
     for (std::size_t i = 0; i < term.size(); ++i) {
@@ -37,7 +35,7 @@ std::string letters(const std::string& term, std::size_t spread) {
         } else if (is_letter(term[i])) {
             result += term[i];
         } else {
-            refuse("'" + term + "' is no term of an equation");
+            refuse("the term '" + term + "' of its equation has a character that is no letter");
         }
     }
     return result;
@@ -51,20 +49,13 @@ class Einsum {
         std::string text = n_.text("equation", "");
         std::erase(text, ' ');
         const std::size_t arrow = text.find("->");
-        std::vector<std::string> terms(1);
-        for (const char c : text.substr(0, arrow)) {
-            if (c == ',') {
-                terms.emplace_back();
-            } else {
-                terms.back() += c;
-            }
-        }
+        const std::vector<std::string> terms = split(text.substr(0, arrow));
         if (terms.size() != n_.count()) {
             refuse("its equation '" + text + "' has " + std::to_string(terms.size()) +
                    " terms, and it has " + std::to_string(n_.count()) + " inputs");
         }
         std::size_t spread = 0;
-        std::vector<Labelled> operands;
+        std::vector<Labeled> operands;
         std::string all_letters;
         for (std::size_t i = 0; i < terms.size(); ++i) {
             const ValueId x = n_.in(i);
@@ -72,7 +63,9 @@ class Einsum {
             const std::size_t named = letters(terms[i], 0).size();
             if (named > n_.b.rank(x) || (!open && named != n_.b.rank(x)) ||
                 n_.b.rank(x) - named > 8) {
-                refuse("the term '" + terms[i] + "' does not fit " + to_string(n_.b.dims(x)));
+                refuse("the term '" + terms[i] +
+                       "' of its equation does not fit an input of the shape " +
+                       to_string(n_.b.dims(x)));
             }
             spread = std::max(spread, n_.b.rank(x) - named);
             const std::string labels = letters(terms[i], n_.b.rank(x) - named);
@@ -82,7 +75,7 @@ class Einsum {
         output_ = arrow == std::string::npos ? implied(all_letters, spread)
                                              : letters(text.substr(arrow + 2), spread);
         check(operands, text);
-        Labelled all = operands[0];
+        Labeled all = operands[0];
         for (std::size_t i = 1; i < operands.size(); ++i) {
             std::string later = output_;
             for (std::size_t k = i + 1; k < operands.size(); ++k) {
@@ -95,7 +88,19 @@ class Einsum {
     }
 
   private:
-    // Without an arrow: what the ellipses have, and the letters that are there once, sorted.
+    static std::vector<std::string> split(const std::string& text) {
+        std::vector<std::string> terms(1);
+        for (const char c : text) {
+            if (c == ',') {
+                terms.emplace_back();
+            } else {
+                terms.back() += c;
+            }
+        }
+        return terms;
+    }
+
+    // The output of an equation without an arrow: the ellipsis, and all letters that occur once.
     static std::string implied(const std::string& all, std::size_t spread) {
         std::map<char, int> counts;
         for (const char c : all) {
@@ -110,24 +115,30 @@ class Einsum {
         return result;
     }
 
-    void check(const std::vector<Labelled>& operands, const std::string& text) const {
+    void check(const std::vector<Labeled>& operands, const std::string& text) const {
         for (std::size_t i = 0; i < output_.size(); ++i) {
-            const bool known = std::ranges::any_of(operands, [&](const Labelled& x) {
+            const bool known = std::ranges::any_of(operands, [&](const Labeled& x) {
                 return x.labels.find(output_[i]) != std::string::npos;
             });
             if (!known || output_.find(output_[i]) != i) {
-                refuse("its equation '" + text + "' has a result that its terms do not give");
+                refuse("the output of its equation '" + text +
+                       "' has a letter that no term has, or has a letter twice");
             }
         }
     }
 
-    std::int64_t length(const Labelled& x, char label) const {
+    [[noreturn]] static void refuse_lengths(std::int64_t a, std::int64_t b) {
+        refuse("a letter of its equation stands for the lengths " + std::to_string(a) + " and " +
+               std::to_string(b));
+    }
+
+    std::int64_t length(const Labeled& x, char label) const {
         const std::size_t at = x.labels.find(label);
         return at == std::string::npos ? 1 : n_.b.dims(x.value)[at];
     }
 
-    // A letter twice in a term: the elements where both indices are the same.
-    Labelled diagonal(Labelled x) const {
+    // A letter that occurs twice in a term selects the diagonal of both dimensions.
+    Labeled diagonal(Labeled x) const {
         for (std::size_t i = 0; i < x.labels.size(); ++i) {
             const std::size_t other = x.labels.find(x.labels[i], i + 1);
             if (other == std::string::npos) {
@@ -135,10 +146,10 @@ class Einsum {
             }
             const std::int64_t side = n_.b.dims(x.value)[i];
             if (side != n_.b.dims(x.value)[other]) {
-                refuse("a letter stands for the lengths " + std::to_string(side) + " and " +
-                       std::to_string(n_.b.dims(x.value)[other]));
+                refuse_lengths(side, n_.b.dims(x.value)[other]);
             }
-            // Both last, as one axis of which every (side + 1)th element is taken.
+            // Both dimensions become the last one, of which the slice takes every (side + 1)th
+            // element.
             std::vector<std::size_t> order;
             std::string rest;
             for (std::size_t d = 0; d < x.labels.size(); ++d) {
@@ -150,22 +161,23 @@ class Einsum {
             order.push_back(i);
             order.push_back(other);
             const char label = x.labels[i];
-            const ValueId turned = n_.b.permute(x.value, std::move(order));
-            Dims dims = n_.b.dims(turned);
+            const ValueId permuted = n_.b.permute(x.value, std::move(order));
+            Dims dims = n_.b.dims(permuted);
             dims.pop_back();
             dims.back() = side * side;
-            const ValueId flat = n_.b.reshape(turned, dims);
+            const ValueId flat = n_.b.reshape(permuted, dims);
             Dims step(dims.size(), 1);
             step.back() = side + 1;
             dims.back() = side;
-            x = {n_.b.take(flat, Dims(dims.size(), 0), std::move(step), dims), rest + label};
+            x = {n_.b.strided_slice(flat, Dims(dims.size(), 0), std::move(step), dims),
+                 rest + label};
             return diagonal(std::move(x));
         }
         return x;
     }
 
-    // Sums over the dimensions whose letters are not in `kept`.
-    Labelled summed(const Labelled& x, const std::string& kept) const {
+    // Sums over the dimensions whose labels are not in `kept`.
+    Labeled summed(const Labeled& x, const std::string& kept) const {
         std::vector<std::size_t> axes;
         std::string labels;
         Dims dims;
@@ -183,8 +195,8 @@ class Einsum {
         return {n_.b.reshape(n_.b.reduce(ReduceOp::sum, as_f32(n_, x.value), axes), dims), labels};
     }
 
-    // The dimensions in the order of `labels`, of which those that are missing have the length 1.
-    ValueId ordered(const Labelled& x, const std::string& labels) const {
+    // Orders the dimensions by `labels`. A label that x lacks becomes a dimension of length 1.
+    ValueId ordered(const Labeled& x, const std::string& labels) const {
         std::vector<std::size_t> order;
         Dims dims;
         for (const char label : labels) {
@@ -196,7 +208,7 @@ class Einsum {
         return n_.b.reshape(n_.b.permute(x.value, std::move(order)), std::move(dims));
     }
 
-    Labelled multiply(Labelled a, Labelled b, const std::string& later) const {
+    Labeled multiply(Labeled a, Labeled b, const std::string& later) const {
         a = summed(a, later + b.labels);
         b = summed(b, later + a.labels);
         std::string batch;
@@ -215,26 +227,25 @@ class Einsum {
         }
         for (const char label : inner) {
             if (length(a, label) != length(b, label)) {
-                refuse("a letter stands for the lengths " + std::to_string(length(a, label)) +
-                       " and " + std::to_string(length(b, label)));
+                refuse_lengths(length(a, label), length(b, label));
             }
         }
-        const auto folded = [&](const Labelled& x, const std::string& first,
+        const auto folded = [&](const Labeled& x, const std::string& first,
                                 const std::string& second) {
             Dims dims;
             for (const char label : batch) {
                 dims.push_back(length(x, label));
             }
-            std::int64_t one = 1;
-            std::int64_t two = 1;
+            std::int64_t rows_length = 1;
+            std::int64_t columns_length = 1;
             for (const char label : first) {
-                one *= length(x, label);
+                rows_length *= length(x, label);
             }
             for (const char label : second) {
-                two *= length(x, label);
+                columns_length *= length(x, label);
             }
-            dims.push_back(one);
-            dims.push_back(two);
+            dims.push_back(rows_length);
+            dims.push_back(columns_length);
             return n_.b.reshape(ordered(x, batch + first + second), std::move(dims));
         };
         const ValueId product = n_.b.matmul(folded(a, rows, inner), folded(b, inner, columns));
@@ -261,8 +272,8 @@ Values einsum(const Node& n) {
 
 }  // namespace
 
-void add_einsum(Operators& table) {
-    table.insert({{"Einsum", einsum}});
+void add_einsum(OperatorTable& table) {
+    table.add({{"Einsum", einsum}});
 }
 
 }  // namespace accel::compiler

@@ -1,56 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GridSample: pixels at places that a run decides. Each place is a weighted sum of those around it,
-// gathered by an index that is computed; what is outside is handled by changing that index.
+// GridSample: samples an image at computed coordinates. Each sample is a weighted sum of
+// neighboring pixels. A gather with computed indices reads the pixels. Padding changes the indices
+// of neighbors outside the image.
 #include <algorithm>
 #include <array>
 #include <optional>
 
-#include "frontend/operator.hpp"
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
 namespace {
 
-using Values = std::vector<ValueId>;
 using Op = ElementwiseOp;
 
-// One axis of the image, and what around each place along it counts: indices as i64, weights as
+// One axis of the image: the neighbors of each coordinate along it. Indices are i64 and weights are
 // f32.
 class Axis {
   public:
-    Axis(const Node& n, ValueId place, std::int64_t length, const std::string& mode)
+    Axis(const Node& n, ValueId coordinate, std::int64_t length, const std::string& mode)
         : n_(n), length_(length), aligned_(n.integer("align_corners", 0) != 0) {
-        // From -1 .. 1 to pixels.
+        // Converts -1 .. 1 to pixels.
         const auto pixels = static_cast<float>(length);
-        const ValueId x = aligned_ ? times(plus(place, 1), (pixels - 1) / 2)
-                                   : plus(times(plus(place, 1), pixels / 2), -0.5F);
+        const ValueId x = aligned_ ? scaled(shifted(coordinate, 1), (pixels - 1) / 2)
+                                   : shifted(scaled(shifted(coordinate, 1), pixels / 2), -0.5F);
         if (mode == "nearest") {
             taps_.push_back({n.b.cast(n.b.unary(UnaryOp::round, x), DataType::i64), std::nullopt});
             return;
         }
         const ValueId low = n.b.unary(UnaryOp::floor, x);
-        const ValueId t = n.b.binary(Op::sub, x, low);
+        const ValueId t = sub(n, x, low);
         const ValueId first = n.b.cast(low, DataType::i64);
         if (mode == "bilinear" || mode == "linear") {
-            taps_ = {{first, minus(1, t)}, {next(first, 1), t}};
+            taps_ = {{first, difference(1, t)}, {next(first, 1), t}};
         } else if (mode == "bicubic" || mode == "cubic") {
-            taps_ = {{next(first, -1), far(plus(t, 1))},
+            taps_ = {{next(first, -1), far(shifted(t, 1))},
                      {first, near(t)},
-                     {next(first, 1), near(minus(1, t))},
-                     {next(first, 2), far(minus(2, t))}};
+                     {next(first, 1), near(difference(1, t))},
+                     {next(first, 2), far(difference(2, t))}};
         } else {
-            refuse("the mode '" + mode + "' is not known");
+            refuse("the mode '" + mode + "' is not supported");
         }
     }
 
     struct Tap {
         ValueId index;
-        std::optional<ValueId> weight;  // none: one
+        std::optional<ValueId> weight;  // absent: 1
     };
     [[nodiscard]] const std::vector<Tap>& taps() const { return taps_; }
 
-    // Whether an index is inside, as bool.
+    // Whether an index is inside the image.
     [[nodiscard]] ValueId inside(ValueId index) const {
         const ValueId low = n_.b.compare(Op::less_equal, integer(0), index);
         const ValueId high = n_.b.compare(Op::less, index, integer(length_));
@@ -59,36 +59,37 @@ class Axis {
     [[nodiscard]] ValueId clamped(ValueId index) const {
         return n_.b.binary(Op::min, n_.b.binary(Op::max, index, integer(0)), integer(length_ - 1));
     }
-    // Mirrored at the middle of the outermost pixels, or at their outer edges.
+    // Reflected at the centers of the outermost pixels, or at their outer edges.
     [[nodiscard]] ValueId reflected(ValueId index) const {
         const std::int64_t period =
             aligned_ ? std::max<std::int64_t>(2 * (length_ - 1), 1) : 2 * length_;
         const ValueId at = n_.b.binary(Op::mod, index, integer(period));
-        const ValueId back = n_.b.binary(Op::sub, integer(aligned_ ? period : period - 1), at);
+        const ValueId back = sub(n_, integer(aligned_ ? period : period - 1), at);
         return clamped(n_.b.binary(Op::min, at, back));
     }
 
   private:
-    static constexpr float sharpness = -0.75F;  // of the cubic
+    static constexpr float cubic_coefficient = -0.75F;
 
     ValueId integer(std::int64_t x) const {
         return n_.b.scalar(DataType::i64, static_cast<double>(x));
     }
-    ValueId plus(ValueId x, float c) const { return n_.b.binary(Op::add, x, n_.b.scalar(c)); }
-    ValueId times(ValueId x, float c) const { return n_.b.binary(Op::mul, x, n_.b.scalar(c)); }
-    ValueId minus(float c, ValueId x) const { return n_.b.binary(Op::sub, n_.b.scalar(c), x); }
-    ValueId next(ValueId index, std::int64_t by) const {
-        return n_.b.binary(Op::add, index, integer(by));
-    }
-    // A polynomial of d, from the highest power down.
+    ValueId shifted(ValueId x, float c) const { return add(n_, x, n_.b.scalar(c)); }
+    ValueId scaled(ValueId x, float c) const { return mul(n_, x, n_.b.scalar(c)); }
+    ValueId difference(float c, ValueId x) const { return sub(n_, n_.b.scalar(c), x); }
+    ValueId next(ValueId index, std::int64_t by) const { return add(n_, index, integer(by)); }
+    // A polynomial in d; the coefficient of the highest power is the first.
     ValueId polynomial(ValueId d, const std::array<float, 4>& coefficients) const {
-        ValueId sum = plus(times(d, coefficients[0]), coefficients[1]);
-        sum = plus(n_.b.binary(Op::mul, sum, d), coefficients[2]);
-        return plus(n_.b.binary(Op::mul, sum, d), coefficients[3]);
+        ValueId sum = shifted(scaled(d, coefficients[0]), coefficients[1]);
+        sum = shifted(mul(n_, sum, d), coefficients[2]);
+        return shifted(mul(n_, sum, d), coefficients[3]);
     }
-    ValueId near(ValueId d) const { return polynomial(d, {sharpness + 2, -(sharpness + 3), 0, 1}); }
+    ValueId near(ValueId d) const {
+        return polynomial(d, {cubic_coefficient + 2, -(cubic_coefficient + 3), 0, 1});
+    }
     ValueId far(ValueId d) const {
-        return polynomial(d, {sharpness, -5 * sharpness, 8 * sharpness, -4 * sharpness});
+        return polynomial(d, {cubic_coefficient, -5 * cubic_coefficient, 8 * cubic_coefficient,
+                              -4 * cubic_coefficient});
     }
 
     const Node& n_;
@@ -102,18 +103,18 @@ Values grid_sample(const Node& n) {
     const Dims grid = n.b.dims(n.in(1));
     if (dims.size() != 4 || grid.size() != 4 || grid[3] != 2 || grid[0] != dims[0] ||
         elements(dims) == 0) {
-        refuse("a grid " + to_string(grid) + " does not fit the image " + to_string(dims));
+        refuse("its grid " + to_string(grid) + " does not fit the image " + to_string(dims));
     }
     const std::string padding = n.text("padding_mode", "zeros");
     if (padding != "zeros" && padding != "border" && padding != "reflection") {
-        refuse("the padding_mode '" + padding + "' is not known");
+        refuse("the padding_mode '" + padding + "' is not supported");
     }
     const std::string mode = n.text("mode", "bilinear");
     const DataType type = n.b.type(n.in(0));
-    const std::int64_t places = grid[1] * grid[2];
+    const std::int64_t samples = grid[1] * grid[2];
     const ValueId image = n.b.reshape(as_f32(n, n.in(0)), {dims[0], dims[1], dims[2] * dims[3]});
     const auto coordinate = [&](std::int64_t i) {
-        return n.b.reshape(n.b.slice(as_f32(n, n.in(1)), 3, i, 1), {grid[0], 1, places});
+        return n.b.reshape(n.b.slice(as_f32(n, n.in(1)), 3, i, 1), {grid[0], 1, samples});
     };
     const Axis across(n, coordinate(0), dims[3], mode);
     const Axis down(n, coordinate(1), dims[2], mode);
@@ -122,22 +123,21 @@ Values grid_sample(const Node& n) {
         for (const Axis::Tap& x : across.taps()) {
             std::optional<ValueId> weight = x.weight;
             if (y.weight) {
-                weight = n.b.binary(Op::mul, *y.weight, *weight);
+                weight = mul(n, *y.weight, *weight);
             }
             ValueId row = padding == "reflection" ? down.reflected(y.index) : down.clamped(y.index);
             const ValueId column =
                 padding == "reflection" ? across.reflected(x.index) : across.clamped(x.index);
-            row = n.b.binary(Op::mul, row, n.b.scalar(DataType::i64, static_cast<double>(dims[3])));
-            const ValueId index =
-                n.b.broadcast(n.b.binary(Op::add, row, column), {dims[0], dims[1], places});
+            row = mul(n, row, n.b.scalar(DataType::i64, static_cast<double>(dims[3])));
+            const ValueId index = n.b.broadcast(add(n, row, column), {dims[0], dims[1], samples});
             ValueId pixel = n.b.gather(image, index, 2, true);
             if (padding == "zeros") {
                 const ValueId in_rows = down.inside(y.index);
                 const ValueId both = n.b.select(in_rows, across.inside(x.index), in_rows);
                 pixel = n.b.select(both, pixel, n.b.scalar(0.0F));
             }
-            pixel = weight ? n.b.binary(Op::mul, pixel, *weight) : pixel;
-            sum = sum ? n.b.binary(Op::add, *sum, pixel) : pixel;
+            pixel = weight ? mul(n, pixel, *weight) : pixel;
+            sum = sum ? add(n, *sum, pixel) : pixel;
         }
     }
     return {n.b.cast(n.b.reshape(sum.value(), {dims[0], dims[1], grid[1], grid[2]}), type)};
@@ -145,8 +145,8 @@ Values grid_sample(const Node& n) {
 
 }  // namespace
 
-void add_sampling(Operators& table) {
-    table.insert({{"GridSample", grid_sample}});
+void add_grid_sample(OperatorTable& table) {
+    table.add({{"GridSample", grid_sample}});
 }
 
 }  // namespace accel::compiler

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators on images and volumes: [n, c, h, w], [n, c, d, h, w], or [n, c, w], which is an image
-// of one row.
+// Convolutions and pools of images [n, c, h, w], volumes [n, c, d, h, w], and lines [n, c, w]. A
+// line is an image of one row.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -14,16 +14,14 @@ namespace accel::compiler {
 
 namespace {
 
-using Values = std::vector<ValueId>;
-
 ValueId as_image(const Node& n, ValueId x) {
     const Dims& d = n.b.dims(x);
     if (d.size() == 4 || d.size() == 5) {
         return x;
     }
     if (d.size() != 3) {
-        refuse("images of " + std::to_string(d.size()) +
-               " dimensions are not supported: there are [n,c,w], [n,c,h,w] and [n,c,d,h,w]");
+        refuse("inputs of " + std::to_string(d.size()) +
+               " dimensions are not supported: use [n,c,w], [n,c,h,w] or [n,c,d,h,w]");
     }
     return n.b.reshape(x, {d[0], d[1], 1, d[2]});
 }
@@ -32,7 +30,7 @@ ValueId as_given(const Node& n, ValueId x, bool line) {
     return line ? n.b.reshape(x, {d[0], d[1], d[3]}) : x;
 }
 
-// Of what the node has as it is; a line gets its second axis.
+// The axes of the node's window. A line gets a second axis.
 std::vector<WindowAxis> frame(const Node& n, ValueId given, const Dims& kernel) {
     std::vector<WindowAxis> axes = window_axes(n, spatial(n.b.dims(given)), kernel);
     if (axes.size() == 1) {
@@ -44,23 +42,24 @@ std::vector<WindowAxis> frame(const Node& n, ValueId given, const Dims& kernel) 
 std::uint32_t groups_of(const Node& n) {
     const std::int64_t groups = n.integer("group", 1);
     if (groups < 1 || groups > UINT32_MAX) {
-        refuse("it has " + std::to_string(groups) + " groups");
+        refuse("its attribute group is " + std::to_string(groups) + ": it must be positive");
     }
     return static_cast<std::uint32_t>(groups);
 }
 
 Values conv(const Node& n) {
     const DataType type = n.b.type(n.in(0));
-    return conv_of(n, n.in(0), n.in(1), {.a = type, .b = n.b.type(n.in(1)), .result = type},
-                   n.has(2) ? Values{n.b.cast(n.in(2), DataType::f32)} : Values());
+    return convolve_node(n, n.in(0), n.in(1),
+                         {.a_type = type, .b_type = n.b.type(n.in(1)), .result_type = type},
+                         n.has(2) ? Values{n.b.cast(n.in(2), DataType::f32)} : Values());
 }
 
-// A list of the node for each axis of an image; a line gets its second one.
+// A list attribute with a value for each axis of an image. A line gets a value for its second axis.
 Dims list_for(const Node& n, const char* name, std::size_t axes, bool line,
               std::int64_t otherwise) {
     Dims values = n.list(name, Dims(axes - (line ? 1 : 0), otherwise));
     if (values.size() != axes - (line ? 1 : 0)) {
-        refuse(std::string(name) + " has not one value for each axis");
+        refuse("its attribute " + std::string(name) + " does not have one value for each axis");
     }
     if (line) {
         values.insert(values.begin(), otherwise);
@@ -68,7 +67,7 @@ Dims list_for(const Node& n, const char* name, std::size_t axes, bool line,
     return values;
 }
 
-// What a transposed convolution takes away before and behind, for each axis.
+// The elements that a transposed convolution cuts off at both ends of each axis.
 struct Edges {
     Dims before;
     Dims behind;
@@ -78,7 +77,7 @@ Edges edges(const Node& n, const Dims& full, const Dims& simple, bool line) {
     const std::size_t given = axes - (line ? 1 : 0);
     const Dims pads = n.list("pads", Dims(2 * given, 0));
     if (pads.size() != 2 * given) {
-        refuse("pads has not two values for each axis");
+        refuse("its attribute pads does not have two values for each axis");
     }
     Edges result{Dims(axes, 0), Dims(axes, 0)};
     for (std::size_t i = 0; i < given; ++i) {
@@ -106,8 +105,8 @@ Edges edges(const Node& n, const Dims& full, const Dims& simple, bool line) {
     return result;
 }
 
-// The weights turned round, for each group [o / groups, i / groups, ...].
-ValueId turned_weights(const Node& n, ValueId w, std::int64_t groups) {
+// The weights, reversed along the axes of the kernel, for each group [o / groups, i / groups, ...].
+ValueId reversed_weights(const Node& n, ValueId w, std::int64_t groups) {
     const Dims dims = n.b.dims(w);  // [i, o / groups, ...]
     const std::size_t rank = dims.size();
     Dims start(rank, 0);
@@ -116,23 +115,18 @@ ValueId turned_weights(const Node& n, ValueId w, std::int64_t groups) {
         start[i] = dims[i] - 1;
         step[i] = -1;
     }
-    w = n.b.take(w, std::move(start), std::move(step), dims);
+    w = n.b.strided_slice(w, std::move(start), std::move(step), dims);
     Dims apart = dims;
     apart[0] /= groups;
     apart.insert(apart.begin(), groups);
-    std::vector<std::size_t> order(rank + 1);
-    for (std::size_t i = 0; i < order.size(); ++i) {
-        order[i] = i;
-    }
-    std::swap(order[1], order[2]);
     Dims together = dims;
     together[0] = groups * dims[1];
     together[1] = dims[0] / groups;
-    return n.b.reshape(n.b.permute(n.b.reshape(w, std::move(apart)), std::move(order)),
+    return n.b.reshape(n.b.permute(n.b.reshape(w, std::move(apart)), swapped_axes(rank + 1, 1, 2)),
                        std::move(together));
 }
 
-// A convolution of the image with its elements apart, by the weights turned round.
+// A convolution of the image, with gaps between its elements, by the reversed weights.
 Values conv_transpose(const Node& n) {
     const bool line = n.b.rank(n.in(0)) == 3;
     ValueId x = as_image(n, n.in(0));
@@ -163,7 +157,7 @@ Values conv_transpose(const Node& n) {
     for (std::size_t i = 0; i < axes; ++i) {
         window[i].result = full[i] - edge.before[i] - edge.behind[i];
         if (strides[i] < 1 || dilations[i] < 1 || window[i].result < 0 || image[i + 2] < 1) {
-            refuse("its strides, pads and output do not belong together");
+            refuse("its strides, pads and output shape contradict each other");
         }
         const std::int64_t first = window[i].reach() - 1 - edge.before[i];
         before[i + 2] = std::max<std::int64_t>(first, 0);
@@ -176,40 +170,39 @@ Values conv_transpose(const Node& n) {
     for (std::size_t i = 0; i < dims.size(); ++i) {
         dims[i] -= crop[i];
     }
-    x = n.b.take(x, std::move(crop), Dims(image.size(), 1), std::move(dims));
+    x = n.b.strided_slice(x, std::move(crop), Dims(image.size(), 1), std::move(dims));
     const DataType type = n.b.type(x);
     const ValueId y =
-        convolve(n, x, turned_weights(n, w, groups), window, static_cast<std::uint32_t>(groups),
-                 {.a = type, .b = n.b.type(w), .result = type},
+        convolve(n, x, reversed_weights(n, w, groups), window, static_cast<std::uint32_t>(groups),
+                 {.a_type = type, .b_type = n.b.type(w), .result_type = type},
                  n.has(2) ? Values{n.b.cast(n.in(2), DataType::f32)} : Values());
     return {as_given(n, y, line)};
 }
 
-// The largest of each window and where in the tensor it is: each tap of the window is a slice of
-// the padded image, and the first of the largest wins. Not by the engine that pools, which does not
-// say where.
-Values max_pool_with_places(const Node& n) {
+// The largest element of each window, and its index in the tensor. The pool engine does not compute
+// indices, so this compares slices of the padded image, one for each element of the window. The
+// first of equal elements wins.
+Values max_pool_with_indices(const Node& n) {
     const bool line = n.b.rank(n.in(0)) == 3;
     const ValueId x = as_image(n, n.in(0));
     const auto axes = frame(n, n.in(0), n.list("kernel_shape"));
     const Dims dims = n.b.dims(x);
     const DataType type = n.b.type(x);
     if (dims.size() != 4 || is_integer(type)) {
-        refuse("the places of the largest are supported for images of floats alone");
+        refuse("its output Indices is supported for floating-point images only");
     }
     const Dims results{dims[0], dims[1], axes[0].result, axes[1].result};
-    const std::int64_t places = axes[0].result * axes[1].result;
-    constexpr std::int64_t most_taps = 64;  // along an axis
-    if (axes[0].kernel > most_taps || axes[1].kernel > most_taps || places > most_listed ||
-        places * axes[0].kernel * axes[1].kernel > most_listed || dims[0] * dims[1] > most_listed) {
-        refuse("its image or its window is too large: " + to_string(dims));
+    const std::int64_t windows = axes[0].result * axes[1].result;
+    constexpr std::int64_t max_kernel = 64;  // along an axis
+    if (axes[0].kernel > max_kernel || axes[1].kernel > max_kernel || windows > max_listed ||
+        windows * axes[0].kernel * axes[1].kernel > max_listed || dims[0] * dims[1] > max_listed) {
+        refuse("its image " + to_string(dims) + " or its window is too large for indices");
     }
     Dims before(4, 0);
     Dims after(4, 0);
     for (std::size_t i = 0; i < 2; ++i) {
-        const std::int64_t wanted = (axes[i].result - 1) * axes[i].stride + axes[i].reach();
         before[i + 2] = axes[i].before;
-        after[i + 2] = std::max<std::int64_t>(wanted - axes[i].before - dims[i + 2], 0);
+        after[i + 2] = axes[i].after(dims[i + 2]);
     }
     const ValueId padded =
         n.b.pad(x, before, after, n.b.scalar(type, -std::numeric_limits<double>::infinity()));
@@ -220,10 +213,10 @@ Values max_pool_with_places(const Node& n) {
         for (std::int64_t kx = 0; kx < axes[1].kernel; ++kx) {
             const std::int64_t top = ky * axes[0].dilation;
             const std::int64_t left = kx * axes[1].dilation;
-            const ValueId tap = n.b.take(padded, {0, 0, top, left},
-                                         {1, 1, axes[0].stride, axes[1].stride}, results);
+            const ValueId tap = n.b.strided_slice(padded, {0, 0, top, left},
+                                                  {1, 1, axes[0].stride, axes[1].stride}, results);
             std::vector<std::int64_t> index;
-            for (std::int64_t i = 0; i < places; ++i) {
+            for (std::int64_t i = 0; i < windows; ++i) {
                 const std::int64_t row = i / axes[1].result * axes[0].stride + top - axes[0].before;
                 const std::int64_t column =
                     i % axes[1].result * axes[1].stride + left - axes[1].before;
@@ -245,8 +238,7 @@ Values max_pool_with_places(const Node& n) {
     for (std::int64_t i = 0; i < dims[0] * dims[1]; ++i) {
         planes.push_back(i * dims[2] * dims[3]);
     }
-    where = n.b.binary(ElementwiseOp::add, where,
-                       n.b.reshape(integer_list(n, planes), {dims[0], dims[1], 1, 1}));
+    where = add(n, where, n.b.reshape(integer_list(n, planes), {dims[0], dims[1], 1, 1}));
     return {as_given(n, best.value(), line), as_given(n, where, line)};
 }
 
@@ -259,16 +251,16 @@ Values pool(const Node& n, PoolOp op) {
     return {n.b.cast(as_given(n, y, line), n.b.type(x))};
 }
 Values max_pool(const Node& n) {
-    return n.outputs > 1 ? max_pool_with_places(n) : pool(n, PoolOp::max);
+    return n.output_count() > 1 ? max_pool_with_indices(n) : pool(n, PoolOp::max);
 }
 Values average_pool(const Node& n) {
     if (n.integer("count_include_pad", 0) != 0 && n.integer("ceil_mode", 0) != 0) {
-        refuse("count_include_pad and ceil_mode together are not supported");
+        refuse("count_include_pad and ceil_mode are not supported together");
     }
     return pool(n, PoolOp::average);
 }
 
-// Over all of each channel.
+// Reduces all pixels of each channel.
 Values global_pool(const Node& n, ReduceOp op) {
     std::vector<std::size_t> axes;
     for (std::size_t i = 2; i < n.b.rank(n.in(0)); ++i) {
@@ -283,53 +275,52 @@ Values global_max(const Node& n) {
     return global_pool(n, ReduceOp::max);
 }
 
-// x / (bias + alpha / size * sum of squares over channels around) ^ beta; the sum is an average
-// pool that counts what is outside, over images of one column for each channel.
+// x / (bias + alpha / size * sum of squares of neighboring channels) ^ beta. An average pool, which
+// counts elements outside, computes the sum: the channels are the rows of its images.
 Values local_response(const Node& n) {
     const ValueId x = n.in(0);
     const Dims dims = n.b.dims(x);
     const std::int64_t size = n.integer("size", 1);
     if (dims.size() < 3 || size < 1) {
-        refuse("its input " + to_string(dims) + " has no channels, or its size is not positive");
+        refuse("its input " + to_string(dims) +
+               " has fewer than 3 dimensions, or its size is not positive");
     }
     const std::int64_t pixels = elements(spatial(dims));
-    const ValueId columns =
-        n.b.reshape(n.b.binary(ElementwiseOp::mul, x, x), {dims[0], 1, dims[1], pixels});
+    const ValueId columns = n.b.reshape(mul(n, x, x), {dims[0], 1, dims[1], pixels});
     const ValueId mean = pool_over(
         n, columns,
         {{.kernel = size, .before = (size - 1) / 2, .result = dims[1]}, {.result = pixels}},
         PoolOp::average, true);
-    const ValueId scaled =
-        n.b.binary(ElementwiseOp::mul, n.b.reshape(mean, dims), n.b.scalar(n.real("alpha", 1e-4F)));
-    const ValueId base = n.b.binary(ElementwiseOp::add, scaled, n.b.scalar(n.real("bias", 1.0F)));
-    return {n.b.binary(ElementwiseOp::mul, x,
-                       n.b.binary(ElementwiseOp::pow, base, n.b.scalar(-n.real("beta", 0.75F))))};
+    const ValueId scaled = mul(n, n.b.reshape(mean, dims), n.b.scalar(n.real("alpha", 1e-4F)));
+    const ValueId base = add(n, scaled, n.b.scalar(n.real("bias", 1.0F)));
+    return {mul(n, x, n.b.binary(ElementwiseOp::pow, base, n.b.scalar(-n.real("beta", 0.75F))))};
 }
 
 }  // namespace
 
-ValueId conv_over(const Node& n, ValueId x, ValueId weights, std::vector<WindowAxis> axes,
-                  const NumericFormat& format, const std::vector<ValueId>& more) {
+ValueId convolve_axes(const Node& n, ValueId x, ValueId weights, std::vector<WindowAxis> axes,
+                      const NumericFormat& format, const std::vector<ValueId>& channel_operands) {
     const bool line = n.b.rank(x) == 3;
     if (n.b.rank(x) != n.b.rank(weights)) {
-        refuse("its weights have another rank than its image");
+        refuse("its weights have " + std::to_string(n.b.rank(weights)) +
+               " dimensions, and its image has " + std::to_string(n.b.rank(x)));
     }
     if (axes.size() == 1) {
         axes.insert(axes.begin(), WindowAxis{});
     }
-    const ValueId y =
-        convolve(n, as_image(n, x), as_image(n, weights), axes, groups_of(n), format, more);
+    const ValueId y = convolve(n, as_image(n, x), as_image(n, weights), axes, groups_of(n), format,
+                               channel_operands);
     return as_given(n, y, line);
 }
 
-std::vector<ValueId> conv_of(const Node& n, ValueId image, ValueId weights,
-                             const NumericFormat& format, const std::vector<ValueId>& more) {
+Values convolve_node(const Node& n, ValueId image, ValueId weights, const NumericFormat& format,
+                     const std::vector<ValueId>& channel_operands) {
     const auto axes = window_axes(n, spatial(n.b.dims(image)), spatial(n.b.dims(weights)));
-    return {conv_over(n, image, weights, axes, format, more)};
+    return {convolve_axes(n, image, weights, axes, format, channel_operands)};
 }
 
-void add_images(Operators& table) {
-    const Operators here{
+void add_images(OperatorTable& table) {
+    table.add({
         {"AveragePool", average_pool},
         {"Conv", conv},
         {"ConvTranspose", conv_transpose},
@@ -337,8 +328,7 @@ void add_images(Operators& table) {
         {"GlobalMaxPool", global_max},
         {"LRN", local_response},
         {"MaxPool", max_pool},
-    };
-    table.insert(here.begin(), here.end());
+    });
 }
 
 }  // namespace accel::compiler

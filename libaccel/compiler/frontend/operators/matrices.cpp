@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Products of matrices.
-#include "frontend/operator.hpp"
+// Matrix products.
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
 namespace {
-
-using Values = std::vector<ValueId>;
 
 ValueId transposed(const Node& n, ValueId x) {
     return n.b.permute(x, {1, 0});
@@ -17,7 +15,8 @@ Values gemm(const Node& n) {
     ValueId a = n.in(0);
     ValueId b = n.in(1);
     if (n.b.rank(a) != 2 || n.b.rank(b) != 2) {
-        refuse("its operands are no matrices");
+        refuse("its operands " + to_string(n.b.dims(a)) + " and " + to_string(n.b.dims(b)) +
+               " are no matrices");
     }
     a = n.integer("transA", 0) != 0 ? transposed(n, a) : a;
     b = n.integer("transB", 0) != 0 ? transposed(n, b) : b;
@@ -25,13 +24,11 @@ Values gemm(const Node& n) {
     const float beta = n.real("beta", 1.0F);
     ValueId sum = n.b.matmul(a, b);
     if (alpha != 1.0F) {
-        sum = n.b.binary(ElementwiseOp::mul, sum, n.b.scalar(n.b.type(sum), alpha));
+        sum = mul(n, sum, n.b.scalar(n.b.type(sum), alpha));
     }
     if (n.has(2) && beta != 0.0F) {
-        const ValueId c =
-            beta == 1.0F ? n.in(2)
-                         : n.b.binary(ElementwiseOp::mul, n.in(2), n.b.scalar(n.b.type(sum), beta));
-        sum = n.b.binary(ElementwiseOp::add, sum, c);
+        const ValueId c = beta == 1.0F ? n.in(2) : mul(n, n.in(2), n.b.scalar(n.b.type(sum), beta));
+        sum = add(n, sum, c);
     }
     return {sum};
 }
@@ -56,8 +53,8 @@ Values matmul(const Node& n) {
 
 }  // namespace
 
-void add_matrices(Operators& table) {
-    table.insert({{"Gemm", gemm}, {"MatMul", matmul}});
+void add_matrices(OperatorTable& table) {
+    table.add({{"Gemm", gemm}, {"MatMul", matmul}});
 }
 
 }  // namespace accel::compiler

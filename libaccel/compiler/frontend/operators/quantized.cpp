@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Quantized numbers: q stands for (q - zero) * scale.
+// Quantized operators: an integer q represents (q - zero_point) * scale.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -12,28 +12,28 @@ namespace accel::compiler {
 
 namespace {
 
-using Values = std::vector<ValueId>;
-
-// A scale or zero point as it broadcasts over x: one value, or one for each index of an axis.
+// Shapes a scale or zero point so that it broadcasts over x: one value, or one for each index of an
+// axis.
 ValueId aligned(const Node& n, ValueId parameter, ValueId x, std::int64_t axis) {
     const Dims& dims = n.b.dims(parameter);
     if (elements(dims) == 1) {
         return n.b.reshape(parameter, {});
     }
     if (dims.size() != 1) {
-        refuse("scales in blocks are not supported");
+        refuse("blocked quantization is not supported: use one scale for each channel");
     }
     Dims along(n.b.rank(x), 1);
-    along[axis_of(axis, n.b.rank(x))] = dims[0];
+    along[normalize_axis(axis, n.b.rank(x))] = dims[0];
     return n.b.reshape(parameter, std::move(along));
 }
 
-// Known, and of bytes with one zero point: what products of bytes can use.
-std::optional<Twin> twin(const Node& n, ValueId other, DataType bytes, std::size_t rank) {
+// The parameters of a node if an int8 product can use them: constant, with one zero point.
+std::optional<QuantParams> quant_params(const Node& n, ValueId counterpart, DataType quantized,
+                                        std::size_t rank) {
     const Constant scale = n.b.value(n.in(1)).constant;
     const Constant zero = n.has(2) ? n.b.value(n.in(2)).constant : nullptr;
     if (!scale || scale->type != DataType::f32 || (n.has(2) && !zero) ||
-        (bytes != DataType::i8 && bytes != DataType::u8)) {
+        (quantized != DataType::i8 && quantized != DataType::u8)) {
         return std::nullopt;
     }
     const std::vector<std::int64_t> zeros = zero ? zero->integers() : std::vector<std::int64_t>{0};
@@ -41,51 +41,55 @@ std::optional<Twin> twin(const Node& n, ValueId other, DataType bytes, std::size
         return std::nullopt;
     }
     const std::vector<float> scales = scale->floats();
-    return Twin{.other = other,
-                .scales = scales,
-                .zero = static_cast<std::int16_t>(zeros[0]),
-                .axis = scales.size() == 1 ? 0 : axis_of(n.integer("axis", 1), rank)};
+    return QuantParams{.counterpart = counterpart,
+                       .scales = scales,
+                       .zero_point = static_cast<std::int16_t>(zeros[0]),
+                       .axis = scales.size() == 1 ? 0 : normalize_axis(n.integer("axis", 1), rank)};
 }
 
-// (x - zero) * scale
+// (x - zero_point) * scale
 Values dequantize(const Node& n) {
     const ValueId x = n.in(0);
     const std::int64_t axis = n.integer("axis", 1);
-    const auto stands = twin(n, x, n.b.type(x), n.b.rank(x));
+    const auto params = quant_params(n, x, n.b.type(x), n.b.rank(x));
     ValueId y = x;
-    if (n.has(2) && !(stands && stands->zero == 0)) {
-        y = n.b.map({.op = ElementwiseOp::sub}, {y, aligned(n, n.in(2), x, axis)}, DataType::i32);
+    if (n.has(2) && !(params && params->zero_point == 0)) {
+        y = n.b.elementwise({.op = ElementwiseOp::sub}, {y, aligned(n, n.in(2), x, axis)},
+                            DataType::i32);
     }
-    y = n.b.binary(ElementwiseOp::mul, n.b.cast(y, DataType::f32), aligned(n, n.in(1), x, axis));
-    if (stands) {
-        n.b.stands_for(y, *stands);
+    y = mul(n, n.b.cast(y, DataType::f32), aligned(n, n.in(1), x, axis));
+    if (params) {
+        n.b.set_quant_params(y, *params);
     }
     return {y};
 }
 
-// round(x / scale) + zero, held to the range of the type
+// round(x / scale) + zero_point, saturated to the range of the type
 ValueId quantized(const Node& n, ValueId x, ValueId scale, ValueId zero, DataType type) {
-    const ValueId steps = n.b.map({.op = ElementwiseOp::div, .activation = UnaryOp::round},
-                                  {x, scale}, DataType::f32);
-    return n.b.map({.op = ElementwiseOp::add}, {steps, n.b.cast(zero, DataType::f32)}, type);
+    const ValueId steps = n.b.elementwise({.op = ElementwiseOp::div, .activation = UnaryOp::round},
+                                          {x, scale}, DataType::f32);
+    return n.b.elementwise({.op = ElementwiseOp::add}, {steps, n.b.cast(zero, DataType::f32)},
+                           type);
 }
 
-// The same elements in another order or shape are quantized before that, where what made them can
-// give bytes at once.
-ValueId quantized_below(const Node& n, ValueId x, const Twin& as, ValueId scale, ValueId zero) {
-    const Instruction* const maker = n.b.maker(x);
+// Quantizes x before views that only reorder or reshape it. The producer of the source can then
+// store quantized elements at once.
+ValueId quantize_before_views(const Node& n, ValueId x, const QuantParams& params, ValueId scale,
+                              ValueId zero) {
+    const Instruction* const producer = n.b.producer(x);
     ValueId y = 0;
-    if (maker != nullptr && std::holds_alternative<Reshape>(maker->operation)) {
-        y = n.b.reshape(quantized_below(n, maker->in[0], as, scale, zero), n.b.dims(x));
-    } else if (maker != nullptr && std::holds_alternative<Permute>(maker->operation)) {
-        const auto axes = std::get<Permute>(maker->operation).axes;
-        y = n.b.permute(quantized_below(n, maker->in[0], as, scale, zero), axes);
+    if (producer != nullptr && std::holds_alternative<op::Reshape>(producer->operation)) {
+        y = n.b.reshape(quantize_before_views(n, producer->operands[0], params, scale, zero),
+                        n.b.dims(x));
+    } else if (producer != nullptr && std::holds_alternative<op::Permute>(producer->operation)) {
+        const auto axes = std::get<op::Permute>(producer->operation).axes;
+        y = n.b.permute(quantize_before_views(n, producer->operands[0], params, scale, zero), axes);
     } else {
         y = quantized(n, x, scale, zero, n.b.type(zero));
     }
-    Twin stands = as;
-    stands.other = x;
-    n.b.stands_for(y, std::move(stands));
+    QuantParams own = params;
+    own.counterpart = x;
+    n.b.set_quant_params(y, std::move(own));
     return y;
 }
 
@@ -95,64 +99,63 @@ Values quantize(const Node& n) {
     const ValueId zero = n.has(2) ? aligned(n, n.in(2), x, axis) : n.b.scalar(DataType::u8, 0);
     const ValueId scale = aligned(n, n.in(1), x, axis);
     const DataType type = n.b.type(zero);
-    const auto stands = twin(n, x, type, n.b.rank(x));
-    if (!stands || stands->scales.size() != 1 || n.b.type(x) != DataType::f32) {
+    const auto params = quant_params(n, x, type, n.b.rank(x));
+    if (!params || params->scales.size() != 1 || n.b.type(x) != DataType::f32) {
         return {quantized(n, n.b.cast(x, DataType::f32), scale, zero, type)};
     }
-    const auto& before = n.b.value(x).twin;
-    if (before && n.b.type(before->other) == type && before->scales == stands->scales &&
-        before->zero == stands->zero) {
-        return {before->other};
+    // Quantizing a dequantized value with the same parameters gives the original.
+    const auto& before = n.b.value(x).quant;
+    if (before && n.b.type(before->counterpart) == type && before->scales == params->scales &&
+        before->zero_point == params->zero_point) {
+        return {before->counterpart};
     }
-    return {quantized_below(n, x, *stands, scale, zero)};
+    return {quantize_before_views(n, x, *params, scale, zero)};
 }
 
-// The scale and zero point from the least and the largest.
+// Computes the scale and zero point from the smallest and the largest element.
 Values dynamic_quantize(const Node& n) {
     const ValueId x = n.in(0);
-    std::vector<std::size_t> all;
-    for (std::size_t i = 0; i < n.b.rank(x); ++i) {
-        all.push_back(i);
-    }
+    const std::vector<std::size_t> all = all_axes(n.b.rank(x));
     const ValueId zero = n.b.scalar(0.0F);
     const ValueId low =
         n.b.binary(ElementwiseOp::min, n.b.reshape(n.b.reduce(ReduceOp::min, x, all), {}), zero);
     const ValueId high =
         n.b.binary(ElementwiseOp::max, n.b.reshape(n.b.reduce(ReduceOp::max, x, all), {}), zero);
-    const ValueId scale = n.b.binary(ElementwiseOp::div, n.b.binary(ElementwiseOp::sub, high, low),
-                                     n.b.scalar(255.0F));
-    const ValueId steps = n.b.map({.op = ElementwiseOp::div, .activation = UnaryOp::round},
-                                  {n.b.unary(UnaryOp::neg, low), scale}, DataType::f32);
+    const ValueId scale = div(n, sub(n, high, low), n.b.scalar(255.0F));
+    const ValueId steps = n.b.elementwise({.op = ElementwiseOp::div, .activation = UnaryOp::round},
+                                          {n.b.unary(UnaryOp::neg, low), scale}, DataType::f32);
     const ValueId point = n.b.cast(steps, DataType::u8);
     return {quantized(n, x, scale, point, DataType::u8), scale, point};
 }
 
-// One zero point, known when the model is loaded.
+// A constant zero point.
 std::int16_t zero_point(const Node& n, std::size_t i) {
     if (!n.has(i)) {
         return 0;
     }
     const std::vector<std::int64_t> values = n.integers(i);
     if (values.empty() || std::ranges::any_of(values, [&](auto z) { return z != values[0]; })) {
-        refuse("zero points that differ from channel to channel are not supported");
+        refuse("a different zero point for each channel is not supported");
     }
     return static_cast<std::int16_t>(values[0]);
 }
 
-float one(const std::vector<float>& values, const char* what) {
+float single(const std::vector<float>& values, const char* what) {
     if (values.size() != 1) {
-        refuse(std::string(what) + " is not one number");
+        refuse("its input " + std::string(what) + " has " + std::to_string(values.size()) +
+               " elements, not one");
     }
     return values[0];
 }
 
-// What requantizes: an i32 and an f32 for each channel.
-ValueId channels(const Node& n, std::int64_t count, const std::vector<std::int64_t>& bias,
-                 float x_scale, const std::vector<float>& w_scale, float y_scale) {
+// The third operand of a requantizing product: an i32 bias and an f32 scale for each channel.
+ValueId bias_and_scales(const Node& n, std::int64_t count, const std::vector<std::int64_t>& bias,
+                        float x_scale, const std::vector<float>& w_scale, float y_scale) {
     std::vector<std::int64_t> words;
     if ((w_scale.size() != 1 && std::ssize(w_scale) != count) ||
         (!bias.empty() && std::ssize(bias) != count)) {
-        refuse("it has not one scale and bias for each channel");
+        refuse("it does not have one scale and one bias for each of its " + std::to_string(count) +
+               " channels");
     }
     for (std::size_t c = 0; c < static_cast<std::size_t>(count); ++c) {
         words.push_back(bias.empty() ? 0 : bias[c]);
@@ -163,22 +166,22 @@ ValueId channels(const Node& n, std::int64_t count, const std::vector<std::int64
         make_constant(DataType::i32, {count, 2}, std::span<const std::int64_t>(words)));
 }
 
-// A zero point of the first operand that a run decides, as DynamicQuantizeLinear makes it.
-std::optional<ValueId> open_zero(const Node& n) {
+// The zero point of the first operand if it is computed in each run, as by DynamicQuantizeLinear.
+std::optional<ValueId> dynamic_zero_point(const Node& n) {
     if (!n.has(2) || n.b.value(n.in(2)).constant) {
         return std::nullopt;
     }
     if (elements(n.b.dims(n.in(2))) != 1) {
-        refuse("zero points that differ from row to row are not supported");
+        refuse("a different zero point for each row is not supported");
     }
     return n.b.reshape(n.in(2), {});
 }
 
-// For each channel the sum of its weights: what a zero point is multiplied with. `axis` counts
-// channels; the result broadcasts over [..., channels, after it `behind` dimensions].
+// The sum of the weights of each channel, by which a zero point is multiplied. `axis` counts
+// channels. The result broadcasts over channels with `behind` dimensions behind them.
 ValueId sums_of_weights(const Node& n, ValueId weights, std::size_t axis, std::size_t behind) {
-    const ValueId w = n.b.binary(ElementwiseOp::sub, n.b.cast(weights, DataType::i32),
-                                 n.b.scalar(DataType::i32, zero_point(n, 3)));
+    const ValueId w =
+        sub(n, n.b.cast(weights, DataType::i32), n.b.scalar(DataType::i32, zero_point(n, 3)));
     std::vector<std::size_t> axes;
     for (std::size_t i = 0; i < n.b.rank(w); ++i) {
         if (i != axis) {
@@ -190,57 +193,58 @@ ValueId sums_of_weights(const Node& n, ValueId weights, std::size_t axis, std::s
     return n.b.reshape(reduce_integers(n, ReduceOp::sum, w, axes), std::move(dims));
 }
 
-// (a - zero) * b = a * b - zero * the sum of b, exactly.
-ValueId minus_zero(const Node& n, ValueId product, ValueId zero, ValueId sums) {
-    const ValueId part = n.b.binary(ElementwiseOp::mul, sums, n.b.cast(zero, DataType::i32));
-    return n.b.binary(ElementwiseOp::sub, product, part);
+// (a - zero_point) * b = a * b - zero_point * sum(b), exactly.
+ValueId subtract_zero_point(const Node& n, ValueId product, ValueId zero, ValueId sums) {
+    const ValueId part = mul(n, sums, n.b.cast(zero, DataType::i32));
+    return sub(n, product, part);
 }
 
 Values matmul_integer(const Node& n) {
-    const auto open = open_zero(n);
+    const auto dynamic = dynamic_zero_point(n);
     const ValueId b = n.in(1);
     const ValueId product =
-        n.b.matmul({.then = {},
-                    .format = {.a = n.b.type(n.in(0)),
-                               .b = n.b.type(b),
-                               .result = DataType::i32,
-                               .a_zero_point = open ? std::int16_t{0} : zero_point(n, 2),
+        n.b.matmul({.epilogue = {},
+                    .format = {.a_type = n.b.type(n.in(0)),
+                               .b_type = n.b.type(b),
+                               .result_type = DataType::i32,
+                               .a_zero_point = dynamic ? std::int16_t{0} : zero_point(n, 2),
                                .b_zero_point = zero_point(n, 3)}},
                    {n.in(0), b});
-    if (!open) {
+    if (!dynamic) {
         return {product};
     }
     if (n.b.rank(b) != 2) {
-        refuse("a zero point that a run decides is not supported for batches of weights");
+        refuse("a computed zero point is not supported with weights of " +
+               std::to_string(n.b.rank(b)) + " dimensions");
     }
-    return {minus_zero(n, product, *open, sums_of_weights(n, b, 1, 0))};
+    return {subtract_zero_point(n, product, *dynamic, sums_of_weights(n, b, 1, 0))};
 }
 
 Values qlinear_matmul(const Node& n) {
     const ValueId a = n.in(0);
     const ValueId b = n.in(3);
-    return {n.b.matmul({.then = {},
-                        .format = {.a = n.b.type(a),
-                                   .b = n.b.type(b),
-                                   .result = n.b.type(n.in(7)),
-                                   .a_zero_point = zero_point(n, 2),
-                                   .b_zero_point = zero_point(n, 5),
-                                   .result_zero_point = zero_point(n, 7),
-                                   .requantize = true}},
-                       {a, b,
-                        channels(n, n.b.length(b, n.b.rank(b) - 1), {}, one(n.floats(1), "a_scale"),
-                                 n.floats(4), one(n.floats(6), "y_scale"))})};
+    return {n.b.matmul(
+        {.epilogue = {},
+         .format = {.a_type = n.b.type(a),
+                    .b_type = n.b.type(b),
+                    .result_type = n.b.type(n.in(7)),
+                    .a_zero_point = zero_point(n, 2),
+                    .b_zero_point = zero_point(n, 5),
+                    .result_zero_point = zero_point(n, 7),
+                    .requantize = true}},
+        {a, b,
+         bias_and_scales(n, n.b.length(b, n.b.rank(b) - 1), {}, single(n.floats(1), "a_scale"),
+                         n.floats(4), single(n.floats(6), "y_scale"))})};
 }
 
-// The image with its padding, which stands for zero and so is the zero point.
+// Pads the image by its zero point, which represents zero.
 ValueId padded_with(const Node& n, ValueId x, const std::vector<WindowAxis>& axes, ValueId zero) {
     Dims before(n.b.rank(x), 0);
     Dims after(n.b.rank(x), 0);
     bool any = false;
     for (std::size_t i = 0; i < axes.size(); ++i) {
-        const std::int64_t wanted = (axes[i].result - 1) * axes[i].stride + axes[i].reach();
         before[i + 2] = axes[i].before;
-        after[i + 2] = std::max<std::int64_t>(wanted - axes[i].before - n.b.dims(x)[i + 2], 0);
+        after[i + 2] = axes[i].after(n.b.dims(x)[i + 2]);
         any = any || before[i + 2] != 0 || after[i + 2] != 0;
     }
     if (!any) {
@@ -248,8 +252,9 @@ ValueId padded_with(const Node& n, ValueId x, const std::vector<WindowAxis>& axe
     }
     Dims inside = n.b.dims(x);
     inside[0] = inside[1] = 1;
-    if (elements(inside) > most_listed) {
-        refuse("its image is too large: " + to_string(n.b.dims(x)));
+    if (elements(inside) > max_listed) {
+        refuse("its image " + to_string(n.b.dims(x)) + " has more than " +
+               std::to_string(max_listed) + " pixels");
     }
     const ValueId ones = n.b.broadcast(n.b.scalar(DataType::boolean, 1), inside);
     const ValueId mask = n.b.pad(ones, before, after, n.b.scalar(DataType::boolean, 0));
@@ -258,44 +263,46 @@ ValueId padded_with(const Node& n, ValueId x, const std::vector<WindowAxis>& axe
 }
 
 Values conv_integer(const Node& n) {
-    const auto open = open_zero(n);
-    const NumericFormat format{.a = n.b.type(n.in(0)),
-                               .b = n.b.type(n.in(1)),
-                               .result = DataType::i32,
-                               .a_zero_point = open ? std::int16_t{0} : zero_point(n, 2),
+    const auto dynamic = dynamic_zero_point(n);
+    const NumericFormat format{.a_type = n.b.type(n.in(0)),
+                               .b_type = n.b.type(n.in(1)),
+                               .result_type = DataType::i32,
+                               .a_zero_point = dynamic ? std::int16_t{0} : zero_point(n, 2),
                                .b_zero_point = zero_point(n, 3)};
-    if (!open) {
-        return conv_of(n, n.in(0), n.in(1), format, {});
+    if (!dynamic) {
+        return convolve_node(n, n.in(0), n.in(1), format, {});
     }
     const Dims lengths = spatial(n.b.dims(n.in(0)));
     std::vector<WindowAxis> axes = window_axes(n, lengths, spatial(n.b.dims(n.in(1))));
-    const ValueId x = padded_with(n, n.in(0), axes, *open);
+    const ValueId x = padded_with(n, n.in(0), axes, *dynamic);
     for (WindowAxis& axis : axes) {
         axis.before = 0;
     }
-    const ValueId product = conv_over(n, x, n.in(1), axes, format, {});
-    return {minus_zero(n, product, *open, sums_of_weights(n, n.in(1), 0, lengths.size()))};
+    const ValueId product = convolve_axes(n, x, n.in(1), axes, format, {});
+    return {
+        subtract_zero_point(n, product, *dynamic, sums_of_weights(n, n.in(1), 0, lengths.size()))};
 }
 
 Values qlinear_conv(const Node& n) {
     const ValueId w = n.in(3);
-    return conv_of(
+    return convolve_node(
         n, n.in(0), w,
-        {.a = n.b.type(n.in(0)),
-         .b = n.b.type(w),
-         .result = n.b.type(n.in(7)),
+        {.a_type = n.b.type(n.in(0)),
+         .b_type = n.b.type(w),
+         .result_type = n.b.type(n.in(7)),
          .a_zero_point = zero_point(n, 2),
          .b_zero_point = zero_point(n, 5),
          .result_zero_point = zero_point(n, 7),
          .requantize = true},
-        {channels(n, n.b.length(w, 0), n.has(8) ? n.integers(8) : std::vector<std::int64_t>(),
-                  one(n.floats(1), "x_scale"), n.floats(4), one(n.floats(6), "y_scale"))});
+        {bias_and_scales(
+            n, n.b.length(w, 0), n.has(8) ? n.integers(8) : std::vector<std::int64_t>(),
+            single(n.floats(1), "x_scale"), n.floats(4), single(n.floats(6), "y_scale"))});
 }
 
 }  // namespace
 
-void add_quantized(Operators& table) {
-    const Operators here{
+void add_quantized(OperatorTable& table) {
+    table.add({
         {"ConvInteger", conv_integer},
         {"DequantizeLinear", dequantize},
         {"DynamicQuantizeLinear", dynamic_quantize},
@@ -303,8 +310,7 @@ void add_quantized(Operators& table) {
         {"QLinearConv", qlinear_conv},
         {"QLinearMatMul", qlinear_matmul},
         {"QuantizeLinear", quantize},
-    };
-    table.insert(here.begin(), here.end());
+    });
 }
 
 }  // namespace accel::compiler

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RNN, GRU and LSTM, step after step: sequences have a known length. What does not depend on the
-// step before is one product for all of them.
+// RNN, GRU and LSTM, unrolled: the length of a sequence is known. The product with the weights of
+// the input does not depend on earlier steps, so one product serves all steps.
 #include <algorithm>
 #include <array>
 
-#include "frontend/operator.hpp"
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
 namespace {
 
-using Values = std::vector<ValueId>;
-
-// An activation of a gate, as ONNX names it.
+// The activation of a gate.
 struct Gate {
     UnaryOp activation;
     float alpha = 0;
@@ -24,7 +22,7 @@ struct Gate {
     }
 };
 
-// The activations of all directions: `defaults` for each unless the node names its own.
+// The activations of all directions: those of the attribute, or `defaults` for each direction.
 std::vector<Gate> gates(const Node& n, const std::vector<std::string>& defaults,
                         std::size_t directions) {
     std::vector<std::string> names = n.texts("activations");
@@ -34,8 +32,8 @@ std::vector<Gate> gates(const Node& n, const std::vector<std::string>& defaults,
         }
     }
     if (names.size() != defaults.size() * directions) {
-        refuse("it names " + std::to_string(names.size()) + " activations and needs " +
-               std::to_string(defaults.size() * directions));
+        refuse("its attribute activations has " + std::to_string(names.size()) +
+               " names, and it needs " + std::to_string(defaults.size() * directions));
     }
     const std::vector<float> alphas = n.reals("activation_alpha");
     const std::vector<float> betas = n.reals("activation_beta");
@@ -71,10 +69,10 @@ std::vector<Gate> gates(const Node& n, const std::vector<std::string>& defaults,
     return result;
 }
 
-// What the three have in common: a sequence [steps, batch, inputs] and its directions.
+// The common part of the three operators: a sequence [steps, batch, inputs] and its directions.
 class Sequence {
   public:
-    // `parts`: gates of the cell, each with weights of its own.
+    // `parts` is the number of gates, each with its own weights.
     Sequence(const Node& n, std::int64_t parts)
         : n_(n),
           batch_first_(n.integer("layout", 0) != 0),
@@ -89,7 +87,8 @@ class Sequence {
         if (x.size() != 3 || w.size() != 3 || w[0] != directions_ || w[2] != x[2] ||
             w[1] != parts * hidden_ ||
             n.b.dims(n.in(2)) != Dims{directions_, parts * hidden_, hidden_}) {
-            refuse("its weights " + to_string(w) + " do not fit its input " + to_string(x));
+            refuse("its weights " + to_string(w) + " do not fit its input " + to_string(x) +
+                   " and its hidden_size " + std::to_string(hidden_));
         }
         steps_ = x[0];
         batch_ = x[1];
@@ -102,48 +101,49 @@ class Sequence {
     [[nodiscard]] std::int64_t hidden() const { return hidden_; }
     [[nodiscard]] std::int64_t batch() const { return batch_; }
 
-    // The part of an input that belongs to a direction, without that dimension.
+    // The slice of an input for a direction.
     [[nodiscard]] ValueId of_direction(std::size_t input, std::int64_t d) const {
         const ValueId part = n_.b.slice(n_.in(input), 0, d, 1);
         const Dims& dims = n_.b.dims(part);
         return n_.b.reshape(part, Dims(dims.begin() + 1, dims.end()));
     }
 
-    // Weights of the step before, transposed: [hidden, parts * hidden].
+    // The recurrent weights, transposed: [hidden, parts * hidden].
     [[nodiscard]] ValueId recurrent(std::int64_t d) const {
         return n_.b.permute(of_direction(2, d), {1, 0});
     }
 
-    // x times the weights of the input, for all steps: [steps, batch, parts * hidden]. With a bias,
-    // if it is not null.
+    // x times the weights of the input, for all steps: [steps, batch, parts * hidden]. Adds a bias
+    // that is not null.
     [[nodiscard]] ValueId products(std::int64_t d, const ValueId* bias) const {
         const ValueId flat = n_.b.reshape(x_, {steps_ * batch_, n_.b.dims(x_)[2]});
         ValueId y = n_.b.matmul(flat, n_.b.permute(of_direction(1, d), {1, 0}));
         if (bias != nullptr) {
-            y = n_.b.binary(ElementwiseOp::add, y, *bias);
+            y = add(n_, y, *bias);
         }
         return n_.b.reshape(y, {steps_, batch_, parts_ * hidden_});
     }
 
-    // The bias of the input or of the step before.
+    // The bias of the input, or of the recurrence.
     [[nodiscard]] ValueId bias(std::int64_t d, bool recurrent) const {
         const std::int64_t length = parts_ * hidden_;
         return n_.b.slice(of_direction(3, d), 0, recurrent ? length : 0, length);
     }
 
-    // A state to begin with, of a direction: [batch, hidden].
+    // The initial state of a direction: [batch, hidden].
     [[nodiscard]] ValueId initial(std::size_t input, std::int64_t d) const {
         if (!n_.has(input)) {
             return n_.b.broadcast(n_.b.scalar(n_.b.type(x_), 0), {batch_, hidden_});
         }
         const ValueId all = batch_first_ ? n_.b.permute(n_.in(input), {1, 0, 2}) : n_.in(input);
         if (n_.b.dims(all) != Dims{directions_, batch_, hidden_}) {
-            refuse("its initial state has the shape " + to_string(n_.b.dims(n_.in(input))));
+            refuse("its initial state " + to_string(n_.b.dims(n_.in(input))) + " is not " +
+                   to_string(Dims{directions_, batch_, hidden_}));
         }
         return n_.b.reshape(n_.b.slice(all, 0, d, 1), {batch_, hidden_});
     }
 
-    // The part of a gate.
+    // The slice of a gate.
     [[nodiscard]] ValueId part(ValueId all, std::int64_t index) const {
         return n_.b.slice(all, n_.b.rank(all) - 1, index * hidden_, hidden_);
     }
@@ -152,36 +152,36 @@ class Sequence {
         return clip_ > 0 ? n_.b.unary(UnaryOp::clip, x, -clip_, clip_) : x;
     }
 
-    // Runs a direction: step(x of this step, states) gives the states after it, the first of which
+    // Unrolls a direction. step(x of this step, states) returns the next states, of which the first
     // is the output.
     template <typename Step>
     void run(std::int64_t d, ValueId products, Values states, Step step) {
-        const bool back = reverse_ || d == 1;
+        const bool backward = reverse_ || d == 1;
         const ValueId none = n_.b.scalar(n_.b.type(x_), 0);
         std::vector<ValueId> outputs(static_cast<std::size_t>(steps_));
         for (std::int64_t i = 0; i < steps_; ++i) {
-            const std::int64_t at = back ? steps_ - 1 - i : i;
+            const std::int64_t at = backward ? steps_ - 1 - i : i;
             const ValueId x =
                 n_.b.reshape(n_.b.slice(products, 0, at, 1), {batch_, parts_ * hidden_});
             Values next = step(x, states);
             ValueId output = next[0];
             if (n_.has(4)) {
-                // Sequences that have ended keep their state.
+                // A sequence keeps its state after its end.
                 const ValueId lengths =
                     n_.b.reshape(n_.b.cast(n_.in(4), DataType::i64), {batch_, 1});
-                const ValueId on =
+                const ValueId active =
                     n_.b.compare(ElementwiseOp::less,
                                  n_.b.scalar(DataType::i64, static_cast<double>(at)), lengths);
-                output = n_.b.select(on, output, none);
+                output = n_.b.select(active, output, none);
                 for (std::size_t s = 0; s < next.size(); ++s) {
-                    next[s] = n_.b.select(on, next[s], states[s]);
+                    next[s] = n_.b.select(active, next[s], states[s]);
                 }
             }
             outputs[static_cast<std::size_t>(at)] = n_.b.reshape(output, {1, 1, batch_, hidden_});
             states = std::move(next);
         }
         if (steps_ == 0) {
-            refuse("its sequence has no steps");
+            refuse("its sequence has the length 0");
         }
         outputs_.push_back(n_.b.concat(outputs, 0));
         for (const ValueId state : states) {
@@ -189,16 +189,16 @@ class Sequence {
         }
     }
 
-    // Y, and the last of each state.
+    // Y, and the last value of each state.
     [[nodiscard]] Values results() const {
         Values all{n_.b.concat(outputs_, 1)};
         const std::size_t states = lasts_.size() / outputs_.size();
         for (std::size_t s = 0; s < states; ++s) {
-            Values of_all;
+            Values states_of_all;
             for (std::size_t d = 0; d < outputs_.size(); ++d) {
-                of_all.push_back(lasts_[d * states + s]);
+                states_of_all.push_back(lasts_[d * states + s]);
             }
-            all.push_back(n_.b.concat(of_all, 0));
+            all.push_back(n_.b.concat(states_of_all, 0));
         }
         if (batch_first_) {
             all[0] = n_.b.permute(all[0], {2, 0, 1, 3});
@@ -221,15 +221,15 @@ class Sequence {
     std::int64_t batch_ = 0;
     float clip_ = 0;
     Values outputs_;  // of each direction
-    Values lasts_;    // of each direction, all its states
+    Values lasts_;    // all states of each direction
 };
 
-// Both biases together, or none.
+// The sum of both biases, if there are any.
 std::optional<ValueId> whole_bias(const Node& n, const Sequence& s, std::int64_t d) {
     if (!n.has(3)) {
         return std::nullopt;
     }
-    return n.b.binary(ElementwiseOp::add, s.bias(d, false), s.bias(d, true));
+    return add(n, s.bias(d, false), s.bias(d, true));
 }
 
 Values rnn(const Node& n) {
@@ -241,7 +241,7 @@ Values rnn(const Node& n) {
         const Gate& gate = f[static_cast<std::size_t>(d)];
         s.run(d, s.products(d, bias ? &*bias : nullptr), {s.initial(5, d)},
               [&](ValueId x, const Values& h) {
-                  const ValueId sum = n.b.binary(ElementwiseOp::add, n.b.matmul(h[0], r), x);
+                  const ValueId sum = add(n, n.b.matmul(h[0], r), x);
                   return Values{gate.apply(n, s.clipped(sum))};
               });
     }
@@ -258,14 +258,14 @@ Values gru(const Node& n) {
         const ValueId r = s.recurrent(d);
         const ValueId r_gates = n.b.slice(r, 1, 0, 2 * hidden);
         const ValueId r_hidden = n.b.slice(r, 1, 2 * hidden, hidden);
-        // With `linear` the bias of the hidden gate is inside the reset.
+        // With linear_before_reset, the reset gate also multiplies the bias of the hidden gate.
         std::optional<ValueId> bias;
         std::optional<ValueId> inner;
         if (n.has(3) && linear) {
             const ValueId zeros = n.b.broadcast(n.b.scalar(n.b.type(r), 0), {hidden});
             const ValueId outer =
                 n.b.concat({n.b.slice(s.bias(d, true), 0, 0, 2 * hidden), zeros}, 0);
-            bias = n.b.binary(ElementwiseOp::add, s.bias(d, false), outer);
+            bias = add(n, s.bias(d, false), outer);
             inner = n.b.slice(s.bias(d, true), 0, 2 * hidden, hidden);
         } else {
             bias = whole_bias(n, s, d);
@@ -275,26 +275,23 @@ Values gru(const Node& n) {
         s.run(d, s.products(d, bias ? &*bias : nullptr), {s.initial(5, d)},
               [&](ValueId x, const Values& state) {
                   const ValueId h = state[0];
-                  const ValueId sum = n.b.binary(ElementwiseOp::add, n.b.matmul(h, r_gates),
-                                                 n.b.slice(x, 1, 0, 2 * hidden));
+                  const ValueId sum =
+                      add(n, n.b.matmul(h, r_gates), n.b.slice(x, 1, 0, 2 * hidden));
                   const ValueId both = gate.apply(n, s.clipped(sum));
                   const ValueId z = s.part(both, 0);
                   const ValueId reset = s.part(both, 1);
                   ValueId candidate = 0;
                   if (linear) {
                       candidate = n.b.matmul(h, r_hidden);
-                      candidate =
-                          inner ? n.b.binary(ElementwiseOp::add, candidate, *inner) : candidate;
-                      candidate = n.b.binary(ElementwiseOp::mul, reset, candidate);
+                      candidate = inner ? add(n, candidate, *inner) : candidate;
+                      candidate = mul(n, reset, candidate);
                   } else {
-                      candidate = n.b.matmul(n.b.binary(ElementwiseOp::mul, reset, h), r_hidden);
+                      candidate = n.b.matmul(mul(n, reset, h), r_hidden);
                   }
-                  candidate = last.apply(
-                      n, s.clipped(n.b.binary(ElementwiseOp::add, candidate, s.part(x, 2))));
+                  candidate = last.apply(n, s.clipped(add(n, candidate, s.part(x, 2))));
                   // candidate + z * (h - candidate)
-                  const ValueId step = n.b.binary(ElementwiseOp::mul, z,
-                                                  n.b.binary(ElementwiseOp::sub, h, candidate));
-                  return Values{n.b.binary(ElementwiseOp::add, candidate, step)};
+                  const ValueId step = mul(n, z, sub(n, h, candidate));
+                  return Values{add(n, candidate, step)};
               });
     }
     return s.results();
@@ -310,29 +307,26 @@ Values lstm(const Node& n) {
         const auto bias = whole_bias(n, s, d);
         const ValueId r = s.recurrent(d);
         const auto* const f = &functions[static_cast<std::size_t>(3 * d)];
-        // What a gate sees of the cell.
+        // Adds the peephole connection of a gate to the cell.
         const auto peep = [&](ValueId gate, ValueId cell, std::int64_t index) {
             if (!n.has(7)) {
                 return gate;
             }
             const ValueId weight = s.part(s.of_direction(7, d), index);
-            return n.b.binary(ElementwiseOp::add, gate,
-                              n.b.binary(ElementwiseOp::mul, weight, cell));
+            return add(n, gate, mul(n, weight, cell));
         };
         s.run(d, s.products(d, bias ? &*bias : nullptr), {s.initial(5, d), s.initial(6, d)},
               [&](ValueId x, const Values& state) {
                   const ValueId cell = state[1];
-                  const ValueId sum = n.b.binary(ElementwiseOp::add, n.b.matmul(state[0], r), x);
+                  const ValueId sum = add(n, n.b.matmul(state[0], r), x);
                   const ValueId in = f[0].apply(n, s.clipped(peep(s.part(sum, 0), cell, 0)));
                   const ValueId forget =
-                      coupled ? n.b.binary(ElementwiseOp::sub, n.b.scalar(n.b.type(in), 1), in)
+                      coupled ? sub(n, n.b.scalar(n.b.type(in), 1), in)
                               : f[0].apply(n, s.clipped(peep(s.part(sum, 2), cell, 2)));
                   const ValueId candidate = f[1].apply(n, s.clipped(s.part(sum, 3)));
-                  const ValueId next =
-                      n.b.binary(ElementwiseOp::add, n.b.binary(ElementwiseOp::mul, forget, cell),
-                                 n.b.binary(ElementwiseOp::mul, in, candidate));
+                  const ValueId next = add(n, mul(n, forget, cell), mul(n, in, candidate));
                   const ValueId out = f[0].apply(n, s.clipped(peep(s.part(sum, 1), next, 1)));
-                  return Values{n.b.binary(ElementwiseOp::mul, out, f[2].apply(n, next)), next};
+                  return Values{mul(n, out, f[2].apply(n, next)), next};
               });
     }
     return s.results();
@@ -340,8 +334,8 @@ Values lstm(const Node& n) {
 
 }  // namespace
 
-void add_recurrent(Operators& table) {
-    table.insert({{"GRU", gru}, {"LSTM", lstm}, {"RNN", rnn}});
+void add_recurrent(OperatorTable& table) {
+    table.add({{"GRU", gru}, {"LSTM", lstm}, {"RNN", rnn}});
 }
 
 }  // namespace accel::compiler

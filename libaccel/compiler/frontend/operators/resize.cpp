@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Resizing, an axis after the other: nearest is a gather, the others are weighted sums of a few.
+// Resize and Upsample, one axis after another. Nearest is a gather; linear and cubic are weighted
+// sums of two or four neighbors.
 #include <algorithm>
 #include <array>
 #include <cmath>
 
-#include "frontend/operator.hpp"
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
 namespace {
-
-using Values = std::vector<ValueId>;
 
 struct Rule {
     std::string mode;
@@ -19,9 +18,9 @@ struct Rule {
     std::string nearest;
     float cubic;
     bool exclude;
-    double start = 0;  // of what is cropped, as a share of the axis
+    double start = 0;  // of the cropped region, relative to the axis
     double end = 1;
-    float outside = 0;  // what is taken for what lies beyond the axis, when it is cropped
+    float outside = 0;  // the value of elements outside the axis, for a cropped region
 };
 
 double coordinate(const Rule& rule, std::int64_t i, std::int64_t from, std::int64_t to,
@@ -31,7 +30,7 @@ double coordinate(const Rule& rule, std::int64_t i, std::int64_t from, std::int6
         return x / scale;
     }
     if (rule.coordinates == "align_corners") {
-        // A length that is no whole number counts as it is, as in ONNX's own reference.
+        // The length may be fractional, as in the reference implementation of ONNX.
         const double length = scale * static_cast<double>(from);
         return to <= 1 ? 0 : x * static_cast<double>(from - 1) / (length - 1);
     }
@@ -52,10 +51,10 @@ double coordinate(const Rule& rule, std::int64_t i, std::int64_t from, std::int6
     }
     if (rule.coordinates == "half_pixel_symmetric") {
         const double adjustment = static_cast<double>(to) / (scale * static_cast<double>(from));
-        const double centre = static_cast<double>(from) / 2;
-        return centre * (1 - adjustment) + (x + 0.5) / scale - 0.5;
+        const double center = static_cast<double>(from) / 2;
+        return center * (1 - adjustment) + (x + 0.5) / scale - 0.5;
     }
-    refuse("coordinate_transformation_mode '" + rule.coordinates + "' is not supported");
+    refuse("the coordinate_transformation_mode '" + rule.coordinates + "' is not supported");
 }
 
 std::int64_t nearest(const Rule& rule, double x) {
@@ -73,7 +72,7 @@ std::int64_t nearest(const Rule& rule, double x) {
     return static_cast<std::int64_t>(half ? low : std::floor(x + 0.5));
 }
 
-// Weights of the four around, for the distance to the second.
+// The weights of four neighbors; t is the distance to the second.
 std::array<double, 4> cubic(double t, double a) {
     const auto near = [&](double d) { return ((a + 2) * d - (a + 3)) * d * d + 1; };
     const auto far = [&](double d) { return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a; };
@@ -83,8 +82,9 @@ std::array<double, 4> cubic(double t, double a) {
 ValueId resize_axis(const Node& n, ValueId x, std::size_t axis, std::int64_t to, double scale,
                     const Rule& rule) {
     const std::int64_t from = n.b.dims(x)[axis];
-    if (from == 0 || to < 0 || to > most_listed || !(scale > 0)) {
-        refuse("axis " + std::to_string(axis) + " cannot become " + std::to_string(to));
+    if (from == 0 || to < 0 || to > max_listed || !(scale > 0)) {
+        refuse("axis " + std::to_string(axis) + " of the length " + std::to_string(from) +
+               " cannot be resized to " + std::to_string(to));
     }
     const auto inside = [&](std::int64_t i) {
         return static_cast<std::uint32_t>(std::clamp<std::int64_t>(i, 0, from - 1));
@@ -96,7 +96,7 @@ ValueId resize_axis(const Node& n, ValueId x, std::size_t axis, std::int64_t to,
         }
         return n.b.gather(x, integer_list(n, indices), axis, false);
     }
-    std::vector<Tap> table;
+    std::vector<ResizeTap> table;
     const bool linear = rule.mode == "linear";
     for (std::int64_t i = 0; i < to; ++i) {
         const double at = coordinate(rule, i, from, to, scale);
@@ -118,10 +118,10 @@ ValueId resize_axis(const Node& n, ValueId x, std::size_t axis, std::int64_t to,
             table.push_back({inside(index), static_cast<float>(weight)});
         }
     }
-    return n.b.interpolate(x, axis, table, linear ? 2 : 4);
+    return n.b.resize(x, axis, table, linear ? 2 : 4);
 }
 
-// What lies beyond the axis of what is cropped has a value of its own.
+// Replaces elements outside the axis by the extrapolation value.
 ValueId with_outside(const Node& n, ValueId x, std::size_t axis, std::int64_t from, double scale,
                      const Rule& rule) {
     const std::int64_t to = n.b.dims(x)[axis];
@@ -137,32 +137,37 @@ ValueId with_outside(const Node& n, ValueId x, std::size_t axis, std::int64_t fr
     return n.b.select(mask, n.b.scalar(n.b.type(x), rule.outside), x);
 }
 
-Values resize(const Node& n, Rule rule, const std::vector<float>& scales, const Dims& sizes,
-              const std::vector<std::size_t>& axes) {
+Values resize_axes(const Node& n, Rule rule, const std::vector<float>& scales, const Dims& sizes,
+                   const std::vector<std::size_t>& axes) {
     ValueId x = n.in(0);
     const DataType type = n.b.type(x);
     if (rule.mode != "nearest" && rule.mode != "linear" && rule.mode != "cubic") {
-        refuse("the mode '" + rule.mode + "' is not known");
+        refuse("the mode '" + rule.mode + "' is not supported");
     }
     if (scales.size() != axes.size() && sizes.size() != axes.size()) {
-        refuse("it has no scale or size for each axis");
+        refuse("it has neither a scale nor a size for each axis");
     }
     x = rule.mode == "nearest" ? x : as_f32(n, x);
     for (std::size_t i = 0; i < axes.size(); ++i) {
-        const std::int64_t from = n.b.dims(x).at(axes[i]);
+        const std::int64_t from = n.b.length(x, axes[i]);
         const bool sized = sizes.size() == axes.size();
         const double scale = sized ? static_cast<double>(sizes[i]) / static_cast<double>(from)
                                    : static_cast<double>(scales[i]);
         const double length = std::floor(static_cast<double>(from) * scale);
-        if (!sized && !(length >= 0 && length <= static_cast<double>(most_listed))) {
-            refuse("axis " + std::to_string(axes[i]) + " cannot become " + std::to_string(length));
+        if (!sized && !(length >= 0 && length <= static_cast<double>(max_listed))) {
+            refuse("axis " + std::to_string(axes[i]) + " of the length " + std::to_string(from) +
+                   " cannot be resized to " + std::to_string(length));
         }
         const std::int64_t to = sized ? sizes[i] : static_cast<std::int64_t>(length);
         const bool cropped = rule.coordinates == "tf_crop_and_resize";
         if (cropped) {
             const std::vector<float> region = n.floats(1);
-            rule.start = region.at(i);
-            rule.end = region.at(axes.size() + i);
+            if (region.size() < 2 * axes.size()) {
+                refuse("its region has " + std::to_string(region.size()) + " elements for " +
+                       std::to_string(axes.size()) + " axes, and needs two for each");
+            }
+            rule.start = region[i];
+            rule.end = region[axes.size() + i];
         }
         if (to != from || scale != 1.0 || cropped) {
             x = resize_axis(n, x, axes[i], to, scale, rule);
@@ -174,37 +179,45 @@ Values resize(const Node& n, Rule rule, const std::vector<float>& scales, const 
     return {n.b.cast(x, type)};
 }
 
-Values resize(const Node& n) {
-    const std::size_t rank = n.b.rank(n.in(0));
-    Rule rule{.mode = n.text("mode", "nearest"),
-              .coordinates = n.text("coordinate_transformation_mode", "half_pixel"),
-              .nearest = n.text("nearest_mode", "round_prefer_floor"),
-              .cubic = n.real("cubic_coeff_a", -0.75F),
-              .exclude = n.integer("exclude_outside", 0) != 0,
-              .outside = n.real("extrapolation_value", 0)};
+Rule rule_of(const Node& n) {
     if (n.integer("antialias", 0) != 0) {
         refuse("antialias is not supported");
     }
     if (n.text("keep_aspect_ratio_policy", "stretch") != "stretch") {
         refuse("keep_aspect_ratio_policy is not supported");
     }
+    return {.mode = n.text("mode", "nearest"),
+            .coordinates = n.text("coordinate_transformation_mode", "half_pixel"),
+            .nearest = n.text("nearest_mode", "round_prefer_floor"),
+            .cubic = n.real("cubic_coeff_a", -0.75F),
+            .exclude = n.integer("exclude_outside", 0) != 0,
+            .outside = n.real("extrapolation_value", 0)};
+}
+
+// The axes of the attribute, or all axes.
+std::vector<std::size_t> resized_axes(const Node& n) {
+    const std::size_t rank = n.b.rank(n.in(0));
     std::vector<std::size_t> axes;
     for (const std::int64_t axis : n.list("axes")) {
-        axes.push_back(axis_of(axis, rank));
+        axes.push_back(normalize_axis(axis, rank));
     }
-    if (axes.empty()) {
-        for (std::size_t i = 0; i < rank; ++i) {
-            axes.push_back(i);
-        }
-    }
-    if (n.opset < 11) {
-        rule.coordinates = "asymmetric";
-        rule.nearest = "floor";
-        return resize(n, rule, n.floats(1), {}, axes);
-    }
+    return axes.empty() ? all_axes(rank) : axes;
+}
+
+// Opset 10 has scales only, and a fixed rule for coordinates.
+Values resize_by_scales(const Node& n) {
+    Rule rule = rule_of(n);
+    rule.coordinates = "asymmetric";
+    rule.nearest = "floor";
+    return resize_axes(n, rule, n.floats(1), {}, resized_axes(n));
+}
+
+Values resize(const Node& n) {
+    const Rule rule = rule_of(n);
+    const std::vector<std::size_t> axes = resized_axes(n);
     const std::vector<float> scales = n.has(2) ? n.floats(2) : std::vector<float>();
     const Dims sizes = n.has(3) ? n.integers(3) : Dims();
-    return resize(n, rule, scales, sizes, axes);
+    return resize_axes(n, rule, scales, sizes, axes);
 }
 
 Values upsample(const Node& n) {
@@ -213,21 +226,18 @@ Values upsample(const Node& n) {
                     .nearest = "floor",
                     .cubic = -0.75F,
                     .exclude = false};
-    std::vector<std::size_t> axes(n.b.rank(n.in(0)));
-    for (std::size_t i = 0; i < axes.size(); ++i) {
-        axes[i] = i;
-    }
-    return resize(n, rule, n.has(1) ? n.floats(1) : n.reals("scales"), {}, axes);
+    return resize_axes(n, rule, n.has(1) ? n.floats(1) : n.reals("scales"), {},
+                       all_axes(n.b.rank(n.in(0))));
 }
 
 }  // namespace
 
-void add_resizing(Operators& table) {
-    const Operators here{
-        {"Resize", [](const Node& n) { return resize(n); }},
+void add_resizing(OperatorTable& table) {
+    table.add({
+        {"Resize", {1, 10}, resize_by_scales},
+        {"Resize", {11, latest_opset}, resize},
         {"Upsample", upsample},
-    };
-    table.insert(here.begin(), here.end());
+    });
 }
 
 }  // namespace accel::compiler

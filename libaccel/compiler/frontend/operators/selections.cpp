@@ -1,51 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators that pick elements by what they, or others, hold.
+// Operators that select elements by values.
 #include <algorithm>
 #include <numeric>
 
-#include "frontend/operator.hpp"
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
 namespace {
 
-using Values = std::vector<ValueId>;
-
-// Comparing all with all takes memory with the square of the axis.
+// TopK compares all pairs, so its memory grows with the square of the axis.
 constexpr std::int64_t longest_sorted = 4096;
 
+// 0, 1, 2, …
 std::vector<std::int64_t> counted(std::int64_t count) {
     std::vector<std::int64_t> values(static_cast<std::size_t>(count));
     std::iota(values.begin(), values.end(), 0);
     return values;
 }
 
-// The axis last.
-std::vector<std::size_t> turned(std::size_t rank, std::size_t axis) {
-    std::vector<std::size_t> order(rank);
-    std::iota(order.begin(), order.end(), 0);
-    std::swap(order[axis], order.back());
-    return order;
-}
-
-// The rank of an element is how many come before it: those that are larger, and of equals those
-// with a lower index. The element of rank r is where rank and r are the same.
+// The rank of an element is the number of elements before it: larger ones, and equal ones with a
+// lower index. Result r is the element whose rank is r.
 Values top_k(const Node& n) {
     const ValueId given = n.in(0);
     const std::size_t rank = n.b.rank(given);
-    const std::size_t axis = axis_of(n.integer("axis", -1), rank);
-    const std::int64_t k = n.has(1) ? n.integers(1).at(0) : n.integer("k", 1);
+    const std::size_t axis = normalize_axis(n.integer("axis", -1), rank);
+    const std::int64_t k = n.has(1) ? n.first_integer(1) : n.integer("k", 1);
     const std::int64_t length = n.b.dims(given)[axis];
     const bool largest = n.integer("largest", 1) != 0;
     if (k < 0 || k > length) {
-        refuse("it asks for " + std::to_string(k) + " of " + std::to_string(length));
+        refuse("its k is " + std::to_string(k) + ", and its axis has the length " +
+               std::to_string(length));
     }
     if (length > longest_sorted) {
-        refuse("its axis has " + std::to_string(length) + " elements, and up to " +
-               std::to_string(longest_sorted) + " are supported: select in parts, or on the host");
+        refuse("its axis has " + std::to_string(length) + " elements, and the limit is " +
+               std::to_string(longest_sorted) + ": split the axis, or select on the host");
     }
-    const auto order = turned(rank, axis);
+    const auto order = swapped_axes(rank, axis, rank - 1);
     const ValueId x = n.b.permute(given, order);
     Dims wide = n.b.dims(x);  // [..., length]
     wide.push_back(1);
@@ -65,16 +57,16 @@ Values top_k(const Node& n) {
         make_constant(DataType::boolean, {length, length}, std::span<const std::int64_t>(earlier)));
     const ValueId before = n.b.select(equal, triangle, ahead);
     const ValueId ranks = n.b.reduce(ReduceOp::sum, n.b.cast(before, DataType::f32), {rank});
-    // [..., 1, length] against [k, 1]
+    // Compares [..., 1, length] with [k, 1].
     Dims row = n.b.dims(ranks);
     std::swap(row[rank], row[rank - 1]);
     const ValueId wanted =
         n.b.cast(n.b.reshape(integer_list(n, counted(k)), {k, 1}), DataType::f32);
     const ValueId here = n.b.compare(ElementwiseOp::equal, n.b.reshape(ranks, row), wanted);
-    const ValueId places = n.b.cast(integer_list(n, counted(length)), DataType::f32);
+    const ValueId positions = n.b.cast(integer_list(n, counted(length)), DataType::f32);
     const ValueId found =
-        n.b.reduce(ReduceOp::sum, n.b.select(here, places, n.b.scalar(0.0F)), {rank});
-    // What is not a number has no rank: it must not point outside.
+        n.b.reduce(ReduceOp::sum, n.b.select(here, positions, n.b.scalar(0.0F)), {rank});
+    // A NaN has no rank: its index must not be outside.
     const ValueId last = n.b.scalar(static_cast<float>(length - 1));
     Dims dims = n.b.dims(x);
     dims.back() = k;
@@ -84,10 +76,10 @@ Values top_k(const Node& n) {
     return {n.b.permute(values, order), n.b.permute(indices, order)};
 }
 
-// The number of results depends on what the input holds.
+// The number of results depends on the values of the input.
 Values non_zero(const Node& n) {
     const Dims& dims = n.b.dims(n.in(0));
-    const Tensor& x = n.b.known(n.in(0), "its input");
+    const Tensor& x = n.b.require_constant(n.in(0), "its input");
     std::vector<bool> set;
     if (is_integer(x.type)) {
         std::ranges::transform(x.integers(), std::back_inserter(set),
@@ -95,30 +87,32 @@ Values non_zero(const Node& n) {
     } else {
         std::ranges::transform(x.floats(), std::back_inserter(set), [](auto v) { return v != 0; });
     }
-    if (std::ssize(set) > most_listed) {
-        refuse("it is too large: " + to_string(dims));
+    if (std::ssize(set) > max_listed) {
+        refuse("its input " + to_string(dims) + " has more than " + std::to_string(max_listed) +
+               " elements");
     }
     const Dims strides = dense_strides(dims);
-    std::vector<std::int64_t> places;
+    std::vector<std::int64_t> positions;
     for (std::size_t d = 0; d < dims.size(); ++d) {
         for (std::size_t i = 0; i < set.size(); ++i) {
             if (set[i]) {
-                places.push_back(static_cast<std::int64_t>(i) / strides[d] % dims[d]);
+                positions.push_back(static_cast<std::int64_t>(i) / strides[d] % dims[d]);
             }
         }
     }
     const auto rank = static_cast<std::int64_t>(dims.size());
-    const std::int64_t count = rank == 0 ? 0 : std::ssize(places) / rank;
-    return {n.b.reshape(integer_list(n, places), {rank, count})};
+    const std::int64_t count = rank == 0 ? 0 : std::ssize(positions) / rank;
+    return {n.b.reshape(integer_list(n, positions), {rank, count})};
 }
 
 Values compress(const Node& n) {
     const std::vector<std::int64_t> keep = n.integers(1);
     const bool flat = !n.has("axis");
     const ValueId x = flat ? n.b.reshape(n.in(0), {elements(n.b.dims(n.in(0)))}) : n.in(0);
-    const std::size_t axis = flat ? 0 : axis_of(n.integer("axis", 0), n.b.rank(x));
+    const std::size_t axis = flat ? 0 : normalize_axis(n.integer("axis", 0), n.b.rank(x));
     if (std::ssize(keep) > n.b.dims(x)[axis]) {
-        refuse("its condition is longer than its axis");
+        refuse("its condition has " + std::to_string(keep.size()) + " elements, and its axis has " +
+               std::to_string(n.b.dims(x)[axis]));
     }
     std::vector<std::int64_t> indices;
     for (std::size_t i = 0; i < keep.size(); ++i) {
@@ -129,22 +123,19 @@ Values compress(const Node& n) {
     return {n.b.gather(x, integer_list(n, indices), axis, false)};
 }
 
-// The first of each sequence, as many as it is long, the other way round.
+// Reverses the first elements of each sequence, as many as its length states.
 Values reverse_sequence(const Node& n) {
     const auto time = static_cast<std::size_t>(n.integer("time_axis", 0));
     const auto batch = static_cast<std::size_t>(n.integer("batch_axis", 1));
     if (time > 1 || batch > 1 || time == batch || n.b.rank(n.in(0)) < 2) {
-        refuse("its axes are not the first two");
+        refuse("time_axis and batch_axis must be 0 and 1, or 1 and 0");
     }
-    std::vector<std::size_t> order(n.b.rank(n.in(0)));
-    std::iota(order.begin(), order.end(), 0);
-    if (time == 0) {
-        std::swap(order[0], order[1]);
-    }
+    const std::size_t rank = n.b.rank(n.in(0));
+    const auto order = time == 0 ? swapped_axes(rank, 0, 1) : all_axes(rank);
     const ValueId x = n.b.permute(n.in(0), order);  // [batch, time, ...]
     const Dims dims = n.b.dims(x);
     const std::vector<std::int64_t> lengths = n.integers(1);
-    if (std::ssize(lengths) != dims[0] || dims[0] * dims[1] > most_listed) {
+    if (std::ssize(lengths) != dims[0] || dims[0] * dims[1] > max_listed) {
         refuse("it has " + std::to_string(lengths.size()) + " lengths for " +
                std::to_string(dims[0]) + " sequences");
     }
@@ -152,7 +143,8 @@ Values reverse_sequence(const Node& n) {
     for (std::int64_t b = 0; b < dims[0]; ++b) {
         const std::int64_t length = lengths[static_cast<std::size_t>(b)];
         if (length < 0 || length > dims[1]) {
-            refuse("a sequence of the length " + std::to_string(length) + " is not possible");
+            refuse("a sequence has the length " + std::to_string(length) + ", and its axis has " +
+                   std::to_string(dims[1]));
         }
         for (std::int64_t t = 0; t < dims[1]; ++t) {
             from.push_back(b * dims[1] + (t < length ? length - 1 - t : t));
@@ -167,14 +159,13 @@ Values reverse_sequence(const Node& n) {
 
 }  // namespace
 
-void add_selections(Operators& table) {
-    const Operators here{
+void add_selections(OperatorTable& table) {
+    table.add({
         {"Compress", compress},
         {"NonZero", non_zero},
         {"ReverseSequence", reverse_sequence},
         {"TopK", top_k},
-    };
-    table.insert(here.begin(), here.end());
+    });
 }
 
 }  // namespace accel::compiler

@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators that move elements about, or give them another shape.
+// Operators that move elements, or change shapes.
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
-#include "frontend/operator.hpp"
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
 namespace {
-
-using Values = std::vector<ValueId>;
 
 Values reshape(const Node& n) {
     Dims wanted = n.count() > 1 ? n.integers(1) : n.list("shape");
@@ -22,15 +20,15 @@ Values reshape(const Node& n) {
     for (std::size_t i = 0; i < wanted.size(); ++i) {
         if (wanted[i] == 0 && n.integer("allowzero", 0) == 0) {
             if (i >= from.size()) {
-                refuse("its shape keeps dimension " + std::to_string(i) + " of an input that has " +
-                       std::to_string(from.size()));
+                refuse("its shape copies dimension " + std::to_string(i) + " of an input with " +
+                       std::to_string(from.size()) + " dimensions");
             }
             wanted[i] = from[i];
         }
         if (wanted[i] == -1 && open == wanted.size()) {
             open = i;
         } else if (wanted[i] < 0 || __builtin_mul_overflow(known, wanted[i], &known)) {
-            refuse("the shape " + to_string(wanted) + " is not possible");
+            refuse("its shape " + to_string(wanted) + " is not possible");
         }
     }
     if (open < wanted.size()) {
@@ -45,7 +43,8 @@ Values flatten(const Node& n) {
     const auto rank = static_cast<std::int64_t>(dims.size());
     const std::int64_t axis = at < 0 ? at + rank : at;
     if (axis < 0 || axis > rank) {
-        refuse("there is no axis " + std::to_string(at));
+        refuse("its axis is " + std::to_string(at) + ", and its input has " + std::to_string(rank) +
+               " dimensions");
     }
     const std::int64_t outer = elements(Dims(dims.begin(), dims.begin() + axis));
     const std::int64_t inner = elements(Dims(dims.begin() + axis, dims.end()));
@@ -60,7 +59,8 @@ Values squeeze(const Node& n) {
     for (std::size_t i = 0; i < dims.size(); ++i) {
         const bool named = std::ranges::find(axes, i) != axes.end();
         if (named && dims[i] != 1) {
-            refuse("axis " + std::to_string(i) + " has the length " + std::to_string(dims[i]));
+            refuse("axis " + std::to_string(i) + " has the length " + std::to_string(dims[i]) +
+                   ", and only axes of the length 1 can be removed");
         }
         if (all ? dims[i] != 1 : !named) {
             result.push_back(dims[i]);
@@ -85,7 +85,7 @@ Values transpose(const Node& n) {
     const std::size_t rank = n.b.rank(n.in(0));
     std::vector<std::size_t> axes;
     for (const std::int64_t axis : n.list("perm")) {
-        axes.push_back(axis_of(axis, rank));
+        axes.push_back(normalize_axis(axis, rank));
     }
     if (!n.has("perm")) {
         axes.resize(rank);
@@ -95,16 +95,12 @@ Values transpose(const Node& n) {
 }
 
 Values concat(const Node& n) {
-    return {n.b.concat(n.all(), axis_of(n.integer("axis", 1), n.b.rank(n.in(0))))};
+    return {n.b.concat(n.all(), normalize_axis(n.integer("axis", 1), n.b.rank(n.in(0))))};
 }
 
-Values slice(const Node& n) {
+Values slice_along(const Node& n, const Dims& starts, const Dims& ends, Dims axes) {
     const ValueId x = n.in(0);
     const Dims& dims = n.b.dims(x);
-    const bool inputs = n.opset >= 10;
-    const Dims starts = inputs ? n.integers(1) : n.list("starts");
-    const Dims ends = inputs ? n.integers(2) : n.list("ends");
-    Dims axes = inputs ? (n.has(3) ? n.integers(3) : Dims()) : n.list("axes");
     Dims steps = n.has(4) ? n.integers(4) : Dims(starts.size(), 1);
     if (axes.empty()) {
         axes.resize(starts.size());
@@ -112,16 +108,17 @@ Values slice(const Node& n) {
     }
     if (ends.size() != starts.size() || axes.size() != starts.size() ||
         steps.size() != starts.size()) {
-        refuse("its starts, ends, axes and steps differ in number");
+        refuse("its starts, ends, axes and steps have different lengths");
     }
     Dims first(dims.size(), 0);
     Dims step(dims.size(), 1);
     Dims result = dims;
     for (std::size_t i = 0; i < starts.size(); ++i) {
-        const std::size_t axis = axis_of(axes[i], dims.size());
+        const std::size_t axis = normalize_axis(axes[i], dims.size());
         const std::int64_t length = dims[axis];
         if (steps[i] == 0 || steps[i] > INT32_MAX || steps[i] < -INT32_MAX) {
-            refuse("a step of " + std::to_string(steps[i]) + " is not possible");
+            refuse("its step is " + std::to_string(steps[i]) +
+                   ": it must not be zero or exceed 31 bits");
         }
         const bool back = steps[i] < 0;
         const auto bound = [&](std::int64_t at) {
@@ -136,16 +133,27 @@ Values slice(const Node& n) {
         step[axis] = steps[i];
         result[axis] = span > 0 ? (span + stride - 1) / stride : 0;
     }
-    return {n.b.take(x, std::move(first), std::move(step), std::move(result))};
+    return {n.b.strided_slice(x, std::move(first), std::move(step), std::move(result))};
+}
+
+// Until opset 9, attributes state the ranges.
+Values slice_by_attributes(const Node& n) {
+    return slice_along(n, n.list("starts"), n.list("ends"), n.list("axes"));
+}
+Values slice(const Node& n) {
+    // In this order: the first input that is no constant is the one that an error names.
+    const Dims starts = n.integers(1);
+    const Dims ends = n.integers(2);
+    return slice_along(n, starts, ends, n.has(3) ? n.integers(3) : Dims());
 }
 
 Values split(const Node& n) {
     const ValueId x = n.in(0);
-    const std::size_t axis = axis_of(n.integer("axis", 0), n.b.rank(x));
+    const std::size_t axis = normalize_axis(n.integer("axis", 0), n.b.rank(x));
     const std::int64_t length = n.b.dims(x)[axis];
     Dims parts = n.has(1) ? n.integers(1) : n.list("split");
     if (parts.empty()) {
-        const auto count = static_cast<std::int64_t>(std::max<std::size_t>(n.outputs, 1));
+        const auto count = static_cast<std::int64_t>(std::max<std::size_t>(n.output_count(), 1));
         const std::int64_t each = (length + count - 1) / count;
         for (std::int64_t left = length; left > 0 || std::ssize(parts) < count;) {
             parts.push_back(std::min(each, left));
@@ -156,7 +164,7 @@ Values split(const Node& n) {
     std::int64_t at = 0;
     for (const std::int64_t part : parts) {
         if (part < 0 || part > length - at) {
-            refuse("its parts are longer than its axis");
+            refuse("its parts exceed its axis of the length " + std::to_string(length));
         }
         results.push_back(n.b.slice(x, axis, at, part));
         at += part;
@@ -164,17 +172,17 @@ Values split(const Node& n) {
     return results;
 }
 
-// Indices along one axis, so that what lies outside is a picture of what lies inside.
+// Pads one axis by copies of its elements: a gather.
 ValueId pad_by_index(const Node& n, ValueId x, std::size_t axis, std::int64_t before,
                      std::int64_t after, const std::string& mode) {
     const std::int64_t length = n.b.dims(x)[axis];
-    if (length == 0 || std::max(std::abs(before), std::abs(after)) > most_listed ||
-        before + length + after < 0 || before + length + after > most_listed) {
-        refuse("it pads an axis of the length " + std::to_string(length) + " by " +
+    if (length == 0 || std::max(std::abs(before), std::abs(after)) > max_listed ||
+        before + length + after < 0 || before + length + after > max_listed) {
+        refuse("an axis of the length " + std::to_string(length) + " cannot be padded by " +
                std::to_string(before) + " and " + std::to_string(after));
     }
-    // Where element `i`, counted from the first inside, comes from.
-    const auto place = [&](std::int64_t i) {
+    // The source of element i; the first element inside is 0.
+    const auto source = [&](std::int64_t i) {
         if (mode == "edge") {
             return std::clamp<std::int64_t>(i, 0, length - 1);
         }
@@ -187,20 +195,15 @@ ValueId pad_by_index(const Node& n, ValueId x, std::size_t axis, std::int64_t be
     };
     std::vector<std::int64_t> indices;
     for (std::int64_t i = -before; i < length + after; ++i) {
-        indices.push_back(place(i));
+        indices.push_back(source(i));
     }
     return n.b.gather(x, integer_list(n, indices), axis, false);
 }
 
-Values pad(const Node& n) {
+Values pad_by(const Node& n, const Dims& pads) {
     ValueId x = n.in(0);
     const std::size_t rank = n.b.rank(x);
-    const Dims pads = n.opset >= 11 ? n.integers(1) : n.list(n.has("pads") ? "pads" : "paddings");
-    std::vector<std::size_t> axes(rank);
-    std::iota(axes.begin(), axes.end(), 0);
-    if (n.has(3)) {
-        axes = n.axes(3, rank);
-    }
+    const std::vector<std::size_t> axes = n.has(3) ? n.axes(3, rank) : all_axes(rank);
     if (pads.size() != 2 * axes.size()) {
         refuse("it has " + std::to_string(pads.size()) + " pads for " +
                std::to_string(axes.size()) + " axes");
@@ -221,9 +224,9 @@ Values pad(const Node& n) {
         return {x};
     }
     if (mode != "constant") {
-        refuse("the mode '" + mode + "' is not known");
+        refuse("the mode '" + mode + "' is not supported");
     }
-    // What is taken away first.
+    // Negative pads cut elements off first.
     Dims start(rank, 0);
     Dims dims = n.b.dims(x);
     for (std::size_t i = 0; i < rank; ++i) {
@@ -232,10 +235,11 @@ Values pad(const Node& n) {
         before[i] = std::max<std::int64_t>(before[i], 0);
         after[i] = std::max<std::int64_t>(after[i], 0);
         if (dims[i] < 0) {
-            refuse("it takes away more than there is");
+            refuse("its negative pads cut off more elements than axis " + std::to_string(i) +
+                   " has");
         }
     }
-    x = n.b.take(x, std::move(start), Dims(rank, 1), std::move(dims));
+    x = n.b.strided_slice(x, std::move(start), Dims(rank, 1), std::move(dims));
     const ValueId value =
         n.has(2) ? n.b.cast(n.in(2), n.b.type(x)) : n.b.scalar(n.b.type(x), n.real("value", 0.0F));
     const bool nothing = std::ranges::all_of(before, [](auto p) { return p == 0; }) &&
@@ -243,37 +247,48 @@ Values pad(const Node& n) {
     return {nothing ? x : n.b.pad(x, before, after, value)};
 }
 
-Values gather(const Node& n) {
-    return {n.b.gather(n.in(0), n.in(1), axis_of(n.integer("axis", 0), n.b.rank(n.in(0))), false)};
+// Until opset 10, attributes state the pads.
+Values pad_by_attributes(const Node& n) {
+    return pad_by(n, n.list(n.has("pads") ? "pads" : "paddings"));
+}
+Values pad(const Node& n) {
+    return pad_by(n, n.integers(1));
 }
 
-// Axes other than the one may be shorter in the indices.
+Values gather(const Node& n) {
+    return {n.b.gather(n.in(0), n.in(1), normalize_axis(n.integer("axis", 0), n.b.rank(n.in(0))),
+                       false)};
+}
+
+// The indices may be shorter than the data along other axes.
 Values gather_elements(const Node& n) {
-    const std::size_t axis = axis_of(n.integer("axis", 0), n.b.rank(n.in(0)));
+    const std::size_t axis = normalize_axis(n.integer("axis", 0), n.b.rank(n.in(0)));
     Dims dims = n.b.dims(n.in(1));
     if (dims.size() != n.b.rank(n.in(0))) {
-        refuse("its indices have another rank than its data");
+        refuse("its indices have " + std::to_string(dims.size()) +
+               " dimensions, and its data has " + std::to_string(n.b.rank(n.in(0))));
     }
     dims[axis] = n.b.dims(n.in(0))[axis];
-    const ValueId x = n.b.take(n.in(0), Dims(dims.size(), 0), Dims(dims.size(), 1), dims);
+    const ValueId x = n.b.strided_slice(n.in(0), Dims(dims.size(), 0), Dims(dims.size(), 1), dims);
     return {n.b.gather(x, n.in(1), axis, true)};
 }
 
-// As a gather of slices, by indices that are counted in them. Negative indices count from the end.
-// With batches an index of the batch comes first.
+// A gather of slices, whose flat indices are computed. Negative indices count from the end. With
+// batches, the index of the batch is added.
 Values gather_nd(const Node& n) {
     const Dims& data = n.b.dims(n.in(0));
     const Dims& index = n.b.dims(n.in(1));
     const auto batch = static_cast<std::size_t>(n.integer("batch_dims", 0));
     if (index.empty() || batch >= index.size() || index.back() < 1 ||
         batch + static_cast<std::size_t>(index.back()) > data.size()) {
-        refuse("its indices do not fit its data");
+        refuse("its indices " + to_string(index) + " do not fit its data " + to_string(data));
     }
     const auto depth = static_cast<std::size_t>(index.back());
     const auto first = data.begin() + static_cast<std::ptrdiff_t>(batch);
     const Dims batches(data.begin(), first);
     if (!std::equal(batches.begin(), batches.end(), index.begin())) {
-        refuse("its indices have other batches than its data");
+        refuse("its indices " + to_string(index) + " have other batches than its data " +
+               to_string(data));
     }
     const Dims lengths(first, first + static_cast<std::ptrdiff_t>(depth));
     const Dims rest(first + static_cast<std::ptrdiff_t>(depth), data.end());
@@ -281,29 +296,27 @@ Values gather_nd(const Node& n) {
     const ValueId zero = n.b.scalar(DataType::i64, 0);
     const auto per_axis = [&](const Dims& values) { return integer_list(n, values); };
     const ValueId indices = n.b.cast(n.in(1), DataType::i64);
-    const ValueId wrapped =
-        n.b.select(n.b.compare(ElementwiseOp::less, indices, zero),
-                   n.b.binary(ElementwiseOp::add, indices, per_axis(lengths)), indices);
-    const ValueId scaled = n.b.binary(ElementwiseOp::mul, wrapped, per_axis(strides));
+    const ValueId wrapped = n.b.select(n.b.compare(ElementwiseOp::less, indices, zero),
+                                       add(n, indices, per_axis(lengths)), indices);
+    const ValueId scaled = mul(n, wrapped, per_axis(strides));
     ValueId flat = n.b.slice(scaled, index.size() - 1, 0, 1);
     for (std::size_t i = 1; i < depth; ++i) {
-        flat = n.b.binary(ElementwiseOp::add, flat,
-                          n.b.slice(scaled, index.size() - 1, static_cast<std::int64_t>(i), 1));
+        flat = add(n, flat, n.b.slice(scaled, index.size() - 1, static_cast<std::int64_t>(i), 1));
     }
     const Dims shape(index.begin(), index.end() - 1);
     const std::int64_t count = elements(batches);
     const std::int64_t slices = elements(lengths);
     if (batch != 0) {
-        if (count > most_listed) {
-            refuse("it has too many batches: " + std::to_string(count));
+        if (count > max_listed) {
+            refuse("it has " + std::to_string(count) + " batches, and the limit is " +
+                   std::to_string(max_listed));
         }
         std::vector<std::int64_t> offsets;
         for (std::int64_t i = 0; i < count; ++i) {
             offsets.push_back(i * slices);
         }
         flat = n.b.reshape(flat, {count, count == 0 ? 0 : elements(shape) / count});
-        flat =
-            n.b.binary(ElementwiseOp::add, flat, n.b.reshape(integer_list(n, offsets), {count, 1}));
+        flat = add(n, flat, n.b.reshape(integer_list(n, offsets), {count, 1}));
     }
     flat = n.b.reshape(flat, shape);
     Dims folded = rest;
@@ -315,7 +328,7 @@ Values expand(const Node& n) {
     return {n.b.broadcast(n.in(0), broadcast_dims(n.b.dims(n.in(0)), n.integers(1)))};
 }
 
-// Axis by axis: [a, d, b] becomes [a, 1, d * b], that broadcasts to [a, r, d * b].
+// Axis by axis: [a, d, b] is reshaped to [a, 1, d * b] and broadcast to [a, r, d * b].
 Values tile(const Node& n) {
     ValueId x = n.in(0);
     Dims dims = n.b.dims(x);
@@ -330,7 +343,7 @@ Values tile(const Node& n) {
         }
         if (repeats[i] < 0 || repeats[i] > max_elements) {
             refuse("it repeats axis " + std::to_string(i) + " " + std::to_string(repeats[i]) +
-                   " times");
+                   " times, which is out of range");
         }
         const auto at = dims.begin() + static_cast<std::ptrdiff_t>(i);
         const std::int64_t outer = elements(Dims(dims.begin(), at));
@@ -346,22 +359,24 @@ Values depth_to_space(const Node& n) {
     const Dims& d = n.b.dims(n.in(0));
     const std::int64_t block = n.integer("blocksize", 1);
     if (d.size() != 4 || block < 1 || d[1] % (block * block) != 0) {
-        refuse("a block of " + std::to_string(block) + " does not fit the shape " + to_string(d));
+        refuse("its blocksize " + std::to_string(block) + " does not fit the shape " +
+               to_string(d));
     }
     const std::int64_t channels = d[1] / (block * block);
     const bool dcr = n.text("mode", "DCR") == "DCR";
     const ValueId parts = dcr ? n.b.reshape(n.in(0), {d[0], block, block, channels, d[2], d[3]})
                               : n.b.reshape(n.in(0), {d[0], channels, block, block, d[2], d[3]});
-    const ValueId turned =
+    const ValueId permuted =
         dcr ? n.b.permute(parts, {0, 3, 4, 1, 5, 2}) : n.b.permute(parts, {0, 1, 4, 2, 5, 3});
-    return {n.b.reshape(turned, {d[0], channels, d[2] * block, d[3] * block})};
+    return {n.b.reshape(permuted, {d[0], channels, d[2] * block, d[3] * block})};
 }
 
 Values space_to_depth(const Node& n) {
     const Dims& d = n.b.dims(n.in(0));
     const std::int64_t block = n.integer("blocksize", 1);
     if (d.size() != 4 || block < 1 || d[2] % block != 0 || d[3] % block != 0) {
-        refuse("a block of " + std::to_string(block) + " does not fit the shape " + to_string(d));
+        refuse("its blocksize " + std::to_string(block) + " does not fit the shape " +
+               to_string(d));
     }
     const ValueId parts =
         n.b.reshape(n.in(0), {d[0], d[1], d[2] / block, block, d[3] / block, block});
@@ -371,8 +386,8 @@ Values space_to_depth(const Node& n) {
 
 }  // namespace
 
-void add_shapes(Operators& table) {
-    const Operators here{
+void add_shapes(OperatorTable& table) {
+    table.add({
         {"Concat", concat},
         {"DepthToSpace", depth_to_space},
         {"Expand", expand},
@@ -380,17 +395,18 @@ void add_shapes(Operators& table) {
         {"Gather", gather},
         {"GatherElements", gather_elements},
         {"GatherND", gather_nd},
-        {"Pad", pad},
+        {"Pad", {1, 10}, pad_by_attributes},
+        {"Pad", {11, latest_opset}, pad},
         {"Reshape", reshape},
-        {"Slice", slice},
+        {"Slice", {1, 9}, slice_by_attributes},
+        {"Slice", {10, latest_opset}, slice},
         {"SpaceToDepth", space_to_depth},
         {"Split", split},
         {"Squeeze", squeeze},
         {"Tile", tile},
         {"Transpose", transpose},
         {"Unsqueeze", unsqueeze},
-    };
-    table.insert(here.begin(), here.end());
+    });
 }
 
 }  // namespace accel::compiler

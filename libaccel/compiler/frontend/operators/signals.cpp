@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What speech needs before its network: windows, Fourier transforms as products with a known
-// matrix, and the bands of the mel scale.
+// Preprocessing of speech: windows, Fourier transforms as products with a constant matrix, and the
+// bands of the mel scale.
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <numeric>
 
-#include "frontend/operator.hpp"
+#include "frontend/onnx_tensor.hpp"
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
 namespace {
 
-using Values = std::vector<ValueId>;
-
 std::int64_t count_of(const Node& n, std::size_t input) {
     const std::vector<std::int64_t> values = n.integers(input);
-    if (values.size() != 1 || values[0] < 1 || values[0] > most_listed) {
-        refuse("its input " + std::to_string(input) + " is no length");
+    if (values.size() != 1 || values[0] < 1 || values[0] > max_listed) {
+        refuse("its input " + std::to_string(input) + " is no length from 1 to " +
+               std::to_string(max_listed));
     }
     return values[0];
 }
 
 // a0 - a1 cos(2 pi i / length) + a2 cos(4 pi i / length)
-Lower window(double a0, double a1, double a2) {
+Lowering window(double a0, double a1, double a2) {
     return [=](const Node& n) {
         const std::int64_t size = count_of(n, 0);
         const bool periodic = n.integer("periodic", 1) != 0;
@@ -36,24 +36,25 @@ Lower window(double a0, double a1, double a2) {
             values.push_back(
                 static_cast<float>(a0 - a1 * std::cos(turn) + a2 * std::cos(2 * turn)));
         }
-        const DataType type = n.b.worked(type_of(n.integer("output_datatype", 1)));
+        const DataType type = n.b.compute_type(data_type_of(n.integer("output_datatype", 1)));
         return Values{n.b.constant(make_constant(type, {size}, std::span<const float>(values)))};
     };
 }
 
-// [from * parts, to * 2]: a transform of `from` values of 1 or 2 parts to `to` complex ones, out of
-// a period of `length`.
-ValueId transform(const Node& n, std::int64_t from, std::int64_t parts, std::int64_t to,
-                  std::int64_t length, bool inverse) {
-    if (from * parts > most_listed / (2 * std::max<std::int64_t>(to, 1))) {
-        refuse("its signal is too long: " + std::to_string(from));
+// The matrix [from * parts, to * 2] of a transform of `from` numbers to `to` complex numbers, of
+// the period `length`. `parts` is 1 for real numbers and 2 for complex ones.
+ValueId transform_matrix(const Node& n, std::int64_t from, std::int64_t parts, std::int64_t to,
+                         std::int64_t length, bool inverse) {
+    if (from * parts > max_listed / (2 * std::max<std::int64_t>(to, 1))) {
+        refuse("its signal of the length " + std::to_string(from) +
+               " is too long: split it into frames");
     }
     std::vector<float> values;
     const double scale = inverse ? 1.0 / static_cast<double>(length) : 1.0;
     for (std::int64_t i = 0; i < from; ++i) {
         for (std::int64_t part = 0; part < parts; ++part) {
             for (std::int64_t k = 0; k < to; ++k) {
-                // Of the remainder: large products would cost digits.
+                // The remainder of i * k keeps the precision of the angle.
                 const double turn = 2 * std::numbers::pi * static_cast<double>(i * k % length) /
                                     static_cast<double>(length) * (inverse ? 1 : -1);
                 const double re = scale * std::cos(turn);
@@ -67,48 +68,54 @@ ValueId transform(const Node& n, std::int64_t from, std::int64_t parts, std::int
         make_constant(DataType::f32, {from * parts, 2 * to}, std::span<const float>(values)));
 }
 
-// x [..., from, parts] becomes [..., to, 2].
+// Transforms x [..., from, parts] to [..., to, 2].
 ValueId transformed(const Node& n, ValueId x, std::int64_t to, std::int64_t length, bool inverse) {
     const Dims dims = n.b.dims(x);
     const std::int64_t parts = dims.back();
     const std::int64_t from = std::min(dims[dims.size() - 2], length);
     if (parts != 1 && parts != 2) {
-        refuse("its last dimension is not 1, for real, or 2, for complex numbers");
+        refuse("its last dimension is " + std::to_string(parts) +
+               ": it must be 1, for real numbers, or 2, for complex numbers");
     }
-    x = n.b.slice(x, dims.size() - 2, 0, from);  // what is missing is zero, what is too much goes
+    // Cuts off samples behind `length`. Missing samples count as zero.
+    x = n.b.slice(x, dims.size() - 2, 0, from);
     const std::int64_t rows = from == 0 ? 0 : elements(n.b.dims(x)) / (from * parts);
     const ValueId flat = n.b.reshape(as_f32(n, x), {rows, from * parts});
-    const ValueId y = n.b.matmul(flat, transform(n, from, parts, to, length, inverse));
+    const ValueId y = n.b.matmul(flat, transform_matrix(n, from, parts, to, length, inverse));
     Dims result(dims.begin(), dims.end() - 2);
     result.insert(result.end(), {to, 2});
     return n.b.reshape(y, std::move(result));
 }
 
-Values dft(const Node& n) {
+Values dft_along(const Node& n, std::int64_t given) {
     const std::size_t rank = n.b.rank(n.in(0));
     if (rank < 2) {
-        refuse("its input has no axis for a signal");
+        refuse("its input " + to_string(n.b.dims(n.in(0))) + " has no axis for the signal");
     }
-    const std::int64_t given =
-        n.opset >= 20 ? (n.has(2) ? n.integers(2).at(0) : -2) : n.integer("axis", 1);
-    const std::size_t axis = axis_of(given, rank);
+    const std::size_t axis = normalize_axis(given, rank);
     if (axis == rank - 1) {
-        refuse("its axis is that of the parts of a number");
+        refuse("its axis is the last one, which holds the parts of complex numbers");
     }
     const bool inverse = n.integer("inverse", 0) != 0;
     const bool half = n.integer("onesided", 0) != 0;
-    std::vector<std::size_t> order(rank);
-    std::iota(order.begin(), order.end(), 0);
-    std::swap(order[axis], order[rank - 2]);
+    const auto order = swapped_axes(rank, axis, rank - 2);
     const ValueId x = n.b.permute(n.in(0), order);
     const std::int64_t length = n.has(1) ? count_of(n, 1) : n.b.dims(x)[rank - 2];
     if (half && inverse) {
-        refuse("onesided and inverse together are not supported");
+        refuse("onesided and inverse are not supported together");
     }
     return {n.b.permute(transformed(n, x, half ? length / 2 + 1 : length, length, inverse), order)};
 }
 
-// signal [batch, samples, parts]: frames, a window over each, and their transforms.
+// Until opset 19, an attribute states the axis.
+Values dft_by_attribute(const Node& n) {
+    return dft_along(n, n.integer("axis", 1));
+}
+Values dft(const Node& n) {
+    return dft_along(n, n.has(2) ? n.first_integer(2) : -2);
+}
+
+// Cuts the signal [batch, samples, parts] into frames, and transforms each frame with a window.
 Values stft(const Node& n) {
     ValueId x = n.in(0);
     if (n.b.rank(x) == 2) {
@@ -120,38 +127,38 @@ Values stft(const Node& n) {
                                            : n.b.length(x, 1);
     const Dims dims = n.b.dims(x);
     if (dims.size() != 3 || length < 1 || length > dims[1]) {
-        refuse("frames of " + std::to_string(length) + " do not fit the signal " + to_string(dims));
+        refuse("its frames of " + std::to_string(length) + " samples do not fit the signal " +
+               to_string(dims));
     }
     const std::int64_t frames = (dims[1] - length) / step + 1;
-    if (frames * length > most_listed) {
-        refuse("it has too many frames: " + std::to_string(frames));
+    if (frames * length > max_listed) {
+        refuse("it has " + std::to_string(frames) + " frames, which is too many");
     }
-    std::vector<std::int64_t> places;
+    std::vector<std::int64_t> samples;
     for (std::int64_t f = 0; f < frames; ++f) {
         for (std::int64_t i = 0; i < length; ++i) {
-            places.push_back(f * step + i);
+            samples.push_back(f * step + i);
         }
     }
-    const ValueId index = n.b.reshape(integer_list(n, places), {frames, length});
+    const ValueId index = n.b.reshape(integer_list(n, samples), {frames, length});
     ValueId framed = n.b.gather(x, index, 1, false);  // [batch, frames, length, parts]
     if (n.has(2)) {
-        framed = n.b.binary(ElementwiseOp::mul, framed,
-                            n.b.reshape(n.b.cast(n.in(2), n.b.type(framed)), {length, 1}));
+        framed = mul(n, framed, n.b.reshape(n.b.cast(n.in(2), n.b.type(framed)), {length, 1}));
     }
     const bool half = n.integer("onesided", 1) != 0;
     return {transformed(n, framed, half ? length / 2 + 1 : length, length, false)};
 }
 
-// [spectrum, bands]: triangles that are as wide as the ear hears.
+// [spectrum, bands]: overlapping triangles, whose widths are equal on the mel scale.
 Values mel_weight_matrix(const Node& n) {
     const std::int64_t bands = count_of(n, 0);
     const std::int64_t length = count_of(n, 1);
     const std::int64_t rate = count_of(n, 2);
-    const double low = n.floats(3).at(0);
-    const double high = n.floats(4).at(0);
+    const double low = n.first_float(3);
+    const double high = n.first_float(4);
     const std::int64_t spectrum = length / 2 + 1;
-    if (spectrum * bands > most_listed || !(low >= 0 && low < high)) {
-        refuse("its bands are too many, or its edges the wrong way round");
+    if (spectrum * bands > max_listed || !(low >= 0 && low < high)) {
+        refuse("it has too many bands, or its lower edge is not below its upper edge");
     }
     const auto mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
     const double first = mel(low);
@@ -167,39 +174,39 @@ Values mel_weight_matrix(const Node& n) {
     for (std::int64_t band = 0; band < bands; ++band) {
         const auto at = static_cast<std::size_t>(band);
         const std::int64_t left = edges[at];
-        const std::int64_t centre = edges[at + 1];
+        const std::int64_t center = edges[at + 1];
         const std::int64_t right = edges[at + 2];
         const auto set = [&](std::int64_t bin, double weight) {
             if (bin >= 0 && bin < spectrum) {
                 weights[static_cast<std::size_t>(bin * bands + band)] = static_cast<float>(weight);
             }
         };
-        if (centre == left) {
-            set(centre, 1);
+        if (center == left) {
+            set(center, 1);
         }
-        for (std::int64_t bin = left; bin <= centre && centre > left; ++bin) {
-            set(bin, static_cast<double>(bin - left) / static_cast<double>(centre - left));
+        for (std::int64_t bin = left; bin <= center && center > left; ++bin) {
+            set(bin, static_cast<double>(bin - left) / static_cast<double>(center - left));
         }
-        for (std::int64_t bin = centre; bin < right && right > centre; ++bin) {
-            set(bin, static_cast<double>(right - bin) / static_cast<double>(right - centre));
+        for (std::int64_t bin = center; bin < right && right > center; ++bin) {
+            set(bin, static_cast<double>(right - bin) / static_cast<double>(right - center));
         }
     }
-    const DataType type = n.b.worked(type_of(n.integer("output_datatype", 1)));
+    const DataType type = n.b.compute_type(data_type_of(n.integer("output_datatype", 1)));
     return {n.b.constant(make_constant(type, {spectrum, bands}, std::span<const float>(weights)))};
 }
 
 }  // namespace
 
-void add_signals(Operators& table) {
-    const Operators here{
+void add_signals(OperatorTable& table) {
+    table.add({
         {"BlackmanWindow", window(0.42, 0.5, 0.08)},
-        {"DFT", dft},
+        {"DFT", {1, 19}, dft_by_attribute},
+        {"DFT", {20, latest_opset}, dft},
         {"HammingWindow", window(25.0 / 46, 21.0 / 46, 0)},
         {"HannWindow", window(0.5, 0.5, 0)},
         {"MelWeightMatrix", mel_weight_matrix},
         {"STFT", stft},
-    };
-    table.insert(here.begin(), here.end());
+    });
 }
 
 }  // namespace accel::compiler

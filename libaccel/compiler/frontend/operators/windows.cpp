@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Volumes are images to the engines: a convolution is a sum over the depth of its kernel, of images
-// that are the depth of the volume; a pool is one over images and one over what that leaves.
+// The engines support images only. The convolution of a volume is a sum of convolutions of images,
+// one for each depth of the kernel. The pool of a volume is a pool of images, and then a pool over
+// the depth.
 #include "frontend/operators/windows.hpp"
 
 #include <algorithm>
@@ -10,31 +11,33 @@ namespace accel::compiler {
 
 namespace {
 
-std::uint16_t small(std::int64_t value, const char* what) {
+std::uint16_t to_u16(std::int64_t value, const char* what) {
     if (value < 0 || value > UINT16_MAX) {
-        refuse(std::string(what) + " of " + std::to_string(value) + " is out of range");
+        refuse(std::string(what) + " of " + std::to_string(value) +
+               " is out of the range of the card, which is 16 bits");
     }
     return static_cast<std::uint16_t>(value);
 }
 
-// A list that the node may have, one for each axis.
+// An optional list attribute with one value for each axis.
 Dims per_axis(const Node& n, const char* name, std::size_t axes, std::int64_t otherwise) {
     Dims values = n.list(name);
     if (!values.empty() && values.size() != axes) {
-        refuse(std::string(name) + " has not one value for each axis");
+        refuse("its attribute " + std::string(name) + " does not have one value for each axis");
     }
     values.resize(axes, otherwise);
     return values;
 }
 
-// The first two dimensions in one, and back.
-ValueId joined(const Node& n, ValueId x) {
+// Merges the first two dimensions.
+ValueId merged(const Node& n, ValueId x) {
     Dims dims = n.b.dims(x);
     dims[1] *= dims[0];
     dims.erase(dims.begin());
     return n.b.reshape(x, std::move(dims));
 }
-ValueId parted(const Node& n, ValueId x, std::int64_t first) {
+// Splits the first dimension.
+ValueId split(const Node& n, ValueId x, std::int64_t first) {
     Dims dims = n.b.dims(x);
     dims[0] = first == 0 ? 0 : dims[0] / first;
     dims.insert(dims.begin(), first);
@@ -43,29 +46,27 @@ ValueId parted(const Node& n, ValueId x, std::int64_t first) {
 
 ValueId convolve_image(const Node& n, ValueId x, ValueId weights,
                        const std::vector<WindowAxis>& axes, std::uint32_t groups,
-                       const NumericFormat& format, const std::vector<ValueId>& more) {
+                       const NumericFormat& format, const std::vector<ValueId>& channel_operands) {
     std::vector<ValueId> in{x, weights};
-    in.insert(in.end(), more.begin(), more.end());
-    return n.b.conv({.window = window_of(axes), .groups = groups, .then = {}, .format = format},
+    in.insert(in.end(), channel_operands.begin(), channel_operands.end());
+    return n.b.conv({.window = window_of(axes), .groups = groups, .epilogue = {}, .format = format},
                     std::move(in), axes[0].result, axes[1].result);
 }
 
 ValueId convolve_volume(const Node& n, ValueId x, ValueId weights,
                         const std::vector<WindowAxis>& axes, std::uint32_t groups,
-                        const NumericFormat& format, const std::vector<ValueId>& more) {
+                        const NumericFormat& format, const std::vector<ValueId>& channel_operands) {
     if (format.requantize) {
-        refuse("quantized volumes are not supported");
+        refuse("quantized convolutions of volumes are not supported");
     }
     const WindowAxis& depth = axes[0];
     const std::vector<WindowAxis> image(axes.begin() + 1, axes.end());
     x = n.b.permute(x, {0, 2, 1, 3, 4});  // [n, d, c, h, w]
     const Dims dims = n.b.dims(x);
-    const std::int64_t wanted =
-        depth.result == 0 ? 0 : (depth.result - 1) * depth.stride + depth.reach();
     Dims before(5, 0);
     Dims after(5, 0);
     before[1] = depth.before;
-    after[1] = std::max<std::int64_t>(wanted - dims[1] - depth.before, 0);
+    after[1] = depth.after(dims[1]);
     x = n.b.pad(x, before, after, n.b.scalar(n.b.type(x), 0));
     std::optional<ValueId> sum;
     for (std::int64_t k = 0; k < depth.kernel; ++k) {
@@ -75,17 +76,18 @@ ValueId convolve_volume(const Node& n, ValueId x, ValueId weights,
         step[1] = depth.stride;
         Dims part = n.b.dims(x);
         part[1] = depth.result;
-        const ValueId slices = joined(n, n.b.take(x, std::move(start), std::move(step), part));
+        const ValueId slices =
+            merged(n, n.b.strided_slice(x, std::move(start), std::move(step), part));
         const Dims& w = n.b.dims(weights);
         const ValueId kernel = n.b.reshape(n.b.slice(weights, 2, k, 1), {w[0], w[1], w[3], w[4]});
         const ValueId product = convolve_image(n, slices, kernel, image, groups, format,
-                                               sum ? std::vector<ValueId>() : more);
-        sum = sum ? n.b.binary(ElementwiseOp::add, product, *sum) : product;
+                                               sum ? std::vector<ValueId>() : channel_operands);
+        sum = sum ? add(n, product, *sum) : product;
     }
     if (!sum) {
-        refuse("its kernel is empty");
+        refuse("its kernel has the depth 0");
     }
-    return n.b.permute(parted(n, *sum, dims[0]), {0, 2, 1, 3, 4});
+    return n.b.permute(split(n, *sum, dims[0]), {0, 2, 1, 3, 4});
 }
 
 }  // namespace
@@ -93,21 +95,22 @@ ValueId convolve_volume(const Node& n, ValueId x, ValueId weights,
 std::vector<WindowAxis> window_axes(const Node& n, const Dims& lengths, const Dims& kernel) {
     const std::size_t count = lengths.size();
     if (kernel.size() != count) {
-        refuse("its kernel_shape has " + std::to_string(kernel.size()) + " axes");
+        refuse("its kernel_shape has " + std::to_string(kernel.size()) +
+               " axes, and its input has " + std::to_string(count));
     }
     const Dims strides = per_axis(n, "strides", count, 1);
     const Dims dilations = per_axis(n, "dilations", count, 1);
     Dims pads = n.list("pads", Dims(2 * count, 0));
     if (pads.size() != 2 * count) {
-        refuse("pads has not two values for each axis");
+        refuse("its attribute pads does not have two values for each axis");
     }
     const std::string automatic = n.text("auto_pad", "NOTSET");
-    const bool up = n.integer("ceil_mode", 0) != 0;
+    const bool round_up = n.integer("ceil_mode", 0) != 0;
     std::vector<WindowAxis> axes;
     for (std::size_t i = 0; i < count; ++i) {
         WindowAxis axis{.kernel = kernel[i], .stride = strides[i], .dilation = dilations[i]};
         if (axis.stride < 1 || axis.dilation < 1 || axis.kernel < 1) {
-            refuse("a stride, dilation or kernel is zero");
+            refuse("a stride, a dilation or a length of its kernel is not positive");
         }
         const std::int64_t length = lengths[i];
         if (automatic == "SAME_UPPER" || automatic == "SAME_LOWER") {
@@ -122,11 +125,11 @@ std::vector<WindowAxis> window_axes(const Node& n, const Dims& lengths, const Di
         const std::int64_t after = automatic == "VALID" ? 0 : pads[i + count];
         const std::int64_t room = length + axis.before + after - axis.reach();
         if (room < 0) {
-            refuse("its window is larger than the padded image");
+            refuse("its window is larger than the padded image along axis " + std::to_string(i));
         }
-        axis.result = (room + (up ? axis.stride - 1 : 0)) / axis.stride + 1;
-        // No window starts in the padding behind.
-        if (up && (axis.result - 1) * axis.stride >= length + axis.before) {
+        axis.result = (room + (round_up ? axis.stride - 1 : 0)) / axis.stride + 1;
+        // No window starts in the padding at the end.
+        if (round_up && (axis.result - 1) * axis.stride >= length + axis.before) {
             --axis.result;
         }
         axes.push_back(axis);
@@ -139,28 +142,30 @@ Dims spatial(const Dims& dims) {
 }
 
 ConvWindow window_of(const std::vector<WindowAxis>& axes) {
-    return {.height = small(axes[0].kernel, "a kernel"),
-            .width = small(axes[1].kernel, "a kernel"),
-            .stride_y = small(axes[0].stride, "a stride"),
-            .stride_x = small(axes[1].stride, "a stride"),
-            .dilation_y = small(axes[0].dilation, "a dilation"),
-            .dilation_x = small(axes[1].dilation, "a dilation"),
-            .pad_top = small(axes[0].before, "a pad"),
-            .pad_left = small(axes[1].before, "a pad")};
+    return {.height = to_u16(axes[0].kernel, "a kernel"),
+            .width = to_u16(axes[1].kernel, "a kernel"),
+            .stride_y = to_u16(axes[0].stride, "a stride"),
+            .stride_x = to_u16(axes[1].stride, "a stride"),
+            .dilation_y = to_u16(axes[0].dilation, "a dilation"),
+            .dilation_x = to_u16(axes[1].dilation, "a dilation"),
+            .pad_top = to_u16(axes[0].before, "a pad"),
+            .pad_left = to_u16(axes[1].before, "a pad")};
 }
 
 ValueId convolve(const Node& n, ValueId x, ValueId weights, const std::vector<WindowAxis>& axes,
                  std::uint32_t groups, const NumericFormat& format,
-                 const std::vector<ValueId>& more) {
-    return axes.size() == 2 ? convolve_image(n, x, weights, axes, groups, format, more)
-                            : convolve_volume(n, x, weights, axes, groups, format, more);
+                 const std::vector<ValueId>& channel_operands) {
+    return axes.size() == 2
+               ? convolve_image(n, x, weights, axes, groups, format, channel_operands)
+               : convolve_volume(n, x, weights, axes, groups, format, channel_operands);
 }
 
 ValueId pool_over(const Node& n, ValueId x, const std::vector<WindowAxis>& axes, PoolOp op,
-                  bool count_outside) {
+                  bool count_include_pad) {
     const auto pool = [&](ValueId image, const std::vector<WindowAxis>& two) {
-        return n.b.pool({.op = op, .window = window_of(two), .count_outside = count_outside}, image,
-                        two[0].result, two[1].result);
+        return n.b.pool(
+            {.op = op, .window = window_of(two), .count_include_pad = count_include_pad}, image,
+            two[0].result, two[1].result);
     };
     if (axes.size() == 2) {
         return pool(x, axes);

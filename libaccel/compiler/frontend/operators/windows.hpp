@@ -1,45 +1,60 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Windows over images and volumes: what the attributes of convolutions and pools say.
+// Windows of convolutions and pools over images and volumes.
 #pragma once
 
-#include "frontend/operator.hpp"
+#include <algorithm>
+
+#include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
 
-/// An axis of a window, and how many places it takes.
+/// A window along one axis.
 struct WindowAxis {
     std::int64_t kernel = 1;
     std::int64_t stride = 1;
     std::int64_t dilation = 1;
-    std::int64_t before = 0;  // padding
-    std::int64_t result = 1;
+    std::int64_t before = 0;  // padding before the first element
+    std::int64_t result = 1;  // length of the result
 
+    /// The elements from the first to the last that the window covers.
     [[nodiscard]] std::int64_t reach() const { return (kernel - 1) * dilation + 1; }
+    /// The padding after the last element that all windows need.
+    [[nodiscard]] std::int64_t after(std::int64_t length) const {
+        const std::int64_t covered = result == 0 ? 0 : (result - 1) * stride + reach();
+        return std::max<std::int64_t>(covered - before - length, 0);
+    }
 };
 
-/// Of a convolution or pool of the node over axes of these lengths.
+/// The window of a node, from its attributes, over axes of these lengths.
 [[nodiscard]] std::vector<WindowAxis> window_axes(const Node& n, const Dims& lengths,
                                                   const Dims& kernel);
 
-/// The lengths from the third dimension on: those of an image or a volume.
+/// The lengths of the axes of an image or volume: the dimensions from the third on.
 [[nodiscard]] Dims spatial(const Dims& dims);
 
-/// Two axes as the engine takes them.
+/// Two axes as fields of a command.
 [[nodiscard]] ConvWindow window_of(const std::vector<WindowAxis>& axes);
 
-/// A convolution of [n, c, h, w] or [n, c, d, h, w]. `more`: the bias, or what requantizes.
+/// A convolution of [n, c, h, w] or [n, c, d, h, w]. `channel_operands` is empty, or holds the bias
+/// or the biases and scales that requantize.
 [[nodiscard]] ValueId convolve(const Node& n, ValueId x, ValueId weights,
                                const std::vector<WindowAxis>& axes, std::uint32_t groups,
-                               const NumericFormat& format, const std::vector<ValueId>& more);
+                               const NumericFormat& format,
+                               const std::vector<ValueId>& channel_operands);
 
-/// The same of [n, c, w], too, with the groups of the node.
-[[nodiscard]] ValueId conv_over(const Node& n, ValueId x, ValueId weights,
-                                std::vector<WindowAxis> axes, const NumericFormat& format,
-                                const std::vector<ValueId>& more);
+/// The same, with the groups of the node, and for [n, c, w], too.
+[[nodiscard]] ValueId convolve_axes(const Node& n, ValueId x, ValueId weights,
+                                    std::vector<WindowAxis> axes, const NumericFormat& format,
+                                    const std::vector<ValueId>& channel_operands);
 
-/// A pool of the same.
+/// A convolution with the attributes of the node.
+[[nodiscard]] Values convolve_node(const Node& n, ValueId image, ValueId weights,
+                                   const NumericFormat& format,
+                                   const std::vector<ValueId>& channel_operands);
+
+/// A pool of [n, c, h, w] or [n, c, d, h, w].
 [[nodiscard]] ValueId pool_over(const Node& n, ValueId x, const std::vector<WindowAxis>& axes,
-                                PoolOp op, bool count_outside);
+                                PoolOp op, bool count_include_pad);
 
 }  // namespace accel::compiler

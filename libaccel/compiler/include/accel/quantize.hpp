@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Post-training quantization: a model of f32 becomes one whose products are of bytes.
+// Post-training quantization: an f32 model becomes a model whose products are computed in int8.
 #pragma once
 
 #include <accel/model.hpp>
@@ -14,27 +14,28 @@
 namespace accel {
 
 struct QuantizeOptions {
-    /// How the model is loaded to be calibrated.
+    /// How the model is loaded for calibration.
     LoadOptions load = {};
-    /// Nodes that stay as they are, by their name or that of their first output.
+    /// Nodes that stay in f32, by their name or by the name of their first output.
     std::vector<std::string> keep = {};
-    /// Of the values of an activation, in percent: what lies outside is cut off. 100: nothing is.
+    /// The share of an activation's values, in percent, that the quantized range covers. The range
+    /// saturates values outside. 100 covers all values.
     double percentile = 100;
-    /// Called now and then with how much is done, 0 to 1.
+    /// Called from time to time with the progress, from 0 to 1.
     std::function<void(double)> progress = {};
 };
 
-/// What became of a node that multiplies.
+/// The result for a node that multiplies.
 struct QuantizedNode {
     std::string node;
-    std::string reason;  ///< empty: it multiplies bytes now
+    std::string reason;  ///< why it stays in f32; empty if it is quantized
 };
 
-/// How far an f32 output of the quantized model is from that of the model, over all calibration
-/// data: 10 log10 of the power of the signal by that of the difference.
+/// The distance between an f32 output of the quantized model and the output of the original, over
+/// all calibration data: 10 log10 of the power of the signal by the power of the difference.
 struct OutputNoise {
     std::string output;
-    double signal_to_noise = 0;  ///< in dB; infinite: no difference
+    double signal_to_noise = 0;  ///< in dB; infinite if there is no difference
 };
 
 struct QuantizeReport {
@@ -42,13 +43,13 @@ struct QuantizeReport {
     std::vector<OutputNoise> outputs;
 };
 
-/// Writes `result`, an ONNX file whose Conv, Gemm and MatMul with known weights have
-/// QuantizeLinear and DequantizeLinear around them: weights i8, with a scale for each channel,
-/// activations u8, with the range that they have when the model runs on the card with the
-/// `calibration` data, each entry of which is all inputs of one run. Other programs that know ONNX
-/// take that file, too; Model::load() makes commands of bytes of it.
+/// Writes the ONNX file `result`, in which QuantizeLinear and DequantizeLinear surround each Conv,
+/// Gemm and MatMul with constant weights. Weights are i8, with a scale for each channel.
+/// Activations are u8, with the range that they have when the model runs on the card with the
+/// `calibration` data. Each entry of the data holds all inputs of one run. Other ONNX runtimes
+/// execute the file, too; Model::load() compiles it to int8 commands.
 ///
-/// Throws Error that says what to do. Nothing is written then.
+/// Throws Error with a remedy, and writes no file then.
 ACCEL_API QuantizeReport quantize(const Device& device, const std::filesystem::path& model,
                                   std::span<const std::vector<TensorData>> calibration,
                                   const std::filesystem::path& result,

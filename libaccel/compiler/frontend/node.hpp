@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A node of a graph, as the lowering of its operator reads it: inputs, attributes, and the builder.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ir/builder.hpp"
+
+namespace onnx {
+class NodeProto;
+class AttributeProto;
+}  // namespace onnx
+
+namespace accel::compiler {
+
+class Node {
+  public:
+    Node(const onnx::NodeProto& proto, Builder& builder, std::vector<std::optional<ValueId>> inputs)
+        : b(builder), proto_(proto), inputs_(std::move(inputs)) {}
+
+    Builder& b;
+
+    [[nodiscard]] const onnx::NodeProto& proto() const { return proto_; }
+    /// The number of outputs that the graph uses.
+    [[nodiscard]] std::size_t output_count() const;
+
+    // ---- inputs
+
+    [[nodiscard]] std::size_t count() const { return inputs_.size(); }
+    [[nodiscard]] bool has(std::size_t i) const {
+        return i < inputs_.size() && inputs_[i].has_value();
+    }
+    /// Throws if the input is missing.
+    [[nodiscard]] ValueId in(std::size_t i) const;
+    [[nodiscard]] std::vector<ValueId> all() const;
+
+    /// The elements of an input that must be a constant.
+    [[nodiscard]] std::vector<std::int64_t> integers(std::size_t i) const;
+    [[nodiscard]] std::vector<float> floats(std::size_t i) const;
+    /// The first element of an input that must be a constant. Throws if it is empty.
+    [[nodiscard]] std::int64_t first_integer(std::size_t i) const;
+    [[nodiscard]] float first_float(std::size_t i) const;
+
+    // ---- attributes; `otherwise` is the value of an absent one
+
+    [[nodiscard]] bool has(const char* attribute) const { return find(attribute) != nullptr; }
+    [[nodiscard]] std::int64_t integer(const char* attribute, std::int64_t otherwise) const;
+    [[nodiscard]] float real(const char* attribute, float otherwise) const;
+    [[nodiscard]] std::string text(const char* attribute, const std::string& otherwise) const;
+    [[nodiscard]] std::vector<std::int64_t> list(const char* attribute,
+                                                 std::vector<std::int64_t> otherwise = {}) const;
+    [[nodiscard]] std::vector<float> reals(const char* attribute) const;
+    [[nodiscard]] std::vector<std::string> texts(const char* attribute) const;
+    [[nodiscard]] Constant tensor(const char* attribute) const;
+
+    /// Axes from an input if the node has it, else from the attribute "axes"; may be empty.
+    [[nodiscard]] std::vector<std::size_t> axes(std::size_t input, std::size_t rank) const;
+
+  private:
+    [[nodiscard]] const onnx::AttributeProto* find(const char* attribute) const;
+    const onnx::NodeProto& proto_;
+    std::vector<std::optional<ValueId>> inputs_;
+};
+
+}  // namespace accel::compiler

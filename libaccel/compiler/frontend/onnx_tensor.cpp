@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/onnx_tensor.hpp"
+
+#include <onnx.pb.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace accel::compiler {
+
+DataType data_type_of(std::int64_t onnx_type) {
+    switch (onnx_type) {
+        case onnx::TensorProto::FLOAT:
+            return DataType::f32;
+        case onnx::TensorProto::BFLOAT16:
+            return DataType::bf16;
+        case onnx::TensorProto::FLOAT16:
+            return DataType::f16;
+        case onnx::TensorProto::INT8:
+            return DataType::i8;
+        case onnx::TensorProto::UINT8:
+            return DataType::u8;
+        case onnx::TensorProto::INT16:
+            return DataType::i16;
+        case onnx::TensorProto::UINT16:
+            return DataType::u16;
+        case onnx::TensorProto::INT32:
+            return DataType::i32;
+        case onnx::TensorProto::UINT32:
+            return DataType::u32;
+        case onnx::TensorProto::INT64:
+            return DataType::i64;
+        case onnx::TensorProto::BOOL:
+            return DataType::boolean;
+        case onnx::TensorProto::DOUBLE:
+            return DataType::f64;
+        case onnx::TensorProto::UINT64:
+            return DataType::u64;
+        default:
+            break;
+    }
+    const int number = static_cast<int>(onnx_type);
+    const std::string name =
+        onnx::TensorProto::DataType_IsValid(number)
+            ? onnx::TensorProto::DataType_Name(static_cast<onnx::TensorProto::DataType>(number))
+            : std::to_string(onnx_type);
+    refuse("the card does not support the data type " + name +
+           ": convert the model to another type");
+}
+
+std::int32_t onnx_type_of(DataType type) {
+    for (std::int32_t number = 1; onnx::TensorProto::DataType_IsValid(number); ++number) {
+        const bool other = number == onnx::TensorProto::STRING ||
+                           number == onnx::TensorProto::COMPLEX64 ||
+                           number == onnx::TensorProto::COMPLEX128;
+        if (!other && data_type_of(number) == type) {
+            return number;
+        }
+    }
+    return onnx::TensorProto::UNDEFINED;
+}
+
+namespace {
+
+template <typename T, typename Field>
+void copy_field(const Field& field, Tensor& tensor) {
+    if (static_cast<std::size_t>(field.size()) != tensor.data.size() / sizeof(T)) {
+        refuse("a tensor of the shape " + to_string(tensor.dims) + " has " +
+               std::to_string(field.size()) + " elements in the file: is the file damaged?");
+    }
+    for (int i = 0; i < field.size(); ++i) {
+        const auto value = static_cast<T>(field.Get(i));
+        std::memcpy(tensor.data.data() + static_cast<std::size_t>(i) * sizeof(T), &value,
+                    sizeof(T));
+    }
+}
+
+}  // namespace
+
+Constant import_tensor(const onnx::TensorProto& proto) {
+    if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
+        refuse("the elements of tensor '" + proto.name() +
+               "' are in another file, and this model was not loaded from a file");
+    }
+    const DataType type = data_type_of(proto.data_type());
+    Dims dims(proto.dims().begin(), proto.dims().end());
+    const std::int64_t count = elements(dims);
+    // The allocation is limited by the size of the file.
+    const auto stated = static_cast<std::int64_t>(proto.raw_data().size()) / size_of(type) +
+                        proto.float_data_size() + proto.int32_data_size() +
+                        proto.int64_data_size() + proto.uint64_data_size() +
+                        proto.double_data_size();
+    if (count > stated) {
+        refuse("tensor '" + proto.name() + "' of the shape " + to_string(dims) + " has only " +
+               std::to_string(stated) + " elements in the file: is the file damaged?");
+    }
+    auto tensor = std::make_shared<Tensor>(type, std::move(dims));
+    if (proto.has_raw_data() && !proto.raw_data().empty()) {
+        if (proto.raw_data().size() != tensor->data.size()) {
+            refuse("tensor '" + proto.name() + "' has " + std::to_string(proto.raw_data().size()) +
+                   " bytes, and its shape needs " + std::to_string(tensor->data.size()) +
+                   ": is the file damaged?");
+        }
+        const auto raw = std::as_bytes(std::span(proto.raw_data()));
+        std::ranges::copy(raw, tensor->data.begin());
+        return tensor;
+    }
+    switch (type) {
+        case DataType::f32:
+            copy_field<float>(proto.float_data(), *tensor);
+            break;
+        case DataType::i64:
+            copy_field<std::int64_t>(proto.int64_data(), *tensor);
+            break;
+        case DataType::u32:
+            copy_field<std::uint32_t>(proto.uint64_data(), *tensor);
+            break;
+        case DataType::f64:
+            copy_field<double>(proto.double_data(), *tensor);
+            break;
+        case DataType::u64:
+            copy_field<std::uint64_t>(proto.uint64_data(), *tensor);
+            break;
+        case DataType::i32:
+            copy_field<std::int32_t>(proto.int32_data(), *tensor);
+            break;
+        case DataType::i16:
+        case DataType::u16:
+        case DataType::f16:
+        case DataType::bf16:
+            copy_field<std::uint16_t>(proto.int32_data(), *tensor);
+            break;
+        default:
+            copy_field<std::uint8_t>(proto.int32_data(), *tensor);
+            break;
+    }
+    return tensor;
+}
+
+TensorInfo describe_tensor(const onnx::ValueInfoProto& input) {
+    if (!input.type().has_tensor_type()) {
+        refuse("input '" + input.name() +
+               "' is no tensor: sequences and optionals are not supported");
+    }
+    const auto& tensor = input.type().tensor_type();
+    TensorInfo info{input.name(), data_type_of(tensor.elem_type()), {}};
+    for (const auto& dim : tensor.shape().dim()) {
+        info.shape.push_back(dim.has_dim_value() ? dim.dim_value() : -1);
+    }
+    return info;
+}
+
+}  // namespace accel::compiler

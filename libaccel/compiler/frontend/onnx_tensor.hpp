@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tensors and data types of ONNX, and those of the card.
+#pragma once
+
+#include <accel/tensor.hpp>
+
+#include <cstdint>
+
+#include "ir/tensor.hpp"
+
+namespace onnx {
+class TensorProto;
+class ValueInfoProto;
+}  // namespace onnx
+
+namespace accel::compiler {
+
+/// The data type of a TensorProto::DataType. Throws if the card does not support it.
+[[nodiscard]] DataType data_type_of(std::int64_t onnx_type);
+/// The reverse.
+[[nodiscard]] std::int32_t onnx_type_of(DataType type);
+
+/// Copies the elements of a tensor.
+[[nodiscard]] Constant import_tensor(const onnx::TensorProto& proto);
+
+/// The type and shape that a graph declares for an input. Open dimensions are -1.
+[[nodiscard]] TensorInfo describe_tensor(const onnx::ValueInfoProto& input);
+
+}  // namespace accel::compiler

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frontend/operator_table.hpp"
+
+#include <algorithm>
+
+namespace accel::compiler {
+
+void OperatorTable::add(std::initializer_list<Operator> operators) {
+    for (const Operator& one : operators) {
+        operators_[one.name].push_back(one);
+    }
+}
+
+void OperatorTable::add_alias(const std::string& alias, const std::string& name) {
+    operators_[alias] = operators_.at(name);
+}
+
+const Lowering& OperatorTable::find(const std::string& name, std::int64_t opset) const {
+    const auto named = operators_.find(name);
+    if (named == operators_.end()) {
+        refuse(
+            "this operator is not supported: docs/guides/add-an-operator.md describes how to add "
+            "one");
+    }
+    const auto found = std::ranges::find_if(named->second, [&](const Operator& one) {
+        return opset >= one.opsets.first && opset <= one.opsets.last;
+    });
+    if (found == named->second.end()) {
+        refuse("this operator is not supported in opset " + std::to_string(opset) +
+               ": convert the model with onnx.version_converter");
+    }
+    return found->lower;
+}
+
+const OperatorTable& operators() {
+    static const OperatorTable table = [] {
+        OperatorTable all;
+        add_activations(all);
+        add_constants(all);
+        add_detections(all);
+        add_einsum(all);
+        add_elementwise(all);
+        add_grid_sample(all);
+        add_images(all);
+        add_matrices(all);
+        add_normalizations(all);
+        add_quantized(all);
+        add_recurrent(all);
+        add_reductions(all);
+        add_resizing(all);
+        add_scattering(all);
+        add_selections(all);
+        add_shapes(all);
+        add_signals(all);
+        add_contrib(all);
+        return all;
+    }();
+    return table;
+}
+
+}  // namespace accel::compiler

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reductions of integers that f32 does not hold. The reduction engine supports f32 only, but the
+// element-wise engine supports 64-bit integers. So element-wise operations halve the axis until one
+// element remains.
+#include <algorithm>
+
+#include "frontend/operators/lowering.hpp"
+
+namespace accel::compiler {
+
+namespace {
+
+ElementwiseOp operation_of(ReduceOp op) {
+    switch (op) {
+        case ReduceOp::max:
+            return ElementwiseOp::max;
+        case ReduceOp::min:
+            return ElementwiseOp::min;
+        case ReduceOp::product:
+            return ElementwiseOp::mul;
+        default:
+            return ElementwiseOp::add;
+    }
+}
+
+}  // namespace
+
+ValueId reduce_integers(const Node& n, ReduceOp op, ValueId x,
+                        const std::vector<std::size_t>& axes) {
+    std::int64_t count = 1;
+    for (const std::size_t axis : axes) {
+        if (n.b.length(x, axis) == 0) {
+            refuse("it reduces an axis without elements");
+        }
+        count *= n.b.dims(x)[axis];
+        while (n.b.dims(x)[axis] > 1) {
+            const std::int64_t length = n.b.dims(x)[axis];
+            const std::int64_t half = length / 2;
+            ValueId both = n.b.binary(operation_of(op), n.b.slice(x, axis, 0, half),
+                                      n.b.slice(x, axis, half, half));
+            if (length % 2 != 0) {
+                both = n.b.concat({both, n.b.slice(x, axis, length - 1, 1)}, axis);
+            }
+            x = both;
+        }
+    }
+    if (op == ReduceOp::mean) {
+        x = div(n, x, n.b.scalar(n.b.type(x), static_cast<double>(count)));
+    }
+    return x;
+}
+
+ValueId arg_reduce_integers(const Node& n, ReduceOp op, ValueId x, std::size_t axis) {
+    const ReduceOp extreme = op == ReduceOp::argmax ? ReduceOp::max : ReduceOp::min;
+    const ValueId best = reduce_integers(n, extreme, x, {axis});
+    const ValueId hit = n.b.cast(n.b.compare(ElementwiseOp::equal, x, best), DataType::f32);
+    return n.b.reduce(ReduceOp::argmax, hit, {axis});
+}
+
+ValueId cumulative_sum_integers(const Node& n, ValueId x, std::size_t axis, bool exclusive,
+                                bool reverse) {
+    const std::size_t rank = n.b.rank(x);
+    const std::int64_t length = n.b.length(x, axis);
+    const ValueId zero = n.b.scalar(n.b.type(x), 0);
+    // The elements `by` positions before, or behind with `reverse`; zero outside.
+    const auto moved = [&](ValueId from, std::int64_t by) {
+        by = std::min(by, length);
+        Dims before(rank, 0);
+        Dims after(rank, 0);
+        (reverse ? after : before)[axis] = by;
+        return n.b.pad(n.b.slice(from, axis, reverse ? by : 0, length - by), before, after, zero);
+    };
+    ValueId sum = exclusive ? moved(x, 1) : x;
+    for (std::int64_t by = 1; by < length; by *= 2) {
+        sum = add(n, sum, moved(sum, by));
+    }
+    return sum;
+}
+
+}  // namespace accel::compiler

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ir/builder.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "ir/constant_folding.hpp"
+
+namespace accel::compiler {
+
+namespace {
+
+// A model may have so many elements of constants computed when it is loaded.
+constexpr std::int64_t max_folded = std::int64_t{1} << 29;
+
+}  // namespace
+
+std::int64_t Builder::length(ValueId id, std::size_t axis) const {
+    if (axis >= rank(id)) {
+        refuse("it needs axis " + std::to_string(axis) + " of an input of the shape " +
+               to_string(dims(id)));
+    }
+    return dims(id)[axis];
+}
+
+ValueId Builder::input(std::string name, DataType type, Dims dims) {
+    static_cast<void>(elements(dims));
+    const auto id = static_cast<ValueId>(program_.values.size());
+    program_.values.push_back({.type = type,
+                               .dims = std::move(dims),
+                               .constant = nullptr,
+                               .input = static_cast<int>(program_.inputs.size())});
+    program_.inputs.push_back({std::move(name), id});
+    return cast(id, compute_type(type));
+}
+
+DataType Builder::compute_type(DataType type) const {
+    if (type != DataType::f64 && type != DataType::u64) {
+        return type;
+    }
+    if (!allow_narrowing_) {
+        refuse("the card does not compute in " + std::string(to_string(type)) +
+               ": set LoadOptions::allow_narrowing (accelctl --allow-narrowing) to use f32 for f64 "
+               "and i64 "
+               "for u64");
+    }
+    return type == DataType::f64 ? DataType::f32 : DataType::i64;
+}
+
+ValueId Builder::constant(Constant tensor) {
+    const DataType type = compute_type(tensor->type);
+    if (type == tensor->type) {
+        return add_constant(std::move(tensor));
+    }
+    if (type == DataType::f32) {
+        return add_constant(
+            make_constant(type, tensor->dims, std::span<const float>(tensor->floats())));
+    }
+    return add_constant(
+        make_constant(type, tensor->dims, std::span<const std::int64_t>(tensor->integers())));
+}
+
+ValueId Builder::add_constant(Constant tensor) {
+    const auto id = static_cast<ValueId>(program_.values.size());
+    const DataType type = tensor->type;
+    Dims dims = tensor->dims;
+    program_.values.push_back(
+        {.type = type, .dims = std::move(dims), .constant = std::move(tensor)});
+    return id;
+}
+
+ValueId Builder::scalar(float x) {
+    return constant(make_constant(DataType::f32, {}, std::span<const float>(&x, 1)));
+}
+
+ValueId Builder::scalar(DataType type, double x) {
+    if (is_integer(type)) {
+        const auto integer = static_cast<std::int64_t>(x);
+        return constant(make_constant(type, {}, std::span<const std::int64_t>(&integer, 1)));
+    }
+    const auto real = static_cast<float>(x);
+    return constant(make_constant(type, {}, std::span<const float>(&real, 1)));
+}
+
+ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type, Dims dims) {
+    static_cast<void>(elements(dims));
+    Value result{.type = type, .dims = std::move(dims), .constant = nullptr};
+    std::vector<const Tensor*> operands;
+    operands.reserve(in.size());
+    for (const ValueId id : in) {
+        operands.push_back(value(id).constant.get());
+    }
+    if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
+        if (Constant folded = fold_constant(operation, operands, result)) {
+            folded_ += elements(folded->dims);
+            return add_constant(std::move(folded));
+        }
+    }
+    const auto id = static_cast<ValueId>(program_.values.size());
+    result.producer = static_cast<int>(program_.instructions.size());
+    program_.values.push_back(std::move(result));
+    program_.instructions.push_back({std::move(operation), std::move(in), id, node_});
+    return id;
+}
+
+ValueId Builder::elementwise(op::Elementwise operation, std::vector<ValueId> in, DataType result) {
+    Dims shape = dims(in[0]);
+    for (std::size_t i = 1; i < in.size(); ++i) {
+        shape = broadcast_dims(shape, dims(in[i]));
+        if (i == 1 && is_integer(type(in[0])) != is_integer(type(in[1]))) {
+            refuse("its operands are " + std::string(to_string(type(in[0]))) + " and " +
+                   std::string(to_string(type(in[1]))) +
+                   ": both must be integers or both floating-point");
+        }
+    }
+    return add(operation, std::move(in), result, std::move(shape));
+}
+
+ValueId Builder::cast(ValueId a, DataType to) {
+    return type(a) == to ? a : elementwise({}, {a}, to);
+}
+
+ValueId Builder::matmul(ValueId a, ValueId b) {
+    return matmul(
+        {.epilogue = {}, .format = {.a_type = type(a), .b_type = type(b), .result_type = type(a)}},
+        {a, b});
+}
+
+ValueId Builder::matmul(op::MatMul operation, std::vector<ValueId> in) {
+    const Dims& a = dims(in[0]);
+    const Dims& b = dims(in[1]);
+    if (a.size() < 2 || b.size() < 2 || a.back() != b[b.size() - 2]) {
+        refuse("its operands " + to_string(a) + " and " + to_string(b) +
+               " cannot be multiplied as matrices");
+    }
+    check_channels(in, b.back(), operation.format);
+    Dims shape = broadcast_dims(Dims(a.begin(), a.end() - 2), Dims(b.begin(), b.end() - 2));
+    shape.push_back(a[a.size() - 2]);
+    shape.push_back(b.back());
+    const DataType type = operation.format.result_type;
+    return add(operation, std::move(in), type, std::move(shape));
+}
+
+// Checks the type and the number of elements of a third operand.
+void Builder::check_channels(const std::vector<ValueId>& in, std::int64_t channels,
+                             const NumericFormat& format) const {
+    if (in.size() < 3) {
+        return;
+    }
+    const bool quantized = format.a_type == DataType::i8 || format.a_type == DataType::u8;
+    if (type(in[2]) != (quantized ? DataType::i32 : DataType::f32) ||
+        elements(dims(in[2])) != channels * (format.requantize ? 2 : 1)) {
+        refuse("its bias " + std::string(to_string(type(in[2]))) + to_string(dims(in[2])) +
+               " does not have one value for each of " + std::to_string(channels) + " channels");
+    }
+}
+
+ValueId Builder::conv(op::Conv conv, std::vector<ValueId> in, std::int64_t height,
+                      std::int64_t width) {
+    const Dims& x = dims(in[0]);
+    const Dims& w = dims(in[1]);
+    if (x.size() != 4 || w.size() != 4 || x[1] != w[1] * conv.groups || w[0] % conv.groups != 0) {
+        refuse("images of the shape " + to_string(x) + " do not fit weights of the shape " +
+               to_string(w) + " with " + std::to_string(conv.groups) + " groups");
+    }
+    if (height < 0 || width < 0) {
+        refuse("its window is larger than the padded image");
+    }
+    check_channels(in, w[0], conv.format);
+    const DataType type = conv.format.result_type;
+    return add(conv, std::move(in), type, {x[0], w[0], height, width});
+}
+
+ValueId Builder::pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_t width) {
+    if (height < 0 || width < 0) {
+        refuse("its window is larger than the padded image");
+    }
+    return add(pool, {x}, type(x), {dims(x)[0], dims(x)[1], height, width});
+}
+
+ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes) {
+    const DataType result =
+        op == ReduceOp::argmax || op == ReduceOp::argmin ? DataType::u32 : type(a);
+    // The innermost axis first: each result is the source of the next reduction.
+    std::vector<std::size_t> order = axes;
+    std::ranges::sort(order, std::greater<>());
+    for (const std::size_t axis : order) {
+        Dims shape = dims(a);
+        if (length(a, axis) == 0) {
+            refuse("it reduces an axis without elements");
+        }
+        shape[axis] = 1;
+        a = add(op::Reduce{op, axis}, {a}, result, std::move(shape));
+    }
+    return a;
+}
+
+ValueId Builder::softmax(ValueId a, std::size_t axis) {
+    static_cast<void>(length(a, axis));
+    return add(op::Softmax{axis}, {a}, type(a), dims(a));
+}
+
+ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_element) {
+    static_cast<void>(length(a, axis));
+    if (type(indices) != DataType::i32 && type(indices) != DataType::i64) {
+        refuse("its indices are " + std::string(to_string(type(indices))) +
+               ": they must be i32 or i64");
+    }
+    if (by_element) {
+        Dims expected = dims(a);
+        if (rank(indices) == expected.size()) {
+            expected[axis] = dims(indices)[axis];
+        }
+        if (dims(indices) != expected) {
+            refuse("indices of the shape " + to_string(dims(indices)) +
+                   " do not fit data of the shape " + to_string(dims(a)));
+        }
+        return add(op::Gather{axis, true}, {a, indices}, type(a), dims(indices));
+    }
+    Dims shape(dims(a).begin(), dims(a).begin() + static_cast<std::ptrdiff_t>(axis));
+    shape.insert(shape.end(), dims(indices).begin(), dims(indices).end());
+    shape.insert(shape.end(), dims(a).begin() + static_cast<std::ptrdiff_t>(axis) + 1,
+                 dims(a).end());
+    return add(op::Gather{axis, false}, {a, indices}, type(a), std::move(shape));
+}
+
+ValueId Builder::resize(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,
+                        std::uint16_t taps) {
+    static_cast<void>(length(a, axis));
+    Dims shape = dims(a);
+    shape[axis] = static_cast<std::int64_t>(table.size()) / taps;
+    auto raw =
+        std::make_shared<Tensor>(DataType::f32, Dims{static_cast<std::int64_t>(table.size()), 2});
+    std::ranges::copy(std::as_bytes(std::span(table)), raw->data.begin());
+    return add(op::Resize{axis, taps}, {a, constant(std::move(raw))}, type(a), std::move(shape));
+}
+
+ValueId Builder::concat(const std::vector<ValueId>& in, std::size_t axis) {
+    if (in.empty()) {
+        refuse("it has no inputs");
+    }
+    static_cast<void>(length(in[0], axis));
+    Dims shape = dims(in[0]);
+    for (std::size_t i = 1; i < in.size(); ++i) {
+        Dims other = dims(in[i]);
+        if (other.size() != shape.size() || type(in[i]) != type(in[0])) {
+            refuse("its inputs differ in data type or rank");
+        }
+        shape[axis] += other[axis];
+        other[axis] = shape[axis];
+        if (other != shape) {
+            refuse("its inputs have different lengths along axes other than " +
+                   std::to_string(axis));
+        }
+    }
+    if (in.size() == 1) {
+        return in[0];
+    }
+    return add(op::Concat{axis}, in, type(in[0]), std::move(shape));
+}
+
+ValueId Builder::pad(ValueId a, const Dims& before, const Dims& after, ValueId value, Dims step) {
+    Dims shape = dims(a);
+    if (step.empty()) {
+        step.assign(shape.size(), 1);
+    }
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        for (const std::int64_t number : {before[i], after[i], step[i]}) {
+            if (number < 0 || number > max_elements) {
+                refuse("it pads by " + std::to_string(number) + ", which is out of range");
+            }
+        }
+        shape[i] = before[i] + after[i] + (shape[i] == 0 ? 0 : (shape[i] - 1) * step[i] + 1);
+    }
+    op::Pad pad{before, std::move(step), 0};
+    const Tensor& element = require_constant(value, "its padding value");
+    if (element.type != type(a) || element.dims.size() > 1 || elements(element.dims) != 1) {
+        refuse("its padding value is not one element of the type of its input");
+    }
+    std::memcpy(&pad.value, element.data.data(), size_of(type(a)));
+    return add(std::move(pad), {a}, type(a), std::move(shape));
+}
+
+ValueId Builder::permute(ValueId a, std::vector<std::size_t> axes) {
+    Dims shape;
+    bool same = axes.size() == rank(a);
+    std::vector<bool> seen(rank(a));
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        if (axes[i] >= rank(a) || seen[axes[i]] || axes.size() != rank(a)) {
+            refuse("its permutation does not name every dimension once");
+        }
+        seen[axes[i]] = true;
+        shape.push_back(dims(a)[axes[i]]);
+        same = same && axes[i] == i;
+    }
+    if (same) {
+        return a;
+    }
+    const ValueId out = add(op::Permute{axes}, {a}, type(a), std::move(shape));
+    if (const QuantParams* const quant = quant_params(a, true)) {
+        QuantParams moved = *quant;
+        moved.axis = static_cast<std::size_t>(std::ranges::find(axes, moved.axis) - axes.begin());
+        moved.counterpart = permute(quant->counterpart, std::move(axes));
+        set_quant_params(out, std::move(moved));
+    }
+    return out;
+}
+
+ValueId Builder::strided_slice(ValueId a, Dims start, Dims step, Dims shape) {
+    if (shape.size() != rank(a) || start.size() != rank(a) || step.size() != rank(a)) {
+        refuse("it slices " + std::to_string(shape.size()) +
+               " dimensions of a tensor of the shape " + to_string(dims(a)));
+    }
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        std::int64_t last = 0;
+        const bool far = __builtin_mul_overflow(shape[i] - 1, step[i], &last) ||
+                         __builtin_add_overflow(last, start[i], &last);
+        const auto outside = [&](std::int64_t at) { return at < 0 || at >= dims(a)[i]; };
+        if (shape[i] > 0 && (far || outside(start[i]) || outside(last))) {
+            refuse("its slice exceeds axis " + std::to_string(i) + " of a tensor of the shape " +
+                   to_string(dims(a)));
+        }
+    }
+    if (shape == dims(a) && std::ranges::all_of(step, [](auto s) { return s == 1; })) {
+        return a;
+    }
+    const ValueId out = add(op::Slice{start, step}, {a}, type(a), shape);
+    if (const QuantParams* const quant = quant_params(a, false)) {
+        QuantParams part = *quant;
+        part.counterpart =
+            strided_slice(quant->counterpart, std::move(start), std::move(step), std::move(shape));
+        set_quant_params(out, std::move(part));
+    }
+    return out;
+}
+
+ValueId Builder::slice(ValueId a, std::size_t axis, std::int64_t start, std::int64_t count) {
+    static_cast<void>(length(a, axis));
+    Dims shape = dims(a);
+    Dims first(shape.size(), 0);
+    shape[axis] = count;
+    first[axis] = start;
+    Dims step(shape.size(), 1);
+    return strided_slice(a, std::move(first), std::move(step), std::move(shape));
+}
+
+ValueId Builder::broadcast(ValueId a, const Dims& shape) {
+    if (broadcast_dims(dims(a), shape) != shape) {
+        refuse("the shape " + to_string(dims(a)) + " does not broadcast to " + to_string(shape));
+    }
+    return dims(a) == shape ? a : add(op::Broadcast{}, {a}, type(a), shape);
+}
+
+ValueId Builder::reshape(ValueId a, Dims shape) {
+    if (elements(shape) != elements(dims(a))) {
+        refuse("a tensor of the shape " + to_string(dims(a)) + " cannot become " +
+               to_string(shape));
+    }
+    if (dims(a) == shape) {
+        return a;
+    }
+    const ValueId out = add(op::Reshape{}, {a}, type(a), shape);
+    if (const QuantParams* const quant = quant_params(a, false)) {
+        QuantParams same = *quant;
+        same.counterpart = reshape(quant->counterpart, std::move(shape));
+        set_quant_params(out, std::move(same));
+    }
+    return out;
+}
+
+void Builder::set_quant_params(ValueId id, QuantParams params) {
+    program_.values[id].quant = std::make_shared<const QuantParams>(std::move(params));
+}
+
+const QuantParams* Builder::quant_params(ValueId id, bool per_axis) const {
+    const Value& v = value(id);
+    return v.type == DataType::f32 && v.quant && (per_axis || v.quant->scales.size() == 1)
+               ? v.quant.get()
+               : nullptr;
+}
+
+const Tensor& Builder::require_constant(ValueId id, std::string_view what) const {
+    if (value(id).constant) {
+        return *value(id).constant;
+    }
+    // Finds an input that the value depends on.
+    std::vector<ValueId> open{id};
+    std::vector<bool> seen(program_.values.size());
+    while (!open.empty()) {
+        const Value& v = value(open.back());
+        open.pop_back();
+        if (v.input >= 0) {
+            const std::string& name = program_.inputs[static_cast<std::size_t>(v.input)].name;
+            throw ConstantInputRequired(
+                std::string(what) + " must be known when the model is loaded: give input '" + name +
+                    "' in LoadOptions::constant_inputs (accelctl --constant-input), or set "
+                    "LoadOptions::host_fallback (accelctl --host-fallback) to compute it in each "
+                    "run",
+                name);
+        }
+        if (v.producer >= 0) {
+            const auto& producer = program_.instructions[static_cast<std::size_t>(v.producer)];
+            for (const ValueId source : producer.operands) {
+                if (!seen[source]) {
+                    seen[source] = true;
+                    open.push_back(source);
+                }
+            }
+        }
+    }
+    refuse(std::string(what) + " must be known when the model is loaded, but it is computed");
+}
+
+}  // namespace accel::compiler

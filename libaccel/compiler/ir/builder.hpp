@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Appends instructions to a program. Shapes are inferred at once. If all operands are constants,
+// the result is computed at once, too: this is constant folding.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/program.hpp"
+
+namespace accel::compiler {
+
+/// Every member checks shapes and data types, and throws Error with a message about the node.
+class Builder {
+  public:
+    /// `allow_narrowing`: compute_type() replaces types that the engines do not compute in.
+    explicit Builder(Program& program, bool allow_narrowing = false)
+        : program_(program), allow_narrowing_(allow_narrowing) {}
+
+    /// Sets the node to which the next instructions belong.
+    void set_node(std::string node) { node_ = std::move(node); }
+
+    [[nodiscard]] const Value& value(ValueId id) const { return program_.values[id]; }
+    [[nodiscard]] const Dims& dims(ValueId id) const { return value(id).dims; }
+    [[nodiscard]] DataType type(ValueId id) const { return value(id).type; }
+    [[nodiscard]] std::size_t rank(ValueId id) const { return dims(id).size(); }
+
+    /// The instruction that computes a value; null for inputs and constants.
+    [[nodiscard]] const Instruction* producer(ValueId id) const {
+        const int index = value(id).producer;
+        return index < 0 ? nullptr : &program_.instructions[static_cast<std::size_t>(index)];
+    }
+
+    /// The data type in which the card computes values of `type`: with narrowing, f32 for f64 and
+    /// i64 for u64.
+    [[nodiscard]] DataType compute_type(DataType type) const;
+
+    /// Both convert the value to its compute type.
+    [[nodiscard]] ValueId input(std::string name, DataType type, Dims dims);
+    [[nodiscard]] ValueId constant(Constant tensor);
+    [[nodiscard]] ValueId scalar(float x);
+    [[nodiscard]] ValueId scalar(DataType type, double x);
+
+    [[nodiscard]] ValueId elementwise(op::Elementwise operation, std::vector<ValueId> in,
+                                      DataType result);
+    /// The result has the data type of a.
+    [[nodiscard]] ValueId binary(ElementwiseOp op, ValueId a, ValueId b) {
+        return elementwise({.op = op}, {a, b}, type(a));
+    }
+    [[nodiscard]] ValueId unary(UnaryOp activation, ValueId a, float alpha = 0, float beta = 0) {
+        return elementwise({.activation = activation, .alpha = alpha, .beta = beta}, {a}, type(a));
+    }
+    [[nodiscard]] ValueId compare(ElementwiseOp op, ValueId a, ValueId b) {
+        return elementwise({.op = op}, {a, b}, DataType::boolean);
+    }
+    [[nodiscard]] ValueId select(ValueId condition, ValueId a, ValueId b) {
+        return elementwise({.op = ElementwiseOp::select}, {a, b, condition}, type(a));
+    }
+    [[nodiscard]] ValueId cast(ValueId a, DataType type);
+
+    [[nodiscard]] ValueId matmul(ValueId a, ValueId b);
+    [[nodiscard]] ValueId matmul(op::MatMul operation, std::vector<ValueId> in);
+    [[nodiscard]] ValueId conv(op::Conv conv, std::vector<ValueId> in, std::int64_t height,
+                               std::int64_t width);
+    [[nodiscard]] ValueId pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_t width);
+    [[nodiscard]] ValueId reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes);
+    [[nodiscard]] ValueId softmax(ValueId a, std::size_t axis);
+    [[nodiscard]] ValueId gather(ValueId a, ValueId indices, std::size_t axis, bool elements);
+    [[nodiscard]] ValueId resize(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,
+                                 std::uint16_t taps);
+    [[nodiscard]] ValueId concat(const std::vector<ValueId>& in, std::size_t axis);
+    /// `value` is a constant of the data type of a.
+    [[nodiscard]] ValueId pad(ValueId a, const Dims& before, const Dims& after, ValueId value,
+                              Dims step = {});
+
+    [[nodiscard]] ValueId permute(ValueId a, std::vector<std::size_t> axes);
+    /// Along each axis `dims` elements, from `start` on, `step` apart.
+    [[nodiscard]] ValueId strided_slice(ValueId a, Dims start, Dims step, Dims dims);
+    /// Along one axis `count` elements, from `start` on.
+    [[nodiscard]] ValueId slice(ValueId a, std::size_t axis, std::int64_t start,
+                                std::int64_t count);
+    [[nodiscard]] ValueId broadcast(ValueId a, const Dims& dims);
+    [[nodiscard]] ValueId reshape(ValueId a, Dims dims);
+
+    /// Records that a value is the quantized or dequantized form of another. Views of the value
+    /// inherit this.
+    void set_quant_params(ValueId id, QuantParams params);
+
+    /// The length of an axis. Throws if the value has no such axis.
+    [[nodiscard]] std::int64_t length(ValueId id, std::size_t axis) const;
+
+    /// The tensor of a value that must be a constant. Throws an error that names the value as
+    /// `what`, and the input that would have to be constant.
+    [[nodiscard]] const Tensor& require_constant(ValueId id, std::string_view what) const;
+
+  private:
+    void check_channels(const std::vector<ValueId>& in, std::int64_t channels,
+                        const NumericFormat& format) const;
+    [[nodiscard]] ValueId add(Operation operation, std::vector<ValueId> in, DataType type,
+                              Dims dims);
+    // The quantization of an f32 value. Null if there is none, or if it has several scales and
+    // `per_axis` is false.
+    [[nodiscard]] const QuantParams* quant_params(ValueId id, bool per_axis) const;
+
+    // Does not convert the tensor.
+    [[nodiscard]] ValueId add_constant(Constant tensor);
+
+    Program& program_;
+    bool allow_narrowing_;
+    std::string node_;
+    std::int64_t folded_ = 0;  // elements of constants that were computed
+};
+
+}  // namespace accel::compiler

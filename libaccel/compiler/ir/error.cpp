@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ir/error.hpp"
+
+namespace accel {
+
+ConstantInputRequired::ConstantInputRequired(const std::string& what, std::string input)
+    : Error(std::errc::invalid_argument, what), input_(std::move(input)) {}
+
+namespace compiler {
+
+void refuse(const std::string& what) {
+    throw Error(std::errc::invalid_argument, what);
+}
+
+void report_defect(const std::string& where, const std::exception& error) {
+    throw Error(internal_error, where + ": internal error of the compiler (" + error.what() +
+                                    "): please report it, with the model");
+}
+
+std::string message_of(const Error& error) {
+    std::string text = error.what();
+    const std::string suffix = ": " + error.code().message();
+    while (text.ends_with(suffix)) {
+        text.resize(text.size() - suffix.size());
+    }
+    return text;
+}
+
+}  // namespace compiler
+
+}  // namespace accel

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quantizer/model_rewriter.hpp"
+
+#include <onnx.pb.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <set>
+#include <vector>
+
+#include "frontend/onnx_tensor.hpp"
+#include "ir/program.hpp"
+#include "passes/quantization_lowering.hpp"
+
+namespace accel::compiler {
+
+namespace {
+
+constexpr std::int64_t opset_with_axes = 13;  // the first in which QuantizeLinear has an axis
+
+// u8 parameters that cover a range. Zero is representable exactly.
+struct ActivationParams {
+    float scale = 1;
+    std::uint8_t zero_point = 0;
+
+    explicit ActivationParams(const Range& range) {
+        const float low = std::min(range.low, 0.0F);
+        const float high = std::max(range.high, 0.0F);
+        if (const float step = (high - low) / 255.0F; step > 0) {
+            scale = step;
+            zero_point =
+                static_cast<std::uint8_t>(std::lround(std::clamp(-low / step, 0.0F, 255.0F)));
+        }
+    }
+};
+
+class ModelRewriter {
+  public:
+    ModelRewriter(onnx::ModelProto& model, const Sites& sites,
+                  const std::map<std::string, Range>& ranges)
+        : model_(model), graph_(*model.mutable_graph()), sites_(sites), ranges_(ranges) {
+        for (const auto& node : graph_.node()) {
+            names_.insert(node.output().begin(), node.output().end());
+        }
+        for (const auto& input : graph_.input()) {
+            names_.insert(input.name());
+        }
+        for (const auto& tensor : graph_.initializer()) {
+            names_.insert(tensor.name());
+        }
+        for (const auto& import : model_.opset_import()) {
+            if (import.domain().empty() || import.domain() == "ai.onnx") {
+                opset_ = import.version();
+            }
+        }
+    }
+
+    void run() {
+        // This loop only adds tensors and renames inputs. add_nodes() changes the node list after
+        // it.
+        for (const Site& site : sites_.found()) {
+            onnx::NodeProto& node = *graph_.mutable_node(site.node);
+            const std::vector<float>& scales = quantize_weights(site, node);
+            if (node.input_size() > 2 && !node.input(2).empty()) {
+                quantize_bias(site, node, scales);
+            }
+            node.set_input(0, quantize_activation(site.activation));
+        }
+        add_nodes();
+        remove_unused();
+        if (opset_ < opset_with_axes &&
+            std::ranges::none_of(model_.opset_import(),
+                                 [](const auto& i) { return i.domain() == contrib_domain; })) {
+            auto& import = *model_.add_opset_import();
+            import.set_domain(contrib_domain);
+            import.set_version(1);
+        }
+    }
+
+  private:
+    static constexpr const char* contrib_domain = "com.microsoft";
+
+    std::string unique_name(const std::string& name) {
+        std::string made = name;
+        for (int i = 1; !names_.insert(made).second; ++i) {
+            made = name + "_" + std::to_string(i);
+        }
+        return made;
+    }
+
+    std::string add_tensor(const std::string& name, onnx::TensorProto::DataType type,
+                           std::vector<std::int64_t> dims, std::span<const std::byte> bytes) {
+        auto& made = *graph_.add_initializer();
+        made.set_name(unique_name(name));
+        made.set_data_type(type);
+        made.mutable_dims()->Add(dims.begin(), dims.end());
+        made.set_raw_data(bytes.data(), bytes.size());
+        return made.name();
+    }
+
+    // A new node. QuantizeLinear and DequantizeLinear of opsets before 13 have no scale for each
+    // channel; the operators of com.microsoft do.
+    onnx::NodeProto make_node(const char* op, const std::vector<std::string>& inputs,
+                              const std::string& output, std::int64_t axis) const {
+        onnx::NodeProto made;
+        made.set_op_type(op);
+        made.set_name(output);
+        if (opset_ < opset_with_axes) {
+            made.set_domain(contrib_domain);
+        }
+        made.mutable_input()->Add(inputs.begin(), inputs.end());
+        made.add_output(output);
+        if (axis >= 0) {
+            auto& attribute = *made.add_attribute();
+            attribute.set_name("axis");
+            attribute.set_type(onnx::AttributeProto::INT);
+            attribute.set_i(axis);
+        }
+        return made;
+    }
+
+    template <typename T>
+    // Adds a quantized tensor and the DequantizeLinear behind it. Returns the name of its output.
+    std::string add_dequantized(const std::string& name, onnx::TensorProto::DataType type,
+                                const std::vector<std::int64_t>& dims, const std::vector<T>& steps,
+                                const std::vector<float>& scales, std::int64_t axis) {
+        const auto bytes = std::as_bytes(std::span(steps));
+        const std::string q = add_tensor(name + "_quantized", type, dims, bytes);
+        const std::string s = add_tensor(name + "_scale", onnx::TensorProto::FLOAT,
+                                         {std::ssize(scales)}, std::as_bytes(std::span(scales)));
+        const std::vector<T> zeros(scales.size(), 0);
+        const std::string z = add_tensor(name + "_zero_point", type, {std::ssize(scales)},
+                                         std::as_bytes(std::span(zeros)));
+        std::string out = unique_name(name + "_dequantized");
+        first_.push_back(make_node("DequantizeLinear", {q, s, z}, out, axis));
+        return out;
+    }
+
+    // Quantizes weights to symmetric i8. Returns their scales.
+    const std::vector<float>& quantize_weights(const Site& site, onnx::NodeProto& user) {
+        const auto key = std::pair(site.weights, site.axis);
+        auto& [made, scales] = weights_[key];
+        if (made.empty()) {
+            const Constant w = import_tensor(*sites_.tensor(site.weights));
+            const std::vector<float> values = w->floats();
+            const auto axis = static_cast<std::size_t>(site.axis);
+            const auto stride = static_cast<std::size_t>(dense_strides(w->dims)[axis]);
+            const auto count = static_cast<std::size_t>(w->dims[axis]);
+            std::vector<float> largest(count, 0.0F);
+            for (std::size_t i = 0; i < values.size(); ++i) {
+                float& maximum = largest[i / stride % count];
+                maximum = std::max(maximum, std::fabs(values[i]));
+            }
+            for (const float maximum : largest) {
+                if (!std::isfinite(maximum)) {
+                    refuse("the weights '" + site.weights + "' have an element that is not finite");
+                }
+                scales.push_back(maximum > 0 ? maximum / 127.0F : 1.0F);
+            }
+            std::vector<std::int8_t> steps;
+            for (std::size_t i = 0; i < values.size(); ++i) {
+                const float step = std::nearbyint(values[i] / scales[i / stride % count]);
+                steps.push_back(static_cast<std::int8_t>(std::clamp(step, -127.0F, 127.0F)));
+            }
+            made = add_dequantized(site.weights, onnx::TensorProto::INT8, w->dims, steps, scales,
+                                   site.axis);
+        }
+        user.set_input(1, made);
+        return scales;
+    }
+
+    // Quantizes a bias to i32. It stays f32 if it does not fit, or has no element for each channel.
+    void quantize_bias(const Site& site, onnx::NodeProto& user, const std::vector<float>& scales) {
+        const onnx::TensorProto* const bias = sites_.tensor(user.input(2));
+        if (bias == nullptr || bias->data_type() != onnx::TensorProto::FLOAT ||
+            bias->dims_size() != 1 || bias->dims(0) != std::ssize(scales)) {
+            return;
+        }
+        const std::vector<float> values = import_tensor(*bias)->floats();
+        const float input_scale = ActivationParams(ranges_.at(site.activation)).scale;
+        std::vector<std::int32_t> steps;
+        std::vector<float> bias_scales;
+        for (std::size_t c = 0; c < values.size(); ++c) {
+            bias_scales.push_back(input_scale * scales[c]);
+            const double step = std::nearbyint(static_cast<double>(values[c]) / bias_scales[c]);
+            if (!(std::fabs(step) < max_bias)) {
+                return;
+            }
+            steps.push_back(static_cast<std::int32_t>(step));
+        }
+        user.set_input(2, add_dequantized(user.input(2), onnx::TensorProto::INT32,
+                                          {std::ssize(values)}, steps, bias_scales, 0));
+    }
+
+    // Returns the name of the dequantized form of an activation.
+    std::string quantize_activation(const std::string& name) {
+        auto& made = activations_[name];
+        if (made.empty()) {
+            const ActivationParams params(ranges_.at(name));
+            const std::string s = add_tensor(name + "_scale", onnx::TensorProto::FLOAT, {},
+                                             std::as_bytes(std::span(&params.scale, 1)));
+            const std::string z = add_tensor(name + "_zero_point", onnx::TensorProto::UINT8, {},
+                                             std::as_bytes(std::span(&params.zero_point, 1)));
+            const std::string q = unique_name(name + "_quantized");
+            made = unique_name(name + "_dequantized");
+            behind_[name] = {make_node("QuantizeLinear", {name, s, z}, q, -1),
+                             make_node("DequantizeLinear", {q, s, z}, made, -1)};
+        }
+        return made;
+    }
+
+    // Inserts each new node behind the node or input that it reads.
+    void add_nodes() {
+        google::protobuf::RepeatedPtrField<onnx::NodeProto> old;
+        old.Swap(graph_.mutable_node());
+        const auto append = [&](std::vector<onnx::NodeProto>& nodes) {
+            for (onnx::NodeProto& made : nodes) {
+                *graph_.add_node() = std::move(made);
+            }
+        };
+        append(first_);
+        for (const auto& input : graph_.input()) {
+            if (const auto at = behind_.find(input.name()); at != behind_.end()) {
+                append(at->second);
+            }
+        }
+        for (onnx::NodeProto& node : old) {
+            onnx::NodeProto& moved = *graph_.add_node();
+            moved.Swap(&node);
+            for (const std::string& output : moved.output()) {
+                if (const auto at = behind_.find(output); at != behind_.end()) {
+                    append(at->second);
+                }
+            }
+        }
+    }
+
+    static void note_uses(const onnx::GraphProto& graph, std::set<std::string>& used) {
+        for (const auto& node : graph.node()) {
+            used.insert(node.input().begin(), node.input().end());
+            for (const auto& attribute : node.attribute()) {
+                if (attribute.has_g()) {
+                    note_uses(attribute.g(), used);
+                }
+            }
+        }
+        for (const auto& output : graph.output()) {
+            used.insert(output.name());
+        }
+    }
+
+    // Removes weights that no node reads.
+    void remove_unused() {
+        std::set<std::string> used;
+        note_uses(graph_, used);
+        std::set<std::string> removed;
+        const auto drop = [](auto& list, auto unwanted) {
+            list.erase(std::remove_if(list.begin(), list.end(), unwanted), list.end());
+        };
+        drop(*graph_.mutable_initializer(), [&](const auto& tensor) {
+            return !used.contains(tensor.name()) && removed.insert(tensor.name()).second;
+        });
+        drop(*graph_.mutable_input(),
+             [&](const auto& input) { return removed.contains(input.name()); });
+        drop(*graph_.mutable_node(), [&](const auto& node) {
+            return node.op_type() == "Constant" && node.output_size() == 1 &&
+                   !used.contains(node.output(0));
+        });
+    }
+
+    onnx::ModelProto& model_;
+    onnx::GraphProto& graph_;
+    const Sites& sites_;
+    const std::map<std::string, Range>& ranges_;
+    std::int64_t opset_ = 0;
+    std::set<std::string> names_;
+    std::vector<onnx::NodeProto> first_;  // before all other nodes
+    std::map<std::string, std::vector<onnx::NodeProto>>
+        behind_;  // behind the node or input of this name
+    std::map<std::pair<std::string, std::int64_t>, std::pair<std::string, std::vector<float>>>
+        weights_;
+    std::map<std::string, std::string> activations_;
+};
+
+}  // namespace
+
+void insert_quantization(onnx::ModelProto& model, const Sites& sites,
+                         const std::map<std::string, Range>& ranges) {
+    ModelRewriter(model, sites, ranges).run();
+}
+
+}  // namespace accel::compiler

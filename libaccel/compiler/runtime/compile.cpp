@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/compile.hpp"
+
+#include <ostream>
+
+#include "codegen/list_arguments.hpp"
+#include "frontend/host_fallback.hpp"
+#include "runtime/card_features.hpp"
+#include "runtime/compiled_model.hpp"
+#include "runtime/weight_upload.hpp"
+
+namespace accel::compiler {
+
+namespace {
+
+std::vector<TensorInfo> describe_ports(const Program& program, const std::vector<Port>& ports) {
+    std::vector<TensorInfo> result;
+    for (const Port& port : ports) {
+        const Value& value = program.values[port.value];
+        result.push_back({port.name, value.type, value.dims});
+    }
+    return result;
+}
+
+void log_program(const Program& program, std::ostream& log) {
+    if (program.host_fallback) {
+        for (const HostNode& node : program.host_fallback->nodes) {
+            log << "  host fallback for " << node.node << ": " << node.reason << '\n';
+        }
+    }
+    for (const Instruction& x : program.instructions) {
+        log << "  %" << x.result << " = " << to_string(x.operation);
+        for (const ValueId id : x.operands) {
+            log << " %" << id << (program.values[id].constant ? "c" : "")
+                << to_string(program.values[id].dims);
+        }
+        log << " -> " << to_string(program.values[x.result].type)
+            << to_string(program.values[x.result].dims) << "  (" << x.node << ")\n";
+    }
+}
+
+}  // namespace
+
+Model compile(const Device& device, Program program, std::ostream* log, int imported_weights) {
+    check_card(device.info(), needed_features);
+    auto compiled = std::make_shared<CompiledModel>(device.alias());
+    compiled->inputs = describe_ports(program, program.inputs);
+    compiled->outputs = describe_ports(program, program.outputs);
+    compiled->host_fallback = program.host_fallback;
+    compiled->results = results_of(*compiled);
+    if (compiled->inputs.size() + compiled->outputs.size() > max_ports) {
+        refuse("it has " + std::to_string(compiled->inputs.size() + compiled->outputs.size()) +
+               " inputs and outputs, and a command list supports " + std::to_string(max_ports));
+    }
+    if (log != nullptr) {
+        log_program(program, *log);
+    }
+    Compilation compilation{.program = std::move(program), .log = log};
+    for (const Pass& pass : passes()) {
+        run_pass(pass, compilation);
+    }
+    compiled->memory = compilation.memory;
+    compiled->commands = std::move(compilation.code.commands);
+    compiled->command_names = std::move(compilation.code.names);
+    upload(*compiled, compilation.code.weights, imported_weights);
+    return ModelAccess::wrap(std::move(compiled));
+}
+
+}  // namespace accel::compiler

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a program to a model on a card.
+#pragma once
+
+#include <accel/model.hpp>
+
+#include "codegen/pipeline.hpp"
+#include "ir/program.hpp"
+
+namespace accel::compiler {
+
+/// Compiles a program and uploads its weights and commands. `imported_weights` is that of
+/// LoadOptions.
+[[nodiscard]] Model compile(const Device& device, Program program, std::ostream* log = nullptr,
+                            int imported_weights = -1);
+
+}  // namespace accel::compiler

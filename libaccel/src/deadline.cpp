@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Deadlines from the clock and a time-out.
+#include "deadline.hpp"
+
+namespace accel::detail {
+
+Deadline now() noexcept {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+Deadline deadline_after(std::chrono::nanoseconds timeout) noexcept {
+    if (timeout <= std::chrono::nanoseconds::zero()) {
+        return 0;
+    }
+    Deadline deadline = 0;
+    if (timeout == std::chrono::nanoseconds::max() ||
+        __builtin_add_overflow(now(), timeout.count(), &deadline)) {
+        return no_deadline;
+    }
+    return deadline;
+}
+
+}  // namespace accel::detail

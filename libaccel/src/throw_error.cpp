@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The texts of the exceptions that describe a failed job, an errno, or a misuse of the public
+// templates.
+#include "throw_error.hpp"
+
+#include <accel_hw.h>
+
+#include <string_view>
+
+namespace accel::detail {
+
+void throw_errno(int error, const std::string& what) {
+    const auto code = static_cast<std::errc>(error);
+    throw Error(code, what + ": " + std::string(explain(code)));
+}
+
+void throw_invalid(const std::string& what) {
+    throw Error(std::errc::invalid_argument, what);
+}
+
+void throw_moved_from(const char* type) {
+    throw_invalid(std::string("this ") + type +
+                  " was moved from: use the object that it was moved to");
+}
+
+std::string hex(std::uint64_t value) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text;
+    do {
+        text.insert(text.begin(), digits[value & 15]);
+        value >>= 4;
+    } while (value != 0);
+    return "0x" + text;
+}
+
+namespace {
+
+// The name of a command in the data sheet.
+std::string command_name(std::uint32_t opcode) {
+    switch (opcode) {
+        case ACCEL_OP_NOP:
+            return "NOP";
+        case ACCEL_OP_CALL:
+            return "CALL";
+        case ACCEL_OP_WAIT:
+            return "WAIT";
+        case ACCEL_OP_SIGNAL:
+            return "SIGNAL";
+        case ACCEL_OP_COPY:
+            return "COPY";
+        case ACCEL_OP_FILL:
+            return "FILL";
+        case ACCEL_OP_TRANSFER:
+            return "TRANSFER";
+        case ACCEL_OP_GEMM:
+            return "GEMM";
+        case ACCEL_OP_ELEMENTWISE:
+            return "ELEMENTWISE";
+        case ACCEL_OP_SOFTMAX:
+            return "SOFTMAX";
+        case ACCEL_OP_REDUCE:
+            return "REDUCE";
+        case ACCEL_OP_CONV2D:
+            return "CONV2D";
+        case ACCEL_OP_POOL:
+            return "POOL";
+        case ACCEL_OP_TRANSPOSE:
+            return "TRANSPOSE";
+        case ACCEL_OP_GATHER:
+            return "GATHER";
+        case ACCEL_OP_RESIZE:
+            return "RESIZE";
+        default:
+            return "opcode " + hex(opcode);
+    }
+}
+
+std::string describe(const CardFailure& failure) {
+    std::string text = "command " + std::to_string(failure.sequence);
+    if (failure.list_index) {
+        text += ", index " + std::to_string(*failure.list_index) + " of its list";
+    }
+    text += " (" + command_name(failure.opcode) + ")";
+    switch (failure.status) {
+        case CardStatus::fault_unmapped:
+        case CardStatus::fault_read:
+        case CardStatus::fault_write:
+        case CardStatus::fault_table:
+        case CardStatus::bus_error:
+            text += ", at address " + hex(failure.address);
+            break;
+        default:
+            break;
+    }
+    return text + ": " + std::string(explain(failure.status));
+}
+
+}  // namespace
+
+void throw_failed(std::uint64_t sequence, const CardFailure& failure) {
+    std::string text = "job " + std::to_string(sequence);
+    if (failure.sequence == sequence) {
+        text += " failed at " + describe(failure);
+    } else {
+        text += " did not run, because its queue stopped at " + describe(failure);
+    }
+    throw Error(std::errc::io_error, text + ". Restart the queue with Queue::reset()", failure);
+}
+
+void throw_bad_rank(std::size_t rank) {
+    throw_invalid("a shape of " + std::to_string(rank) +
+                  " dimensions is not possible: use at most " + std::to_string(max_rank));
+}
+
+void throw_too_large() {
+    throw_invalid("the size does not fit 64 bits: use smaller dimensions");
+}
+
+void throw_not_mapped() {
+    throw_invalid(
+        "the buffer is in device memory and has no CPU mapping: use upload() and download(), or "
+        "allocate it with Placement::device_mapped");
+}
+
+void throw_bad_slice(std::uint64_t first, std::uint64_t count, std::uint64_t size) {
+    throw_invalid("a slice of " + std::to_string(count) + " elements from element " +
+                  std::to_string(first) + " extends past the end of a buffer of " +
+                  std::to_string(size) + ": make it shorter");
+}
+
+void throw_bad_length(std::uint64_t given, std::uint64_t size) {
+    throw_invalid(std::to_string(given) + " elements do not match a buffer of " +
+                  std::to_string(size) + ": the numbers must be equal");
+}
+
+}  // namespace accel::detail

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The functions by which the library throws Error.
+#pragma once
+
+#include <cerrno>  // for the callers of throw_errno()
+#include <cstdint>
+#include <string>
+#include <system_error>
+
+#include "accel/buffer.hpp"
+#include "accel/error.hpp"
+#include "accel/shape.hpp"
+
+namespace accel::detail {
+
+/// Throws with the text "what: explain(error)".
+[[noreturn]] void throw_errno(int error, const std::string& what);
+
+/// Throws invalid_argument: a mistake of the caller that the library detects itself.
+[[noreturn]] void throw_invalid(const std::string& what);
+
+/// Throws invalid_argument: an object of class `type` is used after it was moved from.
+[[noreturn]] void throw_moved_from(const char* type);
+
+/// Throws io_error: job `sequence` failed, or did not run, because its queue stopped at `failure`.
+[[noreturn]] void throw_failed(std::uint64_t sequence, const CardFailure& failure);
+
+[[nodiscard]] std::string hex(std::uint64_t value);
+
+}  // namespace accel::detail
