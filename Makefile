@@ -148,7 +148,7 @@ test-kernels: setup $(BUILD)/.tests-vm ## Suite vm on each of KERNELS='6.1 rt 6.
 	@tools/setup/packages.sh test kernels
 	@tests/kernels.py $(test_options) $(KERNELS)
 
-test-deb: ## Install that package in a Debian 12 of its own, as root: builds, fails, goes
+test-deb: ## Install, break and remove that package in a Debian 12 of its own, as root
 	@tools/setup/packages.sh deb
 	@tests/deb.sh $(BUILD)
 

@@ -92,7 +92,7 @@ def counts(outcome: Outcome) -> str:
     return f"tests: {len(outcome.passed)} passed, {len(outcome.failed)} failed{skipped}"
 
 
-def details(done: suite.Suite) -> str:
+def details(done: suite.SuiteResult) -> str:
     lines = []
     for word, names in (("failed", done.outcome.failed), ("skipped", done.outcome.skipped)):
         for name in names:

@@ -27,7 +27,7 @@ def total_line(outcome: Outcome) -> str:
     return f"{len(outcome.passed)} passed, {len(outcome.failed)} failed{skipped}"
 
 
-def table(suites: list[suite.Suite]) -> str:
+def table(suites: list[suite.SuiteResult]) -> str:
     lines = [f"{'suite':<16}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}"]
     for r in suites:
         counts = f"{len(r.outcome.passed):>8}{len(r.outcome.failed):>8}{len(r.outcome.skipped):>9}"
@@ -35,7 +35,7 @@ def table(suites: list[suite.Suite]) -> str:
     return "\n".join(lines)
 
 
-def details(suites: list[suite.Suite]) -> str:
+def details(suites: list[suite.SuiteResult]) -> str:
     """The names of the failed and skipped tests, with the reasons."""
     lines = []
     for r in suites:

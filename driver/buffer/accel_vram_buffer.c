@@ -78,7 +78,7 @@ static int accel_vram_buffer_attach(struct accel_context *ctx, struct accel_buff
 		accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_MEMORY, buffer->bytes);
 		return ret;
 	}
-	buffer->quota = accel_quota_hold(ctx->quota);
+	buffer->quota = accel_quota_get(ctx->quota);
 	return 0;
 }
 

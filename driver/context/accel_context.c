@@ -26,7 +26,7 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
 	ctx->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	ctx->quota = accel_quota_get(adev);
+	ctx->quota = accel_quota_get_current(adev);
 	if (!ctx->dummy || !ctx->quota) {
 		ret = -ENOMEM;
 		goto err;
@@ -143,7 +143,7 @@ int accel_context_enter(struct accel_context *ctx)
 	if (ctx->detach_errno) {
 		int ret = ctx->detach_errno;
 
-		accel_context_leave(ctx);
+		accel_context_unlock(ctx);
 		return ret;
 	}
 	return 0;
@@ -153,7 +153,8 @@ int accel_context_enter(struct accel_context *ctx)
  * accel_context_lock() - lock a context that may be detached from the card
  * @ctx: the context
  *
- * The caller checks @detach_errno. accel_context_leave() unlocks.
+ * The caller checks @detach_errno. The context stays locked until
+ * accel_context_unlock().
  */
 void accel_context_lock(struct accel_context *ctx)
 {
@@ -161,10 +162,16 @@ void accel_context_lock(struct accel_context *ctx)
 	mutex_lock(&ctx->lock);
 }
 
-void accel_context_leave(struct accel_context *ctx)
+void accel_context_unlock(struct accel_context *ctx)
 {
 	mutex_unlock(&ctx->lock);
 	up_read(&ctx->adev->hw_lock);
+}
+
+/* Ends a call that began with accel_context_enter(). */
+void accel_context_leave(struct accel_context *ctx)
+{
+	accel_context_unlock(ctx);
 }
 
 /**

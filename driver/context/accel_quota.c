@@ -33,7 +33,7 @@ struct accel_quota {
  * struct accel_quota_table - the users of a card
  * @lock: protects @limits, @users and the use of each user
  * @totals: amount of each resource that the card has
- * @limits: amount of each resource that a user may hold
+ * @limits: amount of each resource that a user may hold; sysfs reads a limit without @lock
  * @users: users that hold a file or memory
  */
 struct accel_quota_table {
@@ -78,19 +78,19 @@ int accel_quota_init(struct accel_device *adev)
 	return 0;
 }
 
-/* The last reference of the card is gone. */
+/* Called when the last reference to the card is dropped. */
 void accel_quota_fini(struct accel_device *adev)
 {
 	kfree(adev->quotas);
 }
 
 /**
- * accel_quota_get() - the quota of the current user
+ * accel_quota_get_current() - find or create the quota of the current user
  * @adev: the card
  *
- * Return: a reference, or NULL without memory.
+ * Return: a reference, or NULL if out of memory.
  */
-struct accel_quota *accel_quota_get(struct accel_device *adev)
+struct accel_quota *accel_quota_get_current(struct accel_device *adev)
 {
 	struct accel_quota_table *table = adev->quotas;
 	struct accel_quota *quota, *new;
@@ -135,27 +135,27 @@ void accel_quota_put(struct accel_quota *quota)
 	kref_put(&quota->ref, accel_quota_release);
 }
 
-static void accel_quota_explain(struct accel_device *adev, enum accel_resource what, u64 used,
+static void accel_quota_explain(struct accel_quota *quota, enum accel_resource resource, u64 used,
 				u64 limit, u64 amount)
 {
-	dev_notice_ratelimited(&adev->dev,
+	dev_notice_ratelimited(&quota->adev->dev,
 			       "%s[%d]: no %llu %s for user %u: %llu of %llu in use; raise %s\n",
 			       current->comm, task_pid_nr(current), amount,
-			       accel_resource_names[what].name,
-			       from_kuid(&init_user_ns, current_euid()), used, limit,
-			       accel_resource_names[what].file);
+			       accel_resource_names[resource].name,
+			       from_kuid(&init_user_ns, quota->user), used, limit,
+			       accel_resource_names[resource].file);
 }
 
 /**
  * accel_quota_charge() - charge a resource to a user before its allocation
  * @quota: the user
  * @unlimited: the file may exceed the limits
- * @what: the resource
+ * @resource: the resource
  * @amount: the amount
  *
  * Return: 0, or -EDQUOT if the user would exceed the limit.
  */
-int accel_quota_charge(struct accel_quota *quota, bool unlimited, enum accel_resource what,
+int accel_quota_charge(struct accel_quota *quota, bool unlimited, enum accel_resource resource,
 		       u64 amount)
 {
 	struct accel_quota_table *table = quota->adev->quotas;
@@ -163,33 +163,33 @@ int accel_quota_charge(struct accel_quota *quota, bool unlimited, enum accel_res
 	bool fits;
 
 	spin_lock(&table->lock);
-	used = quota->used[what];
-	limit = table->limits[what];
+	used = quota->used[resource];
+	limit = table->limits[resource];
 	fits = unlimited || (used <= limit && amount <= limit - used);
 	if (fits)
-		quota->used[what] += amount;
+		quota->used[resource] += amount;
 	spin_unlock(&table->lock);
 	if (!fits)
-		accel_quota_explain(quota->adev, what, used, limit, amount);
+		accel_quota_explain(quota, resource, used, limit, amount);
 	return fits ? 0 : -EDQUOT;
 }
 
-void accel_quota_uncharge(struct accel_quota *quota, enum accel_resource what, u64 amount)
+void accel_quota_uncharge(struct accel_quota *quota, enum accel_resource resource, u64 amount)
 {
 	struct accel_quota_table *table = quota->adev->quotas;
 
 	spin_lock(&table->lock);
-	quota->used[what] -= amount;
+	quota->used[resource] -= amount;
 	spin_unlock(&table->lock);
 }
 
 /**
- * accel_quota_hold() - take another reference, for an object that may outlive the context
+ * accel_quota_get() - take another reference, for an object that may outlive the context
  * @quota: the user
  *
  * Return: @quota.
  */
-struct accel_quota *accel_quota_hold(struct accel_quota *quota)
+struct accel_quota *accel_quota_get(struct accel_quota *quota)
 {
 	kref_get(&quota->ref);
 	return quota;
@@ -199,20 +199,20 @@ struct accel_quota *accel_quota_hold(struct accel_quota *quota)
  * accel_quota_query() - read the use and the limit of a resource
  * @quota: the user
  * @unlimited: the file may exceed the limits
- * @what: the resource
+ * @resource: the resource
  * @used: amount that the user holds, filled in
  *
  * Return: the limit; U64_MAX if there is none.
  */
-u64 accel_quota_query(struct accel_quota *quota, bool unlimited, enum accel_resource what,
+u64 accel_quota_query(struct accel_quota *quota, bool unlimited, enum accel_resource resource,
 		      u64 *used)
 {
 	struct accel_quota_table *table = quota->adev->quotas;
 	u64 limit;
 
 	spin_lock(&table->lock);
-	*used = quota->used[what];
-	limit = unlimited ? U64_MAX : table->limits[what];
+	*used = quota->used[resource];
+	limit = unlimited ? U64_MAX : table->limits[resource];
 	spin_unlock(&table->lock);
 	return limit;
 }
@@ -221,41 +221,41 @@ u64 accel_quota_query(struct accel_quota *quota, bool unlimited, enum accel_reso
 
 struct accel_quota_file {
 	struct device_attribute attr;
-	enum accel_resource what;
+	enum accel_resource resource;
 };
 
 static ssize_t accel_quota_limit_show(struct device *dev, struct device_attribute *attr,
 				      char *buf)
 {
 	struct accel_quota_table *table = accel_device_of(dev)->quotas;
-	enum accel_resource what = container_of(attr, struct accel_quota_file, attr)->what;
+	enum accel_resource resource = container_of(attr, struct accel_quota_file, attr)->resource;
 
-	return sysfs_emit(buf, "%llu\n", READ_ONCE(table->limits[what]));
+	return sysfs_emit(buf, "%llu\n", READ_ONCE(table->limits[resource]));
 }
 
 static ssize_t accel_quota_limit_store(struct device *dev, struct device_attribute *attr,
 				       const char *buf, size_t count)
 {
 	struct accel_quota_table *table = accel_device_of(dev)->quotas;
-	enum accel_resource what = container_of(attr, struct accel_quota_file, attr)->what;
+	enum accel_resource resource = container_of(attr, struct accel_quota_file, attr)->resource;
 	u64 limit;
 	int ret;
 
 	ret = kstrtou64(buf, 0, &limit);
 	if (ret)
 		return ret;
-	if (!limit || limit > table->totals[what])
+	if (!limit || limit > table->totals[resource])
 		return -EINVAL;
 	spin_lock(&table->lock);
-	table->limits[what] = limit;
+	WRITE_ONCE(table->limits[resource], limit);
 	spin_unlock(&table->lock);
 	return count;
 }
 
-#define ACCEL_QUOTA_FILE(name, resource)						\
+#define ACCEL_QUOTA_FILE(name, value)							\
 	static struct accel_quota_file accel_quota_##name = {				\
 		.attr = __ATTR(name, 0644, accel_quota_limit_show, accel_quota_limit_store),	\
-		.what = (resource),							\
+		.resource = (value),							\
 	}
 
 ACCEL_QUOTA_FILE(contexts, ACCEL_RESOURCE_CONTEXTS);

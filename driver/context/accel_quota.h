@@ -20,13 +20,13 @@ enum accel_resource {
 extern const struct attribute_group accel_quota_group;
 int accel_quota_init(struct accel_device *adev);
 void accel_quota_fini(struct accel_device *adev);
-struct accel_quota *accel_quota_get(struct accel_device *adev);
-struct accel_quota *accel_quota_hold(struct accel_quota *quota);
+struct accel_quota *accel_quota_get_current(struct accel_device *adev);
+struct accel_quota *accel_quota_get(struct accel_quota *quota);
 void accel_quota_put(struct accel_quota *quota);
-int accel_quota_charge(struct accel_quota *quota, bool unlimited, enum accel_resource what,
+int accel_quota_charge(struct accel_quota *quota, bool unlimited, enum accel_resource resource,
 		       u64 amount);
-void accel_quota_uncharge(struct accel_quota *quota, enum accel_resource what, u64 amount);
-u64 accel_quota_query(struct accel_quota *quota, bool unlimited, enum accel_resource what,
+void accel_quota_uncharge(struct accel_quota *quota, enum accel_resource resource, u64 amount);
+u64 accel_quota_query(struct accel_quota *quota, bool unlimited, enum accel_resource resource,
 		      u64 *used);
 
 #endif /* ACCEL_QUOTA_H */

@@ -82,11 +82,10 @@ void accel_file_release(struct accel_context *ctx)
 	/* A reader of debugfs that holds a reference must not use the context any more. */
 	if (!ctx->detach_errno)
 		WRITE_ONCE(ctx->detach_errno, -ENODEV);
-	mutex_unlock(&ctx->lock);
 	spin_lock_irq(&adev->lock);
 	list_del(&ctx->node);
 	spin_unlock_irq(&adev->lock);
-	up_read(&adev->hw_lock);
+	accel_context_unlock(ctx);
 
 	/* Without locks, because the release of pages takes mmap_lock. */
 	xa_for_each(&ctx->buffers, handle, buffer) {

@@ -3,9 +3,9 @@
  * accel_mmap.c - mmap() of the node: buffers, queues, doorbells, registers.
  *
  * An offset of ACCEL_VA_START or more is an address of the context: a buffer or
- * the memory of a queue. Lower offsets, which no address uses, are the doorbells
- * by queue id; 32-bit programs can map them, since their mmap2() ends at 2^44.
- * The registers have an offset below the doorbells.
+ * the memory of a queue. Doorbells (from ACCEL_MMAP_DOORBELLS, by queue id) and
+ * registers have offsets below ACCEL_VA_START. All offsets that a 32-bit program
+ * gets are below 2^44, the limit of mmap2().
  *
  * Pages of the card are mapped at page faults, and a fault checks the owner at
  * that time. So the driver revokes a mapping by removing its pages; a later
@@ -35,7 +35,7 @@ static vm_fault_t accel_doorbell_fault(struct vm_fault *vmf)
 				     (ctx->adev->doorbells_phys + offset) >> PAGE_SHIFT);
 	else
 		ret = accel_context_insert_dummy(vmf, ctx);
-	accel_context_leave(ctx);
+	accel_context_unlock(ctx);
 	return ret;
 }
 
@@ -131,7 +131,7 @@ static int accel_mmap_buffer(struct accel_context *ctx, struct vm_area_struct *v
 	kref_get(&buffer->ref);
 	accel_context_leave(ctx);
 
-	/* Without locks: the exporter of a dma-buf may take locks that come before ours. */
+	/* Called without our locks: the exporter may take locks that rank before them. */
 	ret = buffer->ops->mmap(buffer, vma);
 	accel_buffer_put(buffer);
 	return ret;

@@ -118,7 +118,7 @@ static int accel_sleep_poll_queue(struct accel_queue *queue, u64 sequence)
 	if (due)
 		return due;
 	spin_lock_irq(&queue->lock);
-	accel_wait_serve(queue);
+	accel_wait_fire_and_arm(queue);
 	spin_unlock_irq(&queue->lock);
 	return accel_wait_check(queue, sequence, READ_ONCE(queue->epoch));
 }

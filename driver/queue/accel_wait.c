@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * accel_wait.c - the waiters of a queue, common to all ways to wait.
+ * accel_wait.c - the waiters of a queue.
  *
- * A struct accel_waiter on the list of the queue represents each wait: of a
- * thread in an ioctl, of an eventfd, of a command of io_uring. It fires once. The
- * interrupt handler fires it, or another waiter that sees that it is due.
+ * Each wait (a thread in an ioctl, an eventfd, an io_uring command) is a struct
+ * accel_waiter on the queue's list. poll() uses accel_queue.notify instead. A
+ * waiter fires once. The interrupt handler fires it, or another thread that sees
+ * that it is due.
  *
- * The status page has one arm word for all waiters: the lowest sequence number
- * that one of them waits for. The driver writes it, then a full barrier, then
+ * The status page has one arm word for all waiters and poll(): the lowest sequence
+ * number that one of them waits for. The driver writes it, then a full barrier, then
  * reads the completed sequence number. The card does the reverse
  * (docs/reference/hardware.md, 4.3), so at least one side sees the write of the other. The
  * card interrupts only as it passes the word. So after each write the driver
@@ -18,9 +19,6 @@
 #include "accel_irq.h"
 #include "accel_trace.h"
 #include "accel_wait.h"
-
-/* The number of targets that may become due during one call, before it gives up. */
-#define ACCEL_ARM_ROUNDS	64
 
 /**
  * accel_wait_check() - check the result of a command
@@ -85,15 +83,15 @@ static u64 accel_wait_fire(struct accel_queue *queue)
 }
 
 /**
- * accel_wait_serve() - fire the waiters that are due, and arm the interrupt for the next
+ * accel_wait_fire_and_arm() - fire the waiters that are due, and arm the interrupt for the next
  * @queue: the queue; the caller holds its lock
  *
- * On return the card has not passed the arm word yet, or there is no waiter.
+ * On return the card has not passed the arm word yet, or there is nothing to wait
+ * for, or the completed sequence number decreased during the call.
  */
-void accel_wait_serve(struct accel_queue *queue)
+void accel_wait_fire_and_arm(struct accel_queue *queue)
 {
-	unsigned int rounds = ACCEL_ARM_ROUNDS;
-	u64 completed, lowest;
+	u64 completed, lowest, passed = 0;
 
 	lockdep_assert_held(&queue->lock);
 	for (;;) {
@@ -104,6 +102,14 @@ void accel_wait_serve(struct accel_queue *queue)
 			lowest = min(lowest, queue->notify);
 		if (lowest == U64_MAX)
 			return;
+		/*
+		 * A sane card passes a higher target each round. An owner that scribbles in the
+		 * status page could keep this loop busy, so the loop ends once a target that was
+		 * passed is not due any more. The next interrupt or wait serves the rest.
+		 */
+		if (lowest <= passed)
+			return;
+		passed = lowest;
 		if (lowest <= completed)
 			continue;	/* it finished since the check */
 		trace_accel_queue_arm(queue, lowest);
@@ -112,17 +118,11 @@ void accel_wait_serve(struct accel_queue *queue)
 		mb();
 		if (accel_queue_completed(queue) < lowest)
 			return;
-		/*
-		 * Each round removes a target, even if the owner writes garbage into the status
-		 * page. The next command of such an owner serves the targets that are left.
-		 */
-		if (!--rounds)
-			return;
 	}
 }
 
 /**
- * accel_wait_wake() - let all waiters of a queue check whether they are due
+ * accel_wait_wake() - fire the waiters that are due, and wake poll()
  * @queue: the queue
  *
  * Context: any.
@@ -137,7 +137,7 @@ void accel_wait_wake(struct accel_queue *queue)
 	if (READ_ONCE(queue->notify))
 		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
 	spin_lock_irqsave(&queue->lock, irq);
-	accel_wait_serve(queue);
+	accel_wait_fire_and_arm(queue);
 	spin_unlock_irqrestore(&queue->lock, irq);
 }
 
@@ -166,12 +166,12 @@ void accel_wait_begin(struct accel_queue *queue, struct accel_waiter *waiter)
 
 	spin_lock_irqsave(&queue->lock, irq);
 	list_add(&waiter->node, &queue->waiters);
-	accel_wait_serve(queue);
+	accel_wait_fire_and_arm(queue);
 	spin_unlock_irqrestore(&queue->lock, irq);
 }
 
 /**
- * accel_wait_remove() - stop to wait
+ * accel_wait_remove() - stop waiting
  * @queue: the queue
  * @waiter: a waiter of accel_wait_begin(), fired or not
  *
@@ -180,11 +180,11 @@ void accel_wait_begin(struct accel_queue *queue, struct accel_waiter *waiter)
 bool accel_wait_remove(struct accel_queue *queue, struct accel_waiter *waiter)
 {
 	unsigned long irq;
-	bool waited;
+	bool pending;
 
 	spin_lock_irqsave(&queue->lock, irq);
-	waited = !list_empty(&waiter->node);
+	pending = !list_empty(&waiter->node);
 	list_del_init(&waiter->node);
 	spin_unlock_irqrestore(&queue->lock, irq);
-	return waited;
+	return pending;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waiting for jobs: polling the status page, sleeping in the kernel, and the failure.
+// Waiting for jobs: polling the status page, waiting in the kernel, and throwing the failure of a
+// job.
 #include "completion_state.hpp"
 
 #include <algorithm>
@@ -19,8 +20,7 @@ constexpr int polls_per_clock_read = 64;
 
 }  // namespace
 
-CompletionState::JobState CompletionState::state_of_unfinished(
-    std::uint64_t sequence) const noexcept {
+CompletionState::JobState CompletionState::recheck_state(std::uint64_t sequence) const noexcept {
     JobState state = JobState::pending;
     if (ring_->completed() >= sequence) {
         state = JobState::done;
@@ -38,10 +38,10 @@ WaitResult CompletionState::wait(std::uint64_t sequence, Deadline deadline) {
     JobState state = state_of(sequence);
     int error = 0;
     if (state == JobState::pending) {
-        const Deadline until =
+        const Deadline spin_deadline =
             std::min(deadline, deadline_after(std::chrono::nanoseconds(spin_ns())));
-        while (state == JobState::pending && until != 0 &&
-               (until == no_deadline || now() < until)) {
+        while (state == JobState::pending && spin_deadline != 0 &&
+               (spin_deadline == no_deadline || now() < spin_deadline)) {
             for (int i = 0; i < polls_per_clock_read && state == JobState::pending; ++i) {
                 relax();
                 state = state_of(sequence);
@@ -49,9 +49,9 @@ WaitResult CompletionState::wait(std::uint64_t sequence, Deadline deadline) {
         }
     }
     if (state == JobState::pending) {
-        const SleepResult slept = sleep(sequence, deadline);
-        state = slept.state;
-        error = slept.error;
+        const KernelWaitResult waited = wait_in_kernel(sequence, deadline);
+        state = waited.state;
+        error = waited.error;
     }
     ring_->reap();
     if (error != 0) {
@@ -69,8 +69,8 @@ WaitResult CompletionState::wait(std::uint64_t sequence, Deadline deadline) {
     throw_failure(sequence);
 }
 
-CompletionState::SleepResult CompletionState::sleep(std::uint64_t sequence,
-                                                    Deadline deadline) noexcept {
+CompletionState::KernelWaitResult CompletionState::wait_in_kernel(std::uint64_t sequence,
+                                                                  Deadline deadline) noexcept {
     const DriverQueue::CallGuard guard(ring_->driver_queue());
     if (ended()) {
         return {state_of(sequence)};

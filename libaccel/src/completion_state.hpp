@@ -24,9 +24,9 @@ class CompletionState {
   public:
     enum class JobState : std::uint8_t { pending, done, failed };
 
-    /// The result of sleeping in the kernel. `error` is zero, or an errno that does not concern the
+    /// The result of a wait in the kernel. `error` is zero, or an errno that does not concern the
     /// job alone (the card is gone, ...).
-    struct SleepResult {
+    struct KernelWaitResult {
         JobState state = JobState::pending;
         int error = 0;
     };
@@ -39,14 +39,15 @@ class CompletionState {
         // The status page may already be that of the restarted queue. ended_ is set before the
         // restart and read after the page: if it is not set, the page belongs to this state.
         return finished && !ended_.load(std::memory_order_acquire) ? JobState::done
-                                                                   : state_of_unfinished(sequence);
+                                                                   : recheck_state(sequence);
     }
 
-    /// Polls, then sleeps. Throws Error if the job failed.
+    /// Polls, then waits in the kernel. Throws Error if the job failed.
     WaitResult wait(std::uint64_t sequence, Deadline deadline);
 
     /// Sleeps until the job is over or the deadline passed. A deadline in the past only checks.
-    [[nodiscard]] SleepResult sleep(std::uint64_t sequence, Deadline deadline) noexcept;
+    [[nodiscard]] KernelWaitResult wait_in_kernel(std::uint64_t sequence,
+                                                  Deadline deadline) noexcept;
 
     /// Makes poll() by the user report `sequence`; zero: none. Returns zero or an errno.
     [[nodiscard]] int set_user_notification(std::uint64_t sequence) noexcept;
@@ -69,7 +70,7 @@ class CompletionState {
     [[nodiscard]] bool ended() const noexcept { return ended_.load(std::memory_order_seq_cst); }
 
   private:
-    [[nodiscard]] JobState state_of_unfinished(std::uint64_t sequence) const noexcept;
+    [[nodiscard]] JobState recheck_state(std::uint64_t sequence) const noexcept;
     [[nodiscard]] int notify(std::uint64_t sequence) noexcept;
     [[noreturn]] void throw_failure(std::uint64_t sequence) const;
 

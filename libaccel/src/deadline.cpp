@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Deadlines from the clock and a time-out.
+// Deadlines from the clock and a timeout.
 #include "deadline.hpp"
 
 namespace accel::detail {

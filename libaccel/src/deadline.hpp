@@ -15,7 +15,7 @@ inline constexpr Deadline no_deadline = std::numeric_limits<Deadline>::max();
 
 [[nodiscard]] Deadline now() noexcept;
 
-/// The deadline of a wait that starts now; a time-out of zero or less gives one in the past.
+/// The deadline of a wait that starts now; a timeout of zero or less gives one in the past.
 [[nodiscard]] Deadline deadline_after(std::chrono::nanoseconds timeout) noexcept;
 
 }  // namespace accel::detail

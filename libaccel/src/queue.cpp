@@ -48,7 +48,7 @@ std::optional<Job> submit_one(detail::QueueImpl& queue, bool block, What&&... wh
 
 [[noreturn]] [[gnu::noinline]] void throw_bad_timeout(std::chrono::milliseconds timeout) {
     throw Error(std::errc::invalid_argument,
-                "the time-out of an io_uring wait is 0 to 60 seconds, not " +
+                "the timeout of an io_uring wait is 0 to 60 seconds, not " +
                     std::to_string(timeout.count()) + " ms");
 }
 

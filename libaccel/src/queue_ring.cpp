@@ -18,9 +18,9 @@ QueueRing::QueueRing(std::shared_ptr<DeviceImpl> device, const QueueOptions& opt
       status_(static_cast<accel_queue_status*>(queue_mapping_.data())),
       ring_(reinterpret_cast<accel_command*>(static_cast<std::byte*>(queue_mapping_.data()) +
                                              ACCEL_QUEUE_RING_OFFSET)) {
-    const QueueSlots::Assigned assigned = driver_queue_.device().queue_slots().acquire(*this);
-    slot_ = assigned.slot;
-    base_.store(assigned.base, std::memory_order_relaxed);
+    const QueueSlots::Assignment assignment = driver_queue_.device().queue_slots().acquire(*this);
+    slot_ = assignment.slot;
+    base_.store(assignment.base, std::memory_order_relaxed);
     has_slot_ = true;
 }
 

@@ -12,12 +12,12 @@ namespace accel::detail {
 
 TrackedObject::TrackedObject(std::shared_ptr<QueueSlots> slots)
     : slots_(std::move(slots)),
-      last_uses_(std::make_unique<std::atomic<Position>[]>(slots_->count())) {}
+      last_use_by_slot_(std::make_unique<std::atomic<Position>[]>(slots_->count())) {}
 
 TrackedObject::~TrackedObject() = default;
 
 void TrackedObject::retire(TrackedObject* object) noexcept {
-    // The object may be the last owner of its device.
+    // Copy the pointer: deleting the object may release the last owner of the device.
     const std::shared_ptr<QueueSlots> slots = object->slots_;
     if (!slots->keep(object)) {
         delete object;  // NOLINT(cppcoreguidelines-owning-memory): the deleter of its handles
@@ -26,7 +26,7 @@ void TrackedObject::retire(TrackedObject* object) noexcept {
 
 void RetireList::add(TrackedObject* object, Position last_use) noexcept {
     const std::lock_guard lock(mutex_);
-    object->last_use_ = last_use;
+    object->awaited_use_ = last_use;
     object->next_ = first_.load(std::memory_order_relaxed);
     first_.store(object, std::memory_order_relaxed);
 }
@@ -38,7 +38,7 @@ void RetireList::release(Position finished, Position newest) noexcept {
         TrackedObject* kept = nullptr;
         for (TrackedObject* next = first_.load(std::memory_order_relaxed); next != nullptr;) {
             TrackedObject* const object = std::exchange(next, next->next_);
-            const bool in_use = object->last_use_ > finished && object->last_use_ <= newest;
+            const bool in_use = object->awaited_use_ > finished && object->awaited_use_ <= newest;
             TrackedObject*& list = in_use ? kept : released;
             object->next_ = std::exchange(list, object);
         }
@@ -50,14 +50,14 @@ void RetireList::release(Position finished, Position newest) noexcept {
     }
 }
 
-QueueSlots::Assigned QueueSlots::acquire(SlotOwner& owner) {
+QueueSlots::Assignment QueueSlots::acquire(SlotOwner& owner) {
     const std::lock_guard lock(mutex_);
-    const auto free = std::ranges::find(slots_, nullptr, &Slot::owner);
-    if (free == slots_.end()) {
+    const auto slot = std::ranges::find(slots_, nullptr, &Slot::owner);
+    if (slot == slots_.end()) {
         throw_errno(ENOSPC, "all queues of the card are in use");
     }
-    free->owner = &owner;
-    return {.slot = static_cast<std::uint32_t>(free - slots_.begin()), .base = free->base};
+    slot->owner = &owner;
+    return {.slot = static_cast<std::uint32_t>(slot - slots_.begin()), .base = slot->base};
 }
 
 void QueueSlots::release(std::uint32_t slot, Position end) noexcept {
@@ -68,7 +68,7 @@ void QueueSlots::release(std::uint32_t slot, Position end) noexcept {
 bool QueueSlots::keep(TrackedObject* object) noexcept {
     const std::lock_guard lock(mutex_);
     for (std::uint32_t i = 0; i < count(); ++i) {
-        const Position position = object->last_uses_[i].load(std::memory_order_relaxed);
+        const Position position = object->last_use_by_slot_[i].load(std::memory_order_relaxed);
         SlotOwner* const owner = slots_[i].owner;
         if (position > slots_[i].base && owner != nullptr && owner->keep(object, position)) {
             return true;

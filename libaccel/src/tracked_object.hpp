@@ -50,7 +50,7 @@ class TrackedObject {
 
     /// Called by the producer of the queue, before the card can see the submission.
     void mark_used(const TrackedUse& use) const noexcept {
-        last_uses_[use.slot].store(use.position, std::memory_order_relaxed);
+        last_use_by_slot_[use.slot].store(use.position, std::memory_order_relaxed);
     }
 
     /// The deleter of all handles: destroys the object now, or when no job uses it any more.
@@ -64,9 +64,9 @@ class TrackedObject {
     friend class QueueSlots;
 
     std::shared_ptr<QueueSlots> slots_;
-    std::unique_ptr<std::atomic<Position>[]> last_uses_;  // by slot
-    TrackedObject* next_ = nullptr;                       // in a RetireList
-    Position last_use_ = 0;                               // on the queue of that list
+    std::unique_ptr<std::atomic<Position>[]> last_use_by_slot_;
+    TrackedObject* next_ = nullptr;  // in a RetireList
+    Position awaited_use_ = 0;       // the last use by the queue of that list
 };
 
 /// Objects without handles that unfinished jobs of a queue use.
@@ -124,12 +124,12 @@ class QueueSlots {
         return static_cast<std::uint32_t>(slots_.size());
     }
 
-    struct Assigned {
+    struct Assignment {
         std::uint32_t slot;
         Position base;  ///< the positions of the owner start after this one
     };
     /// Assigns a free slot. Throws Error(no_space_on_device) if there is none.
-    [[nodiscard]] Assigned acquire(SlotOwner& owner);
+    [[nodiscard]] Assignment acquire(SlotOwner& owner);
     /// `end` is the last position of the owner.
     void release(std::uint32_t slot, Position end) noexcept;
 

@@ -49,21 +49,23 @@ Index spin(std::span<const Job> jobs, Deadline deadline) {
     for (const Job& job : jobs) {
         longest = std::max(longest, completion_of(job)->spin_ns());
     }
-    const Deadline until = std::min(deadline, deadline_after(std::chrono::nanoseconds(longest)));
+    const Deadline spin_deadline =
+        std::min(deadline, deadline_after(std::chrono::nanoseconds(longest)));
     do {
         relax();
         if (const Index over = find_over(jobs)) {
             return over;
         }
-    } while (until == no_deadline || now() < until);
+    } while (spin_deadline == no_deadline || now() < spin_deadline);
     return std::nullopt;
 }
 
 // Sleeps until one job is over or the deadline passed. An errno counts as over: wait() on that job
 // throws it.
 bool sleep_for(const Job& job, Deadline deadline) {
-    const CompletionState::SleepResult slept = completion_of(job)->sleep(job.sequence(), deadline);
-    return slept.state != CompletionState::JobState::pending || slept.error != 0;
+    const CompletionState::KernelWaitResult waited =
+        completion_of(job)->wait_in_kernel(job.sequence(), deadline);
+    return waited.state != CompletionState::JobState::pending || waited.error != 0;
 }
 
 // Sleeps for jobs of one queue, which finishes them in order.

@@ -212,7 +212,7 @@ Status Admin::destroy_queue(std::uint32_t id) {
     if (queue == nullptr) {
         return ACCEL_NOT_FOUND;
     }
-    scheduler_.withdraw(*queue);
+    scheduler_.quiesce(*queue);
     scheduler_.remove(id);
     return ACCEL_OK;
 }
@@ -222,7 +222,7 @@ Status Admin::reset_queue(std::uint32_t id) {
     if (queue == nullptr) {
         return ACCEL_NOT_FOUND;
     }
-    scheduler_.withdraw(*queue);
+    scheduler_.quiesce(*queue);
     queue->rewind();
     if (Status status = processor_.begin(*queue, stop_); status != ACCEL_OK) {
         return status;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// The MMU: page-table walk, translation cache, and the gate that lets INVALIDATE wait for accesses.
+// The MMU: page-table walk, TLB, and the gate that lets INVALIDATE wait for accesses.
 #include "context.hpp"
 
 #include <algorithm>
@@ -41,14 +41,14 @@ void Gate::open() {
     changed_.notify_all();
 }
 
-const std::uint64_t* TranslationCache::find(std::uint64_t address) const {
+const std::uint64_t* Tlb::find(std::uint64_t address) const {
     const std::uint64_t page = address >> shift_;
     const auto& ways = sets_[page % sets_.size()].ways;
     const auto found = std::ranges::find(ways, page + 1, &Way::tag);
     return found == ways.end() ? nullptr : &found->entry;
 }
 
-void TranslationCache::insert(std::uint64_t address, std::uint64_t entry) {
+void Tlb::insert(std::uint64_t address, std::uint64_t entry) {
     const std::uint64_t page = address >> shift_;
     Set& set = sets_[page % sets_.size()];
     auto way = std::ranges::find(set.ways, page + 1, &Way::tag);
@@ -58,7 +58,7 @@ void TranslationCache::insert(std::uint64_t address, std::uint64_t entry) {
     *way = {.tag = page + 1, .entry = entry};
 }
 
-void TranslationCache::drop(std::uint64_t begin, std::uint64_t end) {
+void Tlb::invalidate(std::uint64_t begin, std::uint64_t end) {
     for (Set& set : sets_) {
         for (Way& way : set.ways) {
             if (way.tag != 0 && way.tag << shift_ > begin && (way.tag - 1) << shift_ < end) {
@@ -87,9 +87,9 @@ Context::Context(std::uint32_t id, std::uint64_t root, std::uint64_t memory_size
       memory_size_(memory_size),
       bus_(bus),
       counters_(counters),
-      small_(small_sets, ACCEL_PAGE_SHIFT),
-      large_(large_sets, ACCEL_LARGE_SHIFT),
-      tables_(table_sets, ACCEL_LARGE_SHIFT) {}
+      tlb_4k_(tlb_4k_sets, ACCEL_PAGE_SHIFT),
+      tlb_2m_(tlb_2m_sets, ACCEL_LARGE_SHIFT),
+      walk_cache_(walk_cache_sets, ACCEL_LARGE_SHIFT) {}
 
 Context::Context(std::uint32_t id, Bypass /*bypass*/, std::uint64_t memory_size, Bus& bus,
                  Counters& counters)
@@ -99,9 +99,9 @@ Context::Context(std::uint32_t id, Bypass /*bypass*/, std::uint64_t memory_size,
       memory_size_(memory_size),
       bus_(bus),
       counters_(counters),
-      small_(0, ACCEL_PAGE_SHIFT),
-      large_(0, ACCEL_LARGE_SHIFT),
-      tables_(0, ACCEL_LARGE_SHIFT) {}
+      tlb_4k_(0, ACCEL_PAGE_SHIFT),
+      tlb_2m_(0, ACCEL_LARGE_SHIFT),
+      walk_cache_(0, ACCEL_LARGE_SHIFT) {}
 
 Status Context::translate_bypass(std::uint64_t address, std::uint64_t limit, Target& target) const {
     const bool device = (address & ACCEL_BYPASS_MEMORY) != 0;
@@ -161,10 +161,10 @@ Status Context::translate_page(std::uint64_t address, Access access, Target& tar
 bool Context::find_cached(std::uint64_t address, std::uint64_t& entry, unsigned& level) {
     const std::lock_guard lock(cache_mutex_);
     level = 0;
-    const std::uint64_t* found = small_.find(address);
+    const std::uint64_t* found = tlb_4k_.find(address);
     if (found == nullptr) {
         level = 1;
-        found = large_.find(address);
+        found = tlb_2m_.find(address);
     }
     if (found == nullptr) {
         return false;
@@ -175,7 +175,7 @@ bool Context::find_cached(std::uint64_t address, std::uint64_t& entry, unsigned&
 
 void Context::insert_cached(std::uint64_t address, std::uint64_t entry, unsigned level) {
     const std::lock_guard lock(cache_mutex_);
-    (level == 0 ? small_ : large_).insert(address, entry);
+    (level == 0 ? tlb_4k_ : tlb_2m_).insert(address, entry);
 }
 
 // Checks that a valid leaf entry maps memory that exists.
@@ -191,11 +191,11 @@ Status Context::check_leaf(std::uint64_t entry, unsigned level) const {
 }
 
 // Reads the entry along with its neighbors, and caches those of them that map memory.
-Status Context::read_last(std::uint64_t table, std::uint64_t address, std::uint64_t& entry) {
+Status Context::read_leaf_line(std::uint64_t table, std::uint64_t address, std::uint64_t& entry) {
     const std::uint64_t index = (address >> ACCEL_PAGE_SHIFT) % ACCEL_TABLE_ENTRIES;
     const std::uint64_t first = index / line_entries * line_entries;
     std::array<std::uint64_t, line_entries> line{};
-    // A longer copy does not tear its aligned words on any machine.
+    // On every supported host the copy moves aligned 8-byte words whole, so no entry is torn.
     if (!bus_.read(table + first * sizeof(std::uint64_t), line.data(), sizeof line)) {
         return ACCEL_BUS_ERROR;
     }
@@ -216,8 +216,9 @@ Status Context::walk(std::uint64_t address, std::uint64_t& entry, unsigned& leve
     level = ACCEL_TABLE_LEVELS - 1;
     {
         const std::lock_guard lock(cache_mutex_);
-        if (const std::uint64_t* const last = tables_.find(address); last != nullptr) {
-            table = *last;
+        if (const std::uint64_t* const leaf_table = walk_cache_.find(address);
+            leaf_table != nullptr) {
+            table = *leaf_table;
             level = 0;
         }
     }
@@ -229,7 +230,7 @@ Status Context::walk_from(std::uint64_t table, std::uint64_t address, std::uint6
     for (;; --level) {
         const Blocking blocking(bus_.timing());
         if (level == 0) {
-            if (Status status = read_last(table, address, entry); status != ACCEL_OK) {
+            if (Status status = read_leaf_line(table, address, entry); status != ACCEL_OK) {
                 return status;
             }
         } else {
@@ -251,7 +252,7 @@ Status Context::walk_from(std::uint64_t table, std::uint64_t address, std::uint6
         table = entry & ACCEL_PTE_ADDRESS;
         if (level == 1) {
             const std::lock_guard lock(cache_mutex_);
-            tables_.insert(address, table);
+            walk_cache_.insert(address, table);
         }
     }
 }
@@ -264,9 +265,9 @@ void Context::invalidate(std::uint64_t address, std::uint64_t bytes) {
         const std::uint64_t end =
             bytes == 0 || address + bytes < address ? UINT64_MAX : address + bytes;
         const std::uint64_t begin = bytes == 0 ? 0 : address;
-        small_.drop(begin, end);
-        large_.drop(begin, end);
-        tables_.drop(begin, end);
+        tlb_4k_.invalidate(begin, end);
+        tlb_2m_.invalidate(begin, end);
+        walk_cache_.invalidate(begin, end);
     }
     gate_.open();
 }

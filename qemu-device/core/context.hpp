@@ -52,15 +52,15 @@ class Gate {
 
 // Translations of one page size. The cache is set-associative, so that pages with the same index do
 // not evict each other at once.
-class TranslationCache {
+class Tlb {
   public:
-    TranslationCache(std::size_t sets, unsigned shift) : sets_(sets), shift_(shift) {}
+    Tlb(std::size_t sets, unsigned shift) : sets_(sets), shift_(shift) {}
 
     // The entry of the page that contains `address`, or null.
     [[nodiscard]] const std::uint64_t* find(std::uint64_t address) const;
     void insert(std::uint64_t address, std::uint64_t entry);
     // Drops the entries of pages that overlap [begin, end).
-    void drop(std::uint64_t begin, std::uint64_t end);
+    void invalidate(std::uint64_t begin, std::uint64_t end);
 
   private:
     static constexpr std::size_t way_count = 4;
@@ -112,10 +112,10 @@ class Context {
     [[nodiscard]] std::uint32_t id() const { return id_; }
 
   private:
-    static constexpr std::size_t small_sets = 256;
-    static constexpr std::size_t large_sets = 16;
-    static constexpr std::size_t table_sets = 16;
-    // Neighboring entries of the last level that are read together, in one packet.
+    static constexpr std::size_t tlb_4k_sets = 256;
+    static constexpr std::size_t tlb_2m_sets = 16;
+    static constexpr std::size_t walk_cache_sets = 16;
+    // Neighboring entries of a leaf table that are read together, in one packet.
     static constexpr std::uint64_t line_entries = 32;
 
     [[nodiscard]] Status translate_page(std::uint64_t address, Access access, Target& target);
@@ -126,8 +126,8 @@ class Context {
     [[nodiscard]] Status walk(std::uint64_t address, std::uint64_t& entry, unsigned& level);
     [[nodiscard]] Status walk_from(std::uint64_t table, std::uint64_t address, std::uint64_t& entry,
                                    unsigned& level);
-    [[nodiscard]] Status read_last(std::uint64_t table, std::uint64_t address,
-                                   std::uint64_t& entry);
+    [[nodiscard]] Status read_leaf_line(std::uint64_t table, std::uint64_t address,
+                                        std::uint64_t& entry);
     [[nodiscard]] Status check_leaf(std::uint64_t entry, unsigned level) const;
 
     const std::uint32_t id_;
@@ -138,9 +138,9 @@ class Context {
     Counters& counters_;
     Gate gate_;
     std::mutex cache_mutex_;  // never held across a callback
-    TranslationCache small_;
-    TranslationCache large_;
-    TranslationCache tables_;  // addresses of last-level tables, by the 2 MiB that each maps
+    Tlb tlb_4k_;
+    Tlb tlb_2m_;
+    Tlb walk_cache_;  // addresses of leaf tables, by the 2 MiB that each maps
 };
 
 }  // namespace accel::card

@@ -136,19 +136,19 @@ void Control::shut_down() {
     wake_.notify_all();
 }
 
-void Control::hold(bool admin, bool resets) {
+void Control::set_hung(bool admin, bool resets) {
     const std::lock_guard lock(mutex_);
-    admin_held_ = admin;
-    resets_held_ = resets;
+    admin_hung_ = admin;
+    resets_hung_ = resets;
     wake_.notify_all();
 }
 
 bool Control::admin_pending() const {
-    return running_ && !fatal_ && !admin_held_ && admin_done_ < admin_tail_;
+    return running_ && !fatal_ && !admin_hung_ && admin_done_ < admin_tail_;
 }
 
 bool Control::has_work() const {
-    if (reset_ && resets_held_) {
+    if (reset_ && resets_hung_) {
         return shut_down_;
     }
     return shut_down_ || reset_ || request_ != applied_request_ || (fatal_ && !fatal_reported_) ||
@@ -182,7 +182,7 @@ void Control::do_reset(Lock& lock) {
     lock.unlock();
     scheduler_.pause();
     scheduler_.stop_all();
-    scheduler_.wait_quiet();
+    scheduler_.wait_until_idle();
     events_.stop();
     bus_.drop_interrupts();
     admin_->clear();
@@ -210,7 +210,7 @@ void Control::do_enable(Lock& lock) {
     const std::uint64_t wish = request_;
     lock.unlock();
     scheduler_.pause();
-    scheduler_.wait_quiet();
+    scheduler_.wait_until_idle();
     events_.stop();
     if (start) {
         events_.start(rings.events);

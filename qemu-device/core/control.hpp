@@ -44,7 +44,7 @@ class Control {
     void reset(bool function);
     void shut_down();
     // For the defects `admin` and `reset`: the admin queue is not served, resets do not end.
-    void hold(bool admin, bool resets);
+    void set_hung(bool admin, bool resets);
 
     // ---- the card's threads
 
@@ -94,8 +94,8 @@ class Control {
     std::uint64_t admin_tail_ = 0;
     std::uint64_t admin_done_ = 0;
     // Defects.
-    bool admin_held_ = false;
-    bool resets_held_ = false;
+    bool admin_hung_ = false;
+    bool resets_hung_ = false;
     // Pages with a doorbell that has no queue. Each is set until its event is posted.
     std::vector<bool> bad_pages_;
     bool any_bad_page_ = false;

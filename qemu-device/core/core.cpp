@@ -18,7 +18,7 @@ constexpr std::uint32_t max_contexts = 4096;
 constexpr std::uint32_t max_vectors = 2048;
 constexpr std::uint32_t max_ring_entries = 65536;
 
-const char* find_fault(const accel_core_config& config, const accel_core_callbacks& callbacks) {
+const char* config_error(const accel_core_config& config, const accel_core_callbacks& callbacks) {
     if (config.memory_size % ACCEL_PAGE_SIZE != 0 || config.memory_size >= std::uint64_t{1}
                                                                                << ACCEL_VA_BITS) {
         return "the size of device memory must be a multiple of 4 KiB below 256 TiB";
@@ -48,7 +48,7 @@ const char* find_fault(const accel_core_config& config, const accel_core_callbac
         (config.link != nullptr && callbacks.timer == nullptr)) {
         return "the configuration lacks a required callback";
     }
-    return config.link != nullptr ? Link::find_fault(*config.link) : nullptr;
+    return config.link != nullptr ? Link::config_error(*config.link) : nullptr;
 }
 
 // A configuration that refers to the card's own copy of the link: the embedder may destroy its
@@ -150,10 +150,10 @@ void Core::deliver_doorbell(std::uint64_t page, std::uint32_t value) {
 
 void Core::set_defect(accel_core_defect defect) {
     defect_ = defect;
-    scheduler_.hold(defect == ACCEL_DEFECT_ENGINES);
-    control_.hold(defect == ACCEL_DEFECT_ADMIN, defect == ACCEL_DEFECT_RESET);
+    scheduler_.set_engines_hung(defect == ACCEL_DEFECT_ENGINES);
+    control_.set_hung(defect == ACCEL_DEFECT_ADMIN, defect == ACCEL_DEFECT_RESET);
     if (timeline_) {
-        timeline_->at(timeline_->now(), [] {});  // the pump after it resumes tasks that were held
+        timeline_->at(timeline_->now(), [] {});  // the pump after it resumes tasks that hung
     }
 }
 
@@ -185,8 +185,8 @@ accel_core* accel_core_create(const accel_core_config* config,
         }
         return nullptr;
     };
-    if (const char* fault = accel::card::find_fault(*config, *callbacks); fault != nullptr) {
-        return refuse(fault);
+    if (const char* reason = accel::card::config_error(*config, *callbacks); reason != nullptr) {
+        return refuse(reason);
     }
     try {
         return std::make_unique<accel_core>(*config, *callbacks, opaque).release();

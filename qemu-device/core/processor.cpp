@@ -147,7 +147,7 @@ Status Processor::fetch_from_ring(Step& step, Fetch& result) {
             return ACCEL_OK;
         }
         const std::uint64_t slot = queue.completed % queue.config.entries;
-        const std::uint64_t count = std::min<std::uint64_t>(
+        const auto count = std::min<std::uint64_t>(
             {queue.tail - queue.completed, queue.config.entries - slot, Prefetch::command_count});
         if (Status status =
                 step.memory.read_block(queue.config.ring + slot * ACCEL_COMMAND_SIZE,
@@ -253,7 +253,7 @@ Status Processor::wait(Step& step, Next& next) {
     }
     queue.waiting = value < semaphore.value;
     if (queue.waiting) {
-        next = {.kind = Next::Kind::park, .signals = signals};
+        next = {.kind = Next::Kind::block, .signals = signals};
         return ACCEL_OK;
     }
     acquire_fence();

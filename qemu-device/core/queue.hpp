@@ -52,9 +52,9 @@ struct Queue {
     Queue(const QueueConfig& queue_config, Context& queue_context)
         : config(queue_config), context(queue_context) {}
 
-    enum class State : std::uint8_t { resting, ready, running, parked };
+    enum class State : std::uint8_t { idle, ready, running, blocked };
     struct Schedule {
-        State state = State::resting;
+        State state = State::idle;
         bool stopped = false;  // by an error or by the admin queue, until the queue is reset
         bool rung = false;     // the doorbell was rung since an engine took the queue
         std::uint32_t doorbell_value = 0;  // of the last doorbell

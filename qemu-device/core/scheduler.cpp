@@ -11,7 +11,7 @@ namespace accel::card {
 
 namespace {
 
-// How often an engine without work checks for new work before it sleeps: a few microseconds.
+// Spins of an engine without work before it sleeps; a few microseconds in total.
 constexpr int max_spins = 128;
 
 void pause_cpu() {
@@ -27,10 +27,10 @@ constexpr unsigned index_of(Engine engine) {
 }  // namespace
 
 Scheduler::Scheduler(std::uint32_t queues, Bus& bus, Timeline* timeline)
-    : bus_(bus), timed_(timeline != nullptr), quiet_(timeline), queues_(queues) {}
+    : bus_(bus), virtual_time_(timeline != nullptr), put_back_(timeline), queues_(queues) {}
 
 void Scheduler::update_ready_time(Queue& queue) const {
-    if (timed_) {
+    if (virtual_time_) {
         queue.schedule.ready_time = std::max(queue.schedule.ready_time, bus_.clock());
     }
 }
@@ -50,14 +50,15 @@ void Scheduler::make_ready(Queue& queue, unsigned ready_list) {
 
 void Scheduler::make_ready_now(Queue& queue) {
     update_ready_time(queue);
-    make_ready(queue, any_engine);
+    make_ready(queue, shared_list);
 }
 
 unsigned Scheduler::sleeper(unsigned ready_list, unsigned preferred) const {
-    if (paused_ || held_ || timed_) {
-        return engine_count;  // in virtual time no engine sleeps
+    if (paused_ || engines_hung_ || virtual_time_) {
+        // Paused or hung: engines take nothing. In virtual time none sleeps.
+        return engine_count;
     }
-    if (ready_list != any_engine) {
+    if (ready_list != shared_list) {
         return sleeps(ready_list) ? ready_list : engine_count;
     }
     if (sleeps(preferred)) {
@@ -93,10 +94,10 @@ bool Scheduler::doorbell(std::uint32_t id, std::uint32_t value) {
         }
         queue.schedule.rung = true;
         queue.schedule.doorbell_value = value;
-        if (queue.schedule.state == Queue::State::resting ||
-            queue.schedule.state == Queue::State::parked) {
+        if (queue.schedule.state == Queue::State::idle ||
+            queue.schedule.state == Queue::State::blocked) {
             make_ready_now(queue);
-            wake = sleeper(any_engine, index_of(queue.schedule.last));
+            wake = sleeper(shared_list, index_of(queue.schedule.last));
         }
     }
     wake_up(wake);
@@ -113,24 +114,26 @@ void Scheduler::stop_all() {
 }
 
 bool Scheduler::any_ready() const {
-    return std::ranges::any_of(ready_[any_engine], [](const List& list) { return !list.empty(); });
+    return std::ranges::any_of(ready_[shared_list], [](const List& list) { return !list.empty(); });
 }
 
-Queue* Scheduler::pick(Engine engine, Serve serve) {
-    if (paused_ || held_) {
+Queue* Scheduler::pick(Engine engine, ReadyLists lists) {
+    if (paused_ || engines_hung_) {
         return nullptr;
     }
-    poll_parked();
-    static const std::array<List, ACCEL_PRIORITIES> nothing;
-    const auto& own = serve == Serve::shared ? nothing : ready_[index_of(engine)];
-    const auto& any = serve == Serve::own ? nothing : ready_[any_engine];
+    poll_blocked();
+    static const std::array<List, ACCEL_PRIORITIES> empty_lists;
+    const auto& engine_lists = lists == ReadyLists::shared ? empty_lists : ready_[index_of(engine)];
+    const auto& shared_lists = lists == ReadyLists::engine ? empty_lists : ready_[shared_list];
     for (unsigned priority = ACCEL_PRIORITIES; priority-- > 0;) {
-        Queue* const mine = own[priority].empty() ? nullptr : own[priority].front();
-        Queue* const shared = any[priority].empty() ? nullptr : any[priority].front();
-        Queue* queue = mine != nullptr ? mine : shared;
-        if (mine != nullptr && shared != nullptr &&
-            shared->schedule.ticket < mine->schedule.ticket) {
-            queue = shared;
+        Queue* const engine_queue =
+            engine_lists[priority].empty() ? nullptr : engine_lists[priority].front();
+        Queue* const shared_queue =
+            shared_lists[priority].empty() ? nullptr : shared_lists[priority].front();
+        Queue* queue = engine_queue != nullptr ? engine_queue : shared_queue;
+        if (engine_queue != nullptr && shared_queue != nullptr &&
+            shared_queue->schedule.ticket < engine_queue->schedule.ticket) {
+            queue = shared_queue;
         }
         if (queue != nullptr) {
             queue->schedule.rung = false;
@@ -143,20 +146,20 @@ Queue* Scheduler::pick(Engine engine, Serve serve) {
     return nullptr;
 }
 
-Queue* Scheduler::try_take(Engine engine, Serve serve) {
+Queue* Scheduler::try_take(Engine engine, ReadyLists lists) {
     std::unique_lock lock(mutex_);
-    return hand_out(lock, shut_down_ ? nullptr : pick(engine, serve), engine);
+    return hand_out(lock, shut_down_ ? nullptr : pick(engine, lists), engine);
 }
 
-bool Scheduler::parked() const {
+bool Scheduler::has_blocked() const {
     const std::lock_guard lock(mutex_);
-    return !parked_.empty() && !paused_ && !held_ && !shut_down_;
+    return !blocked_.empty() && !paused_ && !engines_hung_ && !shut_down_;
 }
 
 Queue* Scheduler::hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine) {
     // More queues are ready than this engine can serve at once: wake up the other one.
     const unsigned wake =
-        queue != nullptr && any_ready() ? sleeper(any_engine, 1 - index_of(engine)) : engine_count;
+        queue != nullptr && any_ready() ? sleeper(shared_list, 1 - index_of(engine)) : engine_count;
     lock.unlock();
     wake_up(wake);
     return queue;
@@ -174,12 +177,12 @@ Queue* Scheduler::take(Engine engine) {
     std::unique_lock lock(mutex_);
     Queue* queue = nullptr;
     auto& sleep = sleep_[index_of(engine)];
-    while (!shut_down_ && (queue = pick(engine, Serve::both)) == nullptr) {
-        if (parked_.empty() || paused_ || held_) {
-            sleep = Sleep::sound;
+    while (!shut_down_ && (queue = pick(engine, ReadyLists::both)) == nullptr) {
+        if (blocked_.empty() || paused_ || engines_hung_) {
+            sleep = Sleep::untimed;
             work_[index_of(engine)].wait(lock);
         } else {
-            sleep = Sleep::light;
+            sleep = Sleep::timed;
             work_[index_of(engine)].wait_for(lock, std::chrono::nanoseconds(poll_ticks));
         }
         sleep = Sleep::awake;
@@ -189,54 +192,55 @@ Queue* Scheduler::take(Engine engine) {
 
 void Scheduler::put(Queue& queue, Engine engine, const Next& next) {
     unsigned wake = engine_count;
-    bool quiet = false;
+    bool awaited = false;
     {
         const std::lock_guard lock(mutex_);
         auto& schedule = queue.schedule;
         const bool stopped = queue.stop.load(std::memory_order_relaxed);
         if (stopped || next.kind == Next::Kind::stop) {
             schedule.stopped = true;
-            move_to_list(queue, resting_, Queue::State::resting);
+            move_to_list(queue, idle_, Queue::State::idle);
         } else if (next.kind == Next::Kind::move) {
             make_ready(queue, index_of(next.engine));
             wake = sleeper(index_of(next.engine), 0);
         } else if (next.kind == Next::Kind::again || schedule.rung ||
-                   (next.kind == Next::Kind::park && next.signals != signals_)) {
+                   (next.kind == Next::Kind::block && next.signals != signals_)) {
             // This engine calls take() next, which wakes up the other one if there is more work.
-            make_ready(queue, any_engine);
-        } else if (next.kind == Next::Kind::park) {
-            if (parked_.empty()) {
+            make_ready(queue, shared_list);
+        } else if (next.kind == Next::Kind::block) {
+            if (blocked_.empty()) {
                 next_poll_ = bus_.clock() + poll_ticks;
             }
-            move_to_list(queue, parked_, Queue::State::parked);
-            // The parked queue must be polled, and this engine may be busy soon.
+            move_to_list(queue, blocked_, Queue::State::blocked);
+            // Wake an engine from an untimed sleep, so that its next sleep is timed and it polls:
+            // this engine may be busy.
             const unsigned other = 1 - index_of(engine);
-            wake = !timed_ && sleep_[other] == Sleep::sound ? other : engine_count;
+            wake = !virtual_time_ && sleep_[other] == Sleep::untimed ? other : engine_count;
         } else {
-            move_to_list(queue, resting_, Queue::State::resting);
+            move_to_list(queue, idle_, Queue::State::idle);
         }
         update_ready_time(queue);
-        quiet = paused_ || stopped;
+        awaited = paused_ || stopped;
     }
     wake_up(wake);
-    if (quiet) {
-        quiet_.notify_all();
+    if (awaited) {
+        put_back_.notify_all();
     }
 }
 
-void Scheduler::wake_parked() {
-    while (!parked_.empty()) {
-        make_ready_now(*parked_.front());
+void Scheduler::wake_blocked() {
+    while (!blocked_.empty()) {
+        make_ready_now(*blocked_.front());
     }
 }
 
-void Scheduler::poll_parked() {
-    if (parked_.empty()) {
+void Scheduler::poll_blocked() {
+    if (blocked_.empty()) {
         return;
     }
     if (const std::uint64_t now = bus_.clock(); now >= next_poll_) {
         next_poll_ = now + poll_ticks;
-        wake_parked();
+        wake_blocked();
     }
 }
 
@@ -245,9 +249,9 @@ void Scheduler::signal() {
     {
         const std::lock_guard lock(mutex_);
         ++signals_;
-        if (!parked_.empty()) {
-            wake_parked();
-            wake = sleeper(any_engine, 0);
+        if (!blocked_.empty()) {
+            wake_blocked();
+            wake = sleeper(shared_list, 0);
         }
     }
     wake_up(wake);
@@ -264,7 +268,7 @@ void Scheduler::add(std::unique_ptr<Queue> queue) {
     auto& schedule = queue->schedule;
     schedule.position = node.begin();
     schedule.list = &node;
-    move_to_list(*queue, resting_, Queue::State::resting);
+    move_to_list(*queue, idle_, Queue::State::idle);
     queues_[queue->config.id] = std::move(queue);
 }
 
@@ -273,12 +277,12 @@ Queue* Scheduler::find(std::uint32_t id) {
     return id < queues_.size() ? queues_[id].get() : nullptr;
 }
 
-void Scheduler::withdraw(Queue& queue) {
+void Scheduler::quiesce(Queue& queue) {
     std::unique_lock lock(mutex_);
     queue.stop.store(true, std::memory_order_relaxed);
     queue.schedule.stopped = true;
-    quiet_.wait(lock, [&] { return queue.schedule.state != Queue::State::running; });
-    move_to_list(queue, resting_, Queue::State::resting);
+    put_back_.wait(lock, [&] { return queue.schedule.state != Queue::State::running; });
+    move_to_list(queue, idle_, Queue::State::idle);
 }
 
 void Scheduler::restart(Queue& queue) {
@@ -308,10 +312,10 @@ void Scheduler::pause() {
     paused_ = true;
 }
 
-void Scheduler::hold(bool held) {
+void Scheduler::set_engines_hung(bool hung) {
     {
         const std::lock_guard lock(mutex_);
-        held_ = held;
+        engines_hung_ = hung;
         activity_.fetch_add(1, std::memory_order_relaxed);
     }
     wake_up_all();
@@ -326,9 +330,9 @@ void Scheduler::resume() {
     wake_up_all();
 }
 
-void Scheduler::wait_quiet() {
+void Scheduler::wait_until_idle() {
     std::unique_lock lock(mutex_);
-    quiet_.wait(lock, [this] { return running_.empty(); });
+    put_back_.wait(lock, [this] { return running_.empty(); });
 }
 
 void Scheduler::clear() {

@@ -30,7 +30,7 @@ struct Next {
         again,  // there may be more work, for any engine
         move,   // the current command is for `engine`
         idle,   // the ring is empty; a doorbell announces more commands
-        park,   // a WAIT waits for its word; `signals` was read before the word was
+        block,  // a WAIT waits for its word; `signals` was read before the word was
         stop,   // the queue failed, or was told to stop
     };
     Kind kind;
@@ -40,9 +40,9 @@ struct Next {
 
 class Scheduler {
   public:
-    // The queues that an engine serves: those whose command is for that kind of engine, those whose
-    // next command is not known yet, or both.
-    enum class Serve : std::uint8_t { own, shared, both };
+    // The ready lists that an engine serves. Those of an engine hold queues whose command is for
+    // it, the shared ones hold queues whose next command is not known yet.
+    enum class ReadyLists : std::uint8_t { engine, shared, both };
 
     // `timeline`: null when the card has threads.
     Scheduler(std::uint32_t queues, Bus& bus, Timeline* timeline);
@@ -59,14 +59,14 @@ class Scheduler {
     // The next queue for an engine; sleeps until there is one. Null: the card is being destroyed.
     [[nodiscard]] Queue* take(Engine engine);
     // The same without sleeping. Null: no queue is ready.
-    [[nodiscard]] Queue* try_take(Engine engine, Serve serve = Serve::both);
+    [[nodiscard]] Queue* try_take(Engine engine, ReadyLists lists = ReadyLists::both);
     void put(Queue& queue, Engine engine, const Next& next);
-    // Whether there are parked queues, whose words must be polled.
-    [[nodiscard]] bool parked() const;
-    // A parked queue reads its word at least this often.
+    // Whether there are blocked queues, whose words must be polled.
+    [[nodiscard]] bool has_blocked() const;
+    // A blocked queue reads its word at least this often.
     static constexpr std::uint64_t poll_ticks = 1'000'000;
 
-    // A SIGNAL was stored: parked queues read their words again.
+    // A SIGNAL was stored: blocked queues read their words again.
     void signal();
     [[nodiscard]] std::uint64_t signals() const;
 
@@ -75,37 +75,37 @@ class Scheduler {
     void add(std::unique_ptr<Queue> queue);
     [[nodiscard]] Queue* find(std::uint32_t id);
     // Stops a queue and waits until no engine holds it. It stays stopped.
-    void withdraw(Queue& queue);
-    // Lets a withdrawn queue run again. It is idle.
+    void quiesce(Queue& queue);
+    // Lets a quiesced queue run again, from the state idle.
     void restart(Queue& queue);
-    // Destroys a withdrawn queue.
+    // Destroys a quiesced queue.
     void remove(std::uint32_t id);
     [[nodiscard]] bool uses(const Context& context);
 
     // For the defect `engines`: engines take no queue, even after resume(). Steps that run, finish.
-    void hold(bool held);
+    void set_engines_hung(bool hung);
     void pause();
     void resume();
     // After pause(): waits until no engine holds a queue.
-    void wait_quiet();
-    // Destroys all queues. The scheduler must be paused and quiet.
+    void wait_until_idle();
+    // Destroys all queues. The scheduler must be paused, and no engine holds a queue.
     void clear();
     void shut_down();
 
   private:
     using List = std::list<Queue*>;
-    // The index of the ready list for any engine; the list for one engine has that engine's index.
-    static constexpr unsigned any_engine = engine_count;
-    // `light`: the engine wakes up in time to poll for parked queues.
-    enum class Sleep : std::uint8_t { awake, light, sound };
+    // The index of the shared ready lists; the lists of an engine have that engine's index.
+    static constexpr unsigned shared_list = engine_count;
+    // `timed`: the engine wakes up in time to poll for blocked queues.
+    enum class Sleep : std::uint8_t { awake, timed, untimed };
 
     void move_to_list(Queue& queue, List& list, Queue::State state);
     void make_ready(Queue& queue, unsigned ready_list);
-    void wake_parked();
-    void poll_parked();
+    void wake_blocked();
+    void poll_blocked();
     void update_ready_time(Queue& queue) const;
     void make_ready_now(Queue& queue);
-    [[nodiscard]] Queue* pick(Engine engine, Serve serve);
+    [[nodiscard]] Queue* pick(Engine engine, ReadyLists lists);
     [[nodiscard]] Queue* hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine);
     [[nodiscard]] bool any_ready() const;
     [[nodiscard]] bool sleeps(unsigned engine) const { return sleep_[engine] != Sleep::awake; }
@@ -115,22 +115,22 @@ class Scheduler {
     void wake_up_all();
 
     Bus& bus_;
-    const bool timed_;
+    const bool virtual_time_;
     mutable std::mutex mutex_;
     std::array<std::condition_variable, engine_count> work_;
-    Condition quiet_;
+    Condition put_back_;  // a queue that is stopped, or whose scheduler is paused, was put back
     std::vector<std::unique_ptr<Queue>> queues_;
     std::array<std::array<List, ACCEL_PRIORITIES>, engine_count + 1> ready_;
-    List resting_;
+    List idle_;
     List running_;
-    List parked_;
+    List blocked_;
     std::array<Sleep, engine_count> sleep_{};
     std::uint64_t ticket_ = 0;
     std::uint64_t signals_ = 0;
     std::uint64_t next_poll_ = 0;
     std::atomic<std::uint64_t> activity_{0};  // changes when work arrives; spinning engines read it
     bool paused_ = true;
-    bool held_ = false;
+    bool engines_hung_ = false;
     bool shut_down_ = false;
 };
 

@@ -14,9 +14,9 @@ VirtualEngines::VirtualEngines(TimingModel& timing, Scheduler& scheduler, Proces
       scheduler_(scheduler),
       processor_(processor),
       control_([&control] { control.run(); }) {
-    add(Engine::dma, Scheduler::Serve::own, ACCEL_TIMING_DMA_CHANNELS);
-    add(Engine::compute, Scheduler::Serve::own, ACCEL_TIMING_COMPUTE_ENGINES);
-    add(Engine::none, Scheduler::Serve::shared, ACCEL_TIMING_FRONT_ENDS);
+    add(Engine::dma, Scheduler::ReadyLists::engine, ACCEL_TIMING_DMA_CHANNELS);
+    add(Engine::compute, Scheduler::ReadyLists::engine, ACCEL_TIMING_COMPUTE_ENGINES);
+    add(Engine::none, Scheduler::ReadyLists::shared, ACCEL_TIMING_FRONT_ENDS);
     timeline_.set_pump([this] { pump(); });
     timeline_.at(timeline_.now(), [this] { timeline_.resume(control_); });
 }
@@ -31,9 +31,9 @@ VirtualEngines::~VirtualEngines() {
     }
 }
 
-void VirtualEngines::add(Engine engine, Scheduler::Serve serve, unsigned count) {
+void VirtualEngines::add(Engine engine, Scheduler::ReadyLists lists, unsigned count) {
     for (unsigned i = 0; i < count; ++i) {
-        units_.push_back(std::make_unique<Unit>(engine, serve));
+        units_.push_back(std::make_unique<Unit>(engine, lists));
         Unit& unit = *units_.back();
         unit.task = std::make_unique<Task>([this, &unit] { run(unit); });
     }
@@ -55,14 +55,14 @@ void VirtualEngines::pump() {
             if (unit->queue != nullptr) {
                 continue;
             }
-            unit->queue = scheduler_.try_take(unit->engine, unit->serve);
+            unit->queue = scheduler_.try_take(unit->engine, unit->lists);
             if (unit->queue != nullptr) {
                 timeline_.resume(*unit->task);
                 again = true;
             }
         }
     }
-    if (!polling_ && !ending_ && scheduler_.parked()) {
+    if (!polling_ && !ending_ && scheduler_.has_blocked()) {
         polling_ = true;
         timeline_.at(timeline_.now() + Scheduler::poll_ticks, [this] { polling_ = false; });
     }

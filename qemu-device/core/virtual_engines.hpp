@@ -28,15 +28,15 @@ class VirtualEngines {
   private:
     // One engine, channel or front end.
     struct Unit {
-        Unit(Engine kind, Scheduler::Serve served) : engine(kind), serve(served) {}
+        Unit(Engine kind, Scheduler::ReadyLists served) : engine(kind), lists(served) {}
         Engine engine;
-        Scheduler::Serve serve;
+        Scheduler::ReadyLists lists;
         Queue* queue = nullptr;  // null: idle
         Scratch scratch{};
         std::unique_ptr<Task> task{};
     };
 
-    void add(Engine engine, Scheduler::Serve serve, unsigned count);
+    void add(Engine engine, Scheduler::ReadyLists lists, unsigned count);
     void run(Unit& unit);
     // Resumes every idle unit that the scheduler has a queue for.
     void pump();

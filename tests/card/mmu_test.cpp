@@ -240,7 +240,7 @@ TEST_F(Mmu, InvalidateWaitsForAnAccessInFlight) {
     const std::uint64_t page = space.allocate(page_size);
     Stall stall(space, page);
     queue.submit(touch_write(page));
-    ASSERT_TRUE(stall.reached());
+    ASSERT_TRUE(stall.wait_until_stalled());
     EXPECT_TRUE(host.settled(0));
     const std::uint64_t before = host.interrupts(0);
     const std::uint64_t sequence = host.post_admin(invalidate(space.id(), 0, 0));

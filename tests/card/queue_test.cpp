@@ -71,7 +71,7 @@ TEST_F(QueueTest, ABusyQueueNeedsNoDoorbell) {
     const std::uint64_t page = space.allocate(page_size);
     Stall stall(space, page);
     queue.submit(fill(page, 1, 1, 1));
-    ASSERT_TRUE(stall.reached());
+    ASSERT_TRUE(stall.wait_until_stalled());
     const std::uint64_t rung = host.read64(ACCEL_REG_DOORBELLS);
     for (int i = 0; i < 10; ++i) {
         const std::uint64_t before = queue.tail();

@@ -177,7 +177,7 @@ TEST_F(Reset, TheCardIsReadyOnlyWhenNoAccessIsOutstanding) {
     const std::uint64_t page = space.allocate(page_size);
     Stall stall(space, page);
     queue.submit(fill(page, 1, 1, 1));
-    ASSERT_TRUE(stall.reached());
+    ASSERT_TRUE(stall.wait_until_stalled());
     host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     for (int i = 0; i < 200; ++i) {
         std::this_thread::yield();
@@ -203,7 +203,7 @@ TEST_F(Reset, AResetEndsALongAdminCommand) {
     const std::uint64_t page = space.allocate(page_size);
     Stall stall(space, page);
     queue.submit(fill(page, 1, 1, 1));
-    ASSERT_TRUE(stall.reached());
+    ASSERT_TRUE(stall.wait_until_stalled());
     (void)host.post_admin(admin_command(ACCEL_ADMIN_DESTROY_QUEUE, 0));
     (void)host.post_admin(admin_command(ACCEL_ADMIN_DESTROY_QUEUE, 0));
     host.write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
@@ -218,7 +218,7 @@ TEST_F(Reset, DisablingStopsAtACommandBoundaryAndEnablingContinues) {
         Stall stall(space, page);
         queue.submit(fill(page, 1, 1, 1));
         queue.submit(fill(page, 2, 1, 1));
-        ASSERT_TRUE(stall.reached());
+        ASSERT_TRUE(stall.wait_until_stalled());
         host.write32(ACCEL_REG_CONTROL, 0);
         EXPECT_NE(host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED,
                   0U);  // the command is still running

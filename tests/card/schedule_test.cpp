@@ -30,7 +30,7 @@ class Schedule : public CardTest {
             Stall stall(space, page);
             dma_holder.submit(fill(page, 1, 1, 1));
             compute_holder.submit(compute(page));
-            EXPECT_TRUE(stall.reached(2));
+            EXPECT_TRUE(stall.wait_until_stalled(2));
             for (std::size_t i = 0; i < queues.size(); ++i) {
                 queues[i]->submit(with_record(fill(target, 1, 1, 1), records + i * 32));
             }
@@ -57,7 +57,7 @@ TEST_F(Schedule, BothEnginesWorkAtTheSameTime) {
     Stall stall(space, page);
     queue.submit(fill(page, 1, 1, 1));
     other.submit(compute(page));
-    EXPECT_TRUE(stall.reached(2));
+    EXPECT_TRUE(stall.wait_until_stalled(2));
     stall.release();
     EXPECT_EQ(queue.wait(1), ACCEL_OK);
     EXPECT_EQ(other.wait(1), ACCEL_OK);
@@ -71,7 +71,7 @@ TEST_F(Schedule, AStalledEngineDelaysOnlyCommandsOfItsKind) {
     const std::uint64_t free = space.allocate(page_size);
     Stall stall(space, page);
     queue.submit(compute(page));
-    ASSERT_TRUE(stall.reached());
+    ASSERT_TRUE(stall.wait_until_stalled());
     for (int i = 0; i < 50; ++i) {
         EXPECT_EQ(copies.run(fill(free, 1, 1, 1)), ACCEL_OK);
         EXPECT_EQ(control.run(nop()), ACCEL_OK);
@@ -107,7 +107,7 @@ TEST_F(Schedule, EqualQueuesTakeTurns) {
             Stall stall(space, page);
             holder.submit(fill(page, 1, 1, 1));
             compute_holder.submit(compute(page));
-            ASSERT_TRUE(stall.reached(2));
+            ASSERT_TRUE(stall.wait_until_stalled(2));
             for (std::uint64_t i = 0; i < 60; ++i) {
                 queue.enqueue(with_record(fill(page + 64, 1, 1, 1), records + 32 * i));
                 other.enqueue(with_record(fill(page + 64, 1, 1, 1), records + page_size + 32 * i));

@@ -115,7 +115,7 @@ TEST_F(SensorRegisters, AHotCardRaisesAnEvent) {
         Stall stall(space, page);
         queue.submit(fill(page, 1, 1, 1));
         other.submit(tensor_command(ACCEL_OP_SOFTMAX, {.dst = page, .src0 = page}, p));
-        ASSERT_TRUE(stall.reached(2));
+        ASSERT_TRUE(stall.wait_until_stalled(2));
         for (int i = 0; i < 600; ++i) {
             host.advance_clock(second / 10);
             if ((host.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_THROTTLED) != 0) {

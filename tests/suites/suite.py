@@ -25,7 +25,7 @@ class Options:
     """The options of a run."""
 
     build: Path
-    release: str  # of the guest's kernel
+    kernel_release: str  # of the guest
     filter: str = "*"
     verbose: bool = False
     vm_arguments: list[str] = field(default_factory=list)
@@ -33,8 +33,8 @@ class Options:
 
 
 @dataclass
-class Suite:
-    """A suite after it ran."""
+class SuiteResult:
+    """The result of a suite."""
 
     name: str
     outcome: Outcome
@@ -63,7 +63,7 @@ SCRIPTS = {
     "tools": "harness/run.py",
     "perf-gate": "bench/perf_gate.py",
 }
-# Suites that are the program of a folder with another name: the folder and the environment.
+# Suites that run the program of another folder: (folder, extra environment).
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "unit-card": ("card", {}),
     "unit-card-timed": ("card", {"ACCEL_TIMING": "model"}),
@@ -82,7 +82,7 @@ MACHINES: dict[str, tuple[str, ...]] = {
 }
 
 
-def run(name: str, options: Options) -> Suite:
+def run(name: str, options: Options) -> SuiteResult:
     """Runs suite `name`. A suite without a test is a failure, unless there is a filter."""
     log = (options.build / "logs" / f"test-{name}{options.label}.log").absolute()
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -99,11 +99,11 @@ def run(name: str, options: Options) -> Suite:
         )
     if outcome.total == 0 and options.filter == "*":
         outcome.failed.append("no test ran at all")
-    return Suite(name, outcome, time.monotonic() - start, log)
+    return SuiteResult(name, outcome, time.monotonic() - start, log)
 
 
 class _Watchdog:
-    """Kills a program that has been silent for too long, which fails it.
+    """Kills a program that has printed nothing for SILENCE_LIMIT seconds; the suite then fails.
 
     The VM's harness has a limit of its own.
     """
@@ -114,7 +114,7 @@ class _Watchdog:
         self._stopped = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def fed(self) -> None:
+    def feed(self) -> None:
         self._last = time.monotonic()
 
     def stop(self) -> None:
@@ -127,7 +127,7 @@ class _Watchdog:
 
 
 def _call(
-    command: list[str], log: Path, verbose: bool, more: dict[str, str] | None = None
+    command: list[str], log: Path, verbose: bool, extra_environment: dict[str, str] | None = None
 ) -> tuple[int, str]:
     """Runs a program with its output in the log, and on the terminal if `verbose`.
 
@@ -137,7 +137,7 @@ def _call(
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("GTEST_", "MAKE"))
     }
-    environment.update(more or {})
+    environment.update(extra_environment or {})
     with log.open("a", buffering=1) as file:
         process = subprocess.Popen(
             command,
@@ -150,7 +150,7 @@ def _call(
         watchdog = _Watchdog(process)
         try:
             for raw in process.stdout:
-                watchdog.fed()
+                watchdog.feed()
                 line = raw.decode(errors="replace")
                 collected.append(line)
                 file.write(line)
@@ -247,7 +247,7 @@ def _guest_command(
         str(TESTS / "vm/vm.py"),
         "--verbose",
         "--kernel",
-        options.release,
+        options.kernel_release,
         "--module",
         str(module),
         "--program",
@@ -283,7 +283,7 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
     """Runs all guest programs in order in one boot."""
     log.write_text("")
     programs = guest_programs(options.build)
-    module = options.build / "driver" / options.release / "accel.ko"
+    module = options.build / "driver" / options.kernel_release / "accel.ko"
     if not programs:
         return Outcome(failed=["no test program for the guest is built"])
     if not module.is_file():
@@ -291,13 +291,13 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
     command = _guest_command(options, module, log, folder, machine)
     for program in [*programs, *guest_tools(options.build)]:
         command += ["--program", str(program)]
-    # Networks that suite `compiler` trains.
+    # Models that suite `compiler` trains.
     trained = options.build / "tests/compiler/fashion"
-    networks = [
+    models = [
         (path.absolute(), f"/usr/share/accel/{path.name}")
         for path in sorted(trained.glob("*.onnx"))
     ]
-    for source, target in (*GUEST_FILES, *networks):
+    for source, target in (*GUEST_FILES, *models):
         if source.exists():
             command += ["--files", f"{source}:{target}"]
     command += ["--", "gtest.sh", options.filter, *(program.name for program in programs)]
@@ -311,11 +311,11 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
     outcome = Outcome()
     for program in programs:
         outcome.add(_guest_program(program.name, folder, output))
-    outcome.add(_documents(folder))
+    outcome.add(_check_documents(folder))
     return _without_empty(outcome, options)
 
 
-def _documents(folder: Path) -> Outcome:
+def _check_documents(folder: Path) -> Outcome:
     """Checks the JSON that the tools printed in the guest against its schemas."""
     outcome = Outcome()
     documents = sorted(folder.glob("document-*.json"))

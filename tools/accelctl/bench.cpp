@@ -273,7 +273,7 @@ Json results_json(const Results& results) {
 }
 
 Exit bench(const Program& program, const BenchOptions& options) {
-    const Root root = program.root();
+    const SystemRoot root = program.root();
     const Card card = select_card_with_driver(root, options.card);
     // A measurement takes minutes: a file that cannot be written is reported before it.
     if (!options.svg.empty() && !std::ofstream(options.svg, std::ios::app)) {

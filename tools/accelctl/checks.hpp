@@ -28,7 +28,7 @@ class CheckFailed : public std::runtime_error {
 
 /// The card under test, and the other cards of the machine.
 struct CheckContext {
-    const Root& root;
+    const SystemRoot& root;
     Card card;
     std::vector<Card> others;
     double time_limit = 30;  ///< seconds, for each job

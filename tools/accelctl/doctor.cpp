@@ -31,7 +31,7 @@ const char* severity_name(Severity severity) {
     return "problem";
 }
 
-void diagnose_bus(const Root& root, const std::vector<Card>& cards, Findings& findings) {
+void diagnose_bus(const SystemRoot& root, const std::vector<Card>& cards, Findings& findings) {
     if (!root.exists("/sys/bus/pci/devices")) {
         findings.push_back(
             {"no-pci",
@@ -74,7 +74,7 @@ void print(const Finding& finding, const Terminal& terminal) {
 }
 
 Exit doctor(const Program& program, const DoctorOptions& /*options*/) {
-    const Root root = program.root();
+    const SystemRoot root = program.root();
     const std::vector<Card> cards = find_cards(root);
     Findings findings;
     diagnose_bus(root, cards, findings);

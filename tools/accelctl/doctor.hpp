@@ -25,11 +25,11 @@ struct Finding {
 using Findings = std::vector<Finding>;
 
 /// doctor_module.cpp: the reason why these cards have no driver.
-void diagnose_driver(const Root& root, const std::vector<Card>& cards, Findings& findings);
+void diagnose_driver(const SystemRoot& root, const std::vector<Card>& cards, Findings& findings);
 
 /// doctor_node.cpp: the node of a card with a driver, the permission to open it, its state.
-void diagnose_node(const Root& root, const Card& card, Findings& findings);
+void diagnose_node(const SystemRoot& root, const Card& card, Findings& findings);
 /// doctor_node.cpp: limits of this user and this kernel.
-void diagnose_limits(const Root& root, Findings& findings);
+void diagnose_limits(const SystemRoot& root, Findings& findings);
 
 }  // namespace accel::tools

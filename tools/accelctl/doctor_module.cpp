@@ -22,12 +22,12 @@ namespace fs = std::filesystem;
 
 constexpr const char* modules = "/lib/modules";
 
-std::string running_kernel(const Root& root) {
+std::string running_kernel(const SystemRoot& root) {
     return root.text("/proc/sys/kernel/osrelease").value_or("");
 }
 
 // The module of a kernel, in any folder.
-std::optional<fs::path> find_module(const Root& root, const std::string& release) {
+std::optional<fs::path> find_module(const SystemRoot& root, const std::string& release) {
     std::error_code error;
     const fs::path folder = root.real(fmt::format("{}/{}", modules, release));
     for (fs::recursive_directory_iterator
@@ -43,7 +43,7 @@ std::optional<fs::path> find_module(const Root& root, const std::string& release
     return std::nullopt;
 }
 
-std::vector<std::string> kernels_with_module(const Root& root) {
+std::vector<std::string> kernels_with_module(const SystemRoot& root) {
     std::vector<std::string> kernels;
     for (const std::string& release : root.list(modules)) {
         if (find_module(root, release)) {
@@ -76,7 +76,7 @@ bool is_signed(const std::string& module) {
 }
 
 // The place of a line "blacklist accel" or "install accel /bin/false", if there is one.
-std::optional<std::string> blacklisted_by(const Root& root) {
+std::optional<std::string> blacklisted_by(const SystemRoot& root) {
     for (const char* folder :
          {"/etc/modprobe.d", "/run/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d"}) {
         for (const std::string& name : root.list(folder)) {
@@ -101,7 +101,7 @@ std::optional<std::string> blacklisted_by(const Root& root) {
     return std::nullopt;
 }
 
-bool secure_boot(const Root& root) {
+bool secure_boot(const SystemRoot& root) {
     for (const std::string& name : root.list("/sys/firmware/efi/efivars")) {
         if (name.starts_with("SecureBoot-")) {
             const std::string value = root.text("/sys/firmware/efi/efivars/" + name).value_or("");
@@ -112,7 +112,7 @@ bool secure_boot(const Root& root) {
 }
 
 // True if the kernel loads only signed modules.
-bool signatures_enforced(const Root& root) {
+bool signatures_enforced(const SystemRoot& root) {
     const std::string lockdown = root.text("/sys/kernel/security/lockdown").value_or("");
     return secure_boot(root) || root.text("/sys/module/module/parameters/sig_enforce") == "Y" ||
            lockdown.find("[integrity]") != std::string::npos ||
@@ -120,7 +120,7 @@ bool signatures_enforced(const Root& root) {
 }
 
 // The last line of the kernel's log that contains both texts. Nothing if the log must not be read.
-std::optional<std::string> last_kernel_message(const Root& root, const std::string& first,
+std::optional<std::string> last_kernel_message(const SystemRoot& root, const std::string& first,
                                                const std::string& second) {
     const int fd = ::open(root.real("/dev/kmsg").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     std::optional<std::string> last;
@@ -152,7 +152,7 @@ Finding problem(const std::string& id, const std::string& text, std::vector<std:
 }
 
 // This kernel has no module.
-Finding diagnose_not_installed(const Root& root, const std::string& release) {
+Finding diagnose_not_installed(const SystemRoot& root, const std::string& release) {
     std::string others;
     for (const std::string& kernel : kernels_with_module(root)) {
         others += (others.empty() ? "" : ", ") + kernel;
@@ -180,7 +180,7 @@ Finding diagnose_not_installed(const Root& root, const std::string& release) {
 }
 
 // The module is not loaded.
-Finding diagnose_missing(const Root& root) {
+Finding diagnose_missing(const SystemRoot& root) {
     const std::string release = running_kernel(root);
     const auto module = find_module(root, release);
     if (!module) {
@@ -219,7 +219,7 @@ Finding diagnose_missing(const Root& root) {
                    {"modprobe accel"});
 }
 
-Finding diagnose_unbound(const Root& root, const Card& card) {
+Finding diagnose_unbound(const SystemRoot& root, const Card& card) {
     const std::string override_ = root.text(card.pci() + "/driver_override").value_or("(null)");
     const std::string pci = "/sys/bus/pci/devices/" + card.address;
     Finding finding{
@@ -257,7 +257,7 @@ Finding diagnose_unbound(const Root& root, const Card& card) {
 
 }  // namespace
 
-void diagnose_driver(const Root& root, const std::vector<Card>& cards, Findings& findings) {
+void diagnose_driver(const SystemRoot& root, const std::vector<Card>& cards, Findings& findings) {
     const bool loaded = root.exists("/sys/bus/pci/drivers/accel");
     if (!loaded) {
         findings.push_back(diagnose_missing(root));

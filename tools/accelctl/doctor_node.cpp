@@ -41,12 +41,12 @@ std::string own_name() {
                : std::to_string(::geteuid());
 }
 
-bool in_container(const Root& root) {
+bool in_container(const SystemRoot& root) {
     return root.exists("/.dockerenv") || root.exists("/run/.containerenv") ||
            root.text("/run/systemd/container").has_value();
 }
 
-Finding missing_node(const Root& root, const Card& card, const std::string& number) {
+Finding missing_node(const SystemRoot& root, const Card& card, const std::string& number) {
     Finding finding{.id = "node-missing",
                     .severity = Severity::problem,
                     .subject = card.name(),
@@ -94,7 +94,7 @@ Finding not_permitted(const Card& card, const struct stat& node) {
 }
 
 // False if the node cannot be opened, so that further checks are pointless.
-bool diagnose_file(const Root& root, const Card& card, Findings& findings) {
+bool diagnose_file(const SystemRoot& root, const Card& card, Findings& findings) {
     const std::string number = root.text(card.folder() + "/dev").value_or("");
     const std::string path = root.real(card.path());
     struct stat node {};
@@ -156,7 +156,7 @@ void diagnose_state(const Status& status, Findings& findings) {
 
 }  // namespace
 
-void diagnose_node(const Root& root, const Card& card, Findings& findings) {
+void diagnose_node(const SystemRoot& root, const Card& card, Findings& findings) {
     const bool opens = diagnose_file(root, card, findings);
     diagnose_state(read_status(root, card), findings);
     if (!opens || !root.own()) {
@@ -179,7 +179,7 @@ void diagnose_node(const Root& root, const Card& card, Findings& findings) {
     }
 }
 
-void diagnose_limits(const Root& root, Findings& findings) {
+void diagnose_limits(const SystemRoot& root, Findings& findings) {
     constexpr rlim_t wanted = rlim_t{64} << 20;
     rlimit limit{};
     if (::getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&

@@ -137,7 +137,7 @@ std::string time_text(double seconds) {
 // The event log of one card.
 class EventLog {
   public:
-    EventLog(const Root& root, const Card& card) : card_(card) {
+    EventLog(const SystemRoot& root, const Card& card) : card_(card) {
         const std::string path = card.folder() + "/events";
         fd_ = ::open(root.real(path).c_str(), O_RDONLY | O_CLOEXEC);
         if (fd_ < 0 && errno == ENOENT) {
@@ -275,7 +275,7 @@ void catch_signals() {
 }
 
 Exit events(const Program& program, const EventOptions& options) {
-    const Root root = program.root();
+    const SystemRoot root = program.root();
     std::vector<EventLog> logs;
     for (const Card& card : select_cards(root, options.card)) {
         if (card.node) {

@@ -98,7 +98,7 @@ void print_info(const Status& status, const std::vector<Client>& clients,
 }
 
 Exit info(const Program& program, const InfoOptions& options) {
-    const Root root = program.root();
+    const SystemRoot root = program.root();
     const Snapshot snapshot = take_snapshot(root, options.card);
     if (program.json()) {
         Json document{{"cards", Json::array()},
@@ -198,7 +198,7 @@ Exit show_summary(const Program& program) {
     if (program.json()) {
         return info(program, {});
     }
-    const Root root = program.root();
+    const SystemRoot root = program.root();
     const Snapshot before = take_snapshot(root, "");
     if (before.cards.empty()) {
         std::cout << no_cards;

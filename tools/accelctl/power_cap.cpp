@@ -23,7 +23,7 @@ struct CapOptions {
     bool highest = false;
 };
 
-void set_cap(const Root& root, const Status& status, double watts) {
+void set_cap(const SystemRoot& root, const Status& status, double watts) {
     const Sensors& sensors = status.sensors;
     if (watts < *sensors.cap_min_watts || watts > *sensors.cap_max_watts) {
         throw Failure(Exit::usage, fmt::format("{:g} W is out of bounds: {} accepts {:g} to {:g} W",
@@ -50,7 +50,7 @@ void set_cap(const Root& root, const Status& status, double watts) {
 }
 
 Exit power_cap(const Program& program, const CapOptions& options) {
-    const Root root = program.root();
+    const SystemRoot root = program.root();
     const Card card = select_card(root, options.card);
     Status status = read_status(root, card);
     if (!status.sensors.cap_watts || !status.sensors.cap_min_watts ||

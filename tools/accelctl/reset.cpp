@@ -133,7 +133,7 @@ void report(const Program& program, const Card& card, const ResetOptions& option
     program.print_json("accelctl.reset/1", document);
 }
 
-Exit reset_queue(const Program& program, const Root& root, const Card& card,
+Exit reset_queue(const Program& program, const SystemRoot& root, const Card& card,
                  const ResetOptions& options) {
     if (!card.node) {
         throw Failure(Exit::unsupported, card.address + " has no driver, so it has no queues",
@@ -187,7 +187,7 @@ Exit reset_queue(const Program& program, const Root& root, const Card& card,
     return Exit::ok;
 }
 
-Exit reset_function(const Program& program, const Root& root, const Card& card,
+Exit reset_function(const Program& program, const SystemRoot& root, const Card& card,
                     const ResetOptions& options) {
     const std::vector<Client> affected = find_clients(root).of_card(card.address);
     if (!program.json()) {
@@ -239,7 +239,7 @@ Exit reset_function(const Program& program, const Root& root, const Card& card,
 }
 
 Exit reset(const Program& program, const ResetOptions& options) {
-    const Root root = program.root();
+    const SystemRoot root = program.root();
     const Card card = select_card(root, options.card);
     return options.queue ? reset_queue(program, root, card, options)
                          : reset_function(program, root, card, options);

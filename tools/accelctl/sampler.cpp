@@ -20,7 +20,7 @@ namespace accel::tools {
 namespace {
 
 // A selected card may be removed at any time. The caller shows that; it is no reason to end.
-Snapshot snapshot_or_nothing(const Root& root, const std::string& card) {
+Snapshot snapshot_or_nothing(const SystemRoot& root, const std::string& card) {
     try {
         return take_snapshot(root, card);
     } catch (const Failure&) {
@@ -28,10 +28,10 @@ Snapshot snapshot_or_nothing(const Root& root, const std::string& card) {
     }
 }
 
-[[noreturn]] void run(int fd, const Root& root, const std::string& card,
-                      std::chrono::milliseconds interval) {
+[[noreturn]] void sample_forever(int fd, const SystemRoot& root, const std::string& card,
+                                 std::chrono::milliseconds interval) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    // A reader of the parent's output must not wait for this process.
+    // Close the standard streams: a pipe on the parent's output would otherwise stay open.
     for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
         ::close(stream);
     }
@@ -53,7 +53,8 @@ Snapshot snapshot_or_nothing(const Root& root, const std::string& card) {
 
 }  // namespace
 
-Sampler::Sampler(const Root& root, const std::string& card, std::chrono::milliseconds interval) {
+Sampler::Sampler(const SystemRoot& root, const std::string& card,
+                 std::chrono::milliseconds interval) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         throw std::system_error(errno, std::generic_category(), "pipe");
@@ -65,7 +66,7 @@ Sampler::Sampler(const Root& root, const std::string& card, std::chrono::millise
     if (child_ == 0) {
         ::close(ends[0]);
         try {
-            run(ends[1], root, card, interval);
+            sample_forever(ends[1], root, card, interval);
         } catch (...) {
             ::_exit(1);
         }
@@ -78,11 +79,11 @@ Sampler::Sampler(const Root& root, const std::string& card, std::chrono::millise
 Sampler::~Sampler() {
     ::close(fd_);
     ::kill(child_, SIGKILL);
-    // The child may wait for a card in the kernel; this process must not wait for it.
+    // The child may wait for a card in the kernel, so do not wait for the child.
     ::waitpid(child_, nullptr, WNOHANG);
 }
 
-std::optional<std::string> Sampler::take() {
+std::optional<std::string> Sampler::take_newest() {
     std::array<char, 65536> part{};
     ssize_t got = 0;
     while ((got = ::read(fd_, part.data(), part.size())) > 0) {

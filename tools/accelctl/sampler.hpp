@@ -18,7 +18,7 @@ namespace accel::tools {
 /// Owns the child and the pipe; the destructor kills the child.
 class Sampler {
   public:
-    Sampler(const Root& root, const std::string& card, std::chrono::milliseconds interval);
+    Sampler(const SystemRoot& root, const std::string& card, std::chrono::milliseconds interval);
     Sampler(const Sampler&) = delete;
     Sampler& operator=(const Sampler&) = delete;
     Sampler(Sampler&&) = delete;
@@ -28,7 +28,7 @@ class Sampler {
     /// For poll(): readable when a document has arrived or the child has ended.
     [[nodiscard]] int fd() const { return fd_; }
     /// The newest document since the last call, if there is one. Does not block.
-    [[nodiscard]] std::optional<std::string> take();
+    [[nodiscard]] std::optional<std::string> take_newest();
     /// True after the child has ended.
     [[nodiscard]] bool ended() const { return ended_; }
 

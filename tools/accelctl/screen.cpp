@@ -185,8 +185,7 @@ std::vector<std::string> render(const Json& document, SortKey sort, const Termin
     }
     client_lines(document, sort, lines);
     if (const auto hidden = number(document, "hidden_processes"); hidden > 0) {
-        lines.push_back(
-            fmt::format("({:.0f} processes of other users cannot be looked into)", hidden));
+        lines.push_back(fmt::format("(cannot inspect {:.0f} process(es) of other users)", hidden));
     }
     if (!terminal.colored()) {
         for (std::string& line : lines) {

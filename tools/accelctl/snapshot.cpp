@@ -8,7 +8,7 @@ namespace accel::tools {
 
 namespace {
 
-const Status* find(const Snapshot& snapshot, const std::string& address) {
+const Status* find_card(const Snapshot& snapshot, const std::string& address) {
     for (const Status& status : snapshot.cards) {
         if (status.card.address == address) {
             return &status;
@@ -17,7 +17,7 @@ const Status* find(const Snapshot& snapshot, const std::string& address) {
     return nullptr;
 }
 
-const Client* find(const Snapshot& snapshot, const Client& like) {
+const Client* find_client(const Snapshot& snapshot, const Client& like) {
     for (const Client& client : snapshot.clients.found) {
         if (client.pid == like.pid && client.id == like.id) {
             return &client;
@@ -26,7 +26,7 @@ const Client* find(const Snapshot& snapshot, const Client& like) {
     return nullptr;
 }
 
-const ClientQueue* find(const Client* client, unsigned id) {
+const ClientQueue* find_queue(const Client* client, unsigned id) {
     if (client != nullptr) {
         for (const ClientQueue& queue : client->queues) {
             if (queue.id == id) {
@@ -58,7 +58,7 @@ double realtime() {
     return std::chrono::duration<double>(system_clock::now().time_since_epoch()).count();
 }
 
-Snapshot take_snapshot(const Root& root, const std::string& name) {
+Snapshot take_snapshot(const SystemRoot& root, const std::string& name) {
     Snapshot snapshot;
     snapshot.time = realtime();
     for (const Card& card : select_cards(root, name)) {
@@ -72,22 +72,24 @@ namespace {
 
 Json client_json(const Snapshot& before, const Snapshot& after, const Client& client,
                  const Status& card) {
-    const Client* const old = find(before, client);
+    const Client* const before_client = find_client(before, client);
     const double seconds = std::max(after.time - before.time, 1e-3);
     Json json = to_json(client);
-    json["dma_busy"] = old == nullptr ? 0.0
-                                      : utilization(old->dma_ns, client.dma_ns, seconds,
-                                                    card.dma.count.value_or(1));
-    json["compute_busy"] = old == nullptr ? 0.0
-                                          : utilization(old->compute_ns, client.compute_ns, seconds,
-                                                        card.compute.count.value_or(1));
+    json["dma_busy"] = before_client == nullptr ? 0.0
+                                                : utilization(before_client->dma_ns, client.dma_ns,
+                                                              seconds, card.dma.count.value_or(1));
+    json["compute_busy"] = before_client == nullptr
+                               ? 0.0
+                               : utilization(before_client->compute_ns, client.compute_ns, seconds,
+                                             card.compute.count.value_or(1));
     for (std::size_t i = 0; i < client.queues.size(); ++i) {
         const ClientQueue& queue = client.queues[i];
-        const ClientQueue* const past = find(old, queue.id);
-        const bool moved = past == nullptr || past->completed != queue.completed ||
-                           past->dma_ns != queue.dma_ns || past->compute_ns != queue.compute_ns;
+        const ClientQueue* const before_queue = find_queue(before_client, queue.id);
+        const bool progressed =
+            before_queue == nullptr || before_queue->completed != queue.completed ||
+            before_queue->dma_ns != queue.dma_ns || before_queue->compute_ns != queue.compute_ns;
         // Jobs are pending, and none made progress between the snapshots.
-        json["queues"][i]["stalled"] = !moved && queue.pending > 0 && queue.state == "running";
+        json["queues"][i]["stalled"] = !progressed && queue.pending > 0 && queue.state == "running";
     }
     return json;
 }
@@ -98,13 +100,14 @@ Json to_json(const Snapshot& before, const Snapshot& after) {
     Json document{{"time", after.time}, {"cards", Json::array()}, {"clients", Json::array()}};
     for (const Status& status : after.cards) {
         Json card = to_json(status);
-        const Status* const old = find(before, status.card.address);
-        const auto rates = old != nullptr ? rates_between(*old, status) : std::nullopt;
+        const Status* const before_status = find_card(before, status.card.address);
+        const auto rates =
+            before_status != nullptr ? rates_between(*before_status, status) : std::nullopt;
         card["rates"] = rates ? rates_json(*rates) : Json();
         document["cards"].push_back(std::move(card));
     }
     for (const Client& client : after.clients.found) {
-        if (const Status* const card = find(after, client.address)) {
+        if (const Status* const card = find_card(after, client.address)) {
             document["clients"].push_back(client_json(before, after, client, *card));
         }
     }

@@ -24,7 +24,7 @@ struct Snapshot {
 
 /// Reads the cards that `name` selects (select_cards()). A card that is removed during the call has
 /// the state "gone".
-[[nodiscard]] Snapshot take_snapshot(const Root& root, const std::string& name);
+[[nodiscard]] Snapshot take_snapshot(const SystemRoot& root, const std::string& name);
 
 /// The document accelctl.top/1, without its schema: cards with their rates, clients with their
 /// utilization.

@@ -156,7 +156,7 @@ class Screen {
             if (ready > 0 && fds[0].revents != 0 && !keys()) {
                 break;
             }
-            if (auto line = sampler_->take()) {
+            if (auto line = sampler_->take_newest()) {
                 arrived_ = Clock::now();
                 if (!paused_) {
                     document_ = Json::parse(*line);
@@ -256,7 +256,7 @@ class Screen {
         std::cout << out << "\x1b[J" << std::flush;
     }
 
-    Root root_;
+    SystemRoot root_;
     Terminal terminal_;
     std::string card_;
     double interval_;
@@ -286,7 +286,7 @@ Exit stream(const Program& program, const TopOptions& options) {
         if (ends(stop_signal)) {
             break;
         }
-        const auto line = sampler.take();
+        const auto line = sampler.take_newest();
         if (!line && sampler.ended()) {
             throw Failure(Exit::internal, "the child process that reads the cards has ended");
         }

@@ -30,7 +30,7 @@ struct Link {
     std::string reason;
 };
 
-Location locate(const Root& root, const Card& card) {
+Location locate(const SystemRoot& root, const Card& card) {
     Location location{.status = read_status(root, card), .path = {}};
     // ../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0
     std::istringstream target(root.target(card.pci()).value_or(""));
@@ -65,7 +65,7 @@ std::string relation(const Location& a, const Location& b) {
 }
 
 // Maps a page of one card for the other to learn whether the driver allows it.
-Link probe(const Root& root, const Card& from, const Card& to, std::string relation) {
+Link probe(const SystemRoot& root, const Card& from, const Card& to, std::string relation) {
     Link link{.relation = std::move(relation), .reach = "unknown", .reason = {}};
     if (!root.own() || !from.node || !to.node) {
         link.reason = "unknown, as a card has no node that can be opened here";
@@ -87,7 +87,7 @@ Link probe(const Root& root, const Card& from, const Card& to, std::string relat
 
 using Matrix = std::vector<std::vector<Link>>;
 
-Matrix probe_all(const Root& root, const std::vector<Location>& locations) {
+Matrix probe_all(const SystemRoot& root, const std::vector<Location>& locations) {
     Matrix links;
     for (const Location& from : locations) {
         std::vector<Link>& row = links.emplace_back();
@@ -163,7 +163,7 @@ std::string peers_text(const std::vector<Location>& locations, const Matrix& lin
 struct TopologyOptions {};
 
 Exit topology(const Program& program, const TopologyOptions& /*options*/) {
-    const Root root = program.root();
+    const SystemRoot root = program.root();
     std::vector<Location> locations;
     for (const Card& card : find_cards(root)) {
         locations.push_back(locate(root, card));

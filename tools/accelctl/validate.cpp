@@ -159,7 +159,7 @@ Exit validate(const Program& program, const ValidateOptions& options) {
         }
         return Exit::ok;
     }
-    const Root root = program.root();
+    const SystemRoot root = program.root();
     const std::vector<Card> every = find_cards(root);
     const std::vector<Card> cards = select_cards(root, options.card);
     if (cards.empty()) {

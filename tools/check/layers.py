@@ -12,7 +12,7 @@ Each part names its layers itself, lowest first, in comments of its build file:
 An entry is a file without its extension, or a folder. An include, or in the driver a call of a
 function of another file, must not point to a higher layer, and the files of a part must not form a
 circle. A call through a table of functions is no arrow: that is how a lower layer reaches a higher
-one. An entry of a file goes before that of its folder.
+one. An entry of a file has precedence over that of its folder.
 """
 
 from __future__ import annotations

@@ -167,6 +167,7 @@ def main() -> int:
             else:
                 failed += 1
                 report(output, findings)
+                print(f"findings in {Path(source).relative_to(ROOT)}", flush=True)
     print("".join(findings))
     print(
         f"clang-tidy: {failed} of {len(todo) - skipped} files have findings, "

@@ -37,7 +37,7 @@ std::string list(const std::vector<Card>& cards) {
 
 }  // namespace
 
-std::vector<Card> find_cards(const Root& root) {
+std::vector<Card> find_cards(const SystemRoot& root) {
     std::vector<Card> cards;
     // Names sort as addresses do, as long as no domain has more than four digits.
     for (const std::string& address : root.list("/sys/bus/pci/devices")) {
@@ -77,7 +77,7 @@ std::optional<std::string> full_address(std::string_view text) {
     return fmt::format("{:04x}:{:02x}:{:02x}.{:x}", *d, *b, *s, *f);
 }
 
-std::vector<Card> select_cards(const Root& root, std::string_view name) {
+std::vector<Card> select_cards(const SystemRoot& root, std::string_view name) {
     std::vector<Card> cards = find_cards(root);
     if (name.empty()) {
         return cards;
@@ -113,7 +113,7 @@ std::vector<Card> select_cards(const Root& root, std::string_view name) {
     return found;
 }
 
-Card select_card(const Root& root, std::string_view name) {
+Card select_card(const SystemRoot& root, std::string_view name) {
     std::vector<Card> cards = select_cards(root, name);
     if (cards.empty()) {
         throw Failure(Exit::no_card, "no card found", no_card_hint);
@@ -131,7 +131,7 @@ void require_driver(const Card& card) {
     }
 }
 
-Card select_card_with_driver(const Root& root, std::string_view name) {
+Card select_card_with_driver(const SystemRoot& root, std::string_view name) {
     Card card = select_card(root, name);
     require_driver(card);
     return card;

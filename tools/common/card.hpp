@@ -29,18 +29,18 @@ struct Card {
 };
 
 /// All cards, by PCI address.
-[[nodiscard]] std::vector<Card> find_cards(const Root& root);
+[[nodiscard]] std::vector<Card> find_cards(const SystemRoot& root);
 
 /// The cards of a name: a number (0), a node (accel0, /dev/accel0), a PCI address (with or without
 /// domain), or a serial number (0x..., or 16 hexadecimal digits). An empty name selects all.
 /// Throws Failure if no card has the name.
-[[nodiscard]] std::vector<Card> select_cards(const Root& root, std::string_view name);
+[[nodiscard]] std::vector<Card> select_cards(const SystemRoot& root, std::string_view name);
 
 /// The card of a name, which may be empty if the machine has one card. Throws Failure.
-[[nodiscard]] Card select_card(const Root& root, std::string_view name);
+[[nodiscard]] Card select_card(const SystemRoot& root, std::string_view name);
 
 /// The same for a card that is to be opened. Throws Failure if no driver has it.
-[[nodiscard]] Card select_card_with_driver(const Root& root, std::string_view name);
+[[nodiscard]] Card select_card_with_driver(const SystemRoot& root, std::string_view name);
 
 /// Throws Failure unless a driver has the card.
 void require_driver(const Card& card);

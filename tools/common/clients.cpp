@@ -17,7 +17,7 @@ namespace accel::tools {
 
 namespace {
 
-std::string user_of(const Root& root, const std::string& process) {
+std::string user_of(const SystemRoot& root, const std::string& process) {
     struct stat status {};
     if (::stat(root.real(process).c_str(), &status) != 0) {
         return "?";
@@ -66,7 +66,7 @@ std::uint64_t first_number(const std::string& value) {
     return number;
 }
 
-// Nothing if the file is not one of the driver.
+// Null unless the file is open on our driver.
 std::optional<Client> parse_fdinfo(const std::string& text) {
     Client client;
     bool ours = false;
@@ -122,7 +122,7 @@ std::vector<Client> Clients::of_card(const std::string& address) const {
     return own;
 }
 
-Clients find_clients(const Root& root) {
+Clients find_clients(const SystemRoot& root) {
     Clients clients;
     for (const std::string& name : root.list("/proc")) {
         const auto pid = parse_number<int>(name);
@@ -183,9 +183,8 @@ Json to_json(const Client& client) {
 std::string hidden_note(const Clients& clients) {
     return clients.hidden == 0
                ? ""
-               : fmt::format(
-                     "{} processes of other users cannot be looked into: run as root to see all",
-                     clients.hidden);
+               : fmt::format("cannot inspect {} process(es) of other users; run as root to see all",
+                             clients.hidden);
 }
 
 }  // namespace accel::tools

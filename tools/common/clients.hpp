@@ -47,7 +47,7 @@ struct Clients {
     [[nodiscard]] std::vector<Client> of_card(const std::string& address) const;
 };
 
-[[nodiscard]] Clients find_clients(const Root& root);
+[[nodiscard]] Clients find_clients(const SystemRoot& root);
 [[nodiscard]] Json to_json(const Client& client);
 
 /// A sentence on processes that could not be inspected; empty if there are none.

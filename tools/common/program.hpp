@@ -46,7 +46,7 @@ class Program {
     /// Adds --json to a command. Errors are then documents, too.
     void add_json(CommandLine& command);
 
-    [[nodiscard]] Root root() const { return Root(root_); }
+    [[nodiscard]] SystemRoot root() const { return SystemRoot(root_); }
     [[nodiscard]] Terminal terminal() const { return Terminal(color_); }
     [[nodiscard]] bool json() const { return json_; }
 

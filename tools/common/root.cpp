@@ -15,11 +15,11 @@
 
 namespace accel::tools {
 
-std::string Root::real(std::string_view path) const {
+std::string SystemRoot::real(std::string_view path) const {
     return prefix_ + std::string(path);
 }
 
-Text Root::read(const std::string& path) const {
+Text SystemRoot::read(const std::string& path) const {
     const int fd = ::open(real(path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return {.value = {}, .error = errno};
@@ -38,28 +38,28 @@ Text Root::read(const std::string& path) const {
     return text;
 }
 
-std::optional<std::string> Root::text(const std::string& path) const {
+std::optional<std::string> SystemRoot::text(const std::string& path) const {
     Text found = read(path);
     return found.error == 0 ? std::optional(std::move(found.value)) : std::nullopt;
 }
 
-std::optional<std::int64_t> Root::number(const std::string& path, int base) const {
+std::optional<std::int64_t> SystemRoot::number(const std::string& path, int base) const {
     const Text found = read(path);
     return found.error == 0 ? parse_number<std::int64_t>(found.value, base) : std::nullopt;
 }
 
-std::optional<std::string> Root::target(const std::string& path) const {
+std::optional<std::string> SystemRoot::target(const std::string& path) const {
     std::error_code error;
     const auto found = std::filesystem::read_symlink(real(path), error);
     return error ? std::nullopt : std::optional(found.string());
 }
 
-std::optional<std::string> Root::link(const std::string& path) const {
+std::optional<std::string> SystemRoot::link(const std::string& path) const {
     const auto found = target(path);
     return found ? std::optional(std::filesystem::path(*found).filename().string()) : std::nullopt;
 }
 
-std::vector<std::string> Root::list(const std::string& path, int* error) const {
+std::vector<std::string> SystemRoot::list(const std::string& path, int* error) const {
     std::vector<std::string> names;
     const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(real(path).c_str()), ::closedir);
     if (error != nullptr) {
@@ -77,7 +77,7 @@ std::vector<std::string> Root::list(const std::string& path, int* error) const {
     return names;
 }
 
-bool Root::exists(const std::string& path) const {
+bool SystemRoot::exists(const std::string& path) const {
     std::error_code error;
     return std::filesystem::exists(std::filesystem::symlink_status(real(path), error));
 }

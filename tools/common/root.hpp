@@ -20,9 +20,9 @@ struct Text {
 
 /// Reads files. Never throws for a file that is missing, denied or removed during the call. Paths
 /// begin with '/'. Thread-safety: immutable.
-class Root {
+class SystemRoot {
   public:
-    explicit Root(std::string prefix = {}) : prefix_(std::move(prefix)) {}
+    explicit SystemRoot(std::string prefix = {}) : prefix_(std::move(prefix)) {}
 
     /// True for this machine: its nodes can be opened.
     [[nodiscard]] bool own() const { return prefix_.empty(); }

@@ -11,19 +11,19 @@ namespace accel::tools {
 
 namespace {
 
-std::optional<std::uint64_t> count(const Root& root, const std::string& path) {
+std::optional<std::uint64_t> count(const SystemRoot& root, const std::string& path) {
     const auto text = root.text(path);
     return text ? parse_number<std::uint64_t>(*text) : std::nullopt;
 }
 
 // hwmon reports integers: `parts` of them make one unit.
-std::optional<double> scaled(const Root& root, const std::string& path, double parts) {
+std::optional<double> scaled(const SystemRoot& root, const std::string& path, double parts) {
     const auto value = root.number(path);
     return value ? std::optional(static_cast<double>(*value) / parts) : std::nullopt;
 }
 
 // "16.0 GT/s PCIe", or "Unknown".
-std::optional<double> speed(const Root& root, const std::string& path) {
+std::optional<double> speed(const SystemRoot& root, const std::string& path) {
     const auto text = root.text(path);
     double value = 0;
     if (!text || !(std::istringstream(*text) >> value)) {
@@ -32,12 +32,12 @@ std::optional<double> speed(const Root& root, const std::string& path) {
     return value;
 }
 
-std::optional<int> positive(const Root& root, const std::string& path) {
+std::optional<int> positive(const SystemRoot& root, const std::string& path) {
     const auto value = root.number(path);
     return value && *value > 0 ? std::optional(static_cast<int>(*value)) : std::nullopt;
 }
 
-Sensors read_sensors(const Root& root, const std::string& pci) {
+Sensors read_sensors(const SystemRoot& root, const std::string& pci) {
     Sensors sensors;
     for (const std::string& name : root.list(pci + "/hwmon")) {
         const std::string folder = fmt::format("{}/hwmon/{}", pci, name);
@@ -95,7 +95,7 @@ std::uint64_t Status::aer_total(const std::string& severity) const {
     return total;
 }
 
-LinkState read_link(const Root& root, const std::string& pci) {
+LinkState read_link(const SystemRoot& root, const std::string& pci) {
     // A link that is down has a width of 0 or 255.
     LinkState link{.speed = speed(root, pci + "/current_link_speed"),
                    .width = positive(root, pci + "/current_link_width"),
@@ -117,7 +117,7 @@ LinkState read_link(const Root& root, const std::string& pci) {
     return link;
 }
 
-std::vector<AerCounter> read_aer(const Root& root, const std::string& pci) {
+std::vector<AerCounter> read_aer(const SystemRoot& root, const std::string& pci) {
     std::vector<AerCounter> counters;
     for (const char* severity : {"correctable", "nonfatal", "fatal"}) {
         const auto text = root.text(pci + "/aer_dev_" + severity);
@@ -133,7 +133,7 @@ std::vector<AerCounter> read_aer(const Root& root, const std::string& pci) {
     return counters;
 }
 
-Status read_status(const Root& root, const Card& card) {
+Status read_status(const SystemRoot& root, const Card& card) {
     Status status;
     status.card = card;
     const std::string pci = card.pci();

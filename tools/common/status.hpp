@@ -82,9 +82,9 @@ struct Status {
     [[nodiscard]] std::uint64_t aer_total(const std::string& severity) const;
 };
 
-[[nodiscard]] Status read_status(const Root& root, const Card& card);
-[[nodiscard]] LinkState read_link(const Root& root, const std::string& pci);
-[[nodiscard]] std::vector<AerCounter> read_aer(const Root& root, const std::string& pci);
+[[nodiscard]] Status read_status(const SystemRoot& root, const Card& card);
+[[nodiscard]] LinkState read_link(const SystemRoot& root, const std::string& pci);
+[[nodiscard]] std::vector<AerCounter> read_aer(const SystemRoot& root, const std::string& pci);
 [[nodiscard]] Json to_json(const LinkState& link);
 [[nodiscard]] Json to_json(const Status& status);
 

@@ -63,8 +63,8 @@ Lines describe_msix(const Function& f, unsigned at, int verbose) {
     if (verbose < 2) {
         return lines;
     }
-    const std::uint32_t table = f.quad(at + PCI_MSIX_TABLE);
-    const std::uint32_t pending = f.quad(at + PCI_MSIX_PBA);
+    const std::uint32_t table = f.dword(at + PCI_MSIX_TABLE);
+    const std::uint32_t pending = f.dword(at + PCI_MSIX_PBA);
     lines.push_back(fmt::format("Vector table: BAR={} offset={:08x}", table & PCI_MSIX_BIR,
                                 table & ~PCI_MSIX_BIR));
     lines.push_back(
@@ -89,14 +89,14 @@ Lines describe_errors(const Function& f, unsigned at, int verbose) {
         {PCI_ERR_COR_BAD_DLLP, "BadDLLP"},  {PCI_ERR_COR_REP_ROLL, "Rollover"},
         {PCI_ERR_COR_REP_TIMER, "Timeout"}, {PCI_ERR_COR_REP_ANFE, "AdvNonFatalErr"}};
     const auto add = [&](const char* name, unsigned offset, const std::vector<Bit>& bits) {
-        lines.push_back(fmt::format("{}:\t{}", name, flags(f.quad(at + offset), bits)));
+        lines.push_back(fmt::format("{}:\t{}", name, flags(f.dword(at + offset), bits)));
     };
     add("UESta", PCI_ERR_UNCOR_STATUS, uncorrectable);
     add("UEMsk", PCI_ERR_UNCOR_MASK, uncorrectable);
     add("UESvrt", PCI_ERR_UNCOR_SEVER, uncorrectable);
     add("CESta", PCI_ERR_COR_STATUS, correctable);
     add("CEMsk", PCI_ERR_COR_MASK, correctable);
-    const std::uint32_t control = f.quad(at + PCI_ERR_CAP);
+    const std::uint32_t control = f.dword(at + PCI_ERR_CAP);
     lines.push_back(fmt::format("AERCap:\tFirst Error Pointer: {:02x}, {}",
                                 PCI_ERR_CAP_FEP(control),
                                 flags(control, {{PCI_ERR_CAP_ECRC_GENC, "ECRCGenCap"},
@@ -108,14 +108,14 @@ Lines describe_errors(const Function& f, unsigned at, int verbose) {
                                            {PCI_ERR_CAP_TLP_PFX, "TLPPfxPres"},
                                            {PCI_ERR_CAP_HDR_LOG, "HdrLogCap"}}));
     const unsigned log = at + PCI_ERR_HEADER_LOG;
-    lines.push_back(fmt::format("HeaderLog: {:08x} {:08x} {:08x} {:08x}", f.quad(log),
-                                f.quad(log + 4), f.quad(log + 8), f.quad(log + 12)));
+    lines.push_back(fmt::format("HeaderLog: {:08x} {:08x} {:08x} {:08x}", f.dword(log),
+                                f.dword(log + 4), f.dword(log + 8), f.dword(log + 12)));
     return lines;
 }
 
 Lines describe_serial(const Function& f, unsigned at) {
-    const std::uint32_t low = f.quad(at + 4);
-    const std::uint32_t high = f.quad(at + 8);
+    const std::uint32_t low = f.dword(at + 4);
+    const std::uint32_t high = f.dword(at + 8);
     std::string text = "Device Serial Number ";
     for (const std::uint32_t half : {high, low}) {
         for (int shift = 24; shift >= 0; shift -= 8) {

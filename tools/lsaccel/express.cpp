@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The PCI Express capability: the device, its link, and the negotiated speed and width.
+// The PCI Express capability: the device, its link, and the negotiated speed and width, in
+// the format of lspci -vv.
 extern "C" {
 #include <pci/header.h>
 }
@@ -17,14 +18,15 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-std::string type_text(unsigned type) {
+std::string type_text(unsigned cap) {
+    const unsigned type = (cap & PCI_EXP_FLAGS_TYPE) >> 4;
     switch (type) {
         case PCI_EXP_TYPE_ENDPOINT:
             return "Endpoint";
         case PCI_EXP_TYPE_LEG_END:
             return "Legacy Endpoint";
         case PCI_EXP_TYPE_ROOT_PORT:
-            return "Root Port (Slot-)";
+            return fmt::format("Root Port (Slot{})", (cap & PCI_EXP_FLAGS_SLOT) != 0 ? '+' : '-');
         case PCI_EXP_TYPE_ROOT_INT_EP:
             return "Root Complex Integrated Endpoint";
         default:
@@ -42,7 +44,7 @@ constexpr std::array<const char*, 8> l1_latency{"<1us",  "<2us",  "<4us",  "<8us
                                                 "<16us", "<32us", "<64us", "unlimited"};
 
 void device(const Function& f, unsigned at, Lines& lines) {
-    const std::uint32_t cap = f.quad(at + PCI_EXP_DEVCAP);
+    const std::uint32_t cap = f.dword(at + PCI_EXP_DEVCAP);
     const std::uint16_t control = f.word(at + PCI_EXP_DEVCTL);
     const std::uint16_t status = f.word(at + PCI_EXP_DEVSTA);
     lines.push_back(fmt::format("DevCap:\tMaxPayload {} bytes, PhantFunc {}, Latency L0s {}, L1 {}",
@@ -85,7 +87,7 @@ void device(const Function& f, unsigned at, Lines& lines) {
 }
 
 void link(const Function& f, unsigned at, Lines& lines) {
-    const std::uint32_t cap = f.quad(at + PCI_EXP_LNKCAP);
+    const std::uint32_t cap = f.dword(at + PCI_EXP_LNKCAP);
     const std::uint16_t control = f.word(at + PCI_EXP_LNKCTL);
     const std::uint16_t status = f.word(at + PCI_EXP_LNKSTA);
     constexpr std::array aspm{"not supported", "L0s", "L1", "L0s L1"};
@@ -132,24 +134,29 @@ void link(const Function& f, unsigned at, Lines& lines) {
                                           {PCI_EXP_LNKSTA_AUTBW, "ABWMgmt"}}));
 }
 
-void link2(const Function& f, unsigned at, Lines& lines) {
-    const std::uint32_t cap = f.quad(at + PCI_EXP_LNKCAP2);
-    const std::uint16_t control = f.word(at + PCI_EXP_LNKCTL2);
-    std::string speeds;
+// "2.5-16GT/s": the slowest and the fastest speed of Link Capabilities 2.
+std::string supported_speeds(std::uint32_t cap) {
+    unsigned slowest = 0;
+    unsigned fastest = 0;
     for (unsigned code = 1; code <= 6; ++code) {
         if ((cap >> code & 1U) != 0) {
-            // From the slowest to the fastest.
-            const std::size_t unit = std::string_view("GT/s").size();
-            std::string first = speeds.substr(0, speeds.find('-'));
-            const std::string text = speed_text(code);
-            first = first.empty() ? text : first;
-            speeds = first.ends_with("GT/s") && first != text
-                         ? first.substr(0, first.size() - unit) + "-" + text
-                         : (first == text ? text : fmt::format("{}-{}", first, text));
+            slowest = slowest == 0 ? code : slowest;
+            fastest = code;
         }
     }
+    if (slowest == fastest) {
+        return fastest == 0 ? "unknown" : speed_text(fastest);
+    }
+    const std::string text = speed_text(slowest);
+    return fmt::format("{}-{}", text.substr(0, text.find("GT/s")), speed_text(fastest));
+}
+
+void link2(const Function& f, unsigned at, Lines& lines) {
+    const std::uint32_t cap = f.dword(at + PCI_EXP_LNKCAP2);
+    const std::uint16_t control = f.word(at + PCI_EXP_LNKCTL2);
+    const std::string speeds = supported_speeds(cap);
     lines.push_back(fmt::format(
-        "LnkCap2: Supported Link Speeds: {}, Crosslink{} {}", speeds.empty() ? "unknown" : speeds,
+        "LnkCap2: Supported Link Speeds: {}, Crosslink{} {}", speeds,
         (cap >> 8 & 1U) != 0 ? "+" : "-",
         flags(cap, {{1U << 23, "Retimer"}, {1U << 24, "2Retimers"}, {1U << 31, "DRS"}})));
     lines.push_back(fmt::format(
@@ -162,9 +169,9 @@ void link2(const Function& f, unsigned at, Lines& lines) {
 std::vector<std::string> describe_express(const Function& f, unsigned at, int verbose) {
     const std::uint16_t cap = f.word(at + PCI_EXP_FLAGS);
     const unsigned version = cap & PCI_EXP_FLAGS_VERS;
-    Lines lines{
-        fmt::format("Express {}{}, MSI {:02x}", verbose >= 2 ? fmt::format("(v{}) ", version) : "",
-                    type_text((cap & PCI_EXP_FLAGS_TYPE) >> 4), (cap & PCI_EXP_FLAGS_IRQ) >> 9)};
+    Lines lines{fmt::format("Express {}{}, MSI {:02x}",
+                            verbose >= 2 ? fmt::format("(v{}) ", version) : "", type_text(cap),
+                            (cap & PCI_EXP_FLAGS_IRQ) >> 9)};
     if (verbose < 2) {
         return lines;
     }

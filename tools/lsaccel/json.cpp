@@ -28,7 +28,7 @@ Json link_json(const Function& f) {
     const auto speed = [&](unsigned code) {
         return code > 0 && code < speeds.size() ? Json(speeds.at(code)) : Json();
     };
-    const std::uint32_t cap = f.quad(*at + PCI_EXP_LNKCAP);
+    const std::uint32_t cap = f.dword(*at + PCI_EXP_LNKCAP);
     const std::uint32_t status = f.word(*at + PCI_EXP_LNKSTA);
     const unsigned width = (cap & PCI_EXP_LNKCAP_WIDTH) >> 4;
     const unsigned lanes = (status & PCI_EXP_LNKSTA_WIDTH) >> 4;
@@ -53,7 +53,7 @@ Json msix_json(const Function& f) {
 
 Json serial_json(const Function& f) {
     const auto at = f.find(PCI_EXT_CAP_ID_DSN, true);
-    return at ? Json(fmt::format("{:08x}{:08x}", f.quad(*at + 8), f.quad(*at + 4))) : Json();
+    return at ? Json(fmt::format("{:08x}{:08x}", f.dword(*at + 8), f.dword(*at + 4))) : Json();
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ void add_options(Program& program, Options& options) {
 }
 
 // The accelerators that the filters select, with the state of those that are cards.
-std::vector<Entry> find_entries(const Root& root, const Options& options, bool with_status,
+std::vector<Entry> find_entries(const SystemRoot& root, const Options& options, bool with_status,
                                 const std::vector<Function>& functions, const Clients& clients) {
     const auto cards = options.scan.dump.empty() ? find_cards(root) : std::vector<Card>();
     std::vector<Entry> entries;
@@ -117,7 +117,7 @@ void print_text(const Program& program, const Options& options, const std::vecto
 }
 
 Exit list(const Program& program, const Options& options) {
-    const Root root = program.root();
+    const SystemRoot root = program.root();
     const bool live = options.scan.dump.empty();
     const bool verbose = options.view.verbose > 0;
     const bool detailed = program.json() || verbose;

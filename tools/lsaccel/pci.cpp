@@ -40,7 +40,7 @@ struct Close {
 };
 using Access = std::unique_ptr<pci_access, Close>;
 
-Access open(const Root& root, const Scan& options) {
+Access open(const SystemRoot& root, const Scan& options) {
     Access access(pci_alloc());
     access->error = fail;
     access->warning = ignore;
@@ -96,7 +96,7 @@ std::vector<Region> read_regions(const pci_dev& dev, const Function& function) {
     std::vector<Region> regions;
     constexpr unsigned count = 6;
     for (unsigned i = 0; i < count; ++i) {
-        const std::uint32_t raw = function.quad(PCI_BASE_ADDRESS_0 + 4 * i);
+        const std::uint32_t raw = function.dword(PCI_BASE_ADDRESS_0 + 4 * i);
         const auto base = static_cast<std::uint64_t>(dev.base_addr[i]);
         const auto size = static_cast<std::uint64_t>(dev.size[i]);
         if (base == 0 && size == 0 && raw == 0) {
@@ -131,7 +131,7 @@ std::vector<Capability> read_capabilities(const Function& function) {
     }
     constexpr unsigned first = 0x100;
     for (unsigned at = first; at >= first && function.has(at, 4);) {
-        const std::uint32_t header = function.quad(at);
+        const std::uint32_t header = function.dword(at);
         if (header == 0 || header == ~0U || std::exchange(seen.at(at), true)) {
             break;
         }
@@ -230,7 +230,7 @@ std::uint16_t Function::word(unsigned offset) const {
     return static_cast<std::uint16_t>(byte(offset) | byte(offset + 1) << 8);
 }
 
-std::uint32_t Function::quad(unsigned offset) const {
+std::uint32_t Function::dword(unsigned offset) const {
     return word(offset) | static_cast<std::uint32_t>(word(offset + 2)) << 16;
 }
 
@@ -243,7 +243,7 @@ std::optional<unsigned> Function::find(unsigned id, bool extended) const {
     return std::nullopt;
 }
 
-std::vector<Function> scan(const Root& root, const Scan& options) {
+std::vector<Function> scan(const SystemRoot& root, const Scan& options) {
     static_cast<void>(parse_filter(options));  // an invalid filter is reported before the scan
     const Access access = open(root, options);
     pci_scan_bus(access.get());

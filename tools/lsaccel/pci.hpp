@@ -70,7 +70,7 @@ struct Function {
     /// Zero beyond the readable part.
     [[nodiscard]] std::uint8_t byte(unsigned offset) const;
     [[nodiscard]] std::uint16_t word(unsigned offset) const;
-    [[nodiscard]] std::uint32_t quad(unsigned offset) const;
+    [[nodiscard]] std::uint32_t dword(unsigned offset) const;
     [[nodiscard]] std::optional<unsigned> find(unsigned id, bool extended = false) const;
 };
 
@@ -84,7 +84,7 @@ struct Scan {
 
 /// All functions, with bridges, in the order of their addresses. Throws Failure if a filter or the
 /// dump is invalid.
-[[nodiscard]] std::vector<Function> scan(const Root& root, const Scan& options);
+[[nodiscard]] std::vector<Function> scan(const SystemRoot& root, const Scan& options);
 
 /// True if the filters of `options` select the function.
 [[nodiscard]] bool selected(const Function& function, const Scan& options);

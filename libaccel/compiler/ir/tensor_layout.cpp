@@ -53,8 +53,9 @@ DimOrder order_by_strides(const TensorView& view, const Dims& dims) {
     DimOrder order = row_major(dims.size());
     const auto longer =
         std::ranges::stable_partition(order, [&](std::size_t d) { return dims[d] == 1; });
-    std::ranges::stable_sort(longer, std::greater<>(),
-                             [&](std::size_t d) { return view.strides[d]; });
+    std::stable_sort(longer.begin(), longer.end(), [&](std::size_t a, std::size_t b) {
+        return view.strides[a] > view.strides[b];
+    });
     return order;
 }
 

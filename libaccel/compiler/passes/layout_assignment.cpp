@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Layout assignment: slots, copies, and the instructions that change views, combine elements, or
+// write parts of a larger tensor.
 #include "passes/layout_assignment.hpp"
 
 #include <algorithm>
@@ -10,30 +13,31 @@
 namespace accel::compiler {
 
 CommandPlan LayoutAssignment::run(std::ostream* log) {
-    for (std::size_t i = 0; i < p_.outputs.size(); ++i) {
-        output_of_.try_emplace(p_.outputs[i].value, static_cast<std::uint32_t>(i));
+    for (std::size_t i = 0; i < program_.outputs.size(); ++i) {
+        output_of_.try_emplace(program_.outputs[i].value, static_cast<std::uint32_t>(i));
     }
-    for (const Instruction& x : p_.instructions) {
-        node_ = x.node;
+    for (const Instruction& instruction : program_.instructions) {
+        node_ = instruction.node;
         const std::size_t before = plan_.commands.size();
-        in_context(x.node, [&] {
-            if (elements(p_.values[x.result].dims) == 0) {
-                views_[x.result] =
-                    allocate_result(x.result, row_major(p_.values[x.result].dims.size()));
+        in_context(instruction.node, [&] {
+            if (elements(program_.values[instruction.result].dims) == 0) {
+                views_[instruction.result] = allocate_result(
+                    instruction.result, row_major(program_.values[instruction.result].dims.size()));
             } else {
-                std::visit([&](const auto& operation) { lower(operation, x); }, x.operation);
+                std::visit([&](const auto& operation) { lower(operation, instruction); },
+                           instruction.operation);
             }
         });
         if (log != nullptr) {
-            *log << "  " << x.node << ": " << to_string(x.operation) << " "
-                 << compiler::to_string(p_.values[x.result].dims) << " strides "
-                 << compiler::to_string(views_[x.result]->strides) << ", "
+            *log << "  " << instruction.node << ": " << to_string(instruction.operation) << " "
+                 << compiler::to_string(program_.values[instruction.result].dims) << " strides "
+                 << compiler::to_string(views_[instruction.result]->strides) << ", "
                  << plan_.commands.size() - before << " commands\n";
         }
     }
-    for (std::size_t i = 0; i < p_.outputs.size(); ++i) {
-        node_ = "output " + p_.outputs[i].name;
-        finish_output(p_.outputs[i].value, static_cast<std::uint32_t>(i));
+    for (std::size_t i = 0; i < program_.outputs.size(); ++i) {
+        node_ = "output " + program_.outputs[i].name;
+        finish_output(program_.outputs[i].value, static_cast<std::uint32_t>(i));
     }
     return std::move(plan_);
 }
@@ -61,7 +65,7 @@ TensorView LayoutAssignment::allocate_result(ValueId id, const DimOrder& order) 
 }
 
 int LayoutAssignment::output_slot(std::uint32_t index) {
-    const ValueId id = p_.outputs[index].value;
+    const ValueId id = program_.outputs[index].value;
     return add_slot({.kind = BufferSlot::Kind::output,
                      .bytes = static_cast<std::uint64_t>(elements(dims(id))) * size_of(type(id)),
                      .index = index,
@@ -83,7 +87,7 @@ int LayoutAssignment::weights_slot(Constant data) {
 const TensorView& LayoutAssignment::view_of(ValueId id) {
     std::optional<TensorView>& view = views_[id];
     if (!view) {
-        const Value& value = p_.values[id];
+        const Value& value = program_.values[id];
         const int slot = value.constant
                              ? weights_slot(value.constant)
                              : add_slot({.kind = BufferSlot::Kind::input,
@@ -101,8 +105,9 @@ BufferRef LayoutAssignment::buffer_ref(const TensorView& at, DataType element) c
 }
 
 void LayoutAssignment::emit(AnyCommand command, BufferRef dst, std::array<BufferRef, 3> src,
-                            std::array<bool, 3> in_place, bool is_copy) {
-    plan_.commands.push_back({std::move(command), dst, src, in_place, is_copy, node_});
+                            CommandTraits traits) {
+    plan_.commands.push_back(
+        {std::move(command), dst, src, traits.in_place, traits.is_copy, node_});
 }
 
 void LayoutAssignment::copy(const TensorView& from, const TensorView& to, const Dims& shape,
@@ -115,23 +120,24 @@ void LayoutAssignment::copy(const TensorView& from, const TensorView& to, const 
         const std::int64_t stride = loops.strides[1][i];
         if (stride > INT32_MAX || stride < INT32_MIN) {
             refuse("a stride of " + std::to_string(stride) +
-                   " elements is out of the range of the card, which is 31 bits");
+                   " elements does not fit the card's signed 32-bit stride");
         }
         command.src_strides.at(i) = static_cast<std::int32_t>(stride);
     }
     command.src_offset = static_cast<std::uint64_t>(from.offset);
     const bool same = from.offset == to.offset && same_strides(shape, from.strides, to.strides);
-    emit(command, buffer_ref(to, element), {BufferRef{from.slot, 0}}, {same}, true);
+    emit(command, buffer_ref(to, element), {BufferRef{from.slot, 0}},
+         {.in_place = {same}, .is_copy = true});
 }
 
-TensorView LayoutAssignment::copied(const TensorView& from, const Dims& shape, DataType element,
-                                    const DimOrder& order) {
+TensorView LayoutAssignment::copy_to_scratch(const TensorView& from, const Dims& shape,
+                                             DataType element, const DimOrder& order) {
     TensorView to = allocate_scratch(element, shape, order);
     copy(from, to, shape, element);
     return to;
 }
 
-TensorView LayoutAssignment::in_order(ValueId id, const DimOrder& order) {
+TensorView LayoutAssignment::dense_in_order(ValueId id, const DimOrder& order) {
     const TensorView at = view_of(id);
     const Dims strides = strides_for_order(dims(id), order);
     if (same_strides(dims(id), at.strides, strides)) {
@@ -139,9 +145,9 @@ TensorView LayoutAssignment::in_order(ValueId id, const DimOrder& order) {
     }
     auto& known = ordered_[{id, order}];
     if (!known) {
-        const Constant& constant = p_.values[id].constant;
+        const Constant& constant = program_.values[id].constant;
         known = constant ? TensorView{weights_slot(permuted_constant(*constant, order)), 0, strides}
-                         : copied(at, dims(id), type(id), order);
+                         : copy_to_scratch(at, dims(id), type(id), order);
     }
     return *known;
 }
@@ -162,38 +168,41 @@ DimOrder LayoutAssignment::dense_order(ValueId id) {
                : row_major(dims(id).size());
 }
 
-void LayoutAssignment::lower(const op::Permute& permute, const Instruction& x) {
-    const TensorView from = view_of(x.operands[0]);
+void LayoutAssignment::lower(const op::Permute& permute, const Instruction& instruction) {
+    const TensorView from = view_of(instruction.operands[0]);
     TensorView to{from.slot, from.offset, {}};
     for (const std::size_t axis : permute.axes) {
         to.strides.push_back(from.strides[axis]);
     }
-    views_[x.result] = std::move(to);
+    views_[instruction.result] = std::move(to);
 }
 
-void LayoutAssignment::lower(const op::Slice& slice, const Instruction& x) {
-    TensorView to = view_of(x.operands[0]);
+void LayoutAssignment::lower(const op::Slice& slice, const Instruction& instruction) {
+    TensorView to = view_of(instruction.operands[0]);
     for (std::size_t i = 0; i < slice.start.size(); ++i) {
         to.offset += slice.start[i] * to.strides[i];
         to.strides[i] *= slice.step[i];
     }
-    views_[x.result] = std::move(to);
+    views_[instruction.result] = std::move(to);
 }
 
-void LayoutAssignment::lower(const op::Broadcast&, const Instruction& x) {
-    const TensorView from = view_of(x.operands[0]);
-    views_[x.result] =
-        TensorView{from.slot, from.offset, broadcast_strides(x.operands[0], from, dims(x.result))};
+void LayoutAssignment::lower(const op::Broadcast&, const Instruction& instruction) {
+    const TensorView from = view_of(instruction.operands[0]);
+    views_[instruction.result] =
+        TensorView{from.slot, from.offset,
+                   broadcast_strides(instruction.operands[0], from, dims(instruction.result))};
 }
 
-void LayoutAssignment::lower(const op::Reshape&, const Instruction& x) {
-    const TensorView from = view_of(x.operands[0]);
-    if (auto strides = reshape_strides(dims(x.operands[0]), from.strides, dims(x.result))) {
-        views_[x.result] = TensorView{from.slot, from.offset, std::move(*strides)};
+void LayoutAssignment::lower(const op::Reshape&, const Instruction& instruction) {
+    const TensorView from = view_of(instruction.operands[0]);
+    if (auto strides = reshape_strides(dims(instruction.operands[0]), from.strides,
+                                       dims(instruction.result))) {
+        views_[instruction.result] = TensorView{from.slot, from.offset, std::move(*strides)};
         return;
     }
-    const TensorView at = dense(x.operands[0]);
-    views_[x.result] = TensorView{at.slot, at.offset, dense_strides(dims(x.result))};
+    const TensorView at = dense(instruction.operands[0]);
+    views_[instruction.result] =
+        TensorView{at.slot, at.offset, dense_strides(dims(instruction.result))};
 }
 
 Dims LayoutAssignment::broadcast_strides(ValueId id, const TensorView& at,
@@ -206,18 +215,18 @@ Dims LayoutAssignment::broadcast_strides(ValueId id, const TensorView& at,
     return strides;
 }
 
-void LayoutAssignment::lower(const op::Elementwise& operation, const Instruction& x) {
-    const Dims& shape = dims(x.result);
+void LayoutAssignment::lower(const op::Elementwise& operation, const Instruction& instruction) {
+    const Dims& shape = dims(instruction.result);
     DimOrder order = row_major(shape.size());
-    for (const ValueId id : x.operands) {
-        if (dims(id) == shape && !p_.values[id].constant) {
+    for (const ValueId id : instruction.operands) {
+        if (dims(id) == shape && !program_.values[id].constant) {
             order = order_by_strides(view_of(id), shape);
             break;
         }
     }
     std::vector<TensorView> sources;
     std::vector<Dims> strides{strides_for_order(shape, order)};
-    for (const ValueId id : x.operands) {
+    for (const ValueId id : instruction.operands) {
         TensorView at = view_of(id);
         if (std::ranges::any_of(at.strides, [](auto s) { return s < 0; })) {
             at = dense(id);
@@ -225,14 +234,14 @@ void LayoutAssignment::lower(const op::Elementwise& operation, const Instruction
         strides.push_back(broadcast_strides(id, at, shape));
         sources.push_back(std::move(at));
     }
-    const TensorView to = allocate_result(x.result, order);
+    const TensorView to = allocate_result(instruction.result, order);
     const LoopNest loops = collapse_loops(shape, strides, order);
-    const DataType a = type(x.operands[0]);
-    const DataType b = x.operands.size() > 1 ? type(x.operands[1]) : a;
-    // A conversion computes in the type of its result, so that no digit is lost.
-    const bool integers =
-        is_integer(a) && (operation.op != ElementwiseOp::identity ||
-                          operation.activation != UnaryOp::none || is_integer(type(x.result)));
+    const DataType a = type(instruction.operands[0]);
+    const DataType b = instruction.operands.size() > 1 ? type(instruction.operands[1]) : a;
+    // Integers compute in i64, except in a plain conversion to float, which computes in f32.
+    const bool integers = is_integer(a) && (operation.op != ElementwiseOp::identity ||
+                                            operation.activation != UnaryOp::none ||
+                                            is_integer(type(instruction.result)));
     Elementwise command{.op = operation.op,
                         .shape = to_shape(loops.dims),
                         .dst_strides = to_shape(loops.strides[0]),
@@ -241,33 +250,34 @@ void LayoutAssignment::lower(const op::Elementwise& operation, const Instruction
                         .activation_alpha = operation.alpha,
                         .activation_beta = operation.beta,
                         .type = integers ? DataType::i64 : DataType::f32,
-                        .dst_type = type(x.result),
+                        .dst_type = type(instruction.result),
                         .a_type = a,
                         .b_type = b};
     std::array<BufferRef, 3> src{buffer_ref(sources[0], a)};
     std::array<bool, 3> in_place{};
     for (std::size_t i = 0; i < sources.size(); ++i) {
-        src.at(i) = buffer_ref(sources[i], type(x.operands[i]));
-        in_place.at(i) = sources[i].offset == 0 &&
-                         size_of(type(x.operands[i])) == size_of(type(x.result)) &&
-                         loops.strides[i + 1] == loops.strides[0];
+        src.at(i) = buffer_ref(sources[i], type(instruction.operands[i]));
+        in_place.at(i) =
+            sources[i].offset == 0 &&
+            size_of(type(instruction.operands[i])) == size_of(type(instruction.result)) &&
+            loops.strides[i + 1] == loops.strides[0];
     }
     if (sources.size() > 1) {
         command.b_strides = to_shape(loops.strides[2]);
     }
     if (sources.size() > 2) {
         command.c_strides = to_shape(loops.strides[3]);
-        command.c_type = type(x.operands[2]);
+        command.c_type = type(instruction.operands[2]);
     }
-    views_[x.result] = to;
-    emit(command, buffer_ref(to, type(x.result)), src, in_place);
+    views_[instruction.result] = to;
+    emit(command, buffer_ref(to, type(instruction.result)), src, {.in_place = in_place});
 }
 
-void LayoutAssignment::lower(const op::Concat& concat, const Instruction& x) {
-    const TensorView to = allocate_result(x.result, dense_order(x.operands[0]));
-    views_[x.result] = to;
+void LayoutAssignment::lower(const op::Concat& concat, const Instruction& instruction) {
+    const TensorView to = allocate_result(instruction.result, dense_order(instruction.operands[0]));
+    views_[instruction.result] = to;
     TensorView part = to;
-    for (const ValueId id : x.operands) {
+    for (const ValueId id : instruction.operands) {
         if (elements(dims(id)) != 0) {
             copy(view_of(id), part, dims(id), type(id));
         }
@@ -275,21 +285,22 @@ void LayoutAssignment::lower(const op::Concat& concat, const Instruction& x) {
     }
 }
 
-void LayoutAssignment::lower(const op::Pad& pad, const Instruction& x) {
-    const TensorView to = allocate_result(x.result, dense_order(x.operands[0]));
-    views_[x.result] = to;
-    const DataType element = type(x.result);
+void LayoutAssignment::lower(const op::Pad& pad, const Instruction& instruction) {
+    const TensorView to = allocate_result(instruction.result, dense_order(instruction.operands[0]));
+    views_[instruction.result] = to;
+    const DataType element = type(instruction.result);
     emit(Fill{.pattern = pad.value,
               .pattern_bytes = size_of(element),
-              .bytes = static_cast<std::uint64_t>(elements(dims(x.result))) * size_of(element)},
+              .bytes = static_cast<std::uint64_t>(elements(dims(instruction.result))) *
+                       size_of(element)},
          buffer_ref(to, element), {});
     TensorView part = to;
     for (std::size_t i = 0; i < pad.before.size(); ++i) {
         part.offset += pad.before[i] * to.strides[i];
         part.strides[i] *= pad.step[i];
     }
-    if (elements(dims(x.operands[0])) != 0) {
-        copy(view_of(x.operands[0]), part, dims(x.operands[0]), element);
+    if (elements(dims(instruction.operands[0])) != 0) {
+        copy(view_of(instruction.operands[0]), part, dims(instruction.operands[0]), element);
     }
 }
 

@@ -39,43 +39,44 @@ void LayoutAssignment::require_f32(ValueId id) const {
     }
 }
 
-LayoutAssignment::AxisOperands LayoutAssignment::axis_operands(const Instruction& x,
+LayoutAssignment::AxisOperands LayoutAssignment::axis_operands(const Instruction& instruction,
                                                                std::size_t axis) {
-    require_f32(x.operands[0]);
-    const AxisLoops loops = axis_loops(x.operands[0], axis);
-    TensorView from = in_order(x.operands[0], loops.order);
-    TensorView to = allocate_result(x.result, loops.order);
-    views_[x.result] = to;
+    require_f32(instruction.operands[0]);
+    const AxisLoops loops = axis_loops(instruction.operands[0], axis);
+    TensorView from = dense_in_order(instruction.operands[0], loops.order);
+    TensorView to = allocate_result(instruction.result, loops.order);
+    views_[instruction.result] = to;
     return {loops, std::move(from), std::move(to)};
 }
 
-void LayoutAssignment::lower(const op::Reduce& reduce, const Instruction& x) {
-    const auto [loops, from, to] = axis_operands(x, reduce.axis);
+void LayoutAssignment::lower(const op::Reduce& reduce, const Instruction& instruction) {
+    const auto [loops, from, to] = axis_operands(instruction, reduce.axis);
     emit(Reduce{.op = reduce.op, .outer = loops.outer, .n = loops.n, .inner = loops.inner},
          buffer_ref(to, DataType::f32), {buffer_ref(from, DataType::f32)});
 }
 
-void LayoutAssignment::lower(const op::Softmax& softmax, const Instruction& x) {
-    const auto [loops, from, to] = axis_operands(x, softmax.axis);
+void LayoutAssignment::lower(const op::Softmax& softmax, const Instruction& instruction) {
+    const auto [loops, from, to] = axis_operands(instruction, softmax.axis);
     emit(Softmax{.outer = loops.outer, .n = loops.n, .inner = loops.inner},
-         buffer_ref(to, DataType::f32), {buffer_ref(from, DataType::f32)}, {from.offset == 0});
+         buffer_ref(to, DataType::f32), {buffer_ref(from, DataType::f32)},
+         {.in_place = {from.offset == 0}});
 }
 
-void LayoutAssignment::lower(const op::Resize& resize, const Instruction& x) {
-    const auto [loops, from, to] = axis_operands(x, resize.axis);
-    const TensorView table = view_of(x.operands[1]);
+void LayoutAssignment::lower(const op::Resize& resize, const Instruction& instruction) {
+    const auto [loops, from, to] = axis_operands(instruction, resize.axis);
+    const TensorView table = view_of(instruction.operands[1]);
     emit(Resize{.taps = resize.taps,
                 .outer = loops.outer,
                 .n = loops.n,
-                .count = to_u32(dims(x.result)[resize.axis]),
+                .count = to_u32(dims(instruction.result)[resize.axis]),
                 .inner = loops.inner},
          buffer_ref(to, DataType::f32),
          {buffer_ref(from, DataType::f32), buffer_ref(table, DataType::f32)});
 }
 
-void LayoutAssignment::lower(const op::Gather& gather, const Instruction& x) {
-    const ValueId data = x.operands[0];
-    const ValueId indices = x.operands[1];
+void LayoutAssignment::lower(const op::Gather& gather, const Instruction& instruction) {
+    const ValueId data = instruction.operands[0];
+    const ValueId indices = instruction.operands[1];
     const bool same_rank = !gather.elements && dims(indices).size() == 1;
     AxisLoops a = axis_loops(data, gather.axis);
     if (!same_rank) {
@@ -84,11 +85,11 @@ void LayoutAssignment::lower(const op::Gather& gather, const Instruction& x) {
         a.outer = to_u32(elements(Dims(dims(data).begin(), at)));
         a.inner = to_u32(elements(Dims(at + 1, dims(data).end())));
     }
-    const TensorView from = in_order(data, a.order);
+    const TensorView from = dense_in_order(data, a.order);
     const TensorView index = dense(indices);
-    const TensorView to =
-        allocate_result(x.result, same_rank ? a.order : row_major(dims(x.result).size()));
-    views_[x.result] = to;
+    const TensorView to = allocate_result(
+        instruction.result, same_rank ? a.order : row_major(dims(instruction.result).size()));
+    views_[instruction.result] = to;
     emit(Gather{.index_type = type(indices),
                 .elements = gather.elements,
                 .element_size = size_of(type(data)),
@@ -102,12 +103,12 @@ void LayoutAssignment::lower(const op::Gather& gather, const Instruction& x) {
 }
 
 LayoutAssignment::BatchedGemm LayoutAssignment::batched_gemm(const op::MatMul& product,
-                                                             const Instruction& x,
+                                                             const Instruction& instruction,
                                                              const MatrixView& a,
                                                              const MatrixView& b,
                                                              const TensorView& to) const {
-    const Dims& shape = dims(x.result);
-    const Dims& a_dims = dims(x.operands[0]);
+    const Dims& shape = dims(instruction.result);
+    const Dims& a_dims = dims(instruction.operands[0]);
     const auto batch = static_cast<std::ptrdiff_t>(shape.size()) - 2;
     const std::int64_t m = a_dims[a_dims.size() - 2];
     const std::int64_t k = a_dims.back();
@@ -145,16 +146,16 @@ LayoutAssignment::BatchedGemm LayoutAssignment::batched_gemm(const op::MatMul& p
     return {command, std::move(loops)};
 }
 
-void LayoutAssignment::lower(const op::MatMul& product, const Instruction& x) {
-    const Dims& shape = dims(x.result);
-    const MatrixView a = matrix_view(x.operands[0], shape);
-    const MatrixView b = matrix_view(x.operands[1], shape);
-    const TensorView to = allocate_result(x.result, row_major(shape.size()));
-    views_[x.result] = to;
-    const auto [command, loops] = batched_gemm(product, x, a, b, to);
+void LayoutAssignment::lower(const op::MatMul& product, const Instruction& instruction) {
+    const Dims& shape = dims(instruction.result);
+    const MatrixView a = matrix_view(instruction.operands[0], shape);
+    const MatrixView b = matrix_view(instruction.operands[1], shape);
+    const TensorView to = allocate_result(instruction.result, row_major(shape.size()));
+    views_[instruction.result] = to;
+    const auto [command, loops] = batched_gemm(product, instruction, a, b, to);
     BufferRef bias;
-    if (x.operands.size() > 2) {
-        bias = buffer_ref(dense(x.operands[2]), type(x.operands[2]));
+    if (instruction.operands.size() > 2) {
+        bias = buffer_ref(dense(instruction.operands[2]), type(instruction.operands[2]));
     }
     const std::int64_t commands = elements(loops.dims);
     if (commands > max_gemm_commands) {
@@ -169,9 +170,9 @@ void LayoutAssignment::lower(const op::MatMul& product, const Instruction& x) {
                 offset.at(o) += at[d] * loops.strides[o][d];
             }
         }
-        emit(command, offset_ref(to, offset[0], type(x.result)),
-             {offset_ref(a.view, offset[1], type(x.operands[0])),
-              offset_ref(b.view, offset[2], type(x.operands[1])), bias});
+        emit(command, offset_ref(to, offset[0], type(instruction.result)),
+             {offset_ref(a.view, offset[1], type(instruction.operands[0])),
+              offset_ref(b.view, offset[2], type(instruction.operands[1])), bias});
         for (std::size_t d = at.size(); d-- > 0;) {
             if (++at[d] < loops.dims[d]) {
                 break;
@@ -240,7 +241,7 @@ LayoutAssignment::ImageView LayoutAssignment::image_view(ValueId id) {
     };
     auto layout = supported_layout();
     if (!layout) {
-        at = in_order(id, channels_last);
+        at = dense_in_order(id, channels_last);
         layout = supported_layout();
     }
     if (!layout) {
@@ -263,18 +264,19 @@ LayoutAssignment::ImageView LayoutAssignment::allocate_image(ValueId id) {
              .image_stride = to_u32(d[1] * d[3] * d[2])}};
 }
 
-void LayoutAssignment::lower(const op::Conv& conv, const Instruction& x) {
-    const ImageView from = image_view(x.operands[0]);
-    const TensorView w = in_order(x.operands[1], {2, 3, 1, 0});
+void LayoutAssignment::lower(const op::Conv& conv, const Instruction& instruction) {
+    const ImageView from = image_view(instruction.operands[0]);
+    const TensorView w = dense_in_order(instruction.operands[1], {2, 3, 1, 0});
     BufferRef bias;
-    if (x.operands.size() > 2) {
-        bias = buffer_ref(dense(x.operands[2]), type(x.operands[2]));
+    if (instruction.operands.size() > 2) {
+        bias = buffer_ref(dense(instruction.operands[2]), type(instruction.operands[2]));
     }
-    const ImageView to = allocate_image(x.result);
-    if (x.operands.size() > 3) {
-        copy(view_of(x.operands[3]), to.view, dims(x.result), type(x.result));
+    const ImageView to = allocate_image(instruction.result);
+    if (instruction.operands.size() > 3) {
+        copy(view_of(instruction.operands[3]), to.view, dims(instruction.result),
+             type(instruction.result));
     }
-    emit(Conv2d{.batch = to_u32(dims(x.result)[0]),
+    emit(Conv2d{.batch = to_u32(dims(instruction.result)[0]),
                 .groups = conv.groups,
                 .src_layout = from.layout,
                 .dst_layout = to.layout,
@@ -283,16 +285,17 @@ void LayoutAssignment::lower(const op::Conv& conv, const Instruction& x) {
                 .activation_alpha = conv.epilogue.alpha,
                 .activation_beta = conv.epilogue.beta,
                 .format = conv.format},
-         buffer_ref(to.view, type(x.result)),
-         {buffer_ref(from.view, type(x.operands[0])), buffer_ref(w, type(x.operands[1])), bias});
+         buffer_ref(to.view, type(instruction.result)),
+         {buffer_ref(from.view, type(instruction.operands[0])),
+          buffer_ref(w, type(instruction.operands[1])), bias});
 }
 
-void LayoutAssignment::lower(const op::Pool& pool, const Instruction& x) {
-    require_f32(x.operands[0]);
-    const ImageView from = image_view(x.operands[0]);
-    const ImageView to = allocate_image(x.result);
+void LayoutAssignment::lower(const op::Pool& pool, const Instruction& instruction) {
+    require_f32(instruction.operands[0]);
+    const ImageView from = image_view(instruction.operands[0]);
+    const ImageView to = allocate_image(instruction.result);
     emit(Pool{.op = pool.op,
-              .batch = to_u32(dims(x.result)[0]),
+              .batch = to_u32(dims(instruction.result)[0]),
               .src_layout = from.layout,
               .dst_layout = to.layout,
               .window = pool.window,

@@ -13,16 +13,22 @@
 
 namespace accel::compiler {
 
+// The properties of a command that memory planning uses, as in CommandTemplate.
+struct CommandTraits {
+    std::array<bool, 3> in_place{};
+    bool is_copy = false;
+};
+
 class LayoutAssignment {
   public:
     explicit LayoutAssignment(const Program& program)
-        : p_(program), views_(program.values.size()) {}
+        : program_(program), views_(program.values.size()) {}
 
     CommandPlan run(std::ostream* log);
 
   private:
-    [[nodiscard]] const Dims& dims(ValueId id) const { return p_.values[id].dims; }
-    [[nodiscard]] DataType type(ValueId id) const { return p_.values[id].type; }
+    [[nodiscard]] const Dims& dims(ValueId id) const { return program_.values[id].dims; }
+    [[nodiscard]] DataType type(ValueId id) const { return program_.values[id].type; }
 
     // ---- slots
 
@@ -47,18 +53,18 @@ class LayoutAssignment {
     [[nodiscard]] BufferRef offset_ref(TensorView at, std::int64_t by, DataType element) const;
 
     void emit(AnyCommand command, BufferRef dst, std::array<BufferRef, 3> src,
-              std::array<bool, 3> in_place = {}, bool is_copy = false);
+              CommandTraits traits = {});
 
     // ---- copies
 
     void copy(const TensorView& from, const TensorView& to, const Dims& shape, DataType element);
 
-    TensorView copied(const TensorView& from, const Dims& shape, DataType element,
-                      const DimOrder& order);
+    TensorView copy_to_scratch(const TensorView& from, const Dims& shape, DataType element,
+                               const DimOrder& order);
 
     // The elements of a value, dense in this order; a copy where needed.
-    TensorView in_order(ValueId id, const DimOrder& order);
-    TensorView dense(ValueId id) { return in_order(id, row_major(dims(id).size())); }
+    TensorView dense_in_order(ValueId id, const DimOrder& order);
+    TensorView dense(ValueId id) { return dense_in_order(id, row_major(dims(id).size())); }
 
     static Constant permuted_constant(const Tensor& tensor, const DimOrder& order);
 
@@ -67,17 +73,17 @@ class LayoutAssignment {
 
     // ---- views
 
-    void lower(const op::Permute& permute, const Instruction& x);
-    void lower(const op::Slice& slice, const Instruction& x);
-    void lower(const op::Broadcast&, const Instruction& x);
-    void lower(const op::Reshape&, const Instruction& x);
+    void lower(const op::Permute& permute, const Instruction& instruction);
+    void lower(const op::Slice& slice, const Instruction& instruction);
+    void lower(const op::Broadcast&, const Instruction& instruction);
+    void lower(const op::Reshape&, const Instruction& instruction);
 
     // The strides of an operand that broadcasts to `shape`.
     Dims broadcast_strides(ValueId id, const TensorView& at, const Dims& shape) const;
 
     // ---- element-wise
 
-    void lower(const op::Elementwise& operation, const Instruction& x);
+    void lower(const op::Elementwise& operation, const Instruction& instruction);
 
     // ---- along an axis: any dense order is possible, and the result has the same order
 
@@ -95,19 +101,19 @@ class LayoutAssignment {
         TensorView from;
         TensorView to;
     };
-    AxisOperands axis_operands(const Instruction& x, std::size_t axis);
+    AxisOperands axis_operands(const Instruction& instruction, std::size_t axis);
 
     void require_f32(ValueId id) const;
 
-    void lower(const op::Reduce& reduce, const Instruction& x);
-    void lower(const op::Softmax& softmax, const Instruction& x);
-    void lower(const op::Resize& resize, const Instruction& x);
-    void lower(const op::Gather& gather, const Instruction& x);
+    void lower(const op::Reduce& reduce, const Instruction& instruction);
+    void lower(const op::Softmax& softmax, const Instruction& instruction);
+    void lower(const op::Resize& resize, const Instruction& instruction);
+    void lower(const op::Gather& gather, const Instruction& instruction);
 
     // ---- parts of a larger tensor
 
-    void lower(const op::Concat& concat, const Instruction& x);
-    void lower(const op::Pad& pad, const Instruction& x);
+    void lower(const op::Concat& concat, const Instruction& instruction);
+    void lower(const op::Pad& pad, const Instruction& instruction);
 
     // ---- products
 
@@ -125,10 +131,10 @@ class LayoutAssignment {
         Gemm command;
         LoopNest loops;  // strides of the result, a, and b
     };
-    BatchedGemm batched_gemm(const op::MatMul& product, const Instruction& x, const MatrixView& a,
-                             const MatrixView& b, const TensorView& to) const;
+    BatchedGemm batched_gemm(const op::MatMul& product, const Instruction& instruction,
+                             const MatrixView& a, const MatrixView& b, const TensorView& to) const;
 
-    void lower(const op::MatMul& product, const Instruction& x);
+    void lower(const op::MatMul& product, const Instruction& instruction);
 
     // ---- images
 
@@ -141,13 +147,14 @@ class LayoutAssignment {
     ImageView image_view(ValueId id);
     ImageView allocate_image(ValueId id);
 
-    void lower(const op::Conv& conv, const Instruction& x);
-    void lower(const op::Pool& pool, const Instruction& x);
+    void lower(const op::Conv& conv, const Instruction& instruction);
+    void lower(const op::Pool& pool, const Instruction& instruction);
 
-    const Program& p_;
+    const Program& program_;
     CommandPlan plan_;
     std::vector<std::optional<TensorView>> views_;  // of each value, once it is known
-    std::map<std::pair<ValueId, DimOrder>, std::optional<TensorView>> ordered_;  // by in_order()
+    // The results of dense_in_order().
+    std::map<std::pair<ValueId, DimOrder>, std::optional<TensorView>> ordered_;
     std::map<ValueId, std::uint32_t> output_of_;
     std::map<std::uint32_t, bool> written_outputs_;  // outputs that are in their final location
     std::string node_;

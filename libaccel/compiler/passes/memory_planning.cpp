@@ -12,11 +12,12 @@ namespace {
 
 constexpr std::uint64_t alignment = 64;
 
-std::uint64_t aligned(std::uint64_t bytes) {
+std::uint64_t align_up(std::uint64_t bytes) {
     return (bytes + alignment - 1) / alignment * alignment;
 }
 
-// Slots that share memory one after another, and the first and last command that uses them.
+// The commands from the first to the last use of a group of merged slots, and the memory of the
+// group.
 struct Lifetime {
     int first = -1;
     int last = -1;
@@ -57,10 +58,10 @@ class MemoryPlanner {
     void find_lifetimes() {
         const auto touch = [&](int slot, int command) {
             if (is_scratch(slot)) {
-                Lifetime& t = lifetimes_[static_cast<std::size_t>(slot)];
-                t.first = t.first < 0 ? command : t.first;
-                t.last = command;
-                t.bytes = plan_.slots[static_cast<std::size_t>(slot)].bytes;
+                Lifetime& lifetime = lifetimes_[static_cast<std::size_t>(slot)];
+                lifetime.first = lifetime.first < 0 ? command : lifetime.first;
+                lifetime.last = command;
+                lifetime.bytes = plan_.slots[static_cast<std::size_t>(slot)].bytes;
             }
         };
         for (std::size_t i = 0; i < plan_.commands.size(); ++i) {
@@ -71,7 +72,8 @@ class MemoryPlanner {
         }
     }
 
-    [[nodiscard]] std::size_t root(int slot) {
+    // The slot that stands for the group of this slot: union-find, path halving.
+    [[nodiscard]] std::size_t find_root(int slot) {
         auto at = static_cast<std::size_t>(slot);
         while (parent_[at] != at) {
             at = parent_[at] = parent_[parent_[at]];
@@ -85,15 +87,15 @@ class MemoryPlanner {
                                              std::size_t root_slot) {
         for (std::size_t s = 0; s < command.src.size(); ++s) {
             const int slot = command.src.at(s).slot;
-            if (is_scratch(slot) && root(slot) == root_slot && !command.in_place.at(s)) {
+            if (is_scratch(slot) && find_root(slot) == root_slot && !command.in_place.at(s)) {
                 return true;
             }
         }
         return false;
     }
 
-    // Merges the slot of a result with the slot of a source: the command that writes the result for
-    // the first time is the last that reads the source, and both have the same layout.
+    // Merges the slot of a result with the slot of a source if the command that first writes the
+    // result is the last to read the source, and both have the same layout.
     void merge_in_place() {
         std::vector<bool> dropped(plan_.commands.size());
         for (std::size_t i = 0; i < plan_.commands.size(); ++i) {
@@ -104,8 +106,8 @@ class MemoryPlanner {
                     !is_scratch(command.dst.slot)) {
                     continue;
                 }
-                const std::size_t from = root(command.src.at(s).slot);
-                const std::size_t to = root(command.dst.slot);
+                const std::size_t from = find_root(command.src.at(s).slot);
+                const std::size_t to = find_root(command.dst.slot);
                 if (from == to || lifetimes_[from].last != now || lifetimes_[to].first != now ||
                     command.src.at(s).offset != command.dst.offset ||
                     reads_in_other_layout(command, from)) {
@@ -114,7 +116,7 @@ class MemoryPlanner {
                 parent_[to] = from;
                 lifetimes_[from].last = lifetimes_[to].last;
                 lifetimes_[from].bytes = std::max(lifetimes_[from].bytes, lifetimes_[to].bytes);
-                dropped[i] = command.copy;
+                dropped[i] = command.copy;  // a copy onto itself does nothing
                 break;
             }
         }
@@ -141,22 +143,23 @@ class MemoryPlanner {
         std::uint64_t peak = 0;
         std::vector<const Lifetime*> placed;  // by offset
         for (const std::size_t i : order) {
-            Lifetime& t = lifetimes_[i];
+            Lifetime& lifetime = lifetimes_[i];
             for (const Lifetime* other : placed) {
-                if (other->first > t.last || t.first > other->last) {
+                if (other->first > lifetime.last || lifetime.first > other->last) {
                     continue;
                 }
-                if (t.offset + aligned(t.bytes) <= other->offset) {
+                if (lifetime.offset + align_up(lifetime.bytes) <= other->offset) {
                     break;
                 }
-                t.offset = std::max(t.offset, other->offset + aligned(other->bytes));
+                lifetime.offset = std::max(lifetime.offset, other->offset + align_up(other->bytes));
             }
-            peak = std::max(peak, t.offset + aligned(t.bytes));
-            placed.insert(std::ranges::upper_bound(placed, t.offset, {}, &Lifetime::offset), &t);
+            peak = std::max(peak, lifetime.offset + align_up(lifetime.bytes));
+            placed.insert(std::ranges::upper_bound(placed, lifetime.offset, {}, &Lifetime::offset),
+                          &lifetime);
         }
         for (std::size_t i = 0; i < plan_.slots.size(); ++i) {
             if (is_scratch(static_cast<int>(i))) {
-                plan_.slots[i].offset = lifetimes_[root(static_cast<int>(i))].offset;
+                plan_.slots[i].offset = lifetimes_[find_root(static_cast<int>(i))].offset;
             }
         }
         return peak;
@@ -185,7 +188,7 @@ class MemoryPlanner {
             }
             const auto [at, fresh] = known.try_emplace(slot.data.get(), end);
             slot.offset = at->second;
-            end += fresh ? aligned(slot.bytes) : 0;
+            end += fresh ? align_up(slot.bytes) : 0;
         }
         return end;
     }

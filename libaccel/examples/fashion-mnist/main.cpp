@@ -45,9 +45,7 @@ bool train(const TrainOptions& options) {
     return test_accuracy(logits) >= min_accuracy;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     CLI::App app("Fashion-MNIST: trained on the host, classified on the card");
     app.require_subcommand(1);
 
@@ -89,10 +87,15 @@ int main(int argc, char** argv) {
         ->capture_default_str();
 
     CLI11_PARSE(app, argc, argv);
+    const bool good = train_command->parsed() ? train(training) : fashion::classify(classifying);
+    return good ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
     try {
-        const bool good =
-            train_command->parsed() ? train(training) : fashion::classify(classifying);
-        return good ? 0 : 1;
+        return run(argc, argv);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "fashion-mnist: %s\n", error.what());
         return 1;

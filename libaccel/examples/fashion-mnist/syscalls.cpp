@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <stdexcept>
+#include <system_error>
 
 namespace fashion {
 
@@ -49,7 +50,7 @@ SyscallCounter::SyscallCounter() {
     fd_ = static_cast<int>(
         syscall(SYS_perf_event_open, &attributes, this_thread, any_cpu, -1, PERF_FLAG_FD_CLOEXEC));
     if (fd_ < 0) {
-        problem_ = std::string("perf_event_open: ") + std::strerror(errno);
+        problem_ = "perf_event_open: " + std::generic_category().message(errno);
         return;
     }
     start();

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -30,7 +31,7 @@ void save(const std::filesystem::path& path, const Magic& magic,
     for (const auto* part : parts) {
         count += static_cast<std::uint32_t>(part->size());
     }
-    file.write(magic.data(), magic.size());
+    file.write(magic.data(), std::ssize(magic));
     file.write(reinterpret_cast<const char*>(&count), sizeof(count));
     for (const auto* part : parts) {
         file.write(reinterpret_cast<const char*>(part->data()),

@@ -20,7 +20,7 @@ class CompletionState;
 struct JobAccess;
 }  // namespace detail
 
-/// The result of a wait with a time-out. The wait throws if the job failed.
+/// The result of a wait with a timeout. The wait throws if the job failed.
 enum class [[nodiscard]] WaitResult : std::uint8_t{done, timed_out};
 
 /// A handle on a submitted command. Cheap to copy; destroying it neither waits nor cancels. Buffers

@@ -34,7 +34,7 @@ enum class Priority : std::uint8_t { low = 0, normal = 1, high = 2, urgent = 3 }
 inline constexpr std::chrono::nanoseconds default_spin = std::chrono::microseconds(20);
 inline constexpr std::chrono::nanoseconds never_sleep = std::chrono::nanoseconds::max();
 
-/// The longest time-out of Queue::uring_wait().
+/// The longest timeout of Queue::uring_wait().
 inline constexpr std::chrono::milliseconds max_uring_timeout = std::chrono::seconds(60);
 
 struct QueueOptions {

@@ -18,11 +18,11 @@ namespace accel::card {
 
 class Link {
   public:
-    // `config` must be free of faults.
+    // `config` must be valid: config_error() returns null.
     explicit Link(const accel_core_link& config);
 
     // A sentence that says why a configuration is invalid, or null.
-    [[nodiscard]] static const char* find_fault(const accel_core_link& config);
+    [[nodiscard]] static const char* config_error(const accel_core_link& config);
 
     // Bytes on the wire, with headers and framing: of posted writes, of read requests, and of the
     // completions that answer read requests.
@@ -36,7 +36,7 @@ class Link {
 
     // Gigabits per second in one direction: on the wire after encoding, and the share of packets.
     [[nodiscard]] double raw_rate() const { return raw_rate_; }
-    [[nodiscard]] double packet_rate() const { return raw_rate_ * packet_share_; }
+    [[nodiscard]] double packet_rate() const { return raw_rate_ * packet_efficiency_; }
 
   private:
     struct Headers {
@@ -49,7 +49,7 @@ class Link {
     const bool flits_;
     const Headers headers_;
     const double raw_rate_;
-    const double packet_share_;
+    const double packet_efficiency_;
     const double picoseconds_per_byte_;
 };
 

@@ -17,8 +17,8 @@
 
 namespace {
 
-/// A CALL that writes a buffer repeatedly for longer than any test lasts. It sets `started` to 1 in
-/// the first round.
+/// A CALL that writes a buffer 16383 times, so that it still runs when the test destroys the
+/// buffer. It sets `started` to 1 after the first write.
 class Writer {
   public:
     Writer(const uapi::File& file, const uapi::Buffer& target)
@@ -54,8 +54,8 @@ TEST_P(Freed, BufferFaultsWhenItIsUsed) {
     }
 }
 
-// The job writes the buffer during its destruction. When the call returns, the next buffers may get
-// its pages, and their contents must not change.
+// The job writes the buffer during its destruction. When the call returns, new buffers may reuse
+// its pages, and must not be written.
 TEST_P(Freed, BufferIsNoLongerWrittenByARunningJob) {
     constexpr std::size_t bytes = 256 * uapi::page;
     for (int round = 0; round < 5; ++round) {
@@ -83,7 +83,7 @@ TEST_P(Freed, BufferIsNoLongerWrittenByARunningJob) {
 }
 
 // As before, but the whole file is closed during the job.
-TEST_P(Freed, FileIsNoLongerWrittenByARunningJob) {
+TEST_P(Freed, MemoryOfAClosedFileIsNoLongerWrittenByARunningJob) {
     constexpr std::size_t bytes = 256 * uapi::page;
     for (int round = 0; round < 5; ++round) {
         {
@@ -174,7 +174,7 @@ TEST_F(Killed, WithAllResourcesOfTheCard) {
     });
 }
 
-TEST_F(Killed, WithThreadsInEveryKindOfCall) {
+TEST_F(Killed, WithThreadsInCalls) {
     expect_all_free_after([](const uapi::Counter& ready) {
         const uapi::File file;
         std::vector<std::jthread> threads;
@@ -199,7 +199,7 @@ TEST_F(Killed, WithThreadsInEveryKindOfCall) {
 }
 
 // Twelve processes at a time: some end by themselves, some are killed at random times.
-TEST_F(Killed, OrNotWhileManyProcessesStartAndEnd) {
+TEST_F(Killed, SomeOfManyProcessesThatStartAndEnd) {
     const uapi::Capacity before = uapi::Capacity::measure();
     std::minstd_rand random(17);
     for (int wave = 0; wave < 3; ++wave) {

@@ -10,18 +10,18 @@ namespace accel::compiler {
 
 namespace {
 
-// TopK compares all pairs, so its memory grows with the square of the axis.
-constexpr std::int64_t longest_sorted = 4096;
+// TopK compares all pairs, so its memory grows with the square of the axis length.
+constexpr std::int64_t max_top_k_length = 4096;
 
 // 0, 1, 2, …
-std::vector<std::int64_t> counted(std::int64_t count) {
+std::vector<std::int64_t> iota(std::int64_t count) {
     std::vector<std::int64_t> values(static_cast<std::size_t>(count));
     std::iota(values.begin(), values.end(), 0);
     return values;
 }
 
-// The rank of an element is the number of elements before it: larger ones, and equal ones with a
-// lower index. Result r is the element whose rank is r.
+// The position of an element in the order is the number of elements before it: larger ones, and
+// equal ones with a lower index. Result p is the element at position p.
 Values top_k(const Node& n) {
     const ValueId given = n.in(0);
     const std::size_t rank = n.b.rank(given);
@@ -33,20 +33,20 @@ Values top_k(const Node& n) {
         refuse("its k is " + std::to_string(k) + ", and its axis has the length " +
                std::to_string(length));
     }
-    if (length > longest_sorted) {
+    if (length > max_top_k_length) {
         refuse("its axis has " + std::to_string(length) + " elements, and the limit is " +
-               std::to_string(longest_sorted) + ": split the axis, or select on the host");
+               std::to_string(max_top_k_length) + ": split the axis, or select on the host");
     }
     const auto order = swapped_axes(rank, axis, rank - 1);
     const ValueId x = n.b.permute(given, order);
     Dims wide = n.b.dims(x);  // [..., length]
     wide.push_back(1);
-    const ValueId one = n.b.reshape(x, wide);
+    const ValueId rows = n.b.reshape(x, wide);
     std::swap(wide[rank], wide[rank - 1]);
-    const ValueId other = n.b.reshape(x, wide);
-    const ValueId ahead = largest ? n.b.compare(ElementwiseOp::less, one, other)
-                                  : n.b.compare(ElementwiseOp::less, other, one);
-    const ValueId equal = n.b.compare(ElementwiseOp::equal, one, other);
+    const ValueId columns = n.b.reshape(x, wide);
+    const ValueId ahead = largest ? n.b.compare(ElementwiseOp::less, rows, columns)
+                                  : n.b.compare(ElementwiseOp::less, columns, rows);
+    const ValueId equal = n.b.compare(ElementwiseOp::equal, rows, columns);
     std::vector<std::int64_t> earlier;
     for (std::int64_t i = 0; i < length; ++i) {
         for (std::int64_t j = 0; j < length; ++j) {
@@ -56,27 +56,31 @@ Values top_k(const Node& n) {
     const ValueId triangle = n.b.constant(
         make_constant(DataType::boolean, {length, length}, std::span<const std::int64_t>(earlier)));
     const ValueId before = n.b.select(equal, triangle, ahead);
-    const ValueId ranks = n.b.reduce(ReduceOp::sum, n.b.cast(before, DataType::f32), {rank});
+    const ValueId positions_in_order =
+        n.b.reduce(ReduceOp::sum, n.b.cast(before, DataType::f32), {rank});
     // Compares [..., 1, length] with [k, 1].
-    Dims row = n.b.dims(ranks);
+    Dims row = n.b.dims(positions_in_order);
     std::swap(row[rank], row[rank - 1]);
-    const ValueId wanted =
-        n.b.cast(n.b.reshape(integer_list(n, counted(k)), {k, 1}), DataType::f32);
-    const ValueId here = n.b.compare(ElementwiseOp::equal, n.b.reshape(ranks, row), wanted);
-    const ValueId positions = n.b.cast(integer_list(n, counted(length)), DataType::f32);
-    const ValueId found =
-        n.b.reduce(ReduceOp::sum, n.b.select(here, positions, n.b.scalar(0.0F)), {rank});
-    // A NaN has no rank: its index must not be outside.
+    const ValueId wanted_positions =
+        n.b.cast(n.b.reshape(integer_list(n, iota(k)), {k, 1}), DataType::f32);
+    const ValueId matches =
+        n.b.compare(ElementwiseOp::equal, n.b.reshape(positions_in_order, row), wanted_positions);
+    const ValueId axis_indices = n.b.cast(integer_list(n, iota(length)), DataType::f32);
+    const ValueId index_sums =
+        n.b.reduce(ReduceOp::sum, n.b.select(matches, axis_indices, n.b.scalar(0.0F)), {rank});
+    // Every comparison with a NaN is false, so its position is 0, like that of the first element.
+    // The indices of elements at one position add up, and the sum may exceed the axis.
     const ValueId last = n.b.scalar(static_cast<float>(length - 1));
     Dims dims = n.b.dims(x);
     dims.back() = k;
-    const ValueId indices = n.b.cast(
-        n.b.reshape(n.b.binary(ElementwiseOp::min, found, last), std::move(dims)), DataType::i64);
+    const ValueId indices =
+        n.b.cast(n.b.reshape(n.b.binary(ElementwiseOp::min, index_sums, last), std::move(dims)),
+                 DataType::i64);
     const ValueId values = n.b.gather(x, indices, rank - 1, true);
     return {n.b.permute(values, order), n.b.permute(indices, order)};
 }
 
-// The number of results depends on the values of the input.
+// The number of results depends on the values of the input, so the input must be constant.
 Values non_zero(const Node& n) {
     const Dims& dims = n.b.dims(n.in(0));
     const Tensor& x = n.b.require_constant(n.in(0), "its input");
@@ -135,9 +139,14 @@ Values reverse_sequence(const Node& n) {
     const ValueId x = n.b.permute(n.in(0), order);  // [batch, time, ...]
     const Dims dims = n.b.dims(x);
     const std::vector<std::int64_t> lengths = n.integers(1);
-    if (std::ssize(lengths) != dims[0] || dims[0] * dims[1] > max_listed) {
+    if (std::ssize(lengths) != dims[0]) {
         refuse("it has " + std::to_string(lengths.size()) + " lengths for " +
                std::to_string(dims[0]) + " sequences");
+    }
+    if (dims[0] * dims[1] > max_listed) {
+        refuse("its sequences have " + std::to_string(dims[0] * dims[1]) +
+               " elements along the time axis in total, and the limit is " +
+               std::to_string(max_listed) + ": split the batch, or reverse on the host");
     }
     std::vector<std::int64_t> from;
     for (std::int64_t b = 0; b < dims[0]; ++b) {
