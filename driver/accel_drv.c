@@ -80,8 +80,8 @@ static int accel_bars_init(struct accel_device *adev)
 
 	ret = pci_request_regions(pdev, ACCEL_NAME);	/* managed */
 	if (ret)
-		return dev_err_probe(dev, ret, "cannot claim the BARs: %s\n",
-				     "another driver uses them; unbind that driver");
+		return dev_err_probe(dev, ret,
+				     "cannot claim BARs: another driver uses them; unbind it\n");
 	if (pci_resource_len(pdev, ACCEL_BAR_REGISTERS) < ACCEL_REGISTERS_SIZE)
 		return dev_err_probe(dev, -ENODEV,
 				     "BAR0 has %llu of %u bytes; update the firmware of the card\n",
@@ -90,8 +90,8 @@ static int accel_bars_init(struct accel_device *adev)
 	adev->regs = pcim_iomap(pdev, ACCEL_BAR_REGISTERS, 0);
 	adev->doorbell_regs = pcim_iomap(pdev, ACCEL_BAR_DOORBELLS, 0);
 	if (!adev->regs || !adev->doorbell_regs)
-		return dev_err_probe(dev, -ENOMEM, "cannot map the registers: %s\n",
-				     "the kernel has no address space; unload other drivers");
+		return dev_err_probe(dev, -ENOMEM,
+				     "cannot map BARs: no address space; unload other drivers\n");
 
 	magic = accel_read32(adev, ACCEL_REG_MAGIC);
 	version = accel_read32(adev, ACCEL_REG_VERSION);
@@ -105,8 +105,8 @@ static int accel_bars_init(struct accel_device *adev)
 				     version >> 16, version & 0xffff, ACCEL_VERSION_MAJOR);
 	accel_read_limits(adev);
 	if (!accel_limits_valid(adev))
-		return dev_err_probe(dev, -ENODEV, "registers and BARs do not match: %s\n",
-				     "wrong limits; update the firmware of the card");
+		return dev_err_probe(dev, -ENODEV,
+				     "limits and BARs do not match; update the card's firmware\n");
 	/* A page can be mapped write-combining only if the whole range is reserved for that. */
 	return devm_arch_io_reserve_memtype_wc(dev, adev->vram_phys, adev->vram_size);
 }
@@ -176,8 +176,8 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return ret;
 	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
 	if (ret)
-		return dev_err_probe(&pdev->dev, ret, "cannot use 64-bit DMA: %s\n",
-				     "the platform lacks it; use another slot or machine");
+		return dev_err_probe(&pdev->dev, ret,
+				     "no 64-bit DMA: the platform lacks it; use another slot\n");
 	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 
 	adev = accel_device_alloc(pdev);

@@ -2,6 +2,9 @@
 /*
  * accel_mmio.h - access to the registers of a card. The caller holds hw_lock and
  * has seen that the hardware is present, or runs in probe.
+ *
+ * No assertion can check this rule. Probe accesses the card without hw_lock, and
+ * start and teardown reset a card that stop_errno already marks as absent.
  */
 #ifndef ACCEL_MMIO_H
 #define ACCEL_MMIO_H

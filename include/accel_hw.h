@@ -490,7 +490,7 @@ struct accel_gather {
 };
 
 /* A weighted source element of a RESIZE result; src1 holds @taps of them for each result. */
-struct accel_tap {
+struct accel_resize_tap {
 	__le32 index;			/* along the axis of the source */
 	__le32 weight;			/* f32 */
 };
@@ -580,7 +580,7 @@ enum accel_pool_op {
 	ACCEL_POOL_AVERAGE = 1,
 };
 
-#define ACCEL_POOL_COUNT_OUTSIDE (1U << 0)	/* AVERAGE divides by all taps */
+#define ACCEL_POOL_COUNT_INCLUDE_PAD (1U << 0)	/* AVERAGE divides by all taps */
 #define ACCEL_POOL_FLAGS	1U
 
 struct accel_pool {

@@ -106,6 +106,7 @@ int accel_buffer_attach(struct accel_context *ctx, struct accel_buffer *buffer)
 {
 	int ret;
 
+	accel_context_assert_entered(ctx);
 	ret = accel_context_attach(ctx);
 	if (ret)
 		return ret;
@@ -140,6 +141,7 @@ int accel_buffer_detach(struct accel_context *ctx, struct accel_buffer *buffer)
 {
 	int ret;
 
+	accel_context_assert_entered(ctx);
 	ret = accel_mmu_unmap(&ctx->mmu, &buffer->va);
 	accel_va_free(&ctx->va, &buffer->va);
 	accel_buffer_dma_unmap(buffer);
@@ -224,8 +226,10 @@ int accel_buffer_destroy(struct accel_context *ctx, u32 handle)
  */
 struct accel_buffer *accel_buffer_find(struct accel_context *ctx, u64 address)
 {
-	struct accel_va *va = accel_va_find(&ctx->va, address);
+	struct accel_va *va;
 
+	accel_context_assert_entered(ctx);
+	va = accel_va_find(&ctx->va, address);
 	return va ? container_of(va, struct accel_buffer, va) : NULL;
 }
 

@@ -127,6 +127,7 @@ static void accel_event_handle(struct accel_device *adev, const struct accel_eve
 {
 	struct accel_events *events = adev->events;
 
+	lockdep_assert_held(&adev->hw_lock);
 	lockdep_assert_held(&events->lock);
 	if (accel_event_offer(adev, event, events->handlers, events->handler_count) ||
 	    accel_event_offer(adev, event, accel_event_card_handlers,

@@ -98,8 +98,8 @@ int accel_irq_init(struct accel_device *adev, const struct accel_irq_ops *ops)
 
 	ret = pci_alloc_irq_vectors(pdev, 1, adev->queue_count + 1, PCI_IRQ_MSIX);
 	if (ret < 0)
-		return dev_err_probe(&pdev->dev, ret, "cannot allocate an MSI-X vector: %s\n",
-				     "none is free; check that PCI MSI is enabled");
+		return dev_err_probe(&pdev->dev, ret,
+				     "no MSI-X vector: none is free; check that MSI is enabled\n");
 	adev->vector_count = ret;
 	adev->irq = devm_kzalloc(&pdev->dev, struct_size(adev->irq, vectors, ret), GFP_KERNEL);
 	if (!adev->irq) {

@@ -106,13 +106,15 @@ static bool accel_chunk_append(struct accel_chunk *chunk, u64 address, u64 bytes
  * Lists the buffer's memory for the rest of the chunk, as far as the list permits. The context is
  * entered, so the memory stays.
  */
-static void accel_chunk_build_sg(struct accel_buffer *buffer, struct accel_chunk *chunk)
+static void accel_chunk_build_sg(const struct accel_move *move, struct accel_chunk *chunk)
 {
 	u64 skip = chunk->offset + chunk->done, left = chunk->bytes - chunk->done, length, bytes;
+	struct accel_buffer *buffer = move->buffer;
 	struct accel_extent *extent;
 	struct scatterlist *sg;
 	int i;
 
+	accel_context_assert_entered(move->ctx);
 	chunk->job.target = chunk->target;
 	chunk->job.target_count = 0;
 	chunk->job.bytes = 0;
@@ -173,7 +175,7 @@ int accel_chunk_submit(const struct accel_move *move, struct accel_chunk *chunk)
 		ret = -ENXIO;
 		goto err_leave;
 	}
-	accel_chunk_build_sg(buffer, chunk);
+	accel_chunk_build_sg(move, chunk);
 	ret = job->bytes ? accel_copy_job_submit(ctx->adev, job) : -ENXIO;
 	if (ret)
 		goto err_leave;

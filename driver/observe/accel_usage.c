@@ -45,6 +45,7 @@ static void accel_usage_refresh(struct accel_context *ctx)
 	struct accel_queue *queue;
 	unsigned long handle;
 
+	accel_context_assert_entered(ctx);
 	accel_usage_count(ctx, &ctx->usage);
 	xa_for_each(&ctx->queues, handle, queue)
 		accel_queue_read_stats(queue, &stats);

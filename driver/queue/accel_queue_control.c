@@ -26,6 +26,8 @@ bool accel_queue_event(struct accel_device *adev, const struct accel_event *even
 	u32 id = le32_to_cpu(event->queue);
 	struct accel_queue *queue;
 
+	lockdep_assert_held(&adev->hw_lock);
+	lockdep_assert_held(&adev->events->lock);
 	if (id >= adev->queue_count)
 		return true;
 	spin_lock_irq(&adev->lock);

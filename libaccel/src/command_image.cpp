@@ -138,7 +138,7 @@ Command::Command(const Pool& pool) {
     accel_pool params{};
     params.type = ACCEL_TYPE_F32;
     params.op = static_cast<std::uint8_t>(pool.op);
-    params.flags = pool.count_include_pad ? ACCEL_POOL_COUNT_OUTSIDE : 0;
+    params.flags = pool.count_include_pad ? ACCEL_POOL_COUNT_INCLUDE_PAD : 0;
     params.batch = pool.batch;
     params.src = src.raw;
     params.dst = dst.raw;

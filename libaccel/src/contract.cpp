@@ -116,7 +116,7 @@ static_assert(same(ReduceOp::argmin, ACCEL_REDUCE_ARGMIN));
 static_assert(same(ReduceOp::product, ACCEL_REDUCE_PRODUCT));
 static_assert(same(ReduceOp::mean, ACCEL_REDUCE_MEAN));
 
-static_assert(sizeof(ResizeTap) == sizeof(accel_tap));
+static_assert(sizeof(ResizeTap) == sizeof(accel_resize_tap));
 
 static_assert(same(Priority::low, 0) && same(Priority::urgent, ACCEL_PRIORITIES - 1));
 static_assert(max_rank == ACCEL_RANK_MAX);

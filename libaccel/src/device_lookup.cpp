@@ -101,7 +101,7 @@ std::vector<DeviceEntry> list_devices(const std::shared_ptr<Kernel>& kernel) {
         try {
             entry.info = DeviceImpl(kernel, path).limits();
         } catch (const Error& error) {
-            entry.problem = error.what();
+            entry.reason = error.what();
         }
         entry.path = std::move(path);
         entries.push_back(std::move(entry));

@@ -151,7 +151,7 @@ Error& Error::operator=(Error&& other) noexcept {
 }
 Error::~Error() = default;
 
-const std::optional<CardFailure>& Error::card() const noexcept {
+const std::optional<CardFailure>& Error::failure() const noexcept {
     return *card_;
 }
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
 
 namespace accel::card {
 
@@ -18,7 +19,12 @@ constexpr std::uint32_t max_contexts = 4096;
 constexpr std::uint32_t max_vectors = 2048;
 constexpr std::uint32_t max_ring_entries = 65536;
 
-const char* config_error(const accel_core_config& config, const accel_core_callbacks& callbacks) {
+std::string range_error(const char* what, std::uint32_t limit) {
+    return std::string("the number of ") + what + " must be from 1 to " + std::to_string(limit);
+}
+
+// The reason why the card refuses a configuration; empty for a valid one.
+std::string config_error(const accel_core_config& config, const accel_core_callbacks& callbacks) {
     if (config.memory_size % ACCEL_PAGE_SIZE != 0 || config.memory_size >= std::uint64_t{1}
                                                                                << ACCEL_VA_BITS) {
         return "the size of device memory must be a multiple of 4 KiB below 256 TiB";
@@ -30,17 +36,18 @@ const char* config_error(const accel_core_config& config, const accel_core_callb
         return "device memory must be aligned to 8 bytes";
     }
     if (config.queues == 0 || config.queues > max_queues) {
-        return "the number of queues must be from 1 to 4096";
+        return range_error("queues", max_queues);
     }
     if (config.contexts == 0 || config.contexts > max_contexts) {
-        return "the number of contexts must be from 1 to 4096";
+        return range_error("contexts", max_contexts);
     }
     if (config.vectors == 0 || config.vectors > max_vectors) {
-        return "the number of interrupt vectors must be from 1 to 2048";
+        return range_error("interrupt vectors", max_vectors);
     }
     if (!std::has_single_bit(config.ring_entries) || config.ring_entries < ACCEL_RING_ENTRIES_MIN ||
         config.ring_entries > max_ring_entries) {
-        return "the longest ring must be a power of two from 2 to 65536";
+        return "the longest ring must be a power of two from " +
+               std::to_string(ACCEL_RING_ENTRIES_MIN) + " to " + std::to_string(max_ring_entries);
     }
     if (callbacks.read == nullptr || callbacks.write == nullptr || callbacks.read64 == nullptr ||
         callbacks.write64 == nullptr || callbacks.interrupt == nullptr ||
@@ -48,7 +55,8 @@ const char* config_error(const accel_core_config& config, const accel_core_callb
         (config.link != nullptr && callbacks.timer == nullptr)) {
         return "the configuration lacks a required callback";
     }
-    return config.link != nullptr ? Link::config_error(*config.link) : nullptr;
+    const char* const reason = config.link != nullptr ? Link::config_error(*config.link) : nullptr;
+    return reason != nullptr ? reason : "";
 }
 
 // A configuration that refers to the card's own copy of the link: the embedder may destroy its
@@ -185,10 +193,11 @@ accel_core* accel_core_create(const accel_core_config* config,
         }
         return nullptr;
     };
-    if (const char* reason = accel::card::config_error(*config, *callbacks); reason != nullptr) {
-        return refuse(reason);
-    }
     try {
+        const std::string reason = accel::card::config_error(*config, *callbacks);
+        if (!reason.empty()) {
+            return refuse(reason.c_str());
+        }
         return std::make_unique<accel_core>(*config, *callbacks, opaque).release();
     } catch (const std::exception& exception) {
         return refuse(exception.what());

@@ -10,17 +10,19 @@ namespace accel::card {
 
 namespace {
 
-// Words of a tensor command that are addresses: dst, src0, src1, src2, params.
+// Words of a command that are addresses: one, two, or dst, src0, src1, src2 and params.
+constexpr std::uint8_t one_address = 0b000001;
+constexpr std::uint8_t two_addresses = 0b000011;
 constexpr std::uint8_t tensor_addresses = 0b011111;
 
 constexpr std::array operations{
     Operation{ACCEL_OP_NOP, Engine::none, 0, false, nullptr},
     Operation{ACCEL_OP_CALL, Engine::none, 0, true, nullptr},
-    Operation{ACCEL_OP_WAIT, Engine::none, 0b000001, false, nullptr},
-    Operation{ACCEL_OP_SIGNAL, Engine::none, 0b000001, false, nullptr},
-    Operation{ACCEL_OP_COPY, Engine::dma, 0b000011, false, run_copy},
-    Operation{ACCEL_OP_FILL, Engine::dma, 0b000001, true, run_fill},
-    Operation{ACCEL_OP_TRANSFER, Engine::dma, 0b000011, false, run_transfer},
+    Operation{ACCEL_OP_WAIT, Engine::none, one_address, false, nullptr},
+    Operation{ACCEL_OP_SIGNAL, Engine::none, one_address, false, nullptr},
+    Operation{ACCEL_OP_COPY, Engine::dma, two_addresses, false, run_copy},
+    Operation{ACCEL_OP_FILL, Engine::dma, one_address, true, run_fill},
+    Operation{ACCEL_OP_TRANSFER, Engine::dma, two_addresses, false, run_transfer},
     Operation{ACCEL_OP_GEMM, Engine::compute, tensor_addresses, false, run_gemm},
     Operation{ACCEL_OP_ELEMENTWISE, Engine::compute, tensor_addresses, false, run_elementwise},
     Operation{ACCEL_OP_SOFTMAX, Engine::compute, tensor_addresses, false, run_softmax},

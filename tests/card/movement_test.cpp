@@ -126,8 +126,8 @@ TEST_F(Movement, ResizeSumsItsTapsInOrder) {
         p.count = up_to(17);
         p.inner = up_to(50);
         const auto src = random.ordinary(std::size_t{p.outer} * p.n * p.inner);
-        std::vector<accel_tap> table(std::size_t{p.count} * p.taps);
-        for (accel_tap& tap : table) {
+        std::vector<accel_resize_tap> table(std::size_t{p.count} * p.taps);
+        for (accel_resize_tap& tap : table) {
             tap.index = static_cast<std::uint32_t>(random.below(p.n));
             tap.weight = std::bit_cast<std::uint32_t>(random.ordinary(1)[0]);
         }
@@ -137,7 +137,7 @@ TEST_F(Movement, ResizeSumsItsTapsInOrder) {
                 for (std::size_t inner = 0; inner < p.inner; ++inner) {
                     float sum = 0;
                     for (std::size_t k = 0; k < p.taps; ++k) {
-                        const accel_tap& tap = table[i * p.taps + k];
+                        const accel_resize_tap& tap = table[i * p.taps + k];
                         sum = std::fma(src[(outer * p.n + tap.index) * p.inner + inner],
                                        std::bit_cast<float>(tap.weight), sum);
                     }

@@ -42,7 +42,7 @@ TEST_F(Pool, EqualsTheReferenceForAnyWindow) {
         c.channels = up_to(40);
         check(c, ACCEL_POOL_MAX);
         check(c, ACCEL_POOL_AVERAGE);
-        check(c, ACCEL_POOL_AVERAGE, ACCEL_POOL_COUNT_OUTSIDE);
+        check(c, ACCEL_POOL_AVERAGE, ACCEL_POOL_COUNT_INCLUDE_PAD);
         ASSERT_FALSE(HasFailure());
     }
 }
@@ -74,7 +74,7 @@ TEST_F(Pool, ReservedUnknownAndImpossibleFieldsAreRefused) {
     };
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.type = 9; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.op = 2; });
-    refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.flags = ACCEL_POOL_COUNT_OUTSIDE; });
+    refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.flags = ACCEL_POOL_COUNT_INCLUDE_PAD; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.dst.channels = 3; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.reserved0[1] = 1; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.reserved1[3] = 1; });

@@ -31,54 +31,54 @@ std::vector<float> all_kinds() {
     return values;
 }
 
-struct Numbers {
+struct UnaryCase {
     std::uint8_t kind;
     float alpha;
     float beta;
 };
 
-std::vector<Numbers> every_activation() {
-    std::vector<Numbers> all;
+std::vector<UnaryCase> every_unary_op() {
+    std::vector<UnaryCase> all;
     for (std::uint8_t kind = 0; kind <= ACCEL_UNARY_NOT; ++kind) {
         // The data sheet gives these an error bound, not their bits.
         if (kind >= ACCEL_UNARY_SIN && kind <= ACCEL_UNARY_ATAN) {
             continue;
         }
-        Numbers numbers{.kind = kind, .alpha = 0, .beta = 0};
+        UnaryCase unary{.kind = kind, .alpha = 0, .beta = 0};
         switch (kind) {
             case ACCEL_UNARY_CLIP:
-                numbers.alpha = -1.5F;
-                numbers.beta = 6.0F;
+                unary.alpha = -1.5F;
+                unary.beta = 6.0F;
                 break;
             case ACCEL_UNARY_HARD_SIGMOID:
-                numbers.alpha = 0.2F;
-                numbers.beta = 0.5F;
+                unary.alpha = 0.2F;
+                unary.beta = 0.5F;
                 break;
             case ACCEL_UNARY_LEAKY_RELU:
             case ACCEL_UNARY_ELU:
-                numbers.alpha = 0.01F;
+                unary.alpha = 0.01F;
                 break;
             default:
                 break;
         }
-        all.push_back(numbers);
+        all.push_back(unary);
     }
     return all;
 }
 
 TEST(UnaryOperation, EqualTheReferenceOverAllOfF32) {
     const auto x = all_kinds();
-    for (const Numbers& numbers : every_activation()) {
-        const card::UnaryOp activation(numbers.kind, bits(numbers.alpha), bits(numbers.beta));
+    for (const UnaryCase& unary : every_unary_op()) {
+        const card::UnaryOp activation(unary.kind, bits(unary.alpha), bits(unary.beta));
         EXPECT_TRUE(activation.valid());
         auto got = x;
         card::apply_unary(got.data(), got.size(), activation);
         std::vector<float> expected;
         for (const float value : x) {
             expected.push_back(
-                reference::activate(value, numbers.kind, bits(numbers.alpha), bits(numbers.beta)));
+                reference::activate(value, unary.kind, bits(unary.alpha), bits(unary.beta)));
         }
-        EXPECT_TRUE(same_bits(got, expected)) << +numbers.kind;
+        EXPECT_TRUE(same_bits(got, expected)) << +unary.kind;
     }
 }
 
@@ -143,13 +143,13 @@ TEST(UnaryOperation, PowersAreWithinTheirErrorBounds) {
 
 class UnaryCommand : public CardTest {
   protected:
-    accel_elementwise vector(std::uint32_t n, const Numbers& numbers) {
+    accel_elementwise vector(std::uint32_t n, const UnaryCase& unary) {
         accel_elementwise p{};
         p.type = ACCEL_TYPE_F32;
         p.op = ACCEL_EW_IDENTITY;
-        p.activation = numbers.kind;
-        p.alpha = bits(numbers.alpha);
-        p.beta = bits(numbers.beta);
+        p.activation = unary.kind;
+        p.alpha = bits(unary.alpha);
+        p.beta = bits(unary.beta);
         p.rank = 1;
         p.dims[0] = n;
         p.dst_strides[0] = p.src0_strides[0] = 1;
@@ -163,8 +163,8 @@ TEST_F(UnaryCommand, EachAppliesToOneSource) {
     const std::uint64_t src = space.allocate(x.size() * 4);
     const std::uint64_t dst = space.allocate(x.size() * 4);
     space.store(src, x);
-    for (const Numbers& numbers : every_activation()) {
-        const accel_elementwise p = vector(5000, numbers);
+    for (const UnaryCase& unary : every_unary_op()) {
+        const accel_elementwise p = vector(5000, unary);
         ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_ELEMENTWISE,
                                            {.dst = dst, .src0 = src, .src1 = 0, .src2 = 0}, p)),
                   ACCEL_OK);
@@ -172,7 +172,7 @@ TEST_F(UnaryCommand, EachAppliesToOneSource) {
         for (const float value : x) {
             expected.push_back(reference::activate(value, p.activation, p.alpha, p.beta));
         }
-        EXPECT_TRUE(same_bits(space.load<float>(dst, x.size()), expected)) << +numbers.kind;
+        EXPECT_TRUE(same_bits(space.load<float>(dst, x.size()), expected)) << +unary.kind;
     }
 }
 

@@ -129,23 +129,24 @@ TEST_F(FashionTest, QuantizedLayersAreOneCommandEach) {
 
 TEST_F(FashionTest, PercentileAndKeepAreHonored) {
     const Device device = open();
-    QuantizeOptions options{.load = {.batch = batch}, .keep = {"Gemm_logits"}, .percentile = 99.9};
+    QuantizeOptions options{
+        .load = {.batch = batch}, .nodes_to_exclude = {"Gemm_logits"}, .percentile = 99.9};
     QuantizeReport report;
     double progress = 0;
     options.progress = [&](double done) { progress = done; };
     const std::string file = quantized(device, "fashion-cnn", options, &report);
     EXPECT_EQ(progress, 1);
     EXPECT_EQ(report.nodes.back().node, "Gemm_logits");
-    EXPECT_EQ(report.nodes.back().reason, "QuantizeOptions::keep names it");
+    EXPECT_EQ(report.nodes.back().reason, "QuantizeOptions::nodes_to_exclude names it");
     const double found = accuracy(device, Model::load(device, file, {.batch = batch}));
     EXPECT_GT(found, 0.86);
     expect_says(error_of([&] {
-                    options.keep = {"missing"};
+                    options.nodes_to_exclude = {"missing"};
                     static_cast<void>(quantized(device, "fashion-cnn", options));
                 }),
                 "fashion-cnn.onnx", "missing", "no such node");
     expect_says(error_of([&] {
-                    options.keep.clear();
+                    options.nodes_to_exclude.clear();
                     options.percentile = 20;
                     static_cast<void>(quantized(device, "fashion-cnn", options));
                 }),

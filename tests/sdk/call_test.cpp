@@ -262,8 +262,8 @@ TEST_F(CallTest, AFailureNamesTheCommandOfTheList) {
     const Error error = error_of([&] { queue.submit(list, {nowhere}).wait(); });
     EXPECT_EQ(error.errc(), std::errc::io_error);
     EXPECT_EQ(error.status(), CardStatus::fault_unmapped);
-    EXPECT_EQ(error.card()->list_index, 2U);
-    EXPECT_EQ(error.card()->address, static_cast<std::uint64_t>(nowhere));
+    EXPECT_EQ(error.failure()->list_index, 2U);
+    EXPECT_EQ(error.failure()->address, static_cast<std::uint64_t>(nowhere));
     expect_says(error, "index 2 of its list", "0x700000000000");
 }
 

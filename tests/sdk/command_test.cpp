@@ -349,7 +349,7 @@ TEST_F(CommandTest, RawCommandsReachTheCardUnchanged) {
     bytes[0] = std::byte{0xee};
     const Error error = error_of([&] { run(Command::raw(bytes)); });
     EXPECT_EQ(error.status(), CardStatus::bad_opcode);
-    EXPECT_EQ(error.card()->opcode, 0xeeU);
+    EXPECT_EQ(error.failure()->opcode, 0xeeU);
 }
 
 TEST_F(CommandTest, ACommandCanBeSubmittedAgain) {

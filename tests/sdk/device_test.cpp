@@ -118,10 +118,10 @@ TEST_F(DeviceTest, ListHasEveryCardAndTheReasonWhyOneCannotBeOpened) {
     ASSERT_THAT(entries, SizeIs(2));
     EXPECT_EQ(entries[0].path, "/dev/accel0");
     EXPECT_FALSE(entries[0].info.has_value());
-    EXPECT_THAT(entries[0].problem, HasSubstr("group"));
+    EXPECT_THAT(entries[0].reason, HasSubstr("group"));
     ASSERT_TRUE(entries[1].info.has_value());
     EXPECT_EQ(entries[1].info->serial, 42U);
-    EXPECT_THAT(entries[1].problem, IsEmpty());
+    EXPECT_THAT(entries[1].reason, IsEmpty());
 }
 
 TEST_F(DeviceTest, BuffersOfOneDeviceAreRefusedByAnother) {

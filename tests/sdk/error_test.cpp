@@ -46,7 +46,7 @@ TEST_P(EachErrno, ArrivesFromEveryCall) {
         driver->fail(request, error);
         const Error thrown = error_of(action);
         EXPECT_EQ(thrown.code().value(), error);
-        EXPECT_FALSE(thrown.card().has_value());
+        EXPECT_FALSE(thrown.failure().has_value());
         EXPECT_EQ(thrown.status(), CardStatus::ok);
         expect_says(thrown, sentence);
     };
@@ -96,12 +96,12 @@ TEST(Error, CopiesAndMovesKeepTheDetails) {
     for (const Error* error : {&copy, &moved, &std::as_const(original)}) {
         EXPECT_EQ(error->errc(), std::errc::io_error);
         EXPECT_EQ(error->status(), CardStatus::fault_read);
-        ASSERT_TRUE(error->card().has_value());
-        EXPECT_EQ(error->card()->sequence, 3U);
+        ASSERT_TRUE(error->failure().has_value());
+        EXPECT_EQ(error->failure()->sequence, 3U);
         expect_says(*error, "text");
     }
     Error assigned(std::errc::invalid_argument, "other");
-    EXPECT_FALSE(assigned.card().has_value());
+    EXPECT_FALSE(assigned.failure().has_value());
     assigned = copy;
     EXPECT_EQ(assigned.status(), CardStatus::fault_read);
     assigned = Error(std::errc::timed_out, "third");

@@ -87,12 +87,12 @@ TEST_P(EachStatus, ArrivesWithItsSentenceAndTheQueueRecovers) {
     const Error error = error_of([&] { job.wait(); });
     EXPECT_EQ(error.errc(), std::errc::io_error);
     EXPECT_EQ(error.status(), expected.status);
-    ASSERT_TRUE(error.card().has_value());
-    EXPECT_EQ(error.card()->sequence, 2U);
-    EXPECT_EQ(error.card()->opcode, expected.command.opcode);
-    EXPECT_FALSE(error.card()->list_index.has_value());
+    ASSERT_TRUE(error.failure().has_value());
+    EXPECT_EQ(error.failure()->sequence, 2U);
+    EXPECT_EQ(error.failure()->opcode, expected.command.opcode);
+    EXPECT_FALSE(error.failure()->list_index.has_value());
     if (expected.address != 0) {
-        EXPECT_EQ(error.card()->address, expected.address);
+        EXPECT_EQ(error.failure()->address, expected.address);
         expect_says(error, "at address " + detail::hex(expected.address));
     }
     expect_says(error, "job 2 failed", std::string(explain(expected.status)), "Queue::reset()");
@@ -131,7 +131,7 @@ TEST_F(FailureTest, ACallThatTheCardRefusesIsExplained) {
     memory[1] = call;
     const Error nested = error_of([&] { queue.submit(raw(call)).wait(); });
     EXPECT_EQ(nested.status(), CardStatus::nested_call);
-    EXPECT_EQ(nested.card()->list_index, 1U);
+    EXPECT_EQ(nested.failure()->list_index, 1U);
     queue.reset();
     memory[1] = fill_at(ACCEL_ARG(3, 0));
     const Error argument = error_of([&] { queue.submit(raw(call)).wait(); });
@@ -160,7 +160,7 @@ TEST_F(FailureTest, EarlierJobsSucceedAndLaterJobsNameTheFailure) {
     gate.open();
     const Error error = error_of([&] { behind.wait(); });
     EXPECT_EQ(error.status(), CardStatus::fault_unmapped);
-    EXPECT_EQ(error.card()->sequence, failing.sequence());
+    EXPECT_EQ(error.failure()->sequence, failing.sequence());
     expect_says(error, "job 4 did not run", "command 3");
     before.wait();
     EXPECT_EQ(buffer[0], 1);
@@ -233,7 +233,7 @@ TEST_F(FailureTest, TheStatusPageHasTheFailureWhenTheQueryFails) {
     driver->fail(ACCEL_IOCTL_QUEUE_QUERY, ENODEV);
     const Error error = error_of([&] { job.wait(); });
     EXPECT_EQ(error.status(), CardStatus::fault_unmapped);
-    EXPECT_EQ(error.card()->sequence, 1U);
+    EXPECT_EQ(error.failure()->sequence, 1U);
 }
 
 TEST_F(FailureTest, ResetCancelsUnfinishedJobs) {
@@ -250,7 +250,7 @@ TEST_F(FailureTest, ResetCancelsUnfinishedJobs) {
     for (const Job& job : {waiting, behind}) {
         const Error error = error_of([&] { job.wait(); });
         EXPECT_EQ(error.errc(), std::errc::operation_canceled);
-        EXPECT_FALSE(error.card().has_value());
+        EXPECT_FALSE(error.failure().has_value());
         expect_says(error, "job " + std::to_string(job.sequence()), "reset");
     }
     EXPECT_EQ(buffer[0], 1);

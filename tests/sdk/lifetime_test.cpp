@@ -130,7 +130,7 @@ TEST_F(LifetimeTest, AFailedJobOutlivesItsQueue) {
     }
     const Error error = error_of([&] { job.wait(); });
     EXPECT_EQ(error.status(), CardStatus::fault_unmapped);
-    EXPECT_EQ(error.card()->sequence, 1U);
+    EXPECT_EQ(error.failure()->sequence, 1U);
     job = {};
 }
 

@@ -384,7 +384,7 @@ void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>
                             ++seen;
                         }
                     }
-                    const std::uint32_t taps = (p.flags & ACCEL_POOL_COUNT_OUTSIDE) != 0
+                    const std::uint32_t taps = (p.flags & ACCEL_POOL_COUNT_INCLUDE_PAD) != 0
                                                    ? std::uint32_t{p.window.height} * p.window.width
                                                    : seen;
                     if (average && taps != 0) {

@@ -83,7 +83,7 @@ struct Loaded {
 };
 Loaded load(const Device& device, const fs::path& file, std::vector<TensorData> inputs,
             const SuiteOptions& suite) {
-    const std::vector<TensorInfo> ports = Model::describe(file);
+    const std::vector<TensorInfo> ports = Model::describe_inputs(file);
     LoadOptions options{.allow_narrowing = true, .host_fallback = suite.host_fallback};
     for (std::size_t i = 0; i < ports.size() && i < inputs.size(); ++i) {
         options.shapes[ports[i].name] = inputs[i].shape;

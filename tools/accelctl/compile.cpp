@@ -51,7 +51,7 @@ void add_compile(Program& program) {
     command.set_footer(
         "The file fits any card that has the same engines and enough memory, for the shapes given "
         "here. 'accelctl run' and Model::load() read it.");
-    options->model.add_to(command);
+    options->model.add_to(command, onnx_model_help);
     add_output(command, options->output);
     program.add_json(command);
 }

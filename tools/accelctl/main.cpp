@@ -11,7 +11,7 @@ namespace {
 Manual manual() {
     return {
         .name = "accelctl",
-        .summary = "manage PCI Express accelerators",
+        .summary = "Manage PCI Express accelerators",
         .description =
             {{"",
               {"Without a command, accelctl prints one screen: every card with its state, sensors, "

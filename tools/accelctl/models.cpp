@@ -14,12 +14,10 @@
 
 namespace accel::tools {
 
-void ModelOptions::add_to(CommandLine& command) {
-    command.add_option({.name = "MODEL",
-                        .help = "ONNX file, or compiled model that 'accelctl compile' wrote",
-                        .value = file_value,
-                        .required = true},
-                       model);
+void ModelOptions::add_to(CommandLine& command, std::string_view model_help) {
+    command.add_option(
+        {.name = "MODEL", .help = std::string(model_help), .value = file_value, .required = true},
+        model);
     command.add_option({.name = "--card", .help = std::string(card_help), .value = card_value},
                        card);
     command.add_option({.name = "--batch",
@@ -120,7 +118,7 @@ std::optional<std::vector<std::byte>> number_bytes(DataType type, const std::str
 TensorData parse_constant(const std::string& model, const Named& given,
                           const LoadOptions& options) {
     std::string list;
-    for (TensorInfo& info : with_model_errors([&] { return Model::describe(model); })) {
+    for (TensorInfo& info : with_model_errors([&] { return Model::describe_inputs(model); })) {
         if (info.name != given.name) {
             list += "\n  " + describe(info);
             continue;

@@ -19,6 +19,11 @@ namespace accel::tools {
 class CommandLine;
 class Program;
 
+/// The help of MODEL: of a command that runs models, and of one that reads ONNX files only.
+inline constexpr std::string_view any_model_help =
+    "ONNX file, or compiled model that 'accelctl compile' wrote";
+inline constexpr std::string_view onnx_model_help = "ONNX file";
+
 /// MODEL, --card, and the options that become LoadOptions.
 struct ModelOptions {
     std::string model;
@@ -31,7 +36,8 @@ struct ModelOptions {
     bool host_fallback = false;
     bool log = false;
 
-    void add_to(CommandLine& command);
+    /// Declares the options. `model_help` describes MODEL.
+    void add_to(CommandLine& command, std::string_view model_help);
     /// Throws Failure if an option is not NAME=VALUE.
     [[nodiscard]] LoadOptions load() const;
 };

@@ -21,7 +21,7 @@ struct QuantizeCommand {
     ModelOptions model;
     std::string output;
     std::vector<std::string> calibration;
-    std::vector<std::string> keep;
+    std::vector<std::string> nodes_to_exclude;
     double percentile = 100;
 };
 
@@ -101,7 +101,7 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
         return with_model_errors([&] {
             return quantize(device, options.model.model, runs, options.output,
                             {.load = options.model.load(),
-                             .keep = options.keep,
+                             .nodes_to_exclude = options.nodes_to_exclude,
                              .percentile = options.percentile,
                              .progress = [&](double done) { progress.update(done); }});
         });
@@ -126,15 +126,15 @@ void add_quantize(Program& program) {
         "A calibration file holds the elements of one input for many runs, one run after another, "
         "in memory order: a few hundred runs that are like those of the application. The result "
         "is ONNX with QuantizeLinear and DequantizeLinear.");
-    options->model.add_to(command);
+    options->model.add_to(command, onnx_model_help);
     add_output(command, options->output);
     command.add_option({.name = "--calibrate",
                         .help = "Give a calibration file for each input of the model",
                         .value = file_value,
                         .required = true},
                        options->calibration);
-    command.add_option({.name = "--keep", .help = "Keep a node in f32", .value = "NODE"},
-                       options->keep);
+    command.add_option({.name = "--exclude", .help = "Leave a node in f32", .value = "NODE"},
+                       options->nodes_to_exclude);
     command.add_option({.name = "--percentile",
                         .help = "Set the percentage of an activation's values that its range "
                                 "covers; 100: all",

@@ -274,7 +274,7 @@ void add_run(Program& program) {
         "Files of inputs and outputs hold the elements of a tensor in memory order. The table "
         "shows the card's own time, from completion records. The last line shows the time of the "
         "program, from the submission of a run to its completion.");
-    options->model.add_to(command);
+    options->model.add_to(command, any_model_help);
     command.add_option({.name = "--input",
                         .help = "Give a file for each input, or 'random' for all",
                         .value = file_value},

@@ -8,9 +8,9 @@ A file is known to be clean when it was clean once with the same content, the sa
 project, the same flags, the same .clang-tidy and the same clang-tidy. That knowledge is kept by
 content in ${XDG_CACHE_HOME:-~/.cache}/accel/tidy, so it holds for every clone.
 
---changed checks the files that the branch changes first, and the others only when most of them are
-known to be clean already (a warm cache). --seconds starts no further file after that time; what was
-clean until then is remembered. The changed files are always checked.
+--changed checks the files that the branch changes first, then those that include a changed header,
+and the others only when most of them are known to be clean already (a warm cache). --seconds starts
+no further file after that time, except the changed ones; the verdicts until then are remembered.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ def included(path: Path, folders: tuple[Path, ...]) -> frozenset[Path]:
     return frozenset(found)
 
 
-def content(source: Path, command: str) -> str:
-    """What the verdict on a file depends on, as a name for it."""
+def closure(source: Path, command: str) -> set[Path]:
+    """A source and all files of this project that it includes."""
     folders = tuple(
         Path(folder)
         for folder in re.findall(r"-I(\S+)", command)
@@ -80,6 +80,11 @@ def content(source: Path, command: str) -> str:
         for path in included(waiting.pop(), folders) - seen:
             seen.add(path)
             waiting.append(path)
+    return {path for path in seen if path.is_relative_to(ROOT)}
+
+
+def content(files: set[Path], command: str) -> str:
+    """What the verdict on a file depends on, as a name for it."""
     flags = [
         word.replace(str(ROOT), ".")
         for word in shlex.split(command)
@@ -87,10 +92,9 @@ def content(source: Path, command: str) -> str:
     ]
     digest = hashlib.sha256("\n".join([tidy_version(), *sorted(flags)]).encode())
     digest.update((ROOT / ".clang-tidy").read_bytes())
-    for path in sorted(seen, key=str):
-        if path.is_relative_to(ROOT):
-            digest.update(f"\n{path.relative_to(ROOT)}\n".encode())
-            digest.update(path.read_bytes())
+    for path in sorted(files, key=str):
+        digest.update(f"\n{path.relative_to(ROOT)}\n".encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -101,7 +105,7 @@ def tidy_version() -> str:
     ).stdout
 
 
-def changed() -> set[str]:
+def changed() -> set[Path]:
     """The files that this branch, or if it is the main one its last commit, changes."""
 
     def git(*words: str) -> str:
@@ -113,7 +117,7 @@ def changed() -> set[str]:
     base = git("merge-base", "HEAD", "origin/HEAD") or "HEAD~1"
     if base == git("rev-parse", "HEAD"):
         base = "HEAD~1"
-    return {str(ROOT / name) for name in git("diff", "--name-only", base).splitlines()}
+    return {ROOT / name for name in git("diff", "--name-only", base).splitlines()}
 
 
 def report(output: str, findings: dict[str, None]) -> None:
@@ -133,16 +137,19 @@ def main() -> int:
     build = options.build.resolve()
     stamps = cache_folder()
     commands = database(build)
-    names = {source: content(Path(source), command) for source, command in commands.items()}
+    files = {source: closure(Path(source), command) for source, command in commands.items()}
+    names = {source: content(files[source], command) for source, command in commands.items()}
     todo = [source for source, name in names.items() if not (stamps / name).is_file()]
-    first = changed() if options.changed else set()
+    touched = changed() if options.changed else set()
+    first = {source for source in todo if Path(source) in touched}
+    affected = {source for source in todo if files[source] & touched}
     if options.changed and len(todo) > (1 - WARM) * len(names):
         print(
             f"clang-tidy: {len(todo)} of {len(names)} files are unknown; "
             "only the changed ones are checked"
         )
-        todo = [source for source in todo if source in first]
-    todo.sort(key=lambda source: source not in first)
+        todo = [source for source in todo if source in affected]
+    todo.sort(key=lambda source: (source not in first, source not in affected))
     end = time.monotonic() + options.seconds
 
     def check(source: str) -> tuple[str, int | None, str]:

@@ -13,7 +13,7 @@ namespace {
 Manual manual() {
     return {
         .name = "lsaccel",
-        .summary = "list PCI Express accelerators",
+        .summary = "List PCI Express accelerators",
         .description =
             {{"",
               {"Lists the processing accelerators of this machine (PCI class 12) in the order of "

@@ -59,7 +59,8 @@ class ExternalWeights {
         fs::path location = fs::path(text).lexically_normal();
         if (location.empty() || location.is_absolute() || *location.begin() == "..") {
             refuse("the weights '" + tensor.name() + "' are in '" + text +
-                   "', which is not in the folder of the model: move the file there");
+                       "', which is not in the folder of the model",
+                   "move the file there");
         }
         return location;
     }
@@ -82,8 +83,9 @@ class ExternalWeights {
                                          ? parse_number(entries["length"], "length")
                                          : size - std::min(offset, size);
         if (offset > size || length > size - offset) {
-            refuse("the weights '" + tensor.name() + "' end behind the end of their file " +
-                   file.string() + ": is the file complete?");
+            refuse("the weights '" + tensor.name() + "' end past the end of their file " +
+                       file.string(),
+                   "is the file complete?");
         }
         // Tensors may share bytes, but a small file must not fill the memory.
         std::uint64_t& loaded = loaded_[file];
@@ -109,8 +111,8 @@ class ExternalWeights {
         if (!in.is_open()) {
             in.open(file, std::ios::binary);
             if (!in || !fs::is_regular_file(file)) {
-                refuse("the file of weights " + file.string() +
-                       " cannot be read: put it beside the model");
+                refuse("the file of weights " + file.string() + " cannot be read",
+                       "put it beside the model");
             }
         }
         return in;

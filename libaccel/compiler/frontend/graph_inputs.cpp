@@ -17,14 +17,16 @@ Constant constant_input(const onnx::ValueInfoProto& input, const TensorData& giv
     const DataType wanted = data_type_of(input.type().tensor_type().elem_type());
     if (given.type != wanted) {
         refuse("LoadOptions::constant_inputs gives input '" + input.name() + "' as " +
-               std::string(to_string(given.type)) + ", and the model declares " +
-               std::string(to_string(wanted)));
+                   std::string(to_string(given.type)) + ", and the model declares " +
+                   std::string(to_string(wanted)),
+               "give it the data type of the model");
     }
     auto tensor = std::make_shared<Tensor>(given.type, given.shape);
     if (tensor->data.size() != given.bytes.size()) {
         refuse("LoadOptions::constant_inputs gives input '" + input.name() + "' " +
-               std::to_string(given.bytes.size()) + " bytes, and its shape needs " +
-               std::to_string(tensor->data.size()));
+                   std::to_string(given.bytes.size()) + " bytes, and its shape needs " +
+                   std::to_string(tensor->data.size()),
+               "give as many bytes as the shape needs");
     }
     tensor->data = given.bytes;
     return tensor;
@@ -37,8 +39,8 @@ Dims shape_of(const onnx::ValueInfoProto& input, const LoadOptions& options) {
     }
     const auto& tensor = input.type().tensor_type();
     if (!tensor.has_shape()) {
-        refuse("input '" + input.name() +
-               "' has no shape in the model: give one in LoadOptions::shapes (accelctl --shape)");
+        refuse("input '" + input.name() + "' has no shape in the model",
+               "give one in LoadOptions::shapes (accelctl --shape)");
     }
     Dims dims;
     for (const auto& dim : tensor.shape().dim()) {
@@ -54,8 +56,8 @@ Dims shape_of(const onnx::ValueInfoProto& input, const LoadOptions& options) {
         } else {
             const std::string name = dim.dim_param().empty() ? "" : " ('" + dim.dim_param() + "')";
             refuse("dimension " + std::to_string(dims.size()) + name + " of input '" +
-                   input.name() +
-                   "' is open: give its length in LoadOptions::dimensions or shapes (accelctl "
+                       input.name() + "' is open",
+                   "give its length in LoadOptions::dimensions or shapes (accelctl "
                    "--dimension or --shape)");
         }
     }
@@ -78,7 +80,8 @@ void check_options(const onnx::GraphProto& graph, const LoadOptions& options) {
         for (const auto& [name, value] : given) {
             if (!names.contains(name)) {
                 refuse(std::string("LoadOptions::") + option + " names '" + name +
-                       "', and the model has no such " + what);
+                           "', and the model has no such " + what,
+                       "check the name with Model::describe_inputs()");
             }
         }
     };

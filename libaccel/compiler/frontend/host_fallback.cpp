@@ -139,8 +139,8 @@ void HostFallbackBuilder::finish(
         source = source == next_fallback_output ? next++ : source;
     }
     if (!model.SerializeToString(&fallback->model)) {
-        refuse(
-            "the nodes of its host fallback are larger than 2 GiB, which an ONNX file cannot be");
+        refuse("the nodes of its host fallback are larger than 2 GiB, which an ONNX file cannot be",
+               "split the model");
     }
     program.host_fallback = std::move(fallback);
 }

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The host fallback: nodes that depend on the values of a run, such as the number of boxes that
-// NonMaxSuppression selects. They cannot be compiled in advance. They become an ONNX model of their
-// own, which runtime/host_fallback.hpp compiles and computes in each run.
+// Collection of the host fallback (ir/host_fallback.hpp): nodes that depend on the values of a run,
+// such as the number of boxes that NonMaxSuppression selects. They cannot be compiled in advance.
+// They become an ONNX model of their own, which runtime/host_fallback.hpp compiles and computes in
+// each run.
 #pragma once
-
-#include <accel/model_info.hpp>
-#include <accel/tensor.hpp>
 
 #include <functional>
 #include <set>
@@ -21,17 +19,6 @@ class NodeProto;
 }  // namespace onnx
 
 namespace accel::compiler {
-
-struct HostFallback {
-    std::string model;  // the content of an ONNX file
-    bool allow_narrowing = false;
-    std::vector<HostNode> nodes;
-    std::vector<std::string> inputs;  // the last outputs of the program
-    std::vector<TensorInfo> outputs;  // shapes as the model declares them
-    // The source of each output of the model: the index of an output of the program, or the number
-    // of these outputs plus the index of an output of the fallback.
-    std::vector<std::size_t> sources;
-};
 
 /// Collects the nodes of the fallback during the import of a model.
 class HostFallbackBuilder {

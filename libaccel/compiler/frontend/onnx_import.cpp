@@ -75,7 +75,7 @@ class OnnxImporter {
   private:
     void check_opset() {
         if (!model_.has_graph()) {
-            refuse("it has no graph: is it an ONNX model?");
+            refuse("it has no graph", "is it an ONNX model?");
         }
         for (const auto& import : model_.opset_import()) {
             if (is_onnx_domain(import.domain())) {
@@ -83,9 +83,9 @@ class OnnxImporter {
             }
         }
         if (opset_ < 1 || opset_ > latest_opset) {
-            refuse("it has opset " + std::to_string(opset_) + ", and opsets up to " +
-                   std::to_string(latest_opset) +
-                   " are supported: convert it with onnx.version_converter");
+            refuse("it has opset " + std::to_string(opset_) + ", and opsets from 1 to " +
+                       std::to_string(latest_opset) + " are supported",
+                   "convert it with onnx.version_converter");
         }
     }
 
@@ -124,7 +124,8 @@ class OnnxImporter {
 
     void import_weights(const onnx::GraphProto& graph, Scope& scope) {
         if (graph.sparse_initializer_size() != 0) {
-            refuse("it has sparse weights, which are not supported: convert them to dense weights");
+            refuse("it has sparse weights, which are not supported",
+                   "convert them to dense weights");
         }
         for (const auto& tensor : graph.initializer()) {
             scope[tensor.name()] = builder_.constant(import_tensor(tensor));
@@ -132,23 +133,27 @@ class OnnxImporter {
     }
 
     void import_node(const onnx::NodeProto& node, Scope& scope) {
-        in_context(describe(node), [&] {
-            builder_.set_node(node.op_type() + (node.name().empty() ? "" : " " + node.name()));
-            const Values results = lower(node, scope);
-            for (int i = 0; i < node.output_size(); ++i) {
-                if (node.output(i).empty()) {
-                    continue;
+        in_context(
+            describe(node),
+            [&] {
+                builder_.set_node(node.op_type() + (node.name().empty() ? "" : " " + node.name()));
+                const Values results = lower(node, scope);
+                for (int i = 0; i < node.output_size(); ++i) {
+                    if (node.output(i).empty()) {
+                        continue;
+                    }
+                    if (static_cast<std::size_t>(i) >= results.size()) {
+                        refuse("its output " + std::to_string(i) + " is not supported");
+                    }
+                    scope[node.output(i)] = results[static_cast<std::size_t>(i)];
                 }
-                if (static_cast<std::size_t>(i) >= results.size()) {
-                    refuse("its output " + std::to_string(i) + " is not supported");
-                }
-                scope[node.output(i)] = results[static_cast<std::size_t>(i)];
-            }
-        });
+            },
+            node_remedy);
         if (++nodes_ > max_nodes || program_.instructions.size() > max_instructions) {
             refuse("the model is too large: it has more than " + std::to_string(max_instructions) +
-                   " instructions, or more than " + std::to_string(max_nodes) +
-                   " nodes, counting each iteration of a loop");
+                       " instructions, or more than " + std::to_string(max_nodes) +
+                       " nodes, counting each iteration of a loop",
+                   "split the model");
         }
     }
 

@@ -44,8 +44,7 @@ DataType data_type_of(std::int64_t onnx_type) {
         onnx::TensorProto::DataType_IsValid(number)
             ? onnx::TensorProto::DataType_Name(static_cast<onnx::TensorProto::DataType>(number))
             : std::to_string(onnx_type);
-    refuse("the card does not support the data type " + name +
-           ": convert the model to another type");
+    refuse("the card does not support the data type " + name, "convert the model to another type");
 }
 
 std::int32_t onnx_type_of(DataType type) {
@@ -66,7 +65,8 @@ template <typename T, typename Field>
 void copy_field(const Field& field, Tensor& tensor) {
     if (static_cast<std::size_t>(field.size()) != tensor.data.size() / sizeof(T)) {
         refuse("a tensor of the shape " + to_string(tensor.dims) + " has " +
-               std::to_string(field.size()) + " elements in the file: is the file damaged?");
+                   std::to_string(field.size()) + " elements in the file",
+               "is the file damaged?");
     }
     for (int i = 0; i < field.size(); ++i) {
         const auto value = static_cast<T>(field.Get(i));
@@ -80,7 +80,8 @@ void copy_field(const Field& field, Tensor& tensor) {
 Constant import_tensor(const onnx::TensorProto& proto) {
     if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
         refuse("the elements of tensor '" + proto.name() +
-               "' are in another file, and this model was not loaded from a file");
+                   "' are in another file, and this model was not loaded from a file",
+               "load the model from its file");
     }
     const DataType type = data_type_of(proto.data_type());
     Dims dims(proto.dims().begin(), proto.dims().end());
@@ -92,14 +93,15 @@ Constant import_tensor(const onnx::TensorProto& proto) {
                         proto.double_data_size();
     if (count > stated) {
         refuse("tensor '" + proto.name() + "' of the shape " + to_string(dims) + " has only " +
-               std::to_string(stated) + " elements in the file: is the file damaged?");
+                   std::to_string(stated) + " elements in the file",
+               "is the file damaged?");
     }
     auto tensor = std::make_shared<Tensor>(type, std::move(dims));
     if (proto.has_raw_data() && !proto.raw_data().empty()) {
         if (proto.raw_data().size() != tensor->data.size()) {
             refuse("tensor '" + proto.name() + "' has " + std::to_string(proto.raw_data().size()) +
-                   " bytes, and its shape needs " + std::to_string(tensor->data.size()) +
-                   ": is the file damaged?");
+                       " bytes, and its shape needs " + std::to_string(tensor->data.size()),
+                   "is the file damaged?");
         }
         const auto raw = std::as_bytes(std::span(proto.raw_data()));
         std::ranges::copy(raw, tensor->data.begin());
@@ -140,7 +142,8 @@ Constant import_tensor(const onnx::TensorProto& proto) {
 TensorInfo describe_tensor(const onnx::ValueInfoProto& input) {
     if (!input.type().has_tensor_type()) {
         refuse("input '" + input.name() +
-               "' is no tensor: sequences and optionals are not supported");
+                   "' is no tensor, and sequences and optionals are not supported",
+               "change the model to take tensors");
     }
     const auto& tensor = input.type().tensor_type();
     TensorInfo info{input.name(), data_type_of(tensor.elem_type()), {}};

@@ -18,16 +18,16 @@ void OperatorTable::add_alias(const std::string& alias, const std::string& name)
 const Lowering& OperatorTable::find(const std::string& name, std::int64_t opset) const {
     const auto named = operators_.find(name);
     if (named == operators_.end()) {
-        refuse(
-            "this operator is not supported: docs/guides/add-an-operator.md describes how to add "
-            "one");
+        refuse("this operator is not supported",
+               "docs/guides/add-an-operator.md describes how to add "
+               "one");
     }
     const auto found = std::ranges::find_if(named->second, [&](const Operator& one) {
         return opset >= one.opsets.first && opset <= one.opsets.last;
     });
     if (found == named->second.end()) {
-        refuse("this operator is not supported in opset " + std::to_string(opset) +
-               ": convert the model with onnx.version_converter");
+        refuse("this operator is not supported in opset " + std::to_string(opset),
+               "convert the model with onnx.version_converter");
     }
     return found->lower;
 }

@@ -40,8 +40,8 @@ DataType Builder::compute_type(DataType type) const {
         return type;
     }
     if (!allow_narrowing_) {
-        refuse("the card does not compute in " + std::string(to_string(type)) +
-               ": set LoadOptions::allow_narrowing (accelctl --allow-narrowing) to use f32 for f64 "
+        refuse("the card does not compute in " + std::string(to_string(type)),
+               "set LoadOptions::allow_narrowing (accelctl --allow-narrowing) to use f32 for f64 "
                "and i64 "
                "for u64");
     }
@@ -110,8 +110,8 @@ ValueId Builder::elementwise(op::Elementwise operation, std::vector<ValueId> in,
         shape = broadcast_dims(shape, dims(in[i]));
         if (i == 1 && is_integer(type(in[0])) != is_integer(type(in[1]))) {
             refuse("its operands are " + std::string(to_string(type(in[0]))) + " and " +
-                   std::string(to_string(type(in[1]))) +
-                   ": both must be integers or both floating-point");
+                       std::string(to_string(type(in[1]))),
+                   "both must be integers or both floating-point");
         }
     }
     return add(operation, std::move(in), result, std::move(shape));
@@ -204,8 +204,8 @@ ValueId Builder::softmax(ValueId a, std::size_t axis) {
 ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_element) {
     static_cast<void>(length(a, axis));
     if (type(indices) != DataType::i32 && type(indices) != DataType::i64) {
-        refuse("its indices are " + std::string(to_string(type(indices))) +
-               ": they must be i32 or i64");
+        refuse("its indices are " + std::string(to_string(type(indices))),
+               "they must be i32 or i64");
     }
     if (by_element) {
         Dims expected = dims(a);

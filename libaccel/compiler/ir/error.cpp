@@ -9,7 +9,11 @@ ConstantInputRequired::ConstantInputRequired(const std::string& what, std::strin
 namespace compiler {
 
 void refuse(const std::string& what) {
-    throw Error(std::errc::invalid_argument, what);
+    throw ErrorWithoutRemedy(std::errc::invalid_argument, what);
+}
+
+void refuse(const std::string& what, const std::string& remedy) {
+    throw Error(std::errc::invalid_argument, what + ": " + remedy);
 }
 
 void report_defect(const std::string& where, const std::exception& error) {

@@ -15,8 +15,20 @@ namespace accel::compiler {
 
 inline constexpr std::errc internal_error = std::errc::state_not_recoverable;
 
-/// Refuses a model. Each caller on the way out adds what it knows: the node, the file.
+/// An error whose message names no remedy yet. in_context() adds a general one.
+class ErrorWithoutRemedy : public Error {
+  public:
+    using Error::Error;
+};
+
+/// The general remedies: of an error in a node, and of any other error in a model.
+inline constexpr const char* node_remedy = "check the model with onnx.checker, or change the node";
+inline constexpr const char* model_remedy = "check the model with onnx.checker";
+
+/// Refuses a model. Each caller on the way out adds what it knows: the node, the file. `remedy`
+/// says what the user can do; without one, in_context() adds a general remedy.
 [[noreturn]] void refuse(const std::string& what);
+[[noreturn]] void refuse(const std::string& what, const std::string& remedy);
 
 /// Reports a defect of the compiler, and asks the user for a bug report.
 [[noreturn]] void report_defect(const std::string& where, const std::exception& error);
@@ -24,13 +36,17 @@ inline constexpr std::errc internal_error = std::errc::state_not_recoverable;
 /// The message of an error, without the text of its errno at the end.
 [[nodiscard]] std::string message_of(const Error& error);
 
-/// Calls `action` and adds `where` in front of the messages of its errors.
+/// Calls `action` and adds `where` in front of the messages of its errors. Adds `remedy` to the
+/// messages that name none.
 template <typename Action>
-decltype(auto) in_context(const std::string& where, Action&& action) {
+decltype(auto) in_context(const std::string& where, Action&& action,
+                          const char* remedy = model_remedy) {
     try {
         return std::forward<Action>(action)();
     } catch (const ConstantInputRequired& error) {
         throw ConstantInputRequired(where + ": " + message_of(error), error.input());
+    } catch (const ErrorWithoutRemedy& error) {
+        throw Error(error.errc(), where + ": " + message_of(error) + ": " + remedy);
     } catch (const Error& error) {
         throw Error(error.errc(), where + ": " + message_of(error));
     } catch (const std::logic_error& error) {

@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "ir/host_fallback.hpp"
 #include "ir/tensor.hpp"
 
 namespace accel::compiler {
@@ -132,8 +133,6 @@ struct Port {
     std::string name;
     ValueId value = 0;
 };
-
-struct HostFallback;  // frontend/host_fallback.hpp
 
 struct Program {
     std::shared_ptr<const HostFallback> host_fallback;  // null if the card computes all nodes

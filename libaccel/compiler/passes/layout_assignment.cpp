@@ -19,15 +19,19 @@ CommandPlan LayoutAssignment::run(std::ostream* log) {
     for (const Instruction& instruction : program_.instructions) {
         node_ = instruction.node;
         const std::size_t before = plan_.commands.size();
-        in_context(instruction.node, [&] {
-            if (elements(program_.values[instruction.result].dims) == 0) {
-                views_[instruction.result] = allocate_result(
-                    instruction.result, row_major(program_.values[instruction.result].dims.size()));
-            } else {
-                std::visit([&](const auto& operation) { lower(operation, instruction); },
-                           instruction.operation);
-            }
-        });
+        in_context(
+            instruction.node,
+            [&] {
+                if (elements(program_.values[instruction.result].dims) == 0) {
+                    views_[instruction.result] =
+                        allocate_result(instruction.result,
+                                        row_major(program_.values[instruction.result].dims.size()));
+                } else {
+                    std::visit([&](const auto& operation) { lower(operation, instruction); },
+                               instruction.operation);
+                }
+            },
+            node_remedy);
         if (log != nullptr) {
             *log << "  " << instruction.node << ": " << to_string(instruction.operation) << " "
                  << compiler::to_string(program_.values[instruction.result].dims) << " strides "

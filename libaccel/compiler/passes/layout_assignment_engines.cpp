@@ -35,7 +35,8 @@ LayoutAssignment::AxisLoops LayoutAssignment::axis_loops(ValueId id, std::size_t
 void LayoutAssignment::require_f32(ValueId id) const {
     if (type(id) != DataType::f32) {
         refuse("its operand is " + std::string(compiler::to_string(type(id))) +
-               ", and the card supports this operation in f32 only: cast the operand to f32");
+                   ", and the card supports this operation in f32 only",
+               "cast the operand to f32");
     }
 }
 

@@ -46,8 +46,8 @@ std::span<const float> floats(const TensorData& data) {
 void widen(Range& range, std::span<const float> values, const std::string& name) {
     for (const float x : values) {
         if (!std::isfinite(x)) {
-            refuse("activation '" + name +
-                   "' is not finite with this calibration data: is the data scaled as the model "
+            refuse("activation '" + name + "' is not finite with this calibration data",
+                   "is the data scaled as the model "
                    "expects?");
         }
         range.low = std::min(range.low, x);
@@ -100,8 +100,8 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
                                        const std::vector<std::string>& wanted, CalibrationData data,
                                        const QuantizeOptions& options) {
     if (!(options.percentile > 50 && options.percentile <= 100)) {
-        refuse("QuantizeOptions::percentile is " + std::to_string(options.percentile) +
-               ": it must be above 50 and at most 100");
+        refuse("QuantizeOptions::percentile is " + std::to_string(options.percentile),
+               "it must be above 50 and at most 100");
     }
     const bool saturate = options.percentile < 100;
     const std::size_t models = (wanted.size() + outputs_at_once - 1) / outputs_at_once;
@@ -121,7 +121,8 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
         const Model net = compile(device, import_onnx(model, name, options.load));
         for (std::size_t i = 0; i < names.size(); ++i) {
             if (net.outputs()[i].type != DataType::f32) {
-                refuse("activation '" + names[i] + "' is not f32: is the model quantized already?");
+                refuse("activation '" + names[i] + "' is not f32",
+                       "is the model quantized already?");
             }
         }
         for (const auto& inputs : data) {

@@ -154,7 +154,9 @@ class ModelRewriter {
             }
             for (const float maximum : largest) {
                 if (!std::isfinite(maximum)) {
-                    refuse("the weights '" + site.weights + "' have an element that is not finite");
+                    refuse("the weights '" + site.weights + "' have an element that is not finite",
+                           "correct the weights, or exclude the node with "
+                           "QuantizeOptions::nodes_to_exclude");
                 }
                 scales.push_back(maximum > 0 ? maximum / 127.0F : 1.0F);
             }

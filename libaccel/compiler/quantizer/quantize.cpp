@@ -27,7 +27,8 @@ std::vector<std::byte> serialize_onnx(const onnx::ModelProto& model) {
     std::vector<std::byte> bytes(model.ByteSizeLong());
     if (bytes.size() > static_cast<std::size_t>(INT32_MAX) ||
         !model.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        refuse("the quantized model is larger than 2 GiB, which is the limit of an ONNX file");
+        refuse("the quantized model is larger than 2 GiB, which is the limit of an ONNX file",
+               "split the model");
     }
     return bytes;
 }
@@ -37,9 +38,9 @@ QuantizeReport quantize(const Device& device, const std::filesystem::path& file,
                         const QuantizeOptions& options) {
     onnx::ModelProto model = read_model(file);
     if (data.empty()) {
-        refuse("there is no calibration data: give inputs that are typical for the model");
+        refuse("there is no calibration data", "give inputs that are typical for the model");
     }
-    Sites sites(model.graph(), options.keep);
+    Sites sites(model.graph(), options.nodes_to_exclude);
     std::set<std::string> wanted;
     for (const Site& site : sites.found()) {
         wanted.insert(site.activation);
@@ -49,7 +50,8 @@ QuantizeReport quantize(const Device& device, const std::filesystem::path& file,
         for (const QuantizedNode& node : sites.report()) {
             reasons += "; " + node.node + ": " + node.reason;
         }
-        refuse("it has no Conv, Gemm or MatMul that can be quantized" + reasons);
+        refuse("it has no Conv, Gemm or MatMul that can be quantized" + reasons,
+               "run the model as it is");
     }
     const std::string name = file.string();
     const auto ranges =

@@ -35,8 +35,9 @@ Sites::Sites(const onnx::GraphProto& graph, const std::vector<std::string>& keep
         examine(graph.node(i), i);
     }
     if (!unknown.empty()) {
-        refuse("QuantizeOptions::keep names '" + *unknown.begin() +
-               "', and the model has no such node");
+        refuse("QuantizeOptions::nodes_to_exclude names '" + *unknown.begin() +
+                   "', and the model has no such node",
+               "check the names of the nodes in the ONNX file");
     }
 }
 
@@ -64,7 +65,7 @@ void Sites::examine(const onnx::NodeProto& node, int index) {
 
 std::string Sites::obstacle(const onnx::NodeProto& node, bool conv, bool gemm) const {
     if (keep_.contains(name_of(node))) {
-        return "QuantizeOptions::keep names it";
+        return "QuantizeOptions::nodes_to_exclude names it";
     }
     if (node.input_size() < 2 || tensor(node.input(1)) == nullptr) {
         return "its weights are not constant";

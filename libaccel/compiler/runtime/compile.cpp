@@ -4,7 +4,6 @@
 #include <ostream>
 
 #include "codegen/list_arguments.hpp"
-#include "frontend/host_fallback.hpp"
 #include "runtime/card_features.hpp"
 #include "runtime/compiled_model.hpp"
 #include "runtime/weight_upload.hpp"
@@ -50,7 +49,8 @@ Model compile(const Device& device, Program program, std::ostream* log, int impo
     compiled->results = results_of(*compiled);
     if (compiled->inputs.size() + compiled->outputs.size() > max_ports) {
         refuse("it has " + std::to_string(compiled->inputs.size() + compiled->outputs.size()) +
-               " inputs and outputs, and a command list supports " + std::to_string(max_ports));
+                   " inputs and outputs, and a command list supports " + std::to_string(max_ports),
+               "split the model, or join inputs and outputs");
     }
     if (log != nullptr) {
         log_program(program, *log);

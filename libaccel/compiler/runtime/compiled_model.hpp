@@ -8,7 +8,7 @@
 #include <mutex>
 #include <optional>
 
-#include "frontend/host_fallback.hpp"
+#include "ir/host_fallback.hpp"
 #include "runtime/scratch_pool.hpp"
 
 namespace accel::compiler {

@@ -35,7 +35,7 @@ Model Model::load(const Device& device, const std::filesystem::path& file,
     });
 }
 
-std::vector<TensorInfo> Model::describe(const std::filesystem::path& file) {
+std::vector<TensorInfo> Model::describe_inputs(const std::filesystem::path& file) {
     return compiler::describe_inputs(file);
 }
 

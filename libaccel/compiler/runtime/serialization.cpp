@@ -33,7 +33,7 @@ struct Header {
     std::uint32_t hardware;     // ACCEL_VERSION of the commands
     std::uint64_t description;  // bytes
     std::uint64_t weights;      // bytes
-    std::uint64_t fingerprint;  // of all bytes behind the header
+    std::uint64_t fingerprint;  // of all bytes after the header
 };
 static_assert(std::has_unique_object_representations_v<Header>);
 
@@ -69,7 +69,8 @@ std::vector<TensorInfo> deserialize_tensors(
         if (tensor.type() < static_cast<std::uint32_t>(DataType::f32) ||
             tensor.type() > static_cast<std::uint32_t>(DataType::u64)) {
             refuse("tensor '" + tensor.name() + "' has the unknown data type " +
-                   std::to_string(tensor.type()) + ": compile the model again");
+                       std::to_string(tensor.type()),
+                   "compile the model again");
         }
         result.push_back({tensor.name(),
                           static_cast<DataType>(tensor.type()),
@@ -100,7 +101,7 @@ std::shared_ptr<const HostFallback> deserialize_fallback(const serialized::HostF
         return exists && seen.insert(source).second;
     };
     if (fallback->inputs.size() > outputs || !std::ranges::all_of(fallback->sources, is_valid)) {
-        refuse("its host fallback does not fit its commands: compile the model again");
+        refuse("its host fallback does not fit its commands", "compile the model again");
     }
     return fallback;
 }
@@ -108,27 +109,29 @@ std::shared_ptr<const HostFallback> deserialize_fallback(const serialized::HostF
 Header check_header(std::span<const std::byte> bytes) {
     Header header{};
     if (bytes.size() < sizeof header) {
-        refuse("it ends within its header: is the file complete?");
+        refuse("it ends within its header", "is the file complete?");
     }
     std::memcpy(&header, bytes.data(), sizeof header);
     if (header.format != format_version) {
         refuse("it has format " + std::to_string(header.format) +
-               ", and this libaccel supports format " + std::to_string(format_version) +
-               ": compile the model again");
+                   ", and this libaccel supports format " + std::to_string(format_version),
+               "compile the model again");
     }
     if (header.hardware >> 16 != ACCEL_VERSION_MAJOR || header.hardware > ACCEL_VERSION) {
         refuse("it is compiled for version " + std::to_string(header.hardware >> 16) + "." +
-               std::to_string(header.hardware & 0xffff) + " of the hardware interface, and this " +
-               "libaccel supports version " + std::to_string(ACCEL_VERSION_MAJOR) + "." +
-               std::to_string(ACCEL_VERSION_MINOR) + ": compile the model again");
+                   std::to_string(header.hardware & 0xffff) +
+                   " of the hardware interface, and this " + "libaccel supports version " +
+                   std::to_string(ACCEL_VERSION_MAJOR) + "." + std::to_string(ACCEL_VERSION_MINOR),
+               "compile the model again");
     }
     bytes = bytes.subspan(sizeof header);
     if (header.description > bytes.size() || header.weights != bytes.size() - header.description) {
         refuse("it has " + std::to_string(bytes.size()) +
-               " bytes behind its header, which states another size: is the file complete?");
+                   " bytes after its header, which states another size",
+               "is the file complete?");
     }
     if (fingerprint(bytes) != header.fingerprint) {
-        refuse("it is damaged: its checksum is wrong; compile the model again");
+        refuse("it is damaged: its checksum is wrong", "compile the model again");
     }
     return header;
 }
@@ -137,8 +140,8 @@ void check_memory(const CompiledModel& model, const DeviceInfo& card) {
     const std::uint64_t needed = model.memory.weights + model.memory.peak;
     if (needed > card.memory_size) {
         refuse("it needs " + std::to_string(needed) + " bytes of device memory for a run, and " +
-               card.path + " has " + std::to_string(card.memory_size) +
-               ": use a larger card or a smaller batch");
+                   card.path + " has " + std::to_string(card.memory_size),
+               "use a larger card or a smaller batch");
     }
 }
 
@@ -146,14 +149,14 @@ Model deserialize(const Device& device, std::span<const std::byte> bytes,
                   const LoadOptions& options) {
     if (options.batch != 0 || !options.dimensions.empty() || !options.shapes.empty() ||
         !options.constant_inputs.empty()) {
-        refuse("its shapes were decided when it was compiled: to change them, compile it again");
+        refuse("its shapes were decided when it was compiled", "to change them, compile it again");
     }
     const Header header = check_header(bytes);
     bytes = bytes.subspan(sizeof header);
     serialized::Compiled file;
     if (header.description > INT32_MAX ||
         !file.ParseFromArray(bytes.data(), static_cast<int>(header.description))) {
-        refuse("its description is damaged: compile the model again");
+        refuse("its description is damaged", "compile the model again");
     }
     const DeviceInfo card = device.info();
     check_card(card, file.features());
@@ -166,9 +169,8 @@ Model deserialize(const Device& device, std::span<const std::byte> bytes,
     model->results = results_of(*model);
     model->memory = {header.weights, file.activations(), file.peak()};
     if (model->inputs.size() + model->outputs.size() > max_ports || file.peak() > max_peak_memory) {
-        refuse(
-            "it has more inputs and outputs, or needs more memory, than a model can have: "
-            "compile the model again");
+        refuse("it has more inputs and outputs, or needs more memory, than a model can have",
+               "compile the model again");
     }
     check_memory(*model, card);
     for (const serialized::ModelCommand& command : file.commands()) {

@@ -18,9 +18,9 @@ void import_weights(CompiledModel& model, int descriptor) {
                  model.weights.slice(trailer_offset(model), sizeof found));
     }
     if (found != trailer_of(model)) {
-        refuse(
-            "the imported weights are not those of this model as it is compiled here: load the "
-            "same file with the same options as the process that exports them");
+        refuse("the imported weights are not those of this model as it is compiled here",
+               "load the "
+               "same file with the same options as the process that exports them");
     }
 }
 

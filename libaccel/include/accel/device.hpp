@@ -68,7 +68,7 @@ struct DeviceInfo {
 struct DeviceEntry {
     std::string path;
     std::optional<DeviceInfo> info;
-    std::string problem;  ///< empty if there is `info`
+    std::string reason;  ///< empty if there is `info`
 };
 
 /// An open card, with an address space that no other process can reach. Move-only; buffers, queues,

@@ -72,9 +72,9 @@ class ACCEL_API Error : public std::system_error {
     [[nodiscard]] std::errc errc() const noexcept { return static_cast<std::errc>(code().value()); }
 
     /// The card's report; empty unless the card caused the error.
-    [[nodiscard]] const std::optional<CardFailure>& card() const noexcept;
+    [[nodiscard]] const std::optional<CardFailure>& failure() const noexcept;
 
-    /// card()->status, or CardStatus::ok without a report of the card.
+    /// failure()->status, or CardStatus::ok without a report of the card.
     [[nodiscard]] CardStatus status() const noexcept;
 
   private:

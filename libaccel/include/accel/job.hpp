@@ -41,8 +41,8 @@ class ACCEL_API Job {
     [[nodiscard]] bool done() const noexcept;
 
     /// Waits until the job is finished: polls for the queue's spin time, then sleeps in the kernel.
-    /// Throws Error if the job failed (io_error, with card()), was canceled by a reset or the end
-    /// of its queue (operation_canceled), or if the card was reset or is gone (ESTALE,
+    /// Throws Error if the job failed (io_error, with failure()), was canceled by a reset or the
+    /// end of its queue (operation_canceled), or if the card was reset or is gone (ESTALE,
     /// no_such_device).
     void wait() const;
 

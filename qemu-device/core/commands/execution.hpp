@@ -65,7 +65,7 @@ inline constexpr std::uint32_t max_segments = 65536;
 
 // Reads the parameter block of a tensor command into `size` bytes at `params`. Older software may
 // pass a shorter block, of at least `min_size` bytes; zeros replace the rest. A longer block must
-// have zeros behind `size`.
+// have zeros after `size`.
 [[nodiscard]] Status read_params(Execution& execution, void* params, std::uint32_t size,
                                  std::uint32_t min_size);
 [[nodiscard]] inline Status read_params(Execution& execution, void* params, std::uint32_t size) {

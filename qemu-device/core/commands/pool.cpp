@@ -111,8 +111,9 @@ class Pool {
                 std::uint64_t channels) {
         memory_.work(Work::specials, count * channels);
         for (std::uint64_t i = 0; i < count; ++i) {
-            const std::uint64_t taps =
-                (params_.flags & ACCEL_POOL_COUNT_OUTSIDE) != 0 ? window_.taps() : taps_inside[i];
+            const std::uint64_t taps = (params_.flags & ACCEL_POOL_COUNT_INCLUDE_PAD) != 0
+                                           ? window_.taps()
+                                           : taps_inside[i];
             for (std::uint64_t c = 0; c < channels && taps != 0; ++c) {
                 sums[i * channels + c] /= static_cast<float>(taps);
             }

@@ -36,7 +36,7 @@ class Resize {
             return ACCEL_OK;
         }
         const std::uint64_t row = std::uint64_t{params_.inner} * sizeof(float);
-        const std::uint64_t table_row = params_.taps * sizeof(accel_tap);
+        const std::uint64_t table_row = params_.taps * sizeof(accel_resize_tap);
         std::uint64_t src = 0;
         std::uint64_t dst = 0;
         if (__builtin_mul_overflow(row, std::uint64_t{params_.n}, &src) ||
@@ -79,7 +79,7 @@ class Resize {
         }
         std::fill_n(sums_, now, 0.0F);
         for (std::uint64_t k = 0; k < params_.taps; ++k) {
-            accel_tap tap{};
+            accel_resize_tap tap{};
             if (Status status = memory_.read(tensor_.src1 + (i * params_.taps + k) * sizeof tap,
                                              &tap, sizeof tap);
                 status != ACCEL_OK) {

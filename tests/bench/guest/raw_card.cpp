@@ -104,14 +104,14 @@ HugePage::HugePage() {
     std::memset(start_, 0, size);
     const int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
     std::uint64_t entry = 0;
-    const auto page = reinterpret_cast<std::uintptr_t>(start_) / 4096;
+    const auto page = reinterpret_cast<std::uintptr_t>(start_) / ACCEL_PAGE_SIZE;
     if (pagemap < 0 || pread(pagemap, &entry, sizeof entry,
                              static_cast<off_t>(page * sizeof entry)) != sizeof entry) {
         fail("cannot read /proc/self/pagemap");
     }
     close(pagemap);
     constexpr std::uint64_t frame = (std::uint64_t{1} << 55) - 1;
-    bus_ = (entry & frame) * 4096;
+    bus_ = (entry & frame) * ACCEL_PAGE_SIZE;
 }
 
 HugePage::~HugePage() {

@@ -78,10 +78,10 @@ class RawCard {
 
   private:
     static constexpr std::size_t admin_ring_offset = 0;
-    static constexpr std::size_t admin_results_offset = 4096;
-    static constexpr std::size_t events_offset = 2 * std::size_t{4096};
-    static constexpr std::size_t status_offset = 3 * std::size_t{4096};
-    static constexpr std::size_t ring_offset = 4 * std::size_t{4096};
+    static constexpr std::size_t admin_results_offset = ACCEL_PAGE_SIZE;
+    static constexpr std::size_t events_offset = 2 * ACCEL_PAGE_SIZE;
+    static constexpr std::size_t status_offset = 3 * ACCEL_PAGE_SIZE;
+    static constexpr std::size_t ring_offset = 4 * ACCEL_PAGE_SIZE;
 
     void wait_for_status(std::uint32_t bit) const;
     void admin(const accel_admin_command& command);

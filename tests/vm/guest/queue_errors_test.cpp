@@ -153,7 +153,7 @@ TEST_F(Errors, AResetStopsARunningCommand) {
     EXPECT_EQ(queue_.tail(), 1U);
 }
 
-class Hostile : public Errors {
+class CorruptedQueue : public Errors {
   protected:
     /// Expects that the queue works after a reset, and the card, too.
     void expect_recovery() {
@@ -165,7 +165,7 @@ class Hostile : public Errors {
     std::mt19937_64 random_{4711};
 };
 
-TEST_F(Hostile, RingOfRandomBytesFailsOrRunsAndCanBeReset) {
+TEST_F(CorruptedQueue, RingOfRandomBytesFailsOrRunsAndCanBeReset) {
     for (int round = 0; round < 300; ++round) {
         for (accel_command& command : queue_.ring()) {
             for (auto& word : std::span(reinterpret_cast<std::uint64_t*>(&command), 8)) {
@@ -197,7 +197,7 @@ TEST_F(Hostile, RingOfRandomBytesFailsOrRunsAndCanBeReset) {
     uapi::expect_working_card();
 }
 
-TEST_F(Hostile, StatusPageThatItsOwnerOverwritesHarmsNoOtherQueue) {
+TEST_F(CorruptedQueue, StatusPageThatItsOwnerOverwritesHarmsNoOtherQueue) {
     const uapi::File other;
     uapi::Queue neighbor(other);
     const uapi::Product product(other, 8, 5);
@@ -247,7 +247,7 @@ TEST_F(Hostile, StatusPageThatItsOwnerOverwritesHarmsNoOtherQueue) {
     uapi::expect_working_card();
 }
 
-TEST_F(Hostile, ErrorsOfAllQueuesAtOnceAreAllReported) {
+TEST_F(CorruptedQueue, ErrorsOfAllQueuesAtOnceAreAllReported) {
     const std::uint32_t count = file_.info().queues - 1;
     std::vector<uapi::Queue> queues;
     for (std::uint32_t i = 0; i < count; ++i) {

@@ -92,8 +92,8 @@ Values one_hot(const Node& n) {
     Dims dims = n.b.dims(n.in(0));
     const std::size_t axis = normalize_axis(n.integer("axis", -1), dims.size() + 1);
     if (depth < 1 || depth > max_listed) {
-        refuse("its depth is " + std::to_string(depth) + ": it must be from 1 to " +
-               std::to_string(max_listed));
+        refuse("its depth is " + std::to_string(depth),
+               "it must be from 1 to " + std::to_string(max_listed));
     }
     const ValueId index = n.b.cast(n.in(0), DataType::i64);
     const ValueId positive = n.b.binary(ElementwiseOp::mod, index,

@@ -42,7 +42,8 @@ Values non_max_suppression(const Node& n) {
     if (boxes_dims.size() != 3 || scores_dims.size() != 3 || boxes_dims[2] != 4 ||
         boxes_dims[0] != scores_dims[0] || boxes_dims[1] != scores_dims[2]) {
         refuse("boxes " + to_string(boxes_dims) + " and scores " + to_string(scores_dims) +
-               " do not fit: they must be [batches, boxes, 4] and [batches, classes, boxes]");
+                   " do not fit",
+               "they must be [batches, boxes, 4] and [batches, classes, boxes]");
     }
     const std::vector<float> boxes = n.floats(0);
     const std::vector<float> scores = n.floats(1);

@@ -149,7 +149,7 @@ Values identity(const Node& n) {
 
 Values dropout(const Node& n) {
     if (n.has(2) && n.first_integer(2) != 0 && (!n.has(1) || n.first_float(1) != 0.0F)) {
-        refuse("it drops elements at random, as in training: export the model for inference");
+        refuse("it drops elements at random, as in training", "export the model for inference");
     }
     ValueId mask = n.in(0);
     if (n.output_count() > 1) {

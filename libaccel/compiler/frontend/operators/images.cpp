@@ -20,8 +20,8 @@ ValueId as_image(const Node& n, ValueId x) {
         return x;
     }
     if (d.size() != 3) {
-        refuse("inputs of " + std::to_string(d.size()) +
-               " dimensions are not supported: use [n,c,w], [n,c,h,w] or [n,c,d,h,w]");
+        refuse("inputs of " + std::to_string(d.size()) + " dimensions are not supported",
+               "use [n,c,w], [n,c,h,w] or [n,c,d,h,w]");
     }
     return n.b.reshape(x, {d[0], d[1], 1, d[2]});
 }
@@ -42,7 +42,7 @@ std::vector<WindowAxis> frame(const Node& n, ValueId given, const Dims& kernel) 
 std::uint32_t groups_of(const Node& n) {
     const std::int64_t groups = n.integer("group", 1);
     if (groups < 1 || groups > UINT32_MAX) {
-        refuse("its attribute group is " + std::to_string(groups) + ": it must be positive");
+        refuse("its attribute group is " + std::to_string(groups), "it must be positive");
     }
     return static_cast<std::uint32_t>(groups);
 }

@@ -31,8 +31,8 @@ bool is_wide(DataType type) {
 ValueId as_f32(const Node& n, ValueId x) {
     const DataType type = n.b.type(x);
     if (is_wide(type)) {
-        refuse("it is not supported for " + std::string(to_string(type)) +
-               ": cast the input to f32 if 24 bits are enough");
+        refuse("it is not supported for " + std::string(to_string(type)),
+               "cast the input to f32 if 24 bits are enough");
     }
     return n.b.cast(x, DataType::f32);
 }

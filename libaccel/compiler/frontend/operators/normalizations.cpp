@@ -92,7 +92,7 @@ Values mean_variance(const Node& n) {
 }
 
 [[noreturn]] void refuse_training() {
-    refuse("it is in training mode: export the model for inference");
+    refuse("it is in training mode", "export the model for inference");
 }
 
 // A scale and a shift of each channel, which the pass `fuse` merges into the weights before them.

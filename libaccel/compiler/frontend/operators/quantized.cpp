@@ -20,7 +20,7 @@ ValueId aligned(const Node& n, ValueId parameter, ValueId x, std::int64_t axis) 
         return n.b.reshape(parameter, {});
     }
     if (dims.size() != 1) {
-        refuse("blocked quantization is not supported: use one scale for each channel");
+        refuse("blocked quantization is not supported", "use one scale for each channel");
     }
     Dims along(n.b.rank(x), 1);
     along[normalize_axis(axis, n.b.rank(x))] = dims[0];

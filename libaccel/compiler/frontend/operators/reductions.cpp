@@ -125,6 +125,10 @@ Lowering along_rows(AlongAxis function) {
     };
 }
 
+// The matrix of cumulative_sum() has this many rows and columns at most.
+constexpr std::int64_t max_sum_length = 4096;
+static_assert(max_sum_length * max_sum_length <= max_listed);
+
 // The product of x and a triangular matrix of ones.
 Values cumulative_sum(const Node& n) {
     const ValueId x = n.in(0);
@@ -135,9 +139,10 @@ Values cumulative_sum(const Node& n) {
     if (is_wide(n.b.type(x))) {
         return {cumulative_sum_integers(n, x, axis, exclusive, reverse)};
     }
-    if (length > max_listed || length * length > max_listed) {
+    if (length > max_sum_length) {
         refuse("its axis of the length " + std::to_string(length) +
-               " is too long: the limit is 4096");
+                   " is too long, and the limit is " + std::to_string(max_sum_length),
+               "split the axis, or sum on the host");
     }
     std::vector<float> ones;
     for (std::int64_t i = 0; i < length; ++i) {

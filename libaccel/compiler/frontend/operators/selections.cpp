@@ -35,7 +35,8 @@ Values top_k(const Node& n) {
     }
     if (length > max_top_k_length) {
         refuse("its axis has " + std::to_string(length) + " elements, and the limit is " +
-               std::to_string(max_top_k_length) + ": split the axis, or select on the host");
+                   std::to_string(max_top_k_length),
+               "split the axis, or select on the host");
     }
     const auto order = swapped_axes(rank, axis, rank - 1);
     const ValueId x = n.b.permute(given, order);
@@ -145,8 +146,9 @@ Values reverse_sequence(const Node& n) {
     }
     if (dims[0] * dims[1] > max_listed) {
         refuse("its sequences have " + std::to_string(dims[0] * dims[1]) +
-               " elements along the time axis in total, and the limit is " +
-               std::to_string(max_listed) + ": split the batch, or reverse on the host");
+                   " elements along the time axis in total, and the limit is " +
+                   std::to_string(max_listed),
+               "split the batch, or reverse on the host");
     }
     std::vector<std::int64_t> from;
     for (std::int64_t b = 0; b < dims[0]; ++b) {

@@ -117,8 +117,8 @@ Values slice_along(const Node& n, const Dims& starts, const Dims& ends, Dims axe
         const std::size_t axis = normalize_axis(axes[i], dims.size());
         const std::int64_t length = dims[axis];
         if (steps[i] == 0 || steps[i] > INT32_MAX || steps[i] < -INT32_MAX) {
-            refuse("its step is " + std::to_string(steps[i]) +
-                   ": it must not be zero or exceed 31 bits");
+            refuse("its step is " + std::to_string(steps[i]),
+                   "it must not be zero or exceed 31 bits");
         }
         const bool back = steps[i] < 0;
         const auto bound = [&](std::int64_t at) {

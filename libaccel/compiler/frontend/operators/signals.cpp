@@ -46,8 +46,8 @@ Lowering window(double a0, double a1, double a2) {
 ValueId transform_matrix(const Node& n, std::int64_t from, std::int64_t parts, std::int64_t to,
                          std::int64_t length, bool inverse) {
     if (from * parts > max_listed / (2 * std::max<std::int64_t>(to, 1))) {
-        refuse("its signal of the length " + std::to_string(from) +
-               " is too long: split it into frames");
+        refuse("its signal of the length " + std::to_string(from) + " is too long",
+               "split it into frames");
     }
     std::vector<float> values;
     const double scale = inverse ? 1.0 / static_cast<double>(length) : 1.0;
@@ -74,10 +74,10 @@ ValueId transformed(const Node& n, ValueId x, std::int64_t to, std::int64_t leng
     const std::int64_t parts = dims.back();
     const std::int64_t from = std::min(dims[dims.size() - 2], length);
     if (parts != 1 && parts != 2) {
-        refuse("its last dimension is " + std::to_string(parts) +
-               ": it must be 1, for real numbers, or 2, for complex numbers");
+        refuse("its last dimension is " + std::to_string(parts),
+               "it must be 1, for real numbers, or 2, for complex numbers");
     }
-    // Cuts off samples behind `length`. Missing samples count as zero.
+    // Cuts off samples past `length`. Missing samples count as zero.
     x = n.b.slice(x, dims.size() - 2, 0, from);
     const std::int64_t rows = from == 0 ? 0 : elements(n.b.dims(x)) / (from * parts);
     const ValueId flat = n.b.reshape(as_f32(n, x), {rows, from * parts});

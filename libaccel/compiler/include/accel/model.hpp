@@ -35,13 +35,13 @@ struct ModelAccess;
 /// execute in order and share scratch memory. Each queue in use has scratch memory of its own.
 class ACCEL_API Model {
   public:
-    /// Reads and compiles an ONNX file of opset 7 to 21, or loads a compiled model that save()
+    /// Reads and compiles an ONNX file of opset 1 to 21, or loads a compiled model that save()
     /// wrote. Throws Error with the file, the node, its operator and a remedy.
     [[nodiscard]] static Model load(const Device& device, const std::filesystem::path& file,
                                     const LoadOptions& options = {});
 
     /// The inputs that an ONNX file declares, without compiling the model. Open dimensions are -1.
-    [[nodiscard]] static std::vector<TensorInfo> describe(const std::filesystem::path& file);
+    [[nodiscard]] static std::vector<TensorInfo> describe_inputs(const std::filesystem::path& file);
 
     /// Writes the compiled model with its weights. load() reads such a file in less time, on any
     /// card that has the engines and the memory. An existing file is replaced as a whole.

@@ -17,8 +17,8 @@ struct QuantizeOptions {
     /// How the model is loaded for calibration.
     LoadOptions load = {};
     /// Nodes that stay in f32, by their name or by the name of their first output.
-    std::vector<std::string> keep = {};
-    /// The share of an activation's values, in percent, that the quantized range covers. The range
+    std::vector<std::string> nodes_to_exclude = {};
+    /// The percentage of an activation's values that the quantized range covers. The range
     /// saturates values outside. 100 covers all values.
     double percentile = 100;
     /// Called from time to time with the progress, from 0 to 1.
