@@ -65,8 +65,11 @@ class Pool {
         float* const pooled = scratch_.tile[1].get();
         float* const stage = scratch_.stage[0].get();
         std::array<std::uint32_t, block_results> taps_inside{};
-        constexpr float below_all = -std::numeric_limits<float>::infinity();
-        std::fill_n(pooled, count * channels, average ? 0.0F : below_all);
+        float initial = 0;
+        if (!average) {
+            initial = -std::numeric_limits<float>::infinity();
+        }
+        std::fill_n(pooled, count * channels, initial);
         for (std::uint64_t tap = 0; tap < window_.taps(); ++tap) {
             if (Status status = memory_.check(); status != ACCEL_OK) {
                 return status;
