@@ -49,12 +49,11 @@
  *
  * Lock order, outermost first
  *
+ *   accel_device.stop_lock     start and stop of the hardware
  *   mmap_lock                  the kernel holds it around fault and mmap handlers
  *   accel_device.exports_lock  list of the exports of a card
  *   dma_resv                   of a dma-buf: its attachments and its revocation
  *   accel_export.lock          the mappings of an export, and its revocation
- *   accel_device.hw_lock       read: the hardware is present and stays present;
- *                              write: the hardware starts or stops
  *   accel_context.lock         buffers, queues, addresses, page tables of a file
  *   accel_copy_queue.lock      submission to the copy queue and its recovery
  *   accel_admin.lock           the admin queue
@@ -67,6 +66,11 @@
  *   accel_quota_table.lock     (spin) use and limits of each user
  *   accel_event_log.lock       (spin, irq) the event log; innermost
  *
+ * A section (accel_section.h) keeps the hardware present. It begins before
+ * accel_context.lock or any lock below, and is never held across a wait for a
+ * job, a fence or memory of a process. accel_card_stop() waits for sections with
+ * stop_lock held, so a section never takes stop_lock.
+ *
  * The driver holds no lock while it touches, pins or charges memory of a
- * process, so a page fault may take hw_lock.
+ * process, so a page fault may begin a section.
  */

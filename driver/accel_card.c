@@ -18,6 +18,7 @@
 #include "accel_import.h"
 #include "accel_mapping.h"
 #include "accel_mmio.h"
+#include "accel_section.h"
 #include "accel_trace.h"
 
 #define ACCEL_RESET_TIMEOUT_US	(5 * USEC_PER_SEC)
@@ -66,6 +67,8 @@ static int accel_card_bring_up(struct accel_device *adev)
 			-ret);
 		return ret;
 	}
+	/* Not before the reset: a card that was not reset may still access old rings. */
+	pci_set_master(adev->pdev);
 	ret = accel_card_enable(adev);
 	if (ret)
 		return ret;
@@ -87,23 +90,23 @@ int accel_card_start(struct accel_device *adev)
 {
 	int ret;
 
-	down_write(&adev->hw_lock);
-	pci_set_master(adev->pdev);
+	mutex_lock(&adev->stop_lock);
 	ret = accel_card_bring_up(adev);
 	if (ret) {
 		/* A half-started card may still access rings that are about to be freed. */
 		accel_card_reset(adev);
 		pci_clear_master(adev->pdev);
 	} else {
-		adev->stop_errno = 0;
 		WRITE_ONCE(adev->sharing_stopped, false);
+		/* Everything above is visible to a section that sees it. */
+		smp_store_release(&adev->stop_errno, 0);
 	}
 	trace_accel_card_start(adev, ret);
 	if (ret)
 		accel_event_log_card(adev, "start-failed", "error=%d", -ret);
 	else
 		accel_event_log_card(adev, "started", "generation=%llu", adev->generation);
-	up_write(&adev->hw_lock);
+	mutex_unlock(&adev->stop_lock);
 	return ret;
 }
 
@@ -118,24 +121,34 @@ void accel_card_stop(struct accel_device *adev, int error)
 {
 	struct accel_context *ctx;
 
-	/* Before hw_lock: other cards and drivers end their access under locks that come first. */
+	mutex_lock(&adev->stop_lock);
+	/* While the card still answers, other cards and drivers end their access. */
 	accel_exports_revoke(adev);
 	accel_imports_revoke(adev);
 
-	down_write(&adev->hw_lock);
-	adev->stop_errno = -ENODEV;
-	adev->generation++;
+	WRITE_ONCE(adev->stopping, true);
+	/* Pairs with smp_load_acquire() in accel_context_gone(). */
+	smp_store_release(&adev->stop_errno, error);
+	/*
+	 * Without DMA the card cannot reach memory that the sections below free, and cannot
+	 * answer. The admin commands that sections wait for end at once.
+	 */
+	pci_clear_master(adev->pdev);
+	accel_admin_abort(adev);
+	synchronize_srcu(&adev->sections);
+	WRITE_ONCE(adev->generation, adev->generation + 1);
 	trace_accel_card_stop(adev, error);
 	accel_event_log_card(adev, error == -ESTALE ? "stopped" : "gone", "generation=%llu",
 			     adev->generation);
-	/* The reset ends work in flight. A card that ignores the reset loses its right to DMA. */
+	/* The reset ends work in flight. */
 	accel_card_reset(adev);
-	pci_clear_master(adev->pdev);
 
-	/* The list changes only with hw_lock held for reading. */
+	/* The list changes only in a section without stop_errno, or under stop_lock. */
 	list_for_each_entry(ctx, &adev->contexts, node)
 		accel_file_detach(ctx, error);
 	accel_copy_queue_stop(adev, error);
 	accel_mapping_revoke_all(adev);
-	up_write(&adev->hw_lock);
+	WRITE_ONCE(adev->stopping, false);
+	wake_up_all(&adev->stop_wait);
+	mutex_unlock(&adev->stop_lock);
 }

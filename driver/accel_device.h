@@ -13,9 +13,10 @@
 #include <linux/math64.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
-#include <linux/rwsem.h>
 #include <linux/spinlock.h>
+#include <linux/srcu.h>
 #include <linux/time64.h>
+#include <linux/wait.h>
 
 #include "accel_hw.h"
 #include "accel_uapi.h"
@@ -39,9 +40,12 @@ struct inode;
  * @cdev: the node
  * @pdev: the PCI function; used only while the hardware is present
  * @id: N of /dev/accelN
- * @hw_lock: see accel.h
- * @stop_errno: errno of every call that needs the hardware: -ENODEV while it is
- *	absent, else 0; written with @hw_lock held for writing
+ * @stop_lock: serializes start and stop of the hardware
+ * @sections: see accel_section.h
+ * @stop_errno: errno of every call that needs the hardware while it is absent or
+ *	about to stop, else 0; written under @stop_lock
+ * @stopping: accel_card_stop() is in progress
+ * @stop_wait: woken when @stopping becomes false
  * @generation: number of resets
  * @regs: BAR0
  * @doorbell_regs: BAR2, for the copy queue
@@ -83,8 +87,11 @@ struct accel_device {
 	struct pci_dev *pdev;
 	int id;
 
-	struct rw_semaphore hw_lock;
+	struct mutex stop_lock;
+	struct srcu_struct sections;
 	int stop_errno;
+	bool stopping;
+	wait_queue_head_t stop_wait;
 	u64 generation;
 
 	void __iomem *regs;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * accel_mmio.h - access to the registers of a card. The caller holds hw_lock and
- * has seen that the hardware is present, or runs in probe.
+ * accel_mmio.h - access to the registers of a card. The caller is in a section
+ * (accel_section.h) in which the hardware is present, or starts or stops the card.
  *
- * No assertion can check this rule. Probe accesses the card without hw_lock, and
- * start and teardown reset a card that stop_errno already marks as absent.
+ * No assertion can check this rule, because probe accesses the card before either.
  */
 #ifndef ACCEL_MMIO_H
 #define ACCEL_MMIO_H

@@ -69,7 +69,7 @@
 
 /* Event queue. */
 #define ACCEL_REG_EVENT_RING	0x120	/* u64, RW: bus address, 4 KiB aligned */
-#define ACCEL_REG_EVENT_ENTRIES	0x128	/* u32, RW: power of two, 2 .. 1024 */
+#define ACCEL_REG_EVENT_ENTRIES	0x128	/* u32, RW: power of two, 2 .. 8192 */
 #define ACCEL_REG_EVENT_HEAD	0x12c	/* u32, RW: events consumed, low half */
 #define ACCEL_REG_EVENT_LOST	0x130	/* u32: events dropped, ring was full */
 
@@ -88,7 +88,7 @@
 
 #define ACCEL_MAGIC		0x4c454341	/* "ACEL" */
 #define ACCEL_VERSION_MAJOR	1
-#define ACCEL_VERSION_MINOR	0
+#define ACCEL_VERSION_MINOR	1
 #define ACCEL_VERSION		(ACCEL_VERSION_MAJOR << 16 | ACCEL_VERSION_MINOR)
 
 #define ACCEL_FEATURE_SHADOW	(1ULL << 0)	/* shadow doorbells */
@@ -98,6 +98,7 @@
 #define ACCEL_FEATURE_SCATTER	(1ULL << 4)	/* TRANSFER and bypass contexts */
 #define ACCEL_FEATURE_IMAGE	(1ULL << 5)	/* CONV2D and POOL */
 #define ACCEL_FEATURE_TENSOR	(1ULL << 6)	/* all types; TRANSPOSE, GATHER, RESIZE */
+#define ACCEL_FEATURE_SHARING	(1ULL << 7)	/* preemption, time limits, QUERY_QUEUES */
 
 #define ACCEL_STATUS_READY	(1U << 0)	/* out of reset; registers may be set */
 #define ACCEL_STATUS_RESETTING	(1U << 1)	/* a reset is in progress */
@@ -151,13 +152,16 @@ enum accel_status {
 	ACCEL_NOT_FOUND = 16,		/* admin: no object of that id */
 	ACCEL_INTERNAL = 17,		/* the card failed */
 	ACCEL_BAD_INDEX = 18,		/* an index in a tensor is out of range */
+	ACCEL_TIME_LIMIT = 19,		/* the command used all device time of its limit */
+	ACCEL_NO_PROGRESS = 20,		/* only the driver: the queue made no progress */
 };
 
 /* ---- Queues ------------------------------------------------------------- */
 
 #define ACCEL_COMMAND_SIZE	64
 #define ACCEL_RING_ENTRIES_MIN	2
-#define ACCEL_PRIORITIES	4	/* 0 lowest .. 3 highest */
+#define ACCEL_PRIORITIES	4	/* of users: 0 lowest .. 3 highest */
+#define ACCEL_PRIORITY_DRIVER	4	/* above all queues of users; for the copy queue */
 
 enum accel_queue_state {
 	ACCEL_QUEUE_RUNNING = 1,
@@ -607,6 +611,7 @@ enum accel_admin_opcode {
 	ACCEL_ADMIN_RESET_QUEUE = 6,
 	ACCEL_ADMIN_QUERY_QUEUE = 7,
 	ACCEL_ADMIN_CLEAR_MEMORY = 8,
+	ACCEL_ADMIN_QUERY_QUEUES = 9,
 };
 
 /*
@@ -637,7 +642,8 @@ struct accel_admin_command {
 			__le32 context;
 			__le32 entries;	/* power of two */
 			__le32 vector;
-			__le32 priority;
+			__le32 priority; /* to ACCEL_PRIORITY_DRIVER */
+			__le64 time_limit; /* ticks for a command of the ring; zero: none */
 		} create_queue;
 		struct {
 			__le64 address;	/* bus address of a struct accel_queue_stats */
@@ -646,6 +652,11 @@ struct accel_admin_command {
 			__le64 address;	/* in device memory */
 			__le64 bytes;
 		} clear_memory;
+		struct {
+			__le64 address;	/* bus address of struct accel_queue_report[count] */
+			__le32 count;	/* 1 .. ACCEL_REPORTS_MAX; id is the first queue */
+			__le32 reserved;
+		} query_queues;
 		__le64 words[7];
 	};
 };
@@ -668,6 +679,39 @@ struct accel_queue_stats {
 	__le64 memory_read;
 	__le64 memory_written;
 	__le64 reserved[7];
+};
+
+#define ACCEL_REPORTS_MAX	64
+
+enum accel_queue_activity {
+	ACCEL_ACTIVITY_NONE = 0,	/* no queue of that id */
+	ACCEL_ACTIVITY_IDLE = 1,	/* the ring is empty */
+	ACCEL_ACTIVITY_READY = 2,	/* waits for an engine */
+	ACCEL_ACTIVITY_RUNNING = 3,	/* an engine runs its command */
+	ACCEL_ACTIVITY_BLOCKED = 4,	/* in a WAIT */
+	ACCEL_ACTIVITY_STOPPED = 5,	/* stopped at an error */
+};
+
+/*
+ * struct accel_queue_report - progress and error of a queue, as the card knows them
+ *
+ * The owner of a queue can write its status page, and an event can be lost; this
+ * report depends on neither. @pieces counts the pieces of commands that the card
+ * has processed since the queue was created. While it increases, the queue makes
+ * progress. The error is kept until the queue is reset or destroyed.
+ */
+struct accel_queue_report {
+	__le64 pieces;
+	__le64 completed;
+	__le64 ticks;			/* device time that the current command has used */
+	__le64 error_sequence;
+	__le64 error_address;
+	__le32 activity;		/* enum accel_queue_activity */
+	__le32 error;			/* enum accel_status */
+	__le32 error_list_index;
+	__le32 error_opcode;
+	__le32 opcode;			/* of the current command; zero if there is none */
+	__le32 reserved;
 };
 
 /* ---- Event queue -------------------------------------------------------- */

@@ -14,6 +14,10 @@
 #define ACCEL_TIMING_DECODE		20	/* a front end decodes a command */
 #define ACCEL_TIMING_LAUNCH		100	/* an engine starts a command */
 
+/* Sharing of an engine, in ticks. */
+#define ACCEL_TIMING_TURN		100000	/* the longest turn among queues of one priority */
+#define ACCEL_TIMING_SWITCH		1000	/* an engine exchanges a command for another */
+
 /* Rates in units for each tick. Compute rates hold at the full clock of the compute engine. */
 #define ACCEL_TIMING_MEMORY_BYTES	128	/* device memory, reads and writes together */
 #define ACCEL_TIMING_MACS		4096	/* f32 multiply-adds of GEMM */

@@ -30,9 +30,9 @@
  *   ENOMEM      the host is out of memory
  *   ENOSPC      the card is out of device memory, contexts or queues
  *   EDQUOT      a quota of the user is used up: RLIMIT_MEMLOCK for registered
- *               memory (raise it with ulimit -l), or the quota of the card's
- *               contexts, queues or memory (raise it in quota/ in sysfs); the
- *               kernel log names the limit and the current use
+ *               memory (raise it with ulimit -l), or the quota of contexts,
+ *               queues, device memory or host memory (raise it in quota/ in
+ *               sysfs); ACCEL_IOCTL_INFO has the limits and the current use
  *   EPERM       a capability is missing
  *   EACCES      write() to memory that the card may only read, or a writable
  *               mapping of read-only memory
@@ -40,10 +40,16 @@
  *   EBUSY       the object is in use by something that must end first
  *   ETIMEDOUT   the deadline passed; nothing else changed
  *   EINTR       a signal arrived; nothing else changed, call again
+ *   EAGAIN      the call must wait, and the caller asked it not to; or open():
+ *               the card is still resetting
  *   EIO         the queue stopped at an error; ACCEL_IOCTL_QUEUE_QUERY tells it
+ *   ETIME       the queue stopped because its command used up the time limit, or
+ *               made no progress
  *   ECANCELED   the queue was reset or destroyed while the call waited
- *   ESTALE      the card was reset since the file was opened: open it again
+ *   ESTALE      the card was reset since the file was opened: open it again;
+ *               ACCEL_IOCTL_CONTEXT_QUERY tells the reason
  *   ENODEV      the card is gone
+ *   ENOTRECOVERABLE  the card failed and no reset by the driver helped
  */
 #ifndef ACCEL_UAPI_H
 #define ACCEL_UAPI_H
@@ -87,6 +93,11 @@
  * @contexts_quota: out: quota of contexts, ~0 if unlimited
  * @queues_used: out: queues that the user of this file holds
  * @queues_quota: out: quota of queues, ~0 if unlimited
+ * @host_memory_used: out: bytes of host memory that the user of this file holds
+ *	for the card: host buffers, registered memory, transfers in flight
+ * @host_memory_quota: out: quota of that user in bytes, ~0 if unlimited
+ * @time_limit_ms: out: longest device time of a command; 0 if unlimited
+ * @priority_max: out: highest priority that this file may give to a queue
  */
 struct accel_info {
 	__u32 size;
@@ -121,6 +132,65 @@ struct accel_info {
 	__u64 contexts_quota;
 	__u64 queues_used;
 	__u64 queues_quota;
+	__u64 host_memory_used;
+	__u64 host_memory_quota;
+	__u32 time_limit_ms;
+	__u32 priority_max;
+};
+
+/**
+ * enum accel_reason - why a queue stopped, or why a file ended
+ * @ACCEL_REASON_NONE: it works
+ * @ACCEL_REASON_ERROR: a command of the queue failed
+ * @ACCEL_REASON_TIME_LIMIT: a command of the queue used up its time limit
+ * @ACCEL_REASON_NO_PROGRESS: the queue made no progress; the driver stopped it
+ * @ACCEL_REASON_STOPPED: an administrator stopped the queue
+ * @ACCEL_REASON_RESET: an administrator reset the card
+ * @ACCEL_REASON_RECOVERY: the driver reset the card, because it did not work
+ * @ACCEL_REASON_LINK_ERROR: the link reported an error that may have lost data
+ * @ACCEL_REASON_SUSPEND: the machine was suspended
+ * @ACCEL_REASON_REMOVED: the card was removed, or the driver was unbound
+ * @ACCEL_REASON_WEDGED: the card failed and no reset by the driver helped
+ */
+enum accel_reason {
+	ACCEL_REASON_NONE = 0,
+	ACCEL_REASON_ERROR = 1,
+	ACCEL_REASON_TIME_LIMIT = 2,
+	ACCEL_REASON_NO_PROGRESS = 3,
+	ACCEL_REASON_STOPPED = 4,
+	ACCEL_REASON_RESET = 5,
+	ACCEL_REASON_RECOVERY = 6,
+	ACCEL_REASON_LINK_ERROR = 7,
+	ACCEL_REASON_SUSPEND = 8,
+	ACCEL_REASON_REMOVED = 9,
+	ACCEL_REASON_WEDGED = 10,
+};
+
+/**
+ * struct accel_context_query - whether the file works, and if not, why
+ * @size: sizeof(struct accel_context_query)
+ * @flags: must be zero
+ * @reason: out: enum accel_reason of the end of the file
+ * @error: out: errno of every call of the file from now on; 0 while it works
+ * @generation: out: generation of the card when the file was opened
+ * @card_generation: out: generation of the card now: its number of resets
+ * @time: out: CLOCK_BOOTTIME of the end of the file in nanoseconds, or 0
+ * @pid: out: process whose queue caused a recovery of the card, in the caller's
+ *	namespace; 0 if there is none
+ * @reserved: out: zero
+ *
+ * This call works in every state of the file and of the card.
+ */
+struct accel_context_query {
+	__u32 size;
+	__u32 flags;
+	__u32 reason;
+	__u32 error;
+	__u64 generation;
+	__u64 card_generation;
+	__u64 time;
+	__u32 pid;
+	__u32 reserved;
 };
 
 #define ACCEL_CAP_REGISTER	(1ULL << 0)	/* ACCEL_IOCTL_BUFFER_REGISTER */
@@ -130,6 +200,7 @@ struct accel_info {
 #define ACCEL_CAP_TRANSFER	(1ULL << 4)	/* read() and write() of buffers */
 #define ACCEL_CAP_DMABUF	(1ULL << 5)	/* ACCEL_IOCTL_BUFFER_EXPORT and _IMPORT */
 #define ACCEL_CAP_REGISTERS	(1ULL << 6)	/* ACCEL_MMAP_REGISTERS */
+#define ACCEL_CAP_HOST_MEMORY	(1ULL << 7)	/* buffers in host and registered memory */
 
 /*
  * Offset for mmap() of the register block: one page, read-only, for diagnostics.
@@ -256,7 +327,8 @@ struct accel_buffer_import {
  * @flags: must be zero
  * @entries: length of the ring in commands: a power of two from
  *	ACCEL_RING_ENTRIES_MIN to accel_info.ring_entries
- * @priority: 0 (lowest) to ACCEL_PRIORITIES - 1
+ * @priority: 0 (lowest) to ACCEL_PRIORITIES - 1; EPERM above
+ *	accel_info.priority_max
  * @handle: out: names the queue in this file
  * @reserved: must be zero
  * @address: out: offset for mmap() of struct accel_queue_status; the ring
@@ -265,6 +337,12 @@ struct accel_buffer_import {
  * @doorbell: out: offset for mmap() of the doorbell page: one page, shared,
  *	write-only. A store of the low 32 bits of the tail at its start rings
  *	the doorbell.
+ * @time_limit_ms: longest device time of a command, in milliseconds; 0 for
+ *	accel_info.time_limit_ms, which is also the highest value
+ * @reserved2: must be zero
+ *
+ * The card ends a command that uses more device time, with ACCEL_TIME_LIMIT. A
+ * command that waits for a semaphore or for an engine uses none.
  */
 struct accel_queue_create {
 	__u32 size;
@@ -276,6 +354,8 @@ struct accel_queue_create {
 	__u64 address;
 	__u64 bytes;
 	__u64 doorbell;
+	__u32 time_limit_ms;
+	__u32 reserved2;
 };
 
 #define ACCEL_QUEUE_RING_OFFSET	0x1000
@@ -335,7 +415,9 @@ struct accel_queue_wait {
  *
  * poll() on the file reports POLLIN while the chosen command of any queue is
  * finished, POLLERR when a queue with a notification stopped at an error, and
- * POLLHUP when the card is gone or was reset.
+ * POLLHUP when the card is gone or was reset. It always reports POLLRDNORM,
+ * POLLOUT and POLLWRNORM, because read() and write() of buffers can always
+ * begin; so use poll() or epoll and not select().
  */
 struct accel_queue_notify {
 	__u32 size;
@@ -364,6 +446,10 @@ struct accel_queue_notify {
  * @host_written: out: bytes written to host memory
  * @memory_read: out: bytes read from device memory
  * @memory_written: out: bytes written to device memory
+ * @reason: out: enum accel_reason of the error
+ * @activity: out: enum accel_queue_activity
+ * @pieces: out: pieces of commands that the card has processed; the queue makes
+ *	progress while it increases
  */
 struct accel_queue_query {
 	__u32 size;
@@ -384,6 +470,9 @@ struct accel_queue_query {
 	__u64 host_written;
 	__u64 memory_read;
 	__u64 memory_written;
+	__u32 reason;
+	__u32 activity;
+	__u64 pieces;
 };
 
 /**
@@ -430,6 +519,7 @@ struct accel_uring_wait {
  * structure can grow: the driver reads the size from the @size field.
  */
 #define ACCEL_IOCTL_INFO		_IO(ACCEL_IOCTL_MAGIC, 0x00)
+#define ACCEL_IOCTL_CONTEXT_QUERY	_IO(ACCEL_IOCTL_MAGIC, 0x01)
 #define ACCEL_IOCTL_BUFFER_CREATE	_IO(ACCEL_IOCTL_MAGIC, 0x10)
 #define ACCEL_IOCTL_BUFFER_REGISTER	_IO(ACCEL_IOCTL_MAGIC, 0x11)
 #define ACCEL_IOCTL_BUFFER_DESTROY	_IO(ACCEL_IOCTL_MAGIC, 0x12)

@@ -23,7 +23,7 @@ struct accel_buffer;
  * @attach: prepares the memory for the card; the context is entered. May be NULL.
  * @end: ends the card's access when the handle is gone, in place of
  *	accel_buffer_detach(); called without locks. May be NULL.
- * @stop: the card has stopped: frees memory of the card; hw_lock is held for
+ * @stop: the card has stopped: frees memory of the card; the caller is in a section for
  *	writing, and the buffer was never exported. May be NULL.
  * @mmap: maps the buffer; called without locks, with a reference. NULL if the
  *	buffer cannot be mapped.

@@ -79,22 +79,23 @@ static void accel_import_detach(struct accel_import *import)
 {
 	struct accel_context *ctx = import->ctx;
 	bool transfers = false;
+	int section;
 
 	dma_resv_assert_held(import->dmabuf->resv);
 	if (!import->attached)
 		return;
-	down_read(&ctx->adev->hw_lock);
+	section = accel_section_begin(ctx->adev);
 	mutex_lock(&ctx->lock);
 	import->buffer.revoked = true;
 	/* The addresses stay allocated until the handle is destroyed, so that they fault. */
-	if (!ctx->detach_errno) {
+	if (!accel_context_gone(ctx)) {
 		accel_mmu_unmap(&ctx->mmu, &import->buffer.va);
 		transfers = import->buffer.transfers;
 	}
 	mutex_unlock(&ctx->lock);
 	if (transfers)
 		accel_copy_jobs_drain(ctx->adev);
-	up_read(&ctx->adev->hw_lock);
+	accel_section_end(ctx->adev, section);
 
 	accel_import_unmap(import);
 }

@@ -17,15 +17,15 @@ static vm_fault_t accel_vram_buffer_fault(struct vm_fault *vmf)
 	struct accel_buffer *buffer = vma->vm_private_data;
 	struct accel_context *ctx = vma->vm_file->private_data;
 	struct accel_device *adev = ctx->adev;
+	int section = accel_section_begin(adev);
 	vm_fault_t ret;
 
-	down_read(&adev->hw_lock);
-	if (ctx->detach_errno)
+	if (accel_context_gone(ctx))
 		ret = accel_context_insert_dummy(vmf, ctx);
 	else
 		ret = accel_vram_insert(vmf, adev, &buffer->extents,
 					((u64)vma->vm_pgoff << PAGE_SHIFT) - buffer->va.start);
-	up_read(&adev->hw_lock);
+	accel_section_end(adev, section);
 	return ret;
 }
 
@@ -36,14 +36,14 @@ static vm_fault_t accel_vram_buffer_huge_fault(struct vm_fault *vmf, unsigned in
 	struct accel_buffer *buffer = vma->vm_private_data;
 	struct accel_context *ctx = vma->vm_file->private_data;
 	struct accel_device *adev = ctx->adev;
+	int section = accel_section_begin(adev);
 	vm_fault_t ret = VM_FAULT_FALLBACK;
 
-	down_read(&adev->hw_lock);
-	if (!ctx->detach_errno)
+	if (!accel_context_gone(ctx))
 		ret = accel_vram_insert_huge(vmf, order, adev, &buffer->extents,
 					     ((u64)vma->vm_pgoff << PAGE_SHIFT) -
 						     buffer->va.start);
-	up_read(&adev->hw_lock);
+	accel_section_end(adev, section);
 	return ret;
 }
 #endif

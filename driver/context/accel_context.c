@@ -20,7 +20,7 @@ static atomic64_t accel_clients = ATOMIC64_INIT(0);
 struct accel_context *accel_context_create(struct accel_device *adev)
 {
 	struct accel_context *ctx;
-	int ret;
+	int section, ret;
 
 	ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
 	if (!ctx)
@@ -48,17 +48,14 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 
 	ctx->owner = get_task_pid(current, PIDTYPE_TGID);
 
-	down_read(&adev->hw_lock);
-	ret = adev->stop_errno;
-	if (!ret) {
-		get_device(&adev->dev);
-		spin_lock_irq(&adev->lock);
-		list_add_tail(&ctx->node, &adev->contexts);
-		spin_unlock_irq(&adev->lock);
-	}
-	up_read(&adev->hw_lock);
+	ret = accel_section_enter(adev, &section);
 	if (ret)
 		goto err;
+	get_device(&adev->dev);
+	spin_lock_irq(&adev->lock);
+	list_add_tail(&ctx->node, &adev->contexts);
+	spin_unlock_irq(&adev->lock);
+	accel_section_end(adev, section);
 	return ctx;
 
 err:
@@ -126,46 +123,52 @@ struct accel_context *accel_context_next(struct accel_device *adev, u64 client)
  * @ctx: the context
  *
  * On success the hardware stays present and the context stays locked until
- * accel_context_leave().
+ * accel_context_leave(). While the card stops, the call waits for the end of the
+ * stop. When it then fails, the mappings of the card are gone.
  *
  * Return: 0, -EINTR, -ENODEV or -ESTALE.
  */
 int accel_context_enter(struct accel_context *ctx)
 {
 	struct accel_device *adev = ctx->adev;
+	int section = accel_section_begin(adev);
+	int ret;
 
-	if (down_read_killable(&adev->hw_lock))
-		return -EINTR;
 	if (mutex_lock_killable(&ctx->lock)) {
-		up_read(&adev->hw_lock);
+		accel_section_end(adev, section);
 		return -EINTR;
 	}
-	if (ctx->detach_errno) {
-		int ret = ctx->detach_errno;
-
-		accel_context_unlock(ctx);
-		return ret;
-	}
-	return 0;
+	ctx->section = section;
+	ret = accel_context_gone(ctx);
+	if (!ret)
+		return 0;
+	accel_context_unlock(ctx);
+	if (wait_event_killable(adev->stop_wait, !READ_ONCE(adev->stopping)))
+		return -EINTR;
+	return ret;
 }
 
 /**
  * accel_context_lock() - lock a context that may be detached from the card
  * @ctx: the context
  *
- * The caller checks @detach_errno. The context stays locked until
+ * The caller checks accel_context_gone(). The context stays locked until
  * accel_context_unlock().
  */
 void accel_context_lock(struct accel_context *ctx)
 {
-	down_read(&ctx->adev->hw_lock);
+	int section = accel_section_begin(ctx->adev);
+
 	mutex_lock(&ctx->lock);
+	ctx->section = section;
 }
 
 void accel_context_unlock(struct accel_context *ctx)
 {
+	int section = ctx->section;
+
 	mutex_unlock(&ctx->lock);
-	up_read(&ctx->adev->hw_lock);
+	accel_section_end(ctx->adev, section);
 }
 
 /* Ends a call that began with accel_context_enter(). */
@@ -219,7 +222,7 @@ err_charge:
 
 /**
  * accel_context_destroy() - destroy the context on the card
- * @ctx: the context, with a card half but without queues; hw_lock is held
+ * @ctx: the context, with a card half but without queues; the caller is in a section
  */
 void accel_context_destroy(struct accel_context *ctx)
 {
@@ -234,11 +237,11 @@ void accel_context_destroy(struct accel_context *ctx)
 /**
  * accel_context_forget() - free the resources of the card half
  * @ctx: the context, which does not exist on the card any more; its buffers
- *	have no DMA mapping; hw_lock is held
+ *	have no DMA mapping; the caller is in a section
  */
 void accel_context_forget(struct accel_context *ctx)
 {
-	lockdep_assert_held(&ctx->adev->hw_lock);
+	accel_section_assert(ctx->adev);
 	accel_mmu_stop(&ctx->mmu);
 	if (ctx->id >= 0) {
 		ida_free(&ctx->adev->context_ids, ctx->id);

@@ -14,6 +14,7 @@
 #include "accel_device.h"
 #include "accel_mmu.h"
 #include "accel_quota.h"
+#include "accel_section.h"
 #include "accel_va.h"
 
 /* The kinds of memory of a buffer, as fdinfo counts them. */
@@ -57,6 +58,7 @@ struct accel_usage {
  * @quota: quota of the user that opened the file
  * @unlimited: the file may exceed the limits of the quota
  * @lock: see accel.h
+ * @section: section of the call that holds @lock
  * @detach_errno: errno of every call once the card half is gone, else 0
  * @id: id of the context on the card, or -1 before the first buffer or queue
  * @mmu: page tables
@@ -83,6 +85,7 @@ struct accel_context {
 	struct accel_quota *quota;
 	bool unlimited;
 	struct mutex lock;
+	int section;
 	int detach_errno;
 	int id;
 	struct accel_mmu mmu;
@@ -112,10 +115,19 @@ void accel_context_destroy(struct accel_context *ctx);
 void accel_context_forget(struct accel_context *ctx);
 vm_fault_t accel_context_insert_dummy(struct vm_fault *vmf, struct accel_context *ctx);
 
+/* The errno of a call that needs the card half, or 0. It stays 0 until the section ends. */
+static inline int accel_context_gone(const struct accel_context *ctx)
+{
+	int error = READ_ONCE(ctx->detach_errno);
+
+	/* The context is detached after the card has stopped, and stays detached. */
+	return error ? error : smp_load_acquire(&ctx->adev->stop_errno);
+}
+
 /* The context is entered: the hardware is present, and the context is locked. */
 static inline void accel_context_assert_entered(struct accel_context *ctx)
 {
-	lockdep_assert_held(&ctx->adev->hw_lock);
+	accel_section_assert(ctx->adev);
 	lockdep_assert_held(&ctx->lock);
 }
 

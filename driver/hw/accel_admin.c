@@ -11,6 +11,7 @@
 #include "accel_admin.h"
 #include "accel_event_log.h"
 #include "accel_mmio.h"
+#include "accel_section.h"
 
 #define ACCEL_ADMIN_ENTRIES	(PAGE_SIZE / sizeof(struct accel_admin_command))
 #define ACCEL_ADMIN_TIMEOUT	(10 * HZ)
@@ -51,19 +52,26 @@ void accel_admin_fini(struct accel_device *adev)
 
 /**
  * accel_admin_start() - program the admin queue of a card that left reset
- * @adev: the card; hw_lock is held for writing
+ * @adev: the card; the caller holds stop_lock
  */
 void accel_admin_start(struct accel_device *adev)
 {
 	struct accel_admin *admin = adev->admin;
 
-	lockdep_assert_held_write(&adev->hw_lock);
+	accel_section_assert_stopped(adev);
 	admin->tail = 0;
-	admin->failed = false;
+	WRITE_ONCE(admin->failed, false);
 	memset(admin->results, 0, PAGE_SIZE);
 	accel_write64(adev, ACCEL_REG_ADMIN_RING, admin->ring_dma);
 	accel_write64(adev, ACCEL_REG_ADMIN_RESULTS, admin->results_dma);
 	accel_write32(adev, ACCEL_REG_ADMIN_ENTRIES, ACCEL_ADMIN_ENTRIES);
+}
+
+/* The card stops: ends the waits for answers. DMA is off, so the commands have no effect. */
+void accel_admin_abort(struct accel_device *adev)
+{
+	WRITE_ONCE(adev->admin->failed, true);
+	wake_up_all(&adev->admin->wait);
 }
 
 /* The interrupt of vector 0. */
@@ -88,6 +96,17 @@ static int accel_admin_errno(u32 status)
 	}
 }
 
+static bool accel_admin_answered(struct accel_admin_result *result, u64 sequence)
+{
+	return le64_to_cpu(READ_ONCE(result->sequence)) == sequence;
+}
+
+/* The errno of a command that the card did not answer. */
+static int accel_admin_failed(struct accel_device *adev)
+{
+	return READ_ONCE(adev->stop_errno) ?: -EIO;
+}
+
 /* Cuts the card off: nothing that it still does may reach memory that the driver frees. */
 static void accel_admin_give_up(struct accel_device *adev, u8 opcode)
 {
@@ -101,7 +120,7 @@ static void accel_admin_give_up(struct accel_device *adev, u8 opcode)
 
 /**
  * accel_admin_run() - run one admin command and wait for it
- * @adev: the card; the caller holds hw_lock, and the hardware is present
+ * @adev: the card; the caller is in a section, and the hardware is present
  * @command: the command
  *
  * The wait is not interruptible, because a caller that takes access away must
@@ -113,16 +132,17 @@ static void accel_admin_give_up(struct accel_device *adev, u8 opcode)
 int accel_admin_run(struct accel_device *adev, const struct accel_admin_command *command)
 {
 	struct accel_admin *admin = adev->admin;
-	unsigned long deadline = jiffies + ACCEL_ADMIN_TIMEOUT;
 	struct accel_admin_result *result;
+	unsigned long deadline;
 	unsigned int slot;
 	u64 sequence;
 	int ret;
 
-	lockdep_assert_held(&adev->hw_lock);
+	accel_section_assert(adev);
 	mutex_lock(&admin->lock);
-	if (admin->failed) {
-		ret = -EIO;
+	deadline = jiffies + ACCEL_ADMIN_TIMEOUT;
+	if (READ_ONCE(admin->failed)) {
+		ret = accel_admin_failed(adev);
 		goto out;
 	}
 	sequence = ++admin->tail;
@@ -133,11 +153,15 @@ int accel_admin_run(struct accel_device *adev, const struct accel_admin_command 
 	accel_write32(adev, ACCEL_REG_ADMIN_DOORBELL, lower_32_bits(sequence));
 
 	for (;;) {
-		if (wait_event_timeout(admin->wait,
-				       le64_to_cpu(READ_ONCE(result->sequence)) == sequence,
-				       ACCEL_ADMIN_RECHECK)) {
+		wait_event_timeout(admin->wait, accel_admin_answered(result, sequence) ||
+				   READ_ONCE(admin->failed), ACCEL_ADMIN_RECHECK);
+		if (accel_admin_answered(result, sequence)) {
 			dma_rmb();
 			ret = accel_admin_errno(le32_to_cpu(result->status));
+			break;
+		}
+		if (READ_ONCE(admin->failed)) {
+			ret = accel_admin_failed(adev);
 			break;
 		}
 		if (time_after(jiffies, deadline)) {

@@ -17,7 +17,8 @@
  * @results: one page of results
  * @results_dma: bus address of @results
  * @tail: sequence number of the newest command
- * @failed: the card did not answer a command; no command is sent until a reset
+ * @failed: the card did not answer a command, or stops; no command is sent until
+ *	the card starts again
  * @wait: vector 0 wakes it
  */
 struct accel_admin {
@@ -34,6 +35,7 @@ struct accel_admin {
 int accel_admin_init(struct accel_device *adev);
 void accel_admin_fini(struct accel_device *adev);
 void accel_admin_start(struct accel_device *adev);
+void accel_admin_abort(struct accel_device *adev);
 void accel_admin_wake(struct accel_device *adev);
 int accel_admin_run(struct accel_device *adev, const struct accel_admin_command *command);
 

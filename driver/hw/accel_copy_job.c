@@ -14,6 +14,7 @@
 #include "accel_copy_job.h"
 #include "accel_event.h"
 #include "accel_mmio.h"
+#include "accel_section.h"
 #include "accel_trace.h"
 
 #define ACCEL_COPY_TIMEOUT	(10 * HZ)
@@ -39,7 +40,7 @@ static int accel_copy_queue_recover(struct accel_device *adev)
 	};
 	int ret;
 
-	lockdep_assert_held(&adev->hw_lock);
+	accel_section_assert(adev);
 	lockdep_assert_held(&copy->lock);
 	/* The card clears the status page, including tail and arm, before the queue restarts. */
 	ret = accel_admin_run(adev, &command);
@@ -119,7 +120,7 @@ static void accel_copy_queue_enqueue(struct accel_device *adev, struct accel_cop
 
 /**
  * accel_copy_job_submit() - submit a job
- * @adev: the card; hw_lock is held for reading, and the hardware is present
+ * @adev: the card; the caller is in a section, and the hardware is present
  * @job: a job with pages, direction, bytes and target
  *
  * Return: 0, or -errno if the job was not submitted.
@@ -130,7 +131,7 @@ int accel_copy_job_submit(struct accel_device *adev, struct accel_copy_job *job)
 	unsigned long deadline = jiffies + ACCEL_COPY_TIMEOUT;
 	int ret;
 
-	lockdep_assert_held(&adev->hw_lock);
+	accel_section_assert(adev);
 	if (copy->queue < 0)
 		return -EOPNOTSUPP;
 	ret = dma_map_sgtable(&adev->pdev->dev, &job->sgt, job->direction, 0);
@@ -240,25 +241,25 @@ int accel_copy_job_finish(struct accel_device *adev, struct accel_copy_job *job)
 {
 	struct accel_copy_queue *copy = adev->copy_queue;
 	unsigned long deadline = jiffies + ACCEL_COPY_TIMEOUT;
-	int ret;
+	int section, ret;
 
 	while (!accel_copy_job_over(copy, job) && time_before(jiffies, deadline))
 		wait_event_timeout(copy->wait, accel_copy_job_due(copy, job), ACCEL_COPY_RECHECK);
 
-	down_read(&adev->hw_lock);
+	section = accel_section_begin(adev);
 	ret = accel_copy_job_result(adev, job);
 	trace_accel_transfer_complete(adev, job, ret);
 	spin_lock(&copy->jobs_lock);
 	list_del(&job->node);
 	spin_unlock(&copy->jobs_lock);
 	accel_copy_job_unmap(adev, job);
-	up_read(&adev->hw_lock);
+	accel_section_end(adev, section);
 	return ret;
 }
 
 /**
  * accel_copy_jobs_drain() - wait until all jobs submitted so far have ended
- * @adev: the card; hw_lock is held for reading
+ * @adev: the card; the caller is in a section
  *
  * The wait does not depend on the submitters, which may sleep in a page fault.
  */
@@ -269,7 +270,7 @@ void accel_copy_jobs_drain(struct accel_device *adev)
 	u64 sequence;
 	u32 epoch;
 
-	lockdep_assert_held(&adev->hw_lock);
+	accel_section_assert(adev);
 	mutex_lock(&copy->lock);
 	sequence = copy->tail;
 	epoch = copy->epoch;

@@ -14,6 +14,7 @@
 #include "accel_copy_queue.h"
 #include "accel_event.h"
 #include "accel_irq.h"
+#include "accel_section.h"
 
 #define ACCEL_COPY_PRIORITY	1
 
@@ -84,7 +85,7 @@ void accel_copy_queue_interrupt(struct accel_device *adev, int vector)
 
 /**
  * accel_copy_queue_start() - create the queue on a card that has just started
- * @adev: the card; hw_lock is held for writing
+ * @adev: the card; the caller holds stop_lock
  *
  * Return: 0 or -errno.
  */
@@ -94,7 +95,7 @@ int accel_copy_queue_start(struct accel_device *adev)
 	struct accel_copy_queue *copy = adev->copy_queue;
 	int context, queue, ret;
 
-	lockdep_assert_held_write(&adev->hw_lock);
+	accel_section_assert_stopped(adev);
 	if (!(adev->features & ACCEL_FEATURE_SCATTER))
 		return 0;
 	context = ida_alloc_max(&adev->context_ids, adev->context_count - 1, GFP_KERNEL);
@@ -142,7 +143,7 @@ err_context:
 
 /**
  * accel_copy_queue_stop() - the card has stopped: end the jobs in flight
- * @adev: the card; hw_lock is held for writing
+ * @adev: the card; the caller holds stop_lock
  * @error: errno of the jobs that have not finished
  */
 void accel_copy_queue_stop(struct accel_device *adev, int error)
@@ -150,7 +151,7 @@ void accel_copy_queue_stop(struct accel_device *adev, int error)
 	struct accel_copy_queue *copy = adev->copy_queue;
 	struct accel_copy_job *job;
 
-	lockdep_assert_held_write(&adev->hw_lock);
+	accel_section_assert_stopped(adev);
 	if (copy->queue < 0)
 		return;
 	list_for_each_entry(job, &copy->jobs, node) {

@@ -10,6 +10,7 @@
 #include "accel_event.h"
 #include "accel_event_log.h"
 #include "accel_mmio.h"
+#include "accel_section.h"
 
 #define ACCEL_EVENT_ENTRIES	(PAGE_SIZE / sizeof(struct accel_event))
 
@@ -48,13 +49,13 @@ void accel_events_fini(struct accel_device *adev)
 
 /**
  * accel_events_start() - program the event ring of a card that left reset
- * @adev: the card; hw_lock is held for writing
+ * @adev: the card; the caller holds stop_lock
  */
 void accel_events_start(struct accel_device *adev)
 {
 	struct accel_events *events = adev->events;
 
-	lockdep_assert_held_write(&adev->hw_lock);
+	accel_section_assert_stopped(adev);
 	events->head = 0;
 	memset(events->ring, 0, PAGE_SIZE);
 	accel_write64(adev, ACCEL_REG_EVENT_RING, events->ring_dma);
@@ -127,7 +128,7 @@ static void accel_event_handle(struct accel_device *adev, const struct accel_eve
 {
 	struct accel_events *events = adev->events;
 
-	lockdep_assert_held(&adev->hw_lock);
+	accel_section_assert(adev);
 	lockdep_assert_held(&events->lock);
 	if (accel_event_offer(adev, event, events->handlers, events->handler_count) ||
 	    accel_event_offer(adev, event, accel_event_card_handlers,
@@ -138,7 +139,7 @@ static void accel_event_handle(struct accel_device *adev, const struct accel_eve
 
 /**
  * accel_events_drain() - handle all events in the ring
- * @adev: the card; the caller holds hw_lock, and the hardware is present
+ * @adev: the card; the caller is in a section, and the hardware is present
  *
  * The card writes the events of a queue before it answers the command that
  * destroys or resets the queue. A caller that drains after the answer has seen
@@ -150,7 +151,7 @@ void accel_events_drain(struct accel_device *adev)
 	struct accel_events *events = adev->events;
 	struct accel_event event, *slot;
 
-	lockdep_assert_held(&adev->hw_lock);
+	accel_section_assert(adev);
 	mutex_lock(&events->lock);
 	for (;;) {
 		slot = &events->ring[events->head % ACCEL_EVENT_ENTRIES];
@@ -168,8 +169,10 @@ void accel_events_drain(struct accel_device *adev)
 /* The thread of vector 0. */
 void accel_events_thread(struct accel_device *adev)
 {
-	down_read(&adev->hw_lock);
-	if (!adev->stop_errno)
-		accel_events_drain(adev);
-	up_read(&adev->hw_lock);
+	int section;
+
+	if (accel_section_enter(adev, &section))
+		return;
+	accel_events_drain(adev);
+	accel_section_end(adev, section);
 }

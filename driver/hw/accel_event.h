@@ -26,8 +26,8 @@ struct accel_queue_error {
 /**
  * struct accel_event_handler - handles the events of one type
  * @type: enum accel_event_type
- * @handle: returns true if the event was for this handler; the caller holds
- *	hw_lock and accel_events.lock
+ * @handle: returns true if the event was for this handler; the caller is in a
+ *	section and holds accel_events.lock
  */
 struct accel_event_handler {
 	u32 type;

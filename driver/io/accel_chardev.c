@@ -106,6 +106,7 @@ static void accel_device_release(struct device *dev)
 	ida_destroy(&adev->context_ids);
 	ida_destroy(&adev->queue_ids);
 	pci_dev_put(adev->pdev);
+	cleanup_srcu_struct(&adev->sections);
 	kfree(adev);
 }
 
@@ -123,15 +124,19 @@ struct accel_device *accel_device_alloc(struct pci_dev *pdev)
 	adev = kzalloc(sizeof(*adev), GFP_KERNEL);
 	if (!adev)
 		return ERR_PTR(-ENOMEM);
+	ret = init_srcu_struct(&adev->sections);
+	if (ret)
+		goto err_free;
 	id = ida_alloc_max(&accel_minors, ACCEL_MINORS - 1, GFP_KERNEL);
 	if (id < 0) {
-		kfree(adev);
-		return ERR_PTR(id);
+		ret = id;
+		goto err_srcu;
 	}
 	adev->id = id;
 	adev->pdev = pci_dev_get(pdev);
 	adev->stop_errno = -ENODEV;
-	init_rwsem(&adev->hw_lock);
+	mutex_init(&adev->stop_lock);
+	init_waitqueue_head(&adev->stop_wait);
 	spin_lock_init(&adev->lock);
 	INIT_LIST_HEAD(&adev->contexts);
 	mutex_init(&adev->exports_lock);
@@ -156,6 +161,12 @@ struct accel_device *accel_device_alloc(struct pci_dev *pdev)
 		return ERR_PTR(ret);
 	}
 	return adev;
+
+err_srcu:
+	cleanup_srcu_struct(&adev->sections);
+err_free:
+	kfree(adev);
+	return ERR_PTR(ret);
 }
 
 int accel_chardev_add(struct accel_device *adev)

@@ -36,7 +36,8 @@ static void accel_file_forget(struct accel_context *ctx)
  * @ctx: context of the file
  * @error: errno of its calls from now on
  *
- * hw_lock is held for writing, so no call of the file runs.
+ * The caller holds stop_lock, and no section uses the hardware: no call of the
+ * file runs.
  */
 void accel_file_detach(struct accel_context *ctx, int error)
 {
@@ -44,7 +45,7 @@ void accel_file_detach(struct accel_context *ctx, int error)
 	struct accel_queue *queue;
 	unsigned long handle;
 
-	lockdep_assert_held_write(&ctx->adev->hw_lock);
+	accel_section_assert_stopped(ctx->adev);
 	/* After a reset and a removal, the removal counts. */
 	WRITE_ONCE(ctx->detach_errno, error);
 	xa_for_each(&ctx->queues, handle, queue)
@@ -57,6 +58,29 @@ void accel_file_detach(struct accel_context *ctx, int error)
 	accel_file_forget(ctx);
 }
 
+/*
+ * Excludes accel_card_stop(): with a section while the card runs, else with stop_lock, so that a
+ * stop in progress has detached the context. Return: the section, or -1.
+ */
+static int accel_file_exclude_stop(struct accel_context *ctx)
+{
+	struct accel_device *adev = ctx->adev;
+	int section;
+
+	if (!accel_section_enter(adev, &section))
+		return section;
+	mutex_lock(&adev->stop_lock);
+	return -1;
+}
+
+static void accel_file_allow_stop(struct accel_context *ctx, int section)
+{
+	if (section < 0)
+		mutex_unlock(&ctx->adev->stop_lock);
+	else
+		accel_section_end(ctx->adev, section);
+}
+
 /**
  * accel_file_release() - end everything in a context whose file is closed
  * @ctx: the context; it has no sleepers and no mappings
@@ -67,12 +91,14 @@ void accel_file_release(struct accel_context *ctx)
 	struct accel_buffer *buffer;
 	struct accel_queue *queue;
 	unsigned long handle;
+	int section;
 
 	accel_uring_fini(ctx);
 	xa_for_each(&ctx->buffers, handle, buffer)
 		if (buffer->ops->end)
 			buffer->ops->end(buffer);
-	accel_context_lock(ctx);
+	section = accel_file_exclude_stop(ctx);
+	mutex_lock(&ctx->lock);
 	xa_for_each(&ctx->queues, handle, queue)
 		accel_queue_free(queue);
 	if (!ctx->detach_errno && ctx->id >= 0) {
@@ -85,7 +111,8 @@ void accel_file_release(struct accel_context *ctx)
 	spin_lock_irq(&adev->lock);
 	list_del(&ctx->node);
 	spin_unlock_irq(&adev->lock);
-	accel_context_unlock(ctx);
+	mutex_unlock(&ctx->lock);
+	accel_file_allow_stop(ctx, section);
 
 	/* Without locks, because the release of pages takes mmap_lock. */
 	xa_for_each(&ctx->buffers, handle, buffer) {

@@ -30,7 +30,7 @@ static vm_fault_t accel_doorbell_fault(struct vm_fault *vmf)
 	vm_fault_t ret;
 
 	accel_context_lock(ctx);
-	if (!ctx->detach_errno && accel_queue_owned(ctx, offset >> PAGE_SHIFT))
+	if (!accel_context_gone(ctx) && accel_queue_owned(ctx, offset >> PAGE_SHIFT))
 		ret = vmf_insert_pfn(vmf->vma, vmf->address,
 				     (ctx->adev->doorbells_phys + offset) >> PAGE_SHIFT);
 	else
@@ -72,14 +72,14 @@ static vm_fault_t accel_registers_fault(struct vm_fault *vmf)
 {
 	struct accel_context *ctx = vmf->vma->vm_private_data;
 	struct accel_device *adev = ctx->adev;
+	int section = accel_section_begin(adev);
 	vm_fault_t ret;
 
-	down_read(&adev->hw_lock);
-	if (ctx->detach_errno)
+	if (accel_context_gone(ctx))
 		ret = accel_context_insert_dummy(vmf, ctx);
 	else
 		ret = vmf_insert_pfn(vmf->vma, vmf->address, adev->regs_phys >> PAGE_SHIFT);
-	up_read(&adev->hw_lock);
+	accel_section_end(adev, section);
 	return ret;
 }
 

@@ -13,6 +13,7 @@
 
 #include "accel_admin.h"
 #include "accel_compat.h"
+#include "accel_section.h"
 #include "accel_vram.h"
 
 /* gen_pool reports failure as address zero, which is a valid offset in device memory. */
@@ -66,7 +67,7 @@ static int accel_vram_clear(struct accel_device *adev, u64 offset, u64 bytes)
 
 /**
  * accel_vram_alloc() - allocate cleared device memory
- * @adev: the card; the caller holds hw_lock
+ * @adev: the card; the caller is in a section
  * @bytes: length, whole pages
  * @extents: list for the extents
  *
@@ -77,7 +78,7 @@ int accel_vram_alloc(struct accel_device *adev, u64 bytes, struct list_head *ext
 	u64 length = bytes;
 	int ret;
 
-	lockdep_assert_held(&adev->hw_lock);
+	accel_section_assert(adev);
 	if (bytes > gen_pool_avail(adev->vram_pool))
 		return -ENOSPC;
 	while (bytes) {

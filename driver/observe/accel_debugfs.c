@@ -58,14 +58,11 @@ static int accel_debugfs_state_show(struct seq_file *m, void *unused)
 {
 	struct accel_device *adev = m->private;
 	struct accel_admin *admin = adev->admin;
-	int ret;
+	int section = accel_section_begin(adev);
 
-	ret = down_read_killable(&adev->hw_lock);
-	if (ret)
-		return ret;
 	seq_printf(m, "card: errno %d, generation %llu, vectors %d, features %#llx\n",
 		   adev->stop_errno, adev->generation, adev->vector_count, adev->features);
-	if (!adev->stop_errno) {
+	if (!READ_ONCE(adev->stop_errno)) {
 		seq_printf(m, "registers: status %#x, control %#x, events lost %u\n",
 			   accel_read32(adev, ACCEL_REG_STATUS),
 			   accel_read32(adev, ACCEL_REG_CONTROL),
@@ -79,7 +76,7 @@ static int accel_debugfs_state_show(struct seq_file *m, void *unused)
 		seq_puts(m, "\n");
 		accel_debugfs_copy_queue(m, adev->copy_queue);
 	}
-	up_read(&adev->hw_lock);
+	accel_section_end(adev, section);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(accel_debugfs_state);

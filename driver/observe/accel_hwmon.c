@@ -8,6 +8,7 @@
 
 #include "accel_hwmon.h"
 #include "accel_mmio.h"
+#include "accel_section.h"
 
 /* hwmon uses microwatts, the card milliwatts. */
 #define ACCEL_MICRO	1000
@@ -23,12 +24,11 @@ static int accel_hwmon_read(struct device *dev, enum hwmon_sensor_types type, u3
 			    int channel, long *value)
 {
 	struct accel_device *adev = dev_get_drvdata(dev);
-	int ret;
+	int section, ret;
 
-	down_read(&adev->hw_lock);
-	ret = adev->stop_errno;
+	ret = accel_section_enter(adev, &section);
 	if (ret)
-		goto out;
+		return ret;
 	if (type == hwmon_temp)
 		*value = (s32)accel_read32(adev, ACCEL_REG_TEMPERATURE);
 	else if (attr == hwmon_power_input)
@@ -41,8 +41,7 @@ static int accel_hwmon_read(struct device *dev, enum hwmon_sensor_types type, u3
 		*value = (long)accel_read32(adev, ACCEL_REG_POWER_CAP_MAX) * ACCEL_MICRO;
 	else
 		ret = -EOPNOTSUPP;
-out:
-	up_read(&adev->hw_lock);
+	accel_section_end(adev, section);
 	return ret;
 }
 
@@ -51,20 +50,18 @@ static int accel_hwmon_write(struct device *dev, enum hwmon_sensor_types type, u
 {
 	struct accel_device *adev = dev_get_drvdata(dev);
 	long lowest, highest, cap = value / ACCEL_MICRO;
-	int ret;
+	int section, ret;
 
-	down_read(&adev->hw_lock);
-	ret = adev->stop_errno;
+	ret = accel_section_enter(adev, &section);
 	if (ret)
-		goto out;
+		return ret;
 	lowest = accel_read32(adev, ACCEL_REG_POWER_CAP_MIN);
 	highest = accel_read32(adev, ACCEL_REG_POWER_CAP_MAX);
 	if (value < 0 || cap < lowest || cap > highest)
 		ret = -EINVAL;
 	else
 		accel_write32(adev, ACCEL_REG_POWER_CAP, cap);
-out:
-	up_read(&adev->hw_lock);
+	accel_section_end(adev, section);
 	return ret;
 }
 
@@ -102,15 +99,15 @@ static const struct hwmon_chip_info accel_hwmon_chip = {
 static ssize_t freq1_input_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct accel_device *adev = dev_get_drvdata(dev);
-	u64 hertz = 0;
-	int ret;
+	int section, ret;
+	u64 hertz;
 
-	down_read(&adev->hw_lock);
-	ret = adev->stop_errno;
-	if (!ret)
-		hertz = accel_read32(adev, ACCEL_REG_CORE_CLOCK) * ACCEL_HZ_PER_MHZ;
-	up_read(&adev->hw_lock);
-	return ret ? ret : sysfs_emit(buf, "%llu\n", hertz);
+	ret = accel_section_enter(adev, &section);
+	if (ret)
+		return ret;
+	hertz = accel_read32(adev, ACCEL_REG_CORE_CLOCK) * ACCEL_HZ_PER_MHZ;
+	accel_section_end(adev, section);
+	return sysfs_emit(buf, "%llu\n", hertz);
 }
 static DEVICE_ATTR_RO(freq1_input);
 

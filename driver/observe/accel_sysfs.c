@@ -14,22 +14,21 @@
 #include "accel_event_log.h"
 #include "accel_mmio.h"
 #include "accel_quota.h"
+#include "accel_section.h"
 #include "accel_sysfs.h"
 
-/* Reads a register if the hardware is present. A fatal signal ends the wait for a reset. */
+/* Reads a register if the hardware is present. */
 static int accel_sysfs_read(struct device *dev, u32 offset, bool wide, u64 *value)
 {
 	struct accel_device *adev = accel_device_of(dev);
-	int ret;
+	int section, ret;
 
-	ret = down_read_killable(&adev->hw_lock);
+	ret = accel_section_enter(adev, &section);
 	if (ret)
 		return ret;
-	ret = adev->stop_errno;
-	if (!ret)
-		*value = wide ? accel_read64(adev, offset) : accel_read32(adev, offset);
-	up_read(&adev->hw_lock);
-	return ret;
+	*value = wide ? accel_read64(adev, offset) : accel_read32(adev, offset);
+	accel_section_end(adev, section);
+	return 0;
 }
 
 /**
@@ -143,11 +142,8 @@ static ssize_t queues_used_show(struct device *dev, struct device_attribute *att
 	struct accel_device *adev = accel_device_of(dev);
 	unsigned int count = 0, i;
 
-	if (down_read_killable(&adev->hw_lock))
-		return -EINTR;
-	for (i = 0; !adev->stop_errno && i < adev->queue_count; i++)
+	for (i = 0; !READ_ONCE(adev->stop_errno) && i < adev->queue_count; i++)
 		count += !!READ_ONCE(adev->queues[i]);
-	up_read(&adev->hw_lock);
 	return sysfs_emit(buf, "%u\n", count);
 }
 static DEVICE_ATTR_RO(queues_used);

@@ -62,18 +62,18 @@ static void accel_usage_refresh(struct accel_context *ctx)
 void accel_usage_query(struct accel_context *ctx, struct accel_usage *usage)
 {
 	struct accel_device *adev = ctx->adev;
+	int section = accel_section_begin(adev);
+	bool locked = mutex_trylock(&ctx->lock);
 
-	if (down_read_trylock(&adev->hw_lock)) {
-		if (mutex_trylock(&ctx->lock)) {
-			if (!ctx->detach_errno)
-				accel_usage_refresh(ctx);
-			*usage = ctx->usage;
-			mutex_unlock(&ctx->lock);
-			up_read(&adev->hw_lock);
-			return;
-		}
-		up_read(&adev->hw_lock);
+	if (locked) {
+		if (!accel_context_gone(ctx))
+			accel_usage_refresh(ctx);
+		*usage = ctx->usage;
+		mutex_unlock(&ctx->lock);
 	}
+	accel_section_end(adev, section);
+	if (locked)
+		return;
 	/* The copy may mix values of two updates; each value is valid. */
 	*usage = data_race(ctx->usage);
 }

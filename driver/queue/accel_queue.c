@@ -141,13 +141,13 @@ int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *
 
 /**
  * accel_queue_forget() - free the id of a queue
- * @queue: a queue that does not exist on the card any more; hw_lock is held
+ * @queue: a queue that does not exist on the card any more; the caller is in a section
  */
 void accel_queue_forget(struct accel_queue *queue)
 {
 	struct accel_context *ctx = queue->ctx;
 
-	lockdep_assert_held(&ctx->adev->hw_lock);
+	accel_section_assert(ctx->adev);
 	accel_queue_publish(ctx->adev, NULL, queue->id);
 	ida_free(&ctx->adev->queue_ids, queue->id);
 	queue->id = -1;

@@ -26,7 +26,7 @@ bool accel_queue_event(struct accel_device *adev, const struct accel_event *even
 	u32 id = le32_to_cpu(event->queue);
 	struct accel_queue *queue;
 
-	lockdep_assert_held(&adev->hw_lock);
+	accel_section_assert(adev);
 	lockdep_assert_held(&adev->events->lock);
 	if (id >= adev->queue_count)
 		return true;
@@ -53,11 +53,11 @@ bool accel_queue_event(struct accel_device *adev, const struct accel_event *even
  * accel_queue_detach() - drop the card half after the card has stopped
  * @queue: the queue; its handle stays until the file is closed
  *
- * hw_lock is held for writing.
+ * the caller holds stop_lock.
  */
 void accel_queue_detach(struct accel_queue *queue)
 {
-	lockdep_assert_held_write(&queue->ctx->adev->hw_lock);
+	accel_section_assert_stopped(queue->ctx->adev);
 	/* An earlier reset may have detached it. */
 	if (queue->id < 0)
 		return;
