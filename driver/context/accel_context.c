@@ -6,7 +6,6 @@
  * page tables), so a tool that only queries the card uses no context of it. The
  * card half ends with the file, or earlier if the card stops.
  */
-#include <linux/capability.h>
 #include <linux/compat.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
@@ -34,7 +33,7 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	}
 	kref_init(&ctx->ref);
 	ctx->adev = adev;
-	ctx->unlimited = capable(CAP_SYS_RESOURCE);
+	ctx->unlimited = accel_quota_unlimited(ctx->quota);
 	ctx->client = atomic64_inc_return(&accel_clients);
 	ctx->id = -1;
 	mutex_init(&ctx->lock);
