@@ -11,10 +11,29 @@
 #include "accel_queue_control.h"
 #include "accel_uring.h"
 
-struct accel_context *accel_file_open(struct accel_device *adev)
-{
-	struct accel_context *ctx = accel_context_create(adev);
+/* The longest wait of open() for a card that resets. */
+#define ACCEL_OPEN_TIMEOUT	(10 * HZ)
 
+/**
+ * accel_file_open() - open the card
+ * @adev: the card
+ * @nowait: fail with -EAGAIN instead of waiting for a card that resets
+ *
+ * Return: the context of the file, or ERR_PTR(-errno).
+ */
+struct accel_context *accel_file_open(struct accel_device *adev, bool nowait)
+{
+	long left = nowait ? 0 : ACCEL_OPEN_TIMEOUT;
+	struct accel_context *ctx;
+	int ret;
+
+	do {
+		ret = accel_context_await(adev, &left);
+		if (ret)
+			return ERR_PTR(ret);
+		ctx = accel_context_create(adev);
+		/* The card may reset again meanwhile. */
+	} while (ctx == ERR_PTR(-ESTALE));
 	if (!IS_ERR(ctx))
 		accel_uring_init(ctx);
 	return ctx;
