@@ -9,15 +9,10 @@
 #include "accel_buffer.h"
 #include "accel_file.h"
 #include "accel_queue_control.h"
-#include "accel_uring.h"
 
 struct accel_context *accel_file_open(struct accel_device *adev)
 {
-	struct accel_context *ctx = accel_context_create(adev);
-
-	if (!IS_ERR(ctx))
-		accel_uring_init(ctx);
-	return ctx;
+	return accel_context_create(adev);
 }
 
 /* The card does not access the memory of the context any more: frees the card half. */
@@ -93,7 +88,6 @@ void accel_file_release(struct accel_context *ctx)
 	unsigned long handle;
 	int section;
 
-	accel_uring_fini(ctx);
 	xa_for_each(&ctx->buffers, handle, buffer)
 		if (buffer->ops->end)
 			buffer->ops->end(buffer);
