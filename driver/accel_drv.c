@@ -237,7 +237,7 @@ err_debugfs:
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
 err_stop:
-	accel_card_stop(adev, -ENODEV);
+	accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
 err_queues:
 	accel_queues_fini(adev);
 err_put:
@@ -252,14 +252,14 @@ static void accel_remove(struct pci_dev *pdev)
 	accel_chardev_del(adev);
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
-	accel_card_stop(adev, -ENODEV);
+	accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
 	accel_queues_fini(adev);
 	put_device(&adev->dev);
 }
 
 static void accel_reset_prepare(struct pci_dev *pdev)
 {
-	accel_card_stop(pci_get_drvdata(pdev), -ESTALE);
+	accel_card_stop(pci_get_drvdata(pdev), ACCEL_REASON_RESET, NULL);
 }
 
 static void accel_reset_done(struct pci_dev *pdev)
@@ -282,10 +282,10 @@ static pci_ers_result_t accel_error_detected(struct pci_dev *pdev, pci_channel_s
 	accel_event_log_card(adev, "link-error", "severity=%s",
 			     state == pci_channel_io_normal ? "nonfatal" : "fatal");
 	if (state == pci_channel_io_perm_failure) {
-		accel_card_stop(adev, -ENODEV);
+		accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
-	accel_card_stop(adev, -ESTALE);
+	accel_card_stop(adev, ACCEL_REASON_LINK_ERROR, NULL);
 	return PCI_ERS_RESULT_NEED_RESET;
 }
 
@@ -308,7 +308,7 @@ static const struct pci_error_handlers accel_err_handlers = {
 
 static int accel_suspend(struct device *dev)
 {
-	accel_card_stop(dev_get_drvdata(dev), -ESTALE);
+	accel_card_stop(dev_get_drvdata(dev), ACCEL_REASON_SUSPEND, NULL);
 	return 0;
 }
 

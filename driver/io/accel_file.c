@@ -29,20 +29,18 @@ static void accel_file_forget(struct accel_context *ctx)
 /**
  * accel_file_detach() - drop the card half after the card has stopped
  * @ctx: context of the file
- * @error: errno of its calls from now on
  *
  * The caller holds stop_lock, and no section uses the hardware: no call of the
  * file runs.
  */
-void accel_file_detach(struct accel_context *ctx, int error)
+void accel_file_detach(struct accel_context *ctx)
 {
 	struct accel_buffer *buffer;
 	struct accel_queue *queue;
 	unsigned long handle;
 
 	accel_section_assert_stopped(ctx->adev);
-	/* After a reset and a removal, the removal counts. */
-	WRITE_ONCE(ctx->detach_errno, error);
+	accel_context_end(ctx);
 	xa_for_each(&ctx->queues, handle, queue)
 		accel_queue_detach(queue);
 	wake_up_interruptible_poll(&ctx->poll_wait, EPOLLHUP | EPOLLERR);

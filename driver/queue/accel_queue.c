@@ -11,9 +11,9 @@
 
 #include "accel_admin.h"
 #include "accel_buffer.h"
+#include "accel_failure.h"
 #include "accel_irq.h"
 #include "accel_mapping.h"
-#include "accel_pending.h"
 #include "accel_queue.h"
 #include "accel_report.h"
 

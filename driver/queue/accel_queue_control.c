@@ -9,7 +9,6 @@
 #include "accel_event_log.h"
 #include "accel_host_buffer.h"
 #include "accel_mapping.h"
-#include "accel_pending.h"
 #include "accel_queue_control.h"
 #include "accel_trace.h"
 #include "accel_uring.h"
@@ -124,7 +123,7 @@ int accel_queue_destroy(struct accel_context *ctx, u32 handle)
 /* Checks what the caller asks for. The capability is only asked for if the caller needs it. */
 static int accel_queue_check(struct accel_context *ctx, const struct accel_queue_create *args)
 {
-	u32 limit = accel_time_limit(ctx->adev);
+	u32 limit = READ_ONCE(ctx->adev->time_limit_ms);
 
 	if (args->flags)
 		return -EOPNOTSUPP;
