@@ -54,10 +54,6 @@ NAMED = {
 }
 
 
-# Archives whose kernels a machine may have installed.
-_INSTALLED = ("stable", "backports")
-
-
 @dataclass(frozen=True)
 class Kernel:
     """An unpacked kernel in the cache."""
@@ -102,7 +98,7 @@ def release_of(name: str) -> str:
     if name not in NAMED and name[0].isdigit():
         return name
     archive, flavour = NAMED.get(name, ("", name))
-    release = installed_release(flavour) if archive in ("", *_INSTALLED) else None
+    release = None if name == NEWEST else installed_release(flavour)
     if release and (archive != "backports") == release.startswith("6.1."):
         return release
     if name in NAMED:
