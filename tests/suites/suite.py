@@ -258,11 +258,12 @@ def _guest_command(
         str(folder),
         "--timeout",
         "900",
-        # The second card is for tests of peer memory; vgem is a foreign exporter of dma-bufs.
+        # The second card is for tests of peer memory, and has more queues than the first ring of
+        # events, or the vectors of two processors, have room for; vgem is a foreign exporter.
         "--card",
         "serial=1",
         "--card",
-        "serial=2,memory-size=64M",
+        "serial=2,memory-size=64M,queues=512",
         "--stock-module",
         "vgem",
         # Tests inject link errors on the second card only.
