@@ -23,6 +23,7 @@
 #include "accel_queue_control.h"
 #include "accel_quota.h"
 #include "accel_recovery.h"
+#include "accel_report.h"
 #include "accel_transfer.h"
 #include "accel_vram.h"
 #include "accel_wait.h"
@@ -32,15 +33,21 @@ module_param_named(time_limit_ms, accel_time_limit_ms, uint, 0644);
 MODULE_PARM_DESC(time_limit_ms,
 		 "longest device time of a command on a card that is bound from now on, in ms; 0: unlimited");
 
-static void accel_irq_wake_queues(struct accel_device *adev, int vector)
+static bool accel_irq_queues(struct accel_device *adev, int vector)
 {
 	accel_copy_queue_interrupt(adev, vector);
-	accel_wait_interrupt(adev, vector);
+	return accel_wait_interrupt(adev, vector);
+}
+
+static void accel_irq_queues_thread(struct accel_device *adev, int vector)
+{
+	accel_wait_thread(adev, vector);
 }
 
 static const struct accel_irq_ops accel_irq_work = {
 	.admin = accel_admin_wake,
-	.queues = accel_irq_wake_queues,
+	.queues = accel_irq_queues,
+	.queues_thread = accel_irq_queues_thread,
 	.events = accel_events_thread,
 };
 
@@ -76,6 +83,11 @@ static bool accel_limits_valid(struct accel_device *adev)
 	       adev->vram_size <= pci_resource_len(pdev, ACCEL_BAR_MEMORY);
 }
 
+static void accel_release_regions(void *pdev)
+{
+	pci_release_regions(pdev);
+}
+
 /* Maps the registers and checks that the driver supports this card. */
 static int accel_bars_init(struct accel_device *adev)
 {
@@ -84,10 +96,14 @@ static int accel_bars_init(struct accel_device *adev)
 	u32 magic, version;
 	int ret;
 
-	ret = pci_request_regions(pdev, ACCEL_NAME);	/* managed */
+	ret = pci_request_regions(pdev, ACCEL_NAME);
 	if (ret)
 		return dev_err_probe(dev, ret,
 				     "cannot claim BARs: another driver uses them; unbind it\n");
+	/* Some kernels release them with the device, newer ones do not; a second time is harmless. */
+	ret = devm_add_action_or_reset(dev, accel_release_regions, pdev);
+	if (ret)
+		return ret;
 	if (pci_resource_len(pdev, ACCEL_BAR_REGISTERS) < ACCEL_REGISTERS_SIZE)
 		return dev_err_probe(dev, -ENODEV,
 				     "BAR0 has %llu of %u bytes; update the firmware of the card\n",
@@ -144,9 +160,12 @@ static int accel_queues_init(struct accel_device *adev)
 	ret = accel_admin_init(adev);
 	if (ret)
 		return ret;
-	ret = accel_events_init(adev, accel_event_handlers, ARRAY_SIZE(accel_event_handlers));
+	ret = accel_reports_init(adev);
 	if (ret)
 		goto err_admin;
+	ret = accel_events_init(adev, accel_event_handlers, ARRAY_SIZE(accel_event_handlers));
+	if (ret)
+		goto err_reports;
 	ret = accel_copy_queue_init(adev);
 	if (ret)
 		goto err_events;
@@ -159,6 +178,8 @@ err_copy:
 	accel_copy_queue_fini(adev);
 err_events:
 	accel_events_fini(adev);
+err_reports:
+	accel_reports_fini(adev);
 err_admin:
 	accel_admin_fini(adev);
 	return ret;
@@ -169,6 +190,7 @@ static void accel_queues_fini(struct accel_device *adev)
 	accel_irq_fini(adev);
 	accel_copy_queue_fini(adev);
 	accel_events_fini(adev);
+	accel_reports_fini(adev);
 	accel_admin_fini(adev);
 }
 

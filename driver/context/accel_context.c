@@ -58,8 +58,6 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	accel_va_init(&ctx->va, &ctx->lock,
 		      in_compat_syscall() ? ACCEL_VA_END_COMPAT : ACCEL_VA_END);
 	init_waitqueue_head(&ctx->poll_wait);
-	spin_lock_init(&ctx->urings_lock);
-	INIT_LIST_HEAD(&ctx->urings);
 	xa_init_flags(&ctx->buffers, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
@@ -228,6 +226,7 @@ int accel_context_attach(struct accel_context *ctx)
 	if (ret)
 		goto err_mmu;
 	ctx->id = id;
+	atomic_inc(&adev->contexts_used);
 	return 0;
 
 err_mmu:
@@ -263,6 +262,7 @@ void accel_context_forget(struct accel_context *ctx)
 	accel_section_assert(ctx->adev);
 	accel_mmu_stop(&ctx->mmu);
 	if (ctx->id >= 0) {
+		atomic_dec(&ctx->adev->contexts_used);
 		ida_free(&ctx->adev->context_ids, ctx->id);
 		accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_CONTEXTS, 1);
 	}
