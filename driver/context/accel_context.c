@@ -17,6 +17,23 @@
 
 static atomic64_t accel_clients = ATOMIC64_INIT(0);
 
+/**
+ * accel_context_await() - wait until a card that resets works again, or has failed
+ * @adev: the card
+ * @left: the longest wait in jiffies; the time that is left, on return
+ *
+ * Return: 0; -EINTR; -EAGAIN if the card still resets. The card may reset again
+ * at any time.
+ */
+int accel_context_await(struct accel_device *adev, long *left)
+{
+	*left = wait_event_interruptible_timeout(adev->stop_wait,
+						 READ_ONCE(adev->stop_errno) != -ESTALE, *left);
+	if (*left < 0)
+		return -EINTR;
+	return *left ? 0 : -EAGAIN;
+}
+
 struct accel_context *accel_context_create(struct accel_device *adev)
 {
 	struct accel_context *ctx;

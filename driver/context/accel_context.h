@@ -100,6 +100,7 @@ struct accel_context {
 	struct page *dummy;
 };
 
+int accel_context_await(struct accel_device *adev, long *left);
 struct accel_context *accel_context_create(struct accel_device *adev);
 void accel_context_close(struct accel_context *ctx);
 void accel_context_put(struct accel_context *ctx);

@@ -10,9 +10,30 @@
 #include "accel_file.h"
 #include "accel_queue_control.h"
 
-struct accel_context *accel_file_open(struct accel_device *adev)
+/* The longest wait of open() for a card that resets. */
+#define ACCEL_OPEN_TIMEOUT	(10 * HZ)
+
+/**
+ * accel_file_open() - open the card
+ * @adev: the card
+ * @nowait: fail with -EAGAIN instead of waiting for a card that resets
+ *
+ * Return: the context of the file, or ERR_PTR(-errno).
+ */
+struct accel_context *accel_file_open(struct accel_device *adev, bool nowait)
 {
-	return accel_context_create(adev);
+	long left = nowait ? 0 : ACCEL_OPEN_TIMEOUT;
+	struct accel_context *ctx;
+	int ret;
+
+	do {
+		ret = accel_context_await(adev, &left);
+		if (ret)
+			return ERR_PTR(ret);
+		ctx = accel_context_create(adev);
+		/* The card may reset again meanwhile. */
+	} while (ctx == ERR_PTR(-ESTALE));
+	return ctx;
 }
 
 /* The card does not access the memory of the context any more: frees the card half. */
