@@ -7,9 +7,9 @@
 #include <linux/slab.h>
 
 #include "accel_event_log.h"
-#include "accel_host_buffer.h"
 #include "accel_mapping.h"
 #include "accel_queue_control.h"
+#include "accel_queue_memory.h"
 #include "accel_trace.h"
 #include "accel_wait.h"
 
@@ -139,15 +139,13 @@ static struct accel_queue *accel_queue_alloc(struct accel_context *ctx, u32 entr
 	INIT_LIST_HEAD(&queue->waiters);
 	INIT_LIST_HEAD(&queue->event.node);
 
-	queue->memory = accel_host_buffer_alloc(ctx->adev, bytes, ACCEL_BUFFER_PROT);
+	queue->memory = accel_queue_memory_alloc(ctx, bytes, &queue->status);
 	if (IS_ERR(queue->memory)) {
 		int ret = PTR_ERR(queue->memory);
 
 		kfree(queue);
 		return ERR_PTR(ret);
 	}
-	queue->memory->queue = true;
-	queue->status = page_address(queue->memory->pages[0]);
 	return queue;
 }
 
