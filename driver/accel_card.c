@@ -167,8 +167,10 @@ static bool accel_card_ends_again(enum accel_reason before, enum accel_reason re
  * On return no DMA of the card is outstanding, and none will start. The call has
  * no effect on files if the card is stopped, unless the card is now lost for good.
  * The time is bounded: no step waits for a process or for the queues of the card.
+ *
+ * Return: true if the card was running; a recovery has no effect otherwise.
  */
-void accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct pid *culprit)
+bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct pid *culprit)
 {
 	int error = accel_reason_errno(reason);
 	enum accel_reason before;
@@ -178,6 +180,8 @@ void accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	mutex_lock(&adev->stop_lock);
 	running = !adev->stop_errno;
 	before = adev->end.reason;
+	if (!running && reason == ACCEL_REASON_RECOVERY)
+		goto out;
 	if (running) {
 		/* While the card still answers, other cards and drivers end their access. */
 		accel_exports_revoke(adev);
@@ -191,6 +195,9 @@ void accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	smp_store_release(&adev->stop_errno, error);
 	if (running)
 		accel_card_stop_hardware(adev);
+	dev_info_ratelimited(&adev->pdev->dev, "%s stopped: %s, pid %d; open files end with errno %d\n",
+			     dev_name(&adev->dev), accel_reason_name(reason), pid_nr(culprit),
+			     -error);
 	trace_accel_card_stop(adev, error);
 	accel_event_log_card(adev, error == -ESTALE ? "stopped" : "gone",
 			     "generation=%llu reason=%s pid=%d", adev->generation,
@@ -205,5 +212,7 @@ void accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	}
 	WRITE_ONCE(adev->stopping, false);
 	wake_up_all(&adev->stop_wait);
+out:
 	mutex_unlock(&adev->stop_lock);
+	return running;
 }

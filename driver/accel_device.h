@@ -31,6 +31,7 @@ struct accel_health;
 struct accel_irq;
 struct accel_queue;
 struct accel_quota_table;
+struct accel_reports;
 struct dentry;
 struct gen_pool;
 struct inode;
@@ -81,12 +82,15 @@ struct accel_end {
  * @health: failures that wait for a recovery
  * @irq: interrupt handlers
  * @admin: admin queue
+ * @reports: reports of queues
  * @events: event ring
  * @copy_queue: the driver's own queue
  * @event_log: recent events
  * @quotas: use and limits of each user
  * @context_ids: context ids in use
  * @queue_ids: queue ids in use
+ * @contexts_used: contexts of files on the card
+ * @queues_used: queues of files on the card
  * @lock: protects @queues and @contexts
  * @queues: queues by id, for the interrupt handlers
  * @contexts: every open file
@@ -134,6 +138,7 @@ struct accel_device {
 	struct accel_health *health;
 	struct accel_irq *irq;
 	struct accel_admin *admin;
+	struct accel_reports *reports;
 	struct accel_events *events;
 	struct accel_copy_queue *copy_queue;
 	struct accel_event_log *event_log;
@@ -141,6 +146,8 @@ struct accel_device {
 
 	struct ida context_ids;
 	struct ida queue_ids;
+	atomic_t contexts_used;
+	atomic_t queues_used;
 
 	spinlock_t lock;
 	struct accel_queue **queues;

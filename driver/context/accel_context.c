@@ -18,6 +18,23 @@
 
 static atomic64_t accel_clients = ATOMIC64_INIT(0);
 
+/**
+ * accel_context_await() - wait until a card that resets works again, or has failed
+ * @adev: the card
+ * @left: the longest wait in jiffies; the time that is left, on return
+ *
+ * Return: 0; -EINTR; -EAGAIN if the card still resets. The card may reset again
+ * at any time.
+ */
+int accel_context_await(struct accel_device *adev, long *left)
+{
+	*left = wait_event_interruptible_timeout(adev->stop_wait,
+						 READ_ONCE(adev->stop_errno) != -ESTALE, *left);
+	if (*left < 0)
+		return -EINTR;
+	return *left ? 0 : -EAGAIN;
+}
+
 struct accel_context *accel_context_create(struct accel_device *adev)
 {
 	struct accel_context *ctx;
@@ -42,8 +59,6 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	accel_va_init(&ctx->va, &ctx->lock,
 		      in_compat_syscall() ? ACCEL_VA_END_COMPAT : ACCEL_VA_END);
 	init_waitqueue_head(&ctx->poll_wait);
-	spin_lock_init(&ctx->urings_lock);
-	INIT_LIST_HEAD(&ctx->urings);
 	xa_init_flags(&ctx->buffers, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
@@ -212,6 +227,7 @@ int accel_context_attach(struct accel_context *ctx)
 	if (ret)
 		goto err_mmu;
 	ctx->id = id;
+	atomic_inc(&adev->contexts_used);
 	return 0;
 
 err_mmu:
@@ -247,6 +263,7 @@ void accel_context_forget(struct accel_context *ctx)
 	accel_section_assert(ctx->adev);
 	accel_mmu_stop(&ctx->mmu);
 	if (ctx->id >= 0) {
+		atomic_dec(&ctx->adev->contexts_used);
 		ida_free(&ctx->adev->context_ids, ctx->id);
 		accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_CONTEXTS, 1);
 	}

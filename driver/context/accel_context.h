@@ -68,10 +68,7 @@ struct accel_usage {
  * @buffers: buffers by handle
  * @queues: queues by handle
  * @poll_wait: sleepers in poll()
- * @urings_lock: protects @urings, @uring_count and @urings_timer
- * @urings: commands of io_uring in flight
- * @uring_count: length of @urings
- * @urings_timer: expires at the earliest time limit of @urings
+ * @urings: number of io_uring commands in flight
  * @busy: busy time of the engines for this file, including queues that have
  *	ended, at the last query of the card; under @lock
  * @usage: the last value that fdinfo showed; under @lock
@@ -97,15 +94,13 @@ struct accel_context {
 	struct xarray buffers;
 	struct xarray queues;
 	wait_queue_head_t poll_wait;
-	spinlock_t urings_lock;
-	struct list_head urings;
-	unsigned int uring_count;
-	struct timer_list urings_timer;
+	atomic_t urings;
 	struct accel_busy busy;
 	struct accel_usage usage;
 	struct page *dummy;
 };
 
+int accel_context_await(struct accel_device *adev, long *left);
 struct accel_context *accel_context_create(struct accel_device *adev);
 void accel_context_close(struct accel_context *ctx);
 void accel_context_put(struct accel_context *ctx);

@@ -32,6 +32,7 @@ int accel_failure_init(struct accel_device *adev)
 	adev->health = kzalloc(sizeof(*adev->health), GFP_KERNEL);
 	if (!adev->health)
 		return -ENOMEM;
+	adev->health->adev = adev;
 	spin_lock_init(&adev->health->lock);
 	return 0;
 }
@@ -74,12 +75,28 @@ void accel_failure(struct accel_device *adev, enum accel_failure_cause cause,
 	spin_lock_irqsave(&health->lock, flags);
 	if (health->enabled && health->cause == ACCEL_FAILURE_NONE) {
 		health->cause = cause;
-		health->culprit = get_pid(culprit);
-		health->generation = READ_ONCE(adev->generation);
+		health->culprit = get_pid(culprit ?: health->suspect);
 		/* A recovery during a suspend would reset a card that sleeps. */
 		queue_work(system_freezable_wq, &health->recovery);
 	}
 	spin_unlock_irqrestore(&health->lock, flags);
+}
+
+/**
+ * accel_failure_suspect() - name the process that a failure from now on is put down to
+ * @adev: the card
+ * @pid: owner of the queue that the driver stops, or NULL after that
+ */
+void accel_failure_suspect(struct accel_device *adev, struct pid *pid)
+{
+	struct accel_health *health = adev->health;
+	struct pid *before;
+
+	spin_lock_irq(&health->lock);
+	before = health->suspect;
+	health->suspect = get_pid(pid);
+	spin_unlock_irq(&health->lock);
+	put_pid(before);
 }
 
 /* The card has started: the failures before it are over. */

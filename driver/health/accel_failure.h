@@ -30,28 +30,41 @@ enum accel_failure_cause {
 	ACCEL_FAILURE_CAUSES
 };
 
+/* The driver resets a card at most so often within ACCEL_RECOVERY_PERIOD (accel_recovery.c). */
+#define ACCEL_RECOVERIES_MAX	3
+
 /**
  * struct accel_health - the failure of a card that waits for its recovery
- * @lock: protects @enabled, @cause, @culprit and @generation
+ * @adev: the card
+ * @lock: protects @enabled, @cause, @culprit and @suspect
  * @enabled: @recovery may be queued
  * @recovery: resets the card
- * @cause: the first failure since the last recovery, or ACCEL_FAILURE_NONE
+ * @cause: the first failure since the last start of the card, or ACCEL_FAILURE_NONE
  * @culprit: process whose queue caused it; a reference, or NULL
- * @generation: generation of the card that failed
+ * @suspect: process whose queue the driver stops now: if the card fails, then
+ *	because of it; a reference, or NULL
+ * @resetter: the thread that resets the card for a recovery, or NULL
+ * @recoveries: jiffies of the last recoveries
+ * @recovery_count: number of recoveries since an administrator reset the card
  */
 struct accel_health {
+	struct accel_device *adev;
 	spinlock_t lock;
 	bool enabled;
 	struct work_struct recovery;
 	enum accel_failure_cause cause;
 	struct pid *culprit;
-	u64 generation;
+	struct pid *suspect;
+	struct task_struct *resetter;
+	unsigned long recoveries[ACCEL_RECOVERIES_MAX];
+	unsigned int recovery_count;
 };
 
 int accel_failure_init(struct accel_device *adev);
 void accel_failure_fini(struct accel_device *adev);
 void accel_failure(struct accel_device *adev, enum accel_failure_cause cause,
 		   struct pid *culprit);
+void accel_failure_suspect(struct accel_device *adev, struct pid *pid);
 void accel_failure_clear(struct accel_device *adev);
 const char *accel_failure_name(enum accel_failure_cause cause);
 

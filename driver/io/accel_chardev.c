@@ -39,7 +39,7 @@ static int accel_open(struct inode *inode, struct file *file)
 	struct accel_device *adev = container_of(inode->i_cdev, struct accel_device, cdev);
 	struct accel_context *ctx;
 
-	ctx = accel_file_open(adev);
+	ctx = accel_file_open(adev, file->f_flags & O_NONBLOCK);
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 	file->private_data = ctx;

@@ -9,14 +9,30 @@
 #include "accel_buffer.h"
 #include "accel_file.h"
 #include "accel_queue_control.h"
-#include "accel_uring.h"
 
-struct accel_context *accel_file_open(struct accel_device *adev)
+/* The longest wait of open() for a card that resets. */
+#define ACCEL_OPEN_TIMEOUT	(10 * HZ)
+
+/**
+ * accel_file_open() - open the card
+ * @adev: the card
+ * @nowait: fail with -EAGAIN instead of waiting for a card that resets
+ *
+ * Return: the context of the file, or ERR_PTR(-errno).
+ */
+struct accel_context *accel_file_open(struct accel_device *adev, bool nowait)
 {
-	struct accel_context *ctx = accel_context_create(adev);
+	long left = nowait ? 0 : ACCEL_OPEN_TIMEOUT;
+	struct accel_context *ctx;
+	int ret;
 
-	if (!IS_ERR(ctx))
-		accel_uring_init(ctx);
+	do {
+		ret = accel_context_await(adev, &left);
+		if (ret)
+			return ERR_PTR(ret);
+		ctx = accel_context_create(adev);
+		/* The card may reset again meanwhile. */
+	} while (ctx == ERR_PTR(-ESTALE));
 	return ctx;
 }
 
@@ -91,7 +107,6 @@ void accel_file_release(struct accel_context *ctx)
 	unsigned long handle;
 	int section;
 
-	accel_uring_fini(ctx);
 	xa_for_each(&ctx->buffers, handle, buffer)
 		if (buffer->ops->end)
 			buffer->ops->end(buffer);
