@@ -129,27 +129,30 @@ static int accel_sleep_poll_queue(struct accel_queue *queue, u64 sequence)
  * @file: the file
  * @table: poll table of the caller
  *
+ * A transfer can always begin, and io_uring asks poll() before it repeats one with
+ * a worker.
+ *
  * Return: the events that are ready.
  */
 __poll_t accel_sleep_poll(struct accel_context *ctx, struct file *file, poll_table *table)
 {
 	struct accel_queue *queue;
 	unsigned long handle;
-	__poll_t ready = 0;
+	__poll_t ready = EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
 	u64 sequence;
 	int due;
 
 	poll_wait(file, &ctx->poll_wait, table);
 	mutex_lock(&ctx->lock);
 	if (ctx->detach_errno)
-		ready = EPOLLHUP | EPOLLERR;
+		ready |= EPOLLHUP | EPOLLERR;
 	xa_for_each(&ctx->queues, handle, queue) {
 		sequence = READ_ONCE(queue->notify);
 		if (!sequence)
 			continue;
 		due = accel_sleep_poll_queue(queue, sequence);
 		if (due > 0)
-			ready |= EPOLLIN | EPOLLRDNORM;
+			ready |= EPOLLIN;
 		else if (due < 0)
 			ready |= EPOLLERR;
 	}
