@@ -22,19 +22,19 @@
 #include "accel_mmio.h"
 #include "accel_queue_control.h"
 #include "accel_quota.h"
-#include "accel_transfer.h"
 #include "accel_vram.h"
 #include "accel_wait.h"
 
-static void accel_irq_wake_queues(struct accel_device *adev, int vector)
+static bool accel_irq_queues(struct accel_device *adev, int vector)
 {
-	accel_copy_queue_interrupt(adev, vector);
 	accel_wait_interrupt(adev, vector);
+	return accel_copy_queue_interrupt(adev, vector);
 }
 
 static const struct accel_irq_ops accel_irq_work = {
 	.admin = accel_admin_wake,
-	.queues = accel_irq_wake_queues,
+	.queues = accel_irq_queues,
+	.copy = accel_copy_queue_thread,
 	.events = accel_events_thread,
 };
 
@@ -319,12 +319,9 @@ static int __init accel_init(void)
 	ret = accel_mapping_mount();
 	if (ret)
 		return ret;
-	ret = accel_transfer_init();
-	if (ret)
-		goto err_mount;
 	ret = accel_chardev_init();
 	if (ret)
-		goto err_transfer;
+		goto err_mount;
 	accel_debugfs_init();
 	ret = pci_register_driver(&accel_driver);
 	if (ret)
@@ -334,8 +331,6 @@ static int __init accel_init(void)
 err_debugfs:
 	accel_debugfs_fini();
 	accel_chardev_fini();
-err_transfer:
-	accel_transfer_fini();
 err_mount:
 	accel_mapping_unmount();
 	return ret;
@@ -347,7 +342,6 @@ static void __exit accel_exit(void)
 	pci_unregister_driver(&accel_driver);
 	accel_debugfs_fini();
 	accel_chardev_fini();
-	accel_transfer_fini();
 	accel_mapping_unmount();
 }
 module_exit(accel_exit);

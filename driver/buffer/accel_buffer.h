@@ -53,8 +53,8 @@ struct accel_buffer_ops {
  * @page_count: number of @pages
  * @sgt: memory on the bus: DMA mapping of @pages while @mapped, or of a dma-buf
  * @mapped: the DMA mapping of @pages exists
- * @transfers: jobs of the copy queue that use the memory; under the context's
- *	lock
+ * @transfers: jobs of the copy queue that use the memory; grows only while the
+ *	context is entered
  * @mm: address space whose RLIMIT_MEMLOCK the pages are charged to
  * @extents: device memory that the buffer owns
  * @quota: user that @extents are charged to; NULL once they are free
@@ -76,7 +76,7 @@ struct accel_buffer {
 	unsigned long page_count;
 	struct sg_table sgt;
 	bool mapped;
-	unsigned int transfers;
+	atomic_t transfers;
 	struct mm_struct *mm;
 	struct list_head extents;
 	struct accel_quota *quota;
@@ -88,6 +88,13 @@ struct accel_buffer {
 void accel_buffer_init(struct accel_buffer *buffer, struct accel_device *adev,
 		       const struct accel_buffer_ops *ops, u64 bytes, u32 prot);
 void accel_buffer_put(struct accel_buffer *buffer);
+
+/* Drops a reference without sleeping. Return: false if it is the last one, which then stays. */
+static inline bool accel_buffer_try_put(struct accel_buffer *buffer)
+{
+	return refcount_dec_not_one(&buffer->ref.refcount);
+}
+
 int accel_buffer_dma_map(struct accel_context *ctx, struct accel_buffer *buffer);
 void accel_buffer_dma_unmap(struct accel_buffer *buffer);
 int accel_buffer_attach(struct accel_context *ctx, struct accel_buffer *buffer);

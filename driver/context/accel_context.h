@@ -11,6 +11,7 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "accel_copy_job.h"
 #include "accel_device.h"
 #include "accel_mmu.h"
 #include "accel_quota.h"
@@ -65,6 +66,7 @@ struct accel_usage {
  * @va: addresses in use
  * @buffers: buffers by handle
  * @queues: queues by handle
+ * @transfers: transfers of the file that wait for the copy queue
  * @poll_wait: sleepers in poll()
  * @urings_lock: protects @urings, @uring_count and @urings_timer
  * @urings: commands of io_uring in flight
@@ -92,6 +94,7 @@ struct accel_context {
 	struct accel_va_space va;
 	struct xarray buffers;
 	struct xarray queues;
+	struct accel_copy_flow transfers;
 	wait_queue_head_t poll_wait;
 	spinlock_t urings_lock;
 	struct list_head urings;
@@ -107,6 +110,7 @@ void accel_context_close(struct accel_context *ctx);
 void accel_context_put(struct accel_context *ctx);
 struct accel_context *accel_context_next(struct accel_device *adev, u64 client);
 int accel_context_enter(struct accel_context *ctx);
+int accel_context_try_enter(struct accel_context *ctx);
 void accel_context_leave(struct accel_context *ctx);
 void accel_context_lock(struct accel_context *ctx);
 void accel_context_unlock(struct accel_context *ctx);

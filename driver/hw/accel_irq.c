@@ -4,8 +4,8 @@
  * queue.
  *
  * If the kernel grants fewer vectors, queues share them, down to one vector for
- * everything. A handler only wakes waiters; each waiter checks whether its
- * command has finished.
+ * everything. A handler wakes waiters, and each waiter checks whether its command
+ * has finished. Transfers and events are handled in the thread of their vector.
  */
 #include <linux/interrupt.h>
 #include <linux/slab.h>
@@ -53,7 +53,15 @@ static irqreturn_t accel_irq_queue(int irq, void *data)
 	struct accel_device *adev = vector->adev;
 
 	trace_accel_irq(adev, vector->index);
-	adev->irq->ops->queues(adev, vector->index);
+	return adev->irq->ops->queues(adev, vector->index) ? IRQ_WAKE_THREAD : IRQ_HANDLED;
+}
+
+static irqreturn_t accel_irq_queue_thread(int irq, void *data)
+{
+	struct accel_irq_vector *vector = data;
+	struct accel_device *adev = vector->adev;
+
+	adev->irq->ops->copy(adev);
 	return IRQ_HANDLED;
 }
 
@@ -74,6 +82,8 @@ static irqreturn_t accel_irq_events_thread(int irq, void *data)
 	struct accel_irq_vector *vector = data;
 	struct accel_device *adev = vector->adev;
 
+	if (adev->vector_count == 1)
+		adev->irq->ops->copy(adev);
 	adev->irq->ops->events(adev);
 	return IRQ_HANDLED;
 }
@@ -87,7 +97,7 @@ static int accel_irq_request(struct accel_device *adev, int index)
 	if (index == ACCEL_VECTOR_EVENTS)
 		return pci_request_irq(adev->pdev, index, accel_irq_events, accel_irq_events_thread,
 				       vector, ACCEL_NAME "%d-events", adev->id);
-	return pci_request_irq(adev->pdev, index, accel_irq_queue, NULL, vector,
+	return pci_request_irq(adev->pdev, index, accel_irq_queue, accel_irq_queue_thread, vector,
 			       ACCEL_NAME "%d-vector%d", adev->id, index);
 }
 

@@ -10,12 +10,15 @@
 /**
  * struct accel_irq_ops - the work of an interrupt
  * @admin: the admin queue may have answered; hard interrupt
- * @queues: a queue of @vector may have completed a command; hard interrupt
+ * @queues: a queue of @vector may have completed a command; hard interrupt. It
+ *	returns true if @copy must run.
+ * @copy: the copy queue may have completed a job; thread of its vector
  * @events: the event ring may have a new event; interrupt thread
  */
 struct accel_irq_ops {
 	void (*admin)(struct accel_device *adev);
-	void (*queues)(struct accel_device *adev, int vector);
+	bool (*queues)(struct accel_device *adev, int vector);
+	void (*copy)(struct accel_device *adev);
 	void (*events)(struct accel_device *adev);
 };
 
