@@ -251,6 +251,7 @@ void accel_copy_jobs_collect(struct accel_copy_queue *copy, struct list_head *ov
 			break;
 		list_move_tail(&job->node, over);
 		copy->progress = jiffies;
+		copy->hung = false;
 	}
 }
 

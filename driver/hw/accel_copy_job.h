@@ -29,7 +29,7 @@ struct accel_copy_flow {
 /**
  * struct accel_copy_queue - the driver's own queue
  * @adev: the card
- * @lock: protects the lists, @tail, @epoch, @resetting, @error and @progress
+ * @lock: protects the lists, the ring and the members behind @tail
  * @jobs: jobs in the ring, in order
  * @again: jobs that a reset of the queue removed from the ring, in order; they
  *	are enqueued before the jobs of @flows
@@ -49,6 +49,7 @@ struct accel_copy_flow {
  * @broken: the queue has stopped or hangs; @work resets it
  * @resetting: a reset of the queue is in progress: no job enters the ring
  * @error: errno of every job, because a reset of the queue failed; else 0
+ * @hung: the last reset ended a hang, and no job has finished since
  * @progress: jiffies of the last change of @jobs that shows progress
  */
 struct accel_copy_queue {
@@ -72,6 +73,7 @@ struct accel_copy_queue {
 	bool broken;
 	bool resetting;
 	int error;
+	bool hung;
 	unsigned long progress;
 };
 

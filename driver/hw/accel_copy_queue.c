@@ -8,7 +8,8 @@
  *
  * An error or a hang costs one job: a work item of the card resets the queue, ends
  * that job with EIO, and enqueues all others again. A transfer may be executed
- * twice, since its source does not change before it ends.
+ * twice, since its source does not change before it ends. If the queue hangs again
+ * before any job finishes, all jobs end with EIO, and the card must be reset.
  */
 #include <linux/dma-mapping.h>
 #include <linux/slab.h>
@@ -17,6 +18,7 @@
 #include "accel_copy_queue.h"
 #include "accel_event.h"
 #include "accel_event_log.h"
+#include "accel_failure.h"
 #include "accel_irq.h"
 #include "accel_section.h"
 
@@ -41,35 +43,15 @@ static void accel_copy_queue_empty(struct accel_copy_queue *copy, struct list_he
 	}
 }
 
-/* Removes the job that stopped the queue, or that hangs, and keeps the others for later. */
-static struct accel_copy_job *accel_copy_queue_unload(struct accel_copy_queue *copy)
+/* Takes the job that stopped the queue, or that hangs, and keeps the others for later. */
+static void accel_copy_queue_take_failed(struct accel_copy_queue *copy, struct list_head *ended)
 {
 	struct accel_copy_job *failed;
 
 	lockdep_assert_held(&copy->lock);
-	failed = list_first_entry_or_null(&copy->jobs, struct accel_copy_job, node);
+	failed = list_first_entry_or_null(&copy->again, struct accel_copy_job, node);
 	if (failed)
-		list_del_init(&failed->node);
-	list_splice_init(&copy->jobs, &copy->again);
-	return failed;
-}
-
-/*
- * The queue cannot be reset: no job has a future. Without DMA, the card cannot reach the pages that
- * their owners unpin.
- */
-static void accel_copy_queue_abandon(struct accel_copy_queue *copy, struct list_head *all)
-{
-	struct accel_device *adev = copy->adev;
-
-	pci_clear_master(adev->pdev);
-	dev_err(&adev->pdev->dev,
-		"copy queue failed: the card does not reset it; DMA is off, reset the card\n");
-	accel_event_log_card(adev, "copy-queue-failed", "queue=%d", copy->queue);
-	spin_lock(&copy->lock);
-	copy->error = -EIO;
-	accel_copy_queue_empty(copy, all);
-	spin_unlock(&copy->lock);
+		list_move(&failed->node, ended);
 }
 
 /* Resets the queue on the card. On return the card does not access any page of the old jobs. */
@@ -95,27 +77,40 @@ static int accel_copy_queue_reset(struct accel_copy_queue *copy)
 /* Ends the job that stopped the queue or that hangs. Other jobs notice nothing. */
 static void accel_copy_queue_restart(struct accel_copy_queue *copy)
 {
-	struct accel_copy_job *failed;
+	struct accel_device *adev = copy->adev;
 	LIST_HEAD(finished);
 	LIST_HEAD(ended);
+	bool hopeless;
 	int ret;
 
-	accel_section_assert(copy->adev);
+	accel_section_assert(adev);
 	spin_lock(&copy->lock);
 	copy->resetting = true;
 	accel_copy_jobs_collect(copy, &finished);
-	failed = accel_copy_queue_unload(copy);
+	/* Until the card has reset the queue, it may access the pages of these jobs. */
+	list_splice_init(&copy->jobs, &copy->again);
+	hopeless = copy->hung;
+	copy->hung = !accel_copy_stopped(copy);
+	hopeless = hopeless && copy->hung;
 	spin_unlock(&copy->lock);
 	accel_copy_jobs_end(copy, &finished, 0);
 
 	ret = accel_copy_queue_reset(copy);
+	/* The stop of the card ends the jobs. */
+	if (ret && READ_ONCE(adev->stop_errno))
+		return;
+	/* It takes DMA away: the card cannot reach the pages that the owners of the jobs unpin. */
+	if (ret)
+		accel_failure(adev, ACCEL_FAILURE_ACCESS, NULL);
+	else if (hopeless)
+		accel_failure(adev, ACCEL_FAILURE_COPY, NULL);
 	spin_lock(&copy->lock);
-	if (ret && failed) {
-		/* The card may still access its pages. */
-		list_add(&failed->node, &copy->again);
-		failed = NULL;
-	}
 	copy->broken = false;
+	copy->error = ret ? -EIO : 0;
+	if (ret || hopeless)
+		accel_copy_queue_empty(copy, &ended);
+	else
+		accel_copy_queue_take_failed(copy, &ended);
 	if (!ret) {
 		copy->resetting = false;
 		copy->tail = 0;
@@ -123,11 +118,6 @@ static void accel_copy_queue_restart(struct accel_copy_queue *copy)
 		accel_copy_jobs_fill(copy);
 	}
 	spin_unlock(&copy->lock);
-	if (failed)
-		list_add(&failed->node, &ended);
-	/* If the card is about to stop, the stop ends the jobs. */
-	if (ret && !READ_ONCE(copy->adev->stop_errno))
-		accel_copy_queue_abandon(copy, &ended);
 	accel_copy_jobs_end(copy, &ended, -EIO);
 }
 
@@ -241,29 +231,34 @@ bool accel_copy_queue_present(struct accel_device *adev)
 	return READ_ONCE(adev->copy_queue->queue) >= 0;
 }
 
+/* True if the copy queue interrupts on this vector. */
+static bool accel_copy_queue_on(struct accel_device *adev, int vector)
+{
+	int queue = READ_ONCE(adev->copy_queue->queue);
+
+	return queue >= 0 && accel_irq_vector(adev, queue) == vector;
+}
+
 /* The interrupt of a vector of queues. Return: true if accel_copy_queue_thread() must run. */
 bool accel_copy_queue_interrupt(struct accel_device *adev, int vector)
 {
 	struct accel_copy_queue *copy = adev->copy_queue;
-	int queue = READ_ONCE(copy->queue);
 
-	if (queue < 0 || accel_irq_vector(adev, queue) != vector)
-		return false;
 	/* Other queues may share the vector. */
-	if (list_empty(&copy->jobs))
+	if (!accel_copy_queue_on(adev, vector) || list_empty(&copy->jobs))
 		return false;
 	return accel_copy_completed(copy) >= le64_to_cpu(READ_ONCE(copy->status->arm)) ||
 	       accel_copy_stopped(copy);
 }
 
-/* The interrupt thread of the vector of the copy queue. */
-void accel_copy_queue_thread(struct accel_device *adev)
+/* The interrupt thread of a vector of queues. */
+void accel_copy_queue_thread(struct accel_device *adev, int vector)
 {
 	int section;
 
 	if (accel_section_enter(adev, &section))
 		return;
-	if (accel_copy_queue_present(adev))
+	if (accel_copy_queue_on(adev, vector) && !list_empty(&adev->copy_queue->jobs))
 		accel_copy_jobs_reap(adev->copy_queue);
 	accel_section_end(adev, section);
 }
@@ -337,6 +332,7 @@ int accel_copy_queue_start(struct accel_device *adev)
 	copy->error = 0;
 	copy->broken = false;
 	copy->resetting = false;
+	copy->hung = false;
 	copy->epoch++;
 	copy->context = context;
 	WRITE_ONCE(copy->queue, queue);

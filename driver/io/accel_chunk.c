@@ -21,9 +21,10 @@ static gfp_t accel_chunk_gfp(const struct accel_move *move)
  * @done: see struct accel_chunk
  *
  * The chunk is as small as possible: a kernel that clears allocations would spend
- * more time on a large chunk than the card on a small transfer.
+ * more time on a large chunk than the card on a small transfer. The user of the
+ * file is charged for the pages that the chunk can pin.
  *
- * Return: the chunk, to be freed by kfree(), or NULL.
+ * Return: the chunk, or ERR_PTR(-errno).
  */
 struct accel_chunk *accel_chunk_alloc(const struct accel_move *move, u64 bytes,
 				      void (*done)(struct accel_chunk *chunk))
@@ -32,16 +33,34 @@ struct accel_chunk *accel_chunk_alloc(const struct accel_move *move, u64 bytes,
 	u64 capacity = min_t(u64, DIV_ROUND_UP_ULL(bytes, PAGE_SIZE) + 1, ACCEL_COPY_PAGES);
 	/* The range in the buffer may touch one more page than the range in memory. */
 	size_t targets = (capacity + 1) * sizeof(struct accel_segment);
+	struct accel_context *ctx = move->ctx;
 	struct accel_chunk *chunk;
+	int ret;
 
+	ret = accel_quota_charge(ctx->quota, ctx->unlimited, ACCEL_RESOURCE_HOST_MEMORY,
+				 capacity << PAGE_SHIFT);
+	if (ret)
+		return ERR_PTR(ret);
 	chunk = kmalloc(struct_size(chunk, pages, capacity) + targets, accel_chunk_gfp(move));
-	if (!chunk)
-		return NULL;
+	if (!chunk) {
+		accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_HOST_MEMORY,
+				     capacity << PAGE_SHIFT);
+		return ERR_PTR(-ENOMEM);
+	}
 	chunk->move = move;
 	chunk->done = done;
 	chunk->capacity = capacity;
 	chunk->target = (struct accel_segment *)(chunk->pages + capacity);
 	return chunk;
+}
+
+/* Frees a chunk that is not pinned; NULL is ignored. */
+void accel_chunk_free(struct accel_chunk *chunk)
+{
+	if (chunk)
+		accel_quota_uncharge(chunk->move->ctx->quota, ACCEL_RESOURCE_HOST_MEMORY,
+				     (u64)chunk->capacity << PAGE_SHIFT);
+	kfree(chunk);
 }
 
 static void accel_chunk_job_done(struct accel_copy_job *job, int error)

@@ -110,7 +110,7 @@ static ssize_t accel_sync_end(struct accel_sync *sync, int ret)
 	while (sync->submitted != sync->finished)
 		accel_sync_finish(sync);
 	for (i = 0; i < ARRAY_SIZE(sync->chunks); i++)
-		kfree(sync->chunks[i]);
+		accel_chunk_free(sync->chunks[i]);
 	if (sync->done)
 		return sync->done;
 	return sync->error ?: ret;
@@ -125,22 +125,25 @@ static ssize_t accel_transfer_sync(const struct accel_move *move, struct iov_ite
 
 	while (left && !ret && !sync.error) {
 		struct accel_chunk **slot = &sync.chunks[sync.submitted % ARRAY_SIZE(sync.chunks)];
+		struct accel_chunk *chunk = *slot;
 
 		if (task_sigpending(current)) {	/* task work is no reason to stop */
 			ret = -EINTR;
 			break;
 		}
-		if (!*slot)
-			*slot = accel_chunk_alloc(&sync.move, left, accel_sync_chunk_done);
-		if (!*slot) {
-			ret = -ENOMEM;
-			break;
+		if (!chunk) {
+			chunk = accel_chunk_alloc(&sync.move, left, accel_sync_chunk_done);
+			if (IS_ERR(chunk)) {
+				ret = PTR_ERR(chunk);
+				break;
+			}
+			*slot = chunk;
 		}
-		ret = accel_chunk_pin(*slot, iter, offset, left);
+		ret = accel_chunk_pin(chunk, iter, offset, left);
 		if (ret)
 			break;
-		offset += (*slot)->bytes;
-		left -= (*slot)->bytes;
+		offset += chunk->bytes;
+		left -= chunk->bytes;
 		ret = accel_sync_submit(&sync);
 	}
 	return accel_sync_end(&sync, ret);
@@ -175,7 +178,7 @@ static void accel_async_free(struct accel_async *async)
 	unsigned int i;
 
 	for (i = 0; i < async->count; i++)
-		kfree(async->chunks[i]);
+		accel_chunk_free(async->chunks[i]);
 	if (async->move.buffer)
 		accel_buffer_put(async->move.buffer);
 	kfree(async);
@@ -267,12 +270,12 @@ static int accel_async_pin(struct accel_async *async, struct iov_iter *iter, u64
 	int ret;
 
 	chunk = accel_chunk_alloc(&async->move, left, accel_async_chunk_done);
-	if (!chunk)
-		return -ENOMEM;
+	if (IS_ERR(chunk))
+		return PTR_ERR(chunk);
 	chunk->private = async;
 	ret = accel_chunk_pin(chunk, iter, offset, left);
 	if (ret) {
-		kfree(chunk);
+		accel_chunk_free(chunk);
 		return ret;
 	}
 	async->chunks[async->count++] = chunk;
