@@ -9,6 +9,7 @@
 
 #include "accel_event.h"
 #include "accel_event_log.h"
+#include "accel_failure.h"
 #include "accel_mmio.h"
 #include "accel_section.h"
 
@@ -102,7 +103,8 @@ static bool accel_event_fatal(struct accel_device *adev, const struct accel_even
 {
 	accel_event_log_card(adev, "failed", "generation=%llu", adev->generation);
 	dev_err_ratelimited(&adev->pdev->dev,
-			    "all queues stopped: the card has a fatal error; reset the card\n");
+			    "all queues stopped: the card has a fatal error; the driver resets it\n");
+	accel_failure(adev, ACCEL_FAILURE_FATAL, NULL);
 	return true;
 }
 

@@ -103,8 +103,17 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 	struct accel_device *adev = accel_device_of(dev);
 	u64 value;
 
-	if (accel_sysfs_read(dev, ACCEL_REG_STATUS, false, &value))
+	switch (accel_sysfs_read(dev, ACCEL_REG_STATUS, false, &value)) {
+	case 0:
+		break;
+	case -ESTALE:
+		/* A reset or a suspend starts it again. */
+		return sysfs_emit(buf, "stopped\n");
+	case -ENOTRECOVERABLE:
+		return sysfs_emit(buf, "wedged\n");
+	default:
 		return sysfs_emit(buf, "gone\n");
+	}
 	/* All ones, which includes FATAL, means that the card does not answer. */
 	if ((value & ACCEL_STATUS_FATAL) || READ_ONCE(adev->admin->failed))
 		return sysfs_emit(buf, "failed\n");
@@ -155,6 +164,27 @@ static ssize_t generation_show(struct device *dev, struct device_attribute *attr
 	return sysfs_emit(buf, "%llu\n", READ_ONCE(adev->generation));
 }
 static DEVICE_ATTR_RO(generation);
+
+static ssize_t time_limit_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(accel_device_of(dev)->time_limit_ms));
+}
+
+/* For queues that are created from now on, and for the driver's own watch over all queues. */
+static ssize_t time_limit_ms_store(struct device *dev, struct device_attribute *attr,
+				   const char *buf, size_t count)
+{
+	struct accel_device *adev = accel_device_of(dev);
+	unsigned int limit;
+	int ret;
+
+	ret = kstrtouint(buf, 0, &limit);
+	if (ret)
+		return ret;
+	WRITE_ONCE(adev->time_limit_ms, limit);
+	return count;
+}
+static DEVICE_ATTR_RW(time_limit_ms);
 
 static ssize_t events_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -244,6 +274,7 @@ static struct attribute *accel_identity_attrs[] = {
 	&dev_attr_generation.attr,
 	&dev_attr_events.attr,
 	&dev_attr_stop_queue.attr,
+	&dev_attr_time_limit_ms.attr,
 	NULL
 };
 
