@@ -306,9 +306,7 @@ def _run_guest(options: Options, log: Path, folder: Path, guest: Guest) -> Outco
         return Outcome(failed=["no test program for the guest is built"])
     if guest.driver and not module.is_file():
         return Outcome(failed=[f"{module} is not built"])
-    command = _guest_command(
-        options, module if guest.driver else None, log, folder, guest.machine
-    )
+    command = _guest_command(options, module if guest.driver else None, log, folder, guest.machine)
     for program in [*programs, *guest_tools(options.build)]:
         command += ["--program", str(program)]
     # Models that suite `compiler` trains.

@@ -100,7 +100,8 @@ def _add_machine(machine: argparse._ArgumentGroup) -> None:
     machine.add_argument(
         "--kernel",
         metavar="NAME",
-        help="6.1, rt, 6.12, debug, or a release; default: ACCEL_KERNEL, or that of the installed headers",
+        help="6.1, rt, 6.12, debug, or a release; default: ACCEL_KERNEL, or that of the "
+        "installed headers",
     )
 
 
@@ -210,9 +211,7 @@ def _run(options: argparse.Namespace) -> Run:
         results=options.results,
         allowed=options.allow,
         known=[
-            entry
-            for path in options.known
-            for entry in known.read(path, controls=options.controls)
+            entry for path in options.known for entry in known.read(path, controls=options.controls)
         ],
         boot_limit=options.boot_timeout,
     )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gets a stock Debian kernel without installing it, and keeps the files that a guest boots from.
 
-The debug kernel is the exception: debug_kernel.py builds it. The default is the kernel whose headers are installed, because the driver is built against them. The
-kernel in the user's cache is always complete: it is assembled in a temporary folder, which is then
-renamed.
+The debug kernel is the exception: debug_kernel.py builds it. The default is the kernel whose
+headers are installed, because the driver is built against them. The kernel in the user's cache is
+always complete: it is assembled in a temporary folder, which is then renamed.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def default_release() -> str:
 def release_of(name: str) -> str:
     """The release for a name.
 
-    A name is one of NAMED, "debug", a flavor (the end of a meta package's name: rt-amd64), or a release
-    (6.1.0-56-amd64).
+    A name is one of NAMED, "debug", a flavor (the end of a meta package's name: rt-amd64), or a
+    release (6.1.0-56-amd64).
     """
     if name == debug_kernel.NAME:
         return debug_kernel.release()

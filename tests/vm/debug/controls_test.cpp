@@ -74,8 +74,7 @@ TEST(Control, ADriverIsBoundWithoutMemory) {
     ASSERT_NE(port, "") << "the harness gives the guest a root port";
     const fs::path driver = "/sys/bus/pci/drivers/pcieport";
     fail_every_point(
-        "bind pcieport",
-        [&] { static_cast<void>(uapi::write_file(driver / "unbind", port)); },
+        "bind pcieport", [&] { static_cast<void>(uapi::write_file(driver / "unbind", port)); },
         [&] { static_cast<void>(uapi::write_file(driver / "bind", port)); });
 }
 
@@ -85,9 +84,8 @@ TEST(Control, AModuleIsLoadedWithoutMemory) {
     const auto unload = [] {
         static_cast<void>(::syscall(SYS_delete_module, "control_module", O_NONBLOCK));
     };
-    fail_every_point("load control_module", unload, [&] {
-        static_cast<void>(::syscall(SYS_finit_module, file.get(), "", 0));
-    });
+    fail_every_point("load control_module", unload,
+                     [&] { static_cast<void>(::syscall(SYS_finit_module, file.get(), "", 0)); });
     unload();
 }
 

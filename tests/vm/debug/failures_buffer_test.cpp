@@ -239,10 +239,10 @@ class ImportBuffer : public Import {
 class ImportUdmabuf : public Import {
   public:
     ImportUdmabuf() : Import(0) {
-        const uapi::Descriptor memory(
-            ::memfd_create("failures", MFD_ALLOW_SEALING | MFD_CLOEXEC));
+        const uapi::Descriptor memory(::memfd_create("failures", MFD_ALLOW_SEALING | MFD_CLOEXEC));
         uapi::require(::ftruncate(memory.get(), some_bytes) == 0 ? 0 : errno, "ftruncate");
-        uapi::require(::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK) == 0 ? 0 : errno, "seal");
+        uapi::require(::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK) == 0 ? 0 : errno,
+                      "F_ADD_SEALS");
         const uapi::Descriptor maker(::open("/dev/udmabuf", O_RDWR | O_CLOEXEC));
         udmabuf_create create{};
         create.memfd = static_cast<std::uint32_t>(memory.get());
@@ -300,26 +300,25 @@ INSTANTIATE_TEST_SUITE_P(Call, Failure, testing::ValuesIn(call_cases()), test_na
 
 INSTANTIATE_TEST_SUITE_P(
     Buffer, Failure,
-    testing::Values(
-        failure_case<Create>("create host buffer, 64 KiB", host, some_bytes),
-        failure_case<Create>("create host buffer, 3 MiB", host, many_bytes),
-        failure_case<Create>("create device buffer, 64 KiB", device, some_bytes),
-        failure_case<Create>("create device buffer, 3 MiB", device, many_bytes),
-        failure_case<Register>("register untouched memory, 64 KiB", some_bytes, false),
-        failure_case<Register>("register touched memory, 3 MiB", many_bytes, true),
-        failure_case<Register>("register a file, read-only", "/bin/busybox"),
-        failure_case<Destroy>("destroy host buffer", host),
-        failure_case<Destroy>("destroy device buffer", device),
-        failure_case<DestroyRegistration>("destroy registered memory"),
-        failure_case<Export>("export host buffer", host, 0U),
-        failure_case<Export>("export device buffer, revocable", device,
-                             std::uint32_t{ACCEL_EXPORT_REVOKE}),
-        failure_case<ImportBuffer>("import the card's host buffer", 0UL, host),
-        failure_case<ImportBuffer>("import the card's device buffer", 0UL, device),
-        failure_case<ImportBuffer>("import another card's host buffer", 1UL, host),
-        failure_case<ImportBuffer>("import another card's device buffer", 1UL, device),
-        failure_case<ImportUdmabuf>("import a udmabuf"),
-        failure_case<ImportVgem>("import a buffer of vgem")),
+    testing::Values(failure_case<Create>("create host buffer, 64 KiB", host, some_bytes),
+                    failure_case<Create>("create host buffer, 3 MiB", host, many_bytes),
+                    failure_case<Create>("create device buffer, 64 KiB", device, some_bytes),
+                    failure_case<Create>("create device buffer, 3 MiB", device, many_bytes),
+                    failure_case<Register>("register untouched memory, 64 KiB", some_bytes, false),
+                    failure_case<Register>("register touched memory, 3 MiB", many_bytes, true),
+                    failure_case<Register>("register a file, read-only", "/bin/busybox"),
+                    failure_case<Destroy>("destroy host buffer", host),
+                    failure_case<Destroy>("destroy device buffer", device),
+                    failure_case<DestroyRegistration>("destroy registered memory"),
+                    failure_case<Export>("export host buffer", host, 0U),
+                    failure_case<Export>("export device buffer, revocable", device,
+                                         std::uint32_t{ACCEL_EXPORT_REVOKE}),
+                    failure_case<ImportBuffer>("import the card's host buffer", 0UL, host),
+                    failure_case<ImportBuffer>("import the card's device buffer", 0UL, device),
+                    failure_case<ImportBuffer>("import another card's host buffer", 1UL, host),
+                    failure_case<ImportBuffer>("import another card's device buffer", 1UL, device),
+                    failure_case<ImportUdmabuf>("import a udmabuf"),
+                    failure_case<ImportVgem>("import a buffer of vgem")),
     test_name);
 
 }  // namespace uapi

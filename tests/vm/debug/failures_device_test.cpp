@@ -102,8 +102,7 @@ std::vector<std::string> files(const std::vector<fs::path>& folders, mode_t perm
             }
             struct stat status {};
             const bool known = ::stat(at->path().c_str(), &status) == 0;
-            if (known && S_ISREG(status.st_mode) &&
-                (status.st_mode & permissions) == permissions &&
+            if (known && S_ISREG(status.st_mode) && (status.st_mode & permissions) == permissions &&
                 at->path().filename() != "uevent") {
                 found.push_back(at->path());
             }
@@ -193,8 +192,7 @@ class Write : public Operation {
 class StopQueue : public Operation {
   public:
     StopQueue() {
-        const std::string text =
-            uapi::read_file("/proc/self/fdinfo/" + std::to_string(file_.fd()));
+        const std::string text = uapi::read_file("/proc/self/fdinfo/" + std::to_string(file_.fd()));
         constexpr std::string_view field = "accel-queue-";
         number_ = std::to_string(std::stoi(text.substr(text.find(field) + field.size())));
         path_ = "/sys/class/accel-card/" + uapi::Card().name() + "/stop_queue";
@@ -274,8 +272,7 @@ class Module : public Operation {
         static_cast<void>(uapi::Card::unload());
         static_cast<void>(uapi::write_file(autoprobe, "1"));
         static_cast<void>(uapi::Card::load());
-        static_cast<void>(
-            accel::test::eventually([] { return fs::exists(uapi::Card().node()); }));
+        static_cast<void>(accel::test::eventually([] { return fs::exists(uapi::Card().node()); }));
     }
 
   private:

@@ -53,7 +53,8 @@ int touch(std::byte* start, std::size_t bytes, bool write) {
 class Map : public Operation {
   public:
     int attempt() override {
-        void* const start = ::mmap(nullptr, bytes_, prot_, MAP_SHARED, fd_, static_cast<off_t>(at_));
+        void* const start =
+            ::mmap(nullptr, bytes_, prot_, MAP_SHARED, fd_, static_cast<off_t>(at_));
         if (start == MAP_FAILED) {
             return errno;
         }
@@ -218,7 +219,8 @@ INSTANTIATE_TEST_SUITE_P(
                     failure_case<MapRegisters>("map and read registers"),
                     // fork() itself returns EAGAIN, too.
                     with_errnos(failure_case<Fork>("fork with a mapping"), {EAGAIN}),
-                    failure_case<Split>("munmap of a part"), failure_case<Move>("mremap of a part")),
+                    failure_case<Split>("munmap of a part"),
+                    failure_case<Move>("mremap of a part")),
     test_name);
 
 }  // namespace uapi

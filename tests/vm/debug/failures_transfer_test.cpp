@@ -142,24 +142,24 @@ namespace uapi {
 
 INSTANTIATE_TEST_SUITE_P(
     Transfer, Failure,
-    testing::Values(
-        failure_case<Transfer>("read, 64 KiB to untouched memory", Shape{.touched = false}),
-        failure_case<Transfer>("write, 64 KiB of untouched memory",
-                               Shape{.touched = false, .write = true}),
-        failure_case<Transfer>("read, odd", Shape{.bytes = odd_bytes, .offset = 33}),
-        failure_case<Transfer>("write, odd",
-                               Shape{.bytes = odd_bytes, .offset = 33, .write = true}),
-        failure_case<Transfer>("read, 3 MiB", Shape{.bytes = 3 * mib}),
-        failure_case<Transfer>("write, 3 MiB", Shape{.bytes = 3 * mib, .write = true}),
-        failure_case<Transfer>("read of host buffer", host_shape),
-        failure_case<Transfer>("write to host buffer", writing(host_shape)),
-        failure_case<Vector>("readv"),  //
-        uring("io_uring: read, 64 KiB to untouched memory", Shape{.touched = false}),
-        uring("io_uring: write, 64 KiB of untouched memory",
-              Shape{.touched = false, .write = true}),
-        uring("io_uring: read, 3 MiB", Shape{.bytes = 3 * mib}),
-        uring("io_uring: write, 3 MiB", Shape{.bytes = 3 * mib, .write = true}),
-        uring("io_uring: read of host buffer", host_shape)),
+    testing::Values(failure_case<Transfer>("read, 64 KiB to untouched memory",
+                                           Shape{.touched = false}),
+                    failure_case<Transfer>("write, 64 KiB of untouched memory",
+                                           Shape{.touched = false, .write = true}),
+                    failure_case<Transfer>("read, odd", Shape{.bytes = odd_bytes, .offset = 33}),
+                    failure_case<Transfer>("write, odd",
+                                           Shape{.bytes = odd_bytes, .offset = 33, .write = true}),
+                    failure_case<Transfer>("read, 3 MiB", Shape{.bytes = 3 * mib}),
+                    failure_case<Transfer>("write, 3 MiB", Shape{.bytes = 3 * mib, .write = true}),
+                    failure_case<Transfer>("read of host buffer", host_shape),
+                    failure_case<Transfer>("write to host buffer", writing(host_shape)),
+                    failure_case<Vector>("readv"),  //
+                    uring("io_uring: read, 64 KiB to untouched memory", Shape{.touched = false}),
+                    uring("io_uring: write, 64 KiB of untouched memory",
+                          Shape{.touched = false, .write = true}),
+                    uring("io_uring: read, 3 MiB", Shape{.bytes = 3 * mib}),
+                    uring("io_uring: write, 3 MiB", Shape{.bytes = 3 * mib, .write = true}),
+                    uring("io_uring: read of host buffer", host_shape)),
     test_name);
 
 }  // namespace uapi
