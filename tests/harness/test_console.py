@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console watcher finds every complaint of the kernel, and nothing else."""
 
+import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -176,6 +177,16 @@ class Known(unittest.TestCase):
         watcher = found_in(text, known=self.known)
         self.assertEqual(watcher.complaint.line, "WARNING: first")
         self.assertEqual(watcher.known_seen, {"overlap": 1})
+
+    def test_each_leak_is_a_report_of_its_own(self):
+        leak = "kmemleak: unreferenced object 0x1 (size 64):\nkmemleak:   backtrace:\n"
+        text = leak + leak + "kmemleak:     ours_copy+0x1\n"
+        entries = [
+            known.Known("leak", re.compile("unreferenced"), re.compile("ours_copy"), "", "")
+        ]
+        watcher = found_in(text, known=entries)
+        self.assertIsNotNone(watcher.complaint)
+        self.assertEqual(watcher.known_seen, {"leak": 1})
 
     def test_a_trace_far_below_does_not_excuse(self):
         text = "DMA-API: x: cacheline tracking EEXIST\n" + "x\n" * REPORT_LINES + "ours_copy\n"

@@ -69,7 +69,9 @@ class Complaint:
 
 # A report begins with the first of these lines or with a complaint, and ends with one of the second
 # kind or after REPORT_LINES. The kernel prints the trace of a DMA mapping after its report.
-_REPORT_BEGINS = re.compile(r"\[ cut here \]|FAULT_INJECTION: forcing a failure")
+_REPORT_BEGINS = re.compile(
+    r"\[ cut here \]|FAULT_INJECTION: forcing a failure|unreferenced object "
+)
 _REPORT_ENDS = re.compile(r"---\[ end trace |^=+$|^accel-vm: ")
 _REPORT_GOES_ON = re.compile(r"DMA-API: Mapped at:")
 REPORT_LINES = 100

@@ -33,7 +33,12 @@ all_errors=/sys/kernel/debug/dma-api/all_errors
 . /vm/config
 
 log() { echo "accel-vm: $*" >/dev/kmsg; }
-re# The kernel reports memory that two scans in a row find unreferenced, if it is older than five
+report() { echo "$*" >&3; }
+finish() {
+    sync
+    poweroff -f
+}
+# The kernel reports memory that two scans in a row find unreferenced, if it is older than five
 # seconds. The first scan after the boot only records checksums.
 scan_for_leaks() {
     [ -n "$leaks" ] || return
@@ -46,11 +51,6 @@ scan_for_leaks() {
         echo "kmemleak: $line" >/dev/kmsg
     done </sys/kernel/debug/kmemleak
     log "scanned for leaked memory $1"
-}
-port() { echo "$*" >&3; }
-finish() {
-    sync
-    poweroff -f
 }
 port() {
     for entry in /sys/class/virtio-ports/*; do
