@@ -117,6 +117,35 @@ static inline void accel_compat_uring_done(struct io_uring_cmd *cmd, int result,
 	}
 #endif
 
+/*
+ * A kernel that can cancel commands issues a command again for that, with a flag, at any time until
+ * its completion. So the data of a command lives for an RCU grace period longer than the command.
+ */
+#ifdef ACCEL_HAVE_IO_URING_CMD_CANCELABLE
+static inline bool accel_compat_uring_cancels(unsigned int issue_flags)
+{
+	return issue_flags & IO_URING_F_CANCEL;
+}
+
+static inline void accel_compat_uring_mark(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	io_uring_cmd_mark_cancelable(cmd, issue_flags);
+}
+
+#define accel_compat_uring_free(data, rcu)	kfree_rcu(data, rcu)
+#else
+static inline bool accel_compat_uring_cancels(unsigned int issue_flags)
+{
+	return false;
+}
+
+static inline void accel_compat_uring_mark(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+}
+
+#define accel_compat_uring_free(data, rcu)	kfree(data)
+#endif
+
 /* How the driver holds pages of an iterator. */
 enum accel_pin {
 	ACCEL_PIN_NONE,		/* the owner of the iterator holds them */

@@ -22,19 +22,32 @@
 #include "accel_mmio.h"
 #include "accel_queue_control.h"
 #include "accel_quota.h"
+#include "accel_recovery.h"
+#include "accel_report.h"
 #include "accel_transfer.h"
 #include "accel_vram.h"
 #include "accel_wait.h"
 
-static void accel_irq_wake_queues(struct accel_device *adev, int vector)
+static unsigned int accel_time_limit_ms = 30000;
+module_param_named(time_limit_ms, accel_time_limit_ms, uint, 0644);
+MODULE_PARM_DESC(time_limit_ms,
+		 "longest device time of a command on a card that is bound from now on, in ms; 0: unlimited");
+
+static bool accel_irq_queues(struct accel_device *adev, int vector)
 {
 	accel_copy_queue_interrupt(adev, vector);
-	accel_wait_interrupt(adev, vector);
+	return accel_wait_interrupt(adev, vector);
+}
+
+static void accel_irq_queues_thread(struct accel_device *adev, int vector)
+{
+	accel_wait_thread(adev, vector);
 }
 
 static const struct accel_irq_ops accel_irq_work = {
 	.admin = accel_admin_wake,
-	.queues = accel_irq_wake_queues,
+	.queues = accel_irq_queues,
+	.queues_thread = accel_irq_queues_thread,
 	.events = accel_events_thread,
 };
 
@@ -70,6 +83,11 @@ static bool accel_limits_valid(struct accel_device *adev)
 	       adev->vram_size <= pci_resource_len(pdev, ACCEL_BAR_MEMORY);
 }
 
+static void accel_release_regions(void *pdev)
+{
+	pci_release_regions(pdev);
+}
+
 /* Maps the registers and checks that the driver supports this card. */
 static int accel_bars_init(struct accel_device *adev)
 {
@@ -78,10 +96,14 @@ static int accel_bars_init(struct accel_device *adev)
 	u32 magic, version;
 	int ret;
 
-	ret = pci_request_regions(pdev, ACCEL_NAME);	/* managed */
+	ret = pci_request_regions(pdev, ACCEL_NAME);
 	if (ret)
 		return dev_err_probe(dev, ret,
 				     "cannot claim BARs: another driver uses them; unbind it\n");
+	/* Some kernels release them with the device, newer ones do not; a second time is harmless. */
+	ret = devm_add_action_or_reset(dev, accel_release_regions, pdev);
+	if (ret)
+		return ret;
 	if (pci_resource_len(pdev, ACCEL_BAR_REGISTERS) < ACCEL_REGISTERS_SIZE)
 		return dev_err_probe(dev, -ENODEV,
 				     "BAR0 has %llu of %u bytes; update the firmware of the card\n",
@@ -138,9 +160,12 @@ static int accel_queues_init(struct accel_device *adev)
 	ret = accel_admin_init(adev);
 	if (ret)
 		return ret;
-	ret = accel_events_init(adev, accel_event_handlers, ARRAY_SIZE(accel_event_handlers));
+	ret = accel_reports_init(adev);
 	if (ret)
 		goto err_admin;
+	ret = accel_events_init(adev, accel_event_handlers, ARRAY_SIZE(accel_event_handlers));
+	if (ret)
+		goto err_reports;
 	ret = accel_copy_queue_init(adev);
 	if (ret)
 		goto err_events;
@@ -153,6 +178,8 @@ err_copy:
 	accel_copy_queue_fini(adev);
 err_events:
 	accel_events_fini(adev);
+err_reports:
+	accel_reports_fini(adev);
 err_admin:
 	accel_admin_fini(adev);
 	return ret;
@@ -163,6 +190,7 @@ static void accel_queues_fini(struct accel_device *adev)
 	accel_irq_fini(adev);
 	accel_copy_queue_fini(adev);
 	accel_events_fini(adev);
+	accel_reports_fini(adev);
 	accel_admin_fini(adev);
 }
 
@@ -184,6 +212,7 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (IS_ERR(adev))
 		return PTR_ERR(adev);
 	pci_set_drvdata(pdev, adev);
+	adev->time_limit_ms = accel_time_limit_ms;
 
 	ret = accel_bars_init(adev);
 	if (ret)
@@ -205,6 +234,7 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = accel_chardev_add(adev);
 	if (ret)
 		goto err_debugfs;
+	accel_recovery_enable(adev);
 
 	dev_info(&pdev->dev, "%s: serial %016llx, %llu MiB, %u queues, %d vectors\n",
 		 dev_name(&adev->dev), accel_read64(adev, ACCEL_REG_SERIAL),
@@ -215,7 +245,7 @@ err_debugfs:
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
 err_stop:
-	accel_card_stop(adev, -ENODEV);
+	accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
 err_queues:
 	accel_queues_fini(adev);
 err_put:
@@ -227,26 +257,27 @@ static void accel_remove(struct pci_dev *pdev)
 {
 	struct accel_device *adev = pci_get_drvdata(pdev);
 
+	accel_recovery_disable(adev);
 	accel_chardev_del(adev);
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
-	accel_card_stop(adev, -ENODEV);
+	accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
 	accel_queues_fini(adev);
 	put_device(&adev->dev);
 }
 
 static void accel_reset_prepare(struct pci_dev *pdev)
 {
-	accel_card_stop(pci_get_drvdata(pdev), -ESTALE);
+	struct accel_device *adev = pci_get_drvdata(pdev);
+
+	accel_card_stop(adev, accel_recovery_reset_reason(adev), NULL);
 }
 
 static void accel_reset_done(struct pci_dev *pdev)
 {
 	struct accel_device *adev = pci_get_drvdata(pdev);
 
-	if (accel_card_start(adev))
-		dev_err(&pdev->dev,
-			"reset failed: the card did not start again; power-cycle the machine\n");
+	accel_recovery_reset_done(adev, accel_card_start(adev));
 }
 
 /*
@@ -260,21 +291,24 @@ static pci_ers_result_t accel_error_detected(struct pci_dev *pdev, pci_channel_s
 	accel_event_log_card(adev, "link-error", "severity=%s",
 			     state == pci_channel_io_normal ? "nonfatal" : "fatal");
 	if (state == pci_channel_io_perm_failure) {
-		accel_card_stop(adev, -ENODEV);
+		accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
-	accel_card_stop(adev, -ESTALE);
+	accel_card_stop(adev, ACCEL_REASON_LINK_ERROR, NULL);
 	return PCI_ERS_RESULT_NEED_RESET;
 }
 
 static pci_ers_result_t accel_slot_reset(struct pci_dev *pdev)
 {
+	struct accel_device *adev = pci_get_drvdata(pdev);
+	int ret;
+
 	pci_restore_state(pdev);
 	/* Save it again for the next error, because the restore consumed it. */
 	pci_save_state(pdev);
-	if (accel_card_start(pci_get_drvdata(pdev)))
-		return PCI_ERS_RESULT_DISCONNECT;
-	return PCI_ERS_RESULT_RECOVERED;
+	ret = accel_card_start(adev);
+	accel_recovery_reset_done(adev, ret);
+	return ret ? PCI_ERS_RESULT_DISCONNECT : PCI_ERS_RESULT_RECOVERED;
 }
 
 static const struct pci_error_handlers accel_err_handlers = {
@@ -286,13 +320,17 @@ static const struct pci_error_handlers accel_err_handlers = {
 
 static int accel_suspend(struct device *dev)
 {
-	accel_card_stop(dev_get_drvdata(dev), -ESTALE);
+	accel_card_stop(dev_get_drvdata(dev), ACCEL_REASON_SUSPEND, NULL);
 	return 0;
 }
 
 static int accel_resume(struct device *dev)
 {
-	return accel_card_start(dev_get_drvdata(dev));
+	struct accel_device *adev = dev_get_drvdata(dev);
+	int ret = accel_card_start(adev);
+
+	accel_recovery_reset_done(adev, ret);
+	return ret;
 }
 
 static DEFINE_SIMPLE_DEV_PM_OPS(accel_pm_ops, accel_suspend, accel_resume);

@@ -31,6 +31,7 @@
 union accel_ioctl_args {
 	__u32 size;		/* the first field of each structure */
 	struct accel_info info;
+	struct accel_context_query context_query;
 	struct accel_buffer_create buffer_create;
 	struct accel_buffer_register buffer_register;
 	struct accel_buffer_destroy buffer_destroy;
@@ -100,6 +101,7 @@ static int accel_ioctl_info(struct accel_context *ctx, struct accel_info *info)
 		.generation = adev->generation,
 		.locked = (u64)READ_ONCE(current->mm->locked_vm) << PAGE_SHIFT,
 		.locked_limit = limit == RLIM_INFINITY ? U64_MAX : limit,
+		.time_limit_ms = READ_ONCE(adev->time_limit_ms),
 	};
 	accel_context_leave(ctx);
 	accel_info_quota(ctx, info);
@@ -134,6 +136,7 @@ struct accel_ioctl_entry {
 	}
 
 ACCEL_IOCTL_RUN(info)
+ACCEL_IOCTL_RUN(context_query)
 ACCEL_IOCTL_RUN(buffer_create)
 ACCEL_IOCTL_RUN(buffer_register)
 ACCEL_IOCTL_RUN(buffer_destroy)
@@ -181,6 +184,7 @@ static void accel_abort_buffer_export(struct accel_context *ctx, union accel_ioc
 
 static const struct accel_ioctl_entry accel_ioctls[] = {
 	ACCEL_IOCTL(INFO, info, locked_limit, .out = true),
+	ACCEL_IOCTL(CONTEXT_QUERY, context_query, reserved, .out = true),
 	ACCEL_IOCTL(BUFFER_CREATE, buffer_create, reserved, .out = true,
 		    .abort = accel_abort_buffer_create),
 	ACCEL_IOCTL(BUFFER_REGISTER, buffer_register, reserved, .out = true,

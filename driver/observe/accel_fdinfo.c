@@ -30,6 +30,24 @@ static const char *accel_fdinfo_state(int detach_errno)
 	}
 }
 
+static const char *accel_fdinfo_activity(const struct accel_queue_report *report)
+{
+	switch (le32_to_cpu(report->activity)) {
+	case ACCEL_ACTIVITY_IDLE:
+		return "idle";
+	case ACCEL_ACTIVITY_READY:
+		return "ready";
+	case ACCEL_ACTIVITY_RUNNING:
+		return "running";
+	case ACCEL_ACTIVITY_BLOCKED:
+		return "blocked";
+	case ACCEL_ACTIVITY_STOPPED:
+		return "stopped";
+	default:
+		return "unknown";
+	}
+}
+
 /* Progress of each queue, for tools. Skipped while a call of the file holds the context. */
 static void accel_fdinfo_queues(struct seq_file *m, struct accel_context *ctx)
 {
@@ -50,9 +68,11 @@ static void accel_fdinfo_queues(struct seq_file *m, struct accel_context *ctx)
 			   queue->id, queue->stopped ? "stopped" :
 			   READ_ONCE(queue->error.status) ? "error" : "running", queue->priority,
 			   completed, le64_to_cpu(READ_ONCE(status->tail)) - completed);
-		seq_printf(m, "dma %llu ns compute %llu ns\n",
+		seq_printf(m, "dma %llu ns compute %llu ns activity %s pieces %llu\n",
 			   accel_ticks_to_ns(adev, queue->busy.dma),
-			   accel_ticks_to_ns(adev, queue->busy.compute));
+			   accel_ticks_to_ns(adev, queue->busy.compute),
+			   accel_fdinfo_activity(&queue->report),
+			   le64_to_cpu(queue->report.pieces));
 	}
 	mutex_unlock(&ctx->lock);
 }

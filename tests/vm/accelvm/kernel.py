@@ -42,13 +42,20 @@ KEPT_MODULES = (
 )
 
 
+# The newest kernel of Debian. Its modules need the compiler of its archive (sid.py).
+NEWEST = "sid"
 # Named kernels: the archive and the flavor. The driver is tested on each, as
 # docs/project/testing.md describes.
 NAMED = {
     "6.1": ("stable", "amd64"),
     "rt": ("stable", "rt-amd64"),
     "6.12": ("backports", "amd64"),
+    NEWEST: ("sid", "amd64"),
 }
+
+
+# Archives whose kernels a machine may have installed.
+_INSTALLED = ("stable", "backports")
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,7 @@ def release_of(name: str) -> str:
     if name not in NAMED and name[0].isdigit():
         return name
     archive, flavour = NAMED.get(name, ("", name))
-    release = installed_release(flavour)
+    release = installed_release(flavour) if archive in ("", *_INSTALLED) else None
     if release and (archive != "backports") == release.startswith("6.1."):
         return release
     if name in NAMED:
@@ -155,7 +162,8 @@ def get(name: str | None = None) -> Kernel:
     return kernel
 
 
-def _download(release: str, scratch: Path) -> Path:
+def _download(release: str, scratch: Path) -> list[Path]:
+    """The packages with the kernel's image and its modules."""
     package = f"linux-image-{release}"
     try:
         run(["apt-get", "-o", "APT::Sandbox::User=root", "download", package], "", cwd=scratch)
@@ -167,8 +175,10 @@ def _download(release: str, scratch: Path) -> Path:
                 f"Debian's archive has no {package}; if a newer one has replaced it, "
                 "run 'sudo apt-get update' and 'make setup'",
             ) from None
-        archive.download([package], scratch)
-    return next(scratch.glob(f"{package}_*.deb"))
+        # Newer releases split the package.
+        parts = re.findall(r"linux-(?:base|binary|modules)-[^\s,]+", archive.depends(package))
+        archive.download([package, *parts], scratch)
+    return sorted(scratch.glob("linux-*.deb"))
 
 
 def archive_of(package: str) -> Archive | None:
@@ -181,9 +191,10 @@ def archive_of(package: str) -> Archive | None:
     return None
 
 
-def _unpack(release: str, package: Path, scratch: Path) -> Path:
+def _unpack(release: str, packages: list[Path], scratch: Path) -> Path:
     tree = scratch / "tree"
-    run(["dpkg-deb", "-x", str(package), str(tree)], f"cannot unpack {package.name}")
+    for package in packages:
+        run(["dpkg-deb", "-x", str(package), str(tree)], f"cannot unpack {package.name}")
     if not (tree / "lib").is_dir():  # newer releases ship /usr/lib
         (tree / "lib").symlink_to("usr/lib")
     depmod = shutil.which("depmod", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
@@ -197,9 +208,10 @@ def _pick(release: str, tree: Path, result: Path) -> None:
     """Copies the files that a guest needs from the unpacked package."""
     modules, kept = tree / "lib/modules" / release, result / "lib/modules" / release
     kept.mkdir(parents=True)
-    (result / "vmlinux").write_bytes(
-        _extract_vmlinux((tree / f"boot/vmlinuz-{release}").read_bytes())
-    )
+    image = tree / f"boot/vmlinuz-{release}"
+    if not image.is_file():  # newer releases ship it with the modules
+        image = modules / "vmlinuz"
+    (result / "vmlinux").write_bytes(_extract_vmlinux(image.read_bytes()))
     shutil.copy(modules / "modules.builtin", kept)
     wanted = {name.replace("-", "_") for name in KEPT_MODULES}
     lines = []
