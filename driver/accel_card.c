@@ -147,7 +147,6 @@ static void accel_card_stop_hardware(struct accel_device *adev)
 	pci_clear_master(adev->pdev);
 	accel_admin_abort(adev);
 	synchronize_srcu(&adev->sections);
-	WRITE_ONCE(adev->generation, adev->generation + 1);
 	/* The reset ends work in flight. */
 	accel_card_quiesce(adev);
 }
@@ -199,6 +198,8 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	smp_store_release(&adev->stop_errno, error);
 	if (running)
 		accel_card_stop_hardware(adev);
+	if (running || reason == ACCEL_REASON_RESET)
+		WRITE_ONCE(adev->generation, adev->generation + 1);
 	dev_info_ratelimited(&adev->pdev->dev, "%s stopped: %s, pid %d; open files end with errno %d\n",
 			     dev_name(&adev->dev), accel_reason_name(reason), pid_nr(culprit),
 			     -error);

@@ -12,6 +12,7 @@
 #include "accel_admin.h"
 #include "accel_card.h"
 #include "accel_chardev.h"
+#include "accel_coherent.h"
 #include "accel_copy_queue.h"
 #include "accel_coredump.h"
 #include "accel_debugfs.h"
@@ -37,12 +38,14 @@ MODULE_PARM_DESC(time_limit_ms,
 
 static bool accel_irq_queues(struct accel_device *adev, int vector)
 {
-	accel_copy_queue_interrupt(adev, vector);
-	return accel_wait_interrupt(adev, vector);
+	bool more = accel_copy_queue_interrupt(adev, vector);
+
+	return accel_wait_interrupt(adev, vector) || more;
 }
 
 static void accel_irq_queues_thread(struct accel_device *adev, int vector)
 {
+	accel_copy_queue_thread(adev, vector);
 	accel_wait_thread(adev, vector);
 }
 
@@ -79,7 +82,10 @@ static bool accel_limits_valid(struct accel_device *adev)
 {
 	struct pci_dev *pdev = adev->pdev;
 
-	return adev->queue_count && adev->context_count && adev->clock_hz &&
+	return accel_read32(adev, ACCEL_REG_VA_BITS) == ACCEL_VA_BITS &&
+	       (!(adev->features & ACCEL_FEATURE_SCATTER) ||
+		accel_read32(adev, ACCEL_REG_SEGMENTS) >= ACCEL_COPY_SEGMENTS) &&
+	       adev->queue_count && adev->context_count && adev->clock_hz &&
 	       is_power_of_2(adev->ring_entries) && adev->ring_entries <= BIT(20) &&
 	       pci_resource_len(pdev, ACCEL_BAR_DOORBELLS) >=
 		       (u64)adev->queue_count * ACCEL_DOORBELL_STRIDE &&
@@ -153,6 +159,9 @@ static int accel_shared_init(struct accel_device *adev)
 	if (ret)
 		return ret;
 	ret = accel_watchdog_init(adev);
+	if (ret)
+		return ret;
+	ret = accel_coherent_init(adev);
 	if (ret)
 		return ret;
 	ret = accel_mapping_init(adev);
@@ -274,6 +283,7 @@ static void accel_remove(struct pci_dev *pdev)
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
 	accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
+	accel_coherent_fini(adev);
 	accel_queues_fini(adev);
 	put_device(&adev->dev);
 }
@@ -374,12 +384,9 @@ static int __init accel_init(void)
 	ret = accel_mapping_mount();
 	if (ret)
 		return ret;
-	ret = accel_transfer_init();
-	if (ret)
-		goto err_mount;
 	ret = accel_chardev_init();
 	if (ret)
-		goto err_transfer;
+		goto err_mount;
 	accel_debugfs_init();
 	ret = pci_register_driver(&accel_driver);
 	if (ret)
@@ -389,8 +396,6 @@ static int __init accel_init(void)
 err_debugfs:
 	accel_debugfs_fini();
 	accel_chardev_fini();
-err_transfer:
-	accel_transfer_fini();
 err_mount:
 	accel_mapping_unmount();
 	return ret;
@@ -402,7 +407,6 @@ static void __exit accel_exit(void)
 	pci_unregister_driver(&accel_driver);
 	accel_debugfs_fini();
 	accel_chardev_fini();
-	accel_transfer_fini();
 	accel_mapping_unmount();
 }
 module_exit(accel_exit);

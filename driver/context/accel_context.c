@@ -13,6 +13,7 @@
 
 #include "accel_admin.h"
 #include "accel_context.h"
+#include "accel_mapping.h"
 #include "accel_reason.h"
 
 static atomic64_t accel_clients = ATOMIC64_INIT(0);
@@ -57,6 +58,7 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	accel_mmu_init(&ctx->mmu, adev, &ctx->lock);
 	accel_va_init(&ctx->va, &ctx->lock,
 		      in_compat_syscall() ? ACCEL_VA_END_COMPAT : ACCEL_VA_END);
+	accel_copy_flow_init(&ctx->transfers);
 	init_waitqueue_head(&ctx->poll_wait);
 	xa_init_flags(&ctx->buffers, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
@@ -163,6 +165,32 @@ int accel_context_enter(struct accel_context *ctx)
 	if (wait_event_killable(adev->stop_wait, !READ_ONCE(adev->stopping)))
 		return -EINTR;
 	return ret;
+}
+
+/**
+ * accel_context_try_enter() - begin a call that needs the card, without sleeping
+ * @ctx: the context
+ *
+ * On success the call ends with accel_context_leave().
+ *
+ * Return: 0, -ENODEV, -ESTALE, or -EAGAIN if accel_context_enter() may sleep.
+ */
+int accel_context_try_enter(struct accel_context *ctx)
+{
+	struct accel_device *adev = ctx->adev;
+	int section = accel_section_begin(adev);
+	int ret;
+
+	if (!mutex_trylock(&ctx->lock)) {
+		accel_section_end(adev, section);
+		return -EAGAIN;
+	}
+	ctx->section = section;
+	ret = accel_context_gone(ctx);
+	if (!ret)
+		return 0;
+	accel_context_unlock(ctx);
+	return READ_ONCE(adev->stopping) ? -EAGAIN : ret;
 }
 
 /**
@@ -315,5 +343,5 @@ int accel_ioctl_context_query(struct accel_context *ctx, struct accel_context_qu
 /* Maps the dummy page at a fault, in place of the card. */
 vm_fault_t accel_context_insert_dummy(struct vm_fault *vmf, struct accel_context *ctx)
 {
-	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(ctx->dummy));
+	return accel_mapping_insert_dummy(vmf, ctx->dummy);
 }

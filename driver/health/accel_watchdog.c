@@ -242,12 +242,21 @@ static void accel_watchdog_stop_queue(struct accel_watchdog *watchdog, u32 id)
 	accel_queue_found_put(queue);
 }
 
+/* A transfer hangs: the first time only that transfer fails. */
 static void accel_watchdog_stop_copy_queue(struct accel_watchdog *watchdog)
 {
 	struct accel_device *adev = watchdog->adev;
 
-	accel_failure(adev, ACCEL_FAILURE_COPY, NULL);
+	if (watchdog->copy_tried) {
+		accel_failure(adev, ACCEL_FAILURE_COPY, NULL);
+		return;
+	}
 	watchdog->copy_tried = true;
+	dev_warn_ratelimited(&adev->pdev->dev,
+			     "a transfer stopped: no progress for %u ms; its caller gets EIO\n",
+			     accel_watchdog_limit_ms(adev));
+	accel_event_log_card(adev, "transfer-hung", "queue=%d", adev->copy_queue->queue);
+	accel_copy_queue_recover(adev);
 }
 
 /* Acts on what a round has seen. The caller is in no section. */
