@@ -188,7 +188,7 @@ static int accel_debugfs_queues_show(struct seq_file *m, void *item)
 		   line.handle, line.context, line.entries, line.vector, line.error,
 		   le64_to_cpu(line.status.completed), le64_to_cpu(line.status.tail),
 		   le64_to_cpu(line.status.arm), le64_to_cpu(line.status.event_index), line.waited);
-	seq_printf(m, " %u %llu %#x %llu", le32_to_cpu(report.activity),
+	seq_printf(m, " %u %llu %u %llu", le32_to_cpu(report.activity),
 		   le64_to_cpu(report.pieces), le32_to_cpu(report.opcode),
 		   le64_to_cpu(report.ticks));
 	accel_debugfs_address(m, line.memory);
