@@ -9,17 +9,34 @@
 #ifndef ACCEL_COMPAT_H
 #define ACCEL_COMPAT_H
 
+#include <linux/cc_platform.h>
 #include <linux/eventfd.h>
 #ifdef ACCEL_HAVE_IO_URING_CMD_HEADER
 #include <linux/io_uring/cmd.h>
 #else
 #include <linux/io_uring.h>
 #endif
+#include <linux/iommu.h>
 #include <linux/mm.h>
 #ifdef ACCEL_HAVE_PFN_T
 #include <linux/pfn_t.h>
 #endif
 #include <linux/uio.h>
+
+/*
+ * The supported platforms: DMA is coherent with the caches of the CPU, mappings of the card's BARs
+ * can be write-combining, and a page of the CPU is a page of the card.
+ */
+#if !defined(CONFIG_X86_64) && !defined(CONFIG_ARM64) && \
+	!(defined(CONFIG_RISCV) && defined(CONFIG_64BIT))
+#error "the driver supports x86-64, arm64 and riscv64 only"
+#endif
+#if PAGE_SHIFT != 12
+#error "the driver supports pages of 4 KiB only: configure the kernel for these"
+#endif
+#ifdef CONFIG_CPU_BIG_ENDIAN
+#error "the driver supports little-endian kernels only"
+#endif
 
 #ifndef ACCEL_HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
@@ -38,6 +55,24 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flag
 #else
 #define ACCEL_IMPORT_NS(name)	MODULE_IMPORT_NS(#name)
 #endif
+
+/* An IOMMU translates the DMA of a device, under control of the kernel's DMA API. */
+static inline bool accel_compat_dma_translated(struct device *dev)
+{
+#ifdef CONFIG_IOMMU_API
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	return domain && iommu_is_dma_domain(domain);
+#else
+	return false;
+#endif
+}
+
+/* The protection of a mapping of coherent memory, which an encrypted guest shares unencrypted. */
+static inline pgprot_t accel_compat_coherent_prot(pgprot_t prot)
+{
+	return cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT) ? pgprot_decrypted(prot) : prot;
+}
 
 /* The call that ends the access of importers, and the callback of importers that it calls. */
 #ifdef ACCEL_HAVE_DMA_BUF_MOVE_NOTIFY

@@ -76,6 +76,8 @@ struct accel_end {
  * @engines: number of engines, as in ACCEL_REG_ENGINES
  * @clock_hz: device ticks per second
  * @vector_count: interrupt vectors that the kernel granted
+ * @host_memory: the CPU and the card can share host memory, not only the memory of queues
+ * @coherent_users: number of struct accel_coherent that are allocated
  * @time_limit_ms: longest device time of a command of a new queue, 0 if unlimited
  * @health: failures that wait for a recovery
  * @irq: interrupt handlers
@@ -129,6 +131,8 @@ struct accel_device {
 	u32 engines;
 	u32 clock_hz;
 	int vector_count;
+	bool host_memory;
+	atomic_t coherent_users;
 	u32 time_limit_ms;
 
 	struct accel_health *health;

@@ -12,6 +12,7 @@
 #include "accel_admin.h"
 #include "accel_card.h"
 #include "accel_chardev.h"
+#include "accel_coherent.h"
 #include "accel_copy_queue.h"
 #include "accel_debugfs.h"
 #include "accel_event.h"
@@ -76,7 +77,10 @@ static bool accel_limits_valid(struct accel_device *adev)
 {
 	struct pci_dev *pdev = adev->pdev;
 
-	return adev->queue_count && adev->context_count && adev->clock_hz &&
+	return accel_read32(adev, ACCEL_REG_VA_BITS) == ACCEL_VA_BITS &&
+	       (!(adev->features & ACCEL_FEATURE_SCATTER) ||
+		accel_read32(adev, ACCEL_REG_SEGMENTS) >= ACCEL_COPY_SEGMENTS) &&
+	       adev->queue_count && adev->context_count && adev->clock_hz &&
 	       is_power_of_2(adev->ring_entries) && adev->ring_entries <= BIT(20) &&
 	       pci_resource_len(pdev, ACCEL_BAR_DOORBELLS) >=
 		       (u64)adev->queue_count * ACCEL_DOORBELL_STRIDE &&
@@ -144,6 +148,9 @@ static int accel_shared_init(struct accel_device *adev)
 		return -ENOMEM;
 	/* accel_device_release() frees these. */
 	ret = accel_quota_init(adev);
+	if (ret)
+		return ret;
+	ret = accel_coherent_init(adev);
 	if (ret)
 		return ret;
 	ret = accel_mapping_init(adev);
@@ -262,6 +269,7 @@ static void accel_remove(struct pci_dev *pdev)
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
 	accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
+	accel_coherent_fini(adev);
 	accel_queues_fini(adev);
 	put_device(&adev->dev);
 }

@@ -13,6 +13,7 @@
 
 #include "accel_admin.h"
 #include "accel_context.h"
+#include "accel_mapping.h"
 #include "accel_reason.h"
 
 static atomic64_t accel_clients = ATOMIC64_INIT(0);
@@ -315,5 +316,5 @@ int accel_ioctl_context_query(struct accel_context *ctx, struct accel_context_qu
 /* Maps the dummy page at a fault, in place of the card. */
 vm_fault_t accel_context_insert_dummy(struct vm_fault *vmf, struct accel_context *ctx)
 {
-	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(ctx->dummy));
+	return accel_mapping_insert_dummy(vmf, ctx->dummy);
 }

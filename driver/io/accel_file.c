@@ -130,7 +130,7 @@ void accel_file_release(struct accel_context *ctx)
 	/* Without locks, because the release of pages takes mmap_lock. */
 	xa_for_each(&ctx->buffers, handle, buffer) {
 		if (buffer->end_exports)
-			buffer->end_exports(buffer);
+			buffer->end_exports(buffer, false);
 		accel_buffer_put(buffer);
 	}
 	accel_context_close(ctx);

@@ -59,16 +59,22 @@ static void accel_fdinfo_queues(struct seq_file *m, struct accel_context *ctx)
 		return;
 	xa_for_each(&ctx->queues, handle, queue) {
 		/* The owner can write the page; the values are shown as they are. */
-		struct accel_queue_status *status = queue->status;
-		u64 completed = le64_to_cpu(READ_ONCE(status->completed));
+		struct accel_queue_status *status;
+		u64 completed, tail;
 
+		rcu_read_lock();
+		status = READ_ONCE(queue->status);
+		completed = le64_to_cpu(READ_ONCE(status->completed));
+		tail = le64_to_cpu(READ_ONCE(status->tail));
+		rcu_read_unlock();
 		if (queue->id < 0)
 			continue;
 		seq_printf(m, "accel-queue-%d:\t%s priority %u completed %llu pending %llu ",
 			   queue->id, queue->stopped ? "stopped" :
 			   READ_ONCE(queue->error.status) ? "error" : "running", queue->priority,
-			   completed, le64_to_cpu(READ_ONCE(status->tail)) - completed);
-		seq_printf(m, "dma %llu ns compute %llu ns activity %s pieces %llu\n",
+			   completed, tail - completed);
+		seq_printf(m, "dma %llu ns compute %llu ns activity %s pieces %llu
+",
 			   accel_ticks_to_ns(adev, queue->busy.dma),
 			   accel_ticks_to_ns(adev, queue->busy.compute),
 			   accel_fdinfo_activity(&queue->report),

@@ -88,8 +88,12 @@ struct accel_queue {
 /* The newest completed sequence number of a queue. */
 static inline u64 accel_queue_completed(struct accel_queue *queue)
 {
-	u64 completed = le64_to_cpu(READ_ONCE(queue->status->completed));
+	u64 completed;
 
+	/* The page of a queue that ends is freed after a grace period. */
+	rcu_read_lock();
+	completed = le64_to_cpu(READ_ONCE(READ_ONCE(queue->status)->completed));
+	rcu_read_unlock();
 	/* Order reads of the command's results after the read of the sequence number. */
 	dma_rmb();
 	return completed;

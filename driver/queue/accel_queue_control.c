@@ -7,9 +7,9 @@
 #include <linux/slab.h>
 
 #include "accel_event_log.h"
-#include "accel_host_buffer.h"
 #include "accel_mapping.h"
 #include "accel_queue_control.h"
+#include "accel_queue_memory.h"
 #include "accel_trace.h"
 #include "accel_uring.h"
 #include "accel_wait.h"
@@ -162,15 +162,13 @@ static struct accel_queue *accel_queue_alloc(struct accel_context *ctx,
 	RB_CLEAR_NODE(&queue->event.node);
 	accel_uring_init(queue);
 
-	queue->memory = accel_host_buffer_alloc(ctx->adev, bytes, ACCEL_BUFFER_PROT);
+	queue->memory = accel_queue_memory_alloc(ctx, bytes, &queue->status);
 	if (IS_ERR(queue->memory)) {
 		int ret = PTR_ERR(queue->memory);
 
 		kfree(queue);
 		return ERR_PTR(ret);
 	}
-	queue->memory->queue = true;
-	queue->status = page_address(queue->memory->pages[0]);
 	return queue;
 }
 

@@ -148,7 +148,9 @@ static bool accel_wait_try(struct accel_queue *queue, unsigned int *budget)
 		if (lowest <= completed)
 			continue;	/* it finished since the check */
 		trace_accel_queue_arm(queue, lowest);
-		WRITE_ONCE(queue->status->arm, cpu_to_le64(lowest));
+		rcu_read_lock();
+		WRITE_ONCE(READ_ONCE(queue->status)->arm, cpu_to_le64(lowest));
+		rcu_read_unlock();
 		/* Pairs with the card's write of completed before its read of arm. */
 		mb();
 		if (accel_queue_completed(queue) < lowest)
