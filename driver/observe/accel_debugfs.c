@@ -20,7 +20,7 @@
 #include "accel_event.h"
 #include "accel_mmio.h"
 #include "accel_queue.h"
-#include "accel_report.h"
+#include "accel_progress.h"
 #include "accel_usage.h"
 
 /* Newer kernels have their own folder "accel". */
@@ -164,7 +164,7 @@ static void accel_debugfs_report(struct accel_device *adev, u32 id,
 	*report = (struct accel_queue_report) {};
 	if (accel_section_enter(adev, &section))
 		return;
-	accel_reports_read(adev, id, 1, report);
+	accel_progress_read(adev, id, 1, report);
 	accel_section_end(adev, section);
 }
 
