@@ -32,7 +32,7 @@ struct accel_health;
 struct accel_irq;
 struct accel_queue;
 struct accel_quota_table;
-struct accel_reports;
+struct accel_progress;
 struct dentry;
 struct gen_pool;
 struct inode;
@@ -84,7 +84,7 @@ struct accel_end {
  * @coredump: dumps of the card's state
  * @irq: interrupt handlers
  * @admin: admin queue
- * @reports: reports of queues
+ * @progress: reports of queues
  * @events: event ring
  * @copy_queue: the driver's own queue
  * @event_log: recent events
@@ -141,7 +141,7 @@ struct accel_device {
 	struct accel_coredump *coredump;
 	struct accel_irq *irq;
 	struct accel_admin *admin;
-	struct accel_reports *reports;
+	struct accel_progress *progress;
 	struct accel_events *events;
 	struct accel_copy_queue *copy_queue;
 	struct accel_event_log *event_log;

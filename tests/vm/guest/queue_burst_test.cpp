@@ -38,7 +38,8 @@ TEST_F(Burst, EachOwnerLearnsOfItsErrorIfAllQueuesFailAtOnce) {
     gate_.set(1);
     std::size_t told = 0;
     for (const uapi::Queue& queue : queues_) {
-        const bool learned = queue.wait_until(2, uapi::deadline_in(std::chrono::seconds(20))) == EIO;
+        const std::int64_t deadline = uapi::deadline_in(std::chrono::seconds(20));
+        const bool learned = queue.wait_until(2, deadline) == EIO;
         const accel_queue_query query = queue.query();
         told += learned && query.error == ACCEL_BAD_OPCODE && query.error_sequence == 2 &&
                         query.reason == ACCEL_REASON_ERROR
