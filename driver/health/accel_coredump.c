@@ -21,7 +21,7 @@
 #include "accel_event_log.h"
 #include "accel_mmio.h"
 #include "accel_queue.h"
-#include "accel_report.h"
+#include "accel_progress.h"
 #include "accel_section.h"
 
 #define ACCEL_COREDUMP_BYTES	(256 * 1024)
@@ -209,7 +209,7 @@ static void accel_coredump_reports(struct seq_buf *out, struct accel_device *ade
 
 	seq_buf_printf(out, "[reports]\n");
 	for (id = 0; id < adev->queue_count; id++) {
-		if (accel_reports_read(adev, id, 1, &report))
+		if (accel_progress_read(adev, id, 1, &report))
 			return;
 		accel_coredump_report(out, id, &report);
 	}

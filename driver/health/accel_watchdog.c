@@ -24,7 +24,7 @@
 #include "accel_failure.h"
 #include "accel_mmio.h"
 #include "accel_queue_stop.h"
-#include "accel_report.h"
+#include "accel_progress.h"
 #include "accel_section.h"
 #include "accel_watchdog.h"
 
@@ -150,7 +150,7 @@ static int accel_watchdog_read(struct accel_watchdog *watchdog)
 		return accel_admin_run(adev, &nop);
 	for (first = 0; first < adev->queue_count; first += count) {
 		count = min_t(u32, adev->queue_count - first, ACCEL_REPORTS_MAX);
-		ret = accel_reports_read(adev, first, count, watchdog->reports);
+		ret = accel_progress_read(adev, first, count, watchdog->reports);
 		if (ret)
 			return ret;
 		for (i = 0; i < count; i++)
@@ -201,7 +201,7 @@ static bool accel_watchdog_confirm(struct accel_watchdog *watchdog, u32 id)
 
 	if (accel_section_enter(adev, &section))
 		return false;
-	ret = accel_reports_read(adev, id, 1, &now);
+	ret = accel_progress_read(adev, id, 1, &now);
 	accel_section_end(adev, section);
 	return !ret && now.activity == before->activity && !accel_watchdog_progress(before, &now);
 }
