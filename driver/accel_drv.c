@@ -34,7 +34,7 @@
 static unsigned int accel_time_limit_ms = 30000;
 module_param_named(time_limit_ms, accel_time_limit_ms, uint, 0644);
 MODULE_PARM_DESC(time_limit_ms,
-		 "longest device time of a command on a card that is bound from now on, in ms; 0: unlimited");
+		 "longest device time of a command in ms, for cards bound later; 0: unlimited");
 
 static bool accel_irq_queues(struct accel_device *adev, int vector)
 {
