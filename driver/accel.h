@@ -13,7 +13,7 @@
  * handler that the higher one registers.
  *
  *   .         the card's structure, register access, tracepoints, compatibility
- *   hw/       interrupts, admin queue, events, event log, copy queue
+ *   hw/       interrupts, admin queue, reports, events, event log, copy queue
  *   mm/       addresses and page tables of a context, device memory, mappings
  *   context/  contexts and the quota of each user
  *   buffer/   the four kinds of buffers, dma-buf export and import
@@ -55,11 +55,11 @@
  *   dma_resv                   of a dma-buf: its attachments and its revocation
  *   accel_export.lock          the mappings of an export, and its revocation
  *   accel_context.lock         buffers, queues, addresses, page tables of a file
+ *   accel_events.lock          the event ring, also while the driver reads reports
+ *   accel_reports.lock         memory for the reports of queues
  *   accel_admin.lock           the admin queue
- *   accel_events.lock          the event ring; never nested with accel_admin.lock
  *   accel_device.lock          (spin, irq) the table of queues, the list of contexts
  *   accel_device.imports_lock  (spin) list of the imports of a card
- *   accel_context.urings_lock  (spin, irq) io_uring commands in flight
  *   accel_queue.lock           (spin, irq) waiters and the arm word of a queue
  *   accel_copy_queue.lock      (spin) transfers that wait and in flight; the ring
  *   accel_quota_table.lock     (spin) use and limits of each user

@@ -31,6 +31,7 @@ struct accel_health;
 struct accel_irq;
 struct accel_queue;
 struct accel_quota_table;
+struct accel_reports;
 struct dentry;
 struct gen_pool;
 struct inode;
@@ -75,16 +76,21 @@ struct accel_end {
  * @engines: number of engines, as in ACCEL_REG_ENGINES
  * @clock_hz: device ticks per second
  * @vector_count: interrupt vectors that the kernel granted
+ * @host_memory: the CPU and the card can share host memory, not only the memory of queues
+ * @coherent_users: number of struct accel_coherent that are allocated
  * @time_limit_ms: longest device time of a command of a new queue, 0 if unlimited
  * @health: failures that wait for a recovery
  * @irq: interrupt handlers
  * @admin: admin queue
+ * @reports: reports of queues
  * @events: event ring
  * @copy_queue: the driver's own queue
  * @event_log: recent events
  * @quotas: use and limits of each user
  * @context_ids: context ids in use
  * @queue_ids: queue ids in use
+ * @contexts_used: contexts of files on the card
+ * @queues_used: queues of files on the card
  * @lock: protects @queues and @contexts
  * @queues: queues by id, for the interrupt handlers
  * @contexts: every open file
@@ -125,11 +131,14 @@ struct accel_device {
 	u32 engines;
 	u32 clock_hz;
 	int vector_count;
+	bool host_memory;
+	atomic_t coherent_users;
 	u32 time_limit_ms;
 
 	struct accel_health *health;
 	struct accel_irq *irq;
 	struct accel_admin *admin;
+	struct accel_reports *reports;
 	struct accel_events *events;
 	struct accel_copy_queue *copy_queue;
 	struct accel_event_log *event_log;
@@ -137,6 +146,8 @@ struct accel_device {
 
 	struct ida context_ids;
 	struct ida queue_ids;
+	atomic_t contexts_used;
+	atomic_t queues_used;
 
 	spinlock_t lock;
 	struct accel_queue **queues;

@@ -12,6 +12,7 @@
 #include "accel_admin.h"
 #include "accel_card.h"
 #include "accel_chardev.h"
+#include "accel_coherent.h"
 #include "accel_copy_queue.h"
 #include "accel_debugfs.h"
 #include "accel_event.h"
@@ -23,6 +24,7 @@
 #include "accel_queue_control.h"
 #include "accel_quota.h"
 #include "accel_recovery.h"
+#include "accel_report.h"
 #include "accel_vram.h"
 #include "accel_wait.h"
 
@@ -33,13 +35,15 @@ MODULE_PARM_DESC(time_limit_ms,
 
 static bool accel_irq_queues(struct accel_device *adev, int vector)
 {
-	accel_wait_interrupt(adev, vector);
-	return accel_copy_queue_interrupt(adev, vector);
+	bool more = accel_copy_queue_interrupt(adev, vector);
+
+	return accel_wait_interrupt(adev, vector) || more;
 }
 
 static void accel_irq_queues_thread(struct accel_device *adev, int vector)
 {
 	accel_copy_queue_thread(adev, vector);
+	accel_wait_thread(adev, vector);
 }
 
 static const struct accel_irq_ops accel_irq_work = {
@@ -74,11 +78,19 @@ static bool accel_limits_valid(struct accel_device *adev)
 {
 	struct pci_dev *pdev = adev->pdev;
 
-	return adev->queue_count && adev->context_count && adev->clock_hz &&
+	return accel_read32(adev, ACCEL_REG_VA_BITS) == ACCEL_VA_BITS &&
+	       (!(adev->features & ACCEL_FEATURE_SCATTER) ||
+		accel_read32(adev, ACCEL_REG_SEGMENTS) >= ACCEL_COPY_SEGMENTS) &&
+	       adev->queue_count && adev->context_count && adev->clock_hz &&
 	       is_power_of_2(adev->ring_entries) && adev->ring_entries <= BIT(20) &&
 	       pci_resource_len(pdev, ACCEL_BAR_DOORBELLS) >=
 		       (u64)adev->queue_count * ACCEL_DOORBELL_STRIDE &&
 	       adev->vram_size <= pci_resource_len(pdev, ACCEL_BAR_MEMORY);
+}
+
+static void accel_release_regions(void *pdev)
+{
+	pci_release_regions(pdev);
 }
 
 /* Maps the registers and checks that the driver supports this card. */
@@ -89,10 +101,14 @@ static int accel_bars_init(struct accel_device *adev)
 	u32 magic, version;
 	int ret;
 
-	ret = pci_request_regions(pdev, ACCEL_NAME);	/* managed */
+	ret = pci_request_regions(pdev, ACCEL_NAME);
 	if (ret)
 		return dev_err_probe(dev, ret,
 				     "cannot claim BARs: another driver uses them; unbind it\n");
+	/* Some kernels release them with the device, newer ones do not; a second time is harmless. */
+	ret = devm_add_action_or_reset(dev, accel_release_regions, pdev);
+	if (ret)
+		return ret;
 	if (pci_resource_len(pdev, ACCEL_BAR_REGISTERS) < ACCEL_REGISTERS_SIZE)
 		return dev_err_probe(dev, -ENODEV,
 				     "BAR0 has %llu of %u bytes; update the firmware of the card\n",
@@ -135,6 +151,9 @@ static int accel_shared_init(struct accel_device *adev)
 	ret = accel_quota_init(adev);
 	if (ret)
 		return ret;
+	ret = accel_coherent_init(adev);
+	if (ret)
+		return ret;
 	ret = accel_mapping_init(adev);
 	if (ret)
 		return ret;
@@ -149,9 +168,12 @@ static int accel_queues_init(struct accel_device *adev)
 	ret = accel_admin_init(adev);
 	if (ret)
 		return ret;
-	ret = accel_events_init(adev, accel_event_handlers, ARRAY_SIZE(accel_event_handlers));
+	ret = accel_reports_init(adev);
 	if (ret)
 		goto err_admin;
+	ret = accel_events_init(adev, accel_event_handlers, ARRAY_SIZE(accel_event_handlers));
+	if (ret)
+		goto err_reports;
 	ret = accel_copy_queue_init(adev);
 	if (ret)
 		goto err_events;
@@ -164,6 +186,8 @@ err_copy:
 	accel_copy_queue_fini(adev);
 err_events:
 	accel_events_fini(adev);
+err_reports:
+	accel_reports_fini(adev);
 err_admin:
 	accel_admin_fini(adev);
 	return ret;
@@ -174,6 +198,7 @@ static void accel_queues_fini(struct accel_device *adev)
 	accel_irq_fini(adev);
 	accel_copy_queue_fini(adev);
 	accel_events_fini(adev);
+	accel_reports_fini(adev);
 	accel_admin_fini(adev);
 }
 
@@ -245,6 +270,7 @@ static void accel_remove(struct pci_dev *pdev)
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
 	accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
+	accel_coherent_fini(adev);
 	accel_queues_fini(adev);
 	put_device(&adev->dev);
 }

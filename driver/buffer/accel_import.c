@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 
 #include "accel_buffer.h"
+#include "accel_coherent.h"
 #include "accel_compat.h"
 #include "accel_copy_job.h"
 #include "accel_export.h"
@@ -174,8 +175,15 @@ static int accel_import_mmap(struct accel_buffer *buffer, struct vm_area_struct 
 			    vma->vm_pgoff - (buffer->va.start >> PAGE_SHIFT));
 }
 
+static int accel_import_map_buffer(struct accel_context *ctx, struct accel_buffer *buffer)
+{
+	return buffer->source ? accel_buffer_map_extents(ctx, buffer) :
+				accel_buffer_map_sgtable(ctx, buffer);
+}
+
 static const struct accel_buffer_ops accel_import_buffer_ops = {
 	.kind = ACCEL_KIND_IMPORT,
+	.map = accel_import_map_buffer,
 	.end = accel_import_end,
 	.mmap = accel_import_mmap,
 	.release = accel_import_release,
@@ -226,7 +234,7 @@ static bool accel_import_aligned(struct sg_table *sgt, u64 bytes)
 static int accel_import_map(struct accel_import *import)
 {
 	struct sg_table *sgt;
-	long ret;
+	int ret;
 
 	dma_resv_assert_held(import->dmabuf->resv);
 	if (import->ended)
@@ -243,11 +251,9 @@ static int accel_import_map(struct accel_import *import)
 	import->sgt = sgt;
 	if (!accel_import_aligned(sgt, import->buffer.bytes))
 		return -EOPNOTSUPP;
-	/* The exporter may still clear or move the memory. */
-	ret = dma_resv_wait_timeout(import->dmabuf->resv, DMA_RESV_USAGE_KERNEL, true,
-				    MAX_SCHEDULE_TIMEOUT);
-	if (ret < 0)
-		return ret == -ERESTARTSYS ? -EINTR : ret;
+	ret = accel_coherent_check(&import->buffer.adev->pdev->dev, sgt);
+	if (ret)
+		return ret;
 	/* A copy for the page tables; the exporter owns the table. */
 	import->buffer.sgt = *sgt;
 	return 0;
@@ -267,24 +273,65 @@ static int accel_import_list(struct accel_import *import)
 	return ret;
 }
 
-/* Maps the memory, enters it in the page tables and allocates a handle: all or nothing. */
+/* Maps the memory, and gets the work of the exporter that may still clear or move it. */
+static int accel_import_prepare(struct accel_import *import, struct dma_fence **fence)
+{
+	int ret;
+
+	dma_resv_assert_held(import->dmabuf->resv);
+	ret = accel_import_map(import);
+	if (!ret)
+		ret = dma_resv_get_singleton(import->dmabuf->resv, DMA_RESV_USAGE_KERNEL, fence);
+	if (ret)
+		accel_import_unmap(import);
+	import->attached = !ret;
+	return ret;
+}
+
+/* Waits for a fence, without a lock, and drops it. */
+static int accel_import_settle(struct dma_fence *fence)
+{
+	long ret = fence ? dma_fence_wait(fence, true) : 0;
+
+	dma_fence_put(fence);
+	return ret == -ERESTARTSYS ? -EINTR : ret;
+}
+
+/* Enters the memory in the page tables and allocates a handle, unless the memory is lost. */
+static int accel_import_publish(struct accel_import *import, struct accel_buffer_import *args)
+{
+	int ret;
+
+	dma_resv_assert_held(import->dmabuf->resv);
+	if (!import->attached)
+		return import->ended ? -ESTALE : -ENODEV;
+	ret = accel_buffer_publish(import->ctx, &import->buffer, &args->handle, &args->address);
+	if (ret)
+		accel_import_unmap(import);
+	return ret;
+}
+
 static int accel_import_attach(struct accel_import *import, struct accel_buffer_import *args)
 {
 	struct dma_buf *dmabuf = import->dmabuf;
+	struct dma_fence *fence = NULL;
 	int ret;
 
 	/* Another thread may destroy the import as soon as it is published. */
 	get_dma_buf(dmabuf);
 	dma_resv_lock(dmabuf->resv, NULL);
-	ret = accel_import_map(import);
-	if (!ret) {
-		import->attached = true;
-		ret = accel_buffer_publish(import->ctx, &import->buffer, &args->handle,
-					   &args->address);
-	}
+	ret = accel_import_prepare(import, &fence);
+	dma_resv_unlock(dmabuf->resv);
 	if (ret)
+		goto out;
+	ret = accel_import_settle(fence);
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (!ret)
+		ret = accel_import_publish(import, args);
+	else if (import->attached)
 		accel_import_unmap(import);
 	dma_resv_unlock(dmabuf->resv);
+out:
 	dma_buf_put(dmabuf);
 	return ret;
 }

@@ -13,6 +13,7 @@
 
 #include "accel_admin.h"
 #include "accel_context.h"
+#include "accel_mapping.h"
 #include "accel_reason.h"
 
 static atomic64_t accel_clients = ATOMIC64_INIT(0);
@@ -59,8 +60,6 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 		      in_compat_syscall() ? ACCEL_VA_END_COMPAT : ACCEL_VA_END);
 	accel_copy_flow_init(&ctx->transfers);
 	init_waitqueue_head(&ctx->poll_wait);
-	spin_lock_init(&ctx->urings_lock);
-	INIT_LIST_HEAD(&ctx->urings);
 	xa_init_flags(&ctx->buffers, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
@@ -255,6 +254,7 @@ int accel_context_attach(struct accel_context *ctx)
 	if (ret)
 		goto err_mmu;
 	ctx->id = id;
+	atomic_inc(&adev->contexts_used);
 	return 0;
 
 err_mmu:
@@ -290,6 +290,7 @@ void accel_context_forget(struct accel_context *ctx)
 	accel_section_assert(ctx->adev);
 	accel_mmu_stop(&ctx->mmu);
 	if (ctx->id >= 0) {
+		atomic_dec(&ctx->adev->contexts_used);
 		ida_free(&ctx->adev->context_ids, ctx->id);
 		accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_CONTEXTS, 1);
 	}
@@ -342,5 +343,5 @@ int accel_ioctl_context_query(struct accel_context *ctx, struct accel_context_qu
 /* Maps the dummy page at a fault, in place of the card. */
 vm_fault_t accel_context_insert_dummy(struct vm_fault *vmf, struct accel_context *ctx)
 {
-	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(ctx->dummy));
+	return accel_mapping_insert_dummy(vmf, ctx->dummy);
 }

@@ -70,10 +70,7 @@ struct accel_usage {
  * @queues: queues by handle
  * @transfers: transfers of the file that wait for the copy queue
  * @poll_wait: sleepers in poll()
- * @urings_lock: protects @urings, @uring_count and @urings_timer
- * @urings: commands of io_uring in flight
- * @uring_count: length of @urings
- * @urings_timer: expires at the earliest time limit of @urings
+ * @urings: number of io_uring commands in flight
  * @busy: busy time of the engines for this file, including queues that have
  *	ended, at the last query of the card; under @lock
  * @usage: the last value that fdinfo showed; under @lock
@@ -100,10 +97,7 @@ struct accel_context {
 	struct xarray queues;
 	struct accel_copy_flow transfers;
 	wait_queue_head_t poll_wait;
-	spinlock_t urings_lock;
-	struct list_head urings;
-	unsigned int uring_count;
-	struct timer_list urings_timer;
+	atomic_t urings;
 	struct accel_busy busy;
 	struct accel_usage usage;
 	struct page *dummy;

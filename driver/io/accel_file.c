@@ -9,7 +9,6 @@
 #include "accel_buffer.h"
 #include "accel_file.h"
 #include "accel_queue_control.h"
-#include "accel_uring.h"
 
 /* The longest wait of open() for a card that resets. */
 #define ACCEL_OPEN_TIMEOUT	(10 * HZ)
@@ -34,8 +33,6 @@ struct accel_context *accel_file_open(struct accel_device *adev, bool nowait)
 		ctx = accel_context_create(adev);
 		/* The card may reset again meanwhile. */
 	} while (ctx == ERR_PTR(-ESTALE));
-	if (!IS_ERR(ctx))
-		accel_uring_init(ctx);
 	return ctx;
 }
 
@@ -110,7 +107,6 @@ void accel_file_release(struct accel_context *ctx)
 	unsigned long handle;
 	int section;
 
-	accel_uring_fini(ctx);
 	xa_for_each(&ctx->buffers, handle, buffer)
 		if (buffer->ops->end)
 			buffer->ops->end(buffer);
@@ -134,7 +130,7 @@ void accel_file_release(struct accel_context *ctx)
 	/* Without locks, because the release of pages takes mmap_lock. */
 	xa_for_each(&ctx->buffers, handle, buffer) {
 		if (buffer->end_exports)
-			buffer->end_exports(buffer);
+			buffer->end_exports(buffer, false);
 		accel_buffer_put(buffer);
 	}
 	accel_context_close(ctx);

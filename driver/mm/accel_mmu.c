@@ -239,7 +239,7 @@ static int accel_mmu_invalidate(struct accel_mmu *mmu, u64 address, u64 bytes)
 /**
  * accel_mmu_unmap() - end the card's access to a range of addresses
  * @mmu: the MMU; the caller holds its lock
- * @va: a range that was mapped, or partly mapped
+ * @va: a range that was mapped, or partly mapped; or an empty one
  *
  * Return: 0, or -errno if the card did not answer; it then does no DMA.
  */
@@ -250,6 +250,8 @@ int accel_mmu_unmap(struct accel_mmu *mmu, const struct accel_va *va)
 	int ret;
 
 	lockdep_assert_held(mmu->lock);
+	if (!va->bytes)
+		return 0;
 	while (address < end) {
 		address += accel_mmu_unset(mmu, address);
 		cond_resched();

@@ -17,7 +17,7 @@
 #include "accel_section.h"
 #include "accel_sysfs.h"
 
-/* Reads a register if the hardware is present. */
+/* Reads a register if the hardware is present and answers. */
 static int accel_sysfs_read(struct device *dev, u32 offset, bool wide, u64 *value)
 {
 	struct accel_device *adev = accel_device_of(dev);
@@ -27,8 +27,10 @@ static int accel_sysfs_read(struct device *dev, u32 offset, bool wide, u64 *valu
 	if (ret)
 		return ret;
 	*value = wide ? accel_read64(adev, offset) : accel_read32(adev, offset);
+	if (*value == (wide ? ~0ULL : ~0U) && accel_silent(adev))
+		ret = -ENODEV;
 	accel_section_end(adev, section);
-	return 0;
+	return ret;
 }
 
 /**
@@ -114,7 +116,6 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 	default:
 		return sysfs_emit(buf, "gone\n");
 	}
-	/* All ones, which includes FATAL, means that the card does not answer. */
 	if ((value & ACCEL_STATUS_FATAL) || READ_ONCE(adev->admin->failed))
 		return sysfs_emit(buf, "failed\n");
 	if (!(value & ACCEL_STATUS_ENABLED))
@@ -135,25 +136,16 @@ static DEVICE_ATTR_RO(memory_used);
 static ssize_t contexts_used_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct accel_device *adev = accel_device_of(dev);
-	struct accel_context *ctx;
-	unsigned int count = 0;
 
-	spin_lock_irq(&adev->lock);
-	list_for_each_entry(ctx, &adev->contexts, node)
-		count += READ_ONCE(ctx->id) >= 0;
-	spin_unlock_irq(&adev->lock);
-	return sysfs_emit(buf, "%u\n", count);
+	return sysfs_emit(buf, "%d\n", atomic_read(&adev->contexts_used));
 }
 static DEVICE_ATTR_RO(contexts_used);
 
 static ssize_t queues_used_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct accel_device *adev = accel_device_of(dev);
-	unsigned int count = 0, i;
 
-	for (i = 0; !READ_ONCE(adev->stop_errno) && i < adev->queue_count; i++)
-		count += !!READ_ONCE(adev->queues[i]);
-	return sysfs_emit(buf, "%u\n", count);
+	return sysfs_emit(buf, "%d\n", atomic_read(&adev->queues_used));
 }
 static DEVICE_ATTR_RO(queues_used);
 
