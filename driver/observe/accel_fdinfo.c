@@ -73,8 +73,7 @@ static void accel_fdinfo_queues(struct seq_file *m, struct accel_context *ctx)
 			   queue->id, queue->stopped ? "stopped" :
 			   READ_ONCE(queue->error.status) ? "error" : "running", queue->priority,
 			   completed, tail - completed);
-		seq_printf(m, "dma %llu ns compute %llu ns activity %s pieces %llu
-",
+		seq_printf(m, "dma %llu ns compute %llu ns activity %s pieces %llu\n",
 			   accel_ticks_to_ns(adev, queue->busy.dma),
 			   accel_ticks_to_ns(adev, queue->busy.compute),
 			   accel_fdinfo_activity(&queue->report),
