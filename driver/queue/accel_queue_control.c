@@ -3,7 +3,6 @@
  * accel_queue_control.c - the life of a queue: creation, errors, reset, end, and
  * the ioctls for them.
  */
-#include <linux/capability.h>
 #include <linux/slab.h>
 
 #include "accel_event_log.h"
@@ -132,7 +131,7 @@ static int accel_queue_check(struct accel_context *ctx, const struct accel_queue
 		return -EINVAL;
 	if (limit && args->time_limit_ms > limit)
 		return -EINVAL;
-	if (args->priority > accel_quota_priority_max(ctx->adev) && !capable(CAP_SYS_NICE))
+	if (args->priority > accel_quota_priority_max(ctx->adev))
 		return -EPERM;
 	return 0;
 }

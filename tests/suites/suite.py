@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .outcome import Outcome, from_output, of_program
@@ -56,6 +56,7 @@ NAMES = (
     "perf-gate",
     "vm",
     "vm-iommu",
+    "vm-bounce",
 )
 # Suites that are a script.
 SCRIPTS = {
@@ -79,7 +80,11 @@ MACHINES: dict[str, tuple[str, ...]] = {
         "--allow=DMAR: .*fault addr 0xdead0000 ",
         "--allow=DMAR: DRHD: handling fault status reg",
     ),
+    # Every DMA mapping of the kernel is a copy, as in an encrypted guest.
+    "vm-bounce": ("--append=swiotlb=force", "--allow=accel .*: .*bounce buffers"),
 }
+# Suites that run a part of the tests only.
+FILTERS = {"vm-bounce": "Bounce.*"}
 
 
 def run(name: str, options: Options) -> SuiteResult:
@@ -93,13 +98,18 @@ def run(name: str, options: Options) -> SuiteResult:
     with tempfile.TemporaryDirectory(prefix="accel-tests.") as scratch:
         folder = Path(scratch)
         outcome = (
-            _run_guest(options, log, folder, MACHINES[name])
+            _run_guest(_with_filter(options, name), log, folder, MACHINES[name])
             if name in MACHINES
             else _run_native(name, options, log, folder)
         )
     if outcome.total == 0 and options.filter == "*":
         outcome.failed.append("no test ran at all")
     return SuiteResult(name, outcome, time.monotonic() - start, log)
+
+
+def _with_filter(options: Options, name: str) -> Options:
+    filtered = name in FILTERS and options.filter == "*"
+    return replace(options, filter=FILTERS[name]) if filtered else options
 
 
 class _Watchdog:
