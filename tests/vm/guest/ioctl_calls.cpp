@@ -68,7 +68,8 @@ std::vector<Call> make_table() {
          ACCEL_IOCTL_QUEUE_CREATE,
          sizeof(accel_queue_create),
          {ACCEL_FIELD(accel_queue_create, handle), ACCEL_FIELD(accel_queue_create, address),
-          ACCEL_FIELD(accel_queue_create, bytes), ACCEL_FIELD(accel_queue_create, doorbell)}},
+          ACCEL_FIELD(accel_queue_create, bytes), ACCEL_FIELD(accel_queue_create, doorbell)},
+         sizeof(accel_queue_create) - offsetof(accel_queue_create, time_limit_ms)},
         {"QUEUE_DESTROY", ACCEL_IOCTL_QUEUE_DESTROY, sizeof(accel_queue_destroy), {}},
         {"QUEUE_RESET", ACCEL_IOCTL_QUEUE_RESET, sizeof(accel_queue_reset), {}},
         {"QUEUE_WAIT",
@@ -88,7 +89,9 @@ std::vector<Call> make_table() {
           ACCEL_FIELD(accel_queue_query, interrupts), ACCEL_FIELD(accel_queue_query, dma_busy),
           ACCEL_FIELD(accel_queue_query, compute_busy), ACCEL_FIELD(accel_queue_query, host_read),
           ACCEL_FIELD(accel_queue_query, host_written), ACCEL_FIELD(accel_queue_query, memory_read),
-          ACCEL_FIELD(accel_queue_query, memory_written)}},
+          ACCEL_FIELD(accel_queue_query, memory_written), ACCEL_FIELD(accel_queue_query, reason),
+          ACCEL_FIELD(accel_queue_query, activity), ACCEL_FIELD(accel_queue_query, pieces)},
+         sizeof(accel_queue_query) - offsetof(accel_queue_query, reason)},
         {"QUEUE_EVENTFD", ACCEL_IOCTL_QUEUE_EVENTFD, sizeof(accel_queue_eventfd), {}},
     };
 }

@@ -56,6 +56,26 @@ class Limits : public testing::Test {
     std::vector<std::string> before_;
 };
 
+TEST_F(Limits, GiveHighPrioritiesOnlyToTheCapable) {
+    const uapi::File root;
+    for (std::uint32_t priority = 0; priority < ACCEL_PRIORITIES; ++priority) {
+        uapi::Queue(root, 4, priority).run(uapi::nop());
+    }
+    uapi::Process user([&] {
+        uapi::become_user({}, alice);
+        const uapi::File file(node_);
+        const std::uint32_t highest = file.info().priority_max;
+        uapi::check(highest < ACCEL_PRIORITIES - 1, "a plain user has no limit");
+        uapi::Queue(file, 4, highest).run(uapi::nop());
+        accel_queue_create create{};
+        create.entries = 4;
+        create.priority = highest + 1;
+        uapi::check(file.call(ACCEL_IOCTL_QUEUE_CREATE, create) == EPERM,
+                    "a plain user got a high priority");
+    });
+    EXPECT_EQ(user.wait(), 0);
+}
+
 TEST_F(Limits, LeaveHalfOfTheCardToOthers) {
     const uapi::File file;
     const accel_info total = file.info();
