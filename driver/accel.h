@@ -55,14 +55,13 @@
  *   dma_resv                   of a dma-buf: its attachments and its revocation
  *   accel_export.lock          the mappings of an export, and its revocation
  *   accel_context.lock         buffers, queues, addresses, page tables of a file
- *   accel_copy_queue.lock      submission to the copy queue and its recovery
  *   accel_events.lock          the event ring, also while the driver reads reports
  *   accel_progress.lock         memory for the reports of queues
  *   accel_admin.lock           the admin queue
  *   accel_device.lock          (spin, irq) the table of queues, the list of contexts
  *   accel_device.imports_lock  (spin) list of the imports of a card
  *   accel_queue.lock           (spin, irq) waiters and the arm word of a queue
- *   accel_copy_queue.jobs_lock (spin) transfers in flight
+ *   accel_copy_queue.lock      (spin) transfers that wait and in flight; the ring
  *   accel_quota_table.lock     (spin) use and limits of each user
  *   accel_event_log.lock       (spin, irq) the event log; innermost
  *

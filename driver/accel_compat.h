@@ -18,6 +18,7 @@
 #endif
 #include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #ifdef ACCEL_HAVE_PFN_T
 #include <linux/pfn_t.h>
 #endif
@@ -222,7 +223,9 @@ static inline ssize_t accel_compat_pin(struct iov_iter *iter, struct page **page
 	*first = offset_in_page(start);
 	max = min(max, user.iov_len);
 	max_pages = min_t(size_t, max_pages, DIV_ROUND_UP(*first + max, PAGE_SIZE));
-	got = pin_user_pages_fast(start & PAGE_MASK, max_pages, write ? FOLL_WRITE : 0, pages);
+	got = pin_user_pages_fast(start & PAGE_MASK, max_pages,
+				  (write ? FOLL_WRITE : 0) | (iter->nofault ? FOLL_NOFAULT : 0),
+				  pages);
 	if (got <= 0)
 		return got;
 	max = min_t(size_t, max, got * PAGE_SIZE - *first);
@@ -243,6 +246,39 @@ static inline void accel_compat_unpin(struct page **pages, unsigned int count, e
 			set_page_dirty_lock(pages[i]);
 		put_page(pages[i]);
 	}
+}
+
+/* Marks held pages dirty. Return: false if @nowait, and a page is locked. */
+static inline bool accel_compat_dirty(struct page **pages, unsigned int count, enum accel_pin how,
+				      bool nowait)
+{
+	unsigned int i;
+
+	for (i = 0; how != ACCEL_PIN_NONE && i < count; i++) {
+		struct folio *folio = page_folio(pages[i]);
+
+		if (folio_test_dirty(folio))
+			continue;
+		if (!folio_trylock(folio)) {
+			if (nowait)
+				return false;
+			folio_lock(folio);
+		}
+		folio_mark_dirty(folio);
+		folio_unlock(folio);
+	}
+	return true;
+}
+
+static inline bool accel_compat_is_dirty(struct page **pages, unsigned int count,
+					 enum accel_pin how)
+{
+	unsigned int i;
+
+	for (i = 0; how != ACCEL_PIN_NONE && i < count; i++)
+		if (!folio_test_dirty(page_folio(pages[i])))
+			return false;
+	return true;
 }
 
 #endif /* ACCEL_COMPAT_H */

@@ -21,11 +21,10 @@
 #include "accel_irq.h"
 #include "accel_mapping.h"
 #include "accel_mmio.h"
+#include "accel_progress.h"
 #include "accel_queue_control.h"
 #include "accel_quota.h"
 #include "accel_recovery.h"
-#include "accel_progress.h"
-#include "accel_transfer.h"
 #include "accel_vram.h"
 #include "accel_wait.h"
 
@@ -36,12 +35,14 @@ MODULE_PARM_DESC(time_limit_ms,
 
 static bool accel_irq_queues(struct accel_device *adev, int vector)
 {
-	accel_copy_queue_interrupt(adev, vector);
-	return accel_wait_interrupt(adev, vector);
+	bool more = accel_copy_queue_interrupt(adev, vector);
+
+	return accel_wait_interrupt(adev, vector) || more;
 }
 
 static void accel_irq_queues_thread(struct accel_device *adev, int vector)
 {
+	accel_copy_queue_thread(adev, vector);
 	accel_wait_thread(adev, vector);
 }
 
@@ -365,12 +366,9 @@ static int __init accel_init(void)
 	ret = accel_mapping_mount();
 	if (ret)
 		return ret;
-	ret = accel_transfer_init();
-	if (ret)
-		goto err_mount;
 	ret = accel_chardev_init();
 	if (ret)
-		goto err_transfer;
+		goto err_mount;
 	accel_debugfs_init();
 	ret = pci_register_driver(&accel_driver);
 	if (ret)
@@ -380,8 +378,6 @@ static int __init accel_init(void)
 err_debugfs:
 	accel_debugfs_fini();
 	accel_chardev_fini();
-err_transfer:
-	accel_transfer_fini();
 err_mount:
 	accel_mapping_unmount();
 	return ret;
@@ -393,7 +389,6 @@ static void __exit accel_exit(void)
 	pci_unregister_driver(&accel_driver);
 	accel_debugfs_fini();
 	accel_chardev_fini();
-	accel_transfer_fini();
 	accel_mapping_unmount();
 }
 module_exit(accel_exit);

@@ -225,7 +225,7 @@ int accel_buffer_destroy(struct accel_context *ctx, u32 handle)
 	buffer = xa_load(&ctx->buffers, handle);
 	if (!buffer) {
 		ret = -ENOENT;
-	} else if (buffer->transfers) {
+	} else if (atomic_read(&buffer->transfers)) {
 		/* Commands of the copy queue contain its bus addresses. */
 		ret = -EBUSY;
 		buffer = NULL;

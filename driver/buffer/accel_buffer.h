@@ -59,8 +59,8 @@ struct accel_buffer_ops {
  * @sgt: host memory: its pages, and its bus addresses while @mapped; or the mapping of
  *	a dma-buf
  * @mapped: the card can access @sgt
- * @transfers: jobs of the copy queue that use the memory; under the context's
- *	lock
+ * @transfers: jobs of the copy queue that use the memory; grows only while the
+ *	context is entered
  * @extents: device memory that the buffer owns
  * @quota: user that the memory is charged to; NULL if it is not charged
  * @resource: resource that is charged
@@ -83,7 +83,7 @@ struct accel_buffer {
 	unsigned long page_count;
 	struct sg_table sgt;
 	bool mapped;
-	unsigned int transfers;
+	atomic_t transfers;
 	struct list_head extents;
 	struct accel_quota *quota;
 	enum accel_resource resource;
@@ -96,6 +96,13 @@ struct accel_buffer {
 void accel_buffer_init(struct accel_buffer *buffer, struct accel_device *adev,
 		       const struct accel_buffer_ops *ops, u64 bytes, u32 prot);
 void accel_buffer_put(struct accel_buffer *buffer);
+
+/* Drops a reference without sleeping. Return: false if it is the last one, which then stays. */
+static inline bool accel_buffer_try_put(struct accel_buffer *buffer)
+{
+	return refcount_dec_not_one(&buffer->ref.refcount);
+}
+
 int accel_buffer_charge(struct accel_context *ctx, struct accel_buffer *buffer,
 			enum accel_resource resource);
 void accel_buffer_uncharge(struct accel_buffer *buffer);

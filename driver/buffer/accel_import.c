@@ -79,7 +79,6 @@ static void accel_import_unmap(struct accel_import *import)
 static void accel_import_detach(struct accel_import *import)
 {
 	struct accel_context *ctx = import->ctx;
-	bool transfers = false;
 	int section;
 
 	dma_resv_assert_held(import->dmabuf->resv);
@@ -89,15 +88,13 @@ static void accel_import_detach(struct accel_import *import)
 	mutex_lock(&ctx->lock);
 	import->buffer.revoked = true;
 	/* The addresses stay allocated until the handle is destroyed, so that they fault. */
-	if (!accel_context_gone(ctx)) {
+	if (!accel_context_gone(ctx))
 		accel_mmu_unmap(&ctx->mmu, &import->buffer.va);
-		transfers = import->buffer.transfers;
-	}
 	mutex_unlock(&ctx->lock);
-	if (transfers)
-		accel_copy_jobs_drain(ctx->adev);
 	accel_section_end(ctx->adev, section);
 
+	/* No transfer of a revoked buffer begins. */
+	accel_copy_users_wait(ctx->adev, &import->buffer.transfers);
 	accel_import_unmap(import);
 }
 

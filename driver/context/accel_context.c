@@ -58,6 +58,7 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	accel_mmu_init(&ctx->mmu, adev, &ctx->lock);
 	accel_va_init(&ctx->va, &ctx->lock,
 		      in_compat_syscall() ? ACCEL_VA_END_COMPAT : ACCEL_VA_END);
+	accel_copy_flow_init(&ctx->transfers);
 	init_waitqueue_head(&ctx->poll_wait);
 	xa_init_flags(&ctx->buffers, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
@@ -164,6 +165,32 @@ int accel_context_enter(struct accel_context *ctx)
 	if (wait_event_killable(adev->stop_wait, !READ_ONCE(adev->stopping)))
 		return -EINTR;
 	return ret;
+}
+
+/**
+ * accel_context_try_enter() - begin a call that needs the card, without sleeping
+ * @ctx: the context
+ *
+ * On success the call ends with accel_context_leave().
+ *
+ * Return: 0, -ENODEV, -ESTALE, or -EAGAIN if accel_context_enter() may sleep.
+ */
+int accel_context_try_enter(struct accel_context *ctx)
+{
+	struct accel_device *adev = ctx->adev;
+	int section = accel_section_begin(adev);
+	int ret;
+
+	if (!mutex_trylock(&ctx->lock)) {
+		accel_section_end(adev, section);
+		return -EAGAIN;
+	}
+	ctx->section = section;
+	ret = accel_context_gone(ctx);
+	if (!ret)
+		return 0;
+	accel_context_unlock(ctx);
+	return READ_ONCE(adev->stopping) ? -EAGAIN : ret;
 }
 
 /**

@@ -11,6 +11,7 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "accel_copy_job.h"
 #include "accel_device.h"
 #include "accel_mmu.h"
 #include "accel_quota.h"
@@ -67,6 +68,7 @@ struct accel_usage {
  * @va: addresses in use
  * @buffers: buffers by handle
  * @queues: queues by handle
+ * @transfers: transfers of the file that wait for the copy queue
  * @poll_wait: sleepers in poll()
  * @urings: number of io_uring commands in flight
  * @busy: busy time of the engines for this file, including queues that have
@@ -93,6 +95,7 @@ struct accel_context {
 	struct accel_va_space va;
 	struct xarray buffers;
 	struct xarray queues;
+	struct accel_copy_flow transfers;
 	wait_queue_head_t poll_wait;
 	atomic_t urings;
 	struct accel_busy busy;
@@ -106,6 +109,7 @@ void accel_context_close(struct accel_context *ctx);
 void accel_context_put(struct accel_context *ctx);
 struct accel_context *accel_context_next(struct accel_device *adev, u64 client);
 int accel_context_enter(struct accel_context *ctx);
+int accel_context_try_enter(struct accel_context *ctx);
 void accel_context_leave(struct accel_context *ctx);
 void accel_context_lock(struct accel_context *ctx);
 void accel_context_unlock(struct accel_context *ctx);

@@ -38,18 +38,25 @@ static void accel_debugfs_address(struct seq_file *m, u64 address)
 
 static void accel_debugfs_copy_queue(struct seq_file *m, struct accel_copy_queue *copy)
 {
+	struct accel_copy_flow *flow;
 	struct accel_copy_job *job;
-	unsigned int jobs = 0;
+	unsigned int jobs = 0, waiting = 0;
 
-	spin_lock(&copy->jobs_lock);
+	spin_lock(&copy->lock);
 	list_for_each_entry(job, &copy->jobs, node)
 		jobs++;
-	spin_unlock(&copy->jobs_lock);
+	list_for_each_entry(job, &copy->again, node)
+		waiting++;
+	list_for_each_entry(flow, &copy->flows, node)
+		list_for_each_entry(job, &flow->jobs, node)
+			waiting++;
+	spin_unlock(&copy->lock);
 	seq_printf(m, "transfers: context %d, queue %d, epoch %u, tail %llu, ", copy->context,
 		   copy->queue, READ_ONCE(copy->epoch), READ_ONCE(copy->tail));
-	seq_printf(m, "completed %llu, arm %llu, jobs %u, error %u; status and ring",
+	seq_printf(m, "completed %llu, arm %llu, jobs %u, waiting %u, error %u; status and ring",
 		   le64_to_cpu(READ_ONCE(copy->status->completed)),
-		   le64_to_cpu(READ_ONCE(copy->status->arm)), jobs, READ_ONCE(copy->error));
+		   le64_to_cpu(READ_ONCE(copy->status->arm)), jobs, waiting,
+		   le32_to_cpu(READ_ONCE(copy->status->error)));
 	accel_debugfs_address(m, copy->status_dma);
 	accel_debugfs_address(m, copy->memory_dma);
 	seq_puts(m, "\n");

@@ -128,6 +128,8 @@ static int accel_sleep_poll_queue(struct accel_queue *queue, u64 sequence)
  * @table: poll table of the caller
  *
  * The call takes no lock that another call of the file holds while it waits.
+ * A transfer can always begin, and io_uring asks poll() before it repeats one with
+ * a worker.
  *
  * Return: the events that are ready.
  */
@@ -135,13 +137,13 @@ __poll_t accel_sleep_poll(struct accel_context *ctx, struct file *file, poll_tab
 {
 	struct accel_queue *queue;
 	unsigned long handle;
-	__poll_t ready = 0;
+	__poll_t ready = EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
 	u64 sequence;
 	int due;
 
 	poll_wait(file, &ctx->poll_wait, table);
 	if (READ_ONCE(ctx->detach_errno))
-		ready = EPOLLHUP | EPOLLERR;
+		ready |= EPOLLHUP | EPOLLERR;
 	rcu_read_lock();
 	xa_for_each(&ctx->queues, handle, queue) {
 		sequence = READ_ONCE(queue->notify);
@@ -151,7 +153,7 @@ __poll_t accel_sleep_poll(struct accel_context *ctx, struct file *file, poll_tab
 		due = accel_sleep_poll_queue(queue, sequence);
 		accel_queue_put(queue);
 		if (due > 0)
-			ready |= EPOLLIN | EPOLLRDNORM;
+			ready |= EPOLLIN;
 		else if (due < 0 && due != -ECANCELED)	/* a queue that ends has no notification */
 			ready |= EPOLLERR;
 		rcu_read_lock();

@@ -98,14 +98,20 @@ std::string describe(const CardFailure& failure) {
 
 }  // namespace
 
-void throw_failed(std::uint64_t sequence, const CardFailure& failure) {
+void throw_failed(std::uint64_t sequence, const CardFailure& failure, std::uint32_t time_limit_ms) {
     std::string text = "job " + std::to_string(sequence);
     if (failure.sequence == sequence) {
         text += " failed at " + describe(failure);
     } else {
         text += " did not run, because its queue stopped at " + describe(failure);
     }
-    throw Error(std::errc::io_error, text + ". Restart the queue with Queue::reset()", failure);
+    if (failure.status == CardStatus::time_limit && time_limit_ms != 0) {
+        text += "; the limit of the queue is " + std::to_string(time_limit_ms) + " ms";
+    }
+    const bool too_long =
+        failure.reason == Reason::time_limit || failure.reason == Reason::no_progress;
+    throw Error(too_long ? static_cast<std::errc>(ETIME) : std::errc::io_error,
+                text + ". Restart the queue with Queue::reset()", failure);
 }
 
 void throw_bad_rank(std::size_t rank) {
@@ -121,6 +127,13 @@ void throw_not_mapped() {
     throw_invalid(
         "the buffer is in device memory and has no CPU mapping: use upload() and download(), or "
         "allocate it with Placement::device_mapped");
+}
+
+void throw_in_child() {
+    throw Error(std::errc::operation_not_permitted,
+                "the device of this object was opened before fork(), and belongs to the parent "
+                "process: open the card in the child, after fork() or daemon(), and create the "
+                "objects there");
 }
 
 void throw_bad_slice(std::uint64_t first, std::uint64_t count, std::uint64_t size) {

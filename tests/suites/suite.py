@@ -18,6 +18,7 @@ from pathlib import Path
 from .outcome import Outcome, from_output, of_program
 
 TESTS = Path(__file__).resolve().parents[1]
+SILENCE_LIMIT = 300  # seconds without a line of output; the longest test takes a hundredth of it
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Options:
     verbose: bool = False
     vm_arguments: list[str] = field(default_factory=list)
     label: str = ""  # suffix for the names of the logs
+    silence: float = SILENCE_LIMIT  # seconds without a line of output that end a suite
 
 
 @dataclass
@@ -42,7 +44,6 @@ class SuiteResult:
     log: Path
 
 
-SILENCE_LIMIT = 300  # seconds without a line of output; the longest test takes a hundredth of it
 # Fast suites come first.
 NAMES = (
     "unit-card",
@@ -68,17 +69,32 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "unit-card": ("card", {}),
     "unit-card-timed": ("card", {"ACCEL_TIMING": "model"}),
 }
-# The suites that run in a VM, with their additions to the machine. One test makes the card access
-# an address without a mapping; the IOMMU reports that address.
-MACHINES: dict[str, tuple[str, ...]] = {
-    "vm": (),
-    "vm-iommu": (
-        "--qemu-arg=-device",
-        "--qemu-arg=intel-iommu,intremap=on",
-        "--append=intel_iommu=on",
-        "--allow=DMAR: .*fault addr 0xdead0000 ",
-        "--allow=DMAR: DRHD: handling fault status reg",
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A suite that runs in a VM."""
+
+    machine: tuple[str, ...] = ()  # additions to the machine
+    programs: str = "guest/*"  # pattern of its programs in the build's tests/vm
+    driver: bool = True  # False for a guest without the driver
+
+
+# One test makes the card access an address without a mapping; the IOMMU reports that address.
+GUESTS: dict[str, Guest] = {
+    "vm": Guest(),
+    "vm-iommu": Guest(
+        machine=(
+            "--qemu-arg=-device",
+            "--qemu-arg=intel-iommu,intremap=on",
+            "--append=intel_iommu=on",
+            "--allow=DMAR: .*fault addr 0xdead0000 ",
+            "--allow=DMAR: DRHD: handling fault status reg",
+        )
     ),
+    # Only the debug kernel can run the next two: tests/debug_kernel.py.
+    "failures": Guest(programs="debug/failures_test"),
+    "controls": Guest(programs="debug/controls_test", driver=False),
 }
 
 
@@ -93,8 +109,8 @@ def run(name: str, options: Options) -> SuiteResult:
     with tempfile.TemporaryDirectory(prefix="accel-tests.") as scratch:
         folder = Path(scratch)
         outcome = (
-            _run_guest(options, log, folder, MACHINES[name])
-            if name in MACHINES
+            _run_guest(options, log, folder, GUESTS[name])
+            if name in GUESTS
             else _run_native(name, options, log, folder)
         )
     if outcome.total == 0 and options.filter == "*":
@@ -103,13 +119,14 @@ def run(name: str, options: Options) -> SuiteResult:
 
 
 class _Watchdog:
-    """Kills a program that has printed nothing for SILENCE_LIMIT seconds; the suite then fails.
+    """Kills a program that has printed nothing for `limit` seconds; the suite then fails.
 
     The VM's harness has a limit of its own.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], limit: float) -> None:
         self._process = process
+        self._limit = limit
         self._last = time.monotonic()
         self._stopped = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -122,14 +139,17 @@ class _Watchdog:
 
     def _watch(self) -> None:
         while not self._stopped.wait(1):
-            if time.monotonic() - self._last > SILENCE_LIMIT:
+            if time.monotonic() - self._last > self._limit:
                 self._process.kill()
 
 
 def _call(
-    command: list[str], log: Path, verbose: bool, extra_environment: dict[str, str] | None = None
+    command: list[str],
+    log: Path,
+    options: Options,
+    extra_environment: dict[str, str] | None = None,
 ) -> tuple[int, str]:
-    """Runs a program with its output in the log, and on the terminal if `verbose`.
+    """Runs a program with its output in the log, and on the terminal if the options say so.
 
     Returns the exit status and the output.
     """
@@ -147,14 +167,14 @@ def _call(
             env=environment,
         )
         assert process.stdout
-        watchdog = _Watchdog(process)
+        watchdog = _Watchdog(process, options.silence)
         try:
             for raw in process.stdout:
                 watchdog.feed()
                 line = raw.decode(errors="replace")
                 collected.append(line)
                 file.write(line)
-                if verbose:
+                if options.verbose:
                     print(line, end="", flush=True)
         finally:
             watchdog.stop()
@@ -185,7 +205,7 @@ def _run_native(name: str, options: Options, log: Path, folder: Path) -> Outcome
             *(["--folder", str(TESTS / name)] if name == "tools" else []),
         ],
         log,
-        options.verbose,
+        options,
         {"ACCEL_BUILD": str(options.build.absolute()), **environment},
     )
     outcome = of_program(program.name, status, junit, output)
@@ -199,8 +219,8 @@ def _without_empty(outcome: Outcome, options: Options) -> Outcome:
     return outcome
 
 
-def guest_programs(build: Path) -> list[Path]:
-    """The test programs for the guest: every ELF executable in the build's tests/vm/guest."""
+def guest_programs(build: Path, pattern: str) -> list[Path]:
+    """The test programs for the guest: every matching ELF executable in the build's tests/vm."""
 
     def is_program(path: Path) -> bool:
         if not path.is_file() or not os.access(path, os.X_OK) or ".so" in path.name:
@@ -208,8 +228,7 @@ def guest_programs(build: Path) -> list[Path]:
         with path.open("rb") as file:
             return file.read(4) == b"\x7fELF"
 
-    folder = build / "tests/vm/guest"
-    return sorted(path for path in folder.iterdir() if is_program(path)) if folder.is_dir() else []
+    return sorted(path for path in (build / "tests/vm").glob(pattern) if is_program(path))
 
 
 # Files that the driver's package or the host provides, and their paths in the guest.
@@ -240,7 +259,7 @@ def guest_tools(build: Path) -> list[Path]:
 
 
 def _guest_command(
-    options: Options, module: Path, log: Path, folder: Path, machine: tuple[str, ...]
+    options: Options, module: Path | None, log: Path, folder: Path, machine: tuple[str, ...]
 ) -> list[str]:
     """The command line of vm.py, without the files and the command of the guest."""
     return [
@@ -248,8 +267,7 @@ def _guest_command(
         "--verbose",
         "--kernel",
         options.kernel_release,
-        "--module",
-        str(module),
+        *(["--module", str(module)] if module else []),
         "--program",
         str(TESTS / "vm/gtest.sh"),
         "--log",
@@ -280,16 +298,16 @@ def _guest_command(
     ]
 
 
-def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ...]) -> Outcome:
+def _run_guest(options: Options, log: Path, folder: Path, guest: Guest) -> Outcome:
     """Runs all guest programs in order in one boot."""
     log.write_text("")
-    programs = guest_programs(options.build)
+    programs = guest_programs(options.build, guest.programs)
     module = options.build / "driver" / options.kernel_release / "accel.ko"
     if not programs:
         return Outcome(failed=["no test program for the guest is built"])
-    if not module.is_file():
+    if guest.driver and not module.is_file():
         return Outcome(failed=[f"{module} is not built"])
-    command = _guest_command(options, module, log, folder, machine)
+    command = _guest_command(options, module if guest.driver else None, log, folder, guest.machine)
     for program in [*programs, *guest_tools(options.build)]:
         command += ["--program", str(program)]
     # Models that suite `compiler` trains.
@@ -302,7 +320,7 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
         if source.exists():
             command += ["--files", f"{source}:{target}"]
     command += ["--", "gtest.sh", options.filter, *(program.name for program in programs)]
-    status, output = _call(command, log, options.verbose)
+    status, output = _call(command, log, options)
     if status != 0:
         # A failed run has no results: only the names of its tests are read from the output.
         outcome = from_output(output)

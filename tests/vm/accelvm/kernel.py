@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gets a stock Debian kernel without installing it, and keeps the files that a guest boots from.
 
-The default is the kernel whose headers are installed, because the driver is built against them. The
-kernel in the user's cache is always complete: it is assembled in a temporary folder, which is then
-renamed.
+The debug kernel is the exception: debug_kernel.py builds it. The default is the kernel whose
+headers are installed, because the driver is built against them. The kernel in the user's cache is
+always complete: it is assembled in a temporary folder, which is then renamed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import debug_kernel
 from .archive import Archive, cache_root, run
 from .verdict import Verdict, VmError
 
@@ -62,8 +63,10 @@ class Kernel:
     folder: Path
 
     @property
-    def vmlinux(self) -> Path:
-        return self.folder / "vmlinux"
+    def image(self) -> Path:
+        """The file that QEMU boots."""
+        name = "bzImage" if debug_kernel.is_release(self.release) else "vmlinux"
+        return self.folder / name
 
     @property
     def modules(self) -> Path:
@@ -92,9 +95,11 @@ def default_release() -> str:
 def release_of(name: str) -> str:
     """The release for a name.
 
-    A name is one of NAMED, a flavor (the end of a meta package's name: rt-amd64), or a release
-    (6.1.0-56-amd64).
+    A name is one of NAMED, "debug", a flavor (the end of a meta package's name: rt-amd64), or a
+    release (6.1.0-56-amd64).
     """
+    if name == debug_kernel.NAME:
+        return debug_kernel.release()
     if name not in NAMED and name[0].isdigit():
         return name
     archive, flavour = NAMED.get(name, ("", name))
@@ -136,8 +141,10 @@ _HEADERS = re.compile(r"linux-headers-(\d\S*)")
 
 
 def get(name: str | None = None) -> Kernel:
-    """The kernel of that name; it is downloaded if it is not in the cache."""
+    """The kernel of that name; it is downloaded or built if it is not in the cache."""
     release = release_of(name) if name else default_release()
+    if debug_kernel.is_release(release):
+        return Kernel(release, debug_kernel.get(release))
     kernel = Kernel(release, cache_root() / f"kernel-{release}")
     stamp = kernel.folder / "modules.kept"
     kept = "\n".join(KEPT_MODULES)
