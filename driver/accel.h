@@ -56,7 +56,7 @@
  *   accel_export.lock          the mappings of an export, and its revocation
  *   accel_context.lock         buffers, queues, addresses, page tables of a file
  *   accel_events.lock          the event ring, also while the driver reads reports
- *   accel_reports.lock         memory for the reports of queues
+ *   accel_progress.lock         memory for the reports of queues
  *   accel_admin.lock           the admin queue
  *   accel_device.lock          (spin, irq) the table of queues, the list of contexts
  *   accel_device.imports_lock  (spin) list of the imports of a card
