@@ -394,4 +394,5 @@ static void __exit accel_exit(void)
 module_exit(accel_exit);
 
 MODULE_DESCRIPTION("Driver for accel PCI Express machine-learning accelerators");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");
