@@ -17,7 +17,6 @@
 #include <linux/vmalloc.h>
 
 #include "accel_admin.h"
-#include "accel_buffer.h"
 #include "accel_coredump.h"
 #include "accel_event_log.h"
 #include "accel_mmio.h"
@@ -166,7 +165,7 @@ static void accel_coredump_admin(struct seq_buf *out, struct accel_device *adev)
 
 static void accel_coredump_queue(struct seq_buf *out, const struct accel_queue *queue, u32 id)
 {
-	const struct accel_queue_status *status = READ_ONCE(queue->status);
+	const struct accel_queue_status *status;
 
 	accel_coredump_field(out, id, "pid", "%d", pid_nr(queue->ctx->owner));
 	accel_coredump_field(out, id, "client", "%llu", queue->ctx->client);
@@ -178,10 +177,13 @@ static void accel_coredump_queue(struct seq_buf *out, const struct accel_queue *
 	accel_coredump_field(out, id, "error", "%u", READ_ONCE(queue->error.status));
 	accel_coredump_field(out, id, "reason", "%u", READ_ONCE(queue->error.reason));
 	/* The owner can write the page; the values are shown as they are. */
+	rcu_read_lock();
+	status = READ_ONCE(queue->status);
 	accel_coredump_field(out, id, "completed", "%llu",
 			     le64_to_cpu(READ_ONCE(status->completed)));
 	accel_coredump_field(out, id, "tail", "%llu", le64_to_cpu(READ_ONCE(status->tail)));
 	accel_coredump_field(out, id, "arm", "%llu", le64_to_cpu(READ_ONCE(status->arm)));
+	rcu_read_unlock();
 }
 
 static void accel_coredump_queues(struct seq_buf *out, struct accel_device *adev)
@@ -240,18 +242,10 @@ static void accel_coredump_reports(struct seq_buf *out, struct accel_device *ade
 	kfree(reports);
 }
 
-/* A command of a ring; the context is entered. */
-static const void *accel_coredump_slot(const struct accel_queue *queue, u64 slot)
-{
-	size_t offset = ACCEL_QUEUE_RING_OFFSET + slot * ACCEL_COMMAND_SIZE;
-
-	return page_address(queue->memory->pages[offset >> PAGE_SHIFT]) +
-	       offset_in_page(offset);
-}
-
-/* The newest completed command, and those after it. */
+/* The newest completed command, and those after it. The context is entered. */
 static void accel_coredump_ring(struct seq_buf *out, struct accel_queue *queue)
 {
+	const void *ring = (const void *)queue->status + ACCEL_QUEUE_RING_OFFSET;
 	u64 first = accel_queue_completed(queue), i;
 	u64 count = min_t(u64, queue->entries, ACCEL_COREDUMP_COMMANDS);
 
@@ -259,7 +253,7 @@ static void accel_coredump_ring(struct seq_buf *out, struct accel_queue *queue)
 	first = max(first, 1ULL);
 	for (i = first; i < first + count; i++)
 		accel_coredump_command(out, "sequence", i,
-				       accel_coredump_slot(queue, (i - 1) % queue->entries));
+				       ring + (i - 1) % queue->entries * ACCEL_COMMAND_SIZE);
 }
 
 static void accel_coredump_tables(struct seq_buf *out, struct accel_mmu *mmu, u64 address)

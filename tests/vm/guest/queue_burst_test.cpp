@@ -3,6 +3,7 @@
 // Many queues of a card at once: errors of all of them, and waiters of all of them.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <thread>
