@@ -63,7 +63,7 @@
  *   accel_queue_memory.lock    the mappings of the memory of a queue
  *   accel_device.exports_lock  lists of the exports of a card and of its buffers
  *   accel_events.lock          the event ring, also while the driver reads reports
- *   accel_reports.lock         memory for the reports of queues
+ *   accel_progress.lock         memory for the reports of queues
  *   accel_admin.lock           the admin queue
  *   accel_device.lock          (spin, irq) the table of queues, the list of contexts
  *   accel_device.imports_lock  (spin) list of the imports of a card

@@ -182,11 +182,9 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	before = adev->end.reason;
 	if (!running && reason == ACCEL_REASON_RECOVERY)
 		goto out;
-	if (running) {
-		/* While the card still answers, other cards and drivers end their access. */
+	/* While the card still answers, other cards and drivers end their access. */
+	if (running)
 		accel_exports_revoke(adev);
-		accel_imports_revoke(adev);
-	}
 	WRITE_ONCE(adev->stopping, true);
 	spin_lock_irq(&adev->lock);
 	accel_end_set(&adev->end, reason, culprit);
@@ -212,6 +210,8 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	}
 	WRITE_ONCE(adev->stopping, false);
 	wake_up_all(&adev->stop_wait);
+	/* Their transfers have ended. A thread that waited above may hold the lock of a dma-buf. */
+	accel_imports_revoke(adev);
 out:
 	mutex_unlock(&adev->stop_lock);
 	return running;

@@ -31,7 +31,7 @@ struct accel_health;
 struct accel_irq;
 struct accel_queue;
 struct accel_quota_table;
-struct accel_reports;
+struct accel_progress;
 struct dentry;
 struct gen_pool;
 struct inode;
@@ -82,7 +82,7 @@ struct accel_end {
  * @health: failures that wait for a recovery
  * @irq: interrupt handlers
  * @admin: admin queue
- * @reports: reports of queues
+ * @progress: reports of queues
  * @events: event ring
  * @copy_queue: the driver's own queue
  * @event_log: recent events
@@ -138,7 +138,7 @@ struct accel_device {
 	struct accel_health *health;
 	struct accel_irq *irq;
 	struct accel_admin *admin;
-	struct accel_reports *reports;
+	struct accel_progress *progress;
 	struct accel_events *events;
 	struct accel_copy_queue *copy_queue;
 	struct accel_event_log *event_log;

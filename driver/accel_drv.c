@@ -21,10 +21,10 @@
 #include "accel_irq.h"
 #include "accel_mapping.h"
 #include "accel_mmio.h"
+#include "accel_progress.h"
 #include "accel_queue_control.h"
 #include "accel_quota.h"
 #include "accel_recovery.h"
-#include "accel_report.h"
 #include "accel_vram.h"
 #include "accel_wait.h"
 
@@ -168,7 +168,7 @@ static int accel_queues_init(struct accel_device *adev)
 	ret = accel_admin_init(adev);
 	if (ret)
 		return ret;
-	ret = accel_reports_init(adev);
+	ret = accel_progress_init(adev);
 	if (ret)
 		goto err_admin;
 	ret = accel_events_init(adev, accel_event_handlers, ARRAY_SIZE(accel_event_handlers));
@@ -187,7 +187,7 @@ err_copy:
 err_events:
 	accel_events_fini(adev);
 err_reports:
-	accel_reports_fini(adev);
+	accel_progress_fini(adev);
 err_admin:
 	accel_admin_fini(adev);
 	return ret;
@@ -198,7 +198,7 @@ static void accel_queues_fini(struct accel_device *adev)
 	accel_irq_fini(adev);
 	accel_copy_queue_fini(adev);
 	accel_events_fini(adev);
-	accel_reports_fini(adev);
+	accel_progress_fini(adev);
 	accel_admin_fini(adev);
 }
 
@@ -394,4 +394,5 @@ static void __exit accel_exit(void)
 module_exit(accel_exit);
 
 MODULE_DESCRIPTION("Driver for accel PCI Express machine-learning accelerators");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");

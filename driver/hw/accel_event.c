@@ -15,7 +15,7 @@
 #include "accel_event_log.h"
 #include "accel_failure.h"
 #include "accel_mmio.h"
-#include "accel_report.h"
+#include "accel_progress.h"
 #include "accel_section.h"
 
 #define ACCEL_EVENT_ENTRIES_MAX	8192U
@@ -219,7 +219,7 @@ static int accel_events_restore_all(struct accel_device *adev)
 
 	for (first = 0; first < adev->queue_count; first += count) {
 		count = min_t(u32, adev->queue_count - first, ACCEL_REPORTS_MAX);
-		ret = accel_reports_read(adev, first, count, events->reports);
+		ret = accel_progress_read(adev, first, count, events->reports);
 		if (ret)
 			return ret;
 		for (i = 0; i < count; i++)

@@ -20,7 +20,7 @@
 #include "accel_event.h"
 #include "accel_mmio.h"
 #include "accel_queue.h"
-#include "accel_report.h"
+#include "accel_progress.h"
 #include "accel_usage.h"
 
 /* Newer kernels have their own folder "accel". */
@@ -171,7 +171,7 @@ static void accel_debugfs_report(struct accel_device *adev, u32 id,
 	*report = (struct accel_queue_report) {};
 	if (accel_section_enter(adev, &section))
 		return;
-	accel_reports_read(adev, id, 1, report);
+	accel_progress_read(adev, id, 1, report);
 	accel_section_end(adev, section);
 }
 
@@ -195,7 +195,7 @@ static int accel_debugfs_queues_show(struct seq_file *m, void *item)
 		   line.handle, line.context, line.entries, line.vector, line.error,
 		   le64_to_cpu(line.status.completed), le64_to_cpu(line.status.tail),
 		   le64_to_cpu(line.status.arm), le64_to_cpu(line.status.event_index), line.waited);
-	seq_printf(m, " %u %llu %#x %llu", le32_to_cpu(report.activity),
+	seq_printf(m, " %u %llu %u %llu", le32_to_cpu(report.activity),
 		   le64_to_cpu(report.pieces), le32_to_cpu(report.opcode),
 		   le64_to_cpu(report.ticks));
 	accel_debugfs_address(m, line.memory);

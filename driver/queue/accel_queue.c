@@ -11,11 +11,10 @@
 
 #include "accel_admin.h"
 #include "accel_buffer.h"
-#include "accel_failure.h"
 #include "accel_irq.h"
 #include "accel_mapping.h"
 #include "accel_queue.h"
-#include "accel_report.h"
+#include "accel_progress.h"
 
 static void accel_queue_release(struct kref *ref)
 {
@@ -251,7 +250,7 @@ int accel_queue_read_report(struct accel_queue *queue)
 		queue->report.activity = cpu_to_le32(ACCEL_ACTIVITY_STOPPED);
 		return 0;
 	}
-	ret = accel_reports_read(queue->ctx->adev, queue->id, 1, &queue->report);
+	ret = accel_progress_read(queue->ctx->adev, queue->id, 1, &queue->report);
 	return ret == -EOPNOTSUPP ? 0 : ret;
 }
 
@@ -259,7 +258,7 @@ int accel_queue_read_report(struct accel_queue *queue)
  * accel_queue_end() - destroy a queue on the card
  * @queue: a queue of a context that is entered, or locked and not detached
  *
- * A card that refuses may go on to use the memory of the queue, so it is reset.
+ * A card that refuses has no DMA on return, so the queue can be freed in any case.
  *
  * Return: 0 or -errno.
  */
@@ -267,8 +266,6 @@ int accel_queue_end(struct accel_queue *queue)
 {
 	int ret = accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
 
-	if (ret)
-		accel_failure(queue->ctx->adev, ACCEL_FAILURE_ACCESS, queue->ctx->owner);
 	/* Handles its last events before another queue can get the id. */
 	accel_events_drain(queue->ctx->adev);
 	return ret;
@@ -352,12 +349,8 @@ int accel_queue_restart(struct accel_queue *queue)
 	int ret;
 
 	accel_context_assert_entered(queue->ctx);
-	if (!queue->stopped) {
-		ret = accel_queue_command(queue, ACCEL_ADMIN_RESET_QUEUE);
-		if (ret)
-			accel_failure(queue->ctx->adev, ACCEL_FAILURE_ACCESS, queue->ctx->owner);
-		return ret;
-	}
+	if (!queue->stopped)
+		return accel_queue_command(queue, ACCEL_ADMIN_RESET_QUEUE);
 	ret = accel_queue_create_on_card(queue);
 	if (!ret) {
 		/* Its counters on the card start at zero. */

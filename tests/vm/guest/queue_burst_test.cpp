@@ -3,6 +3,7 @@
 // Many queues of a card at once: errors of all of them, and waiters of all of them.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <thread>
@@ -38,7 +39,8 @@ TEST_F(Burst, EachOwnerLearnsOfItsErrorIfAllQueuesFailAtOnce) {
     gate_.set(1);
     std::size_t told = 0;
     for (const uapi::Queue& queue : queues_) {
-        const bool learned = queue.wait_until(2, uapi::deadline_in(std::chrono::seconds(20))) == EIO;
+        const std::int64_t deadline = uapi::deadline_in(std::chrono::seconds(20));
+        const bool learned = queue.wait_until(2, deadline) == EIO;
         const accel_queue_query query = queue.query();
         told += learned && query.error == ACCEL_BAD_OPCODE && query.error_sequence == 2 &&
                         query.reason == ACCEL_REASON_ERROR
