@@ -99,8 +99,8 @@ struct accel_end {
  * @inode: owner of the address space of every mapping of the node
  * @hwmon: sensors
  * @debugfs: debugfs folder
- * @exports_lock: serializes revocation with creation and release of exports
- * @exports: dma-bufs of the card's buffers
+ * @exports_lock: protects @exports and the lists of the exports of each buffer
+ * @exports: exports of device memory that are not revoked
  * @imports_lock: protects @imports
  * @imports: imported buffers of the card's contexts
  * @sharing_stopped: the card is about to stop: no export or import may begin

@@ -91,6 +91,10 @@ static int accel_ioctl_info(struct accel_context *ctx, struct accel_info *info)
 	ret = accel_context_enter(ctx);
 	if (ret)
 		return ret;
+	if (accel_silent(adev)) {
+		accel_context_leave(ctx);
+		return -ENODEV;
+	}
 	*info = (struct accel_info) {
 		.size = info->size,
 		.hw_version = accel_read32(adev, ACCEL_REG_VERSION),

@@ -135,6 +135,7 @@ static void accel_mmu_free_tree(struct accel_mmu *mmu, struct accel_table *table
 		if (table->children[i])
 			accel_mmu_free_tree(mmu, table->children[i], level - 1);
 	accel_table_free(mmu->adev, table);
+	cond_resched();
 }
 
 /**

@@ -49,10 +49,11 @@ struct accel_waiter {
  * @memory: status page and ring
  * @status: the driver's view of the status page; its owner can write it, so only
  *	wake-ups of the owner depend on it
- * @lock: protects @waiters, @notify, @eventfd, @limits, @error and the arm word
+ * @lock: protects @waiters, @notify, @notified, @eventfd, @limits, @error and the arm word
  * @waiters: waiters of all kinds: threads, an eventfd, commands of io_uring; the
  *	first one is due first: ordered by epoch, then by sequence number
  * @notify: sequence number for poll() and the eventfd, 0 if none
+ * @notified: poll() was woken for @notify
  * @eventfd: eventfd to signal, or NULL
  * @event: waiter of @eventfd
  * @limits: those @waiters that have a time limit, by its end
@@ -81,6 +82,7 @@ struct accel_queue {
 	spinlock_t lock;
 	struct rb_root_cached waiters;
 	u64 notify;
+	bool notified;
 	struct eventfd_ctx *eventfd;
 	struct accel_waiter event;
 	struct rb_root_cached limits;

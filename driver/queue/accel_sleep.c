@@ -102,6 +102,7 @@ int accel_ioctl_queue_notify(struct accel_context *ctx, struct accel_queue_notif
 		return PTR_ERR(queue);
 	spin_lock_irq(&queue->lock);
 	queue->notify = args->sequence;
+	queue->notified = false;
 	spin_unlock_irq(&queue->lock);
 	accel_eventfd_notify(queue);
 	/* A thread that is in poll() already checks again and arms the interrupt. */

@@ -118,21 +118,34 @@ static u64 accel_wait_fire(struct accel_queue *queue, unsigned int *budget)
 }
 
 /*
+ * Wakes poll() once for each notification. Other queues can share the vector, and their interrupts
+ * are none of its business.
+ */
+static void accel_wait_wake_poll(struct accel_queue *queue)
+{
+	lockdep_assert_held(&queue->lock);
+	if (!queue->notify || queue->notified ||
+	    !accel_wait_check(queue, queue->notify, queue->epoch))
+		return;
+	queue->notified = true;
+	wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
+}
+
+/*
  * Fires the waiters that are due, and arms the interrupt for the next. On true the card has not
  * passed the arm word yet, or there is nothing to wait for, or the completed sequence number
- * decreased during the call. On false @budget is used up: call it again.
+ * decreased during the call. On false @budget is used up.
  */
-static bool accel_wait_try(struct accel_queue *queue, unsigned int *budget)
+static bool accel_wait_arm(struct accel_queue *queue, unsigned int *budget)
 {
 	u64 completed, lowest, passed = 0;
 
-	lockdep_assert_held(&queue->lock);
 	for (;;) {
 		lowest = accel_wait_fire(queue, budget);
 		if (!lowest)
 			return false;
 		completed = accel_queue_completed(queue);
-		/* A sleeper in poll() is not in the tree; it checks on its own after a wake-up. */
+		/* A sleeper in poll() is not in the tree. */
 		if (queue->notify > completed)
 			lowest = min(lowest, queue->notify);
 		if (lowest == U64_MAX)
@@ -158,6 +171,17 @@ static bool accel_wait_try(struct accel_queue *queue, unsigned int *budget)
 	}
 }
 
+/* Return: false if @budget is used up: the caller must try again. */
+static bool accel_wait_try(struct accel_queue *queue, unsigned int *budget)
+{
+	lockdep_assert_held(&queue->lock);
+	if (!accel_wait_arm(queue, budget))
+		return false;
+	/* Last: a notification that is not due here has armed the interrupt, or a waiter before it. */
+	accel_wait_wake_poll(queue);
+	return true;
+}
+
 /**
  * accel_wait_fire_and_arm() - fire the waiters that are due, and arm the interrupt for the next
  * @queue: the queue
@@ -180,24 +204,22 @@ void accel_wait_fire_and_arm(struct accel_queue *queue)
 	}
 }
 
-static void accel_wait_wake_poll(struct accel_queue *queue)
+static void accel_wait_trace(struct accel_queue *queue)
 {
 	if (trace_accel_queue_wake_enabled() &&
 	    (READ_ONCE(queue->notify) || !RB_EMPTY_ROOT(&queue->waiters.rb_root)))
 		trace_accel_queue_wake(queue);
-	if (READ_ONCE(queue->notify))
-		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
 }
 
 /**
- * accel_wait_wake() - fire the waiters that are due, and wake poll()
+ * accel_wait_wake() - fire the waiters that are due, wake poll(), and arm the interrupt
  * @queue: the queue
  *
  * Context: process. The caller holds no spinlock.
  */
 void accel_wait_wake(struct accel_queue *queue)
 {
-	accel_wait_wake_poll(queue);
+	accel_wait_trace(queue);
 	accel_wait_fire_and_arm(queue);
 }
 
@@ -221,7 +243,7 @@ bool accel_wait_interrupt(struct accel_device *adev, int vector)
 		spin_lock(&adev->lock);
 		queue = adev->queues[id];
 		if (queue) {
-			accel_wait_wake_poll(queue);
+			accel_wait_trace(queue);
 			spin_lock(&queue->lock);
 			complete &= accel_wait_try(queue, &budget);
 			spin_unlock(&queue->lock);

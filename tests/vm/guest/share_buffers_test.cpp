@@ -427,6 +427,22 @@ TEST(ShareForeign, FencesDelayNoResetOfTheCard) {
     uapi::expect_working_card();
 }
 
+// vgem maps what it imports for as long as it likes, and cannot be told to stop.
+TEST(ShareForeign, DriversThatCannotGiveMemoryBackGetNoneThatCanBeRevoked) {
+    const uapi::Descriptor card = foreign_card();
+    const uapi::File file;
+    const uapi::Buffer kept(file, bytes);
+    const uapi::Buffer device(file, bytes, uapi::device);
+    const auto import = [&](const uapi::Descriptor& dmabuf) {
+        drm_prime_handle prime{};
+        prime.fd = dmabuf.get();
+        return ioctl(card.get(), DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime) == 0 ? 0 : errno;
+    };
+    EXPECT_EQ(import(kept.export_dmabuf(ACCEL_EXPORT_REVOKE)), EOPNOTSUPP);
+    EXPECT_EQ(import(device.export_dmabuf()), EOPNOTSUPP);
+    EXPECT_EQ(import(kept.export_dmabuf()), 0);
+}
+
 TEST(ShareForeign, MemoryIsReleasedWhenTheCardIsUnbound) {
     const uapi::Descriptor dmabuf = foreign_memory();
     const uapi::Card card;
