@@ -71,8 +71,8 @@
  *   accel_queue.lock           (spin, irq) waiters and the arm word of a queue
  *   accel_copy_queue.lock      (spin) transfers that wait and in flight; the ring
  *   accel_quota_table.lock     (spin) use and limits of each user
- *   accel_health.lock          (spin, irq) the failure that waits for a recovery
  *   accel_host.lock            (spin) the same of host memory, for all cards
+ *   accel_health.lock          (spin, irq) the failure that waits for a recovery
  *   accel_event_log.lock       (spin, irq) the event log; innermost
  *
  * A section (accel_section.h) keeps the hardware present. It begins before
