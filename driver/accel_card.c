@@ -51,7 +51,8 @@ static void accel_card_quiesce(struct accel_device *adev)
 	if (!accel_card_reset(adev) || pci_dev_is_disconnected(pdev))
 		return;
 	if (!pci_wait_for_pending_transaction(pdev))
-		dev_warn(&pdev->dev, "DMA of the card did not end: it ignores resets; power-cycle it\n");
+		dev_warn(&pdev->dev,
+			 "DMA did not end: the card ignores resets; power-cycle it\n");
 }
 
 /* Lets the queues of a card run that has left reset. */
@@ -198,7 +199,8 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 		accel_card_stop_hardware(adev);
 	if (running || reason == ACCEL_REASON_RESET)
 		WRITE_ONCE(adev->generation, adev->generation + 1);
-	dev_info_ratelimited(&adev->pdev->dev, "%s stopped: %s, pid %d; open files end with errno %d\n",
+	dev_info_ratelimited(&adev->pdev->dev,
+			     "%s stopped: %s, pid %d; open files end with errno %d\n",
 			     dev_name(&adev->dev), accel_reason_name(reason), pid_nr(culprit),
 			     -error);
 	trace_accel_card_stop(adev, error);

@@ -60,7 +60,7 @@ void accel_recovery_wedge(struct accel_device *adev, const char *cause, struct p
 {
 	accel_card_stop(adev, ACCEL_REASON_WEDGED, culprit);
 	dev_err_ratelimited(&adev->pdev->dev,
-			    "%s is wedged (%s, pid %d): write 1 to its file reset, or bind the driver anew\n",
+			    "%s is wedged (%s, pid %d): reset it, or bind the driver anew\n",
 			    dev_name(&adev->dev), cause, pid_nr(culprit));
 	accel_event_log_card(adev, "wedged", "cause=%s pid=%d", cause, pid_nr(culprit));
 	accel_recovery_uevent(adev, "WEDGED=rebind,bus-reset", culprit);
@@ -111,7 +111,7 @@ static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_ca
 	char text[ACCEL_UEVENT_TEXT];
 
 	dev_warn_ratelimited(&adev->pdev->dev,
-			     "recovery: %s failed (%s, pid %d); the driver resets it, open files end\n",
+			     "%s failed (%s, pid %d): the driver resets it, open files end\n",
 			     dev_name(&adev->dev), accel_failure_name(cause), pid_nr(culprit));
 	accel_event_log_card(adev, "recovery", "cause=%s pid=%d", accel_failure_name(cause),
 			     pid_nr(culprit));
