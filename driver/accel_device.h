@@ -25,6 +25,7 @@
 
 struct accel_admin;
 struct accel_copy_queue;
+struct accel_coredump;
 struct accel_event_log;
 struct accel_events;
 struct accel_health;
@@ -80,6 +81,7 @@ struct accel_end {
  * @coherent_users: number of struct accel_coherent that are allocated
  * @time_limit_ms: longest device time of a command of a new queue, 0 if unlimited
  * @health: failures that wait for a recovery
+ * @coredump: dumps of the card's state
  * @irq: interrupt handlers
  * @admin: admin queue
  * @progress: reports of queues
@@ -136,6 +138,7 @@ struct accel_device {
 	u32 time_limit_ms;
 
 	struct accel_health *health;
+	struct accel_coredump *coredump;
 	struct accel_irq *irq;
 	struct accel_admin *admin;
 	struct accel_progress *progress;

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "card.hpp"
@@ -273,6 +275,46 @@ TEST_F(Async, PagesThatAreCleanedDuringATransferAreDirtyAfterIt) {
         EXPECT_TRUE(std::equal(memory.data(), memory.data() + piece, sent.begin()));
     }
     EXPECT_TRUE(cleaned);
+}
+
+TEST_F(Async, PagesInFlightCountForTheQuotaOfTheUser) {
+    const std::string node = uapi::Card().node();
+    const std::string limit = "/sys/class/accel-card/" + uapi::Card().name() + "/quota/host_memory";
+    const std::string before = uapi::read_file(limit);
+    const uapi::Counter opened;
+    const uapi::Counter lowered;
+    ASSERT_EQ(::chmod(node.c_str(), 0666), 0);
+    ASSERT_EQ(uapi::write_file(limit, std::to_string(8 * piece)), 0);
+    uapi::Process child([&] {
+        uapi::become_user();
+        const uapi::File file;
+        const uapi::Buffer buffer(file, 16 * piece, uapi::device);
+        std::vector<std::byte> memory(16 * piece);
+        const auto at = static_cast<off_t>(buffer.address());
+        const auto transfer = [&](std::size_t bytes) {
+            uapi::IoUring ring;
+            io_uring_prep_read(ring.entry(1), file.fd(), memory.data(),
+                               static_cast<unsigned int>(bytes), buffer.address());
+            return ring.results(1).begin()->second;
+        };
+        for (int round = 0; round < 20; ++round) {
+            uapi::check(transfer(4 * piece) == static_cast<int>(4 * piece),
+                        "a transfer within the quota failed");
+            uapi::check(transfer(16 * piece) == static_cast<int>(16 * piece),
+                        "a large transfer did not go on with few pages at a time");
+        }
+        opened.add();
+        lowered.await(1);
+        uapi::check(transfer(4 * piece) == -EDQUOT, "a transfer was not charged");
+        uapi::check(pread(file.fd(), memory.data(), piece, at) == -1 && errno == EDQUOT,
+                    "a read() was not charged");
+    });
+    opened.await(1);
+    EXPECT_EQ(uapi::write_file(limit, std::to_string(uapi::page)), 0);
+    lowered.add();
+    EXPECT_EQ(child.wait(), 0);
+    EXPECT_EQ(uapi::write_file(limit, before), 0);
+    ASSERT_EQ(::chmod(node.c_str(), 0600), 0);
 }
 
 // A file with many transfers delays a transfer of another file by one of them, not by all.
