@@ -140,10 +140,11 @@ test-tools: $(BUILD)/.tools ## lsaccel and accelctl, on machines of files and on
 test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
 test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
 test-vm-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
+test-vm-bounce: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## A machine whose DMA uses bounce buffers
 test-perf-gate: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
 test-unit-card test-unit-card-timed test-qtest test-sdk test-compiler test-fuzz test-tools \
-    test-harness test-vm test-vm-iommu test-perf-gate:
-	@$(if $(filter test-vm test-vm-iommu,$@),tools/setup/packages.sh test)
+    test-harness test-vm test-vm-iommu test-vm-bounce test-perf-gate:
+	@$(if $(filter test-vm test-vm-iommu test-vm-bounce,$@),tools/setup/packages.sh test)
 	@$(run_tests) $(@:test-%=%)
 
 test-kernels: setup $(BUILD)/.tests-vm ## Suite vm on each of KERNELS='6.1 rt 6.12 sid'
@@ -189,7 +190,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 .PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload \
     qemu-tree record-perf-gate abi check docs clean distclean screens test-unit-card \
     test-unit-card-timed test-qtest test-sdk test-compiler test-fuzz test-tools test-harness \
-    test-perf-gate test-vm test-vm-iommu test-kernels test-debug-kernel test-deb
+    test-perf-gate test-vm test-vm-iommu test-vm-bounce test-kernels test-debug-kernel test-deb
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

@@ -75,27 +75,28 @@ static int accel_card_enable(struct accel_device *adev)
 	return ret;
 }
 
+/* Starts a card that has left reset. On failure it is in reset, or cut off. */
 static int accel_card_bring_up(struct accel_device *adev)
 {
 	int ret;
 
-	ret = accel_card_reset(adev);
-	if (ret) {
-		dev_err(&adev->pdev->dev,
-			"start failed: the card stays in reset (errno %d); power-cycle it\n",
-			-ret);
-		return ret;
-	}
 	/* Not before the reset: a card that was not reset may still access old rings. */
 	pci_set_master(adev->pdev);
 	ret = accel_card_enable(adev);
 	if (ret)
-		return ret;
+		goto err_quiesce;
 	ret = accel_copy_queue_start(adev);
-	if (ret)
+	if (ret) {
 		dev_err(&adev->pdev->dev,
 			"start failed: no copy queue (errno %d); reset the card\n",
 			-ret);
+		goto err_quiesce;
+	}
+	return 0;
+
+err_quiesce:
+	/* A half-started card may still access rings that are about to be freed. */
+	accel_card_quiesce(adev);
 	return ret;
 }
 
@@ -110,11 +111,14 @@ int accel_card_start(struct accel_device *adev)
 	int ret;
 
 	mutex_lock(&adev->stop_lock);
-	ret = accel_card_bring_up(adev);
-	if (ret) {
-		/* A half-started card may still access rings that are about to be freed. */
-		accel_card_quiesce(adev);
-	} else {
+	ret = accel_card_reset(adev);
+	if (ret)
+		dev_err(&adev->pdev->dev,
+			"start failed: the card stays in reset (errno %d); power-cycle it\n",
+			-ret);
+	else
+		ret = accel_card_bring_up(adev);
+	if (!ret) {
 		WRITE_ONCE(adev->sharing_stopped, false);
 		accel_failure_clear(adev);
 		spin_lock_irq(&adev->lock);
@@ -143,7 +147,6 @@ static void accel_card_stop_hardware(struct accel_device *adev)
 	pci_clear_master(adev->pdev);
 	accel_admin_abort(adev);
 	synchronize_srcu(&adev->sections);
-	WRITE_ONCE(adev->generation, adev->generation + 1);
 	/* The reset ends work in flight. */
 	accel_card_quiesce(adev);
 }
@@ -182,11 +185,9 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	before = adev->end.reason;
 	if (!running && reason == ACCEL_REASON_RECOVERY)
 		goto out;
-	if (running) {
-		/* While the card still answers, other cards and drivers end their access. */
+	/* While the card still answers, other cards and drivers end their access. */
+	if (running)
 		accel_exports_revoke(adev);
-		accel_imports_revoke(adev);
-	}
 	WRITE_ONCE(adev->stopping, true);
 	spin_lock_irq(&adev->lock);
 	accel_end_set(&adev->end, reason, culprit);
@@ -195,6 +196,8 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	smp_store_release(&adev->stop_errno, error);
 	if (running)
 		accel_card_stop_hardware(adev);
+	if (running || reason == ACCEL_REASON_RESET)
+		WRITE_ONCE(adev->generation, adev->generation + 1);
 	dev_info_ratelimited(&adev->pdev->dev, "%s stopped: %s, pid %d; open files end with errno %d\n",
 			     dev_name(&adev->dev), accel_reason_name(reason), pid_nr(culprit),
 			     -error);
@@ -212,6 +215,8 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	}
 	WRITE_ONCE(adev->stopping, false);
 	wake_up_all(&adev->stop_wait);
+	/* Their transfers have ended. A thread that waited above may hold the lock of a dma-buf. */
+	accel_imports_revoke(adev);
 out:
 	mutex_unlock(&adev->stop_lock);
 	return running;

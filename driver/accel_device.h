@@ -25,6 +25,7 @@
 
 struct accel_admin;
 struct accel_copy_queue;
+struct accel_coredump;
 struct accel_event_log;
 struct accel_events;
 struct accel_health;
@@ -80,6 +81,7 @@ struct accel_end {
  * @coherent_users: number of struct accel_coherent that are allocated
  * @time_limit_ms: longest device time of a command of a new queue, 0 if unlimited
  * @health: failures that wait for a recovery
+ * @coredump: dumps of the card's state
  * @irq: interrupt handlers
  * @admin: admin queue
  * @progress: reports of queues
@@ -97,8 +99,8 @@ struct accel_end {
  * @inode: owner of the address space of every mapping of the node
  * @hwmon: sensors
  * @debugfs: debugfs folder
- * @exports_lock: serializes revocation with creation and release of exports
- * @exports: dma-bufs of the card's buffers
+ * @exports_lock: protects @exports and the lists of the exports of each buffer
+ * @exports: exports of device memory that are not revoked
  * @imports_lock: protects @imports
  * @imports: imported buffers of the card's contexts
  * @sharing_stopped: the card is about to stop: no export or import may begin
@@ -136,6 +138,7 @@ struct accel_device {
 	u32 time_limit_ms;
 
 	struct accel_health *health;
+	struct accel_coredump *coredump;
 	struct accel_irq *irq;
 	struct accel_admin *admin;
 	struct accel_progress *progress;

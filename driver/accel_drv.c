@@ -14,6 +14,7 @@
 #include "accel_chardev.h"
 #include "accel_coherent.h"
 #include "accel_copy_queue.h"
+#include "accel_coredump.h"
 #include "accel_debugfs.h"
 #include "accel_event.h"
 #include "accel_event_log.h"
@@ -27,6 +28,7 @@
 #include "accel_recovery.h"
 #include "accel_vram.h"
 #include "accel_wait.h"
+#include "accel_watchdog.h"
 
 static unsigned int accel_time_limit_ms = 30000;
 module_param_named(time_limit_ms, accel_time_limit_ms, uint, 0644);
@@ -55,6 +57,7 @@ static const struct accel_irq_ops accel_irq_work = {
 
 static const struct accel_event_handler accel_event_handlers[] = {
 	{ ACCEL_EVENT_QUEUE_ERROR, accel_copy_queue_event },
+	{ ACCEL_EVENT_QUEUE_ERROR, accel_coredump_event },
 	{ ACCEL_EVENT_QUEUE_ERROR, accel_queue_event },
 };
 
@@ -151,6 +154,12 @@ static int accel_shared_init(struct accel_device *adev)
 	ret = accel_quota_init(adev);
 	if (ret)
 		return ret;
+	ret = accel_coredump_init(adev);
+	if (ret)
+		return ret;
+	ret = accel_watchdog_init(adev);
+	if (ret)
+		return ret;
 	ret = accel_coherent_init(adev);
 	if (ret)
 		return ret;
@@ -196,6 +205,7 @@ err_admin:
 static void accel_queues_fini(struct accel_device *adev)
 {
 	accel_irq_fini(adev);
+	accel_coredump_fini(adev);
 	accel_copy_queue_fini(adev);
 	accel_events_fini(adev);
 	accel_progress_fini(adev);
@@ -243,6 +253,7 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto err_debugfs;
 	accel_recovery_enable(adev);
+	accel_watchdog_start(adev);
 
 	dev_info(&pdev->dev, "%s: serial %016llx, %llu MiB, %u queues, %d vectors\n",
 		 dev_name(&adev->dev), accel_read64(adev, ACCEL_REG_SERIAL),
@@ -266,6 +277,7 @@ static void accel_remove(struct pci_dev *pdev)
 	struct accel_device *adev = pci_get_drvdata(pdev);
 
 	accel_recovery_disable(adev);
+	accel_watchdog_stop(adev);
 	accel_chardev_del(adev);
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
@@ -279,7 +291,11 @@ static void accel_reset_prepare(struct pci_dev *pdev)
 {
 	struct accel_device *adev = pci_get_drvdata(pdev);
 
-	accel_card_stop(adev, accel_recovery_reset_reason(adev), NULL);
+	enum accel_reason reason = accel_recovery_reset_reason(adev);
+
+	if (reason == ACCEL_REASON_RESET)
+		accel_coredump_reset(adev, "reset", false);
+	accel_card_stop(adev, reason, NULL);
 }
 
 static void accel_reset_done(struct pci_dev *pdev)
@@ -303,6 +319,7 @@ static pci_ers_result_t accel_error_detected(struct pci_dev *pdev, pci_channel_s
 		accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
 		return PCI_ERS_RESULT_DISCONNECT;
 	}
+	accel_coredump_reset(adev, "link-error", true);
 	accel_card_stop(adev, ACCEL_REASON_LINK_ERROR, NULL);
 	return PCI_ERS_RESULT_NEED_RESET;
 }
@@ -394,4 +411,5 @@ static void __exit accel_exit(void)
 module_exit(accel_exit);
 
 MODULE_DESCRIPTION("Driver for accel PCI Express machine-learning accelerators");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");

@@ -9,8 +9,8 @@
 #include "accel_host_buffer.h"
 #include "accel_host_quota.h"
 
-/* Other tasks may run after so many pages. */
-#define ACCEL_FREE_PAGES	1024
+/* After so many pages other tasks may run, or the driver looks at the free memory. */
+#define ACCEL_CHECK_PAGES	(ACCEL_LARGE_SIZE / PAGE_SIZE)
 
 static vm_fault_t accel_host_buffer_fault(struct vm_fault *vmf)
 {
@@ -43,7 +43,7 @@ static void accel_host_buffer_release(struct accel_buffer *buffer)
 	sg_free_table(&buffer->sgt);
 	for (i = 0; i < buffer->page_count; i++) {
 		put_page(buffer->pages[i]);
-		if (!(i % ACCEL_FREE_PAGES))
+		if (!(i % ACCEL_CHECK_PAGES))
 			cond_resched();
 	}
 	kvfree(buffer->pages);
@@ -77,8 +77,9 @@ static int accel_host_buffer_alloc_pages(struct accel_buffer *buffer, unsigned l
 			return -EINTR;
 		while (order && (1UL << order) > left)
 			order--;
-		/* The check is not exact: several processes may allocate at the same time. */
-		if (order && accel_host_memory_low(PAGE_SIZE << order))
+		/* Again and again, because other programs allocate at the same time. */
+		if (!(buffer->page_count % ACCEL_CHECK_PAGES) &&
+		    accel_host_memory_low(ACCEL_LARGE_SIZE))
 			return -ENOMEM;
 		/* The kernel must not kill a process to make room for a buffer. */
 		page = alloc_pages_node(node, gfp | (order ? __GFP_NORETRY : __GFP_RETRY_MAYFAIL),

@@ -93,8 +93,12 @@ static void accel_import_detach(struct accel_import *import)
 	mutex_unlock(&ctx->lock);
 	accel_section_end(ctx->adev, section);
 
-	/* No transfer of a revoked buffer begins. */
-	accel_copy_users_wait(ctx->adev, &import->buffer.transfers);
+	/*
+	 * No transfer of a revoked buffer begins. Memory of a card that is about to stop stays until
+	 * the stop has ended all transfers, so a hung copy queue does not delay the stop.
+	 */
+	if (!import->buffer.source || !READ_ONCE(ctx->adev->sharing_stopped))
+		accel_copy_users_wait(ctx->adev, &import->buffer.transfers);
 	accel_import_unmap(import);
 }
 
@@ -186,7 +190,7 @@ static const struct accel_buffer_ops accel_import_buffer_ops = {
 };
 
 /**
- * accel_imports_revoke() - end all imports before the card stops
+ * accel_imports_revoke() - end all imports of a card that has stopped
  * @adev: the card; accel_exports_revoke() has stopped the creation of imports
  */
 void accel_imports_revoke(struct accel_device *adev)
@@ -376,7 +380,7 @@ int accel_ioctl_buffer_import(struct accel_context *ctx, struct accel_buffer_imp
 	if (IS_ERR(import))
 		return PTR_ERR(import);
 
-	/* While the import is on the list, the card does not stop before the import has ended. */
+	/* While the import is on the list, a stop of the card does not end before the import has. */
 	ret = accel_import_list(import);
 	if (ret)
 		goto err_put;

@@ -116,6 +116,8 @@ static void accel_queue_memory_free(struct work_struct *work)
 		container_of(to_rcu_work(work), struct accel_queue_memory, free);
 
 	accel_coherent_free(memory->buffer.adev, &memory->memory);
+	/* A mapping may keep the last page, which its process pays for in its memory cgroup. */
+	accel_buffer_uncharge(&memory->buffer);
 	accel_buffer_put(&memory->buffer);
 }
 

@@ -206,11 +206,13 @@ static int accel_quota_charge_host(struct accel_quota *quota, u64 bytes)
 	ret = accel_host_charge(quota->host, bytes, &refusal);
 	if (ret)
 		dev_notice_ratelimited(&quota->adev->dev,
-				       "%s[%d]: no %llu bytes of host memory for user %u: %llu of %llu in use%s; raise quota/%s in sysfs\n",
+				       "%s[%d]: no %llu %s for user %u: %llu of %llu in use%s; raise %s\n",
 				       current->comm, task_pid_nr(current), bytes,
+				       "bytes of host memory",
 				       from_kuid(&init_user_ns, quota->user), refusal.used,
 				       refusal.limit, refusal.all ? " by all users" : "",
-				       refusal.all ? "host_memory_total" : "host_memory");
+				       refusal.all ? "quota/host_memory_total in sysfs" :
+						     "quota/host_memory in sysfs");
 	return ret;
 }
 

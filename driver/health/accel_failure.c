@@ -99,6 +99,21 @@ void accel_failure_suspect(struct accel_device *adev, struct pid *pid)
 	put_pid(before);
 }
 
+/**
+ * accel_health_watch() - look at the card
+ * @adev: the card
+ * @delay: when, in jiffies from now; replaces the time of the next look
+ */
+void accel_health_watch(struct accel_device *adev, unsigned long delay)
+{
+	struct accel_health *health = adev->health;
+
+	spin_lock_irq(&health->lock);
+	if (health->enabled)
+		mod_delayed_work(system_freezable_wq, &health->watch, delay);
+	spin_unlock_irq(&health->lock);
+}
+
 /* The card has started: the failures before it are over. */
 void accel_failure_clear(struct accel_device *adev)
 {

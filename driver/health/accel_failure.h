@@ -9,6 +9,8 @@
 
 #include "accel_device.h"
 
+struct accel_watchdog;
+
 /**
  * enum accel_failure_cause - what a reset of the card must mend
  * @ACCEL_FAILURE_NONE: nothing
@@ -37,8 +39,10 @@ enum accel_failure_cause {
  * struct accel_health - the failure of a card that waits for its recovery
  * @adev: the card
  * @lock: protects @enabled, @cause, @culprit and @suspect
- * @enabled: @recovery may be queued
+ * @enabled: @recovery and @watch may be queued
  * @recovery: resets the card
+ * @watch: looks at the card now and then (accel_watchdog.c)
+ * @watchdog: what @watch has seen
  * @cause: the first failure since the last start of the card, or ACCEL_FAILURE_NONE
  * @culprit: process whose queue caused it; a reference, or NULL
  * @suspect: process whose queue the driver stops now: if the card fails, then
@@ -52,6 +56,8 @@ struct accel_health {
 	spinlock_t lock;
 	bool enabled;
 	struct work_struct recovery;
+	struct delayed_work watch;
+	struct accel_watchdog *watchdog;
 	enum accel_failure_cause cause;
 	struct pid *culprit;
 	struct pid *suspect;
@@ -65,6 +71,7 @@ void accel_failure_fini(struct accel_device *adev);
 void accel_failure(struct accel_device *adev, enum accel_failure_cause cause,
 		   struct pid *culprit);
 void accel_failure_suspect(struct accel_device *adev, struct pid *pid);
+void accel_health_watch(struct accel_device *adev, unsigned long delay);
 void accel_failure_clear(struct accel_device *adev);
 const char *accel_failure_name(enum accel_failure_cause cause);
 

@@ -60,7 +60,7 @@ void accel_end_set(struct accel_end *end, enum accel_reason reason, struct pid *
 {
 	put_pid(end->culprit);
 	end->reason = reason;
-	end->time = ktime_get_boottime_ns();
+	end->time = reason == ACCEL_REASON_NONE ? 0 : ktime_get_boottime_ns();
 	end->culprit = get_pid(culprit);
 }
 

@@ -14,6 +14,7 @@
 #include <linux/sched/task.h>
 
 #include "accel_card.h"
+#include "accel_coredump.h"
 #include "accel_event_log.h"
 #include "accel_failure.h"
 #include "accel_reason.h"
@@ -101,6 +102,12 @@ static int accel_recovery_reset(struct accel_device *adev)
 static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_cause cause,
 				struct pid *culprit)
 {
+	struct accel_coredump_cause dump = {
+		.name = "recovery",
+		.detail = accel_failure_name(cause),
+		.culprit = culprit,
+		.silent = cause != ACCEL_FAILURE_ENGINES && cause != ACCEL_FAILURE_COPY,
+	};
 	char text[ACCEL_UEVENT_TEXT];
 
 	dev_warn_ratelimited(&adev->pdev->dev,
@@ -110,6 +117,7 @@ static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_ca
 			     pid_nr(culprit));
 	snprintf(text, sizeof(text), "RECOVERY=%s", accel_failure_name(cause));
 	accel_recovery_uevent(adev, text, culprit);
+	accel_coredump(adev, &dump);
 }
 
 static void accel_recovery_work(struct work_struct *work)

@@ -14,7 +14,6 @@
 #include "accel_mmio.h"
 #include "accel_section.h"
 
-#define ACCEL_ADMIN_ENTRIES	(PAGE_SIZE / sizeof(struct accel_admin_command))
 #define ACCEL_ADMIN_TIMEOUT	(10 * HZ)
 /* The driver notices a lost interrupt within this time. */
 #define ACCEL_ADMIN_RECHECK	max(HZ / 50, 1)

@@ -23,7 +23,7 @@
 #include "accel_section.h"
 
 /* A card that finishes no job in this time hangs. */
-#define ACCEL_COPY_TIMEOUT	(10 * HZ)
+#define ACCEL_COPY_TIMEOUT_MS	(10 * MSEC_PER_SEC)
 #define ACCEL_COPY_RECHECK	max(HZ / 50, 1)
 
 /* Takes every job that has not finished off the lists, in order. */
@@ -121,21 +121,31 @@ static void accel_copy_queue_restart(struct accel_copy_queue *copy)
 	accel_copy_jobs_end(copy, &ended, -EIO);
 }
 
+/*
+ * A job is short. So the time is much less than the time limit of users' commands; an administrator
+ * who raises that limit for a slow card raises this time too.
+ */
+static unsigned int accel_copy_queue_timeout(struct accel_copy_queue *copy)
+{
+	return max_t(unsigned int, ACCEL_COPY_TIMEOUT_MS, READ_ONCE(copy->adev->time_limit_ms) / 3);
+}
+
 /* True if the queue must be reset: it stopped, or no job finished for long. */
 static bool accel_copy_queue_check(struct accel_copy_queue *copy, bool *busy)
 {
+	unsigned int timeout = accel_copy_queue_timeout(copy);
 	bool broken, hangs;
 
 	spin_lock(&copy->lock);
 	*busy = !list_empty(&copy->jobs);
-	hangs = *busy && (time_after(jiffies, copy->progress + ACCEL_COPY_TIMEOUT) ||
+	hangs = *busy && (time_after(jiffies, copy->progress + msecs_to_jiffies(timeout)) ||
 			  pci_channel_offline(copy->adev->pdev));
 	broken = (copy->broken || hangs) && !copy->resetting && !copy->error;
 	spin_unlock(&copy->lock);
 	if (hangs && broken) {
 		dev_err_ratelimited(&copy->adev->pdev->dev,
-				    "transfer hangs: no end in %d s; its caller gets EIO\n",
-				    ACCEL_COPY_TIMEOUT / HZ);
+				    "transfer hangs: no end in %u ms; its caller gets EIO\n",
+				    timeout);
 		accel_event_log_card(copy->adev, "transfer-hang", "queue=%d", copy->queue);
 	}
 	return broken;

@@ -59,6 +59,23 @@ static void accel_info_quota(struct accel_context *ctx, struct accel_info *info)
 	info->queues_quota = accel_quota_query(ctx->quota, ctx->unlimited, ACCEL_RESOURCE_QUEUES,
 					       &used);
 	info->queues_used = used;
+	info->host_memory_quota = accel_quota_query(ctx->quota, ctx->unlimited,
+						    ACCEL_RESOURCE_HOST_MEMORY, &used);
+	info->host_memory_used = used;
+	info->priority_max = accel_quota_priority_max(ctx->adev);
+}
+
+/* What the driver can do with this card on this machine. */
+static u64 accel_info_capabilities(struct accel_device *adev)
+{
+	u64 capabilities = ACCEL_CAP_POLL | ACCEL_CAP_EVENTFD | ACCEL_CAP_URING |
+			   ACCEL_CAP_DMABUF | ACCEL_CAP_REGISTERS;
+
+	if (adev->host_memory)
+		capabilities |= ACCEL_CAP_HOST_MEMORY | ACCEL_CAP_REGISTER;
+	if (accel_copy_queue_present(adev))
+		capabilities |= ACCEL_CAP_TRANSFER;
+	return capabilities;
 }
 
 static int accel_ioctl_info(struct accel_context *ctx, struct accel_info *info)
@@ -83,9 +100,7 @@ static int accel_ioctl_info(struct accel_context *ctx, struct accel_info *info)
 		.hw_version = accel_read32(adev, ACCEL_REG_VERSION),
 		.firmware = accel_read32(adev, ACCEL_REG_FIRMWARE),
 		.features = adev->features,
-		.capabilities = ACCEL_CAP_REGISTER | ACCEL_CAP_POLL | ACCEL_CAP_EVENTFD |
-				ACCEL_CAP_URING | ACCEL_CAP_DMABUF |
-				ACCEL_CAP_REGISTERS | (own ? ACCEL_CAP_TRANSFER : 0),
+		.capabilities = accel_info_capabilities(adev),
 		.serial = accel_read64(adev, ACCEL_REG_SERIAL),
 		.memory_size = adev->vram_size,
 		.memory_free = gen_pool_avail(adev->vram_pool),

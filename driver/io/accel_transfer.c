@@ -284,7 +284,8 @@ static int accel_async_pin(struct accel_async *async, struct iov_iter *iter, u64
 
 /*
  * Pins the whole transfer. Without @nowait, a page that cannot be pinned shortens it. Return: the
- * pinned bytes; -EAGAIN if the transfer does not fit, or if the caller would have to sleep.
+ * pinned bytes; -EAGAIN if these are too many pages at a time, or if the caller would have to
+ * sleep.
  */
 static ssize_t accel_async_pin_all(struct accel_async *async, struct iov_iter *iter, u64 offset,
 				   u64 bytes)
@@ -304,11 +305,13 @@ static ssize_t accel_async_pin_all(struct accel_async *async, struct iov_iter *i
 	iter->nofault = nofault;
 	if (done == bytes && !ret)
 		return done;
-	if (ret && !async->move.nowait && done)
+	if (!ret || ret == -EDQUOT || async->move.nowait)
+		ret = -EAGAIN;
+	else if (done)
 		return done;
 	iov_iter_revert(iter, done);
 	accel_async_release(async, 0);
-	return ret && !async->move.nowait ? ret : -EAGAIN;
+	return ret;
 }
 
 /* Submits all chunks. Return: the number of chunks that are in flight. */

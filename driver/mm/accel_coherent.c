@@ -124,7 +124,7 @@ int accel_coherent_init(struct accel_device *adev)
 
 	if (!dev_is_dma_coherent(dev))
 		return dev_err_probe(dev, -EOPNOTSUPP,
-				     "no cache-coherent DMA: the slot lacks it; use another machine\n");
+				     "no cache-coherent DMA: the slot lacks it; use another one\n");
 	ret = accel_coherent_try(adev);
 	if (!ret && !adev->host_memory)
 		dev_info(dev, "no buffers in host memory: DMA uses bounce buffers; %s\n",

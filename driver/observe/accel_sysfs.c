@@ -12,6 +12,7 @@
 #include "accel_admin_stop.h"
 #include "accel_context.h"
 #include "accel_event_log.h"
+#include "accel_failure.h"
 #include "accel_mmio.h"
 #include "accel_quota.h"
 #include "accel_section.h"
@@ -174,6 +175,8 @@ static ssize_t time_limit_ms_store(struct device *dev, struct device_attribute *
 	if (ret)
 		return ret;
 	WRITE_ONCE(adev->time_limit_ms, limit);
+	/* Its period depends on the limit. */
+	accel_health_watch(adev, 0);
 	return count;
 }
 static DEVICE_ATTR_RW(time_limit_ms);

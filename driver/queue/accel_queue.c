@@ -105,6 +105,60 @@ void accel_queue_found_put(struct accel_queue *queue)
 	accel_context_put(ctx);
 }
 
+/**
+ * accel_queue_doorbell_fault() - map a doorbell, or the dummy page if the context has none
+ * @ctx: context of the mapping
+ * @id: id of the queue on the card
+ * @vmf: the fault
+ *
+ * The call waits neither for the card nor for a call of any process.
+ *
+ * Return: the result of a fault handler.
+ */
+vm_fault_t accel_queue_doorbell_fault(struct accel_context *ctx, u32 id, struct vm_fault *vmf)
+{
+	struct accel_device *adev = ctx->adev;
+	int section = accel_section_begin(adev);
+	struct accel_queue *queue;
+	vm_fault_t ret = 0;
+
+	queue = accel_context_gone(ctx) ? NULL : accel_queue_find(adev, id);
+	if (queue && queue->ctx == ctx) {
+		mutex_lock(&queue->doorbell_lock);
+		if (queue->doorbell)
+			ret = vmf_insert_pfn(vmf->vma, vmf->address,
+					     (adev->doorbells_phys >> PAGE_SHIFT) + id);
+		mutex_unlock(&queue->doorbell_lock);
+	}
+	if (queue)
+		accel_queue_found_put(queue);
+	if (!ret)
+		ret = accel_context_insert_dummy(vmf, ctx);
+	accel_section_end(adev, section);
+	return ret;
+}
+
+static void accel_queue_set_doorbell(struct accel_queue *queue, bool allowed)
+{
+	mutex_lock(&queue->doorbell_lock);
+	queue->doorbell = allowed;
+	mutex_unlock(&queue->doorbell_lock);
+	/* The next access faults, and maps what is allowed by then. */
+	accel_mapping_revoke_doorbell(queue->ctx->adev, queue->id);
+}
+
+/* The queue exists on the card. Its owner may map the doorbell from now on. */
+void accel_queue_allow_doorbell(struct accel_queue *queue)
+{
+	accel_queue_set_doorbell(queue, true);
+}
+
+/* Ends all access to the doorbell, before the queue ends on the card. */
+void accel_queue_revoke_doorbell(struct accel_queue *queue)
+{
+	accel_queue_set_doorbell(queue, false);
+}
+
 /* Makes a queue visible to the interrupt handlers, or NULL for none. */
 static void accel_queue_publish(struct accel_device *adev, struct accel_queue *queue, int id)
 {
@@ -302,8 +356,7 @@ int accel_queue_restart(struct accel_queue *queue)
 		/* Its counters on the card start at zero. */
 		queue->busy = (struct accel_busy) {};
 		queue->stopped = false;
-		/* The next access faults and maps the doorbell again. */
-		accel_mapping_revoke_doorbell(queue->ctx->adev, queue->id);
+		accel_queue_allow_doorbell(queue);
 	}
 	return ret;
 }

@@ -41,6 +41,9 @@ struct accel_waiter {
  * @time_limit: longest device time of a command in ticks, or 0
  * @stopped: the driver stopped the queue: it does not exist on the card until its
  *	owner resets it; under the context's lock
+ * @doorbell_lock: protects @doorbell and the insertion of the doorbell at faults; held
+ *	briefly, so that a fault never waits for the card or for another process
+ * @doorbell: the owner may map the doorbell
  * @last: counters of the queue at that time
  * @report: progress of the queue at the last query; under the context's lock
  * @memory: status page and ring
@@ -70,6 +73,8 @@ struct accel_queue {
 	u32 priority;
 	u64 time_limit;
 	bool stopped;
+	struct mutex doorbell_lock;
+	bool doorbell;
 	struct accel_queue_stats last;
 	struct accel_queue_report report;
 	struct accel_buffer *memory;
@@ -120,6 +125,9 @@ void accel_queue_put(struct accel_queue *queue);
 struct accel_queue *accel_queue_find(struct accel_device *adev, u32 id);
 void accel_queue_found_put(struct accel_queue *queue);
 bool accel_queue_owned(struct accel_context *ctx, unsigned long id);
+vm_fault_t accel_queue_doorbell_fault(struct accel_context *ctx, u32 id, struct vm_fault *vmf);
+void accel_queue_allow_doorbell(struct accel_queue *queue);
+void accel_queue_revoke_doorbell(struct accel_queue *queue);
 int accel_queue_command(struct accel_queue *queue, u8 opcode);
 int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *stats);
 int accel_queue_read_report(struct accel_queue *queue);

@@ -3,7 +3,6 @@
  * accel_queue_control.c - the life of a queue: creation, errors, reset, end, and
  * the ioctls for them.
  */
-#include <linux/capability.h>
 #include <linux/slab.h>
 
 #include "accel_event_log.h"
@@ -76,7 +75,6 @@ void accel_queue_detach(struct accel_queue *queue)
 void accel_queue_free(struct accel_queue *queue)
 {
 	struct accel_context *ctx = queue->ctx;
-	struct accel_device *adev = ctx->adev;
 	struct accel_queue_stats stats;
 
 	accel_context_assert_entered(ctx);
@@ -84,7 +82,7 @@ void accel_queue_free(struct accel_queue *queue)
 	xa_erase(&ctx->queues, queue->handle);
 	if (queue->id >= 0) {
 		/* First, so that the card sees no doorbell write without a queue. */
-		accel_mapping_revoke_doorbell(adev, queue->id);
+		accel_queue_revoke_doorbell(queue);
 		/* The query keeps its busy time in the sum of the file. */
 		if (!queue->stopped) {
 			accel_queue_read_stats(queue, &stats);
@@ -133,7 +131,7 @@ static int accel_queue_check(struct accel_context *ctx, const struct accel_queue
 		return -EINVAL;
 	if (limit && args->time_limit_ms > limit)
 		return -EINVAL;
-	if (args->priority > accel_quota_priority_max(ctx->adev) && !capable(CAP_SYS_NICE))
+	if (args->priority > accel_quota_priority_max(ctx->adev))
 		return -EPERM;
 	return 0;
 }
@@ -157,6 +155,7 @@ static struct accel_queue *accel_queue_alloc(struct accel_context *ctx,
 	queue->entries = entries;
 	queue->priority = args->priority;
 	queue->time_limit = accel_time_limit_ticks(ctx->adev, args->time_limit_ms);
+	mutex_init(&queue->doorbell_lock);
 	spin_lock_init(&queue->lock);
 	queue->waiters = RB_ROOT_CACHED;
 	RB_CLEAR_NODE(&queue->event.node);
@@ -187,6 +186,7 @@ static int accel_queue_attach(struct accel_context *ctx, struct accel_queue *que
 	ret = xa_alloc(&ctx->queues, &queue->handle, queue, xa_limit_31b, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		goto err_destroy;
+	accel_queue_allow_doorbell(queue);
 	return 0;
 
 err_destroy:

@@ -30,7 +30,6 @@ static void accel_queue_stop_tell(struct accel_queue *queue, const struct accel_
 static int accel_queue_stop_entered(struct accel_context *ctx, struct accel_queue *queue,
 				    enum accel_status status, enum accel_reason reason)
 {
-	struct accel_device *adev = ctx->adev;
 	struct accel_queue_error error = {
 		.status = status,
 		.reason = reason,
@@ -46,12 +45,13 @@ static int accel_queue_stop_entered(struct accel_context *ctx, struct accel_queu
 		return ret;
 	queue->stopped = true;
 	/* First, so that the card sees no doorbell write without a queue. */
-	accel_mapping_revoke_doorbell(adev, queue->id);
+	accel_queue_revoke_doorbell(queue);
 	/* An earlier error of the queue must not replace this one: accel_queue_end() handles it. */
 	ret = accel_queue_end(queue);
 	if (ret) {
 		/* The card does not answer; the queue stays as it is. */
 		queue->stopped = false;
+		accel_queue_allow_doorbell(queue);
 		return ret;
 	}
 	error.sequence = accel_queue_completed(queue) + 1;

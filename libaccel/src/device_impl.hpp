@@ -53,12 +53,9 @@ class DeviceImpl {
 
     /// Makes an ioctl; returns zero or an errno. `argument` is a structure of the UAPI; this sets
     /// its size field. A call that a signal interrupts is repeated, which is safe: an interrupted
-    /// call has no effect, and deadlines are absolute. In a child this makes no call: EPERM.
+    /// call has no effect, and deadlines are absolute. In a child the file is closed: EBADF.
     template <typename T>
     [[nodiscard]] int try_call(unsigned long request, T& argument) const noexcept {
-        if (in_child()) [[unlikely]] {
-            return EPERM;
-        }
         argument.size = sizeof(T);
         int error = 0;
         do {

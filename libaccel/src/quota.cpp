@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Finds the limit that is used up, from the driver's figures.
+// Finds the limit that is used up, from the values that the driver reports.
 #include "quota.hpp"
 
 #include <optional>
@@ -15,18 +15,18 @@ bool exceeds(const Usage& usage, std::uint64_t amount) {
     return usage.limit && (usage.used > *usage.limit || amount > *usage.limit - usage.used);
 }
 
-std::string figures(const Usage& usage, const char* unit) {
+std::string in_use(const Usage& usage, const char* unit) {
     return std::to_string(usage.used) + " of " + std::to_string(*usage.limit) + " " + unit +
            " are in use";
 }
 
 std::string quota_text(const Usage& usage, const char* unit, const char* file) {
-    return "this user's quota of the card is used up (" + figures(usage, unit) +
+    return "this user's quota of the card is used up (" + in_use(usage, unit) +
            " in all its processes): free some, or raise quota/" + file +
            " of the card in sysfs (/sys/class/accel-card)";
 }
 
-// Nothing if none of the figures explains the refusal.
+// Nothing if none of the values explains the refusal.
 std::optional<std::string> reason_text(const DeviceInfo& info, Resource resource,
                                        std::uint64_t amount) {
     const Usage locked{.used = info.locked_bytes, .limit = info.locked_limit};
@@ -43,7 +43,7 @@ std::optional<std::string> reason_text(const DeviceInfo& info, Resource resource
             break;
         case Resource::registered_memory:
             if (exceeds(locked, amount)) {
-                return "the limit on locked memory is reached (" + figures(locked, "bytes") +
+                return "the limit on locked memory is reached (" + in_use(locked, "bytes") +
                        "): raise it (ulimit -l, or LimitMEMLOCK= of a systemd unit), or register "
                        "less at a time";
             }

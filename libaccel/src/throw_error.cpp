@@ -4,9 +4,9 @@
 // templates.
 #include "throw_error.hpp"
 
-#include <accel_hw.h>
+#include <string>
 
-#include <string_view>
+#include "command_text.hpp"
 
 namespace accel::detail {
 
@@ -24,57 +24,7 @@ void throw_moved_from(const char* type) {
                   " was moved from: use the object that it was moved to");
 }
 
-std::string hex(std::uint64_t value) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    do {
-        text.insert(text.begin(), digits[value & 15]);
-        value >>= 4;
-    } while (value != 0);
-    return "0x" + text;
-}
-
 namespace {
-
-// The name of a command in the data sheet.
-std::string command_name(std::uint32_t opcode) {
-    switch (opcode) {
-        case ACCEL_OP_NOP:
-            return "NOP";
-        case ACCEL_OP_CALL:
-            return "CALL";
-        case ACCEL_OP_WAIT:
-            return "WAIT";
-        case ACCEL_OP_SIGNAL:
-            return "SIGNAL";
-        case ACCEL_OP_COPY:
-            return "COPY";
-        case ACCEL_OP_FILL:
-            return "FILL";
-        case ACCEL_OP_TRANSFER:
-            return "TRANSFER";
-        case ACCEL_OP_GEMM:
-            return "GEMM";
-        case ACCEL_OP_ELEMENTWISE:
-            return "ELEMENTWISE";
-        case ACCEL_OP_SOFTMAX:
-            return "SOFTMAX";
-        case ACCEL_OP_REDUCE:
-            return "REDUCE";
-        case ACCEL_OP_CONV2D:
-            return "CONV2D";
-        case ACCEL_OP_POOL:
-            return "POOL";
-        case ACCEL_OP_TRANSPOSE:
-            return "TRANSPOSE";
-        case ACCEL_OP_GATHER:
-            return "GATHER";
-        case ACCEL_OP_RESIZE:
-            return "RESIZE";
-        default:
-            return "opcode " + hex(opcode);
-    }
-}
 
 std::string describe(const CardFailure& failure) {
     std::string text = "command " + std::to_string(failure.sequence);

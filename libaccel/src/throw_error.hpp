@@ -28,6 +28,4 @@ namespace accel::detail {
 [[noreturn]] void throw_failed(std::uint64_t sequence, const CardFailure& failure,
                                std::uint32_t time_limit_ms);
 
-[[nodiscard]] std::string hex(std::uint64_t value);
-
 }  // namespace accel::detail

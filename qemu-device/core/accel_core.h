@@ -99,6 +99,8 @@ enum accel_core_defect {
 	ACCEL_DEFECT_ENGINES,		/* engines run no command, until a function reset */
 	ACCEL_DEFECT_ADMIN,		/* the admin queue is not served, until a function reset */
 	ACCEL_DEFECT_RESET,		/* a reset does not end */
+	ACCEL_DEFECT_EVENTS,		/* every event is dropped, and counted as lost */
+	ACCEL_DEFECT_PROGRESS,		/* the next command of an engine does not advance */
 };
 
 void accel_core_set_defect(struct accel_core *core, enum accel_core_defect defect);

@@ -24,9 +24,10 @@ unsigned words_used(std::uint8_t opcode) {
         case ACCEL_ADMIN_CREATE_CONTEXT:
         case ACCEL_ADMIN_INVALIDATE:
         case ACCEL_ADMIN_CLEAR_MEMORY:
+        case ACCEL_ADMIN_QUERY_QUEUES:
             return 2;
         case ACCEL_ADMIN_CREATE_QUEUE:
-            return 4;
+            return 5;
         default:
             return 0;
     }
@@ -91,7 +92,7 @@ Status Admin::execute(const accel_admin_command& command) {
     const std::span<const __le64> words(command.words);
     if (!all_zero(command.reserved0) || !all_zero(words.subspan(words_used(command.opcode))) ||
         (!uses_id(command.opcode) && command.id != 0)) {
-        return command.opcode > ACCEL_ADMIN_CLEAR_MEMORY ? ACCEL_BAD_OPCODE : ACCEL_BAD_FIELD;
+        return command.opcode > ACCEL_ADMIN_QUERY_QUEUES ? ACCEL_BAD_OPCODE : ACCEL_BAD_FIELD;
     }
     switch (command.opcode) {
         case ACCEL_ADMIN_NOP:
@@ -110,6 +111,8 @@ Status Admin::execute(const accel_admin_command& command) {
             return reset_queue(command.id);
         case ACCEL_ADMIN_QUERY_QUEUE:
             return query_queue(command);
+        case ACCEL_ADMIN_QUERY_QUEUES:
+            return query_queues(command);
         case ACCEL_ADMIN_CLEAR_MEMORY:
             return clear_memory(command);
         default:
@@ -187,7 +190,7 @@ Status Admin::create_queue(const accel_admin_command& command) {
     }
     if (!std::has_single_bit(fields.entries) || fields.entries < ACCEL_RING_ENTRIES_MIN ||
         fields.entries > limits_.ring_entries || fields.vector >= limits_.vectors ||
-        fields.priority >= ACCEL_PRIORITIES) {
+        fields.priority > ACCEL_PRIORITY_DRIVER) {
         return ACCEL_BAD_FIELD;
     }
     if (!aligned(fields.ring, ACCEL_PAGE_SIZE) || !aligned(fields.status, ACCEL_PAGE_SIZE)) {
@@ -198,7 +201,8 @@ Status Admin::create_queue(const accel_admin_command& command) {
                                                      .status = fields.status,
                                                      .entries = fields.entries,
                                                      .vector = fields.vector,
-                                                     .priority = fields.priority},
+                                                     .priority = fields.priority,
+                                                     .time_limit = fields.time_limit},
                                          *found);
     if (Status status = processor_.begin(*queue, stop_); status != ACCEL_OK) {
         return status;
@@ -252,6 +256,24 @@ Status Admin::query_queue(const accel_admin_command& command) {
                                    .reserved = {}};
     return bus_.write(command.query_queue.address, &answer, sizeof answer) ? ACCEL_OK
                                                                            : ACCEL_BUS_ERROR;
+}
+
+Status Admin::query_queues(const accel_admin_command& command) {
+    const auto& fields = command.query_queues;
+    if (fields.count == 0 || fields.count > ACCEL_REPORTS_MAX) {
+        return ACCEL_BAD_SIZE;
+    }
+    if (fields.reserved != 0) {
+        return ACCEL_BAD_FIELD;
+    }
+    std::array<accel_queue_report, ACCEL_REPORTS_MAX> reports{};
+    for (std::uint32_t i = 0; i < fields.count; ++i) {
+        reports.at(i) =
+            command.id < limits_.queues ? scheduler_.report(command.id + i) : accel_queue_report{};
+    }
+    return bus_.write(fields.address, reports.data(), fields.count * sizeof reports[0])
+               ? ACCEL_OK
+               : ACCEL_BUS_ERROR;
 }
 
 Status Admin::clear_memory(const accel_admin_command& command) {

@@ -47,6 +47,7 @@ class Admin {
     [[nodiscard]] Status destroy_queue(std::uint32_t id);
     [[nodiscard]] Status reset_queue(std::uint32_t id);
     [[nodiscard]] Status query_queue(const accel_admin_command& command);
+    [[nodiscard]] Status query_queues(const accel_admin_command& command);
     [[nodiscard]] Status clear_memory(const accel_admin_command& command);
     [[nodiscard]] Context* context(std::uint32_t id) const;
 

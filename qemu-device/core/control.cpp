@@ -15,7 +15,7 @@ namespace accel::card {
 namespace {
 
 constexpr std::uint32_t max_admin_entries = 64;
-constexpr std::uint32_t max_event_entries = 1024;
+constexpr std::uint32_t max_event_entries = 8192;
 
 bool valid_entries(std::uint32_t entries, std::uint32_t max_entries) {
     return std::has_single_bit(entries) && entries >= 2 && entries <= max_entries;

@@ -119,9 +119,11 @@ void Core::start() {
         virtual_engines_.emplace(*timing_, scheduler_, processor_, control_);
         return;
     }
+    dma_.emplace(Engine::dma, scheduler_, processor_);
+    compute_.emplace(Engine::compute, scheduler_, processor_);
     control_thread_ = start_thread(embedder_, [this] { control_.run(); });
-    dma_.start(Engine::dma, embedder_, scheduler_, processor_);
-    compute_.start(Engine::compute, embedder_, scheduler_, processor_);
+    dma_->start(embedder_);
+    compute_->start(embedder_);
 }
 
 Core::~Core() {
@@ -159,6 +161,8 @@ void Core::deliver_doorbell(std::uint64_t page, std::uint32_t value) {
 void Core::set_defect(accel_core_defect defect) {
     defect_ = defect;
     scheduler_.set_engines_hung(defect == ACCEL_DEFECT_ENGINES);
+    processor_.set_hangs(defect == ACCEL_DEFECT_PROGRESS);
+    events_.set_dropped(defect == ACCEL_DEFECT_EVENTS);
     control_.set_hung(defect == ACCEL_DEFECT_ADMIN, defect == ACCEL_DEFECT_RESET);
     if (timeline_) {
         timeline_->at(timeline_->now(), [] {});  // the pump after it resumes tasks that hung

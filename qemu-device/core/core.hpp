@@ -3,8 +3,9 @@
 // The whole card: its parts, their lifetimes, and the threads that run it. accel_core.h states the
 // contract with the embedder.
 //
-// Threads: one for each engine, and the control thread (resets and the admin queue). The embedder's
-// thread only records requests and notifies. A card with a timing model has no threads:
+// Threads: one for each engine, and the control thread (resets and the admin queue). The thread of
+// an engine runs fibers, so that it can set a command aside (worker.hpp). The embedder's thread
+// only records requests and notifies. A card with a timing model has no threads:
 // virtual_engines.hpp has tasks in virtual time instead, and every wait suspends a task.
 //
 // Locks. Each is a leaf unless noted. Only the events mutex is held across a callback.
@@ -73,8 +74,8 @@ class Core {
     Registers registers_;
     // The last members: they are joined before the members that they use are destroyed.
     std::jthread control_thread_;
-    EngineThread dma_;
-    EngineThread compute_;
+    std::optional<EngineThread> dma_;
+    std::optional<EngineThread> compute_;
     std::optional<VirtualEngines> virtual_engines_;
 };
 

@@ -19,6 +19,18 @@ class Counter {
     std::atomic<std::uint64_t> value_{0};
 };
 
+// A value that one thread at a time writes, and any thread reads.
+template <typename T>
+class Published {
+  public:
+    void set(T value) { value_.store(value, std::memory_order_relaxed); }
+    void add(T amount) { set(read() + amount); }
+    [[nodiscard]] T read() const { return value_.load(std::memory_order_relaxed); }
+
+  private:
+    std::atomic<T> value_{};
+};
+
 struct Traffic {
     Counter host_read;
     Counter host_written;

@@ -2,9 +2,13 @@
 //
 // An engine as a thread, in a card without a timing model: it takes a queue, runs a step of it, and
 // puts it back. It ends after Scheduler::shut_down(), and is joined when destroyed.
+//
+// The thread runs one of its workers at a time. A command that it sets aside continues on the same
+// thread, because only this engine takes its queue again.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <thread>
 
 #include "processor.hpp"
@@ -15,12 +19,25 @@ namespace accel::card {
 // may leave `body`.
 [[nodiscard]] std::jthread start_thread(const Embedder& embedder, std::function<void()> body);
 
-class EngineThread {
+class EngineThread final : EngineSeat {
   public:
-    void start(Engine engine, const Embedder& embedder, Scheduler& scheduler, Processor& processor);
+    EngineThread(Engine engine, Scheduler& scheduler, Processor& processor);
+    void start(const Embedder& embedder);
 
   private:
-    Scratch scratch_;
+    [[nodiscard]] bool set_aside(Queue& queue, bool urgent) override;
+    void run_workers();
+    // The loop of a worker.
+    void run(Worker& worker);
+    // Continues with another worker. Returns when another one continues with `worker`.
+    void change(Worker& worker, Worker& to);
+
+    const Engine engine_;
+    Scheduler& scheduler_;
+    Processor& processor_;
+    Workers workers_;
+    Worker* current_ = nullptr;
+    bool ending_ = false;
     std::jthread thread_;
 };
 

@@ -35,7 +35,8 @@ bool Events::post(accel_event event) {
         if (ring_.entries == 0) {
             return true;
         }
-        if (static_cast<std::uint32_t>(written_) - consumed() >= ring_.entries) {
+        if (static_cast<std::uint32_t>(written_) - consumed() >= ring_.entries ||
+            dropped_.load(std::memory_order_relaxed)) {
             lost_.fetch_add(1, std::memory_order_relaxed);
         } else {
             event.sequence = written_ + 1;

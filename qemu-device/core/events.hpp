@@ -39,6 +39,8 @@ class Events {
         return consumed_.load(std::memory_order_relaxed);
     }
     [[nodiscard]] std::uint32_t lost() const { return lost_.load(std::memory_order_relaxed); }
+    // For the defect `events`: every event is dropped, as if the ring were full.
+    void set_dropped(bool dropped) { dropped_.store(dropped, std::memory_order_relaxed); }
     void clear_lost() { lost_.store(0, std::memory_order_relaxed); }
 
   private:
@@ -48,6 +50,7 @@ class Events {
     std::uint64_t written_ = 0;
     std::atomic<std::uint32_t> consumed_{0};
     std::atomic<std::uint32_t> lost_{0};
+    std::atomic<bool> dropped_{false};
 };
 
 }  // namespace accel::card

@@ -13,6 +13,13 @@
 
 namespace accel::card {
 
+namespace {
+
+// The most elements of a scatter in one piece.
+constexpr std::uint64_t piece_packets = 1024;
+
+}  // namespace
+
 void Memory::count_device_read(std::uint64_t bytes) {
     counters_.traffic.memory_read.add(bytes);
     traffic_.memory_read.add(bytes);
@@ -247,8 +254,8 @@ Status Memory::scatter(std::uint64_t address, std::uint64_t stride, std::uint64_
         if (Status status = check(); status != ACCEL_OK) {
             return status;
         }
-        const std::uint64_t here =
-            std::min(elements_in_page(address, step, count), piece_bytes / size);
+        // Each element is a packet of its own, so a piece has fewer of them than its bytes permit.
+        const std::uint64_t here = std::min(elements_in_page(address, step, count), piece_packets);
         const Context::AccessGuard guard(context_);
         Target target{};
         const std::uint64_t span = (here - 1) * step + size;

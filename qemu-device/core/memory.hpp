@@ -3,8 +3,8 @@
 // Memory as a command sees it: context addresses, translated by the MMU, in host or device memory.
 //
 // Every access on behalf of a context is made here, in pieces of at most piece_bytes. Between two
-// pieces the card checks whether the queue must stop. The context address that failed is kept for
-// the error block.
+// pieces the card checks whether the queue must stop, and may preempt its command. The context
+// address that failed is kept for the error block.
 #pragma once
 
 #include <atomic>
@@ -18,6 +18,23 @@
 namespace accel::card {
 
 using DeviceMemory = std::span<std::uint8_t>;
+
+// The place between two pieces of a command that an engine runs.
+class Checkpoint {
+  public:
+    Checkpoint() = default;
+    Checkpoint(const Checkpoint&) = delete;
+    Checkpoint& operator=(const Checkpoint&) = delete;
+    Checkpoint(Checkpoint&&) = delete;
+    Checkpoint& operator=(Checkpoint&&) = delete;
+
+    // ACCEL_OK: the command continues; other commands may have run meanwhile. The caller holds no
+    // mutex and no AccessGuard.
+    [[nodiscard]] virtual Status pass() = 0;
+
+  protected:
+    ~Checkpoint() = default;
+};
 
 class Memory {
   public:
@@ -67,14 +84,20 @@ class Memory {
         }
     }
 
-    // Lets virtual time catch up. Returns ACCEL_ABORTED if the queue must stop. Called between two
-    // pieces, and regularly in computations that access no memory for a while.
-    [[nodiscard]] Status check() const {
+    // Lets virtual time catch up, and passes the checkpoint, if there is one. Returns ACCEL_ABORTED
+    // if the queue must stop. Called between two pieces, and regularly in computations that access
+    // no memory for a while.
+    [[nodiscard]] Status check() {
         if (timing_ != nullptr) {
             timing_->settle();
         }
-        return stop_.load(std::memory_order_relaxed) ? ACCEL_ABORTED : ACCEL_OK;
+        if (stop_.load(std::memory_order_relaxed)) {
+            return ACCEL_ABORTED;
+        }
+        return checkpoint_ != nullptr ? checkpoint_->pass() : ACCEL_OK;
     }
+    // Null: none, as while a command is fetched or completed.
+    void set_checkpoint(Checkpoint* checkpoint) { checkpoint_ = checkpoint; }
 
     [[nodiscard]] std::uint64_t fault_address() const { return fault_address_; }
 
@@ -102,6 +125,7 @@ class Memory {
     Counters& counters_;
     Traffic& traffic_;
     const std::atomic<bool>& stop_;
+    Checkpoint* checkpoint_ = nullptr;
     std::uint64_t fault_address_ = 0;
 };
 

@@ -7,20 +7,16 @@
 #include "processor.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
+#include <thread>
 
 #include "commands/call.hpp"
 #include "events.hpp"
 #include "ordering.hpp"
+#include "turn.hpp"
 
 namespace accel::card {
-
-struct Processor::Step {
-    Queue& queue;
-    Memory memory;
-    Engine engine;
-    Scratch& scratch;
-};
 
 void Processor::spend(std::uint64_t ticks) {
     if (TimingModel* const timing = parts_.bus.timing(); timing != nullptr) {
@@ -49,14 +45,6 @@ Status check_semaphore(const accel_semaphore& semaphore) {
     return aligned(semaphore.address, sizeof(std::uint64_t)) ? ACCEL_OK : ACCEL_BAD_ALIGNMENT;
 }
 
-bool is_fault(Status status) {
-    return status >= ACCEL_FAULT_UNMAPPED && status <= ACCEL_FAULT_TABLE;
-}
-
-std::uint32_t list_index(const Queue& queue) {
-    return queue.call.active ? queue.call.index : ACCEL_NO_LIST_INDEX;
-}
-
 }  // namespace
 
 Status Processor::begin(Queue& queue, const std::atomic<bool>& stop) {
@@ -67,12 +55,14 @@ Status Processor::begin(Queue& queue, const std::atomic<bool>& stop) {
     return memory.write(queue.config.status, &page, sizeof page);
 }
 
-Next Processor::step(Queue& queue, Engine engine, Scratch& scratch) {
+Next Processor::step(Queue& queue, Engine engine, Scratch& scratch, EngineSeat& seat) {
     Step step{.queue = queue,
               .memory = Memory(queue.context, parts_.bus, parts_.memory, parts_.counters,
                                queue.stats.traffic, queue.stop),
               .engine = engine,
-              .scratch = scratch};
+              .scratch = scratch,
+              .seat = seat,
+              .lines_up = !queue.has_command};
     if (!queue.has_command) {
         Fetch result = Fetch::command;
         if (Status status = fetch(step, result); status != ACCEL_OK) {
@@ -192,13 +182,22 @@ Status Processor::execute(Step& step, Next& next) {
     if (operation == nullptr) {
         return ACCEL_BAD_OPCODE;
     }
-    if (operation->engine != Engine::none && operation->engine != step.engine) {
+    if (operation->engine != Engine::none &&
+        (operation->engine != step.engine ||
+         (step.lines_up && parts_.scheduler.must_line_up(queue, step.engine)))) {
         next = {.kind = Next::Kind::move, .engine = operation->engine};
         return ACCEL_OK;
     }
+    if (exceeds_limit(queue, queue.progress.ticks.read())) {
+        return ACCEL_TIME_LIMIT;
+    }
+    queue.progress.opcode.set(queue.command.opcode);
     spend(ACCEL_TIMING_DECODE);
     if (!queue.waiting) {
         queue.started = parts_.bus.clock();
+        if (operation->engine == Engine::none) {
+            queue.progress.ticks.add(ACCEL_TIMING_DECODE);
+        }
     }
     if (Status status = check_header(queue.command, *operation); status != ACCEL_OK) {
         return status;
@@ -223,21 +222,44 @@ Status Processor::execute(Step& step, Next& next) {
 
 Status Processor::run_on_engine(Step& step, const Operation& operation) {
     Queue& queue = step.queue;
-    const auto engine = static_cast<unsigned>(step.engine);
     if (TimingModel* const timing = parts_.bus.timing(); timing != nullptr) {
         timing->set_clock_share(parts_.sensors.clock_share(queue.started));
         timing->spend(ACCEL_TIMING_LAUNCH);
     }
-    parts_.meters[engine].begin(queue.started);
+    Turn turn({.bus = parts_.bus,
+               .scheduler = parts_.scheduler,
+               .meter = parts_.meters[static_cast<unsigned>(step.engine)],
+               .queue = queue,
+               .engine = step.engine,
+               .seat = step.seat});
+    hang(queue);
     Execution execution{.command = queue.command, .memory = step.memory, .scratch = step.scratch};
+    step.memory.set_checkpoint(&turn);
     const Status status = operation.run(execution);
+    step.memory.set_checkpoint(nullptr);
     const std::uint64_t now = parts_.bus.clock();
-    parts_.meters[engine].end(now);
-    queue.stats.busy[engine].add(now - queue.started);
+    turn.end(now);
     if (parts_.sensors.overheated(now)) {
         parts_.post_event(plain_event(ACCEL_EVENT_THERMAL, ACCEL_OK));
     }
     return status == ACCEL_OK ? finish(step) : status;
+}
+
+void Processor::hang(const Queue& queue) {
+    Hang armed = Hang::armed;
+    if (!hang_.compare_exchange_strong(armed, Hang::hung)) {
+        return;
+    }
+    while (hang_ == Hang::hung && !queue.stop.load(std::memory_order_relaxed)) {
+        if (TimingModel* const timing = parts_.bus.timing(); timing != nullptr) {
+            timing->spend(Scheduler::poll_ticks);
+            timing->settle();
+        } else {
+            std::this_thread::sleep_for(std::chrono::microseconds(100));
+        }
+    }
+    Hang hung = Hang::hung;
+    hang_.compare_exchange_strong(hung, Hang::none);
 }
 
 Status Processor::wait(Step& step, Next& next) {
@@ -299,12 +321,13 @@ Status Processor::begin_call(Step& step) {
 Status Processor::finish(Step& step) {
     Queue& queue = step.queue;
     if (Status status =
-            write_record(step, queue.command, ACCEL_OK, list_index(queue), queue.started);
+            write_record(step, queue.command, ACCEL_OK, queue.list_index(), queue.started);
         status != ACCEL_OK) {
         return status;
     }
     parts_.counters.commands.add(1);
     queue.stats.commands.add(1);
+    queue.progress.pieces.add(1);
     if (!queue.call.active) {
         return complete(step);
     }
@@ -333,6 +356,9 @@ Status Processor::complete(Step& step) {
     }
     queue.completed = now;
     queue.has_command = false;
+    queue.progress.completed.set(now);
+    queue.progress.ticks.set(0);
+    queue.progress.opcode.set(0);
     full_fence();
     std::uint64_t arm = 0;
     if (Status status =
@@ -358,74 +384,6 @@ Status Processor::write_record(Step& step, const accel_command& command, Status 
                                          .start = start,
                                          .end = parts_.bus.clock()};
     return step.memory.write(command.record, &record, sizeof record);
-}
-
-// Writes the records of the failed command and of its CALL where that is possible. The error block
-// holds all the information in any case.
-void Processor::write_failure_records(Step& step, Status status) {
-    Queue& queue = step.queue;
-    const auto usable = [](const accel_command& command) {
-        return (command.flags & ~ACCEL_CMD_FLAGS) == 0 &&
-               aligned(command.record, sizeof(accel_completion_record));
-    };
-    const std::uint32_t index = list_index(queue);
-    if (queue.has_command && usable(queue.command)) {
-        (void)write_record(step, queue.command, status, index, queue.started);
-    }
-    if (queue.call.active) {
-        (void)write_record(step, queue.call.command, status, index, queue.call.start);
-    }
-}
-
-// Writes the error block of the status page, as far as the bus permits it.
-void Processor::write_error_block(Step& step, const accel_event& event) {
-    Queue& queue = step.queue;
-    accel_queue_status page{};
-    page.state = ACCEL_QUEUE_ERROR;
-    page.error = event.status;
-    page.error_sequence = event.command_sequence;
-    page.error_address = event.address;
-    page.error_list_index = event.list_index;
-    page.error_opcode = event.opcode;
-    constexpr std::uint64_t begin = offsetof(accel_queue_status, error_sequence);
-    constexpr std::uint64_t end = offsetof(accel_queue_status, reserved0);
-    constexpr std::uint64_t state_offset = offsetof(accel_queue_status, state);
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(&page);
-    if (step.memory.write(queue.status_field(begin), bytes + begin, end - begin) != ACCEL_OK) {
-        return;
-    }
-    // `state` and `error` share a word: one store publishes both, after the rest of the block.
-    std::uint64_t state = 0;
-    std::memcpy(&state, bytes + state_offset, sizeof state);
-    release_fence();
-    (void)step.memory.write_word(queue.status_field(state_offset), state);
-}
-
-Next Processor::fail(Step& step, Status status) {
-    Queue& queue = step.queue;
-    const Next stop{.kind = Next::Kind::stop};
-    if (status == ACCEL_ABORTED) {
-        return stop;  // the admin queue or the reset that stopped it answers to the host
-    }
-    const bool fault = is_fault(status);
-    if (fault) {
-        parts_.counters.faults.add(1);
-    }
-    accel_event event = plain_event(ACCEL_EVENT_QUEUE_ERROR, status);
-    event.context = queue.context.id();
-    event.queue = queue.config.id;
-    event.command_sequence = queue.completed + 1;
-    event.address = fault || status == ACCEL_BUS_ERROR ? step.memory.fault_address() : 0;
-    event.list_index = list_index(queue);
-    event.opcode = queue.has_command ? queue.command.opcode : std::uint32_t{0};
-    write_error_block(step, event);
-    write_failure_records(step, status);
-    queue.stats.interrupts.add(1);  // before the host can learn of the interrupt
-    parts_.post_event(event);
-    if (queue.config.vector != ACCEL_VECTOR_EVENTS) {
-        parts_.bus.interrupt(queue.config.vector);
-    }
-    return stop;
 }
 
 }  // namespace accel::card

@@ -4,12 +4,15 @@
 // not depend on the thread or timer that calls it.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 
 #include "bus.hpp"
 #include "operation.hpp"
 #include "scheduler.hpp"
 #include "sensors.hpp"
+#include "worker.hpp"
 
 namespace accel::card {
 
@@ -29,15 +32,29 @@ class Processor {
   public:
     explicit Processor(ProcessorParts parts) : parts_(std::move(parts)) {}
 
-    // Runs at most one command of a queue that the caller took from the scheduler.
-    [[nodiscard]] Next step(Queue& queue, Engine engine, Scratch& scratch);
+    // Runs at most one command of a queue that the caller took from the scheduler. The command may
+    // leave its seat, and continue on another engine of its kind.
+    [[nodiscard]] Next step(Queue& queue, Engine engine, Scratch& scratch, EngineSeat& seat);
 
     // Writes the status page of a new or reset queue, including the host's half: the host cannot
     // reset its own half, because the queue may read `tail` until it is stopped.
     [[nodiscard]] Status begin(Queue& queue, const std::atomic<bool>& stop);
 
+    // For the defect `progress`: the next command that an engine starts does not advance until its
+    // queue is stopped, or until the defect is removed. Any thread may call it.
+    void set_hangs(bool hangs) { hang_ = hangs ? Hang::armed : Hang::none; }
+
   private:
-    struct Step;  // a queue, its view of memory, and the engine that runs it
+    // A queue, its view of memory, and the engine that runs it.
+    struct Step {
+        Queue& queue;
+        Memory memory;
+        Engine engine;
+        Scratch& scratch;
+        EngineSeat& seat;
+        bool lines_up;  // the command was just fetched: others may wait in its engine's list
+    };
+    enum class Hang : std::uint8_t { none, armed, hung };
 
     void spend(std::uint64_t ticks);
 
@@ -50,6 +67,7 @@ class Processor {
     [[nodiscard]] Status read_tail(Step& step);
     [[nodiscard]] Status execute(Step& step, Next& next);
     [[nodiscard]] Status run_on_engine(Step& step, const Operation& operation);
+    void hang(const Queue& queue);
     [[nodiscard]] Status wait(Step& step, Next& next);
     [[nodiscard]] Status signal(Step& step);
     [[nodiscard]] Status begin_call(Step& step);
@@ -62,6 +80,7 @@ class Processor {
     [[nodiscard]] Next fail(Step& step, Status status);
 
     ProcessorParts parts_;
+    std::atomic<Hang> hang_{Hang::none};
 };
 
 }  // namespace accel::card

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <utility>
 
+#include "accel_timing.h"
+
 namespace accel::card {
 
 namespace {
@@ -37,14 +39,17 @@ void Scheduler::update_ready_time(Queue& queue) const {
 
 void Scheduler::move_to_list(Queue& queue, List& list, Queue::State state) {
     auto& schedule = queue.schedule;
+    const bool was_ready = schedule.state == Queue::State::ready;
     list.splice(list.end(), *schedule.list, schedule.position);
     schedule.list = &list;
     schedule.state = state;
+    if (was_ready) {
+        ready_.left(queue);
+    }
 }
 
 void Scheduler::make_ready(Queue& queue, unsigned ready_list) {
-    queue.schedule.ticket = ++ticket_;
-    move_to_list(queue, ready_[ready_list][queue.config.priority], Queue::State::ready);
+    ready_.insert(queue, ready_list);
     activity_.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -104,51 +109,110 @@ bool Scheduler::doorbell(std::uint32_t id, std::uint32_t value) {
     return true;
 }
 
+void Scheduler::stop(Queue& queue) {
+    queue.stop.store(true, std::memory_order_relaxed);
+    if (queue.schedule.state == Queue::State::ready && queue.worker != nullptr) {
+        const unsigned engine = queue.schedule.ready_list;
+        move_to_list(queue, unwinding_.at(engine), Queue::State::unwinding);
+        unwinds_.at(engine).store(true, std::memory_order_relaxed);
+        activity_.fetch_add(1, std::memory_order_relaxed);
+    }
+}
+
 void Scheduler::stop_all() {
-    const std::lock_guard lock(mutex_);
-    for (auto& queue : queues_) {
-        if (queue != nullptr) {
-            queue->stop.store(true, std::memory_order_relaxed);
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto& queue : queues_) {
+            if (queue != nullptr) {
+                stop(*queue);
+            }
         }
     }
+    wake_up_all();
 }
 
 bool Scheduler::any_ready() const {
-    return std::ranges::any_of(ready_[shared_list], [](const List& list) { return !list.empty(); });
+    return ready_.waiting(shared_list) != 0;
 }
 
-Queue* Scheduler::pick(Engine engine, ReadyLists lists) {
-    if (paused_ || engines_hung_) {
-        return nullptr;
+bool Scheduler::any_unwinding() const {
+    return std::ranges::any_of(unwinding_, [](const List& list) { return !list.empty(); });
+}
+
+unsigned Scheduler::waiting(Engine engine) const {
+    const unsigned own = ready_.waiting(index_of(engine));
+    if (virtual_time_) {
+        return own;  // front ends serve the shared list
     }
-    poll_blocked();
-    static const std::array<List, ACCEL_PRIORITIES> empty_lists;
-    const auto& engine_lists = lists == ReadyLists::shared ? empty_lists : ready_[index_of(engine)];
-    const auto& shared_lists = lists == ReadyLists::engine ? empty_lists : ready_[shared_list];
-    for (unsigned priority = ACCEL_PRIORITIES; priority-- > 0;) {
-        Queue* const engine_queue =
-            engine_lists[priority].empty() ? nullptr : engine_lists[priority].front();
-        Queue* const shared_queue =
-            shared_lists[priority].empty() ? nullptr : shared_lists[priority].front();
-        Queue* queue = engine_queue != nullptr ? engine_queue : shared_queue;
-        if (engine_queue != nullptr && shared_queue != nullptr &&
-            shared_queue->schedule.ticket < engine_queue->schedule.ticket) {
-            queue = shared_queue;
+    const bool other_is_busy = held_[1 - index_of(engine)].load(std::memory_order_relaxed) != 0;
+    return other_is_busy ? own | ready_.waiting(shared_list) : own;
+}
+
+unsigned Scheduler::rivals(const Queue& queue, Engine engine) const {
+    const bool unwinds = unwinds_[index_of(engine)].load(std::memory_order_relaxed);
+    return waiting(engine) >> queue.config.priority | (unwinds ? 1U << priority_count : 0U);
+}
+
+Scheduler::Verdict Scheduler::verdict(const Queue& queue, Engine engine, std::uint64_t turn) const {
+    const std::lock_guard lock(mutex_);
+    if (queue.stop.load(std::memory_order_relaxed)) {
+        return Verdict::stay;
+    }
+    if (!unwinding_[index_of(engine)].empty()) {
+        return Verdict::make_way_at_once;
+    }
+    if (paused_ || engines_hung_ || shut_down_) {
+        return Verdict::stay;
+    }
+    const unsigned rivals = waiting(engine) >> queue.config.priority;
+    const bool turn_is_over = turn >= ACCEL_TIMING_TURN && (rivals & equal_rival) != 0;
+    return rivals > equal_rival || turn_is_over ? Verdict::make_way : Verdict::stay;
+}
+
+Queue* Scheduler::first_ready(Engine engine, ReadyLists lists) const {
+    for (unsigned priority = priority_count; priority-- > 0;) {
+        Queue* const own =
+            lists == ReadyLists::shared ? nullptr : ready_.front(index_of(engine), priority);
+        Queue* const shared =
+            lists == ReadyLists::engine ? nullptr : ready_.front(shared_list, priority);
+        if (own != nullptr && shared != nullptr) {
+            return shared->schedule.ticket < own->schedule.ticket ? shared : own;
         }
-        if (queue != nullptr) {
-            queue->schedule.rung = false;
-            queue->announced = queue->schedule.doorbell_value;
-            queue->schedule.last = engine;
-            move_to_list(*queue, running_, Queue::State::running);
-            return queue;
+        if (own != nullptr || shared != nullptr) {
+            return own != nullptr ? own : shared;
         }
     }
     return nullptr;
 }
 
+Queue* Scheduler::pick(Engine engine, ReadyLists lists) {
+    Queue* queue = nullptr;
+    if (lists != ReadyLists::shared && !unwinding_[index_of(engine)].empty()) {
+        List& unwinding = unwinding_[index_of(engine)];
+        queue = unwinding.front();
+        move_to_list(*queue, running_, Queue::State::running);
+        unwinds_[index_of(engine)].store(!unwinding.empty(), std::memory_order_relaxed);
+    } else if (!paused_ && !engines_hung_ && !shut_down_) {
+        poll_blocked();
+        queue = first_ready(engine, lists);
+        if (queue == nullptr) {
+            return nullptr;
+        }
+        queue->schedule.rung = false;
+        queue->announced = queue->schedule.doorbell_value;
+        queue->schedule.last = engine;
+        move_to_list(*queue, running_, Queue::State::running);
+        ready_.serve(*queue);
+    }
+    if (queue != nullptr && engine != Engine::none) {
+        held_[index_of(engine)].fetch_add(1, std::memory_order_relaxed);
+    }
+    return queue;
+}
+
 Queue* Scheduler::try_take(Engine engine, ReadyLists lists) {
     std::unique_lock lock(mutex_);
-    return hand_out(lock, shut_down_ ? nullptr : pick(engine, lists), engine);
+    return hand_out(lock, pick(engine, lists), engine);
 }
 
 bool Scheduler::has_blocked() const {
@@ -177,7 +241,7 @@ Queue* Scheduler::take(Engine engine) {
     std::unique_lock lock(mutex_);
     Queue* queue = nullptr;
     auto& sleep = sleep_[index_of(engine)];
-    while (!shut_down_ && (queue = pick(engine, ReadyLists::both)) == nullptr) {
+    while ((queue = pick(engine, ReadyLists::both)) == nullptr && !shut_down_) {
         if (blocked_.empty() || paused_ || engines_hung_) {
             sleep = Sleep::untimed;
             work_[index_of(engine)].wait(lock);
@@ -197,7 +261,17 @@ void Scheduler::put(Queue& queue, Engine engine, const Next& next) {
         const std::lock_guard lock(mutex_);
         auto& schedule = queue.schedule;
         const bool stopped = queue.stop.load(std::memory_order_relaxed);
-        if (stopped || next.kind == Next::Kind::stop) {
+        if (engine != Engine::none) {
+            held_[index_of(engine)].fetch_sub(1, std::memory_order_relaxed);
+        }
+        ready_.charge(queue);
+        schedule.waits = next.kind == Next::Kind::block;
+        if (next.kind == Next::Kind::preempt) {
+            make_ready(queue, index_of(engine));
+            if (stopped) {
+                stop(queue);
+            }
+        } else if (stopped || next.kind == Next::Kind::stop) {
             schedule.stopped = true;
             move_to_list(queue, idle_, Queue::State::idle);
         } else if (next.kind == Next::Kind::move) {
@@ -260,98 +334,6 @@ void Scheduler::signal() {
 std::uint64_t Scheduler::signals() const {
     const std::lock_guard lock(mutex_);
     return signals_;
-}
-
-void Scheduler::add(std::unique_ptr<Queue> queue) {
-    List node{queue.get()};
-    const std::lock_guard lock(mutex_);
-    auto& schedule = queue->schedule;
-    schedule.position = node.begin();
-    schedule.list = &node;
-    move_to_list(*queue, idle_, Queue::State::idle);
-    queues_[queue->config.id] = std::move(queue);
-}
-
-Queue* Scheduler::find(std::uint32_t id) {
-    const std::lock_guard lock(mutex_);
-    return id < queues_.size() ? queues_[id].get() : nullptr;
-}
-
-void Scheduler::quiesce(Queue& queue) {
-    std::unique_lock lock(mutex_);
-    queue.stop.store(true, std::memory_order_relaxed);
-    queue.schedule.stopped = true;
-    put_back_.wait(lock, [&] { return queue.schedule.state != Queue::State::running; });
-    move_to_list(queue, idle_, Queue::State::idle);
-}
-
-void Scheduler::restart(Queue& queue) {
-    const std::lock_guard lock(mutex_);
-    queue.stop.store(false, std::memory_order_relaxed);
-    queue.schedule.stopped = false;
-    queue.schedule.rung = false;
-    queue.schedule.doorbell_value = 0;
-}
-
-void Scheduler::remove(std::uint32_t id) {
-    std::unique_ptr<Queue> queue;  // freed after the lock
-    const std::lock_guard lock(mutex_);
-    queue = std::move(queues_[id]);
-    queue->schedule.list->erase(queue->schedule.position);
-}
-
-bool Scheduler::uses(const Context& context) {
-    const std::lock_guard lock(mutex_);
-    return std::ranges::any_of(queues_, [&](const auto& queue) {
-        return queue != nullptr && &queue->context == &context;
-    });
-}
-
-void Scheduler::pause() {
-    const std::lock_guard lock(mutex_);
-    paused_ = true;
-}
-
-void Scheduler::set_engines_hung(bool hung) {
-    {
-        const std::lock_guard lock(mutex_);
-        engines_hung_ = hung;
-        activity_.fetch_add(1, std::memory_order_relaxed);
-    }
-    wake_up_all();
-}
-
-void Scheduler::resume() {
-    {
-        const std::lock_guard lock(mutex_);
-        paused_ = false;
-        activity_.fetch_add(1, std::memory_order_relaxed);
-    }
-    wake_up_all();
-}
-
-void Scheduler::wait_until_idle() {
-    std::unique_lock lock(mutex_);
-    put_back_.wait(lock, [this] { return running_.empty(); });
-}
-
-void Scheduler::clear() {
-    const std::lock_guard lock(mutex_);
-    for (auto& queue : queues_) {
-        if (queue != nullptr) {
-            queue->schedule.list->erase(queue->schedule.position);
-            queue.reset();
-        }
-    }
-}
-
-void Scheduler::shut_down() {
-    {
-        const std::lock_guard lock(mutex_);
-        shut_down_ = true;
-        activity_.fetch_add(1, std::memory_order_relaxed);
-    }
-    wake_up_all();
 }
 
 }  // namespace accel::card

@@ -3,8 +3,8 @@
 // The scheduler: it selects the queue that an engine serves next.
 //
 // The scheduler is passive: it keeps the queues in lists. An engine takes a queue, runs one step of
-// it, and puts it back with the outcome. Among ready queues the highest priority is served first,
-// and among equal priorities the queue that has waited longest.
+// it, and puts it back with the outcome. ready_queues.hpp has the order of ready queues. A running
+// command asks between two pieces whether it must make way (the data sheet, section 4.5).
 //
 // A single mutex protects it. The mutex is held briefly, because a doorbell of the host takes it,
 // and across no callback but clock().
@@ -19,7 +19,7 @@
 #include <mutex>
 #include <vector>
 
-#include "queue.hpp"
+#include "ready_queues.hpp"
 #include "timing/timeline.hpp"
 
 namespace accel::card {
@@ -27,11 +27,12 @@ namespace accel::card {
 // The outcome of a step: what its queue needs next.
 struct Next {
     enum class Kind : std::uint8_t {
-        again,  // there may be more work, for any engine
-        move,   // the current command is for `engine`
-        idle,   // the ring is empty; a doorbell announces more commands
-        block,  // a WAIT waits for its word; `signals` was read before the word was
-        stop,   // the queue failed, or was told to stop
+        again,    // there may be more work, for any engine
+        move,     // the current command is for `engine`
+        preempt,  // the current command was preempted, and Queue::worker holds it
+        idle,     // the ring is empty; a doorbell announces more commands
+        block,    // a WAIT waits for its word; `signals` was read before the word was
+        stop,     // the queue failed, or was told to stop
     };
     Kind kind;
     Engine engine = Engine::none;
@@ -51,7 +52,7 @@ class Scheduler {
 
     // False: there is no such queue.
     [[nodiscard]] bool doorbell(std::uint32_t id, std::uint32_t value);
-    // For resets: every queue abandons its running command.
+    // For resets: every queue abandons its command, running or preempted.
     void stop_all();
 
     // ---- engines
@@ -61,6 +62,24 @@ class Scheduler {
     // The same without sleeping. Null: no queue is ready.
     [[nodiscard]] Queue* try_take(Engine engine, ReadyLists lists = ReadyLists::both);
     void put(Queue& queue, Engine engine, const Next& next);
+
+    // The queues that may be entitled to the engine that runs a command of `queue`, as bits:
+    // equal_rival is one of its priority, higher bits are more urgent. It is quick, and may be out
+    // of date; verdict() is exact.
+    static constexpr unsigned equal_rival = 1;
+    [[nodiscard]] unsigned rivals(const Queue& queue, Engine engine) const;
+    // Whether queues of its priority or a higher one wait in the list of an engine.
+    [[nodiscard]] bool must_line_up(const Queue& queue, Engine engine) const {
+        return ready_.waiting(static_cast<unsigned>(engine)) >> queue.config.priority != 0;
+    }
+    enum class Verdict : std::uint8_t {
+        stay,
+        make_way,         // for a queue of higher priority, or because the turn is over
+        make_way_at_once  // for a preempted command of a queue that is being stopped
+    };
+    // `turn`: how long the command has had the engine.
+    [[nodiscard]] Verdict verdict(const Queue& queue, Engine engine, std::uint64_t turn) const;
+
     // Whether there are blocked queues, whose words must be polled.
     [[nodiscard]] bool has_blocked() const;
     // A blocked queue reads its word at least this often.
@@ -74,28 +93,31 @@ class Scheduler {
 
     void add(std::unique_ptr<Queue> queue);
     [[nodiscard]] Queue* find(std::uint32_t id);
-    // Stops a queue and waits until no engine holds it. It stays stopped.
+    // Stops a queue and waits until no engine holds it, and no worker its command. It stays
+    // stopped.
     void quiesce(Queue& queue);
     // Lets a quiesced queue run again, from the state idle.
     void restart(Queue& queue);
     // Destroys a quiesced queue.
     void remove(std::uint32_t id);
     [[nodiscard]] bool uses(const Context& context);
+    // What ADMIN_QUERY_QUEUES says of a queue.
+    [[nodiscard]] accel_queue_report report(std::uint32_t id) const;
 
     // For the defect `engines`: engines take no queue, even after resume(). Steps that run, finish.
     void set_engines_hung(bool hung);
     void pause();
     void resume();
-    // After pause(): waits until no engine holds a queue.
+    // After pause(): waits until no engine holds a queue. Commands that were preempted stay so,
+    // unless their queues are stopped.
     void wait_until_idle();
     // Destroys all queues. The scheduler must be paused, and no engine holds a queue.
     void clear();
     void shut_down();
 
   private:
-    using List = std::list<Queue*>;
-    // The index of the shared ready lists; the lists of an engine have that engine's index.
-    static constexpr unsigned shared_list = engine_count;
+    using List = ReadyQueues::List;
+    static constexpr unsigned shared_list = ReadyQueues::shared;
     // `timed`: the engine wakes up in time to poll for blocked queues.
     enum class Sleep : std::uint8_t { awake, timed, untimed };
 
@@ -105,7 +127,13 @@ class Scheduler {
     void poll_blocked();
     void update_ready_time(Queue& queue) const;
     void make_ready_now(Queue& queue);
+    // Stops a queue. A preempted command is handed out once more, so that it ends.
+    void stop(Queue& queue);
+    [[nodiscard]] bool any_unwinding() const;
     [[nodiscard]] Queue* pick(Engine engine, ReadyLists lists);
+    [[nodiscard]] Queue* first_ready(Engine engine, ReadyLists lists) const;
+    // The priorities that wait for an engine, as bits.
+    [[nodiscard]] unsigned waiting(Engine engine) const;
     [[nodiscard]] Queue* hand_out(std::unique_lock<std::mutex>& lock, Queue* queue, Engine engine);
     [[nodiscard]] bool any_ready() const;
     [[nodiscard]] bool sleeps(unsigned engine) const { return sleep_[engine] != Sleep::awake; }
@@ -120,12 +148,16 @@ class Scheduler {
     std::array<std::condition_variable, engine_count> work_;
     Condition put_back_;  // a queue that is stopped, or whose scheduler is paused, was put back
     std::vector<std::unique_ptr<Queue>> queues_;
-    std::array<std::array<List, ACCEL_PRIORITIES>, engine_count + 1> ready_;
+    ReadyQueues ready_;
     List idle_;
     List running_;
     List blocked_;
+    // Stopped queues whose commands are preempted, by the engine that must end them.
+    std::array<List, engine_count> unwinding_;
+    std::array<std::atomic<bool>, engine_count> unwinds_{};  // whether that list has a queue
+    // The queues that each engine holds. Front ends are not counted.
+    std::array<std::atomic<unsigned>, engine_count> held_{};
     std::array<Sleep, engine_count> sleep_{};
-    std::uint64_t ticket_ = 0;
     std::uint64_t signals_ = 0;
     std::uint64_t next_poll_ = 0;
     std::atomic<std::uint64_t> activity_{0};  // changes when work arrives; spinning engines read it

@@ -2,19 +2,21 @@
 //
 // The engines of a card with a timing model: front ends, which fetch and decode commands; DMA
 // channels and compute engines, which run the commands of their kind; and the control processor.
-// Each is a task in virtual time. An idle task is suspended until the scheduler has a queue for it.
+// Each is a unit that runs the task of a worker, in virtual time, while it has a queue. The command
+// of a worker that was set aside continues on any unit of its kind.
 #pragma once
 
-#include <memory>
+#include <cstddef>
 #include <vector>
 
 #include "control.hpp"
 #include "processor.hpp"
 #include "timing/timing_model.hpp"
+#include "worker.hpp"
 
 namespace accel::card {
 
-class VirtualEngines {
+class VirtualEngines final : EngineSeat {
   public:
     VirtualEngines(TimingModel& timing, Scheduler& scheduler, Processor& processor,
                    Control& control);
@@ -31,21 +33,25 @@ class VirtualEngines {
         Unit(Engine kind, Scheduler::ReadyLists served) : engine(kind), lists(served) {}
         Engine engine;
         Scheduler::ReadyLists lists;
-        Queue* queue = nullptr;  // null: idle
-        Scratch scratch{};
-        std::unique_ptr<Task> task{};
+        Queue* queue = nullptr;    // null: idle
+        Worker* worker = nullptr;  // null: idle
+        LocalTime time{};          // of its last worker, when that left it
     };
 
-    void add(Engine engine, Scheduler::ReadyLists lists, unsigned count);
-    void run(Unit& unit);
-    // Resumes every idle unit that the scheduler has a queue for.
+    [[nodiscard]] static std::vector<Unit> make_units();
+    // The loop of a worker.
+    void run(Worker& worker);
+    [[nodiscard]] bool set_aside(Queue& queue, bool urgent) override;
+    // Runs every idle unit that the scheduler has a queue for.
     void pump();
+    void start(std::size_t index);
 
     TimingModel& timing_;
     Timeline& timeline_;
     Scheduler& scheduler_;
     Processor& processor_;
-    std::vector<std::unique_ptr<Unit>> units_;
+    std::vector<Unit> units_;
+    Workers workers_;
     Task control_;
     bool polling_ = false;
     bool ending_ = false;

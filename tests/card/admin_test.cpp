@@ -51,14 +51,14 @@ TEST_F(Admin, AFullRingIsExecuted) {
 }
 
 TEST_F(Admin, UnknownOpcodesAndReservedFieldsAreRefused) {
-    EXPECT_EQ(host.admin(command(static_cast<accel_admin_opcode>(9))), ACCEL_BAD_OPCODE);
+    EXPECT_EQ(host.admin(command(static_cast<accel_admin_opcode>(10))), ACCEL_BAD_OPCODE);
     EXPECT_EQ(host.admin(command(static_cast<accel_admin_opcode>(255), 3)), ACCEL_BAD_OPCODE);
     auto c = command(ACCEL_ADMIN_NOP);
     c.reserved0[2] = 1;
     EXPECT_EQ(host.admin(c), ACCEL_BAD_FIELD);
     c = command(ACCEL_ADMIN_NOP, 1);
     EXPECT_EQ(host.admin(c), ACCEL_BAD_FIELD);
-    for (int opcode = ACCEL_ADMIN_NOP; opcode <= ACCEL_ADMIN_CLEAR_MEMORY; ++opcode) {
+    for (int opcode = ACCEL_ADMIN_NOP; opcode <= ACCEL_ADMIN_QUERY_QUEUES; ++opcode) {
         c = command(static_cast<accel_admin_opcode>(opcode));
         c.words[6] = 1;
         EXPECT_EQ(host.admin(c), ACCEL_BAD_FIELD) << opcode;
@@ -113,7 +113,7 @@ TEST_F(Admin, CreateQueueChecksItsFields) {
         refuse(ACCEL_BAD_FIELD, [&](auto& c) { c.create_queue.entries = entries; });
     }
     refuse(ACCEL_BAD_FIELD, [&](auto& c) { c.create_queue.vector = host.options().vectors; });
-    refuse(ACCEL_BAD_FIELD, [](auto& c) { c.create_queue.priority = ACCEL_PRIORITIES; });
+    refuse(ACCEL_BAD_FIELD, [](auto& c) { c.create_queue.priority = ACCEL_PRIORITY_DRIVER + 1; });
     refuse(ACCEL_BAD_ALIGNMENT, [](auto& c) { c.create_queue.ring += 64; });
     refuse(ACCEL_BAD_ALIGNMENT, [](auto& c) { c.create_queue.status += 64; });
     refuse(ACCEL_FAULT_UNMAPPED, [&](auto& c) { c.create_queue.status = page + 2 * page_size; });

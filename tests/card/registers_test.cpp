@@ -27,7 +27,7 @@ TEST_F(Registers, IdentityAndLimitsAreReadOnly) {
         Expected{ACCEL_REG_FEATURES, 8,
                  ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE |
                      ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE |
-                     ACCEL_FEATURE_TENSOR},
+                     ACCEL_FEATURE_TENSOR | ACCEL_FEATURE_SHARING},
         Expected{ACCEL_REG_QUEUES, 4, o.queues},
         Expected{ACCEL_REG_CONTEXTS, 4, o.contexts},
         Expected{ACCEL_REG_MEMORY_SIZE, 8, o.device_memory},
@@ -164,14 +164,14 @@ TEST_F(Registers, EnableNeedsValidRings) {
     constexpr std::uint32_t enabled = ACCEL_STATUS_READY | ACCEL_STATUS_ENABLED;
     const std::uint64_t good = host.memory().allocate(page_size);
     EXPECT_EQ(bring_up(good, good, 2, good, 2), enabled);
-    EXPECT_EQ(bring_up(good, good, 64, good, 1024), enabled);
+    EXPECT_EQ(bring_up(good, good, 64, good, 8192), enabled);
     EXPECT_EQ(bring_up(good + 64, good, 2, good, 2), fatal);
     EXPECT_EQ(bring_up(good, good + 2048, 2, good, 2), fatal);
     EXPECT_EQ(bring_up(good, good, 2, good + 8, 2), fatal);
     for (const std::uint32_t entries : {0U, 1U, 3U, 65U, 128U, 0x80000000U}) {
         EXPECT_EQ(bring_up(good, good, entries, good, 2), fatal) << entries;
     }
-    for (const std::uint32_t entries : {0U, 1U, 3U, 1000U, 2048U}) {
+    for (const std::uint32_t entries : {0U, 1U, 3U, 1000U, 16384U}) {
         EXPECT_EQ(bring_up(good, good, 2, good, entries), fatal) << entries;
     }
     // Only a reset ends this state.

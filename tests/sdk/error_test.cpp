@@ -4,6 +4,7 @@
 // errors can be copied and moved.
 #include <set>
 
+#include "command_text.hpp"
 #include "fixture.hpp"
 #include "throw_error.hpp"
 
@@ -118,6 +119,17 @@ TEST(Error, IsASystemError) {
         return;
     }
     FAIL();
+}
+
+TEST(Sentences, EveryCommandHasADescriptionWithItsName) {
+    for (unsigned opcode = 0; opcode < 256; ++opcode) {
+        std::array<std::byte, 64> bytes{};
+        bytes[0] = static_cast<std::byte>(opcode);
+        EXPECT_TRUE(describe_command(bytes).starts_with(detail::command_name(opcode)));
+        bytes.fill(std::byte{0xff});
+        bytes[0] = static_cast<std::byte>(opcode);
+        EXPECT_TRUE(describe_command(bytes).starts_with(detail::command_name(opcode)));
+    }
 }
 
 TEST(Error, HexHasNoLeadingZeros) {

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .outcome import Outcome, from_output, of_program
@@ -57,6 +57,7 @@ NAMES = (
     "perf-gate",
     "vm",
     "vm-iommu",
+    "vm-bounce",
 )
 # Suites that are a script.
 SCRIPTS = {
@@ -77,6 +78,7 @@ class Guest:
 
     machine: tuple[str, ...] = ()  # additions to the machine
     programs: str = "guest/*"  # pattern of its programs in the build's tests/vm
+    tests: str = "*"  # the tests that it runs, unless the caller chooses
     driver: bool = True  # False for a guest without the driver
 
 
@@ -91,6 +93,12 @@ GUESTS: dict[str, Guest] = {
             "--allow=DMAR: .*fault addr 0xdead0000 ",
             "--allow=DMAR: DRHD: handling fault status reg",
         )
+    ),
+    # Every DMA mapping of the kernel is a copy, as in an encrypted guest.
+    "vm-bounce": Guest(
+        machine=("--append=swiotlb=force",),
+        programs="guest/buffer_test",
+        tests="Bounce.*",
     ),
     # Only the debug kernel can run the next two: tests/debug_kernel.py.
     "failures": Guest(programs="debug/failures_test"),
@@ -109,13 +117,17 @@ def run(name: str, options: Options) -> SuiteResult:
     with tempfile.TemporaryDirectory(prefix="accel-tests.") as scratch:
         folder = Path(scratch)
         outcome = (
-            _run_guest(options, log, folder, GUESTS[name])
+            _run_guest(_choose_tests(options, GUESTS[name]), log, folder, GUESTS[name])
             if name in GUESTS
             else _run_native(name, options, log, folder)
         )
     if outcome.total == 0 and options.filter == "*":
         outcome.failed.append("no test ran at all")
     return SuiteResult(name, outcome, time.monotonic() - start, log)
+
+
+def _choose_tests(options: Options, guest: Guest) -> Options:
+    return replace(options, filter=guest.tests) if options.filter == "*" else options
 
 
 class _Watchdog:

@@ -151,6 +151,7 @@ struct QueueSetup {
     std::uint32_t entries = 0;
     std::uint32_t vector = 0;
     std::uint32_t priority = 0;
+    std::uint64_t time_limit = 0;
 };
 
 [[nodiscard]] inline accel_admin_command create_queue(std::uint32_t id, const QueueSetup& setup) {
@@ -161,6 +162,7 @@ struct QueueSetup {
     command.create_queue.entries = setup.entries;
     command.create_queue.vector = setup.vector;
     command.create_queue.priority = setup.priority;
+    command.create_queue.time_limit = setup.time_limit;
     return command;
 }
 
@@ -176,6 +178,15 @@ struct QueueSetup {
 [[nodiscard]] inline accel_admin_command query_queue(std::uint32_t id, std::uint64_t page) {
     accel_admin_command command = admin_command(ACCEL_ADMIN_QUERY_QUEUE, id);
     command.query_queue.address = page;
+    return command;
+}
+
+// Writes `count` of accel_queue_report to the bus address `page`.
+[[nodiscard]] inline accel_admin_command query_queues(std::uint32_t first, std::uint32_t count,
+                                                      std::uint64_t page) {
+    accel_admin_command command = admin_command(ACCEL_ADMIN_QUERY_QUEUES, first);
+    command.query_queues.address = page;
+    command.query_queues.count = count;
     return command;
 }
 

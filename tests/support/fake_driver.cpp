@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files, buffers and mappings of the fake driver; its queues are in fake_driver_queues.cpp.
+// Files, buffers and mappings of the fake driver; its queues are in fake_driver_queues.cpp, its
+// limits and the end of its cards in fake_driver_endings.cpp.
 #include "fake_driver.hpp"
 
 #include <algorithm>
@@ -45,28 +46,6 @@ std::vector<std::string> Driver::nodes() {
         }
     }
     return paths;
-}
-
-std::optional<std::string> Driver::attribute(const std::string& /*path*/, const std::string& name) {
-    const std::lock_guard lock(mutex_);
-    return name == "quota/contexts" ? std::optional(std::to_string(limits_.contexts))
-                                    : std::nullopt;
-}
-
-void Driver::set_limits(const Limits& limits) {
-    const std::lock_guard lock(mutex_);
-    limits_ = limits;
-}
-
-Driver::Limits Driver::used() const {
-    Limits used{.contexts = files_.size(), .queues = 0, .memory = 0, .host_memory = 0};
-    for (const auto& [fd, file] : files_) {
-        used.queues += file->queues.size();
-        for (const auto& [handle, buffer] : file->buffers) {
-            (buffer.memory ? used.memory : used.host_memory) += buffer.bytes;
-        }
-    }
-    return used;
 }
 
 void Driver::fail(unsigned long request, int error) {
@@ -187,6 +166,9 @@ void Driver::close(int fd) noexcept {
 }
 
 int Driver::ioctl(int fd, unsigned long request, void* argument) noexcept {
+    if (fd < 0) {
+        return -EBADF;
+    }
     if (const auto error = injected(request)) {
         return -*error;
     }
@@ -271,22 +253,6 @@ int Driver::info(File& file, accel_info& argument) {
     argument.host_memory_quota = limits_.host_memory;
     argument.priority_max = limits_.priority_max;
     argument.time_limit_ms = limits_.time_limit_ms;
-    return 0;
-}
-
-int Driver::context_query(const File& file, accel_context_query& argument) const {
-    if (!knows_reasons) {
-        return ENOTTY;
-    }
-    if (argument.size != sizeof(argument) || argument.flags != 0) {
-        return EINVAL;
-    }
-    argument.reason = file.reason;
-    argument.error = static_cast<std::uint32_t>(file.dead);
-    argument.generation = file.generation;
-    argument.card_generation = generation_;
-    argument.time = file.dead != 0 ? 1 : 0;
-    argument.pid = file.pid;
     return 0;
 }
 
@@ -430,6 +396,9 @@ int Driver::buffer_destroy(File& file, std::uint32_t handle) {
 }
 
 int Driver::mmap(int fd, std::uint64_t offset, std::size_t bytes, void** memory) noexcept {
+    if (fd < 0) {
+        return -EBADF;
+    }
     if (const auto error = injected(mmap_request)) {
         return -*error;
     }
@@ -466,29 +435,6 @@ void Driver::munmap(void* memory, std::size_t /*bytes*/) noexcept {
     ++calls_;
     const std::lock_guard lock(mutex_);
     mappings_.erase(memory);
-}
-
-// ---- The end of a card ----
-
-void Driver::end_files(std::size_t index, int error, accel_reason reason, std::uint32_t pid) {
-    {
-        const std::lock_guard lock(mutex_);
-        ++generation_;
-        for (auto& [fd, file] : files_) {
-            if (file->card_index == index && file->dead == 0) {
-                file->dead = error;
-                file->reason = reason;
-                file->pid = pid;
-            }
-        }
-        cards_.at(index)->reset();
-    }
-    cards_.at(index)->wake();
-}
-
-// The child cannot see the writes of the card: its memory is a copy.
-void Driver::replace_in_child(void* memory, std::size_t bytes) noexcept {
-    std::memset(memory, 0, bytes);
 }
 
 }  // namespace accel::fake

@@ -16,20 +16,21 @@
 
 namespace accel::card {
 
-// Buffers of an engine. They are allocated with the card, so that no command fails for lack of
-// memory.
+// Buffers of a worker. They are allocated before it runs a command, so that no command fails for
+// lack of memory. Their content is undefined: a page that no command uses takes no memory.
 struct Scratch {
     static constexpr std::size_t panel_floats = std::size_t{1} << 20;
     static constexpr std::size_t tile_floats = std::size_t{1} << 16;
     static constexpr std::size_t stage_floats = std::size_t{1} << 15;
     static_assert(stage_floats * sizeof(float) >= piece_bytes);
 
-    std::unique_ptr<float[]> panel = std::make_unique<float[]>(panel_floats);
-    std::array<std::unique_ptr<float[]>, 2> tile{std::make_unique<float[]>(tile_floats),
-                                                 std::make_unique<float[]>(tile_floats)};
-    std::array<std::unique_ptr<float[]>, 3> stage{std::make_unique<float[]>(stage_floats),
-                                                  std::make_unique<float[]>(stage_floats),
-                                                  std::make_unique<float[]>(stage_floats)};
+    using Floats = std::unique_ptr<float[]>;
+    Floats panel = std::make_unique_for_overwrite<float[]>(panel_floats);
+    std::array<Floats, 2> tile{std::make_unique_for_overwrite<float[]>(tile_floats),
+                               std::make_unique_for_overwrite<float[]>(tile_floats)};
+    std::array<Floats, 3> stage{std::make_unique_for_overwrite<float[]>(stage_floats),
+                                std::make_unique_for_overwrite<float[]>(stage_floats),
+                                std::make_unique_for_overwrite<float[]>(stage_floats)};
 
     [[nodiscard]] std::span<std::uint8_t> bounce() {
         return {reinterpret_cast<std::uint8_t*>(stage[0].get()), piece_bytes};

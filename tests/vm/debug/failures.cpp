@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstring>
 #include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <optional>
 #include <sstream>
+#include <system_error>
 
 #include "card.hpp"
 #include "injection.hpp"
@@ -25,6 +25,10 @@ constexpr int most_points = 4000;
 constexpr int misses_at_the_end = 3;
 constexpr std::size_t messages_shown = 10;
 constexpr auto table_file = "/results/failures.txt";
+
+std::string text_of(int error) {
+    return std::generic_category().message(error);
+}
 
 /// The letter of a result in the table.
 char letter(int error) {
@@ -99,9 +103,9 @@ class Runner {
             operation->undo();
         } else {
             if (!injected) {
-                wrong(std::string("fails without an injected failure: ") + std::strerror(error));
+                wrong(std::string("fails without an injected failure: ") + text_of(error));
             } else if (!failure_.errnos.contains(error)) {
-                wrong(std::string("fails with '") + std::strerror(error) + "'");
+                wrong(std::string("fails with '") + text_of(error) + "'");
             }
             compare(prepared, "after the failure");
             succeed(*operation, "after the failure");
@@ -116,7 +120,7 @@ class Runner {
         if (error == 0) {
             operation.undo();
         } else {
-            wrong(std::string("does not work ") + when + ": " + std::strerror(error));
+            wrong(std::string("does not work ") + when + ": " + text_of(error));
         }
     }
 

@@ -52,8 +52,8 @@ std::ostream& operator<<(std::ostream& out, const FailureCase& failure);
 
 /// A case whose operation is a T, constructed from these arguments.
 template <typename T, typename... Arguments>
-[[nodiscard]] FailureCase failure_case(std::string name, Arguments... arguments) {
-    return {.name = std::move(name), .make = [=]() -> std::unique_ptr<Operation> {
+[[nodiscard]] FailureCase failure_case(const std::string& name, Arguments... arguments) {
+    return {.name = name, .make = [=]() -> std::unique_ptr<Operation> {
                 return std::make_unique<T>(arguments...);
             }};
 }

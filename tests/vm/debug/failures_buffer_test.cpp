@@ -17,7 +17,6 @@
 
 namespace {
 
-using uapi::failure_case;
 using uapi::FailureCase;
 using uapi::File;
 using uapi::Operation;
@@ -288,9 +287,6 @@ std::vector<FailureCase> call_cases() {
     }
     return cases;
 }
-
-using uapi::Failure;
-using uapi::test_name;
 
 }  // namespace
 

@@ -20,7 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using uapi::Operation;
-using uapi::page;
 
 constexpr std::size_t some_bytes = 64 << 10;
 constexpr auto driver_folder = "/sys/bus/pci/drivers/accel";
@@ -222,6 +221,11 @@ class Reset : public Operation {
 /// The card is bound again at the end.
 class Binding : public Operation {
   public:
+    Binding() = default;
+    Binding(const Binding&) = delete;
+    Binding& operator=(const Binding&) = delete;
+    Binding(Binding&&) = delete;
+    Binding& operator=(Binding&&) = delete;
     ~Binding() override {
         if (!card_.bound()) {
             card_.bind();
@@ -268,6 +272,10 @@ class Unbind : public Binding {
 class Module : public Operation {
   public:
     Module() { uapi::require(uapi::write_file(autoprobe, "0"), autoprobe); }
+    Module(const Module&) = delete;
+    Module& operator=(const Module&) = delete;
+    Module(Module&&) = delete;
+    Module& operator=(Module&&) = delete;
     ~Module() override {
         static_cast<void>(uapi::Card::unload());
         static_cast<void>(uapi::write_file(autoprobe, "1"));
@@ -306,12 +314,11 @@ class Unload : public Module {
 
 using uapi::failure_case;
 using uapi::FailureCase;
-using uapi::with_errnos;
 using uapi::without_comparison;
 
 template <typename T>
-FailureCase uncompared(std::string name) {
-    return without_comparison(failure_case<T>(std::move(name)));
+FailureCase uncompared(const std::string& name) {
+    return without_comparison(failure_case<T>(name));
 }
 
 }  // namespace

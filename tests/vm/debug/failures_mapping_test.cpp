@@ -199,9 +199,6 @@ class Move : public OnMapping {
     }
 };
 
-using uapi::failure_case;
-using uapi::with_errnos;
-
 }  // namespace
 
 namespace uapi {

@@ -143,9 +143,6 @@ class UringWait : public OnQueue {
     uapi::IoUring ring_;
 };
 
-using uapi::failure_case;
-using uapi::with_errnos;
-
 }  // namespace
 
 namespace uapi {

@@ -118,6 +118,7 @@ TEST_F(Reasons, OpenDuringAResetDoesNotWaitIfItMustNot) {
     EXPECT_EQ(state(), "stopped");
     waiting.signal(SIGTERM);
     EXPECT_EQ(waiting.wait(), 128 + SIGTERM);
+    reset.join();
     EXPECT_EQ(open_error(), ENOTRECOVERABLE);
 }
 

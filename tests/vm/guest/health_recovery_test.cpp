@@ -81,7 +81,8 @@ TEST_F(Recovery, ACardThatNoResetHelpsIsWedged) {
     uapi::Uevents uevents;
     wedge();
     waiter.join();
-    EXPECT_EQ(ended, ENOTRECOVERABLE);
+    // The driver tries a reset first.
+    EXPECT_EQ(ended, ESTALE);
     EXPECT_EQ(old.file().poll(), POLLHUP | POLLERR);
     old.expect_every_call(ENOTRECOVERABLE);
     old.expect_stale_mappings();

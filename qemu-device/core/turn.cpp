@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// What happens between two pieces of a command.
+#include "turn.hpp"
+
+#include "accel_timing.h"
+
+namespace accel::card {
+
+void Turn::begin(std::uint64_t now) {
+    started_ = now;
+    parts_.meter.begin(now);
+    parts_.queue.progress.turn_started.set(now);
+}
+
+void Turn::end(std::uint64_t now) {
+    const auto engine = static_cast<unsigned>(parts_.engine);
+    Queue& queue = parts_.queue;
+    const std::uint64_t ticks = length(now);
+    parts_.meter.end(now);
+    queue.stats.busy.at(engine).add(ticks);
+    queue.charge.at(engine) += ticks;
+    queue.progress.turn_started.set(0);
+    queue.progress.ticks.add(ticks);
+}
+
+Status Turn::pass() {
+    Queue& queue = parts_.queue;
+    queue.progress.pieces.add(1);
+    const unsigned rivals = parts_.scheduler.rivals(queue, parts_.engine);
+    if (rivals <= Scheduler::equal_rival && parts_.bus.timing() == nullptr &&
+        ++pieces_ % pieces_for_each_look != 0) {
+        return ACCEL_OK;
+    }
+    const std::uint64_t now = parts_.bus.clock();
+    if (exceeds_limit(queue, queue.progress.ticks.read() + length(now))) {
+        return ACCEL_TIME_LIMIT;
+    }
+    if (rivals == 0 || (rivals == Scheduler::equal_rival && length(now) < ACCEL_TIMING_TURN)) {
+        return ACCEL_OK;
+    }
+    using Verdict = Scheduler::Verdict;
+    const Verdict verdict = parts_.scheduler.verdict(queue, parts_.engine, length(now));
+    if (verdict != Verdict::stay) {
+        make_way(now, verdict == Verdict::make_way_at_once);
+    }
+    return queue.stop.load(std::memory_order_relaxed) ? ACCEL_ABORTED : ACCEL_OK;
+}
+
+void Turn::make_way(std::uint64_t now, bool at_once) {
+    end(now);
+    const bool left = parts_.seat.set_aside(parts_.queue, at_once);
+    begin(left ? parts_.bus.clock() : now);
+}
+
+}  // namespace accel::card

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Preemption changes no bit of a result, and a queue whose command is preempted can be stopped.
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "card_fixture.hpp"
+#include "fuzz_commands.hpp"
+#include "hog_fixture.hpp"
+
+namespace accel::test {
+namespace {
+
+// ---- No bit changes
+
+constexpr std::uint64_t storm_queues = 5;  // as many as there are engines in virtual time
+constexpr std::uint32_t storm_commands = 48;
+constexpr std::uint32_t listed = 8;
+
+// Random commands in the window of the fuzzers, each run alone and in a storm of commands of a
+// higher priority.
+class Storm : public CardTest {
+  protected:
+    using Image = std::vector<std::uint8_t>;
+
+    Storm() : CardTest(HostOptions{.queues = 16}) {
+        window_ = space.allocate(fuzz_pages * page_size, Layout::scattered);
+        for (std::uint64_t at = 0; at < fuzz_pages * page_size; at += page_size) {
+            space.map(fuzz_window + at, space.locate(window_ + at), page_size);
+        }
+        large_ = space.allocate(ACCEL_LARGE_SIZE, Layout::device_large);
+        space.map(fuzz_large_window, space.locate(large_), ACCEL_LARGE_SIZE, pte_read_write, true);
+        for (std::uint32_t i = 0; i < storm_queues; ++i) {
+            add_storm(i + 4, fill(space.allocate(page_size), 1, 1, 64));
+        }
+        const std::uint64_t page = space.allocate(page_size);
+        accel_reduce p{};
+        p.type = ACCEL_TYPE_F32;
+        p.outer = p.n = p.inner = 1;
+        add_storm(storm_queues + 4,
+                  tensor_in(space, ACCEL_OP_SOFTMAX, {.dst = page, .src0 = page}, p));
+    }
+
+    // A command without a WAIT, which may never end, and without a record, which holds times.
+    accel_command draw(FuzzScript& script) {
+        accel_command command{};
+        do {
+            command = draw_command(script, space.at(fuzz_window + fuzz_params_page * page_size));
+        } while (command.opcode == ACCEL_OP_WAIT);
+        command.flags = 0;
+        command.record = 0;
+        return command;
+    }
+    accel_command draw_with_list(FuzzScript& script) {
+        for (std::uint64_t page = 0; page < fuzz_list_pages; ++page) {
+            for (std::uint64_t i = 0; i < listed; ++i) {
+                const std::uint64_t at = (fuzz_first_list_page + page) * page_size;
+                space.store_one(fuzz_window + at + i * ACCEL_COMMAND_SIZE, draw(script));
+            }
+        }
+        accel_command command = draw(script);
+        if (command.opcode == ACCEL_OP_CALL) {
+            command.call.count %= listed + 1;
+        }
+        return command;
+    }
+
+    Image memory() {
+        Image image = space.load<std::uint8_t>(window_, fuzz_pages * page_size);
+        const Image large = space.load<std::uint8_t>(large_, ACCEL_LARGE_SIZE);
+        image.insert(image.end(), large.begin(), large.end());
+        return image;
+    }
+    void restore(const Image& image) {
+        space.poke(window_, std::span(image).first(fuzz_pages * page_size));
+        space.poke(large_, std::span(image).subspan(fuzz_pages * page_size));
+    }
+
+    accel_status run(Queue& on, const accel_command& command) {
+        const accel_status status = on.run(command);
+        if (status != ACCEL_OK) {
+            EXPECT_TRUE(host.next_event());
+            EXPECT_EQ(on.reset(), ACCEL_OK);
+        }
+        return status;
+    }
+    accel_status run_in_storm(Queue& on, const accel_command& command) {
+        std::vector<std::pair<std::uint32_t, std::uint64_t>> doorbells;
+        on.enqueue(command);
+        doorbells.emplace_back(on.id(), on.tail());
+        for (std::size_t i = 0; i < storms_.size(); ++i) {
+            storms_[i]->enqueue(call(lists_[i], storm_commands));
+            doorbells.emplace_back(storms_[i]->id(), storms_[i]->tail());
+        }
+        host.doorbells(doorbells);
+        const accel_status status = on.wait(on.tail());
+        for (auto& storm : storms_) {
+            EXPECT_EQ(storm->wait(storm->tail()), ACCEL_OK);
+        }
+        if (status != ACCEL_OK) {
+            EXPECT_TRUE(host.next_event());
+            EXPECT_EQ(on.reset(), ACCEL_OK);
+        }
+        return status;
+    }
+
+    Queue alone{space, 1, {.time_limit = 2'000'000}};
+    Queue preempted{space, 2};
+
+  private:
+    void add_storm(std::uint32_t id, const accel_command& command) {
+        lists_.push_back(space.allocate(page_size));
+        space.store(lists_.back(), std::vector<accel_command>(storm_commands, command));
+        storms_.push_back(std::make_unique<Queue>(space, id, QueueOptions{.priority = 1}));
+    }
+
+    std::uint64_t window_ = 0;
+    std::uint64_t large_ = 0;
+    std::vector<std::unique_ptr<Queue>> storms_;
+    std::vector<std::uint64_t> lists_;
+};
+
+TEST_F(Storm, ChangesNoBitOfAnyCommand) {
+    Random random(9);
+    int compared = 0;
+    for (int i = 0; i < 400; ++i) {
+        const auto bytes = random.bytes(4000);
+        FuzzScript script(bytes);
+        restore(random.bytes(fuzz_pages * page_size + ACCEL_LARGE_SIZE));
+        const accel_command command = draw_with_list(script);
+        const Image before = memory();
+        const accel_status status = run(alone, command);
+        if (status == ACCEL_TIME_LIMIT) {
+            continue;
+        }
+        const Image expected = memory();
+        restore(before);
+        ASSERT_EQ(run_in_storm(preempted, command), status) << "command " << i;
+        ASSERT_EQ(memory(), expected) << "command " << i << ", opcode " << int{command.opcode};
+        compared += status == ACCEL_OK ? 1 : 0;
+    }
+    EXPECT_GT(compared, 50);
+}
+
+TEST_F(Storm, ChangesNoBitOfALargeProduct) {
+    constexpr std::uint32_t m = 150;
+    constexpr std::uint32_t n = 330;
+    constexpr std::uint32_t k = 270;
+    Random random(10);
+    const std::uint64_t a = space.allocate(m * k * 4, Layout::scattered);
+    const std::uint64_t b = space.allocate(k * n * 4, Layout::scattered);
+    const std::uint64_t d = space.allocate(m * n * 4);
+    space.store(a, random.values(m * k));
+    space.store(b, random.values(k * n));
+    accel_gemm p{};
+    p.type = ACCEL_TYPE_F32;
+    p.m = m;
+    p.n = p.ldb = p.ldd = n;
+    p.k = p.lda = k;
+    const accel_command command =
+        tensor_in(space, ACCEL_OP_GEMM, {.dst = d, .src0 = a, .src1 = b}, p);
+    ASSERT_EQ(run(preempted, command), ACCEL_OK);
+    const auto expected = space.load<float>(d, m * n);
+    for (int i = 0; i < 10; ++i) {
+        space.store(d, std::vector<float>(m * n));
+        ASSERT_EQ(run_in_storm(preempted, command), ACCEL_OK);
+        ASSERT_TRUE(same_bits(space.load<float>(d, m * n), expected));
+    }
+}
+
+// ---- A preempted command ends
+
+class Preempted : public CardTest {
+  protected:
+    Preempted() : CardTest(HostOptions{.host_memory = 128 << 20}) {}
+
+    // Makes `low` start a command, and hogs of higher priority take its engine away.
+    void preempt(Queue& low, const accel_command& command, AddressSpace& where) {
+        (void)low.submit(command);
+        ASSERT_TRUE(eventually([&] { return host.report(low.id()).pieces > 2; }));
+        for (std::uint32_t i = 0; i < 5; ++i) {
+            hogs.push_back(std::make_unique<Queue>(where, 4 + i, QueueOptions{.priority = 1}));
+            (void)hogs.back()->submit(make(Hog::fill, where));
+        }
+        ASSERT_TRUE(
+            eventually([&] { return host.report(low.id()).activity == ACCEL_ACTIVITY_READY; }));
+        EXPECT_GT(host.report(low.id()).ticks, 0U);
+    }
+    void end_hogs() {
+        for (auto& hog : hogs) {
+            EXPECT_EQ(hog->destroy(), ACCEL_OK);
+        }
+    }
+
+    std::vector<std::unique_ptr<Queue>> hogs;
+};
+
+TEST_F(Preempted, QueueIsDestroyedAndAccessesNothingAfterwards) {
+    Queue low(space, 1);
+    const std::uint64_t page = space.allocate(page_size);
+    preempt(low, fill_rows(page, 0, 1, 1, page_size, UINT32_MAX), space);
+    EXPECT_EQ(low.destroy(), ACCEL_OK);
+    for (const std::uint64_t address : {page, low.status_address(), low.ring_address()}) {
+        host.memory().watch(space.locate(address).address);
+    }
+    end_hogs();
+    EXPECT_EQ(queue.run(fill(space.allocate(page_size), 1, 1, 1)), ACCEL_OK);
+    EXPECT_EQ(host.memory().trespasses(), 0U);
+}
+
+TEST_F(Preempted, QueueIsResetAndWorksAgain) {
+    Queue low(space, 1);
+    preempt(low, make(Hog::fill, space), space);
+    EXPECT_EQ(low.reset(), ACCEL_OK);
+    EXPECT_EQ(host.report(1).ticks, 0U);
+    EXPECT_EQ(low.run(nop()), ACCEL_OK);
+    end_hogs();
+    EXPECT_EQ(low.run(fill(space.allocate(page_size), 1, 1, 1)), ACCEL_OK);
+}
+
+TEST_F(Preempted, QueueOfHungEnginesIsDestroyed) {
+    Queue low(space, 1);
+    preempt(low, make(Hog::fill, space), space);
+    host.set_defect(ACCEL_DEFECT_ENGINES);
+    EXPECT_EQ(low.destroy(), ACCEL_OK);
+    end_hogs();
+}
+
+TEST_F(Preempted, CommandContinuesWhenTheEngineIsFreeAgain) {
+    Queue low(space, 1);
+    const std::uint64_t target = space.allocate(2 << 20, Layout::host_large);
+    preempt(low, fill_rows(target, 0, 7, 1, 2 << 20, 64), space);
+    end_hogs();
+    EXPECT_EQ(low.wait(1), ACCEL_OK);
+    EXPECT_EQ(space.load<std::uint8_t>(target + (2 << 20) - 1, 1)[0], 7);
+}
+
+TEST_F(Preempted, CommandsEndWithAReset) {
+    for (int round = 0; round < 4; ++round) {
+        std::optional<AddressSpace> fresh;
+        AddressSpace* where = &space;
+        if (round > 0) {
+            fresh.emplace(host, 1);
+            where = &*fresh;
+        }
+        {
+            Queue low(*where, 1);
+            preempt(low, make(round % 2 == 0 ? Hog::copy : Hog::fill, *where), *where);
+        }
+        hogs.clear();
+        if (round % 2 == 0) {
+            ASSERT_TRUE(host.soft_reset());
+        } else {
+            host.function_reset();
+            ASSERT_TRUE(host.wait_ready());
+        }
+        std::atomic<std::uint64_t> late{0};
+        host.set_access_hook([&](std::uint64_t, bool) { ++late; });
+        for (int i = 0; i < 100; ++i) {
+            host.doorbell(1, 1);
+        }
+        EXPECT_EQ(late, 0U);
+        host.set_access_hook(nullptr);
+        host.enable();
+    }
+}
+
+TEST_F(Preempted, CommandsEndWithTheCard) {
+    for (const Hog hog : {Hog::fill, Hog::gemm}) {
+        TestHost short_lived({.device_memory = 8 << 20, .host_memory = 64 << 20, .contexts = 1});
+        AddressSpace s(short_lived, 0);
+        Queue low(s, 0);
+        std::vector<std::unique_ptr<Queue>> high;
+        const accel_command command = make(hog, s);
+        (void)low.submit(command);
+        ASSERT_TRUE(eventually([&] { return short_lived.report(0).pieces > 2; }));
+        for (std::uint32_t i = 1; i < 6; ++i) {
+            high.push_back(std::make_unique<Queue>(s, i, QueueOptions{.priority = 1}));
+            (void)high.back()->submit(command);
+        }
+        ASSERT_TRUE(
+            eventually([&] { return short_lived.report(0).activity == ACCEL_ACTIVITY_READY; }));
+    }
+}
+
+TEST_F(Preempted, ManyQueuesTakeTurnsAndEndTogether) {
+    TestHost large({.host_memory = 128 << 20, .queues = 64});
+    AddressSpace s(large, 0);
+    const accel_command command = make(Hog::fill, s);
+    std::vector<std::unique_ptr<Queue>> all;
+    for (std::uint32_t i = 0; i < 48; ++i) {
+        all.push_back(std::make_unique<Queue>(s, i));
+        (void)all.back()->submit(command);
+    }
+    ASSERT_TRUE(eventually([&] {
+        return std::ranges::all_of(large.reports(0, 48),
+                                   [](const auto& report) { return report.pieces > 2; });
+    }));
+    for (auto& each : all) {
+        ASSERT_EQ(each->destroy(), ACCEL_OK);
+    }
+    Queue last(s, 60);
+    EXPECT_EQ(last.run(fill(s.allocate(page_size), 1, 1, 1)), ACCEL_OK);
+}
+
+}  // namespace
+}  // namespace accel::test
