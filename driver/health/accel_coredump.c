@@ -357,6 +357,9 @@ static void accel_coredump_fault(struct work_struct *work)
 	if (!cause.queue)
 		return;
 	cause.culprit = cause.queue->ctx->owner;
+	dev_warn(&dump->adev->pdev->dev,
+		 "queue %u of pid %d stopped: fault at %#llx; its jobs fail with EIO\n",
+		 cause.id, pid_nr(cause.culprit), cause.address);
 	accel_coredump(dump->adev, &cause);
 	accel_queue_found_put(cause.queue);
 }
