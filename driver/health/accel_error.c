@@ -34,12 +34,13 @@ static void accel_reset_done(struct pci_dev *pdev)
  */
 static bool accel_error_harmless(struct pci_dev *pdev, pci_channel_state_t state)
 {
+	int aer = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_ERR);
 	u32 status = 0, mask = 0;
 
-	if (state != pci_channel_io_normal || !pdev->aer_cap)
+	if (state != pci_channel_io_normal || !aer)
 		return false;
-	pci_read_config_dword(pdev, pdev->aer_cap + PCI_ERR_UNCOR_STATUS, &status);
-	pci_read_config_dword(pdev, pdev->aer_cap + PCI_ERR_UNCOR_MASK, &mask);
+	pci_read_config_dword(pdev, aer + PCI_ERR_UNCOR_STATUS, &status);
+	pci_read_config_dword(pdev, aer + PCI_ERR_UNCOR_MASK, &mask);
 	return (status & ~mask) == PCI_ERR_UNC_UNSUP;
 }
 
