@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Preemption changes no bit of a result, and a queue whose command is preempted can be stopped.
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
@@ -9,6 +10,7 @@
 #include "card_fixture.hpp"
 #include "fuzz_commands.hpp"
 #include "hog_fixture.hpp"
+#include "ordering.hpp"
 
 namespace accel::test {
 namespace {
@@ -238,6 +240,24 @@ TEST_F(Preempted, CommandContinuesWhenTheEngineIsFreeAgain) {
     end_hogs();
     EXPECT_EQ(low.wait(1), ACCEL_OK);
     EXPECT_EQ(space.load<std::uint8_t>(target + (2 << 20) - 1, 1)[0], 7);
+}
+
+// The engines have no other occasion to look at the word.
+TEST_F(Preempted, HogsOnAllEnginesDoNotHideThatTheHostWroteTheWordOfAWait) {
+    const std::uint64_t word = space.allocate(page_size);
+    Queue waiter(space, 1);
+    (void)waiter.submit(wait_for(word, 1));
+    ASSERT_TRUE(eventually([&] { return host.report(1).activity == ACCEL_ACTIVITY_BLOCKED; }));
+    for (std::uint32_t i = 0; i < 2; ++i) {
+        hogs.push_back(std::make_unique<Queue>(space, 4 + i));
+        (void)hogs.back()->submit(make(i == 0 ? Hog::elementwise : Hog::fill, space));
+    }
+    ASSERT_TRUE(eventually([&] {
+        return std::ranges::all_of(host.reports(4, 2),
+                                   [](const auto& report) { return report.pieces > 2; });
+    }));
+    card::store_word(space.at(word), 1);
+    EXPECT_EQ(waiter.wait(1), ACCEL_OK);
 }
 
 TEST_F(Preempted, CommandsEndWithAReset) {
