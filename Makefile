@@ -22,6 +22,8 @@ KDIR ?= $(shell $(vm_kernel) --headers)
 BOOTS ?= 3
 # The kernels of test-kernels.
 KERNELS ?= 6.1 rt 6.12 sid
+# The parts of test-debug-kernel: controls failures vm vm-iommu, or short.
+PARTS ?=
 kdir_release = $(notdir $(patsubst %/,%,$(dir $(abspath $(KDIR)))))
 driver_build = $(abspath $(BUILD))/driver/$(kdir_release)
 module = $(BUILD)/driver/$(release)/accel.ko
@@ -138,15 +140,20 @@ test-tools: $(BUILD)/.tools ## lsaccel and accelctl, on machines of files and on
 test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
 test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
 test-vm-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
+test-vm-bounce: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## A machine whose DMA uses bounce buffers
 test-perf-gate: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
 test-unit-card test-unit-card-timed test-qtest test-sdk test-compiler test-fuzz test-tools \
-    test-harness test-vm test-vm-iommu test-perf-gate:
-	@$(if $(filter test-vm test-vm-iommu,$@),tools/setup/packages.sh test)
+    test-harness test-vm test-vm-iommu test-vm-bounce test-perf-gate:
+	@$(if $(filter test-vm test-vm-iommu test-vm-bounce,$@),tools/setup/packages.sh test)
 	@$(run_tests) $(@:test-%=%)
 
 test-kernels: setup $(BUILD)/.tests-vm ## Suite vm on each of KERNELS='6.1 rt 6.12 sid'
 	@tools/setup/packages.sh test kernels
 	@tests/kernels.py $(test_options) $(KERNELS)
+
+test-debug-kernel: $(BUILD)/.tests-vm $(BUILD)/.debug-kernel ## Suite vm on a kernel with checkers
+	@tools/setup/packages.sh test
+	@tests/debug_kernel.py $(test_options) $(PARTS)
 
 test-deb: ## Install, break and remove that package in a Debian 12 of its own, as root
 	@tools/setup/packages.sh deb
@@ -183,7 +190,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 .PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload \
     qemu-tree record-perf-gate abi check docs clean distclean screens test-unit-card \
     test-unit-card-timed test-qtest test-sdk test-compiler test-fuzz test-tools test-harness \
-    test-perf-gate test-vm test-vm-iommu test-kernels test-deb
+    test-perf-gate test-vm test-vm-iommu test-vm-bounce test-kernels test-debug-kernel test-deb
 FORCE:
 
 $(BUILD)/.configured: setup FORCE
@@ -204,6 +211,12 @@ $(BUILD)/.tests-%: $(BUILD)/.configured FORCE
 
 $(BUILD)/.kernel: setup FORCE
 	@$(step)/kernel.log "Looking for the VM's kernel" tests/vm/kernel.py
+
+# From Debian's source package: ten to fifteen minutes on two cores, unless it is in the cache.
+$(BUILD)/.debug-kernel: setup FORCE
+	@tools/setup/packages.sh debug-kernel
+	@$(step)/debug-kernel.log "Looking for the debug kernel, or building it" \
+	    tests/vm/kernel.py debug
 
 # The host trains. The same program and data give the same network.
 $(model): $(wildcard libaccel/examples/fashion-mnist/*) $(wildcard $(DATA)/*.gz) | $(BUILD)/.runtime

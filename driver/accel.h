@@ -13,10 +13,11 @@
  * handler that the higher one registers.
  *
  *   .         the card's structure, register access, tracepoints, compatibility
- *   hw/       interrupts, admin queue, events, event log, copy queue
+ *   health/   failures, watchdog, recovery, coredumps, reasons for the end of a file
+ *   hw/       interrupts, admin queue, reports, events, event log, copy queue
  *   mm/       addresses and page tables of a context, device memory, mappings
  *   context/  contexts and the quota of each user
- *   buffer/   the four kinds of buffers, dma-buf export and import
+ *   buffer/   the kinds of buffers, the memory of queues, dma-buf export and import
  *   queue/    queues and the three ways to wait for a command
  *   observe/  sysfs, hwmon, debugfs, fdinfo
  *   io/       the operations of the node: ioctl, mmap, read and write
@@ -36,34 +37,42 @@
  *   accel_buffer   Memory that the card can access. Its handle (or its queue)
  *                  and every VMA that maps it hold a reference. The access of
  *                  the card ends with the handle; the pages live until the last
- *                  VMA is gone.
+ *                  VMA is gone. The memory of a queue is coherent memory of the
+ *                  kernel and ends with the card half of the queue.
  *   accel_queue    Its handle and every call that sleeps on it hold a
  *                  reference. Its memory is an accel_buffer without a handle.
- *   accel_export   A dma-buf of a buffer. It lives as long as the dma-buf, and
- *                  holds the buffer and the accel_device, not the context.
+ *   accel_export   A dma-buf of a buffer. The dma-buf and a revocation hold a
+ *                  reference. It holds the buffer and the accel_device, not the
+ *                  context.
  *   accel_import   A buffer with the memory of a dma-buf. Its access to the
  *                  dma-buf ends with the handle, the context or the card, or
  *                  when the exporter revokes the memory.
  *   accel_quota    One user of one card. Each context of the user and each
- *                  buffer in device memory hold a reference.
+ *                  buffer whose memory is charged hold a reference.
+ *   accel_host_user  One user of host memory, for all cards. Each accel_quota of
+ *                  the user holds a reference.
  *
  * Lock order, outermost first
  *
  *   accel_device.stop_lock     start and stop of the hardware
  *   mmap_lock                  the kernel holds it around fault and mmap handlers
- *   accel_device.exports_lock  list of the exports of a card
+ *   accel_export.revoke_lock   the revocation of an export
  *   dma_resv                   of a dma-buf: its attachments and its revocation
- *   accel_export.lock          the mappings of an export, and its revocation
+ *   accel_export.lock          the mappings of an export
  *   accel_context.lock         buffers, queues, addresses, page tables of a file
- *   accel_copy_queue.lock      submission to the copy queue and its recovery
+ *   accel_queue.doorbell_lock  whether the owner of a queue may map its doorbell
+ *   accel_queue_memory.lock    the mappings of the memory of a queue
+ *   accel_device.exports_lock  lists of the exports of a card and of its buffers
+ *   accel_events.lock          the event ring, also while the driver reads reports
+ *   accel_progress.lock         memory for the reports of queues
  *   accel_admin.lock           the admin queue
- *   accel_events.lock          the event ring; never nested with accel_admin.lock
  *   accel_device.lock          (spin, irq) the table of queues, the list of contexts
  *   accel_device.imports_lock  (spin) list of the imports of a card
- *   accel_context.urings_lock  (spin, irq) io_uring commands in flight
  *   accel_queue.lock           (spin, irq) waiters and the arm word of a queue
- *   accel_copy_queue.jobs_lock (spin) transfers in flight
+ *   accel_copy_queue.lock      (spin) transfers that wait and in flight; the ring
  *   accel_quota_table.lock     (spin) use and limits of each user
+ *   accel_host.lock            (spin) the same of host memory, for all cards
+ *   accel_health.lock          (spin, irq) the failure that waits for a recovery
  *   accel_event_log.lock       (spin, irq) the event log; innermost
  *
  * A section (accel_section.h) keeps the hardware present. It begins before

@@ -8,6 +8,7 @@
 #include "accel_device.h"
 
 int accel_card_start(struct accel_device *adev);
-void accel_card_stop(struct accel_device *adev, int error);
+bool accel_card_stop(struct accel_device *adev, enum accel_reason reason,
+		     struct pid *culprit);
 
 #endif /* ACCEL_CARD_H */

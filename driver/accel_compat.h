@@ -9,17 +9,35 @@
 #ifndef ACCEL_COMPAT_H
 #define ACCEL_COMPAT_H
 
+#include <linux/cc_platform.h>
 #include <linux/eventfd.h>
 #ifdef ACCEL_HAVE_IO_URING_CMD_HEADER
 #include <linux/io_uring/cmd.h>
 #else
 #include <linux/io_uring.h>
 #endif
+#include <linux/iommu.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #ifdef ACCEL_HAVE_PFN_T
 #include <linux/pfn_t.h>
 #endif
 #include <linux/uio.h>
+
+/*
+ * The supported platforms: DMA is coherent with the caches of the CPU, mappings of the card's BARs
+ * can be write-combining, and a page of the CPU is a page of the card.
+ */
+#if !defined(CONFIG_X86_64) && !defined(CONFIG_ARM64) && \
+	!(defined(CONFIG_RISCV) && defined(CONFIG_64BIT))
+#error "the driver supports x86-64, arm64 and riscv64 only"
+#endif
+#if PAGE_SHIFT != 12
+#error "the driver supports pages of 4 KiB only: configure the kernel for these"
+#endif
+#ifdef CONFIG_CPU_BIG_ENDIAN
+#error "the driver supports little-endian kernels only"
+#endif
 
 #ifndef ACCEL_HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
@@ -38,6 +56,24 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flag
 #else
 #define ACCEL_IMPORT_NS(name)	MODULE_IMPORT_NS(#name)
 #endif
+
+/* An IOMMU translates the DMA of a device, under control of the kernel's DMA API. */
+static inline bool accel_compat_dma_translated(struct device *dev)
+{
+#ifdef CONFIG_IOMMU_API
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+
+	return domain && iommu_is_dma_domain(domain);
+#else
+	return false;
+#endif
+}
+
+/* The protection of a mapping of coherent memory, which an encrypted guest shares unencrypted. */
+static inline pgprot_t accel_compat_coherent_prot(pgprot_t prot)
+{
+	return cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT) ? pgprot_decrypted(prot) : prot;
+}
 
 /* The call that ends the access of importers, and the callback of importers that it calls. */
 #ifdef ACCEL_HAVE_DMA_BUF_MOVE_NOTIFY
@@ -117,6 +153,35 @@ static inline void accel_compat_uring_done(struct io_uring_cmd *cmd, int result,
 	}
 #endif
 
+/*
+ * A kernel that can cancel commands issues a command again for that, with a flag, at any time until
+ * its completion. So the data of a command lives for an RCU grace period longer than the command.
+ */
+#ifdef ACCEL_HAVE_IO_URING_CMD_CANCELABLE
+static inline bool accel_compat_uring_cancels(unsigned int issue_flags)
+{
+	return issue_flags & IO_URING_F_CANCEL;
+}
+
+static inline void accel_compat_uring_mark(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	io_uring_cmd_mark_cancelable(cmd, issue_flags);
+}
+
+#define accel_compat_uring_free(data, rcu)	kfree_rcu(data, rcu)
+#else
+static inline bool accel_compat_uring_cancels(unsigned int issue_flags)
+{
+	return false;
+}
+
+static inline void accel_compat_uring_mark(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+}
+
+#define accel_compat_uring_free(data, rcu)	kfree(data)
+#endif
+
 /* How the driver holds pages of an iterator. */
 enum accel_pin {
 	ACCEL_PIN_NONE,		/* the owner of the iterator holds them */
@@ -158,7 +223,9 @@ static inline ssize_t accel_compat_pin(struct iov_iter *iter, struct page **page
 	*first = offset_in_page(start);
 	max = min(max, user.iov_len);
 	max_pages = min_t(size_t, max_pages, DIV_ROUND_UP(*first + max, PAGE_SIZE));
-	got = pin_user_pages_fast(start & PAGE_MASK, max_pages, write ? FOLL_WRITE : 0, pages);
+	got = pin_user_pages_fast(start & PAGE_MASK, max_pages,
+				  (write ? FOLL_WRITE : 0) | (iter->nofault ? FOLL_NOFAULT : 0),
+				  pages);
 	if (got <= 0)
 		return got;
 	max = min_t(size_t, max, got * PAGE_SIZE - *first);
@@ -179,6 +246,39 @@ static inline void accel_compat_unpin(struct page **pages, unsigned int count, e
 			set_page_dirty_lock(pages[i]);
 		put_page(pages[i]);
 	}
+}
+
+/* Marks held pages dirty. Return: false if @nowait, and a page is locked. */
+static inline bool accel_compat_dirty(struct page **pages, unsigned int count, enum accel_pin how,
+				      bool nowait)
+{
+	unsigned int i;
+
+	for (i = 0; how != ACCEL_PIN_NONE && i < count; i++) {
+		struct folio *folio = page_folio(pages[i]);
+
+		if (folio_test_dirty(folio))
+			continue;
+		if (!folio_trylock(folio)) {
+			if (nowait)
+				return false;
+			folio_lock(folio);
+		}
+		folio_mark_dirty(folio);
+		folio_unlock(folio);
+	}
+	return true;
+}
+
+static inline bool accel_compat_is_dirty(struct page **pages, unsigned int count,
+					 enum accel_pin how)
+{
+	unsigned int i;
+
+	for (i = 0; how != ACCEL_PIN_NONE && i < count; i++)
+		if (!folio_test_dirty(page_folio(pages[i])))
+			return false;
+	return true;
 }
 
 #endif /* ACCEL_COMPAT_H */

@@ -25,14 +25,29 @@
 
 struct accel_admin;
 struct accel_copy_queue;
+struct accel_coredump;
 struct accel_event_log;
 struct accel_events;
+struct accel_health;
 struct accel_irq;
 struct accel_queue;
 struct accel_quota_table;
+struct accel_progress;
 struct dentry;
 struct gen_pool;
 struct inode;
+
+/**
+ * struct accel_end - the end of a card or of a file
+ * @reason: why it ended; ACCEL_REASON_NONE while it works
+ * @time: CLOCK_BOOTTIME of that moment in nanoseconds
+ * @culprit: process whose queue caused a recovery of the card; a reference, or NULL
+ */
+struct accel_end {
+	enum accel_reason reason;
+	u64 time;
+	struct pid *culprit;
+};
 
 /**
  * struct accel_device - one card
@@ -45,7 +60,8 @@ struct inode;
  * @stop_errno: errno of every call that needs the hardware while it is absent or
  *	about to stop, else 0; written under @stop_lock
  * @stopping: accel_card_stop() is in progress
- * @stop_wait: woken when @stopping becomes false
+ * @stop_wait: woken when @stopping becomes false, and when @stop_errno changes
+ * @end: the last stop of the hardware; under @lock
  * @generation: number of resets
  * @regs: BAR0
  * @doorbell_regs: BAR2, for the copy queue
@@ -61,22 +77,30 @@ struct inode;
  * @engines: number of engines, as in ACCEL_REG_ENGINES
  * @clock_hz: device ticks per second
  * @vector_count: interrupt vectors that the kernel granted
+ * @host_memory: the CPU and the card can share host memory, not only the memory of queues
+ * @coherent_users: number of struct accel_coherent that are allocated
+ * @time_limit_ms: longest device time of a command of a new queue, 0 if unlimited
+ * @health: failures that wait for a recovery
+ * @coredump: dumps of the card's state
  * @irq: interrupt handlers
  * @admin: admin queue
+ * @progress: reports of queues
  * @events: event ring
  * @copy_queue: the driver's own queue
  * @event_log: recent events
  * @quotas: use and limits of each user
  * @context_ids: context ids in use
  * @queue_ids: queue ids in use
+ * @contexts_used: contexts of files on the card
+ * @queues_used: queues of files on the card
  * @lock: protects @queues and @contexts
  * @queues: queues by id, for the interrupt handlers
  * @contexts: every open file
  * @inode: owner of the address space of every mapping of the node
  * @hwmon: sensors
  * @debugfs: debugfs folder
- * @exports_lock: serializes revocation with creation and release of exports
- * @exports: dma-bufs of the card's buffers
+ * @exports_lock: protects @exports and the lists of the exports of each buffer
+ * @exports: exports of device memory that are not revoked
  * @imports_lock: protects @imports
  * @imports: imported buffers of the card's contexts
  * @sharing_stopped: the card is about to stop: no export or import may begin
@@ -92,6 +116,7 @@ struct accel_device {
 	int stop_errno;
 	bool stopping;
 	wait_queue_head_t stop_wait;
+	struct accel_end end;
 	u64 generation;
 
 	void __iomem *regs;
@@ -108,9 +133,15 @@ struct accel_device {
 	u32 engines;
 	u32 clock_hz;
 	int vector_count;
+	bool host_memory;
+	atomic_t coherent_users;
+	u32 time_limit_ms;
 
+	struct accel_health *health;
+	struct accel_coredump *coredump;
 	struct accel_irq *irq;
 	struct accel_admin *admin;
+	struct accel_progress *progress;
 	struct accel_events *events;
 	struct accel_copy_queue *copy_queue;
 	struct accel_event_log *event_log;
@@ -118,6 +149,8 @@ struct accel_device {
 
 	struct ida context_ids;
 	struct ida queue_ids;
+	atomic_t contexts_used;
+	atomic_t queues_used;
 
 	spinlock_t lock;
 	struct accel_queue **queues;
@@ -153,6 +186,22 @@ static inline unsigned int accel_engines_compute(const struct accel_device *adev
 static inline u64 accel_ticks_to_ns(const struct accel_device *adev, u64 ticks)
 {
 	return mul_u64_u32_div(ticks, NSEC_PER_SEC, adev->clock_hz);
+}
+
+/**
+ * accel_time_limit_ticks() - the time limit of a queue, for ACCEL_ADMIN_CREATE_QUEUE
+ * @adev: the card
+ * @ms: limit that the owner of the queue asks for, or 0 for the limit of the card
+ *
+ * Return: device ticks; 0 if commands are not limited.
+ */
+static inline u64 accel_time_limit_ticks(const struct accel_device *adev, u32 ms)
+{
+	u32 limit = READ_ONCE(adev->time_limit_ms);
+
+	if (!ms || (limit && ms > limit))
+		ms = limit;
+	return ms ? max_t(u64, mul_u64_u32_div(ms, adev->clock_hz, MSEC_PER_SEC), 1) : 0;
 }
 
 #endif /* ACCEL_DEVICE_H */

@@ -12,34 +12,53 @@
 #include "accel_admin.h"
 #include "accel_card.h"
 #include "accel_chardev.h"
+#include "accel_coherent.h"
 #include "accel_copy_queue.h"
+#include "accel_coredump.h"
 #include "accel_debugfs.h"
+#include "accel_error.h"
 #include "accel_event.h"
 #include "accel_event_log.h"
 #include "accel_hwmon.h"
 #include "accel_irq.h"
 #include "accel_mapping.h"
 #include "accel_mmio.h"
+#include "accel_progress.h"
 #include "accel_queue_control.h"
 #include "accel_quota.h"
-#include "accel_transfer.h"
+#include "accel_recovery.h"
 #include "accel_vram.h"
 #include "accel_wait.h"
+#include "accel_watchdog.h"
 
-static void accel_irq_wake_queues(struct accel_device *adev, int vector)
+static unsigned int accel_time_limit_ms = 30000;
+module_param_named(time_limit_ms, accel_time_limit_ms, uint, 0644);
+MODULE_PARM_DESC(time_limit_ms,
+		 "longest device time of a command in ms, for cards bound later; 0: unlimited");
+
+static bool accel_irq_queues(struct accel_device *adev, int vector)
 {
-	accel_copy_queue_interrupt(adev, vector);
-	accel_wait_interrupt(adev, vector);
+	bool more = accel_copy_queue_interrupt(adev, vector);
+
+	return accel_wait_interrupt(adev, vector) || more;
+}
+
+static void accel_irq_queues_thread(struct accel_device *adev, int vector)
+{
+	accel_copy_queue_thread(adev, vector);
+	accel_wait_thread(adev, vector);
 }
 
 static const struct accel_irq_ops accel_irq_work = {
 	.admin = accel_admin_wake,
-	.queues = accel_irq_wake_queues,
+	.queues = accel_irq_queues,
+	.queues_thread = accel_irq_queues_thread,
 	.events = accel_events_thread,
 };
 
 static const struct accel_event_handler accel_event_handlers[] = {
 	{ ACCEL_EVENT_QUEUE_ERROR, accel_copy_queue_event },
+	{ ACCEL_EVENT_QUEUE_ERROR, accel_coredump_event },
 	{ ACCEL_EVENT_QUEUE_ERROR, accel_queue_event },
 };
 
@@ -63,11 +82,19 @@ static bool accel_limits_valid(struct accel_device *adev)
 {
 	struct pci_dev *pdev = adev->pdev;
 
-	return adev->queue_count && adev->context_count && adev->clock_hz &&
+	return accel_read32(adev, ACCEL_REG_VA_BITS) == ACCEL_VA_BITS &&
+	       (!(adev->features & ACCEL_FEATURE_SCATTER) ||
+		accel_read32(adev, ACCEL_REG_SEGMENTS) >= ACCEL_COPY_SEGMENTS) &&
+	       adev->queue_count && adev->context_count && adev->clock_hz &&
 	       is_power_of_2(adev->ring_entries) && adev->ring_entries <= BIT(20) &&
 	       pci_resource_len(pdev, ACCEL_BAR_DOORBELLS) >=
 		       (u64)adev->queue_count * ACCEL_DOORBELL_STRIDE &&
 	       adev->vram_size <= pci_resource_len(pdev, ACCEL_BAR_MEMORY);
+}
+
+static void accel_release_regions(void *pdev)
+{
+	pci_release_regions(pdev);
 }
 
 /* Maps the registers and checks that the driver supports this card. */
@@ -78,10 +105,14 @@ static int accel_bars_init(struct accel_device *adev)
 	u32 magic, version;
 	int ret;
 
-	ret = pci_request_regions(pdev, ACCEL_NAME);	/* managed */
+	ret = pci_request_regions(pdev, ACCEL_NAME);
 	if (ret)
 		return dev_err_probe(dev, ret,
 				     "cannot claim BARs: another driver uses them; unbind it\n");
+	/* Some kernels release them with the device, newer ones do not; a second time is harmless. */
+	ret = devm_add_action_or_reset(dev, accel_release_regions, pdev);
+	if (ret)
+		return ret;
 	if (pci_resource_len(pdev, ACCEL_BAR_REGISTERS) < ACCEL_REGISTERS_SIZE)
 		return dev_err_probe(dev, -ENODEV,
 				     "BAR0 has %llu of %u bytes; update the firmware of the card\n",
@@ -124,6 +155,15 @@ static int accel_shared_init(struct accel_device *adev)
 	ret = accel_quota_init(adev);
 	if (ret)
 		return ret;
+	ret = accel_coredump_init(adev);
+	if (ret)
+		return ret;
+	ret = accel_watchdog_init(adev);
+	if (ret)
+		return ret;
+	ret = accel_coherent_init(adev);
+	if (ret)
+		return ret;
 	ret = accel_mapping_init(adev);
 	if (ret)
 		return ret;
@@ -138,9 +178,12 @@ static int accel_queues_init(struct accel_device *adev)
 	ret = accel_admin_init(adev);
 	if (ret)
 		return ret;
-	ret = accel_events_init(adev, accel_event_handlers, ARRAY_SIZE(accel_event_handlers));
+	ret = accel_progress_init(adev);
 	if (ret)
 		goto err_admin;
+	ret = accel_events_init(adev, accel_event_handlers, ARRAY_SIZE(accel_event_handlers));
+	if (ret)
+		goto err_reports;
 	ret = accel_copy_queue_init(adev);
 	if (ret)
 		goto err_events;
@@ -153,6 +196,8 @@ err_copy:
 	accel_copy_queue_fini(adev);
 err_events:
 	accel_events_fini(adev);
+err_reports:
+	accel_progress_fini(adev);
 err_admin:
 	accel_admin_fini(adev);
 	return ret;
@@ -161,8 +206,10 @@ err_admin:
 static void accel_queues_fini(struct accel_device *adev)
 {
 	accel_irq_fini(adev);
+	accel_coredump_fini(adev);
 	accel_copy_queue_fini(adev);
 	accel_events_fini(adev);
+	accel_progress_fini(adev);
 	accel_admin_fini(adev);
 }
 
@@ -184,6 +231,7 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (IS_ERR(adev))
 		return PTR_ERR(adev);
 	pci_set_drvdata(pdev, adev);
+	adev->time_limit_ms = accel_time_limit_ms;
 
 	ret = accel_bars_init(adev);
 	if (ret)
@@ -205,6 +253,8 @@ static int accel_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	ret = accel_chardev_add(adev);
 	if (ret)
 		goto err_debugfs;
+	accel_recovery_enable(adev);
+	accel_watchdog_start(adev);
 
 	dev_info(&pdev->dev, "%s: serial %016llx, %llu MiB, %u queues, %d vectors\n",
 		 dev_name(&adev->dev), accel_read64(adev, ACCEL_REG_SERIAL),
@@ -215,7 +265,7 @@ err_debugfs:
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
 err_stop:
-	accel_card_stop(adev, -ENODEV);
+	accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
 err_queues:
 	accel_queues_fini(adev);
 err_put:
@@ -227,75 +277,16 @@ static void accel_remove(struct pci_dev *pdev)
 {
 	struct accel_device *adev = pci_get_drvdata(pdev);
 
+	accel_recovery_disable(adev);
+	accel_watchdog_stop(adev);
 	accel_chardev_del(adev);
 	accel_debugfs_del(adev);
 	accel_hwmon_del(adev);
-	accel_card_stop(adev, -ENODEV);
+	accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
+	accel_coherent_fini(adev);
 	accel_queues_fini(adev);
 	put_device(&adev->dev);
 }
-
-static void accel_reset_prepare(struct pci_dev *pdev)
-{
-	accel_card_stop(pci_get_drvdata(pdev), -ESTALE);
-}
-
-static void accel_reset_done(struct pci_dev *pdev)
-{
-	struct accel_device *adev = pci_get_drvdata(pdev);
-
-	if (accel_card_start(adev))
-		dev_err(&pdev->dev,
-			"reset failed: the card did not start again; power-cycle the machine\n");
-}
-
-/*
- * An uncorrectable error of the link may have lost data of any file. So all files end, and the
- * card starts again.
- */
-static pci_ers_result_t accel_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
-{
-	struct accel_device *adev = pci_get_drvdata(pdev);
-
-	accel_event_log_card(adev, "link-error", "severity=%s",
-			     state == pci_channel_io_normal ? "nonfatal" : "fatal");
-	if (state == pci_channel_io_perm_failure) {
-		accel_card_stop(adev, -ENODEV);
-		return PCI_ERS_RESULT_DISCONNECT;
-	}
-	accel_card_stop(adev, -ESTALE);
-	return PCI_ERS_RESULT_NEED_RESET;
-}
-
-static pci_ers_result_t accel_slot_reset(struct pci_dev *pdev)
-{
-	pci_restore_state(pdev);
-	/* Save it again for the next error, because the restore consumed it. */
-	pci_save_state(pdev);
-	if (accel_card_start(pci_get_drvdata(pdev)))
-		return PCI_ERS_RESULT_DISCONNECT;
-	return PCI_ERS_RESULT_RECOVERED;
-}
-
-static const struct pci_error_handlers accel_err_handlers = {
-	.error_detected = accel_error_detected,
-	.slot_reset = accel_slot_reset,
-	.reset_prepare = accel_reset_prepare,
-	.reset_done = accel_reset_done,
-};
-
-static int accel_suspend(struct device *dev)
-{
-	accel_card_stop(dev_get_drvdata(dev), -ESTALE);
-	return 0;
-}
-
-static int accel_resume(struct device *dev)
-{
-	return accel_card_start(dev_get_drvdata(dev));
-}
-
-static DEFINE_SIMPLE_DEV_PM_OPS(accel_pm_ops, accel_suspend, accel_resume);
 
 static const struct pci_device_id accel_ids[] = {
 	{ PCI_DEVICE(ACCEL_PCI_VENDOR, ACCEL_PCI_DEVICE) },
@@ -308,7 +299,7 @@ static struct pci_driver accel_driver = {
 	.id_table = accel_ids,
 	.probe = accel_probe,
 	.remove = accel_remove,
-	.err_handler = &accel_err_handlers,
+	.err_handler = &accel_error_handlers,
 	.driver.pm = pm_sleep_ptr(&accel_pm_ops),
 };
 
@@ -319,12 +310,9 @@ static int __init accel_init(void)
 	ret = accel_mapping_mount();
 	if (ret)
 		return ret;
-	ret = accel_transfer_init();
-	if (ret)
-		goto err_mount;
 	ret = accel_chardev_init();
 	if (ret)
-		goto err_transfer;
+		goto err_mount;
 	accel_debugfs_init();
 	ret = pci_register_driver(&accel_driver);
 	if (ret)
@@ -334,8 +322,6 @@ static int __init accel_init(void)
 err_debugfs:
 	accel_debugfs_fini();
 	accel_chardev_fini();
-err_transfer:
-	accel_transfer_fini();
 err_mount:
 	accel_mapping_unmount();
 	return ret;
@@ -347,10 +333,10 @@ static void __exit accel_exit(void)
 	pci_unregister_driver(&accel_driver);
 	accel_debugfs_fini();
 	accel_chardev_fini();
-	accel_transfer_fini();
 	accel_mapping_unmount();
 }
 module_exit(accel_exit);
 
 MODULE_DESCRIPTION("Driver for accel PCI Express machine-learning accelerators");
+MODULE_VERSION("0.1.0");
 MODULE_LICENSE("GPL");

@@ -33,4 +33,10 @@ static inline void accel_write64(struct accel_device *adev, u32 offset, u64 valu
 	writeq(value, adev->regs + offset);
 }
 
+/* True if the card does not answer: a read of any register returns all ones. */
+static inline bool accel_silent(struct accel_device *adev)
+{
+	return accel_read32(adev, ACCEL_REG_MAGIC) == ~0U;
+}
+
 #endif /* ACCEL_MMIO_H */

@@ -41,7 +41,9 @@ struct accel_queue_error;
 	each(ACCEL_BUS_ERROR, "BUS_ERROR")		\
 	each(ACCEL_ABORTED, "ABORTED")			\
 	each(ACCEL_INTERNAL, "INTERNAL")		\
-	last(ACCEL_BAD_INDEX, "BAD_INDEX")
+	each(ACCEL_BAD_INDEX, "BAD_INDEX")		\
+	each(ACCEL_TIME_LIMIT, "TIME_LIMIT")		\
+	last(ACCEL_NO_PROGRESS, "NO_PROGRESS")
 
 /* The names of a queue, in the format of each event of a queue. */
 #define ACCEL_TRACE_QUEUE	"card=%d client=%llu handle=%u"

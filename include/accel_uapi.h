@@ -24,7 +24,8 @@
  *   EFAULT      the argument, or memory that it points at, is not accessible
  *   E2BIG       @size is larger than the driver knows and the rest is not zero
  *   EINVAL      @size is too small, or a field has a value it cannot have
- *   EOPNOTSUPP  a flag that this driver or this card does not know
+ *   EOPNOTSUPP  a flag that this driver or this card does not know; or buffers in
+ *               host memory without ACCEL_CAP_HOST_MEMORY
  *   ENOENT      no buffer or queue of that handle in this file
  *   EBADF       a file descriptor in the argument is not open
  *   ENOMEM      the host is out of memory
@@ -94,8 +95,9 @@
  * @queues_used: out: queues that the user of this file holds
  * @queues_quota: out: quota of queues, ~0 if unlimited
  * @host_memory_used: out: bytes of host memory that the user of this file holds
- *	for the card: host buffers, registered memory, transfers in flight
- * @host_memory_quota: out: quota of that user in bytes, ~0 if unlimited
+ *	for all cards: host buffers, queues, registered memory, transfers in flight
+ * @host_memory_quota: out: quota of that user in bytes, ~0 if unlimited; less
+ *	may be free, because all users together have a limit as well
  * @time_limit_ms: out: longest device time of a command; 0 if unlimited
  * @priority_max: out: highest priority that this file may give to a queue
  */
@@ -244,10 +246,11 @@ struct accel_buffer_create {
  * @handle: out: names the buffer in this file
  * @reserved: must be zero
  *
- * The driver pins the pages and charges them against RLIMIT_MEMLOCK until the
- * handle is destroyed. The caller needs write access to the memory only if the
- * card may write it. The caller may unmap the memory meanwhile: the card keeps
- * using the same pages. Such a buffer cannot be mapped again through the file.
+ * The driver pins the pages and charges them against RLIMIT_MEMLOCK, and against
+ * the quota of host memory, until the handle is destroyed. The caller needs write
+ * access to the memory only if the card may write it. The caller may unmap the
+ * memory meanwhile: the card keeps using the same pages. Such a buffer cannot be
+ * mapped again through the file.
  */
 struct accel_buffer_register {
 	__u32 size;

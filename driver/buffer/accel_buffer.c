@@ -7,9 +7,9 @@
  * entries, and last a handle. Its end is the reverse.
  */
 #include <linux/dma-mapping.h>
-#include <linux/slab.h>
 
 #include "accel_buffer.h"
+#include "accel_coherent.h"
 #include "accel_compat.h"
 
 /**
@@ -25,6 +25,7 @@ void accel_buffer_init(struct accel_buffer *buffer, struct accel_device *adev,
 {
 	kref_init(&buffer->ref);
 	INIT_LIST_HEAD(&buffer->extents);
+	INIT_LIST_HEAD(&buffer->exports);
 	buffer->ops = ops;
 	buffer->adev = adev;
 	buffer->bytes = bytes;
@@ -45,54 +46,81 @@ void accel_buffer_put(struct accel_buffer *buffer)
 	kref_put(&buffer->ref, accel_buffer_release);
 }
 
+/**
+ * accel_buffer_charge() - charge the memory of a buffer to the user of a file
+ * @ctx: the context of the file
+ * @buffer: a buffer that is not charged; it keeps the user, because it may outlive the file
+ * @resource: ACCEL_RESOURCE_MEMORY or ACCEL_RESOURCE_HOST_MEMORY
+ *
+ * Return: 0 or -EDQUOT.
+ */
+int accel_buffer_charge(struct accel_context *ctx, struct accel_buffer *buffer,
+			enum accel_resource resource)
+{
+	int ret;
+
+	ret = accel_quota_charge(ctx->quota, ctx->unlimited, resource, buffer->bytes);
+	if (ret)
+		return ret;
+	buffer->resource = resource;
+	buffer->quota = accel_quota_get(ctx->quota);
+	return 0;
+}
+
+/* Ends the charge, once. */
+void accel_buffer_uncharge(struct accel_buffer *buffer)
+{
+	if (!buffer->quota)
+		return;
+	accel_quota_uncharge(buffer->quota, buffer->resource, buffer->bytes);
+	accel_quota_put(buffer->quota);
+	buffer->quota = NULL;
+}
+
 static enum dma_data_direction accel_buffer_direction(const struct accel_buffer *buffer)
 {
 	return buffer->prot & ACCEL_BUFFER_CARD_WRITE ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
 }
 
-/**
- * accel_buffer_dma_map() - create the DMA mapping of the pages of a buffer
- * @ctx: the context, entered
- * @buffer: a buffer in host or registered memory
- *
- * Return: 0 or -errno.
- */
-int accel_buffer_dma_map(struct accel_context *ctx, struct accel_buffer *buffer)
+/* The operation @attach of buffers with pages of the host in @sgt: maps them for the card. */
+int accel_buffer_attach_pages(struct accel_context *ctx, struct accel_buffer *buffer)
 {
 	int ret;
 
 	accel_context_assert_entered(ctx);
-	ret = sg_alloc_table_from_pages(&buffer->sgt, buffer->pages, buffer->page_count, 0,
-					buffer->bytes, GFP_KERNEL_ACCOUNT);
-	if (ret)
-		return ret;
-	ret = dma_map_sgtable(&buffer->adev->pdev->dev, &buffer->sgt,
-			      accel_buffer_direction(buffer), 0);
-	if (ret) {
-		sg_free_table(&buffer->sgt);
-		return ret;
-	}
-	buffer->mapped = true;
-	return 0;
+	ret = accel_coherent_map(&buffer->adev->pdev->dev, &buffer->sgt,
+				 accel_buffer_direction(buffer));
+	buffer->mapped = !ret;
+	return ret;
 }
 
-/* Removes the DMA mapping, once. The card does not access the buffer any more. */
+/* The operation @unmap of such buffers. */
+void accel_buffer_unmap_pages(struct accel_buffer *buffer)
+{
+	accel_coherent_unmap(&buffer->adev->pdev->dev, &buffer->sgt,
+			     accel_buffer_direction(buffer));
+}
+
+/* The operation @map of buffers with memory on the bus. */
+int accel_buffer_map_sgtable(struct accel_context *ctx, struct accel_buffer *buffer)
+{
+	return accel_mmu_map_sgtable(&ctx->mmu, &buffer->va, buffer->prot, &buffer->sgt);
+}
+
+/* The operation @map of buffers in device memory of this card. */
+int accel_buffer_map_extents(struct accel_context *ctx, struct accel_buffer *buffer)
+{
+	return accel_mmu_map_extents(&ctx->mmu, &buffer->va, buffer->prot,
+				     &buffer->source->extents);
+}
+
+/* The card does not access the buffer any more: ends its DMA mapping, once. */
 void accel_buffer_dma_unmap(struct accel_buffer *buffer)
 {
 	if (!buffer->mapped)
 		return;
-	dma_unmap_sgtable(&buffer->adev->pdev->dev, &buffer->sgt, accel_buffer_direction(buffer),
-			  0);
-	sg_free_table(&buffer->sgt);
+	buffer->ops->unmap(buffer);
 	buffer->mapped = false;
-}
-
-static int accel_buffer_map(struct accel_context *ctx, struct accel_buffer *buffer)
-{
-	if (buffer->source)
-		return accel_mmu_map_extents(&ctx->mmu, &buffer->va, buffer->prot,
-					     &buffer->source->extents);
-	return accel_mmu_map_sgtable(&ctx->mmu, &buffer->va, buffer->prot, &buffer->sgt);
 }
 
 /**
@@ -118,7 +146,7 @@ int accel_buffer_attach(struct accel_context *ctx, struct accel_buffer *buffer)
 	ret = accel_va_alloc(&ctx->va, &buffer->va, buffer->bytes);
 	if (ret)
 		goto err_dma;
-	ret = accel_buffer_map(ctx, buffer);
+	ret = buffer->ops->map(ctx, buffer);
 	if (ret)
 		goto err_va;
 	return 0;
@@ -197,7 +225,7 @@ int accel_buffer_destroy(struct accel_context *ctx, u32 handle)
 	buffer = xa_load(&ctx->buffers, handle);
 	if (!buffer) {
 		ret = -ENOENT;
-	} else if (buffer->transfers) {
+	} else if (atomic_read(&buffer->transfers)) {
 		/* Commands of the copy queue contain its bus addresses. */
 		ret = -EBUSY;
 		buffer = NULL;
@@ -212,7 +240,7 @@ int accel_buffer_destroy(struct accel_context *ctx, u32 handle)
 	if (buffer->ops->end)
 		buffer->ops->end(buffer);
 	if (buffer->end_exports)
-		buffer->end_exports(buffer);
+		buffer->end_exports(buffer, true);
 	accel_buffer_put(buffer);
 	return ret;
 }

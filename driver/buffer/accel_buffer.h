@@ -21,6 +21,9 @@ struct accel_buffer;
  * @driver_writes: the driver can write it through the copy queue, independent of
  *	the permissions of the context
  * @attach: prepares the memory for the card; the context is entered. May be NULL.
+ * @map: enters the memory in the page tables; the context is entered
+ * @unmap: the card does not access the memory any more: ends its DMA mapping. May be
+ *	NULL.
  * @end: ends the card's access when the handle is gone, in place of
  *	accel_buffer_detach(); called without locks. May be NULL.
  * @stop: the card has stopped: frees memory of the card; the caller is in a section for
@@ -34,6 +37,8 @@ struct accel_buffer_ops {
 	bool exportable;
 	bool driver_writes;
 	int (*attach)(struct accel_context *ctx, struct accel_buffer *buffer);
+	int (*map)(struct accel_context *ctx, struct accel_buffer *buffer);
+	void (*unmap)(struct accel_buffer *buffer);
 	void (*end)(struct accel_buffer *buffer);
 	void (*stop)(struct accel_buffer *buffer);
 	int (*mmap)(struct accel_buffer *buffer, struct vm_area_struct *vma);
@@ -49,20 +54,22 @@ struct accel_buffer_ops {
  * @queue: the buffer is the memory of a queue
  * @va: its addresses in the context
  * @bytes: length, whole pages
- * @pages: pages of host and registered memory
+ * @pages: pages of host memory
  * @page_count: number of @pages
- * @sgt: memory on the bus: DMA mapping of @pages while @mapped, or of a dma-buf
- * @mapped: the DMA mapping of @pages exists
- * @transfers: jobs of the copy queue that use the memory; under the context's
- *	lock
- * @mm: address space whose RLIMIT_MEMLOCK the pages are charged to
+ * @sgt: host memory: its pages, and its bus addresses while @mapped; or the mapping of
+ *	a dma-buf
+ * @mapped: the card can access @sgt
+ * @transfers: jobs of the copy queue that use the memory; grows only while the
+ *	context is entered
  * @extents: device memory that the buffer owns
- * @quota: user that @extents are charged to; NULL once they are free
+ * @quota: user that the memory is charged to; NULL if it is not charged
+ * @resource: resource that is charged
  * @source: buffer that owns the extents: the buffer itself, or for an import a
  *	buffer of another context; NULL if the memory is not in this card
  * @revoked: an import that has lost its memory; under the context's lock
- * @end_exports: revokes the exports when the handle is gone; set by the first
- *	export
+ * @exports: exports of the buffer, under accel_device.exports_lock
+ * @end_exports: revokes the exports when the handle is gone, and if @wait, waits for
+ *	importers in other drivers; set by the first export
  */
 struct accel_buffer {
 	struct kref ref;
@@ -76,19 +83,33 @@ struct accel_buffer {
 	unsigned long page_count;
 	struct sg_table sgt;
 	bool mapped;
-	unsigned int transfers;
-	struct mm_struct *mm;
+	atomic_t transfers;
 	struct list_head extents;
 	struct accel_quota *quota;
+	enum accel_resource resource;
 	struct accel_buffer *source;
 	bool revoked;
-	void (*end_exports)(struct accel_buffer *buffer);
+	struct list_head exports;
+	void (*end_exports)(struct accel_buffer *buffer, bool wait);
 };
 
 void accel_buffer_init(struct accel_buffer *buffer, struct accel_device *adev,
 		       const struct accel_buffer_ops *ops, u64 bytes, u32 prot);
 void accel_buffer_put(struct accel_buffer *buffer);
-int accel_buffer_dma_map(struct accel_context *ctx, struct accel_buffer *buffer);
+
+/* Drops a reference without sleeping. Return: false if it is the last one, which then stays. */
+static inline bool accel_buffer_try_put(struct accel_buffer *buffer)
+{
+	return refcount_dec_not_one(&buffer->ref.refcount);
+}
+
+int accel_buffer_charge(struct accel_context *ctx, struct accel_buffer *buffer,
+			enum accel_resource resource);
+void accel_buffer_uncharge(struct accel_buffer *buffer);
+int accel_buffer_attach_pages(struct accel_context *ctx, struct accel_buffer *buffer);
+void accel_buffer_unmap_pages(struct accel_buffer *buffer);
+int accel_buffer_map_sgtable(struct accel_context *ctx, struct accel_buffer *buffer);
+int accel_buffer_map_extents(struct accel_context *ctx, struct accel_buffer *buffer);
 void accel_buffer_dma_unmap(struct accel_buffer *buffer);
 int accel_buffer_attach(struct accel_context *ctx, struct accel_buffer *buffer);
 int accel_buffer_detach(struct accel_context *ctx, struct accel_buffer *buffer);

@@ -23,7 +23,7 @@ int accel_ioctl_buffer_create(struct accel_context *ctx, struct accel_buffer_cre
 
 	bytes = ALIGN(args->bytes, ACCEL_PAGE_SIZE);
 	buffer = vram ? accel_vram_buffer_alloc(ctx->adev, bytes, prot) :
-			accel_host_buffer_alloc(ctx->adev, bytes, prot);
+			accel_host_buffer_alloc(ctx, bytes, prot);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
 	ret = accel_buffer_publish(ctx, buffer, &args->handle, &args->address);

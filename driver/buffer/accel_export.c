@@ -3,168 +3,43 @@
  * accel_export.c - exports a buffer as a dma-buf, for other processes, other cards
  * and other drivers.
  *
- * Host memory is mapped for each device that attaches. A context of the same card
- * enters device memory in its own page tables (accel_import.c). Other devices
- * reach device memory through BAR4, without a copy in host memory.
- *
  * Device memory ends when the card stops, so an export can be revoked. Revocation
  * tells the importers and returns when they have ended their access. Mappings
  * show a zero page after that. A revoked export stays revoked.
  */
 #include <linux/dma-buf.h>
-#include <linux/dma-mapping.h>
+#include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
 #include <linux/module.h>
-#include <linux/pci-p2pdma.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "accel_compat.h"
 #include "accel_export.h"
-#include "accel_vram.h"
+#include "accel_export_dma.h"
 
-/* The time limit for importers to end their access. */
+/* The time limit for other drivers to end their access: for one call, however many exports. */
 #define ACCEL_EXPORT_TIMEOUT	(10 * HZ)
-/* The length of an entry of a scatterlist is 32 bits wide. */
-#define ACCEL_EXPORT_SEGMENT	(1ULL << 30)
+/* A thread that waits for other drivers looks for a fatal signal so often. */
+#define ACCEL_EXPORT_RECHECK	(HZ / 10)
 
-/* True if another device can reach the BAR of the card without the host bridge. */
-static bool accel_export_reachable(struct accel_export *export, struct device *dev)
+static void accel_export_free(struct kref *ref)
 {
-	/* A kernel without peer-to-peer support cannot tell; the bus decides. */
-	if (!IS_ENABLED(CONFIG_PCI_P2PDMA))
-		return true;
-	return dev_is_pci(dev) && pci_p2pdma_distance(export->adev->pdev, dev, true) >= 0;
-}
+	struct accel_export *export = container_of(ref, struct accel_export, ref);
 
-static int accel_export_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
-{
-	struct accel_export *export = dmabuf->priv;
-
-	/* An importer without a callback cannot end its access, so it gets no revocable memory. */
-	if (export->flags & ACCEL_EXPORT_REVOKE && !attach->importer_ops)
-		return -EOPNOTSUPP;
-	if (!export->buffer->source)
-		return 0;
-	if (!attach->peer2peer || !accel_export_reachable(export, attach->dev))
-		return -EOPNOTSUPP;
-	return 0;
-}
-
-/* The memory never moves. It only ends, and then all importers are told. */
-static int accel_export_pin(struct dma_buf_attachment *attach)
-{
-	return 0;
-}
-
-static void accel_export_unpin(struct dma_buf_attachment *attach)
-{
-}
-
-static int accel_export_map_host(struct accel_buffer *buffer, struct device *dev,
-				 struct sg_table *sgt, enum dma_data_direction direction)
-{
-	int ret;
-
-	ret = sg_alloc_table_from_pages(sgt, buffer->pages, buffer->page_count, 0, buffer->bytes,
-					GFP_KERNEL);
-	if (ret)
-		return ret;
-	ret = dma_map_sgtable(dev, sgt, direction, 0);
-	if (ret)
-		sg_free_table(sgt);
-	return ret;
-}
-
-static void accel_export_unmap_vram(struct device *dev, struct sg_table *sgt,
-				    enum dma_data_direction direction)
-{
-	struct scatterlist *sg;
-	int i;
-
-	for_each_sgtable_dma_sg(sgt, sg, i)
-		if (sg_dma_len(sg))
-			dma_unmap_resource(dev, sg_dma_address(sg), sg_dma_len(sg), direction, 0);
-	sg_free_table(sgt);
-}
-
-/* Maps the extents in BAR4 for @dev. They have no struct page. */
-static int accel_export_map_vram(struct accel_buffer *buffer, struct device *dev,
-				 struct sg_table *sgt, enum dma_data_direction direction)
-{
-	struct accel_extent *extent;
-	unsigned int count = 0;
-	struct scatterlist *sg;
-	u64 offset, bytes;
-
-	list_for_each_entry(extent, &buffer->extents, list)
-		count += DIV_ROUND_UP_ULL(extent->bytes, ACCEL_EXPORT_SEGMENT);
-	if (sg_alloc_table(sgt, count, GFP_KERNEL))
-		return -ENOMEM;
-	sg = sgt->sgl;
-	list_for_each_entry(extent, &buffer->extents, list) {
-		for (offset = 0; offset < extent->bytes; offset += bytes, sg = sg_next(sg)) {
-			phys_addr_t bar = buffer->adev->vram_phys + extent->offset + offset;
-			dma_addr_t address;
-
-			bytes = min(extent->bytes - offset, ACCEL_EXPORT_SEGMENT);
-			address = dma_map_resource(dev, bar, bytes, direction, 0);
-			if (dma_mapping_error(dev, address)) {
-				accel_export_unmap_vram(dev, sgt, direction);
-				return -ENOMEM;
-			}
-			sg_set_page(sg, NULL, bytes, 0);
-			sg_dma_address(sg) = address;
-			sg_dma_len(sg) = bytes;
-		}
-	}
-	return 0;
-}
-
-static struct sg_table *accel_export_map(struct dma_buf_attachment *attach,
-					 enum dma_data_direction direction)
-{
-	struct accel_export *export = attach->dmabuf->priv;
-	struct accel_buffer *buffer = export->buffer;
-	struct sg_table *sgt;
-	int ret;
-
-	dma_resv_assert_held(attach->dmabuf->resv);
-	if (export->revoked)
-		return ERR_PTR(-ENODEV);
-	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
-	if (!sgt)
-		return ERR_PTR(-ENOMEM);
-	ret = buffer->source ? accel_export_map_vram(buffer, attach->dev, sgt, direction) :
-			       accel_export_map_host(buffer, attach->dev, sgt, direction);
-	if (ret) {
-		kfree(sgt);
-		return ERR_PTR(ret);
-	}
-	return sgt;
-}
-
-static void accel_export_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt,
-			       enum dma_data_direction direction)
-{
-	struct accel_export *export = attach->dmabuf->priv;
-
-	if (export->buffer->source) {
-		accel_export_unmap_vram(attach->dev, sgt, direction);
-	} else {
-		dma_unmap_sgtable(attach->dev, sgt, direction, 0);
-		sg_free_table(sgt);
-	}
-	kfree(sgt);
-}
-
-static void accel_export_free(struct accel_export *export)
-{
+	dma_fence_put(export->fence);
 	accel_buffer_put(export->buffer);
 	__free_page(export->dummy);
 	mutex_destroy(&export->lock);
+	mutex_destroy(&export->revoke_lock);
 	put_device(&export->adev->dev);
 	kfree(export);
+}
+
+static void accel_export_put(struct accel_export *export)
+{
+	kref_put(&export->ref, accel_export_free);
 }
 
 /* The last reference of the dma-buf is gone, so it has no attachment and no mapping. */
@@ -173,13 +48,19 @@ static void accel_export_release(struct dma_buf *dmabuf)
 	struct accel_export *export = dmabuf->priv;
 
 	mutex_lock(&export->adev->exports_lock);
-	list_del(&export->node);
+	list_del_init(&export->node);
+	list_del_init(&export->buffer_node);
 	mutex_unlock(&export->adev->exports_lock);
-	accel_export_free(export);
+	/* Waits for a revocation in progress, which uses the dma-buf. */
+	mutex_lock(&export->revoke_lock);
+	export->dmabuf = NULL;
+	mutex_unlock(&export->revoke_lock);
+	accel_export_put(export);
 }
 
 static const struct dma_buf_ops accel_export_ops = {
 	.attach = accel_export_attach,
+	.detach = accel_export_detach,
 	.pin = accel_export_pin,
 	.unpin = accel_export_unpin,
 	.map_dma_buf = accel_export_map,
@@ -188,61 +69,138 @@ static const struct dma_buf_ops accel_export_ops = {
 	.release = accel_export_release,
 };
 
-/* exports_lock is held. It keeps the dma-buf alive, because release() takes it. */
-static void accel_export_revoke(struct accel_export *export)
+/*
+ * Other drivers may still have work in flight that uses the memory. A process can add fences of
+ * its own, so these count only if another driver can use the memory at all.
+ */
+static struct dma_fence *accel_export_foreign_work(struct accel_export *export,
+						   struct dma_resv *resv)
 {
-	struct dma_buf *dmabuf = export->dmabuf;
-	struct accel_export_link *link, *next;
+	struct dma_fence *fence = NULL;
 
-	lockdep_assert_held(&export->adev->exports_lock);
-	dma_resv_lock(dmabuf->resv, NULL);
-	if (!export->revoked) {
-		list_for_each_entry_safe(link, next, &export->imports, node)
-			link->revoke(link);
-		accel_compat_move_notify(dmabuf);
-		/* An importer may still have work in flight that uses the memory. */
-		dma_resv_wait_timeout(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, false,
-				      ACCEL_EXPORT_TIMEOUT);
-		mutex_lock(&export->lock);
-		export->revoked = true;
-		/* The file may be gone already if there is no mapping. */
-		if (export->mappings)
-			unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
-		mutex_unlock(&export->lock);
-	}
-	dma_resv_unlock(dmabuf->resv);
+	dma_resv_assert_held(resv);
+	if (atomic_read(&export->foreign) &&
+	    dma_resv_get_singleton(resv, DMA_RESV_USAGE_BOOKKEEP, &fence))
+		/* Out of memory. */
+		dma_resv_wait_timeout(resv, DMA_RESV_USAGE_BOOKKEEP, false, ACCEL_EXPORT_TIMEOUT);
+	return fence;
 }
 
-/**
- * accel_exports_revoke() - revoke all exports of device memory before the card stops
- * @adev: the card; no lock is held
- *
- * On return no device accesses device memory through a dma-buf. No dma-buf is
- * exported or imported until the card starts again.
- */
-void accel_exports_revoke(struct accel_device *adev)
+/* Takes the memory away, once. The caller holds a reference and no lock. */
+static void accel_export_revoke(struct accel_export *export)
+{
+	struct accel_export_link *link, *next;
+	struct dma_buf *dmabuf;
+
+	mutex_lock(&export->revoke_lock);
+	dmabuf = export->dmabuf;
+	if (!dmabuf || export->revoked)
+		goto out;
+	dma_resv_lock(dmabuf->resv, NULL);
+	list_for_each_entry_safe(link, next, &export->imports, node)
+		link->revoke(link);
+	accel_compat_move_notify(dmabuf);
+	export->fence = accel_export_foreign_work(export, dmabuf->resv);
+	mutex_lock(&export->lock);
+	export->revoked = true;
+	/* The file may be gone already if there is no mapping. */
+	if (export->mappings)
+		unmap_mapping_range(dmabuf->file->f_mapping, 0, 0, 1);
+	mutex_unlock(&export->lock);
+	dma_resv_unlock(dmabuf->resv);
+out:
+	mutex_unlock(&export->revoke_lock);
+}
+
+/* Waits for other drivers to end their use of a revoked export. The caller holds no lock. */
+static void accel_export_wait(struct accel_export *export, unsigned long deadline, bool killable)
+{
+	struct dma_fence *fence;
+
+	mutex_lock(&export->revoke_lock);
+	fence = dma_fence_get(export->fence);
+	mutex_unlock(&export->revoke_lock);
+	while (fence && time_before(jiffies, deadline) &&
+	       !(killable && fatal_signal_pending(current)))
+		if (dma_fence_wait_timeout(fence, false, ACCEL_EXPORT_RECHECK))
+			break;
+	dma_fence_put(fence);
+}
+
+/* Takes the first export of device memory off the list of the card; a reference. */
+static struct accel_export *accel_export_next_of_card(struct accel_device *adev)
 {
 	struct accel_export *export;
 
 	mutex_lock(&adev->exports_lock);
 	WRITE_ONCE(adev->sharing_stopped, true);
-	list_for_each_entry(export, &adev->exports, node)
-		if (export->buffer->source)
-			accel_export_revoke(export);
+	export = list_first_entry_or_null(&adev->exports, struct accel_export, node);
+	if (export) {
+		list_del_init(&export->node);
+		kref_get(&export->ref);
+	}
 	mutex_unlock(&adev->exports_lock);
+	return export;
 }
 
-/* The handle of an exported buffer is gone. No lock is held. */
-static void accel_export_end(struct accel_buffer *buffer)
+/**
+ * accel_exports_revoke() - revoke all exports of device memory before the card stops
+ * @adev: the card; the caller holds no lock of an export or of the list of exports
+ *
+ * On return no device accesses device memory through a dma-buf, unless another driver
+ * exceeds the time limit. No dma-buf is exported or imported until the card starts
+ * again.
+ */
+void accel_exports_revoke(struct accel_device *adev)
+{
+	unsigned long deadline = jiffies + ACCEL_EXPORT_TIMEOUT;
+	struct accel_export *export, *next;
+	LIST_HEAD(revoked);
+
+	while ((export = accel_export_next_of_card(adev))) {
+		accel_export_revoke(export);
+		list_add_tail(&export->stop_node, &revoked);
+		cond_resched();
+	}
+	list_for_each_entry_safe(export, next, &revoked, stop_node) {
+		accel_export_wait(export, deadline, false);
+		accel_export_put(export);
+	}
+}
+
+/* Takes the first export that ends with its buffer off the list of the buffer; a reference. */
+static struct accel_export *accel_export_next_of_buffer(struct accel_buffer *buffer)
 {
 	struct accel_device *adev = buffer->adev;
 	struct accel_export *export;
 
 	mutex_lock(&adev->exports_lock);
-	list_for_each_entry(export, &adev->exports, node)
-		if (export->buffer == buffer && export->flags & ACCEL_EXPORT_REVOKE)
-			accel_export_revoke(export);
+	export = list_first_entry_or_null(&buffer->exports, struct accel_export, buffer_node);
+	if (export) {
+		list_del_init(&export->buffer_node);
+		kref_get(&export->ref);
+	}
 	mutex_unlock(&adev->exports_lock);
+	return export;
+}
+
+/* The handle of an exported buffer is gone. No lock is held. */
+static void accel_export_end(struct accel_buffer *buffer, bool wait)
+{
+	unsigned long deadline = jiffies + ACCEL_EXPORT_TIMEOUT;
+	struct accel_export *export, *next;
+	LIST_HEAD(revoked);
+
+	while ((export = accel_export_next_of_buffer(buffer))) {
+		accel_export_revoke(export);
+		list_add_tail(&export->end_node, &revoked);
+		cond_resched();
+	}
+	list_for_each_entry_safe(export, next, &revoked, end_node) {
+		if (wait)
+			accel_export_wait(export, deadline, true);
+		accel_export_put(export);
+	}
 }
 
 /**
@@ -294,10 +252,16 @@ static struct accel_export *accel_export_create(struct accel_device *adev,
 		kfree(export);
 		return ERR_PTR(-ENOMEM);
 	}
-	mutex_init(&export->lock);
+	kref_init(&export->ref);
+	INIT_LIST_HEAD(&export->node);
+	INIT_LIST_HEAD(&export->buffer_node);
 	INIT_LIST_HEAD(&export->imports);
+	mutex_init(&export->revoke_lock);
+	mutex_init(&export->lock);
 	export->flags = flags;
 	export->adev = adev;
+	/* The driver is bound: the caller has just used the card. */
+	export->driver = READ_ONCE(adev->pdev->dev.driver);
 	get_device(&adev->dev);
 	export->buffer = buffer;
 	kref_get(&buffer->ref);
@@ -308,21 +272,24 @@ static struct accel_export *accel_export_create(struct accel_device *adev,
 	info.priv = export;
 	dmabuf = dma_buf_export(&info);
 	if (IS_ERR(dmabuf)) {
-		accel_export_free(export);
+		accel_export_put(export);
 		return ERR_CAST(dmabuf);
 	}
 	export->dmabuf = dmabuf;
 	return export;
 }
 
-/* Adds an export to the list of the card, unless the card or the handle is gone meanwhile. */
+/* Adds an export to its lists, unless the card or the handle is gone meanwhile. */
 static int accel_export_publish(struct accel_context *ctx, struct accel_export *export, u32 handle)
 {
 	struct accel_device *adev = ctx->adev;
 	int ret = 0;
 
 	mutex_lock(&adev->exports_lock);
-	list_add_tail(&export->node, &adev->exports);
+	if (export->buffer->source)
+		list_add_tail(&export->node, &adev->exports);
+	if (export->flags & ACCEL_EXPORT_REVOKE)
+		list_add_tail(&export->buffer_node, &export->buffer->exports);
 	/* detach_errno: the card has stopped and started again since the caller checked. */
 	if (adev->sharing_stopped || READ_ONCE(ctx->detach_errno))
 		ret = -ESTALE;

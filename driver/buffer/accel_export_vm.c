@@ -10,6 +10,7 @@
 
 #include "accel_compat.h"
 #include "accel_export_vm.h"
+#include "accel_mapping.h"
 #include "accel_vram.h"
 
 static void accel_export_vm_open(struct vm_area_struct *vma)
@@ -65,7 +66,7 @@ static vm_fault_t accel_export_vram_fault(struct vm_fault *vmf)
 
 	mutex_lock(&export->lock);
 	if (export->revoked)
-		ret = vmf_insert_pfn(vma, vmf->address, page_to_pfn(export->dummy));
+		ret = accel_mapping_insert_dummy(vmf, export->dummy);
 	else
 		ret = accel_vram_insert(vmf, export->adev, &export->buffer->extents,
 					(u64)vma->vm_pgoff << PAGE_SHIFT);

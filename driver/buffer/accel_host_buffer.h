@@ -7,6 +7,6 @@
 
 #include "accel_buffer.h"
 
-struct accel_buffer *accel_host_buffer_alloc(struct accel_device *adev, u64 bytes, u32 prot);
+struct accel_buffer *accel_host_buffer_alloc(struct accel_context *ctx, u64 bytes, u32 prot);
 
 #endif /* ACCEL_HOST_BUFFER_H */

@@ -18,6 +18,7 @@
 #include <linux/slab.h>
 
 #include "accel_buffer.h"
+#include "accel_coherent.h"
 #include "accel_compat.h"
 #include "accel_copy_job.h"
 #include "accel_export.h"
@@ -78,7 +79,6 @@ static void accel_import_unmap(struct accel_import *import)
 static void accel_import_detach(struct accel_import *import)
 {
 	struct accel_context *ctx = import->ctx;
-	bool transfers = false;
 	int section;
 
 	dma_resv_assert_held(import->dmabuf->resv);
@@ -88,15 +88,17 @@ static void accel_import_detach(struct accel_import *import)
 	mutex_lock(&ctx->lock);
 	import->buffer.revoked = true;
 	/* The addresses stay allocated until the handle is destroyed, so that they fault. */
-	if (!accel_context_gone(ctx)) {
+	if (!accel_context_gone(ctx))
 		accel_mmu_unmap(&ctx->mmu, &import->buffer.va);
-		transfers = import->buffer.transfers;
-	}
 	mutex_unlock(&ctx->lock);
-	if (transfers)
-		accel_copy_jobs_drain(ctx->adev);
 	accel_section_end(ctx->adev, section);
 
+	/*
+	 * No transfer of a revoked buffer begins. Memory of a card that is about to stop stays until
+	 * the stop has ended all transfers, so a hung copy queue does not delay the stop.
+	 */
+	if (!import->buffer.source || !READ_ONCE(ctx->adev->sharing_stopped))
+		accel_copy_users_wait(ctx->adev, &import->buffer.transfers);
 	accel_import_unmap(import);
 }
 
@@ -173,15 +175,22 @@ static int accel_import_mmap(struct accel_buffer *buffer, struct vm_area_struct 
 			    vma->vm_pgoff - (buffer->va.start >> PAGE_SHIFT));
 }
 
+static int accel_import_map_buffer(struct accel_context *ctx, struct accel_buffer *buffer)
+{
+	return buffer->source ? accel_buffer_map_extents(ctx, buffer) :
+				accel_buffer_map_sgtable(ctx, buffer);
+}
+
 static const struct accel_buffer_ops accel_import_buffer_ops = {
 	.kind = ACCEL_KIND_IMPORT,
+	.map = accel_import_map_buffer,
 	.end = accel_import_end,
 	.mmap = accel_import_mmap,
 	.release = accel_import_release,
 };
 
 /**
- * accel_imports_revoke() - end all imports before the card stops
+ * accel_imports_revoke() - end all imports of a card that has stopped
  * @adev: the card; accel_exports_revoke() has stopped the creation of imports
  */
 void accel_imports_revoke(struct accel_device *adev)
@@ -225,7 +234,7 @@ static bool accel_import_aligned(struct sg_table *sgt, u64 bytes)
 static int accel_import_map(struct accel_import *import)
 {
 	struct sg_table *sgt;
-	long ret;
+	int ret;
 
 	dma_resv_assert_held(import->dmabuf->resv);
 	if (import->ended)
@@ -242,11 +251,9 @@ static int accel_import_map(struct accel_import *import)
 	import->sgt = sgt;
 	if (!accel_import_aligned(sgt, import->buffer.bytes))
 		return -EOPNOTSUPP;
-	/* The exporter may still clear or move the memory. */
-	ret = dma_resv_wait_timeout(import->dmabuf->resv, DMA_RESV_USAGE_KERNEL, true,
-				    MAX_SCHEDULE_TIMEOUT);
-	if (ret < 0)
-		return ret == -ERESTARTSYS ? -EINTR : ret;
+	ret = accel_coherent_check(&import->buffer.adev->pdev->dev, sgt);
+	if (ret)
+		return ret;
 	/* A copy for the page tables; the exporter owns the table. */
 	import->buffer.sgt = *sgt;
 	return 0;
@@ -266,24 +273,65 @@ static int accel_import_list(struct accel_import *import)
 	return ret;
 }
 
-/* Maps the memory, enters it in the page tables and allocates a handle: all or nothing. */
+/* Maps the memory, and gets the work of the exporter that may still clear or move it. */
+static int accel_import_prepare(struct accel_import *import, struct dma_fence **fence)
+{
+	int ret;
+
+	dma_resv_assert_held(import->dmabuf->resv);
+	ret = accel_import_map(import);
+	if (!ret)
+		ret = dma_resv_get_singleton(import->dmabuf->resv, DMA_RESV_USAGE_KERNEL, fence);
+	if (ret)
+		accel_import_unmap(import);
+	import->attached = !ret;
+	return ret;
+}
+
+/* Waits for a fence, without a lock, and drops it. */
+static int accel_import_settle(struct dma_fence *fence)
+{
+	long ret = fence ? dma_fence_wait(fence, true) : 0;
+
+	dma_fence_put(fence);
+	return ret == -ERESTARTSYS ? -EINTR : ret;
+}
+
+/* Enters the memory in the page tables and allocates a handle, unless the memory is lost. */
+static int accel_import_publish(struct accel_import *import, struct accel_buffer_import *args)
+{
+	int ret;
+
+	dma_resv_assert_held(import->dmabuf->resv);
+	if (!import->attached)
+		return import->ended ? -ESTALE : -ENODEV;
+	ret = accel_buffer_publish(import->ctx, &import->buffer, &args->handle, &args->address);
+	if (ret)
+		accel_import_unmap(import);
+	return ret;
+}
+
 static int accel_import_attach(struct accel_import *import, struct accel_buffer_import *args)
 {
 	struct dma_buf *dmabuf = import->dmabuf;
+	struct dma_fence *fence = NULL;
 	int ret;
 
 	/* Another thread may destroy the import as soon as it is published. */
 	get_dma_buf(dmabuf);
 	dma_resv_lock(dmabuf->resv, NULL);
-	ret = accel_import_map(import);
-	if (!ret) {
-		import->attached = true;
-		ret = accel_buffer_publish(import->ctx, &import->buffer, &args->handle,
-					   &args->address);
-	}
+	ret = accel_import_prepare(import, &fence);
+	dma_resv_unlock(dmabuf->resv);
 	if (ret)
+		goto out;
+	ret = accel_import_settle(fence);
+	dma_resv_lock(dmabuf->resv, NULL);
+	if (!ret)
+		ret = accel_import_publish(import, args);
+	else if (import->attached)
 		accel_import_unmap(import);
 	dma_resv_unlock(dmabuf->resv);
+out:
 	dma_buf_put(dmabuf);
 	return ret;
 }
@@ -332,7 +380,7 @@ int accel_ioctl_buffer_import(struct accel_context *ctx, struct accel_buffer_imp
 	if (IS_ERR(import))
 		return PTR_ERR(import);
 
-	/* While the import is on the list, the card does not stop before the import has ended. */
+	/* While the import is on the list, a stop of the card does not end before the import has. */
 	ret = accel_import_list(import);
 	if (ret)
 		goto err_put;

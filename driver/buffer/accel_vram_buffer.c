@@ -70,27 +70,20 @@ static int accel_vram_buffer_attach(struct accel_context *ctx, struct accel_buff
 {
 	int ret;
 
-	ret = accel_quota_charge(ctx->quota, ctx->unlimited, ACCEL_RESOURCE_MEMORY, buffer->bytes);
+	ret = accel_buffer_charge(ctx, buffer, ACCEL_RESOURCE_MEMORY);
 	if (ret)
 		return ret;
 	ret = accel_vram_alloc(ctx->adev, buffer->bytes, &buffer->extents);
-	if (ret) {
-		accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_MEMORY, buffer->bytes);
-		return ret;
-	}
-	buffer->quota = accel_quota_get(ctx->quota);
-	return 0;
+	if (ret)
+		accel_buffer_uncharge(buffer);
+	return ret;
 }
 
 /* Frees the device memory, once. */
 static void accel_vram_buffer_free_memory(struct accel_buffer *buffer)
 {
-	if (!buffer->quota)
-		return;
 	accel_vram_free(buffer->adev, &buffer->extents);
-	accel_quota_uncharge(buffer->quota, ACCEL_RESOURCE_MEMORY, buffer->bytes);
-	accel_quota_put(buffer->quota);
-	buffer->quota = NULL;
+	accel_buffer_uncharge(buffer);
 }
 
 static void accel_vram_buffer_release(struct accel_buffer *buffer)
@@ -104,6 +97,7 @@ static const struct accel_buffer_ops accel_vram_buffer_ops = {
 	.exportable = true,
 	.driver_writes = true,
 	.attach = accel_vram_buffer_attach,
+	.map = accel_buffer_map_extents,
 	.stop = accel_vram_buffer_free_memory,
 	.mmap = accel_vram_buffer_mmap,
 	.release = accel_vram_buffer_release,

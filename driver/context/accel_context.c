@@ -6,7 +6,6 @@
  * page tables), so a tool that only queries the card uses no context of it. The
  * card half ends with the file, or earlier if the card stops.
  */
-#include <linux/capability.h>
 #include <linux/compat.h>
 #include <linux/pid.h>
 #include <linux/sched.h>
@@ -14,8 +13,27 @@
 
 #include "accel_admin.h"
 #include "accel_context.h"
+#include "accel_mapping.h"
+#include "accel_reason.h"
 
 static atomic64_t accel_clients = ATOMIC64_INIT(0);
+
+/**
+ * accel_context_await() - wait until a card that resets works again, or has failed
+ * @adev: the card
+ * @left: the longest wait in jiffies; the time that is left, on return
+ *
+ * Return: 0; -EINTR; -EAGAIN if the card still resets. The card may reset again
+ * at any time.
+ */
+int accel_context_await(struct accel_device *adev, long *left)
+{
+	*left = wait_event_interruptible_timeout(adev->stop_wait,
+						 READ_ONCE(adev->stop_errno) != -ESTALE, *left);
+	if (*left < 0)
+		return -EINTR;
+	return *left ? 0 : -EAGAIN;
+}
 
 struct accel_context *accel_context_create(struct accel_device *adev)
 {
@@ -33,16 +51,15 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	}
 	kref_init(&ctx->ref);
 	ctx->adev = adev;
-	ctx->unlimited = capable(CAP_SYS_RESOURCE);
+	ctx->unlimited = accel_quota_unlimited(ctx->quota);
 	ctx->client = atomic64_inc_return(&accel_clients);
 	ctx->id = -1;
 	mutex_init(&ctx->lock);
 	accel_mmu_init(&ctx->mmu, adev, &ctx->lock);
 	accel_va_init(&ctx->va, &ctx->lock,
 		      in_compat_syscall() ? ACCEL_VA_END_COMPAT : ACCEL_VA_END);
+	accel_copy_flow_init(&ctx->transfers);
 	init_waitqueue_head(&ctx->poll_wait);
-	spin_lock_init(&ctx->urings_lock);
-	INIT_LIST_HEAD(&ctx->urings);
 	xa_init_flags(&ctx->buffers, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 	xa_init_flags(&ctx->queues, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
 
@@ -52,6 +69,7 @@ struct accel_context *accel_context_create(struct accel_device *adev)
 	if (ret)
 		goto err;
 	get_device(&adev->dev);
+	ctx->generation = READ_ONCE(adev->generation);
 	spin_lock_irq(&adev->lock);
 	list_add_tail(&ctx->node, &adev->contexts);
 	spin_unlock_irq(&adev->lock);
@@ -74,6 +92,7 @@ static void accel_context_free(struct kref *ref)
 
 	mutex_destroy(&ctx->lock);
 	put_pid(ctx->owner);
+	put_pid(ctx->end.culprit);
 	put_device(&ctx->adev->dev);
 	kfree(ctx);
 }
@@ -149,6 +168,32 @@ int accel_context_enter(struct accel_context *ctx)
 }
 
 /**
+ * accel_context_try_enter() - begin a call that needs the card, without sleeping
+ * @ctx: the context
+ *
+ * On success the call ends with accel_context_leave().
+ *
+ * Return: 0, -ENODEV, -ESTALE, or -EAGAIN if accel_context_enter() may sleep.
+ */
+int accel_context_try_enter(struct accel_context *ctx)
+{
+	struct accel_device *adev = ctx->adev;
+	int section = accel_section_begin(adev);
+	int ret;
+
+	if (!mutex_trylock(&ctx->lock)) {
+		accel_section_end(adev, section);
+		return -EAGAIN;
+	}
+	ctx->section = section;
+	ret = accel_context_gone(ctx);
+	if (!ret)
+		return 0;
+	accel_context_unlock(ctx);
+	return READ_ONCE(adev->stopping) ? -EAGAIN : ret;
+}
+
+/**
  * accel_context_lock() - lock a context that may be detached from the card
  * @ctx: the context
  *
@@ -209,6 +254,7 @@ int accel_context_attach(struct accel_context *ctx)
 	if (ret)
 		goto err_mmu;
 	ctx->id = id;
+	atomic_inc(&adev->contexts_used);
 	return 0;
 
 err_mmu:
@@ -244,14 +290,58 @@ void accel_context_forget(struct accel_context *ctx)
 	accel_section_assert(ctx->adev);
 	accel_mmu_stop(&ctx->mmu);
 	if (ctx->id >= 0) {
+		atomic_dec(&ctx->adev->contexts_used);
 		ida_free(&ctx->adev->context_ids, ctx->id);
 		accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_CONTEXTS, 1);
 	}
 	ctx->id = -1;
 }
 
+/**
+ * accel_context_end() - record that the file has ended with its card
+ * @ctx: the context; the caller holds stop_lock
+ *
+ * After a reset and a removal, the removal counts.
+ */
+void accel_context_end(struct accel_context *ctx)
+{
+	struct accel_device *adev = ctx->adev;
+
+	accel_section_assert_stopped(adev);
+	spin_lock_irq(&adev->lock);
+	accel_end_copy(&ctx->end, &adev->end);
+	WRITE_ONCE(ctx->detach_errno, accel_reason_errno(ctx->end.reason));
+	spin_unlock_irq(&adev->lock);
+}
+
+/*
+ * Takes no lock that is held across a wait, so that it answers while the card stops. A file that
+ * the stop has not reached yet ends for the reason of the stop.
+ */
+int accel_ioctl_context_query(struct accel_context *ctx, struct accel_context_query *args)
+{
+	struct accel_device *adev = ctx->adev;
+	const struct accel_end *end;
+
+	if (args->flags)
+		return -EOPNOTSUPP;
+	spin_lock_irq(&adev->lock);
+	end = ctx->end.reason == ACCEL_REASON_NONE ? &adev->end : &ctx->end;
+	*args = (struct accel_context_query) {
+		.size = args->size,
+		.reason = end->reason,
+		.error = -accel_reason_errno(end->reason),
+		.generation = ctx->generation,
+		.card_generation = READ_ONCE(adev->generation),
+		.time = end->time,
+		.pid = pid_vnr(end->culprit),
+	};
+	spin_unlock_irq(&adev->lock);
+	return 0;
+}
+
 /* Maps the dummy page at a fault, in place of the card. */
 vm_fault_t accel_context_insert_dummy(struct vm_fault *vmf, struct accel_context *ctx)
 {
-	return vmf_insert_pfn(vmf->vma, vmf->address, page_to_pfn(ctx->dummy));
+	return accel_mapping_insert_dummy(vmf, ctx->dummy);
 }

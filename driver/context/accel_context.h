@@ -11,6 +11,7 @@
 #include <linux/wait.h>
 #include <linux/xarray.h>
 
+#include "accel_copy_job.h"
 #include "accel_device.h"
 #include "accel_mmu.h"
 #include "accel_quota.h"
@@ -60,16 +61,16 @@ struct accel_usage {
  * @lock: see accel.h
  * @section: section of the call that holds @lock
  * @detach_errno: errno of every call once the card half is gone, else 0
+ * @generation: generation of the card when the file was opened
+ * @end: why the card half is gone; under accel_device.lock
  * @id: id of the context on the card, or -1 before the first buffer or queue
  * @mmu: page tables
  * @va: addresses in use
  * @buffers: buffers by handle
  * @queues: queues by handle
+ * @transfers: transfers of the file that wait for the copy queue
  * @poll_wait: sleepers in poll()
- * @urings_lock: protects @urings, @uring_count and @urings_timer
- * @urings: commands of io_uring in flight
- * @uring_count: length of @urings
- * @urings_timer: expires at the earliest time limit of @urings
+ * @urings: number of io_uring commands in flight
  * @busy: busy time of the engines for this file, including queues that have
  *	ended, at the last query of the card; under @lock
  * @usage: the last value that fdinfo showed; under @lock
@@ -87,32 +88,36 @@ struct accel_context {
 	struct mutex lock;
 	int section;
 	int detach_errno;
+	u64 generation;
+	struct accel_end end;
 	int id;
 	struct accel_mmu mmu;
 	struct accel_va_space va;
 	struct xarray buffers;
 	struct xarray queues;
+	struct accel_copy_flow transfers;
 	wait_queue_head_t poll_wait;
-	spinlock_t urings_lock;
-	struct list_head urings;
-	unsigned int uring_count;
-	struct timer_list urings_timer;
+	atomic_t urings;
 	struct accel_busy busy;
 	struct accel_usage usage;
 	struct page *dummy;
 };
 
+int accel_context_await(struct accel_device *adev, long *left);
 struct accel_context *accel_context_create(struct accel_device *adev);
 void accel_context_close(struct accel_context *ctx);
 void accel_context_put(struct accel_context *ctx);
 struct accel_context *accel_context_next(struct accel_device *adev, u64 client);
 int accel_context_enter(struct accel_context *ctx);
+int accel_context_try_enter(struct accel_context *ctx);
 void accel_context_leave(struct accel_context *ctx);
 void accel_context_lock(struct accel_context *ctx);
 void accel_context_unlock(struct accel_context *ctx);
 int accel_context_attach(struct accel_context *ctx);
 void accel_context_destroy(struct accel_context *ctx);
 void accel_context_forget(struct accel_context *ctx);
+void accel_context_end(struct accel_context *ctx);
+int accel_ioctl_context_query(struct accel_context *ctx, struct accel_context_query *args);
 vm_fault_t accel_context_insert_dummy(struct vm_fault *vmf, struct accel_context *ctx);
 
 /* The errno of a call that needs the card half, or 0. It stays 0 until the section ends. */

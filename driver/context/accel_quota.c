@@ -2,16 +2,22 @@
 /*
  * accel_quota.c - the quota of each user of a card.
  *
- * Contexts, queues and device memory are scarce. The driver counts them for the
- * user that opened the file. A process with CAP_SYS_RESOURCE at open() is
- * counted but not limited. The administrator sets the limits in sysfs; a lower
- * limit takes nothing away from a user that already holds more.
+ * Contexts, queues, device memory and host memory are scarce. The driver counts
+ * them for the user that opened the file. Files that were opened with
+ * CAP_SYS_RESOURCE are counted apart and not limited. The administrator sets the
+ * limits in sysfs; a lower limit takes nothing away from a user that already
+ * holds more.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 
+#include "accel_host_quota.h"
 #include "accel_quota.h"
+
+/* The highest priority of a queue of an ordinary user, unless the administrator changes it. */
+#define ACCEL_PRIORITY_DEFAULT	1
 
 /**
  * struct accel_quota - one user of one card
@@ -19,14 +25,18 @@
  * @node: in accel_quota_table.users
  * @adev: the card; every holder of the quota also holds the card
  * @user: the user
- * @used: use of each resource, under accel_quota_table.lock
+ * @unlimited: files of the user that were opened with CAP_SYS_RESOURCE
+ * @host: the user's host memory, for all cards
+ * @used: use of each resource of the card, under accel_quota_table.lock
  */
 struct accel_quota {
 	struct kref ref;
 	struct list_head node;
 	struct accel_device *adev;
 	kuid_t user;
-	u64 used[ACCEL_RESOURCES];
+	bool unlimited;
+	struct accel_host_user *host;
+	u64 used[ACCEL_CARD_RESOURCES];
 };
 
 /**
@@ -34,12 +44,14 @@ struct accel_quota {
  * @lock: protects @limits, @users and the use of each user
  * @totals: amount of each resource that the card has
  * @limits: amount of each resource that a user may hold; sysfs reads a limit without @lock
+ * @priority: highest priority of a queue of a user without CAP_SYS_NICE
  * @users: users that hold a file or memory
  */
 struct accel_quota_table {
 	spinlock_t lock;
-	u64 totals[ACCEL_RESOURCES];
-	u64 limits[ACCEL_RESOURCES];
+	u64 totals[ACCEL_CARD_RESOURCES];
+	u64 limits[ACCEL_CARD_RESOURCES];
+	u32 priority;
 	struct list_head users;
 };
 
@@ -47,7 +59,7 @@ struct accel_quota_table {
 static const struct {
 	const char *name;
 	const char *file;
-} accel_resource_names[ACCEL_RESOURCES] = {
+} accel_resource_names[ACCEL_CARD_RESOURCES] = {
 	[ACCEL_RESOURCE_CONTEXTS] = { "contexts", "quota/contexts in sysfs" },
 	[ACCEL_RESOURCE_QUEUES] = { "queues", "quota/queues in sysfs" },
 	[ACCEL_RESOURCE_MEMORY] = { "bytes of device memory", "quota/memory in sysfs" },
@@ -72,8 +84,10 @@ int accel_quota_init(struct accel_device *adev)
 	table->totals[ACCEL_RESOURCE_CONTEXTS] = adev->context_count;
 	table->totals[ACCEL_RESOURCE_QUEUES] = adev->queue_count;
 	table->totals[ACCEL_RESOURCE_MEMORY] = adev->vram_size;
-	for (i = 0; i < ACCEL_RESOURCES; i++)
+	for (i = 0; i < ACCEL_CARD_RESOURCES; i++)
 		table->limits[i] = max(table->totals[i] / 2, 1ULL);
+	table->priority = ACCEL_PRIORITY_DEFAULT;
+	accel_host_quota_init();
 	adev->quotas = table;
 	return 0;
 }
@@ -82,6 +96,28 @@ int accel_quota_init(struct accel_device *adev)
 void accel_quota_fini(struct accel_device *adev)
 {
 	kfree(adev->quotas);
+}
+
+/*
+ * The user whose quota the caller uses. A user can own many ids through user namespaces, so inside
+ * of these the owner of the outermost one counts, unless the administrator made it.
+ */
+static kuid_t accel_quota_user(void)
+{
+	struct user_namespace *ns = current_user_ns();
+
+	if (ns == &init_user_ns)
+		return current_euid();
+	while (ns->parent != &init_user_ns)
+		ns = ns->parent;
+	return uid_eq(ns->owner, GLOBAL_ROOT_UID) ? current_euid() : ns->owner;
+}
+
+static void accel_quota_free(struct accel_quota *quota)
+{
+	if (quota->host)
+		accel_host_user_put(quota->host);
+	kfree(quota);
 }
 
 /**
@@ -94,17 +130,27 @@ struct accel_quota *accel_quota_get_current(struct accel_device *adev)
 {
 	struct accel_quota_table *table = adev->quotas;
 	struct accel_quota *quota, *new;
+	bool unlimited;
 
 	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return NULL;
 	kref_init(&new->ref);
 	new->adev = adev;
-	new->user = current_euid();
+	new->user = accel_quota_user();
+	/* Without audit: a process without the capability is nothing unusual. */
+	unlimited = ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
+	new->unlimited = unlimited;
+	new->host = accel_host_user_get(new->user, unlimited);
+	if (!new->host) {
+		accel_quota_free(new);
+		return NULL;
+	}
 
 	spin_lock(&table->lock);
 	list_for_each_entry(quota, &table->users, node)
-		if (uid_eq(quota->user, new->user) && kref_get_unless_zero(&quota->ref))
+		if (uid_eq(quota->user, new->user) && quota->unlimited == unlimited &&
+		    kref_get_unless_zero(&quota->ref))
 			goto found;
 	list_add(&new->node, &table->users);
 	spin_unlock(&table->lock);
@@ -112,7 +158,7 @@ struct accel_quota *accel_quota_get_current(struct accel_device *adev)
 
 found:
 	spin_unlock(&table->lock);
-	kfree(new);
+	accel_quota_free(new);
 	return quota;
 }
 
@@ -125,14 +171,20 @@ static void accel_quota_release(struct kref *ref)
 	spin_lock(&table->lock);
 	list_del(&quota->node);
 	spin_unlock(&table->lock);
-	for (i = 0; i < ACCEL_RESOURCES; i++)
+	for (i = 0; i < ACCEL_CARD_RESOURCES; i++)
 		WARN_ON_ONCE(quota->used[i]);
-	kfree(quota);
+	accel_quota_free(quota);
 }
 
 void accel_quota_put(struct accel_quota *quota)
 {
 	kref_put(&quota->ref, accel_quota_release);
+}
+
+/* The files of the user may exceed the limits. */
+bool accel_quota_unlimited(const struct accel_quota *quota)
+{
+	return quota->unlimited;
 }
 
 static void accel_quota_explain(struct accel_quota *quota, enum accel_resource resource, u64 used,
@@ -146,12 +198,32 @@ static void accel_quota_explain(struct accel_quota *quota, enum accel_resource r
 			       accel_resource_names[resource].file);
 }
 
+static int accel_quota_charge_host(struct accel_quota *quota, u64 bytes)
+{
+	struct accel_host_refusal refusal;
+	int ret;
+
+	ret = accel_host_charge(quota->host, bytes, &refusal);
+	if (ret)
+		dev_notice_ratelimited(&quota->adev->dev,
+				       "%s[%d]: no %llu %s for user %u: %llu of %llu in use%s; raise %s\n",
+				       current->comm, task_pid_nr(current), bytes,
+				       "bytes of host memory",
+				       from_kuid(&init_user_ns, quota->user), refusal.used,
+				       refusal.limit, refusal.all ? " by all users" : "",
+				       refusal.all ? "quota/host_memory_total in sysfs" :
+						     "quota/host_memory in sysfs");
+	return ret;
+}
+
 /**
  * accel_quota_charge() - charge a resource to a user before its allocation
  * @quota: the user
  * @unlimited: the file may exceed the limits
  * @resource: the resource
  * @amount: the amount
+ *
+ * The call does not sleep.
  *
  * Return: 0, or -EDQUOT if the user would exceed the limit.
  */
@@ -162,6 +234,8 @@ int accel_quota_charge(struct accel_quota *quota, bool unlimited, enum accel_res
 	u64 used, limit;
 	bool fits;
 
+	if (resource == ACCEL_RESOURCE_HOST_MEMORY)
+		return accel_quota_charge_host(quota, amount);
 	spin_lock(&table->lock);
 	used = quota->used[resource];
 	limit = table->limits[resource];
@@ -174,10 +248,15 @@ int accel_quota_charge(struct accel_quota *quota, bool unlimited, enum accel_res
 	return fits ? 0 : -EDQUOT;
 }
 
+/* Ends a charge. The call does not sleep. */
 void accel_quota_uncharge(struct accel_quota *quota, enum accel_resource resource, u64 amount)
 {
 	struct accel_quota_table *table = quota->adev->quotas;
 
+	if (resource == ACCEL_RESOURCE_HOST_MEMORY) {
+		accel_host_uncharge(quota->host, amount);
+		return;
+	}
 	spin_lock(&table->lock);
 	quota->used[resource] -= amount;
 	spin_unlock(&table->lock);
@@ -210,6 +289,8 @@ u64 accel_quota_query(struct accel_quota *quota, bool unlimited, enum accel_reso
 	struct accel_quota_table *table = quota->adev->quotas;
 	u64 limit;
 
+	if (resource == ACCEL_RESOURCE_HOST_MEMORY)
+		return accel_host_query(quota->host, used);
 	spin_lock(&table->lock);
 	*used = quota->used[resource];
 	limit = unlimited ? U64_MAX : table->limits[resource];
@@ -217,18 +298,31 @@ u64 accel_quota_query(struct accel_quota *quota, bool unlimited, enum accel_reso
 	return limit;
 }
 
+/* The highest priority that the current process may give to a queue. */
+u32 accel_quota_priority_max(struct accel_device *adev)
+{
+	if (ns_capable_noaudit(&init_user_ns, CAP_SYS_NICE))
+		return ACCEL_PRIORITIES - 1;
+	return READ_ONCE(adev->quotas->priority);
+}
+
 /* The limits in sysfs: quota/. */
 
+/**
+ * struct accel_quota_file - a file of a limit
+ * @attr: the file
+ * @which: enum accel_resource or enum accel_host_limit
+ */
 struct accel_quota_file {
 	struct device_attribute attr;
-	enum accel_resource resource;
+	unsigned int which;
 };
 
 static ssize_t accel_quota_limit_show(struct device *dev, struct device_attribute *attr,
 				      char *buf)
 {
 	struct accel_quota_table *table = accel_device_of(dev)->quotas;
-	enum accel_resource resource = container_of(attr, struct accel_quota_file, attr)->resource;
+	unsigned int resource = container_of(attr, struct accel_quota_file, attr)->which;
 
 	return sysfs_emit(buf, "%llu\n", READ_ONCE(table->limits[resource]));
 }
@@ -237,7 +331,7 @@ static ssize_t accel_quota_limit_store(struct device *dev, struct device_attribu
 				       const char *buf, size_t count)
 {
 	struct accel_quota_table *table = accel_device_of(dev)->quotas;
-	enum accel_resource resource = container_of(attr, struct accel_quota_file, attr)->resource;
+	unsigned int resource = container_of(attr, struct accel_quota_file, attr)->which;
 	u64 limit;
 	int ret;
 
@@ -252,20 +346,69 @@ static ssize_t accel_quota_limit_store(struct device *dev, struct device_attribu
 	return count;
 }
 
-#define ACCEL_QUOTA_FILE(name, value)							\
+/* Host memory belongs to the machine: the files of all cards show and set the same limits. */
+static ssize_t accel_quota_host_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	unsigned int which = container_of(attr, struct accel_quota_file, attr)->which;
+
+	return sysfs_emit(buf, "%llu\n", accel_host_limit(which));
+}
+
+static ssize_t accel_quota_host_store(struct device *dev, struct device_attribute *attr,
+				      const char *buf, size_t count)
+{
+	unsigned int which = container_of(attr, struct accel_quota_file, attr)->which;
+	u64 limit;
+	int ret;
+
+	ret = kstrtou64(buf, 0, &limit);
+	if (!ret)
+		ret = accel_host_set_limit(which, limit);
+	return ret ?: count;
+}
+
+static ssize_t accel_quota_priority_show(struct device *dev, struct device_attribute *attr,
+					 char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(accel_device_of(dev)->quotas->priority));
+}
+
+static ssize_t accel_quota_priority_store(struct device *dev, struct device_attribute *attr,
+					  const char *buf, size_t count)
+{
+	u32 priority;
+	int ret;
+
+	ret = kstrtou32(buf, 0, &priority);
+	if (ret)
+		return ret;
+	if (priority >= ACCEL_PRIORITIES)
+		return -EINVAL;
+	WRITE_ONCE(accel_device_of(dev)->quotas->priority, priority);
+	return count;
+}
+
+#define ACCEL_QUOTA_FILE(name, kind, value)						\
 	static struct accel_quota_file accel_quota_##name = {				\
-		.attr = __ATTR(name, 0644, accel_quota_limit_show, accel_quota_limit_store),	\
-		.resource = (value),							\
+		.attr = __ATTR(name, 0644, accel_quota_##kind##_show,			\
+			       accel_quota_##kind##_store),				\
+		.which = (value),							\
 	}
 
-ACCEL_QUOTA_FILE(contexts, ACCEL_RESOURCE_CONTEXTS);
-ACCEL_QUOTA_FILE(queues, ACCEL_RESOURCE_QUEUES);
-ACCEL_QUOTA_FILE(memory, ACCEL_RESOURCE_MEMORY);
+ACCEL_QUOTA_FILE(contexts, limit, ACCEL_RESOURCE_CONTEXTS);
+ACCEL_QUOTA_FILE(queues, limit, ACCEL_RESOURCE_QUEUES);
+ACCEL_QUOTA_FILE(memory, limit, ACCEL_RESOURCE_MEMORY);
+ACCEL_QUOTA_FILE(host_memory, host, ACCEL_HOST_LIMIT_USER);
+ACCEL_QUOTA_FILE(host_memory_total, host, ACCEL_HOST_LIMIT_ALL);
+ACCEL_QUOTA_FILE(priority, priority, 0);
 
 static struct attribute *accel_quota_attrs[] = {
 	&accel_quota_contexts.attr.attr,
 	&accel_quota_queues.attr.attr,
 	&accel_quota_memory.attr.attr,
+	&accel_quota_host_memory.attr.attr,
+	&accel_quota_host_memory_total.attr.attr,
+	&accel_quota_priority.attr.attr,
 	NULL
 };
 

@@ -9,6 +9,8 @@
 
 #include "accel_device.h"
 
+#define ACCEL_ADMIN_ENTRIES	(PAGE_SIZE / sizeof(struct accel_admin_command))
+
 /**
  * struct accel_admin - the admin queue; it runs one command at a time
  * @lock: serializes commands

@@ -1,60 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * accel_copy_job.c - jobs of the copy queue: submission, completion, recovery.
+ * accel_copy_job.c - jobs of the copy queue: submission and completion.
  *
- * The caller that submits a job owns it. The job is on the list of jobs from
- * accel_copy_job_submit() to accel_copy_job_finish(). If the card stops
- * meanwhile, accel_copy_queue_stop() removes the job's DMA mapping and stores
- * the errno in the job.
+ * Nobody waits for a slot of the ring. A job waits in the flow of its context
+ * until a slot is free. The interrupt thread ends the jobs that the card has
+ * finished, and moves waiting jobs into the ring.
+ *
+ * A job belongs to the copy queue from accel_copy_job_submit() until the call of
+ * its done().
  */
-#include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/sched.h>
 
-#include "accel_admin.h"
 #include "accel_copy_job.h"
-#include "accel_event.h"
 #include "accel_mmio.h"
 #include "accel_section.h"
 #include "accel_trace.h"
 
-#define ACCEL_COPY_TIMEOUT	(10 * HZ)
 /* The driver notices a lost interrupt within this time. */
 #define ACCEL_COPY_RECHECK	max(HZ / 50, 1)
 
-/* Ends the access of the card to the pages of a job; done once. */
-void accel_copy_job_unmap(struct accel_device *adev, struct accel_copy_job *job)
+/* Ends the access of the card to the pages of a job. */
+static void accel_copy_job_unmap(struct accel_device *adev, struct accel_copy_job *job)
 {
-	if (!job->mapped)
-		return;
-	dma_unmap_sgtable(&adev->pdev->dev, &job->sgt, job->direction, 0);
+	if (job->mapped)
+		dma_unmap_sgtable(&adev->pdev->dev, &job->sgt, job->direction, 0);
 	job->mapped = false;
 }
 
-/* Resets the queue: nothing of the old epoch runs when it returns. */
-static int accel_copy_queue_recover(struct accel_device *adev)
-{
-	struct accel_copy_queue *copy = adev->copy_queue;
-	struct accel_admin_command command = {
-		.opcode = ACCEL_ADMIN_RESET_QUEUE,
-		.id = cpu_to_le32(copy->queue),
-	};
-	int ret;
-
-	accel_section_assert(adev);
-	lockdep_assert_held(&copy->lock);
-	/* The card clears the status page, including tail and arm, before the queue restarts. */
-	ret = accel_admin_run(adev, &command);
-	/* Events before the answer belong to the old epoch. */
-	accel_events_drain(adev);
-	copy->tail = 0;
-	WRITE_ONCE(copy->error, 0);
-	WRITE_ONCE(copy->epoch, copy->epoch + 1);
-	wake_up_all(&copy->wait);
-	return ret;
-}
-
 /* Writes the segments of the mapped pages up to the length of the job. */
-static u32 accel_copy_job_fill(struct accel_copy_job *job, struct accel_segment *list)
+static u32 accel_copy_job_list(struct accel_copy_job *job, struct accel_segment *list)
 {
 	u64 left = job->bytes;
 	struct scatterlist *sg;
@@ -74,23 +49,15 @@ static u32 accel_copy_job_fill(struct accel_copy_job *job, struct accel_segment 
 	return count;
 }
 
-static bool accel_copy_has_slot(struct accel_copy_queue *copy)
+/* Writes the command of a job into a free slot of the ring, without publishing it. */
+static void accel_copy_job_enqueue(struct accel_copy_queue *copy, struct accel_copy_job *job)
 {
-	return copy->tail - accel_copy_completed(copy) < ACCEL_COPY_SLOTS;
-}
-
-/* Writes a command into the ring and rings the doorbell. A slot is free. */
-static void accel_copy_queue_enqueue(struct accel_device *adev, struct accel_copy_job *job)
-{
-	struct accel_copy_queue *copy = adev->copy_queue;
-	struct accel_queue_status *status = copy->status;
 	struct accel_command *ring = copy->memory;
-	u64 old = copy->tail, tail = old + 1, event;
-	u32 slot = old % ACCEL_COPY_SLOTS;
+	u32 slot = copy->tail % ACCEL_COPY_SLOTS;
 	size_t pages = ACCEL_COPY_LISTS + 2 * slot * ACCEL_COPY_LIST_BYTES;
 	size_t target = pages + ACCEL_COPY_LIST_BYTES;
 	bool to_host = job->direction == DMA_FROM_DEVICE;
-	u32 page_count = accel_copy_job_fill(job, copy->memory + pages);
+	u32 page_count = accel_copy_job_list(job, copy->memory + pages);
 
 	lockdep_assert_held(&copy->lock);
 	memcpy(copy->memory + target, job->target,
@@ -103,32 +70,97 @@ static void accel_copy_queue_enqueue(struct accel_device *adev, struct accel_cop
 		.transfer.src_count = cpu_to_le32(to_host ? job->target_count : page_count),
 		.transfer.bytes = cpu_to_le64(job->bytes),
 	};
-	job->sequence = tail;
+	job->sequence = ++copy->tail;
 	job->epoch = copy->epoch;
-	copy->tail = tail;
-	trace_accel_transfer_submit(adev, job);
-	/* The card must see the command before the tail. */
+	list_add_tail(&job->node, &copy->jobs);
+	trace_accel_transfer_submit(copy->adev, job);
+}
+
+/* Publishes the commands behind @old, and rings the doorbell if the card asks for it. */
+static void accel_copy_jobs_publish(struct accel_copy_queue *copy, u64 old)
+{
+	struct accel_queue_status *status = copy->status;
+	u64 tail = copy->tail, event;
+
+	/* The card must see the commands and the arm word before the tail. */
 	dma_wmb();
 	WRITE_ONCE(status->tail, cpu_to_le64(tail));
 	/* Pairs with the card's write of event_index before its read of tail. */
 	mb();
 	event = le64_to_cpu(READ_ONCE(status->event_index));
 	if (tail - event - 1 < tail - old)
-		writel(lower_32_bits(tail), adev->doorbell_regs +
+		writel(lower_32_bits(tail), copy->adev->doorbell_regs +
 		       (size_t)copy->queue * ACCEL_DOORBELL_STRIDE);
+}
+
+/* Removes the next job that waits for a slot, or returns NULL. */
+static struct accel_copy_job *accel_copy_jobs_next(struct accel_copy_queue *copy)
+{
+	struct accel_copy_flow *flow;
+	struct accel_copy_job *job;
+
+	job = list_first_entry_or_null(&copy->again, struct accel_copy_job, node);
+	if (!job) {
+		flow = list_first_entry_or_null(&copy->flows, struct accel_copy_flow, node);
+		if (!flow)
+			return NULL;
+		job = list_first_entry(&flow->jobs, struct accel_copy_job, node);
+		job->flow = NULL;
+		if (list_is_singular(&flow->jobs))
+			list_del_init(&flow->node);
+		else
+			list_move_tail(&flow->node, &copy->flows);
+	}
+	list_del(&job->node);
+	return job;
+}
+
+/**
+ * accel_copy_jobs_fill() - move jobs that wait into the free slots of the ring
+ * @copy: the copy queue; the caller holds its lock
+ *
+ * While the ring has jobs, the arm word is the sequence number of the oldest one,
+ * so that its end interrupts.
+ */
+void accel_copy_jobs_fill(struct accel_copy_queue *copy)
+{
+	bool idle = list_empty(&copy->jobs);
+	u64 old = copy->tail;
+
+	lockdep_assert_held(&copy->lock);
+	if (copy->resetting || copy->error)
+		return;
+	while (copy->tail - accel_copy_completed(copy) < ACCEL_COPY_SLOTS) {
+		struct accel_copy_job *job = accel_copy_jobs_next(copy);
+
+		if (!job)
+			break;
+		accel_copy_job_enqueue(copy, job);
+	}
+	if (copy->tail == old)
+		return;
+	if (idle) {
+		copy->progress = jiffies;
+		WRITE_ONCE(copy->status->arm, cpu_to_le64(old + 1));
+	}
+	accel_copy_jobs_publish(copy, old);
+	queue_delayed_work(system_unbound_wq, &copy->work, ACCEL_COPY_RECHECK);
 }
 
 /**
  * accel_copy_job_submit() - submit a job
  * @adev: the card; the caller is in a section, and the hardware is present
- * @job: a job with pages, direction, bytes and target
+ * @flow: flow of the caller's context, which outlives the job
+ * @job: a job with pages, direction, bytes, target and done
+ *
+ * The call does not sleep.
  *
  * Return: 0, or -errno if the job was not submitted.
  */
-int accel_copy_job_submit(struct accel_device *adev, struct accel_copy_job *job)
+int accel_copy_job_submit(struct accel_device *adev, struct accel_copy_flow *flow,
+			  struct accel_copy_job *job)
 {
 	struct accel_copy_queue *copy = adev->copy_queue;
-	unsigned long deadline = jiffies + ACCEL_COPY_TIMEOUT;
 	int ret;
 
 	accel_section_assert(adev);
@@ -138,153 +170,171 @@ int accel_copy_job_submit(struct accel_device *adev, struct accel_copy_job *job)
 	if (ret)
 		return ret;
 	job->mapped = true;
-
-	mutex_lock(&copy->lock);
-	while (!accel_copy_has_slot(copy) || copy->error) {
-		/* The owner of a job that failed or hangs resets the queue, which frees slots. */
-		mutex_unlock(&copy->lock);
-		wait_event_timeout(copy->wait,
-				   accel_copy_has_slot(copy) && !READ_ONCE(copy->error),
-				   ACCEL_COPY_RECHECK);
-		mutex_lock(&copy->lock);
-		if (time_after(jiffies, deadline)) {
-			ret = -EIO;
-			goto out;
-		}
+	spin_lock(&copy->lock);
+	ret = copy->error;
+	if (!ret) {
+		if (list_empty(&flow->jobs))
+			list_add_tail(&flow->node, &copy->flows);
+		list_add_tail(&job->node, &flow->jobs);
+		job->flow = flow;
+		accel_copy_jobs_fill(copy);
 	}
-	accel_copy_queue_enqueue(adev, job);
-	spin_lock(&copy->jobs_lock);
-	list_add_tail(&job->node, &copy->jobs);
-	spin_unlock(&copy->jobs_lock);
-out:
-	mutex_unlock(&copy->lock);
+	spin_unlock(&copy->lock);
 	if (ret)
 		accel_copy_job_unmap(adev, job);
 	return ret;
 }
 
-static bool accel_copy_job_over(struct accel_copy_queue *copy, struct accel_copy_job *job)
+/**
+ * accel_copy_job_cancel() - take back a job that still waits for a slot
+ * @adev: the card; the hardware may be absent
+ * @job: a submitted job that the caller keeps alive
+ *
+ * Return: true if the job has been taken back: its done() is not called. False if
+ * its done() was called or will be called.
+ */
+bool accel_copy_job_cancel(struct accel_device *adev, struct accel_copy_job *job)
 {
-	return READ_ONCE(job->stop_errno) || READ_ONCE(copy->epoch) != job->epoch ||
-	       accel_copy_completed(copy) >= job->sequence || READ_ONCE(copy->error);
+	struct accel_copy_queue *copy = adev->copy_queue;
+	bool waits;
+	int section;
+
+	/* The stop of the card ends all jobs. */
+	if (accel_section_enter(adev, &section))
+		return false;
+	spin_lock(&copy->lock);
+	waits = job->flow;
+	if (waits) {
+		list_del(&job->node);
+		if (list_empty(&job->flow->jobs))
+			list_del_init(&job->flow->node);
+		job->flow = NULL;
+	}
+	spin_unlock(&copy->lock);
+	if (waits)
+		accel_copy_job_unmap(adev, job);
+	accel_section_end(adev, section);
+	return waits;
 }
 
-/* The queue has one arm word for all jobs: the lowest sequence number that is not finished. */
-static void accel_copy_queue_arm(struct accel_copy_queue *copy)
+/**
+ * accel_copy_job_defer() - continue the end of a job where it may sleep
+ * @adev: the card
+ * @job: a job whose done() has been called
+ * @deferred: called with the job in a work item of the card; it may free the job
+ */
+void accel_copy_job_defer(struct accel_device *adev, struct accel_copy_job *job,
+			  void (*deferred)(struct accel_copy_job *job))
 {
-	u64 completed = accel_copy_completed(copy), arm = U64_MAX;
+	struct accel_copy_queue *copy = adev->copy_queue;
+
+	job->deferred = deferred;
+	spin_lock(&copy->lock);
+	list_add_tail(&job->node, &copy->deferred);
+	spin_unlock(&copy->lock);
+	queue_work(system_unbound_wq, &copy->release);
+}
+
+/**
+ * accel_copy_jobs_collect() - take the jobs that the card has finished off the ring
+ * @copy: the copy queue; the caller holds its lock
+ * @over: the list for them
+ */
+void accel_copy_jobs_collect(struct accel_copy_queue *copy, struct list_head *over)
+{
+	u64 completed = accel_copy_completed(copy);
+	struct accel_copy_job *job, *next;
+
+	lockdep_assert_held(&copy->lock);
+	list_for_each_entry_safe(job, next, &copy->jobs, node) {
+		if (job->sequence > completed)
+			break;
+		list_move_tail(&job->node, over);
+		copy->progress = jiffies;
+		copy->hung = false;
+	}
+}
+
+/**
+ * accel_copy_jobs_end() - end jobs that the card does not access any more
+ * @copy: the copy queue; the caller is in a section or holds stop_lock, without
+ *	the lock of the queue
+ * @over: the jobs
+ * @error: 0 or -errno
+ */
+void accel_copy_jobs_end(struct accel_copy_queue *copy, struct list_head *over, int error)
+{
+	struct accel_copy_job *job, *next;
+
+	list_for_each_entry_safe(job, next, over, node) {
+		list_del(&job->node);
+		accel_copy_job_unmap(copy->adev, job);
+		trace_accel_transfer_complete(copy->adev, job, error);
+		job->done(job, error);
+	}
+}
+
+/* Arms the interrupt for the oldest job in the ring. Return: true if it has finished meanwhile. */
+static bool accel_copy_jobs_arm(struct accel_copy_queue *copy)
+{
 	struct accel_copy_job *job;
 
-	spin_lock(&copy->jobs_lock);
-	list_for_each_entry(job, &copy->jobs, node)
-		if (job->epoch == READ_ONCE(copy->epoch) && job->sequence > completed)
-			arm = min(arm, job->sequence);
-	if (arm != U64_MAX)
-		WRITE_ONCE(copy->status->arm, cpu_to_le64(arm));
-	spin_unlock(&copy->jobs_lock);
+	job = list_first_entry_or_null(&copy->jobs, struct accel_copy_job, node);
+	if (!job)
+		return false;
+	WRITE_ONCE(copy->status->arm, cpu_to_le64(job->sequence));
 	/* Pairs with the card's write of completed before its read of arm. */
 	mb();
-	/* The job finished meanwhile, and the card may not interrupt for it. */
-	if (arm != U64_MAX && accel_copy_completed(copy) >= arm)
-		wake_up_all(&copy->wait);
-}
-
-static bool accel_copy_job_due(struct accel_copy_queue *copy, struct accel_copy_job *job)
-{
-	if (accel_copy_job_over(copy, job))
-		return true;
-	accel_copy_queue_arm(copy);
-	return accel_copy_job_over(copy, job);
-}
-
-/* The result of a job. -EAGAIN: another job failed, and the reset of the queue ended this one. */
-static int accel_copy_job_result(struct accel_device *adev, struct accel_copy_job *job)
-{
-	struct accel_copy_queue *copy = adev->copy_queue;
-	int ret;
-
-	if (job->stop_errno)
-		return job->stop_errno;
-	mutex_lock(&copy->lock);
-	if (job->epoch != copy->epoch) {
-		ret = job->failed ? -EIO : -EAGAIN;
-	} else if (accel_copy_completed(copy) >= job->sequence) {
-		ret = 0;
-	} else {
-		struct accel_copy_job *other;
-
-		/* A job failed or hangs: mark it and reset the queue. */
-		spin_lock(&copy->jobs_lock);
-		list_for_each_entry(other, &copy->jobs, node)
-			if (other->epoch == copy->epoch &&
-			    other->sequence == accel_copy_completed(copy) + 1)
-				other->failed = true;
-		spin_unlock(&copy->jobs_lock);
-		accel_copy_queue_recover(adev);
-		ret = job->failed ? -EIO : -EAGAIN;
-	}
-	mutex_unlock(&copy->lock);
-	return ret;
+	return accel_copy_completed(copy) >= job->sequence;
 }
 
 /**
- * accel_copy_job_finish() - wait for a job and end it
- * @adev: the card; the hardware may be absent, and no lock is held
- * @job: a submitted job
- *
- * The wait is not interruptible, because the card may be writing the pages of
- * the caller. It ends when the card has processed the ring, or at the time limit.
- *
- * Return: 0 or -errno. In both cases the card does not access the pages any more.
+ * accel_copy_jobs_reap() - end the finished jobs and refill the ring
+ * @copy: the copy queue; the caller is in a section, and the hardware is present
  */
-int accel_copy_job_finish(struct accel_device *adev, struct accel_copy_job *job)
+void accel_copy_jobs_reap(struct accel_copy_queue *copy)
 {
-	struct accel_copy_queue *copy = adev->copy_queue;
-	unsigned long deadline = jiffies + ACCEL_COPY_TIMEOUT;
-	int section, ret;
+	LIST_HEAD(over);
+	bool more;
 
-	while (!accel_copy_job_over(copy, job) && time_before(jiffies, deadline))
-		wait_event_timeout(copy->wait, accel_copy_job_due(copy, job), ACCEL_COPY_RECHECK);
-
-	section = accel_section_begin(adev);
-	ret = accel_copy_job_result(adev, job);
-	trace_accel_transfer_complete(adev, job, ret);
-	spin_lock(&copy->jobs_lock);
-	list_del(&job->node);
-	spin_unlock(&copy->jobs_lock);
-	accel_copy_job_unmap(adev, job);
-	accel_section_end(adev, section);
-	return ret;
-}
-
-/**
- * accel_copy_jobs_drain() - wait until all jobs submitted so far have ended
- * @adev: the card; the caller is in a section
- *
- * The wait does not depend on the submitters, which may sleep in a page fault.
- */
-void accel_copy_jobs_drain(struct accel_device *adev)
-{
-	unsigned long deadline = jiffies + ACCEL_COPY_TIMEOUT;
-	struct accel_copy_queue *copy = adev->copy_queue;
-	u64 sequence;
-	u32 epoch;
-
-	accel_section_assert(adev);
-	mutex_lock(&copy->lock);
-	sequence = copy->tail;
-	epoch = copy->epoch;
-	mutex_unlock(&copy->lock);
-	/* After an error, the submitter of the failed job or this function resets the queue. */
-	while (copy->queue >= 0 && READ_ONCE(copy->epoch) == epoch &&
-	       accel_copy_completed(copy) < sequence) {
-		if (READ_ONCE(copy->error) || time_after(jiffies, deadline)) {
-			mutex_lock(&copy->lock);
-			if (copy->epoch == epoch)
-				accel_copy_queue_recover(adev);
-			mutex_unlock(&copy->lock);
-			break;
+	accel_section_assert(copy->adev);
+	do {
+		spin_lock(&copy->lock);
+		accel_copy_jobs_collect(copy, &over);
+		accel_copy_jobs_fill(copy);
+		more = accel_copy_jobs_arm(copy);
+		/* Until a reset of the queue ends, its status page shows the old error. */
+		if (!copy->resetting && accel_copy_stopped(copy)) {
+			copy->broken = true;
+			mod_delayed_work(system_unbound_wq, &copy->work, 0);
 		}
-		usleep_range(20, 100);
-	}
+		spin_unlock(&copy->lock);
+		accel_copy_jobs_end(copy, &over, 0);
+		cond_resched();
+	} while (more);
+}
+
+/**
+ * accel_copy_users_end() - a job does not use an object any more
+ * @adev: the card
+ * @users: number of jobs that use the object
+ */
+void accel_copy_users_end(struct accel_device *adev, atomic_t *users)
+{
+	/* The object may end as soon as the number is zero; the copy queue lives longer. */
+	if (atomic_dec_and_test(users))
+		wake_up_all(&adev->copy_queue->wait);
+}
+
+/**
+ * accel_copy_users_wait() - wait until no job uses an object
+ * @adev: the card
+ * @users: number of jobs that use the object; it does not grow any more
+ *
+ * The caller is not in a section and holds no lock that a section needs. The wait
+ * ends even if the card hangs, because the copy queue ends each of its jobs.
+ */
+void accel_copy_users_wait(struct accel_device *adev, atomic_t *users)
+{
+	wait_event(adev->copy_queue->wait, !atomic_read(users));
 }

@@ -6,18 +6,39 @@
 #ifndef ACCEL_COPY_JOB_H
 #define ACCEL_COPY_JOB_H
 
+#include <linux/atomic.h>
 #include <linux/scatterlist.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "accel_device.h"
 
 /**
+ * struct accel_copy_flow - jobs of one context that wait for a slot of the ring
+ * @node: in accel_copy_queue.flows while @jobs is not empty
+ * @jobs: the jobs, in order
+ *
+ * Flows get free slots in turn, so a context with many jobs delays the jobs of
+ * another context by one job, and not by all of them.
+ */
+struct accel_copy_flow {
+	struct list_head node;
+	struct list_head jobs;
+};
+
+/**
  * struct accel_copy_queue - the driver's own queue
- * @lock: serializes submission and recovery
- * @jobs_lock: protects @jobs
- * @jobs: submitted jobs that have not ended
- * @wait: woken when any of the jobs may have ended
- * @status: status page; lives as long as the accel_device
+ * @adev: the card
+ * @lock: protects the lists, the ring and the members behind @tail
+ * @jobs: jobs in the ring, in order
+ * @again: jobs that a reset of the queue removed from the ring, in order; they
+ *	are enqueued before the jobs of @flows
+ * @flows: flows with jobs
+ * @deferred: jobs that @release ends
+ * @wait: woken when a counter of accel_copy_users_end() becomes zero
+ * @work: finds lost interrupts and hangs, and resets the queue
+ * @release: calls accel_copy_job.deferred of the jobs in @deferred
+ * @status: status page; only the card and the driver access it
  * @status_dma: bus address of @status
  * @memory: ring and segment lists
  * @memory_dma: bus address of @memory
@@ -25,14 +46,22 @@
  * @queue: id of the queue on the card, or -1
  * @tail: sequence number of the newest command
  * @epoch: number of resets of the queue
- * @error: enum accel_status that stopped the queue
- * @error_sequence: sequence number of the failed command
+ * @broken: the queue has stopped or hangs; @work resets it
+ * @resetting: a reset of the queue is in progress: no job enters the ring
+ * @error: errno of every job, because a reset of the queue failed; else 0
+ * @hung: the last reset ended a hang, and no job has finished since
+ * @progress: jiffies of the last change of @jobs that shows progress
  */
 struct accel_copy_queue {
-	struct mutex lock;
-	spinlock_t jobs_lock;
+	struct accel_device *adev;
+	spinlock_t lock;
 	struct list_head jobs;
+	struct list_head again;
+	struct list_head flows;
+	struct list_head deferred;
 	wait_queue_head_t wait;
+	struct delayed_work work;
+	struct work_struct release;
 	struct accel_queue_status *status;
 	dma_addr_t status_dma;
 	void *memory;
@@ -41,17 +70,26 @@ struct accel_copy_queue {
 	int queue;
 	u64 tail;
 	u32 epoch;
-	u32 error;
-	u64 error_sequence;
+	bool broken;
+	bool resetting;
+	int error;
+	bool hung;
+	unsigned long progress;
 };
 
 /* The longest segment list of a job, on either side. */
 #define ACCEL_COPY_SEGMENTS	(PAGE_SIZE / sizeof(struct accel_segment))
+/*
+ * The most pages of a job. Any range of so many bytes fits in a segment list, whose entries are
+ * whole pages except the first and the last one.
+ */
+#define ACCEL_COPY_PAGES	(ACCEL_COPY_SEGMENTS - 2)
 
 /**
  * struct accel_copy_job - one command of the copy queue
- * @node: in accel_copy_queue.jobs
- * @sgt: pages of the host; at most ACCEL_COPY_SEGMENTS
+ * @node: in a list of the copy queue or of a flow
+ * @flow: flow that the job waits in for a slot, or NULL
+ * @sgt: pages of the host; at most ACCEL_COPY_PAGES
  * @direction: DMA_TO_DEVICE: the card reads the pages; DMA_FROM_DEVICE: it
  *	writes them
  * @mapped: @sgt has its DMA mapping
@@ -59,12 +97,15 @@ struct accel_copy_queue {
  * @target_count: length of @target
  * @bytes: length of the transfer
  * @sequence: sequence number of the command
- * @epoch: epoch of the queue at submission
- * @failed: this job stopped the queue
- * @stop_errno: errno if the card stopped before the job ended, else 0
+ * @epoch: epoch of the queue when the command was enqueued
+ * @done: called once for a submitted job, when the card does not access its pages
+ *	any more; the caller may hold stop_lock or be in a section, but holds no
+ *	lock below. The function does not sleep, and may free the job.
+ * @deferred: set by accel_copy_job_defer()
  */
 struct accel_copy_job {
 	struct list_head node;
+	struct accel_copy_flow *flow;
 	struct sg_table sgt;
 	enum dma_data_direction direction;
 	bool mapped;
@@ -73,8 +114,8 @@ struct accel_copy_job {
 	u64 bytes;
 	u64 sequence;
 	u32 epoch;
-	bool failed;
-	int stop_errno;
+	void (*done)(struct accel_copy_job *job, int error);
+	void (*deferred)(struct accel_copy_job *job);
 };
 
 #define ACCEL_COPY_SLOTS	32U
@@ -94,9 +135,32 @@ static inline u64 accel_copy_completed(struct accel_copy_queue *copy)
 	return completed;
 }
 
-void accel_copy_job_unmap(struct accel_device *adev, struct accel_copy_job *job);
-int accel_copy_job_submit(struct accel_device *adev, struct accel_copy_job *job);
-int accel_copy_job_finish(struct accel_device *adev, struct accel_copy_job *job);
-void accel_copy_jobs_drain(struct accel_device *adev);
+/* The error that stopped the queue on the card, or 0. */
+static inline u32 accel_copy_stopped(struct accel_copy_queue *copy)
+{
+	if (le32_to_cpu(READ_ONCE(copy->status->state)) != ACCEL_QUEUE_ERROR)
+		return 0;
+	/* The card writes the error block before the state. */
+	dma_rmb();
+	return le32_to_cpu(READ_ONCE(copy->status->error));
+}
+
+static inline void accel_copy_flow_init(struct accel_copy_flow *flow)
+{
+	INIT_LIST_HEAD(&flow->node);
+	INIT_LIST_HEAD(&flow->jobs);
+}
+
+int accel_copy_job_submit(struct accel_device *adev, struct accel_copy_flow *flow,
+			  struct accel_copy_job *job);
+bool accel_copy_job_cancel(struct accel_device *adev, struct accel_copy_job *job);
+void accel_copy_job_defer(struct accel_device *adev, struct accel_copy_job *job,
+			  void (*deferred)(struct accel_copy_job *job));
+void accel_copy_jobs_collect(struct accel_copy_queue *copy, struct list_head *over);
+void accel_copy_jobs_fill(struct accel_copy_queue *copy);
+void accel_copy_jobs_end(struct accel_copy_queue *copy, struct list_head *over, int error);
+void accel_copy_jobs_reap(struct accel_copy_queue *copy);
+void accel_copy_users_end(struct accel_device *adev, atomic_t *users);
+void accel_copy_users_wait(struct accel_device *adev, atomic_t *users);
 
 #endif /* ACCEL_COPY_JOB_H */

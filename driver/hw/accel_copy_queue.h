@@ -13,7 +13,9 @@ void accel_copy_queue_free(struct accel_device *adev);
 int accel_copy_queue_start(struct accel_device *adev);
 void accel_copy_queue_stop(struct accel_device *adev, int error);
 bool accel_copy_queue_present(struct accel_device *adev);
-void accel_copy_queue_interrupt(struct accel_device *adev, int vector);
+bool accel_copy_queue_interrupt(struct accel_device *adev, int vector);
+void accel_copy_queue_thread(struct accel_device *adev, int vector);
+void accel_copy_queue_recover(struct accel_device *adev);
 bool accel_copy_queue_event(struct accel_device *adev, const struct accel_event *event);
 
 #endif /* ACCEL_COPY_QUEUE_H */

@@ -10,6 +10,7 @@
 /**
  * struct accel_queue_error - the error that stopped a queue
  * @status: enum accel_status; 0 if the queue has no error
+ * @reason: enum accel_reason; ACCEL_REASON_NONE if the queue has no error
  * @sequence: sequence number of the failed command
  * @address: context address of a fault
  * @list_index: index of the failed command in its command list
@@ -17,6 +18,7 @@
  */
 struct accel_queue_error {
 	u32 status;
+	u32 reason;
 	u64 sequence;
 	u64 address;
 	u32 list_index;
@@ -27,7 +29,8 @@ struct accel_queue_error {
  * struct accel_event_handler - handles the events of one type
  * @type: enum accel_event_type
  * @handle: returns true if the event was for this handler; the caller is in a
- *	section and holds accel_events.lock
+ *	section and holds accel_events.lock. After a loss of events the handler may
+ *	get the event of an error twice
  */
 struct accel_event_handler {
 	u32 type;
@@ -40,7 +43,11 @@ struct accel_event_handler {
  *	that must know that no event of a queue is outstanding
  * @ring: records
  * @ring_dma: bus address of @ring
+ * @entries: length of @ring, a power of two
  * @head: sequence number of the newest consumed event
+ * @lost: number of lost events for which the driver has read the reports of all
+ *	queues
+ * @reports: memory for these reports
  * @handlers: registered handlers; the first one that accepts an event ends the
  *	search
  * @handler_count: length of @handlers
@@ -49,7 +56,10 @@ struct accel_events {
 	struct mutex lock;
 	struct accel_event *ring;
 	dma_addr_t ring_dma;
+	u32 entries;
 	u64 head;
+	u32 lost;
+	struct accel_queue_report *reports;
 	const struct accel_event_handler *handlers;
 	unsigned int handler_count;
 };

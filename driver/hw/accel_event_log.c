@@ -6,11 +6,13 @@
  * The file has a line for each recent event, oldest first: number,
  * CLOCK_BOOTTIME in nanoseconds, name, and key=value details. Numbers count from
  * 1 without gaps, so a reader detects missed events. poll() reports POLLPRI for
- * a new event; after the last event of a card its file disappears.
+ * a new event; after the last event of a card its file disappears. A process has
+ * the number that it has in the reader's PID namespace, or 0.
  *
  * A process can cause errors of its queues as often as it likes. These events
  * have a ring of their own, so that they do not displace events of the card.
  */
+#include <linux/pid.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
 #include <linux/timekeeping.h>
@@ -18,19 +20,21 @@
 #include "accel_event_log.h"
 
 #define ACCEL_EVENT_LOG_ENTRIES	16
-#define ACCEL_EVENT_LOG_TEXT	64
+#define ACCEL_EVENT_LOG_TEXT	56
 
 /**
  * struct accel_event_log_entry - one event
  * @sequence: its number
  * @time: CLOCK_BOOTTIME, nanoseconds
  * @name: name of the event
+ * @owner: process that the event concerns; a reference, or NULL
  * @text: details, key=value
  */
 struct accel_event_log_entry {
 	u64 sequence;
 	u64 time;
 	const char *name;
+	struct pid *owner;
 	char text[ACCEL_EVENT_LOG_TEXT];
 };
 
@@ -72,7 +76,16 @@ int accel_event_log_init(struct accel_device *adev)
 /* The last reference of the card is gone. */
 void accel_event_log_fini(struct accel_device *adev)
 {
-	kfree(adev->event_log);
+	struct accel_event_log *log = adev->event_log;
+	int i;
+
+	if (!log)
+		return;
+	for (i = 0; i < ACCEL_EVENT_LOG_ENTRIES; i++) {
+		put_pid(log->card.entries[i].owner);
+		put_pid(log->queues.entries[i].owner);
+	}
+	kfree(log);
 }
 
 /* The sysfs file exists: from now on its readers are notified. */
@@ -96,23 +109,29 @@ void accel_event_log_unpublish(struct accel_device *adev)
 	sysfs_put(node);
 }
 
-__printf(4, 0)
+__printf(5, 0)
 static void accel_event_log_add(struct accel_device *adev, struct accel_event_log_ring *ring,
-				const char *name, const char *format, va_list args)
+				struct pid *owner, const char *name, const char *format,
+				va_list args)
 {
 	struct accel_event_log *log = adev->event_log;
 	struct accel_event_log_entry *entry;
 	unsigned long flags;
+	struct pid *oldest;
 
+	get_pid(owner);
 	spin_lock_irqsave(&log->lock, flags);
 	entry = &ring->entries[ring->count++ % ACCEL_EVENT_LOG_ENTRIES];
 	entry->sequence = ++log->sequence;
 	entry->time = ktime_get_boottime_ns();
 	entry->name = name;
+	oldest = entry->owner;
+	entry->owner = owner;
 	vscnprintf(entry->text, sizeof(entry->text), format, args);
 	if (log->node)
 		sysfs_notify_dirent(log->node);
 	spin_unlock_irqrestore(&log->lock, flags);
+	put_pid(oldest);
 }
 
 /**
@@ -128,24 +147,45 @@ void accel_event_log_card(struct accel_device *adev, const char *name, const cha
 	va_list args;
 
 	va_start(args, format);
-	accel_event_log_add(adev, &adev->event_log->card, name, format, args);
+	accel_event_log_add(adev, &adev->event_log->card, NULL, name, format, args);
+	va_end(args);
+}
+
+/**
+ * accel_event_log_owner() - log an event of the card that concerns a process
+ * @adev: the card
+ * @owner: the process; the line of the event ends with its pid. NULL for none
+ * @name: name of the event, a literal
+ * @format: other details, as for accel_event_log_card()
+ *
+ * Context: any.
+ */
+void accel_event_log_owner(struct accel_device *adev, struct pid *owner, const char *name,
+			   const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	accel_event_log_add(adev, &adev->event_log->card, owner, name, format, args);
 	va_end(args);
 }
 
 /**
  * accel_event_log_queue() - log an event of a queue
  * @adev: the card
+ * @owner: process of the queue
  * @name: name of the event, a literal
- * @format: details, as for accel_event_log_card()
+ * @format: other details, as for accel_event_log_card()
  *
  * Context: any.
  */
-void accel_event_log_queue(struct accel_device *adev, const char *name, const char *format, ...)
+void accel_event_log_queue(struct accel_device *adev, struct pid *owner, const char *name,
+			   const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	accel_event_log_add(adev, &adev->event_log->queues, name, format, args);
+	accel_event_log_add(adev, &adev->event_log->queues, owner, name, format, args);
 	va_end(args);
 }
 
@@ -166,7 +206,8 @@ ssize_t accel_event_log_show(struct accel_device *adev, char *buf)
 	int used = 0;
 
 	/* The longest output fits the page. */
-	BUILD_BUG_ON(2 * ACCEL_EVENT_LOG_ENTRIES * (2 * 20 + 16 + ACCEL_EVENT_LOG_TEXT + 4) >
+	BUILD_BUG_ON(2 * ACCEL_EVENT_LOG_ENTRIES *
+		     (2 * 20 + 16 + ACCEL_EVENT_LOG_TEXT + 4 + sizeof(" pid=4194304") - 1) >
 		     PAGE_SIZE);
 	spin_lock_irq(&log->lock);
 	for (;;) {
@@ -181,8 +222,11 @@ ssize_t accel_event_log_show(struct accel_device *adev, char *buf)
 			entry = queue;
 			next_queue++;
 		}
-		used += sysfs_emit_at(buf, used, "%llu %llu %s%s%s\n", entry->sequence, entry->time,
+		used += sysfs_emit_at(buf, used, "%llu %llu %s%s%s", entry->sequence, entry->time,
 				      entry->name, entry->text[0] ? " " : "", entry->text);
+		if (entry->owner)
+			used += sysfs_emit_at(buf, used, " pid=%d", pid_vnr(entry->owner));
+		used += sysfs_emit_at(buf, used, "\n");
 	}
 	spin_unlock_irq(&log->lock);
 	return used;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * accel_irq.c - MSI-X: one vector for events and the admin queue, one for each
- * queue.
+ * accel_irq.c - MSI-X: one vector for events and the admin queue, and others for
+ * the queues.
  *
- * If the kernel grants fewer vectors, queues share them, down to one vector for
- * everything. A handler only wakes waiters; each waiter checks whether its
- * command has finished.
+ * More vectors than CPUs would gain nothing, so queues share them, down to one
+ * vector for everything. A hard interrupt handler wakes a bounded number of
+ * waiters, and the thread of its vector wakes the others.
  */
+#include <linux/cpumask.h>
 #include <linux/interrupt.h>
 #include <linux/slab.h>
 
@@ -47,13 +48,21 @@ int accel_irq_vector(struct accel_device *adev, int queue)
 	return 1 + queue % (adev->vector_count - 1);
 }
 
-static irqreturn_t accel_irq_queue(int irq, void *data)
+static irqreturn_t accel_irq_queues(int irq, void *data)
 {
 	struct accel_irq_vector *vector = data;
 	struct accel_device *adev = vector->adev;
 
 	trace_accel_irq(adev, vector->index);
-	adev->irq->ops->queues(adev, vector->index);
+	return adev->irq->ops->queues(adev, vector->index) ? IRQ_WAKE_THREAD : IRQ_HANDLED;
+}
+
+static irqreturn_t accel_irq_queues_thread(int irq, void *data)
+{
+	struct accel_irq_vector *vector = data;
+	struct accel_device *adev = vector->adev;
+
+	adev->irq->ops->queues_thread(adev, vector->index);
 	return IRQ_HANDLED;
 }
 
@@ -64,6 +73,7 @@ static irqreturn_t accel_irq_events(int irq, void *data)
 
 	trace_accel_irq(adev, vector->index);
 	adev->irq->ops->admin(adev);
+	/* The thread runs in any case. */
 	if (adev->vector_count == 1)
 		adev->irq->ops->queues(adev, ACCEL_VECTOR_EVENTS);
 	return IRQ_WAKE_THREAD;
@@ -74,6 +84,8 @@ static irqreturn_t accel_irq_events_thread(int irq, void *data)
 	struct accel_irq_vector *vector = data;
 	struct accel_device *adev = vector->adev;
 
+	if (adev->vector_count == 1)
+		adev->irq->ops->queues_thread(adev, ACCEL_VECTOR_EVENTS);
 	adev->irq->ops->events(adev);
 	return IRQ_HANDLED;
 }
@@ -87,47 +99,71 @@ static int accel_irq_request(struct accel_device *adev, int index)
 	if (index == ACCEL_VECTOR_EVENTS)
 		return pci_request_irq(adev->pdev, index, accel_irq_events, accel_irq_events_thread,
 				       vector, ACCEL_NAME "%d-events", adev->id);
-	return pci_request_irq(adev->pdev, index, accel_irq_queue, NULL, vector,
-			       ACCEL_NAME "%d-vector%d", adev->id, index);
+	return pci_request_irq(adev->pdev, index, accel_irq_queues, accel_irq_queues_thread,
+			       vector, ACCEL_NAME "%d-vector%d", adev->id, index);
 }
 
-int accel_irq_init(struct accel_device *adev, const struct accel_irq_ops *ops)
+static void accel_irq_free(struct accel_device *adev, int count)
 {
-	struct pci_dev *pdev = adev->pdev;
+	int i;
+
+	for (i = 0; i < count; i++)
+		pci_free_irq(adev->pdev, i, &adev->irq->vectors[i]);
+	pci_free_irq_vectors(adev->pdev);
+}
+
+/* Allocates and requests at most @count vectors. Return: 0, or -errno without a vector. */
+static int accel_irq_try(struct accel_device *adev, int count)
+{
 	int ret, i;
 
-	ret = pci_alloc_irq_vectors(pdev, 1, adev->queue_count + 1, PCI_IRQ_MSIX);
+	ret = pci_alloc_irq_vectors(adev->pdev, 1, count, PCI_IRQ_MSIX);
 	if (ret < 0)
-		return dev_err_probe(&pdev->dev, ret,
-				     "no MSI-X vector: none is free; check that MSI is enabled\n");
+		return ret;
 	adev->vector_count = ret;
-	adev->irq = devm_kzalloc(&pdev->dev, struct_size(adev->irq, vectors, ret), GFP_KERNEL);
-	if (!adev->irq) {
-		ret = -ENOMEM;
-		goto err_vectors;
-	}
-	adev->irq->ops = ops;
-
 	for (i = 0; i < adev->vector_count; i++) {
 		ret = accel_irq_request(adev, i);
-		if (ret)
-			goto err_irqs;
+		if (ret) {
+			accel_irq_free(adev, i);
+			return ret;
+		}
 	}
 	return 0;
+}
 
-err_irqs:
-	while (--i >= 0)
-		pci_free_irq(pdev, i, &adev->irq->vectors[i]);
-err_vectors:
-	pci_free_irq_vectors(pdev);
-	return ret;
+/**
+ * accel_irq_init() - allocate and request the vectors of a card
+ * @adev: the card
+ * @ops: work of an interrupt
+ *
+ * The kernel can grant a vector and still have no room on a CPU for its interrupt.
+ * So the number is halved until all vectors work.
+ *
+ * Return: 0 or -errno.
+ */
+int accel_irq_init(struct accel_device *adev, const struct accel_irq_ops *ops)
+{
+	int count = min(adev->queue_count, num_online_cpus()) + 1;
+	struct device *dev = &adev->pdev->dev;
+	int ret;
+
+	adev->irq = devm_kzalloc(dev, struct_size(adev->irq, vectors, count), GFP_KERNEL);
+	if (!adev->irq)
+		return -ENOMEM;
+	adev->irq->ops = ops;
+	for (;;) {
+		ret = accel_irq_try(adev, count);
+		if (!ret || count == 1)
+			break;
+		count /= 2;
+	}
+	if (ret)
+		return dev_err_probe(dev, ret,
+				     "no MSI-X vector: none is free; check that MSI is enabled\n");
+	return 0;
 }
 
 void accel_irq_fini(struct accel_device *adev)
 {
-	int i;
-
-	for (i = 0; i < adev->vector_count; i++)
-		pci_free_irq(adev->pdev, i, &adev->irq->vectors[i]);
-	pci_free_irq_vectors(adev->pdev);
+	accel_irq_free(adev, adev->vector_count);
 }

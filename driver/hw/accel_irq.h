@@ -10,12 +10,16 @@
 /**
  * struct accel_irq_ops - the work of an interrupt
  * @admin: the admin queue may have answered; hard interrupt
- * @queues: a queue of @vector may have completed a command; hard interrupt
+ * @queues: a queue of @vector may have completed a command; hard interrupt. It
+ *	does a bounded amount of work, and returns true if @queues_thread must do
+ *	the rest
+ * @queues_thread: the rest; interrupt thread of @vector
  * @events: the event ring may have a new event; interrupt thread
  */
 struct accel_irq_ops {
 	void (*admin)(struct accel_device *adev);
-	void (*queues)(struct accel_device *adev, int vector);
+	bool (*queues)(struct accel_device *adev, int vector);
+	void (*queues_thread)(struct accel_device *adev, int vector);
 	void (*events)(struct accel_device *adev);
 };
 

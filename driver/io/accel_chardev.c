@@ -11,6 +11,7 @@
 #include "accel_chardev.h"
 #include "accel_copy_queue.h"
 #include "accel_event_log.h"
+#include "accel_failure.h"
 #include "accel_fdinfo.h"
 #include "accel_file.h"
 #include "accel_ioctl.h"
@@ -38,15 +39,12 @@ static int accel_open(struct inode *inode, struct file *file)
 	struct accel_device *adev = container_of(inode->i_cdev, struct accel_device, cdev);
 	struct accel_context *ctx;
 
-	ctx = accel_file_open(adev);
+	ctx = accel_file_open(adev, file->f_flags & O_NONBLOCK);
 	if (IS_ERR(ctx))
 		return PTR_ERR(ctx);
 	file->private_data = ctx;
 	file->f_mapping = adev->inode->i_mapping;
-	/*
-	 * Without it, io_uring waits until poll() reports the file as readable or writable, but
-	 * poll() reports completions of queues. A transfer waits only for the card.
-	 */
+	/* io_uring begins transfers without a worker: accel_transfer.c honors IOCB_NOWAIT. */
 	file->f_mode |= FMODE_NOWAIT;
 	return 0;
 }
@@ -103,6 +101,8 @@ static void accel_device_release(struct device *dev)
 	accel_copy_queue_free(adev);
 	accel_quota_fini(adev);
 	accel_event_log_fini(adev);
+	accel_failure_fini(adev);
+	put_pid(adev->end.culprit);
 	ida_destroy(&adev->context_ids);
 	ida_destroy(&adev->queue_ids);
 	pci_dev_put(adev->pdev);
@@ -135,6 +135,7 @@ struct accel_device *accel_device_alloc(struct pci_dev *pdev)
 	adev->id = id;
 	adev->pdev = pci_dev_get(pdev);
 	adev->stop_errno = -ENODEV;
+	adev->end.reason = ACCEL_REASON_REMOVED;
 	mutex_init(&adev->stop_lock);
 	init_waitqueue_head(&adev->stop_wait);
 	spin_lock_init(&adev->lock);
@@ -156,6 +157,8 @@ struct accel_device *accel_device_alloc(struct pci_dev *pdev)
 	ret = dev_set_name(&adev->dev, "accel%d", id);
 	if (!ret)
 		ret = accel_event_log_init(adev);
+	if (!ret)
+		ret = accel_failure_init(adev);
 	if (ret) {
 		put_device(&adev->dev);
 		return ERR_PTR(ret);

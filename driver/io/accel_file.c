@@ -9,14 +9,30 @@
 #include "accel_buffer.h"
 #include "accel_file.h"
 #include "accel_queue_control.h"
-#include "accel_uring.h"
 
-struct accel_context *accel_file_open(struct accel_device *adev)
+/* The longest wait of open() for a card that resets. */
+#define ACCEL_OPEN_TIMEOUT	(10 * HZ)
+
+/**
+ * accel_file_open() - open the card
+ * @adev: the card
+ * @nowait: fail with -EAGAIN instead of waiting for a card that resets
+ *
+ * Return: the context of the file, or ERR_PTR(-errno).
+ */
+struct accel_context *accel_file_open(struct accel_device *adev, bool nowait)
 {
-	struct accel_context *ctx = accel_context_create(adev);
+	long left = nowait ? 0 : ACCEL_OPEN_TIMEOUT;
+	struct accel_context *ctx;
+	int ret;
 
-	if (!IS_ERR(ctx))
-		accel_uring_init(ctx);
+	do {
+		ret = accel_context_await(adev, &left);
+		if (ret)
+			return ERR_PTR(ret);
+		ctx = accel_context_create(adev);
+		/* The card may reset again meanwhile. */
+	} while (ctx == ERR_PTR(-ESTALE));
 	return ctx;
 }
 
@@ -34,20 +50,18 @@ static void accel_file_forget(struct accel_context *ctx)
 /**
  * accel_file_detach() - drop the card half after the card has stopped
  * @ctx: context of the file
- * @error: errno of its calls from now on
  *
  * The caller holds stop_lock, and no section uses the hardware: no call of the
  * file runs.
  */
-void accel_file_detach(struct accel_context *ctx, int error)
+void accel_file_detach(struct accel_context *ctx)
 {
 	struct accel_buffer *buffer;
 	struct accel_queue *queue;
 	unsigned long handle;
 
 	accel_section_assert_stopped(ctx->adev);
-	/* After a reset and a removal, the removal counts. */
-	WRITE_ONCE(ctx->detach_errno, error);
+	accel_context_end(ctx);
 	xa_for_each(&ctx->queues, handle, queue)
 		accel_queue_detach(queue);
 	wake_up_interruptible_poll(&ctx->poll_wait, EPOLLHUP | EPOLLERR);
@@ -93,7 +107,6 @@ void accel_file_release(struct accel_context *ctx)
 	unsigned long handle;
 	int section;
 
-	accel_uring_fini(ctx);
 	xa_for_each(&ctx->buffers, handle, buffer)
 		if (buffer->ops->end)
 			buffer->ops->end(buffer);
@@ -117,7 +130,7 @@ void accel_file_release(struct accel_context *ctx)
 	/* Without locks, because the release of pages takes mmap_lock. */
 	xa_for_each(&ctx->buffers, handle, buffer) {
 		if (buffer->end_exports)
-			buffer->end_exports(buffer);
+			buffer->end_exports(buffer, false);
 		accel_buffer_put(buffer);
 	}
 	accel_context_close(ctx);

@@ -7,8 +7,8 @@
 
 #include "accel_context.h"
 
-struct accel_context *accel_file_open(struct accel_device *adev);
-void accel_file_detach(struct accel_context *ctx, int error);
+struct accel_context *accel_file_open(struct accel_device *adev, bool nowait);
+void accel_file_detach(struct accel_context *ctx);
 void accel_file_release(struct accel_context *ctx);
 
 #endif /* ACCEL_FILE_H */

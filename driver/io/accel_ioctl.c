@@ -31,6 +31,7 @@
 union accel_ioctl_args {
 	__u32 size;		/* the first field of each structure */
 	struct accel_info info;
+	struct accel_context_query context_query;
 	struct accel_buffer_create buffer_create;
 	struct accel_buffer_register buffer_register;
 	struct accel_buffer_destroy buffer_destroy;
@@ -58,6 +59,23 @@ static void accel_info_quota(struct accel_context *ctx, struct accel_info *info)
 	info->queues_quota = accel_quota_query(ctx->quota, ctx->unlimited, ACCEL_RESOURCE_QUEUES,
 					       &used);
 	info->queues_used = used;
+	info->host_memory_quota = accel_quota_query(ctx->quota, ctx->unlimited,
+						    ACCEL_RESOURCE_HOST_MEMORY, &used);
+	info->host_memory_used = used;
+	info->priority_max = accel_quota_priority_max(ctx->adev);
+}
+
+/* What the driver can do with this card on this machine. */
+static u64 accel_info_capabilities(struct accel_device *adev)
+{
+	u64 capabilities = ACCEL_CAP_POLL | ACCEL_CAP_EVENTFD | ACCEL_CAP_URING |
+			   ACCEL_CAP_DMABUF | ACCEL_CAP_REGISTERS;
+
+	if (adev->host_memory)
+		capabilities |= ACCEL_CAP_HOST_MEMORY | ACCEL_CAP_REGISTER;
+	if (accel_copy_queue_present(adev))
+		capabilities |= ACCEL_CAP_TRANSFER;
+	return capabilities;
 }
 
 static int accel_ioctl_info(struct accel_context *ctx, struct accel_info *info)
@@ -73,14 +91,16 @@ static int accel_ioctl_info(struct accel_context *ctx, struct accel_info *info)
 	ret = accel_context_enter(ctx);
 	if (ret)
 		return ret;
+	if (accel_silent(adev)) {
+		accel_context_leave(ctx);
+		return -ENODEV;
+	}
 	*info = (struct accel_info) {
 		.size = info->size,
 		.hw_version = accel_read32(adev, ACCEL_REG_VERSION),
 		.firmware = accel_read32(adev, ACCEL_REG_FIRMWARE),
 		.features = adev->features,
-		.capabilities = ACCEL_CAP_REGISTER | ACCEL_CAP_POLL | ACCEL_CAP_EVENTFD |
-				ACCEL_CAP_URING | ACCEL_CAP_DMABUF |
-				ACCEL_CAP_REGISTERS | (own ? ACCEL_CAP_TRANSFER : 0),
+		.capabilities = accel_info_capabilities(adev),
 		.serial = accel_read64(adev, ACCEL_REG_SERIAL),
 		.memory_size = adev->vram_size,
 		.memory_free = gen_pool_avail(adev->vram_pool),
@@ -100,6 +120,7 @@ static int accel_ioctl_info(struct accel_context *ctx, struct accel_info *info)
 		.generation = adev->generation,
 		.locked = (u64)READ_ONCE(current->mm->locked_vm) << PAGE_SHIFT,
 		.locked_limit = limit == RLIM_INFINITY ? U64_MAX : limit,
+		.time_limit_ms = READ_ONCE(adev->time_limit_ms),
 	};
 	accel_context_leave(ctx);
 	accel_info_quota(ctx, info);
@@ -134,6 +155,7 @@ struct accel_ioctl_entry {
 	}
 
 ACCEL_IOCTL_RUN(info)
+ACCEL_IOCTL_RUN(context_query)
 ACCEL_IOCTL_RUN(buffer_create)
 ACCEL_IOCTL_RUN(buffer_register)
 ACCEL_IOCTL_RUN(buffer_destroy)
@@ -181,6 +203,7 @@ static void accel_abort_buffer_export(struct accel_context *ctx, union accel_ioc
 
 static const struct accel_ioctl_entry accel_ioctls[] = {
 	ACCEL_IOCTL(INFO, info, locked_limit, .out = true),
+	ACCEL_IOCTL(CONTEXT_QUERY, context_query, reserved, .out = true),
 	ACCEL_IOCTL(BUFFER_CREATE, buffer_create, reserved, .out = true,
 		    .abort = accel_abort_buffer_create),
 	ACCEL_IOCTL(BUFFER_REGISTER, buffer_register, reserved, .out = true,

@@ -27,16 +27,8 @@ static vm_fault_t accel_doorbell_fault(struct vm_fault *vmf)
 {
 	struct accel_context *ctx = vmf->vma->vm_private_data;
 	u64 offset = ((u64)vmf->pgoff << PAGE_SHIFT) - ACCEL_MMAP_DOORBELLS;
-	vm_fault_t ret;
 
-	accel_context_lock(ctx);
-	if (!accel_context_gone(ctx) && accel_queue_owned(ctx, offset >> PAGE_SHIFT))
-		ret = vmf_insert_pfn(vmf->vma, vmf->address,
-				     (ctx->adev->doorbells_phys + offset) >> PAGE_SHIFT);
-	else
-		ret = accel_context_insert_dummy(vmf, ctx);
-	accel_context_unlock(ctx);
-	return ret;
+	return accel_queue_doorbell_fault(ctx, offset >> PAGE_SHIFT, vmf);
 }
 
 static const struct vm_operations_struct accel_doorbell_vm_ops = {

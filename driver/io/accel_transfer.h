@@ -7,8 +7,6 @@
 
 #include <linux/fs.h>
 
-int accel_transfer_init(void);
-void accel_transfer_fini(void);
 ssize_t accel_read_iter(struct kiocb *iocb, struct iov_iter *to);
 ssize_t accel_write_iter(struct kiocb *iocb, struct iov_iter *from);
 

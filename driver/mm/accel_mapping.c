@@ -78,3 +78,21 @@ void accel_mapping_revoke_all(struct accel_device *adev)
 {
 	unmap_mapping_range(adev->inode->i_mapping, 0, 0, 1);
 }
+
+/**
+ * accel_mapping_insert_dummy() - map a page of host memory at a fault, in place of the card
+ * @vmf: the fault, in a mapping of PFNs
+ * @dummy: the page
+ *
+ * The kernel cleared the page through the caches. So the mapping is cached, unlike those of
+ * the card: another mapping might show what the page had before.
+ *
+ * Return: the result of a fault handler.
+ */
+vm_fault_t accel_mapping_insert_dummy(struct vm_fault *vmf, struct page *dummy)
+{
+	struct vm_area_struct *vma = vmf->vma;
+
+	return vmf_insert_pfn_prot(vma, vmf->address, page_to_pfn(dummy),
+				   vm_get_page_prot(vma->vm_flags));
+}

@@ -6,6 +6,8 @@
 #ifndef ACCEL_MAPPING_H
 #define ACCEL_MAPPING_H
 
+#include <linux/mm.h>
+
 #include "accel_device.h"
 
 /* The offset of the doorbell of queue 0. */
@@ -22,5 +24,6 @@ int accel_mapping_init(struct accel_device *adev);
 void accel_mapping_fini(struct accel_device *adev);
 void accel_mapping_revoke_doorbell(struct accel_device *adev, int queue);
 void accel_mapping_revoke_all(struct accel_device *adev);
+vm_fault_t accel_mapping_insert_dummy(struct vm_fault *vmf, struct page *dummy);
 
 #endif /* ACCEL_MAPPING_H */

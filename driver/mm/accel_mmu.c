@@ -135,6 +135,7 @@ static void accel_mmu_free_tree(struct accel_mmu *mmu, struct accel_table *table
 		if (table->children[i])
 			accel_mmu_free_tree(mmu, table->children[i], level - 1);
 	accel_table_free(mmu->adev, table);
+	cond_resched();
 }
 
 /**
@@ -239,7 +240,7 @@ static int accel_mmu_invalidate(struct accel_mmu *mmu, u64 address, u64 bytes)
 /**
  * accel_mmu_unmap() - end the card's access to a range of addresses
  * @mmu: the MMU; the caller holds its lock
- * @va: a range that was mapped, or partly mapped
+ * @va: a range that was mapped, or partly mapped; or an empty one
  *
  * Return: 0, or -errno if the card did not answer; it then does no DMA.
  */
@@ -250,6 +251,8 @@ int accel_mmu_unmap(struct accel_mmu *mmu, const struct accel_va *va)
 	int ret;
 
 	lockdep_assert_held(mmu->lock);
+	if (!va->bytes)
+		return 0;
 	while (address < end) {
 		address += accel_mmu_unset(mmu, address);
 		cond_resched();
@@ -326,6 +329,30 @@ int accel_mmu_map_sgtable(struct accel_mmu *mmu, const struct accel_va *va, u32 
 		address += sg_dma_len(sg);
 	}
 	return 0;
+}
+
+/**
+ * accel_mmu_walk() - read the entries that translate an address
+ * @mmu: the MMU; the caller holds its lock
+ * @address: the address
+ * @entries: ACCEL_TABLE_LEVELS values by level, filled in from the root on
+ *
+ * Return: the number of entries; the last one has no table below it.
+ */
+unsigned int accel_mmu_walk(struct accel_mmu *mmu, u64 address, u64 *entries)
+{
+	const struct accel_table *table = mmu->root;
+	int level = ACCEL_TABLE_LEVELS - 1;
+	unsigned int count = 0, index;
+
+	lockdep_assert_held(mmu->lock);
+	for (; table && address < BIT_ULL(ACCEL_VA_BITS); level--) {
+		index = accel_table_index(address, level);
+		entries[level] = le64_to_cpu(READ_ONCE(table->entries[index]));
+		count++;
+		table = level ? table->children[index] : NULL;
+	}
+	return count;
 }
 
 /* Finds the first run at or above @from in a table and the tables below it. */

@@ -53,6 +53,7 @@ int accel_mmu_map_extents(struct accel_mmu *mmu, const struct accel_va *va, u32 
 int accel_mmu_map_sgtable(struct accel_mmu *mmu, const struct accel_va *va, u32 prot,
 			  struct sg_table *sgt);
 int accel_mmu_unmap(struct accel_mmu *mmu, const struct accel_va *va);
+unsigned int accel_mmu_walk(struct accel_mmu *mmu, u64 address, u64 *entries);
 bool accel_mmu_next_run(struct accel_mmu *mmu, u64 from, struct accel_mmu_run *run);
 
 #endif /* ACCEL_MMU_H */

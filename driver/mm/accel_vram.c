@@ -138,6 +138,7 @@ void accel_vram_free(struct accel_device *adev, struct list_head *extents)
 		gen_pool_free(adev->vram_pool, ACCEL_POOL_BASE + extent->offset, extent->bytes);
 		list_del(&extent->list);
 		kfree(extent);
+		cond_resched();
 	}
 }
 

@@ -20,6 +20,7 @@
 #include "accel_event.h"
 #include "accel_mmio.h"
 #include "accel_queue.h"
+#include "accel_progress.h"
 #include "accel_usage.h"
 
 /* Newer kernels have their own folder "accel". */
@@ -37,18 +38,25 @@ static void accel_debugfs_address(struct seq_file *m, u64 address)
 
 static void accel_debugfs_copy_queue(struct seq_file *m, struct accel_copy_queue *copy)
 {
+	struct accel_copy_flow *flow;
 	struct accel_copy_job *job;
-	unsigned int jobs = 0;
+	unsigned int jobs = 0, waiting = 0;
 
-	spin_lock(&copy->jobs_lock);
+	spin_lock(&copy->lock);
 	list_for_each_entry(job, &copy->jobs, node)
 		jobs++;
-	spin_unlock(&copy->jobs_lock);
+	list_for_each_entry(job, &copy->again, node)
+		waiting++;
+	list_for_each_entry(flow, &copy->flows, node)
+		list_for_each_entry(job, &flow->jobs, node)
+			waiting++;
+	spin_unlock(&copy->lock);
 	seq_printf(m, "transfers: context %d, queue %d, epoch %u, tail %llu, ", copy->context,
 		   copy->queue, READ_ONCE(copy->epoch), READ_ONCE(copy->tail));
-	seq_printf(m, "completed %llu, arm %llu, jobs %u, error %u; status and ring",
+	seq_printf(m, "completed %llu, arm %llu, jobs %u, waiting %u, error %u; status and ring",
 		   le64_to_cpu(READ_ONCE(copy->status->completed)),
-		   le64_to_cpu(READ_ONCE(copy->status->arm)), jobs, READ_ONCE(copy->error));
+		   le64_to_cpu(READ_ONCE(copy->status->arm)), jobs, waiting,
+		   le32_to_cpu(READ_ONCE(copy->status->error)));
 	accel_debugfs_address(m, copy->status_dma);
 	accel_debugfs_address(m, copy->memory_dma);
 	seq_puts(m, "\n");
@@ -83,6 +91,30 @@ DEFINE_SHOW_ATTRIBUTE(accel_debugfs_state);
 
 /* ---- queues: a line for each queue --------------------------------------- */
 
+/**
+ * struct accel_debugfs_queue - a line of queues, as the driver knows it
+ * @client: number of the file
+ * @handle: handle in the file
+ * @context: id of the context
+ * @entries: length of the ring
+ * @vector: interrupt vector
+ * @memory: context address of the status page
+ * @error: enum accel_status that stopped the queue
+ * @waited: somebody waits for a command
+ * @status: copy of the status page
+ */
+struct accel_debugfs_queue {
+	u64 client;
+	u32 handle;
+	int context;
+	u32 entries;
+	int vector;
+	u64 memory;
+	u32 error;
+	bool waited;
+	struct accel_queue_status status;
+};
+
 static void *accel_debugfs_queues_start(struct seq_file *m, loff_t *pos)
 {
 	struct accel_device *adev = m->private;
@@ -101,43 +133,72 @@ static void accel_debugfs_stop(struct seq_file *m, void *item)
 {
 }
 
-static int accel_debugfs_queues_show(struct seq_file *m, void *item)
-{
-	struct accel_device *adev = m->private;
-	struct accel_queue_status status;
-	struct accel_queue *queue;
-	u32 handle, entries, error;
-	u64 client, memory;
-	int id, context, vector;
-	bool waited;
+#define ACCEL_DEBUGFS_QUEUES \
+	"queue client handle context entries vector error completed tail arm event_index waited " \
+	"activity pieces opcode ticks memory\n"
 
-	if (!*(loff_t *)item) {
-		seq_puts(m, "queue client handle context entries vector error ");
-		seq_puts(m, "completed tail arm event_index waited memory\n");
-		return 0;
-	}
-	id = *(loff_t *)item - 1;
+/* Copies the values of a queue of that id under the lock. Return: false if there is none. */
+static bool accel_debugfs_queue_read(struct accel_device *adev, u32 id,
+				     struct accel_debugfs_queue *line)
+{
+	struct accel_queue *queue;
+
 	spin_lock_irq(&adev->lock);
 	queue = adev->queues[id];
 	if (queue) {
-		client = queue->ctx->client;
-		handle = queue->handle;
-		context = queue->ctx->id;
-		entries = queue->entries;
-		vector = queue->vector;
-		memory = queue->memory->va.start;
-		error = queue->error.status;
-		waited = queue->notify || !list_empty_careful(&queue->waiters);
-		status = *queue->status;
+		*line = (struct accel_debugfs_queue) {
+			.client = queue->ctx->client,
+			.handle = queue->handle,
+			.context = queue->ctx->id,
+			.entries = queue->entries,
+			.vector = queue->vector,
+			.memory = queue->memory->va.start,
+			.error = queue->error.status,
+			.waited = queue->notify || !RB_EMPTY_ROOT(&queue->waiters.rb_root),
+			.status = *queue->status,
+		};
 	}
 	spin_unlock_irq(&adev->lock);
-	if (!queue)
+	return queue;
+}
+
+/* Asks the card for the progress of a queue; all values are zero if it does not answer. */
+static void accel_debugfs_report(struct accel_device *adev, u32 id,
+				 struct accel_queue_report *report)
+{
+	int section;
+
+	*report = (struct accel_queue_report) {};
+	if (accel_section_enter(adev, &section))
+		return;
+	accel_progress_read(adev, id, 1, report);
+	accel_section_end(adev, section);
+}
+
+static int accel_debugfs_queues_show(struct seq_file *m, void *item)
+{
+	struct accel_device *adev = m->private;
+	struct accel_queue_report report;
+	struct accel_debugfs_queue line;
+	u32 id;
+
+	if (!*(loff_t *)item) {
+		seq_puts(m, ACCEL_DEBUGFS_QUEUES);
 		return 0;
+	}
+	id = *(loff_t *)item - 1;
+	if (!accel_debugfs_queue_read(adev, id, &line))
+		return 0;
+	accel_debugfs_report(adev, id, &report);
 	/* The owner can write the page; the values are shown as they are. */
-	seq_printf(m, "%d %llu %u %d %u %d %u %llu %llu %llu %llu %d", id, client, handle, context,
-		   entries, vector, error, le64_to_cpu(status.completed), le64_to_cpu(status.tail),
-		   le64_to_cpu(status.arm), le64_to_cpu(status.event_index), waited);
-	accel_debugfs_address(m, memory);
+	seq_printf(m, "%u %llu %u %d %u %d %u %llu %llu %llu %llu %d", id, line.client,
+		   line.handle, line.context, line.entries, line.vector, line.error,
+		   le64_to_cpu(line.status.completed), le64_to_cpu(line.status.tail),
+		   le64_to_cpu(line.status.arm), le64_to_cpu(line.status.event_index), line.waited);
+	seq_printf(m, " %u %llu %u %llu", le32_to_cpu(report.activity),
+		   le64_to_cpu(report.pieces), le32_to_cpu(report.opcode),
+		   le64_to_cpu(report.ticks));
+	accel_debugfs_address(m, line.memory);
 	seq_puts(m, "\n");
 	return 0;
 }

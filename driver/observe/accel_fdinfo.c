@@ -30,6 +30,24 @@ static const char *accel_fdinfo_state(int detach_errno)
 	}
 }
 
+static const char *accel_fdinfo_activity(const struct accel_queue_report *report)
+{
+	switch (le32_to_cpu(report->activity)) {
+	case ACCEL_ACTIVITY_IDLE:
+		return "idle";
+	case ACCEL_ACTIVITY_READY:
+		return "ready";
+	case ACCEL_ACTIVITY_RUNNING:
+		return "running";
+	case ACCEL_ACTIVITY_BLOCKED:
+		return "blocked";
+	case ACCEL_ACTIVITY_STOPPED:
+		return "stopped";
+	default:
+		return "unknown";
+	}
+}
+
 /* Progress of each queue, for tools. Skipped while a call of the file holds the context. */
 static void accel_fdinfo_queues(struct seq_file *m, struct accel_context *ctx)
 {
@@ -41,18 +59,25 @@ static void accel_fdinfo_queues(struct seq_file *m, struct accel_context *ctx)
 		return;
 	xa_for_each(&ctx->queues, handle, queue) {
 		/* The owner can write the page; the values are shown as they are. */
-		struct accel_queue_status *status = queue->status;
-		u64 completed = le64_to_cpu(READ_ONCE(status->completed));
+		struct accel_queue_status *status;
+		u64 completed, tail;
 
+		rcu_read_lock();
+		status = READ_ONCE(queue->status);
+		completed = le64_to_cpu(READ_ONCE(status->completed));
+		tail = le64_to_cpu(READ_ONCE(status->tail));
+		rcu_read_unlock();
 		if (queue->id < 0)
 			continue;
 		seq_printf(m, "accel-queue-%d:\t%s priority %u completed %llu pending %llu ",
 			   queue->id, queue->stopped ? "stopped" :
 			   READ_ONCE(queue->error.status) ? "error" : "running", queue->priority,
-			   completed, le64_to_cpu(READ_ONCE(status->tail)) - completed);
-		seq_printf(m, "dma %llu ns compute %llu ns\n",
+			   completed, tail - completed);
+		seq_printf(m, "dma %llu ns compute %llu ns activity %s pieces %llu\n",
 			   accel_ticks_to_ns(adev, queue->busy.dma),
-			   accel_ticks_to_ns(adev, queue->busy.compute));
+			   accel_ticks_to_ns(adev, queue->busy.compute),
+			   accel_fdinfo_activity(&queue->report),
+			   le64_to_cpu(queue->report.pieces));
 	}
 	mutex_unlock(&ctx->lock);
 }

@@ -20,28 +20,52 @@ static umode_t accel_hwmon_visible(const void *data, enum hwmon_sensor_types typ
 	return type == hwmon_power && attr == hwmon_power_cap ? 0644 : 0444;
 }
 
-static int accel_hwmon_read(struct device *dev, enum hwmon_sensor_types type, u32 attr,
-			    int channel, long *value)
+/* Reads a register if the hardware is present and answers; else @value is zero. */
+static int accel_hwmon_register(struct device *dev, u32 offset, u32 *value)
 {
 	struct accel_device *adev = dev_get_drvdata(dev);
 	int section, ret;
 
+	*value = 0;
 	ret = accel_section_enter(adev, &section);
 	if (ret)
 		return ret;
-	if (type == hwmon_temp)
-		*value = (s32)accel_read32(adev, ACCEL_REG_TEMPERATURE);
-	else if (attr == hwmon_power_input)
-		*value = (long)accel_read32(adev, ACCEL_REG_POWER) * ACCEL_MICRO;
-	else if (attr == hwmon_power_cap)
-		*value = (long)accel_read32(adev, ACCEL_REG_POWER_CAP) * ACCEL_MICRO;
-	else if (attr == hwmon_power_cap_min)
-		*value = (long)accel_read32(adev, ACCEL_REG_POWER_CAP_MIN) * ACCEL_MICRO;
-	else if (attr == hwmon_power_cap_max)
-		*value = (long)accel_read32(adev, ACCEL_REG_POWER_CAP_MAX) * ACCEL_MICRO;
-	else
-		ret = -EOPNOTSUPP;
+	*value = accel_read32(adev, offset);
+	/* All ones are also -0.001 degrees. */
+	if (*value == ~0U && accel_silent(adev))
+		ret = -ENODEV;
 	accel_section_end(adev, section);
+	return ret;
+}
+
+static int accel_hwmon_read(struct device *dev, enum hwmon_sensor_types type, u32 attr,
+			    int channel, long *value)
+{
+	u32 raw;
+	int ret;
+
+	if (type == hwmon_temp) {
+		ret = accel_hwmon_register(dev, ACCEL_REG_TEMPERATURE, &raw);
+		*value = (s32)raw;
+		return ret;
+	}
+	switch (attr) {
+	case hwmon_power_input:
+		ret = accel_hwmon_register(dev, ACCEL_REG_POWER, &raw);
+		break;
+	case hwmon_power_cap:
+		ret = accel_hwmon_register(dev, ACCEL_REG_POWER_CAP, &raw);
+		break;
+	case hwmon_power_cap_min:
+		ret = accel_hwmon_register(dev, ACCEL_REG_POWER_CAP_MIN, &raw);
+		break;
+	case hwmon_power_cap_max:
+		ret = accel_hwmon_register(dev, ACCEL_REG_POWER_CAP_MAX, &raw);
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+	*value = (long)raw * ACCEL_MICRO;
 	return ret;
 }
 
@@ -57,7 +81,9 @@ static int accel_hwmon_write(struct device *dev, enum hwmon_sensor_types type, u
 		return ret;
 	lowest = accel_read32(adev, ACCEL_REG_POWER_CAP_MIN);
 	highest = accel_read32(adev, ACCEL_REG_POWER_CAP_MAX);
-	if (value < 0 || cap < lowest || cap > highest)
+	if (accel_silent(adev))
+		ret = -ENODEV;
+	else if (value < 0 || cap < lowest || cap > highest)
 		ret = -EINVAL;
 	else
 		accel_write32(adev, ACCEL_REG_POWER_CAP, cap);
@@ -98,16 +124,11 @@ static const struct hwmon_chip_info accel_hwmon_chip = {
 /* hwmon has no type for clocks; other drivers use this name. */
 static ssize_t freq1_input_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	struct accel_device *adev = dev_get_drvdata(dev);
-	int section, ret;
-	u64 hertz;
+	u32 megahertz;
+	int ret;
 
-	ret = accel_section_enter(adev, &section);
-	if (ret)
-		return ret;
-	hertz = accel_read32(adev, ACCEL_REG_CORE_CLOCK) * ACCEL_HZ_PER_MHZ;
-	accel_section_end(adev, section);
-	return sysfs_emit(buf, "%llu\n", hertz);
+	ret = accel_hwmon_register(dev, ACCEL_REG_CORE_CLOCK, &megahertz);
+	return ret ?: sysfs_emit(buf, "%llu\n", megahertz * ACCEL_HZ_PER_MHZ);
 }
 static DEVICE_ATTR_RO(freq1_input);
 

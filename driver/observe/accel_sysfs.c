@@ -12,12 +12,13 @@
 #include "accel_admin_stop.h"
 #include "accel_context.h"
 #include "accel_event_log.h"
+#include "accel_failure.h"
 #include "accel_mmio.h"
 #include "accel_quota.h"
 #include "accel_section.h"
 #include "accel_sysfs.h"
 
-/* Reads a register if the hardware is present. */
+/* Reads a register if the hardware is present and answers. */
 static int accel_sysfs_read(struct device *dev, u32 offset, bool wide, u64 *value)
 {
 	struct accel_device *adev = accel_device_of(dev);
@@ -27,8 +28,10 @@ static int accel_sysfs_read(struct device *dev, u32 offset, bool wide, u64 *valu
 	if (ret)
 		return ret;
 	*value = wide ? accel_read64(adev, offset) : accel_read32(adev, offset);
+	if (*value == (wide ? ~0ULL : ~0U) && accel_silent(adev))
+		ret = -ENODEV;
 	accel_section_end(adev, section);
-	return 0;
+	return ret;
 }
 
 /**
@@ -103,9 +106,17 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr, cha
 	struct accel_device *adev = accel_device_of(dev);
 	u64 value;
 
-	if (accel_sysfs_read(dev, ACCEL_REG_STATUS, false, &value))
+	switch (accel_sysfs_read(dev, ACCEL_REG_STATUS, false, &value)) {
+	case 0:
+		break;
+	case -ESTALE:
+		/* A reset or a suspend starts it again. */
+		return sysfs_emit(buf, "stopped\n");
+	case -ENOTRECOVERABLE:
+		return sysfs_emit(buf, "wedged\n");
+	default:
 		return sysfs_emit(buf, "gone\n");
-	/* All ones, which includes FATAL, means that the card does not answer. */
+	}
 	if ((value & ACCEL_STATUS_FATAL) || READ_ONCE(adev->admin->failed))
 		return sysfs_emit(buf, "failed\n");
 	if (!(value & ACCEL_STATUS_ENABLED))
@@ -126,25 +137,16 @@ static DEVICE_ATTR_RO(memory_used);
 static ssize_t contexts_used_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct accel_device *adev = accel_device_of(dev);
-	struct accel_context *ctx;
-	unsigned int count = 0;
 
-	spin_lock_irq(&adev->lock);
-	list_for_each_entry(ctx, &adev->contexts, node)
-		count += READ_ONCE(ctx->id) >= 0;
-	spin_unlock_irq(&adev->lock);
-	return sysfs_emit(buf, "%u\n", count);
+	return sysfs_emit(buf, "%d\n", atomic_read(&adev->contexts_used));
 }
 static DEVICE_ATTR_RO(contexts_used);
 
 static ssize_t queues_used_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct accel_device *adev = accel_device_of(dev);
-	unsigned int count = 0, i;
 
-	for (i = 0; !READ_ONCE(adev->stop_errno) && i < adev->queue_count; i++)
-		count += !!READ_ONCE(adev->queues[i]);
-	return sysfs_emit(buf, "%u\n", count);
+	return sysfs_emit(buf, "%d\n", atomic_read(&adev->queues_used));
 }
 static DEVICE_ATTR_RO(queues_used);
 
@@ -155,6 +157,29 @@ static ssize_t generation_show(struct device *dev, struct device_attribute *attr
 	return sysfs_emit(buf, "%llu\n", READ_ONCE(adev->generation));
 }
 static DEVICE_ATTR_RO(generation);
+
+static ssize_t time_limit_ms_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", READ_ONCE(accel_device_of(dev)->time_limit_ms));
+}
+
+/* For queues that are created from now on, and for the driver's own watch over all queues. */
+static ssize_t time_limit_ms_store(struct device *dev, struct device_attribute *attr,
+				   const char *buf, size_t count)
+{
+	struct accel_device *adev = accel_device_of(dev);
+	unsigned int limit;
+	int ret;
+
+	ret = kstrtouint(buf, 0, &limit);
+	if (ret)
+		return ret;
+	WRITE_ONCE(adev->time_limit_ms, limit);
+	/* Its period depends on the limit. */
+	accel_health_watch(adev, 0);
+	return count;
+}
+static DEVICE_ATTR_RW(time_limit_ms);
 
 static ssize_t events_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -244,6 +269,7 @@ static struct attribute *accel_identity_attrs[] = {
 	&dev_attr_generation.attr,
 	&dev_attr_events.attr,
 	&dev_attr_stop_queue.attr,
+	&dev_attr_time_limit_ms.attr,
 	NULL
 };
 

@@ -38,7 +38,7 @@ void accel_usage_count(struct accel_context *ctx, struct accel_usage *usage)
 	}
 }
 
-/* Asks the card for the busy time of every queue. The context is entered. */
+/* Asks the card for busy time and progress of every queue. The context is entered. */
 static void accel_usage_refresh(struct accel_context *ctx)
 {
 	struct accel_queue_stats stats;
@@ -47,8 +47,10 @@ static void accel_usage_refresh(struct accel_context *ctx)
 
 	accel_context_assert_entered(ctx);
 	accel_usage_count(ctx, &ctx->usage);
-	xa_for_each(&ctx->queues, handle, queue)
+	xa_for_each(&ctx->queues, handle, queue) {
 		accel_queue_read_stats(queue, &stats);
+		accel_queue_read_report(queue);
+	}
 }
 
 /**

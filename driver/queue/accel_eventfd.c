@@ -27,13 +27,13 @@ static void accel_eventfd_fire(struct accel_waiter *waiter, int result)
 void accel_eventfd_notify(struct accel_queue *queue)
 {
 	spin_lock_irq(&queue->lock);
-	list_del_init(&queue->event.node);
+	accel_wait_erase(queue, &queue->event);
 	if (queue->eventfd && queue->notify) {
 		queue->event.sequence = queue->notify;
 		queue->event.epoch = queue->epoch;
 		queue->event.fire = accel_eventfd_fire;
 		trace_accel_wait_begin(queue, queue->notify);
-		list_add(&queue->event.node, &queue->waiters);
+		accel_wait_insert(queue, &queue->event);
 	}
 	spin_unlock_irq(&queue->lock);
 }
@@ -60,7 +60,7 @@ int accel_ioctl_queue_eventfd(struct accel_context *ctx, struct accel_queue_even
 		}
 	}
 	spin_lock_irq(&queue->lock);
-	list_del_init(&queue->event.node);
+	accel_wait_erase(queue, &queue->event);
 	swap(queue->eventfd, eventfd);
 	spin_unlock_irq(&queue->lock);
 	if (eventfd)

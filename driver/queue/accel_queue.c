@@ -14,12 +14,15 @@
 #include "accel_irq.h"
 #include "accel_mapping.h"
 #include "accel_queue.h"
+#include "accel_progress.h"
 
 static void accel_queue_release(struct kref *ref)
 {
 	struct accel_queue *queue = container_of(ref, struct accel_queue, ref);
 
-	/* It is not on a list of waiters any more, so it cannot fire. */
+	/* Each wait holds a reference, so the timer does not start again. */
+	timer_delete_sync(&queue->limit_timer);
+	/* It is not among the waiters any more, so it cannot fire. */
 	if (queue->eventfd)
 		eventfd_ctx_put(queue->eventfd);
 	accel_buffer_put(queue->memory);
@@ -69,12 +72,103 @@ bool accel_queue_owned(struct accel_context *ctx, unsigned long id)
 	return false;
 }
 
+/**
+ * accel_queue_find() - look a queue of any process up
+ * @adev: the card
+ * @id: id on the card
+ *
+ * Return: references to the queue and its context, for accel_queue_found_put(); NULL
+ * if no process has a queue of that id.
+ */
+struct accel_queue *accel_queue_find(struct accel_device *adev, u32 id)
+{
+	struct accel_queue *queue = NULL;
+	unsigned long irq;
+
+	spin_lock_irqsave(&adev->lock, irq);
+	if (id < adev->queue_count)
+		queue = adev->queues[id];
+	if (queue) {
+		/* The context of a queue in the table is alive. */
+		kref_get(&queue->ctx->ref);
+		kref_get(&queue->ref);
+	}
+	spin_unlock_irqrestore(&adev->lock, irq);
+	return queue;
+}
+
+void accel_queue_found_put(struct accel_queue *queue)
+{
+	struct accel_context *ctx = queue->ctx;
+
+	accel_queue_put(queue);
+	accel_context_put(ctx);
+}
+
+/**
+ * accel_queue_doorbell_fault() - map a doorbell, or the dummy page if the context has none
+ * @ctx: context of the mapping
+ * @id: id of the queue on the card
+ * @vmf: the fault
+ *
+ * The call waits neither for the card nor for a call of any process.
+ *
+ * Return: the result of a fault handler.
+ */
+vm_fault_t accel_queue_doorbell_fault(struct accel_context *ctx, u32 id, struct vm_fault *vmf)
+{
+	struct accel_device *adev = ctx->adev;
+	int section = accel_section_begin(adev);
+	struct accel_queue *queue;
+	vm_fault_t ret = 0;
+
+	queue = accel_context_gone(ctx) ? NULL : accel_queue_find(adev, id);
+	if (queue && queue->ctx == ctx) {
+		mutex_lock(&queue->doorbell_lock);
+		if (queue->doorbell)
+			ret = vmf_insert_pfn(vmf->vma, vmf->address,
+					     (adev->doorbells_phys >> PAGE_SHIFT) + id);
+		mutex_unlock(&queue->doorbell_lock);
+	}
+	if (queue)
+		accel_queue_found_put(queue);
+	if (!ret)
+		ret = accel_context_insert_dummy(vmf, ctx);
+	accel_section_end(adev, section);
+	return ret;
+}
+
+static void accel_queue_set_doorbell(struct accel_queue *queue, bool allowed)
+{
+	mutex_lock(&queue->doorbell_lock);
+	queue->doorbell = allowed;
+	mutex_unlock(&queue->doorbell_lock);
+	/* The next access faults, and maps what is allowed by then. */
+	accel_mapping_revoke_doorbell(queue->ctx->adev, queue->id);
+}
+
+/* The queue exists on the card. Its owner may map the doorbell from now on. */
+void accel_queue_allow_doorbell(struct accel_queue *queue)
+{
+	accel_queue_set_doorbell(queue, true);
+}
+
+/* Ends all access to the doorbell, before the queue ends on the card. */
+void accel_queue_revoke_doorbell(struct accel_queue *queue)
+{
+	accel_queue_set_doorbell(queue, false);
+}
+
 /* Makes a queue visible to the interrupt handlers, or NULL for none. */
 static void accel_queue_publish(struct accel_device *adev, struct accel_queue *queue, int id)
 {
 	spin_lock_irq(&adev->lock);
-	adev->queues[id] = queue;
+	WRITE_ONCE(adev->queues[id], queue);
 	spin_unlock_irq(&adev->lock);
+	if (queue)
+		atomic_inc(&adev->queues_used);
+	else
+		atomic_dec(&adev->queues_used);
 }
 
 /* Runs an admin command that has no argument except the queue. */
@@ -140,6 +234,44 @@ int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *
 }
 
 /**
+ * accel_queue_read_report() - query the progress of a queue
+ * @queue: a queue of a context that is entered, or locked and not detached
+ *
+ * On success @queue->report is up to date. A card without reports leaves it zero.
+ *
+ * Return: 0 or -errno.
+ */
+int accel_queue_read_report(struct accel_queue *queue)
+{
+	int ret;
+
+	accel_context_assert_entered(queue->ctx);
+	if (queue->stopped) {
+		queue->report.activity = cpu_to_le32(ACCEL_ACTIVITY_STOPPED);
+		return 0;
+	}
+	ret = accel_progress_read(queue->ctx->adev, queue->id, 1, &queue->report);
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+/**
+ * accel_queue_end() - destroy a queue on the card
+ * @queue: a queue of a context that is entered, or locked and not detached
+ *
+ * A card that refuses has no DMA on return, so the queue can be freed in any case.
+ *
+ * Return: 0 or -errno.
+ */
+int accel_queue_end(struct accel_queue *queue)
+{
+	int ret = accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
+
+	/* Handles its last events before another queue can get the id. */
+	accel_events_drain(queue->ctx->adev);
+	return ret;
+}
+
+/**
  * accel_queue_forget() - free the id of a queue
  * @queue: a queue that does not exist on the card any more; the caller is in a section
  */
@@ -169,6 +301,8 @@ static int accel_queue_create_on_card(struct accel_queue *queue)
 	command.create_queue.entries = cpu_to_le32(queue->entries);
 	command.create_queue.vector = cpu_to_le32(queue->vector);
 	command.create_queue.priority = cpu_to_le32(queue->priority);
+	if (queue->ctx->adev->features & ACCEL_FEATURE_SHARING)
+		command.create_queue.time_limit = cpu_to_le64(queue->time_limit);
 	return accel_admin_run(queue->ctx->adev, &command);
 }
 
@@ -222,8 +356,7 @@ int accel_queue_restart(struct accel_queue *queue)
 		/* Its counters on the card start at zero. */
 		queue->busy = (struct accel_busy) {};
 		queue->stopped = false;
-		/* The next access faults and maps the doorbell again. */
-		accel_mapping_revoke_doorbell(queue->ctx->adev, queue->id);
+		accel_queue_allow_doorbell(queue);
 	}
 	return ret;
 }

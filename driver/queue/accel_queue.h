@@ -5,6 +5,8 @@
 #ifndef ACCEL_QUEUE_H
 #define ACCEL_QUEUE_H
 
+#include <linux/rbtree.h>
+
 #include "accel_context.h"
 #include "accel_event.h"
 
@@ -20,7 +22,7 @@ struct eventfd_ctx;
  *	accel_queue.lock, in any context
  */
 struct accel_waiter {
-	struct list_head node;
+	struct rb_node node;
 	u64 sequence;
 	u32 epoch;
 	void (*fire)(struct accel_waiter *waiter, int result);
@@ -36,17 +38,26 @@ struct accel_waiter {
  * @entries: length of the ring
  * @vector: interrupt vector
  * @priority: priority at creation
- * @stopped: an administrator stopped the queue: it does not exist on the card
- *	until its owner resets it; under the context's lock
+ * @time_limit: longest device time of a command in ticks, or 0
+ * @stopped: the driver stopped the queue: it does not exist on the card until its
+ *	owner resets it; under the context's lock
+ * @doorbell_lock: protects @doorbell and the insertion of the doorbell at faults; held
+ *	briefly, so that a fault never waits for the card or for another process
+ * @doorbell: the owner may map the doorbell
  * @last: counters of the queue at that time
+ * @report: progress of the queue at the last query; under the context's lock
  * @memory: status page and ring
  * @status: the driver's view of the status page; its owner can write it, so only
  *	wake-ups of the owner depend on it
- * @lock: protects @waiters, @notify, @eventfd, @error and the arm word
- * @waiters: waiters of all kinds: threads, an eventfd, commands of io_uring
+ * @lock: protects @waiters, @notify, @notified, @eventfd, @limits, @error and the arm word
+ * @waiters: waiters of all kinds: threads, an eventfd, commands of io_uring; the
+ *	first one is due first: ordered by epoch, then by sequence number
  * @notify: sequence number for poll() and the eventfd, 0 if none
+ * @notified: poll() was woken for @notify
  * @eventfd: eventfd to signal, or NULL
  * @event: waiter of @eventfd
+ * @limits: those @waiters that have a time limit, by its end
+ * @limit_timer: expires when the first of @limits ends, or earlier
  * @epoch: number of resets of the queue; U32_MAX once it is destroyed
  * @error: the error that stopped the queue
  * @busy: share of the queue in accel_context.busy
@@ -60,15 +71,22 @@ struct accel_queue {
 	u32 entries;
 	int vector;
 	u32 priority;
+	u64 time_limit;
 	bool stopped;
+	struct mutex doorbell_lock;
+	bool doorbell;
 	struct accel_queue_stats last;
+	struct accel_queue_report report;
 	struct accel_buffer *memory;
 	struct accel_queue_status *status;
 	spinlock_t lock;
-	struct list_head waiters;
+	struct rb_root_cached waiters;
 	u64 notify;
+	bool notified;
 	struct eventfd_ctx *eventfd;
 	struct accel_waiter event;
+	struct rb_root_cached limits;
+	struct timer_list limit_timer;
 	u32 epoch;
 	struct accel_queue_error error;
 	struct accel_busy busy;
@@ -77,18 +95,43 @@ struct accel_queue {
 /* The newest completed sequence number of a queue. */
 static inline u64 accel_queue_completed(struct accel_queue *queue)
 {
-	u64 completed = le64_to_cpu(READ_ONCE(queue->status->completed));
+	u64 completed;
 
+	/* The page of a queue that ends is freed after a grace period. */
+	rcu_read_lock();
+	completed = le64_to_cpu(READ_ONCE(READ_ONCE(queue->status)->completed));
+	rcu_read_unlock();
 	/* Order reads of the command's results after the read of the sequence number. */
 	dma_rmb();
 	return completed;
 }
 
+/* The errno of a wait that the error of a queue ends, or 0. */
+static inline int accel_queue_errno(const struct accel_queue *queue)
+{
+	switch (READ_ONCE(queue->error.status)) {
+	case ACCEL_OK:
+		return 0;
+	case ACCEL_TIME_LIMIT:
+	case ACCEL_NO_PROGRESS:
+		return -ETIME;
+	default:
+		return -EIO;
+	}
+}
+
 struct accel_queue *accel_queue_get(struct accel_context *ctx, u32 handle);
 void accel_queue_put(struct accel_queue *queue);
+struct accel_queue *accel_queue_find(struct accel_device *adev, u32 id);
+void accel_queue_found_put(struct accel_queue *queue);
 bool accel_queue_owned(struct accel_context *ctx, unsigned long id);
+vm_fault_t accel_queue_doorbell_fault(struct accel_context *ctx, u32 id, struct vm_fault *vmf);
+void accel_queue_allow_doorbell(struct accel_queue *queue);
+void accel_queue_revoke_doorbell(struct accel_queue *queue);
 int accel_queue_command(struct accel_queue *queue, u8 opcode);
 int accel_queue_read_stats(struct accel_queue *queue, struct accel_queue_stats *stats);
+int accel_queue_read_report(struct accel_queue *queue);
+int accel_queue_end(struct accel_queue *queue);
 int accel_queue_start(struct accel_queue *queue);
 int accel_queue_restart(struct accel_queue *queue);
 void accel_queue_forget(struct accel_queue *queue);

@@ -3,14 +3,14 @@
  * accel_queue_control.c - the life of a queue: creation, errors, reset, end, and
  * the ioctls for them.
  */
-#include <linux/pid.h>
 #include <linux/slab.h>
 
 #include "accel_event_log.h"
-#include "accel_host_buffer.h"
 #include "accel_mapping.h"
 #include "accel_queue_control.h"
+#include "accel_queue_memory.h"
 #include "accel_trace.h"
+#include "accel_uring.h"
 #include "accel_wait.h"
 
 /**
@@ -25,27 +25,29 @@ bool accel_queue_event(struct accel_device *adev, const struct accel_event *even
 	struct accel_queue_error error = accel_event_queue_error(event);
 	u32 id = le32_to_cpu(event->queue);
 	struct accel_queue *queue;
+	bool known;
 
 	accel_section_assert(adev);
 	lockdep_assert_held(&adev->events->lock);
-	if (id >= adev->queue_count)
+	queue = accel_queue_find(adev, id);
+	if (!queue)
 		return true;
-	spin_lock_irq(&adev->lock);
-	queue = adev->queues[id];
-	if (queue) {
-		trace_accel_queue_error(queue, &error);
-		accel_event_log_queue(adev, "queue-error",
-				      "queue=%u client=%llu pid=%d status=%u opcode=%#x", id,
-				      queue->ctx->client, pid_nr(queue->ctx->owner), error.status,
-				      error.opcode);
-		spin_lock(&queue->lock);
+	spin_lock_irq(&queue->lock);
+	/* After a loss of events the driver may get this error from a report and from the event. */
+	known = queue->error.status;
+	if (!known)
 		queue->error = error;
-		spin_unlock(&queue->lock);
-		accel_wait_wake(queue);
+	spin_unlock_irq(&queue->lock);
+	if (!known) {
+		trace_accel_queue_error(queue, &error);
+		accel_event_log_queue(adev, queue->ctx->owner, "queue-error",
+				      "queue=%u client=%llu status=%u opcode=%#x", id,
+				      queue->ctx->client, error.status, error.opcode);
+		dev_dbg(&adev->dev, "queue %u stopped: status %u at command %llu, address %#llx\n",
+			id, error.status, error.sequence, error.address);
 	}
-	spin_unlock_irq(&adev->lock);
-	dev_dbg(&adev->dev, "queue %u stopped: status %u at command %llu, address %#llx\n",
-		id, error.status, error.sequence, error.address);
+	accel_wait_wake(queue);
+	accel_queue_found_put(queue);
 	return true;
 }
 
@@ -53,7 +55,7 @@ bool accel_queue_event(struct accel_device *adev, const struct accel_event *even
  * accel_queue_detach() - drop the card half after the card has stopped
  * @queue: the queue; its handle stays until the file is closed
  *
- * the caller holds stop_lock.
+ * The caller holds stop_lock.
  */
 void accel_queue_detach(struct accel_queue *queue)
 {
@@ -73,7 +75,6 @@ void accel_queue_detach(struct accel_queue *queue)
 void accel_queue_free(struct accel_queue *queue)
 {
 	struct accel_context *ctx = queue->ctx;
-	struct accel_device *adev = ctx->adev;
 	struct accel_queue_stats stats;
 
 	accel_context_assert_entered(ctx);
@@ -81,14 +82,12 @@ void accel_queue_free(struct accel_queue *queue)
 	xa_erase(&ctx->queues, queue->handle);
 	if (queue->id >= 0) {
 		/* First, so that the card sees no doorbell write without a queue. */
-		accel_mapping_revoke_doorbell(adev, queue->id);
+		accel_queue_revoke_doorbell(queue);
 		/* The query keeps its busy time in the sum of the file. */
 		if (!queue->stopped) {
 			accel_queue_read_stats(queue, &stats);
-			accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
+			accel_queue_end(queue);
 		}
-		/* Handle its last events before another queue can get the id. */
-		accel_events_drain(adev);
 		accel_queue_forget(queue);
 		accel_buffer_detach(ctx, queue->memory);
 	}
@@ -119,9 +118,29 @@ int accel_queue_destroy(struct accel_context *ctx, u32 handle)
 	return queue ? 0 : -ENOENT;
 }
 
-/* Allocates a queue with ring and status page, without a card half. */
-static struct accel_queue *accel_queue_alloc(struct accel_context *ctx, u32 entries, u32 priority)
+/* Checks what the caller asks for. The capability is only asked for if the caller needs it. */
+static int accel_queue_check(struct accel_context *ctx, const struct accel_queue_create *args)
 {
+	u32 limit = READ_ONCE(ctx->adev->time_limit_ms);
+
+	if (args->flags)
+		return -EOPNOTSUPP;
+	if (args->reserved || args->reserved2 || args->priority >= ACCEL_PRIORITIES ||
+	    !is_power_of_2(args->entries) || args->entries < ACCEL_RING_ENTRIES_MIN ||
+	    args->entries > ctx->adev->ring_entries)
+		return -EINVAL;
+	if (limit && args->time_limit_ms > limit)
+		return -EINVAL;
+	if (args->priority > accel_quota_priority_max(ctx->adev))
+		return -EPERM;
+	return 0;
+}
+
+/* Allocates a queue with ring and status page, without a card half. */
+static struct accel_queue *accel_queue_alloc(struct accel_context *ctx,
+					     const struct accel_queue_create *args)
+{
+	u32 entries = args->entries;
 	u64 bytes = ACCEL_QUEUE_RING_OFFSET + ALIGN((u64)entries * ACCEL_COMMAND_SIZE, PAGE_SIZE);
 	struct accel_queue *queue;
 
@@ -134,20 +153,21 @@ static struct accel_queue *accel_queue_alloc(struct accel_context *ctx, u32 entr
 	queue->ctx = ctx;
 	queue->id = -1;
 	queue->entries = entries;
-	queue->priority = priority;
+	queue->priority = args->priority;
+	queue->time_limit = accel_time_limit_ticks(ctx->adev, args->time_limit_ms);
+	mutex_init(&queue->doorbell_lock);
 	spin_lock_init(&queue->lock);
-	INIT_LIST_HEAD(&queue->waiters);
-	INIT_LIST_HEAD(&queue->event.node);
+	queue->waiters = RB_ROOT_CACHED;
+	RB_CLEAR_NODE(&queue->event.node);
+	accel_uring_init(queue);
 
-	queue->memory = accel_host_buffer_alloc(ctx->adev, bytes, ACCEL_BUFFER_PROT);
+	queue->memory = accel_queue_memory_alloc(ctx, bytes, &queue->status);
 	if (IS_ERR(queue->memory)) {
 		int ret = PTR_ERR(queue->memory);
 
 		kfree(queue);
 		return ERR_PTR(ret);
 	}
-	queue->memory->queue = true;
-	queue->status = page_address(queue->memory->pages[0]);
 	return queue;
 }
 
@@ -166,10 +186,11 @@ static int accel_queue_attach(struct accel_context *ctx, struct accel_queue *que
 	ret = xa_alloc(&ctx->queues, &queue->handle, queue, xa_limit_31b, GFP_KERNEL_ACCOUNT);
 	if (ret)
 		goto err_destroy;
+	accel_queue_allow_doorbell(queue);
 	return 0;
 
 err_destroy:
-	accel_queue_command(queue, ACCEL_ADMIN_DESTROY_QUEUE);
+	accel_queue_end(queue);
 	accel_queue_forget(queue);
 err_detach:
 	accel_buffer_detach(ctx, queue->memory);
@@ -181,14 +202,10 @@ int accel_ioctl_queue_create(struct accel_context *ctx, struct accel_queue_creat
 	struct accel_queue *queue;
 	int ret;
 
-	if (args->flags)
-		return -EOPNOTSUPP;
-	if (args->reserved || args->priority >= ACCEL_PRIORITIES ||
-	    !is_power_of_2(args->entries) || args->entries < ACCEL_RING_ENTRIES_MIN ||
-	    args->entries > ctx->adev->ring_entries)
-		return -EINVAL;
-
-	queue = accel_queue_alloc(ctx, args->entries, args->priority);
+	ret = accel_queue_check(ctx, args);
+	if (ret)
+		return ret;
+	queue = accel_queue_alloc(ctx, args);
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
 	ret = accel_context_enter(ctx);
@@ -248,6 +265,20 @@ out:
 	return ret;
 }
 
+static void accel_queue_query_stats(struct accel_queue_query *args,
+				    const struct accel_queue_stats *stats)
+{
+	args->commands = le64_to_cpu(stats->commands);
+	args->doorbells = le64_to_cpu(stats->doorbells);
+	args->interrupts = le64_to_cpu(stats->interrupts);
+	args->dma_busy = le64_to_cpu(stats->dma_busy);
+	args->compute_busy = le64_to_cpu(stats->compute_busy);
+	args->host_read = le64_to_cpu(stats->host_read);
+	args->host_written = le64_to_cpu(stats->host_written);
+	args->memory_read = le64_to_cpu(stats->memory_read);
+	args->memory_written = le64_to_cpu(stats->memory_written);
+}
+
 int accel_ioctl_queue_query(struct accel_context *ctx, struct accel_queue_query *args)
 {
 	struct accel_queue_stats stats;
@@ -259,11 +290,17 @@ int accel_ioctl_queue_query(struct accel_context *ctx, struct accel_queue_query 
 		return ret;
 	queue = xa_load(&ctx->queues, args->handle);
 	ret = queue ? accel_queue_read_stats(queue, &stats) : -ENOENT;
+	if (!ret)
+		ret = accel_queue_read_report(queue);
 	if (ret)
 		goto out;
+	/* The thread of the interrupt may not have handled the error yet. */
+	if (queue->report.error && !READ_ONCE(queue->error.status))
+		accel_events_drain(ctx->adev);
 
 	spin_lock_irq(&queue->lock);
 	args->error = queue->error.status;
+	args->reason = queue->error.reason;
 	args->error_sequence = queue->error.sequence;
 	args->error_address = queue->error.address;
 	args->error_list_index = queue->error.list_index;
@@ -271,15 +308,9 @@ int accel_ioctl_queue_query(struct accel_context *ctx, struct accel_queue_query 
 	spin_unlock_irq(&queue->lock);
 	args->state = args->error ? ACCEL_QUEUE_ERROR : ACCEL_QUEUE_RUNNING;
 	args->completed = le64_to_cpu(READ_ONCE(queue->status->completed));
-	args->commands = le64_to_cpu(stats.commands);
-	args->doorbells = le64_to_cpu(stats.doorbells);
-	args->interrupts = le64_to_cpu(stats.interrupts);
-	args->dma_busy = le64_to_cpu(stats.dma_busy);
-	args->compute_busy = le64_to_cpu(stats.compute_busy);
-	args->host_read = le64_to_cpu(stats.host_read);
-	args->host_written = le64_to_cpu(stats.host_written);
-	args->memory_read = le64_to_cpu(stats.memory_read);
-	args->memory_written = le64_to_cpu(stats.memory_written);
+	accel_queue_query_stats(args, &stats);
+	args->activity = le32_to_cpu(queue->report.activity);
+	args->pieces = le64_to_cpu(queue->report.pieces);
 out:
 	accel_context_leave(ctx);
 	return ret;

@@ -102,6 +102,7 @@ int accel_ioctl_queue_notify(struct accel_context *ctx, struct accel_queue_notif
 		return PTR_ERR(queue);
 	spin_lock_irq(&queue->lock);
 	queue->notify = args->sequence;
+	queue->notified = false;
 	spin_unlock_irq(&queue->lock);
 	accel_eventfd_notify(queue);
 	/* A thread that is in poll() already checks again and arms the interrupt. */
@@ -117,9 +118,7 @@ static int accel_sleep_poll_queue(struct accel_queue *queue, u64 sequence)
 
 	if (due)
 		return due;
-	spin_lock_irq(&queue->lock);
 	accel_wait_fire_and_arm(queue);
-	spin_unlock_irq(&queue->lock);
 	return accel_wait_check(queue, sequence, READ_ONCE(queue->epoch));
 }
 
@@ -129,30 +128,37 @@ static int accel_sleep_poll_queue(struct accel_queue *queue, u64 sequence)
  * @file: the file
  * @table: poll table of the caller
  *
+ * The call takes no lock that another call of the file holds while it waits.
+ * A transfer can always begin, and io_uring asks poll() before it repeats one with
+ * a worker.
+ *
  * Return: the events that are ready.
  */
 __poll_t accel_sleep_poll(struct accel_context *ctx, struct file *file, poll_table *table)
 {
 	struct accel_queue *queue;
 	unsigned long handle;
-	__poll_t ready = 0;
+	__poll_t ready = EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
 	u64 sequence;
 	int due;
 
 	poll_wait(file, &ctx->poll_wait, table);
-	mutex_lock(&ctx->lock);
-	if (ctx->detach_errno)
-		ready = EPOLLHUP | EPOLLERR;
+	if (READ_ONCE(ctx->detach_errno))
+		ready |= EPOLLHUP | EPOLLERR;
+	rcu_read_lock();
 	xa_for_each(&ctx->queues, handle, queue) {
 		sequence = READ_ONCE(queue->notify);
-		if (!sequence)
+		if (!sequence || !kref_get_unless_zero(&queue->ref))
 			continue;
+		rcu_read_unlock();
 		due = accel_sleep_poll_queue(queue, sequence);
+		accel_queue_put(queue);
 		if (due > 0)
-			ready |= EPOLLIN | EPOLLRDNORM;
-		else if (due < 0)
+			ready |= EPOLLIN;
+		else if (due < 0 && due != -ECANCELED)	/* a queue that ends has no notification */
 			ready |= EPOLLERR;
+		rcu_read_lock();
 	}
-	mutex_unlock(&ctx->lock);
+	rcu_read_unlock();
 	return ready;
 }

@@ -3,9 +3,12 @@
  * accel_wait.c - the waiters of a queue.
  *
  * Each wait (a thread in an ioctl, an eventfd, an io_uring command) is a struct
- * accel_waiter on the queue's list. poll() uses accel_queue.notify instead. A
+ * accel_waiter in the queue's tree. poll() uses accel_queue.notify instead. A
  * waiter fires once. The interrupt handler fires it, or another thread that sees
  * that it is due.
+ *
+ * A process can have any number of waiters. So one hold of the queue's lock fires
+ * ACCEL_WAIT_BATCH of them at most, and so does one hard interrupt.
  *
  * The status page has one arm word for all waiters and poll(): the lowest sequence
  * number that one of them waits for. The driver writes it, then a full barrier, then
@@ -19,6 +22,8 @@
 #include "accel_irq.h"
 #include "accel_trace.h"
 #include "accel_wait.h"
+
+#define ACCEL_WAIT_BATCH	64
 
 /**
  * accel_wait_check() - check the result of a command
@@ -37,9 +42,7 @@ int accel_wait_check(struct accel_queue *queue, u64 sequence, u32 epoch)
 		return 1;
 	if (READ_ONCE(queue->ctx->detach_errno))
 		return READ_ONCE(queue->ctx->detach_errno);
-	if (READ_ONCE(queue->error.status))
-		return -EIO;
-	return 0;
+	return accel_queue_errno(queue);
 }
 
 /**
@@ -61,113 +64,241 @@ u64 accel_wait_reached(struct accel_queue *queue, u64 sequence, int result)
 	return result < 0 ? completed : max(completed, sequence);
 }
 
-/* Fires the waiters that are due. Return: the lowest target of the others, or U64_MAX. */
-static u64 accel_wait_fire(struct accel_queue *queue)
+static bool accel_wait_less(struct rb_node *node, const struct rb_node *other)
 {
-	struct accel_waiter *waiter, *next;
-	u64 lowest = U64_MAX;
+	const struct accel_waiter *a = rb_entry(node, struct accel_waiter, node);
+	const struct accel_waiter *b = rb_entry(other, struct accel_waiter, node);
+
+	return a->epoch == b->epoch ? a->sequence < b->sequence : a->epoch < b->epoch;
+}
+
+/* Adds a waiter. The caller holds the queue's lock, and fires the waiters afterwards. */
+void accel_wait_insert(struct accel_queue *queue, struct accel_waiter *waiter)
+{
+	lockdep_assert_held(&queue->lock);
+	rb_add_cached(&waiter->node, &queue->waiters, accel_wait_less);
+}
+
+/* Removes a waiter under the queue's lock. Return: true if it had not fired. */
+bool accel_wait_erase(struct accel_queue *queue, struct accel_waiter *waiter)
+{
+	lockdep_assert_held(&queue->lock);
+	if (RB_EMPTY_NODE(&waiter->node))
+		return false;
+	rb_erase_cached(&waiter->node, &queue->waiters);
+	RB_CLEAR_NODE(&waiter->node);
+	return true;
+}
+
+/*
+ * Fires the waiters that are due. A queue without an error completes commands in order, so all
+ * others follow the first one that is not due.
+ * Return: the lowest target of the others, or U64_MAX; 0 if @budget is used up.
+ */
+static u64 accel_wait_fire(struct accel_queue *queue, unsigned int *budget)
+{
+	struct accel_waiter *waiter;
+	struct rb_node *node;
 	int ret;
 
 	lockdep_assert_held(&queue->lock);
-	list_for_each_entry_safe(waiter, next, &queue->waiters, node) {
+	while ((node = rb_first_cached(&queue->waiters))) {
+		waiter = rb_entry(node, struct accel_waiter, node);
 		ret = accel_wait_check(queue, waiter->sequence, waiter->epoch);
-		if (ret) {
-			list_del_init(&waiter->node);
-			trace_accel_wait_end(queue, waiter->sequence, min(ret, 0));
-			waiter->fire(waiter, min(ret, 0));
-		} else {
-			lowest = min(lowest, waiter->sequence);
-		}
+		if (!ret)
+			return waiter->sequence;
+		if (!*budget)
+			return 0;
+		--*budget;
+		accel_wait_erase(queue, waiter);
+		trace_accel_wait_end(queue, waiter->sequence, min(ret, 0));
+		waiter->fire(waiter, min(ret, 0));
 	}
-	return lowest;
+	return U64_MAX;
 }
 
-/**
- * accel_wait_fire_and_arm() - fire the waiters that are due, and arm the interrupt for the next
- * @queue: the queue; the caller holds its lock
- *
- * On return the card has not passed the arm word yet, or there is nothing to wait
- * for, or the completed sequence number decreased during the call.
+/*
+ * Wakes poll() once for each notification. Other queues can share the vector, and their interrupts
+ * are none of its business.
  */
-void accel_wait_fire_and_arm(struct accel_queue *queue)
+static void accel_wait_wake_poll(struct accel_queue *queue)
+{
+	lockdep_assert_held(&queue->lock);
+	if (!queue->notify || queue->notified ||
+	    !accel_wait_check(queue, queue->notify, queue->epoch))
+		return;
+	queue->notified = true;
+	wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
+}
+
+/*
+ * Fires the waiters that are due, and arms the interrupt for the next. On true the card has not
+ * passed the arm word yet, or there is nothing to wait for, or the completed sequence number
+ * decreased during the call. On false @budget is used up.
+ */
+static bool accel_wait_arm(struct accel_queue *queue, unsigned int *budget)
 {
 	u64 completed, lowest, passed = 0;
 
-	lockdep_assert_held(&queue->lock);
 	for (;;) {
-		lowest = accel_wait_fire(queue);
+		lowest = accel_wait_fire(queue, budget);
+		if (!lowest)
+			return false;
 		completed = accel_queue_completed(queue);
-		/* A sleeper in poll() is not on the list; it checks on its own after a wake-up. */
+		/* A sleeper in poll() is not in the tree. */
 		if (queue->notify > completed)
 			lowest = min(lowest, queue->notify);
 		if (lowest == U64_MAX)
-			return;
+			return true;
 		/*
 		 * A sane card passes a higher target each round. An owner that scribbles in the
 		 * status page could keep this loop busy, so the loop ends once a target that was
 		 * passed is not due any more. The next interrupt or wait serves the rest.
 		 */
 		if (lowest <= passed)
-			return;
+			return true;
 		passed = lowest;
 		if (lowest <= completed)
 			continue;	/* it finished since the check */
 		trace_accel_queue_arm(queue, lowest);
-		WRITE_ONCE(queue->status->arm, cpu_to_le64(lowest));
+		rcu_read_lock();
+		WRITE_ONCE(READ_ONCE(queue->status)->arm, cpu_to_le64(lowest));
+		rcu_read_unlock();
 		/* Pairs with the card's write of completed before its read of arm. */
 		mb();
 		if (accel_queue_completed(queue) < lowest)
+			return true;
+	}
+}
+
+/* Return: false if @budget is used up: the caller must try again. */
+static bool accel_wait_try(struct accel_queue *queue, unsigned int *budget)
+{
+	lockdep_assert_held(&queue->lock);
+	if (!accel_wait_arm(queue, budget))
+		return false;
+	/* Last: a notification that is not due here has armed the interrupt, or a waiter before it. */
+	accel_wait_wake_poll(queue);
+	return true;
+}
+
+/**
+ * accel_wait_fire_and_arm() - fire the waiters that are due, and arm the interrupt for the next
+ * @queue: the queue
+ *
+ * Context: process. The caller holds no spinlock.
+ */
+void accel_wait_fire_and_arm(struct accel_queue *queue)
+{
+	unsigned int budget;
+	bool complete;
+
+	for (;;) {
+		budget = ACCEL_WAIT_BATCH;
+		spin_lock_irq(&queue->lock);
+		complete = accel_wait_try(queue, &budget);
+		spin_unlock_irq(&queue->lock);
+		if (complete)
 			return;
+		cond_resched();
+	}
+}
+
+static void accel_wait_trace(struct accel_queue *queue)
+{
+	if (trace_accel_queue_wake_enabled() &&
+	    (READ_ONCE(queue->notify) || !RB_EMPTY_ROOT(&queue->waiters.rb_root)))
+		trace_accel_queue_wake(queue);
+}
+
+/**
+ * accel_wait_wake() - fire the waiters that are due, wake poll(), and arm the interrupt
+ * @queue: the queue
+ *
+ * Context: process. The caller holds no spinlock.
+ */
+void accel_wait_wake(struct accel_queue *queue)
+{
+	accel_wait_trace(queue);
+	accel_wait_fire_and_arm(queue);
+}
+
+/**
+ * accel_wait_interrupt() - the hard interrupt of a vector of queues
+ * @adev: the card
+ * @vector: the vector
+ *
+ * Return: true if accel_wait_thread() must fire more waiters.
+ */
+bool accel_wait_interrupt(struct accel_device *adev, int vector)
+{
+	unsigned int budget = ACCEL_WAIT_BATCH;
+	struct accel_queue *queue;
+	bool complete = true;
+	int id;
+
+	accel_irq_for_each_queue(adev, vector, id) {
+		if (!READ_ONCE(adev->queues[id]))
+			continue;
+		spin_lock(&adev->lock);
+		queue = adev->queues[id];
+		if (queue) {
+			accel_wait_trace(queue);
+			spin_lock(&queue->lock);
+			complete &= accel_wait_try(queue, &budget);
+			spin_unlock(&queue->lock);
+		}
+		spin_unlock(&adev->lock);
+	}
+	return !complete;
+}
+
+/* The thread of a vector of queues: fires the waiters that its hard interrupt did not. */
+void accel_wait_thread(struct accel_device *adev, int vector)
+{
+	struct accel_queue *queue;
+	int id;
+
+	accel_irq_for_each_queue(adev, vector, id) {
+		queue = accel_queue_find(adev, id);
+		if (queue) {
+			accel_wait_fire_and_arm(queue);
+			accel_queue_found_put(queue);
+		}
 	}
 }
 
 /**
- * accel_wait_wake() - fire the waiters that are due, and wake poll()
- * @queue: the queue
+ * accel_wait_start() - begin to wait, with the queue's lock held
+ * @queue: the queue; the caller holds a reference until the wait is over
+ * @waiter: the waiter, with sequence number, epoch and callback
  *
- * Context: any.
+ * The waiter may fire before this returns.
+ *
+ * Return: false if the caller must call accel_wait_fire_and_arm() without the lock.
  */
-void accel_wait_wake(struct accel_queue *queue)
+bool accel_wait_start(struct accel_queue *queue, struct accel_waiter *waiter)
 {
-	unsigned long irq;
+	unsigned int budget = ACCEL_WAIT_BATCH;
 
-	if (trace_accel_queue_wake_enabled() &&
-	    (READ_ONCE(queue->notify) || !list_empty_careful(&queue->waiters)))
-		trace_accel_queue_wake(queue);
-	if (READ_ONCE(queue->notify))
-		wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
-	spin_lock_irqsave(&queue->lock, irq);
-	accel_wait_fire_and_arm(queue);
-	spin_unlock_irqrestore(&queue->lock, irq);
-}
-
-/* The interrupt of a vector of queues. */
-void accel_wait_interrupt(struct accel_device *adev, int vector)
-{
-	int id;
-
-	spin_lock(&adev->lock);
-	accel_irq_for_each_queue(adev, vector, id)
-		if (adev->queues[id])
-			accel_wait_wake(adev->queues[id]);
-	spin_unlock(&adev->lock);
+	accel_wait_insert(queue, waiter);
+	return accel_wait_try(queue, &budget);
 }
 
 /**
  * accel_wait_begin() - begin to wait
- * @queue: the queue; the caller holds a reference until the wait is over
- * @waiter: the waiter, with sequence number, epoch and callback
- *
- * The waiter may fire, and be freed, before this returns.
+ * @queue: as for accel_wait_start()
+ * @waiter: as for accel_wait_start(); it may fire, and be freed, before this returns
  */
 void accel_wait_begin(struct accel_queue *queue, struct accel_waiter *waiter)
 {
-	unsigned long irq;
+	bool complete;
 
-	spin_lock_irqsave(&queue->lock, irq);
-	list_add(&waiter->node, &queue->waiters);
-	accel_wait_fire_and_arm(queue);
-	spin_unlock_irqrestore(&queue->lock, irq);
+	spin_lock_irq(&queue->lock);
+	complete = accel_wait_start(queue, waiter);
+	spin_unlock_irq(&queue->lock);
+	if (!complete)
+		accel_wait_fire_and_arm(queue);
 }
 
 /**
@@ -179,12 +310,10 @@ void accel_wait_begin(struct accel_queue *queue, struct accel_waiter *waiter)
  */
 bool accel_wait_remove(struct accel_queue *queue, struct accel_waiter *waiter)
 {
-	unsigned long irq;
 	bool pending;
 
-	spin_lock_irqsave(&queue->lock, irq);
-	pending = !list_empty(&waiter->node);
-	list_del_init(&waiter->node);
-	spin_unlock_irqrestore(&queue->lock, irq);
+	spin_lock_irq(&queue->lock);
+	pending = accel_wait_erase(queue, waiter);
+	spin_unlock_irq(&queue->lock);
 	return pending;
 }

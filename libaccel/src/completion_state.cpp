@@ -55,8 +55,8 @@ WaitResult CompletionState::wait(std::uint64_t sequence, Deadline deadline) {
     }
     ring_->reap();
     if (error != 0) {
-        throw_errno(error,
-                    "cannot wait for job " + std::to_string(sequence) + " on " + device().path());
+        device().throw_call_error(
+            error, "cannot wait for job " + std::to_string(sequence) + " on " + device().path());
     }
     switch (state) {
         case JobState::done:
@@ -85,6 +85,7 @@ CompletionState::KernelWaitResult CompletionState::wait_in_kernel(std::uint64_t 
         case ETIMEDOUT:
             return {state_of(sequence)};
         case EIO:
+        case ETIME:
             return {JobState::failed};
         default:
             return {JobState::pending, error};
@@ -126,17 +127,19 @@ void CompletionState::end() noexcept {
 void CompletionState::throw_failure(std::uint64_t sequence) const {
     if (ended()) {
         if (failure_) {
-            throw_failed(sequence, *failure_);
+            throw_failed(sequence, *failure_, ring_->driver_queue().time_limit_ms());
         }
         throw_errno(ECANCELED, "job " + std::to_string(sequence) + " was canceled");
     }
+    device().check_process();
     std::optional<CardFailure> failure;
     try {
         failure = ring_->driver_queue().failure();
     } catch (const Error&) {
         // The card may be gone; the status page still has the failure.
     }
-    throw_failed(sequence, failure ? *failure : ring_->failure_in_status_page());
+    throw_failed(sequence, failure ? *failure : ring_->failure_in_status_page(),
+                 ring_->driver_queue().time_limit_ms());
 }
 
 }  // namespace accel::detail

@@ -42,6 +42,20 @@ static_assert(same(CardStatus::exists, ACCEL_EXISTS));
 static_assert(same(CardStatus::not_found, ACCEL_NOT_FOUND));
 static_assert(same(CardStatus::internal, ACCEL_INTERNAL));
 static_assert(same(CardStatus::bad_index, ACCEL_BAD_INDEX));
+static_assert(same(CardStatus::time_limit, ACCEL_TIME_LIMIT));
+static_assert(same(CardStatus::no_progress, ACCEL_NO_PROGRESS));
+
+static_assert(same(Reason::none, ACCEL_REASON_NONE));
+static_assert(same(Reason::error, ACCEL_REASON_ERROR));
+static_assert(same(Reason::time_limit, ACCEL_REASON_TIME_LIMIT));
+static_assert(same(Reason::no_progress, ACCEL_REASON_NO_PROGRESS));
+static_assert(same(Reason::stopped, ACCEL_REASON_STOPPED));
+static_assert(same(Reason::reset, ACCEL_REASON_RESET));
+static_assert(same(Reason::recovery, ACCEL_REASON_RECOVERY));
+static_assert(same(Reason::link_error, ACCEL_REASON_LINK_ERROR));
+static_assert(same(Reason::suspend, ACCEL_REASON_SUSPEND));
+static_assert(same(Reason::removed, ACCEL_REASON_REMOVED));
+static_assert(same(Reason::wedged, ACCEL_REASON_WEDGED));
 
 static_assert(same(UnaryOp::none, ACCEL_UNARY_NONE));
 static_assert(same(UnaryOp::relu, ACCEL_UNARY_RELU));

@@ -3,6 +3,8 @@
 // Deadlines from the clock and a timeout.
 #include "deadline.hpp"
 
+#include <chrono>
+
 namespace accel::detail {
 
 Deadline now() noexcept {
@@ -11,13 +13,13 @@ Deadline now() noexcept {
         .count();
 }
 
-Deadline deadline_after(std::chrono::nanoseconds timeout) noexcept {
-    if (timeout <= std::chrono::nanoseconds::zero()) {
+Deadline deadline_after(Duration timeout) noexcept {
+    const std::chrono::nanoseconds span = timeout.nanoseconds();
+    if (span <= std::chrono::nanoseconds::zero()) {
         return 0;
     }
     Deadline deadline = 0;
-    if (timeout == std::chrono::nanoseconds::max() ||
-        __builtin_add_overflow(now(), timeout.count(), &deadline)) {
+    if (timeout == Duration::forever() || __builtin_add_overflow(now(), span.count(), &deadline)) {
         return no_deadline;
     }
     return deadline;

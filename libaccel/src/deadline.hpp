@@ -3,9 +3,10 @@
 // Deadlines of waits, in the form that the driver takes.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <limits>
+
+#include "accel/duration.hpp"
 
 namespace accel::detail {
 
@@ -16,6 +17,6 @@ inline constexpr Deadline no_deadline = std::numeric_limits<Deadline>::max();
 [[nodiscard]] Deadline now() noexcept;
 
 /// The deadline of a wait that starts now; a timeout of zero or less gives one in the past.
-[[nodiscard]] Deadline deadline_after(std::chrono::nanoseconds timeout) noexcept;
+[[nodiscard]] Deadline deadline_after(Duration timeout) noexcept;
 
 }  // namespace accel::detail

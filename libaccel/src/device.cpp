@@ -51,8 +51,14 @@ DeviceInfo Device::info() const {
     return detail::DeviceAccess::impl(*this)->query();
 }
 
+std::optional<DeviceEnd> Device::ended() const {
+    return detail::DeviceAccess::impl(*this)->ended();
+}
+
 int Device::fd() const {
-    return detail::DeviceAccess::impl(*this)->fd();
+    const detail::DeviceImpl& device = *detail::DeviceAccess::impl(*this);
+    device.check_process();
+    return device.fd();
 }
 
 detail::Allocation Device::allocate_bytes(const Shape& shape, std::size_t element_size,

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "accel/device.hpp"
+#include "fork.hpp"
 #include "kernel.hpp"
 #include "throw_error.hpp"
 #include "tracked_object.hpp"
@@ -17,7 +19,7 @@ namespace accel::detail {
 /// Thread-safety: const members from any thread.
 class DeviceImpl {
   public:
-    /// Throws if the node cannot be opened.
+    /// Throws if the node cannot be opened. Waits while the card is resetting.
     DeviceImpl(std::shared_ptr<Kernel> kernel, std::string path);
     DeviceImpl(const DeviceImpl&) = delete;
     DeviceImpl& operator=(const DeviceImpl&) = delete;
@@ -35,11 +37,23 @@ class DeviceImpl {
     /// The current properties. Throws Error if the driver cannot answer.
     [[nodiscard]] DeviceInfo query() const;
 
+    /// How the device ended, if it did. Throws Error if the driver cannot answer.
+    [[nodiscard]] std::optional<DeviceEnd> ended() const;
+
+    /// Whether this is a child of the process that opened the device.
+    [[nodiscard]] bool in_child() const noexcept { return origin_.in_child(); }
+    /// Throws Error(operation_not_permitted) if so.
+    void check_process() const {
+        if (in_child()) [[unlikely]] {
+            throw_in_child();
+        }
+    }
+
     [[nodiscard]] QueueSlots& queue_slots() noexcept { return queue_slots_; }
 
     /// Makes an ioctl; returns zero or an errno. `argument` is a structure of the UAPI; this sets
     /// its size field. A call that a signal interrupts is repeated, which is safe: an interrupted
-    /// call has no effect, and deadlines are absolute.
+    /// call has no effect, and deadlines are absolute. In a child the file is closed: EBADF.
     template <typename T>
     [[nodiscard]] int try_call(unsigned long request, T& argument) const noexcept {
         argument.size = sizeof(T);
@@ -54,16 +68,24 @@ class DeviceImpl {
     template <typename T>
     void call(unsigned long request, T& argument, const char* what) const {
         if (const int error = try_call(request, argument); error != 0) {
-            throw_errno(error, std::string(what) + " on " + path_);
+            throw_call_error(error, std::string(what) + " on " + path_);
         }
     }
 
+    /// Throws Error with the text "what: why" for an errno of try_call(). If the device has ended,
+    /// the driver tells the reason.
+    [[noreturn]] void throw_call_error(int error, const std::string& what) const;
+
   private:
+    static void after_fork(void* device) noexcept;
+
+    Origin origin_;
     std::shared_ptr<Kernel> kernel_;
     std::string path_;
     int fd_;
     DeviceInfo limits_;
     QueueSlots queue_slots_;
+    ForkHook fork_hook_{after_fork, this};
 };
 
 /// The queue slots of a device, with ownership of the device.
@@ -72,7 +94,8 @@ class DeviceImpl {
     return {device, &device->queue_slots()};
 }
 
-/// A mapping of the device's file; the destructor unmaps it. Its owner keeps the device open.
+/// A mapping of the device's file; the destructor unmaps it, except in a child, which has none. Its
+/// owner keeps the device open.
 class Mapping {
   public:
     Mapping() = default;
@@ -86,6 +109,7 @@ class Mapping {
     [[nodiscard]] void* data() const noexcept { return data_; }
 
   private:
+    Origin origin_;
     Kernel* kernel_ = nullptr;  // owned by the device
     void* data_ = nullptr;
     std::size_t bytes_ = 0;

@@ -3,16 +3,79 @@
 // The driver's calls for a queue.
 #include "driver_queue.hpp"
 
+#include <array>
 #include <bit>
 #include <chrono>
+#include <limits>
 #include <string>
 #include <thread>
 #include <utility>
 
+#include "quota.hpp"
+
 namespace accel::detail {
 
+Reason reason_of(CardStatus status) noexcept {
+    switch (status) {
+        case CardStatus::time_limit:
+            return Reason::time_limit;
+        case CardStatus::no_progress:
+            return Reason::no_progress;
+        case CardStatus::aborted:
+            return Reason::stopped;
+        default:
+            return Reason::error;
+    }
+}
+
+namespace {
+
+std::uint32_t to_time_limit(Duration limit) {
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(limit.nanoseconds()).count();
+    if (ms < 0 || ms > std::numeric_limits<std::uint32_t>::max()) {
+        throw_invalid("cannot create a queue: QueueOptions::time_limit must be 0 to " +
+                      std::to_string(std::numeric_limits<std::uint32_t>::max()) + " ms, not " +
+                      std::to_string(ms) + " ms; 0 stands for the limit of the card");
+    }
+    return static_cast<std::uint32_t>(ms);
+}
+
+const char* name_of(Priority priority) {
+    constexpr std::array names{"low", "normal", "high", "urgent"};
+    return names.at(static_cast<std::size_t>(priority));
+}
+
+// Names the option that the driver refused, as far as the current limits tell it.
+[[noreturn]] void throw_refused(const DeviceImpl& device, const QueueOptions& options,
+                                std::uint32_t time_limit_ms, int error) {
+    const std::string failed = "cannot create a queue on " + device.path();
+    if (error == EDQUOT) {
+        throw_over_quota(device, Resource::queues, 1, failed);
+    }
+    if (error != EPERM && error != EINVAL) {
+        device.throw_call_error(error, failed);
+    }
+    const DeviceInfo info = device.query();
+    if (error == EPERM && options.priority > info.max_priority) {
+        throw Error(std::errc::operation_not_permitted,
+                    failed + ": QueueOptions::priority is " + name_of(options.priority) +
+                        ", and this user may choose at most " + name_of(info.max_priority) +
+                        ": choose a lower one, run the program with CAP_SYS_NICE, or raise "
+                        "quota/priority of the card in sysfs");
+    }
+    if (error == EINVAL && info.time_limit && time_limit_ms > info.time_limit->count()) {
+        throw_invalid(failed + ": QueueOptions::time_limit is " + std::to_string(time_limit_ms) +
+                      " ms, and the limit of the card is " +
+                      std::to_string(info.time_limit->count()) +
+                      " ms: choose a lower one, or raise time_limit_ms of the card in sysfs");
+    }
+    device.throw_call_error(error, failed);
+}
+
+}  // namespace
+
 DriverQueue::DriverQueue(std::shared_ptr<DeviceImpl> device, const QueueOptions& options)
-    : spin_ns(options.spin.count()), device_(std::move(device)) {
+    : spin_ns(options.spin.nanoseconds().count()), device_(std::move(device)) {
     const std::uint32_t longest = device_->limits().max_ring_entries;
     if (!std::has_single_bit(options.entries) || options.entries < ACCEL_RING_ENTRIES_MIN ||
         options.entries > longest) {
@@ -23,7 +86,14 @@ DriverQueue::DriverQueue(std::shared_ptr<DeviceImpl> device, const QueueOptions&
     accel_queue_create argument = {};
     argument.entries = options.entries;
     argument.priority = static_cast<std::uint32_t>(options.priority);
-    device_->call(ACCEL_IOCTL_QUEUE_CREATE, argument, "cannot create a queue");
+    argument.time_limit_ms = to_time_limit(options.time_limit);
+    if (const int error = device_->try_call(ACCEL_IOCTL_QUEUE_CREATE, argument); error != 0) {
+        throw_refused(*device_, options, argument.time_limit_ms, error);
+    }
+    time_limit_ms_ = argument.time_limit_ms;
+    if (time_limit_ms_ == 0 && device_->limits().time_limit) {
+        time_limit_ms_ = static_cast<std::uint32_t>(device_->limits().time_limit->count());
+    }
     handle_ = argument.handle;
     open_ = true;
     offsets_ = {
@@ -91,7 +161,11 @@ std::optional<CardFailure> DriverQueue::failure() const {
     if (raw.state != ACCEL_QUEUE_ERROR) {
         return std::nullopt;
     }
-    return to_failure(raw);
+    CardFailure failure = to_failure(raw);
+    if (raw.reason != ACCEL_REASON_NONE) {
+        failure.reason = static_cast<Reason>(raw.reason);
+    }
+    return failure;
 }
 
 }  // namespace accel::detail

@@ -43,6 +43,8 @@ class DriverQueue {
     }
     [[nodiscard]] std::uint32_t handle() const noexcept { return handle_; }
     [[nodiscard]] const Offsets& offsets() const noexcept { return offsets_; }
+    /// Of the queue when it was created; zero: none, or unknown.
+    [[nodiscard]] std::uint32_t time_limit_ms() const noexcept { return time_limit_ms_; }
 
     /// Marks a thread that is in, or about to enter, wait() or notify(). A waiter makes one, then
     /// checks that the jobs it waits for are not ended, then calls. reset() returns only when there
@@ -91,8 +93,12 @@ class DriverQueue {
     std::uint32_t handle_ = 0;
     bool open_ = false;
     Offsets offsets_;
+    std::uint32_t time_limit_ms_ = 0;
     std::atomic<std::uint32_t> calls_{0};
 };
+
+/// The reason that follows from a status: the status page has none, nor does an older driver.
+[[nodiscard]] Reason reason_of(CardStatus status) noexcept;
 
 /// The query and the status page name the fields of their error block alike.
 template <typename Block>
@@ -105,6 +111,7 @@ template <typename Block>
         failure.list_index = block.error_list_index;
     }
     failure.opcode = block.error_opcode;
+    failure.reason = reason_of(failure.status);
     return failure;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The public Error, and a sentence for each status of the card and each errno of the driver.
+// The public Error, and a sentence for each status of the card, each reason of the driver and each
+// errno.
 #include "accel/error.hpp"
 
 #include <cerrno>
@@ -54,8 +55,7 @@ std::string_view explain(CardStatus status) noexcept {
                    "log";
         case CardStatus::aborted:
             return "the queue was stopped by an administrator (accelctl reset --queue), or was "
-                   "reset "
-                   "or destroyed while the command ran: reset it and submit again";
+                   "reset or destroyed while the command ran: reset it and submit again";
         case CardStatus::busy:
             return "the card still uses the object: report it as a bug of the driver";
         case CardStatus::exists:
@@ -69,6 +69,14 @@ std::string_view explain(CardStatus status) noexcept {
                    "log";
         case CardStatus::bad_index:
             return "an element of an index tensor is out of range of its source: check the indices";
+        case CardStatus::time_limit:
+            return "the command used all device time of its limit: split the work into shorter "
+                   "commands or lists, or raise the limit (QueueOptions::time_limit, and "
+                   "time_limit_ms of the card in sysfs)";
+        case CardStatus::no_progress:
+            return "the command made no progress, so the driver stopped its queue: submit it "
+                   "again, and if that fails too, report it with the device coredump (accelctl "
+                   "coredump)";
     }
     return "the card reported a status that this library does not know: update libaccel";
 }
@@ -99,9 +107,9 @@ std::string_view explain(std::errc error) noexcept {
                    "other "
                    "programs that have the card open (fuser -v on its device node)";
         case EDQUOT:
-            return "the limit on locked memory is reached: raise it (ulimit -l, or LimitMEMLOCK= "
-                   "of a "
-                   "systemd unit), or register less at a time";
+            return "a limit of this user is used up: locked memory (raise it with ulimit -l, or "
+                   "LimitMEMLOCK= of a systemd unit), or the card's quota of contexts, queues, "
+                   "device memory or host memory (raise it in quota/ of the card in sysfs)";
         case EPERM:
             return "the process lacks a capability that this call needs: run it with more "
                    "privileges";
@@ -115,6 +123,12 @@ std::string_view explain(std::errc error) noexcept {
             return "the deadline passed, and the job continues: wait again";
         case EINTR:
             return "a signal interrupted the call: call again";
+        case EAGAIN:
+            return "the card is still resetting: open it again in a few seconds; accelctl doctor "
+                   "shows its state";
+        case ETIME:
+            return "the queue stopped, because its command used up the time limit or made no "
+                   "progress: restart it with Queue::reset()";
         case EIO:
             return "the queue stopped at a command that failed: restart it with Queue::reset()";
         case ECANCELED:
@@ -124,21 +138,97 @@ std::string_view explain(std::errc error) noexcept {
                    "buffers and queues again";
         case ENODEV:
             return "the card is gone: it was removed or its link failed; look in the kernel log "
-                   "and at "
-                   "lspci";
+                   "and at lspci";
+        case ENOTRECOVERABLE:
+            return "the card failed, and no reset by the driver helped: an administrator must "
+                   "reset it (accelctl reset), bind its driver again, or power the machine off; "
+                   "accelctl doctor shows the steps";
         default:
             return "the system call failed with an unexpected errno: report it as a bug of the "
                    "driver";
     }
 }
 
-Error::Error(std::errc error, const std::string& what)
-    : std::system_error(std::make_error_code(error), what),
-      card_(std::make_shared<const std::optional<CardFailure>>()) {}
+std::string_view explain(Reason reason) noexcept {
+    switch (reason) {
+        case Reason::none:
+            return "no reason is known: look in the kernel log";
+        case Reason::error:
+            return "a command of the queue failed: restart the queue with Queue::reset()";
+        case Reason::time_limit:
+            return "a command of the queue used up its time limit: split the work, or raise the "
+                   "limit (QueueOptions::time_limit), and restart the queue with Queue::reset()";
+        case Reason::no_progress:
+            return "the queue made no progress, so the driver stopped it: restart it with "
+                   "Queue::reset(), and if it happens again, report it with the device coredump";
+        case Reason::stopped:
+            return "an administrator stopped the queue: restart it with Queue::reset()";
+        case Reason::reset:
+            return "an administrator reset the card: open the device again, and create its buffers "
+                   "and queues again";
+        case Reason::recovery:
+            return "the card did not work any more, so the driver reset it: open the device again, "
+                   "and create its buffers and queues again; accelctl events shows the cause";
+        case Reason::link_error:
+            return "the PCI Express link reported an error that may have lost data, so the card "
+                   "was reset: open the device again, create its buffers and queues again, and "
+                   "check the slot if it happens again";
+        case Reason::suspend:
+            return "the machine was suspended, and the card lost its state: open the device again, "
+                   "and create its buffers and queues again";
+        case Reason::removed:
+            return "the card is gone: it was removed, or its driver was unbound; accelctl doctor "
+                   "looks for it";
+        case Reason::wedged:
+            return "the card failed, and no reset by the driver helped: an administrator must "
+                   "reset it (accelctl reset) or bind its driver again; accelctl doctor shows the "
+                   "steps";
+    }
+    return "the driver reported a reason that this library does not know: update libaccel";
+}
+
+std::string_view to_string(Reason reason) noexcept {
+    switch (reason) {
+        case Reason::none:
+            return "none";
+        case Reason::error:
+            return "error";
+        case Reason::time_limit:
+            return "time_limit";
+        case Reason::no_progress:
+            return "no_progress";
+        case Reason::stopped:
+            return "stopped";
+        case Reason::reset:
+            return "reset";
+        case Reason::recovery:
+            return "recovery";
+        case Reason::link_error:
+            return "link_error";
+        case Reason::suspend:
+            return "suspend";
+        case Reason::removed:
+            return "removed";
+        case Reason::wedged:
+            return "wedged";
+    }
+    return "unknown";
+}
+
+struct Error::Details {
+    std::optional<CardFailure> failure;
+    Reason reason = Reason::none;
+};
+
+Error::Error(std::errc error, const std::string& what) : Error(error, what, Reason::none) {}
 
 Error::Error(std::errc error, const std::string& what, const CardFailure& failure)
     : std::system_error(std::make_error_code(error), what),
-      card_(std::make_shared<const std::optional<CardFailure>>(failure)) {}
+      details_(std::make_shared<const Details>(Details{failure, failure.reason})) {}
+
+Error::Error(std::errc error, const std::string& what, Reason reason)
+    : std::system_error(std::make_error_code(error), what),
+      details_(std::make_shared<const Details>(Details{std::nullopt, reason})) {}
 
 // The details are shared and never null. A copy or a move only increments a reference count; a
 // moved-from Error keeps its details.
@@ -152,11 +242,15 @@ Error& Error::operator=(Error&& other) noexcept {
 Error::~Error() = default;
 
 const std::optional<CardFailure>& Error::failure() const noexcept {
-    return *card_;
+    return details_->failure;
 }
 
 CardStatus Error::status() const noexcept {
-    return *card_ ? (*card_)->status : CardStatus::ok;
+    return details_->failure ? details_->failure->status : CardStatus::ok;
+}
+
+Reason Error::reason() const noexcept {
+    return details_->reason;
 }
 
 }  // namespace accel

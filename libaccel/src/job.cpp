@@ -23,7 +23,7 @@ void Job::wait() const {
     }
 }
 
-WaitResult Job::wait(std::chrono::nanoseconds timeout) const {
+WaitResult Job::wait(Duration timeout) const {
     return completion_ ? completion_->wait(sequence_, detail::deadline_after(timeout))
                        : WaitResult::done;
 }

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -58,6 +59,14 @@ class LinuxKernel final : public Kernel {
         return paths;
     }
 
+    std::optional<std::string> attribute(const std::string& path,
+                                         const std::string& name) override {
+        const std::string node = std::filesystem::path(path).filename().string();
+        std::ifstream file("/sys/class/accel-card/" + node + "/" + name);
+        std::string line;
+        return std::getline(file, line) ? std::optional(line) : std::nullopt;
+    }
+
     int open(const std::string& path) noexcept override {
         return result(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     }
@@ -74,11 +83,20 @@ class LinuxKernel final : public Kernel {
         if (mapped == MAP_FAILED) {
             return -errno;
         }
+        // A copy in a child would keep the memory and the file alive, and the child could write it.
+        ::madvise(mapped, bytes, MADV_DONTFORK);
         *memory = mapped;
         return 0;
     }
 
     void munmap(void* memory, std::size_t bytes) noexcept override { ::munmap(memory, bytes); }
+
+    void close_in_child(int fd) noexcept override { ::close(fd); }
+
+    void replace_in_child(void* memory, std::size_t bytes) noexcept override {
+        ::mmap(memory, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+               0);
+    }
 
     int poll(std::span<pollfd> fds, int timeout_ms) noexcept override {
         return result(::poll(fds.data(), fds.size(), timeout_ms));

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,13 +31,23 @@ class Kernel {
     /// Paths of all device nodes of the driver, in the order of their numbers.
     [[nodiscard]] virtual std::vector<std::string> nodes() = 0;
 
+    /// An attribute of a card in sysfs, such as "quota/contexts"; nothing if it cannot be read.
+    [[nodiscard]] virtual std::optional<std::string> attribute(const std::string& path,
+                                                               const std::string& name) = 0;
+
     [[nodiscard]] virtual int open(const std::string& path) noexcept = 0;
     virtual void close(int fd) noexcept = 0;
     [[nodiscard]] virtual int ioctl(int fd, unsigned long request, void* argument) noexcept = 0;
-    /// Maps shared memory for reading and writing.
+    /// Maps shared memory for reading and writing. Children do not inherit the mapping.
     [[nodiscard]] virtual int mmap(int fd, std::uint64_t offset, std::size_t bytes,
                                    void** memory) noexcept = 0;
     virtual void munmap(void* memory, std::size_t bytes) noexcept = 0;
+
+    /// In a child, during fork(): closes the inherited file descriptor.
+    virtual void close_in_child(int fd) noexcept = 0;
+    /// In a child, during fork(): maps private zeroed memory in the place of a mapping.
+    virtual void replace_in_child(void* memory, std::size_t bytes) noexcept = 0;
+
     /// As poll(2): returns the number of ready descriptors, or zero after `timeout_ms`.
     [[nodiscard]] virtual int poll(std::span<pollfd> fds, int timeout_ms) noexcept = 0;
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "quota.hpp"
 #include "tracked_object.hpp"
 
 namespace accel::detail {
@@ -76,18 +77,13 @@ std::uint32_t access_flags(Access access) {
     return ACCEL_BUFFER_CARD_READ | ACCEL_BUFFER_CARD_WRITE;
 }
 
-// The use of the limit on locked memory, as a part of a message.
-std::string describe_locked_memory(const DeviceImpl& device) {
-    try {
-        const DeviceInfo info = device.query();
-        if (info.locked_limit) {
-            return " (" + std::to_string(info.locked_bytes) + " of " +
-                   std::to_string(*info.locked_limit) + " bytes are locked)";
-        }
-    } catch (const Error&) {
-        // The message is useful without the numbers, too.
+// Throws the Error for a call that asked for `bytes` more of `resource`.
+[[noreturn]] void throw_refused(const DeviceImpl& device, Resource resource, std::uint64_t bytes,
+                                int error, const std::string& what) {
+    if (error == EDQUOT) {
+        throw_over_quota(device, resource, bytes, what);
     }
-    return "";
+    device.throw_call_error(error, what);
 }
 
 }  // namespace
@@ -105,9 +101,10 @@ Allocation allocate(const std::shared_ptr<DeviceImpl>& device, std::uint64_t byt
     }
     create.bytes = bytes;
     if (const int error = device->try_call(ACCEL_IOCTL_BUFFER_CREATE, create); error != 0) {
-        throw_errno(error, "cannot allocate " + std::to_string(bytes) + " bytes of " +
-                               (options.placement == Placement::host ? "host" : "device") +
-                               " memory on " + device->path());
+        const bool host = options.placement == Placement::host;
+        throw_refused(*device, host ? Resource::host_memory : Resource::device_memory, bytes, error,
+                      "cannot allocate " + std::to_string(bytes) + " bytes of " +
+                          (host ? "host" : "device") + " memory on " + device->path());
     }
     auto owner = own(device, create.handle);
     void* data =
@@ -131,9 +128,9 @@ Allocation register_memory(const std::shared_ptr<DeviceImpl>& device, void* memo
     registration.pointer = reinterpret_cast<std::uintptr_t>(memory);
     registration.bytes = bytes;
     if (const int error = device->try_call(ACCEL_IOCTL_BUFFER_REGISTER, registration); error != 0) {
-        throw_errno(error, "cannot register " + std::to_string(bytes) + " bytes of memory on " +
-                               device->path() +
-                               (error == EDQUOT ? describe_locked_memory(*device) : ""));
+        throw_refused(
+            *device, Resource::registered_memory, bytes, error,
+            "cannot register " + std::to_string(bytes) + " bytes of memory on " + device->path());
     }
     return {.owner = to_owner(own(device, registration.handle)),
             .space = device.get(),

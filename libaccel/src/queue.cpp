@@ -6,6 +6,7 @@
 #include <accel_uapi.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -46,10 +47,11 @@ std::optional<Job> submit_one(detail::QueueImpl& queue, bool block, What&&... wh
                 "queue's submit() returned since");
 }
 
-[[noreturn]] [[gnu::noinline]] void throw_bad_timeout(std::chrono::milliseconds timeout) {
+[[noreturn]] [[gnu::noinline]] void throw_bad_timeout(std::chrono::nanoseconds timeout) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout);
     throw Error(std::errc::invalid_argument,
                 "the timeout of an io_uring wait is 0 to 60 seconds, not " +
-                    std::to_string(timeout.count()) + " ms");
+                    std::to_string(ms.count()) + " ms");
 }
 
 }  // namespace
@@ -124,6 +126,7 @@ Batch Queue::batch() {
 
 void Queue::synchronize() {
     const detail::QueueImpl& queue = detail::QueueAccess::impl(*this);
+    queue.check_process();
     if (const std::uint64_t newest = queue.ring().published(); newest != 0) {
         static_cast<void>(queue.completion()->wait(newest, detail::no_deadline));
     }
@@ -136,31 +139,38 @@ void Queue::reset() {
 }
 
 void Queue::ring_doorbell() {
-    detail::QueueAccess::impl(*this).ring().ring_doorbell();
+    const detail::QueueImpl& queue = detail::QueueAccess::impl(*this);
+    queue.check_process();
+    queue.ring().ring_doorbell();
 }
 
 void Queue::notify(const Job& job) {
-    const auto& completion = detail::QueueAccess::impl(*this).completion();
+    const detail::QueueImpl& queue = detail::QueueAccess::impl(*this);
+    queue.check_process();
+    const auto& completion = queue.completion();
     const auto& of_job = detail::JobAccess::completion(job);
     if (of_job && of_job != completion) {
         throw_foreign_job();
     }
     if (const int error = completion->set_user_notification(job.sequence()); error != 0) {
-        detail::throw_errno(error, "cannot arm the notification of a job");
+        completion->device().throw_call_error(error, "cannot arm the notification of a job");
     }
 }
 
-UringWait Queue::uring_wait(const Job& job, std::chrono::milliseconds timeout) const {
+UringWait Queue::uring_wait(const Job& job, Duration timeout) const {
     const detail::QueueImpl& queue = detail::QueueAccess::impl(*this);
+    queue.check_process();
     if (detail::JobAccess::completion(job) != queue.completion()) {
         throw_foreign_job();
     }
-    if (timeout < std::chrono::milliseconds::zero() || timeout > max_uring_timeout) {
-        throw_bad_timeout(timeout);
+    const std::chrono::nanoseconds span = timeout.nanoseconds();
+    if (span < std::chrono::nanoseconds::zero() || span > max_uring_timeout) {
+        throw_bad_timeout(span);
     }
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(span);
     const detail::DriverQueue& driver_queue = queue.ring().driver_queue();
     const accel_uring_wait wait{.handle = driver_queue.handle(),
-                                .timeout_ms = static_cast<std::uint32_t>(timeout.count()),
+                                .timeout_ms = static_cast<std::uint32_t>(ms.count()),
                                 .sequence = job.sequence()};
     UringWait entry{.fd = driver_queue.device().fd(), .cmd_op = ACCEL_URING_WAIT};
     static_assert(sizeof wait == sizeof entry.payload);
@@ -168,8 +178,8 @@ UringWait Queue::uring_wait(const Job& job, std::chrono::milliseconds timeout) c
     return entry;
 }
 
-void Queue::set_spin(std::chrono::nanoseconds spin) {
-    detail::QueueAccess::impl(*this).ring().driver_queue().spin_ns.store(spin.count(),
+void Queue::set_spin(Duration spin) {
+    detail::QueueAccess::impl(*this).ring().driver_queue().spin_ns.store(spin.nanoseconds().count(),
                                                                          std::memory_order_relaxed);
 }
 
@@ -186,7 +196,9 @@ std::uint32_t Queue::entries() const {
 }
 
 std::uint32_t Queue::pending() const {
-    const detail::QueueRing& ring = detail::QueueAccess::impl(*this).ring();
+    const detail::QueueImpl& queue = detail::QueueAccess::impl(*this);
+    queue.check_process();
+    const detail::QueueRing& ring = queue.ring();
     const std::uint64_t published = ring.published();
     return static_cast<std::uint32_t>(published - std::min(ring.completed(), published));
 }

@@ -59,7 +59,12 @@ QueueImpl::QueueImpl(const std::shared_ptr<DeviceImpl>& device, const QueueOptio
     : ring_(std::make_shared<QueueRing>(device, options)),
       completion_(std::make_shared<CompletionState>(ring_)) {}
 
-void QueueImpl::throw_ended() {
+void QueueImpl::after_fork(void* queue) noexcept {
+    static_cast<QueueImpl*>(queue)->blocked_ |= blocked_by_fork;
+}
+
+void QueueImpl::throw_ended() const {
+    check_process();
     throw Error(std::errc::operation_canceled,
                 "cannot submit to a queue that has ended: it was destroyed, or its reset failed; "
                 "reset it again, or create another queue");
@@ -171,11 +176,12 @@ void QueueImpl::end() noexcept {
 }
 
 void QueueImpl::reset() {
+    check_process();
     // Allocated first: once the old state has ended, only the driver's reset can fail.
     auto next = std::make_shared<CompletionState>(ring_);
     end();
     if (const int error = ring_->driver_queue().reset(); error != 0) {
-        throw_errno(error, "cannot reset a queue on " + device().path());
+        device().throw_call_error(error, "cannot reset a queue on " + device().path());
     }
     ring_->restart();
     completion_ = std::move(next);
@@ -183,6 +189,9 @@ void QueueImpl::reset() {
 }
 
 void QueueImpl::close() noexcept {
+    if (in_child()) {
+        return;
+    }
     end();
     ring_->close();
 }

@@ -61,14 +61,23 @@ class QueueImpl {
 
     /// Whether submit() may use stage_simple(): no batch is open, and the queue has not ended.
     [[nodiscard]] bool accepts_jobs() const noexcept { return blocked_ == 0; }
-    /// After close(), or a reset that failed.
-    [[nodiscard]] bool ended() const noexcept { return (blocked_ & blocked_by_end) != 0; }
+    /// After close(), or a reset that failed, and in a child.
+    [[nodiscard]] bool ended() const noexcept {
+        return (blocked_ & (blocked_by_end | blocked_by_fork)) != 0;
+    }
+    [[nodiscard]] bool in_child() const noexcept { return (blocked_ & blocked_by_fork) != 0; }
+    /// Throws Error(operation_not_permitted) if so.
+    void check_process() const {
+        if (in_child()) [[unlikely]] {
+            throw_in_child();
+        }
+    }
 
     [[nodiscard]] bool batch_open() const noexcept { return (blocked_ & blocked_by_batch) != 0; }
     void open_batch() noexcept { blocked_ |= blocked_by_batch; }
     void close_batch() noexcept { blocked_ &= ~blocked_by_batch; }
 
-    /// Throws Error(operation_canceled) after ended().
+    /// Throws Error after ended(): operation_canceled, or operation_not_permitted in a child.
     void check_not_ended() const {
         if (ended()) [[unlikely]] {
             throw_ended();
@@ -84,6 +93,7 @@ class QueueImpl {
   private:
     static constexpr unsigned blocked_by_batch = 1;
     static constexpr unsigned blocked_by_end = 2;
+    static constexpr unsigned blocked_by_fork = 4;
 
     [[gnu::always_inline]] static void mark_used(const Command& command,
                                                  const TrackedUse& use) noexcept {
@@ -95,7 +105,8 @@ class QueueImpl {
     [[nodiscard]] bool make_room(std::uint64_t sequence, bool block);
     [[nodiscard]] std::span<std::byte> parameter_block(std::uint64_t sequence,
                                                        std::uint64_t* address);
-    [[noreturn]] static void throw_ended();
+    static void after_fork(void* queue) noexcept;
+    [[noreturn]] void throw_ended() const;
     [[noreturn]] void throw_rejected(const Command& command) const;
     void end() noexcept;
 
@@ -105,6 +116,7 @@ class QueueImpl {
     // A block for each entry of the ring: the parameters of a command, or the arguments of a call.
     // Allocated when the first is needed.
     Allocation parameter_blocks_;
+    ForkHook fork_hook_{after_fork, this};
 };
 
 struct QueueAccess {

@@ -24,6 +24,14 @@ QueueRing::QueueRing(std::shared_ptr<DeviceImpl> device, const QueueOptions& opt
     has_slot_ = true;
 }
 
+// The page tells the child that the queue stopped: so each job is over, and its wait() throws.
+void QueueRing::after_fork(void* ring) noexcept {
+    auto& self = *static_cast<QueueRing*>(ring);
+    self.device().kernel().replace_in_child(self.status_, ACCEL_QUEUE_RING_OFFSET);
+    *self.status_ = {};
+    self.status_->state = ACCEL_QUEUE_ERROR;
+}
+
 void QueueRing::ring_doorbell() noexcept {
     ++doorbells_;
     device().kernel().ring_doorbell(doorbell_mapping_.data(),
@@ -50,7 +58,7 @@ void QueueRing::close() noexcept {
 }
 
 void QueueRing::release_slot() noexcept {
-    if (std::exchange(has_slot_, false)) {
+    if (std::exchange(has_slot_, false) && !device().in_child()) {
         device().queue_slots().release(slot_, base_ + written_);
         retired_.release(0, 0);
     }

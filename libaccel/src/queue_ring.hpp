@@ -27,7 +27,8 @@
 
 namespace accel::detail {
 
-/// Its owners are the Queue, and every Job of it: the status page stays mapped for them.
+/// Its owners are the Queue, and every Job of it: the status page stays mapped for them. In a child
+/// a private page takes its place.
 class QueueRing final : public SlotOwner {
   public:
     QueueRing(std::shared_ptr<DeviceImpl> device, const QueueOptions& options);
@@ -119,9 +120,9 @@ class QueueRing final : public SlotOwner {
     /// The failure as the status page has it: for when the driver cannot be asked.
     [[nodiscard]] CardFailure failure_in_status_page() const noexcept;
 
-    /// Destroys retired objects that only finished jobs used.
+    /// Destroys retired objects that only finished jobs used. In a child, they are kept for ever.
     void reap() noexcept {
-        if (!retired_.empty()) [[unlikely]] {
+        if (!retired_.empty() && !device().in_child()) [[unlikely]] {
             reap_retired();
         }
     }
@@ -132,6 +133,7 @@ class QueueRing final : public SlotOwner {
     [[nodiscard]] DeviceImpl& device() const noexcept { return driver_queue_.device(); }
 
   private:
+    static void after_fork(void* ring) noexcept;
     [[nodiscard]] std::uint64_t finished() const noexcept;
     void reap_retired() noexcept;
     void release_slot() noexcept;
@@ -153,6 +155,7 @@ class QueueRing final : public SlotOwner {
     bool has_slot_ = false;
 
     RetireList retired_;
+    ForkHook fork_hook_{after_fork, this};
 };
 
 }  // namespace accel::detail

@@ -4,9 +4,9 @@
 // templates.
 #include "throw_error.hpp"
 
-#include <accel_hw.h>
+#include <string>
 
-#include <string_view>
+#include "command_text.hpp"
 
 namespace accel::detail {
 
@@ -24,57 +24,7 @@ void throw_moved_from(const char* type) {
                   " was moved from: use the object that it was moved to");
 }
 
-std::string hex(std::uint64_t value) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    std::string text;
-    do {
-        text.insert(text.begin(), digits[value & 15]);
-        value >>= 4;
-    } while (value != 0);
-    return "0x" + text;
-}
-
 namespace {
-
-// The name of a command in the data sheet.
-std::string command_name(std::uint32_t opcode) {
-    switch (opcode) {
-        case ACCEL_OP_NOP:
-            return "NOP";
-        case ACCEL_OP_CALL:
-            return "CALL";
-        case ACCEL_OP_WAIT:
-            return "WAIT";
-        case ACCEL_OP_SIGNAL:
-            return "SIGNAL";
-        case ACCEL_OP_COPY:
-            return "COPY";
-        case ACCEL_OP_FILL:
-            return "FILL";
-        case ACCEL_OP_TRANSFER:
-            return "TRANSFER";
-        case ACCEL_OP_GEMM:
-            return "GEMM";
-        case ACCEL_OP_ELEMENTWISE:
-            return "ELEMENTWISE";
-        case ACCEL_OP_SOFTMAX:
-            return "SOFTMAX";
-        case ACCEL_OP_REDUCE:
-            return "REDUCE";
-        case ACCEL_OP_CONV2D:
-            return "CONV2D";
-        case ACCEL_OP_POOL:
-            return "POOL";
-        case ACCEL_OP_TRANSPOSE:
-            return "TRANSPOSE";
-        case ACCEL_OP_GATHER:
-            return "GATHER";
-        case ACCEL_OP_RESIZE:
-            return "RESIZE";
-        default:
-            return "opcode " + hex(opcode);
-    }
-}
 
 std::string describe(const CardFailure& failure) {
     std::string text = "command " + std::to_string(failure.sequence);
@@ -98,14 +48,20 @@ std::string describe(const CardFailure& failure) {
 
 }  // namespace
 
-void throw_failed(std::uint64_t sequence, const CardFailure& failure) {
+void throw_failed(std::uint64_t sequence, const CardFailure& failure, std::uint32_t time_limit_ms) {
     std::string text = "job " + std::to_string(sequence);
     if (failure.sequence == sequence) {
         text += " failed at " + describe(failure);
     } else {
         text += " did not run, because its queue stopped at " + describe(failure);
     }
-    throw Error(std::errc::io_error, text + ". Restart the queue with Queue::reset()", failure);
+    if (failure.status == CardStatus::time_limit && time_limit_ms != 0) {
+        text += "; the limit of the queue is " + std::to_string(time_limit_ms) + " ms";
+    }
+    const bool too_long =
+        failure.reason == Reason::time_limit || failure.reason == Reason::no_progress;
+    throw Error(too_long ? static_cast<std::errc>(ETIME) : std::errc::io_error,
+                text + ". Restart the queue with Queue::reset()", failure);
 }
 
 void throw_bad_rank(std::size_t rank) {
@@ -121,6 +77,13 @@ void throw_not_mapped() {
     throw_invalid(
         "the buffer is in device memory and has no CPU mapping: use upload() and download(), or "
         "allocate it with Placement::device_mapped");
+}
+
+void throw_in_child() {
+    throw Error(std::errc::operation_not_permitted,
+                "the device of this object was opened before fork(), and belongs to the parent "
+                "process: open the card in the child, after fork() or daemon(), and create the "
+                "objects there");
 }
 
 void throw_bad_slice(std::uint64_t first, std::uint64_t count, std::uint64_t size) {

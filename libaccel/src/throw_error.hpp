@@ -23,9 +23,9 @@ namespace accel::detail {
 /// Throws invalid_argument: an object of class `type` is used after it was moved from.
 [[noreturn]] void throw_moved_from(const char* type);
 
-/// Throws io_error: job `sequence` failed, or did not run, because its queue stopped at `failure`.
-[[noreturn]] void throw_failed(std::uint64_t sequence, const CardFailure& failure);
-
-[[nodiscard]] std::string hex(std::uint64_t value);
+/// Throws io_error or ETIME: job `sequence` failed, or did not run, because its queue stopped at
+/// `failure`. `time_limit_ms` is that of the queue; zero: unknown.
+[[noreturn]] void throw_failed(std::uint64_t sequence, const CardFailure& failure,
+                               std::uint32_t time_limit_ms);
 
 }  // namespace accel::detail

@@ -66,6 +66,9 @@ void QueueSlots::release(std::uint32_t slot, Position end) noexcept {
 }
 
 bool QueueSlots::keep(TrackedObject* object) noexcept {
+    if (origin_.in_child()) {
+        return false;
+    }
     const std::lock_guard lock(mutex_);
     for (std::uint32_t i = 0; i < count(); ++i) {
         const Position position = object->last_use_by_slot_[i].load(std::memory_order_relaxed);

@@ -24,6 +24,8 @@
 #include <mutex>
 #include <vector>
 
+#include "fork.hpp"
+
 namespace accel::detail {
 
 class QueueSlots;
@@ -133,10 +135,11 @@ class QueueSlots {
     /// `end` is the last position of the owner.
     void release(std::uint32_t slot, Position end) noexcept;
 
-    /// Whether some queue keeps the object.
+    /// Whether some queue keeps the object. In a child none does.
     [[nodiscard]] bool keep(TrackedObject* object) noexcept;
 
   private:
+    Origin origin_;
     struct Slot {
         SlotOwner* owner = nullptr;
         Position base = 0;

@@ -150,7 +150,7 @@ Index sleep_many_queues(std::span<const Job> jobs, Deadline deadline) {
 
 }  // namespace detail
 
-std::optional<std::size_t> wait_any(std::span<const Job> jobs, std::chrono::nanoseconds timeout) {
+std::optional<std::size_t> wait_any(std::span<const Job> jobs, Duration timeout) {
     if (jobs.empty()) {
         return std::nullopt;
     }

@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The console watcher finds every complaint of the kernel, and nothing else."""
 
+import re
+import tempfile
 import unittest
+from pathlib import Path
 
-from accelvm.console import Watcher, bad_taint
+from accelvm import known
+from accelvm.console import REPORT_LINES, Watcher, bad_taint
+from accelvm.debug_kernel import FRAGMENT, missing_lines
+from accelvm.verdict import VmError
 
 COMPLAINTS = (
     "WARNING: CPU: 0 PID: 71 at /x/accel_drv.c:12 accel_probe+0x10/0x20 [accel]",
@@ -117,7 +123,109 @@ class Console(unittest.TestCase):
         )
 
 
+KNOWN = """
+[[known]]
+name = "overlap"
+complaint = "cacheline tracking EEXIST|at kernel/dma/debug.c"
+trace = "ours_copy"
+reason = "because"
+control = "Control.Some"
+control_trace = "theirs"
+"""
+REPORT = """\
+[ 1.000001] ------------[ cut here ]------------
+[ 1.000002] DMA-API: accel 0000:01:00.0: cacheline tracking EEXIST, overlapping mappings
+[ 1.000003] WARNING: CPU: 0 PID: 7 at kernel/dma/debug.c:570 add_dma_entry+0x1/0x2
+[ 1.000004]  {trace}+0x1/0x2
+[ 1.000005] ---[ end trace 0000000000000000 ]---
+[ 1.000006] DMA-API: Mapped at:
+[ 1.000007]  debug_dma_map_page+0x1/0x2
+"""
+
+
+class Known(unittest.TestCase):
+    def setUp(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write(KNOWN)
+            file.flush()
+            self.known = known.read(Path(file.name))
+            self.controls = known.read(Path(file.name), controls=True)
+
+    def test_a_known_complaint_with_its_trace_is_counted_and_is_no_fault(self):
+        watcher = found_in(2 * REPORT.format(trace="ours_copy"), known=self.known)
+        self.assertIsNone(watcher.complaint)
+        self.assertEqual(watcher.known_seen, {"overlap": 2})
+
+    def test_the_same_complaint_with_another_trace_is_a_fault(self):
+        watcher = found_in(REPORT.format(trace="ours_register"), known=self.known)
+        self.assertIn("EEXIST", watcher.complaint.line)
+        self.assertEqual(watcher.known_seen, {})
+
+    def test_a_control_has_a_trace_of_its_own(self):
+        text = REPORT.format(trace="theirs")
+        self.assertIsNotNone(found_in(text, known=self.known).complaint)
+        self.assertIsNone(found_in(text, known=self.controls).complaint)
+
+    def test_another_complaint_in_the_same_report_is_a_fault(self):
+        text = REPORT.format(trace="ours_copy").replace(
+            "[ 1.000004]", "[ 1.000004] BUG: KASAN: use-after-free in f\n[ 1.000004]"
+        )
+        self.assertIn("EEXIST", found_in(text, known=self.known).complaint.line)
+
+    def test_a_report_ends_where_the_next_one_begins(self):
+        text = "WARNING: first\n" + REPORT.format(trace="ours_copy")
+        watcher = found_in(text, known=self.known)
+        self.assertEqual(watcher.complaint.line, "WARNING: first")
+        self.assertEqual(watcher.known_seen, {"overlap": 1})
+
+    def test_each_leak_is_a_report_of_its_own(self):
+        leak = "kmemleak: unreferenced object 0x1 (size 64):\nkmemleak:   backtrace:\n"
+        text = leak + leak + "kmemleak:     ours_copy+0x1\n"
+        entries = [
+            known.Known("leak", re.compile("unreferenced"), re.compile("ours_copy"), "", "")
+        ]
+        watcher = found_in(text, known=entries)
+        self.assertIsNotNone(watcher.complaint)
+        self.assertEqual(watcher.known_seen, {"leak": 1})
+
+    def test_a_trace_far_below_does_not_excuse(self):
+        text = "DMA-API: x: cacheline tracking EEXIST\n" + "x\n" * REPORT_LINES + "ours_copy\n"
+        self.assertIsNotNone(found_in(text, known=self.known).complaint)
+
+    def test_a_report_that_is_cut_off_counts(self):
+        self.assertIsNotNone(found_in("WARNING: first", known=self.known).complaint)
+
+    def test_the_entries_of_the_debug_kernel_are_complete(self):
+        entries = known.read(FRAGMENT.with_name("known.toml"))
+        self.assertEqual(len({entry.name for entry in entries}), len(entries))
+        controls = FRAGMENT.with_name("controls_test.cpp").read_text()
+        for entry in entries:
+            with self.subTest(entry=entry.name):
+                self.assertTrue(entry.reason.strip())
+                suite, _, name = entry.control.partition(".")
+                self.assertIn(f"TEST({suite}, {name})", controls)
+
+    def test_an_incomplete_entry_is_refused(self):
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(KNOWN.replace('reason = "because"', ""))
+            file.flush()
+            with self.assertRaises(VmError):
+                known.read(Path(file.name))
+
+
+class Fragment(unittest.TestCase):
+    def test_a_line_that_kconfig_dropped_is_named(self):
+        fragment = "# CPU\nCONFIG_SMP=y\n\nCONFIG_NR_CPUS=4\nCONFIG_GONE=y\n"
+        config = "CONFIG_SMP=y\nCONFIG_NR_CPUS=2\n# CONFIG_GONE is not set\n"
+        self.assertEqual(missing_lines(fragment, config), ["CONFIG_NR_CPUS=4", "CONFIG_GONE=y"])
+        self.assertEqual(missing_lines(fragment, fragment), [])
+
+
 class Taint(unittest.TestCase):
+    def test_a_warning_is_no_fault_if_it_was_a_known_one(self):
+        self.assertEqual(bad_taint(1 << 9 | 1 << 12, warned=True), 0)
+        self.assertEqual(bad_taint(1 << 5, warned=True), 1 << 5)
+
     def test_an_unsigned_module_from_outside_the_tree_is_no_fault(self):
         self.assertEqual(bad_taint(1 << 12 | 1 << 13), 0)
 

@@ -40,6 +40,16 @@ class Ending:
     leftovers: list[str]
 
 
+KNOWN_WARNING = """
+[[known]]
+name = "planted"
+complaint = "WARNING: .*faulty_module"
+trace = "{trace}"
+reason = "it is planted"
+control = "none"
+"""
+
+
 def scenarios(faulty_module: Path) -> dict[str, list[str]]:
     """The arguments of vm.py for each run. All runs use stock QEMU; the gate needs no card."""
 
@@ -146,6 +156,15 @@ class Gate(unittest.TestCase):
             f"{cls.faulty_module}:/tmp/faulty_module.ko",
             *cls.scenarios["oops"],
         ]
+        for name, trace in (("known_warning", "faulty_module_init"), ("other_trace", "elsewhere")):
+            known = cls.folder / f"{name}.toml"
+            known.write_text(KNOWN_WARNING.format(trace=trace))
+            cls.scenarios[name] = [
+                "--append=panic_on_warn=0",
+                f"--known={known}",
+                *cls.scenarios["warn"][:-1],
+                "echo reached",
+            ]
         pool = cls.enterClassContext(
             concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
         )
@@ -213,6 +232,11 @@ class Gate(unittest.TestCase):
 
     def test_a_warning_of_the_kernel_fails_the_run(self):
         self.expect("warn", Verdict.SPLAT, "WARNING: CPU: ", "faulty_module_init")
+
+    def test_a_known_warning_fails_the_run_unless_its_trace_is_there(self):
+        ending = self.ending("known_warning")
+        self.assertEqual((ending.code, ending.out), (0, "reached\n"), ending.err)
+        self.assertEqual(self.ending("other_trace").code, Verdict.SPLAT)
 
     def test_an_oops_fails_the_run_and_names_the_program(self):
         self.expect("oops", Verdict.SPLAT, "BUG: kernel NULL pointer", "while faulty_tests ran")

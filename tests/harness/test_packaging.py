@@ -37,6 +37,8 @@ class Package(unittest.TestCase):
         self.assertEqual(self.source.name, f"accel-{version}")
         self.assertIn(f'PACKAGE_VERSION="{version}"', (self.source / "dkms.conf").read_text())
         self.assertIn(f"\nVersion: {version}\n", (self.tree / "DEBIAN/control").read_text())
+        module = (self.source / "driver/accel_drv.c").read_text()
+        self.assertIn(f'MODULE_VERSION("{version}")', module)
         for file in self.tree.rglob("*"):
             if file.is_file() and self.source / "driver" not in file.parents:
                 self.assertIsNone(re.search(r"@[A-Z]+@", file.read_text()), file)

@@ -187,7 +187,7 @@ TEST_F(BufferTest, TheLimitOnLockedMemoryIsNamed) {
     std::vector<std::byte> mine(100'000);
     const Error error = error_of([&] { static_cast<void>(card.register_memory(std::span(mine))); });
     EXPECT_EQ(error.code().value(), EDQUOT);
-    expect_says(error, "100000 bytes", "0 of 65536 bytes are locked", "ulimit -l");
+    expect_says(error, "100000 bytes", "0 of 65536 bytes are in use", "ulimit -l");
     driver->fail(ACCEL_IOCTL_BUFFER_REGISTER, EDQUOT);
     driver->fail(ACCEL_IOCTL_INFO, ENODEV);  // then the message has no numbers
     EXPECT_EQ(

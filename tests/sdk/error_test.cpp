@@ -4,6 +4,7 @@
 // errors can be copied and moved.
 #include <set>
 
+#include "command_text.hpp"
 #include "fixture.hpp"
 #include "throw_error.hpp"
 
@@ -12,9 +13,10 @@ namespace {
 
 // The table at the top of accel_uapi.h, and EACCES of open(). EINTR never arrives: the library
 // repeats the call.
-constexpr int contract[] = {ENOTTY, EFAULT,    E2BIG,  EINVAL, EOPNOTSUPP, ENOENT,
-                            ENOMEM, ENOSPC,    EDQUOT, EPERM,  EBUSY,      ETIMEDOUT,
-                            EIO,    ECANCELED, ESTALE, ENODEV, EACCES};
+constexpr int contract[] = {ENOTTY, EFAULT,    E2BIG,  EINVAL,    EOPNOTSUPP,
+                            ENOENT, ENOMEM,    ENOSPC, EDQUOT,    EPERM,
+                            EBUSY,  ETIMEDOUT, EIO,    ECANCELED, ESTALE,
+                            ENODEV, EACCES,    EAGAIN, ETIME,     ENOTRECOVERABLE};
 
 TEST(Sentences, EveryErrnoOfTheContractHasItsOwn) {
     const std::string_view unknown = explain(static_cast<std::errc>(EXDEV));
@@ -29,7 +31,7 @@ TEST(Sentences, EveryErrnoOfTheContractHasItsOwn) {
 TEST(Sentences, EveryStatusOfTheCardHasItsOwn) {
     const std::string_view unknown = explain(CardStatus{999});
     std::set<std::string_view> sentences;
-    for (std::uint32_t status = ACCEL_OK; status <= ACCEL_INTERNAL; ++status) {
+    for (std::uint32_t status = ACCEL_OK; status <= ACCEL_NO_PROGRESS; ++status) {
         const std::string_view sentence = explain(CardStatus{status});
         EXPECT_NE(sentence, unknown) << status;
         EXPECT_TRUE(sentences.insert(sentence).second) << sentence;
@@ -117,6 +119,17 @@ TEST(Error, IsASystemError) {
         return;
     }
     FAIL();
+}
+
+TEST(Sentences, EveryCommandHasADescriptionWithItsName) {
+    for (unsigned opcode = 0; opcode < 256; ++opcode) {
+        std::array<std::byte, 64> bytes{};
+        bytes[0] = static_cast<std::byte>(opcode);
+        EXPECT_TRUE(describe_command(bytes).starts_with(detail::command_name(opcode)));
+        bytes.fill(std::byte{0xff});
+        bytes[0] = static_cast<std::byte>(opcode);
+        EXPECT_TRUE(describe_command(bytes).starts_with(detail::command_name(opcode)));
+    }
 }
 
 TEST(Error, HexHasNoLeadingZeros) {

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "command_text.hpp"
 #include "fixture.hpp"
 
 namespace accel::test {

@@ -4,7 +4,9 @@
 // event loop.
 #include <poll.h>
 
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <thread>
 
 #include "fixture.hpp"
@@ -51,6 +53,64 @@ TEST_F(WaitTest, WithoutSpinAWaitSleepsOnceAndOneInterruptWakesIt) {
     driver->before(ACCEL_IOCTL_QUEUE_WAIT, nullptr);
     EXPECT_EQ(sleeps(), 1U);
     EXPECT_LE(queue.stats().interrupts, 1U);
+}
+
+TEST_F(WaitTest, ATimeoutBeyondNanosecondsIsForEver) {
+    const Device card = open();
+    Queue queue = card.create_queue({.spin = 0ns});
+    Queue other = card.create_queue({.spin = 0ns});
+    const std::function<bool(const Job&)> waits[] = {
+        [](const Job& job) {
+            return job.wait(std::chrono::nanoseconds::max()) == WaitResult::done;
+        },
+        [](const Job& job) {
+            return job.wait(std::chrono::milliseconds::max()) == WaitResult::done;
+        },
+        [](const Job& job) { return job.wait(std::chrono::hours::max()) == WaitResult::done; },
+        [](const Job& job) {
+            return job.wait(std::chrono::hours(24 * 365 * 300)) == WaitResult::done;
+        },
+        [](const Job& job) {
+            return job.wait(std::chrono::duration<double>(1e300)) == WaitResult::done;
+        },
+        [](const Job& job) {
+            return wait_any({&job, 1}, std::chrono::seconds::max()).has_value();
+        },
+    };
+    for (const auto& wait : waits) {
+        Gate gate(card);
+        const Job job = queue.submit(gate.closed());
+        std::jthread opener([&] {
+            std::this_thread::sleep_for(5ms);
+            gate.open();
+        });
+        EXPECT_TRUE(wait(job));
+    }
+    queue.set_spin(std::chrono::seconds::max());
+    EXPECT_EQ(queue.spin(), never_sleep);
+    EXPECT_EQ(card.create_queue({.spin = std::chrono::hours::max()}).spin(), never_sleep);
+    EXPECT_EQ(
+        error_of([&] {
+            static_cast<void>(other.uring_wait(other.submit(Nop{}), std::chrono::hours::max()));
+        }).errc(),
+        std::errc::invalid_argument);
+}
+
+TEST(Duration, ConvertsExactlyAndSaturates) {
+    using std::chrono::duration;
+    using std::chrono::nanoseconds;
+    EXPECT_EQ(Duration(3ms).nanoseconds(), 3'000'000ns);
+    EXPECT_EQ(Duration(-7s).nanoseconds(), -7'000'000'000ns);
+    EXPECT_EQ(Duration(9'223'372'036s).nanoseconds(), 9'223'372'036'000'000'000ns);
+    EXPECT_EQ(Duration(9'223'372'037s), Duration::forever());
+    EXPECT_EQ(Duration(std::chrono::hours::min()).nanoseconds(), nanoseconds::min());
+    EXPECT_EQ(Duration(duration<std::uint64_t, std::nano>(UINT64_MAX)), Duration::forever());
+    EXPECT_EQ(Duration(duration<std::int64_t, std::pico>(2'999)).nanoseconds(), 2ns);
+    EXPECT_EQ(Duration(duration<double>(0.25)).nanoseconds(), 250ms);
+    EXPECT_EQ(Duration(duration<float>(9'223'372'000.0F * 1.0001F)), Duration::forever());
+    EXPECT_EQ(Duration(duration<double>(-1e300)).nanoseconds(), nanoseconds::min());
+    EXPECT_EQ(Duration(duration<double>(std::nan(""))).nanoseconds(), 0ns);
+    static_assert(Duration(std::chrono::hours::max()) == Duration::forever());
 }
 
 TEST_F(WaitTest, TheSpinTimeCanBeChanged) {

@@ -12,12 +12,13 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .outcome import Outcome, from_output, of_program
 
 TESTS = Path(__file__).resolve().parents[1]
+SILENCE_LIMIT = 300  # seconds without a line of output; the longest test takes a hundredth of it
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Options:
     verbose: bool = False
     vm_arguments: list[str] = field(default_factory=list)
     label: str = ""  # suffix for the names of the logs
+    silence: float = SILENCE_LIMIT  # seconds without a line of output that end a suite
 
 
 @dataclass
@@ -42,7 +44,6 @@ class SuiteResult:
     log: Path
 
 
-SILENCE_LIMIT = 300  # seconds without a line of output; the longest test takes a hundredth of it
 # Fast suites come first.
 NAMES = (
     "unit-card",
@@ -56,6 +57,7 @@ NAMES = (
     "perf-gate",
     "vm",
     "vm-iommu",
+    "vm-bounce",
 )
 # Suites that are a script.
 SCRIPTS = {
@@ -68,17 +70,39 @@ VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     "unit-card": ("card", {}),
     "unit-card-timed": ("card", {"ACCEL_TIMING": "model"}),
 }
-# The suites that run in a VM, with their additions to the machine. One test makes the card access
-# an address without a mapping; the IOMMU reports that address.
-MACHINES: dict[str, tuple[str, ...]] = {
-    "vm": (),
-    "vm-iommu": (
-        "--qemu-arg=-device",
-        "--qemu-arg=intel-iommu,intremap=on",
-        "--append=intel_iommu=on",
-        "--allow=DMAR: .*fault addr 0xdead0000 ",
-        "--allow=DMAR: DRHD: handling fault status reg",
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A suite that runs in a VM."""
+
+    machine: tuple[str, ...] = ()  # additions to the machine
+    programs: str = "guest/*"  # pattern of its programs in the build's tests/vm
+    tests: str = "*"  # the tests that it runs, unless the caller chooses
+    driver: bool = True  # False for a guest without the driver
+
+
+# One test makes the card access an address without a mapping; the IOMMU reports that address.
+GUESTS: dict[str, Guest] = {
+    "vm": Guest(),
+    "vm-iommu": Guest(
+        machine=(
+            "--qemu-arg=-device",
+            "--qemu-arg=intel-iommu,intremap=on",
+            "--append=intel_iommu=on",
+            "--allow=DMAR: .*fault addr 0xdead0000 ",
+            "--allow=DMAR: DRHD: handling fault status reg",
+        )
     ),
+    # Every DMA mapping of the kernel is a copy, as in an encrypted guest.
+    "vm-bounce": Guest(
+        machine=("--append=swiotlb=force",),
+        programs="guest/buffer_test",
+        tests="Bounce.*",
+    ),
+    # Only the debug kernel can run the next two: tests/debug_kernel.py.
+    "failures": Guest(programs="debug/failures_test"),
+    "controls": Guest(programs="debug/controls_test", driver=False),
 }
 
 
@@ -93,8 +117,8 @@ def run(name: str, options: Options) -> SuiteResult:
     with tempfile.TemporaryDirectory(prefix="accel-tests.") as scratch:
         folder = Path(scratch)
         outcome = (
-            _run_guest(options, log, folder, MACHINES[name])
-            if name in MACHINES
+            _run_guest(_choose_tests(options, GUESTS[name]), log, folder, GUESTS[name])
+            if name in GUESTS
             else _run_native(name, options, log, folder)
         )
     if outcome.total == 0 and options.filter == "*":
@@ -102,14 +126,19 @@ def run(name: str, options: Options) -> SuiteResult:
     return SuiteResult(name, outcome, time.monotonic() - start, log)
 
 
+def _choose_tests(options: Options, guest: Guest) -> Options:
+    return replace(options, filter=guest.tests) if options.filter == "*" else options
+
+
 class _Watchdog:
-    """Kills a program that has printed nothing for SILENCE_LIMIT seconds; the suite then fails.
+    """Kills a program that has printed nothing for `limit` seconds; the suite then fails.
 
     The VM's harness has a limit of its own.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], limit: float) -> None:
         self._process = process
+        self._limit = limit
         self._last = time.monotonic()
         self._stopped = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -122,14 +151,17 @@ class _Watchdog:
 
     def _watch(self) -> None:
         while not self._stopped.wait(1):
-            if time.monotonic() - self._last > SILENCE_LIMIT:
+            if time.monotonic() - self._last > self._limit:
                 self._process.kill()
 
 
 def _call(
-    command: list[str], log: Path, verbose: bool, extra_environment: dict[str, str] | None = None
+    command: list[str],
+    log: Path,
+    options: Options,
+    extra_environment: dict[str, str] | None = None,
 ) -> tuple[int, str]:
-    """Runs a program with its output in the log, and on the terminal if `verbose`.
+    """Runs a program with its output in the log, and on the terminal if the options say so.
 
     Returns the exit status and the output.
     """
@@ -147,14 +179,14 @@ def _call(
             env=environment,
         )
         assert process.stdout
-        watchdog = _Watchdog(process)
+        watchdog = _Watchdog(process, options.silence)
         try:
             for raw in process.stdout:
                 watchdog.feed()
                 line = raw.decode(errors="replace")
                 collected.append(line)
                 file.write(line)
-                if verbose:
+                if options.verbose:
                     print(line, end="", flush=True)
         finally:
             watchdog.stop()
@@ -185,7 +217,7 @@ def _run_native(name: str, options: Options, log: Path, folder: Path) -> Outcome
             *(["--folder", str(TESTS / name)] if name == "tools" else []),
         ],
         log,
-        options.verbose,
+        options,
         {"ACCEL_BUILD": str(options.build.absolute()), **environment},
     )
     outcome = of_program(program.name, status, junit, output)
@@ -199,8 +231,8 @@ def _without_empty(outcome: Outcome, options: Options) -> Outcome:
     return outcome
 
 
-def guest_programs(build: Path) -> list[Path]:
-    """The test programs for the guest: every ELF executable in the build's tests/vm/guest."""
+def guest_programs(build: Path, pattern: str) -> list[Path]:
+    """The test programs for the guest: every matching ELF executable in the build's tests/vm."""
 
     def is_program(path: Path) -> bool:
         if not path.is_file() or not os.access(path, os.X_OK) or ".so" in path.name:
@@ -208,8 +240,7 @@ def guest_programs(build: Path) -> list[Path]:
         with path.open("rb") as file:
             return file.read(4) == b"\x7fELF"
 
-    folder = build / "tests/vm/guest"
-    return sorted(path for path in folder.iterdir() if is_program(path)) if folder.is_dir() else []
+    return sorted(path for path in (build / "tests/vm").glob(pattern) if is_program(path))
 
 
 # Files that the driver's package or the host provides, and their paths in the guest.
@@ -240,7 +271,7 @@ def guest_tools(build: Path) -> list[Path]:
 
 
 def _guest_command(
-    options: Options, module: Path, log: Path, folder: Path, machine: tuple[str, ...]
+    options: Options, module: Path | None, log: Path, folder: Path, machine: tuple[str, ...]
 ) -> list[str]:
     """The command line of vm.py, without the files and the command of the guest."""
     return [
@@ -248,8 +279,7 @@ def _guest_command(
         "--verbose",
         "--kernel",
         options.kernel_release,
-        "--module",
-        str(module),
+        *(["--module", str(module)] if module else []),
         "--program",
         str(TESTS / "vm/gtest.sh"),
         "--log",
@@ -258,11 +288,12 @@ def _guest_command(
         str(folder),
         "--timeout",
         "900",
-        # The second card is for tests of peer memory; vgem is a foreign exporter of dma-bufs.
+        # The second card is for tests of peer memory, and has more queues than the first ring of
+        # events, or the vectors of two processors, have room for; vgem is a foreign exporter.
         "--card",
         "serial=1",
         "--card",
-        "serial=2,memory-size=64M",
+        "serial=2,memory-size=64M,queues=512",
         "--stock-module",
         "vgem",
         # Tests inject link errors on the second card only.
@@ -279,16 +310,16 @@ def _guest_command(
     ]
 
 
-def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ...]) -> Outcome:
+def _run_guest(options: Options, log: Path, folder: Path, guest: Guest) -> Outcome:
     """Runs all guest programs in order in one boot."""
     log.write_text("")
-    programs = guest_programs(options.build)
+    programs = guest_programs(options.build, guest.programs)
     module = options.build / "driver" / options.kernel_release / "accel.ko"
     if not programs:
         return Outcome(failed=["no test program for the guest is built"])
-    if not module.is_file():
+    if guest.driver and not module.is_file():
         return Outcome(failed=[f"{module} is not built"])
-    command = _guest_command(options, module, log, folder, machine)
+    command = _guest_command(options, module if guest.driver else None, log, folder, guest.machine)
     for program in [*programs, *guest_tools(options.build)]:
         command += ["--program", str(program)]
     # Models that suite `compiler` trains.
@@ -301,7 +332,7 @@ def _run_guest(options: Options, log: Path, folder: Path, machine: tuple[str, ..
         if source.exists():
             command += ["--files", f"{source}:{target}"]
     command += ["--", "gtest.sh", options.filter, *(program.name for program in programs)]
-    status, output = _call(command, log, options.verbose)
+    status, output = _call(command, log, options)
     if status != 0:
         # A failed run has no results: only the names of its tests are read from the output.
         outcome = from_output(output)

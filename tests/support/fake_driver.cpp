@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Files, buffers and mappings of the fake driver; its queues are in fake_driver_queues.cpp.
+// Files, buffers and mappings of the fake driver; its queues are in fake_driver_queues.cpp, its
+// limits and the end of its cards in fake_driver_endings.cpp.
 #include "fake_driver.hpp"
 
 #include <algorithm>
@@ -40,7 +41,9 @@ Driver::~Driver() = default;
 std::vector<std::string> Driver::nodes() {
     std::vector<std::string> paths;
     for (std::size_t i = 0; i < cards_.size(); ++i) {
-        paths.push_back("/dev/accel" + std::to_string(i));
+        if (static_cast<int>(i) != missing_node) {
+            paths.push_back("/dev/accel" + std::to_string(i));
+        }
     }
     return paths;
 }
@@ -110,13 +113,16 @@ int Driver::open(const std::string& path) noexcept {
         return -*error;
     }
     const auto names = nodes();
-    const auto name = std::find(names.begin(), names.end(), path);
-    if (name == names.end()) {
+    if (std::find(names.begin(), names.end(), path) == names.end()) {
         return -ENOENT;
     }
     const std::lock_guard lock(mutex_);
+    if (files_.size() >= limits_.contexts) {
+        return -EDQUOT;
+    }
     auto file = std::make_shared<File>();
-    file->card_index = static_cast<std::size_t>(name - names.begin());
+    file->card_index = std::stoul(path.substr(path.find_first_of("0123456789")));
+    file->generation = generation_;
     file->card = cards_[file->card_index].get();
     const auto contexts = static_cast<std::uint32_t>(file->card->read(ACCEL_REG_CONTEXTS, 4));
     for (file->context = 0; file->context < contexts; ++file->context) {
@@ -160,6 +166,9 @@ void Driver::close(int fd) noexcept {
 }
 
 int Driver::ioctl(int fd, unsigned long request, void* argument) noexcept {
+    if (fd < 0) {
+        return -EBADF;
+    }
     if (const auto error = injected(request)) {
         return -*error;
     }
@@ -172,6 +181,9 @@ int Driver::serve(File& file, unsigned long request, void* argument) {
         return queue_wait(file, *static_cast<accel_queue_wait*>(argument));
     }
     const std::lock_guard lock(mutex_);
+    if (request == ACCEL_IOCTL_CONTEXT_QUERY) {
+        return context_query(file, *static_cast<accel_context_query*>(argument));
+    }
     if (file.dead != 0 && request != ACCEL_IOCTL_BUFFER_DESTROY &&
         request != ACCEL_IOCTL_QUEUE_DESTROY) {
         return file.dead;
@@ -230,6 +242,17 @@ int Driver::info(File& file, accel_info& argument) {
     argument.generation = generation_;
     argument.locked = locked_;
     argument.locked_limit = locked_limit;
+    const Limits use = used();
+    argument.contexts_used = use.contexts;
+    argument.contexts_quota = limits_.contexts;
+    argument.queues_used = use.queues;
+    argument.queues_quota = limits_.queues;
+    argument.memory_used = use.memory;
+    argument.memory_quota = limits_.memory;
+    argument.host_memory_used = use.host_memory;
+    argument.host_memory_quota = limits_.host_memory;
+    argument.priority_max = limits_.priority_max;
+    argument.time_limit_ms = limits_.time_limit_ms;
     return 0;
 }
 
@@ -294,8 +317,13 @@ int Driver::buffer_create(File& file, accel_buffer_create& argument) {
     }
     Buffer buffer;
     buffer.bytes = round_up(argument.bytes);
+    const bool device = (argument.flags & ACCEL_BUFFER_DEVICE) != 0;
+    if (device ? used().memory + buffer.bytes > limits_.memory
+               : used().host_memory + buffer.bytes > limits_.host_memory) {
+        return EDQUOT;
+    }
     buffer.address = reserve(file, buffer.bytes);
-    if ((argument.flags & ACCEL_BUFFER_DEVICE) != 0) {
+    if (device) {
         buffer.memory = reserve_memory(*file.card, buffer.bytes);
         if (!buffer.memory) {
             return ENOSPC;
@@ -330,7 +358,7 @@ int Driver::buffer_register(File& file, accel_buffer_register& argument) {
     }
     const std::uint64_t offset = argument.pointer % page_bytes;
     const std::uint64_t bytes = round_up(offset + argument.bytes);
-    if (locked_ + bytes > locked_limit) {
+    if (locked_ + bytes > locked_limit || used().host_memory + bytes > limits_.host_memory) {
         return EDQUOT;
     }
     Buffer buffer;
@@ -368,6 +396,9 @@ int Driver::buffer_destroy(File& file, std::uint32_t handle) {
 }
 
 int Driver::mmap(int fd, std::uint64_t offset, std::size_t bytes, void** memory) noexcept {
+    if (fd < 0) {
+        return -EBADF;
+    }
     if (const auto error = injected(mmap_request)) {
         return -*error;
     }
@@ -404,35 +435,6 @@ void Driver::munmap(void* memory, std::size_t /*bytes*/) noexcept {
     ++calls_;
     const std::lock_guard lock(mutex_);
     mappings_.erase(memory);
-}
-
-// ---- The end of a card ----
-
-void Driver::kill(std::size_t card, int error) {
-    ++generation_;
-    for (auto& [fd, file] : files_) {
-        if (file->card_index == card && file->dead == 0) {
-            file->dead = error;
-        }
-    }
-}
-
-void Driver::reset_card(std::size_t index) {
-    {
-        const std::lock_guard lock(mutex_);
-        kill(index, ESTALE);
-        cards_.at(index)->reset();
-    }
-    cards_.at(index)->wake();
-}
-
-void Driver::remove_card(std::size_t index) {
-    {
-        const std::lock_guard lock(mutex_);
-        kill(index, ENODEV);
-        cards_.at(index)->reset();
-    }
-    cards_.at(index)->wake();
 }
 
 }  // namespace accel::fake

@@ -8,6 +8,7 @@
 #include <accel_uapi.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -38,11 +39,15 @@ class Driver final : public detail::Kernel {
     // ---- The interface to the kernel ----
 
     std::vector<std::string> nodes() override;
+    std::optional<std::string> attribute(const std::string& path, const std::string& name) override;
     int open(const std::string& path) noexcept override;
     void close(int fd) noexcept override;
     int ioctl(int fd, unsigned long request, void* argument) noexcept override;
     int mmap(int fd, std::uint64_t offset, std::size_t bytes, void** memory) noexcept override;
     void munmap(void* memory, std::size_t bytes) noexcept override;
+    // The memory of a child is a private copy, and its copy of this driver has no threads.
+    void close_in_child(int fd) noexcept override { closed_in_child_.push_back(fd); }
+    void replace_in_child(void* memory, std::size_t bytes) noexcept override;
     int poll(std::span<pollfd> fds, int timeout_ms) noexcept override;
     void ring_doorbell(void* doorbell, std::uint32_t value) noexcept override;
 
@@ -71,8 +76,31 @@ class Driver final : public detail::Kernel {
     [[nodiscard]] accel_queue_status& status_page(int fd);
 
     /// Resets or removes the card. All calls on its open files then fail.
-    void reset_card(std::size_t index = 0);
-    void remove_card(std::size_t index = 0);
+    void reset_card(std::size_t index = 0) { end_files(index, ESTALE, ACCEL_REASON_RESET); }
+    void remove_card(std::size_t index = 0) { end_files(index, ENODEV, ACCEL_REASON_REMOVED); }
+    /// Ends all open files of the card with an errno and a reason, and resets the card.
+    void end_files(std::size_t index, int error, accel_reason reason, std::uint32_t pid = 0);
+
+    /// Stops the newest queue of a file, as a driver does that found it hung.
+    void stop_newest_queue(int fd, accel_status status, accel_reason reason);
+
+    /// In a child: the file descriptors that fork() closed.
+    [[nodiscard]] const std::vector<int>& closed_in_child() const { return closed_in_child_; }
+
+    /// The limits of the user. They hold for all files together.
+    struct Limits {
+        std::uint64_t contexts = UINT64_MAX;
+        std::uint64_t queues = UINT64_MAX;
+        std::uint64_t memory = UINT64_MAX;
+        std::uint64_t host_memory = UINT64_MAX;
+        std::uint32_t priority_max = ACCEL_PRIORITIES - 1;
+        std::uint32_t time_limit_ms = 30000;
+    };
+    void set_limits(const Limits& limits);
+    /// Whether the driver knows ACCEL_IOCTL_CONTEXT_QUERY and reasons; an older one does not.
+    std::atomic<bool> knows_reasons{true};
+    /// The node that is missing, as after a removal; -1: none.
+    std::atomic<int> missing_node{-1};
 
     std::atomic<std::uint64_t> locked_limit{1 << 20};
     std::atomic<std::uint64_t> capabilities{ACCEL_CAP_REGISTER | ACCEL_CAP_POLL};
@@ -95,6 +123,8 @@ class Driver final : public detail::Kernel {
     [[nodiscard]] FilePtr file_of(int fd);
     [[nodiscard]] int serve(File& file, unsigned long request, void* argument);
     int info(File& file, accel_info& argument);
+    int context_query(const File& file, accel_context_query& argument) const;
+    [[nodiscard]] Limits used() const;
     int buffer_create(File& file, accel_buffer_create& argument);
     int buffer_register(File& file, accel_buffer_register& argument);
     int buffer_destroy(File& file, std::uint32_t handle);
@@ -114,8 +144,6 @@ class Driver final : public detail::Kernel {
     void free_buffer(File& file, Buffer& buffer);
     void stop_queue(File& file, Queue& queue);
     void take_events(Card& card);
-    void kill(std::size_t card, int error);
-
     /// 1 if the command is finished, 0 if it is not, or -errno.
     [[nodiscard]] int look(File& file, Queue& queue, std::uint64_t sequence, std::uint32_t epoch);
     void arm(Queue& queue);
@@ -130,6 +158,8 @@ class Driver final : public detail::Kernel {
     std::map<Card*, std::map<std::uint64_t, std::uint64_t>> memory_used_;  // offset, bytes
     std::uint64_t generation_ = 0;
     std::uint64_t locked_ = 0;
+    Limits limits_;
+    std::vector<int> closed_in_child_;
     int next_fd_ = 1000;
 
     std::mutex script_mutex_;

@@ -42,6 +42,15 @@ int Driver::queue_create(File& file, accel_queue_create& argument) {
         argument.entries > most || argument.priority >= ACCEL_PRIORITIES) {
         return EINVAL;
     }
+    if (argument.priority > limits_.priority_max) {
+        return EPERM;
+    }
+    if (limits_.time_limit_ms != 0 && argument.time_limit_ms > limits_.time_limit_ms) {
+        return EINVAL;
+    }
+    if (used().queues >= limits_.queues) {
+        return EDQUOT;
+    }
     auto queue = std::make_shared<Queue>();
     const auto queues = static_cast<std::uint32_t>(file.card->read(ACCEL_REG_QUEUES, 4));
     const auto taken = [&](std::uint32_t id) {
@@ -117,6 +126,7 @@ int Driver::queue_reset(File& file, std::uint32_t handle) {
     }
     take_events(*file.card);  // drops the events from before the reset
     queue.error = {};
+    queue.stopped = ACCEL_REASON_NONE;
     queue.notify = 0;
     ++queue.epoch;
     file.card->wake();
@@ -128,6 +138,38 @@ accel_queue_status& Driver::status_page(int fd) {
     const std::lock_guard lock(mutex_);
     return file->queues.rbegin()->second->status();
 }
+
+void Driver::stop_newest_queue(int fd, accel_status status, accel_reason reason) {
+    const FilePtr file = file_of(fd);
+    {
+        const std::lock_guard lock(mutex_);
+        Queue& queue = *file->queues.rbegin()->second;
+        queue.error.status = status;
+        queue.error.command_sequence = load(queue.status().completed) + 1;
+        queue.error.list_index = ACCEL_NO_LIST_INDEX;
+        queue.stopped = reason;
+        store(queue.status().error, status);
+        store(queue.status().error_sequence, queue.error.command_sequence);
+        store(queue.status().error_list_index, ACCEL_NO_LIST_INDEX);
+        store(queue.status().state, ACCEL_QUEUE_ERROR);
+    }
+    file->card->wake();
+}
+
+namespace {
+
+accel_reason reason_of(std::uint32_t status) {
+    switch (status) {
+        case ACCEL_OK:
+            return ACCEL_REASON_NONE;
+        case ACCEL_TIME_LIMIT:
+            return ACCEL_REASON_TIME_LIMIT;
+        default:
+            return ACCEL_REASON_ERROR;
+    }
+}
+
+}  // namespace
 
 void Driver::take_events(Card& card) {
     while (const auto event = card.take_event()) {
@@ -157,6 +199,9 @@ int Driver::look(File& file, Queue& queue, std::uint64_t sequence, std::uint32_t
     }
     if (file.dead != 0) {
         return -file.dead;
+    }
+    if (queue.error.status == ACCEL_TIME_LIMIT || queue.error.status == ACCEL_NO_PROGRESS) {
+        return -ETIME;
     }
     return queue.error.status != 0 ? -EIO : 0;
 }
@@ -248,6 +293,10 @@ int Driver::queue_query(File& file, accel_queue_query& argument) {
     argument.error_address = queue.error.address;
     argument.error_list_index = queue.error.list_index;
     argument.error_opcode = queue.error.opcode;
+    if (knows_reasons) {
+        argument.reason =
+            queue.stopped != ACCEL_REASON_NONE ? queue.stopped : reason_of(queue.error.status);
+    }
     argument.completed = load(queue.status().completed);
     argument.commands = stats.commands;
     argument.doorbells = stats.doorbells;

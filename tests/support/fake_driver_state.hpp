@@ -32,7 +32,8 @@ struct Driver::Queue {
     std::uint32_t epoch = 0;  // incremented by each reset, and by the destruction
     std::uint64_t notify = 0;
     std::multiset<std::uint64_t> waiting;
-    accel_event error{};  // its status is zero if there was none
+    accel_event error{};                       // its status is zero if there was none
+    accel_reason stopped = ACCEL_REASON_NONE;  // by the driver
 
     [[nodiscard]] accel_queue_status& status() const {
         return *reinterpret_cast<accel_queue_status*>(backing.get());
@@ -44,6 +45,9 @@ struct Driver::File {
     Card* card = nullptr;
     std::uint32_t context = 0;
     int dead = 0;  // the errno that every call fails with
+    accel_reason reason = ACCEL_REASON_NONE;
+    std::uint32_t pid = 0;
+    std::uint64_t generation = 0;  // of the card when the file was opened
     std::shared_ptr<std::byte> root;
     std::vector<std::shared_ptr<std::byte>> tables;
     std::uint64_t next_address = 0x10'0000'0000;

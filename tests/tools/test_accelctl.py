@@ -139,6 +139,46 @@ class Show(ToolTest):
         self.assertEqual([document["sequence"] for document in documents], [3, 4, 5])
         self.assertEqual(documents[1]["fields"]["status"], 8)
 
+    def test_events_say_why_a_card_ended_and_which_process_caused_it(self):
+        self.machine.write(
+            f"{self.folder_of_card}/accel-card/accel0/events",
+            "1 1000000000 queue-hung queue=3 client=5 pid=4711\n"
+            "2 2000000000 recovery cause=engines pid=4711\n"
+            "3 3000000000 stopped generation=0 reason=recovery pid=4711\n"
+            "4 4000000000 stopped generation=1 reason=reset pid=0\n"
+            "5 5000000000 wedged cause=too-many-recoveries pid=0\n"
+            "6 6000000000 events-lost count=9",
+        )
+        lines = self.ctl("events").stdout.splitlines()
+        for line, words in zip(
+            lines,
+            (
+                "queue 3 of process 4711 made no progress",
+                "its engines make no progress; process 4711 caused it",
+                "because it does not work; process 4711 caused it",
+                "an administrator reset the card: the contexts of all open files are lost",
+                "it failed again and again; 'accelctl doctor'",
+                "dropped 9 events",
+            ),
+            strict=True,
+        ):
+            self.assertIn(words, line)
+
+    def test_info_has_the_driver_and_the_limits(self):
+        node = f"{self.folder_of_card}/accel-card/accel0"
+        self.machine.write("/sys/module/accel/version", "0.1.0")
+        self.machine.write(f"{node}/time_limit_ms", "30000")
+        self.machine.write(f"{node}/quota/contexts", "32")
+        self.machine.write(f"{node}/quota/memory", "134217728")
+        card = self.document(self.ctl("info", "0", "--json"))["cards"][0]
+        self.assertEqual((card["driver_version"], card["time_limit_ms"]), ("0.1.0", 30000))
+        self.assertEqual(card["quota"], {"contexts": 32, "memory": 134217728})
+        text = self.ctl("info").stdout
+        for words in ("accel 0.1.0", "30000 ms", "contexts: 32", "memory: 134217728"):
+            self.assertIn(words, text)
+        self.machine.write(f"{node}/time_limit_ms", "0")
+        self.assertRegex(self.ctl("info").stdout, r"time limit +none")
+
     def test_topology_shows_the_path_to_each_card(self):
         self.machine.card("0000:02:00.0", 1, serial=2, port="0000:00:03.0")
         done = self.ctl("topology")

@@ -140,6 +140,19 @@ class Doctor(ToolTest):
         self.machine.card(state="failed")
         self.expect("card-failed", "accelctl reset accel0")
 
+    def test_the_card_is_wedged(self):
+        self.machine.card(state="wedged")
+        self.expect("card-wedged", "ENOTRECOVERABLE", "accelctl reset accel0", "/unbind;", "power")
+
+    def test_a_dump_and_another_version_of_the_driver_are_warnings(self):
+        self.machine.card()
+        self.machine.write("/sys/module/accel/version", "9.8.7")
+        dump = "/sys/bus/pci/devices/0000:01:00.0/devcoredump/data"
+        self.machine.write(dump, "accel-coredump: 1")
+        found = self.findings(healthy=True)
+        self.assertEqual(found["coredump"]["fixes"][0], f"accelctl coredump {dump}")
+        self.assertIn("9.8.7", found["driver-version"]["text"])
+
     def test_a_degraded_card_that_works_is_a_warning(self):
         folder = self.machine.card(state="throttled", width=4)
         self.machine.write(f"{folder}/aer_dev_fatal", "DLP 2\nTOTAL_ERR_FATAL 2")

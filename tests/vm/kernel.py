@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Finds the guest's kernel or its headers, and downloads them into the cache if necessary.
+"""Finds the guest's kernel or its headers, and gets them into the cache if necessary.
 
     kernel.py [NAME]             gets the kernel and prints its release
     kernel.py --release [NAME]   prints the release only
     kernel.py --headers [NAME]   gets the headers and prints their folder (kbuild's KDIR)
 
-NAME is 6.1, rt, 6.12, a release, or a flavor whose headers are installed. The default is
+NAME is 6.1, rt, 6.12, debug, a release, or a flavor whose headers are installed. The default is
 ACCEL_KERNEL.
 """
 

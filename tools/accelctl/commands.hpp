@@ -20,6 +20,7 @@ void add_validate(Program& program);
 void add_bench(Program& program);
 void add_run(Program& program);
 void add_compile(Program& program);
+void add_coredump(Program& program);
 void add_quantize(Program& program);
 void add_reset(Program& program);
 void add_power_cap(Program& program);

@@ -131,6 +131,18 @@ void diagnose_state(const Status& status, Findings& findings) {
                             name,
                             "runs with a lowered clock, because of heat or its power cap",
                             {"accelctl power-cap " + name, "sensors"}});
+    } else if (status.state == "wedged") {
+        const std::string driver = "/sys/bus/pci/drivers/accel";
+        findings.push_back(
+            {"card-wedged",
+             Severity::problem,
+             name,
+             "the card failed, and no reset by the driver helped: every call fails with "
+             "ENOTRECOVERABLE until an administrator brings it back",
+             {"accelctl reset " + name,
+              fmt::format("echo {0} > {1}/unbind; echo {0} > {1}/bind", status.card.address,
+                          driver),
+              "power the machine off and on, if neither helps", "accelctl events " + name}});
     } else {
         findings.push_back({"card-" + status.state,
                             Severity::problem,
@@ -156,9 +168,43 @@ void diagnose_state(const Status& status, Findings& findings) {
 
 }  // namespace
 
+namespace {
+
+// The dump that the driver made of a failure.
+void diagnose_dumps(const SystemRoot& root, const Card& card, Findings& findings) {
+    const std::string dump = card.pci() + "/devcoredump/data";
+    if (root.exists(dump)) {
+        findings.push_back({"coredump",
+                            Severity::warning,
+                            card.name(),
+                            "the driver made a dump of a failure; the kernel keeps it for five "
+                            "minutes",
+                            {"accelctl coredump " + dump, "cp " + dump + " card.dump"}});
+    }
+}
+
+void diagnose_version(const Status& status, Findings& findings) {
+    if (status.driver_version && *status.driver_version != ACCEL_VERSION_TEXT) {
+        findings.push_back(
+            {"driver-version",
+             Severity::warning,
+             status.card.name(),
+             fmt::format(
+                 "the driver has version {}, and these tools have version {}: some functions "
+                 "may be missing",
+                 *status.driver_version, ACCEL_VERSION_TEXT),
+             {"modinfo accel", "accel-dkms $(uname -r) && modprobe -r accel && modprobe accel"}});
+    }
+}
+
+}  // namespace
+
 void diagnose_node(const SystemRoot& root, const Card& card, Findings& findings) {
     const bool opens = diagnose_file(root, card, findings);
-    diagnose_state(read_status(root, card), findings);
+    const Status status = read_status(root, card);
+    diagnose_state(status, findings);
+    diagnose_version(status, findings);
+    diagnose_dumps(root, card, findings);
     if (!opens || !root.own()) {
         return;
     }

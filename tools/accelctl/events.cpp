@@ -77,35 +77,86 @@ std::vector<Event> parse(const std::string& text) {
     return events;
 }
 
+// The meanings of the driver's words for reasons and causes.
+std::string meaning(const std::string& word) {
+    static const std::map<std::string, std::string> meanings{
+        {"reset", "an administrator reset the card"},
+        {"recovery", "the driver resets the card, because it does not work"},
+        {"link-error", "the link reported an error that may have lost data"},
+        {"suspend", "the machine was suspended"},
+        {"removed", "the card was removed, or its driver was unbound"},
+        {"wedged", "no reset by the driver helped"},
+        {"admin", "it does not answer the driver"},
+        {"access", "it did not give up access to memory"},
+        {"fatal", "it reported a fatal error"},
+        {"engines", "its engines make no progress"},
+        {"copy-queue", "the driver's copy queue makes no progress"},
+        {"lost", "it does not answer on the bus"},
+        {"too-many-recoveries", "it failed again and again"}};
+    const auto found = meanings.find(word);
+    return found == meanings.end() ? word : found->second;
+}
+
+// The value of a field; "?" if the event has none.
+std::string field(const Event& event, const char* name) {
+    const auto found = event.fields.find(name);
+    return found == event.fields.end() ? "?" : found->second;
+}
+
+// The process that an event names, as a part of a sentence.
+std::string by_process(const Event& event) {
+    const std::string pid = field(event, "pid");
+    return pid == "?" || pid == "0" ? "" : "; process " + pid + " caused it";
+}
+
+std::string explain_queue_event(const Event& event) {
+    const std::string queue =
+        fmt::format("queue {} of process {}", field(event, "queue"), field(event, "pid"));
+    if (event.name == "queue-error") {
+        const auto status = parse_number<std::uint32_t>(field(event, "status"));
+        return queue + " stopped: " +
+               (status ? std::string(explain(static_cast<CardStatus>(*status))) : "?");
+    }
+    if (event.name == "queue-hung") {
+        return queue + " made no progress; the driver stopped it";
+    }
+    return event.name == "queue-stopped" ? queue + " was stopped by an administrator" : "";
+}
+
+std::string explain_end(const Event& event) {
+    if (event.name == "recovery") {
+        return "the driver resets the card: " + meaning(field(event, "cause")) + by_process(event);
+    }
+    if (event.name == "wedged") {
+        return "the card is lost: " + meaning(field(event, "cause")) + by_process(event) +
+               "; 'accelctl doctor' shows what to do";
+    }
+    if (event.fields.count("reason") != 0) {
+        return meaning(field(event, "reason")) + by_process(event) +
+               ": the contexts of all open files are lost";
+    }
+    return event.name == "stopped"
+               ? "reset, suspend or link error: the contexts of all open files are lost"
+               : "the card was removed, or its driver is being unbound";
+}
+
 // The meaning of an event, for people.
 std::string explain_event(const Event& event) {
-    const auto field = [&](const char* name) {
-        const auto found = event.fields.find(name);
-        return found == event.fields.end() ? std::string("?") : found->second;
-    };
+    if (event.name.starts_with("queue-")) {
+        return explain_queue_event(event);
+    }
+    if (event.name == "stopped" || event.name == "gone" || event.name == "recovery" ||
+        event.name == "wedged") {
+        return explain_end(event);
+    }
     if (event.name == "started") {
         return "the card runs";
     }
     if (event.name == "start-failed") {
-        return "the card did not start, error " + field("error");
-    }
-    if (event.name == "stopped") {
-        return "reset, suspend or link error: the contexts of all open files are lost";
-    }
-    if (event.name == "gone") {
-        return "the card was removed, or its driver is being unbound";
-    }
-    if (event.name == "queue-error") {
-        const auto status = parse_number<std::uint32_t>(field("status"));
-        return fmt::format("queue {} of process {} stopped: {}", field("queue"), field("pid"),
-                           status ? explain(static_cast<CardStatus>(*status)) : "?");
-    }
-    if (event.name == "queue-stopped") {
-        return fmt::format("queue {} of process {} was stopped by an administrator", field("queue"),
-                           field("pid"));
+        return "the card did not start, error " + field(event, "error");
     }
     if (event.name == "hot") {
-        const auto heat = parse_number<int>(field("millidegrees"));
+        const auto heat = parse_number<int>(field(event, "millidegrees"));
         return fmt::format("the card is hot ({} C) and lowers its clock", heat ? *heat / 1000 : 0);
     }
     if (event.name == "failed") {
@@ -114,12 +165,24 @@ std::string explain_event(const Event& event) {
     if (event.name == "unresponsive") {
         return "the card does not answer the driver; 'accelctl reset' resets it";
     }
+    if (event.name == "coredump") {
+        return "the driver made a dump (" + field(event, "cause") +
+               "); 'accelctl coredump' explains it";
+    }
+    if (event.name == "refused") {
+        return "the card refused a command of the driver";
+    }
+    if (event.name == "events-lost") {
+        return fmt::format("the card dropped {} events; the driver asked all queues for errors",
+                           field(event, "count"));
+    }
     if (event.name == "link-error") {
-        return "uncorrectable link error (" + field("severity") +
+        return "uncorrectable link error (" + field(event, "severity") +
                "): the contexts of all files are lost";
     }
     if (event.name == "bad-doorbell") {
-        return "the doorbell of queue " + field("queue") + " was written, and no such queue exists";
+        return "the doorbell of queue " + field(event, "queue") +
+               " was written, and no such queue exists";
     }
     return "";
 }

@@ -61,7 +61,9 @@ void print_info(const Status& status, const std::vector<Client>& clients,
     std::cout << terminal.paint(Color::bold, status.card.name()) << "\n";
     line("address", status.card.address);
     line("state", terminal.paint(color_of(status), status.state));
-    line("driver", status.card.driver.empty() ? "none" : status.card.driver);
+    line("driver", status.card.driver.empty()
+                       ? "none"
+                       : status.card.driver + " " + status.driver_version.value_or(""));
     line("serial", status.serial.value_or("-"));
     line("hardware", status.hardware_version.value_or("-"));
     line("firmware", status.firmware_version.value_or("-"));
@@ -71,6 +73,15 @@ void print_info(const Status& status, const std::vector<Client>& clients,
                                 or_dash(status.compute.count, "{}")));
     line("in use", fmt::format("{} contexts, {} queues", or_dash(status.contexts_used, "{}"),
                                or_dash(status.queues_used, "{}")));
+    if (status.time_limit_ms) {
+        line("time limit",
+             *status.time_limit_ms == 0
+                 ? "none"
+                 : fmt::format("{} ms of device time for a command", *status.time_limit_ms));
+    }
+    for (const auto& [name, value] : status.quota) {
+        line("quota of a user", name + ": " + value);
+    }
     line("temperature", or_dash(status.sensors.celsius, "{:.1f} C"));
     line("power", fmt::format("{} of {} (cap; {} to {})", or_dash(status.sensors.watts, "{:.1f} W"),
                               or_dash(status.sensors.cap_watts, "{:.1f} W"),

@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
     add_topology(program);
     add_top(program);
     add_events(program);
+    add_coredump(program);
     add_validate(program);
     add_bench(program);
     add_run(program);

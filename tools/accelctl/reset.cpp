@@ -194,8 +194,7 @@ Exit reset_function(const Program& program, const SystemRoot& root, const Card& 
         for (const Client& client : affected) {
             std::cout << fmt::format(
                 "{} will lose its context with {} queues: its calls fail with ESTALE until it "
-                "opens "
-                "the card again.\n",
+                "opens the card again.\n",
                 describe(client), client.queues.size());
         }
     }

@@ -39,7 +39,7 @@ class Failure : public std::runtime_error {
     std::string hint_;
 };
 
-/// The exit code for an errno.
+/// The exit code for an errno. For an Error, exit_of(const Error&) knows more.
 [[nodiscard]] inline Exit exit_of(std::errc error) {
     switch (error) {
         case std::errc::permission_denied:
@@ -56,6 +56,11 @@ class Failure : public std::runtime_error {
         default:
             return Exit::card;
     }
+}
+
+/// The exit code for an Error of the SDK: a command that used up its time limit is a timeout.
+[[nodiscard]] inline Exit exit_of(const Error& error) {
+    return error.reason() == Reason::time_limit ? Exit::timeout : exit_of(error.errc());
 }
 
 }  // namespace accel::tools

@@ -89,7 +89,7 @@ int Program::run(int argc, const char* const* argv) {
     } catch (const Failure& failure) {
         exit = report(failure.exit(), failure.what(), failure.hint());
     } catch (const Error& error) {
-        exit = report(exit_of(error.errc()), error.what(), "");
+        exit = report(exit_of(error), error.what(), "");
     } catch (const std::exception& error) {
         exit = report(Exit::internal, std::string("internal error: ") + error.what(),
                       "this is a bug of the tool: report it with the command line that you used");

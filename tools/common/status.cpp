@@ -159,6 +159,13 @@ Status read_status(const SystemRoot& root, const Card& card) {
     status.hardware_version = root.text(folder + "/hardware_version");
     status.firmware_version = root.text(folder + "/firmware_version");
     status.generation = count(root, folder + "/generation");
+    status.driver_version = root.text("/sys/module/accel/version");
+    status.time_limit_ms = count(root, folder + "/time_limit_ms");
+    for (const std::string& name : root.list(folder + "/quota")) {
+        if (auto value = root.text(fmt::format("{}/quota/{}", folder, name))) {
+            status.quota.emplace(name, std::move(*value));
+        }
+    }
     status.memory_size = count(root, folder + "/memory_size");
     status.memory_used = count(root, folder + "/memory_used");
     status.contexts_used = count(root, folder + "/contexts_used");
@@ -211,6 +218,8 @@ Json to_json(const Status& status) {
               {"hardware_version", status.hardware_version},
               {"firmware_version", status.firmware_version},
               {"generation", status.generation},
+              {"driver_version", status.driver_version},
+              {"time_limit_ms", status.time_limit_ms},
               {"numa_node", status.numa_node},
               {"iommu_group", status.iommu_group},
               {"vectors", status.vectors},
@@ -226,6 +235,11 @@ Json to_json(const Status& status) {
               {"aer", Json::object()}};
     for (const auto& [name, value] : status.counters) {
         json["counters"][name] = value;
+    }
+    json["quota"] = Json::object();
+    for (const auto& [name, value] : status.quota) {
+        const auto number = parse_number<std::uint64_t>(value);
+        json["quota"][name] = number ? Json(*number) : Json(value);
     }
     for (const AerCounter& counter : status.aer) {
         json["aer"][counter.severity][counter.name] = counter.count;

@@ -64,6 +64,9 @@ struct Status {
     std::optional<std::string> hardware_version;
     std::optional<std::string> firmware_version;
     std::optional<std::uint64_t> generation;
+    std::optional<std::string> driver_version;   ///< of the loaded module
+    std::optional<std::uint64_t> time_limit_ms;  ///< of a command; 0: none
+    std::map<std::string, std::string> quota;    ///< of each user, as the files in quota/
     std::optional<std::uint64_t> memory_size;
     std::optional<std::uint64_t> memory_used;
     std::optional<std::uint64_t> contexts_used;

@@ -18,6 +18,7 @@
 #include "accel/command.hpp"
 #include "accel/command_list.hpp"
 #include "accel/device.hpp"
+#include "accel/duration.hpp"
 #include "accel/error.hpp"
 #include "accel/file_descriptor.hpp"
 #include "accel/job.hpp"

@@ -38,6 +38,10 @@ struct BufferOptions {
 
 namespace detail {
 
+/// The forks that led to this process since the library was loaded. Only fork() changes it, in the
+/// child, which then has one thread.
+extern ACCEL_API std::uint32_t fork_count;
+
 /// Card-visible memory without its element type.
 struct Allocation {
     std::shared_ptr<const void> owner;  // a detail::TrackedObject: lives until no job uses it
@@ -47,9 +51,11 @@ struct Allocation {
     std::uint64_t bytes = 0;
     Access access = Access::read_write;
     Placement placement = Placement::host;
+    std::uint32_t forks = fork_count;  // of the process that allocated it
 };
 
 [[noreturn]] ACCEL_API void throw_not_mapped();
+[[noreturn]] ACCEL_API void throw_in_child();
 [[noreturn]] ACCEL_API void throw_bad_slice(std::uint64_t first, std::uint64_t count,
                                             std::uint64_t size);
 [[noreturn]] ACCEL_API void throw_bad_length(std::uint64_t given, std::uint64_t size);
@@ -90,7 +96,8 @@ class Buffer {
     [[nodiscard]] Placement placement() const noexcept { return memory_.placement; }
 
     /// Whether the CPU can access it; if not, span(), data(), begin() and [] throw
-    /// Error(invalid_argument).
+    /// Error(invalid_argument). They throw Error(operation_not_permitted) in a child of the process
+    /// that made the buffer, which has no mapping.
     [[nodiscard]] bool mapped() const noexcept { return memory_.data != nullptr; }
 
     [[nodiscard]] T* data() { return static_cast<T*>(mapping()); }
@@ -168,6 +175,9 @@ class Buffer {
     [[nodiscard]] void* mapping() const {
         if (memory_.data == nullptr && memory_.owner != nullptr) {
             detail::throw_not_mapped();
+        }
+        if (memory_.forks != detail::fork_count && memory_.owner != nullptr) {
+            detail::throw_in_child();
         }
         return memory_.data;
     }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "accel/commands/data_type.hpp"
@@ -26,6 +27,10 @@ namespace accel {
 namespace detail {
 struct CommandAccess;
 }
+
+/// A raw command as text, such as "FILL dst=0x1000 pattern=0x0 pattern_bytes=4 bytes=64", for
+/// diagnostics. Every 64 bytes have a description.
+[[nodiscard]] ACCEL_API std::string describe_command(std::span<const std::byte, 64> bytes);
 
 /// Written by the card for a command made with Command::with_record().
 struct alignas(32) CompletionRecord {

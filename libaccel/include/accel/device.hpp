@@ -3,6 +3,7 @@
 // A card: opening it, its properties, and the objects created from it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 
 #include "accel/buffer.hpp"
 #include "accel/command_list.hpp"
+#include "accel/error.hpp"
 #include "accel/file_descriptor.hpp"
 #include "accel/queue.hpp"
 #include "accel/semaphore.hpp"
@@ -36,6 +38,12 @@ struct PciAddress {
 
     [[nodiscard]] ACCEL_API std::string to_string() const;  ///< in the format of lspci -D
     friend bool operator==(const PciAddress&, const PciAddress&) = default;
+};
+
+/// The use of a resource by a user, and the quota.
+struct Usage {
+    std::uint64_t used = 0;
+    std::optional<std::uint64_t> limit;  ///< if there is a limit
 };
 
 /// Properties and limits of a card and its driver.
@@ -62,6 +70,26 @@ struct DeviceInfo {
     std::uint64_t generation = 0;               ///< number of resets of the card
     std::uint64_t locked_bytes = 0;             ///< memory that this process has locked
     std::optional<std::uint64_t> locked_limit;  ///< RLIMIT_MEMLOCK in bytes, if there is a limit
+
+    // Of the user who opened the device, in all processes.
+    Usage user_contexts;
+    Usage user_queues;
+    Usage user_device_memory;                  ///< bytes
+    Usage user_host_memory;                    ///< bytes: buffers in host memory, registered memory
+    Priority max_priority = Priority::urgent;  ///< highest QueueOptions::priority of this user
+
+    /// The longest device time of a command, if there is a limit; see QueueOptions::time_limit.
+    std::optional<std::chrono::milliseconds> time_limit;
+};
+
+/// The end of an open device: see Device::ended().
+struct DeviceEnd {
+    Reason reason = Reason::none;
+    std::errc error{};                  ///< of every call that uses the device
+    std::uint64_t generation = 0;       ///< of the card when the device was opened
+    std::uint64_t card_generation = 0;  ///< of the card now: its number of resets
+    std::chrono::nanoseconds time{0};   ///< of the end, on CLOCK_BOOTTIME
+    std::optional<std::uint32_t> pid;   ///< of the process whose queue caused a recovery, if known
 };
 
 /// An entry of Device::list(): a card of this machine, or the reason why it cannot be opened.
@@ -74,10 +102,14 @@ struct DeviceEntry {
 /// An open card, with an address space that no other process can reach. Move-only; buffers, queues,
 /// lists and semaphores of a device keep the card open.
 ///
+/// After fork() the device and its objects belong to the parent. In the child they may be
+/// destroyed; each other use throws Error(operation_not_permitted), and nothing of the parent
+/// changes. So call daemon() before open().
+///
 /// Thread-safety: all const members from any thread.
 class ACCEL_API Device {
   public:
-    /// The card behind /dev/accelN, where N is `index`.
+    /// The card behind /dev/accelN, where N is `index`. While the card is resetting, this waits.
     [[nodiscard]] static Device open(unsigned index = 0);
 
     /// The card with a path ("/dev/accel0"), a PCI address ("0000:01:00.0" or "01:00.0"), or a
@@ -97,8 +129,13 @@ class ACCEL_API Device {
     /// Another handle on the same open card and address space.
     [[nodiscard]] Device alias() const;
 
-    /// Queries the driver: memory_free, generation and locked_bytes are current.
+    /// Queries the driver: memory_free, generation, the use of each quota and the limits are
+    /// current.
     [[nodiscard]] DeviceInfo info() const;
+
+    /// How the device ended, for example by a reset of the card; nothing while it works. This also
+    /// answers after the end, when all other calls throw. Open the card again then.
+    [[nodiscard]] std::optional<DeviceEnd> ended() const;
 
     /// The file descriptor for poll() and event loops, see Queue::notify(). The device owns it; do
     /// not close it.
@@ -150,8 +187,10 @@ class ACCEL_API Device {
         return {std::move(memory), shape};
     }
 
-    /// Creates a queue. Throws Error: invalid_argument for a ring size that the card does not have,
-    /// no_space_on_device when all queues of the card are in use.
+    /// Creates a queue. Throws Error: invalid_argument for a ring size or a time limit that the
+    /// card does not have, no_space_on_device when all queues of the card are in use, EDQUOT when
+    /// the user has as many as the quota allows, operation_not_permitted for a priority above
+    /// DeviceInfo::max_priority.
     [[nodiscard]] Queue create_queue(const QueueOptions& options = {}) const;
 
     /// Creates an empty list to record. The card fetches a list in device memory faster.

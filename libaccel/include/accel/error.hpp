@@ -35,7 +35,30 @@ enum class CardStatus : std::uint32_t {
     not_found = 16,
     internal = 17,
     bad_index = 18,
+    time_limit = 19,
+    no_progress = 20,
 };
+
+/// The reason why a queue stopped, or why an open device ended. The values are those of the driver.
+enum class Reason : std::uint32_t {
+    none = 0,         ///< nothing ended, or the driver does not say why
+    error = 1,        ///< a command of the queue failed
+    time_limit = 2,   ///< a command of the queue used up its time limit
+    no_progress = 3,  ///< the queue made no progress; the driver stopped it
+    stopped = 4,      ///< an administrator stopped the queue
+    reset = 5,        ///< an administrator reset the card
+    recovery = 6,     ///< the driver reset the card, because it did not work
+    link_error = 7,   ///< the link reported an error that may have lost data
+    suspend = 8,      ///< the machine was suspended
+    removed = 9,      ///< the card was removed, or its driver was unbound
+    wedged = 10,      ///< the card failed and no reset by the driver helped
+};
+
+/// A sentence about the reason: what happened and what to do.
+[[nodiscard]] ACCEL_API std::string_view explain(Reason reason) noexcept;
+
+/// The name of the reason, as enum Reason has it: "no_progress".
+[[nodiscard]] ACCEL_API std::string_view to_string(Reason reason) noexcept;
 
 /// A sentence about the status: its meaning and what to do.
 [[nodiscard]] ACCEL_API std::string_view explain(CardStatus status) noexcept;
@@ -54,6 +77,8 @@ struct CardFailure {
     std::optional<std::uint32_t> list_index = std::nullopt;
     /// Of the command, as in the data sheet.
     std::uint32_t opcode = 0;
+    /// Reason::error, time_limit, no_progress or stopped.
+    Reason reason = Reason::error;
 };
 
 /// The exception that this library throws. code() is the errno; what() is a sentence that says what
@@ -62,6 +87,7 @@ class ACCEL_API Error : public std::system_error {
   public:
     Error(std::errc error, const std::string& what);
     Error(std::errc error, const std::string& what, const CardFailure& failure);
+    Error(std::errc error, const std::string& what, Reason reason);
     Error(const Error&) noexcept;
     Error(Error&&) noexcept;
     Error& operator=(const Error&) noexcept;
@@ -77,8 +103,12 @@ class ACCEL_API Error : public std::system_error {
     /// failure()->status, or CardStatus::ok without a report of the card.
     [[nodiscard]] CardStatus status() const noexcept;
 
+    /// The reason why the queue stopped or the device ended; Reason::none for all other errors.
+    [[nodiscard]] Reason reason() const noexcept;
+
   private:
-    std::shared_ptr<const std::optional<CardFailure>> card_;
+    struct Details;
+    std::shared_ptr<const Details> details_;
 };
 
 }  // namespace accel

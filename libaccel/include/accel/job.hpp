@@ -3,7 +3,6 @@
 // A submitted command: polling it, waiting for it, waiting for the first of several.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "accel/duration.hpp"
 #include "accel/visibility.hpp"
 
 namespace accel {
@@ -41,13 +41,15 @@ class ACCEL_API Job {
     [[nodiscard]] bool done() const noexcept;
 
     /// Waits until the job is finished: polls for the queue's spin time, then sleeps in the kernel.
-    /// Throws Error if the job failed (io_error, with failure()), was canceled by a reset or the
-    /// end of its queue (operation_canceled), or if the card was reset or is gone (ESTALE,
-    /// no_such_device).
+    /// Throws Error if the job failed (io_error, with failure()), used up its time limit or made no
+    /// progress (ETIME, with failure()), was canceled by a reset or the end of its queue
+    /// (operation_canceled), or if the card was reset (ESTALE), is gone (no_such_device) or does
+    /// not work any more (state_not_recoverable). Error::reason() tells the reason.
     void wait() const;
 
-    /// The same for no longer than `timeout`; zero or less only checks, in the kernel too.
-    [[nodiscard]] WaitResult wait(std::chrono::nanoseconds timeout) const;
+    /// The same for no longer than `timeout`; zero or less only checks, in the kernel too. A
+    /// timeout that is too long for nanoseconds is for ever.
+    [[nodiscard]] WaitResult wait(Duration timeout) const;
 
   private:
     friend struct detail::JobAccess;
@@ -64,7 +66,7 @@ class ACCEL_API Job {
 /// and devices. Throws std::bad_alloc only.
 ///
 /// Thread-safety: any thread.
-[[nodiscard]] ACCEL_API std::optional<std::size_t> wait_any(
-    std::span<const Job> jobs, std::chrono::nanoseconds timeout = std::chrono::nanoseconds::max());
+[[nodiscard]] ACCEL_API std::optional<std::size_t> wait_any(std::span<const Job> jobs,
+                                                            Duration timeout = Duration::forever());
 
 }  // namespace accel

@@ -15,6 +15,7 @@
 #include "accel/batch.hpp"
 #include "accel/command.hpp"
 #include "accel/command_list.hpp"
+#include "accel/duration.hpp"
 #include "accel/error.hpp"
 #include "accel/job.hpp"
 #include "accel/visibility.hpp"
@@ -26,7 +27,8 @@ class QueueImpl;
 struct QueueAccess;
 }  // namespace detail
 
-/// The card's scheduler prefers queues of a higher priority.
+/// The card's scheduler prefers queues of a higher priority. DeviceInfo::max_priority is the
+/// highest that this user may choose.
 enum class Priority : std::uint8_t { low = 0, normal = 1, high = 2, urgent = 3 };
 
 /// How long a wait polls before it sleeps. Polling costs CPU time; sleeping costs a system call, an
@@ -40,7 +42,12 @@ inline constexpr std::chrono::milliseconds max_uring_timeout = std::chrono::seco
 struct QueueOptions {
     Priority priority = Priority::normal;
     std::uint32_t entries = 64;  ///< ring size in commands: a power of two
-    std::chrono::nanoseconds spin = default_spin;
+    Duration spin = default_spin;
+    /// The longest device time of a command of the queue: the card ends a command that uses more,
+    /// and the queue stops with CardStatus::time_limit. A call counts as one command. Zero: the
+    /// limit of the card, DeviceInfo::time_limit, which is also the highest value. Rounded up to
+    /// milliseconds.
+    Duration time_limit = {};
 };
 
 /// Counters that the card keeps for a queue, since the queue was created.
@@ -122,11 +129,10 @@ class ACCEL_API Queue {
 
     /// An io_uring entry that waits for `job`, of this queue, for at most max_uring_timeout. No
     /// system call.
-    [[nodiscard]] UringWait uring_wait(const Job& job,
-                                       std::chrono::milliseconds timeout = max_uring_timeout) const;
+    [[nodiscard]] UringWait uring_wait(const Job& job, Duration timeout = max_uring_timeout) const;
 
     /// How long waits for jobs of this queue poll before they sleep.
-    void set_spin(std::chrono::nanoseconds spin);
+    void set_spin(Duration spin);
     [[nodiscard]] std::chrono::nanoseconds spin() const;
 
     /// Ring size in commands.

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import NoReturn
 
+from . import known
 from .initramfs import Payload
 from .machine import Machine
 from .run import Run, execute
@@ -98,7 +100,8 @@ def _add_machine(machine: argparse._ArgumentGroup) -> None:
     machine.add_argument(
         "--kernel",
         metavar="NAME",
-        help="6.1, rt, 6.12, or a release; default: ACCEL_KERNEL, or that of the installed headers",
+        help="6.1, rt, 6.12, debug, or a release; default: ACCEL_KERNEL, or that of the "
+        "installed headers",
     )
 
 
@@ -126,6 +129,27 @@ def _add_run(run: argparse._ArgumentGroup) -> None:
         default=[],
         metavar="REGEX",
         help="kernel messages that are expected in this run",
+    )
+    run.add_argument(
+        "--known",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="known complaints of the kernel: TOML, with the trace that each must have",
+    )
+    run.add_argument(
+        "--controls",
+        action="store_true",
+        help="expect the known complaints with the traces of their controls",
+    )
+    run.add_argument(
+        "--known-report", type=Path, metavar="FILE", help="gets the known complaints seen, as JSON"
+    )
+    run.add_argument(
+        "--leaks",
+        action="store_true",
+        help="scan for leaked memory before and after the modules are unloaded (debug kernel)",
     )
     run.add_argument(
         "--interactive", action="store_true", help="a shell in the guest instead of COMMAND"
@@ -166,6 +190,7 @@ def _run(options: argparse.Namespace) -> Run:
         environment=dict(_pair(text, "--env") for text in options.env),
         devices=devices,
         interactive=options.interactive,
+        leaks=options.leaks,
     )
     machine = Machine(
         cards=cards,
@@ -185,6 +210,9 @@ def _run(options: argparse.Namespace) -> Run:
         console_log=options.log,
         results=options.results,
         allowed=options.allow,
+        known=[
+            entry for path in options.known for entry in known.read(path, controls=options.controls)
+        ],
         boot_limit=options.boot_timeout,
     )
 
@@ -198,11 +226,15 @@ def main(arguments: list[str]) -> int:
         return error.verdict
     except KeyboardInterrupt:
         return 130
+    if options.known_report:
+        options.known_report.write_text(json.dumps(outcome.known_seen))
     if options.verbose:
         print(
             f"vm: up after {outcome.boot_seconds:.1f} s, all in {outcome.seconds:.1f} s",
             file=sys.stderr,
         )
+        for name, count in outcome.known_seen.items():
+            print(f"vm: known complaint of the kernel: {name}, {count} times", file=sys.stderr)
     status = command_status(outcome.status)
     if status != outcome.status:
         print(

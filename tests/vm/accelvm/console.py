@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .known import Known
+
 # Each match is a bug of the module or of the card. Lines of the harness itself and the kernel's
 # command line never match: see _OURS. A crash of a program in the guest ("segfault at") is no
 # complaint of the kernel; the program's parent judges it.
@@ -65,16 +67,34 @@ class Complaint:
         return f"'{self.line}'" + (f" while {self.running} ran" if self.running else "")
 
 
-class Watcher:
-    """Reads a growing console, whole or in pieces, and keeps what it found."""
+# A report begins with the first of these lines or with a complaint, and ends with one of the second
+# kind or after REPORT_LINES. The kernel prints the trace of a DMA mapping after its report.
+_REPORT_BEGINS = re.compile(
+    r"\[ cut here \]|FAULT_INJECTION: forcing a failure|unreferenced object "
+)
+_REPORT_ENDS = re.compile(r"---\[ end trace |^=+$|^accel-vm: ")
+_REPORT_GOES_ON = re.compile(r"DMA-API: Mapped at:")
+REPORT_LINES = 100
+_TIME = re.compile(r"^\[ *\d+\.\d+\] ")
 
-    def __init__(self, allowed: Sequence[str] = ()) -> None:
+
+class Watcher:
+    """Reads a growing console, whole or in pieces, and keeps what it found.
+
+    With a list of known complaints, it collects the lines of each report before it judges. Without
+    one, it judges each line at once.
+    """
+
+    def __init__(self, allowed: Sequence[str] = (), known: Sequence[Known] = ()) -> None:
         self._allowed = tuple(re.compile(pattern) for pattern in allowed)
+        self._known = tuple(known)
         self._rest = ""
         self._running: str | None = None
+        self._report: list[str] = []
         self.complaint: Complaint | None = None
         self.panic: str | None = None
         self.mispatched = False
+        self.known_seen: dict[str, int] = {}  # by the name of the known complaint
 
     def feed(self, text: str) -> None:
         """Reads the next piece of the console; an incomplete line waits for its end."""
@@ -85,18 +105,51 @@ class Watcher:
         """Ends the console: the last line counts even without a newline."""
         self._judge([self._rest])
         self._rest = ""
+        self._end_report()
 
     def _judge(self, lines: Iterable[str]) -> None:
         for line in (raw.rstrip("\r") for raw in lines):
             if running := _RUNNING.search(line):
                 self._running = running[1]
+            text = _TIME.sub("", line)
             if _OURS.search(line):
+                if self._known and _REPORT_ENDS.search(text):
+                    self._end_report()
                 continue
             self.mispatched |= bool(MISPATCHED.search(line))
             if not self.panic and (panic := PANIC.search(line)):
                 self.panic = panic[1]
-            if not self.complaint and self._is_complaint(line):
-                self.complaint = Complaint(re.sub(r"^\[ *\d+\.\d+\] ", "", line), self._running)
+            if self._known:
+                self._collect(text)
+            elif self._is_complaint(line):
+                self._complain(text)
+
+    def _collect(self, text: str) -> None:
+        """Adds a line to the current report, or begins one."""
+        if _REPORT_BEGINS.search(text):
+            self._end_report()
+            self._report = [text]
+        elif self._report:
+            self._report.append(text)
+            if _REPORT_ENDS.search(text) or len(self._report) >= REPORT_LINES:
+                self._end_report()
+        elif self._is_complaint(text) and not _REPORT_GOES_ON.search(text):
+            self._report = [text]
+
+    def _end_report(self) -> None:
+        report, self._report = self._report, []
+        complaints = [line for line in report if self._is_complaint(line)]
+        if not complaints:
+            return
+        for known in self._known:
+            if known.matches(complaints, report):
+                self.known_seen[known.name] = self.known_seen.get(known.name, 0) + 1
+                return
+        self._complain(complaints[0])
+
+    def _complain(self, text: str) -> None:
+        if not self.complaint:
+            self.complaint = Complaint(text, self._running)
 
     def _is_complaint(self, line: str) -> bool:
         return any(pattern.search(line) for pattern in COMPLAINTS) and not any(
@@ -108,8 +161,14 @@ class Watcher:
 # proprietary or forced module turns lock checking off.
 TAINT_OUT_OF_TREE = 1 << 12
 TAINT_UNSIGNED = 1 << 13
+# A WARNING sets this bit, a known one too.
+TAINT_WARNING = 1 << 9
 
 
-def bad_taint(tainted: int) -> int:
-    """The bits of /proc/sys/kernel/tainted that must not be set at the end of a run."""
-    return tainted & ~(TAINT_OUT_OF_TREE | TAINT_UNSIGNED)
+def bad_taint(tainted: int, *, warned: bool = False) -> int:
+    """The bits of /proc/sys/kernel/tainted that must not be set at the end of a run.
+
+    `warned` says that the kernel printed a known WARNING.
+    """
+    expected = TAINT_OUT_OF_TREE | TAINT_UNSIGNED | (TAINT_WARNING if warned else 0)
+    return tainted & ~expected

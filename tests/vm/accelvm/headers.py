@@ -12,13 +12,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from . import kernel
+from . import debug_kernel, kernel
 from .archive import Archive, cache_root, run
 from .verdict import Verdict, VmError
 
 
 def get(release: str) -> Path:
     """KDIR for a release: the folder to run kbuild in. Its parent is named like the release."""
+    if debug_kernel.is_release(release):
+        return kernel.get(release).modules / "build"
     installed = Path("/lib/modules") / release / "build"
     if installed.is_dir():
         return installed

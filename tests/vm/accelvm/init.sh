@@ -26,6 +26,9 @@ ln -s /proc/self/fd/1 /dev/stdout
 ln -s /proc/self/fd/2 /dev/stderr
 ip link set lo up
 ulimit -c 0
+# A kernel that checks DMA mappings reports only its first error by default.
+all_errors=/sys/kernel/debug/dma-api/all_errors
+[ ! -e $all_errors ] || echo 1 >$all_errors
 # shellcheck source=/dev/null
 . /vm/config
 
@@ -34,6 +37,20 @@ report() { echo "$*" >&3; }
 finish() {
     sync
     poweroff -f
+}
+# The kernel reports memory that two scans in a row find unreferenced, if it is older than five
+# seconds. The first scan after the boot only records checksums.
+scan_for_leaks() {
+    [ -n "$leaks" ] || return
+    log "scanning for leaked memory $1"
+    sleep 6
+    for _ in 1 2; do
+        echo scan >/sys/kernel/debug/kmemleak || log "cannot scan for leaked memory"
+    done
+    while IFS= read -r line; do
+        echo "kmemleak: $line" >/dev/kmsg
+    done </sys/kernel/debug/kmemleak
+    log "scanned for leaked memory $1"
 }
 port() {
     for entry in /sys/class/virtio-ports/*; do
@@ -109,6 +126,7 @@ report "exit $status"
 # Processes that the command left behind would keep the module busy.
 kill -9 -1
 wait
+scan_for_leaks "with the driver"
 for name in $loaded; do
     [ -d "/sys/module/$name" ] || continue # the command unloaded it itself
     tries=0
@@ -122,6 +140,7 @@ for name in $loaded; do
         sleep 0.05
     done
 done
+scan_for_leaks "after the driver"
 report "tainted $(cat /proc/sys/kernel/tainted)"
 
 if ! tar -cf /run/results.tar -C /results . >&4 2>&4; then

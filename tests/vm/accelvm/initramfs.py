@@ -45,6 +45,7 @@ class Payload:
     environment: dict[str, str] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)  # nodes to wait for after the modules
     interactive: bool = False
+    leaks: bool = False  # scan for leaked memory at the end
 
 
 class Cpio:
@@ -207,6 +208,7 @@ def _config(payload: Payload, harness: list[Path], stock: list[Path], library_pa
         "driver_modules": "\n".join(f"{name} {text}".strip() for name, text in driver),
         "devices": " ".join(payload.devices),
         "interactive": "yes" if payload.interactive else "",
+        "leaks": "yes" if payload.leaks else "",
         "rows": str(rows),
         "columns": str(columns),
         "terminal": os.environ.get("TERM", "vt100"),

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gets a stock Debian kernel without installing it, and keeps the files that a guest boots from.
 
-The default is the kernel whose headers are installed, because the driver is built against them. The
-kernel in the user's cache is always complete: it is assembled in a temporary folder, which is then
-renamed.
+The debug kernel is the exception: debug_kernel.py builds it. The default is the kernel whose
+headers are installed, because the driver is built against them. The kernel in the user's cache is
+always complete: it is assembled in a temporary folder, which is then renamed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import debug_kernel
 from .archive import Archive, cache_root, run
 from .verdict import Verdict, VmError
 
@@ -42,12 +43,15 @@ KEPT_MODULES = (
 )
 
 
+# The newest kernel of Debian. Its modules need the compiler of its archive (sid.py).
+NEWEST = "sid"
 # Named kernels: the archive and the flavor. The driver is tested on each, as
 # docs/project/testing.md describes.
 NAMED = {
     "6.1": ("stable", "amd64"),
     "rt": ("stable", "rt-amd64"),
     "6.12": ("backports", "amd64"),
+    NEWEST: ("sid", "amd64"),
 }
 
 
@@ -59,8 +63,10 @@ class Kernel:
     folder: Path
 
     @property
-    def vmlinux(self) -> Path:
-        return self.folder / "vmlinux"
+    def image(self) -> Path:
+        """The file that QEMU boots."""
+        name = "bzImage" if debug_kernel.is_release(self.release) else "vmlinux"
+        return self.folder / name
 
     @property
     def modules(self) -> Path:
@@ -89,13 +95,15 @@ def default_release() -> str:
 def release_of(name: str) -> str:
     """The release for a name.
 
-    A name is one of NAMED, a flavor (the end of a meta package's name: rt-amd64), or a release
-    (6.1.0-56-amd64).
+    A name is one of NAMED, "debug", a flavor (the end of a meta package's name: rt-amd64), or a
+    release (6.1.0-56-amd64).
     """
+    if name == debug_kernel.NAME:
+        return debug_kernel.release()
     if name not in NAMED and name[0].isdigit():
         return name
     archive, flavour = NAMED.get(name, ("", name))
-    release = installed_release(flavour)
+    release = None if name == NEWEST else installed_release(flavour)
     if release and (archive != "backports") == release.startswith("6.1."):
         return release
     if name in NAMED:
@@ -133,8 +141,10 @@ _HEADERS = re.compile(r"linux-headers-(\d\S*)")
 
 
 def get(name: str | None = None) -> Kernel:
-    """The kernel of that name; it is downloaded if it is not in the cache."""
+    """The kernel of that name; it is downloaded or built if it is not in the cache."""
     release = release_of(name) if name else default_release()
+    if debug_kernel.is_release(release):
+        return Kernel(release, debug_kernel.get(release))
     kernel = Kernel(release, cache_root() / f"kernel-{release}")
     stamp = kernel.folder / "modules.kept"
     kept = "\n".join(KEPT_MODULES)
@@ -155,7 +165,8 @@ def get(name: str | None = None) -> Kernel:
     return kernel
 
 
-def _download(release: str, scratch: Path) -> Path:
+def _download(release: str, scratch: Path) -> list[Path]:
+    """The packages with the kernel's image and its modules."""
     package = f"linux-image-{release}"
     try:
         run(["apt-get", "-o", "APT::Sandbox::User=root", "download", package], "", cwd=scratch)
@@ -167,8 +178,10 @@ def _download(release: str, scratch: Path) -> Path:
                 f"Debian's archive has no {package}; if a newer one has replaced it, "
                 "run 'sudo apt-get update' and 'make setup'",
             ) from None
-        archive.download([package], scratch)
-    return next(scratch.glob(f"{package}_*.deb"))
+        # Newer releases split the package.
+        parts = re.findall(r"linux-(?:base|binary|modules)-[^\s,]+", archive.depends(package))
+        archive.download([package, *parts], scratch)
+    return sorted(scratch.glob("linux-*.deb"))
 
 
 def archive_of(package: str) -> Archive | None:
@@ -181,9 +194,10 @@ def archive_of(package: str) -> Archive | None:
     return None
 
 
-def _unpack(release: str, package: Path, scratch: Path) -> Path:
+def _unpack(release: str, packages: list[Path], scratch: Path) -> Path:
     tree = scratch / "tree"
-    run(["dpkg-deb", "-x", str(package), str(tree)], f"cannot unpack {package.name}")
+    for package in packages:
+        run(["dpkg-deb", "-x", str(package), str(tree)], f"cannot unpack {package.name}")
     if not (tree / "lib").is_dir():  # newer releases ship /usr/lib
         (tree / "lib").symlink_to("usr/lib")
     depmod = shutil.which("depmod", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
@@ -197,9 +211,10 @@ def _pick(release: str, tree: Path, result: Path) -> None:
     """Copies the files that a guest needs from the unpacked package."""
     modules, kept = tree / "lib/modules" / release, result / "lib/modules" / release
     kept.mkdir(parents=True)
-    (result / "vmlinux").write_bytes(
-        _extract_vmlinux((tree / f"boot/vmlinuz-{release}").read_bytes())
-    )
+    image = tree / f"boot/vmlinuz-{release}"
+    if not image.is_file():  # newer releases ship it with the modules
+        image = modules / "vmlinuz"
+    (result / "vmlinux").write_bytes(_extract_vmlinux(image.read_bytes()))
     shutil.copy(modules / "modules.builtin", kept)
     wanted = {name.replace("-", "_") for name in KEPT_MODULES}
     lines = []

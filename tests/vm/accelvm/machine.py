@@ -54,7 +54,7 @@ class Machine:
         return f"{self.processors},maxcpus={max(self.processors, 2)}"
 
     def command(
-        self, vmlinux: Path, initramfs: Path, console: Path, output: Path, report: Path
+        self, image: Path, initramfs: Path, console: Path, output: Path, report: Path
     ) -> list[str]:
         """The QEMU command line. `console`, `output` and `report` are files that QEMU writes."""
         command = [
@@ -72,7 +72,7 @@ class Machine:
             "-m",
             self.memory,
             "-kernel",
-            str(vmlinux),
+            str(image),
             "-initrd",
             str(initramfs),
             "-append",

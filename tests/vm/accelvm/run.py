@@ -16,6 +16,7 @@ from typing import BinaryIO
 from . import kernel as kernels
 from .console import Watcher, bad_taint
 from .initramfs import Payload, pack
+from .known import Known
 from .machine import Machine, Qemu
 from .results import Report, Stage
 from .verdict import Verdict, VmError
@@ -42,6 +43,7 @@ class Run:
     console_log: Path | None = None  # default: a temporary file, kept if the run fails
     results: Path | None = None  # folder for the files in the guest's /results
     allowed: list[str] = field(default_factory=list)  # patterns of lines that are no complaint
+    known: list[Known] = field(default_factory=list)  # known complaints of the kernel itself
     output: Callable[[bytes], None] = _to_stdout
     boot_limit: float = BOOT_LIMIT
 
@@ -53,6 +55,7 @@ class Outcome:
     status: int
     boot_seconds: float
     seconds: float
+    known_seen: dict[str, int]  # known complaints, by name
 
 
 class _Mispatched(VmError):
@@ -124,7 +127,7 @@ class _Guest:
     def __init__(self, run: Run, console: Path, output: Path, report: Path) -> None:
         self._forward = run.output
         self._console, self._output, self._report = _Tail(console), _Tail(output), _Tail(report)
-        self.watcher = Watcher(run.allowed)
+        self.watcher = Watcher(run.allowed, run.known)
         self.report = Report()
 
     def poll(self) -> None:
@@ -139,7 +142,7 @@ def _boot(run: Run, kernel: kernels.Kernel, scratch: Path, console: Path) -> Out
     with initramfs.open("wb") as file:
         pack(run.payload, kernel, file)
     guest = _Guest(run, console, output, report)
-    command = run.machine.command(kernel.vmlinux, initramfs, console, output, report)
+    command = run.machine.command(kernel.image, initramfs, console, output, report)
     start = time.monotonic()
     with Qemu(command, scratch / "errors", run.machine.interactive) as qemu:
         booted = _watch(run, qemu, guest, start)
@@ -149,7 +152,12 @@ def _boot(run: Run, kernel: kernels.Kernel, scratch: Path, console: Path) -> Out
     if run.results:
         guest.report.unpack(run.results)
     assert guest.report.status is not None  # stage DONE implies it
-    return Outcome(guest.report.status, booted - start, time.monotonic() - start)
+    return Outcome(
+        guest.report.status,
+        booted - start,
+        time.monotonic() - start,
+        guest.watcher.known_seen,
+    )
 
 
 def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
@@ -223,5 +231,5 @@ def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
         raise VmError(Verdict.DIED, "the guest ended before the command did")
     if report.stage != Stage.DONE or report.corrupt:
         raise VmError(Verdict.TRUNCATED, "the guest's result is not complete")
-    if bits := bad_taint(report.tainted or 0):
+    if bits := bad_taint(report.tainted or 0, warned=bool(watcher.known_seen)):
         raise VmError(Verdict.SPLAT, f"the kernel is tainted at the end: {bits:#x}")

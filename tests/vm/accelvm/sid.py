@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builds a module for the newest kernel of Debian's unstable suite, sid.
 
-Its headers need sid's compiler, and its programs sid's C library. All of them are unpacked into a
-root folder of 400 MB in the cache, and kbuild runs in it. Nothing is booted, installed or
-configured.
+Its headers need sid's compiler, and that needs sid's C library. All of them are unpacked into a
+root folder of 400 MB in the cache, and kbuild runs in it. Nothing is installed or configured. The
+guest boots the kernel and the module; its programs are the host's.
 """
 
 from __future__ import annotations
@@ -40,13 +40,16 @@ class Sid:
 
     def __init__(self) -> None:
         archive = Archive("sid")
-        self.release = kernel.newest_release(archive, "amd64")
+        self.release = kernel.release_of(kernel.NEWEST)
         self.root = cache_root() / f"sid-{archive.version(f'linux-headers-{self.release}')}"
         if not self.root.is_dir():
             self._unpack(archive)
 
-    def build(self, sources: list[Path], arguments: list[str], log: Path) -> bool:
-        """Copies the folders, and runs make in the first one with KDIR and O set."""
+    def build(self, sources: list[Path], arguments: list[str], log: Path, output: Path) -> bool:
+        """Copies the folders, and runs make in the first one with KDIR and O set.
+
+        The module of a successful build is copied to the folder `output`.
+        """
         with tempfile.TemporaryDirectory(prefix="build.", dir=self.root) as name:
             work = Path(name)
             for source in sources:
@@ -68,6 +71,10 @@ class Sid:
                     check=False,
                     env={"PATH": "/usr/sbin:/usr/bin", "LC_ALL": "C"},
                 )
+            if done.returncode == 0:
+                output.mkdir(parents=True, exist_ok=True)
+                for module in (work / "out").glob("*.ko"):
+                    shutil.copy(module, output)
         return done.returncode == 0
 
     def _enter(self, command: list[str]) -> list[str]:

@@ -73,6 +73,14 @@ TEST(Probe, GivesEachVectorAnInterruptLine) {
     EXPECT_EQ(uapi::Card::interrupt_lines(uapi::Card().name() + "-vector"), info.vectors - 1);
 }
 
+TEST(Probe, UsesNoMoreVectorsThanProcessorsCanServe) {
+    for (std::size_t i = 0; i < uapi::Card::count(); ++i) {
+        const accel_info info = uapi::File(uapi::Card(i).node()).info();
+        EXPECT_GE(info.vectors, 1U);
+        EXPECT_LE(info.vectors, std::thread::hardware_concurrency() + 1);
+    }
+}
+
 // The command is blocked until the waiter has armed the queue, so that only an interrupt can wake
 // it.
 TEST(Interrupt, WakesASleepingWaiter) {

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -187,6 +188,23 @@ TEST_F(Sysfs, ErrorsOfQueuesDoNotEvictEventsOfTheCard) {
         << events.back().fields;
 }
 
+TEST_F(Sysfs, NamesProcessesByTheirNumbersInTheNamespaceOfTheReader) {
+    const auto last = [&] { return parse_events(text("events")).back().fields; };
+    uapi::Process outer([&] {
+        uapi::require(::unshare(CLONE_NEWPID) == 0 ? 0 : errno, "unshare");
+        uapi::Process inner([&] {
+            const uapi::File file;
+            uapi::Queue queue(file);
+            static_cast<void>(queue.run_to_error(uapi::fill(16, 1, 4)));
+            uapi::check(last().ends_with(" pid=1"), "the first process is not number 1");
+        });
+        uapi::check(inner.wait() == 0, "the process in the namespace failed");
+    });
+    EXPECT_EQ(outer.wait(), 0);
+    EXPECT_NE(last().find(" pid="), std::string::npos) << last();
+    EXPECT_FALSE(last().ends_with(" pid=1")) << last();
+}
+
 TEST_F(Sysfs, WakesPollersForEvents) {
     const uapi::Descriptor events(::open((folder() / "events").c_str(), O_RDONLY | O_CLOEXEC));
     std::array<char, 4096> text{};
@@ -220,6 +238,23 @@ TEST_F(Sysfs, LetsOnlyRootStopAQueue) {
             EXPECT_EQ(uapi::write_file(stop, text), error) << text;
         }
     }
+    queue.run(uapi::nop());
+}
+
+TEST_F(Sysfs, TellsTheOwnerWhyItsQueueStopped) {
+    const uapi::File file;
+    uapi::Queue queue(file);
+    const uapi::Semaphore never(file);
+    const std::uint64_t sequence = queue.submit(uapi::wait_for(never.address(), 1));
+    EXPECT_EQ(queue.query().reason, std::uint32_t{ACCEL_REASON_NONE});
+    const auto id = (queue.created().doorbell - (1ULL << 30)) / ACCEL_DOORBELL_STRIDE;
+    ASSERT_EQ(uapi::write_file(folder() / "stop_queue", std::to_string(id)), 0);
+    EXPECT_EQ(queue.wait(sequence), EIO);
+    EXPECT_EQ(queue.query().error, std::uint32_t{ACCEL_ABORTED});
+    EXPECT_EQ(queue.query().reason, std::uint32_t{ACCEL_REASON_STOPPED});
+    EXPECT_EQ(uapi::write_file(folder() / "stop_queue", std::to_string(id)), EALREADY);
+    ASSERT_EQ(queue.reset(), 0);
+    EXPECT_EQ(queue.query().reason, std::uint32_t{ACCEL_REASON_NONE});
     queue.run(uapi::nop());
 }
 

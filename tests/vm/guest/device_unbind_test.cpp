@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cerrno>
 #include <memory>
+#include <sstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -61,6 +63,30 @@ TEST_F(Unbind, AHundredTimesLeavesNothingBehind) {
     EXPECT_EQ(uapi::Card::interrupt_lines(name), lines);
     EXPECT_EQ(uapi::read_file("/sys/module/accel/refcnt"), "0\n");
     EXPECT_EQ(uapi::Capacity::measure(), before);
+}
+
+/// The number of address ranges that belong to the driver, as a plain user sees it.
+int regions_of_the_driver() {
+    std::istringstream lines(uapi::read_file("/proc/iomem"));
+    int count = 0;
+    for (std::string line; std::getline(lines, line);) {
+        count += line.ends_with(" : accel") ? 1 : 0;
+    }
+    return count;
+}
+
+TEST_F(Unbind, GivesTheAddressRangesOfTheCardBack) {
+    const int before = regions_of_the_driver();
+    EXPECT_GT(before, 0);
+    card_.unbind();
+    EXPECT_EQ(regions_of_the_driver(), before - before / static_cast<int>(uapi::Card::count()));
+    card_.bind();
+    EXPECT_EQ(regions_of_the_driver(), before);
+    // The names of ranges that stay would be in the memory of a module that is gone.
+    ASSERT_EQ(uapi::Card::unload(), 0);
+    EXPECT_EQ(regions_of_the_driver(), 0);
+    ASSERT_EQ(uapi::Card::load(), 0);
+    EXPECT_EQ(regions_of_the_driver(), before);
 }
 
 TEST_F(Unbind, EndsEveryCallOfAnOpenFileWithEnodev) {

@@ -15,7 +15,7 @@ namespace uapi {
 
 class IoUring : public accel::test::IoUring {
   public:
-    IoUring() : accel::test::IoUring(64) {}
+    explicit IoUring(unsigned entries = 64) : accel::test::IoUring(entries) {}
 
     void wait_for(const uapi::File& file, std::uint32_t queue, std::uint64_t sequence,
                   std::uint32_t timeout_ms = ACCEL_URING_TIMEOUT_MAX,

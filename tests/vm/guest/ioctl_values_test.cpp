@@ -123,6 +123,24 @@ TEST(Values, ImpossibleRingSizesAreEinval) {
     EXPECT_EQ(try_queue(file, queue_of(2, 0xffffffff)), EINVAL);
 }
 
+TEST(Values, TimeLimitsAboveThatOfTheCardAreEinval) {
+    const uapi::File file;
+    const std::uint32_t limit = file.info().time_limit_ms;
+    ASSERT_NE(limit, 0U);
+    accel_queue_create create = queue_of(2);
+    for (const std::uint32_t allowed : {0U, 1U, limit}) {
+        create.time_limit_ms = allowed;
+        EXPECT_EQ(try_queue(file, create), 0) << allowed;
+    }
+    for (const std::uint32_t refused : {limit + 1, 0xffffffffU}) {
+        create.time_limit_ms = refused;
+        EXPECT_EQ(try_queue(file, create), EINVAL) << refused;
+    }
+    create.time_limit_ms = 0;
+    create.reserved2 = 1;
+    EXPECT_EQ(try_queue(file, create), EINVAL);
+}
+
 class Handles : public testing::Test {
   protected:
     /// Expects that no call of a file finds a buffer or queue with this handle.

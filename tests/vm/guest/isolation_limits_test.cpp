@@ -2,8 +2,12 @@
 //
 // Quotas: one user cannot allocate the whole card.
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <vector>
 
@@ -26,15 +30,18 @@ struct Attached {
 
 class Limits : public testing::Test {
   protected:
+    static constexpr std::array names{"contexts",          "queues",  "memory", "host_memory",
+                                      "host_memory_total", "priority"};
+
     Limits() {
         ::chmod(node_.c_str(), 0666);
-        for (const char* name : {"contexts", "queues", "memory"}) {
+        for (const char* name : names) {
             before_.push_back(uapi::read_file(folder_ + name));
         }
     }
     void TearDown() override {
         std::size_t i = 0;
-        for (const char* name : {"contexts", "queues", "memory"}) {
+        for (const char* name : names) {
             EXPECT_EQ(uapi::write_file(folder_ + name, before_[i++]), 0);
         }
         ::chmod(node_.c_str(), 0600);
@@ -48,6 +55,26 @@ class Limits : public testing::Test {
     std::string folder_ = "/sys/class/accel-card/" + node_.substr(node_.rfind('/') + 1) + "/quota/";
     std::vector<std::string> before_;
 };
+
+TEST_F(Limits, GiveHighPrioritiesOnlyToTheCapable) {
+    const uapi::File root;
+    for (std::uint32_t priority = 0; priority < ACCEL_PRIORITIES; ++priority) {
+        uapi::Queue(root, 4, priority).run(uapi::nop());
+    }
+    uapi::Process user([&] {
+        uapi::become_user({}, alice);
+        const uapi::File file(node_);
+        const std::uint32_t highest = file.info().priority_max;
+        uapi::check(highest < ACCEL_PRIORITIES - 1, "a plain user has no limit");
+        uapi::Queue(file, 4, highest).run(uapi::nop());
+        accel_queue_create create{};
+        create.entries = 4;
+        create.priority = highest + 1;
+        uapi::check(file.call(ACCEL_IOCTL_QUEUE_CREATE, create) == EPERM,
+                    "a plain user got a high priority");
+    });
+    EXPECT_EQ(user.wait(), 0);
+}
 
 TEST_F(Limits, LeaveHalfOfTheCardToOthers) {
     const uapi::File file;
@@ -166,11 +193,181 @@ TEST_F(Limits, AreReleasedByAReset) {
     EXPECT_EQ(user.wait(), 0);
 }
 
+TEST_F(Limits, CountHostMemoryOfEveryKind) {
+    constexpr std::uint64_t megabyte = 1U << 20;
+    set("host_memory", 4 * megabyte);
+    uapi::Process user([&] {
+        uapi::become_user({}, alice);
+        const uapi::Mapping own = uapi::Mapping::anonymous(megabyte);
+        const uapi::File file(node_);
+        const auto used = [&] { return file.info().host_memory_used; };
+        uapi::check(used() == 0 && file.info().host_memory_quota == 4 * megabyte, "at the start");
+        uapi::Buffer buffer(file, 2 * megabyte);
+        uapi::check(used() == 2 * megabyte, "a host buffer is not counted");
+        uapi::Registration registration(file, own.data(), megabyte);
+        uapi::check(used() == 3 * megabyte, "registered memory is not counted");
+        uapi::Queue queue(file, 2);
+        uapi::check(used() == 3 * megabyte + 2 * uapi::page,
+                    "the memory of a queue is not counted");
+
+        uapi::check(uapi::count_until(EDQUOT, [&] { return uapi::Buffer(file, megabyte); }) == 0,
+                    "a host buffer beyond the quota was allocated");
+        uapi::check(uapi::Registration::attempt(file, own.data(), megabyte) == EDQUOT,
+                    "memory beyond the quota was registered");
+        uapi::check(uapi::count_until(EDQUOT, [&] { return uapi::Queue(file, 16384); }) == 0,
+                    "a queue beyond the quota was created");
+
+        // A mapping keeps the memory of a buffer, and so does the quota.
+        uapi::check(buffer.destroy() == 0 && registration.destroy() == 0, "destroy");
+        uapi::check(used() == 2 * megabyte + 2 * uapi::page, "the mapping is not counted");
+        buffer.mapping().unmap();
+        queue.destroy();
+        uapi::await("the end of all charges", [&] { return used() == 0; });
+    });
+    EXPECT_EQ(user.wait(), 0);
+}
+
+TEST_F(Limits, OfHostMemoryApplyToAllCardsTogether) {
+    if (uapi::Card::count() < 2) {
+        GTEST_SKIP() << "needs two cards";
+    }
+    set("host_memory", 4 * uapi::page);
+    const std::string other = uapi::Card(1).node();
+    ::chmod(other.c_str(), 0666);
+    uapi::Process user([&] {
+        uapi::become_user({}, alice);
+        const uapi::File file(node_);
+        const uapi::Buffer buffer(file, 3 * uapi::page);
+        const uapi::File second(other);
+        uapi::check(
+            uapi::count_until(EDQUOT, [&] { return uapi::Buffer(second, uapi::page); }) == 1,
+            "the second card has a quota of its own");
+    });
+    EXPECT_EQ(user.wait(), 0);
+    ::chmod(other.c_str(), 0600);
+}
+
+TEST_F(Limits, OfHostMemoryExistForAllUsersTogether) {
+    set("host_memory", 4 * uapi::page);
+    set("host_memory_total", 5 * uapi::page);
+    const uapi::Counter ready;
+    const uapi::Counter done;
+    uapi::Process first([&] {
+        uapi::become_user({}, alice);
+        const uapi::File file(node_);
+        const uapi::Buffer buffer(file, 4 * uapi::page);
+        ready.add();
+        done.await(1);
+    });
+    ready.await(1);
+    uapi::Process second([&] {
+        uapi::become_user({}, bob);
+        const uapi::File file(node_);
+        uapi::check(uapi::count_until(EDQUOT, [&] { return uapi::Buffer(file, uapi::page); }) == 1,
+                    "the second user did not get exactly the rest");
+    });
+    EXPECT_EQ(second.wait(), 0);
+    const uapi::File root;
+    EXPECT_NO_THROW(uapi::Buffer(root, 16 * uapi::page)) << "root is not limited";
+    done.add();
+    EXPECT_EQ(first.wait(), 0);
+}
+
+// A user who takes all host memory that the driver gives must not cost any other process its life.
+TEST_F(Limits, LeaveHostMemoryToTheMachine) {
+    const uapi::Counter ready;
+    const uapi::Counter done;
+    uapi::Process eater([&] {
+        uapi::become_user({}, alice);
+        const uapi::File file(node_);
+        std::vector<accel_buffer_create> buffers;
+        for (std::uint64_t bytes = 64U << 20; bytes >= uapi::page;) {
+            accel_buffer_create create{};
+            create.bytes = bytes;
+            create.flags = uapi::host;
+            const int error = file.call(ACCEL_IOCTL_BUFFER_CREATE, create);
+            uapi::check(error == 0 || error == EDQUOT || error == ENOMEM, "another errno");
+            bytes = error == 0 ? bytes : bytes / 2;
+        }
+        const accel_info info = file.info();
+        uapi::check(info.host_memory_used <= info.host_memory_quota, "more than the quota");
+        ready.add();
+        done.await(1);
+    });
+    ready.await(1);
+    uapi::Process victim([] {
+        const uapi::Mapping memory = uapi::Mapping::anonymous(96U << 20);
+        for (std::size_t at = 0; at < (96U << 20); at += uapi::page) {
+            memory.data()[at] = std::byte{1};
+        }
+    });
+    EXPECT_EQ(victim.wait(), 0);
+    done.add();
+    EXPECT_EQ(eater.wait(), 0);
+}
+
+// In a user namespace a process can have many ids; all of them belong to the owner of the
+// namespace.
+TEST_F(Limits, ApplyToAUserInAllItsNamespaces) {
+    set("queues", 3);
+    const uapi::Counter made;
+    const uapi::Counter mapped;
+    uapi::Process user([&] {
+        uapi::become_user({}, alice);
+        // Root writes the maps of a process only if it is dumpable.
+        ::prctl(PR_SET_DUMPABLE, 1);
+        uapi::require(::unshare(CLONE_NEWUSER) == 0 ? 0 : errno, "unshare");
+        made.add();
+        mapped.await(1);
+        const auto queues_of = [&](uid_t id) {
+            uapi::require(::setresuid(id, id, id) == 0 ? 0 : errno, "setresuid");
+            const uapi::File file(node_);
+            const uapi::Queue one(file, 2);
+            return uapi::count_until(EDQUOT, [&] { return uapi::Queue(file, 2); });
+        };
+        const uapi::Counter ready;
+        const uapi::Counter done;
+        uapi::Process other([&] {
+            uapi::require(::setresuid(1, 1, 1) == 0 ? 0 : errno, "setresuid");
+            const uapi::File file(node_);
+            const uapi::Queue queue(file, 2);
+            ready.add();
+            done.await(1);
+        });
+        ready.await(1);
+        uapi::check(queues_of(2) == 1, "each id of the namespace has a quota of its own");
+        done.add();
+        uapi::check(other.wait() == 0, "the other process failed");
+    });
+    made.await(1);
+    const std::string map = "0 1001 1\n1 5000 2\n";
+    EXPECT_EQ(uapi::write_file("/proc/" + std::to_string(user.pid()) + "/uid_map", map), 0);
+    mapped.add();
+    EXPECT_EQ(user.wait(), 0);
+}
+
+TEST_F(Limits, IncludeThePriorityOfAQueue) {
+    EXPECT_EQ(uapi::File().info().priority_max, ACCEL_PRIORITIES - 1U);
+    set("priority", 2);
+    uapi::Process user([&] {
+        uapi::become_user({}, alice);
+        const uapi::File file(node_);
+        uapi::check(file.info().priority_max == 2, "INFO has another limit");
+        const uapi::Queue allowed(file, 2, 2);
+        uapi::check(uapi::count_until(EPERM, [&] { return uapi::Queue(file, 2, 3); }) == 0,
+                    "the user got a priority above the limit");
+    });
+    EXPECT_EQ(user.wait(), 0);
+}
+
 TEST_F(Limits, AreSetByTheAdministratorWithinTheCardsLimits) {
     for (const char* value : {"0", "-1", "99999999999999", "many"}) {
         EXPECT_NE(uapi::write_file(folder_ + "queues", value), 0) << value;
     }
     EXPECT_EQ(uapi::read_file(folder_ + "queues"), before_[1]);
+    EXPECT_NE(uapi::write_file(folder_ + "priority", "4"), 0);
+    EXPECT_NE(uapi::write_file(folder_ + "host_memory", "0"), 0);
+    EXPECT_NE(uapi::write_file(folder_ + "host_memory_total", "1125899906842624"), 0);
     uapi::Process user([&] {
         uapi::become_user({}, alice);
         uapi::check(uapi::write_file(folder_ + "queues", "1") == EACCES, "a user set a limit");

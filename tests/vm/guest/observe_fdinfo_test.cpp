@@ -145,11 +145,11 @@ TEST(Fdinfo, HasALineForEachQueue) {
     const auto id = (queue.created().doorbell - (1ULL << 30)) / ACCEL_DOORBELL_STRIDE;
     const std::string key = "accel-queue-" + std::to_string(id);
     queue.run(uapi::nop());
-    EXPECT_EQ(Fdinfo(file).text(key),
-              "running priority 2 completed 1 pending 0 dma 0 ns compute 0 ns");
+    EXPECT_TRUE(Fdinfo(file).text(key).starts_with(
+        "running priority 2 completed 1 pending 0 dma 0 ns compute 0 ns activity "));
     const std::uint64_t sequence = queue.submit(uapi::wait_for(semaphore.address(), 1));
-    EXPECT_EQ(Fdinfo(file).text(key),
-              "running priority 2 completed 1 pending 1 dma 0 ns compute 0 ns");
+    EXPECT_TRUE(Fdinfo(file).text(key).starts_with(
+        "running priority 2 completed 1 pending 1 dma 0 ns compute 0 ns activity "));
     semaphore.set(1);
     EXPECT_EQ(queue.wait(sequence), 0);
     static_cast<void>(queue.run_to_error(uapi::fill(16, 1, 4)));

@@ -12,9 +12,12 @@
 
 namespace uapi {
 
-Queue::Queue(const File& file, std::uint32_t entries, std::uint32_t priority) : fd_(file.fd()) {
+Queue::Queue(const File& file, std::uint32_t entries, std::uint32_t priority,
+             std::uint32_t time_limit_ms)
+    : fd_(file.fd()) {
     created_.entries = entries;
     created_.priority = priority;
+    created_.time_limit_ms = time_limit_ms;
     require(file.call(ACCEL_IOCTL_QUEUE_CREATE, created_), "QUEUE_CREATE");
     memory_ = Mapping(fd_, created_.address, created_.bytes);
     doorbell_ = Mapping(fd_, created_.doorbell, page);

@@ -45,6 +45,38 @@ TEST(Ring, NeedsOneDoorbellForABatch) {
     EXPECT_EQ(queue.query().doorbells, 1U);
 }
 
+// The memory of a queue ends with the queue; a mapping that remains shows the last status.
+TEST(Ring, EndsWithTheQueueButTheStatusStays) {
+    const uapi::File file;
+    uapi::Queue queue(file, 256);
+    for (int i = 0; i < 300; ++i) {
+        queue.run(uapi::nop());
+    }
+    ASSERT_EQ(queue.destroy(), 0);
+    EXPECT_EQ(queue.status().completed, 300U);
+    EXPECT_EQ(queue.ring()[0].opcode, 0U);
+    queue.ring()[0] = uapi::nop();
+    queue.status().tail = 400;
+    EXPECT_EQ(queue.status().completed, 300U);
+    // A new queue does not get the old pages while the mapping exists.
+    uapi::Queue other(file, 256);
+    other.run(uapi::nop());
+    EXPECT_EQ(queue.status().completed, 300U);
+}
+
+TEST(Ring, OfEveryLengthIsUsableToItsEnd) {
+    const uapi::File file;
+    const std::uint32_t longest = file.info().ring_entries;
+    for (std::uint32_t entries = 2; entries <= longest; entries *= 8) {
+        uapi::Queue queue(file, entries);
+        for (std::uint32_t i = 0; i < entries; ++i) {
+            queue.enqueue(uapi::nop());
+        }
+        queue.publish();
+        ASSERT_EQ(queue.wait(entries), 0) << entries;
+    }
+}
+
 TEST(Doorbell, IsRungOncePerIdlePeriod) {
     const uapi::File file;
     uapi::Queue queue(file, 4);

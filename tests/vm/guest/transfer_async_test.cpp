@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // READ and WRITE of io_uring: the submitter continues, and many transfers run at the same time.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "card.hpp"
@@ -123,6 +134,209 @@ TEST_F(Async, PagesStayPinnedDuringATransfer) {
     EXPECT_EQ(ring_.results(1).at(1), static_cast<int>(bytes));
     EXPECT_TRUE(std::all_of(buffer.data(), buffer.data() + piece,
                             [](std::byte byte) { return byte == std::byte{7}; }));
+}
+
+/// Memory whose pages are missing until the test provides them; a thread that touches them sleeps.
+class MissingPages {
+  public:
+    explicit MissingPages(std::size_t bytes)
+        : fd_(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC))),
+          memory_(uapi::Mapping::anonymous(bytes)) {
+        uffdio_api api{};
+        api.api = UFFD_API;
+        uapi::require(::ioctl(fd_.get(), UFFDIO_API, &api) == 0 ? 0 : errno, "UFFDIO_API");
+        uffdio_register range{};
+        range.range = this->range();
+        range.mode = UFFDIO_REGISTER_MODE_MISSING;
+        uapi::require(::ioctl(fd_.get(), UFFDIO_REGISTER, &range) == 0 ? 0 : errno,
+                      "UFFDIO_REGISTER");
+    }
+    [[nodiscard]] std::byte* data() const { return memory_.data(); }
+    /// Waits until a thread sleeps because of a missing page.
+    void await_sleeper() const {
+        pollfd item{.fd = fd_.get(), .events = POLLIN, .revents = 0};
+        const auto limit = std::chrono::milliseconds(uapi::time_limit).count();
+        uapi::require(::poll(&item, 1, static_cast<int>(limit)) == 1 ? 0 : ETIMEDOUT,
+                      "a page fault");
+    }
+    void provide() const {
+        uffdio_zeropage zero{};
+        zero.range = range();
+        uapi::require(::ioctl(fd_.get(), UFFDIO_ZEROPAGE, &zero) == 0 ? 0 : errno,
+                      "UFFDIO_ZEROPAGE");
+    }
+
+  private:
+    [[nodiscard]] uffdio_range range() const {
+        return {.start = reinterpret_cast<std::uintptr_t>(memory_.data()), .len = memory_.size()};
+    }
+    uapi::Descriptor fd_;
+    uapi::Mapping memory_;
+};
+
+// io_uring's first attempt must not sleep; a worker waits for the pages.
+TEST_F(Async, TheSubmitterDoesNotWaitForAPageFault) {
+    constexpr std::size_t bytes = 4 * uapi::page;
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
+    const auto sent = pattern(bytes, 4);
+    std::copy(sent.begin(), sent.end(), buffer.data());
+    const MissingPages memory(bytes);
+    read(1, memory.data(), bytes, buffer.address());
+    // Without a worker, this call sleeps until the test provides the pages, which is never.
+    ASSERT_EQ(io_uring_submit(ring_.get()), 1);
+    memory.await_sleeper();
+    EXPECT_EQ(io_uring_cq_ready(ring_.get()), 0U);
+    memory.provide();
+    ASSERT_EQ(ring_.results(1).at(1), static_cast<int>(bytes));
+    EXPECT_TRUE(std::equal(sent.begin(), sent.end(), memory.data()));
+}
+
+TEST_F(Async, MemoryThatWasNeverTouchedIsRead) {
+    constexpr std::size_t bytes = 4 * piece;
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
+    const auto sent = pattern(bytes, 5);
+    std::copy(sent.begin(), sent.end(), buffer.data());
+    const uapi::Mapping memory = uapi::Mapping::anonymous(bytes);
+    read(1, memory.data(), bytes, buffer.address());
+    ASSERT_EQ(ring_.results(1).at(1), static_cast<int>(bytes));
+    EXPECT_TRUE(std::equal(sent.begin(), sent.end(), memory.data()));
+}
+
+TEST_F(Async, ManySmallPiecesOfMemoryAreOneTransfer) {
+    constexpr std::size_t count = 200;
+    const uapi::Buffer buffer(file_, count * uapi::page, uapi::device);
+    const auto sent = pattern(count * uapi::page, 6);
+    std::copy(sent.begin(), sent.end(), buffer.data());
+    std::vector<std::byte> back(2 * count * uapi::page);
+    std::vector<iovec> pieces;
+    for (std::size_t i = 0; i < count; ++i) {
+        pieces.push_back({.iov_base = back.data() + 2 * i * uapi::page, .iov_len = uapi::page});
+    }
+    io_uring_prep_readv(ring_.entry(1), file_.fd(), pieces.data(), count, buffer.address());
+    last(1);
+    ASSERT_EQ(ring_.results(1).at(1), static_cast<int>(sent.size()));
+    for (std::size_t i = 0; i < count; ++i) {
+        ASSERT_TRUE(std::equal(sent.begin() + static_cast<std::ptrdiff_t>(i * uapi::page),
+                               sent.begin() + static_cast<std::ptrdiff_t>((i + 1) * uapi::page),
+                               back.begin() + static_cast<std::ptrdiff_t>(2 * i * uapi::page)))
+            << i;
+    }
+}
+
+/// True if the kernel counts all of these pages as dirty, or has no page there.
+bool all_dirty(const std::byte* memory, std::size_t bytes) {
+    const uapi::Descriptor pages(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+    const uapi::Descriptor flags(::open("/proc/kpageflags", O_RDONLY | O_CLOEXEC));
+    constexpr std::uint64_t present = 1ULL << 63;
+    constexpr std::uint64_t frame = (1ULL << 55) - 1;
+    constexpr std::uint64_t dirty = 1ULL << 4;
+    for (std::size_t at = 0; at < bytes; at += uapi::page) {
+        const auto number = reinterpret_cast<std::uintptr_t>(memory + at) / uapi::page;
+        std::uint64_t entry = 0;
+        std::uint64_t flag = 0;
+        uapi::require(
+            ::pread(pages.get(), &entry, 8, static_cast<off_t>(8 * number)) == 8 ? 0 : EIO,
+            "pagemap");
+        uapi::require((entry & present) != 0 ? 0 : EFAULT, "a page");
+        uapi::require(
+            ::pread(flags.get(), &flag, 8, static_cast<off_t>(8 * (entry & frame))) == 8 ? 0 : EIO,
+            "kpageflags");
+        if ((flag & dirty) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Otherwise the kernel may drop the data. MADV_FREE cleans pages as writeback and swap do.
+TEST_F(Async, PagesThatAreCleanedDuringATransferAreDirtyAfterIt) {
+    constexpr std::size_t bytes = 16 * piece;
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
+    const auto sent = pattern(bytes, 7);
+    std::copy(sent.begin(), sent.end(), buffer.data());
+    bool cleaned = false;
+    for (int round = 0; round < 50 && !cleaned; ++round) {
+        const uapi::Mapping busy = uapi::Mapping::anonymous(bytes);
+        const uapi::Mapping memory = uapi::Mapping::anonymous(piece);
+        memory.protect(PROT_READ | PROT_WRITE);
+        std::fill_n(busy.data(), bytes, std::byte{1});
+        std::fill_n(memory.data(), piece, std::byte{1});
+        ::madvise(memory.data(), piece, MADV_NOHUGEPAGE);
+        read(1, busy.data(), bytes, buffer.address());
+        read(2, memory.data(), piece, buffer.address());
+        ASSERT_EQ(io_uring_submit(ring_.get()), 2);
+        ASSERT_EQ(::madvise(memory.data(), piece, MADV_FREE), 0);
+        cleaned = io_uring_cq_ready(ring_.get()) == 0;
+        const auto results = ring_.results(2);
+        ASSERT_EQ(results.at(2), static_cast<int>(piece));
+        if (cleaned) {
+            EXPECT_TRUE(all_dirty(memory.data(), piece));
+        }
+        EXPECT_TRUE(std::equal(memory.data(), memory.data() + piece, sent.begin()));
+    }
+    EXPECT_TRUE(cleaned);
+}
+
+TEST_F(Async, PagesInFlightCountForTheQuotaOfTheUser) {
+    const std::string node = uapi::Card().node();
+    const std::string limit = "/sys/class/accel-card/" + uapi::Card().name() + "/quota/host_memory";
+    const std::string before = uapi::read_file(limit);
+    const uapi::Counter opened;
+    const uapi::Counter lowered;
+    ASSERT_EQ(::chmod(node.c_str(), 0666), 0);
+    ASSERT_EQ(uapi::write_file(limit, std::to_string(8 * piece)), 0);
+    uapi::Process child([&] {
+        uapi::become_user();
+        const uapi::File file;
+        const uapi::Buffer buffer(file, 16 * piece, uapi::device);
+        std::vector<std::byte> memory(16 * piece);
+        const auto at = static_cast<off_t>(buffer.address());
+        const auto transfer = [&](std::size_t bytes) {
+            uapi::IoUring ring;
+            io_uring_prep_read(ring.entry(1), file.fd(), memory.data(),
+                               static_cast<unsigned int>(bytes), buffer.address());
+            return ring.results(1).begin()->second;
+        };
+        for (int round = 0; round < 20; ++round) {
+            uapi::check(transfer(4 * piece) == static_cast<int>(4 * piece),
+                        "a transfer within the quota failed");
+            uapi::check(transfer(16 * piece) == static_cast<int>(16 * piece),
+                        "a large transfer did not go on with few pages at a time");
+        }
+        opened.add();
+        lowered.await(1);
+        uapi::check(transfer(4 * piece) == -EDQUOT, "a transfer was not charged");
+        uapi::check(pread(file.fd(), memory.data(), piece, at) == -1 && errno == EDQUOT,
+                    "a read() was not charged");
+    });
+    opened.await(1);
+    EXPECT_EQ(uapi::write_file(limit, std::to_string(uapi::page)), 0);
+    lowered.add();
+    EXPECT_EQ(child.wait(), 0);
+    EXPECT_EQ(uapi::write_file(limit, before), 0);
+    ASSERT_EQ(::chmod(node.c_str(), 0600), 0);
+}
+
+// A file with many transfers delays a transfer of another file by one of them, not by all.
+TEST_F(Async, TransfersOfFilesTakeTurns) {
+    constexpr std::size_t bytes = 16 * piece;
+    constexpr unsigned count = 60;
+    const uapi::Buffer buffer(file_, bytes, uapi::device);
+    const auto memory = pattern(bytes, 8);
+    const uapi::File other;
+    const uapi::Buffer small(other, uapi::page, uapi::device);
+    std::vector<std::byte> back(uapi::page);
+    for (unsigned i = 0; i < count; ++i) {
+        write(i, memory.data(), bytes, buffer.address());
+    }
+    ASSERT_EQ(io_uring_submit(ring_.get()), static_cast<int>(count));
+    ASSERT_EQ(pread(other.fd(), back.data(), back.size(), static_cast<off_t>(small.address())),
+              static_cast<ssize_t>(back.size()));
+    io_uring_get_events(ring_.get());
+    EXPECT_LT(io_uring_cq_ready(ring_.get()), count);
+    for (const auto& [tag, result] : ring_.results(count)) {
+        EXPECT_EQ(result, static_cast<int>(bytes)) << tag;
+    }
 }
 
 TEST_F(Async, AResetEndsTransfersWithAByteCountOrEstale) {

@@ -3,6 +3,7 @@
 // read() and write() at a buffer's offset: errors, the end of a buffer, and interrupted transfers.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -60,6 +61,26 @@ TEST_F(TransferLimits, ATransferEndsAtTheEndOfTheBuffer) {
     EXPECT_EQ(pread(file_.fd(), memory_.data(), 3 * uapi::page,
                     offset(buffer.address() + 2 * uapi::page - 1)),
               1);
+}
+
+// The card takes some time for every transfer, and a caller of preadv2() gets no second answer.
+TEST_F(TransferLimits, ATransferThatMustNotWaitIsEagain) {
+    const uapi::Buffer buffer(file_, uapi::page, uapi::device);
+    std::array<std::byte, 8> bytes{};
+    const iovec vector{.iov_base = bytes.data(), .iov_len = bytes.size()};
+    const off_t at = offset(buffer.address());
+    EXPECT_EQ(preadv2(file_.fd(), &vector, 1, at, RWF_NOWAIT), -1);
+    EXPECT_EQ(errno, EAGAIN);
+    EXPECT_EQ(pwritev2(file_.fd(), &vector, 1, at, RWF_NOWAIT), -1);
+    EXPECT_EQ(errno, EAGAIN);
+    EXPECT_EQ(preadv2(file_.fd(), &vector, 1, at, 0), 8);
+}
+
+TEST_F(TransferLimits, PollAlwaysReportsThatATransferCanBegin) {
+    constexpr short transfers = POLLRDNORM | POLLOUT | POLLWRNORM;
+    pollfd item{.fd = file_.fd(), .events = POLLIN | transfers, .revents = 0};
+    ASSERT_EQ(::poll(&item, 1, 0), 1);
+    EXPECT_EQ(item.revents, transfers);
 }
 
 TEST_F(TransferLimits, ATransferOfZeroBytesReturnsZero) {

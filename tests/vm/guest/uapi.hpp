@@ -206,7 +206,8 @@ class Import {
 /// A queue with its ring, status page and doorbell mapped. One thread at a time may submit.
 class Queue {
   public:
-    explicit Queue(const File& file, std::uint32_t entries = 64, std::uint32_t priority = 0);
+    explicit Queue(const File& file, std::uint32_t entries = 64, std::uint32_t priority = 0,
+                   std::uint32_t time_limit_ms = 0);
     Queue(Queue&& other) noexcept;
     Queue& operator=(Queue&&) = delete;
     Queue(const Queue&) = delete;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The loop over the fault points of an operation, and the table of its results.
+#include "failures.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <iomanip>
+#include <iostream>
+#include <optional>
+#include <sstream>
+#include <system_error>
+
+#include "card.hpp"
+#include "injection.hpp"
+#include "sanity.hpp"
+
+namespace uapi {
+
+namespace {
+
+constexpr int most_points = 4000;
+// Checkers of the kernel sometimes allocate on their own, so one miss is not the end.
+constexpr int misses_at_the_end = 3;
+constexpr std::size_t messages_shown = 10;
+constexpr auto table_file = "/results/failures.txt";
+
+std::string text_of(int error) {
+    return std::generic_category().message(error);
+}
+
+/// The letter of a result in the table.
+char letter(int error) {
+    switch (error) {
+        case 0:
+            return '.';
+        case ENOMEM:
+            return 'M';
+        case EFAULT:
+            return 'F';
+        case EAGAIN:
+            return 'A';
+        case ENOSPC:
+            return 'S';
+        case ENODEV:
+            return 'D';
+        default:
+            return 'x';
+    }
+}
+
+/// The results of one operation: a letter for each n, and what was wrong.
+struct Row {
+    std::string letters;
+    std::vector<std::string> wrong;
+};
+
+class Runner {
+  public:
+    explicit Runner(const FailureCase& failure) : failure_(failure) {
+        if (failure.compare) {
+            observer_.emplace();
+        }
+    }
+
+    Row run() {
+        run_once();  // lazily allocated resources are there afterwards
+        const Resources base = measure();
+        int misses = 0;
+        for (int n = 1; n < most_points && misses < misses_at_the_end; ++n) {
+            n_ = n;
+            const bool injected = fail_nth();
+            compare(base, "after the operation's objects are released");
+            misses = injected ? 0 : misses + 1;
+        }
+        for (; misses > 0; --misses) {
+            row_.letters.pop_back();
+        }
+        return row_;
+    }
+
+  private:
+    void run_once() {
+        const auto operation = failure_.make();
+        succeed(*operation, "without a failure");
+    }
+
+    /// Injects a failure at point n_; returns false if the operation has fewer points.
+    bool fail_nth() {
+        mark(failure_.name + " with point " + std::to_string(n_) + " failing");
+        const auto operation = failure_.make();
+        succeed(*operation, "before the failure");
+        const Resources before = measure();
+        operation->prepare();
+        const Resources prepared = measure();
+        injection_.arm(n_);
+        int error = operation->attempt();
+        const bool injected = injection_.disarm();
+        error = operation->finish(error);
+        row_.letters += letter(error);
+        if (error == 0) {
+            operation->undo();
+        } else {
+            if (!injected) {
+                wrong(std::string("fails without an injected failure: ") + text_of(error));
+            } else if (!failure_.errnos.contains(error)) {
+                wrong(std::string("fails with '") + text_of(error) + "'");
+            }
+            compare(prepared, "after the failure");
+            succeed(*operation, "after the failure");
+        }
+        compare(before, "after the next attempt");
+        return injected;
+    }
+
+    void succeed(Operation& operation, const char* when) {
+        operation.prepare();
+        const int error = operation.finish(operation.attempt());
+        if (error == 0) {
+            operation.undo();
+        } else {
+            wrong(std::string("does not work ") + when + ": " + text_of(error));
+        }
+    }
+
+    [[nodiscard]] Resources measure() const {
+        return failure_.compare ? Resources::measure(&*observer_) : Resources();
+    }
+
+    void compare(const Resources& before, const char* when) {
+        if (const std::string text = before.difference(measure()); !text.empty()) {
+            wrong(std::string(when) + " differ " + text);
+        }
+    }
+
+    void wrong(const std::string& text) {
+        row_.wrong.push_back("point " + std::to_string(n_) + ": " + text);
+        mark("WRONG " + failure_.name + " " + row_.wrong.back());
+    }
+
+    const FailureCase& failure_;
+    std::optional<File> observer_;
+    Injection injection_;
+    int n_ = 0;
+    Row row_;
+};
+
+/// Prints all rows at the end, and keeps them for the host.
+class Table : public testing::Environment {
+  public:
+    static void add(const std::string& name, const Row& row) {
+        std::ostringstream line;
+        line << std::left << std::setw(45) << name << std::right << std::setw(4)
+             << row.letters.size() << "  " << row.letters << (row.wrong.empty() ? "" : "  WRONG");
+        std::cout << line.str() << std::endl;
+        std::ofstream(table_file, std::ios::app) << line.str() << '\n';
+    }
+    void SetUp() override {
+        std::ofstream(table_file, std::ios::app)
+            << "Operation, number of fault points, and the result with point 1, 2, 3, ... failing:"
+               "\n. success, M ENOMEM, F EFAULT, A EAGAIN, S ENOSPC, D ENODEV, x another errno\n";
+    }
+    void TearDown() override {
+        if (std::ifstream file(table_file); file) {
+            std::cout << file.rdbuf() << std::flush;
+        }
+    }
+};
+
+// GoogleTest owns it.
+[[maybe_unused]] testing::Environment* const table =
+    testing::AddGlobalTestEnvironment(new Table);  // NOLINT(cppcoreguidelines-owning-memory)
+
+}  // namespace
+
+std::ostream& operator<<(std::ostream& out, const FailureCase& failure) {
+    return out << failure.name;
+}
+
+FailureCase with_errnos(FailureCase failure, const std::set<int>& more) {
+    failure.errnos.insert(more.begin(), more.end());
+    return failure;
+}
+
+FailureCase without_comparison(FailureCase failure) {
+    failure.compare = false;
+    return failure;
+}
+
+std::string test_name(const testing::TestParamInfo<FailureCase>& info) {
+    std::string name;
+    for (const char letter : info.param.name) {
+        name += std::isalnum(static_cast<unsigned char>(letter)) != 0 ? letter : '_';
+    }
+    return name;
+}
+
+TEST_P(Failure, IsCleanAtEveryPoint) {
+    if (!can_inject()) {
+        GTEST_SKIP() << "this kernel cannot inject failures";
+    }
+    const Row row = Runner(GetParam()).run();
+    Table::add(GetParam().name, row);
+    for (std::size_t i = 0; i < std::min(row.wrong.size(), messages_shown); ++i) {
+        ADD_FAILURE() << row.wrong[i];
+    }
+    EXPECT_FALSE(row.letters.empty()) << "the operation has no fault point";
+    expect_working_card();
+}
+
+}  // namespace uapi
