@@ -220,3 +220,17 @@ struct accel_buffer *accel_queue_memory_alloc(struct accel_context *ctx, u64 byt
 	*status = accel_coherent_address(&memory->memory);
 	return &memory->buffer;
 }
+
+/**
+ * accel_queue_memory_at() - look into the memory of a queue
+ * @buffer: the memory; the context is entered, and the queue exists on the card
+ * @offset: offset of the bytes, which do not cross a page
+ *
+ * Return: the address in the kernel. The pages of the memory are not contiguous.
+ */
+const void *accel_queue_memory_at(struct accel_buffer *buffer, u64 offset)
+{
+	struct accel_queue_memory *memory = accel_queue_memory_of(buffer);
+
+	return page_address(memory->memory.pages[offset >> PAGE_SHIFT]) + offset_in_page(offset);
+}

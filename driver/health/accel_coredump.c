@@ -21,6 +21,7 @@
 #include "accel_event_log.h"
 #include "accel_mmio.h"
 #include "accel_queue.h"
+#include "accel_queue_memory.h"
 #include "accel_progress.h"
 #include "accel_section.h"
 
@@ -245,7 +246,6 @@ static void accel_coredump_reports(struct seq_buf *out, struct accel_device *ade
 /* The newest completed command, and those after it. The context is entered. */
 static void accel_coredump_ring(struct seq_buf *out, struct accel_queue *queue)
 {
-	const void *ring = (const void *)queue->status + ACCEL_QUEUE_RING_OFFSET;
 	u64 first = accel_queue_completed(queue), i;
 	u64 count = min_t(u64, queue->entries, ACCEL_COREDUMP_COMMANDS);
 
@@ -253,7 +253,10 @@ static void accel_coredump_ring(struct seq_buf *out, struct accel_queue *queue)
 	first = max(first, 1ULL);
 	for (i = first; i < first + count; i++)
 		accel_coredump_command(out, "sequence", i,
-				       ring + (i - 1) % queue->entries * ACCEL_COMMAND_SIZE);
+				       accel_queue_memory_at(queue->memory,
+							     ACCEL_QUEUE_RING_OFFSET +
+							     (i - 1) % queue->entries *
+							     ACCEL_COMMAND_SIZE));
 }
 
 static void accel_coredump_tables(struct seq_buf *out, struct accel_mmu *mmu, u64 address)
