@@ -178,11 +178,14 @@ class Preempted : public CardTest {
 
     // Makes `low` start a command, and hogs of higher priority take its engine away.
     void preempt(Queue& low, const accel_command& command, AddressSpace& where) {
-        (void)low.submit(command);
-        ASSERT_TRUE(eventually([&] { return host.report(low.id()).pieces > 2; }));
         for (std::uint32_t i = 0; i < 5; ++i) {
             hogs.push_back(std::make_unique<Queue>(where, 4 + i, QueueOptions{.priority = 1}));
-            (void)hogs.back()->submit(make(Hog::fill, where));
+            (void)hogs.back()->enqueue(make(Hog::fill, where));
+        }
+        (void)low.submit(command);
+        ASSERT_TRUE(eventually([&] { return host.report(low.id()).pieces > 2; }));
+        for (auto& hog : hogs) {
+            hog->ring_doorbell();
         }
         ASSERT_TRUE(
             eventually([&] { return host.report(low.id()).activity == ACCEL_ACTIVITY_READY; }));
@@ -231,7 +234,7 @@ TEST_F(Preempted, QueueOfHungEnginesIsDestroyed) {
 TEST_F(Preempted, CommandContinuesWhenTheEngineIsFreeAgain) {
     Queue low(space, 1);
     const std::uint64_t target = space.allocate(2 << 20, Layout::host_large);
-    preempt(low, fill_rows(target, 0, 7, 1, 2 << 20, 64), space);
+    preempt(low, fill_rows(target, 0, 7, 1, 2 << 20, 512), space);
     end_hogs();
     EXPECT_EQ(low.wait(1), ACCEL_OK);
     EXPECT_EQ(space.load<std::uint8_t>(target + (2 << 20) - 1, 1)[0], 7);
