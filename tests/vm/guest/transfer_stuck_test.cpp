@@ -27,11 +27,11 @@ namespace {
 /// More than the copy queue has slots.
 constexpr unsigned many = 300;
 
-/// A file of the first card with reads in flight that the card does not begin.
+/// A file of the first card with reads in flight that the card does not end.
 class StuckReads {
   public:
-    StuckReads() {
-        monitor_.set(0, "defect", "engines");
+    explicit StuckReads(const char* defect = "engines") {
+        monitor_.set(0, "defect", defect);
         for (unsigned i = 0; i < many; ++i) {
             io_uring_sqe* const entry = ring_.entry(i);
             io_uring_prep_read(entry, file_.fd(), memory_.data() + i * uapi::page, uapi::page,
@@ -129,6 +129,12 @@ TEST_F(StuckTransfer, DoesNotAffectAnotherCard) {
     EXPECT_EQ(pread(other.fd(), back.data(), back.size(), static_cast<off_t>(buffer.address())),
               static_cast<ssize_t>(back.size()));
     EXPECT_TRUE(reads.all_pending());
+}
+
+TEST_F(StuckTransfer, FailsAloneIfTheOthersCanGoOn) {
+    StuckReads reads("progress");
+    EXPECT_EQ(reads.results(),
+              (std::map<int, unsigned>{{-EIO, 1}, {static_cast<int>(uapi::page), many - 1}}));
 }
 
 // The driver gives up one transfer, tries the others again, and then gives up the card.
