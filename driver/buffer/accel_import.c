@@ -380,7 +380,7 @@ int accel_ioctl_buffer_import(struct accel_context *ctx, struct accel_buffer_imp
 	if (IS_ERR(import))
 		return PTR_ERR(import);
 
-	/* While the import is on the list, a stop of the card does not end before the import. */
+	/* While the import is on the list, a stop of the card does not end before it. */
 	ret = accel_import_list(import);
 	if (ret)
 		goto err_put;

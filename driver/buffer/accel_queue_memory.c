@@ -222,15 +222,17 @@ struct accel_buffer *accel_queue_memory_alloc(struct accel_context *ctx, u64 byt
 }
 
 /**
- * accel_queue_memory_at() - look into the memory of a queue
- * @buffer: the memory; the context is entered, and the queue exists on the card
- * @offset: offset of the bytes, which do not cross a page
+ * accel_queue_memory_slot() - a command of a ring, for diagnosis
+ * @buffer: the memory of a queue
+ * @slot: index in the ring
  *
- * Return: the address in the kernel. The pages of the memory are not contiguous.
+ * The caller keeps the card half from ending. The owner of the queue may write the
+ * command at any time.
+ *
+ * Return: the command, or NULL beyond the end of the ring.
  */
-const void *accel_queue_memory_at(struct accel_buffer *buffer, u64 offset)
+const struct accel_command *accel_queue_memory_slot(struct accel_buffer *buffer, u64 slot)
 {
-	struct accel_queue_memory *memory = accel_queue_memory_of(buffer);
-
-	return page_address(memory->memory.pages[offset >> PAGE_SHIFT]) + offset_in_page(offset);
+	return accel_coherent_at(&accel_queue_memory_of(buffer)->memory,
+				 ACCEL_QUEUE_RING_OFFSET + slot * ACCEL_COMMAND_SIZE);
 }
