@@ -21,6 +21,7 @@
 #include "accel_event_log.h"
 #include "accel_mmio.h"
 #include "accel_queue.h"
+#include "accel_queue_memory.h"
 #include "accel_progress.h"
 #include "accel_section.h"
 
@@ -245,15 +246,17 @@ static void accel_coredump_reports(struct seq_buf *out, struct accel_device *ade
 /* The newest completed command, and those after it. The context is entered. */
 static void accel_coredump_ring(struct seq_buf *out, struct accel_queue *queue)
 {
-	const void *ring = (const void *)queue->status + ACCEL_QUEUE_RING_OFFSET;
+	const struct accel_command *command;
 	u64 first = accel_queue_completed(queue), i;
 	u64 count = min_t(u64, queue->entries, ACCEL_COREDUMP_COMMANDS);
 
 	seq_buf_printf(out, "[commands]\n");
 	first = max(first, 1ULL);
-	for (i = first; i < first + count; i++)
-		accel_coredump_command(out, "sequence", i,
-				       ring + (i - 1) % queue->entries * ACCEL_COMMAND_SIZE);
+	for (i = first; i < first + count; i++) {
+		command = accel_queue_memory_slot(queue->memory, (i - 1) % queue->entries);
+		if (command)
+			accel_coredump_command(out, "sequence", i, command);
+	}
 }
 
 static void accel_coredump_tables(struct seq_buf *out, struct accel_mmu *mmu, u64 address)

@@ -3,7 +3,9 @@
 // The watchdog: a queue that makes no progress is stopped, engines that make none cost a reset, and
 // a slow job is left alone.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <climits>
 
@@ -85,6 +87,26 @@ TEST_F(Watchdog, AHangIsDumpedWithTheCommandsOfTheQueue) {
     }
     EXPECT_EQ(dump.value("commands", "sequence 1"), bytes) << dump.text();
     EXPECT_EQ(dump.value("registers", "magic"), "0x4c454341");
+}
+
+TEST_F(Watchdog, ATransferWithoutProgressFailsAlone) {
+    const uapi::File file;
+    const std::uint64_t generation = file.info().generation;
+    const uapi::Buffer memory(file, uapi::page, uapi::device);
+    std::array<char, uapi::page> bytes{};
+    const auto read = [&] {
+        return ::pread(file.fd(), bytes.data(), bytes.size(),
+                       static_cast<off_t>(memory.address())) == uapi::page
+                   ? 0
+                   : errno;
+    };
+    ASSERT_EQ(read(), 0);
+    plant("progress");
+    EXPECT_EQ(read(), EIO);
+    EXPECT_TRUE(logged("transfer-hung"));
+    plant("none");
+    EXPECT_EQ(read(), 0);
+    EXPECT_EQ(file.info().generation, generation);
 }
 
 TEST_F(Watchdog, EnginesWithoutProgressCostAReset) {
