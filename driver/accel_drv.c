@@ -109,7 +109,7 @@ static int accel_bars_init(struct accel_device *adev)
 	if (ret)
 		return dev_err_probe(dev, ret,
 				     "cannot claim BARs: another driver uses them; unbind it\n");
-	/* Some kernels release them with the device, newer ones do not; a second time is harmless. */
+	/* Some kernels release them with the device, newer ones do not; twice is harmless. */
 	ret = devm_add_action_or_reset(dev, accel_release_regions, pdev);
 	if (ret)
 		return ret;
