@@ -177,7 +177,7 @@ static bool accel_wait_try(struct accel_queue *queue, unsigned int *budget)
 	lockdep_assert_held(&queue->lock);
 	if (!accel_wait_arm(queue, budget))
 		return false;
-	/* Last: a notification that is not due here has armed the interrupt, or a waiter before it. */
+	/* Last: a notification that is not due here is armed, or a waiter before it is. */
 	accel_wait_wake_poll(queue);
 	return true;
 }
