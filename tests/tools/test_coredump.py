@@ -127,7 +127,9 @@ class Coredump(ToolTest):
     def test_any_bytes_are_read(self):
         noise = bytes(range(256)) * 64
         path = self.folder / "noise"
-        path.write_bytes(b"accel-coredump: 1\n[queue 1]\nerror: 99\nx: " + b"f" * 128 + b"\n" + noise)
+        path.write_bytes(
+            b"accel-coredump: 1\n[queue 1]\nerror: 99\nx: " + b"f" * 128 + b"\n" + noise
+        )
         done = subprocess.run(
             [BUILD / "tools/accelctl", "coredump", path, "--json"],
             capture_output=True,
