@@ -101,7 +101,7 @@ static int accel_recovery_reset(struct accel_device *adev)
 	}
 }
 
-static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_cause cause,
+static void accel_recovery_dump(struct accel_device *adev, enum accel_failure_cause cause,
 				struct pid *culprit)
 {
 	struct accel_coredump_cause dump = {
@@ -110,6 +110,13 @@ static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_ca
 		.culprit = culprit,
 		.silent = cause != ACCEL_FAILURE_ENGINES && cause != ACCEL_FAILURE_COPY,
 	};
+
+	accel_coredump(adev, &dump);
+}
+
+static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_cause cause,
+				struct pid *culprit)
+{
 	char text[ACCEL_UEVENT_TEXT];
 
 	dev_warn_ratelimited(&adev->pdev->dev,
@@ -119,7 +126,6 @@ static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_ca
 			     pid_nr(culprit));
 	snprintf(text, sizeof(text), "RECOVERY=%s", accel_failure_name(cause));
 	accel_recovery_uevent(adev, text, culprit);
-	accel_coredump(adev, &dump);
 }
 
 static void accel_recovery_work(struct work_struct *work)
@@ -128,7 +134,7 @@ static void accel_recovery_work(struct work_struct *work)
 	struct accel_device *adev = health->adev;
 	enum accel_failure_cause cause;
 	struct pid *culprit;
-	bool often, stopped;
+	bool stopped;
 
 	/* A start of the card, which ends all failures before it, is over after this. */
 	mutex_lock(&adev->stop_lock);
@@ -142,14 +148,14 @@ static void accel_recovery_work(struct work_struct *work)
 	if (cause == ACCEL_FAILURE_NONE || stopped)
 		goto out;
 
-	accel_recovery_tell(adev, cause, culprit);
-	often = !accel_recovery_count(health);
-	if (!accel_card_stop(adev, ACCEL_REASON_RECOVERY, culprit))
-		goto out;
-	if (often) {
+	accel_recovery_dump(adev, cause, culprit);
+	if (!accel_recovery_count(health)) {
 		accel_recovery_wedge(adev, "too-many-recoveries", culprit);
 		goto out;
 	}
+	accel_recovery_tell(adev, cause, culprit);
+	if (!accel_card_stop(adev, ACCEL_REASON_RECOVERY, culprit))
+		goto out;
 	accel_recovery_reset(adev);
 	if (READ_ONCE(adev->stop_errno) == -ESTALE && READ_ONCE(health->enabled))
 		accel_recovery_wedge(adev, accel_failure_name(cause), culprit);

@@ -29,13 +29,13 @@ class Watchdog : public uapi::Health {
         }
     }
     /// Ends all files, by engines that hang.
-    void hang_engines() const {
+    void hang_engines(int error = ESTALE, accel_reason reason = ACCEL_REASON_RECOVERY) const {
         const uapi::File file;
         uapi::Queue queue(file);
         queue.run(uapi::nop());
         plant("engines");
-        EXPECT_EQ(queue.wait_until(queue.submit(uapi::nop()), INT64_MAX), ESTALE);
-        EXPECT_EQ(uapi::context_of(file).reason, ACCEL_REASON_RECOVERY);
+        EXPECT_EQ(queue.wait_until(queue.submit(uapi::nop()), INT64_MAX), error);
+        EXPECT_EQ(uapi::context_of(file).reason, reason);
     }
 };
 
@@ -124,8 +124,8 @@ TEST_F(Watchdog, ACardThatFailsAgainAndAgainIsWedged) {
         // FLR repairs it.
         uapi::expect_working_card();
     }
-    hang_engines();
-    uapi::await("wedged", [&] { return state() == "wedged"; });
+    hang_engines(ENOTRECOVERABLE, ACCEL_REASON_WEDGED);
+    EXPECT_EQ(state(), "wedged");
     EXPECT_TRUE(logged("cause=too-many-recoveries"));
     EXPECT_EQ(open_error(), ENOTRECOVERABLE);
 }
