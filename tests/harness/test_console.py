@@ -58,6 +58,8 @@ HARMLESS = (
     "DMAR: Host address width 39",
     "PCI: Using configuration type 1 for base access",
     "pcieport 0000:00:03.0: AER: enabled with IRQ 24",
+    "DMA-API: preallocated 65536 debug entries",
+    "DMA-API: debugging enabled by kernel config",
     "Spectre V2 : WARN-ings are off",
 )
 

@@ -65,15 +65,17 @@ class Runner {
     }
 
     Row run() {
-        run_once();  // lazily allocated resources are there afterwards
+        static_cast<void>(make_operation());  // lazily allocated resources are there afterwards
         const Resources base = measure();
+        operation_ = make_operation();
+        before_ = measure();
         int misses = 0;
         for (int n = 1; n < most_points && misses < misses_at_the_end; ++n) {
             n_ = n;
-            const bool injected = fail_nth();
-            compare(base, "after the operation's objects are released");
-            misses = injected ? 0 : misses + 1;
+            misses = fail_nth() ? 0 : misses + 1;
         }
+        operation_.reset();
+        compare(base, "after the operation's objects are released");
         for (; misses > 0; --misses) {
             row_.letters.pop_back();
         }
@@ -81,36 +83,33 @@ class Runner {
     }
 
   private:
-    void run_once() {
-        const auto operation = failure_.make();
-        succeed(*operation, "without a failure");
+    /// An operation that has succeeded once.
+    std::unique_ptr<Operation> make_operation() {
+        auto operation = failure_.make();
+        succeed(*operation, "before a failure");
+        return operation;
     }
 
     /// Injects a failure at point n_; returns false if the operation has fewer points.
     bool fail_nth() {
         mark(failure_.name + " with point " + std::to_string(n_) + " failing");
-        const auto operation = failure_.make();
-        succeed(*operation, "before the failure");
-        const Resources before = measure();
-        operation->prepare();
-        const Resources prepared = measure();
+        operation_->prepare();
         injection_.arm(n_);
-        int error = operation->attempt();
+        int error = operation_->attempt();
         const bool injected = injection_.disarm();
-        error = operation->finish(error);
+        error = operation_->finish(error);
         row_.letters += letter(error);
         if (error == 0) {
-            operation->undo();
+            operation_->undo();
         } else {
             if (!injected) {
-                wrong(std::string("fails without an injected failure: ") + text_of(error));
+                wrong("fails without an injected failure: " + text_of(error));
             } else if (!failure_.errnos.contains(error)) {
-                wrong(std::string("fails with '") + text_of(error) + "'");
+                wrong("fails with '" + text_of(error) + "'");
             }
-            compare(prepared, "after the failure");
-            succeed(*operation, "after the failure");
+            succeed(*operation_, "after the failure");
         }
-        compare(before, "after the next attempt");
+        compare(before_, "after the failure and the next attempt");
         return injected;
     }
 
@@ -131,6 +130,11 @@ class Runner {
     void compare(const Resources& before, const char* when) {
         if (const std::string text = before.difference(measure()); !text.empty()) {
             wrong(std::string(when) + " differ " + text);
+            if (operation_) {  // what is left is reported once
+                operation_.reset();
+                operation_ = make_operation();
+                before_ = measure();
+            }
         }
     }
 
@@ -142,6 +146,8 @@ class Runner {
     const FailureCase& failure_;
     std::optional<File> observer_;
     Injection injection_;
+    std::unique_ptr<Operation> operation_;
+    Resources before_;
     int n_ = 0;
     Row row_;
 };

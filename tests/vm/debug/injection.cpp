@@ -109,14 +109,10 @@ void mark(const std::string& text) {
 Resources Resources::measure(const File* observer) {
     Resources all;
     auto& counts = all.counts_;
-    for (std::size_t i = 0; i < Card::count(); ++i) {
-        const Card card(i);
-        if (!card.bound()) {
-            continue;
-        }
-        const std::string name = card.name();
+    for (const auto& card : fs::directory_iterator("/sys/class/accel-card")) {
+        const std::string name = card.path().filename();
         for (const char* what : {"contexts_used", "queues_used", "memory_used"}) {
-            counts[name + " " + what] = number(fs::path("/sys/class/accel-card") / name / what);
+            counts[name + " " + what] = number(card.path() / what);
         }
         for (const char* what : {"contexts", "queues", "page_tables"}) {
             counts[name + " lines of debugfs " + what] =
