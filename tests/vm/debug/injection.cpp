@@ -79,12 +79,13 @@ bool checks_dma() {
     return file.get() == 'N';
 }
 
-/// Lets the objects of all caches fail but the nodes of radix trees, which the check needs.
-void spare_radix_trees() {
-    for (const auto& cache : fs::directory_iterator("/sys/kernel/slab")) {
-        const bool fails = cache.path().filename() != "radix_tree_node";
-        static_cast<void>(write_file(cache.path() / "failslab", fails ? "1" : "0"));
-    }
+/// Spares the caches without a mark. "slub_debug=A;-,radix_tree_node" on the kernel's command line
+/// marks all but the nodes of radix trees, which the check of DMA mappings needs.
+void spare_unmarked_caches() {
+    std::ifstream mark("/sys/kernel/slab/kmalloc-64/failslab");
+    require(
+        mark.get() == '1' ? 0 : EINVAL,
+        "boot with slub_debug=A;-,radix_tree_node or with dma_debug=off: the mark of kmalloc-64");
     require(write_file(fs::path(debug_folder) / "failslab/cache-filter", "Y"), "cache-filter");
 }
 
@@ -100,7 +101,7 @@ Injection::Injection() : file_(::open(counter_file, O_RDWR | O_CLOEXEC)) {
         require(write_file(fs::path(debug_folder) / name, value), name);
     }
     if (checks_dma()) {
-        spare_radix_trees();
+        spare_unmarked_caches();
     }
 }
 
