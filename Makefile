@@ -140,7 +140,7 @@ test-tools: $(BUILD)/.tools ## lsaccel and accelctl, on machines of files and on
 test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
 test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
 test-vm-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
-test-vm-bounce: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## A machine whose DMA uses bounce buffers
+test-vm-bounce: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Suite vm with bounce buffers
 test-perf-gate: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
 test-unit-card test-unit-card-timed test-qtest test-sdk test-compiler test-fuzz test-tools \
     test-harness test-vm test-vm-iommu test-vm-bounce test-perf-gate:

@@ -13,6 +13,7 @@
  * handler that the higher one registers.
  *
  *   .         the card's structure, register access, tracepoints, compatibility
+ *   health/   failures, watchdog, recovery, coredumps, reasons for the end of a file
  *   hw/       interrupts, admin queue, reports, events, event log, copy queue
  *   mm/       addresses and page tables of a context, device memory, mappings
  *   context/  contexts and the quota of each user
@@ -71,6 +72,7 @@
  *   accel_copy_queue.lock      (spin) transfers that wait and in flight; the ring
  *   accel_quota_table.lock     (spin) use and limits of each user
  *   accel_host.lock            (spin) the same of host memory, for all cards
+ *   accel_health.lock          (spin, irq) the failure that waits for a recovery
  *   accel_event_log.lock       (spin, irq) the event log; innermost
  *
  * A section (accel_section.h) keeps the hardware present. It begins before

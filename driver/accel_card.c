@@ -39,6 +39,16 @@ static int accel_card_reset(struct accel_device *adev)
 	return status == ~0U ? -ENODEV : ret;
 }
 
+/* The last means against DMA in flight. It clears the configuration of the function. */
+static void accel_card_reset_function(struct pci_dev *pdev)
+{
+	dev_warn(&pdev->dev, "DMA in flight does not end: the driver resets the function\n");
+	pci_save_state(pdev);
+	if (pcie_reset_flr(pdev, PCI_RESET_DO_RESET))
+		dev_err(&pdev->dev, "no function-level reset: power-cycle the card\n");
+	pci_restore_state(pdev);
+}
+
 /*
  * Ends all DMA. A card that does not leave its reset has no right to DMA, but requests may be in
  * flight: they end within the bounds of PCIe, or with a function-level reset.
@@ -48,10 +58,10 @@ static void accel_card_quiesce(struct accel_device *adev)
 	struct pci_dev *pdev = adev->pdev;
 
 	pci_clear_master(pdev);
-	if (!accel_card_reset(adev) || pci_dev_is_disconnected(pdev))
+	if (!accel_card_reset(adev) || pci_dev_is_disconnected(pdev) || pci_channel_offline(pdev))
 		return;
 	if (!pci_wait_for_pending_transaction(pdev))
-		dev_warn(&pdev->dev, "DMA of the card did not end: it ignores resets; power-cycle it\n");
+		accel_card_reset_function(pdev);
 }
 
 /* Lets the queues of a card run that has left reset. */
@@ -198,7 +208,8 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 		accel_card_stop_hardware(adev);
 	if (running || reason == ACCEL_REASON_RESET)
 		WRITE_ONCE(adev->generation, adev->generation + 1);
-	dev_info_ratelimited(&adev->pdev->dev, "%s stopped: %s, pid %d; open files end with errno %d\n",
+	dev_info_ratelimited(&adev->pdev->dev,
+			     "%s stopped: %s, pid %d; open files end with errno %d\n",
 			     dev_name(&adev->dev), accel_reason_name(reason), pid_nr(culprit),
 			     -error);
 	trace_accel_card_stop(adev, error);

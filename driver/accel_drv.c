@@ -16,6 +16,7 @@
 #include "accel_copy_queue.h"
 #include "accel_coredump.h"
 #include "accel_debugfs.h"
+#include "accel_error.h"
 #include "accel_event.h"
 #include "accel_event_log.h"
 #include "accel_hwmon.h"
@@ -33,7 +34,7 @@
 static unsigned int accel_time_limit_ms = 30000;
 module_param_named(time_limit_ms, accel_time_limit_ms, uint, 0644);
 MODULE_PARM_DESC(time_limit_ms,
-		 "longest device time of a command on a card that is bound from now on, in ms; 0: unlimited");
+		 "longest device time of a command in ms, for cards bound later; 0: unlimited");
 
 static bool accel_irq_queues(struct accel_device *adev, int vector)
 {
@@ -108,7 +109,7 @@ static int accel_bars_init(struct accel_device *adev)
 	if (ret)
 		return dev_err_probe(dev, ret,
 				     "cannot claim BARs: another driver uses them; unbind it\n");
-	/* Some kernels release them with the device, newer ones do not; a second time is harmless. */
+	/* Some kernels release them with the device, newer ones do not. Twice is harmless. */
 	ret = devm_add_action_or_reset(dev, accel_release_regions, pdev);
 	if (ret)
 		return ret;
@@ -287,80 +288,6 @@ static void accel_remove(struct pci_dev *pdev)
 	put_device(&adev->dev);
 }
 
-static void accel_reset_prepare(struct pci_dev *pdev)
-{
-	struct accel_device *adev = pci_get_drvdata(pdev);
-
-	enum accel_reason reason = accel_recovery_reset_reason(adev);
-
-	if (reason == ACCEL_REASON_RESET)
-		accel_coredump_reset(adev, "reset", false);
-	accel_card_stop(adev, reason, NULL);
-}
-
-static void accel_reset_done(struct pci_dev *pdev)
-{
-	struct accel_device *adev = pci_get_drvdata(pdev);
-
-	accel_recovery_reset_done(adev, accel_card_start(adev));
-}
-
-/*
- * An uncorrectable error of the link may have lost data of any file. So all files end, and the
- * card starts again.
- */
-static pci_ers_result_t accel_error_detected(struct pci_dev *pdev, pci_channel_state_t state)
-{
-	struct accel_device *adev = pci_get_drvdata(pdev);
-
-	accel_event_log_card(adev, "link-error", "severity=%s",
-			     state == pci_channel_io_normal ? "nonfatal" : "fatal");
-	if (state == pci_channel_io_perm_failure) {
-		accel_card_stop(adev, ACCEL_REASON_REMOVED, NULL);
-		return PCI_ERS_RESULT_DISCONNECT;
-	}
-	accel_coredump_reset(adev, "link-error", true);
-	accel_card_stop(adev, ACCEL_REASON_LINK_ERROR, NULL);
-	return PCI_ERS_RESULT_NEED_RESET;
-}
-
-static pci_ers_result_t accel_slot_reset(struct pci_dev *pdev)
-{
-	struct accel_device *adev = pci_get_drvdata(pdev);
-	int ret;
-
-	pci_restore_state(pdev);
-	/* Save it again for the next error, because the restore consumed it. */
-	pci_save_state(pdev);
-	ret = accel_card_start(adev);
-	accel_recovery_reset_done(adev, ret);
-	return ret ? PCI_ERS_RESULT_DISCONNECT : PCI_ERS_RESULT_RECOVERED;
-}
-
-static const struct pci_error_handlers accel_err_handlers = {
-	.error_detected = accel_error_detected,
-	.slot_reset = accel_slot_reset,
-	.reset_prepare = accel_reset_prepare,
-	.reset_done = accel_reset_done,
-};
-
-static int accel_suspend(struct device *dev)
-{
-	accel_card_stop(dev_get_drvdata(dev), ACCEL_REASON_SUSPEND, NULL);
-	return 0;
-}
-
-static int accel_resume(struct device *dev)
-{
-	struct accel_device *adev = dev_get_drvdata(dev);
-	int ret = accel_card_start(adev);
-
-	accel_recovery_reset_done(adev, ret);
-	return ret;
-}
-
-static DEFINE_SIMPLE_DEV_PM_OPS(accel_pm_ops, accel_suspend, accel_resume);
-
 static const struct pci_device_id accel_ids[] = {
 	{ PCI_DEVICE(ACCEL_PCI_VENDOR, ACCEL_PCI_DEVICE) },
 	{}
@@ -372,7 +299,7 @@ static struct pci_driver accel_driver = {
 	.id_table = accel_ids,
 	.probe = accel_probe,
 	.remove = accel_remove,
-	.err_handler = &accel_err_handlers,
+	.err_handler = &accel_error_handlers,
 	.driver.pm = pm_sleep_ptr(&accel_pm_ops),
 };
 

@@ -18,14 +18,22 @@
 
 #include "accel_device.h"
 
-/* Begins a section, even if the card has stopped. Return: value for accel_section_end(). */
+/*
+ * Begins a section, even if the card has stopped. Return: value for accel_section_end().
+ *
+ * Sparse cannot follow a section that begins only on success, so it does not see sections.
+ */
 static inline int accel_section_begin(struct accel_device *adev)
 {
-	return srcu_read_lock(&adev->sections);
+	int section = srcu_read_lock(&adev->sections);
+
+	__release(&adev->sections);
+	return section;
 }
 
 static inline void accel_section_end(struct accel_device *adev, int section)
 {
+	__acquire(&adev->sections);
 	srcu_read_unlock(&adev->sections, section);
 }
 

@@ -247,9 +247,10 @@ struct accel_buffer_create {
  * @reserved: must be zero
  *
  * The driver pins the pages and charges them against RLIMIT_MEMLOCK, and against
- * the quota of host memory, until the handle is destroyed. The caller needs write access to the memory only if the
- * card may write it. The caller may unmap the memory meanwhile: the card keeps
- * using the same pages. Such a buffer cannot be mapped again through the file.
+ * the quota of host memory, until the handle is destroyed. The caller needs write
+ * access to the memory only if the card may write it. The caller may unmap the
+ * memory meanwhile: the card keeps using the same pages. Such a buffer cannot be
+ * mapped again through the file.
  */
 struct accel_buffer_register {
 	__u32 size;

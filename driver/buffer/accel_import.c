@@ -94,8 +94,8 @@ static void accel_import_detach(struct accel_import *import)
 	accel_section_end(ctx->adev, section);
 
 	/*
-	 * No transfer of a revoked buffer begins. Memory of a card that is about to stop stays until
-	 * the stop has ended all transfers, so a hung copy queue does not delay the stop.
+	 * No transfer of a revoked buffer begins. Memory of a card that is about to stop stays
+	 * until the stop has ended all transfers, so a hung copy queue does not delay the stop.
 	 */
 	if (!import->buffer.source || !READ_ONCE(ctx->adev->sharing_stopped))
 		accel_copy_users_wait(ctx->adev, &import->buffer.transfers);
@@ -380,7 +380,7 @@ int accel_ioctl_buffer_import(struct accel_context *ctx, struct accel_buffer_imp
 	if (IS_ERR(import))
 		return PTR_ERR(import);
 
-	/* While the import is on the list, a stop of the card does not end before the import has. */
+	/* While the import is on the list, a stop of the card does not end before it. */
 	ret = accel_import_list(import);
 	if (ret)
 		goto err_put;

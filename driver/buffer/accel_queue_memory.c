@@ -220,3 +220,19 @@ struct accel_buffer *accel_queue_memory_alloc(struct accel_context *ctx, u64 byt
 	*status = accel_coherent_address(&memory->memory);
 	return &memory->buffer;
 }
+
+/**
+ * accel_queue_memory_slot() - a command of a ring, for diagnosis
+ * @buffer: the memory of a queue
+ * @slot: index in the ring
+ *
+ * The caller keeps the card half from ending. The owner of the queue may write the
+ * command at any time.
+ *
+ * Return: the command, or NULL beyond the end of the ring.
+ */
+const struct accel_command *accel_queue_memory_slot(struct accel_buffer *buffer, u64 slot)
+{
+	return accel_coherent_at(&accel_queue_memory_of(buffer)->memory,
+				 ACCEL_QUEUE_RING_OFFSET + slot * ACCEL_COMMAND_SIZE);
+}

@@ -9,5 +9,6 @@
 
 struct accel_buffer *accel_queue_memory_alloc(struct accel_context *ctx, u64 bytes,
 					      struct accel_queue_status **status);
+const struct accel_command *accel_queue_memory_slot(struct accel_buffer *buffer, u64 slot);
 
 #endif /* ACCEL_QUEUE_MEMORY_H */

@@ -204,15 +204,15 @@ static int accel_quota_charge_host(struct accel_quota *quota, u64 bytes)
 	int ret;
 
 	ret = accel_host_charge(quota->host, bytes, &refusal);
-	if (ret)
-		dev_notice_ratelimited(&quota->adev->dev,
-				       "%s[%d]: no %llu %s for user %u: %llu of %llu in use%s; raise %s\n",
-				       current->comm, task_pid_nr(current), bytes,
-				       "bytes of host memory",
-				       from_kuid(&init_user_ns, quota->user), refusal.used,
-				       refusal.limit, refusal.all ? " by all users" : "",
-				       refusal.all ? "quota/host_memory_total in sysfs" :
-						     "quota/host_memory in sysfs");
+	if (!ret)
+		return 0;
+	dev_notice_ratelimited(&quota->adev->dev,
+			       "%s[%d]: no %llu %s for user %u: %llu of %llu in use%s; raise %s\n",
+			       current->comm, task_pid_nr(current), bytes, "bytes of host memory",
+			       from_kuid(&init_user_ns, quota->user), refusal.used, refusal.limit,
+			       refusal.all ? " by all users" : "",
+			       refusal.all ? "quota/host_memory_total in sysfs" :
+					     "quota/host_memory in sysfs");
 	return ret;
 }
 

@@ -12,19 +12,20 @@
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/seq_buf.h>
+#include <linux/slab.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
 
 #include "accel_admin.h"
-#include "accel_buffer.h"
 #include "accel_coredump.h"
 #include "accel_event_log.h"
 #include "accel_mmio.h"
 #include "accel_queue.h"
+#include "accel_queue_memory.h"
 #include "accel_progress.h"
 #include "accel_section.h"
 
-#define ACCEL_COREDUMP_BYTES	(256 * 1024)
+#define ACCEL_COREDUMP_BYTES	(512 * 1024)
 #define ACCEL_COREDUMP_VERSION	1
 /* Any process can cause faults of its queues, and an administrator many resets. */
 #define ACCEL_COREDUMP_INTERVAL	(10 * HZ)
@@ -159,6 +160,33 @@ static void accel_coredump_admin(struct seq_buf *out, struct accel_device *adev)
 	seq_buf_printf(out, "[events]\nhead: %llu\n", READ_ONCE(adev->events->head));
 }
 
+/* A line about a queue: "queue N KEY: VALUE". */
+#define accel_coredump_field(out, id, key, format, value) \
+	seq_buf_printf(out, "queue %u " key ": " format "\n", id, value)
+
+static void accel_coredump_queue(struct seq_buf *out, const struct accel_queue *queue, u32 id)
+{
+	const struct accel_queue_status *status;
+
+	accel_coredump_field(out, id, "pid", "%d", pid_nr(queue->ctx->owner));
+	accel_coredump_field(out, id, "client", "%llu", queue->ctx->client);
+	accel_coredump_field(out, id, "handle", "%u", queue->handle);
+	accel_coredump_field(out, id, "context", "%d", queue->ctx->id);
+	accel_coredump_field(out, id, "entries", "%u", queue->entries);
+	accel_coredump_field(out, id, "priority", "%u", queue->priority);
+	accel_coredump_field(out, id, "time_limit", "%llu", queue->time_limit);
+	accel_coredump_field(out, id, "error", "%u", READ_ONCE(queue->error.status));
+	accel_coredump_field(out, id, "reason", "%u", READ_ONCE(queue->error.reason));
+	/* The owner can write the page; the values are shown as they are. */
+	rcu_read_lock();
+	status = READ_ONCE(queue->status);
+	accel_coredump_field(out, id, "completed", "%llu",
+			     le64_to_cpu(READ_ONCE(status->completed)));
+	accel_coredump_field(out, id, "tail", "%llu", le64_to_cpu(READ_ONCE(status->tail)));
+	accel_coredump_field(out, id, "arm", "%llu", le64_to_cpu(READ_ONCE(status->arm)));
+	rcu_read_unlock();
+}
+
 static void accel_coredump_queues(struct seq_buf *out, struct accel_device *adev)
 {
 	struct accel_queue *queue;
@@ -169,18 +197,7 @@ static void accel_coredump_queues(struct seq_buf *out, struct accel_device *adev
 		queue = accel_queue_find(adev, id);
 		if (!queue)
 			continue;
-		seq_buf_printf(out, "queue %u: client=%llu pid=%d handle=%u context=%d entries=%u",
-			       id, queue->ctx->client, pid_nr(queue->ctx->owner), queue->handle,
-			       queue->ctx->id, queue->entries);
-		seq_buf_printf(out, " priority=%u time_limit=%llu stopped=%d error=%u",
-			       queue->priority, queue->time_limit, READ_ONCE(queue->stopped),
-			       READ_ONCE(queue->error.status));
-		/* The owner can write the page; the values are shown as they are. */
-		seq_buf_printf(out, " completed=%llu tail=%llu arm=%llu event_index=%llu\n",
-			       le64_to_cpu(READ_ONCE(queue->status->completed)),
-			       le64_to_cpu(READ_ONCE(queue->status->tail)),
-			       le64_to_cpu(READ_ONCE(queue->status->arm)),
-			       le64_to_cpu(READ_ONCE(queue->status->event_index)));
+		accel_coredump_queue(out, queue, id);
 		accel_queue_found_put(queue);
 		cond_resched();
 	}
@@ -189,52 +206,57 @@ static void accel_coredump_queues(struct seq_buf *out, struct accel_device *adev
 static void accel_coredump_report(struct seq_buf *out, u32 id,
 				  const struct accel_queue_report *report)
 {
-	if (report->activity == cpu_to_le32(ACCEL_ACTIVITY_NONE))
+	accel_coredump_field(out, id, "activity", "%u", le32_to_cpu(report->activity));
+	accel_coredump_field(out, id, "pieces", "%llu", le64_to_cpu(report->pieces));
+	accel_coredump_field(out, id, "completed", "%llu", le64_to_cpu(report->completed));
+	accel_coredump_field(out, id, "ticks", "%llu", le64_to_cpu(report->ticks));
+	accel_coredump_field(out, id, "opcode", "%#x", le32_to_cpu(report->opcode));
+	if (!report->error)
 		return;
-	seq_buf_printf(out, "queue %u: activity=%u pieces=%llu completed=%llu ticks=%llu opcode=%#x",
-		       id, le32_to_cpu(report->activity), le64_to_cpu(report->pieces),
-		       le64_to_cpu(report->completed), le64_to_cpu(report->ticks),
-		       le32_to_cpu(report->opcode));
-	seq_buf_printf(out, " error=%u error_sequence=%llu error_address=%#llx",
-		       le32_to_cpu(report->error), le64_to_cpu(report->error_sequence),
-		       le64_to_cpu(report->error_address));
-	seq_buf_printf(out, " error_list_index=%u error_opcode=%#x\n",
-		       le32_to_cpu(report->error_list_index), le32_to_cpu(report->error_opcode));
+	accel_coredump_field(out, id, "error", "%u", le32_to_cpu(report->error));
+	accel_coredump_field(out, id, "error_sequence", "%llu",
+			     le64_to_cpu(report->error_sequence));
+	accel_coredump_field(out, id, "error_address", "%#llx",
+			     le64_to_cpu(report->error_address));
+	accel_coredump_field(out, id, "error_list_index", "%u",
+			     le32_to_cpu(report->error_list_index));
+	accel_coredump_field(out, id, "error_opcode", "%#x", le32_to_cpu(report->error_opcode));
 }
 
 static void accel_coredump_reports(struct seq_buf *out, struct accel_device *adev)
 {
-	struct accel_queue_report report;
-	u32 id;
+	struct accel_queue_report *reports;
+	u32 first, count, i;
 
+	reports = kcalloc(ACCEL_REPORTS_MAX, sizeof(*reports), GFP_KERNEL);
+	if (!reports)
+		return;
 	seq_buf_printf(out, "[reports]\n");
-	for (id = 0; id < adev->queue_count; id++) {
-		if (accel_progress_read(adev, id, 1, &report))
-			return;
-		accel_coredump_report(out, id, &report);
+	for (first = 0; first < adev->queue_count; first += count) {
+		count = min_t(u32, adev->queue_count - first, ACCEL_REPORTS_MAX);
+		if (accel_progress_read(adev, first, count, reports))
+			break;
+		for (i = 0; i < count; i++)
+			if (reports[i].activity != cpu_to_le32(ACCEL_ACTIVITY_NONE))
+				accel_coredump_report(out, first + i, &reports[i]);
 	}
+	kfree(reports);
 }
 
-/* A command of a ring; the context is entered. */
-static const void *accel_coredump_slot(const struct accel_queue *queue, u64 slot)
-{
-	size_t offset = ACCEL_QUEUE_RING_OFFSET + slot * ACCEL_COMMAND_SIZE;
-
-	return page_address(queue->memory->pages[offset >> PAGE_SHIFT]) +
-	       offset_in_page(offset);
-}
-
-/* The newest completed command, and those after it. */
+/* The newest completed command, and those after it. The context is entered. */
 static void accel_coredump_ring(struct seq_buf *out, struct accel_queue *queue)
 {
+	const struct accel_command *command;
 	u64 first = accel_queue_completed(queue), i;
 	u64 count = min_t(u64, queue->entries, ACCEL_COREDUMP_COMMANDS);
 
 	seq_buf_printf(out, "[commands]\n");
 	first = max(first, 1ULL);
-	for (i = first; i < first + count; i++)
-		accel_coredump_command(out, "sequence", i,
-				       accel_coredump_slot(queue, (i - 1) % queue->entries));
+	for (i = first; i < first + count; i++) {
+		command = accel_queue_memory_slot(queue->memory, (i - 1) % queue->entries);
+		if (command)
+			accel_coredump_command(out, "sequence", i, command);
+	}
 }
 
 static void accel_coredump_tables(struct seq_buf *out, struct accel_mmu *mmu, u64 address)
@@ -294,17 +316,18 @@ void accel_coredump(struct accel_device *adev, const struct accel_coredump_cause
 		return;
 	seq_buf_init(&out, data, ACCEL_COREDUMP_BYTES);
 	accel_coredump_card(&out, adev, cause);
+	if (cause->queue)
+		accel_coredump_guilty(&out, cause);
+	accel_coredump_log(&out, adev);
 	if (!accel_section_enter(adev, &section)) {
 		accel_coredump_regs(&out, adev);
 		accel_coredump_admin(&out, adev);
+		/* Last: only their length has no bound, so the end of a dump may be missing. */
 		accel_coredump_queues(&out, adev);
 		if (!cause->silent)
 			accel_coredump_reports(&out, adev);
 		accel_section_end(adev, section);
 	}
-	if (cause->queue)
-		accel_coredump_guilty(&out, cause);
-	accel_coredump_log(&out, adev);
 	accel_event_log_card(adev, "coredump", "cause=%s", cause->name);
 	/* It owns the memory now. */
 	dev_coredumpv(&adev->pdev->dev, data, seq_buf_used(&out), GFP_KERNEL);
@@ -337,6 +360,9 @@ static void accel_coredump_fault(struct work_struct *work)
 	if (!cause.queue)
 		return;
 	cause.culprit = cause.queue->ctx->owner;
+	dev_warn(&dump->adev->pdev->dev,
+		 "queue %u of pid %d stopped: fault at %#llx; its jobs fail with EIO\n",
+		 cause.id, pid_nr(cause.culprit), cause.address);
 	accel_coredump(dump->adev, &cause);
 	accel_queue_found_put(cause.queue);
 }

@@ -27,13 +27,13 @@
 #define ACCEL_UEVENT_TEXT	64
 
 /* Sends KOBJ_CHANGE with @first, and the process that caused the failure if it is known. */
-static void accel_recovery_uevent(struct accel_device *adev, const char *first,
-				  struct pid *culprit)
+static void accel_recovery_uevent(struct accel_device *adev, char *first, struct pid *culprit)
 {
 	char pid[ACCEL_UEVENT_TEXT], comm[ACCEL_UEVENT_TEXT], name[TASK_COMM_LEN];
-	char *env[] = { (char *)first, NULL, NULL, NULL };
 	struct task_struct *task = get_pid_task(culprit, PIDTYPE_TGID);
+	char *env[4] = {};
 
+	env[0] = first;
 	if (culprit) {
 		snprintf(pid, sizeof(pid), "PID=%d", pid_nr(culprit));
 		env[1] = pid;
@@ -58,12 +58,14 @@ static void accel_recovery_uevent(struct accel_device *adev, const char *first,
  */
 void accel_recovery_wedge(struct accel_device *adev, const char *cause, struct pid *culprit)
 {
+	char text[] = "WEDGED=rebind,bus-reset";
+
 	accel_card_stop(adev, ACCEL_REASON_WEDGED, culprit);
 	dev_err_ratelimited(&adev->pdev->dev,
-			    "%s is wedged (%s, pid %d): write 1 to its file reset, or bind the driver anew\n",
+			    "%s is wedged (%s, pid %d): reset it, or bind the driver anew\n",
 			    dev_name(&adev->dev), cause, pid_nr(culprit));
 	accel_event_log_card(adev, "wedged", "cause=%s pid=%d", cause, pid_nr(culprit));
-	accel_recovery_uevent(adev, "WEDGED=rebind,bus-reset", culprit);
+	accel_recovery_uevent(adev, text, culprit);
 }
 
 /* Counts a recovery. Return: false if there were too many in a row. */
@@ -99,7 +101,7 @@ static int accel_recovery_reset(struct accel_device *adev)
 	}
 }
 
-static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_cause cause,
+static void accel_recovery_dump(struct accel_device *adev, enum accel_failure_cause cause,
 				struct pid *culprit)
 {
 	struct accel_coredump_cause dump = {
@@ -108,16 +110,22 @@ static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_ca
 		.culprit = culprit,
 		.silent = cause != ACCEL_FAILURE_ENGINES && cause != ACCEL_FAILURE_COPY,
 	};
+
+	accel_coredump(adev, &dump);
+}
+
+static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_cause cause,
+				struct pid *culprit)
+{
 	char text[ACCEL_UEVENT_TEXT];
 
 	dev_warn_ratelimited(&adev->pdev->dev,
-			     "recovery: %s failed (%s, pid %d); the driver resets it, open files end\n",
+			     "%s failed (%s, pid %d): the driver resets it, open files end\n",
 			     dev_name(&adev->dev), accel_failure_name(cause), pid_nr(culprit));
 	accel_event_log_card(adev, "recovery", "cause=%s pid=%d", accel_failure_name(cause),
 			     pid_nr(culprit));
 	snprintf(text, sizeof(text), "RECOVERY=%s", accel_failure_name(cause));
 	accel_recovery_uevent(adev, text, culprit);
-	accel_coredump(adev, &dump);
 }
 
 static void accel_recovery_work(struct work_struct *work)
@@ -126,7 +134,7 @@ static void accel_recovery_work(struct work_struct *work)
 	struct accel_device *adev = health->adev;
 	enum accel_failure_cause cause;
 	struct pid *culprit;
-	bool often, stopped;
+	bool stopped;
 
 	/* A start of the card, which ends all failures before it, is over after this. */
 	mutex_lock(&adev->stop_lock);
@@ -140,14 +148,14 @@ static void accel_recovery_work(struct work_struct *work)
 	if (cause == ACCEL_FAILURE_NONE || stopped)
 		goto out;
 
-	accel_recovery_tell(adev, cause, culprit);
-	often = !accel_recovery_count(health);
-	if (!accel_card_stop(adev, ACCEL_REASON_RECOVERY, culprit))
-		goto out;
-	if (often) {
+	accel_recovery_dump(adev, cause, culprit);
+	if (!accel_recovery_count(health)) {
 		accel_recovery_wedge(adev, "too-many-recoveries", culprit);
 		goto out;
 	}
+	accel_recovery_tell(adev, cause, culprit);
+	if (!accel_card_stop(adev, ACCEL_REASON_RECOVERY, culprit))
+		goto out;
 	accel_recovery_reset(adev);
 	if (READ_ONCE(adev->stop_errno) == -ESTALE && READ_ONCE(health->enabled))
 		accel_recovery_wedge(adev, accel_failure_name(cause), culprit);

@@ -216,7 +216,7 @@ static void accel_watchdog_tell(struct accel_device *adev, struct accel_queue *q
 		put_task_struct(task);
 	}
 	dev_warn_ratelimited(&adev->pdev->dev,
-			     "queue %u of %s[%d] stopped: no progress for %u ms; its jobs fail with ETIME\n",
+			     "queue %u of %s[%d] stopped: no progress for %u ms; its jobs fail\n",
 			     id, name, pid_nr(queue->ctx->owner), accel_watchdog_limit_ms(adev));
 	accel_event_log_owner(adev, queue->ctx->owner, "queue-hung", "queue=%u client=%llu", id,
 			      queue->ctx->client);
@@ -283,7 +283,8 @@ static void accel_watchdog_act(struct accel_watchdog *watchdog)
 
 static void accel_watchdog_work(struct work_struct *work)
 {
-	struct accel_health *health = container_of(to_delayed_work(work), struct accel_health, watch);
+	struct accel_health *health = container_of(to_delayed_work(work), struct accel_health,
+						   watch);
 	struct accel_watchdog *watchdog = health->watchdog;
 	struct accel_device *adev = health->adev;
 

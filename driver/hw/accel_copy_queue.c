@@ -146,7 +146,7 @@ static bool accel_copy_queue_check(struct accel_copy_queue *copy, bool *busy)
 		dev_err_ratelimited(&copy->adev->pdev->dev,
 				    "transfer hangs: no end in %u ms; its caller gets EIO\n",
 				    timeout);
-		accel_event_log_card(copy->adev, "transfer-hang", "queue=%d", copy->queue);
+		accel_event_log_card(copy->adev, "transfer-hung", "queue=%d", copy->queue);
 	}
 	return broken;
 }

@@ -137,7 +137,7 @@ static bool accel_event_fatal(struct accel_device *adev, const struct accel_even
 {
 	accel_event_log_card(adev, "failed", "generation=%llu", adev->generation);
 	dev_err_ratelimited(&adev->pdev->dev,
-			    "all queues stopped: the card has a fatal error; the driver resets it\n");
+			    "fatal error: all queues stopped; the driver resets the card\n");
 	accel_failure(adev, ACCEL_FAILURE_FATAL, NULL);
 	return true;
 }

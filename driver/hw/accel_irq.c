@@ -18,10 +18,12 @@
  * struct accel_irq_vector - argument of an interrupt handler
  * @adev: the card
  * @index: index of the vector
+ * @queues: a bit for each id of a queue that interrupts on it
  */
 struct accel_irq_vector {
 	struct accel_device *adev;
 	int index;
+	unsigned long *queues;
 };
 
 /**
@@ -46,6 +48,23 @@ int accel_irq_vector(struct accel_device *adev, int queue)
 	if (adev->vector_count == 1)
 		return ACCEL_VECTOR_EVENTS;
 	return 1 + queue % (adev->vector_count - 1);
+}
+
+/**
+ * accel_irq_use() - add a queue to those that an interrupt serves, or remove it
+ * @adev: the card
+ * @queue: id of the queue
+ * @used: the queue exists
+ */
+void accel_irq_use(struct accel_device *adev, int queue, bool used)
+{
+	assign_bit(queue, adev->irq->vectors[accel_irq_vector(adev, queue)].queues, used);
+}
+
+/* The ids of the queues that a vector serves, as a bitmap. */
+const unsigned long *accel_irq_queue_ids(struct accel_device *adev, int vector)
+{
+	return adev->irq->vectors[vector].queues;
 }
 
 static irqreturn_t accel_irq_queues(int irq, void *data)
@@ -145,12 +164,18 @@ int accel_irq_init(struct accel_device *adev, const struct accel_irq_ops *ops)
 {
 	int count = min(adev->queue_count, num_online_cpus()) + 1;
 	struct device *dev = &adev->pdev->dev;
-	int ret;
+	int ret, i;
 
 	adev->irq = devm_kzalloc(dev, struct_size(adev->irq, vectors, count), GFP_KERNEL);
 	if (!adev->irq)
 		return -ENOMEM;
 	adev->irq->ops = ops;
+	for (i = 0; i < count; i++) {
+		adev->irq->vectors[i].queues = devm_bitmap_zalloc(dev, adev->queue_count,
+								  GFP_KERNEL);
+		if (!adev->irq->vectors[i].queues)
+			return -ENOMEM;
+	}
 	for (;;) {
 		ret = accel_irq_try(adev, count);
 		if (!ret || count == 1)

@@ -5,6 +5,8 @@
 #ifndef ACCEL_IRQ_H
 #define ACCEL_IRQ_H
 
+#include <linux/bitops.h>
+
 #include "accel_device.h"
 
 /**
@@ -23,13 +25,14 @@ struct accel_irq_ops {
 	void (*events)(struct accel_device *adev);
 };
 
-/* Iterates over the ids of all queues that interrupt on @vector. */
+/* Iterates over the ids of all queues of processes that interrupt on @vector. */
 #define accel_irq_for_each_queue(adev, vector, id)				\
-	for ((id) = (vector) ? (vector) - 1 : 0; (id) < (adev)->queue_count;	\
-	     (id) += max((adev)->vector_count - 1, 1))
+	for_each_set_bit(id, accel_irq_queue_ids(adev, vector), (adev)->queue_count)
 
 int accel_irq_init(struct accel_device *adev, const struct accel_irq_ops *ops);
 void accel_irq_fini(struct accel_device *adev);
 int accel_irq_vector(struct accel_device *adev, int queue);
+void accel_irq_use(struct accel_device *adev, int queue, bool used);
+const unsigned long *accel_irq_queue_ids(struct accel_device *adev, int vector);
 
 #endif /* ACCEL_IRQ_H */

@@ -59,7 +59,7 @@ void accel_progress_fini(struct accel_device *adev)
  * answer.
  */
 int accel_progress_read(struct accel_device *adev, u32 first, u32 count,
-		       struct accel_queue_report *reports)
+			struct accel_queue_report *reports)
 {
 	struct accel_admin_command command = {
 		.opcode = ACCEL_ADMIN_QUERY_QUEUES,

@@ -10,6 +10,6 @@
 int accel_progress_init(struct accel_device *adev);
 void accel_progress_fini(struct accel_device *adev);
 int accel_progress_read(struct accel_device *adev, u32 first, u32 count,
-		       struct accel_queue_report *reports);
+			struct accel_queue_report *reports);
 
 #endif /* ACCEL_PROGRESS_H */

@@ -265,3 +265,23 @@ void *accel_coherent_address(const struct accel_coherent *memory)
 {
 	return memory->blocks[0].cpu;
 }
+
+/**
+ * accel_coherent_at() - the driver's view of an offset in coherent memory
+ * @memory: the memory
+ * @offset: the offset
+ *
+ * Return: the address, which is contiguous up to the end of the page; NULL beyond the
+ * end of the memory.
+ */
+const void *accel_coherent_at(const struct accel_coherent *memory, size_t offset)
+{
+	unsigned int i;
+
+	for (i = 0; i < memory->count; i++) {
+		if (offset < memory->blocks[i].bytes)
+			return memory->blocks[i].cpu + offset;
+		offset -= memory->blocks[i].bytes;
+	}
+	return NULL;
+}

@@ -35,5 +35,6 @@ int accel_coherent_alloc(struct accel_device *adev, unsigned long pages,
 			 struct accel_coherent *memory, struct sg_table *sgt);
 void accel_coherent_free(struct accel_device *adev, struct accel_coherent *memory);
 void *accel_coherent_address(const struct accel_coherent *memory);
+const void *accel_coherent_at(const struct accel_coherent *memory, size_t offset);
 
 #endif /* ACCEL_COHERENT_H */

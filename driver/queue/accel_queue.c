@@ -164,6 +164,7 @@ static void accel_queue_publish(struct accel_device *adev, struct accel_queue *q
 {
 	spin_lock_irq(&adev->lock);
 	WRITE_ONCE(adev->queues[id], queue);
+	accel_irq_use(adev, id, queue);
 	spin_unlock_irq(&adev->lock);
 	if (queue)
 		atomic_inc(&adev->queues_used);

@@ -106,6 +106,17 @@ static inline u64 accel_queue_completed(struct accel_queue *queue)
 	return completed;
 }
 
+/* The same for a caller that holds the queue's lock, which excludes the end of a grace period. */
+static inline u64 accel_queue_completed_locked(struct accel_queue *queue)
+{
+	u64 completed;
+
+	lockdep_assert_held(&queue->lock);
+	completed = le64_to_cpu(READ_ONCE(READ_ONCE(queue->status)->completed));
+	dma_rmb();
+	return completed;
+}
+
 /* The errno of a wait that the error of a queue ends, or 0. */
 static inline int accel_queue_errno(const struct accel_queue *queue)
 {

@@ -25,6 +25,24 @@
 
 #define ACCEL_WAIT_BATCH	64
 
+/* The result of a command of a queue that has completed @completed. */
+static int accel_wait_result(struct accel_queue *queue, u64 completed, u64 sequence, u32 epoch)
+{
+	int error;
+
+	/* U32_MAX: the queue was destroyed before the wait began. */
+	if (epoch == U32_MAX || READ_ONCE(queue->epoch) != epoch)
+		return -ECANCELED;
+	if (completed >= sequence)
+		return 1;
+	error = READ_ONCE(queue->ctx->detach_errno) ?: accel_queue_errno(queue);
+	if (likely(!error))
+		return 0;
+	/* It may have finished after the read of @completed and before the error of a later one. */
+	smp_rmb();
+	return accel_queue_completed(queue) >= sequence ? 1 : error;
+}
+
 /**
  * accel_wait_check() - check the result of a command
  * @queue: the queue
@@ -35,14 +53,8 @@
  */
 int accel_wait_check(struct accel_queue *queue, u64 sequence, u32 epoch)
 {
-	/* U32_MAX: the queue was destroyed before the wait began. */
-	if (epoch == U32_MAX || READ_ONCE(queue->epoch) != epoch)
-		return -ECANCELED;
-	if (accel_queue_completed(queue) >= sequence)
-		return 1;
-	if (READ_ONCE(queue->ctx->detach_errno))
-		return READ_ONCE(queue->ctx->detach_errno);
-	return accel_queue_errno(queue);
+	/* The epoch is read last: a number of a later epoch never counts. */
+	return accel_wait_result(queue, accel_queue_completed(queue), sequence, epoch);
 }
 
 /**
@@ -97,14 +109,14 @@ bool accel_wait_erase(struct accel_queue *queue, struct accel_waiter *waiter)
  */
 static u64 accel_wait_fire(struct accel_queue *queue, unsigned int *budget)
 {
+	u64 completed = accel_queue_completed_locked(queue);
 	struct accel_waiter *waiter;
 	struct rb_node *node;
 	int ret;
 
-	lockdep_assert_held(&queue->lock);
 	while ((node = rb_first_cached(&queue->waiters))) {
 		waiter = rb_entry(node, struct accel_waiter, node);
-		ret = accel_wait_check(queue, waiter->sequence, waiter->epoch);
+		ret = accel_wait_result(queue, completed, waiter->sequence, waiter->epoch);
 		if (!ret)
 			return waiter->sequence;
 		if (!*budget)
@@ -125,7 +137,8 @@ static void accel_wait_wake_poll(struct accel_queue *queue)
 {
 	lockdep_assert_held(&queue->lock);
 	if (!queue->notify || queue->notified ||
-	    !accel_wait_check(queue, queue->notify, queue->epoch))
+	    !accel_wait_result(queue, accel_queue_completed_locked(queue), queue->notify,
+			       queue->epoch))
 		return;
 	queue->notified = true;
 	wake_up_interruptible_poll(&queue->ctx->poll_wait, EPOLLIN | EPOLLERR);
@@ -144,7 +157,7 @@ static bool accel_wait_arm(struct accel_queue *queue, unsigned int *budget)
 		lowest = accel_wait_fire(queue, budget);
 		if (!lowest)
 			return false;
-		completed = accel_queue_completed(queue);
+		completed = accel_queue_completed_locked(queue);
 		/* A sleeper in poll() is not in the tree. */
 		if (queue->notify > completed)
 			lowest = min(lowest, queue->notify);
@@ -161,12 +174,10 @@ static bool accel_wait_arm(struct accel_queue *queue, unsigned int *budget)
 		if (lowest <= completed)
 			continue;	/* it finished since the check */
 		trace_accel_queue_arm(queue, lowest);
-		rcu_read_lock();
 		WRITE_ONCE(READ_ONCE(queue->status)->arm, cpu_to_le64(lowest));
-		rcu_read_unlock();
 		/* Pairs with the card's write of completed before its read of arm. */
 		mb();
-		if (accel_queue_completed(queue) < lowest)
+		if (accel_queue_completed_locked(queue) < lowest)
 			return true;
 	}
 }
@@ -177,7 +188,7 @@ static bool accel_wait_try(struct accel_queue *queue, unsigned int *budget)
 	lockdep_assert_held(&queue->lock);
 	if (!accel_wait_arm(queue, budget))
 		return false;
-	/* Last: a notification that is not due here has armed the interrupt, or a waiter before it. */
+	/* Last: a notification that is not due here is armed, or a waiter before it is. */
 	accel_wait_wake_poll(queue);
 	return true;
 }

@@ -47,6 +47,8 @@ class Bus {
     void guest_error(const std::string& text) { embedder_.guest_error(text); }
     // Device ticks (nanoseconds). In a fiber of the card, the local time of its task.
     [[nodiscard]] std::uint64_t clock() const;
+    // The same, without the local time of a task.
+    [[nodiscard]] std::uint64_t embedder_clock() const { return embedder_.clock(); }
 
   private:
     void charge_read(std::uint64_t address, std::size_t bytes);

@@ -11,14 +11,32 @@
 
 namespace accel::card {
 
+namespace {
+
+// Of two queues with the same tag, a command that had no turn yet goes before one that was
+// preempted. Otherwise the one that is there goes first. Tags below the one that was served last
+// count as equal.
+bool goes_before(const Queue& queue, const Queue& other, std::uint64_t served) {
+    const std::uint64_t tag = std::max(other.schedule.start, served);
+    if (queue.schedule.start != tag) {
+        return queue.schedule.start < tag;
+    }
+    return queue.worker == nullptr && other.worker != nullptr;
+}
+
+}  // namespace
+
 void ReadyQueues::insert(Queue& queue, unsigned list) {
     auto& schedule = queue.schedule;
     List& queues = lists_[list][queue.config.priority];
-    schedule.start = std::max(schedule.used.at(list), served_.at(list).at(queue.config.priority));
+    const std::uint64_t served = served_.at(list).at(queue.config.priority);
+    const std::uint64_t used = std::max(schedule.used.at(list), served);
+    const bool has_turn_left = queue.worker == nullptr && used <= served + ACCEL_TIMING_TURN;
+    schedule.start = has_turn_left ? served : used;
     schedule.ticket = ++ticket_;
-    // Most queues belong at the end or close to it. Equal tags keep their order.
+    // Most queues belong at the end or close to it.
     auto position = queues.end();
-    while (position != queues.begin() && (*std::prev(position))->schedule.start > schedule.start) {
+    while (position != queues.begin() && goes_before(queue, **std::prev(position), served)) {
         --position;
     }
     queues.splice(position, *schedule.list, schedule.position);
@@ -44,11 +62,9 @@ void ReadyQueues::advance(unsigned list, const Queue& queue, std::uint64_t start
 void ReadyQueues::serve(Queue& queue) {
     auto& schedule = queue.schedule;
     const unsigned list = schedule.ready_list;
-    // The tags of others advanced while the queue was ready.
-    const std::uint64_t start =
-        std::max(schedule.start, served_.at(list).at(queue.config.priority));
-    schedule.used.at(list) = start;
-    advance(list, queue, start);
+    std::uint64_t& used = schedule.used.at(list);
+    used = std::max(used, served_.at(list).at(queue.config.priority));
+    advance(list, queue, schedule.start);
 }
 
 void ReadyQueues::charge(Queue& queue) {

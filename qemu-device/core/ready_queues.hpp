@@ -4,8 +4,10 @@
 // least device time.
 //
 // Start-time fair queuing. Each kind of list counts the device time that a queue used. A queue
-// enters a list with a start tag: the time that it used, but at least the tag of the queue that was
-// served last. So a queue that was idle saves up no time. The smallest tag is served first.
+// enters a list with a start tag, and the smallest tag is served first. The tag is the time that
+// the queue used, but at least the tag of the queue that was served last: a queue that was idle
+// saves up no time. Short commands that are together no longer than a turn count as one turn: until
+// then the queue enters with the tag that was served last.
 //
 // The scheduler's mutex protects it, except for waiting().
 #pragma once

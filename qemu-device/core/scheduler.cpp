@@ -310,11 +310,19 @@ void Scheduler::wake_blocked() {
 
 void Scheduler::poll_blocked() {
     if (blocked_.empty()) {
+        next_poll_ = UINT64_MAX;
         return;
     }
     if (const std::uint64_t now = bus_.clock(); now >= next_poll_) {
         next_poll_ = now + poll_ticks;
         wake_blocked();
+    }
+}
+
+void Scheduler::poll_now() {
+    const std::lock_guard lock(mutex_);
+    if (!paused_ && !engines_hung_ && !shut_down_) {
+        poll_blocked();
     }
 }
 

@@ -80,6 +80,13 @@ class Scheduler {
     // `turn`: how long the command has had the engine.
     [[nodiscard]] Verdict verdict(const Queue& queue, Engine engine, std::uint64_t turn) const;
 
+    // For an engine that works on a long command: makes blocked queues ready when it is time that
+    // they read their words.
+    void poll(std::uint64_t now) {
+        if (now >= next_poll_.load(std::memory_order_relaxed)) {
+            poll_now();
+        }
+    }
     // Whether there are blocked queues, whose words must be polled.
     [[nodiscard]] bool has_blocked() const;
     // A blocked queue reads its word at least this often.
@@ -125,6 +132,7 @@ class Scheduler {
     void make_ready(Queue& queue, unsigned ready_list);
     void wake_blocked();
     void poll_blocked();
+    void poll_now();
     void update_ready_time(Queue& queue) const;
     void make_ready_now(Queue& queue);
     // Stops a queue. A preempted command is handed out once more, so that it ends.
@@ -159,7 +167,7 @@ class Scheduler {
     std::array<std::atomic<unsigned>, engine_count> held_{};
     std::array<Sleep, engine_count> sleep_{};
     std::uint64_t signals_ = 0;
-    std::uint64_t next_poll_ = 0;
+    std::atomic<std::uint64_t> next_poll_{UINT64_MAX};  // no earlier, if a queue is blocked
     std::atomic<std::uint64_t> activity_{0};  // changes when work arrives; spinning engines read it
     bool paused_ = true;
     bool engines_hung_ = false;

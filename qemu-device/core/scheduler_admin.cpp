@@ -95,7 +95,7 @@ accel_queue_report Scheduler::report(std::uint32_t id) const {
     report.opcode = progress.opcode.read();
     report.ticks = progress.ticks.read();
     const std::uint64_t turn_started = progress.turn_started.read();
-    if (const std::uint64_t now = bus_.clock(); turn_started != 0 && now > turn_started) {
+    if (const std::uint64_t now = bus_.embedder_clock(); turn_started != 0 && now > turn_started) {
         report.ticks += now - turn_started;
     }
     report.activity = activity_of(queue.schedule);

@@ -36,6 +36,9 @@ Status Turn::pass() {
     if (exceeds_limit(queue, queue.progress.ticks.read() + length(now))) {
         return ACCEL_TIME_LIMIT;
     }
+    if (parts_.bus.timing() == nullptr) {  // else front ends poll
+        parts_.scheduler.poll(now);
+    }
     if (rivals == 0 || (rivals == Scheduler::equal_rival && length(now) < ACCEL_TIMING_TURN)) {
         return ACCEL_OK;
     }

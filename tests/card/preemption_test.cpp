@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Preemption changes no bit of a result, and a queue whose command is preempted can be stopped.
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "accel_timing.h"
 #include "card_fixture.hpp"
 #include "fuzz_commands.hpp"
 #include "hog_fixture.hpp"
+#include "ordering.hpp"
 
 namespace accel::test {
 namespace {
@@ -35,12 +38,21 @@ class Storm : public CardTest {
         for (std::uint32_t i = 0; i < storm_queues; ++i) {
             add_storm(i + 4, fill(space.allocate(page_size), 1, 1, 64));
         }
-        const std::uint64_t page = space.allocate(page_size);
-        accel_reduce p{};
+        add_storm(storm_queues + 4, small_product());
+    }
+
+    // A product of random matrices: it writes all the buffers of its worker.
+    accel_command small_product() {
+        constexpr std::uint32_t side = 24;
+        constexpr std::uint64_t bytes = std::uint64_t{side} * side * sizeof(float);
+        const std::uint64_t operands = space.allocate(3 * page_size);
+        space.store(operands, Random(11).ordinary(2 * bytes / sizeof(float)));
+        accel_gemm p{};
         p.type = ACCEL_TYPE_F32;
-        p.outer = p.n = p.inner = 1;
-        add_storm(storm_queues + 4,
-                  tensor_in(space, ACCEL_OP_SOFTMAX, {.dst = page, .src0 = page}, p));
+        p.m = p.n = p.k = p.lda = p.ldb = p.ldd = side;
+        return tensor_in(space, ACCEL_OP_GEMM,
+                         {.dst = operands + 2 * bytes, .src0 = operands, .src1 = operands + bytes},
+                         p);
     }
 
     // A command without a WAIT, which may never end, and without a record, which holds times.
@@ -76,6 +88,14 @@ class Storm : public CardTest {
     void restore(const Image& image) {
         space.poke(window_, std::span(image).first(fuzz_pages * page_size));
         space.poke(large_, std::span(image).subspan(fuzz_pages * page_size));
+    }
+    static Image random_image(Random& random) {
+        Image image(fuzz_pages * page_size + ACCEL_LARGE_SIZE);
+        for (std::size_t at = 0; at < image.size(); at += sizeof(std::uint64_t)) {
+            const std::uint64_t bits = random.bits();
+            std::memcpy(&image[at], &bits, sizeof bits);
+        }
+        return image;
     }
 
     accel_status run(Queue& on, const accel_command& command) {
@@ -124,11 +144,12 @@ class Storm : public CardTest {
 
 TEST_F(Storm, ChangesNoBitOfAnyCommand) {
     Random random(9);
+    const std::array images{random_image(random), random_image(random)};
     int compared = 0;
-    for (int i = 0; i < 400; ++i) {
+    for (int i = 0; i < 500; ++i) {
         const auto bytes = random.bytes(4000);
         FuzzScript script(bytes);
-        restore(random.bytes(fuzz_pages * page_size + ACCEL_LARGE_SIZE));
+        restore(images[static_cast<std::size_t>(i) % images.size()]);
         const accel_command command = draw_with_list(script);
         const Image before = memory();
         const accel_status status = run(alone, command);
@@ -163,10 +184,29 @@ TEST_F(Storm, ChangesNoBitOfALargeProduct) {
         tensor_in(space, ACCEL_OP_GEMM, {.dst = d, .src0 = a, .src1 = b}, p);
     ASSERT_EQ(run(preempted, command), ACCEL_OK);
     const auto expected = space.load<float>(d, m * n);
-    for (int i = 0; i < 10; ++i) {
+    const std::uint64_t record = space.allocate(page_size);
+    // On a busy machine the storm may be over before an engine starts the product.
+    bool was_preempted = false;
+    for (int i = 0; i < 20 || (i < 2000 && !was_preempted); ++i) {
         space.store(d, std::vector<float>(m * n));
-        ASSERT_EQ(run_in_storm(preempted, command), ACCEL_OK);
+        const std::uint64_t before = host.query(2).compute_busy;
+        ASSERT_EQ(run_in_storm(preempted, with_record(command, record)), ACCEL_OK);
         ASSERT_TRUE(same_bits(space.load<float>(d, m * n), expected));
+        const auto times = space.load<accel_completion_record>(record, 1)[0];
+        const std::uint64_t busy = host.query(2).compute_busy - before;
+        was_preempted = was_preempted || times.end - times.start > busy + ACCEL_TIMING_SWITCH;
+    }
+    EXPECT_TRUE(was_preempted);
+}
+
+TEST_F(Storm, ChangesNoBitOfALongFill) {
+    constexpr std::uint64_t bytes = 4 << 20;
+    const std::uint64_t target = space.allocate(bytes, Layout::host_large);
+    for (std::uint64_t i = 1; i <= 20; ++i) {
+        const std::uint64_t pattern = i * 0x0123'4567'89ab'cdef;
+        ASSERT_EQ(run_in_storm(preempted, fill(target, pattern, 8, bytes)), ACCEL_OK);
+        ASSERT_EQ(space.load<std::uint64_t>(target, bytes / 8),
+                  std::vector<std::uint64_t>(bytes / 8, pattern));
     }
 }
 
@@ -178,11 +218,14 @@ class Preempted : public CardTest {
 
     // Makes `low` start a command, and hogs of higher priority take its engine away.
     void preempt(Queue& low, const accel_command& command, AddressSpace& where) {
-        (void)low.submit(command);
-        ASSERT_TRUE(eventually([&] { return host.report(low.id()).pieces > 2; }));
         for (std::uint32_t i = 0; i < 5; ++i) {
             hogs.push_back(std::make_unique<Queue>(where, 4 + i, QueueOptions{.priority = 1}));
-            (void)hogs.back()->submit(make(Hog::fill, where));
+            (void)hogs.back()->enqueue(make(Hog::fill, where));
+        }
+        (void)low.submit(command);
+        ASSERT_TRUE(eventually([&] { return host.report(low.id()).pieces > 2; }));
+        for (auto& hog : hogs) {
+            hog->ring_doorbell();
         }
         ASSERT_TRUE(
             eventually([&] { return host.report(low.id()).activity == ACCEL_ACTIVITY_READY; }));
@@ -231,10 +274,28 @@ TEST_F(Preempted, QueueOfHungEnginesIsDestroyed) {
 TEST_F(Preempted, CommandContinuesWhenTheEngineIsFreeAgain) {
     Queue low(space, 1);
     const std::uint64_t target = space.allocate(2 << 20, Layout::host_large);
-    preempt(low, fill_rows(target, 0, 7, 1, 2 << 20, 64), space);
+    preempt(low, fill_rows(target, 0, 7, 1, 2 << 20, 512), space);
     end_hogs();
     EXPECT_EQ(low.wait(1), ACCEL_OK);
     EXPECT_EQ(space.load<std::uint8_t>(target + (2 << 20) - 1, 1)[0], 7);
+}
+
+// The engines have no other occasion to look at the word.
+TEST_F(Preempted, HogsOnAllEnginesDoNotHideThatTheHostWroteTheWordOfAWait) {
+    const std::uint64_t word = space.allocate(page_size);
+    Queue waiter(space, 1);
+    (void)waiter.submit(wait_for(word, 1));
+    ASSERT_TRUE(eventually([&] { return host.report(1).activity == ACCEL_ACTIVITY_BLOCKED; }));
+    for (std::uint32_t i = 0; i < 2; ++i) {
+        hogs.push_back(std::make_unique<Queue>(space, 4 + i));
+        (void)hogs.back()->submit(make(i == 0 ? Hog::elementwise : Hog::fill, space));
+    }
+    ASSERT_TRUE(eventually([&] {
+        return std::ranges::all_of(host.reports(4, 2),
+                                   [](const auto& report) { return report.pieces > 2; });
+    }));
+    card::store_word(space.at(word), 1);
+    EXPECT_EQ(waiter.wait(1), ACCEL_OK);
 }
 
 TEST_F(Preempted, CommandsEndWithAReset) {

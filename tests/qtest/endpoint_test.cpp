@@ -127,14 +127,16 @@ TEST(DebugProperties, ADeadCardReadsAsAllOnesAndIgnoresWrites) {
     EXPECT_NE(card.read32(ACCEL_REG_STATUS) & ACCEL_STATUS_ENABLED, 0U);  // it ignored the reset
 }
 
-TEST(DebugProperties, AFunctionResetRepairsEngines) {
+TEST(DebugProperties, AFunctionResetRepairsDefects) {
     Machine machine;
-    set_property(machine, "defect", "engines");
-    EXPECT_EQ(property(machine, "defect"), "engines");
     const std::uint32_t control =
         machine.function.capability(PCI_CAP_ID_EXP).value() + PCI_EXP_DEVCTL;
-    machine.function.set_bits(control, PCI_EXP_DEVCTL_BCR_FLR, 2);
-    EXPECT_EQ(property(machine, "defect"), "none");
+    for (const char* const defect : {"engines", "admin", "events", "progress"}) {
+        set_property(machine, "defect", defect);
+        EXPECT_EQ(property(machine, "defect"), defect);
+        machine.function.set_bits(control, PCI_EXP_DEVCTL_BCR_FLR, 2);
+        EXPECT_EQ(property(machine, "defect"), "none");
+    }
 }
 
 TEST(DebugProperties, InvalidValuesAreRefused) {

@@ -147,11 +147,10 @@ class Doctor(ToolTest):
     def test_a_dump_and_another_version_of_the_driver_are_warnings(self):
         self.machine.card()
         self.machine.write("/sys/module/accel/version", "9.8.7")
-        folder = "/sys/class/devcoredump/devcd1"
-        self.machine.link(f"{folder}/failing_device", "../../../devices/x/0000:01:00.0")
-        self.machine.write(f"{folder}/data", "[dump]")
+        dump = "/sys/bus/pci/devices/0000:01:00.0/devcoredump/data"
+        self.machine.write(dump, "accel-coredump: 1")
         found = self.findings(healthy=True)
-        self.assertEqual(found["coredump"]["fixes"], [f"accelctl coredump {folder}/data"])
+        self.assertEqual(found["coredump"]["fixes"][0], f"accelctl coredump {dump}")
         self.assertIn("9.8.7", found["driver-version"]["text"])
 
     def test_a_degraded_card_that_works_is_a_warning(self):

@@ -2,19 +2,21 @@
 //
 // accelctl coredump: prints the dump that the driver makes of a failure, with its numbers
 // explained. A dump is text: lines "key: value" below headings "[section]".
-#include <accel_uapi.h>
+#include <accel_hw.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <sstream>
 
 #include "accel/command.hpp"
 #include "accel/error.hpp"
+#include "card.hpp"
 #include "commands.hpp"
 #include "json.hpp"
 
@@ -22,7 +24,9 @@ namespace accel::tools {
 
 namespace {
 
-constexpr const char* dumps = "/sys/class/devcoredump";
+constexpr const char* dump_of_card = "/devcoredump/data";  // below the PCI function
+constexpr const char* format_key = "accel-coredump";
+constexpr unsigned format_version = 1;
 // The longest dump that is read: the driver's are much shorter.
 constexpr std::size_t longest = std::size_t{64} << 20;
 
@@ -110,49 +114,68 @@ std::string page_entry(std::uint64_t value) {
     return text + ((value & ACCEL_PTE_RESERVED) != 0 ? ", reserved bits set" : "");
 }
 
-bool ends_with_word(const std::string& key, std::string_view word) {
-    return key == word ||
-           (key.size() > word.size() && key.ends_with(word) &&
-            std::isalnum(static_cast<unsigned char>(key[key.size() - word.size() - 1])) == 0);
+std::string admin_command(const std::array<std::byte, 64>& bytes) {
+    constexpr std::array names{"NOP",          "CREATE_CONTEXT", "DESTROY_CONTEXT", "INVALIDATE",
+                               "CREATE_QUEUE", "DESTROY_QUEUE",  "RESET_QUEUE",     "QUERY_QUEUE",
+                               "CLEAR_MEMORY", "QUERY_QUEUES"};
+    static_assert(names.size() == ACCEL_ADMIN_QUERY_QUEUES + 1);
+    accel_admin_command command;
+    std::memcpy(&command, bytes.data(), sizeof(command));
+    std::string text = command.opcode < names.size() ? names[command.opcode]
+                                                     : fmt::format("opcode {:#x}", command.opcode);
+    text += fmt::format(" id={}", command.id);
+    for (const std::uint64_t word : command.words) {
+        text += fmt::format(" {:#x}", word);
+    }
+    return text;
+}
+
+// What a key is about: "error" for "queue 3 error", "command" for "command 17".
+std::string subject_of(const std::string& key) {
+    std::istringstream words(key);
+    std::string word;
+    std::string subject;
+    while (words >> word) {
+        if (subject.empty() || std::isdigit(static_cast<unsigned char>(word.front())) == 0) {
+            subject = word;
+        }
+    }
+    return subject;
 }
 
 // The meaning of a value; empty if it needs no explanation.
 std::string explain_entry(const Section& section, const Entry& entry) {
     if (const auto command = to_command(entry.value)) {
-        return describe_command(*command);
+        return section.name == "admin" ? admin_command(*command) : describe_command(*command);
     }
     const auto number = to_number(entry.value);
     if (!number) {
         return "";
     }
-    const bool registers = section.name.starts_with("register");
-    if (registers && ends_with_word(entry.key, "status")) {
-        return flag_names(*number);
+    const std::string subject = subject_of(entry.key);
+    if (section.name == "registers") {
+        return subject == "status" ? flag_names(*number) : "";
     }
-    if (ends_with_word(entry.key, "error") || ends_with_word(entry.key, "status")) {
-        return std::string(explain(static_cast<CardStatus>(*number)));
+    if (subject == "error" || subject == "status") {
+        return *number == 0 ? "" : std::string(explain(static_cast<CardStatus>(*number)));
     }
-    if (ends_with_word(entry.key, "reason")) {
-        return std::string(explain(static_cast<Reason>(*number)));
+    if (subject == "reason") {
+        return *number == 0 ? "" : std::string(explain(static_cast<Reason>(*number)));
     }
-    if (ends_with_word(entry.key, "activity")) {
+    if (subject == "activity") {
         return activity_name(*number);
     }
-    if (ends_with_word(entry.key, "opcode")) {
+    if (subject == "opcode" || subject == "error_opcode") {
         std::array<std::byte, 64> command{};
         command[0] = static_cast<std::byte>(*number);
         const std::string text = describe_command(command);
         return text.starts_with("opcode") ? "" : text.substr(0, text.find(' '));
     }
-    const bool walk = section.name.find("page") != std::string::npos ||
-                      section.name.find("walk") != std::string::npos;
-    return walk && (ends_with_word(entry.key, "entry") || entry.key.starts_with("level"))
-               ? page_entry(*number)
-               : "";
+    return subject == "level" ? page_entry(*number) : "";
 }
 
 std::vector<Section> parse(std::istream& input) {
-    std::vector<Section> sections(1);  // what precedes the first heading
+    std::vector<Section> sections(1);  // the first one precedes the headings
     std::string line;
     while (std::getline(input, line)) {
         const std::string text = trimmed(line);
@@ -176,20 +199,14 @@ std::vector<Section> parse(std::istream& input) {
         entry.meaning = explain_entry(section, entry);
         section.entries.push_back(std::move(entry));
     }
-    if (sections.front().entries.empty()) {
-        sections.erase(sections.begin());
-    }
     return sections;
 }
 
-// The dump of the first card that has one.
-std::string newest_dump(const SystemRoot& root) {
-    std::vector<Card> cards = find_cards(root);
-    for (const std::string& name : root.list(dumps)) {
-        const auto device = root.link(fmt::format("{}/{}/failing_device", dumps, name));
-        if (std::any_of(cards.begin(), cards.end(),
-                        [&](const Card& card) { return card.address == device; })) {
-            return root.real(fmt::format("{}/{}/data", dumps, name));
+// The dump that the kernel has of the first card that has one.
+std::string find_dump(const SystemRoot& root) {
+    for (const Card& card : find_cards(root)) {
+        if (root.exists(card.pci() + dump_of_card)) {
+            return root.real(card.pci() + dump_of_card);
         }
     }
     throw Failure(Exit::file, "the kernel has no dump of a card",
@@ -218,16 +235,31 @@ std::string read_dump(const std::string& path) {
     return text;
 }
 
+// Throws Failure unless the text begins as a dump does. A newer format is readable, in part.
+void check_format(const std::string& path, const std::vector<Section>& sections) {
+    const bool headed = !sections.empty() && !sections.front().entries.empty() &&
+                        sections.front().entries.front().key == format_key;
+    if (!headed) {
+        throw Failure(
+            Exit::file,
+            path + " is not a dump of a card: it does not begin with '" + format_key + ": '",
+            fmt::format("the kernel's dump of a card is /sys/bus/pci/devices/ADDRESS{}",
+                        dump_of_card));
+    }
+    const std::string& version = sections.front().entries.front().value;
+    if (parse_number<unsigned>(version) != format_version) {
+        std::cerr << fmt::format(
+            "accelctl: {} has version {} of the format, and this tool knows version {}: meanings "
+            "may be wrong; update the tools\n",
+            path, version, format_version);
+    }
+}
+
 Exit coredump(const Program& program, const CoredumpOptions& options) {
-    const std::string path = options.file.empty() ? newest_dump(program.root()) : options.file;
+    const std::string path = options.file.empty() ? find_dump(program.root()) : options.file;
     std::istringstream text(read_dump(path));
     const std::vector<Section> sections = parse(text);
-    if (std::none_of(sections.begin(), sections.end(),
-                     [](const Section& section) { return !section.name.empty(); })) {
-        throw Failure(
-            Exit::file, path + " is not a dump of a card: it has no section",
-            "a dump begins with a heading in brackets; the kernel's are in " + std::string(dumps));
-    }
+    check_format(path, sections);
     if (program.json()) {
         Json document{{"sections", Json::array()}};
         for (const Section& section : sections) {
@@ -245,7 +277,9 @@ Exit coredump(const Program& program, const CoredumpOptions& options) {
     }
     const Terminal terminal = program.terminal();
     for (const Section& section : sections) {
-        std::cout << terminal.paint(Color::bold, section.name) << "\n";
+        if (!section.name.empty()) {
+            std::cout << terminal.paint(Color::bold, section.name) << "\n";
+        }
         for (const Entry& entry : section.entries) {
             std::cout << "  "
                       << (entry.key.empty() ? entry.value
@@ -265,8 +299,8 @@ void add_coredump(Program& program) {
     auto [command, options] = add_command<CoredumpOptions>(
         program, "coredump", "Explain the dump that the driver made of a failure", coredump);
     command.set_footer(
-        "The driver makes a dump when a queue hangs, a command faults, or it resets the card. The "
-        "kernel keeps one dump for each device, for five minutes; copy it to a file to keep it. "
+        "The driver makes a dump when a queue hangs, a command faults, or the card is reset. The "
+        "kernel keeps one dump for each card, for five minutes; copy it to a file to keep it. "
         "Only root may read it there.");
     command.add_option({.name = "FILE",
                         .help = "The dump, or a copy of it; -: standard input; default: the dump "

@@ -170,17 +170,16 @@ void diagnose_state(const Status& status, Findings& findings) {
 
 namespace {
 
-// Dumps that the driver made of failures, which the kernel drops after some minutes.
+// The dump that the driver made of a failure.
 void diagnose_dumps(const SystemRoot& root, const Card& card, Findings& findings) {
-    const std::string folder = "/sys/class/devcoredump";
-    for (const std::string& name : root.list(folder)) {
-        if (root.link(fmt::format("{}/{}/failing_device", folder, name)) == card.address) {
-            findings.push_back({"coredump",
-                                Severity::warning,
-                                card.name(),
-                                "the driver made a dump of a failure",
-                                {fmt::format("accelctl coredump {}/{}/data", folder, name)}});
-        }
+    const std::string dump = card.pci() + "/devcoredump/data";
+    if (root.exists(dump)) {
+        findings.push_back({"coredump",
+                            Severity::warning,
+                            card.name(),
+                            "the driver made a dump of a failure; the kernel keeps it for five "
+                            "minutes",
+                            {"accelctl coredump " + dump, "cp " + dump + " card.dump"}});
     }
 }
 

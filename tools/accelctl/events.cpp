@@ -165,6 +165,10 @@ std::string explain_event(const Event& event) {
     if (event.name == "unresponsive") {
         return "the card does not answer the driver; 'accelctl reset' resets it";
     }
+    if (event.name == "coredump") {
+        return "the driver made a dump (" + field(event, "cause") +
+               "); 'accelctl coredump' explains it";
+    }
     if (event.name == "refused") {
         return "the card refused a command of the driver";
     }

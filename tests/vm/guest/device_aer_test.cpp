@@ -15,9 +15,10 @@
 
 namespace {
 
-constexpr std::uint32_t completion_timeout = 1U << 14;  // not fatal
-constexpr std::uint32_t malformed_packet = 1U << 18;    // fatal
-constexpr std::uint32_t bad_packet = 1U << 6;           // corrected by the link
+constexpr std::uint32_t completion_timeout = 1U << 14;   // not fatal
+constexpr std::uint32_t unsupported_request = 1U << 20;  // not fatal, and nothing is lost
+constexpr std::uint32_t malformed_packet = 1U << 18;     // fatal
+constexpr std::uint32_t bad_packet = 1U << 6;            // corrected by the link
 
 /// The structure that /dev/aer_inject reads.
 struct Error {
@@ -57,6 +58,12 @@ class Aer : public testing::Test {
     }
     [[nodiscard]] static uapi::Card card() { return uapi::Card(1); }
 
+    void expect_undisturbed(const uapi::File& file) const {
+        uapi::Queue queue(file, 4);
+        queue.run(uapi::nop());
+        EXPECT_EQ(file.info().generation, uapi::File(card().node()).info().generation);
+    }
+
     void expect_recovery(std::uint32_t uncorrectable) const {
         const uapi::File old(card().node());
         const uapi::Buffer memory(old, uapi::page, uapi::device);
@@ -67,6 +74,9 @@ class Aer : public testing::Test {
         uapi::await("the end of the old file",
                     [&] { return old.call(ACCEL_IOCTL_INFO, info) == ESTALE; });
         EXPECT_EQ(memory.as<std::uint32_t>()[0], 0U);
+        accel_context_query query{};
+        EXPECT_EQ(old.call(ACCEL_IOCTL_CONTEXT_QUERY, query), 0);
+        EXPECT_EQ(query.reason, static_cast<std::uint32_t>(ACCEL_REASON_LINK_ERROR));
         // A new file works as soon as the card is available again.
         uapi::await("a card that works after the error", [&] {
             try {
@@ -94,9 +104,17 @@ TEST_F(Aer, AFatalErrorEndsFilesAndResetsTheCard) {
 TEST_F(Aer, ACorrectedErrorDisturbsNoFile) {
     const uapi::File file(card().node());
     inject(0, bad_packet);
-    uapi::Queue queue(file, 4);
-    queue.run(uapi::nop());
-    EXPECT_EQ(file.info().generation, uapi::File(card().node()).info().generation);
+    expect_undisturbed(file);
+}
+
+TEST_F(Aer, ARefusedRequestDisturbsNoFile) {
+    const uapi::File file(card().node());
+    const std::string events = "/sys/class/accel-card/" + card().name() + "/events";
+    inject(unsupported_request, 0);
+    uapi::await("the report of the error", [&] {
+        return uapi::read_file(events).find("severity=harmless") != std::string::npos;
+    });
+    expect_undisturbed(file);
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ TEST_F(Dump, OfAResetByTheAdministratorHasTheQueues) {
         queue.run(uapi::nop());
         card().reset();
     });
-    EXPECT_NE(dump.text().find("pid=" + std::to_string(::getpid())), std::string::npos)
+    EXPECT_NE(dump.text().find(" pid: " + std::to_string(::getpid())), std::string::npos)
         << dump.text();
     EXPECT_TRUE(dump.has("admin"));
     EXPECT_TRUE(dump.has("event-log"));

@@ -44,6 +44,10 @@ TEST_F(Faults, OfADoorbellWaitForNoCallOfTheFile) {
     uapi::await("the call to wait for the card", [&] { return sleeps_in_a_call(thread); });
     queue.ring_doorbell(0);
     EXPECT_FALSE(over) << "the first access to the doorbell waited for the call";
+    caller.join();
+    // The driver resets the card. An administrator's reset makes it forget that.
+    uapi::await("the recovery", [&] { return state() == "running"; });
+    card().reset();
 }
 
 }  // namespace

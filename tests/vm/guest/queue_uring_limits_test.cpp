@@ -41,8 +41,13 @@ class TimerTrace {
 
     /// The number of runs of this function during this time.
     [[nodiscard]] std::size_t runs(const std::string& function, std::chrono::milliseconds time) {
-        set("/trace", "");
+        const std::size_t before = total(function);
         std::this_thread::sleep_for(time);
+        return total(function) - before;
+    }
+
+  private:
+    [[nodiscard]] std::size_t total(const std::string& function) const {
         std::istringstream lines(uapi::read_file(folder_ + "/trace"));
         std::size_t count = 0;
         for (std::string line; std::getline(lines, line);) {
@@ -50,8 +55,6 @@ class TimerTrace {
         }
         return count;
     }
-
-  private:
     void set(const std::string& file, const std::string& text) {
         uapi::require(uapi::write_file(folder_ + file, text), file);
     }

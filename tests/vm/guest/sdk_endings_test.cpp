@@ -86,6 +86,7 @@ std::string contexts_in_use() {
 
 TEST_F(Sdk, AChildThatExitsLeavesTheParentAlone) {
     ASSERT_TRUE(program->works(3));
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the child has one thread
     EXPECT_EQ(status_of([] { std::exit(0); }), 0);  // destroys the objects
     EXPECT_TRUE(program->works(4));
     EXPECT_EQ(status_of([] { program.reset(); }), 0);

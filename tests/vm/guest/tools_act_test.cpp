@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 
 #include "card.hpp"
@@ -43,6 +44,39 @@ class Act : public uapi::ToolTest {
         return found;
     }
 };
+
+// Processes can cause dumps at a limited rate, so the fault is repeated until there is one.
+TEST_F(Act, CoredumpExplainsTheDumpOfAFault) {
+    const auto dump = uapi::Card().folder() / "devcoredump/data";
+    if (std::filesystem::exists(dump)) {
+        ASSERT_EQ(uapi::write_file(dump, "1"), 0);
+    }
+    const uapi::File file;
+    uapi::Queue queue(file);
+    uapi::await("a dump", [&] {
+        static_cast<void>(queue.run_to_error(uapi::fill(0x10000, 1, uapi::page)));
+        EXPECT_EQ(queue.reset(), 0);
+        ::usleep(200000);
+        return std::filesystem::exists(dump);
+    });
+    const uapi::ToolResult doctor = uapi::run({"accelctl", "doctor"});
+    EXPECT_NE(doctor.out.find("accelctl coredump"), std::string::npos) << doctor.out;
+    const Json document = uapi::document({"accelctl", "coredump", "--json"});
+    std::string meanings;
+    for (const Json& section : document["sections"]) {
+        for (const Json& entry : section["entries"]) {
+            if (entry["meaning"].is_string()) {
+                meanings += section["name"].get<std::string>() + ": " +
+                            entry["meaning"].get<std::string>() + "\n";
+            }
+        }
+    }
+    for (const char* words : {"commands: FILL dst=0x10000 ", "registers: ready, enabled",
+                              "page-table: ", "admin: CREATE_QUEUE "}) {
+        EXPECT_NE(meanings.find(words), std::string::npos) << words << " in\n" << meanings;
+    }
+    EXPECT_EQ(uapi::write_file(dump, "1"), 0);
+}
 
 TEST_F(Act, ValidateAcceptsAGoodCard) {
     const Json document = uapi::document({"accelctl", "validate", uapi::card(), "--json"});

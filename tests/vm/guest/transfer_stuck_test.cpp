@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Transfers on a card whose engines hang: they hurt nobody but their own process, and they end.
+// Transfers on a card whose engines hang, or that others keep busy: they hurt nobody but their own
+// process, and they end.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -26,11 +27,11 @@ namespace {
 /// More than the copy queue has slots.
 constexpr unsigned many = 300;
 
-/// A file of the first card with reads in flight that the card does not begin.
+/// A file of the first card with reads in flight that the card does not end.
 class StuckReads {
   public:
-    StuckReads() {
-        monitor_.set(0, "defect", "engines");
+    explicit StuckReads(const char* defect = "engines") {
+        monitor_.set(0, "defect", defect);
         for (unsigned i = 0; i < many; ++i) {
             io_uring_sqe* const entry = ring_.entry(i);
             io_uring_prep_read(entry, file_.fd(), memory_.data() + i * uapi::page, uapi::page,
@@ -130,6 +131,12 @@ TEST_F(StuckTransfer, DoesNotAffectAnotherCard) {
     EXPECT_TRUE(reads.all_pending());
 }
 
+TEST_F(StuckTransfer, FailsAloneIfTheOthersCanGoOn) {
+    StuckReads reads("progress");
+    EXPECT_EQ(reads.results(),
+              (std::map<int, unsigned>{{-EIO, 1}, {static_cast<int>(uapi::page), many - 1}}));
+}
+
 // The driver gives up one transfer, tries the others again, and then gives up the card.
 TEST_F(StuckTransfer, EndsByItselfIfNobodyResetsTheCard) {
     std::map<int, unsigned> results;
@@ -143,6 +150,41 @@ TEST_F(StuckTransfer, EndsByItselfIfNobodyResetsTheCard) {
     EXPECT_NE(results.find(-EIO), results.end());
     uapi::await("the reset by the driver",
                 [] { return uapi::Monitor().get(0, "defect") == "none"; });
+}
+
+// The copy queue has a priority above all users, and preempts their commands.
+TEST(HoggedCard, CompletesTransfers) {
+    const uapi::File victim;
+    if ((victim.info().features & ACCEL_FEATURE_SHARING) == 0) {
+        GTEST_SKIP() << "this card does not preempt commands";
+    }
+    constexpr std::size_t bytes = 1U << 20;
+    const auto sent = uapi::pattern(bytes, 1);
+    std::vector<std::byte> back(bytes);
+    const uapi::Buffer buffer(victim, bytes, uapi::device);
+    {
+        std::vector<std::unique_ptr<uapi::File>> files;
+        std::vector<uapi::Buffer> memory;
+        std::vector<uapi::Queue> hogs;
+        for (int i = 0; i < 8; ++i) {
+            files.push_back(std::make_unique<uapi::File>());
+            memory.emplace_back(*files.back(), bytes, uapi::device);
+            hogs.emplace_back(*files.back(), 4, ACCEL_PRIORITIES - 1);
+            accel_command endless = uapi::fill(memory.back().address(), 1, bytes);
+            endless.fill.rows = ~std::uint32_t{0};
+            hogs.back().submit(endless);
+        }
+        const auto at = static_cast<off_t>(buffer.address());
+        EXPECT_EQ(pwrite(victim.fd(), sent.data(), bytes, at), static_cast<ssize_t>(bytes));
+        uapi::IoUring ring;
+        io_uring_prep_read(ring.entry(1), victim.fd(), back.data(), bytes, buffer.address());
+        EXPECT_EQ(ring.results(1).begin()->second, static_cast<int>(bytes));
+        EXPECT_EQ(back, sent);
+        for (uapi::Queue& hog : hogs) {
+            EXPECT_EQ(hog.status().completed, 0U);
+        }
+    }
+    uapi::expect_working_card();
 }
 
 }  // namespace
