@@ -33,6 +33,7 @@ COMPLAINTS = (
     "refcount_t: underflow; use-after-free.",
     "list_del corruption. prev->next should be ffff, but was 0000",
     "DMA-API: accel 0000:01:00.0: device driver frees DMA memory it has not allocated",
+    "DMA-API: cacheline tracking ENOMEM, dma-debug disabled",
     "UBSAN: shift-out-of-bounds in /x/accel_mmu.c:7:3",
     "ODEBUG: free active (active state 0) object type: timer_list hint: accel_timer+0x0/0x10",
     "kmemleak: unreferenced object 0xffff888003a5c000 (size 64):",
@@ -60,6 +61,7 @@ HARMLESS = (
     "pcieport 0000:00:03.0: AER: enabled with IRQ 24",
     "DMA-API: preallocated 65536 debug entries",
     "DMA-API: debugging enabled by kernel config",
+    "DMA-API: debugging disabled on kernel command line",
     "Spectre V2 : WARN-ings are off",
 )
 

@@ -20,7 +20,7 @@ COMPLAINTS = tuple(
         r"kernel BUG at ",
         r"\bOops: ",
         r"\bKASAN: |\bKCSAN: |\bKFENCE: |\bUBSAN: |\bODEBUG: ",
-        r"\bDMA-API: (?!preallocated|debugging enabled)",
+        r"\bDMA-API: (?!preallocated|debugging (?:en|dis)abled)",
         r"Internal error: ",
         r"general protection fault[,:]",
         r"unable to handle (kernel|page fault)",

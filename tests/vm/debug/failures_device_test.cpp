@@ -7,7 +7,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstring>
 #include <filesystem>
 
@@ -115,17 +114,6 @@ std::vector<fs::path> sysfs_folders() {
     return {fs::path("/sys/class/accel-card") / card.name(), card.folder() / "hwmon"};
 }
 
-int read_once(const char* path) {
-    static std::array<char, 65536> text;
-    const int fd = ::open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return errno;
-    }
-    const int error = ::read(fd, text.data(), text.size()) < 0 ? errno : 0;
-    ::close(fd);
-    return error;
-}
-
 int write_once(const char* path, const char* text) {
     const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -136,35 +124,42 @@ int write_once(const char* path, const char* text) {
     return error;
 }
 
-/// Reads each file once.
+/// Reads each file once. The files are open: open() of sysfs has hundreds of points of its own.
 class Read : public Operation {
   public:
     enum class Place { sysfs, debugfs, fdinfo };
     explicit Read(Place place) {
         switch (place) {
             case Place::sysfs:
-                paths_ = files(sysfs_folders(), S_IRUSR);
+                open(files(sysfs_folders(), S_IRUSR));
                 break;
             case Place::debugfs:
-                paths_ = files({"/sys/kernel/debug/accel-card/" + uapi::Card().name()}, S_IRUSR);
+                open(files({"/sys/kernel/debug/accel-card/" + uapi::Card().name()}, S_IRUSR));
                 break;
             case Place::fdinfo:
-                paths_ = {"/proc/self/fdinfo/" + std::to_string(everything_.file().fd())};
+                open({"/proc/self/fdinfo/" + std::to_string(everything_.file().fd())});
                 break;
         }
     }
     int attempt() override {
-        for (const std::string& path : paths_) {
-            if (const int error = read_once(path.c_str()); error != 0) {
-                return error;
+        for (const uapi::Descriptor& file : files_) {
+            if (::pread(file.get(), text_.data(), text_.size(), 0) < 0) {
+                return errno;
             }
         }
         return 0;
     }
 
   private:
+    void open(const std::vector<std::string>& paths) {
+        for (const std::string& path : paths) {
+            files_.emplace_back(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+            uapi::require(files_.back().get() >= 0 ? 0 : errno, path);
+        }
+    }
     Everything everything_;
-    std::vector<std::string> paths_;
+    std::vector<uapi::Descriptor> files_;
+    std::vector<char> text_ = std::vector<char>(65536);
 };
 
 /// Writes each setting of the card with its own value.
@@ -172,20 +167,21 @@ class Write : public Operation {
   public:
     Write() {
         for (const std::string& path : files(sysfs_folders(), S_IRUSR | S_IWUSR)) {
-            settings_.emplace_back(path, uapi::read_file(path));
+            settings_.emplace_back(uapi::Descriptor(::open(path.c_str(), O_WRONLY | O_CLOEXEC)),
+                                   uapi::read_file(path));
         }
     }
     int attempt() override {
-        for (const auto& [path, text] : settings_) {
-            if (const int error = write_once(path.c_str(), text.c_str()); error != 0) {
-                return error;
+        for (const auto& [file, text] : settings_) {
+            if (::pwrite(file.get(), text.data(), text.size(), 0) < 0) {
+                return errno;
             }
         }
         return 0;
     }
 
   private:
-    std::vector<std::pair<std::string, std::string>> settings_;
+    std::vector<std::pair<uapi::Descriptor, std::string>> settings_;
 };
 
 class StopQueue : public Operation {

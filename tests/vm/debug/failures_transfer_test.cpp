@@ -155,8 +155,8 @@ INSTANTIATE_TEST_SUITE_P(
                     failure_case<Transfer>("write to host buffer", writing(host_shape)),
                     failure_case<Vector>("readv"),  //
                     uring("io_uring: read, 64 KiB to untouched memory", Shape{.touched = false}),
-                    uring("io_uring: write, 64 KiB of untouched memory",
-                          Shape{.touched = false, .write = true}),
+                    uring("io_uring: read, 64 KiB", Shape{}),
+                    uring("io_uring: write, 64 KiB", Shape{.write = true}),
                     uring("io_uring: read, 3 MiB", Shape{.bytes = 3 * mib}),
                     uring("io_uring: write, 3 MiB", Shape{.bytes = 3 * mib, .write = true}),
                     uring("io_uring: read of host buffer", host_shape)),

@@ -8,10 +8,13 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string_view>
+#include <thread>
+#include <utility>
 
 #include "card.hpp"
 
@@ -24,6 +27,7 @@ namespace {
 constexpr auto counter_file = "/proc/thread-self/fail-nth";
 constexpr auto debug_folder = "/sys/kernel/debug/";
 constexpr int disarm_attempts = 10;
+constexpr std::chrono::milliseconds settling_time{100};
 
 // Every allocation may fail, also those that may sleep, and single pages. Each failure is reported
 // with its stack.
@@ -68,6 +72,23 @@ std::int64_t lines(const fs::path& path) {
     return count;
 }
 
+/// True if the kernel checks DMA mappings. It stops for good when an allocation of that check
+/// fails.
+bool checks_dma() {
+    std::ifstream file(fs::path(debug_folder) / "dma-api/disabled");
+    return file.get() == 'N';
+}
+
+/// Spares the caches without a mark. "slub_debug=A;-,radix_tree_node" on the kernel's command line
+/// marks all but the nodes of radix trees, which the check of DMA mappings needs.
+void spare_unmarked_caches() {
+    std::ifstream mark("/sys/kernel/slab/kmalloc-64/failslab");
+    require(
+        mark.get() == '1' ? 0 : EINVAL,
+        "boot with slub_debug=A;-,radix_tree_node or with dma_debug=off: the mark of kmalloc-64");
+    require(write_file(fs::path(debug_folder) / "failslab/cache-filter", "Y"), "cache-filter");
+}
+
 }  // namespace
 
 bool can_inject() {
@@ -78,6 +99,9 @@ Injection::Injection() : file_(::open(counter_file, O_RDWR | O_CLOEXEC)) {
     require(file_.get() >= 0 ? 0 : errno, counter_file);
     for (const auto& [name, value] : settings) {
         require(write_file(fs::path(debug_folder) / name, value), name);
+    }
+    if (checks_dma()) {
+        spare_unmarked_caches();
     }
 }
 
@@ -136,6 +160,18 @@ Resources Resources::measure(const File* observer) {
     counts["pinned memory"] = field("/proc/self/status", "VmPin:");
     counts["descriptors"] = std::distance(fs::directory_iterator("/proc/self/fd"), {});
     return all;
+}
+
+Resources Resources::settled(const File* observer) {
+    Resources last = measure(observer);
+    for (;;) {
+        std::this_thread::sleep_for(settling_time);
+        Resources now = measure(observer);
+        if (now == last) {
+            return now;
+        }
+        last = std::move(now);
+    }
 }
 
 std::string Resources::difference(const Resources& after) const {

@@ -38,6 +38,9 @@ class Resources {
   public:
     /// `observer` is an open file whose user is asked for; without one, no driver need be bound.
     [[nodiscard]] static Resources measure(const File* observer);
+    /// Measures until nothing changes: the kernel releases some resources a little later.
+    [[nodiscard]] static Resources settled(const File* observer);
+    bool operator==(const Resources&) const = default;
     /// The resources that differ, as "name: before > after"; empty if none does.
     [[nodiscard]] std::string difference(const Resources& after) const;
 
