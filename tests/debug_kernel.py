@@ -4,8 +4,8 @@
 
 The parts are: `controls` shows that the kernel makes the known complaints without our driver,
 `failures` and `failures-dma` let each fault point of each operation fail, `vm` and `vm-iommu` run
-these suites. `short` is the part of all that fits into a run of CI. Each part gets a line; the exit code is 0
-only if all passed.
+these suites. `short` is the part of all that fits into a run of CI. Each part gets a line; the exit
+code is 0 only if all passed.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ CONTROLS = Part(
         "--qemu-arg=nvme,serial=control,drive=disk",
     ),
 )
-# The check of DMA mappings ends when an allocation of its own fails, and it allocates nodes of radix
-# trees. One part makes these nodes fail, and is without the check; the other part is with it.
+# The check of DMA mappings ends when an allocation of its own fails, and it allocates nodes of
+# radix trees. One part makes these nodes fail, without the check; the other part is with it.
 FAILURES = Part("failures", ("--memory=700M", "--append=dma_debug=off"))
 FAILURES_DMA = Part(
     "failures", ("--memory=700M", "--append=slub_debug=A;-,radix_tree_node")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tests of shared memory have in common: its size, and an exchange of data through it.
+// The common part of the tests of shared memory: its size, and an exchange of data through it.
 #pragma once
 
 #include <cstddef>
