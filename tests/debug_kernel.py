@@ -57,6 +57,9 @@ class Part:
     filter: str = "*"
 
 
+# The check of DMA mappings ends when an allocation of its own fails, and it allocates nodes of radix
+# trees. Allocations in all other caches are marked as those that may fail.
+MARKED_CACHES = "--append=slub_debug=A;-,radix_tree_node"
 # A scan for leaks reads all memory, so each guest has little more than it needs.
 CONTROLS = Part(
     "controls",
@@ -64,6 +67,7 @@ CONTROLS = Part(
         "--no-card",
         "--memory=600M",
         "--controls",
+        MARKED_CACHES,
         "--qemu-arg=-device",
         "--qemu-arg=pcie-root-port,id=control,chassis=9,slot=9",
         "--qemu-arg=-drive",
@@ -72,11 +76,10 @@ CONTROLS = Part(
         "--qemu-arg=nvme,serial=control,drive=disk",
     ),
 )
-# The check of DMA mappings ends when an allocation of its own fails, and it allocates nodes of
-# radix trees. One part makes these nodes fail, without the check; the other part is with it.
+# One part makes nodes of radix trees fail, too, without the check; the other one has the check.
 FAILURES = Part("failures", ("--memory=700M", "--append=dma_debug=off"))
 FAILURES_DMA = Part(
-    "failures", ("--memory=700M", "--append=slub_debug=A;-,radix_tree_node")
+    "failures", ("--memory=700M", MARKED_CACHES)
 )
 PARTS = {
     "controls": CONTROLS,

@@ -227,8 +227,8 @@ class Fragment(unittest.TestCase):
 
 class Taint(unittest.TestCase):
     def test_a_warning_is_no_fault_if_it_was_a_known_one(self):
-        self.assertEqual(bad_taint(1 << 9 | 1 << 12, warned=True), 0)
-        self.assertEqual(bad_taint(1 << 5, warned=True), 1 << 5)
+        self.assertEqual(bad_taint(1 << 9 | 1 << 12, known=True), 0)
+        self.assertEqual(bad_taint(1 << 7, known=True), 1 << 7)
 
     def test_an_unsigned_module_from_outside_the_tree_is_no_fault(self):
         self.assertEqual(bad_taint(1 << 12 | 1 << 13), 0)

@@ -75,7 +75,7 @@ _REPORT_BEGINS = re.compile(
 )
 _REPORT_ENDS = re.compile(r"---\[ end trace |^=+$|^accel-vm: ")
 _REPORT_GOES_ON = re.compile(r"DMA-API: Mapped at:")
-REPORT_LINES = 100
+REPORT_LINES = 250
 _TIME = re.compile(r"^\[ *\d+\.\d+\] ")
 
 
@@ -162,14 +162,17 @@ class Watcher:
 # proprietary or forced module turns lock checking off.
 TAINT_OUT_OF_TREE = 1 << 12
 TAINT_UNSIGNED = 1 << 13
-# A WARNING sets this bit, a known one too.
+# A WARNING and a report of KASAN set these, known ones too.
 TAINT_WARNING = 1 << 9
+TAINT_BAD_PAGE = 1 << 5
 
 
-def bad_taint(tainted: int, *, warned: bool = False) -> int:
+def bad_taint(tainted: int, *, known: bool = False) -> int:
     """The bits of /proc/sys/kernel/tainted that must not be set at the end of a run.
 
-    `warned` says that the kernel printed a known WARNING.
+    `known` says that the kernel made a known complaint.
     """
-    expected = TAINT_OUT_OF_TREE | TAINT_UNSIGNED | (TAINT_WARNING if warned else 0)
+    expected = TAINT_OUT_OF_TREE | TAINT_UNSIGNED
+    if known:
+        expected |= TAINT_WARNING | TAINT_BAD_PAGE
     return tainted & ~expected

@@ -231,5 +231,5 @@ def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
         raise VmError(Verdict.DIED, "the guest ended before the command did")
     if report.stage != Stage.DONE or report.corrupt:
         raise VmError(Verdict.TRUNCATED, "the guest's result is not complete")
-    if bits := bad_taint(report.tainted or 0, warned=bool(watcher.known_seen)):
+    if bits := bad_taint(report.tainted or 0, known=bool(watcher.known_seen)):
         raise VmError(Verdict.SPLAT, f"the kernel is tainted at the end: {bits:#x}")
