@@ -129,7 +129,7 @@ int accel_card_start(struct accel_device *adev)
 	else
 		ret = accel_card_bring_up(adev);
 	if (!ret) {
-		WRITE_ONCE(adev->sharing_stopped, false);
+		WRITE_ONCE(adev->sharing_errno, 0);
 		accel_failure_clear(adev);
 		spin_lock_irq(&adev->lock);
 		accel_end_set(&adev->end, ACCEL_REASON_NONE, NULL);
@@ -197,7 +197,7 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 		goto out;
 	/* While the card still answers, other cards and drivers end their access. */
 	if (running)
-		accel_exports_revoke(adev);
+		accel_exports_revoke(adev, error);
 	WRITE_ONCE(adev->stopping, true);
 	spin_lock_irq(&adev->lock);
 	accel_end_set(&adev->end, reason, culprit);

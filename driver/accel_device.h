@@ -103,7 +103,7 @@ struct accel_end {
  * @exports: exports of device memory that are not revoked
  * @imports_lock: protects @imports
  * @imports: imported buffers of the card's contexts
- * @sharing_stopped: the card is about to stop: no export or import may begin
+ * @sharing_errno: errno of exports and imports of a card that is about to stop, else 0
  */
 struct accel_device {
 	struct device dev;
@@ -164,7 +164,7 @@ struct accel_device {
 	struct list_head exports;
 	spinlock_t imports_lock;
 	struct list_head imports;
-	bool sharing_stopped;
+	int sharing_errno;
 };
 
 static inline struct accel_device *accel_device_of(struct device *dev)

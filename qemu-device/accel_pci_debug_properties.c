@@ -121,6 +121,7 @@ static const char *const accel_pci_defects[] = {
     [ACCEL_DEFECT_RESET] = "reset",
     [ACCEL_DEFECT_EVENTS] = "events",
     [ACCEL_DEFECT_PROGRESS] = "progress",
+    [ACCEL_DEFECT_DUPLICATES] = "duplicates",
 };
 
 static char *accel_pci_get_defect(Object *object, Error **errp)
@@ -157,8 +158,8 @@ static void accel_pci_set_defect(Object *object, const char *value,
         }
     }
     error_setg(errp,
-               "defect must be none, engines, admin, reset, events, progress or "
-               "dead, not '%s'", value);
+               "defect must be none, engines, admin, reset, events, progress, "
+               "duplicates or dead, not '%s'", value);
 }
 
 void accel_pci_add_debug_properties(ObjectClass *klass)
@@ -191,8 +192,8 @@ void accel_pci_add_debug_properties(ObjectClass *klass)
                                   accel_pci_set_defect);
     object_class_property_set_description(
         klass, "defect",
-        "planted defect: none, engines, admin, events, progress (all until a "
-        "function reset), reset or dead");
+        "planted defect: none, engines, admin, events, progress, duplicates (all "
+        "until a function reset), reset or dead");
     object_class_property_add_str(klass, "trained-speed",
                                   accel_pci_get_trained_speed,
                                   accel_pci_set_trained_speed);

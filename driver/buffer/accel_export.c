@@ -128,12 +128,12 @@ static void accel_export_wait(struct accel_export *export, unsigned long deadlin
 }
 
 /* Takes the first export of device memory off the list of the card; a reference. */
-static struct accel_export *accel_export_next_of_card(struct accel_device *adev)
+static struct accel_export *accel_export_next_of_card(struct accel_device *adev, int error)
 {
 	struct accel_export *export;
 
 	mutex_lock(&adev->exports_lock);
-	WRITE_ONCE(adev->sharing_stopped, true);
+	WRITE_ONCE(adev->sharing_errno, error);
 	export = list_first_entry_or_null(&adev->exports, struct accel_export, node);
 	if (export) {
 		list_del_init(&export->node);
@@ -146,18 +146,19 @@ static struct accel_export *accel_export_next_of_card(struct accel_device *adev)
 /**
  * accel_exports_revoke() - revoke all exports of device memory before the card stops
  * @adev: the card; the caller holds no lock of an export or of the list of exports
+ * @error: errno of exports and imports from now on, until the card starts
  *
  * On return no device accesses device memory through a dma-buf, unless another driver
  * exceeds the time limit. No dma-buf is exported or imported until the card starts
  * again.
  */
-void accel_exports_revoke(struct accel_device *adev)
+void accel_exports_revoke(struct accel_device *adev, int error)
 {
 	unsigned long deadline = jiffies + ACCEL_EXPORT_TIMEOUT;
 	struct accel_export *export, *next;
 	LIST_HEAD(revoked);
 
-	while ((export = accel_export_next_of_card(adev))) {
+	while ((export = accel_export_next_of_card(adev, error))) {
 		accel_export_revoke(export);
 		list_add_tail(&export->stop_node, &revoked);
 		cond_resched();
@@ -283,17 +284,15 @@ static struct accel_export *accel_export_create(struct accel_device *adev,
 static int accel_export_publish(struct accel_context *ctx, struct accel_export *export, u32 handle)
 {
 	struct accel_device *adev = ctx->adev;
-	int ret = 0;
+	int ret;
 
 	mutex_lock(&adev->exports_lock);
 	if (export->buffer->source)
 		list_add_tail(&export->node, &adev->exports);
 	if (export->flags & ACCEL_EXPORT_REVOKE)
 		list_add_tail(&export->buffer_node, &export->buffer->exports);
-	/* detach_errno: the card has stopped and started again since the caller checked. */
-	if (adev->sharing_stopped || READ_ONCE(ctx->detach_errno))
-		ret = -ESTALE;
-	else if (xa_load(&ctx->buffers, handle) != export->buffer)
+	ret = accel_context_sharing_errno(ctx);
+	if (!ret && xa_load(&ctx->buffers, handle) != export->buffer)
 		ret = -ENOENT;
 	mutex_unlock(&adev->exports_lock);
 	return ret;

@@ -19,7 +19,7 @@ struct accel_export_args {
 
 struct accel_buffer *accel_export_source(struct dma_buf *dmabuf, struct accel_device *adev);
 bool accel_export_link(struct dma_buf *dmabuf, struct accel_export_link *link);
-void accel_exports_revoke(struct accel_device *adev);
+void accel_exports_revoke(struct accel_device *adev, int error);
 int accel_ioctl_buffer_export(struct accel_context *ctx, struct accel_export_args *args);
 void accel_export_commit(struct accel_export_args *args);
 void accel_export_abort(struct accel_export_args *args);

@@ -97,7 +97,7 @@ static void accel_import_detach(struct accel_import *import)
 	 * No transfer of a revoked buffer begins. Memory of a card that is about to stop stays
 	 * until the stop has ended all transfers, so a hung copy queue does not delay the stop.
 	 */
-	if (!import->buffer.source || !READ_ONCE(ctx->adev->sharing_stopped))
+	if (!import->buffer.source || !READ_ONCE(ctx->adev->sharing_errno))
 		accel_copy_users_wait(ctx->adev, &import->buffer.transfers);
 	accel_import_unmap(import);
 }
@@ -231,6 +231,12 @@ static bool accel_import_aligned(struct sg_table *sgt, u64 bytes)
 	return total == bytes;
 }
 
+/* The memory is lost. Return: the errno of the importer's card if that ends, else -ENODEV. */
+static int accel_import_errno(const struct accel_import *import)
+{
+	return accel_context_sharing_errno(import->ctx) ?: -ENODEV;
+}
+
 static int accel_import_map(struct accel_import *import)
 {
 	struct sg_table *sgt;
@@ -238,9 +244,11 @@ static int accel_import_map(struct accel_import *import)
 
 	dma_resv_assert_held(import->dmabuf->resv);
 	if (import->ended)
-		return -ESTALE;
+		return accel_import_errno(import);
+	if (import->buffer.source && !accel_export_link(import->dmabuf, &import->local))
+		return accel_import_errno(import);
 	if (import->buffer.source)
-		return accel_export_link(import->dmabuf, &import->local) ? 0 : -ENODEV;
+		return 0;
 	ret = dma_buf_pin(import->attach);
 	if (ret)
 		return ret;
@@ -262,12 +270,11 @@ static int accel_import_map(struct accel_import *import)
 static int accel_import_list(struct accel_import *import)
 {
 	struct accel_device *adev = import->buffer.adev;
-	int ret = 0;
+	int ret;
 
 	spin_lock(&adev->imports_lock);
-	if (READ_ONCE(adev->sharing_stopped))
-		ret = -ESTALE;
-	else
+	ret = accel_context_sharing_errno(import->ctx);
+	if (!ret)
 		list_add_tail(&import->node, &adev->imports);
 	spin_unlock(&adev->imports_lock);
 	return ret;
@@ -288,13 +295,13 @@ static int accel_import_prepare(struct accel_import *import, struct dma_fence **
 	return ret;
 }
 
-/* Waits for a fence, without a lock, and drops it. */
+/* Waits for a fence, without a lock, and drops it. A call that is interrupted can be restarted. */
 static int accel_import_settle(struct dma_fence *fence)
 {
 	long ret = fence ? dma_fence_wait(fence, true) : 0;
 
 	dma_fence_put(fence);
-	return ret == -ERESTARTSYS ? -EINTR : ret;
+	return ret;
 }
 
 /* Enters the memory in the page tables and allocates a handle, unless the memory is lost. */
@@ -304,7 +311,7 @@ static int accel_import_publish(struct accel_import *import, struct accel_buffer
 
 	dma_resv_assert_held(import->dmabuf->resv);
 	if (!import->attached)
-		return import->ended ? -ESTALE : -ENODEV;
+		return accel_import_errno(import);
 	ret = accel_buffer_publish(import->ctx, &import->buffer, &args->handle, &args->address);
 	if (ret)
 		accel_import_unmap(import);

@@ -23,15 +23,15 @@ static atomic64_t accel_clients = ATOMIC64_INIT(0);
  * @adev: the card
  * @left: the longest wait in jiffies; the time that is left, on return
  *
- * Return: 0; -EINTR; -EAGAIN if the card still resets. The card may reset again
- * at any time.
+ * Return: 0; -ERESTARTSYS; -EAGAIN if the card still resets. The card may reset
+ * again at any time.
  */
 int accel_context_await(struct accel_device *adev, long *left)
 {
 	*left = wait_event_interruptible_timeout(adev->stop_wait,
 						 READ_ONCE(adev->stop_errno) != -ESTALE, *left);
 	if (*left < 0)
-		return -EINTR;
+		return *left;
 	return *left ? 0 : -EAGAIN;
 }
 

@@ -129,6 +129,14 @@ static inline int accel_context_gone(const struct accel_context *ctx)
 	return error ? error : smp_load_acquire(&ctx->adev->stop_errno);
 }
 
+/* The errno of a new export or import, or 0. The card may be about to stop, but still run. */
+static inline int accel_context_sharing_errno(const struct accel_context *ctx)
+{
+	int error = READ_ONCE(ctx->detach_errno);
+
+	return error ? error : READ_ONCE(ctx->adev->sharing_errno);
+}
+
 /* The context is entered: the hardware is present, and the context is locked. */
 static inline void accel_context_assert_entered(struct accel_context *ctx)
 {

@@ -101,6 +101,7 @@ enum accel_core_defect {
 	ACCEL_DEFECT_RESET,		/* a reset does not end */
 	ACCEL_DEFECT_EVENTS,		/* every event is dropped, and counted as lost */
 	ACCEL_DEFECT_PROGRESS,		/* the next command of an engine does not advance */
+	ACCEL_DEFECT_DUPLICATES,	/* every event is written twice */
 };
 
 void accel_core_set_defect(struct accel_core *core, enum accel_core_defect defect);

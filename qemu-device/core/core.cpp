@@ -163,6 +163,7 @@ void Core::set_defect(accel_core_defect defect) {
     scheduler_.set_engines_hung(defect == ACCEL_DEFECT_ENGINES);
     processor_.set_hangs(defect == ACCEL_DEFECT_PROGRESS);
     events_.set_dropped(defect == ACCEL_DEFECT_EVENTS);
+    events_.set_doubled(defect == ACCEL_DEFECT_DUPLICATES);
     control_.set_hung(defect == ACCEL_DEFECT_ADMIN, defect == ACCEL_DEFECT_RESET);
     if (timeline_) {
         timeline_->at(timeline_->now(), [] {});  // the pump after it resumes tasks that hung

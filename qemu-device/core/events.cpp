@@ -29,30 +29,40 @@ void Events::stop() {
     start({});
 }
 
+bool Events::write(accel_event event) {
+    if (static_cast<std::uint32_t>(written_) - consumed() >= ring_.entries ||
+        dropped_.load(std::memory_order_relaxed)) {
+        lost_.fetch_add(1, std::memory_order_relaxed);
+        return true;
+    }
+    event.sequence = written_ + 1;
+    event.time = bus_.clock();
+    const std::uint64_t slot = ring_.address + written_ % ring_.entries * sizeof event;
+    constexpr std::size_t body = sizeof event.sequence;
+    static_assert(offsetof(accel_event, sequence) == 0);
+    if (!bus_.write(slot + body, reinterpret_cast<const std::uint8_t*>(&event) + body,
+                    sizeof event - body)) {
+        return false;
+    }
+    release_fence();
+    if (!bus_.write_word(slot, event.sequence)) {
+        return false;
+    }
+    ++written_;
+    return true;
+}
+
 bool Events::post(accel_event event) {
     {
         const std::lock_guard lock(mutex_);
         if (ring_.entries == 0) {
             return true;
         }
-        if (static_cast<std::uint32_t>(written_) - consumed() >= ring_.entries ||
-            dropped_.load(std::memory_order_relaxed)) {
-            lost_.fetch_add(1, std::memory_order_relaxed);
-        } else {
-            event.sequence = written_ + 1;
-            event.time = bus_.clock();
-            const std::uint64_t slot = ring_.address + written_ % ring_.entries * sizeof event;
-            constexpr std::size_t body = sizeof event.sequence;
-            static_assert(offsetof(accel_event, sequence) == 0);
-            if (!bus_.write(slot + body, reinterpret_cast<const std::uint8_t*>(&event) + body,
-                            sizeof event - body)) {
+        const int copies = doubled_.load(std::memory_order_relaxed) ? 2 : 1;
+        for (int i = 0; i < copies; ++i) {
+            if (!write(event)) {
                 return false;
             }
-            release_fence();
-            if (!bus_.write_word(slot, event.sequence)) {
-                return false;
-            }
-            ++written_;
         }
     }
     bus_.interrupt(ACCEL_VECTOR_EVENTS);

@@ -41,9 +41,14 @@ class Events {
     [[nodiscard]] std::uint32_t lost() const { return lost_.load(std::memory_order_relaxed); }
     // For the defect `events`: every event is dropped, as if the ring were full.
     void set_dropped(bool dropped) { dropped_.store(dropped, std::memory_order_relaxed); }
+    // For the defect `duplicates`: every event is written twice.
+    void set_doubled(bool doubled) { doubled_.store(doubled, std::memory_order_relaxed); }
     void clear_lost() { lost_.store(0, std::memory_order_relaxed); }
 
   private:
+    // Writes an event, or counts it as lost. False: the bus refused. The caller holds mutex_.
+    [[nodiscard]] bool write(accel_event event);
+
     Bus& bus_;
     std::mutex mutex_;
     EventRing ring_;
@@ -51,6 +56,7 @@ class Events {
     std::atomic<std::uint32_t> consumed_{0};
     std::atomic<std::uint32_t> lost_{0};
     std::atomic<bool> dropped_{false};
+    std::atomic<bool> doubled_{false};
 };
 
 }  // namespace accel::card

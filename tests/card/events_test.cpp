@@ -50,6 +50,19 @@ TEST_F(Events, AFullRingDropsEventsAndCountsThem) {
     EXPECT_EQ(host.read32(ACCEL_REG_EVENT_LOST), 3U);
 }
 
+TEST_F(Events, OfACardWithThisDefectAreWrittenTwice) {
+    host.set_defect(ACCEL_DEFECT_DUPLICATES);
+    fail_once();
+    for (std::uint64_t i = 1; i <= 2; ++i) {
+        const auto event = host.next_event();
+        ASSERT_TRUE(event);
+        EXPECT_EQ(event->sequence, i);
+        EXPECT_EQ(event->status, ACCEL_FAULT_UNMAPPED);
+    }
+    EXPECT_FALSE(host.event_pending());
+    EXPECT_EQ(host.read32(ACCEL_REG_EVENT_LOST), 0U);
+}
+
 TEST_F(Events, AnInvalidHeadLosesOnlyEvents) {
     host.set_event_head(0x80000000);
     fail_once();

@@ -131,7 +131,7 @@ TEST(DebugProperties, AFunctionResetRepairsDefects) {
     Machine machine;
     const std::uint32_t control =
         machine.function.capability(PCI_CAP_ID_EXP).value() + PCI_EXP_DEVCTL;
-    for (const char* const defect : {"engines", "admin", "events", "progress"}) {
+    for (const char* const defect : {"engines", "admin", "events", "progress", "duplicates"}) {
         set_property(machine, "defect", defect);
         EXPECT_EQ(property(machine, "defect"), defect);
         machine.function.set_bits(control, PCI_EXP_DEVCTL_BCR_FLR, 2);

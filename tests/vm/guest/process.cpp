@@ -53,8 +53,8 @@ void Process::signal(int number) const {
     require(::kill(pid_, number) == 0 ? 0 : errno, "kill");
 }
 
-int Process::wait() {
-    const std::int64_t end = deadline_in(time_limit);
+int Process::wait(std::chrono::nanoseconds limit) {
+    const std::int64_t end = deadline_in(limit);
     int status = 0;
     for (;;) {
         const pid_t done = ::waitpid(pid_, &status, WNOHANG);

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <initializer_list>
@@ -30,8 +31,9 @@ class Process {
 
     [[nodiscard]] pid_t pid() const { return pid_; }
     void signal(int number) const;
-    /// Waits for the end: the exit status, or 128 + the signal. Kills the child after `time_limit`.
-    [[nodiscard]] int wait();
+    /// Waits for the end: the exit status, or 128 + the signal. Kills the child after `limit`, and
+    /// throws.
+    [[nodiscard]] int wait(std::chrono::nanoseconds limit = time_limit);
     /// Kills the child, and waits for its end.
     void kill();
 

@@ -35,6 +35,11 @@ void expect_working_card() {
 
 void expect_working_card_or(std::initializer_list<int> allowed,
                             const std::function<void()>& disturb) {
+    expect_work_or(expect_working_card, allowed, disturb);
+}
+
+void expect_work_or(const std::function<void()>& work, std::initializer_list<int> allowed,
+                    const std::function<void()>& disturb) {
     const Counter rounds;
     const Counter stop;
     std::vector<Process> workers;
@@ -42,7 +47,7 @@ void expect_working_card_or(std::initializer_list<int> allowed,
         workers.emplace_back([&] {
             while (stop.value() == 0) {
                 try {
-                    expect_working_card();
+                    work();
                     rounds.add();
                 } catch (const std::system_error& error) {
                     check(std::ranges::find(allowed, error.code().value()) != allowed.end(),

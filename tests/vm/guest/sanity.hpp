@@ -22,6 +22,9 @@ void expect_working_card();
 /// Expects that every check succeeds or fails with one of the `allowed` errnos.
 void expect_working_card_or(std::initializer_list<int> allowed,
                             const std::function<void()>& disturb);
+/// The same for any work with the card.
+void expect_work_or(const std::function<void()>& work, std::initializer_list<int> allowed,
+                    const std::function<void()>& disturb);
 
 /// Creates objects until `make` fails with this errno; returns their number, and destroys all.
 template <typename Make>
