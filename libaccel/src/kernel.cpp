@@ -94,8 +94,8 @@ class LinuxKernel final : public Kernel {
     void close_in_child(int fd) noexcept override { ::close(fd); }
 
     void replace_in_child(void* memory, std::size_t bytes) noexcept override {
-        ::mmap(memory, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-               0);
+        (void)::mmap(memory, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+                     -1, 0);
     }
 
     int poll(std::span<pollfd> fds, int timeout_ms) noexcept override {
