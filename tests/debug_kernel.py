@@ -4,8 +4,8 @@
 
 The parts are: `controls` shows that the kernel makes the known complaints without our driver,
 `failures` and `failures-dma` let each fault point of each operation fail, `vm` and `vm-iommu` run
-these suites. `short` is the part of all that fits into a run of CI. Each part gets a line; the exit code is 0
-only if all passed.
+these suites. `short` is the part of all that fits into a run of CI. Each part gets a line; the exit
+code is 0 only if all passed.
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ CONTROLS = Part(
 )
 # One part makes nodes of radix trees fail, too, without the check; the other one has the check.
 FAILURES = Part("failures", ("--memory=700M", "--append=dma_debug=off"))
-FAILURES_DMA = Part(
-    "failures", ("--memory=700M", MARKED_CACHES)
-)
+FAILURES_DMA = Part("failures", ("--memory=700M", MARKED_CACHES))
 PARTS = {
     "controls": CONTROLS,
     "failures": FAILURES,

@@ -65,7 +65,7 @@ static void accel_info_quota(struct accel_context *ctx, struct accel_info *info)
 	info->priority_max = accel_quota_priority_max(ctx->adev);
 }
 
-/* What the driver can do with this card on this machine. */
+/* The abilities of the driver with this card on this machine. */
 static u64 accel_info_capabilities(struct accel_device *adev)
 {
 	u64 capabilities = ACCEL_CAP_POLL | ACCEL_CAP_EVENTFD | ACCEL_CAP_URING |

@@ -54,6 +54,30 @@ std::optional<Job> submit_one(detail::QueueImpl& queue, bool block, What&&... wh
                     std::to_string(ms.count()) + " ms");
 }
 
+[[gnu::always_inline]] inline UringWait uring_entry(const detail::QueueImpl& queue, const Job& job,
+                                                    std::uint32_t timeout_ms) {
+    queue.check_process();
+    if (detail::JobAccess::completion(job) != queue.completion()) {
+        throw_foreign_job();
+    }
+    const detail::DriverQueue& driver_queue = queue.ring().driver_queue();
+    const accel_uring_wait wait{
+        .handle = driver_queue.handle(), .timeout_ms = timeout_ms, .sequence = job.sequence()};
+    UringWait entry{.fd = driver_queue.device().fd(), .cmd_op = ACCEL_URING_WAIT};
+    static_assert(sizeof wait == sizeof entry.payload);
+    std::memcpy(entry.payload.data(), &wait, sizeof wait);
+    return entry;
+}
+
+[[gnu::noinline]] UringWait bounded_uring_entry(const detail::QueueImpl& queue, const Job& job,
+                                                std::chrono::nanoseconds timeout) {
+    if (timeout < std::chrono::nanoseconds::zero() || timeout > max_uring_timeout) {
+        throw_bad_timeout(timeout);
+    }
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(timeout);
+    return uring_entry(queue, job, static_cast<std::uint32_t>(ms.count()));
+}
+
 }  // namespace
 
 Queue::Queue(std::shared_ptr<detail::QueueImpl> impl) noexcept : impl_(std::move(impl)) {}
@@ -159,23 +183,11 @@ void Queue::notify(const Job& job) {
 
 UringWait Queue::uring_wait(const Job& job, Duration timeout) const {
     const detail::QueueImpl& queue = detail::QueueAccess::impl(*this);
-    queue.check_process();
-    if (detail::JobAccess::completion(job) != queue.completion()) {
-        throw_foreign_job();
+    // The default needs no division.
+    if (timeout == Duration(max_uring_timeout)) [[likely]] {
+        return uring_entry(queue, job, std::uint32_t{max_uring_timeout.count()});
     }
-    const std::chrono::nanoseconds span = timeout.nanoseconds();
-    if (span < std::chrono::nanoseconds::zero() || span > max_uring_timeout) {
-        throw_bad_timeout(span);
-    }
-    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(span);
-    const detail::DriverQueue& driver_queue = queue.ring().driver_queue();
-    const accel_uring_wait wait{.handle = driver_queue.handle(),
-                                .timeout_ms = static_cast<std::uint32_t>(ms.count()),
-                                .sequence = job.sequence()};
-    UringWait entry{.fd = driver_queue.device().fd(), .cmd_op = ACCEL_URING_WAIT};
-    static_assert(sizeof wait == sizeof entry.payload);
-    std::memcpy(entry.payload.data(), &wait, sizeof wait);
-    return entry;
+    return bounded_uring_entry(queue, job, timeout.nanoseconds());
 }
 
 void Queue::set_spin(Duration spin) {

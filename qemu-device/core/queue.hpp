@@ -52,7 +52,7 @@ struct Prefetch {
     void clear() { next = count = 0; }
 };
 
-// What the card reports of a queue. The holder of the queue writes it, and the admin queue reads it
+// The card's report of a queue. The holder of the queue writes it, and the admin queue reads it
 // at any time.
 struct Progress {
     Published<std::uint64_t> pieces;

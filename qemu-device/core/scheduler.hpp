@@ -108,7 +108,7 @@ class Scheduler {
     // Destroys a quiesced queue.
     void remove(std::uint32_t id);
     [[nodiscard]] bool uses(const Context& context);
-    // What ADMIN_QUERY_QUEUES says of a queue.
+    // The answer of ADMIN_QUERY_QUEUES for a queue.
     [[nodiscard]] accel_queue_report report(std::uint32_t id) const;
 
     // For the defect `engines`: engines take no queue, even after resume(). Steps that run, finish.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// What happens between two pieces of a command.
+// The work between two pieces of a command.
 #include "turn.hpp"
 
 #include "accel_timing.h"

@@ -144,7 +144,7 @@ TEST_F(Copy, FillWorksForEveryWidthInEveryLayout) {
 TEST_F(Copy, FillWritesRowsWithStrides) {
     const std::uint64_t dst = space.allocate(4 * page_size, Layout::scattered);
     ASSERT_EQ(queue.run(fill_rows(dst, 300, 0xabcd, 2, 200, 40)), ACCEL_OK);
-    std::vector<std::uint16_t> expected(150 * 40);
+    std::vector<std::uint16_t> expected(std::size_t{150} * 40);
     for (std::size_t row = 0; row < 40; ++row) {
         std::fill_n(expected.begin() + static_cast<std::ptrdiff_t>(row * 150), 100,
                     std::uint16_t{0xabcd});

@@ -55,7 +55,7 @@ std::uint64_t draw_size(FuzzScript& script) {
         case 2:
             return 0;
         case 3:
-            return 4 * (script.take<std::uint16_t>() % 4096);
+            return std::uint64_t{4} * (script.take<std::uint16_t>() % 4096);
         default:
             return script.below(70);
     }

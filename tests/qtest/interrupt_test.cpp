@@ -22,7 +22,9 @@ struct MessageHost {
         enabled = card.bring_up() && context.create() == ACCEL_OK;
     }
 
-    [[nodiscard]] std::uint64_t word(std::uint32_t vector) const { return words + 4 * vector; }
+    [[nodiscard]] std::uint64_t word(std::uint32_t vector) const {
+        return words + std::uint64_t{4} * vector;
+    }
     [[nodiscard]] std::uint32_t message(std::uint32_t vector) {
         return static_cast<std::uint32_t>(machine.qemu.read(word(vector), 4));
     }

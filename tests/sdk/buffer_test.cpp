@@ -124,6 +124,7 @@ TEST_F(BufferTest, AMovedFromBufferIsEmpty) {
     auto buffer = card.allocate<int>({4});
     auto other = std::move(buffer);
     EXPECT_FALSE(buffer);  // NOLINT(bugprone-use-after-move): intended
+    // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): intended
     EXPECT_EQ(buffer.size(), 0U);
     EXPECT_TRUE(buffer.span().empty());
     EXPECT_EQ(other.size(), 4U);

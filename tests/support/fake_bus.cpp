@@ -3,7 +3,6 @@
 // Accesses of the card to memory of this process.
 #include "fake_bus.hpp"
 
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -45,15 +44,12 @@ std::size_t word_size(const std::byte* shared, std::size_t bytes) {
 
 std::shared_ptr<std::byte> Bus::allocate(std::size_t bytes) {
     const std::size_t length = (bytes + page_bytes - 1) / page_bytes * page_bytes;
-    auto* memory = static_cast<std::byte*>(std::aligned_alloc(page_bytes, length));
-    if (memory == nullptr) {
-        throw std::bad_alloc();
-    }
+    auto* memory = static_cast<std::byte*>(::operator new (length, std::align_val_t{page_bytes}));
     std::memset(memory, 0, length);
     expose(memory, length);
     return {memory, [this](std::byte* gone) {
                 withdraw(gone);
-                std::free(gone);
+                ::operator delete (gone, std::align_val_t{page_bytes});
             }};
 }
 
@@ -84,6 +80,7 @@ bool Bus::read(std::uint64_t address, void* to, std::size_t bytes) {
         return false;
     }
     auto* out = static_cast<std::byte*>(to);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a bus address is one of this process
     const auto* in = reinterpret_cast<const std::byte*>(address);
     for (const std::byte* end = in + bytes; in != end;) {
         switch (word_size(in, static_cast<std::size_t>(end - in))) {
@@ -105,6 +102,7 @@ bool Bus::write(std::uint64_t address, const void* from, std::size_t bytes) {
     if (!reaches(address, bytes)) {
         return false;
     }
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a bus address is one of this process
     auto* out = reinterpret_cast<std::byte*>(address);
     const auto* in = static_cast<const std::byte*>(from);
     for (const std::byte* end = in + bytes; in != end;) {

@@ -283,6 +283,7 @@ void Driver::map_pages(File& file, std::uint64_t address, std::uint64_t target, 
                 __atomic_store_n(entry, bus_address(file.tables.back().get()) | ACCEL_PTE_VALID,
                                  __ATOMIC_RELEASE);
             }
+            // NOLINTNEXTLINE(performance-no-int-to-ptr): an entry holds an address
             table = reinterpret_cast<std::byte*>(*entry & ACCEL_PTE_ADDRESS);
         }
     }
@@ -364,6 +365,7 @@ int Driver::buffer_register(File& file, accel_buffer_register& argument) {
     Buffer buffer;
     buffer.bytes = bytes;
     buffer.address = reserve(file, bytes);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): an ioctl passes addresses
     buffer.user = reinterpret_cast<void*>(argument.pointer);
     bus_.expose(buffer.user, argument.bytes);
     locked_ += bytes;

@@ -36,6 +36,10 @@ class BusMemory {
 // The machine around a core. The core's threads call it, or with a timing model run_timer() does.
 class CoreHost {
   public:
+    CoreHost(const CoreHost&) = delete;
+    CoreHost& operator=(const CoreHost&) = delete;
+    CoreHost(CoreHost&&) = delete;
+    CoreHost& operator=(CoreHost&&) = delete;
     [[nodiscard]] virtual BusMemory& bus() = 0;
     // Before each access of the card to the bus. False: the bus refuses the access.
     [[nodiscard]] virtual bool admit(std::uint64_t /*bus*/, bool /*write*/) { return true; }

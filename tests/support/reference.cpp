@@ -71,7 +71,7 @@ float log(float x) {
     }
     const float r = m - 1.0F;
     const float z = r * r;
-    const float n = static_cast<float>(e);
+    const auto n = static_cast<float>(e);
     const float p = horner(r, {7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f,
                                -1.2420140846e-1f, 1.4249322787e-1f, -1.6668057665e-1f,
                                2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f});
@@ -116,8 +116,8 @@ float erf(float x) {
 }
 
 float activate(float x, unsigned activation, std::uint32_t alpha_bits, std::uint32_t beta_bits) {
-    const float alpha = std::bit_cast<float>(alpha_bits);
-    const float beta = std::bit_cast<float>(beta_bits);
+    const auto alpha = std::bit_cast<float>(alpha_bits);
+    const auto beta = std::bit_cast<float>(beta_bits);
     switch (activation) {
         case ACCEL_UNARY_RELU:
             return x < 0.0F ? 0.0F : x;

@@ -130,7 +130,7 @@ std::string admin_command(const std::array<std::byte, 64>& bytes) {
     return text;
 }
 
-// What a key is about: "error" for "queue 3 error", "command" for "command 17".
+// The subject of a key: "error" for "queue 3 error", "command" for "command 17".
 std::string subject_of(const std::string& key) {
     std::istringstream words(key);
     std::string word;

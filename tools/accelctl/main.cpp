@@ -29,8 +29,7 @@ Manual manual() {
                "4: permission denied.",
                "5: the card failed, is gone, or was reset during the command.",
                "6: the time limit passed.", "7: a file cannot be read or written.",
-               "8: the card, its driver or the kernel lacks a function, or a model cannot be "
-               "compiled.",
+               "8: the card, driver or kernel lacks a function, or no model can be compiled.",
                "9: a bug in accelctl; please report it."}},
              {"JSON",
               {"With --json, standard output is JSON and nothing else: one document, or one "

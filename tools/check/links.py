@@ -10,7 +10,7 @@ It checks:
 * every path of the repository in a page, and every file name in backticks, exists (patterns and
   placeholders aside);
 * every `make` target in backticks exists;
-* every test that the comparison names exists;
+* every test that the comparison or the page on security names exists;
 * every `docs/...` that another file names exists.
 """
 
@@ -127,7 +127,7 @@ def main() -> int:
             # Changes name what was there.
             if name != "CHANGELOG.md":
                 found += missing_paths(path, names)
-            if name.endswith("comparison.md"):
+            if name.endswith(("comparison.md", "security.md")):
                 found += missing_tests(path, files)
         elif path.suffix in {".svg", ".png"}:
             continue

@@ -51,9 +51,9 @@ DimOrder row_major(std::size_t rank) {
 // The stride of a dimension of length 1 has no meaning: these dimensions are the outermost.
 DimOrder order_by_strides(const TensorView& view, const Dims& dims) {
     DimOrder order = row_major(dims.size());
-    const auto longer =
-        std::ranges::stable_partition(order, [&](std::size_t d) { return dims[d] == 1; });
-    std::stable_sort(longer.begin(), longer.end(), [&](std::size_t a, std::size_t b) {
+    const auto longer = std::stable_partition(order.begin(), order.end(),
+                                              [&](std::size_t d) { return dims[d] == 1; });
+    std::stable_sort(longer, order.end(), [&](std::size_t a, std::size_t b) {
         return view.strides[a] > view.strides[b];
     });
     return order;

@@ -29,7 +29,7 @@ PACKAGES = "run 'tools/setup/packages.sh debug-kernel'"
 LOG_LINES = 15
 RECIPE = 1  # raised when this file builds or keeps something else
 
-# What a module's build reads: of the source, and of the folder with the kernel's objects.
+# The files that a module's build reads: of the source, and of the kernel's objects.
 SOURCE_FILES = ("Makefile", "Kbuild", "scripts", "include", "arch/x86/include")
 BUILD_FILES = (
     ".config",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the card tells about the progress of a queue, and the time limit of its commands.
+// The progress of a queue as the card reports it, and the time limit of its commands.
 #include <gtest/gtest.h>
 #include <poll.h>
 
