@@ -78,9 +78,7 @@ CONTROLS = Part(
 )
 # One part makes nodes of radix trees fail, too, without the check; the other one has the check.
 FAILURES = Part("failures", ("--memory=700M", "--append=dma_debug=off"))
-FAILURES_DMA = Part(
-    "failures", ("--memory=700M", MARKED_CACHES)
-)
+FAILURES_DMA = Part("failures", ("--memory=700M", MARKED_CACHES))
 PARTS = {
     "controls": CONTROLS,
     "failures": FAILURES,
