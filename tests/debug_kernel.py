@@ -57,8 +57,8 @@ class Part:
     filter: str = "*"
 
 
-# The check of DMA mappings ends when an allocation of its own fails, and it allocates nodes of radix
-# trees. Allocations in all other caches are marked as those that may fail.
+# The check of DMA mappings ends when an allocation of its own fails, and it allocates nodes of
+# radix trees. Allocations in all other caches are marked as those that may fail.
 MARKED_CACHES = "--append=slub_debug=A;-,radix_tree_node"
 # A scan for leaks reads all memory, so each guest has little more than it needs.
 CONTROLS = Part(
