@@ -22,6 +22,7 @@
 #ifdef ACCEL_HAVE_PFN_T
 #include <linux/pfn_t.h>
 #endif
+#include <linux/pci.h>
 #include <linux/uio.h>
 
 /*
@@ -50,6 +51,17 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, unsigned long flag
 	vma->vm_flags &= ~flags;
 }
 #endif
+
+/* Claims all BARs until the driver is unbound. */
+static inline int accel_compat_request_regions(struct pci_dev *pdev, const char *name)
+{
+#ifdef ACCEL_HAVE_PCIM_REQUEST_ALL_REGIONS
+	return pcim_request_all_regions(pdev, name);
+#else
+	/* Managed, since pcim_enable_device() enabled the device. */
+	return pci_request_regions(pdev, name);
+#endif
+}
 
 #ifdef ACCEL_HAVE_IMPORT_NS_WORD
 #define ACCEL_IMPORT_NS(name)	MODULE_IMPORT_NS(name)

@@ -13,6 +13,7 @@
 #include "accel_card.h"
 #include "accel_chardev.h"
 #include "accel_coherent.h"
+#include "accel_compat.h"
 #include "accel_copy_queue.h"
 #include "accel_coredump.h"
 #include "accel_debugfs.h"
@@ -92,11 +93,6 @@ static bool accel_limits_valid(struct accel_device *adev)
 	       adev->vram_size <= pci_resource_len(pdev, ACCEL_BAR_MEMORY);
 }
 
-static void accel_release_regions(void *pdev)
-{
-	pci_release_regions(pdev);
-}
-
 /* Maps the registers and checks that the driver supports this card. */
 static int accel_bars_init(struct accel_device *adev)
 {
@@ -105,14 +101,10 @@ static int accel_bars_init(struct accel_device *adev)
 	u32 magic, version;
 	int ret;
 
-	ret = pci_request_regions(pdev, ACCEL_NAME);
+	ret = accel_compat_request_regions(pdev, ACCEL_NAME);
 	if (ret)
 		return dev_err_probe(dev, ret,
 				     "cannot claim BARs: another driver uses them; unbind it\n");
-	/* Some kernels release them with the device, newer ones do not. Twice is harmless. */
-	ret = devm_add_action_or_reset(dev, accel_release_regions, pdev);
-	if (ret)
-		return ret;
 	if (pci_resource_len(pdev, ACCEL_BAR_REGISTERS) < ACCEL_REGISTERS_SIZE)
 		return dev_err_probe(dev, -ENODEV,
 				     "BAR0 has %llu of %u bytes; update the firmware of the card\n",
