@@ -35,7 +35,7 @@ class Boot(unittest.TestCase):
             Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel-boot."))) / "console"
         )
         self.mispatched = run._Mispatched(Verdict.NO_BOOT, "planted")
-        self.good = run.Outcome(0, 1.0, 2.0)
+        self.good = run.Outcome(0, 1.0, 2.0, {})
 
     def test_a_fault_of_the_emulator_is_followed_by_another_boot(self):
         self.assertEqual(self.execute(self.mispatched, self.good), (self.good, 2))
