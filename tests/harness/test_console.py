@@ -34,6 +34,7 @@ COMPLAINTS = (
     "list_del corruption. prev->next should be ffff, but was 0000",
     "DMA-API: accel 0000:01:00.0: device driver frees DMA memory it has not allocated",
     "DMA-API: cacheline tracking ENOMEM, dma-debug disabled",
+    "resource: Trying to free nonexistent resource <0x00000000fe840000-0x00000000fe84ffff>",
     "UBSAN: shift-out-of-bounds in /x/accel_mmu.c:7:3",
     "ODEBUG: free active (active state 0) object type: timer_list hint: accel_timer+0x0/0x10",
     "kmemleak: unreferenced object 0xffff888003a5c000 (size 64):",

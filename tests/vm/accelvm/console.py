@@ -34,6 +34,7 @@ COMPLAINTS = tuple(
         r"sleeping function called from invalid context|scheduling while atomic",
         r"refcount_t: ",
         r"list_(add|del) corruption",
+        r"Trying to free nonexistent resource",
         r"Bad page (state|map)|bad page table|bad rss-counter",
         r"unreferenced object ",
         r"DMAR: \[DMA |DMAR: .*fault|AMD-Vi: .*IO_PAGE_FAULT",

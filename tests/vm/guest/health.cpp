@@ -57,7 +57,8 @@ void Health::set_attribute(const std::string& name, const std::string& value) co
 }
 
 bool Health::logged(const std::string& event) const {
-    return attribute("events").find(event) != std::string::npos;
+    return accel::test::eventually(
+        [&] { return attribute("events").find(event) != std::string::npos; });
 }
 
 void Health::plant(const std::string& defect) const {

@@ -28,6 +28,7 @@ class Health : public testing::Test {
     [[nodiscard]] std::string attribute(const std::string& name) const;
     void set_attribute(const std::string& name, const std::string& value) const;
     [[nodiscard]] std::string state() const { return attribute("state"); }
+    /// Waits for a line with this text in the event log: a waiter may wake before it is written.
     [[nodiscard]] bool logged(const std::string& event) const;
     void plant(const std::string& defect) const;
     /// True if the card may access memory of the host.

@@ -297,7 +297,7 @@ TEST_F(Async, PagesInFlightCountForTheQuotaOfTheUser) {
                                static_cast<unsigned int>(bytes), buffer.address());
             return ring.results(1).begin()->second;
         };
-        for (int round = 0; round < 20; ++round) {
+        for (int round = 0; round < 5; ++round) {
             uapi::check(transfer(4 * piece) == static_cast<int>(4 * piece),
                         "a transfer within the quota failed");
             uapi::check(transfer(16 * piece) == static_cast<int>(16 * piece),
