@@ -89,8 +89,8 @@ PARTS = {
     "vm-iommu": Part("vm-iommu", ("--memory=2G",), WITHOUT_RACES),
 }
 SHORT = {
-    "failures": Part("failures", FAILURES_DMA.machine, "Call/*:Buffer/*:Device/*ind"),
-    "vm": Part("vm", ("--memory=1G",), "Reset.*:Unbind.*:Tenants.*:Killed.*:Uring.*:Async.*"),
+    "failures": Part("failures", FAILURES_DMA.machine, "Call/*:Buffer/*:Queue/*"),
+    "vm": Part("vm", ("--memory=1G",), "Reset.*:Unbind.*:Tenants.*:Killed.*:Uring.*"),
 }
 
 

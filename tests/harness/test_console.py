@@ -186,9 +186,7 @@ class Known(unittest.TestCase):
     def test_each_leak_is_a_report_of_its_own(self):
         leak = "kmemleak: unreferenced object 0x1 (size 64):\nkmemleak:   backtrace:\n"
         text = leak + leak + "kmemleak:     ours_copy+0x1\n"
-        entries = [
-            known.Known("leak", re.compile("unreferenced"), re.compile("ours_copy"), "", "")
-        ]
+        entries = [known.Known("leak", re.compile("unreferenced"), re.compile("ours_copy"), "", "")]
         watcher = found_in(text, known=entries)
         self.assertIsNotNone(watcher.complaint)
         self.assertEqual(watcher.known_seen, {"leak": 1})

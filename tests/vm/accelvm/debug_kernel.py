@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ ARCHIVE = Path(f"/usr/src/{PACKAGE}.tar.xz")
 FRAGMENT = Path(__file__).resolve().parents[1] / "debug/kernel.config"
 PACKAGES = "run 'tools/setup/packages.sh debug-kernel'"
 LOG_LINES = 15
+REMAINS_AFTER = 24 * 3600  # seconds; no build takes that long
 RECIPE = 1  # raised when this file builds or keeps something else
 
 # The files that a module's build reads: of the source, and of the kernel's objects.
@@ -80,6 +82,7 @@ def get(wanted: str) -> Path:
             f"{wanted} is not in {cache_root()}, and the installed packages make {release()}",
         )
     cache_root().mkdir(parents=True, exist_ok=True)
+    _remove_remains()
     print(f"building kernel {wanted}, which takes ten to fifteen minutes", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix=f"kernel-{wanted}.", dir=cache_root()) as name:
         scratch = Path(name)
@@ -102,6 +105,13 @@ def get(wanted: str) -> Path:
             if not folder.is_dir():
                 raise
     return folder
+
+
+def _remove_remains() -> None:
+    """Removes what builds have left that somebody killed; each has a gigabyte."""
+    for path in cache_root().glob("kernel-*-dbg-*.*/"):
+        if time.time() - path.stat().st_mtime > REMAINS_AFTER:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _build(source: Path, build: Path, wanted: str) -> None:
