@@ -131,7 +131,7 @@ std::string explain_end(const Event& event) {
         return "the card is lost: " + meaning(field(event, "cause")) + by_process(event) +
                "; 'accelctl doctor' shows what to do";
     }
-    if (event.fields.count("reason") != 0) {
+    if (event.fields.contains("reason")) {
         return meaning(field(event, "reason")) + by_process(event) +
                ": the contexts of all open files are lost";
     }
