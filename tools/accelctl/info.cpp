@@ -80,7 +80,7 @@ void print_info(const Status& status, const std::vector<Client>& clients,
                  : fmt::format("{} ms of device time for a command", *status.time_limit_ms));
     }
     for (const auto& [name, value] : status.quota) {
-        line("quota of a user", name + ": " + value);
+        line("quota of a user", fmt::format("{}: {}", name, value));
     }
     line("temperature", or_dash(status.sensors.celsius, "{:.1f} C"));
     line("power", fmt::format("{} of {} (cap; {} to {})", or_dash(status.sensors.watts, "{:.1f} W"),
