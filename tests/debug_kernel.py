@@ -89,7 +89,7 @@ PARTS = {
     "vm-iommu": Part("vm-iommu", ("--memory=2G",), WITHOUT_RACES),
 }
 SHORT = {
-    "failures": Part("failures", FAILURES_DMA.machine, "Call/*:Buffer/*:Queue/*"),
+    "failures": Part("failures", FAILURES_DMA.machine, "Call/*:Buffer/*:Queue/*:File/*"),
     "vm": Part("vm", ("--memory=1G",), "Reset.*:Unbind.*:Tenants.*:Killed.*:Uring.*"),
 }
 
