@@ -46,6 +46,8 @@ struct FailureCase {
     std::set<int> errnos{ENOMEM, EFAULT};  // that the operation may fail with
     /// False for an operation after which resources differ, or that unbinds the card.
     bool compare = true;
+    /// False if all memory may come from a cache, so that there may be no point.
+    bool has_points = true;
 };
 
 std::ostream& operator<<(std::ostream& out, const FailureCase& failure);
@@ -58,6 +60,8 @@ template <typename T, typename... Arguments>
             }};
 }
 [[nodiscard]] FailureCase with_errnos(FailureCase failure, const std::set<int>& more);
+/// A case in io_uring: it keeps memory for requests, and returns EAGAIN when it has none.
+[[nodiscard]] FailureCase in_uring(FailureCase failure);
 [[nodiscard]] FailureCase without_comparison(FailureCase failure);
 
 /// The test of a case; each source of operations instantiates it.

@@ -121,11 +121,9 @@ class UringTransfer : public Transfer {
 
 using uapi::failure_case;
 using uapi::FailureCase;
-using uapi::with_errnos;
 
 FailureCase uring(const char* name, const Shape& shape) {
-    // io_uring itself returns EAGAIN if it has no memory for a request.
-    return with_errnos(failure_case<UringTransfer>(name, shape), {EAGAIN});
+    return uapi::in_uring(failure_case<UringTransfer>(name, shape));
 }
 
 constexpr std::size_t odd_bytes = (64 << 10) + 77;
