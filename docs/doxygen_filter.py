@@ -24,6 +24,8 @@ BEHIND = re.compile(
     r"/\*(?!\*) (.*?)\*/",
     re.M,
 )
+# What has members: a struct, or an enumeration whose members are constants.
+KIND = r"(?:struct|enum) (\w+)"
 EDGE = re.compile(r"\s*(\S+) --> ([^\s:]+)(?:: (.*))?$")
 
 
@@ -115,7 +117,7 @@ def markdown(page: Path) -> str:
 def kernel_doc(comment: str) -> tuple[str, dict[str, str]]:
     """A kernel-doc comment: its text, and the text of each member."""
     lines = [re.sub(r"^\s*\*( |$)", "", line) for line in comment.splitlines()[1:-1]]
-    found = re.match(r"struct (\w+) - (.*)", lines[0])
+    found = re.match(KIND + r" - (.*)", lines[0])
     if not found:
         return comment, {}
     members: dict[str, str] = {}
@@ -144,9 +146,9 @@ def header(path: Path) -> str:
         body = found[0]
         if body.startswith("/**"):
             new, of = kernel_doc(body)
-            struct = re.search(r"struct (\w+) - ", body)
+            owner = re.search(KIND + " - ", body)
             members.update(
-                {f"{struct[1]}.{name}": what for name, what in of.items()} if struct else {}
+                {f"{owner[1]}.{name}": what for name, what in of.items()} if owner else {}
             )
             return new
         if re.match(r"/\* (-{4}|SPDX)", body):
@@ -159,12 +161,12 @@ def header(path: Path) -> str:
     # A comment behind a member or a constant describes it.
     text = BEHIND.sub(lambda found: f"{found[1]}/**< {found[2].replace('@', '')}*/", text)
     out: list[str] = []
-    struct = ""
+    owner = ""
     for line in text.splitlines():
-        if opening := re.match(r"struct (\w+) \{", line):
-            struct = opening[1]
-        member = re.match(r"\t__\w+ (\w+)(?:\[.*\])?;$", line)
-        what = members.get(f"{struct}.{member[1]}") if member else None
+        if opening := re.match(KIND + r" \{", line):
+            owner = opening[1]
+        member = re.match(r"\t(?:__\w+ (\w+)(?:\[.*\])?;|([A-Z]\w+)(?: = \w+)?,)$", line)
+        what = members.get(f"{owner}.{member[1] or member[2]}") if member else None
         if what:
             line += f" /**< {re.sub('@', '', what)} */"
         out.append(line)
