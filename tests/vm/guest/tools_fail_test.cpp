@@ -85,18 +85,25 @@ TEST_F(Hung, ACardThatDoesNotAnswerIsResetByTheDriver) {
     });
     uapi::ToolProcess top({"accelctl", "top", uapi::card(), "-i", "0.1"});
     top.await_output("running");
+    // The log also tells of failures before this one, so the generation tells them apart.
+    const auto card = [] {
+        return uapi::document({"accelctl", "info", uapi::card(), "--json"})["cards"][0];
+    };
+    const auto generation = card()["generation"].get<std::uint64_t>();
     monitor.set(0, "defect", "admin");
     const uapi::ToolResult stop =
         uapi::run({"accelctl", "reset", uapi::card(), "--queue", queue, "--yes"});
     EXPECT_EQ(stop.status, 5) << stop.out << stop.err;
     uapi::await("the recovery", [&] {
-        const std::string events = uapi::run({"accelctl", "events", uapi::card()}).out;
-        const std::size_t recovery = events.find("recovery");
-        return events.find("unresponsive") != std::string::npos && recovery != std::string::npos &&
-               events.find("started", recovery) != std::string::npos;
+        return card()["generation"] == generation + 1 && card()["state"] == "running";
     });
-    EXPECT_EQ(uapi::document({"accelctl", "info", uapi::card(), "--json"})["cards"][0]["state"],
-              "running");
+    const std::string events = uapi::run({"accelctl", "events", uapi::card()}).out;
+    const std::size_t unresponsive = events.rfind("unresponsive");
+    const std::size_t recovery = events.rfind("recovery");
+    const std::size_t started = events.rfind("started");
+    ASSERT_NE(unresponsive, std::string::npos) << events;
+    EXPECT_LT(unresponsive, recovery) << events;
+    EXPECT_LT(recovery, started) << events;
     EXPECT_FALSE(top.ended());
     top.signal(SIGTERM);
     EXPECT_EQ(top.wait().status, 0);
