@@ -115,9 +115,10 @@ void Card::update() {
     take_events();
     for (const auto& queue : queues_) {
         queue->file->due = false;
+        queue->file->failed = false;
     }
     for (const auto& queue : queues_) {
-        queue->file->due = queue->update() || queue->file->due;
+        queue->update();
     }
     for (const auto& queue : queues_) {
         queue->file->set_ready(queue->file->due);

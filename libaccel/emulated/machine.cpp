@@ -255,7 +255,20 @@ void Machine::replace_in_child(void* memory, std::size_t bytes) noexcept {
 
 int Machine::poll(std::span<pollfd> fds, int timeout_ms) noexcept {
     const int ready = ::poll(fds.data(), fds.size(), timeout_ms);
-    return ready < 0 ? -errno : ready;
+    if (ready < 0) {
+        return -errno;
+    }
+    // A socket cannot report the failure of a queue as the driver does.
+    for (pollfd& entry : fds) {
+        if ((entry.revents & POLLIN) == 0) {
+            continue;
+        }
+        if (const FilePtr file = file_of(entry.fd);
+            file && file->card.look([&] { return file->state->failed; })) {
+            entry.revents |= POLLERR;
+        }
+    }
+    return ready;
 }
 
 void Machine::ring_doorbell(void* doorbell, std::uint32_t value) noexcept {

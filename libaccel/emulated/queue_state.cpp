@@ -38,6 +38,9 @@ void FileState::set_ready(bool ready) noexcept {
 
 void FileState::end(int error) noexcept {
     ended_ = error;
+    // A socket that is closed with unread data makes poll() on its peer report an error, too.
+    const char token = 0;
+    [[maybe_unused]] const auto sent = ::send(user_.get(), &token, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     peer_.reset();
 }
 
@@ -71,20 +74,21 @@ void QueueState::arm() noexcept {
     }
 }
 
-bool QueueState::update() noexcept {
+void QueueState::update() noexcept {
     if (notify == 0 && waiting.empty()) {
-        return false;
+        return;
     }
     // The queue is armed before it is read: a command that completes between raises an interrupt.
     arm();
     if (!waiting.empty() && look(*waiting.begin(), epoch) != 0) {
         changed.notify_all();
     }
-    if (notify == 0 || look(notify, epoch) == 0) {
-        return false;
+    const int state = notify != 0 ? look(notify, epoch) : 0;
+    if (state != 0) {
+        signal_eventfd();
+        file->due = true;
+        file->failed = file->failed || state < 0;
     }
-    signal_eventfd();
-    return true;
 }
 
 void QueueState::signal_eventfd() noexcept {

@@ -29,10 +29,12 @@ class FileState {
 
     /// Makes poll() report POLLIN, or ends that.
     void set_ready(bool ready) noexcept;
-    /// Makes poll() report POLLHUP from now on.
+    /// Makes poll() report POLLHUP and POLLERR from now on.
     void end(int error) noexcept;
 
-    bool due = false;  // scratch of Card::update()
+    // Of the queues with a notification, see Card::update().
+    bool due = false;     // the command of one is finished, or never will be
+    bool failed = false;  // it never will be
 
   private:
     OwnedFd user_;  // the user polls this end of a pair of sockets
@@ -66,8 +68,8 @@ struct QueueState {
     /// Asks the card for an interrupt at the lowest sequence number that anything waits for.
     void arm() noexcept;
 
-    /// Wakes what the present state of the queue concerns. Returns whether poll() is to report it.
-    [[nodiscard]] bool update() noexcept;
+    /// Wakes what the present state of the queue concerns, and tells its file.
+    void update() noexcept;
 
     void signal_eventfd() noexcept;
 };
