@@ -13,6 +13,7 @@
 #include <linux/sched/task.h>
 #include <linux/seq_buf.h>
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
 
@@ -218,8 +219,9 @@ static void accel_coredump_report(struct seq_buf *out, u32 id,
 			     le64_to_cpu(report->error_sequence));
 	accel_coredump_field(out, id, "error_address", "%#llx",
 			     le64_to_cpu(report->error_address));
-	accel_coredump_field(out, id, "error_list_index", "%u",
-			     le32_to_cpu(report->error_list_index));
+	if (report->error_list_index != cpu_to_le32(ACCEL_NO_LIST_INDEX))
+		accel_coredump_field(out, id, "error_list_index", "%u",
+				     le32_to_cpu(report->error_list_index));
 	accel_coredump_field(out, id, "error_opcode", "%#x", le32_to_cpu(report->error_opcode));
 }
 
@@ -247,11 +249,15 @@ static void accel_coredump_reports(struct seq_buf *out, struct accel_device *ade
 static void accel_coredump_ring(struct seq_buf *out, struct accel_queue *queue)
 {
 	const struct accel_command *command;
-	u64 first = accel_queue_completed(queue), i;
+	u64 completed = accel_queue_completed(queue), i;
+	u64 tail = le64_to_cpu(READ_ONCE(queue->status->tail));
+	u64 first = max(completed, 1ULL);
 	u64 count = min_t(u64, queue->entries, ACCEL_COREDUMP_COMMANDS);
 
+	/* The owner may have written anything as its tail: only a possible one limits the list. */
+	if (tail >= completed && tail - completed <= queue->entries)
+		count = min(count, tail + 1 - first);
 	seq_buf_printf(out, "[commands]\n");
-	first = max(first, 1ULL);
 	for (i = first; i < first + count; i++) {
 		command = accel_queue_memory_slot(queue->memory, (i - 1) % queue->entries);
 		if (command)
@@ -298,20 +304,35 @@ static void accel_coredump_log(struct seq_buf *out, struct accel_device *adev)
 	free_page((unsigned long)page);
 }
 
+/* Whether nobody has taken the last dump yet. */
+static bool accel_coredump_exists(struct accel_device *adev)
+{
+	struct kernfs_node *node = sysfs_get_dirent(adev->pdev->dev.kobj.sd, "devcoredump");
+
+	sysfs_put(node);
+	return node;
+}
+
 /**
  * accel_coredump() - dump the state of a card
  * @adev: the card
  * @cause: why
  *
  * The caller is in no section and holds no lock below stop_lock. The dump lacks what
- * a stopped or silent card cannot tell. Without memory there is no dump.
+ * a stopped or silent card cannot tell. Without memory there is no dump. The kernel
+ * keeps one dump of a device, so a failure that follows another has none of its own.
  */
 void accel_coredump(struct accel_device *adev, const struct accel_coredump_cause *cause)
 {
-	void *data = __vmalloc(ACCEL_COREDUMP_BYTES, GFP_KERNEL | __GFP_NOWARN);
 	struct seq_buf out;
+	void *data;
 	int section;
 
+	if (accel_coredump_exists(adev)) {
+		accel_event_log_card(adev, "coredump-kept", "cause=%s", cause->name);
+		return;
+	}
+	data = __vmalloc(ACCEL_COREDUMP_BYTES, GFP_KERNEL | __GFP_NOWARN);
 	if (!data)
 		return;
 	seq_buf_init(&out, data, ACCEL_COREDUMP_BYTES);

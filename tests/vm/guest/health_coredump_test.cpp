@@ -74,6 +74,24 @@ TEST_F(Dump, OfAResetByTheAdministratorHasTheQueues) {
     EXPECT_TRUE(dump.has("event-log"));
 }
 
+TEST_F(Dump, IsNotClaimedWhileAnEarlierOneIsKept) {
+    const uapi::Coredump dump = after("reset", [&] { card().reset(); });
+    const auto count = [&](const std::string& event) {
+        const std::string events = attribute("events");
+        std::size_t found = 0;
+        for (auto at = events.find(event); at != std::string::npos;
+             at = events.find(event, at + 1)) {
+            ++found;
+        }
+        return found;
+    };
+    const std::size_t dumps = count(" coredump ");
+    const std::size_t kept = count(" coredump-kept ");
+    card().reset();
+    EXPECT_EQ(count(" coredump "), dumps);
+    EXPECT_EQ(count(" coredump-kept cause=reset"), kept + 1);
+}
+
 TEST_F(Dump, IsOnlyForRoot) {
     const uapi::Coredump dump = after("reset", [&] { card().reset(); });
     uapi::Process user([&] {
