@@ -95,7 +95,8 @@
  * @queues_used: out: queues that the user of this file holds
  * @queues_quota: out: quota of queues, ~0 if unlimited
  * @host_memory_used: out: bytes of host memory that the user of this file holds
- *	for all cards: host buffers, queues, registered memory, transfers in flight
+ *	for all cards: host buffers, queues, registered memory, transfers in flight,
+ *	and what the kernel needs for each export and import
  * @host_memory_quota: out: quota of that user in bytes, ~0 if unlimited; less
  *	may be free, because all users together have a limit as well
  * @time_limit_ms: out: longest device time of a command; 0 if unlimited
