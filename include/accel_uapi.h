@@ -249,7 +249,8 @@ struct accel_buffer_create {
  *
  * The driver pins the pages and charges them against RLIMIT_MEMLOCK, and against
  * the quota of host memory, until the handle is destroyed. The caller needs write
- * access to the memory only if the card may write it. The caller may unmap the
+ * access to the memory only if the card may write it; the call fails with EFAULT
+ * for a shared mapping of a file on a disk then. The caller may unmap the
  * memory meanwhile: the card keeps using the same pages. Such a buffer cannot be
  * mapped again through the file.
  */

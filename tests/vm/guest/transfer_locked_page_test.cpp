@@ -153,6 +153,7 @@ class LockedPage : public testing::Test {
     }
 
     static constexpr const char* folder = "/locked-page";
+    static constexpr const char* path = "/locked-page/file";
     int fuse_ = -1;
     bool mounted_ = false;
     /// QEMU with two processors may crash in a reset; see OneProcessor.
@@ -171,7 +172,7 @@ TEST_F(LockedPage, OfATransferDelaysNoRemoval) {
     uapi::Process attacker([&] {
         uapi::become_user({}, attacker_user);
         Server server(fuse_);
-        const int fd = ::open((std::string(folder) + "/file").c_str(), O_RDWR);
+        const int fd = ::open(path, O_RDWR);
         uapi::check(fd >= 0, "no file");
         auto* const target = static_cast<std::byte*>(
             ::mmap(nullptr, uapi::page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
@@ -214,6 +215,34 @@ TEST_F(LockedPage, OfATransferDelaysNoRemoval) {
     ended.add();
     EXPECT_EQ(attacker.wait(), 0);
     card.bind();
+}
+
+// The end of a file in a thread of the kernel would wait for the page, with all others.
+TEST_F(LockedPage, CannotBeRegisteredForWriting) {
+    const std::string node = uapi::Card(0).node();
+    const uapi::Counter as_input;
+    const uapi::Counter as_output;
+    const uapi::Counter done;
+    uapi::Process user([&] {
+        const Server server(fuse_);
+        const int fd = ::open(path, O_RDWR);
+        void* const memory = ::mmap(nullptr, uapi::page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        const uapi::File file(node);
+        const auto attempt = [&](std::uint32_t flags) {
+            return static_cast<unsigned>(
+                uapi::Registration::attempt(file, memory, uapi::page, flags));
+        };
+        as_input.add(attempt(uapi::readable));
+        as_output.add(attempt(uapi::host));
+        done.add();
+        ::pause();
+    });
+    done.await(1);
+    EXPECT_EQ(as_input.value(), 0U);
+    EXPECT_EQ(as_output.value(), static_cast<unsigned>(EFAULT));
+    // The process would wait for its own server at its end.
+    ::umount2(folder, MNT_FORCE);
+    user.kill();
 }
 
 }  // namespace
