@@ -181,7 +181,8 @@ static bool accel_card_ends_again(enum accel_reason before, enum accel_reason re
  * no effect on files if the card is stopped, unless the card is now lost for good.
  * The time is bounded: no step waits for a process or for the queues of the card.
  *
- * Return: true if the card was running; a recovery has no effect otherwise.
+ * Return: true if the card was running; a recovery has no effect otherwise, or if the
+ * failure is over.
  */
 bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct pid *culprit)
 {
@@ -193,8 +194,11 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	mutex_lock(&adev->stop_lock);
 	running = !adev->stop_errno;
 	before = adev->end.reason;
-	if (!running && reason == ACCEL_REASON_RECOVERY)
+	/* Another thread may have reset the card after the recovery began: it works again. */
+	if (reason == ACCEL_REASON_RECOVERY && (!running || !accel_failure_pending(adev))) {
+		running = false;
 		goto out;
+	}
 	/* While the card still answers, other cards and drivers end their access. */
 	if (running)
 		accel_exports_revoke(adev, error);
