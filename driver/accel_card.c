@@ -217,9 +217,9 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 			     dev_name(&adev->dev), accel_reason_name(reason), pid_nr(culprit),
 			     -error);
 	trace_accel_card_stop(adev, error);
-	accel_event_log_card(adev, error == -ENODEV ? "gone" : "stopped",
-			     "generation=%llu reason=%s pid=%d", adev->generation,
-			     accel_reason_name(reason), pid_nr(culprit));
+	accel_event_log_owner(adev, culprit, error == -ENODEV ? "gone" : "stopped",
+			      "generation=%llu reason=%s", adev->generation,
+			      accel_reason_name(reason));
 
 	if (running || accel_card_ends_again(before, reason)) {
 		/* The list changes only in a section without stop_errno, or under stop_lock. */

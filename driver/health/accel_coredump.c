@@ -36,7 +36,8 @@
 /**
  * struct accel_coredump - dumps that processes and administrators can cause
  * @adev: the card
- * @limit: their rate
+ * @fault_limit: rate of dumps after faults
+ * @reset_limit: rate of dumps before resets
  * @lock: protects @queue and @address
  * @queue: id of the queue that faulted
  * @address: address of the fault
@@ -44,7 +45,8 @@
  */
 struct accel_coredump {
 	struct accel_device *adev;
-	struct ratelimit_state limit;
+	struct ratelimit_state fault_limit;
+	struct ratelimit_state reset_limit;
 	spinlock_t lock;
 	u32 queue;
 	u64 address;
@@ -364,7 +366,7 @@ void accel_coredump_reset(struct accel_device *adev, const char *name, bool sile
 {
 	struct accel_coredump_cause cause = { .name = name, .silent = silent };
 
-	if (!READ_ONCE(adev->stop_errno) && __ratelimit(&adev->coredump->limit))
+	if (!READ_ONCE(adev->stop_errno) && __ratelimit(&adev->coredump->reset_limit))
 		accel_coredump(adev, &cause);
 }
 
@@ -401,7 +403,7 @@ bool accel_coredump_event(struct accel_device *adev, const struct accel_event *e
 	struct accel_coredump *dump = adev->coredump;
 
 	if (error.status < ACCEL_FAULT_UNMAPPED || error.status > ACCEL_BUS_ERROR ||
-	    !__ratelimit(&dump->limit))
+	    !__ratelimit(&dump->fault_limit))
 		return false;
 	spin_lock_irq(&dump->lock);
 	dump->queue = le32_to_cpu(event->queue);
@@ -421,8 +423,10 @@ int accel_coredump_init(struct accel_device *adev)
 		return -ENOMEM;
 	dump->adev = adev;
 	spin_lock_init(&dump->lock);
-	ratelimit_state_init(&dump->limit, ACCEL_COREDUMP_INTERVAL, 1);
-	ratelimit_set_flags(&dump->limit, RATELIMIT_MSG_ON_RELEASE);
+	ratelimit_state_init(&dump->fault_limit, ACCEL_COREDUMP_INTERVAL, 1);
+	ratelimit_set_flags(&dump->fault_limit, RATELIMIT_MSG_ON_RELEASE);
+	ratelimit_state_init(&dump->reset_limit, ACCEL_COREDUMP_INTERVAL, 1);
+	ratelimit_set_flags(&dump->reset_limit, RATELIMIT_MSG_ON_RELEASE);
 	INIT_WORK(&dump->fault, accel_coredump_fault);
 	adev->coredump = dump;
 	return 0;
