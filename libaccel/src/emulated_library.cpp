@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view prefix = "emulated";
 
-// Beside the library (or the program) that contains this code.
+// The path in the folder of the library, or of the program, that contains this code.
 std::string beside_this_library() {
     Dl_info info{};
     if (::dladdr(&emulated_library, &info) == 0 || info.dli_fname == nullptr) {

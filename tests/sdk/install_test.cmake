@@ -39,6 +39,15 @@ foreach(library accel accel_model)
   endforeach()
 endforeach()
 
+# The emulated device exports what libaccel calls. The consumer below opens one.
+run(nm -DC --defined-only ${prefix}/${LIBDIR}/libaccel_emulated.so.${major})
+string(REGEX MATCHALL "[^\n]+" symbols "${out}")
+foreach(symbol IN LISTS symbols)
+  if(NOT symbol MATCHES " (accel_emulated_(version|open)|ACCEL_)")
+    message(FATAL_ERROR "libaccel_emulated exports a foreign symbol: ${symbol}")
+  endif()
+endforeach()
+
 # find_package
 set(cmake_build ${folder}/cmake)
 run(${CMAKE_COMMAND} -S ${consumer} -B ${cmake_build} -DCMAKE_PREFIX_PATH=${prefix}

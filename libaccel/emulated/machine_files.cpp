@@ -66,8 +66,8 @@ std::optional<std::uint32_t> Machine::free_context(const Card& card) const {
             break;
         }
     }
-    const auto contexts = static_cast<std::uint32_t>(
-        const_cast<Card&>(card).read(ACCEL_REG_CONTEXTS, 4));
+    const auto contexts =
+        static_cast<std::uint32_t>(const_cast<Card&>(card).read(ACCEL_REG_CONTEXTS, 4));
     return context < contexts ? std::optional(context) : std::nullopt;
 }
 
