@@ -318,13 +318,15 @@ int Driver::poll(std::span<pollfd> fds, int timeout_ms) noexcept {
     for (;;) {
         const std::uint64_t seen = cards_.front()->interrupts();
         int ready = 0;
+        bool foreign = false;
         {
             const std::lock_guard lock(mutex_);
             for (pollfd& entry : fds) {
                 entry.revents = 0;
                 const auto found = files_.find(entry.fd);
                 if (found == files_.end()) {
-                    entry.revents = POLLNVAL;
+                    static_cast<void>(::poll(&entry, 1, 0));  // not of this driver
+                    foreign = true;
                 } else {
                     File& file = *found->second;
                     entry.revents = static_cast<short>(file.dead != 0 ? POLLHUP | POLLERR : 0);
@@ -344,7 +346,7 @@ int Driver::poll(std::span<pollfd> fds, int timeout_ms) noexcept {
         if (ready != 0 || Clock::now() >= deadline) {
             return ready;
         }
-        const bool one = cards_.size() == 1;
+        const bool one = cards_.size() == 1 && !foreign;
         cards_.front()->sleep(
             seen, one ? deadline : std::min(deadline, Clock::now() + std::chrono::milliseconds(1)));
     }
