@@ -22,7 +22,7 @@ KDIR ?= $(shell $(vm_kernel) --headers)
 BOOTS ?= 3
 # The kernels of test-kernels.
 KERNELS ?= 6.1 rt 6.12 sid
-# The parts of test-debug-kernel: controls failures vm vm-iommu, or short.
+# The parts of test-debug-kernel: controls failures failures-dma vm vm-iommu, or short.
 PARTS ?=
 kdir_release = $(notdir $(patsubst %/,%,$(dir $(abspath $(KDIR)))))
 driver_build = $(abspath $(BUILD))/driver/$(kdir_release)

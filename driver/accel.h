@@ -18,7 +18,7 @@
  *   mm/       addresses and page tables of a context, device memory, mappings
  *   context/  contexts and the quota of each user
  *   buffer/   the kinds of buffers, the memory of queues, dma-buf export and import
- *   queue/    queues and the three ways to wait for a command
+ *   queue/    queues, the ways to wait for a command, stops of a queue
  *   observe/  sysfs, hwmon, debugfs, fdinfo
  *   io/       the operations of the node: ioctl, mmap, read and write
  *   .         start and stop of a card, probe and remove
@@ -64,7 +64,7 @@
  *   accel_queue_memory.lock    the mappings of the memory of a queue
  *   accel_device.exports_lock  lists of the exports of a card and of its buffers
  *   accel_events.lock          the event ring, also while the driver reads reports
- *   accel_progress.lock         memory for the reports of queues
+ *   accel_progress.lock        memory for the reports of queues
  *   accel_admin.lock           the admin queue
  *   accel_device.lock          (spin, irq) the table of queues, the list of contexts
  *   accel_device.imports_lock  (spin) list of the imports of a card

@@ -2,7 +2,7 @@
 /*
  * accel_card.c - start and stop of the hardware.
  *
- * Probe, reset and resume start it; removal, reset and suspend stop it. There is
+ * Probe, reset and resume start it; removal, reset, recovery and suspend stop it. There is
  * one way to stop: every context loses its card half, every sleeper wakes up, and
  * every mapping of the card shows a dummy page.
  */
@@ -39,7 +39,7 @@ static int accel_card_reset(struct accel_device *adev)
 	return status == ~0U ? -ENODEV : ret;
 }
 
-/* The last means against DMA in flight. It clears the configuration of the function. */
+/* The last resort against DMA in flight. It clears the configuration of the function. */
 static void accel_card_reset_function(struct pci_dev *pdev)
 {
 	dev_warn(&pdev->dev, "DMA in flight does not end: the driver resets the function\n");
@@ -213,7 +213,7 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 			     dev_name(&adev->dev), accel_reason_name(reason), pid_nr(culprit),
 			     -error);
 	trace_accel_card_stop(adev, error);
-	accel_event_log_card(adev, error == -ESTALE ? "stopped" : "gone",
+	accel_event_log_card(adev, error == -ENODEV ? "gone" : "stopped",
 			     "generation=%llu reason=%s pid=%d", adev->generation,
 			     accel_reason_name(reason), pid_nr(culprit));
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * accel_drv.c - the module and the PCI driver: probe, remove, reset, suspend.
+ * accel_drv.c - the module and the PCI driver: probe and remove.
  *
  * remove() undoes probe() in reverse order. The node appears last and disappears
- * first. Reset and suspend stop the hardware and start it again with the functions
- * of probe and remove. Files that were open meanwhile fail with -ESTALE.
+ * first. Reset and suspend are in accel_error.c.
  */
 #include <linux/module.h>
 #include <linux/pci.h>

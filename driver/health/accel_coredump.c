@@ -3,8 +3,8 @@
  * accel_coredump.c - the state of a card at a failure, as a device coredump.
  *
  * The dump is text: "key: value" lines below "[section]" headings; the format is in
- * docs/reference/coredump.md. The kernel keeps one dump of a card, for root, until it is
- * read or five minutes have passed, and drops newer ones meanwhile.
+ * docs/reference/coredump.md. The kernel keeps one dump of a card, for root, until root
+ * writes to its file or five minutes have passed, and drops newer ones meanwhile.
  */
 #include <linux/devcoredump.h>
 #include <linux/pid.h>
@@ -27,7 +27,7 @@
 
 #define ACCEL_COREDUMP_BYTES	(512 * 1024)
 #define ACCEL_COREDUMP_VERSION	1
-/* Any process can cause faults of its queues, and an administrator many resets. */
+/* A process can cause any number of faults, and an administrator any number of resets. */
 #define ACCEL_COREDUMP_INTERVAL	(10 * HZ)
 #define ACCEL_COREDUMP_ADMIN	8
 #define ACCEL_COREDUMP_COMMANDS	16
@@ -334,9 +334,9 @@ void accel_coredump(struct accel_device *adev, const struct accel_coredump_cause
 }
 
 /**
- * accel_coredump_reset() - dump the state of a card before a reset that others ask for
+ * accel_coredump_reset() - dump the state of a card before a reset that the driver did not begin
  * @adev: the card
- * @name: who resets it
+ * @name: cause, one word
  * @silent: the card may not answer admin commands
  */
 void accel_coredump_reset(struct accel_device *adev, const char *name, bool silent)
@@ -361,7 +361,7 @@ static void accel_coredump_fault(struct work_struct *work)
 		return;
 	cause.culprit = cause.queue->ctx->owner;
 	dev_warn(&dump->adev->pdev->dev,
-		 "queue %u of pid %d stopped: fault at %#llx; its jobs fail with EIO\n",
+		 "queue %u of pid %d stopped: fault at %#llx; see the coredump\n",
 		 cause.id, pid_nr(cause.culprit), cause.address);
 	accel_coredump(dump->adev, &cause);
 	accel_queue_found_put(cause.queue);

@@ -12,10 +12,10 @@ struct accel_queue;
 /**
  * struct accel_coredump_cause - why the state of a card is dumped
  * @name: one word: hang, fault, reset, ...
- * @detail: more about it, one word, or NULL
- * @culprit: process whose queue caused it, or NULL
+ * @detail: the failure, one word, or NULL
+ * @culprit: process whose queue is the cause, or NULL
  * @queue: queue of accel_queue_find() whose ring is dumped, or NULL
- * @id: the id that @queue was found by
+ * @id: id of @queue on the card
  * @address: context address of a fault
  * @fault: dump the translation of @address
  * @silent: the card may not answer admin commands

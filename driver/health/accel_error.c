@@ -2,8 +2,9 @@
 /*
  * accel_error.c - the kernel's calls around a reset, an error of the link and a suspend.
  *
- * Each stops the hardware, and starts it again. Files that were open meanwhile end. The
- * kernel holds the lock of the device during each call.
+ * A reset, an error that may have lost data, and a suspend stop the hardware; the next call
+ * starts it again. Files that are open at a stop end. The kernel holds the lock of the device
+ * during each call.
  */
 #include "accel_card.h"
 #include "accel_coredump.h"
@@ -64,7 +65,7 @@ static pci_ers_result_t accel_error_detected(struct pci_dev *pdev, pci_channel_s
 	return PCI_ERS_RESULT_NEED_RESET;
 }
 
-/* All devices behind the port can go on: so can a card that was not stopped. */
+/* All devices behind the port can continue, and so can a card that was not stopped. */
 static pci_ers_result_t accel_error_mmio_enabled(struct pci_dev *pdev)
 {
 	struct accel_device *adev = pci_get_drvdata(pdev);
@@ -77,7 +78,7 @@ static pci_ers_result_t accel_error_slot_reset(struct pci_dev *pdev)
 	struct accel_device *adev = pci_get_drvdata(pdev);
 	int ret;
 
-	/* Another device behind the port asked for the reset, which this card has lost files by. */
+	/* If another device behind the port asked for the reset, the files of this card end now. */
 	accel_card_stop(adev, ACCEL_REASON_LINK_ERROR, NULL);
 	pci_restore_state(pdev);
 	/* Save it again for the next error, because the restore consumed it. */

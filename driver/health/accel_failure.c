@@ -58,9 +58,8 @@ static bool accel_failure_unsafe(enum accel_failure_cause cause)
  * @cause: what failed
  * @culprit: process whose queue caused it, or NULL
  *
- * The recovery runs later and in a context of its own. A report that finds
- * another one pending, or that comes after the next stop of the card, has no
- * effect.
+ * The recovery runs later, as a work item. A report has no effect if another one is
+ * pending, or after the next stop of the card.
  *
  * Context: any.
  */
@@ -83,7 +82,7 @@ void accel_failure(struct accel_device *adev, enum accel_failure_cause cause,
 }
 
 /**
- * accel_failure_suspect() - name the process that a failure from now on is put down to
+ * accel_failure_suspect() - name the process that is the culprit of a failure from now on
  * @adev: the card
  * @pid: owner of the queue that the driver stops, or NULL after that
  */

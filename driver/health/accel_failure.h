@@ -32,7 +32,7 @@ enum accel_failure_cause {
 	ACCEL_FAILURE_CAUSES
 };
 
-/* The driver resets a card at most so often within ACCEL_RECOVERY_PERIOD (accel_recovery.c). */
+/* The most recoveries of a card within ACCEL_RECOVERY_PERIOD (accel_recovery.c). */
 #define ACCEL_RECOVERIES_MAX	3
 
 /**
@@ -41,12 +41,12 @@ enum accel_failure_cause {
  * @lock: protects @enabled, @cause, @culprit and @suspect
  * @enabled: @recovery and @watch may be queued
  * @recovery: resets the card
- * @watch: looks at the card now and then (accel_watchdog.c)
+ * @watch: looks at the card periodically (accel_watchdog.c)
  * @watchdog: what @watch has seen
  * @cause: the first failure since the last start of the card, or ACCEL_FAILURE_NONE
  * @culprit: process whose queue caused it; a reference, or NULL
- * @suspect: process whose queue the driver stops now: if the card fails, then
- *	because of it; a reference, or NULL
+ * @suspect: process whose queue the driver stops now, and therefore the culprit of a
+ *	failure at this time; a reference, or NULL
  * @resetter: the thread that resets the card for a recovery, or NULL
  * @recoveries: jiffies of the last recoveries
  * @recovery_count: number of recoveries since an administrator reset the card

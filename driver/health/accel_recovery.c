@@ -3,7 +3,7 @@
  * accel_recovery.c - the last two steps of the ladder: a function-level reset by the
  * driver, and the end of a card that no reset helps (docs/concepts/states.md).
  *
- * accel_failure() queues the work. The work first tells everybody, then stops the
+ * accel_failure() queues the work. The work first reports the failure, then stops the
  * card, then resets it. Each step is bounded. A card that fails again and again, or
  * does not start, is wedged: it stays stopped until an administrator resets it or
  * binds the driver anew.
@@ -93,7 +93,7 @@ static int accel_recovery_reset(struct accel_device *adev)
 		WRITE_ONCE(health->resetter, current);
 		ret = pci_try_reset_function(adev->pdev);
 		WRITE_ONCE(health->resetter, NULL);
-		/* remove() holds the lock and waits for this work, or somebody resets the card. */
+		/* remove() holds the lock and waits for this work, or a thread resets the card. */
 		if (ret != -EAGAIN || !READ_ONCE(health->enabled) ||
 		    !READ_ONCE(adev->stop_errno) || time_after(jiffies, deadline))
 			return ret;
@@ -136,7 +136,7 @@ static void accel_recovery_work(struct work_struct *work)
 	struct pid *culprit;
 	bool stopped;
 
-	/* A start of the card, which ends all failures before it, is over after this. */
+	/* Waits for the end of a start of the card, which ends all failures before it. */
 	mutex_lock(&adev->stop_lock);
 	stopped = adev->stop_errno;
 	mutex_unlock(&adev->stop_lock);
@@ -144,7 +144,7 @@ static void accel_recovery_work(struct work_struct *work)
 	cause = health->cause;
 	culprit = get_pid(health->culprit);
 	spin_unlock_irq(&health->lock);
-	/* The card was stopped meanwhile. Its start, or its end, is the business of that thread. */
+	/* The card was stopped meanwhile. The thread that stopped it also starts it. */
 	if (cause == ACCEL_FAILURE_NONE || stopped)
 		goto out;
 
@@ -164,7 +164,7 @@ out:
 }
 
 /**
- * accel_recovery_reset_reason() - who resets the card
+ * accel_recovery_reset_reason() - whether the driver or an administrator resets the card
  * @adev: the card; the caller is its reset handler
  *
  * Return: the reason for which files end.
@@ -175,7 +175,7 @@ enum accel_reason accel_recovery_reset_reason(struct accel_device *adev)
 
 	if (READ_ONCE(health->resetter) == current)
 		return ACCEL_REASON_RECOVERY;
-	/* An administrator takes care of the card, so it has all its attempts again. */
+	/* An administrator acts on the card, so the driver has all its attempts again. */
 	health->recovery_count = 0;
 	return ACCEL_REASON_RESET;
 }
@@ -187,7 +187,7 @@ enum accel_reason accel_recovery_reset_reason(struct accel_device *adev)
  */
 void accel_recovery_reset_done(struct accel_device *adev, int error)
 {
-	/* A recovery decides itself. */
+	/* accel_recovery_work() itself handles the result of its reset. */
 	if (error && READ_ONCE(adev->health->resetter) != current)
 		accel_recovery_wedge(adev, "start-failed", NULL);
 }

@@ -96,7 +96,7 @@ static void accel_watchdog_late(struct accel_watchdog *watchdog, u32 id, u32 act
 	struct accel_device *adev = watchdog->adev;
 	bool own = id == READ_ONCE(adev->copy_queue->queue);
 
-	/* An administrator can switch the limit off, for users. */
+	/* An administrator can switch off the limit of users. */
 	if (!own && !READ_ONCE(adev->time_limit_ms))
 		return;
 	if (activity == ACCEL_ACTIVITY_READY)
@@ -125,7 +125,7 @@ static void accel_watchdog_look(struct accel_watchdog *watchdog, u32 id,
 		accel_watchdog_late(watchdog, id, activity);
 }
 
-/* The card has restarted: nothing of before counts. */
+/* The card has restarted: older reports do not count. */
 static void accel_watchdog_restart(struct accel_watchdog *watchdog)
 {
 	struct accel_device *adev = watchdog->adev;
@@ -191,7 +191,7 @@ out:
 	return good;
 }
 
-/* The queue that the caller found still hangs: it is the queue of the last report. */
+/* True if the queue still hangs: it has made no progress since its last report. */
 static bool accel_watchdog_confirm(struct accel_watchdog *watchdog, u32 id)
 {
 	const struct accel_queue_report *before = &watchdog->watches[id].report;
@@ -216,7 +216,7 @@ static void accel_watchdog_tell(struct accel_device *adev, struct accel_queue *q
 		put_task_struct(task);
 	}
 	dev_warn_ratelimited(&adev->pdev->dev,
-			     "queue %u of %s[%d] stopped: no progress for %u ms; its jobs fail\n",
+			     "queue %u of %s[%d] stopped: no progress in %u ms; see the coredump\n",
 			     id, name, pid_nr(queue->ctx->owner), accel_watchdog_limit_ms(adev));
 	accel_event_log_owner(adev, queue->ctx->owner, "queue-hung", "queue=%u client=%llu", id,
 			      queue->ctx->client);
@@ -273,7 +273,7 @@ static void accel_watchdog_act(struct accel_watchdog *watchdog)
 		watchdog->watches[watchdog->hung[i]].since = jiffies;
 	}
 	if (watchdog->hung_count) {
-		/* The engines may go on now. */
+		/* The engines may continue now. */
 		watchdog->advanced = jiffies;
 		return;
 	}

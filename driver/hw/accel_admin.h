@@ -19,8 +19,8 @@
  * @results: one page of results
  * @results_dma: bus address of @results
  * @tail: sequence number of the newest command
- * @failed: the card did not answer a command, or stops; no command is sent until
- *	the card starts again
+ * @failed: the card did not answer a command, refused to end an access to memory, or
+ *	stops; no command is sent until the card starts again
  * @wait: vector 0 wakes it
  */
 struct accel_admin {

@@ -2,7 +2,7 @@
 /*
  * accel_copy_job.c - jobs of the copy queue: submission and completion.
  *
- * Nobody waits for a slot of the ring. A job waits in the flow of its context
+ * No thread waits for a slot of the ring. A job waits in the flow of its context
  * until a slot is free. The interrupt thread ends the jobs that the card has
  * finished, and moves waiting jobs into the ring.
  *

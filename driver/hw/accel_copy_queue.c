@@ -74,7 +74,7 @@ static int accel_copy_queue_reset(struct accel_copy_queue *copy)
 	return ret;
 }
 
-/* Ends the job that stopped the queue or that hangs. Other jobs notice nothing. */
+/* Ends the job that stopped the queue or that hangs. Other jobs continue. */
 static void accel_copy_queue_restart(struct accel_copy_queue *copy)
 {
 	struct accel_device *adev = copy->adev;

@@ -128,7 +128,7 @@ static bool accel_event_thermal(struct accel_device *adev, const struct accel_ev
 
 	accel_event_log_card(adev, "hot", "millidegrees=%d", temperature);
 	dev_warn_ratelimited(&adev->pdev->dev,
-			     "the card lowers its clock: it has %d C; check its cooling\n",
+			     "the card lowers its clock: %d C is too hot; check its cooling\n",
 			     temperature / 1000);
 	return true;
 }
@@ -242,7 +242,7 @@ static void accel_events_check_lost(struct accel_device *adev)
 		return;	/* the next drain tries again */
 	accel_event_log_card(adev, "events-lost", "count=%u", lost - events->lost);
 	dev_warn_ratelimited(&adev->pdev->dev,
-			     "%u events lost: read the errors of all queues instead\n",
+			     "%u events lost: the ring was full; the driver asked all queues\n",
 			     lost - events->lost);
 	events->lost = lost;
 }

@@ -3,7 +3,7 @@
  * accel_progress.c - the card's own reports about the progress and errors of queues.
  *
  * The owner of a queue can write its status page, and an event can be lost. A report
- * depends on neither, so all that concerns others than the owner uses reports.
+ * depends on neither, so every decision that concerns other users is based on reports.
  */
 #include <linux/dma-mapping.h>
 

@@ -99,6 +99,14 @@ static void accel_chunk_pin_more(struct accel_chunk *chunk, struct iov_iter *ite
 	}
 }
 
+/* The longest segment: a bounce buffer is shorter than a huge page. */
+static unsigned int accel_chunk_segment(struct accel_device *adev)
+{
+	size_t max = min_t(size_t, UINT_MAX, dma_max_mapping_size(&adev->pdev->dev));
+
+	return ALIGN_DOWN(max, PAGE_SIZE);
+}
+
 /**
  * accel_chunk_pin() - pin the next pages of the caller
  * @chunk: a new or released chunk
@@ -130,8 +138,10 @@ int accel_chunk_pin(struct accel_chunk *chunk, struct iov_iter *iter, u64 offset
 		.bytes = chunk->bytes,
 		.done = accel_chunk_job_done,
 	};
-	ret = sg_alloc_table_from_pages(&job->sgt, chunk->pages, chunk->page_count, chunk->first,
-					chunk->bytes, accel_chunk_gfp(move));
+	ret = sg_alloc_table_from_pages_segment(&job->sgt, chunk->pages, chunk->page_count,
+						chunk->first, chunk->bytes,
+						accel_chunk_segment(move->ctx->adev),
+						accel_chunk_gfp(move));
 	if (ret) {
 		iov_iter_revert(iter, chunk->bytes);
 		accel_compat_unpin(chunk->pages, chunk->page_count, chunk->pin, false);

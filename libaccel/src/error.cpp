@@ -31,23 +31,19 @@ std::string_view explain(CardStatus status) noexcept {
                    "CommandList::arguments() arguments";
         case CardStatus::nested_call:
             return "a list calls a list, which the card does not support: record the commands of "
-                   "the "
-                   "inner list into the outer list";
+                   "the inner list into the outer list";
         case CardStatus::bad_doorbell:
             return "the tail of the queue is ahead of its ring: something else wrote to the memory "
-                   "of "
-                   "the queue; look for stray writes in the program";
+                   "of the queue; look for stray writes in the program";
         case CardStatus::fault_unmapped:
             return "no memory is mapped at this address: it was freed before the job ran, or an "
                    "offset or size ends past the buffer; check both";
         case CardStatus::fault_read:
             return "the card may not read at this address: allocate the buffer with Access::read "
-                   "or "
-                   "Access::read_write";
+                   "or Access::read_write";
         case CardStatus::fault_write:
             return "the card may not write at this address: allocate the buffer with Access::write "
-                   "or "
-                   "Access::read_write";
+                   "or Access::read_write";
         case CardStatus::fault_table:
             return "the driver's page table is malformed: report it as a bug of the driver";
         case CardStatus::bus_error:
@@ -65,8 +61,7 @@ std::string_view explain(CardStatus status) noexcept {
             return "the card has no object with this number: report it as a bug of the driver";
         case CardStatus::internal:
             return "the card had an internal error: reset it (accelctl reset), and look in the "
-                   "kernel "
-                   "log";
+                   "kernel log";
         case CardStatus::bad_index:
             return "an element of an index tensor is out of range of its source: check the indices";
         case CardStatus::time_limit:
@@ -85,8 +80,7 @@ std::string_view explain(std::errc error) noexcept {
     switch (static_cast<int>(error)) {
         case ENOTTY:
             return "the driver does not have this call: it is older than this library, or the file "
-                   "is "
-                   "not one of its device nodes; update the driver";
+                   "is not one of its device nodes; update the driver";
         case EFAULT:
             return "the memory is not accessible: check the pointer and its length, and that it is "
                    "writable where the card writes";
@@ -104,8 +98,7 @@ std::string_view explain(std::errc error) noexcept {
             return "the host is out of memory: free some, or request less";
         case ENOSPC:
             return "the card is out of device memory, contexts or queues: free some, or find the "
-                   "other "
-                   "programs that have the card open (fuser -v on its device node)";
+                   "other programs that have the card open (fuser -v on its device node)";
         case EDQUOT:
             return "a limit of this user is used up: locked memory (raise it with ulimit -l, or "
                    "LimitMEMLOCK= of a systemd unit), or the card's quota of contexts, queues, "
@@ -115,8 +108,7 @@ std::string_view explain(std::errc error) noexcept {
                    "privileges";
         case EACCES:
             return "this user may not open the device node: join the group that owns it (ls -l on "
-                   "the "
-                   "node shows the group)";
+                   "the node shows the group)";
         case EBUSY:
             return "the object is in use: end its users first, then try again";
         case ETIMEDOUT:
@@ -137,8 +129,8 @@ std::string_view explain(std::errc error) noexcept {
             return "the card was reset since it was opened: open the device again, and create its "
                    "buffers and queues again";
         case ENODEV:
-            return "the card is gone: it was removed or its link failed; look in the kernel log "
-                   "and at lspci";
+            return "the card is gone: it was removed or its link failed; accelctl doctor "
+                   "looks for it, and the kernel log has the reason";
         case ENOTRECOVERABLE:
             return "the card failed, and no reset by the driver helped: an administrator must "
                    "reset it (accelctl reset), bind its driver again, or power the machine off; "

@@ -210,7 +210,7 @@ std::string find_dump(const SystemRoot& root) {
         }
     }
     throw Failure(Exit::file, "the kernel has no dump of a card",
-                  "the driver makes one of each failure, and the kernel drops it after five "
+                  "the driver makes a dump of a failure, and the kernel drops it after five "
                   "minutes; name a FILE to read a copy");
 }
 
@@ -223,7 +223,7 @@ std::string read_dump(const std::string& path) {
             throw Failure(Exit::file,
                           fmt::format("cannot read {}: {}", path,
                                       std::generic_category().message(errno == 0 ? EIO : errno)),
-                          errno == EACCES ? "a dump of the kernel is root's to read" : "");
+                          errno == EACCES ? "only root can read a dump that the kernel keeps" : "");
         }
     }
     std::istream& input = path == "-" ? std::cin : file;

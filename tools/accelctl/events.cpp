@@ -128,7 +128,7 @@ std::string explain_end(const Event& event) {
         return "the driver resets the card: " + meaning(field(event, "cause")) + by_process(event);
     }
     if (event.name == "wedged") {
-        return "the card is lost: " + meaning(field(event, "cause")) + by_process(event) +
+        return "the card is wedged: " + meaning(field(event, "cause")) + by_process(event) +
                "; 'accelctl doctor' shows what to do";
     }
     if (event.fields.contains("reason")) {
@@ -160,25 +160,34 @@ std::string explain_event(const Event& event) {
         return fmt::format("the card is hot ({} C) and lowers its clock", heat ? *heat / 1000 : 0);
     }
     if (event.name == "failed") {
-        return "the card failed; 'accelctl reset' resets it";
+        return "the card reported a fatal error; the driver resets it";
     }
     if (event.name == "unresponsive") {
-        return "the card does not answer the driver; 'accelctl reset' resets it";
+        return "the card does not answer the driver, which resets it";
     }
     if (event.name == "coredump") {
         return "the driver made a dump (" + field(event, "cause") +
                "); 'accelctl coredump' explains it";
     }
     if (event.name == "refused") {
-        return "the card refused a command of the driver";
+        return "the card refused to end an access to memory; the driver resets it";
+    }
+    if (event.name == "transfer-hung") {
+        return "a read() or write() made no progress; its caller got EIO";
+    }
+    if (event.name == "setting") {
+        return fmt::format("process {} set {} to {}", field(event, "pid"), field(event, "name"),
+                           field(event, "value"));
     }
     if (event.name == "events-lost") {
         return fmt::format("the card dropped {} events; the driver asked all queues for errors",
                            field(event, "count"));
     }
     if (event.name == "link-error") {
-        return "uncorrectable link error (" + field(event, "severity") +
-               "): the contexts of all files are lost";
+        const std::string severity = field(event, "severity");
+        return "uncorrectable link error (" + severity + "): " +
+               (severity == "harmless" ? "no data of the card is lost"
+                                       : "the contexts of all open files are lost");
     }
     if (event.name == "bad-doorbell") {
         return "the doorbell of queue " + field(event, "queue") +

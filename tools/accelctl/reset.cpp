@@ -116,10 +116,10 @@ void confirm(const std::vector<Client>& affected, const std::string& what, bool 
 
 void report(const Program& program, const Card& card, const ResetOptions& options,
             const std::vector<Client>& affected, double seconds) {
-    const std::string scope =
-        options.queue ? fmt::format("queue {}", *options.queue) : std::string("function");
+    const std::string action = options.queue ? fmt::format("queue {} was stopped", *options.queue)
+                                             : std::string("function was reset");
     if (!program.json()) {
-        std::cout << fmt::format("{}: {} was reset in {:.1f} s\n", card.name(), scope, seconds);
+        std::cout << fmt::format("{}: {} in {:.1f} s\n", card.name(), action, seconds);
         return;
     }
     Json document{{"address", card.address},
@@ -150,8 +150,7 @@ Exit reset_queue(const Program& program, const SystemRoot& root, const Card& car
                 if (!program.json()) {
                     std::cout << fmt::format(
                         "Queue {} belongs to {}: its {} pending jobs will fail, and the process "
-                        "can "
-                        "then reset the queue and continue.\n",
+                        "can then reset the queue and continue.\n",
                         queue.id, describe(client), queue.pending);
                 }
             }
@@ -166,7 +165,7 @@ Exit reset_queue(const Program& program, const SystemRoot& root, const Card& car
     if (!error) {
         throw Failure(
             Exit::timeout,
-            fmt::format("no answer after {:g} s; the kernel goes on trying", options.timeout),
+            fmt::format("no answer after {:g} s; the kernel still tries", options.timeout),
             "a card that does not stop a queue needs a function reset: "
             "'accelctl reset " +
                 card.name() + "'");
@@ -252,11 +251,11 @@ void add_reset(Program& program) {
     command.set_footer(
         "A function reset destroys the contexts of every process; each process must then open the "
         "card again. With --queue, only one queue is stopped: its jobs fail, and its owner can "
-        "reset it and continue. Both are root's. If processes use the card, their names are "
+        "reset it and continue. Both need root. If processes use the card, their names are "
         "printed, and the command asks first or requires --yes.");
     add_card(command, options->card, only_card);
     command.add_option({.name = "--queue",
-                        .help = "Reset only this queue, by its number in 'accelctl top'",
+                        .help = "Stop only this queue, by its number in 'accelctl top'",
                         .value = "N"},
                        options->queue);
     command.add_flag({.name = "-y,--yes", .help = "Do not ask, even if processes are affected"},

@@ -4,9 +4,12 @@
 // refuses memory that the CPU and the card would see differently, and everything else works.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -78,6 +81,25 @@ TEST_F(Bounce, LeavesTransfersIntact) {
     ASSERT_EQ(::pread(file_.fd(), back.data(), back.size(), offset),
               static_cast<ssize_t>(back.size()));
     EXPECT_EQ(back, sent);
+}
+
+// A bounce buffer is shorter than a huge page, whose pages are one segment.
+TEST_F(Bounce, LeavesTransfersOfHugePagesIntact) {
+    constexpr std::size_t huge = 2 << 20;
+    const uapi::Buffer memory(file_, 2 * huge, uapi::device);
+    const uapi::Mapping own = uapi::Mapping::anonymous(4 * huge);
+    ASSERT_EQ(::madvise(own.data(), own.size(), MADV_HUGEPAGE), 0);
+    std::byte* const first = own.data();
+    const std::span<std::byte> sent(first + huge / 2, 2 * huge);
+    const auto bytes = uapi::pattern(sent.size(), 1);
+    std::ranges::copy(bytes, sent.begin());
+    const auto offset = static_cast<off_t>(memory.address());
+    ASSERT_EQ(::pwrite(file_.fd(), sent.data(), sent.size(), offset),
+              static_cast<ssize_t>(sent.size()));
+    std::ranges::fill(sent, std::byte{0});
+    ASSERT_EQ(::pread(file_.fd(), sent.data(), sent.size(), offset),
+              static_cast<ssize_t>(sent.size()));
+    EXPECT_TRUE(std::ranges::equal(sent, bytes));
 }
 
 }  // namespace
