@@ -64,9 +64,8 @@ DeviceGroup::~DeviceGroup() {
 
 void DeviceGroup::close() noexcept {
     if (dispatcher_) {
-        dispatcher_->close();
+        detail::Dispatcher::close(std::exchange(dispatcher_, {}));
         own_loop_.reset();
-        dispatcher_.reset();
     }
 }
 

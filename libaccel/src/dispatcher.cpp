@@ -42,6 +42,7 @@ Dispatcher::Dispatcher(std::shared_ptr<EventLoopImpl> loop, const DispatcherOpti
 }
 
 std::size_t Dispatcher::add(const Device& device) {
+    check_process();
     Queue queue = device.create_queue(options_.queue);
     const std::lock_guard lock(mutex_);
     cards_.push_back(
@@ -62,6 +63,12 @@ std::size_t Dispatcher::unfinished() const noexcept {
     return count;
 }
 
+void Dispatcher::check_process() const {
+    if (origin_.in_child()) {
+        throw_in_child();
+    }
+}
+
 void Dispatcher::check_may_wait() const {
     if (loop_->on_this_thread()) {
         throw Error(std::errc::resource_deadlock_would_occur,
@@ -71,9 +78,7 @@ void Dispatcher::check_may_wait() const {
 }
 
 std::optional<Request> Dispatcher::submit(DeviceGroup::Work work, bool block) {
-    if (origin_.in_child()) {
-        throw_in_child();
-    }
+    check_process();
     std::unique_lock lock(mutex_);
     if (waiting_.size() >= options_.max_waiting) {
         if (!block) {
@@ -232,6 +237,7 @@ void Dispatcher::end_items(Items items, const Error& error) noexcept {
 }
 
 bool Dispatcher::cancel(const Request& request) {
+    check_process();
     const std::lock_guard lock(mutex_);
     const auto item =
         std::ranges::find_if(waiting_, [&](const Item& i) { return i.request == request; });
@@ -250,9 +256,7 @@ bool Dispatcher::cancel(const Request& request) {
 }
 
 void Dispatcher::synchronize() {
-    if (origin_.in_child()) {
-        throw_in_child();
-    }
+    check_process();
     std::unique_lock lock(mutex_);
     if (unfinished() != 0) {
         check_may_wait();
@@ -261,11 +265,13 @@ void Dispatcher::synchronize() {
 }
 
 std::size_t Dispatcher::pending() const {
+    check_process();
     const std::lock_guard lock(mutex_);
     return unfinished();
 }
 
 std::vector<DeviceGroupCard> Dispatcher::cards() const {
+    check_process();
     const std::lock_guard lock(mutex_);
     std::vector<DeviceGroupCard> result;
     for (const Card& card : cards_) {
@@ -275,10 +281,15 @@ std::vector<DeviceGroupCard> Dispatcher::cards() const {
     return result;
 }
 
-void Dispatcher::close() noexcept {
-    if (origin_.in_child()) {
-        return;  // the holder of the lock may not exist in the child
+void Dispatcher::close(std::shared_ptr<Dispatcher> dispatcher) noexcept {
+    if (dispatcher->origin_.in_child()) {
+        leak(std::move(dispatcher));
+    } else {
+        dispatcher->close();
     }
+}
+
+void Dispatcher::close() noexcept {
     std::deque<Card> cards;
     Items items;
     {

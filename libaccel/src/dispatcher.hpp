@@ -54,10 +54,12 @@ class Dispatcher final : public RequestOwner, public std::enable_shared_from_thi
     [[nodiscard]] std::size_t pending() const;
     [[nodiscard]] std::vector<DeviceGroupCard> cards() const;
 
-    /// Cancels all requests and destroys the queues.
-    void close() noexcept;
+    /// Cancels all requests and destroys the queues. In a child, keeps the object for ever.
+    static void close(std::shared_ptr<Dispatcher> dispatcher) noexcept;
 
   private:
+    void close() noexcept;
+
     struct Item {
         Request request;
         DeviceGroup::Work work;
@@ -83,6 +85,7 @@ class Dispatcher final : public RequestOwner, public std::enable_shared_from_thi
     [[nodiscard]] std::size_t unfinished() const noexcept;
     [[nodiscard]] bool has_cards() const noexcept;
     void check_may_wait() const;
+    void check_process() const;
 
     void run_ended(std::size_t card, std::uint64_t run, const JobResult& result);
 

@@ -54,12 +54,9 @@ void EventLoop::end() noexcept {
         return;
     }
     if (impl_->in_child()) {
-        // The thread and the holder of the lock may not exist in the child.
-        if (thread_.joinable()) {
-            thread_.detach();
-        }
-        // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): never destroyed
-        static_cast<void>(new std::shared_ptr<detail::EventLoopImpl>(std::move(impl_)));
+        // The thread does not exist in the child, and the holder of the lock may not either.
+        detail::leak(std::move(thread_));
+        detail::leak(std::move(impl_));
         return;
     }
     if (!thread_.joinable()) {
@@ -99,6 +96,10 @@ void EventLoop::run() {
 
 void EventLoop::stop() {
     opened(impl_).stop();
+}
+
+bool EventLoop::on_this_thread() const {
+    return opened(impl_).on_this_thread();
 }
 
 std::size_t EventLoop::pending() const {

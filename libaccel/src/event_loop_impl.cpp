@@ -68,10 +68,13 @@ EventLoopImpl::EventLoopImpl()
     }
 }
 
-void EventLoopImpl::check_usable() const {
+void EventLoopImpl::check_process() const {
     if (in_child()) {
         throw_in_child();
     }
+}
+
+void EventLoopImpl::check_usable() const {
     if (closed_) {
         throw Error(std::errc::operation_canceled,
                     "the event loop has ended: create another one, and keep it until the work is "
@@ -92,6 +95,7 @@ void EventLoopImpl::end_entry(Entries& entries, Entries::iterator entry, const J
 }
 
 void EventLoopImpl::when_done(const Job& job, JobCallback callback, Deadline deadline) {
+    check_process();
     const std::lock_guard lock(mutex_);
     check_usable();
     const std::shared_ptr<CompletionState>& completion = JobAccess::completion(job);
@@ -122,6 +126,7 @@ void EventLoopImpl::when_done(const Job& job, JobCallback callback, Deadline dea
 }
 
 EventLoopImpl::Ticket EventLoopImpl::add(JobCallback callback, Deadline deadline) {
+    check_process();
     const std::lock_guard lock(mutex_);
     check_usable();
     const Ticket ticket = ++newest_ticket_;
@@ -147,6 +152,7 @@ void EventLoopImpl::finish(Ticket ticket, const JobResult& result) noexcept {
 }
 
 void EventLoopImpl::post(UniqueFunction<void()> function, Deadline earliest) {
+    check_process();
     const std::lock_guard lock(mutex_);
     check_usable();
     if (earliest == 0) {
@@ -265,9 +271,7 @@ std::size_t EventLoopImpl::run_due() {
 }
 
 std::size_t EventLoopImpl::run_once(Deadline deadline, bool* stopped) {
-    if (in_child()) {
-        throw_in_child();
-    }
+    check_process();
     const Runner runner(*this);
     for (bool time_left = true;;) {
         {
@@ -303,7 +307,8 @@ void EventLoopImpl::run() {
     }
 }
 
-void EventLoopImpl::stop() noexcept {
+void EventLoopImpl::stop() {
+    check_process();
     const std::lock_guard lock(mutex_);
     stopped_ = true;
     wake_->signal();
@@ -387,6 +392,7 @@ void EventLoopImpl::close() noexcept {
 }
 
 std::size_t EventLoopImpl::pending() {
+    check_process();
     const std::lock_guard lock(mutex_);
     std::size_t count = due_.size() + tickets_.size();
     for (const auto& [completion, watch] : watches_) {
@@ -415,6 +421,7 @@ void EventLoopImpl::unwatch_device(int fd) noexcept {
 }
 
 int EventLoopImpl::fd() {
+    check_process();
     const std::lock_guard lock(mutex_);
     check_usable();
     if (epoll_.get() < 0) {

@@ -56,7 +56,7 @@ class EventLoopImpl {
     /// As EventLoop::run_once(). `stopped` is set if stop() ended it.
     std::size_t run_once(Deadline deadline, bool* stopped = nullptr);
     void run();
-    void stop() noexcept;
+    void stop();
 
     /// Runs the callbacks that are due, and all others with operation_canceled.
     void close() noexcept;
@@ -104,9 +104,10 @@ class EventLoopImpl {
 
     class Runner;
 
-    void check_usable() const;
+    void check_process() const;
 
     // Under mutex_.
+    void check_usable() const;
     void make_due(JobCallback callback, const JobResult& result);
     void end_entry(Entries& entries, Entries::iterator entry, const JobResult& result);
     void collect_jobs();

@@ -90,6 +90,7 @@ class RequestState {
     }
 
     [[nodiscard]] std::shared_ptr<RequestOwner> owner() const { return owner_.lock(); }
+    [[nodiscard]] bool in_child() const noexcept { return origin_.in_child(); }
     void check_process() const {
         if (origin_.in_child()) {
             throw_in_child();
@@ -119,7 +120,13 @@ class RequestState {
 };
 
 Request make_request(std::weak_ptr<RequestOwner> owner) {
-    return Request(std::make_shared<RequestState>(std::move(owner)));
+    // In a child it is kept for ever: threads of the parent may wait on its condition variable.
+    return Request(std::shared_ptr<RequestState>(
+        std::make_unique<RequestState>(std::move(owner)).release(), [](RequestState* state) {
+            if (!state->in_child()) {
+                delete state;  // NOLINT(cppcoreguidelines-owning-memory): the deleter
+            }
+        }));
 }
 
 void complete(const Request& request, const JobResult& result) noexcept {

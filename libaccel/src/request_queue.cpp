@@ -63,9 +63,8 @@ RequestQueue::~RequestQueue() {
 
 void RequestQueue::close() noexcept {
     if (dispatcher_) {
-        dispatcher_->close();
+        detail::Dispatcher::close(std::exchange(dispatcher_, {}));
         own_loop_.reset();
-        dispatcher_.reset();
     }
 }
 

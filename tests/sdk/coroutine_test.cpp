@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Coroutines: co_await of jobs and of tasks, time-outs, errors, and the end of the loop.
+// Coroutines and futures: jobs and tasks, time-outs, errors, and the end of the loop.
 #include "accel/coroutine.hpp"
 
 #include <memory>
@@ -131,6 +131,24 @@ TEST_F(CoroutineTest, ATaskThatNeverStartsIsDestroyed) {
         EXPECT_EQ(kept.use_count(), 2);
     }
     EXPECT_EQ(kept.use_count(), 1);
+}
+
+TEST_F(CoroutineTest, AFutureHasTheEndOfTheJob) {
+    EventLoop loop = EventLoop::with_thread();
+    Gate gate(card);
+    std::future<void> done = as_future(loop, queue.submit(gate.closed()));
+    EXPECT_EQ(done.wait_for(2ms), std::future_status::timeout);
+    gate.open();
+    done.get();
+    std::future<void> failed = as_future(loop, queue.submit(Fill{.dst = nowhere, .bytes = 4}));
+    EXPECT_EQ(error_of([&] { failed.get(); }).status(), CardStatus::fault_unmapped);
+    queue.reset();
+    Gate never(card);
+    std::future<void> canceled = as_future(loop, queue.submit(never.closed()));
+    loop = EventLoop();
+    EXPECT_EQ(error_of([&] { canceled.get(); }).errc(), std::errc::operation_canceled);
+    never.open();
+    queue.synchronize();
 }
 
 // A coroutine type of another library.

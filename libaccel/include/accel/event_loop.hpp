@@ -107,6 +107,9 @@ class ACCEL_API EventLoop {
     /// Makes run() or run_once() return; the next call, if none is running. Safe in a callback.
     void stop();
 
+    /// Whether the calling thread is in run() or run_once(): a callback must not wait for another.
+    [[nodiscard]] bool on_this_thread() const;
+
     /// The number of callbacks and functions that did not run.
     [[nodiscard]] std::size_t pending() const;
 
