@@ -279,6 +279,7 @@ std::size_t EventLoopImpl::run_once(Deadline deadline, bool* stopped) {
             wake_->clear();
             collect_jobs();
             collect_timers();
+            reported_ = reported_ && due_.empty();
         }
         if (const std::size_t count = run_due(); count != 0) {
             return count;

@@ -18,16 +18,22 @@ WakeDescriptor::WakeDescriptor() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK))
     }
 }
 
-void WakeDescriptor::signal() const noexcept {
-    constexpr std::uint64_t one = 1;
-    // It fails only if the counter is full, and then the descriptor is readable already.
-    static_cast<void>(!::write(fd_.get(), &one, sizeof one));
+void WakeDescriptor::signal() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (!signaled_) {
+        constexpr std::uint64_t one = 1;
+        static_cast<void>(!::write(fd_.get(), &one, sizeof one));
+        signaled_ = true;
+    }
 }
 
-void WakeDescriptor::clear() const noexcept {
-    std::uint64_t count = 0;
-    // It fails if the counter is zero.
-    static_cast<void>(!::read(fd_.get(), &count, sizeof count));
+void WakeDescriptor::clear() noexcept {
+    const std::lock_guard lock(mutex_);
+    if (signaled_) {
+        std::uint64_t count = 0;
+        static_cast<void>(!::read(fd_.get(), &count, sizeof count));
+        signaled_ = false;
+    }
 }
 
 }  // namespace accel::detail

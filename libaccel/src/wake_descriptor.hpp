@@ -3,10 +3,15 @@
 // An eventfd by which one thread wakes another that sleeps in poll().
 #pragma once
 
+#include <mutex>
+
 #include "accel/file_descriptor.hpp"
 
 namespace accel::detail {
 
+/// A thread makes its work visible, then calls signal(). The other calls clear(), then looks for
+/// work. So it finds the work, or the descriptor is readable.
+///
 /// Thread-safety: any thread.
 class WakeDescriptor {
   public:
@@ -15,11 +20,13 @@ class WakeDescriptor {
 
     [[nodiscard]] int fd() const noexcept { return fd_.get(); }
     /// Makes the descriptor readable, until clear().
-    void signal() const noexcept;
-    void clear() const noexcept;
+    void signal() noexcept;
+    void clear() noexcept;
 
   private:
     FileDescriptor fd_;
+    std::mutex mutex_;
+    bool signaled_ = false;  // readable; saves most system calls
 };
 
 }  // namespace accel::detail

@@ -85,7 +85,7 @@ std::vector<TensorData> request(int seed, std::int64_t index = 1) {
 class BatcherTest : public SdkTest {
   protected:
     BatcherTest() : card(open()), queue(card.create_queue()), single(Model::load(card, file)) {}
-    void TearDown() override {}
+    void TearDown() override {}  // the members of this class are not released yet
 
     [[nodiscard]] std::vector<TensorData> expected(int seed, std::int64_t index = 1) {
         return single.run(queue, request(seed, index));
@@ -248,6 +248,49 @@ TEST_F(BatcherTest, ACardThatIsGoneEndsTheRequests) {
         EXPECT_EQ(error.errc(), std::errc::no_such_device);
         EXPECT_EQ(error.reason(), Reason::removed);
     }
+}
+
+TEST_F(BatcherTest, APipelineAndADeviceGroupRunModels) {
+    constexpr std::size_t items = 12;
+    auto x = card.allocate<float>({items, columns});
+    auto index = card.allocate<std::int64_t>({items});
+    auto y = card.allocate<float>({items, rows});
+    auto t = card.allocate<float>({items, 2});
+    for (std::size_t i = 0; i < items; ++i) {
+        const auto values = request(static_cast<int>(i));
+        std::memcpy(&x[i * columns], values[0].bytes.data(), values[0].bytes.size());
+        index[i] = 1;
+    }
+    const auto check = [&] {
+        for (std::size_t i = 0; i < items; ++i) {
+            const auto right = expected(static_cast<int>(i));
+            EXPECT_EQ(std::memcmp(&y[i * rows], right[0].bytes.data(), right[0].bytes.size()), 0);
+            EXPECT_EQ(t[i * 2 + 1], 3.0F);
+        }
+        y.fill(0);
+        t.fill(0);
+    };
+    Pipeline pipeline(card,
+                      {.inputs = {columns * sizeof(float), sizeof(std::int64_t)},
+                       .outputs = {rows * sizeof(float), 2 * sizeof(float)}},
+                      [&](Queue& own, std::span<const Operand> arguments) {
+                          return single.submit(own, arguments);
+                      });
+    for (std::size_t i = 0; i < items; ++i) {
+        pipeline.submit({x.slice(i * columns, columns), index.slice(i, 1)},
+                        {y.slice(i * rows, rows), t.slice(i * 2, 2)});
+    }
+    pipeline.synchronize();
+    check();
+    DeviceGroup group(std::span<const Device>(&card, 1));
+    for (std::size_t i = 0; i < items; ++i) {
+        group.submit([&, i](Queue& own, std::size_t /*card*/) {
+            return single.submit(own, {x.slice(i * columns, columns), index.slice(i, 1),
+                                       y.slice(i * rows, rows), t.slice(i * 2, 2)});
+        });
+    }
+    group.synchronize();
+    check();
 }
 
 TEST_F(BatcherTest, BadOptionsSaySo) {

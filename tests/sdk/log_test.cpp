@@ -152,6 +152,7 @@ TEST_F(LogTest, HasTheEventsOfTheLibrary) {
                                 "' --gtest_filter=LogEventsTest.OfAProgram >/dev/null 2>&1";
     ASSERT_EQ(std::system(command.c_str()), 0);
     const std::string text = content(file_);
+    EXPECT_THAT(text, HasSubstr("info: opened /dev/accel0"));
     EXPECT_THAT(text, HasSubstr("info: created queue 1 on /dev/accel0: 64 entries"));
     EXPECT_THAT(text,
                 HasSubstr("debug: allocated and mapped memory on /dev/accel0: 4 bytes at 0x"));

@@ -4,7 +4,7 @@
 #include <accel/model.hpp>
 
 #include "frontend/file_io.hpp"
-#include "frontend/onnx_import.hpp"
+#include "frontend/onnx_file.hpp"
 #include "runtime/argument_binding.hpp"
 #include "runtime/compiled_model.hpp"
 #include "runtime/host_fallback.hpp"

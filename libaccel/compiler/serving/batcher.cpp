@@ -48,7 +48,10 @@ Batcher::~Batcher() {
 }
 
 void Batcher::close() noexcept {
-    if (impl_) {
+    if (impl_ && impl_->in_child()) {
+        // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): kept for ever
+        static_cast<void>(new std::shared_ptr<compiler::BatcherImpl>(std::move(impl_)));
+    } else if (impl_) {
         impl_->close();
         impl_.reset();
     }

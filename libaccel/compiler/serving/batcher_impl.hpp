@@ -43,6 +43,10 @@ class BatcherImpl final : public detail::RequestOwner,
     /// Cancels all requests.
     void close() noexcept;
 
+    /// Whether this is a child of the process that made it: threads and holders of locks may not
+    /// exist here.
+    [[nodiscard]] bool in_child() const noexcept { return forks_ != detail::fork_count; }
+
   private:
     using Clock = std::chrono::steady_clock;
 
@@ -71,6 +75,7 @@ class BatcherImpl final : public detail::RequestOwner,
     void end_batch(Slot& slot, Items& items, const JobResult& result);
     void fetch_outputs(const Slot& slot, Items& items) const;
 
+    const std::uint32_t forks_ = detail::fork_count;
     const BatcherOptions options_;
     BatchSizes models_;
     EventLoop loop_ = EventLoop::with_thread();
