@@ -194,7 +194,7 @@ void Dispatcher::fail_first(Card& card, const Error& error) {
     complete(behind.front().request, error);
     behind.pop_front();
     if (!error.failure()) {
-        end_items(std::move(behind), error);  // the event loop ended
+        end_items(behind, error);  // the event loop ended
         return;
     }
     try {
@@ -230,7 +230,7 @@ void Dispatcher::end_card(Card& card, const Error& error) {
                     std::move_iterator(again.end()));
 }
 
-void Dispatcher::end_items(Items items, const Error& error) noexcept {
+void Dispatcher::end_items(const Items& items, const Error& error) noexcept {
     for (const Item& item : items) {
         complete(item.request, error);
     }
@@ -306,7 +306,7 @@ void Dispatcher::close() noexcept {
         is_idle_.notify_all();
     }
     cards.clear();  // ends the jobs, before their requests are told
-    end_items(std::move(items), closed_error());
+    end_items(items, closed_error());
 }
 
 }  // namespace accel::detail

@@ -81,7 +81,7 @@ class Dispatcher final : public RequestOwner, public std::enable_shared_from_thi
     void start(Card& card, Item item);
     void fail_first(Card& card, const Error& error);
     void end_card(Card& card, const Error& error);
-    void end_items(Items items, const Error& error) noexcept;
+    void end_items(const Items& items, const Error& error) noexcept;
     [[nodiscard]] std::size_t unfinished() const noexcept;
     [[nodiscard]] bool has_cards() const noexcept;
     void check_may_wait() const;

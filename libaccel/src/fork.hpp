@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <new>
 #include <utility>
 
 #include "accel/buffer.hpp"
@@ -30,7 +31,7 @@ class Origin {
 template <typename T>
 void leak(T object) noexcept {
     // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): never destroyed
-    static_cast<void>(new T(std::move(object)));
+    static_cast<void>(new (std::nothrow) T(std::move(object)));
 }
 
 /// Calls `action(object)` in each child, before fork() returns there. The action may make system

@@ -3,11 +3,11 @@
 // The queues, semaphores and buffers of a pipeline.
 //
 // Item n uses the device memory of slot n mod depth. Three semaphores count the items that a stage
-// has finished. Each stage waits for the one before it, and, before it overwrites a slot, for the
-// one after it. A queue that stops at an error therefore leaves the others waiting on the card. So
-// the host waits for all three stages of an item, and resets all queues after a failure. For the
-// same reason no submission may block in a full ring: the rings hold all items that may be
-// unfinished.
+// has finished; they are in device memory, so that no WAIT is behind the copies on the link. Each
+// stage waits for the one before it, and, before it overwrites a slot, for the one after it. A
+// queue that stops at an error therefore leaves the others waiting on the card. So the host waits
+// for all three stages of an item, and resets all queues after a failure. For the same reason no
+// submission may block in a full ring: the rings hold all items that may be unfinished.
 #include "accel/pipeline.hpp"
 
 #include <algorithm>
@@ -89,10 +89,14 @@ struct Pipeline::Impl {
     }
 
     void make_semaphores() {
-        finished.clear();
-        for (std::size_t stage = 0; stage < stages; ++stage) {
-            finished.push_back(card.create_semaphore());
-        }
+        // A new one is zero. The old one may still be in use by jobs that were canceled.
+        finished = card.allocate_device<std::uint64_t>({stages});
+    }
+    [[nodiscard]] Wait wait_for(std::size_t stage, std::uint64_t count) const {
+        return {.word = finished.slice(stage, 1), .value = count};
+    }
+    [[nodiscard]] Signal signal(std::size_t stage, std::uint64_t count) const {
+        return {.word = finished.slice(stage, 1), .value = count};
     }
 
     void check_works() const {
@@ -109,8 +113,8 @@ struct Pipeline::Impl {
     Device card;
     PipelineOptions options;
     Compute compute;
-    std::vector<Queue> queues;        // by stage
-    std::vector<Semaphore> finished;  // by stage: the number of its items since the last reset
+    std::vector<Queue> queues;       // by stage
+    Buffer<std::uint64_t> finished;  // by stage: the number of its items since the last reset
     std::vector<Slot> slots;
     std::uint64_t newest = 0;
     std::uint64_t base = 0;      // the newest item before the last reset
@@ -129,20 +133,20 @@ void Pipeline::Impl::submit_item(std::span<const Operand> inputs,
     try {
         Batch upload = queues[0].batch();
         if (reuses) {
-            upload.add(finished[1].wait(freed));
+            upload.add(wait_for(1, freed));
         }
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             upload.add(Copy{.dst = slot.inputs[i], .src = inputs[i], .bytes = options.inputs[i]});
         }
-        upload.add(finished[0].signal(count));
+        upload.add(signal(0, count));
 
         Batch download = queues[2].batch();
-        download.add(finished[1].wait(count));
+        download.add(wait_for(1, count));
         for (std::size_t i = 0; i < outputs.size(); ++i) {
             download.add(
                 Copy{.dst = outputs[i], .src = slot.outputs[i], .bytes = options.outputs[i]});
         }
-        download.add(finished[2].signal(count));
+        download.add(signal(2, count));
 
         began = true;
         const Job computed = submit_computation(slot, count);
@@ -162,20 +166,20 @@ void Pipeline::Impl::submit_item(std::span<const Operand> inputs,
 
 Job Pipeline::Impl::submit_computation(const Slot& slot, std::uint64_t count) {
     Queue& queue = queues[1];
-    Job last_wait = queue.submit(finished[0].wait(count));
+    Job last_wait = queue.submit(wait_for(0, count));
     if (count > options.depth) {
-        last_wait = queue.submit(finished[2].wait(count - options.depth));
+        last_wait = queue.submit(wait_for(2, count - options.depth));
     }
     std::vector<Operand> arguments(slot.inputs.begin(), slot.inputs.end());
     arguments.insert(arguments.end(), slot.outputs.begin(), slot.outputs.end());
     compute(queue, arguments);
-    Job signal = queue.submit(finished[1].signal(count));
-    if (const auto used = signal.sequence() - last_wait.sequence() - 1; used > options.commands) {
+    Job last = queue.submit(signal(1, count));
+    if (const auto used = last.sequence() - last_wait.sequence() - 1; used > options.commands) {
         detail::throw_invalid("the function of a pipeline submitted " + std::to_string(used) +
                               " commands for an item, and PipelineOptions::commands is " +
                               std::to_string(options.commands) + ": raise it");
     }
-    return signal;
+    return last;
 }
 
 WaitResult Pipeline::Impl::wait(std::uint64_t item, Deadline deadline) {

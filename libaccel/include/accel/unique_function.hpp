@@ -23,10 +23,9 @@ class UniqueFunction<Result(Args...)> {
     UniqueFunction() = default;  ///< empty: may not be called
 
     template <typename F>
-    requires(!std::same_as<std::remove_cvref_t<F>, UniqueFunction> &&
-             std::is_invocable_r_v<Result, std::decay_t<F>&, Args...>)
-        UniqueFunction(F&& function)  // NOLINT(google-explicit-constructor): a lambda is a callback
-        : target_(std::make_unique<Holder<std::decay_t<F>>>(std::forward<F>(function))) {}
+    requires(!std::same_as<F, UniqueFunction> && std::is_invocable_r_v<Result, F&, Args...>)
+        UniqueFunction(F function)  // NOLINT(google-explicit-constructor): a lambda is a callback
+        : target_(std::make_unique<Holder<F>>(std::move(function))) {}
 
     explicit operator bool() const noexcept { return target_ != nullptr; }
     Result operator()(Args... args) { return target_->call(std::forward<Args>(args)...); }
@@ -44,8 +43,7 @@ class UniqueFunction<Result(Args...)> {
 
     template <typename F>
     struct Holder final : Target {
-        template <typename G>
-        explicit Holder(G&& callable) : function(std::forward<G>(callable)) {}
+        explicit Holder(F callable) : function(std::move(callable)) {}
         Result call(Args... args) override {
             if constexpr (std::is_void_v<Result>) {
                 std::invoke(function, std::forward<Args>(args)...);
