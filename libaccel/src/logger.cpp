@@ -12,9 +12,9 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <string>
+#include <system_error>
 
 namespace accel {
 
@@ -63,7 +63,8 @@ void Logger::open_file(std::string_view name) noexcept {
         return;
     }
     write_line(fd_, "accel: the log is on standard error, because the file '" + path +
-                        "' that ACCEL_LOG names cannot be opened: " + std::strerror(errno) + "\n");
+                        "' that ACCEL_LOG names cannot be opened: " +
+                        std::generic_category().message(errno) + "\n");
 }
 
 void Logger::write(LogLevel level, std::string_view text) const noexcept {
@@ -103,6 +104,7 @@ const Logger& logger() noexcept {
     static const Logger* const made = [] {
         const char* const setting = ::secure_getenv("ACCEL_LOG");
         alignas(Logger) static std::array<std::byte, sizeof(Logger)> storage;
+        // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): in static memory
         return new (storage.data()) Logger(setting == nullptr ? "" : setting, STDERR_FILENO);
     }();
     return *made;

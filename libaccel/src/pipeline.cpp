@@ -51,8 +51,8 @@ Error in_stage(const Error& error, std::uint64_t item, std::size_t stage) {
 }  // namespace
 
 struct Pipeline::Impl {
-    Impl(const Device& device, const PipelineOptions& pipeline_options, Compute function)
-        : card(device.alias()), options(pipeline_options), compute(std::move(function)) {
+    Impl(const Device& device, PipelineOptions pipeline_options, Compute function)
+        : card(device.alias()), options(std::move(pipeline_options)), compute(std::move(function)) {
         if (options.depth == 0 || options.commands == 0) {
             detail::throw_invalid(std::string("PipelineOptions::") +
                                   (options.depth == 0 ? "depth" : "commands") +
@@ -82,6 +82,7 @@ struct Pipeline::Impl {
 
     std::vector<Buffer<std::byte>> allocate(const std::vector<std::uint64_t>& sizes) const {
         std::vector<Buffer<std::byte>> buffers;
+        buffers.reserve(sizes.size());
         for (const std::uint64_t size : sizes) {
             buffers.push_back(card.allocate_device<std::byte>({size}));
         }

@@ -3,6 +3,7 @@
 // The public Batcher.
 #include <accel/batcher.hpp>
 
+#include <new>
 #include <utility>
 
 #include "serving/batcher_impl.hpp"
@@ -50,7 +51,8 @@ Batcher::~Batcher() {
 void Batcher::close() noexcept {
     if (impl_ && impl_->in_child()) {
         // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): kept for ever
-        static_cast<void>(new std::shared_ptr<compiler::BatcherImpl>(std::move(impl_)));
+        static_cast<void>(new (std::nothrow)
+                              std::shared_ptr<compiler::BatcherImpl>(std::move(impl_)));
     } else if (impl_) {
         impl_->close();
         impl_.reset();
