@@ -51,6 +51,7 @@ NAMES = (
     "qtest",
     "sdk",
     "compiler",
+    "python",
     "fuzz",
     "tools",
     "harness",
