@@ -12,8 +12,15 @@ def double(value: int) -> int:
     with card.create_queue() as queue:
         queue.submit(
             commands.Elementwise(
-                op=commands.ElementwiseOp.add, dst=y, a=x, b=x, shape=1, type="i64",
-                dst_type="i64", a_type="i64", b_type="i64",
+                op=commands.ElementwiseOp.add,
+                dst=y,
+                a=x,
+                b=x,
+                shape=1,
+                type="i64",
+                dst_type="i64",
+                a_type="i64",
+                b_type="i64",
             )
         ).wait()
     return int(y.numpy()[0])

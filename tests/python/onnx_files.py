@@ -30,9 +30,7 @@ def _text(field: int, value: str) -> bytes:
 
 def value(field: int, name: str, shape: tuple, kind: int = FLOAT) -> bytes:
     """An input (field 11) or an output (field 12) of a graph; a dimension may have a name."""
-    dimensions = [
-        _message(1, _text(2, d) if isinstance(d, str) else _number(1, d)) for d in shape
-    ]
+    dimensions = [_message(1, _text(2, d) if isinstance(d, str) else _number(1, d)) for d in shape]
     tensor = _message(1, _number(1, kind), _message(2, *dimensions))
     return _message(field, _text(1, name), _message(2, tensor))
 

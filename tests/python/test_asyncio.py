@@ -80,9 +80,7 @@ class Asyncio(CardTest):
 
     def test_a_failed_job_raises_in_its_task(self):
         async def work():
-            job = self.queue.submit(
-                commands.Fill(dst=accel.Address(1 << 40), pattern=0, bytes=64)
-            )
+            job = self.queue.submit(commands.Fill(dst=accel.Address(1 << 40), pattern=0, bytes=64))
             with self.assertRaises(accel.Error) as caught:
                 await job
             self.assertEqual(caught.exception.status, accel.CardStatus.fault_unmapped)
@@ -99,7 +97,10 @@ class Asyncio(CardTest):
             async def wait(job):
                 await job
 
-            canceled, other = asyncio.ensure_future(wait(first)), asyncio.ensure_future(wait(second))
+            canceled, other = (
+                asyncio.ensure_future(wait(first)),
+                asyncio.ensure_future(wait(second)),
+            )
             await asyncio.sleep(0.01)
             canceled.cancel()
             with self.assertRaises(asyncio.CancelledError):

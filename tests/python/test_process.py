@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes: fork and spawn, signals, and the end of the interpreter."""
 
-import signal
 import sys
 import textwrap
 import unittest

@@ -23,9 +23,7 @@ class Queue(CardTest):
         b = self.card.from_array(np.float32([0, 1, -100]))
         y = self.card.buffer((1, 3))
         job = self.queue.submit(
-            commands.Gemm(
-                d=y, a=x, b=w, bias=b, m=1, n=3, k=4, activation=commands.UnaryOp.relu
-            )
+            commands.Gemm(d=y, a=x, b=w, bias=b, m=1, n=3, k=4, activation=commands.UnaryOp.relu)
         )
         job.wait()
         self.assertTrue(job.done)
@@ -39,9 +37,7 @@ class Queue(CardTest):
                 a.copy_from([[1, 2], [3, 4]])
                 d = self.card.buffer((2, 2))
                 form = commands.NumericFormat(a_type=name, b_type=name)
-                self.queue.submit(
-                    commands.Gemm(d=d, a=a, b=a, m=2, n=2, k=2, format=form)
-                ).wait()
+                self.queue.submit(commands.Gemm(d=d, a=a, b=a, m=2, n=2, k=2, format=form)).wait()
                 self.assertEqual(d.numpy().tolist(), [[7, 10], [15, 22]])
 
     def test_every_command_computes_what_its_description_says(self):
@@ -71,19 +67,25 @@ class Queue(CardTest):
             (values * values).tolist(),
         )
         self.assertEqual(
-            result(2, lambda y: commands.Reduce(
-                op=commands.ReduceOp.argmax, dst=y, src=x, outer=2, n=3), "u32"),
+            result(
+                2,
+                lambda y: commands.Reduce(op=commands.ReduceOp.argmax, dst=y, src=x, outer=2, n=3),
+                "u32",
+            ),
             [0, 0],
         )
         self.assertEqual(
-            result((3, 2), lambda y: commands.Transpose(
-                dst=y, src=x, shape=(3, 2), src_strides=[1, 3])),
+            result(
+                (3, 2), lambda y: commands.Transpose(dst=y, src=x, shape=(3, 2), src_strides=[1, 3])
+            ),
             values.T.tolist(),
         )
         indices = card.from_array(np.int64([1, 0]))
         self.assertEqual(
-            result((2, 3), lambda y: commands.Gather(
-                dst=y, src=x, indices=indices, n=2, count=2, inner=3)),
+            result(
+                (2, 3),
+                lambda y: commands.Gather(dst=y, src=x, indices=indices, n=2, count=2, inner=3),
+            ),
             values[::-1].tolist(),
         )
         soft = np.array(result((2, 3), lambda y: commands.Softmax(dst=y, src=x, outer=2, n=3)))
@@ -92,8 +94,9 @@ class Queue(CardTest):
         table["index"], table["weight"] = [2, 0], [1, 0.5]
         taps = card.from_array(table.view(np.uint8))
         self.assertEqual(
-            result((2, 2), lambda y: commands.Resize(
-                dst=y, src=x, table=taps, outer=2, n=3, count=2)),
+            result(
+                (2, 2), lambda y: commands.Resize(dst=y, src=x, table=taps, outer=2, n=3, count=2)
+            ),
             [[2, 1.5], [4, 3]],
         )
 
@@ -106,8 +109,12 @@ class Queue(CardTest):
         window = commands.ConvWindow(height=2, width=2)
         self.queue.submit(
             commands.Conv2d(
-                dst=out, src=image, weights=weights,
-                src_layout=layout, dst_layout=result, window=window,
+                dst=out,
+                src=image,
+                weights=weights,
+                src_layout=layout,
+                dst_layout=result,
+                window=window,
             )
         ).wait()
         x = image.numpy()[0, :, :, 0]
@@ -115,8 +122,12 @@ class Queue(CardTest):
         self.assertEqual(out.numpy()[0, :, :, 0].tolist(), expected.tolist())
         self.queue.submit(
             commands.Pool(
-                op=commands.PoolOp.max, dst=out, src=image,
-                src_layout=layout, dst_layout=result, window=window,
+                op=commands.PoolOp.max,
+                dst=out,
+                src=image,
+                src_layout=layout,
+                dst_layout=result,
+                window=window,
             )
         ).wait()
         self.assertEqual(out.numpy()[0, :, :, 0].tolist(), x[1:, 1:].tolist())
@@ -125,13 +136,19 @@ class Queue(CardTest):
         commands_list = self.card.create_command_list()
         commands_list.add(
             commands.Elementwise(
-                op=commands.ElementwiseOp.add, dst=accel.Argument(1),
-                a=accel.Argument(0), b=accel.Argument(0), shape=4,
+                op=commands.ElementwiseOp.add,
+                dst=accel.Argument(1),
+                a=accel.Argument(0),
+                b=accel.Argument(0),
+                shape=4,
             )
         ).add(
             commands.Elementwise(
-                op=commands.ElementwiseOp.mul, dst=accel.Argument(1),
-                a=accel.Argument(1), b=accel.Argument(1), shape=4,
+                op=commands.ElementwiseOp.mul,
+                dst=accel.Argument(1),
+                a=accel.Argument(1),
+                b=accel.Argument(1),
+                shape=4,
             )
         )
         commands_list.close()
@@ -238,9 +255,7 @@ class Queue(CardTest):
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertEqual(
-            [int(b.numpy()[0]) for b in buffers], [1000 * i + 49 for i in range(4)]
-        )
+        self.assertEqual([int(b.numpy()[0]) for b in buffers], [1000 * i + 49 for i in range(4)])
 
     def test_registered_memory_lives_until_its_job_is_over(self):
         held = self.card.create_semaphore()

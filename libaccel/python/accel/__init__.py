@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models and jobs on accel cards, or on the emulated card within this process.
 
-    import accel
-    import numpy as np
+import accel
+import numpy as np
 
-    model = accel.Model.load("digits.onnx", accel.Device("emulated"))
-    scores = model(np.zeros((1, 1, 28, 28), np.float32))
+model = accel.Model.load("digits.onnx", accel.Device("emulated"))
+scores = model(np.zeros((1, 1, 28, 28), np.float32))
 """
 
 from . import commands

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -73,6 +74,15 @@ def _settle_one(job: Job, future: asyncio.Future[None]) -> bool:
 
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, _Watch]] = WeakKeyDictionary()
+
+
+def wake() -> None:
+    """Makes all loops look at their jobs; the extension module calls it when a queue ends."""
+    for loop, watches in list(_watches.items()):
+        for watch in list(watches.values()):
+            # A loop that has ended has no tasks that wait.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(watch.on_readable, loop)
 
 
 async def wait(job: Job) -> None:

@@ -29,7 +29,7 @@ namespace {
 using Name = std::optional<std::variant<unsigned, std::string>>;
 
 DeviceObject open_device(const Name& name) {
-    const nb::gil_scoped_release released;
+    const WithoutGil released;
     accel::Device device = !name ? accel::Device::open()
                            : std::holds_alternative<unsigned>(*name)
                                ? accel::Device::open(std::get<unsigned>(*name))
@@ -303,7 +303,7 @@ void bind_devices(nb::module_& module) {
     module.def(
         "devices",
         [] {
-            const nb::gil_scoped_release released;
+            const WithoutGil released;
             return accel::Device::list();
         },
         "All cards of this machine, or those that ACCEL_DEVICE names, including those that cannot "

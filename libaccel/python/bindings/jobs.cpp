@@ -54,7 +54,7 @@ std::size_t wait_any_job(const std::vector<const JobObject*>& objects,
         const std::chrono::nanoseconds left = timeout ? limit - (Clock::now() - start) : limit;
         std::optional<std::size_t> over;
         {
-            const nb::gil_scoped_release released;
+            const WithoutGil released;
             over = wait_any(jobs, std::min<std::chrono::nanoseconds>(left, signal_slice));
         }
         if (over) {
@@ -110,6 +110,7 @@ void bind_jobs(nb::module_& module) {
             "_notify",
             [](const JobObject& self, bool on) {
                 if (const auto queue = self.queue.lock(); queue && queue->queue) {
+                    queue->awaited = true;
                     queue->use([&](accel::Queue& q) { q.notify(on ? self.job : accel::Job()); });
                 }
             },

@@ -29,23 +29,48 @@ constexpr std::size_t large_tensor = 64 * 1024;
 // Buffers of one output that wait for their next use.
 constexpr std::size_t idle_outputs = 4;
 
-// The parts of a call that its end releases.
-struct Call {
+// A call. Its end gives the memory back to the model, unless a job may still use the memory.
+class Call {
+  public:
+    // Another thread may close the model while this one waits, so a call has its own handles.
+    explicit Call(ModelObject& object)
+        : self(object), model(object.checked()), device(object.device) {
+        if (self.idle.empty()) {
+            memory.inputs.resize(model.inputs().size());
+            memory.outputs.resize(model.outputs().size());
+        } else {
+            memory = std::move(self.idle.back());
+            self.idle.pop_back();
+        }
+        self.pool->idle.resize(model.outputs().size());
+    }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    Call(Call&&) = delete;
+    Call& operator=(Call&&) = delete;
+    ~Call() {
+        if (job.done() && self.model) {
+            self.idle.push_back(std::move(memory));
+        }
+    }
+
     ModelObject& self;
+    accel::Model model;
+    std::shared_ptr<DeviceState> device;
     CallMemory memory;
     std::vector<Operand> operands;
     std::vector<ArrayView> views;
     Pins pins;
+    accel::Job job;
 };
 
-StorageRef allocate(const ModelObject& self, std::uint64_t bytes) {
-    return std::make_shared<Storage>(self.device, self.device->device.allocate<std::byte>(
+StorageRef allocate(const Call& call, std::uint64_t bytes) {
+    return std::make_shared<Storage>(call.device, call.device->device.allocate<std::byte>(
                                                       Shape{std::max<std::uint64_t>(bytes, 1)}));
 }
 
 // Card memory at the address of an array, or nothing.
-StorageRef registered_in_place(const ModelObject& self, const ArrayView& view,
-                               const nb::object& owner) {
+StorageRef registered_in_place(const Call& call, const ArrayView& view, const nb::object& owner) {
     const auto address = reinterpret_cast<std::uintptr_t>(view.data());
     if (view.bytes() < large_tensor ||
         address % static_cast<std::uintptr_t>(::getpagesize()) != 0) {
@@ -55,7 +80,7 @@ StorageRef registered_in_place(const ModelObject& self, const ArrayView& view,
         const std::span memory{static_cast<std::byte*>(view.data()), view.bytes()};
         const Access access = view.read_only() ? Access::read : Access::read_write;
         return std::make_shared<Storage>(
-            self.device, self.device->device.register_memory(memory, access), owner);
+            call.device, call.device->device.register_memory(memory, access), owner);
     } catch (const Error&) {
         return nullptr;  // a quota or a limit; the call copies then
     }
@@ -63,7 +88,7 @@ StorageRef registered_in_place(const ModelObject& self, const ArrayView& view,
 
 // Adds an operand on the memory of the array itself. False if the card cannot use it.
 bool use_in_place(Call& call, const ArrayView& view, const nb::object& owner) {
-    if (Storage* const storage = call.self.device->find(view.data(), view.bytes())) {
+    if (Storage* const storage = call.device->find(view.data(), view.bytes())) {
         const auto offset = static_cast<std::uint64_t>(static_cast<std::byte*>(view.data()) -
                                                        storage->memory.data());
         const std::uint64_t address =
@@ -73,7 +98,7 @@ bool use_in_place(Call& call, const ArrayView& view, const nb::object& owner) {
             return true;
         }
     }
-    if (StorageRef registered = registered_in_place(call.self, view, owner)) {
+    if (StorageRef registered = registered_in_place(call, view, owner)) {
         call.operands.emplace_back(registered->memory);
         call.pins.push_back(std::move(registered));
         return true;
@@ -109,7 +134,7 @@ void use_buffer(Call& call, const BufferObject& buffer, const TensorInfo& wanted
 }
 
 void bind_input(Call& call, std::size_t index, const nb::object& value) {
-    const TensorInfo& wanted = call.self.model->inputs()[index];
+    const TensorInfo& wanted = call.model.inputs()[index];
     if (nb::isinstance<BufferObject>(value)) {
         use_buffer(call, *nb::inst_ptr<BufferObject>(value), wanted, value, "input");
         return;
@@ -130,7 +155,7 @@ void bind_input(Call& call, std::size_t index, const nb::object& value) {
     }
     StorageRef& staging = call.memory.inputs[index];
     if (!staging) {
-        staging = allocate(call.self, wanted.bytes());
+        staging = allocate(call, wanted.bytes());
     }
     std::memcpy(staging->memory.data(), view->data(), view->bytes());
     call.self.stats.bytes_copied += view->bytes();
@@ -138,8 +163,8 @@ void bind_input(Call& call, std::size_t index, const nb::object& value) {
 }
 
 // Memory of the pool for an output. The last array on it gives it back.
-StorageRef take_output(ModelObject& self, std::size_t index, std::uint64_t bytes) {
-    auto& idle = self.pool->idle[index];
+StorageRef take_output(Call& call, std::size_t index, std::uint64_t bytes) {
+    auto& idle = call.self.pool->idle[index];
     std::unique_ptr<Storage> storage;
     if (!idle.empty()) {
         storage = std::move(idle.back());
@@ -147,12 +172,12 @@ StorageRef take_output(ModelObject& self, std::size_t index, std::uint64_t bytes
     } else {
         try {
             storage = std::make_unique<Storage>(
-                self.device, self.device->device.allocate<std::byte>(Shape{bytes}));
+                call.device, call.device->device.allocate<std::byte>(Shape{bytes}));
         } catch (const Error&) {
             return nullptr;  // a quota; the call copies then
         }
     }
-    return {storage.release(), [pool = std::weak_ptr(self.pool), index](Storage* returned) {
+    return {storage.release(), [pool = std::weak_ptr(call.self.pool), index](Storage* returned) {
                 std::unique_ptr<Storage> owned(returned);
                 if (const auto target = pool.lock();
                     target && target->idle[index].size() < idle_outputs) {
@@ -173,7 +198,7 @@ struct Output {
 };
 
 Output bind_given_output(Call& call, std::size_t index, const nb::object& value) {
-    const TensorInfo& wanted = call.self.model->outputs()[index];
+    const TensorInfo& wanted = call.model.outputs()[index];
     if (nb::isinstance<BufferObject>(value)) {
         use_buffer(call, *nb::inst_ptr<BufferObject>(value), wanted, value, "output");
         return {value, nullptr};
@@ -190,16 +215,16 @@ Output bind_given_output(Call& call, std::size_t index, const nb::object& value)
     }
     StorageRef& staging = call.memory.outputs[index];
     if (!staging) {
-        staging = allocate(call.self, wanted.bytes());
+        staging = allocate(call, wanted.bytes());
     }
     call.operands.emplace_back(staging->memory);
     return {value, staging};
 }
 
 Output bind_output(Call& call, std::size_t index) {
-    const TensorInfo& wanted = call.self.model->outputs()[index];
+    const TensorInfo& wanted = call.model.outputs()[index];
     if (wanted.bytes() >= large_tensor && wanted.shape.size() <= max_rank) {
-        if (StorageRef storage = take_output(call.self, index, wanted.bytes())) {
+        if (StorageRef storage = take_output(call, index, wanted.bytes())) {
             call.operands.emplace_back(storage->memory);
             call.self.stats.bytes_in_place += wanted.bytes();
             return {to_array(make_buffer(std::move(storage), wanted.type, shape_of(wanted))),
@@ -208,7 +233,7 @@ Output bind_output(Call& call, std::size_t index) {
     }
     StorageRef& staging = call.memory.outputs[index];
     if (!staging) {
-        staging = allocate(call.self, wanted.bytes());
+        staging = allocate(call, wanted.bytes());
     }
     call.operands.emplace_back(staging->memory);
     nb::list shape;
@@ -221,7 +246,7 @@ Output bind_output(Call& call, std::size_t index) {
 }
 
 void copy_output(Call& call, std::size_t index, const Output& output) {
-    const TensorInfo& wanted = call.self.model->outputs()[index];
+    const TensorInfo& wanted = call.model.outputs()[index];
     const nb::object bits = wanted.type == DataType::bf16
                                 ? nb::module_::import_("accel._arrays").attr("bits")(output.array)
                                 : output.array;
@@ -234,7 +259,7 @@ void copy_output(Call& call, std::size_t index, const Output& output) {
 }
 
 std::vector<Output> bind_outputs(Call& call, const nb::object& out) {
-    const std::size_t count = call.self.model->outputs().size();
+    const std::size_t count = call.model.outputs().size();
     std::vector<nb::object> given;
     if (!out.is_none()) {
         if (nb::isinstance<nb::list>(out) || nb::isinstance<nb::tuple>(out)) {
@@ -276,30 +301,18 @@ void ModelObject::close() {
 std::vector<nb::object> call_model(ModelObject& self, const std::vector<nb::object>& inputs,
                                    const std::shared_ptr<QueueState>& queue,
                                    const nb::object& out) {
-    // A copy, because another thread may close the model during the wait.
-    const accel::Model model = self.checked();
-    const auto device = self.device;
-    Call call{self, {}, {}, {}, {}};
-    if (self.idle.empty()) {
-        call.memory = {std::vector<StorageRef>(model.inputs().size()),
-                       std::vector<StorageRef>(model.outputs().size())};
-    } else {
-        call.memory = std::move(self.idle.back());
-        self.idle.pop_back();
-    }
-    self.pool->idle.resize(model.outputs().size());
+    Call call(self);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         bind_input(call, i, inputs[i]);
     }
     const std::vector<Output> outputs = bind_outputs(call, out);
-    const accel::Job job =
-        queue->use([&](accel::Queue& q) { return model.submit(q, call.operands); });
+    call.job = queue->use([&](accel::Queue& q) { return call.model.submit(q, call.operands); });
     try {
-        wait_for(job, std::nullopt);
+        wait_for(call.job, std::nullopt);
     } catch (...) {
         // The card may still use the memory.
-        if (!job.done()) {
-            queue->pin(job, std::move(call.pins));
+        if (!call.job.done()) {
+            queue->pin(call.job, std::move(call.pins));
         }
         throw;
     }
@@ -310,9 +323,6 @@ std::vector<nb::object> call_model(ModelObject& self, const std::vector<nb::obje
             copy_output(call, i, outputs[i]);
         }
         results.push_back(outputs[i].array);
-    }
-    if (self.model) {
-        self.idle.push_back(std::move(call.memory));
     }
     return results;
 }

@@ -81,7 +81,7 @@ ModelObject load(const std::filesystem::path& file, const std::optional<DeviceOb
     auto state = device ? device->shared() : nullptr;
     std::optional<accel::Model> model;
     {
-        const nb::gil_scoped_release released;
+        const WithoutGil released;
         if (!state) {
             state = std::make_shared<DeviceState>(accel::Device::open());
         }
@@ -313,7 +313,7 @@ void bind_models(nb::module_& module) {
             "save",
             [](const ModelObject& self, const std::filesystem::path& file) {
                 const accel::Model copy = self.checked();
-                const nb::gil_scoped_release released;
+                const WithoutGil released;
                 copy.save(file);
             },
             nb::arg("file"), nb::sig("def save(self, file: str | os.PathLike[str]) -> None"),

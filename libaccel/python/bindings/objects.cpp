@@ -3,6 +3,10 @@
 // Lifetimes: memory, queues, and the registered memory that unfinished jobs use.
 #include "objects.hpp"
 
+#include <cxxabi.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -20,6 +24,16 @@ constexpr int releases_per_submission = 4;
 
 void refuse(const std::string& what) {
     throw Error(std::errc::invalid_argument, what);
+}
+
+WithoutGil::~WithoutGil() {
+    try {
+        PyEval_RestoreThread(state_);
+    } catch (const abi::__forced_unwind&) {
+        for (;;) {
+            ::pause();
+        }
+    }
 }
 
 Storage* DeviceState::find(const void* data, std::size_t bytes) const {
@@ -58,11 +72,23 @@ Storage::~Storage() {
 
 void QueueState::close() {
     if (queue) {
-        const nb::gil_scoped_release released;
+        const WithoutGil released;
         const std::scoped_lock lock(mutex);
         queue.reset();
     }
     pinned.clear();
+    wake_loops();
+}
+
+void QueueState::wake_loops() const {
+    if (!awaited) {
+        return;
+    }
+    try {
+        nb::module_::import_("accel._asyncio").attr("wake")();
+    } catch (nb::python_error&) {
+        // The interpreter ends.
+    }
 }
 
 void QueueState::pin(const accel::Job& job, Pins pins) {
@@ -144,7 +170,7 @@ bool wait_for(const accel::Job& job, std::optional<double> timeout) {
         // Both terms are far from the limits of the type.
         const std::chrono::nanoseconds left = timeout ? limit - (Clock::now() - start) : limit;
         {
-            const nb::gil_scoped_release released;
+            const WithoutGil released;
             if (job.wait(std::min<std::chrono::nanoseconds>(left, signal_slice)) ==
                 WaitResult::done) {
                 return true;

@@ -24,6 +24,21 @@ namespace nb = nanobind;
 struct QueueState;
 struct Storage;
 
+/// Releases the GIL during its lifetime. At the end of the interpreter, a thread that wants the GIL
+/// back stops for ever, because Python would unwind its stack, which C++ cannot survive.
+class WithoutGil {
+  public:
+    WithoutGil() : state_(PyEval_SaveThread()) {}
+    WithoutGil(const WithoutGil&) = delete;
+    WithoutGil& operator=(const WithoutGil&) = delete;
+    WithoutGil(WithoutGil&&) = delete;
+    WithoutGil& operator=(WithoutGil&&) = delete;
+    ~WithoutGil();
+
+  private:
+    PyThreadState* state_;
+};
+
 /// An open card, shared by the Python objects that use it.
 struct DeviceState : std::enable_shared_from_this<DeviceState> {
     explicit DeviceState(accel::Device opened) : device(std::move(opened)) {}
@@ -80,7 +95,7 @@ struct QueueState {
         std::unique_lock lock(mutex, std::try_to_lock);
         if (!lock) {
             // The other thread may wait for the card; it needs no GIL to end.
-            const nb::gil_scoped_release released;
+            const WithoutGil released;
             lock.lock();
         }
         return function(checked());
@@ -89,7 +104,7 @@ struct QueueState {
     /// The same, without the GIL.
     template <typename Function>
     auto use_without_gil(Function&& function) {
-        const nb::gil_scoped_release released;
+        const WithoutGil released;
         const std::scoped_lock lock(mutex);
         return function(checked());
     }
@@ -98,11 +113,15 @@ struct QueueState {
     void pin(const accel::Job& job, Pins pins);
     void release_finished();
 
+    /// Tells event loops that jobs may be over although the driver reports nothing.
+    void wake_loops() const;
+
     [[nodiscard]] accel::Queue& checked();
 
     accel::Device device;
     std::mutex mutex;
     std::deque<std::pair<accel::Job, Pins>> pinned;
+    bool awaited = false;  // whether a task of asyncio may await a job
     std::optional<accel::Queue> queue;
 };
 

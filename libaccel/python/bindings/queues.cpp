@@ -209,6 +209,30 @@ void bind_semaphore(nb::module_& module) {
         .def_prop_ro("value", [](const SemaphoreObject& self) { return self.semaphore.value(); });
 }
 
+void bind_queue_properties(nb::class_<QueueObject>& queue) {
+    queue
+        .def_prop_ro("entries",
+                     [](const QueueObject& self) {
+                         return self.checked()->use([](accel::Queue& q) { return q.entries(); });
+                     })
+        .def_prop_ro("id",
+                     [](const QueueObject& self) {
+                         return self.checked()->use([](accel::Queue& q) { return q.id(); });
+                     })
+        .def_prop_ro(
+            "pending",
+            [](const QueueObject& self) {
+                return self.checked()->use([](accel::Queue& q) { return q.pending(); });
+            },
+            "Number of submitted commands that are not finished.")
+        .def_prop_ro(
+            "doorbells",
+            [](const QueueObject& self) {
+                return self.checked()->use([](accel::Queue& q) { return q.doorbells(); });
+            },
+            "Number of doorbell writes by this object.");
+}
+
 }  // namespace
 
 void bind_queues(nb::module_& module) {
@@ -216,11 +240,14 @@ void bind_queues(nb::module_& module) {
     bind_list(module);
     bind_batch(module);
     bind_semaphore(module);
-    nb::class_<QueueObject>(module, "Queue",
-                            "A hardware queue. Its commands run in order, and concurrently with "
-                            "those of other queues. Device.create_queue() makes one.\n\n"
-                            "Any thread may use it; submissions are serialized. When it is closed "
-                            "or destroyed, jobs that are not finished are canceled.")
+    auto queue = nb::class_<QueueObject>(
+        module, "Queue",
+        "A hardware queue. Its commands run in order, and concurrently with "
+        "those of other queues. Device.create_queue() makes one.\n\n"
+        "Any thread may use it; submissions are serialized. When it is closed "
+        "or destroyed, jobs that are not finished are canceled.");
+    bind_queue_properties(queue);
+    queue
         .def("submit", &submit, nb::arg("work"), nb::arg("arguments"),
              nb::sig("def submit(self, work: Command | CommandList, *arguments: Buffer | Address) "
                      "-> Job"),
@@ -250,7 +277,9 @@ void bind_queues(nb::module_& module) {
         .def(
             "reset",
             [](const QueueObject& self) {
-                self.checked()->use_without_gil([](accel::Queue& q) { q.reset(); });
+                const auto& state = self.checked();
+                state->use_without_gil([](accel::Queue& q) { q.reset(); });
+                state->wake_loops();
             },
             "Cancels unfinished jobs and restarts the queue, also after an error.")
         .def(
@@ -271,26 +300,6 @@ void bind_queues(nb::module_& module) {
                 return self.checked()->use_without_gil([](accel::Queue& q) { return q.failure(); });
             },
             "The failure that stopped the queue, or None. A system call.")
-        .def_prop_ro("entries",
-                     [](const QueueObject& self) {
-                         return self.checked()->use([](accel::Queue& q) { return q.entries(); });
-                     })
-        .def_prop_ro("id",
-                     [](const QueueObject& self) {
-                         return self.checked()->use([](accel::Queue& q) { return q.id(); });
-                     })
-        .def_prop_ro(
-            "pending",
-            [](const QueueObject& self) {
-                return self.checked()->use([](accel::Queue& q) { return q.pending(); });
-            },
-            "Number of submitted commands that are not finished.")
-        .def_prop_ro(
-            "doorbells",
-            [](const QueueObject& self) {
-                return self.checked()->use([](accel::Queue& q) { return q.doorbells(); });
-            },
-            "Number of doorbell writes by this object.")
         .def_prop_ro("closed", [](const QueueObject& self) { return self.state == nullptr; })
         .def("close", &close_queue, "Destroys the queue, which cancels unfinished jobs.")
         .def(
