@@ -185,7 +185,7 @@ docs: setup ## The reference of the API and the pages of docs/ as HTML: build/do
 ##@ Clean up
 
 clean: ## Remove what was built
-	@rm -rf $(BUILD)
+	@rm -rf $(BUILD) $(BUILD)-python
 
 distclean: clean ## Remove the cached kernel and QEMU headers as well
 	@rm -rf $${XDG_CACHE_HOME:-$$HOME/.cache}/accel

@@ -13,12 +13,13 @@ set -eu
 cd "$(dirname "$0")/../.."
 mkdir -p "$1"
 build=$(cd "$1" && pwd)
-work=$build/python-wheel
+# Beside BUILD: at this depth, ccache finds what that folder has compiled.
+work=$build-python
 python=$(tools/setup/python.sh)
 bin=$(dirname "$python")
 
 rm -rf "$work/dist"
-"$bin/python" -m build --no-isolation --outdir "$work/dist" -C build-dir="$work/cmake" \
+"$bin/python" -m build --no-isolation --outdir "$work/dist" -C build-dir="$work" \
     --sdist --wheel .
 rm -f "$build"/accel-*.whl "$build"/accel-*.tar.gz
 PATH="$bin:$PATH" "$bin/auditwheel" repair --wheel-dir "$build" "$work"/dist/accel-*.whl

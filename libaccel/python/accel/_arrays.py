@@ -38,7 +38,8 @@ def dtype_of(name: str) -> np.dtype[Any]:
         raise ImportError(
             "numpy has no bf16: install the package ml_dtypes (pip install ml_dtypes)"
         ) from error
-    return np.dtype(ml_dtypes.bfloat16)
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
 
 
 def bits(array: Any) -> Any:

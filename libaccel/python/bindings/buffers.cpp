@@ -224,7 +224,7 @@ void bind_properties(nb::class_<BufferObject>& buffer) {
                 return nb::module_::import_("accel._arrays")
                     .attr("dtype_of")(nb::str(name_of(self.type).data()));
             },
-            nb::sig("def dtype(self) -> numpy.dtype[typing.Any]"),
+            nb::sig("def dtype(self) -> accel._types.Dtype"),
             "The data type in numpy. For bf16 it needs the package ml_dtypes.")
         .def_prop_ro(
             "data_type", [](const BufferObject& self) { return self.type; }, "The data type.")
@@ -306,14 +306,13 @@ void bind_buffers(nb::module_& module) {
         "it is not finished.");
     bind_properties(buffer);
     buffer
-        .def("numpy", &to_array,
-             nb::sig("def numpy(self) -> numpy.ndarray[typing.Any, typing.Any]"),
+        .def("numpy", &to_array, nb::sig("def numpy(self) -> accel._types.Array"),
              "The memory as an array, without a copy. The array keeps the memory alive.\n\n"
              "Raises InvalidArgumentError if the CPU cannot access the memory.")
         .def("__array__", &array_protocol, nb::arg("dtype") = nb::none(), nb::kw_only(),
              nb::arg("copy") = nb::none(),
-             nb::sig("def __array__(self, dtype: numpy.typing.DTypeLike | None = None, *, "
-                     "copy: bool | None = None) -> numpy.ndarray[typing.Any, typing.Any]"))
+             nb::sig("def __array__(self, dtype: accel._types.DTypeLike | None = None, *, "
+                     "copy: bool | None = None) -> accel._types.Array"))
         .def("__dlpack__", &to_dlpack,
              nb::sig("def __dlpack__(self, **options: typing.Any) -> "
                      "typing.Any"),
@@ -323,15 +322,14 @@ void bind_buffers(nb::module_& module) {
             nb::sig("def __dlpack_device__(self) -> tuple[int, int]"))
         .def("copy_from", &copy_from, nb::arg("source"), nb::kw_only(),
              nb::arg("queue") = nb::none(),
-             nb::sig("def copy_from(self, source: numpy.typing.ArrayLike, *, queue: Queue | None = "
+             nb::sig("def copy_from(self, source: accel._types.ArrayLike, *, queue: Queue | None = "
                      "None) -> None"),
              "Copies as many elements as the buffer has, and waits.\n\n"
              "`queue` copies to device memory without a mapping; None: a queue of the device.")
         .def("copy_to", &copy_to, nb::arg("destination") = nb::none(), nb::kw_only(),
              nb::arg("queue") = nb::none(),
-             nb::sig("def copy_to(self, destination: numpy.ndarray[typing.Any, typing.Any] | None "
-                     "= None, *, queue: Queue | None = None) -> numpy.ndarray[typing.Any, "
-                     "typing.Any]"),
+             nb::sig("def copy_to(self, destination: accel._types.Array | None "
+                     "= None, *, queue: Queue | None = None) -> accel._types.Array"),
              "Copies all elements to an array, or to a new one, and waits. Returns the array.")
         .def("slice", &slice, nb::arg("first"), nb::arg("count"),
              "Another buffer on elements [first, first + count) of the same memory.")

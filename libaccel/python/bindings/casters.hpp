@@ -67,7 +67,7 @@ struct type_caster<accel::python::ShapeArgument> {
 
 template <>
 struct type_caster<accel::python::TypeArgument> {
-    NB_TYPE_CASTER(accel::python::TypeArgument, const_name("DataType | numpy.typing.DTypeLike"))
+    NB_TYPE_CASTER(accel::python::TypeArgument, const_name("DataType | accel._types.DTypeLike"))
     bool from_python(handle source, std::uint32_t /*flags*/, cleanup_list* /*cleanup*/) noexcept {
         return accel::python::to_type(source, value);
     }

@@ -205,8 +205,8 @@ void bind_memory(nb::class_<DeviceObject>& device) {
              "Raises Error: ENOMEM (host), ENOSPC (device memory) or EDQUOT.")
         .def("from_array", &from_array, nb::arg("array"), nb::arg("dtype") = nb::none(),
              nb::kw_only(), nb::arg("copy") = nb::none(),
-             nb::sig("def from_array(self, array: numpy.typing.ArrayLike, dtype: DataType | "
-                     "numpy.typing.DTypeLike | None = None, *, copy: bool | None = None) -> "
+             nb::sig("def from_array(self, array: accel._types.ArrayLike, dtype: DataType | "
+                     "accel._types.DTypeLike | None = None, *, copy: bool | None = None) -> "
                      "Buffer"),
              "A buffer with the elements and the shape of an array.\n\n"
              "`copy` False: the memory of the array in place, which the driver pins and counts "

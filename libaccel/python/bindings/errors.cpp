@@ -102,13 +102,15 @@ void bind_errors(nb::module_& module) {
             nb::arg("status"), nb::arg("sequence"), nb::arg("address") = 0,
             nb::arg("list_index") = nb::none(), nb::arg("opcode") = 0,
             nb::arg("reason") = Reason::error)
-        .def("__reduce__",
-             [](nb::handle self) {
-                 const auto& f = *nb::inst_ptr<CardFailure>(self);
-                 return nb::make_tuple(self.type(),
-                                       nb::make_tuple(f.status, f.sequence, f.address, f.list_index,
-                                                      f.opcode, f.reason));
-             })
+        .def(
+            "__reduce__",
+            [](nb::handle self) {
+                const auto& f = *nb::inst_ptr<CardFailure>(self);
+                return nb::make_tuple(self.type(),
+                                      nb::make_tuple(f.status, f.sequence, f.address, f.list_index,
+                                                     f.opcode, f.reason));
+            },
+            nb::sig("def __reduce__(self) -> tuple[typing.Any, ...]"))
         .def_ro("status", &CardFailure::status)
         .def_ro("sequence", &CardFailure::sequence, "Job.sequence of the job that failed.")
         .def_ro("address", &CardFailure::address, "The device address of a fault, else 0.")

@@ -197,7 +197,7 @@ void bind_descriptions(nb::module_& module) {
                 return nb::module_::import_("accel._arrays")
                     .attr("dtype_of")(nb::str(name_of(self.type).data()));
             },
-            nb::sig("def dtype(self) -> numpy.dtype[typing.Any]"), "The data type in numpy.")
+            nb::sig("def dtype(self) -> accel._types.Dtype"), "The data type in numpy.")
         .def_prop_ro("nbytes", &TensorInfo::bytes, "Number of bytes; 0 if a dimension is open.")
         .def("__repr__", [](const TensorInfo& self) {
             return "<accel.TensorInfo '" + self.name + "' " + describe(self) + ">";
@@ -273,9 +273,9 @@ void bind_models(nb::module_& module) {
             nb::arg("shapes") = nb::dict(), nb::arg("constant_inputs") = nb::dict(),
             nb::arg("allow_narrowing") = false, nb::arg("host_fallback") = false,
             nb::arg("imported_weights") = -1, nb::arg("log") = nb::none(),
-            nb::sig("def load(file: str | os.PathLike[str], device: Device | None = None, *, "
+            nb::sig("def load(file: accel._types.Path, device: Device | None = None, *, "
                     "batch: int = 0, dimensions: dict[str, int] = {}, shapes: dict[str, "
-                    "list[int]] = {}, constant_inputs: dict[str, numpy.typing.ArrayLike] = {}, "
+                    "list[int]] = {}, constant_inputs: dict[str, accel._types.ArrayLike] = {}, "
                     "allow_narrowing: bool = False, host_fallback: bool = False, "
                     "imported_weights: int = -1, log: typing.TextIO | None = None) -> Model"),
             "Reads and compiles an ONNX file of opset 1 to 21, or loads a model that save() "
@@ -287,6 +287,7 @@ void bind_models(nb::module_& module) {
             "nodes whose shapes depend on values. `log`: each pass of the compiler writes here.\n\n"
             "Raises Error with the file, the node, its operator and a remedy.")
         .def_static("describe_inputs", &accel::Model::describe_inputs, nb::arg("file"),
+                    nb::sig("def describe_inputs(file: accel._types.Path) -> list[TensorInfo]"),
                     "The inputs that an ONNX file declares, without compiling it.")
         .def("__call__", &call, nb::arg("inputs"), nb::arg("queue") = nb::none(),
              nb::arg("out") = nb::none(), nb::arg("named_inputs"),
@@ -316,7 +317,7 @@ void bind_models(nb::module_& module) {
                 const WithoutGil released;
                 copy.save(file);
             },
-            nb::arg("file"), nb::sig("def save(self, file: str | os.PathLike[str]) -> None"),
+            nb::arg("file"), nb::sig("def save(self, file: accel._types.Path) -> None"),
             "Writes the compiled model with its weights, for load().")
         .def(
             "export_weights",
