@@ -18,6 +18,8 @@ work=$build-python
 python=$(tools/setup/python.sh)
 bin=$(dirname "$python")
 
+# scikit-build-core would take the compiler that built Python.
+export CC="${CC:-cc}" CXX="${CXX:-c++}"
 rm -rf "$work/dist"
 "$bin/python" -m build --no-isolation --outdir "$work/dist" -C build-dir="$work" \
     --sdist --wheel .

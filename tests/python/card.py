@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -22,6 +23,13 @@ class CardTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         return Path(folder.name)
+
+    def expect_soon(self, value, expected) -> None:
+        """Waits until value() is `expected`: a driver may free memory a little later."""
+        deadline = time.monotonic() + 30
+        while value() != expected and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertEqual(value(), expected)
 
     def host_memory(self) -> int:
         """Bytes of host memory that this user's buffers hold on the card."""

@@ -57,6 +57,8 @@ class Documents(unittest.TestCase):
         self.assertLess(sum(changed), len(before) // 10)
 
     def test_the_programs_of_the_readmes_classify(self):
+        if not (ROOT / "README.md").exists():
+            self.skipTest("the sources are not here")
         for page in ("README.md", "libaccel/python/README.md"):
             text = program(page)
             self.assertIn("accel.Model.load", text)

@@ -66,11 +66,14 @@ def arguments(build: Path, folder: Path) -> tuple[list[str], Path]:
     program = folder / "python_tests"
     program.write_text(SCRIPT)
     program.chmod(0o755)
+    # libaccel looks for the emulated device beside itself, where the host has it.
+    emulated = build.absolute() / "libaccel/libaccel_emulated.so.0"
     # Programs come with their libraries.
     python3 = folder / "python3"
     python3.symlink_to(base)
     programs = [program, python3, Path(extension), Path(numpy_extension)]
     result = ["--files", f"{home}:{HOME}", "--memory", "2G"]
+    result += ["--files", f"{emulated}:{emulated}"]
     for path in programs:
         result += ["--program", str(path)]
     return result, program
