@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -135,7 +136,7 @@ TEST_F(EmulatedFork, AProgramThatEndsWithOpenDevicesEndsNormally) {
                   static Queue queue = kept.create_queue();
                   static const auto memory = kept.allocate<float>({64});
                   // A device that nothing destroys. The pointer stays in memory, for leak checkers.
-                  static Device* volatile undestroyed = nullptr;
+                  static std::atomic<Device*> undestroyed{nullptr};
                   undestroyed = new Device(Device::open("emulated:timing=model"));
                   queue.submit(fill(memory, 1.0F)).wait();
                   std::exit(0);
