@@ -142,7 +142,20 @@ TEST_F(CompiledModelFile, IsRefusedWithAReason) {
 TEST_F(CompiledModelFile, CannotBeWrittenToAMissingFolder) {
     const Device device = open();
     expect_says(error_of([&] { Model::load(device, source()).save("/nowhere/x.accel"); }),
-                "/nowhere/x.accel", "cannot be written");
+                "/nowhere/x.accel", "there is no folder /nowhere");
+}
+
+TEST_F(CompiledModelFile, IsWrittenThroughALinkAndToADevice) {
+    const Device device = open();
+    const Model model = Model::load(device, source());
+    const std::filesystem::path link = file().string() + ".link";
+    std::filesystem::remove(link);
+    std::filesystem::create_symlink(std::filesystem::path(file()).filename(), link);
+    model.save(link);
+    EXPECT_TRUE(std::filesystem::is_symlink(link));
+    static_cast<void>(Model::load(device, file()));
+    model.save("/dev/null");
+    EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
 }
 
 // An attacker can compute the checksum. Any file either loads or throws Error, and never affects

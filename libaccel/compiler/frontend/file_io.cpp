@@ -6,6 +6,8 @@
 #include <fstream>
 #include <system_error>
 
+#include "files/output_file.hpp"
+
 namespace accel::compiler {
 
 namespace fs = std::filesystem;
@@ -27,23 +29,10 @@ std::vector<std::byte> read_file(const fs::path& file) {
 }
 
 void write_file(const fs::path& file, std::span<const std::byte> bytes) {
-    fs::path draft = file;
-    draft += ".part";
-    std::ofstream out(draft, std::ios::binary | std::ios::trunc);
-    out.write(reinterpret_cast<const char*>(bytes.data()),
-              static_cast<std::streamsize>(bytes.size()));
-    out.close();
-    std::error_code error;
-    if (out) {
-        fs::rename(draft, file, error);
-    }
-    if (!out || error) {
-        std::error_code ignored;
-        fs::remove(draft, ignored);
-        throw Error(std::errc::io_error,
-                    file.string() +
-                        ": the file cannot be written: check free space, and the permissions of "
-                        "the folder");
+    try {
+        files::write_output(file, bytes);
+    } catch (const files::OutputError& error) {
+        throw Error(error.errc(), error.what());
     }
 }
 
