@@ -208,13 +208,6 @@ class Show(ToolTest):
         ):
             self.assertIn(line, text)
 
-    def test_metrics_replace_a_file_atomically(self):
-        path = self.folder / "accel.prom"
-        path.write_text("old")
-        self.expect_exit(self.ctl("metrics", "-o", str(path)), 0)
-        self.assertEqual(path.read_text(), self.ctl("metrics").stdout)
-        self.assertEqual([name for name in os.listdir(self.folder) if name.endswith(".new")], [])
-
     def test_a_power_cap_is_set_within_its_bounds_and_shown(self):
         self.assertEqual(
             self.document(self.ctl("power-cap", "--set", "42.5", "--json"))["cap_watts"], 42.5

@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "commands.hpp"
+#include "output.hpp"
 #include "root.hpp"
 
 namespace accel::tools {
@@ -164,7 +165,7 @@ LoadOptions ModelOptions::load() const {
 
 void add_output(CommandLine& command, std::string& path) {
     command.add_option({.name = "-o,--output",
-                        .help = "Write the result into this file",
+                        .help = "Write the result into this file; -: standard output",
                         .value = file_value,
                         .required = true},
                        path);
@@ -184,6 +185,14 @@ void rethrow_model_error(const Error& error) {
             throw Failure(Exit::unsupported, error.what());
         default:
             break;
+    }
+}
+
+void save_model(const Model& net, const std::string& path) {
+    try {
+        net.save(output_path(path));
+    } catch (const Error& error) {
+        throw Failure(Exit::file, error.what());
     }
 }
 

@@ -63,6 +63,9 @@ auto with_model_errors(Action action) {
     }
 }
 
+/// Writes the compiled model. Throws Failure if the file cannot be written.
+void save_model(const Model& net, const std::string& path);
+
 [[nodiscard]] Model load_model(const Device& device, const ModelOptions& options);
 
 [[nodiscard]] std::string_view name_of(DataType type);

@@ -10,6 +10,7 @@
 
 #include "commands.hpp"
 #include "models.hpp"
+#include "output.hpp"
 #include "terminal.hpp"
 #include "text.hpp"
 
@@ -76,20 +77,23 @@ Json to_json(const QuantizeReport& report) {
     return {{"nodes", std::move(nodes)}, {"outputs", std::move(outputs)}};
 }
 
-void print(const QuantizeReport& report, std::size_t runs, const std::string& output) {
+void print(std::ostream& out, const QuantizeReport& report, std::size_t runs,
+           const std::string& output) {
     Table table({{.title = "node"}, {.title = "computes in"}, {.title = ""}});
     for (const QuantizedNode& node : report.nodes) {
         table.add({node.node, node.reason.empty() ? "int8" : "f32", node.reason});
     }
-    std::cout << table.to_string();
+    out << table.to_string();
     for (const OutputNoise& noise : report.outputs) {
-        std::cout << fmt::format("{}: {:.1f} dB of signal to noise over {} runs\n", noise.output,
-                                 noise.signal_to_noise, runs);
+        out << fmt::format("{}: {:.1f} dB of signal to noise over {} runs\n", noise.output,
+                           noise.signal_to_noise, runs);
     }
-    std::cout << "wrote " << output << "\n";
+    out << "wrote " << output << "\n";
 }
 
 Exit quantize_model(const Program& program, const QuantizeCommand& options) {
+    std::ostream& out = summary_stream(options.output, program.json());
+    check_output(options.output);
     const Card card = select_card_for_models(program, options.model);
     const Device device = Device::open(card.path());
     // The model is loaded to learn its inputs, and gone before it is loaded for calibration.
@@ -99,7 +103,7 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
     const QuantizeReport report = [&] {
         Progress progress("Calibrating");
         return with_model_errors([&] {
-            return quantize(device, options.model.model, runs, options.output,
+            return quantize(device, options.model.model, runs, output_path(options.output),
                             {.load = options.model.load(),
                              .nodes_to_exclude = options.nodes_to_exclude,
                              .percentile = options.percentile,
@@ -112,7 +116,7 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
         document.append(to_json(report));
         program.print_json("accelctl.quantize/1", document);
     } else {
-        print(report, runs.size(), options.output);
+        print(out, report, runs.size(), options.output);
     }
     return Exit::ok;
 }
