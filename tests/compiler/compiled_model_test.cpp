@@ -101,6 +101,14 @@ TEST_F(CompiledModelFile, HasTheSameResultsAndDescription) {
     EXPECT_EQ(after.profile(queue, inputs, ticks).at(0).bytes,
               before.run(queue, inputs).at(0).bytes);
     EXPECT_EQ(ticks.size(), after.commands().size());
+    std::vector<CompletionRecord> records;
+    EXPECT_EQ(after.profile(queue, inputs, records).at(0).bytes,
+              before.run(queue, inputs).at(0).bytes);
+    ASSERT_EQ(records.size(), after.commands().size());
+    for (std::size_t i = 0; i < records.size(); ++i) {
+        EXPECT_LE(records[i].start, records[i].end);
+        EXPECT_TRUE(i == 0 || records[i - 1].end <= records[i].start);
+    }
 }
 
 TEST_F(CompiledModelFile, HasTheSameResultsForEveryModelOfTheSuite) {
