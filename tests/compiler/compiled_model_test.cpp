@@ -154,16 +154,17 @@ TEST_F(CompiledModelFile, CannotBeWrittenToAMissingFolder) {
 }
 
 TEST_F(CompiledModelFile, IsWrittenThroughALinkAndToADevice) {
+    namespace fs = std::filesystem;
     const Device device = open();
     const Model model = Model::load(device, source());
-    const std::filesystem::path link = file().string() + ".link";
-    std::filesystem::remove(link);
-    std::filesystem::create_symlink(std::filesystem::path(file()).filename(), link);
+    const fs::path link = file() + ".link";
+    fs::remove(link);
+    fs::create_symlink(fs::path(file()).filename(), link);
     model.save(link);
-    EXPECT_TRUE(std::filesystem::is_symlink(link));
+    EXPECT_TRUE(fs::is_symlink(link));
     static_cast<void>(Model::load(device, file()));
     model.save("/dev/null");
-    EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+    EXPECT_TRUE(fs::is_character_file("/dev/null"));
 }
 
 // An attacker can compute the checksum. Any file either loads or throws Error, and never affects

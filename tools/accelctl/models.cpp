@@ -12,6 +12,7 @@
 #include "commands.hpp"
 #include "output.hpp"
 #include "root.hpp"
+#include "run/tensor_file.hpp"
 
 namespace accel::tools {
 
@@ -19,8 +20,8 @@ void ModelOptions::add_to(CommandLine& command, std::string_view model_help) {
     command.add_option(
         {.name = "MODEL", .help = std::string(model_help), .value = file_value, .required = true},
         model);
-    command.add_option({.name = "--card", .help = std::string(card_help), .value = card_value},
-                       card);
+    command.add_option(
+        {.name = "--device,--card", .help = std::string(card_help), .value = card_value}, card);
     command.add_option({.name = "--batch",
                         .help = "Set the length of the first dimension of the inputs",
                         .value = "LENGTH",
@@ -36,7 +37,7 @@ void ModelOptions::add_to(CommandLine& command, std::string_view model_help) {
                        shapes);
     command.add_option({.name = "--constant-input",
                         .help = "Give an input the same value in every run: a number, or a file "
-                                "of its elements",
+                                "(.npy, .pb, or raw elements)",
                         .value = "NAME=VALUE"},
                        constant_inputs);
     command.add_flag({.name = "--allow-narrowing", .help = "Compute f64 in f32, and u64 in i64"},
@@ -133,7 +134,7 @@ TensorData parse_constant(const std::string& model, const Named& given,
                 return {info.type, info.shape, std::move(*bytes)};
             }
         }
-        return {info.type, info.shape, read_tensor(given.value, info)};
+        return read_tensor_file(given.value, info, {});
     }
     throw Failure(Exit::usage,
                   fmt::format("--constant-input {}: the model has no such input", given.name),
@@ -240,18 +241,6 @@ std::vector<std::byte> read_bytes(const std::string& path) {
     const std::vector<char> data{std::istreambuf_iterator<char>(in), {}};
     const auto* const first = reinterpret_cast<const std::byte*>(data.data());
     return {first, first + data.size()};
-}
-
-std::vector<std::byte> read_tensor(const std::string& path, const TensorInfo& info) {
-    std::vector<std::byte> bytes = read_bytes(path);
-    if (bytes.size() != info.bytes()) {
-        throw Failure(
-            Exit::usage,
-            fmt::format("{} holds {} bytes, and {} needs {}", path, bytes.size(), describe(info),
-                        info.bytes()),
-            "the file must hold the elements of the tensor in memory order, and nothing else");
-    }
-    return bytes;
 }
 
 void check_count(std::span<const TensorInfo> inputs, std::size_t files) {
