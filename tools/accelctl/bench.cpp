@@ -10,6 +10,7 @@
 
 #include "accel/accel.hpp"
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "json.hpp"
 #include "output.hpp"
 #include "status.hpp"
@@ -273,7 +274,7 @@ Exit bench(const Program& program, const BenchOptions& options) {
         check_output(options.svg);
     }
     const Status status = read_status(root, card);
-    const Device device = Device::open(card.path());
+    const Device device = open_card(card);
     const Results results = measure(device, options);
     if (!options.svg.empty()) {
         write_svg(options.svg, card.name(), results);
@@ -285,7 +286,9 @@ Exit bench(const Program& program, const BenchOptions& options) {
         program.print_json("accelctl.bench/1", document);
         return Exit::ok;
     }
-    out << fmt::format("{} {}, link {}\n\n", card.name(), card.address, status.link.now());
+    out << fmt::format("{}, {}\n\n", card.title(),
+                       card.emulated.empty() ? "link " + status.link.now()
+                                             : "the speed of this machine, not of a card");
     print(out, results);
     return Exit::ok;
 }

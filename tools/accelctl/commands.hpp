@@ -51,7 +51,8 @@ Added<Options> add_command(Program& program, const std::string& name, const std:
 inline constexpr const char* no_cards = "No card found. 'accelctl doctor' looks for the reason.\n";
 inline constexpr const char* stuck_card_hint =
     "'accelctl top' shows the activity of the card; 'accelctl reset' resets it";
-inline constexpr const char* card_help = "Number (0), node (accel0), PCI address or serial number";
+inline constexpr const char* card_help =
+    "Number (0), node (accel0), PCI address, serial number, or 'emulated'";
 inline constexpr const char* all_cards = "default: all cards";
 inline constexpr const char* only_card = "may be omitted if the machine has one card";
 

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "models.hpp"
 #include "output.hpp"
 #include "text.hpp"
@@ -23,7 +24,7 @@ Exit compile(const Program& program, const CompileOptions& options) {
     std::ostream& out = summary_stream(options.output, program.json());
     check_output(options.output);
     const Card card = select_card_for_models(program, options.model);
-    const Device device = Device::open(card.path());
+    const Device device = open_card(card);
     const Model net = load_model(device, options.model);
     save_model(net, options.output);
     if (program.json()) {

@@ -19,6 +19,7 @@
 #include "accel/error.hpp"
 #include "card.hpp"
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "json.hpp"
 
 namespace accel::tools {
@@ -350,6 +351,7 @@ Exit events(const Program& program, const EventOptions& options) {
     const SystemRoot root = program.root();
     std::vector<EventLog> logs;
     for (const Card& card : select_cards(root, options.card)) {
+        require_real_card(card, "accelctl events");
         if (card.node) {
             logs.emplace_back(root, card);
         }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -179,6 +180,12 @@ Card select_card_for_models(const Program& program, const ModelOptions& options)
 void rethrow_model_error(const Error& error) {
     switch (error.errc()) {
         case std::errc::no_such_file_or_directory:
+        case std::errc::is_a_directory:
+        case std::errc::not_a_directory:
+        case std::errc::invalid_seek:
+        case std::errc::filename_too_long:
+        case std::errc::too_many_symbolic_link_levels:
+        case std::errc::permission_denied:
         case std::errc::io_error:
             throw Failure(Exit::file, error.what());
         case std::errc::invalid_argument:
@@ -233,12 +240,23 @@ Json to_json(const MemoryUse& memory) {
 }
 
 std::vector<std::byte> read_bytes(const std::string& path) {
+    const auto fail = [&](int error) {
+        throw Failure(Exit::file, "cannot read " + path + ": " +
+                                      (error == EISDIR ? "it is a folder"
+                                                       : std::generic_category().message(error)));
+    };
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) {
+        fail(EISDIR);  // a stream opens a folder, and reads nothing
+    }
     std::ifstream in(path, std::ios::binary);
     if (!in) {
-        throw Failure(Exit::file,
-                      "cannot read " + path + ": " + std::generic_category().message(errno));
+        fail(errno);
     }
     const std::vector<char> data{std::istreambuf_iterator<char>(in), {}};
+    if (in.bad()) {
+        fail(EIO);
+    }
     const auto* const first = reinterpret_cast<const std::byte*>(data.data());
     return {first, first + data.size()};
 }

@@ -9,8 +9,10 @@
 #include <iostream>
 
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "models.hpp"
 #include "output.hpp"
+#include "run/tensor_file.hpp"
 #include "terminal.hpp"
 #include "text.hpp"
 
@@ -33,7 +35,7 @@ std::vector<std::vector<TensorData>> read_calibration(const Model& net,
     std::vector<std::vector<TensorData>> runs;
     for (std::size_t i = 0; i < files.size(); ++i) {
         const TensorInfo& info = net.inputs()[i];
-        const std::vector<std::byte> bytes = read_bytes(files[i]);
+        const std::vector<std::byte> bytes = read_elements(files[i], info.type);
         const std::size_t count = info.bytes() == 0 ? 0 : bytes.size() / info.bytes();
         if (count == 0 || count * info.bytes() != bytes.size()) {
             throw Failure(
@@ -95,7 +97,7 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
     std::ostream& out = summary_stream(options.output, program.json());
     check_output(options.output);
     const Card card = select_card_for_models(program, options.model);
-    const Device device = Device::open(card.path());
+    const Device device = open_card(card);
     // The model is loaded to learn its inputs, and gone before it is loaded for calibration.
     const auto runs = [&] {
         return read_calibration(load_model(device, options.model), options.calibration);
@@ -127,8 +129,8 @@ void add_quantize(Program& program) {
     auto [command, options] = add_command<QuantizeCommand>(
         program, "quantize", "Quantize an f32 model to int8", quantize_model);
     command.set_footer(
-        "A calibration file holds the elements of one input for many runs, one run after another, "
-        "in memory order: a few hundred runs that are like those of the application. The result "
+        "A calibration file holds the elements of one input for many runs, one run after another "
+        "(.npy, or raw): a few hundred runs that are like those of the application. The result "
         "is ONNX with QuantizeLinear and DequantizeLinear.");
     options->model.add_to(command, onnx_model_help);
     add_output(command, options->output);

@@ -12,6 +12,7 @@
 
 #include "accel/accel.hpp"
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "models.hpp"
 #include "output.hpp"
 #include "run/numbers.hpp"
@@ -195,7 +196,7 @@ Exit verdict(const RunReport& report) {
 
 Exit run(const Program& program, const RunOptions& options) {
     const Card card = select_card_for_models(program, options.model);
-    const Device device = Device::open(card.path());
+    const Device device = open_card(card);
     Queue queue = device.create_queue();
     const Model net = load_model(device, options.model);
     const Files files = assign_files(net.outputs(), options.outputs, "--output");
@@ -210,6 +211,7 @@ Exit run(const Program& program, const RunOptions& options) {
     }
     const std::vector<TensorData> inputs = make_inputs(net, options);
     RunReport report;
+    report.card = card.title();
     report.model = options.model.model;
     report.clock_hz = device.info().clock_hz;
     const std::vector<TensorData> outputs = net.profile(queue, inputs, report.records);

@@ -16,6 +16,7 @@
 #include <set>
 
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "json.hpp"
 #include "sampler.hpp"
 #include "screen.hpp"
@@ -321,7 +322,9 @@ Exit stream(const Program& program, const TopOptions& options) {
 
 Exit top(const Program& program, const TopOptions& options) {
     // A card that does not exist is an error now; one that is removed later is shown as gone.
-    static_cast<void>(select_cards(program.root(), options.card));
+    for (const Card& card : select_cards(program.root(), options.card)) {
+        require_real_card(card, "accelctl top");
+    }
     const bool screen = !options.once && options.count == 0 && !program.json() &&
                         program.terminal().interactive() && ::isatty(STDIN_FILENO) == 1;
     return screen ? Screen(program, options).run() : stream(program, options);

@@ -11,6 +11,7 @@
 #include "accel/accel.hpp"
 #include "checks.hpp"
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "json.hpp"
 
 namespace accel::tools {
@@ -109,7 +110,7 @@ class Validation {
     void run_on(const CheckContext& context) {
         const Card& card = context.card;
         if (!program_.json()) {
-            std::cout << terminal_.paint(Color::bold, card.name()) << " " << card.address << "\n";
+            std::cout << terminal_.paint(Color::bold, card.title()) << "\n";
         }
         Json results = Json::array();
         for (const Check& check : checks_) {
@@ -160,8 +161,10 @@ Exit validate(const Program& program, const ValidateOptions& options) {
         return Exit::ok;
     }
     const SystemRoot root = program.root();
-    const std::vector<Card> every = find_cards(root);
-    const std::vector<Card> cards = select_cards(root, options.card);
+    const std::string name = name_or_environment(root, options.card);
+    const std::vector<Card> every =
+        names_emulated_card(name) ? emulated_machine(name) : find_cards(root);
+    const std::vector<Card> cards = select_cards(root, name);
     if (cards.empty()) {
         throw Failure(Exit::no_card, "no card to validate",
                       "'accelctl doctor' looks for the reason");
@@ -169,10 +172,15 @@ Exit validate(const Program& program, const ValidateOptions& options) {
     Validation validation(program, checks, cards.size());
     for (const Card& card : cards) {
         require_driver(card);
+        if (!card.emulated.empty()) {
+            static_cast<void>(open_card(card));  // its options are checked once, not by each check
+        }
         CheckContext context{
             .root = root, .card = card, .others = {}, .time_limit = options.timeout};
-        std::copy_if(every.begin(), every.end(), std::back_inserter(context.others),
-                     [&](const Card& other) { return other.node && other.node != card.node; });
+        std::copy_if(
+            every.begin(), every.end(), std::back_inserter(context.others), [&](const Card& other) {
+                return (other.node || !other.emulated.empty()) && other.address != card.address;
+            });
         validation.run_on(context);
     }
     return validation.finish();

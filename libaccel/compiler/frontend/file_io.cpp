@@ -3,6 +3,7 @@
 
 #include <accel/error.hpp>
 
+#include <cerrno>
 #include <fstream>
 #include <system_error>
 
@@ -13,10 +14,19 @@ namespace accel::compiler {
 namespace fs = std::filesystem;
 
 std::vector<std::byte> read_file(const fs::path& file) {
+    std::error_code ignored;
+    if (fs::is_directory(file, ignored)) {
+        throw Error(std::errc::is_a_directory, file.string() + ": it is a folder, not a file");
+    }
     std::ifstream in(file, std::ios::binary | std::ios::ate);
-    if (!in || !fs::is_regular_file(file)) {
-        throw Error(std::errc::no_such_file_or_directory,
-                    file.string() + ": the file cannot be read: check its name and permissions");
+    if (!in) {
+        const std::error_code cause(errno, std::generic_category());
+        throw Error(static_cast<std::errc>(cause.value()),
+                    file.string() + ": the file cannot be read: " + cause.message());
+    }
+    if (!fs::is_regular_file(file, ignored)) {
+        throw Error(std::errc::invalid_seek,
+                    file.string() + ": the file cannot be read: it is a device or a pipe");
     }
     std::vector<std::byte> bytes(static_cast<std::size_t>(in.tellg()));
     in.seekg(0);

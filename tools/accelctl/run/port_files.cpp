@@ -59,7 +59,8 @@ std::vector<std::optional<std::string>> assign_files(std::span<const TensorInfo>
             unnamed.push_back(std::move(value));
         } else if (files[*port]) {
             throw Failure(Exit::usage,
-                          fmt::format("{}: '{}' is given twice", option, ports[*port].name));
+                          fmt::format("{}: '{}' is given twice", option, ports[*port].name),
+                          list_of(ports));
         } else {
             files[*port] = std::move(value);
         }

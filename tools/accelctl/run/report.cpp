@@ -116,6 +116,7 @@ void add_list(Json& document, const char* name, const Range& range, Convert conv
 }  // namespace
 
 void print(std::ostream& out, const Model& net, const RunReport& report, bool nodes) {
+    out << "card    " << report.card << '\n';
     for (const TensorInfo& info : net.inputs()) {
         out << "input   " << describe(info) << '\n';
     }

@@ -17,6 +17,7 @@ namespace accel::tools {
 
 /// The results of one command line.
 struct RunReport {
+    std::string card;                       ///< its title
     std::string model;                      ///< its file
     std::vector<CompletionRecord> records;  ///< of each command
     std::vector<double> seconds;            ///< of each run, shortest first

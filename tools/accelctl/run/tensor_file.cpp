@@ -147,6 +147,21 @@ TensorData read_tensor_file(const std::string& path, const TensorInfo& info,
     return {info.type, info.shape, bytes};
 }
 
+std::vector<std::byte> read_elements(const std::string& path, DataType type) {
+    std::vector<std::byte> bytes = read_bytes(path);
+    if (!path.ends_with(".npy")) {
+        return bytes;
+    }
+    TensorData tensor = parse_npy(path, bytes);
+    if (tensor.type != type) {
+        throw Failure(
+            Exit::usage,
+            fmt::format("{} holds {}, and {} is needed", path, name_of(tensor.type), name_of(type)),
+            fmt::format("convert it, in numpy: a.astype('{}')", numpy_name(type)));
+    }
+    return std::move(tensor.bytes);
+}
+
 std::vector<std::byte> tensor_file(const std::string& path, const std::string& name,
                                    const TensorData& tensor) {
     if (path.ends_with(".npy")) {

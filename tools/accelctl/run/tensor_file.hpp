@@ -24,6 +24,9 @@ struct PictureOptions {
 [[nodiscard]] TensorData read_tensor_file(const std::string& path, const TensorInfo& info,
                                           const PictureOptions& pictures);
 
+/// The elements of a file of any length: .npy of the data type, or raw elements. Throws Failure.
+[[nodiscard]] std::vector<std::byte> read_elements(const std::string& path, DataType type);
+
 /// The bytes of such a file; never a picture.
 [[nodiscard]] std::vector<std::byte> tensor_file(const std::string& path, const std::string& name,
                                                  const TensorData& tensor);
