@@ -389,13 +389,48 @@ class Leaving(unittest.TestCase):
         self.assertEqual(harness.wait(30), Verdict.NO_BOOT)
 
 
+class Share(unittest.TestCase):
+    def test_a_folder_of_the_host_is_shared_while_the_guest_runs(self):
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel, share.")))
+        (folder / "question").write_text("41\n")
+        script = (
+            "read n </host/question; echo $((n + 1)) >/host/answer; "
+            "until [ -e /host/end ]; do sleep 0.1; done"
+        )
+        harness = subprocess.Popen(
+            [sys.executable, VM, "--no-card", "--share", folder, "--", "sh", "-c", script]
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline and not (folder / "answer").exists():
+                self.assertIsNone(harness.poll())
+                time.sleep(0.1)
+            self.assertEqual((folder / "answer").read_text(), "42\n")
+            (folder / "end").write_text("")
+            self.assertEqual(harness.wait(60), 0)
+        finally:
+            harness.kill()
+            harness.wait()
+
+    def test_a_missing_folder_is_an_error_before_the_boot(self):
+        done = subprocess.run(
+            [sys.executable, VM, "--no-card", "--share", "/nosuch", "--", "true"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.returncode, Verdict.SETUP)
+        self.assertIn("/nosuch is no folder", done.stderr)
+
+
 class Shell(unittest.TestCase):
     """The interactive shell, used through a terminal like a person would."""
 
     def setUp(self):
         self.process, self.terminal = pty.fork()
         if self.process == 0:
-            os.execv(sys.executable, [sys.executable, str(VM), "--no-card", "--interactive"])
+            arguments = ["--no-card", "--interactive", "--memory", "256M"]
+            os.execv(sys.executable, [sys.executable, str(VM), *arguments])
         self.addCleanup(os.close, self.terminal)
         self.seen = b""
 
@@ -423,6 +458,9 @@ class Shell(unittest.TestCase):
         self.type(b"sh -c 'echo asl''eep; exec sleep 1000'\n")
         self.until(b"asleep")
         self.type(b"\x03")
+        self.until(b"# ")
+        self.type(b"tail /dev/zero; echo en''ded $?\n")
+        self.until(b"ended 137")  # the kernel killed it, as the memory was used up
         self.until(b"# ")
         self.type(b"exit\n")
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1]), 0)

@@ -133,11 +133,13 @@ class Show(ToolTest):
         )
         lines = self.ctl("events").stdout.splitlines()
         self.assertEqual(len(lines), 3)
-        self.assertIn("queue 3 of process 4711 stopped: no memory is mapped", lines[1])
+        self.assertIn("queue 3 of process 4711 stopped at COPY: no memory is mapped", lines[1])
         self.assertIn("hot (93 C)", lines[2])
-        documents = [json.loads(line) for line in self.ctl("events", "--json").stdout.splitlines()]
-        self.assertEqual([document["sequence"] for document in documents], [3, 4, 5])
-        self.assertEqual(documents[1]["fields"]["status"], 8)
+        events = self.document(self.ctl("events", "--json"))["events"]
+        self.assertEqual([event["sequence"] for event in events], [3, 4, 5])
+        self.assertEqual(events[1]["fields"]["status"], 8)
+        follow = self.ctl("events", "--follow", "--count", "3", "--json").stdout.splitlines()
+        self.assertEqual([json.loads(line)["event"] for line in follow][0], "started")
 
     def test_events_say_why_a_card_ended_and_which_process_caused_it(self):
         self.machine.write(
@@ -230,7 +232,7 @@ class Show(ToolTest):
             self.expect_exit(self.ctl(*command), 0)
         for command in (("info",), ("topology",), ("top", "--once", "-i", "0.1")):
             self.assertEqual(self.document(self.ctl(*command, "--json"))["cards"], [])
-        self.assertEqual(self.ctl("events", "--json").stdout, "")
+        self.assertEqual(self.document(self.ctl("events", "--json"))["events"], [])
 
 
 class Reset(ToolTest):
@@ -301,6 +303,12 @@ class ExitCodes(ToolTest):
         self.expect_exit(
             self.ctl("power-cap"), 2, "2 cards", "--device accel0", "accel1 (0000:02:00.0)"
         )
+
+    def test_2_a_command_without_json_says_so(self):
+        self.machine.card()
+        done = self.ctl("metrics", "--json")
+        self.expect_exit(done, 2, "'metrics' does not print JSON")
+        self.assertEqual(self.document(done)["error"]["exit"], 2)
 
     def test_3_no_such_card(self):
         self.machine.card()

@@ -4,6 +4,7 @@
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -159,6 +160,55 @@ class OnATerminal(ToolTest):
         terminal.read(1)
         frame = terminal.seen.split("\x1b[H")[-2]
         self.assertLessEqual(frame.count("\r\n"), 3)
+
+    def frame(self, rows: int, columns: int) -> list[str]:
+        """The lines of a frame of `top` with two busy cards, without their colors."""
+        queue = "running priority 1 completed 90 pending 0 dma 10 ns compute 20 ns"
+        for node in (0, 1):
+            address, port = f"0000:0{node + 1}:00.0", f"0000:00:0{node + 2}.0"
+            self.machine.card(address, node, width=4, port=port)
+        for pid in range(100, 110):
+            self.machine.process(
+                pid, f"process-{pid}", client=pid, queues=f"accel-queue-{pid}:\t{queue}\n"
+            )
+        terminal = self.start("top", "-i", "0.1")
+        fcntl.ioctl(terminal.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        terminal.expect("process-1")
+        engines = self.machine.root / "sys/class/accel-card"
+        frames: list[str] = []
+        end = time.monotonic() + TIMEOUT
+        for step in range(1, 10**6):
+            for node in (0, 1):  # time passes on the cards, and their engines are busy
+                folder = engines / f"accel{node}/engines"
+                (folder / "clock_ns").write_text(f"{step * 1000000}\n")
+                (folder / "compute_busy_ns").write_text(f"{step * 700000}\n")
+            terminal.seen = ""
+            terminal.read(0.5)
+            frames = terminal.seen.split("\x1b[H")
+            # The first one may be incomplete, and the last one as well.
+            if len(frames) > 2 and "commands/s" in frames[-2] and step > 3:
+                break
+            self.assertLess(time.monotonic(), end)
+        lines = frames[-2].split("\r\n")
+        return [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).rstrip("\r") for line in lines]
+
+    def test_on_80_columns_and_24_rows_no_line_wraps_and_the_title_stays(self):
+        lines = self.frame(24, 80)
+        self.assertEqual(len(lines), 24)
+        self.assertTrue(lines[0].startswith("accelctl top "))
+        self.assertTrue(lines[-1].startswith("q quit"))
+        self.assertIn("more lines", lines[-2])
+        self.assertLessEqual(max(map(len, lines)), 80)
+        for words in ("irqs/s", "2 queues", "(downgraded)"):
+            self.assertTrue(any(words in line for line in lines), words)
+
+    def test_a_large_terminal_shows_the_history_of_the_engines(self):
+        lines = self.frame(50, 200)
+        self.assertEqual(len(lines), 50)
+        self.assertLessEqual(max(map(len, lines)), 200)
+        for title in ("accel0 COMPUTE, the last", "accel0 DMA", "accel1 COMPUTE", "accel1 DMA"):
+            self.assertTrue(any(line.startswith(title) for line in lines), title)
+        self.assertTrue(any(line.endswith("#") and "[" not in line for line in lines))
 
     def test_colors_are_for_terminals_only_and_can_be_forced_and_disabled(self):
         self.machine.card(state="failed")

@@ -41,10 +41,13 @@ template <typename Options>
 Added<Options> add_command(Program& program, const std::string& name, const std::string& summary,
                            Exit (*action)(const Program&, const Options&)) {
     auto options = std::make_shared<Options>();
+    auto added = std::make_shared<const CommandLine*>(nullptr);
     CommandLine& command =
-        program.command().add_command(name, summary, [&program, options, action] {
+        program.command().add_command(name, summary, [&program, options, action, added] {
+            program.set_chosen(**added);
             program.set_action([&program, options, action] { return action(program, *options); });
         });
+    *added = &command;
     return {command, std::move(options)};
 }
 

@@ -46,6 +46,13 @@ std::string memory(const Status& status) {
                               : "-";
 }
 
+std::string in_use(const Status& status) {
+    return status.contexts_used && status.queues_used
+               ? plural(*status.contexts_used, "context") + ", " +
+                     plural(*status.queues_used, "queue")
+               : "-";
+}
+
 std::string clock_text(const Sensors& sensors) {
     return sensors.clock_hz ? fmt::format("{:.0f} MHz", *sensors.clock_hz * 1e-6) : "-";
 }
@@ -85,8 +92,7 @@ void print_info(const Status& status, const std::vector<Client>& clients,
                              ? "none"
                              : status.card.driver + " " + status.driver_version.value_or(""));
     print_card(status, terminal);
-    print_line("in use", fmt::format("{} contexts, {} queues", or_dash(status.contexts_used, "{}"),
-                                     or_dash(status.queues_used, "{}")));
+    print_line("in use", in_use(status));
     if (status.time_limit_ms) {
         print_line("time limit",
                    *status.time_limit_ms == 0
@@ -117,8 +123,8 @@ void print_info(const Status& status, const std::vector<Client>& clients,
         print_line(name.c_str(), std::to_string(value));
     }
     for (const Client& client : clients) {
-        print_line("held by", fmt::format("{} (pid {}, {}), {} queues", client.name, client.pid,
-                                          client.user, client.queues.size()));
+        print_line("held by", fmt::format("{} (pid {}, {}), {}", client.name, client.pid,
+                                          client.user, plural(client.queues.size(), "queue")));
     }
 }
 

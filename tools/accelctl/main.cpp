@@ -35,7 +35,8 @@ Manual manual() {
                "9: a bug in accelctl; please report it."}},
              {"JSON",
               {"With --json, standard output is JSON and nothing else: one document, or one "
-               "document per line for a stream (top, events). Each document begins with its schema "
+               "document per line for a stream (top, events -f). Each document begins with its "
+               "schema "
                "and version, such as accelctl.info/1; the schemas are installed as "
                "share/accel/schema/accelctl.json. New fields do not change the version. An error "
                "is a document, too, accelctl.error/1, and a message on standard error."}},

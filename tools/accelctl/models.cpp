@@ -188,6 +188,13 @@ void rethrow_model_error(const Error& error) {
         case std::errc::permission_denied:
         case std::errc::io_error:
             throw Failure(Exit::file, error.what());
+        case std::errc::argument_out_of_domain:
+            throw Failure(Exit::usage, error.what());
+        case std::errc::no_space_on_device:
+        case std::errc::not_enough_memory:
+            throw Failure(Exit::unsupported, error.what(),
+                          "the model needs more memory than there is: choose a smaller --batch or "
+                          "--shape, or a card with more");
         case std::errc::invalid_argument:
         case std::errc::not_supported:
             throw Failure(Exit::unsupported, error.what());

@@ -32,6 +32,7 @@ struct Result {
     Outcome outcome = Outcome::passed;
     std::string detail;
     double seconds = 0;
+    bool gone = false;  ///< the card is no longer there
 };
 
 const char* outcome_name(Outcome outcome) {
@@ -64,6 +65,8 @@ Result run(const Check& check, const CheckContext& context) {
         }
         result.outcome = Outcome::failed;
         result.detail = error.what();
+        result.gone =
+            error.errc() == std::errc::no_such_device || exit_of(error.errc()) == Exit::no_card;
     }
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -113,9 +116,17 @@ class Validation {
             std::cout << terminal_.paint(Color::bold, card.title()) << "\n";
         }
         Json results = Json::array();
+        bool gone = false;
         for (const Check& check : checks_) {
             progress_.update(static_cast<double>(done_++) / total_, check.name);
-            const Result result = run(check, context);
+            Result result{.name = check.name,
+                          .outcome = Outcome::skipped,
+                          .detail = "the card is gone",
+                          .seconds = 0};
+            if (!gone) {
+                result = run(check, context);
+                gone = result.gone;
+            }
             ++counts_.at(static_cast<std::size_t>(result.outcome));
             if (!program_.json()) {
                 print(result, terminal_);
@@ -172,9 +183,8 @@ Exit validate(const Program& program, const ValidateOptions& options) {
     Validation validation(program, checks, cards.size());
     for (const Card& card : cards) {
         require_driver(card);
-        if (!card.emulated.empty()) {
-            static_cast<void>(open_card(card));  // its options are checked once, not by each check
-        }
+        // A card that cannot be opened is one error, not one for each check.
+        static_cast<void>(open_card(card));
         CheckContext context{
             .root = root, .card = card, .others = {}, .time_limit = options.timeout};
         std::copy_if(
