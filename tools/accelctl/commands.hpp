@@ -19,6 +19,7 @@ void add_events(Program& program);
 void add_validate(Program& program);
 void add_bench(Program& program);
 void add_run(Program& program);
+void add_bundle(Program& program);
 void add_compile(Program& program);
 void add_coredump(Program& program);
 void add_quantize(Program& program);

@@ -92,5 +92,6 @@ int main(int argc, char** argv) {
     add_power_cap(program);
     add_doctor(program);
     add_metrics(program);
+    add_bundle(program);
     return program.run(argc, argv);
 }

@@ -68,10 +68,10 @@ void card_lines(const Json& card, const Terminal& terminal, int columns,
                                                : Color::bad;
     const Json& sensors = card.at("sensors");
     lines.push_back(
-        fmt::format("{} {} {}  {}  {}/{}  {}  {}", terminal.paint(Color::bold, name_of(card)),
-                    card.at("address").text(), terminal.paint(color, state),
-                    value(sensors, "celsius", "{:.1f} C"), value(sensors, "watts", "{:.1f}"),
-                    value(sensors, "cap_watts", "{:.0f} W"),
+        fmt::format("{}{} {}  {}  {}/{}  {}  {}", terminal.paint(Color::bold, name_of(card)),
+                    columns < narrow ? "" : " " + card.at("address").text(),
+                    terminal.paint(color, state), value(sensors, "celsius", "{:.1f} C"),
+                    value(sensors, "watts", "{:.1f}"), value(sensors, "cap_watts", "{:.0f} W"),
                     value(sensors, "clock_hz", "{:.0f} MHz", 1e-6), link(card)));
     const Json& rates = card.at("rates");
     if (!card.at("node").is_string()) {
