@@ -115,6 +115,41 @@ class Clean(Scripts):
         self.assertEqual(self.run_script("clean.sh", self.folder / "missing", "x").returncode, 0)
 
 
+class Installed(Scripts):
+    """After `make install`."""
+
+    def setUp(self):
+        super().setUp()
+        self.library = self.folder / "prefix/lib/libaccel.so.0"
+        self.library.parent.mkdir(parents=True)
+        self.library.write_text("")
+        self.ran = self.folder / "ran"
+
+    def refresh(self, destination: str = "") -> subprocess.CompletedProcess:
+        return self.run_script("refresh-libraries.sh", destination, self.folder / "prefix")
+
+    def test_root_tells_the_loader(self):
+        self.stand_in("id", "echo 0")
+        self.stand_in("ldconfig", f'[ -n "$1" ] && echo "{self.library}" || touch {self.ran}')
+        done = self.refresh()
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+        self.assertTrue(self.ran.exists())
+
+    def test_a_prefix_that_the_loader_does_not_search_is_told(self):
+        self.stand_in("id", "echo 1000")
+        self.stand_in("ldconfig", f'[ -n "$1" ] || touch {self.ran}')
+        done = self.refresh()
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(f"-rpath,{self.library.parent}", done.stdout)
+        self.assertFalse(self.ran.exists())
+
+    def test_an_installation_for_another_system_changes_nothing(self):
+        self.stand_in("id", "echo 0")
+        self.stand_in("ldconfig", f"touch {self.ran}")
+        self.assertEqual(self.refresh("/stage").stdout, "")
+        self.assertFalse(self.ran.exists())
+
+
 class Spaces(Scripts):
     """A path with spaces is refused, and nothing beside it changes."""
 

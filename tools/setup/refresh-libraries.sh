@@ -10,9 +10,12 @@ set -eu
 ldconfig=$(PATH=$PATH:/usr/sbin:/sbin command -v ldconfig) || exit 0
 # Without root, or under a prefix of its own, nothing changes: the tools find their libraries by
 # their own path.
-[ "$(id -u)" -eq 0 ] && "$ldconfig"
-libraries=$(dirname "$(find "$2" -name 'libaccel.so.0' | head -n 1)")
+[ "$(id -u)" -ne 0 ] || "$ldconfig"
+library=$(find "$2" -name 'libaccel.so.0' | head -n 1)
+[ -n "$library" ] || exit 0
+libraries=$(dirname "$library")
 if ! "$ldconfig" -p | grep -qF "$libraries/libaccel.so"; then
-    echo "The loader does not search $libraries. Programs that use the SDK need one of:"
+    echo "The tools work. The loader does not search $libraries. Your programs need"
+    echo "one of:"
     echo "  a RUNPATH: -Wl,-rpath,$libraries   or   LD_LIBRARY_PATH=$libraries"
 fi
