@@ -37,7 +37,6 @@ class Bundle(ToolTest):
         copy = str(self.unpacked())
         for tool, arguments in (
             ("accelctl", ("info", "--json")),
-            ("accelctl", ("events", "--json")),
             ("accelctl", ("topology",)),
             ("lsaccel", ("-vv",)),
             ("lsaccel", ("-t",)),
@@ -54,6 +53,11 @@ class Bundle(ToolTest):
                 lines = [line for line in here.stdout.splitlines() if "Held by" not in line]
                 kept = [line for line in there.stdout.splitlines() if "Held by" not in line]
                 self.assertEqual(kept, lines)
+
+    def test_it_has_the_events(self):
+        copy = self.unpacked()
+        done = self.ctl("--root", str(copy), "events", "--json", here=True)
+        self.assertEqual([e["event"] for e in self.document(done)["events"]], ["started"])
 
     def test_the_list_names_every_file_and_the_reports_are_there(self):
         copy = self.unpacked()

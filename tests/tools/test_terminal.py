@@ -2,6 +2,7 @@
 """Keys, colors, progress bars and questions, on a pseudo-terminal that the test controls."""
 
 import fcntl
+import itertools
 import os
 import pty
 import re
@@ -10,6 +11,7 @@ import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 import unittest
 
@@ -161,6 +163,26 @@ class OnATerminal(ToolTest):
         frame = terminal.seen.split("\x1b[H")[-2]
         self.assertLessEqual(frame.count("\r\n"), 3)
 
+    def let_time_pass(self) -> None:
+        """The clocks of the cards run, and their engines are busy, until the test ends."""
+        stop = threading.Event()
+
+        def run() -> None:
+            for step in itertools.count(1):
+                for node in (0, 1):
+                    folder = self.machine.root / f"sys/class/accel-card/accel{node}/engines"
+                    for name, value in (("clock_ns", 10**6), ("compute_busy_ns", 7 * 10**5)):
+                        new = folder / f"{name}.new"
+                        new.write_text(f"{step * value}\n")
+                        new.rename(folder / name)
+                if stop.wait(0.01):
+                    return
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(stop.set)
+
     def frame(self, rows: int, columns: int) -> list[str]:
         """The lines of a frame of `top` with two busy cards, without their colors."""
         queue = "running priority 1 completed 90 pending 0 dma 10 ns compute 20 ns"
@@ -174,21 +196,15 @@ class OnATerminal(ToolTest):
         terminal = self.start("top", "-i", "0.1")
         fcntl.ioctl(terminal.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         terminal.expect("process-1")
-        engines = self.machine.root / "sys/class/accel-card"
+        self.let_time_pass()
         frames: list[str] = []
         end = time.monotonic() + TIMEOUT
-        for step in range(1, 10**6):
-            for node in (0, 1):  # time passes on the cards, and their engines are busy
-                folder = engines / f"accel{node}/engines"
-                (folder / "clock_ns").write_text(f"{step * 1000000}\n")
-                (folder / "compute_busy_ns").write_text(f"{step * 700000}\n")
+        # The first and the last frame of what was read may be incomplete.
+        while len(frames) < 3 or "commands/s" not in frames[-2] or "last 1 " in frames[-2]:
+            self.assertLess(time.monotonic(), end)
             terminal.seen = ""
             terminal.read(0.5)
             frames = terminal.seen.split("\x1b[H")
-            # The first one may be incomplete, and the last one as well.
-            if len(frames) > 2 and "commands/s" in frames[-2] and step > 3:
-                break
-            self.assertLess(time.monotonic(), end)
         lines = frames[-2].split("\r\n")
         return [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).rstrip("\r") for line in lines]
 

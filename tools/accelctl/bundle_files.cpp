@@ -98,6 +98,10 @@ void add_card(const SystemRoot& root, const Card& card, BundleArchive& archive) 
             archive.add_file(card.path().substr(1), "");  // a device node is no file
         }
     }
+    // The tools follow this link, so its target must be there.
+    if (const auto group = root.link(card.pci() + "/iommu_group")) {
+        archive.add_folder("sys/kernel/iommu_groups/" + *group);
+    }
     // The ports above: the folders on the way to the card.
     for (fs::path above = fs::path(*folder).parent_path(); full_address(above.filename().string());
          above = above.parent_path()) {
