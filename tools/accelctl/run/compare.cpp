@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/compare.hpp"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,17 +14,18 @@ namespace {
 
 // "137 ([0,3,17])"
 std::string position(std::size_t index, const std::vector<std::int64_t>& shape) {
-    const std::string flat = std::to_string(index);
+    std::string text = std::to_string(index);
     if (shape.size() < 2) {
-        return flat;
+        return text;
     }
-    std::string text;
-    for (auto length = shape.rbegin(); length != shape.rend(); ++length) {
-        const auto n = static_cast<std::size_t>(std::max<std::int64_t>(*length, 1));
-        text = std::to_string(index % n) + (text.empty() ? "" : "," + text);
-        index /= n;
+    std::vector<std::size_t> position;
+    for (auto i = shape.size(); i-- > 0;) {
+        const auto length = static_cast<std::size_t>(std::max<std::int64_t>(shape[i], 1));
+        position.push_back(index % length);
+        index /= length;
     }
-    return flat + " ([" + text + "])";
+    std::ranges::reverse(position);
+    return fmt::format("{} ([{}])", text, fmt::join(position, ","));
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ constexpr std::array<Name, 14> names{{{DataType::f32, "<f4"},
 std::string value_of(const std::string& name, const std::string& header, const char* key,
                      const char* pattern) {
     std::smatch match;
-    const std::regex wanted("['\"]" + std::string(key) + "['\"]\\s*:\\s*" + pattern);
+    const std::regex wanted(R"(['"])" + std::string(key) + R"(['"]\s*:\s*)" + pattern);
     if (!std::regex_search(header, match, wanted)) {
         refuse(name, fmt::format("the header of the .npy file has no '{}' that is understood", key),
                "write the file with numpy.save(), and arrays of one plain data type");
@@ -101,7 +101,7 @@ std::pair<std::size_t, std::string> split(const std::string& name,
 
 TensorData parse_npy(const std::string& name, std::span<const std::byte> bytes) {
     const auto [start, header] = split(name, bytes);
-    const std::string descr = value_of(name, header, "descr", "['\"]([^'\"]+)['\"]");
+    const std::string descr = value_of(name, header, "descr", R"(['"]([^'"]+)['"])");
     const bool fortran = value_of(name, header, "fortran_order", "(True|False)") == "True";
     TensorData tensor;
     tensor.shape = parse_shape(name, value_of(name, header, "shape", R"(\(([^)]*)\))"));

@@ -95,12 +95,14 @@ std::vector<Sources> sources(std::size_t from, std::size_t to) {
     std::vector<Sources> all(to);
     for (std::size_t i = 0; i < to; ++i) {
         const double center = (static_cast<double>(i) + 0.5) * scale;
-        const double last = std::min(static_cast<double>(from), std::ceil(center + reach));
+        const auto last = static_cast<std::size_t>(
+            std::min(static_cast<double>(from), std::ceil(center + reach)));
         all[i].first = static_cast<std::size_t>(std::max(0.0, std::floor(center - reach)));
         double sum = 0;
         std::vector<double> weights;
-        for (auto x = static_cast<double>(all[i].first); x < last; ++x) {
-            weights.push_back(std::max(0.0, 1 - std::fabs(x + 0.5 - center) / reach));
+        for (std::size_t x = all[i].first; x < last; ++x) {
+            const double distance = std::fabs(static_cast<double>(x) + 0.5 - center);
+            weights.push_back(std::max(0.0, 1 - distance / reach));
             sum += weights.back();
         }
         for (const double weight : weights) {
@@ -134,13 +136,16 @@ Picture resize(const Picture& picture, std::size_t width, std::size_t height) {
                  .channels = channels,
                  .samples = std::vector<float>(width * picture.height * channels)};
     const std::vector<Sources> columns = sources(picture.width, width);
-    for (std::size_t i = 0; i < wide.samples.size(); ++i) {
-        const std::size_t row = i / (width * channels);
-        const Sources& column = columns[i / channels % width];
-        for (std::size_t k = 0; k < column.weights.size(); ++k) {
-            const std::size_t x = column.first + k;
-            wide.samples[i] += column.weights[k] *
-                               picture.samples[(row * picture.width + x) * channels + i % channels];
+    auto sample = wide.samples.begin();
+    for (std::size_t y = 0; y < picture.height; ++y) {
+        for (const Sources& column : columns) {
+            for (std::size_t c = 0; c < channels; ++c, ++sample) {
+                for (std::size_t k = 0; k < column.weights.size(); ++k) {
+                    const std::size_t x = column.first + k;
+                    *sample +=
+                        column.weights[k] * picture.samples[(y * picture.width + x) * channels + c];
+                }
+            }
         }
     }
     Picture result{.width = width,
@@ -149,11 +154,12 @@ Picture resize(const Picture& picture, std::size_t width, std::size_t height) {
                    .samples = std::vector<float>(width * height * channels)};
     const std::vector<Sources> rows = sources(picture.height, height);
     const std::size_t stride = width * channels;
-    for (std::size_t i = 0; i < result.samples.size(); ++i) {
-        const Sources& row = rows[i / stride];
-        for (std::size_t k = 0; k < row.weights.size(); ++k) {
-            result.samples[i] +=
-                row.weights[k] * wide.samples[(row.first + k) * stride + i % stride];
+    sample = result.samples.begin();
+    for (const Sources& row : rows) {
+        for (std::size_t x = 0; x < stride; ++x, ++sample) {
+            for (std::size_t k = 0; k < row.weights.size(); ++k) {
+                *sample += row.weights[k] * wide.samples[(row.first + k) * stride + x];
+            }
         }
     }
     return result;
