@@ -213,7 +213,7 @@ void add_bundle(Program& program) {
     command.set_footer(
         "The file has the output of info, events, doctor, metrics and lsaccel, the attributes of "
         "the cards in sysfs, versions, and the kernel's messages about the driver; no data of "
-        "users. 'accelctl --root accel-bundle' reads it again after tar -xf.");
+        "users. Unpacked, 'accelctl --root accel-bundle' reads it again.");
     command.add_option({.name = "FILE",
                         .help = "Write to this file; default: accel-bundle-DATE.tar.gz",
                         .value = file_value},
