@@ -214,7 +214,7 @@ docs: setup ## The reference of the API and the pages of docs/ as HTML: build/do
 
 clean: ## Remove what was built
 	@tools/setup/clean.sh "$(BUILD)" CMakeCache.txt logs
-	@tools/setup/clean.sh "$(BUILD)-python" CMakeCache.txt logs
+	@tools/setup/clean.sh "$(BUILD)-python" CMakeCache.txt dist
 
 distclean: clean ## Remove the cached kernel and QEMU headers as well
 	@rm -rf -- "$${XDG_CACHE_HOME:-$$HOME/.cache}/accel"
