@@ -193,6 +193,9 @@ test-deb: ## Install, break and remove that package in a Debian 12 of its own, a
 	@tools/setup/packages.sh deb
 	@tests/deb.sh $(BUILD)
 
+test-wheel: python ## Install the wheel into an environment of its own, and run suite python there
+	@$(step)/wheel.log "Testing the wheel" tests/python/wheel.sh $(BUILD)
+
 screens: build $(BUILD)/.kernel ## Take the screens of docs/reference/tools.md from a run in the VM
 	@tests/tools/screens.py --build $(BUILD)
 
@@ -226,7 +229,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
     qemu-tree record-perf-gate abi check docs clean distclean screens python test-unit-card \
     test-unit-card-timed test-qtest test-sdk test-compiler test-python test-fuzz test-tools \
     test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm-bounce test-kernels \
-    test-debug-kernel test-deb
+    test-debug-kernel test-deb test-wheel
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

@@ -80,6 +80,15 @@ class Buffer(CardTest):
                 self.assertEqual(array[2, 1], 0)
         self.assertEqual(buffer.__dlpack_device__(), (1, 0))
 
+    def test_dlpack_is_in_place_or_refused(self):
+        array = np.arange(6, dtype=np.float32).reshape(2, 3)
+        with self.assertRaises(TypeError):
+            self.card.import_dlpack(array.T)
+        with self.assertRaises(TypeError):
+            self.card.import_dlpack(array.astype(np.complex64))
+        array.flags.writeable = False
+        self.assertEqual(self.card.import_dlpack(array).access, accel.Access.read)
+
     def test_an_array_keeps_the_memory_of_a_closed_buffer(self):
         before = self.host_memory()
         buffer = self.card.buffer(1000, np.float32)

@@ -43,6 +43,7 @@ PARTS = (
     Part("libaccel/src", "libaccel/CMakeLists.txt"),
     Part("libaccel/emulated", "libaccel/emulated/CMakeLists.txt"),
     Part("libaccel/compiler", "libaccel/compiler/CMakeLists.txt"),
+    Part("libaccel/python/bindings", "libaccel/python/CMakeLists.txt"),
     Part("qemu-device/core", "qemu-device/core/CMakeLists.txt"),
 )
 

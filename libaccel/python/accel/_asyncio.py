@@ -10,9 +10,30 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from ._accel import Job
+    from ._accel import Job, Queue
 
 Waiter = tuple["Job", "asyncio.Future[None]"]
+
+
+@dataclass
+class _Waiters:
+    """The tasks that await jobs of one queue, in the order of the jobs."""
+
+    queue: Queue
+    waiters: list[Waiter] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Ends the waits for jobs that are over, and asks for a notification of the next one."""
+        while True:
+            self.waiters = [waiter for waiter in self.waiters if not _settle_one(*waiter)]
+            if not self.waiters:
+                self.queue._notify(None)
+                return
+            first = self.waiters[0][0]
+            self.queue._notify(first)
+            # The notification reports only what happens after it.
+            if not first.done:
+                return
 
 
 @dataclass
@@ -20,41 +41,22 @@ class _Watch:
     """The jobs of one device that tasks of an event loop await."""
 
     fd: int
-    waiters: dict[int, list[Waiter]] = field(default_factory=dict)  # by queue
+    queues: dict[int, _Waiters] = field(default_factory=dict)
 
-    def add(self, loop: asyncio.AbstractEventLoop, waiter: Waiter) -> None:
-        if not self.waiters:
+    def add(self, loop: asyncio.AbstractEventLoop, queue: Queue, waiter: Waiter) -> None:
+        if not self.queues:
             loop.add_reader(self.fd, self.on_readable, loop)
-        key = waiter[0]._queue_key
-        queued = self.waiters.setdefault(key, [])
-        queued.append(waiter)
-        queued.sort(key=lambda entry: entry[0].sequence)
-        self.settle(key)
-        self.stop_if_idle(loop)
+        queued = self.queues.setdefault(queue._key, _Waiters(queue))
+        queued.waiters.append(waiter)
+        queued.waiters.sort(key=lambda entry: entry[0].sequence)
+        self.on_readable(loop)
 
     def on_readable(self, loop: asyncio.AbstractEventLoop) -> None:
-        for key in list(self.waiters):
-            self.settle(key)
-        self.stop_if_idle(loop)
-
-    def settle(self, key: int) -> None:
-        """Ends the waits for jobs that are over, and asks for a notification of the next one."""
-        queued = self.waiters[key]
-        while True:
-            remaining = [waiter for waiter in queued if not _settle_one(*waiter)]
-            if not remaining:
-                queued[0][0]._notify(False)
-                del self.waiters[key]
-                return
-            first = remaining[0][0]
-            first._notify(True)
-            self.waiters[key] = queued = remaining
-            # The notification reports only what happens after it.
-            if not first.done:
-                return
-
-    def stop_if_idle(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self.waiters:
+        for key, queued in list(self.queues.items()):
+            queued.settle()
+            if not queued.waiters:
+                del self.queues[key]
+        if not self.queues:
             loop.remove_reader(self.fd)
 
 
@@ -87,12 +89,12 @@ def wake() -> None:
 
 async def wait(job: Job) -> None:
     """Waits for a job in the running event loop. Raises like Job.wait()."""
-    if job.done or job._fd < 0:
+    queue = job._queue
+    if job.done or queue is None or queue.closed:
         job.wait(0)
         return
     loop = asyncio.get_running_loop()
-    fd = job._fd
-    watch = _watches.setdefault(loop, {}).setdefault(fd, _Watch(fd))
+    watch = _watches.setdefault(loop, {}).setdefault(queue._fd, _Watch(queue._fd))
     future: asyncio.Future[None] = loop.create_future()
-    watch.add(loop, (job, future))
+    watch.add(loop, queue, (job, future))
     await future

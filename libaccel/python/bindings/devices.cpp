@@ -149,9 +149,11 @@ std::optional<DataType> from_dlpack_type(nb::dlpack::dtype type) {
     }
 }
 
-using Tensor = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
+using Tensor = nb::ndarray<nb::c_contig, nb::device::cpu>;
+using ReadOnlyTensor = nb::ndarray<nb::ro, nb::c_contig, nb::device::cpu>;
 
-BufferObject import_dlpack(const DeviceObject& self, const Tensor& tensor) {
+template <typename T>
+BufferObject import_tensor(const DeviceObject& self, const T& tensor) {
     const auto type = from_dlpack_type(tensor.dtype());
     if (!type) {
         throw nb::type_error("the card has no such data type: see accel.DataType");
@@ -160,14 +162,24 @@ BufferObject import_dlpack(const DeviceObject& self, const Tensor& tensor) {
     for (std::size_t i = 0; i < tensor.ndim(); ++i) {
         dimensions.push_back(tensor.shape(i));
     }
-    const auto state = self.shared();
     auto* const data = const_cast<void*>(static_cast<const void*>(tensor.data()));
-    auto keep = std::make_unique<Tensor>(tensor);
-    nb::object owner =
-        nb::capsule(keep.get(), [](void* p) noexcept { delete static_cast<Tensor*>(p); });
+    auto keep = std::make_unique<T>(tensor);
+    nb::object owner = nb::capsule(keep.get(), [](void* p) noexcept { delete static_cast<T*>(p); });
     static_cast<void>(keep.release());
-    return make_buffer(register_memory(state, data, tensor.nbytes(), false, std::move(owner)),
-                       *type, Shape(std::span(dimensions)));
+    return make_buffer(
+        register_memory(self.shared(), data, tensor.nbytes(), T::ReadOnly, std::move(owner)), *type,
+        Shape(std::span(dimensions)));
+}
+
+BufferObject import_dlpack(const DeviceObject& self, const nb::object& object) {
+    // Without a conversion, which would make a copy.
+    if (Tensor tensor; nb::try_cast(object, tensor, false)) {
+        return import_tensor(self, tensor);
+    }
+    if (ReadOnlyTensor tensor; nb::try_cast(object, tensor, false)) {
+        return import_tensor(self, tensor);
+    }
+    throw nb::type_error("import_dlpack() needs a dense tensor of DLPack on the CPU");
 }
 
 QueueObject create_queue(const DeviceObject& self, Priority priority, std::uint32_t entries,
@@ -215,7 +227,8 @@ void bind_memory(nb::class_<DeviceObject>& device) {
              "it, else a copy; Buffer.registered tells.")
         .def("import_dlpack", &import_dlpack, nb::arg("tensor"),
              nb::sig("def import_dlpack(self, tensor: typing.Any) -> Buffer"),
-             "A buffer on the memory of a dense CPU tensor of another library, in place.")
+             "A buffer on the memory of a dense CPU tensor of another library, in place. The card "
+             "can only read a tensor that is read-only.")
         .def(
             "export_memory",
             [](const DeviceObject& self, const BufferObject& buffer) {

@@ -28,7 +28,15 @@ constexpr std::chrono::milliseconds signal_slice{50};
 }
 
 void wait_job(const JobObject& self, std::optional<double> timeout) {
-    if (!wait_for(self.job, timeout)) {
+    bool finished = false;
+    try {
+        finished = wait_for(self.job, timeout);
+    } catch (...) {
+        self.release_queue();
+        throw;
+    }
+    self.release_queue();
+    if (!finished) {
         throw_timed_out("job " + std::to_string(self.job.sequence()), timeout);
     }
 }
@@ -85,7 +93,8 @@ void wait_all_jobs(const std::vector<const JobObject*>& objects, std::optional<d
 void bind_jobs(nb::module_& module) {
     nb::class_<JobObject>(module, "Job",
                           "A submitted command. `await job` waits in asyncio.\n\n"
-                          "Any thread may use it. Destroying it neither waits nor cancels.")
+                          "Any thread may use it. It keeps its queue until a wait finds that it is "
+                          "over. Destroying it neither waits nor cancels.")
         .def("wait", &wait_job, nb::arg("timeout") = nb::none(),
              "Waits until the job is finished, without the GIL, for at most `timeout` seconds; "
              "None: for ever; 0: only checks.\n\n"
@@ -106,24 +115,12 @@ void bind_jobs(nb::module_& module) {
                     .attr("__await__")();
             },
             nb::sig("def __await__(self) -> collections.abc.Generator[typing.Any, None, None]"))
-        .def(
-            "_notify",
-            [](const JobObject& self, bool on) {
-                if (const auto queue = self.queue.lock(); queue && queue->queue) {
-                    queue->awaited = true;
-                    queue->use([&](accel::Queue& q) { q.notify(on ? self.job : accel::Job()); });
-                }
+        .def_prop_ro(
+            "_queue",
+            [](const JobObject& self) -> std::optional<QueueObject> {
+                return self.queue ? std::optional(QueueObject{self.queue}) : std::nullopt;
             },
-            nb::arg("on"))
-        .def_prop_ro("_queue_key",
-                     [](const JobObject& self) {
-                         return reinterpret_cast<std::uintptr_t>(self.queue.lock().get());
-                     })
-        .def_prop_ro("_fd",
-                     [](const JobObject& self) {
-                         const auto queue = self.queue.lock();
-                         return queue ? queue->device.fd() : -1;
-                     })
+            nb::sig("def _queue(self) -> Queue | None"))
         .def("__repr__", [](const JobObject& self) {
             return nb::str(("<accel.Job " + std::to_string(self.job.sequence()) +
                             (self.job.done() ? ", over>" : ", pending>"))

@@ -157,7 +157,14 @@ struct QueueObject {
 
 struct JobObject {
     accel::Job job;
-    std::weak_ptr<QueueState> queue;  // a job does not keep its queue
+    mutable std::shared_ptr<QueueState> queue;  // until a wait finds that the job is over
+
+    /// Gives up the queue if the job is over.
+    void release_queue() const {
+        if (job.done()) {
+            queue.reset();
+        }
+    }
 };
 
 struct CommandObject {

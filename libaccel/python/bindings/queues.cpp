@@ -230,7 +230,23 @@ void bind_queue_properties(nb::class_<QueueObject>& queue) {
             [](const QueueObject& self) {
                 return self.checked()->use([](accel::Queue& q) { return q.doorbells(); });
             },
-            "Number of doorbell writes by this object.");
+            "Number of doorbell writes by this object.")
+        .def(
+            "_notify",
+            [](const QueueObject& self, const JobObject* job) {
+                if (self.state && self.state->queue) {
+                    self.state->awaited = true;
+                    self.state->use([&](accel::Queue& q) {
+                        q.notify(job != nullptr ? job->job : accel::Job());
+                    });
+                }
+            },
+            nb::arg("job").none())
+        .def_prop_ro("_key",
+                     [](const QueueObject& self) {
+                         return reinterpret_cast<std::uintptr_t>(self.state.get());
+                     })
+        .def_prop_ro("_fd", [](const QueueObject& self) { return self.checked()->device.fd(); });
 }
 
 }  // namespace
@@ -244,8 +260,8 @@ void bind_queues(nb::module_& module) {
         module, "Queue",
         "A hardware queue. Its commands run in order, and concurrently with "
         "those of other queues. Device.create_queue() makes one.\n\n"
-        "Any thread may use it; submissions are serialized. When it is closed "
-        "or destroyed, jobs that are not finished are canceled.");
+        "Any thread may use it; submissions are serialized. When it is closed, or when nothing "
+        "uses it or its jobs any more, jobs that are not finished are canceled.");
     bind_queue_properties(queue);
     queue
         .def("submit", &submit, nb::arg("work"), nb::arg("arguments"),
