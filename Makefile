@@ -166,6 +166,7 @@ test-unit-card: $(BUILD)/.tests-card ## The card's core alone
 test-unit-card-timed: $(BUILD)/.tests-card ## The same in virtual time, with the timing model
 test-qtest: $(BUILD)/.tests-qtest ## The card in QEMU, without a guest
 test-sdk: $(BUILD)/.tests-sdk ## The SDK, without a kernel
+test-c: build ## The C interface: C programs, ctypes, headers, symbols, the installed package
 test-compiler: $(BUILD)/.tests-compiler ## The compiler: ONNX's operator suite, real models
 test-python: $(BUILD)/.tests-python ## The Python package on the emulated device
 test-fuzz: $(BUILD)/.tests-fuzz ## The model compiler on broken files, with sanitizers
@@ -176,8 +177,9 @@ test-vm-python: driver $(BUILD)/.tests-python $(BUILD)/.kernel ## Suite python i
 test-vm-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
 test-vm-bounce: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Suite vm with bounce buffers
 test-perf-gate: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
-test-unit-card test-unit-card-timed test-qtest test-sdk test-compiler test-python test-fuzz \
-    test-tools test-harness test-vm test-vm-python test-vm-iommu test-vm-bounce test-perf-gate:
+test-unit-card test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python \
+    test-fuzz test-tools test-harness test-vm test-vm-python test-vm-iommu test-vm-bounce \
+    test-perf-gate:
 	@$(if $(filter test-vm%,$@),tools/setup/packages.sh test)
 	@$(run_tests) $(@:test-%=%)
 
@@ -227,7 +229,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 # Each of these finds out for itself whether there is something to do.
 .PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload \
     qemu-tree record-perf-gate abi check docs clean distclean screens python test-unit-card \
-    test-unit-card-timed test-qtest test-sdk test-compiler test-python test-fuzz test-tools \
+    test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python test-fuzz test-tools \
     test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm-bounce test-kernels \
     test-debug-kernel test-deb test-wheel
 FORCE:
