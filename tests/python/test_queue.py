@@ -212,6 +212,29 @@ class Queue(CardTest):
         with self.assertRaises(accel.InvalidArgumentError):
             accel.wait_any([])
 
+    def test_synchronize_waits_for_all_jobs_while_other_threads_submit(self):
+        held = self.card.create_semaphore()
+        y = self.card.buffer(1, "i32")
+        self.queue.submit(held.wait(1))
+        self.queue.submit(commands.fill(y, 5))
+
+        def release():
+            time.sleep(0.05)
+            self.queue.submit(commands.Nop())
+            held.set(1)
+            self.queue.ring_doorbell()
+
+        thread = threading.Thread(target=release)
+        thread.start()
+        self.queue.synchronize()
+        self.assertEqual(int(y.numpy()[0]), 5)
+        thread.join()
+        self.queue.submit(commands.Fill(dst=accel.Address(1 << 40), pattern=0, bytes=64))
+        with self.assertRaises(accel.Error):
+            self.queue.synchronize()
+        self.queue.reset()
+        self.queue.synchronize()
+
     def test_a_full_ring_refuses_or_waits_without_the_gil(self):
         queue = self.card.create_queue(entries=4)
         held = self.card.create_semaphore()

@@ -11,6 +11,8 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 HOME = "/python"  # PYTHONHOME in the guest
 LEFT_OUT = ("__pycache__", "test", "tests", "idlelib", "tkinter", "ensurepip", "site-packages")
+# Parts of packages that no program imports; others import some of the folders named "tests".
+UNUSED = ("__pycache__", "*.pyi", "*.a", "*.h", "test_*.py", "f2py", "data")
 PACKAGES = ("numpy", "numpy.libs", "ml_dtypes")  # the tests of mypy are skipped in the guest
 
 SCRIPT = f"""#!/bin/sh
@@ -56,10 +58,8 @@ def arguments(build: Path, folder: Path) -> tuple[list[str], Path]:
     site = Path(numpy).parents[1]
     for name in PACKAGES:
         if (site / name).is_dir():
-            # numpy.testing needs some of its folders named "tests".
-            shutil.copytree(
-                site / name, home / "packages" / name, ignore=shutil.ignore_patterns("__pycache__")
-            )
+            unused = shutil.ignore_patterns(*UNUSED)
+            shutil.copytree(site / name, home / "packages" / name, ignore=unused)
     shutil.copytree(Path(extension).parent, home / "packages/accel", ignore=ignore)
     for name in ("python", "harness"):
         shutil.copytree(TESTS / name, home / "tests" / name, ignore=ignore)

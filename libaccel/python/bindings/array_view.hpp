@@ -33,7 +33,8 @@ class ArrayView {
     struct Release {
         void operator()(Py_buffer* view) const {
             PyBuffer_Release(view);
-            delete view;
+            const std::default_delete<Py_buffer> destroy;
+            destroy(view);
         }
     };
 

@@ -307,12 +307,13 @@ std::vector<nb::object> call_model(ModelObject& self, const std::vector<nb::obje
     }
     const std::vector<Output> outputs = bind_outputs(call, out);
     call.job = queue->use([&](accel::Queue& q) { return call.model.submit(q, call.operands); });
+    queue->last = call.job;
     try {
         wait_for(call.job, std::nullopt);
     } catch (...) {
         // The card may still use the memory.
         if (!call.job.done()) {
-            queue->pin(call.job, std::move(call.pins));
+            queue->keep(call.job, std::move(call.pins));
         }
         throw;
     }

@@ -148,7 +148,7 @@ JobObject submit(const ModelObject& self, const QueueObject& queue,
     // It waits when the ring is full.
     const accel::Job job =
         state->use_without_gil([&](accel::Queue& q) { return model.submit(q, operands); });
-    state->pin(job, std::move(pins));
+    state->submitted(job, std::move(pins));
     return {job, state};
 }
 

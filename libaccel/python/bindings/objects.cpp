@@ -91,7 +91,12 @@ void QueueState::wake_loops() const {
     }
 }
 
-void QueueState::pin(const accel::Job& job, Pins pins) {
+void QueueState::submitted(const accel::Job& job, Pins pins) {
+    last = job;
+    keep(job, std::move(pins));
+}
+
+void QueueState::keep(const accel::Job& job, Pins pins) {
     release_finished();
     if (!pins.empty()) {
         pinned.emplace_back(job, std::move(pins));

@@ -109,8 +109,9 @@ struct QueueState {
         return function(checked());
     }
 
-    /// Keeps `pins` until `job` is over.
-    void pin(const accel::Job& job, Pins pins);
+    /// Notes that `job` was submitted, and keeps `pins` until it is over.
+    void submitted(const accel::Job& job, Pins pins);
+    void keep(const accel::Job& job, Pins pins);
     void release_finished();
 
     /// Tells event loops that jobs may be over although the driver reports nothing.
@@ -121,6 +122,7 @@ struct QueueState {
     accel::Device device;
     std::mutex mutex;
     std::deque<std::pair<accel::Job, Pins>> pinned;
+    accel::Job last;       // the newest job; those before it end before it
     bool awaited = false;  // whether a task of asyncio may await a job
     std::optional<accel::Queue> queue;
 };

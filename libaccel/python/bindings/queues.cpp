@@ -70,7 +70,7 @@ JobObject submit(const QueueObject& self, const nb::object& work, const nb::args
                        : queue.submit(*submission.list, submission.arguments);
         });
     }
-    state->pin(*job, std::move(submission.pins));
+    state->submitted(*job, std::move(submission.pins));
     return {*job, state};
 }
 
@@ -82,7 +82,7 @@ std::optional<JobObject> try_submit(const QueueObject& self, const nb::object& w
     if (!job) {
         return std::nullopt;
     }
-    state->pin(*job, std::move(submission.pins));
+    state->submitted(*job, std::move(submission.pins));
     return JobObject{*job, state};
 }
 
@@ -109,7 +109,7 @@ void add_to_batch(BatchObject& self, const nb::object& work, const nb::args& arg
 JobObject submit_batch(BatchObject& self) {
     auto& batch = self.checked();
     const accel::Job job = self.queue->use([&](accel::Queue&) { return batch.submit(); });
-    self.queue->pin(job, std::move(self.pins));
+    self.queue->submitted(job, std::move(self.pins));
     self.batch.reset();
     return {job, self.queue};
 }
@@ -286,7 +286,9 @@ void bind_queues(nb::module_& module) {
         .def(
             "synchronize",
             [](const QueueObject& self) {
-                self.checked()->use_without_gil([](accel::Queue& q) { q.synchronize(); });
+                // A copy, because another thread may submit meanwhile.
+                const accel::Job last = self.checked()->last;
+                wait_for(last, std::nullopt);
             },
             "Waits, without the GIL, until all submitted jobs are finished. Raises like "
             "Job.wait().")
@@ -295,6 +297,7 @@ void bind_queues(nb::module_& module) {
             [](const QueueObject& self) {
                 const auto& state = self.checked();
                 state->use_without_gil([](accel::Queue& q) { q.reset(); });
+                state->last = accel::Job();
                 state->wake_loops();
             },
             "Cancels unfinished jobs and restarts the queue, also after an error.")
