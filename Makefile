@@ -238,7 +238,8 @@ $(BUILD)/.configured: setup FORCE
 	@$(step)/qemu-headers.log "Looking for QEMU's headers" \
 	    sh -c 'qemu-device/qemu-headers.sh >$(BUILD)/qemu-headers'
 	@$(step)/python-packages.log "Looking for the packages that build the Python package" \
-	    sh -c 'tools/setup/python.sh >$(BUILD)/python-interpreter || : >$(BUILD)/python-interpreter'
+	    sh -c 'tools/setup/python.sh >$(BUILD)/python-interpreter || \
+	        : >$(BUILD)/python-interpreter'
 	@[ -s $(BUILD)/python-interpreter ] || \
 	    echo "note: all but the Python package is built; see $(BUILD)/logs/python-packages.log"
 	@$(locked_step)/configure.log "Configuring" cmake -S . -B $(BUILD) -G Ninja \

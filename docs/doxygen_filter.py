@@ -24,7 +24,7 @@ BEHIND = re.compile(
     r"/\*(?!\*) (.*?)\*/",
     re.M,
 )
-# What has members: a struct, or an enumeration whose members are constants.
+# The types that have members; those of an enumeration are constants.
 KIND = r"(?:struct|enum) (\w+)"
 EDGE = re.compile(r"\s*(\S+) --> ([^\s:]+)(?:: (.*))?$")
 

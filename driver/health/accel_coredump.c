@@ -248,8 +248,8 @@ static void accel_coredump_reports(struct seq_buf *out, struct accel_device *ade
 }
 
 /*
- * The newest completed command, and those after it. What follows the tail was not submitted, or
- * before the last reset: it may explain a failure all the same. The context is entered.
+ * The newest completed command, and those after it. The entries beyond the tail were not submitted,
+ * or before the last reset: they may explain a failure all the same. The context is entered.
  */
 static void accel_coredump_ring(struct seq_buf *out, struct accel_queue *queue)
 {

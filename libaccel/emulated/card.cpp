@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "polling.hpp"
 #include "signals.hpp"
 
 namespace accel::emulated {

@@ -4,30 +4,13 @@
 #include "hosted_core.hpp"
 
 #include <array>
-#include <chrono>
-#include <concepts>
 #include <stdexcept>
-#include <thread>
+
+#include "polling.hpp"
 
 namespace accel::emulated {
 
 namespace {
-
-// Polls until the condition holds. False means that it never will, not that it was slow.
-template <std::predicate Condition>
-[[nodiscard]] bool eventually(Condition condition) {
-    constexpr int busy_polls = 200;
-    const auto deadline = std::chrono::steady_clock::now() + hang_limit;
-    for (int polls = 0; !condition(); ++polls) {
-        if (std::chrono::steady_clock::now() > deadline) {
-            return false;
-        }
-        if (polls > busy_polls) {
-            std::this_thread::sleep_for(std::chrono::microseconds(20));
-        }
-    }
-    return true;
-}
 
 CoreHost& host_of(void* opaque) {
     return *static_cast<CoreHost*>(opaque);

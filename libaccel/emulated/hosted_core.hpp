@@ -4,7 +4,6 @@
 // the driver's half of the admin and event queues.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -16,9 +15,6 @@
 #include "bring_up.hpp"
 
 namespace accel::emulated {
-
-// How long an answer of the card may take before it counts as hung.
-inline constexpr std::chrono::seconds hang_limit{60};
 
 // The memory that the card reaches by DMA. False: there is no memory at this address.
 class BusMemory {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What changes when a card interrupts: how far the queues are, and what waits for them. The lock of
-// the card's signals (see Card) protects everything here.
+// The state that changes when a card interrupts: the progress of the queues, and their waiters. The
+// lock of the card's signals (see Card) protects everything here.
 #pragma once
 
 #include <accel_hw.h>
@@ -17,7 +17,7 @@
 
 namespace accel::emulated {
 
-/// What poll() on an open file reports.
+/// The events that poll() reports on an open file.
 class FileState {
   public:
     /// Throws std::system_error.

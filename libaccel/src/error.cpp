@@ -83,7 +83,8 @@ std::string_view explain(std::errc error) noexcept {
                    "is not one of its device nodes; update the driver";
         case EFAULT:
             return "the memory is not accessible: check the pointer and its length, and that it is "
-                   "writable where the card writes";
+                   "writable where the card writes; the card cannot write to a shared mapping of "
+                   "a file on a disk";
         case E2BIG:
             return "the driver is older than this library and does not have an option that is set: "
                    "update the driver";

@@ -85,7 +85,7 @@ bool read_all(int fd, std::string& text) {
     }
 }
 
-// What a command prints, errors too.
+// The output of a command, with its errors.
 std::string output_of(const std::string& program, std::vector<std::string> arguments) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {

@@ -65,7 +65,7 @@ void print_line(const char* name, const std::string& value) {
     std::cout << fmt::format("  {:<21} {}\n", name, value);
 }
 
-// What every card has, emulated ones too.
+// The properties that every card has, emulated ones too.
 void print_card(const Status& status, const Terminal& terminal) {
     print_line("state", terminal.paint(color_of(status), status.state));
     print_line("serial", status.serial.value_or("-"));
