@@ -92,7 +92,7 @@ PARTS = {
 }
 SHORT = {
     "failures": Part("failures", FAILURES_DMA.machine, "Call/*:Buffer/*:Queue/*:File/*"),
-    "vm": Part("vm", ("--memory=1G",), "Reset.*:Unbind.*:Tenants.*:Killed.*:Uring.*"),
+    "vm": Part("vm", ("--memory=1G",), "Reset.*:Unbind.*:Tenants.*:Killed.*:Uring.*:LockedPage.*"),
 }
 
 
