@@ -5,9 +5,9 @@
 #
 #   wheel.sh BUILD           BUILD/accel-VERSION-….whl and BUILD/accel-VERSION.tar.gz
 #
-# auditwheel copies libprotobuf into the wheel, which needs no library of this machine then. The tag
-# of the wheel names the oldest glibc that can load it. Debian's static libprotobuf cannot be linked
-# into a shared library.
+# auditwheel copies libprotobuf into the wheel, so that the wheel needs no library of this machine.
+# It names the oldest glibc that can load the wheel in its tag. Debian's static libprotobuf cannot
+# be linked into a shared library.
 set -eu
 
 cd "$(dirname "$0")/../.."

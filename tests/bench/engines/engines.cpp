@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -22,18 +23,22 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// The card that ACCEL_DEVICE names, or the machine of the emulated device without the library
+// around it.
+Device open_card() {
+    if (const char* const name = std::getenv("ACCEL_DEVICE"); name != nullptr && *name != '\0') {
+        return Device::open();
+    }
+    const auto driver = std::make_shared<fake::Driver>(
+        std::vector<fake::CardOptions>{{.memory = std::uint64_t{1} << 30}});
+    return detail::DeviceAccess::make(detail::open_device(driver, "/dev/accel0"));
+}
+
 // A card with memory for large tensors. All benchmarks share it, since they run one after the
 // other.
 struct Machine {
-    Machine()
-        : driver(std::make_shared<fake::Driver>(
-              std::vector<fake::CardOptions>{{.memory = std::uint64_t{1} << 30}})),
-          device(detail::DeviceAccess::make(detail::open_device(driver, "/dev/accel0"))),
-          queue(device.create_queue()) {}
-
-    std::shared_ptr<fake::Driver> driver;
-    Device device;
-    Queue queue;
+    Device device = open_card();
+    Queue queue = device.create_queue();
 };
 
 Machine& machine() {
