@@ -4,6 +4,11 @@
 # and the test harness (tests/) do the work; this file puts them in order. Each step prints one line
 # and keeps its output in $(BUILD)/logs; V=1 shows that output.
 
+# make splits names at spaces: no rule could build in such a folder, and kbuild cannot either.
+ifneq ($(words $(CURDIR)),1)
+$(error the path of this folder has a space ($(CURDIR)): move the project to a path without one)
+endif
+
 BUILD ?= build
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
@@ -18,29 +23,45 @@ VM_ARGS ?=
 vm_kernel = ACCEL_KERNEL='$(ACCEL_KERNEL)' tests/vm/kernel.py
 release = $(shell $(vm_kernel) --release)
 KDIR ?= $(shell $(vm_kernel) --headers)
+DATA ?= /usr/share/datasets/fashion-mnist
 # How often make bench measures everything.
 BOOTS ?= 3
 # The kernels of test-kernels.
 KERNELS ?= 6.1 rt 6.12 sid
 # The parts of test-debug-kernel: controls failures failures-dma vm vm-iommu, or short.
 PARTS ?=
+ifneq ($(words $(BUILD)) $(words $(DATA)),1 1)
+$(error BUILD and DATA must be paths without spaces, and not empty)
+endif
+
 kdir_release = $(notdir $(patsubst %/,%,$(dir $(abspath $(KDIR)))))
 driver_build = $(abspath $(BUILD))/driver/$(kdir_release)
 module = $(BUILD)/driver/$(release)/accel.ko
 
-DATA ?= /usr/share/datasets/fashion-mnist
 example = $(BUILD)/libaccel/examples/fashion-mnist/fashion-mnist
 model = $(BUILD)/model/fashion-mnist.model
 logits = $(BUILD)/model/fashion-mnist.logits
 test_data = $(DATA)/t10k-images-idx3-ubyte.gz $(DATA)/t10k-labels-idx1-ubyte.gz
-# The programs that `make shell` puts into the VM.
-programs = $(wildcard $(example) $(BUILD)/libaccel/examples/hello/hello $(BUILD)/tools/accelctl \
-    $(BUILD)/tools/lsaccel)
+# What `make shell` puts into the VM: programs of the build and of the user (PROGRAM), files of the
+# user (FILES, in /root), and models. SHARE is a folder of the host, in the guest /host.
+programs = $(wildcard $(example) $(BUILD)/libaccel/examples/hello/hello \
+    $(BUILD)/libaccel/examples/stream/stream $(BUILD)/libaccel/examples/onnx/onnx \
+    $(BUILD)/tools/accelctl $(BUILD)/tools/lsaccel) $(PROGRAM)
+PROGRAM ?=
+FILES ?=
+SHARE ?= $(BUILD)/share
+trained = $(wildcard $(BUILD)/tests/compiler/fashion/*.onnx)
+shell_files = $(foreach file,$(FILES),$(if $(findstring :,$(file)),$(file),\
+    $(file):/root/$(notdir $(file)))) \
+    $(foreach file,$(trained),$(file):/usr/share/accel/$(notdir $(file))) \
+    $(abspath $(wildcard $(model) $(logits))) $(test_data)
 packaging = driver/packaging
 
 step = tools/setup/step.sh $(BUILD)/logs
-# One ninja at a time works in a folder: `make -j test-unit-card test-sdk` starts two.
-ninja = flock $(BUILD)/.lock cmake --build $(BUILD)
+# One CMake or ninja at a time works in a folder: `make -j test-unit-card test-sdk` starts two, and
+# so do two makes.
+locked_step = tools/setup/step.sh --lock $(BUILD)/.lock $(BUILD)/logs
+ninja = cmake --build $(BUILD)
 test_options = --build $(BUILD) --filter '$(FILTER)' $(if $(V),--verbose) \
     $(addprefix --vm-arg=,$(VM_ARGS))
 run_tests = tests/run_tests.py $(test_options)
@@ -78,16 +99,16 @@ bench: build $(BUILD)/.kernel $(model) ## Measure stack and peers; BOOTS=1 for a
 
 bench-engines: $(BUILD)/.configured ## Measure the emulated engines against one core of this machine
 	@tools/setup/packages.sh bench
-	@cmake -S . -B $(BUILD) >/dev/null
-	@$(ninja) --target bench-engines >/dev/null
+	@$(locked_step)/build.log "Building the measurement" \
+	    sh -c 'cmake -S . -B $(BUILD) && $(ninja) --target bench-engines'
 	@$(BUILD)/tests/bench/engines/bench-engines --benchmark_counters_tabular=true
 
-shell: driver $(BUILD)/.runtime $(BUILD)/.kernel ## A prompt in the VM, with the programs built
+shell: driver $(BUILD)/.models $(BUILD)/.kernel ## A prompt in the VM; PROGRAM= and FILES= are added
+	@mkdir -p $(SHARE)
 	@echo "==> Booting; 'exit' or Ctrl-D ends the VM, Ctrl-] x kills it"
 	@tests/vm/vm.py --interactive --module $(module) $(VM_ARGS) \
-	    --log $(BUILD)/logs/shell-console.log \
-	    $(addprefix --program ,$(programs)) \
-	    $(addprefix --files ,$(abspath $(wildcard $(model) $(logits))) $(test_data))
+	    --log $(BUILD)/logs/shell-console.log --share $(SHARE) \
+	    $(addprefix --program ,$(programs)) $(addprefix --files ,$(shell_files))
 
 ##@ Build
 
@@ -95,28 +116,35 @@ setup: ## Install the Debian packages that are missing
 	@tools/setup/packages.sh
 
 build: driver $(BUILD)/.configured ## Build everything: card, SDK, examples, tests, driver
-	@$(step)/build.log "Building the card, the SDK and the tests" $(ninja) -j $(JOBS)
+	@$(locked_step)/build.log "Building the card, the SDK and the tests" $(ninja) -j $(JOBS)
 
 driver: setup ## Build the driver for the kernel of the VM, or for KDIR=<kernel headers>
-	@$(step)/driver.log "Building the driver for $(kdir_release)" \
+	@tools/setup/step.sh --lock $(driver_build)/.lock $(BUILD)/logs/driver.log \
+	    "Building the driver for $(kdir_release)" \
 	    $(MAKE) -C driver KDIR=$(KDIR) O=$(driver_build)
 
 python: setup ## The wheel and the sdist of the Python package: build/accel-VERSION-….whl
 	@$(step)/python.log "Building the Python package" libaccel/python/wheel.sh $(BUILD)
 	@ls $(BUILD)/accel-*.whl
 
-install: build ## Install SDK, headers and udev rules under PREFIX, and the driver if KDIR is given
+# Set if the user names a kernel.
+own_kernel = $(filter command line environment,$(origin KDIR))
+
+install: $(BUILD)/.runtime $(if $(own_kernel),driver) ## Install SDK and tools; with KDIR the driver
 	@$(step)/install.log "Installing under $(DESTDIR)$(PREFIX)" \
-	    env DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX)
-	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/accel include/*.h
-	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/udev/rules.d $(packaging)/70-accel.rules
-	@install -D -m 644 $(packaging)/accel.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/accel.conf
-	@install -D -m 644 $(packaging)/accel.modprobe $(DESTDIR)$(PREFIX)/lib/modprobe.d/accel.conf
-ifneq ($(filter command line environment,$(origin KDIR)),)
+	    env DESTDIR='$(DESTDIR)' cmake --install $(BUILD) --prefix '$(PREFIX)'
+	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/include/accel' include/*.h
+	@install -D -m 644 -t '$(DESTDIR)$(PREFIX)/lib/udev/rules.d' $(packaging)/70-accel.rules
+	@install -D -m 644 $(packaging)/accel.sysusers \
+	    '$(DESTDIR)$(PREFIX)/lib/sysusers.d/accel.conf'
+	@install -D -m 644 $(packaging)/accel.modprobe \
+	    '$(DESTDIR)$(PREFIX)/lib/modprobe.d/accel.conf'
+ifneq ($(own_kernel),)
 	@$(step)/install-driver.log "Installing the driver for $(kdir_release)" \
 	    $(MAKE) -C driver modules_install KDIR=$(KDIR) O=$(driver_build) \
-	    INSTALL_MOD_PATH=$(DESTDIR)
+	    INSTALL_MOD_PATH='$(DESTDIR)'
 endif
+	@tools/setup/refresh-libraries.sh '$(DESTDIR)' '$(PREFIX)'
 
 deb: ## Pack the driver for DKMS, with its rules for udev: build/accel-dkms_VERSION_all.deb
 	@$(step)/deb.log "Packing the driver for DKMS" \
@@ -138,6 +166,7 @@ test-unit-card: $(BUILD)/.tests-card ## The card's core alone
 test-unit-card-timed: $(BUILD)/.tests-card ## The same in virtual time, with the timing model
 test-qtest: $(BUILD)/.tests-qtest ## The card in QEMU, without a guest
 test-sdk: $(BUILD)/.tests-sdk ## The SDK, without a kernel
+test-c: build ## The C interface: C programs, ctypes, headers, symbols, the installed package
 test-compiler: $(BUILD)/.tests-compiler ## The compiler: ONNX's operator suite, real models
 test-python: $(BUILD)/.tests-python ## The Python package on the emulated device
 test-fuzz: $(BUILD)/.tests-fuzz ## The model compiler on broken files, with sanitizers
@@ -148,8 +177,9 @@ test-vm-python: driver $(BUILD)/.tests-python $(BUILD)/.kernel ## Suite python i
 test-vm-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
 test-vm-bounce: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Suite vm with bounce buffers
 test-perf-gate: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
-test-unit-card test-unit-card-timed test-qtest test-sdk test-compiler test-python test-fuzz \
-    test-tools test-harness test-vm test-vm-python test-vm-iommu test-vm-bounce test-perf-gate:
+test-unit-card test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python \
+    test-fuzz test-tools test-harness test-vm test-vm-python test-vm-iommu test-vm-bounce \
+    test-perf-gate:
 	@$(if $(filter test-vm%,$@),tools/setup/packages.sh test)
 	@$(run_tests) $(@:test-%=%)
 
@@ -188,17 +218,18 @@ docs: setup ## The reference of the API and the pages of docs/ as HTML: build/do
 ##@ Clean up
 
 clean: ## Remove what was built
-	@rm -rf $(BUILD) $(BUILD)-python
+	@tools/setup/clean.sh "$(BUILD)" CMakeCache.txt logs
+	@tools/setup/clean.sh "$(BUILD)-python" CMakeCache.txt dist
 
 distclean: clean ## Remove the cached kernel and QEMU headers as well
-	@rm -rf $${XDG_CACHE_HOME:-$$HOME/.cache}/accel
+	@rm -rf -- "$${XDG_CACHE_HOME:-$$HOME/.cache}/accel"
 
 # ---- Files ---------------------------------------------------------------------------------------
 
 # Each of these finds out for itself whether there is something to do.
 .PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload \
     qemu-tree record-perf-gate abi check docs clean distclean screens python test-unit-card \
-    test-unit-card-timed test-qtest test-sdk test-compiler test-python test-fuzz test-tools \
+    test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python test-fuzz test-tools \
     test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm-bounce test-kernels \
     test-debug-kernel test-deb test-wheel
 FORCE:
@@ -207,20 +238,27 @@ $(BUILD)/.configured: setup FORCE
 	@$(step)/qemu-headers.log "Looking for QEMU's headers" \
 	    sh -c 'qemu-device/qemu-headers.sh >$(BUILD)/qemu-headers'
 	@$(step)/python-packages.log "Looking for the packages that build the Python package" \
-	    sh -c 'tools/setup/python.sh >$(BUILD)/python-interpreter'
-	@$(step)/configure.log "Configuring" cmake -S . -B $(BUILD) -G Ninja \
+	    sh -c 'tools/setup/python.sh >$(BUILD)/python-interpreter || : >$(BUILD)/python-interpreter'
+	@[ -s $(BUILD)/python-interpreter ] || \
+	    echo "note: all but the Python package is built; see $(BUILD)/logs/python-packages.log"
+	@$(locked_step)/configure.log "Configuring" cmake -S . -B $(BUILD) -G Ninja \
 	    -DACCEL_QEMU_HEADERS="$$(cat $(BUILD)/qemu-headers)" \
 	    -DACCEL_PYTHON="$$(cat $(BUILD)/python-interpreter)" $(CMAKE_ARGS)
 
 # Parts of the build, so that a target waits only for its own.
 $(BUILD)/.runtime: $(BUILD)/.configured FORCE
-	@$(step)/build.log "Building the card, the SDK, its examples and the tools" \
+	@$(locked_step)/build.log "Building the card, the SDK, its examples and the tools" \
 	    $(ninja) -j $(JOBS) --target qemu-device/all libaccel/all tools/all
 $(BUILD)/.tools: $(BUILD)/.configured FORCE
-	@$(step)/build.log "Building the tools" $(ninja) -j $(JOBS) --target tools/all
+	@$(locked_step)/build.log "Building the tools" $(ninja) -j $(JOBS) --target tools/all
 $(BUILD)/.tests-%: $(BUILD)/.configured FORCE
-	@$(step)/build.log "Building the card and the tests of suite '$*'" \
+	@$(locked_step)/build.log "Building the card and the tests of suite '$*'" \
 	    $(ninja) -j $(JOBS) --target qemu-device/all tools/all tests/$*/all
+
+# Two ONNX models, trained once.
+$(BUILD)/.models: $(BUILD)/.runtime FORCE
+	@$(locked_step)/models.log "Building the example models" \
+	    $(ninja) -j $(JOBS) --target fashion-files
 
 $(BUILD)/.kernel: setup FORCE
 	@$(step)/kernel.log "Looking for the VM's kernel" tests/vm/kernel.py
@@ -234,5 +272,5 @@ $(BUILD)/.debug-kernel: setup FORCE
 # The host trains. The same program and data give the same network.
 $(model): $(wildcard libaccel/examples/fashion-mnist/*) $(wildcard $(DATA)/*.gz) | $(BUILD)/.runtime
 	@mkdir -p $(@D)
-	@$(step)/train.log "Training the example network" \
+	@$(locked_step)/train.log "Training the example network" \
 	    $(example) train --data $(DATA) --model $(model) --reference $(logits)

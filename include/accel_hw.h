@@ -626,7 +626,8 @@ struct accel_admin_command {
 	__u8 opcode;			/* enum accel_admin_opcode */
 	__u8 reserved0[3];
 	__le32 id;			/* context or queue */
-	union {
+	/* Pedantic compilers would refuse types that an anonymous union declares. */
+	__extension__ union {
 		struct {
 			__le64 root;	/* bus address of the level 3 table */
 			__le32 flags;	/* ACCEL_CONTEXT_* */

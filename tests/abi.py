@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the binary interface of the headers in include/ with the record beside each header.
+"""Compares the binary interface of the headers in include/ and of accel.h with their records.
 
     abi.py                    lists the changes; the exit code is 1 if there is one
     abi.py --record           adds new members and constants to the record; refuses a change that
@@ -24,8 +24,11 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-INCLUDE = Path(__file__).resolve().parents[1] / "include"
+ROOT = Path(__file__).resolve().parents[1]
+INCLUDE = ROOT / "include"
 HEADERS = ("accel_uapi.h", "accel_hw.h")
+C_HEADER = "accel.h"  # of the C interface
+C_INCLUDE = ROOT / "libaccel/c/include"
 
 # Constants that may grow: masks of all known flags, and versions.
 GROWS = re.compile(r"_FLAGS$|^ACCEL_VERSION(_MINOR)?$")
@@ -53,7 +56,10 @@ class Structure:
     @property
     def extensible(self) -> bool:
         """The structure begins with its size: the reader learns how much of it the writer knew."""
-        return bool(self.members) and self.members[0] == Member(0, 4, "__u32", "size")
+        return bool(self.members) and self.members[0] in (
+            Member(0, 4, "__u32", "size"),
+            Member(0, 4, "uint32_t", "size"),
+        )
 
 
 @dataclass
@@ -98,7 +104,7 @@ def of_header(header: Path, *options: str) -> Interface:
         interface = Interface(_structures(_run("pahole", output)))
         if options:
             return interface
-        names = _constant_names(header.read_text())
+        names = _constant_names(_text_of_all(header))
         lines = "".join(
             f'    printf("{name} %llu\\n", (unsigned long long)({name}));\n' for name in names
         )
@@ -111,11 +117,19 @@ def of_header(header: Path, *options: str) -> Interface:
     return interface
 
 
+def _text_of_all(header: Path) -> str:
+    """The header after those of its folder that it includes."""
+    text = header.read_text()
+    included = re.findall(r'^#include "(.+)"$', text, re.MULTILINE)
+    return "".join((header.parent / name).read_text() for name in included) + text
+
+
 def _constant_names(text: str) -> list[str]:
     """Macros without arguments but with a value, and enumerators, in the order of the header."""
     code = re.sub(r"/\*.*?\*/", " ", text, flags=re.DOTALL)
     pattern = r"^#define[ \t]+(ACCEL_\w+)[ \t]+\S|^[ \t]*(ACCEL_\w+)[ \t]*="
-    return [macro or constant for macro, constant in re.findall(pattern, code, re.MULTILINE)]
+    names = [macro or constant for macro, constant in re.findall(pattern, code, re.MULTILINE)]
+    return [name for name in names if not name.endswith("_API")]
 
 
 _MEMBER = re.compile(
@@ -256,8 +270,13 @@ def _compare_structure(name: str, old: Structure, new: Structure, changes: Chang
         )
 
 
+def path_of(header: str) -> Path:
+    return (C_INCLUDE if header == C_HEADER else INCLUDE) / header
+
+
 def record_of(header: str) -> Path:
-    return INCLUDE / header.replace(".h", ".abi")
+    record = header.replace(".h", ".abi")
+    return C_INCLUDE.parent / record if header == C_HEADER else INCLUDE / record
 
 
 def sentences(header: str, changes: Changes) -> list[str]:
@@ -277,7 +296,7 @@ def sentences(header: str, changes: Changes) -> list[str]:
 
 
 def changes_of(header: str) -> Changes:
-    return compare(of_record(record_of(header).read_text()), of_header(INCLUDE / header))
+    return compare(of_record(record_of(header).read_text()), of_header(path_of(header)))
 
 
 def main() -> int:
@@ -288,11 +307,11 @@ def main() -> int:
     )
     options = parser.parse_args()
     failed = False
-    for header in HEADERS:
+    for header in (*HEADERS, C_HEADER):
         changes = changes_of(header)
         print("".join(f"{sentence}\n" for sentence in sentences(header, changes)), end="")
         if options.record and (options.forced or not changes.breaks):
-            record_of(header).write_text(text_of(header, of_header(INCLUDE / header)))
+            record_of(header).write_text(text_of(header, of_header(path_of(header))))
         elif changes.breaks or changes.additions:
             failed = True
     return 1 if failed else 0

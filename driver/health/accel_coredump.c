@@ -247,23 +247,29 @@ static void accel_coredump_reports(struct seq_buf *out, struct accel_device *ade
 	kfree(reports);
 }
 
-/* The newest completed command, and those after it. The context is entered. */
+/*
+ * The newest completed command, and those after it. What follows the tail was not submitted, or
+ * before the last reset: it may explain a failure all the same. The context is entered.
+ */
 static void accel_coredump_ring(struct seq_buf *out, struct accel_queue *queue)
 {
-	const struct accel_command *command;
-	u64 completed = accel_queue_completed(queue), i;
+	/* The owner may have written anything here. */
 	u64 tail = le64_to_cpu(READ_ONCE(queue->status->tail));
-	u64 first = max(completed, 1ULL);
+	u64 first = max(accel_queue_completed(queue), 1ULL), i;
 	u64 count = min_t(u64, queue->entries, ACCEL_COREDUMP_COMMANDS);
+	const struct accel_command *command;
+	u64 slot;
 
-	/* The owner may have written anything as its tail: only a possible one limits the list. */
-	if (tail >= completed && tail - completed <= queue->entries)
-		count = min(count, tail + 1 - first);
 	seq_buf_printf(out, "[commands]\n");
 	for (i = first; i < first + count; i++) {
-		command = accel_queue_memory_slot(queue->memory, (i - 1) % queue->entries);
-		if (command)
+		slot = (i - 1) % queue->entries;
+		command = accel_queue_memory_slot(queue->memory, slot);
+		if (!command)
+			continue;
+		if (i <= tail)
 			accel_coredump_command(out, "sequence", i, command);
+		else if (memchr_inv(command, 0, sizeof(*command)))
+			accel_coredump_command(out, "slot", slot, command);
 	}
 }
 

@@ -101,6 +101,14 @@ TEST_F(CompiledModelFile, HasTheSameResultsAndDescription) {
     EXPECT_EQ(after.profile(queue, inputs, ticks).at(0).bytes,
               before.run(queue, inputs).at(0).bytes);
     EXPECT_EQ(ticks.size(), after.commands().size());
+    std::vector<CompletionRecord> records;
+    EXPECT_EQ(after.profile(queue, inputs, records).at(0).bytes,
+              before.run(queue, inputs).at(0).bytes);
+    ASSERT_EQ(records.size(), after.commands().size());
+    for (std::size_t i = 0; i < records.size(); ++i) {
+        EXPECT_LE(records[i].start, records[i].end);
+        EXPECT_TRUE(i == 0 || records[i - 1].end <= records[i].start);
+    }
 }
 
 TEST_F(CompiledModelFile, HasTheSameResultsForEveryModelOfTheSuite) {
@@ -142,7 +150,21 @@ TEST_F(CompiledModelFile, IsRefusedWithAReason) {
 TEST_F(CompiledModelFile, CannotBeWrittenToAMissingFolder) {
     const Device device = open();
     expect_says(error_of([&] { Model::load(device, source()).save("/nowhere/x.accel"); }),
-                "/nowhere/x.accel", "cannot be written");
+                "/nowhere/x.accel", "there is no folder /nowhere");
+}
+
+TEST_F(CompiledModelFile, IsWrittenThroughALinkAndToADevice) {
+    namespace fs = std::filesystem;
+    const Device device = open();
+    const Model model = Model::load(device, source());
+    const fs::path link = file() + ".link";
+    fs::remove(link);
+    fs::create_symlink(fs::path(file()).filename(), link);
+    model.save(link);
+    EXPECT_TRUE(fs::is_symlink(link));
+    static_cast<void>(Model::load(device, file()));
+    model.save("/dev/null");
+    EXPECT_TRUE(fs::is_character_file("/dev/null"));
 }
 
 // An attacker can compute the checksum. Any file either loads or throws Error, and never affects

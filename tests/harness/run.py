@@ -9,6 +9,7 @@ The default folder is this one, which holds the harness's own tests.
 
 import argparse
 import fnmatch
+import signal
 import sys
 import time
 import unittest
@@ -83,6 +84,9 @@ def main() -> int:
     parser.add_argument("--gtest_filter", default="*")
     parser.add_argument("--gtest_color", default="no")
     options = parser.parse_args()
+    # A script that starts tests with `&`, or ignores Ctrl-C, leaves it ignored in all its children,
+    # and tests send it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     patterns = options.gtest_filter.split(":")
     folder = options.folder.resolve()
     sys.path.insert(0, str(folder))

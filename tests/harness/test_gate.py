@@ -7,8 +7,6 @@ import concurrent.futures
 import contextlib
 import json
 import os
-import pty
-import select
 import shutil
 import signal
 import socket
@@ -387,42 +385,3 @@ class Leaving(unittest.TestCase):
                 conversation.flush()
                 self.assertNotIn("error", json.loads(conversation.readline()))
         self.assertEqual(harness.wait(30), Verdict.NO_BOOT)
-
-
-class Shell(unittest.TestCase):
-    """The interactive shell, used through a terminal like a person would."""
-
-    def setUp(self):
-        self.process, self.terminal = pty.fork()
-        if self.process == 0:
-            os.execv(sys.executable, [sys.executable, str(VM), "--no-card", "--interactive"])
-        self.addCleanup(os.close, self.terminal)
-        self.seen = b""
-
-    def until(self, text: bytes) -> bytes:
-        """The terminal's output before `text`; fails if `text` does not appear."""
-        deadline = time.monotonic() + 120
-        while text not in self.seen:
-            ready, _, _ = select.select([self.terminal], [], [], deadline - time.monotonic())
-            self.assertTrue(ready, f"{text!r} did not appear after {self.seen!r}")
-            try:
-                self.seen += os.read(self.terminal, 4096)
-            except OSError:
-                self.fail(f"the shell ended: {self.seen!r}")
-        before, _, self.seen = self.seen.partition(text)
-        return before
-
-    def type(self, text: bytes) -> None:
-        os.write(self.terminal, text)
-
-    def test_commands_ctrl_c_and_a_clean_end(self):
-        self.until(b"accel:")
-        self.until(b"# ")
-        self.type(b"echo $((6 * 7)) on $(tty)\n")
-        self.until(b"42 on /dev/ttyS1")
-        self.type(b"sh -c 'echo asl''eep; exec sleep 1000'\n")
-        self.until(b"asleep")
-        self.type(b"\x03")
-        self.until(b"# ")
-        self.type(b"exit\n")
-        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1]), 0)

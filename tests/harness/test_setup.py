@@ -2,12 +2,17 @@
 """The Makefile's scripts report a failure in one sentence, and print nothing when all is well."""
 
 import os
+import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-SETUP = Path(__file__).resolve().parents[2] / "tools/setup"
+PROJECT = Path(__file__).resolve().parents[2]
+SETUP = PROJECT / "tools/setup"
+RUN = Path(__file__).resolve().with_name("run.py")
 
 
 class Scripts(unittest.TestCase):
@@ -58,6 +63,161 @@ class Step(Scripts):
     def test_a_verbose_step_prints_its_output_at_once(self):
         self.assertIn("many words", self.step("echo", "many words", V="1").stdout)
         self.assertEqual(self.step("false", V="1").returncode, 1)
+
+    def test_of_two_steps_with_one_lock_the_second_waits_and_says_so(self):
+        lock, log = self.folder / "build/.lock", self.folder / "build/x.log"
+        first = subprocess.Popen(
+            [SETUP / "step.sh", "--lock", lock, log, "First", "sh", "-c", "echo one; read line"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+        )
+        assert first.stdin
+        while not (log.exists() and log.read_text() == "one\n"):
+            self.assertIsNone(first.poll())
+        second = subprocess.Popen(
+            [SETUP / "step.sh", "--lock", lock, log, "Second", "echo", "two"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stdout
+        self.assertEqual(second.stdout.readline(), "==> Second\n")
+        self.assertIn(f"another make works in {lock.parent}", second.stdout.readline())
+        self.assertEqual(log.read_text(), "one\n")  # its log is not touched before
+        first.stdin.close()
+        first.wait(30)
+        self.assertEqual(second.wait(30), 0)
+        second.stdout.close()
+        self.assertEqual(log.read_text(), "two\n")
+
+    def test_a_process_that_a_step_leaves_behind_does_not_keep_the_lock(self):
+        lock = self.folder / "lock"
+        for command in ("sleep 60 & echo $! >" + str(self.folder / "pid"), "true"):
+            done = self.run_script(
+                "step.sh", "--lock", lock, self.folder / "x.log", "Doing it", "sh", "-c", command
+            )
+            self.assertEqual(done.returncode, 0)
+            self.assertNotIn("waiting", done.stdout)
+        os.kill(int((self.folder / "pid").read_text()), signal.SIGKILL)
+
+
+class Clean(Scripts):
+    def test_only_a_folder_of_the_build_is_removed(self):
+        build, other = self.folder / "my build", self.folder / "other"
+        for folder, mark in ((build, "CMakeCache.txt"), (other, "precious")):
+            folder.mkdir()
+            (folder / mark).write_text("")
+        self.assertEqual(self.run_script("clean.sh", build, "CMakeCache.txt").returncode, 0)
+        self.assertFalse(build.exists())
+        done = self.run_script("clean.sh", other, "CMakeCache.txt")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{other} is not a folder of this build", done.stderr)
+        self.assertTrue((other / "precious").exists())
+        self.assertEqual(self.run_script("clean.sh", self.folder / "missing", "x").returncode, 0)
+
+
+class Installed(Scripts):
+    """After `make install`."""
+
+    def setUp(self):
+        super().setUp()
+        self.library = self.folder / "prefix/lib/libaccel.so.0"
+        self.library.parent.mkdir(parents=True)
+        self.library.write_text("")
+        self.ran = self.folder / "ran"
+
+    def refresh(self, destination: str = "") -> subprocess.CompletedProcess:
+        return self.run_script("refresh-libraries.sh", destination, self.folder / "prefix")
+
+    def test_root_tells_the_loader(self):
+        self.stand_in("id", "echo 0")
+        self.stand_in("ldconfig", f'[ -n "$1" ] && echo "{self.library}" || touch {self.ran}')
+        done = self.refresh()
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+        self.assertTrue(self.ran.exists())
+
+    def test_a_prefix_that_the_loader_does_not_search_is_told(self):
+        self.stand_in("id", "echo 1000")
+        self.stand_in("ldconfig", f'[ -n "$1" ] || touch {self.ran}')
+        done = self.refresh()
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(f"-rpath,{self.library.parent}", done.stdout)
+        self.assertFalse(self.ran.exists())
+
+    def test_an_installation_for_another_system_changes_nothing(self):
+        self.stand_in("id", "echo 0")
+        self.stand_in("ldconfig", f"touch {self.ran}")
+        self.assertEqual(self.refresh("/stage").stdout, "")
+        self.assertFalse(self.ran.exists())
+
+
+class Spaces(Scripts):
+    """A path with spaces is refused, and nothing beside it changes."""
+
+    def make(self, *arguments, cwd: Path) -> subprocess.CompletedProcess:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
+
+    def setUp(self):
+        super().setUp()
+        self.kept = self.folder / "my"
+        self.kept.mkdir()
+        (self.kept / "keep").write_text("precious")
+        self.copy = self.folder / "project/driver"
+        shutil.copytree(PROJECT / "driver", self.copy)
+        shutil.copytree(PROJECT / "include", self.folder / "project/include")
+
+    def test_the_driver_refuses_an_output_folder_with_spaces(self):
+        for target in ("clean", "sources"):
+            done = self.make(target, f"O={self.folder}/my build", cwd=self.copy)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("must be paths without spaces", done.stderr)
+        self.assertTrue((self.kept / "keep").exists())
+        self.assertFalse((self.copy / "build").exists())
+
+    def test_the_driver_cleans_only_what_it_built(self):
+        done = self.make("clean", f"O={self.kept}", cwd=self.copy)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("not a folder of this build", done.stderr)
+        self.assertTrue((self.kept / "keep").exists())
+        out = self.folder / "out"
+        self.assertEqual(self.make("sources", f"O={out}", cwd=self.copy).returncode, 0)
+        self.assertEqual(self.make("clean", f"O={out}", cwd=self.copy).returncode, 0)
+        self.assertFalse(out.exists())
+
+    def test_the_project_refuses_a_build_folder_with_spaces(self):
+        for arguments in ([f"BUILD={self.folder}/my build"], ["BUILD="], ["DATA=/my data"]):
+            done = self.make("clean", *arguments, cwd=PROJECT)
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn("must be paths without spaces", done.stderr)
+        self.assertTrue((self.kept / "keep").exists())
+
+    def test_a_project_in_a_folder_with_spaces_says_so(self):
+        place = self.folder / "two words"
+        place.mkdir()
+        shutil.copy(PROJECT / "Makefile", place)
+        done = self.make("help", cwd=place)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("has a space", done.stderr)
+
+
+class Signals(Scripts):
+    def test_tests_get_ctrl_c_even_if_their_parent_ignores_it(self):
+        (self.folder / "test_x.py").write_text(
+            "import signal, unittest\n"
+            "class X(unittest.TestCase):\n"
+            "    def test_it(self):\n"
+            "        self.assertIs(signal.getsignal(signal.SIGINT), signal.default_int_handler)\n"
+        )
+        script = f"trap '' INT; exec {sys.executable} {RUN} --folder {self.folder}"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
 
 class Packages(Scripts):

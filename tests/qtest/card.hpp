@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "accel_hw.h"
-#include "emulated/bring_up.hpp"
 #include "command_builders.hpp"
+#include "emulated/bring_up.hpp"
 #include "pci.hpp"
 #include "polling.hpp"
 #include "qemu.hpp"

@@ -12,6 +12,11 @@ function(run)
   set(out "${out}" PARENT_SCOPE)
 endfunction()
 
+find_program(CLANG_PROGRAM clang++)
+set(CLANG ${CLANG_PROGRAM})
+if(NOT CLANG_PROGRAM)
+  set(CLANG)
+endif()
 set(folder ${WORK}/install)
 set(prefix ${folder}/prefix)
 set(consumer ${SOURCE}/tests/sdk/consumer)
@@ -64,12 +69,12 @@ if(result EQUAL 0)
   message(FATAL_ERROR "find_package(accel 99.0) was satisfied by ${VERSION}")
 endif()
 
-# pkg-config
+# pkg-config, with the prefix of this installation
 set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBDIR}/pkgconfig)
 foreach(program "consumer;accel" "model_consumer;accel-model")
   list(GET program 0 name)
   list(GET program 1 package)
-  run(pkg-config --define-variable=prefix=${prefix} --cflags --libs ${package})
+  run(pkg-config --cflags --libs ${package})
   string(STRIP "${out}" flags)
   separate_arguments(flags UNIX_COMMAND "${flags}")
   run(${CXX} ${consumer}/${name}.cpp -o ${folder}/pkg-config-${name} ${flags}
@@ -77,12 +82,22 @@ foreach(program "consumer;accel" "model_consumer;accel-model")
   run(${folder}/pkg-config-${name})
 endforeach()
 
-# Every header compiles alone, without a warning.
+# Every header compiles alone, without a warning, also with another compiler.
 file(GLOB_RECURSE headers RELATIVE ${prefix}/include ${prefix}/include/accel/*.hpp)
 foreach(header IN LISTS headers)
   file(WRITE ${folder}/header.cpp "#include <${header}>\n")
-  run(${CXX} -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Werror -fsyntax-only
-      -I${prefix}/include ${folder}/header.cpp)
+  foreach(compiler IN LISTS CXX CLANG)
+    run(${compiler} -std=c++20 -Wall -Wextra -Wpedantic -Wshadow -Werror -fsyntax-only
+        -I${prefix}/include ${folder}/header.cpp)
+  endforeach()
+endforeach()
+# The contract with the card and the driver, for programs without the SDK.
+foreach(header accel_hw.h accel_uapi.h)
+  file(WRITE ${folder}/header.cpp "#include <${header}>\n")
+  foreach(compiler IN LISTS CXX CLANG)
+    run(${compiler} -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only
+        -I${SOURCE}/include ${folder}/header.cpp)
+  endforeach()
 endforeach()
 run(${CXX} -std=c++20 -I${prefix}/include -M
     ${consumer}/consumer.cpp ${consumer}/model_consumer.cpp)

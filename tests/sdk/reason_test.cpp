@@ -137,8 +137,7 @@ TEST_F(ReasonTest, EachQuotaHasItsOwnText) {
     Queue first = card.create_queue();
     const auto host = card.allocate<std::byte>({4096});
     const auto device = card.allocate_device<std::byte>({8192});
-    const auto expect_quota = [&](const fake::Limits& limits, auto&& action,
-                                  const auto&... parts) {
+    const auto expect_quota = [&](const fake::Limits& limits, auto&& action, const auto&... parts) {
         driver->set_limits(limits);
         const Error error = error_of(action);
         EXPECT_EQ(error.code().value(), EDQUOT);

@@ -51,6 +51,7 @@ NAMES = (
     "unit-card-timed",
     "qtest",
     "sdk",
+    "c",
     "compiler",
     "python",
     "fuzz",
@@ -66,6 +67,7 @@ NAMES = (
 SCRIPTS = {
     "harness": "harness/run.py",
     "tools": "harness/run.py",
+    "c": "harness/run.py",
     "perf-gate": "bench/perf_gate.py",
 }
 # Suites that run the program of another folder: (folder, extra environment).
@@ -219,7 +221,7 @@ def _run_native(name: str, options: Options, log: Path, folder: Path) -> Outcome
             f"--gtest_filter={options.filter}",
             "--gtest_color=no",
             *(["--build", str(options.build)] if name == "perf-gate" else []),
-            *(["--folder", str(TESTS / name)] if name == "tools" else []),
+            *(["--folder", str(TESTS / name)] if name in ("tools", "c") else []),
         ],
         log,
         options,
@@ -301,9 +303,8 @@ def _guest_command(
         "serial=2,memory-size=64M,queues=512",
         "--stock-module",
         "vgem",
-        # A test serves a file system.
-        "--stock-module",
-        "fuse",
+        # A test serves a file system. The debug kernel has none in user space.
+        *([] if "-dbg" in options.kernel_release else ["--stock-module", "fuse"]),
         # Tests inject link errors on the second card only.
         "--stock-module",
         "aer_inject",

@@ -133,11 +133,13 @@ class Show(ToolTest):
         )
         lines = self.ctl("events").stdout.splitlines()
         self.assertEqual(len(lines), 3)
-        self.assertIn("queue 3 of process 4711 stopped: no memory is mapped", lines[1])
+        self.assertIn("queue 3 of process 4711 stopped at COPY: no memory is mapped", lines[1])
         self.assertIn("hot (93 C)", lines[2])
-        documents = [json.loads(line) for line in self.ctl("events", "--json").stdout.splitlines()]
-        self.assertEqual([document["sequence"] for document in documents], [3, 4, 5])
-        self.assertEqual(documents[1]["fields"]["status"], 8)
+        events = self.document(self.ctl("events", "--json"))["events"]
+        self.assertEqual([event["sequence"] for event in events], [3, 4, 5])
+        self.assertEqual(events[1]["fields"]["status"], 8)
+        follow = self.ctl("events", "--follow", "--count", "3", "--json").stdout.splitlines()
+        self.assertEqual([json.loads(line)["event"] for line in follow][0], "started")
 
     def test_events_say_why_a_card_ended_and_which_process_caused_it(self):
         self.machine.write(
@@ -208,13 +210,6 @@ class Show(ToolTest):
         ):
             self.assertIn(line, text)
 
-    def test_metrics_replace_a_file_atomically(self):
-        path = self.folder / "accel.prom"
-        path.write_text("old")
-        self.expect_exit(self.ctl("metrics", "-o", str(path)), 0)
-        self.assertEqual(path.read_text(), self.ctl("metrics").stdout)
-        self.assertEqual([name for name in os.listdir(self.folder) if name.endswith(".new")], [])
-
     def test_a_power_cap_is_set_within_its_bounds_and_shown(self):
         self.assertEqual(
             self.document(self.ctl("power-cap", "--set", "42.5", "--json"))["cap_watts"], 42.5
@@ -237,7 +232,7 @@ class Show(ToolTest):
             self.expect_exit(self.ctl(*command), 0)
         for command in (("info",), ("topology",), ("top", "--once", "-i", "0.1")):
             self.assertEqual(self.document(self.ctl(*command, "--json"))["cards"], [])
-        self.assertEqual(self.ctl("events", "--json").stdout, "")
+        self.assertEqual(self.document(self.ctl("events", "--json"))["events"], [])
 
 
 class Reset(ToolTest):
@@ -305,11 +300,19 @@ class ExitCodes(ToolTest):
         self.expect_exit(self.ctl("validate", "--only", "nosuch"), 2, "nosuch", "--list")
         self.expect_exit(self.ctl("--root", "/nonexistent", "info"), 2, "/nonexistent")
         self.machine.card("0000:02:00.0", 1, port="0000:00:03.0")
-        self.expect_exit(self.ctl("power-cap"), 2, "more than one card", "0000:02:00.0 (accel1)")
+        self.expect_exit(
+            self.ctl("power-cap"), 2, "2 cards", "--device accel0", "accel1 (0000:02:00.0)"
+        )
+
+    def test_2_a_command_without_json_says_so(self):
+        self.machine.card()
+        done = self.ctl("metrics", "--json")
+        self.expect_exit(done, 2, "'metrics' does not print JSON")
+        self.assertEqual(self.document(done)["error"]["exit"], 2)
 
     def test_3_no_such_card(self):
         self.machine.card()
-        self.expect_exit(self.ctl("info", "7"), 3, "no card 7", "0000:01:00.0 (accel0)")
+        self.expect_exit(self.ctl("info", "7"), 3, "no card 7", "accel0 (0000:01:00.0)")
         self.expect_exit(self.ctl("info", "0x99"), 3)
         os.unlink(self.machine.root / "sys/bus/pci/devices/0000:01:00.0")
         self.expect_exit(self.ctl("validate"), 3, "doctor")

@@ -125,6 +125,16 @@ class Doctor(ToolTest):
         )
         self.expect("not-bound", "the card does not leave reset", "/sys/bus/pci/drivers/accel/bind")
 
+    def test_an_unbound_card_that_worked_is_told_without_the_message_of_its_start(self):
+        self.machine.card(node=None, driver="")
+        (self.machine.root / "sys/bus/pci/drivers/accel").mkdir()
+        self.machine.write(
+            "/dev/kmsg",
+            "4,800,1,-;accel 0000:01:00.0: an old warning\n"
+            "6,900,2,-;accel 0000:01:00.0: accel0: serial 1, 256 MiB",
+        )
+        self.assertNotIn("message", self.ctl("doctor").stdout)
+
     def test_the_node_is_missing_in_a_container(self):
         self.machine.card()
         os.unlink(self.machine.root / "dev/accel0")

@@ -67,7 +67,7 @@ class Manual(unittest.TestCase):
                 self.assertRegex(page, rf"(?m)^{heading}$")
         for name in commands():
             self.assertRegex(page, rf"(?m)^ +{name} \[OPTION\]")
-        self.assertEqual(len(commands()), 14)
+        self.assertEqual(len(commands()), 15)
 
     def test_the_built_files_equal_the_generated_ones(self):
         for tool in TOOLS:

@@ -2,13 +2,16 @@
 """Keys, colors, progress bars and questions, on a pseudo-terminal that the test controls."""
 
 import fcntl
+import itertools
 import os
 import pty
+import re
 import select
 import signal
 import struct
 import subprocess
 import termios
+import threading
 import time
 import unittest
 
@@ -159,6 +162,69 @@ class OnATerminal(ToolTest):
         terminal.read(1)
         frame = terminal.seen.split("\x1b[H")[-2]
         self.assertLessEqual(frame.count("\r\n"), 3)
+
+    def let_time_pass(self) -> None:
+        """The clocks of the cards run, and their engines are busy, until the test ends."""
+        stop = threading.Event()
+
+        def run() -> None:
+            for step in itertools.count(1):
+                for node in (0, 1):
+                    folder = self.machine.root / f"sys/class/accel-card/accel{node}/engines"
+                    for name, value in (("clock_ns", 10**6), ("compute_busy_ns", 7 * 10**5)):
+                        new = folder / f"{name}.new"
+                        new.write_text(f"{step * value}\n")
+                        new.rename(folder / name)
+                if stop.wait(0.01):
+                    return
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(stop.set)
+
+    def frame(self, rows: int, columns: int) -> list[str]:
+        """The lines of a frame of `top` with two busy cards, without their colors."""
+        queue = "running priority 1 completed 90 pending 0 dma 10 ns compute 20 ns"
+        for node in (0, 1):
+            address, port = f"0000:0{node + 1}:00.0", f"0000:00:0{node + 2}.0"
+            self.machine.card(address, node, width=4, port=port)
+        for pid in range(100, 110):
+            self.machine.process(
+                pid, f"process-{pid}", client=pid, queues=f"accel-queue-{pid}:\t{queue}\n"
+            )
+        terminal = self.start("top", "-i", "0.1")
+        fcntl.ioctl(terminal.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        terminal.expect("process-1")
+        self.let_time_pass()
+        frames: list[str] = []
+        end = time.monotonic() + TIMEOUT
+        # The first and the last frame of what was read may be incomplete.
+        while len(frames) < 3 or "commands/s" not in frames[-2] or "last 1 " in frames[-2]:
+            self.assertLess(time.monotonic(), end)
+            terminal.seen = ""
+            terminal.read(0.5)
+            frames = terminal.seen.split("\x1b[H")
+        lines = frames[-2].split("\r\n")
+        return [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).rstrip("\r") for line in lines]
+
+    def test_on_80_columns_and_24_rows_no_line_wraps_and_the_title_stays(self):
+        lines = self.frame(24, 80)
+        self.assertEqual(len(lines), 24)
+        self.assertTrue(lines[0].startswith("accelctl top "))
+        self.assertTrue(lines[-1].startswith("q quit"))
+        self.assertIn("more lines", lines[-2])
+        self.assertLessEqual(max(map(len, lines)), 80)
+        for words in ("irqs/s", "2 queues", "(downgraded)"):
+            self.assertTrue(any(words in line for line in lines), words)
+
+    def test_a_large_terminal_shows_the_history_of_the_engines(self):
+        lines = self.frame(50, 200)
+        self.assertEqual(len(lines), 50)
+        self.assertLessEqual(max(map(len, lines)), 200)
+        for title in ("accel0 COMPUTE, the last", "accel0 DMA", "accel1 COMPUTE", "accel1 DMA"):
+            self.assertTrue(any(line.startswith(title) for line in lines), title)
+        self.assertTrue(any(line.endswith("#") and "[" not in line for line in lines))
 
     def test_colors_are_for_terminals_only_and_can_be_forced_and_disabled(self):
         self.machine.card(state="failed")

@@ -6,12 +6,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <iostream>
 
 #include "accel/accel.hpp"
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "json.hpp"
+#include "output.hpp"
 #include "status.hpp"
 #include "svg.hpp"
 #include "text.hpp"
@@ -198,27 +199,21 @@ void write_svg(const std::string& path, const std::string& name, const Results& 
     for (const Rate& rate : results.rates) {
         rates.points.emplace_back(rate.batch, rate.per_second);
     }
-    std::ofstream file(path);
-    file << to_svg({{.title = name + ": bandwidth by size",
-                     .x_label = "bytes per copy",
-                     .y_label = "bandwidth",
-                     .series = std::move(lines),
-                     .x_text = bytes_text,
-                     .y_text = human_rate},
-                    {.title = name + ": jobs per second by batch size",
-                     .x_label = "jobs per batch",
-                     .y_label = "jobs per second",
-                     .series = {std::move(rates)},
-                     .x_text = batch_text,
-                     .y_text = human_count}});
-    file.close();
-    if (!file) {
-        throw Failure(Exit::file,
-                      "cannot write " + path + ": " + std::generic_category().message(errno));
-    }
+    write_output(path, to_svg({{.title = name + ": bandwidth by size",
+                                .x_label = "bytes per copy",
+                                .y_label = "bandwidth",
+                                .series = std::move(lines),
+                                .x_text = bytes_text,
+                                .y_text = human_rate},
+                               {.title = name + ": jobs per second by batch size",
+                                .x_label = "jobs per batch",
+                                .y_label = "jobs per second",
+                                .series = {std::move(rates)},
+                                .x_text = batch_text,
+                                .y_text = human_count}}));
 }
 
-void print(const Results& results) {
+void print(std::ostream& out, const Results& results) {
     using Align = Table::Align;
     Table latencies({{"LATENCY"},
                      {"P50", Align::right},
@@ -245,9 +240,7 @@ void print(const Results& results) {
         };
         bandwidths.add({human_bytes(results.bandwidths[i].bytes), at(0), at(1), at(2)});
     }
-    std::cout << latencies.to_string() << "\n"
-              << rates.to_string() << "\n"
-              << bandwidths.to_string();
+    out << latencies.to_string() << "\n" << rates.to_string() << "\n" << bandwidths.to_string();
 }
 
 Json results_json(const Results& results) {
@@ -276,12 +269,12 @@ Exit bench(const Program& program, const BenchOptions& options) {
     const SystemRoot root = program.root();
     const Card card = select_card_with_driver(root, options.card);
     // A measurement takes minutes: a file that cannot be written is reported before it.
-    if (!options.svg.empty() && !std::ofstream(options.svg, std::ios::app)) {
-        throw Failure(Exit::file, "cannot write " + options.svg + ": " +
-                                      std::generic_category().message(errno));
+    std::ostream& out = summary_stream(options.svg, program.json());
+    if (!options.svg.empty()) {
+        check_output(options.svg);
     }
     const Status status = read_status(root, card);
-    const Device device = Device::open(card.path());
+    const Device device = open_card(card);
     const Results results = measure(device, options);
     if (!options.svg.empty()) {
         write_svg(options.svg, card.name(), results);
@@ -293,8 +286,10 @@ Exit bench(const Program& program, const BenchOptions& options) {
         program.print_json("accelctl.bench/1", document);
         return Exit::ok;
     }
-    std::cout << fmt::format("{} {}, link {}\n\n", card.name(), card.address, status.link.now());
-    print(results);
+    out << fmt::format("{}, {}\n\n", card.title(),
+                       card.emulated.empty() ? "link " + status.link.now()
+                                             : "the speed of this machine, not of a card");
+    print(out, results);
     return Exit::ok;
 }
 

@@ -48,6 +48,9 @@ std::uint64_t interrupts_seen(const CheckContext& context) {
 }  // namespace
 
 std::string check_link(const CheckContext& context) {
+    if (!context.card.emulated.empty()) {
+        throw CheckSkipped("an emulated card has no link");
+    }
     const Status status = read_status(context.root, context.card);
     if (!status.link.speed || !status.link.width) {
         throw CheckSkipped("the kernel does not report the link");
@@ -85,7 +88,8 @@ std::string check_bars(const CheckContext& context) {
                             i, written[i], host[i]));
         }
     }
-    std::string registers = "registers not checked (only root may)";
+    std::string registers = context.card.emulated.empty() ? "registers not checked (only root may)"
+                                                          : "registers not checked (emulated)";
     void* const page = ::mmap(nullptr, ACCEL_REGISTER_BLOCK, PROT_READ, MAP_SHARED, device.fd(),
                               ACCEL_MMAP_REGISTERS);
     if (page != MAP_FAILED) {
@@ -128,6 +132,9 @@ std::string check_interrupts(const CheckContext& context) {
     if (raised < rounds) {
         throw CheckFailed(
             fmt::format("{} waits slept, but the card raised only {} interrupts", rounds, raised));
+    }
+    if (!context.card.emulated.empty()) {
+        return fmt::format("{} raised, without a kernel that counts them", raised);
     }
     if (seen < raised) {
         throw CheckFailed(

@@ -19,6 +19,7 @@ void add_events(Program& program);
 void add_validate(Program& program);
 void add_bench(Program& program);
 void add_run(Program& program);
+void add_bundle(Program& program);
 void add_compile(Program& program);
 void add_coredump(Program& program);
 void add_quantize(Program& program);
@@ -41,17 +42,21 @@ template <typename Options>
 Added<Options> add_command(Program& program, const std::string& name, const std::string& summary,
                            Exit (*action)(const Program&, const Options&)) {
     auto options = std::make_shared<Options>();
+    auto added = std::make_shared<const CommandLine*>(nullptr);
     CommandLine& command =
-        program.command().add_command(name, summary, [&program, options, action] {
+        program.command().add_command(name, summary, [&program, options, action, added] {
+            program.set_chosen(**added);
             program.set_action([&program, options, action] { return action(program, *options); });
         });
+    *added = &command;
     return {command, std::move(options)};
 }
 
 inline constexpr const char* no_cards = "No card found. 'accelctl doctor' looks for the reason.\n";
 inline constexpr const char* stuck_card_hint =
     "'accelctl top' shows the activity of the card; 'accelctl reset' resets it";
-inline constexpr const char* card_help = "Number (0), node (accel0), PCI address or serial number";
+inline constexpr const char* card_help =
+    "Number (0), node (accel0), PCI address, serial number, or 'emulated'";
 inline constexpr const char* all_cards = "default: all cards";
 inline constexpr const char* only_card = "may be omitted if the machine has one card";
 

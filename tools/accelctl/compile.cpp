@@ -6,7 +6,9 @@
 #include <iostream>
 
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "models.hpp"
+#include "output.hpp"
 #include "text.hpp"
 
 namespace accel::tools {
@@ -19,13 +21,12 @@ struct CompileOptions {
 };
 
 Exit compile(const Program& program, const CompileOptions& options) {
+    std::ostream& out = summary_stream(options.output, program.json());
+    check_output(options.output);
     const Card card = select_card_for_models(program, options.model);
-    const Device device = Device::open(card.path());
+    const Device device = open_card(card);
     const Model net = load_model(device, options.model);
-    with_model_errors([&] {
-        net.save(options.output);
-        return 0;
-    });
+    save_model(net, options.output);
     if (program.json()) {
         program.print_json("accelctl.compile/1", {{"model", options.model.model},
                                                   {"output", options.output},
@@ -36,9 +37,9 @@ Exit compile(const Program& program, const CompileOptions& options) {
         return Exit::ok;
     }
     const MemoryUse memory = net.memory();
-    std::cout << fmt::format("{}: {} commands, {} of weights, {} for a run\n", options.output,
-                             net.commands().size(), human_bytes(memory.weights),
-                             human_bytes(memory.peak));
+    out << fmt::format("{}: {} commands, {} of weights, {} for a run\n", options.output,
+                       net.commands().size(), human_bytes(memory.weights),
+                       human_bytes(memory.peak));
     return Exit::ok;
 }
 

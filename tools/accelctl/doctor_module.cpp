@@ -119,11 +119,16 @@ bool signatures_enforced(const SystemRoot& root) {
            lockdown.find("[confidentiality]") != std::string::npos;
 }
 
+struct KernelRecord {
+    std::optional<unsigned> priority;  ///< facility and level
+    std::optional<std::string> text;
+};
+
 // The last line of the kernel's log that contains both texts. Nothing if the log must not be read.
-std::optional<std::string> last_kernel_message(const SystemRoot& root, const std::string& first,
-                                               const std::string& second) {
+KernelRecord last_kernel_record(const SystemRoot& root, const std::string& first,
+                                const std::string& second) {
     const int fd = ::open(root.real("/dev/kmsg").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    std::optional<std::string> last;
+    KernelRecord last;
     std::array<char, 8192> record{};
     ssize_t got = 0;
     while (fd >= 0 && (got = ::read(fd, record.data(), record.size())) > 0) {
@@ -133,7 +138,8 @@ std::optional<std::string> last_kernel_message(const SystemRoot& root, const std
         while (std::getline(text, line)) {
             if (line.find(first) != std::string::npos && line.find(second) != std::string::npos) {
                 const std::size_t start = line.find(';');
-                last = start == std::string::npos ? line : line.substr(start + 1);
+                last.text = start == std::string::npos ? line : line.substr(start + 1);
+                last.priority = parse_number<unsigned>(line.substr(0, line.find(',')));
             }
         }
     }
@@ -141,6 +147,20 @@ std::optional<std::string> last_kernel_message(const SystemRoot& root, const std
         ::close(fd);
     }
     return last;
+}
+
+std::optional<std::string> last_kernel_message(const SystemRoot& root, const std::string& first,
+                                               const std::string& second) {
+    return last_kernel_record(root, first, second).text;
+}
+
+// A warning or an error that is the last message about the card. The driver's first sentence about
+// a card that works is none.
+std::optional<std::string> last_complaint(const SystemRoot& root, const std::string& about) {
+    constexpr unsigned warning = 4;
+    constexpr unsigned levels = 8;
+    const auto [level, text] = last_kernel_record(root, about, "");
+    return level && *level % levels <= warning ? text : std::nullopt;
 }
 
 Finding problem(const std::string& id, const std::string& text, std::vector<std::string> fixes) {
@@ -247,7 +267,7 @@ Finding diagnose_unbound(const SystemRoot& root, const Card& card) {
     finding.text =
         "the module is loaded, but not bound to the card: it was unbound, or the card did not "
         "start";
-    if (const auto message = last_kernel_message(root, "accel " + card.address, "")) {
+    if (const auto message = last_complaint(root, "accel " + card.address)) {
         finding.text += "; the kernel's message: " + *message;
     }
     finding.fixes = {fmt::format("echo {} > /sys/bus/pci/drivers/accel/bind", card.address),

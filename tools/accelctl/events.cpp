@@ -16,9 +16,11 @@
 #include <map>
 #include <sstream>
 
+#include "accel/command.hpp"
 #include "accel/error.hpp"
 #include "card.hpp"
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "json.hpp"
 
 namespace accel::tools {
@@ -109,12 +111,24 @@ std::string by_process(const Event& event) {
     return pid == "?" || pid == "0" ? "" : "; process " + pid + " caused it";
 }
 
+// " at GEMM", if the event names a command that the data sheet has.
+std::string at_command(const Event& event) {
+    const auto opcode = parse_number<unsigned>(field(event, "opcode"), 16);
+    if (!opcode) {
+        return "";
+    }
+    std::array<std::byte, 64> command{};
+    command[0] = static_cast<std::byte>(*opcode);
+    const std::string text = describe_command(command);
+    return " at " + text.substr(0, text.find(' '));
+}
+
 std::string explain_queue_event(const Event& event) {
     const std::string queue =
         fmt::format("queue {} of process {}", field(event, "queue"), field(event, "pid"));
     if (event.name == "queue-error") {
         const auto status = parse_number<std::uint32_t>(field(event, "status"));
-        return queue + " stopped: " +
+        return queue + " stopped" + at_command(event) + ": " +
                (status ? std::string(explain(static_cast<CardStatus>(*status))) : "?");
     }
     if (event.name == "queue-hung") {
@@ -275,21 +289,19 @@ class EventLog {
     bool gone_ = false;
 };
 
+Json to_json(const Card& card, const Event& event) {
+    Json fields = Json::object();
+    for (const auto& [name, value] : event.fields) {
+        const auto number = parse_number<std::int64_t>(value);
+        fields[name] = number ? Json(*number) : Json(value);
+    }
+    return {{"address", card.address}, {"node", card.name()}, {"sequence", event.sequence},
+            {"time", event.time},      {"event", event.name}, {"fields", fields}};
+}
+
 void print(const Program& program, const Card& card, const Event& event) {
     if (program.json()) {
-        Json fields = Json::object();
-        for (const auto& [name, value] : event.fields) {
-            const auto number = parse_number<std::int64_t>(value);
-            fields[name] = number ? Json(*number) : Json(value);
-        }
-        program.print_json("accelctl.event/1",
-                           {{"address", card.address},
-                            {"node", card.name()},
-                            {"sequence", event.sequence},
-                            {"time", event.time},
-                            {"event", event.name},
-                            {"fields", fields}},
-                           true);
+        program.print_json("accelctl.event/1", to_json(card, event), true);
         return;
     }
     const bool fine = event.name == "started";
@@ -350,20 +362,37 @@ void catch_signals() {
     ::sigaction(SIGTERM, &action, nullptr);
 }
 
+// All events there are, as one document.
+Exit print_document(const Program& program, std::vector<EventLog>& logs, unsigned count) {
+    Json all = Json::array();
+    for (const auto& [card, event] : new_events(logs, true)) {
+        if (count == 0 || all.elements().size() < count) {
+            all.push_back(to_json(card, event));
+        }
+    }
+    program.print_json("accelctl.events/1", {{"events", std::move(all)}});
+    return Exit::ok;
+}
+
 Exit events(const Program& program, const EventOptions& options) {
     const SystemRoot root = program.root();
     std::vector<EventLog> logs;
     for (const Card& card : select_cards(root, options.card)) {
+        require_real_card(card, "accelctl events");
         if (card.node) {
             logs.emplace_back(root, card);
         }
     }
     if (logs.empty()) {
         if (!options.follow && options.card.empty()) {
-            return Exit::ok;  // no card, and so no events
+            // No card, and so no events.
+            return program.json() ? print_document(program, logs, options.count) : Exit::ok;
         }
         throw Failure(Exit::no_card, "no card with a driver to follow",
                       "'accelctl doctor' looks for the reason");
+    }
+    if (program.json() && !options.follow) {
+        return print_document(program, logs, options.count);
     }
     catch_signals();
     const auto end = Clock::now() + std::chrono::duration<double>(options.seconds);
@@ -393,8 +422,8 @@ void add_events(Program& program) {
     auto [command, options] = add_command<EventOptions>(
         program, "events", "Print the event log: resets, errors, heat", events);
     command.set_footer(
-        "Each card keeps its last 16 events and the last 16 queue errors. With --json each event "
-        "is a document on a line of its own.");
+        "Each card keeps its last 16 events and the last 16 queue errors. --json prints one "
+        "document, and with --follow a document for each event on a line of its own.");
     add_card(command, options->card, all_cards);
     command.add_flag({.name = "-f,--follow", .help = "Print new events as they happen"},
                      options->follow);

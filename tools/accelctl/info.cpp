@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "screen.hpp"
 #include "snapshot.hpp"
 #include "text.hpp"
@@ -23,9 +24,9 @@ namespace {
 constexpr std::chrono::milliseconds observation_time{200};
 
 Color color_of(const Status& status) {
-    return status.state == "running"     ? Color::good
-           : status.state == "throttled" ? Color::warning
-                                         : Color::bad;
+    return status.state == "running"                                   ? Color::good
+           : status.state == "throttled" || status.state == "emulated" ? Color::warning
+                                                                       : Color::bad;
 }
 
 template <typename T>
@@ -45,6 +46,13 @@ std::string memory(const Status& status) {
                               : "-";
 }
 
+std::string in_use(const Status& status) {
+    return status.contexts_used && status.queues_used
+               ? plural(*status.contexts_used, "context") + ", " +
+                     plural(*status.queues_used, "queue")
+               : "-";
+}
+
 std::string clock_text(const Sensors& sensors) {
     return sensors.clock_hz ? fmt::format("{:.0f} MHz", *sensors.clock_hz * 1e-6) : "-";
 }
@@ -53,64 +61,76 @@ struct InfoOptions {
     std::string card;
 };
 
+void print_line(const char* name, const std::string& value) {
+    std::cout << fmt::format("  {:<21} {}\n", name, value);
+}
+
+// What every card has, emulated ones too.
+void print_card(const Status& status, const Terminal& terminal) {
+    print_line("state", terminal.paint(color_of(status), status.state));
+    print_line("serial", status.serial.value_or("-"));
+    print_line("hardware", status.hardware_version.value_or("-"));
+    print_line("firmware", status.firmware_version.value_or("-"));
+    print_line("resets", or_dash(status.generation, "{}"));
+    print_line("device memory", memory(status));
+    print_line("engines", fmt::format("{} DMA, {} compute", or_dash(status.dma.count, "{}"),
+                                      or_dash(status.compute.count, "{}")));
+    print_line("clock", clock_text(status.sensors));
+}
+
+void print_emulated(const Status& status, const Terminal& terminal) {
+    std::cout << terminal.paint(Color::bold, status.card.name()) << "\n";
+    print_line("driver", "none: this process emulates the card");
+    print_card(status, terminal);
+}
+
 void print_info(const Status& status, const std::vector<Client>& clients,
                 const Terminal& terminal) {
-    const auto line = [&](const char* name, const std::string& value) {
-        std::cout << fmt::format("  {:<21} {}\n", name, value);
-    };
     std::cout << terminal.paint(Color::bold, status.card.name()) << "\n";
-    line("address", status.card.address);
-    line("state", terminal.paint(color_of(status), status.state));
-    line("driver", status.card.driver.empty()
-                       ? "none"
-                       : status.card.driver + " " + status.driver_version.value_or(""));
-    line("serial", status.serial.value_or("-"));
-    line("hardware", status.hardware_version.value_or("-"));
-    line("firmware", status.firmware_version.value_or("-"));
-    line("resets", or_dash(status.generation, "{}"));
-    line("device memory", memory(status));
-    line("engines", fmt::format("{} DMA, {} compute", or_dash(status.dma.count, "{}"),
-                                or_dash(status.compute.count, "{}")));
-    line("in use", fmt::format("{} contexts, {} queues", or_dash(status.contexts_used, "{}"),
-                               or_dash(status.queues_used, "{}")));
+    print_line("address", status.card.address);
+    print_line("driver", status.card.driver.empty()
+                             ? "none"
+                             : status.card.driver + " " + status.driver_version.value_or(""));
+    print_card(status, terminal);
+    print_line("in use", in_use(status));
     if (status.time_limit_ms) {
-        line("time limit",
-             *status.time_limit_ms == 0
-                 ? "none"
-                 : fmt::format("{} ms of device time for a command", *status.time_limit_ms));
+        print_line("time limit",
+                   *status.time_limit_ms == 0
+                       ? "none"
+                       : fmt::format("{} ms of device time for a command", *status.time_limit_ms));
     }
     for (const auto& [name, value] : status.quota) {
-        line("quota of a user", fmt::format("{}: {}", name, value));
+        print_line("quota of a user", fmt::format("{}: {}", name, value));
     }
-    line("temperature", or_dash(status.sensors.celsius, "{:.1f} C"));
-    line("power", fmt::format("{} of {} (cap; {} to {})", or_dash(status.sensors.watts, "{:.1f} W"),
-                              or_dash(status.sensors.cap_watts, "{:.1f} W"),
-                              or_dash(status.sensors.cap_min_watts, "{:.1f}"),
-                              or_dash(status.sensors.cap_max_watts, "{:.1f} W")));
-    line("clock", clock_text(status.sensors));
-    line("link",
-         status.link.now() + (status.link.downgraded()
-                                  ? terminal.paint(Color::bad, " (downgraded; the card supports " +
-                                                                   status.link.best() + ")")
-                                  : ""));
-    line("link errors",
-         fmt::format("{} correctable, {} nonfatal, {} fatal", status.aer_total("correctable"),
-                     status.aer_total("nonfatal"), status.aer_total("fatal")));
-    line("interrupts", fmt::format("{} vectors", or_dash(status.vectors, "{}")));
-    line("NUMA node", or_dash(status.numa_node, "{}"));
-    line("IOMMU group", or_dash(status.iommu_group, "{}"));
+    print_line("temperature", or_dash(status.sensors.celsius, "{:.1f} C"));
+    print_line("power",
+               fmt::format("{} of {} (cap; {} to {})", or_dash(status.sensors.watts, "{:.1f} W"),
+                           or_dash(status.sensors.cap_watts, "{:.1f} W"),
+                           or_dash(status.sensors.cap_min_watts, "{:.1f}"),
+                           or_dash(status.sensors.cap_max_watts, "{:.1f} W")));
+    print_line("link", status.link.now() +
+                           (status.link.downgraded()
+                                ? terminal.paint(Color::bad, " (downgraded; the card supports " +
+                                                                 status.link.best() + ")")
+                                : ""));
+    print_line("link errors",
+               fmt::format("{} correctable, {} nonfatal, {} fatal", status.aer_total("correctable"),
+                           status.aer_total("nonfatal"), status.aer_total("fatal")));
+    print_line("interrupts", fmt::format("{} vectors", or_dash(status.vectors, "{}")));
+    print_line("NUMA node", or_dash(status.numa_node, "{}"));
+    print_line("IOMMU group", or_dash(status.iommu_group, "{}"));
     for (const auto& [name, value] : status.counters) {
-        line(name.c_str(), std::to_string(value));
+        print_line(name.c_str(), std::to_string(value));
     }
     for (const Client& client : clients) {
-        line("held by", fmt::format("{} (pid {}, {}), {} queues", client.name, client.pid,
-                                    client.user, client.queues.size()));
+        print_line("held by", fmt::format("{} (pid {}, {}), {}", client.name, client.pid,
+                                          client.user, plural(client.queues.size(), "queue")));
     }
 }
 
 Exit info(const Program& program, const InfoOptions& options) {
     const SystemRoot root = program.root();
-    const Snapshot snapshot = take_snapshot(root, options.card);
+    const Snapshot snapshot = take_snapshot(root, name_or_environment(root, options.card));
     if (program.json()) {
         Json document{{"cards", Json::array()},
                       {"clients", Json::array()},
@@ -129,6 +149,10 @@ Exit info(const Program& program, const InfoOptions& options) {
     }
     const Terminal terminal = program.terminal();
     for (const Status& status : snapshot.cards) {
+        if (!status.card.emulated.empty()) {
+            print_emulated(status, terminal);
+            continue;
+        }
         print_info(status, snapshot.clients.of_card(status.card.address), terminal);
     }
     return Exit::ok;

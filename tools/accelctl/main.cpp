@@ -18,7 +18,9 @@ Manual manual() {
                "memory, link and utilization, and every process that holds a card.",
                "A CARD is named by its number (0 for /dev/accel0), its node (accel0), its PCI "
                "address (0000:01:00.0 or 01:00.0) or its serial number (0x1, or 16 hexadecimal "
-               "digits). Cards are always listed in the order of their PCI addresses.",
+               "digits). Cards are always listed in the order of their PCI addresses. 'emulated' "
+               "is a "
+               "card that the command emulates in its own process, without a driver.",
                "Information is read from sysfs and /proc, which needs no permission and does not "
                "disturb a card. Commands that use a card (validate, bench, topology, run, compile, "
                "quantize) open its node. Resets and power caps need root."}}},
@@ -33,11 +35,15 @@ Manual manual() {
                "9: a bug in accelctl; please report it."}},
              {"JSON",
               {"With --json, standard output is JSON and nothing else: one document, or one "
-               "document per line for a stream (top, events). Each document begins with its schema "
+               "document per line for a stream (top, events -f). Each document begins with its "
+               "schema "
                "and version, such as accelctl.info/1; the schemas are installed as "
                "share/accel/schema/accelctl.json. New fields do not change the version. An error "
                "is a document, too, accelctl.error/1, and a message on standard error."}},
-             {"Environment", {"NO_COLOR: disables colors on a terminal."}},
+             {"Environment",
+              {"ACCEL_DEVICE: the CARD of commands that use one, such as 'emulated', unless the "
+               "command line names it.",
+               "NO_COLOR: disables colors on a terminal."}},
              {"Files",
               {"/sys/class/accel-card, /sys/bus/pci/devices, /proc/PID/fdinfo: read. "
                "/dev/accelN: opened by commands that use a card."}},
@@ -58,6 +64,11 @@ void add_card(CommandLine& command, std::string& card, const char* otherwise) {
     command.add_option(
         {.name = "CARD", .help = fmt::format("{}; {}", card_help, otherwise), .value = card_value},
         card);
+    command.add_option({.name = "--device",
+                        .help = "The same, as an option",
+                        .value = card_value,
+                        .excludes = "CARD"},
+                       card);
 }
 
 }  // namespace accel::tools
@@ -81,5 +92,6 @@ int main(int argc, char** argv) {
     add_power_cap(program);
     add_doctor(program);
     add_metrics(program);
+    add_bundle(program);
     return program.run(argc, argv);
 }

@@ -2,17 +2,13 @@
 //
 // accelctl metrics: prints the state of all cards in the text format of Prometheus. Names and
 // labels are an interface.
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 
 #include "commands.hpp"
+#include "output.hpp"
 #include "snapshot.hpp"
 
 namespace accel::tools {
@@ -194,30 +190,12 @@ std::string exposition(const Snapshot& snapshot) {
     return out.text();
 }
 
-// Renames a complete file into place, so that a collector never reads half of it.
-void replace_file(const std::string& path, const std::string& text) {
-    const std::string temporary = path + ".new";
-    std::ofstream file(temporary, std::ios::trunc);
-    file << text;
-    file.close();
-    std::error_code error;
-    if (file) {
-        std::filesystem::rename(temporary, path, error);
-    }
-    if (!file || error) {
-        std::error_code ignored;
-        std::filesystem::remove(temporary, ignored);
-        throw Failure(Exit::file, "cannot write " + path,
-                      "the folder must exist, and you must be allowed to create files in it");
-    }
-}
-
 Exit metrics(const Program& program, const MetricsOptions& options) {
     const std::string text = exposition(take_snapshot(program.root(), ""));
     if (options.output.empty()) {
         std::cout << text;
     } else {
-        replace_file(options.output, text);
+        write_output(options.output, text);
     }
     return Exit::ok;
 }
@@ -230,9 +208,10 @@ void add_metrics(Program& program) {
     command.set_footer(
         "For the textfile collector of node_exporter: run this from a timer, with --output "
         "/var/lib/prometheus/node-exporter/accel.prom. Names and labels are stable.");
-    command.add_option(
-        {.name = "-o,--output", .help = "Replace this file atomically", .value = file_value},
-        options->output);
+    command.add_option({.name = "-o,--output",
+                        .help = "Write the metrics into this file, which is replaced as a whole",
+                        .value = file_value},
+                       options->output);
 }
 
 }  // namespace accel::tools

@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <optional>
 
 #include "commands.hpp"
+#include "output.hpp"
 #include "root.hpp"
+#include "run/tensor_file.hpp"
 
 namespace accel::tools {
 
@@ -18,8 +21,8 @@ void ModelOptions::add_to(CommandLine& command, std::string_view model_help) {
     command.add_option(
         {.name = "MODEL", .help = std::string(model_help), .value = file_value, .required = true},
         model);
-    command.add_option({.name = "--card", .help = std::string(card_help), .value = card_value},
-                       card);
+    command.add_option(
+        {.name = "--device,--card", .help = std::string(card_help), .value = card_value}, card);
     command.add_option({.name = "--batch",
                         .help = "Set the length of the first dimension of the inputs",
                         .value = "LENGTH",
@@ -35,7 +38,7 @@ void ModelOptions::add_to(CommandLine& command, std::string_view model_help) {
                        shapes);
     command.add_option({.name = "--constant-input",
                         .help = "Give an input the same value in every run: a number, or a file "
-                                "of its elements",
+                                "(.npy, .pb, or raw elements)",
                         .value = "NAME=VALUE"},
                        constant_inputs);
     command.add_flag({.name = "--allow-narrowing", .help = "Compute f64 in f32, and u64 in i64"},
@@ -132,7 +135,7 @@ TensorData parse_constant(const std::string& model, const Named& given,
                 return {info.type, info.shape, std::move(*bytes)};
             }
         }
-        return {info.type, info.shape, read_tensor(given.value, info)};
+        return read_tensor_file(given.value, info, {});
     }
     throw Failure(Exit::usage,
                   fmt::format("--constant-input {}: the model has no such input", given.name),
@@ -164,7 +167,7 @@ LoadOptions ModelOptions::load() const {
 
 void add_output(CommandLine& command, std::string& path) {
     command.add_option({.name = "-o,--output",
-                        .help = "Write the result into this file",
+                        .help = "Write the result into this file; -: standard output",
                         .value = file_value,
                         .required = true},
                        path);
@@ -177,13 +180,34 @@ Card select_card_for_models(const Program& program, const ModelOptions& options)
 void rethrow_model_error(const Error& error) {
     switch (error.errc()) {
         case std::errc::no_such_file_or_directory:
+        case std::errc::is_a_directory:
+        case std::errc::not_a_directory:
+        case std::errc::invalid_seek:
+        case std::errc::filename_too_long:
+        case std::errc::too_many_symbolic_link_levels:
+        case std::errc::permission_denied:
         case std::errc::io_error:
             throw Failure(Exit::file, error.what());
+        case std::errc::argument_out_of_domain:
+            throw Failure(Exit::usage, error.what());
+        case std::errc::no_space_on_device:
+        case std::errc::not_enough_memory:
+            throw Failure(Exit::unsupported, error.what(),
+                          "the model needs more memory than there is: choose a smaller --batch or "
+                          "--shape, or a card with more");
         case std::errc::invalid_argument:
         case std::errc::not_supported:
             throw Failure(Exit::unsupported, error.what());
         default:
             break;
+    }
+}
+
+void save_model(const Model& net, const std::string& path) {
+    try {
+        net.save(output_path(path));
+    } catch (const Error& error) {
+        throw Failure(Exit::file, error.what());
     }
 }
 
@@ -223,26 +247,25 @@ Json to_json(const MemoryUse& memory) {
 }
 
 std::vector<std::byte> read_bytes(const std::string& path) {
+    const auto fail = [&](int error) {
+        throw Failure(Exit::file, "cannot read " + path + ": " +
+                                      (error == EISDIR ? "it is a folder"
+                                                       : std::generic_category().message(error)));
+    };
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) {
+        fail(EISDIR);  // a stream opens a folder, and reads nothing
+    }
     std::ifstream in(path, std::ios::binary);
     if (!in) {
-        throw Failure(Exit::file,
-                      "cannot read " + path + ": " + std::generic_category().message(errno));
+        fail(errno);
     }
     const std::vector<char> data{std::istreambuf_iterator<char>(in), {}};
+    if (in.bad()) {
+        fail(EIO);
+    }
     const auto* const first = reinterpret_cast<const std::byte*>(data.data());
     return {first, first + data.size()};
-}
-
-std::vector<std::byte> read_tensor(const std::string& path, const TensorInfo& info) {
-    std::vector<std::byte> bytes = read_bytes(path);
-    if (bytes.size() != info.bytes()) {
-        throw Failure(
-            Exit::usage,
-            fmt::format("{} holds {} bytes, and {} needs {}", path, bytes.size(), describe(info),
-                        info.bytes()),
-            "the file must hold the elements of the tensor in memory order, and nothing else");
-    }
-    return bytes;
 }
 
 void check_count(std::span<const TensorInfo> inputs, std::size_t files) {

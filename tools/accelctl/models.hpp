@@ -63,6 +63,9 @@ auto with_model_errors(Action action) {
     }
 }
 
+/// Writes the compiled model. Throws Failure if the file cannot be written.
+void save_model(const Model& net, const std::string& path);
+
 [[nodiscard]] Model load_model(const Device& device, const ModelOptions& options);
 
 [[nodiscard]] std::string_view name_of(DataType type);
@@ -73,9 +76,6 @@ auto with_model_errors(Action action) {
 
 /// The content of a file. Throws Failure if it cannot be read.
 [[nodiscard]] std::vector<std::byte> read_bytes(const std::string& path);
-
-/// The elements of a tensor from a file. Throws Failure if the file has another length.
-[[nodiscard]] std::vector<std::byte> read_tensor(const std::string& path, const TensorInfo& info);
 
 /// Throws Failure, with a list of the inputs, unless there is a file for each input.
 void check_count(std::span<const TensorInfo> inputs, std::size_t files);

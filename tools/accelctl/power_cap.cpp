@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "json.hpp"
 #include "status.hpp"
 
@@ -51,7 +52,8 @@ void set_cap(const SystemRoot& root, const Status& status, double watts) {
 
 Exit power_cap(const Program& program, const CapOptions& options) {
     const SystemRoot root = program.root();
-    const Card card = select_card(root, options.card);
+    const Card card = select_card(root, name_or_environment(root, options.card));
+    require_real_card(card, "accelctl power-cap");
     Status status = read_status(root, card);
     if (!status.sensors.cap_watts || !status.sensors.cap_min_watts ||
         !status.sensors.cap_max_watts) {

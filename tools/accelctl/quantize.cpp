@@ -9,7 +9,10 @@
 #include <iostream>
 
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "models.hpp"
+#include "output.hpp"
+#include "run/tensor_file.hpp"
 #include "terminal.hpp"
 #include "text.hpp"
 
@@ -32,7 +35,7 @@ std::vector<std::vector<TensorData>> read_calibration(const Model& net,
     std::vector<std::vector<TensorData>> runs;
     for (std::size_t i = 0; i < files.size(); ++i) {
         const TensorInfo& info = net.inputs()[i];
-        const std::vector<std::byte> bytes = read_bytes(files[i]);
+        const std::vector<std::byte> bytes = read_elements(files[i], info.type);
         const std::size_t count = info.bytes() == 0 ? 0 : bytes.size() / info.bytes();
         if (count == 0 || count * info.bytes() != bytes.size()) {
             throw Failure(
@@ -76,22 +79,25 @@ Json to_json(const QuantizeReport& report) {
     return {{"nodes", std::move(nodes)}, {"outputs", std::move(outputs)}};
 }
 
-void print(const QuantizeReport& report, std::size_t runs, const std::string& output) {
+void print(std::ostream& out, const QuantizeReport& report, std::size_t runs,
+           const std::string& output) {
     Table table({{.title = "node"}, {.title = "computes in"}, {.title = ""}});
     for (const QuantizedNode& node : report.nodes) {
         table.add({node.node, node.reason.empty() ? "int8" : "f32", node.reason});
     }
-    std::cout << table.to_string();
+    out << table.to_string();
     for (const OutputNoise& noise : report.outputs) {
-        std::cout << fmt::format("{}: {:.1f} dB of signal to noise over {} runs\n", noise.output,
-                                 noise.signal_to_noise, runs);
+        out << fmt::format("{}: {:.1f} dB of signal to noise over {} runs\n", noise.output,
+                           noise.signal_to_noise, runs);
     }
-    std::cout << "wrote " << output << "\n";
+    out << "wrote " << output << "\n";
 }
 
 Exit quantize_model(const Program& program, const QuantizeCommand& options) {
+    std::ostream& out = summary_stream(options.output, program.json());
+    check_output(options.output);
     const Card card = select_card_for_models(program, options.model);
-    const Device device = Device::open(card.path());
+    const Device device = open_card(card);
     // The model is loaded to learn its inputs, and gone before it is loaded for calibration.
     const auto runs = [&] {
         return read_calibration(load_model(device, options.model), options.calibration);
@@ -99,7 +105,7 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
     const QuantizeReport report = [&] {
         Progress progress("Calibrating");
         return with_model_errors([&] {
-            return quantize(device, options.model.model, runs, options.output,
+            return quantize(device, options.model.model, runs, output_path(options.output),
                             {.load = options.model.load(),
                              .nodes_to_exclude = options.nodes_to_exclude,
                              .percentile = options.percentile,
@@ -112,7 +118,7 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
         document.append(to_json(report));
         program.print_json("accelctl.quantize/1", document);
     } else {
-        print(report, runs.size(), options.output);
+        print(out, report, runs.size(), options.output);
     }
     return Exit::ok;
 }
@@ -123,8 +129,8 @@ void add_quantize(Program& program) {
     auto [command, options] = add_command<QuantizeCommand>(
         program, "quantize", "Quantize an f32 model to int8", quantize_model);
     command.set_footer(
-        "A calibration file holds the elements of one input for many runs, one run after another, "
-        "in memory order: a few hundred runs that are like those of the application. The result "
+        "A calibration file holds the elements of one input for many runs, one run after another "
+        "(.npy, or raw): a few hundred runs that are like those of the application. The result "
         "is ONNX with QuantizeLinear and DequantizeLinear.");
     options->model.add_to(command, onnx_model_help);
     add_output(command, options->output);

@@ -17,6 +17,7 @@
 
 #include "clients.hpp"
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "json.hpp"
 #include "status.hpp"
 
@@ -238,7 +239,8 @@ Exit reset_function(const Program& program, const SystemRoot& root, const Card& 
 
 Exit reset(const Program& program, const ResetOptions& options) {
     const SystemRoot root = program.root();
-    const Card card = select_card(root, options.card);
+    const Card card = select_card(root, name_or_environment(root, options.card));
+    require_real_card(card, "accelctl reset");
     return options.queue ? reset_queue(program, root, card, options)
                          : reset_function(program, root, card, options);
 }

@@ -1,138 +1,136 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// accelctl run: compiles a model, runs it, checks its outputs, and shows where the time is spent.
+// accelctl run: compiles a model, runs it, shows and checks its outputs, and shows where the time
+// is spent.
 #include <fmt/core.h>
 
 #include <accel/model.hpp>
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <cstring>
 #include <iostream>
-#include <map>
 #include <random>
 
 #include "accel/accel.hpp"
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "models.hpp"
+#include "output.hpp"
+#include "run/numbers.hpp"
+#include "run/port_files.hpp"
+#include "run/report.hpp"
+#include "run/tensor_file.hpp"
+#include "run/trace.hpp"
 #include "terminal.hpp"
-#include "text.hpp"
 
 namespace accel::tools {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Files = std::vector<std::optional<std::string>>;  // one for each input or output
 
 constexpr std::chrono::seconds run_limit{30};
+constexpr double default_tolerance = 1e-3;
 
 struct RunOptions {
     ModelOptions model;
     std::vector<std::string> inputs;
+    PictureOptions pictures;
     std::vector<std::string> expected;
+    std::vector<std::string> outputs;
+    std::uint32_t top = 0;
+    std::string labels;
+    std::string trace;
     std::uint32_t repeat = 1;
-    double tolerance = 1e-3;
+    std::optional<double> tolerance;
+    std::optional<double> absolute;
+    std::optional<double> relative;
     bool nodes = false;
 };
 
-// The numbers are the same at every call: f32 from -1 to 1, otherwise 0 and 1.
+// The numbers are the same at every call: from -1 to 1, or 0 and 1 for integers.
 std::vector<std::byte> random_bytes(const TensorInfo& info) {
     std::mt19937 generator(1);
-    std::vector<std::byte> bytes(info.bytes());
-    if (info.type == DataType::f32) {
-        std::uniform_real_distribution<float> values(-1, 1);
-        for (std::size_t i = 0; i < bytes.size(); i += sizeof(float)) {
-            const float x = values(generator);
-            std::memcpy(&bytes[i], &x, sizeof x);
-        }
-    } else {
-        for (std::size_t i = 0; i < bytes.size(); i += size_of(info.type)) {
-            bytes[i] = static_cast<std::byte>(generator() % 2);
-        }
+    std::vector<double> numbers(info.elements());
+    std::uniform_real_distribution<float> values(-1, 1);
+    for (double& number : numbers) {
+        number = is_real(info.type) ? static_cast<double>(values(generator))
+                                    : static_cast<double>(generator() % 2);
     }
-    return bytes;
+    return from_numbers(info.type, numbers);
 }
 
 std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options) {
-    const bool random =
+    const bool all_random =
         options.inputs.empty() || options.inputs == std::vector<std::string>{"random"};
-    if (!random) {
-        check_count(net.inputs(), options.inputs.size());
-    }
+    const Files files = assign_files(
+        net.inputs(), all_random ? std::vector<std::string>{} : options.inputs, "--input");
     std::vector<TensorData> inputs;
     for (std::size_t i = 0; i < net.inputs().size(); ++i) {
         const TensorInfo& info = net.inputs()[i];
-        inputs.push_back({info.type, info.shape,
-                          random || options.inputs[i] == "random"
-                              ? random_bytes(info)
-                              : read_tensor(options.inputs[i], info)});
+        if (all_random || files[i] == "random") {
+            inputs.push_back({info.type, info.shape, random_bytes(info)});
+        } else if (files[i]) {
+            inputs.push_back(read_tensor_file(*files[i], info, options.pictures));
+        } else {
+            throw Failure(
+                Exit::usage, "--input: there is no file for input " + info.name,
+                list_of(net.inputs()) + "\n'random' instead of a file gives random values");
+        }
     }
     return inputs;
 }
 
-// The largest error of the outputs. Throws Failure beyond the tolerance.
-double compare(const Model& net, const std::vector<TensorData>& outputs,
-               const RunOptions& options) {
-    if (options.expected.size() != outputs.size()) {
-        throw Failure(Exit::usage,
-                      fmt::format("the model has {} outputs, and --expect gives {} files",
-                                  outputs.size(), options.expected.size()));
+// Integers must be equal, unless the user gives a tolerance.
+Tolerance tolerance_of(DataType type, const RunOptions& options) {
+    const double otherwise = options.tolerance.value_or(is_real(type) ? default_tolerance : 0);
+    if (options.absolute || options.relative) {
+        return {options.absolute.value_or(options.tolerance.value_or(0)),
+                options.relative.value_or(options.tolerance.value_or(0))};
     }
-    double max_error = 0;
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-        const TensorInfo& info = net.outputs()[i];
-        // The shape of an output may be known only after a run.
-        const auto expected =
-            read_tensor(options.expected[i], {info.name, outputs[i].type, outputs[i].shape});
-        if (info.type != DataType::f32) {
-            if (expected != outputs[i].bytes) {
-                throw Failure(Exit::failed,
-                              "output " + info.name + " differs from the expected one");
-            }
-            continue;
-        }
-        for (std::size_t k = 0; k < expected.size(); k += sizeof(float)) {
-            float got = 0;
-            float wanted = 0;
-            std::memcpy(&got, &outputs[i].bytes[k], sizeof got);
-            std::memcpy(&wanted, &expected[k], sizeof wanted);
-            const double error = std::fabs(static_cast<double>(got) - wanted);
-            if (!(error <= options.tolerance * (1 + std::fabs(wanted)))) {
-                throw Failure(Exit::failed,
-                              fmt::format("element {} of output {} is {:g}, and {:g} was expected",
-                                          k / sizeof(float), info.name, got, wanted),
-                              "--tolerance sets the allowed error");
-            }
-            max_error = std::max(max_error, error);
-        }
-    }
-    return max_error;
+    return {otherwise, otherwise};
 }
 
-// The card's time for all commands of a name.
-struct TimeSpent {
-    std::string name;
-    std::uint64_t count = 0;
-    std::uint64_t ticks = 0;
-};
+// The shape of an output may be known only after a run.
+TensorInfo info_of(const Model& net, std::size_t output, const TensorData& data) {
+    return {net.outputs()[output].name, data.type, data.shape};
+}
 
-// Sums up by command or by node, longest first.
-std::vector<TimeSpent> time_by(const Model& net, const std::vector<std::uint64_t>& ticks,
-                               std::string ModelCommand::*by) {
-    std::map<std::string, TimeSpent> by_name;
-    for (std::size_t i = 0; i < ticks.size(); ++i) {
-        TimeSpent& time = by_name[net.commands()[i].*by];
-        time.name = net.commands()[i].*by;
-        ++time.count;
-        time.ticks += ticks[i];
+void compare_outputs(const Model& net, const std::vector<TensorData>& outputs,
+                     const RunOptions& options, RunReport& report) {
+    const Files expected = assign_files(net.outputs(), options.expected, "--expect");
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        if (expected[i]) {
+            const TensorInfo info = info_of(net, i, outputs[i]);
+            report.comparisons.push_back(compare(info.name, outputs[i],
+                                                 read_tensor_file(*expected[i], info, {}),
+                                                 tolerance_of(info.type, options)));
+        }
     }
-    std::vector<TimeSpent> result;
-    result.reserve(by_name.size());
-    for (auto& [name, time] : by_name) {
-        result.push_back(std::move(time));
+}
+
+void rank_outputs(const Model& net, const std::vector<TensorData>& outputs,
+                  const RunOptions& options, RunReport& report) {
+    if (options.top == 0) {
+        return;
     }
-    std::ranges::stable_sort(result, std::greater<>(), &TimeSpent::ticks);
-    return result;
+    const auto labels =
+        options.labels.empty() ? std::vector<std::string>{} : read_labels(options.labels);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        report.rankings.push_back(
+            rank_classes(net.outputs()[i].name, outputs[i], options.top, labels));
+    }
+}
+
+void write_outputs(const Model& net, const std::vector<TensorData>& outputs, const Files& files,
+                   RunReport& report) {
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        if (files[i]) {
+            const std::string& name = net.outputs()[i].name;
+            write_output(*files[i], tensor_file(*files[i], name, outputs[i]));
+            report.files.emplace_back(name, *files[i]);
+        }
+    }
 }
 
 // The seconds that each run takes.
@@ -167,103 +165,144 @@ std::vector<double> time_runs(const Device& device, Queue& queue, const Model& n
     return times;
 }
 
-// The results of one command line.
-struct Report {
-    std::vector<std::uint64_t> ticks;  ///< of each command
-    std::vector<double> seconds;       ///< of each run, shortest first
-    double max_error = 0;
-    double clock_hz = 0;
-
-    [[nodiscard]] double shortest() const { return seconds.front(); }
-    [[nodiscard]] double median() const { return seconds[seconds.size() / 2]; }
-    [[nodiscard]] double to_seconds(std::uint64_t count) const {
-        return static_cast<double>(count) / clock_hz;
+// Where the report is printed: standard error if an output is standard output.
+std::ostream& report_stream(const Program& program, const Files& outputs,
+                            const RunOptions& options) {
+    std::ostream* out = &summary_stream(options.trace, program.json());
+    for (const auto& path : outputs) {
+        if (path && &summary_stream(*path, program.json()) == &std::cerr) {
+            out = &std::cerr;
+        }
     }
-};
-
-// A list of the commands or the nodes with their times. `name` and `count` name the members.
-Json times_json(const Model& net, const Report& report, std::string ModelCommand::*by,
-                const char* name, const char* count) {
-    Json all = Json::array();
-    for (const TimeSpent& time : time_by(net, report.ticks, by)) {
-        all.push_back(
-            {{name, time.name}, {count, time.count}, {"seconds", report.to_seconds(time.ticks)}});
-    }
-    return all;
+    return *out;
 }
 
-Json run_json(const Model& net, const Report& report, const RunOptions& options) {
-    Json document{{"model", options.model.model},
-                  {"inputs", to_json(net.inputs())},
-                  {"outputs", to_json(net.outputs())},
-                  {"commands", times_json(net, report, &ModelCommand::command, "command", "count")},
-                  {"nodes", times_json(net, report, &ModelCommand::node, "node", "commands")},
-                  {"memory", to_json(net.memory())},
-                  {"runs", options.repeat},
-                  {"seconds", {{"min", report.shortest()}, {"median", report.median()}}}};
-    for (const HostNode& node : net.host_nodes()) {
-        Json& nodes = document["host_nodes"];
-        nodes = nodes.is_null() ? Json::array() : nodes;
-        nodes.push_back({{"node", node.node}, {"reason", node.reason}});
+// The report is complete before a difference ends the command.
+Exit verdict(const RunReport& report) {
+    Exit exit = Exit::ok;
+    std::cout.flush();
+    for (const Comparison& comparison : report.comparisons) {
+        if (comparison.different != 0) {
+            std::cerr << fmt::format("accelctl: output {}: {}\n", comparison.name,
+                                     comparison.first_different);
+            exit = Exit::failed;
+        }
     }
-    if (!options.expected.empty()) {
-        document["max_error"] = report.max_error;
+    if (exit != Exit::ok) {
+        std::cerr << "          --atol and --rtol set the allowed error\n";
     }
-    return document;
-}
-
-void print(const Model& net, const Report& report, const RunOptions& options) {
-    for (const TensorInfo& info : net.inputs()) {
-        std::cout << "input   " << describe(info) << '\n';
-    }
-    for (const TensorInfo& info : net.outputs()) {
-        std::cout << "output  " << describe(info) << '\n';
-    }
-    for (const HostNode& node : net.host_nodes()) {
-        std::cout << fmt::format("host    {}: {}\n", node.node, node.reason);
-    }
-    const MemoryUse memory = net.memory();
-    std::cout << fmt::format("memory  {} of weights; {} of activations in {} ({:.1f} %)\n",
-                             human_bytes(memory.weights), human_bytes(memory.activations),
-                             human_bytes(memory.peak), 100 * memory.ratio());
-    Table table({{.title = options.nodes ? "node" : "command"},
-                 {.title = options.nodes ? "commands" : "count", .align = Table::Align::right},
-                 {.title = "ms", .align = Table::Align::right}});
-    const auto by = options.nodes ? &ModelCommand::node : &ModelCommand::command;
-    for (const TimeSpent& time : time_by(net, report.ticks, by)) {
-        table.add({time.name, std::to_string(time.count),
-                   fmt::format("{:.3f}", report.to_seconds(time.ticks) * 1e3)});
-    }
-    std::cout << table.to_string();
-    std::cout << fmt::format("{} run{}: shortest {:.3f} ms, median {:.3f} ms\n", options.repeat,
-                             options.repeat == 1 ? "" : "s", report.shortest() * 1e3,
-                             report.median() * 1e3);
-    if (!options.expected.empty()) {
-        std::cout << fmt::format("outputs are as expected; the largest error is {:g}\n",
-                                 report.max_error);
-    }
+    return exit;
 }
 
 Exit run(const Program& program, const RunOptions& options) {
     const Card card = select_card_for_models(program, options.model);
-    const Device device = Device::open(card.path());
+    const Device device = open_card(card);
     Queue queue = device.create_queue();
     const Model net = load_model(device, options.model);
+    const Files files = assign_files(net.outputs(), options.outputs, "--output");
+    std::ostream& out = report_stream(program, files, options);
+    for (const auto& path : files) {
+        if (path) {
+            check_output(*path);
+        }
+    }
+    if (!options.trace.empty()) {
+        check_output(options.trace);
+    }
     const std::vector<TensorData> inputs = make_inputs(net, options);
-    Report report;
+    RunReport report;
+    report.card = card.title();
+    report.model = options.model.model;
     report.clock_hz = device.info().clock_hz;
-    const std::vector<TensorData> outputs = net.profile(queue, inputs, report.ticks);
+    const std::vector<TensorData> outputs = net.profile(queue, inputs, report.records);
     report.seconds = time_runs(device, queue, net, inputs, options.repeat);
     std::ranges::sort(report.seconds);
-    report.max_error = options.expected.empty() ? 0 : compare(net, outputs, options);
+    compare_outputs(net, outputs, options, report);
+    rank_outputs(net, outputs, options, report);
+    write_outputs(net, outputs, files, report);
+    if (!options.trace.empty()) {
+        write_output(options.trace, trace_json(card.name(), net, report.records, report.clock_hz));
+        report.trace = options.trace;
+    }
     if (program.json()) {
         Json document{{"address", card.address}};
-        document.append(run_json(net, report, options));
+        document.append(to_json(net, report));
         program.print_json("accelctl.run/1", document);
     } else {
-        print(net, report, options);
+        print(out, net, report, options.nodes);
     }
-    return Exit::ok;
+    return verdict(report);
+}
+
+void add_input_options(CommandLine& command, RunOptions& options) {
+    command.add_option({.name = "--input",
+                        .help = "Give an input a file (.npy, .pb, PNG, JPEG, or raw elements), or "
+                                "'random'; 'random' alone is for all inputs",
+                        .value = "[NAME=]FILE"},
+                       options.inputs);
+    command.add_option({.name = "--mean",
+                        .help = "Subtract this from the samples of a picture (0 to 255): one "
+                                "number, or one for each channel",
+                        .value = "N,N,...",
+                        .comma_separated = true},
+                       options.pictures.mean);
+    command.add_option({.name = "--scale",
+                        .help = "Multiply the samples by this after --mean",
+                        .value = "N,N,...",
+                        .comma_separated = true},
+                       options.pictures.scale);
+    command.add_option({.name = "--layout",
+                        .help = "Set the order of channels, height and width of an input for "
+                                "pictures; auto: from its shape",
+                        .value = "ORDER",
+                        .choices = {"auto", "chw", "hwc"}},
+                       options.pictures.layout);
+    command.add_flag({.name = "--bgr",
+                      .help = "Put the channels of a picture in the order blue, "
+                              "green, red"},
+                     options.pictures.bgr);
+}
+
+void add_output_options(CommandLine& command, RunOptions& options) {
+    command.add_option({.name = "-o,--output",
+                        .help = "Write an output into this file: .npy, .pb (ONNX), or with another "
+                                "ending the raw elements; -: standard output",
+                        .value = "[NAME=]FILE"},
+                       options.outputs);
+    command.add_option({.name = "--top",
+                        .help = "Show the N largest elements of each row of the outputs",
+                        .value = "N",
+                        .bounds = Bounds{1, 1000}},
+                       options.top);
+    command.add_option({.name = "--labels",
+                        .help = "Name the classes of --top by the lines of this file",
+                        .value = file_value,
+                        .needs = "--top"},
+                       options.labels);
+    command.add_option({.name = "--expect",
+                        .help = "Compare an output with this file, and fail if it differs",
+                        .value = "[NAME=]FILE"},
+                       options.expected);
+    command.add_option({.name = "--atol",
+                        .help = "Set the allowed absolute error of --expect",
+                        .value = "NUMBER",
+                        .bounds = Bounds{0, 1e300}},
+                       options.absolute);
+    command.add_option({.name = "--rtol",
+                        .help = "Set the allowed error relative to the expected element",
+                        .value = "NUMBER",
+                        .bounds = Bounds{0, 1e300}},
+                       options.relative);
+    command.add_option({.name = "--tolerance",
+                        .help = "Set both (default 0.001, and 0 for integers)",
+                        .value = "NUMBER",
+                        .bounds = Bounds{0, 1e300}},
+                       options.tolerance);
+    command.add_option({.name = "--trace",
+                        .help = "Write a timeline of the commands of a run into this file, for "
+                                "Perfetto (ui.perfetto.dev) or chrome://tracing",
+                        .value = file_value},
+                       options.trace);
 }
 
 }  // namespace
@@ -271,23 +310,13 @@ Exit run(const Program& program, const RunOptions& options) {
 void add_run(Program& program) {
     auto [command, options] = add_command<RunOptions>(program, "run", "Run a model on a card", run);
     command.set_footer(
-        "Files of inputs and outputs hold the elements of a tensor in memory order. The table "
-        "shows the card's own time, from completion records. The last line shows the time of the "
-        "program, from the submission of a run to its completion.");
+        "Files without a name are for the inputs or outputs in the order of the model. A picture "
+        "is stretched to the size of its input; the samples are (sample - mean) * scale. The table "
+        "shows the card's own time, from completion records. The last line of the times shows the "
+        "time of the program, from the submission of a run to its completion.");
     options->model.add_to(command, any_model_help);
-    command.add_option({.name = "--input",
-                        .help = "Give a file for each input, or 'random' for all",
-                        .value = file_value},
-                       options->inputs);
-    command.add_option({.name = "--expect",
-                        .help = "Give a file for each output, and fail if an output differs",
-                        .value = file_value},
-                       options->expected);
-    command.add_option({.name = "--tolerance",
-                        .help = "Set the allowed error of an output, relative and absolute",
-                        .value = "NUMBER",
-                        .positive = true},
-                       options->tolerance);
+    add_input_options(command, *options);
+    add_output_options(command, *options);
     command.add_flag(
         {.name = "--nodes", .help = "Show the time of each node of the model, not of each command"},
         options->nodes);

@@ -14,22 +14,36 @@ namespace accel::tools {
 
 namespace {
 
-constexpr int bar_columns = 20;
+constexpr int file_columns = 1000;  // no terminal is so wide
+constexpr int narrow = 100;
+
+// A bar takes what the text beside it leaves.
+int bar_columns(int columns) {
+    return columns >= file_columns ? 20 : std::clamp((columns - 84) / 2 + 8, 8, 60);
+}
 
 double number(const Json& json, const char* name) {
     return json.at(name).number();
 }
 
-std::string bar(double fraction) {
-    const int full =
-        std::clamp(static_cast<int>(std::lround(fraction * bar_columns)), 0, bar_columns);
-    return fmt::format("[{}{}] {:3.0f} %", std::string(full, '#'),
-                       std::string(bar_columns - full, '.'), fraction * 100);
+std::string bar(double fraction, int columns) {
+    const int width = bar_columns(columns);
+    const int full = std::clamp(static_cast<int>(std::lround(fraction * width)), 0, width);
+    return fmt::format("[{}{}] {:3.0f} %", std::string(full, '#'), std::string(width - full, '.'),
+                       fraction * 100);
 }
 
 std::string value(const Json& json, const char* name, const char* format, double unit = 1) {
     const Json& found = json.at(name);
     return found.is_number() ? fmt::format(fmt::runtime(format), found.number() * unit) : "-";
+}
+
+// "1 queue", "3 queues"; `name` is a member in the plural.
+std::string counted(const Json& json, std::string_view name) {
+    const Json& found = json.at(name);
+    const std::string_view noun = name.substr(0, name.size() - 1);
+    return found.is_number() ? plural(static_cast<std::uint64_t>(found.number()), noun)
+                             : "- " + std::string(name);
 }
 
 std::string link(const Json& card) {
@@ -46,17 +60,18 @@ std::string name_of(const Json& card) {
     return card.at("node").is_string() ? card.at("node").text() : card.at("address").text();
 }
 
-void card_lines(const Json& card, const Terminal& terminal, std::vector<std::string>& lines) {
+void card_lines(const Json& card, const Terminal& terminal, int columns,
+                std::vector<std::string>& lines) {
     const std::string state = card.at("state").text();
     const Color color = state == "running"     ? Color::good
                         : state == "throttled" ? Color::warning
                                                : Color::bad;
     const Json& sensors = card.at("sensors");
     lines.push_back(
-        fmt::format("{} {} {}  {}  {}/{}  {}  {}", terminal.paint(Color::bold, name_of(card)),
-                    card.at("address").text(), terminal.paint(color, state),
-                    value(sensors, "celsius", "{:.1f} C"), value(sensors, "watts", "{:.1f}"),
-                    value(sensors, "cap_watts", "{:.0f} W"),
+        fmt::format("{}{} {}  {}  {}/{}  {}  {}", terminal.paint(Color::bold, name_of(card)),
+                    columns < narrow ? "" : " " + card.at("address").text(),
+                    terminal.paint(color, state), value(sensors, "celsius", "{:.1f} C"),
+                    value(sensors, "watts", "{:.1f}"), value(sensors, "cap_watts", "{:.0f} W"),
                     value(sensors, "clock_hz", "{:.0f} MHz", 1e-6), link(card)));
     const Json& rates = card.at("rates");
     if (!card.at("node").is_string()) {
@@ -67,22 +82,23 @@ void card_lines(const Json& card, const Terminal& terminal, std::vector<std::str
             Color::warning, "  no rates: the card was reset, or this is the first snapshot"));
     } else {
         lines.push_back(fmt::format("  DMA     {}  to card {}, from card {}",
-                                    bar(number(rates, "dma_busy")),
+                                    bar(number(rates, "dma_busy"), columns),
                                     human_rate(number(rates, "host_read_bytes")),
                                     human_rate(number(rates, "host_written_bytes"))));
         lines.push_back(fmt::format(
-            "  COMPUTE {}  {} commands/s, {} doorbells/s, {} interrupts/s",
-            bar(number(rates, "compute_busy")), human_count(number(rates, "commands")),
-            human_count(number(rates, "doorbells")), human_count(number(rates, "interrupts"))));
+            "  COMPUTE {}  {} commands/s, {} doorbells/s, {} {}/s",
+            bar(number(rates, "compute_busy"), columns), human_count(number(rates, "commands")),
+            human_count(number(rates, "doorbells")), human_count(number(rates, "interrupts")),
+            columns < narrow ? "irqs" : "interrupts"));
     }
     const Json& memory = card.at("memory");
     const double size = number(memory, "size");
     const double used = number(memory, "used");
-    lines.push_back(fmt::format(
-        "  MEMORY  {}  {} of {}, {} contexts, {} queues", bar(size > 0 ? used / size : 0),
-        human_bytes(static_cast<std::uint64_t>(used)),
-        human_bytes(static_cast<std::uint64_t>(size)), value(card.at("used"), "contexts", "{:.0f}"),
-        value(card.at("used"), "queues", "{:.0f}")));
+    lines.push_back(
+        fmt::format("  MEMORY  {}  {} of {}, {}, {}", bar(size > 0 ? used / size : 0, columns),
+                    human_bytes(static_cast<std::uint64_t>(used)),
+                    human_bytes(static_cast<std::uint64_t>(size)),
+                    counted(card.at("used"), "contexts"), counted(card.at("used"), "queues")));
 }
 
 double sort_value(const Json& client, SortKey key) {
@@ -181,16 +197,16 @@ std::vector<std::string> render(const Json& document, SortKey sort, const Termin
                                 int columns) {
     std::vector<std::string> lines;
     for (const Json& card : document.at("cards").elements()) {
-        card_lines(card, terminal, lines);
+        card_lines(card, terminal, columns, lines);
     }
     client_lines(document, sort, lines);
     if (const auto hidden = number(document, "hidden_processes"); hidden > 0) {
-        lines.push_back(fmt::format("(cannot inspect {:.0f} process(es) of other users)", hidden));
+        lines.push_back(
+            fmt::format("(cannot inspect {} of other users)",
+                        hidden == 1 ? "1 process" : fmt::format("{:.0f} processes", hidden)));
     }
-    if (!terminal.colored()) {
-        for (std::string& line : lines) {
-            line.resize(std::min(line.size(), static_cast<std::size_t>(columns)));
-        }
+    for (std::string& line : lines) {
+        line = clip(line, static_cast<std::size_t>(columns));
     }
     return lines;
 }

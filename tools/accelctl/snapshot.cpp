@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "snapshot.hpp"
 
+#include "emulated_status.hpp"
+
 #include <algorithm>
 #include <chrono>
 
@@ -62,7 +64,8 @@ Snapshot take_snapshot(const SystemRoot& root, const std::string& name) {
     Snapshot snapshot;
     snapshot.time = realtime();
     for (const Card& card : select_cards(root, name)) {
-        snapshot.cards.push_back(read_status(root, card));
+        snapshot.cards.push_back(card.emulated.empty() ? read_status(root, card)
+                                                       : emulated_status(card));
     }
     snapshot.clients = find_clients(root);
     return snapshot;

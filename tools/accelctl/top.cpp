@@ -16,10 +16,13 @@
 #include <set>
 
 #include "commands.hpp"
+#include "emulated.hpp"
+#include "history.hpp"
 #include "json.hpp"
 #include "sampler.hpp"
 #include "screen.hpp"
 #include "snapshot.hpp"
+#include "text.hpp"
 
 namespace accel::tools {
 
@@ -158,8 +161,10 @@ class Screen {
             }
             if (auto line = sampler_->take_newest()) {
                 arrived_ = Clock::now();
+                const Json document = Json::parse(*line);
+                history_.add(document);
                 if (!paused_) {
-                    document_ = Json::parse(*line);
+                    document_ = document;
                 }
             } else if (sampler_->ended()) {
                 restart();
@@ -224,16 +229,17 @@ class Screen {
         }
     }
 
-    void draw() {
-        const Terminal::Size size = Terminal::size();
-        std::vector<std::string> lines;
-        lines.push_back(terminal_.paint(
+    [[nodiscard]] std::string title() const {
+        return terminal_.paint(
             Color::faint,
-            fmt::format("accelctl top {}  every {:g} s, by {}{}   q quit  s sort (c d m p)  + - "
-                        "interval  space pause",
+            fmt::format("accelctl top {}  every {:g} s, by {}{}",
                         document_.is_null() ? "" : time_text(document_.at("time").number()),
                         interval_, sort_names[static_cast<std::size_t>(sort_)],
-                        paused_ ? ", PAUSED" : "")));
+                        paused_ ? ", PAUSED" : ""));
+    }
+
+    std::vector<std::string> body(int columns) {
+        std::vector<std::string> lines;
         const auto silent = std::chrono::duration_cast<std::chrono::seconds>(
             Clock::now() - arrived_ - std::chrono::milliseconds(static_cast<int>(interval_ * 1e3)));
         if (silent >= silence_limit) {
@@ -245,14 +251,39 @@ class Screen {
         if (document_.is_null()) {
             lines.emplace_back("reading ...");
         } else {
-            const auto body = frame(document_, removed_, sort_, terminal_, size.columns);
-            lines.insert(lines.end(), body.begin(), body.end());
+            for (std::string& line : frame(document_, removed_, sort_, terminal_, columns)) {
+                lines.push_back(std::move(line));
+            }
         }
+        return lines;
+    }
+
+    // The title, the values, graphs in the rows that are free, and the keys in the last row.
+    void draw() {
+        const Terminal::Size size = Terminal::size();
+        const int rows = std::max(size.rows - 2, 0);
+        std::vector<std::string> lines = body(size.columns);
+        const int free = rows - static_cast<int>(lines.size());
+        if (free < 0) {
+            lines.resize(static_cast<std::size_t>(std::max(rows - 1, 0)));
+            lines.push_back(terminal_.paint(
+                Color::faint, fmt::format("... {} more lines: enlarge the terminal", 1 - free)));
+        }
+        const auto graphs = history_.render(free - 1, size.columns, terminal_);
+        if (!graphs.empty()) {
+            lines.emplace_back();
+            lines.insert(lines.end(), graphs.begin(), graphs.end());
+        }
+        lines.insert(lines.begin(), title());
+        lines.resize(static_cast<std::size_t>(std::max(size.rows - 1, 0)));
         std::string out = "\x1b[H";
-        for (std::size_t i = 0; i < lines.size() && i < static_cast<std::size_t>(size.rows - 1);
-             ++i) {
-            out += lines[i] + "\x1b[K\r\n";
+        for (const std::string& line : lines) {
+            out += clip(line, static_cast<std::size_t>(size.columns)) + "\x1b[K\r\n";
         }
+        out += clip(terminal_.paint(Color::faint,
+                                    "q quit  s sort (c d m p)  + - interval  space pause"),
+                    static_cast<std::size_t>(size.columns)) +
+               "\x1b[K";
         std::cout << out << "\x1b[J" << std::flush;
     }
 
@@ -264,6 +295,7 @@ class Screen {
     std::optional<Sampler> sampler_;
     Clock::time_point arrived_;
     Json document_;
+    History history_;
     RemovedCards removed_;
     bool paused_ = false;
     bool quit_ = false;
@@ -321,7 +353,9 @@ Exit stream(const Program& program, const TopOptions& options) {
 
 Exit top(const Program& program, const TopOptions& options) {
     // A card that does not exist is an error now; one that is removed later is shown as gone.
-    static_cast<void>(select_cards(program.root(), options.card));
+    for (const Card& card : select_cards(program.root(), options.card)) {
+        require_real_card(card, "accelctl top");
+    }
     const bool screen = !options.once && options.count == 0 && !program.json() &&
                         program.terminal().interactive() && ::isatty(STDIN_FILENO) == 1;
     return screen ? Screen(program, options).run() : stream(program, options);

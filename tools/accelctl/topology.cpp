@@ -8,10 +8,10 @@
 #include <iostream>
 #include <sstream>
 
+#include "accel/device.hpp"
 #include "accel/error.hpp"
 #include "commands.hpp"
 #include "json.hpp"
-#include "peer.hpp"
 #include "status.hpp"
 #include "text.hpp"
 
@@ -75,8 +75,9 @@ Link probe(const SystemRoot& root, const Card& from, const Card& to, std::string
         const Device reader = Device::open(from.path());
         const Device owner = Device::open(to.path());
         constexpr std::uint64_t page = 4096;
-        const ExportedMemory memory(owner, page);
-        const ImportedMemory peer(reader, memory.fd());
+        const auto memory = owner.allocate_device<std::byte>({page});
+        const FileDescriptor exported = owner.export_memory(memory);
+        const auto peer = reader.import_memory<std::byte>(exported.get());
         link.reach = "yes";
     } catch (const Error& error) {
         link.reach = error.errc() == std::errc::operation_not_supported ? "no" : "unknown";

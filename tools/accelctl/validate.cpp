@@ -11,6 +11,7 @@
 #include "accel/accel.hpp"
 #include "checks.hpp"
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "json.hpp"
 
 namespace accel::tools {
@@ -31,6 +32,7 @@ struct Result {
     Outcome outcome = Outcome::passed;
     std::string detail;
     double seconds = 0;
+    bool gone = false;  ///< the card is no longer there
 };
 
 const char* outcome_name(Outcome outcome) {
@@ -63,6 +65,8 @@ Result run(const Check& check, const CheckContext& context) {
         }
         result.outcome = Outcome::failed;
         result.detail = error.what();
+        result.gone =
+            error.errc() == std::errc::no_such_device || exit_of(error.errc()) == Exit::no_card;
     }
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -109,12 +113,20 @@ class Validation {
     void run_on(const CheckContext& context) {
         const Card& card = context.card;
         if (!program_.json()) {
-            std::cout << terminal_.paint(Color::bold, card.name()) << " " << card.address << "\n";
+            std::cout << terminal_.paint(Color::bold, card.title()) << "\n";
         }
         Json results = Json::array();
+        bool gone = false;
         for (const Check& check : checks_) {
             progress_.update(static_cast<double>(done_++) / total_, check.name);
-            const Result result = run(check, context);
+            Result result{.name = check.name,
+                          .outcome = Outcome::skipped,
+                          .detail = "the card is gone",
+                          .seconds = 0};
+            if (!gone) {
+                result = run(check, context);
+                gone = result.gone;
+            }
             ++counts_.at(static_cast<std::size_t>(result.outcome));
             if (!program_.json()) {
                 print(result, terminal_);
@@ -160,8 +172,10 @@ Exit validate(const Program& program, const ValidateOptions& options) {
         return Exit::ok;
     }
     const SystemRoot root = program.root();
-    const std::vector<Card> every = find_cards(root);
-    const std::vector<Card> cards = select_cards(root, options.card);
+    const std::string name = name_or_environment(root, options.card);
+    const std::vector<Card> every =
+        names_emulated_card(name) ? emulated_machine(name) : find_cards(root);
+    const std::vector<Card> cards = select_cards(root, name);
     if (cards.empty()) {
         throw Failure(Exit::no_card, "no card to validate",
                       "'accelctl doctor' looks for the reason");
@@ -169,10 +183,14 @@ Exit validate(const Program& program, const ValidateOptions& options) {
     Validation validation(program, checks, cards.size());
     for (const Card& card : cards) {
         require_driver(card);
+        // A card that cannot be opened is one error, not one for each check.
+        static_cast<void>(open_card(card));
         CheckContext context{
             .root = root, .card = card, .others = {}, .time_limit = options.timeout};
-        std::copy_if(every.begin(), every.end(), std::back_inserter(context.others),
-                     [&](const Card& other) { return other.node && other.node != card.node; });
+        std::copy_if(
+            every.begin(), every.end(), std::back_inserter(context.others), [&](const Card& other) {
+                return (other.node || !other.emulated.empty()) && other.address != card.address;
+            });
         validation.run_on(context);
     }
     return validation.finish();

@@ -43,5 +43,5 @@ failed=0
 # Tests have no annotations and need no strict rules.
 printf '[mypy]\npython_version = 3.11\nstrict_bytes = false\n' >"$cache/tests.ini"
 MYPYPATH=tests:tests/vm:tests/bench "$tools/bin/mypy" --config-file "$cache/tests.ini" \
-    tests/harness tests/tools tools/check || failed=1
+    tests/harness tests/tools tests/c tools/check || failed=1
 exit $failed

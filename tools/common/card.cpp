@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "emulated.hpp"
 #include "exit.hpp"
 
 namespace accel::tools {
@@ -28,9 +29,10 @@ std::string list(const std::vector<Card>& cards) {
     if (cards.empty()) {
         return no_card_hint;
     }
-    std::string text = "the cards are";
+    std::string text;
     for (const Card& card : cards) {
-        text += " " + card.address + (card.node ? " (" + card.name() + ")" : "");
+        text += (text.empty() ? "the cards are " : ", ") +
+                (card.node ? card.name() + " (" + card.address + ")" : card.address);
     }
     return text;
 }
@@ -78,6 +80,9 @@ std::optional<std::string> full_address(std::string_view text) {
 }
 
 std::vector<Card> select_cards(const SystemRoot& root, std::string_view name) {
+    if (names_emulated_card(name)) {
+        return emulated_cards(name);
+    }
     std::vector<Card> cards = find_cards(root);
     if (name.empty()) {
         return cards;
@@ -104,7 +109,7 @@ std::vector<Card> select_cards(const SystemRoot& root, std::string_view name) {
     } else {
         throw Failure(Exit::usage,
                       fmt::format("'{}' names no card: give a number (0), a node (accel0), a PCI "
-                                  "address (01:00.0) or a serial number (0x1)",
+                                  "address (01:00.0), a serial number (0x1) or 'emulated'",
                                   name));
     }
     if (found.empty()) {
@@ -114,25 +119,31 @@ std::vector<Card> select_cards(const SystemRoot& root, std::string_view name) {
 }
 
 Card select_card(const SystemRoot& root, std::string_view name) {
+    if (names_emulated_card(name)) {
+        return emulated_card(name);
+    }
     std::vector<Card> cards = select_cards(root, name);
     if (cards.empty()) {
         throw Failure(Exit::no_card, "no card found", no_card_hint);
     }
     if (cards.size() > 1) {
-        throw Failure(Exit::usage, "there is more than one card: name one of them", list(cards));
+        throw Failure(Exit::usage,
+                      fmt::format("there are {} cards: choose one, for example with --device {}",
+                                  cards.size(), cards.front().name()),
+                      list(cards));
     }
     return std::move(cards.front());
 }
 
 void require_driver(const Card& card) {
-    if (!card.node) {
+    if (!card.node && card.emulated.empty()) {
         throw Failure(Exit::no_card, card.address + " has no driver",
                       "'accelctl doctor' looks for the reason");
     }
 }
 
 Card select_card_with_driver(const SystemRoot& root, std::string_view name) {
-    Card card = select_card(root, name);
+    Card card = select_card(root, name_or_environment(root, name));
     require_driver(card);
     return card;
 }

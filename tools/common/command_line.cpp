@@ -75,6 +75,9 @@ void CommandLine::declare(Option&& option, CLI::Option* parser) {
     if (!option.excludes.empty()) {
         parser->excludes(app_->get_option(option.excludes));
     }
+    if (!option.needs.empty()) {
+        parser->needs(app_->get_option(option.needs));
+    }
     if (option.hidden) {
         parser->group("");
     }
@@ -89,13 +92,19 @@ void CommandLine::add_flag(Option option, T& variable) {
 
 template <typename T>
 void CommandLine::add_option(Option option, T& variable) {
-    declare(std::move(option), app_->add_option(option.name, variable, option.help));
+    CLI::Option* const parser = app_->add_option(option.name, variable, option.help);
+    // Otherwise `--input a.npy model.onnx` would take the model for a second input.
+    if (!option.positional()) {
+        parser->allow_extra_args(false);
+    }
+    declare(std::move(option), parser);
 }
 
 template void CommandLine::add_flag(Option, bool&);
 template void CommandLine::add_flag(Option, int&);
 template void CommandLine::add_option(Option, std::string&);
 template void CommandLine::add_option(Option, std::vector<std::string>&);
+template void CommandLine::add_option(Option, std::vector<double>&);
 template void CommandLine::add_option(Option, double&);
 template void CommandLine::add_option(Option, std::uint32_t&);
 template void CommandLine::add_option(Option, std::uint64_t&);

@@ -38,6 +38,7 @@ struct Option {
     std::vector<std::string> choices{};  ///< empty: any value
     std::optional<Bounds> bounds{};      ///< of a number
     std::string excludes{};              ///< an option that cannot be given together with this
+    std::string needs{};                 ///< an option that must be given together with this
     bool positive = false;               ///< a number above zero
     bool required = false;
     bool comma_separated = false;  ///< "a,b" is two values

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -42,6 +43,7 @@ Program::Program(Manual manual)
 }
 
 void Program::add_json(CommandLine& command) {
+    with_json_.push_back(&command);
     command.add_flag(
         {.name = "--json", .help = "Print JSON, and nothing but JSON, on standard output"}, json_);
 }
@@ -78,6 +80,12 @@ Exit Program::parse_and_act(int argc, const char* const* argv) {
     if (!parsed.output.empty()) {
         std::cout << parsed.output;
         return Exit::ok;
+    }
+    // Options of the program may follow a command, so the parser accepts --json for all of them.
+    if (json_ && chosen_ != nullptr &&
+        std::find(with_json_.begin(), with_json_.end(), chosen_) == with_json_.end()) {
+        return report(Exit::usage, fmt::format("'{}' does not print JSON", chosen_->name()),
+                      "leave --json out");
     }
     return action_ ? action_() : Exit::ok;
 }

@@ -43,6 +43,8 @@ class Program {
 
     /// Runs after the command line is parsed. A later call replaces the action.
     void set_action(Action action) { action_ = std::move(action); }
+    /// The parser met this command.
+    void set_chosen(const CommandLine& command) { chosen_ = &command; }
     /// Adds --json to a command. Errors are then documents, too.
     void add_json(CommandLine& command);
 
@@ -63,6 +65,8 @@ class Program {
     Manual manual_;
     CommandLine command_;
     Action action_;
+    const CommandLine* chosen_ = nullptr;
+    std::vector<const CommandLine*> with_json_;
     std::string root_;
     std::string color_ = "auto";
     std::string generate_;

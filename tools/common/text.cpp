@@ -51,6 +51,35 @@ std::size_t columns_of(std::string_view text) {
     }));
 }
 
+std::string plural(std::uint64_t count, std::string_view noun) {
+    return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
+std::string clip(std::string_view line, std::size_t columns) {
+    std::string text;
+    bool colored = false;
+    std::size_t used = 0;
+    for (std::size_t i = 0; i < line.size();) {
+        if (line[i] == '\x1b') {  // a color: up to its 'm'
+            const std::size_t end = std::min(line.find('m', i), line.size() - 1) + 1;
+            text += line.substr(i, end - i);
+            colored = true;
+            i = end;
+            continue;
+        }
+        std::size_t end = i + 1;
+        while (end < line.size() && (static_cast<unsigned char>(line[end]) & 0xc0U) == 0x80U) {
+            ++end;  // the rest of a UTF-8 character
+        }
+        if (++used > columns) {
+            return colored ? text + "\x1b[0m" : text;
+        }
+        text += line.substr(i, end - i);
+        i = end;
+    }
+    return text;
+}
+
 std::string Table::to_string(std::string_view indent) const {
     std::vector<std::size_t> widths;
     for (std::size_t i = 0; i < columns_.size(); ++i) {

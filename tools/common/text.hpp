@@ -38,6 +38,12 @@ class Table {
     std::vector<std::vector<std::string>> rows_;
 };
 
+/// The first `columns` of a line with colors. A cut line ends with the default color.
+[[nodiscard]] std::string clip(std::string_view line, std::size_t columns);
+
+/// "1 queue", "3 queues"
+[[nodiscard]] std::string plural(std::uint64_t count, std::string_view noun);
+
 /// The columns that a UTF-8 text takes on a terminal; every character counts as one.
 [[nodiscard]] std::size_t columns_of(std::string_view text);
 

@@ -71,10 +71,11 @@ void show_accelerator(std::string& out, const Entry& entry, const Terminal& term
                          terminal.paint(fine ? Color::good : Color::bad, status.state),
                          status.serial.value_or("unknown"),
                          status.firmware_version.value_or("unknown")));
-        line(fmt::format("Device memory: {}, {} used; {} contexts and {} queues in use",
+        line(fmt::format("Device memory: {}, {} used; {} and {} in use",
                          human_bytes(status.memory_size.value_or(0)),
                          human_bytes(status.memory_used.value_or(0)),
-                         status.contexts_used.value_or(0), status.queues_used.value_or(0)));
+                         plural(status.contexts_used.value_or(0), "context"),
+                         plural(status.queues_used.value_or(0), "queue")));
     } else {
         line("Accelerator: " + terminal.paint(Color::warning, "no node") +
              "; 'accelctl doctor' looks for the reason");

@@ -3,18 +3,30 @@
 
 #include <accel/error.hpp>
 
+#include <cerrno>
 #include <fstream>
 #include <system_error>
+
+#include "files/output_file.hpp"
 
 namespace accel::compiler {
 
 namespace fs = std::filesystem;
 
 std::vector<std::byte> read_file(const fs::path& file) {
+    std::error_code ignored;
+    if (fs::is_directory(file, ignored)) {
+        throw Error(std::errc::is_a_directory, file.string() + ": it is a folder, not a file");
+    }
     std::ifstream in(file, std::ios::binary | std::ios::ate);
-    if (!in || !fs::is_regular_file(file)) {
-        throw Error(std::errc::no_such_file_or_directory,
-                    file.string() + ": the file cannot be read: check its name and permissions");
+    if (!in) {
+        const std::error_code cause(errno, std::generic_category());
+        throw Error(static_cast<std::errc>(cause.value()),
+                    file.string() + ": the file cannot be read: " + cause.message());
+    }
+    if (!fs::is_regular_file(file, ignored)) {
+        throw Error(std::errc::invalid_seek,
+                    file.string() + ": the file cannot be read: it is a device or a pipe");
     }
     std::vector<std::byte> bytes(static_cast<std::size_t>(in.tellg()));
     in.seekg(0);
@@ -27,23 +39,10 @@ std::vector<std::byte> read_file(const fs::path& file) {
 }
 
 void write_file(const fs::path& file, std::span<const std::byte> bytes) {
-    fs::path draft = file;
-    draft += ".part";
-    std::ofstream out(draft, std::ios::binary | std::ios::trunc);
-    out.write(reinterpret_cast<const char*>(bytes.data()),
-              static_cast<std::streamsize>(bytes.size()));
-    out.close();
-    std::error_code error;
-    if (out) {
-        fs::rename(draft, file, error);
-    }
-    if (!out || error) {
-        std::error_code ignored;
-        fs::remove(draft, ignored);
-        throw Error(std::errc::io_error,
-                    file.string() +
-                        ": the file cannot be written: check free space, and the permissions of "
-                        "the folder");
+    try {
+        files::write_output(file, bytes);
+    } catch (const files::OutputError& error) {
+        throw Error(error.errc(), error.what());
     }
 }
 

@@ -76,18 +76,23 @@ void check_options(const onnx::GraphProto& graph, const LoadOptions& options) {
         }
     }
     const auto check = [](const auto& given, const std::set<std::string>& names, const char* option,
-                          const char* what) {
+                          const char* flag, const char* what) {
         for (const auto& [name, value] : given) {
             if (!names.contains(name)) {
-                refuse(std::string("LoadOptions::") + option + " names '" + name +
-                           "', and the model has no such " + what,
-                       "check the name with Model::describe_inputs()");
+                std::string has;
+                for (const std::string& one : names) {
+                    has += one.empty() ? "" : (has.empty() ? "'" : ", '") + one + "'";
+                }
+                throw Error(std::errc::argument_out_of_domain,
+                            "the model has no " + std::string(what) + " '" + name +
+                                "', which LoadOptions::" + option + " (accelctl " + flag +
+                                ") names: it has " + (has.empty() ? "none" : has));
             }
         }
     };
-    check(options.constant_inputs, inputs, "constant_inputs", "input");
-    check(options.shapes, inputs, "shapes", "input");
-    check(options.dimensions, dims, "dimensions", "dimension");
+    check(options.constant_inputs, inputs, "constant_inputs", "--constant-input", "input");
+    check(options.shapes, inputs, "shapes", "--shape", "input");
+    check(options.dimensions, dims, "dimensions", "--dimension", "dimension");
 }
 
 void import_inputs(const onnx::GraphProto& graph, const LoadOptions& options, Builder& builder,

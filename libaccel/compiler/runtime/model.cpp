@@ -111,9 +111,20 @@ std::map<std::string, TensorData> Model::run(
 
 std::vector<TensorData> Model::profile(Queue& queue, std::span<const TensorData> inputs,
                                        std::vector<std::uint64_t>& ticks) const {
+    std::vector<CompletionRecord> records;
+    std::vector<TensorData> results = profile(queue, inputs, records);
+    ticks.clear();
+    for (const CompletionRecord& record : records) {
+        ticks.push_back(record.end - record.start);
+    }
+    return results;
+}
+
+std::vector<TensorData> Model::profile(Queue& queue, std::span<const TensorData> inputs,
+                                       std::vector<CompletionRecord>& records) const {
     using namespace compiler;
     const Bindings bindings = bind_arguments(*compiled_, inputs);
-    ticks = profile_commands(*compiled_, queue, bindings);
+    records = profile_commands(*compiled_, queue, bindings);
     return finish_on_host(*compiled_, queue, fetch_outputs(*compiled_, bindings));
 }
 

@@ -28,8 +28,8 @@ const CommandList& profiled_list(CompiledModel& model, std::uint32_t index) {
 
 }  // namespace
 
-std::vector<std::uint64_t> profile_commands(CompiledModel& model, Queue& queue,
-                                            const Bindings& bindings) {
+std::vector<CompletionRecord> profile_commands(CompiledModel& model, Queue& queue,
+                                               const Bindings& bindings) {
     if (model.commands.empty()) {
         return {};
     }
@@ -38,11 +38,8 @@ std::vector<std::uint64_t> profile_commands(CompiledModel& model, Queue& queue,
     std::vector<Operand> arguments = bindings.operands;
     arguments.emplace_back(records);
     submit_list(model, queue, profiled_list(model, index), arguments).wait();
-    std::vector<std::uint64_t> ticks;
-    for (std::size_t i = 0; i < model.commands.size(); ++i) {
-        ticks.push_back(records[i].end - records[i].start);
-    }
-    return ticks;
+    const auto written = records.span();
+    return {written.begin(), written.end()};
 }
 
 }  // namespace accel::compiler

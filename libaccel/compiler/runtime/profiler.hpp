@@ -3,7 +3,6 @@
 // Runs of a model in which the time of each command is measured.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "runtime/argument_binding.hpp"
@@ -11,8 +10,8 @@
 
 namespace accel::compiler {
 
-/// Runs all commands, each with a completion record. Returns the ticks of each command.
-[[nodiscard]] std::vector<std::uint64_t> profile_commands(CompiledModel& model, Queue& queue,
-                                                          const Bindings& bindings);
+/// Runs all commands. Returns the completion record of each command.
+[[nodiscard]] std::vector<CompletionRecord> profile_commands(CompiledModel& model, Queue& queue,
+                                                             const Bindings& bindings);
 
 }  // namespace accel::compiler

@@ -15,8 +15,8 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "emulated/bring_up.hpp"
 #include "command_builders.hpp"
+#include "emulated/bring_up.hpp"
 
 namespace accel::bench {
 
@@ -126,10 +126,10 @@ RawCard::RawCard()
     write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     wait_for_status(ACCEL_STATUS_READY);
     emulated::enable_card(*this, {.admin_ring = memory_.bus(admin_ring_offset),
-                              .admin_results = memory_.bus(admin_results_offset),
-                              .event_ring = memory_.bus(events_offset),
-                              .admin_entries = 8,
-                              .event_entries = 8});
+                                  .admin_results = memory_.bus(admin_results_offset),
+                                  .event_ring = memory_.bus(events_offset),
+                                  .admin_entries = 8,
+                                  .event_entries = 8});
     wait_for_status(ACCEL_STATUS_ENABLED);
 
     accel_admin_command context = test::create_context(0, 0);

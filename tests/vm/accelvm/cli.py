@@ -66,6 +66,12 @@ def _add_guest(guest: argparse._ArgumentGroup) -> None:
         metavar="PATH[:TARGET]",
         help="file or folder, and its path in the guest; default: the same absolute path",
     )
+    guest.add_argument(
+        "--share",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the host that the guest sees as /host while it runs, and can write to",
+    )
     guest.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     guest.add_argument(
         "--device",
@@ -177,6 +183,8 @@ def _module(text: str) -> tuple[Path, str]:
 def _run(options: argparse.Namespace) -> Run:
     if bool(options.command) == options.interactive:
         raise VmError(Verdict.SETUP, "give either a command or --interactive")
+    if options.share and not options.share.is_dir():
+        raise VmError(Verdict.SETUP, f"--share: {options.share} is no folder")
     cards = [] if options.no_card else options.card or [""]
     devices = options.device
     if devices is None:
@@ -190,6 +198,7 @@ def _run(options: argparse.Namespace) -> Run:
         environment=dict(_pair(text, "--env") for text in options.env),
         devices=devices,
         interactive=options.interactive,
+        share=options.share,
         leaks=options.leaks,
     )
     machine = Machine(
@@ -201,6 +210,7 @@ def _run(options: argparse.Namespace) -> Run:
         qmp=options.qmp,
         monitor=options.monitor,
         interactive=options.interactive,
+        share=options.share,
     )
     return Run(
         payload,

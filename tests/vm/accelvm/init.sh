@@ -77,6 +77,13 @@ exec 3>"$(port accel.report)" 4>"$(port accel.output)"
 log "up after $(cut -d' ' -f1 /proc/uptime) s"
 report up
 
+if [ -n "$share" ]; then
+    mkdir -p /host
+    # Without a cache, changes of the host are seen at once.
+    mount -t 9p -o trans=virtio,version=9p2000.L,cache=none,msize=262144 share /host ||
+        log "cannot mount the folder of the host"
+fi
+
 # The driver under test, then the nodes that it must create.
 loaded=""
 while read -r module parameters; do
@@ -111,6 +118,7 @@ cd /root || finish
 if [ -n "$interactive" ]; then
     # QEMU leaves carriage returns to its own terminal.
     stty -F /dev/ttyS1 sane -onlcr rows "$rows" cols "$columns"
+    [ -z "$share" ] || echo "/host is $share of the host." >/dev/ttyS1
     export TERM="$terminal" PS1='accel:\w\$ ' LD_LIBRARY_PATH="$library_path"
     # A session leader that opens a terminal gets it as controlling terminal, for job control and
     # Ctrl-C.

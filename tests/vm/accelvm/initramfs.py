@@ -23,6 +23,7 @@ from .verdict import Verdict, VmError
 
 INIT = Path(__file__).with_name("init.sh")
 HARNESS_MODULES = ("virtio_pci", "virtio_console")
+SHARE_MODULES = ("9pnet_virtio", "9p")
 COMPANIONS = ("strace",)  # packed if the host has them
 STANDARD_FOLDERS = (
     "/lib",
@@ -45,6 +46,7 @@ class Payload:
     environment: dict[str, str] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)  # nodes to wait for after the modules
     interactive: bool = False
+    share: Path | None = None  # folder of the host, mounted as /host
     leaks: bool = False  # scan for leaked memory at the end
 
 
@@ -117,7 +119,9 @@ def pack(payload: Payload, kernel: Kernel, out: BinaryIO) -> None:
     _busybox(cpio)
     cpio.file("init", INIT.read_bytes(), 0o755)
 
-    harness = _insertion_order(kernel, [*HARNESS_MODULES])
+    harness = _insertion_order(
+        kernel, [*HARNESS_MODULES, *(SHARE_MODULES if payload.share else ())]
+    )
     stock = [m for m in _insertion_order(kernel, _stock_wanted(payload)) if m not in harness]
     for module in [*harness, *stock, *(path for path, _ in payload.modules)]:
         cpio.copy(module, f"vm/modules/{module.name}")
@@ -208,6 +212,7 @@ def _config(payload: Payload, harness: list[Path], stock: list[Path], library_pa
         "driver_modules": "\n".join(f"{name} {text}".strip() for name, text in driver),
         "devices": " ".join(payload.devices),
         "interactive": "yes" if payload.interactive else "",
+        "share": str(payload.share.absolute()) if payload.share else "",
         "leaks": "yes" if payload.leaks else "",
         "rows": str(rows),
         "columns": str(columns),

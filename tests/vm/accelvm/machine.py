@@ -41,6 +41,7 @@ class Machine:
     qmp: Path | None = None
     monitor: bool = False  # the guest gets access to QEMU's monitor
     interactive: bool = False
+    share: Path | None = None  # folder of the host that the guest mounts
 
     def _processors(self) -> str:
         """The value of -smp, with at least two possible processors.
@@ -103,6 +104,8 @@ class Machine:
                 "-device",
                 f"{device},{properties}" if properties else device,
             ]
+        if self.share:
+            command += _share(self.share)
         if self.interactive:
             command += _TERMINAL
         if self.monitor:
@@ -123,6 +126,18 @@ _TERMINAL = (
     "-mon",
     "chardev=terminal",
 )
+
+
+def _share(folder: Path) -> list[str]:
+    """Gives the guest a folder of the host. Files that it makes belong to the user of QEMU."""
+    # A comma separates QEMU's options, and two are one character.
+    path = str(folder.absolute()).replace(",", ",,")
+    return [
+        "-fsdev",
+        f"local,id=share,path={path},security_model=none",
+        "-device",
+        "virtio-9p-pci,fsdev=share,mount_tag=share",
+    ]
 
 
 def _monitor(socket: Path) -> list[str]:

@@ -127,7 +127,9 @@ class _Guest:
     def __init__(self, run: Run, console: Path, output: Path, report: Path) -> None:
         self._forward = run.output
         self._console, self._output, self._report = _Tail(console), _Tail(output), _Tail(report)
-        self.watcher = Watcher(run.allowed, run.known)
+        # In a shell a person may use up the memory. The kernel ends that program, not the VM.
+        expected = [r"Out of memory: Killed"] if run.payload.interactive else []
+        self.watcher = Watcher([*run.allowed, *expected], run.known)
         self.report = Report()
 
     def poll(self) -> None:

@@ -234,8 +234,8 @@ TEST_F(Limits, CountPageTablesOfDeviceMemory) {
         uapi::become_user({}, alice);
         const uapi::File file(node_);
         const auto used = [&] { return file.info().host_memory_used; };
-        const auto buffers = uapi::count_until(
-            EDQUOT, [&] { return uapi::Buffer(file, uapi::page, uapi::device); });
+        const auto buffers =
+            uapi::count_until(EDQUOT, [&] { return uapi::Buffer(file, uapi::page, uapi::device); });
         uapi::check(buffers > 0 && buffers <= 64, "tables for many small buffers have no limit");
         uapi::await("the end of all charges", [&] { return used() == 0; });
     });

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,6 +134,16 @@ TEST_F(Permission, NodeIsAccessibleOnlyForItsGroup) {
         EXPECT_EQ(status.st_gid, group()) << node;
         EXPECT_EQ(status.st_mode, static_cast<mode_t>(S_IFCHR | 0660)) << node;
     }
+}
+
+// systemd has a unit for a device with this tag, and a service can wait for it.
+TEST_F(Permission, NodeHasTheTagOfSystemd) {
+    await_node(card_.node());
+    struct stat status {};
+    ASSERT_EQ(::stat(card_.node().c_str(), &status), 0);
+    const fs::path tag = "/run/udev/tags/systemd/c" + std::to_string(major(status.st_rdev)) + ":" +
+                         std::to_string(minor(status.st_rdev));
+    uapi::await("udev's database", [&] { return fs::exists(tag); });
 }
 
 TEST_F(Permission, NodeHasNamesBySerialNumberAndBySlot) {

@@ -34,11 +34,9 @@ class Act : public uapi::ToolTest {
         throw std::runtime_error("this process has no queue");
     }
     [[nodiscard]] static std::string last_event(const std::string& name) {
-        const uapi::ToolResult ended = uapi::run({"accelctl", "events", uapi::card(), "--json"});
-        std::istringstream lines(ended.out);
+        const Json document = uapi::document({"accelctl", "events", uapi::card(), "--json"});
         std::string found;
-        for (std::string line; std::getline(lines, line);) {
-            const Json event = Json::parse(line);
+        for (const Json& event : document["events"]) {
             found = event["event"] == name ? event.dump() : found;
         }
         return found;

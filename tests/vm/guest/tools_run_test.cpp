@@ -136,8 +136,8 @@ TEST_F(RunModel, IsQuantizedAndCompiledByTheTools) {
                   .size(),
               1U)
         << "a constant input must not be an input of the model";
-    says({"accelctl", "run", source, "--card", uapi::card(), "--dimension", "rows=2"}, 8,
-         "no such dimension");
+    says({"accelctl", "run", source, "--card", uapi::card(), "--dimension", "rows=2"}, 2,
+         "no dimension 'rows'");
     says({"accelctl", "compile", source, "--card", uapi::card(), "-o", "/nowhere/x"}, 7,
          "/nowhere/x");
 }

@@ -86,6 +86,10 @@ class ACCEL_API Model {
     [[nodiscard]] std::vector<TensorData> profile(Queue& queue, std::span<const TensorData> inputs,
                                                   std::vector<std::uint64_t>& ticks) const;
 
+    /// The same, with the completion record of each command: a timeline of the run.
+    [[nodiscard]] std::vector<TensorData> profile(Queue& queue, std::span<const TensorData> inputs,
+                                                  std::vector<CompletionRecord>& records) const;
+
   private:
     friend struct compiler::ModelAccess;
     explicit Model(std::shared_ptr<compiler::CompiledModel> compiled) noexcept

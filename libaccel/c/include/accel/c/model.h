@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * @file
+ * Models: an ONNX file becomes one command of the card.
+ */
+#ifndef ACCEL_C_MODEL_H
+#define ACCEL_C_MODEL_H
+
+#include "accel/c/queue.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * A model that is compiled for a card, with its weights on the card. Released by
+ * accel_model_free().
+ *
+ * Thread-safety: any thread, each with its own queue.
+ */
+typedef struct accel_model_t accel_model_t;
+
+/** The outputs of accel_model_run(). Released by accel_results_free(). */
+typedef struct accel_results_t accel_results_t;
+
+/**
+ * A tensor, dense and in row-major order, or the description of one (`data` is NULL then). All
+ * pointers belong to the owner of the tensor: the caller for a parameter, the model or the results
+ * for a tensor that a function fills.
+ */
+typedef struct accel_tensor_t {
+    uint32_t size;        /**< sizeof(accel_tensor_t) */
+    uint32_t type;        /**< ACCEL_DTYPE_* */
+    const char *name;     /**< of the input or the output of the model */
+    const int64_t *shape; /**< in the order of ONNX; -1: each run decides this dimension */
+    uint64_t rank;        /**< number of dimensions */
+    const void *data;
+    uint64_t bytes; /**< of all elements; 0 if a dimension is open */
+} accel_tensor_t;
+
+/** The length of a dimension that the model names. */
+typedef struct accel_dimension_t {
+    const char *name;
+    int64_t length;
+} accel_dimension_t;
+
+typedef struct accel_model_options_t {
+    uint32_t size;            /**< sizeof(accel_model_options_t) */
+    uint32_t allow_narrowing; /**< 1: f32 computes f64, and i64 computes u64 */
+    uint32_t host_fallback;   /**< 1: the host computes nodes whose shapes depend on values */
+    uint32_t reserved;        /**< 0 */
+    /** The length of a first dimension that the model leaves open; 0: 1. Any other value also
+     * replaces a first dimension of 1. */
+    int64_t batch;
+    const accel_dimension_t *dimensions;
+    uint64_t dimension_count;
+    /** Shapes of inputs, instead of those of the model: name, rank and shape count. */
+    const accel_tensor_t *shapes;
+    uint64_t shape_count;
+    /** Inputs that are the same in every run. They are not inputs of the loaded model. */
+    const accel_tensor_t *constants;
+    uint64_t constant_count;
+} accel_model_options_t;
+
+/**
+ * Reads and compiles an ONNX file, or loads a compiled model that accel_model_save() wrote.
+ * `options` may be NULL. The error names the file, the node, its operator and a remedy.
+ */
+ACCEL_C_API int accel_model_load(const accel_device_t *device, const char *file,
+                                 const accel_model_options_t *options, accel_model_t **out,
+                                 accel_error_t *error);
+
+/** Writes the compiled model with its weights. An existing file is replaced as a whole. */
+ACCEL_C_API int accel_model_save(const accel_model_t *model, const char *file,
+                                 accel_error_t *error);
+
+/** Number of inputs; 0 for NULL. */
+ACCEL_C_API size_t accel_model_input_count(const accel_model_t *model);
+
+/** Number of outputs; 0 for NULL. */
+ACCEL_C_API size_t accel_model_output_count(const accel_model_t *model);
+
+/** Describes input `index`. EINVAL if there is none. */
+ACCEL_C_API int accel_model_input(const accel_model_t *model, size_t index, accel_tensor_t *out,
+                                  accel_error_t *error);
+
+/** Describes output `index`. EINVAL if there is none. */
+ACCEL_C_API int accel_model_output(const accel_model_t *model, size_t index, accel_tensor_t *out,
+                                   accel_error_t *error);
+
+/**
+ * Submits the model as one command. `arguments` are the inputs and then the outputs, in the order
+ * of the model, each a dense tensor. Nothing is copied. `job` may be NULL.
+ */
+ACCEL_C_API int accel_model_submit(const accel_model_t *model, accel_queue_t *queue,
+                                   const accel_operand_t *arguments, size_t count,
+                                   accel_job_t **job, accel_error_t *error);
+
+/**
+ * Copies the inputs to the card, runs the model, and waits. The inputs are in the order of the
+ * model if none has a name; else each has one. `type` and `rank` may be 0: those of the model.
+ */
+ACCEL_C_API int accel_model_run(const accel_model_t *model, accel_queue_t *queue,
+                                const accel_tensor_t *inputs, size_t count, accel_results_t **out,
+                                accel_error_t *error);
+
+ACCEL_C_API void accel_model_free(accel_model_t *model);
+
+/** Number of outputs; 0 for NULL. */
+ACCEL_C_API size_t accel_results_count(const accel_results_t *results);
+
+/** Output `index` with its data. EINVAL if there is none. */
+ACCEL_C_API int accel_results_get(const accel_results_t *results, size_t index,
+                                  accel_tensor_t *out, accel_error_t *error);
+
+ACCEL_C_API void accel_results_free(accel_results_t *results);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

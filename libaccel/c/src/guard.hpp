@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The border between C and C++: exceptions become errors, and parameters are checked.
+#pragma once
+
+#include <accel.h>
+#include <accel/error.hpp>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace accel::c {
+
+/// Translates the exception that is being handled. Call it in a handler only. Returns the errno.
+[[nodiscard]] int report(accel_error_t* error) noexcept;
+
+/// Reports a failure without an exception. Returns `code`.
+[[nodiscard]] int fail(accel_error_t* error, int code, const char* text) noexcept;
+
+[[noreturn]] void throw_null(const char* name);
+[[noreturn]] void throw_invalid(const std::string& text);
+
+/// Runs `body`, which returns 0 or an errno that it reported.
+template <typename Body>
+[[nodiscard]] int guarded(accel_error_t* error, Body&& body) noexcept {
+    try {
+        return std::forward<Body>(body)();
+    } catch (...) {
+        return report(error);
+    }
+}
+
+/// The number that `get` returns, or zero if it throws, as in a child of fork().
+template <typename Get>
+[[nodiscard]] auto number_or_zero(Get&& get) noexcept -> decltype(get()) {
+    try {
+        return std::forward<Get>(get)();
+    } catch (...) {
+        return 0;
+    }
+}
+
+/// The object behind a pointer that must not be NULL. `name` is that of the parameter.
+template <typename T>
+[[nodiscard]] T& required(T* pointer, const char* name) {
+    if (pointer == nullptr) {
+        throw_null(name);
+    }
+    return *pointer;
+}
+
+/// Makes a handle: `make` returns the handle by value. `*out` is NULL after a failure.
+template <typename Handle, typename Make>
+[[nodiscard]] int make_handle(Handle** out, accel_error_t* error, Make&& make) noexcept {
+    return guarded(error, [&] {
+        required(out, "out") = nullptr;
+        *out = std::make_unique<Handle>(std::forward<Make>(make)()).release();
+        return 0;
+    });
+}
+
+/// Frees a handle of make_handle(). NULL is allowed.
+template <typename Handle>
+void free_handle(Handle* handle) noexcept {
+    const std::unique_ptr<Handle> owner(handle);
+}
+
+}  // namespace accel::c

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The VM for people: its shell on a terminal, and the folder that it shares with the host."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from accelvm.verdict import Verdict
+
+VM = Path(__file__).resolve().parents[1] / "vm/vm.py"
+
+
+class Share(unittest.TestCase):
+    def test_a_folder_of_the_host_is_shared_while_the_guest_runs(self):
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="accel, share.")))
+        (folder / "question").write_text("41\n")
+        script = (
+            "read n </host/question; echo $((n + 1)) >/host/answer; "
+            "until [ -e /host/end ]; do sleep 0.1; done"
+        )
+        harness = subprocess.Popen(
+            [sys.executable, VM, "--no-card", "--share", folder, "--", "sh", "-c", script]
+        )
+        try:
+            deadline = time.monotonic() + 120
+            while time.monotonic() < deadline and not (folder / "answer").exists():
+                self.assertIsNone(harness.poll())
+                time.sleep(0.1)
+            self.assertEqual((folder / "answer").read_text(), "42\n")
+            (folder / "end").write_text("")
+            self.assertEqual(harness.wait(60), 0)
+        finally:
+            harness.kill()
+            harness.wait()
+
+    def test_a_missing_folder_is_an_error_before_the_boot(self):
+        done = subprocess.run(
+            [sys.executable, VM, "--no-card", "--share", "/nosuch", "--", "true"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(done.returncode, Verdict.SETUP)
+        self.assertIn("/nosuch is no folder", done.stderr)
+
+
+class Shell(unittest.TestCase):
+    """The interactive shell, used through a terminal like a person would."""
+
+    def setUp(self):
+        self.process, self.terminal = pty.fork()
+        if self.process == 0:
+            arguments = ["--no-card", "--interactive", "--memory", "256M"]
+            os.execv(sys.executable, [sys.executable, str(VM), *arguments])
+        self.addCleanup(os.close, self.terminal)
+        self.seen = b""
+
+    def until(self, text: bytes) -> bytes:
+        """The terminal's output before `text`; fails if `text` does not appear."""
+        deadline = time.monotonic() + 120
+        while text not in self.seen:
+            ready, _, _ = select.select([self.terminal], [], [], deadline - time.monotonic())
+            self.assertTrue(ready, f"{text!r} did not appear after {self.seen!r}")
+            try:
+                self.seen += os.read(self.terminal, 4096)
+            except OSError:
+                self.fail(f"the shell ended: {self.seen!r}")
+        before, _, self.seen = self.seen.partition(text)
+        return before
+
+    def type(self, text: bytes) -> None:
+        os.write(self.terminal, text)
+
+    def test_commands_ctrl_c_and_a_clean_end(self):
+        self.until(b"accel:")
+        self.until(b"# ")
+        self.type(b"echo $((6 * 7)) on $(tty)\n")
+        self.until(b"42 on /dev/ttyS1")
+        self.type(b"sh -c 'echo asl''eep; exec sleep 1000'\n")
+        self.until(b"asleep")
+        self.type(b"\x03")
+        self.until(b"# ")
+        self.type(b"tail /dev/zero; echo en''ded $?\n")
+        self.until(b"ended 137")  # the kernel killed it, as the memory was used up
+        self.until(b"# ")
+        self.type(b"exit\n")
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1]), 0)

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Names of emulated cards ("emulated", "emulated:cards=2,memory=1G"), and the environment variable
+// that chooses a card for a program.
+#pragma once
+
+#include <accel/device.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "card.hpp"
+
+namespace accel::tools {
+
+[[nodiscard]] bool names_emulated_card(std::string_view name);
+
+/// The card of such a name; the SDK checks its options when the card is opened.
+[[nodiscard]] Card emulated_card(std::string_view name);
+
+/// The cards that a name selects: one if it has the option `card`, otherwise all of the machine.
+[[nodiscard]] std::vector<Card> emulated_cards(std::string_view name);
+
+/// Opens the card. Throws Failure for a wrong option of an emulated card, otherwise Error.
+[[nodiscard]] Device open_card(const Card& card);
+
+/// All cards of the emulated machine of a name: one for each card of its option `cards`.
+[[nodiscard]] std::vector<Card> emulated_machine(std::string_view name);
+
+/// `name`, or if it is empty the value of ACCEL_DEVICE. The variable is about this machine: with
+/// --root it does not count.
+[[nodiscard]] std::string name_or_environment(const SystemRoot& root, std::string_view name);
+
+/// Throws Failure if the card is emulated. `command` acts on a driver, which such a card lacks.
+void require_real_card(const Card& card, const char* command);
+
+}  // namespace accel::tools
