@@ -80,7 +80,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) noexcept {
 }
 
 void release_buffer(PyObject* /*self*/, Py_buffer* view) noexcept {
-    delete static_cast<Export*>(view->internal);
+    const std::unique_ptr<Export> released(static_cast<Export*>(view->internal));
 }
 
 const std::array<PyType_Slot, 3> buffer_slots{
@@ -118,8 +118,9 @@ nb::object to_dlpack(const BufferObject& buffer, const nb::kwargs& options) {
     static_cast<void>(buffer.checked());
     auto keep = std::make_unique<StorageRef>(buffer.storage);
     void* const data = const_cast<accel::Buffer<std::byte>&>(buffer.memory).data();
-    const nb::capsule owner(keep.get(),
-                            [](void* p) noexcept { delete static_cast<StorageRef*>(p); });
+    const nb::capsule owner(keep.get(), [](void* p) noexcept {
+        const std::unique_ptr<StorageRef> released(static_cast<StorageRef*>(p));
+    });
     static_cast<void>(keep.release());
     std::array<std::size_t, max_rank> shape{};
     std::ranges::copy(buffer.shape, shape.begin());
@@ -205,7 +206,7 @@ std::string describe(const BufferObject& buffer) {
     if (!buffer.storage) {
         return "<accel.Buffer, closed>";
     }
-    const std::string shape = nb::cast<std::string>(nb::str(to_tuple(buffer.shape)));
+    const auto shape = nb::cast<std::string>(nb::str(to_tuple(buffer.shape)));
     const bool host = buffer.memory.placement() == Placement::host;
     return "<accel.Buffer " + std::string(name_of(buffer.type)) + " " + shape +
            (buffer.storage->registered() ? " in registered memory>"

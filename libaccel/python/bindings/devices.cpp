@@ -164,7 +164,9 @@ BufferObject import_tensor(const DeviceObject& self, const T& tensor) {
     }
     auto* const data = const_cast<void*>(static_cast<const void*>(tensor.data()));
     auto keep = std::make_unique<T>(tensor);
-    nb::object owner = nb::capsule(keep.get(), [](void* p) noexcept { delete static_cast<T*>(p); });
+    nb::object owner = nb::capsule(keep.get(), [](void* p) noexcept {
+        const std::unique_ptr<T> released(static_cast<T*>(p));
+    });
     static_cast<void>(keep.release());
     return make_buffer(
         register_memory(self.shared(), data, tensor.nbytes(), T::ReadOnly, std::move(owner)), *type,

@@ -24,7 +24,7 @@ constexpr std::uint64_t operand_alignment = 64;
 
 // From this size on, memory is used in place although that costs a call of the driver or a buffer;
 // smaller tensors are copied in the time of such a call.
-constexpr std::size_t large_tensor = 64 * 1024;
+constexpr std::size_t large_tensor = 65536;
 
 // Buffers of one output that wait for their next use.
 constexpr std::size_t idle_outputs = 4;

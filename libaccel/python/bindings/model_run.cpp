@@ -53,9 +53,9 @@ std::string describe(const TensorInfo& tensor) {
 
 std::vector<nb::object> order_inputs(const accel::Model& model, const nb::args& positional,
                                      const nb::kwargs& named_inputs, bool& named) {
-    named = named_inputs.size() != 0;
+    named = !named_inputs.empty();
     if (named) {
-        if (positional.size() != 0) {
+        if (!positional.empty()) {
             refuse("pass the inputs by position or by name, not both");
         }
         return order_by_name(model, named_inputs);

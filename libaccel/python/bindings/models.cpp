@@ -141,6 +141,7 @@ JobObject submit(const ModelObject& self, const QueueObject& queue,
     const auto& state = queue.checked();
     std::vector<Operand> operands;
     Pins pins;
+    operands.reserve(arguments.size());
     for (const OperandArgument& argument : arguments) {
         operands.push_back(argument.operand(pins));
     }
@@ -313,6 +314,8 @@ void bind_models(nb::module_& module) {
         .def(
             "save",
             [](const ModelObject& self, const std::filesystem::path& file) {
+                // Another thread may close the model meanwhile.
+                // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
                 const accel::Model copy = self.checked();
                 const WithoutGil released;
                 copy.save(file);

@@ -29,7 +29,7 @@ struct Submission {
 Submission to_submission(const nb::object& work, const nb::args& arguments) {
     Submission result;
     if (nb::isinstance<CommandObject>(work)) {
-        if (arguments.size() != 0) {
+        if (!arguments.empty()) {
             refuse("a command has no arguments: only a CommandList has");
         }
         const auto& object = *nb::inst_ptr<CommandObject>(work);
