@@ -28,9 +28,9 @@ class Checkpoint {
     Checkpoint(Checkpoint&&) = delete;
     Checkpoint& operator=(Checkpoint&&) = delete;
 
-    // ACCEL_OK: the command continues; other commands may have run meanwhile. The caller holds no
-    // mutex and no AccessGuard.
-    [[nodiscard]] virtual Status pass() = 0;
+    // `pieces`: how many the command finished since the last call. ACCEL_OK: the command continues;
+    // other commands may have run meanwhile. The caller holds no mutex and no AccessGuard.
+    [[nodiscard]] virtual Status pass(std::uint64_t pieces) = 0;
 
   protected:
     ~Checkpoint() = default;
@@ -94,12 +94,14 @@ class Memory {
         if (stop_.load(std::memory_order_relaxed)) {
             return ACCEL_ABORTED;
         }
-        return checkpoint_ != nullptr ? checkpoint_->pass() : ACCEL_OK;
+        return checkpoint_ != nullptr ? checkpoint_->pass(1) : ACCEL_OK;
     }
     // Null: none, as while a command is fetched or completed.
     void set_checkpoint(Checkpoint* checkpoint) { checkpoint_ = checkpoint; }
+    [[nodiscard]] Checkpoint* checkpoint() const { return checkpoint_; }
 
     [[nodiscard]] std::uint64_t fault_address() const { return fault_address_; }
+    void set_fault_address(std::uint64_t address) { fault_address_ = address; }
 
   private:
     // Calls visit(target) for run after run of [address, address + bytes).

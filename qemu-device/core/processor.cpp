@@ -233,7 +233,12 @@ Status Processor::run_on_engine(Step& step, const Operation& operation) {
                .engine = step.engine,
                .seat = step.seat});
     hang(queue);
-    Execution execution{.command = queue.command, .memory = step.memory, .scratch = step.scratch};
+    Crew* const crew = step.seat.crew();
+    Execution execution{.command = queue.command,
+                        .memory = step.memory,
+                        .scratch = step.scratch,
+                        .threads = crew != nullptr ? crew->threads() : 1,
+                        .crew = crew};
     step.memory.set_checkpoint(&turn);
     const Status status = operation.run(execution);
     step.memory.set_checkpoint(nullptr);

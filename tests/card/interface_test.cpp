@@ -52,7 +52,8 @@ class Interface : public testing::Test {
                            .contexts = 4,
                            .vectors = 4,
                            .ring_entries = 64,
-                           .link = nullptr};
+                           .link = nullptr,
+                           .threads = 1};
 };
 
 TEST_F(Interface, RefusesImpossibleConfigurations) {

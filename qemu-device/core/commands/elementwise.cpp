@@ -8,6 +8,7 @@
 #include "data_type.hpp"
 #include "execution.hpp"
 #include "math.hpp"
+#include "units.hpp"
 
 namespace accel::card {
 
@@ -49,9 +50,31 @@ class Shape {
     }
 
     [[nodiscard]] const Dimension& inner() const { return dimensions_[count_ - 1]; }
+    [[nodiscard]] std::uint64_t rows() const {
+        std::uint64_t rows = 1;
+        for (unsigned i = 0; i + 1 < count_; ++i) {
+            rows *= dimensions_[i].length;
+        }
+        return rows;
+    }
 
-    // Advances the offsets (in elements) to the next row. False: there is none.
-    [[nodiscard]] bool next(std::array<std::uint64_t, operand_count>& offsets) {
+    using Offsets = std::array<std::uint64_t, operand_count>;  // in elements
+
+    // Goes to a row, and returns its offsets.
+    [[nodiscard]] Offsets seek(std::uint64_t row) {
+        Offsets offsets{};
+        for (unsigned i = count_ - 1; i-- > 0;) {
+            const Dimension& dimension = dimensions_[i];
+            position_[i] = row % dimension.length;
+            row /= dimension.length;
+            for (unsigned o = 0; o < operand_count; ++o) {
+                offsets[o] += position_[i] * dimension.stride[o];
+            }
+        }
+        return offsets;
+    }
+    // Advances the offsets to the next row. After the last one it returns to the first.
+    void next(Offsets& offsets) {
         for (unsigned i = count_ - 1; i-- > 0;) {
             const Dimension& dimension = dimensions_[i];
             const bool more = ++position_[i] < dimension.length;
@@ -60,11 +83,24 @@ class Shape {
                     more ? dimension.stride[o] : -(dimension.stride[o] * (dimension.length - 1));
             }
             if (more) {
-                return true;
+                return;
             }
             position_[i] = 0;
         }
-        return false;
+    }
+
+    [[nodiscard]] bool has_distinct_elements(Operand operand) const {
+        std::array<Spacing, ACCEL_RANK_MAX> dimensions{};
+        for (unsigned i = 0; i < count_; ++i) {
+            dimensions[i] = {dimensions_[i].length, dimensions_[i].stride[operand]};
+        }
+        return are_distinct(std::span(dimensions).first(count_));
+    }
+    // Whether an operand has the strides of the result.
+    [[nodiscard]] bool is_like_result(unsigned operand) const {
+        return std::ranges::all_of(std::span(dimensions_).first(count_), [&](const Dimension& d) {
+            return d.stride[operand] == d.stride[dst_operand];
+        });
     }
 
   private:
@@ -260,14 +296,46 @@ class Elementwise {
         return ACCEL_OK;
     }
 
-    [[nodiscard]] Status run() {
+    // A unit is at most max_values results of a row.
+    [[nodiscard]] Units units() {
         if (empty_) {
-            return ACCEL_OK;
+            return {};
         }
-        return params_.type == ACCEL_TYPE_F32 ? walk<float>() : walk<std::int64_t>();
+        const Shape shape(params_);
+        chunks_ = divide_up(shape.inner().length, max_values);
+        const double values = static_cast<double>(std::min(shape.inner().length, max_values));
+        const double cost = kind_of_work() == Work::specials ? 2 : 0.5;
+        return {.count = shape.rows() * chunks_,
+                .nanoseconds = is_independent(shape) ? 50 + values * cost : 0};
+    }
+
+    [[nodiscard]] Status run(const UnitRange& range) {
+        return params_.type == ACCEL_TYPE_F32 ? walk<float>(range) : walk<std::int64_t>(range);
     }
 
   private:
+    static constexpr std::uint64_t max_values =
+        Scratch::stage_floats * sizeof(float) / sizeof(std::int64_t);
+
+    // A source may be the result itself.
+    [[nodiscard]] bool is_independent(const Shape& shape) const {
+        bool independent = shape.has_distinct_elements(dst_operand);
+        for (unsigned o = src0_operand; o <= sources_; ++o) {
+            const bool in_place = bases_[o] == bases_[dst_operand] &&
+                                  sizes_[o] == sizes_[dst_operand] && shape.is_like_result(o);
+            independent = independent && (in_place || !extent(dst_operand).overlaps(extent(o)));
+        }
+        return independent;
+    }
+    // Of an operand that passed its check.
+    [[nodiscard]] Extent extent(unsigned o) const {
+        std::uint64_t elements = 1;
+        for (unsigned i = 0; i < params_.rank; ++i) {
+            elements += (std::uint64_t{params_.dims[i]} - 1) * strides_[o][i];
+        }
+        return {.begin = bases_[o], .bytes = elements * sizes_[o]};
+    }
+
     [[nodiscard]] Status check_params() {
         const bool integers = params_.type == ACCEL_TYPE_I64;
         if ((!integers && params_.type != ACCEL_TYPE_F32) || !activation_.valid() ||
@@ -317,39 +385,47 @@ class Elementwise {
     }
 
     template <typename Number>
-    [[nodiscard]] Status walk() {
-        constexpr std::uint64_t max_values =
-            Scratch::stage_floats * sizeof(float) / sizeof(std::int64_t);
+    [[nodiscard]] Status walk(const UnitRange& range) {
+        if (range.first == range.last) {
+            return ACCEL_OK;
+        }
+        Shape shape(params_);
+        Shape::Offsets offsets = shape.seek(range.first / chunks_);
+        std::uint64_t chunk = range.first % chunks_;
+        for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
+            if (Status status = compute<Number>(shape.inner(), offsets, chunk * max_values);
+                status != ACCEL_OK) {
+                return status;
+            }
+            if (++chunk == chunks_) {
+                chunk = 0;
+                shape.next(offsets);
+            }
+        }
+        return ACCEL_OK;
+    }
+
+    // Computes results of a row, from `done` on.
+    template <typename Number>
+    [[nodiscard]] Status compute(const Dimension& inner, const Shape::Offsets& offsets,
+                                 std::uint64_t done) {
         const std::array<Number*, 3> values{stage_of<Number>(0), stage_of<Number>(1),
                                             stage_of<Number>(2)};
-        Shape shape(params_);
-        const Dimension inner = shape.inner();
-        std::array<std::uint64_t, operand_count> offsets{};
-        do {
-            for (std::uint64_t done = 0; done < inner.length;) {
-                const std::uint64_t now = std::min(inner.length - done, max_values);
-                const auto address = [&](unsigned o) {
-                    return bases_[o] + (offsets[o] + done * inner.stride[o]) * sizes_[o];
-                };
-                for (unsigned i = 0; i < sources_; ++i) {
-                    const unsigned o = i + src0_operand;
-                    if (Status status = fetch(address(o), inner.stride[o], now, o, values[i]);
-                        status != ACCEL_OK) {
-                        return status;
-                    }
-                }
-                memory_.work(kind_of_work(), now);
-                apply(params_.op, values[0], values[1], values[2], now);
-                apply_unary(values[0], now, activation_);
-                if (Status status =
-                        put(address(dst_operand), inner.stride[dst_operand], now, values[0]);
-                    status != ACCEL_OK) {
-                    return status;
-                }
-                done += now;
+        const std::uint64_t now = std::min(inner.length - done, max_values);
+        const auto address = [&](unsigned o) {
+            return bases_[o] + (offsets[o] + done * inner.stride[o]) * sizes_[o];
+        };
+        for (unsigned i = 0; i < sources_; ++i) {
+            const unsigned o = i + src0_operand;
+            if (Status status = fetch(address(o), inner.stride[o], now, o, values[i]);
+                status != ACCEL_OK) {
+                return status;
             }
-        } while (shape.next(offsets));
-        return ACCEL_OK;
+        }
+        memory_.work(kind_of_work(), now);
+        apply(params_.op, values[0], values[1], values[2], now);
+        apply_unary(values[0], now, activation_);
+        return put(address(dst_operand), inner.stride[dst_operand], now, values[0]);
     }
 
     [[nodiscard]] Work kind_of_work() const {
@@ -400,6 +476,7 @@ class Elementwise {
     std::array<unsigned, operand_count> sizes_{};
     std::array<std::uint64_t, operand_count> bases_{};
     unsigned sources_ = 2;
+    std::uint64_t chunks_ = 0;  // units of a row
     bool empty_ = false;
 };
 
