@@ -213,7 +213,7 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 			     dev_name(&adev->dev), accel_reason_name(reason), pid_nr(culprit),
 			     -error);
 	trace_accel_card_stop(adev, error);
-	accel_event_log_card(adev, error == -ESTALE ? "stopped" : "gone",
+	accel_event_log_card(adev, error == -ENODEV ? "gone" : "stopped",
 			     "generation=%llu reason=%s pid=%d", adev->generation,
 			     accel_reason_name(reason), pid_nr(culprit));
 

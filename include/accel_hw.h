@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * accel_hw.h - the hardware contract between the card, the driver and the SDK.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * accel_timing.h - the latencies and rates of the emulated card's timing model
  * (docs/reference/hardware.md, section 10). The card charges these costs with timing=model, and the

@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
+#include "accel_event_log.h"
 #include "accel_host_quota.h"
 #include "accel_quota.h"
 
@@ -343,6 +344,7 @@ static ssize_t accel_quota_limit_store(struct device *dev, struct device_attribu
 	spin_lock(&table->lock);
 	WRITE_ONCE(table->limits[resource], limit);
 	spin_unlock(&table->lock);
+	accel_event_log_setting(accel_device_of(dev), attr->attr.name, limit);
 	return count;
 }
 
@@ -364,7 +366,10 @@ static ssize_t accel_quota_host_store(struct device *dev, struct device_attribut
 	ret = kstrtou64(buf, 0, &limit);
 	if (!ret)
 		ret = accel_host_set_limit(which, limit);
-	return ret ?: count;
+	if (ret)
+		return ret;
+	accel_event_log_setting(accel_device_of(dev), attr->attr.name, limit);
+	return count;
 }
 
 static ssize_t accel_quota_priority_show(struct device *dev, struct device_attribute *attr,
@@ -385,6 +390,7 @@ static ssize_t accel_quota_priority_store(struct device *dev, struct device_attr
 	if (priority >= ACCEL_PRIORITIES)
 		return -EINVAL;
 	WRITE_ONCE(accel_device_of(dev)->quotas->priority, priority);
+	accel_event_log_setting(accel_device_of(dev), attr->attr.name, priority);
 	return count;
 }
 

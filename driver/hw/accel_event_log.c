@@ -198,6 +198,13 @@ accel_event_log_peek(const struct accel_event_log_ring *ring, u64 *next)
 	return *next < ring->count ? &ring->entries[*next % ACCEL_EVENT_LOG_ENTRIES] : NULL;
 }
 
+/* The current process changed a setting of the card, such as a quota. */
+void accel_event_log_setting(struct accel_device *adev, const char *name, u64 value)
+{
+	accel_event_log_owner(adev, task_tgid(current), "setting", "name=%s value=%llu", name,
+			      value);
+}
+
 ssize_t accel_event_log_show(struct accel_device *adev, char *buf)
 {
 	const struct accel_event_log_entry *card, *queue, *entry;

@@ -19,6 +19,7 @@ void accel_event_log_owner(struct accel_device *adev, struct pid *owner, const c
 __printf(4, 5)
 void accel_event_log_queue(struct accel_device *adev, struct pid *owner, const char *name,
 			   const char *format, ...);
+void accel_event_log_setting(struct accel_device *adev, const char *name, u64 value);
 ssize_t accel_event_log_show(struct accel_device *adev, char *buf);
 
 #endif /* ACCEL_EVENT_LOG_H */

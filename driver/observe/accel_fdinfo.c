@@ -25,6 +25,8 @@ static const char *accel_fdinfo_state(int detach_errno)
 		return "running";
 	case -ESTALE:
 		return "reset";
+	case -ENOTRECOVERABLE:
+		return "wedged";
 	default:
 		return "gone";
 	}

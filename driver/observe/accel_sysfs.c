@@ -175,6 +175,7 @@ static ssize_t time_limit_ms_store(struct device *dev, struct device_attribute *
 	if (ret)
 		return ret;
 	WRITE_ONCE(adev->time_limit_ms, limit);
+	accel_event_log_setting(adev, attr->attr.name, limit);
 	/* Its period depends on the limit. */
 	accel_health_watch(adev, 0);
 	return count;

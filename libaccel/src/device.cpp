@@ -31,16 +31,20 @@ Device::Device(Device&&) noexcept = default;
 Device& Device::operator=(Device&&) noexcept = default;
 Device::~Device() = default;
 
+Device Device::open() {
+    return Device(detail::open_default_device());
+}
+
 Device Device::open(unsigned index) {
-    return open("/dev/accel" + std::to_string(index));
+    return Device(detail::open_device(index));
 }
 
 Device Device::open(std::string_view name) {
-    return Device(detail::open_device(detail::linux_kernel(), name));
+    return Device(detail::open_device(name));
 }
 
 std::vector<DeviceEntry> Device::list() {
-    return detail::list_devices(detail::linux_kernel());
+    return detail::list_devices();
 }
 
 Device Device::alias() const {

@@ -153,7 +153,9 @@ void DeviceImpl::after_fork(void* device) noexcept {
 DeviceInfo DeviceImpl::query() const {
     accel_info raw = {};
     call(ACCEL_IOCTL_INFO, raw, "cannot query the properties of the card");
-    return to_info(raw, path_);
+    DeviceInfo info = to_info(raw, path_);
+    info.emulated = kernel_->emulated();
+    return info;
 }
 
 std::optional<DeviceEnd> DeviceImpl::ended() const {

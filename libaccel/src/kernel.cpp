@@ -20,8 +20,6 @@
 
 namespace accel::detail {
 
-Kernel::~Kernel() = default;
-
 namespace {
 
 // The N of "accelN". The directory "accel" of the kernel's own subsystem has no number.

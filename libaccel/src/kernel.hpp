@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The interface between the library and the kernel: all system calls of the hot path and the
-// set-up, and the doorbell write. Tests implement it with a driver in their own process.
+// set-up, and the doorbell write. libaccel_emulated implements it over the core of the card, within
+// the process. That library is loaded at run time, so this header must not need a symbol of libaccel.
 #pragma once
 
 #include <poll.h>
@@ -26,7 +27,10 @@ class Kernel {
     Kernel& operator=(const Kernel&) = delete;
     Kernel(Kernel&&) = delete;
     Kernel& operator=(Kernel&&) = delete;
-    virtual ~Kernel();
+    virtual ~Kernel() = default;
+
+    /// Whether the cards are emulated within this process.
+    [[nodiscard]] virtual bool emulated() const noexcept { return false; }
 
     /// Paths of all device nodes of the driver, in the order of their numbers.
     [[nodiscard]] virtual std::vector<std::string> nodes() = 0;
@@ -51,8 +55,8 @@ class Kernel {
     /// As poll(2): returns the number of ready descriptors, or zero after `timeout_ms`.
     [[nodiscard]] virtual int poll(std::span<pollfd> fds, int timeout_ms) noexcept = 0;
 
-    /// Writes a doorbell. The write is uncached and crosses the bus, so the cost of the virtual
-    /// call does not matter.
+    /// Writes a doorbell. The write of a real card is uncached and crosses the bus, so the cost of
+    /// the virtual call does not matter.
     virtual void ring_doorbell(void* doorbell, std::uint32_t value) noexcept = 0;
 };
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The admin queue: it manages contexts, queues and translations. The control thread of the card
 // runs it, one command at a time. Only that thread creates or destroys contexts and queues.

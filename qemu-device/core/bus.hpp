@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The card's side of PCI Express: DMA and interrupts, counted, and charged when the card has a
 // timing model. Only the card's own threads call it, except for clock(), which any thread may call.

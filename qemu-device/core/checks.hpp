@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Small checks of untrusted fields that the admin queue, the processor and the commands share.
 #pragma once

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The MMU: page-table walk, TLB, and the gate that lets INVALIDATE wait for accesses.
 #include "context.hpp"

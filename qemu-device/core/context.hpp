@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // A context: an address space, translated by a tree of page tables in host memory, and the cached
 // translations of it.

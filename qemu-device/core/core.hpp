@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The whole card: its parts, their lifetimes, and the threads that run it. accel_core.h states the
 // contract with the embedder.

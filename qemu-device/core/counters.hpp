@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Counters of the card and of its queues. They are statistics and synchronize nothing: every access
 // is relaxed, because a reader only wants a recent value.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The program that embeds the card (the QEMU glue, a test): its callbacks, bound to its opaque
 // pointer. Nothing is counted or charged here; Bus does that for the card's traffic.

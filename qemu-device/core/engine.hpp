@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The kinds of engine of the card. Queues, meters and the table of commands refer to them.
 #pragma once

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The loop of an engine's thread, and its command that the team shares.
 #include "engine_thread.hpp"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // An engine as a thread, in a card without a timing model: it takes a queue, runs a step of it, and
 // puts it back. It ends after Scheduler::shut_down(), and is joined when destroyed.

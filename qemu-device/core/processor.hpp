@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The processor runs one step of a queue: it fetches, checks, runs and completes a command. It does
 // not depend on the thread or timer that calls it.

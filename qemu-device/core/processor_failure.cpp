@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The end of a step that failed: the card reports the error in the status page, by an event, and
 // for the report of ADMIN_QUERY_QUEUES.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The order of the ready queues, and the device time that each queue used.
 #include "ready_queues.hpp"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The ready queues, in the order in which engines serve them: strict priority, and among equals the
 // least device time.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The register file. A 64-bit access to two 32-bit registers is two accesses, the lower one first.
 #include "registers.hpp"

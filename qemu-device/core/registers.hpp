@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The register file: it decodes accesses, keeps the values that the host sets, and starts the
 // effects of writes.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The lists of the scheduler. Queues move between lists by splicing, so only add() allocates.
 #include "scheduler.hpp"

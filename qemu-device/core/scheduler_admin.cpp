@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The scheduler as the admin queue and resets use it: queues are added, stopped and removed.
 #include <algorithm>

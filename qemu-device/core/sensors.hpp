@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The sensors of the card: temperature, power and clock, derived from the load of the engines by a
 // first-order model of a small card with a fan. Without a timing model it changes the readings, but

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The turn of a command on an engine. It measures the device time of the command, and is the
 // checkpoint at which the command makes way for others, or exceeds its time limit.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The engines of a card with a timing model: front ends, which fetch and decode commands; DMA
 // channels and compute engines, which run the commands of their kind; and the control processor.

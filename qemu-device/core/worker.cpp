@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The set of workers grows with the number of preempted commands, and shrinks again.
 #include "worker.hpp"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Workers: fibers that run the loop of an engine. When a command is preempted, its worker is set
 // aside with all that the command has on its stack and in its buffers, and the engine continues

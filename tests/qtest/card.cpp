@@ -93,7 +93,7 @@ bool Card::bring_up() {
     admin_tail_ = 0;
     events_seen_ = 0;
     write32(ACCEL_REG_EVENT_HEAD, 0);
-    test::enable_card(*this, rings_);
+    emulated::enable_card(*this, rings_);
     return eventually([&] {
                return (read32(ACCEL_REG_STATUS) & (ACCEL_STATUS_ENABLED | ACCEL_STATUS_FATAL)) != 0;
            }) &&

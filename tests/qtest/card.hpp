@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "accel_hw.h"
-#include "bring_up.hpp"
+#include "emulated/bring_up.hpp"
 #include "command_builders.hpp"
 #include "pci.hpp"
 #include "polling.hpp"
@@ -90,7 +90,7 @@ class Card {
     static constexpr std::uint32_t event_entries = 64;
 
   private:
-    test::AdminRings rings_;
+    emulated::AdminRings rings_;
     std::uint64_t admin_tail_ = 0;
     std::uint64_t events_seen_ = 0;
 };

@@ -184,7 +184,7 @@ TEST_F(BufferTest, ConstMemoryIsRegisteredForReadingOnly) {
 
 TEST_F(BufferTest, TheLimitOnLockedMemoryIsNamed) {
     const Device card = open();
-    driver->locked_limit = 65536;
+    driver->set_locked_limit(65536);
     std::vector<std::byte> mine(100'000);
     const Error error = error_of([&] { static_cast<void>(card.register_memory(std::span(mine))); });
     EXPECT_EQ(error.code().value(), EDQUOT);

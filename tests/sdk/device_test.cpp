@@ -98,7 +98,7 @@ TEST_F(DeviceTest, InfoHasThePropertiesOfTheCard) {
     EXPECT_NE(info.features & ACCEL_FEATURE_SHADOW, 0U);
     EXPECT_FALSE(info.numa_node.has_value());
     EXPECT_EQ(info.locked_limit, 1U << 20);
-    driver->locked_limit = UINT64_MAX;
+    driver->set_locked_limit(UINT64_MAX);
     EXPECT_FALSE(card.info().locked_limit.has_value());
 }
 

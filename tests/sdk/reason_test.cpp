@@ -137,7 +137,7 @@ TEST_F(ReasonTest, EachQuotaHasItsOwnText) {
     Queue first = card.create_queue();
     const auto host = card.allocate<std::byte>({4096});
     const auto device = card.allocate_device<std::byte>({8192});
-    const auto expect_quota = [&](const fake::Driver::Limits& limits, auto&& action,
+    const auto expect_quota = [&](const fake::Limits& limits, auto&& action,
                                   const auto&... parts) {
         driver->set_limits(limits);
         const Error error = error_of(action);
@@ -157,7 +157,7 @@ TEST_F(ReasonTest, EachQuotaHasItsOwnText) {
     expect_quota(
         {.host_memory = 4096}, [&] { static_cast<void>(card.register_memory(std::span(mine))); },
         "4096 of 4096 bytes of host memory", "quota/host_memory");
-    driver->locked_limit = 100;
+    driver->set_locked_limit(100);
     expect_quota(
         {}, [&] { static_cast<void>(card.register_memory(std::span(mine))); },
         "0 of 100 bytes are in use", "ulimit -l");

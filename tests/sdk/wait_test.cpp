@@ -205,7 +205,7 @@ class WaitAnyTest : public WaitTest, public ::testing::WithParamInterface<const 
 TEST_P(WaitAnyTest, SleepsUntilOneIsOver) {
     const std::string what = GetParam();
     if (what == "without_notifications") {
-        driver->capabilities = ACCEL_CAP_REGISTER;
+        driver->set_capabilities(ACCEL_CAP_REGISTER | ACCEL_CAP_HOST_MEMORY);
         for (int i = 0; i < 100; ++i) {
             driver->fail(ACCEL_IOCTL_QUEUE_NOTIFY, EOPNOTSUPP);
         }

@@ -175,6 +175,10 @@ std::string explain_event(const Event& event) {
     if (event.name == "transfer-hung") {
         return "a read() or write() made no progress; its caller got EIO";
     }
+    if (event.name == "setting") {
+        return fmt::format("process {} set {} to {}", field(event, "pid"), field(event, "name"),
+                           field(event, "value"));
+    }
     if (event.name == "events-lost") {
         return fmt::format("the card dropped {} events; the driver asked all queues for errors",
                            field(event, "count"));

@@ -41,6 +41,7 @@ class Part:
 PARTS = (
     Part("driver", "driver/Kbuild", calls=True),
     Part("libaccel/src", "libaccel/CMakeLists.txt"),
+    Part("libaccel/emulated", "libaccel/emulated/CMakeLists.txt"),
     Part("libaccel/compiler", "libaccel/compiler/CMakeLists.txt"),
     Part("qemu-device/core", "qemu-device/core/CMakeLists.txt"),
 )

@@ -48,7 +48,8 @@ struct Usage {
 
 /// Properties and limits of a card and its driver.
 struct DeviceInfo {
-    std::string path;  ///< of the device node: /dev/accel0
+    std::string path;       ///< of the device node: /dev/accel0; a name of an emulated card
+    bool emulated = false;  ///< whether the card is emulated within this process
     PciAddress pci;
     std::uint64_t serial = 0;
     std::uint32_t hardware_version = 0;   ///< major << 16 | minor
@@ -109,15 +110,28 @@ struct DeviceEntry {
 /// Thread-safety: all const members from any thread.
 class ACCEL_API Device {
   public:
-    /// The card behind /dev/accelN, where N is `index`. While the card is resetting, this waits.
-    [[nodiscard]] static Device open(unsigned index = 0);
+    /// The first card of this machine, or the card that the environment variable ACCEL_DEVICE
+    /// names. The variable holds a name as open(name) takes it, such as "emulated"; if it is empty,
+    /// it counts as not set. While the card is resetting, this waits.
+    ///
+    /// Throws Error(invalid_argument) for a name that no card can have, and the errors of
+    /// open(name).
+    [[nodiscard]] static Device open();
 
-    /// The card with a path ("/dev/accel0"), a PCI address ("0000:01:00.0" or "01:00.0"), or a
-    /// serial number (decimal or 0x...). Throws Error: no_such_device if no card has that name,
-    /// or the reason why the driver does not open it.
+    /// The card behind /dev/accelN, where N is `index`; with ACCEL_DEVICE, the card number `index`
+    /// of those that the variable names. Throws Error: no_such_device if it names fewer.
+    [[nodiscard]] static Device open(unsigned index);
+
+    /// The card with a path ("/dev/accel0"), a PCI address ("0000:01:00.0" or "01:00.0"), a serial
+    /// number (decimal or 0x...), or an emulated card of this process ("emulated", or with options
+    /// "emulated:cards=2,memory=1G"). Throws Error: no_such_device if no card has that name,
+    /// invalid_argument for an option of an emulated card that does not exist, or the reason why
+    /// the driver does not open it. A PCI address or a serial number is searched among the cards
+    /// that list() lists.
     [[nodiscard]] static Device open(std::string_view name);
 
-    /// All cards of this machine, including those that cannot be opened.
+    /// All cards of this machine, or those that ACCEL_DEVICE names, including those that cannot be
+    /// opened.
     [[nodiscard]] static std::vector<DeviceEntry> list();
 
     Device(Device&&) noexcept;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Operand conversion, integer sums and results of GEMM and CONV2D.
 #include "accumulator.hpp"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The numerics of GEMM and CONV2D: conversion of operands to f32, the sums of a block, and the
 // conversion of sums to results.

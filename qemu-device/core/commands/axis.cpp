@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The parameters and checks that SOFTMAX and REDUCE share.
 #include "axis.hpp"

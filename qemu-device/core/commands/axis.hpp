@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The tensor of SOFTMAX and REDUCE: dense, outer x n x inner, walked along its middle axis with a
 // bounded number of columns at a time.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // CALL runs a command list: the checks of a CALL, its arguments, and how the commands of the list
 // refer to them.

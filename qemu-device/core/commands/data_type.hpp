@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The data types in memory, and their conversion to and from the types that the engines compute in:
 // f32 and 64-bit integers.

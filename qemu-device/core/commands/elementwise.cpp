@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // ELEMENTWISE: dst = act(op(src0, src1)) over up to six strided dimensions. It computes in f32 or
 // in 64-bit integers. Other data types are converted when they are read or written.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The execution of a command by an engine: its inputs, checks that commands share, and the
 // functions that run each command.

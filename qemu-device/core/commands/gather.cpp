@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // GATHER: it copies the slices or elements of a tensor that the indices in another tensor select.
 #include <algorithm>

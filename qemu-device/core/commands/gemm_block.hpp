@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Blocks of a matrix product, shared by GEMM and CONV2D: packing of operands into tiles, and
 // multiplication of a block of block_rows x block_columns results. Sums run over ascending k, in

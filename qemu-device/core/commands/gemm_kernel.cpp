@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The inner loop of GEMM for each supported instruction set, selected at run time.
 #include "gemm_kernel.hpp"

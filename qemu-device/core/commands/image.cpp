@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Checks of image layouts, and the ranges of taps inside of an image.
 #include "image.hpp"

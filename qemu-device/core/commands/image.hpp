@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Images of CONV2D and POOL: their layout in memory, the window that slides over them, and the taps
 // of a row of results that are inside of the image.

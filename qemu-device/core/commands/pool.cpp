@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // POOL: the maximum or the average of each channel within a sliding window, in f32.
 #include <limits>

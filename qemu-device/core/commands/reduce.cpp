@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // REDUCE: the sum, product, mean or extreme value over the middle axis, or the index of the
 // extreme.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // RESIZE along the middle axis: each result is a weighted sum of a few slices. A table holds the
 // indices and weights of these slices, so one command serves nearest, linear and cubic

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // SOFTMAX over the middle axis, in three walks: for the maximum, the sum and the results. If the
 // axis fits the stage, the exponentials are kept; otherwise they are computed twice.

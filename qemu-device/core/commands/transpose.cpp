@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // TRANSPOSE: a copy of up to six dimensions with separate strides for source and result.
 //

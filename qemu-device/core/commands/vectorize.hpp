@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Loops that are compiled for each supported instruction set, and selected at run time. A loop is a
 // functor whose call is always inlined, so that it is compiled for the instruction set of its

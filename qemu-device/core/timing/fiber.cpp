@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Fibers on top of POSIX contexts. The sanitizers track stacks and are told of every switch.
 #include "fiber.hpp"

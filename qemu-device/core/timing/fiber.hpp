@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // A fiber: a function with its own stack, which runs when it is resumed and pauses when it yields.
 // With fibers the engines of the timing model wait for virtual time without threads. The emulator

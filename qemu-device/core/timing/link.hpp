@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The PCIe link of the timing model: the bytes of a transfer on the wire, and the time they need.
 //

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The local time of a task in the timing model: when each shared resource finishes the task's work.
 // Local time may be ahead of the clock; timing_model.hpp tells how it advances.

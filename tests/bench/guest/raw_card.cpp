@@ -15,7 +15,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "bring_up.hpp"
+#include "emulated/bring_up.hpp"
 #include "command_builders.hpp"
 
 namespace accel::bench {
@@ -125,7 +125,7 @@ RawCard::RawCard()
       device_(folder_ + "/resource4", device_memory_bytes) {
     write32(ACCEL_REG_CONTROL, ACCEL_CONTROL_RESET);
     wait_for_status(ACCEL_STATUS_READY);
-    test::enable_card(*this, {.admin_ring = memory_.bus(admin_ring_offset),
+    emulated::enable_card(*this, {.admin_ring = memory_.bus(admin_ring_offset),
                               .admin_results = memory_.bus(admin_results_offset),
                               .event_ring = memory_.bus(events_offset),
                               .admin_entries = 8,

@@ -188,6 +188,17 @@ TEST_F(Sysfs, ErrorsOfQueuesDoNotEvictEventsOfTheCard) {
         << events.back().fields;
 }
 
+TEST_F(Sysfs, LogsEachSettingThatAnAdministratorChanges) {
+    for (const char* name : {"time_limit_ms", "quota/queues", "quota/host_memory"}) {
+        const std::string value = text(name);
+        uapi::require(uapi::write_file(folder() / name, value), name);
+        const Event last = parse_events(text("events")).back();
+        EXPECT_EQ(last.name, "setting");
+        EXPECT_EQ(last.fields, "name=" + std::filesystem::path(name).filename().string() +
+                                   " value=" + value + " pid=" + std::to_string(::getpid()));
+    }
+}
+
 TEST_F(Sysfs, NamesProcessesByTheirNumbersInTheNamespaceOfTheReader) {
     const auto last = [&] { return parse_events(text("events")).back().fields; };
     uapi::Process outer([&] {

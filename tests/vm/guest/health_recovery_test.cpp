@@ -89,6 +89,9 @@ TEST_F(Recovery, ACardThatNoResetHelpsIsWedged) {
     EXPECT_EQ(open_error(), ENOTRECOVERABLE);
     EXPECT_FALSE(bus_master());
     EXPECT_EQ(uapi::context_of(file).reason, ACCEL_REASON_WEDGED);
+    EXPECT_NE(uapi::read_file("/proc/self/fdinfo/" + std::to_string(file.fd()))
+                  .find("accel-state:\twedged"),
+              std::string::npos);
     const uapi::Uevents::Properties uevent = uevents.await("WEDGED");
     EXPECT_EQ(uevent.at("WEDGED"), "rebind,bus-reset");
     EXPECT_EQ(uevent.at("ACTION"), "change");

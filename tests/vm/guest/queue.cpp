@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "bring_up.hpp"
+#include "emulated/bring_up.hpp"
 #include "uapi.hpp"
 
 namespace uapi {
@@ -54,7 +54,7 @@ void Queue::publish() {
 
     tail.store(tail_, std::memory_order_release);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (accel::test::needs_doorbell(tail_, published_,
+    if (accel::emulated::needs_doorbell(tail_, published_,
                                     event_index.load(std::memory_order_relaxed))) {
         ring_doorbell(static_cast<std::uint32_t>(tail_));
     }

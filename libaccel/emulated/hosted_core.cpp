@@ -1,16 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Callbacks, registers, admin queue and event queue of a core in the process of a test.
+// Callbacks, registers, admin queue and event queue of a core within a process.
 #include "hosted_core.hpp"
 
 #include <array>
+#include <chrono>
+#include <concepts>
 #include <stdexcept>
+#include <thread>
 
-#include "polling.hpp"
-
-namespace accel::test {
+namespace accel::emulated {
 
 namespace {
+
+// Polls until the condition holds. False means that it never will, not that it was slow.
+template <std::predicate Condition>
+[[nodiscard]] bool eventually(Condition condition) {
+    constexpr int busy_polls = 200;
+    const auto deadline = std::chrono::steady_clock::now() + hang_limit;
+    for (int polls = 0; !condition(); ++polls) {
+        if (std::chrono::steady_clock::now() > deadline) {
+            return false;
+        }
+        if (polls > busy_polls) {
+            std::this_thread::sleep_for(std::chrono::microseconds(20));
+        }
+    }
+    return true;
+}
 
 CoreHost& host_of(void* opaque) {
     return *static_cast<CoreHost*>(opaque);
@@ -40,7 +57,7 @@ constexpr accel_core_callbacks callbacks{
               const char* text) { host_of(opaque).log(level, text); },
     .clock = [](void* opaque) { return host_of(opaque).clock(); },
     .timer = [](void* opaque, std::uint64_t deadline) { host_of(opaque).set_deadline(deadline); },
-    .thread_enter = nullptr,
+    .thread_enter = [](void* opaque) { host_of(opaque).thread_enter(); },
     .thread_leave = nullptr};
 
 }  // namespace
@@ -100,17 +117,26 @@ std::uint64_t HostedCore::post_admin(const accel_admin_command& command) {
     return sequence;
 }
 
-accel_status HostedCore::wait_admin(std::uint64_t sequence) {
+std::optional<accel_status> HostedCore::admin_result(std::uint64_t sequence) {
     const std::uint64_t slot = (sequence - 1) % rings_.admin_entries;
     const std::uint64_t address = rings_.admin_results + slot * sizeof(accel_admin_result);
-    const bool done = eventually([&] {
-        std::uint64_t seen = 0;
-        (void)host_.bus().read_word(address, seen);
-        return seen == sequence;
-    });
+    std::uint64_t seen = 0;
+    (void)host_.bus().read_word(address, seen);
+    if (seen != sequence) {
+        return std::nullopt;
+    }
     accel_admin_result result{};
     (void)host_.bus().read(address, &result, sizeof result);
-    return done ? static_cast<accel_status>(result.status) : ACCEL_INTERNAL;
+    return static_cast<accel_status>(result.status);
+}
+
+accel_status HostedCore::wait_admin(std::uint64_t sequence) {
+    std::optional<accel_status> result;
+    const bool done = eventually([&] {
+        result = admin_result(sequence);
+        return result.has_value();
+    });
+    return done ? *result : ACCEL_INTERNAL;
 }
 
 bool HostedCore::event_pending() {
@@ -130,4 +156,4 @@ std::optional<accel_event> HostedCore::take_event() {
     return event;
 }
 
-}  // namespace accel::test
+}  // namespace accel::emulated

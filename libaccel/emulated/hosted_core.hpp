@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The core of the emulated card in the process of a test: its bus and callbacks, its registers, and
+// The core of the emulated card within a process: its bus and callbacks, its registers, and
 // the driver's half of the admin and event queues.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
@@ -14,7 +15,10 @@
 #include "accel_hw.h"
 #include "bring_up.hpp"
 
-namespace accel::test {
+namespace accel::emulated {
+
+// How long an answer of the card may take before it counts as hung.
+inline constexpr std::chrono::seconds hang_limit{60};
 
 // The memory that the card reaches by DMA. False: there is no memory at this address.
 class BusMemory {
@@ -46,6 +50,8 @@ class CoreHost {
     virtual void interrupt(unsigned vector) = 0;
     virtual void log(accel_log_level /*level*/, const char* /*text*/) {}
     [[nodiscard]] virtual std::uint64_t clock() = 0;
+    // First in every thread of the core.
+    virtual void thread_enter() {}
     // With a timing model: run_timer() is due when the clock reaches the deadline.
     virtual void set_deadline(std::uint64_t /*deadline*/) {}
 
@@ -91,7 +97,9 @@ class HostedCore {
 
     // Writes an admin command, and rings its doorbell; returns its sequence number.
     std::uint64_t post_admin(const accel_admin_command& command);
-    // The status of the result; ACCEL_INTERNAL if none comes.
+    // The status of the result, if it is there.
+    [[nodiscard]] std::optional<accel_status> admin_result(std::uint64_t sequence);
+    // Polls for the result; ACCEL_INTERNAL if none comes.
     [[nodiscard]] accel_status wait_admin(std::uint64_t sequence);
     [[nodiscard]] accel_status admin(const accel_admin_command& command) {
         return wait_admin(post_admin(command));
@@ -118,4 +126,4 @@ class HostedCore {
     accel_core* core_ = nullptr;
 };
 
-}  // namespace accel::test
+}  // namespace accel::emulated

@@ -8,7 +8,7 @@
 
 #include "accel_hw.h"
 
-namespace accel::test {
+namespace accel::emulated {
 
 // Bus addresses and lengths of the rings between a driver and a card. All memory is zeroed.
 struct AdminRings {
@@ -37,4 +37,4 @@ void enable_card(Registers& registers, const AdminRings& rings) {
     return tail - event_index - 1 < tail - before;
 }
 
-}  // namespace accel::test
+}  // namespace accel::emulated

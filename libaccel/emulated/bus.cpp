@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Accesses of the card to memory of this process.
-#include "fake_bus.hpp"
+#include "bus.hpp"
 
 #include <cstring>
 #include <mutex>
-#include <new>
 
-namespace accel::fake {
+namespace accel::emulated {
 
 namespace {
 
@@ -42,25 +41,18 @@ std::size_t word_size(const std::byte* shared, std::size_t bytes) {
 
 }  // namespace
 
-std::shared_ptr<std::byte> Bus::allocate(std::size_t bytes) {
-    const std::size_t length = (bytes + page_bytes - 1) / page_bytes * page_bytes;
-    auto* memory = static_cast<std::byte*>(::operator new (length, std::align_val_t{page_bytes}));
-    std::memset(memory, 0, length);
-    expose(memory, length);
-    return {memory, [this](std::byte* gone) {
-                withdraw(gone);
-                ::operator delete (gone, std::align_val_t{page_bytes});
-            }};
-}
-
 void Bus::expose(const void* memory, std::size_t bytes) {
     const std::unique_lock lock(mutex_);
     regions_.emplace(reinterpret_cast<std::uintptr_t>(memory), bytes);
 }
 
-void Bus::withdraw(const void* memory) {
+void Bus::withdraw(const void* memory, std::size_t bytes) {
     const std::unique_lock lock(mutex_);
-    regions_.erase(regions_.find(reinterpret_cast<std::uintptr_t>(memory)));
+    auto region = regions_.find(reinterpret_cast<std::uintptr_t>(memory));
+    while (region->second != bytes) {
+        ++region;
+    }
+    regions_.erase(region);
 }
 
 bool Bus::reaches(std::uint64_t address, std::size_t bytes) const {
@@ -128,4 +120,4 @@ bool Bus::write_word(std::uint64_t address, std::uint64_t value) {
     return write(address, &value, sizeof(value));
 }
 
-}  // namespace accel::fake
+}  // namespace accel::emulated
