@@ -9,28 +9,36 @@
 
 namespace accel::card {
 
-void Gate::enter() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !closed_; });
-    ++inside_;
+void Gate::enter_when_open(unsigned lane) {
+    while (true) {
+        leave(lane);
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [this] { return !closed_; });
+        }
+        lanes_[lane].inside.fetch_add(1, std::memory_order_seq_cst);
+        if (!closed_.load(std::memory_order_seq_cst)) {
+            return;
+        }
+    }
 }
 
-void Gate::leave() {
-    bool last = false;
+void Gate::tell_closer() {
     {
-        const std::lock_guard lock(mutex_);
-        last = --inside_ == 0 && closed_;
+        const std::lock_guard lock(mutex_);  // the closer either waits, or did not look yet
     }
-    if (last) {
-        changed_.notify_all();
-    }
+    changed_.notify_all();
 }
 
 void Gate::close() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !closed_; });
-    closed_ = true;
-    changed_.wait(lock, [this] { return inside_ == 0; });
+    closed_.store(true, std::memory_order_seq_cst);
+    changed_.wait(lock, [this] {
+        return std::ranges::all_of(lanes_, [](const Lane& lane) {
+            return lane.inside.load(std::memory_order_seq_cst) == 0;
+        });
+    });
 }
 
 void Gate::open() {
@@ -87,6 +95,7 @@ Context::Context(std::uint32_t id, std::uint64_t root, std::uint64_t memory_size
       memory_size_(memory_size),
       bus_(bus),
       counters_(counters),
+      epoch_(bus.next_epoch()),
       tlb_4k_(tlb_4k_sets, ACCEL_PAGE_SHIFT),
       tlb_2m_(tlb_2m_sets, ACCEL_LARGE_SHIFT),
       walk_cache_(walk_cache_sets, ACCEL_LARGE_SHIFT) {}
@@ -99,6 +108,7 @@ Context::Context(std::uint32_t id, Bypass /*bypass*/, std::uint64_t memory_size,
       memory_size_(memory_size),
       bus_(bus),
       counters_(counters),
+      epoch_(bus.next_epoch()),
       tlb_4k_(0, ACCEL_PAGE_SHIFT),
       tlb_2m_(0, ACCEL_LARGE_SHIFT),
       walk_cache_(0, ACCEL_LARGE_SHIFT) {}
@@ -116,16 +126,16 @@ Status Context::translate_bypass(std::uint64_t address, std::uint64_t limit, Tar
 }
 
 Status Context::translate(const AccessGuard& /*guard*/, std::uint64_t address, Access access,
-                          std::uint64_t limit, Target& target) {
+                          std::uint64_t limit, RecentTranslations* recent, Target& target) {
     if (bypass_) {
         return translate_bypass(address, limit, target);
     }
-    if (Status status = translate_page(address, access, target); status != ACCEL_OK) {
+    if (Status status = translate_page(address, access, recent, target); status != ACCEL_OK) {
         return status;
     }
     while (target.bytes < limit) {
         Target next{};
-        if (translate_page(address + target.bytes, access, next) != ACCEL_OK ||
+        if (translate_page(address + target.bytes, access, recent, next) != ACCEL_OK ||
             next.device != target.device || next.address != target.address + target.bytes) {
             break;
         }
@@ -135,26 +145,48 @@ Status Context::translate(const AccessGuard& /*guard*/, std::uint64_t address, A
     return ACCEL_OK;
 }
 
-Status Context::translate_page(std::uint64_t address, Access access, Target& target) {
+Status Context::translate_page(std::uint64_t address, Access access, RecentTranslations* recent,
+                               Target& target) {
     if (address >> ACCEL_VA_BITS != 0) {
         return ACCEL_FAULT_UNMAPPED;
     }
+    const std::uint64_t page = address >> ACCEL_PAGE_SHIFT;
+    const std::uint64_t epoch = epoch_.load(std::memory_order_relaxed);
+    RecentTranslations::Entry* const place = recent != nullptr ? &recent->at(page) : nullptr;
     std::uint64_t entry = 0;
     unsigned level = 0;
-    // Granting a permission needs no INVALIDATE, so a cached entry without it may be stale: walk.
-    if (!find_cached(address, entry, level) || !permits(entry, access)) {
-        if (Status status = walk(address, entry, level); status != ACCEL_OK) {
+    if (place != nullptr && place->page == page && place->epoch == epoch &&
+        permits(place->entry, access)) {
+        entry = place->entry;
+        level = place->level;
+    } else {
+        if (Status status = look_up(address, access, entry, level); status != ACCEL_OK) {
             return status;
         }
-        insert_cached(address, entry, level);
-        if (!permits(entry, access)) {
-            return access == Access::read ? ACCEL_FAULT_READ : ACCEL_FAULT_WRITE;
+        if (place != nullptr) {
+            *place = {.page = page, .epoch = epoch, .entry = entry, .level = level};
         }
     }
     const std::uint64_t offset = address & (page_size(level) - 1);
     target = {.device = (entry & ACCEL_PTE_MEMORY) != 0,
               .address = (entry & ACCEL_PTE_ADDRESS) + offset,
               .bytes = page_size(level) - offset};
+    return ACCEL_OK;
+}
+
+Status Context::look_up(std::uint64_t address, Access access, std::uint64_t& entry,
+                        unsigned& level) {
+    // Granting a permission needs no INVALIDATE, so a cached entry without it may be stale: walk.
+    if (find_cached(address, entry, level) && permits(entry, access)) {
+        return ACCEL_OK;
+    }
+    if (Status status = walk(address, entry, level); status != ACCEL_OK) {
+        return status;
+    }
+    insert_cached(address, entry, level);
+    if (!permits(entry, access)) {
+        return access == Access::read ? ACCEL_FAULT_READ : ACCEL_FAULT_WRITE;
+    }
     return ACCEL_OK;
 }
 
@@ -268,6 +300,7 @@ void Context::invalidate(std::uint64_t address, std::uint64_t bytes) {
         tlb_4k_.invalidate(begin, end);
         tlb_2m_.invalidate(begin, end);
         walk_cache_.invalidate(begin, end);
+        epoch_.store(bus_.next_epoch(), std::memory_order_relaxed);
     }
     gate_.open();
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -35,19 +36,56 @@ struct Target {
 };
 
 // Admits any number of holders. close() waits for the holders inside, and blocks those that arrive
-// meanwhile.
+// meanwhile. Holders enter by one of several lanes, and hardly disturb those in other lanes.
 class Gate {
   public:
-    void enter();
-    void leave();
+    static constexpr unsigned lane_count = 8;
+
+    void enter(unsigned lane) {
+        lanes_[lane].inside.fetch_add(1, std::memory_order_seq_cst);
+        if (closed_.load(std::memory_order_seq_cst)) [[unlikely]] {
+            enter_when_open(lane);
+        }
+    }
+    void leave(unsigned lane) {
+        lanes_[lane].inside.fetch_sub(1, std::memory_order_seq_cst);
+        if (closed_.load(std::memory_order_seq_cst)) [[unlikely]] {
+            tell_closer();
+        }
+    }
     void close();
     void open();
 
   private:
+    struct alignas(64) Lane {
+        std::atomic<unsigned> inside{0};
+    };
+
+    void enter_when_open(unsigned lane);
+    void tell_closer();
+
+    // A holder enters and then reads `closed_`; close() sets it and then reads the lanes. Both are
+    // sequentially consistent, so one of them sees the other.
+    std::array<Lane, lane_count> lanes_;
+    std::atomic<bool> closed_{false};  // changes under the mutex
     std::mutex mutex_;
     std::condition_variable changed_;
-    unsigned inside_ = 0;
-    bool closed_ = false;
+};
+
+// The translations that one thread used last. They spare it the mutex of the TLB.
+class RecentTranslations {
+  public:
+    struct Entry {
+        std::uint64_t page = 0;  // of 4 KiB
+        std::uint64_t epoch = 0;
+        std::uint64_t entry = 0;
+        unsigned level = 0;
+    };
+    // The place for the translation of a page.
+    [[nodiscard]] Entry& at(std::uint64_t page) { return entries_[page % entries_.size()]; }
+
+  private:
+    std::array<Entry, 256> entries_{};
 };
 
 // Translations of one page size. The cache is set-associative, so that pages with the same index do
@@ -89,8 +127,10 @@ class Context {
     // The right to translate addresses and access memory, held for one piece of traffic.
     class AccessGuard {
       public:
-        explicit AccessGuard(Context& context) : gate_(context.gate_) { gate_.enter(); }
-        ~AccessGuard() { gate_.leave(); }
+        AccessGuard(Context& context, unsigned lane) : gate_(context.gate_), lane_(lane) {
+            gate_.enter(lane_);
+        }
+        ~AccessGuard() { gate_.leave(lane_); }
         AccessGuard(const AccessGuard&) = delete;
         AccessGuard& operator=(const AccessGuard&) = delete;
         AccessGuard(AccessGuard&&) = delete;
@@ -98,12 +138,14 @@ class Context {
 
       private:
         Gate& gate_;
+        const unsigned lane_;
     };
 
     // The longest contiguous run from `address`, of at most `limit` bytes. A run ends before a page
-    // that does not translate: such a page faults only when an access reaches it.
+    // that does not translate: such a page faults only when an access reaches it. `recent` may be
+    // null.
     [[nodiscard]] Status translate(const AccessGuard& guard, std::uint64_t address, Access access,
-                                   std::uint64_t limit, Target& target);
+                                   std::uint64_t limit, RecentTranslations* recent, Target& target);
 
     // Drops the translations of a range, or all of them if `bytes` is 0. Waits for pieces in
     // flight.
@@ -118,7 +160,10 @@ class Context {
     // Neighboring entries of a leaf table that are read together, in one packet.
     static constexpr std::uint64_t line_entries = 32;
 
-    [[nodiscard]] Status translate_page(std::uint64_t address, Access access, Target& target);
+    [[nodiscard]] Status translate_page(std::uint64_t address, Access access,
+                                        RecentTranslations* recent, Target& target);
+    [[nodiscard]] Status look_up(std::uint64_t address, Access access, std::uint64_t& entry,
+                                 unsigned& level);
     [[nodiscard]] Status translate_bypass(std::uint64_t address, std::uint64_t limit,
                                           Target& target) const;
     [[nodiscard]] bool find_cached(std::uint64_t address, std::uint64_t& entry, unsigned& level);
@@ -137,6 +182,9 @@ class Context {
     Bus& bus_;
     Counters& counters_;
     Gate gate_;
+    // The epoch of recent translations. No two contexts, and no two times between INVALIDATEs, have
+    // the same. It changes while the gate is closed.
+    std::atomic<std::uint64_t> epoch_;
     std::mutex cache_mutex_;  // never held across a callback
     Tlb tlb_4k_;
     Tlb tlb_2m_;

@@ -97,7 +97,17 @@ class Memory {
         return checkpoint_ != nullptr ? checkpoint_->pass(1) : ACCEL_OK;
     }
     // Null: none, as while a command is fetched or completed.
-    void set_checkpoint(Checkpoint* checkpoint) { checkpoint_ = checkpoint; }
+    void set_checkpoint(Checkpoint* checkpoint) {
+        checkpoint_ = checkpoint;
+        count_now();
+    }
+    // What the accesses of one thread use, so that they hardly disturb those of other threads.
+    // `lane` is below Gate::lane_count.
+    void set_thread(RecentTranslations& recent, unsigned lane) {
+        // The timing model counts every access to the TLB.
+        recent_ = timing_ == nullptr ? &recent : nullptr;
+        lane_ = lane;
+    }
     [[nodiscard]] Checkpoint* checkpoint() const { return checkpoint_; }
 
     [[nodiscard]] std::uint64_t fault_address() const { return fault_address_; }
@@ -117,8 +127,11 @@ class Memory {
         return status;
     }
 
-    void count_device_read(std::uint64_t bytes);
-    void count_device_write(std::uint64_t bytes);
+    // While a command has a checkpoint, several accesses are counted together: threads that compute
+    // it would otherwise wait for each other's counts.
+    static constexpr unsigned accesses_for_each_count = 64;
+    void count_device(std::uint64_t read, std::uint64_t written);
+    void count_now();
 
     Context& context_;
     Bus& bus_;
@@ -128,6 +141,11 @@ class Memory {
     Traffic& traffic_;
     const std::atomic<bool>& stop_;
     Checkpoint* checkpoint_ = nullptr;
+    RecentTranslations* recent_ = nullptr;
+    unsigned lane_ = 0;
+    unsigned accesses_ = 0;  // not counted yet
+    std::uint64_t bytes_read_ = 0;
+    std::uint64_t bytes_written_ = 0;
     std::uint64_t fault_address_ = 0;
 };
 

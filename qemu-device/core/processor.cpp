@@ -63,6 +63,7 @@ Next Processor::step(Queue& queue, Engine engine, Scratch& scratch, EngineSeat& 
               .scratch = scratch,
               .seat = seat,
               .lines_up = !queue.has_command};
+    step.memory.set_thread(scratch.recent, scratch.lane);
     if (!queue.has_command) {
         Fetch result = Fetch::command;
         if (Status status = fetch(step, result); status != ACCEL_OK) {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Sharing the units of a command. A failure counts if no lower unit fails, so the status does not
 // depend on the threads: units are taken in ascending order, and every unit below one that failed
@@ -52,6 +52,7 @@ bool SharedCommand::Source::take(UnitRange& range) {
 
 void SharedCommand::help(Checkpoint& checkpoint, Scratch& scratch, std::uint64_t& first) {
     Memory memory(memory_);
+    memory.set_thread(scratch.recent, scratch.lane);
     memory.set_checkpoint(&checkpoint);
     Execution execution{.command = leader_.command,
                         .memory = memory,
@@ -61,6 +62,7 @@ void SharedCommand::help(Checkpoint& checkpoint, Scratch& scratch, std::uint64_t
     if (const Status status = parts_.run(execution, source); status != ACCEL_OK) {
         record(first, status, memory.fault_address());
     }
+    memory.set_checkpoint(nullptr);
 }
 
 Status SharedCommand::run() {
@@ -83,7 +85,10 @@ Status SharedCommand::run() {
 }
 
 Status SharedCommand::pass(std::uint64_t pieces) {
-    const Status status = turn_->pass(pieces + pieces_.exchange(0, std::memory_order_relaxed));
+    if (pieces_.value.load(std::memory_order_relaxed) != 0) {
+        pieces += pieces_.value.exchange(0, std::memory_order_relaxed);
+    }
+    const Status status = turn_->pass(pieces);
     if (status != ACCEL_OK) {
         abandon(status);
         return status;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // A shared command: one that an engine and the threads of the team compute together.
 #pragma once
@@ -33,7 +33,7 @@ class SharedCommand final : Checkpoint {
 
     // Computes units until there are none. `first` always holds the first of the units in work.
     void help(Checkpoint& checkpoint, Scratch& scratch, std::uint64_t& first);
-    void count(std::uint64_t pieces) { pieces_.fetch_add(pieces, std::memory_order_relaxed); }
+    void count(std::uint64_t pieces) { pieces_.value.fetch_add(pieces, std::memory_order_relaxed); }
     [[nodiscard]] bool is_paused() const { return paused_.load(std::memory_order_relaxed); }
     // For a thread whose units begin at `first`: whether its work is in vain, because a lower unit
     // failed or because the command must end.
@@ -53,6 +53,11 @@ class SharedCommand final : Checkpoint {
       private:
         SharedCommand& command_;
         std::uint64_t& first_;
+    };
+
+    // A counter in a cache line of its own.
+    struct alignas(64) Line {
+        std::atomic<std::uint64_t> value{0};
     };
 
     // The leader's checkpoint, within the turn of the command.
@@ -80,8 +85,8 @@ class SharedCommand final : Checkpoint {
     std::size_t max_helpers_;  // under the team's mutex
     std::atomic<std::uint64_t> next_unit_{0};
     std::atomic<std::uint64_t> limit_{UINT64_MAX};  // units from here on need not be computed
-    std::atomic<std::uint64_t> pieces_{0};          // of helpers, not yet counted by the leader
     std::uint64_t leader_first_ = 0;
+    Line pieces_;  // of helpers, not counted by the leader yet
     // The team's mutex protects changes of all that follows.
     std::atomic<bool> paused_{false};
     std::atomic<std::size_t> helpers_{0};  // threads of the team that work on it

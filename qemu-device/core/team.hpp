@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // The team: threads that help the engines to compute a command, in a card without a timing model.
 //
@@ -27,7 +27,8 @@ class SharedCommand;
 // Computes units of a shared command, on any thread that resumes it.
 class Helper final : Checkpoint {
   public:
-    Helper();
+    // `number`: helpers with different numbers disturb each other less.
+    explicit Helper(unsigned number);
     // The helper has no command.
     ~Helper();
     Helper(const Helper&) = delete;
@@ -51,6 +52,7 @@ class Helper final : Checkpoint {
     Scratch scratch_;
     SharedCommand* command_ = nullptr;  // null when the fiber must end
     std::uint64_t first_ = 0;           // of the units that it computes
+    std::uint64_t pieces_ = 0;          // that the command did not count yet
     bool stepwise_ = false;
     bool done_ = false;
     Fiber fiber_;
@@ -125,6 +127,7 @@ class Team {
     std::atomic<std::uint64_t> activity_{0};  // changes when work arrives; spinning threads read it
     bool ending_ = false;
     unsigned count_ = 1;
+    std::atomic<unsigned> helpers_made_{0};
     std::vector<std::jthread> threads_;
 };
 

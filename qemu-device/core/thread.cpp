@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Starting threads, and counting the cores that they may use.
 #include "thread.hpp"

@@ -32,6 +32,10 @@ struct Scratch {
                                 std::make_unique_for_overwrite<float[]>(stage_floats),
                                 std::make_unique_for_overwrite<float[]>(stage_floats)};
 
+    // Of the thread that uses these buffers: see Memory::set_thread().
+    RecentTranslations recent;
+    unsigned lane = 0;
+
     [[nodiscard]] std::span<std::uint8_t> bounce() {
         return {reinterpret_cast<std::uint8_t*>(stage[0].get()), piece_bytes};
     }

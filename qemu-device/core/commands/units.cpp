@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Which units are independent, and how large those of GEMM and CONV2D are.
 #include "units.hpp"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Units: the independent parts of a command. A unit reads nothing that another unit of the command
 // writes, and keeps the order of its sums, so the threads that compute units change no bit of a
