@@ -49,28 +49,49 @@ void Gate::open() {
     changed_.notify_all();
 }
 
-const std::uint64_t* Tlb::find(std::uint64_t address) const {
+Tlb::Find Tlb::find(std::uint64_t address, std::uint64_t& entry) const {
     const std::uint64_t page = address >> shift_;
-    const auto& ways = sets_[page % sets_.size()].ways;
-    const auto found = std::ranges::find(ways, page + 1, &Way::tag);
-    return found == ways.end() ? nullptr : &found->entry;
+    const Set& set = sets_[page % sets_.size()];
+    const std::uint32_t version = set.version.load(std::memory_order_acquire);
+    Find result = Find::absent;
+    for (const Way& way : set.ways) {
+        if (way.tag.load(std::memory_order_acquire) == page + 1) {
+            entry = way.entry.load(std::memory_order_acquire);
+            result = Find::found;
+            break;
+        }
+    }
+    const bool changed = version % 2 != 0 || set.version.load(std::memory_order_relaxed) != version;
+    return changed ? Find::changing : result;
+}
+
+// A reader that sees one of the stores to the way also sees that the version is odd, or is another.
+void Tlb::change(Set& set, Way& way, std::uint64_t tag, std::uint64_t entry) {
+    const std::uint32_t version = set.version.load(std::memory_order_relaxed);
+    set.version.store(version + 1, std::memory_order_relaxed);
+    way.tag.store(tag, std::memory_order_release);
+    way.entry.store(entry, std::memory_order_release);
+    set.version.store(version + 2, std::memory_order_release);
 }
 
 void Tlb::insert(std::uint64_t address, std::uint64_t entry) {
     const std::uint64_t page = address >> shift_;
     Set& set = sets_[page % sets_.size()];
-    auto way = std::ranges::find(set.ways, page + 1, &Way::tag);
+    auto way = std::ranges::find_if(set.ways, [page](const Way& w) {
+        return w.tag.load(std::memory_order_relaxed) == page + 1;
+    });
     if (way == set.ways.end()) {
         way = set.ways.begin() + static_cast<std::ptrdiff_t>(set.oldest++ % way_count);
     }
-    *way = {.tag = page + 1, .entry = entry};
+    change(set, *way, page + 1, entry);
 }
 
 void Tlb::invalidate(std::uint64_t begin, std::uint64_t end) {
     for (Set& set : sets_) {
         for (Way& way : set.ways) {
-            if (way.tag != 0 && way.tag << shift_ > begin && (way.tag - 1) << shift_ < end) {
-                way = {};
+            const std::uint64_t tag = way.tag.load(std::memory_order_relaxed);
+            if (tag != 0 && tag << shift_ > begin && (tag - 1) << shift_ < end) {
+                change(set, way, 0, 0);
             }
         }
     }
@@ -191,18 +212,21 @@ Status Context::look_up(std::uint64_t address, Access access, std::uint64_t& ent
 }
 
 bool Context::find_cached(std::uint64_t address, std::uint64_t& entry, unsigned& level) {
-    const std::lock_guard lock(cache_mutex_);
-    level = 0;
-    const std::uint64_t* found = tlb_4k_.find(address);
-    if (found == nullptr) {
-        level = 1;
-        found = tlb_2m_.find(address);
+    for (level = 0; level <= 1; ++level) {
+        if (find_in(level == 0 ? tlb_4k_ : tlb_2m_, address, entry)) {
+            return true;
+        }
     }
-    if (found == nullptr) {
-        return false;
+    return false;
+}
+
+bool Context::find_in(const Tlb& tlb, std::uint64_t address, std::uint64_t& entry) {
+    Tlb::Find found = tlb.find(address, entry);
+    if (found == Tlb::Find::changing) {
+        const std::lock_guard lock(cache_mutex_);
+        found = tlb.find(address, entry);
     }
-    entry = *found;
-    return true;
+    return found == Tlb::Find::found;
 }
 
 void Context::insert_cached(std::uint64_t address, std::uint64_t entry, unsigned level) {
@@ -233,10 +257,11 @@ Status Context::read_leaf_line(std::uint64_t table, std::uint64_t address, std::
     }
     entry = line.at(index - first);
     const std::uint64_t start = (address & ~(ACCEL_LARGE_SIZE - 1)) + first * ACCEL_PAGE_SIZE;
+    const std::lock_guard lock(cache_mutex_);
     for (std::uint64_t i = 0; i < line_entries; ++i) {
         constexpr std::uint64_t mapped = ACCEL_PTE_VALID | ACCEL_PTE_LEAF;
         if ((line.at(i) & mapped) == mapped && check_leaf(line.at(i), 0) == ACCEL_OK) {
-            insert_cached(start + i * ACCEL_PAGE_SIZE, line.at(i), 0);
+            tlb_4k_.insert(start + i * ACCEL_PAGE_SIZE, line.at(i));
         }
     }
     return ACCEL_OK;
@@ -246,13 +271,9 @@ Status Context::walk(std::uint64_t address, std::uint64_t& entry, unsigned& leve
     counters_.tlb_misses.add(1);
     std::uint64_t table = root_;
     level = ACCEL_TABLE_LEVELS - 1;
-    {
-        const std::lock_guard lock(cache_mutex_);
-        if (const std::uint64_t* const leaf_table = walk_cache_.find(address);
-            leaf_table != nullptr) {
-            table = *leaf_table;
-            level = 0;
-        }
+    if (std::uint64_t leaf_table = 0; find_in(walk_cache_, address, leaf_table)) {
+        table = leaf_table;
+        level = 0;
     }
     return walk_from(table, address, entry, level);
 }

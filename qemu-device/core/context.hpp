@@ -90,12 +90,16 @@ class RecentTranslations {
 
 // Translations of one page size. The cache is set-associative, so that pages with the same index do
 // not evict each other at once.
+//
+// Any thread may call find(). The other functions change sets, so their callers hold a mutex. The
+// version of a set is odd while it changes; a reader that sees a change learns nothing.
 class Tlb {
   public:
     Tlb(std::size_t sets, unsigned shift) : sets_(sets), shift_(shift) {}
 
-    // The entry of the page that contains `address`, or null.
-    [[nodiscard]] const std::uint64_t* find(std::uint64_t address) const;
+    enum class Find : std::uint8_t { found, absent, changing };
+    // The entry of the page that contains `address`. Under the mutex nothing is changing.
+    [[nodiscard]] Find find(std::uint64_t address, std::uint64_t& entry) const;
     void insert(std::uint64_t address, std::uint64_t entry);
     // Drops the entries of pages that overlap [begin, end).
     void invalidate(std::uint64_t begin, std::uint64_t end);
@@ -103,13 +107,17 @@ class Tlb {
   private:
     static constexpr std::size_t way_count = 4;
     struct Way {
-        std::uint64_t tag = 0;  // page number + 1, or zero: empty
-        std::uint64_t entry = 0;
+        std::atomic<std::uint64_t> tag{0};  // page number + 1, or zero: empty
+        std::atomic<std::uint64_t> entry{0};
     };
     struct Set {
+        std::atomic<std::uint32_t> version{0};
         std::array<Way, way_count> ways;
         std::size_t oldest = 0;
     };
+
+    static void change(Set& set, Way& way, std::uint64_t tag, std::uint64_t entry);
+
     std::vector<Set> sets_;
     unsigned shift_;
 };
@@ -167,6 +175,7 @@ class Context {
     [[nodiscard]] Status translate_bypass(std::uint64_t address, std::uint64_t limit,
                                           Target& target) const;
     [[nodiscard]] bool find_cached(std::uint64_t address, std::uint64_t& entry, unsigned& level);
+    [[nodiscard]] bool find_in(const Tlb& tlb, std::uint64_t address, std::uint64_t& entry);
     void insert_cached(std::uint64_t address, std::uint64_t entry, unsigned level);
     [[nodiscard]] Status walk(std::uint64_t address, std::uint64_t& entry, unsigned& level);
     [[nodiscard]] Status walk_from(std::uint64_t table, std::uint64_t address, std::uint64_t& entry,
@@ -185,7 +194,7 @@ class Context {
     // The epoch of recent translations. No two contexts, and no two times between INVALIDATEs, have
     // the same. It changes while the gate is closed.
     std::atomic<std::uint64_t> epoch_;
-    std::mutex cache_mutex_;  // never held across a callback
+    std::mutex cache_mutex_;  // for changes; never held across a callback
     Tlb tlb_4k_;
     Tlb tlb_2m_;
     Tlb walk_cache_;  // addresses of leaf tables, by the 2 MiB that each maps
