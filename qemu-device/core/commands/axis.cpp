@@ -43,7 +43,8 @@ Units Axis::units(const Extent& dst, bool may_be_in_place, double nanoseconds) {
     groups_ = divide_up(params_.inner, columns_);
     const std::uint64_t count = params_.outer * groups_;
     return {.count = count,
-            .nanoseconds = independent ? 50 + total / static_cast<double>(count) : 0};
+            .nanoseconds = independent ? 50 + total / static_cast<double>(count) : 0,
+            .cut_for_threads = columns_ != max_columns};
 }
 
 }  // namespace accel::card

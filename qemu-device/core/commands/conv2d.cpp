@@ -92,7 +92,8 @@ class Conv2d {
             saturated_product(is_depthwise() ? 1 : std::uint64_t{params_.groups},
                               tiling_.column_blocks * tiling_.row_parts);
         return {.count = count,
-                .nanoseconds = independent ? nanoseconds / static_cast<double>(count) : 0};
+                .nanoseconds = independent ? nanoseconds / static_cast<double>(count) : 0,
+                .cut_for_threads = tiling_.width != block_columns};
     }
 
     [[nodiscard]] Status run(const UnitRange& range) {

@@ -127,7 +127,8 @@ class Gemm {
         const std::uint64_t count =
             saturated_product(batch_, tiling_.column_blocks * tiling_.row_parts);
         return {.count = count,
-                .nanoseconds = independent ? nanoseconds / static_cast<double>(count) : 0};
+                .nanoseconds = independent ? nanoseconds / static_cast<double>(count) : 0,
+                .cut_for_threads = tiling_.width != block_columns};
     }
 
     [[nodiscard]] Status run(const UnitRange& range) {

@@ -16,6 +16,8 @@ struct Units {
     std::uint64_t count = 0;
     // About how long a unit takes on one core. Zero: one thread must compute all units in order.
     double nanoseconds = 0;
+    // Whether one thread would have other units, and so perhaps another failure first.
+    bool cut_for_threads = false;
 };
 
 struct UnitRange {
@@ -113,7 +115,24 @@ template <typename Command, typename Params>
         static_cast<double>(units.count) * units.nanoseconds < min_shared_nanoseconds) {
         return command.run({0, units.count});
     }
-    return execution.crew->run(execution, units, CommandParts<Command, Params>(params));
+    const Status status =
+        execution.crew->run(execution, units, CommandParts<Command, Params>(params));
+    if (status == ACCEL_OK || status == ACCEL_ABORTED || status == ACCEL_TIME_LIMIT ||
+        !units.cut_for_threads) {
+        return status;
+    }
+    // One thread finds the failure that does not depend on the number of threads. What the command
+    // wrote is undefined, so it can be run again.
+    const std::uint64_t address = execution.memory.fault_address();
+    Execution alone{
+        .command = execution.command, .memory = execution.memory, .scratch = execution.scratch};
+    Command again(alone, params);
+    (void)again.check();
+    if (Status failure = again.run({0, again.units().count}); failure != ACCEL_OK) {
+        return failure;
+    }
+    execution.memory.set_fault_address(address);
+    return status;
 }
 
 // Runs a tensor command that is a class made of an Execution and its parameter block: reads the
