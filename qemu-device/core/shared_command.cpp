@@ -68,7 +68,7 @@ void SharedCommand::help(Checkpoint& checkpoint, Scratch& scratch, std::uint64_t
 Status SharedCommand::run() {
     leader_.memory.set_checkpoint(this);
     {
-        Team::Lock lock(team_.mutex_);
+        Team::Lock lock(team_.mutex());
         team_.add(*this);
         team_.notify(lock, max_helpers_);
     }
@@ -97,7 +97,7 @@ Status SharedCommand::pass(std::uint64_t pieces) {
 }
 
 void SharedCommand::record(std::uint64_t first, Status status, std::uint64_t address) {
-    const std::lock_guard lock(team_.mutex_);
+    const std::lock_guard lock(team_.mutex());
     if (!is_over(first)) {
         limit_.store(first, std::memory_order_relaxed);
         status_ = status;
@@ -106,33 +106,30 @@ void SharedCommand::record(std::uint64_t first, Status status, std::uint64_t add
 }
 
 void SharedCommand::abandon(Status status) {
-    const std::lock_guard lock(team_.mutex_);
+    const std::lock_guard lock(team_.mutex());
     limit_.store(0, std::memory_order_relaxed);
     status_ = status;
 }
 
 void SharedCommand::pause() {
-    Team::Lock lock(team_.mutex_);
+    Team::Lock lock(team_.mutex());
     paused_ = true;
     changed_.wait(lock, [this] { return helpers_ == 0; });
 }
 
 void SharedCommand::proceed() {
-    Team::Lock lock(team_.mutex_);
+    Team::Lock lock(team_.mutex());
     paused_ = false;
     team_.notify(lock, stopped_.size() + max_helpers_);
 }
 
-bool SharedCommand::wants_thread() const {
-    if (paused_) {
-        return false;
-    }
+bool SharedCommand::has_units() const {
     const std::uint64_t next = next_unit_.load(std::memory_order_relaxed);
-    return stopped_.size() > 0 || (helpers_ < max_helpers_ && next < units_ && !is_over(next));
+    return next < units_ && !is_over(next);
 }
 
 void SharedCommand::join() {
-    Team::Lock lock(team_.mutex_);
+    Team::Lock lock(team_.mutex());
     max_helpers_ = 0;
     while (helpers_ != 0 || stopped_.size() > 0) {
         auto helper = stopped_.pop();
@@ -151,7 +148,7 @@ void SharedCommand::finish(std::unique_ptr<Helper> helper) {
     while (!helper->resume(true)) {
         (void)pass(0);
     }
-    Team::Lock lock(team_.mutex_);
+    Team::Lock lock(team_.mutex());
     helper = team_.keep(std::move(helper));
     lock.unlock();
 }
@@ -164,7 +161,7 @@ void SharedCommand::wait_for_helpers() {
         return;
     }
     (void)pass(0);
-    Team::Lock lock(team_.mutex_);
+    Team::Lock lock(team_.mutex());
     if (helpers_ != 0) {
         changed_.wait_for(lock, wait_between_looks);
     }

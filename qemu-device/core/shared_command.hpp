@@ -4,7 +4,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 
@@ -12,7 +11,7 @@
 
 namespace accel::card {
 
-class SharedCommand final : Checkpoint {
+class SharedCommand final : public TeamCommand, Checkpoint {
   public:
     SharedCommand(Team& team, Execution& leader, const Units& units, const Parts& parts);
     ~SharedCommand() = default;
@@ -29,21 +28,7 @@ class SharedCommand final : Checkpoint {
     void pause();
     void proceed();
 
-    // ---- a helper
-
-    // Computes units until there are none. `first` always holds the first of the units in work.
-    void help(Checkpoint& checkpoint, Scratch& scratch, std::uint64_t& first);
-    void count(std::uint64_t pieces) { pieces_.value.fetch_add(pieces, std::memory_order_relaxed); }
-    [[nodiscard]] bool is_paused() const { return paused_.load(std::memory_order_relaxed); }
-    // For a thread whose units begin at `first`: whether its work is in vain, because a lower unit
-    // failed or because the command must end.
-    [[nodiscard]] bool is_over(std::uint64_t first) const {
-        return limit_.load(std::memory_order_relaxed) <= first;
-    }
-
   private:
-    friend class Team;
-
     // The units of one thread.
     class Source final : public UnitSource {
       public:
@@ -55,11 +40,8 @@ class SharedCommand final : Checkpoint {
         std::uint64_t& first_;
     };
 
-    // A counter in a cache line of its own.
-    struct alignas(64) Line {
-        std::atomic<std::uint64_t> value{0};
-    };
-
+    void help(Checkpoint& checkpoint, Scratch& scratch, std::uint64_t& first) override;
+    [[nodiscard]] bool has_units() const override;
     // The leader's checkpoint, within the turn of the command.
     [[nodiscard]] Status pass(std::uint64_t pieces) override;
     void record(std::uint64_t first, Status status, std::uint64_t address);
@@ -70,31 +52,18 @@ class SharedCommand final : Checkpoint {
     void finish(std::unique_ptr<Helper> helper);
     void wait_for_helpers();
 
-    // ---- under the team's mutex
-
-    // Whether a thread of the team has something to do.
-    [[nodiscard]] bool wants_thread() const;
-
     Team& team_;
     Execution& leader_;
     const Parts& parts_;
     const Memory memory_;  // the leader's, for helpers to copy
     Checkpoint* const turn_;
     const std::uint64_t units_;
-    std::uint64_t grain_;      // units that a thread takes at a time
-    std::size_t max_helpers_;  // under the team's mutex
+    std::uint64_t grain_;  // units that a thread takes at a time
     std::atomic<std::uint64_t> next_unit_{0};
-    std::atomic<std::uint64_t> limit_{UINT64_MAX};  // units from here on need not be computed
     std::uint64_t leader_first_ = 0;
-    Line pieces_;  // of helpers, not counted by the leader yet
-    // The team's mutex protects changes of all that follows.
-    std::atomic<bool> paused_{false};
-    std::atomic<std::size_t> helpers_{0};  // threads of the team that work on it
-    Helpers stopped_;
-    std::condition_variable changed_;  // a helper stopped or is done
+    // Under the team's mutex.
     Status status_ = ACCEL_OK;
     std::uint64_t fault_address_ = 0;
-    SharedCommand* next_ = nullptr;  // among the team's commands
 };
 
 }  // namespace accel::card

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
-// The threads of the team, and their helpers.
+// The threads of the team.
 #include "team.hpp"
 
 #include <algorithm>
@@ -8,7 +8,6 @@
 #include <system_error>
 #include <utility>
 
-#include "shared_command.hpp"
 #include "thread.hpp"
 
 namespace accel::card {
@@ -17,68 +16,8 @@ namespace {
 
 // Spins of a thread without work before it sleeps; a few microseconds in total.
 constexpr int max_spins = 128;
-// Threads that count each piece at once would wait for each other.
-constexpr std::uint64_t pieces_for_each_count = 8;
 
 }  // namespace
-
-// ---- helpers
-
-Helper::Helper(unsigned number) : fiber_([this] { run(); }) {
-    scratch_.lane = 1 + number % (Gate::lane_count - 1);
-}
-
-Helper::~Helper() {
-    command_ = nullptr;
-    fiber_.resume();
-}
-
-bool Helper::resume(bool stepwise) {
-    stepwise_ = stepwise;
-    done_ = false;
-    fiber_.resume();
-    return done_;
-}
-
-void Helper::run() {
-    while (command_ != nullptr) {
-        command_->help(*this, scratch_, first_);
-        command_->count(std::exchange(pieces_, 0));
-        done_ = true;
-        fiber_.yield();
-    }
-}
-
-Status Helper::pass(std::uint64_t pieces) {
-    pieces_ += pieces;
-    if (stepwise_ || pieces_ >= pieces_for_each_count) {
-        command_->count(std::exchange(pieces_, 0));
-    }
-    if (stepwise_ && !command_->is_over(first_)) {
-        fiber_.yield();
-    }
-    while (command_->is_paused() && !command_->is_over(first_)) {
-        fiber_.yield();
-    }
-    return command_->is_over(first_) ? ACCEL_ABORTED : ACCEL_OK;
-}
-
-void Helpers::push(std::unique_ptr<Helper> helper) {
-    helper->next = std::move(top_);
-    top_ = std::move(helper);
-    ++size_;
-}
-
-std::unique_ptr<Helper> Helpers::pop() {
-    std::unique_ptr<Helper> helper = std::move(top_);
-    if (helper != nullptr) {
-        top_ = std::move(helper->next);
-        --size_;
-    }
-    return helper;
-}
-
-// ---- threads
 
 Team::Team(unsigned threads, const Embedder& embedder) {
     threads_.reserve(threads - 1);
@@ -132,8 +71,8 @@ void Team::run() {
 
 // The command with the fewest threads comes first.
 Team::Assignment Team::next() {
-    SharedCommand* best = nullptr;
-    for (SharedCommand* command = commands_; command != nullptr; command = command->next_) {
+    TeamCommand* best = nullptr;
+    for (TeamCommand* command = commands_; command != nullptr; command = command->next_) {
         if (command->wants_thread() && (best == nullptr || command->helpers_ < best->helpers_)) {
             best = command;
         }
@@ -162,7 +101,7 @@ void Team::wait(Lock& lock) {
 }
 
 std::unique_ptr<Helper> Team::put_back(Assignment assignment, bool done) {
-    SharedCommand& command = *assignment.command;
+    TeamCommand& command = *assignment.command;
     std::unique_ptr<Helper> surplus;
     if (assignment.helper == nullptr) {
         command.max_helpers_ = 0;
@@ -185,13 +124,13 @@ std::unique_ptr<Helper> Team::keep(std::unique_ptr<Helper> helper) {
     return nullptr;
 }
 
-void Team::add(SharedCommand& command) {
+void Team::add(TeamCommand& command) {
     command.next_ = commands_;
     commands_ = &command;
 }
 
-void Team::remove(SharedCommand& command) {
-    SharedCommand** link = &commands_;
+void Team::remove(TeamCommand& command) {
+    TeamCommand** link = &commands_;
     while (*link != &command) {
         link = &(*link)->next_;
     }

@@ -3,9 +3,8 @@
 // The team: threads that help the engines to compute a command, in a card without a timing model.
 //
 // A shared command (shared_command.hpp) is computed by its leader, which is the thread of an
-// engine, and by helpers. A helper is a fiber with buffers of its own. When the command is
-// preempted, its helpers stop between two pieces, as the leader does, and the threads of the team
-// are free for other commands.
+// engine, and by helpers, which the threads of the team run. When the command is preempted, its
+// helpers stop between two pieces, as the leader does, and the threads are free for other commands.
 #pragma once
 
 #include <atomic>
@@ -16,69 +15,35 @@
 #include <thread>
 #include <vector>
 
-#include "commands/units.hpp"
 #include "embedder.hpp"
-#include "timing/fiber.hpp"
+#include "helper.hpp"
 
 namespace accel::card {
 
-class SharedCommand;
+// A shared command, as the team sees it. The team's mutex protects all of it.
+class TeamCommand : public HelpedCommand {
+  protected:
+    TeamCommand() = default;
+    ~TeamCommand() = default;
 
-// Computes units of a shared command, on any thread that resumes it.
-class Helper final : Checkpoint {
-  public:
-    // `number`: helpers with different numbers disturb each other less.
-    explicit Helper(unsigned number);
-    // The helper has no command.
-    ~Helper();
-    Helper(const Helper&) = delete;
-    Helper& operator=(const Helper&) = delete;
-    Helper(Helper&&) = delete;
-    Helper& operator=(Helper&&) = delete;
+    // Whether there are units for another helper.
+    [[nodiscard]] virtual bool has_units() const = 0;
 
-    // The next resume() begins with this command.
-    void assign(SharedCommand& command) { command_ = &command; }
-    // Continues until the command has no units left; then it returns true. False: the helper
-    // stopped, because the command is preempted, or after a piece if `stepwise`.
-    [[nodiscard]] bool resume(bool stepwise);
-
-    std::unique_ptr<Helper> next;  // in a Helpers
+    std::size_t max_helpers_ = 0;
+    // Threads of the team that work on it. Anyone may read it, to see that it becomes zero.
+    std::atomic<std::size_t> helpers_{0};
+    Helpers stopped_;
+    std::condition_variable changed_;  // a helper stopped or is done
 
   private:
-    [[nodiscard]] Status pass(std::uint64_t pieces) override;
-    void run();
-    void run_command();
+    friend class Team;
 
-    Scratch scratch_;
-    SharedCommand* command_ = nullptr;  // null when the fiber must end
-    std::uint64_t first_ = 0;           // of the units that it computes
-    std::uint64_t pieces_ = 0;          // that the command did not count yet
-    bool stepwise_ = false;
-    bool done_ = false;
-    Fiber fiber_;
-};
-
-// A stack of helpers. It allocates nothing.
-class Helpers {
-  public:
-    Helpers() = default;
-    ~Helpers() {
-        while (pop() != nullptr) {
-        }
+    // Whether a thread of the team has something to do.
+    [[nodiscard]] bool wants_thread() const {
+        return !is_paused() && (stopped_.size() > 0 || (helpers_ < max_helpers_ && has_units()));
     }
-    Helpers(const Helpers&) = delete;
-    Helpers& operator=(const Helpers&) = delete;
-    Helpers(Helpers&&) = delete;
-    Helpers& operator=(Helpers&&) = delete;
 
-    [[nodiscard]] std::size_t size() const { return size_; }
-    void push(std::unique_ptr<Helper> helper);
-    // Null: there is none.
-    [[nodiscard]] std::unique_ptr<Helper> pop();
-
-  private:
-    std::unique_ptr<Helper> top_;
-    std::size_t size_ = 0;
+    TeamCommand* next_ = nullptr;  // among the team's commands
 };
 
 class Team {
@@ -95,14 +60,23 @@ class Team {
 
     [[nodiscard]] unsigned threads() const { return count_; }
 
-  private:
-    friend class SharedCommand;
-    using Lock = std::unique_lock<std::mutex>;
+    // ---- leaders
 
+    using Lock = std::unique_lock<std::mutex>;
+    [[nodiscard]] std::mutex& mutex() { return mutex_; }
+    // The lock is held.
+    void add(TeamCommand& command);
+    void remove(TeamCommand& command);
+    // Wakes up to `count` threads, because there is work. Releases the lock.
+    void notify(Lock& lock, std::size_t count);
+    // Takes a helper that is done. Returns it if it is one too many. The lock is held.
+    [[nodiscard]] std::unique_ptr<Helper> keep(std::unique_ptr<Helper> helper);
+
+  private:
     // What a thread does next: it resumes a helper for a command.
     struct Assignment {
-        SharedCommand* command = nullptr;  // null: nothing
-        std::unique_ptr<Helper> helper;    // null: one must be made
+        TeamCommand* command = nullptr;  // null: nothing
+        std::unique_ptr<Helper> helper;  // null: one must be made
     };
 
     // The loop of a thread.
@@ -112,16 +86,9 @@ class Team {
     // Returns a helper that is one too many.
     [[nodiscard]] std::unique_ptr<Helper> put_back(Assignment assignment, bool done);
 
-    // For leaders.
-    void add(SharedCommand& command);
-    void remove(SharedCommand& command);
-    // Wakes up to `count` threads, because there is work. Releases the lock.
-    void notify(Lock& lock, std::size_t count);
-    [[nodiscard]] std::unique_ptr<Helper> keep(std::unique_ptr<Helper> helper);
-
     std::mutex mutex_;
     std::condition_variable work_;
-    SharedCommand* commands_ = nullptr;  // linked by SharedCommand::next_
+    TeamCommand* commands_ = nullptr;  // linked by next_
     Helpers spare_;
     std::size_t sleeping_ = 0;
     std::atomic<std::uint64_t> activity_{0};  // changes when work arrives; spinning threads read it

@@ -6,9 +6,8 @@
 #include <cmath>
 
 #include "data_type.hpp"
-#include "execution.hpp"
+#include "elementwise_shape.hpp"
 #include "math.hpp"
-#include "units.hpp"
 
 namespace accel::card {
 
@@ -16,107 +15,6 @@ namespace {
 
 // A tensor with more elements can only repeat them, because the address space has no room for more.
 constexpr std::uint64_t max_elements = std::uint64_t{1} << ACCEL_VA_BITS;
-
-enum Operand : unsigned { dst_operand, src0_operand, src1_operand, src2_operand, operand_count };
-
-struct Dimension {
-    std::uint64_t length;
-    std::array<std::uint64_t, operand_count> stride;  // elements
-};
-
-// The dimensions of a command in the shortest form: dimensions of length 1 are dropped, and
-// dimensions that are contiguous for all operands are joined. So the innermost dimension, which is
-// computed in one loop, is as long as possible.
-class Shape {
-  public:
-    explicit Shape(const accel_elementwise& p) {
-        for (unsigned i = 0; i < p.rank; ++i) {
-            const Dimension inner{
-                p.dims[i],
-                {p.dst_strides[i], p.src0_strides[i], p.src1_strides[i], p.src2_strides[i]}};
-            if (inner.length == 1) {
-                continue;
-            }
-            if (count_ > 0 && joins(dimensions_[count_ - 1], inner)) {
-                const std::uint64_t length = dimensions_[count_ - 1].length * inner.length;
-                dimensions_[count_ - 1] = {length, inner.stride};
-            } else {
-                dimensions_[count_++] = inner;
-            }
-        }
-        if (count_ == 0) {
-            dimensions_[count_++] = {1, {1, 1, 1, 1}};
-        }
-    }
-
-    [[nodiscard]] const Dimension& inner() const { return dimensions_[count_ - 1]; }
-    [[nodiscard]] std::uint64_t rows() const {
-        std::uint64_t rows = 1;
-        for (unsigned i = 0; i + 1 < count_; ++i) {
-            rows *= dimensions_[i].length;
-        }
-        return rows;
-    }
-
-    using Offsets = std::array<std::uint64_t, operand_count>;  // in elements
-
-    // Goes to a row, and returns its offsets.
-    [[nodiscard]] Offsets seek(std::uint64_t row) {
-        Offsets offsets{};
-        for (unsigned i = count_ - 1; i-- > 0;) {
-            const Dimension& dimension = dimensions_[i];
-            position_[i] = row % dimension.length;
-            row /= dimension.length;
-            for (unsigned o = 0; o < operand_count; ++o) {
-                offsets[o] += position_[i] * dimension.stride[o];
-            }
-        }
-        return offsets;
-    }
-    // Advances the offsets to the next row. After the last one it returns to the first.
-    void next(Offsets& offsets) {
-        for (unsigned i = count_ - 1; i-- > 0;) {
-            const Dimension& dimension = dimensions_[i];
-            const bool more = ++position_[i] < dimension.length;
-            for (unsigned o = 0; o < operand_count; ++o) {
-                offsets[o] +=
-                    more ? dimension.stride[o] : -(dimension.stride[o] * (dimension.length - 1));
-            }
-            if (more) {
-                return;
-            }
-            position_[i] = 0;
-        }
-    }
-
-    [[nodiscard]] bool has_distinct_elements(Operand operand) const {
-        std::array<Spacing, ACCEL_RANK_MAX> dimensions{};
-        for (unsigned i = 0; i < count_; ++i) {
-            dimensions[i] = {dimensions_[i].length, dimensions_[i].stride[operand]};
-        }
-        return are_distinct(std::span(dimensions).first(count_));
-    }
-    // Whether an operand has the strides of the result.
-    [[nodiscard]] bool is_like_result(unsigned operand) const {
-        return std::ranges::all_of(std::span(dimensions_).first(count_), [&](const Dimension& d) {
-            return d.stride[operand] == d.stride[dst_operand];
-        });
-    }
-
-  private:
-    static bool joins(const Dimension& outer, const Dimension& inner) {
-        for (unsigned o = 0; o < operand_count; ++o) {
-            if (outer.stride[o] != inner.stride[o] * inner.length) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    std::array<Dimension, ACCEL_RANK_MAX> dimensions_{};
-    std::array<std::uint64_t, ACCEL_RANK_MAX> position_{};
-    unsigned count_ = 0;
-};
 
 template <typename Number, typename Op>
 void each(Number* a, const Number* b, std::uint64_t count, Op&& op) {
@@ -301,7 +199,7 @@ class Elementwise {
         if (empty_) {
             return {};
         }
-        const Shape shape(params_);
+        const ElementwiseShape shape(params_);
         chunks_ = divide_up(shape.inner().length, max_values);
         const double values = static_cast<double>(std::min(shape.inner().length, max_values));
         const double cost = kind_of_work() == Work::specials ? 2 : 0.5;
@@ -318,7 +216,7 @@ class Elementwise {
         Scratch::stage_floats * sizeof(float) / sizeof(std::int64_t);
 
     // A source may be the result itself.
-    [[nodiscard]] bool is_independent(const Shape& shape) const {
+    [[nodiscard]] bool is_independent(const ElementwiseShape& shape) const {
         bool independent = shape.has_distinct_elements(dst_operand);
         for (unsigned o = src0_operand; o <= sources_; ++o) {
             const bool in_place = bases_[o] == bases_[dst_operand] &&
@@ -389,8 +287,8 @@ class Elementwise {
         if (range.first == range.last) {
             return ACCEL_OK;
         }
-        Shape shape(params_);
-        Shape::Offsets offsets = shape.seek(range.first / chunks_);
+        ElementwiseShape shape(params_);
+        ElementwiseShape::Offsets offsets = shape.seek(range.first / chunks_);
         std::uint64_t chunk = range.first % chunks_;
         for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
             if (Status status = compute<Number>(shape.inner(), offsets, chunk * max_values);
@@ -407,8 +305,8 @@ class Elementwise {
 
     // Computes results of a row, from `done` on.
     template <typename Number>
-    [[nodiscard]] Status compute(const Dimension& inner, const Shape::Offsets& offsets,
-                                 std::uint64_t done) {
+    [[nodiscard]] Status compute(const ElementwiseDimension& inner,
+                                 const ElementwiseShape::Offsets& offsets, std::uint64_t done) {
         const std::array<Number*, 3> values{stage_of<Number>(0), stage_of<Number>(1),
                                             stage_of<Number>(2)};
         const std::uint64_t now = std::min(inner.length - done, max_values);
