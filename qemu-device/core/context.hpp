@@ -184,13 +184,13 @@ class Context {
                                         std::uint64_t& entry);
     [[nodiscard]] Status check_leaf(std::uint64_t entry, unsigned level) const;
 
+    Gate gate_;
     const std::uint32_t id_;
     const std::uint64_t root_;
     const bool bypass_ = false;
     const std::uint64_t memory_size_;
     Bus& bus_;
     Counters& counters_;
-    Gate gate_;
     // The epoch of recent translations. No two contexts, and no two times between INVALIDATEs, have
     // the same. It changes while the gate is closed.
     std::atomic<std::uint64_t> epoch_;

@@ -22,6 +22,12 @@ namespace accel::card {
 
 // A shared command, as the team sees it. The team's mutex protects all of it.
 class TeamCommand : public HelpedCommand {
+  public:
+    TeamCommand(const TeamCommand&) = delete;
+    TeamCommand& operator=(const TeamCommand&) = delete;
+    TeamCommand(TeamCommand&&) = delete;
+    TeamCommand& operator=(TeamCommand&&) = delete;
+
   protected:
     TeamCommand() = default;
     ~TeamCommand() = default;

@@ -22,7 +22,17 @@ namespace {
 
 constexpr std::uint32_t thread_counts[] = {1, 2, 3, 8};
 
-class EveryKind : public testing::TestWithParam<Kind> {};
+void skip_with_timing_model() {
+    if (HostOptions::default_link()) {
+        GTEST_SKIP() << "a card with a timing model has no threads";
+    }
+}
+
+class EveryKind : public testing::TestWithParam<Kind> {
+  protected:
+    void SetUp() override { skip_with_timing_model(); }
+};
+
 INSTANTIATE_TEST_SUITE_P(Each, EveryKind, testing::ValuesIn(kinds),
                          [](const auto& info) { return name_of(info.param); });
 
@@ -48,7 +58,6 @@ TEST_P(EveryKind, HasTheSameBitsWithAnyNumberOfThreads) {
 // The first thread that accesses an operand waits there for a second one.
 TEST_P(EveryKind, IsComputedBySeveralThreads) {
     Machine machine(2, Layout::host);
-    ACCEL_NEEDS_THREADS(machine.host);
     machine.prepare(1);
     Random random(100);
     const accel_command command = machine.draw(GetParam(), random);
@@ -106,6 +115,7 @@ TEST_P(EveryKind, FailsAtTheFirstAddressWithAnyNumberOfThreads) {
 
 class Dependent : public testing::Test {
   protected:
+    void SetUp() override { skip_with_timing_model(); }
     // Runs a command on several threads, and expects the result of one thread.
     template <typename Draw>
     static void expect_order(Draw&& draw) {

@@ -19,15 +19,14 @@ class Rows {
   public:
     Rows(std::uint64_t rows, std::uint64_t bytes, bool dense)
         : rows_(dense && bytes != 0 ? std::min<std::uint64_t>(rows, 1) : rows),
-          bytes_(dense ? bytes * rows : bytes),
-          in_row_(divide_up(bytes_, piece_bytes)) {}
+          bytes_(dense ? bytes * rows : bytes) {}
 
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
     // `independent`: whether the order of the units changes no result.
     [[nodiscard]] Units units(bool independent) const {
-        const double bytes = static_cast<double>(std::min<std::uint64_t>(bytes_, piece_bytes));
-        return {.count = saturated_product(rows_, in_row_),
+        const auto bytes = static_cast<double>(std::min<std::uint64_t>(bytes_, piece_bytes));
+        return {.count = saturated_product(rows_, in_row()),
                 .nanoseconds = independent ? 50 + bytes / bytes_each_nanosecond : 0};
     }
 
@@ -35,8 +34,8 @@ class Rows {
     template <typename Piece>
     [[nodiscard]] Status for_each(const UnitRange& range, Piece&& piece) const {
         for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
-            const std::uint64_t offset = unit % in_row_ * piece_bytes;
-            if (Status status = piece(unit / in_row_, offset,
+            const std::uint64_t offset = unit % in_row() * piece_bytes;
+            if (Status status = piece(unit / in_row(), offset,
                                       std::min<std::uint64_t>(bytes_ - offset, piece_bytes));
                 status != ACCEL_OK) {
                 return status;
@@ -46,9 +45,11 @@ class Rows {
     }
 
   private:
+    // Units of a row.
+    [[nodiscard]] std::uint64_t in_row() const { return divide_up(bytes_, piece_bytes); }
+
     std::uint64_t rows_;
-    std::uint64_t bytes_;   // of a row
-    std::uint64_t in_row_;  // units of a row
+    std::uint64_t bytes_;  // of a row
 };
 
 // The bytes of rows that passed check_extent().

@@ -201,7 +201,7 @@ class Elementwise {
         }
         const ElementwiseShape shape(params_);
         chunks_ = divide_up(shape.inner().length, max_values);
-        const double values = static_cast<double>(std::min(shape.inner().length, max_values));
+        const auto values = static_cast<double>(std::min(shape.inner().length, max_values));
         const double cost = kind_of_work() == Work::specials ? 2 : 0.5;
         return {.count = shape.rows() * chunks_,
                 .nanoseconds = is_independent(shape) ? 50 + values * cost : 0};

@@ -73,8 +73,8 @@ class Gather {
             elements_ ? block_indices
                       : std::clamp<std::uint64_t>(piece_bytes / slice_bytes(), 1, block_indices);
         block_units_ = divide_up(std::min(total, block_indices), unit_indices_);
-        const double copies = static_cast<double>(std::min(total, unit_indices_));
-        const double bytes = static_cast<double>(elements_ ? params_.size : slice_bytes());
+        const auto copies = static_cast<double>(std::min(total, unit_indices_));
+        const auto bytes = static_cast<double>(elements_ ? params_.size : slice_bytes());
         return {.count = saturated_product(params_.outer * divide_up(total, block_indices),
                                            block_units_),
                 .nanoseconds = independent ? copies * (50 + bytes / 10) : 0};

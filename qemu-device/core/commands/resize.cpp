@@ -61,7 +61,7 @@ class Resize {
             .begin = tensor_.src1,
             .bytes = std::uint64_t{params_.count} * params_.taps * sizeof(accel_resize_tap)};
         const bool independent = !dst.overlaps(src) && !dst.overlaps(table);
-        const double values =
+        const auto values =
             static_cast<double>(std::min<std::uint64_t>(params_.inner, Scratch::stage_floats));
         return {.count = slices * stages(),
                 .nanoseconds = independent ? (50 + values) * params_.taps : 0};
