@@ -181,7 +181,8 @@ static bool accel_card_ends_again(enum accel_reason before, enum accel_reason re
  * no effect on files if the card is stopped, unless the card is now lost for good.
  * The time is bounded: no step waits for a process or for the queues of the card.
  *
- * Return: true if the card was running; a recovery has no effect otherwise.
+ * Return: true if the card was running; a recovery has no effect otherwise, or if the
+ * failure is over.
  */
 bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct pid *culprit)
 {
@@ -193,8 +194,11 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 	mutex_lock(&adev->stop_lock);
 	running = !adev->stop_errno;
 	before = adev->end.reason;
-	if (!running && reason == ACCEL_REASON_RECOVERY)
+	/* Another thread may have reset the card after the recovery began: it works again. */
+	if (reason == ACCEL_REASON_RECOVERY && (!running || !accel_failure_pending(adev))) {
+		running = false;
 		goto out;
+	}
 	/* While the card still answers, other cards and drivers end their access. */
 	if (running)
 		accel_exports_revoke(adev, error);
@@ -213,9 +217,9 @@ bool accel_card_stop(struct accel_device *adev, enum accel_reason reason, struct
 			     dev_name(&adev->dev), accel_reason_name(reason), pid_nr(culprit),
 			     -error);
 	trace_accel_card_stop(adev, error);
-	accel_event_log_card(adev, error == -ENODEV ? "gone" : "stopped",
-			     "generation=%llu reason=%s pid=%d", adev->generation,
-			     accel_reason_name(reason), pid_nr(culprit));
+	accel_event_log_owner(adev, culprit, error == -ENODEV ? "gone" : "stopped",
+			      "generation=%llu reason=%s", adev->generation,
+			      accel_reason_name(reason));
 
 	if (running || accel_card_ends_again(before, reason)) {
 		/* The list changes only in a section without stop_errno, or under stop_lock. */

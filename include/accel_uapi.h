@@ -95,7 +95,8 @@
  * @queues_used: out: queues that the user of this file holds
  * @queues_quota: out: quota of queues, ~0 if unlimited
  * @host_memory_used: out: bytes of host memory that the user of this file holds
- *	for all cards: host buffers, queues, registered memory, transfers in flight
+ *	for all cards: host buffers, queues, registered memory, transfers in flight,
+ *	and what the kernel needs for each export and import
  * @host_memory_quota: out: quota of that user in bytes, ~0 if unlimited; less
  *	may be free, because all users together have a limit as well
  * @time_limit_ms: out: longest device time of a command; 0 if unlimited
@@ -248,7 +249,8 @@ struct accel_buffer_create {
  *
  * The driver pins the pages and charges them against RLIMIT_MEMLOCK, and against
  * the quota of host memory, until the handle is destroyed. The caller needs write
- * access to the memory only if the card may write it. The caller may unmap the
+ * access to the memory only if the card may write it; the call fails with EFAULT
+ * for a shared mapping of a file on a disk then. The caller may unmap the
  * memory meanwhile: the card keeps using the same pages. Such a buffer cannot be
  * mapped again through the file.
  */

@@ -21,6 +21,8 @@
 
 /* The time limit for other drivers to end their access: for one call, however many exports. */
 #define ACCEL_EXPORT_TIMEOUT	(10 * HZ)
+/* Host memory of an export: its page, and structures of the kernel. */
+#define ACCEL_EXPORT_COST	(2 * PAGE_SIZE)
 /* A thread that waits for other drivers looks for a fatal signal so often. */
 #define ACCEL_EXPORT_RECHECK	(HZ / 10)
 
@@ -31,6 +33,8 @@ static void accel_export_free(struct kref *ref)
 	dma_fence_put(export->fence);
 	accel_buffer_put(export->buffer);
 	__free_page(export->dummy);
+	accel_quota_uncharge(export->quota, ACCEL_RESOURCE_HOST_MEMORY, ACCEL_EXPORT_COST);
+	accel_quota_put(export->quota);
 	mutex_destroy(&export->lock);
 	mutex_destroy(&export->revoke_lock);
 	put_device(&export->adev->dev);
@@ -238,21 +242,43 @@ bool accel_export_link(struct dma_buf *dmabuf, struct accel_export_link *link)
 	return !export->revoked;
 }
 
-static struct accel_export *accel_export_create(struct accel_device *adev,
+/* Allocates an export and its page, charged to the user of the file. */
+static struct accel_export *accel_export_alloc(struct accel_context *ctx)
+{
+	struct accel_export *export;
+	int ret;
+
+	/* A process can export a buffer as often as it likes. */
+	ret = accel_quota_charge(ctx->quota, ctx->unlimited, ACCEL_RESOURCE_HOST_MEMORY,
+				 ACCEL_EXPORT_COST);
+	if (ret)
+		return ERR_PTR(ret);
+	export = kzalloc(sizeof(*export), GFP_KERNEL_ACCOUNT);
+	if (!export)
+		goto err_charge;
+	export->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!export->dummy)
+		goto err_free;
+	export->quota = accel_quota_get(ctx->quota);
+	return export;
+
+err_free:
+	kfree(export);
+err_charge:
+	accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_HOST_MEMORY, ACCEL_EXPORT_COST);
+	return ERR_PTR(-ENOMEM);
+}
+
+static struct accel_export *accel_export_create(struct accel_context *ctx,
 						struct accel_buffer *buffer, u32 flags)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
-	struct accel_export *export;
+	struct accel_export *export = accel_export_alloc(ctx);
+	struct accel_device *adev = ctx->adev;
 	struct dma_buf *dmabuf;
 
-	export = kzalloc(sizeof(*export), GFP_KERNEL_ACCOUNT);
-	if (!export)
-		return ERR_PTR(-ENOMEM);
-	export->dummy = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!export->dummy) {
-		kfree(export);
-		return ERR_PTR(-ENOMEM);
-	}
+	if (IS_ERR(export))
+		return export;
 	kref_init(&export->ref);
 	INIT_LIST_HEAD(&export->node);
 	INIT_LIST_HEAD(&export->buffer_node);
@@ -339,7 +365,7 @@ int accel_ioctl_buffer_export(struct accel_context *ctx, struct accel_export_arg
 	buffer = accel_export_get_buffer(ctx, args->uapi.handle);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
-	export = accel_export_create(ctx->adev, buffer, args->uapi.flags);
+	export = accel_export_create(ctx, buffer, args->uapi.flags);
 	accel_buffer_put(buffer);
 	if (IS_ERR(export))
 		return PTR_ERR(export);

@@ -42,6 +42,7 @@ struct accel_export_link {
  * @imports: imports by the same card; under the reservation
  * @mappings: number of mappings; each of them holds the file of the dma-buf
  * @dummy: page that a revoked mapping shows
+ * @quota: the user that pays for the export; the memory is charged to the buffer
  */
 struct accel_export {
 	struct kref ref;
@@ -62,6 +63,7 @@ struct accel_export {
 	struct list_head imports;
 	unsigned int mappings;
 	struct page *dummy;
+	struct accel_quota *quota;
 };
 
 int accel_export_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);

@@ -36,6 +36,8 @@
  * @attached: the card can access the memory; under the reservation
  * @pinned: the exporter must not move the memory
  * @ended: the import must not be attached any more; under the reservation
+ * @quota: the user that pays for the structures of the import
+ * @charge: their bytes
  */
 struct accel_import {
 	struct accel_buffer buffer;
@@ -48,11 +50,23 @@ struct accel_import {
 	bool attached;
 	bool pinned;
 	bool ended;
+	struct accel_quota *quota;
+	u64 charge;
 };
 
 static struct accel_import *accel_import_of(struct accel_buffer *buffer)
 {
 	return container_of(buffer, struct accel_import, buffer);
+}
+
+/*
+ * The exporter pays for the memory. But a process can import it as often as it likes, and each time
+ * it takes page tables, a scatterlist and other structures of the kernel.
+ */
+static u64 accel_import_cost(u64 bytes)
+{
+	return PAGE_SIZE + accel_mmu_table_bytes(bytes) +
+	       PAGE_ALIGN((bytes >> PAGE_SHIFT) * sizeof(struct scatterlist));
 }
 
 static enum dma_data_direction accel_import_direction(struct accel_import *import)
@@ -164,6 +178,8 @@ static void accel_import_release(struct accel_buffer *buffer)
 
 	WARN_ON_ONCE(import->attached || !list_empty(&import->node));
 	dma_buf_put(import->dmabuf);
+	accel_quota_uncharge(import->quota, ACCEL_RESOURCE_HOST_MEMORY, import->charge);
+	accel_quota_put(import->quota);
 	kfree(import);
 }
 
@@ -347,17 +363,22 @@ out:
 static struct accel_import *accel_import_create(struct accel_context *ctx, struct dma_buf *dmabuf,
 						u32 prot)
 {
+	u64 charge = accel_import_cost(dmabuf->size);
 	struct accel_import *import;
+	int ret = -EOPNOTSUPP;
 
-	if (!dmabuf->size || !IS_ALIGNED(dmabuf->size, ACCEL_PAGE_SIZE)) {
-		dma_buf_put(dmabuf);
-		return ERR_PTR(-EOPNOTSUPP);
-	}
+	if (!dmabuf->size || !IS_ALIGNED(dmabuf->size, ACCEL_PAGE_SIZE))
+		goto err_put;
+	ret = accel_quota_charge(ctx->quota, ctx->unlimited, ACCEL_RESOURCE_HOST_MEMORY, charge);
+	if (ret)
+		goto err_put;
 	import = kzalloc(sizeof(*import), GFP_KERNEL_ACCOUNT);
 	if (!import) {
-		dma_buf_put(dmabuf);
-		return ERR_PTR(-ENOMEM);
+		ret = -ENOMEM;
+		goto err_charge;
 	}
+	import->quota = accel_quota_get(ctx->quota);
+	import->charge = charge;
 	accel_buffer_init(&import->buffer, ctx->adev, &accel_import_buffer_ops, dmabuf->size, prot);
 	import->buffer.source = accel_export_source(dmabuf, ctx->adev);
 	INIT_LIST_HEAD(&import->node);
@@ -366,6 +387,12 @@ static struct accel_import *accel_import_create(struct accel_context *ctx, struc
 	import->ctx = ctx;
 	import->dmabuf = dmabuf;
 	return import;
+
+err_charge:
+	accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_HOST_MEMORY, charge);
+err_put:
+	dma_buf_put(dmabuf);
+	return ERR_PTR(ret);
 }
 
 int accel_ioctl_buffer_import(struct accel_context *ctx, struct accel_buffer_import *args)

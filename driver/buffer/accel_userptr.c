@@ -8,7 +8,9 @@
  * access only where the card or the process may write, so that read-only file
  * mappings can be input.
  */
+#include <linux/hugetlb.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -90,6 +92,24 @@ static int accel_userptr_append(struct accel_userptr *userptr, struct page **pag
 	return ret;
 }
 
+/*
+ * Finds pages of a file that is written back. The card's writes would be lost, and the owner of the
+ * file system can keep such a page locked for as long as it likes: the release, which marks it
+ * dirty, would wait in whatever thread it runs. Kernels since 6.5 do not pin them for writing.
+ */
+static bool accel_userptr_written_back(struct page **pages, unsigned long count)
+{
+	unsigned long i;
+
+	for (i = 0; i < count; i++) {
+		struct folio *folio = page_folio(pages[i]);
+
+		if (!folio_test_swapbacked(folio) && !PageHuge(pages[i]) && folio_mapping(folio))
+			return true;
+	}
+	return false;
+}
+
 /* Takes mmap_lock for reading if pages are not present. */
 static int accel_userptr_pin_chunk(struct accel_userptr *userptr, unsigned long start,
 				   unsigned long count, struct page **pages)
@@ -113,6 +133,11 @@ static int accel_userptr_pin_chunk(struct accel_userptr *userptr, unsigned long 
 		return got;
 	if (!got)
 		return -EFAULT;
+	if (userptr->buffer.prot & ACCEL_BUFFER_CARD_WRITE &&
+	    accel_userptr_written_back(pages, got)) {
+		unpin_user_pages(pages, got);
+		return -EFAULT;
+	}
 	return accel_userptr_append(userptr, pages, got, left - got);
 }
 

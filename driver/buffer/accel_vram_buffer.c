@@ -8,6 +8,8 @@
 #include <linux/slab.h>
 
 #include "accel_compat.h"
+#include "accel_mmu.h"
+#include "accel_quota.h"
 #include "accel_vram.h"
 #include "accel_vram_buffer.h"
 
@@ -68,14 +70,24 @@ static int accel_vram_buffer_mmap(struct accel_buffer *buffer, struct vm_area_st
 /* Allocation needs the card, which clears the memory. */
 static int accel_vram_buffer_attach(struct accel_context *ctx, struct accel_buffer *buffer)
 {
+	u64 tables = accel_mmu_table_bytes(buffer->bytes);
 	int ret;
 
 	ret = accel_buffer_charge(ctx, buffer, ACCEL_RESOURCE_MEMORY);
 	if (ret)
 		return ret;
+	ret = accel_quota_charge(ctx->quota, ctx->unlimited, ACCEL_RESOURCE_HOST_MEMORY, tables);
+	if (ret)
+		goto err_charge;
 	ret = accel_vram_alloc(ctx->adev, buffer->bytes, &buffer->extents);
 	if (ret)
-		accel_buffer_uncharge(buffer);
+		goto err_tables;
+	return 0;
+
+err_tables:
+	accel_quota_uncharge(ctx->quota, ACCEL_RESOURCE_HOST_MEMORY, tables);
+err_charge:
+	accel_buffer_uncharge(buffer);
 	return ret;
 }
 
@@ -83,6 +95,9 @@ static int accel_vram_buffer_attach(struct accel_context *ctx, struct accel_buff
 static void accel_vram_buffer_free_memory(struct accel_buffer *buffer)
 {
 	accel_vram_free(buffer->adev, &buffer->extents);
+	if (buffer->quota)
+		accel_quota_uncharge(buffer->quota, ACCEL_RESOURCE_HOST_MEMORY,
+				     accel_mmu_table_bytes(buffer->bytes));
 	accel_buffer_uncharge(buffer);
 }
 

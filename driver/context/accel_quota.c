@@ -192,10 +192,10 @@ static void accel_quota_explain(struct accel_quota *quota, enum accel_resource r
 				u64 limit, u64 amount)
 {
 	dev_notice_ratelimited(&quota->adev->dev,
-			       "%s[%d]: no %llu %s for user %u: %llu of %llu in use; raise %s\n",
-			       current->comm, task_pid_nr(current), amount,
+			       "%s[%d]: %s for user %u refused: %llu requested, %llu of %llu in use; raise %s\n",
+			       current->comm, task_pid_nr(current),
 			       accel_resource_names[resource].name,
-			       from_kuid(&init_user_ns, quota->user), used, limit,
+			       from_kuid(&init_user_ns, quota->user), amount, used, limit,
 			       accel_resource_names[resource].file);
 }
 
@@ -208,9 +208,10 @@ static int accel_quota_charge_host(struct accel_quota *quota, u64 bytes)
 	if (!ret)
 		return 0;
 	dev_notice_ratelimited(&quota->adev->dev,
-			       "%s[%d]: no %llu %s for user %u: %llu of %llu in use%s; raise %s\n",
-			       current->comm, task_pid_nr(current), bytes, "bytes of host memory",
-			       from_kuid(&init_user_ns, quota->user), refusal.used, refusal.limit,
+			       "%s[%d]: bytes of host memory for user %u refused: %llu requested, %llu of %llu in use%s; raise %s\n",
+			       current->comm, task_pid_nr(current),
+			       from_kuid(&init_user_ns, quota->user), bytes, refusal.used,
+			       refusal.limit,
 			       refusal.all ? " by all users" : "",
 			       refusal.all ? "quota/host_memory_total in sysfs" :
 					     "quota/host_memory in sysfs");

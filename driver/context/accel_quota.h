@@ -15,7 +15,10 @@ enum accel_resource {
 	ACCEL_RESOURCE_QUEUES,
 	ACCEL_RESOURCE_MEMORY,		/* bytes of device memory */
 	ACCEL_CARD_RESOURCES,
-	/* Bytes of host memory: host buffers, queues, registered memory, transfers in flight. */
+	/*
+	 * Bytes of host memory: host buffers, queues, registered memory, transfers in flight, and
+	 * what the kernel needs for exports and imports.
+	 */
 	ACCEL_RESOURCE_HOST_MEMORY = ACCEL_CARD_RESOURCES,
 	ACCEL_RESOURCES
 };

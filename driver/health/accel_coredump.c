@@ -13,6 +13,7 @@
 #include <linux/sched/task.h>
 #include <linux/seq_buf.h>
 #include <linux/slab.h>
+#include <linux/sysfs.h>
 #include <linux/utsname.h>
 #include <linux/vmalloc.h>
 
@@ -35,7 +36,8 @@
 /**
  * struct accel_coredump - dumps that processes and administrators can cause
  * @adev: the card
- * @limit: their rate
+ * @fault_limit: rate of dumps after faults
+ * @reset_limit: rate of dumps before resets
  * @lock: protects @queue and @address
  * @queue: id of the queue that faulted
  * @address: address of the fault
@@ -43,7 +45,8 @@
  */
 struct accel_coredump {
 	struct accel_device *adev;
-	struct ratelimit_state limit;
+	struct ratelimit_state fault_limit;
+	struct ratelimit_state reset_limit;
 	spinlock_t lock;
 	u32 queue;
 	u64 address;
@@ -218,8 +221,9 @@ static void accel_coredump_report(struct seq_buf *out, u32 id,
 			     le64_to_cpu(report->error_sequence));
 	accel_coredump_field(out, id, "error_address", "%#llx",
 			     le64_to_cpu(report->error_address));
-	accel_coredump_field(out, id, "error_list_index", "%u",
-			     le32_to_cpu(report->error_list_index));
+	if (report->error_list_index != cpu_to_le32(ACCEL_NO_LIST_INDEX))
+		accel_coredump_field(out, id, "error_list_index", "%u",
+				     le32_to_cpu(report->error_list_index));
 	accel_coredump_field(out, id, "error_opcode", "%#x", le32_to_cpu(report->error_opcode));
 }
 
@@ -247,11 +251,15 @@ static void accel_coredump_reports(struct seq_buf *out, struct accel_device *ade
 static void accel_coredump_ring(struct seq_buf *out, struct accel_queue *queue)
 {
 	const struct accel_command *command;
-	u64 first = accel_queue_completed(queue), i;
+	u64 completed = accel_queue_completed(queue), i;
+	u64 tail = le64_to_cpu(READ_ONCE(queue->status->tail));
+	u64 first = max(completed, 1ULL);
 	u64 count = min_t(u64, queue->entries, ACCEL_COREDUMP_COMMANDS);
 
+	/* The owner may have written anything as its tail: only a possible one limits the list. */
+	if (tail >= completed && tail - completed <= queue->entries)
+		count = min(count, tail + 1 - first);
 	seq_buf_printf(out, "[commands]\n");
-	first = max(first, 1ULL);
 	for (i = first; i < first + count; i++) {
 		command = accel_queue_memory_slot(queue->memory, (i - 1) % queue->entries);
 		if (command)
@@ -298,20 +306,35 @@ static void accel_coredump_log(struct seq_buf *out, struct accel_device *adev)
 	free_page((unsigned long)page);
 }
 
+/* Whether nobody has taken the last dump yet. */
+static bool accel_coredump_exists(struct accel_device *adev)
+{
+	struct kernfs_node *node = sysfs_get_dirent(adev->pdev->dev.kobj.sd, "devcoredump");
+
+	sysfs_put(node);
+	return node;
+}
+
 /**
  * accel_coredump() - dump the state of a card
  * @adev: the card
  * @cause: why
  *
  * The caller is in no section and holds no lock below stop_lock. The dump lacks what
- * a stopped or silent card cannot tell. Without memory there is no dump.
+ * a stopped or silent card cannot tell. Without memory there is no dump. The kernel
+ * keeps one dump of a device, so a failure that follows another has none of its own.
  */
 void accel_coredump(struct accel_device *adev, const struct accel_coredump_cause *cause)
 {
-	void *data = __vmalloc(ACCEL_COREDUMP_BYTES, GFP_KERNEL | __GFP_NOWARN);
 	struct seq_buf out;
+	void *data;
 	int section;
 
+	if (accel_coredump_exists(adev)) {
+		accel_event_log_card(adev, "coredump-kept", "cause=%s", cause->name);
+		return;
+	}
+	data = __vmalloc(ACCEL_COREDUMP_BYTES, GFP_KERNEL | __GFP_NOWARN);
 	if (!data)
 		return;
 	seq_buf_init(&out, data, ACCEL_COREDUMP_BYTES);
@@ -343,7 +366,7 @@ void accel_coredump_reset(struct accel_device *adev, const char *name, bool sile
 {
 	struct accel_coredump_cause cause = { .name = name, .silent = silent };
 
-	if (!READ_ONCE(adev->stop_errno) && __ratelimit(&adev->coredump->limit))
+	if (!READ_ONCE(adev->stop_errno) && __ratelimit(&adev->coredump->reset_limit))
 		accel_coredump(adev, &cause);
 }
 
@@ -380,7 +403,7 @@ bool accel_coredump_event(struct accel_device *adev, const struct accel_event *e
 	struct accel_coredump *dump = adev->coredump;
 
 	if (error.status < ACCEL_FAULT_UNMAPPED || error.status > ACCEL_BUS_ERROR ||
-	    !__ratelimit(&dump->limit))
+	    !__ratelimit(&dump->fault_limit))
 		return false;
 	spin_lock_irq(&dump->lock);
 	dump->queue = le32_to_cpu(event->queue);
@@ -400,8 +423,10 @@ int accel_coredump_init(struct accel_device *adev)
 		return -ENOMEM;
 	dump->adev = adev;
 	spin_lock_init(&dump->lock);
-	ratelimit_state_init(&dump->limit, ACCEL_COREDUMP_INTERVAL, 1);
-	ratelimit_set_flags(&dump->limit, RATELIMIT_MSG_ON_RELEASE);
+	ratelimit_state_init(&dump->fault_limit, ACCEL_COREDUMP_INTERVAL, 1);
+	ratelimit_set_flags(&dump->fault_limit, RATELIMIT_MSG_ON_RELEASE);
+	ratelimit_state_init(&dump->reset_limit, ACCEL_COREDUMP_INTERVAL, 1);
+	ratelimit_set_flags(&dump->reset_limit, RATELIMIT_MSG_ON_RELEASE);
 	INIT_WORK(&dump->fault, accel_coredump_fault);
 	adev->coredump = dump;
 	return 0;

@@ -73,7 +73,7 @@ void accel_failure(struct accel_device *adev, enum accel_failure_cause cause,
 		pci_clear_master(adev->pdev);
 	spin_lock_irqsave(&health->lock, flags);
 	if (health->enabled && health->cause == ACCEL_FAILURE_NONE) {
-		health->cause = cause;
+		WRITE_ONCE(health->cause, cause);
 		health->culprit = get_pid(culprit ?: health->suspect);
 		/* A recovery during a suspend would reset a card that sleeps. */
 		queue_work(system_freezable_wq, &health->recovery);
@@ -113,6 +113,12 @@ void accel_health_watch(struct accel_device *adev, unsigned long delay)
 	spin_unlock_irq(&health->lock);
 }
 
+/* A failure waits for its recovery. It is over as soon as the card starts, under stop_lock. */
+bool accel_failure_pending(struct accel_device *adev)
+{
+	return READ_ONCE(adev->health->cause) != ACCEL_FAILURE_NONE;
+}
+
 /* The card has started: the failures before it are over. */
 void accel_failure_clear(struct accel_device *adev)
 {
@@ -122,7 +128,7 @@ void accel_failure_clear(struct accel_device *adev)
 	spin_lock_irq(&health->lock);
 	culprit = health->culprit;
 	health->culprit = NULL;
-	health->cause = ACCEL_FAILURE_NONE;
+	WRITE_ONCE(health->cause, ACCEL_FAILURE_NONE);
 	spin_unlock_irq(&health->lock);
 	put_pid(culprit);
 }

@@ -73,6 +73,7 @@ void accel_failure(struct accel_device *adev, enum accel_failure_cause cause,
 void accel_failure_suspect(struct accel_device *adev, struct pid *pid);
 void accel_health_watch(struct accel_device *adev, unsigned long delay);
 void accel_failure_clear(struct accel_device *adev);
+bool accel_failure_pending(struct accel_device *adev);
 const char *accel_failure_name(enum accel_failure_cause cause);
 
 #endif /* ACCEL_FAILURE_H */

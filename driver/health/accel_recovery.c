@@ -64,7 +64,7 @@ void accel_recovery_wedge(struct accel_device *adev, const char *cause, struct p
 	dev_err_ratelimited(&adev->pdev->dev,
 			    "%s is wedged (%s, pid %d): reset it, or bind the driver anew\n",
 			    dev_name(&adev->dev), cause, pid_nr(culprit));
-	accel_event_log_card(adev, "wedged", "cause=%s pid=%d", cause, pid_nr(culprit));
+	accel_event_log_owner(adev, culprit, "wedged", "cause=%s", cause);
 	accel_recovery_uevent(adev, text, culprit);
 }
 
@@ -122,8 +122,7 @@ static void accel_recovery_tell(struct accel_device *adev, enum accel_failure_ca
 	dev_warn_ratelimited(&adev->pdev->dev,
 			     "%s failed (%s, pid %d): the driver resets it, open files end\n",
 			     dev_name(&adev->dev), accel_failure_name(cause), pid_nr(culprit));
-	accel_event_log_card(adev, "recovery", "cause=%s pid=%d", accel_failure_name(cause),
-			     pid_nr(culprit));
+	accel_event_log_owner(adev, culprit, "recovery", "cause=%s", accel_failure_name(cause));
 	snprintf(text, sizeof(text), "RECOVERY=%s", accel_failure_name(cause));
 	accel_recovery_uevent(adev, text, culprit);
 }

@@ -201,7 +201,8 @@ static bool accel_watchdog_confirm(struct accel_watchdog *watchdog, u32 id)
 
 	if (accel_section_enter(adev, &section))
 		return false;
-	ret = accel_progress_read(adev, id, 1, &now);
+	ret = watchdog->generation == READ_ONCE(adev->generation) ?
+	      accel_progress_read(adev, id, 1, &now) : -ESTALE;
 	accel_section_end(adev, section);
 	return !ret && now.activity == before->activity && !accel_watchdog_progress(before, &now);
 }
@@ -242,13 +243,29 @@ static void accel_watchdog_stop_queue(struct accel_watchdog *watchdog, u32 id)
 	accel_queue_found_put(queue);
 }
 
+/*
+ * Reports a failure that the reports of this round show. The card may have been reset meanwhile:
+ * then they say nothing about it.
+ */
+static void accel_watchdog_fail(struct accel_watchdog *watchdog, enum accel_failure_cause cause)
+{
+	struct accel_device *adev = watchdog->adev;
+	int section;
+
+	if (accel_section_enter(adev, &section))
+		return;
+	if (watchdog->generation == READ_ONCE(adev->generation))
+		accel_failure(adev, cause, NULL);
+	accel_section_end(adev, section);
+}
+
 /* A transfer hangs: the first time only that transfer fails. */
 static void accel_watchdog_stop_copy_queue(struct accel_watchdog *watchdog)
 {
 	struct accel_device *adev = watchdog->adev;
 
 	if (watchdog->copy_tried) {
-		accel_failure(adev, ACCEL_FAILURE_COPY, NULL);
+		accel_watchdog_fail(watchdog, ACCEL_FAILURE_COPY);
 		return;
 	}
 	watchdog->copy_tried = true;
@@ -278,7 +295,7 @@ static void accel_watchdog_act(struct accel_watchdog *watchdog)
 		return;
 	}
 	if (watchdog->ready && time_after(jiffies, watchdog->advanced + watchdog->limit))
-		accel_failure(adev, ACCEL_FAILURE_ENGINES, NULL);
+		accel_watchdog_fail(watchdog, ACCEL_FAILURE_ENGINES);
 }
 
 static void accel_watchdog_work(struct work_struct *work)

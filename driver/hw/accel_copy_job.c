@@ -221,10 +221,12 @@ bool accel_copy_job_cancel(struct accel_device *adev, struct accel_copy_job *job
  * accel_copy_job_defer() - continue the end of a job where it may sleep
  * @adev: the card
  * @job: a job whose done() has been called
- * @deferred: called with the job in a work item of the card; it may free the job
+ * @deferred: called with the job in a work item of the card. It returns true after the
+ *	end of the job, which it may free; or false to be called again soon. The jobs of
+ *	all processes share the work item, so it never waits for what one of them holds
  */
 void accel_copy_job_defer(struct accel_device *adev, struct accel_copy_job *job,
-			  void (*deferred)(struct accel_copy_job *job))
+			  bool (*deferred)(struct accel_copy_job *job))
 {
 	struct accel_copy_queue *copy = adev->copy_queue;
 
@@ -232,7 +234,7 @@ void accel_copy_job_defer(struct accel_device *adev, struct accel_copy_job *job,
 	spin_lock(&copy->lock);
 	list_add_tail(&job->node, &copy->deferred);
 	spin_unlock(&copy->lock);
-	queue_work(system_unbound_wq, &copy->release);
+	mod_delayed_work(system_unbound_wq, &copy->release, 0);
 }
 
 /**

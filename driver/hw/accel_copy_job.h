@@ -61,7 +61,7 @@ struct accel_copy_queue {
 	struct list_head deferred;
 	wait_queue_head_t wait;
 	struct delayed_work work;
-	struct work_struct release;
+	struct delayed_work release;
 	struct accel_queue_status *status;
 	dma_addr_t status_dma;
 	void *memory;
@@ -115,7 +115,7 @@ struct accel_copy_job {
 	u64 sequence;
 	u32 epoch;
 	void (*done)(struct accel_copy_job *job, int error);
-	void (*deferred)(struct accel_copy_job *job);
+	bool (*deferred)(struct accel_copy_job *job);
 };
 
 #define ACCEL_COPY_SLOTS	32U
@@ -155,7 +155,7 @@ int accel_copy_job_submit(struct accel_device *adev, struct accel_copy_flow *flo
 			  struct accel_copy_job *job);
 bool accel_copy_job_cancel(struct accel_device *adev, struct accel_copy_job *job);
 void accel_copy_job_defer(struct accel_device *adev, struct accel_copy_job *job,
-			  void (*deferred)(struct accel_copy_job *job));
+			  bool (*deferred)(struct accel_copy_job *job));
 void accel_copy_jobs_collect(struct accel_copy_queue *copy, struct list_head *over);
 void accel_copy_jobs_fill(struct accel_copy_queue *copy);
 void accel_copy_jobs_end(struct accel_copy_queue *copy, struct list_head *over, int error);

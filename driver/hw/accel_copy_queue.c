@@ -174,15 +174,28 @@ static void accel_copy_queue_work(struct work_struct *work)
 
 static void accel_copy_queue_release(struct work_struct *work)
 {
-	struct accel_copy_queue *copy = container_of(work, struct accel_copy_queue, release);
+	struct accel_copy_queue *copy = container_of(to_delayed_work(work),
+						     struct accel_copy_queue, release);
 	struct accel_copy_job *job, *next;
 	LIST_HEAD(deferred);
+	LIST_HEAD(later);
 
 	spin_lock(&copy->lock);
 	list_splice_init(&copy->deferred, &deferred);
 	spin_unlock(&copy->lock);
-	list_for_each_entry_safe(job, next, &deferred, node)
-		job->deferred(job);
+	list_for_each_entry_safe(job, next, &deferred, node) {
+		list_del(&job->node);
+		if (!job->deferred(job))
+			list_add_tail(&job->node, &later);
+		cond_resched();
+	}
+	/* The card may be gone with the last job. */
+	if (list_empty(&later))
+		return;
+	spin_lock(&copy->lock);
+	list_splice(&later, &copy->deferred);
+	spin_unlock(&copy->lock);
+	queue_delayed_work(system_unbound_wq, &copy->release, ACCEL_COPY_RECHECK);
 }
 
 int accel_copy_queue_init(struct accel_device *adev)
@@ -203,7 +216,7 @@ int accel_copy_queue_init(struct accel_device *adev)
 	INIT_LIST_HEAD(&copy->flows);
 	INIT_LIST_HEAD(&copy->deferred);
 	INIT_DELAYED_WORK(&copy->work, accel_copy_queue_work);
-	INIT_WORK(&copy->release, accel_copy_queue_release);
+	INIT_DELAYED_WORK(&copy->release, accel_copy_queue_release);
 	copy->context = -1;
 	copy->queue = -1;
 	copy->status = dma_alloc_coherent(dev, PAGE_SIZE, &copy->status_dma, GFP_KERNEL);
@@ -224,14 +237,18 @@ void accel_copy_queue_fini(struct accel_device *adev)
 	struct device *dev = &adev->pdev->dev;
 
 	cancel_delayed_work_sync(&copy->work);
-	flush_work(&copy->release);
 	dma_free_coherent(dev, ACCEL_COPY_BYTES, copy->memory, copy->memory_dma);
 	dma_free_coherent(dev, PAGE_SIZE, copy->status, copy->status_dma);
 }
 
-/* The last reference of the card is gone. */
+/*
+ * The last reference of the card is gone. Each deferred job has held one, by its file: @release has
+ * nothing to do any more, but may not have returned yet.
+ */
 void accel_copy_queue_free(struct accel_device *adev)
 {
+	if (adev->copy_queue)
+		cancel_delayed_work_sync(&adev->copy_queue->release);
 	kfree(adev->copy_queue);
 }
 

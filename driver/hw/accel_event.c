@@ -210,6 +210,20 @@ static void accel_events_restore(struct accel_device *adev, u32 id,
 		accel_event_handle(adev, &event);
 }
 
+/**
+ * accel_events_restore_queue() - handle the error in the report of one queue
+ * @adev: the card; the caller is in a section
+ * @id: the queue
+ * @report: its report
+ */
+void accel_events_restore_queue(struct accel_device *adev, u32 id,
+				const struct accel_queue_report *report)
+{
+	mutex_lock(&adev->events->lock);
+	accel_events_restore(adev, id, report);
+	mutex_unlock(&adev->events->lock);
+}
+
 /* Reads the reports of all queues. Return: 0 or -errno. */
 static int accel_events_restore_all(struct accel_device *adev)
 {

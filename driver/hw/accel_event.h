@@ -69,6 +69,8 @@ int accel_events_init(struct accel_device *adev, const struct accel_event_handle
 void accel_events_fini(struct accel_device *adev);
 void accel_events_start(struct accel_device *adev);
 void accel_events_drain(struct accel_device *adev);
+void accel_events_restore_queue(struct accel_device *adev, u32 id,
+				const struct accel_queue_report *report);
 void accel_events_thread(struct accel_device *adev);
 struct accel_queue_error accel_event_queue_error(const struct accel_event *event);
 

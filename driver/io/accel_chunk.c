@@ -152,18 +152,19 @@ int accel_chunk_pin(struct accel_chunk *chunk, struct iov_iter *iter, u64 offset
 /**
  * accel_chunk_dirty() - mark the pages dirty that the card is about to write
  * @chunk: a pinned chunk
+ * @nowait: do not wait for the lock of a page
  *
  * The thread that ends the chunk does not sleep, so it unpins only pages that are
  * still dirty.
  *
  * Return: 0, or -EAGAIN if the call would sleep and must not.
  */
-int accel_chunk_dirty(struct accel_chunk *chunk)
+int accel_chunk_dirty(struct accel_chunk *chunk, bool nowait)
 {
 	if (chunk->move->direction != DMA_FROM_DEVICE)
 		return 0;
-	return accel_compat_dirty(chunk->pages, chunk->page_count, chunk->pin,
-				  chunk->move->nowait) ? 0 : -EAGAIN;
+	return accel_compat_dirty(chunk->pages, chunk->page_count, chunk->pin, nowait) ?
+	       0 : -EAGAIN;
 }
 
 /* Unpins the pages; may sleep. */

@@ -70,7 +70,7 @@ struct accel_chunk *accel_chunk_alloc(const struct accel_move *move, u64 bytes,
 				      void (*done)(struct accel_chunk *chunk));
 void accel_chunk_free(struct accel_chunk *chunk);
 int accel_chunk_pin(struct accel_chunk *chunk, struct iov_iter *iter, u64 offset, u64 max);
-int accel_chunk_dirty(struct accel_chunk *chunk);
+int accel_chunk_dirty(struct accel_chunk *chunk, bool nowait);
 int accel_chunk_submit(struct accel_chunk *chunk);
 bool accel_chunk_cancel(struct accel_chunk *chunk);
 void accel_chunk_release(struct accel_chunk *chunk);

@@ -218,20 +218,26 @@ static void accel_async_put(struct accel_async *async)
 		accel_async_complete(async);
 }
 
-static void accel_async_deferred_complete(struct accel_copy_job *job)
+static bool accel_async_deferred_complete(struct accel_copy_job *job)
 {
 	struct accel_chunk *chunk = container_of(job, struct accel_chunk, job);
 
 	accel_async_complete(chunk->private);
+	return true;
 }
 
-/* Part of the pages was cleaned during the transfer, by writeback or swap. */
-static void accel_async_deferred_release(struct accel_copy_job *job)
+/*
+ * Part of the pages was cleaned during the transfer, by writeback or swap. A process that serves a
+ * file system can keep such a page locked for as long as it likes.
+ */
+static bool accel_async_deferred_release(struct accel_copy_job *job)
 {
 	struct accel_chunk *chunk = container_of(job, struct accel_chunk, job);
 
-	accel_chunk_release(chunk);
+	if (accel_chunk_dirty(chunk, true) || !accel_chunk_try_release(chunk))
+		return false;
 	accel_async_put(chunk->private);
+	return true;
 }
 
 /* Does not sleep: the end of a buffer may take locks whose holders wait for transfers. */
@@ -279,7 +285,7 @@ static int accel_async_pin(struct accel_async *async, struct iov_iter *iter, u64
 		return ret;
 	}
 	async->chunks[async->count++] = chunk;
-	return accel_chunk_dirty(chunk);
+	return accel_chunk_dirty(chunk, async->move.nowait);
 }
 
 /*

@@ -44,6 +44,12 @@ struct accel_mmu_run {
 	bool large;
 };
 
+/* The most memory that page tables take for a mapping of @bytes, beyond those of the context. */
+static inline u64 accel_mmu_table_bytes(u64 bytes)
+{
+	return (DIV_ROUND_UP_ULL(bytes, ACCEL_LARGE_SIZE) + 1) * PAGE_SIZE;
+}
+
 void accel_mmu_init(struct accel_mmu *mmu, struct accel_device *adev, struct mutex *lock);
 int accel_mmu_start(struct accel_mmu *mmu, int context);
 void accel_mmu_stop(struct accel_mmu *mmu);

@@ -259,6 +259,9 @@ int accel_ioctl_queue_reset(struct accel_context *ctx, struct accel_queue_reset 
 	queue->notify = 0;
 	memset(&queue->error, 0, sizeof(queue->error));
 	spin_unlock_irq(&queue->lock);
+	/* The owner may submit before this call returns; that error may be dropped by now. */
+	if (!accel_queue_read_report(queue) && queue->report.error)
+		accel_events_restore_queue(ctx->adev, queue->id, &queue->report);
 	accel_wait_wake(queue);
 out:
 	accel_context_leave(ctx);

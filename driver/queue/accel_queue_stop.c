@@ -21,7 +21,7 @@ static void accel_queue_stop_tell(struct accel_queue *queue, const struct accel_
 	WRITE_ONCE(status->error_sequence, cpu_to_le64(error->sequence));
 	WRITE_ONCE(status->error_address, 0);
 	WRITE_ONCE(status->error_list_index, cpu_to_le32(error->list_index));
-	WRITE_ONCE(status->error_opcode, 0);
+	WRITE_ONCE(status->error_opcode, cpu_to_le32(error->opcode));
 	/* A reader that sees the state also sees the error block. */
 	smp_store_release(&status->state, cpu_to_le32(ACCEL_QUEUE_ERROR));
 }
@@ -55,6 +55,8 @@ static int accel_queue_stop_entered(struct accel_context *ctx, struct accel_queu
 		return ret;
 	}
 	error.sequence = accel_queue_completed(queue) + 1;
+	/* Zero, a NOP, if the card has no reports, or the queue ran no command. */
+	error.opcode = le32_to_cpu(queue->report.opcode);
 	spin_lock_irq(&queue->lock);
 	queue->error = error;
 	spin_unlock_irq(&queue->lock);

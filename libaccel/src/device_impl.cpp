@@ -118,7 +118,8 @@ DeviceInfo to_info(const accel_info& raw, const std::string& path) {
 DeviceImpl::DeviceImpl(std::shared_ptr<Kernel> kernel, std::string path)
     : kernel_(std::move(kernel)), path_(std::move(path)), fd_(open_node(*kernel_, path_)) {
     if (fd_ < 0) {
-        throw Error(static_cast<std::errc>(-fd_), open_problem(*kernel_, -fd_, path_));
+        throw Error(static_cast<std::errc>(-fd_), open_problem(*kernel_, -fd_, path_),
+                    fd_ == -ENOTRECOVERABLE ? Reason::wedged : Reason::none);
     }
     try {
         limits_ = query();

@@ -122,7 +122,9 @@ std::string_view explain(std::errc error) noexcept {
             return "the queue stopped, because its command used up the time limit or made no "
                    "progress: restart it with Queue::reset()";
         case EIO:
-            return "the queue stopped at a command that failed: restart it with Queue::reset()";
+            return "the card failed, or did not answer the driver: accelctl events shows what "
+                   "happened; open the device again if it was reset, else restart the queue with "
+                   "Queue::reset()";
         case ECANCELED:
             return "the queue was reset or destroyed before the job was finished: submit it again";
         case ESTALE:

@@ -242,4 +242,16 @@ TEST_F(NodesTest, OpenNamesTheNodesThatThereAre) {
 }
 
 }  // namespace
+TEST(Open, TellsThatAWedgedCardIsWedged) {
+    const auto driver = std::make_shared<fake::Driver>();
+    driver->fail_open(ENOTRECOVERABLE);
+    try {
+        static_cast<void>(detail::open_device(driver, "/dev/accel0"));
+        FAIL() << "a wedged card was opened";
+    } catch (const Error& error) {
+        EXPECT_EQ(error.reason(), Reason::wedged);
+        EXPECT_EQ(error.code(), std::errc::state_not_recoverable);
+    }
+}
+
 }  // namespace accel::test

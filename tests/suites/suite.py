@@ -296,6 +296,9 @@ def _guest_command(
         "serial=2,memory-size=64M,queues=512",
         "--stock-module",
         "vgem",
+        # A test serves a file system.
+        "--stock-module",
+        "fuse",
         # Tests inject link errors on the second card only.
         "--stock-module",
         "aer_inject",

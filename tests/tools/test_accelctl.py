@@ -145,8 +145,8 @@ class Show(ToolTest):
             "1 1000000000 queue-hung queue=3 client=5 pid=4711\n"
             "2 2000000000 recovery cause=engines pid=4711\n"
             "3 3000000000 stopped generation=0 reason=recovery pid=4711\n"
-            "4 4000000000 stopped generation=1 reason=reset pid=0\n"
-            "5 5000000000 wedged cause=too-many-recoveries pid=0\n"
+            "4 4000000000 stopped generation=1 reason=reset\n"
+            "5 5000000000 wedged cause=too-many-recoveries\n"
             "6 6000000000 events-lost count=9",
         )
         lines = self.ctl("events").stdout.splitlines()

@@ -169,6 +169,10 @@ std::string explain_event(const Event& event) {
         return "the driver made a dump (" + field(event, "cause") +
                "); 'accelctl coredump' explains it";
     }
+    if (event.name == "coredump-kept") {
+        return "there is no dump of this failure (" + field(event, "cause") +
+               "), because the one of an earlier failure was still there";
+    }
     if (event.name == "refused") {
         return "the card refused to end an access to memory; the driver resets it";
     }

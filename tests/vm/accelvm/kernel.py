@@ -40,6 +40,7 @@ KEPT_MODULES = (
     "vfio-pci",
     "msr",
     "vgem",
+    "fuse",
 )
 
 

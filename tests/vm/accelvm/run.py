@@ -180,10 +180,13 @@ def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
                 )
                 raise VmError(Verdict.TIMEOUT, f"{where} in {run.timeout:.0f} s")
             return booted
-        if guest.watcher.complaint:
-            complained = complained or now
-            if now - complained > AFTERMATH:
-                return booted
+        if guest.watcher.complaint and not complained:
+            complained = now
+            if run.machine.interactive:
+                print(f"\r\nvm: the kernel complained: {guest.watcher.complaint}\r", flush=True)
+        # A person at the terminal wants to see what follows.
+        if complained and now - complained > AFTERMATH and not run.machine.interactive:
+            return booted
         try:
             time.sleep(POLL)
         except KeyboardInterrupt:

@@ -74,6 +74,27 @@ TEST_F(Dump, OfAResetByTheAdministratorHasTheQueues) {
     EXPECT_TRUE(dump.has("event-log"));
 }
 
+TEST_F(Dump, IsNotClaimedWhileAnEarlierOneIsKept) {
+    const uapi::Coredump dump = after("reset", [&] { card().reset(); });
+    const auto count = [&](const std::string& event) {
+        const std::string events = attribute("events");
+        std::size_t found = 0;
+        for (auto at = events.find(event); at != std::string::npos;
+             at = events.find(event, at + 1)) {
+            ++found;
+        }
+        return found;
+    };
+    const std::size_t dumps = count(" coredump cause=");
+    const std::size_t kept = count(" coredump-kept cause=reset");
+    uapi::await("a reset without a dump", [&] {
+        card().reset();
+        return count(" coredump-kept cause=reset") > kept;
+    });
+    // Other events may have taken the place of the first ones.
+    EXPECT_LE(count(" coredump cause="), dumps);
+}
+
 TEST_F(Dump, IsOnlyForRoot) {
     const uapi::Coredump dump = after("reset", [&] { card().reset(); });
     uapi::Process user([&] {

@@ -52,6 +52,8 @@ TEST_F(Watchdog, AQueueWithoutProgressIsStoppedAndItsOwnerIsTold) {
     EXPECT_EQ(query.error, static_cast<std::uint32_t>(ACCEL_NO_PROGRESS));
     EXPECT_EQ(query.reason, static_cast<std::uint32_t>(ACCEL_REASON_NO_PROGRESS));
     EXPECT_EQ(query.error_sequence, sequence);
+    EXPECT_EQ(query.error_opcode, static_cast<std::uint32_t>(ACCEL_OP_FILL));
+    EXPECT_EQ(queue.status().error_opcode, static_cast<std::uint32_t>(ACCEL_OP_FILL));
     EXPECT_TRUE(logged("queue-hung"));
     // It costs nobody a reset.
     EXPECT_EQ(file.info().generation, generation);
@@ -86,6 +88,8 @@ TEST_F(Watchdog, AHangIsDumpedWithTheCommandsOfTheQueue) {
         bytes += text;
     }
     EXPECT_EQ(dump.value("commands", "sequence 1"), bytes) << dump.text();
+    // The ring has more entries, but nothing else was submitted.
+    EXPECT_EQ(dump.value("commands", "sequence 2"), "") << dump.text();
     EXPECT_EQ(dump.value("registers", "magic"), "0x4c454341");
 }
 

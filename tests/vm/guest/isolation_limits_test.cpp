@@ -227,6 +227,48 @@ TEST_F(Limits, CountHostMemoryOfEveryKind) {
     EXPECT_EQ(user.wait(), 0);
 }
 
+// A program that frees all but a few buffers of each page table keeps the tables.
+TEST_F(Limits, CountPageTablesOfDeviceMemory) {
+    set("host_memory", 64 * uapi::page);
+    uapi::Process user([&] {
+        uapi::become_user({}, alice);
+        const uapi::File file(node_);
+        const auto used = [&] { return file.info().host_memory_used; };
+        const auto buffers = uapi::count_until(
+            EDQUOT, [&] { return uapi::Buffer(file, uapi::page, uapi::device); });
+        uapi::check(buffers > 0 && buffers <= 64, "tables for many small buffers have no limit");
+        uapi::await("the end of all charges", [&] { return used() == 0; });
+    });
+    EXPECT_EQ(user.wait(), 0);
+}
+
+// Each takes structures of the kernel, and an import page tables as well.
+TEST_F(Limits, CountEachExportAndImport) {
+    constexpr std::uint64_t megabyte = 1U << 20;
+    set("host_memory", 4 * megabyte);
+    uapi::Process user([&] {
+        uapi::become_user({}, alice);
+        const uapi::File file(node_);
+        const auto used = [&] { return file.info().host_memory_used; };
+        {
+            const uapi::Buffer buffer(file, 2 * megabyte);
+            std::vector<uapi::Descriptor> exports;
+            exports.push_back(buffer.export_dmabuf());
+            const std::uint64_t one = used();
+            uapi::check(one > 2 * megabyte, "an export is not counted");
+            const std::uint64_t imports =
+                uapi::count_until(EDQUOT, [&] { return uapi::Import(file, exports.front()); });
+            uapi::check(imports > 0 && imports < 512, "the number of imports has no limit");
+            uapi::check(used() == one, "the end of an import is not counted");
+            uapi::check(uapi::count_until(EDQUOT, [&] { return buffer.export_dmabuf(); }) < 512,
+                        "the number of exports has no limit");
+            uapi::await("the end of the exports", [&] { return used() == one; });
+        }
+        uapi::await("the end of all charges", [&] { return used() == 0; });
+    });
+    EXPECT_EQ(user.wait(), 0);
+}
+
 TEST_F(Limits, OfHostMemoryApplyToAllCardsTogether) {
     if (uapi::Card::count() < 2) {
         GTEST_SKIP() << "needs two cards";
