@@ -282,31 +282,34 @@ TEST_F(LongShared, LetsInvalidateEnd) {
 
 // ---- the threads themselves
 
-// The state and the number of context switches of each thread of this process, but the caller.
-std::vector<std::string> other_threads() {
-    std::vector<std::string> threads;
+std::set<std::string> thread_ids() {
+    std::set<std::string> ids;
     for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
-        std::ifstream status(task.path() / "status");
-        std::string line;
+        ids.insert(task.path().filename());
+    }
+    return ids;
+}
+
+// The state and the number of context switches of each thread of this process, but those of a set.
+std::vector<std::string> other_threads(const std::set<std::string>& known) {
+    std::vector<std::string> threads;
+    for (const std::string& id : thread_ids()) {
+        std::ifstream status("/proc/self/task/" + id + "/status");
         std::string text;
-        bool caller = false;
-        while (std::getline(status, line)) {
-            if (line.starts_with("Pid:")) {
-                caller = std::stoi(line.substr(4)) == gettid();
-            }
+        for (std::string line; std::getline(status, line);) {
             if (line.starts_with("State:") || line.find("ctxt_switches") != std::string::npos) {
                 text += line + ' ';
             }
         }
-        if (!caller) {
+        if (!known.contains(id)) {
             threads.push_back(text);
         }
     }
-    std::ranges::sort(threads);
     return threads;
 }
 
 TEST(CardThreads, SleepWhileTheCardIsIdle) {
+    const std::set<std::string> known = thread_ids();
     Machine machine(8);
     ACCEL_NEEDS_THREADS(machine.host);
     machine.prepare(1);
@@ -314,14 +317,14 @@ TEST(CardThreads, SleepWhileTheCardIsIdle) {
     ASSERT_EQ(machine.queue.run(machine.draw(Kind::gemm, random)), ACCEL_OK);
     std::vector<std::string> before;
     ASSERT_TRUE(eventually([&] {
-        before = other_threads();
+        before = other_threads(known);
         return std::ranges::all_of(before, [](const std::string& thread) {
             return thread.find("sleeping") != std::string::npos;
         });
     }));
     EXPECT_GE(before.size(), 10U);  // two engines, the control thread, and seven of the team
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    EXPECT_EQ(other_threads(), before);  // none ran meanwhile
+    EXPECT_EQ(other_threads(known), before);  // none ran meanwhile
 }
 
 TEST(CardThreads, AreAsManyAsTheCoresThatTheProcessMayUse) {
@@ -336,8 +339,9 @@ TEST(CardThreads, AreAsManyAsTheCoresThatTheProcessMayUse) {
     }
     const auto threads = [](const cpu_set_t& cores) {
         EXPECT_EQ(sched_setaffinity(0, sizeof cores, &cores), 0);
+        const std::set<std::string> known = thread_ids();
         const Machine machine(0);
-        return machine.host.timed() ? 0 : other_threads().size();
+        return machine.host.timed() ? 0 : other_threads(known).size();
     };
     const std::size_t on_one = threads(one);
     const std::size_t on_all = threads(all);
