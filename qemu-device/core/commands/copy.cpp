@@ -26,16 +26,17 @@ class Rows {
     // `independent`: whether the order of the units changes no result.
     [[nodiscard]] Units units(bool independent) const {
         const auto bytes = static_cast<double>(std::min<std::uint64_t>(bytes_, piece_bytes));
-        return {.count = saturated_product(rows_, in_row()),
+        return {.count = saturated_product(rows_, units_of_row()),
                 .nanoseconds = independent ? 50 + bytes / bytes_each_nanosecond : 0};
     }
 
     // Calls piece(row, offset, bytes) for every unit.
     template <typename Piece>
     [[nodiscard]] Status for_each(const UnitRange& range, Piece&& piece) const {
+        const std::uint64_t in_row = std::max<std::uint64_t>(units_of_row(), 1);
         for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
-            const std::uint64_t offset = unit % in_row() * piece_bytes;
-            if (Status status = piece(unit / in_row(), offset,
+            const std::uint64_t offset = unit % in_row * piece_bytes;
+            if (Status status = piece(unit / in_row, offset,
                                       std::min<std::uint64_t>(bytes_ - offset, piece_bytes));
                 status != ACCEL_OK) {
                 return status;
@@ -45,8 +46,7 @@ class Rows {
     }
 
   private:
-    // Units of a row.
-    [[nodiscard]] std::uint64_t in_row() const { return divide_up(bytes_, piece_bytes); }
+    [[nodiscard]] std::uint64_t units_of_row() const { return divide_up(bytes_, piece_bytes); }
 
     std::uint64_t rows_;
     std::uint64_t bytes_;  // of a row

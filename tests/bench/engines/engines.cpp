@@ -110,7 +110,7 @@ void time(benchmark::State& state, Case& on, std::vector<std::int64_t> arguments
 
 template <typename T, typename Result>
 void gemm(benchmark::State& state, Case& on) {
-    const auto n = static_cast<std::uint32_t>(state.range(0));
+    const auto n = static_cast<std::uint32_t>(state.range(1));
     const std::uint64_t elements = std::uint64_t{n} * n;
     const auto a = tensor<T>(on, elements);
     const auto b = tensor<T>(on, elements);
@@ -130,8 +130,8 @@ void gemm(benchmark::State& state, Case& on) {
 }
 
 void conv2d(benchmark::State& state, Case& on) {
-    const auto side = static_cast<std::uint32_t>(state.range(0));
-    const auto channels = static_cast<std::uint32_t>(state.range(1));
+    const auto side = static_cast<std::uint32_t>(state.range(1));
+    const auto channels = static_cast<std::uint32_t>(state.range(2));
     const auto pixels = std::uint64_t{side} * side;
     const auto source = tensor<float>(on, pixels * channels);
     const auto weights = tensor<float>(on, std::uint64_t{9} * channels * channels);
@@ -148,20 +148,20 @@ void conv2d(benchmark::State& state, Case& on) {
 }
 
 void elementwise(benchmark::State& state, Case& on) {
-    const auto n = static_cast<std::uint64_t>(state.range(0));
+    const auto n = static_cast<std::uint64_t>(state.range(1));
     const auto a = tensor<float>(on, n);
     const auto b = tensor<float>(on, n);
     const auto d = tensor<float>(on, n);
-    time(state, on, {state.range(0)},
+    time(state, on, {state.range(1)},
          Elementwise{.op = ElementwiseOp::add, .dst = d, .a = a, .b = b, .shape = {n}}, 0,
          static_cast<double>(3 * n * sizeof(float)));
 }
 
 void sigmoid(benchmark::State& state, Case& on) {
-    const auto n = static_cast<std::uint64_t>(state.range(0));
+    const auto n = static_cast<std::uint64_t>(state.range(1));
     const auto a = tensor<float>(on, n);
     const auto d = tensor<float>(on, n);
-    time(state, on, {state.range(0)},
+    time(state, on, {state.range(1)},
          Elementwise{.op = ElementwiseOp::identity,
                      .dst = d,
                      .a = a,
@@ -171,7 +171,7 @@ void sigmoid(benchmark::State& state, Case& on) {
 }
 
 void softmax(benchmark::State& state, Case& on) {
-    const auto n = static_cast<std::uint32_t>(state.range(0));
+    const auto n = static_cast<std::uint32_t>(state.range(1));
     const auto a = tensor<float>(on, std::uint64_t{n} * n);
     const auto d = tensor<float>(on, std::uint64_t{n} * n);
     time(state, on, {n}, Softmax{.dst = d, .src = a, .outer = n, .n = n}, 0,
@@ -179,7 +179,7 @@ void softmax(benchmark::State& state, Case& on) {
 }
 
 void transpose(benchmark::State& state, Case& on) {
-    const auto n = static_cast<std::uint32_t>(state.range(0));
+    const auto n = static_cast<std::uint32_t>(state.range(1));
     const auto a = tensor<float>(on, std::uint64_t{n} * n);
     const auto d = tensor<float>(on, std::uint64_t{n} * n);
     time(state, on, {n},
@@ -189,7 +189,7 @@ void transpose(benchmark::State& state, Case& on) {
 }
 
 void pool(benchmark::State& state, Case& on) {
-    const auto side = static_cast<std::uint32_t>(state.range(0));
+    const auto side = static_cast<std::uint32_t>(state.range(1));
     constexpr std::uint32_t channels = 32;
     const auto a = tensor<float>(on, std::uint64_t{side} * side * channels);
     const auto d = tensor<float>(on, std::uint64_t{side} * side / 4 * channels);
@@ -203,25 +203,32 @@ void pool(benchmark::State& state, Case& on) {
          0, static_cast<double>(sizeof(float)) * side * side * channels * 5 / 4);
 }
 
-using Function = void (*)(benchmark::State&, Case&);
+Machine& machine(bool one_core) {
+    static Machine on_one{Cores().first()};
+    static Machine on_all{Cores()};
+    return one_core ? on_one : on_all;
+}
 
-// Registers a benchmark, on one core and on all.
-void add(const std::string& name, Function function,
-         const std::vector<std::vector<std::int64_t>>& arguments) {
-    const auto seconds = std::make_shared<std::map<std::vector<std::int64_t>, double>>();
-    for (const bool one : {true, false}) {
-        const auto run = [=](benchmark::State& state) {
-            static Machine on_one{Cores().first()};
-            static Machine on_all{Cores()};
-            Case on{one ? on_one : on_all, *seconds};
-            function(state, on);
-        };
-        auto* const registered = benchmark::RegisterBenchmark(
-            (name + "/cores:" + std::to_string(one ? 1 : Cores().count())).c_str(), run);
-        registered->UseRealTime();
-        for (const auto& each : arguments) {
-            registered->Args(each);
-        }
+// The first argument of a benchmark is the number of cores.
+template <void (*function)(benchmark::State&, Case&)>
+void run(benchmark::State& state) {
+    static std::map<std::vector<std::int64_t>, double> on_one_core;
+    Case on{.machine = machine(state.range(0) == 1), .on_one_core = on_one_core};
+    function(state, on);
+}
+
+// Registers a benchmark, for each set of arguments on one core and then on all.
+template <void (*function)(benchmark::State&, Case&)>
+void add(const char* name, const std::vector<std::vector<std::int64_t>>& arguments) {
+    auto* const registered = benchmark::RegisterBenchmark(name, run<function>);
+    std::vector<std::string> names(arguments.front().size() + 1);
+    names.front() = "cores";
+    registered->UseRealTime()->ArgNames(names);
+    for (std::vector<std::int64_t> each : arguments) {
+        each.insert(each.begin(), 1);
+        registered->Args(each);
+        each.front() = Cores().count();
+        registered->Args(each);
     }
 }
 
@@ -230,14 +237,14 @@ void add(const std::string& name, Function function,
 
 int main(int argc, char** argv) {
     using namespace accel::bench;
-    add("GEMM/f32", gemm<float, float>, {{256}, {1024}});
-    add("GEMM/u8", gemm<std::uint8_t, std::int32_t>, {{256}, {1024}});
-    add("CONV2D/f32", conv2d, {{56, 64}, {14, 256}});
-    add("ELEMENTWISE/add", elementwise, {{1 << 14}, {1 << 22}});
-    add("ELEMENTWISE/sigmoid", sigmoid, {{1 << 20}});
-    add("SOFTMAX", softmax, {{1024}});
-    add("TRANSPOSE", transpose, {{1024}});
-    add("POOL/max", pool, {{112}});
+    add<gemm<float, float>>("GEMM/f32", {{256}, {1024}});
+    add<gemm<std::uint8_t, std::int32_t>>("GEMM/u8", {{256}, {1024}});
+    add<conv2d>("CONV2D/f32", {{56, 64}, {14, 256}});
+    add<elementwise>("ELEMENTWISE/add", {{1 << 14}, {1 << 22}});
+    add<sigmoid>("ELEMENTWISE/sigmoid", {{1 << 20}});
+    add<softmax>("SOFTMAX", {{1024}});
+    add<transpose>("TRANSPOSE", {{1024}});
+    add<pool>("POOL/max", {{112}});
     benchmark::AddCustomContext("peak multiply-adds per second of a core",
                                 std::to_string(peak_macs()));
     benchmark::AddCustomContext("peak bytes per second of a core", std::to_string(peak_bytes()));
