@@ -101,6 +101,10 @@ driver: setup ## Build the driver for the kernel of the VM, or for KDIR=<kernel 
 	@$(step)/driver.log "Building the driver for $(kdir_release)" \
 	    $(MAKE) -C driver KDIR=$(KDIR) O=$(driver_build)
 
+python: setup ## The wheel and the sdist of the Python package: build/accel-VERSION-….whl
+	@$(step)/python.log "Building the Python package" libaccel/python/wheel.sh $(BUILD)
+	@ls $(BUILD)/accel-*.whl
+
 install: build ## Install SDK, headers and udev rules under PREFIX, and the driver if KDIR is given
 	@$(step)/install.log "Installing under $(DESTDIR)$(PREFIX)" \
 	    env DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX)
@@ -135,16 +139,18 @@ test-unit-card-timed: $(BUILD)/.tests-card ## The same in virtual time, with the
 test-qtest: $(BUILD)/.tests-qtest ## The card in QEMU, without a guest
 test-sdk: $(BUILD)/.tests-sdk ## The SDK, without a kernel
 test-compiler: $(BUILD)/.tests-compiler ## The compiler: ONNX's operator suite, real models
+test-python: $(BUILD)/.tests-python ## The Python package on the emulated device
 test-fuzz: $(BUILD)/.tests-fuzz ## The model compiler on broken files, with sanitizers
 test-tools: $(BUILD)/.tools ## lsaccel and accelctl, on machines of files and on a terminal
 test-harness: $(BUILD)/.kernel ## The gate itself: faults are planted and must be caught
 test-vm: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Everything together in a VM
+test-vm-python: driver $(BUILD)/.tests-python $(BUILD)/.kernel ## Suite python in the VM
 test-vm-iommu: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## The same behind an IOMMU
 test-vm-bounce: driver $(BUILD)/.tests-vm $(BUILD)/.kernel ## Suite vm with bounce buffers
 test-perf-gate: build $(BUILD)/.kernel ## What a job costs, compared with what was recorded
-test-unit-card test-unit-card-timed test-qtest test-sdk test-compiler test-fuzz test-tools \
-    test-harness test-vm test-vm-iommu test-vm-bounce test-perf-gate:
-	@$(if $(filter test-vm test-vm-iommu test-vm-bounce,$@),tools/setup/packages.sh test)
+test-unit-card test-unit-card-timed test-qtest test-sdk test-compiler test-python test-fuzz \
+    test-tools test-harness test-vm test-vm-python test-vm-iommu test-vm-bounce test-perf-gate:
+	@$(if $(filter test-vm%,$@),tools/setup/packages.sh test)
 	@$(run_tests) $(@:test-%=%)
 
 test-kernels: setup $(BUILD)/.tests-vm ## Suite vm on each of KERNELS='6.1 rt 6.12 sid'
@@ -179,7 +185,7 @@ docs: setup ## The reference of the API and the pages of docs/ as HTML: build/do
 ##@ Clean up
 
 clean: ## Remove what was built
-	@rm -rf $(BUILD)
+	@rm -rf $(BUILD) $(BUILD)-python
 
 distclean: clean ## Remove the cached kernel and QEMU headers as well
 	@rm -rf $${XDG_CACHE_HOME:-$$HOME/.cache}/accel
@@ -188,16 +194,20 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 
 # Each of these finds out for itself whether there is something to do.
 .PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload \
-    qemu-tree record-perf-gate abi check docs clean distclean screens test-unit-card \
-    test-unit-card-timed test-qtest test-sdk test-compiler test-fuzz test-tools test-harness \
-    test-perf-gate test-vm test-vm-iommu test-vm-bounce test-kernels test-debug-kernel test-deb
+    qemu-tree record-perf-gate abi check docs clean distclean screens python test-unit-card \
+    test-unit-card-timed test-qtest test-sdk test-compiler test-python test-fuzz test-tools \
+    test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm-bounce test-kernels \
+    test-debug-kernel test-deb
 FORCE:
 
 $(BUILD)/.configured: setup FORCE
 	@$(step)/qemu-headers.log "Looking for QEMU's headers" \
 	    sh -c 'qemu-device/qemu-headers.sh >$(BUILD)/qemu-headers'
+	@$(step)/python-packages.log "Looking for the packages that build the Python package" \
+	    sh -c 'tools/setup/python.sh >$(BUILD)/python-interpreter'
 	@$(step)/configure.log "Configuring" cmake -S . -B $(BUILD) -G Ninja \
-	    -DACCEL_QEMU_HEADERS="$$(cat $(BUILD)/qemu-headers)" $(CMAKE_ARGS)
+	    -DACCEL_QEMU_HEADERS="$$(cat $(BUILD)/qemu-headers)" \
+	    -DACCEL_PYTHON="$$(cat $(BUILD)/python-interpreter)" $(CMAKE_ARGS)
 
 # Parts of the build, so that a target waits only for its own.
 $(BUILD)/.runtime: $(BUILD)/.configured FORCE

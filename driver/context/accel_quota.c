@@ -192,10 +192,10 @@ static void accel_quota_explain(struct accel_quota *quota, enum accel_resource r
 				u64 limit, u64 amount)
 {
 	dev_notice_ratelimited(&quota->adev->dev,
-			       "%s[%d]: %s for user %u refused: %llu requested, %llu of %llu in use; raise %s\n",
+			       "%s[%d]: user %u wants %llu %s: %llu of %llu in use; raise %s\n",
 			       current->comm, task_pid_nr(current),
-			       accel_resource_names[resource].name,
-			       from_kuid(&init_user_ns, quota->user), amount, used, limit,
+			       from_kuid(&init_user_ns, quota->user), amount,
+			       accel_resource_names[resource].name, used, limit,
 			       accel_resource_names[resource].file);
 }
 
@@ -208,10 +208,10 @@ static int accel_quota_charge_host(struct accel_quota *quota, u64 bytes)
 	if (!ret)
 		return 0;
 	dev_notice_ratelimited(&quota->adev->dev,
-			       "%s[%d]: bytes of host memory for user %u refused: %llu requested, %llu of %llu in use%s; raise %s\n",
+			       "%s[%d]: user %u wants %llu %s: %llu of %llu in use%s; raise %s\n",
 			       current->comm, task_pid_nr(current),
-			       from_kuid(&init_user_ns, quota->user), bytes, refusal.used,
-			       refusal.limit,
+			       from_kuid(&init_user_ns, quota->user), bytes,
+			       "bytes of host memory", refusal.used, refusal.limit,
 			       refusal.all ? " by all users" : "",
 			       refusal.all ? "quota/host_memory_total in sysfs" :
 					     "quota/host_memory in sysfs");

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * accel_transfer.c - read(), write() and their variants at the offset of a buffer:
- * the card moves data between pages of the caller and the buffer. The CPU copies
- * nothing.
+ * the card copies between pages of the caller and the buffer, the CPU nothing.
  *
  * A transfer consists of chunks (accel_chunk.h), each with as many pages as a
  * segment list holds. There are two ways:
@@ -220,9 +219,7 @@ static void accel_async_put(struct accel_async *async)
 
 static bool accel_async_deferred_complete(struct accel_copy_job *job)
 {
-	struct accel_chunk *chunk = container_of(job, struct accel_chunk, job);
-
-	accel_async_complete(chunk->private);
+	accel_async_complete(container_of(job, struct accel_chunk, job)->private);
 	return true;
 }
 

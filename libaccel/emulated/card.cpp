@@ -37,16 +37,15 @@ Card::Card(Bus& bus, const CardOptions& options)
         const SignalBlock block;
         CoreHost& host = *this;  // a private base: make_unique() may not convert to it
         core_ = std::make_unique<HostedCore>(
-            host,
-            accel_core_config{.memory = reinterpret_cast<std::uint8_t*>(memory_->data()),
-                              .memory_size = options.memory,
-                              .serial = options.serial,
-                              .queues = options.queues,
-                              .contexts = options.contexts,
-                              .vectors = options.vectors,
-                              .ring_entries = options.ring_entries,
-                              .link = timing_model_ ? &link : nullptr,
-                              .threads = 0});
+            host, accel_core_config{.memory = reinterpret_cast<std::uint8_t*>(memory_->data()),
+                                    .memory_size = options.memory,
+                                    .serial = options.serial,
+                                    .queues = options.queues,
+                                    .contexts = options.contexts,
+                                    .vectors = options.vectors,
+                                    .ring_entries = options.ring_entries,
+                                    .link = timing_model_ ? &link : nullptr,
+                                    .threads = 0});
     }
     if (timing_model_) {
         clock_.start([this] {

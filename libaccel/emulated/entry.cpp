@@ -58,7 +58,7 @@ class Registry {
             return machine;
         }
         const std::shared_ptr<Owned> owned(new Owned(name, options.all()), release);
-        const std::shared_ptr<Machine> machine(owned, &owned->machine);
+        std::shared_ptr<Machine> machine(owned, &owned->machine);
         known = machine;
         return machine;
     }

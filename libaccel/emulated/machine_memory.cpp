@@ -19,16 +19,16 @@ std::uint64_t permissions(std::uint32_t flags) {
            ((flags & ACCEL_BUFFER_CARD_WRITE) != 0 ? ACCEL_PTE_WRITE : 0);
 }
 
-// Allocates the pages of the caller, as a driver does that pins them. Returns an errno. An older
-// kernel than 5.14 does not know the advice; then nothing is checked.
+// Allocates the pages of the caller, as a driver does that pins them. Returns an errno. A kernel
+// before 5.14 does not know the advice, not even for no memory; then nothing is checked.
 int populate(std::uint64_t address, std::uint64_t bytes, bool writable) {
     // NOLINTNEXTLINE(performance-no-int-to-ptr): an ioctl passes addresses
     void* const start = reinterpret_cast<void*>(address);
-    if (::madvise(start, bytes, writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ) == 0 ||
-        errno == EINVAL) {
+    const int advice = writable ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
+    if (::madvise(start, 0, advice) != 0 || ::madvise(start, bytes, advice) == 0) {
         return 0;
     }
-    return errno == ENOMEM ? EFAULT : errno;
+    return errno == EINVAL || errno == ENOMEM ? EFAULT : errno;
 }
 
 }  // namespace
@@ -167,8 +167,7 @@ int Machine::buffer_import(File& file, accel_buffer_import& argument) {
     }
     Buffer buffer;
     buffer.imported = true;
-    buffer.memory =
-        Memory::imported(argument.fd, (argument.flags & ACCEL_BUFFER_CARD_WRITE) != 0);
+    buffer.memory = Memory::imported(argument.fd, (argument.flags & ACCEL_BUFFER_CARD_WRITE) != 0);
     buffer.bytes = buffer.memory->bytes();
     std::uint64_t target = buffer.memory->address();
     std::uint64_t bits = permissions(argument.flags);

@@ -102,14 +102,14 @@ int Machine::queue_create(File& file, accel_queue_create& argument) {
     const std::uint32_t limit_ms =
         argument.time_limit_ms != 0 ? argument.time_limit_ms : limits_.time_limit_ms;
     file.card.attach(queue.state);
-    if (file.card.admin(create_queue(
-            state.id, {.ring = queue.address + ACCEL_QUEUE_RING_OFFSET,
-                       .status = queue.address,
-                       .context = file.context,
-                       .entries = argument.entries,
-                       .vector = queue_vector,
-                       .priority = argument.priority,
-                       .time_limit = limit_ms * ticks_per_ms})) != ACCEL_OK) {
+    if (file.card.admin(create_queue(state.id, {.ring = queue.address + ACCEL_QUEUE_RING_OFFSET,
+                                                .status = queue.address,
+                                                .context = file.context,
+                                                .entries = argument.entries,
+                                                .vector = queue_vector,
+                                                .priority = argument.priority,
+                                                .time_limit = limit_ms * ticks_per_ms})) !=
+        ACCEL_OK) {
         file.card.detach(state);
         return EIO;
     }

@@ -132,18 +132,18 @@ std::shared_ptr<Memory> Memory::imported(int fd, bool writable) {
         return known;
     }
     struct stat status {};
-    const int seals = ::fcntl(fd, F_GET_SEALS);
-    if (seals < 0 || ::fstat(fd, &status) != 0) {
+    const int rules = ::fcntl(fd, F_GET_SEALS);
+    if (rules < 0 || ::fstat(fd, &status) != 0) {
         fail(EINVAL);  // no memfd
     }
     if (status.st_size <= 0) {
         fail(EINVAL);
     }
-    if (writable && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0) {
+    if (writable && (rules & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) != 0) {
         fail(EACCES);
     }
     // A file that shrinks would end this process by SIGBUS.
-    if ((seals & F_SEAL_SHRINK) == 0 && ::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
+    if ((rules & F_SEAL_SHRINK) == 0 && ::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0) {
         fail(EPERM);
     }
     auto memory = make();

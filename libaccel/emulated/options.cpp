@@ -111,7 +111,8 @@ constexpr std::array table{
 };
 
 [[noreturn]] void refuse(std::string_view name, const std::string& why) {
-    std::string text = "cannot open card \"" + std::string(name) + "\": " + why + "; the options are";
+    std::string text =
+        "cannot open card \"" + std::string(name) + "\": " + why + "; the options are";
     for (const Option& option : table) {
         text += (&option == table.data() ? " " : ", ") + std::string(option.name) + "=...";
     }
@@ -157,9 +158,9 @@ Options parse_options(std::string_view name) {
     }
     if (options.card >= options.cards) {
         refuse(name, "option card is " + std::to_string(options.card) + " and the machine has " +
-                         (options.cards == 1 ? "one card, which has number 0"
-                                             : std::to_string(options.cards) +
-                                                   " cards, from number 0 on"));
+                         (options.cards == 1
+                              ? "one card, which has number 0"
+                              : std::to_string(options.cards) + " cards, from number 0 on"));
     }
     return options;
 }

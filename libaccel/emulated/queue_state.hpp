@@ -48,8 +48,8 @@ struct QueueState {
     std::shared_ptr<Memory> memory;  // the status page, then the ring
     std::shared_ptr<FileState> file;
 
-    std::uint32_t epoch = 0;                   // incremented by a reset and by the destruction
-    std::uint64_t notify = 0;                  // the sequence number for poll(); zero: none
+    std::uint32_t epoch = 0;   // incremented by a reset and by the destruction
+    std::uint64_t notify = 0;  // the sequence number for poll(); zero: none
     OwnedFd eventfd;
     bool eventfd_due = false;                  // the eventfd was not yet signaled for `notify`
     std::multiset<std::uint64_t> waiting;      // sequence numbers of the calls that wait

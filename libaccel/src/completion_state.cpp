@@ -9,6 +9,7 @@
 #include <string>
 
 #include "fence.hpp"
+#include "logger.hpp"
 #include "throw_error.hpp"
 
 namespace accel::detail {
@@ -105,6 +106,11 @@ void CompletionState::remove_notification(std::uint64_t sequence) noexcept {
     notifications_.remove(sequence, [this](std::uint64_t lowest) { return notify(lowest); });
 }
 
+int CompletionState::replace_notification(std::uint64_t old, std::uint64_t sequence) {
+    return notifications_.replace(old, sequence,
+                                  [this](std::uint64_t lowest) { return notify(lowest); });
+}
+
 int CompletionState::set_user_notification(std::uint64_t sequence) noexcept {
     return notifications_.set_user(sequence,
                                    [this](std::uint64_t lowest) { return notify(lowest); });
@@ -121,7 +127,11 @@ void CompletionState::end() noexcept {
     }
     completed_ = ring_->completed();
     failure_ = failure;
+    if (failure) {
+        log_failure(*failure);
+    }
     ended_.store(true, std::memory_order_seq_cst);
+    end_observers_.signal();
 }
 
 void CompletionState::throw_failure(std::uint64_t sequence) const {
@@ -138,8 +148,20 @@ void CompletionState::throw_failure(std::uint64_t sequence) const {
     } catch (const Error&) {
         // The card may be gone; the status page still has the failure.
     }
-    throw_failed(sequence, failure ? *failure : ring_->failure_in_status_page(),
-                 ring_->driver_queue().time_limit_ms());
+    if (!failure) {
+        failure = ring_->failure_in_status_page();
+    }
+    log_failure(*failure);
+    throw_failed(sequence, *failure, ring_->driver_queue().time_limit_ms());
+}
+
+void CompletionState::log_failure(const CardFailure& failure) const noexcept {
+    log_lazily(LogLevel::error, [&] {
+        return logged_.exchange(true)
+                   ? std::string()
+                   : "queue " + std::to_string(ring_->driver_queue().handle()) + " on " +
+                         device().path() + " stopped at " + describe_failure(failure);
+    });
 }
 
 }  // namespace accel::detail

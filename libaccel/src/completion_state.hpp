@@ -55,6 +55,16 @@ class CompletionState {
     /// Makes poll() report `sequence` as well as those of other waiters. Returns zero or an errno.
     [[nodiscard]] int add_notification(std::uint64_t sequence);
     void remove_notification(std::uint64_t sequence) noexcept;
+    /// Both in one call of the driver; zero stands for none. Returns zero or an errno.
+    [[nodiscard]] int replace_notification(std::uint64_t old, std::uint64_t sequence);
+
+    /// Wakes `observer` when this state ends.
+    void add_end_observer(std::shared_ptr<WakeDescriptor> observer) {
+        end_observers_.add(std::move(observer));
+    }
+    void remove_end_observer(const std::shared_ptr<WakeDescriptor>& observer) noexcept {
+        end_observers_.remove(observer);
+    }
 
     /// Destroys retired objects that only finished jobs used.
     void reap() const noexcept { ring_->reap(); }
@@ -73,13 +83,16 @@ class CompletionState {
     [[nodiscard]] JobState recheck_state(std::uint64_t sequence) const noexcept;
     [[nodiscard]] int notify(std::uint64_t sequence) noexcept;
     [[noreturn]] void throw_failure(std::uint64_t sequence) const;
+    void log_failure(const CardFailure& failure) const noexcept;
 
     std::shared_ptr<QueueRing> ring_;
     Notifications notifications_;
+    EndObservers end_observers_;
 
     // Written before ended_ is set, constant afterwards.
     std::uint64_t completed_ = 0;
     std::optional<CardFailure> failure_;
+    mutable std::atomic<bool> logged_{false};  // the failure is in the log
     std::atomic<bool> ended_{false};
 };
 

@@ -12,6 +12,8 @@
 #include <thread>
 #include <utility>
 
+#include "logger.hpp"
+
 namespace accel::detail {
 
 namespace {
@@ -135,6 +137,10 @@ DeviceImpl::DeviceImpl(std::shared_ptr<Kernel> kernel, std::string path)
         kernel_->close(fd_);
         throw;
     }
+    log_lazily(LogLevel::info, [this] {
+        return "opened " + path_ + (limits_.emulated ? ", an emulated card" : "") +
+               ", generation " + std::to_string(limits_.generation);
+    });
 }
 
 DeviceImpl::~DeviceImpl() {

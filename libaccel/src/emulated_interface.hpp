@@ -15,9 +15,9 @@ namespace accel::detail {
 using EmulatedVersion = const char*();
 inline constexpr const char* emulated_version_symbol = "accel_emulated_version";
 
-/// Exported as emulated_open_symbol: the machine of a name "emulated[:option=value,...]". On success
-/// it returns zero, and the path of the card that the name selects in `text`. Otherwise it returns
-/// an errno, and a sentence in `text`.
+/// Exported as emulated_open_symbol: the machine of a name "emulated[:option=value,...]". On
+/// success it returns zero, and the path of the card that the name selects in `text`. Otherwise it
+/// returns an errno, and a sentence in `text`.
 using EmulatedOpen = int(const std::string& name, std::shared_ptr<Kernel>& machine,
                          std::string& text) noexcept;
 inline constexpr const char* emulated_open_symbol = "accel_emulated_open";

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view prefix = "emulated";
 
-// Beside the library (or the program) that contains this code.
+// The path in the folder of the library, or of the program, that contains this code.
 std::string beside_this_library() {
     Dl_info info{};
     if (::dladdr(&emulated_library, &info) == 0 || info.dli_fname == nullptr) {
@@ -51,7 +51,8 @@ EmulatedOpen* load() {
     constexpr int flags = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE;
     void* const library = ::dlopen(beside.empty() ? emulated_library : beside.c_str(), flags);
     if (library == nullptr) {
-        const char* const why = ::dlerror();
+        // The text belongs to this thread.
+        const char* const why = ::dlerror();  // NOLINT(concurrency-mt-unsafe)
         throw_not_loaded(why != nullptr ? why : "the library cannot be loaded");
     }
     const std::string_view version = find<EmulatedVersion>(library, emulated_version_symbol)();

@@ -10,6 +10,8 @@
 #pragma once
 
 #include <cstdint>
+#include <new>
+#include <utility>
 
 #include "accel/buffer.hpp"
 
@@ -24,6 +26,13 @@ class Origin {
   private:
     std::uint32_t forks_ = fork_count;
 };
+
+/// Keeps an object for ever: in a child, one that owns threads, or locks that they may hold.
+template <typename T>
+void leak(T object) noexcept {
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): never destroyed
+    static_cast<void>(new (std::nothrow) T(std::move(object)));
+}
 
 /// Calls `action(object)` in each child, before fork() returns there. The action may make system
 /// calls and store to memory. As the last member of `object` it is only registered while the object

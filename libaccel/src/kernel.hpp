@@ -2,7 +2,8 @@
 //
 // The interface between the library and the kernel: all system calls of the hot path and the
 // set-up, and the doorbell write. libaccel_emulated implements it over the core of the card, within
-// the process. That library is loaded at run time, so this header must not need a symbol of libaccel.
+// the process. That library is loaded at run time, so this header must not need a symbol of
+// libaccel.
 #pragma once
 
 #include <poll.h>

@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "command_text.hpp"
+#include "logger.hpp"
 #include "quota.hpp"
 #include "tracked_object.hpp"
 
@@ -77,6 +79,14 @@ std::uint32_t access_flags(Access access) {
     return ACCEL_BUFFER_CARD_READ | ACCEL_BUFFER_CARD_WRITE;
 }
 
+void log_memory(const char* what, const DeviceImpl& device, std::uint64_t bytes,
+                std::uint64_t address) {
+    log_lazily(LogLevel::debug, [&] {
+        return std::string(what) + " on " + device.path() + ": " + std::to_string(bytes) +
+               " bytes at " + hex(address);
+    });
+}
+
 // Throws the Error for a call that asked for `bytes` more of `resource`.
 [[noreturn]] void throw_refused(const DeviceImpl& device, Resource resource, std::uint64_t bytes,
                                 int error, const std::string& what) {
@@ -109,6 +119,8 @@ Allocation allocate(const std::shared_ptr<DeviceImpl>& device, std::uint64_t byt
     auto owner = own(device, create.handle);
     void* data =
         options.placement == Placement::device ? nullptr : owner->map(create.address, bytes);
+    log_memory(data != nullptr ? "allocated and mapped memory" : "allocated memory", *device, bytes,
+               create.address);
     return {.owner = to_owner(owner),
             .space = device.get(),
             .data = data,
@@ -132,7 +144,9 @@ Allocation register_memory(const std::shared_ptr<DeviceImpl>& device, void* memo
             *device, Resource::registered_memory, bytes, error,
             "cannot register " + std::to_string(bytes) + " bytes of memory on " + device->path());
     }
-    return {.owner = to_owner(own(device, registration.handle)),
+    auto owner = own(device, registration.handle);
+    log_memory("registered memory", *device, bytes, registration.address);
+    return {.owner = to_owner(owner),
             .space = device.get(),
             .data = memory,
             .address = registration.address,
@@ -150,7 +164,9 @@ FileDescriptor export_memory(const Allocation& memory) {
     accel_buffer_export request = {};
     request.handle = owner->handle();
     owner->device().call(ACCEL_IOCTL_BUFFER_EXPORT, request, "cannot export a buffer");
-    return FileDescriptor(request.fd);
+    FileDescriptor exported(request.fd);
+    log_memory("exported memory", owner->device(), memory.bytes, memory.address);
+    return exported;
 }
 
 Allocation import_memory(const std::shared_ptr<DeviceImpl>& device, int fd, Access access) {
@@ -158,7 +174,9 @@ Allocation import_memory(const std::shared_ptr<DeviceImpl>& device, int fd, Acce
     request.flags = access_flags(access);
     request.fd = fd;
     device->call(ACCEL_IOCTL_BUFFER_IMPORT, request, "cannot import a dma-buf");
-    return {.owner = to_owner(own(device, request.handle)),
+    auto owner = own(device, request.handle);
+    log_memory("imported memory", *device, request.bytes, request.address);
+    return {.owner = to_owner(owner),
             .space = device.get(),
             .data = nullptr,
             .address = request.address,

@@ -54,6 +54,13 @@ std::optional<Job> submit_one(detail::QueueImpl& queue, bool block, What&&... wh
                     std::to_string(ms.count()) + " ms");
 }
 
+[[noreturn]] [[gnu::noinline]] void throw_without_uring(const detail::DeviceImpl& device) {
+    throw Error(
+        std::errc::operation_not_supported,
+        "cannot wait for a job through io_uring: the driver of " + device.path() +
+            " has no io_uring waits; use Job::wait(), wait_any(), or poll() on Device::fd()");
+}
+
 [[gnu::always_inline]] inline UringWait uring_entry(const detail::QueueImpl& queue, const Job& job,
                                                     std::uint32_t timeout_ms) {
     queue.check_process();
@@ -61,6 +68,9 @@ std::optional<Job> submit_one(detail::QueueImpl& queue, bool block, What&&... wh
         throw_foreign_job();
     }
     const detail::DriverQueue& driver_queue = queue.ring().driver_queue();
+    if ((driver_queue.device().limits().capabilities & ACCEL_CAP_URING) == 0) [[unlikely]] {
+        throw_without_uring(driver_queue.device());
+    }
     const accel_uring_wait wait{
         .handle = driver_queue.handle(), .timeout_ms = timeout_ms, .sequence = job.sequence()};
     UringWait entry{.fd = driver_queue.device().fd(), .cmd_op = ACCEL_URING_WAIT};

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <string>
 
+#include "logger.hpp"
 #include "memory.hpp"
 
 namespace accel::detail {
@@ -57,7 +58,21 @@ static_assert(block_bytes >= CommandAccess::max_params);
 
 QueueImpl::QueueImpl(const std::shared_ptr<DeviceImpl>& device, const QueueOptions& options)
     : ring_(std::make_shared<QueueRing>(device, options)),
-      completion_(std::make_shared<CompletionState>(ring_)) {}
+      completion_(std::make_shared<CompletionState>(ring_)) {
+    log_event("created queue ", &options);
+}
+
+void QueueImpl::log_event(const char* what, const QueueOptions* options) const noexcept {
+    log_lazily(LogLevel::info, [&] {
+        std::string text =
+            what + std::to_string(ring_->driver_queue().handle()) + " on " + device().path();
+        if (options != nullptr) {
+            text += ": " + std::to_string(options->entries) + " entries, priority " +
+                    std::to_string(static_cast<unsigned>(options->priority));
+        }
+        return text;
+    });
+}
 
 void QueueImpl::after_fork(void* queue) noexcept {
     static_cast<QueueImpl*>(queue)->blocked_ |= blocked_by_fork;
@@ -184,6 +199,7 @@ void QueueImpl::reset() {
         device().throw_call_error(error, "cannot reset a queue on " + device().path());
     }
     ring_->restart();
+    log_event("reset queue ", nullptr);
     completion_ = std::move(next);
     blocked_ &= ~blocked_by_end;
 }

@@ -109,6 +109,7 @@ class QueueImpl {
     [[noreturn]] void throw_ended() const;
     [[noreturn]] void throw_rejected(const Command& command) const;
     void end() noexcept;
+    void log_event(const char* what, const QueueOptions* options) const noexcept;
 
     std::shared_ptr<QueueRing> ring_;
     std::shared_ptr<CompletionState> completion_;

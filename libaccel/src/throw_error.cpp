@@ -24,9 +24,7 @@ void throw_moved_from(const char* type) {
                   " was moved from: use the object that it was moved to");
 }
 
-namespace {
-
-std::string describe(const CardFailure& failure) {
+std::string describe_failure(const CardFailure& failure) {
     std::string text = "command " + std::to_string(failure.sequence);
     if (failure.list_index) {
         text += ", index " + std::to_string(*failure.list_index) + " of its list";
@@ -46,14 +44,12 @@ std::string describe(const CardFailure& failure) {
     return text + ": " + std::string(explain(failure.status));
 }
 
-}  // namespace
-
 void throw_failed(std::uint64_t sequence, const CardFailure& failure, std::uint32_t time_limit_ms) {
     std::string text = "job " + std::to_string(sequence);
     if (failure.sequence == sequence) {
-        text += " failed at " + describe(failure);
+        text += " failed at " + describe_failure(failure);
     } else {
-        text += " did not run, because its queue stopped at " + describe(failure);
+        text += " did not run, because its queue stopped at " + describe_failure(failure);
     }
     if (failure.status == CardStatus::time_limit && time_limit_ms != 0) {
         text += "; the limit of the queue is " + std::to_string(time_limit_ms) + " ms";

@@ -23,6 +23,9 @@ namespace accel::detail {
 /// Throws invalid_argument: an object of class `type` is used after it was moved from.
 [[noreturn]] void throw_moved_from(const char* type);
 
+/// The command that stopped a queue, and the reason: "command 3 (FILL), at address 0x...: ...".
+[[nodiscard]] std::string describe_failure(const CardFailure& failure);
+
 /// Throws io_error or ETIME: job `sequence` failed, or did not run, because its queue stopped at
 /// `failure`. `time_limit_ms` is that of the queue; zero: unknown.
 [[noreturn]] void throw_failed(std::uint64_t sequence, const CardFailure& failure,

@@ -84,6 +84,68 @@ TEST_F(ForkTest, AChildThatDestroysEveryHandleReachesNeitherDriverNorCard) {
     expect_that_the_parent_works();
 }
 
+TEST_F(ForkTest, LoopsAndRequestsEndInAChildAndEachUseThrows) {
+    Gate gate(program->card);
+    EventLoop loop;
+    std::optional<EventLoop> threaded(EventLoop::with_thread());
+    std::optional<RequestQueue> requests(std::in_place, program->card);
+    std::optional<DeviceGroup> group(std::in_place, std::span<const Device>(&program->card, 1));
+    std::optional<Pipeline> pipeline(
+        std::in_place, program->card, PipelineOptions{.inputs = {64}, .outputs = {64}},
+        [](Queue& queue, std::span<const Operand>) { return queue.submit(Nop{}); });
+    Request request = requests->submit(gate.closed());
+    const Job job = program->queue.submit(gate.closed());
+    bool called = false;
+    job.then(loop, [&](const JobResult&) { called = true; });
+    job.then(*threaded, [&](const JobResult&) { called = true; });
+    std::jthread waiter([&] { request.wait(); });  // its condition variable has a waiter
+    std::this_thread::sleep_for(2ms);
+    const std::pair<const char*, std::function<void()>> uses[] = {
+        {"then", [&] { job.then(loop, [](const JobResult&) {}); }},
+        {"run_once", [&] { loop.run_once(); }},
+        {"post", [&] { threaded->post([] {}); }},
+        {"stop", [&] { threaded->stop(); }},
+        {"loop fd", [&] { static_cast<void>(loop.fd()); }},
+        {"request", [&] { requests->submit(Nop{}); }},
+        {"wait", [&] { request.wait(); }},
+        {"cancel", [&] { static_cast<void>(request.cancel()); }},
+        {"synchronize", [&] { requests->synchronize(); }},
+        {"group",
+         [&] { group->submit([](Queue& queue, std::size_t) { return queue.submit(Nop{}); }); }},
+        {"cards", [&] { static_cast<void>(group->cards()); }},
+        {"pipeline", [&] { pipeline->submit({program->host}, {program->host}); }},
+    };
+    EXPECT_EQ(in_child([&] {
+                  bool right = request.done();
+                  for (const auto& [name, use] : uses) {
+                      try {
+                          use();
+                          std::fprintf(stderr, "the child: %s did not throw\n", name);
+                          right = false;
+                      } catch (const Error& error) {
+                          right = right && error.errc() == std::errc::operation_not_permitted;
+                      }
+                  }
+                  loop = EventLoop();
+                  threaded.reset();
+                  request = Request();
+                  requests.reset();
+                  group.reset();
+                  pipeline.reset();
+                  return right && !called;
+              }),
+              0);
+    gate.open();
+    waiter.join();
+    loop.run_once();
+    EXPECT_TRUE(called);
+    threaded.reset();
+    pipeline.reset();
+    group.reset();
+    requests.reset();
+    expect_that_the_parent_works();
+}
+
 TEST_F(ForkTest, EachUseInAChildThrows) {
     const Job job = program->queue.submit(fill(program->host, 1.0F));
     job.wait();

@@ -21,6 +21,8 @@ foreach(component sdk sdk-dev)
 endforeach()
 
 string(REGEX MATCH "^[0-9]+" major ${VERSION})
+# With typeinfo or virtual functions that programs or the other library need.
+set(classes "Error|ConstantInputRequired|detail::RequestOwner")
 foreach(library accel accel_model)
   # The soname carries the major version.
   run(readelf -d ${prefix}/${LIBDIR}/lib${library}.so)
@@ -33,10 +35,19 @@ foreach(library accel accel_model)
   string(REGEX MATCHALL "[^\n]+" symbols "${out}")
   foreach(symbol IN LISTS symbols)
     if(NOT symbol MATCHES
-        " (accel::|(typeinfo( name)?|vtable) for accel::(Error|ConstantInputRequired)|ACCEL_)")
+        " (accel::|(typeinfo( name)?|vtable) for accel::(${classes})|ACCEL_)")
       message(FATAL_ERROR "lib${library} exports a foreign symbol: ${symbol}")
     endif()
   endforeach()
+endforeach()
+
+# The emulated device exports what libaccel calls. The consumer below opens one.
+run(nm -DC --defined-only ${prefix}/${LIBDIR}/libaccel_emulated.so.${major})
+string(REGEX MATCHALL "[^\n]+" symbols "${out}")
+foreach(symbol IN LISTS symbols)
+  if(NOT symbol MATCHES " (accel_emulated_(version|open)|ACCEL_)")
+    message(FATAL_ERROR "libaccel_emulated exports a foreign symbol: ${symbol}")
+  endif()
 endforeach()
 
 # find_package

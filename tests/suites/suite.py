@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from . import python_guest
 from .outcome import Outcome, from_output, of_program
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -51,11 +52,13 @@ NAMES = (
     "qtest",
     "sdk",
     "compiler",
+    "python",
     "fuzz",
     "tools",
     "harness",
     "perf-gate",
     "vm",
+    "vm-python",
     "vm-iommu",
     "vm-bounce",
 )
@@ -80,11 +83,13 @@ class Guest:
     programs: str = "guest/*"  # pattern of its programs in the build's tests/vm
     tests: str = "*"  # the tests that it runs, unless the caller chooses
     driver: bool = True  # False for a guest without the driver
+    python: bool = False  # the tests of suite `python` instead of programs of GoogleTest
 
 
 # One test makes the card access an address without a mapping; the IOMMU reports that address.
 GUESTS: dict[str, Guest] = {
     "vm": Guest(),
+    "vm-python": Guest(python=True),
     "vm-iommu": Guest(
         machine=(
             "--qemu-arg=-device",
@@ -316,14 +321,23 @@ def _guest_command(
 def _run_guest(options: Options, log: Path, folder: Path, guest: Guest) -> Outcome:
     """Runs all guest programs in order in one boot."""
     log.write_text("")
-    programs = guest_programs(options.build, guest.programs)
+    extra: list[str] = []
+    if guest.python:
+        try:
+            extra, program = python_guest.arguments(options.build, folder)
+        except python_guest.MissingPython as error:
+            return Outcome(failed=[str(error)])
+        programs = [program]
+    else:
+        programs = guest_programs(options.build, guest.programs)
     module = options.build / "driver" / options.kernel_release / "accel.ko"
     if not programs:
         return Outcome(failed=["no test program for the guest is built"])
     if guest.driver and not module.is_file():
         return Outcome(failed=[f"{module} is not built"])
     command = _guest_command(options, module if guest.driver else None, log, folder, guest.machine)
-    for program in [*programs, *guest_tools(options.build)]:
+    command += extra
+    for program in [*([] if guest.python else programs), *guest_tools(options.build)]:
         command += ["--program", str(program)]
     # Models that suite `compiler` trains.
     trained = options.build / "tests/compiler/fashion"

@@ -37,6 +37,8 @@ Driver::Driver(const std::vector<CardOptions>& cards)
     : Machine("emulated", emulated_options(cards)) {
     // As small as the usual limit of a process: tests reach it.
     limits_.locked = 1 << 20;
+    // Tests look at the entries of io_uring, and submit none.
+    capabilities_ |= ACCEL_CAP_URING;
 }
 
 std::vector<std::string> Driver::nodes() {

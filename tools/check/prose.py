@@ -93,7 +93,7 @@ WORDS = (
     word(r"\bNumbers\b(?! |[.,:;])", "NumericFormat", r"^libaccel/.*(hpp|cpp)$"),
     word(r"\bActivation\b", "UnaryOp", r"^libaccel/.*(hpp|cpp)$"),
     word(r"(?i)\b(saved|stored) (compiled )?models?\b", "compiled model"),
-    word(r"(?i)\btails?\b|Tail", "host fallback", r"^libaccel/compiler/"),
+    word(r"(?i:\btails?\b)|Tail", "host fallback", r"^libaccel/compiler/"),
     word(r"\bLimbo\b|\bTwin\b|\bPick\b|\bBeside\b", "the name of the glossary", CPP),
     word(r"(?i)\bengines? of bytes\b|\b(of|with|multiplies|in) bytes of\b", "int8, quantized"),
     word(r"\bis had\b|\btakes in\b", "a verb of the domain"),

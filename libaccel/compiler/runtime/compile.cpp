@@ -6,7 +6,6 @@
 #include "codegen/list_arguments.hpp"
 #include "runtime/card_features.hpp"
 #include "runtime/compiled_model.hpp"
-#include "runtime/weight_upload.hpp"
 
 namespace accel::compiler {
 
@@ -40,7 +39,8 @@ void log_program(const Program& program, std::ostream& log) {
 
 }  // namespace
 
-Model compile(const Device& device, Program program, std::ostream* log, int imported_weights) {
+Model compile(const Device& device, Program program, std::ostream* log,
+              const WeightSource& weights) {
     check_card(device.info(), needed_features);
     auto compiled = std::make_shared<CompiledModel>(device.alias());
     compiled->inputs = describe_ports(program, program.inputs);
@@ -62,7 +62,7 @@ Model compile(const Device& device, Program program, std::ostream* log, int impo
     compiled->memory = compilation.memory;
     compiled->commands = std::move(compilation.code.commands);
     compiled->command_names = std::move(compilation.code.names);
-    upload(*compiled, compilation.code.weights, imported_weights);
+    upload(*compiled, compilation.code.weights, weights);
     return ModelAccess::wrap(std::move(compiled));
 }
 

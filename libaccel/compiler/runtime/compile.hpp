@@ -7,12 +7,12 @@
 
 #include "codegen/pipeline.hpp"
 #include "ir/program.hpp"
+#include "runtime/weight_upload.hpp"
 
 namespace accel::compiler {
 
-/// Compiles a program and uploads its weights and commands. `imported_weights` is that of
-/// LoadOptions.
+/// Compiles a program and uploads its weights and commands.
 [[nodiscard]] Model compile(const Device& device, Program program, std::ostream* log = nullptr,
-                            int imported_weights = -1);
+                            const WeightSource& weights = {});
 
 }  // namespace accel::compiler

@@ -3,16 +3,13 @@
 // The public class: each member delegates to a file of this folder.
 #include <accel/model.hpp>
 
-#include "codegen/pipeline.hpp"
 #include "frontend/file_io.hpp"
 #include "frontend/onnx_file.hpp"
-#include "frontend/onnx_import.hpp"
-#include "ir/error.hpp"
 #include "runtime/argument_binding.hpp"
-#include "runtime/compile.hpp"
 #include "runtime/compiled_model.hpp"
 #include "runtime/host_fallback.hpp"
 #include "runtime/list_submission.hpp"
+#include "runtime/model_loading.hpp"
 #include "runtime/profiler.hpp"
 #include "runtime/serialization.hpp"
 
@@ -20,19 +17,7 @@ namespace accel {
 
 Model Model::load(const Device& device, const std::filesystem::path& file,
                   const LoadOptions& options) {
-    using namespace compiler;
-    const std::vector<std::byte> bytes = read_file(file);
-    if (is_compiled(bytes)) {
-        return load_compiled(device, bytes, file.string(), options);
-    }
-    Compilation compilation{.log = options.log};
-    run_pass({"import", "converts nodes to instructions, infers shapes and folds constants",
-              [&](Compilation& c) { c.program = import_onnx_file(bytes, file, options); }},
-             compilation);
-    return in_context(file.string(), [&] {
-        return compile(device, std::move(compilation.program), options.log,
-                       options.imported_weights);
-    });
+    return compiler::load_model(device, file, options, nullptr);
 }
 
 std::vector<TensorInfo> Model::describe_inputs(const std::filesystem::path& file) {

@@ -181,7 +181,7 @@ Model deserialize(const Device& device, std::span<const std::byte> bytes,
     if (options.log != nullptr) {
         *options.log << "load: a compiled model of " << model->commands.size() << " commands\n";
     }
-    upload(*model, bytes.subspan(header.description), options.imported_weights);
+    upload(*model, bytes.subspan(header.description), {.imported = options.imported_weights});
     return ModelAccess::wrap(std::move(model));
 }
 

@@ -26,12 +26,15 @@ void upload_weights(CompiledModel& model, std::span<const std::byte> weights) {
 
 }  // namespace
 
-void upload(CompiledModel& model, std::span<const std::byte> weights, int imported) {
+void upload(CompiledModel& model, std::span<const std::byte> weights, const WeightSource& source) {
     model.fingerprint = fingerprint(weights);
-    if (imported < 0) {
-        upload_weights(model, weights);
+    const CompiledModel* const sharer = source.sharer;
+    if (source.imported >= 0) {
+        import_weights(model, source.imported);
+    } else if (sharer != nullptr && trailer_of(*sharer) == trailer_of(model)) {
+        model.weights = sharer->weights.alias();
     } else {
-        import_weights(model, imported);
+        upload_weights(model, weights);
     }
     if (!model.commands.empty()) {
         CommandList list = model.device.create_command_list(Placement::device);

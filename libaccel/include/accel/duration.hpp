@@ -61,4 +61,20 @@ class Duration {
     std::chrono::nanoseconds value_{0};
 };
 
+/// The time from now to a point in time of any clock; zero if that has passed. A point too far for
+/// nanoseconds, such as time_point::max(), is for ever. A clock that is set meanwhile, such as
+/// std::chrono::system_clock, changes nothing: the time is measured when the wait begins.
+template <typename Clock, typename Span>
+[[nodiscard]] Duration time_until(const std::chrono::time_point<Clock, Span>& point) {
+    const Duration deadline(point.time_since_epoch());
+    const Duration now(Clock::now().time_since_epoch());
+    if (deadline == Duration::forever()) {
+        return Duration::forever();
+    }
+    std::int64_t left = 0;
+    const bool overflows =
+        __builtin_sub_overflow(deadline.nanoseconds().count(), now.nanoseconds().count(), &left);
+    return overflows || left < 0 ? Duration() : Duration(std::chrono::nanoseconds(left));
+}
+
 }  // namespace accel

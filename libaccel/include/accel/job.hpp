@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A submitted command: polling it, waiting for it, waiting for the first of several.
+// A submitted command: polling it, waiting for it, waiting for the first or for all of several.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,11 @@
 #include "accel/visibility.hpp"
 
 namespace accel {
+
+class EventLoop;
+class JobResult;
+template <typename Signature>
+class UniqueFunction;
 
 namespace detail {
 class CompletionState;
@@ -51,6 +57,17 @@ class ACCEL_API Job {
     /// timeout that is too long for nanoseconds is for ever.
     [[nodiscard]] WaitResult wait(Duration timeout) const;
 
+    /// The same until a point in time of any clock.
+    template <typename Clock, typename Span>
+    [[nodiscard]] WaitResult wait_until(
+        const std::chrono::time_point<Clock, Span>& deadline) const {
+        return wait(time_until(deadline));
+    }
+
+    /// Makes `loop` call `callback` with the JobResult when the job is over
+    /// (EventLoop::when_done()).
+    void then(EventLoop& loop, UniqueFunction<void(const JobResult&)> callback) const;
+
   private:
     friend struct detail::JobAccess;
 
@@ -68,5 +85,30 @@ class ACCEL_API Job {
 /// Thread-safety: any thread.
 [[nodiscard]] ACCEL_API std::optional<std::size_t> wait_any(std::span<const Job> jobs,
                                                             Duration timeout = Duration::forever());
+
+/// The same until a point in time of any clock.
+template <typename Clock, typename Span>
+[[nodiscard]] std::optional<std::size_t> wait_any_until(
+    std::span<const Job> jobs, const std::chrono::time_point<Clock, Span>& deadline) {
+    return wait_any(jobs, time_until(deadline));
+}
+
+/// Waits until all jobs are over, also after one of them failed, so that none uses its buffers any
+/// more. Then throws the Error of the first in `jobs` that failed. The jobs may be of different
+/// queues and devices.
+///
+/// Thread-safety: any thread.
+ACCEL_API void wait_all(std::span<const Job> jobs);
+
+/// The same for no longer than `timeout`. After a timeout the jobs continue, and a later wait
+/// reports the errors.
+[[nodiscard]] ACCEL_API WaitResult wait_all(std::span<const Job> jobs, Duration timeout);
+
+/// The same until a point in time of any clock.
+template <typename Clock, typename Span>
+[[nodiscard]] WaitResult wait_all_until(std::span<const Job> jobs,
+                                        const std::chrono::time_point<Clock, Span>& deadline) {
+    return wait_all(jobs, time_until(deadline));
+}
 
 }  // namespace accel

@@ -10,10 +10,10 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -50,23 +50,42 @@ class Cores {
     cpu_set_t set_{};
 };
 
+// The card that ACCEL_DEVICE names, or the machine of the emulated device without the library
+// around it. Emulated cards whose names differ are different cards, so the one on one core has
+// another serial number.
+Device open_card(bool one_core) {
+    const char* const given = std::getenv("ACCEL_DEVICE");
+    if (given != nullptr && *given != '\0') {
+        std::string name = given;
+        if (one_core && name.starts_with("emulated")) {
+            name += (name.find(':') == std::string::npos ? ":" : ",") + std::string("serial=1001");
+        }
+        return Device::open(name);
+    }
+    const auto driver = std::make_shared<fake::Driver>(
+        std::vector<fake::CardOptions>{{.memory = std::uint64_t{1} << 30}});
+    return detail::DeviceAccess::make(detail::open_device(driver, "/dev/accel0"));
+}
+
+Device open_card_on(const Cores& cores) {
+    const Cores all;
+    cores.use();
+    Device device = open_card(cores.count() < all.count());
+    all.use();
+    return device;
+}
+
 // A card with memory for large tensors. All benchmarks on the same cores share it, since they run
 // one after the other.
 struct Machine {
-    explicit Machine(const Cores& engine_cores) : cores(engine_cores.count()) {
-        const Cores all;
-        engine_cores.use();
-        driver = std::make_shared<fake::Driver>(
-            std::vector<fake::CardOptions>{{.memory = std::uint64_t{1} << 30}});
-        all.use();
-        device.emplace(detail::DeviceAccess::make(detail::open_device(driver, "/dev/accel0")));
-        queue.emplace(device->create_queue());
-    }
+    explicit Machine(const Cores& engine_cores)
+        : cores(engine_cores.count()),
+          device(open_card_on(engine_cores)),
+          queue(device.create_queue()) {}
 
     int cores;
-    std::shared_ptr<fake::Driver> driver;
-    std::optional<Device> device;
-    std::optional<Queue> queue;
+    Device device;
+    Queue queue;
 };
 
 // A benchmark, and the seconds that a command took on one core, for each set of arguments.
@@ -78,7 +97,7 @@ struct Case {
 template <typename T>
 Buffer<T> tensor(Case& on, std::uint64_t elements) {
     auto buffer =
-        on.machine.device->allocate<T>({elements}, {.placement = Placement::device_mapped});
+        on.machine.device.allocate<T>({elements}, {.placement = Placement::device_mapped});
     for (std::uint64_t i = 0; i < elements; ++i) {
         buffer.data()[i] = static_cast<T>(i % 13);
     }
@@ -90,7 +109,7 @@ void time(benchmark::State& state, Case& on, std::vector<std::int64_t> arguments
           const Command& command, double macs, double bytes) {
     const auto start = Clock::now();
     while (state.KeepRunning()) {
-        on.machine.queue->submit(command).wait();
+        on.machine.queue.submit(command).wait();
     }
     const auto runs = static_cast<double>(state.iterations());
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count() / runs;

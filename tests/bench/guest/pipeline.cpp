@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sends sixty-four tiles through three stages: a copy to the card, a product with a matrix on the
-// card, and a copy back. Semaphores synchronize the three queues. The stages run alone, in
-// sequence, and overlapped, in virtual time.
+// card, and a copy back. The stages run alone, in sequence, and overlapped by accel::Pipeline, in
+// virtual time.
 #include <algorithm>
 #include <cmath>
 
@@ -18,18 +18,23 @@ constexpr std::uint32_t rows = 64;
 constexpr std::uint32_t problem_size = 1024;
 constexpr std::size_t tile_size = std::size_t{rows} * problem_size;  // floats
 
-class Pipeline {
+class Tiles {
   public:
-    explicit Pipeline(const Device& card)
+    explicit Tiles(const Device& card)
         : in_(card.allocate<float>({tiles * tile_size})),
           out_(card.allocate<float>({tiles * tile_size})),
           matrix_(card.allocate<float>({problem_size, problem_size})),
           weights_(card.allocate_device<float>({problem_size, problem_size})),
           tiles_(card.allocate_device<float>({buffers * tile_size})),
           products_(card.allocate_device<float>({buffers * tile_size})),
-          loaded_(card.create_semaphore()),
-          computed_(card.create_semaphore()),
-          stored_(card.create_semaphore()) {
+          pipeline_(card,
+                    {.inputs = {tile_size * sizeof(float)},
+                     .outputs = {tile_size * sizeof(float)},
+                     .depth = buffers,
+                     .queue = {.spin = never_sleep}},
+                    [this](Queue& queue, std::span<const Operand> arguments) {
+                        return queue.submit(product(arguments[1], arguments[0]));
+                    }) {
         for (int i = 0; i < 3; ++i) {
             queues_.push_back(card.create_queue({.entries = 512, .spin = never_sleep}));
         }
@@ -68,27 +73,10 @@ class Pipeline {
         std::ranges::fill(out_, 0.0F);
         const std::uint64_t start = now_ns();
         for (std::uint64_t t = 0; t < tiles; ++t) {
-            // A buffer is filled again when the next stage has read it.
-            if (t >= buffers) {
-                queues_[0].submit(computed_.wait(t - buffers + 1));
-            }
-            queues_[0].submit(command(0, t));
-            queues_[0].submit(loaded_.signal(t + 1));
-
-            queues_[1].submit(loaded_.wait(t + 1));
-            if (t >= buffers) {
-                queues_[1].submit(stored_.wait(t - buffers + 1));
-            }
-            queues_[1].submit(command(1, t));
-            queues_[1].submit(computed_.signal(t + 1));
-
-            queues_[2].submit(computed_.wait(t + 1));
-            queues_[2].submit(command(2, t));
-            queues_[2].submit(stored_.signal(t + 1));
+            pipeline_.submit({in_.slice(t * tile_size, tile_size)},
+                             {out_.slice(t * tile_size, tile_size)});
         }
-        for (Queue& queue : queues_) {
-            queue.synchronize();
-        }
+        pipeline_.synchronize();
         return now_ns() - start;
     }
 
@@ -111,6 +99,10 @@ class Pipeline {
     }
 
   private:
+    [[nodiscard]] Command product(const Operand& result, const Operand& tile) const {
+        return Gemm{
+            .d = result, .a = tile, .b = weights_, .m = rows, .n = problem_size, .k = problem_size};
+    }
     [[nodiscard]] Command command(unsigned stage, std::uint64_t tile) const {
         const auto slot = [&](const Buffer<float>& ring) {
             return ring.slice(tile % buffers * tile_size, tile_size);
@@ -119,12 +111,7 @@ class Pipeline {
             case 0:
                 return copy(slot(tiles_), in_.slice(tile * tile_size, tile_size));
             case 1:
-                return Gemm{.d = slot(products_),
-                            .a = slot(tiles_),
-                            .b = weights_,
-                            .m = rows,
-                            .n = problem_size,
-                            .k = problem_size};
+                return product(slot(products_), slot(tiles_));
             default:
                 return copy(out_.slice(tile * tile_size, tile_size), slot(products_));
         }
@@ -136,9 +123,7 @@ class Pipeline {
     Buffer<float> weights_;
     Buffer<float> tiles_;
     Buffer<float> products_;
-    Semaphore loaded_;
-    Semaphore computed_;
-    Semaphore stored_;
+    Pipeline pipeline_;
     std::vector<Queue> queues_;
 };
 
@@ -149,7 +134,7 @@ int main(int argc, char** argv) {
     using namespace accel::bench;
     return program(argc, argv, [](Report& report) {
         const accel::Device card = accel::Device::open(0);
-        Pipeline pipeline(card);
+        Tiles pipeline(card);
         const std::uint64_t serial = pipeline.serial();
         const bool serial_right = pipeline.right();
         const std::uint64_t stages[] = {pipeline.alone(0), pipeline.alone(1), pipeline.alone(2)};

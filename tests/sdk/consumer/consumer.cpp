@@ -1,11 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A program of a user. There is no card where it runs, and the library must report that.
+// A program of a user. There is no card where it runs, and the library must report that. An
+// emulated device works.
 #include <accel/accel.hpp>
 #include <iostream>
 #include <string_view>
 
+namespace {
+
+bool emulated_device_works() {
+    const accel::Device card = accel::Device::open("emulated");
+    const auto memory = card.allocate<int>({16});
+    accel::Queue queue = card.create_queue();
+    queue.submit(accel::fill(memory, 7)).wait();
+    return card.info().emulated && memory[15] == 7;
+}
+
+}  // namespace
+
 int main() {
+    if (!emulated_device_works()) {
+        return 1;
+    }
     const accel::Command command =
         accel::Fill{.dst = accel::Address{0x1000}, .pattern = 1, .pattern_bytes = 4, .bytes = 64};
     static_cast<void>(command);

@@ -55,7 +55,7 @@ void Queue::publish() {
     tail.store(tail_, std::memory_order_release);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (accel::emulated::needs_doorbell(tail_, published_,
-                                    event_index.load(std::memory_order_relaxed))) {
+                                        event_index.load(std::memory_order_relaxed))) {
         ring_doorbell(static_cast<std::uint32_t>(tail_));
     }
     published_ = tail_;

@@ -93,7 +93,8 @@ TEST_F(Hung, ACardThatDoesNotAnswerIsResetByTheDriver) {
     monitor.set(0, "defect", "admin");
     const uapi::ToolResult stop =
         uapi::run({"accelctl", "reset", uapi::card(), "--queue", queue, "--yes"});
-    EXPECT_EQ(stop.status, 5) << stop.out << stop.err;
+    // 2: the tool took so long that the recovery, which `top` causes as well, ended the queue.
+    EXPECT_TRUE(stop.status == 5 || stop.status == 2) << stop.status << stop.out << stop.err;
     uapi::await("the recovery", [&] {
         return card()["generation"] == generation + 1 && card()["state"] == "running";
     });

@@ -4,11 +4,11 @@
 #include "machine.hpp"
 
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <utility>
 
 #include "admin_commands.hpp"
@@ -66,8 +66,8 @@ std::optional<std::uint32_t> Machine::free_context(const Card& card) const {
             break;
         }
     }
-    const auto contexts = static_cast<std::uint32_t>(
-        const_cast<Card&>(card).read(ACCEL_REG_CONTEXTS, 4));
+    const auto contexts =
+        static_cast<std::uint32_t>(const_cast<Card&>(card).read(ACCEL_REG_CONTEXTS, 4));
     return context < contexts ? std::optional(context) : std::nullopt;
 }
 
@@ -232,14 +232,15 @@ void Machine::end_files(std::size_t index, int error, accel_reason reason, std::
     timespec now{};
     ::clock_gettime(CLOCK_BOOTTIME, &now);
     Card& card = *cards_.at(index);
-    for (auto& [fd, file] : files_) {
-        if (file->card_index == index && file->dead == 0) {
-            file->dead = error;
-            file->reason = reason;
-            file->pid = pid;
-            file->end_time = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-                             static_cast<std::uint64_t>(now.tv_nsec);
-            card.change([&] { file->state->end(error); });
+    for (auto& [fd, open_file] : files_) {
+        File& file = *open_file;
+        if (file.card_index == index && file.dead == 0) {
+            file.dead = error;
+            file.reason = reason;
+            file.pid = pid;
+            file.end_time = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+                            static_cast<std::uint64_t>(now.tv_nsec);
+            card.change([&] { file.state->end(error); });
         }
     }
     card.reset();

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arrays of numpy for the extension module, with bf16 by the package ml_dtypes."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+Array = np.ndarray[Any, Any]
+
+_NUMPY_NAMES = {
+    "f32": "float32",
+    "f16": "float16",
+    "f64": "float64",
+    "i8": "int8",
+    "u8": "uint8",
+    "i16": "int16",
+    "u16": "uint16",
+    "i32": "int32",
+    "u32": "uint32",
+    "i64": "int64",
+    "u64": "uint64",
+    "boolean": "bool",
+}
+
+
+@cache
+def dtype_of(name: str) -> np.dtype[Any]:
+    """Returns the data type of numpy with the name of a DataType."""
+    if name != "bf16":
+        return np.dtype(_NUMPY_NAMES[name])
+    try:
+        import ml_dtypes
+    except ImportError as error:
+        raise ImportError(
+            "numpy has no bf16: install the package ml_dtypes (pip install ml_dtypes)"
+        ) from error
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
+
+
+def bits(array: Any) -> Any:
+    """Returns an array of bf16 as u16, which the buffer protocol has; others as they are."""
+    if isinstance(array, np.ndarray) and array.dtype.name == "bfloat16":
+        return array.view(np.uint16)
+    return array
+
+
+def view(buffer: Any, name: str) -> Array:
+    """Returns the memory that `buffer` exports as an array of the data type."""
+    array = np.asarray(buffer)
+    return array.view(dtype_of(name)) if name == "bf16" else array
+
+
+def empty(shape: tuple[int, ...], name: str) -> Array:
+    """Returns a new array with undefined elements."""
+    return np.empty(shape, dtype_of(name))
+
+
+def array_of(value: ArrayLike, name: str | None) -> Array:
+    """Returns a value as an array, which may have another memory layout than dense."""
+    return np.asarray(value) if name is None else np.asarray(value, dtype_of(name))
+
+
+def dense(value: ArrayLike, name: str) -> Array:
+    """Returns a dense array of the data type with the elements of `value`.
+
+    An array must have that type already; lists and numbers are converted.
+    """
+    wanted = np.dtype(np.uint16) if name == "bf16" else dtype_of(name)
+    value = bits(value)
+    if hasattr(value, "dtype") or hasattr(value, "__dlpack__"):
+        array = np.asarray(value)
+        if array.dtype != wanted:
+            expected = "bfloat16" if name == "bf16" else wanted.name
+            raise TypeError(
+                f"the array has data type {array.dtype.name}, not {expected}: "
+                f"convert it with astype()"
+            )
+    elif name == "bf16":
+        array = np.asarray(value, dtype_of(name)).view(np.uint16)
+    else:
+        array = np.asarray(value, wanted)
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def shares(source: Any, array: Array) -> bool:
+    """Returns whether `array` is the memory of `source` and not a copy."""
+    return isinstance(source, np.ndarray) and np.may_share_memory(source, array)
+
+
+def convert(array: Array, dtype: DTypeLike | None, copy: bool | None) -> Array:
+    """Implements __array__ of a buffer."""
+    if dtype is not None and np.dtype(dtype) != array.dtype:
+        if copy is False:
+            raise ValueError("a conversion needs a copy")
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def element_bytes(value: Any, name: str) -> bytes:
+    """Returns the bytes of one element."""
+    return np.asarray(value, dtype_of(name)).tobytes()
+
+
+def describe(value: Any) -> str:
+    """Returns data type and shape of a value for a message: "f32[1, 3]"."""
+    try:
+        dtype = value.dtype if hasattr(value, "dtype") else np.asarray(value).dtype
+        shape = value.shape if hasattr(value, "shape") else np.asarray(value).shape
+    except (TypeError, ValueError):
+        return type(value).__name__
+    names = {numpy: name for name, numpy in _NUMPY_NAMES.items()} | {"bfloat16": "bf16"}
+    return f"{names.get(dtype.name, dtype.name)}{list(shape)}"

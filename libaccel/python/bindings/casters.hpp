@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Parameters that accept several Python types: shapes, data types and operands.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <accel/accel.hpp>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "objects.hpp"
+
+namespace accel::python {
+
+/// An int, or a sequence of ints.
+struct ShapeArgument {
+    std::vector<std::uint64_t> dimensions;
+
+    /// Throws Error(invalid_argument) if there are too many dimensions.
+    [[nodiscard]] Shape shape() const { return Shape(std::span(dimensions)); }
+};
+
+/// A DataType, its name, or a data type of numpy.
+struct TypeArgument {
+    DataType type = DataType::f32;
+};
+
+/// A Buffer, an Argument, an Address, or None.
+struct OperandArgument {
+    BufferObject* buffer = nullptr;
+    Operand other;
+
+    /// The operand. Registered memory is added to `pins`.
+    [[nodiscard]] Operand operand(Pins& pins) const;
+};
+
+/// The operand of a Python object. False if the object is none.
+bool to_operand(nb::handle value, OperandArgument& result) noexcept;
+
+/// The shape of a Python object. False if the object has another type.
+bool to_shape(nb::handle value, ShapeArgument& result) noexcept;
+
+/// The data type of a Python object. False if there is none.
+bool to_type(nb::handle value, TypeArgument& result) noexcept;
+
+/// The name of a data type as DataType has it: "f32".
+[[nodiscard]] std::string_view name_of(DataType type);
+
+/// Shape, dtype and so on in Python's notation: "(1, 3)".
+[[nodiscard]] nb::tuple to_tuple(const Shape& shape);
+
+}  // namespace accel::python
+
+namespace nanobind::detail {
+
+template <>
+struct type_caster<accel::python::ShapeArgument> {
+    NB_TYPE_CASTER(accel::python::ShapeArgument, const_name("int | collections.abc.Sequence[int]"))
+    bool from_python(handle source, std::uint32_t /*flags*/, cleanup_list* /*cleanup*/) noexcept {
+        return accel::python::to_shape(source, value);
+    }
+};
+
+template <>
+struct type_caster<accel::python::TypeArgument> {
+    NB_TYPE_CASTER(accel::python::TypeArgument, const_name("DataType | accel._types.DTypeLike"))
+    bool from_python(handle source, std::uint32_t /*flags*/, cleanup_list* /*cleanup*/) noexcept {
+        return accel::python::to_type(source, value);
+    }
+};
+
+template <>
+struct type_caster<accel::python::OperandArgument> {
+    NB_TYPE_CASTER(accel::python::OperandArgument, const_name("Buffer | Argument | Address | None"))
+    bool from_python(handle source, std::uint32_t /*flags*/, cleanup_list* /*cleanup*/) noexcept {
+        return accel::python::to_operand(source, value);
+    }
+};
+
+}  // namespace nanobind::detail

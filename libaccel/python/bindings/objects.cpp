@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Lifetimes: memory, queues, and the registered memory that unfinished jobs use.
+#include "objects.hpp"
+
+#include <cxxabi.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+namespace accel::python {
+
+namespace {
+
+// Python handles a signal after at most this time.
+constexpr std::chrono::milliseconds signal_slice{50};
+
+// So that each submission is cheap, it drops only some of the finished entries.
+constexpr int releases_per_submission = 4;
+
+}  // namespace
+
+void refuse(const std::string& what) {
+    throw Error(std::errc::invalid_argument, what);
+}
+
+WithoutGil::~WithoutGil() {
+    try {
+        PyEval_RestoreThread(state_);
+    } catch (const abi::__forced_unwind&) {
+        for (;;) {
+            ::pause();
+        }
+    }
+}
+
+Storage* DeviceState::find(const void* data, std::size_t bytes) const {
+    const auto address = reinterpret_cast<std::uintptr_t>(data);
+    auto after = mapped.upper_bound(address);
+    // Memory can be registered twice, and then the entries may overlap.
+    for (int tries = 0; tries < 4 && after != mapped.begin(); ++tries) {
+        --after;
+        const std::uintptr_t offset = address - after->first;
+        const std::uint64_t size = after->second->memory.bytes();
+        if (offset <= size && bytes <= size - offset) {
+            return after->second;
+        }
+    }
+    return nullptr;
+}
+
+std::shared_ptr<QueueState> DeviceState::call_queue() {
+    if (!calls) {
+        calls = std::make_shared<QueueState>(device.alias(), device.create_queue());
+    }
+    return calls;
+}
+
+Storage::Storage(std::shared_ptr<DeviceState> state, accel::Buffer<std::byte> buffer,
+                 nb::object registered)
+    : device(std::move(state)), source(std::move(registered)), memory(std::move(buffer)) {
+    if (memory.mapped()) {
+        device->mapped.emplace(reinterpret_cast<std::uintptr_t>(memory.data()), this);
+    }
+}
+
+Storage::~Storage() {
+    std::erase_if(device->mapped, [this](const auto& entry) { return entry.second == this; });
+}
+
+void QueueState::close() {
+    if (queue) {
+        const WithoutGil released;
+        const std::scoped_lock lock(mutex);
+        queue.reset();
+    }
+    pinned.clear();
+    wake_loops();
+}
+
+void QueueState::wake_loops() const {
+    if (!awaited) {
+        return;
+    }
+    try {
+        nb::module_::import_("accel._asyncio").attr("wake")();
+    } catch (nb::python_error&) {
+        // The interpreter ends.
+    }
+}
+
+void QueueState::pin(const accel::Job& job, Pins pins) {
+    release_finished();
+    if (!pins.empty()) {
+        pinned.emplace_back(job, std::move(pins));
+    }
+}
+
+void QueueState::release_finished() {
+    for (int i = 0; i < releases_per_submission; ++i) {
+        if (pinned.empty() || !pinned.front().first.done()) {
+            return;
+        }
+        pinned.pop_front();
+    }
+}
+
+accel::Queue& QueueState::checked() {
+    if (!queue) {
+        refuse("the queue is closed: create another one");
+    }
+    return *queue;
+}
+
+DeviceState& DeviceObject::checked() const {
+    if (!state) {
+        refuse("the device is closed: open it again");
+    }
+    return *state;
+}
+
+std::shared_ptr<DeviceState> DeviceObject::shared() const {
+    static_cast<void>(checked());
+    return state;
+}
+
+const accel::Buffer<std::byte>& BufferObject::checked() const {
+    if (!storage) {
+        refuse("the buffer is closed: allocate another one");
+    }
+    return memory;
+}
+
+const std::shared_ptr<QueueState>& QueueObject::checked() const {
+    if (!state) {
+        refuse("the queue is closed: create another one");
+    }
+    return state;
+}
+
+accel::CommandList& ListObject::checked() {
+    if (!list) {
+        refuse("the command list is released: record another one");
+    }
+    return *list;
+}
+
+accel::Batch& BatchObject::checked() {
+    if (!batch) {
+        refuse("the batch has ended: open another one with Queue.batch()");
+    }
+    return *batch;
+}
+
+accel::Duration to_duration(std::optional<double> seconds) {
+    return seconds ? accel::Duration(std::chrono::duration<double>(*seconds))
+                   : accel::Duration::forever();
+}
+
+bool wait_for(const accel::Job& job, std::optional<double> timeout) {
+    if (job.done()) {
+        return job.wait(accel::Duration()) == WaitResult::done;
+    }
+    using Clock = std::chrono::steady_clock;
+    const std::chrono::nanoseconds limit = to_duration(timeout).nanoseconds();
+    const Clock::time_point start = Clock::now();
+    for (;;) {
+        // Both terms are far from the limits of the type.
+        const std::chrono::nanoseconds left = timeout ? limit - (Clock::now() - start) : limit;
+        {
+            const WithoutGil released;
+            if (job.wait(std::min<std::chrono::nanoseconds>(left, signal_slice)) ==
+                WaitResult::done) {
+                return true;
+            }
+        }
+        if (PyErr_CheckSignals() != 0) {
+            throw nb::python_error();
+        }
+        if (left <= signal_slice) {
+            return false;
+        }
+    }
+}
+
+}  // namespace accel::python

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The C++ objects behind the Python classes. All of them, except where a comment says so, are used
+// with the GIL held.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <accel/accel.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace accel::python {
+
+namespace nb = nanobind;
+
+struct QueueState;
+struct Storage;
+
+/// Releases the GIL during its lifetime. At the end of the interpreter, a thread that wants the GIL
+/// back stops for ever, because Python would unwind its stack, which C++ cannot survive.
+class WithoutGil {
+  public:
+    WithoutGil() : state_(PyEval_SaveThread()) {}
+    WithoutGil(const WithoutGil&) = delete;
+    WithoutGil& operator=(const WithoutGil&) = delete;
+    WithoutGil(WithoutGil&&) = delete;
+    WithoutGil& operator=(WithoutGil&&) = delete;
+    ~WithoutGil();
+
+  private:
+    PyThreadState* state_;
+};
+
+/// An open card, shared by the Python objects that use it.
+struct DeviceState : std::enable_shared_from_this<DeviceState> {
+    explicit DeviceState(accel::Device opened) : device(std::move(opened)) {}
+
+    /// The memory that contains [data, data + bytes), or nothing.
+    [[nodiscard]] Storage* find(const void* data, std::size_t bytes) const;
+
+    /// The queue for calls that name no queue. It is created at its first use.
+    [[nodiscard]] std::shared_ptr<QueueState> call_queue();
+
+    accel::Device device;
+    std::multimap<std::uintptr_t, Storage*> mapped;  // by the address of the first byte
+    std::shared_ptr<QueueState> calls;
+};
+
+/// Memory that the card can access, behind Buffer objects and arrays.
+struct Storage {
+    Storage(std::shared_ptr<DeviceState> state, accel::Buffer<std::byte> buffer,
+            nb::object registered = {});
+    Storage(const Storage&) = delete;
+    Storage& operator=(const Storage&) = delete;
+    Storage(Storage&&) = delete;
+    Storage& operator=(Storage&&) = delete;
+    ~Storage();
+
+    [[nodiscard]] bool registered() const { return source.is_valid(); }
+
+    std::shared_ptr<DeviceState> device;
+    nb::object source;  // the object that owns registered memory; it is released last
+    accel::Buffer<std::byte> memory;
+};
+
+using StorageRef = std::shared_ptr<Storage>;
+
+/// Registered memory that an operand uses. A queue keeps it until the job is over.
+using Pins = std::vector<StorageRef>;
+
+/// A queue. `mutex` serializes submissions, some of which wait without the GIL.
+struct QueueState {
+    QueueState(accel::Device handle, accel::Queue created)
+        : device(std::move(handle)), queue(std::move(created)) {}
+    QueueState(const QueueState&) = delete;
+    QueueState& operator=(const QueueState&) = delete;
+    QueueState(QueueState&&) = delete;
+    QueueState& operator=(QueueState&&) = delete;
+    ~QueueState() { close(); }
+
+    /// Destroys the queue, which cancels its jobs.
+    void close();
+
+    /// Calls `function` with the queue while no other thread uses it.
+    template <typename Function>
+    auto use(Function&& function) {
+        std::unique_lock lock(mutex, std::try_to_lock);
+        if (!lock) {
+            // The other thread may wait for the card; it needs no GIL to end.
+            const WithoutGil released;
+            lock.lock();
+        }
+        return function(checked());
+    }
+
+    /// The same, without the GIL.
+    template <typename Function>
+    auto use_without_gil(Function&& function) {
+        const WithoutGil released;
+        const std::scoped_lock lock(mutex);
+        return function(checked());
+    }
+
+    /// Keeps `pins` until `job` is over.
+    void pin(const accel::Job& job, Pins pins);
+    void release_finished();
+
+    /// Tells event loops that jobs may be over although the driver reports nothing.
+    void wake_loops() const;
+
+    [[nodiscard]] accel::Queue& checked();
+
+    accel::Device device;
+    std::mutex mutex;
+    std::deque<std::pair<accel::Job, Pins>> pinned;
+    bool awaited = false;  // whether a task of asyncio may await a job
+    std::optional<accel::Queue> queue;
+};
+
+struct DeviceObject {
+    std::shared_ptr<DeviceState> state;
+
+    [[nodiscard]] DeviceState& checked() const;
+    [[nodiscard]] std::shared_ptr<DeviceState> shared() const;
+};
+
+/// A typed and shaped view of a storage.
+struct BufferObject {
+    StorageRef storage;  // null after close()
+    accel::Buffer<std::byte> memory;
+    DataType type = DataType::f32;
+    Shape shape;
+
+    [[nodiscard]] const accel::Buffer<std::byte>& checked() const;
+    [[nodiscard]] std::size_t size() const { return memory.bytes() / size_of(type); }
+};
+
+/// A buffer over all elements of a storage.
+[[nodiscard]] BufferObject make_buffer(StorageRef storage, DataType type, const Shape& shape);
+
+/// An array of numpy on the memory of a buffer. It keeps the memory alive.
+[[nodiscard]] nb::object to_array(const BufferObject& buffer);
+
+struct QueueObject {
+    std::shared_ptr<QueueState> state;
+
+    [[nodiscard]] const std::shared_ptr<QueueState>& checked() const;
+};
+
+struct JobObject {
+    accel::Job job;
+    std::weak_ptr<QueueState> queue;  // a job does not keep its queue
+};
+
+struct CommandObject {
+    accel::Command command;
+    Pins pins;
+};
+
+struct ListObject {
+    std::optional<accel::CommandList> list;
+    Pins pins;
+
+    [[nodiscard]] accel::CommandList& checked();
+};
+
+struct BatchObject {
+    std::shared_ptr<QueueState> queue;
+    std::optional<accel::Batch> batch;
+    Pins pins;
+
+    [[nodiscard]] accel::Batch& checked();
+};
+
+/// A bare address of the device's address space.
+struct AddressObject {
+    std::uint64_t value = 0;
+};
+
+struct SemaphoreObject {
+    accel::Semaphore semaphore;
+};
+
+/// Throws Error(invalid_argument).
+[[noreturn]] void refuse(const std::string& what);
+
+/// Waits without the GIL, and handles Python's signals meanwhile. Returns false on a time-out.
+bool wait_for(const accel::Job& job, std::optional<double> timeout);
+
+/// A timeout in seconds; None means for ever.
+[[nodiscard]] accel::Duration to_duration(std::optional<double> seconds);
+
+}  // namespace accel::python

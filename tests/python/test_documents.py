@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs of the documentation run as they are."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def program(page: str) -> str:
+    """All blocks of Python of a page, in order."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / page).read_text(), re.M | re.S)
+    return "\n\n".join(blocks)
+
+
+class Documents(unittest.TestCase):
+    def data(self) -> Path:
+        """The folder with the models and the photograph."""
+        script = ROOT / "tests/compiler/data.sh"
+        if not script.exists():
+            self.skipTest("the sources are not here")
+        done = subprocess.run([script], capture_output=True, text=True)
+        if done.returncode != 0:
+            self.fail(done.stderr)
+        return Path(done.stdout.strip())
+
+    def run_in(self, folder: str, text: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", text], cwd=folder, capture_output=True, text=True, timeout=300
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_the_tutorial_draws_the_box_around_the_face(self):
+        data = self.data()
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("face-front.onnx", "astronaut-128.ppm"):
+                shutil.copy(data / name, folder)
+            output = self.run_in(folder, program("docs/tutorials/python.md"))
+            before = (data / "astronaut-128.ppm").read_bytes()
+            after = Path(folder, "face.ppm").read_bytes()
+        score, x, y = re.search(
+            r"score ([0-9.]+) around \[\s*([0-9.]+) +([0-9.]+)\]", output
+        ).groups()
+        self.assertGreater(float(score), 0.8)
+        self.assertAlmostEqual(float(x), 0.44, delta=0.05)
+        self.assertAlmostEqual(float(y), 0.22, delta=0.06)
+        self.assertIn("[[5. 5. 5.]]", output)
+        self.assertIn("fault_unmapped at 0x1000", output)
+        changed = [a != b for a, b in zip(before, after, strict=True)]
+        self.assertGreater(sum(changed), 100)
+        self.assertLess(sum(changed), len(before) // 10)
+
+    def test_the_programs_of_the_readmes_classify(self):
+        if not (ROOT / "README.md").exists():
+            self.skipTest("the sources are not here")
+        for page in ("README.md", "libaccel/python/README.md"):
+            text = program(page)
+            self.assertIn("accel.Model.load", text)
+            with tempfile.TemporaryDirectory() as folder, self.subTest(page):
+                import onnx_files
+
+                name = re.search(r'load\("([^"]+)"', text)[1]
+                onnx_files.affine(Path(folder) / name)
+                self.run_in(folder, text)
+
+
+if __name__ == "__main__":
+    unittest.main()
