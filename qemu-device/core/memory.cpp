@@ -16,7 +16,7 @@ namespace accel::card {
 
 namespace {
 
-// The most elements of a scatter in one piece.
+// The most elements of a scatter, or rows, in one piece.
 constexpr std::uint64_t piece_packets = 1024;
 
 }  // namespace
@@ -83,19 +83,62 @@ Status Memory::for_each_run(std::uint64_t address, std::uint64_t bytes, Access a
             return status;
         }
         const Context::AccessGuard guard(context_, lane_);
-        std::uint64_t left = std::min(bytes, piece_bytes);
-        bytes -= left;
-        while (left > 0) {
-            Target target{};
-            if (Status status = context_.translate(guard, address, access, left, recent_, target);
+        const std::uint64_t now = std::min(bytes, piece_bytes);
+        if (Status status = visit_piece(guard, address, now, access, visit); status != ACCEL_OK) {
+            return status;
+        }
+        address += now;
+        bytes -= now;
+    }
+    return ACCEL_OK;
+}
+
+template <typename Visit>
+Status Memory::visit_piece(const Context::AccessGuard& guard, std::uint64_t address,
+                           std::uint64_t bytes, Access access, Visit& visit) {
+    while (bytes > 0) {
+        Target target{};
+        if (Status status = context_.translate(guard, address, access, bytes, recent_, target);
+            status != ACCEL_OK) {
+            return failed(status, address);
+        }
+        if (!visit(target)) {
+            return failed(ACCEL_BUS_ERROR, address);
+        }
+        address += target.bytes;
+        bytes -= target.bytes;
+    }
+    return ACCEL_OK;
+}
+
+template <typename Visit>
+Status Memory::for_each_row(std::uint64_t address, std::uint64_t stride, std::uint64_t rows,
+                            std::uint64_t bytes, Access access, Visit&& visit) {
+    if (bytes == 0) {
+        return ACCEL_OK;
+    }
+    // The timing model settles after each row.
+    const std::uint64_t in_piece =
+        timing_ != nullptr ? 1 : std::min(piece_packets, piece_bytes / bytes);
+    if (in_piece <= 1) {
+        for (; rows > 0; --rows, address += stride) {
+            if (Status status = for_each_run(address, bytes, access, visit); status != ACCEL_OK) {
+                return status;
+            }
+        }
+        return ACCEL_OK;
+    }
+    while (rows > 0) {
+        if (Status status = check(); status != ACCEL_OK) {
+            return status;
+        }
+        const Context::AccessGuard guard(context_, lane_);
+        for (std::uint64_t left = std::min(rows, in_piece); left > 0;
+             --left, --rows, address += stride) {
+            if (Status status = visit_piece(guard, address, bytes, access, visit);
                 status != ACCEL_OK) {
-                return failed(status, address);
+                return status;
             }
-            if (!visit(target)) {
-                return failed(ACCEL_BUS_ERROR, address);
-            }
-            address += target.bytes;
-            left -= target.bytes;
         }
     }
     return ACCEL_OK;
@@ -159,12 +202,11 @@ Status Memory::read_rows(std::uint64_t address, std::uint64_t stride, std::uint6
         return read(address, to, rows * bytes);
     }
     auto* out = static_cast<std::uint8_t*>(to);
-    for (std::uint64_t row = 0; row < rows; ++row, address += stride, out += bytes) {
-        if (Status status = read(address, out, bytes); status != ACCEL_OK) {
-            return status;
-        }
-    }
-    return ACCEL_OK;
+    return for_each_row(address, stride, rows, bytes, Access::read, [&](const Target& target) {
+        const bool ok = fetch(target, out);
+        out += target.bytes;
+        return ok;
+    });
 }
 
 Status Memory::write_rows(std::uint64_t address, std::uint64_t stride, std::uint64_t rows,
@@ -173,12 +215,11 @@ Status Memory::write_rows(std::uint64_t address, std::uint64_t stride, std::uint
         return write(address, from, rows * bytes);
     }
     const auto* in = static_cast<const std::uint8_t*>(from);
-    for (std::uint64_t row = 0; row < rows; ++row, address += stride, in += bytes) {
-        if (Status status = write(address, in, bytes); status != ACCEL_OK) {
-            return status;
-        }
-    }
-    return ACCEL_OK;
+    return for_each_row(address, stride, rows, bytes, Access::write, [&](const Target& target) {
+        const bool ok = store(target, in);
+        in += target.bytes;
+        return ok;
+    });
 }
 
 namespace {

@@ -118,6 +118,15 @@ class Memory {
     template <typename Visit>
     [[nodiscard]] Status for_each_run(std::uint64_t address, std::uint64_t bytes, Access access,
                                       Visit&& visit);
+    // The same within a piece.
+    template <typename Visit>
+    [[nodiscard]] Status visit_piece(const Context::AccessGuard& guard, std::uint64_t address,
+                                     std::uint64_t bytes, Access access, Visit& visit);
+    // The same for rows. Several short rows are one piece.
+    template <typename Visit>
+    [[nodiscard]] Status for_each_row(std::uint64_t address, std::uint64_t stride,
+                                      std::uint64_t rows, std::uint64_t bytes, Access access,
+                                      Visit&& visit);
 
     [[nodiscard]] bool fetch(const Target& target, void* to);
     [[nodiscard]] bool store(const Target& target, const void* from);
