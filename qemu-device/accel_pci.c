@@ -159,6 +159,7 @@ static bool accel_pci_add_core(AccelPCIState *s, Error **errp)
         .vectors = s->vectors,
         .ring_entries = 65536,
         .link = timed ? &s->link : NULL,
+        .threads = s->threads,
     };
     char error[256] = "";
 
@@ -296,6 +297,7 @@ static Property accel_pci_properties[] = {
     DEFINE_PROP_UINT32("max-read-request", AccelPCIState, link.read_request,
                        512),
     DEFINE_PROP_UINT32("read-completion", AccelPCIState, link.completion, 256),
+    DEFINE_PROP_UINT32("threads", AccelPCIState, threads, 0),
     DEFINE_PROP_END_OF_LIST(),
 };
 
@@ -316,6 +318,8 @@ static const struct {
     { "max-payload", "timing=model: longest payload of a packet, bytes" },
     { "max-read-request", "timing=model: longest read request, bytes" },
     { "read-completion", "timing=model: longest read completion, bytes" },
+    { "threads", "timing=fast: host threads that compute a command together; "
+                 "0: one for each core that QEMU may use (default)" },
 };
 
 static void accel_pci_class_init(ObjectClass *klass, void *data)

@@ -76,6 +76,7 @@ struct AccelPCIState {
     unsigned int trained_generation; /* 0: as the link-speed property */
     unsigned int trained_width;      /* 0: as the link-width property */
     bool dead;                       /* every read returns all ones */
+    uint32_t threads;                /* that compute a command; 0: all cores */
 };
 
 /* ---- accel_pci_bars.c ---------------------------------------------------- */

@@ -45,7 +45,8 @@ Card::Card(Bus& bus, const CardOptions& options)
                                     .contexts = options.contexts,
                                     .vectors = options.vectors,
                                     .ring_entries = options.ring_entries,
-                                    .link = timing_model_ ? &link : nullptr});
+                                    .link = timing_model_ ? &link : nullptr,
+                                    .threads = 0});
     }
     if (timing_model_) {
         clock_.start([this] {

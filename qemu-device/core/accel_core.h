@@ -8,10 +8,14 @@
  * callbacks, and forwards the register and doorbell accesses of the host.
  *
  * Threads. One thread at a time may call accel_core_* (in QEMU: under the big
- * lock). The core calls the callbacks from its own threads, never from within
- * an accel_core_* call. The exception is clock(), which a read of the clock
- * register needs. The callbacks must be safe to call at any time until
- * accel_core_destroy() returns.
+ * lock). The core calls the callbacks from its own threads, several at once, and
+ * never from within an accel_core_* call. The exception is clock(), which a read
+ * of the clock register needs. The callbacks must be safe to call at any time
+ * until accel_core_destroy() returns.
+ *
+ * The core has a thread for each engine, one for the admin queue, and a team
+ * that helps the engines (accel_core_config.threads). A thread without work
+ * sleeps.
  *
  * Locks. Of all accel_core_* functions only accel_core_destroy() waits for a
  * thread of the core. So a callback may take a lock that callers of the other
@@ -82,6 +86,11 @@ struct accel_core_config {
 	uint32_t vectors;
 	uint32_t ring_entries;		/* longest ring */
 	const struct accel_core_link *link;	/* NULL: no timing model */
+	/*
+	 * How many threads may compute one command together. 0: one for each core
+	 * that the process may use. With a timing model it has no effect.
+	 */
+	uint32_t threads;
 };
 
 /*

@@ -4,6 +4,7 @@
 // timing model. Only the card's own threads call it, except for clock(), which any thread may call.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -44,6 +45,8 @@ class Bus {
     // For a reset: interrupts that are still on their way do not arrive.
     void drop_interrupts() { ++resets_; }
     [[nodiscard]] std::uint64_t resets() const { return resets_; }
+    // A number that no context of the card had for its translations.
+    [[nodiscard]] std::uint64_t next_epoch() { return ++epochs_; }
     void guest_error(const std::string& text) { embedder_.guest_error(text); }
     // Device ticks (nanoseconds). In a fiber of the card, the local time of its task.
     [[nodiscard]] std::uint64_t clock() const;
@@ -58,6 +61,7 @@ class Bus {
     Counters& counters_;
     TimingModel* const timing_;
     std::uint64_t resets_ = 0;
+    std::atomic<std::uint64_t> epochs_{0};
 };
 
 }  // namespace accel::card

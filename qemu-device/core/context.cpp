@@ -9,28 +9,36 @@
 
 namespace accel::card {
 
-void Gate::enter() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !closed_; });
-    ++inside_;
+void Gate::enter_when_open(unsigned lane) {
+    while (true) {
+        leave(lane);
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [this] { return !closed_; });
+        }
+        lanes_[lane].inside.fetch_add(1, std::memory_order_seq_cst);
+        if (!closed_.load(std::memory_order_seq_cst)) {
+            return;
+        }
+    }
 }
 
-void Gate::leave() {
-    bool last = false;
+void Gate::tell_closer() {
     {
-        const std::lock_guard lock(mutex_);
-        last = --inside_ == 0 && closed_;
+        const std::lock_guard lock(mutex_);  // the closer either waits, or did not look yet
     }
-    if (last) {
-        changed_.notify_all();
-    }
+    changed_.notify_all();
 }
 
 void Gate::close() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !closed_; });
-    closed_ = true;
-    changed_.wait(lock, [this] { return inside_ == 0; });
+    closed_.store(true, std::memory_order_seq_cst);
+    changed_.wait(lock, [this] {
+        return std::ranges::all_of(lanes_, [](const Lane& lane) {
+            return lane.inside.load(std::memory_order_seq_cst) == 0;
+        });
+    });
 }
 
 void Gate::open() {
@@ -41,28 +49,49 @@ void Gate::open() {
     changed_.notify_all();
 }
 
-const std::uint64_t* Tlb::find(std::uint64_t address) const {
+Tlb::Find Tlb::find(std::uint64_t address, std::uint64_t& entry) const {
     const std::uint64_t page = address >> shift_;
-    const auto& ways = sets_[page % sets_.size()].ways;
-    const auto found = std::ranges::find(ways, page + 1, &Way::tag);
-    return found == ways.end() ? nullptr : &found->entry;
+    const Set& set = sets_[page % sets_.size()];
+    const std::uint32_t version = set.version.load(std::memory_order_acquire);
+    Find result = Find::absent;
+    for (const Way& way : set.ways) {
+        if (way.tag.load(std::memory_order_acquire) == page + 1) {
+            entry = way.entry.load(std::memory_order_acquire);
+            result = Find::found;
+            break;
+        }
+    }
+    const bool changed = version % 2 != 0 || set.version.load(std::memory_order_relaxed) != version;
+    return changed ? Find::changing : result;
+}
+
+// A reader that sees one of the stores to the way also sees that the version is odd, or is another.
+void Tlb::change(Set& set, Way& way, std::uint64_t tag, std::uint64_t entry) {
+    const std::uint32_t version = set.version.load(std::memory_order_relaxed);
+    set.version.store(version + 1, std::memory_order_relaxed);
+    way.tag.store(tag, std::memory_order_release);
+    way.entry.store(entry, std::memory_order_release);
+    set.version.store(version + 2, std::memory_order_release);
 }
 
 void Tlb::insert(std::uint64_t address, std::uint64_t entry) {
     const std::uint64_t page = address >> shift_;
     Set& set = sets_[page % sets_.size()];
-    auto way = std::ranges::find(set.ways, page + 1, &Way::tag);
+    auto way = std::ranges::find_if(set.ways, [page](const Way& w) {
+        return w.tag.load(std::memory_order_relaxed) == page + 1;
+    });
     if (way == set.ways.end()) {
         way = set.ways.begin() + static_cast<std::ptrdiff_t>(set.oldest++ % way_count);
     }
-    *way = {.tag = page + 1, .entry = entry};
+    change(set, *way, page + 1, entry);
 }
 
 void Tlb::invalidate(std::uint64_t begin, std::uint64_t end) {
     for (Set& set : sets_) {
         for (Way& way : set.ways) {
-            if (way.tag != 0 && way.tag << shift_ > begin && (way.tag - 1) << shift_ < end) {
-                way = {};
+            const std::uint64_t tag = way.tag.load(std::memory_order_relaxed);
+            if (tag != 0 && tag << shift_ > begin && (tag - 1) << shift_ < end) {
+                change(set, way, 0, 0);
             }
         }
     }
@@ -87,6 +116,7 @@ Context::Context(std::uint32_t id, std::uint64_t root, std::uint64_t memory_size
       memory_size_(memory_size),
       bus_(bus),
       counters_(counters),
+      epoch_(bus.next_epoch()),
       tlb_4k_(tlb_4k_sets, ACCEL_PAGE_SHIFT),
       tlb_2m_(tlb_2m_sets, ACCEL_LARGE_SHIFT),
       walk_cache_(walk_cache_sets, ACCEL_LARGE_SHIFT) {}
@@ -99,6 +129,7 @@ Context::Context(std::uint32_t id, Bypass /*bypass*/, std::uint64_t memory_size,
       memory_size_(memory_size),
       bus_(bus),
       counters_(counters),
+      epoch_(bus.next_epoch()),
       tlb_4k_(0, ACCEL_PAGE_SHIFT),
       tlb_2m_(0, ACCEL_LARGE_SHIFT),
       walk_cache_(0, ACCEL_LARGE_SHIFT) {}
@@ -116,16 +147,16 @@ Status Context::translate_bypass(std::uint64_t address, std::uint64_t limit, Tar
 }
 
 Status Context::translate(const AccessGuard& /*guard*/, std::uint64_t address, Access access,
-                          std::uint64_t limit, Target& target) {
+                          std::uint64_t limit, RecentTranslations* recent, Target& target) {
     if (bypass_) {
         return translate_bypass(address, limit, target);
     }
-    if (Status status = translate_page(address, access, target); status != ACCEL_OK) {
+    if (Status status = translate_page(address, access, recent, target); status != ACCEL_OK) {
         return status;
     }
     while (target.bytes < limit) {
         Target next{};
-        if (translate_page(address + target.bytes, access, next) != ACCEL_OK ||
+        if (translate_page(address + target.bytes, access, recent, next) != ACCEL_OK ||
             next.device != target.device || next.address != target.address + target.bytes) {
             break;
         }
@@ -135,20 +166,26 @@ Status Context::translate(const AccessGuard& /*guard*/, std::uint64_t address, A
     return ACCEL_OK;
 }
 
-Status Context::translate_page(std::uint64_t address, Access access, Target& target) {
+Status Context::translate_page(std::uint64_t address, Access access, RecentTranslations* recent,
+                               Target& target) {
     if (address >> ACCEL_VA_BITS != 0) {
         return ACCEL_FAULT_UNMAPPED;
     }
+    const std::uint64_t page = address >> ACCEL_PAGE_SHIFT;
+    const std::uint64_t epoch = epoch_.load(std::memory_order_relaxed);
+    RecentTranslations::Entry* const place = recent != nullptr ? &recent->at(page) : nullptr;
     std::uint64_t entry = 0;
     unsigned level = 0;
-    // Granting a permission needs no INVALIDATE, so a cached entry without it may be stale: walk.
-    if (!find_cached(address, entry, level) || !permits(entry, access)) {
-        if (Status status = walk(address, entry, level); status != ACCEL_OK) {
+    if (place != nullptr && place->page == page && place->epoch == epoch &&
+        permits(place->entry, access)) {
+        entry = place->entry;
+        level = place->level;
+    } else {
+        if (Status status = look_up(address, access, entry, level); status != ACCEL_OK) {
             return status;
         }
-        insert_cached(address, entry, level);
-        if (!permits(entry, access)) {
-            return access == Access::read ? ACCEL_FAULT_READ : ACCEL_FAULT_WRITE;
+        if (place != nullptr) {
+            *place = {.page = page, .epoch = epoch, .entry = entry, .level = level};
         }
     }
     const std::uint64_t offset = address & (page_size(level) - 1);
@@ -158,19 +195,38 @@ Status Context::translate_page(std::uint64_t address, Access access, Target& tar
     return ACCEL_OK;
 }
 
+Status Context::look_up(std::uint64_t address, Access access, std::uint64_t& entry,
+                        unsigned& level) {
+    // Granting a permission needs no INVALIDATE, so a cached entry without it may be stale: walk.
+    if (find_cached(address, entry, level) && permits(entry, access)) {
+        return ACCEL_OK;
+    }
+    if (Status status = walk(address, entry, level); status != ACCEL_OK) {
+        return status;
+    }
+    insert_cached(address, entry, level);
+    if (!permits(entry, access)) {
+        return access == Access::read ? ACCEL_FAULT_READ : ACCEL_FAULT_WRITE;
+    }
+    return ACCEL_OK;
+}
+
 bool Context::find_cached(std::uint64_t address, std::uint64_t& entry, unsigned& level) {
-    const std::lock_guard lock(cache_mutex_);
-    level = 0;
-    const std::uint64_t* found = tlb_4k_.find(address);
-    if (found == nullptr) {
-        level = 1;
-        found = tlb_2m_.find(address);
+    for (level = 0; level <= 1; ++level) {
+        if (find_in(level == 0 ? tlb_4k_ : tlb_2m_, address, entry)) {
+            return true;
+        }
     }
-    if (found == nullptr) {
-        return false;
+    return false;
+}
+
+bool Context::find_in(const Tlb& tlb, std::uint64_t address, std::uint64_t& entry) {
+    Tlb::Find found = tlb.find(address, entry);
+    if (found == Tlb::Find::changing) {
+        const std::lock_guard lock(cache_mutex_);
+        found = tlb.find(address, entry);
     }
-    entry = *found;
-    return true;
+    return found == Tlb::Find::found;
 }
 
 void Context::insert_cached(std::uint64_t address, std::uint64_t entry, unsigned level) {
@@ -201,10 +257,11 @@ Status Context::read_leaf_line(std::uint64_t table, std::uint64_t address, std::
     }
     entry = line.at(index - first);
     const std::uint64_t start = (address & ~(ACCEL_LARGE_SIZE - 1)) + first * ACCEL_PAGE_SIZE;
+    const std::lock_guard lock(cache_mutex_);
     for (std::uint64_t i = 0; i < line_entries; ++i) {
         constexpr std::uint64_t mapped = ACCEL_PTE_VALID | ACCEL_PTE_LEAF;
         if ((line.at(i) & mapped) == mapped && check_leaf(line.at(i), 0) == ACCEL_OK) {
-            insert_cached(start + i * ACCEL_PAGE_SIZE, line.at(i), 0);
+            tlb_4k_.insert(start + i * ACCEL_PAGE_SIZE, line.at(i));
         }
     }
     return ACCEL_OK;
@@ -214,13 +271,9 @@ Status Context::walk(std::uint64_t address, std::uint64_t& entry, unsigned& leve
     counters_.tlb_misses.add(1);
     std::uint64_t table = root_;
     level = ACCEL_TABLE_LEVELS - 1;
-    {
-        const std::lock_guard lock(cache_mutex_);
-        if (const std::uint64_t* const leaf_table = walk_cache_.find(address);
-            leaf_table != nullptr) {
-            table = *leaf_table;
-            level = 0;
-        }
+    if (std::uint64_t leaf_table = 0; find_in(walk_cache_, address, leaf_table)) {
+        table = leaf_table;
+        level = 0;
     }
     return walk_from(table, address, entry, level);
 }
@@ -268,6 +321,7 @@ void Context::invalidate(std::uint64_t address, std::uint64_t bytes) {
         tlb_4k_.invalidate(begin, end);
         tlb_2m_.invalidate(begin, end);
         walk_cache_.invalidate(begin, end);
+        epoch_.store(bus_.next_epoch(), std::memory_order_relaxed);
     }
     gate_.open();
 }

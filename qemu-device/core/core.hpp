@@ -3,14 +3,16 @@
 // The whole card: its parts, their lifetimes, and the threads that run it. accel_core.h states the
 // contract with the embedder.
 //
-// Threads: one for each engine, and the control thread (resets and the admin queue). The thread of
-// an engine runs fibers, so that it can set a command aside (worker.hpp). The embedder's thread
-// only records requests and notifies. A card with a timing model has no threads:
-// virtual_engines.hpp has tasks in virtual time instead, and every wait suspends a task.
+// Threads: one for each engine, the control thread (resets and the admin queue), and the team that
+// helps the engines (team.hpp). The thread of an engine runs fibers, so that it can set a command
+// aside (worker.hpp). The embedder's thread only records requests and notifies. A card with a
+// timing model has no threads: virtual_engines.hpp has tasks in virtual time instead, and every
+// wait suspends a task.
 //
 // Locks. Each is a leaf unless noted. Only the events mutex is held across a callback.
 //   Control::mutex_      requests of the host; Scheduler::mutex_ may be taken under it
 //   Scheduler::mutex_    the lists of queues
+//   Team::mutex_         shared commands and helpers
 //   Sensors::mutex_      the thermal model
 //   Context::gate_       entered for a piece of traffic, across the callbacks of that piece; closed
 //                        by INVALIDATE on the control thread
@@ -74,6 +76,7 @@ class Core {
     Registers registers_;
     // The last members: they are joined before the members that they use are destroyed.
     std::jthread control_thread_;
+    std::optional<Team> team_;
     std::optional<EngineThread> dma_;
     std::optional<EngineThread> compute_;
     std::optional<VirtualEngines> virtual_engines_;

@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
-// The threads of a card without a timing model.
+// The loop of an engine's thread, and its command that the team shares.
 #include "engine_thread.hpp"
 
 #include <utility>
 
-namespace accel::card {
+#include "thread.hpp"
 
-std::jthread start_thread(const Embedder& embedder, std::function<void()> body) {
-    return std::jthread([&embedder, body = std::move(body)]() noexcept {
-        embedder.thread_enter();
-        body();
-        embedder.thread_leave();
-    });
-}
+namespace accel::card {
 
 namespace {
 
@@ -22,10 +16,11 @@ constexpr std::size_t base_workers = 2;
 
 }  // namespace
 
-EngineThread::EngineThread(Engine engine, Scheduler& scheduler, Processor& processor)
+EngineThread::EngineThread(Engine engine, Scheduler& scheduler, Processor& processor, Team& team)
     : engine_(engine),
       scheduler_(scheduler),
       processor_(processor),
+      team_(team),
       workers_(base_workers, [this](Worker& worker) { run(worker); }) {}
 
 void EngineThread::start(const Embedder& embedder) {
@@ -71,11 +66,26 @@ bool EngineThread::set_aside(Queue& queue, bool urgent) {
         return false;
     }
     Worker& worker = *current_;
+    if (worker.shared != nullptr) {
+        worker.shared->pause();
+    }
     workers_.set_aside();
     queue.worker = &worker;
     scheduler_.put(queue, engine_, {.kind = Next::Kind::preempt});
     change(worker, workers_.take());
+    if (worker.shared != nullptr) {
+        worker.shared->proceed();
+    }
     return true;
+}
+
+Status EngineThread::run(Execution& execution, const Units& units, const Parts& parts) {
+    Worker& worker = *current_;
+    SharedCommand shared(team_, execution, units, parts);
+    worker.shared = &shared;
+    const Status status = shared.run();
+    worker.shared = nullptr;
+    return status;
 }
 
 }  // namespace accel::card

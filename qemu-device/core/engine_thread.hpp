@@ -7,25 +7,23 @@
 // thread, because only this engine takes its queue again.
 #pragma once
 
-#include <functional>
-#include <optional>
 #include <thread>
 
 #include "processor.hpp"
+#include "shared_command.hpp"
 
 namespace accel::card {
 
-// Starts a thread of the card, with the embedder's callbacks before and after `body`. No exception
-// may leave `body`.
-[[nodiscard]] std::jthread start_thread(const Embedder& embedder, std::function<void()> body);
-
-class EngineThread final : EngineSeat {
+class EngineThread final : EngineSeat, Crew {
   public:
-    EngineThread(Engine engine, Scheduler& scheduler, Processor& processor);
+    EngineThread(Engine engine, Scheduler& scheduler, Processor& processor, Team& team);
     void start(const Embedder& embedder);
 
   private:
     [[nodiscard]] bool set_aside(Queue& queue, bool urgent) override;
+    [[nodiscard]] Crew* crew() override { return team_.threads() > 1 ? this : nullptr; }
+    [[nodiscard]] unsigned threads() const override { return team_.threads(); }
+    [[nodiscard]] Status run(Execution& execution, const Units& units, const Parts& parts) override;
     void run_workers();
     // The loop of a worker.
     void run(Worker& worker);
@@ -35,6 +33,7 @@ class EngineThread final : EngineSeat {
     const Engine engine_;
     Scheduler& scheduler_;
     Processor& processor_;
+    Team& team_;
     Workers workers_;
     Worker* current_ = nullptr;
     bool ending_ = false;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "ordering.hpp"
 
@@ -15,30 +16,35 @@ namespace accel::card {
 
 namespace {
 
-// The most elements of a scatter in one piece.
+// The most elements of a scatter, or rows, in one piece.
 constexpr std::uint64_t piece_packets = 1024;
 
 }  // namespace
 
-void Memory::count_device_read(std::uint64_t bytes) {
-    counters_.traffic.memory_read.add(bytes);
-    traffic_.memory_read.add(bytes);
-    if (timing_ != nullptr) {
-        timing_->memory(bytes);
-    }
+void Memory::count_now() {
+    accesses_ = 0;
+    const std::uint64_t read = std::exchange(bytes_read_, 0);
+    const std::uint64_t written = std::exchange(bytes_written_, 0);
+    counters_.traffic.memory_read.add(read);
+    counters_.traffic.memory_written.add(written);
+    traffic_.memory_read.add(read);
+    traffic_.memory_written.add(written);
 }
 
-void Memory::count_device_write(std::uint64_t bytes) {
-    counters_.traffic.memory_written.add(bytes);
-    traffic_.memory_written.add(bytes);
+void Memory::count_device(std::uint64_t read, std::uint64_t written) {
+    bytes_read_ += read;
+    bytes_written_ += written;
+    if (checkpoint_ == nullptr || ++accesses_ == accesses_for_each_count) {
+        count_now();
+    }
     if (timing_ != nullptr) {
-        timing_->memory(bytes);
+        timing_->memory(read + written);
     }
 }
 
 bool Memory::fetch(const Target& target, void* to) {
     if (target.device) {
-        count_device_read(target.bytes);
+        count_device(target.bytes, 0);
         move_payload(to, device_.data() + target.address, target.bytes);
         return true;
     }
@@ -48,7 +54,7 @@ bool Memory::fetch(const Target& target, void* to) {
 
 bool Memory::store(const Target& target, const void* from) {
     if (target.device) {
-        count_device_write(target.bytes);
+        count_device(0, target.bytes);
         move_payload(device_.data() + target.address, from, target.bytes);
         return true;
     }
@@ -59,11 +65,11 @@ bool Memory::store(const Target& target, const void* from) {
 bool Memory::move(const Target& to, const Target& from, std::span<std::uint8_t> bounce) {
     // Device memory serves as the buffer: bytes are copied twice only between host addresses.
     if (from.device) {
-        count_device_read(from.bytes);
+        count_device(from.bytes, 0);
         return store(to, device_.data() + from.address);
     }
     if (to.device) {
-        count_device_write(to.bytes);
+        count_device(0, to.bytes);
         return fetch(from, device_.data() + to.address);
     }
     return fetch(from, bounce.data()) && store(to, bounce.data());
@@ -76,20 +82,63 @@ Status Memory::for_each_run(std::uint64_t address, std::uint64_t bytes, Access a
         if (Status status = check(); status != ACCEL_OK) {
             return status;
         }
-        const Context::AccessGuard guard(context_);
-        std::uint64_t left = std::min(bytes, piece_bytes);
-        bytes -= left;
-        while (left > 0) {
-            Target target{};
-            if (Status status = context_.translate(guard, address, access, left, target);
+        const Context::AccessGuard guard(context_, lane_);
+        const std::uint64_t now = std::min(bytes, piece_bytes);
+        if (Status status = visit_piece(guard, address, now, access, visit); status != ACCEL_OK) {
+            return status;
+        }
+        address += now;
+        bytes -= now;
+    }
+    return ACCEL_OK;
+}
+
+template <typename Visit>
+Status Memory::visit_piece(const Context::AccessGuard& guard, std::uint64_t address,
+                           std::uint64_t bytes, Access access, Visit& visit) {
+    while (bytes > 0) {
+        Target target{};
+        if (Status status = context_.translate(guard, address, access, bytes, recent_, target);
+            status != ACCEL_OK) {
+            return failed(status, address);
+        }
+        if (!visit(target)) {
+            return failed(ACCEL_BUS_ERROR, address);
+        }
+        address += target.bytes;
+        bytes -= target.bytes;
+    }
+    return ACCEL_OK;
+}
+
+template <typename Visit>
+Status Memory::for_each_row(std::uint64_t address, std::uint64_t stride, std::uint64_t rows,
+                            std::uint64_t bytes, Access access, Visit&& visit) {
+    if (bytes == 0) {
+        return ACCEL_OK;
+    }
+    // The timing model settles after each row.
+    const std::uint64_t in_piece =
+        timing_ != nullptr ? 1 : std::min(piece_packets, piece_bytes / bytes);
+    if (in_piece <= 1) {
+        for (; rows > 0; --rows, address += stride) {
+            if (Status status = for_each_run(address, bytes, access, visit); status != ACCEL_OK) {
+                return status;
+            }
+        }
+        return ACCEL_OK;
+    }
+    while (rows > 0) {
+        if (Status status = check(); status != ACCEL_OK) {
+            return status;
+        }
+        const Context::AccessGuard guard(context_, lane_);
+        for (std::uint64_t left = std::min(rows, in_piece); left > 0;
+             --left, --rows, address += stride) {
+            if (Status status = visit_piece(guard, address, bytes, access, visit);
                 status != ACCEL_OK) {
-                return failed(status, address);
+                return status;
             }
-            if (!visit(target)) {
-                return failed(ACCEL_BUS_ERROR, address);
-            }
-            address += target.bytes;
-            left -= target.bytes;
         }
     }
     return ACCEL_OK;
@@ -123,7 +172,7 @@ Status Memory::read_word(std::uint64_t address, std::uint64_t& value) {
     }
     return for_each_run(address, sizeof value, Access::read, [&](const Target& target) {
         if (target.device) {
-            count_device_read(sizeof value);
+            count_device(sizeof value, 0);
             value = load_word(device_.data() + target.address);
             return true;
         }
@@ -138,7 +187,7 @@ Status Memory::write_word(std::uint64_t address, std::uint64_t value) {
     }
     return for_each_run(address, sizeof value, Access::write, [&](const Target& target) {
         if (target.device) {
-            count_device_write(sizeof value);
+            count_device(0, sizeof value);
             store_word(device_.data() + target.address, value);
             return true;
         }
@@ -153,12 +202,11 @@ Status Memory::read_rows(std::uint64_t address, std::uint64_t stride, std::uint6
         return read(address, to, rows * bytes);
     }
     auto* out = static_cast<std::uint8_t*>(to);
-    for (std::uint64_t row = 0; row < rows; ++row, address += stride, out += bytes) {
-        if (Status status = read(address, out, bytes); status != ACCEL_OK) {
-            return status;
-        }
-    }
-    return ACCEL_OK;
+    return for_each_row(address, stride, rows, bytes, Access::read, [&](const Target& target) {
+        const bool ok = fetch(target, out);
+        out += target.bytes;
+        return ok;
+    });
 }
 
 Status Memory::write_rows(std::uint64_t address, std::uint64_t stride, std::uint64_t rows,
@@ -167,12 +215,11 @@ Status Memory::write_rows(std::uint64_t address, std::uint64_t stride, std::uint
         return write(address, from, rows * bytes);
     }
     const auto* in = static_cast<const std::uint8_t*>(from);
-    for (std::uint64_t row = 0; row < rows; ++row, address += stride, in += bytes) {
-        if (Status status = write(address, in, bytes); status != ACCEL_OK) {
-            return status;
-        }
-    }
-    return ACCEL_OK;
+    return for_each_row(address, stride, rows, bytes, Access::write, [&](const Target& target) {
+        const bool ok = store(target, in);
+        in += target.bytes;
+        return ok;
+    });
 }
 
 namespace {
@@ -256,10 +303,11 @@ Status Memory::scatter(std::uint64_t address, std::uint64_t stride, std::uint64_
         }
         // Each element is a packet of its own, so a piece has fewer of them than its bytes permit.
         const std::uint64_t here = std::min(elements_in_page(address, step, count), piece_packets);
-        const Context::AccessGuard guard(context_);
+        const Context::AccessGuard guard(context_, lane_);
         Target target{};
         const std::uint64_t span = (here - 1) * step + size;
-        if (Status status = context_.translate(guard, address, Access::write, span, target);
+        if (Status status =
+                context_.translate(guard, address, Access::write, span, recent_, target);
             status != ACCEL_OK) {
             return failed(status, address);
         }
@@ -281,17 +329,19 @@ Status Memory::copy(std::uint64_t to, std::uint64_t from, std::uint64_t bytes,
         if (Status status = check(); status != ACCEL_OK) {
             return status;
         }
-        const Context::AccessGuard guard(context_);
+        const Context::AccessGuard guard(context_, lane_);
         std::uint64_t left = std::min<std::uint64_t>(bytes, piece_bytes);
         bytes -= left;
         while (left > 0) {
             Target source{};
             Target sink{};
-            if (Status status = context_.translate(guard, from, Access::read, left, source);
+            if (Status status =
+                    context_.translate(guard, from, Access::read, left, recent_, source);
                 status != ACCEL_OK) {
                 return failed(status, from);
             }
-            if (Status status = context_.translate(guard, to, Access::write, source.bytes, sink);
+            if (Status status =
+                    context_.translate(guard, to, Access::write, source.bytes, recent_, sink);
                 status != ACCEL_OK) {
                 return failed(status, to);
             }

@@ -28,9 +28,9 @@ class Checkpoint {
     Checkpoint(Checkpoint&&) = delete;
     Checkpoint& operator=(Checkpoint&&) = delete;
 
-    // ACCEL_OK: the command continues; other commands may have run meanwhile. The caller holds no
-    // mutex and no AccessGuard.
-    [[nodiscard]] virtual Status pass() = 0;
+    // `pieces`: how many the command finished since the last call. ACCEL_OK: the command continues;
+    // other commands may have run meanwhile. The caller holds no mutex and no AccessGuard.
+    [[nodiscard]] virtual Status pass(std::uint64_t pieces) = 0;
 
   protected:
     ~Checkpoint() = default;
@@ -94,17 +94,38 @@ class Memory {
         if (stop_.load(std::memory_order_relaxed)) {
             return ACCEL_ABORTED;
         }
-        return checkpoint_ != nullptr ? checkpoint_->pass() : ACCEL_OK;
+        return checkpoint_ != nullptr ? checkpoint_->pass(1) : ACCEL_OK;
     }
     // Null: none, as while a command is fetched or completed.
-    void set_checkpoint(Checkpoint* checkpoint) { checkpoint_ = checkpoint; }
+    void set_checkpoint(Checkpoint* checkpoint) {
+        checkpoint_ = checkpoint;
+        count_now();
+    }
+    // What the accesses of one thread use, so that they hardly disturb those of other threads.
+    // `lane` is below Gate::lane_count.
+    void set_thread(RecentTranslations& recent, unsigned lane) {
+        // The timing model counts every access to the TLB.
+        recent_ = timing_ == nullptr ? &recent : nullptr;
+        lane_ = lane;
+    }
+    [[nodiscard]] Checkpoint* checkpoint() const { return checkpoint_; }
 
     [[nodiscard]] std::uint64_t fault_address() const { return fault_address_; }
+    void set_fault_address(std::uint64_t address) { fault_address_ = address; }
 
   private:
     // Calls visit(target) for run after run of [address, address + bytes).
     template <typename Visit>
     [[nodiscard]] Status for_each_run(std::uint64_t address, std::uint64_t bytes, Access access,
+                                      Visit&& visit);
+    // The same within a piece.
+    template <typename Visit>
+    [[nodiscard]] Status visit_piece(const Context::AccessGuard& guard, std::uint64_t address,
+                                     std::uint64_t bytes, Access access, Visit& visit);
+    // The same for rows. Several short rows are one piece.
+    template <typename Visit>
+    [[nodiscard]] Status for_each_row(std::uint64_t address, std::uint64_t stride,
+                                      std::uint64_t rows, std::uint64_t bytes, Access access,
                                       Visit&& visit);
 
     [[nodiscard]] bool fetch(const Target& target, void* to);
@@ -115,8 +136,11 @@ class Memory {
         return status;
     }
 
-    void count_device_read(std::uint64_t bytes);
-    void count_device_write(std::uint64_t bytes);
+    // While a command has a checkpoint, several accesses are counted together: threads that compute
+    // it would otherwise wait for each other's counts.
+    static constexpr unsigned accesses_for_each_count = 64;
+    void count_device(std::uint64_t read, std::uint64_t written);
+    void count_now();
 
     Context& context_;
     Bus& bus_;
@@ -126,6 +150,11 @@ class Memory {
     Traffic& traffic_;
     const std::atomic<bool>& stop_;
     Checkpoint* checkpoint_ = nullptr;
+    RecentTranslations* recent_ = nullptr;
+    unsigned lane_ = 0;
+    unsigned accesses_ = 0;  // not counted yet
+    std::uint64_t bytes_read_ = 0;
+    std::uint64_t bytes_written_ = 0;
     std::uint64_t fault_address_ = 0;
 };
 

@@ -63,6 +63,7 @@ Next Processor::step(Queue& queue, Engine engine, Scratch& scratch, EngineSeat& 
               .scratch = scratch,
               .seat = seat,
               .lines_up = !queue.has_command};
+    step.memory.set_thread(scratch.recent, scratch.lane);
     if (!queue.has_command) {
         Fetch result = Fetch::command;
         if (Status status = fetch(step, result); status != ACCEL_OK) {
@@ -233,7 +234,12 @@ Status Processor::run_on_engine(Step& step, const Operation& operation) {
                .engine = step.engine,
                .seat = step.seat});
     hang(queue);
-    Execution execution{.command = queue.command, .memory = step.memory, .scratch = step.scratch};
+    Crew* const crew = step.seat.crew();
+    Execution execution{.command = queue.command,
+                        .memory = step.memory,
+                        .scratch = step.scratch,
+                        .threads = crew != nullptr ? crew->threads() : 1,
+                        .crew = crew};
     step.memory.set_checkpoint(&turn);
     const Status status = operation.run(execution);
     step.memory.set_checkpoint(nullptr);

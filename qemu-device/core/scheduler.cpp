@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "accel_timing.h"
+#include "thread.hpp"
 
 namespace accel::card {
 
@@ -15,12 +16,6 @@ namespace {
 
 // Spins of an engine without work before it sleeps; a few microseconds in total.
 constexpr int max_spins = 128;
-
-void pause_cpu() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#endif
-}
 
 constexpr unsigned index_of(Engine engine) {
     return static_cast<unsigned>(engine);

@@ -24,14 +24,17 @@ void Turn::end(std::uint64_t now) {
     queue.progress.ticks.add(ticks);
 }
 
-Status Turn::pass() {
+Status Turn::pass(std::uint64_t pieces) {
     Queue& queue = parts_.queue;
-    queue.progress.pieces.add(1);
+    queue.progress.pieces.add(pieces);
+    pieces_ += pieces;
     const unsigned rivals = parts_.scheduler.rivals(queue, parts_.engine);
-    if (rivals <= Scheduler::equal_rival && parts_.bus.timing() == nullptr &&
-        ++pieces_ % pieces_for_each_look != 0) {
+    // A call without pieces waits for other threads, so it has the time.
+    if (rivals <= Scheduler::equal_rival && parts_.bus.timing() == nullptr && pieces != 0 &&
+        pieces_ < pieces_for_each_look) {
         return ACCEL_OK;
     }
+    pieces_ = 0;
     const std::uint64_t now = parts_.bus.clock();
     if (exceeds_limit(queue, queue.progress.ticks.read() + length(now))) {
         return ACCEL_TIME_LIMIT;

@@ -29,12 +29,12 @@ class Turn final : public Checkpoint {
     // Starts at the start of the command.
     explicit Turn(const TurnParts& parts) : parts_(parts) { begin(parts.queue.started); }
 
-    [[nodiscard]] Status pass() override;
+    [[nodiscard]] Status pass(std::uint64_t pieces) override;
     void end(std::uint64_t now);
 
   private:
     // Without a timing model, reading the clock takes longer than a short piece.
-    static constexpr unsigned pieces_for_each_look = 16;
+    static constexpr std::uint64_t pieces_for_each_look = 16;
 
     void begin(std::uint64_t now);
     [[nodiscard]] std::uint64_t length(std::uint64_t now) const {
@@ -44,7 +44,7 @@ class Turn final : public Checkpoint {
 
     TurnParts parts_;
     std::uint64_t started_ = 0;
-    unsigned pieces_ = 0;
+    std::uint64_t pieces_ = 0;  // since the last look
 };
 
 }  // namespace accel::card

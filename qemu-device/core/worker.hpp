@@ -10,12 +10,13 @@
 #include <memory>
 #include <vector>
 
-#include "commands/execution.hpp"
+#include "commands/units.hpp"
 #include "timing/timeline.hpp"
 
 namespace accel::card {
 
 struct Queue;
+class SharedCommand;
 
 struct Worker {
     explicit Worker(const std::function<void(Worker&)>& body)
@@ -23,7 +24,8 @@ struct Worker {
 
     Scratch scratch;
     Task task;
-    std::size_t unit = 0;  // in virtual time: the index of the unit that it runs on
+    SharedCommand* shared = nullptr;  // its running command, if a team computes it
+    std::size_t unit = 0;             // in virtual time: the index of the unit that it runs on
 };
 
 // The engine of a running command, as the command sees it.
@@ -39,6 +41,8 @@ class EngineSeat {
     // False: the engine keeps the command. `urgent`: the engine is needed to end a preempted
     // command of a queue that is being stopped.
     [[nodiscard]] virtual bool set_aside(Queue& queue, bool urgent) = 0;
+    // The threads that help the engine. Null: there are none.
+    [[nodiscard]] virtual Crew* crew() { return nullptr; }
 
   protected:
     ~EngineSeat() = default;

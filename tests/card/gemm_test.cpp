@@ -10,7 +10,11 @@ namespace {
 
 class Gemm : public CardTest {
   protected:
-    Gemm() : CardTest({.device_memory = 192 << 20, .host_memory = 256 << 20, .contexts = 2}) {}
+    explicit Gemm(std::uint32_t threads = 4)
+        : CardTest({.device_memory = 192 << 20,
+                    .host_memory = 256 << 20,
+                    .contexts = 2,
+                    .threads = threads}) {}
 
     struct Shape {
         std::uint32_t m, n, k;
@@ -67,6 +71,11 @@ class Gemm : public CardTest {
     Random random{1};
 };
 
+class GemmOnOneThread : public Gemm {
+  protected:
+    GemmOnOneThread() : Gemm(1) {}
+};
+
 TEST_F(Gemm, EqualsTheReferenceForSmallShapes) {
     static constexpr std::uint32_t sizes[] = {0,  1,  2,  3,  5,  7,  8,  9,
                                               16, 31, 32, 33, 40, 64, 65, 70};
@@ -104,7 +113,8 @@ TEST_F(Gemm, EqualsTheReferenceIfBExceedsThePanel) {
           true);
 }
 
-TEST_F(Gemm, ReadsEachOperandOnceIfBFitsThePanel) {
+// Several threads each read the operands that they need.
+TEST_F(GemmOnOneThread, ReadsEachOperandOnceIfBFitsThePanel) {
     const std::uint64_t before = host.read64(ACCEL_REG_MEMORY_READ);
     check({.m = 256, .n = 128, .k = 784, .layout = Layout::device}, true);
     EXPECT_EQ(host.read64(ACCEL_REG_MEMORY_READ) - before, (256 * 784 + 784 * 128) * 4U);

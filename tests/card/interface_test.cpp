@@ -52,7 +52,8 @@ class Interface : public testing::Test {
                            .contexts = 4,
                            .vectors = 4,
                            .ring_entries = 64,
-                           .link = nullptr};
+                           .link = nullptr,
+                           .threads = 1};
 };
 
 TEST_F(Interface, RefusesImpossibleConfigurations) {
@@ -70,6 +71,7 @@ TEST_F(Interface, RefusesImpossibleConfigurations) {
           accel_core_link{3, 8, 256, 128, 64}, accel_core_link{3, 8, 256, 512, 512}}) {
         refuse([&](auto& config, auto&) { config.link = &bad; });
     }
+    refuse([](auto& config, auto&) { config.threads = 1025; });
     const accel_core_link link{3, 8, 256, 512, 64};
     refuse([&](auto& config, auto& calls) {
         config.link = &link;
@@ -89,15 +91,20 @@ TEST_F(Interface, RefusesImpossibleConfigurations) {
 }
 
 TEST_F(Interface, CallsEnterAndLeaveInEveryThread) {
-    Seen seen;
-    const accel_core_callbacks calls = callbacks();
-    accel_core* const core = accel_core_create(&good, &calls, &seen, nullptr, 0);
-    ASSERT_NE(core, nullptr);
-    EXPECT_TRUE(eventually([&] { return seen.entered == 3; }));
-    EXPECT_EQ(seen.left, 0);
-    accel_core_destroy(core);
-    EXPECT_EQ(seen.entered, 3);
-    EXPECT_EQ(seen.left, 3);
+    for (const int threads : {1, 5}) {
+        Seen seen;
+        const int all =
+            threads + 2;  // two engines, the control thread, and a team that is one less
+        good.threads = static_cast<std::uint32_t>(threads);
+        const accel_core_callbacks calls = callbacks();
+        accel_core* const core = accel_core_create(&good, &calls, &seen, nullptr, 0);
+        ASSERT_NE(core, nullptr);
+        EXPECT_TRUE(eventually([&] { return seen.entered == all; }));
+        EXPECT_EQ(seen.left, 0);
+        accel_core_destroy(core);
+        EXPECT_EQ(seen.entered, all);
+        EXPECT_EQ(seen.left, all);
+    }
 }
 
 TEST_F(Interface, WorksWithoutThreadCallbacksAndDeviceMemory) {

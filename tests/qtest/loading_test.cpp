@@ -66,6 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadProperty{"UnknownTiming", "timing=slow", "timing must be fast or model"},
                     BadProperty{"UnknownSpeed", "link-speed=7", "link-speed"},
                     BadProperty{"UnknownWidth", "link-width=3", "link-width"},
+                    BadProperty{"TooManyThreads", "threads=1025", "at most 1024 threads"},
                     BadProperty{"UnknownPayload", "timing=model,max-payload=100",
                                 "the longest payload must be a power of two"}),
     [](const auto& info) { return info.param.name; });

@@ -5,10 +5,7 @@
 
 namespace accel::card {
 
-Status read_axis(Execution& execution, accel_reduce& params) {
-    if (Status status = read_params(execution, &params, sizeof params); status != ACCEL_OK) {
-        return status;
-    }
+Status check_axis(const Execution& execution, const accel_reduce& params) {
     const accel_tensor& tensor = execution.command.tensor;
     if (params.type != ACCEL_TYPE_F32 || params.reserved0 != 0 || !all_zero(params.reserved1) ||
         tensor.src1 != 0 || tensor.src2 != 0) {
@@ -25,6 +22,29 @@ Status read_axis(Execution& execution, accel_reduce& params) {
         return ACCEL_BAD_SIZE;
     }
     return check_extent(tensor.src0, params.outer, row, row);
+}
+
+Units Axis::units(const Extent& dst, bool may_be_in_place, double nanoseconds) {
+    if (params_.outer == 0 || params_.inner == 0) {
+        return {};  // an empty loop could be long, and would not check whether to stop
+    }
+    const Extent src{.begin = src_,
+                     .bytes = std::uint64_t{params_.outer} * params_.n * row_bytes()};
+    const bool in_place = may_be_in_place && dst.begin == src.begin;
+    const bool independent = in_place || !dst.overlaps(src);
+    const double total =
+        static_cast<double>(params_.outer) * params_.n * params_.inner * nanoseconds;
+    if (independent && threads_ > 1 && total >= min_shared_nanoseconds) {
+        // Narrow groups, but not so narrow that reading them takes longer.
+        constexpr std::uint64_t min_columns = 64;
+        const std::uint64_t groups = divide_up(2 * threads_, params_.outer);
+        columns_ = std::clamp(divide_up(params_.inner, groups), min_columns, max_columns);
+    }
+    groups_ = divide_up(params_.inner, columns_);
+    const std::uint64_t count = params_.outer * groups_;
+    return {.count = count,
+            .nanoseconds = independent ? 50 + total / static_cast<double>(count) : 0,
+            .cut_for_threads = columns_ != max_columns};
 }
 
 }  // namespace accel::card

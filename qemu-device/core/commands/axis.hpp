@@ -6,12 +6,12 @@
 
 #include <algorithm>
 
-#include "execution.hpp"
+#include "units.hpp"
 
 namespace accel::card {
 
-// Reads and checks the parameters and operands that both commands have.
-[[nodiscard]] Status read_axis(Execution& execution, accel_reduce& params);
+// Checks the parameters and operands that both commands have.
+[[nodiscard]] Status check_axis(const Execution& execution, const accel_reduce& params);
 
 class Axis {
   public:
@@ -22,7 +22,8 @@ class Axis {
         : memory_(execution.memory),
           stage_(execution.scratch.stage[0].get()),
           params_(params),
-          src_(execution.command.tensor.src0) {}
+          src_(execution.command.tensor.src0),
+          threads_(execution.threads) {}
 
     // Calls visit(first, rows, values) for blocks of `rows` x `columns` values of one outer index,
     // in ascending order of the axis.
@@ -50,17 +51,19 @@ class Axis {
         return ACCEL_OK;
     }
 
-    // Calls visit(outer, column, columns) for every group of columns.
+    // A unit is a group of columns of one outer index. `nanoseconds`: of a value of the source.
+    [[nodiscard]] Units units(const Extent& dst, bool may_be_in_place, double nanoseconds);
+
+    // Calls visit(outer, column, columns) for every unit of a range. Follows units().
     template <typename Visit>
-    [[nodiscard]] Status for_each_group(Visit&& visit) {
-        for (std::uint64_t outer = 0; outer < params_.outer; ++outer) {
-            for (std::uint64_t column = 0; column < params_.inner; column += max_columns) {
-                loaded_ = false;
-                const std::uint64_t columns =
-                    std::min<std::uint64_t>(params_.inner - column, max_columns);
-                if (Status status = visit(outer, column, columns); status != ACCEL_OK) {
-                    return status;
-                }
+    [[nodiscard]] Status for_each_group(const UnitRange& range, Visit&& visit) {
+        for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
+            const std::uint64_t column = unit % groups_ * columns_;
+            loaded_ = false;
+            if (Status status = visit(unit / groups_, column,
+                                      std::min<std::uint64_t>(params_.inner - column, columns_));
+                status != ACCEL_OK) {
+                return status;
             }
         }
         return ACCEL_OK;
@@ -77,6 +80,9 @@ class Axis {
     float* stage_;
     const accel_reduce& params_;
     std::uint64_t src_;
+    const unsigned threads_;
+    std::uint64_t columns_ = max_columns;  // of a group, except the last
+    std::uint64_t groups_ = 1;             // of an outer index
     bool loaded_ = false;
 };
 

@@ -9,6 +9,7 @@
 #include "accumulator.hpp"
 #include "fma_kernel.hpp"
 #include "image.hpp"
+#include "units.hpp"
 
 namespace accel::card {
 
@@ -29,7 +30,8 @@ class Conv2d {
           tensor_(execution.command.tensor),
           src_(tensor_.src0, params.src, params.batch, accumulator_.src0_bytes()),
           dst_(tensor_.dst, params.dst, params.batch, accumulator_.dst_bytes()),
-          window_(params.window, params.src) {}
+          window_(params.window, params.src),
+          threads_(execution.threads) {}
 
     [[nodiscard]] Status check() {
         if (Status status = accumulator_.check(); status != ACCEL_OK) {
@@ -61,67 +63,98 @@ class Conv2d {
              dst_.check()});
     }
 
-    [[nodiscard]] Status run() {
-        if (params_.batch == 0 || params_.dst.height == 0 || params_.dst.width == 0 ||
-            params_.dst.channels == 0) {
-            return ACCEL_OK;
+    [[nodiscard]] Units units() {
+        const RowBlocks blocks(params_.batch, params_.dst, max_results());
+        if (blocks.count() == 0 || params_.dst.channels == 0) {
+            return {};
         }
-        if (depth_ == 1 && columns_ == 1) {
-            return run_depthwise();
-        }
-        for (std::uint64_t group = 0; group < params_.groups; ++group) {
-            for (std::uint64_t n = 0; n < columns_; n += block_columns) {
-                const std::uint64_t columns = std::min(columns_ - n, block_columns);
-                resident_ = 0;
-                if (Status status = for_row_blocks(block_rows,
-                                                   [&](std::uint64_t image, std::uint64_t y,
-                                                       std::uint64_t x, std::uint64_t count) {
-                                                       return block(group, n, columns, image, y, x,
-                                                                    count);
-                                                   });
-                    status != ACCEL_OK) {
-                    return status;
-                }
+        const Extent dst = dst_.extent();
+        const Extent weights{.begin = tensor_.src1,
+                             .bytes = k_ * params_.dst.channels * weight_bytes_};
+        const Extent channels{.begin = tensor_.src2,
+                              .bytes = params_.dst.channels * accumulator_.channel_bytes()};
+        const bool independent = dst_.has_distinct_elements() && !dst.overlaps(src_.extent()) &&
+                                 !dst.overlaps(weights) && !dst.overlaps(channels);
+        const double results =
+            static_cast<double>(params_.batch) * params_.dst.height * params_.dst.width;
+        double nanoseconds = results * params_.dst.channels * (static_cast<double>(k_) + 1) /
+                             (is_depthwise() ? depthwise_macs : macs_each_nanosecond);
+        tiling_ = make_tiling(
+            {.matrices = is_depthwise() ? 1 : std::uint64_t{params_.groups},
+             .results = saturated_product(saturated_product(params_.batch, params_.dst.height),
+                                          params_.dst.width),
+             .row_blocks = blocks.count(),
+             .columns = is_depthwise() ? std::uint64_t{params_.groups} : columns_,
+             .max_width = block_columns,
+             .nanoseconds = nanoseconds,
+             .threads = independent ? threads_ : 1});
+        const std::uint64_t count =
+            saturated_product(is_depthwise() ? 1 : std::uint64_t{params_.groups},
+                              tiling_.column_blocks * tiling_.row_parts);
+        return {.count = count,
+                .nanoseconds = independent ? nanoseconds / static_cast<double>(count) : 0,
+                .cut_for_threads = tiling_.width != block_columns};
+    }
+
+    [[nodiscard]] Status run(const UnitRange& range) {
+        for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
+            if (Status status = run_tile(tiling_.tile(unit)); status != ACCEL_OK) {
+                return status;
             }
         }
         return ACCEL_OK;
     }
 
   private:
-    // Calls visit(image, y, x, count) for every block of at most `max_results` results of a row.
-    template <typename Visit>
-    [[nodiscard]] Status for_row_blocks(std::uint64_t max_results, Visit&& visit) {
-        for (std::uint64_t image = 0; image < params_.batch; ++image) {
-            for (std::uint64_t y = 0; y < params_.dst.height; ++y) {
-                for (std::uint64_t x = 0; x < params_.dst.width; x += max_results) {
-                    if (Status status =
-                            visit(image, y, x, std::min(params_.dst.width - x, max_results));
-                        status != ACCEL_OK) {
-                        return status;
-                    }
-                }
+    // Multiply-adds of a depthwise convolution in a nanosecond, about.
+    static constexpr double depthwise_macs = 4;
+    static constexpr std::uint64_t depthwise_results = Scratch::stage_floats / block_columns;
+    static_assert(depthwise_results * block_columns <= block_rows * block_columns);
+
+    [[nodiscard]] bool is_depthwise() const { return depth_ == 1 && columns_ == 1; }
+    // The most results of a block.
+    [[nodiscard]] std::uint64_t max_results() const {
+        return is_depthwise() ? depthwise_results : block_rows;
+    }
+
+    // Computes a block of columns for some blocks of rows.
+    [[nodiscard]] Status run_tile(const Tiling::Tile& tile) {
+        const std::uint64_t n = tile.column_block * tiling_.width;
+        if (group_ != tile.matrix || packed_column_ != n) {
+            group_ = tile.matrix;
+            packed_column_ = n;
+            resident_ = 0;
+        }
+        const RowBlocks blocks(params_.batch, params_.dst, max_results());
+        const std::uint64_t first = tile.row_part * tiling_.rows;
+        const std::uint64_t last = first + std::min(blocks.count() - first, tiling_.rows);
+        for (std::uint64_t i = first; i < last; ++i) {
+            const RowBlock row = blocks[i];
+            const Status status =
+                is_depthwise()
+                    ? depthwise_block(n, std::min(params_.groups - n, tiling_.width), row)
+                    : block(n, std::min(columns_ - n, tiling_.width), row);
+            if (status != ACCEL_OK) {
+                return status;
             }
         }
         return ACCEL_OK;
     }
 
-    // Writes results [x, x + count) of a row, from `channel` on.
-    [[nodiscard]] Status write_results(std::uint64_t image, std::uint64_t y, std::uint64_t x,
-                                       std::uint64_t count, std::uint64_t channel,
+    // Writes the results of a block, from `channel` on.
+    [[nodiscard]] Status write_results(const RowBlock& row, std::uint64_t channel,
                                        std::uint64_t channels, std::uint64_t width) {
         return accumulator_.write_results(tensor_.src2 + channel * accumulator_.channel_bytes(),
-                                          dst_.at(image, y, x, channel), dst_.pixel_bytes(), count,
-                                          channels, width);
+                                          dst_.at(row.image, row.y, row.x, channel),
+                                          dst_.pixel_bytes(), row.count, channels, width);
     }
 
     // ---- the general case
 
-    [[nodiscard]] Status block(std::uint64_t group, std::uint64_t n, std::uint64_t columns,
-                               std::uint64_t image, std::uint64_t y, std::uint64_t x,
-                               std::uint64_t count) {
+    [[nodiscard]] Status block(std::uint64_t n, std::uint64_t columns, const RowBlock& row) {
         const std::uint64_t width = round_up(columns, tile_columns);
-        const std::uint64_t rows = round_up(count, tile_rows);
-        const std::uint64_t channel = group * columns_ + n;
+        const std::uint64_t rows = round_up(row.count, tile_rows);
+        const std::uint64_t channel = group_ * columns_ + n;
         accumulator_.clear(rows * width);
         const bool keep = k_ <= Scratch::panel_floats / width;
         for (std::uint64_t k = 0; k < k_; k += accumulator_.depth()) {
@@ -134,8 +167,7 @@ class Conv2d {
                 }
                 resident_ = k + depth;
             }
-            if (Status status = pack_taps(group, image, y, x, count, k, depth);
-                status != ACCEL_OK) {
+            if (Status status = pack_taps(row, k, depth); status != ACCEL_OK) {
                 return status;
             }
             if (Status status = multiply_block(memory_, scratch_.tile[0].get(), panel,
@@ -145,7 +177,7 @@ class Conv2d {
             }
             accumulator_.fold_partial_sums(rows * width);
         }
-        return write_results(image, y, x, count, channel, columns, width);
+        return write_results(row, channel, columns, width);
     }
 
     [[nodiscard]] Status pack_weights(float* panel, std::uint64_t k, std::uint64_t depth,
@@ -166,24 +198,24 @@ class Conv2d {
         return ACCEL_OK;
     }
 
-    // Gathers the inputs of results [x, x + count), for [k, k + depth) of the sum, into the tile of
+    // Gathers the inputs of a block of results, for [k, k + depth) of the sum, into the tile of
     // matrix A.
-    [[nodiscard]] Status pack_taps(std::uint64_t group, std::uint64_t image, std::uint64_t y,
-                                   std::uint64_t x, std::uint64_t count, std::uint64_t k,
-                                   std::uint64_t depth) {
+    [[nodiscard]] Status pack_taps(const RowBlock& block, std::uint64_t k, std::uint64_t depth) {
         constexpr std::uint64_t block_channels = Scratch::stage_floats / block_rows;
         float* const tile = scratch_.tile[0].get();
         float* const stage = scratch_.stage[0].get();
-        std::fill_n(tile, round_up(count, tile_rows) * depth, 0.0F);
+        std::fill_n(tile, round_up(block.count, tile_rows) * depth, 0.0F);
         for (std::uint64_t done = 0; done < depth;) {
             const std::uint64_t tap = (k + done) / depth_;
             const std::uint64_t first = (k + done) % depth_;
             const std::uint64_t now = std::min({depth - done, depth_ - first, block_channels});
             std::uint64_t row = 0;
-            const InsideRange inside = window_.columns(x, count, tap % params_.window.width);
-            if (window_.row(y, tap / params_.window.width, row) && inside.first < inside.last) {
+            const InsideRange inside =
+                window_.columns(block.x, block.count, tap % params_.window.width);
+            if (window_.row(block.y, tap / params_.window.width, row) &&
+                inside.first < inside.last) {
                 const std::uint64_t from =
-                    src_.at(image, row, inside.column, group * depth_ + first);
+                    src_.at(block.image, row, inside.column, group_ * depth_ + first);
                 if (Status status =
                         accumulator_.read_src0(from, src_.pixel_bytes() * window_.step(),
                                                inside.last - inside.first, now, stage);
@@ -206,27 +238,9 @@ class Conv2d {
 
     // ---- depthwise convolutions
 
-    [[nodiscard]] Status run_depthwise() {
-        constexpr std::uint64_t block_channels = 512;
-        constexpr std::uint64_t block_results = Scratch::stage_floats / block_channels;
-        static_assert(block_results * block_channels <= block_rows * block_columns);
-        for (std::uint64_t channel = 0; channel < columns_ * params_.groups;
-             channel += block_channels) {
-            const std::uint64_t channels = std::min(params_.groups - channel, block_channels);
-            const auto visit = [&](std::uint64_t image, std::uint64_t y, std::uint64_t x,
-                                   std::uint64_t count) {
-                return depthwise_block(channel, channels, image, y, x, count);
-            };
-            if (Status status = for_row_blocks(block_results, visit); status != ACCEL_OK) {
-                return status;
-            }
-        }
-        return ACCEL_OK;
-    }
-
     [[nodiscard]] Status depthwise_block(std::uint64_t channel, std::uint64_t channels,
-                                         std::uint64_t image, std::uint64_t y, std::uint64_t x,
-                                         std::uint64_t count) {
+                                         const RowBlock& block) {
+        const std::uint64_t count = block.count;
         float* const sums = accumulator_.sums();
         float* const stage = scratch_.stage[0].get();
         float* const weights = scratch_.stage[1].get();
@@ -245,10 +259,11 @@ class Conv2d {
             // Outside of the image the inputs are zeros.
             std::fill_n(stage, count * channels, 0.0F);
             std::uint64_t row = 0;
-            const InsideRange inside = window_.columns(x, count, tap % params_.window.width);
-            if (window_.row(y, tap / params_.window.width, row) && inside.first < inside.last) {
+            const InsideRange inside = window_.columns(block.x, count, tap % params_.window.width);
+            if (window_.row(block.y, tap / params_.window.width, row) &&
+                inside.first < inside.last) {
                 if (Status status = accumulator_.read_src0(
-                        src_.at(image, row, inside.column, channel),
+                        src_.at(block.image, row, inside.column, channel),
                         src_.pixel_bytes() * window_.step(), inside.last - inside.first, channels,
                         stage + inside.first * channels);
                     status != ACCEL_OK) {
@@ -263,7 +278,7 @@ class Conv2d {
                 accumulator_.fold_partial_sums(count * channels);
             }
         }
-        return write_results(image, y, x, count, channel, channels, channels);
+        return write_results(block, channel, channels, channels);
     }
 
     Memory& memory_;
@@ -275,10 +290,14 @@ class Conv2d {
     ImageBatch src_;
     ImageBatch dst_;
     SlidingWindow window_;
-    std::uint64_t depth_ = 0;     // channels of a group of the source
-    std::uint64_t columns_ = 0;   // channels of a group of the result
-    std::uint64_t k_ = 0;         // taps times depth_
-    std::uint64_t resident_ = 0;  // the panel holds the current columns for k below this
+    const unsigned threads_;
+    Tiling tiling_;
+    std::uint64_t depth_ = 0;          // channels of a group of the source
+    std::uint64_t columns_ = 0;        // channels of a group of the result
+    std::uint64_t k_ = 0;              // taps times depth_
+    std::uint64_t group_ = 0;          // the current one
+    std::uint64_t packed_column_ = 0;  // the first of the current columns
+    std::uint64_t resident_ = 0;       // the panel holds the current columns for k below this
 };
 
 }  // namespace

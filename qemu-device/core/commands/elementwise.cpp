@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "data_type.hpp"
-#include "execution.hpp"
+#include "elementwise_shape.hpp"
 #include "math.hpp"
 
 namespace accel::card {
@@ -15,72 +15,6 @@ namespace {
 
 // A tensor with more elements can only repeat them, because the address space has no room for more.
 constexpr std::uint64_t max_elements = std::uint64_t{1} << ACCEL_VA_BITS;
-
-enum Operand : unsigned { dst_operand, src0_operand, src1_operand, src2_operand, operand_count };
-
-struct Dimension {
-    std::uint64_t length;
-    std::array<std::uint64_t, operand_count> stride;  // elements
-};
-
-// The dimensions of a command in the shortest form: dimensions of length 1 are dropped, and
-// dimensions that are contiguous for all operands are joined. So the innermost dimension, which is
-// computed in one loop, is as long as possible.
-class Shape {
-  public:
-    explicit Shape(const accel_elementwise& p) {
-        for (unsigned i = 0; i < p.rank; ++i) {
-            const Dimension inner{
-                p.dims[i],
-                {p.dst_strides[i], p.src0_strides[i], p.src1_strides[i], p.src2_strides[i]}};
-            if (inner.length == 1) {
-                continue;
-            }
-            if (count_ > 0 && joins(dimensions_[count_ - 1], inner)) {
-                const std::uint64_t length = dimensions_[count_ - 1].length * inner.length;
-                dimensions_[count_ - 1] = {length, inner.stride};
-            } else {
-                dimensions_[count_++] = inner;
-            }
-        }
-        if (count_ == 0) {
-            dimensions_[count_++] = {1, {1, 1, 1, 1}};
-        }
-    }
-
-    [[nodiscard]] const Dimension& inner() const { return dimensions_[count_ - 1]; }
-
-    // Advances the offsets (in elements) to the next row. False: there is none.
-    [[nodiscard]] bool next(std::array<std::uint64_t, operand_count>& offsets) {
-        for (unsigned i = count_ - 1; i-- > 0;) {
-            const Dimension& dimension = dimensions_[i];
-            const bool more = ++position_[i] < dimension.length;
-            for (unsigned o = 0; o < operand_count; ++o) {
-                offsets[o] +=
-                    more ? dimension.stride[o] : -(dimension.stride[o] * (dimension.length - 1));
-            }
-            if (more) {
-                return true;
-            }
-            position_[i] = 0;
-        }
-        return false;
-    }
-
-  private:
-    static bool joins(const Dimension& outer, const Dimension& inner) {
-        for (unsigned o = 0; o < operand_count; ++o) {
-            if (outer.stride[o] != inner.stride[o] * inner.length) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    std::array<Dimension, ACCEL_RANK_MAX> dimensions_{};
-    std::array<std::uint64_t, ACCEL_RANK_MAX> position_{};
-    unsigned count_ = 0;
-};
 
 template <typename Number, typename Op>
 void each(Number* a, const Number* b, std::uint64_t count, Op&& op) {
@@ -260,14 +194,46 @@ class Elementwise {
         return ACCEL_OK;
     }
 
-    [[nodiscard]] Status run() {
+    // A unit is at most max_values results of a row.
+    [[nodiscard]] Units units() {
         if (empty_) {
-            return ACCEL_OK;
+            return {};
         }
-        return params_.type == ACCEL_TYPE_F32 ? walk<float>() : walk<std::int64_t>();
+        const ElementwiseShape shape(params_);
+        chunks_ = divide_up(shape.inner().length, max_values);
+        const auto values = static_cast<double>(std::min(shape.inner().length, max_values));
+        const double cost = kind_of_work() == Work::specials ? 2 : 0.5;
+        return {.count = shape.rows() * chunks_,
+                .nanoseconds = is_independent(shape) ? 50 + values * cost : 0};
+    }
+
+    [[nodiscard]] Status run(const UnitRange& range) {
+        return params_.type == ACCEL_TYPE_F32 ? walk<float>(range) : walk<std::int64_t>(range);
     }
 
   private:
+    static constexpr std::uint64_t max_values =
+        Scratch::stage_floats * sizeof(float) / sizeof(std::int64_t);
+
+    // A source may be the result itself.
+    [[nodiscard]] bool is_independent(const ElementwiseShape& shape) const {
+        bool independent = shape.has_distinct_elements(dst_operand);
+        for (unsigned o = src0_operand; o <= sources_; ++o) {
+            const bool in_place = bases_[o] == bases_[dst_operand] &&
+                                  sizes_[o] == sizes_[dst_operand] && shape.is_like_result(o);
+            independent = independent && (in_place || !extent(dst_operand).overlaps(extent(o)));
+        }
+        return independent;
+    }
+    // Of an operand that passed its check.
+    [[nodiscard]] Extent extent(unsigned o) const {
+        std::uint64_t elements = 1;
+        for (unsigned i = 0; i < params_.rank; ++i) {
+            elements += (std::uint64_t{params_.dims[i]} - 1) * strides_[o][i];
+        }
+        return {.begin = bases_[o], .bytes = elements * sizes_[o]};
+    }
+
     [[nodiscard]] Status check_params() {
         const bool integers = params_.type == ACCEL_TYPE_I64;
         if ((!integers && params_.type != ACCEL_TYPE_F32) || !activation_.valid() ||
@@ -317,39 +283,47 @@ class Elementwise {
     }
 
     template <typename Number>
-    [[nodiscard]] Status walk() {
-        constexpr std::uint64_t max_values =
-            Scratch::stage_floats * sizeof(float) / sizeof(std::int64_t);
+    [[nodiscard]] Status walk(const UnitRange& range) {
+        if (range.first == range.last) {
+            return ACCEL_OK;
+        }
+        ElementwiseShape shape(params_);
+        ElementwiseShape::Offsets offsets = shape.seek(range.first / chunks_);
+        std::uint64_t chunk = range.first % chunks_;
+        for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
+            if (Status status = compute<Number>(shape.inner(), offsets, chunk * max_values);
+                status != ACCEL_OK) {
+                return status;
+            }
+            if (++chunk == chunks_) {
+                chunk = 0;
+                shape.next(offsets);
+            }
+        }
+        return ACCEL_OK;
+    }
+
+    // Computes results of a row, from `done` on.
+    template <typename Number>
+    [[nodiscard]] Status compute(const ElementwiseDimension& inner,
+                                 const ElementwiseShape::Offsets& offsets, std::uint64_t done) {
         const std::array<Number*, 3> values{stage_of<Number>(0), stage_of<Number>(1),
                                             stage_of<Number>(2)};
-        Shape shape(params_);
-        const Dimension inner = shape.inner();
-        std::array<std::uint64_t, operand_count> offsets{};
-        do {
-            for (std::uint64_t done = 0; done < inner.length;) {
-                const std::uint64_t now = std::min(inner.length - done, max_values);
-                const auto address = [&](unsigned o) {
-                    return bases_[o] + (offsets[o] + done * inner.stride[o]) * sizes_[o];
-                };
-                for (unsigned i = 0; i < sources_; ++i) {
-                    const unsigned o = i + src0_operand;
-                    if (Status status = fetch(address(o), inner.stride[o], now, o, values[i]);
-                        status != ACCEL_OK) {
-                        return status;
-                    }
-                }
-                memory_.work(kind_of_work(), now);
-                apply(params_.op, values[0], values[1], values[2], now);
-                apply_unary(values[0], now, activation_);
-                if (Status status =
-                        put(address(dst_operand), inner.stride[dst_operand], now, values[0]);
-                    status != ACCEL_OK) {
-                    return status;
-                }
-                done += now;
+        const std::uint64_t now = std::min(inner.length - done, max_values);
+        const auto address = [&](unsigned o) {
+            return bases_[o] + (offsets[o] + done * inner.stride[o]) * sizes_[o];
+        };
+        for (unsigned i = 0; i < sources_; ++i) {
+            const unsigned o = i + src0_operand;
+            if (Status status = fetch(address(o), inner.stride[o], now, o, values[i]);
+                status != ACCEL_OK) {
+                return status;
             }
-        } while (shape.next(offsets));
-        return ACCEL_OK;
+        }
+        memory_.work(kind_of_work(), now);
+        apply(params_.op, values[0], values[1], values[2], now);
+        apply_unary(values[0], now, activation_);
+        return put(address(dst_operand), inner.stride[dst_operand], now, values[0]);
     }
 
     [[nodiscard]] Work kind_of_work() const {
@@ -400,6 +374,7 @@ class Elementwise {
     std::array<unsigned, operand_count> sizes_{};
     std::array<std::uint64_t, operand_count> bases_{};
     unsigned sources_ = 2;
+    std::uint64_t chunks_ = 0;  // units of a row
     bool empty_ = false;
 };
 

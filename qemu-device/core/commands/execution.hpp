@@ -32,16 +32,24 @@ struct Scratch {
                                 std::make_unique_for_overwrite<float[]>(stage_floats),
                                 std::make_unique_for_overwrite<float[]>(stage_floats)};
 
+    // Of the thread that uses these buffers: see Memory::set_thread().
+    RecentTranslations recent;
+    unsigned lane = 0;
+
     [[nodiscard]] std::span<std::uint8_t> bounce() {
         return {reinterpret_cast<std::uint8_t*>(stage[0].get()), piece_bytes};
     }
 };
+
+class Crew;
 
 // A command that is ready to run: copied from the ring, its header checked, its addresses resolved.
 struct Execution {
     const accel_command& command;
     Memory& memory;
     Scratch& scratch;
+    unsigned threads = 1;  // how many may compute it: some commands have smaller units then
+    Crew* crew = nullptr;  // these threads; null: the caller computes it alone
 };
 
 // ---- checks that commands share
@@ -71,23 +79,6 @@ inline constexpr std::uint32_t max_segments = 65536;
                                  std::uint32_t min_size);
 [[nodiscard]] inline Status read_params(Execution& execution, void* params, std::uint32_t size) {
     return read_params(execution, params, size, size);
-}
-
-// Runs a tensor command that is a class made of an Execution and its parameter block: reads the
-// block, then calls check() and run().
-template <typename Command, typename Params>
-[[nodiscard]] Status run_tensor_command(Execution& execution,
-                                        std::uint32_t min_size = sizeof(Params)) {
-    Params params{};
-    if (Status status = read_params(execution, &params, sizeof params, min_size);
-        status != ACCEL_OK) {
-        return status;
-    }
-    Command command(execution, params);
-    if (Status status = command.check(); status != ACCEL_OK) {
-        return status;
-    }
-    return command.run();
 }
 
 // ---- the commands, each in the file of its name

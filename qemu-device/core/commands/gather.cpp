@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "data_type.hpp"
-#include "execution.hpp"
+#include "units.hpp"
 
 namespace accel::card {
 
@@ -53,25 +53,53 @@ class Gather {
                               check_extent(tensor_.src1, 1, 0, all_indices)});
     }
 
-    [[nodiscard]] Status run() {
+    // A unit is some of the indices of a block. Each thread loads and checks all indices of a block
+    // before it copies for any of them.
+    [[nodiscard]] Units units() {
         if (empty()) {
-            return ACCEL_OK;
+            return {};
         }
-        const std::uint64_t line = elements_ ? params_.inner : 1;
-        for (std::uint64_t outer = 0; outer < params_.outer; ++outer) {
-            const std::uint64_t total = line * params_.count;
-            for (std::uint64_t done = 0; done < total;) {
-                const std::uint64_t now = std::min<std::uint64_t>(total - done, block_indices);
-                const std::uint64_t first = done + (elements_ ? outer * total : 0);
-                if (Status status = load_indices(first, now); status != ACCEL_OK) {
-                    return status;
-                }
-                if (Status status = elements_ ? gather_elements(outer, done, now)
-                                              : gather_slices(outer, done, now);
-                    status != ACCEL_OK) {
-                    return status;
-                }
-                done += now;
+        const std::uint64_t total = indices_of_outer();
+        const Extent dst{.begin = tensor_.dst,
+                         .bytes = std::uint64_t{params_.outer} * params_.count * slice_bytes()};
+        const Extent src{.begin = tensor_.src0,
+                         .bytes = std::uint64_t{params_.outer} * params_.n * slice_bytes()};
+        const Extent index{
+            .begin = tensor_.src1,
+            .bytes = total * (elements_ ? std::uint64_t{params_.outer} : 1) * index_bytes_};
+        const bool independent = !dst.overlaps(src) && !dst.overlaps(index);
+        // Each unit has about a piece of traffic.
+        unit_indices_ =
+            elements_ ? block_indices
+                      : std::clamp<std::uint64_t>(piece_bytes / slice_bytes(), 1, block_indices);
+        block_units_ = divide_up(std::min(total, block_indices), unit_indices_);
+        const auto copies = static_cast<double>(std::min(total, unit_indices_));
+        const auto bytes = static_cast<double>(elements_ ? params_.size : slice_bytes());
+        return {.count = saturated_product(params_.outer * divide_up(total, block_indices),
+                                           block_units_),
+                .nanoseconds = independent ? copies * (50 + bytes / 10) : 0};
+    }
+
+    [[nodiscard]] Status run(const UnitRange& range) {
+        const std::uint64_t total = indices_of_outer();
+        const std::uint64_t blocks = divide_up(total, block_indices);
+        for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
+            const std::uint64_t outer = unit / block_units_ / blocks;
+            const std::uint64_t done = unit / block_units_ % blocks * block_indices;
+            const std::uint64_t held = std::min(total - done, block_indices);
+            const std::uint64_t skip = unit % block_units_ * unit_indices_;
+            if (skip >= held) {
+                continue;  // the last block has fewer units
+            }
+            const std::uint64_t first = done + (elements_ ? outer * total : 0);
+            if (Status status = load_block(unit / block_units_, first, held); status != ACCEL_OK) {
+                return status;
+            }
+            const std::uint64_t now = std::min(held - skip, unit_indices_);
+            if (Status status = elements_ ? gather_elements(outer, done, now)
+                                          : gather_slices(outer, done, skip, now);
+                status != ACCEL_OK) {
+                return status;
             }
         }
         return ACCEL_OK;
@@ -79,6 +107,20 @@ class Gather {
 
   private:
     static constexpr std::uint64_t block_indices = Scratch::stage_floats / 2;
+
+    [[nodiscard]] std::uint64_t slice_bytes() const {
+        return std::uint64_t{params_.inner} * params_.size;
+    }
+    [[nodiscard]] std::uint64_t indices_of_outer() const {
+        return std::uint64_t{params_.count} * (elements_ ? std::uint64_t{params_.inner} : 1);
+    }
+    [[nodiscard]] Status load_block(std::uint64_t block, std::uint64_t first, std::uint64_t count) {
+        if (loaded_ == block) {
+            return ACCEL_OK;
+        }
+        loaded_ = block;
+        return load_indices(first, count);
+    }
 
     [[nodiscard]] bool empty() const {
         return params_.outer == 0 || params_.count == 0 || params_.inner == 0;
@@ -107,13 +149,14 @@ class Gather {
         return ACCEL_OK;
     }
 
-    [[nodiscard]] Status gather_slices(std::uint64_t outer, std::uint64_t first,
+    // Copies the slices of `count` indices of the block, from `skip` on.
+    [[nodiscard]] Status gather_slices(std::uint64_t outer, std::uint64_t block, std::uint64_t skip,
                                        std::uint64_t count) {
-        const std::uint64_t bytes = std::uint64_t{params_.inner} * params_.size;
+        const std::uint64_t bytes = slice_bytes();
         const std::span<std::uint8_t> bounce(
             reinterpret_cast<std::uint8_t*>(scratch_.stage[1].get()), piece_bytes);
-        for (std::uint64_t i = 0; i < count; ++i) {
-            const std::uint64_t to = tensor_.dst + (outer * params_.count + first + i) * bytes;
+        for (std::uint64_t i = skip; i < skip + count; ++i) {
+            const std::uint64_t to = tensor_.dst + (outer * params_.count + block + i) * bytes;
             const auto index = static_cast<std::uint64_t>(indices()[i]);
             const std::uint64_t from = tensor_.src0 + (outer * params_.n + index) * bytes;
             if (Status status = memory_.copy(to, from, bytes, bounce); status != ACCEL_OK) {
@@ -146,6 +189,9 @@ class Gather {
     const accel_tensor& tensor_;
     const bool elements_;
     const unsigned index_bytes_;
+    std::uint64_t unit_indices_ = 1;     // indices of a unit, at most
+    std::uint64_t block_units_ = 1;      // units of a block, at most
+    std::uint64_t loaded_ = UINT64_MAX;  // the block whose indices stage 0 holds
 };
 
 }  // namespace

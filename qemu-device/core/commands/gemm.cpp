@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "accumulator.hpp"
+#include "units.hpp"
 
 namespace accel::card {
 
@@ -41,8 +42,21 @@ struct Matrix {
         }
         return check_extent(address, batch, batch_stride * element, bytes);
     }
-    [[nodiscard]] std::uint64_t at(std::uint64_t row, std::uint64_t column) const {
-        return address + (row * stride + column) * element;
+    [[nodiscard]] std::uint64_t at(std::uint64_t index, std::uint64_t row,
+                                   std::uint64_t column) const {
+        return address + (index * batch_stride + row * stride + column) * element;
+    }
+    // All matrices of the batch. The matrix passed its check().
+    [[nodiscard]] Extent extent() const {
+        if (rows == 0 || columns == 0) {
+            return {};
+        }
+        const std::uint64_t elements = (batch - 1) * batch_stride + (rows - 1) * stride + columns;
+        return {.begin = address, .bytes = elements * element};
+    }
+    [[nodiscard]] bool has_distinct_elements() const {
+        return are_distinct(
+            std::array<Spacing, 3>{{{batch, batch_stride}, {rows, stride}, {columns, 1}}});
     }
 };
 
@@ -59,7 +73,8 @@ class Gemm {
                        UnaryOp(params.activation, params.alpha, params.beta)),
           batch_(std::max<std::uint64_t>(params.batch, 1)),
           a_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_A) != 0),
-          b_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_B) != 0) {
+          b_transposed_((params.flags & ACCEL_GEMM_TRANSPOSE_B) != 0),
+          threads_(execution.threads) {
         const accel_tensor& t = execution.command.tensor;
         a_ = matrix(t.src0, a_transposed_, params_.m, params_.k, params_.lda,
                     accumulator_.src0_bytes(), params_.batch_a);
@@ -90,16 +105,36 @@ class Gemm {
                    : ACCEL_BAD_ALIGNMENT;
     }
 
-    [[nodiscard]] Status run() {
+    [[nodiscard]] Units units() {
         if (params_.m == 0 || params_.n == 0) {
-            return ACCEL_OK;
+            return {};
         }
-        for (std::uint64_t i = 0; i < batch_; ++i) {
-            if (Status status = run_one(); status != ACCEL_OK) {
+        const Extent channels{.begin = channels_,
+                              .bytes = accumulator_.channel_bytes() * params_.n};
+        const Extent d = d_.extent();
+        const bool independent = d_.has_distinct_elements() && !d.overlaps(a_.extent()) &&
+                                 !d.overlaps(b_.extent()) && !d.overlaps(channels);
+        const double nanoseconds = static_cast<double>(batch_) * params_.m * params_.n *
+                                   (params_.k + 1.0) / macs_each_nanosecond;
+        const std::uint64_t row_blocks = divide_up(params_.m, block_rows);
+        tiling_ = make_tiling({.matrices = batch_,
+                               .results = params_.m,
+                               .row_blocks = row_blocks,
+                               .columns = params_.n,
+                               .max_width = block_columns,
+                               .nanoseconds = nanoseconds,
+                               .threads = independent ? threads_ : 1});
+        const std::uint64_t count =
+            saturated_product(batch_, tiling_.column_blocks * tiling_.row_parts);
+        return {.count = count,
+                .nanoseconds = independent ? nanoseconds / static_cast<double>(count) : 0,
+                .cut_for_threads = tiling_.width != block_columns};
+    }
+
+    [[nodiscard]] Status run(const UnitRange& range) {
+        for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
+            if (Status status = run_tile(tiling_.tile(unit)); status != ACCEL_OK) {
                 return status;
-            }
-            for (Matrix* matrix : {&a_, &b_, &d_}) {
-                matrix->address += matrix->batch_stride * matrix->element;
             }
         }
         return ACCEL_OK;
@@ -119,15 +154,21 @@ class Gemm {
                 .batch_stride = batch_stride};
     }
 
-    [[nodiscard]] Status run_one() {
-        for (std::uint64_t n = 0; n < params_.n; n += block_columns) {
-            const std::uint64_t columns = std::min(params_.n - n, block_columns);
+    [[nodiscard]] Status run_tile(const Tiling::Tile& tile) {
+        const std::uint64_t n = tile.column_block * tiling_.width;
+        const std::uint64_t columns = std::min(params_.n - n, tiling_.width);
+        if (index_ != tile.matrix || packed_column_ != n) {
+            index_ = tile.matrix;
+            packed_column_ = n;
             resident_ = 0;
-            for (std::uint64_t m = 0; m < params_.m; m += block_rows) {
-                const std::uint64_t rows = std::min(params_.m - m, block_rows);
-                if (Status status = block(m, rows, n, columns); status != ACCEL_OK) {
-                    return status;
-                }
+        }
+        const std::uint64_t first = tile.row_part * tiling_.rows * block_rows;
+        const std::uint64_t last =
+            std::min<std::uint64_t>(params_.m, first + tiling_.rows * block_rows);
+        for (std::uint64_t m = first; m < last; m += block_rows) {
+            const std::uint64_t rows = std::min(last - m, block_rows);
+            if (Status status = block(m, rows, n, columns); status != ACCEL_OK) {
+                return status;
             }
         }
         return ACCEL_OK;
@@ -159,8 +200,9 @@ class Gemm {
             }
             accumulator_.fold_partial_sums(count);
         }
-        return accumulator_.write_results(channels_ + n * accumulator_.channel_bytes(), d_.at(m, n),
-                                          d_.stride * d_.element, rows, columns, width);
+        return accumulator_.write_results(channels_ + n * accumulator_.channel_bytes(),
+                                          d_.at(index_, m, n), d_.stride * d_.element, rows,
+                                          columns, width);
     }
 
     using Read = Status (BlockAccumulator::*)(std::uint64_t, std::uint64_t, std::uint64_t,
@@ -179,7 +221,7 @@ class Gemm {
         for (std::uint64_t done = 0; done < rows;) {
             const std::uint64_t now = std::min(rows - done, max_rows);
             if (Status status =
-                    (accumulator_.*read)(matrix.at(row + done, column),
+                    (accumulator_.*read)(matrix.at(index_, row + done, column),
                                          matrix.stride * matrix.element, now, columns, stage);
                 status != ACCEL_OK) {
                 return status;
@@ -226,11 +268,15 @@ class Gemm {
     const std::uint64_t batch_;
     const bool a_transposed_;
     const bool b_transposed_;
+    const unsigned threads_;
+    Tiling tiling_;
     Matrix a_{};
     Matrix b_{};
     Matrix d_{};
     std::uint64_t channels_ = 0;
-    std::uint64_t resident_ = 0;  // the panel holds the current columns of B for k below this
+    std::uint64_t index_ = 0;          // of the current matrices in the batch
+    std::uint64_t packed_column_ = 0;  // the first of the current columns of B
+    std::uint64_t resident_ = 0;       // the panel holds the current columns of B for k below this
 };
 
 }  // namespace

@@ -29,6 +29,24 @@ Status ImageBatch::check() const {
     return check_extent(address_, 1, 0, bytes);
 }
 
+Extent ImageBatch::extent() const {
+    if (batch_ == 0 || shape_.height == 0 || shape_.width == 0 || shape_.channels == 0) {
+        return {};
+    }
+    const std::uint64_t elements = (std::uint64_t{batch_} - 1) * shape_.image +
+                                   (std::uint64_t{shape_.height} - 1) * shape_.row +
+                                   (std::uint64_t{shape_.width} - 1) * shape_.pixel +
+                                   shape_.channels;
+    return {.begin = address_, .bytes = elements * element_};
+}
+
+bool ImageBatch::has_distinct_elements() const {
+    return are_distinct(std::array<Spacing, 4>{{{batch_, shape_.image},
+                                                {shape_.height, shape_.row},
+                                                {shape_.width, shape_.pixel},
+                                                {shape_.channels, 1}}});
+}
+
 Status check_window(const accel_conv_window& window) {
     const bool whole = window.height != 0 && window.width != 0 && window.stride_y != 0 &&
                        window.stride_x != 0 && window.dilation_y != 0 && window.dilation_x != 0;

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "execution.hpp"
+#include "units.hpp"
 
 namespace accel::card {
 
@@ -24,6 +25,9 @@ class ImageBatch {
                (image * shape_.image + y * shape_.row + x * shape_.pixel + channel) * element_;
     }
     [[nodiscard]] const accel_image_layout& shape() const { return shape_; }
+    // The bytes of all images. They passed their check().
+    [[nodiscard]] Extent extent() const;
+    [[nodiscard]] bool has_distinct_elements() const;
     [[nodiscard]] std::uint64_t pixel_bytes() const {
         return std::uint64_t{shape_.pixel} * element_;
     }
@@ -33,6 +37,40 @@ class ImageBatch {
     const accel_image_layout& shape_;
     std::uint32_t batch_;
     std::uint64_t element_;  // bytes of an element
+};
+
+// Some results of one row.
+struct RowBlock {
+    std::uint64_t image;
+    std::uint64_t y;
+    std::uint64_t x;  // the first result
+    std::uint64_t count;
+};
+
+// All results of a batch of images, in blocks of at most `max_results` results of a row.
+class RowBlocks {
+  public:
+    RowBlocks(std::uint32_t batch, const accel_image_layout& shape, std::uint64_t max_results)
+        : shape_(shape),
+          max_results_(max_results),
+          in_row_(divide_up(shape.width, max_results)),
+          count_(saturated_product(saturated_product(batch, shape.height), in_row_)) {}
+
+    [[nodiscard]] std::uint64_t count() const { return count_; }
+    [[nodiscard]] RowBlock operator[](std::uint64_t index) const {
+        const std::uint64_t row = index / in_row_;
+        const std::uint64_t x = index % in_row_ * max_results_;
+        return {.image = row / shape_.height,
+                .y = row % shape_.height,
+                .x = x,
+                .count = std::min(shape_.width - x, max_results_)};
+    }
+
+  private:
+    const accel_image_layout& shape_;
+    std::uint64_t max_results_;
+    std::uint64_t in_row_;  // blocks in a row
+    std::uint64_t count_;
 };
 
 [[nodiscard]] Status check_window(const accel_conv_window& window);

@@ -37,29 +37,37 @@ class Pool {
         return first_failure({check_window(params_.window), src_.check(), dst_.check()});
     }
 
-    [[nodiscard]] Status run() {
-        if (params_.dst.height == 0 || params_.dst.width == 0 || params_.dst.channels == 0) {
-            return ACCEL_OK;
-        }
-        for (std::uint64_t image = 0; image < params_.batch; ++image) {
-            for (std::uint64_t y = 0; y < params_.dst.height; ++y) {
-                for (std::uint64_t x = 0; x < params_.dst.width; x += block_results) {
-                    for (std::uint64_t channel = 0; channel < params_.dst.channels;
-                         channel += block_channels) {
-                        if (Status status = block(image, y, x, channel); status != ACCEL_OK) {
-                            return status;
-                        }
-                    }
-                }
+    // A unit is a block of channels of a block of results.
+    [[nodiscard]] Units units() const {
+        const RowBlocks blocks(params_.batch, params_.dst, block_results);
+        const bool independent =
+            dst_.has_distinct_elements() && !dst_.extent().overlaps(src_.extent());
+        const double values =
+            static_cast<double>(std::min<std::uint64_t>(params_.dst.width, block_results)) *
+            static_cast<double>(std::min<std::uint64_t>(params_.dst.channels, block_channels));
+        return {.count = saturated_product(blocks.count(), channel_blocks()),
+                .nanoseconds = independent ? values * static_cast<double>(window_.taps()) : 0};
+    }
+
+    [[nodiscard]] Status run(const UnitRange& range) {
+        const RowBlocks blocks(params_.batch, params_.dst, block_results);
+        for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
+            if (Status status = block(blocks[unit / channel_blocks()],
+                                      unit % channel_blocks() * block_channels);
+                status != ACCEL_OK) {
+                return status;
             }
         }
         return ACCEL_OK;
     }
 
   private:
-    [[nodiscard]] Status block(std::uint64_t image, std::uint64_t y, std::uint64_t x,
-                               std::uint64_t channel) {
-        const std::uint64_t count = std::min(params_.dst.width - x, block_results);
+    [[nodiscard]] std::uint64_t channel_blocks() const {
+        return divide_up(params_.dst.channels, block_channels);
+    }
+
+    [[nodiscard]] Status block(const RowBlock& results, std::uint64_t channel) {
+        const std::uint64_t count = results.count;
         const std::uint64_t channels = std::min(params_.dst.channels - channel, block_channels);
         const bool average = params_.op == ACCEL_POOL_AVERAGE;
         float* const pooled = scratch_.tile[1].get();
@@ -75,12 +83,14 @@ class Pool {
                 return status;
             }
             std::uint64_t row = 0;
-            const InsideRange inside = window_.columns(x, count, tap % params_.window.width);
-            if (!window_.row(y, tap / params_.window.width, row) || inside.first >= inside.last) {
+            const InsideRange inside =
+                window_.columns(results.x, count, tap % params_.window.width);
+            if (!window_.row(results.y, tap / params_.window.width, row) ||
+                inside.first >= inside.last) {
                 continue;
             }
             if (Status status =
-                    memory_.read_rows(src_.at(image, row, inside.column, channel),
+                    memory_.read_rows(src_.at(results.image, row, inside.column, channel),
                                       src_.pixel_bytes() * window_.step(),
                                       inside.last - inside.first, channels * sizeof(float), stage);
                 status != ACCEL_OK) {
@@ -92,8 +102,8 @@ class Pool {
         if (average) {
             divide(pooled, taps_inside, count, channels);
         }
-        return memory_.write_rows(dst_.at(image, y, x, channel), dst_.pixel_bytes(), count,
-                                  channels * sizeof(float), pooled);
+        return memory_.write_rows(dst_.at(results.image, results.y, results.x, channel),
+                                  dst_.pixel_bytes(), count, channels * sizeof(float), pooled);
     }
 
     using TapCounts = std::array<std::uint32_t, block_results>;  // for each result of a block

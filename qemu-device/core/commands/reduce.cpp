@@ -15,15 +15,37 @@ class Reduce {
   public:
     Reduce(Execution& execution, const accel_reduce& params)
         : memory_(execution.memory),
+          execution_(execution),
           params_(params),
           axis_(execution, params),
           dst_(execution.command.tensor.dst),
           values_(execution.scratch.stage[1].get()),
           indices_(reinterpret_cast<std::uint32_t*>(execution.scratch.stage[2].get())) {}
 
-    [[nodiscard]] Status run() {
+    [[nodiscard]] Status check() const {
+        if (Status status = check_axis(execution_, params_); status != ACCEL_OK) {
+            return status;
+        }
+        if (params_.op > ACCEL_REDUCE_MEAN) {
+            return ACCEL_BAD_FIELD;
+        }
+        if (params_.n == 0) {
+            return ACCEL_BAD_SIZE;
+        }
+        if (params_.outer == 0 || params_.inner == 0) {
+            return ACCEL_OK;
+        }
+        return check_extent(dst_, params_.outer, axis_.row_bytes(), axis_.row_bytes());
+    }
+
+    [[nodiscard]] Units units() {
+        const Extent dst{.begin = dst_, .bytes = params_.outer * axis_.row_bytes()};
+        return axis_.units(dst, false, 1.0);
+    }
+
+    [[nodiscard]] Status run(const UnitRange& range) {
         return axis_.for_each_group(
-            [this](std::uint64_t outer, std::uint64_t column, std::uint64_t columns) {
+            range, [this](std::uint64_t outer, std::uint64_t column, std::uint64_t columns) {
                 return reduce(outer, column, columns);
             });
     }
@@ -93,6 +115,7 @@ class Reduce {
     }
 
     Memory& memory_;
+    const Execution& execution_;
     const accel_reduce& params_;
     Axis axis_;
     const std::uint64_t dst_;
@@ -104,26 +127,7 @@ class Reduce {
 }  // namespace
 
 Status run_reduce(Execution& execution) {
-    accel_reduce params{};
-    if (Status status = read_axis(execution, params); status != ACCEL_OK) {
-        return status;
-    }
-    if (params.op > ACCEL_REDUCE_MEAN) {
-        return ACCEL_BAD_FIELD;
-    }
-    if (params.n == 0) {
-        return ACCEL_BAD_SIZE;
-    }
-    if (params.outer == 0 || params.inner == 0) {
-        return ACCEL_OK;  // an empty loop could be long, and would not check whether to stop
-    }
-    const std::uint64_t row_bytes = params.inner * sizeof(float);
-    if (Status status =
-            check_extent(execution.command.tensor.dst, params.outer, row_bytes, row_bytes);
-        status != ACCEL_OK) {
-        return status;
-    }
-    return Reduce(execution, params).run();
+    return run_tensor_command<Reduce, accel_reduce>(execution);
 }
 
 }  // namespace accel::card

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <bit>
 
-#include "execution.hpp"
 #include "fma_kernel.hpp"
+#include "units.hpp"
 
 namespace accel::card {
 
@@ -48,24 +48,45 @@ class Resize {
                               check_extent(tensor_.src1, params_.count, table_row, table_row)});
     }
 
-    [[nodiscard]] Status run() {
+    // A unit is a stage of results of a slice.
+    [[nodiscard]] Units units() const {
         if (empty()) {
-            return ACCEL_OK;
+            return {};
         }
-        for (std::uint64_t outer = 0; outer < params_.outer; ++outer) {
-            for (std::uint64_t i = 0; i < params_.count; ++i) {
-                for (std::uint64_t inner = 0; inner < params_.inner;
-                     inner += Scratch::stage_floats) {
-                    if (Status status = block(outer, i, inner); status != ACCEL_OK) {
-                        return status;
-                    }
-                }
+        const std::uint64_t slices = std::uint64_t{params_.outer} * params_.count;
+        const Extent dst{.begin = tensor_.dst, .bytes = slices * slice_bytes()};
+        const Extent src{.begin = tensor_.src0,
+                         .bytes = std::uint64_t{params_.outer} * params_.n * slice_bytes()};
+        const Extent table{
+            .begin = tensor_.src1,
+            .bytes = std::uint64_t{params_.count} * params_.taps * sizeof(accel_resize_tap)};
+        const bool independent = !dst.overlaps(src) && !dst.overlaps(table);
+        const auto values =
+            static_cast<double>(std::min<std::uint64_t>(params_.inner, Scratch::stage_floats));
+        return {.count = slices * stages(),
+                .nanoseconds = independent ? (50 + values) * params_.taps : 0};
+    }
+
+    [[nodiscard]] Status run(const UnitRange& range) {
+        for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
+            const std::uint64_t slice = unit / stages();
+            if (Status status = block(slice / params_.count, slice % params_.count,
+                                      unit % stages() * Scratch::stage_floats);
+                status != ACCEL_OK) {
+                return status;
             }
         }
         return ACCEL_OK;
     }
 
   private:
+    [[nodiscard]] std::uint64_t slice_bytes() const {
+        return std::uint64_t{params_.inner} * sizeof(float);
+    }
+    // Stages of a slice.
+    [[nodiscard]] std::uint64_t stages() const {
+        return divide_up(params_.inner, Scratch::stage_floats);
+    }
     [[nodiscard]] bool empty() const {
         return params_.outer == 0 || params_.count == 0 || params_.inner == 0;
     }

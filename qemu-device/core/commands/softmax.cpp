@@ -43,64 +43,95 @@ void divide_rows(float* values, const float* divisors, std::uint64_t rows, std::
     }
 }
 
-}  // namespace
+class Softmax {
+  public:
+    Softmax(Execution& execution, const accel_reduce& params)
+        : memory_(execution.memory),
+          execution_(execution),
+          params_(params),
+          axis_(execution, params),
+          dst_(execution.command.tensor.dst),
+          peak_(execution.scratch.stage[1].get()),
+          sum_(execution.scratch.stage[2].get()) {}
 
-Status run_softmax(Execution& execution) {
-    accel_reduce p{};
-    if (Status status = read_axis(execution, p); status != ACCEL_OK) {
-        return status;
+    [[nodiscard]] Status check() const {
+        if (Status status = check_axis(execution_, params_); status != ACCEL_OK) {
+            return status;
+        }
+        if (params_.op != 0) {
+            return ACCEL_BAD_FIELD;
+        }
+        return empty() ? ACCEL_OK : check_extent(dst_, params_.outer, outer_bytes(), outer_bytes());
     }
-    if (p.op != 0) {
-        return ACCEL_BAD_FIELD;
+
+    [[nodiscard]] Units units() {
+        const Extent dst{.begin = dst_, .bytes = params_.outer * outer_bytes()};
+        return empty() ? Units{} : axis_.units(dst, true, 2.0);
     }
-    if (p.outer == 0 || p.n == 0 || p.inner == 0) {
-        return ACCEL_OK;  // an empty loop could be long, and would not check whether to stop
+
+    [[nodiscard]] Status run(const UnitRange& range) {
+        return axis_.for_each_group(
+            range, [this](std::uint64_t outer, std::uint64_t column, std::uint64_t columns) {
+                return group(outer, column, columns);
+            });
     }
-    const std::uint64_t dst = execution.command.tensor.dst;
-    const std::uint64_t row_bytes = std::uint64_t{p.inner} * p.n * sizeof(float);
-    if (Status status = check_extent(dst, p.outer, row_bytes, row_bytes); status != ACCEL_OK) {
-        return status;
+
+  private:
+    [[nodiscard]] bool empty() const {
+        return params_.outer == 0 || params_.n == 0 || params_.inner == 0;
     }
-    Axis axis(execution, p);
-    float* const peak = execution.scratch.stage[1].get();
-    float* const sum = execution.scratch.stage[2].get();
-    return axis.for_each_group([&](std::uint64_t outer, std::uint64_t column,
-                                   std::uint64_t columns) -> Status {
+    [[nodiscard]] std::uint64_t outer_bytes() const { return axis_.row_bytes() * params_.n; }
+
+    [[nodiscard]] Status group(std::uint64_t outer, std::uint64_t column, std::uint64_t columns) {
         const auto find_peak = [&](std::uint64_t first, std::uint64_t rows,
                                    const float* values) -> Status {
-            execution.memory.work(Work::elements, rows * columns);
+            memory_.work(Work::elements, rows * columns);
             if (first == 0) {
-                std::copy_n(values, columns, peak);
+                std::copy_n(values, columns, peak_);
             }
-            gather_rows(peak, values, rows, columns, maximum);
+            gather_rows(peak_, values, rows, columns, maximum);
             return ACCEL_OK;
         };
         const auto add_up = [&](std::uint64_t /*first*/, std::uint64_t rows,
                                 float* values) -> Status {
-            execution.memory.work(Work::specials, rows * columns);
-            exponentials(values, rows, columns, peak);
-            gather_rows(sum, values, rows, columns, [](float a, float b) { return a + b; });
+            memory_.work(Work::specials, rows * columns);
+            exponentials(values, rows, columns, peak_);
+            gather_rows(sum_, values, rows, columns, [](float a, float b) { return a + b; });
             return ACCEL_OK;
         };
         const auto divide = [&](std::uint64_t first, std::uint64_t rows, float* values) -> Status {
-            execution.memory.work(Work::specials, 2 * rows * columns);
-            if (rows != p.n) {  // the stage holds inputs again, not exponentials
-                exponentials(values, rows, columns, peak);
+            memory_.work(Work::specials, 2 * rows * columns);
+            if (rows != params_.n) {  // the stage holds inputs again, not exponentials
+                exponentials(values, rows, columns, peak_);
             }
-            divide_rows(values, sum, rows, columns);
-            return execution.memory.write_rows(dst + axis.offset(outer, first, column),
-                                               axis.row_bytes(), rows, columns * sizeof(float),
-                                               values);
+            divide_rows(values, sum_, rows, columns);
+            return memory_.write_rows(dst_ + axis_.offset(outer, first, column), axis_.row_bytes(),
+                                      rows, columns * sizeof(float), values);
         };
-        std::fill_n(sum, columns, 0.0F);
-        if (Status status = axis.walk(outer, column, columns, find_peak); status != ACCEL_OK) {
+        std::fill_n(sum_, columns, 0.0F);
+        if (Status status = axis_.walk(outer, column, columns, find_peak); status != ACCEL_OK) {
             return status;
         }
-        if (Status status = axis.walk(outer, column, columns, add_up); status != ACCEL_OK) {
+        if (Status status = axis_.walk(outer, column, columns, add_up); status != ACCEL_OK) {
             return status;
         }
-        return axis.walk(outer, column, columns, divide);
-    });
+        return axis_.walk(outer, column, columns, divide);
+    }
+
+    Memory& memory_;
+    const Execution& execution_;
+    const accel_reduce& params_;
+    Axis axis_;
+    const std::uint64_t dst_;
+    // Of a group of columns.
+    float* const peak_;
+    float* const sum_;
+};
+
+}  // namespace
+
+Status run_softmax(Execution& execution) {
+    return run_tensor_command<Softmax, accel_reduce>(execution);
 }
 
 }  // namespace accel::card

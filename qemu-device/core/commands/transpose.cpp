@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "execution.hpp"
+#include "units.hpp"
 
 namespace accel::card {
 
@@ -58,38 +58,112 @@ class Transpose {
                               check_side(tensor_.src0, params_.src_strides)});
     }
 
-    [[nodiscard]] Status run() {
+    // A unit is a piece of the dimensions that copy_inner() walks.
+    [[nodiscard]] Units units() {
         if (empty_) {
-            return ACCEL_OK;
+            return {};
         }
         select_method();
-        std::array<std::uint64_t, ACCEL_RANK_MAX> position{};
-        std::uint64_t dst = tensor_.dst;
-        std::uint64_t src = tensor_.src0;
-        for (;;) {
-            if (Status status = copy_inner(dst, src); status != ACCEL_OK) {
+        std::uint64_t count = divide_up(dims_[count_ - 1].length, unit_length());
+        double elements = static_cast<double>(std::min(dims_[count_ - 1].length, unit_length()));
+        if (method_ == Method::tiles) {
+            count *= divide_up(dims_[count_ - 2].length, side_length);
+            elements *= static_cast<double>(std::min(dims_[count_ - 2].length, side_length));
+        }
+        inner_units_ = count;
+        for (unsigned i = 0; i < outer_; ++i) {
+            count *= dims_[i].length;
+        }
+        const double cost = method_ == Method::rows ? params_.size / 10.0 : 2.0;
+        return {.count = count, .nanoseconds = is_independent() ? 50 + elements * cost : 0};
+    }
+
+    [[nodiscard]] Status run(const UnitRange& range) {
+        if (range.first == range.last) {
+            return ACCEL_OK;
+        }
+        Place place = seek(range.first / inner_units_);
+        std::uint64_t inner = range.first % inner_units_;
+        for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
+            if (Status status = copy_inner(place.dst, place.src, inner); status != ACCEL_OK) {
                 return status;
             }
-            unsigned i = outer_;
-            while (i-- > 0) {
-                const Dimension& d = dims_[i];
-                const bool more = ++position[i] < d.length;
-                const std::int64_t steps = more ? 1 : 1 - static_cast<std::int64_t>(d.length);
-                dst += static_cast<std::uint64_t>(d.dst * steps) * params_.size;
-                src += static_cast<std::uint64_t>(d.src * steps) * params_.size;
-                if (more) {
-                    break;
-                }
-                position[i] = 0;
-            }
-            if (i == ~0U) {
-                return ACCEL_OK;
+            if (++inner == inner_units_) {
+                inner = 0;
+                advance(place);
             }
         }
+        return ACCEL_OK;
     }
 
   private:
+    // A place in the dimensions that run() walks.
+    struct Place {
+        std::uint64_t dst;
+        std::uint64_t src;
+        std::array<std::uint64_t, ACCEL_RANK_MAX> position;
+    };
+
+    [[nodiscard]] Place seek(std::uint64_t index) const {
+        Place place{.dst = tensor_.dst, .src = tensor_.src0, .position = {}};
+        for (unsigned i = outer_; i-- > 0;) {
+            place.position[i] = index % dims_[i].length;
+            index /= dims_[i].length;
+            move(place, dims_[i], static_cast<std::int64_t>(place.position[i]));
+        }
+        return place;
+    }
+    // After the last place it returns to the first.
+    void advance(Place& place) const {
+        for (unsigned i = outer_; i-- > 0;) {
+            const bool more = ++place.position[i] < dims_[i].length;
+            move(place, dims_[i], more ? 1 : 1 - static_cast<std::int64_t>(dims_[i].length));
+            if (more) {
+                return;
+            }
+            place.position[i] = 0;
+        }
+    }
+    void move(Place& place, const Dimension& d, std::int64_t steps) const {
+        place.dst += static_cast<std::uint64_t>(d.dst * steps) * params_.size;
+        place.src += static_cast<std::uint64_t>(d.src * steps) * params_.size;
+    }
+
     enum class Method : std::uint8_t { rows, tiles, elements };
+    static constexpr std::uint64_t side_length = 64;  // of a tile
+
+    // How much of the last dimension a unit has.
+    [[nodiscard]] std::uint64_t unit_length() const {
+        switch (method_) {
+            case Method::rows:
+                return piece_bytes / params_.size;
+            case Method::tiles:
+                return side_length;
+            default:
+                return Scratch::stage_floats * sizeof(float) / params_.size;
+        }
+    }
+
+    [[nodiscard]] bool is_independent() const {
+        std::array<Spacing, ACCEL_RANK_MAX> spacing{};
+        for (unsigned i = 0; i < count_; ++i) {
+            spacing[i] = {dims_[i].length, static_cast<std::uint64_t>(std::abs(dims_[i].dst))};
+        }
+        return are_distinct(std::span(spacing).first(count_)) &&
+               !extent(tensor_.dst, &Dimension::dst)
+                    .overlaps(extent(tensor_.src0, &Dimension::src));
+    }
+    // The bytes of a side that passed its check.
+    [[nodiscard]] Extent extent(std::uint64_t address, std::int64_t Dimension::*side) const {
+        Extent extent{.begin = address, .bytes = params_.size};
+        for (unsigned i = 0; i < count_; ++i) {
+            const std::int64_t span =
+                (static_cast<std::int64_t>(dims_[i].length) - 1) * (dims_[i].*side) * params_.size;
+            extent.begin += static_cast<std::uint64_t>(std::min<std::int64_t>(span, 0));
+            extent.bytes += static_cast<std::uint64_t>(std::abs(span));
+        }
+        return extent;
+    }
 
     static std::int64_t signed_stride(std::uint32_t stride) {
         return static_cast<std::int32_t>(stride);
@@ -126,6 +200,7 @@ class Transpose {
 
     // Drops dimensions of length 1, and joins dimensions that are contiguous on both sides.
     void join_dimensions() {
+        count_ = 0;
         for (unsigned i = 0; i < params_.rank; ++i) {
             const Dimension d{params_.dims[i], signed_stride(params_.dst_strides[i]),
                               signed_stride(params_.src_strides[i])};
@@ -176,50 +251,45 @@ class Transpose {
         std::rotate(&dims_[from], &dims_[from + 1], &dims_[to + 1]);
     }
 
-    [[nodiscard]] Status copy_inner(std::uint64_t dst, std::uint64_t src) {
+    // Copies a unit of the dimensions that run() does not walk.
+    [[nodiscard]] Status copy_inner(std::uint64_t dst, std::uint64_t src, std::uint64_t unit) {
         const Dimension& last = dims_[count_ - 1];
-        switch (method_) {
-            case Method::rows:
-                return memory_.copy(dst, src, last.length * params_.size, scratch_.bounce());
-            case Method::tiles:
-                return copy_tiles(dst, src);
-            default:
-                return copy_elements(dst, src, last);
+        if (method_ == Method::tiles) {
+            const std::uint64_t in_row = divide_up(dims_[count_ - 2].length, side_length);
+            return copy_tile(dst, src, unit / in_row * side_length, unit % in_row * side_length);
         }
+        const std::uint64_t done = unit * unit_length();
+        const std::uint64_t now = std::min(last.length - done, unit_length());
+        if (method_ == Method::elements) {
+            return copy_elements(dst, src, last, done, now);
+        }
+        const std::uint64_t offset = done * params_.size;
+        return memory_.copy(dst + offset, src + offset, now * params_.size, scratch_.bounce());
     }
 
     // The last dimension is dense in the result, and the one before it in the source.
-    [[nodiscard]] Status copy_tiles(std::uint64_t dst, std::uint64_t src) {
-        constexpr std::uint64_t side_length = 64;
+    [[nodiscard]] Status copy_tile(std::uint64_t dst, std::uint64_t src, std::uint64_t row,
+                                   std::uint64_t column) {
         const Dimension& rows = dims_[count_ - 1];
         const Dimension& columns = dims_[count_ - 2];
         auto* const in = reinterpret_cast<std::uint8_t*>(scratch_.stage[0].get());
         auto* const out = reinterpret_cast<std::uint8_t*>(scratch_.stage[1].get());
         static_assert(side_length * side_length * 8 <= Scratch::stage_floats * sizeof(float));
-        for (std::uint64_t row = 0; row < rows.length; row += side_length) {
-            for (std::uint64_t column = 0; column < columns.length; column += side_length) {
-                const std::uint64_t height = std::min(rows.length - row, side_length);
-                const std::uint64_t width = std::min(columns.length - column, side_length);
-                const std::uint64_t from =
-                    src + (row * static_cast<std::uint64_t>(rows.src) + column) * params_.size;
-                if (Status status =
-                        memory_.read_rows(from, static_cast<std::uint64_t>(rows.src) * params_.size,
-                                          height, width * params_.size, in);
-                    status != ACCEL_OK) {
-                    return status;
-                }
-                transpose_tile(in, height, width, out);
-                const std::uint64_t to =
-                    dst + (column * static_cast<std::uint64_t>(columns.dst) + row) * params_.size;
-                if (Status status = memory_.write_rows(
-                        to, static_cast<std::uint64_t>(columns.dst) * params_.size, width,
-                        height * params_.size, out);
-                    status != ACCEL_OK) {
-                    return status;
-                }
-            }
+        const std::uint64_t height = std::min(rows.length - row, side_length);
+        const std::uint64_t width = std::min(columns.length - column, side_length);
+        const std::uint64_t from =
+            src + (row * static_cast<std::uint64_t>(rows.src) + column) * params_.size;
+        if (Status status =
+                memory_.read_rows(from, static_cast<std::uint64_t>(rows.src) * params_.size, height,
+                                  width * params_.size, in);
+            status != ACCEL_OK) {
+            return status;
         }
-        return ACCEL_OK;
+        transpose_tile(in, height, width, out);
+        const std::uint64_t to =
+            dst + (column * static_cast<std::uint64_t>(columns.dst) + row) * params_.size;
+        return memory_.write_rows(to, static_cast<std::uint64_t>(columns.dst) * params_.size, width,
+                                  height * params_.size, out);
     }
 
     void transpose_tile(const std::uint8_t* in, std::uint64_t height, std::uint64_t width,
@@ -247,28 +317,19 @@ class Transpose {
     }
 
     // A dimension with a negative stride is copied forward from its end, and then reversed.
-    [[nodiscard]] Status copy_elements(std::uint64_t dst, std::uint64_t src, const Dimension& d) {
+    [[nodiscard]] Status copy_elements(std::uint64_t dst, std::uint64_t src, const Dimension& d,
+                                       std::uint64_t done, std::uint64_t now) {
         auto* const values = reinterpret_cast<std::uint8_t*>(scratch_.stage[0].get());
-        const std::uint64_t max_values = Scratch::stage_floats * sizeof(float) / params_.size;
-        for (std::uint64_t done = 0; done < d.length;) {
-            const std::uint64_t now = std::min(d.length - done, max_values);
-            const Side from = side(src, d.src, done, now);
-            const Side to = side(dst, d.dst, done, now);
-            if (Status status =
-                    memory_.gather(from.address, from.stride, now, params_.size, values);
-                status != ACCEL_OK) {
-                return status;
-            }
-            if ((d.src < 0) != (d.dst < 0)) {
-                reverse(values, now);
-            }
-            if (Status status = memory_.scatter(to.address, to.stride, now, params_.size, values);
-                status != ACCEL_OK) {
-                return status;
-            }
-            done += now;
+        const Side from = side(src, d.src, done, now);
+        const Side to = side(dst, d.dst, done, now);
+        if (Status status = memory_.gather(from.address, from.stride, now, params_.size, values);
+            status != ACCEL_OK) {
+            return status;
         }
-        return ACCEL_OK;
+        if ((d.src < 0) != (d.dst < 0)) {
+            reverse(values, now);
+        }
+        return memory_.scatter(to.address, to.stride, now, params_.size, values);
     }
 
     struct Side {
@@ -294,7 +355,8 @@ class Transpose {
     const accel_tensor& tensor_;
     std::array<Dimension, ACCEL_RANK_MAX> dims_{};
     unsigned count_ = 0;
-    unsigned outer_ = 0;  // how many dimensions run() walks
+    unsigned outer_ = 0;             // how many dimensions run() walks
+    std::uint64_t inner_units_ = 0;  // units of the others
     Method method_ = Method::elements;
     bool empty_ = false;
 };
