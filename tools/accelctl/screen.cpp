@@ -92,6 +92,13 @@ void card_lines(const Json& card, const Terminal& terminal, int columns,
             columns < narrow ? "irqs" : "interrupts"));
     }
     const Json& memory = card.at("memory");
+    // A card that does not answer does not tell the size of its memory.
+    if (!memory.at("size").is_number() || !memory.at("used").is_number() ||
+        number(memory, "size") == 0) {
+        lines.push_back(fmt::format("  MEMORY  -  {}, {}", counted(card.at("used"), "contexts"),
+                                    counted(card.at("used"), "queues")));
+        return;
+    }
     const double size = number(memory, "size");
     const double used = number(memory, "used");
     lines.push_back(
@@ -144,6 +151,16 @@ std::vector<Json> sorted_clients(const Json& document, SortKey sort) {
     return clients;
 }
 
+// A queue that waits for a semaphore is blocked, whatever its jobs did before.
+std::string queue_state(const Json& queue) {
+    const std::string state = queue.at("state").text();
+    const Json& activity = queue.at("activity");
+    if (state == "running" && activity.is_string() && activity.text() == "blocked") {
+        return "blocked";
+    }
+    return queue.at("stalled").boolean() ? "stalled" : state;
+}
+
 void client_lines(const Json& document, SortKey sort, std::vector<std::string>& lines) {
     std::map<std::string, std::string> names;
     for (const Json& card : document.at("cards").elements()) {
@@ -176,7 +193,7 @@ void client_lines(const Json& document, SortKey sort, std::vector<std::string>& 
         for (const Json& queue : client.at("queues").elements()) {
             queues.add({integer(queue, "id"), card, pid, integer(queue, "priority"),
                         integer(queue, "pending"), integer(queue, "completed"),
-                        queue.at("stalled").boolean() ? "stalled" : queue.at("state").text()});
+                        queue_state(queue)});
         }
     }
     lines.emplace_back();

@@ -75,7 +75,11 @@ Exit Program::parse_and_act(int argc, const char* const* argv) {
     }
     if (!parsed.error.empty()) {
         return report(Exit::usage, parsed.error,
-                      fmt::format("'{} --help' lists commands and options", manual_.name));
+                      fmt::format("'{}' lists {}options", parsed.help,
+                                  command_.commands().empty() ||
+                                          parsed.help.find(' ') != parsed.help.rfind(' ')
+                                      ? ""
+                                      : "commands and "));
     }
     if (!parsed.output.empty()) {
         std::cout << parsed.output;
