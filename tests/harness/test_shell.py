@@ -46,14 +46,41 @@ class Share(unittest.TestCase):
             harness.wait()
 
     def test_a_missing_folder_is_an_error_before_the_boot(self):
-        done = subprocess.run(
-            [sys.executable, VM, "--no-card", "--share", "/nosuch", "--", "true"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        self.assertEqual(done.returncode, Verdict.SETUP)
-        self.assertIn("/nosuch is no folder", done.stderr)
+        expect_refused(self, "--share", "/nosuch", words="/nosuch is no folder")
+
+
+def expect_refused(test: unittest.TestCase, *options: str, words: str) -> None:
+    """Expects that vm.py refuses the options in one line, and leaves nothing behind."""
+    folder = test.enterContext(tempfile.TemporaryDirectory(prefix="accel-options."))
+    done = subprocess.run(
+        [sys.executable, VM, *options, "--", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": folder},
+    )
+    test.assertEqual((done.returncode, done.stderr.count("\n")), (Verdict.SETUP, 1), done.stderr)
+    test.assertIn(words, done.stderr)
+    test.assertNotIn("kernel log", done.stderr)
+    test.assertEqual(os.listdir(folder), [])
+
+
+class Options(unittest.TestCase):
+    def test_what_no_machine_can_have_is_refused(self):
+        for options, words in (
+            (["--smp", "0"], "'0' is not a whole number above 0"),
+            (["--smp", "x"], "'x' is not a whole number above 0"),
+            (["--timeout", "-1"], "'-1' is not a number of seconds above 0"),
+            (["--boot-timeout", "nan"], "'nan' is not a number of seconds above 0"),
+            (["--kernel", "bogus"], "there is no kernel 'bogus': give 6.1, rt, "),
+        ):
+            expect_refused(self, "--no-card", *options, words=words)
+
+    def test_a_missing_program_leaves_no_log(self):
+        expect_refused(self, "--no-card", "--program", "/nosuch/file", words="/nosuch/file")
+
+    def test_what_qemu_refuses_is_an_error_of_the_host(self):
+        expect_refused(self, "--no-card", "--memory", "many", words="QEMU did not start: ")
 
 
 class Shell(unittest.TestCase):

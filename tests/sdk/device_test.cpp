@@ -154,7 +154,7 @@ TEST(PciAddress, HasTheFormatOfLspci) {
 TEST(RealKernel, ReportsThatThereIsNoCard) {
     const Error error = error_of([] { static_cast<void>(Device::open("/dev/accel-not-there")); });
     EXPECT_EQ(error.errc(), std::errc::no_such_file_or_directory);
-    expect_says(error, "lsmod");
+    expect_says(error, "accelctl doctor");
     // A node of another driver does not have the calls of ours.
     EXPECT_EQ(error_of([] { static_cast<void>(Device::open("/dev/null")); }).errc(),
               std::errc::inappropriate_io_control_operation);
