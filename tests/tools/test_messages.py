@@ -102,7 +102,9 @@ class Wedged(ToolTest):
         text = self.ctl("info").stdout
         for name in ("device memory", "engines", "power", "clock"):
             self.assertRegex(text, rf"(?m)^  {name} +-$")
-        self.assertRegex(self.ctl("top", "--once", "-i", "0.1").stdout, r"MEMORY  -  1 context, ")
+        top = self.ctl("top", "--once", "-i", "0.1").stdout
+        self.assertRegex(top, r"MEMORY  -  1 context, ")
+        self.assertIn("wedged  -  -  -  link", top)
 
 
 class Processes(ToolTest):

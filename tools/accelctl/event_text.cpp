@@ -185,7 +185,7 @@ std::string explain_event(const Event& event) {
                "; 'accelctl coredump' explains it";
     }
     if (event.name == "coredump-kept") {
-        return "there is no dump of this failure (" + dump_cause(field(event, "cause")) +
+        return "no dump was made (" + dump_cause(field(event, "cause")) +
                "), because the one of an earlier failure was still there";
     }
     if (event.name == "refused") {

@@ -46,6 +46,13 @@ std::string counted(const Json& json, std::string_view name) {
                              : "- " + std::string(name);
 }
 
+// "30.0/75 W"; a card that does not answer tells neither.
+std::string power(const Json& sensors) {
+    return sensors.at("watts").is_number() && sensors.at("cap_watts").is_number()
+               ? value(sensors, "watts", "{:.1f}") + "/" + value(sensors, "cap_watts", "{:.0f} W")
+               : value(sensors, "watts", "{:.1f} W");
+}
+
 std::string link(const Json& card) {
     const Json& link = card.at("link");
     if (!link.at("speed_gts").is_number() || !link.at("width").is_number()) {
@@ -68,11 +75,10 @@ void card_lines(const Json& card, const Terminal& terminal, int columns,
                                                : Color::bad;
     const Json& sensors = card.at("sensors");
     lines.push_back(
-        fmt::format("{}{} {}  {}  {}/{}  {}  {}", terminal.paint(Color::bold, name_of(card)),
+        fmt::format("{}{} {}  {}  {}  {}  {}", terminal.paint(Color::bold, name_of(card)),
                     columns < narrow ? "" : " " + card.at("address").text(),
                     terminal.paint(color, state), value(sensors, "celsius", "{:.1f} C"),
-                    value(sensors, "watts", "{:.1f}"), value(sensors, "cap_watts", "{:.0f} W"),
-                    value(sensors, "clock_hz", "{:.0f} MHz", 1e-6), link(card)));
+                    power(sensors), value(sensors, "clock_hz", "{:.0f} MHz", 1e-6), link(card)));
     const Json& rates = card.at("rates");
     if (!card.at("node").is_string()) {
         return;
