@@ -252,6 +252,6 @@ class ToolTest(unittest.TestCase):
         return document
 
     def expect_exit(self, done: subprocess.CompletedProcess, status: int, *words: str) -> None:
-        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        self.assertEqual(done.returncode, status, f"{done.stdout}{done.stderr}")
         for word in words:
             self.assertIn(word, done.stderr)
