@@ -65,7 +65,8 @@ void add_card(CommandLine& command, std::string& card, const char* otherwise) {
         {.name = "CARD", .help = fmt::format("{}; {}", card_help, otherwise), .value = card_value},
         card);
     command.add_option({.name = "--device",
-                        .help = "The same, as an option",
+                        .help = "The same, as an option; 'emulated' is a card that this command "
+                                "emulates in its own process, without hardware or driver",
                         .value = card_value,
                         .excludes = "CARD"},
                        card);

@@ -89,12 +89,18 @@ class CommandLine {
     struct Parsed {
         std::string output{};  ///< to be printed instead of any action: help or the version
         std::string error{};   ///< the reason why the command line makes no sense
+        std::string help{};    ///< the command that prints the options: "accelctl reset --help"
     };
     [[nodiscard]] Parsed parse(int argc, const char* const* argv);
 
   private:
     CommandLine(CLI::App* app, std::string name, std::string summary);
     void declare(Option&& option, CLI::Option* parser);
+    [[nodiscard]] Parsed try_parse(int argc, const char* const* argv);
+    [[nodiscard]] std::string given_command() const;
+    [[nodiscard]] bool has_option(const std::string& name) const;
+    /// A sentence about an argument that nothing takes.
+    [[nodiscard]] std::string unexpected(const std::string& argument) const;
 
     std::string name_;
     std::string summary_;

@@ -2,11 +2,14 @@
 #include "program.hpp"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <system_error>
 
 #include "accel/error.hpp"
 #include "json.hpp"
@@ -20,6 +23,12 @@ std::string generate(const std::string& what, const Manual& manual, const Comman
         return manual_page(manual, program);
     }
     return what == "bash" ? bash_completion(program) : zsh_completion(program);
+}
+
+// Why standard output cannot be written: the reader closed the pipe, or the disk is full. The
+// stream does not tell, and the write that failed may be long ago, so another one asks the kernel.
+std::string output_problem() {
+    return ::write(STDOUT_FILENO, "\n", 1) < 0 ? ": " + std::generic_category().message(errno) : "";
 }
 
 }  // namespace
@@ -75,7 +84,11 @@ Exit Program::parse_and_act(int argc, const char* const* argv) {
     }
     if (!parsed.error.empty()) {
         return report(Exit::usage, parsed.error,
-                      fmt::format("'{} --help' lists commands and options", manual_.name));
+                      fmt::format("'{}' lists {}options", parsed.help,
+                                  command_.commands().empty() ||
+                                          parsed.help.find(' ') != parsed.help.rfind(' ')
+                                      ? ""
+                                      : "commands and "));
     }
     if (!parsed.output.empty()) {
         std::cout << parsed.output;
@@ -103,8 +116,8 @@ int Program::run(int argc, const char* const* argv) {
                       "this is a bug of the tool: report it with the command line that you used");
     }
     if (!std::cout.flush()) {
-        // The reader closed the pipe, or the disk is full.
-        std::cerr << manual_.name << ": cannot write to standard output\n";
+        std::cerr << manual_.name << ": cannot write to standard output" << output_problem()
+                  << "\n";
         return static_cast<int>(Exit::file);
     }
     return static_cast<int>(exit);
