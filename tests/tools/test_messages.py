@@ -42,12 +42,8 @@ class CommandLine(ToolTest):
         self.expect("frob", "there is no command 'frob'")
         self.expect("info --nosuch", "there is no option --nosuch", "info")
         self.expect("info a b c", "unexpected argument 'b'", "info")
-        for arguments, help_of in (("--device emulated", ""), ("--device emulated info", "info")):
-            self.expect(
-                arguments,
-                "option --device belongs to a command: give it after the command",
-                help_of,
-            )
+        self.expect("--top 5", "option --top belongs to a command: give it after the command")
+        self.expect("--top 5 info", "there is no option --top", "info")
         done = self.ls("-z")
         self.expect_exit(
             done, 2, "lsaccel: there is no option -z\n", "'lsaccel --help' lists options"

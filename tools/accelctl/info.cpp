@@ -215,7 +215,7 @@ class CardTable {
                     or_dash(status.sensors.celsius, "{:.0f} C"), power(status.sensors),
                     clock_text(status.sensors), memory(status), status.link.now(),
                     percent(&Rates::dma_busy), percent(&Rates::compute_busy)});
-        if (status.state != "running") {
+        if (status.state != "running" && status.card.emulated.empty()) {
             warn(status, (status.card.node ? "is " + status.state : std::string("has no driver")) +
                              "; 'accelctl doctor' looks for the reason");
         }
@@ -272,16 +272,17 @@ std::string clients_text(const Snapshot& snapshot) {
 
 Exit show_summary(const Program& program) {
     if (program.json()) {
-        return info(program, {});
+        return info(program, {.card = program.device()});
     }
     const SystemRoot root = program.root();
-    const Snapshot before = take_snapshot(root, "");
+    const std::string name = name_or_environment(root, program.device());
+    const Snapshot before = take_snapshot(root, name);
     if (before.cards.empty()) {
         std::cout << no_cards;
         return Exit::ok;
     }
     std::this_thread::sleep_for(observation_time);
-    const Snapshot after = take_snapshot(root, "");
+    const Snapshot after = take_snapshot(root, name);
     const Terminal terminal = program.terminal();
     CardTable cards(terminal);
     for (const Status& status : after.cards) {

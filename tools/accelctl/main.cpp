@@ -78,6 +78,7 @@ int main(int argc, char** argv) {
     using namespace accel::tools;
     Program program(manual());
     program.add_json(program.command());
+    program.add_device(fmt::format("The card: {}", card_help));
     program.set_action([&] { return show_summary(program); });
     add_info(program);
     add_topology(program);

@@ -250,11 +250,49 @@ std::vector<Option> CommandLine::visible_options() const {
     return visible;
 }
 
-bool CommandLine::has_option(const std::string& name) const {
-    return std::any_of(options_.begin(), options_.end(), [&](const Option& option) {
+const Option* CommandLine::find_option(const std::string& name) const {
+    const auto found = std::find_if(options_.begin(), options_.end(), [&](const Option& option) {
         const std::vector<std::string> names = option.names();
         return std::find(names.begin(), names.end(), name) != names.end();
     });
+    return found == options_.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> CommandLine::in_order(int argc, const char* const* argv) const {
+    std::vector<std::string> given(argv + std::min(argc, 1), argv + argc);
+    auto at = given.begin();
+    const auto value_follows = [&](const std::string& name) {
+        const auto takes = [&](const CommandLine& line) {
+            const Option* const option = line.find_option(name);
+            return option != nullptr && option->takes_value();
+        };
+        return takes(*this) || std::any_of(commands_.begin(), commands_.end(),
+                                           [&](const auto& command) { return takes(*command); });
+    };
+    while (at != given.end() && at->starts_with('-')) {
+        const bool two = value_follows(*at) && std::next(at) != given.end();
+        at += two ? 2 : 1;
+    }
+    const auto command = at == given.end()
+                             ? commands_.end()
+                             : std::find_if(commands_.begin(), commands_.end(),
+                                            [&](const auto& one) { return one->name() == *at; });
+    if (command == commands_.end()) {
+        return given;
+    }
+    std::vector<std::string> ordered;
+    std::vector<std::string> options;  // of the command
+    for (auto option = given.begin(); option != at;) {
+        const std::string name = option->substr(0, option->find('='));
+        const auto next = std::next(option, value_follows(*option) ? 2 : 1);
+        std::vector<std::string>& to = (*command)->has_option(name) ? options : ordered;
+        to.insert(to.end(), option, next);
+        option = next;
+    }
+    ordered.push_back(*at);
+    ordered.insert(ordered.end(), options.begin(), options.end());
+    ordered.insert(ordered.end(), std::next(at), given.end());
+    return ordered;
 }
 
 std::string CommandLine::given_command() const {
@@ -288,7 +326,9 @@ CommandLine::Parsed CommandLine::parse(int argc, const char* const* argv) {
 
 CommandLine::Parsed CommandLine::try_parse(int argc, const char* const* argv) {
     try {
-        app_->parse(argc, argv);
+        std::vector<std::string> arguments = in_order(argc, argv);
+        std::reverse(arguments.begin(), arguments.end());  // as the parser expects them
+        app_->parse(std::move(arguments));
     } catch (const CLI::CallForVersion& version) {
         return {.output = std::string(version.what()) + "\n"};
     } catch (const CLI::CallForHelp&) {

@@ -98,7 +98,13 @@ class CommandLine {
     void declare(Option&& option, CLI::Option* parser);
     [[nodiscard]] Parsed try_parse(int argc, const char* const* argv);
     [[nodiscard]] std::string given_command() const;
-    [[nodiscard]] bool has_option(const std::string& name) const;
+    [[nodiscard]] const Option* find_option(const std::string& name) const;
+    [[nodiscard]] bool has_option(const std::string& name) const {
+        return find_option(name) != nullptr;
+    }
+    /// The arguments after the program's name, with the options of a command that stand in front of
+    /// it behind it.
+    [[nodiscard]] std::vector<std::string> in_order(int argc, const char* const* argv) const;
     /// A sentence about an argument that nothing takes.
     [[nodiscard]] std::string unexpected(const std::string& argument) const;
 

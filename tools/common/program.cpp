@@ -57,6 +57,10 @@ void Program::add_json(CommandLine& command) {
         {.name = "--json", .help = "Print JSON, and nothing but JSON, on standard output"}, json_);
 }
 
+void Program::add_device(const std::string& help) {
+    command_.add_option({.name = "--device", .help = help, .value = card_value}, device_);
+}
+
 void Program::print_json(const std::string& schema, const Json& document, bool line) const {
     Json all{{"schema", schema}};
     all.append(document);
@@ -94,11 +98,15 @@ Exit Program::parse_and_act(int argc, const char* const* argv) {
         std::cout << parsed.output;
         return Exit::ok;
     }
-    // Options of the program may follow a command, so the parser accepts --json for all of them.
+    // Options of the program may follow a command, so the parser accepts these for all of them.
     if (json_ && chosen_ != nullptr &&
         std::find(with_json_.begin(), with_json_.end(), chosen_) == with_json_.end()) {
         return report(Exit::usage, fmt::format("'{}' does not print JSON", chosen_->name()),
                       "leave --json out");
+    }
+    if (!device_.empty() && chosen_ != nullptr) {
+        return report(Exit::usage, fmt::format("'{}' takes no --device", chosen_->name()),
+                      "it acts on all cards of the machine");
     }
     return action_ ? action_() : Exit::ok;
 }
