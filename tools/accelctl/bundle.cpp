@@ -97,6 +97,7 @@ std::string output_of(const std::string& program, std::vector<std::string> argum
     ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDERR_FILENO);
     arguments.insert(arguments.begin(), program);
     std::vector<char*> pointers;
+    pointers.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) {
         pointers.push_back(argument.data());
     }
