@@ -116,6 +116,7 @@ void init(nb::handle self, const DeviceObject& device, const std::filesystem::pa
     const auto state = device.shared();
     new (nb::inst_ptr<BatcherObject>(self))
         BatcherObject{Box<accel::Batcher>::make(state->device, file, options)};
+    nb::inst_mark_ready(self);
     close_at_exit(self);
 }
 
@@ -225,8 +226,8 @@ void bind_batchers(nb::module_& module) {
                     .attr("run")(self, *inputs, **named_inputs);
             },
             nb::arg("inputs"), nb::arg("named_inputs"),
-            nb::sig("async def run(self, *inputs: typing.Any, **named_inputs: typing.Any) -> "
-                    "typing.Any"),
+            nb::sig("def run(self, *inputs: typing.Any, **named_inputs: typing.Any) -> "
+                    "collections.abc.Coroutine[typing.Any, typing.Any, typing.Any]"),
             "`await batcher.run(…)` in asyncio: submits, and returns the outputs. While "
             "max_waiting "
             "requests wait, the task waits, not the loop. A task that is canceled cancels its "

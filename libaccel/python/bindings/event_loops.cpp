@@ -185,6 +185,7 @@ void bind_event_loops(nb::module_& module) {
             "__init__",
             [](nb::handle self) {
                 new (nb::inst_ptr<LoopObject>(self)) LoopObject(make_loop(false));
+                nb::inst_mark_ready(self);
                 close_at_exit(self);
             },
             "A loop that the caller runs. Raises Error: EMFILE.")

@@ -147,6 +147,7 @@ void init(nb::handle self, const DeviceObject& device, const nb::object& compute
     const auto state = device.shared();
     object.box = Box<PipelineState>::make(state->device, options, std::move(function));
     new (nb::inst_ptr<PipelineObject>(self)) PipelineObject(std::move(object));
+    nb::inst_mark_ready(self);
     close_at_exit(self);
 }
 

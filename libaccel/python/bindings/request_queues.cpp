@@ -167,6 +167,7 @@ void init_request_queue(nb::handle self, const DeviceObject& device,
         object.box = Box<accel::RequestQueue>::make(state->device, options);
     }
     new (nb::inst_ptr<RequestQueueObject>(self)) RequestQueueObject(std::move(object));
+    nb::inst_mark_ready(self);
     close_at_exit(self);
 }
 
@@ -189,6 +190,7 @@ void init_group(nb::handle self, const std::vector<DeviceObject>& devices,
             Box<accel::DeviceGroup>::make(std::span<const accel::Device>(handles), options);
     }
     new (nb::inst_ptr<GroupObject>(self)) GroupObject(std::move(object));
+    nb::inst_mark_ready(self);
     close_at_exit(self);
 }
 
