@@ -115,7 +115,7 @@ class Batcher(CardTest):
         batcher = self.open(max_batch=8)
         alone = self.open(max_batch=1)
         self.assertEqual(batcher.stats.weights, alone.stats.weights)
-        self.open(batch_sizes=[2, 8], dimensions={"n": 1}, priority=accel.Priority.low)
+        self.open(batch_sizes=[2, 8], allow_narrowing=True, priority=accel.Priority.low)
         with self.assertRaisesRegex(TypeError, "'batches'"):
             self.open(batches=3)
 
@@ -147,7 +147,7 @@ class Pipeline(CardTest):
 
     def test_a_failed_item_stops_it_until_reset(self):
         x, y = self.card.buffer(16), self.card.buffer(16)
-        x.copy_from(np.arange(16))
+        x.copy_from(np.arange(16, dtype=np.float32))
         bad = commands.Fill(dst=accel.Address(1 << 40), pattern=0, bytes=64)
         work = [bad]
 

@@ -36,17 +36,31 @@ TensorData to_constant(nb::handle value) {
         type.type, {view->shape().begin(), view->shape().end()}, {bytes, bytes + view->bytes()}};
 }
 
+namespace {
+
+// A value of the type that an option has.
+template <typename T>
+T value_of(std::string_view name, nb::handle value) {
+    try {
+        return nb::cast<T>(value);
+    } catch (const nb::cast_error&) {
+        throw nb::type_error(("option '" + std::string(name) + "' has the wrong type").c_str());
+    }
+}
+
+}  // namespace
+
 bool set_queue_option(QueueOptions& options, std::string_view name, nb::handle value) {
     if (name == "priority") {
-        options.priority = nb::cast<Priority>(value);
+        options.priority = value_of<Priority>(name, value);
     } else if (name == "entries") {
-        options.entries = nb::cast<std::uint32_t>(value);
+        options.entries = value_of<std::uint32_t>(name, value);
     } else if (name == "spin") {
         if (!value.is_none()) {
-            options.spin = to_duration(nb::cast<double>(value));
+            options.spin = to_duration(value_of<double>(name, value));
         }
     } else if (name == "time_limit") {
-        options.time_limit = to_duration(nb::cast<double>(value));
+        options.time_limit = to_duration(value_of<double>(name, value));
     } else {
         return false;
     }
@@ -55,21 +69,21 @@ bool set_queue_option(QueueOptions& options, std::string_view name, nb::handle v
 
 bool set_load_option(LoadOptions& options, std::string_view name, nb::handle value) {
     if (name == "batch") {
-        options.batch = nb::cast<std::int64_t>(value);
+        options.batch = value_of<std::int64_t>(name, value);
     } else if (name == "dimensions") {
-        options.dimensions = nb::cast<std::map<std::string, std::int64_t>>(value);
+        options.dimensions = value_of<std::map<std::string, std::int64_t>>(name, value);
     } else if (name == "shapes") {
-        options.shapes = nb::cast<std::map<std::string, std::vector<std::int64_t>>>(value);
+        options.shapes = value_of<std::map<std::string, std::vector<std::int64_t>>>(name, value);
     } else if (name == "constant_inputs") {
-        for (const auto& [input, constant] : nb::cast<nb::dict>(value)) {
-            options.constant_inputs[nb::cast<std::string>(input)] = to_constant(constant);
+        for (const auto& [input, constant] : value_of<nb::dict>(name, value)) {
+            options.constant_inputs[value_of<std::string>(name, input)] = to_constant(constant);
         }
     } else if (name == "allow_narrowing") {
-        options.allow_narrowing = nb::cast<bool>(value);
+        options.allow_narrowing = value_of<bool>(name, value);
     } else if (name == "host_fallback") {
-        options.host_fallback = nb::cast<bool>(value);
+        options.host_fallback = value_of<bool>(name, value);
     } else if (name == "imported_weights") {
-        options.imported_weights = nb::cast<int>(value);
+        options.imported_weights = value_of<int>(name, value);
     } else {
         return false;
     }
