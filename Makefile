@@ -97,7 +97,7 @@ test: build $(BUILD)/.kernel ## Run all tests; FILTER=PATTERN as for --gtest_fil
 bench: build $(BUILD)/.kernel $(model) ## Measure stack and peers; BOOTS=1 for a quick look
 	@tests/bench.py --build $(BUILD) --boots $(BOOTS) $(if $(V),--verbose)
 
-bench-engines: $(BUILD)/.configured ## Measure the emulated engines against the cores of this machine
+bench-engines: $(BUILD)/.configured ## Measure the engines against the cores of the machine
 	@tools/setup/packages.sh bench
 	@$(locked_step)/build.log "Building the measurement" \
 	    sh -c 'cmake -S . -B $(BUILD) && $(ninja) --target bench-engines'
