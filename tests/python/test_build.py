@@ -7,6 +7,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from card import tools_environment
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -25,6 +27,7 @@ class Build(unittest.TestCase):
                 capture_output=True,
                 text=True,
                 timeout=300,
+                env=tools_environment(),
             )
         self.assertEqual(done.returncode, 1, done.stderr)
         message = " ".join(done.stderr.split())

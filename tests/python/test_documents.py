@@ -12,6 +12,7 @@ from pathlib import Path
 import accel
 import numpy as np
 from accel import examples
+from card import tools_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +29,7 @@ class Documents(unittest.TestCase):
         script = ROOT / "tests/compiler/data.sh"
         if not script.exists():
             self.skipTest("the sources are not here")
-        done = subprocess.run([script], capture_output=True, text=True)
+        done = subprocess.run([script], capture_output=True, text=True, env=tools_environment())
         if done.returncode != 0:
             self.fail(done.stderr)
         return Path(done.stdout.strip())
