@@ -19,7 +19,9 @@ class Process(unittest.TestCase):
     def expect(self, program: str, output: str = "", **environment: str) -> None:
         done = run(PREAMBLE + textwrap.dedent(program), **environment)
         self.assertEqual((done.returncode, done.stdout.strip()), (0, output), done.stderr)
-        self.assertEqual(done.stderr, "")
+        # AddressSanitizer warns of the contexts that the card's core switches between.
+        lines = [line for line in done.stderr.splitlines() if "makecontext/swapcontext" not in line]
+        self.assertEqual(lines, [])
 
     def test_the_interpreter_ends_while_objects_live(self):
         self.expect(

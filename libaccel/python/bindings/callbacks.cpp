@@ -3,7 +3,6 @@
 // The GIL on threads of the library, also at the end of the interpreter.
 #include "callbacks.hpp"
 
-#include <cxxabi.h>
 #include <unistd.h>
 
 namespace accel::python {
@@ -34,7 +33,7 @@ WithGil::WithGil() {
     }
     try {
         state_ = PyGILState_Ensure();
-    } catch (const abi::__forced_unwind&) {
+    } catch (...) {
         stop_for_ever();  // Python would end the thread, which C++ cannot survive
     }
     ++calls;

@@ -3,7 +3,6 @@
 // Lifetimes: memory, queues, and the registered memory that unfinished jobs use.
 #include "objects.hpp"
 
-#include <cxxabi.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -25,7 +24,7 @@ void refuse(const std::string& what) {
 WithoutGil::~WithoutGil() {
     try {
         PyEval_RestoreThread(state_);
-    } catch (const abi::__forced_unwind&) {
+    } catch (...) {
         for (;;) {
             ::pause();
         }
