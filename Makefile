@@ -211,6 +211,14 @@ test-deb: ## Install, break and remove that package in a Debian 12 of its own, a
 test-wheel: python ## Install the wheel into an environment of its own, and run suite python there
 	@$(step)/wheel.log "Testing the wheel" tests/python/wheel.sh $(BUILD)
 
+test-python-trixie: ## The wheel and suite python with the Python 3.13 of a Debian 13, as root
+	@$(step)/python-trixie.log "Building and testing with Python 3.13" \
+	    tests/python/debian13.sh $(BUILD)
+
+model-minilm: ## Export a sentence encoder by PyTorch for suite python; takes 6 GB meanwhile
+	@$(step)/model-minilm.log "Exporting all-MiniLM-L6-v2 by PyTorch" \
+	    tests/python/minilm/model.sh
+
 screens: build $(BUILD)/.kernel ## Take the screens of docs/reference/tools.md from a run in the VM
 	@tests/tools/screens.py --build $(BUILD)
 
@@ -244,7 +252,8 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
     qemu-tree record-perf-gate abi check docs clean distclean screens python test-unit-card \
     test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python test-fuzz test-tools \
     test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm-bounce test-kernels \
-    test-debug-kernel test-deb test-wheel
+    test-debug-kernel test-deb test-wheel test-python-trixie \
+    model-minilm
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

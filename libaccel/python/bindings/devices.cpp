@@ -191,8 +191,7 @@ QueueObject create_queue(const DeviceObject& self, Priority priority, std::uint3
                                .entries = entries,
                                .spin = spin ? to_duration(*spin) : accel::Duration(default_spin),
                                .time_limit = to_duration(time_limit)};
-    return {
-        std::make_shared<QueueState>(state->device.alias(), state->device.create_queue(options))};
+    return {std::make_shared<QueueState>(state->device.create_queue(options))};
 }
 
 BufferObject import_memory(const DeviceObject& self, int fd, const TypeArgument& type,

@@ -78,8 +78,9 @@ using Pins = std::vector<StorageRef>;
 
 /// A queue. `mutex` serializes submissions, some of which wait without the GIL.
 struct QueueState {
-    QueueState(accel::Device handle, accel::Queue created)
-        : device(std::move(handle)), queue(std::move(created)) {}
+    explicit QueueState(accel::Queue created) : owned(std::move(created)), queue(&*owned) {}
+    /// For a queue that a RequestQueue lends to a function. Until then it is closed.
+    QueueState() = default;
     QueueState(const QueueState&) = delete;
     QueueState& operator=(const QueueState&) = delete;
     QueueState(QueueState&&) = delete;
@@ -114,17 +115,13 @@ struct QueueState {
     void keep(const accel::Job& job, Pins pins);
     void release_finished();
 
-    /// Tells event loops that jobs may be over although the driver reports nothing.
-    void wake_loops() const;
-
     [[nodiscard]] accel::Queue& checked();
 
-    accel::Device device;
     std::mutex mutex;
     std::deque<std::pair<accel::Job, Pins>> pinned;
-    accel::Job last;       // the newest job; those before it end before it
-    bool awaited = false;  // whether a task of asyncio may await a job
-    std::optional<accel::Queue> queue;
+    accel::Job last;  // the newest job; those before it end before it
+    std::optional<accel::Queue> owned;
+    accel::Queue* queue = nullptr;  // null after close()
 };
 
 struct DeviceObject {
@@ -169,6 +166,17 @@ struct JobObject {
     }
 };
 
+/// The exception of a function of Python that submits. With the GIL.
+struct WorkFailure {
+    nb::object exception;
+};
+
+struct RequestObject {
+    accel::Request request;
+    mutable std::shared_ptr<const void> owner;  // a Box, until a wait finds that it is over
+    std::shared_ptr<WorkFailure> failure;
+};
+
 struct CommandObject {
     accel::Command command;
     Pins pins;
@@ -198,11 +206,13 @@ struct SemaphoreObject {
     accel::Semaphore semaphore;
 };
 
+/// An operand that the library gives to a function: device memory of a Pipeline.
+struct OperandObject {
+    Operand operand;
+};
+
 /// Throws Error(invalid_argument).
 [[noreturn]] void refuse(const std::string& what);
-
-/// Waits without the GIL, and handles Python's signals meanwhile. Returns false on a time-out.
-bool wait_for(const accel::Job& job, std::optional<double> timeout);
 
 /// A timeout in seconds; None means for ever.
 [[nodiscard]] accel::Duration to_duration(std::optional<double> seconds);

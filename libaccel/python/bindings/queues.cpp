@@ -13,6 +13,7 @@
 #include "bindings.hpp"
 #include "casters.hpp"
 #include "objects.hpp"
+#include "waits.hpp"
 
 namespace accel::python {
 
@@ -230,23 +231,7 @@ void bind_queue_properties(nb::class_<QueueObject>& queue) {
             [](const QueueObject& self) {
                 return self.checked()->use([](accel::Queue& q) { return q.doorbells(); });
             },
-            "Number of doorbell writes by this object.")
-        .def(
-            "_notify",
-            [](const QueueObject& self, const JobObject* job) {
-                if (self.state && self.state->queue) {
-                    self.state->awaited = true;
-                    self.state->use([&](accel::Queue& q) {
-                        q.notify(job != nullptr ? job->job : accel::Job());
-                    });
-                }
-            },
-            nb::arg("job").none())
-        .def_prop_ro("_key",
-                     [](const QueueObject& self) {
-                         return reinterpret_cast<std::uintptr_t>(self.state.get());
-                     })
-        .def_prop_ro("_fd", [](const QueueObject& self) { return self.checked()->device.fd(); });
+            "Number of doorbell writes by this object.");
 }
 
 }  // namespace
@@ -298,7 +283,6 @@ void bind_queues(nb::module_& module) {
                 const auto& state = self.checked();
                 state->use_without_gil([](accel::Queue& q) { q.reset(); });
                 state->last = accel::Job();
-                state->wake_loops();
             },
             "Cancels unfinished jobs and restarts the queue, also after an error.")
         .def(
