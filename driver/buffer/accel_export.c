@@ -90,8 +90,12 @@ static struct dma_fence *accel_export_foreign_work(struct accel_export *export,
 	return fence;
 }
 
-/* Takes the memory away, once. The caller holds a reference and no lock. */
-static void accel_export_revoke(struct accel_export *export)
+/*
+ * Takes the memory away, once. The caller holds a reference and no lock. Imports of the card itself
+ * stay if the card is about to stop: it still runs, and their jobs must not fail for an access. The
+ * stop ends them after the jobs.
+ */
+static void accel_export_revoke(struct accel_export *export, bool stop)
 {
 	struct accel_export_link *link, *next;
 	struct dma_buf *dmabuf;
@@ -102,7 +106,8 @@ static void accel_export_revoke(struct accel_export *export)
 		goto out;
 	dma_resv_lock(dmabuf->resv, NULL);
 	list_for_each_entry_safe(link, next, &export->imports, node)
-		link->revoke(link);
+		if (!stop)
+			link->revoke(link);
 	accel_compat_move_notify(dmabuf);
 	export->fence = accel_export_foreign_work(export, dmabuf->resv);
 	mutex_lock(&export->lock);
@@ -152,7 +157,7 @@ static struct accel_export *accel_export_next_of_card(struct accel_device *adev,
  * @adev: the card; the caller holds no lock of an export or of the list of exports
  * @error: errno of exports and imports from now on, until the card starts
  *
- * On return no device accesses device memory through a dma-buf, unless another driver
+ * On return no other device accesses device memory through a dma-buf, unless its driver
  * exceeds the time limit. No dma-buf is exported or imported until the card starts
  * again.
  */
@@ -163,7 +168,7 @@ void accel_exports_revoke(struct accel_device *adev, int error)
 	LIST_HEAD(revoked);
 
 	while ((export = accel_export_next_of_card(adev, error))) {
-		accel_export_revoke(export);
+		accel_export_revoke(export, true);
 		list_add_tail(&export->stop_node, &revoked);
 		cond_resched();
 	}
@@ -197,7 +202,7 @@ static void accel_export_end(struct accel_buffer *buffer, bool wait)
 	LIST_HEAD(revoked);
 
 	while ((export = accel_export_next_of_buffer(buffer))) {
-		accel_export_revoke(export);
+		accel_export_revoke(export, false);
 		list_add_tail(&export->end_node, &revoked);
 		cond_resched();
 	}

@@ -46,7 +46,7 @@ Card::Card(Bus& bus, const CardOptions& options)
                                     .vectors = options.vectors,
                                     .ring_entries = options.ring_entries,
                                     .link = timing_model_ ? &link : nullptr,
-                                    .threads = 0});
+                                    .threads = options.threads});
     }
     if (timing_model_) {
         clock_.start([this] {

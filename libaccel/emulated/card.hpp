@@ -34,6 +34,7 @@ struct CardOptions {
     std::uint32_t vectors = 4;
     std::uint32_t ring_entries = 65536;
     bool timing_model = false;
+    std::uint32_t threads = 0;  ///< that compute a command together; 0: one for each core
 };
 
 class Card final : CoreHost {

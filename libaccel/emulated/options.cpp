@@ -10,6 +10,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include "accel_core.h"
+
 namespace accel::emulated {
 
 namespace {
@@ -104,6 +106,10 @@ constexpr std::array table{
     Option{"timing", "fast or model", 0, 1, parse_timing, timing_text,
            [](const Options& o) -> std::uint64_t { return o.each.timing_model ? 1 : 0; },
            [](Options& o, std::uint64_t v) { o.each.timing_model = v != 0; }},
+    Option{"threads", "0 to 1024, where 0 means one for each core", 0, ACCEL_CORE_MAX_THREADS,
+           parse_number, number_text,
+           [](const Options& o) -> std::uint64_t { return o.each.threads; },
+           [](Options& o, std::uint64_t v) { assign(o.each.threads, v); }},
     // Not a part of the machine's name.
     Option{"card", "0 to cards - 1", 0, most_cards - 1, parse_number, number_text,
            [](const Options& o) -> std::uint64_t { return o.card; },

@@ -77,6 +77,9 @@ struct accel_core_link {
 	uint32_t completion;		/* longest completion of a read request */
 };
 
+/* The most threads that may compute one command together. */
+#define ACCEL_CORE_MAX_THREADS 1024
+
 struct accel_core_config {
 	uint8_t *memory;		/* device memory; owned by the caller */
 	uint64_t memory_size;
@@ -87,8 +90,9 @@ struct accel_core_config {
 	uint32_t ring_entries;		/* longest ring */
 	const struct accel_core_link *link;	/* NULL: no timing model */
 	/*
-	 * How many threads may compute one command together. 0: one for each core
-	 * that the process may use. With a timing model it has no effect.
+	 * How many threads may compute one command together, up to
+	 * ACCEL_CORE_MAX_THREADS. 0: one for each core that the process may use.
+	 * With a timing model it has no effect.
 	 */
 	uint32_t threads;
 };

@@ -21,7 +21,6 @@ constexpr std::uint32_t max_queues = 4096;
 constexpr std::uint32_t max_contexts = 4096;
 constexpr std::uint32_t max_vectors = 2048;
 constexpr std::uint32_t max_ring_entries = 65536;
-constexpr std::uint32_t max_threads = 1024;
 
 std::string range_error(const char* what, std::uint32_t limit) {
     return std::string("the number of ") + what + " must be from 1 to " + std::to_string(limit);
@@ -53,8 +52,8 @@ std::string config_error(const accel_core_config& config, const accel_core_callb
         return "the longest ring must be a power of two from " +
                std::to_string(ACCEL_RING_ENTRIES_MIN) + " to " + std::to_string(max_ring_entries);
     }
-    if (config.threads > max_threads) {
-        return "a command can have at most " + std::to_string(max_threads) + " threads";
+    if (config.threads > ACCEL_CORE_MAX_THREADS) {
+        return "a command can have at most " + std::to_string(ACCEL_CORE_MAX_THREADS) + " threads";
     }
     if (callbacks.read == nullptr || callbacks.write == nullptr || callbacks.read64 == nullptr ||
         callbacks.write64 == nullptr || callbacks.interrupt == nullptr ||
@@ -126,7 +125,7 @@ void Core::start() {
         virtual_engines_.emplace(*timing_, scheduler_, processor_, control_);
         return;
     }
-    team_.emplace(config_.threads != 0 ? config_.threads : std::min(usable_cores(), max_threads),
+    team_.emplace(config_.threads != 0 ? config_.threads : std::min<unsigned>(usable_cores(), ACCEL_CORE_MAX_THREADS),
                   embedder_);
     dma_.emplace(Engine::dma, scheduler_, processor_, *team_);
     compute_.emplace(Engine::compute, scheduler_, processor_, *team_);

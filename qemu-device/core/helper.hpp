@@ -66,7 +66,6 @@ class Helper final : Checkpoint {
   private:
     [[nodiscard]] Status pass(std::uint64_t pieces) override;
     void run();
-    void run_command();
 
     Scratch scratch_;
     HelpedCommand* command_ = nullptr;  // null when the fiber must end

@@ -114,6 +114,7 @@ INSTANTIATE_TEST_SUITE_P(
                       BadName{"emulated:cards", "option cards is \"\""},
                       BadName{"emulated:cards=0", "must be 1 to 16"},
                       BadName{"emulated:cards=17", "must be 1 to 16"},
+                      BadName{"emulated:threads=1025", "option threads is \"1025\""},
                       BadName{"emulated:memory=1X", "option memory is \"1X\""},
                       BadName{"emulated:memory=4097", "multiple of 4096"},
                       BadName{"emulated:memory=99999999999999999999", "option memory"},
@@ -289,6 +290,15 @@ std::vector<std::string> status_lines(const std::string& field) {
     }
     ::closedir(tasks);
     return lines;
+}
+
+TEST(EmulatedThreads, AreAsManyAsTheOptionSays) {
+    const auto with = [](const std::string& name) {
+        const Device card = Device::open(name);
+        expect_that_it_computes(card);
+        return status_lines("Name:").size();
+    };
+    EXPECT_EQ(with("emulated:threads=5"), with("emulated:threads=1") + 4);
 }
 
 TEST(EmulatedThreads, LeaveSignalsToTheThreadsOfTheProgram) {

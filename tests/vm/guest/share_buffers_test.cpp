@@ -206,6 +206,32 @@ TEST_P(Share, DoesNotOutliveAResetOfTheCard) {
     EXPECT_EQ(import.destroy(), ESTALE);
 }
 
+TEST_P(Share, EndsWithEstaleAndNotWithAnAccessWhenTheCardIsReset) {
+    const uapi::File owner;
+    const uapi::Buffer buffer(owner, bytes, GetParam());
+    const uapi::Descriptor dmabuf = buffer.export_dmabuf();
+    // More exports, so that the card runs for a while after the first one has lost its memory.
+    std::vector<uapi::Descriptor> more;
+    for (int i = 0; i < 200; ++i) {
+        more.push_back(buffer.export_dmabuf());
+    }
+    const uapi::File file;
+    const uapi::Import import(file, dmabuf);
+    const uapi::Counter jobs;
+    int ended = 0;
+    std::jthread worker([&] {
+        uapi::Queue queue(file);
+        while (ended == 0) {
+            ended = queue.wait(queue.submit(uapi::fill(import.address(), 1, bytes)));
+            jobs.add();
+        }
+    });
+    jobs.await(10);
+    uapi::Card().reset();
+    worker.join();
+    EXPECT_EQ(ended, ESTALE);
+}
+
 TEST_P(Share, ReleasesAllResources) {
     const auto before = uapi::Capacity::measure();
     const std::size_t files = open_files();
