@@ -28,7 +28,8 @@ DATA ?= /usr/share/datasets/fashion-mnist
 BOOTS ?= 3
 # The kernels of test-kernels.
 KERNELS ?= 6.1 rt 6.12 sid
-# The parts of test-debug-kernel: controls failures failures-dma vm vm-iommu, or short.
+# The parts of test-debug-kernel: controls failures failures-dma vm vm-iommu, or short. Those of
+# test-deb: dkms upgrade autopkgtest guide.
 PARTS ?=
 ifneq ($(words $(BUILD)) $(words $(DATA)),1 1)
 $(error BUILD and DATA must be paths without spaces, and not empty)
@@ -146,10 +147,10 @@ ifneq ($(own_kernel),)
 endif
 	@tools/setup/refresh-libraries.sh '$(DESTDIR)' '$(PREFIX)'
 
-deb: ## Pack the driver for DKMS, with its rules for udev: build/accel-dkms_VERSION_all.deb
-	@$(step)/deb.log "Packing the driver for DKMS" \
-	    sh -c '$(packaging)/deb.sh $(BUILD) >$(BUILD)/deb.name'
-	@cat $(BUILD)/deb.name
+deb: setup ## The Debian packages of all parts: build/packages/*.deb
+	@tools/setup/packages.sh docs deb
+	@$(locked_step)/deb.log "Building the Debian packages" tools/packaging/deb.sh $(BUILD)
+	@ls $(BUILD)/packages/*.deb
 
 load: ## Load the driver into the kernel of this machine
 	@tools/setup/module.sh load $(BUILD)/driver/$(shell uname -r)/accel.ko
@@ -191,9 +192,12 @@ test-debug-kernel: $(BUILD)/.tests-vm $(BUILD)/.debug-kernel ## Suite vm on a ke
 	@tools/setup/packages.sh test
 	@tests/debug_kernel.py $(test_options) $(PARTS)
 
-test-deb: ## Install, break and remove that package in a Debian 12 of its own, as root
-	@tools/setup/packages.sh deb
-	@tests/deb.sh $(BUILD)
+test-packages: build deb ## Contents of the packages; a project that uses them or make install
+	@$(run_tests) packages
+
+test-deb: deb ## Install, upgrade and remove the packages in a Debian 12 of its own, as root
+	@tools/setup/packages.sh test-deb
+	@tests/deb.sh $(BUILD) $(PARTS)
 
 test-wheel: python ## Install the wheel into an environment of its own, and run suite python there
 	@$(step)/wheel.log "Testing the wheel" tests/python/wheel.sh $(BUILD)
@@ -231,7 +235,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
     qemu-tree record-perf-gate abi check docs clean distclean screens python test-unit-card \
     test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python test-fuzz test-tools \
     test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm-bounce test-kernels \
-    test-debug-kernel test-deb test-wheel
+    test-debug-kernel test-packages test-deb test-wheel
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

@@ -38,7 +38,7 @@ import accel, pathlib, time
 device = accel.Device("emulated")
 pathlib.Path("/root/running").touch()
 while not pathlib.Path("/root/upgraded").exists(): time.sleep(0.1)
-buffer = device.allocate((4,), "f32")
+device.buffer((4,), "f32")
 ' >>"$log" 2>&1 &
 running=$!
 until [ -e "$root/root/running" ] || ! kill -0 "$running" 2>/dev/null; do sleep 0.1; done

@@ -72,7 +72,7 @@ class Files(unittest.TestCase):
         script = (
             "import accel, importlib.metadata as metadata\n"
             "device = accel.Device('emulated')\n"
-            "print(accel.__version__, metadata.version('accel'), device.info.name != '')\n"
+            "print(accel.__version__, metadata.version('accel'), device.info().emulated)\n"
         )
         done = run(
             *("/usr/bin/python3", "-c", script),

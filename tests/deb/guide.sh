@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# docs/guides/install.md by copy and paste: each way to install, in a fresh Debian with a clone of
+# the project. It builds the project three times.
+
+# commands HEADING: the blocks of shell commands in a section of the guide; without a heading those
+# before the first section.
+commands() {
+    awk -v wanted="$1" '
+        /^## / { section = substr($0, 4) }
+        /^```sh$/ { inside = 1; next }
+        /^```$/ { inside = 0 }
+        inside && section == wanted
+    ' "$here/../docs/guides/install.md"
+}
+
+ccache=${CCACHE_DIR:-$HOME/.cache/ccache}
+for way in "Debian packages" "make install" "pip"; do
+    echo "==> Following the guide: $way"
+    fresh
+    git clone -q "$here/.." "$root/root/accel" 9>&-
+    mkdir -p "$ccache" "$root/root/.cache/ccache"
+    mount --bind "$ccache" "$root/root/.cache/ccache"
+    {
+        echo 'set -eux; cd /root/accel'
+        commands ""
+        # Only a compile cache is added: the builds take a third of the time.
+        echo 'apt-get install -y --no-install-recommends ccache'
+        commands "$way"
+    } >"$root/root/guide.sh"
+    try sh /root/guide.sh
+    check "the commands of '$way' work" succeeded
+done
