@@ -28,8 +28,8 @@ DATA ?= /usr/share/datasets/fashion-mnist
 BOOTS ?= 3
 # The kernels of test-kernels.
 KERNELS ?= 6.1 rt 6.12 sid
-# The parts of test-debug-kernel: controls failures failures-dma vm vm-iommu, or short. Those of
-# test-deb: dkms upgrade autopkgtest guide.
+# The parts of test-debug-kernel: controls failures failures-dma vm vm-iommu, or short.
+# The parts of test-deb: dkms upgrade autopkgtest guide.
 PARTS ?=
 ifneq ($(words $(BUILD)) $(words $(DATA)),1 1)
 $(error BUILD and DATA must be paths without spaces, and not empty)
@@ -211,6 +211,9 @@ record-perf-gate: build $(BUILD)/.kernel ## Record the counts that perf-gate com
 abi: setup ## Record what was added to the headers' binary interface; refuses what breaks it
 	@tests/abi.py --record
 
+deb-symbols: $(BUILD)/.runtime ## Record what was added to the symbols of the packages' libraries
+	@tools/packaging/symbols.py $(BUILD) --record
+
 check: driver $(BUILD)/.configured ## Prose, layers, formatting, static analysis, sparse
 	@tools/setup/packages.sh check
 	@tools/check/run.sh $(BUILD) $(KDIR) $(driver_build)-check $(JOBS)
@@ -232,7 +235,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 
 # Each of these finds out for itself whether there is something to do.
 .PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload \
-    qemu-tree record-perf-gate abi check docs clean distclean screens python test-unit-card \
+    qemu-tree record-perf-gate abi deb-symbols check docs clean distclean screens python test-unit-card \
     test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python test-fuzz test-tools \
     test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm-bounce test-kernels \
     test-debug-kernel test-packages test-deb test-wheel

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # deb.sh and the files before this one set the variables
 # SPDX-License-Identifier: Apache-2.0
 #
 # A Debian 12 in a folder, made once. Each test begins with a fresh one: its changes are in a layer

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # deb.sh and the files before this one set the variables
 # SPDX-License-Identifier: Apache-2.0
 #
 # The driver's package: several kernels, no headers, a source that does not build, the next version

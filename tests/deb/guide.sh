@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # deb.sh and the files before this one set the variables
 # SPDX-License-Identifier: Apache-2.0
 #
 # docs/guides/install.md by copy and paste: each way to install, in a fresh Debian with a clone of

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # deb.sh and the files before this one set the variables
 # SPDX-License-Identifier: Apache-2.0
 #
 # Variants of the packages for tests: the next version, and a driver that does not build.

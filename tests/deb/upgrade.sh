@@ -1,10 +1,12 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154  # deb.sh and the files before this one set the variables
 # SPDX-License-Identifier: Apache-2.0
 #
 # The packages of the SDK: installed by apt, upgraded to the next version while a program uses them,
 # and removed.
 
 at_version() {
+    # shellcheck disable=SC2016  # dpkg-query expands it
     [ "$(inside dpkg-query -f '${Version}' -W "$1")" = "$2-${revision##*-}" ]
 }
 nothing_of_the_sdk_left() {
@@ -24,7 +26,6 @@ done
 program() { inside env ACCEL_DEVICE=emulated accelctl validate; }
 
 echo "==> Installing the SDK"
-# shellcheck disable=SC2016  # the inner shell expands it
 try sh -c 'apt-get -q install -y --no-install-recommends /root/good/*.deb'
 check "the SDK installs" succeeded
 check "dpkg is consistent" consistent

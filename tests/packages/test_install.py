@@ -53,6 +53,12 @@ class Install(unittest.TestCase):
         self.assertEqual(done.stdout, f"{2 * len(COMPILERS)} passed, 0 failed\n")
 
 
+class Symbols(unittest.TestCase):
+    def test_the_symbols_files_have_every_symbol(self):
+        done = run(PROJECT / "tools/packaging/symbols.py", BUILD)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+
 class Clang(unittest.TestCase):
     def test_the_sdk_builds_with_clang(self):
         if "clang" not in COMPILERS:

@@ -5,13 +5,23 @@
 #
 #   deb.sh BUILD             BUILD/packages/*.deb; the source package is in BUILD/packages/source
 #
-# A second build is short where ccache is installed.
+# Packages of the same sources are not built again. After a change, the build is short where ccache
+# is installed.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1/packages"
 packages=$(cd "$1/packages" && pwd)
 tree=$("$here/source.sh" "$packages/source")
+
+# The description of the source package has the checksums of all its files.
+sources=$(sha256sum <"$(echo "$packages"/source/*.dsc)")
+if [ "$sources" = "$(cat "$packages/built-from" 2>/dev/null)" ] &&
+    ls "$packages"/*.deb 2>/dev/null; then
+    rm -rf "$tree"
+    exit
+fi
+rm -f "$packages/built-from"
 
 # debhelper gives the build a home folder of its own.
 export CCACHE_DIR="${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}"
@@ -22,4 +32,5 @@ rm -f "$packages"/*.deb
 mv "$packages"/source/*.deb "$packages"
 # The objects are large, and a build begins without them.
 rm -rf "$tree"
+echo "$sources" >"$packages/built-from"
 ls "$packages"/*.deb

@@ -17,7 +17,7 @@ cd "$top"
 version=$(sed -n 's/^project(accel VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
 tree=$output/accel-$version
 maintainer=${DEBEMAIL:+"${DEBFULLNAME:-accel maintainers} <$DEBEMAIL>"}
-maintainer=${maintainer:-accel maintainers <root@localhost>}
+maintainer=${maintainer:-accel maintainers <accel@example.org>}
 # The same files give the same packages.
 if [ -e .git ]; then
     date=$(git log -1 --format=%cD)
@@ -58,7 +58,7 @@ for component in nanobind qemu-headers; do
     tar -xzf "$output/accel_$version.orig-$component.tar.gz" -C "$tree"
 done
 cp -R tools/packaging/debian "$tree/debian"
-find "$tree/debian" -type f -exec sed -i -e "s/@VERSION@/$version/g" -e "s/@DATE@/$date/" \
-    -e "s/@MAINTAINER@/$maintainer/" {} +
+find "$tree/debian" -type f ! -name rules -exec sed -i -e "s/@VERSION@/$version/g" \
+    -e "s/@DATE@/$date/" -e "s/@MAINTAINER@/$maintainer/" {} +
 (cd "$output" && dpkg-source -b "accel-$version" >&2)
 echo "$tree"
