@@ -10,7 +10,7 @@ int main() {
         accel::Device card = accel::Device::open();
         auto source = card.allocate<float>({3});
         auto target = card.allocate<float>({3});
-        source.copy_from({1, 2, 3});
+        source.copy_from({{1, 2, 3}});
         target.fill(0);
 
         accel::Queue queue = card.create_queue();
