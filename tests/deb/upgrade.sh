@@ -10,7 +10,7 @@ at_version() {
     [ "$(inside dpkg-query -f '${Version}' -W "$1")" = "$2-${revision##*-}" ]
 }
 nothing_of_the_sdk_left() {
-    left=$(find "$root/usr" -path '*accel*' -print -quit)
+    left=$(cd "$root" && find usr -path '*accel*' -print -quit)
     echo "left: $left"
     [ -z "$left" ]
 }
