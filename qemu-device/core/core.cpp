@@ -125,7 +125,8 @@ void Core::start() {
         virtual_engines_.emplace(*timing_, scheduler_, processor_, control_);
         return;
     }
-    team_.emplace(config_.threads != 0 ? config_.threads : std::min<unsigned>(usable_cores(), ACCEL_CORE_MAX_THREADS),
+    team_.emplace(config_.threads != 0 ? config_.threads
+                                       : std::min<unsigned>(usable_cores(), ACCEL_CORE_MAX_THREADS),
                   embedder_);
     dma_.emplace(Engine::dma, scheduler_, processor_, *team_);
     compute_.emplace(Engine::compute, scheduler_, processor_, *team_);

@@ -6,8 +6,11 @@
 #include <atomic>
 #include <cstring>
 #include <fstream>
+#include <functional>
+#include <optional>
 #include <thread>
 
+#include "child.hpp"
 #include "fixture.hpp"
 #include "onnx.pb.h"
 
@@ -203,6 +206,36 @@ TEST_F(BatcherTest, TheEndOfABatcherCancelsItsRequests) {
         expect_says(error_of([&] { static_cast<void>(batcher.stats()); }), "was moved from");
     }
     expect_says(error_of([&] { static_cast<void>(waiting.get()); }), "Batcher was destroyed");
+}
+
+TEST_F(BatcherTest, EndsInAChildOfForkAndEachUseThrows) {
+    std::optional<Batcher> batcher(std::in_place, card, file, BatcherOptions{.max_delay = 1h});
+    InferenceRequest waiting = batcher->submit(request(1));
+    const std::pair<const char*, std::function<void()>> uses[] = {
+        {"submit", [&] { static_cast<void>(batcher->submit(request(2))); }},
+        {"try_submit", [&] { static_cast<void>(batcher->try_submit(request(2))); }},
+        {"stats", [&] { static_cast<void>(batcher->stats()); }},
+        {"inputs", [&] { static_cast<void>(batcher->inputs()); }},
+        {"get", [&] { static_cast<void>(waiting.get()); }},
+        {"cancel", [&] { static_cast<void>(waiting.cancel()); }},
+    };
+    EXPECT_EQ(in_child([&] {
+                  bool right = true;
+                  for (const auto& [name, use] : uses) {
+                      try {
+                          use();
+                          std::fprintf(stderr, "the child: %s did not throw\n", name);
+                          right = false;
+                      } catch (const Error& error) {
+                          right = right && error.errc() == std::errc::operation_not_permitted;
+                      }
+                  }
+                  batcher.reset();
+                  return right;
+              }),
+              0);
+    EXPECT_EQ(batcher->stats().requests, 1U);
+    EXPECT_TRUE(waiting.cancel());
 }
 
 TEST_F(BatcherTest, ManyThreadsGetTheirOwnResults) {

@@ -13,10 +13,10 @@ namespace {
 
 // The table at the top of accel_uapi.h, and EACCES of open(). EINTR never arrives: the library
 // repeats the call.
-constexpr int contract[] = {ENOTTY, EFAULT,    E2BIG,  EINVAL,    EOPNOTSUPP,
-                            ENOENT, ENOMEM,    ENOSPC, EDQUOT,    EPERM,
-                            EBUSY,  ETIMEDOUT, EIO,    ECANCELED, ESTALE,
-                            ENODEV, EACCES,    EAGAIN, ETIME,     ENOTRECOVERABLE};
+constexpr int contract[] = {ENOTTY, EFAULT,          E2BIG,  EINVAL, EOPNOTSUPP, ENOENT,
+                            ENOMEM, ENOSPC,          EDQUOT, EPERM,  EBUSY,      ETIMEDOUT,
+                            EIO,    ECANCELED,       ESTALE, ENODEV, EACCES,     EAGAIN,
+                            ETIME,  ENOTRECOVERABLE, EBADF};
 
 TEST(Sentences, EveryErrnoOfTheContractHasItsOwn) {
     const std::string_view unknown = explain(static_cast<std::errc>(EXDEV));

@@ -17,6 +17,9 @@ compiler::BatcherImpl& opened(const std::shared_ptr<compiler::BatcherImpl>& impl
         throw Error(std::errc::invalid_argument,
                     "this Batcher was moved from: use the object that it was moved to");
     }
+    if (impl->in_child()) {
+        detail::throw_in_child();
+    }
     return *impl;
 }
 

@@ -95,9 +95,6 @@ void BatcherImpl::check_inputs(const std::vector<TensorData>& inputs) const {
 }
 
 std::optional<InferenceRequest> BatcherImpl::submit(std::vector<TensorData> inputs, bool block) {
-    if (in_child()) {
-        detail::throw_in_child();
-    }
     check_inputs(inputs);
     Item item{.request = detail::make_request(weak_from_this()),
               .inputs = std::move(inputs),
