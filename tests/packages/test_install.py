@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make install` under a prefix that the machine does not know."""
 
+import shutil
 import tempfile
 import unittest
 from pathlib import Path
@@ -57,6 +58,18 @@ class Symbols(unittest.TestCase):
     def test_the_symbols_files_have_every_symbol(self):
         done = run(PROJECT / "tools/packaging/symbols.py", BUILD)
         self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_a_new_and_a_lost_symbol_are_found(self):
+        with tempfile.TemporaryDirectory(prefix="accel-symbols.") as name:
+            copy = Path(name, "packaging")
+            shutil.copytree(PROJECT / "tools/packaging", copy)
+            symbols = copy / "debian/libaccel-c0.symbols"
+            text = symbols.read_text()
+            symbols.write_text(text.replace(" accel_job_wait@", " accel_job_awaited@"))
+            done = run(copy / "symbols.py", BUILD)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"libaccel-c0: accel_job_wait@ACCEL_C_0 is new")
+        self.assertRegex(done.stdout, r"libaccel-c0: accel_job_awaited@ACCEL_C_0 is lost")
 
 
 class Clang(unittest.TestCase):
