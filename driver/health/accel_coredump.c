@@ -42,6 +42,7 @@
  * @queue: id of the queue that faulted
  * @address: address of the fault
  * @fault: dumps the state after a fault
+ * @publish: held while a dump is handed to the kernel, which keeps one; nothing is locked within
  */
 struct accel_coredump {
 	struct accel_device *adev;
@@ -51,6 +52,7 @@ struct accel_coredump {
 	u32 queue;
 	u64 address;
 	struct work_struct fault;
+	struct mutex publish;
 };
 
 /**
@@ -321,6 +323,21 @@ static bool accel_coredump_exists(struct accel_device *adev)
 	return node;
 }
 
+/* Hands a dump to the kernel, unless that of another failure was faster. Takes over @data. */
+static void accel_coredump_publish(struct accel_device *adev,
+				   const struct accel_coredump_cause *cause, void *data, size_t size)
+{
+	mutex_lock(&adev->coredump->publish);
+	if (accel_coredump_exists(adev)) {
+		accel_event_log_card(adev, "coredump-kept", "cause=%s", cause->name);
+		vfree(data);
+	} else {
+		accel_event_log_card(adev, "coredump", "cause=%s", cause->name);
+		dev_coredumpv(&adev->pdev->dev, data, size, GFP_KERNEL);
+	}
+	mutex_unlock(&adev->coredump->publish);
+}
+
 /**
  * accel_coredump() - dump the state of a card
  * @adev: the card
@@ -357,9 +374,7 @@ void accel_coredump(struct accel_device *adev, const struct accel_coredump_cause
 			accel_coredump_reports(&out, adev);
 		accel_section_end(adev, section);
 	}
-	accel_event_log_card(adev, "coredump", "cause=%s", cause->name);
-	/* It owns the memory now. */
-	dev_coredumpv(&adev->pdev->dev, data, seq_buf_used(&out), GFP_KERNEL);
+	accel_coredump_publish(adev, cause, data, seq_buf_used(&out));
 }
 
 /**
@@ -429,6 +444,7 @@ int accel_coredump_init(struct accel_device *adev)
 		return -ENOMEM;
 	dump->adev = adev;
 	spin_lock_init(&dump->lock);
+	mutex_init(&dump->publish);
 	ratelimit_state_init(&dump->fault_limit, ACCEL_COREDUMP_INTERVAL, 1);
 	ratelimit_set_flags(&dump->fault_limit, RATELIMIT_MSG_ON_RELEASE);
 	ratelimit_state_init(&dump->reset_limit, ACCEL_COREDUMP_INTERVAL, 1);

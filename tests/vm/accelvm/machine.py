@@ -22,10 +22,11 @@ LAUNCHER = PROJECT / "qemu-device/qemu-accel"
 
 # A panic ends QEMU at once (-no-reboot), and every complaint of the kernel is a panic. The
 # watchdogs have long limits, because an emulated CPU on a busy machine is slow and not locked up.
+# For the same reason the kernel does not check that its timer ticks in time: it would panic.
 COMMAND_LINE = (
     "console=ttyS0 printk.devkmsg=on panic=-1 oops=panic panic_on_warn=1 hung_task_panic=1 "
     "softlockup_panic=1 watchdog_thresh=60 sysctl.kernel.hung_task_timeout_secs=90 "
-    "rcupdate.rcu_cpu_stall_timeout=120"
+    "rcupdate.rcu_cpu_stall_timeout=120 no_timer_check"
 )
 
 
