@@ -23,6 +23,11 @@ for way in "Debian packages" "make install" "pip"; do
     git clone -q "$here/.." "$root/root/accel" 9>&-
     mkdir -p "$ccache" "$root/root/.cache/ccache"
     mount --bind "$ccache" "$root/root/.cache/ccache"
+    # The network is that of the host: its certificates, and its settings of pip.
+    mkdir -p "$root/usr/local/share/ca-certificates"
+    find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} \
+        "$root/usr/local/share/ca-certificates" \; 2>/dev/null || :
+    [ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$root/etc"
     {
         echo 'set -eux; cd /root/accel'
         commands ""
@@ -30,6 +35,6 @@ for way in "Debian packages" "make install" "pip"; do
         echo 'apt-get install -y --no-install-recommends ccache'
         commands "$way"
     } >"$root/root/guide.sh"
-    try sh /root/guide.sh
+    try env PIP_CERT=/etc/ssl/certs/ca-certificates.crt sh /root/guide.sh
     check "the commands of '$way' work" succeeded
 done
