@@ -38,6 +38,7 @@ BOOTS ?= 3
 # The kernels of test-kernels.
 KERNELS ?= 6.1 rt 6.12 sid
 # The parts of test-debug-kernel: controls failures failures-dma vm vm-iommu, or short.
+# The parts of test-deb: dkms upgrade autopkgtest guide.
 PARTS ?=
 ifneq ($(words $(BUILD)) $(words $(DATA)),1 1)
 $(error BUILD and DATA must be paths without spaces, and not empty)
@@ -159,10 +160,10 @@ ifneq ($(own_kernel),)
 endif
 	@tools/setup/refresh-libraries.sh '$(DESTDIR)' '$(PREFIX)'
 
-deb: ## Pack the driver for DKMS, with its rules for udev: build/accel-dkms_VERSION_all.deb
-	@$(step)/deb.log "Packing the driver for DKMS" \
-	    sh -c '$(packaging)/deb.sh $(BUILD) >$(BUILD)/deb.name'
-	@cat $(BUILD)/deb.name
+deb: setup ## The Debian packages of all parts: build/packages/*.deb
+	@tools/setup/packages.sh docs deb
+	@$(locked_step)/deb.log "Building the Debian packages" tools/packaging/deb.sh $(BUILD)
+	@ls $(BUILD)/packages/*.deb
 
 load: ## Load the driver into the kernel of this machine
 	@tools/setup/module.sh load $(BUILD)/driver/$(shell uname -r)/accel.ko
@@ -204,9 +205,12 @@ test-debug-kernel: $(BUILD)/.tests-vm $(BUILD)/.debug-kernel ## Suite vm on a ke
 	@tools/setup/packages.sh test
 	@tests/debug_kernel.py $(test_options) $(PARTS)
 
-test-deb: ## Install, break and remove that package in a Debian 12 of its own, as root
-	@tools/setup/packages.sh deb
-	@tests/deb.sh $(BUILD)
+test-packages: build deb ## Contents of the packages; a project that uses them or make install
+	@$(run_tests) packages
+
+test-deb: deb ## Install, upgrade and remove the packages in a Debian 12 of its own, as root
+	@tools/setup/packages.sh test-deb
+	@tests/deb.sh $(BUILD) $(PARTS)
 
 test-wheel: python ## Install the wheel into an environment of its own, and run suite python there
 	@$(step)/wheel.log "Testing the wheel" tests/python/wheel.sh $(BUILD)
@@ -227,6 +231,9 @@ record-perf-gate: build $(BUILD)/.kernel ## Record the counts that perf-gate com
 
 abi: setup ## Record what was added to the headers' binary interface; refuses what breaks it
 	@tests/abi.py --record
+
+deb-symbols: $(BUILD)/.runtime ## Record what was added to the symbols of the packages' libraries
+	@tools/packaging/symbols.py $(BUILD) --record
 
 check: driver $(BUILD)/.configured ## Prose, layers, formatting, static analysis, sparse
 	@tools/setup/packages.sh check
@@ -249,10 +256,10 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 
 # Each of these finds out for itself whether there is something to do.
 .PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload \
-    qemu-tree record-perf-gate abi check docs clean distclean screens python test-unit-card \
-    test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python test-fuzz test-tools \
-    test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm-bounce test-kernels \
-    test-debug-kernel test-deb test-wheel test-python-trixie \
+    qemu-tree record-perf-gate abi deb-symbols check docs clean distclean screens python test- \
+    unit-card test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python test- \
+    fuzz test-tools test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm- \
+    bounce test-kernels test-debug-kernel test-packages test-deb test-wheel test-python-trixie \
     model-minilm
 FORCE:
 

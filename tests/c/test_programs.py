@@ -149,8 +149,7 @@ class Installed(ProgramTest):
 
     def test_pkg_config_has_the_options(self):
         done = run(
-            *("pkg-config", f"--define-variable=prefix={self.prefix}", "--cflags", "--libs"),
-            "accel-c",
+            *("pkg-config", "--cflags", "--libs", "accel-c"),
             PKG_CONFIG_PATH=str(self.libraries / "pkgconfig"),
         )
         self.assertEqual(done.returncode, 0, done.stderr)

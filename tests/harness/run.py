@@ -87,17 +87,19 @@ def main() -> int:
     # A script that starts tests with `&`, or ignores Ctrl-C, leaves it ignored in all its children,
     # and tests send it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    patterns = options.gtest_filter.split(":")
+    wanted, _, unwanted = options.gtest_filter.partition("-")
     folder = options.folder.resolve()
     sys.path.insert(0, str(folder))
     every = unittest.defaultTestLoader.discover(str(folder))
+
+    def matches(test: unittest.TestCase, patterns: str) -> bool:
+        name = ".".join(test.id().split(".")[-2:])
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns.split(":"))
+
     chosen = unittest.TestSuite(
         test
         for test in tests(every)
-        if any(
-            fnmatch.fnmatchcase(".".join(test.id().split(".")[-2:]), pattern)
-            for pattern in patterns
-        )
+        if matches(test, wanted or "*") and not matches(test, unwanted)
     )
     result = unittest.TextTestRunner(verbosity=2, resultclass=Result).run(chosen)
     assert isinstance(result, Result)

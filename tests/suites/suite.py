@@ -63,11 +63,14 @@ NAMES = (
     "vm-iommu",
     "vm-bounce",
 )
+# Suites that run only when they are named: they need more than a build.
+NAMED = ("packages",)
 # Suites that are a script.
 SCRIPTS = {
     "harness": "harness/run.py",
     "tools": "harness/run.py",
     "c": "harness/run.py",
+    "packages": "harness/run.py",
     "perf-gate": "bench/perf_gate.py",
 }
 # Suites that run the program of another folder: (folder, extra environment).
@@ -221,7 +224,7 @@ def _run_native(name: str, options: Options, log: Path, folder: Path) -> Outcome
             f"--gtest_filter={options.filter}",
             "--gtest_color=no",
             *(["--build", str(options.build)] if name == "perf-gate" else []),
-            *(["--folder", str(TESTS / name)] if name in ("tools", "c") else []),
+            *(["--folder", str(TESTS / name)] if name in ("tools", "c", "packages") else []),
         ],
         log,
         options,
