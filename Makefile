@@ -19,10 +19,19 @@ FILTER ?= *
 CMAKE_ARGS ?=
 VM_ARGS ?=
 
-# The kernel of the VM; ACCEL_KERNEL selects it. The driver is built for it, or for KDIR.
-vm_kernel = ACCEL_KERNEL='$(ACCEL_KERNEL)' tests/vm/kernel.py
-release = $(shell $(vm_kernel) --release)
-KDIR ?= $(shell $(vm_kernel) --headers)
+ifneq ($(shell printf '%s' '$(JOBS)' | grep -cEx '[1-9][0-9]*'),1)
+$(error JOBS must be a number, not '$(JOBS)')
+endif
+
+# The kernel of the VM; ACCEL_KERNEL selects it. The driver is built for it, or for KDIR. The
+# variables get their values when a recipe needs them, as `setup` may have to install the headers.
+# A kernel that is not known ends make.
+vm_kernel = $(or $(shell ACCEL_KERNEL='$(ACCEL_KERNEL)' tests/vm/kernel.py $1),\
+    $(error no kernel: the line above says why))
+release = $(eval release := $$(call vm_kernel,--release))$(release)
+ifeq ($(origin KDIR),undefined)
+KDIR = $(eval KDIR := $$(call vm_kernel,--headers))$(KDIR)
+endif
 DATA ?= /usr/share/datasets/fashion-mnist
 # How often make bench measures everything.
 BOOTS ?= 3
@@ -34,7 +43,8 @@ ifneq ($(words $(BUILD)) $(words $(DATA)),1 1)
 $(error BUILD and DATA must be paths without spaces, and not empty)
 endif
 
-kdir_release = $(notdir $(patsubst %/,%,$(dir $(abspath $(KDIR)))))
+# The release of /lib/modules/RELEASE/build; of another folder, its own name.
+kdir_release = $(notdir $(patsubst %/build,%,$(abspath $(KDIR))))
 driver_build = $(abspath $(BUILD))/driver/$(kdir_release)
 module = $(BUILD)/driver/$(release)/accel.ko
 
@@ -45,6 +55,7 @@ test_data = $(DATA)/t10k-images-idx3-ubyte.gz $(DATA)/t10k-labels-idx1-ubyte.gz
 # What `make shell` puts into the VM: programs of the build and of the user (PROGRAM), files of the
 # user (FILES, in /root), and models. SHARE is a folder of the host, in the guest /host.
 programs = $(wildcard $(example) $(BUILD)/libaccel/examples/hello/hello \
+    $(BUILD)/libaccel/examples/demo/demo \
     $(BUILD)/libaccel/examples/stream/stream $(BUILD)/libaccel/examples/onnx/onnx \
     $(BUILD)/tools/accelctl $(BUILD)/tools/lsaccel) $(PROGRAM)
 PROGRAM ?=
@@ -105,7 +116,9 @@ bench-engines: $(BUILD)/.configured ## Measure the engines against the cores of 
 
 shell: driver $(BUILD)/.models $(BUILD)/.kernel ## A prompt in the VM; PROGRAM= and FILES= are added
 	@mkdir -p $(SHARE)
-	@echo "==> Booting; 'exit' or Ctrl-D ends the VM, Ctrl-] x kills it"
+	@echo "==> Booting; 'exit' or Ctrl-D ends the VM, Ctrl-] x kills it, Ctrl-] c switches to"
+	@echo "    QEMU's monitor and back. Programs are in /usr/bin, models in /usr/share/accel,"
+	@echo "    FILES in /root; /host is $(SHARE) of this machine"
 	@tests/vm/vm.py --interactive --module $(module) $(VM_ARGS) \
 	    --log $(BUILD)/logs/shell-console.log --share $(SHARE) \
 	    $(addprefix --program ,$(programs)) $(addprefix --files ,$(shell_files))
@@ -260,7 +273,8 @@ $(BUILD)/.runtime: $(BUILD)/.configured FORCE
 	@$(locked_step)/build.log "Building the card, the SDK, its examples and the tools" \
 	    $(ninja) -j $(JOBS) --target qemu-device/all libaccel/all tools/all
 $(BUILD)/.tools: $(BUILD)/.configured FORCE
-	@$(locked_step)/build.log "Building the tools" $(ninja) -j $(JOBS) --target tools/all
+	@$(locked_step)/build.log "Building the tools and the examples" \
+	    $(ninja) -j $(JOBS) --target tools/all libaccel/examples/all
 $(BUILD)/.tests-%: $(BUILD)/.configured FORCE
 	@$(locked_step)/build.log "Building the card and the tests of suite '$*'" \
 	    $(ninja) -j $(JOBS) --target qemu-device/all tools/all tests/$*/all

@@ -124,7 +124,7 @@ int accel_card_start(struct accel_device *adev)
 	ret = accel_card_reset(adev);
 	if (ret)
 		dev_err(&adev->pdev->dev,
-			"start failed: the card stays in reset (errno %d); power-cycle it\n",
+			"start failed: the card stays in reset (errno %d); see accelctl doctor\n",
 			-ret);
 	else
 		ret = accel_card_bring_up(adev);

@@ -62,7 +62,7 @@ void accel_recovery_wedge(struct accel_device *adev, const char *cause, struct p
 
 	accel_card_stop(adev, ACCEL_REASON_WEDGED, culprit);
 	dev_err_ratelimited(&adev->pdev->dev,
-			    "%s is wedged (%s, pid %d): reset it, or bind the driver anew\n",
+			    "%s is wedged (%s, pid %d): accelctl doctor shows the steps\n",
 			    dev_name(&adev->dev), cause, pid_nr(culprit));
 	accel_event_log_owner(adev, culprit, "wedged", "cause=%s", cause);
 	accel_recovery_uevent(adev, text, culprit);

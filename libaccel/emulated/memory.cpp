@@ -134,7 +134,7 @@ std::shared_ptr<Memory> Memory::imported(int fd, bool writable) {
     struct stat status {};
     const int rules = ::fcntl(fd, F_GET_SEALS);
     if (rules < 0 || ::fstat(fd, &status) != 0) {
-        fail(EINVAL);  // no memfd
+        fail(errno == EBADF ? EBADF : EINVAL);  // closed, or no memfd
     }
     if (status.st_size <= 0) {
         fail(EINVAL);

@@ -40,8 +40,9 @@ std::string missing_node(Kernel& kernel) {
         nodes += (nodes.empty() ? "" : ", ") + node;
     }
     if (nodes.empty()) {
-        return "there is no such card; check that the module accel is loaded (lsmod) and that the "
-               "card is on the bus (lspci -d 1234:acc1)";
+        return "this machine has no card with a driver; 'accelctl doctor' looks for the reason. "
+               "To try the program without a card, set ACCEL_DEVICE=emulated in its environment, "
+               "or open \"emulated\"";
     }
     return "there is no such card; the nodes of this machine are " + nodes +
            " (a card that is removed and rescanned may get another number)";
@@ -56,7 +57,7 @@ std::string open_problem(Kernel& kernel, int error, const std::string& path) {
         case ENOSPC:
             return failed +
                    "all contexts of the card are in use; close another program that has it open "
-                   "(fuser -v on the node)";
+                   "(accelctl top lists them)";
         case EDQUOT: {
             const auto limit = kernel.attribute(path, "quota/contexts");
             return failed + "this user holds as many contexts of the card as the quota allows" +

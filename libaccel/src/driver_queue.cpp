@@ -49,11 +49,8 @@ const char* name_of(Priority priority) {
 [[noreturn]] void throw_refused(const DeviceImpl& device, const QueueOptions& options,
                                 std::uint32_t time_limit_ms, int error) {
     const std::string failed = "cannot create a queue on " + device.path();
-    if (error == EDQUOT) {
-        throw_over_quota(device, Resource::queues, 1, failed);
-    }
     if (error != EPERM && error != EINVAL) {
-        device.throw_call_error(error, failed);
+        detail::throw_refused(device, Resource::queues, 1, error, failed);
     }
     const DeviceInfo info = device.query();
     if (error == EPERM && options.priority > info.max_priority) {

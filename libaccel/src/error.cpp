@@ -98,8 +98,10 @@ std::string_view explain(std::errc error) noexcept {
         case ENOMEM:
             return "the host is out of memory: free some, or request less";
         case ENOSPC:
-            return "the card is out of device memory, contexts or queues: free some, or find the "
-                   "other programs that have the card open (fuser -v on its device node)";
+            return "the card is out of device memory, contexts or queues: free some, or close "
+                   "another program that uses the card (accelctl top lists them)";
+        case EBADF:
+            return "the file descriptor is not open: it was closed before, or its number is wrong";
         case EDQUOT:
             return "a limit of this user is used up: locked memory (raise it with ulimit -l, or "
                    "LimitMEMLOCK= of a systemd unit), or the card's quota of contexts, queues, "

@@ -5,12 +5,14 @@
 
 #include <accel_uapi.h>
 
+#include <cerrno>
 #include <string>
 #include <utility>
 
 #include "command_text.hpp"
 #include "logger.hpp"
 #include "quota.hpp"
+#include "throw_error.hpp"
 #include "tracked_object.hpp"
 
 namespace accel::detail {
@@ -87,13 +89,24 @@ void log_memory(const char* what, const DeviceImpl& device, std::uint64_t bytes,
     });
 }
 
-// Throws the Error for a call that asked for `bytes` more of `resource`.
-[[noreturn]] void throw_refused(const DeviceImpl& device, Resource resource, std::uint64_t bytes,
-                                int error, const std::string& what) {
-    if (error == EDQUOT) {
-        throw_over_quota(device, resource, bytes, what);
+// Throws the Error for a descriptor that cannot be imported.
+[[noreturn]] void throw_not_imported(const DeviceImpl& device, int fd, int error) {
+    const std::string failed = "cannot import file descriptor " + std::to_string(fd);
+    if (error == EBADF) {
+        throw Error(std::errc::bad_file_descriptor,
+                    failed + ": it is not open; keep it open until the import, and pass it to " +
+                        "another process by SCM_RIGHTS, as its number means nothing there");
     }
-    device.throw_call_error(error, what);
+    if (error == EINVAL) {
+        throw_invalid(failed +
+                      ": it is not memory that a card or a driver exported (a dma-buf): pass a "
+                      "descriptor of Device::export_memory()");
+    }
+    if (error == EACCES) {
+        throw Error(std::errc::permission_denied,
+                    failed + ": its memory may only be read; import it with Access::read");
+    }
+    device.throw_call_error(error, failed);
 }
 
 }  // namespace
@@ -173,7 +186,9 @@ Allocation import_memory(const std::shared_ptr<DeviceImpl>& device, int fd, Acce
     accel_buffer_import request = {};
     request.flags = access_flags(access);
     request.fd = fd;
-    device->call(ACCEL_IOCTL_BUFFER_IMPORT, request, "cannot import a dma-buf");
+    if (const int error = device->try_call(ACCEL_IOCTL_BUFFER_IMPORT, request); error != 0) {
+        throw_not_imported(*device, fd, error);
+    }
     auto owner = own(device, request.handle);
     log_memory("imported memory", *device, request.bytes, request.address);
     return {.owner = to_owner(owner),

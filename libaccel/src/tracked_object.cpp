@@ -54,7 +54,9 @@ QueueSlots::Assignment QueueSlots::acquire(SlotOwner& owner) {
     const std::lock_guard lock(mutex_);
     const auto slot = std::ranges::find(slots_, nullptr, &Slot::owner);
     if (slot == slots_.end()) {
-        throw_errno(ENOSPC, "all queues of the card are in use");
+        throw Error(std::errc::no_space_on_device,
+                    "cannot create a queue: this process has as many queues on the card as the "
+                    "card has; destroy one");
     }
     slot->owner = &owner;
     return {.slot = static_cast<std::uint32_t>(slot - slots_.begin()), .base = slot->base};

@@ -138,9 +138,13 @@ TEST_F(CompiledModelFile, IsRefusedWithAReason) {
     };
     expect_says(refused(changed(8, 99)), file(), "format 99", "compile the model again");
     expect_says(refused(changed(14, 7)), file(), "version 7", "hardware interface");
+    EXPECT_EQ(refused(changed(8, 99)).errc(), std::errc::invalid_argument);
     expect_says(refused(changed(good.size() - 1, 0x5a)), file(), "damaged");
+    EXPECT_EQ(refused(changed(good.size() - 1, 0x5a)).errc(), std::errc::bad_message);
     expect_says(refused({good.begin(), good.end() - 1}), file(), "complete");
     expect_says(refused({good.begin(), good.begin() + 12}), file(), "complete");
+    expect_says(refused({}), file(), "the file is empty");
+    EXPECT_EQ(refused({}).errc(), std::errc::bad_message);
     write(good);
     expect_says(error_of([&] { static_cast<void>(Model::load(device, file(), {.batch = 2})); }),
                 file(), "compile it again");

@@ -275,8 +275,8 @@ class Gate(unittest.TestCase):
     def test_a_machine_without_output_did_not_boot(self):
         self.expect("stopped_cpu", Verdict.NO_BOOT, "1 s")
 
-    def test_a_qemu_that_does_not_start_did_not_boot(self):
-        self.expect("bad_qemu", Verdict.NO_BOOT, "no-such-option")
+    def test_a_qemu_that_does_not_start_is_an_error_of_the_host(self):
+        self.expect("bad_qemu", Verdict.SETUP, "QEMU did not start", "no-such-option")
 
     def test_a_missing_file_of_the_host_is_reported_before_the_boot(self):
         self.assertEqual(self.expect("no_file", Verdict.SETUP, "/no/such/file").console, "")

@@ -207,6 +207,40 @@ class Spaces(Scripts):
         self.assertIn("has a space", done.stderr)
 
 
+class Settings(Scripts):
+    """A setting of make that makes no sense ends it with one line, before anything is built."""
+
+    def make(self, *arguments) -> subprocess.CompletedProcess:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**environment, "BUILD": str(self.folder / "build")},
+        )
+
+    def test_jobs_is_a_number(self):
+        for value in ("abc", "0", "-1", "2 3", ""):
+            done = self.make("help", f"JOBS={value}")
+            self.assertEqual(done.returncode, 2, value)
+            self.assertIn("JOBS must be a number", done.stderr)
+        self.assertEqual(self.make("help", "JOBS=12").returncode, 0)
+
+    def test_an_unknown_kernel_is_told_once_with_those_that_there_are(self):
+        done = self.make("driver", "ACCEL_KERNEL=bogus")
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(done.stderr.count("there is no kernel 'bogus': give 6.1, rt, 6.12"), 1)
+        self.assertNotIn("Building", done.stdout)
+
+    def test_headers_that_do_not_exist_are_named(self):
+        done = self.make("driver", "KDIR=/nonexistent")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("==> Building the driver for nonexistent", done.stdout)
+        self.assertIn("no kernel headers in /nonexistent", done.stderr)
+
+
 class Signals(Scripts):
     def test_tests_get_ctrl_c_even_if_their_parent_ignores_it(self):
         (self.folder / "test_x.py").write_text(

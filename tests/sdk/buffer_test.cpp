@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Buffers: allocation, handles on the same memory, registration, and copies to device memory.
+#include <fcntl.h>
+
 #include <numeric>
 
 #include "fixture.hpp"
@@ -147,10 +149,37 @@ TEST_F(BufferTest, DeviceMemoryIsMappedOnlyOnRequest) {
 
 TEST_F(BufferTest, ExhaustedDeviceMemoryIsReported) {
     const Device card = open();
-    const Error error =
-        error_of([&] { static_cast<void>(card.allocate_device<std::byte>({1U << 30})); });
-    EXPECT_EQ(error.errc(), std::errc::no_space_on_device);
-    expect_says(error, "1073741824 bytes of device memory", "/dev/accel0", "free some");
+    const auto allocate = [&](std::uint64_t bytes) {
+        return error_of([&] { static_cast<void>(card.allocate_device<std::byte>({bytes})); });
+    };
+    const Error larger = allocate(1U << 30);
+    EXPECT_EQ(larger.errc(), std::errc::no_space_on_device);
+    expect_says(larger, "1073741824 bytes of device memory", "/dev/accel0",
+                "16777216 bytes of device memory in all", "allocate less");
+    const auto most = card.allocate_device<std::byte>({15U << 20});
+    const Error full = allocate(2U << 20);
+    EXPECT_EQ(full.errc(), std::errc::no_space_on_device);
+    expect_says(full, "1048576 of the card's 16777216 bytes", "free some", "accelctl top");
+}
+
+TEST_F(BufferTest, ADescriptorThatCannotBeImportedIsNamed) {
+    const Device card = open();
+    const auto import = [&](int fd, Access access = Access::read) {
+        return error_of([&] { static_cast<void>(card.import_memory<float>(fd, access)); });
+    };
+    int closed = 0;
+    {
+        const FileDescriptor exported = card.export_memory(card.allocate<float>({4}));
+        closed = exported.get();
+    }
+    const Error error = import(closed);
+    EXPECT_EQ(error.errc(), std::errc::bad_file_descriptor);
+    expect_says(error, "descriptor " + std::to_string(closed), "not open", "SCM_RIGHTS");
+    const FileDescriptor other(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    EXPECT_EQ(import(other.get()).errc(), std::errc::invalid_argument);
+    expect_says(import(other.get()), "dma-buf", "Device::export_memory()");
+    driver->fail(ACCEL_IOCTL_BUFFER_IMPORT, EACCES);
+    expect_says(import(other.get(), Access::write), "import it with Access::read");
 }
 
 TEST_F(BufferTest, RegisteredMemoryIsUsedInPlace) {

@@ -50,6 +50,14 @@ TEST_F(DeviceTest, ReportsWhyANodeCannotBeOpened) {
     expect_says(error_of([&] { static_cast<void>(open()); }), "card is gone");
 }
 
+TEST(Machine, WithoutACardTheErrorNamesTheEmulatedDevice) {
+    const auto nothing = std::make_shared<fake::Driver>(std::vector<fake::CardOptions>{});
+    const Error error =
+        error_of([&] { static_cast<void>(detail::open_device(nothing, "/dev/accel0")); });
+    EXPECT_EQ(error.errc(), std::errc::no_such_file_or_directory);
+    expect_says(error, "/dev/accel0", "accelctl doctor", "ACCEL_DEVICE=emulated");
+}
+
 TEST_F(DeviceTest, ReportsThatAllContextsAreInUse) {
     std::vector<Device> devices;
     for (int i = 0; i < 4; ++i) {
@@ -57,7 +65,7 @@ TEST_F(DeviceTest, ReportsThatAllContextsAreInUse) {
     }
     const Error error = error_of([&] { static_cast<void>(open()); });
     EXPECT_EQ(error.errc(), std::errc::no_space_on_device);
-    expect_says(error, "contexts", "fuser");
+    expect_says(error, "contexts", "accelctl top");
 }
 
 TEST_F(DeviceTest, ClosesTheNodeWhenTheQueryFails) {
@@ -146,7 +154,7 @@ TEST(PciAddress, HasTheFormatOfLspci) {
 TEST(RealKernel, ReportsThatThereIsNoCard) {
     const Error error = error_of([] { static_cast<void>(Device::open("/dev/accel-not-there")); });
     EXPECT_EQ(error.errc(), std::errc::no_such_file_or_directory);
-    expect_says(error, "lsmod");
+    expect_says(error, "accelctl doctor");
     // A node of another driver does not have the calls of ours.
     EXPECT_EQ(error_of([] { static_cast<void>(Device::open("/dev/null")); }).errc(),
               std::errc::inappropriate_io_control_operation);

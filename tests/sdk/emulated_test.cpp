@@ -11,6 +11,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -295,8 +296,8 @@ std::vector<std::string> status_lines(const std::string& field) {
 TEST(EmulatedThreads, AreAsManyAsTheOptionSays) {
     const auto with = [](const std::string& name) {
         const Device card = Device::open(name);
-        expect_that_it_computes(card);
-        return status_lines("Name:").size();
+        const std::filesystem::directory_iterator threads("/proc/self/task");
+        return std::distance(begin(threads), end(threads));
     };
     EXPECT_EQ(with("emulated:threads=5"), with("emulated:threads=1") + 4);
 }

@@ -32,7 +32,8 @@ endforeach()
 same(${folder}/model1 ${folder}/model2)
 same(${folder}/logits1 ${folder}/logits2)
 
-run(1 "there is no .*lsmod" classify --model ${folder}/model1 --device /dev/accel-not-there)
+run(1 "no card with a driver.*accelctl doctor"
+    classify --model ${folder}/model1 --device /dev/accel-not-there)
 run(1 "cannot open .*train" classify --model ${folder}/nothing)
 run(1 "is not a file of this network" classify --model ${folder}/logits1)
 file(WRITE ${folder}/short "acclmlp1")

@@ -299,7 +299,8 @@ TEST_F(HotPathTest, ExhaustedQueuesAreReported) {
     }
     const Error error = error_of([&] { static_cast<void>(card.create_queue()); });
     EXPECT_EQ(error.errc(), std::errc::no_space_on_device);
-    expect_says(error, "cannot create a queue on /dev/accel0", "queues");
+    expect_says(error, "cannot create a queue on /dev/accel0", "all 8 queues of the card",
+                "accelctl top");
 }
 
 TEST_F(HotPathTest, StatsCountTheWorkOfTheQueue) {

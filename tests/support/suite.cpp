@@ -152,8 +152,8 @@ Verdict judge(const Device& device, Queue& queue, const fs::path& folder,
                 unreadable = error;
             }
             loaded = load(device, file, std::move(inputs), suite);
-            if (unreadable) {
-                throw Error(*unreadable);
+            if (unreadable) {  // not a tensor, but a sequence for example
+                return {name, Outcome::unsupported, cause(*unreadable, file)};
             }
         } catch (const Error& error) {
             const bool refused = error.errc() == std::errc::invalid_argument;

@@ -182,10 +182,17 @@ class Machine:
         self.write(f"/dev/accel{node}", "")
 
     def process(
-        self, pid: int, name: str, address: str = "0000:01:00.0", client: int = 5, queues: str = ""
+        self,
+        pid: int,
+        name: str,
+        address: str = "0000:01:00.0",
+        client: int = 5,
+        queues: str = "",
+        state: str = "running",
     ) -> None:
-        """Adds a process that holds a card."""
+        """Adds a process that holds a card, or replaces it."""
         self.write(f"/proc/{pid}/comm", name)
+        (self.root / f"proc/{pid}/fd/3").unlink(missing_ok=True)
         self.link(f"/proc/{pid}/fd/3", "/dev/accel0")
         self.write(
             f"/proc/{pid}/fdinfo/3",
@@ -193,8 +200,14 @@ class Machine:
             f"drm-driver:\taccel\ndrm-pdev:\t{address}\ndrm-client-id:\t{client}\n"
             "drm-engine-dma:\t100 ns\ndrm-engine-compute:\t200 ns\n"
             "drm-total-memory:\t2048 KiB\ndrm-total-vram:\t65536 KiB\n"
-            f"accel-registered:\t4 KiB\naccel-queues:\t1\naccel-state:\trunning\n{queues}",
+            f"accel-registered:\t4 KiB\naccel-queues:\t1\naccel-state:\t{state}\n{queues}",
         )
+
+
+def as_user(test: ToolTest) -> dict:
+    """Options of subprocess that drop the rights of root."""
+    os.chmod(test.folder, 0o755)
+    return {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 class ToolTest(unittest.TestCase):
@@ -239,6 +252,6 @@ class ToolTest(unittest.TestCase):
         return document
 
     def expect_exit(self, done: subprocess.CompletedProcess, status: int, *words: str) -> None:
-        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        self.assertEqual(done.returncode, status, f"{done.stdout}{done.stderr}")
         for word in words:
             self.assertIn(word, done.stderr)

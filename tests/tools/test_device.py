@@ -41,6 +41,20 @@ class Emulated(ToolTest):
             ["emulated:cards=2,memory=32M,card=0", "emulated:cards=2,memory=32M,card=1"],
         )
 
+    def test_the_summary_topology_and_doctor_know_emulated_cards(self):
+        done = self.here("--device", "emulated:cards=2")
+        self.expect_exit(done, 0)
+        self.assertEqual(done.stdout.count("emulated:cards=2,card="), 2)
+        links = self.document(self.here("--device", "emulated:cards=2", "topology", "--json"))
+        self.assertEqual(
+            [(link["relation"], link["reach"]) for link in links["peers"]],
+            [("SELF", "yes"), ("PROC", "yes"), ("PROC", "yes"), ("SELF", "yes")],
+        )
+        done = self.here("doctor", env=EMULATED)
+        self.expect_exit(done, 0)
+        self.assertIn("emulated:memory=64M: works", done.stdout)
+        self.expect_exit(self.here("doctor", "emulated:color=red"), 2, "no option")
+
     def test_validate_checks_both_cards_and_the_way_between_them(self):
         arguments = ("validate", "--device", "emulated:cards=2", "--only", "gemm,p2p,link")
         document = self.document(self.here(*arguments, "--json"))
@@ -112,3 +126,16 @@ class Choice(ToolTest):
             cards = self.document(self.ctl("info", *arguments, "--json"))["cards"]
             self.assertEqual([card["node"] for card in cards], ["accel1"])
         self.expect_exit(self.ctl("info", "1", "--device", "1"), 2)
+
+    def test_the_option_may_precede_the_command(self):
+        for before in (["--device", "1"], ["--device=accel1"], ["--json", "--device", "1"]):
+            cards = self.document(self.ctl(*before, "info", "--json"))["cards"]
+            self.assertEqual([card["node"] for card in cards], ["accel1"])
+        done = self.ctl("--device", "1")
+        self.expect_exit(done, 0)
+        self.assertIn("accel1", done.stdout)
+        self.assertNotIn("accel0", done.stdout)
+
+    def test_a_command_for_all_cards_refuses_the_option(self):
+        for arguments in (["--device", "1", "metrics"], ["metrics", "--device", "1"]):
+            self.expect_exit(self.ctl(*arguments), 2, "'metrics' takes no --device", "all cards")

@@ -35,8 +35,39 @@ class RunTest(ToolTest):
         return out.read_bytes()
 
 
+class Models(RunTest):
+    def test_a_damaged_file_is_told_from_a_model_that_cannot_be_compiled(self):
+        good = self.model("Neg", "f32", (2, 3))
+        compiled = self.folder / "model.accel"
+        done = self.ctl("compile", good, "-o", str(compiled), "--device", "emulated", here=True)
+        self.expect_exit(done, 0)
+        whole = compiled.read_bytes()
+        for content, words in (
+            (b"", "the file is empty"),
+            (b"\xff" * 99, "it is not an ONNX model, or it is damaged"),
+            (Path(good).read_bytes()[:-9], "damaged"),
+            (whole[:-1], "is the file complete?"),
+            (whole[:20], "is the file complete?"),
+            (whole[:-1] + bytes([whole[-1] ^ 1]), "its checksum is wrong"),
+        ):
+            path = self.folder / "broken"
+            path.write_bytes(content)
+            self.expect_exit(self.run_model(str(path)), 7, str(path), words)
+        self.expect_exit(self.run_model(self.model("Nonsense", "f32", (2, 3))), 8, "Nonsense")
+
+    def test_a_model_that_cannot_be_read_is_told_with_the_cause(self):
+        for path, words in (("/nosuch", "No such file"), (str(self.folder), "it is a folder")):
+            self.expect_exit(self.run_model(path), 7, path, words)
+
+
 class Inputs(RunTest):
     VALUES = (-1.5, 0.0, 2.25, 3.0, -4.0, 5.5)
+
+    def test_without_a_file_the_values_are_random_and_the_report_says_so(self):
+        model = self.model("Neg", "f32", (2, 3))
+        self.assertRegex(self.run_model(model).stdout, r"(?m)^input .* \[2,3\], random values$")
+        array = self.file("x.npy", onnx.npy("f32", (2, 3), self.VALUES))
+        self.assertNotIn("random", self.run_model(model, "--input", array).stdout)
 
     def test_an_array_of_numpy_is_an_input(self):
         model = self.model("Neg", "f32", (2, 3))

@@ -10,6 +10,7 @@
 #include <cctype>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <sstream>
@@ -19,6 +20,7 @@
 #include "card.hpp"
 #include "commands.hpp"
 #include "json.hpp"
+#include "text.hpp"
 
 namespace accel::tools {
 
@@ -154,7 +156,13 @@ std::string explain_entry(const Section& section, const Entry& entry) {
     }
     const std::string subject = subject_of(entry.key);
     if (section.name == "registers") {
-        return subject == "status" ? flag_names(*number) : "";
+        return subject == "status"     ? flag_names(*number)
+               : subject == "clock_hz" ? fmt::format("{:g} MHz", static_cast<double>(*number) / 1e6)
+                                       : "";
+    }
+    if (section.name == "card" && subject == "time") {
+        return fmt::format("{:.3f} s after the machine started",
+                           static_cast<double>(*number) / 1e9);
     }
     if (subject == "error" || subject == "status") {
         return *number == 0 ? "" : std::string(explain(static_cast<CardStatus>(*number)));
@@ -172,6 +180,33 @@ std::string explain_entry(const Section& section, const Entry& entry) {
         return text.starts_with("opcode") ? "" : text.substr(0, text.find(' '));
     }
     return subject == "level" ? page_entry(*number) : "";
+}
+
+// The time limit of a queue is in ticks of the card's clock, which another section has.
+void explain_time_limits(std::vector<Section>& sections) {
+    std::optional<std::uint64_t> clock_hz;
+    for (const Section& section : sections) {
+        for (const Entry& entry : section.entries) {
+            if (section.name == "registers" && entry.key == "clock_hz") {
+                clock_hz = to_number(entry.value);
+            }
+        }
+    }
+    for (Section& section : sections) {
+        for (Entry& entry : section.entries) {
+            const auto ticks = to_number(entry.value);
+            if (subject_of(entry.key) != "time_limit" || !ticks) {
+                continue;
+            }
+            if (*ticks == 0) {
+                entry.meaning = "none";
+            } else if (clock_hz && *clock_hz != 0) {
+                entry.meaning = fmt::format(
+                    "{} of device time",
+                    human_time(static_cast<double>(*ticks) / static_cast<double>(*clock_hz)));
+            }
+        }
+    }
 }
 
 std::vector<Section> parse(std::istream& input) {
@@ -199,6 +234,7 @@ std::vector<Section> parse(std::istream& input) {
         entry.meaning = explain_entry(section, entry);
         section.entries.push_back(std::move(entry));
     }
+    explain_time_limits(sections);
     return sections;
 }
 
@@ -218,12 +254,22 @@ std::string read_dump(const std::string& path) {
     std::ifstream file;
     errno = 0;
     if (path != "-") {
+        std::error_code ignored;
+        if (std::filesystem::is_directory(path, ignored)) {
+            // A stream opens a folder, and reads nothing.
+            throw Failure(Exit::file, "cannot read " + path + ": it is a folder",
+                          fmt::format("name the file in it; the kernel's dump of a card is "
+                                      "/sys/bus/pci/devices/ADDRESS{}",
+                                      dump_of_card));
+        }
         file.open(path, std::ios::binary);
         if (!file) {
-            throw Failure(Exit::file,
-                          fmt::format("cannot read {}: {}", path,
-                                      std::generic_category().message(errno == 0 ? EIO : errno)),
-                          errno == EACCES ? "only root can read a dump that the kernel keeps" : "");
+            const int error = errno == 0 ? EIO : errno;
+            const bool denied = error == EACCES || error == EPERM;
+            throw Failure(
+                denied ? Exit::permission : Exit::file,
+                fmt::format("cannot read {}: {}", path, std::generic_category().message(error)),
+                denied ? "only root can read a dump that the kernel keeps" : "");
         }
     }
     std::istream& input = path == "-" ? std::cin : file;
@@ -240,18 +286,19 @@ void check_format(const std::string& path, const std::vector<Section>& sections)
     const bool headed = !sections.empty() && !sections.front().entries.empty() &&
                         sections.front().entries.front().key == format_key;
     if (!headed) {
-        throw Failure(
-            Exit::file,
-            path + " is not a dump of a card: it does not begin with '" + format_key + ": '",
-            fmt::format("the kernel's dump of a card is /sys/bus/pci/devices/ADDRESS{}",
-                        dump_of_card));
+        throw Failure(Exit::file,
+                      (path == "-" ? "standard input" : path) +
+                          " is not a dump of a card: it does not " + "begin with '" + format_key +
+                          ": '",
+                      fmt::format("the kernel's dump of a card is /sys/bus/pci/devices/ADDRESS{}",
+                                  dump_of_card));
     }
     const std::string& version = sections.front().entries.front().value;
     if (parse_number<unsigned>(version) != format_version) {
         std::cerr << fmt::format(
             "accelctl: {} has version {} of the format, and this tool knows version {}: meanings "
             "may be wrong; update the tools\n",
-            path, version, format_version);
+            path == "-" ? "standard input" : path, version, format_version);
     }
 }
 

@@ -6,18 +6,24 @@
 
 #include <accel_hw.h>
 #include <fmt/core.h>
+#include <accel/command.hpp>
+#include <accel/device.hpp>
+#include <accel/queue.hpp>
 
 #include <algorithm>
 #include <iostream>
 
 #include "commands.hpp"
+#include "emulated.hpp"
 #include "json.hpp"
 
 namespace accel::tools {
 
 namespace {
 
-struct DoctorOptions {};
+struct DoctorOptions {
+    std::string card;
+};
 
 const char* severity_name(Severity severity) {
     switch (severity) {
@@ -73,10 +79,8 @@ void print(const Finding& finding, const Terminal& terminal) {
     }
 }
 
-Exit doctor(const Program& program, const DoctorOptions& /*options*/) {
-    const SystemRoot root = program.root();
-    const std::vector<Card> cards = find_cards(root);
-    Findings findings;
+// Finds what is wrong with these cards of the machine.
+void diagnose_machine(const SystemRoot& root, const std::vector<Card>& cards, Findings& findings) {
     diagnose_bus(root, cards, findings);
     std::vector<Card> without_driver;
     std::copy_if(cards.begin(), cards.end(), std::back_inserter(without_driver),
@@ -91,6 +95,37 @@ Exit doctor(const Program& program, const DoctorOptions& /*options*/) {
     }
     if (!cards.empty()) {
         diagnose_limits(root, findings);
+    }
+}
+
+// Whether the SDK finds the library of the emulated card, and the card works.
+void diagnose_emulated(const Card& card, Findings& findings) {
+    try {
+        const Device device = open_card(card);
+        constexpr std::uint32_t value = 0x5eed;
+        const auto memory = device.allocate<std::uint32_t>({1});
+        device.create_queue().submit(fill(memory, value)).wait();
+        findings.push_back(
+            {"emulated",
+             memory[0] == value ? Severity::ok : Severity::problem,
+             card.name(),
+             memory[0] == value ? "works within this process" : "wrote a wrong value",
+             {}});
+    } catch (const Error& error) {
+        findings.push_back({"emulated", Severity::problem, card.name(), error.what(), {}});
+    }
+}
+
+Exit doctor(const Program& program, const DoctorOptions& options) {
+    const SystemRoot root = program.root();
+    const std::vector<Card> cards = select_cards(root, name_or_environment(root, options.card));
+    Findings findings;
+    if (!cards.empty() && !cards.front().emulated.empty()) {
+        for (const Card& card : cards) {
+            diagnose_emulated(card, findings);
+        }
+    } else {
+        diagnose_machine(root, cards, findings);
     }
     const bool healthy = std::none_of(findings.begin(), findings.end(), [](const Finding& f) {
         return f.severity == Severity::problem;
@@ -124,6 +159,7 @@ void add_doctor(Program& program) {
         program, "doctor", "Find the reason why a card or its node is missing or does not work",
         doctor);
     command.set_footer("Exits with 1 if there is a problem. Changes nothing.");
+    add_card(command, options->card, all_cards);
     program.add_json(command);
 }
 

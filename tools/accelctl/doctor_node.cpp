@@ -117,8 +117,14 @@ bool diagnose_file(const SystemRoot& root, const Card& card, Findings& findings)
         findings.push_back(not_permitted(card, node));
         return false;
     }
-    findings.push_back({"node", Severity::ok, card.name(), card.path() + " can be opened", {}});
+    findings.push_back(
+        {"node", Severity::ok, card.name(), "this user may open " + card.path(), {}});
     return true;
+}
+
+// A card that does not run has one finding: nothing else about it can be tried.
+bool runs(const Status& status) {
+    return status.state == "running" || status.state == "throttled";
 }
 
 void diagnose_state(const Status& status, Findings& findings) {
@@ -132,23 +138,20 @@ void diagnose_state(const Status& status, Findings& findings) {
                             "runs with a lowered clock, because of heat or its power cap",
                             {"accelctl power-cap " + name, "sensors"}});
     } else if (status.state == "wedged") {
-        const std::string driver = "/sys/bus/pci/drivers/accel";
         findings.push_back(
             {"card-wedged",
              Severity::problem,
              name,
              "the card failed, and no reset by the driver helped: every call fails with "
-             "ENOTRECOVERABLE until an administrator brings it back",
-             {"accelctl reset " + name,
-              fmt::format("echo {0} > {1}/unbind; echo {0} > {1}/bind", status.card.address,
-                          driver),
-              "power the machine off and on, if neither helps", "accelctl events " + name}});
+             "ENOTRECOVERABLE until an administrator brings it back. Try these steps in turn",
+             {"accelctl reset " + name, rebind_command(status.card), power_off_step}});
     } else {
         findings.push_back({"card-" + status.state,
                             Severity::problem,
                             name,
                             fmt::format("the card is {}: it runs no jobs", status.state),
-                            {"accelctl reset " + name, "dmesg | grep " + status.card.address}});
+                            {"accelctl reset " + name, rebind_command(status.card), power_off_step,
+                             "dmesg | grep " + status.card.address}});
     }
     if (status.link.downgraded()) {
         findings.push_back({"link-downgraded",
@@ -197,6 +200,33 @@ void diagnose_version(const Status& status, Findings& findings) {
     }
 }
 
+// Opens the card. That all its contexts are in use is no fault of the card.
+Finding try_card(const Card& card) {
+    try {
+        const DeviceInfo info = Device::open(card.path()).info();
+        return {"works",
+                Severity::ok,
+                card.name(),
+                fmt::format("answers: {} of device memory, {}", human_bytes(info.memory_size),
+                            plural(info.max_queues, "queue")),
+                {}};
+    } catch (const Error& error) {
+        const int number = static_cast<int>(error.errc());
+        if (number == ENOSPC || number == EDQUOT) {
+            return {"contexts-used",
+                    Severity::warning,
+                    card.name(),
+                    error.what(),
+                    {"accelctl top --once " + card.name()}};
+        }
+        return {"does-not-work",
+                Severity::problem,
+                card.name(),
+                error.what(),
+                {"accelctl reset " + card.name()}};
+    }
+}
+
 }  // namespace
 
 void diagnose_node(const SystemRoot& root, const Card& card, Findings& findings) {
@@ -205,23 +235,8 @@ void diagnose_node(const SystemRoot& root, const Card& card, Findings& findings)
     diagnose_state(status, findings);
     diagnose_version(status, findings);
     diagnose_dumps(root, card, findings);
-    if (!opens || !root.own()) {
-        return;
-    }
-    try {
-        const DeviceInfo info = Device::open(card.path()).info();
-        findings.push_back({"works",
-                            Severity::ok,
-                            card.name(),
-                            fmt::format("answers: {} of device memory, {} queues",
-                                        human_bytes(info.memory_size), info.max_queues),
-                            {}});
-    } catch (const Error& error) {
-        findings.push_back({"does-not-work",
-                            Severity::problem,
-                            card.name(),
-                            error.what(),
-                            {"accelctl reset " + card.name()}});
+    if (opens && root.own() && runs(status)) {
+        findings.push_back(try_card(card));
     }
 }
 

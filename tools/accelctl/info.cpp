@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <map>
 #include <thread>
 
 #include "commands.hpp"
@@ -41,9 +42,10 @@ std::string power(const Sensors& sensors) {
 }
 
 std::string memory(const Status& status) {
-    return status.memory_size ? human_bytes(status.memory_used.value_or(0)) + "/" +
-                                    human_bytes(*status.memory_size)
-                              : "-";
+    return status.memory_size && *status.memory_size != 0
+               ? human_bytes(status.memory_used.value_or(0)) + "/" +
+                     human_bytes(*status.memory_size)
+               : "-";
 }
 
 std::string in_use(const Status& status) {
@@ -65,6 +67,48 @@ void print_line(const char* name, const std::string& value) {
     std::cout << fmt::format("  {:<21} {}\n", name, value);
 }
 
+// "6.3 W of 75 W (cap; 20 to 75 W)", as far as the values are known.
+std::string power_details(const Sensors& sensors) {
+    if (!sensors.watts && !sensors.cap_watts) {
+        return "-";
+    }
+    std::string text = or_dash(sensors.watts, "{:.1f} W");
+    if (sensors.cap_watts) {
+        text += fmt::format(" of {:.1f} W (cap", *sensors.cap_watts);
+        text += sensors.cap_min_watts && sensors.cap_max_watts
+                    ? fmt::format("; {:.1f} to {:.1f} W)", *sensors.cap_min_watts,
+                                  *sensors.cap_max_watts)
+                    : ")";
+    }
+    return text;
+}
+
+// The quotas, one a line: only the first has the label.
+void print_quota(const std::map<std::string, std::string>& quota) {
+    struct Kind {
+        const char* file;
+        const char* format;
+        bool bytes;
+    };
+    constexpr Kind kinds[] = {{"contexts", "contexts: {}", false},
+                              {"queues", "queues: {}", false},
+                              {"memory", "device memory: {}", true},
+                              {"host_memory", "host memory: {}", true},
+                              {"host_memory_total", "host memory of all users together: {}", true},
+                              {"priority", "highest priority of a queue: {}", false}};
+    const char* label = "quota of a user";
+    for (const Kind& kind : kinds) {
+        const auto found = quota.find(kind.file);
+        if (found == quota.end()) {
+            continue;
+        }
+        const auto number = parse_number<std::uint64_t>(found->second);
+        const std::string value = kind.bytes && number ? human_bytes(*number) : found->second;
+        print_line(label, fmt::format(fmt::runtime(kind.format), value));
+        label = "";
+    }
+}
+
 // The properties that every card has, emulated ones too.
 void print_card(const Status& status, const Terminal& terminal) {
     print_line("state", terminal.paint(color_of(status), status.state));
@@ -73,8 +117,10 @@ void print_card(const Status& status, const Terminal& terminal) {
     print_line("firmware", status.firmware_version.value_or("-"));
     print_line("resets", or_dash(status.generation, "{}"));
     print_line("device memory", memory(status));
-    print_line("engines", fmt::format("{} DMA, {} compute", or_dash(status.dma.count, "{}"),
-                                      or_dash(status.compute.count, "{}")));
+    print_line("engines", status.dma.count || status.compute.count
+                              ? fmt::format("{} DMA, {} compute", or_dash(status.dma.count, "{}"),
+                                            or_dash(status.compute.count, "{}"))
+                              : "-");
     print_line("clock", clock_text(status.sensors));
 }
 
@@ -99,15 +145,9 @@ void print_info(const Status& status, const std::vector<Client>& clients,
                        ? "none"
                        : fmt::format("{} ms of device time for a command", *status.time_limit_ms));
     }
-    for (const auto& [name, value] : status.quota) {
-        print_line("quota of a user", fmt::format("{}: {}", name, value));
-    }
+    print_quota(status.quota);
     print_line("temperature", or_dash(status.sensors.celsius, "{:.1f} C"));
-    print_line("power",
-               fmt::format("{} of {} (cap; {} to {})", or_dash(status.sensors.watts, "{:.1f} W"),
-                           or_dash(status.sensors.cap_watts, "{:.1f} W"),
-                           or_dash(status.sensors.cap_min_watts, "{:.1f}"),
-                           or_dash(status.sensors.cap_max_watts, "{:.1f} W")));
+    print_line("power", power_details(status.sensors));
     print_line("link", status.link.now() +
                            (status.link.downgraded()
                                 ? terminal.paint(Color::bad, " (downgraded; the card supports " +
@@ -116,7 +156,7 @@ void print_info(const Status& status, const std::vector<Client>& clients,
     print_line("link errors",
                fmt::format("{} correctable, {} nonfatal, {} fatal", status.aer_total("correctable"),
                            status.aer_total("nonfatal"), status.aer_total("fatal")));
-    print_line("interrupts", fmt::format("{} vectors", or_dash(status.vectors, "{}")));
+    print_line("interrupt vectors", or_dash(status.vectors, "{}"));
     print_line("NUMA node", or_dash(status.numa_node, "{}"));
     print_line("IOMMU group", or_dash(status.iommu_group, "{}"));
     for (const auto& [name, value] : status.counters) {
@@ -175,8 +215,9 @@ class CardTable {
                     or_dash(status.sensors.celsius, "{:.0f} C"), power(status.sensors),
                     clock_text(status.sensors), memory(status), status.link.now(),
                     percent(&Rates::dma_busy), percent(&Rates::compute_busy)});
-        if (status.state != "running") {
-            warn(status, "is " + status.state + "; 'accelctl doctor' looks for the reason");
+        if (status.state != "running" && status.card.emulated.empty()) {
+            warn(status, (status.card.node ? "is " + status.state : std::string("has no driver")) +
+                             "; 'accelctl doctor' looks for the reason");
         }
         if (status.link.downgraded()) {
             warn(status, status.link.warning());
@@ -231,16 +272,17 @@ std::string clients_text(const Snapshot& snapshot) {
 
 Exit show_summary(const Program& program) {
     if (program.json()) {
-        return info(program, {});
+        return info(program, {.card = program.device()});
     }
     const SystemRoot root = program.root();
-    const Snapshot before = take_snapshot(root, "");
+    const std::string name = name_or_environment(root, program.device());
+    const Snapshot before = take_snapshot(root, name);
     if (before.cards.empty()) {
         std::cout << no_cards;
         return Exit::ok;
     }
     std::this_thread::sleep_for(observation_time);
-    const Snapshot after = take_snapshot(root, "");
+    const Snapshot after = take_snapshot(root, name);
     const Terminal terminal = program.terminal();
     CardTable cards(terminal);
     for (const Status& status : after.cards) {

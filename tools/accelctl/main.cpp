@@ -65,7 +65,8 @@ void add_card(CommandLine& command, std::string& card, const char* otherwise) {
         {.name = "CARD", .help = fmt::format("{}; {}", card_help, otherwise), .value = card_value},
         card);
     command.add_option({.name = "--device",
-                        .help = "The same, as an option",
+                        .help = "The same, as an option; 'emulated' is a card that this command "
+                                "emulates in its own process, without hardware or driver",
                         .value = card_value,
                         .excludes = "CARD"},
                        card);
@@ -77,6 +78,7 @@ int main(int argc, char** argv) {
     using namespace accel::tools;
     Program program(manual());
     program.add_json(program.command());
+    program.add_device(fmt::format("The card: {}", card_help));
     program.set_action([&] { return show_summary(program); });
     add_info(program);
     add_topology(program);

@@ -22,7 +22,11 @@ void ModelOptions::add_to(CommandLine& command, std::string_view model_help) {
         {.name = "MODEL", .help = std::string(model_help), .value = file_value, .required = true},
         model);
     command.add_option(
-        {.name = "--device,--card", .help = std::string(card_help), .value = card_value}, card);
+        {.name = "--device,--card",
+         .help = std::string(card_help) + ", which is a card that this command emulates in its own "
+                                          "process, without hardware or driver",
+         .value = card_value},
+        card);
     command.add_option({.name = "--batch",
                         .help = "Set the length of the first dimension of the inputs",
                         .value = "LENGTH",
@@ -187,6 +191,7 @@ void rethrow_model_error(const Error& error) {
         case std::errc::too_many_symbolic_link_levels:
         case std::errc::permission_denied:
         case std::errc::io_error:
+        case std::errc::bad_message:  // the file is damaged
             throw Failure(Exit::file, error.what());
         case std::errc::argument_out_of_domain:
             throw Failure(Exit::usage, error.what());

@@ -20,6 +20,7 @@
 #include "emulated.hpp"
 #include "json.hpp"
 #include "status.hpp"
+#include "text.hpp"
 
 namespace accel::tools {
 
@@ -150,9 +151,12 @@ Exit reset_queue(const Program& program, const SystemRoot& root, const Card& car
                 affected.push_back(client);
                 if (!program.json()) {
                     std::cout << fmt::format(
-                        "Queue {} belongs to {}: its {} pending jobs will fail, and the process "
-                        "can then reset the queue and continue.\n",
-                        queue.id, describe(client), queue.pending);
+                        "Queue {} belongs to {}: {}. The process can then reset the queue and "
+                        "continue.\n",
+                        queue.id, describe(client),
+                        queue.pending == 0
+                            ? "no job is pending"
+                            : "its " + plural(queue.pending, "pending job") + " will fail");
                 }
             }
         }
@@ -189,13 +193,16 @@ Exit reset_queue(const Program& program, const SystemRoot& root, const Card& car
 
 Exit reset_function(const Program& program, const SystemRoot& root, const Card& card,
                     const ResetOptions& options) {
-    const std::vector<Client> affected = find_clients(root).of_card(card.address);
+    std::vector<Client> affected = find_clients(root).of_card(card.address);
+    // A context that has ended has nothing to lose.
+    std::erase_if(affected, [](const Client& client) { return client.state != "running"; });
     if (!program.json()) {
         for (const Client& client : affected) {
             std::cout << fmt::format(
-                "{} will lose its context with {} queues: its calls fail with ESTALE until it "
-                "opens the card again.\n",
-                describe(client), client.queues.size());
+                "{} will lose its context{}: its calls fail with ESTALE until it opens the card "
+                "again.\n",
+                describe(client),
+                client.queues.empty() ? "" : " with " + plural(client.queues.size(), "queue"));
         }
     }
     confirm(affected, card.name(), options.yes);
@@ -225,8 +232,7 @@ Exit reset_function(const Program& program, const SystemRoot& root, const Card& 
             throw Failure(
                 Exit::card,
                 fmt::format("the card did not come back from its reset: it is {}", after.state),
-                "remove and rescan it: echo 1 > /sys/bus/pci/devices/" + card.address +
-                    "/remove; echo 1 > /sys/bus/pci/rescan. If that fails, power the machine off");
+                "as root, bind its driver again: " + rebind_command(card) + "; " + power_off_step);
         }
         if (before.generation && after.generation && *after.generation <= *before.generation) {
             throw Failure(Exit::card, "the driver did not notice the reset",

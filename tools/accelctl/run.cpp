@@ -60,7 +60,8 @@ std::vector<std::byte> random_bytes(const TensorInfo& info) {
     return from_numbers(info.type, numbers);
 }
 
-std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options) {
+std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options,
+                                    RunReport& report) {
     const bool all_random =
         options.inputs.empty() || options.inputs == std::vector<std::string>{"random"};
     const Files files = assign_files(
@@ -69,6 +70,7 @@ std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options)
     for (std::size_t i = 0; i < net.inputs().size(); ++i) {
         const TensorInfo& info = net.inputs()[i];
         if (all_random || files[i] == "random") {
+            report.random_inputs.insert(info.name);
             inputs.push_back({info.type, info.shape, random_bytes(info)});
         } else if (files[i]) {
             inputs.push_back(read_tensor_file(*files[i], info, options.pictures));
@@ -209,8 +211,8 @@ Exit run(const Program& program, const RunOptions& options) {
     if (!options.trace.empty()) {
         check_output(options.trace);
     }
-    const std::vector<TensorData> inputs = make_inputs(net, options);
     RunReport report;
+    const std::vector<TensorData> inputs = make_inputs(net, options, report);
     report.card = card.title();
     report.model = options.model.model;
     report.clock_hz = device.info().clock_hz;
@@ -237,7 +239,7 @@ Exit run(const Program& program, const RunOptions& options) {
 void add_input_options(CommandLine& command, RunOptions& options) {
     command.add_option({.name = "--input",
                         .help = "Give an input a file (.npy, .pb, PNG, JPEG, or raw elements), or "
-                                "'random'; 'random' alone is for all inputs",
+                                "'random'; without this option all inputs are random",
                         .value = "[NAME=]FILE"},
                        options.inputs);
     command.add_option({.name = "--mean",

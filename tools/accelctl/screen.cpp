@@ -46,6 +46,13 @@ std::string counted(const Json& json, std::string_view name) {
                              : "- " + std::string(name);
 }
 
+// "30.0/75 W"; a card that does not answer tells neither.
+std::string power(const Json& sensors) {
+    return sensors.at("watts").is_number() && sensors.at("cap_watts").is_number()
+               ? value(sensors, "watts", "{:.1f}") + "/" + value(sensors, "cap_watts", "{:.0f} W")
+               : value(sensors, "watts", "{:.1f} W");
+}
+
 std::string link(const Json& card) {
     const Json& link = card.at("link");
     if (!link.at("speed_gts").is_number() || !link.at("width").is_number()) {
@@ -68,11 +75,10 @@ void card_lines(const Json& card, const Terminal& terminal, int columns,
                                                : Color::bad;
     const Json& sensors = card.at("sensors");
     lines.push_back(
-        fmt::format("{}{} {}  {}  {}/{}  {}  {}", terminal.paint(Color::bold, name_of(card)),
+        fmt::format("{}{} {}  {}  {}  {}  {}", terminal.paint(Color::bold, name_of(card)),
                     columns < narrow ? "" : " " + card.at("address").text(),
                     terminal.paint(color, state), value(sensors, "celsius", "{:.1f} C"),
-                    value(sensors, "watts", "{:.1f}"), value(sensors, "cap_watts", "{:.0f} W"),
-                    value(sensors, "clock_hz", "{:.0f} MHz", 1e-6), link(card)));
+                    power(sensors), value(sensors, "clock_hz", "{:.0f} MHz", 1e-6), link(card)));
     const Json& rates = card.at("rates");
     if (!card.at("node").is_string()) {
         return;
@@ -92,6 +98,13 @@ void card_lines(const Json& card, const Terminal& terminal, int columns,
             columns < narrow ? "irqs" : "interrupts"));
     }
     const Json& memory = card.at("memory");
+    // A card that does not answer does not tell the size of its memory.
+    if (!memory.at("size").is_number() || !memory.at("used").is_number() ||
+        number(memory, "size") == 0) {
+        lines.push_back(fmt::format("  MEMORY  -  {}, {}", counted(card.at("used"), "contexts"),
+                                    counted(card.at("used"), "queues")));
+        return;
+    }
     const double size = number(memory, "size");
     const double used = number(memory, "used");
     lines.push_back(
@@ -144,6 +157,16 @@ std::vector<Json> sorted_clients(const Json& document, SortKey sort) {
     return clients;
 }
 
+// A queue that waits for a semaphore is blocked, whatever its jobs did before.
+std::string queue_state(const Json& queue) {
+    const std::string state = queue.at("state").text();
+    const Json& activity = queue.at("activity");
+    if (state == "running" && activity.is_string() && activity.text() == "blocked") {
+        return "blocked";
+    }
+    return queue.at("stalled").boolean() ? "stalled" : state;
+}
+
 void client_lines(const Json& document, SortKey sort, std::vector<std::string>& lines) {
     std::map<std::string, std::string> names;
     for (const Json& card : document.at("cards").elements()) {
@@ -176,7 +199,7 @@ void client_lines(const Json& document, SortKey sort, std::vector<std::string>& 
         for (const Json& queue : client.at("queues").elements()) {
             queues.add({integer(queue, "id"), card, pid, integer(queue, "priority"),
                         integer(queue, "pending"), integer(queue, "completed"),
-                        queue.at("stalled").boolean() ? "stalled" : queue.at("state").text()});
+                        queue_state(queue)});
         }
     }
     lines.emplace_back();

@@ -91,8 +91,10 @@ Json client_json(const Snapshot& before, const Snapshot& after, const Client& cl
         const bool progressed =
             before_queue == nullptr || before_queue->completed != queue.completed ||
             before_queue->dma_ns != queue.dma_ns || before_queue->compute_ns != queue.compute_ns;
-        // Jobs are pending, and none made progress between the snapshots.
-        json["queues"][i]["stalled"] = !progressed && queue.pending > 0 && queue.state == "running";
+        // Jobs are pending, and none made progress between the snapshots. A queue that waits for a
+        // semaphore is blocked instead: it need not be at fault.
+        json["queues"][i]["stalled"] = !progressed && queue.pending > 0 &&
+                                       queue.state == "running" && queue.activity != "blocked";
     }
     return json;
 }

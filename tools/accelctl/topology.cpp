@@ -11,6 +11,8 @@
 #include "accel/device.hpp"
 #include "accel/error.hpp"
 #include "commands.hpp"
+#include "emulated.hpp"
+#include "emulated_status.hpp"
 #include "json.hpp"
 #include "status.hpp"
 #include "text.hpp"
@@ -25,12 +27,15 @@ struct Location {
 };
 
 struct Link {
-    std::string relation;  ///< SELF, PIX, PXB, PHB, SYS
+    std::string relation;  ///< SELF, PIX, PXB, PHB, SYS, PROC
     std::string reach;     ///< yes, no, unknown
     std::string reason;
 };
 
 Location locate(const SystemRoot& root, const Card& card) {
+    if (!card.emulated.empty()) {
+        return {.status = emulated_status(card), .path = {"this process", card.name()}};
+    }
     Location location{.status = read_status(root, card), .path = {}};
     // ../../../devices/pci0000:00/0000:00:02.0/0000:01:00.0
     std::istringstream target(root.target(card.pci()).value_or(""));
@@ -52,6 +57,9 @@ std::size_t common(const Location& a, const Location& b) {
 }
 
 std::string relation(const Location& a, const Location& b) {
+    if (!a.status.card.emulated.empty()) {
+        return "PROC";
+    }
     const std::size_t shared = common(a, b);
     if (shared == 0) {
         return "SYS";
@@ -67,7 +75,7 @@ std::string relation(const Location& a, const Location& b) {
 // Maps a page of one card for the other to learn whether the driver allows it.
 Link probe(const SystemRoot& root, const Card& from, const Card& to, std::string relation) {
     Link link{.relation = std::move(relation), .reach = "unknown", .reason = {}};
-    if (!root.own() || !from.node || !to.node) {
+    if (from.emulated.empty() && (!root.own() || !from.node || !to.node)) {
         link.reason = "unknown, as a card has no node that can be opened here";
         return link;
     }
@@ -161,12 +169,14 @@ std::string peers_text(const std::vector<Location>& locations, const Matrix& lin
     return table.to_string() + reasons;
 }
 
-struct TopologyOptions {};
+struct TopologyOptions {
+    std::string card;
+};
 
-Exit topology(const Program& program, const TopologyOptions& /*options*/) {
+Exit topology(const Program& program, const TopologyOptions& options) {
     const SystemRoot root = program.root();
     std::vector<Location> locations;
-    for (const Card& card : find_cards(root)) {
+    for (const Card& card : select_cards(root, name_or_environment(root, options.card))) {
         locations.push_back(locate(root, card));
     }
     const Matrix links = probe_all(root, locations);
@@ -182,7 +192,7 @@ Exit topology(const Program& program, const TopologyOptions& /*options*/) {
               << peers_text(locations, links)
               << "\nyes, no: whether a card reaches the memory of the other over the bus alone\n"
                  "PIX: one switch. PXB: several switches. PHB: the host bridge. SYS: between host "
-                 "bridges\n";
+                 "bridges\nPROC: emulated cards of one process\n";
     return Exit::ok;
 }
 
@@ -195,6 +205,7 @@ void add_topology(Program& program) {
     command.set_footer(
         "Reachability is tested, not assumed: one card exports a page of device memory, and the "
         "other imports it. The user must be allowed to open both nodes.");
+    add_card(command, options->card, all_cards);
     program.add_json(command);
 }
 

@@ -135,6 +135,11 @@ Card select_card(const SystemRoot& root, std::string_view name) {
     return std::move(cards.front());
 }
 
+std::string rebind_command(const Card& card) {
+    constexpr const char* driver = "/sys/bus/pci/drivers/accel";
+    return fmt::format("echo {0} > {1}/unbind; echo {0} > {1}/bind", card.address, driver);
+}
+
 void require_driver(const Card& card) {
     if (!card.node && card.emulated.empty()) {
         throw Failure(Exit::no_card, card.address + " has no driver",

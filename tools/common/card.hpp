@@ -58,4 +58,11 @@ void require_driver(const Card& card);
 /// The PCI address in full: "0000:01:02.3" for "1:2.3". Nothing if the text is no PCI address.
 [[nodiscard]] std::optional<std::string> full_address(std::string_view text);
 
+/// The command by which root binds the driver to the card again: the step after a reset that did
+/// not help.
+[[nodiscard]] std::string rebind_command(const Card& card);
+
+/// The last step for a card that neither a reset nor its driver brings back.
+inline constexpr const char* power_off_step = "power the machine off and on, if that does not help";
+
 }  // namespace accel::tools

@@ -32,7 +32,7 @@ std::string user_of(const SystemRoot& root, const std::string& process) {
     return std::to_string(status.st_uid);
 }
 
-// "running priority 1 completed 5 pending 0 dma 0 ns compute 12 ns"
+// "running priority 1 completed 5 pending 0 dma 0 ns compute 12 ns activity idle pieces 9"
 std::optional<ClientQueue> parse_queue(std::string_view key, const std::string& value) {
     constexpr std::string_view prefix = "accel-queue-";
     const auto id = parse_number<unsigned>(key.substr(prefix.size()));
@@ -51,6 +51,8 @@ std::optional<ClientQueue> parse_queue(std::string_view key, const std::string& 
             words >> queue.dma_ns;
         } else if (word == "compute") {
             words >> queue.compute_ns;
+        } else if (word == "activity") {
+            words >> queue.activity;
         }
     }
     if (!id) {
@@ -171,6 +173,7 @@ Json to_json(const Client& client) {
     for (const ClientQueue& queue : client.queues) {
         json["queues"].push_back({{"id", queue.id},
                                   {"state", queue.state},
+                                  {"activity", queue.activity.empty() ? Json() : queue.activity},
                                   {"priority", queue.priority},
                                   {"completed", queue.completed},
                                   {"pending", queue.pending},

@@ -17,6 +17,8 @@ namespace accel::tools {
 struct ClientQueue {
     unsigned id = 0;    ///< the card's number for it
     std::string state;  ///< running, error, stopped
+    /// The card's word: idle, ready, running, blocked (it waits for a semaphore), stopped, unknown.
+    std::string activity;  ///< empty: the driver does not tell
     unsigned priority = 0;
     std::uint64_t completed = 0;
     std::uint64_t pending = 0;

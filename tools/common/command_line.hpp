@@ -89,12 +89,24 @@ class CommandLine {
     struct Parsed {
         std::string output{};  ///< to be printed instead of any action: help or the version
         std::string error{};   ///< the reason why the command line makes no sense
+        std::string help{};    ///< the command that prints the options: "accelctl reset --help"
     };
     [[nodiscard]] Parsed parse(int argc, const char* const* argv);
 
   private:
     CommandLine(CLI::App* app, std::string name, std::string summary);
     void declare(Option&& option, CLI::Option* parser);
+    [[nodiscard]] Parsed try_parse(int argc, const char* const* argv);
+    [[nodiscard]] std::string given_command() const;
+    [[nodiscard]] const Option* find_option(const std::string& name) const;
+    [[nodiscard]] bool has_option(const std::string& name) const {
+        return find_option(name) != nullptr;
+    }
+    /// The arguments after the program's name, with the options of a command that stand in front of
+    /// it behind it.
+    [[nodiscard]] std::vector<std::string> in_order(int argc, const char* const* argv) const;
+    /// A sentence about an argument that nothing takes.
+    [[nodiscard]] std::string unexpected(const std::string& argument) const;
 
     std::string name_;
     std::string summary_;

@@ -2,11 +2,14 @@
 #include "program.hpp"
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <iostream>
+#include <system_error>
 
 #include "accel/error.hpp"
 #include "json.hpp"
@@ -20,6 +23,12 @@ std::string generate(const std::string& what, const Manual& manual, const Comman
         return manual_page(manual, program);
     }
     return what == "bash" ? bash_completion(program) : zsh_completion(program);
+}
+
+// Why standard output cannot be written: the reader closed the pipe, or the disk is full. The
+// stream does not tell, and the write that failed may be long ago, so another one asks the kernel.
+std::string output_problem() {
+    return ::write(STDOUT_FILENO, "\n", 1) < 0 ? ": " + std::generic_category().message(errno) : "";
 }
 
 }  // namespace
@@ -46,6 +55,10 @@ void Program::add_json(CommandLine& command) {
     with_json_.push_back(&command);
     command.add_flag(
         {.name = "--json", .help = "Print JSON, and nothing but JSON, on standard output"}, json_);
+}
+
+void Program::add_device(const std::string& help) {
+    command_.add_option({.name = "--device", .help = help, .value = card_value}, device_);
 }
 
 void Program::print_json(const std::string& schema, const Json& document, bool line) const {
@@ -75,17 +88,25 @@ Exit Program::parse_and_act(int argc, const char* const* argv) {
     }
     if (!parsed.error.empty()) {
         return report(Exit::usage, parsed.error,
-                      fmt::format("'{} --help' lists commands and options", manual_.name));
+                      fmt::format("'{}' lists {}options", parsed.help,
+                                  command_.commands().empty() ||
+                                          parsed.help.find(' ') != parsed.help.rfind(' ')
+                                      ? ""
+                                      : "commands and "));
     }
     if (!parsed.output.empty()) {
         std::cout << parsed.output;
         return Exit::ok;
     }
-    // Options of the program may follow a command, so the parser accepts --json for all of them.
+    // Options of the program may follow a command, so the parser accepts these for all of them.
     if (json_ && chosen_ != nullptr &&
         std::find(with_json_.begin(), with_json_.end(), chosen_) == with_json_.end()) {
         return report(Exit::usage, fmt::format("'{}' does not print JSON", chosen_->name()),
                       "leave --json out");
+    }
+    if (!device_.empty() && chosen_ != nullptr) {
+        return report(Exit::usage, fmt::format("'{}' takes no --device", chosen_->name()),
+                      "it acts on all cards of the machine");
     }
     return action_ ? action_() : Exit::ok;
 }
@@ -103,8 +124,8 @@ int Program::run(int argc, const char* const* argv) {
                       "this is a bug of the tool: report it with the command line that you used");
     }
     if (!std::cout.flush()) {
-        // The reader closed the pipe, or the disk is full.
-        std::cerr << manual_.name << ": cannot write to standard output\n";
+        std::cerr << manual_.name << ": cannot write to standard output" << output_problem()
+                  << "\n";
         return static_cast<int>(Exit::file);
     }
     return static_cast<int>(exit);

@@ -47,6 +47,10 @@ class Program {
     void set_chosen(const CommandLine& command) { chosen_ = &command; }
     /// Adds --json to a command. Errors are then documents, too.
     void add_json(CommandLine& command);
+    /// Adds --device to the program, for the action without a command. In front of a command that
+    /// has this option, it belongs to the command.
+    void add_device(const std::string& help);
+    [[nodiscard]] const std::string& device() const { return device_; }
 
     [[nodiscard]] SystemRoot root() const { return SystemRoot(root_); }
     [[nodiscard]] Terminal terminal() const { return Terminal(color_); }
@@ -70,6 +74,7 @@ class Program {
     std::string root_;
     std::string color_ = "auto";
     std::string generate_;
+    std::string device_;
     bool json_ = false;
 };
 

@@ -15,11 +15,19 @@ namespace accel::compiler {
 namespace fs = std::filesystem;
 
 onnx::ModelProto parse_model(std::span<const std::byte> bytes, const std::string& name) {
+    if (bytes.empty()) {
+        refuse_damaged(name + ": the file is empty", "copy or export the model again");
+    }
     onnx::ModelProto model;
     const bool fits = bytes.size() <= static_cast<std::size_t>(INT32_MAX);
     if (!fits || !model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        throw Error(std::errc::invalid_argument,
-                    name + ": it is not an ONNX model, or it is damaged: is the file complete?");
+        refuse_damaged(name + ": it is not an ONNX model, or it is damaged",
+                       "is the file complete?");
+    }
+    // Many texts happen to parse, with nothing in them that a model has.
+    if (!model.has_graph() && model.opset_import_size() == 0) {
+        refuse_damaged(name + ": it is not an ONNX model: it has no graph",
+                       "name a file that an exporter wrote, or that Model::save() wrote");
     }
     return model;
 }

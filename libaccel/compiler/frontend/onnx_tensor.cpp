@@ -64,9 +64,9 @@ namespace {
 template <typename T, typename Field>
 void copy_field(const Field& field, Tensor& tensor) {
     if (static_cast<std::size_t>(field.size()) != tensor.data.size() / sizeof(T)) {
-        refuse("a tensor of the shape " + to_string(tensor.dims) + " has " +
-                   std::to_string(field.size()) + " elements in the file",
-               "is the file damaged?");
+        refuse_damaged("a tensor of the shape " + to_string(tensor.dims) + " has " +
+                           std::to_string(field.size()) + " elements in the file",
+                       "is the file damaged?");
     }
     for (int i = 0; i < field.size(); ++i) {
         const auto value = static_cast<T>(field.Get(i));
@@ -92,16 +92,17 @@ Constant import_tensor(const onnx::TensorProto& proto) {
                         proto.int64_data_size() + proto.uint64_data_size() +
                         proto.double_data_size();
     if (count > stated) {
-        refuse("tensor '" + proto.name() + "' of the shape " + to_string(dims) + " has only " +
-                   std::to_string(stated) + " elements in the file",
-               "is the file damaged?");
+        refuse_damaged("tensor '" + proto.name() + "' of the shape " + to_string(dims) +
+                           " has only " + std::to_string(stated) + " elements in the file",
+                       "is the file damaged?");
     }
     auto tensor = std::make_shared<Tensor>(type, std::move(dims));
     if (proto.has_raw_data() && !proto.raw_data().empty()) {
         if (proto.raw_data().size() != tensor->data.size()) {
-            refuse("tensor '" + proto.name() + "' has " + std::to_string(proto.raw_data().size()) +
-                       " bytes, and its shape needs " + std::to_string(tensor->data.size()),
-                   "is the file damaged?");
+            refuse_damaged("tensor '" + proto.name() + "' has " +
+                               std::to_string(proto.raw_data().size()) +
+                               " bytes, and its shape needs " + std::to_string(tensor->data.size()),
+                           "is the file damaged?");
         }
         const auto raw = std::as_bytes(std::span(proto.raw_data()));
         std::ranges::copy(raw, tensor->data.begin());

@@ -16,6 +16,10 @@ void refuse(const std::string& what, const std::string& remedy) {
     throw Error(std::errc::invalid_argument, what + ": " + remedy);
 }
 
+void refuse_damaged(const std::string& what, const std::string& remedy) {
+    throw Error(std::errc::bad_message, what + ": " + remedy);
+}
+
 void report_defect(const std::string& where, const std::exception& error) {
     throw Error(internal_error, where + ": internal error of the compiler (" + error.what() +
                                     "): please report it, with the model");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Errors of the compiler. A mistake in a model, or a feature that is not supported, is an Error of
-// errc invalid_argument. A defect of the compiler itself is an Error of errc internal_error.
+// errc invalid_argument; a damaged file is one of errc bad_message. A defect of the compiler itself
+// is an Error of errc internal_error.
 #pragma once
 
 #include <accel/error.hpp>
@@ -29,6 +30,9 @@ inline constexpr const char* model_remedy = "check the model with onnx.checker";
 /// says what the user can do; without one, in_context() adds a general remedy.
 [[noreturn]] void refuse(const std::string& what);
 [[noreturn]] void refuse(const std::string& what, const std::string& remedy);
+
+/// Refuses a file that is damaged or cut: it is at fault, not the model in it.
+[[noreturn]] void refuse_damaged(const std::string& what, const std::string& remedy);
 
 /// Reports a defect of the compiler, and asks the user for a bug report.
 [[noreturn]] void report_defect(const std::string& where, const std::exception& error);

@@ -109,7 +109,7 @@ std::shared_ptr<const HostFallback> deserialize_fallback(const serialized::HostF
 Header check_header(std::span<const std::byte> bytes) {
     Header header{};
     if (bytes.size() < sizeof header) {
-        refuse("it ends within its header", "is the file complete?");
+        refuse_damaged("it ends within its header", "is the file complete?");
     }
     std::memcpy(&header, bytes.data(), sizeof header);
     if (header.format != format_version) {
@@ -126,12 +126,12 @@ Header check_header(std::span<const std::byte> bytes) {
     }
     bytes = bytes.subspan(sizeof header);
     if (header.description > bytes.size() || header.weights != bytes.size() - header.description) {
-        refuse("it has " + std::to_string(bytes.size()) +
-                   " bytes after its header, which states another size",
-               "is the file complete?");
+        refuse_damaged("it has " + std::to_string(bytes.size()) +
+                           " bytes after its header, which states another size",
+                       "is the file complete?");
     }
     if (fingerprint(bytes) != header.fingerprint) {
-        refuse("it is damaged: its checksum is wrong", "compile the model again");
+        refuse_damaged("it is damaged: its checksum is wrong", "compile the model again");
     }
     return header;
 }
@@ -156,7 +156,7 @@ Model deserialize(const Device& device, std::span<const std::byte> bytes,
     serialized::Compiled file;
     if (header.description > INT32_MAX ||
         !file.ParseFromArray(bytes.data(), static_cast<int>(header.description))) {
-        refuse("its description is damaged", "compile the model again");
+        refuse_damaged("its description is damaged", "compile the model again");
     }
     const DeviceInfo card = device.info();
     check_card(card, file.features());

@@ -83,7 +83,8 @@ int run(int argc, char** argv) {
         ->check(CLI::Range(2, 64));
     classify_command
         ->add_option("--device", classifying.device,
-                     "device node, PCI address or serial number of the card")
+                     "device node, PCI address or serial number of the card, or 'emulated': a "
+                     "card that this program emulates itself")
         ->capture_default_str();
 
     CLI11_PARSE(app, argc, argv);

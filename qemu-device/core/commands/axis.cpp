@@ -37,7 +37,7 @@ Units Axis::units(const Extent& dst, bool may_be_in_place, double nanoseconds) {
     if (independent && threads_ > 1 && total >= min_shared_nanoseconds) {
         // Narrow groups, but not so narrow that reading them takes longer.
         constexpr std::uint64_t min_columns = 64;
-        const std::uint64_t groups = divide_up(2 * threads_, params_.outer);
+        const std::uint64_t groups = divide_up(std::uint64_t{2} * threads_, params_.outer);
         columns_ = std::clamp(divide_up(params_.inner, groups), min_columns, max_columns);
     }
     groups_ = divide_up(params_.inner, columns_);

@@ -31,7 +31,8 @@ int main() {
         } catch (const accel::Error& error) {  // thrown by the shared library
             std::cout << error.what() << '\n';
             return error.errc() == std::errc::no_such_file_or_directory &&
-                           std::string_view(error.what()).find("lsmod") != std::string_view::npos
+                           std::string_view(error.what()).find("accelctl doctor") !=
+                               std::string_view::npos
                        ? 0
                        : 1;
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -89,7 +90,9 @@ def _add_machine(machine: argparse._ArgumentGroup) -> None:
         help="a card and its properties; default: one card without properties, like ''",
     )
     machine.add_argument("--no-card", action="store_true", help="plain QEMU, no card")
-    machine.add_argument("--smp", type=int, default=1, metavar="N", help="virtual CPUs (default 1)")
+    machine.add_argument(
+        "--smp", type=_count, default=1, metavar="N", help="virtual CPUs (default 1)"
+    )
     machine.add_argument("--memory", default="1G", metavar="SIZE", help="default 1G")
     machine.add_argument(
         "--append", action="append", default=[], metavar="TEXT", help="kernel command line"
@@ -114,12 +117,12 @@ def _add_machine(machine: argparse._ArgumentGroup) -> None:
 def _add_run(run: argparse._ArgumentGroup) -> None:
     run.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         default=300,
         metavar="SECONDS",
         help="from boot to end (default 300)",
     )
-    run.add_argument("--boot-timeout", type=float, default=120, metavar="SECONDS")
+    run.add_argument("--boot-timeout", type=_seconds, default=120, metavar="SECONDS")
     run.add_argument(
         "--log",
         type=Path,
@@ -158,9 +161,32 @@ def _add_run(run: argparse._ArgumentGroup) -> None:
         help="scan for leaked memory before and after the modules are unloaded (debug kernel)",
     )
     run.add_argument(
-        "--interactive", action="store_true", help="a shell in the guest instead of COMMAND"
+        "--interactive",
+        action="store_true",
+        help="a shell in the guest instead of COMMAND; without a terminal it reads its commands "
+        "from the standard input",
     )
     run.add_argument("--verbose", action="store_true", help="print the times of boot and run")
+
+
+def _count(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number above 0")
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
+    return value
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:
@@ -185,6 +211,8 @@ def _run(options: argparse.Namespace) -> Run:
         raise VmError(Verdict.SETUP, "give either a command or --interactive")
     if options.share and not options.share.is_dir():
         raise VmError(Verdict.SETUP, f"--share: {options.share} is no folder")
+    terminal = options.interactive and sys.stdin.isatty()
+    piped = options.interactive and not terminal
     cards = [] if options.no_card else options.card or [""]
     devices = options.device
     if devices is None:
@@ -197,7 +225,8 @@ def _run(options: argparse.Namespace) -> Run:
         files=[_file(text) for text in options.files],
         environment=dict(_pair(text, "--env") for text in options.env),
         devices=devices,
-        interactive=options.interactive,
+        interactive=terminal,
+        piped=piped,
         share=options.share,
         leaks=options.leaks,
     )
@@ -209,7 +238,8 @@ def _run(options: argparse.Namespace) -> Run:
         qemu_arguments=options.qemu_arg,
         qmp=options.qmp,
         monitor=options.monitor,
-        interactive=options.interactive,
+        interactive=terminal,
+        piped=piped,
         share=options.share,
     )
     return Run(

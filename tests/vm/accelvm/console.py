@@ -96,10 +96,12 @@ class Watcher:
         self.complaint: Complaint | None = None
         self.panic: str | None = None
         self.mispatched = False
+        self.silent = True  # nothing was printed yet, not even by the firmware
         self.known_seen: dict[str, int] = {}  # by the name of the known complaint
 
     def feed(self, text: str) -> None:
         """Reads the next piece of the console; an incomplete line waits for its end."""
+        self.silent = self.silent and not text
         *lines, self._rest = (self._rest + text).split("\n")
         self._judge(lines)
 

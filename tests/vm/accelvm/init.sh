@@ -7,7 +7,7 @@
 #   up | failed module NAME | failed device NODE | ready | exit STATUS | failed unload NAME |
 #   tainted MASK | failed results NAME | files BYTES SHA256, then BYTES of tar, then "end".
 # The port "accel.output" gets the output of the command, and the serial console only the messages
-# of the kernel.
+# of the kernel. The port "accel.input" has the commands of a shell without a terminal.
 # shellcheck shell=dash disable=SC2154  # variables come from /vm/config
 
 export PATH=/usr/bin:/bin HOME=/root
@@ -65,7 +65,8 @@ for module in $harness_modules; do
     insmod "/vm/modules/$module" || log "cannot load $module"
 done
 tries=0
-until [ -n "$(port accel.report)" ] && [ -n "$(port accel.output)" ]; do
+until [ -n "$(port accel.report)" ] && [ -n "$(port accel.output)" ] &&
+    { [ -z "$piped" ] || [ -n "$(port accel.input)" ]; }; do
     tries=$((tries + 1))
     if [ $tries -gt 600 ]; then
         log "the ports to the host did not appear"
@@ -116,14 +117,21 @@ report ready
 
 cd /root || finish
 if [ -n "$interactive" ]; then
-    # QEMU leaves carriage returns to its own terminal.
-    stty -F /dev/ttyS1 sane -onlcr rows "$rows" cols "$columns"
-    [ -z "$share" ] || echo "/host is $share of the host." >/dev/ttyS1
     export TERM="$terminal" PS1='accel:\w\$ ' LD_LIBRARY_PATH="$library_path"
     # A session leader that opens a terminal gets it as controlling terminal, for job control and
-    # Ctrl-C.
-    setsid sh -c 'exec sh -l </dev/ttyS1 >/dev/ttyS1 2>&1 3>&- 4>&-'
+    # Ctrl-C. The terminal forgets its size when nothing has it open, so the shell's own program
+    # sets it. QEMU leaves carriage returns to its own terminal.
+    # shellcheck disable=SC2016  # the inner shell expands them
+    setsid sh -c 'exec </dev/ttyS1 >/dev/ttyS1 2>&1 3>&- 4>&-
+        stty sane -onlcr rows "$1" cols "$2"
+        [ -z "$3" ] || echo "/host is $3 of the host."
+        exec sh -l' sh "$rows" "$columns" "$share"
     status=0
+elif [ -n "$piped" ]; then
+    # The port keeps what the host writes until the shell reads it, and then has an end.
+    export PS1='' LD_LIBRARY_PATH="$library_path"
+    setsid sh -l <"$(port accel.input)" >&4 2>&4 3>&- 4>&-
+    status=$?
 else
     setsid /vm/command </dev/null >&4 2>&4 3>&- 4>&-
     status=$?

@@ -45,7 +45,8 @@ class Payload:
     files: list[tuple[Path, str]] = field(default_factory=list)  # file or folder, path in the guest
     environment: dict[str, str] = field(default_factory=dict)
     devices: list[str] = field(default_factory=list)  # nodes to wait for after the modules
-    interactive: bool = False
+    interactive: bool = False  # a shell on a terminal
+    piped: bool = False  # a shell without one, whose commands come from the host
     share: Path | None = None  # folder of the host, mounted as /host
     leaks: bool = False  # scan for leaked memory at the end
 
@@ -212,6 +213,7 @@ def _config(payload: Payload, harness: list[Path], stock: list[Path], library_pa
         "driver_modules": "\n".join(f"{name} {text}".strip() for name, text in driver),
         "devices": " ".join(payload.devices),
         "interactive": "yes" if payload.interactive else "",
+        "piped": "yes" if payload.piped else "",
         "share": str(payload.share.absolute()) if payload.share else "",
         "leaks": "yes" if payload.leaks else "",
         "rows": str(rows),

@@ -44,6 +44,7 @@ KEPT_MODULES = (
 )
 
 
+DEFAULT_FLAVOR = "amd64"
 # The newest kernel of Debian. Its modules need the compiler of its archive (sid.py).
 NEWEST = "sid"
 # Named kernels: the archive and the flavor. The driver is tested on each, as
@@ -90,7 +91,7 @@ class Kernel:
 
 def default_release() -> str:
     """The release to use: ACCEL_KERNEL, or else that of the newest installed headers."""
-    return release_of(os.environ.get("ACCEL_KERNEL") or "amd64")
+    return release_of(os.environ.get("ACCEL_KERNEL") or DEFAULT_FLAVOR)
 
 
 def release_of(name: str) -> str:
@@ -109,12 +110,17 @@ def release_of(name: str) -> str:
         return release
     if name in NAMED:
         return newest_release(Archive(archive), flavour)
-    if not release:
-        raise VmError(
-            Verdict.SETUP,
-            f"kernel headers are not installed (linux-headers-{flavour}): run 'make setup'",
+    if release:
+        return release
+    if name == DEFAULT_FLAVOR:
+        reason = f"kernel headers are not installed (linux-headers-{flavour}): run 'make setup'"
+    else:
+        names = ", ".join([*NAMED, debug_kernel.NAME])
+        reason = (
+            f"there is no kernel '{name}': give {names}, a release (6.1.0-56-amd64), or a flavor "
+            "whose headers are installed (cloud-amd64)"
         )
-    return release
+    raise VmError(Verdict.SETUP, reason)
 
 
 def installed_release(flavour: str) -> str | None:

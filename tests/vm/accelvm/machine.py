@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -21,10 +22,11 @@ LAUNCHER = PROJECT / "qemu-device/qemu-accel"
 
 # A panic ends QEMU at once (-no-reboot), and every complaint of the kernel is a panic. The
 # watchdogs have long limits, because an emulated CPU on a busy machine is slow and not locked up.
+# For the same reason the kernel does not check that its timer ticks in time: it would panic.
 COMMAND_LINE = (
     "console=ttyS0 printk.devkmsg=on panic=-1 oops=panic panic_on_warn=1 hung_task_panic=1 "
     "softlockup_panic=1 watchdog_thresh=60 sysctl.kernel.hung_task_timeout_secs=90 "
-    "rcupdate.rcu_cpu_stall_timeout=120"
+    "rcupdate.rcu_cpu_stall_timeout=120 no_timer_check"
 )
 
 
@@ -40,7 +42,8 @@ class Machine:
     qemu_arguments: list[str] = field(default_factory=list)
     qmp: Path | None = None
     monitor: bool = False  # the guest gets access to QEMU's monitor
-    interactive: bool = False
+    interactive: bool = False  # the guest has this terminal
+    piped: bool = False  # the guest reads the standard input
     share: Path | None = None  # folder of the host that the guest mounts
 
     def _processors(self) -> str:
@@ -108,12 +111,22 @@ class Machine:
             command += _share(self.share)
         if self.interactive:
             command += _TERMINAL
+        if self.piped:
+            command += _INPUT
         if self.monitor:
             command += _monitor(report.with_name("monitor"))
         if self.qmp:
             command += ["-qmp", f"unix:{self.qmp},server=on,wait=off"]
         return command + self.qemu_arguments
 
+
+# The port of the guest has flow control, so nothing is lost that arrives before its shell.
+_INPUT = (
+    "-chardev",
+    "stdio,id=input,signal=off",
+    "-device",
+    "virtserialport,chardev=input,name=accel.input",
+)
 
 # Ctrl-] is the escape: Ctrl-] x quits, Ctrl-] c opens QEMU's monitor. The guest gets Ctrl-C.
 _TERMINAL = (
@@ -185,12 +198,11 @@ _DEADLY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Qemu:
     """A running QEMU. The end of the `with` block always ends it."""
 
-    def __init__(self, command: list[str], errors: Path, interactive: bool) -> None:
+    def __init__(self, machine: Machine, command: list[str], errors: Path) -> None:
         self._command = command
-        self._interactive = interactive
-        self._terminal = (
-            termios.tcgetattr(sys.stdin) if interactive and sys.stdin.isatty() else None
-        )
+        self._interactive = machine.interactive
+        self._stdin = None if machine.interactive or machine.piped else subprocess.DEVNULL
+        self._terminal = termios.tcgetattr(sys.stdin) if machine.interactive else None
         self._errors = errors
 
     def __enter__(self) -> Qemu:
@@ -202,7 +214,7 @@ class Qemu:
             # the terminal.
             self._process = subprocess.Popen(
                 self._command,
-                stdin=None if self._interactive else subprocess.DEVNULL,
+                stdin=self._stdin,
                 stdout=None if self._interactive else stderr,
                 stderr=stderr,
                 start_new_session=not self._interactive,
@@ -220,7 +232,8 @@ class Qemu:
             self._process.kill()
         self._process.wait()
         if self._terminal:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._terminal)
+            with contextlib.suppress(termios.error):  # the terminal may be closed
+                termios.tcsetattr(sys.stdin, termios.TCSADRAIN, self._terminal)
 
     def status(self) -> int | None:
         """Exit status, or None while it runs."""

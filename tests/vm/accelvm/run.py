@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import sys
 import tempfile
@@ -82,6 +83,9 @@ def execute(run: Run) -> Outcome:
                         raise
                     print(f"vm: booting again: {error}", file=sys.stderr)
         except VmError as error:
+            if console.exists() and console.stat().st_size == 0:  # the guest did not start
+                console.unlink()
+                raise
             raise VmError(error.verdict, f"{error} (kernel log: {console})") from error
         except BaseException:
             if not run.console_log:
@@ -128,7 +132,8 @@ class _Guest:
         self._forward = run.output
         self._console, self._output, self._report = _Tail(console), _Tail(output), _Tail(report)
         # In a shell a person may use up the memory. The kernel ends that program, not the VM.
-        expected = [r"Out of memory: Killed"] if run.payload.interactive else []
+        shell = run.payload.interactive or run.payload.piped
+        expected = [r"Out of memory: Killed"] if shell else []
         self.watcher = Watcher([*run.allowed, *expected], run.known)
         self.report = Report()
 
@@ -146,7 +151,7 @@ def _boot(run: Run, kernel: kernels.Kernel, scratch: Path, console: Path) -> Out
     guest = _Guest(run, console, output, report)
     command = run.machine.command(kernel.image, initramfs, console, output, report)
     start = time.monotonic()
-    with Qemu(command, scratch / "errors", run.machine.interactive) as qemu:
+    with Qemu(run.machine, command, scratch / "errors") as qemu:
         booted = _watch(run, qemu, guest, start)
         guest.poll()
         guest.watcher.finish()
@@ -173,7 +178,7 @@ def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
             booted = now
             if now - start > run.boot_limit:
                 raise VmError(Verdict.NO_BOOT, f"the guest did not boot in {run.boot_limit:.0f} s")
-        elif now - booted > run.timeout and not run.machine.interactive:
+        elif now - booted > run.timeout and not (run.machine.interactive or run.machine.piped):
             if not guest.watcher.complaint:
                 where = (
                     "the command did not end"
@@ -186,6 +191,8 @@ def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
             complained = now
             if run.machine.interactive:
                 print(f"\r\nvm: the kernel complained: {guest.watcher.complaint}\r", flush=True)
+        if run.machine.interactive and _terminal_is_closed():
+            sys.exit(128 + signal.SIGHUP)
         # A person at the terminal wants to see what follows.
         if complained and now - complained > AFTERMATH and not run.machine.interactive:
             return booted
@@ -195,6 +202,13 @@ def _watch(run: Run, qemu: Qemu, guest: _Guest, start: float) -> float:
             if not run.machine.interactive:
                 raise
     return booted
+
+
+def _terminal_is_closed() -> bool:
+    """Whether nobody is left at the terminal; only its session's leader gets a signal for that."""
+    poll = select.poll()
+    poll.register(sys.stdin, 0)
+    return bool(poll.poll(0))
 
 
 def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
@@ -207,6 +221,10 @@ def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
     if watcher.complaint:
         kind = _BootSplat if report.stage == Stage.BOOT else VmError
         raise kind(Verdict.SPLAT, f"the kernel complained: {watcher.complaint}")
+    if report.stage == Stage.BOOT and watcher.silent and (qemu.status() or 0) > 0:
+        raise VmError(
+            Verdict.SETUP, f"QEMU did not start: {qemu.complaint() or 'it printed no error'}"
+        )
     if report.stage == Stage.BOOT:
         reason = (
             f"its kernel panicked: {watcher.panic}"

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <thread>
 
 #include "commands.hpp"
 #include "coredump.hpp"
@@ -93,6 +94,28 @@ TEST_F(Dump, IsNotClaimedWhileAnEarlierOneIsKept) {
     });
     // Other events may have taken the place of the first ones.
     EXPECT_LE(count(" coredump cause="), dumps);
+}
+
+TEST_F(Dump, IsOneForFailuresAtTheSameTime) {
+    for (int round = 0; round < 10; ++round) {
+        // A new driver has made no dump yet, so its rate permits one of each cause.
+        ASSERT_EQ(uapi::Card::unload(), 0);
+        ASSERT_EQ(uapi::Card::load(), 0);
+        uapi::Coredump::discard(card());
+        const uapi::File file;
+        uapi::Queue queue(file);
+        std::jthread reset([&] { card().reset(); });
+        try {
+            static_cast<void>(queue.run_to_error(uapi::fill(uapi::page, 1, uapi::page)));
+        } catch (const std::system_error& error) {
+            EXPECT_EQ(error.code().value(), ESTALE);
+        }
+        reset.join();
+        const std::string events = attribute("events");
+        const std::size_t first = events.find(" coredump cause=");
+        ASSERT_NE(first, std::string::npos) << events;
+        EXPECT_EQ(events.find(" coredump cause=", first + 1), std::string::npos) << events;
+    }
 }
 
 TEST_F(Dump, IsOnlyForRoot) {

@@ -199,6 +199,27 @@ TEST_F(Show, TopShowsTheWorkingProcess) {
     worker.kill();
 }
 
+// Its jobs make no progress, and neither the card nor the driver is at fault.
+TEST_F(Show, AQueueThatWaitsForASemaphoreIsBlockedAndNotStalled) {
+    const uapi::File file;
+    const uapi::Semaphore gate(file);
+    uapi::Queue queue(file);
+    const std::uint64_t sequence = queue.submit(uapi::wait_for(gate.address(), 1));
+    uapi::await("a blocked queue", [] {
+        const Json document =
+            uapi::document({"accelctl", "top", uapi::card(), "--once", "--json", "-i", "0.3"});
+        const Json& queues = document["clients"].at(0)["queues"];
+        return queues.size() == 1 && queues[0]["activity"] == "blocked" &&
+               queues[0]["pending"] == 1 && !queues[0]["stalled"].get<bool>();
+    });
+    const std::string text =
+        uapi::run({"accelctl", "top", uapi::card(), "--once", "-i", "0.3"}).out;
+    EXPECT_NE(text.find(" blocked"), std::string::npos) << text;
+    gate.set(1);
+    queue.ring_doorbell(1);
+    EXPECT_EQ(queue.wait(sequence), 0);
+}
+
 TEST_F(Show, TopologyShowsThatTwoCardsReachEachOther) {
     if (uapi::Card::count() < 2) {
         GTEST_SKIP() << "this machine has one card";

@@ -118,7 +118,8 @@ void add_list(Json& document, const char* name, const Range& range, Convert conv
 void print(std::ostream& out, const Model& net, const RunReport& report, bool nodes) {
     out << "card    " << report.card << '\n';
     for (const TensorInfo& info : net.inputs()) {
-        out << "input   " << describe(info) << '\n';
+        const bool random = report.random_inputs.contains(info.name);
+        out << "input   " << describe(info) << (random ? ", random values" : "") << '\n';
     }
     for (const TensorInfo& info : net.outputs()) {
         out << "output  " << describe(info) << '\n';

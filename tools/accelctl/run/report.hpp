@@ -6,7 +6,9 @@
 #include <accel/model.hpp>
 #include <cstdint>
 #include <ostream>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "json.hpp"
@@ -22,6 +24,7 @@ struct RunReport {
     std::vector<CompletionRecord> records;  ///< of each command
     std::vector<double> seconds;            ///< of each run, shortest first
     double clock_hz = 0;
+    std::set<std::string> random_inputs;  ///< names of the inputs that no file gives
     std::vector<Comparison> comparisons;
     std::vector<Ranking> rankings;
     std::vector<std::pair<std::string, std::string>>
