@@ -6,7 +6,7 @@
 #
 #   debian13.sh BUILD        writes BUILD/python-3.13/accel-VERSION-….whl
 #
-# debootstrap makes the Debian once, in a folder of the cache (1.5 GB). This, and running programs
+# debootstrap makes the Debian once, in a folder of the cache (1.7 GB). This, and running programs
 # in it, need root.
 set -euo pipefail
 

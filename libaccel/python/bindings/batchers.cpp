@@ -41,7 +41,7 @@ struct InferenceObject : RequestObject {
 InferenceObject make_inference(const BatcherObject& self, const accel::Batcher& batcher,
                                accel::InferenceRequest request, bool named) {
     InferenceObject object;
-    object.request = request;
+    object.request = static_cast<const accel::Request&>(request);
     object.owner = self.box;
     object.inference = std::move(request);
     object.outputs = {batcher.outputs().begin(), batcher.outputs().end()};

@@ -59,7 +59,7 @@ nb::object to_exception(const Error& error, const std::string& input) {
 
 Error to_error(const nb::python_error& exception) {
     const nb::handle value = exception.value();
-    const std::string text = nb::cast<std::string>(nb::str(value));
+    const auto text = nb::cast<std::string>(nb::str(value));
     if (!exception.matches(nb::module_::import_("accel._errors").attr("Error"))) {
         const auto name = nb::cast<std::string>(exception.type().attr("__name__"));
         return {std::errc::invalid_argument, "a function raised " + name + ": " + text};

@@ -197,9 +197,9 @@ void bind_items(nb::class_<PipelineObject>& pipeline) {
 }  // namespace
 
 void bind_pipelines(nb::module_& module) {
-    nb::class_<OperandObject>(module, "Operand",
-                              "Device memory that a Pipeline gives to its function, for commands "
-                              "and Model.submit().");
+    const nb::class_<OperandObject> operand(
+        module, "Operand",
+        "Device memory that a Pipeline gives to its function, for commands and Model.submit().");
     auto pipeline = nb::class_<PipelineObject>(
         module, "Pipeline", nb::is_weak_referenceable(),
         "Sends items through a card: while one is computed, the next is uploaded and the one "

@@ -177,6 +177,7 @@ void init_group(nb::handle self, const std::vector<DeviceObject>& devices,
     auto options = to_options<DeviceGroupOptions>(keywords, in_flight, max_waiting);
     options.reruns = reruns;
     std::vector<accel::Device> handles;
+    handles.reserve(devices.size());
     for (const DeviceObject& device : devices) {
         handles.push_back(device.checked().device.alias());
     }
