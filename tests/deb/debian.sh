@@ -76,6 +76,8 @@ if [ ! -e "$cache/debian12.ready" ]; then
         rm -f "$cache/debian12/etc/apt/apt.conf.d/docker-clean"
         echo 'APT::Keep-Downloaded-Packages "true";' \
             >"$cache/debian12/etc/apt/apt.conf.d/keep-archives"
+        # It need not survive a crash of the machine.
+        echo force-unsafe-io >"$cache/debian12/etc/dpkg/dpkg.cfg.d/unsafe-io"
         chroot "$cache/debian12" apt-get -q update
     } >"$log" 2>&1 || fail "the Debian could not be made; see $log"
     touch "$cache/debian12.ready"

@@ -16,10 +16,17 @@ commands() {
     ' "$here/../docs/guides/install.md"
 }
 
+# What `make setup` installs is there already, in a layer that all ways share; it installs what is
+# missing.
+mapfile -t needed < <(awk '
+    /^\[/ { wanted = $0 ~ /^\[(build|docs|deb)\]/ }
+    wanted && /^[a-z0-9]/ { print $1 }' "$here/../tools/setup/packages.txt")
+layer debian12-build ccache git make "${needed[@]}"
+
 ccache=${CCACHE_DIR:-$HOME/.cache/ccache}
 for way in "Debian packages" "make install" "pip"; do
     echo "==> Following the guide: $way"
-    fresh
+    fresh debian12-build
     git clone -q "$here/.." "$root/root/accel" 9>&-
     # `make deb` makes the source package, and finds that its packages are there.
     mkdir "$root/root/accel/build"
@@ -34,8 +41,6 @@ for way in "Debian packages" "make install" "pip"; do
     {
         echo 'set -eux; cd /root/accel'
         commands ""
-        # Only a compile cache is added: the builds take a third of the time.
-        echo 'apt-get install -y --no-install-recommends ccache'
         commands "$way"
     } >"$root/root/guide.sh"
     try env CCACHE_NOHASHDIR=1 PIP_CERT=/etc/ssl/certs/ca-certificates.crt sh /root/guide.sh
