@@ -53,8 +53,8 @@ example = $(BUILD)/libaccel/examples/fashion-mnist/fashion-mnist
 model = $(BUILD)/model/fashion-mnist.model
 logits = $(BUILD)/model/fashion-mnist.logits
 test_data = $(DATA)/t10k-images-idx3-ubyte.gz $(DATA)/t10k-labels-idx1-ubyte.gz
-# What `make shell` puts into the VM: programs of the build and of the user (PROGRAM), files of the
-# user (FILES, in /root), and models. SHARE is a folder of the host, in the guest /host.
+# The contents that `make shell` adds to the VM: programs of the build and of the user (PROGRAM),
+# files of the user (FILES, in /root), and models. SHARE is a folder of the host, /host in the VM.
 programs = $(wildcard $(example) $(BUILD)/libaccel/examples/hello/hello \
     $(BUILD)/libaccel/examples/demo/demo \
     $(BUILD)/libaccel/examples/stream/stream $(BUILD)/libaccel/examples/onnx/onnx \

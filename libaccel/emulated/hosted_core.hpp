@@ -100,7 +100,7 @@ class HostedCore {
     [[nodiscard]] accel_status admin(const accel_admin_command& command) {
         return wait_admin(post_admin(command));
     }
-    // Admin commands posted since enable().
+    // The number of admin commands that were submitted since enable().
     [[nodiscard]] std::uint64_t posted() const { return admin_tail_; }
 
     // Whether an event is there that was not taken. One thread at a time takes events.

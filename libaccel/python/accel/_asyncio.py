@@ -24,7 +24,7 @@ class _Watch:
     def add(self, work: Job | Request, future: asyncio.Future[None]) -> None:
         if self.events.pending == 0:
             future.get_loop().add_reader(self.events.fileno(), self.on_readable)
-        # A loop that ends leaves its callbacks here, which must not keep it.
+        # When a loop of asyncio ends, its callbacks stay here. They must not keep the loop.
         self.events.when_done(work, partial(_settle, ref(future)))
 
     def on_readable(self) -> None:

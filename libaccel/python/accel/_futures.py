@@ -12,7 +12,8 @@ from ._accel import EventLoop, InferenceRequest, Job, JobResult, Request
 def as_future(loop: EventLoop, work: Job | Request) -> Future[Any]:
     """Returns a future that is ready when the job or the request is over. The loop must run.
 
-    The result is that of InferenceRequest.get(), else None; the exception that of wait().
+    The result is that of InferenceRequest.get(), or None for other work. The exception is that of
+    wait().
     """
     future: Future[Any] = Future()
     future.set_running_or_notify_cancel()

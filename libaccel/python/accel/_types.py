@@ -39,7 +39,7 @@ class LoadOptions(TypedDict, total=False):
 
 
 class BatcherOptions(LoadOptions, QueueOptions, total=False):
-    """The options of both."""
+    """The options of Model.load() and of Device.create_queue()."""
 
 
 __all__ = [

@@ -142,7 +142,7 @@ void bind_requests_and_stats(nb::module_& module) {
         .def_ro("batches", &BatcherStats::batches,
                 "Batches that the card ran, with those of a single request.")
         .def_ro("weights", &BatcherStats::weights,
-                "Bytes on the card for all batch sizes together.");
+                "Bytes of weights on the card, for all batch sizes together.");
 }
 
 template <typename T>
@@ -154,11 +154,11 @@ void bind_properties(nb::class_<BatcherObject>& batcher) {
     batcher
         .def_prop_ro(
             "inputs", [](const BatcherObject& self) { return to_vector(self.checked()->inputs()); },
-            "Of one request; the first dimension is 1.")
+            "The inputs of one request; their first dimension is 1.")
         .def_prop_ro(
             "outputs",
             [](const BatcherObject& self) { return to_vector(self.checked()->outputs()); },
-            "Of one request; the first dimension is 1.")
+            "The outputs of one request; their first dimension is 1.")
         .def_prop_ro("stats",
                      [](const BatcherObject& self) {
                          const auto target = self.checked();
@@ -168,7 +168,7 @@ void bind_properties(nb::class_<BatcherObject>& batcher) {
         .def_prop_ro("closed", [](const BatcherObject& self) { return !self.box->object; })
         .def(
             "close", [](const BatcherObject& self) { self.box->object.reset(); },
-            "Cancels requests that are not over, and gives up the model.")
+            "Cancels requests that are not over, and releases the model.")
         .def(
             "__enter__", [](nb::handle self) { return nb::borrow(self); },
             nb::sig("def __enter__(self) -> Batcher"))
@@ -184,7 +184,7 @@ void bind_batchers(nb::module_& module) {
     bind_requests_and_stats(module);
     auto batcher = nb::class_<BatcherObject>(
         module, "Batcher", nb::is_weak_referenceable(),
-        "Runs a model for single requests, which it joins to batches. The model is compiled for "
+        "Runs a model for single requests, which it joins into batches. The model is compiled for "
         "several batch sizes; its weights are on the card once.\n\nA batch starts when it is full, "
         "when its first request has waited for max_delay, or later when the card has no room. When "
         "a batch fails, its requests run again one by one, so that only those with bad values get "

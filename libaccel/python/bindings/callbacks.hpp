@@ -17,7 +17,7 @@
 
 namespace accel::python {
 
-/// Holds the GIL during its lifetime. At the end of the interpreter, the thread stops for ever.
+/// Holds the GIL during its lifetime. At the end of the interpreter, the thread stops forever.
 class WithGil {
   public:
     WithGil();

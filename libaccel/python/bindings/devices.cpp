@@ -301,7 +301,7 @@ void bind_devices(nb::module_& module) {
         .def_prop_ro("closed", [](const DeviceObject& self) { return self.state == nullptr; })
         .def(
             "close", [](DeviceObject& self) { self.state.reset(); },
-            "Gives up the card. It is closed when no object uses it.")
+            "Releases the card. It is closed when no object uses it.")
         .def(
             "__enter__", [](nb::handle self) { return nb::borrow(self); },
             nb::sig("def __enter__(self) -> Device"))

@@ -14,8 +14,8 @@ namespace accel::python {
 /// ConstantInputRequired.
 [[nodiscard]] nanobind::object to_exception(const Error& error, const std::string& input = "");
 
-/// The Error for an exception of a function that the library called; that of to_exception() becomes
-/// what it was.
+/// The Error for an exception of a function that the library called. An exception of to_exception()
+/// becomes the Error that it was made of.
 [[nodiscard]] Error to_error(const nanobind::python_error& exception);
 
 }  // namespace accel::python

@@ -17,7 +17,7 @@ namespace accel::python {
 
 namespace {
 
-// Calls a function with the GIL. An exception leaves run_once() or is reported, as sys says.
+// Calls a function with the GIL. An exception leaves run_once(), or sys.unraisablehook reports it.
 template <typename... Args>
 void call(const LoopFlags& flags, const SharedObject& function, const Args&... arguments) {
     const WithGil gil;
@@ -114,8 +114,8 @@ void bind_running(nb::class_<LoopObject>& loop) {
              "EDEADLK in a callback of this loop, EBUSY while another thread runs it.")
         .def("run", &run, "Runs callbacks until stop() is called. Raises like run_once().")
         .def("stop", &stop,
-             "Makes run() or run_once() return; the next call, if none is running. Any thread may "
-             "call it, and a callback.")
+             "Makes run() or run_once() return; the next call, if none is running. Any thread "
+             "and any callback may call it.")
         .def_prop_ro(
             "on_this_thread",
             [](const LoopObject& self) { return self.checked()->loop.on_this_thread(); },

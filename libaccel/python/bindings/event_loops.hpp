@@ -13,7 +13,7 @@
 
 namespace accel::python {
 
-/// What callbacks know of their loop. They may run while it is destroyed.
+/// The part of a loop that its callbacks use. They may run while the loop is destroyed.
 struct LoopFlags {
     bool with_thread = false;
     std::atomic<bool> closing = false;

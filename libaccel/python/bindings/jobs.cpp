@@ -90,7 +90,7 @@ void bind_jobs(nb::module_& module) {
                           "over. Destroying it neither waits nor cancels.")
         .def("wait", &wait_job, nb::arg("timeout") = nb::none(),
              "Waits until the job is finished, without the GIL, for at most `timeout` seconds; "
-             "None: for ever; 0: only checks.\n\n"
+             "None: forever; 0: only checks.\n\n"
              "Raises TimeoutError when the time has passed and the job continues; Error if the "
              "job failed (failure is set), used up its time limit, was canceled by a reset or the "
              "end of its queue, or if the card was reset or is gone (see Error.reason).")

@@ -170,7 +170,8 @@ void bind_descriptions(nb::module_& module) {
     nb::class_<MemoryUse>(module, "MemoryUse", "The result of memory planning, in bytes.")
         .def_ro("weights", &MemoryUse::weights)
         .def_ro("activations", &MemoryUse::activations, "The sum of all activations.")
-        .def_ro("peak", &MemoryUse::peak, "The scratch memory in which activations take turns.")
+        .def_ro("peak", &MemoryUse::peak,
+                "The scratch memory that activations use one after another.")
         .def_prop_ro("ratio", &MemoryUse::ratio, "peak / activations");
     nb::class_<HostNode>(module, "HostNode", "A node that the host computes in each run.")
         .def_ro("node", &HostNode::node)
@@ -291,7 +292,7 @@ void bind_models(nb::module_& module) {
             [](const ModelObject& self) { return self.checked().export_weights().release(); },
             "Exports the weights as a file descriptor for imported_weights of other processes. "
             "The caller closes it.")
-        .def("close", &ModelObject::close, "Gives up the model and its weights.")
+        .def("close", &ModelObject::close, "Releases the model and its weights.")
         .def(
             "__enter__", [](nb::handle self) { return nb::borrow(self); },
             nb::sig("def __enter__(self) -> Model"))

@@ -25,7 +25,7 @@ struct QueueState;
 struct Storage;
 
 /// Releases the GIL during its lifetime. At the end of the interpreter, a thread that wants the GIL
-/// back stops for ever, because Python would unwind its stack, which C++ cannot survive.
+/// back stops forever, because Python would unwind its stack, which C++ cannot survive.
 class WithoutGil {
   public:
     WithoutGil() : state_(PyEval_SaveThread()) {}
@@ -158,7 +158,7 @@ struct JobObject {
     accel::Job job;
     mutable std::shared_ptr<QueueState> queue;  // until a wait finds that the job is over
 
-    /// Gives up the queue if the job is over.
+    /// Releases the queue if the job is over.
     void release_queue() const {
         if (job.done()) {
             queue.reset();
@@ -214,7 +214,7 @@ struct OperandObject {
 /// Throws Error(invalid_argument).
 [[noreturn]] void refuse(const std::string& what);
 
-/// A timeout in seconds; None means for ever.
+/// A timeout in seconds; None means forever.
 [[nodiscard]] accel::Duration to_duration(std::optional<double> seconds);
 
 }  // namespace accel::python

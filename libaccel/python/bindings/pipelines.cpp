@@ -206,7 +206,7 @@ void bind_pipelines(nb::module_& module) {
         "before is downloaded, each by a queue of its own. Inputs and outputs of an item are in "
         "host memory; the pipeline has `depth` copies of them in device memory.\n\nA failure in "
         "one stage stops it: every item that is not finished, and every later call, raises the "
-        "Error, until reset(). Threads take turns.");
+        "Error, until reset(). Any thread may use it; calls are serialized.");
     pipeline
         .def(
             "__init__", &init, nb::arg("device"), nb::arg("compute"), nb::kw_only(),

@@ -152,7 +152,7 @@ void bind_list(nb::module_& module) {
                 self.list.reset();
                 self.pins.clear();
             },
-            "Gives up the list and its buffers, apart from unfinished jobs.")
+            "Releases the list and its buffers. Unfinished jobs keep both.")
         .def_prop_ro("closed", [](ListObject& self) { return self.checked().closed(); })
         .def_prop_ro(
             "arguments", [](ListObject& self) { return self.checked().arguments(); },

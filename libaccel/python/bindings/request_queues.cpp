@@ -121,7 +121,7 @@ void synchronize(const Object& self) {
 template <typename Object>
 void bind_common(nb::class_<Object>& type, const char* enter) {
     type.def("synchronize", &synchronize<Object>,
-             "Waits until all accepted requests are over. Raises nothing of theirs.")
+             "Waits until all accepted requests are over. Does not raise their errors.")
         .def_prop_ro(
             "pending",
             [](const Object& self) {
@@ -224,7 +224,7 @@ void bind_request_queue(nb::module_& module) {
             "jobs to the queue that it gets, and returns the last. Waits without the GIL while "
             "max_waiting requests wait.\n\n"
             "The function runs on the thread of submit() or on that of the loop, and the queue is "
-            "closed after it. It must not call this object. Request.wait() raises what it raises. "
+            "closed after it. It must not call this object; Request.wait() raises its exceptions. "
             "Raises EDEADLK when it would have to wait on the thread of the loop.")
         .def(
             "try_submit",
@@ -253,9 +253,9 @@ void bind_group(nb::module_& module) {
             "The reason why it dropped out of the group; None while it works.");
     auto type = nb::class_<GroupObject>(
         module, "DeviceGroup", nb::is_weak_referenceable(),
-        "Gives each request to the card that has the fewest.\n\nA card that ends drops out of the "
-        "group: its requests get the Error, or run on another card up to `reruns` times. A request "
-        "whose job fails gets its Error, and no other request is affected.");
+        "Gives each request to the card that has the fewest requests.\n\nA card that ends drops "
+        "out of the group: its requests get the Error, or run on another card up to `reruns` "
+        "times. A request whose job fails gets its Error, and no other request is affected.");
     type.def("__init__", &init_group, nb::arg("devices"), nb::arg("loop") = nb::none(),
              nb::kw_only(), nb::arg("in_flight") = 2, nb::arg("max_waiting") = 1024,
              nb::arg("reruns") = 0, nb::arg("options"),

@@ -52,7 +52,7 @@ template <typename Wait>
     }
 }
 
-/// Waits for a job. Returns false on a time-out.
+/// Waits for a job. Returns false on a timeout.
 bool wait_for(const accel::Job& job, std::optional<double> timeout);
 
 /// Calls a function that has no timeout on a thread of its own. After a signal whose handler

@@ -3,8 +3,8 @@
 
 FASHION is an ONNX file: a small convolutional network that the project trains on Fashion-MNIST. Its
 input is `image`, f32 [n, 1, 28, 28] from 0 to 1, and its output `logits`, f32 [n, 10], with a score
-for each of LABELS. The photographs (ankle-boot.pgm, pullover.pgm) are of the same data set, which
-the network did not see in training; their copyright is Zalando SE's, under the MIT license.
+for each of LABELS. The photographs (ankle-boot.pgm, pullover.pgm) are from the same data set, and
+the network did not see them in training. Their copyright is Zalando SE's, under the MIT license.
 """
 
 from __future__ import annotations
