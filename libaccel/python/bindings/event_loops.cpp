@@ -167,7 +167,7 @@ void call_when_done(const LoopObject& loop, const nb::object& work, const nb::ob
         const WithoutGil released;
         request.then(state->loop, std::move(callback), limit);
     } else {
-        throw nb::type_error("when_done() takes a Job or a Request");
+        refuse_type("when_done() takes a Job or a Request, not " + type_of(work));
     }
 }
 

@@ -44,7 +44,7 @@ std::vector<accel::Job> jobs_of(const std::vector<const JobObject*>& objects) {
 std::size_t wait_any_job(const std::vector<const JobObject*>& objects,
                          std::optional<double> timeout) {
     if (objects.empty()) {
-        refuse("wait_any() needs a job at least");
+        refuse("wait_any() needs at least one job");
     }
     const std::vector<accel::Job> jobs = jobs_of(objects);
     std::optional<std::size_t> over;

@@ -94,7 +94,9 @@ nb::object call(ModelObject& self, const nb::args& inputs, const nb::object& que
         return to_result(model.outputs(), call_model(self, ordered, state, out), named);
     }
     if (!out.is_none()) {
-        refuse("the host computes nodes of this model (Model.host_nodes): `out` is not possible");
+        refuse(
+            "the host computes nodes of this model (Model.host_nodes), so `out` is not possible: "
+            "leave it out, and copy the results");
     }
     return to_result(model.outputs(), run_on_copies(self, ordered, state), named);
 }

@@ -21,6 +21,18 @@ void refuse(const std::string& what) {
     throw Error(std::errc::invalid_argument, what);
 }
 
+void refuse_type(const std::string& what) {
+    throw nb::type_error(what.c_str());
+}
+
+std::string type_of(nb::handle object) {
+    return nb::cast<std::string>(object.type().attr("__name__"));
+}
+
+std::string text_of(nb::handle object) {
+    return nb::cast<std::string>(nb::str(object));
+}
+
 WithoutGil::~WithoutGil() {
     try {
         PyEval_RestoreThread(state_);

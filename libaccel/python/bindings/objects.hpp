@@ -214,6 +214,13 @@ struct OperandObject {
 /// Throws Error(invalid_argument).
 [[noreturn]] void refuse(const std::string& what);
 
+/// Raises TypeError.
+[[noreturn]] void refuse_type(const std::string& what);
+
+/// For messages: the name of the type of an object, and what str() makes of it.
+[[nodiscard]] std::string type_of(nanobind::handle object);
+[[nodiscard]] std::string text_of(nanobind::handle object);
+
 /// A timeout in seconds; None means forever.
 [[nodiscard]] accel::Duration to_duration(std::optional<double> seconds);
 

@@ -24,12 +24,13 @@ TensorData to_constant(nb::handle value) {
     const nb::object array =
         nb::module_::import_("accel._arrays").attr("array_of")(value, nb::none());
     if (!to_type(array.attr("dtype"), type)) {
-        throw nb::type_error("a constant input has a data type that the card does not have");
+        refuse_type("a constant input has the data type " + text_of(array.attr("dtype")) +
+                    ", which the card does not have: see accel.DataType");
     }
     const nb::object dense = dense_array(array, type.type);
     const auto view = ArrayView::of(dense, type.type, false, true);
     if (!view) {
-        throw nb::type_error("a constant input must be an array");
+        throw nb::type_error("a constant input is not an array: give an array of numpy");
     }
     const auto* const bytes = static_cast<const std::byte*>(view->data());
     return {
@@ -44,7 +45,8 @@ T value_of(std::string_view name, nb::handle value) {
     try {
         return nb::cast<T>(value);
     } catch (const nb::cast_error&) {
-        throw nb::type_error(("option '" + std::string(name) + "' has the wrong type").c_str());
+        refuse_type("option '" + std::string(name) + "' has the wrong type, " + type_of(value) +
+                    ": the docstring of the class tells the type");
     }
 }
 
@@ -91,7 +93,8 @@ bool set_load_option(LoadOptions& options, std::string_view name, nb::handle val
 }
 
 void refuse_keyword(std::string_view name) {
-    throw nb::type_error(("there is no option '" + std::string(name) + "'").c_str());
+    refuse_type("there is no option '" + std::string(name) +
+                "': the docstring of the class lists the options");
 }
 
 }  // namespace accel::python

@@ -39,7 +39,8 @@ Submission to_submission(const nb::object& work, const nb::args& arguments) {
         return result;
     }
     if (!nb::isinstance<ListObject>(work)) {
-        throw nb::type_error("submit() takes a Command of accel.commands, or a CommandList");
+        refuse_type("submit() takes a Command of accel.commands, or a CommandList, not " +
+                    type_of(work));
     }
     auto& object = *nb::inst_ptr<ListObject>(work);
     result.list = &object.checked();
@@ -47,7 +48,8 @@ Submission to_submission(const nb::object& work, const nb::args& arguments) {
     for (const nb::handle argument : arguments) {
         OperandArgument operand;
         if (!to_operand(argument, operand)) {
-            throw nb::type_error("an argument of a call is a Buffer or an Address");
+            refuse_type("an argument of a call is a Buffer or an Address, not " +
+                        type_of(argument));
         }
         result.arguments.push_back(operand.operand(result.pins));
     }

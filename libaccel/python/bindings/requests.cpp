@@ -52,8 +52,8 @@ class Loan {
 void LentQueues::check_caller() const {
     if (user.load() == std::this_thread::get_id()) {
         throw Error(std::errc::resource_deadlock_would_occur,
-                    "a function of a request calls the object that runs it: return from the "
-                    "function before");
+                    "a function of a request calls the object that runs it: call it after the "
+                    "function has returned");
     }
 }
 
