@@ -20,9 +20,8 @@ std::vector<std::byte> read_file(const fs::path& file) {
     }
     std::ifstream in(file, std::ios::binary | std::ios::ate);
     if (!in) {
-        const std::error_code cause(errno, std::generic_category());
-        throw Error(static_cast<std::errc>(cause.value()),
-                    file.string() + ": the file cannot be read: " + cause.message());
+        const int cause = errno;
+        throw Error(static_cast<std::errc>(cause), file.string() + ": the file cannot be read");
     }
     if (!fs::is_regular_file(file, ignored)) {
         throw Error(std::errc::invalid_seek,
