@@ -61,6 +61,17 @@ class Documents(unittest.TestCase):
         self.assertGreater(sum(changed), 100)
         self.assertLess(sum(changed), len(before) // 10)
 
+    def test_the_examples_of_the_reference_classify(self):
+        if not (ROOT / "docs").exists():
+            self.skipTest("the sources are not here")
+        with tempfile.TemporaryDirectory() as folder:
+            output = self.run_in(folder, program("docs/reference/python.md"))
+        noise, served, *labels = output.splitlines()
+        self.assertGreater(float(noise.removesuffix(" dB")), 20)
+        self.assertEqual(served, "['ankle boot', 'pullover']")
+        # Those of the group, then those of the pipeline.
+        self.assertEqual(labels, ["ankle boot", "pullover"] * 2)
+
     def test_the_programs_of_the_readmes_classify(self):
         if not (ROOT / "README.md").exists():
             self.skipTest("the sources are not here")
