@@ -96,7 +96,11 @@ __attribute__((visibility("default"))) int accel_emulated_open(
         text = error.what();
         return EINVAL;
     } catch (const std::system_error& error) {
-        text = failed + error.code().message() + "; choose less memory, or end other programs";
+        text = failed + error.what() +
+               (error.code() == std::errc::resource_unavailable_try_again
+                    ? "; end other programs, or raise the limits of threads (ulimit -u) and memory "
+                      "(ulimit -v)"
+                    : "; choose less memory, or end other programs");
         return error.code().value();
     } catch (const std::exception& error) {
         text = failed + error.what();
