@@ -16,6 +16,7 @@
 #include "machine.hpp"
 #include "options.hpp"
 #include "owned_fd.hpp"
+#include "shown_name.hpp"
 
 namespace accel::emulated {
 
@@ -89,7 +90,7 @@ __attribute__((visibility("default"))) const char* accel_emulated_version() {
 __attribute__((visibility("default"))) int accel_emulated_open(
     const std::string& name, std::shared_ptr<accel::detail::Kernel>& machine,
     std::string& text) noexcept {
-    const std::string failed = "cannot open card \"" + name + "\": ";
+    const std::string failed = "cannot open card \"" + accel::detail::shown_name(name) + "\": ";
     try {
         return accel::emulated::open(name, machine, text);
     } catch (const std::invalid_argument& error) {
