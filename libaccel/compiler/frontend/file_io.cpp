@@ -14,6 +14,10 @@ namespace accel::compiler {
 namespace fs = std::filesystem;
 
 std::vector<std::byte> read_file(const fs::path& file) {
+    if (file.empty()) {
+        throw Error(std::errc::no_such_file_or_directory,
+                    "\"\": the name of the file is empty: give the path of a model");
+    }
     std::error_code ignored;
     if (fs::is_directory(file, ignored)) {
         throw Error(std::errc::is_a_directory, file.string() + ": it is a folder, not a file");
