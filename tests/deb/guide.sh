@@ -37,6 +37,7 @@ for way in "Debian packages" "make install" "pip"; do
     mkdir -p "$root/usr/local/share/ca-certificates"
     find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} \
         "$root/usr/local/share/ca-certificates" \; 2>/dev/null || :
+    inside update-ca-certificates >>"$log" 2>&1
     [ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$root/etc"
     {
         echo 'set -eux; cd /root/accel'
