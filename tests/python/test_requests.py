@@ -65,7 +65,9 @@ class RequestQueue(CardTest):
         def group(owner):
             owner.target = accel.DeviceGroup([self.card])
             for _ in range(5):
-                owner.target.submit(lambda queue, card, owner=owner: queue.submit(self.held.wait(1)))
+                owner.target.submit(
+                    lambda queue, card, owner=owner: queue.submit(self.held.wait(1))
+                )
 
         def pipeline(owner):
             owner.target = accel.Pipeline(

@@ -125,9 +125,18 @@ nb::dlpack::dtype dlpack_type(DataType type) {
     }
 }
 
+// Whether the consumer of a tensor knows the flag for memory that is read-only, of DLPack 1.0.
+bool takes_read_only(const nb::kwargs& options) {
+    const nb::object version = nb::dict(options).get("max_version", nb::none());
+    return !version.is_none() && nb::cast<int>(version[0]) >= 1;
+}
+
 // The memory as a tensor of DLPack on the CPU. It keeps the storage alive.
 nb::object to_dlpack(const BufferObject& buffer, const nb::kwargs& options) {
     static_cast<void>(buffer.checked());
+    if (buffer.storage->read_only && !takes_read_only(options)) {
+        throw nb::buffer_error(read_only_text);
+    }
     auto keep = std::make_unique<StorageRef>(buffer.storage);
     void* const data = const_cast<accel::Buffer<std::byte>&>(buffer.memory).data();
     const nb::capsule owner(keep.get(), [](void* p) noexcept {
