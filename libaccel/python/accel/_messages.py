@@ -7,10 +7,11 @@ import re
 
 from . import _accel
 
-# Names that differ by more than "::". The longest form of a name comes first.
+# Names that differ by more than "::".
 _NAMES = {
     "Device::list()": "accel.devices()",
     "Device::fd()": "Device.fileno()",
+    "CommandList::arguments()": "CommandList.arguments",
     "Model::run()": "Model.__call__()",
     "Model::host_nodes()": "Model.host_nodes",
     "upload() and download()": "copy_from() and copy_to()",
