@@ -182,8 +182,8 @@ void bind_format(nb::module_& module) {
             [](NumericFormat* self, const TypeArgument& a_type, const TypeArgument& b_type,
                const TypeArgument& result_type, std::int16_t a_zero, std::int16_t b_zero,
                std::int16_t result_zero, bool requantize, bool accumulate) {
-                new (self) NumericFormat{a_type.type, b_type.type, result_type.type, a_zero,
-                                         b_zero,      result_zero, requantize,       accumulate};
+                new (self) NumericFormat{a_type.get(), b_type.get(), result_type.get(), a_zero,
+                                         b_zero,       result_zero,  requantize,        accumulate};
             },
             nb::kw_only(), nb::arg("a_type") = DataType::f32, nb::arg("b_type") = DataType::f32,
             nb::arg("result_type") = DataType::f32, nb::arg("a_zero_point") = 0,

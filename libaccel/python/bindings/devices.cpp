@@ -44,13 +44,15 @@ StorageRef allocate(const std::shared_ptr<DeviceState>& state, std::uint64_t byt
 }
 
 BufferObject allocate_buffer(const DeviceObject& self, const ShapeArgument& argument,
-                             const TypeArgument& type, Placement placement, Access access) {
+                             const TypeArgument& type, const EnumArgument<Placement>& placement,
+                             const EnumArgument<Access>& access) {
     const Shape shape = argument.shape();
     std::uint64_t bytes = 0;
-    if (__builtin_mul_overflow(shape.elements(), std::uint64_t{size_of(type.type)}, &bytes)) {
+    if (__builtin_mul_overflow(shape.elements(), std::uint64_t{size_of(type.get())}, &bytes)) {
         refuse("the buffer has more than 2^64 bytes: choose a smaller shape");
     }
-    return make_buffer(allocate(self.shared(), bytes, {placement, access}), type.type, shape);
+    return make_buffer(allocate(self.shared(), bytes, {placement.get(), access.get()}), type.get(),
+                       shape);
 }
 
 // Memory of another object in place. `owner` keeps it alive.
@@ -87,7 +89,7 @@ BufferObject from_array(const DeviceObject& self, const nb::object& source,
     const auto state = self.shared();
     const nb::object numpy = nb::module_::import_("accel._arrays");
     const nb::object array = numpy.attr("array_of")(
-        source, type ? nb::object(nb::str(name_of(type->type).data())) : nb::none());
+        source, type ? nb::object(nb::str(name_of(type->get()).data())) : nb::none());
     TypeArgument element;
     if (!to_type(array.attr("dtype"), element)) {
         refuse_type("the card does not have the data type " + text_of(array.attr("dtype")) +
@@ -189,10 +191,10 @@ BufferObject import_dlpack(const DeviceObject& self, const nb::object& object) {
         "others");
 }
 
-QueueObject create_queue(const DeviceObject& self, Priority priority, std::uint32_t entries,
-                         std::optional<double> spin, double time_limit) {
+QueueObject create_queue(const DeviceObject& self, const EnumArgument<Priority>& priority,
+                         std::uint32_t entries, std::optional<double> spin, double time_limit) {
     const auto state = self.shared();
-    const QueueOptions options{.priority = priority,
+    const QueueOptions options{.priority = priority.get(),
                                .entries = entries,
                                .spin = spin ? to_duration(*spin) : accel::Duration(default_spin),
                                .time_limit = to_duration(time_limit)};
@@ -200,10 +202,11 @@ QueueObject create_queue(const DeviceObject& self, Priority priority, std::uint3
 }
 
 BufferObject import_memory(const DeviceObject& self, int fd, const TypeArgument& type,
-                           const std::optional<ShapeArgument>& argument, Access access) {
+                           const std::optional<ShapeArgument>& argument,
+                           const EnumArgument<Access>& access) {
     const auto state = self.shared();
-    auto memory = state->device.import_memory<std::byte>(fd, access);
-    const std::uint64_t item = size_of(type.type);
+    auto memory = state->device.import_memory<std::byte>(fd, access.get());
+    const std::uint64_t item = size_of(type.get());
     const Shape shape = argument ? argument->shape() : Shape{memory.bytes() / item};
     std::uint64_t bytes = 0;
     if (__builtin_mul_overflow(shape.elements(), item, &bytes) || bytes > memory.bytes()) {
@@ -211,7 +214,7 @@ BufferObject import_memory(const DeviceObject& self, int fd, const TypeArgument&
                " bytes, fewer than the shape needs: choose a smaller one");
     }
     memory = memory.slice(0, bytes);
-    return make_buffer(std::make_shared<Storage>(state, std::move(memory)), type.type, shape);
+    return make_buffer(std::make_shared<Storage>(state, std::move(memory)), type.get(), shape);
 }
 
 void bind_memory(nb::class_<DeviceObject>& device) {
@@ -262,9 +265,9 @@ void bind_creation(nb::class_<DeviceObject>& device) {
              "Raises Error: EINVAL, ENOSPC, EDQUOT or EPERM.")
         .def(
             "create_command_list",
-            [](const DeviceObject& self, Placement placement) {
+            [](const DeviceObject& self, const EnumArgument<Placement>& placement) {
                 return ListObject{std::make_shared<accel::CommandList>(
-                                      self.checked().device.create_command_list(placement)),
+                                      self.checked().device.create_command_list(placement.get())),
                                   {}};
             },
             nb::arg("placement").noconvert() = Placement::host, "Creates an empty list to record.")

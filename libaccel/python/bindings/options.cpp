@@ -54,11 +54,7 @@ T value_of(std::string_view name, nb::handle value) {
 
 bool set_queue_option(QueueOptions& options, std::string_view name, nb::handle value) {
     if (name == "priority") {
-        // A conversion would make a Priority of an int.
-        if (!nb::isinstance<Priority>(value)) {
-            refuse_type("option 'priority' is an accel.Priority, not " + type_of(value));
-        }
-        options.priority = value_of<Priority>(name, value);
+        options.priority = value_of<EnumArgument<Priority>>(name, value).get();
     } else if (name == "entries") {
         options.entries = value_of<std::uint32_t>(name, value);
     } else if (name == "spin") {

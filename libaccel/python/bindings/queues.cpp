@@ -138,7 +138,12 @@ void bind_stats(nb::module_& module) {
         .def_ro("host_bytes_read", &QueueStats::host_bytes_read)
         .def_ro("host_bytes_written", &QueueStats::host_bytes_written)
         .def_ro("device_bytes_read", &QueueStats::device_bytes_read)
-        .def_ro("device_bytes_written", &QueueStats::device_bytes_written);
+        .def_ro("device_bytes_written", &QueueStats::device_bytes_written)
+        .def("__repr__", [](const QueueStats& self) {
+            return "<accel.QueueStats " + std::to_string(self.completed) + " completed, " +
+                   std::to_string(self.commands) + " commands, " + std::to_string(self.doorbells) +
+                   " doorbells>";
+        });
 }
 
 void bind_list(nb::module_& module) {

@@ -120,6 +120,11 @@ void bind_requests(nb::module_& module) {
         "Work that a RequestQueue, a DeviceGroup or a Batcher accepted. `await request` waits in "
         "asyncio.\n\nAny thread may use it. It keeps the object that accepted it until a wait "
         "finds that it is over. Destroying it neither waits nor cancels.")
+        .def("__repr__",
+             [](nb::handle self) {
+                 const bool done = nb::inst_ptr<RequestObject>(self)->request.done();
+                 return "<accel." + type_of(self) + (done ? ", over>" : ", not over>");
+             })
         .def_prop_ro(
             "done", [](const RequestObject& self) { return self.request.done(); },
             "Whether it is over: finished, failed or canceled.")

@@ -39,13 +39,13 @@ CommandObject make_elementwise(ElementwiseOp op, const OperandArgument& dst,
                              .activation = activation,
                              .activation_alpha = activation_alpha,
                              .activation_beta = activation_beta,
-                             .type = type.type,
-                             .dst_type = dst_type.type,
-                             .a_type = a_type.type,
-                             .b_type = b_type.type,
+                             .type = type.get(),
+                             .dst_type = dst_type.get(),
+                             .a_type = a_type.get(),
+                             .b_type = b_type.get(),
                              .c = c.operand(pins),
                              .c_strides = c_strides.shape(),
-                             .c_type = c_type.type},
+                             .c_type = c_type.get()},
                  std::move(pins));
 }
 
@@ -89,7 +89,7 @@ CommandObject make_gather(const OperandArgument& dst, const OperandArgument& src
                           std::uint32_t n, std::uint32_t count, std::uint32_t inner) {
     Pins pins;
     return build(Gather{dst.operand(pins), src.operand(pins), indices.operand(pins),
-                        index_type.type, elements, element_size, outer, n, count, inner},
+                        index_type.get(), elements, element_size, outer, n, count, inner},
                  std::move(pins));
 }
 

@@ -3,12 +3,16 @@
 // Waiting for a job, and the end of a wait by its timeout.
 #include "waits.hpp"
 
+#include <algorithm>
+#include <sstream>
+
 namespace accel::python {
 
 void throw_timed_out(const std::string& what, std::optional<double> timeout) {
-    throw Error(std::errc::timed_out, what + " in " +
-                                          std::to_string(std::max(timeout.value_or(0), 0.0)) +
-                                          " s: wait again, the work continues");
+    std::ostringstream seconds;
+    seconds << std::max(timeout.value_or(0), 0.0);
+    throw Error(std::errc::timed_out,
+                what + " in " + seconds.str() + " s: wait again, the work continues");
 }
 
 bool wait_for(const accel::Job& job, std::optional<double> timeout) {
