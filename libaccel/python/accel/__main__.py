@@ -39,7 +39,11 @@ def main() -> int:
     """Checks the cards of this machine, and the emulated one."""
     python = ".".join(map(str, sys.version_info[:3]))
     print(f"accel {__version__}, Python {python}")
-    entries = devices()
+    try:
+        entries = devices()
+    except Error as error:  # a wrong name in ACCEL_DEVICE
+        print(error)
+        return 1
     works = True
     for entry in entries:
         if entry.info is None:
