@@ -53,8 +53,8 @@ example = $(BUILD)/libaccel/examples/fashion-mnist/fashion-mnist
 model = $(BUILD)/model/fashion-mnist.model
 logits = $(BUILD)/model/fashion-mnist.logits
 test_data = $(DATA)/t10k-images-idx3-ubyte.gz $(DATA)/t10k-labels-idx1-ubyte.gz
-# What `make shell` puts into the VM: programs of the build and of the user (PROGRAM), files of the
-# user (FILES, in /root), and models. SHARE is a folder of the host, in the guest /host.
+# The contents that `make shell` adds to the VM: programs of the build and of the user (PROGRAM),
+# files of the user (FILES, in /root), and models. SHARE is a folder of the host, /host in the VM.
 programs = $(wildcard $(example) $(BUILD)/libaccel/examples/hello/hello \
     $(BUILD)/libaccel/examples/demo/demo \
     $(BUILD)/libaccel/examples/stream/stream $(BUILD)/libaccel/examples/onnx/onnx \
@@ -215,6 +215,14 @@ test-deb: deb ## Install, upgrade and remove the packages in a Debian 12 of its 
 test-wheel: python ## Install the wheel into an environment of its own, and run suite python there
 	@$(step)/wheel.log "Testing the wheel" tests/python/wheel.sh $(BUILD)
 
+test-python-trixie: ## The wheel and suite python with the Python 3.13 of a Debian 13, as root
+	@$(step)/python-trixie.log "Building and testing with Python 3.13" \
+	    tests/python/debian13.sh $(BUILD)
+
+model-minilm: ## Export a sentence encoder by PyTorch for suite python; takes 6 GB meanwhile
+	@$(step)/model-minilm.log "Exporting all-MiniLM-L6-v2 by PyTorch" \
+	    tests/python/minilm/model.sh
+
 screens: build $(BUILD)/.kernel ## Take the screens of docs/reference/tools.md from a run in the VM
 	@tests/tools/screens.py --build $(BUILD)
 
@@ -248,11 +256,11 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 
 # Each of these finds out for itself whether there is something to do.
 .PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload \
-    qemu-tree record-perf-gate abi deb-symbols check docs clean distclean screens python \
-    test-unit-card \
-    test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python test-fuzz test-tools \
-    test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm-bounce test-kernels \
-    test-debug-kernel test-packages test-deb test-wheel
+    qemu-tree record-perf-gate abi deb-symbols check docs clean distclean screens python test- \
+    unit-card test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python test- \
+    fuzz test-tools test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm- \
+    bounce test-kernels test-debug-kernel test-packages test-deb test-wheel test-python-trixie \
+    model-minilm
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

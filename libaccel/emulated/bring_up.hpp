@@ -31,7 +31,7 @@ void enable_card(Registers& registers, const AdminRings& rings) {
 }
 
 // Whether the card asks for a doorbell after `tail` was published, given the tail that the last
-// doorbell told (or the one before the new commands). Read the event index after a full fence.
+// doorbell wrote (or the one before the new commands). Read the event index after a full fence.
 [[nodiscard]] constexpr bool needs_doorbell(std::uint64_t tail, std::uint64_t before,
                                             std::uint64_t event_index) {
     return tail - event_index - 1 < tail - before;

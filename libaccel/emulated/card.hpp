@@ -41,7 +41,7 @@ class Card final : CoreHost {
   public:
     using Clock = std::chrono::steady_clock;
 
-    /// Throws std::runtime_error if the card cannot be had.
+    /// Throws std::runtime_error if the card cannot be made.
     Card(Bus& bus, const CardOptions& options);
     Card(const Card&) = delete;
     Card& operator=(const Card&) = delete;

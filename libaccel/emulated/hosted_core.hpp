@@ -60,7 +60,8 @@ class CoreHost {
 // threads within a call hangs if a callback takes this lock, as it would in an emulator.
 class HostedCore {
   public:
-    // Throws std::runtime_error if the core refuses the configuration.
+    // Throws std::runtime_error if the core refuses the configuration, and std::system_error if it
+    // cannot start a thread.
     HostedCore(CoreHost& host, const accel_core_config& config);
     ~HostedCore();
     HostedCore(const HostedCore&) = delete;
@@ -100,7 +101,7 @@ class HostedCore {
     [[nodiscard]] accel_status admin(const accel_admin_command& command) {
         return wait_admin(post_admin(command));
     }
-    // Admin commands posted since enable().
+    // The number of admin commands that were submitted since enable().
     [[nodiscard]] std::uint64_t posted() const { return admin_tail_; }
 
     // Whether an event is there that was not taken. One thread at a time takes events.

@@ -39,7 +39,7 @@ struct Limits {
 class Machine : public detail::Kernel {
   public:
     /// `name` is the name without a card of its own, such as "emulated:cards=2". Throws
-    /// std::exception if a card cannot be had.
+    /// std::exception if a card cannot be made.
     Machine(std::string name, const std::vector<CardOptions>& cards);
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;

@@ -35,8 +35,8 @@ class OwnedFd {
 /// The number of file descriptors that emulated devices of this process own.
 [[nodiscard]] std::size_t owned_fds() noexcept;
 
-/// How many forks lie between the start of the program and this process, as far as a device was
-/// opened before.
+/// The number of forks between the start of the program and this process. A fork counts only if a
+/// device was opened before it.
 [[nodiscard]] unsigned fork_count() noexcept;
 
 }  // namespace accel::emulated

@@ -22,7 +22,7 @@ bin=$(dirname "$python")
 export CC="${CC:-cc}" CXX="${CXX:-c++}"
 rm -rf "$work/dist"
 "$bin/python" -m build --no-isolation --outdir "$work/dist" -C build-dir="$work" \
-    -C cmake.define.ACCEL_WERROR=ON --sdist --wheel .
+    -C cmake.define.ACCEL_WERROR="${ACCEL_WERROR:-ON}" --sdist --wheel .
 rm -f "$build"/accel-*.whl "$build"/accel-*.tar.gz
 PATH="$bin:$PATH" "$bin/auditwheel" repair --wheel-dir "$build" "$work"/dist/accel-*.whl
 cp "$work"/dist/accel-*.tar.gz "$build"

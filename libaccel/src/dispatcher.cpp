@@ -305,7 +305,7 @@ void Dispatcher::close() noexcept {
         has_room_.notify_all();
         is_idle_.notify_all();
     }
-    cards.clear();  // ends the jobs, before their requests are told
+    cards.clear();  // ends the jobs, before their requests end
     end_items(items, closed_error());
 }
 

@@ -54,7 +54,7 @@ class Dispatcher final : public RequestOwner, public std::enable_shared_from_thi
     [[nodiscard]] std::size_t pending() const;
     [[nodiscard]] std::vector<DeviceGroupCard> cards() const;
 
-    /// Cancels all requests and destroys the queues. In a child, keeps the object for ever.
+    /// Cancels all requests and destroys the queues. In a child, keeps the object forever.
     static void close(std::shared_ptr<Dispatcher> dispatcher) noexcept;
 
   private:

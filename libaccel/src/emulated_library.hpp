@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loads libaccel_emulated, when a card of it is asked for and not before.
+// Loads libaccel_emulated when a program names an emulated card, and not before.
 #pragma once
 
 #include <memory>

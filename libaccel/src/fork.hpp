@@ -27,7 +27,7 @@ class Origin {
     std::uint32_t forks_ = fork_count;
 };
 
-/// Keeps an object for ever: in a child, one that owns threads, or locks that they may hold.
+/// Keeps an object forever: in a child, one that owns threads, or locks that they may hold.
 template <typename T>
 void leak(T object) noexcept {
     // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): never destroyed

@@ -14,8 +14,8 @@ namespace accel::detail {
 /// Thread-safety: const members from any thread.
 class Logger {
   public:
-    /// `setting` is the value of ACCEL_LOG. Complaints about it, and the log without a file, go to
-    /// `standard_error`, which the caller keeps open.
+    /// `setting` is the value of ACCEL_LOG. Complaints about it, and the log without a file, are
+    /// written to `standard_error`, which the caller keeps open.
     Logger(std::string_view setting, int standard_error) noexcept;
 
     [[nodiscard]] LogLevel level() const noexcept { return level_; }

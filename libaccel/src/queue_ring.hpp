@@ -120,7 +120,7 @@ class QueueRing final : public SlotOwner {
     /// The failure as the status page has it: for when the driver cannot be asked.
     [[nodiscard]] CardFailure failure_in_status_page() const noexcept;
 
-    /// Destroys retired objects that only finished jobs used. In a child, they are kept for ever.
+    /// Destroys retired objects that only finished jobs used. In a child, they are kept forever.
     void reap() noexcept {
         if (!retired_.empty() && !device().in_child()) [[unlikely]] {
             reap_retired();

@@ -29,7 +29,7 @@ class RequestState {
 
     [[nodiscard]] bool done() const noexcept {
         if (origin_.in_child()) {
-            return true;  // so that no loop waits for ever
+            return true;  // so that no loop waits forever
         }
         const std::lock_guard lock(mutex_);
         return result_.has_value();
@@ -120,7 +120,7 @@ class RequestState {
 };
 
 Request make_request(std::weak_ptr<RequestOwner> owner) {
-    // In a child it is kept for ever: threads of the parent may wait on its condition variable.
+    // In a child it is kept forever: threads of the parent may wait on its condition variable.
     return Request(std::shared_ptr<RequestState>(
         std::make_unique<RequestState>(std::move(owner)).release(), [](RequestState* state) {
             if (!state->in_child()) {

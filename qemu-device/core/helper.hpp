@@ -21,7 +21,7 @@ class HelpedCommand {
     HelpedCommand(HelpedCommand&&) = delete;
     HelpedCommand& operator=(HelpedCommand&&) = delete;
 
-    // Computes units until there are none. `first` always holds the first of the units in work.
+    // Computes units until there are none. `first` always holds the first of the units in progress.
     virtual void help(Checkpoint& checkpoint, Scratch& scratch, std::uint64_t& first) = 0;
 
     void count(std::uint64_t pieces) { pieces_.value.fetch_add(pieces, std::memory_order_relaxed); }
@@ -46,9 +46,10 @@ class HelpedCommand {
 
 class Helper final : Checkpoint {
   public:
-    // `number`: helpers with different numbers disturb each other less.
+    // `number` chooses the lane of the memory accesses: helpers in different lanes hardly disturb
+    // each other.
     explicit Helper(unsigned number);
-    // The helper has no command.
+    // The helper must have no command.
     ~Helper();
     Helper(const Helper&) = delete;
     Helper& operator=(const Helper&) = delete;

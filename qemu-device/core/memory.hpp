@@ -101,7 +101,7 @@ class Memory {
         checkpoint_ = checkpoint;
         count_now();
     }
-    // What the accesses of one thread use, so that they hardly disturb those of other threads.
+    // The state that the accesses of one thread use, so that they hardly disturb those of others.
     // `lane` is below Gate::lane_count.
     void set_thread(RecentTranslations& recent, unsigned lane) {
         // The timing model counts every access to the TLB.

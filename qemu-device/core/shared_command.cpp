@@ -14,7 +14,7 @@ namespace accel::card {
 
 namespace {
 
-// About how long the units take that a thread takes at a time.
+// About the time that a thread needs for the units that it takes at a time.
 constexpr double grain_nanoseconds = min_shared_nanoseconds / 2;
 // While the leader waits for helpers it passes its checkpoint this often.
 constexpr auto wait_between_looks = std::chrono::microseconds(50);

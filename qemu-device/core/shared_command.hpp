@@ -47,7 +47,7 @@ class SharedCommand final : public TeamCommand, Checkpoint {
     void record(std::uint64_t first, Status status, std::uint64_t address);
     // The command ends with this status, whatever its units do.
     void abandon(Status status);
-    // Waits for the helpers. It runs those that stopped and that no thread continues.
+    // Waits for the helpers. Runs the stopped helpers that no thread continues.
     void join();
     void finish(std::unique_ptr<Helper> helper);
     void wait_for_helpers();

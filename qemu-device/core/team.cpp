@@ -26,7 +26,7 @@ Team::Team(unsigned threads, const Embedder& embedder) {
             threads_.push_back(start_thread(embedder, [this] { run(); }));
         }
     } catch (const std::system_error&) {
-        return;  // those that there are suffice
+        return;  // the threads that exist suffice
     }
 }
 
@@ -52,7 +52,7 @@ void Team::run() {
             try {
                 assignment.helper = std::make_unique<Helper>(helpers_made_++);
             } catch (const std::bad_alloc&) {
-                // The command has one helper less.
+                // The command has one helper fewer.
             }
         }
         bool done = true;

@@ -36,7 +36,8 @@ class TeamCommand : public HelpedCommand {
     [[nodiscard]] virtual bool has_units() const = 0;
 
     std::size_t max_helpers_ = 0;
-    // Threads of the team that work on it. Anyone may read it, to see that it becomes zero.
+    // The number of threads of the team that work on it. Any thread may read it, to see that it
+    // becomes zero.
     std::atomic<std::size_t> helpers_{0};
     Helpers stopped_;
     std::condition_variable changed_;  // a helper stopped or is done
@@ -57,7 +58,7 @@ class Team {
     // `threads`: how many may compute a command, its leader included. The team is smaller if the
     // machine permits no more threads.
     Team(unsigned threads, const Embedder& embedder);
-    // Before that, the leaders must have ended.
+    // The leaders must have ended before.
     ~Team();
     Team(const Team&) = delete;
     Team& operator=(const Team&) = delete;
@@ -75,11 +76,12 @@ class Team {
     void remove(TeamCommand& command);
     // Wakes up to `count` threads, because there is work. Releases the lock.
     void notify(Lock& lock, std::size_t count);
-    // Takes a helper that is done. Returns it if it is one too many. The lock is held.
+    // Keeps a helper that is done for later commands, or returns it if the team has enough. The
+    // lock is held.
     [[nodiscard]] std::unique_ptr<Helper> keep(std::unique_ptr<Helper> helper);
 
   private:
-    // What a thread does next: it resumes a helper for a command.
+    // The next step of a thread: it resumes a helper for a command.
     struct Assignment {
         TeamCommand* command = nullptr;  // null: nothing
         std::unique_ptr<Helper> helper;  // null: one must be made
@@ -89,7 +91,7 @@ class Team {
     void run();
     [[nodiscard]] Assignment next();
     void wait(Lock& lock);
-    // Returns a helper that is one too many.
+    // Returns the helper if the team has enough.
     [[nodiscard]] std::unique_ptr<Helper> put_back(Assignment assignment, bool done);
 
     std::mutex mutex_;

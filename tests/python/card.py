@@ -36,6 +36,11 @@ class CardTest(unittest.TestCase):
         return self.card.info().user_host_memory.used
 
 
+def tools_environment() -> dict[str, str]:
+    """The environment for programs that are not Python: without the runtime of a sanitizer."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 def run(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Runs a Python program in a process of its own."""
     return subprocess.run(

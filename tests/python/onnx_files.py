@@ -62,7 +62,7 @@ def write(path: Path, *parts: bytes) -> Path:
     return path
 
 
-def affine(path: Path, rows: int = 1, inner: int = 4, columns: int = 3) -> Path:
+def affine(path: Path, rows: int | str = 1, inner: int = 4, columns: int = 3) -> Path:
     """y[rows][columns] = relu(x[rows][inner] * w + b), with w = 0.5 and b = column."""
     return write(
         path,
@@ -86,6 +86,20 @@ def sum_and_product(path: Path, count: int = 4) -> Path:
         value(12, "product", (count,)),
         node("Add", ["a", "b"], ["sum"]),
         node("Mul", ["a", "b"], ["product"]),
+    )
+
+
+def two_products(path: Path) -> Path:
+    """y = a * w + b * w, of rows of 4, with w = 0.5."""
+    return write(
+        path,
+        value(11, "a", (1, 4)),
+        value(11, "b", (1, 4)),
+        value(12, "y", (1, 3)),
+        constant("w", (4, 3), [0.5] * 12),
+        node("MatMul", ["a", "w"], ["first"]),
+        node("MatMul", ["b", "w"], ["second"]),
+        node("Add", ["first", "second"], ["y"]),
     )
 
 

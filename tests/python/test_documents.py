@@ -9,6 +9,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
+import accel
+import numpy as np
+from accel import examples
+from card import tools_environment
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,7 +29,7 @@ class Documents(unittest.TestCase):
         script = ROOT / "tests/compiler/data.sh"
         if not script.exists():
             self.skipTest("the sources are not here")
-        done = subprocess.run([script], capture_output=True, text=True)
+        done = subprocess.run([script], capture_output=True, text=True, env=tools_environment())
         if done.returncode != 0:
             self.fail(done.stderr)
         return Path(done.stdout.strip())
@@ -56,18 +61,62 @@ class Documents(unittest.TestCase):
         self.assertGreater(sum(changed), 100)
         self.assertLess(sum(changed), len(before) // 10)
 
+    def test_the_examples_of_the_reference_classify(self):
+        if not (ROOT / "docs").exists():
+            self.skipTest("the sources are not here")
+        with tempfile.TemporaryDirectory() as folder:
+            output = self.run_in(folder, program("docs/reference/python.md"))
+        noise, served, *labels = output.splitlines()
+        self.assertGreater(float(noise.removesuffix(" dB")), 20)
+        self.assertEqual(served, "['ankle boot', 'pullover']")
+        # Those of the group, then those of the pipeline.
+        self.assertEqual(labels, ["ankle boot", "pullover"] * 2)
+
+    def test_the_page_of_operators_lists_those_of_the_compiler(self):
+        folder = ROOT / "libaccel/compiler/frontend/operators"
+        if not folder.exists():
+            self.skipTest("the sources are not here")
+        entry = re.compile(r'\{\s*"((?:com\.microsoft\.)?[A-Z]\w*)"\s*,')
+        text = "".join(file.read_text() for file in folder.glob("*.cpp"))
+        expected = set(entry.findall(text))
+        # The import itself resolves the first two; the others are aliases.
+        expected |= {"If", "Loop"}
+        expected |= {f"com.microsoft.{name}" for name in ("DequantizeLinear", "QuantizeLinear")}
+        listed = set()
+        page = (ROOT / "docs/reference/operators.md").read_text()
+        for title, names in re.findall(r"^\| ([^|]+) \| ([A-Z][^|]*) \|$", page, re.M):
+            prefix = "com.microsoft." if title.startswith("com.microsoft") else ""
+            listed |= {prefix + name for name in names.split(", ")}
+        self.assertEqual(listed, expected)
+
     def test_the_programs_of_the_readmes_classify(self):
         if not (ROOT / "README.md").exists():
             self.skipTest("the sources are not here")
         for page in ("README.md", "libaccel/python/README.md"):
-            text = program(page)
-            self.assertIn("accel.Model.load", text)
             with tempfile.TemporaryDirectory() as folder, self.subTest(page):
-                import onnx_files
+                text = program(page)
+                self.assertIn("accel.Model.load", text)
+                self.assertEqual(self.run_in(folder, text).strip(), "ankle boot")
 
-                name = re.search(r'load\("([^"]+)"', text)[1]
-                onnx_files.affine(Path(folder) / name)
-                self.run_in(folder, text)
+
+class Examples(unittest.TestCase):
+    def test_the_photographs_are_classified(self):
+        model = accel.Model.load(examples.FASHION, accel.Device())
+        for name, label in (("ankle-boot.pgm", "ankle boot"), ("pullover.pgm", "pullover")):
+            picture = examples.read_pgm(name)
+            self.assertEqual((picture.shape, picture.dtype), ((1, 1, 28, 28), np.float32))
+            self.assertEqual(examples.LABELS[int(model(picture).argmax())], label)
+
+    def test_a_picture_of_the_user_is_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "picture.pgm"
+            file.write_bytes(b"P5\n2 3\n255\n" + bytes([10, 32, 255, 0, 51, 102]))
+            picture = examples.read_pgm(file)
+            file.write_bytes(b"P6\n1 1\n255\n" + bytes(3))
+            with self.assertRaisesRegex(ValueError, "not a binary PGM file"):
+                examples.read_pgm(file)
+        np.testing.assert_allclose(picture[0, 0, 2], [0.2, 0.4])
+        self.assertEqual(picture.shape, (1, 1, 3, 2))
 
 
 if __name__ == "__main__":

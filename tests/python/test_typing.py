@@ -2,6 +2,7 @@
 """Types and docstrings: mypy accepts the package in strict mode, and every name is described."""
 
 import inspect
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,8 @@ class Typing(unittest.TestCase):
             )
 
     def setUp(self):
+        if os.environ.get("ACCEL_SANITIZE"):
+            self.skipTest("a sanitized build has no stubs")
         try:
             import mypy  # noqa: F401
         except ImportError:

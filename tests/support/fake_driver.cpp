@@ -14,6 +14,7 @@ namespace {
 
 std::vector<emulated::CardOptions> emulated_options(const std::vector<CardOptions>& cards) {
     std::vector<emulated::CardOptions> result;
+    result.reserve(cards.size());
     for (const CardOptions& card : cards) {
         result.push_back({.memory = card.memory,
                           .serial = card.serial,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bundle_files.hpp"
 
+#include <fmt/core.h>
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -64,7 +66,7 @@ void add_one(const SystemRoot& root, const std::string& path, BundleArchive& arc
 void add_tree(const SystemRoot& root, const std::string& path, BundleArchive& archive) {
     std::error_code error;
     for (const std::string& name : root.list(path)) {
-        const std::string child = path + "/" + name;
+        const std::string child = fmt::format("{}/{}", path, name);
         if (excluded(name)) {
             continue;
         }

@@ -192,7 +192,7 @@ Exit topology(const Program& program, const TopologyOptions& options) {
               << peers_text(locations, links)
               << "\nyes, no: whether a card reaches the memory of the other over the bus alone\n"
                  "PIX: one switch. PXB: several switches. PHB: the host bridge. SYS: between host "
-                 "bridges. PROC: emulated cards of one process\n";
+                 "bridges\nPROC: emulated cards of one process\n";
     return Exit::ok;
 }
 

@@ -5,7 +5,7 @@
 #
 #   source.sh FOLDER
 #
-# What the build needs from elsewhere is in two component tarballs: nanobind, from PyPI, and the
+# Two component tarballs have the parts that come from elsewhere: nanobind, from PyPI, and the
 # headers of Debian's QEMU. DEBFULLNAME and DEBEMAIL name the maintainer.
 set -euo pipefail
 

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares the exported symbols of the libraries of a build with the packages' symbols files.
 
-    symbols.py BUILD                     lists the changes; the exit code is 1 if there is one
-    symbols.py BUILD --record            adds new symbols, with the version of the project; refuses
-                                         to drop one: compiled programs need it
-    symbols.py BUILD --record --break    drops lost ones, too: before a first release, or with a new
-                                         major version
+symbols.py BUILD                     lists the changes; the exit code is 1 if there is one
+symbols.py BUILD --record            adds new symbols, with the version of the project; refuses
+                                     to drop one: compiled programs need it
+symbols.py BUILD --record --break    drops lost ones, too: before a first release, or with a new
+                                     major version
 """
 
 from __future__ import annotations

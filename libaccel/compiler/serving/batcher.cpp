@@ -53,7 +53,7 @@ Batcher::~Batcher() {
 
 void Batcher::close() noexcept {
     if (impl_ && impl_->in_child()) {
-        // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): kept for ever
+        // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): kept forever
         static_cast<void>(new (std::nothrow)
                               std::shared_ptr<compiler::BatcherImpl>(std::move(impl_)));
     } else if (impl_) {

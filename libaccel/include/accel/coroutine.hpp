@@ -184,7 +184,7 @@ class Promise<void> : public PromiseBase {
 /// | a Job or a Request | nothing; throws the Error of the job |
 /// | with_timeout(job, 50ms), with_deadline(job, time) | a WaitResult; the same |
 /// | another `Task<U>` | its result, or its exception |
-/// | any awaitable of another library | as there; it decides about the thread |
+/// | any awaitable of another library | as there; it chooses the thread |
 ///
 /// When the loop ends, each `co_await` of a job throws Error(operation_canceled), so that the
 /// coroutine ends. Move-only.

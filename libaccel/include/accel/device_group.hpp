@@ -43,16 +43,16 @@ struct DeviceGroupCard {
     std::optional<Error> failure;  ///< the reason why it dropped out of the group
 };
 
-/// Gives each request to the card that has the fewest. A request is a function that submits one job
-/// or several to the Queue that it gets, and returns the last; its second argument is the index of
-/// the card in the group, for the buffers and the Model of that card. The function runs on the
-/// thread of submit() or on that of the event loop, under a lock: it must not call this object. It
-/// runs again only as DeviceGroupOptions::reruns says, and if the queue stopped before its jobs
-/// began.
+/// Gives each request to the card that has the fewest requests. A request is a function that
+/// submits one job or several to the Queue that it gets, and returns the last; its second argument
+/// is the index of the card in the group, for the buffers and the Model of that card. The function
+/// runs on the thread of submit() or on that of the event loop, under a lock: it must not call this
+/// object. It runs again only as DeviceGroupOptions::reruns says, and if the queue stopped before
+/// its jobs began.
 ///
-/// A card that was reset, removed or does not work any more drops out; its requests get the Error,
-/// with the reason, or run on another card. The others continue. Without any card left, every
-/// request gets Error(no_such_device). A request whose job fails gets its Error, and no other
+/// A card that was reset or removed, or does not work any more, drops out; its requests get the
+/// Error, with the reason, or run on another card. The others continue. Without any card left,
+/// every request gets Error(no_such_device). A request whose job fails gets its Error, and no other
 /// request is affected. The destructor cancels requests that are not over. Move-only; keeps its
 /// devices open.
 ///
@@ -82,7 +82,7 @@ class ACCEL_API DeviceGroup {
     Request submit(Work work);
     [[nodiscard]] std::optional<Request> try_submit(Work work);
 
-    /// Waits until all accepted requests are over. Throws nothing of theirs.
+    /// Waits until all accepted requests are over. Does not throw their errors.
     void synchronize();
 
     /// The number of requests that are not over.

@@ -11,7 +11,7 @@
 namespace accel {
 
 /// A time span in nanoseconds. Each std::chrono duration converts to it; one that is too long for
-/// nanoseconds, such as std::chrono::hours::max(), becomes the longest, which means "for ever" as a
+/// nanoseconds, such as std::chrono::hours::max(), becomes the longest, which means "forever" as a
 /// timeout. Fractions of a nanosecond are cut off.
 class Duration {
   public:
@@ -62,7 +62,7 @@ class Duration {
 };
 
 /// The time from now to a point in time of any clock; zero if that has passed. A point too far for
-/// nanoseconds, such as time_point::max(), is for ever. A clock that is set meanwhile, such as
+/// nanoseconds, such as time_point::max(), means forever. A clock that is set meanwhile, such as
 /// std::chrono::system_clock, changes nothing: the time is measured when the wait begins.
 template <typename Clock, typename Span>
 [[nodiscard]] Duration time_until(const std::chrono::time_point<Clock, Span>& point) {

@@ -57,7 +57,7 @@ class JobResult {
 
 using JobCallback = UniqueFunction<void(const JobResult&)>;
 
-/// Calls back when jobs are over. The caller's thread pumps the loop with run() or run_once(), or
+/// Calls back when jobs are over. The caller's thread runs the loop with run() or run_once(), or
 /// the library makes a thread for it. One thread at a time runs callbacks, without a lock of the
 /// library: a callback may submit, wait, add callbacks, or destroy the loop of with_thread().
 ///
@@ -76,7 +76,7 @@ using JobCallback = UniqueFunction<void(const JobResult&)>;
 /// Thread-safety: every member from any thread, but one thread at a time in run() or run_once().
 class ACCEL_API EventLoop {
   public:
-    /// A loop that the caller pumps. Throws Error when the process has no file descriptor left.
+    /// A loop that the caller runs. Throws Error when the process has no file descriptor left.
     EventLoop();
 
     /// A loop with a thread of the library. The destructor ends the thread.
@@ -114,7 +114,7 @@ class ACCEL_API EventLoop {
     [[nodiscard]] std::size_t pending() const;
 
     /// A file descriptor for a foreign event loop: while it is readable, call run_once({}). The
-    /// loop owns it; do not close it. A report may be spurious.
+    /// loop owns it; do not close it. It may become readable without a due callback.
     [[nodiscard]] int fd();
 
   private:

@@ -54,7 +54,7 @@ class ACCEL_API Job {
     void wait() const;
 
     /// The same for no longer than `timeout`; zero or less only checks, in the kernel too. A
-    /// timeout that is too long for nanoseconds is for ever.
+    /// timeout that is too long for nanoseconds means forever.
     [[nodiscard]] WaitResult wait(Duration timeout) const;
 
     /// The same until a point in time of any clock.

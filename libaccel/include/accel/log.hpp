@@ -21,8 +21,8 @@ enum class LogLevel : std::uint8_t {
 
 /// Whether the log has this level. The variable is ACCEL_LOG=LEVEL or ACCEL_LOG=LEVEL,FILE, such as
 /// `ACCEL_LOG=info` or `ACCEL_LOG=debug,/var/log/accel.log`; without a file, the log is on standard
-/// error. It is read once, at the first use of the library; a bad value is told on standard error
-/// then, and nothing is logged. Programs with raised privileges ignore the variable.
+/// error. It is read once, at the first use of the library; a bad value is reported on standard
+/// error then, and nothing is logged. Programs with raised privileges ignore the variable.
 ///
 /// Thread-safety: any thread.
 [[nodiscard]] ACCEL_API bool log_enabled(LogLevel level) noexcept;

@@ -36,8 +36,9 @@ struct RequestQueueOptions {
 /// of submit() or on that of the event loop, under a lock: it must not call this object.
 ///
 ///     accel::RequestQueue requests(card);
-///     accel::Request a = requests.submit([&](accel::Queue& q) { return model.submit(q, {x, y});
-///     }); if (!a.cancel()) { a.wait(); }
+///     auto work = [&](accel::Queue& q) { return model.submit(q, {x, y}); };
+///     accel::Request a = requests.submit(work);
+///     if (!a.cancel()) { a.wait(); }
 ///
 /// The requests are independent: when a job fails, its request gets the Error; the queue restarts,
 /// and the requests behind it run. When the card ends, all requests get the Error. The destructor
@@ -69,7 +70,7 @@ class ACCEL_API RequestQueue {
     /// Like submit(), but returns nothing when max_waiting requests wait.
     [[nodiscard]] std::optional<Request> try_submit(UniqueFunction<Job(Queue&)> work);
 
-    /// Waits until all accepted requests are over. Throws nothing of theirs.
+    /// Waits until all accepted requests are over. Does not throw their errors.
     void synchronize();
 
     /// The number of requests that are not over.

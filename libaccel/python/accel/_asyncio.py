@@ -1,100 +1,75 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`await job`: the event loop polls the file descriptor of the device, and no thread waits."""
+"""`await job`: the event loop of asyncio polls an EventLoop, and no thread waits."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
+
+from ._accel import EventLoop
 
 if TYPE_CHECKING:
-    from ._accel import Job, Queue
-
-Waiter = tuple["Job", "asyncio.Future[None]"]
-
-
-@dataclass
-class _Waiters:
-    """The tasks that await jobs of one queue, in the order of the jobs."""
-
-    queue: Queue
-    waiters: list[Waiter] = field(default_factory=list)
-
-    def settle(self) -> None:
-        """Ends the waits for jobs that are over, and asks for a notification of the next one."""
-        while True:
-            self.waiters = [waiter for waiter in self.waiters if not _settle_one(*waiter)]
-            if not self.waiters:
-                self.queue._notify(None)
-                return
-            first = self.waiters[0][0]
-            self.queue._notify(first)
-            # The notification reports only what happens after it.
-            if not first.done:
-                return
+    from ._accel import Batcher, InferenceRequest, Job, JobResult, Request
 
 
 @dataclass
 class _Watch:
-    """The jobs of one device that tasks of an event loop await."""
+    """The work that tasks of an event loop of asyncio await."""
 
-    fd: int
-    queues: dict[int, _Waiters] = field(default_factory=dict)
+    events: EventLoop = field(default_factory=EventLoop)
 
-    def add(self, loop: asyncio.AbstractEventLoop, queue: Queue, waiter: Waiter) -> None:
-        if not self.queues:
-            loop.add_reader(self.fd, self.on_readable, loop)
-        queued = self.queues.setdefault(queue._key, _Waiters(queue))
-        queued.waiters.append(waiter)
-        queued.waiters.sort(key=lambda entry: entry[0].sequence)
-        self.on_readable(loop)
+    def add(self, work: Job | Request, future: asyncio.Future[None]) -> None:
+        if self.events.pending == 0:
+            future.get_loop().add_reader(self.events.fileno(), self.on_readable)
+        # When a loop of asyncio ends, its callbacks stay here. They must not keep the loop.
+        self.events.when_done(work, partial(_settle, ref(future)))
 
-    def on_readable(self, loop: asyncio.AbstractEventLoop) -> None:
-        for key, queued in list(self.queues.items()):
-            queued.settle()
-            if not queued.waiters:
-                del self.queues[key]
-        if not self.queues:
-            loop.remove_reader(self.fd)
+    def on_readable(self) -> None:
+        self.events.run_once(0)
+        if self.events.pending == 0:
+            asyncio.get_running_loop().remove_reader(self.events.fileno())
 
 
-def _settle_one(job: Job, future: asyncio.Future[None]) -> bool:
-    """Returns whether the wait is over."""
-    if future.done():
-        return True  # the task was canceled
+def _settle(reference: ref[asyncio.Future[None]], _: JobResult) -> None:
+    future = reference()
+    if future is not None and not future.done() and not future.get_loop().is_closed():
+        future.set_result(None)
+
+
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Watch] = WeakKeyDictionary()
+
+
+async def wait(work: Job | Request) -> None:
+    """Waits for a job or a request in the running event loop. Raises like its wait()."""
+    if not work.done:
+        loop = asyncio.get_running_loop()
+        if loop not in _watches:
+            _watches[loop] = _Watch()
+        future: asyncio.Future[None] = loop.create_future()
+        _watches[loop].add(work, future)
+        await future
+    work.wait(0)
+
+
+async def wait_and_get(request: InferenceRequest) -> Any:
+    """Waits in the running event loop. Returns the outputs, and raises like get()."""
+    await wait(request)
+    return request.get(0)
+
+
+async def run(batcher: Batcher, *inputs: Any, **named_inputs: Any) -> Any:
+    """Submits a request and returns its outputs."""
+    request = batcher.try_submit(*inputs, **named_inputs)
+    if request is None:
+        # No room: a thread waits for it.
+        loop = asyncio.get_running_loop()
+        submit = partial(batcher.submit, *inputs, **named_inputs)
+        request = await loop.run_in_executor(None, submit)
     try:
-        job.wait(0)
-    except TimeoutError:
-        return False
-    except Exception as error:
-        future.set_exception(error)
-        return True
-    future.set_result(None)
-    return True
-
-
-_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, _Watch]] = WeakKeyDictionary()
-
-
-def wake() -> None:
-    """Makes all loops look at their jobs; the extension module calls it when a queue ends."""
-    for loop, watches in list(_watches.items()):
-        for watch in list(watches.values()):
-            # A loop that has ended has no tasks that wait.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(watch.on_readable, loop)
-
-
-async def wait(job: Job) -> None:
-    """Waits for a job in the running event loop. Raises like Job.wait()."""
-    queue = job._queue
-    if job.done or queue is None or queue.closed:
-        job.wait(0)
-        return
-    loop = asyncio.get_running_loop()
-    watch = _watches.setdefault(loop, {}).setdefault(queue._fd, _Watch(queue._fd))
-    future: asyncio.Future[None] = loop.create_future()
-    watch.add(loop, queue, (job, future))
-    await future
+        return await wait_and_get(request)
+    except asyncio.CancelledError:
+        request.cancel()
+        raise

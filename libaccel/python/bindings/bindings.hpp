@@ -14,9 +14,15 @@ void bind_device_info(nanobind::module_& module);
 void bind_buffers(nanobind::module_& module);
 void bind_commands(nanobind::module_& module);
 void bind_tensor_commands(nanobind::module_& module);
+void bind_event_loops(nanobind::module_& module);
 void bind_jobs(nanobind::module_& module);
 void bind_queues(nanobind::module_& module);
 void bind_devices(nanobind::module_& module);
 void bind_models(nanobind::module_& module);
+void bind_requests(nanobind::module_& module);
+void bind_request_queues(nanobind::module_& module);
+void bind_batchers(nanobind::module_& module);
+void bind_pipelines(nanobind::module_& module);
+void bind_quantize(nanobind::module_& module);
 
 }  // namespace accel::python

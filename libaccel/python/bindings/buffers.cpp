@@ -326,7 +326,8 @@ void bind_buffers(nb::module_& module) {
              nb::sig("def copy_from(self, source: accel._types.ArrayLike, *, queue: Queue | None = "
                      "None) -> None"),
              "Copies as many elements as the buffer has, and waits.\n\n"
-             "`queue` copies to device memory without a mapping; None: a queue of the device.")
+             "`queue` runs the copy if the CPU cannot access the buffer; None: a queue of the "
+             "device.")
         .def("copy_to", &copy_to, nb::arg("destination") = nb::none(), nb::kw_only(),
              nb::arg("queue") = nb::none(),
              nb::sig("def copy_to(self, destination: accel._types.Array | None "
@@ -342,7 +343,7 @@ void bind_buffers(nb::module_& module) {
                 self.memory = {};
                 self.storage.reset();
             },
-            "Gives up the memory. It is freed when arrays and unfinished jobs do not use it "
+            "Releases the memory. It is freed when arrays and unfinished jobs do not use it "
             "either.")
         .def("__len__",
              [](const BufferObject& self) { return self.shape.empty() ? 1 : self.shape[0]; })

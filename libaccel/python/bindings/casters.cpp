@@ -121,6 +121,10 @@ bool to_operand(nb::handle value, OperandArgument& result) noexcept {
         result.other = Operand(*nb::inst_ptr<accel::Argument>(value));
         return true;
     }
+    if (nb::isinstance<OperandObject>(value)) {
+        result.other = nb::inst_ptr<OperandObject>(value)->operand;
+        return true;
+    }
     if (nb::isinstance<AddressObject>(value)) {
         result.other = Operand(Address{nb::inst_ptr<AddressObject>(value)->value});
         return true;

@@ -29,7 +29,7 @@ struct TypeArgument {
     DataType type = DataType::f32;
 };
 
-/// A Buffer, an Argument, an Address, or None.
+/// A Buffer, an Argument, an Address, an Operand, or None.
 struct OperandArgument {
     BufferObject* buffer = nullptr;
     Operand other;
@@ -75,7 +75,8 @@ struct type_caster<accel::python::TypeArgument> {
 
 template <>
 struct type_caster<accel::python::OperandArgument> {
-    NB_TYPE_CASTER(accel::python::OperandArgument, const_name("Buffer | Argument | Address | None"))
+    NB_TYPE_CASTER(accel::python::OperandArgument,
+                   const_name("Buffer | Argument | Address | Operand | None"))
     bool from_python(handle source, std::uint32_t /*flags*/, cleanup_list* /*cleanup*/) noexcept {
         return accel::python::to_operand(source, value);
     }

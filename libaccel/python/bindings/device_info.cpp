@@ -19,7 +19,8 @@ void bind_device_info(nb::module_& module) {
         .def_ro("used", &Usage::used)
         .def_ro("limit", &Usage::limit, "None: no limit.");
     nb::class_<DeviceInfo>(module, "DeviceInfo", "Properties and limits of a card and its driver.")
-        .def_ro("path", &DeviceInfo::path, "Of the device node; a name of an emulated card.")
+        .def_ro("path", &DeviceInfo::path,
+                "The path of the device node, or the name of an emulated card.")
         .def_ro("emulated", &DeviceInfo::emulated,
                 "Whether the card is emulated within this process.")
         .def_prop_ro(
@@ -29,19 +30,20 @@ void bind_device_info(nb::module_& module) {
         .def_ro("hardware_version", &DeviceInfo::hardware_version, "major << 16 | minor")
         .def_ro("firmware_version", &DeviceInfo::firmware_version,
                 "major << 24 | minor << 16 | patch")
-        .def_ro("features", &DeviceInfo::features, "Bits of the card.")
-        .def_ro("capabilities", &DeviceInfo::capabilities, "Bits of the driver.")
+        .def_ro("features", &DeviceInfo::features, "The features of the card, as bits.")
+        .def_ro("capabilities", &DeviceInfo::capabilities,
+                "The capabilities of the driver, as bits.")
         .def_ro("memory_size", &DeviceInfo::memory_size, "Bytes of device memory.")
         .def_ro("memory_free", &DeviceInfo::memory_free,
                 "Bytes of device memory that are not allocated.")
-        .def_ro("max_queues", &DeviceInfo::max_queues, "Of all processes together.")
+        .def_ro("max_queues", &DeviceInfo::max_queues, "The most queues of all processes together.")
         .def_ro("max_contexts", &DeviceInfo::max_contexts, "How often the card can be open.")
         .def_ro("max_ring_entries", &DeviceInfo::max_ring_entries)
         .def_ro("max_list_commands", &DeviceInfo::max_list_commands)
         .def_ro("address_bits", &DeviceInfo::address_bits)
         .def_ro("compute_engines", &DeviceInfo::compute_engines)
         .def_ro("dma_engines", &DeviceInfo::dma_engines)
-        .def_ro("clock_hz", &DeviceInfo::clock_hz, "Device ticks a second.")
+        .def_ro("clock_hz", &DeviceInfo::clock_hz, "Device ticks per second.")
         .def_ro("interrupt_vectors", &DeviceInfo::interrupt_vectors)
         .def_ro("numa_node", &DeviceInfo::numa_node)
         .def_ro("generation", &DeviceInfo::generation, "Number of resets of the card.")
@@ -50,8 +52,8 @@ void bind_device_info(nb::module_& module) {
         .def_ro("locked_limit", &DeviceInfo::locked_limit, "RLIMIT_MEMLOCK in bytes.")
         .def_ro("user_contexts", &DeviceInfo::user_contexts)
         .def_ro("user_queues", &DeviceInfo::user_queues)
-        .def_ro("user_device_memory", &DeviceInfo::user_device_memory, "In bytes.")
-        .def_ro("user_host_memory", &DeviceInfo::user_host_memory, "In bytes.")
+        .def_ro("user_device_memory", &DeviceInfo::user_device_memory, "Device memory in bytes.")
+        .def_ro("user_host_memory", &DeviceInfo::user_host_memory, "Host memory in bytes.")
         .def_ro("max_priority", &DeviceInfo::max_priority)
         .def_ro("time_limit", &DeviceInfo::time_limit,
                 "The longest device time of a command, or None.");
@@ -59,14 +61,15 @@ void bind_device_info(nb::module_& module) {
         .def_ro("reason", &DeviceEnd::reason)
         .def_prop_ro(
             "errno", [](const DeviceEnd& self) { return static_cast<int>(self.error); },
-            "Of every call that uses the device.")
-        .def_ro("generation", &DeviceEnd::generation, "Of the card when it was opened.")
-        .def_ro("card_generation", &DeviceEnd::card_generation, "Of the card now.")
+            "The errno of every call that uses the device.")
+        .def_ro("generation", &DeviceEnd::generation,
+                "The generation of the card when the device was opened.")
+        .def_ro("card_generation", &DeviceEnd::card_generation, "The generation of the card now.")
         .def_prop_ro(
             "time",
             [](const DeviceEnd& self) { return static_cast<double>(self.time.count()) / 1e9; },
-            "Of the end, in seconds on CLOCK_BOOTTIME.")
-        .def_ro("pid", &DeviceEnd::pid, "Of the process that caused a recovery, if known.");
+            "The time of the end, in seconds on CLOCK_BOOTTIME.")
+        .def_ro("pid", &DeviceEnd::pid, "The process that caused a recovery, if known.");
     nb::class_<DeviceEntry>(module, "DeviceEntry",
                             "A card of this machine, or the reason why it cannot be opened.")
         .def_ro("path", &DeviceEntry::path)

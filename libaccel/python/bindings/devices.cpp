@@ -90,12 +90,13 @@ BufferObject from_array(const DeviceObject& self, const nb::object& source,
         source, type ? nb::object(nb::str(name_of(type->type).data())) : nb::none());
     TypeArgument element;
     if (!to_type(array.attr("dtype"), element)) {
-        throw nb::type_error("the card has no such data type: see accel.DataType");
+        refuse_type("the card does not have the data type " + text_of(array.attr("dtype")) +
+                    ": see accel.DataType");
     }
     const nb::object dense = dense_array(array, element.type);
     auto view = ArrayView::of(dense, element.type, false, true);
     if (!view) {
-        throw nb::type_error("from_array() needs a dense array");
+        throw nb::type_error("from_array() needs a dense array: use numpy.ascontiguousarray()");
     }
     const Shape shape = shape_of(*view);
     const bool in_place =
@@ -156,7 +157,9 @@ template <typename T>
 BufferObject import_tensor(const DeviceObject& self, const T& tensor) {
     const auto type = from_dlpack_type(tensor.dtype());
     if (!type) {
-        throw nb::type_error("the card has no such data type: see accel.DataType");
+        refuse_type("the card does not have the data type of this tensor, with code " +
+                    std::to_string(tensor.dtype().code) + " and " +
+                    std::to_string(tensor.dtype().bits) + " bits in DLPack");
     }
     std::vector<std::uint64_t> dimensions;
     for (std::size_t i = 0; i < tensor.ndim(); ++i) {
@@ -181,7 +184,9 @@ BufferObject import_dlpack(const DeviceObject& self, const nb::object& object) {
     if (ReadOnlyTensor tensor; nb::try_cast(object, tensor, false)) {
         return import_tensor(self, tensor);
     }
-    throw nb::type_error("import_dlpack() needs a dense tensor of DLPack on the CPU");
+    throw nb::type_error(
+        "import_dlpack() needs a dense tensor of DLPack on the CPU: from_array() copies "
+        "others");
 }
 
 QueueObject create_queue(const DeviceObject& self, Priority priority, std::uint32_t entries,
@@ -191,8 +196,7 @@ QueueObject create_queue(const DeviceObject& self, Priority priority, std::uint3
                                .entries = entries,
                                .spin = spin ? to_duration(*spin) : accel::Duration(default_spin),
                                .time_limit = to_duration(time_limit)};
-    return {
-        std::make_shared<QueueState>(state->device.alias(), state->device.create_queue(options))};
+    return {std::make_shared<QueueState>(state->device.create_queue(options))};
 }
 
 BufferObject import_memory(const DeviceObject& self, int fd, const TypeArgument& type,
@@ -302,7 +306,7 @@ void bind_devices(nb::module_& module) {
         .def_prop_ro("closed", [](const DeviceObject& self) { return self.state == nullptr; })
         .def(
             "close", [](DeviceObject& self) { self.state.reset(); },
-            "Gives up the card. It is closed when no object uses it.")
+            "Releases the card. It is closed when no object uses it.")
         .def(
             "__enter__", [](nb::handle self) { return nb::borrow(self); },
             nb::sig("def __enter__(self) -> Device"))

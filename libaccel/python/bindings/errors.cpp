@@ -12,6 +12,7 @@
 #include <string>
 
 #include "bindings.hpp"
+#include "errors.hpp"
 
 namespace nb = nanobind;
 
@@ -30,13 +31,7 @@ std::string message_of(const Error& error) {
 }
 
 void raise(const Error& error, const std::string& input) {
-    const nb::object make = nb::module_::import_("accel._errors").attr("make_error");
-    nb::object failure = nb::none();
-    if (error.failure()) {
-        failure = nb::cast(*error.failure());
-    }
-    const nb::object exception = make(error.code().value(), message_of(error), error.status(),
-                                      error.reason(), failure, input);
+    const nb::object exception = to_exception(error, input);
     PyErr_SetObject(exception.type().ptr(), exception.ptr());
 }
 
@@ -51,6 +46,31 @@ void translate(const std::exception_ptr& pointer, void* /*payload*/) {
 }
 
 }  // namespace
+
+nb::object to_exception(const Error& error, const std::string& input) {
+    const nb::object make = nb::module_::import_("accel._errors").attr("make_error");
+    nb::object failure = nb::none();
+    if (error.failure()) {
+        failure = nb::cast(*error.failure());
+    }
+    return make(error.code().value(), message_of(error), error.status(), error.reason(), failure,
+                input);
+}
+
+Error to_error(const nb::python_error& exception) {
+    const nb::handle value = exception.value();
+    const auto text = nb::cast<std::string>(nb::str(value));
+    if (!exception.matches(nb::module_::import_("accel._errors").attr("Error"))) {
+        const auto name = nb::cast<std::string>(exception.type().attr("__name__"));
+        return {std::errc::invalid_argument, "a function raised " + name + ": " + text};
+    }
+    const auto code = static_cast<std::errc>(nb::cast<int>(value.attr("errno")));
+    const nb::object failure = value.attr("failure");
+    if (!failure.is_none()) {
+        return {code, text, nb::cast<const CardFailure&>(failure)};
+    }
+    return {code, text, nb::cast<Reason>(value.attr("reason"))};
+}
 
 void bind_errors(nb::module_& module) {
     nb::register_exception_translator(translate);

@@ -5,27 +5,18 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
-#include <algorithm>
-#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bindings.hpp"
+#include "event_loops.hpp"
 #include "objects.hpp"
+#include "waits.hpp"
 
 namespace accel::python {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-constexpr std::chrono::milliseconds signal_slice{50};
-
-[[noreturn]] void throw_timed_out(const std::string& what, std::optional<double> timeout) {
-    throw Error(std::errc::timed_out, what + " did not finish in " +
-                                          std::to_string(timeout.value_or(0)) +
-                                          " s: wait again, it continues");
-}
 
 void wait_job(const JobObject& self, std::optional<double> timeout) {
     bool finished = false;
@@ -37,7 +28,7 @@ void wait_job(const JobObject& self, std::optional<double> timeout) {
     }
     self.release_queue();
     if (!finished) {
-        throw_timed_out("job " + std::to_string(self.job.sequence()), timeout);
+        throw_timed_out("job " + std::to_string(self.job.sequence()) + " did not finish", timeout);
     }
 }
 
@@ -53,38 +44,40 @@ std::vector<accel::Job> jobs_of(const std::vector<const JobObject*>& objects) {
 std::size_t wait_any_job(const std::vector<const JobObject*>& objects,
                          std::optional<double> timeout) {
     if (objects.empty()) {
-        refuse("wait_any() needs a job at least");
+        refuse("wait_any() needs at least one job");
     }
     const std::vector<accel::Job> jobs = jobs_of(objects);
-    const std::chrono::nanoseconds limit = to_duration(timeout).nanoseconds();
-    const Clock::time_point start = Clock::now();
-    for (;;) {
-        const std::chrono::nanoseconds left = timeout ? limit - (Clock::now() - start) : limit;
-        std::optional<std::size_t> over;
-        {
-            const WithoutGil released;
-            over = wait_any(jobs, std::min<std::chrono::nanoseconds>(left, signal_slice));
-        }
-        if (over) {
-            return *over;
-        }
-        if (PyErr_CheckSignals() != 0) {
-            throw nb::python_error();
-        }
-        if (left <= signal_slice) {
-            throw_timed_out("none of " + std::to_string(jobs.size()) + " jobs", timeout);
-        }
+    std::optional<std::size_t> over;
+    const auto wait = [&](accel::Duration slice) {
+        over = wait_any(jobs, slice);
+        return over.has_value();
+    };
+    if (!wait_in_slices(wait, timeout)) {
+        throw_timed_out("none of " + std::to_string(jobs.size()) + " jobs finished", timeout);
     }
+    return *over;
 }
 
 void wait_all_jobs(const std::vector<const JobObject*>& objects, std::optional<double> timeout) {
-    const Clock::time_point start = Clock::now();
-    for (const JobObject* object : objects) {
-        std::optional<double> left = timeout;
-        if (timeout) {
-            left = *timeout - std::chrono::duration<double>(Clock::now() - start).count();
+    const std::vector<accel::Job> jobs = jobs_of(objects);
+    const auto wait = [&](accel::Duration slice) {
+        return wait_all(jobs, slice) == WaitResult::done;
+    };
+    const auto release = [&] {
+        for (const JobObject* object : objects) {
+            object->release_queue();
         }
-        wait_job(*object, left);
+    };
+    bool finished = false;
+    try {
+        finished = wait_in_slices(wait, timeout);
+    } catch (...) {
+        release();
+        throw;
+    }
+    release();
+    if (!finished) {
+        throw_timed_out("not all of " + std::to_string(jobs.size()) + " jobs finished", timeout);
     }
 }
 
@@ -97,16 +90,30 @@ void bind_jobs(nb::module_& module) {
                           "over. Destroying it neither waits nor cancels.")
         .def("wait", &wait_job, nb::arg("timeout") = nb::none(),
              "Waits until the job is finished, without the GIL, for at most `timeout` seconds; "
-             "None: for ever; 0: only checks.\n\n"
+             "None: forever; 0: only checks.\n\n"
              "Raises TimeoutError when the time has passed and the job continues; Error if the "
              "job failed (failure is set), used up its time limit, was canceled by a reset or the "
              "end of its queue, or if the card was reset or is gone (see Error.reason).")
+        .def(
+            "wait_until",
+            [](const JobObject& self, double deadline) { wait_job(self, seconds_until(deadline)); },
+            nb::arg("deadline"), "The same as wait() until a point of time.monotonic().")
         .def_prop_ro(
             "done", [](const JobObject& self) { return self.job.done(); },
             "Whether the job is over: finished, failed or canceled. No system call.")
         .def_prop_ro(
             "sequence", [](const JobObject& self) { return self.job.sequence(); },
             "Sequence number in its queue, from 1.")
+        .def(
+            "then",
+            [](const nb::object& self, const LoopObject& loop, const nb::object& callback,
+               std::optional<double> timeout) { call_when_done(loop, self, callback, timeout); },
+            nb::arg("loop"), nb::arg("callback"), nb::arg("timeout") = nb::none(),
+            nb::sig("def then(self, loop: EventLoop, callback: "
+                    "collections.abc.Callable[[JobResult], object], timeout: float | None = None) "
+                    "-> None"),
+            "Makes `loop` call `callback` when the job is over, or when `timeout` seconds pass "
+            "first: EventLoop.when_done().")
         .def(
             "__await__",
             [](nb::handle self) {
@@ -115,12 +122,6 @@ void bind_jobs(nb::module_& module) {
                     .attr("__await__")();
             },
             nb::sig("def __await__(self) -> collections.abc.Generator[typing.Any, None, None]"))
-        .def_prop_ro(
-            "_queue",
-            [](const JobObject& self) -> std::optional<QueueObject> {
-                return self.queue ? std::optional(QueueObject{self.queue}) : std::nullopt;
-            },
-            nb::sig("def _queue(self) -> Queue | None"))
         .def("__repr__", [](const JobObject& self) {
             return nb::str(("<accel.Job " + std::to_string(self.job.sequence()) +
                             (self.job.done() ? ", over>" : ", pending>"))
@@ -130,9 +131,24 @@ void bind_jobs(nb::module_& module) {
                "Waits until one of the jobs is over, and returns its index. They may be of "
                "different queues and devices. Its wait() tells how it ended.\n\n"
                "Raises TimeoutError after `timeout` seconds.");
+    module.def(
+        "wait_any_until",
+        [](const std::vector<const JobObject*>& jobs, double deadline) {
+            return wait_any_job(jobs, seconds_until(deadline));
+        },
+        nb::arg("jobs"), nb::arg("deadline"),
+        "The same as wait_any() until a point of time.monotonic().");
     module.def("wait_all", &wait_all_jobs, nb::arg("jobs"), nb::arg("timeout") = nb::none(),
-               "Waits until all jobs are finished. Raises what Job.wait() raises for the first "
-               "that failed, and TimeoutError after `timeout` seconds.");
+               "Waits until all jobs are over, also after one of them failed, so that none uses "
+               "its buffers any more. Then raises the Error of the first in `jobs` that failed.\n\n"
+               "Raises TimeoutError after `timeout` seconds; the jobs continue.");
+    module.def(
+        "wait_all_until",
+        [](const std::vector<const JobObject*>& jobs, double deadline) {
+            wait_all_jobs(jobs, seconds_until(deadline));
+        },
+        nb::arg("jobs"), nb::arg("deadline"),
+        "The same as wait_all() until a point of time.monotonic().");
 }
 
 }  // namespace accel::python

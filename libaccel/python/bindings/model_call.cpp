@@ -14,6 +14,7 @@
 
 #include "array_view.hpp"
 #include "casters.hpp"
+#include "waits.hpp"
 
 namespace accel::python {
 

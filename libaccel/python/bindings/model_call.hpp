@@ -8,6 +8,7 @@
 #include <accel/model.hpp>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -44,8 +45,9 @@ struct ModelObject {
     void close();
 };
 
-/// The inputs of a call in the order of the model. `named` tells whether names were given.
-[[nodiscard]] std::vector<nb::object> order_inputs(const accel::Model& model,
+/// The inputs of a call in the order of `tensors`, those of the model. `named` tells whether names
+/// were given.
+[[nodiscard]] std::vector<nb::object> order_inputs(std::span<const TensorInfo> tensors,
                                                    const nb::args& positional,
                                                    const nb::kwargs& named_inputs, bool& named);
 
@@ -61,8 +63,12 @@ struct ModelObject {
                                                     const std::shared_ptr<QueueState>& queue);
 
 /// The inputs as values.
-[[nodiscard]] std::vector<TensorData> to_tensors(const accel::Model& model,
+[[nodiscard]] std::vector<TensorData> to_tensors(std::span<const TensorInfo> tensors,
                                                  const std::vector<nb::object>& inputs);
+
+/// The outputs in the form of the arguments: names for names, one array, or a tuple.
+[[nodiscard]] nb::object to_result(std::span<const TensorInfo> tensors,
+                                   const std::vector<nb::object>& outputs, bool named);
 
 /// A tensor as an array of numpy, by a copy.
 [[nodiscard]] nb::object to_array(const TensorData& tensor);

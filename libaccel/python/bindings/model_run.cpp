@@ -22,19 +22,19 @@ std::string names_of(std::span<const TensorInfo> tensors) {
 }
 
 template <typename Mapping>
-std::vector<nb::object> order_by_name(const accel::Model& model, const Mapping& given) {
+std::vector<nb::object> order_by_name(std::span<const TensorInfo> tensors, const Mapping& given) {
     std::vector<nb::object> ordered;
-    for (const TensorInfo& input : model.inputs()) {
+    for (const TensorInfo& input : tensors) {
         const nb::str name(input.name.c_str());
         if (!given.contains(name)) {
             refuse("input '" + input.name + "' is missing: the model has the inputs " +
-                   names_of(model.inputs()));
+                   names_of(tensors));
         }
         ordered.push_back(nb::borrow(given[name]));
     }
     if (given.size() != ordered.size()) {
         refuse("there are " + std::to_string(given.size()) + " names: the model has the inputs " +
-               names_of(model.inputs()));
+               names_of(tensors));
     }
     return ordered;
 }
@@ -51,22 +51,23 @@ std::string describe(const TensorInfo& tensor) {
     return text + ']';
 }
 
-std::vector<nb::object> order_inputs(const accel::Model& model, const nb::args& positional,
-                                     const nb::kwargs& named_inputs, bool& named) {
+std::vector<nb::object> order_inputs(std::span<const TensorInfo> tensors,
+                                     const nb::args& positional, const nb::kwargs& named_inputs,
+                                     bool& named) {
     named = !named_inputs.empty();
     if (named) {
         if (!positional.empty()) {
             refuse("pass the inputs by position or by name, not both");
         }
-        return order_by_name(model, named_inputs);
+        return order_by_name(tensors, named_inputs);
     }
     if (positional.size() == 1 && nb::isinstance<nb::dict>(positional[0])) {
         named = true;
-        return order_by_name(model, nb::cast<nb::dict>(positional[0]));
+        return order_by_name(tensors, nb::cast<nb::dict>(positional[0]));
     }
-    if (positional.size() != model.inputs().size()) {
-        refuse("the model has " + std::to_string(model.inputs().size()) + " inputs, " +
-               names_of(model.inputs()) + ", not " + std::to_string(positional.size()));
+    if (positional.size() != tensors.size()) {
+        refuse("the model has " + std::to_string(tensors.size()) + " inputs, " + names_of(tensors) +
+               ", not " + std::to_string(positional.size()));
     }
     std::vector<nb::object> ordered;
     for (const nb::handle value : positional) {
@@ -75,11 +76,11 @@ std::vector<nb::object> order_inputs(const accel::Model& model, const nb::args& 
     return ordered;
 }
 
-std::vector<TensorData> to_tensors(const accel::Model& model,
+std::vector<TensorData> to_tensors(std::span<const TensorInfo> tensors,
                                    const std::vector<nb::object>& inputs) {
-    std::vector<TensorData> tensors;
+    std::vector<TensorData> values;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
-        const TensorInfo& wanted = model.inputs()[i];
+        const TensorInfo& wanted = tensors[i];
         nb::object source = inputs[i];
         if (nb::isinstance<BufferObject>(source)) {
             source = to_array(*nb::inst_ptr<BufferObject>(source));
@@ -89,12 +90,31 @@ std::vector<TensorData> to_tensors(const accel::Model& model,
         if (!view) {
             refuse("input '" + wanted.name + "' is " + describe(wanted) + ": pass a dense array");
         }
-        TensorData tensor{wanted.type, {view->shape().begin(), view->shape().end()}, {}};
+        TensorData value{wanted.type, {view->shape().begin(), view->shape().end()}, {}};
         const auto* const bytes = static_cast<const std::byte*>(view->data());
-        tensor.bytes.assign(bytes, bytes + view->bytes());
-        tensors.push_back(std::move(tensor));
+        value.bytes.assign(bytes, bytes + view->bytes());
+        values.push_back(std::move(value));
     }
-    return tensors;
+    return values;
+}
+
+nb::object to_result(std::span<const TensorInfo> tensors, const std::vector<nb::object>& outputs,
+                     bool named) {
+    if (named) {
+        nb::dict result;
+        for (std::size_t i = 0; i < outputs.size(); ++i) {
+            result[tensors[i].name.c_str()] = outputs[i];
+        }
+        return result;
+    }
+    if (outputs.size() == 1) {
+        return outputs[0];
+    }
+    nb::list result;
+    for (const nb::object& output : outputs) {
+        result.append(output);
+    }
+    return nb::tuple(result);
 }
 
 nb::object to_array(const TensorData& tensor) {
@@ -115,7 +135,7 @@ nb::object to_array(const TensorData& tensor) {
 std::vector<nb::object> run_on_copies(ModelObject& self, const std::vector<nb::object>& inputs,
                                       const std::shared_ptr<QueueState>& queue) {
     const accel::Model model = self.checked();
-    const std::vector<TensorData> tensors = to_tensors(model, inputs);
+    const std::vector<TensorData> tensors = to_tensors(model.inputs(), inputs);
     const std::vector<TensorData> outputs =
         queue->use_without_gil([&](accel::Queue& q) { return model.run(q, tensors); });
     ++self.stats.calls;

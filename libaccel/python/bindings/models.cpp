@@ -16,11 +16,11 @@
 #include <utility>
 #include <vector>
 
-#include "array_view.hpp"
 #include "bindings.hpp"
 #include "casters.hpp"
 #include "model_call.hpp"
 #include "objects.hpp"
+#include "options.hpp"
 
 namespace accel::python {
 
@@ -33,23 +33,6 @@ struct CommandProfile {
     std::uint64_t ticks = 0;
     double seconds = 0;
 };
-
-TensorData to_constant(const nb::handle value) {
-    TypeArgument type;
-    const nb::object array =
-        nb::module_::import_("accel._arrays").attr("array_of")(value, nb::none());
-    if (!to_type(array.attr("dtype"), type)) {
-        throw nb::type_error("a constant input has a data type that the card does not have");
-    }
-    const nb::object dense = dense_array(array, type.type);
-    const auto view = ArrayView::of(dense, type.type, false, true);
-    if (!view) {
-        throw nb::type_error("a constant input must be an array");
-    }
-    const auto* const bytes = static_cast<const std::byte*>(view->data());
-    return {
-        type.type, {view->shape().begin(), view->shape().end()}, {bytes, bytes + view->bytes()}};
-}
 
 LoadOptions to_options(std::int64_t batch, std::map<std::string, std::int64_t> dimensions,
                        std::map<std::string, std::vector<std::int64_t>> shapes,
@@ -96,26 +79,6 @@ ModelObject load(const std::filesystem::path& file, const std::optional<DeviceOb
     return object;
 }
 
-// The result in the form of the arguments: names for names, one array, or a tuple.
-nb::object to_result(const accel::Model& model, const std::vector<nb::object>& outputs,
-                     bool named) {
-    if (named) {
-        nb::dict result;
-        for (std::size_t i = 0; i < outputs.size(); ++i) {
-            result[model.outputs()[i].name.c_str()] = outputs[i];
-        }
-        return result;
-    }
-    if (outputs.size() == 1) {
-        return outputs[0];
-    }
-    nb::list result;
-    for (const nb::object& output : outputs) {
-        result.append(output);
-    }
-    return nb::tuple(result);
-}
-
 std::shared_ptr<QueueState> queue_of(const ModelObject& self, const nb::object& queue) {
     return queue.is_none() ? self.device->call_queue()
                            : nb::cast<const QueueObject&>(queue).checked();
@@ -125,15 +88,17 @@ nb::object call(ModelObject& self, const nb::args& inputs, const nb::object& que
                 const nb::object& out, const nb::kwargs& named_inputs) {
     const accel::Model model = self.checked();
     bool named = false;
-    const auto ordered = order_inputs(model, inputs, named_inputs, named);
+    const auto ordered = order_inputs(model.inputs(), inputs, named_inputs, named);
     const auto state = queue_of(self, queue);
     if (model.host_nodes().empty()) {
-        return to_result(model, call_model(self, ordered, state, out), named);
+        return to_result(model.outputs(), call_model(self, ordered, state, out), named);
     }
     if (!out.is_none()) {
-        refuse("the host computes nodes of this model (Model.host_nodes): `out` is not possible");
+        refuse(
+            "the host computes nodes of this model (Model.host_nodes), so `out` is not possible: "
+            "leave it out, and copy the results");
     }
-    return to_result(model, run_on_copies(self, ordered, state), named);
+    return to_result(model.outputs(), run_on_copies(self, ordered, state), named);
 }
 
 JobObject submit(const ModelObject& self, const QueueObject& queue,
@@ -157,7 +122,8 @@ std::vector<CommandProfile> profile(const ModelObject& self, const nb::args& inp
                                     const nb::object& queue, const nb::kwargs& named_inputs) {
     const accel::Model model = self.checked();
     bool named = false;
-    const auto tensors = to_tensors(model, order_inputs(model, inputs, named_inputs, named));
+    const auto tensors =
+        to_tensors(model.inputs(), order_inputs(model.inputs(), inputs, named_inputs, named));
     const auto state = queue_of(self, queue);
     const double hz = self.device->device.info().clock_hz;
     std::vector<std::uint64_t> ticks;
@@ -206,7 +172,8 @@ void bind_descriptions(nb::module_& module) {
     nb::class_<MemoryUse>(module, "MemoryUse", "The result of memory planning, in bytes.")
         .def_ro("weights", &MemoryUse::weights)
         .def_ro("activations", &MemoryUse::activations, "The sum of all activations.")
-        .def_ro("peak", &MemoryUse::peak, "The scratch memory in which activations take turns.")
+        .def_ro("peak", &MemoryUse::peak,
+                "The scratch memory that activations use one after another.")
         .def_prop_ro("ratio", &MemoryUse::ratio, "peak / activations");
     nb::class_<HostNode>(module, "HostNode", "A node that the host computes in each run.")
         .def_ro("node", &HostNode::node)
@@ -303,7 +270,7 @@ void bind_models(nb::module_& module) {
              "place; `stats` counts what is copied.")
         .def("submit", &submit, nb::arg("queue"), nb::arg("arguments"),
              nb::sig("def submit(self, queue: Queue, arguments: collections.abc.Sequence[Buffer | "
-                     "Address]) -> Job"),
+                     "Address | Operand]) -> Job"),
              "Submits the model as one command, without waiting. `arguments` are the inputs and "
              "then the outputs.")
         .def("profile", &profile, nb::arg("inputs"), nb::arg("queue") = nb::none(),
@@ -327,7 +294,7 @@ void bind_models(nb::module_& module) {
             [](const ModelObject& self) { return self.checked().export_weights().release(); },
             "Exports the weights as a file descriptor for imported_weights of other processes. "
             "The caller closes it.")
-        .def("close", &ModelObject::close, "Gives up the model and its weights.")
+        .def("close", &ModelObject::close, "Releases the model and its weights.")
         .def(
             "__enter__", [](nb::handle self) { return nb::borrow(self); },
             nb::sig("def __enter__(self) -> Model"))

@@ -17,8 +17,14 @@ NB_MODULE(_accel, module) {
     bind_buffers(module);
     bind_commands(module);
     bind_tensor_commands(module);
+    bind_event_loops(module);
     bind_jobs(module);
     bind_queues(module);
     bind_devices(module);
     bind_models(module);
+    bind_requests(module);
+    bind_request_queues(module);
+    bind_batchers(module);
+    bind_pipelines(module);
+    bind_quantize(module);
 }

@@ -3,19 +3,14 @@
 // Lifetimes: memory, queues, and the registered memory that unfinished jobs use.
 #include "objects.hpp"
 
-#include <cxxabi.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <string>
 
 namespace accel::python {
 
 namespace {
-
-// Python handles a signal after at most this time.
-constexpr std::chrono::milliseconds signal_slice{50};
 
 // So that each submission is cheap, it drops only some of the finished entries.
 constexpr int releases_per_submission = 4;
@@ -26,10 +21,22 @@ void refuse(const std::string& what) {
     throw Error(std::errc::invalid_argument, what);
 }
 
+void refuse_type(const std::string& what) {
+    throw nb::type_error(what.c_str());
+}
+
+std::string type_of(nb::handle object) {
+    return nb::cast<std::string>(object.type().attr("__name__"));
+}
+
+std::string text_of(nb::handle object) {
+    return nb::cast<std::string>(nb::str(object));
+}
+
 WithoutGil::~WithoutGil() {
     try {
         PyEval_RestoreThread(state_);
-    } catch (const abi::__forced_unwind&) {
+    } catch (...) {
         for (;;) {
             ::pause();
         }
@@ -53,7 +60,7 @@ Storage* DeviceState::find(const void* data, std::size_t bytes) const {
 
 std::shared_ptr<QueueState> DeviceState::call_queue() {
     if (!calls) {
-        calls = std::make_shared<QueueState>(device.alias(), device.create_queue());
+        calls = std::make_shared<QueueState>(device.create_queue());
     }
     return calls;
 }
@@ -71,24 +78,13 @@ Storage::~Storage() {
 }
 
 void QueueState::close() {
-    if (queue) {
+    if (queue != nullptr) {
         const WithoutGil released;
         const std::scoped_lock lock(mutex);
-        queue.reset();
+        queue = nullptr;
+        owned.reset();
     }
     pinned.clear();
-    wake_loops();
-}
-
-void QueueState::wake_loops() const {
-    if (!awaited) {
-        return;
-    }
-    try {
-        nb::module_::import_("accel._asyncio").attr("wake")();
-    } catch (nb::python_error&) {
-        // The interpreter ends.
-    }
 }
 
 void QueueState::submitted(const accel::Job& job, Pins pins) {
@@ -113,7 +109,7 @@ void QueueState::release_finished() {
 }
 
 accel::Queue& QueueState::checked() {
-    if (!queue) {
+    if (queue == nullptr) {
         refuse("the queue is closed: create another one");
     }
     return *queue;
@@ -162,32 +158,6 @@ accel::Batch& BatchObject::checked() {
 accel::Duration to_duration(std::optional<double> seconds) {
     return seconds ? accel::Duration(std::chrono::duration<double>(*seconds))
                    : accel::Duration::forever();
-}
-
-bool wait_for(const accel::Job& job, std::optional<double> timeout) {
-    if (job.done()) {
-        return job.wait(accel::Duration()) == WaitResult::done;
-    }
-    using Clock = std::chrono::steady_clock;
-    const std::chrono::nanoseconds limit = to_duration(timeout).nanoseconds();
-    const Clock::time_point start = Clock::now();
-    for (;;) {
-        // Both terms are far from the limits of the type.
-        const std::chrono::nanoseconds left = timeout ? limit - (Clock::now() - start) : limit;
-        {
-            const WithoutGil released;
-            if (job.wait(std::min<std::chrono::nanoseconds>(left, signal_slice)) ==
-                WaitResult::done) {
-                return true;
-            }
-        }
-        if (PyErr_CheckSignals() != 0) {
-            throw nb::python_error();
-        }
-        if (left <= signal_slice) {
-            return false;
-        }
-    }
 }
 
 }  // namespace accel::python

@@ -25,7 +25,7 @@ struct QueueState;
 struct Storage;
 
 /// Releases the GIL during its lifetime. At the end of the interpreter, a thread that wants the GIL
-/// back stops for ever, because Python would unwind its stack, which C++ cannot survive.
+/// back stops forever, because Python would unwind its stack, which C++ cannot survive.
 class WithoutGil {
   public:
     WithoutGil() : state_(PyEval_SaveThread()) {}
@@ -78,8 +78,9 @@ using Pins = std::vector<StorageRef>;
 
 /// A queue. `mutex` serializes submissions, some of which wait without the GIL.
 struct QueueState {
-    QueueState(accel::Device handle, accel::Queue created)
-        : device(std::move(handle)), queue(std::move(created)) {}
+    explicit QueueState(accel::Queue created) : owned(std::move(created)), queue(&*owned) {}
+    /// For a queue that a RequestQueue lends to a function. Until then it is closed.
+    QueueState() = default;
     QueueState(const QueueState&) = delete;
     QueueState& operator=(const QueueState&) = delete;
     QueueState(QueueState&&) = delete;
@@ -114,17 +115,13 @@ struct QueueState {
     void keep(const accel::Job& job, Pins pins);
     void release_finished();
 
-    /// Tells event loops that jobs may be over although the driver reports nothing.
-    void wake_loops() const;
-
     [[nodiscard]] accel::Queue& checked();
 
-    accel::Device device;
     std::mutex mutex;
     std::deque<std::pair<accel::Job, Pins>> pinned;
-    accel::Job last;       // the newest job; those before it end before it
-    bool awaited = false;  // whether a task of asyncio may await a job
-    std::optional<accel::Queue> queue;
+    accel::Job last;  // the newest job; those before it end before it
+    std::optional<accel::Queue> owned;
+    accel::Queue* queue = nullptr;  // null after close()
 };
 
 struct DeviceObject {
@@ -161,12 +158,23 @@ struct JobObject {
     accel::Job job;
     mutable std::shared_ptr<QueueState> queue;  // until a wait finds that the job is over
 
-    /// Gives up the queue if the job is over.
+    /// Releases the queue if the job is over.
     void release_queue() const {
         if (job.done()) {
             queue.reset();
         }
     }
+};
+
+/// The exception of a function of Python that submits. With the GIL.
+struct WorkFailure {
+    nb::object exception;
+};
+
+struct RequestObject {
+    accel::Request request;
+    mutable std::shared_ptr<const void> owner;  // a Box, until a wait finds that it is over
+    std::shared_ptr<WorkFailure> failure;
 };
 
 struct CommandObject {
@@ -198,13 +206,22 @@ struct SemaphoreObject {
     accel::Semaphore semaphore;
 };
 
+/// An operand that the library gives to a function: device memory of a Pipeline.
+struct OperandObject {
+    Operand operand;
+};
+
 /// Throws Error(invalid_argument).
 [[noreturn]] void refuse(const std::string& what);
 
-/// Waits without the GIL, and handles Python's signals meanwhile. Returns false on a time-out.
-bool wait_for(const accel::Job& job, std::optional<double> timeout);
+/// Raises TypeError.
+[[noreturn]] void refuse_type(const std::string& what);
 
-/// A timeout in seconds; None means for ever.
+/// For messages: the name of the type of an object, and what str() makes of it.
+[[nodiscard]] std::string type_of(nanobind::handle object);
+[[nodiscard]] std::string text_of(nanobind::handle object);
+
+/// A timeout in seconds; None means forever.
 [[nodiscard]] accel::Duration to_duration(std::optional<double> seconds);
 
 }  // namespace accel::python

@@ -13,6 +13,7 @@
 #include "bindings.hpp"
 #include "casters.hpp"
 #include "objects.hpp"
+#include "waits.hpp"
 
 namespace accel::python {
 
@@ -38,7 +39,8 @@ Submission to_submission(const nb::object& work, const nb::args& arguments) {
         return result;
     }
     if (!nb::isinstance<ListObject>(work)) {
-        throw nb::type_error("submit() takes a Command of accel.commands, or a CommandList");
+        refuse_type("submit() takes a Command of accel.commands, or a CommandList, not " +
+                    type_of(work));
     }
     auto& object = *nb::inst_ptr<ListObject>(work);
     result.list = &object.checked();
@@ -46,7 +48,8 @@ Submission to_submission(const nb::object& work, const nb::args& arguments) {
     for (const nb::handle argument : arguments) {
         OperandArgument operand;
         if (!to_operand(argument, operand)) {
-            throw nb::type_error("an argument of a call is a Buffer or an Address");
+            refuse_type("an argument of a call is a Buffer or an Address, not " +
+                        type_of(argument));
         }
         result.arguments.push_back(operand.operand(result.pins));
     }
@@ -151,7 +154,7 @@ void bind_list(nb::module_& module) {
                 self.list.reset();
                 self.pins.clear();
             },
-            "Gives up the list and its buffers, apart from unfinished jobs.")
+            "Releases the list and its buffers. Unfinished jobs keep both.")
         .def_prop_ro("closed", [](ListObject& self) { return self.checked().closed(); })
         .def_prop_ro(
             "arguments", [](ListObject& self) { return self.checked().arguments(); },
@@ -230,23 +233,7 @@ void bind_queue_properties(nb::class_<QueueObject>& queue) {
             [](const QueueObject& self) {
                 return self.checked()->use([](accel::Queue& q) { return q.doorbells(); });
             },
-            "Number of doorbell writes by this object.")
-        .def(
-            "_notify",
-            [](const QueueObject& self, const JobObject* job) {
-                if (self.state && self.state->queue) {
-                    self.state->awaited = true;
-                    self.state->use([&](accel::Queue& q) {
-                        q.notify(job != nullptr ? job->job : accel::Job());
-                    });
-                }
-            },
-            nb::arg("job").none())
-        .def_prop_ro("_key",
-                     [](const QueueObject& self) {
-                         return reinterpret_cast<std::uintptr_t>(self.state.get());
-                     })
-        .def_prop_ro("_fd", [](const QueueObject& self) { return self.checked()->device.fd(); });
+            "Number of doorbell writes by this object.");
 }
 
 }  // namespace
@@ -298,7 +285,6 @@ void bind_queues(nb::module_& module) {
                 const auto& state = self.checked();
                 state->use_without_gil([](accel::Queue& q) { q.reset(); });
                 state->last = accel::Job();
-                state->wake_loops();
             },
             "Cancels unfinished jobs and restarts the queue, also after an error.")
         .def(

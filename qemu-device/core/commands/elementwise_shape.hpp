@@ -60,7 +60,7 @@ class ElementwiseShape {
 
     using Offsets = std::array<std::uint64_t, operand_count>;  // in elements
 
-    // Goes to a row, and returns its offsets.
+    // Moves to a row, and returns its offsets.
     [[nodiscard]] Offsets seek(std::uint64_t row) {
         Offsets offsets{};
         for (unsigned i = count_ - 1; i-- > 0;) {

@@ -157,7 +157,7 @@ class Transfer {
     [[nodiscard]] Status run() {
         while (left_ > 0) {
             const Status listed = execution_.crew != nullptr ? collect() : collect_one();
-            // What comes before the end of a list is copied.
+            // The data before the end of a list is copied.
             BatchCopy copy(execution_, batch_);
             if (Status status = run_units(execution_, copy, batch_); status != ACCEL_OK) {
                 return status;

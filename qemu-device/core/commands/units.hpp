@@ -121,8 +121,8 @@ template <typename Command, typename Params>
         !units.cut_for_threads) {
         return status;
     }
-    // One thread finds the failure that does not depend on the number of threads. What the command
-    // wrote is undefined, so it can be run again.
+    // One thread finds the failure that does not depend on the number of threads. The results of a
+    // failed command are undefined, so it can be run again.
     const std::uint64_t address = execution.memory.fault_address();
     Execution alone{
         .command = execution.command, .memory = execution.memory, .scratch = execution.scratch};
@@ -219,7 +219,7 @@ struct TilingInput {
     unsigned threads;         // 1 if the results depend on each other
 };
 
-// How many multiply-adds of products a core does in a nanosecond, about.
+// About how many multiply-adds of products a core computes in a nanosecond.
 inline constexpr double macs_each_nanosecond = 40;
 
 // With one thread the units are as large as possible. Otherwise they are about as many as the

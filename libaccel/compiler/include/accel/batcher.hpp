@@ -52,8 +52,8 @@ class ACCEL_API InferenceRequest : public Request {
   public:
     InferenceRequest() = default;  ///< no request
 
-    /// Waits as Request::wait() does and throws the same; returns the outputs. Once: they are moved
-    /// out.
+    /// Waits as Request::wait() does and throws the same; returns the outputs. Call it once: the
+    /// outputs are moved out.
     [[nodiscard]] std::vector<TensorData> get();
 
   private:
@@ -64,9 +64,9 @@ class ACCEL_API InferenceRequest : public Request {
     std::shared_ptr<std::vector<TensorData>> outputs_;
 };
 
-/// Runs a model for single requests, which it joins to batches. A batch starts when it is full,
-/// when its first request has waited for max_delay, or later when the card has no room. The model
-/// is compiled for several batch sizes; its weights are on the card once.
+/// Runs a model for single requests, which it joins into batches. A batch starts when it is
+/// full, when its first request has waited for max_delay, or later when the card has no room. The
+/// model is compiled for several batch sizes; its weights are on the card once.
 ///
 /// A request has the inputs of the model with a first dimension of 1, and gets outputs of the same
 /// kind. A request with wrong inputs is refused alone. When the job of a batch fails, its requests
@@ -88,7 +88,7 @@ class ACCEL_API Batcher {
     Batcher& operator=(const Batcher&) = delete;
     ~Batcher();
 
-    /// Of one request; the first dimension is 1.
+    /// The inputs and outputs of one request; their first dimension is 1.
     [[nodiscard]] std::span<const TensorInfo> inputs() const;
     [[nodiscard]] std::span<const TensorInfo> outputs() const;
 

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An event loop whose callbacks are functions of Python.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <accel/accel.hpp>
+#include <atomic>
+#include <memory>
+
+#include "callbacks.hpp"
+
+namespace accel::python {
+
+/// The part of a loop that its callbacks use. They may run while the loop is destroyed.
+struct LoopFlags {
+    bool with_thread = false;
+    std::atomic<bool> closing = false;
+    std::atomic<bool> stopped = false;  // stop() was called
+
+    /// Whether an exception of a callback may leave it, to run() or run_once() of Python.
+    [[nodiscard]] bool may_throw() const { return !with_thread && !closing; }
+};
+
+struct LoopState {
+    explicit LoopState(bool with_thread)
+        : loop(with_thread ? accel::EventLoop::with_thread() : accel::EventLoop()) {
+        flags->with_thread = with_thread;
+    }
+    LoopState(const LoopState&) = delete;
+    LoopState& operator=(const LoopState&) = delete;
+    LoopState(LoopState&&) = delete;
+    LoopState& operator=(LoopState&&) = delete;
+    ~LoopState() { flags->closing = true; }
+
+    std::shared_ptr<LoopFlags> flags = std::make_shared<LoopFlags>();
+    accel::EventLoop loop;
+};
+
+struct LoopObject {
+    std::shared_ptr<Box<LoopState>> box;
+
+    [[nodiscard]] std::shared_ptr<LoopState> checked() const { return box->checked("event loop"); }
+};
+
+/// A callback of the loop that calls `function` with the JobResult. It keeps `work`, a Job or a
+/// Request, because a queue that nothing keeps cancels its jobs.
+[[nodiscard]] JobCallback make_callback(const LoopState& loop, nb::object function,
+                                        nb::object work);
+
+/// Makes the loop call `function` when `work`, a Job or a Request, is over.
+void call_when_done(const LoopObject& loop, const nb::object& work, const nb::object& function,
+                    std::optional<double> timeout);
+
+}  // namespace accel::python

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Waits without the GIL that handle Python's signals meanwhile: Ctrl-C ends them.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <accel/accel.hpp>
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "objects.hpp"
+
+namespace accel::python {
+
+/// Python handles a signal after at most this time.
+inline constexpr std::chrono::milliseconds signal_slice{50};
+
+/// Throws Error(timed_out). `what` is as in "job 1 did not finish".
+[[noreturn]] void throw_timed_out(const std::string& what, std::optional<double> timeout);
+
+/// The seconds until a point of time.monotonic().
+[[nodiscard]] double seconds_until(double deadline);
+
+/// Calls `wait` with short timeouts until it returns true, or until `timeout` has passed; then it
+/// returns false. `wait` is called without the GIL.
+template <typename Wait>
+[[nodiscard]] bool wait_in_slices(Wait&& wait, std::optional<double> timeout) {
+    using Clock = std::chrono::steady_clock;
+    const std::chrono::nanoseconds limit = to_duration(timeout).nanoseconds();
+    const Clock::time_point start = Clock::now();
+    for (;;) {
+        // Both terms are far from the limits of the type.
+        const std::chrono::nanoseconds left = timeout ? limit - (Clock::now() - start) : limit;
+        {
+            const WithoutGil released;
+            if (wait(accel::Duration(std::min<std::chrono::nanoseconds>(left, signal_slice)))) {
+                return true;
+            }
+        }
+        if (PyErr_CheckSignals() != 0) {
+            throw nb::python_error();
+        }
+        if (left <= signal_slice) {
+            return false;
+        }
+    }
+}
+
+/// Waits for a job. Returns false on a timeout.
+bool wait_for(const accel::Job& job, std::optional<double> timeout);
+
+/// Calls a function that has no timeout on a thread of its own. After a signal whose handler
+/// raises, the thread continues alone, so `function` owns all that it uses.
+template <typename Function>
+auto call_interruptibly(Function function) {
+    using Result = decltype(function());
+    std::packaged_task<Result()> task(std::move(function));
+    std::future<Result> result = task.get_future();
+    std::thread(std::move(task)).detach();
+    static_cast<void>(wait_in_slices(
+        [&](accel::Duration slice) {
+            return result.wait_for(slice.nanoseconds()) == std::future_status::ready;
+        },
+        std::nullopt));
+    return result.get();
+}
+
+}  // namespace accel::python
