@@ -136,11 +136,12 @@ TensorData parse_constant(const std::string& model, const Named& given,
         std::ranges::replace(info.shape, -1, 1);
         if (auto bytes = number_bytes(info.type, given.value)) {
             if (info.elements() != 1) {
-                throw Failure(Exit::usage,
-                              fmt::format("--constant-input {0}={1}: a number is for an input of one "
-                                          "element, and {0} has {2}",
-                                          given.name, given.value, info.elements()),
-                              "give a file (.npy, .pb, or raw elements)");
+                throw Failure(
+                    Exit::usage,
+                    fmt::format("--constant-input {0}={1}: a number is for an input of one "
+                                "element, and {0} has {2}",
+                                given.name, given.value, info.elements()),
+                    "give a file (.npy, .pb, or raw elements)");
             }
             return {info.type, info.shape, std::move(*bytes)};
         }

@@ -29,8 +29,8 @@ namespace accel::tools {
 
 /// The name of a card on the command line, after ACCEL_DEVICE: an empty name is the value of the
 /// variable, and a number counts the cards that the variable names, as in Device::open(). The
-/// variable is about this machine: with --root it does not count. Throws Failure if there is no such
-/// card.
+/// variable is about this machine: with --root it does not count. Throws Failure if there is no
+/// such card.
 [[nodiscard]] std::string name_or_environment(const SystemRoot& root, std::string_view name);
 
 /// Throws Failure if the card is emulated. `command` acts on a driver, which such a card lacks.

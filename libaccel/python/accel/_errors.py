@@ -7,6 +7,7 @@ import builtins
 import errno as _errno
 
 from ._accel import CardFailure, CardStatus, Reason
+from ._messages import to_python
 
 
 class Error(OSError):
@@ -82,6 +83,7 @@ def make_error(
     input: str,
 ) -> Error:
     """Returns the exception for an accel::Error; the extension module calls it."""
+    message = to_python(message)
     if input:
         return ConstantInputRequiredError(errno, message, status, reason, failure, input)
     kinds = {_errno.EINVAL: InvalidArgumentError, _errno.ETIMEDOUT: TimeoutError}

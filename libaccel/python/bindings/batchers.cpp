@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "casters.hpp"
 #include "model_call.hpp"
 #include "options.hpp"
 #include "requests.hpp"
@@ -98,9 +99,10 @@ nb::object call(const BatcherObject& self, const nb::args& inputs, const nb::kwa
     return get(request, std::nullopt);
 }
 
-void init(nb::handle self, const DeviceObject& device, const std::filesystem::path& file,
+void init(nb::handle self, const DeviceObject& device, const PathArgument& path,
           std::size_t max_batch, double max_delay, std::size_t max_waiting, std::size_t in_flight,
           std::vector<std::size_t> batch_sizes, const nb::kwargs& keywords) {
+    const std::filesystem::path& file = path.get();
     BatcherOptions options{.max_batch = max_batch,
                            .max_delay = to_duration(max_delay),
                            .max_waiting = max_waiting,

@@ -3,6 +3,8 @@
 // Conversion of Python objects to shapes, data types and operands.
 #include "casters.hpp"
 
+#include <nanobind/stl/filesystem.h>
+
 #include <array>
 #include <string>
 
@@ -51,7 +53,71 @@ bool one_dimension(nb::handle value, std::vector<std::uint64_t>& dimensions) {
     return true;
 }
 
+// Whether a dimension is negative, or does not fit 64 bits.
+bool has_bad_number(nb::handle value) {
+    if (PyIndex_Check(value.ptr()) != 0) {
+        std::vector<std::uint64_t> ignored;
+        return !one_dimension(value, ignored);
+    }
+    if (PySequence_Check(value.ptr()) == 0 || nb::isinstance<nb::str>(value)) {
+        return false;
+    }
+    for (const nb::handle item : value) {
+        if (PyIndex_Check(item.ptr()) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// "str 'high'"
+std::string describe_object(nb::handle value) {
+    return type_of(value) + " " + nb::cast<std::string>(nb::repr(value));
+}
+
 }  // namespace
+
+Shape ShapeArgument::shape() const {
+    if (!refused.is_valid()) {
+        return Shape(std::span(dimensions));
+    }
+    if (has_bad_number(refused)) {
+        refuse("the shape " + text_of(refused) +
+               " has a number that is negative or above 64 bits: a number is 0 or more");
+    }
+    refuse_type("a shape is an int or a sequence of ints, not " + describe_object(refused));
+}
+
+DataType TypeArgument::get() const {
+    if (!refused.is_valid()) {
+        return type;
+    }
+    std::string names;
+    for (const NamedType& named : named_types) {
+        names += (names.empty() ? "" : ", ") + std::string(named.name);
+    }
+    refuse_type("the card does not have the data type " + describe_object(refused) +
+                ": give an accel.DataType, its name (" + names + "), or that type of numpy");
+}
+
+const std::filesystem::path& PathArgument::get() const {
+    if (refused.is_valid()) {
+        refuse_type("a file is named by its path, a str or an os.PathLike, not by " +
+                    type_of(refused) +
+                    ": write the content to a file, and give the path of that file");
+    }
+    return path;
+}
+
+void refuse_member(nb::handle type, nb::handle value) {
+    const auto name = "accel." + nb::cast<std::string>(type.attr("__name__"));
+    std::string members;
+    for (const nb::handle member : type.attr("__members__")) {
+        members += (members.empty() ? "" : ", ") + text_of(member);
+    }
+    refuse_type("an " + name + " is needed, not " + describe_object(value) + ": give one of " +
+                name + "'s members " + members);
+}
 
 std::string_view name_of(DataType type) {
     for (const NamedType& named : named_types) {
@@ -98,7 +164,12 @@ bool to_type(nb::handle value, TypeArgument& result) noexcept {
         nb::object name = nb::borrow(value);
         if (!nb::isinstance<nb::str>(value) ||
             !from_name(nb::cast<nb::str>(value).c_str(), result.type)) {
-            name = nb::module_::import_("numpy").attr("dtype")(value).attr("name");
+            const nb::object type = nb::module_::import_("numpy").attr("dtype")(value);
+            // The card has the byte order of the host.
+            if (!nb::cast<bool>(type.attr("isnative"))) {
+                return false;
+            }
+            name = type.attr("name");
             return from_name(nb::cast<nb::str>(name).c_str(), result.type);
         }
         return true;
@@ -107,6 +178,11 @@ bool to_type(nb::handle value, TypeArgument& result) noexcept {
     } catch (const std::exception&) {
         return false;
     }
+}
+
+bool to_path(nb::handle value, PathArgument& result) noexcept {
+    // os.fspath() accepts bytes, which are mostly the content of a file.
+    return !nb::isinstance<nb::bytes>(value) && nb::try_cast(value, result.path);
 }
 
 bool to_operand(nb::handle value, OperandArgument& result) noexcept {

@@ -182,8 +182,8 @@ void bind_format(nb::module_& module) {
             [](NumericFormat* self, const TypeArgument& a_type, const TypeArgument& b_type,
                const TypeArgument& result_type, std::int16_t a_zero, std::int16_t b_zero,
                std::int16_t result_zero, bool requantize, bool accumulate) {
-                new (self) NumericFormat{a_type.type, b_type.type, result_type.type, a_zero,
-                                         b_zero,      result_zero, requantize,       accumulate};
+                new (self) NumericFormat{a_type.get(), b_type.get(), result_type.get(), a_zero,
+                                         b_zero,       result_zero,  requantize,        accumulate};
             },
             nb::kw_only(), nb::arg("a_type") = DataType::f32, nb::arg("b_type") = DataType::f32,
             nb::arg("result_type") = DataType::f32, nb::arg("a_zero_point") = 0,
@@ -207,7 +207,7 @@ void bind_commands(nb::module_& module) {
     bind_memory_commands(module);
     module.def("Gemm", &make_gemm, nb::kw_only(), nb::arg("d"), nb::arg("a"), nb::arg("b"),
                nb::arg("bias") = nb::none(), nb::arg("m"), nb::arg("n"), nb::arg("k"),
-               nb::arg("activation") = UnaryOp::none, nb::arg("transpose_a") = false,
+               nb::arg("activation").noconvert() = UnaryOp::none, nb::arg("transpose_a") = false,
                nb::arg("transpose_b") = false, nb::arg("lda") = 0, nb::arg("ldb") = 0,
                nb::arg("ldd") = 0, nb::arg("activation_alpha") = 0.0F,
                nb::arg("activation_beta") = 0.0F, nb::arg("format") = NumericFormat{},

@@ -7,6 +7,7 @@
 #include <nanobind/stl/string.h>
 
 #include <accel/accel.hpp>
+#include <string>
 
 #include "bindings.hpp"
 
@@ -17,7 +18,11 @@ namespace accel::python {
 void bind_device_info(nb::module_& module) {
     nb::class_<Usage>(module, "Usage", "The use of a resource by a user, and the quota.")
         .def_ro("used", &Usage::used)
-        .def_ro("limit", &Usage::limit, "None: no limit.");
+        .def_ro("limit", &Usage::limit, "None: no limit.")
+        .def("__repr__", [](const Usage& self) {
+            return "<accel.Usage " + std::to_string(self.used) +
+                   (self.limit ? " of " + std::to_string(*self.limit) : ", no limit") + ">";
+        });
     nb::class_<DeviceInfo>(module, "DeviceInfo", "Properties and limits of a card and its driver.")
         .def_ro("path", &DeviceInfo::path,
                 "The path of the device node, or the name of an emulated card.")
@@ -56,7 +61,12 @@ void bind_device_info(nb::module_& module) {
         .def_ro("user_host_memory", &DeviceInfo::user_host_memory, "Host memory in bytes.")
         .def_ro("max_priority", &DeviceInfo::max_priority)
         .def_ro("time_limit", &DeviceInfo::time_limit,
-                "The longest device time of a command, or None.");
+                "The longest device time of a command, or None.")
+        .def("__repr__", [](const DeviceInfo& self) {
+            return "<accel.DeviceInfo " + self.path + ", " + std::to_string(self.memory_free) +
+                   " of " + std::to_string(self.memory_size) + " bytes free, " +
+                   std::to_string(self.compute_engines) + " compute engines>";
+        });
     nb::class_<DeviceEnd>(module, "DeviceEnd", "How an open device ended.")
         .def_ro("reason", &DeviceEnd::reason)
         .def_prop_ro(

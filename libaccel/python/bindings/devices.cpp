@@ -44,13 +44,15 @@ StorageRef allocate(const std::shared_ptr<DeviceState>& state, std::uint64_t byt
 }
 
 BufferObject allocate_buffer(const DeviceObject& self, const ShapeArgument& argument,
-                             const TypeArgument& type, Placement placement, Access access) {
+                             const TypeArgument& type, const EnumArgument<Placement>& placement,
+                             const EnumArgument<Access>& access) {
     const Shape shape = argument.shape();
     std::uint64_t bytes = 0;
-    if (__builtin_mul_overflow(shape.elements(), std::uint64_t{size_of(type.type)}, &bytes)) {
+    if (__builtin_mul_overflow(shape.elements(), std::uint64_t{size_of(type.get())}, &bytes)) {
         refuse("the buffer has more than 2^64 bytes: choose a smaller shape");
     }
-    return make_buffer(allocate(self.shared(), bytes, {placement, access}), type.type, shape);
+    return make_buffer(allocate(self.shared(), bytes, {placement.get(), access.get()}), type.get(),
+                       shape);
 }
 
 // Memory of another object in place. `owner` keeps it alive.
@@ -59,7 +61,7 @@ StorageRef register_memory(const std::shared_ptr<DeviceState>& state, void* data
     const std::span memory{static_cast<std::byte*>(data), bytes};
     return std::make_shared<Storage>(
         state, state->device.register_memory(memory, read_only ? Access::read : Access::read_write),
-        std::move(owner));
+        std::move(owner), read_only);
 }
 
 bool page_aligned(const void* data) {
@@ -87,7 +89,7 @@ BufferObject from_array(const DeviceObject& self, const nb::object& source,
     const auto state = self.shared();
     const nb::object numpy = nb::module_::import_("accel._arrays");
     const nb::object array = numpy.attr("array_of")(
-        source, type ? nb::object(nb::str(name_of(type->type).data())) : nb::none());
+        source, type ? nb::object(nb::str(name_of(type->get()).data())) : nb::none());
     TypeArgument element;
     if (!to_type(array.attr("dtype"), element)) {
         refuse_type("the card does not have the data type " + text_of(array.attr("dtype")) +
@@ -189,10 +191,10 @@ BufferObject import_dlpack(const DeviceObject& self, const nb::object& object) {
         "others");
 }
 
-QueueObject create_queue(const DeviceObject& self, Priority priority, std::uint32_t entries,
-                         std::optional<double> spin, double time_limit) {
+QueueObject create_queue(const DeviceObject& self, const EnumArgument<Priority>& priority,
+                         std::uint32_t entries, std::optional<double> spin, double time_limit) {
     const auto state = self.shared();
-    const QueueOptions options{.priority = priority,
+    const QueueOptions options{.priority = priority.get(),
                                .entries = entries,
                                .spin = spin ? to_duration(*spin) : accel::Duration(default_spin),
                                .time_limit = to_duration(time_limit)};
@@ -200,10 +202,11 @@ QueueObject create_queue(const DeviceObject& self, Priority priority, std::uint3
 }
 
 BufferObject import_memory(const DeviceObject& self, int fd, const TypeArgument& type,
-                           const std::optional<ShapeArgument>& argument, Access access) {
+                           const std::optional<ShapeArgument>& argument,
+                           const EnumArgument<Access>& access) {
     const auto state = self.shared();
-    auto memory = state->device.import_memory<std::byte>(fd, access);
-    const std::uint64_t item = size_of(type.type);
+    auto memory = state->device.import_memory<std::byte>(fd, access.get());
+    const std::uint64_t item = size_of(type.get());
     const Shape shape = argument ? argument->shape() : Shape{memory.bytes() / item};
     std::uint64_t bytes = 0;
     if (__builtin_mul_overflow(shape.elements(), item, &bytes) || bytes > memory.bytes()) {
@@ -211,14 +214,14 @@ BufferObject import_memory(const DeviceObject& self, int fd, const TypeArgument&
                " bytes, fewer than the shape needs: choose a smaller one");
     }
     memory = memory.slice(0, bytes);
-    return make_buffer(std::make_shared<Storage>(state, std::move(memory)), type.type, shape);
+    return make_buffer(std::make_shared<Storage>(state, std::move(memory)), type.get(), shape);
 }
 
 void bind_memory(nb::class_<DeviceObject>& device) {
     device
         .def("buffer", &allocate_buffer, nb::arg("shape"), nb::arg("dtype") = DataType::f32,
-             nb::kw_only(), nb::arg("placement") = Placement::host,
-             nb::arg("access") = Access::read_write,
+             nb::kw_only(), nb::arg("placement").noconvert() = Placement::host,
+             nb::arg("access").noconvert() = Access::read_write,
              "Allocates zeroed memory that the card can access, with the elements of `shape`.\n\n"
              "Raises Error: ENOMEM (host), ENOSPC (device memory) or EDQUOT.")
         .def("from_array", &from_array, nb::arg("array"), nb::arg("dtype") = nb::none(),
@@ -245,25 +248,29 @@ void bind_memory(nb::class_<DeviceObject>& device) {
             "Exports all memory of a buffer from buffer() as a file descriptor for other "
             "processes and cards. The caller closes it.")
         .def("import_memory", &import_memory, nb::arg("fd"), nb::arg("dtype") = DataType::u8,
-             nb::arg("shape") = nb::none(), nb::kw_only(), nb::arg("access") = Access::read,
+             nb::arg("shape") = nb::none(), nb::kw_only(),
+             nb::arg("access").noconvert() = Access::read,
              "Imports the memory of export_memory(), without a CPU mapping. The caller keeps the "
              "descriptor.");
 }
 
 void bind_creation(nb::class_<DeviceObject>& device) {
     device
-        .def("create_queue", &create_queue, nb::kw_only(), nb::arg("priority") = Priority::normal,
-             nb::arg("entries") = 64, nb::arg("spin") = nb::none(), nb::arg("time_limit") = 0.0,
+        .def("create_queue", &create_queue, nb::kw_only(),
+             nb::arg("priority").noconvert() = Priority::normal, nb::arg("entries") = 64,
+             nb::arg("spin") = nb::none(), nb::arg("time_limit") = 0.0,
              "Creates a queue with a ring of `entries` (a power of two) commands.\n\n"
              "`spin`: seconds that a wait polls before it sleeps; None: 20e-6. `time_limit`: "
              "longest device time of a command in seconds; 0: the limit of the card.\n"
              "Raises Error: EINVAL, ENOSPC, EDQUOT or EPERM.")
         .def(
             "create_command_list",
-            [](const DeviceObject& self, Placement placement) {
-                return ListObject{self.checked().device.create_command_list(placement), {}};
+            [](const DeviceObject& self, const EnumArgument<Placement>& placement) {
+                return ListObject{std::make_shared<accel::CommandList>(
+                                      self.checked().device.create_command_list(placement.get())),
+                                  {}};
             },
-            nb::arg("placement") = Placement::host, "Creates an empty list to record.")
+            nb::arg("placement").noconvert() = Placement::host, "Creates an empty list to record.")
         .def(
             "create_semaphore",
             [](const DeviceObject& self, std::uint64_t value) {

@@ -21,6 +21,7 @@
 #include "model_call.hpp"
 #include "objects.hpp"
 #include "options.hpp"
+#include "waits.hpp"
 
 namespace accel::python {
 
@@ -51,11 +52,12 @@ LoadOptions to_options(std::int64_t batch, std::map<std::string, std::int64_t> d
     return options;
 }
 
-ModelObject load(const std::filesystem::path& file, const std::optional<DeviceObject>& device,
+ModelObject load(const PathArgument& path, const std::optional<DeviceObject>& device,
                  std::int64_t batch, std::map<std::string, std::int64_t> dimensions,
                  std::map<std::string, std::vector<std::int64_t>> shapes,
                  const nb::dict& constant_inputs, bool allow_narrowing, bool host_fallback,
                  int imported_weights, const nb::object& log) {
+    const std::filesystem::path& file = path.get();
     LoadOptions options =
         to_options(batch, std::move(dimensions), std::move(shapes), constant_inputs,
                    allow_narrowing, host_fallback, imported_weights);
@@ -103,17 +105,18 @@ nb::object call(ModelObject& self, const nb::args& inputs, const nb::object& que
 
 JobObject submit(const ModelObject& self, const QueueObject& queue,
                  const std::vector<OperandArgument>& arguments) {
-    const auto& state = queue.checked();
+    const auto state = queue.checked();
     std::vector<Operand> operands;
     Pins pins;
     operands.reserve(arguments.size());
     for (const OperandArgument& argument : arguments) {
         operands.push_back(argument.operand(pins));
     }
-    const auto& model = self.checked();
-    // It waits when the ring is full.
+    // Another thread may close the model meanwhile.
+    // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
+    const accel::Model model = self.checked();
     const accel::Job job =
-        state->use_without_gil([&](accel::Queue& q) { return model.submit(q, operands); });
+        with_room(*state, 0, [&](accel::Queue& q) { return model.submit(q, operands); });
     state->submitted(job, std::move(pins));
     return {job, state};
 }
@@ -126,6 +129,7 @@ std::vector<CommandProfile> profile(const ModelObject& self, const nb::args& inp
         to_tensors(model.inputs(), order_inputs(model.inputs(), inputs, named_inputs, named));
     const auto state = queue_of(self, queue);
     const double hz = self.device->device.info().clock_hz;
+    wait_for_jobs(*state);
     std::vector<std::uint64_t> ticks;
     state->use_without_gil(
         [&](accel::Queue& q) { static_cast<void>(model.profile(q, tensors, ticks)); });
@@ -172,16 +176,27 @@ void bind_descriptions(nb::module_& module) {
     nb::class_<MemoryUse>(module, "MemoryUse", "The result of memory planning, in bytes.")
         .def_ro("weights", &MemoryUse::weights)
         .def_ro("activations", &MemoryUse::activations, "The sum of all activations.")
+        .def("__repr__",
+             [](const MemoryUse& self) {
+                 return "<accel.MemoryUse weights " + std::to_string(self.weights) + ", peak " +
+                        std::to_string(self.peak) + " bytes>";
+             })
         .def_ro("peak", &MemoryUse::peak,
                 "The scratch memory that activations use one after another.")
         .def_prop_ro("ratio", &MemoryUse::ratio, "peak / activations");
     nb::class_<HostNode>(module, "HostNode", "A node that the host computes in each run.")
         .def_ro("node", &HostNode::node)
-        .def_ro("reason", &HostNode::reason);
+        .def_ro("reason", &HostNode::reason)
+        .def("__repr__", [](const HostNode& self) {
+            return "<accel.HostNode " + self.node + ": " + self.reason + ">";
+        });
     nb::class_<ModelCommand>(module, "ModelCommand",
                              "A command of a compiled model, and the node that it implements.")
         .def_ro("node", &ModelCommand::node)
-        .def_ro("command", &ModelCommand::command);
+        .def_ro("command", &ModelCommand::command)
+        .def("__repr__", [](const ModelCommand& self) {
+            return "<accel.ModelCommand " + self.node + ": " + self.command + ">";
+        });
     nb::class_<CommandProfile>(module, "CommandProfile", "A command of a model and its time.")
         .def_ro("node", &CommandProfile::node)
         .def_ro("command", &CommandProfile::command)
@@ -192,6 +207,12 @@ void bind_descriptions(nb::module_& module) {
                    std::to_string(self.ticks) + " ticks>";
         });
     nb::class_<CallStats>(module, "CallStats", "Counters of the calls of a model.")
+        .def("__repr__",
+             [](const CallStats& self) {
+                 return "<accel.CallStats " + std::to_string(self.calls) + " calls, " +
+                        std::to_string(self.bytes_copied) + " bytes copied, " +
+                        std::to_string(self.bytes_in_place) + " in place>";
+             })
         .def_ro("calls", &CallStats::calls)
         .def_ro("bytes_copied", &CallStats::bytes_copied,
                 "Bytes of inputs and outputs copied between arrays and card memory.")
@@ -225,6 +246,23 @@ void bind_model_properties(nb::class_<ModelObject>& model) {
         .def_prop_ro("closed", [](const ModelObject& self) { return !self.model; });
 }
 
+// "'a' f32 [1, 3], 'b' i64 [2]"
+std::string describe_all(std::span<const TensorInfo> tensors) {
+    std::string text;
+    for (const TensorInfo& tensor : tensors) {
+        text += (text.empty() ? "'" : ", '") + tensor.name + "' " + describe(tensor);
+    }
+    return text;
+}
+
+std::string describe_model(const ModelObject& self) {
+    if (!self.model) {
+        return "<accel.Model, closed>";
+    }
+    return "<accel.Model " + describe_all(self.model->inputs()) + " -> " +
+           describe_all(self.model->outputs()) + ">";
+}
+
 }  // namespace
 
 void bind_models(nb::module_& module) {
@@ -254,9 +292,12 @@ void bind_models(nb::module_& module) {
             "`allow_narrowing`: f32 and i64 for f64 and u64. `host_fallback`: the host computes "
             "nodes whose shapes depend on values. `log`: each pass of the compiler writes here.\n\n"
             "Raises Error with the file, the node, its operator and a remedy.")
-        .def_static("describe_inputs", &accel::Model::describe_inputs, nb::arg("file"),
-                    nb::sig("def describe_inputs(file: accel._types.Path) -> list[TensorInfo]"),
-                    "The inputs that an ONNX file declares, without compiling it.")
+        .def_static(
+            "describe_inputs",
+            [](const PathArgument& file) { return accel::Model::describe_inputs(file.get()); },
+            nb::arg("file"),
+            nb::sig("def describe_inputs(file: accel._types.Path) -> list[TensorInfo]"),
+            "The inputs that an ONNX file declares, without compiling it.")
         .def("__call__", &call, nb::arg("inputs"), nb::arg("queue") = nb::none(),
              nb::arg("out") = nb::none(), nb::arg("named_inputs"),
              nb::sig("def __call__(self, *inputs: typing.Any, queue: Queue | None = None, out: "
@@ -294,6 +335,7 @@ void bind_models(nb::module_& module) {
             [](const ModelObject& self) { return self.checked().export_weights().release(); },
             "Exports the weights as a file descriptor for imported_weights of other processes. "
             "The caller closes it.")
+        .def("__repr__", &describe_model)
         .def("close", &ModelObject::close, "Releases the model and its weights.")
         .def(
             "__enter__", [](nb::handle self) { return nb::borrow(self); },

@@ -54,7 +54,7 @@ T value_of(std::string_view name, nb::handle value) {
 
 bool set_queue_option(QueueOptions& options, std::string_view name, nb::handle value) {
     if (name == "priority") {
-        options.priority = value_of<Priority>(name, value);
+        options.priority = value_of<EnumArgument<Priority>>(name, value).get();
     } else if (name == "entries") {
         options.entries = value_of<std::uint32_t>(name, value);
     } else if (name == "spin") {

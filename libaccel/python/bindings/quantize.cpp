@@ -8,6 +8,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -18,6 +19,7 @@
 
 #include "bindings.hpp"
 #include "callbacks.hpp"
+#include "casters.hpp"
 #include "model_call.hpp"
 #include "options.hpp"
 
@@ -37,11 +39,13 @@ std::vector<TensorData> to_run(const std::vector<TensorInfo>& inputs, const nb::
     return to_tensors(inputs, order_inputs(inputs, positional, nb::kwargs(), named));
 }
 
-QuantizeReport quantize_model(const std::filesystem::path& model, const nb::iterable& calibration,
-                              const std::filesystem::path& result,
+QuantizeReport quantize_model(const PathArgument& model_path, const nb::iterable& calibration,
+                              const PathArgument& result_path,
                               const std::optional<DeviceObject>& device,
                               std::vector<std::string> nodes_to_exclude, double percentile,
                               const nb::object& progress, const nb::kwargs& keywords) {
+    const std::filesystem::path& model = model_path.get();
+    const std::filesystem::path& result = result_path.get();
     QuantizeOptions options;
     options.nodes_to_exclude = std::move(nodes_to_exclude);
     options.percentile = percentile;
@@ -84,16 +88,31 @@ void bind_quantize(nb::module_& module) {
                               "The result of quantize() for a node that multiplies.")
         .def_ro("node", &QuantizedNode::node)
         .def_ro("reason", &QuantizedNode::reason,
-                "The reason why it stays in f32; empty if it is quantized.");
+                "The reason why it stays in f32; empty if it is quantized.")
+        .def("__repr__", [](const QuantizedNode& self) {
+            return "<accel.QuantizedNode " + self.node +
+                   (self.reason.empty() ? ", quantized>" : ": " + self.reason + ">");
+        });
     nb::class_<OutputNoise>(module, "OutputNoise",
                             "The distance between an output of the quantized model and that of the "
                             "original, over all calibration data.")
         .def_ro("output", &OutputNoise::output)
         .def_ro("signal_to_noise", &OutputNoise::signal_to_noise,
-                "In dB; infinite if there is no difference.");
+                "In dB; infinite if there is no difference.")
+        .def("__repr__", [](const OutputNoise& self) {
+            return "<accel.OutputNoise '" + self.output + "' " +
+                   std::to_string(self.signal_to_noise) + " dB>";
+        });
     nb::class_<QuantizeReport>(module, "QuantizeReport", "The result of quantize().")
         .def_ro("nodes", &QuantizeReport::nodes)
-        .def_ro("outputs", &QuantizeReport::outputs);
+        .def_ro("outputs", &QuantizeReport::outputs)
+        .def("__repr__", [](const QuantizeReport& self) {
+            const auto quantized = std::ranges::count_if(
+                self.nodes, [](const QuantizedNode& node) { return node.reason.empty(); });
+            return "<accel.QuantizeReport " + std::to_string(quantized) + " of " +
+                   std::to_string(self.nodes.size()) + " nodes quantized, " +
+                   std::to_string(self.outputs.size()) + " outputs>";
+        });
     module.def(
         "quantize", &quantize_model, nb::arg("model"), nb::arg("calibration"), nb::arg("result"),
         nb::arg("device") = nb::none(), nb::kw_only(),

@@ -4,6 +4,7 @@
 #include "requests.hpp"
 
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
 
 #include <memory>
 #include <string>
@@ -59,10 +60,13 @@ void LentQueues::check_caller() const {
 
 Work::Work(nb::object function, std::shared_ptr<LentQueues> queues,
            std::shared_ptr<WorkFailure> failure)
-    : function_(std::move(function)), queues_(std::move(queues)), failure_(std::move(failure)) {}
+    : function_(std::move(function)), queues_(std::move(queues)), failure_(std::move(failure)) {
+    queues_->work.insert(this);
+}
 
 Work::~Work() {
     const WithGil gil;
+    queues_->work.erase(this);
     function_.reset();
     queues_.reset();
     failure_.reset();
@@ -117,6 +121,11 @@ void bind_requests(nb::module_& module) {
         "Work that a RequestQueue, a DeviceGroup or a Batcher accepted. `await request` waits in "
         "asyncio.\n\nAny thread may use it. It keeps the object that accepted it until a wait "
         "finds that it is over. Destroying it neither waits nor cancels.")
+        .def("__repr__",
+             [](nb::handle self) {
+                 const bool done = nb::inst_ptr<RequestObject>(self)->request.done();
+                 return "<accel." + type_of(self) + (done ? ", over>" : ", not over>");
+             })
         .def_prop_ro(
             "done", [](const RequestObject& self) { return self.request.done(); },
             "Whether it is over: finished, failed or canceled.")
