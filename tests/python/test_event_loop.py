@@ -63,8 +63,8 @@ class EventLoop(CardTest):
                 results = []
                 self.queue.submit(self.held.wait(1)).then(loop, results.append)
 
-                def work(run=getattr(loop, call), returned=returned):
-                    run()
+                def work(loop=loop, call=call, returned=returned):
+                    getattr(loop, call)()
                     returned.set()
 
                 thread = threading.Thread(target=work, daemon=True)
@@ -96,7 +96,8 @@ class EventLoop(CardTest):
                 errors = []
                 owner.loop.post_after(1000, lambda owner=owner: None)
                 self.queue.submit(self.held.wait(1)).then(
-                    owner.loop, lambda result, owner=owner: errors.append(result.error.errno)
+                    owner.loop,
+                    lambda result, owner=owner, errors=errors: errors.append(result.error.errno),
                 )
                 reference = weakref.ref(owner)
                 gc.collect()
