@@ -2,6 +2,7 @@
 """Lifetimes: nothing of a dropped object stays behind on the card."""
 
 import gc
+import operator
 import unittest
 
 import accel
@@ -53,7 +54,8 @@ class Lifetime(CardTest):
                 model(np.ones((1, 5), np.float32))
             with self.assertRaises(ValueError):
                 self.card.buffer(4).reshape(5)
-        self.assertEqual(self.usage(), before)
+        # Objects of an earlier test may have been released meanwhile.
+        self.assertTrue(all(map(operator.le, self.usage(), before)), (self.usage(), before))
 
 
 if __name__ == "__main__":
