@@ -16,7 +16,7 @@ def describe(info: DeviceInfo) -> str:
     version = f"{firmware >> 24}.{firmware >> 16 & 0xFF}.{firmware & 0xFFFF}"
     return (
         f"firmware {version}, {info.memory_free // MIB} of {info.memory_size // MIB} MiB "
-        f"free, {info.compute_engines} compute engines"
+        f"free, compute engines: {info.compute_engines}"
     )
 
 
@@ -39,7 +39,11 @@ def main() -> int:
     """Checks the cards of this machine, and the emulated one."""
     python = ".".join(map(str, sys.version_info[:3]))
     print(f"accel {__version__}, Python {python}")
-    entries = devices()
+    try:
+        entries = devices()
+    except Error as error:
+        print(error)
+        return 1
     works = True
     for entry in entries:
         if entry.info is None:

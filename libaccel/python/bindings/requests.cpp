@@ -4,6 +4,7 @@
 #include "requests.hpp"
 
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
 
 #include <memory>
 #include <string>
