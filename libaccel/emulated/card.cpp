@@ -67,7 +67,8 @@ Card::~Card() {
 
 void Card::enable() {
     if (!core_->wait_ready()) {
-        throw std::runtime_error("the card does not become ready: report this, with the options of the device");
+        throw std::runtime_error(
+            "the card does not become ready: report this, with the options of the device");
     }
     core_->enable({.admin_ring = rings_.address(),
                    .admin_results = rings_.address() + results_offset,

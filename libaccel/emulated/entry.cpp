@@ -16,6 +16,7 @@
 #include "machine.hpp"
 #include "options.hpp"
 #include "owned_fd.hpp"
+#include "shown_name.hpp"
 
 namespace accel::emulated {
 
@@ -89,14 +90,18 @@ __attribute__((visibility("default"))) const char* accel_emulated_version() {
 __attribute__((visibility("default"))) int accel_emulated_open(
     const std::string& name, std::shared_ptr<accel::detail::Kernel>& machine,
     std::string& text) noexcept {
-    const std::string failed = "cannot open card \"" + name + "\": ";
+    const std::string failed = "cannot open card \"" + accel::detail::shown_name(name) + "\": ";
     try {
         return accel::emulated::open(name, machine, text);
     } catch (const std::invalid_argument& error) {
         text = error.what();
         return EINVAL;
     } catch (const std::system_error& error) {
-        text = failed + error.code().message() + "; choose less memory, or end other programs";
+        text = failed + error.what() +
+               (error.code() == std::errc::resource_unavailable_try_again
+                    ? "; end other programs, or raise the limits of threads (ulimit -u) and memory "
+                      "(ulimit -v)"
+                    : "; choose less memory, or end other programs");
         return error.code().value();
     } catch (const std::exception& error) {
         text = failed + error.what();

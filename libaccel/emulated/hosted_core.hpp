@@ -60,7 +60,8 @@ class CoreHost {
 // threads within a call hangs if a callback takes this lock, as it would in an emulator.
 class HostedCore {
   public:
-    // Throws std::runtime_error if the core refuses the configuration.
+    // Throws std::runtime_error if the core refuses the configuration, and std::system_error if it
+    // cannot start a thread.
     HostedCore(CoreHost& host, const accel_core_config& config);
     ~HostedCore();
     HostedCore(const HostedCore&) = delete;

@@ -8,9 +8,11 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <set>
 #include <stdexcept>
 
 #include "accel_core.h"
+#include "shown_name.hpp"
 
 namespace accel::emulated {
 
@@ -118,7 +120,7 @@ constexpr std::array table{
 
 [[noreturn]] void refuse(std::string_view name, const std::string& why) {
     std::string text =
-        "cannot open card \"" + std::string(name) + "\": " + why + "; the options are";
+        "cannot open card \"" + detail::shown_name(name) + "\": " + why + "; the options are";
     for (const Option& option : table) {
         text += (&option == table.data() ? " " : ", ") + std::string(option.name) + "=...";
     }
@@ -131,7 +133,7 @@ const Option& find_option(std::string_view name, std::string_view key) {
             return option;
         }
     }
-    refuse(name, "an emulated card has no option \"" + std::string(key) + "\"");
+    refuse(name, "an emulated card has no option \"" + detail::shown_name(key) + "\"");
 }
 
 void apply(Options& options, std::string_view name, std::string_view item) {
@@ -143,7 +145,7 @@ void apply(Options& options, std::string_view name, std::string_view item) {
     const Value value = option.parse(text);
     if (!value || *value < option.least || *value > option.most ||
         (key == "memory" && *value % ACCEL_PAGE_SIZE != 0)) {
-        refuse(name, "option " + std::string(key) + " is \"" + std::string(text) +
+        refuse(name, "option " + std::string(key) + " is \"" + detail::shown_name(text) +
                          "\" and must be " + std::string(option.takes));
     }
     option.set(options, *value);
@@ -153,12 +155,21 @@ void apply(Options& options, std::string_view name, std::string_view item) {
 
 Options parse_options(std::string_view name) {
     Options options;
+    std::set<std::string_view> given;
     std::string_view rest = name.substr(prefix.size());
+    if (rest == ":") {
+        rest = {};  // no options
+    }
     while (!rest.empty()) {
         rest.remove_prefix(1);  // a colon, then commas
         const std::string_view item = rest.substr(0, rest.find(','));
-        if (!item.empty() || rest.find(',') != std::string_view::npos) {
-            apply(options, name, item);
+        if (item.empty()) {
+            refuse(name, "one of its options is empty: remove the comma that is too many");
+        }
+        apply(options, name, item);
+        const std::string_view key = item.substr(0, item.find('='));
+        if (!given.insert(key).second) {
+            refuse(name, "it has option " + std::string(key) + " twice: keep one");
         }
         rest.remove_prefix(item.size());
     }

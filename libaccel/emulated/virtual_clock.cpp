@@ -4,6 +4,7 @@
 #include "virtual_clock.hpp"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "signals.hpp"
@@ -12,7 +13,7 @@ namespace accel::emulated {
 
 void VirtualClock::start(std::function<void()> tick) {
     const SignalBlock block;
-    thread_ = std::jthread([this, tick = std::move(tick)](const std::stop_token& stop) {
+    const auto run = [this, tick = std::move(tick)](const std::stop_token& stop) {
         std::unique_lock lock(mutex_);
         while (changed_.wait(lock, stop, [this] { return deadline_ != UINT64_MAX; })) {
             now_ = std::max(now_, std::exchange(deadline_, UINT64_MAX));
@@ -20,7 +21,12 @@ void VirtualClock::start(std::function<void()> tick) {
             tick();
             lock.lock();
         }
-    });
+    };
+    try {
+        thread_ = std::jthread(run);
+    } catch (const std::system_error& error) {
+        throw std::system_error(error.code(), "cannot start a thread");
+    }
 }
 
 void VirtualClock::stop() {

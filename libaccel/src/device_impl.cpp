@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "logger.hpp"
+#include "shown_name.hpp"
 
 namespace accel::detail {
 
@@ -49,7 +50,7 @@ std::string missing_node(Kernel& kernel) {
 }
 
 std::string open_problem(Kernel& kernel, int error, const std::string& path) {
-    const std::string failed = "cannot open " + path + ": ";
+    const std::string failed = "cannot open " + shown_name(path) + ": ";
     switch (error) {
         case ENOENT:
         case ENXIO:

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "emulated_library.hpp"
+#include "shown_name.hpp"
 
 namespace accel::detail {
 
@@ -90,7 +91,7 @@ std::shared_ptr<DeviceImpl> find_device(const Choice& choice, std::string_view n
         }
     }
     throw Error(std::errc::no_such_device,
-                "cannot open card " + std::string(name) +
+                "cannot open card " + shown_name(name) +
                     ": no card that can be opened has this name" +
                     (choice.variable.empty() ? "" : " among those of " + choice.variable) +
                     "; Device::list() lists the cards" + problems);
@@ -107,7 +108,7 @@ std::shared_ptr<DeviceImpl> open_in(const Choice& choice, std::string_view name)
         return find_device(choice, name,
                            [&](const DeviceInfo& info) { return info.serial == *serial; });
     }
-    throw_invalid("cannot open card \"" + std::string(name) +
+    throw_invalid("cannot open card \"" + shown_name(name) +
                   "\": give a path (/dev/accel0), a PCI address (0000:01:00.0), a serial number "
                   "(decimal or 0x...), or \"emulated\"");
 }
@@ -149,7 +150,7 @@ Choice environment() {
         return all_of(linux_kernel());
     }
     const std::string name = value;
-    const std::string variable = "ACCEL_DEVICE=" + name;
+    const std::string variable = "ACCEL_DEVICE=" + shown_name(name);
     return with_variable(variable, [&]() -> Choice {
         if (names_emulated(name)) {
             EmulatedCard card = emulated_card(name);

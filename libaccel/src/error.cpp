@@ -118,6 +118,14 @@ std::string_view explain(std::errc error) noexcept {
             return "the deadline passed, and the job continues: wait again";
         case EINTR:
             return "a signal interrupted the call: call again";
+        case EMFILE:
+            return "this process has too many open files: close some, or raise its limit "
+                   "(ulimit -n, or LimitNOFILE= of a systemd unit)";
+        case ENFILE:
+            return "all processes together have too many open files: end some programs, or raise "
+                   "the limit (sysctl fs.file-max)";
+        case EISDIR:
+            return "the path is a folder: give the device node of a card, such as /dev/accel0";
         case EAGAIN:
             return "the card is still resetting: open it again in a few seconds; accelctl doctor "
                    "shows its state";
@@ -141,8 +149,8 @@ std::string_view explain(std::errc error) noexcept {
                    "reset it (accelctl reset), bind its driver again, or power the machine off; "
                    "accelctl doctor shows the steps";
         default:
-            return "the system call failed with an unexpected errno: report it as a bug of the "
-                   "driver";
+            return "the operating system refused the call for a reason that this library does not "
+                   "know: look in the kernel log";
     }
 }
 

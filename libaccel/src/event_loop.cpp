@@ -3,6 +3,7 @@
 // The public EventLoop, and the thread that the library makes for one.
 #include "accel/event_loop.hpp"
 
+#include <system_error>
 #include <utility>
 
 #include "event_loop_impl.hpp"
@@ -24,13 +25,23 @@ void run_in_thread(const std::shared_ptr<detail::EventLoopImpl>& loop) noexcept 
     loop->close();
 }
 
+std::thread start_thread(const std::shared_ptr<detail::EventLoopImpl>& loop) {
+    try {
+        return std::thread(run_in_thread, loop);
+    } catch (const std::system_error& error) {
+        throw Error(static_cast<std::errc>(error.code().value()),
+                    "cannot start a thread for the event loop: end other programs, or raise the "
+                    "limits of threads (ulimit -u) and memory (ulimit -v)");
+    }
+}
+
 }  // namespace
 
 EventLoop::EventLoop() : impl_(std::make_shared<detail::EventLoopImpl>()) {}
 
 EventLoop EventLoop::with_thread() {
     EventLoop loop;
-    loop.thread_ = std::thread(run_in_thread, loop.impl_);
+    loop.thread_ = start_thread(loop.impl_);
     return loop;
 }
 

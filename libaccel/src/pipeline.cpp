@@ -58,6 +58,7 @@ struct Pipeline::Impl {
                                   (options.depth == 0 ? "depth" : "commands") +
                                   " is 0: it must be at least 1");
         }
+        check_room();
         const std::size_t most = options.depth * items_per_slot;
         // Besides the copies or the commands of an item: two waits and a signal.
         const std::array<std::size_t, stages> commands{options.inputs.size(), options.commands,
@@ -72,6 +73,20 @@ struct Pipeline::Impl {
             slots.push_back({allocate(options.inputs), allocate(options.outputs)});
         }
         make_semaphores();
+    }
+
+    // The rings hold the commands of all unfinished items.
+    void check_room() const {
+        const std::size_t longest = std::max(
+            {options.inputs.size(), options.outputs.size(), std::size_t{options.commands}});
+        const std::size_t room = card.info().max_ring_entries;
+        if (options.depth > room / (items_per_slot * (longest + 3))) {
+            detail::throw_invalid("PipelineOptions::depth is " + std::to_string(options.depth) +
+                                  ", and an item has up to " + std::to_string(longest) +
+                                  " commands in a queue: the rings of the card have room for " +
+                                  std::to_string(room) +
+                                  " commands; choose a smaller depth or fewer commands");
+        }
     }
 
     struct Slot {

@@ -188,6 +188,14 @@ class Resize(ctypes.Structure):
     _fields_ = (*words("size taps"), *operands("dst src table"), *words("outer n count inner"))
 
 
+class Tensor(ctypes.Structure):
+    _fields_ = (
+        *words("size type"),
+        *(("name", c_char_p), ("shape", ctypes.POINTER(c_int64)), ("rank", c_uint64)),
+        *(("data", c_void_p), ("bytes", c_uint64)),
+    )
+
+
 class AccelError(Exception):
     """The error of a call; `details` are the members of accel_error_t."""
 

@@ -21,7 +21,6 @@ from library import (
     Conv2d,
     Copy,
     Elementwise,
-    Error,
     Fill,
     Format,
     Gather,
@@ -145,71 +144,6 @@ class Commands(CardTest):
         with self.fails(errno.EIO) as caught:
             self.library.call("job_wait", self.submit(command), FOREVER)
         self.assertNotEqual(caught.exception.details.status, 0)
-
-
-class Errors(CardTest):
-    def test_they_name_the_parameter_that_is_null(self):
-        with self.fails(errno.EINVAL, "queue is NULL"):
-            self.library.call("queue_synchronize", None)
-        with self.fails(errno.EINVAL, "command is NULL"):
-            self.library.call("queue_submit", self.queue, None, None)
-        with self.fails(errno.EINVAL, "out is NULL"):
-            self.library.call("command_nop", None)
-
-    def test_they_may_be_ignored(self):
-        self.assertEqual(self.library.c.accel_queue_synchronize(None, None), errno.EINVAL)
-        small = Error(size=16, code=77)
-        self.assertEqual(
-            self.library.c.accel_queue_synchronize(None, ctypes.byref(small)), errno.EINVAL
-        )
-        self.assertEqual(small.code, 77)
-
-    def test_a_card_that_is_not_there(self):
-        with self.fails(errno.ENOENT, "/dev/accel-not-there"):
-            self.library.make("device_open", b"/dev/accel-not-there")
-        with self.fails(errno.EINVAL, "wheels"):
-            self.library.make("device_open", b"emulated:wheels=4")
-
-    def test_they_have_the_names_of_c(self):
-        fill = Fill(dst=self.zeros(64), bytes=64, pattern_bytes=3)
-        with self.fails(errno.EINVAL, "accel_fill_t.pattern_bytes"):
-            self.library.command("fill", fill)
-        for reason in range(12):
-            text = self.library.c.accel_reason_text(reason)
-            self.assertTrue(text)
-            self.assertNotIn(b"::", text)
-        self.assertIn(b"accel_queue_reset()", self.library.c.accel_reason_text(1))
-        self.assertIn(b"aligned", self.library.c.accel_status_text(3))
-        self.assertIn(b"does not know", self.library.c.accel_status_text(1 << 20))
-
-    def test_a_long_text_is_cut_between_characters(self):
-        name = "/dev/" + "ä" * 2000
-        with self.assertRaises(Exception) as caught:
-            self.library.make("device_open", name.encode())
-        text = str(caught.exception)  # decoding would fail in the middle of a character
-        self.assertTrue(text.endswith("ä..."), text[-20:])
-        self.assertLessEqual(len(text.encode()), 1023)
-
-    def test_an_operand_without_its_kind(self):
-        dst = self.zeros(64)
-        dst.kind = 0
-        with self.fails(errno.EINVAL, "accel_at()"):
-            self.library.command("fill", Fill(dst=dst, bytes=64))
-        dst.kind, dst.offset = 1, 65
-        with self.fails(errno.EINVAL):
-            self.library.command("fill", Fill(dst=dst, bytes=4))
-
-    def test_values_that_no_enumeration_has(self):
-        src, dst = self.write("f", 1), self.zeros(4)
-        for op in (7, 255, 256, 1 << 31):
-            with self.subTest(op=op), self.fails(errno.EINVAL):
-                self.library.command("reduce", Reduce(op=op, dst=dst, src=src, n=1))
-        wrong = Elementwise(dst=dst, a=src, b=src, shape=shape(1))
-        wrong.shape.rank = 7
-        with self.fails(errno.EINVAL, "rank of a shape is 7"):
-            self.library.command("elementwise", wrong)
-        with self.fails(errno.EINVAL, "placement is 3"):
-            self.library.make("command_list_create", self.card, 3)
 
 
 class Versions(CardTest):

@@ -18,7 +18,7 @@ TEST(Numerics, ExpIsWithinTwoUnitsInTheLastPlace) {
     double worst = 0;
     // Steps by a prime: every exponent, and many mantissas. 4.4 million values.
     for (std::uint64_t pattern = 0; pattern <= UINT32_MAX; pattern += 977) {
-        const float x = std::bit_cast<float>(static_cast<std::uint32_t>(pattern));
+        const auto x = std::bit_cast<float>(static_cast<std::uint32_t>(pattern));
         const float got = card::exp_f32(x);
         const float expected = reference::exp(x);
         if (std::isnan(x)) {

@@ -54,7 +54,23 @@ TEST_F(ModelTest, WrongArgumentsHaveDistinctMessages) {
     expect_says(error_of([&] { static_cast<void>(Model::load(device, "/nowhere.onnx")); }),
                 "/nowhere.onnx");
     const auto small = device.allocate<float>({10});
-    EXPECT_THROW(net.submit(queue, {small, small}), Error) << "shorter than the tensor";
+    const auto large = device.allocate<float>({60});
+    // The names of the model, not the numbers of the arguments of its list.
+    const Error input = error_of([&] { net.submit(queue, {small, large}); });
+    EXPECT_EQ(input.errc(), std::errc::invalid_argument);
+    expect_says(input, "input '" + net.inputs()[0].name + "', which is f32[3,4,5], touches 240");
+    expect_says(error_of([&] {
+                    net.submit(queue, {large, small});
+                }),
+                "output '" + net.outputs()[0].name + "', which is f32[3,4,5], touches 240");
+    const std::string text = input.what();
+    EXPECT_EQ(text.find("argument "), std::string::npos) << text;
+    EXPECT_EQ(text.find("Invalid argument"), text.rfind("Invalid argument")) << text;
+    expect_says(error_of([&] { static_cast<void>(Model::load(device, "")); }), "\"\"", "is empty");
+    const Error batch =
+        error_of([&] { static_cast<void>(Model::load(device, relu(), {.batch = -4})); });
+    EXPECT_EQ(batch.errc(), std::errc::invalid_argument);
+    expect_says(batch, "LoadOptions::batch", "-4");
 }
 
 TEST_F(ModelTest, InputsAndOutputsAreFoundByName) {

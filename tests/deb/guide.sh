@@ -28,7 +28,10 @@ for way in "Debian packages" "make install" "pip"; do
     echo "==> Following the guide: $way"
     fresh debian12-build
     git clone -q "$here/.." "$root/root/accel" 9>&-
-    # `make deb` makes the source package, and finds that its packages are there.
+    # `make deb` makes the source package, and finds that its packages are there: it is the same
+    # with the same headers of QEMU.
+    mkdir -p "$root/root/.cache/accel"
+    cp -r "$cache"/qemu-headers-* "$root/root/.cache/accel"
     mkdir "$root/root/accel/build"
     cp -r "$packages" "$root/root/accel/build/packages"
     mkdir -p "$ccache" "$root/root/.cache/ccache"
@@ -37,6 +40,7 @@ for way in "Debian packages" "make install" "pip"; do
     mkdir -p "$root/usr/local/share/ca-certificates"
     find /usr/local/share/ca-certificates -name '*.crt' -exec cp {} \
         "$root/usr/local/share/ca-certificates" \; 2>/dev/null || :
+    inside update-ca-certificates >>"$log" 2>&1
     [ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$root/etc"
     {
         echo 'set -eux; cd /root/accel'

@@ -94,6 +94,7 @@ class Program {
             text = std::to_string(thrown.code().value()) + " " + thrown.what();
         }
         replace(text, path_, "CARD");
+        replace(text, std::to_string(card_.info().memory_size) + " bytes", "ALL bytes");
         replace(text, address_, "ADDRESS");
         line(name, text);
     }

@@ -2,6 +2,7 @@
 """Buffers and arrays: one memory, kept alive by both."""
 
 import gc
+import io
 import mmap
 import unittest
 
@@ -197,6 +198,49 @@ class Buffer(CardTest):
         self.assertEqual(buffer.access, accel.Access.read)
         with self.card.create_queue() as queue, self.assertRaises(accel.InvalidArgumentError):
             queue.submit(accel.commands.fill(buffer, 1))
+
+    def test_a_read_only_array_is_read_only_for_the_cpu(self):
+        content = bytes(range(64))
+        for buffer in (
+            self.card.from_array(np.frombuffer(content, np.uint8), copy=False),
+            self.card.import_dlpack(content),
+        ):
+            self.assertFalse(buffer.numpy().flags.writeable)
+            self.assertTrue(memoryview(buffer).readonly)
+            with self.assertRaises(ValueError):
+                buffer.numpy()[0] = 65
+            with self.assertRaisesRegex(accel.InvalidArgumentError, "read-only"):
+                buffer.copy_from(np.zeros(64, np.uint8))
+            with self.assertRaises((BufferError, TypeError)):
+                io.BytesIO(b"x").readinto(buffer)
+            if np.lib.NumpyVersion(np.__version__) >= "2.1.0":
+                self.assertFalse(np.from_dlpack(buffer).flags.writeable)
+            with self.assertRaises(BufferError):
+                buffer.__dlpack__()
+        self.assertEqual(content, bytes(range(64)))
+
+    def test_the_byte_order_of_another_machine_is_named(self):
+        foreign = np.arange(4).astype(np.dtype(np.float32).newbyteorder())
+        buffer = self.card.buffer(4)
+        with self.assertRaisesRegex(TypeError, "byte order"):
+            buffer.copy_from(foreign)
+        for dtype in (foreign.dtype, foreign.dtype.str):
+            with self.assertRaises(TypeError):
+                self.card.buffer(4, dtype)
+        buffer.copy_from(foreign.astype("float32"))
+        self.assertEqual(buffer.numpy().tolist(), [0, 1, 2, 3])
+
+    def test_options_of_an_enumeration_take_no_numbers(self):
+        for make in (
+            lambda: self.card.create_queue(priority=3),
+            lambda: accel.RequestQueue(self.card, priority=3),
+            lambda: self.card.buffer(4, placement=1),
+            lambda: self.card.buffer(4, access=1),
+        ):
+            with self.assertRaises(TypeError):
+                make()
+        self.card.create_queue(priority=accel.Priority.low).close()
+        accel.RequestQueue(self.card, priority=accel.Priority.low).close()
 
     def test_numpy_functions_take_a_buffer(self):
         buffer = self.card.from_array(np.float32([1, 2, 3]))

@@ -61,6 +61,34 @@ class Documents(unittest.TestCase):
         self.assertGreater(sum(changed), 100)
         self.assertLess(sum(changed), len(before) // 10)
 
+    def test_the_examples_of_the_reference_classify(self):
+        if not (ROOT / "docs").exists():
+            self.skipTest("the sources are not here")
+        with tempfile.TemporaryDirectory() as folder:
+            output = self.run_in(folder, program("docs/reference/python.md"))
+        noise, served, *labels = output.splitlines()
+        self.assertGreater(float(noise.removesuffix(" dB")), 20)
+        self.assertEqual(served, "['ankle boot', 'pullover']")
+        # Those of the group, then those of the pipeline.
+        self.assertEqual(labels, ["ankle boot", "pullover"] * 2)
+
+    def test_the_page_of_operators_lists_those_of_the_compiler(self):
+        folder = ROOT / "libaccel/compiler/frontend/operators"
+        if not folder.exists():
+            self.skipTest("the sources are not here")
+        entry = re.compile(r'\{\s*"((?:com\.microsoft\.)?[A-Z]\w*)"\s*,')
+        text = "".join(file.read_text() for file in folder.glob("*.cpp"))
+        expected = set(entry.findall(text))
+        # The import itself resolves the first two; the others are aliases.
+        expected |= {"If", "Loop"}
+        expected |= {f"com.microsoft.{name}" for name in ("DequantizeLinear", "QuantizeLinear")}
+        listed = set()
+        page = (ROOT / "docs/reference/operators.md").read_text()
+        for title, names in re.findall(r"^\| ([^|]+) \| ([A-Z][^|]*) \|$", page, re.M):
+            prefix = "com.microsoft." if title.startswith("com.microsoft") else ""
+            listed |= {prefix + name for name in names.split(", ")}
+        self.assertEqual(listed, expected)
+
     def test_the_programs_of_the_readmes_classify(self):
         if not (ROOT / "README.md").exists():
             self.skipTest("the sources are not here")

@@ -7,6 +7,7 @@ import unittest
 
 import accel
 from accel import commands
+from accel.examples import FASHION
 from card import CardTest
 
 
@@ -51,6 +52,10 @@ class Errors(CardTest):
             queue.submit(held.wait(1)).wait(0.01)
         self.assertEqual(late.exception.errno, errno.ETIMEDOUT)
         self.assertEqual(late.exception.reason, accel.Reason.none)
+
+    def test_an_option_for_an_input_that_the_model_lacks_is_an_invalid_argument(self):
+        with self.assertRaisesRegex(accel.InvalidArgumentError, "'nope'.*it has 'image'"):
+            accel.Model.load(FASHION, self.card, shapes={"nope": (1,)})
 
     def test_unknown_cards_and_options_are_refused(self):
         with self.assertRaises(accel.InvalidArgumentError) as caught:

@@ -55,6 +55,59 @@ class EventLoop(CardTest):
             self.assertEqual(len(set(threads)), 1)
             self.assertNotIn(threading.get_ident(), threads)
 
+    def test_close_ends_a_running_loop(self):
+        for call in ("run", "run_once"):
+            with self.subTest(call):
+                loop = accel.EventLoop()
+                returned = threading.Event()
+                results = []
+                self.queue.submit(self.held.wait(1)).then(loop, results.append)
+
+                def work(loop=loop, call=call, returned=returned):
+                    getattr(loop, call)()
+                    returned.set()
+
+                thread = threading.Thread(target=work, daemon=True)
+                thread.start()
+                time.sleep(0.05)
+                loop.close()
+                self.assertTrue(returned.wait(30))
+                thread.join()
+                self.assertEqual([result.error.errno for result in results], [errno.ECANCELED])
+                self.queue.reset()
+
+    def test_a_callback_that_closes_its_loop_ends_run(self):
+        loop = accel.EventLoop()
+        loop.post(loop.close)
+        thread = threading.Thread(target=loop.run, daemon=True)
+        thread.start()
+        thread.join(30)
+        self.assertFalse(thread.is_alive())
+        self.assertTrue(loop.closed)
+
+    def test_a_callback_that_refers_to_its_loop_is_collected(self):
+        class Owner:
+            pass
+
+        for make in (accel.EventLoop, accel.EventLoop.with_thread):
+            with self.subTest(make):
+                owner = Owner()
+                owner.loop = make()
+                errors = []
+                owner.loop.post_after(1000, lambda owner=owner: None)
+                self.queue.submit(self.held.wait(1)).then(
+                    owner.loop,
+                    lambda result, owner=owner, errors=errors: errors.append(result.error.errno),
+                )
+                reference = weakref.ref(owner)
+                gc.collect()
+                self.assertEqual((owner.loop.closed, owner.loop.pending), (False, 2))
+                del owner
+                gc.collect()
+                self.assertIsNone(reference())
+                self.assertEqual(errors, [errno.ECANCELED])
+                self.queue.reset()
+
     def test_a_callback_submits_the_next_job(self):
         with accel.EventLoop.with_thread() as loop:
             finished = threading.Event()

@@ -36,6 +36,29 @@ class Model(CardTest):
         self.assertEqual(model(self.card.from_array(x)).tolist(), expected)
         self.assertEqual(model(np.asfortranarray(x)).tolist(), expected)
 
+    def test_an_array_that_cannot_take_an_output_is_described(self):
+        model = self.load()
+        x = np.ones((1, 4), np.float32)
+        read_only = np.zeros((1, 3), np.float32)
+        read_only.setflags(write=False)
+        sparse = np.zeros((1, 6), np.float32)[:, ::2]
+        foreign = np.dtype(np.float32).newbyteorder()
+        for out, text in (
+            (read_only, "is read-only"),
+            (sparse, "is not dense"),
+            (np.zeros((1, 3)), r"is f32\[1, 3\], not f64\[1, 3\]$"),
+            (np.zeros((3, 1), np.float32), r"not f32\[3, 1\]$"),
+            (np.zeros((1, 3), foreign), "byte order"),
+            (self.card.from_array(read_only, copy=False), "read-only array"),
+        ):
+            with (
+                self.subTest(text),
+                self.assertRaisesRegex(accel.InvalidArgumentError, f"'y'.*{text}"),
+            ):
+                model(x, out=out)
+        with self.assertRaisesRegex(TypeError, "byte order"):
+            model(x.astype(foreign))
+
     def test_several_inputs_and_outputs(self):
         model = self.load(onnx_files.sum_and_product)
         a, b = np.float32([1, 2, 3, 4]), np.float32([5, 6, 7, 8])

@@ -53,6 +53,44 @@ class RequestQueue(CardTest):
             with self.assertRaises(TypeError):
                 requests.submit(wrong)
 
+    def test_functions_that_refer_to_their_object_are_collected(self):
+        class Owner:
+            pass
+
+        def request_queue(owner):
+            owner.target = accel.RequestQueue(self.card)
+            for _ in range(5):
+                owner.target.submit(lambda queue, owner=owner: queue.submit(self.held.wait(1)))
+
+        def group(owner):
+            owner.target = accel.DeviceGroup([self.card])
+            for _ in range(5):
+                owner.target.submit(
+                    lambda queue, card, owner=owner: queue.submit(self.held.wait(1))
+                )
+
+        def pipeline(owner):
+            owner.target = accel.Pipeline(
+                self.card,
+                lambda queue, operands, owner=owner: queue.submit(commands.Nop()),
+                inputs=[4],
+                outputs=[4],
+            )
+            owner.target.submit([self.card.buffer(1)], [self.card.buffer(1)])
+
+        queues = self.card.info().user_queues.used
+        for make in (request_queue, group, pipeline):
+            with self.subTest(make.__name__):
+                owner = Owner()
+                make(owner)
+                reference = weakref.ref(owner)
+                gc.collect()
+                self.assertFalse(owner.target.closed)
+                del owner
+                gc.collect()
+                self.assertIsNone(reference())
+                self.expect_soon(lambda: self.card.info().user_queues.used, queues)
+
     def test_one_request_is_canceled_and_the_others_run(self):
         requests = self.open(in_flight=1)
         order = []

@@ -122,7 +122,24 @@ INSTANTIATE_TEST_SUITE_P(
                       BadName{"emulated:timing=slow", "must be fast or model"},
                       BadName{"emulated:cards=2,card=2", "2 cards, from number 0 on"},
                       BadName{"emulated:card=1", "one card, which has number 0"},
-                      BadName{"emulated:cards=2,,card=1", "no option \"\""}));
+                      BadName{"emulated:cards=2,,card=1", "options is empty"},
+                      BadName{"emulated:memory=1G,", "options is empty"},
+                      BadName{"emulated:,", "options is empty"},
+                      BadName{"emulated:cards=2,cards=3", "option cards twice"},
+                      BadName{"emulated:serial=1,cards=2,serial=1", "option serial twice"}));
+
+TEST(Emulated, LongAndUnprintableNamesAreShortInErrors) {
+    const auto text_of = [](const std::string& name) {
+        return std::string(error_of([&] { static_cast<void>(Device::open(name)); }).what());
+    };
+    for (const std::string start : {"emulated:", "emulated:color=", "/dev/", "card"}) {
+        const std::string text = text_of(start + "\n\x1b[2J" + std::string(5000, 'x'));
+        EXPECT_LT(text.size(), 1000U) << text;
+        EXPECT_THAT(text, HasSubstr("\\x0a\\x1b[2Jx"));
+        EXPECT_THAT(text, HasSubstr("xxx..."));
+        EXPECT_EQ(text.find_first_of("\n\x1b"), std::string::npos) << text;
+    }
+}
 
 TEST(Emulated, OtherNamesAreNoEmulatedCards) {
     for (const std::string_view name : {"emulate", "emulatedx", "Emulated"}) {

@@ -28,6 +28,23 @@ TEST(Sentences, EveryErrnoOfTheContractHasItsOwn) {
     }
 }
 
+TEST(Sentences, LimitsAndPathsOfTheHostHaveTheirOwn) {
+    const auto expect = [](int error, std::string_view says) {
+        const std::string_view sentence = explain(static_cast<std::errc>(error));
+        EXPECT_NE(sentence.find(says), std::string_view::npos) << sentence;
+    };
+    expect(EMFILE, "ulimit -n");
+    expect(ENFILE, "fs.file-max");
+    expect(EISDIR, "folder");
+    EXPECT_EQ(explain(static_cast<std::errc>(EXDEV)).find("bug"), std::string_view::npos);
+}
+
+TEST(Sentences, AFolderIsNoCard) {
+    const Error error = error_of([] { static_cast<void>(Device::open("/tmp")); });
+    EXPECT_EQ(error.errc(), std::errc::is_a_directory);
+    expect_says(error, "cannot open /tmp", "folder");
+}
+
 TEST(Sentences, EveryStatusOfTheCardHasItsOwn) {
     const std::string_view unknown = explain(CardStatus{999});
     std::set<std::string_view> sentences;

@@ -185,6 +185,13 @@ TEST_F(PipelineEndTest, BadOptionsSaySo) {
     const auto nothing = [](Queue& queue, std::span<const Operand>) { return queue.submit(Nop{}); };
     expect_says(error_of([&] { Pipeline(card, {.depth = 0}, nothing); }), "depth is 0");
     expect_says(error_of([&] { Pipeline(card, {.commands = 0}, nothing); }), "commands is 0");
+    for (const std::size_t depth : {std::size_t{UINT32_MAX}, SIZE_MAX, std::size_t{1} << 62}) {
+        const Error error = error_of([&] { Pipeline(card, {.depth = depth}, nothing); });
+        EXPECT_EQ(error.errc(), std::errc::invalid_argument);
+        expect_says(error, "PipelineOptions::depth is " + std::to_string(depth), "smaller depth");
+    }
+    expect_says(error_of([&] { Pipeline(card, {.commands = UINT32_MAX}, nothing); }),
+                "4294967295 commands", "fewer commands");
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 """`accelctl bundle`: everything that --root needs, and nothing that belongs to users."""
 
 import os
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -92,6 +93,11 @@ class Bundle(ToolTest):
         self.assertIn(f"tar -xOf {names[0]} accel-bundle/CONTENT.txt", done.stdout)
         document = self.document(self.ctl("bundle", str(self.folder / "x.tgz"), "--json"))
         self.assertTrue(document["kernel_log"])
+        path = self.folder / "it's here.tar.gz"
+        line = self.ctl("bundle", str(path)).stdout.splitlines()[-1]
+        listed = subprocess.run(["sh", "-c", line], capture_output=True, check=True)
+        self.assertIn(b"report/", listed.stdout)
+        self.assertNotIn("tar -x", self.ctl("bundle", "/dev/null").stdout)
 
     def test_a_machine_without_a_card_or_a_log_has_a_bundle_too(self):
         for name in ("sys/bus/pci/devices", "sys/class/accel-card"):

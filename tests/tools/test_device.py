@@ -41,6 +41,46 @@ class Emulated(ToolTest):
             ["emulated:cards=2,memory=32M,card=0", "emulated:cards=2,memory=32M,card=1"],
         )
 
+    def test_a_closed_standard_output_is_an_error_and_no_card_gets_its_number(self):
+        for redirection in (">&-", "-o - >&-"):
+            done = subprocess.run(
+                [
+                    "bash",
+                    "-c",
+                    f'exec "$1" run "$2" --device emulated {redirection}',
+                    "bash",
+                    BUILD / "tools/accelctl",
+                    self.model(),
+                ],
+                check=False,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+            )
+            self.assertEqual(done.returncode, 7, done.stderr)
+            self.assertIn("Bad file descriptor", done.stderr)
+
+    def test_inputs_that_do_not_end_or_fit_are_refused(self):
+        done = self.here("run", self.model(), "--device", "emulated", "--input", "/dev/zero")
+        self.expect_exit(done, 7, "more than 1 GiB", "no regular file")
+        done = self.here("run", self.model(), "--device", "emulated", "--constant-input", "x=0.5")
+        self.expect_exit(done, 2, "a number is for an input of one element, and x has 8")
+
+    def test_numbers_count_the_cards_of_the_environment(self):
+        two = {"ACCEL_DEVICE": "emulated:cards=2"}
+        cards = self.document(self.here("info", "1", "--json", env=two))["cards"]
+        self.assertEqual([card["address"] for card in cards], ["emulated:cards=2,card=1"])
+        self.expect_exit(self.here("validate", "0", "--only", "copy", env=two), 0)
+        self.expect_exit(
+            self.here("info", "2", env=two), 3, "no card 2 among those that ACCEL_DEVICE="
+        )
+        wrong = self.here("info", env={"ACCEL_DEVICE": "bogus"})
+        self.expect_exit(wrong, 2, "ACCEL_DEVICE=bogus in the environment")
+
+    def test_commands_of_the_driver_refuse_a_card_of_the_environment(self):
+        for command in (["top", "--once"], ["events"], ["reset"], ["power-cap"]):
+            self.expect_exit(self.here(*command, env=EMULATED), 8, "acts on the driver")
+
     def test_the_summary_topology_and_doctor_know_emulated_cards(self):
         done = self.here("--device", "emulated:cards=2")
         self.expect_exit(done, 0)

@@ -198,8 +198,10 @@ Exit bundle(const Program& program, const BundleOptions& options) {
     }
     out << fmt::format("wrote {}: {}, {}\n", output, plural(files, "file"),
                        human_bytes(bytes.size()))
-        << "accel-bundle/CONTENT.txt in it lists what it has. Read it before you send it:\n"
-        << fmt::format("  tar -xOf {} accel-bundle/CONTENT.txt\n", output);
+        << "accel-bundle/CONTENT.txt in it lists what it has. Read it before you send it"
+        << (std::filesystem::is_regular_file(output)
+                ? fmt::format(":\n  tar -xOf {} accel-bundle/CONTENT.txt\n", shell_word(output))
+                : ".\n");
     if (!kernel_log) {
         out << "The kernel's log is missing: run this as root to add its lines about the cards.\n";
     }

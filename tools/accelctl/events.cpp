@@ -201,9 +201,10 @@ Exit print_document(const Program& program, std::vector<EventLog>& logs, unsigne
 Exit events(const Program& program, const EventOptions& options) {
     const SystemRoot root = program.root();
     std::vector<EventLog> logs;
-    for (const Card& card : select_cards(root, options.card)) {
+    const std::string name = name_or_environment(root, options.card);
+    for (const Card& card : select_cards(root, name)) {
         require_real_card(card, "accelctl events");
-        if (!options.card.empty()) {
+        if (!name.empty()) {
             require_driver(card);
         }
         if (card.node) {
@@ -211,7 +212,7 @@ Exit events(const Program& program, const EventOptions& options) {
         }
     }
     if (logs.empty()) {
-        if (!options.follow && options.card.empty()) {
+        if (!options.follow && name.empty()) {
             if (program.json()) {
                 return print_document(program, logs, options.count);
             }

@@ -134,10 +134,16 @@ TensorData parse_constant(const std::string& model, const Named& given,
             info.shape = shape->second;
         }
         std::ranges::replace(info.shape, -1, 1);
-        if (info.elements() == 1) {
-            if (auto bytes = number_bytes(info.type, given.value)) {
-                return {info.type, info.shape, std::move(*bytes)};
+        if (auto bytes = number_bytes(info.type, given.value)) {
+            if (info.elements() != 1) {
+                throw Failure(
+                    Exit::usage,
+                    fmt::format("--constant-input {0}={1}: a number is for an input of one "
+                                "element, and {0} has {2}",
+                                given.name, given.value, info.elements()),
+                    "give a file (.npy, .pb, or raw elements)");
             }
+            return {info.type, info.shape, std::move(*bytes)};
         }
         return read_tensor_file(given.value, info, {});
     }
@@ -265,12 +271,26 @@ std::vector<std::byte> read_bytes(const std::string& path) {
     if (!in) {
         fail(errno);
     }
-    const std::vector<char> data{std::istreambuf_iterator<char>(in), {}};
+    // A device may never end.
+    constexpr std::size_t most = std::size_t{1} << 30;
+    const bool bounded = !std::filesystem::is_regular_file(path, ignored);
+    constexpr std::size_t piece = std::size_t{1} << 20;
+    std::vector<std::byte> data;
+    for (std::size_t got = piece; got == piece;) {
+        const std::size_t size = data.size();
+        if (bounded && size > most) {
+            throw Failure(Exit::file, "cannot read " + path +
+                                          ": it has more than 1 GiB, and is no regular file");
+        }
+        data.resize(size + piece);
+        in.read(reinterpret_cast<char*>(data.data() + size), piece);
+        got = static_cast<std::size_t>(in.gcount());
+        data.resize(size + got);
+    }
     if (in.bad()) {
         fail(EIO);
     }
-    const auto* const first = reinterpret_cast<const std::byte*>(data.data());
-    return {first, first + data.size()};
+    return data;
 }
 
 void check_count(std::span<const TensorInfo> inputs, std::size_t files) {

@@ -351,7 +351,9 @@ Exit stream(const Program& program, const TopOptions& options) {
     return Exit::ok;
 }
 
-Exit top(const Program& program, const TopOptions& options) {
+Exit top(const Program& program, const TopOptions& given) {
+    TopOptions options = given;
+    options.card = name_or_environment(program.root(), given.card);
     // A card that does not exist is an error now; one that is removed later is shown as gone.
     for (const Card& card : select_cards(program.root(), options.card)) {
         require_real_card(card, "accelctl top");

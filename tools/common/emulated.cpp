@@ -18,6 +18,20 @@ constexpr const char* variable = "ACCEL_DEVICE";
 
 }  // namespace
 
+namespace {
+
+std::vector<Card> cards_of_environment(const SystemRoot& root, const std::string& value) {
+    try {
+        return select_cards(root, value);
+    } catch (const Failure& failure) {
+        throw Failure(failure.exit(),
+                      fmt::format("{}={} in the environment: {}", variable, value, failure.what()),
+                      failure.hint());
+    }
+}
+
+}  // namespace
+
 bool names_emulated_card(std::string_view name) {
     return name == prefix || name.starts_with(std::string(prefix) + ":");
 }
@@ -72,11 +86,23 @@ std::vector<Card> emulated_machine(std::string_view name) {
 }
 
 std::string name_or_environment(const SystemRoot& root, std::string_view name) {
-    if (!name.empty() || !root.own()) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): read only
+    const char* const variable_value = std::getenv(variable);
+    const std::string value = variable_value == nullptr ? "" : variable_value;
+    const auto number = parse_number<std::size_t>(name);
+    if (value.empty() || !root.own() || (!name.empty() && !number)) {
         return std::string(name);
     }
-    const char* const value = std::getenv(variable);  // NOLINT(concurrency-mt-unsafe): read only
-    return value == nullptr ? "" : value;
+    const std::vector<Card> cards = cards_of_environment(root, value);
+    if (number) {
+        if (*number >= cards.size()) {
+            throw Failure(Exit::no_card,
+                          fmt::format("there is no card {} among those that {}={} names", name,
+                                      variable, value));
+        }
+        return cards[*number].address;
+    }
+    return value;
 }
 
 void require_real_card(const Card& card, const char* command) {

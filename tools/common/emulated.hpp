@@ -27,8 +27,10 @@ namespace accel::tools {
 /// All cards of the emulated machine of a name: one for each card of its option `cards`.
 [[nodiscard]] std::vector<Card> emulated_machine(std::string_view name);
 
-/// `name`, or if it is empty the value of ACCEL_DEVICE. The variable is about this machine: with
-/// --root it does not count.
+/// The name of a card on the command line, after ACCEL_DEVICE: an empty name is the value of the
+/// variable, and a number counts the cards that the variable names, as in Device::open(). The
+/// variable is about this machine: with --root it does not count. Throws Failure if there is no
+/// such card.
 [[nodiscard]] std::string name_or_environment(const SystemRoot& root, std::string_view name);
 
 /// Throws Failure if the card is emulated. `command` acts on a driver, which such a card lacks.

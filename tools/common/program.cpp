@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "program.hpp"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -29,6 +30,17 @@ std::string generate(const std::string& what, const Manual& manual, const Comman
 // stream does not tell, and the write that failed may be long ago, so another one asks the kernel.
 std::string output_problem() {
     return ::write(STDOUT_FILENO, "\n", 1) < 0 ? ": " + std::generic_category().message(errno) : "";
+}
+
+// A standard descriptor that the caller closed becomes one that cannot be written. Otherwise the
+// next file that the program opens, such as a card, gets its number, and the program's output.
+void keep_standard_descriptors() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) < 0) {
+            // It gets the lowest number that is free, which is this one.
+            static_cast<void>(::open("/dev/null", O_RDONLY));
+        }
+    }
 }
 
 }  // namespace
@@ -112,6 +124,7 @@ Exit Program::parse_and_act(int argc, const char* const* argv) {
 }
 
 int Program::run(int argc, const char* const* argv) {
+    keep_standard_descriptors();
     Exit exit = Exit::ok;
     try {
         exit = parse_and_act(argc, argv);

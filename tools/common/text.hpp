@@ -47,4 +47,7 @@ class Table {
 /// The columns that a UTF-8 text takes on a terminal; every character counts as one.
 [[nodiscard]] std::size_t columns_of(std::string_view text);
 
+/// The text as one word of a shell's command line, in quotes if it needs them.
+[[nodiscard]] std::string shell_word(const std::string& text);
+
 }  // namespace accel::tools

@@ -45,7 +45,8 @@ archive() {
 }
 
 headers=$(qemu-device/qemu-headers.sh)
-nanobind=$("$(tools/setup/python.sh)" -c 'import nanobind; print(nanobind.__path__[0])')
+python=$(tools/setup/python.sh)
+nanobind=$("$python" -c 'import nanobind; print(nanobind.__path__[0])')
 rm -rf "$output"/accel[-_]"$version"*
 files |
     archive orig --null --no-recursion -T - --transform "s,^,accel-$version/,"

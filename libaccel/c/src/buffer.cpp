@@ -25,10 +25,12 @@ Operand to_operand(const accel_operand_t& operand) {
             if (operand.offset == 0) {
                 return buffer;
             }
-            // An offset behind the end is an error of its own.
-            const std::uint64_t left =
-                operand.offset <= buffer.bytes() ? buffer.bytes() - operand.offset : 0;
-            return buffer.slice(operand.offset, left);
+            if (operand.offset > buffer.bytes()) {
+                throw_invalid("operand.offset is " + std::to_string(operand.offset) +
+                              ", behind the end of its buffer of " +
+                              std::to_string(buffer.bytes()) + " bytes: use a smaller offset");
+            }
+            return buffer.slice(operand.offset, buffer.bytes() - operand.offset);
         }
         case ACCEL_OPERAND_ARGUMENT:
             return argument(operand.argument, operand.offset);
@@ -45,6 +47,7 @@ std::vector<Operand> to_operands(const accel_operand_t* operands, std::size_t co
     if (count > 0) {
         static_cast<void>(required(operands, "arguments"));
     }
+    check_count<accel_operand_t>(count, "count");
     all.reserve(count);
     for (const accel_operand_t& operand : std::span(operands, count)) {
         all.push_back(to_operand(operand));
@@ -69,6 +72,7 @@ int accel_buffer_allocate(const accel_device_t* device, std::uint64_t bytes,
 int accel_buffer_register(const accel_device_t* device, void* memory, std::uint64_t bytes,
                           std::uint32_t access, accel_buffer_t** out, accel_error_t* error) {
     return make_handle(out, error, [&] {
+        accel::c::check_count<std::byte>(bytes, "bytes");
         auto* const start =
             static_cast<std::byte*>(&required(static_cast<std::byte*>(memory), "memory"));
         return accel_buffer_t{required(device, "device")

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -90,6 +91,9 @@ int report(accel_error_t* error) noexcept {
         } catch (const std::bad_alloc&) {
             return fail(error, ENOMEM,
                         "the process has no memory left: free some, or raise its limit");
+        } catch (const std::length_error&) {
+            return fail(error, EINVAL,
+                        "a count is too large: pass the number of elements of the array");
         } catch (const std::system_error& exception) {
             return fail(error, exception.code().value(), exception.what());
         } catch (const std::exception& exception) {
@@ -102,8 +106,18 @@ int report(accel_error_t* error) noexcept {
 }
 
 void throw_null(const char* name) {
-    throw_invalid(std::string("the parameter ") + name +
+    const std::string text = name;
+    if (text.find('.') != std::string::npos) {
+        throw_invalid("the member " + text + " is NULL: set it, or clear the structure first");
+    }
+    throw_invalid("the parameter " + text +
                   " is NULL: pass a pointer, and check that the call that made it returned 0");
+}
+
+void throw_too_many(std::uint64_t count, const char* name) {
+    throw_invalid(std::string(name) + " is " + std::to_string(count) +
+                  ", and a count is too large if no memory holds so many elements: pass the number "
+                  "of elements of the array");
 }
 
 void throw_invalid(const std::string& text) {

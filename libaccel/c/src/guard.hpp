@@ -6,6 +6,7 @@
 #include <accel.h>
 #include <accel/error.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,7 +19,9 @@ namespace accel::c {
 /// Reports a failure without an exception. Returns `code`.
 [[nodiscard]] int fail(accel_error_t* error, int code, const char* text) noexcept;
 
+/// `name` is that of a parameter, or of a member with a dot in it: "tensor.data".
 [[noreturn]] void throw_null(const char* name);
+[[noreturn]] void throw_too_many(std::uint64_t count, const char* name);
 [[noreturn]] void throw_invalid(const std::string& text);
 
 /// Runs `body`, which returns 0 or an errno that it reported.
@@ -48,6 +51,16 @@ template <typename T>
         throw_null(name);
     }
     return *pointer;
+}
+
+/// Refuses a number of elements of the caller's array that no memory can hold. `name` is that of
+/// the parameter or of the member.
+template <typename T>
+void check_count(std::uint64_t count, const char* name) {
+    constexpr std::uint64_t most = std::uint64_t{PTRDIFF_MAX} / sizeof(T);
+    if (count > most) {
+        throw_too_many(count, name);
+    }
 }
 
 /// Makes a handle: `make` returns the handle by value. `*out` is NULL after a failure.

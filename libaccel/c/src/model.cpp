@@ -15,14 +15,19 @@ using accel::c::read_options;
 using accel::c::read_structure;
 using accel::c::required;
 using accel::c::submit_job;
+using accel::c::to_bool;
 using accel::c::write_structure;
 
 namespace {
+
+// More than the shapes of any model have.
+constexpr std::uint64_t most_dimensions = 64;
 
 // The elements of a C array with versioned structures of the caller's size.
 std::vector<accel_tensor_t> to_tensors(const accel_tensor_t* first, std::uint64_t count,
                                        const char* name) {
     std::vector<accel_tensor_t> all;
+    accel::c::check_count<accel_tensor_t>(count, name);
     if (count > 0) {
         const auto* next = reinterpret_cast<const char*>(&required(first, name));
         for (std::uint64_t i = 0; i < count; ++i) {
@@ -38,7 +43,12 @@ std::vector<std::int64_t> to_shape(const accel_tensor_t& tensor) {
     if (tensor.rank == 0) {
         return {};
     }
-    const std::int64_t* const first = &required(tensor.shape, "the shape of a tensor");
+    if (tensor.rank > most_dimensions) {
+        accel::c::throw_invalid("tensor.rank is " + std::to_string(tensor.rank) +
+                                ", and a tensor has at most " + std::to_string(most_dimensions) +
+                                " dimensions: set it to the number of elements of tensor.shape");
+    }
+    const std::int64_t* const first = &required(tensor.shape, "tensor.shape");
     return {first, first + tensor.rank};
 }
 
@@ -46,8 +56,9 @@ accel::TensorData to_data(const accel_tensor_t& tensor) {
     accel::TensorData data{
         .type = accel::c::to_data_type(tensor.type), .shape = to_shape(tensor), .bytes = {}};
     if (tensor.bytes > 0) {
+        accel::c::check_count<std::byte>(tensor.bytes, "tensor.bytes");
         const auto* const first =
-            &required(static_cast<const std::byte*>(tensor.data), "the data of a tensor");
+            &required(static_cast<const std::byte*>(tensor.data), "tensor.data");
         data.bytes.assign(first, first + tensor.bytes);
     }
     return data;
@@ -56,19 +67,20 @@ accel::TensorData to_data(const accel_tensor_t& tensor) {
 accel::LoadOptions to_options(const accel_model_options_t& from) {
     accel::LoadOptions options;
     options.batch = from.batch;
-    options.allow_narrowing = from.allow_narrowing != 0;
-    options.host_fallback = from.host_fallback != 0;
+    options.allow_narrowing = to_bool(from.allow_narrowing, "options->allow_narrowing");
+    options.host_fallback = to_bool(from.host_fallback, "options->host_fallback");
     if (from.dimension_count > 0) {
-        static_cast<void>(required(from.dimensions, "dimensions"));
+        static_cast<void>(required(from.dimensions, "options.dimensions"));
     }
+    accel::c::check_count<accel_dimension_t>(from.dimension_count, "options->dimension_count");
     for (const accel_dimension_t& dimension : std::span(from.dimensions, from.dimension_count)) {
-        options.dimensions[&required(dimension.name, "the name of a dimension")] = dimension.length;
+        options.dimensions[&required(dimension.name, "dimension.name")] = dimension.length;
     }
     for (const auto& tensor : to_tensors(from.shapes, from.shape_count, "shapes")) {
-        options.shapes[&required(tensor.name, "the name of a shape")] = to_shape(tensor);
+        options.shapes[&required(tensor.name, "shapes[].name")] = to_shape(tensor);
     }
     for (const auto& tensor : to_tensors(from.constants, from.constant_count, "constants")) {
-        options.constant_inputs[&required(tensor.name, "the name of a constant")] = to_data(tensor);
+        options.constant_inputs[&required(tensor.name, "constants[].name")] = to_data(tensor);
     }
     return options;
 }
@@ -104,20 +116,24 @@ std::size_t position(std::span<const accel::TensorInfo> inputs, const char* name
     return static_cast<std::size_t>(found - inputs.begin());
 }
 
+// A wrong number is found before any tensor is read, because the array may be shorter.
+void check_input_count(const accel::Model& model, std::size_t count) {
+    if (const std::size_t inputs = model.inputs().size(); count != inputs) {
+        accel::c::throw_invalid("the model has " + std::to_string(inputs) +
+                                " inputs, and the call passes " + std::to_string(count));
+    }
+}
+
 std::vector<accel::TensorData> to_inputs(const accel::Model& model,
                                          const std::vector<accel_tensor_t>& tensors) {
     const auto infos = model.inputs();
-    if (tensors.size() != infos.size()) {
-        accel::c::throw_invalid("the model has " + std::to_string(infos.size()) +
-                                " inputs, and the call passes " + std::to_string(tensors.size()));
-    }
     const bool named = std::any_of(tensors.begin(), tensors.end(),
                                    [](const accel_tensor_t& t) { return t.name != nullptr; });
     std::vector<accel::TensorData> inputs(infos.size());
     std::vector<bool> given(infos.size(), false);
     for (std::size_t i = 0; i < tensors.size(); ++i) {
         const std::size_t to =
-            named ? position(infos, &required(tensors[i].name, "the name of an input")) : i;
+            named ? position(infos, &required(tensors[i].name, "inputs[].name")) : i;
         if (given[to]) {
             accel::c::throw_invalid("two inputs have the name \"" + infos[to].name + "\"");
         }
@@ -193,6 +209,7 @@ int accel_model_run(const accel_model_t* model, accel_queue_t* queue, const acce
                     std::size_t count, accel_results_t** out, accel_error_t* error) {
     return make_handle(out, error, [&] {
         const accel::Model& net = required(model, "model").model;
+        check_input_count(net, count);
         const auto given = to_inputs(net, to_tensors(inputs, count, "inputs"));
         accel_results_t results{net.run(required(queue, "queue").queue, given), {}};
         for (const accel::TensorInfo& info : net.outputs()) {

@@ -91,6 +91,7 @@ int accel_queue_submit_batch(accel_queue_t* queue, const accel_command_t* const*
         if (count > 0) {
             static_cast<void>(required(commands, "commands"));
         }
+        accel::c::check_count<accel_command_t*>(count, "count");
         for (const accel_command_t* const command : std::span(commands, count)) {
             batch.add(required(command, "commands[]").command);
         }
@@ -213,6 +214,7 @@ int accel_job_wait_any(const accel_job_t* const* jobs, std::size_t count, std::i
         if (count == 0) {
             accel::c::throw_invalid("there is no job to wait for: pass at least one");
         }
+        accel::c::check_count<accel::Job>(count, "count");
         std::vector<accel::Job> all;
         all.reserve(count);
         for (const accel_job_t* const job : std::span(jobs, count)) {

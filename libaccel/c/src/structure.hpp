@@ -70,6 +70,22 @@ void check_size(const T& structure, const char* name) {
     }
 }
 
+/// Refuses a reserved member that is not 0, so that a later version can give it a meaning.
+inline void check_reserved(std::uint64_t value, const std::string& name) {
+    if (value != 0) {
+        throw_invalid(name + " is " + std::to_string(value) +
+                      ", and this version of the library reserves it: set it to 0");
+    }
+}
+
+/// The value of a member that is 0 or 1.
+[[nodiscard]] inline bool to_bool(std::uint32_t value, const char* name) {
+    if (value > 1) {
+        throw_invalid(std::string(name) + " is " + std::to_string(value) + ": set it to 0 or 1");
+    }
+    return value != 0;
+}
+
 /// The structure that the caller filled, as this library knows it.
 template <typename T>
 [[nodiscard]] T read_structure(const T* from, const char* name) {
@@ -84,6 +100,9 @@ template <typename T>
     }
     T structure{};
     std::memcpy(&structure, from, std::min<std::size_t>(from->size, sizeof(T)));
+    if constexpr (requires { structure.reserved; }) {
+        check_reserved(structure.reserved, std::string(name) + "->reserved");
+    }
     return structure;
 }
 

@@ -4,9 +4,11 @@
 #include "handles.hpp"
 #include "structure.hpp"
 
+using accel::c::check_reserved;
 using accel::c::make_handle;
 using accel::c::one_if_zero;
 using accel::c::read_structure;
+using accel::c::to_bool;
 using accel::c::to_data_type;
 using accel::c::to_enum;
 using accel::c::to_operand;
@@ -18,14 +20,15 @@ accel::UnaryOp to_activation(std::uint32_t value) {
 }
 
 accel::NumericFormat to_format(const accel_format_t& from) {
+    check_reserved(from.reserved, "format.reserved");
     return {.a_type = to_data_type(from.a_type),
             .b_type = to_data_type(from.b_type),
             .result_type = to_data_type(from.result_type),
             .a_zero_point = from.a_zero_point,
             .b_zero_point = from.b_zero_point,
             .result_zero_point = from.result_zero_point,
-            .requantize = from.requantize != 0,
-            .accumulate = from.accumulate != 0};
+            .requantize = to_bool(from.requantize, "format.requantize"),
+            .accumulate = to_bool(from.accumulate, "format.accumulate")};
 }
 
 accel::ImageLayout to_layout(const accel_image_t& from) {
@@ -54,6 +57,7 @@ accel::Shape to_shape(const accel_shape_t& from) {
             "the rank of a shape is " + std::to_string(from.rank) + ", and a command has at most " +
             std::to_string(ACCEL_MAX_DIMENSIONS) + " dimensions: merge dimensions that are dense");
     }
+    check_reserved(from.reserved, "the member reserved of a shape");
     return accel::Shape(std::span<const std::uint64_t>(from.dimensions, from.rank));
 }
 
@@ -66,26 +70,27 @@ std::uint32_t to_element_size(std::uint32_t value) {
 int accel_command_gemm(const accel_gemm_t* gemm, accel_command_t** out, accel_error_t* error) {
     return make_handle(out, error, [&] {
         const auto from = read_structure(gemm, "gemm");
-        return accel_command_t{accel::Gemm{.d = to_operand(from.d),
-                                           .a = to_operand(from.a),
-                                           .b = to_operand(from.b),
-                                           .bias = to_operand(from.bias),
-                                           .m = from.m,
-                                           .n = from.n,
-                                           .k = from.k,
-                                           .activation = to_activation(from.activation),
-                                           .transpose_a = from.transpose_a != 0,
-                                           .transpose_b = from.transpose_b != 0,
-                                           .lda = from.lda,
-                                           .ldb = from.ldb,
-                                           .ldd = from.ldd,
-                                           .activation_alpha = from.activation_alpha,
-                                           .activation_beta = from.activation_beta,
-                                           .format = to_format(from.format),
-                                           .batch = one_if_zero(from.batch),
-                                           .batch_stride_a = from.batch_stride_a,
-                                           .batch_stride_b = from.batch_stride_b,
-                                           .batch_stride_d = from.batch_stride_d}};
+        return accel_command_t{
+            accel::Gemm{.d = to_operand(from.d),
+                        .a = to_operand(from.a),
+                        .b = to_operand(from.b),
+                        .bias = to_operand(from.bias),
+                        .m = from.m,
+                        .n = from.n,
+                        .k = from.k,
+                        .activation = to_activation(from.activation),
+                        .transpose_a = to_bool(from.transpose_a, "gemm->transpose_a"),
+                        .transpose_b = to_bool(from.transpose_b, "gemm->transpose_b"),
+                        .lda = from.lda,
+                        .ldb = from.ldb,
+                        .ldd = from.ldd,
+                        .activation_alpha = from.activation_alpha,
+                        .activation_beta = from.activation_beta,
+                        .format = to_format(from.format),
+                        .batch = one_if_zero(from.batch),
+                        .batch_stride_a = from.batch_stride_a,
+                        .batch_stride_b = from.batch_stride_b,
+                        .batch_stride_d = from.batch_stride_d}};
     });
 }
 
@@ -111,15 +116,15 @@ int accel_command_conv2d(const accel_conv2d_t* conv, accel_command_t** out, acce
 int accel_command_pool(const accel_pool_t* pool, accel_command_t** out, accel_error_t* error) {
     return make_handle(out, error, [&] {
         const auto from = read_structure(pool, "pool");
-        return accel_command_t{
-            accel::Pool{.op = to_enum(from.op, accel::PoolOp::max, accel::PoolOp::average, "op"),
-                        .dst = to_operand(from.dst),
-                        .src = to_operand(from.src),
-                        .batch = one_if_zero(from.batch),
-                        .src_layout = to_layout(from.src_image),
-                        .dst_layout = to_layout(from.dst_image),
-                        .window = to_window(from.window),
-                        .count_include_pad = from.count_include_pad != 0}};
+        return accel_command_t{accel::Pool{
+            .op = to_enum(from.op, accel::PoolOp::max, accel::PoolOp::average, "op"),
+            .dst = to_operand(from.dst),
+            .src = to_operand(from.src),
+            .batch = one_if_zero(from.batch),
+            .src_layout = to_layout(from.src_image),
+            .dst_layout = to_layout(from.dst_image),
+            .window = to_window(from.window),
+            .count_include_pad = to_bool(from.count_include_pad, "pool->count_include_pad")}};
     });
 }
 
@@ -199,7 +204,7 @@ int accel_command_gather(const accel_gather_t* gather, accel_command_t** out,
                           .src = to_operand(from.src),
                           .indices = to_operand(from.indices),
                           .index_type = to_data_type(from.index_type, accel::DataType::i64),
-                          .elements = from.elements != 0,
+                          .elements = to_bool(from.elements, "gather->elements"),
                           .element_size = to_element_size(from.element_size),
                           .outer = one_if_zero(from.outer),
                           .n = from.n,

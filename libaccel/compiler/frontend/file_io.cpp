@@ -14,15 +14,18 @@ namespace accel::compiler {
 namespace fs = std::filesystem;
 
 std::vector<std::byte> read_file(const fs::path& file) {
+    if (file.empty()) {
+        throw Error(std::errc::no_such_file_or_directory,
+                    "\"\": the name of the file is empty: give the path of a model");
+    }
     std::error_code ignored;
     if (fs::is_directory(file, ignored)) {
         throw Error(std::errc::is_a_directory, file.string() + ": it is a folder, not a file");
     }
     std::ifstream in(file, std::ios::binary | std::ios::ate);
     if (!in) {
-        const std::error_code cause(errno, std::generic_category());
-        throw Error(static_cast<std::errc>(cause.value()),
-                    file.string() + ": the file cannot be read: " + cause.message());
+        const int cause = errno;
+        throw Error(static_cast<std::errc>(cause), file.string() + ": the file cannot be read");
     }
     if (!fs::is_regular_file(file, ignored)) {
         throw Error(std::errc::invalid_seek,

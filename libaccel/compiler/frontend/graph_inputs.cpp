@@ -67,6 +67,11 @@ Dims shape_of(const onnx::ValueInfoProto& input, const LoadOptions& options) {
 }  // namespace
 
 void check_options(const onnx::GraphProto& graph, const LoadOptions& options) {
+    if (options.batch < 0) {
+        throw Error(std::errc::invalid_argument,
+                    "LoadOptions::batch (accelctl --batch) is " + std::to_string(options.batch) +
+                        ": it must be at least 1, or 0 for the batch of the model");
+    }
     std::set<std::string> inputs;
     std::set<std::string> dims;
     for (const auto& input : graph.input()) {

@@ -95,8 +95,12 @@ static double sum(int file, std::size_t size) {
 }
 
 int main(int count, char** arguments) try {
-    const int file = open(count == 2 ? arguments[1] : "", O_RDONLY | O_CLOEXEC);
-    require(file < 0 ? -errno : 0, "usage: stream FILE, of 32-bit floats");
+    if (count != 2) {
+        std::fprintf(stderr, "usage: stream FILE, of 32-bit floats\n");
+        return 2;
+    }
+    const int file = open(arguments[1], O_RDONLY | O_CLOEXEC);
+    require(file < 0 ? -errno : 0, arguments[1]);
     const std::size_t floats = std::size_t(lseek(file, 0, SEEK_END)) / sizeof(float);
     std::printf("%zu floats, sum %.9g\n", floats, sum(file, floats * sizeof(float)));
 } catch (const std::exception& error) {

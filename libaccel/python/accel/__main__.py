@@ -41,7 +41,7 @@ def main() -> int:
     print(f"accel {__version__}, Python {python}")
     try:
         entries = devices()
-    except Error as error:
+    except Error as error:  # a wrong name in ACCEL_DEVICE
         print(error)
         return 1
     works = True

@@ -74,6 +74,11 @@ def dense(value: ArrayLike, name: str) -> Array:
     value = bits(value)
     if hasattr(value, "dtype") or hasattr(value, "__dlpack__"):
         array = np.asarray(value)
+        if not array.dtype.isnative:
+            raise TypeError(
+                f"the array has the data type {array.dtype.name} in the byte order of another "
+                f"machine ({array.dtype.str!r}): convert it with astype({array.dtype.name!r})"
+            )
         if array.dtype != wanted:
             expected = "bfloat16" if name == "bf16" else wanted.name
             raise TypeError(
@@ -114,4 +119,16 @@ def describe(value: Any) -> str:
     except (TypeError, ValueError):
         return type(value).__name__
     names = {numpy: name for name, numpy in _NUMPY_NAMES.items()} | {"bfloat16": "bf16"}
-    return f"{names.get(dtype.name, dtype.name)}{list(shape)}"
+    order = "" if dtype.isnative else " in the byte order of another machine"
+    return f"{names.get(dtype.name, dtype.name)}{list(shape)}{order}"
+
+
+def output_fault(value: Any) -> str | None:
+    """Returns why an array of any type and shape cannot take an output, and what helps."""
+    if not isinstance(value, np.ndarray):
+        return None
+    if not value.flags.writeable:
+        return "read-only: give an array that can be written"
+    if not value.flags.c_contiguous:
+        return "not dense: give an array such as numpy.empty() makes, and copy from it"
+    return None

@@ -86,5 +86,9 @@ def make_error(
     message = to_python(message)
     if input:
         return ConstantInputRequiredError(errno, message, status, reason, failure, input)
-    kinds = {_errno.EINVAL: InvalidArgumentError, _errno.ETIMEDOUT: TimeoutError}
+    kinds = {
+        _errno.EINVAL: InvalidArgumentError,
+        _errno.EDOM: InvalidArgumentError,  # an option names an input that the model does not have
+        _errno.ETIMEDOUT: TimeoutError,
+    }
     return kinds.get(errno, Error)(errno, message, status, reason, failure)

@@ -17,6 +17,7 @@
 #include "bindings.hpp"
 #include "casters.hpp"
 #include "objects.hpp"
+#include "waits.hpp"
 
 namespace accel::python {
 
@@ -39,9 +40,16 @@ std::array<Py_ssize_t, max_rank> dense_strides(const Shape& shape, std::size_t i
     return strides;
 }
 
+constexpr const char* read_only_text =
+    "the buffer is read-only, because the array whose memory it uses is: use from_array(copy=True)";
+
 int get_buffer(PyObject* self, Py_buffer* view, int flags) noexcept {
     view->obj = nullptr;
     try {
+        if (!nb::inst_ready(self)) {
+            PyErr_SetString(PyExc_BufferError, "the buffer was not made by a Device");
+            return -1;
+        }
         auto& buffer = *nb::inst_ptr<BufferObject>(self);
         if (buffer.type == DataType::bf16) {
             PyErr_SetString(PyExc_BufferError,
@@ -55,6 +63,10 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) noexcept {
                                                    : "the buffer is closed");
             return -1;
         }
+        if ((flags & PyBUF_WRITABLE) == PyBUF_WRITABLE && buffer.storage->read_only) {
+            PyErr_SetString(PyExc_BufferError, read_only_text);
+            return -1;
+        }
         auto exported = std::make_unique<Export>();
         exported->storage = buffer.storage;
         exported->strides = dense_strides(buffer.shape, size_of(buffer.type));
@@ -62,7 +74,7 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) noexcept {
         // A child process has no mapping, and data() throws there.
         view->buf = const_cast<accel::Buffer<std::byte>&>(buffer.memory).data();
         view->len = static_cast<Py_ssize_t>(buffer.memory.bytes());
-        view->readonly = 0;
+        view->readonly = buffer.storage->read_only ? 1 : 0;
         view->itemsize = static_cast<Py_ssize_t>(size_of(buffer.type));
         view->format =
             (flags & PyBUF_FORMAT) != 0 ? const_cast<char*>(format_of(buffer.type)) : nullptr;
@@ -113,9 +125,18 @@ nb::dlpack::dtype dlpack_type(DataType type) {
     }
 }
 
+// Whether the consumer of a tensor knows the flag for memory that is read-only, of DLPack 1.0.
+bool takes_read_only(const nb::kwargs& options) {
+    const nb::object version = nb::dict(options).get("max_version", nb::none());
+    return !version.is_none() && nb::cast<int>(version[0]) >= 1;
+}
+
 // The memory as a tensor of DLPack on the CPU. It keeps the storage alive.
 nb::object to_dlpack(const BufferObject& buffer, const nb::kwargs& options) {
     static_cast<void>(buffer.checked());
+    if (buffer.storage->read_only && !takes_read_only(options)) {
+        throw nb::buffer_error(read_only_text);
+    }
     auto keep = std::make_unique<StorageRef>(buffer.storage);
     void* const data = const_cast<accel::Buffer<std::byte>&>(buffer.memory).data();
     const nb::capsule owner(keep.get(), [](void* p) noexcept {
@@ -124,9 +145,16 @@ nb::object to_dlpack(const BufferObject& buffer, const nb::kwargs& options) {
     static_cast<void>(keep.release());
     std::array<std::size_t, max_rank> shape{};
     std::ranges::copy(buffer.shape, shape.begin());
-    const nb::ndarray<nb::array_api> tensor(data, buffer.shape.rank(), shape.data(), owner, nullptr,
-                                            dlpack_type(buffer.type), nb::device::cpu::value);
-    return nb::cast(tensor).attr("__dlpack__")(**options);
+    const auto exported = [&]<typename Tensor>(Tensor&& tensor) {
+        return nb::cast(tensor).attr("__dlpack__")(**options);
+    };
+    const auto type = dlpack_type(buffer.type);
+    if (buffer.storage->read_only) {
+        return exported(nb::ndarray<nb::ro, nb::array_api>(
+            data, buffer.shape.rank(), shape.data(), owner, nullptr, type, nb::device::cpu::value));
+    }
+    return exported(nb::ndarray<nb::array_api>(data, buffer.shape.rank(), shape.data(), owner,
+                                               nullptr, type, nb::device::cpu::value));
 }
 
 nb::object array_protocol(const BufferObject& buffer, const nb::object& type,
@@ -138,8 +166,22 @@ std::shared_ptr<QueueState> queue_or_default(const BufferObject& buffer, QueueOb
     return queue != nullptr ? queue->checked() : buffer.storage->device->call_queue();
 }
 
+// What a copy uses without the GIL, while another thread may close the buffer.
+struct Target {
+    explicit Target(const BufferObject& buffer)
+        : storage(buffer.storage), memory(buffer.memory.alias()) {}
+
+    [[nodiscard]] const accel::Device& device() const { return storage->device->device; }
+
+    StorageRef storage;
+    accel::Buffer<std::byte> memory;
+};
+
 void copy_from(BufferObject& buffer, const nb::object& source, QueueObject* queue) {
     static_cast<void>(buffer.checked());
+    if (buffer.storage->read_only) {
+        refuse(read_only_text);
+    }
     const nb::object dense = dense_array(source, buffer.type);
     const auto view = ArrayView::of(dense, buffer.type, false, true);
     if (!view || view->bytes() != buffer.memory.bytes()) {
@@ -153,9 +195,10 @@ void copy_from(BufferObject& buffer, const nb::object& source, QueueObject* queu
         return;
     }
     const auto state = queue_or_default(buffer, queue);
-    const auto& device = buffer.storage->device->device;
+    const Target target(buffer);
+    wait_for_jobs(*state);
     state->use_without_gil(
-        [&](accel::Queue& q) { accel::upload(device, q, buffer.memory, bytes); });
+        [&](accel::Queue& q) { accel::upload(target.device(), q, target.memory, bytes); });
 }
 
 nb::object copy_to(const BufferObject& buffer, const nb::object& destination, QueueObject* queue) {
@@ -177,9 +220,10 @@ nb::object copy_to(const BufferObject& buffer, const nb::object& destination, Qu
         return array;
     }
     const auto state = queue_or_default(buffer, queue);
-    const auto& device = buffer.storage->device->device;
+    const Target target(buffer);
+    wait_for_jobs(*state);
     state->use_without_gil(
-        [&](accel::Queue& q) { accel::download(device, q, bytes, buffer.memory); });
+        [&](accel::Queue& q) { accel::download(target.device(), q, bytes, target.memory); });
     return array;
 }
 

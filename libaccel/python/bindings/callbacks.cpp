@@ -48,13 +48,6 @@ bool WithGil::in_call() {
     return calls != 0;
 }
 
-SharedObject::~SharedObject() {
-    if (object_.is_valid()) {
-        const WithGil gil;
-        object_.reset();
-    }
-}
-
 void close_at_exit(nb::handle object) {
     nb::module_::import_("accel._lifetime").attr("close_at_exit")(object);
 }

@@ -9,6 +9,7 @@
 
 #include <nanobind/nanobind.h>
 
+#include <array>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -36,23 +37,6 @@ class WithGil {
 
 /// Whether the interpreter ends, so that no other thread can have the GIL any more.
 [[nodiscard]] bool interpreter_ends();
-
-/// A Python object that the library may destroy on any thread, without the GIL.
-class SharedObject {
-  public:
-    explicit SharedObject(nb::object object) : object_(std::move(object)) {}
-    SharedObject(SharedObject&&) noexcept = default;
-    SharedObject(const SharedObject&) = delete;
-    SharedObject& operator=(const SharedObject&) = delete;
-    SharedObject& operator=(SharedObject&&) = delete;
-    ~SharedObject();
-
-    /// With the GIL only.
-    [[nodiscard]] nb::handle get() const { return object_; }
-
-  private:
-    nb::object object_;
-};
 
 /// Destroys an object of the library whose destructor waits for a thread that may need the GIL, or
 /// takes locks. In a call by the library, another thread destroys it: the caller may have the lock.
@@ -91,6 +75,22 @@ struct Box {
         return object;
     }
 };
+
+/// The slots of a class whose objects own functions of Python, which may refer to the object. The
+/// collector finds such a cycle by `traverse`, and `close` ends it: before it clears any object of
+/// the cycle, so the functions still work when the end calls them.
+template <typename Object, traverseproc traverse, auto close>
+inline const std::array<PyType_Slot, 4> collected_slots{
+    PyType_Slot{Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+    PyType_Slot{Py_tp_clear, reinterpret_cast<void*>(+[](PyObject*) noexcept { return 0; })},
+    PyType_Slot{Py_tp_finalize, reinterpret_cast<void*>(+[](PyObject* self) noexcept {
+                    // A finalizer keeps the exception of the code that it interrupts.
+                    const nb::error_scope pending;
+                    if (nb::inst_ready(self)) {
+                        close(*nb::inst_ptr<Object>(self));
+                    }
+                })},
+    PyType_Slot{0, nullptr}};
 
 /// Adds an object to those that are closed before the interpreter ends, by close().
 void close_at_exit(nb::handle object);

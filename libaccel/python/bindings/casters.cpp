@@ -164,7 +164,12 @@ bool to_type(nb::handle value, TypeArgument& result) noexcept {
         nb::object name = nb::borrow(value);
         if (!nb::isinstance<nb::str>(value) ||
             !from_name(nb::cast<nb::str>(value).c_str(), result.type)) {
-            name = nb::module_::import_("numpy").attr("dtype")(value).attr("name");
+            const nb::object type = nb::module_::import_("numpy").attr("dtype")(value);
+            // The card has the byte order of the host.
+            if (!nb::cast<bool>(type.attr("isnative"))) {
+                return false;
+            }
+            name = type.attr("name");
             return from_name(nb::cast<nb::str>(name).c_str(), result.type);
         }
         return true;

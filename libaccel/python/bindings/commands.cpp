@@ -207,7 +207,7 @@ void bind_commands(nb::module_& module) {
     bind_memory_commands(module);
     module.def("Gemm", &make_gemm, nb::kw_only(), nb::arg("d"), nb::arg("a"), nb::arg("b"),
                nb::arg("bias") = nb::none(), nb::arg("m"), nb::arg("n"), nb::arg("k"),
-               nb::arg("activation") = UnaryOp::none, nb::arg("transpose_a") = false,
+               nb::arg("activation").noconvert() = UnaryOp::none, nb::arg("transpose_a") = false,
                nb::arg("transpose_b") = false, nb::arg("lda") = 0, nb::arg("ldb") = 0,
                nb::arg("ldd") = 0, nb::arg("activation_alpha") = 0.0F,
                nb::arg("activation_beta") = 0.0F, nb::arg("format") = NumericFormat{},

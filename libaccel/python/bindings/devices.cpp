@@ -61,7 +61,7 @@ StorageRef register_memory(const std::shared_ptr<DeviceState>& state, void* data
     const std::span memory{static_cast<std::byte*>(data), bytes};
     return std::make_shared<Storage>(
         state, state->device.register_memory(memory, read_only ? Access::read : Access::read_write),
-        std::move(owner));
+        std::move(owner), read_only);
 }
 
 bool page_aligned(const void* data) {
@@ -220,8 +220,8 @@ BufferObject import_memory(const DeviceObject& self, int fd, const TypeArgument&
 void bind_memory(nb::class_<DeviceObject>& device) {
     device
         .def("buffer", &allocate_buffer, nb::arg("shape"), nb::arg("dtype") = DataType::f32,
-             nb::kw_only(), nb::arg("placement") = Placement::host,
-             nb::arg("access") = Access::read_write,
+             nb::kw_only(), nb::arg("placement").noconvert() = Placement::host,
+             nb::arg("access").noconvert() = Access::read_write,
              "Allocates zeroed memory that the card can access, with the elements of `shape`.\n\n"
              "Raises Error: ENOMEM (host), ENOSPC (device memory) or EDQUOT.")
         .def("from_array", &from_array, nb::arg("array"), nb::arg("dtype") = nb::none(),
@@ -248,15 +248,17 @@ void bind_memory(nb::class_<DeviceObject>& device) {
             "Exports all memory of a buffer from buffer() as a file descriptor for other "
             "processes and cards. The caller closes it.")
         .def("import_memory", &import_memory, nb::arg("fd"), nb::arg("dtype") = DataType::u8,
-             nb::arg("shape") = nb::none(), nb::kw_only(), nb::arg("access") = Access::read,
+             nb::arg("shape") = nb::none(), nb::kw_only(),
+             nb::arg("access").noconvert() = Access::read,
              "Imports the memory of export_memory(), without a CPU mapping. The caller keeps the "
              "descriptor.");
 }
 
 void bind_creation(nb::class_<DeviceObject>& device) {
     device
-        .def("create_queue", &create_queue, nb::kw_only(), nb::arg("priority") = Priority::normal,
-             nb::arg("entries") = 64, nb::arg("spin") = nb::none(), nb::arg("time_limit") = 0.0,
+        .def("create_queue", &create_queue, nb::kw_only(),
+             nb::arg("priority").noconvert() = Priority::normal, nb::arg("entries") = 64,
+             nb::arg("spin") = nb::none(), nb::arg("time_limit") = 0.0,
              "Creates a queue with a ring of `entries` (a power of two) commands.\n\n"
              "`spin`: seconds that a wait polls before it sleeps; None: 20e-6. `time_limit`: "
              "longest device time of a command in seconds; 0: the limit of the card.\n"
@@ -264,9 +266,11 @@ void bind_creation(nb::class_<DeviceObject>& device) {
         .def(
             "create_command_list",
             [](const DeviceObject& self, const EnumArgument<Placement>& placement) {
-                return ListObject{self.checked().device.create_command_list(placement.get()), {}};
+                return ListObject{std::make_shared<accel::CommandList>(
+                                      self.checked().device.create_command_list(placement.get())),
+                                  {}};
             },
-            nb::arg("placement") = Placement::host, "Creates an empty list to record.")
+            nb::arg("placement").noconvert() = Placement::host, "Creates an empty list to record.")
         .def(
             "create_semaphore",
             [](const DeviceObject& self, std::uint64_t value) {

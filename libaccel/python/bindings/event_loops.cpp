@@ -19,21 +19,21 @@ namespace {
 
 // Calls a function with the GIL. An exception leaves run_once(), or sys.unraisablehook reports it.
 template <typename... Args>
-void call(const LoopFlags& flags, const SharedObject& function, const Args&... arguments) {
+void call(const HeldCallback& callback, const Args&... arguments) {
     const WithGil gil;
     try {
-        function.get()(arguments...);
+        callback.function(arguments...);
     } catch (nb::python_error& error) {
-        if (flags.may_throw()) {
+        if (callback.flags->may_throw()) {
             throw;
         }
-        error.discard_as_unraisable(function.get());
+        error.discard_as_unraisable(callback.function);
     }
 }
 
 UniqueFunction<void()> make_function(const LoopState& loop, nb::object function) {
-    return [flags = loop.flags, function = SharedObject(std::move(function))] {
-        call(*flags, function);
+    return [held = std::make_unique<HeldCallback>(loop.flags, std::move(function), nb::object())] {
+        call(*held);
     };
 }
 
@@ -41,12 +41,17 @@ LoopObject make_loop(bool with_thread) {
     return {Box<LoopState>::make(with_thread)};
 }
 
+// Whether run() or run_once() ends without a callback.
+bool must_return(LoopFlags& flags) {
+    return flags.stopped.exchange(false) || flags.closed;
+}
+
 std::size_t run_once(const LoopObject& self, std::optional<double> timeout) {
     const auto state = self.checked();
     std::size_t count = 0;
     const auto run = [&](accel::Duration slice) {
         count = state->loop.run_once(slice);
-        return count != 0 || state->flags->stopped.exchange(false);
+        return count != 0 || must_return(*state->flags);
     };
     static_cast<void>(wait_in_slices(run, timeout));
     return count;
@@ -56,7 +61,7 @@ void run(const LoopObject& self) {
     const auto state = self.checked();
     const auto run_slice = [&](accel::Duration slice) {
         state->loop.run_once(slice);
-        return state->flags->stopped.exchange(false);
+        return must_return(*state->flags);
     };
     static_cast<void>(wait_in_slices(run_slice, std::nullopt));
 }
@@ -80,8 +85,36 @@ void post(const LoopObject& self, nb::object function, std::optional<double> del
 }
 
 void close_loop(const LoopObject& self) {
-    self.box->object.reset();
+    const auto state = std::exchange(self.box->object, nullptr);
+    if (!state) {
+        return;
+    }
+    state->flags->closed = true;
+    if (!state->flags->with_thread) {
+        // Another thread, or the caller of this callback, may run the loop, which ends after that.
+        const WithoutGil released;
+        state->loop.stop();
+    }
 }
+
+// The callbacks of a loop that nothing but its object uses: they may refer to the object.
+int traverse(PyObject* self, visitproc visit, void* arg) noexcept {
+    Py_VISIT(Py_TYPE(self));
+    if (!nb::inst_ready(self)) {
+        return 0;
+    }
+    const auto& box = nb::inst_ptr<LoopObject>(self)->box;
+    if (box.use_count() != 1 || box->object.use_count() != 1) {
+        return 0;
+    }
+    for (const HeldCallback* const held : box->object->flags->held) {
+        Py_VISIT(held->function.ptr());
+        Py_VISIT(held->work.ptr());
+    }
+    return 0;
+}
+
+const auto loop_slots = collected_slots<LoopObject, &traverse, &close_loop>;
 
 void bind_result(nb::module_& module) {
     nb::class_<JobResult>(module, "JobResult",
@@ -146,11 +179,22 @@ void bind_running(nb::class_<LoopObject>& loop) {
 
 }  // namespace
 
+HeldCallback::HeldCallback(std::shared_ptr<LoopFlags> of_loop, nb::object to_call, nb::object about)
+    : flags(std::move(of_loop)), function(std::move(to_call)), work(std::move(about)) {
+    flags->held.insert(this);
+}
+
+HeldCallback::~HeldCallback() {
+    const WithGil gil;
+    flags->held.erase(this);
+    function.reset();
+    work.reset();
+}
+
 JobCallback make_callback(const LoopState& loop, nb::object function, nb::object work) {
-    return [flags = loop.flags, function = SharedObject(std::move(function)),
-            work = SharedObject(std::move(work))](const JobResult& result) {
-        call(*flags, function, result);
-    };
+    return
+        [held = std::make_unique<HeldCallback>(loop.flags, std::move(function), std::move(work))](
+            const JobResult& result) { call(*held, result); };
 }
 
 void call_when_done(const LoopObject& loop, const nb::object& work, const nb::object& function,
@@ -174,7 +218,7 @@ void call_when_done(const LoopObject& loop, const nb::object& work, const nb::ob
 void bind_event_loops(nb::module_& module) {
     bind_result(module);
     auto loop = nb::class_<LoopObject>(
-        module, "EventLoop", nb::is_weak_referenceable(),
+        module, "EventLoop", nb::is_weak_referenceable(), nb::type_slots(loop_slots.data()),
         "Calls functions when jobs and requests are over. EventLoop() is run by the caller, with "
         "run() or run_once(); EventLoop.with_thread() has a thread of the library.\n\n"
         "Each callback is called exactly once, with a JobResult and with the GIL. One thread at a "

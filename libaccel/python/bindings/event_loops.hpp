@@ -8,19 +8,39 @@
 #include <accel/accel.hpp>
 #include <atomic>
 #include <memory>
+#include <unordered_set>
 
 #include "callbacks.hpp"
 
 namespace accel::python {
 
+struct HeldCallback;
+
 /// The part of a loop that its callbacks use. They may run while the loop is destroyed.
 struct LoopFlags {
     bool with_thread = false;
     std::atomic<bool> closing = false;
-    std::atomic<bool> stopped = false;  // stop() was called
+    std::atomic<bool> stopped = false;             // stop() was called
+    std::atomic<bool> closed = false;              // close() was called
+    std::unordered_set<const HeldCallback*> held;  // those that were not called; with the GIL
 
     /// Whether an exception of a callback may leave it, to run() or run_once() of Python.
     [[nodiscard]] bool may_throw() const { return !with_thread && !closing; }
+};
+
+/// What a callback of a loop keeps. It is made with the GIL, and destroyed on any thread without
+/// it.
+struct HeldCallback {
+    HeldCallback(std::shared_ptr<LoopFlags> of_loop, nb::object to_call, nb::object about);
+    HeldCallback(const HeldCallback&) = delete;
+    HeldCallback& operator=(const HeldCallback&) = delete;
+    HeldCallback(HeldCallback&&) = delete;
+    HeldCallback& operator=(HeldCallback&&) = delete;
+    ~HeldCallback();
+
+    std::shared_ptr<LoopFlags> flags;
+    nb::object function;
+    nb::object work;
 };
 
 struct LoopState {

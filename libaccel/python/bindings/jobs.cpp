@@ -32,21 +32,35 @@ void wait_job(const JobObject& self, std::optional<double> timeout) {
     }
 }
 
-std::vector<accel::Job> jobs_of(const std::vector<const JobObject*>& objects) {
-    std::vector<accel::Job> jobs;
-    jobs.reserve(objects.size());
-    for (const JobObject* object : objects) {
-        jobs.push_back(object->job);
+// The jobs of a sequence. `objects` keeps them, because another thread may change the sequence.
+struct Jobs {
+    explicit Jobs(const nb::sequence& sequence) : objects(sequence) {
+        for (const nb::handle object : objects) {
+            if (!nb::isinstance<JobObject>(object)) {
+                refuse_type(
+                    "a wait for several jobs takes a sequence of Jobs, and one of them is " +
+                    type_of(object));
+            }
+            jobs.push_back(nb::cast<const JobObject&>(object).job);
+        }
     }
-    return jobs;
-}
 
-std::size_t wait_any_job(const std::vector<const JobObject*>& objects,
-                         std::optional<double> timeout) {
-    if (objects.empty()) {
+    void release_queues() const {
+        for (const nb::handle object : objects) {
+            nb::cast<const JobObject&>(object).release_queue();
+        }
+    }
+
+    nb::list objects;
+    std::vector<accel::Job> jobs;
+};
+
+std::size_t wait_any_job(const nb::sequence& sequence, std::optional<double> timeout) {
+    const Jobs given(sequence);
+    const std::vector<accel::Job>& jobs = given.jobs;
+    if (jobs.empty()) {
         refuse("wait_any() needs at least one job");
     }
-    const std::vector<accel::Job> jobs = jobs_of(objects);
     std::optional<std::size_t> over;
     const auto wait = [&](accel::Duration slice) {
         over = wait_any(jobs, slice);
@@ -58,24 +72,20 @@ std::size_t wait_any_job(const std::vector<const JobObject*>& objects,
     return *over;
 }
 
-void wait_all_jobs(const std::vector<const JobObject*>& objects, std::optional<double> timeout) {
-    const std::vector<accel::Job> jobs = jobs_of(objects);
+void wait_all_jobs(const nb::sequence& sequence, std::optional<double> timeout) {
+    const Jobs given(sequence);
+    const std::vector<accel::Job>& jobs = given.jobs;
     const auto wait = [&](accel::Duration slice) {
         return wait_all(jobs, slice) == WaitResult::done;
-    };
-    const auto release = [&] {
-        for (const JobObject* object : objects) {
-            object->release_queue();
-        }
     };
     bool finished = false;
     try {
         finished = wait_in_slices(wait, timeout);
     } catch (...) {
-        release();
+        given.release_queues();
         throw;
     }
-    release();
+    given.release_queues();
     if (!finished) {
         throw_timed_out("not all of " + std::to_string(jobs.size()) + " jobs finished", timeout);
     }
@@ -128,26 +138,32 @@ void bind_jobs(nb::module_& module) {
                                .c_str());
         });
     module.def("wait_any", &wait_any_job, nb::arg("jobs"), nb::arg("timeout") = nb::none(),
+               nb::sig("def wait_any(jobs: collections.abc.Sequence[Job], timeout: float | None = "
+                       "None) -> int"),
                "Waits until one of the jobs is over, and returns its index. They may be of "
                "different queues and devices. Its wait() tells how it ended.\n\n"
                "Raises TimeoutError after `timeout` seconds.");
     module.def(
         "wait_any_until",
-        [](const std::vector<const JobObject*>& jobs, double deadline) {
+        [](const nb::sequence& jobs, double deadline) {
             return wait_any_job(jobs, seconds_until(deadline));
         },
         nb::arg("jobs"), nb::arg("deadline"),
+        nb::sig("def wait_any_until(jobs: collections.abc.Sequence[Job], deadline: float) -> int"),
         "The same as wait_any() until a point of time.monotonic().");
     module.def("wait_all", &wait_all_jobs, nb::arg("jobs"), nb::arg("timeout") = nb::none(),
+               nb::sig("def wait_all(jobs: collections.abc.Sequence[Job], timeout: float | None = "
+                       "None) -> None"),
                "Waits until all jobs are over, also after one of them failed, so that none uses "
                "its buffers any more. Then raises the Error of the first in `jobs` that failed.\n\n"
                "Raises TimeoutError after `timeout` seconds; the jobs continue.");
     module.def(
         "wait_all_until",
-        [](const std::vector<const JobObject*>& jobs, double deadline) {
+        [](const nb::sequence& jobs, double deadline) {
             wait_all_jobs(jobs, seconds_until(deadline));
         },
         nb::arg("jobs"), nb::arg("deadline"),
+        nb::sig("def wait_all_until(jobs: collections.abc.Sequence[Job], deadline: float) -> None"),
         "The same as wait_all() until a point of time.monotonic().");
 }
 

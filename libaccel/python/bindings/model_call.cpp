@@ -80,8 +80,9 @@ StorageRef registered_in_place(const Call& call, const ArrayView& view, const nb
     try {
         const std::span memory{static_cast<std::byte*>(view.data()), view.bytes()};
         const Access access = view.read_only() ? Access::read : Access::read_write;
-        return std::make_shared<Storage>(
-            call.device, call.device->device.register_memory(memory, access), owner);
+        return std::make_shared<Storage>(call.device,
+                                         call.device->device.register_memory(memory, access), owner,
+                                         view.read_only());
     } catch (const Error&) {
         return nullptr;  // a quota or a limit; the call copies then
     }
@@ -89,7 +90,9 @@ StorageRef registered_in_place(const Call& call, const ArrayView& view, const nb
 
 // Adds an operand on the memory of the array itself. False if the card cannot use it.
 bool use_in_place(Call& call, const ArrayView& view, const nb::object& owner) {
-    if (Storage* const storage = call.device->find(view.data(), view.bytes())) {
+    // Memory that is registered for reads only serves no output.
+    if (Storage* const storage = call.device->find(view.data(), view.bytes());
+        storage != nullptr && (!storage->read_only || view.read_only())) {
         const auto offset = static_cast<std::uint64_t>(static_cast<std::byte*>(view.data()) -
                                                        storage->memory.data());
         const std::uint64_t address =
@@ -201,13 +204,22 @@ struct Output {
 Output bind_given_output(Call& call, std::size_t index, const nb::object& value) {
     const TensorInfo& wanted = call.model.outputs()[index];
     if (nb::isinstance<BufferObject>(value)) {
-        use_buffer(call, *nb::inst_ptr<BufferObject>(value), wanted, value, "output");
+        const auto& buffer = *nb::inst_ptr<BufferObject>(value);
+        if (buffer.storage && buffer.storage->read_only) {
+            refuse("the buffer for output '" + wanted.name +
+                   "' uses the memory of a read-only array: give another one");
+        }
+        use_buffer(call, buffer, wanted, value, "output");
         return {value, nullptr};
     }
     const nb::object bits = nb::module_::import_("accel._arrays").attr("bits")(value);
     auto view = ArrayView::of(bits, wanted.type, true, true);
     if (!view || !same_shape(view->shape(), wanted.shape)) {
-        refuse_tensor(wanted, "output", text_of(value) + " or not a dense writable array");
+        const nb::object fault = nb::module_::import_("accel._arrays").attr("output_fault")(value);
+        if (!fault.is_none()) {
+            refuse("the array for output '" + wanted.name + "' is " + nb::cast<std::string>(fault));
+        }
+        refuse_tensor(wanted, "output", text_of(value));
     }
     if (use_in_place(call, *view, bits)) {
         call.self.stats.bytes_in_place += view->bytes();
@@ -307,8 +319,9 @@ std::vector<nb::object> call_model(ModelObject& self, const std::vector<nb::obje
         bind_input(call, i, inputs[i]);
     }
     const std::vector<Output> outputs = bind_outputs(call, out);
-    call.job = queue->use([&](accel::Queue& q) { return call.model.submit(q, call.operands); });
-    queue->last = call.job;
+    call.job =
+        with_room(*queue, 0, [&](accel::Queue& q) { return call.model.submit(q, call.operands); });
+    queue->submitted(call.job, {});
     try {
         wait_for(call.job, std::nullopt);
     } catch (...) {

@@ -8,6 +8,7 @@
 #include "array_view.hpp"
 #include "casters.hpp"
 #include "model_call.hpp"
+#include "waits.hpp"
 
 namespace accel::python {
 
@@ -136,6 +137,7 @@ std::vector<nb::object> run_on_copies(ModelObject& self, const std::vector<nb::o
                                       const std::shared_ptr<QueueState>& queue) {
     const accel::Model model = self.checked();
     const std::vector<TensorData> tensors = to_tensors(model.inputs(), inputs);
+    wait_for_jobs(*queue);
     const std::vector<TensorData> outputs =
         queue->use_without_gil([&](accel::Queue& q) { return model.run(q, tensors); });
     ++self.stats.calls;

@@ -21,6 +21,7 @@
 #include "model_call.hpp"
 #include "objects.hpp"
 #include "options.hpp"
+#include "waits.hpp"
 
 namespace accel::python {
 
@@ -104,17 +105,18 @@ nb::object call(ModelObject& self, const nb::args& inputs, const nb::object& que
 
 JobObject submit(const ModelObject& self, const QueueObject& queue,
                  const std::vector<OperandArgument>& arguments) {
-    const auto& state = queue.checked();
+    const auto state = queue.checked();
     std::vector<Operand> operands;
     Pins pins;
     operands.reserve(arguments.size());
     for (const OperandArgument& argument : arguments) {
         operands.push_back(argument.operand(pins));
     }
-    const auto& model = self.checked();
-    // It waits when the ring is full.
+    // Another thread may close the model meanwhile.
+    // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
+    const accel::Model model = self.checked();
     const accel::Job job =
-        state->use_without_gil([&](accel::Queue& q) { return model.submit(q, operands); });
+        with_room(*state, 0, [&](accel::Queue& q) { return model.submit(q, operands); });
     state->submitted(job, std::move(pins));
     return {job, state};
 }
@@ -127,6 +129,7 @@ std::vector<CommandProfile> profile(const ModelObject& self, const nb::args& inp
         to_tensors(model.inputs(), order_inputs(model.inputs(), inputs, named_inputs, named));
     const auto state = queue_of(self, queue);
     const double hz = self.device->device.info().clock_hz;
+    wait_for_jobs(*state);
     std::vector<std::uint64_t> ticks;
     state->use_without_gil(
         [&](accel::Queue& q) { static_cast<void>(model.profile(q, tensors, ticks)); });

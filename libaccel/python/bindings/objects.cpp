@@ -66,8 +66,11 @@ std::shared_ptr<QueueState> DeviceState::call_queue() {
 }
 
 Storage::Storage(std::shared_ptr<DeviceState> state, accel::Buffer<std::byte> buffer,
-                 nb::object registered)
-    : device(std::move(state)), source(std::move(registered)), memory(std::move(buffer)) {
+                 nb::object registered, bool registered_read_only)
+    : device(std::move(state)),
+      source(std::move(registered)),
+      read_only(registered_read_only),
+      memory(std::move(buffer)) {
     if (memory.mapped()) {
         device->mapped.emplace(reinterpret_cast<std::uintptr_t>(memory.data()), this);
     }
@@ -84,11 +87,15 @@ void QueueState::close() {
         queue = nullptr;
         owned.reset();
     }
-    pinned.clear();
+    // The release of memory may run Python, so it uses no member.
+    const auto released = std::exchange(pinned, {});
 }
 
 void QueueState::submitted(const accel::Job& job, Pins pins) {
     last = job;
+    if (older.done()) {
+        older = job;
+    }
     keep(job, std::move(pins));
 }
 
@@ -104,6 +111,7 @@ void QueueState::release_finished() {
         if (pinned.empty() || !pinned.front().first.done()) {
             return;
         }
+        const auto released = std::move(pinned.front());
         pinned.pop_front();
     }
 }
@@ -134,25 +142,25 @@ const accel::Buffer<std::byte>& BufferObject::checked() const {
     return memory;
 }
 
-const std::shared_ptr<QueueState>& QueueObject::checked() const {
+std::shared_ptr<QueueState> QueueObject::checked() const {
     if (!state) {
         refuse("the queue is closed: create another one");
     }
     return state;
 }
 
-accel::CommandList& ListObject::checked() {
+std::shared_ptr<accel::CommandList> ListObject::checked() const {
     if (!list) {
         refuse("the command list is released: record another one");
     }
-    return *list;
+    return list;
 }
 
-accel::Batch& BatchObject::checked() {
+std::shared_ptr<accel::Batch> BatchObject::checked() const {
     if (!batch) {
         refuse("the batch has ended: open another one with Queue.batch()");
     }
-    return *batch;
+    return batch;
 }
 
 accel::Duration to_duration(std::optional<double> seconds) {

@@ -57,7 +57,7 @@ struct DeviceState : std::enable_shared_from_this<DeviceState> {
 /// Memory that the card can access, behind Buffer objects and arrays.
 struct Storage {
     Storage(std::shared_ptr<DeviceState> state, accel::Buffer<std::byte> buffer,
-            nb::object registered = {});
+            nb::object registered = {}, bool registered_read_only = false);
     Storage(const Storage&) = delete;
     Storage& operator=(const Storage&) = delete;
     Storage(Storage&&) = delete;
@@ -68,6 +68,7 @@ struct Storage {
 
     std::shared_ptr<DeviceState> device;
     nb::object source;  // the object that owns registered memory; it is released last
+    bool read_only;     // its owner does not permit writes, those of the CPU included
     accel::Buffer<std::byte> memory;
 };
 
@@ -119,7 +120,8 @@ struct QueueState {
 
     std::mutex mutex;
     std::deque<std::pair<accel::Job, Pins>> pinned;
-    accel::Job last;  // the newest job; those before it end before it
+    accel::Job last;   // the newest job; those before it end before it
+    accel::Job older;  // a job that is not newer than `last`; its end makes room in the ring
     std::optional<accel::Queue> owned;
     accel::Queue* queue = nullptr;  // null after close()
 };
@@ -151,7 +153,8 @@ struct BufferObject {
 struct QueueObject {
     std::shared_ptr<QueueState> state;
 
-    [[nodiscard]] const std::shared_ptr<QueueState>& checked() const;
+    /// A share of its own, because another thread may close the object during the call.
+    [[nodiscard]] std::shared_ptr<QueueState> checked() const;
 };
 
 struct JobObject {
@@ -183,18 +186,19 @@ struct CommandObject {
 };
 
 struct ListObject {
-    std::optional<accel::CommandList> list;
+    std::shared_ptr<accel::CommandList> list;  // null after release()
     Pins pins;
 
-    [[nodiscard]] accel::CommandList& checked();
+    /// A share of its own, because another thread may release the list during the call.
+    [[nodiscard]] std::shared_ptr<accel::CommandList> checked() const;
 };
 
 struct BatchObject {
     std::shared_ptr<QueueState> queue;
-    std::optional<accel::Batch> batch;
+    std::shared_ptr<accel::Batch> batch;  // null after its end
     Pins pins;
 
-    [[nodiscard]] accel::Batch& checked();
+    [[nodiscard]] std::shared_ptr<accel::Batch> checked() const;
 };
 
 /// A bare address of the device's address space.

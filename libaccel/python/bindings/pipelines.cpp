@@ -6,6 +6,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -38,6 +39,9 @@ struct PipelineState {
     accel::Pipeline pipeline;
 };
 
+// Pipeline::submit() waits while so many items for each unit of `depth` are not finished.
+constexpr std::size_t items_per_slot = 4;
+
 // The registered memory of items that are not finished. With the GIL.
 using ItemPins = std::deque<std::pair<std::uint64_t, Pins>>;
 
@@ -46,6 +50,8 @@ struct PipelineObject {
     std::shared_ptr<LentQueues> queues;
     std::shared_ptr<WorkFailure> failure;
     std::shared_ptr<ItemPins> pins;
+    std::size_t most;                  // items that may be unfinished
+    mutable std::uint64_t newest = 0;  // the item that was submitted last
 };
 
 // Calls `function` with the pipeline while no other thread uses it, without the GIL.
@@ -79,14 +85,34 @@ void drop_finished(const PipelineObject& self) {
     }
 }
 
+// Waits until Pipeline::submit() does not wait.
+void wait_for_room(const PipelineObject& self) {
+    self.queues->check_caller();
+    const auto state = self.box->checked("pipeline");
+    while (self.newest >= self.most) {
+        const std::uint64_t item = self.newest - self.most + 1;
+        static_cast<void>(wait_in_slices(
+            [&](accel::Duration slice) {
+                const std::scoped_lock lock(state->mutex);
+                return state->pipeline.wait(item, slice) == WaitResult::done;
+            },
+            std::nullopt));
+        if (item == self.newest - self.most + 1) {
+            return;  // no other thread submitted meanwhile
+        }
+    }
+}
+
 std::uint64_t submit(const PipelineObject& self, const std::vector<OperandArgument>& inputs,
                      const std::vector<OperandArgument>& outputs) {
     Pins pins;
     const std::vector<Operand> from = to_operands(inputs, pins);
     const std::vector<Operand> to = to_operands(outputs, pins);
     try {
+        wait_for_room(self);
         const std::uint64_t item =
             use(self, [&](accel::Pipeline& pipeline) { return pipeline.submit(from, to); });
+        self.newest = std::max(self.newest, item);
         drop_finished(self);
         if (!pins.empty()) {
             self.pins->emplace_back(item, std::move(pins));
@@ -132,7 +158,8 @@ void init(nb::handle self, const DeviceObject& device, const nb::object& compute
     PipelineObject object{.box = nullptr,
                           .queues = std::make_shared<LentQueues>(),
                           .failure = std::make_shared<WorkFailure>(),
-                          .pins = std::make_shared<ItemPins>()};
+                          .pins = std::make_shared<ItemPins>(),
+                          .most = depth * items_per_slot};
     auto work = std::make_shared<Work>(compute, object.queues, object.failure);
     accel::Pipeline::Compute function =
         [work = std::move(work)](accel::Queue& queue, std::span<const Operand> operands) {
@@ -155,6 +182,9 @@ void close_pipeline(const PipelineObject& self) {
     self.box->object.reset();
     self.pins->clear();
 }
+
+const auto pipeline_slots =
+    collected_slots<PipelineObject, &traverse_functions<PipelineObject>, &close_pipeline>;
 
 void bind_items(nb::class_<PipelineObject>& pipeline) {
     pipeline
@@ -201,7 +231,7 @@ void bind_pipelines(nb::module_& module) {
         module, "Operand",
         "Device memory that a Pipeline gives to its function, for commands and Model.submit().");
     auto pipeline = nb::class_<PipelineObject>(
-        module, "Pipeline", nb::is_weak_referenceable(),
+        module, "Pipeline", nb::is_weak_referenceable(), nb::type_slots(pipeline_slots.data()),
         "Sends items through a card: while one is computed, the next is uploaded and the one "
         "before is downloaded, each by a queue of its own. Inputs and outputs of an item are in "
         "host memory; the pipeline has `depth` copies of them in device memory.\n\nA failure in "

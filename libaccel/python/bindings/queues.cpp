@@ -6,6 +6,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -23,7 +24,7 @@ namespace {
 // A command, or a closed list with the arguments of its call.
 struct Submission {
     const accel::Command* command = nullptr;
-    const accel::CommandList* list = nullptr;
+    std::shared_ptr<const accel::CommandList> list;
     std::vector<Operand> arguments;
     Pins pins;
 };
@@ -44,7 +45,7 @@ Submission to_submission(const nb::object& work, const nb::args& arguments) {
                     type_of(work));
     }
     auto& object = *nb::inst_ptr<ListObject>(work);
-    result.list = &object.checked();
+    result.list = object.checked();
     result.pins = object.pins;
     for (const nb::handle argument : arguments) {
         OperandArgument operand;
@@ -63,12 +64,12 @@ std::optional<accel::Job> try_once(accel::Queue& queue, const Submission& work) 
 }
 
 JobObject submit(const QueueObject& self, const nb::object& work, const nb::args& arguments) {
-    const auto& state = self.checked();
+    const auto state = self.checked();
     Submission submission = to_submission(work, arguments);
     auto job = state->use([&](accel::Queue& queue) { return try_once(queue, submission); });
     if (!job) {
         // The ring is full.
-        job = state->use_without_gil([&](accel::Queue& queue) {
+        job = with_room(*state, 0, [&](accel::Queue& queue) {
             return submission.command != nullptr
                        ? queue.submit(*submission.command)
                        : queue.submit(*submission.list, submission.arguments);
@@ -80,7 +81,7 @@ JobObject submit(const QueueObject& self, const nb::object& work, const nb::args
 
 std::optional<JobObject> try_submit(const QueueObject& self, const nb::object& work,
                                     const nb::args& arguments) {
-    const auto& state = self.checked();
+    const auto state = self.checked();
     Submission submission = to_submission(work, arguments);
     const auto job = state->use([&](accel::Queue& queue) { return try_once(queue, submission); });
     if (!job) {
@@ -91,31 +92,39 @@ std::optional<JobObject> try_submit(const QueueObject& self, const nb::object& w
 }
 
 void close_queue(QueueObject& self) {
-    if (self.state) {
-        self.state->close();
-        self.state.reset();
+    if (const auto state = std::exchange(self.state, nullptr)) {
+        state->close();
     }
 }
 
 void add_to_batch(BatchObject& self, const nb::object& work, const nb::args& arguments) {
-    auto& batch = self.checked();
+    const auto batch = self.checked();
     Submission submission = to_submission(work, arguments);
-    self.queue->use_without_gil([&](accel::Queue&) {
+    with_room(*self.queue, batch->size(), [&](accel::Queue&) {
         if (submission.command != nullptr) {
-            batch.add(*submission.command);
+            batch->add(*submission.command);
         } else {
-            batch.add(*submission.list, submission.arguments);
+            batch->add(*submission.list, submission.arguments);
         }
+        return true;
     });
     self.pins.insert(self.pins.end(), submission.pins.begin(), submission.pins.end());
 }
 
 JobObject submit_batch(BatchObject& self) {
-    auto& batch = self.checked();
-    const accel::Job job = self.queue->use([&](accel::Queue&) { return batch.submit(); });
+    const auto batch = self.checked();
+    const accel::Job job = self.queue->use([&](accel::Queue&) { return batch->submit(); });
     self.queue->submitted(job, std::move(self.pins));
     self.batch.reset();
     return {job, self.queue};
+}
+
+// Takes the commands of a batch back, unless it was submitted.
+void end_batch(BatchObject& self) {
+    auto batch = std::exchange(self.batch, nullptr);
+    const WithoutGil released;
+    const std::scoped_lock lock(self.queue->mutex);
+    batch.reset();
 }
 
 void bind_stats(nb::module_& module) {
@@ -146,13 +155,13 @@ void bind_list(nb::module_& module) {
         .def(
             "add",
             [](ListObject& self, const CommandObject& command) -> ListObject& {
-                self.checked().add(command.command);
+                self.checked()->add(command.command);
                 self.pins.insert(self.pins.end(), command.pins.begin(), command.pins.end());
                 return self;
             },
             nb::arg("command"), nb::rv_policy::none, "Appends a command, and returns the list.")
         .def(
-            "close", [](ListObject& self) { self.checked().close(); },
+            "close", [](ListObject& self) { self.checked()->close(); },
             "Ends the recording: the list can be submitted, and nothing can be added.")
         .def(
             "release",
@@ -161,11 +170,11 @@ void bind_list(nb::module_& module) {
                 self.pins.clear();
             },
             "Releases the list and its buffers. Unfinished jobs keep both.")
-        .def_prop_ro("closed", [](ListObject& self) { return self.checked().closed(); })
+        .def_prop_ro("closed", [](ListObject& self) { return self.checked()->closed(); })
         .def_prop_ro(
-            "arguments", [](ListObject& self) { return self.checked().arguments(); },
+            "arguments", [](ListObject& self) { return self.checked()->arguments(); },
             "Number of arguments of a call.")
-        .def("__len__", [](ListObject& self) { return self.checked().size(); })
+        .def("__len__", [](ListObject& self) { return self.checked()->size(); })
         .def(
             "__enter__", [](nb::handle self) { return nb::borrow(self); },
             nb::sig("def __enter__(self) -> CommandList"))
@@ -187,12 +196,12 @@ void bind_batch(nb::module_& module) {
                      "None"),
              "Appends a command, or a call of a list.")
         .def("submit", &submit_batch, "Publishes all commands. The job is the last of them.")
-        .def("__len__", [](BatchObject& self) { return self.checked().size(); })
+        .def("__len__", [](BatchObject& self) { return self.checked()->size(); })
         .def(
             "__enter__", [](nb::handle self) { return nb::borrow(self); },
             nb::sig("def __enter__(self) -> Batch"))
         .def(
-            "__exit__", [](BatchObject& self, const nb::args&) { self.batch.reset(); },
+            "__exit__", [](BatchObject& self, const nb::args&) { end_batch(self); },
             nb::sig("def __exit__(self, *error: object) -> None"));
 }
 
@@ -269,11 +278,12 @@ void bind_queues(nb::module_& module) {
         .def(
             "batch",
             [](const QueueObject& self) {
-                const auto& state = self.checked();
-                return BatchObject{
-                    state,
-                    state->use([](accel::Queue& q) { return std::make_optional(q.batch()); }),
-                    {}};
+                const auto state = self.checked();
+                return BatchObject{state,
+                                   state->use([](accel::Queue& q) {
+                                       return std::make_shared<accel::Batch>(q.batch());
+                                   }),
+                                   {}};
             },
             "Opens a batch. The queue accepts nothing else until the batch ends.")
         .def(
@@ -288,9 +298,10 @@ void bind_queues(nb::module_& module) {
         .def(
             "reset",
             [](const QueueObject& self) {
-                const auto& state = self.checked();
+                const auto state = self.checked();
                 state->use_without_gil([](accel::Queue& q) { q.reset(); });
                 state->last = accel::Job();
+                state->older = accel::Job();
             },
             "Cancels unfinished jobs and restarts the queue, also after an error.")
         .def(

@@ -66,6 +66,16 @@ nb::object to_callable(const nb::object& work, const nb::args& arguments) {
     return nb::module_::import_("accel._requests").attr("submission")(work, *arguments);
 }
 
+// Raises what ended a function on this thread, if it is no Exception: a KeyboardInterrupt of Ctrl-C
+// or a SystemExit, which must not wait for Request.wait().
+void raise_interrupt(const WorkFailure& failure) {
+    const nb::handle exception = failure.exception;
+    if (exception.is_valid() && PyObject_IsInstance(exception.ptr(), PyExc_Exception) == 0) {
+        PyErr_SetObject(exception.type().ptr(), exception.ptr());
+        throw nb::python_error();
+    }
+}
+
 template <typename Object>
 RequestObject submit_function(const Object& self, const nb::object& function) {
     auto target = opened(self);
@@ -88,6 +98,7 @@ RequestObject submit_function(const Object& self, const nb::object& function) {
             throw;
         }
     }
+    raise_interrupt(*failure);
     return {*request, self.box, failure};
 }
 
@@ -104,6 +115,7 @@ std::optional<RequestObject> try_submit_function(const Object& self, const nb::o
     if (!request) {
         return std::nullopt;
     }
+    raise_interrupt(*failure);
     return RequestObject{*request, self.box, failure};
 }
 
@@ -153,6 +165,14 @@ Options to_options(const nb::kwargs& keywords, std::size_t in_flight, std::size_
     return options;
 }
 
+template <typename Object>
+void close_requests(const Object& self) {
+    self.box->object.reset();
+}
+
+template <typename Object>
+const auto slots = collected_slots<Object, &traverse_functions<Object>, &close_requests<Object>>;
+
 void init_request_queue(nb::handle self, const DeviceObject& device,
                         const std::optional<LoopObject>& loop, std::size_t in_flight,
                         std::size_t max_waiting, const nb::kwargs& keywords) {
@@ -198,6 +218,7 @@ void init_group(nb::handle self, const std::vector<DeviceObject>& devices,
 void bind_request_queue(nb::module_& module) {
     auto type = nb::class_<RequestQueueObject>(
         module, "RequestQueue", nb::is_weak_referenceable(),
+        nb::type_slots(slots<RequestQueueObject>.data()),
         "Runs requests in order on a queue of a card: any thread submits, and a request can be "
         "canceled without losing the others.\n\nThe card has at most `in_flight` requests at a "
         "time; the others wait in the host. When a job fails, its request gets the Error, and the "
@@ -253,6 +274,7 @@ void bind_group(nb::module_& module) {
             "The reason why it dropped out of the group; None while it works.");
     auto type = nb::class_<GroupObject>(
         module, "DeviceGroup", nb::is_weak_referenceable(),
+        nb::type_slots(slots<GroupObject>.data()),
         "Gives each request to the card that has the fewest requests.\n\nA card that ends drops "
         "out of the group: its requests get the Error, or run on another card up to `reruns` "
         "times. A request whose job fails gets its Error, and no other request is affected.");

@@ -60,10 +60,13 @@ void LentQueues::check_caller() const {
 
 Work::Work(nb::object function, std::shared_ptr<LentQueues> queues,
            std::shared_ptr<WorkFailure> failure)
-    : function_(std::move(function)), queues_(std::move(queues)), failure_(std::move(failure)) {}
+    : function_(std::move(function)), queues_(std::move(queues)), failure_(std::move(failure)) {
+    queues_->work.insert(this);
+}
 
 Work::~Work() {
     const WithGil gil;
+    queues_->work.erase(this);
     function_.reset();
     queues_.reset();
     failure_.reset();

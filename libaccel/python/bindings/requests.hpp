@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "callbacks.hpp"
@@ -22,10 +23,13 @@ namespace accel::python {
 /// Waits without the GIL. Throws what happened, or Error(timed_out).
 void wait_for_request(const RequestObject& object, std::optional<double> timeout);
 
+class Work;
+
 /// The queues that an object lends to its functions, by the index of the card. With the GIL.
 struct LentQueues {
     std::vector<std::shared_ptr<QueueState>> by_card;
     std::atomic<std::thread::id> user = {};  // the thread that runs a function
+    std::unordered_set<const Work*> work;    // all functions that exist
 
     /// Throws if a function of this object calls: the object has its lock.
     void check_caller() const;
@@ -49,6 +53,9 @@ class Work {
     /// GIL. Throws what to_error() makes of an exception, and keeps the exception.
     accel::Job run(accel::Queue& queue, std::size_t card, const Call& call);
 
+    /// For the collector of cycles.
+    [[nodiscard]] nb::handle function() const { return function_; }
+
     /// It submits nothing any more: its caller was interrupted.
     void abandon() { abandoned_ = true; }
 
@@ -71,5 +78,23 @@ struct Requests {
         return loop && loop->object && loop->object->loop.on_this_thread();
     }
 };
+
+/// For the collector of cycles: the functions of an object with the members `box` and `queues`, if
+/// nothing but the object uses them.
+template <typename Object>
+int traverse_functions(PyObject* self, visitproc visit, void* arg) noexcept {
+    Py_VISIT(Py_TYPE(self));
+    if (!nb::inst_ready(self)) {
+        return 0;
+    }
+    const auto& object = *nb::inst_ptr<Object>(self);
+    if (object.box.use_count() != 1 || object.box->object.use_count() != 1) {
+        return 0;
+    }
+    for (const Work* const work : object.queues->work) {
+        Py_VISIT(work->function().ptr());
+    }
+    return 0;
+}
 
 }  // namespace accel::python

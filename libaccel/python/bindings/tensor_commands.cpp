@@ -173,13 +173,13 @@ void bind_image_commands(nb::module_& module) {
     module.def("Conv2d", &make_conv2d, nb::kw_only(), nb::arg("dst"), nb::arg("src"),
                nb::arg("weights"), nb::arg("bias") = nb::none(), nb::arg("batch") = 1,
                nb::arg("groups") = 1, nb::arg("src_layout"), nb::arg("dst_layout"),
-               nb::arg("window"), nb::arg("activation") = UnaryOp::none,
+               nb::arg("window"), nb::arg("activation").noconvert() = UnaryOp::none,
                nb::arg("activation_alpha") = 0.0F, nb::arg("activation_beta") = 0.0F,
                nb::arg("format") = NumericFormat{},
                "A 2-D convolution with an activation. `weights` is dense, in the order "
                "[window.height][window.width][src_layout.channels / groups][dst_layout.channels].");
-    module.def("Pool", &make_pool, nb::kw_only(), nb::arg("op"), nb::arg("dst"), nb::arg("src"),
-               nb::arg("batch") = 1, nb::arg("src_layout"), nb::arg("dst_layout"),
+    module.def("Pool", &make_pool, nb::kw_only(), nb::arg("op").noconvert(), nb::arg("dst"),
+               nb::arg("src"), nb::arg("batch") = 1, nb::arg("src_layout"), nb::arg("dst_layout"),
                nb::arg("window"), nb::arg("count_include_pad") = false,
                "Max or average pooling of each channel, f32.");
 }
@@ -187,10 +187,11 @@ void bind_image_commands(nb::module_& module) {
 }  // namespace
 
 void bind_tensor_commands(nb::module_& module) {
-    module.def("Elementwise", &make_elementwise, nb::kw_only(), nb::arg("op"), nb::arg("dst"),
-               nb::arg("a"), nb::arg("b") = nb::none(), nb::arg("shape"),
+    module.def("Elementwise", &make_elementwise, nb::kw_only(), nb::arg("op").noconvert(),
+               nb::arg("dst"), nb::arg("a"), nb::arg("b") = nb::none(), nb::arg("shape"),
                nb::arg("dst_strides") = nb::make_tuple(), nb::arg("a_strides") = nb::make_tuple(),
-               nb::arg("b_strides") = nb::make_tuple(), nb::arg("activation") = UnaryOp::none,
+               nb::arg("b_strides") = nb::make_tuple(),
+               nb::arg("activation").noconvert() = UnaryOp::none,
                nb::arg("activation_alpha") = 0.0F, nb::arg("activation_beta") = 0.0F,
                nb::arg("type") = DataType::f32, nb::arg("dst_type") = DataType::f32,
                nb::arg("a_type") = DataType::f32, nb::arg("b_type") = DataType::f32,
@@ -202,8 +203,8 @@ void bind_tensor_commands(nb::module_& module) {
                nb::arg("outer") = 1, nb::arg("n"), nb::arg("inner") = 1,
                "Softmax over the axis of a dense f32 tensor of outer x n x inner. `dst` may be "
                "`src`.");
-    module.def("Reduce", &make_reduce, nb::kw_only(), nb::arg("op"), nb::arg("dst"), nb::arg("src"),
-               nb::arg("outer") = 1, nb::arg("n"), nb::arg("inner") = 1,
+    module.def("Reduce", &make_reduce, nb::kw_only(), nb::arg("op").noconvert(), nb::arg("dst"),
+               nb::arg("src"), nb::arg("outer") = 1, nb::arg("n"), nb::arg("inner") = 1,
                "Reduces the axis of a dense f32 tensor of outer x n x inner. `dst` holds outer x "
                "inner values of f32, or of u32 for argmax and argmin.");
     module.def("Transpose", &make_transpose, nb::kw_only(), nb::arg("dst"), nb::arg("src"),

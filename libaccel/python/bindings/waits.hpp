@@ -8,6 +8,8 @@
 #include <accel/accel.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <exception>
 #include <future>
 #include <optional>
 #include <string>
@@ -54,6 +56,36 @@ template <typename Wait>
 
 /// Waits for a job. Returns false on a timeout.
 bool wait_for(const accel::Job& job, std::optional<double> timeout);
+
+/// Waits until the ring of a queue may have room again. Returns the error that ended the wait.
+[[nodiscard]] std::exception_ptr wait_for_room(const QueueState& queue);
+
+/// Calls `submit` with the queue when its ring has room for one command besides `staged`, those of
+/// an open batch, so that the call does not wait for the card. Other threads use the queue until
+/// then.
+template <typename Submit>
+auto with_room(QueueState& state, std::size_t staged, Submit&& submit) {
+    std::exception_ptr failed;
+    for (;;) {
+        const auto result = state.use([&](accel::Queue& queue) {
+            const bool full = queue.pending() + staged >= queue.entries();
+            // A batch that fills the ring alone is refused.
+            return full && staged < queue.entries() ? std::nullopt
+                                                    : std::make_optional(submit(queue));
+        });
+        if (result) {
+            return *result;
+        }
+        if (failed) {
+            std::rethrow_exception(failed);
+        }
+        failed = wait_for_room(state);
+    }
+}
+
+/// Waits until all jobs of a queue are over, before a call that has no timeout. That call reports
+/// their errors.
+void wait_for_jobs(const QueueState& queue);
 
 /// Calls a function that has no timeout on a thread of its own. After a signal whose handler
 /// raises, the thread continues alone, so `function` owns all that it uses.

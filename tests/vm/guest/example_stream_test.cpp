@@ -75,7 +75,7 @@ TEST_F(Stream, SumsAFileOnTheCard) {
 }
 
 TEST_F(Stream, ReportsErrors) {
-    EXPECT_EQ(run("stream").status, 1);
+    EXPECT_EQ(run("stream").status, 2);
     EXPECT_NE(run("stream /nowhere").output.find("No such file"), std::string::npos);
     static_cast<void>(write_numbers(0));
     EXPECT_EQ(run("stream " + file_).output, "0 floats, sum 0\n");
