@@ -16,7 +16,7 @@ def describe(info: DeviceInfo) -> str:
     version = f"{firmware >> 24}.{firmware >> 16 & 0xFF}.{firmware & 0xFFFF}"
     return (
         f"firmware {version}, {info.memory_free // MIB} of {info.memory_size // MIB} MiB "
-        f"free, {info.compute_engines} compute engines"
+        f"free, compute engines: {info.compute_engines}"
     )
 
 

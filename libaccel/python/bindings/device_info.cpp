@@ -64,8 +64,7 @@ void bind_device_info(nb::module_& module) {
                 "The longest device time of a command, or None.")
         .def("__repr__", [](const DeviceInfo& self) {
             return "<accel.DeviceInfo " + self.path + ", " + std::to_string(self.memory_free) +
-                   " of " + std::to_string(self.memory_size) + " bytes free, " +
-                   std::to_string(self.compute_engines) + " compute engines>";
+                   " of " + std::to_string(self.memory_size) + " bytes free>";
         });
     nb::class_<DeviceEnd>(module, "DeviceEnd", "How an open device ended.")
         .def_ro("reason", &DeviceEnd::reason)
