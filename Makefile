@@ -256,11 +256,11 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
 
 # Each of these finds out for itself whether there is something to do.
 .PHONY: FORCE help run test bench bench-engines shell setup build driver install deb load unload \
-    qemu-tree record-perf-gate abi deb-symbols check docs clean distclean screens python test- \
-    unit-card test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python test- \
-    fuzz test-tools test-harness test-perf-gate test-vm test-vm-python test-vm-iommu test-vm- \
-    bounce test-kernels test-debug-kernel test-packages test-deb test-wheel test-python-trixie \
-    model-minilm
+    qemu-tree record-perf-gate abi deb-symbols check docs clean distclean screens python \
+    test-unit-card test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python \
+    test-fuzz test-tools test-harness test-perf-gate test-vm test-vm-python test-vm-iommu \
+    test-vm-bounce test-kernels test-debug-kernel test-packages test-deb test-wheel \
+    test-python-trixie model-minilm
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

@@ -4,7 +4,7 @@
 #include "hosted_core.hpp"
 
 #include <array>
-#include <stdexcept>
+#include <cerrno>
 #include <system_error>
 
 #include "polling.hpp"
@@ -50,12 +50,8 @@ HostedCore::HostedCore(CoreHost& host, const accel_core_config& config) : host_(
     std::array<char, 128> error{};
     core_ = accel_core_create(&config, &callbacks, &host, error.data(), error.size());
     if (core_ == nullptr) {
-        // The core is a library of C: only the text tells that it cannot start a thread.
-        const auto no_thread = std::make_error_code(std::errc::resource_unavailable_try_again);
-        if (error.data() == no_thread.message()) {
-            throw std::system_error(no_thread, "cannot start a thread");
-        }
-        throw std::runtime_error(error.data());
+        const int cause = errno;
+        throw std::system_error(cause, std::generic_category(), error.data());
     }
 }
 

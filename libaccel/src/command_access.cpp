@@ -31,7 +31,8 @@ const char* to_text(Access access) {
 
 std::string OperandName::text() const {
     if (type_ == nullptr) {
-        return "argument " + std::to_string(argument_);
+        const bool named = argument_ < names_->size() && !(*names_)[argument_].empty();
+        return named ? (*names_)[argument_] : "argument " + std::to_string(argument_);
     }
     return field_ == nullptr ? type_ : std::string(type_) + "::" + field_;
 }

@@ -86,13 +86,16 @@ class OperandName {
     /// "type::field", or "type" if `field` is null.
     constexpr OperandName(const char* type, const char* field) noexcept
         : type_(type), field_(field) {}
-    explicit constexpr OperandName(std::uint32_t argument) noexcept : argument_(argument) {}
+    /// The text is made of `names`, by argument. They live as long as this object.
+    OperandName(std::uint32_t argument, const std::vector<std::string>& names) noexcept
+        : names_(&names), argument_(argument) {}
 
     [[nodiscard]] std::string text() const;
 
   private:
     const char* type_ = nullptr;  // null: an argument
     const char* field_ = nullptr;
+    const std::vector<std::string>* names_ = nullptr;  // of arguments
     std::uint32_t argument_ = 0;
 };
 

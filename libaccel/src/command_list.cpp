@@ -20,6 +20,11 @@ CommandList& CommandList::add(const Command& command) {
     return *this;
 }
 
+CommandList& CommandList::name_argument(std::uint32_t argument, std::string name) {
+    detail::ListAccess::impl(*this)->name_argument(argument, std::move(name));
+    return *this;
+}
+
 void CommandList::close() {
     detail::ListAccess::impl(*this)->close();
 }

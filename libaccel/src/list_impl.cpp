@@ -88,6 +88,20 @@ void ListImpl::add(const Command& command) {
     commands_.push_back(raw);
 }
 
+void ListImpl::name_argument(std::uint32_t argument, std::string name) {
+    if (closed()) {
+        throw_invalid("cannot name an argument of a list that is closed: name it before close()");
+    }
+    if (argument >= ACCEL_CALL_ARGS_MAX) {
+        throw_invalid("cannot name argument " + std::to_string(argument) + ": a call has at most " +
+                      std::to_string(ACCEL_CALL_ARGS_MAX) + " arguments");
+    }
+    if (argument >= names_.size()) {
+        names_.resize(argument + 1U);
+    }
+    names_[argument] = std::move(name);
+}
+
 void ListImpl::close() {
     if (closed()) {
         return;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,7 @@ class ListImpl final : public TrackedObject {
     }
 
     void add(const Command& command);
+    void name_argument(std::uint32_t argument, std::string name);
     void close();
 
     [[nodiscard]] bool closed() const noexcept { return memory_.owner != nullptr; }
@@ -46,6 +48,9 @@ class ListImpl final : public TrackedObject {
     [[nodiscard]] const CommandAccess::Use& requirement(std::uint32_t index) const {
         return requirements_[index];
     }
+    [[nodiscard]] OperandName argument_name(std::uint32_t index) const noexcept {
+        return {index, names_};
+    }
 
   private:
     ListImpl(std::shared_ptr<DeviceImpl> device, Placement placement)
@@ -59,6 +64,7 @@ class ListImpl final : public TrackedObject {
     std::vector<std::byte> params_;  // parameter blocks; in memory they follow the commands
     std::vector<std::uint32_t> with_params_;        // indices of the commands that have a block
     std::vector<CommandAccess::Use> requirements_;  // by argument
+    std::vector<std::string> names_;  // by argument, of those that have one; else empty
     std::vector<std::shared_ptr<const void>> owners_;
     Allocation memory_;
 };

@@ -30,9 +30,6 @@ using detail::Deadline;
 constexpr std::size_t stages = 3;
 constexpr std::array<const char*, stages> stage_names{"upload", "computation", "download"};
 
-// Items that are not finished, for each slot.
-constexpr std::size_t items_per_slot = 4;
-
 Duration time_left(Deadline deadline) {
     if (deadline == detail::no_deadline) {
         return Duration::forever();

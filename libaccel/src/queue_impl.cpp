@@ -49,7 +49,7 @@ static_assert(block_bytes >= CommandAccess::max_params);
         }
         check_space(argument, &device);
         if (list.requirement(i).access != Access{}) {  // else the list does not use it
-            check_operand(argument, list.requirement(i), OperandName(i));
+            check_operand(argument, list.requirement(i), list.argument_name(i));
         }
     }
 }

@@ -98,8 +98,9 @@ struct accel_core_config {
 };
 
 /*
- * Creates a card. Returns NULL, with a sentence in @error, if the configuration
- * is invalid or memory is short.
+ * Creates a card. Returns NULL on failure, with a sentence in @error and the
+ * cause in errno: EINVAL, the configuration is invalid; ENOMEM, memory is short;
+ * EAGAIN, no thread can be started.
  */
 struct accel_core *accel_core_create(const struct accel_core_config *config,
 				     const struct accel_core_callbacks *callbacks, void *opaque,

@@ -5,10 +5,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
+#include <system_error>
 
 #include "thread.hpp"
 
@@ -201,20 +203,23 @@ struct accel_core : accel::card::Core {
 accel_core* accel_core_create(const accel_core_config* config,
                               const accel_core_callbacks* callbacks, void* opaque, char* error,
                               std::size_t error_size) {
-    const auto refuse = [&](const char* reason) -> accel_core* {
+    const auto refuse = [&](const char* reason, int cause) -> accel_core* {
         if (error != nullptr && error_size > 0) {
             (void)std::snprintf(error, error_size, "%s", reason);
         }
+        errno = cause;
         return nullptr;
     };
     try {
         const std::string reason = accel::card::config_error(*config, *callbacks);
         if (!reason.empty()) {
-            return refuse(reason.c_str());
+            return refuse(reason.c_str(), EINVAL);
         }
         return std::make_unique<accel_core>(*config, *callbacks, opaque).release();
+    } catch (const std::system_error& exception) {
+        return refuse("cannot start a thread", exception.code().value());
     } catch (const std::exception& exception) {
-        return refuse(exception.what());
+        return refuse(exception.what(), ENOMEM);
     }
 }
 

@@ -111,8 +111,8 @@ TEST_F(Conv2d, ReadsWeightsOnceIfTheyFit) {
     c.out_channels = 64;
     const std::uint64_t before = host.read64(ACCEL_REG_MEMORY_READ);
     check(c);
-    const std::uint64_t weights = 9 * 32 * 64 * 4;
-    const std::uint64_t taps = 9 * 6 * 6 * 32 * 4;
+    const std::uint64_t weights = std::uint64_t{9} * 32 * 64 * 4;
+    const std::uint64_t taps = std::uint64_t{9} * 6 * 6 * 32 * 4;
     EXPECT_EQ(host.read64(ACCEL_REG_MEMORY_READ) - before, weights + taps);
 }
 

@@ -46,7 +46,7 @@ class FuzzHost {
     [[nodiscard]] accel_status create(std::uint32_t id, std::uint32_t context);
     [[nodiscard]] bool bystander_works();
     [[nodiscard]] std::uint64_t ring(std::uint32_t queue) const {
-        return data_ + queue * 2 * page_size;
+        return data_ + std::uint64_t{queue} * 2 * page_size;
     }
     [[nodiscard]] std::uint64_t status_page(std::uint32_t queue) const {
         return ring(queue) + page_size;

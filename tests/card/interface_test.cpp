@@ -3,6 +3,7 @@
 // The C interface: refused configurations, and callbacks around each thread of the core.
 #include <array>
 #include <atomic>
+#include <cerrno>
 
 #include "card_fixture.hpp"
 
@@ -34,7 +35,9 @@ class Interface : public testing::Test {
         accel_core_callbacks calls = callbacks();
         change(config, calls);
         std::array<char, 100> error{};
+        errno = 0;
         EXPECT_EQ(accel_core_create(&config, &calls, nullptr, error.data(), error.size()), nullptr);
+        EXPECT_EQ(errno, EINVAL);
         EXPECT_NE(error[0], '\0');
         // A short buffer, or none, for the sentence must not matter.
         std::array<char, 4> little{'x', 'x', 'x', 'x'};

@@ -113,6 +113,7 @@ TEST_F(BatcherTest, RequestsThatComeTogetherRunTogether) {
     Batcher batcher(card, file, {.max_batch = 8, .max_delay = 1h});
     EXPECT_EQ(batcher.inputs()[0].shape, (std::vector<std::int64_t>{1, columns}));
     std::vector<InferenceRequest> all;
+    all.reserve(16);
     for (int i = 0; i < 16; ++i) {
         all.push_back(batcher.submit(request(i, i % 4)));
     }
@@ -131,6 +132,7 @@ TEST_F(BatcherTest, ARequestWaitsForOthersNoLongerThanTheDelay) {
         expect_right(alone, i);
     }
     std::vector<InferenceRequest> three;
+    three.reserve(3);
     for (int i = 0; i < 3; ++i) {
         three.push_back(batcher.submit(request(i)));
     }
@@ -165,6 +167,7 @@ TEST_F(BatcherTest, ARequestThatFailsTakesNoOtherOfItsBatchWithIt) {
     Batcher batcher(card, file, {.max_batch = 4, .max_delay = 1h});
     for (int round = 0; round < 3; ++round) {
         std::vector<InferenceRequest> all;
+        all.reserve(4);
         for (int i = 0; i < 4; ++i) {
             all.push_back(batcher.submit(request(i, i == 2 ? 99 : i)));
         }
@@ -179,6 +182,7 @@ TEST_F(BatcherTest, ARequestThatFailsTakesNoOtherOfItsBatchWithIt) {
 TEST_F(BatcherTest, AFullBatcherWaitsOrRefusesAndCanceledRequestsMakeRoom) {
     Batcher batcher(card, file, {.max_batch = 64, .max_delay = 1h, .max_waiting = 3});
     std::vector<InferenceRequest> all;
+    all.reserve(3);
     for (int i = 0; i < 3; ++i) {
         all.push_back(batcher.submit(request(i)));
     }
@@ -211,7 +215,7 @@ TEST_F(BatcherTest, TheEndOfABatcherCancelsItsRequests) {
 TEST_F(BatcherTest, EndsInAChildOfForkAndEachUseThrows) {
     std::optional<Batcher> batcher(std::in_place, card, file, BatcherOptions{.max_delay = 1h});
     InferenceRequest waiting = batcher->submit(request(1));
-    const std::pair<const char*, std::function<void()>> uses[] = {
+    const NamedUse uses[] = {
         {"submit", [&] { static_cast<void>(batcher->submit(request(2))); }},
         {"try_submit", [&] { static_cast<void>(batcher->try_submit(request(2))); }},
         {"stats", [&] { static_cast<void>(batcher->stats()); }},
@@ -220,16 +224,7 @@ TEST_F(BatcherTest, EndsInAChildOfForkAndEachUseThrows) {
         {"cancel", [&] { static_cast<void>(waiting.cancel()); }},
     };
     EXPECT_EQ(in_child([&] {
-                  bool right = true;
-                  for (const auto& [name, use] : uses) {
-                      try {
-                          use();
-                          std::fprintf(stderr, "the child: %s did not throw\n", name);
-                          right = false;
-                      } catch (const Error& error) {
-                          right = right && error.errc() == std::errc::operation_not_permitted;
-                      }
-                  }
+                  const bool right = each_use_throws(uses);
                   batcher.reset();
                   return right;
               }),
@@ -241,12 +236,14 @@ TEST_F(BatcherTest, ManyThreadsGetTheirOwnResults) {
     Batcher batcher(card, file,
                     {.max_batch = 8, .max_delay = 200us, .max_waiting = 16, .in_flight = 2});
     std::vector<std::vector<TensorData>> right;
+    right.reserve(20);
     for (int i = 0; i < 20; ++i) {
         right.push_back(expected(i, i % 4));
     }
     std::atomic<int> wrong{0};
     {
         std::vector<std::jthread> threads;
+        threads.reserve(6);
         for (int t = 0; t < 6; ++t) {
             threads.emplace_back([&, t] {
                 for (int i = 0; i < 30; ++i) {
@@ -270,6 +267,7 @@ TEST_F(BatcherTest, ManyThreadsGetTheirOwnResults) {
 TEST_F(BatcherTest, ACardThatIsGoneEndsTheRequests) {
     Batcher batcher(card, file, {.max_batch = 4, .max_delay = 1h});
     std::vector<InferenceRequest> all;
+    all.reserve(4);
     for (int i = 0; i < 3; ++i) {
         all.push_back(batcher.submit(request(i)));
     }

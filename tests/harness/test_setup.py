@@ -2,6 +2,7 @@
 """The Makefile's scripts report a failure in one sentence, and print nothing when all is well."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -205,6 +206,16 @@ class Spaces(Scripts):
         done = self.make("help", cwd=place)
         self.assertEqual(done.returncode, 2)
         self.assertIn("has a space", done.stderr)
+
+
+class Targets(unittest.TestCase):
+    def test_every_target_of_help_is_phony(self):
+        text = (PROJECT / "Makefile").read_text()
+        named = set(re.findall(r"^([a-z][a-z0-9-]*):.*##", text, re.MULTILINE))
+        phony = re.search(r"^\.PHONY:((?:.*\\\n)*.*)", text, re.MULTILINE)
+        assert phony
+        self.assertGreater(len(named), 20)
+        self.assertEqual(named - set(phony[1].replace("\\", " ").split()), set())
 
 
 class Settings(Scripts):

@@ -285,6 +285,20 @@ class Queue(CardTest):
             thread.join()
         self.assertEqual([int(b.numpy()[0]) for b in buffers], [1000 * i + 49 for i in range(4)])
 
+    def test_a_named_argument_is_named_in_errors(self):
+        recorded = self.card.create_command_list()
+        recorded.add(commands.Fill(dst=accel.Argument(0), pattern=0, bytes=64))
+        recorded.name_argument(0, "the picture").close()
+        with self.assertRaisesRegex(accel.InvalidArgumentError, "the picture touches 64 bytes"):
+            self.queue.submit(recorded, self.card.buffer(1))
+
+    def test_a_time_that_is_no_number_is_refused(self):
+        job = self.queue.submit(self.card.create_semaphore().wait(1))
+        for use in (job.wait, lambda time: self.card.create_queue(spin=time)):
+            with self.assertRaisesRegex(accel.InvalidArgumentError, "not a number"):
+                use(float("nan"))
+        self.queue.reset()
+
     def test_registered_memory_lives_until_its_job_is_over(self):
         held = self.card.create_semaphore()
         array = np.zeros(4096, np.float32)

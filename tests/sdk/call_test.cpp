@@ -189,7 +189,7 @@ TEST_F(CallTest, ArgumentsAreCheckedAgainstAllUsesInTheList) {
     auto a = card.allocate<std::byte>({16});
     auto b = card.allocate<std::byte>({20});
     const auto refused = [&](std::initializer_list<Operand> arguments) {
-        const Error error = error_of([&] { queue.submit(list, arguments); });
+        Error error = error_of([&] { queue.submit(list, arguments); });
         EXPECT_EQ(error.errc(), std::errc::invalid_argument);
         return error;
     };
@@ -206,6 +206,23 @@ TEST_F(CallTest, ArgumentsAreCheckedAgainstAllUsesInTheList) {
     expect_says(refused({write_only, b}), "must read and write argument 0", "may only write");
     auto target = card.allocate<std::byte>({20}, {.access = Access::write});
     queue.submit(list, {a, target}).wait();
+}
+
+TEST_F(CallTest, ANamedArgumentIsNamedInErrors) {
+    const auto a = card.allocate<float>({4});
+    CommandList list = card.create_command_list();
+    list.add(Copy{.dst = argument(1), .src = argument(0), .bytes = 64})
+        .name_argument(1, "the picture");
+    list.close();
+    const auto refused = [&](std::initializer_list<Operand> arguments) {
+        return error_of([&] { queue.submit(list, arguments); });
+    };
+    const auto b = card.allocate<float>({16});
+    expect_says(refused({b, a}), "the picture touches 64 bytes of a buffer of 16");
+    expect_says(refused({a, b}), "argument 0 touches 64 bytes");
+    expect_says(error_of([&] { list.name_argument(0, "late"); }), "closed");
+    CommandList other = card.create_command_list();
+    expect_says(error_of([&] { other.name_argument(64, "none"); }), "at most 64 arguments");
 }
 
 TEST_F(CallTest, AnUnusedArgumentNeedNotBeSet) {

@@ -80,7 +80,7 @@ TEST_F(ForkTest, LoopsAndRequestsEndInAChildAndEachUseThrows) {
     job.then(*threaded, [&](const JobResult&) { ++calls; });
     std::jthread waiter([&] { request.wait(); });  // its condition variable has a waiter
     std::this_thread::sleep_for(2ms);
-    const std::pair<const char*, std::function<void()>> uses[] = {
+    const NamedUse uses[] = {
         {"then", [&] { job.then(loop, [](const JobResult&) {}); }},
         {"run_once", [&] { loop.run_once(); }},
         {"post", [&] { threaded->post([] {}); }},
@@ -96,16 +96,7 @@ TEST_F(ForkTest, LoopsAndRequestsEndInAChildAndEachUseThrows) {
         {"pipeline", [&] { pipeline->submit({program->host}, {program->host}); }},
     };
     EXPECT_EQ(in_child([&] {
-                  bool right = request.done();
-                  for (const auto& [name, use] : uses) {
-                      try {
-                          use();
-                          std::fprintf(stderr, "the child: %s did not throw\n", name);
-                          right = false;
-                      } catch (const Error& error) {
-                          right = right && error.errc() == std::errc::operation_not_permitted;
-                      }
-                  }
+                  const bool right = request.done() && each_use_throws(uses);
                   loop = EventLoop();
                   threaded.reset();
                   request = Request();
@@ -133,7 +124,7 @@ TEST_F(ForkTest, EachUseInAChildThrows) {
     job.wait();
     Program& p = *program;
     std::vector<float> mine(16);
-    const std::pair<const char*, std::function<void()>> uses[] = {
+    const NamedUse uses[] = {
         {"info", [&] { static_cast<void>(p.card.info()); }},
         {"ended", [&] { static_cast<void>(p.card.ended()); }},
         {"fd", [&] { static_cast<void>(p.card.fd()); }},

@@ -6,9 +6,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <accel/error.hpp>
 #include <cstdio>
 #include <exception>
 #include <functional>
+#include <span>
+#include <utility>
 
 namespace accel::test {
 
@@ -30,6 +33,24 @@ namespace accel::test {
     int status = -1;
     ::waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// A use of an object, with its name for messages.
+using NamedUse = std::pair<const char*, std::function<void()>>;
+
+/// For in_child(): whether each use of an object of the parent throws what such a use must.
+[[nodiscard]] inline bool each_use_throws(std::span<const NamedUse> uses) {
+    bool right = true;
+    for (const auto& [name, use] : uses) {
+        try {
+            use();
+            std::fprintf(stderr, "the child: %s did not throw\n", name);
+            right = false;
+        } catch (const Error& error) {
+            right = right && error.errc() == std::errc::operation_not_permitted;
+        }
+    }
+    return right;
 }
 
 }  // namespace accel::test

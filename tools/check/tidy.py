@@ -92,9 +92,6 @@ def content(files: set[Path], command: str) -> str:
     ]
     digest = hashlib.sha256("\n".join([tidy_version(), *sorted(flags)]).encode())
     digest.update((ROOT / ".clang-tidy").read_bytes())
-    tests = ROOT / "tests"
-    if any(path.is_relative_to(tests) and path.suffix == ".cpp" for path in files):
-        digest.update((tests / ".clang-tidy").read_bytes())
     for path in sorted(files, key=str):
         digest.update(f"\n{path.relative_to(ROOT)}\n".encode())
         digest.update(path.read_bytes())

@@ -88,7 +88,7 @@ std::vector<Card> emulated_machine(std::string_view name) {
 std::string name_or_environment(const SystemRoot& root, std::string_view name) {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): read only
     const char* const variable_value = std::getenv(variable);
-    const std::string value = variable_value == nullptr ? "" : variable_value;
+    std::string value = variable_value == nullptr ? "" : variable_value;
     const auto number = parse_number<std::size_t>(name);
     if (value.empty() || !root.own() || (!name.empty() && !number)) {
         return std::string(name);

@@ -57,6 +57,7 @@ template <typename T>
 /// the parameter or of the member.
 template <typename T>
 void check_count(std::uint64_t count, const char* name) {
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): an array of handles is one of pointers
     constexpr std::uint64_t most = std::uint64_t{PTRDIFF_MAX} / sizeof(T);
     if (count > most) {
         throw_too_many(count, name);

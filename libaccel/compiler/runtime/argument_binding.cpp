@@ -2,9 +2,7 @@
 #include "runtime/argument_binding.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
-#include <string_view>
 
 #include "codegen/list_arguments.hpp"
 #include "ir/tensor.hpp"
@@ -30,33 +28,18 @@ void throw_unknown_name(const Model& model) {
                 "there are more names than the model has tensors: its tensors are " + names);
 }
 
-void rethrow_with_names(const CompiledModel& model, const Error& error) {
-    constexpr std::string_view argument = "argument ";
-    std::string text = error.what();
-    const std::size_t start = text.find(argument);
-    if (error.errc() != std::errc::invalid_argument || start == std::string::npos) {
-        throw;
+void name_arguments(const CompiledModel& model, CommandList& list) {
+    std::uint32_t argument = first_port_argument;
+    const auto name = [&](const char* kind, const TensorInfo& tensor) {
+        list.name_argument(argument++, kind + (" '" + tensor.name) + "', which is " +
+                                           describe(tensor.type, tensor.shape) + ",");
+    };
+    for (const TensorInfo& tensor : model.inputs) {
+        name("input", tensor);
     }
-    std::uint32_t number = 0;
-    const char* const digits = text.data() + start + argument.size();
-    const auto [end, problem] = std::from_chars(digits, text.data() + text.size(), number);
-    const std::size_t ports = model.inputs.size() + model.outputs.size();
-    if (problem != std::errc{} || number < first_port_argument ||
-        number - first_port_argument >= ports) {
-        throw;
+    for (const TensorInfo& tensor : model.outputs) {
+        name("output", tensor);
     }
-    const std::size_t port = number - first_port_argument;
-    const bool is_input = port < model.inputs.size();
-    const TensorInfo& tensor =
-        is_input ? model.inputs[port] : model.outputs[port - model.inputs.size()];
-    text.replace(start, static_cast<std::size_t>(end - (text.data() + start)),
-                 (is_input ? "input '" : "output '") + tensor.name + "', which is " +
-                     describe(tensor.type, tensor.shape) + ",");
-    // Error appends this text again.
-    if (const std::string suffix = ": " + error.code().message(); text.ends_with(suffix)) {
-        text.resize(text.size() - suffix.size());
-    }
-    throw Error(error.errc(), text);
 }
 
 Bindings bind_arguments(const CompiledModel& model, std::span<const TensorData> inputs) {

@@ -32,9 +32,8 @@ std::vector<T> order_by_name(std::span<const TensorInfo> tensors,
 
 [[noreturn]] void throw_unknown_name(const Model& model);
 
-/// Call it in the handler of `error`, which a submission of the model's list threw. Throws it
-/// again; if it is about an argument of the list, with the name of that input or output.
-[[noreturn]] void rethrow_with_names(const CompiledModel& model, const Error& error);
+/// Names the inputs and outputs in the errors of a submission of the model's list.
+void name_arguments(const CompiledModel& model, CommandList& list);
 
 /// Buffers for the inputs and outputs of a run.
 struct Bindings {

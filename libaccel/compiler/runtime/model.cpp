@@ -70,11 +70,7 @@ Job Model::submit(Queue& queue, std::span<const Operand> arguments) const {
     if (!compiled_->list) {
         return queue.submit(Nop{});
     }
-    try {
-        return compiler::submit_list(*compiled_, queue, *compiled_->list, arguments);
-    } catch (const Error& error) {
-        compiler::rethrow_with_names(*compiled_, error);
-    }
+    return compiler::submit_list(*compiled_, queue, *compiled_->list, arguments);
 }
 
 Job Model::submit(Queue& queue, const std::map<std::string, Operand>& arguments) const {

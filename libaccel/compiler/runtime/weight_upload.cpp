@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/argument_binding.hpp"
 #include "runtime/fingerprint.hpp"
 #include "runtime/weight_import.hpp"
 #include "runtime/weights_trailer.hpp"
@@ -41,6 +42,7 @@ void upload(CompiledModel& model, std::span<const std::byte> weights, const Weig
         for (const Command& command : model.commands) {
             list.add(command);
         }
+        name_arguments(model, list);
         list.close();
         model.list.emplace(std::move(list));
     }

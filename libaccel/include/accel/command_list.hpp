@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "accel/command.hpp"
 #include "accel/visibility.hpp"
@@ -34,6 +35,11 @@ class ACCEL_API CommandList {
     /// Appends a command. Throws Error(invalid_argument) if the list is closed or has
     /// DeviceInfo::max_list_commands commands; the list is then unchanged.
     CommandList& add(const Command& command);
+
+    /// Names argument(i) for the errors of a submission, such as "the image"; without a name it is
+    /// "argument 3". Throws Error(invalid_argument) if the list is closed, or if a call cannot have
+    /// that argument.
+    CommandList& name_argument(std::uint32_t argument, std::string name);
 
     /// Writes the commands and their parameters to memory that the card reads. A list can be
     /// submitted once it is closed, and nothing can be added to it any more.

@@ -65,8 +65,11 @@ class ACCEL_API Pipeline {
     Pipeline& operator=(const Pipeline&) = delete;
     ~Pipeline();
 
+    /// How many items for each unit of PipelineOptions::depth may be unfinished.
+    static constexpr std::size_t items_per_slot = 4;
+
     /// Submits an item and returns its number, counted from 1. Operands that are buffers live until
-    /// the item is finished. Waits while 4 * depth items are not finished.
+    /// the item is finished. Waits while items_per_slot * depth items are not finished.
     std::uint64_t submit(std::span<const Operand> inputs, std::span<const Operand> outputs);
     std::uint64_t submit(std::initializer_list<Operand> inputs,
                          std::initializer_list<Operand> outputs) {
@@ -88,7 +91,7 @@ class ACCEL_API Pipeline {
     void reset();
 
   private:
-    struct Impl;
+    struct ACCEL_LOCAL Impl;
     std::unique_ptr<Impl> impl_;
 };
 

@@ -5,3 +5,5 @@
 #pragma once
 
 #define ACCEL_API __attribute__((visibility("default")))
+/// A class within an exported one that is not for programs.
+#define ACCEL_LOCAL __attribute__((visibility("hidden")))

@@ -15,6 +15,7 @@
 
 #include "bindings.hpp"
 #include "casters.hpp"
+#include "context_manager.hpp"
 #include "model_call.hpp"
 #include "options.hpp"
 #include "requests.hpp"
@@ -152,6 +153,10 @@ std::vector<T> to_vector(std::span<const T> values) {
     return {values.begin(), values.end()};
 }
 
+void close_batcher(const BatcherObject& self) {
+    self.box->object.reset();
+}
+
 void bind_properties(nb::class_<BatcherObject>& batcher) {
     batcher
         .def_prop_ro(
@@ -168,16 +173,8 @@ void bind_properties(nb::class_<BatcherObject>& batcher) {
                          return target->stats();
                      })
         .def_prop_ro("closed", [](const BatcherObject& self) { return !self.box->object; })
-        .def(
-            "close", [](const BatcherObject& self) { self.box->object.reset(); },
-            "Cancels requests that are not over, and releases the model.")
-        .def(
-            "__enter__", [](nb::handle self) { return nb::borrow(self); },
-            nb::sig("def __enter__(self) -> Batcher"))
-        .def(
-            "__exit__",
-            [](const BatcherObject& self, const nb::args&) { self.box->object.reset(); },
-            nb::sig("def __exit__(self, *error: object) -> None"));
+        .def("close", &close_batcher,
+             "Cancels requests that are not over, and releases the model.");
 }
 
 }  // namespace
@@ -235,6 +232,7 @@ void bind_batchers(nb::module_& module) {
             "requests wait, the task waits, not the loop. A task that is canceled cancels its "
             "request.");
     bind_properties(batcher);
+    bind_context(batcher, &close_batcher);
 }
 
 }  // namespace accel::python

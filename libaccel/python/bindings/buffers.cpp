@@ -16,6 +16,7 @@
 #include "array_view.hpp"
 #include "bindings.hpp"
 #include "casters.hpp"
+#include "context_manager.hpp"
 #include "objects.hpp"
 #include "waits.hpp"
 
@@ -166,7 +167,7 @@ std::shared_ptr<QueueState> queue_or_default(const BufferObject& buffer, QueueOb
     return queue != nullptr ? queue->checked() : buffer.storage->device->call_queue();
 }
 
-// What a copy uses without the GIL, while another thread may close the buffer.
+// The share of a copy, which runs without the GIL while another thread may close the buffer.
 struct Target {
     explicit Target(const BufferObject& buffer)
         : storage(buffer.storage), memory(buffer.memory.alias()) {}
@@ -325,6 +326,15 @@ nb::object to_array(const BufferObject& buffer) {
         .attr("view")(bits, nb::str(name_of(buffer.type).data()));
 }
 
+namespace {
+
+void close_buffer(BufferObject& self) {
+    self.memory = {};
+    self.storage.reset();
+}
+
+}  // namespace
+
 void bind_buffers(nb::module_& module) {
     nb::class_<AddressObject>(module, "Address",
                               "An address in the device's address space, as an operand of a "
@@ -381,27 +391,13 @@ void bind_buffers(nb::module_& module) {
              "Another buffer on elements [first, first + count) of the same memory.")
         .def("reshape", &reshape, nb::arg("shape"),
              "Another buffer on the same memory, with as many elements.")
-        .def(
-            "close",
-            [](BufferObject& self) {
-                self.memory = {};
-                self.storage.reset();
-            },
-            "Releases the memory. It is freed when arrays and unfinished jobs do not use it "
-            "either.")
+        .def("close", &close_buffer,
+             "Releases the memory. It is freed when arrays and unfinished jobs do not use it "
+             "either.")
         .def("__len__",
              [](const BufferObject& self) { return self.shape.empty() ? 1 : self.shape[0]; })
-        .def(
-            "__enter__", [](nb::handle self) { return nb::borrow(self); },
-            nb::sig("def __enter__(self) -> Buffer"))
-        .def(
-            "__exit__",
-            [](BufferObject& self, const nb::args&) {
-                self.memory = {};
-                self.storage.reset();
-            },
-            nb::sig("def __exit__(self, *error: object) -> None"))
         .def("__repr__", &describe);
+    bind_context(buffer, &close_buffer);
 }
 
 }  // namespace accel::python

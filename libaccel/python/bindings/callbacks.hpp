@@ -11,6 +11,7 @@
 
 #include <array>
 #include <memory>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -48,7 +49,12 @@ struct Destroy {
             // Its threads cannot end any more. The kernel releases what it owns.
             static_cast<void>(object.release());
         } else if (WithGil::in_call()) {
-            std::thread([object = std::move(object)]() mutable { object.reset(); }).detach();
+            T* const shared = object.release();
+            try {
+                std::thread([shared] { const std::unique_ptr<T> last(shared); }).detach();
+            } catch (const std::system_error&) {
+                // No thread can start. The object stays: a deadlock would be worse.
+            }
         } else if (PyGILState_Check() != 0) {
             const WithoutGil released;
             object.reset();

@@ -20,6 +20,7 @@
 #include "array_view.hpp"
 #include "bindings.hpp"
 #include "casters.hpp"
+#include "context_manager.hpp"
 #include "objects.hpp"
 
 namespace accel::python {
@@ -217,6 +218,10 @@ BufferObject import_memory(const DeviceObject& self, int fd, const TypeArgument&
     return make_buffer(std::make_shared<Storage>(state, std::move(memory)), type.get(), shape);
 }
 
+void close_device(DeviceObject& self) {
+    self.state.reset();
+}
+
 void bind_memory(nb::class_<DeviceObject>& device) {
     device
         .def("buffer", &allocate_buffer, nb::arg("shape"), nb::arg("dtype") = DataType::f32,
@@ -311,19 +316,12 @@ void bind_devices(nb::module_& module) {
             "fileno", [](const DeviceObject& self) { return self.checked().device.fd(); },
             "The file descriptor for poll(). The device owns it.")
         .def_prop_ro("closed", [](const DeviceObject& self) { return self.state == nullptr; })
-        .def(
-            "close", [](DeviceObject& self) { self.state.reset(); },
-            "Releases the card. It is closed when no object uses it.")
-        .def(
-            "__enter__", [](nb::handle self) { return nb::borrow(self); },
-            nb::sig("def __enter__(self) -> Device"))
-        .def(
-            "__exit__", [](DeviceObject& self, const nb::args&) { self.state.reset(); },
-            nb::sig("def __exit__(self, *error: object) -> None"))
+        .def("close", &close_device, "Releases the card. It is closed when no object uses it.")
         .def("__repr__", [](const DeviceObject& self) {
             return self.state ? "<accel.Device " + self.state->device.info().path + ">"
                               : std::string("<accel.Device, closed>");
         });
+    bind_context(device, &close_device);
     bind_memory(device);
     bind_creation(device);
     module.def(

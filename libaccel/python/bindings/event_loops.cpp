@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "bindings.hpp"
+#include "context_manager.hpp"
 #include "errors.hpp"
 #include "waits.hpp"
 
@@ -168,13 +169,7 @@ void bind_running(nb::class_<LoopObject>& loop) {
         .def_prop_ro("closed", [](const LoopObject& self) { return !self.box->object; })
         .def("close", &close_loop,
              "Ends the loop, and its thread. Callbacks whose jobs are not over are called with "
-             "ECANCELED; the jobs continue.")
-        .def(
-            "__enter__", [](nb::handle self) { return nb::borrow(self); },
-            nb::sig("def __enter__(self) -> EventLoop"))
-        .def(
-            "__exit__", [](const LoopObject& self, const nb::args&) { close_loop(self); },
-            nb::sig("def __exit__(self, *error: object) -> None"));
+             "ECANCELED; the jobs continue.");
 }
 
 }  // namespace
@@ -265,6 +260,7 @@ void bind_event_loops(nb::module_& module) {
                     "object]) -> None"),
             "The same after `delay` seconds. A loop that ends before does not call it.");
     bind_running(loop);
+    bind_context(loop, &close_loop);
 }
 
 }  // namespace accel::python

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 
 #include <accel/accel.hpp>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <unordered_set>
 
 #include "callbacks.hpp"
@@ -28,8 +30,8 @@ struct LoopFlags {
     [[nodiscard]] bool may_throw() const { return !with_thread && !closing; }
 };
 
-/// What a callback of a loop keeps. It is made with the GIL, and destroyed on any thread without
-/// it.
+/// The objects that a callback of a loop keeps. It is made with the GIL, and destroyed on any
+/// thread without it.
 struct HeldCallback {
     HeldCallback(std::shared_ptr<LoopFlags> of_loop, nb::object to_call, nb::object about);
     HeldCallback(const HeldCallback&) = delete;
@@ -72,5 +74,28 @@ struct LoopObject {
 /// Makes the loop call `function` when `work`, a Job or a Request, is over.
 void call_when_done(const LoopObject& loop, const nb::object& work, const nb::object& function,
                     std::optional<double> timeout);
+
+/// Callbacks and `await` for a Job or a Request.
+template <typename Object, typename... Extra>
+void bind_completion(nb::class_<Object, Extra...>& type) {
+    type.def(
+            "then",
+            [](const nb::object& self, const LoopObject& loop, const nb::object& callback,
+               std::optional<double> timeout) { call_when_done(loop, self, callback, timeout); },
+            nb::arg("loop"), nb::arg("callback"), nb::arg("timeout") = nb::none(),
+            nb::sig("def then(self, loop: EventLoop, callback: "
+                    "collections.abc.Callable[[JobResult], object], timeout: float | None = None) "
+                    "-> None"),
+            "Makes `loop` call `callback` when this is over, or when `timeout` seconds pass first: "
+            "EventLoop.when_done().")
+        .def(
+            "__await__",
+            [](nb::handle self) {
+                return nb::module_::import_("accel._asyncio")
+                    .attr("wait")(self)
+                    .attr("__await__")();
+            },
+            nb::sig("def __await__(self) -> collections.abc.Generator[typing.Any, None, None]"));
+}
 
 }  // namespace accel::python

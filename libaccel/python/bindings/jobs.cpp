@@ -94,11 +94,12 @@ void wait_all_jobs(const nb::sequence& sequence, std::optional<double> timeout) 
 }  // namespace
 
 void bind_jobs(nb::module_& module) {
-    nb::class_<JobObject>(module, "Job",
-                          "A submitted command. `await job` waits in asyncio.\n\n"
-                          "Any thread may use it. It keeps its queue until a wait finds that it is "
-                          "over. Destroying it neither waits nor cancels.")
-        .def("wait", &wait_job, nb::arg("timeout") = nb::none(),
+    auto type = nb::class_<JobObject>(
+        module, "Job",
+        "A submitted command. `await job` waits in asyncio.\n\n"
+        "Any thread may use it. It keeps its queue until a wait finds that it is "
+        "over. Destroying it neither waits nor cancels.");
+    type.def("wait", &wait_job, nb::arg("timeout") = nb::none(),
              "Waits until the job is finished, without the GIL, for at most `timeout` seconds; "
              "None: forever; 0: only checks.\n\n"
              "Raises TimeoutError when the time has passed and the job continues; Error if the "
@@ -114,29 +115,12 @@ void bind_jobs(nb::module_& module) {
         .def_prop_ro(
             "sequence", [](const JobObject& self) { return self.job.sequence(); },
             "Sequence number in its queue, from 1.")
-        .def(
-            "then",
-            [](const nb::object& self, const LoopObject& loop, const nb::object& callback,
-               std::optional<double> timeout) { call_when_done(loop, self, callback, timeout); },
-            nb::arg("loop"), nb::arg("callback"), nb::arg("timeout") = nb::none(),
-            nb::sig("def then(self, loop: EventLoop, callback: "
-                    "collections.abc.Callable[[JobResult], object], timeout: float | None = None) "
-                    "-> None"),
-            "Makes `loop` call `callback` when the job is over, or when `timeout` seconds pass "
-            "first: EventLoop.when_done().")
-        .def(
-            "__await__",
-            [](nb::handle self) {
-                return nb::module_::import_("accel._asyncio")
-                    .attr("wait")(self)
-                    .attr("__await__")();
-            },
-            nb::sig("def __await__(self) -> collections.abc.Generator[typing.Any, None, None]"))
         .def("__repr__", [](const JobObject& self) {
             return nb::str(("<accel.Job " + std::to_string(self.job.sequence()) +
                             (self.job.done() ? ", over>" : ", pending>"))
                                .c_str());
         });
+    bind_completion(type);
     module.def("wait_any", &wait_any_job, nb::arg("jobs"), nb::arg("timeout") = nb::none(),
                nb::sig("def wait_any(jobs: collections.abc.Sequence[Job], timeout: float | None = "
                        "None) -> int"),

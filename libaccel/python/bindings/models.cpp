@@ -18,6 +18,7 @@
 
 #include "bindings.hpp"
 #include "casters.hpp"
+#include "context_manager.hpp"
 #include "model_call.hpp"
 #include "objects.hpp"
 #include "options.hpp"
@@ -336,13 +337,8 @@ void bind_models(nb::module_& module) {
             "Exports the weights as a file descriptor for imported_weights of other processes. "
             "The caller closes it.")
         .def("__repr__", &describe_model)
-        .def("close", &ModelObject::close, "Releases the model and its weights.")
-        .def(
-            "__enter__", [](nb::handle self) { return nb::borrow(self); },
-            nb::sig("def __enter__(self) -> Model"))
-        .def(
-            "__exit__", [](ModelObject& self, const nb::args&) { self.close(); },
-            nb::sig("def __exit__(self, *error: object) -> None"));
+        .def("close", &ModelObject::close, "Releases the model and its weights.");
+    bind_context(model, &ModelObject::close);
 }
 
 }  // namespace accel::python

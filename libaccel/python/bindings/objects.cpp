@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cmath>
 #include <string>
 
 namespace accel::python {
@@ -164,6 +165,9 @@ std::shared_ptr<accel::Batch> BatchObject::checked() const {
 }
 
 accel::Duration to_duration(std::optional<double> seconds) {
+    if (seconds && std::isnan(*seconds)) {
+        refuse("a time is not a number (nan): pass seconds");
+    }
     return seconds ? accel::Duration(std::chrono::duration<double>(*seconds))
                    : accel::Duration::forever();
 }

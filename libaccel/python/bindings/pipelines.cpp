@@ -20,6 +20,7 @@
 
 #include "bindings.hpp"
 #include "casters.hpp"
+#include "context_manager.hpp"
 #include "errors.hpp"
 #include "options.hpp"
 #include "requests.hpp"
@@ -38,9 +39,6 @@ struct PipelineState {
     std::mutex mutex;
     accel::Pipeline pipeline;
 };
-
-// Pipeline::submit() waits while so many items for each unit of `depth` are not finished.
-constexpr std::size_t items_per_slot = 4;
 
 // The registered memory of items that are not finished. With the GIL.
 using ItemPins = std::deque<std::pair<std::uint64_t, Pins>>;
@@ -159,7 +157,7 @@ void init(nb::handle self, const DeviceObject& device, const nb::object& compute
                           .queues = std::make_shared<LentQueues>(),
                           .failure = std::make_shared<WorkFailure>(),
                           .pins = std::make_shared<ItemPins>(),
-                          .most = depth * items_per_slot};
+                          .most = depth * accel::Pipeline::items_per_slot};
     auto work = std::make_shared<Work>(compute, object.queues, object.failure);
     accel::Pipeline::Compute function =
         [work = std::move(work)](accel::Queue& queue, std::span<const Operand> operands) {
@@ -252,14 +250,9 @@ void bind_pipelines(nb::module_& module) {
             "`outputs`: their sizes in bytes. `options`: those of Device.create_queue(), except "
             "entries.")
         .def_prop_ro("closed", [](const PipelineObject& self) { return !self.box->object; })
-        .def("close", &close_pipeline, "Cancels items that are not finished.")
-        .def(
-            "__enter__", [](nb::handle self) { return nb::borrow(self); },
-            nb::sig("def __enter__(self) -> Pipeline"))
-        .def(
-            "__exit__", [](const PipelineObject& self, const nb::args&) { close_pipeline(self); },
-            nb::sig("def __exit__(self, *error: object) -> None"));
+        .def("close", &close_pipeline, "Cancels items that are not finished.");
     bind_items(pipeline);
+    bind_context(pipeline, &close_pipeline);
 }
 
 }  // namespace accel::python

@@ -14,6 +14,7 @@
 
 #include "bindings.hpp"
 #include "casters.hpp"
+#include "context_manager.hpp"
 #include "objects.hpp"
 #include "waits.hpp"
 
@@ -147,12 +148,22 @@ void bind_stats(nb::module_& module) {
         });
 }
 
+namespace {
+
+void release_list(ListObject& self) {
+    self.list.reset();
+    self.pins.clear();
+}
+
+}  // namespace
+
 void bind_list(nb::module_& module) {
-    nb::class_<ListObject>(module, "CommandList",
-                           "Recorded commands that run as one. Device.create_command_list() makes "
-                           "one. An address that changes from call to call is recorded as "
-                           "Argument(i) and passed to Queue.submit().")
-        .def(
+    auto type = nb::class_<ListObject>(
+        module, "CommandList",
+        "Recorded commands that run as one. Device.create_command_list() makes "
+        "one. An address that changes from call to call is recorded as "
+        "Argument(i) and passed to Queue.submit().");
+    type.def(
             "add",
             [](ListObject& self, const CommandObject& command) -> ListObject& {
                 self.checked()->add(command.command);
@@ -161,48 +172,38 @@ void bind_list(nb::module_& module) {
             },
             nb::arg("command"), nb::rv_policy::none, "Appends a command, and returns the list.")
         .def(
+            "name_argument",
+            [](ListObject& self, std::uint32_t argument, std::string name) -> ListObject& {
+                self.checked()->name_argument(argument, std::move(name));
+                return self;
+            },
+            nb::arg("argument"), nb::arg("name"), nb::rv_policy::none,
+            "Names Argument(argument) for the errors of a submission, and returns the list.")
+        .def(
             "close", [](ListObject& self) { self.checked()->close(); },
             "Ends the recording: the list can be submitted, and nothing can be added.")
-        .def(
-            "release",
-            [](ListObject& self) {
-                self.list.reset();
-                self.pins.clear();
-            },
-            "Releases the list and its buffers. Unfinished jobs keep both.")
+        .def("release", &release_list,
+             "Releases the list and its buffers. Unfinished jobs keep both.")
         .def_prop_ro("closed", [](ListObject& self) { return self.checked()->closed(); })
         .def_prop_ro(
             "arguments", [](ListObject& self) { return self.checked()->arguments(); },
             "Number of arguments of a call.")
-        .def("__len__", [](ListObject& self) { return self.checked()->size(); })
-        .def(
-            "__enter__", [](nb::handle self) { return nb::borrow(self); },
-            nb::sig("def __enter__(self) -> CommandList"))
-        .def(
-            "__exit__",
-            [](ListObject& self, const nb::args&) {
-                self.list.reset();
-                self.pins.clear();
-            },
-            nb::sig("def __exit__(self, *error: object) -> None"));
+        .def("__len__", [](ListObject& self) { return self.checked()->size(); });
+    bind_context(type, &release_list);
 }
 
 void bind_batch(nb::module_& module) {
-    nb::class_<BatchObject>(module, "Batch",
-                            "Commands that are published together, with one doorbell write at "
-                            "most. A batch that ends without submit() takes its commands back.")
-        .def("add", &add_to_batch, nb::arg("work"), nb::arg("arguments"),
+    auto type = nb::class_<BatchObject>(
+        module, "Batch",
+        "Commands that are published together, with one doorbell write at "
+        "most. A batch that ends without submit() takes its commands back.");
+    type.def("add", &add_to_batch, nb::arg("work"), nb::arg("arguments"),
              nb::sig("def add(self, work: Command | CommandList, *arguments: Buffer | Address) -> "
                      "None"),
              "Appends a command, or a call of a list.")
         .def("submit", &submit_batch, "Publishes all commands. The job is the last of them.")
-        .def("__len__", [](BatchObject& self) { return self.checked()->size(); })
-        .def(
-            "__enter__", [](nb::handle self) { return nb::borrow(self); },
-            nb::sig("def __enter__(self) -> Batch"))
-        .def(
-            "__exit__", [](BatchObject& self, const nb::args&) { end_batch(self); },
-            nb::sig("def __exit__(self, *error: object) -> None"));
+        .def("__len__", [](BatchObject& self) { return self.checked()->size(); });
+    bind_context(type, &end_batch);
 }
 
 void bind_semaphore(nb::module_& module) {
@@ -323,13 +324,8 @@ void bind_queues(nb::module_& module) {
             },
             "The failure that stopped the queue, or None. A system call.")
         .def_prop_ro("closed", [](const QueueObject& self) { return self.state == nullptr; })
-        .def("close", &close_queue, "Destroys the queue, which cancels unfinished jobs.")
-        .def(
-            "__enter__", [](nb::handle self) { return nb::borrow(self); },
-            nb::sig("def __enter__(self) -> Queue"))
-        .def(
-            "__exit__", [](QueueObject& self, const nb::args&) { close_queue(self); },
-            nb::sig("def __exit__(self, *error: object) -> None"));
+        .def("close", &close_queue, "Destroys the queue, which cancels unfinished jobs.");
+    bind_context(queue, &close_queue);
 }
 
 }  // namespace accel::python

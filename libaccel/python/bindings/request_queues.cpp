@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "bindings.hpp"
+#include "context_manager.hpp"
 #include "errors.hpp"
 #include "options.hpp"
 #include "requests.hpp"
@@ -129,9 +130,14 @@ void synchronize(const Object& self) {
     call_interruptibly([target] { target->synchronize(); });
 }
 
+template <typename Object>
+void close_requests(const Object& self) {
+    self.box->object.reset();
+}
+
 // The members that both classes have.
 template <typename Object>
-void bind_common(nb::class_<Object>& type, const char* enter) {
+void bind_common(nb::class_<Object>& type) {
     type.def("synchronize", &synchronize<Object>,
              "Waits until all accepted requests are over. Does not raise their errors.")
         .def_prop_ro(
@@ -143,14 +149,8 @@ void bind_common(nb::class_<Object>& type, const char* enter) {
             },
             "The number of requests that are not over.")
         .def_prop_ro("closed", [](const Object& self) { return !self.box->object; })
-        .def(
-            "close", [](const Object& self) { self.box->object.reset(); },
-            "Cancels requests that are not over.")
-        .def(
-            "__enter__", [](nb::handle self) { return nb::borrow(self); }, nb::sig(enter))
-        .def(
-            "__exit__", [](const Object& self, const nb::args&) { self.box->object.reset(); },
-            nb::sig("def __exit__(self, *error: object) -> None"));
+        .def("close", &close_requests<Object>, "Cancels requests that are not over.");
+    bind_context(type, &close_requests<Object>);
 }
 
 template <typename Options>
@@ -166,11 +166,6 @@ Options to_options(const nb::kwargs& keywords, std::size_t in_flight, std::size_
 }
 
 template <typename Object>
-void close_requests(const Object& self) {
-    self.box->object.reset();
-}
-
-template <typename Object>
 const auto slots = collected_slots<Object, &traverse_functions<Object>, &close_requests<Object>>;
 
 void init_request_queue(nb::handle self, const DeviceObject& device,
@@ -180,9 +175,9 @@ void init_request_queue(nb::handle self, const DeviceObject& device,
     const auto state = device.shared();
     RequestQueueObject object;
     if (loop) {
-        const auto pumped = loop->checked();
+        const auto running = loop->checked();
         object.loop = loop->box;
-        object.box = Box<accel::RequestQueue>::make(pumped->loop, state->device, options);
+        object.box = Box<accel::RequestQueue>::make(running->loop, state->device, options);
     } else {
         object.box = Box<accel::RequestQueue>::make(state->device, options);
     }
@@ -203,9 +198,9 @@ void init_group(nb::handle self, const std::vector<DeviceObject>& devices,
     }
     GroupObject object;
     if (loop) {
-        const auto pumped = loop->checked();
+        const auto running = loop->checked();
         object.loop = loop->box;
-        object.box = Box<accel::DeviceGroup>::make(pumped->loop, std::span(handles), options);
+        object.box = Box<accel::DeviceGroup>::make(running->loop, std::span(handles), options);
     } else {
         object.box =
             Box<accel::DeviceGroup>::make(std::span<const accel::Device>(handles), options);
@@ -257,7 +252,7 @@ void bind_request_queue(nb::module_& module) {
                     "collections.abc.Callable[[Queue], Job], *arguments: Buffer | Address) -> "
                     "Request | None"),
             "The same, but returns None when max_waiting requests wait.");
-    bind_common(type, "def __enter__(self) -> RequestQueue");
+    bind_common(type);
 }
 
 void bind_group(nb::module_& module) {
@@ -315,7 +310,7 @@ void bind_group(nb::module_& module) {
                 return target->cards();
             },
             "All cards that were ever in the group, by index.");
-    bind_common(type, "def __enter__(self) -> DeviceGroup");
+    bind_common(type);
 }
 
 }  // namespace

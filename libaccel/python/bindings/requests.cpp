@@ -116,12 +116,12 @@ void wait_for_request(const RequestObject& object, std::optional<double> timeout
 }
 
 void bind_requests(nb::module_& module) {
-    nb::class_<RequestObject>(
+    auto type = nb::class_<RequestObject>(
         module, "Request", nb::is_weak_referenceable(),
         "Work that a RequestQueue, a DeviceGroup or a Batcher accepted. `await request` waits in "
         "asyncio.\n\nAny thread may use it. It keeps the object that accepted it until a wait "
-        "finds that it is over. Destroying it neither waits nor cancels.")
-        .def("__repr__",
+        "finds that it is over. Destroying it neither waits nor cancels.");
+    type.def("__repr__",
              [](nb::handle self) {
                  const bool done = nb::inst_ptr<RequestObject>(self)->request.done();
                  return "<accel." + type_of(self) + (done ? ", over>" : ", not over>");
@@ -148,25 +148,8 @@ void bind_requests(nb::module_& module) {
                 return request.cancel();
             },
             "Takes the request back. True: none of it runs or ran on a card, and no other request "
-            "is affected. False: a card has it, or it is over; nothing changes.")
-        .def(
-            "then",
-            [](const nb::object& self, const LoopObject& loop, const nb::object& callback,
-               std::optional<double> timeout) { call_when_done(loop, self, callback, timeout); },
-            nb::arg("loop"), nb::arg("callback"), nb::arg("timeout") = nb::none(),
-            nb::sig("def then(self, loop: EventLoop, callback: "
-                    "collections.abc.Callable[[JobResult], object], timeout: float | None = None) "
-                    "-> None"),
-            "Makes `loop` call `callback` when the request is over, or when `timeout` seconds pass "
-            "first: EventLoop.when_done().")
-        .def(
-            "__await__",
-            [](nb::handle self) {
-                return nb::module_::import_("accel._asyncio")
-                    .attr("wait")(self)
-                    .attr("__await__")();
-            },
-            nb::sig("def __await__(self) -> collections.abc.Generator[typing.Any, None, None]"));
+            "is affected. False: a card has it, or it is over; nothing changes.");
+    bind_completion(type);
 }
 
 }  // namespace accel::python

@@ -13,6 +13,7 @@
 #include <future>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -94,7 +95,13 @@ auto call_interruptibly(Function function) {
     using Result = decltype(function());
     std::packaged_task<Result()> task(std::move(function));
     std::future<Result> result = task.get_future();
-    std::thread(std::move(task)).detach();
+    try {
+        std::thread(std::move(task)).detach();
+    } catch (const std::system_error& error) {
+        throw Error(static_cast<std::errc>(error.code().value()),
+                    "cannot start a thread for the wait: end other programs, or raise the limits "
+                    "of threads (ulimit -u) and memory (ulimit -v)");
+    }
     static_cast<void>(wait_in_slices(
         [&](accel::Duration slice) {
             return result.wait_for(slice.nanoseconds()) == std::future_status::ready;

@@ -132,12 +132,8 @@ class Gemm {
     }
 
     [[nodiscard]] Status run(const UnitRange& range) {
-        for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
-            if (Status status = run_tile(tiling_.tile(unit)); status != ACCEL_OK) {
-                return status;
-            }
-        }
-        return ACCEL_OK;
+        return run_tiles(tiling_, range,
+                         [this](const Tiling::Tile& tile) { return run_tile(tile); });
     }
 
   private:

@@ -209,6 +209,17 @@ struct Tiling {
     }
 };
 
+// Computes the tiles of a range of units, up to the first failure.
+template <typename RunTile>
+[[nodiscard]] Status run_tiles(const Tiling& tiling, const UnitRange& range, RunTile&& run_tile) {
+    for (std::uint64_t unit = range.first; unit < range.last; ++unit) {
+        if (Status status = run_tile(tiling.tile(unit)); status != ACCEL_OK) {
+            return status;
+        }
+    }
+    return ACCEL_OK;
+}
+
 struct TilingInput {
     std::uint64_t matrices;
     std::uint64_t results;     // rows of a matrix
