@@ -123,25 +123,26 @@ TEST_F(GemmOnOneThread, ReadsEachOperandOnceIfBFitsThePanel) {
 TEST_F(Gemm, EveryKernelGivesTheSameBits) {
     card::NamedGemmKernel kernels[3];
     const std::size_t count = card::gemm_kernels(kernels);
-    constexpr std::size_t depth = 77;
     constexpr std::size_t row_stride = 40;
-    const auto a = random.values(depth * card::tile_rows);
-    const auto b = random.values(depth * card::tile_columns);
+    const auto a = random.values(card::max_depth * card::tile_rows);
+    const auto b = random.values(card::max_depth * card::tile_columns);
     const auto start = random.values(card::tile_rows * row_stride);
-    auto expected = start;
-    for (std::size_t m = 0; m < card::tile_rows; ++m) {
-        for (std::size_t n = 0; n < card::tile_columns; ++n) {
-            for (std::size_t k = 0; k < depth; ++k) {
-                expected[m * row_stride + n] =
-                    std::fma(a[k * card::tile_rows + m], b[k * card::tile_columns + n],
-                             expected[m * row_stride + n]);
+    for (const std::size_t depth : {1, 31, 32, 33, 64, 77, 96, 481, 1023, 1024}) {
+        auto expected = start;
+        for (std::size_t m = 0; m < card::tile_rows; ++m) {
+            for (std::size_t n = 0; n < card::tile_columns; ++n) {
+                reference::SumOfProducts sum;
+                for (std::size_t k = 0; k < depth; ++k) {
+                    sum.add(a[k * card::tile_rows + m], b[k * card::tile_columns + n]);
+                }
+                expected[m * row_stride + n] = sum.value();
             }
         }
-    }
-    for (std::size_t i = 0; i < count; ++i) {
-        auto sums = start;
-        kernels[i].kernel(a.data(), b.data(), sums.data(), row_stride, depth);
-        EXPECT_TRUE(same_bits(sums, expected)) << kernels[i].name;
+        for (std::size_t i = 0; i < count; ++i) {
+            auto sums = start;
+            kernels[i].kernel(a.data(), b.data(), sums.data(), row_stride, depth);
+            EXPECT_TRUE(same_bits(sums, expected)) << kernels[i].name << ", depth " << depth;
+        }
     }
 }
 

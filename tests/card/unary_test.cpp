@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "card_fixture.hpp"
-#include "commands/math.hpp"
+#include "numerics/math.hpp"
 #include "reference.hpp"
 
 namespace accel::test {

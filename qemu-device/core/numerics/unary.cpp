@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Unary operations and exponentials over many values.
-#include "math.hpp"
-#include "vectorize.hpp"
+#include "numerics/math.hpp"
+#include "numerics/vectorize.hpp"
 
 namespace accel::card {
 

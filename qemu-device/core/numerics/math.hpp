@@ -46,8 +46,18 @@ ACCEL_INLINE float exp_f32(float x) {
     return x > high ? std::numeric_limits<float>::infinity() : x < low ? 0.0F : scaled;
 }
 
+// The greater and the lesser of two numbers: a NaN if either is one; -0 is less than +0.
 ACCEL_INLINE float maximum(float a, float b) {
-    return b > a ? b : a;
+    const float both =
+        std::bit_cast<float>(std::bit_cast<std::uint32_t>(a) & std::bit_cast<std::uint32_t>(b));
+    const float best = a == b ? both : a > b ? a : b;
+    return a != a ? a : best;
+}
+ACCEL_INLINE float minimum(float a, float b) {
+    const float both =
+        std::bit_cast<float>(std::bit_cast<std::uint32_t>(a) | std::bit_cast<std::uint32_t>(b));
+    const float best = a == b ? both : a < b ? a : b;
+    return a != a ? a : best;
 }
 
 ACCEL_INLINE float relu(float x) {
