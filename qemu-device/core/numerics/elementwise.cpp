@@ -13,13 +13,6 @@ namespace accel::card {
 
 namespace {
 
-ACCEL_INLINE std::int64_t maximum(std::int64_t a, std::int64_t b) {
-    return a > b ? a : b;
-}
-ACCEL_INLINE std::int64_t minimum(std::int64_t a, std::int64_t b) {
-    return a < b ? a : b;
-}
-
 template <typename Number, typename Op>
 ACCEL_INLINE void each(Number* a, const Number* b, std::uint64_t count, Op&& op) {
     for (std::uint64_t i = 0; i < count; ++i) {

@@ -60,6 +60,13 @@ ACCEL_INLINE float minimum(float a, float b) {
     return a != a ? a : best;
 }
 
+ACCEL_INLINE std::int64_t maximum(std::int64_t a, std::int64_t b) {
+    return a > b ? a : b;
+}
+ACCEL_INLINE std::int64_t minimum(std::int64_t a, std::int64_t b) {
+    return a < b ? a : b;
+}
+
 ACCEL_INLINE float relu(float x) {
     return x < 0.0F ? 0.0F : x;
 }
