@@ -124,8 +124,8 @@ TEST_F(Gemm, EveryKernelGivesTheSameBits) {
     card::NamedGemmKernel kernels[3];
     const std::size_t count = card::gemm_kernels(kernels);
     constexpr std::size_t row_stride = 40;
-    const auto a = random.values(card::max_depth * card::tile_rows);
-    const auto b = random.values(card::max_depth * card::tile_columns);
+    const auto a = random.ordinary(card::max_depth * card::tile_rows);
+    const auto b = random.ordinary(card::max_depth * card::tile_columns);
     const auto start = random.values(card::tile_rows * row_stride);
     for (const std::size_t depth : {1, 31, 32, 33, 64, 77, 96, 481, 1023, 1024}) {
         auto expected = start;
@@ -171,7 +171,7 @@ TEST_F(Gemm, RefusesBlocksThatTheDataSheetForbids) {
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.type = 0; }, operands);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_UNARY_NOT + 1; }, operands);
+        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_UNARY_ATANH + 1; }, operands);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.flags = 8; }, operands);
     refuse(

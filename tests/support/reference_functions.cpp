@@ -51,6 +51,18 @@ float unit(float x) {
     return x > 1.0F ? 1.0F : x;
 }
 
+// log(1 + r) + n log(2)
+float log_sum(float r, float n) {
+    const float z = r * r;
+    const float p = horner(r, {7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f,
+                               -1.2420140846e-1f, 1.4249322787e-1f, -1.6668057665e-1f,
+                               2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f});
+    float y = p * r * z;
+    y = std::fma(n, -2.12194440e-4f, y);
+    y = std::fma(z, -0.5f, y);
+    return std::fma(n, 0.693359375f, r + y);
+}
+
 }  // namespace
 
 float log(float x) {
@@ -69,17 +81,34 @@ float log(float x) {
         m = 2.0F * m;
         e = e - 1;
     }
-    const float r = m - 1.0F;
-    const float z = r * r;
-    const auto n = static_cast<float>(e);
-    const float p = horner(r, {7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f,
-                               -1.2420140846e-1f, 1.4249322787e-1f, -1.6668057665e-1f,
-                               2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f});
-    float y = p * r * z;
-    y = std::fma(n, -2.12194440e-4f, y);
-    y = std::fma(z, -0.5f, y);
-    return std::fma(n, 0.693359375f, r + y);
+    return log_sum(m - 1.0F, static_cast<float>(e));
 }
+
+namespace {
+
+float exp_minus_one(float x) {
+    if (std::isnan(x)) {
+        return x;
+    }
+    if (x < -30.0F) {
+        return -1.0F;
+    }
+    const float n = std::rint(x * 1.44269502F);
+    const float r = std::fma(n, 2.12194440e-4F, std::fma(n, -0.693359375F, x));
+    float p = horner(r, {1.9875691500e-4F, 1.3981999507e-3F, 8.3334519073e-3F, 4.1665795894e-2F,
+                         1.6666665459e-1F, 5.0000001201e-1F});
+    p = std::fma(p, r * r, r);
+    const float scale = std::ldexp(1.0F, static_cast<int>(n));
+    return std::fma(p, scale, scale - 1.0F);
+}
+
+float softplus(float x) {
+    const float u = exp(-std::fabs(x));
+    const float least = maximum(x, 0.0F);
+    return least + (u < 0.414213562F ? log_sum(u, 0.0F) : log_sum(0.5F * (u - 1.0F), 1.0F));
+}
+
+}  // namespace
 
 float tanh(float x) {
     const float a = std::fabs(x);
@@ -92,6 +121,24 @@ float tanh(float x) {
     return std::copysign(1.0F - 2.0F / (exp(a + a) + 1.0F), x);
 }
 
+namespace {
+
+// (1 - erf(a)) / exp(-a * a) for a >= 1, times `factor`
+float erf_rest(float a, float factor) {
+    const float q = 1.0F / a;
+    const float p =
+        a < 2.0F
+            ? horner(q * q, {2.326819970068386e-2f, -1.387039388740657e-1f, 3.687424674597105e-1f,
+                             -5.824733027278666e-1f, 6.210004621745983e-1f, -4.944515323274145e-1f,
+                             3.404879937665872e-1f, -2.741127028184656e-1f, 5.638259427386472e-1f})
+            : horner(q * q, {-1.047766399936249e+1f, 1.297719955372516e+1f, -7.495518717768503e+0f,
+                             2.921019019210786e+0f, -1.015265279202700e+0f, 4.218463358204948e-1f,
+                             -2.820767439740514e-1f, 5.641895067754075e-1f});
+    return factor * q * p;
+}
+
+}  // namespace
+
 float erf(float x) {
     const float a = std::fabs(x);
     if (std::isnan(x)) {
@@ -103,17 +150,25 @@ float erf(float x) {
                               -2.685381193529856e-2f, 1.128358514861418e-1f, -3.761262582423300e-1f,
                               1.128379165726710e+0f});
     }
-    const float q = 1.0F / a;
-    const float p =
-        a < 2.0F
-            ? horner(q * q, {2.326819970068386e-2f, -1.387039388740657e-1f, 3.687424674597105e-1f,
-                             -5.824733027278666e-1f, 6.210004621745983e-1f, -4.944515323274145e-1f,
-                             3.404879937665872e-1f, -2.741127028184656e-1f, 5.638259427386472e-1f})
-            : horner(q * q, {-1.047766399936249e+1f, 1.297719955372516e+1f, -7.495518717768503e+0f,
-                             2.921019019210786e+0f, -1.015265279202700e+0f, 4.218463358204948e-1f,
-                             -2.820767439740514e-1f, 5.641895067754075e-1f});
-    return std::copysign(1.0F - exp(-(a * a)) * q * p, x);
+    return std::copysign(1.0F - erf_rest(a, exp(-(a * a))), x);
 }
+
+namespace {
+
+float gelu(float x) {
+    const float t = x * 0.707106781f;
+    if (std::fabs(t) < 1.0F || std::isnan(x)) {
+        return 0.5f * x * (1.0F + erf(t));
+    }
+    const float half_square = 0.5f * x * x;
+    const float left = std::fma(0.5f * x, x, -half_square);
+    float power = exp(-half_square);
+    power = power == 0.0F ? 0.0F : std::fma(power, -left, power);
+    const float rest = erf_rest(std::fabs(t), power);
+    return 0.5f * x * (t < 0.0F ? rest : 1.0F + (1.0F - rest));
+}
+
+}  // namespace
 
 float activate(float x, unsigned activation, std::uint32_t alpha_bits, std::uint32_t beta_bits) {
     const auto alpha = std::bit_cast<float>(alpha_bits);
@@ -157,9 +212,9 @@ float activate(float x, unsigned activation, std::uint32_t alpha_bits, std::uint
         case ACCEL_UNARY_ERF:
             return erf(x);
         case ACCEL_UNARY_GELU:
-            return 0.5f * x * (1.0F + erf(x * 0.707106781f));
+            return gelu(x);
         case ACCEL_UNARY_ELU:
-            return x < 0.0F ? alpha * (exp(x) - 1.0F) : x;
+            return x < 0.0F ? alpha * exp_minus_one(x) : x;
         case ACCEL_UNARY_SIGN:
             if (std::isnan(x)) {
                 return x;
@@ -168,7 +223,7 @@ float activate(float x, unsigned activation, std::uint32_t alpha_bits, std::uint
         case ACCEL_UNARY_NOT:
             return x == 0.0F ? 1.0F : 0.0F;
         case ACCEL_UNARY_SOFTPLUS:
-            return (0.0F > x ? 0.0F : x) + log(1.0F + exp(-std::fabs(x)));
+            return softplus(x);
         default:
             return x;
     }
