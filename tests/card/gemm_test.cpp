@@ -146,6 +146,27 @@ TEST_F(Gemm, EveryKernelGivesTheSameBits) {
     }
 }
 
+// The error of a long sum must not grow with its length.
+TEST_F(Gemm, ALongSumIsAsAccurateAsAShortOne) {
+    for (const std::size_t k : {512, 65536}) {
+        constexpr std::size_t n = 64;
+        const auto a = random.ordinary(k);
+        const auto b = random.ordinary(k * n);
+        const auto got = reference::dense_gemm(a, b, {}, 1, n, k);
+        double signal = 0;
+        double noise = 0;
+        for (std::size_t j = 0; j < n; ++j) {
+            double exact = 0;
+            for (std::size_t i = 0; i < k; ++i) {
+                exact += static_cast<double>(a[i]) * static_cast<double>(b[i * n + j]);
+            }
+            signal += exact * exact;
+            noise += (got[j] - exact) * (got[j] - exact);
+        }
+        EXPECT_GT(10 * std::log10(signal / noise), 134) << k;
+    }
+}
+
 TEST_F(Gemm, AnEmptySumGivesTheActivationOfTheBias) {
     check({.m = 3, .n = 5, .k = 0, .flags = ACCEL_GEMM_BIAS, .activation = ACCEL_UNARY_RELU});
     check({.m = 3, .n = 5, .k = 0});

@@ -86,8 +86,7 @@ TEST_F(Reduce, AnEmptyAxisGivesTheIdentityButHasNoIndex) {
           std::pair{ACCEL_REDUCE_MEAN, std::numeric_limits<float>::quiet_NaN()}}) {
         const auto p = params(static_cast<unsigned>(op), 3, 0, 5);
         ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {.dst = buffer}, p)), ACCEL_OK);
-        EXPECT_TRUE(
-            same_bits(space.load<float>(buffer, 15), std::vector<float>(15, identity)));
+        EXPECT_TRUE(same_bits(space.load<float>(buffer, 15), std::vector<float>(15, identity)));
         EXPECT_TRUE(same_bits(reference::reduce(p, {}), std::vector<float>(15, identity)));
     }
     for (const unsigned op : {ACCEL_REDUCE_ARGMAX, ACCEL_REDUCE_ARGMIN}) {
@@ -123,7 +122,8 @@ TEST_F(Reduce, EqualsTheReferenceAtEachLevelOfTheTree) {
 
 TEST_F(Reduce, EqualsTheReferenceForSpecialValues) {
     for (int i = 0; i < 200; ++i) {
-        const auto p = params(static_cast<unsigned>(i % (ACCEL_REDUCE_MEAN + 1)), 3, 90, 1 + i % 20);
+        const auto p =
+            params(static_cast<unsigned>(i % (ACCEL_REDUCE_MEAN + 1)), 3, 90, 1 + i % 20);
         auto src = random.values(std::size_t{p.outer} * p.n * p.inner);
         if (i % 2 == 0) {  // zeros of both signs, and a few NaNs
             for (float& x : src) {

@@ -59,7 +59,8 @@ void SumOfProducts::add(float a, float b) {
 }
 
 float SumOfProducts::value() const {
-    return blocks_.empty() ? 0.0F : combine_pairwise(std::span<const float>(blocks_), reference::add);
+    return blocks_.empty() ? 0.0F
+                           : combine_pairwise(std::span<const float>(blocks_), reference::add);
 }
 
 }  // namespace accel::reference

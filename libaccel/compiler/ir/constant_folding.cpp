@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Covers the operations that arithmetic on shapes and weights uses, with the arithmetic of the
-// emulated card, so that a folded value has the bits that the card computes. Other instructions stay
-// in the program, and the card computes them in each run.
+// emulated card, so that a folded value has the bits that the card computes. Other instructions
+// stay in the program, and the card computes them in each run.
 #include "ir/constant_folding.hpp"
 
 #include <algorithm>
@@ -86,9 +86,10 @@ Constant fold_elementwise(const op::Elementwise& x, const std::vector<const Tens
     std::vector<Number>& values = operands[0];
     card::apply_elementwise(static_cast<std::uint8_t>(x.op), values.data(), operands[1].data(),
                             operands[2].data(), values.size());
-    card::apply_unary(values.data(), values.size(),
-                      {static_cast<std::uint8_t>(x.activation),
-                       std::bit_cast<std::uint32_t>(x.alpha), std::bit_cast<std::uint32_t>(x.beta)});
+    card::apply_unary(
+        values.data(), values.size(),
+        {static_cast<std::uint8_t>(x.activation), std::bit_cast<std::uint32_t>(x.alpha),
+         std::bit_cast<std::uint32_t>(x.beta)});
     return make_constant(result.type, result.dims, std::span<const Number>(values));
 }
 
@@ -122,9 +123,9 @@ void reduce_slice(ReduceOp op, const float* from, const ReducedAxis& axis, float
     }
     using card::PairwiseReduction;
     std::vector<float> levels(PairwiseReduction::max_levels * axis.inner);
-    PairwiseReduction total(op == ReduceOp::product ? PairwiseReduction::Kind::product
-                                                    : PairwiseReduction::Kind::sum,
-                            axis.inner, levels.data());
+    PairwiseReduction total(
+        op == ReduceOp::product ? PairwiseReduction::Kind::product : PairwiseReduction::Kind::sum,
+        axis.inner, levels.data());
     total.add(from, axis.n);
     std::copy_n(total.finish(), axis.inner, to);
     if (op == ReduceOp::mean) {

@@ -57,7 +57,8 @@ class BlockAccumulator {
     void add_sums(std::uint64_t count);
 
     // Converts `rows` x `columns` sums, which are in rows of `width`, to results and writes these,
-    // in rows `stride` bytes apart. `channels` is the address in src2 of the first column's data. Uses stages 1 and 2.
+    // in rows `stride` bytes apart. `channels` is the address in src2 of the first column's data.
+    // Uses stages 1 and 2.
     [[nodiscard]] Status write_results(std::uint64_t channels, std::uint64_t address,
                                        std::uint64_t stride, std::uint64_t rows,
                                        std::uint64_t columns, std::uint64_t width);

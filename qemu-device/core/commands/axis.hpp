@@ -89,8 +89,8 @@ class Axis {
     const accel_reduce& params_;
     std::uint64_t src_;
     const unsigned threads_;
-    std::uint64_t columns_ = 1;            // of a group, except the last
-    std::uint64_t groups_ = 1;             // of an outer index
+    std::uint64_t columns_ = 1;  // of a group, except the last
+    std::uint64_t groups_ = 1;   // of an outer index
     bool loaded_ = false;
 };
 

@@ -130,42 +130,42 @@ struct PartAvx512 {
 
 // The body of a kernel, for one part of a tile. A macro, because a function template would not have
 // the instruction set of its caller.
-#define ACCEL_MULTIPLY_PART(Part, a, b, to, stride, depth)                             \
-    do {                                                                               \
-        constexpr std::size_t size = Part::rows * Part::columns;                       \
-        alignas(64) float waiting[max_waiting][size];                                  \
-        float* top = waiting[0];                                                       \
-        Part part;                                                                     \
-        const float* left = (a);                                                       \
-        const float* right = (b);                                                      \
-        const std::size_t chains = ((depth) - 1) / chain_length; /* but for the last */ \
-        for (std::size_t index = 0; index < chains; ++index) {                         \
-            part.clear();                                                              \
-            for (std::size_t k = 0; k < chain_length / 8; ++k) {                       \
-                _Pragma("GCC unroll 8") for (std::size_t i = 0; i < 8; ++i) {          \
-                    part.multiply(left, right);                                        \
-                    left += tile_rows;                                                 \
-                    right += tile_columns;                                             \
-                }                                                                      \
-            }                                                                          \
-            for (std::size_t bits = index; (bits & 1) != 0; bits >>= 1) {              \
-                top -= size;                                                           \
-                part.add(top);                                                         \
-            }                                                                          \
-            part.store(top, Part::columns);                                            \
-            top += size;                                                               \
-        }                                                                              \
-        part.clear();                                                                  \
-        for (std::size_t k = chains * chain_length; k < (depth); ++k) {                \
-            part.multiply(left, right);                                                \
-            left += tile_rows;                                                         \
-            right += tile_columns;                                                     \
-        }                                                                              \
-        while (top != waiting[0]) {                                                    \
-            top -= size;                                                               \
-            part.add(top);                                                             \
-        }                                                                              \
-        part.store((to), (stride));                                                    \
+#define ACCEL_MULTIPLY_PART(Part, a, b, to, stride, depth)                            \
+    do {                                                                              \
+        constexpr std::size_t size = Part::rows * Part::columns;                      \
+        alignas(64) float waiting[max_waiting][size];                                 \
+        float* top = waiting[0];                                                      \
+        Part part;                                                                    \
+        const float* left = (a);                                                      \
+        const float* right = (b);                                                     \
+        const std::size_t chains = ((depth)-1) / chain_length; /* but for the last */ \
+        for (std::size_t index = 0; index < chains; ++index) {                        \
+            part.clear();                                                             \
+            for (std::size_t k = 0; k < chain_length / 8; ++k) {                      \
+                _Pragma("GCC unroll 8") for (std::size_t i = 0; i < 8; ++i) {         \
+                    part.multiply(left, right);                                       \
+                    left += tile_rows;                                                \
+                    right += tile_columns;                                            \
+                }                                                                     \
+            }                                                                         \
+            for (std::size_t bits = index; (bits & 1) != 0; bits >>= 1) {             \
+                top -= size;                                                          \
+                part.add(top);                                                        \
+            }                                                                         \
+            part.store(top, Part::columns);                                           \
+            top += size;                                                              \
+        }                                                                             \
+        part.clear();                                                                 \
+        for (std::size_t k = chains * chain_length; k < (depth); ++k) {               \
+            part.multiply(left, right);                                               \
+            left += tile_rows;                                                        \
+            right += tile_columns;                                                    \
+        }                                                                             \
+        while (top != waiting[0]) {                                                   \
+            top -= size;                                                              \
+            part.add(top);                                                            \
+        }                                                                             \
+        part.store((to), (stride));                                                   \
     } while (false)
 
 // Works on a quarter of a tile at a time, because that many sums fit the registers.
@@ -173,8 +173,8 @@ struct PartAvx512 {
                                                std::size_t stride, std::size_t depth) {
     for (std::size_t row = 0; row < tile_rows; row += PartAvx2::rows) {
         for (std::size_t column = 0; column < tile_columns; column += PartAvx2::columns) {
-            ACCEL_MULTIPLY_PART(PartAvx2, a + row, b + column, sums + row * stride + column,
-                                stride, depth);
+            ACCEL_MULTIPLY_PART(PartAvx2, a + row, b + column, sums + row * stride + column, stride,
+                                depth);
         }
     }
 }

@@ -23,7 +23,7 @@ ACCEL_INLINE void each(Number* a, const Number* b, std::uint64_t count, Op&& op)
 // The operations that f32 and integers share. False: the operation is another one.
 template <typename Number>
 ACCEL_INLINE bool apply_common(std::uint8_t op, Number* a, const Number* b, const Number* c,
-                  std::uint64_t count) {
+                               std::uint64_t count) {
     switch (op) {
         case ACCEL_EW_IDENTITY:
             return true;
@@ -52,7 +52,8 @@ ACCEL_INLINE bool apply_common(std::uint8_t op, Number* a, const Number* b, cons
     }
 }
 
-ACCEL_INLINE void apply(std::uint8_t op, float* a, const float* b, const float* c, std::uint64_t count) {
+ACCEL_INLINE void apply(std::uint8_t op, float* a, const float* b, const float* c,
+                        std::uint64_t count) {
     switch (op) {
         case ACCEL_EW_ADD:
             return each(a, b, count, [](float x, float y) { return x + y; });
@@ -98,15 +99,16 @@ std::int64_t power(std::int64_t base, std::int64_t exponent) {
 }
 
 template <typename Op>
-ACCEL_INLINE void each_unsigned(std::int64_t* a, const std::int64_t* b, std::uint64_t count, Op&& op) {
+ACCEL_INLINE void each_unsigned(std::int64_t* a, const std::int64_t* b, std::uint64_t count,
+                                Op&& op) {
     each(a, b, count, [&](std::int64_t x, std::int64_t y) {
         return static_cast<std::int64_t>(
             op(static_cast<std::uint64_t>(x), static_cast<std::uint64_t>(y)));
     });
 }
 
-ACCEL_INLINE void apply(std::uint8_t op, std::int64_t* a, const std::int64_t* b, const std::int64_t* c,
-           std::uint64_t count) {
+ACCEL_INLINE void apply(std::uint8_t op, std::int64_t* a, const std::int64_t* b,
+                        const std::int64_t* c, std::uint64_t count) {
     switch (op) {
         case ACCEL_EW_ADD:
             return each_unsigned(a, b, count,

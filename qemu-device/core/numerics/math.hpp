@@ -165,7 +165,8 @@ ACCEL_INLINE float erf_f32(float x) {
     return std::isnan(x) ? x : std::copysign(1.0F - erf_rest(a, exp_f32(-(a * a))), x);
 }
 
-// The sum 1 + erf(t) would cancel for t far below zero, and the rounding of x * x / 2 would multiply.
+// The sum 1 + erf(t) would cancel for t far below zero, and the rounding of x * x / 2 would
+// multiply.
 ACCEL_INLINE float gelu(float x) {
     const float t = x * 0.707106781F;
     const float a = std::fabs(t);
@@ -202,8 +203,8 @@ ACCEL_INLINE float softplus(float x) {
 
 // These are computed in double precision and rounded: the error is within one unit in the last
 // place.
-#define ACCEL_BY_DOUBLE(name)                                  \
-    inline float name##_f32(float x) {                         \
+#define ACCEL_BY_DOUBLE(name)                                         \
+    inline float name##_f32(float x) {                                \
         return static_cast<float>(std::name(static_cast<double>(x))); \
     }
 ACCEL_BY_DOUBLE(sin)

@@ -105,9 +105,8 @@ ACCEL_INLINE void combine_rows(Vector& to, const float* rows, std::size_t column
 // A block of `count` rows of one or more columns; the rows that a whole block has more are
 // neutral, so they are skipped.
 template <typename Op>
-ACCEL_INLINE void combine_part(float* to, const float* rows, std::size_t count,
-                               std::size_t columns, std::size_t column, std::size_t last,
-                               const Op& op) {
+ACCEL_INLINE void combine_part(float* to, const float* rows, std::size_t count, std::size_t columns,
+                               std::size_t column, std::size_t last, const Op& op) {
     for (; column < last; column += width) {
         const std::size_t here = std::min(width, last - column);
         Vector t[block];
@@ -291,9 +290,8 @@ void reduce_index(bool least, const float* rows, std::size_t count, std::uint64_
     if (!better) {
         return;
     }
-    const float* const at = std::find_if(rows, rows + count, [=](float x) {
-        return unordered ? x != x : x == extreme;
-    });
+    const float* const at = std::find_if(
+        rows, rows + count, [=](float x) { return unordered ? x != x : x == extreme; });
     *best = *at;
     *index = static_cast<std::uint32_t>(first + static_cast<std::uint64_t>(at - rows));
 }
