@@ -253,6 +253,20 @@ TEST_F(Indices, OneHotIsOffForAnIndexOutOfRange) {
     EXPECT_EQ(hot(floats({2}, {3, -4})), (std::vector<float>{0, 0, 0, 0, 0, 0}));
 }
 
+TEST_F(Indices, ReverseSequenceTakesLengthsOfTheRun) {
+    const TensorData x = floats({3, 2}, {1, 10, 2, 20, 3, 30});
+    EXPECT_EQ(values<float>(everywhere("ReverseSequence", {x, integers({2}, {3, 2})})),
+              (std::vector<float>{3, 20, 2, 10, 1, 30}));
+    for (const std::int64_t outside : {std::int64_t{4}, std::int64_t{-1}}) {
+        const Inputs all{x, integers({2}, {outside, 1})};
+        expect_says(error_of([&] { run("ReverseSequence", all, {}, {1}); }), "ReverseSequence",
+                    std::to_string(outside));
+        EXPECT_EQ(error_of([&] { run("ReverseSequence", all, {}, {}); }).status(),
+                  CardStatus::bad_index);
+        queue.reset();
+    }
+}
+
 TEST_F(Indices, EyeLikeWithADiagonalFarOutsideIsZero) {
     for (const std::int64_t k : {INT64_MAX, INT64_MIN, std::int64_t{2}, std::int64_t{-2}}) {
         EXPECT_EQ(values<float>(run("EyeLike", {floats({2, 2}, {1, 1, 1, 1})}, {{"k", k}}, {})),

@@ -9,10 +9,6 @@ namespace {
 
 using Op = ElementwiseOp;
 
-// More than every flat index, and the sum of one for each dimension does not overflow.
-constexpr std::int64_t outside = std::int64_t{1} << 40;
-static_assert(outside > max_elements);
-
 void check_known(const Node& n, ValueId indices, const Dims& lengths) {
     if (!n.b.value(indices).constant) {
         return;
@@ -46,8 +42,7 @@ ValueId flat_indices(const Node& n, ValueId indices, const Dims& lengths, bool a
     const ValueId valid = n.b.compare(Op::equal, bounded, indices);
     const ValueId wrapped = n.b.binary(Op::mod, indices, integer_list(n, lengths));
     const ValueId scaled = mul(n, wrapped, integer_list(n, dense_strides(lengths)));
-    const ValueId parts =
-        n.b.select(valid, scaled, n.b.scalar(DataType::i64, static_cast<double>(outside)));
+    const ValueId parts = index_if(n, valid, scaled);
     const std::size_t axis = shape.size();
     ValueId flat = n.b.slice(parts, axis, 0, 1);
     for (std::size_t i = 1; i < lengths.size(); ++i) {

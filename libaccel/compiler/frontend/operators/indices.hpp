@@ -10,6 +10,15 @@
 
 namespace accel::compiler {
 
+/// Out of range of every axis. A sum of one for each of several dimensions does not overflow.
+inline constexpr std::int64_t outside_index = std::int64_t{1} << 40;
+static_assert(outside_index > max_elements);
+
+/// `index` where `valid`, else outside_index.
+[[nodiscard]] inline ValueId index_if(const Node& n, ValueId valid, ValueId index) {
+    return n.b.select(valid, index, n.b.scalar(DataType::i64, static_cast<double>(outside_index)));
+}
+
 /// The indices of the elements of a tensor with dimensions `lengths`, in row-major order. The last
 /// dimension of `indices` has one index for each of `lengths`, and the result does not have that
 /// dimension. A negative index counts from the end. If an index is out of range, the result is
