@@ -86,7 +86,7 @@ Values range(const Node& n) {
     return {build(n.first_float(0), n.first_float(1), n.first_float(2))};
 }
 
-// `depth` classes: 1 where the class equals the index.
+// `depth` classes: 1 where the class equals the index. An index that is out of range equals none.
 Values one_hot(const Node& n) {
     const std::int64_t depth = n.first_integer(1);
     Dims dims = n.b.dims(n.in(0));
@@ -96,8 +96,9 @@ Values one_hot(const Node& n) {
                "it must be from 1 to " + std::to_string(max_listed));
     }
     const ValueId index = n.b.cast(n.in(0), DataType::i64);
-    const ValueId positive = n.b.binary(ElementwiseOp::mod, index,
-                                        n.b.scalar(DataType::i64, static_cast<double>(depth)));
+    const ValueId positive =
+        n.b.select(n.b.compare(ElementwiseOp::less, index, n.b.scalar(DataType::i64, 0)),
+                   add(n, index, n.b.scalar(DataType::i64, static_cast<double>(depth))), index);
     dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), 1);
     std::vector<std::int64_t> classes(static_cast<std::size_t>(depth));
     std::iota(classes.begin(), classes.end(), 0);
@@ -144,8 +145,9 @@ Values eye_like(const Node& n) {
                std::to_string(max_listed) + " elements");
     }
     std::vector<std::int64_t> values(static_cast<std::size_t>(elements(dims)));
+    const std::int64_t k = std::clamp(n.integer("k", 0), -dims[0], dims[1]);
     for (std::int64_t i = 0; i < dims[0]; ++i) {
-        const std::int64_t j = i + n.integer("k", 0);
+        const std::int64_t j = i + k;
         if (j >= 0 && j < dims[1]) {
             values[static_cast<std::size_t>(i * dims[1] + j)] = 1;
         }
