@@ -187,14 +187,14 @@ Values cross_entropy(const Node& n) {
 void add_normalizations(OperatorTable& table) {
     table.add({
         {"BatchNormalization", {1, 13}, batch_norm},
-        {"BatchNormalization", {14, latest_opset}, batch_norm_for_inference},
-        {"GroupNormalization", group_norm},
-        {"InstanceNormalization", instance_norm},
-        {"LayerNormalization", layer_norm},
-        {"LpNormalization", lp_norm},
-        {"MeanVarianceNormalization", mean_variance},
-        {"NegativeLogLikelihoodLoss", negative_log_likelihood},
-        {"SoftmaxCrossEntropyLoss", cross_entropy},
+        {"BatchNormalization", {14}, batch_norm_for_inference},
+        {"GroupNormalization", {18, 17}, group_norm},
+        {"InstanceNormalization", {1}, instance_norm},
+        {"LayerNormalization", {17}, layer_norm},
+        {"LpNormalization", {1}, lp_norm},
+        {"MeanVarianceNormalization", {9}, mean_variance},
+        {"NegativeLogLikelihoodLoss", {12}, negative_log_likelihood},
+        {"SoftmaxCrossEntropyLoss", {12}, cross_entropy},
     });
 }
 
