@@ -2,6 +2,7 @@
 #include "frontend/operator_table.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "ir/error.hpp"
 
@@ -51,16 +52,38 @@ const Lowering& OperatorTable::find(const std::string& name, std::int64_t opset)
            "convert the model with onnx.version_converter");
 }
 
+bool OperatorTable::same(const std::string& name, std::int64_t a, std::int64_t b) const {
+    const auto named = operators_.find(name);
+    return named == operators_.end() ||
+           std::ranges::any_of(named->second, [&](const Operator& one) {
+               const auto [low, high] = std::minmax(a, b);
+               return low >= one.opsets.first && high <= one.opsets.last;
+           });
+}
+
 std::string qualified_name(std::string_view domain, std::string_view name) {
     const std::string_view prefix = table_name(domain);
     return prefix.empty() ? std::string(name) : std::string(prefix) + "." + std::string(name);
 }
+
+namespace {
+
+// The import lowers these, since they need the names around a node.
+void add_control_flow(OperatorTable& table) {
+    const Lowering by_import = [](const Node&) -> Values {
+        throw std::logic_error("the import lowers this operator");
+    };
+    table.add({{"If", {1}, by_import}, {"Loop", {1}, by_import}});
+}
+
+}  // namespace
 
 const OperatorTable& operators() {
     static const OperatorTable table = [] {
         OperatorTable all;
         add_activations(all);
         add_constants(all);
+        add_control_flow(all);
         add_detections(all);
         add_einsum(all);
         add_elementwise(all);

@@ -100,6 +100,10 @@ Values batch_norm(const Node& n) {
     if (n.integer("training_mode", 0) != 0) {
         refuse_training();
     }
+    if (n.integer("spatial", 1) == 0) {
+        refuse("its spatial is 0: statistics of each element are not supported",
+               "export the model for opset 9 or newer, with statistics of each channel");
+    }
     const std::size_t rank = n.b.rank(n.in(0));
     const ValueId deviation = unary(
         n, UnaryOp::sqrt, add(n, n.in(4), n.b.scalar(DataType::f32, n.real("epsilon", 1e-5F))));
@@ -188,7 +192,7 @@ void add_normalizations(OperatorTable& table) {
     table.add({
         {"BatchNormalization", {1, 13}, batch_norm},
         {"BatchNormalization", {14}, batch_norm_for_inference},
-        {"GroupNormalization", {18, 17}, group_norm},
+        {"GroupNormalization", {18}, group_norm},
         {"InstanceNormalization", {1}, instance_norm},
         {"LayerNormalization", {17}, layer_norm},
         {"LpNormalization", {1}, lp_norm},
