@@ -24,9 +24,11 @@ void OperatorTable::add_alias(const std::string& alias, const std::string& name)
 const Lowering& OperatorTable::find(const std::string& name, std::int64_t opset) const {
     const auto named = operators_.find(name);
     if (named == operators_.end()) {
-        refuse("this operator is not supported",
-               "docs/guides/add-an-operator.md describes how to add "
-               "one");
+        const std::size_t dot = name.rfind('.');
+        const std::string domain = dot == std::string::npos ? "" : name.substr(0, dot);
+        refuse("this operator of the domain " + std::string(display_name(domain)) +
+                   " is not supported",
+               "docs/guides/add-an-operator.md describes how to add one");
     }
     const std::vector<Operator>& variants = named->second;
     const auto found = std::ranges::find_if(variants, [&](const Operator& one) {

@@ -126,7 +126,9 @@ Values lp_norm(const Node& n) {
     const bool one = n.integer("p", 2) == 1;
     const ValueId sum =
         reduce(n, ReduceOp::sum, one ? unary(n, UnaryOp::abs, x) : mul(n, x, x), {axis});
-    return {div(n, x, one ? sum : unary(n, UnaryOp::sqrt, sum))};
+    const ValueId norm = one ? sum : unary(n, UnaryOp::sqrt, sum);
+    const ValueId zero = n.b.scalar(n.b.type(x), 0);
+    return {n.b.select(n.b.compare(ElementwiseOp::equal, norm, zero), zero, div(n, x, norm))};
 }
 
 // ---- losses: -weight[t] * x[t], averaged by the weights
