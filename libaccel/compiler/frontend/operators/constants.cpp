@@ -63,6 +63,10 @@ Values size(const Node& n) {
 
 Values range(const Node& n) {
     const DataType type = n.b.type(n.in(0));
+    const bool half = type == DataType::f16 || type == DataType::bf16;
+    if (half && data_type_of(n.integer("stash_type", 1)) != DataType::f32) {
+        refuse("its stash_type is not FLOAT", "set stash_type to 1, its default");
+    }
     const auto build = [&]<typename Number>(Number start, Number limit, Number delta) {
         if (delta == 0) {
             refuse("its delta is zero");
@@ -96,9 +100,12 @@ Values one_hot(const Node& n) {
                "it must be from 1 to " + std::to_string(max_listed));
     }
     const ValueId index = n.b.cast(n.in(0), DataType::i64);
-    const ValueId positive =
-        n.b.select(n.b.compare(ElementwiseOp::less, index, n.b.scalar(DataType::i64, 0)),
-                   add(n, index, n.b.scalar(DataType::i64, static_cast<double>(depth))), index);
+    // An index out of range equals no class.
+    const auto scalar = [&](std::int64_t x) {
+        return n.b.scalar(DataType::i64, static_cast<double>(x));
+    };
+    const ValueId positive = n.b.select(n.b.compare(ElementwiseOp::less, index, scalar(0)),
+                                        add(n, index, scalar(depth)), index);
     dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), 1);
     std::vector<std::int64_t> classes(static_cast<std::size_t>(depth));
     std::iota(classes.begin(), classes.end(), 0);
@@ -159,14 +166,14 @@ Values eye_like(const Node& n) {
 
 void add_constants(OperatorTable& table) {
     table.add({
-        {"Constant", constant},
-        {"ConstantOfShape", constant_of_shape},
-        {"EyeLike", eye_like},
-        {"OneHot", one_hot},
-        {"Range", range},
-        {"Shape", shape},
-        {"Size", size},
-        {"Trilu", trilu},
+        {"Constant", {1}, constant},
+        {"ConstantOfShape", {9}, constant_of_shape},
+        {"EyeLike", {9}, eye_like},
+        {"OneHot", {9}, one_hot},
+        {"Range", {11}, range},
+        {"Shape", {1}, shape},
+        {"Size", {1}, size},
+        {"Trilu", {14}, trilu},
     });
 }
 

@@ -267,13 +267,13 @@ class Einsum {
 };
 
 Values einsum(const Node& n) {
-    return {Einsum(n).run()};
+    return {n.b.cast(Einsum(n).run(), n.b.type(n.in(0)))};
 }
 
 }  // namespace
 
 void add_einsum(OperatorTable& table) {
-    table.add({{"Einsum", einsum}});
+    table.add({{"Einsum", {12}, einsum}});
 }
 
 }  // namespace accel::compiler

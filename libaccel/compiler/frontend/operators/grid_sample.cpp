@@ -146,7 +146,7 @@ Values grid_sample(const Node& n) {
 }  // namespace
 
 void add_grid_sample(OperatorTable& table) {
-    table.add({{"GridSample", grid_sample}});
+    table.add({{"GridSample", {16}, grid_sample}});
 }
 
 }  // namespace accel::compiler

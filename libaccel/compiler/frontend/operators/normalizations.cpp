@@ -100,6 +100,10 @@ Values batch_norm(const Node& n) {
     if (n.integer("training_mode", 0) != 0) {
         refuse_training();
     }
+    if (n.integer("spatial", 1) == 0) {
+        refuse("its spatial is 0: statistics of each element are not supported",
+               "export the model for opset 9 or newer, with statistics of each channel");
+    }
     const std::size_t rank = n.b.rank(n.in(0));
     const ValueId deviation = unary(
         n, UnaryOp::sqrt, add(n, n.in(4), n.b.scalar(DataType::f32, n.real("epsilon", 1e-5F))));
@@ -122,7 +126,9 @@ Values lp_norm(const Node& n) {
     const bool one = n.integer("p", 2) == 1;
     const ValueId sum =
         reduce(n, ReduceOp::sum, one ? unary(n, UnaryOp::abs, x) : mul(n, x, x), {axis});
-    return {div(n, x, one ? sum : unary(n, UnaryOp::sqrt, sum))};
+    const ValueId norm = one ? sum : unary(n, UnaryOp::sqrt, sum);
+    const ValueId zero = n.b.scalar(n.b.type(x), 0);
+    return {n.b.select(n.b.compare(ElementwiseOp::equal, norm, zero), zero, div(n, x, norm))};
 }
 
 // ---- losses: -weight[t] * x[t], averaged by the weights
@@ -187,14 +193,14 @@ Values cross_entropy(const Node& n) {
 void add_normalizations(OperatorTable& table) {
     table.add({
         {"BatchNormalization", {1, 13}, batch_norm},
-        {"BatchNormalization", {14, latest_opset}, batch_norm_for_inference},
-        {"GroupNormalization", group_norm},
-        {"InstanceNormalization", instance_norm},
-        {"LayerNormalization", layer_norm},
-        {"LpNormalization", lp_norm},
-        {"MeanVarianceNormalization", mean_variance},
-        {"NegativeLogLikelihoodLoss", negative_log_likelihood},
-        {"SoftmaxCrossEntropyLoss", cross_entropy},
+        {"BatchNormalization", {14}, batch_norm_for_inference},
+        {"GroupNormalization", {18}, group_norm},
+        {"InstanceNormalization", {1}, instance_norm},
+        {"LayerNormalization", {17}, layer_norm},
+        {"LpNormalization", {1}, lp_norm},
+        {"MeanVarianceNormalization", {9}, mean_variance},
+        {"NegativeLogLikelihoodLoss", {12}, negative_log_likelihood},
+        {"SoftmaxCrossEntropyLoss", {12}, cross_entropy},
     });
 }
 

@@ -234,9 +234,9 @@ Values upsample(const Node& n) {
 
 void add_resizing(OperatorTable& table) {
     table.add({
-        {"Resize", {1, 10}, resize_by_scales},
-        {"Resize", {11, latest_opset}, resize},
-        {"Upsample", upsample},
+        {"Resize", {10, 10}, resize_by_scales},
+        {"Resize", {11}, resize},
+        {"Upsample", {1, 9}, upsample},
     });
 }
 
