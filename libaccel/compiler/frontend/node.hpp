@@ -3,6 +3,7 @@
 // A node of a graph, as the lowering of its operator reads it: inputs, attributes, and the builder.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,8 +19,13 @@ namespace accel::compiler {
 
 class Node {
   public:
-    Node(const onnx::NodeProto& proto, Builder& builder, std::vector<std::optional<ValueId>> inputs)
-        : b(builder), proto_(proto), inputs_(std::move(inputs)) {}
+    using Inputs = std::vector<std::optional<ValueId>>;
+    /// Imports a graph that is an attribute of the node, with these inputs; returns its outputs.
+    using Inliner =
+        std::function<std::vector<ValueId>(const char* attribute, const std::vector<ValueId>&)>;
+
+    Node(const onnx::NodeProto& proto, Builder& builder, Inputs inputs, Inliner inliner = {})
+        : b(builder), proto_(proto), inputs_(std::move(inputs)), inliner_(std::move(inliner)) {}
 
     Builder& b;
 
@@ -56,13 +62,18 @@ class Node {
     [[nodiscard]] std::vector<std::string> texts(const char* attribute) const;
     [[nodiscard]] Constant tensor(const char* attribute) const;
 
+    /// The outputs of a graph that is an attribute, whose nodes are imported for these inputs.
+    [[nodiscard]] std::vector<ValueId> inlined(const char* attribute,
+                                               const std::vector<ValueId>& inputs) const;
+
     /// Axes from an input if the node has it, else from the attribute "axes"; may be empty.
     [[nodiscard]] std::vector<std::size_t> axes(std::size_t input, std::size_t rank) const;
 
   private:
     [[nodiscard]] const onnx::AttributeProto* find(const char* attribute) const;
     const onnx::NodeProto& proto_;
-    std::vector<std::optional<ValueId>> inputs_;
+    Inputs inputs_;
+    Inliner inliner_;
 };
 
 }  // namespace accel::compiler

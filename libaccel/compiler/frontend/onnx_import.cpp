@@ -159,7 +159,7 @@ class OnnxImporter {
 
     Values lower(const onnx::NodeProto& node, Scope& scope) {
         const bool is_onnx = is_onnx_domain(node.domain());
-        if (!is_onnx && node.domain() != "com.microsoft") {
+        if (!is_onnx && node.domain() != "com.microsoft" && node.domain() != "ai.onnx.preview") {
             refuse("operators of the domain '" + node.domain() + "' are not supported");
         }
         if (node.op_type() == "If") {
@@ -174,7 +174,22 @@ class OnnxImporter {
         for (const std::string& name : node.input()) {
             inputs.push_back(name.empty() ? std::nullopt : std::optional(find(scope, name)));
         }
-        return lowering(Node(node, builder_, std::move(inputs)));
+        return lowering(Node(node, builder_, std::move(inputs),
+                             [&](const char* attribute, const Values& given) {
+                                 return inline_graph(inner_graph(node, attribute), given, scope);
+                             }));
+    }
+
+    // Imports an inner graph whose inputs are these values. Returns its outputs.
+    Values inline_graph(const onnx::GraphProto& graph, const Values& inputs, Scope scope) {
+        if (std::ssize(inputs) != graph.input_size()) {
+            refuse("its graph '" + graph.name() + "' has " + std::to_string(graph.input_size()) +
+                   " inputs, and " + std::to_string(inputs.size()) + " are given");
+        }
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            scope[graph.input(static_cast<int>(i)).name()] = inputs[i];
+        }
+        return import_inner(graph, std::move(scope));
     }
 
     // Imports an inner graph, which sees the names around it. Returns its outputs.

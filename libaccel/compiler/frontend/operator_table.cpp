@@ -36,12 +36,14 @@ const OperatorTable& operators() {
     static const OperatorTable table = [] {
         OperatorTable all;
         add_activations(all);
+        add_attention(all);
         add_constants(all);
         add_detections(all);
         add_einsum(all);
         add_elementwise(all);
         add_grid_sample(all);
         add_images(all);
+        add_linear_attention(all);
         add_matrices(all);
         add_normalizations(all);
         add_quantized(all);
@@ -52,6 +54,7 @@ const OperatorTable& operators() {
         add_selections(all);
         add_shapes(all);
         add_signals(all);
+        add_transformers(all);
         add_contrib(all);
         return all;
     }();

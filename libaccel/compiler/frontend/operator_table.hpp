@@ -22,7 +22,7 @@ using Values = std::vector<ValueId>;
 /// Lowers a node: appends instructions, and returns the outputs of the node.
 using Lowering = std::function<Values(const Node&)>;
 
-inline constexpr std::int64_t latest_opset = 21;
+inline constexpr std::int64_t latest_opset = 28;
 
 /// A range of opsets of the domain ai.onnx; both ends are included.
 struct OpsetRange {
@@ -60,6 +60,7 @@ class OperatorTable {
 
 // One for each file of operators/.
 void add_activations(OperatorTable& table);
+void add_attention(OperatorTable& table);
 void add_constants(OperatorTable& table);
 void add_contrib(OperatorTable& table);  // after add_quantized(), whose operators it aliases
 void add_detections(OperatorTable& table);
@@ -67,6 +68,7 @@ void add_einsum(OperatorTable& table);
 void add_elementwise(OperatorTable& table);
 void add_grid_sample(OperatorTable& table);
 void add_images(OperatorTable& table);
+void add_linear_attention(OperatorTable& table);
 void add_matrices(OperatorTable& table);
 void add_normalizations(OperatorTable& table);
 void add_quantized(OperatorTable& table);
@@ -77,5 +79,6 @@ void add_scattering(OperatorTable& table);
 void add_selections(OperatorTable& table);
 void add_shapes(OperatorTable& table);
 void add_signals(OperatorTable& table);
+void add_transformers(OperatorTable& table);
 
 }  // namespace accel::compiler

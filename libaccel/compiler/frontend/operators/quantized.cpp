@@ -6,9 +6,46 @@
 #include <cmath>
 #include <optional>
 
+#include "frontend/operators/quantized.hpp"
 #include "frontend/operators/windows.hpp"
 
 namespace accel::compiler {
+
+std::int16_t zero_point(const Node& n, std::size_t i) {
+    if (!n.has(i)) {
+        return 0;
+    }
+    const std::vector<std::int64_t> values = n.integers(i);
+    if (values.empty() || std::ranges::any_of(values, [&](auto z) { return z != values[0]; })) {
+        refuse("a different zero point for each channel is not supported");
+    }
+    return static_cast<std::int16_t>(values[0]);
+}
+
+float single(const std::vector<float>& values, const char* what) {
+    if (values.size() != 1) {
+        refuse("its input " + std::string(what) + " has " + std::to_string(values.size()) +
+               " elements, not one");
+    }
+    return values[0];
+}
+
+ValueId bias_and_scales(const Node& n, std::int64_t count, const std::vector<std::int64_t>& bias,
+                        float x_scale, const std::vector<float>& w_scale, float y_scale) {
+    std::vector<std::int64_t> words;
+    if ((w_scale.size() != 1 && std::ssize(w_scale) != count) ||
+        (!bias.empty() && std::ssize(bias) != count)) {
+        refuse("it does not have one scale and one bias for each of its " + std::to_string(count) +
+               " channels");
+    }
+    for (std::size_t c = 0; c < static_cast<std::size_t>(count); ++c) {
+        words.push_back(bias.empty() ? 0 : bias[c]);
+        const float scale = x_scale * w_scale[w_scale.size() == 1 ? 0 : c] / y_scale;
+        words.push_back(std::bit_cast<std::int32_t>(scale));
+    }
+    return n.b.constant(
+        make_constant(DataType::i32, {count, 2}, std::span<const std::int64_t>(words)));
+}
 
 namespace {
 
@@ -126,44 +163,6 @@ Values dynamic_quantize(const Node& n) {
                                           {n.b.unary(UnaryOp::neg, low), scale}, DataType::f32);
     const ValueId point = n.b.cast(steps, DataType::u8);
     return {quantized(n, x, scale, point, DataType::u8), scale, point};
-}
-
-// A constant zero point.
-std::int16_t zero_point(const Node& n, std::size_t i) {
-    if (!n.has(i)) {
-        return 0;
-    }
-    const std::vector<std::int64_t> values = n.integers(i);
-    if (values.empty() || std::ranges::any_of(values, [&](auto z) { return z != values[0]; })) {
-        refuse("a different zero point for each channel is not supported");
-    }
-    return static_cast<std::int16_t>(values[0]);
-}
-
-float single(const std::vector<float>& values, const char* what) {
-    if (values.size() != 1) {
-        refuse("its input " + std::string(what) + " has " + std::to_string(values.size()) +
-               " elements, not one");
-    }
-    return values[0];
-}
-
-// The third operand of a requantizing product: an i32 bias and an f32 scale for each channel.
-ValueId bias_and_scales(const Node& n, std::int64_t count, const std::vector<std::int64_t>& bias,
-                        float x_scale, const std::vector<float>& w_scale, float y_scale) {
-    std::vector<std::int64_t> words;
-    if ((w_scale.size() != 1 && std::ssize(w_scale) != count) ||
-        (!bias.empty() && std::ssize(bias) != count)) {
-        refuse("it does not have one scale and one bias for each of its " + std::to_string(count) +
-               " channels");
-    }
-    for (std::size_t c = 0; c < static_cast<std::size_t>(count); ++c) {
-        words.push_back(bias.empty() ? 0 : bias[c]);
-        const float scale = x_scale * w_scale[w_scale.size() == 1 ? 0 : c] / y_scale;
-        words.push_back(std::bit_cast<std::int32_t>(scale));
-    }
-    return n.b.constant(
-        make_constant(DataType::i32, {count, 2}, std::span<const std::int64_t>(words)));
 }
 
 // The zero point of the first operand if it is computed in each run, as by DynamicQuantizeLinear.
