@@ -160,7 +160,12 @@ class OnnxImporter {
     Values lower(const onnx::NodeProto& node, Scope& scope) {
         const bool is_onnx = is_onnx_domain(node.domain());
         if (!is_onnx && node.domain() != "com.microsoft" && node.domain() != "ai.onnx.preview") {
-            refuse("operators of the domain '" + node.domain() + "' are not supported");
+            // ONNX Runtime writes com.microsoft.nchwc for the processor that it runs on.
+            refuse("operators of the domain '" + node.domain() + "' are not supported",
+                   node.domain() == "com.microsoft.nchwc"
+                       ? "let ONNX Runtime save the model with ORT_ENABLE_EXTENDED, whose result "
+                         "does not depend on the processor"
+                       : node_remedy);
         }
         if (node.op_type() == "If") {
             return lower_if(node, scope);

@@ -134,12 +134,13 @@ ValueId scores_of(const Node& n, const AttentionHeads& heads) {
     return product_of_heads(n, scaled(n, heads.q, root), scaled(n, keys, root));
 }
 
-DataType softmax_type(const Node& n, DataType otherwise) {
-    if (!n.has("softmax_precision")) {
-        return otherwise;
-    }
+// The type in which the softmax is computed; f32 is at least as precise as the type of the inputs.
+DataType softmax_type(const Node& n) {
     return n.b.compute_type(
-        data_type_of(static_cast<std::int32_t>(n.integer("softmax_precision", 1))));
+        data_type_of(n.integer("softmax_precision", onnx_type_of(DataType::f32))));
+}
+ValueId softmax(const Node& n, ValueId x, DataType precision) {
+    return n.b.cast(softmax_in_f32(n, n.b.cast(x, precision)), precision);
 }
 
 Values attention(const Node& n) {
@@ -156,14 +157,14 @@ Values attention(const Node& n) {
     const std::optional<ValueId> bias = bias_of(n, heads);
     x = bias ? add(n, x, *bias) : x;
     shown = mode == after_bias ? x : shown;
-    x = n.b.cast(softmax_in(n, x, softmax_type(n, type)), type);
+    x = softmax(n, x, softmax_type(n));
     // The result of a query that attends no key is zero.
     const std::optional<ValueId> blocked = blocked_rows(n, bias);
     const auto without_blocked = [&](ValueId rows) {
         return blocked ? n.b.select(*blocked, n.b.scalar(type, 0), rows) : rows;
     };
     if (mode == after_softmax && n.output_count() > 3) {
-        shown = without_blocked(x);
+        shown = without_blocked(n.b.cast(x, type));
     }
     const ValueId y = without_blocked(product_of_heads(n, x, heads.v));
     return {three_dimensional(n) ? merge_heads(n, y) : y, heads.k, heads.v, shown};
@@ -173,7 +174,7 @@ Values flex_attention(const Node& n) {
     const AttentionHeads heads{n.in(0), n.in(1), n.in(2)};
     heads.check(n);
     const DataType type = n.b.type(heads.q);
-    const DataType precision = softmax_type(n, DataType::f32);
+    const DataType precision = softmax_type(n);
     const auto modified = [&](const char* graph, ValueId x) {
         if (!n.has(graph)) {
             return x;
@@ -186,9 +187,8 @@ Values flex_attention(const Node& n) {
         return results[0];
     };
     ValueId x = modified("score_mod", n.b.cast(scores_of(n, heads), precision));
-    x = modified("prob_mod", softmax_in(n, x, precision));
-    const AttentionHeads cast{heads.q, heads.k, n.b.cast(heads.v, precision)};
-    return {n.b.cast(product_of_heads(n, x, cast.v), type)};
+    x = modified("prob_mod", softmax(n, x, precision));
+    return {n.b.cast(product_of_heads(n, x, heads.v), type)};
 }
 
 }  // namespace

@@ -39,7 +39,10 @@ ValueId product_of_heads(const Node& n, ValueId a, ValueId b) {
     // The rows of all heads of a group are the rows of one product.
     const ValueId rows =
         n.b.reshape(a, {dims[0], groups, groups == 0 ? 0 : dims[1] / groups * dims[2], dims[3]});
-    const ValueId product = n.b.matmul(rows, b);
+    const DataType type = n.b.type(b);
+    const ValueId product = n.b.matmul(
+        {.epilogue = {}, .format = {.a_type = n.b.type(a), .b_type = type, .result_type = type}},
+        {rows, b});
     return n.b.reshape(product, {dims[0], dims[1], dims[2], n.b.dims(b)[3]});
 }
 
@@ -114,9 +117,8 @@ ValueId soft_capped(const Node& n, ValueId x, float cap) {
     return mul(n, unary(n, UnaryOp::tanh, div(n, x, limit)), limit);
 }
 
-ValueId softmax_in(const Node& n, ValueId x, DataType precision) {
-    const ValueId rounded = n.b.cast(n.b.cast(x, precision), DataType::f32);
-    return n.b.cast(n.b.softmax(rounded, n.b.rank(x) - 1), precision);
+ValueId softmax_in_f32(const Node& n, ValueId x) {
+    return n.b.softmax(n.b.cast(x, DataType::f32), n.b.rank(x) - 1);
 }
 
 ValueId scaled(const Node& n, ValueId x, double factor) {

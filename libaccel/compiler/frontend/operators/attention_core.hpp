@@ -31,8 +31,8 @@ struct AttentionWindow {
 /// The reverse of split_heads().
 [[nodiscard]] ValueId merge_heads(const Node& n, ValueId x);
 
-/// The product of `a` [batch, heads, m, k] and `b` [batch, groups, k, n]: [batch, heads, m, n].
-/// heads / groups successive heads of a share a head of b.
+/// The product of `a` [batch, heads, m, k] and `b` [batch, groups, k, n]: [batch, heads, m, n], in
+/// the type of b. heads / groups successive heads of a share a head of b.
 [[nodiscard]] ValueId product_of_heads(const Node& n, ValueId a, ValueId b);
 
 /// The integers 0, 1, … count - 1 as i64, in the given shape.
@@ -60,8 +60,8 @@ struct AttentionWindow {
 /// cap * tanh(x / cap); x itself for a cap of zero.
 [[nodiscard]] ValueId soft_capped(const Node& n, ValueId x, float cap);
 
-/// Softmax over the last axis, computed in f32 of values rounded to `precision`.
-[[nodiscard]] ValueId softmax_in(const Node& n, ValueId x, DataType precision);
+/// Softmax over the last axis, as f32. A product reads it without rounding it to another type.
+[[nodiscard]] ValueId softmax_in_f32(const Node& n, ValueId x);
 
 /// x * factor. f16 and bf16 round the factor, too.
 [[nodiscard]] ValueId scaled(const Node& n, ValueId x, double factor);

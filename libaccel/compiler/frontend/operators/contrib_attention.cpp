@@ -4,6 +4,7 @@
 #include "frontend/operators/contrib_attention.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include "frontend/operators/contrib.hpp"
 #include "frontend/operators/quantized.hpp"
@@ -47,21 +48,20 @@ Attended attended(const Node& n, const AttentionHeads& heads, const MaskedScores
     const float given = n.real("scale", 0.0F);
     const double scale = given == 0.0F ? 1.0 / std::sqrt(static_cast<double>(q[3])) : given;
     ValueId x = product_of_heads(n, scaled(n, heads.q, scale), n.b.permute(heads.k, {0, 1, 3, 2}));
-    const auto add_mask = [&](std::optional<ValueId> allowed) {
-        if (const auto bias = masked_bias(n, type, std::nullopt, allowed, filter)) {
-            x = add(n, x, *bias);
-        }
-    };
+    std::optional<ValueId> bias;
     if (scores.mask) {
-        add_mask(allowed_keys(n, *scores.mask, q[0], keys));
+        bias = masked_bias(n, type, bias, allowed_keys(n, *scores.mask, q[0], keys), filter);
     }
     if (scores.causal) {
+        // The lowest number, so that a query attends no later key even where all others are masked.
         const ValueId first = n.b.scalar(DataType::i64, static_cast<double>(keys - q[2]));
-        add_mask(window_mask(n, {.right = 0}, first, q[2], keys));
+        bias = masked_bias(n, type, bias, window_mask(n, {.right = 0}, first, q[2], keys),
+                           std::numeric_limits<float>::lowest());
     }
+    x = bias ? add(n, x, *bias) : x;
     x = scores.bias ? add(n, x, *scores.bias) : x;
-    x = n.b.cast(softmax_in(n, x, DataType::f32), type);
-    return {merge_heads(n, product_of_heads(n, x, heads.v)), x};
+    x = softmax_in_f32(n, x);
+    return {merge_heads(n, product_of_heads(n, x, heads.v)), n.b.cast(x, type)};
 }
 
 namespace {

@@ -133,16 +133,15 @@ void rotate(const Node& n, const Cache& cache, Tokens& tokens) {
 // A softmax whose denominator has one more term for each head.
 ValueId softmax_with_sink(const Node& n, ValueId x) {
     const Dims dims = n.b.dims(x);
-    const DataType type = n.b.type(x);
     if (!n.has(sink_input) && n.integer("smooth_softmax", 0) == 0) {
-        return n.b.cast(softmax_in(n, x, DataType::f32), type);
+        return softmax_in_f32(n, x);
     }
     const ValueId sink = n.has(sink_input) ? n.b.reshape(n.b.cast(n.in(sink_input), DataType::f32),
                                                          {1, dims[1], 1, 1})
                                            : n.b.scalar(0.0F);
     const ValueId wide = n.b.concat(
         {n.b.cast(x, DataType::f32), n.b.broadcast(sink, {dims[0], dims[1], dims[2], 1})}, 3);
-    return n.b.cast(n.b.slice(softmax_in(n, wide, DataType::f32), 3, 0, dims[3]), type);
+    return n.b.slice(softmax_in_f32(n, wide), 3, 0, dims[3]);
 }
 
 // The scores of keys that a query may not attend are -inf.

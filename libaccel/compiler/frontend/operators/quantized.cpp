@@ -198,30 +198,27 @@ ValueId subtract_zero_point(const Node& n, ValueId product, ValueId zero, ValueI
     return sub(n, product, part);
 }
 
-Values matmul_integer(const Node& n) {
-    const auto dynamic = dynamic_zero_point(n);
-    const ValueId b = n.in(1);
-    const ValueId product =
-        n.b.matmul({.epilogue = {},
-                    .format = {.a_type = n.b.type(n.in(0)),
-                               .b_type = n.b.type(b),
-                               .result_type = DataType::i32,
-                               .a_zero_point = dynamic ? std::int16_t{0} : zero_point(n, 2),
-                               .b_zero_point = zero_point(n, 3)}},
-                   {n.in(0), b});
-    if (!dynamic) {
-        return {product};
-    }
-    if (n.b.rank(b) != 2) {
-        refuse("a computed zero point is not supported with weights of " +
-               std::to_string(n.b.rank(b)) + " dimensions");
-    }
-    return {subtract_zero_point(n, product, *dynamic, sums_of_weights(n, b, 1, 0))};
+std::optional<ValueId> optional_zero(const Node& n, std::size_t i) {
+    return n.has(i) ? std::optional(n.in(i)) : std::nullopt;
 }
 
+Values matmul_integer(const Node& n) {
+    return {integer_product(n, {.value = n.in(0), .zero = optional_zero(n, 2)},
+                            {.value = n.in(1), .zero = optional_zero(n, 3)})};
+}
+
+// One command, if each operand has one zero point.
 Values qlinear_matmul(const Node& n) {
     const ValueId a = n.in(0);
     const ValueId b = n.in(3);
+    const std::vector<std::int64_t> zeros = n.integers(5);
+    if (std::ranges::any_of(zeros, [&](auto zero) { return zero != zeros[0]; })) {
+        const ValueId y =
+            dequantized_product(n, {.value = a, .scale = n.in(1), .zero = optional_zero(n, 2)},
+                                {.value = b, .scale = n.in(4), .zero = optional_zero(n, 5)});
+        return {
+            quantized(n, y, n.b.reshape(n.in(6), {}), n.b.reshape(n.in(7), {}), n.b.type(n.in(7)))};
+    }
     return {n.b.matmul(
         {.epilogue = {},
          .format = {.a_type = n.b.type(a),
