@@ -76,16 +76,18 @@ class Documents(unittest.TestCase):
         folder = ROOT / "libaccel/compiler/frontend/operators"
         if not folder.exists():
             self.skipTest("the sources are not here")
-        entry = re.compile(r'\{\s*"((?:com\.microsoft\.)?[A-Z]\w*)"\s*,')
+        entry = re.compile(r'\{\s*"((?:com\.microsoft\.|ai\.onnx\.preview\.)?[A-Z]\w*)"\s*,')
         text = "".join(file.read_text() for file in folder.glob("*.cpp"))
         expected = set(entry.findall(text))
         # The import itself resolves the first two; the others are aliases.
         expected |= {"If", "Loop"}
-        expected |= {f"com.microsoft.{name}" for name in ("DequantizeLinear", "QuantizeLinear")}
+        aliases = "DequantizeLinear GatherND GridSample QuantizeLinear Range Trilu"
+        expected |= {f"com.microsoft.{name}" for name in aliases.split()}
         listed = set()
         page = (ROOT / "docs/reference/operators.md").read_text()
         for title, names in re.findall(r"^\| ([^|]+) \| ([A-Z][^|]*) \|$", page, re.M):
-            prefix = "com.microsoft." if title.startswith("com.microsoft") else ""
+            domain = re.match(r"com\.microsoft|ai\.onnx\.preview", title)
+            prefix = domain[0] + "." if domain else ""
             listed |= {prefix + name for name in names.split(", ")}
         self.assertEqual(listed, expected)
 

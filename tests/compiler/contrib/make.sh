@@ -8,9 +8,10 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/accel
-key=$(cat "$here"/* | sha256sum | cut -c 1-16)
+key=$(cat "$here"/*.py "$here/make.sh" | sha256sum | cut -c 1-16)
 folder=$cache/contrib-$key
-packages="onnx==1.23.2 onnxruntime==1.32.0 onnx-ir==0.2.3 numpy==2.4.6"
+packages="onnx==1.23.2 onnxruntime==1.32.0 onnx-ir==1.1.0 ml_dtypes==0.6.0
+    numpy==2.4.6"
 
 if [ ! -e "$folder/complete" ]; then
     mkdir -p "$cache"

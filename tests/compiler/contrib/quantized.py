@@ -113,7 +113,8 @@ def embeddings(w):
     mask = np.array([[1, 1, 1, 0], [1, 1, 0, 0]], np.int32)
     tables = [w.u8(10, 8), w.u8(6, 8), w.u8(2, 8), w.u8(8), w.u8(8)]
     scales, points = [w.scale()[()] for _ in tables], [w.u8(1)[0] for _ in tables]
-    inputs, weights = [words, segments, *tables, mask, *scales, *points], [*range(2, 7), *range(8, 18)]
+    inputs = [words, segments, *tables, mask, *scales, *points]
+    weights = [*range(2, 7), *range(8, 18)]
     w.case("QEmbed", "QEmbedLayerNormalization", inputs, outputs=2, weights=weights, tolerance=SUMS)
 
 
@@ -168,9 +169,7 @@ def packed(values, bits):
 
 def packed_weights(w):
     rows, block = 6, 32
-    for bits, length, points in itertools.product(
-        (2, 4, 8), (40, 96), ("none", "packed", "real")
-    ):
+    for bits, length, points in itertools.product((2, 4, 8), (40, 96), ("none", "packed", "real")):
         if bits == 8 and points == "real":
             continue  # ONNX Runtime has no kernel
         blocks = -(-length // block)
