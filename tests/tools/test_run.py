@@ -289,6 +289,8 @@ class Outputs(RunTest):
         done = self.run_model(model, "--top", "1", "--labels", short)
         self.expect_exit(done, 2, "has 2 lines, and output y has 4 classes")
         self.expect_exit(self.run_model(model, "--labels", labels), 2, "--top")
+        done = self.run_model(model, "--top", "1", "--labels", "/dev/null")
+        self.expect_exit(done, 2, "the file of labels /dev/null is empty")
 
     def test_the_timeline_has_every_command_and_node(self):
         model = self.file(
