@@ -114,19 +114,19 @@ Values bias_add(const Node& n) {
     return {add(n, add(n, n.in(0), n.in(1)), n.in(2))};
 }
 
-// The bias has the dimensions of the input from the axis on. Those before it are repeated from the
-// front (an inner broadcast, [a, 1, …]) or missing at the front.
+// The bias broadcasts: its dimensions of length 1 are repeated, and those that it lacks at its
+// front.
 Values bias_softmax(const Node& n) {
     const ValueId x = n.in(0);
     const Dims dims = n.b.dims(x);
     const std::size_t axis = normalize_axis(n.integer("axis", 1), dims.size());
-    ValueId bias = n.in(1);
-    Dims shape = n.b.dims(bias);
-    while (shape.size() < dims.size()) {
-        shape.insert(shape.begin(), 1);
+    if (n.integer("is_inner_broadcast", 0) != 0 && n.b.rank(n.in(1)) != dims.size()) {
+        refuse("its bias " + to_string(n.b.dims(n.in(1))) + " does not have the " +
+               std::to_string(dims.size()) +
+               " dimensions of its input, which is_inner_broadcast "
+               "needs");
     }
-    bias = n.b.reshape(bias, std::move(shape));
-    const ValueId sum = n.b.cast(add(n, x, bias), DataType::f32);
+    const ValueId sum = n.b.cast(add(n, x, n.in(1)), DataType::f32);
     const auto at = dims.begin() + static_cast<std::ptrdiff_t>(axis);
     const Dims rows{elements(Dims(dims.begin(), at)), elements(Dims(at, dims.end()))};
     const ValueId y = n.b.softmax(n.b.reshape(sum, rows), 1);
