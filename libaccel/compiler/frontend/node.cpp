@@ -94,6 +94,14 @@ Constant Node::tensor(const char* attribute) const {
     return a != nullptr ? import_tensor(a->t()) : nullptr;
 }
 
+std::vector<ValueId> Node::inlined(const char* attribute,
+                                   const std::vector<ValueId>& inputs) const {
+    if (!inliner_) {
+        refuse(std::string("its graph '") + attribute + "' cannot be imported here");
+    }
+    return inliner_(attribute, inputs);
+}
+
 std::vector<std::size_t> Node::axes(std::size_t input, std::size_t rank) const {
     std::vector<std::int64_t> given = has(input) ? integers(input) : list("axes");
     std::vector<std::size_t> result;

@@ -235,7 +235,22 @@ class OnnxImporter {
         for (const std::string& name : node.input()) {
             inputs.push_back(name.empty() ? std::nullopt : std::optional(find(scope, name)));
         }
-        return lowering(Node(node, builder_, std::move(inputs), opset));
+        return lowering(Node(node, builder_, std::move(inputs), opset,
+                             [&](const char* attribute, const Values& given) {
+                                 return inline_graph(inner_graph(node, attribute), given, scope);
+                             }));
+    }
+
+    // Imports an inner graph whose inputs are these values. Returns its outputs.
+    Values inline_graph(const onnx::GraphProto& graph, const Values& inputs, Scope scope) {
+        if (std::ssize(inputs) != graph.input_size()) {
+            refuse("its graph '" + graph.name() + "' has " + std::to_string(graph.input_size()) +
+                   " inputs, and " + std::to_string(inputs.size()) + " are given");
+        }
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            scope[graph.input(static_cast<int>(i)).name()] = inputs[i];
+        }
+        return import_inner(graph, std::move(scope));
     }
 
     // Imports an inner graph, which sees the names around it. Returns its outputs.

@@ -84,6 +84,7 @@ const OperatorTable& operators() {
     static const OperatorTable table = [] {
         OperatorTable all;
         add_activations(all);
+        add_attention(all);
         add_constants(all);
         add_control_flow(all);
         add_detections(all);
@@ -91,6 +92,7 @@ const OperatorTable& operators() {
         add_elementwise(all);
         add_grid_sample(all);
         add_images(all);
+        add_linear_attention(all);
         add_matrices(all);
         add_normalizations(all);
         add_quantized(all);
@@ -101,6 +103,7 @@ const OperatorTable& operators() {
         add_selections(all);
         add_shapes(all);
         add_signals(all);
+        add_transformers(all);
         add_contrib(all);
         return all;
     }();

@@ -75,6 +75,7 @@ class OperatorTable {
 
 // One for each file of operators/.
 void add_activations(OperatorTable& table);
+void add_attention(OperatorTable& table);
 void add_constants(OperatorTable& table);
 void add_contrib(OperatorTable& table);  // after add_quantized(), whose operators it aliases
 void add_detections(OperatorTable& table);
@@ -82,6 +83,7 @@ void add_einsum(OperatorTable& table);
 void add_elementwise(OperatorTable& table);
 void add_grid_sample(OperatorTable& table);
 void add_images(OperatorTable& table);
+void add_linear_attention(OperatorTable& table);
 void add_matrices(OperatorTable& table);
 void add_normalizations(OperatorTable& table);
 void add_quantized(OperatorTable& table);
@@ -92,5 +94,6 @@ void add_scattering(OperatorTable& table);
 void add_selections(OperatorTable& table);
 void add_shapes(OperatorTable& table);
 void add_signals(OperatorTable& table);
+void add_transformers(OperatorTable& table);
 
 }  // namespace accel::compiler

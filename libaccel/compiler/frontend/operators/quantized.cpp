@@ -7,9 +7,46 @@
 #include <optional>
 
 #include "frontend/onnx_tensor.hpp"
+#include "frontend/operators/quantized.hpp"
 #include "frontend/operators/windows.hpp"
 
 namespace accel::compiler {
+
+std::int16_t zero_point(const Node& n, std::size_t i) {
+    if (!n.has(i)) {
+        return 0;
+    }
+    const std::vector<std::int64_t> values = n.integers(i);
+    if (values.empty() || std::ranges::any_of(values, [&](auto z) { return z != values[0]; })) {
+        refuse("a different zero point for each channel is not supported");
+    }
+    return static_cast<std::int16_t>(values[0]);
+}
+
+float single(const std::vector<float>& values, const char* what) {
+    if (values.size() != 1) {
+        refuse("its input " + std::string(what) + " has " + std::to_string(values.size()) +
+               " elements, not one");
+    }
+    return values[0];
+}
+
+ValueId bias_and_scales(const Node& n, std::int64_t count, const std::vector<std::int64_t>& bias,
+                        float x_scale, const std::vector<float>& w_scale, float y_scale) {
+    std::vector<std::int64_t> words;
+    if ((w_scale.size() != 1 && std::ssize(w_scale) != count) ||
+        (!bias.empty() && std::ssize(bias) != count)) {
+        refuse("it does not have one scale and one bias for each of its " + std::to_string(count) +
+               " channels");
+    }
+    for (std::size_t c = 0; c < static_cast<std::size_t>(count); ++c) {
+        words.push_back(bias.empty() ? 0 : bias[c]);
+        const float scale = x_scale * w_scale[w_scale.size() == 1 ? 0 : c] / y_scale;
+        words.push_back(std::bit_cast<std::int32_t>(scale));
+    }
+    return n.b.constant(
+        make_constant(DataType::i32, {count, 2}, std::span<const std::int64_t>(words)));
+}
 
 namespace {
 
@@ -140,44 +177,6 @@ Values dynamic_quantize(const Node& n) {
     return {quantized(n, x, scale, point, DataType::u8), scale, point};
 }
 
-// A constant zero point.
-std::int16_t zero_point(const Node& n, std::size_t i) {
-    if (!n.has(i)) {
-        return 0;
-    }
-    const std::vector<std::int64_t> values = n.integers(i);
-    if (values.empty() || std::ranges::any_of(values, [&](auto z) { return z != values[0]; })) {
-        refuse("a different zero point for each channel is not supported");
-    }
-    return static_cast<std::int16_t>(values[0]);
-}
-
-float single(const std::vector<float>& values, const char* what) {
-    if (values.size() != 1) {
-        refuse("its input " + std::string(what) + " has " + std::to_string(values.size()) +
-               " elements, not one");
-    }
-    return values[0];
-}
-
-// The third operand of a requantizing product: an i32 bias and an f32 scale for each channel.
-ValueId bias_and_scales(const Node& n, std::int64_t count, const std::vector<std::int64_t>& bias,
-                        float x_scale, const std::vector<float>& w_scale, float y_scale) {
-    std::vector<std::int64_t> words;
-    if ((w_scale.size() != 1 && std::ssize(w_scale) != count) ||
-        (!bias.empty() && std::ssize(bias) != count)) {
-        refuse("it does not have one scale and one bias for each of its " + std::to_string(count) +
-               " channels");
-    }
-    for (std::size_t c = 0; c < static_cast<std::size_t>(count); ++c) {
-        words.push_back(bias.empty() ? 0 : bias[c]);
-        const float scale = x_scale * w_scale[w_scale.size() == 1 ? 0 : c] / y_scale;
-        words.push_back(std::bit_cast<std::int32_t>(scale));
-    }
-    return n.b.constant(
-        make_constant(DataType::i32, {count, 2}, std::span<const std::int64_t>(words)));
-}
-
 // The zero point of the first operand if it is computed in each run, as by DynamicQuantizeLinear.
 std::optional<ValueId> dynamic_zero_point(const Node& n) {
     if (!n.has(2) || n.b.value(n.in(2)).constant) {
@@ -211,30 +210,27 @@ ValueId subtract_zero_point(const Node& n, ValueId product, ValueId zero, ValueI
     return sub(n, product, part);
 }
 
-Values matmul_integer(const Node& n) {
-    const auto dynamic = dynamic_zero_point(n);
-    const ValueId b = n.in(1);
-    const ValueId product =
-        n.b.matmul({.epilogue = {},
-                    .format = {.a_type = n.b.type(n.in(0)),
-                               .b_type = n.b.type(b),
-                               .result_type = DataType::i32,
-                               .a_zero_point = dynamic ? std::int16_t{0} : zero_point(n, 2),
-                               .b_zero_point = zero_point(n, 3)}},
-                   {n.in(0), b});
-    if (!dynamic) {
-        return {product};
-    }
-    if (n.b.rank(b) != 2) {
-        refuse("a computed zero point is not supported with weights of " +
-               std::to_string(n.b.rank(b)) + " dimensions");
-    }
-    return {subtract_zero_point(n, product, *dynamic, sums_of_weights(n, b, 1, 0))};
+std::optional<ValueId> optional_zero(const Node& n, std::size_t i) {
+    return n.has(i) ? std::optional(n.in(i)) : std::nullopt;
 }
 
+Values matmul_integer(const Node& n) {
+    return {integer_product(n, {.value = n.in(0), .zero = optional_zero(n, 2)},
+                            {.value = n.in(1), .zero = optional_zero(n, 3)})};
+}
+
+// One command, if each operand has one zero point.
 Values qlinear_matmul(const Node& n) {
     const ValueId a = n.in(0);
     const ValueId b = n.in(3);
+    const std::vector<std::int64_t> zeros = n.integers(5);
+    if (std::ranges::any_of(zeros, [&](auto zero) { return zero != zeros[0]; })) {
+        const ValueId y =
+            dequantized_product(n, {.value = a, .scale = n.in(1), .zero = optional_zero(n, 2)},
+                                {.value = b, .scale = n.in(4), .zero = optional_zero(n, 5)});
+        return {
+            quantized(n, y, n.b.reshape(n.in(6), {}), n.b.reshape(n.in(7), {}), n.b.type(n.in(7)))};
+    }
     return {n.b.matmul(
         {.epilogue = {},
          .format = {.a_type = n.b.type(a),
