@@ -11,7 +11,8 @@
 namespace accel::compiler {
 
 Values lowered_as(const Node& n, const char* name, Node::Inputs inputs) {
-    return operators().find(name, latest_opset)(Node(n.proto(), n.b, std::move(inputs)));
+    return operators().find(name,
+                            latest_opset)(Node(n.proto(), n.b, std::move(inputs), latest_opset));
 }
 
 ValueId add_input(const Node& n, ValueId x, std::size_t input) {

@@ -70,7 +70,7 @@ Values conv_transpose_with_pads(const Node& n) {
             pads.add_ints(pad);
         }
     }
-    return lowered_as(Node(node, n.b, {}), "ConvTranspose",
+    return lowered_as(Node(node, n.b, {}, latest_opset), "ConvTranspose",
                       {n.in(0), n.in(1), optional_input(n, 3)});
 }
 
