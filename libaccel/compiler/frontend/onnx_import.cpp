@@ -11,6 +11,7 @@
 #include "frontend/onnx_file.hpp"
 #include "frontend/onnx_tensor.hpp"
 #include "frontend/operator_table.hpp"
+#include "frontend/scan.hpp"
 #include "ir/builder.hpp"
 #include "ir/error.hpp"
 
@@ -22,7 +23,6 @@ namespace {
 constexpr int max_nested = 16;
 constexpr std::size_t max_instructions = 50000;
 constexpr std::int64_t max_nodes = 500000;  // counts each iteration of a loop
-constexpr std::int64_t max_iterations = 10000;
 
 bool is_onnx_domain(const std::string& domain) {
     return domain.empty() || domain == "ai.onnx";
@@ -62,12 +62,17 @@ class OnnxImporter {
             refuse("the model has no outputs");
         }
         if (!fallback.empty()) {
-            fallback.finish(program_, [&](const std::string& name) { return find(scope, name); });
+            fallback.finish(program_, [&](const std::string& name) {
+                const ValueId value = find(scope, name);
+                builder_.require_tensor(value, "'" + name + "', which the host needs,");
+                return value;
+            });
             return std::move(program_);
         }
         for (const auto& output : graph.output()) {
-            program_.outputs.push_back(
-                {output.name(), as_declared(output, find(scope, output.name()))});
+            const ValueId value = find(scope, output.name());
+            builder_.require_tensor(value, "output '" + output.name() + "'");
+            program_.outputs.push_back({output.name(), as_declared(output, value)});
         }
         return std::move(program_);
     }
@@ -81,6 +86,9 @@ class OnnxImporter {
             if (is_onnx_domain(import.domain())) {
                 opset_ = import.version();
             }
+        }
+        if (model_.opset_import_size() > 0 && opset_ == 0) {
+            opset_ = 1;  // a model of other domains only
         }
         if (opset_ < 1 || opset_ > latest_opset) {
             refuse("it has opset " + std::to_string(opset_) + ", and opsets from 1 to " +
@@ -159,7 +167,8 @@ class OnnxImporter {
 
     Values lower(const onnx::NodeProto& node, Scope& scope) {
         const bool is_onnx = is_onnx_domain(node.domain());
-        if (!is_onnx && node.domain() != "com.microsoft") {
+        if (!is_onnx && node.domain() != "com.microsoft" &&
+            node.domain() != "ai.onnx.preview.training") {
             refuse("operators of the domain '" + node.domain() + "' are not supported");
         }
         if (node.op_type() == "If") {
@@ -168,13 +177,39 @@ class OnnxImporter {
         if (node.op_type() == "Loop") {
             return lower_loop(node, scope);
         }
-        const Lowering& lowering = operators().find(
-            is_onnx ? node.op_type() : node.domain() + "." + node.op_type(), opset_);
         std::vector<std::optional<ValueId>> inputs;
         for (const std::string& name : node.input()) {
             inputs.push_back(name.empty() ? std::nullopt : std::optional(find(scope, name)));
         }
-        return lowering(Node(node, builder_, std::move(inputs)));
+        const Node read(node, builder_, std::move(inputs));
+        if (node.op_type() == "Scan" || node.op_type() == "SequenceMap") {
+            return lower_mapping(read, scope);
+        }
+        const Lowering& lowering = operators().find(
+            is_onnx ? node.op_type() : node.domain() + "." + node.op_type(), opset_);
+        return lowering(read);
+    }
+
+    // Scan and SequenceMap.
+    Values lower_mapping(const Node& n, const Scope& scope) {
+        const onnx::GraphProto& body = inner_graph(n.proto(), "body");
+        const auto import_body = [&](const Values& inputs) {
+            if (std::ssize(inputs) != body.input_size()) {
+                refuse("its body has " + std::to_string(body.input_size()) + " inputs, and gets " +
+                       std::to_string(inputs.size()));
+            }
+            Scope inner = scope;
+            for (std::size_t i = 0; i < inputs.size(); ++i) {
+                inner[body.input(static_cast<int>(i)).name()] = inputs[i];
+            }
+            return import_inner(body, std::move(inner));
+        };
+        const auto outputs = static_cast<std::size_t>(body.output_size());
+        if (n.proto().op_type() == "SequenceMap") {
+            return lower_sequence_map(n, outputs, import_body);
+        }
+        return opset_ < 9 ? lower_batched_scan(n, outputs, import_body)
+                          : lower_scan(n, outputs, import_body);
     }
 
     // Imports an inner graph, which sees the names around it. Returns its outputs.
@@ -264,6 +299,7 @@ class OnnxImporter {
         }
         for (std::size_t i = 0; i < scans.size(); ++i) {
             const ValueId element = results[state.size() + 1 + i];
+            builder_.require_tensor(element, "a scan output of its body");
             Dims dims = builder_.dims(element);
             dims.insert(dims.begin(), 1);
             scans[i].push_back(builder_.reshape(element, std::move(dims)));

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "ir/constant_folding.hpp"
+#include "ir/empty_reduction.hpp"
 
 namespace accel::compiler {
 
@@ -89,6 +90,7 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type
     std::vector<const Tensor*> operands;
     operands.reserve(in.size());
     for (const ValueId id : in) {
+        require_tensor(id, "an operand");
         operands.push_back(value(id).constant.get());
     }
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
@@ -188,7 +190,9 @@ ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& 
     for (const std::size_t axis : order) {
         Dims shape = dims(a);
         if (length(a, axis) == 0) {
-            refuse("it reduces an axis without elements");
+            shape[axis] = 1;
+            a = broadcast(constant(empty_reduction(op, result)), shape);
+            continue;
         }
         shape[axis] = 1;
         a = add(op::Reduce{op, axis}, {a}, result, std::move(shape));
@@ -369,6 +373,15 @@ ValueId Builder::reshape(ValueId a, Dims shape) {
     return out;
 }
 
+ValueId Builder::bitcast(ValueId a, DataType to) {
+    if (size_of(to) != size_of(type(a))) {
+        refuse("elements of " + std::string(to_string(type(a))) +
+                   " have another size than those of " + std::string(to_string(to)),
+               "use Cast to convert values");
+    }
+    return type(a) == to ? a : add(op::Reshape{}, {a}, to, dims(a));
+}
+
 void Builder::set_quant_params(ValueId id, QuantParams params) {
     program_.values[id].quant = std::make_shared<const QuantParams>(std::move(params));
 }
@@ -381,6 +394,7 @@ const QuantParams* Builder::quant_params(ValueId id, bool per_axis) const {
 }
 
 const Tensor& Builder::require_constant(ValueId id, std::string_view what) const {
+    require_tensor(id, what);
     if (value(id).constant) {
         return *value(id).constant;
     }

@@ -4,6 +4,8 @@
 // the result is computed at once, too: this is constant folding.
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,6 +86,22 @@ class Builder {
     [[nodiscard]] ValueId broadcast(ValueId a, const Dims& dims);
     [[nodiscard]] ValueId reshape(ValueId a, Dims dims);
 
+    /// The same bits as elements of another type, which has the same size.
+    [[nodiscard]] ValueId bitcast(ValueId a, DataType type);
+
+    // ---- sequences and optionals: they exist while a model is imported, not on the card
+
+    /// A list of values. Only operators of sequences read it; as an operand of an instruction it is
+    /// an error.
+    [[nodiscard]] ValueId sequence(std::vector<ValueId> elements);
+    /// An optional without an element. An optional with one is the element itself.
+    [[nodiscard]] ValueId empty_optional();
+    /// Null if the value is no sequence.
+    [[nodiscard]] const std::vector<ValueId>* sequence_elements(ValueId id) const;
+    [[nodiscard]] bool is_empty_optional(ValueId id) const;
+    /// Throws if the value is a sequence or an empty optional. `what` names it in the message.
+    void require_tensor(ValueId id, std::string_view what) const;
+
     /// Records that a value is the quantized or dequantized form of another. Views of the value
     /// inherit this.
     void set_quant_params(ValueId id, QuantParams params);
@@ -104,6 +122,9 @@ class Builder {
     // `per_axis` is false.
     [[nodiscard]] const QuantParams* quant_params(ValueId id, bool per_axis) const;
 
+    [[nodiscard]] ValueId empty_reduction(ReduceOp op, DataType of);
+    [[nodiscard]] ValueId integer_bound(DataType of, bool largest);
+
     // Does not convert the tensor.
     [[nodiscard]] ValueId add_constant(Constant tensor);
 
@@ -111,6 +132,8 @@ class Builder {
     bool allow_narrowing_;
     std::string node_;
     std::int64_t folded_ = 0;  // elements of constants that were computed
+    std::map<ValueId, std::vector<ValueId>> sequences_;
+    std::set<ValueId> empty_optionals_;
 };
 
 }  // namespace accel::compiler

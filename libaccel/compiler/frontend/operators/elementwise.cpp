@@ -143,10 +143,6 @@ Values cast_like(const Node& n) {
     return {n.b.cast(n.in(0), n.b.type(n.in(1)))};
 }
 
-Values identity(const Node& n) {
-    return {n.in(0)};
-}
-
 Values dropout(const Node& n) {
     if (n.has(2) && n.first_integer(2) != 0 && (!n.has(1) || n.first_float(1) != 0.0F)) {
         refuse("it drops elements at random, as in training", "export the model for inference");
@@ -270,7 +266,6 @@ void add_elementwise(OperatorTable& table) {
         {"Greater", {1, 6}, aligned_swapped_compare(ElementwiseOp::less)},
         {"Greater", {7, latest_opset}, swapped_compare(ElementwiseOp::less)},
         {"GreaterOrEqual", swapped_compare(ElementwiseOp::less_equal)},
-        {"Identity", identity},
         {"IsInf", is_inf},
         {"IsNaN", is_nan},
         {"Less", {1, 6}, aligned_compare(ElementwiseOp::less)},

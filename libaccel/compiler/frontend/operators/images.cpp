@@ -98,8 +98,11 @@ Edges edges(const Node& n, const Dims& full, const Dims& simple, bool line) {
         wanted.insert(wanted.begin(), axes - wanted.size(), 1);
     }
     for (std::size_t i = 0; i < axes; ++i) {
+        // Of an odd number, the larger half is at the beginning, except for SAME_UPPER. A result
+        // that is larger than the full one gets zeros at the end.
         const std::int64_t all = full[i] - wanted[i];
-        result.before[i] = automatic == "SAME_LOWER" ? all - all / 2 : all / 2;
+        const std::int64_t cut = std::max<std::int64_t>(all, 0);
+        result.before[i] = automatic == "SAME_UPPER" ? cut / 2 : cut - cut / 2;
         result.behind[i] = all - result.before[i];
     }
     return result;
@@ -253,11 +256,33 @@ Values pool(const Node& n, PoolOp op) {
 Values max_pool(const Node& n) {
     return n.output_count() > 1 ? max_pool_with_indices(n) : pool(n, PoolOp::max);
 }
-Values average_pool(const Node& n) {
-    if (n.integer("count_include_pad", 0) != 0 && n.integer("ceil_mode", 0) != 0) {
-        refuse("count_include_pad and ceil_mode are not supported together");
+
+// A window that only ceil_mode lets exceed the padding counts no element outside the padding. So
+// the padding becomes part of the image.
+Values average_pool_with_padding(const Node& n) {
+    const bool line = n.b.rank(n.in(0)) == 3;
+    ValueId x = n.b.cast(as_image(n, n.in(0)), DataType::f32);
+    auto axes = frame(n, n.in(0), n.list("kernel_shape"));
+    const std::size_t given = axes.size() - (line ? 1 : 0);
+    const Dims pads = n.list("pads", Dims(2 * given, 0));
+    Dims before(axes.size() + 2, 0);
+    Dims after(axes.size() + 2, 0);
+    for (std::size_t i = 0; i < given; ++i) {
+        const std::size_t axis = i + axes.size() - given;
+        before[axis + 2] = axes[axis].before;
+        after[axis + 2] = pads[given + i];
+        axes[axis].before = 0;
     }
-    return pool(n, PoolOp::average);
+    x = n.b.pad(x, before, after, n.b.scalar(0.0F));
+    return {n.b.cast(as_given(n, pool_over(n, x, axes, PoolOp::average, false), line),
+                     n.b.type(n.in(0)))};
+}
+
+Values average_pool(const Node& n) {
+    const bool whole = n.integer("count_include_pad", 0) != 0;
+    return whole && n.integer("ceil_mode", 0) != 0 && n.text("auto_pad", "NOTSET") == "NOTSET"
+               ? average_pool_with_padding(n)
+               : pool(n, PoolOp::average);
 }
 
 // Reduces all pixels of each channel.
@@ -266,7 +291,7 @@ Values global_pool(const Node& n, ReduceOp op) {
     for (std::size_t i = 2; i < n.b.rank(n.in(0)); ++i) {
         axes.push_back(i);
     }
-    return {n.b.reduce(op, n.in(0), axes)};
+    return {n.b.cast(n.b.reduce(op, n.b.cast(n.in(0), DataType::f32), axes), n.b.type(n.in(0)))};
 }
 Values global_average(const Node& n) {
     return global_pool(n, ReduceOp::mean);

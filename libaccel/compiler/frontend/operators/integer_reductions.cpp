@@ -31,7 +31,7 @@ ValueId reduce_integers(const Node& n, ReduceOp op, ValueId x,
     std::int64_t count = 1;
     for (const std::size_t axis : axes) {
         if (n.b.length(x, axis) == 0) {
-            refuse("it reduces an axis without elements");
+            return n.b.reduce(op, x, axes);
         }
         count *= n.b.dims(x)[axis];
         while (n.b.dims(x)[axis] > 1) {
@@ -56,26 +56,6 @@ ValueId arg_reduce_integers(const Node& n, ReduceOp op, ValueId x, std::size_t a
     const ValueId best = reduce_integers(n, extreme, x, {axis});
     const ValueId hit = n.b.cast(n.b.compare(ElementwiseOp::equal, x, best), DataType::f32);
     return n.b.reduce(ReduceOp::argmax, hit, {axis});
-}
-
-ValueId cumulative_sum_integers(const Node& n, ValueId x, std::size_t axis, bool exclusive,
-                                bool reverse) {
-    const std::size_t rank = n.b.rank(x);
-    const std::int64_t length = n.b.length(x, axis);
-    const ValueId zero = n.b.scalar(n.b.type(x), 0);
-    // The elements `by` positions before, or behind with `reverse`; zero outside.
-    const auto moved = [&](ValueId from, std::int64_t by) {
-        by = std::min(by, length);
-        Dims before(rank, 0);
-        Dims after(rank, 0);
-        (reverse ? after : before)[axis] = by;
-        return n.b.pad(n.b.slice(from, axis, reverse ? by : 0, length - by), before, after, zero);
-    };
-    ValueId sum = exclusive ? moved(x, 1) : x;
-    for (std::int64_t by = 1; by < length; by *= 2) {
-        sum = add(n, sum, moved(sum, by));
-    }
-    return sum;
 }
 
 }  // namespace accel::compiler
