@@ -13,12 +13,13 @@
 
 namespace accel::test {
 
-enum class Outcome { passed, unsupported, wrong };
+/// `loosely`: within 1e-5 absolute, and not within the tolerance of ONNX's own runner.
+enum class Outcome { passed, loosely, unsupported, wrong };
 
 struct Verdict {
     std::string name;
     Outcome outcome = Outcome::passed;
-    std::string detail;  // the unsupported operator, or the difference
+    std::string detail;  // why it is not supported, or the difference
 };
 
 /// How the models are loaded.

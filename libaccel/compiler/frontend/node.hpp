@@ -3,6 +3,7 @@
 // A node of a graph, as the lowering of its operator reads it: inputs, attributes, and the builder.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,12 +19,15 @@ namespace accel::compiler {
 
 class Node {
   public:
-    Node(const onnx::NodeProto& proto, Builder& builder, std::vector<std::optional<ValueId>> inputs)
-        : b(builder), proto_(proto), inputs_(std::move(inputs)) {}
+    Node(const onnx::NodeProto& proto, Builder& builder, std::vector<std::optional<ValueId>> inputs,
+         std::int64_t opset)
+        : b(builder), proto_(proto), inputs_(std::move(inputs)), opset_(opset) {}
 
     Builder& b;
 
     [[nodiscard]] const onnx::NodeProto& proto() const { return proto_; }
+    /// The opset of the operator's domain.
+    [[nodiscard]] std::int64_t opset() const { return opset_; }
     /// The number of outputs that the graph uses.
     [[nodiscard]] std::size_t output_count() const;
 
@@ -67,6 +71,7 @@ class Node {
     [[nodiscard]] const onnx::AttributeProto* find(const char* attribute) const;
     const onnx::NodeProto& proto_;
     std::vector<std::optional<ValueId>> inputs_;
+    std::int64_t opset_;
 };
 
 }  // namespace accel::compiler

@@ -24,12 +24,9 @@ constexpr int max_nested = 16;
 constexpr std::size_t max_instructions = 50000;
 constexpr std::int64_t max_nodes = 500000;  // counts each iteration of a loop
 
-bool is_onnx_domain(const std::string& domain) {
-    return domain.empty() || domain == "ai.onnx";
-}
-
 std::string describe(const onnx::NodeProto& node) {
-    return node.op_type() + (node.name().empty() ? "" : " '" + node.name() + "'") +
+    return qualified_name(node.domain(), node.op_type()) +
+           (node.name().empty() ? "" : " '" + node.name() + "'") +
            (node.output_size() > 0 ? " (output '" + node.output(0) + "')" : "");
 }
 
@@ -45,10 +42,12 @@ const onnx::GraphProto& inner_graph(const onnx::NodeProto& node, const char* nam
 class OnnxImporter {
   public:
     OnnxImporter(const onnx::ModelProto& model, const LoadOptions& options)
-        : model_(model), options_(options), builder_(program_, options.allow_narrowing) {}
+        : model_(model),
+          options_(options),
+          opsets_(with_graph(model)),
+          builder_(program_, options.allow_narrowing) {}
 
     Program run() {
-        check_opset();
         const onnx::GraphProto& graph = model_.graph();
         Scope scope;
         check_options(graph, options_);
@@ -78,23 +77,11 @@ class OnnxImporter {
     }
 
   private:
-    void check_opset() {
-        if (!model_.has_graph()) {
+    static const onnx::ModelProto& with_graph(const onnx::ModelProto& model) {
+        if (!model.has_graph()) {
             refuse("it has no graph", "is it an ONNX model?");
         }
-        for (const auto& import : model_.opset_import()) {
-            if (is_onnx_domain(import.domain())) {
-                opset_ = import.version();
-            }
-        }
-        if (model_.opset_import_size() > 0 && opset_ == 0) {
-            opset_ = 1;  // a model of other domains only
-        }
-        if (opset_ < 1 || opset_ > latest_opset) {
-            refuse("it has opset " + std::to_string(opset_) + ", and opsets from 1 to " +
-                       std::to_string(latest_opset) + " are supported",
-                   "convert it with onnx.version_converter");
-        }
+        return model;
     }
 
     // Converts an output that was narrowed back to the type that the model declares.
@@ -166,28 +153,23 @@ class OnnxImporter {
     }
 
     Values lower(const onnx::NodeProto& node, Scope& scope) {
-        const bool is_onnx = is_onnx_domain(node.domain());
-        if (!is_onnx && node.domain() != "com.microsoft" &&
-            node.domain() != "ai.onnx.preview.training") {
-            refuse("operators of the domain '" + node.domain() + "' are not supported");
-        }
-        if (node.op_type() == "If") {
+        const std::int64_t opset = opsets_.opset(node.domain());
+        const std::string name = qualified_name(node.domain(), node.op_type());
+        if (name == "If") {
             return lower_if(node, scope);
         }
-        if (node.op_type() == "Loop") {
+        if (name == "Loop") {
             return lower_loop(node, scope);
         }
         std::vector<std::optional<ValueId>> inputs;
         for (const std::string& name : node.input()) {
             inputs.push_back(name.empty() ? std::nullopt : std::optional(find(scope, name)));
         }
-        const Node read(node, builder_, std::move(inputs));
-        if (node.op_type() == "Scan" || node.op_type() == "SequenceMap") {
+        const Node read(node, builder_, std::move(inputs), opset);
+        if (name == "Scan" || name == "SequenceMap") {
             return lower_mapping(read, scope);
         }
-        const Lowering& lowering = operators().find(
-            is_onnx ? node.op_type() : node.domain() + "." + node.op_type(), opset_);
-        return lowering(read);
+        return operators().find(name, opset)(read);
     }
 
     // Scan and SequenceMap.
@@ -208,8 +190,8 @@ class OnnxImporter {
         if (n.proto().op_type() == "SequenceMap") {
             return lower_sequence_map(n, outputs, import_body);
         }
-        return opset_ < 9 ? lower_batched_scan(n, outputs, import_body)
-                          : lower_scan(n, outputs, import_body);
+        return n.opset() < 9 ? lower_batched_scan(n, outputs, import_body)
+                             : lower_scan(n, outputs, import_body);
     }
 
     // Imports an inner graph, which sees the names around it. Returns its outputs.
@@ -309,9 +291,9 @@ class OnnxImporter {
 
     const onnx::ModelProto& model_;
     const LoadOptions& options_;
+    OpsetImports opsets_;
     Program program_;
     Builder builder_;
-    std::int64_t opset_ = 0;
     int nested_ = 0;
     std::int64_t nodes_ = 0;
 };

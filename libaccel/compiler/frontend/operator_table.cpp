@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "ir/error.hpp"
+
 namespace accel::compiler {
 
 void OperatorTable::add(std::initializer_list<Operator> operators) {
@@ -12,7 +14,10 @@ void OperatorTable::add(std::initializer_list<Operator> operators) {
 }
 
 void OperatorTable::add_alias(const std::string& alias, const std::string& name) {
-    operators_[alias] = operators_.at(name);
+    const std::vector<Operator>& variants = operators_.at(name);
+    const auto newest = std::ranges::max_element(
+        variants, {}, [](const Operator& one) { return one.opsets.first; });
+    add({{alias, newest->lower}});
 }
 
 const Lowering& OperatorTable::find(const std::string& name, std::int64_t opset) const {
@@ -22,14 +27,33 @@ const Lowering& OperatorTable::find(const std::string& name, std::int64_t opset)
                "docs/guides/add-an-operator.md describes how to add "
                "one");
     }
-    const auto found = std::ranges::find_if(named->second, [&](const Operator& one) {
+    const std::vector<Operator>& variants = named->second;
+    const auto found = std::ranges::find_if(variants, [&](const Operator& one) {
         return opset >= one.opsets.first && opset <= one.opsets.last;
     });
-    if (found == named->second.end()) {
-        refuse("this operator is not supported in opset " + std::to_string(opset),
-               "convert the model with onnx.version_converter");
+    if (found != variants.end()) {
+        return found->lower;
     }
-    return found->lower;
+    const auto first = [](const Operator& one) { return one.opsets.first; };
+    const auto last = [](const Operator& one) { return one.opsets.last; };
+    const std::int64_t since = first(*std::ranges::min_element(variants, {}, first));
+    const std::int64_t until = last(*std::ranges::max_element(variants, {}, last));
+    const std::string model = "the model is of opset " + std::to_string(opset);
+    if (opset < since) {
+        refuse("this operator exists since opset " + std::to_string(since) + ", and " + model,
+               "export the model for opset " + std::to_string(since) + " or newer");
+    }
+    if (opset > until) {
+        refuse("this operator exists until opset " + std::to_string(until) + ", and " + model,
+               "export the model again, with the operator that replaces it");
+    }
+    refuse("this operator is not supported in opset " + std::to_string(opset),
+           "convert the model with onnx.version_converter");
+}
+
+std::string qualified_name(std::string_view domain, std::string_view name) {
+    const std::string_view prefix = table_name(domain);
+    return prefix.empty() ? std::string(name) : std::string(prefix) + "." + std::string(name);
 }
 
 const OperatorTable& operators() {

@@ -2,18 +2,21 @@
 //
 // The table of operators. An operator is a name, the range of opsets that it serves, and a function
 // that lowers a node to instructions. To add one, write a function in operators/ and register it in
-// the table at the end of that file. Operators of other domains have the domain in front of the
-// name.
+// the table at the end of that file. Operators of other domains than ai.onnx have the domain in
+// front of the name, as in "com.microsoft.Gelu"; opset_imports.hpp lists the domains.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "frontend/node.hpp"
+#include "frontend/opset_imports.hpp"
 
 namespace accel::compiler {
 
@@ -22,12 +25,11 @@ using Values = std::vector<ValueId>;
 /// Lowers a node: appends instructions, and returns the outputs of the node.
 using Lowering = std::function<Values(const Node&)>;
 
-inline constexpr std::int64_t latest_opset = 28;
-
-/// A range of opsets of the domain ai.onnx; both ends are included.
+/// A range of opsets of the operator's domain; both ends are included. `{13}` is opset 13 and all
+/// later ones: each new version of the operator up to latest_opset means what the lowering does.
 struct OpsetRange {
     std::int64_t first = 1;
-    std::int64_t last = latest_opset;
+    std::int64_t last = std::numeric_limits<std::int64_t>::max();
 };
 
 struct Operator {
@@ -45,15 +47,24 @@ class OperatorTable {
   public:
     void add(std::initializer_list<Operator> operators);
 
-    /// Registers another name for all variants of an operator.
+    /// Registers another name for the newest variant of an operator, in all opsets of its domain.
     void add_alias(const std::string& alias, const std::string& name);
 
-    /// The lowering of an operator in an opset. Throws if there is none.
+    /// The lowering of an operator in an opset of its domain. `name` has the domain in front of it,
+    /// as in the table. Throws if there is none.
     [[nodiscard]] const Lowering& find(const std::string& name, std::int64_t opset) const;
+
+    /// The variants of each operator, by name.
+    [[nodiscard]] const std::map<std::string, std::vector<Operator>, std::less<>>& all() const {
+        return operators_;
+    }
 
   private:
     std::map<std::string, std::vector<Operator>, std::less<>> operators_;
 };
+
+/// The name of an operator in the table: with its domain in front, unless that is ai.onnx.
+[[nodiscard]] std::string qualified_name(std::string_view domain, std::string_view name);
 
 /// The table of all operators.
 [[nodiscard]] const OperatorTable& operators();

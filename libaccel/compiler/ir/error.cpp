@@ -8,16 +8,21 @@ ConstantInputRequired::ConstantInputRequired(const std::string& what, std::strin
 
 namespace compiler {
 
+Refusal::Refusal(std::errc code, std::string cause, std::string remedy)
+    : Error(code, remedy.empty() ? cause : cause + ": " + remedy),
+      cause_(std::move(cause)),
+      remedy_(std::move(remedy)) {}
+
 void refuse(const std::string& what) {
-    throw ErrorWithoutRemedy(std::errc::invalid_argument, what);
+    throw Refusal(std::errc::invalid_argument, what, "");
 }
 
 void refuse(const std::string& what, const std::string& remedy) {
-    throw Error(std::errc::invalid_argument, what + ": " + remedy);
+    throw Refusal(std::errc::invalid_argument, what, remedy);
 }
 
 void refuse_damaged(const std::string& what, const std::string& remedy) {
-    throw Error(std::errc::bad_message, what + ": " + remedy);
+    throw Refusal(std::errc::bad_message, what, remedy);
 }
 
 void report_defect(const std::string& where, const std::exception& error) {

@@ -16,10 +16,18 @@ namespace accel::compiler {
 
 inline constexpr std::errc internal_error = std::errc::state_not_recoverable;
 
-/// An error whose message names no remedy yet. in_context() adds a general one.
-class ErrorWithoutRemedy : public Error {
+/// An error in its parts: the cause, and what the user can do. While the remedy is empty,
+/// in_context() adds a general one.
+class Refusal : public Error {
   public:
-    using Error::Error;
+    Refusal(std::errc code, std::string cause, std::string remedy);
+
+    [[nodiscard]] const std::string& cause() const { return cause_; }
+    [[nodiscard]] const std::string& remedy() const { return remedy_; }
+
+  private:
+    std::string cause_;
+    std::string remedy_;
 };
 
 /// The general remedies: of an error in a node, and of any other error in a model.
@@ -49,8 +57,9 @@ decltype(auto) in_context(const std::string& where, Action&& action,
         return std::forward<Action>(action)();
     } catch (const ConstantInputRequired& error) {
         throw ConstantInputRequired(where + ": " + message_of(error), error.input());
-    } catch (const ErrorWithoutRemedy& error) {
-        throw Error(error.errc(), where + ": " + message_of(error) + ": " + remedy);
+    } catch (const Refusal& error) {
+        throw Refusal(error.errc(), where + ": " + error.cause(),
+                      error.remedy().empty() ? remedy : error.remedy());
     } catch (const Error& error) {
         throw Error(error.errc(), where + ": " + message_of(error));
     } catch (const std::logic_error& error) {

@@ -63,6 +63,10 @@ Values size(const Node& n) {
 
 Values range(const Node& n) {
     const DataType type = n.b.type(n.in(0));
+    const bool half = type == DataType::f16 || type == DataType::bf16;
+    if (half && data_type_of(n.integer("stash_type", 1)) != DataType::f32) {
+        refuse("its stash_type is not FLOAT", "set stash_type to 1, its default");
+    }
     const auto build = [&]<typename Number>(Number start, Number limit, Number delta) {
         if (delta == 0) {
             refuse("its delta is zero");
@@ -157,14 +161,14 @@ Values eye_like(const Node& n) {
 
 void add_constants(OperatorTable& table) {
     table.add({
-        {"Constant", constant},
-        {"ConstantOfShape", constant_of_shape},
-        {"EyeLike", eye_like},
-        {"OneHot", one_hot},
-        {"Range", range},
-        {"Shape", shape},
-        {"Size", size},
-        {"Trilu", trilu},
+        {"Constant", {1}, constant},
+        {"ConstantOfShape", {9}, constant_of_shape},
+        {"EyeLike", {9}, eye_like},
+        {"OneHot", {9}, one_hot},
+        {"Range", {11}, range},
+        {"Shape", {1}, shape},
+        {"Size", {1}, size},
+        {"Trilu", {14}, trilu},
     });
 }
 

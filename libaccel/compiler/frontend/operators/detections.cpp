@@ -153,8 +153,8 @@ Values unique(const Node& n) {
 
 void add_detections(OperatorTable& table) {
     table.add({
-        {"NonMaxSuppression", non_max_suppression},
-        {"Unique", unique},
+        {"NonMaxSuppression", {10}, non_max_suppression},
+        {"Unique", {11}, unique},
     });
 }
 

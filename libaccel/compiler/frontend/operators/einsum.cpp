@@ -273,7 +273,7 @@ Values einsum(const Node& n) {
 }  // namespace
 
 void add_einsum(OperatorTable& table) {
-    table.add({{"Einsum", einsum}});
+    table.add({{"Einsum", {12}, einsum}});
 }
 
 }  // namespace accel::compiler

@@ -101,9 +101,21 @@ Values modulo(const Node& n) {
     return binary(n.integer("fmod", 0) != 0 ? ElementwiseOp::fmod : ElementwiseOp::mod)(n);
 }
 
+// The card shifts 64 bits, and fills with zeros. From opset 28 on, elements may have a sign, which
+// a shift to the right copies: it shifts the inverse of a negative element.
 Values shift(const Node& n) {
-    const bool left = n.text("direction", "") == "LEFT";
-    return binary(left ? ElementwiseOp::shift_left : ElementwiseOp::shift_right)(n);
+    if (n.text("direction", "") == "LEFT") {
+        return binary(ElementwiseOp::shift_left)(n);
+    }
+    const ValueId x = n.in(0);
+    const DataType type = n.b.type(x);
+    if (type == DataType::u8 || type == DataType::u16 || type == DataType::u32) {
+        return binary(ElementwiseOp::shift_right)(n);
+    }
+    const ValueId negative = n.b.compare(ElementwiseOp::less, x, n.b.scalar(type, 0));
+    const ValueId mask = unary(n, UnaryOp::neg, n.b.cast(negative, type));
+    const auto masked = [&](ValueId v) { return n.b.binary(ElementwiseOp::bit_xor, v, mask); };
+    return {masked(n.b.binary(ElementwiseOp::shift_right, masked(x), n.in(1)))};
 }
 
 // Until opset 10, attributes state the bounds.
@@ -233,70 +245,70 @@ Values atanh(const Node& n) {
 
 void add_elementwise(OperatorTable& table) {
     table.add({
-        {"Abs", unary_operator(UnaryOp::abs)},
-        {"Acos", acos},
-        {"Acosh", acosh},
+        {"Abs", {1}, unary_operator(UnaryOp::abs)},
+        {"Acos", {7}, acos},
+        {"Acosh", {9}, acosh},
         {"Add", {1, 6}, aligned_binary(ElementwiseOp::add)},
-        {"Add", {7, latest_opset}, binary(ElementwiseOp::add)},
+        {"Add", {7}, binary(ElementwiseOp::add)},
         {"And", {1, 6}, aligned_compare(ElementwiseOp::bit_and)},
-        {"And", {7, latest_opset}, compare(ElementwiseOp::bit_and)},
-        {"Asin", asin},
-        {"Asinh", asinh},
-        {"Atan", unary_operator(UnaryOp::atan)},
-        {"Atanh", atanh},
-        {"BitShift", shift},
-        {"BitwiseAnd", binary(ElementwiseOp::bit_and)},
-        {"BitwiseOr", binary(ElementwiseOp::bit_or)},
-        {"BitwiseXor", binary(ElementwiseOp::bit_xor)},
-        {"Cast", cast},
-        {"CastLike", cast_like},
-        {"Ceil", unary_operator(UnaryOp::ceil)},
+        {"And", {7}, compare(ElementwiseOp::bit_and)},
+        {"Asin", {7}, asin},
+        {"Asinh", {9}, asinh},
+        {"Atan", {7}, unary_operator(UnaryOp::atan)},
+        {"Atanh", {9}, atanh},
+        {"BitShift", {11}, shift},
+        {"BitwiseAnd", {18}, binary(ElementwiseOp::bit_and)},
+        {"BitwiseOr", {18}, binary(ElementwiseOp::bit_or)},
+        {"BitwiseXor", {18}, binary(ElementwiseOp::bit_xor)},
+        {"Cast", {1}, cast},
+        {"CastLike", {15}, cast_like},
+        {"Ceil", {1}, unary_operator(UnaryOp::ceil)},
         {"Clip", {1, 10}, clip_by_attributes},
-        {"Clip", {11, latest_opset}, clip},
-        {"Cos", unary_operator(UnaryOp::cos)},
-        {"Cosh", cosh},
+        {"Clip", {11}, clip},
+        {"Cos", {7}, unary_operator(UnaryOp::cos)},
+        {"Cosh", {9}, cosh},
         {"Div", {1, 6}, aligned_binary(ElementwiseOp::div)},
-        {"Div", {7, latest_opset}, binary(ElementwiseOp::div)},
-        {"Dropout", dropout},
+        {"Div", {7}, binary(ElementwiseOp::div)},
+        {"Dropout", {1}, dropout},
         {"Equal", {1, 6}, aligned_compare(ElementwiseOp::equal)},
-        {"Equal", {7, latest_opset}, compare(ElementwiseOp::equal)},
-        {"Erf", unary_operator(UnaryOp::erf)},
-        {"Exp", unary_operator(UnaryOp::exp)},
-        {"Floor", unary_operator(UnaryOp::floor)},
+        {"Equal", {7}, compare(ElementwiseOp::equal)},
+        {"Erf", {9}, unary_operator(UnaryOp::erf)},
+        {"Exp", {1}, unary_operator(UnaryOp::exp)},
+        {"Floor", {1}, unary_operator(UnaryOp::floor)},
         {"Greater", {1, 6}, aligned_swapped_compare(ElementwiseOp::less)},
-        {"Greater", {7, latest_opset}, swapped_compare(ElementwiseOp::less)},
-        {"GreaterOrEqual", swapped_compare(ElementwiseOp::less_equal)},
-        {"IsInf", is_inf},
-        {"IsNaN", is_nan},
+        {"Greater", {7}, swapped_compare(ElementwiseOp::less)},
+        {"GreaterOrEqual", {12}, swapped_compare(ElementwiseOp::less_equal)},
+        {"IsInf", {10}, is_inf},
+        {"IsNaN", {9}, is_nan},
         {"Less", {1, 6}, aligned_compare(ElementwiseOp::less)},
-        {"Less", {7, latest_opset}, compare(ElementwiseOp::less)},
-        {"LessOrEqual", compare(ElementwiseOp::less_equal)},
-        {"Log", unary_operator(UnaryOp::log)},
-        {"Max", variadic(ElementwiseOp::max)},
-        {"Mean", mean},
-        {"Min", variadic(ElementwiseOp::min)},
-        {"Mod", modulo},
+        {"Less", {7}, compare(ElementwiseOp::less)},
+        {"LessOrEqual", {12}, compare(ElementwiseOp::less_equal)},
+        {"Log", {1}, unary_operator(UnaryOp::log)},
+        {"Max", {1}, variadic(ElementwiseOp::max)},
+        {"Mean", {1}, mean},
+        {"Min", {1}, variadic(ElementwiseOp::min)},
+        {"Mod", {10}, modulo},
         {"Mul", {1, 6}, aligned_binary(ElementwiseOp::mul)},
-        {"Mul", {7, latest_opset}, binary(ElementwiseOp::mul)},
-        {"Neg", unary_operator(UnaryOp::neg)},
-        {"Not", unary_operator(UnaryOp::logical_not)},
+        {"Mul", {7}, binary(ElementwiseOp::mul)},
+        {"Neg", {1}, unary_operator(UnaryOp::neg)},
+        {"Not", {1}, unary_operator(UnaryOp::logical_not)},
         {"Or", {1, 6}, aligned_compare(ElementwiseOp::bit_or)},
-        {"Or", {7, latest_opset}, compare(ElementwiseOp::bit_or)},
+        {"Or", {7}, compare(ElementwiseOp::bit_or)},
         {"Pow", {1, 6}, aligned_power},
-        {"Pow", {7, latest_opset}, power},
-        {"Reciprocal", unary_operator(UnaryOp::reciprocal)},
-        {"Round", unary_operator(UnaryOp::round)},
-        {"Sign", unary_operator(UnaryOp::sign)},
-        {"Sin", unary_operator(UnaryOp::sin)},
-        {"Sinh", sinh},
-        {"Sqrt", unary_operator(UnaryOp::sqrt)},
+        {"Pow", {7}, power},
+        {"Reciprocal", {1}, unary_operator(UnaryOp::reciprocal)},
+        {"Round", {11}, unary_operator(UnaryOp::round)},
+        {"Sign", {9}, unary_operator(UnaryOp::sign)},
+        {"Sin", {7}, unary_operator(UnaryOp::sin)},
+        {"Sinh", {9}, sinh},
+        {"Sqrt", {1}, unary_operator(UnaryOp::sqrt)},
         {"Sub", {1, 6}, aligned_binary(ElementwiseOp::sub)},
-        {"Sub", {7, latest_opset}, binary(ElementwiseOp::sub)},
-        {"Sum", variadic(ElementwiseOp::add)},
-        {"Tan", tangent},
-        {"Where", where},
+        {"Sub", {7}, binary(ElementwiseOp::sub)},
+        {"Sum", {1}, variadic(ElementwiseOp::add)},
+        {"Tan", {7}, tangent},
+        {"Where", {9}, where},
         {"Xor", {1, 6}, aligned_compare(ElementwiseOp::bit_xor)},
-        {"Xor", {7, latest_opset}, compare(ElementwiseOp::bit_xor)},
+        {"Xor", {7}, compare(ElementwiseOp::bit_xor)},
     });
 }
 

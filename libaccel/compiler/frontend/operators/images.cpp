@@ -346,13 +346,13 @@ Values convolve_node(const Node& n, ValueId image, ValueId weights, const Numeri
 
 void add_images(OperatorTable& table) {
     table.add({
-        {"AveragePool", average_pool},
-        {"Conv", conv},
-        {"ConvTranspose", conv_transpose},
-        {"GlobalAveragePool", global_average},
-        {"GlobalMaxPool", global_max},
-        {"LRN", local_response},
-        {"MaxPool", max_pool},
+        {"AveragePool", {1}, average_pool},
+        {"Conv", {1}, conv},
+        {"ConvTranspose", {1}, conv_transpose},
+        {"GlobalAveragePool", {1}, global_average},
+        {"GlobalMaxPool", {1}, global_max},
+        {"LRN", {1}, local_response},
+        {"MaxPool", {1}, max_pool},
     });
 }
 

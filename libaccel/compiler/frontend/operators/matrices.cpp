@@ -54,7 +54,7 @@ Values matmul(const Node& n) {
 }  // namespace
 
 void add_matrices(OperatorTable& table) {
-    table.add({{"Gemm", gemm}, {"MatMul", matmul}});
+    table.add({{"Gemm", {1}, gemm}, {"MatMul", matmul}});
 }
 
 }  // namespace accel::compiler

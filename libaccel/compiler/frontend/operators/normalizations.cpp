@@ -171,11 +171,11 @@ void add_normalizations(OperatorTable& table) {
     table.add({
         {"BatchNormalization", {1, 13}, batch_norm_by_outputs},
         {"BatchNormalization", {14}, batch_norm_by_mode},
-        {"GroupNormalization", group_norm},
-        {"InstanceNormalization", instance_norm},
-        {"LayerNormalization", layer_norm},
-        {"LpNormalization", lp_norm},
-        {"MeanVarianceNormalization", mean_variance},
+        {"GroupNormalization", {18}, group_norm},
+        {"InstanceNormalization", {1}, instance_norm},
+        {"LayerNormalization", {17}, layer_norm},
+        {"LpNormalization", {1}, lp_norm},
+        {"MeanVarianceNormalization", {9}, mean_variance},
     });
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <optional>
 
+#include "frontend/onnx_tensor.hpp"
 #include "frontend/operators/quantized.hpp"
 #include "frontend/operators/windows.hpp"
 
@@ -59,7 +60,13 @@ std::optional<QuantParams> quant_params(const Node& n, ValueId counterpart, Data
                        .axis = scales.size() == 1 ? 0 : normalize_axis(n.integer("axis", 1), rank)};
 }
 
-// (x - zero_point) * scale
+// The data type that the attribute output_dtype states, if the node has it.
+DataType stated_type(const Node& n, DataType otherwise) {
+    const std::int64_t stated = n.integer("output_dtype", 0);
+    return stated == 0 ? otherwise : n.b.compute_type(data_type_of(stated));
+}
+
+// (x - zero_point) * scale, computed in f32
 Values dequantize(const Node& n) {
     const ValueId x = n.in(0);
     const std::int64_t axis = n.integer("axis", 1);
@@ -73,7 +80,7 @@ Values dequantize(const Node& n) {
     if (params) {
         n.b.set_quant_params(y, *params);
     }
-    return {y};
+    return {n.b.cast(y, stated_type(n, n.b.type(n.in(1))))};
 }
 
 // round(x / scale) + zero_point, saturated to the range of the type
@@ -108,7 +115,12 @@ ValueId quantize_before_views(const Node& n, ValueId x, const QuantParams& param
 Values quantize(const Node& n) {
     const ValueId x = n.in(0);
     const std::int64_t axis = n.integer("axis", 1);
-    const ValueId zero = n.has(2) ? aligned(n, n.in(2), x, axis) : n.b.scalar(DataType::u8, 0);
+    const std::int64_t precision = n.integer("precision", 0);
+    if (precision != 0 && data_type_of(precision) != DataType::f32) {
+        refuse("its precision is not FLOAT", "set precision to 1, or remove it");
+    }
+    const ValueId zero =
+        n.has(2) ? aligned(n, n.in(2), x, axis) : n.b.scalar(stated_type(n, DataType::u8), 0);
     const ValueId scale = aligned(n, n.in(1), x, axis);
     const DataType type = n.b.type(zero);
     const auto params = quant_params(n, x, type, n.b.rank(x));
@@ -203,11 +215,11 @@ Values qlinear_conv(const Node& n) {
 
 void add_quantized(OperatorTable& table) {
     table.add({
-        {"DequantizeLinear", dequantize},
-        {"DynamicQuantizeLinear", dynamic_quantize},
-        {"QLinearConv", qlinear_conv},
-        {"QLinearMatMul", qlinear_matmul},
-        {"QuantizeLinear", quantize},
+        {"DequantizeLinear", {10}, dequantize},
+        {"DynamicQuantizeLinear", {11}, dynamic_quantize},
+        {"QLinearConv", {10}, qlinear_conv},
+        {"QLinearMatMul", {10}, qlinear_matmul},
+        {"QuantizeLinear", {10}, quantize},
     });
 }
 

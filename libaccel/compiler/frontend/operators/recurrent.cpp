@@ -335,7 +335,7 @@ Values lstm(const Node& n) {
 }  // namespace
 
 void add_recurrent(OperatorTable& table) {
-    table.add({{"GRU", gru}, {"LSTM", lstm}, {"RNN", rnn}});
+    table.add({{"GRU", {1}, gru}, {"LSTM", lstm}, {"RNN", rnn}});
 }
 
 }  // namespace accel::compiler

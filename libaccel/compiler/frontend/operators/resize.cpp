@@ -337,9 +337,9 @@ Values upsample(const Node& n) {
 
 void add_resizing(OperatorTable& table) {
     table.add({
-        {"Resize", {1, 10}, resize_by_scales},
+        {"Resize", {10, 10}, resize_by_scales},
         {"Resize", {11}, resize},
-        {"Upsample", upsample},
+        {"Upsample", {1, 9}, upsample},
     });
 }
 

@@ -164,9 +164,9 @@ Values scatter_nd(const Node& n) {
 
 void add_scattering(OperatorTable& table) {
     table.add({
-        {"Scatter", scatter_elements},
-        {"ScatterElements", scatter_elements},
-        {"ScatterND", scatter_nd},
+        {"Scatter", {9, 10}, scatter_elements},
+        {"ScatterElements", {11}, scatter_elements},
+        {"ScatterND", {11}, scatter_nd},
     });
 }
 

@@ -172,10 +172,10 @@ Values reverse_sequence(const Node& n) {
 
 void add_selections(OperatorTable& table) {
     table.add({
-        {"Compress", compress},
-        {"NonZero", non_zero},
-        {"ReverseSequence", reverse_sequence},
-        {"TopK", top_k},
+        {"Compress", {9}, compress},
+        {"NonZero", {9}, non_zero},
+        {"ReverseSequence", {10}, reverse_sequence},
+        {"TopK", {1}, top_k},
     });
 }
 

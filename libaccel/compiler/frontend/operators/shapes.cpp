@@ -383,32 +383,35 @@ Values space_to_depth(const Node& n) {
     }
     const ValueId parts =
         n.b.reshape(n.in(0), {d[0], d[1], d[2] / block, block, d[3] / block, block});
-    return {n.b.reshape(n.b.permute(parts, {0, 3, 5, 1, 2, 4}),
-                        {d[0], d[1] * block * block, d[2] / block, d[3] / block})};
+    // The attribute exists since opset 28.
+    const bool dcr = n.text("mode", "DCR") == "DCR";
+    const ValueId permuted =
+        dcr ? n.b.permute(parts, {0, 3, 5, 1, 2, 4}) : n.b.permute(parts, {0, 1, 3, 5, 2, 4});
+    return {n.b.reshape(permuted, {d[0], d[1] * block * block, d[2] / block, d[3] / block})};
 }
 
 }  // namespace
 
 void add_shapes(OperatorTable& table) {
     table.add({
-        {"Concat", concat},
-        {"DepthToSpace", depth_to_space},
-        {"Expand", expand},
-        {"Flatten", flatten},
-        {"Gather", gather},
-        {"GatherElements", gather_elements},
-        {"GatherND", gather_nd},
+        {"Concat", {1}, concat},
+        {"DepthToSpace", {1}, depth_to_space},
+        {"Expand", {8}, expand},
+        {"Flatten", {1}, flatten},
+        {"Gather", {1}, gather},
+        {"GatherElements", {11}, gather_elements},
+        {"GatherND", {11}, gather_nd},
         {"Pad", {1, 10}, pad_by_attributes},
-        {"Pad", {11, latest_opset}, pad},
-        {"Reshape", reshape},
+        {"Pad", {11}, pad},
+        {"Reshape", {1}, reshape},
         {"Slice", {1, 9}, slice_by_attributes},
-        {"Slice", {10, latest_opset}, slice},
-        {"SpaceToDepth", space_to_depth},
-        {"Split", split},
-        {"Squeeze", squeeze},
-        {"Tile", tile},
-        {"Transpose", transpose},
-        {"Unsqueeze", unsqueeze},
+        {"Slice", {10}, slice},
+        {"SpaceToDepth", {1}, space_to_depth},
+        {"Split", {1}, split},
+        {"Squeeze", {1}, squeeze},
+        {"Tile", {1}, tile},
+        {"Transpose", {1}, transpose},
+        {"Unsqueeze", {1}, unsqueeze},
     });
 }
 
