@@ -184,16 +184,19 @@ ValueId Builder::pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_
 ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes) {
     const DataType result =
         op == ReduceOp::argmax || op == ReduceOp::argmin ? DataType::u32 : type(a);
+    const auto empty = [&](std::size_t axis) { return length(a, axis) == 0; };
+    if (std::ranges::any_of(axes, empty)) {
+        Dims shape = dims(a);
+        for (const std::size_t axis : axes) {
+            shape[axis] = 1;
+        }
+        return broadcast(constant(empty_reduction(op, result)), shape);
+    }
     // The innermost axis first: each result is the source of the next reduction.
     std::vector<std::size_t> order = axes;
     std::ranges::sort(order, std::greater<>());
     for (const std::size_t axis : order) {
         Dims shape = dims(a);
-        if (length(a, axis) == 0) {
-            shape[axis] = 1;
-            a = broadcast(constant(empty_reduction(op, result)), shape);
-            continue;
-        }
         shape[axis] = 1;
         a = add(op::Reduce{op, axis}, {a}, result, std::move(shape));
     }

@@ -4,6 +4,7 @@
 // the result is computed at once, too: this is constant folding.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <string>
@@ -102,6 +103,11 @@ class Builder {
     /// Throws if the value is a sequence or an empty optional. `what` names it in the message.
     void require_tensor(ValueId id, std::string_view what) const;
 
+    /// How often this was called before with a name: the iteration of a node with random numbers.
+    [[nodiscard]] std::uint32_t next_occurrence(const std::string& name) {
+        return occurrences_[name]++;
+    }
+
     /// Records that a value is the quantized or dequantized form of another. Views of the value
     /// inherit this.
     void set_quant_params(ValueId id, QuantParams params);
@@ -122,9 +128,6 @@ class Builder {
     // `per_axis` is false.
     [[nodiscard]] const QuantParams* quant_params(ValueId id, bool per_axis) const;
 
-    [[nodiscard]] ValueId empty_reduction(ReduceOp op, DataType of);
-    [[nodiscard]] ValueId integer_bound(DataType of, bool largest);
-
     // Does not convert the tensor.
     [[nodiscard]] ValueId add_constant(Constant tensor);
 
@@ -134,6 +137,7 @@ class Builder {
     std::int64_t folded_ = 0;  // elements of constants that were computed
     std::map<ValueId, std::vector<ValueId>> sequences_;
     std::set<ValueId> empty_optionals_;
+    std::map<std::string, std::uint32_t> occurrences_;
 };
 
 }  // namespace accel::compiler

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Random numbers: Philox 4x32-10, a generator that computes block i from i and a key. The numbers
-// are constants of the compiled model, so each run has the same ones. The key is the node's seed;
-// without a seed, it is a hash of the name of the node's first output, so that nodes differ.
+// Random numbers: Philox 4x32-10, a generator that computes a block of words from a counter and a
+// key. The numbers are constants of the compiled model, so each run has the same ones. The key is
+// the node's seed; without a seed, it is a hash of the name of the node's first output, so that
+// nodes differ. The third word of the counter is the iteration of an unrolled loop.
 #include <array>
 #include <bit>
 #include <cmath>
@@ -21,8 +22,8 @@ namespace {
 using Block = std::array<std::uint32_t, 4>;
 
 // Ten rounds of Philox 4x32, as Salmon and others define it.
-Block philox(std::uint64_t counter, std::uint64_t key) {
-    Block x{static_cast<std::uint32_t>(counter), static_cast<std::uint32_t>(counter >> 32), 0, 0};
+Block philox(std::uint32_t counter, std::uint32_t iteration, std::uint64_t key) {
+    Block x{counter, 0, iteration, 0};
     auto k0 = static_cast<std::uint32_t>(key);
     auto k1 = static_cast<std::uint32_t>(key >> 32);
     for (int round = 0; round < 10; ++round) {
@@ -36,12 +37,16 @@ Block philox(std::uint64_t counter, std::uint64_t key) {
     return x;
 }
 
+std::string name_of(const Node& n) {
+    return n.proto().output_size() > 0 ? n.proto().output(0) : std::string();
+}
+
 std::uint64_t key_of(const Node& n) {
     if (n.has("seed")) {
         return std::bit_cast<std::uint32_t>(n.real("seed", 0));
     }
     std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-    for (const char c : n.proto().output_size() > 0 ? n.proto().output(0) : std::string()) {
+    for (const char c : name_of(n)) {
         hash = (hash ^ static_cast<std::uint8_t>(c)) * 0x100000001b3;
     }
     return hash | (std::uint64_t{1} << 63);  // never the key of a seed
@@ -62,8 +67,9 @@ std::vector<float> uniforms(const Node& n, std::size_t count) {
     const std::uint64_t key = key_of(n);
     std::vector<float> values;
     values.reserve(count + 3);
-    for (std::uint64_t block = 0; values.size() < count; ++block) {
-        for (const std::uint32_t word : philox(block, key)) {
+    const std::uint32_t iteration = n.b.next_occurrence(name_of(n));
+    for (std::uint32_t block = 0; values.size() < count; ++block) {
+        for (const std::uint32_t word : philox(block, iteration, key)) {
             values.push_back(static_cast<float>(word >> 8) * 0x1p-24F);
         }
     }

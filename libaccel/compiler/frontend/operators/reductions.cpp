@@ -100,7 +100,8 @@ ValueId hardmax_along(const Node& n, ValueId x, std::size_t axis) {
     dims[axis] = length;
     const ValueId index =
         n.b.constant(make_constant(DataType::i64, dims, std::span<const std::int64_t>(positions)));
-    const ValueId best = n.b.cast(n.b.reduce(ReduceOp::argmax, x, {axis}), DataType::i64);
+    const ValueId best =
+        n.b.cast(n.b.reduce(ReduceOp::argmax, as_f32(n, x), {axis}), DataType::i64);
     return n.b.cast(n.b.compare(ElementwiseOp::equal, best, index), n.b.type(x));
 }
 

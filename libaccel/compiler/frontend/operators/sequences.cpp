@@ -113,11 +113,11 @@ Values concat_from_sequence(const Node& n) {
 }
 
 Values optional(const Node& n) {
-    return {n.has(0) ? n.any(0) : n.b.empty_optional()};
+    return {n.has(std::size_t{0}) ? n.any(0) : n.b.empty_optional()};
 }
 
 Values optional_has_element(const Node& n) {
-    const bool has = n.has(0) && !n.b.is_empty_optional(n.any(0));
+    const bool has = n.has(std::size_t{0}) && !n.b.is_empty_optional(n.any(0));
     return {n.b.scalar(DataType::boolean, has ? 1 : 0)};
 }
 
