@@ -3,6 +3,7 @@
 // Operators on images and signals, losses, optimizers and random numbers: cases that ONNX's suite
 // does not cover. The numbers are those of ONNX Runtime, or of ONNX's reference where that does not
 // have the operator.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -178,6 +179,24 @@ TEST_F(OneNode, ALpPoolAddsTheElementsOfEachWindow) {
     expect_near(run("LpPool", {x}, cubes)[0], {std::cbrt(91.0F), 4, 5});
 }
 
+TEST_F(OneNode, MaxPoolOfAVolumeTellsWhereItsElementsAre) {
+    opset = 12;
+    const TensorData x = floats({1, 1, 2, 2, 2}, {0, 9, 1, 2, 3, 4, 5, 6});
+    const std::vector<onnx::AttributeProto> window{list_attribute("kernel_shape", {2, 2, 2})};
+    const auto rows = run("MaxPool", {x}, window, 2);
+    EXPECT_EQ(values<float>(rows[0]), (std::vector<float>{9}));
+    EXPECT_EQ(values<std::int64_t>(rows[1]), (std::vector<std::int64_t>{1}));
+    auto columns = window;
+    columns.push_back(attribute("storage_order", 1));
+    EXPECT_EQ(values<std::int64_t>(run("MaxPool", {x}, columns, 2)[1]),
+              (std::vector<std::int64_t>{4}));
+    const TensorData small = bytes(DataType::i8, {1, 1, 3}, {0x80, 0x80, 0x81});
+    const auto integers =
+        run("MaxPool", {small},
+            {list_attribute("kernel_shape", {2}), list_attribute("pads", {1, 0})}, 2);
+    EXPECT_EQ(values<std::uint8_t>(integers[0]), (std::vector<std::uint8_t>{0x80, 0x80, 0x81}));
+}
+
 TEST_F(OneNode, MaxUnpoolPutsElementsBack) {
     const auto y = run("MaxUnpool", {floats({1, 1, 1, 2}, {8, 9}), integers({1, 1, 1, 2}, {5, 2})},
                        {list_attribute("kernel_shape", {2, 2}), list_attribute("strides", {2, 2})});
@@ -221,6 +240,20 @@ TEST_F(OneNode, DeterminantsNeedPivotsAndMayBeZero) {
                                                            0, 1, 2, 0, 5, 6, 0, 7, 9,  //
                                                            0, 0, 1, 1, 0, 0, 0, 1, 0})})[0]),
               (std::vector<float>{-24, 0, 1}));
+}
+
+TEST_F(OneNode, LargeIntegersAreMultipliedExactly) {
+    constexpr std::int64_t big = (std::int64_t{1} << 40) + 1;
+    const auto y = run("MatMul", {integers({2, 2}, {big, 1, 2, -big}), integers({2, 1}, {3, 5})});
+    EXPECT_EQ(values<std::int64_t>(y[0]), (std::vector<std::int64_t>{3 * big + 5, 6 - 5 * big}));
+}
+
+TEST_F(OneNode, AnIndexOutsideTheDepthHasNoClass) {
+    constants = {1};
+    const auto y =
+        run("OneHot", {integers({4}, {4, -5, -1, 0}), integers({}, {4}), floats({2}, {2, 7})});
+    EXPECT_EQ(values<float>(y[0]),
+              (std::vector<float>{2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 7, 7, 2, 2, 2}));
 }
 
 TEST_F(OneNode, EachColumnMayHaveItsZeroPoint) {

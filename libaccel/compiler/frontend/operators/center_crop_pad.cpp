@@ -30,7 +30,7 @@ Values center_crop_pad(const Node& n) {
     for (std::size_t i = 0; i < axes.size(); ++i) {
         const std::size_t axis = axes[i];
         const std::int64_t more = wanted[i] - dims[axis];
-        if (wanted[i] < 0) {
+        if (wanted[i] < 0 || wanted[i] > max_elements) {
             refuse("it wants an axis of the length " + std::to_string(wanted[i]));
         }
         start[axis] = more < 0 ? -more / 2 : 0;

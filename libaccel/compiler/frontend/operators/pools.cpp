@@ -35,28 +35,16 @@ float exponent(const Node& n) {
 
 // The sum over a window is the average, which counts elements outside, times its size.
 Values lp_pool(const Node& n) {
-    const DataType type = n.b.type(n.in(0));
-    const Dims dims = n.b.dims(n.in(0));
-    std::vector<WindowAxis> axes = window_axes(n, spatial(dims), n.list("kernel_shape"));
+    const bool line = n.b.rank(n.in(0)) == 3;
     const float p = exponent(n);
-    ValueId x = powered(n, as_f32(n, n.in(0)), p);
-    const bool line = axes.size() == 1;
-    if (line) {
-        axes.insert(axes.begin(), WindowAxis{});
-        x = n.b.reshape(x, {dims[0], dims[1], 1, dims[2]});
-    }
-    if (axes.size() > 3) {
-        refuse("its input " + to_string(dims) + " has more than 5 dimensions");
-    }
+    const ValueId x = powered(n, as_f32(n, as_image(n, n.in(0))), p);
+    const auto axes = image_axes(n, n.in(0), n.list("kernel_shape"));
     float count = 1;
     for (const WindowAxis& axis : axes) {
         count *= static_cast<float>(axis.kernel);
     }
-    ValueId y = rooted(n, mul(n, pool_over(n, x, axes, PoolOp::average, true), count), p);
-    if (line) {
-        y = n.b.reshape(y, {dims[0], dims[1], axes[1].result});
-    }
-    return {n.b.cast(y, type)};
+    const ValueId y = rooted(n, mul(n, pool_over(n, x, axes, PoolOp::average, true), count), p);
+    return {n.b.cast(as_given(n, y, line), n.b.type(n.in(0)))};
 }
 
 Values global_lp_pool(const Node& n) {

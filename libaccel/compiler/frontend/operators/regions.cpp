@@ -14,8 +14,8 @@ namespace {
 
 using Op = ElementwiseOp;
 
-constexpr std::int64_t max_grid = 64;  // samples of a cell along an axis
-
+constexpr std::int64_t max_grid = 64;        // samples of a cell along an axis
+constexpr std::int64_t max_cells = 1 << 16;  // of a region along an axis
 // The attributes of RoiAlign.
 struct Align {
     Dims image;  // [n, c, h, w]
@@ -180,7 +180,7 @@ Values roi_align(const Node& n, const std::string& otherwise) {
     const std::int64_t ratio = n.integer("sampling_ratio", 0);
     if (a.image.size() != 4 || regions.size() != 2 || regions[1] != 4 ||
         n.b.dims(n.in(2)) != Dims{regions[0]} || a.rows < 1 || a.columns < 1 || ratio < 0 ||
-        ratio > max_grid || elements(a.image) == 0 || a.rows * a.columns > max_listed) {
+        ratio > max_grid || elements(a.image) == 0 || a.rows > max_cells || a.columns > max_cells) {
         refuse("its regions " + to_string(regions) + " do not fit the image " + to_string(a.image) +
                ", or its output size or sampling_ratio is out of range");
     }
@@ -224,18 +224,26 @@ Values max_roi_pool(const Node& n) {
     const Dims cells = n.list("pooled_shape");
     const std::vector<float> regions = n.floats(1);
     if (image.size() != 4 || n.b.rank(n.in(1)) != 2 || n.b.dims(n.in(1))[1] != 5 ||
-        cells.size() != 2 || cells[0] < 1 || cells[1] < 1 || elements(image) == 0) {
+        cells.size() != 2 || cells[0] < 1 || cells[1] < 1 || cells[0] > max_cells ||
+        cells[1] > max_cells || elements(image) == 0) {
         refuse("its regions " + to_string(n.b.dims(n.in(1))) + " do not fit the image " +
                to_string(image));
     }
     const float scale = n.real("spatial_scale", 1.0F);
     std::vector<std::vector<std::int64_t>> lists;  // the pixels of each cell
     std::size_t most = 1;
+    std::int64_t pixels_listed = 0;
     for (std::size_t i = 0; i + 4 < regions.size(); i += 5) {
-        const auto corner = [&](std::size_t at) {
-            return static_cast<std::int64_t>(std::round(regions[i + at] * scale));
+        const auto whole = [](float x) {
+            if (!(std::abs(x) <= static_cast<float>(max_listed))) {
+                refuse("a region has the coordinate " + std::to_string(x));
+            }
+            return static_cast<std::int64_t>(x);
         };
-        const auto batch = static_cast<std::int64_t>(regions[i]);
+        const auto corner = [&](std::size_t at) {
+            return whole(std::round(regions[i + at] * scale));
+        };
+        const std::int64_t batch = whole(regions[i]);
         if (batch < 0 || batch >= image[0]) {
             refuse("a region is of image " + std::to_string(batch) + " of a batch of " +
                    std::to_string(image[0]));
@@ -252,6 +260,10 @@ Values max_roi_pool(const Node& n) {
                     }
                 }
                 most = std::max(most, list.size());
+                pixels_listed += std::ssize(list) + 1;
+                if (pixels_listed > max_listed) {
+                    refuse("its regions have more than " + std::to_string(max_listed) + " pixels");
+                }
             }
         }
     }

@@ -10,6 +10,9 @@ namespace accel::compiler {
 
 namespace {
 
+// Each part of a tensor is an instruction of its own.
+constexpr std::int64_t max_parts = 10000;
+
 // A position in a sequence of `count` elements; a negative one counts from the end.
 std::ptrdiff_t position(const Node& n, std::size_t input, std::int64_t count) {
     const std::int64_t given = n.first_integer(input);
@@ -62,13 +65,20 @@ Values split_to_sequence(const Node& n) {
     const std::size_t axis = normalize_axis(n.integer("axis", 0), n.b.rank(x));
     const std::int64_t length = n.b.dims(x)[axis];
     const bool single = !n.has(1);
-    Dims parts =
-        single ? Dims(static_cast<std::size_t>(std::min(length, max_listed)), 1) : n.integers(1);
+    const auto check_count = [](std::int64_t count) {
+        if (count > max_parts) {
+            refuse("it has " + std::to_string(count) + " parts, and the limit is " +
+                   std::to_string(max_parts));
+        }
+    };
+    check_count(single ? length : 0);
+    Dims parts = single ? Dims(static_cast<std::size_t>(length), 1) : n.integers(1);
     if (!single && n.b.rank(n.in(1)) == 0) {
         const std::int64_t each = parts.empty() ? 0 : parts[0];
         if (each < 1) {
             refuse("its parts have the length " + std::to_string(each));
         }
+        check_count(length / each);
         parts.clear();
         for (std::int64_t at = 0; at < length; at += each) {
             parts.push_back(std::min(each, length - at));

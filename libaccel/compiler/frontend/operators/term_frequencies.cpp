@@ -98,9 +98,11 @@ Values term_frequencies(const Node& n) {
         std::optional<ValueId> sum;
         const std::int64_t skips = grams.length == 1 ? 0 : n.integer("max_skip_count", 0);
         for (std::int64_t skip = 0; skip <= skips; ++skip) {
-            if (const auto found = occurrences(n, rows, grams, skip + 1)) {
-                sum = sum ? add(n, *sum, *found) : *found;
+            const auto found = occurrences(n, rows, grams, skip + 1);
+            if (!found) {
+                break;  // the rows are too short for this distance, and for larger ones
             }
+            sum = sum ? add(n, *sum, *found) : *found;
         }
         if (!sum) {
             continue;
