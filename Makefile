@@ -219,6 +219,11 @@ test-python-trixie: ## The wheel and suite python with the Python 3.13 of a Debi
 	@$(step)/python-trixie.log "Building and testing with Python 3.13" \
 	    tests/python/debian13.sh $(BUILD)
 
+model-report: $(BUILD)/.tests-compiler ## Judge ONNX's operator suites; writes the page of operators
+	@$(step)/model-report.log "Fetching ONNX's operator suite" tests/compiler/suite/suite.sh
+	@echo "==> Judging the models here and in ONNX Runtime"
+	@tests/compiler/suite/report.sh $(BUILD)
+
 model-minilm: ## Export a sentence encoder by PyTorch for suite python; takes 6 GB meanwhile
 	@$(step)/model-minilm.log "Exporting all-MiniLM-L6-v2 by PyTorch" \
 	    tests/python/minilm/model.sh
@@ -260,7 +265,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
     test-unit-card test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python \
     test-fuzz test-tools test-harness test-perf-gate test-vm test-vm-python test-vm-iommu \
     test-vm-bounce test-kernels test-debug-kernel test-packages test-deb test-wheel \
-    test-python-trixie model-minilm
+    test-python-trixie model-minilm model-report
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

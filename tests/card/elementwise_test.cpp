@@ -122,8 +122,9 @@ TEST_F(Elementwise, NoPageWithoutAnElementIsRead) {
     p.src0_strides[0] = 2 * page_size / sizeof(float);
     const std::uint64_t base = space.reserve(8 * page_size);
     for (unsigned i = 0; i < 4; ++i) {
-        space.map(base + 2 * i * page_size, {false, host.memory().allocate(page_size)}, page_size);
-        space.store_one(base + 2 * i * page_size + 16, static_cast<float>(i));
+        space.map(base + std::uint64_t{2} * i * page_size,
+                  {false, host.memory().allocate(page_size)}, page_size);
+        space.store_one(base + std::uint64_t{2} * i * page_size + 16, static_cast<float>(i));
     }
     const std::uint64_t other = space.allocate(page_size);
     const Operands operands{.dst = other + 64, .src0 = base + 16, .src1 = other};
@@ -138,13 +139,13 @@ TEST_F(Elementwise, AFaultNamesTheAddressOfTheElement) {
     const std::uint64_t other = space.allocate(4 * page_size);
     Operands operands{.dst = other, .src0 = other, .src1 = buffer};
     // 1365 elements, 12 bytes apart, fit three pages; the next starts at 12288 - 12288 % 12.
-    expect_fault(ACCEL_FAULT_UNMAPPED, buffer + 1024 * 12,
+    expect_fault(ACCEL_FAULT_UNMAPPED, buffer + std::uint64_t{1024} * 12,
                  tensor_command(ACCEL_OP_ELEMENTWISE, operands, p));
     p.src1_strides[0] = 1;
     p.dst_strides[0] = 5;
     operands = {.dst = buffer + 4, .src0 = other, .src1 = other};
     // (3 * 4096 - 4) / 20 = 614.2, so element 615 is the first beyond the pages.
-    expect_fault(ACCEL_FAULT_UNMAPPED, buffer + 4 + 615 * 20,
+    expect_fault(ACCEL_FAULT_UNMAPPED, buffer + 4 + std::uint64_t{615} * 20,
                  tensor_command(ACCEL_OP_ELEMENTWISE, operands, p));
 }
 

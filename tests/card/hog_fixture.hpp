@@ -86,7 +86,7 @@ template <typename Params>
     constexpr std::uint64_t bytes = 2 << 20;
     constexpr std::uint32_t segments = 4096;
     const std::uint64_t data = space.allocate(2 * bytes, Layout::host_large);
-    const std::uint64_t lists = space.allocate(2 * segments * sizeof(accel_segment));
+    const std::uint64_t lists = space.allocate(std::uint64_t{2} * segments * sizeof(accel_segment));
     std::vector<accel_segment> list(segments, {.address = data, .bytes = bytes});
     space.store(lists, list);
     list.assign(segments, {.address = data + bytes, .bytes = bytes});

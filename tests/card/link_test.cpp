@@ -15,7 +15,7 @@ namespace {
 
 using card::Link;
 
-constexpr std::uint64_t long_transfer = 64 * 1024;
+constexpr std::uint64_t long_transfer = std::uint64_t{64} * 1024;
 
 // Gb/s of payload for transfers of `bytes`.
 double write_rate(const Link& link, std::uint64_t bytes) {

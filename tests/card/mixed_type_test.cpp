@@ -124,8 +124,8 @@ TEST_F(MixedTypes, Int8ImagesArePaddedWithTheirZeroPoint) {
         p.window.dilation_y = p.window.dilation_x = 1;
         p.window.pad_top = p.window.pad_left = 1;
         const std::uint32_t depth = 6 / groups;
-        const auto src = integers<std::uint8_t>(2 * 9 * 7 * 6);
-        const auto weights = integers<std::uint8_t>(9 * depth * 6);
+        const auto src = integers<std::uint8_t>(std::uint64_t{2} * 9 * 7 * 6);
+        const auto weights = integers<std::uint8_t>(std::uint64_t{9} * depth * 6);
         std::vector<accel_channel_quant> channels(6);
         for (accel_channel_quant& channel : channels) {
             channel.bias = static_cast<std::uint32_t>(random.below(2000)) - 1000;
@@ -149,12 +149,11 @@ TEST_F(MixedTypes, Int8ImagesArePaddedWithTheirZeroPoint) {
                     continue;
                 }
                 for (int c = 0; c < static_cast<int>(depth); ++c) {
-                    const auto at = static_cast<std::size_t>(
-                        ((static_cast<int>(i / 378) * 9 + row) * 7 + column) * 6 +
-                        group * static_cast<int>(depth) + c);
-                    const auto w =
-                        static_cast<std::size_t>((tap * static_cast<int>(depth) + c) * 6 + channel);
-                    sum += (number(t.a, src[at]) - 100) * (number(t.b, weights[w]) - 3);
+                    const int at = ((static_cast<int>(i / 378) * 9 + row) * 7 + column) * 6 +
+                                   group * static_cast<int>(depth) + c;
+                    const int w = (tap * static_cast<int>(depth) + c) * 6 + channel;
+                    sum += (number(t.a, src[static_cast<std::size_t>(at)]) - 100) *
+                           (number(t.b, weights[static_cast<std::size_t>(w)]) - 3);
                 }
             }
             ASSERT_EQ(got[i], stored(requantized(sum, channels[i % 6]), t))
@@ -177,9 +176,9 @@ TEST_F(MixedTypes, HalvesAreWidenedAndAccumulatedInF32) {
         card::load(type, narrow.data(), narrow.size(), wide.data());
         return narrow;
     };
-    auto a = random.ordinary(side_length * side_length);
-    auto b = random.ordinary(side_length * side_length);
-    auto d = random.ordinary(side_length * side_length);
+    auto a = random.ordinary(std::uint64_t{side_length} * side_length);
+    auto b = random.ordinary(std::uint64_t{side_length} * side_length);
+    auto d = random.ordinary(std::uint64_t{side_length} * side_length);
     const std::uint64_t dst = upload(d);
     const std::uint64_t src0 = upload(halves(ACCEL_TYPE_BF16, a));
     const std::uint64_t src1 = upload(halves(ACCEL_TYPE_F16, b));

@@ -262,6 +262,7 @@ TEST_F(Mmu, NoPageIsAccessedAfterItsInvalidate) {
     const std::uint64_t target = space.reserve(2 * page_size);
     const std::uint64_t constant = space.allocate(2 * page_size);
     std::vector<std::uint64_t> places;
+    places.reserve(4);
     for (int i = 0; i < 4; ++i) {
         places.push_back(host.memory().allocate(2 * page_size));
     }

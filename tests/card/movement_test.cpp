@@ -73,7 +73,7 @@ TEST_F(Movement, GatherCopiesSlicesAndElements) {
         const auto src = integers<std::uint32_t>(std::size_t{p.outer} * p.n * p.inner);
         std::vector<std::int64_t> index(each ? std::size_t{p.outer} * p.count * p.inner : p.count);
         for (std::int64_t& i : index) {
-            i = static_cast<std::int64_t>(random.below(2 * p.n)) - p.n;
+            i = static_cast<std::int64_t>(random.below(std::uint64_t{2} * p.n)) - p.n;
         }
         const std::uint64_t indices =
             p.index_type == ACCEL_TYPE_I64

@@ -170,11 +170,11 @@ TEST_F(Storm, ChangesNoBitOfALargeProduct) {
     constexpr std::uint32_t n = 330;
     constexpr std::uint32_t k = 270;
     Random random(10);
-    const std::uint64_t a = space.allocate(m * k * 4, Layout::scattered);
-    const std::uint64_t b = space.allocate(k * n * 4, Layout::scattered);
-    const std::uint64_t d = space.allocate(m * n * 4);
-    space.store(a, random.values(m * k));
-    space.store(b, random.values(k * n));
+    const std::uint64_t a = space.allocate(std::uint64_t{m} * k * 4, Layout::scattered);
+    const std::uint64_t b = space.allocate(std::uint64_t{k} * n * 4, Layout::scattered);
+    const std::uint64_t d = space.allocate(std::uint64_t{m} * n * 4);
+    space.store(a, random.values(std::uint64_t{m} * k));
+    space.store(b, random.values(std::uint64_t{k} * n));
     accel_gemm p{};
     p.type = ACCEL_TYPE_F32;
     p.m = m;
@@ -183,15 +183,15 @@ TEST_F(Storm, ChangesNoBitOfALargeProduct) {
     const accel_command command =
         tensor_in(space, ACCEL_OP_GEMM, {.dst = d, .src0 = a, .src1 = b}, p);
     ASSERT_EQ(run(preempted, command), ACCEL_OK);
-    const auto expected = space.load<float>(d, m * n);
+    const auto expected = space.load<float>(d, std::uint64_t{m} * n);
     const std::uint64_t record = space.allocate(page_size);
     // On a busy machine the storm may be over before an engine starts the product.
     bool was_preempted = false;
     for (int i = 0; i < 20 || (i < 2000 && !was_preempted); ++i) {
-        space.store(d, std::vector<float>(m * n));
+        space.store(d, std::vector<float>(std::uint64_t{m} * n));
         const std::uint64_t before = host.query(2).compute_busy;
         ASSERT_EQ(run_in_storm(preempted, with_record(command, record)), ACCEL_OK);
-        ASSERT_TRUE(same_bits(space.load<float>(d, m * n), expected));
+        ASSERT_TRUE(same_bits(space.load<float>(d, std::uint64_t{m} * n), expected));
         const auto times = space.load<accel_completion_record>(record, 1)[0];
         const std::uint64_t busy = host.query(2).compute_busy - before;
         was_preempted = was_preempted || times.end - times.start > busy + ACCEL_TIMING_SWITCH;

@@ -89,7 +89,8 @@ TEST_F(QueueTest, CommandsAreCopiedBeforeTheyRun) {
     const std::uint64_t other = space.allocate(page_size);
     space.store_one(other, fill(out, 0x22, 1, 1));
     queue.enqueue(nop());
-    queue.enqueue(copy(queue.ring_address() + 2 * ACCEL_COMMAND_SIZE, other, ACCEL_COMMAND_SIZE));
+    queue.enqueue(copy(queue.ring_address() + std::uint64_t{2} * ACCEL_COMMAND_SIZE, other,
+                       ACCEL_COMMAND_SIZE));
     queue.enqueue(fill(out, 0x11, 1, 1));
     queue.ring_doorbell();
     ASSERT_EQ(queue.wait(3), ACCEL_OK);

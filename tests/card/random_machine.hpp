@@ -73,9 +73,9 @@ class Machine {
         Random random(seed);
         std::vector<std::uint64_t> values(operand_bytes / sizeof(std::uint64_t));
         for (const std::uint64_t operand : operands) {
-            for (std::size_t i = 0; i < values.size(); ++i) {
+            for (std::uint64_t& value : values) {
                 // Ordinary floats of both signs, whatever the type.
-                values[i] = random.bits() & 0xbfff'ffff'bfff'ffffU;
+                value = random.bits() & 0xbfff'ffff'bfff'ffffU;
             }
             space.store(operand, values);
         }

@@ -16,7 +16,8 @@ class SensorRun {
         constexpr std::uint64_t step = second / 100;
         card::Sensors::Reading reading{};
         for (std::uint64_t end = now_ + static_cast<std::uint64_t>(seconds * second); now_ < end;) {
-            for (const auto& [meter, load] : {std::pair{&meters[0], dma}, {&meters[1], compute}}) {
+            for (const auto& [meter, load] :
+                 {std::pair{meters.data(), dma}, {&meters[1], compute}}) {
                 meter->begin(now_);
                 meter->end(now_ + static_cast<std::uint64_t>(load * step));
             }

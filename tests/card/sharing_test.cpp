@@ -17,7 +17,7 @@ namespace accel::test {
 namespace {
 
 constexpr std::uint32_t hog_contexts = 8;
-constexpr std::uint64_t wire_piece = 64 * 1024;
+constexpr std::uint64_t wire_piece = std::uint64_t{64} * 1024;
 
 HostOptions timed_host() {
     HostOptions options;
@@ -25,7 +25,7 @@ HostOptions timed_host() {
     options.contexts = hog_contexts + 1;
     options.queues = 20;
     options.host_memory = 256 << 20;
-    options.device_memory = (hog_contexts + 1) * (8 << 20);
+    options.device_memory = (std::uint64_t{hog_contexts} + 1) * (8 << 20);
     return options;
 }
 
@@ -36,7 +36,7 @@ std::uint64_t preemption_bound() {
         std::max(link.completion_bytes(0, wire_piece),
                  link.write_bytes(0, wire_piece) + link.request_bytes(0, wire_piece));
     constexpr std::uint64_t units = ACCEL_TIMING_DMA_CHANNELS + ACCEL_TIMING_COMPUTE_ENGINES;
-    constexpr std::uint64_t walk = 16 * (2 * ACCEL_TIMING_LINK + ACCEL_TIMING_HOST);
+    constexpr std::uint64_t walk = std::uint64_t{16} * (2 * ACCEL_TIMING_LINK + ACCEL_TIMING_HOST);
     return units * link.time(wire) / card::picoseconds_per_tick + walk + ACCEL_TIMING_SWITCH;
 }
 
@@ -166,7 +166,8 @@ TEST_F(Sharing, QueuesThatAlwaysHaveWorkGetEqualDeviceTime) {
         }
         return ticks;
     };
-    ASSERT_TRUE(eventually([&] { return std::ranges::min(busy()) > 20 * ACCEL_TIMING_TURN; }));
+    ASSERT_TRUE(eventually(
+        [&] { return std::ranges::min(busy()) > std::uint64_t{20} * ACCEL_TIMING_TURN; }));
     const auto ticks = busy();
     EXPECT_LE(std::ranges::max(ticks) - std::ranges::min(ticks),
               ACCEL_TIMING_TURN + 2 * preemption_bound());
@@ -175,13 +176,15 @@ TEST_F(Sharing, QueuesThatAlwaysHaveWorkGetEqualDeviceTime) {
 TEST_F(Sharing, AQueueThatWasIdleSavesUpNoTime) {
     start_hogs(Hog::elementwise, 1);
     const std::uint64_t before = host.report(0).ticks;
-    ASSERT_TRUE(eventually([&] { return host.report(0).ticks > before + 5 * ACCEL_TIMING_TURN; }));
+    ASSERT_TRUE(eventually(
+        [&] { return host.report(0).ticks > before + std::uint64_t{5} * ACCEL_TIMING_TURN; }));
     Queue& late = add_victim(10, 1);
     (void)late.submit(huge_elementwise(victim_space()));
-    ASSERT_TRUE(eventually([&] { return host.report(10).ticks > 4 * ACCEL_TIMING_TURN; }));
+    ASSERT_TRUE(
+        eventually([&] { return host.report(10).ticks > std::uint64_t{4} * ACCEL_TIMING_TURN; }));
     const std::uint64_t lead = host.report(0).ticks;
     // The hogs ran as well, instead of waiting until the late queue used as much as they had.
-    EXPECT_GT(lead, before + 7 * ACCEL_TIMING_TURN);
+    EXPECT_GT(lead, before + std::uint64_t{7} * ACCEL_TIMING_TURN);
 }
 
 TEST_F(Sharing, ALowerPriorityRunsOnlyWhenTheHigherOnesRest) {
@@ -189,7 +192,8 @@ TEST_F(Sharing, ALowerPriorityRunsOnlyWhenTheHigherOnesRest) {
     start_hogs(Hog::elementwise, 1);
     const std::uint64_t before = host.report(0).ticks;
     (void)low.submit(job(false));
-    ASSERT_TRUE(eventually([&] { return host.report(0).ticks > before + 3 * ACCEL_TIMING_TURN; }));
+    ASSERT_TRUE(eventually(
+        [&] { return host.report(0).ticks > before + std::uint64_t{3} * ACCEL_TIMING_TURN; }));
     EXPECT_EQ(low.completed(), 0U);
     EXPECT_EQ(host.report(10).activity, ACCEL_ACTIVITY_READY);
     for (std::uint32_t id = 0; id < hog_contexts; ++id) {
@@ -209,7 +213,8 @@ TEST_F(Sharing, TheTimeInWhichACommandIsPreemptedIsNotItsOwn) {
     (void)low.enqueue(command);
     low.ring_doorbell();
     const std::uint64_t before = host.report(0).ticks;
-    ASSERT_TRUE(eventually([&] { return host.report(0).ticks > before + 3 * ACCEL_TIMING_TURN; }));
+    ASSERT_TRUE(eventually(
+        [&] { return host.report(0).ticks > before + std::uint64_t{3} * ACCEL_TIMING_TURN; }));
     for (std::uint32_t id = 0; id < hog_contexts; ++id) {
         EXPECT_EQ(queues[id + 2]->destroy(), ACCEL_OK);
     }

@@ -54,8 +54,8 @@ class Timing : public CardTest {
 };
 
 TEST_F(Timing, ACopyFromTheHostTakesLaunchReadLatencyAndWireTime) {
-    const std::uint64_t in_host = space.allocate(64 * 1024, Layout::host_large);
-    const std::uint64_t device = space.allocate(64 * 1024, Layout::device_large);
+    const std::uint64_t in_host = space.allocate(std::uint64_t{64} * 1024, Layout::host_large);
+    const std::uint64_t device = space.allocate(std::uint64_t{64} * 1024, Layout::device_large);
     constexpr std::uint64_t fixed = ACCEL_TIMING_LAUNCH + 2 * ACCEL_TIMING_LINK + ACCEL_TIMING_HOST;
     for (const std::uint64_t bytes : {64U, 4096U, 65536U}) {
         const std::uint64_t wire =
@@ -65,19 +65,18 @@ TEST_F(Timing, ACopyFromTheHostTakesLaunchReadLatencyAndWireTime) {
 }
 
 TEST_F(Timing, ACopyToTheHostDoesNotWaitForItsWrites) {
-    const std::uint64_t in_host = space.allocate(64 * 1024, Layout::host_large);
-    const std::uint64_t device = space.allocate(64 * 1024, Layout::device_large);
+    const std::uint64_t in_host = space.allocate(std::uint64_t{64} * 1024, Layout::host_large);
+    const std::uint64_t device = space.allocate(std::uint64_t{64} * 1024, Layout::device_large);
     const std::uint64_t wire = link.time(link.write_bytes(0, 65536)) / card::picoseconds_per_tick;
     EXPECT_NEAR(warm_duration(copy(in_host, device, 65536)), ACCEL_TIMING_LAUNCH + wire, 2);
 }
 
 TEST_F(Timing, DeviceMemoryHasItsOwnRate) {
     const std::uint64_t memory = space.allocate(1 << 20, Layout::device_large);
-    constexpr std::uint64_t transfer_size = 256 * 1024;
-    EXPECT_NEAR(
-        warm_duration(copy(memory, memory + transfer_size, transfer_size)),
-        ACCEL_TIMING_LAUNCH + ACCEL_TIMING_MEMORY + 2 * transfer_size / ACCEL_TIMING_MEMORY_BYTES,
-        2);
+    constexpr std::uint64_t transfer_size = std::uint64_t{256} * 1024;
+    constexpr std::uint64_t expected =
+        ACCEL_TIMING_LAUNCH + ACCEL_TIMING_MEMORY + 2 * transfer_size / ACCEL_TIMING_MEMORY_BYTES;
+    EXPECT_NEAR(warm_duration(copy(memory, memory + transfer_size, transfer_size)), expected, 2);
 }
 
 // A product with enough arithmetic takes as long as its multiply-adds: reads overlap with them.
@@ -134,7 +133,7 @@ TEST_F(Timing, AThrottledCardComputesSlowerAndCopiesAsFast) {
 // Bytes for each tick that queues full of copies get together.
 class LinkRate : public Timing {
   protected:
-    static constexpr std::uint64_t transfer_size = 64 * 1024;
+    static constexpr std::uint64_t transfer_size = std::uint64_t{64} * 1024;
     static constexpr std::uint64_t command_count = 64;
 
     // One queue for each element; true: its copies read from the host.
@@ -154,6 +153,7 @@ class LinkRate : public Timing {
             }
         }
         std::vector<std::pair<std::uint32_t, std::uint64_t>> doorbells;
+        doorbells.reserve(queues.size());
         for (auto& q : queues) {
             doorbells.emplace_back(q->id(), q->tail());
         }
@@ -222,8 +222,8 @@ TEST_F(Timing, ASmallCommandDoesNotWaitForALongCopy) {
 }
 
 TEST_F(Timing, ACompletionIsNotVisibleBeforeItsTime) {
-    const std::uint64_t in_host = space.allocate(64 * 1024, Layout::host_large);
-    const std::uint64_t device = space.allocate(64 * 1024, Layout::device_large);
+    const std::uint64_t in_host = space.allocate(std::uint64_t{64} * 1024, Layout::host_large);
+    const std::uint64_t device = space.allocate(std::uint64_t{64} * 1024, Layout::device_large);
     std::atomic<std::uint64_t> seen{0};
     const std::uint64_t bus = space.locate(queue.status_address()).address;
     (void)time(queue, copy(device, in_host, 65536));

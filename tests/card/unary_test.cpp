@@ -74,6 +74,7 @@ TEST(UnaryOperation, EqualTheReferenceOverAllOfF32) {
         auto got = x;
         card::apply_unary(got.data(), got.size(), activation);
         std::vector<float> expected;
+        expected.reserve(x.size());
         for (const float value : x) {
             expected.push_back(
                 reference::activate(value, unary.kind, bits(unary.alpha), bits(unary.beta)));
@@ -169,6 +170,7 @@ TEST_F(UnaryCommand, EachAppliesToOneSource) {
                                            {.dst = dst, .src0 = src, .src1 = 0, .src2 = 0}, p)),
                   ACCEL_OK);
         std::vector<float> expected;
+        expected.reserve(x.size());
         for (const float value : x) {
             expected.push_back(reference::activate(value, p.activation, p.alpha, p.beta));
         }

@@ -29,6 +29,7 @@ TEST_F(ModelTest, ThreadsWithQueuesOfTheirOwnShareOneModel) {
     const Device device = open();
     const Model net = Model::load(device, relu());
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&, t] {
             Queue queue = device.create_queue();

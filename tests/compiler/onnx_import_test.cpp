@@ -67,7 +67,7 @@ class OnnxImportTest : public SdkTest {
         }
     }
     fs::path save() {
-        const fs::path file = folder_ / "model.onnx";
+        fs::path file = folder_ / "model.onnx";
         std::ofstream out(file, std::ios::binary);
         EXPECT_TRUE(model_.SerializeToOstream(&out));
         return file;

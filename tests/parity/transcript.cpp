@@ -130,7 +130,7 @@ void Program::matrices() {
     const auto a = values(n * n, 1);
     const auto b = values(n * n, 2);
     const auto bias = values(n, 3);
-    const auto d = card_.allocate<float>({n * n});
+    const auto d = card_.allocate<float>({std::uint64_t{n} * n});
     queue_.submit(Gemm{.d = d, .a = a, .b = b, .m = n, .n = n, .k = n}).wait();
     result("gemm", d);
     queue_
@@ -145,7 +145,7 @@ void Program::matrices() {
                      .transpose_b = true})
         .wait();
     result("gemm with bias and sigmoid", d);
-    const auto sums = card_.allocate<std::int32_t>({n * n});
+    const auto sums = card_.allocate<std::int32_t>({std::uint64_t{n} * n});
     queue_
         .submit(Gemm{.d = sums,
                      .a = bytes(n * n, 4),
@@ -187,8 +187,8 @@ void Program::elements() {
 
 void Program::movement() {
     const auto source = values(24 * 35, 8);
-    const auto d = card_.allocate_device<float>({24 * 35});
-    const auto back = card_.allocate<float>({24 * 35});
+    const auto d = card_.allocate_device<float>({std::uint64_t{24} * 35});
+    const auto back = card_.allocate<float>({std::uint64_t{24} * 35});
     queue_.submit(Transpose{.dst = d, .src = source, .shape = {35, 24}, .src_strides = {1, 35}});
     queue_.submit(copy(back, d)).wait();
     result("transpose", back);
@@ -212,7 +212,7 @@ void Program::images() {
     const ImageLayout layout{.height = 15, .width = 13, .channels = 6};
     const auto source = values(15 * 13 * 6, 9);
     const auto weights = values(3 * 3 * 6 * 6, 10);
-    const auto d = card_.allocate<float>({15 * 13 * 6});
+    const auto d = card_.allocate<float>({std::uint64_t{15} * 13 * 6});
     queue_
         .submit(Conv2d{.dst = d,
                        .src = source,

@@ -90,7 +90,7 @@ class Messages(CardTest):
         )
         content = FASHION.read_bytes()
         for wrong in (content, memoryview(content), io.BytesIO(content)):
-            for function in (accel.Model.load, accel.Model.describe_inputs):
+            for function in (accel.Model.load, accel.Model.check, accel.Model.describe_inputs):
                 with self.subTest((type(wrong), function)):
                     message = self.message(TypeError, function, wrong)
                     self.assert_terms(message, "path", type(wrong).__name__)

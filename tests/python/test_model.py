@@ -25,6 +25,19 @@ class Model(CardTest):
         self.assertGreater(len(model.commands), 0)
         self.assertEqual(model.host_nodes, [])
 
+    def test_a_check_lists_what_is_not_supported(self):
+        file = onnx_files.affine(self.folder() / "model.onnx")
+        self.assertEqual(accel.Model.check(file), [])
+        # The node's operator becomes one that no domain has.
+        broken = self.folder() / "broken.onnx"
+        broken.write_bytes(file.read_bytes().replace(b"MatMul", b"MatMal"))
+        (found,) = accel.Model.check(broken, batch=2)
+        self.assertEqual((found.domain, found.op_type, found.nodes), ("ai.onnx", "MatMal", 1))
+        self.assertEqual(found.node, "product")
+        self.assertIn("not supported", found.cause)
+        self.assertTrue(found.remedy)
+        self.assertIn("MatMal", repr(found))
+
     def test_is_called_with_an_array_a_list_a_dict_or_names(self):
         model = self.load()
         x = np.float32([[1, 2, 3, 4]])

@@ -188,7 +188,7 @@ TEST(Bars, HaveTheTypesAndSizesOfTheDataSheet) {
     EXPECT_EQ(registers.size, std::uint64_t{ACCEL_REGISTERS_SIZE});
     const auto doorbells = machine.function.probe_bar(ACCEL_BAR_DOORBELLS);
     EXPECT_EQ(doorbells.flags, wide);
-    EXPECT_EQ(doorbells.size, std::uint64_t{8 * ACCEL_DOORBELL_STRIDE});
+    EXPECT_EQ(doorbells.size, std::uint64_t{8} * ACCEL_DOORBELL_STRIDE);
     const auto memory = machine.function.probe_bar(ACCEL_BAR_MEMORY);
     EXPECT_EQ(memory.flags, wide | PCI_BASE_ADDRESS_MEM_PREFETCH);
     EXPECT_EQ(memory.size, 4U << 20);

@@ -111,10 +111,10 @@ TEST_P(PlacementTest, ANetworkIsOneCommand) {
     constexpr std::uint32_t k = 20;
     constexpr std::uint32_t h = 9;
     constexpr std::uint32_t n = 4;
-    const auto x = random_values(m * k, 1);
-    const auto w1 = random_values(k * h, 2);
+    const auto x = random_values(std::uint64_t{m} * k, 1);
+    const auto w1 = random_values(std::uint64_t{k} * h, 2);
     const auto b1 = random_values(h, 3);
-    const auto w2 = random_values(h * n, 4);
+    const auto w2 = random_values(std::uint64_t{h} * n, 4);
     const auto load = [&](const std::vector<float>& values) {
         auto buffer = card.allocate_device<float>({values.size()});
         upload(card, queue, buffer, values);
@@ -145,7 +145,7 @@ TEST_P(PlacementTest, ANetworkIsOneCommand) {
                                                 {}, m, n, h, false);
     EXPECT_THAT(output.span(), ElementsAreArray(expected));
     for (std::uint32_t i = 0; i < m; ++i) {
-        const auto row = output.slice(i * n, n);
+        const auto row = output.slice(std::uint64_t{i} * n, n);
         EXPECT_EQ(best[i], std::max_element(row.begin(), row.end()) - row.begin());
     }
 }
@@ -304,14 +304,14 @@ TEST_F(CallTest, AListMayHaveWaitsSignalsAndCompletionRecords) {
 TEST_F(CallTest, MovedFromListsThrow) {
     CommandList list = card.create_command_list();
     const CommandList other = std::move(list);
-    // NOLINTBEGIN(bugprone-use-after-move): intended
+    // NOLINTBEGIN(bugprone-use-after-move,clang-analyzer-cplusplus.Move): intended
     expect_says(error_of([&] { list.add(Nop{}); }), "CommandList", "moved from");
     expect_says(error_of([&] { list.close(); }), "moved from");
     expect_says(error_of([&] { static_cast<void>(list.size()); }), "moved from");
     expect_says(error_of([&] { static_cast<void>(list.closed()); }), "moved from");
     expect_says(error_of([&] { static_cast<void>(list.arguments()); }), "moved from");
     expect_says(error_of([&] { queue.submit(list); }), "moved from");
-    // NOLINTEND(bugprone-use-after-move)
+    // NOLINTEND(bugprone-use-after-move,clang-analyzer-cplusplus.Move)
     EXPECT_EQ(other.size(), 0U);
 }
 

@@ -84,8 +84,8 @@ TEST_F(CommandTest, GemmMatchesTheReferenceToTheBit) {
     constexpr std::uint32_t m = 5;
     constexpr std::uint32_t n = 7;
     constexpr std::uint32_t k = 33;
-    const auto a = random_values(m * k, 1);
-    const auto b = random_values(k * n, 2);
+    const auto a = random_values(std::uint64_t{m} * k, 1);
+    const auto b = random_values(std::uint64_t{k} * n, 2);
     const auto bias = random_values(n, 3);
     auto d = card.allocate<float>({m, n});
     run(Gemm{.d = d, .a = floats(a), .b = floats(b), .m = m, .n = n, .k = k});

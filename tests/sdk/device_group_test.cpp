@@ -47,6 +47,7 @@ std::vector<std::size_t> running(const DeviceGroup& group) {
 TEST_F(DeviceGroupTest, EachRequestGoesToTheLeastLoadedCard) {
     DeviceGroup group(devices, {.in_flight = 2});
     std::vector<Request> all;
+    all.reserve(3);
     for (int i = 0; i < 3; ++i) {
         all.push_back(group.submit(blocked()));
     }
@@ -82,6 +83,7 @@ TEST_F(DeviceGroupTest, AnIdleGroupUsesAllItsCards) {
 TEST_F(DeviceGroupTest, WithoutRerunsTheRequestsOfACardThatEndsAreTold) {
     DeviceGroup group(devices, {.in_flight = 1});
     std::vector<Request> all;
+    all.reserve(3);
     for (int i = 0; i < 3; ++i) {
         all.push_back(group.submit(blocked()));
     }
@@ -106,9 +108,9 @@ TEST_F(DeviceGroupTest, WithRerunsTheRequestsRunOnAnotherCard) {
     DeviceGroup group(devices, {.in_flight = 2, .reruns = 1});
     std::vector<Request> all;
     std::vector<std::vector<std::size_t>> cards(6);
-    for (std::size_t i = 0; i < cards.size(); ++i) {
-        all.push_back(group.submit([&, i](Queue& queue, std::size_t card) {
-            cards[i].push_back(card);
+    for (std::vector<std::size_t>& used : cards) {
+        all.push_back(group.submit([&](Queue& queue, std::size_t card) {
+            used.push_back(card);
             return queue.submit(gates[card].closed());
         }));
     }
@@ -128,7 +130,7 @@ TEST_F(DeviceGroupTest, ARequestThatEndsCardsDoesNotEndThemAll) {
     std::atomic<int> runs{0};
     const Request poison = group.submit([&](Queue& queue, std::size_t card) {
         ++runs;
-        const Job job = queue.submit(gates[card].closed());
+        Job job = queue.submit(gates[card].closed());
         driver->reset_card(card);
         return job;
     });
@@ -140,6 +142,7 @@ TEST_F(DeviceGroupTest, ARequestThatEndsCardsDoesNotEndThemAll) {
 TEST_F(DeviceGroupTest, WithoutACardEveryRequestIsToldAndANewCardRunsThem) {
     DeviceGroup group(devices, {.in_flight = 1, .reruns = 5});
     std::vector<Request> all;
+    all.reserve(6);
     for (int i = 0; i < 6; ++i) {
         all.push_back(group.submit(blocked()));
     }
@@ -167,6 +170,7 @@ TEST_F(DeviceGroupTest, WithoutACardEveryRequestIsToldAndANewCardRunsThem) {
 TEST_F(DeviceGroupTest, AFailedJobEndsNoCard) {
     DeviceGroup group(devices, {.in_flight = 4});
     std::vector<Request> all;
+    all.reserve(24);
     for (int i = 0; i < 24; ++i) {
         all.push_back(group.submit([i](Queue& queue, std::size_t) {
             return i % 4 == 1 ? queue.submit(Fill{.dst = nowhere, .bytes = 4})
@@ -189,6 +193,7 @@ TEST_F(DeviceGroupTest, ManyThreadsSubmitWhileACardEnds) {
     DeviceGroup group(devices, {.in_flight = 2, .max_waiting = 8, .reruns = 1});
     {
         std::vector<std::jthread> threads;
+        threads.reserve(4);
         for (int t = 0; t < 4; ++t) {
             threads.emplace_back([&] {
                 for (int i = 0; i < 50; ++i) {

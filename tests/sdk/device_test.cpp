@@ -60,6 +60,7 @@ TEST(Machine, WithoutACardTheErrorNamesTheEmulatedDevice) {
 
 TEST_F(DeviceTest, ReportsThatAllContextsAreInUse) {
     std::vector<Device> devices;
+    devices.reserve(4);
     for (int i = 0; i < 4; ++i) {
         devices.push_back(open());
     }

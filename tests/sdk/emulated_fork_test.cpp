@@ -68,6 +68,7 @@ TEST_F(EmulatedFork, AChildThatDestroysAndExitsEndsNothingOfTheParent) {
     const Job job = queue.submit(gate.closed());
     EXPECT_EQ(in_child([&] {
                   card.reset();
+                  // NOLINTNEXTLINE(concurrency-mt-unsafe): the child has one thread
                   std::exit(0);  // runs the destructors of static objects
                   return false;
               }),
@@ -98,6 +99,7 @@ TEST_F(EmulatedFork, AChildHoldsNoFileDescriptorOfTheParentsDevice) {
     EXPECT_EQ(in_child([] {
                   int found = 0;
                   DIR* const folder = ::opendir("/proc/self/fd");
+                  // NOLINTNEXTLINE(concurrency-mt-unsafe): the child has one thread
                   while (const dirent* entry = ::readdir(folder)) {
                       std::array<char, 256> target{};
                       const std::string link = std::string("/proc/self/fd/") + entry->d_name;
@@ -119,9 +121,10 @@ TEST_F(EmulatedFork, AProgramThatEndsWithOpenDevicesEndsNormally) {
                   static const auto memory = kept.allocate<float>({64});
                   // A device that nothing destroys. The pointer stays in memory, for leak checkers.
                   static std::atomic<Device*> undestroyed{nullptr};
+                  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
                   undestroyed = new Device(Device::open("emulated:timing=model"));
                   queue.submit(fill(memory, 1.0F)).wait();
-                  std::exit(0);
+                  std::exit(0);  // NOLINT(concurrency-mt-unsafe)
                   return false;
               }),
               0);

@@ -192,6 +192,7 @@ TEST_F(EmulatedMemory, ManyBuffersLeaveFileDescriptors) {
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &small), 0);
     const Device card = open();
     std::vector<Buffer<int>> buffers;
+    buffers.reserve(400);
     for (int i = 0; i < 400; ++i) {
         buffers.push_back(card.allocate<int>({16}));
     }

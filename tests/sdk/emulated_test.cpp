@@ -23,7 +23,8 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
 
-// A variable of the environment during the lifetime of this object.
+// A variable of the environment during the lifetime of this object. No thread reads it meanwhile.
+// NOLINTBEGIN(concurrency-mt-unsafe)
 class Variable {
   public:
     explicit Variable(const std::string& value) { ::setenv("ACCEL_DEVICE", value.c_str(), 1); }
@@ -33,6 +34,7 @@ class Variable {
     Variable& operator=(Variable&&) = delete;
     ~Variable() { ::unsetenv("ACCEL_DEVICE"); }
 };
+// NOLINTEND(concurrency-mt-unsafe)
 
 void expect_that_it_computes(const Device& card) {
     const auto memory = card.allocate_device<float>({64});
@@ -295,7 +297,7 @@ TEST(EmulatedTime, ATimingModelTakesTheSameTicksInEachRun) {
 std::vector<std::string> status_lines(const std::string& field) {
     std::vector<std::string> lines;
     DIR* const tasks = ::opendir("/proc/self/task");
-    while (const dirent* entry = ::readdir(tasks)) {
+    while (const dirent* entry = ::readdir(tasks)) {  // NOLINT(concurrency-mt-unsafe): own stream
         std::ifstream status(std::string("/proc/self/task/") + entry->d_name + "/status");
         std::string line;
         bool ours = false;

@@ -408,7 +408,7 @@ TEST_F(EventLoopTest, TheFileDescriptorReportsJobsFailuresAndLostCards) {
 TEST_F(EventLoopTest, AMovedFromLoopSaysSo) {
     EventLoop loop;
     EventLoop other = std::move(loop);
-    // NOLINTNEXTLINE(bugprone-use-after-move)
+    // NOLINTNEXTLINE(bugprone-use-after-move,clang-analyzer-cplusplus.Move)
     expect_says(error_of([&] { loop.stop(); }), "EventLoop was moved from");
     loop = std::move(other);
     loop.stop();
@@ -422,6 +422,7 @@ TEST_F(EventLoopTest, ManyThreadsAddCallbacksToOneLoop) {
     {
         EventLoop loop = EventLoop::with_thread();
         std::vector<std::jthread> threads;
+        threads.reserve(4);
         for (int t = 0; t < 4; ++t) {
             threads.emplace_back([&, t] {
                 Queue queue = (t % 2 == 0 ? card : other).create_queue({.entries = 8});

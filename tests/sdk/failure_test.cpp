@@ -13,7 +13,6 @@ namespace accel::test {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::Each;
 
 // A raw command, which bypasses the checks of the library.
 Command raw(const accel_command& command) {

@@ -16,6 +16,7 @@ thread_local std::size_t allocations = 0;
 void* allocate(std::size_t bytes, std::size_t alignment) {
     allocations += counting ? 1 : 0;
     const std::size_t length = (bytes + alignment - 1) / alignment * alignment;
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory): of operator new
     void* memory = std::aligned_alloc(alignment, length == 0 ? alignment : length);
     if (memory == nullptr) {
         throw std::bad_alloc();
@@ -26,6 +27,7 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
 }  // namespace
 
 // These replace the operators of the whole program.
+// NOLINTBEGIN(cppcoreguidelines-owning-memory)
 void* operator new(std::size_t bytes) {
     return allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
 }
@@ -44,6 +46,7 @@ void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept {
 void operator delete(void* memory, std::size_t /*bytes*/, std::align_val_t /*alignment*/) noexcept {
     std::free(memory);
 }
+// NOLINTEND(cppcoreguidelines-owning-memory)
 
 namespace accel::test {
 namespace {
@@ -294,6 +297,7 @@ TEST_F(HotPathTest, EveryPriorityIsAccepted) {
 
 TEST_F(HotPathTest, ExhaustedQueuesAreReported) {
     std::vector<Queue> queues;
+    queues.reserve(8);
     for (int i = 0; i < 8; ++i) {
         queues.push_back(card.create_queue());
     }

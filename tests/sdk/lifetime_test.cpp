@@ -167,7 +167,7 @@ TEST_F(LifetimeTest, MovedFromObjectsThrow) {
         EXPECT_EQ(error.errc(), std::errc::invalid_argument);
         expect_says(error, type, "moved from");
     };
-    // NOLINTBEGIN(bugprone-use-after-move): intended
+    // NOLINTBEGIN(bugprone-use-after-move,clang-analyzer-cplusplus.Move): intended
     says("Device", [&] { static_cast<void>(card.info()); });
     says("Device", [&] { static_cast<void>(card.fd()); });
     says("Device", [&] { static_cast<void>(card.allocate<int>({1})); });
@@ -190,7 +190,7 @@ TEST_F(LifetimeTest, MovedFromObjectsThrow) {
     says("Queue", [&] { static_cast<void>(queue.failure()); });
     says("Semaphore", [&] { static_cast<void>(semaphore.value()); });
     says("Semaphore", [&] { semaphore.set(1); });
-    // NOLINTEND(bugprone-use-after-move)
+    // NOLINTEND(bugprone-use-after-move,clang-analyzer-cplusplus.Move)
     taken.submit(moved.wait(1)).wait();
 }
 

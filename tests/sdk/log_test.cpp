@@ -39,9 +39,8 @@ std::string repeated(char letter, char separator) {
 
 class LogTest : public ::testing::Test {
   protected:
-    LogTest() : error_(std::tmpfile()) {}
-    ~LogTest() override {
-        std::fclose(error_);
+    void TearDown() override {
+        std::fclose(error_);  // NOLINT(cppcoreguidelines-owning-memory)
         std::filesystem::remove(file_);
     }
 
@@ -64,7 +63,7 @@ class LogTest : public ::testing::Test {
         return text;
     }
 
-    std::FILE* error_;
+    std::FILE* error_ = std::tmpfile();
     std::filesystem::path file_ =
         std::filesystem::temp_directory_path() / ("accel log " + std::to_string(::getpid()));
 };
@@ -126,6 +125,7 @@ TEST_F(LogTest, LinesOfThreadsDoNotMix) {
 }
 
 TEST_F(LogTest, WithoutTheVariableNothingIsEnabled) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread changes the environment
     if (::getenv("ACCEL_LOG") == nullptr) {
         EXPECT_FALSE(log_enabled(LogLevel::error));
     }
@@ -150,7 +150,7 @@ TEST_F(LogTest, HasTheEventsOfTheLibrary) {
     ASSERT_GT(::readlink("/proc/self/exe", self.data(), self.size() - 1), 0);
     const std::string command = "ACCEL_LOG='debug," + file_.string() + "' '" + self.data() +
                                 "' --gtest_filter=LogEventsTest.OfAProgram >/dev/null 2>&1";
-    ASSERT_EQ(std::system(command.c_str()), 0);
+    ASSERT_EQ(std::system(command.c_str()), 0);  // NOLINT(concurrency-mt-unsafe): one thread
     const std::string text = content(file_);
     EXPECT_THAT(text, HasSubstr("info: opened /dev/accel0"));
     EXPECT_THAT(text, HasSubstr("info: created queue 1 on /dev/accel0: 64 entries"));

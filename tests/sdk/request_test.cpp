@@ -128,6 +128,7 @@ TEST_F(RequestTest, ACardThatIsGoneEndsAllRequestsWithTheReason) {
     RequestQueue requests(card);
     Gate gate(card);
     std::vector<Request> all;
+    all.reserve(5);
     for (int i = 0; i < 5; ++i) {
         all.push_back(requests.submit(gate.closed()));
     }
@@ -271,7 +272,7 @@ TEST_F(RequestTest, BadOptionsAndMovedObjectsSaySo) {
     expect_says(error_of([&] { RequestQueue(card, {.max_waiting = 0}); }), "max_waiting is 0");
     RequestQueue requests(card);
     RequestQueue other = std::move(requests);
-    // NOLINTNEXTLINE(bugprone-use-after-move)
+    // NOLINTNEXTLINE(bugprone-use-after-move,clang-analyzer-cplusplus.Move)
     expect_says(error_of([&] { static_cast<void>(requests.pending()); }), "was moved from");
     other.submit(Nop{}).wait();
     requests = std::move(other);
@@ -284,6 +285,7 @@ TEST_F(RequestTest, ManyThreadsSubmitAndCancel) {
     std::atomic<int> canceled{0};
     {
         std::vector<std::jthread> threads;
+        threads.reserve(4);
         for (int t = 0; t < 4; ++t) {
             threads.emplace_back([&, t] {
                 for (int i = 0; i < 60; ++i) {

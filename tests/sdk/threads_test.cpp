@@ -24,6 +24,7 @@ TEST_F(ThreadsTest, ManyWaitForJobsThatOneSubmits) {
     std::vector<Job> jobs(jobs_each);
     std::atomic<int> submitted{0};
     std::vector<std::jthread> waiters;
+    waiters.reserve(4);
     for (int w = 0; w < 4; ++w) {
         waiters.emplace_back([&] {
             for (int i = 0; i < jobs_each; ++i) {
@@ -51,6 +52,7 @@ TEST_F(ThreadsTest, ManyWaitForJobsThatOneSubmits) {
 TEST_F(ThreadsTest, EachThreadHasItsQueue) {
     const Device card = open();
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&card, t] {
             Queue queue = card.create_queue({.entries = 4});
@@ -67,7 +69,7 @@ TEST_F(ThreadsTest, AQueueIsSharedUnderALockOfTheCaller) {
     const Device card = open();
     Queue queue = card.create_queue({.entries = 8});
     std::mutex mutex;
-    auto words = card.allocate<std::uint32_t>({4 * 50});
+    auto words = card.allocate<std::uint32_t>({std::uint64_t{4} * 50});
     {
         std::vector<std::jthread> threads;
         for (std::uint32_t t = 0; t < 4; ++t) {
@@ -95,6 +97,7 @@ TEST_F(ThreadsTest, AClosedListIsSubmittedFromAnyThread) {
     list.add(Fill{.dst = argument(0), .pattern = 3, .bytes = 4});
     list.close();
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; ++t) {
         threads.emplace_back([&] {
             Queue queue = card.create_queue();
@@ -117,6 +120,7 @@ void expect_canceled_waits(const Job& job, Action&& action) {
     std::barrier start(waiter_count + 1);
     {
         std::vector<std::jthread> waiters;
+        waiters.reserve(waiter_count);
         for (int w = 0; w < waiter_count; ++w) {
             waiters.emplace_back([&] {
                 start.arrive_and_wait();
@@ -218,6 +222,7 @@ TEST_F(ThreadsTest, SeveralThreadsWaitForAnyOfTheSameJobs) {
     const std::vector<Job> jobs = {first.submit(never.closed()), second.submit(gate.closed())};
     {
         std::vector<std::jthread> waiters;
+        waiters.reserve(3);
         for (int w = 0; w < 3; ++w) {
             waiters.emplace_back([&] { EXPECT_EQ(wait_any(jobs), 1U); });
         }

@@ -56,6 +56,11 @@ class Output(ToolTest):
             self.assertEqual((info.st_uid, info.st_gid), (1234, 4321))
         self.assertEqual(self.names(), ["file"])
 
+    def test_an_empty_value_is_refused(self):
+        for command in (["metrics", "-o", ""], ["bundle", ""], ["run", ""], ["info", ""]):
+            done = self.ctl(*command)
+            self.expect_exit(done, 2, "the value is empty")
+
     def test_a_name_of_255_bytes_works(self):
         self.expect_written(self.out / ("n" * 255))
 

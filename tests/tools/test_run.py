@@ -55,6 +55,29 @@ class Models(RunTest):
             self.expect_exit(self.run_model(str(path)), 7, str(path), words)
         self.expect_exit(self.run_model(self.model("Nonsense", "f32", (2, 3))), 8, "Nonsense")
 
+    def test_a_check_lists_all_that_is_not_supported_and_needs_no_card(self):
+        nodes = [("Nonsense", ["x"], "a"), ("Nonsense", ["a"], "b"), ("Other", ["b"], "y")]
+        port = ("f32", (2, 3))
+        bad = self.file("bad.onnx", onnx.model(nodes, [("x", *port)], [("y", *port)]))
+        done = self.ctl("run", bad, "--check-only", "--json", here=True)
+        self.expect_exit(done, 8)
+        document = self.document(done)
+        self.assertFalse(document["supported"])
+        first, second = document["unsupported"]
+        self.assertEqual((first["domain"], first["operator"]), ("ai.onnx", "Nonsense"))
+        self.assertEqual((first["nodes"], first["node"]), (2, "a"))
+        self.assertIn("not supported", first["cause"])
+        self.assertTrue(first["remedy"])
+        self.assertEqual((second["operator"], second["nodes"]), ("Other", 1))
+        done = self.ctl("run", bad, "--check-only", here=True)
+        self.expect_exit(done, 8)
+        for words in ("2 causes", "Nonsense, 2 nodes, first 'a'", "Other, node 'y'", "remedy"):
+            self.assertIn(words, done.stdout)
+        good = self.model("Neg", "f32", (2, 3))
+        done = self.ctl("run", good, "--check-only", here=True)
+        self.expect_exit(done, 0)
+        self.assertIn("supports this model", done.stdout)
+
     def test_a_model_that_cannot_be_read_is_told_with_the_cause(self):
         for path, words in (("/nosuch", "No such file"), (str(self.folder), "it is a folder")):
             self.expect_exit(self.run_model(path), 7, path, words)
@@ -289,6 +312,8 @@ class Outputs(RunTest):
         done = self.run_model(model, "--top", "1", "--labels", short)
         self.expect_exit(done, 2, "has 2 lines, and output y has 4 classes")
         self.expect_exit(self.run_model(model, "--labels", labels), 2, "--top")
+        done = self.run_model(model, "--top", "1", "--labels", "/dev/null")
+        self.expect_exit(done, 2, "the file of labels /dev/null is empty")
 
     def test_the_timeline_has_every_command_and_node(self):
         model = self.file(

@@ -136,7 +136,7 @@ std::string check_isolation(const CheckContext& context) {
     if (mine[0] != 1 || loot[0] != 2 || secret[0] != 0x5ec2e75eU) {
         throw CheckFailed("the same address in two contexts is the same memory");
     }
-    return "reads and writes between contexts fault, and change nothing";
+    return "reads and writes between contexts fault (two events), and change nothing";
 }
 
 std::string check_peers(const CheckContext& context) {

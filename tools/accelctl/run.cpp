@@ -15,6 +15,7 @@
 #include "emulated.hpp"
 #include "models.hpp"
 #include "output.hpp"
+#include "run/check.hpp"
 #include "run/numbers.hpp"
 #include "run/port_files.hpp"
 #include "run/report.hpp"
@@ -46,6 +47,7 @@ struct RunOptions {
     std::optional<double> absolute;
     std::optional<double> relative;
     bool nodes = false;
+    bool check_only = false;
 };
 
 // The numbers are the same at every call: from -1 to 1, or 0 and 1 for integers.
@@ -197,6 +199,9 @@ Exit verdict(const RunReport& report) {
 }
 
 Exit run(const Program& program, const RunOptions& options) {
+    if (options.check_only) {
+        return check_model(program, options.model);
+    }
     const Card card = select_card_for_models(program, options.model);
     const Device device = open_card(card);
     Queue queue = device.create_queue();
@@ -322,6 +327,10 @@ void add_run(Program& program) {
     command.add_flag(
         {.name = "--nodes", .help = "Show the time of each node of the model, not of each command"},
         options->nodes);
+    command.add_flag({.name = "--check-only",
+                      .help = "Run nothing: list all that the compiler does not support in the "
+                              "model. No card is needed; the exit code is 8 if there is any"},
+                     options->check_only);
     command.add_option({.name = "--repeat",
                         .help = "Set the number of timed runs",
                         .value = "N",

@@ -236,7 +236,9 @@ void add_validate(Program& program) {
         program, "validate", "Check every function of the card against a reference", validate);
     command.set_footer(
         "Prints PASSED, FAILED or SKIPPED for each check, and exits with 1 if one failed. Other "
-        "users of the card are slowed down, but not disturbed.");
+        "users of the card are slowed down, but not disturbed. The check 'isolation' provokes "
+        "faults "
+        "of its own process; the driver keeps their events and a dump, which name accelctl.");
     add_card(command, options->card, all_cards);
     command.add_option({.name = "--only",
                         .help = "Run only these checks, separated by commas",

@@ -75,6 +75,15 @@ CLI::Validator one_of(const std::vector<std::string>& choices) {
     return {check, fmt::format("{{{}}}", fmt::join(choices, ",")), "choices"};
 }
 
+// An empty value is most often a variable of a script that is not set.
+CLI::Validator not_empty() {
+    const auto check = [](const std::string& text) {
+        return text.empty() ? std::string("the value is empty: leave it out, or give one")
+                            : std::string();
+    };
+    return {check, "", "not empty"};
+}
+
 CLI::Validator folder_that_exists() {
     const auto check = [](const std::string& text) {
         std::error_code ignored;
@@ -159,6 +168,7 @@ CommandLine::~CommandLine() = default;
 void CommandLine::declare(Option&& option, CLI::Option* parser) {
     if (option.takes_value()) {
         parser->type_name(option.value);
+        parser->check(not_empty());
     }
     if (!option.choices.empty()) {
         parser->check(one_of(option.choices));

@@ -3,8 +3,13 @@
 
 #include <onnx.pb.h>
 
+#include <accel/log.hpp>
 #include <algorithm>
+#include <array>
+#include <cctype>
+#include <map>
 #include <set>
+#include <string_view>
 
 #include "frontend/onnx_tensor.hpp"
 #include "ir/error.hpp"
@@ -32,36 +37,108 @@ Constant constant_input(const onnx::ValueInfoProto& input, const TensorData& giv
     return tensor;
 }
 
-Dims shape_of(const onnx::ValueInfoProto& input, const LoadOptions& options) {
-    const auto given = options.shapes.find(input.name());
-    if (given != options.shapes.end()) {
+// Whether a first dimension counts examples: it has no name, or one that says so.
+bool counts_examples(const std::string& name) {
+    std::string lower;
+    for (const unsigned char c : name) {
+        lower.push_back(static_cast<char>(std::tolower(c)));
+    }
+    constexpr std::array<std::string_view, 6> names{"", "?", "n", "b", "bs", "none"};
+    return std::ranges::find(names, lower) != names.end() || lower.starts_with("unk_") ||
+           lower.find("batch") != std::string::npos;
+}
+
+// The shapes of inputs, and the dimensions whose lengths neither the model nor the options state.
+class InputShapes {
+  public:
+    explicit InputShapes(const LoadOptions& options) : options_(options) {}
+
+    // The shape of an input. A length that is missing is noted, and is 1 here.
+    Dims shape_of(const onnx::ValueInfoProto& input);
+
+    // Refuses all that was noted, in one message.
+    void refuse_open() const;
+
+  private:
+    std::int64_t length_of(const onnx::TensorShapeProto::Dimension& dim, bool first, bool only,
+                           std::string& open);
+
+    const LoadOptions& options_;
+    std::string open_;                  // the inputs whose dimensions are open
+    std::map<std::string, int> named_;  // how many open dimensions have a name
+    std::set<std::string> batches_;     // inputs whose open batch is 1
+};
+
+std::int64_t InputShapes::length_of(const onnx::TensorShapeProto::Dimension& dim, bool first,
+                                    bool only, std::string& open) {
+    const auto named = options_.dimensions.find(dim.dim_param());
+    if (dim.has_dim_value() && dim.dim_value() >= 0) {
+        const bool replaced = first && !only && dim.dim_value() == 1 && options_.batch > 0;
+        return replaced ? options_.batch : dim.dim_value();
+    }
+    if (named != options_.dimensions.end()) {
+        return named->second;
+    }
+    if (first && options_.batch > 0) {
+        return options_.batch;
+    }
+    if (!first || !counts_examples(dim.dim_param())) {
+        const std::string& name = dim.dim_param();
+        open = name.empty() ? "without a name" : "'" + name + "'";
+        ++named_[name];
+    }
+    return 1;
+}
+
+Dims InputShapes::shape_of(const onnx::ValueInfoProto& input) {
+    const auto given = options_.shapes.find(input.name());
+    if (given != options_.shapes.end()) {
         return given->second;
     }
     const auto& tensor = input.type().tensor_type();
+    const std::string before = open_.empty() ? "" : "; ";
     if (!tensor.has_shape()) {
-        refuse("input '" + input.name() + "' has no shape in the model",
-               "give one in LoadOptions::shapes (accelctl --shape)");
+        open_ += before + "input '" + input.name() + "' has no shape";
+        ++named_[""];
+        return {};
     }
     Dims dims;
+    std::string list;
     for (const auto& dim : tensor.shape().dim()) {
-        const auto named = options.dimensions.find(dim.dim_param());
-        if (dim.has_dim_value() && dim.dim_value() >= 0) {
-            const bool is_batch = dims.empty() && dim.dim_value() == 1 && options.batch > 0 &&
-                                  tensor.shape().dim_size() > 1;
-            dims.push_back(is_batch ? options.batch : dim.dim_value());
-        } else if (named != options.dimensions.end()) {
-            dims.push_back(named->second);
-        } else if (dims.empty()) {
-            dims.push_back(std::max<std::int64_t>(options.batch, 1));
-        } else {
-            const std::string name = dim.dim_param().empty() ? "" : " ('" + dim.dim_param() + "')";
-            refuse("dimension " + std::to_string(dims.size()) + name + " of input '" +
-                       input.name() + "' is open",
-                   "give its length in LoadOptions::dimensions or shapes (accelctl "
-                   "--dimension or --shape)");
+        std::string open;
+        dims.push_back(length_of(dim, dims.empty(), tensor.shape().dim_size() == 1, open));
+        if (!open.empty()) {
+            list +=
+                (list.empty() ? "" : ", ") + std::to_string(dims.size() - 1) + " (" + open + ")";
         }
     }
+    if (!list.empty()) {
+        open_ += before + "dimension " + list + " of input '" + input.name() + "' " +
+                 (list.find(',') == std::string::npos ? "is open" : "are open");
+    } else if (tensor.shape().dim_size() > 0 && !tensor.shape().dim(0).has_dim_value() &&
+               options_.batch == 0 && dims[0] == 1) {
+        batches_.insert(input.name());
+    }
     return dims;
+}
+
+void InputShapes::refuse_open() const {
+    if (open_.empty()) {
+        for (const std::string& input : batches_) {
+            log(LogLevel::warn, "input '" + input +
+                                    "' leaves its batch open, which is 1 here: LoadOptions::batch "
+                                    "(accelctl --batch) sets it");
+        }
+        return;
+    }
+    // One length for a name that stands for different lengths is of no use.
+    const bool by_name = std::ranges::all_of(
+        named_, [](const auto& one) { return !one.first.empty() && one.first != "?"; });
+    refuse(open_, by_name ? "give the lengths in LoadOptions::dimensions, by name (accelctl "
+                            "--dimension NAME=LENGTH), or the whole shape in LoadOptions::shapes "
+                            "(--shape INPUT=N,N,...)"
+                          : "give the whole shape of each of these inputs in "
+                            "LoadOptions::shapes (accelctl --shape INPUT=N,N,...)");
 }
 
 }  // namespace
@@ -101,22 +178,57 @@ void check_options(const onnx::GraphProto& graph, const LoadOptions& options) {
 }
 
 void import_inputs(const onnx::GraphProto& graph, const LoadOptions& options, Builder& builder,
-                   Scope& scope) {
+                   Scope& scope, Findings* findings) {
     std::set<std::string> weights;
     for (const auto& tensor : graph.initializer()) {
         weights.insert(tensor.name());
     }
-    for (const auto& input : graph.input()) {
-        if (weights.contains(input.name())) {
-            continue;
-        }
+    InputShapes shapes(options);
+    const auto add = [&](const onnx::ValueInfoProto& input) {
         const auto constant = options.constant_inputs.find(input.name());
         if (constant != options.constant_inputs.end()) {
             scope[input.name()] = builder.constant(constant_input(input, constant->second));
-            continue;
+        } else {
+            const TensorInfo declared = describe_tensor(input);
+            scope[input.name()] =
+                builder.input(input.name(), declared.type, shapes.shape_of(input));
         }
-        const TensorInfo declared = describe_tensor(input);
-        scope[input.name()] = builder.input(input.name(), declared.type, shape_of(input, options));
+    };
+    const auto noted = [&](const auto& action) {
+        try {
+            action();
+        } catch (const Error& error) {
+            if (findings == nullptr) {
+                throw;
+            }
+            findings->add(error);
+        }
+    };
+    for (const auto& input : graph.input()) {
+        if (!weights.contains(input.name())) {
+            noted([&] { add(input); });
+        }
+    }
+    noted([&] { shapes.refuse_open(); });
+}
+
+std::optional<TensorInfo> stated_shape(const onnx::GraphProto& graph, const std::string& name) {
+    const auto& infos = graph.value_info();
+    auto found = std::ranges::find(infos, name, &onnx::ValueInfoProto::name);
+    if (found == infos.end()) {
+        found = std::ranges::find(graph.output(), name, &onnx::ValueInfoProto::name);
+        if (found == graph.output().end()) {
+            return std::nullopt;
+        }
+    }
+    try {
+        TensorInfo info = describe_tensor(*found);
+        const bool has_shape = found->type().tensor_type().has_shape();
+        const bool known =
+            has_shape && std::ranges::none_of(info.shape, [](auto length) { return length < 0; });
+        return known ? std::optional(std::move(info)) : std::nullopt;
+    } catch (const Error&) {
+        return std::nullopt;
     }
 }
 

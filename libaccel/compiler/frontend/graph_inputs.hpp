@@ -5,9 +5,11 @@
 
 #include <accel/load_options.hpp>
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 
+#include "frontend/findings.hpp"
 #include "ir/builder.hpp"
 
 namespace onnx {
@@ -23,8 +25,14 @@ using Scope = std::unordered_map<std::string, ValueId>;
 /// would have no effect otherwise.
 void check_options(const onnx::GraphProto& graph, const LoadOptions& options);
 
-/// Adds the inputs of a graph to a program, and constant inputs as constants.
+/// Adds the inputs of a graph to a program, and constant inputs as constants. With `findings`, it
+/// notes what is not supported there, and leaves these inputs out of the scope.
 void import_inputs(const onnx::GraphProto& graph, const LoadOptions& options, Builder& builder,
-                   Scope& scope);
+                   Scope& scope, Findings* findings = nullptr);
+
+/// The type and shape that a graph states for the output of a node, if it states all lengths, and
+/// the card supports the type.
+[[nodiscard]] std::optional<TensorInfo> stated_shape(const onnx::GraphProto& graph,
+                                                     const std::string& name);
 
 }  // namespace accel::compiler

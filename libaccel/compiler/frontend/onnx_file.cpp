@@ -8,6 +8,7 @@
 
 #include "frontend/external_weights.hpp"
 #include "frontend/file_io.hpp"
+#include "frontend/functions.hpp"
 #include "frontend/onnx_tensor.hpp"
 
 namespace accel::compiler {
@@ -29,6 +30,7 @@ onnx::ModelProto parse_model(std::span<const std::byte> bytes, const std::string
         refuse_damaged(name + ": it is not an ONNX model: it has no graph",
                        "name a file that an exporter wrote, or that Model::save() wrote");
     }
+    in_context(name, [&] { inline_functions(model); });
     return model;
 }
 

@@ -3,10 +3,14 @@
 
 #include <onnx.pb.h>
 
+#include <algorithm>
 #include <optional>
+#include <set>
 
+#include "frontend/findings.hpp"
 #include "frontend/graph_inputs.hpp"
 #include "frontend/host_fallback.hpp"
+#include "frontend/model_checks.hpp"
 #include "frontend/node_order.hpp"
 #include "frontend/onnx_file.hpp"
 #include "frontend/onnx_tensor.hpp"
@@ -23,12 +27,6 @@ namespace {
 constexpr int max_nested = 16;
 constexpr std::size_t max_instructions = 50000;
 constexpr std::int64_t max_nodes = 500000;  // counts each iteration of a loop
-
-std::string describe(const onnx::NodeProto& node) {
-    return qualified_name(node.domain(), node.op_type()) +
-           (node.name().empty() ? "" : " '" + node.name() + "'") +
-           (node.output_size() > 0 ? " (output '" + node.output(0) + "')" : "");
-}
 
 const onnx::GraphProto& inner_graph(const onnx::NodeProto& node, const char* name) {
     for (const auto& attribute : node.attribute()) {
@@ -50,6 +48,10 @@ class OnnxImporter {
     Program run() {
         const onnx::GraphProto& graph = model_.graph();
         Scope scope;
+        check_names(graph);
+        Findings findings;
+        check_operators(graph, opsets_, findings);
+        refuse_unsupported(findings);
         check_options(graph, options_);
         import_inputs(graph, options_, builder_, scope);
         HostFallbackBuilder fallback(model_, options_.allow_narrowing);
@@ -57,21 +59,40 @@ class OnnxImporter {
         for (const onnx::NodeProto* const node : in_order(graph)) {
             import_or_defer(*node, scope, fallback);
         }
-        if (graph.output_size() == 0) {
-            refuse("the model has no outputs");
+        import_outputs(scope, fallback);
+        return std::move(program_);
+    }
+
+    // As run(), and notes what is not supported. The program is complete if nothing is.
+    Program check(Findings& findings) {
+        const onnx::GraphProto& graph = model_.graph();
+        check_names(graph);
+        const auto unsupported = check_operators(graph, opsets_, findings);
+        check_options(graph, options_);
+        Scope scope;
+        import_inputs(graph, options_, builder_, scope, &findings);
+        import_weights(graph, scope, &findings);
+        for (const auto& input : graph.input()) {
+            if (!scope.contains(input.name())) {
+                unknown_.insert(input.name());
+            }
         }
-        if (!fallback.empty()) {
-            fallback.finish(program_, [&](const std::string& name) {
-                const ValueId value = find(scope, name);
-                builder_.require_tensor(value, "'" + name + "', which the host needs,");
-                return value;
-            });
-            return std::move(program_);
+        HostFallbackBuilder fallback(model_, options_.allow_narrowing);
+        for (const onnx::NodeProto* const node : in_order(graph)) {
+            if (unsupported.contains(node) || !reads_known(*node, fallback)) {
+                declare_outputs(*node, scope);
+                continue;
+            }
+            try {
+                import_or_defer(*node, scope, fallback);
+            } catch (const Error& error) {
+                nested_ = 0;
+                findings.add(*node, error);
+                declare_outputs(*node, scope);
+            }
         }
-        for (const auto& output : graph.output()) {
-            const ValueId value = find(scope, output.name());
-            builder_.require_tensor(value, "output '" + output.name() + "'");
-            program_.outputs.push_back({output.name(), as_declared(output, value)});
+        if (findings.empty()) {
+            import_outputs(scope, fallback);
         }
         return std::move(program_);
     }
@@ -82,6 +103,48 @@ class OnnxImporter {
             refuse("it has no graph", "is it an ONNX model?");
         }
         return model;
+    }
+
+    void import_outputs(const Scope& scope, const HostFallbackBuilder& fallback) {
+        const onnx::GraphProto& graph = model_.graph();
+        if (graph.output_size() == 0) {
+            refuse("the model has no outputs");
+        }
+        if (!fallback.empty()) {
+            fallback.finish(program_, [&](const std::string& name) {
+                const ValueId value = find(scope, name);
+                builder_.require_tensor(value, "'" + name + "', which the host needs,");
+                return value;
+            });
+            return;
+        }
+        for (const auto& output : graph.output()) {
+            const ValueId value = find(scope, output.name());
+            builder_.require_tensor(value, "output '" + output.name() + "'");
+            program_.outputs.push_back({output.name(), as_declared(output, value)});
+        }
+    }
+
+    // Whether the values of all names that a node reads are known, or of the fallback. Names that
+    // nothing defines are for import_node() to refuse.
+    bool reads_known(const onnx::NodeProto& node, const HostFallbackBuilder& fallback) const {
+        std::set<std::string> names;
+        note_names(node, names);
+        return fallback.depends(node) || std::ranges::none_of(names, [&](const auto& name) {
+                   return unknown_.contains(name);
+               });
+    }
+
+    // Gives the outputs of a node that is not supported the types and shapes that the model states,
+    // so that the nodes behind it are checked.
+    void declare_outputs(const onnx::NodeProto& node, Scope& scope) {
+        for (const std::string& output : node.output()) {
+            if (const auto shape = stated_shape(model_.graph(), output)) {
+                scope[output] = builder_.input(output, shape->type, shape->shape);
+            } else {
+                unknown_.insert(output);
+            }
+        }
     }
 
     // Converts an output that was narrowed back to the type that the model declares.
@@ -103,6 +166,7 @@ class OnnxImporter {
     // Imports a node, or adds it to the host fallback.
     void import_or_defer(const onnx::NodeProto& node, Scope& scope, HostFallbackBuilder& fallback) {
         if (fallback.depends(node)) {
+            check_operators_within(node, opsets_);
             fallback.add(node, "it reads an output of another node of the host fallback");
             return;
         }
@@ -113,17 +177,27 @@ class OnnxImporter {
                 throw;
             }
             nested_ = 0;
+            check_operators_within(node, opsets_);
             fallback.add(node, message_of(error));
         }
     }
 
-    void import_weights(const onnx::GraphProto& graph, Scope& scope) {
+    void import_weights(const onnx::GraphProto& graph, Scope& scope, Findings* findings = nullptr) {
         if (graph.sparse_initializer_size() != 0) {
-            refuse("it has sparse weights, which are not supported",
+            const std::string& name = graph.sparse_initializer(0).values().name();
+            refuse("it has sparse weights, such as '" + name + "', which are not supported",
                    "convert them to dense weights");
         }
         for (const auto& tensor : graph.initializer()) {
-            scope[tensor.name()] = builder_.constant(import_tensor(tensor));
+            try {
+                scope[tensor.name()] = builder_.constant(import_tensor(tensor));
+            } catch (const Error& error) {
+                if (findings == nullptr || error.errc() == std::errc::bad_message) {
+                    throw;
+                }
+                findings->add(error);
+                unknown_.insert(tensor.name());
+            }
         }
     }
 
@@ -296,6 +370,7 @@ class OnnxImporter {
     Builder builder_;
     int nested_ = 0;
     std::int64_t nodes_ = 0;
+    std::set<std::string> unknown_;  // outputs of nodes that are not supported
 };
 
 }  // namespace
@@ -308,6 +383,25 @@ Program import_onnx(const onnx::ModelProto& model, const std::string& name,
 Program import_onnx(std::span<const std::byte> bytes, const std::string& name,
                     const LoadOptions& options) {
     return import_onnx(parse_model(bytes, name), name, options);
+}
+
+Program check_onnx_file(std::span<const std::byte> bytes, const std::filesystem::path& file,
+                        const LoadOptions& options, Findings& findings) {
+    const onnx::ModelProto model = read_model(bytes, file);
+    LoadOptions checked = options;
+    if (!options.allow_narrowing) {
+        check_narrowing(model.graph(), findings);
+        checked.allow_narrowing = true;  // the check has noted it, and goes on
+    }
+    try {
+        return OnnxImporter(model, checked).check(findings);
+    } catch (const Error& error) {
+        if (error.errc() != std::errc::invalid_argument) {
+            throw;
+        }
+        findings.add(error);
+        return {};
+    }
 }
 
 Program import_onnx_file(std::span<const std::byte> bytes, const std::filesystem::path& file,

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 
+#include "frontend/findings.hpp"
 #include "ir/program.hpp"
 
 namespace onnx {
@@ -24,7 +25,13 @@ namespace accel::compiler {
                                        const std::filesystem::path& file,
                                        const LoadOptions& options);
 
-/// The same for a model without external weights; `name` is for messages.
+/// As import_onnx_file(), but notes all that is not supported, instead of an error for the first.
+/// Throws only if the file is damaged, or is no model. The program is complete if nothing is found.
+[[nodiscard]] Program check_onnx_file(std::span<const std::byte> bytes,
+                                      const std::filesystem::path& file, const LoadOptions& options,
+                                      Findings& findings);
+
+/// The same as import_onnx_file() for a model without external weights; `name` is for messages.
 [[nodiscard]] Program import_onnx(std::span<const std::byte> bytes, const std::string& name,
                                   const LoadOptions& options);
 

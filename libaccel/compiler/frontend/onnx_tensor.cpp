@@ -4,9 +4,23 @@
 #include <onnx.pb.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace accel::compiler {
+
+std::string name_of_type(std::int64_t onnx_type) {
+    // The order is that of the numbers. The description of files may be older than a file.
+    constexpr std::array names{
+        "UNDEFINED",      "FLOAT",      "UINT8",          "INT8",       "UINT16",    "INT16",
+        "INT32",          "INT64",      "STRING",         "BOOL",       "FLOAT16",   "DOUBLE",
+        "UINT32",         "UINT64",     "COMPLEX64",      "COMPLEX128", "BFLOAT16",  "FLOAT8E4M3FN",
+        "FLOAT8E4M3FNUZ", "FLOAT8E5M2", "FLOAT8E5M2FNUZ", "UINT4",      "INT4",      "FLOAT4E2M1",
+        "FLOAT8E8M0",     "UINT2",      "INT2",           "FLOAT6E2M3", "FLOAT6E3M2"};
+    return onnx_type >= 0 && onnx_type < std::ssize(names)
+               ? names[static_cast<std::size_t>(onnx_type)]
+               : "number " + std::to_string(onnx_type);
+}
 
 DataType data_type_of(std::int64_t onnx_type) {
     switch (onnx_type) {
@@ -39,12 +53,21 @@ DataType data_type_of(std::int64_t onnx_type) {
         default:
             break;
     }
-    const int number = static_cast<int>(onnx_type);
-    const std::string name =
-        onnx::TensorProto::DataType_IsValid(number)
-            ? onnx::TensorProto::DataType_Name(static_cast<onnx::TensorProto::DataType>(number))
-            : std::to_string(onnx_type);
-    refuse("the card does not support the data type " + name, "convert the model to another type");
+    const std::string name = name_of_type(onnx_type);
+    const std::string cause = "the card does not support the data type " + name;
+    if (onnx_type == onnx::TensorProto::STRING) {
+        refuse(cause, "work on texts outside of the model");
+    }
+    if (name.starts_with("COMPLEX")) {
+        refuse(cause, "keep the real and the imaginary parts in two tensors of FLOAT");
+    }
+    if (name.starts_with("FLOAT")) {
+        refuse(cause, "convert these tensors to FLOAT16 or FLOAT");
+    }
+    if (name.find("INT") != std::string::npos) {
+        refuse(cause, "convert these tensors to INT8 or UINT8");
+    }
+    refuse(cause, "convert these tensors to another type");
 }
 
 std::int32_t onnx_type_of(DataType type) {
@@ -83,7 +106,10 @@ Constant import_tensor(const onnx::TensorProto& proto) {
                    "' are in another file, and this model was not loaded from a file",
                "load the model from its file");
     }
-    const DataType type = data_type_of(proto.data_type());
+    const DataType type = proto.name().empty() ? data_type_of(proto.data_type())
+                                               : in_context("tensor '" + proto.name() + "'", [&] {
+                                                     return data_type_of(proto.data_type());
+                                                 });
     Dims dims(proto.dims().begin(), proto.dims().end());
     const std::int64_t count = elements(dims);
     // The allocation is limited by the size of the file.
@@ -140,14 +166,33 @@ Constant import_tensor(const onnx::TensorProto& proto) {
     return tensor;
 }
 
+namespace {
+
+std::string kind_of(const onnx::TypeProto& type) {
+    if (type.has_sequence_type()) {
+        return "a sequence";
+    }
+    if (type.has_optional_type()) {
+        return "an optional";
+    }
+    if (type.has_map_type()) {
+        return "a map";
+    }
+    return type.has_sparse_tensor_type() ? "a sparse tensor" : "of no known kind";
+}
+
+}  // namespace
+
 TensorInfo describe_tensor(const onnx::ValueInfoProto& input) {
     if (!input.type().has_tensor_type()) {
-        refuse("input '" + input.name() +
-                   "' is no tensor, and sequences and optionals are not supported",
+        refuse("input '" + input.name() + "' is " + kind_of(input.type()) +
+                   ", and only tensors are supported",
                "change the model to take tensors");
     }
     const auto& tensor = input.type().tensor_type();
-    TensorInfo info{input.name(), data_type_of(tensor.elem_type()), {}};
+    TensorInfo info{input.name(), {}, {}};
+    in_context("input '" + input.name() + "'",
+               [&] { info.type = data_type_of(tensor.elem_type()); });
     for (const auto& dim : tensor.shape().dim()) {
         info.shape.push_back(dim.has_dim_value() ? dim.dim_value() : -1);
     }

@@ -6,6 +6,7 @@
 #include <accel/tensor.hpp>
 
 #include <cstdint>
+#include <string>
 
 #include "ir/tensor.hpp"
 
@@ -16,6 +17,8 @@ class ValueInfoProto;
 
 namespace accel::compiler {
 
+/// The name of a TensorProto::DataType, such as "FLOAT8E4M3FN".
+[[nodiscard]] std::string name_of_type(std::int64_t onnx_type);
 /// The data type of a TensorProto::DataType. Throws if the card does not support it.
 [[nodiscard]] DataType data_type_of(std::int64_t onnx_type);
 /// The reverse.

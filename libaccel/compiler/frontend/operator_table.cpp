@@ -2,6 +2,7 @@
 #include "frontend/operator_table.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "ir/error.hpp"
 
@@ -23,9 +24,11 @@ void OperatorTable::add_alias(const std::string& alias, const std::string& name)
 const Lowering& OperatorTable::find(const std::string& name, std::int64_t opset) const {
     const auto named = operators_.find(name);
     if (named == operators_.end()) {
-        refuse("this operator is not supported",
-               "docs/guides/add-an-operator.md describes how to add "
-               "one");
+        const std::size_t dot = name.rfind('.');
+        const std::string domain = dot == std::string::npos ? "" : name.substr(0, dot);
+        refuse("this operator of the domain " + std::string(display_name(domain)) +
+                   " is not supported",
+               "docs/guides/add-an-operator.md describes how to add one");
     }
     const std::vector<Operator>& variants = named->second;
     const auto found = std::ranges::find_if(variants, [&](const Operator& one) {
@@ -51,10 +54,36 @@ const Lowering& OperatorTable::find(const std::string& name, std::int64_t opset)
            "convert the model with onnx.version_converter");
 }
 
+bool OperatorTable::same(const std::string& name, std::int64_t a, std::int64_t b) const {
+    const auto named = operators_.find(name);
+    return named == operators_.end() ||
+           std::ranges::any_of(named->second, [&](const Operator& one) {
+               const auto [low, high] = std::minmax(a, b);
+               return low >= one.opsets.first && high <= one.opsets.last;
+           });
+}
+
 std::string qualified_name(std::string_view domain, std::string_view name) {
     const std::string_view prefix = table_name(domain);
     return prefix.empty() ? std::string(name) : std::string(prefix) + "." + std::string(name);
 }
+
+namespace {
+
+// The import lowers these, since they need the names around a node.
+void add_control_flow(OperatorTable& table) {
+    const Lowering by_import = [](const Node&) -> Values {
+        throw std::logic_error("the import lowers this operator");
+    };
+    table.add({
+        {"If", {1}, by_import},
+        {"Loop", {1}, by_import},
+        {"Scan", {8}, by_import},
+        {"SequenceMap", {17}, by_import},
+    });
+}
+
+}  // namespace
 
 const OperatorTable& operators() {
     static const OperatorTable table = [] {
@@ -65,6 +94,7 @@ const OperatorTable& operators() {
         add_center_crop_pad(all);
         add_col2im(all);
         add_constants(all);
+        add_control_flow(all);
         add_cumulative(all);
         add_deform_conv(all);
         add_detections(all);

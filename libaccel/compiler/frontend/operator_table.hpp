@@ -54,6 +54,10 @@ class OperatorTable {
     /// as in the table. Throws if there is none.
     [[nodiscard]] const Lowering& find(const std::string& name, std::int64_t opset) const;
 
+    /// Whether an operator means the same in two opsets of its domain. An operator that is not in
+    /// the table does.
+    [[nodiscard]] bool same(const std::string& name, std::int64_t a, std::int64_t b) const;
+
     /// The variants of each operator, by name.
     [[nodiscard]] const std::map<std::string, std::vector<Operator>, std::less<>>& all() const {
         return operators_;

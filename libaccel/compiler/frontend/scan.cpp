@@ -124,7 +124,8 @@ Values lower_batched_scan(const Node& n, std::size_t outputs, const BodyImport& 
     const ValueId first = n.in(1 + states);
     const std::int64_t batch = n.b.length(first, 0);
     const std::int64_t longest = n.b.length(first, 1);
-    const Dims lengths = n.has(std::size_t{0}) ? n.integers(0) : Dims(static_cast<std::size_t>(batch), longest);
+    const Dims lengths =
+        n.has(std::size_t{0}) ? n.integers(0) : Dims(static_cast<std::size_t>(batch), longest);
     const auto fits = [&](std::int64_t l) { return l > 0 && l <= longest; };
     if (batch < 1 || std::ssize(lengths) != batch || !std::ranges::all_of(lengths, fits)) {
         refuse("its lengths of sequences do not fit its inputs");

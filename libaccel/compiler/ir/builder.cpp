@@ -36,15 +36,18 @@ ValueId Builder::input(std::string name, DataType type, Dims dims) {
     return cast(id, compute_type(type));
 }
 
+void refuse_wide(DataType type) {
+    refuse("the card does not compute in " + std::string(to_string(type)),
+           "set LoadOptions::allow_narrowing (accelctl --allow-narrowing) to use f32 for f64 and "
+           "i64 for u64");
+}
+
 DataType Builder::compute_type(DataType type) const {
     if (type != DataType::f64 && type != DataType::u64) {
         return type;
     }
     if (!allow_narrowing_) {
-        refuse("the card does not compute in " + std::string(to_string(type)),
-               "set LoadOptions::allow_narrowing (accelctl --allow-narrowing) to use f32 for f64 "
-               "and i64 "
-               "for u64");
+        refuse_wide(type);
     }
     return type == DataType::f64 ? DataType::f32 : DataType::i64;
 }

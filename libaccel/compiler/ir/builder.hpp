@@ -15,6 +15,9 @@
 
 namespace accel::compiler {
 
+/// Refuses f64 or u64, which need LoadOptions::allow_narrowing.
+[[noreturn]] void refuse_wide(DataType type);
+
 /// Every member checks shapes and data types, and throws Error with a message about the node.
 class Builder {
   public:

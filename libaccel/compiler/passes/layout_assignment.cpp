@@ -40,8 +40,14 @@ CommandPlan LayoutAssignment::run(std::ostream* log) {
         }
     }
     for (std::size_t i = 0; i < program_.outputs.size(); ++i) {
-        node_ = "output " + program_.outputs[i].name;
-        finish_output(program_.outputs[i].value, static_cast<std::uint32_t>(i));
+        const Port& port = program_.outputs[i];
+        node_ = "output " + port.name;
+        const int producer = program_.values[port.value].producer;
+        const std::string made_by =
+            producer < 0 ? "" : program_.instructions[static_cast<std::size_t>(producer)].node;
+        in_context(
+            made_by.empty() ? node_ : made_by + " (output '" + port.name + "')",
+            [&] { finish_output(port.value, static_cast<std::uint32_t>(i)); }, node_remedy);
     }
     return std::move(plan_);
 }

@@ -39,6 +39,25 @@ void log_program(const Program& program, std::ostream& log) {
 
 }  // namespace
 
+void check_ports(const Program& program) {
+    const std::size_t inputs = program.inputs.size();
+    const std::size_t outputs = program.outputs.size();
+    if (inputs + outputs <= max_ports) {
+        return;
+    }
+    const std::size_t passed = program.host_fallback ? program.host_fallback->inputs.size() : 0;
+    refuse("it has " + std::to_string(inputs) + " inputs and " + std::to_string(outputs) +
+               " outputs" +
+               (passed == 0
+                    ? ""
+                    : ", " + std::to_string(passed) + " of them values for the host fallback") +
+               ", and a command list supports " + std::to_string(max_ports) + " of both",
+           passed == 0 ? "join inputs, and outputs, of one shape by Concat or Stack in the model, "
+                         "or split the model"
+                       : "make fewer nodes need the host (Model::host_nodes), by constant inputs "
+                         "or known shapes, or split the model");
+}
+
 Model compile(const Device& device, Program program, std::ostream* log,
               const WeightSource& weights) {
     check_card(device.info(), needed_features);
@@ -47,11 +66,7 @@ Model compile(const Device& device, Program program, std::ostream* log,
     compiled->outputs = describe_ports(program, program.outputs);
     compiled->host_fallback = program.host_fallback;
     compiled->results = results_of(*compiled);
-    if (compiled->inputs.size() + compiled->outputs.size() > max_ports) {
-        refuse("it has " + std::to_string(compiled->inputs.size() + compiled->outputs.size()) +
-                   " inputs and outputs, and a command list supports " + std::to_string(max_ports),
-               "split the model, or join inputs and outputs");
-    }
+    check_ports(program);
     if (log != nullptr) {
         log_program(program, *log);
     }

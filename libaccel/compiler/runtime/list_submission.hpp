@@ -13,4 +13,7 @@ namespace accel::compiler {
 Job submit_list(CompiledModel& model, Queue& queue, const CommandList& list,
                 std::span<const Operand> ports);
 
+/// Waits for a job of submit_list(). An error of a command names the node that it implements.
+void wait_for_run(const CompiledModel& model, const Job& job);
+
 }  // namespace accel::compiler

@@ -9,6 +9,7 @@
 #include "runtime/compiled_model.hpp"
 #include "runtime/host_fallback.hpp"
 #include "runtime/list_submission.hpp"
+#include "runtime/model_check.hpp"
 #include "runtime/model_loading.hpp"
 #include "runtime/profiler.hpp"
 #include "runtime/serialization.hpp"
@@ -18,6 +19,11 @@ namespace accel {
 Model Model::load(const Device& device, const std::filesystem::path& file,
                   const LoadOptions& options) {
     return compiler::load_model(device, file, options, nullptr);
+}
+
+std::vector<Unsupported> Model::check(const std::filesystem::path& file,
+                                      const LoadOptions& options) {
+    return compiler::check_model(file, options);
 }
 
 std::vector<TensorInfo> Model::describe_inputs(const std::filesystem::path& file) {
@@ -89,7 +95,8 @@ std::vector<TensorData> Model::run(Queue& queue, std::span<const TensorData> inp
     using namespace compiler;
     const Bindings bindings = bind_arguments(*compiled_, inputs);
     if (compiled_->list) {
-        submit_list(*compiled_, queue, *compiled_->list, bindings.operands).wait();
+        wait_for_run(*compiled_,
+                     submit_list(*compiled_, queue, *compiled_->list, bindings.operands));
     }
     return finish_on_host(*compiled_, queue, fetch_outputs(*compiled_, bindings));
 }

@@ -146,7 +146,7 @@ class Promise : public PromiseBase {
     void return_value(Value&& value) {
         result_.template emplace<1>(std::forward<Value>(value));
     }
-    void unhandled_exception() noexcept { result_.template emplace<2>(std::current_exception()); }
+    void unhandled_exception() { result_.template emplace<2>(std::current_exception()); }
     T take() {
         if (result_.index() == 2) {
             std::rethrow_exception(std::get<2>(result_));

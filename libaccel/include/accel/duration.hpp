@@ -10,6 +10,38 @@
 
 namespace accel {
 
+namespace detail {
+
+/// The nearest number of nanoseconds; 0 for what is not a number.
+template <typename Rep, typename Period>
+[[nodiscard]] constexpr std::chrono::nanoseconds saturate(
+    const std::chrono::duration<Rep, Period>& span) noexcept {
+    using Nanoseconds = std::chrono::nanoseconds;
+    using Ratio = std::ratio_divide<Period, std::nano>;
+    if constexpr (std::is_integral_v<Rep> && Ratio::den == 1) {
+        std::int64_t count = 0;
+        if (!__builtin_mul_overflow(span.count(), std::int64_t{Ratio::num}, &count)) {
+            return Nanoseconds(count);
+        }
+        return span.count() > 0 ? Nanoseconds::max() : Nanoseconds::min();
+    } else {
+        constexpr long double bound = 0x1p63L;
+        const long double count = static_cast<long double>(span.count()) *
+                                  static_cast<long double>(Ratio::num) /
+                                  static_cast<long double>(Ratio::den);
+        if (count >= bound) {
+            return Nanoseconds::max();
+        }
+        if (count <= -bound) {
+            return Nanoseconds::min();
+        }
+        // False for what is not a number.
+        return Nanoseconds(count == count ? static_cast<std::int64_t>(count) : 0);
+    }
+}
+
+}  // namespace detail
+
 /// A time span in nanoseconds. Each std::chrono duration converts to it; one that is too long for
 /// nanoseconds, such as std::chrono::hours::max(), becomes the longest, which means "forever" as a
 /// timeout. Fractions of a nanosecond are cut off.
@@ -20,7 +52,7 @@ class Duration {
     // NOLINTNEXTLINE(google-explicit-constructor): so that wait(50ms) works
     template <typename Rep, typename Period>
     constexpr Duration(const std::chrono::duration<Rep, Period>& span) noexcept
-        : value_(saturate(span)) {}
+        : value_(detail::saturate(span)) {}
 
     [[nodiscard]] static constexpr Duration forever() noexcept {
         return std::chrono::nanoseconds::max();
@@ -31,33 +63,6 @@ class Duration {
     friend constexpr bool operator==(const Duration&, const Duration&) noexcept = default;
 
   private:
-    template <typename Rep, typename Period>
-    static constexpr std::chrono::nanoseconds saturate(
-        const std::chrono::duration<Rep, Period>& span) noexcept {
-        using Nanoseconds = std::chrono::nanoseconds;
-        using Ratio = std::ratio_divide<Period, std::nano>;
-        if constexpr (std::is_integral_v<Rep> && Ratio::den == 1) {
-            std::int64_t count = 0;
-            if (!__builtin_mul_overflow(span.count(), std::int64_t{Ratio::num}, &count)) {
-                return Nanoseconds(count);
-            }
-            return span.count() > 0 ? Nanoseconds::max() : Nanoseconds::min();
-        } else {
-            constexpr long double bound = 0x1p63L;
-            const long double count = static_cast<long double>(span.count()) *
-                                      static_cast<long double>(Ratio::num) /
-                                      static_cast<long double>(Ratio::den);
-            if (count >= bound) {
-                return Nanoseconds::max();
-            }
-            if (count <= -bound) {
-                return Nanoseconds::min();
-            }
-            // False for what is not a number.
-            return Nanoseconds(count == count ? static_cast<std::int64_t>(count) : 0);
-        }
-    }
-
     std::chrono::nanoseconds value_{0};
 };
 

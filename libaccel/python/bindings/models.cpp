@@ -82,6 +82,18 @@ ModelObject load(const PathArgument& path, const std::optional<DeviceObject>& de
     return object;
 }
 
+std::vector<Unsupported> check(const PathArgument& path, std::int64_t batch,
+                               std::map<std::string, std::int64_t> dimensions,
+                               std::map<std::string, std::vector<std::int64_t>> shapes,
+                               const nb::dict& constant_inputs, bool allow_narrowing,
+                               bool host_fallback) {
+    const std::filesystem::path& file = path.get();
+    const LoadOptions options = to_options(batch, std::move(dimensions), std::move(shapes),
+                                           constant_inputs, allow_narrowing, host_fallback, -1);
+    const WithoutGil released;
+    return accel::Model::check(file, options);
+}
+
 std::shared_ptr<QueueState> queue_of(const ModelObject& self, const nb::object& queue) {
     return queue.is_none() ? self.device->call_queue()
                            : nb::cast<const QueueObject&>(queue).checked();
@@ -146,6 +158,23 @@ std::vector<CommandProfile> profile(const ModelObject& self, const nb::args& inp
 template <typename T>
 std::vector<T> to_vector(std::span<const T> values) {
     return {values.begin(), values.end()};
+}
+
+void bind_unsupported(nb::module_& module) {
+    nb::class_<Unsupported>(module, "Unsupported",
+                            "A cause for which Model.load() refuses a model, and its nodes.")
+        .def_ro("domain", &Unsupported::domain,
+                "Of the operator; empty if the cause concerns the whole model.")
+        .def_ro("op_type", &Unsupported::op_type, "The operator; empty likewise.")
+        .def_ro("nodes", &Unsupported::nodes, "The number of nodes with this cause.")
+        .def_ro("node", &Unsupported::node, "The first of them.")
+        .def_ro("cause", &Unsupported::cause)
+        .def_ro("remedy", &Unsupported::remedy, "What to do.")
+        .def("__repr__", [](const Unsupported& self) {
+            const std::string name =
+                self.op_type.empty() ? "the model" : self.domain + "." + self.op_type;
+            return "<accel.Unsupported " + name + ": " + self.cause + ">";
+        });
 }
 
 void bind_descriptions(nb::module_& module) {
@@ -264,15 +293,7 @@ std::string describe_model(const ModelObject& self) {
            describe_all(self.model->outputs()) + ">";
 }
 
-}  // namespace
-
-void bind_models(nb::module_& module) {
-    bind_descriptions(module);
-    auto model = nb::class_<ModelObject>(
-        module, "Model",
-        "A model that is compiled for a card, with its weights on the card. Model.load() makes "
-        "one, and calling it runs it.\n\nAny thread may use it.");
-    bind_model_properties(model);
+void bind_loading(nb::class_<ModelObject>& model) {
     model
         .def_static(
             "load", &load, nb::arg("file"), nb::arg("device") = nb::none(), nb::kw_only(),
@@ -285,7 +306,7 @@ void bind_models(nb::module_& module) {
                     "list[int]] = {}, constant_inputs: dict[str, accel._types.ArrayLike] = {}, "
                     "allow_narrowing: bool = False, host_fallback: bool = False, "
                     "imported_weights: int = -1, log: typing.TextIO | None = None) -> Model"),
-            "Reads and compiles an ONNX file of opset 1 to 21, or loads a model that save() "
+            "Reads and compiles an ONNX file of opset 1 to 28, or loads a model that save() "
             "wrote, without the GIL.\n\n"
             "`device` None: Device(). `batch`: the length of a first dimension that the model "
             "leaves open (0 means 1). `dimensions`: lengths of named dimensions. `shapes`: shapes "
@@ -294,11 +315,36 @@ void bind_models(nb::module_& module) {
             "nodes whose shapes depend on values. `log`: each pass of the compiler writes here.\n\n"
             "Raises Error with the file, the node, its operator and a remedy.")
         .def_static(
+            "check", &check, nb::arg("file"), nb::kw_only(), nb::arg("batch") = 0,
+            nb::arg("dimensions") = nb::dict(), nb::arg("shapes") = nb::dict(),
+            nb::arg("constant_inputs") = nb::dict(), nb::arg("allow_narrowing") = false,
+            nb::arg("host_fallback") = false,
+            nb::sig("def check(file: accel._types.Path, *, batch: int = 0, dimensions: dict[str, "
+                    "int] = {}, shapes: dict[str, list[int]] = {}, constant_inputs: dict[str, "
+                    "accel._types.ArrayLike] = {}, allow_narrowing: bool = False, host_fallback: "
+                    "bool = False) -> list[Unsupported]"),
+            "Everything for which load() would refuse an ONNX file, without a card and without "
+            "the GIL. Empty: nothing is known that prevents the load.")
+        .def_static(
             "describe_inputs",
             [](const PathArgument& file) { return accel::Model::describe_inputs(file.get()); },
             nb::arg("file"),
             nb::sig("def describe_inputs(file: accel._types.Path) -> list[TensorInfo]"),
-            "The inputs that an ONNX file declares, without compiling it.")
+            "The inputs that an ONNX file declares, without compiling it.");
+}
+
+}  // namespace
+
+void bind_models(nb::module_& module) {
+    bind_descriptions(module);
+    bind_unsupported(module);
+    auto model = nb::class_<ModelObject>(
+        module, "Model",
+        "A model that is compiled for a card, with its weights on the card. Model.load() makes "
+        "one, and calling it runs it.\n\nAny thread may use it.");
+    bind_model_properties(model);
+    bind_loading(model);
+    model
         .def("__call__", &call, nb::arg("inputs"), nb::arg("queue") = nb::none(),
              nb::arg("out") = nb::none(), nb::arg("named_inputs"),
              nb::sig("def __call__(self, *inputs: typing.Any, queue: Queue | None = None, out: "

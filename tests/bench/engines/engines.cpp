@@ -54,6 +54,7 @@ class Cores {
 // around it. Emulated cards whose names differ are different cards, so the one on one core has
 // another serial number.
 Device open_card(bool one_core) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread changes the environment
     const char* const given = std::getenv("ACCEL_DEVICE");
     if (given != nullptr && *given != '\0') {
         std::string name = given;

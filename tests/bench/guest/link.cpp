@@ -99,6 +99,7 @@ double run(std::vector<std::unique_ptr<Stream>>& streams, std::uint64_t jobs) {
 void measure(Report& report, const Device& card, const std::string& name,
              const std::vector<bool>& directions, std::size_t bytes) {
     std::vector<std::unique_ptr<Stream>> streams;
+    streams.reserve(directions.size());
     for (const bool to_card : directions) {
         streams.push_back(std::make_unique<Stream>(card, to_card, bytes));
     }

@@ -35,7 +35,7 @@ void fill_read(Command& command, const void* data, std::size_t bytes, std::uint6
     command.nsid = 1;
     command.addr = reinterpret_cast<std::uintptr_t>(data);
     command.data_len = static_cast<std::uint32_t>(bytes);
-    const std::uint64_t block = index * (bytes / block_size) % (512 * 1024);
+    const std::uint64_t block = index * (bytes / block_size) % (std::uint64_t{512} * 1024);
     command.cdw10 = static_cast<std::uint32_t>(block);
     command.cdw11 = static_cast<std::uint32_t>(block >> 32);
     command.cdw12 = static_cast<std::uint32_t>(bytes / block_size - 1);

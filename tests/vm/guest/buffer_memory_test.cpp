@@ -172,6 +172,8 @@ class MemoryGroup {
     }
     MemoryGroup(const MemoryGroup&) = delete;
     MemoryGroup& operator=(const MemoryGroup&) = delete;
+    MemoryGroup(MemoryGroup&&) = delete;
+    MemoryGroup& operator=(MemoryGroup&&) = delete;
     ~MemoryGroup() {
         ::rmdir(group_.c_str());
         ::umount(mount_.c_str());

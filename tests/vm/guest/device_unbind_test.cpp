@@ -117,6 +117,7 @@ TEST_F(Unbind, WakesEveryWaiterWithEnodev) {
     std::atomic<int> asleep = 0;
     std::atomic<int> enodev = 0;
     std::vector<std::jthread> waiters;
+    waiters.reserve(4);
     for (int i = 0; i < 4; ++i) {
         waiters.emplace_back([&] {
             ++asleep;

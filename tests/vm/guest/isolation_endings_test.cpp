@@ -70,6 +70,7 @@ TEST_P(Freed, BufferIsNoLongerWrittenByARunningJob) {
 
         const uapi::File other;
         std::vector<uapi::Buffer> next;
+        next.reserve(4);
         for (int i = 0; i < 4; ++i) {
             next.emplace_back(other, bytes, GetParam());
         }
@@ -96,6 +97,7 @@ TEST_P(Freed, MemoryOfAClosedFileIsNoLongerWrittenByARunningJob) {
         }
         const uapi::File other;
         std::vector<uapi::Buffer> next;
+        next.reserve(4);
         for (int i = 0; i < 4; ++i) {
             next.emplace_back(other, bytes, GetParam());
         }
@@ -178,6 +180,7 @@ TEST_F(Killed, WithThreadsInCalls) {
     expect_all_free_after([](const uapi::Counter& ready) {
         const uapi::File file;
         std::vector<std::jthread> threads;
+        threads.reserve(4);
         for (int t = 0; t < 4; ++t) {
             threads.emplace_back([&file, &ready, t] {
                 const uapi::Mapping own = uapi::Mapping::anonymous(64 * uapi::page);
@@ -220,12 +223,12 @@ TEST_F(Killed, SomeOfManyProcessesThatStartAndEnd) {
                 }
             });
         }
-        for (std::size_t i = 0; i < processes.size(); ++i) {
+        for (uapi::Process& process : processes) {
             if (random() % 3 == 0) {
                 std::this_thread::sleep_for(std::chrono::microseconds(random() % 5000));
-                processes[i].kill();
+                process.kill();
             } else {
-                EXPECT_EQ(processes[i].wait(), 0);
+                EXPECT_EQ(process.wait(), 0);
             }
         }
     }

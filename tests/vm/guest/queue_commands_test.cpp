@@ -114,7 +114,8 @@ TEST_F(Commands, OneQueueSignalsWhatAnotherWaitsFor) {
     for (std::uint32_t priority = 0; priority < ACCEL_PRIORITIES; ++priority) {
         queues.emplace_back(file_, 4, priority);
         queues.back().submit(uapi::wait_for(semaphore.address(), 5));
-        queues.back().submit(uapi::fill(data.address() + priority * 64, priority + 1, 64));
+        queues.back().submit(
+            uapi::fill(data.address() + std::uint64_t{priority} * 64, priority + 1, 64));
     }
     for (const uapi::Queue& queue : queues) {
         EXPECT_EQ(queue.wait_until(1, 0), ETIMEDOUT);
@@ -122,7 +123,7 @@ TEST_F(Commands, OneQueueSignalsWhatAnotherWaitsFor) {
     queue_.run(uapi::signal(semaphore.address(), 5));
     for (std::uint32_t priority = 0; priority < ACCEL_PRIORITIES; ++priority) {
         EXPECT_EQ(queues[priority].wait(2), 0);
-        EXPECT_EQ(data.as<std::uint32_t>()[priority * 16], priority + 1);
+        EXPECT_EQ(data.as<std::uint32_t>()[std::uint64_t{priority} * 16], priority + 1);
     }
 }
 

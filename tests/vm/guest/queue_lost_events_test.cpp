@@ -29,6 +29,7 @@ TEST_F(LostEvents, AreMadeUpForWhenAnotherQueueEnds) {
     const uapi::File file;
     const uapi::File other;
     std::vector<uapi::Queue> queues;
+    queues.reserve(8);
     for (int i = 0; i < 8; ++i) {
         queues.emplace_back(file);
     }

@@ -90,6 +90,8 @@ class Handler {
     }
     Handler(const Handler&) = delete;
     Handler& operator=(const Handler&) = delete;
+    Handler(Handler&&) = delete;
+    Handler& operator=(Handler&&) = delete;
     ~Handler() { ::sigaction(SIGUSR1, &before_, nullptr); }
 
   private:
@@ -208,6 +210,7 @@ TEST_F(Wait, OfAQueueThatIsDestroyedIsCanceled) {
         const std::uint64_t sequence = queue.submit(uapi::wait_for(gate_.address(), 1));
         std::array<std::atomic<int>, 3> results{-1, -1, -1};
         std::vector<std::jthread> sleepers;
+        sleepers.reserve(results.size());
         for (auto& result : results) {
             sleepers.emplace_back([&] { result = queue.wait(sequence); });
         }

@@ -284,8 +284,8 @@ TEST_F(Registered, HugePagesAreCompleteAndMayBeSplit) {
     }
     constexpr std::size_t huge = std::size_t{2} << 20;
     const uapi::Mapping area = uapi::Mapping::anonymous(3 * huge);
-    std::byte* const start = reinterpret_cast<std::byte*>(
-        (reinterpret_cast<std::uintptr_t>(area.data()) + huge - 1) & ~(huge - 1));
+    const auto address = reinterpret_cast<std::uintptr_t>(area.data());
+    std::byte* const start = area.data() + (huge - address % huge) % huge;
     ASSERT_EQ(::madvise(start, 2 * huge, MADV_HUGEPAGE), 0);
     const std::span words(reinterpret_cast<std::uint32_t*>(start), 2 * huge / 4);
     for (std::size_t i = 0; i < words.size(); i += words_per_page) {
@@ -332,8 +332,8 @@ TEST_F(Registered, WhileAnotherThreadUnmapsIsSafe) {
     std::jthread unmapper([&](const std::stop_token& stop) {
         while (!stop.stop_requested()) {
             ::munmap(start + uapi::page, 2 * uapi::page);
-            ::mmap(start + uapi::page, 2 * uapi::page, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+            static_cast<void>(::mmap(start + uapi::page, 2 * uapi::page, PROT_READ | PROT_WRITE,
+                                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
         }
     });
     int rounds = 0;

@@ -43,6 +43,7 @@ void expect_work_or(const std::function<void()>& work, std::initializer_list<int
     const Counter rounds;
     const Counter stop;
     std::vector<Process> workers;
+    workers.reserve(3);
     for (int i = 0; i < 3; ++i) {
         workers.emplace_back([&] {
             while (stop.value() == 0) {

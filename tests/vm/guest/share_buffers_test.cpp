@@ -212,6 +212,7 @@ TEST_P(Share, EndsWithEstaleAndNotWithAnAccessWhenTheCardIsReset) {
     const uapi::Descriptor dmabuf = buffer.export_dmabuf();
     // More exports, so that the card runs for a while after the first one has lost its memory.
     std::vector<uapi::Descriptor> more;
+    more.reserve(200);
     for (int i = 0; i < 200; ++i) {
         more.push_back(buffer.export_dmabuf());
     }

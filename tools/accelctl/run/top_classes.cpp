@@ -29,6 +29,10 @@ std::vector<std::string> read_labels(const std::string& path) {
     if (!line.empty()) {
         labels.push_back(std::move(line));
     }
+    if (labels.empty()) {
+        throw Failure(Exit::usage, fmt::format("the file of labels {} is empty", path),
+                      "give one line for each class, in their order");
+    }
     return labels;
 }
 

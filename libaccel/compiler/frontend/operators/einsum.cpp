@@ -270,7 +270,7 @@ class Einsum {
 };
 
 Values einsum(const Node& n) {
-    return {Einsum(n).run()};
+    return {n.b.cast(Einsum(n).run(), n.b.type(n.in(0)))};
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ Values top_k(const Node& n) {
     if (length > max_top_k_length) {
         refuse("its axis has " + std::to_string(length) + " elements, and the limit is " +
                    std::to_string(max_top_k_length),
-               "split the axis, or select on the host");
+               "split the axis, or select outside of the model");
     }
     const auto order = swapped_axes(rank, axis, rank - 1);
     const ValueId x = n.b.permute(given, order);

@@ -35,10 +35,18 @@ struct ModelAccess;
 /// execute in order and share scratch memory. Each queue in use has scratch memory of its own.
 class ACCEL_API Model {
   public:
-    /// Reads and compiles an ONNX file of opset 1 to 21, or loads a compiled model that save()
+    /// Reads and compiles an ONNX file of opset 1 to 28, or loads a compiled model that save()
     /// wrote. Throws Error with the file, the node, its operator and a remedy.
     [[nodiscard]] static Model load(const Device& device, const std::filesystem::path& file,
                                     const LoadOptions& options = {});
+
+    /// Everything for which load() would refuse an ONNX file, instead of the first cause. It needs
+    /// no card, and uploads nothing: limits of a card, such as its memory, are not among the
+    /// causes. Empty: nothing is known that prevents the load. Throws Error if the file cannot be
+    /// read, or is damaged. A node behind an unsupported one, whose shapes are therefore unknown,
+    /// is checked for its operator only.
+    [[nodiscard]] static std::vector<Unsupported> check(const std::filesystem::path& file,
+                                                        const LoadOptions& options = {});
 
     /// The inputs that an ONNX file declares, without compiling the model. Open dimensions are -1.
     [[nodiscard]] static std::vector<TensorInfo> describe_inputs(const std::filesystem::path& file);

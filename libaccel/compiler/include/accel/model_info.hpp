@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Descriptions of a loaded model: its memory, its commands, and the nodes that the host computes.
+// Descriptions of a model: its memory, its commands, the nodes that the host computes, and what is
+// not supported.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,16 @@ struct MemoryUse {
 struct HostNode {
     std::string node;
     std::string reason;
+};
+
+/// A cause for which Model::load() refuses a model, and the nodes that have it.
+struct Unsupported {
+    std::string domain;       ///< of the operator; empty if the cause concerns the whole model
+    std::string op_type;      ///< the operator; empty likewise
+    std::uint64_t nodes = 0;  ///< the number of nodes with this cause
+    std::string node;         ///< the first of them: its name, or the name of its output
+    std::string cause;        ///< why it is not supported
+    std::string remedy;       ///< what to do
 };
 
 /// A command of a compiled model, and the node that it implements.
