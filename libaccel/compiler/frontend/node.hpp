@@ -47,8 +47,12 @@ class Node {
     [[nodiscard]] bool has(std::size_t i) const {
         return i < inputs_.size() && inputs_[i].has_value();
     }
-    /// Throws if the input is missing.
+    /// Throws if the input is missing or no tensor.
     [[nodiscard]] ValueId in(std::size_t i) const;
+    /// The same for an input that may be a sequence or an optional, too.
+    [[nodiscard]] ValueId any(std::size_t i) const;
+    /// The elements of an input that must be a sequence.
+    [[nodiscard]] const std::vector<ValueId>& sequence(std::size_t i) const;
     [[nodiscard]] std::vector<ValueId> all() const;
 
     /// The elements of an input that must be a constant.

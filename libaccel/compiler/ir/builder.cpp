@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "ir/constant_folding.hpp"
+#include "ir/empty_reduction.hpp"
 
 namespace accel::compiler {
 
@@ -92,6 +93,7 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type
     std::vector<const Tensor*> operands;
     operands.reserve(in.size());
     for (const ValueId id : in) {
+        require_tensor(id, "an operand");
         operands.push_back(value(id).constant.get());
     }
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
@@ -183,11 +185,16 @@ ValueId Builder::pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_
 }
 
 ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes) {
-    if (std::ranges::any_of(axes, [&](std::size_t axis) { return length(a, axis) == 0; })) {
-        return reduce_nothing(op, a, axes);
-    }
     const DataType result =
         op == ReduceOp::argmax || op == ReduceOp::argmin ? DataType::u32 : type(a);
+    const auto empty = [&](std::size_t axis) { return length(a, axis) == 0; };
+    if (std::ranges::any_of(axes, empty)) {
+        Dims shape = dims(a);
+        for (const std::size_t axis : axes) {
+            shape[axis] = 1;
+        }
+        return broadcast(constant(empty_reduction(op, result)), shape);
+    }
     // The innermost axis first: each result is the source of the next reduction.
     std::vector<std::size_t> order = axes;
     std::ranges::sort(order, std::greater<>());
@@ -399,6 +406,15 @@ ValueId Builder::reshape(ValueId a, Dims shape) {
     return out;
 }
 
+ValueId Builder::bitcast(ValueId a, DataType to) {
+    if (size_of(to) != size_of(type(a))) {
+        refuse("elements of " + std::string(to_string(type(a))) +
+                   " have another size than those of " + std::string(to_string(to)),
+               "use Cast to convert values");
+    }
+    return type(a) == to ? a : add(op::Reshape{}, {a}, to, dims(a));
+}
+
 void Builder::set_quant_params(ValueId id, QuantParams params) {
     program_.values[id].quant = std::make_shared<const QuantParams>(std::move(params));
 }
@@ -411,6 +427,7 @@ const QuantParams* Builder::quant_params(ValueId id, bool per_axis) const {
 }
 
 const Tensor& Builder::require_constant(ValueId id, std::string_view what) const {
+    require_tensor(id, what);
     if (value(id).constant) {
         return *value(id).constant;
     }

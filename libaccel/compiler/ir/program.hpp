@@ -121,6 +121,7 @@ struct Slice {
     Dims step;
 };
 struct Broadcast {};
+/// The same elements in another shape, or the same bits as another data type of that size.
 struct Reshape {};
 
 }  // namespace op
