@@ -141,8 +141,8 @@ TEST_F(OneNode, OperatorsOfOnnxRuntimesOptimizerAreSupported) {
               {floats({1, 2}, {1, 1}), floats({1, 2}, {2, 2}), gamma}, {}, 4);
     EXPECT_NEAR(values<float>(out[0])[0], 10, 1e-4);
     EXPECT_EQ(values<float>(out[3]), (std::vector<float>{3, 3}));
-    expect_says(error_of([&] { static_cast<void>(run("com.microsoft.Inverse", {row})); }),
-                "Inverse", "not supported");
+    expect_says(error_of([&] { static_cast<void>(run("com.microsoft.Tokenizer", {row})); }),
+                "Tokenizer", "not supported");
 }
 
 TEST_F(OneNode, ALoopWithoutATripCountRunsUntilItsConditionIsFalse) {
@@ -283,6 +283,7 @@ TEST_F(OneNode, AReductionOfNoElementsGivesTheIdentity) {
     EXPECT_EQ(reduced("ReduceMax"), (std::vector<float>{-infinity}));
     EXPECT_EQ(reduced("ReduceMin"), (std::vector<float>{infinity}));
     EXPECT_TRUE(std::isnan(reduced("ReduceMean")[0]));
+    constants = {1};
     EXPECT_EQ(values<float>(run("ReduceSum", {x, integers({1}, {1})})[0]),
               std::vector<float>(6, 0.0F));
 }
