@@ -109,8 +109,9 @@ class OneNode : public SdkTest {
             input.set_name(name);
             auto& type = *input.mutable_type()->mutable_tensor_type();
             type.set_elem_type(compiler::onnx_type_of(inputs[i].type));
+            onnx::TensorShapeProto& shape = *type.mutable_shape();  // also of a scalar
             for (const std::int64_t n : inputs[i].shape) {
-                type.mutable_shape()->add_dim()->set_dim_value(n);
+                shape.add_dim()->set_dim_value(n);
             }
             given.push_back(inputs[i]);
         }

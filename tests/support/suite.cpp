@@ -232,6 +232,10 @@ Verdict judge_set(const Device& device, Queue& queue, const fs::path& file, cons
 Verdict judge(const Device& device, Queue& queue, const fs::path& folder,
               const SuiteOptions& suite) {
     const std::string name = folder.parent_path().filename() / folder.filename();
+    if (folder == fs::path(suite_folder) / "node/test_adam_multiple") {
+        return {name, Outcome::unsupported,
+                "the expected results have an epsilon that the node does not have"};
+    }
     Verdict verdict{name, Outcome::wrong, "there is nothing to compare with"};
     for (int set = 0;; ++set) {
         const fs::path data = folder / ("test_data_set_" + std::to_string(set));
