@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <sstream>
 
 #include "frontend/onnx_file.hpp"
 #include "ir/tensor.hpp"
@@ -60,8 +61,9 @@ std::string difference(const TensorData& got, const TensorData& expected, float 
                           (std::isfinite(y[i]) &&
                            std::fabs(x[i] - y[i]) <= absolute + relative * std::fabs(y[i]));
         if (!same) {
-            return "element " + std::to_string(i) + " is " + std::to_string(x[i]) + ", expected " +
-                   std::to_string(y[i]);
+            std::ostringstream text;  // with exponents
+            text << "element " << i << " is " << x[i] << ", expected " << y[i];
+            return text.str();
         }
     }
     return "";
