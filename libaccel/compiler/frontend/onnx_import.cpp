@@ -9,6 +9,7 @@
 
 #include "frontend/findings.hpp"
 #include "frontend/graph_inputs.hpp"
+#include "frontend/half_precision.hpp"
 #include "frontend/host_fallback.hpp"
 #include "frontend/model_checks.hpp"
 #include "frontend/node_order.hpp"
@@ -239,6 +240,7 @@ class OnnxImporter {
         for (const std::string& name : node.input()) {
             inputs.push_back(name.empty() ? std::nullopt : std::optional(find(scope, name)));
         }
+        const std::optional<DataType> half = half_precision_.widen(name, inputs);
         const Node read(node, builder_, std::move(inputs), opset,
                         [&](const char* attribute, const Values& given) {
                             return inline_graph(inner_graph(node, attribute), given, scope);
@@ -246,7 +248,11 @@ class OnnxImporter {
         if (name == "Scan" || name == "SequenceMap") {
             return lower_mapping(read, scope);
         }
-        return operators().find(name, opset)(read);
+        Values results = operators().find(name, opset)(read);
+        if (half) {
+            half_precision_.round(name, results, *half);
+        }
+        return results;
     }
 
     // Scan and SequenceMap.
@@ -375,6 +381,7 @@ class OnnxImporter {
     OpsetImports opsets_;
     Program program_;
     Builder builder_;
+    HalfPrecision half_precision_{builder_};
     int nested_ = 0;
     std::int64_t nodes_ = 0;
     std::set<std::string> unknown_;  // outputs of nodes that are not supported
