@@ -148,10 +148,25 @@ TEST_F(SequenceModel, ASequenceIsNoTensor) {
     expect_says(error_of([&] { run({"y"}); }), "Relu", "input 0 is a sequence");
 }
 
-TEST_F(SequenceModel, AnOutputThatIsASequenceIsRefusedByName) {
+TEST_F(SequenceModel, TheElementsOfASequenceAreOutputs) {
     input("x", floats({2}, {1, 2}));
-    add_node(graph(), "SequenceConstruct", {"x", "x"}, {"pair"});
-    expect_says(error_of([&] { run({"pair"}); }), "'pair'", "sequence");
+    add_node(graph(), "Neg", {"x"}, {"z"});
+    add_node(graph(), "SequenceConstruct", {"x", "z"}, {"pair"});
+    const auto y = run({"pair"});
+    ASSERT_EQ(y.size(), 2U);
+    EXPECT_EQ(values<float>(y[1]), (std::vector<float>{-1, -2}));
+}
+
+TEST_F(SequenceModel, AnInputMayBeAnOptionalTensor) {
+    input("x", floats({2}, {1, 2}));
+    auto& type = *graph().mutable_input(0)->mutable_type();
+    const onnx::TypeProto tensor = type;
+    *type.mutable_optional_type()->mutable_elem_type() = tensor;
+    add_node(graph(), "OptionalGetElement", {"x"}, {"y"});
+    add_node(graph(), "OptionalHasElement", {"x"}, {"there"});
+    const auto y = run({"y", "there"});
+    EXPECT_EQ(values<float>(y[0]), (std::vector<float>{1, 2}));
+    EXPECT_EQ(values<std::uint8_t>(y[1])[0], 1);
 }
 
 // Column by column from the right: the state is the sum, and the outputs are columns again.

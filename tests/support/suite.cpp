@@ -15,6 +15,7 @@
 #include "frontend/file_io.hpp"
 #include "frontend/onnx_file.hpp"
 #include "ir/tensor.hpp"
+#include "value_file.hpp"
 
 namespace accel::test {
 
@@ -22,17 +23,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The tensor of a file, if the file exists. Throws if the card does not have its data type.
-std::optional<TensorData> tensor(const fs::path& file) {
-    return fs::exists(file) ? std::optional(compiler::read_tensor_file(file)) : std::nullopt;
-}
-
+// The tensors of a data set, those of sequences and optionals among them. Throws if the card does
+// not have their data types.
 std::vector<TensorData> tensors(const fs::path& set, const std::string& kind) {
     std::vector<TensorData> all;
-    while (auto next = tensor(set / (kind + "_" + std::to_string(all.size()) + ".pb"))) {
-        all.push_back(std::move(*next));
+    for (int i = 0;; ++i) {
+        const fs::path file = set / (kind + "_" + std::to_string(i) + ".pb");
+        if (!fs::exists(file)) {
+            return all;
+        }
+        for (TensorData& one : read_value_file(file)) {
+            all.push_back(std::move(one));
+        }
     }
-    return all;
 }
 
 // The absolute tolerance of Outcome::loosely.
@@ -82,8 +85,10 @@ bool is_random(const fs::path& file) {
     const auto bytes = compiler::read_file(file);
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return std::ranges::any_of(
-        std::array{"Bernoulli", "Multinomial", "RandomNormal", "RandomUniform"},
-        [&](const char* name) { return text.find(name) != std::string_view::npos; });
+               std::array{"Bernoulli", "Multinomial", "RandomNormal", "RandomUniform",
+                          "test_training_dropout"},
+               [&](const char* name) { return text.find(name) != std::string_view::npos; }) &&
+           text.find("zero_ratio") == std::string_view::npos;
 }
 
 // The message of an error without the name of the file.

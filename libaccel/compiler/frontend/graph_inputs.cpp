@@ -19,7 +19,7 @@ namespace accel::compiler {
 namespace {
 
 Constant constant_input(const onnx::ValueInfoProto& input, const TensorData& given) {
-    const DataType wanted = data_type_of(input.type().tensor_type().elem_type());
+    const DataType wanted = data_type_of(element_type_of(input.type()).elem_type());
     if (given.type != wanted) {
         refuse("LoadOptions::constant_inputs gives input '" + input.name() + "' as " +
                    std::string(to_string(given.type)) + ", and the model declares " +
@@ -95,7 +95,7 @@ Dims InputShapes::shape_of(const onnx::ValueInfoProto& input) {
     if (given != options_.shapes.end()) {
         return given->second;
     }
-    const auto& tensor = input.type().tensor_type();
+    const auto& tensor = element_type_of(input.type());
     const std::string before = open_.empty() ? "" : "; ";
     if (!tensor.has_shape()) {
         open_ += before + "input '" + input.name() + "' has no shape";
@@ -153,7 +153,7 @@ void check_options(const onnx::GraphProto& graph, const LoadOptions& options) {
     std::set<std::string> dims;
     for (const auto& input : graph.input()) {
         inputs.insert(input.name());
-        for (const auto& dim : input.type().tensor_type().shape().dim()) {
+        for (const auto& dim : element_type_of(input.type()).shape().dim()) {
             dims.insert(dim.dim_param());
         }
     }
@@ -187,7 +187,7 @@ void import_inputs(const onnx::GraphProto& graph, const LoadOptions& options, Bu
     const auto add = [&](const onnx::ValueInfoProto& input) {
         const auto constant = options.constant_inputs.find(input.name());
         if (constant != options.constant_inputs.end()) {
-            scope[input.name()] = builder.constant(constant_input(input, constant->second));
+            scope[input.name()] = builder.given_input(constant_input(input, constant->second));
         } else {
             const TensorInfo declared = describe_tensor(input);
             scope[input.name()] =

@@ -42,6 +42,21 @@ void add_weights(onnx::GraphProto& graph, const std::string& name, const Tensor&
     made.set_raw_data(tensor.data.data(), tensor.data.size());
 }
 
+// Passes a value of the program to the fallback: constants as weights, others as inputs.
+void pass_value(Program& program, HostFallback& fallback, onnx::GraphProto& graph,
+                const std::string& name, ValueId id) {
+    const Value& value = program.values[id];
+    if (value.constant && !value.given) {
+        add_weights(graph, name, *value.constant);
+        return;
+    }
+    auto& input = *graph.add_input();
+    input.set_name(name);
+    input.mutable_type()->mutable_tensor_type()->set_elem_type(onnx_type_of(value.type));
+    fallback.inputs.push_back(name);
+    program.outputs.push_back({name, id});
+}
+
 // The type and shape that a graph declares for an output; both may be missing.
 TensorInfo describe_output(const onnx::ValueInfoProto& output) {
     const auto& tensor = output.type().tensor_type();
@@ -81,7 +96,8 @@ void HostFallbackBuilder::add(const onnx::NodeProto& node, std::string reason) {
 }
 
 void HostFallbackBuilder::finish(
-    Program& program, const std::function<ValueId(const std::string& name)>& find) const {
+    Program& program, const Builder& builder,
+    const std::function<ValueId(const std::string& name)>& find) const {
     onnx::ModelProto model;
     *model.mutable_opset_import() = model_.opset_import();
     model.set_ir_version(model_.ir_version());
@@ -101,6 +117,12 @@ void HostFallbackBuilder::finish(
     // The outputs of the program: first those of the model, then the inputs of the fallback.
     for (const auto& output : model_.graph().output()) {
         if (made_.contains(output.name())) {
+            if (output.type().has_sequence_type() || output.type().has_optional_type()) {
+                refuse("output '" + output.name() +
+                           "' is a sequence or an optional of the host "
+                           "fallback, which computes tensors only",
+                       "make its elements outputs of the model");
+            }
             fallback->sources.push_back(next_fallback_output);
             fallback->outputs.push_back(describe_output(output));
             *graph.add_output() = output;
@@ -123,16 +145,19 @@ void HostFallbackBuilder::finish(
             }
             throw;
         }
-        const Value& value = program.values[id];
-        if (value.constant) {
-            add_weights(graph, name, *value.constant);
+        if (const auto* const all = builder.sequence_elements(id)) {
+            onnx::NodeProto node;
+            node.set_op_type(all->empty() ? "SequenceEmpty" : "SequenceConstruct");
+            node.add_output(name);
+            for (std::size_t i = 0; i < all->size(); ++i) {
+                node.add_input(name + "[" + std::to_string(i) + "]");
+                pass_value(program, *fallback, graph, node.input(static_cast<int>(i)), (*all)[i]);
+            }
+            *graph.add_node() = node;
             continue;
         }
-        auto& input = *graph.add_input();
-        input.set_name(name);
-        input.mutable_type()->mutable_tensor_type()->set_elem_type(onnx_type_of(value.type));
-        fallback->inputs.push_back(name);
-        program.outputs.push_back({name, id});
+        builder.require_tensor(id, "'" + name + "', which the host needs,");
+        pass_value(program, *fallback, graph, name, id);
     }
     std::size_t next = program.outputs.size();
     for (std::size_t& source : fallback->sources) {

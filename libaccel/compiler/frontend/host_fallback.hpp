@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "ir/program.hpp"
+#include "ir/builder.hpp"
 
 namespace onnx {
 class ModelProto;
@@ -33,8 +33,9 @@ class HostFallbackBuilder {
 
     void add(const onnx::NodeProto& node, std::string reason);
 
-    /// Sets the outputs and the fallback of a program. `find` returns the value of a name.
-    void finish(Program& program,
+    /// Sets the outputs and the fallback of a program. `find` returns the value of a name. A
+    /// sequence reaches the fallback as its elements.
+    void finish(Program& program, const Builder& builder,
                 const std::function<ValueId(const std::string& name)>& find) const;
 
   private:

@@ -112,17 +112,30 @@ class OnnxImporter {
             refuse("the model has no outputs");
         }
         if (!fallback.empty()) {
-            fallback.finish(program_, [&](const std::string& name) {
-                const ValueId value = find(scope, name);
-                builder_.require_tensor(value, "'" + name + "', which the host needs,");
-                return value;
-            });
+            fallback.finish(program_, builder_,
+                            [&](const std::string& name) { return find(scope, name); });
             return;
         }
         for (const auto& output : graph.output()) {
             const ValueId value = find(scope, output.name());
+            if (const Values* const all = builder_.sequence_elements(value)) {
+                import_elements(output, *all);
+                continue;
+            }
             builder_.require_tensor(value, "output '" + output.name() + "'");
             program_.outputs.push_back({output.name(), as_declared(output, value)});
+        }
+        if (program_.outputs.empty()) {
+            refuse("its outputs are sequences without elements");
+        }
+    }
+
+    // Each element of a sequence is an output, with its position in brackets behind the name.
+    void import_elements(const onnx::ValueInfoProto& output, const Values& all) {
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            const std::string name = output.name() + "[" + std::to_string(i) + "]";
+            builder_.require_tensor(all[i], "output '" + name + "'");
+            program_.outputs.push_back({name, as_declared(output, all[i])});
         }
     }
 
@@ -150,7 +163,7 @@ class OnnxImporter {
 
     // Converts an output that was narrowed back to the type that the model declares.
     ValueId as_declared(const onnx::ValueInfoProto& output, ValueId value) {
-        const std::int32_t declared = output.type().tensor_type().elem_type();
+        const std::int32_t declared = element_type_of(output.type()).elem_type();
         const bool narrowed =
             declared == onnx::TensorProto::DOUBLE || declared == onnx::TensorProto::UINT64;
         return narrowed ? builder_.cast(value, data_type_of(declared)) : value;

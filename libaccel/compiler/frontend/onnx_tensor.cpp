@@ -183,13 +183,24 @@ std::string kind_of(const onnx::TypeProto& type) {
 
 }  // namespace
 
+const onnx::TypeProto::Tensor& element_type_of(const onnx::TypeProto& type) {
+    if (type.has_optional_type()) {
+        return element_type_of(type.optional_type().elem_type());
+    }
+    return type.has_sequence_type() ? element_type_of(type.sequence_type().elem_type())
+                                    : type.tensor_type();
+}
+
 TensorInfo describe_tensor(const onnx::ValueInfoProto& input) {
-    if (!input.type().has_tensor_type()) {
+    // An optional tensor is there.
+    const onnx::TypeProto& type =
+        input.type().has_optional_type() ? input.type().optional_type().elem_type() : input.type();
+    if (!type.has_tensor_type()) {
         refuse("input '" + input.name() + "' is " + kind_of(input.type()) +
                    ", and only tensors are supported",
                "change the model to take tensors");
     }
-    const auto& tensor = input.type().tensor_type();
+    const auto& tensor = type.tensor_type();
     TensorInfo info{input.name(), {}, {}};
     in_context("input '" + input.name() + "'",
                [&] { info.type = data_type_of(tensor.elem_type()); });

@@ -12,6 +12,8 @@
 
 namespace onnx {
 class TensorProto;
+class TypeProto;
+class TypeProto_Tensor;
 class ValueInfoProto;
 }  // namespace onnx
 
@@ -26,6 +28,9 @@ namespace accel::compiler {
 
 /// Copies the elements of a tensor.
 [[nodiscard]] Constant import_tensor(const onnx::TensorProto& proto);
+
+/// The type of a tensor, or of the elements of a sequence or an optional.
+[[nodiscard]] const onnx::TypeProto_Tensor& element_type_of(const onnx::TypeProto& type);
 
 /// The type and shape that a graph declares for an input. Open dimensions are -1.
 [[nodiscard]] TensorInfo describe_tensor(const onnx::ValueInfoProto& input);

@@ -99,7 +99,10 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
         if (Constant folded = fold_constant(operation, operands, result)) {
             folded_ += elements(folded->dims);
-            return add_constant(std::move(folded));
+            const ValueId made = add_constant(std::move(folded));
+            program_.values[made].given =
+                std::ranges::any_of(in, [&](ValueId id) { return value(id).given; });
+            return made;
         }
     }
     const auto id = static_cast<ValueId>(program_.values.size());

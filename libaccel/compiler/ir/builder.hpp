@@ -46,6 +46,12 @@ class Builder {
     /// Both convert the value to its compute type.
     [[nodiscard]] ValueId input(std::string name, DataType type, Dims dims);
     [[nodiscard]] ValueId constant(Constant tensor);
+    /// A constant that is the value of an input.
+    [[nodiscard]] ValueId given_input(Constant tensor) {
+        const ValueId id = constant(std::move(tensor));
+        program_.values[id].given = true;
+        return id;
+    }
     [[nodiscard]] ValueId scalar(float x);
     [[nodiscard]] ValueId scalar(DataType type, double x);
 

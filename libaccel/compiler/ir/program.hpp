@@ -39,6 +39,9 @@ struct Value {
     int input = -1;     // the index of an input of the model, else -1
     int producer = -1;  // the index of an instruction, else -1
     std::shared_ptr<const QuantParams> quant = nullptr;
+    // A constant that a load gives as the value of an input, or that depends on one. The pass
+    // `fuse` must compute with it as with a value of a run, so that the results have the same bits.
+    bool given = false;
 };
 
 /// Operations of instructions. They have the names that ONNX gives them. Commands of the card

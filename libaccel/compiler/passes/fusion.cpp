@@ -134,7 +134,7 @@ class FusionPass {
     // [..., n], or one value for all.
     std::optional<std::vector<float>> per_channel(const Instruction& x, ValueId id) const {
         const Value& value = p_.values[id];
-        if (!value.constant || value.type != DataType::f32) {
+        if (!value.constant || value.given || value.type != DataType::f32) {
             return std::nullopt;
         }
         const Dims& result = p_.values[x.result].dims;
@@ -177,7 +177,7 @@ class FusionPass {
         }
         if (n) {
             const Constant old = p_.values[x.operands[2]].constant;
-            if (!old) {
+            if (!old || p_.values[x.operands[2]].given) {
                 return false;
             }
             std::vector<float> sum = old->floats();
@@ -224,6 +224,10 @@ class FusionPass {
         const auto n = per_channel(x, found->other);
         const Constant weights = p_.values[x.operands[1]].constant;
         const Constant bias = x.operands.size() > 2 ? p_.values[x.operands[2]].constant : nullptr;
+        const auto given = [&](ValueId id) { return p_.values[id].given; };
+        if (std::any_of(x.operands.begin() + 1, x.operands.end(), given)) {
+            return false;
+        }
         if (!n || !weights || weights->type != DataType::f32 || (x.operands.size() > 2 && !bias)) {
             return false;
         }

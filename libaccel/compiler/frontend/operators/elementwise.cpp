@@ -124,8 +124,18 @@ Values clip_by_attributes(const Node& n) {
     return {n.b.unary(UnaryOp::clip, n.in(0), low, high)};
 }
 
-// From opset 11 on, inputs state the bounds. min(max(x, low), high) supports bounds that are
-// computed, and integers.
+// x with one bound. A zero inside of the bounds keeps its sign, as in UnaryOp::clip.
+ValueId with_bound(const Node& n, ElementwiseOp op, ValueId x, ValueId bound) {
+    const ValueId bounded = n.b.binary(op, x, bound);
+    if (is_integer(n.b.type(x))) {
+        return bounded;
+    }
+    const bool low = op == ElementwiseOp::max;
+    const ValueId inside = n.b.compare(ElementwiseOp::less_equal, low ? bound : x, low ? x : bound);
+    return n.b.select(inside, x, bounded);
+}
+
+// From opset 11 on, inputs state the bounds. They may be integers, and values of a run.
 Values clip(const Node& n) {
     ValueId x = n.in(0);
     const DataType type = n.b.type(x);
@@ -138,8 +148,8 @@ Values clip(const Node& n) {
             return {n.b.unary(UnaryOp::clip, x, low, high)};
         }
     }
-    x = n.has(1) ? n.b.binary(ElementwiseOp::max, x, n.in(1)) : x;
-    x = n.has(2) ? n.b.binary(ElementwiseOp::min, x, n.in(2)) : x;
+    x = n.has(1) ? with_bound(n, ElementwiseOp::max, x, n.in(1)) : x;
+    x = n.has(2) ? with_bound(n, ElementwiseOp::min, x, n.in(2)) : x;
     return {x};
 }
 
@@ -152,17 +162,6 @@ Values cast(const Node& n) {
 }
 Values cast_like(const Node& n) {
     return {n.b.cast(n.in(0), n.b.type(n.in(1)))};
-}
-
-Values dropout(const Node& n) {
-    if (n.has(2) && n.first_integer(2) != 0 && (!n.has(1) || n.first_float(1) != 0.0F)) {
-        refuse("it drops elements at random, as in training", "export the model for inference");
-    }
-    ValueId mask = n.in(0);
-    if (n.output_count() > 1) {
-        mask = n.b.broadcast(n.b.scalar(DataType::boolean, 1), n.b.dims(n.in(0)));
-    }
-    return {n.in(0), mask};
 }
 
 // ---- composed of several instructions
@@ -215,7 +214,6 @@ void add_elementwise(OperatorTable& table) {
         {"Cosh", {9}, unary_operator(UnaryOp::cosh)},
         {"Div", {1, 6}, aligned_binary(ElementwiseOp::div)},
         {"Div", {7}, binary(ElementwiseOp::div)},
-        {"Dropout", {1}, dropout},
         {"Equal", {1, 6}, aligned_compare(ElementwiseOp::equal)},
         {"Equal", {7}, compare(ElementwiseOp::equal)},
         {"Erf", {9}, unary_operator(UnaryOp::erf)},

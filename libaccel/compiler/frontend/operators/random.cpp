@@ -43,7 +43,9 @@ std::string name_of(const Node& n) {
 
 std::uint64_t key_of(const Node& n) {
     if (n.has("seed")) {
-        return std::bit_cast<std::uint32_t>(n.real("seed", 0));
+        // Dropout has an integer; the other operators have a float.
+        return n.proto().op_type() == "Dropout" ? static_cast<std::uint32_t>(n.integer("seed", 0))
+                                                : std::bit_cast<std::uint32_t>(n.real("seed", 0));
     }
     std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
     for (const char c : name_of(n)) {
@@ -167,11 +169,35 @@ Values multinomial(const Node& n) {
     return {n.b.cast(n.b.reshape(inside, {dims[0], samples}), type)};
 }
 
+// In training, an element is dropped where a uniform number is less than the ratio, and the others
+// are divided by the share that is kept.
+Values dropout(const Node& n) {
+    const ValueId x = n.in(0);
+    const Dims& dims = n.b.dims(x);
+    const float ratio = n.has(1) ? n.first_float(1) : 0.5F;
+    if (!n.has(2) || n.first_integer(2) == 0 || ratio == 0.0F) {
+        return {x,
+                n.output_count() > 1 ? n.b.broadcast(n.b.scalar(DataType::boolean, 1), dims) : x};
+    }
+    if (!(ratio > 0.0F && ratio < 1.0F)) {
+        refuse("its ratio is " + std::to_string(ratio), "it must be at least 0 and less than 1");
+    }
+    std::vector<std::int64_t> kept;
+    for (const float u : uniforms(n, listed(dims))) {
+        kept.push_back(u < ratio ? 0 : 1);
+    }
+    const ValueId mask =
+        n.b.constant(make_constant(DataType::boolean, dims, std::span<const std::int64_t>(kept)));
+    const ValueId scaled = mul(n, x, n.b.scalar(n.b.type(x), 1.0 / (1.0 - double{ratio})));
+    return {n.b.select(mask, scaled, n.b.scalar(n.b.type(x), 0)), mask};
+}
+
 }  // namespace
 
 void add_random(OperatorTable& table) {
     table.add({
         {"Bernoulli", {15}, bernoulli},
+        {"Dropout", {1}, dropout},
         {"Multinomial", {7}, multinomial},
         {"RandomNormal", {1}, of_shape(random_normal)},
         {"RandomNormalLike", {1}, like_input(random_normal)},

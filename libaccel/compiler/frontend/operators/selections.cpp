@@ -2,6 +2,7 @@
 //
 // Operators that select elements by values.
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
 
 #include "frontend/operators/indices.hpp"
@@ -18,6 +19,20 @@ std::vector<std::int64_t> iota(std::int64_t count) {
     std::vector<std::int64_t> values(static_cast<std::size_t>(count));
     std::iota(values.begin(), values.end(), 0);
     return values;
+}
+
+// Integers in the order of real numbers, with NaNs above all others, and with one zero.
+ValueId ordered_keys(const Node& n, ValueId x) {
+    if (is_integer(n.b.type(x))) {
+        return x;
+    }
+    const auto integer = [&](double value) { return n.b.scalar(DataType::i32, value); };
+    const ValueId wide = n.b.cast(x, DataType::f32);
+    const ValueId bits = n.b.bitcast(wide, DataType::i32);
+    const ValueId mirrored = sub(n, integer(INT32_MIN), bits);
+    const ValueId key =
+        n.b.select(n.b.compare(ElementwiseOp::less, bits, integer(0)), mirrored, bits);
+    return n.b.select(n.b.compare(ElementwiseOp::equal, wide, wide), key, integer(INT32_MAX));
 }
 
 // The position of an element in the order is the number of elements before it: larger ones, and
@@ -40,11 +55,12 @@ Values top_k(const Node& n) {
     }
     const auto order = swapped_axes(rank, axis, rank - 1);
     const ValueId x = n.b.permute(given, order);
+    const ValueId keys = ordered_keys(n, x);
     Dims wide = n.b.dims(x);  // [..., length]
     wide.push_back(1);
-    const ValueId rows = n.b.reshape(x, wide);
+    const ValueId rows = n.b.reshape(keys, wide);
     std::swap(wide[rank], wide[rank - 1]);
-    const ValueId columns = n.b.reshape(x, wide);
+    const ValueId columns = n.b.reshape(keys, wide);
     const ValueId ahead = largest ? n.b.compare(ElementwiseOp::less, rows, columns)
                                   : n.b.compare(ElementwiseOp::less, columns, rows);
     const ValueId equal = n.b.compare(ElementwiseOp::equal, rows, columns);
@@ -69,14 +85,9 @@ Values top_k(const Node& n) {
     const ValueId axis_indices = n.b.cast(integer_list(n, iota(length)), DataType::f32);
     const ValueId index_sums =
         n.b.reduce(ReduceOp::sum, n.b.select(matches, axis_indices, n.b.scalar(0.0F)), {rank});
-    // Every comparison with a NaN is false, so its position is 0, like that of the first element.
-    // The indices of elements at one position add up, and the sum may exceed the axis.
-    const ValueId last = n.b.scalar(static_cast<float>(length - 1));
     Dims dims = n.b.dims(x);
     dims.back() = k;
-    const ValueId indices =
-        n.b.cast(n.b.reshape(n.b.binary(ElementwiseOp::min, index_sums, last), std::move(dims)),
-                 DataType::i64);
+    const ValueId indices = n.b.cast(n.b.reshape(index_sums, std::move(dims)), DataType::i64);
     const ValueId values = n.b.gather(x, indices, rank - 1, true);
     return {n.b.permute(values, order), n.b.permute(indices, order)};
 }
