@@ -102,7 +102,7 @@ void draw(FuzzScript& script, accel_gemm& gemm) {
     gemm.batch = static_cast<std::uint32_t>(script.below(4));
     gemm.batch_a = draw_dimension(script);
     gemm.batch_d = draw_dimension(script);
-    gemm.activation = up_to_one_above(script, ACCEL_UNARY_NOT);
+    gemm.activation = up_to_one_above(script, ACCEL_UNARY_ATANH);
     gemm.flags = up_to_one_above(script, ACCEL_GEMM_FLAGS);
     gemm.m = draw_dimension(script);
     gemm.n = draw_dimension(script);
@@ -112,7 +112,7 @@ void draw(FuzzScript& script, accel_gemm& gemm) {
 
 void draw(FuzzScript& script, accel_elementwise& elementwise) {
     elementwise.op = up_to_one_above(script, ACCEL_EW_SELECT);
-    elementwise.activation = up_to_one_above(script, ACCEL_UNARY_NOT);
+    elementwise.activation = up_to_one_above(script, ACCEL_UNARY_ATANH);
     elementwise.type = script.coin() ? ACCEL_TYPE_I64 : ACCEL_TYPE_F32;
     elementwise.dst_type = draw_type(script);
     elementwise.src0_type = draw_type(script);
@@ -170,6 +170,17 @@ void draw(FuzzScript& script, accel_gather& gather) {
     gather.inner = draw_dimension(script);
 }
 
+void draw(FuzzScript& script, accel_scatter& scatter) {
+    scatter.type = static_cast<std::uint8_t>(script.below(ACCEL_TYPE_U64 + 2));
+    scatter.op = static_cast<std::uint8_t>(script.below(ACCEL_SCATTER_MAX + 2));
+    scatter.index_type = script.coin() ? ACCEL_TYPE_I64 : ACCEL_TYPE_I32;
+    scatter.flags = static_cast<std::uint8_t>(script.below(3));
+    scatter.outer = draw_dimension(script);
+    scatter.n = draw_dimension(script);
+    scatter.count = draw_dimension(script);
+    scatter.inner = draw_dimension(script);
+}
+
 void draw(FuzzScript& script, accel_resize& resize) {
     resize.type = ACCEL_TYPE_F32;
     resize.taps = static_cast<std::uint16_t>(script.below(5));
@@ -194,9 +205,10 @@ void draw_params(FuzzScript& script, std::uint8_t* params_page) {
         accel_transpose transpose;
         accel_gather gather;
         accel_resize resize;
+        accel_scatter scatter;
         std::array<std::uint8_t, params_bytes> bytes;
     } block{};
-    switch (script.below(9)) {
+    switch (script.below(10)) {
         case 0:
             draw(script, block.gemm);
             break;
@@ -220,6 +232,9 @@ void draw_params(FuzzScript& script, std::uint8_t* params_page) {
             break;
         case 7:
             draw(script, block.resize);
+            break;
+        case 8:
+            draw(script, block.scatter);
             break;
         default:
             block.bytes = script.take<std::array<std::uint8_t, params_bytes>>();
@@ -254,9 +269,10 @@ void draw_tensor(FuzzScript& script, accel_command& command, std::uint8_t* param
 
 accel_command draw_command(FuzzScript& script, std::uint8_t* params_page) {
     static constexpr std::uint8_t opcodes[] = {
-        ACCEL_OP_NOP,    ACCEL_OP_CALL, ACCEL_OP_WAIT,        ACCEL_OP_SIGNAL,  ACCEL_OP_COPY,
-        ACCEL_OP_FILL,   ACCEL_OP_GEMM, ACCEL_OP_ELEMENTWISE, ACCEL_OP_SOFTMAX, ACCEL_OP_REDUCE,
-        ACCEL_OP_CONV2D, ACCEL_OP_POOL, ACCEL_OP_TRANSPOSE,   ACCEL_OP_GATHER,  ACCEL_OP_RESIZE};
+        ACCEL_OP_NOP,       ACCEL_OP_CALL,   ACCEL_OP_WAIT,   ACCEL_OP_SIGNAL,
+        ACCEL_OP_COPY,      ACCEL_OP_FILL,   ACCEL_OP_GEMM,   ACCEL_OP_ELEMENTWISE,
+        ACCEL_OP_SOFTMAX,   ACCEL_OP_REDUCE, ACCEL_OP_CONV2D, ACCEL_OP_POOL,
+        ACCEL_OP_TRANSPOSE, ACCEL_OP_GATHER, ACCEL_OP_RESIZE, ACCEL_OP_SCATTER};
     accel_command command{};
     command.opcode = opcodes[script.below(std::size(opcodes))];
     if (script.below(8) == 0) {

@@ -71,7 +71,15 @@ void bind_elementwise_enums(nb::module_& module) {
         .value("cos", UnaryOp::cos)
         .value("atan", UnaryOp::atan)
         .value("sign", UnaryOp::sign)
-        .value("logical_not", UnaryOp::logical_not);
+        .value("logical_not", UnaryOp::logical_not)
+        .value("tan", UnaryOp::tan)
+        .value("asin", UnaryOp::asin)
+        .value("acos", UnaryOp::acos)
+        .value("sinh", UnaryOp::sinh)
+        .value("cosh", UnaryOp::cosh)
+        .value("asinh", UnaryOp::asinh)
+        .value("acosh", UnaryOp::acosh)
+        .value("atanh", UnaryOp::atanh);
     nb::enum_<ElementwiseOp>(module, "ElementwiseOp", "The operation of an Elementwise command.")
         .value("add", ElementwiseOp::add)
         .value("sub", ElementwiseOp::sub)
@@ -108,6 +116,12 @@ void bind_enums(nb::module_& module) {
         .value("argmin", ReduceOp::argmin)
         .value("product", ReduceOp::product)
         .value("mean", ReduceOp::mean);
+    nb::enum_<ScatterOp>(module, "ScatterOp", "The operation of a Scatter command.")
+        .value("set", ScatterOp::set)
+        .value("add", ScatterOp::add)
+        .value("mul", ScatterOp::mul)
+        .value("min", ScatterOp::min)
+        .value("max", ScatterOp::max);
     nb::enum_<PoolOp>(module, "PoolOp", "The operation of a Pool command.")
         .value("max", PoolOp::max)
         .value("average", PoolOp::average);
