@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
+#include <sstream>
 #include <string_view>
 
 #include "frontend/file_io.hpp"
@@ -67,8 +68,9 @@ std::string difference(const TensorData& got, const TensorData& expected, const 
                           (std::isfinite(y[i]) &&
                            std::fabs(x[i] - y[i]) <= absolute + relative * std::fabs(y[i]));
         if (!same) {
-            return "element " + std::to_string(i) + " is " + std::to_string(x[i]) + ", expected " +
-                   std::to_string(y[i]);
+            std::ostringstream text;  // with exponents
+            text << "element " << i << " is " << x[i] << ", expected " << y[i];
+            return text.str();
         }
     }
     return "";

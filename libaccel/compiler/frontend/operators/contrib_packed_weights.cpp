@@ -2,6 +2,7 @@
 //
 // Weights of 2, 4 or 8 bits with a scale for each block: they are unpacked when the model is
 // loaded.
+#include <algorithm>
 #include <array>
 
 #include "frontend/operators/contrib.hpp"
@@ -62,8 +63,9 @@ void check_block(const Blocks& of) {
 std::vector<float> zero_points(const Node& n, const Blocks& of, std::size_t input) {
     const std::int64_t count = of.rows * of.blocks();
     if (!n.has(input)) {
-        return std::vector<float>(static_cast<std::size_t>(count),
-                                  static_cast<float>(1 << (of.bits - 1)));
+        std::vector<float> middle(static_cast<std::size_t>(count));
+        std::ranges::fill(middle, static_cast<float>(1 << (of.bits - 1)));
+        return middle;
     }
     const Tensor& tensor = n.b.require_constant(n.in(input), "its zero points");
     if (tensor.type != DataType::u8) {
