@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Instructions that read or update elements at indices.
-#include <algorithm>
-
+// The instructions of the builder that take indices.
 #include "ir/builder.hpp"
-#include "ir/error.hpp"
 
 namespace accel::compiler {
 
