@@ -108,6 +108,7 @@ TEST_F(DeviceGroupTest, WithRerunsTheRequestsRunOnAnotherCard) {
     DeviceGroup group(devices, {.in_flight = 2, .reruns = 1});
     std::vector<Request> all;
     std::vector<std::vector<std::size_t>> cards(6);
+    all.reserve(cards.size());
     for (std::vector<std::size_t>& used : cards) {
         all.push_back(group.submit([&](Queue& queue, std::size_t card) {
             used.push_back(card);

@@ -90,7 +90,7 @@ Values range(const Node& n) {
     return {build(n.first_float(0), n.first_float(1), n.first_float(2))};
 }
 
-// `depth` classes: 1 where the class equals the index. An index that is out of range equals none.
+// `depth` classes: 1 where the class equals the index.
 Values one_hot(const Node& n) {
     const std::int64_t depth = n.first_integer(1);
     Dims dims = n.b.dims(n.in(0));

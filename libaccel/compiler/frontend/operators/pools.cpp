@@ -3,6 +3,7 @@
 // LpPool and GlobalLpPool: the p-norm of each window; MaxUnpool: the inverse of MaxPool.
 #include <algorithm>
 
+#include "frontend/operators/indices.hpp"
 #include "frontend/operators/windows.hpp"
 
 namespace accel::compiler {
@@ -97,34 +98,16 @@ Values max_unpool(const Node& n) {
                ", which its kernel and strides give");
     }
     const std::int64_t count = elements(dims);
-    const std::int64_t all = elements(natural);
-    if (count > max_listed || all > max_listed || count * all > max_listed) {
-        refuse("its input " + to_string(dims) + " and result " + to_string(natural) +
-                   " have more than " + std::to_string(max_listed) + " pairs of elements",
-               "unpool smaller images");
-    }
-    std::vector<std::int64_t> numbers;
-    for (std::int64_t i = 0; i < std::max(count, all); ++i) {
-        numbers.push_back(i);
-    }
-    const auto list = [&](std::int64_t length, const Dims& shape) {
-        return n.b.reshape(integer_list(n, {numbers.begin(), numbers.begin() + length}), shape);
-    };
-    const ValueId index = n.b.reshape(n.b.cast(n.in(1), DataType::i64), {1, count});
-    const ValueId hits = n.b.compare(ElementwiseOp::equal, index, list(all, {all, 1}));
-    const ValueId order = add(n, n.b.cast(list(count, {1, count}), DataType::f32), 1.0F);
-    const ValueId none = n.b.scalar(0.0F);
-    // The number of the last hit of each result, from 1 on; 0 if there is none.
-    const ValueId last = n.b.reduce(ReduceOp::max, n.b.select(hits, order, none), {1});
-    const ValueId any = n.b.compare(ElementwiseOp::less, none, last);
-    const ValueId from =
-        n.b.cast(n.b.binary(ElementwiseOp::max, add(n, last, -1.0F), none), DataType::i64);
-    const ValueId values = n.b.gather(n.b.reshape(x, {count}), n.b.reshape(from, {all}), 0, false);
-    const ValueId y = n.b.select(n.b.reshape(any, {all}), values, n.b.scalar(n.b.type(x), 0));
-    const ValueId image = n.b.reshape(y, natural);
-    return {result == natural
-                ? image
-                : n.b.pad(image, Dims(dims.size(), 0), after, n.b.scalar(n.b.type(x), 0))};
+    const ValueId given = n.b.cast(n.in(1), DataType::i64);
+    // A negative index does not count from the end.
+    const ValueId index = index_if(
+        n, n.b.compare(ElementwiseOp::less_equal, n.b.scalar(DataType::i64, 0), given), given);
+    const ValueId values = n.b.reshape(x, {count});
+    const ValueId zero = n.b.scalar(n.b.type(x), 0);
+    const ValueId zeros = n.b.pad(n.b.slice(values, 0, 0, 0), {0}, {elements(natural)}, zero);
+    const ValueId image =
+        n.b.reshape(n.b.scatter({}, zeros, n.b.reshape(index, {count}), values), natural);
+    return {result == natural ? image : n.b.pad(image, Dims(dims.size(), 0), after, zero)};
 }
 
 }  // namespace
