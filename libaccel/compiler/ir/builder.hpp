@@ -74,6 +74,9 @@ class Builder {
                                          const std::vector<std::size_t>& axes);
     [[nodiscard]] ValueId softmax(ValueId a, std::size_t axis);
     [[nodiscard]] ValueId gather(ValueId a, ValueId indices, std::size_t axis, bool elements);
+    /// `a` with updates along an axis, as op::Scatter says.
+    [[nodiscard]] ValueId scatter(op::Scatter operation, ValueId a, ValueId indices,
+                                  ValueId updates);
     [[nodiscard]] ValueId resize(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,
                                  std::uint16_t taps);
     [[nodiscard]] ValueId concat(const std::vector<ValueId>& in, std::size_t axis);
@@ -102,6 +105,7 @@ class Builder {
     [[nodiscard]] const Tensor& require_constant(ValueId id, std::string_view what) const;
 
   private:
+    void check_indices(ValueId indices, std::int64_t length) const;
     void check_channels(const std::vector<ValueId>& in, std::int64_t channels,
                         const NumericFormat& format) const;
     [[nodiscard]] ValueId add(Operation operation, std::vector<ValueId> in, DataType type,

@@ -59,6 +59,9 @@ struct Tensor {
     [[nodiscard]] std::vector<std::int64_t> integers() const;
 };
 
+/// A value after the conversion to a floating-point type and back.
+[[nodiscard]] float rounded_to(DataType type, float x);
+
 using Constant = std::shared_ptr<const Tensor>;
 
 [[nodiscard]] Constant make_constant(DataType type, Dims dims, std::span<const float> values);

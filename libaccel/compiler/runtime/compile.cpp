@@ -60,7 +60,7 @@ void check_ports(const Program& program) {
 
 Model compile(const Device& device, Program program, std::ostream* log,
               const WeightSource& weights) {
-    check_card(device.info(), needed_features);
+    check_card(device.info(), needed_features({}));
     auto compiled = std::make_shared<CompiledModel>(device.alias());
     compiled->inputs = describe_ports(program, program.inputs);
     compiled->outputs = describe_ports(program, program.outputs);
@@ -74,6 +74,7 @@ Model compile(const Device& device, Program program, std::ostream* log,
     for (const Pass& pass : passes()) {
         run_pass(pass, compilation);
     }
+    check_card(device.info(), needed_features(compilation.code.names));
     compiled->memory = compilation.memory;
     compiled->commands = std::move(compilation.code.commands);
     compiled->command_names = std::move(compilation.code.names);

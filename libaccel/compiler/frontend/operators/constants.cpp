@@ -90,7 +90,7 @@ Values range(const Node& n) {
     return {build(n.first_float(0), n.first_float(1), n.first_float(2))};
 }
 
-// `depth` classes: 1 where the class equals the index.
+// `depth` classes: 1 where the class equals the index. An index that is out of range equals none.
 Values one_hot(const Node& n) {
     const std::int64_t depth = n.first_integer(1);
     Dims dims = n.b.dims(n.in(0));
@@ -152,8 +152,9 @@ Values eye_like(const Node& n) {
                std::to_string(max_listed) + " elements");
     }
     std::vector<std::int64_t> values(static_cast<std::size_t>(elements(dims)));
+    const std::int64_t k = std::clamp(n.integer("k", 0), -dims[0], dims[1]);
     for (std::int64_t i = 0; i < dims[0]; ++i) {
-        const std::int64_t j = i + n.integer("k", 0);
+        const std::int64_t j = i + k;
         if (j >= 0 && j < dims[1]) {
             values[static_cast<std::size_t>(i * dims[1] + j)] = 1;
         }

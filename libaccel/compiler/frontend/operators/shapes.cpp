@@ -6,7 +6,7 @@
 #include <limits>
 #include <numeric>
 
-#include "frontend/operators/lowering.hpp"
+#include "frontend/operators/indices.hpp"
 
 namespace accel::compiler {
 
@@ -292,17 +292,7 @@ Values gather_nd(const Node& n) {
     }
     const Dims lengths(first, first + static_cast<std::ptrdiff_t>(depth));
     const Dims rest(first + static_cast<std::ptrdiff_t>(depth), data.end());
-    const Dims strides = dense_strides(lengths);
-    const ValueId zero = n.b.scalar(DataType::i64, 0);
-    const auto per_axis = [&](const Dims& values) { return integer_list(n, values); };
-    const ValueId indices = n.b.cast(n.in(1), DataType::i64);
-    const ValueId wrapped = n.b.select(n.b.compare(ElementwiseOp::less, indices, zero),
-                                       add(n, indices, per_axis(lengths)), indices);
-    const ValueId scaled = mul(n, wrapped, per_axis(strides));
-    ValueId flat = n.b.slice(scaled, index.size() - 1, 0, 1);
-    for (std::size_t i = 1; i < depth; ++i) {
-        flat = add(n, flat, n.b.slice(scaled, index.size() - 1, static_cast<std::int64_t>(i), 1));
-    }
+    ValueId flat = flat_indices(n, n.in(1), lengths, batch == 0);
     const Dims shape(index.begin(), index.end() - 1);
     const std::int64_t count = elements(batches);
     const std::int64_t slices = elements(lengths);
