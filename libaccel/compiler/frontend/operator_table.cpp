@@ -84,6 +84,7 @@ const OperatorTable& operators() {
     static const OperatorTable table = [] {
         OperatorTable all;
         add_activations(all);
+        add_casts(all);
         add_constants(all);
         add_control_flow(all);
         add_detections(all);
@@ -93,6 +94,7 @@ const OperatorTable& operators() {
         add_images(all);
         add_matrices(all);
         add_normalizations(all);
+        add_quantize_linear(all);
         add_quantized(all);
         add_recurrent(all);
         add_reductions(all);

@@ -75,6 +75,7 @@ class OperatorTable {
 
 // One for each file of operators/.
 void add_activations(OperatorTable& table);
+void add_casts(OperatorTable& table);
 void add_constants(OperatorTable& table);
 void add_contrib(OperatorTable& table);  // after add_quantized(), whose operators it aliases
 void add_detections(OperatorTable& table);
@@ -84,6 +85,7 @@ void add_grid_sample(OperatorTable& table);
 void add_images(OperatorTable& table);
 void add_matrices(OperatorTable& table);
 void add_normalizations(OperatorTable& table);
+void add_quantize_linear(OperatorTable& table);
 void add_quantized(OperatorTable& table);
 void add_recurrent(OperatorTable& table);
 void add_reductions(OperatorTable& table);

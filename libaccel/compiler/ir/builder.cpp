@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
+#include <stdexcept>
 
 #include "ir/constant_folding.hpp"
 
@@ -92,7 +93,7 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type
     std::vector<const Tensor*> operands;
     operands.reserve(in.size());
     for (const ValueId id : in) {
-        operands.push_back(value(id).constant.get());
+        operands.push_back(value(id).stored ? nullptr : value(id).constant.get());
     }
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
         if (Constant folded = fold_constant(operation, operands, result)) {
@@ -121,7 +122,28 @@ ValueId Builder::elementwise(op::Elementwise operation, std::vector<ValueId> in,
 }
 
 ValueId Builder::cast(ValueId a, DataType to) {
-    return type(a) == to ? a : elementwise({}, {a}, to);
+    if (type(a) == to) {
+        return a;
+    }
+    const ValueId out = elementwise({}, {a}, to);
+    if (const auto unfolded = value(a).unfolded) {
+        set_unfolded(out, cast(*unfolded, to));
+    }
+    return out;
+}
+
+ValueId Builder::mixed(ElementwiseOp op, ValueId a, ValueId b, DataType result) {
+    if (type(a) != DataType::f32) {
+        throw std::logic_error("the first operand of a mixed operation must be f32");
+    }
+    Dims shape = broadcast_dims(dims(a), dims(b));
+    return add(op::Elementwise{.op = op}, {a, b}, result, std::move(shape));
+}
+
+ValueId Builder::stored(Constant tensor) {
+    const ValueId id = add_constant(std::move(tensor));
+    program_.values[id].stored = true;
+    return id;
 }
 
 ValueId Builder::matmul(ValueId a, ValueId b) {
@@ -328,6 +350,9 @@ ValueId Builder::permute(ValueId a, std::vector<std::size_t> axes) {
         return a;
     }
     const ValueId out = add(op::Permute{axes}, {a}, type(a), std::move(shape));
+    if (const auto unfolded = value(a).unfolded) {
+        set_unfolded(out, permute(*unfolded, axes));
+    }
     if (const QuantParams* const quant = quant_params(a, true)) {
         QuantParams moved = *quant;
         moved.axis = static_cast<std::size_t>(std::ranges::find(axes, moved.axis) - axes.begin());
@@ -391,12 +416,24 @@ ValueId Builder::reshape(ValueId a, Dims shape) {
         return a;
     }
     const ValueId out = add(op::Reshape{}, {a}, type(a), shape);
+    if (const auto unfolded = value(a).unfolded) {
+        set_unfolded(out, reshape(*unfolded, shape));
+    }
     if (const QuantParams* const quant = quant_params(a, false)) {
         QuantParams same = *quant;
         same.counterpart = reshape(quant->counterpart, std::move(shape));
         set_quant_params(out, std::move(same));
     }
     return out;
+}
+
+ValueId Builder::bitcast(ValueId a, DataType to) {
+    if (size_of(to) != size_of(type(a))) {
+        refuse("elements of " + std::string(to_string(type(a))) +
+                   " have another size than those of " + std::string(to_string(to)),
+               "use Cast to convert values");
+    }
+    return type(a) == to ? a : add(op::Reshape{}, {a}, to, dims(a));
 }
 
 void Builder::set_quant_params(ValueId id, QuantParams params) {

@@ -62,6 +62,8 @@ class Builder {
         return elementwise({.op = ElementwiseOp::select}, {a, b, condition}, type(a));
     }
     [[nodiscard]] ValueId cast(ValueId a, DataType type);
+    /// f32 `a` op `b`, which may have any type: ELEMENTWISE converts it.
+    [[nodiscard]] ValueId mixed(ElementwiseOp op, ValueId a, ValueId b, DataType result);
 
     [[nodiscard]] ValueId matmul(ValueId a, ValueId b);
     [[nodiscard]] ValueId matmul(op::MatMul operation, std::vector<ValueId> in);
@@ -92,6 +94,17 @@ class Builder {
                                 std::int64_t count);
     [[nodiscard]] ValueId broadcast(ValueId a, const Dims& dims);
     [[nodiscard]] ValueId reshape(ValueId a, Dims dims);
+
+    /// The same bits as elements of another type, which has the same size.
+    [[nodiscard]] ValueId bitcast(ValueId a, DataType type);
+
+    // ---- constants that the card computes from a shorter form in each run
+
+    /// A constant that instructions read on the card: they are not folded.
+    [[nodiscard]] ValueId stored(Constant tensor);
+    /// Records that instructions on stored constants compute a constant. Views of it inherit this.
+    /// The pass `unpack-weights` chooses between the two.
+    void set_unfolded(ValueId id, ValueId computed) { program_.values[id].unfolded = computed; }
 
     /// Records that a value is the quantized or dequantized form of another. Views of the value
     /// inherit this.

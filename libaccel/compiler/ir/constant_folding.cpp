@@ -269,6 +269,7 @@ Constant fold(const op::Broadcast&, const std::vector<const Tensor*>& in, const 
 
 Constant fold(const op::Reshape&, const std::vector<const Tensor*>& in, const Value& result) {
     auto to = std::make_shared<Tensor>(*in[0]);
+    to->type = result.type;
     to->dims = result.dims;
     return to;
 }

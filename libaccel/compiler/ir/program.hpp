@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -39,6 +40,9 @@ struct Value {
     int input = -1;     // the index of an input of the model, else -1
     int producer = -1;  // the index of an instruction, else -1
     std::shared_ptr<const QuantParams> quant = nullptr;
+    bool stored = false;  // of a constant: instructions that read it are not folded
+    // Of a constant: instructions on stored constants compute the same value.
+    std::optional<ValueId> unfolded = std::nullopt;
 };
 
 /// Operations of instructions. They have the names that ONNX gives them. Commands of the card
@@ -121,6 +125,7 @@ struct Slice {
     Dims step;
 };
 struct Broadcast {};
+/// The same elements in another shape, or the same bits as another data type of that size.
 struct Reshape {};
 
 }  // namespace op
