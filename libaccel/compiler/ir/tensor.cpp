@@ -221,22 +221,27 @@ std::vector<Number> numbers(const Tensor& t) {
                                       read<std::uint64_t>(t, i), INT64_MAX));
                 break;
             case DataType::f8e4m3fn:
-                values[i] = from_float<Number>(card::small_values<card::f8e4m3fn>[read<std::uint8_t>(t, i)]);
+                values[i] = from_float<Number>(
+                    card::small_values<card::f8e4m3fn>[read<std::uint8_t>(t, i)]);
                 break;
             case DataType::f8e4m3fnuz:
-                values[i] = from_float<Number>(card::small_values<card::f8e4m3fnuz>[read<std::uint8_t>(t, i)]);
+                values[i] = from_float<Number>(
+                    card::small_values<card::f8e4m3fnuz>[read<std::uint8_t>(t, i)]);
                 break;
             case DataType::f8e5m2:
-                values[i] = from_float<Number>(card::small_values<card::f8e5m2>[read<std::uint8_t>(t, i)]);
+                values[i] =
+                    from_float<Number>(card::small_values<card::f8e5m2>[read<std::uint8_t>(t, i)]);
                 break;
             case DataType::f8e5m2fnuz:
-                values[i] = from_float<Number>(card::small_values<card::f8e5m2fnuz>[read<std::uint8_t>(t, i)]);
+                values[i] = from_float<Number>(
+                    card::small_values<card::f8e5m2fnuz>[read<std::uint8_t>(t, i)]);
                 break;
             case DataType::f8e8m0:
                 values[i] = from_float<Number>(card::decode_power(read<std::uint8_t>(t, i)));
                 break;
             case DataType::f4e2m1:
-                values[i] = from_float<Number>(card::small_values<card::f4e2m1>[read<std::uint8_t>(t, i)]);
+                values[i] =
+                    from_float<Number>(card::small_values<card::f4e2m1>[read<std::uint8_t>(t, i)]);
                 break;
             case DataType::i4:
                 values[i] = static_cast<Number>(card::decode_signed(read<std::uint8_t>(t, i), 4));

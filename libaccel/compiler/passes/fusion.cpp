@@ -224,8 +224,8 @@ class FusionPass {
         const auto n = per_channel(x, found->other);
         const Constant weights = p_.values[x.operands[1]].constant;
         const Constant bias = x.operands.size() > 2 ? p_.values[x.operands[2]].constant : nullptr;
-        if (!n || !weights || weights->type != DataType::f32 ||
-            p_.values[x.operands[1]].unfolded || (x.operands.size() > 2 && !bias)) {
+        if (!n || !weights || weights->type != DataType::f32 || p_.values[x.operands[1]].unfolded ||
+            (x.operands.size() > 2 && !bias)) {
             return false;
         }
         const bool conv = std::holds_alternative<op::Conv>(x.operation);

@@ -322,10 +322,9 @@ BufferObject make_buffer(StorageRef storage, DataType type, const Shape& shape) 
 nb::object to_array(const BufferObject& buffer) {
     // Throws for memory without a mapping, and in a child process.
     static_cast<void>(buffer.checked().data());
-    const nb::object bits = nb::cast(
-        BufferObject{buffer.storage, buffer.checked().alias(),
-                     bits_type(buffer.type), buffer.shape},
-        nb::rv_policy::move);
+    const nb::object bits = nb::cast(BufferObject{buffer.storage, buffer.checked().alias(),
+                                                  bits_type(buffer.type), buffer.shape},
+                                     nb::rv_policy::move);
     return nb::module_::import_("accel._arrays")
         .attr("view")(bits, nb::str(name_of(buffer.type).data()));
 }

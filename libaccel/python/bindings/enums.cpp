@@ -28,7 +28,9 @@ void bind_memory_enums(nb::module_& module) {
         .value("boolean", DataType::boolean, "One byte: zero is false.")
         .value("f64", DataType::f64, "For Elementwise only, which rounds it to f32.")
         .value("u64", DataType::u64, "For Elementwise only, which clamps it to the range of i64.")
-        .value("f8e4m3fn", DataType::f8e4m3fn, "For Elementwise only, as all types of fewer than 8 bits and all floats of 8 bits; one byte.")
+        .value("f8e4m3fn", DataType::f8e4m3fn,
+               "For Elementwise only, as all types of fewer than 8 bits and all floats of 8 bits; "
+               "one byte.")
         .value("f8e4m3fnuz", DataType::f8e4m3fnuz)
         .value("f8e5m2", DataType::f8e5m2)
         .value("f8e5m2fnuz", DataType::f8e5m2fnuz)

@@ -21,7 +21,7 @@ struct SmallFloat {
     std::uint8_t overflow;  // the code of a number that is too large
     std::uint8_t nan;       // the code of a NaN
     bool has_infinity;
-    bool sign_of_specials;    // whether the codes for overflow and NaN have the sign of the number
+    bool sign_of_specials;  // whether the codes for overflow and NaN have the sign of the number
     bool has_negative_zero;
 };
 
@@ -109,7 +109,7 @@ template <SmallFloat format>
 // The least power of two that is not below |x|.
 [[nodiscard]] constexpr std::uint8_t encode_power(float x) {
     const std::uint32_t magnitude = std::bit_cast<std::uint32_t>(x) & 0x7fffffff;
-    constexpr std::uint32_t least = 0x00400000;   // 2^-127
+    constexpr std::uint32_t least = 0x00400000;    // 2^-127
     constexpr std::uint32_t largest = 0x7f000000;  // 2^127
     if (magnitude > largest) {
         return 0xff;

@@ -50,8 +50,10 @@ std::string_view numpy_name(DataType type) {
 
 std::string_view ml_dtypes_name(DataType type) {
     static constexpr std::array<std::string_view, 10> small_names{
-        "float8_e4m3fn",   "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz",
-        "float8_e8m0fnu", "float4_e2m1fn",   "int4",        "uint4",
+        "float8_e4m3fn",  "float8_e4m3fnuz",
+        "float8_e5m2",    "float8_e5m2fnuz",
+        "float8_e8m0fnu", "float4_e2m1fn",
+        "int4",           "uint4",
         "int2",           "uint2"};
     return small_names.at(static_cast<std::size_t>(type) -
                           static_cast<std::size_t>(DataType::f8e4m3fn));
@@ -125,9 +127,10 @@ TensorData parse_npy(const std::string& name, std::span<const std::byte> bytes, 
     const auto* const known = std::ranges::find(names, descr, &Name::descr);
     const bool small = descr == small_name || descr == "|V1";
     if (small && !is_small(wanted)) {
-        refuse(name, fmt::format("the .npy file holds '{}': bytes of one of the types of ml_dtypes",
-                                 descr),
-               "convert them, for example: a.astype('float32')");
+        refuse(
+            name,
+            fmt::format("the .npy file holds '{}': bytes of one of the types of ml_dtypes", descr),
+            "convert them, for example: a.astype('float32')");
     }
     if (!small && known == names.end()) {
         const bool big = descr.starts_with('>');

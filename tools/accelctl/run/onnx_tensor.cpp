@@ -21,29 +21,15 @@ struct Number {
     int onnx;  // TensorProto.DataType
 };
 
-constexpr std::array<Number, 23> numbers{{{DataType::f32, 1},
-                                          {DataType::u8, 2},
-                                          {DataType::i8, 3},
-                                          {DataType::u16, 4},
-                                          {DataType::i16, 5},
-                                          {DataType::i32, 6},
-                                          {DataType::i64, 7},
-                                          {DataType::boolean, 9},
-                                          {DataType::f16, 10},
-                                          {DataType::f64, 11},
-                                          {DataType::u32, 12},
-                                          {DataType::u64, 13},
-                                          {DataType::bf16, 16},
-                                          {DataType::f8e4m3fn, 17},
-                                          {DataType::f8e4m3fnuz, 18},
-                                          {DataType::f8e5m2, 19},
-                                          {DataType::f8e5m2fnuz, 20},
-                                          {DataType::u4, 21},
-                                          {DataType::i4, 22},
-                                          {DataType::f4e2m1, 23},
-                                          {DataType::f8e8m0, 24},
-                                          {DataType::u2, 25},
-                                          {DataType::i2, 26}}};
+constexpr std::array<Number, 23> numbers{
+    {{DataType::f32, 1},     {DataType::u8, 2},          {DataType::i8, 3},
+     {DataType::u16, 4},     {DataType::i16, 5},         {DataType::i32, 6},
+     {DataType::i64, 7},     {DataType::boolean, 9},     {DataType::f16, 10},
+     {DataType::f64, 11},    {DataType::u32, 12},        {DataType::u64, 13},
+     {DataType::bf16, 16},   {DataType::f8e4m3fn, 17},   {DataType::f8e4m3fnuz, 18},
+     {DataType::f8e5m2, 19}, {DataType::f8e5m2fnuz, 20}, {DataType::u4, 21},
+     {DataType::i4, 22},     {DataType::f4e2m1, 23},     {DataType::f8e8m0, 24},
+     {DataType::u2, 25},     {DataType::i2, 26}}};
 
 [[noreturn]] void refuse(const std::string& name, const std::string& why,
                          const std::string& hint = {}) {
@@ -81,8 +67,7 @@ std::vector<std::byte> packed(std::span<const std::byte> elements, DataType type
     const unsigned in_a_byte = 8 / bits;
     std::vector<std::byte> bytes((elements.size() + in_a_byte - 1) / in_a_byte);
     for (std::size_t i = 0; i < elements.size(); ++i) {
-        const std::byte low =
-            elements[i] & std::byte{static_cast<std::uint8_t>((1U << bits) - 1)};
+        const std::byte low = elements[i] & std::byte{static_cast<std::uint8_t>((1U << bits) - 1)};
         bytes[i / in_a_byte] |= low << (i % in_a_byte * bits);
     }
     return bytes;

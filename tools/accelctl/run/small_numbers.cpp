@@ -15,10 +15,9 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 double decode_float(unsigned byte, int exponent_bits, int fraction_bits, int bias) {
     const int fraction = static_cast<int>(byte) & ((1 << fraction_bits) - 1);
     const int exponent = static_cast<int>(byte) >> fraction_bits & ((1 << exponent_bits) - 1);
-    const double value = exponent == 0
-                             ? std::ldexp(fraction, 1 - bias - fraction_bits)
-                             : std::ldexp(fraction + (1 << fraction_bits),
-                                          exponent - bias - fraction_bits);
+    const double value = exponent == 0 ? std::ldexp(fraction, 1 - bias - fraction_bits)
+                                       : std::ldexp(fraction + (1 << fraction_bits),
+                                                    exponent - bias - fraction_bits);
     return (byte >> (exponent_bits + fraction_bits) & 1U) != 0 ? -value : value;
 }
 

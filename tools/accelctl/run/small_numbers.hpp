@@ -15,9 +15,9 @@ namespace accel::tools {
 
 /// The bits of an element in a file of ONNX, where several elements share a byte.
 [[nodiscard]] constexpr unsigned packed_bits(DataType type) {
-    return type == DataType::i2 || type == DataType::u2                                    ? 2
+    return type == DataType::i2 || type == DataType::u2                               ? 2
            : type == DataType::i4 || type == DataType::u4 || type == DataType::f4e2m1 ? 4
-                                                                                           : 8;
+                                                                                      : 8;
 }
 
 [[nodiscard]] double decode_small(DataType type, std::uint8_t byte);

@@ -54,8 +54,8 @@ ValueId rounded_power(const Node& n, ValueId x, bool nearest) {
         nearest ? n.b.select(n.b.compare(ElementwiseOp::less, magnitude, n.b.scalar(0x1.8p-127F)),
                              least, n.b.scalar(0x1p-126F))
                 : least;
-    const ValueId result = n.b.select(
-        n.b.compare(ElementwiseOp::less, magnitude, n.b.scalar(0x1p-126F)), low, power);
+    const ValueId result =
+        n.b.select(n.b.compare(ElementwiseOp::less, magnitude, n.b.scalar(0x1p-126F)), low, power);
     // A NaN is the only number that does not equal itself.
     return n.b.select(n.b.compare(ElementwiseOp::equal, x, x), result, x);
 }
@@ -70,11 +70,10 @@ ValueId to_power_of_two(const Node& n, ValueId x, bool saturate) {
         return to_float8(n, rounded, DataType::f8e8m0, true);
     }
     // Numbers below the least power of two are out of range, too.
-    const ValueId below = n.b.compare(ElementwiseOp::less, n.b.unary(UnaryOp::abs, x),
-                                      n.b.scalar(0x1p-127F));
-    return n.b.cast(
-        n.b.select(below, n.b.scalar(std::numeric_limits<float>::quiet_NaN()), rounded),
-        DataType::f8e8m0);
+    const ValueId below =
+        n.b.compare(ElementwiseOp::less, n.b.unary(UnaryOp::abs, x), n.b.scalar(0x1p-127F));
+    return n.b.cast(n.b.select(below, n.b.scalar(std::numeric_limits<float>::quiet_NaN()), rounded),
+                    DataType::f8e8m0);
 }
 
 ValueId converted(const Node& n, ValueId x, DataType to) {

@@ -73,9 +73,7 @@ class Granularity {
                    "block_size elements along the axis");
         }
     }
-    [[nodiscard]] bool whole_blocks() const {
-        return block_ > 0 && shape_[*axis_] % block_ == 0;
-    }
+    [[nodiscard]] bool whole_blocks() const { return block_ > 0 && shape_[*axis_] % block_ == 0; }
     // The shape with the axis cut into blocks, of which each has `length` elements.
     [[nodiscard]] Dims split_shape(std::int64_t length) const {
         Dims dims = shape_;
@@ -230,30 +228,27 @@ ValueId quantize_values(const Node& n, const Granularity& granularity, ValueId x
     const auto zero = [&] { return n.b.cast(granularity.aligned(n.in(2)), DataType::f32); };
     if (is_integer(type)) {
         const ValueId steps = n.b.unary(UnaryOp::round, ratio);
-        return granularity.joined(is_zero(n, 2)
-                                      ? n.b.cast(steps, type)
-                                      : n.b.elementwise({.op = ElementwiseOp::add},
-                                                        {steps, zero()}, type));
+        return granularity.joined(
+            is_zero(n, 2) ? n.b.cast(steps, type)
+                          : n.b.elementwise({.op = ElementwiseOp::add}, {steps, zero()}, type));
     }
     // 0 - zero_point: so a negative zero stays one.
     const ValueId moved =
-        is_zero(n, 2) ? ratio
-        : is_float8(type)
-            ? sub(n, ratio, n.b.binary(ElementwiseOp::sub, n.b.scalar(0.0F), zero()))
-            : add(n, ratio, zero());
-    return granularity.joined(
-        is_float8(type) ? to_float8(n, moved, type, n.integer("saturate", 1) != 0)
-                        : n.b.cast(moved, type));
+        is_zero(n, 2)     ? ratio
+        : is_float8(type) ? sub(n, ratio, n.b.binary(ElementwiseOp::sub, n.b.scalar(0.0F), zero()))
+                          : add(n, ratio, zero());
+    return granularity.joined(is_float8(type)
+                                  ? to_float8(n, moved, type, n.integer("saturate", 1) != 0)
+                                  : n.b.cast(moved, type));
 }
 
 Values quantize(const Node& n) {
     const ValueId x = n.in(0);
     const Granularity granularity(n, x, n.in(1));
     const DataType type = n.has(2) ? n.b.type(n.in(2)) : stated_type(n, DataType::u8);
-    const auto params =
-        type == DataType::u8 || type == DataType::i8
-            ? quant_params(n, granularity, n.has(2) ? n.in(2) : n.b.scalar(type, 0))
-            : std::nullopt;
+    const auto params = type == DataType::u8 || type == DataType::i8
+                            ? quant_params(n, granularity, n.has(2) ? n.in(2) : n.b.scalar(type, 0))
+                            : std::nullopt;
     if (!params || params->scales.size() != 1 || n.b.type(x) != DataType::f32 ||
         n.b.type(n.in(1)) != DataType::f32 || n.integer("precision", 0) > 1) {
         return {quantize_values(n, granularity, x, type)};

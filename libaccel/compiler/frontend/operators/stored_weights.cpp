@@ -25,7 +25,8 @@ ValueId unpacked(const Node& n, const Tensor& weights) {
     const std::uint32_t parts = 8 / bits;
     const std::size_t count = weights.data.size();
     const std::size_t stride = (count + parts - 1) / parts;
-    auto packed = std::make_shared<Tensor>(DataType::u8, Dims{1, static_cast<std::int64_t>(stride)});
+    auto packed =
+        std::make_shared<Tensor>(DataType::u8, Dims{1, static_cast<std::int64_t>(stride)});
     for (std::size_t i = 0; i < count; ++i) {
         const std::uint8_t element =
             card::decode_unsigned(std::to_integer<std::uint8_t>(weights.data[i]), bits);
@@ -35,8 +36,8 @@ ValueId unpacked(const Node& n, const Tensor& weights) {
     for (std::uint32_t part = 0; part < parts; ++part) {
         shifts.push_back(part * bits);
     }
-    const ValueId shift = n.b.constant(make_constant(DataType::u8, {parts, 1},
-                                                     std::span<const std::int64_t>(shifts)));
+    const ValueId shift = n.b.constant(
+        make_constant(DataType::u8, {parts, 1}, std::span<const std::int64_t>(shifts)));
     // The small type keeps the low bits of what is shifted.
     const DataType integer = weights.type == DataType::f4e2m1 ? DataType::u4 : weights.type;
     const ValueId all = n.b.elementwise({.op = ElementwiseOp::shift_right},
