@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 #include <numeric>
-#include <stdexcept>
 
 #include "ir/constant_folding.hpp"
 
@@ -132,78 +131,6 @@ ValueId Builder::cast(ValueId a, DataType to) {
     return out;
 }
 
-ValueId Builder::mixed(ElementwiseOp op, ValueId a, ValueId b, DataType result) {
-    if (type(a) != DataType::f32) {
-        throw std::logic_error("the first operand of a mixed operation must be f32");
-    }
-    Dims shape = broadcast_dims(dims(a), dims(b));
-    return add(op::Elementwise{.op = op}, {a, b}, result, std::move(shape));
-}
-
-ValueId Builder::stored(Constant tensor) {
-    const ValueId id = add_constant(std::move(tensor));
-    program_.values[id].stored = true;
-    return id;
-}
-
-ValueId Builder::matmul(ValueId a, ValueId b) {
-    return matmul(
-        {.epilogue = {}, .format = {.a_type = type(a), .b_type = type(b), .result_type = type(a)}},
-        {a, b});
-}
-
-ValueId Builder::matmul(op::MatMul operation, std::vector<ValueId> in) {
-    const Dims& a = dims(in[0]);
-    const Dims& b = dims(in[1]);
-    if (a.size() < 2 || b.size() < 2 || a.back() != b[b.size() - 2]) {
-        refuse("its operands " + to_string(a) + " and " + to_string(b) +
-               " cannot be multiplied as matrices");
-    }
-    check_channels(in, b.back(), operation.format);
-    Dims shape = broadcast_dims(Dims(a.begin(), a.end() - 2), Dims(b.begin(), b.end() - 2));
-    shape.push_back(a[a.size() - 2]);
-    shape.push_back(b.back());
-    const DataType type = operation.format.result_type;
-    return add(operation, std::move(in), type, std::move(shape));
-}
-
-// Checks the type and the number of elements of a third operand.
-void Builder::check_channels(const std::vector<ValueId>& in, std::int64_t channels,
-                             const NumericFormat& format) const {
-    if (in.size() < 3) {
-        return;
-    }
-    const bool quantized = format.a_type == DataType::i8 || format.a_type == DataType::u8;
-    if (type(in[2]) != (quantized ? DataType::i32 : DataType::f32) ||
-        elements(dims(in[2])) != channels * (format.requantize ? 2 : 1)) {
-        refuse("its bias " + std::string(to_string(type(in[2]))) + to_string(dims(in[2])) +
-               " does not have one value for each of " + std::to_string(channels) + " channels");
-    }
-}
-
-ValueId Builder::conv(op::Conv conv, std::vector<ValueId> in, std::int64_t height,
-                      std::int64_t width) {
-    const Dims& x = dims(in[0]);
-    const Dims& w = dims(in[1]);
-    if (x.size() != 4 || w.size() != 4 || x[1] != w[1] * conv.groups || w[0] % conv.groups != 0) {
-        refuse("images of the shape " + to_string(x) + " do not fit weights of the shape " +
-               to_string(w) + " with " + std::to_string(conv.groups) + " groups");
-    }
-    if (height < 0 || width < 0) {
-        refuse("its window is larger than the padded image");
-    }
-    check_channels(in, w[0], conv.format);
-    const DataType type = conv.format.result_type;
-    return add(conv, std::move(in), type, {x[0], w[0], height, width});
-}
-
-ValueId Builder::pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_t width) {
-    if (height < 0 || width < 0) {
-        refuse("its window is larger than the padded image");
-    }
-    return add(pool, {x}, type(x), {dims(x)[0], dims(x)[1], height, width});
-}
-
 ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes) {
     if (std::ranges::any_of(axes, [&](std::size_t axis) { return length(a, axis) == 0; })) {
         return reduce_nothing(op, a, axes);
@@ -258,7 +185,13 @@ ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_el
     shape.insert(shape.end(), dims(indices).begin(), dims(indices).end());
     shape.insert(shape.end(), dims(a).begin() + static_cast<std::ptrdiff_t>(axis) + 1,
                  dims(a).end());
-    return add(op::Gather{axis, false}, {a, indices}, type(a), std::move(shape));
+    const ValueId out = add(op::Gather{axis, false}, {a, indices}, type(a), std::move(shape));
+    if (const QuantParams* const quant = quant_params(a, false)) {
+        QuantParams same = *quant;
+        same.counterpart = gather(quant->counterpart, indices, axis, false);
+        set_quant_params(out, std::move(same));
+    }
+    return out;
 }
 
 ValueId Builder::scatter(op::Scatter operation, ValueId a, ValueId indices, ValueId updates) {
@@ -309,7 +242,16 @@ ValueId Builder::concat(const std::vector<ValueId>& in, std::size_t axis) {
     if (in.size() == 1) {
         return in[0];
     }
-    return add(op::Concat{axis}, in, type(in[0]), std::move(shape));
+    const ValueId out = add(op::Concat{axis}, in, type(in[0]), std::move(shape));
+    if (auto quant = common_quant_params(in)) {
+        std::vector<ValueId> counterparts;
+        for (const ValueId id : in) {
+            counterparts.push_back(value(id).quant->counterpart);
+        }
+        quant->counterpart = concat(counterparts, axis);
+        set_quant_params(out, std::move(*quant));
+    }
+    return out;
 }
 
 ValueId Builder::pad(ValueId a, const Dims& before, const Dims& after, ValueId value, Dims step) {
@@ -425,26 +367,6 @@ ValueId Builder::reshape(ValueId a, Dims shape) {
         set_quant_params(out, std::move(same));
     }
     return out;
-}
-
-ValueId Builder::bitcast(ValueId a, DataType to) {
-    if (size_of(to) != size_of(type(a))) {
-        refuse("elements of " + std::string(to_string(type(a))) +
-                   " have another size than those of " + std::string(to_string(to)),
-               "use Cast to convert values");
-    }
-    return type(a) == to ? a : add(op::Reshape{}, {a}, to, dims(a));
-}
-
-void Builder::set_quant_params(ValueId id, QuantParams params) {
-    program_.values[id].quant = std::make_shared<const QuantParams>(std::move(params));
-}
-
-const QuantParams* Builder::quant_params(ValueId id, bool per_axis) const {
-    const Value& v = value(id);
-    return v.type == DataType::f32 && v.quant && (per_axis || v.quant->scales.size() == 1)
-               ? v.quant.get()
-               : nullptr;
 }
 
 const Tensor& Builder::require_constant(ValueId id, std::string_view what) const {

@@ -4,6 +4,7 @@
 // the result is computed at once, too: this is constant folding.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -126,6 +127,8 @@ class Builder {
     // The quantization of an f32 value. Null if there is none, or if it has several scales and
     // `per_axis` is false.
     [[nodiscard]] const QuantParams* quant_params(ValueId id, bool per_axis) const;
+    [[nodiscard]] std::optional<QuantParams> common_quant_params(
+        const std::vector<ValueId>& in) const;
 
     // Does not convert the tensor.
     [[nodiscard]] ValueId add_constant(Constant tensor);

@@ -137,13 +137,19 @@ DataType stated_type(const Node& n, DataType otherwise) {
     return stated == 0 ? otherwise : n.b.compute_type(data_type_of(stated));
 }
 
+// A type that holds all differences of two integers.
+DataType difference_type(DataType type) {
+    return size_of(type) == 1 ? DataType::i16 : DataType::i32;
+}
+
 // (x - zero_point) * scale, computed in f32
 ValueId dequantized(const Node& n, const Granularity& granularity, ValueId x, DataType result) {
     ValueId y = granularity.split(x);
     if (!is_zero(n, 2)) {
         const ValueId zero = granularity.aligned(n.in(2));
         y = is_integer(n.b.type(x))
-                ? n.b.elementwise({.op = ElementwiseOp::sub}, {y, zero}, DataType::i32)
+                ? n.b.elementwise({.op = ElementwiseOp::sub}, {y, zero},
+                                  difference_type(n.b.type(y)))
                 : sub(n, n.b.cast(y, DataType::f32), n.b.cast(zero, DataType::f32));
     }
     const ValueId scale = n.b.cast(granularity.aligned(n.in(1)), DataType::f32);
@@ -172,10 +178,64 @@ Values dequantize(const Node& n) {
     return {y};
 }
 
+// A sum of two quantized values, or the positive part of one, if `zero` is the least number.
+std::optional<std::pair<ValueId, ValueId>> quantized_summands(const Node& n, ValueId x,
+                                                              bool zero_is_least) {
+    const auto elementwise = [&](ValueId id) -> const op::Elementwise* {
+        const Instruction* const producer = n.b.producer(id);
+        return producer == nullptr ? nullptr : std::get_if<op::Elementwise>(&producer->operation);
+    };
+    const op::Elementwise* last = elementwise(x);
+    if (last != nullptr && zero_is_least && last->op == ElementwiseOp::identity &&
+        last->activation == UnaryOp::relu) {
+        x = n.b.producer(x)->operands[0];
+        last = elementwise(x);
+    }
+    if (last == nullptr || last->op != ElementwiseOp::add || last->activation != UnaryOp::none) {
+        return std::nullopt;
+    }
+    const auto& operands = n.b.producer(x)->operands;
+    const bool both = std::ranges::all_of(operands, [&](ValueId id) {
+        const Value& value = n.b.value(id);
+        return value.type == DataType::f32 && value.quant && value.quant->scales.size() == 1 &&
+               size_of(n.b.type(value.quant->counterpart)) == 1;
+    });
+    return both ? std::optional(std::pair(operands[0], operands[1])) : std::nullopt;
+}
+
+// Quantizes a sum of quantized values from their integers, instead of from their numbers.
+std::optional<ValueId> quantized_sum(const Node& n, ValueId x, const QuantParams& params,
+                                     DataType type) {
+    const float scale = params.scales[0];
+    const bool zero_is_least = params.zero_point == (type == DataType::i8 ? -128 : 0);
+    const auto summands = quantized_summands(n, x, zero_is_least);
+    if (!summands || !(scale > 0)) {
+        return std::nullopt;
+    }
+    float shift = params.zero_point;
+    const auto scaled = [&](ValueId id) {
+        const QuantParams& own = *n.b.value(id).quant;
+        const float ratio = own.scales[0] / scale;
+        shift -= ratio * static_cast<float>(own.zero_point);
+        return n.b.mixed(ElementwiseOp::mul, n.b.scalar(ratio), own.counterpart, DataType::f32);
+    };
+    const ValueId a = scaled(summands->first);
+    const ValueId sum = add(n, a, scaled(summands->second));
+    return n.b.elementwise({.op = ElementwiseOp::add, .activation = UnaryOp::round},
+                           {sum, n.b.scalar(shift)}, type);
+}
+
 // round(x / scale) + zero_point, saturated to the range of the type of zero_point; f32
 ValueId quantized_tensor(const Node& n, ValueId x, ValueId scale, ValueId zero) {
-    const ValueId steps = n.b.elementwise({.op = ElementwiseOp::div, .activation = UnaryOp::round},
-                                          {x, scale}, DataType::f32);
+    const auto in_steps = [&](DataType type) {
+        return n.b.elementwise({.op = ElementwiseOp::div, .activation = UnaryOp::round}, {x, scale},
+                               type);
+    };
+    const Constant point = n.b.value(zero).constant;
+    if (point && point->integers() == std::vector<std::int64_t>{0}) {
+        return in_steps(n.b.type(zero));
+    }
+    const ValueId steps = in_steps(DataType::f32);
     return n.b.elementwise({.op = ElementwiseOp::add}, {steps, n.b.cast(zero, DataType::f32)},
                            n.b.type(zero));
 }
@@ -192,6 +252,8 @@ ValueId quantize_before_views(const Node& n, ValueId x, const QuantParams& param
     } else if (producer != nullptr && std::holds_alternative<op::Permute>(producer->operation)) {
         const auto axes = std::get<op::Permute>(producer->operation).axes;
         y = n.b.permute(quantize_before_views(n, producer->operands[0], params, scale, zero), axes);
+    } else if (const auto sum = quantized_sum(n, x, params, n.b.type(zero))) {
+        y = *sum;
     } else {
         y = quantized_tensor(n, x, scale, zero);
     }
