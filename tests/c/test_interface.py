@@ -117,9 +117,7 @@ class Commands(CardTest):
     def test_scatter(self):
         dst, src = self.write("f", 1, 2, 3), self.write("f", 10, 20)
         indices = self.write("q", -1, 0)
-        self.run_command(
-            "scatter", Scatter(op=1, dst=dst, src=src, indices=indices, n=3, count=2)
-        )
+        self.run_command("scatter", Scatter(op=1, dst=dst, src=src, indices=indices, n=3, count=2))
         self.assertEqual(self.read("f", dst, 3), [21, 2, 13])
 
     def test_transpose_gather_and_resize(self):

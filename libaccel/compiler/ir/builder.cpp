@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "ir/constant_folding.hpp"
+#include "ir/empty_reduction.hpp"
 
 namespace accel::compiler {
 
@@ -92,6 +93,7 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type
     std::vector<const Tensor*> operands;
     operands.reserve(in.size());
     for (const ValueId id : in) {
+        require_tensor(id, "an operand");
         operands.push_back(value(id).stored ? nullptr : value(id).constant.get());
     }
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
@@ -132,11 +134,16 @@ ValueId Builder::cast(ValueId a, DataType to) {
 }
 
 ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes) {
-    if (std::ranges::any_of(axes, [&](std::size_t axis) { return length(a, axis) == 0; })) {
-        return reduce_nothing(op, a, axes);
-    }
     const DataType result =
         op == ReduceOp::argmax || op == ReduceOp::argmin ? DataType::u32 : type(a);
+    const auto empty = [&](std::size_t axis) { return length(a, axis) == 0; };
+    if (std::ranges::any_of(axes, empty)) {
+        Dims shape = dims(a);
+        for (const std::size_t axis : axes) {
+            shape[axis] = 1;
+        }
+        return broadcast(constant(empty_reduction(op, result)), shape);
+    }
     // The innermost axis first: each result is the source of the next reduction.
     std::vector<std::size_t> order = axes;
     std::ranges::sort(order, std::greater<>());
@@ -151,63 +158,6 @@ ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& 
 ValueId Builder::softmax(ValueId a, std::size_t axis) {
     static_cast<void>(length(a, axis));
     return add(op::Softmax{axis}, {a}, type(a), dims(a));
-}
-
-// The card checks indices that are no constants.
-void Builder::check_indices(ValueId indices, std::int64_t length) const {
-    if (type(indices) != DataType::i32 && type(indices) != DataType::i64) {
-        refuse("its indices are " + std::string(to_string(type(indices))),
-               "they must be i32 or i64");
-    }
-    const Constant& known = value(indices).constant;
-    for (const std::int64_t index : known ? known->integers() : Dims()) {
-        static_cast<void>(normalize_index(index, length));
-    }
-    if (length == 0 && elements(dims(indices)) != 0) {
-        refuse("it has indices of an axis without elements");
-    }
-}
-
-ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_element) {
-    check_indices(indices, length(a, axis));
-    if (by_element) {
-        Dims expected = dims(a);
-        if (rank(indices) == expected.size()) {
-            expected[axis] = dims(indices)[axis];
-        }
-        if (dims(indices) != expected) {
-            refuse("indices of the shape " + to_string(dims(indices)) +
-                   " do not fit data of the shape " + to_string(dims(a)));
-        }
-        return add(op::Gather{axis, true}, {a, indices}, type(a), dims(indices));
-    }
-    Dims shape(dims(a).begin(), dims(a).begin() + static_cast<std::ptrdiff_t>(axis));
-    shape.insert(shape.end(), dims(indices).begin(), dims(indices).end());
-    shape.insert(shape.end(), dims(a).begin() + static_cast<std::ptrdiff_t>(axis) + 1,
-                 dims(a).end());
-    const ValueId out = add(op::Gather{axis, false}, {a, indices}, type(a), std::move(shape));
-    if (const QuantParams* const quant = quant_params(a, false)) {
-        QuantParams same = *quant;
-        same.counterpart = gather(quant->counterpart, indices, axis, false);
-        set_quant_params(out, std::move(same));
-    }
-    return out;
-}
-
-ValueId Builder::scatter(op::Scatter operation, ValueId a, ValueId indices, ValueId updates) {
-    Dims expected = dims(a);
-    const std::int64_t n = length(a, operation.axis);
-    if (rank(updates) == expected.size()) {
-        expected[operation.axis] = dims(updates)[operation.axis];
-    }
-    const Dims index = operation.elements ? expected : Dims{expected[operation.axis]};
-    if (dims(updates) != expected || dims(indices) != index || type(updates) != type(a)) {
-        refuse("updates " + std::string(to_string(type(updates))) + to_string(dims(updates)) +
-               " at indices of the shape " + to_string(dims(indices)) + " do not fit data " +
-               std::string(to_string(type(a))) + to_string(dims(a)));
-    }
-    check_indices(indices, n);
-    return elements(expected) == 0 ? a : add(operation, {a, indices, updates}, type(a), dims(a));
 }
 
 ValueId Builder::resize(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,
@@ -370,6 +320,7 @@ ValueId Builder::reshape(ValueId a, Dims shape) {
 }
 
 const Tensor& Builder::require_constant(ValueId id, std::string_view what) const {
+    require_tensor(id, what);
     if (value(id).constant) {
         return *value(id).constant;
     }

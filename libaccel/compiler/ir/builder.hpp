@@ -5,6 +5,9 @@
 #pragma once
 
 #include <optional>
+#include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,9 +75,6 @@ class Builder {
                                std::int64_t width);
     [[nodiscard]] ValueId pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_t width);
     [[nodiscard]] ValueId reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes);
-    // The same for axes one of which has no elements: the identity of the operation.
-    [[nodiscard]] ValueId reduce_nothing(ReduceOp op, ValueId a,
-                                         const std::vector<std::size_t>& axes);
     [[nodiscard]] ValueId softmax(ValueId a, std::size_t axis);
     [[nodiscard]] ValueId gather(ValueId a, ValueId indices, std::size_t axis, bool elements);
     /// `a` with updates along an axis, as op::Scatter says.
@@ -106,6 +106,23 @@ class Builder {
     /// Records that instructions on stored constants compute a constant. Views of it inherit this.
     /// The pass `unpack-weights` chooses between the two.
     void set_unfolded(ValueId id, ValueId computed) { program_.values[id].unfolded = computed; }
+    // ---- sequences and optionals: they exist while a model is imported, not on the card
+
+    /// A list of values. Only operators of sequences read it; as an operand of an instruction it is
+    /// an error.
+    [[nodiscard]] ValueId sequence(std::vector<ValueId> elements);
+    /// An optional without an element. An optional with one is the element itself.
+    [[nodiscard]] ValueId empty_optional();
+    /// Null if the value is no sequence.
+    [[nodiscard]] const std::vector<ValueId>* sequence_elements(ValueId id) const;
+    [[nodiscard]] bool is_empty_optional(ValueId id) const;
+    /// Throws if the value is a sequence or an empty optional. `what` names it in the message.
+    void require_tensor(ValueId id, std::string_view what) const;
+
+    /// How often this was called before with a name: the iteration of a node with random numbers.
+    [[nodiscard]] std::uint32_t next_occurrence(const std::string& name) {
+        return occurrences_[name]++;
+    }
 
     /// Records that a value is the quantized or dequantized form of another. Views of the value
     /// inherit this.
@@ -137,6 +154,9 @@ class Builder {
     bool allow_narrowing_;
     std::string node_;
     std::int64_t folded_ = 0;  // elements of constants that were computed
+    std::map<ValueId, std::vector<ValueId>> sequences_;
+    std::set<ValueId> empty_optionals_;
+    std::map<std::string, std::uint32_t> occurrences_;
 };
 
 }  // namespace accel::compiler

@@ -3,8 +3,9 @@
 // Each update is one operation of the data sheet, in ascending order, as on the card.
 #include "ir/scatter_folding.hpp"
 
-#include <cmath>
 #include <cstring>
+
+#include "numerics/elementwise.hpp"
 
 namespace accel::compiler {
 
@@ -28,55 +29,6 @@ void for_each_update(const op::Scatter& scatter, const Tensor& data, const Tenso
     }
 }
 
-// Minimum and maximum of IEEE 754-2019: NaNs propagate, and -0 is less than +0.
-float lesser(float a, float b) {
-    if (std::isnan(a) || std::isnan(b)) {
-        return std::isnan(a) ? a : b;
-    }
-    return b < a || (a == b && std::signbit(b)) ? b : a;
-}
-float greater(float a, float b) {
-    if (std::isnan(a) || std::isnan(b)) {
-        return std::isnan(a) ? a : b;
-    }
-    return b > a || (a == b && std::signbit(a)) ? b : a;
-}
-
-float apply(ScatterOp op, float a, float b) {
-    switch (op) {
-        case ScatterOp::add:
-            return a + b;
-        case ScatterOp::mul:
-            return a * b;
-        case ScatterOp::min:
-            return lesser(a, b);
-        case ScatterOp::max:
-            return greater(a, b);
-        case ScatterOp::set:
-            break;
-    }
-    return b;
-}
-
-// Integers are modulo 2^64. Shorter ones take the low bits at the end, which gives the same.
-std::int64_t apply(ScatterOp op, std::int64_t a, std::int64_t b) {
-    switch (op) {
-        case ScatterOp::add:
-            return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) +
-                                             static_cast<std::uint64_t>(b));
-        case ScatterOp::mul:
-            return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) *
-                                             static_cast<std::uint64_t>(b));
-        case ScatterOp::min:
-            return std::min(a, b);
-        case ScatterOp::max:
-            return std::max(a, b);
-        case ScatterOp::set:
-            break;
-    }
-    return b;
-}
-
 Constant set(const op::Scatter& scatter, const Tensor& data, const Tensor& indices,
              const Tensor& updates) {
     auto result = std::make_shared<Tensor>(data);
@@ -94,9 +46,12 @@ Constant fold_scatter(const op::Scatter& scatter, const Tensor& data, const Tens
     if (scatter.op == ScatterOp::set) {
         return set(scatter, data, indices, updates);
     }
+    // Integers are modulo 2^64. Shorter ones get the low bits at the end, which gives the same as
+    // after each update.
+    const std::uint8_t op = card::update_operation(static_cast<std::uint8_t>(scatter.op));
     const auto reduce = [&](auto values, const auto& with) {
         for_each_update(scatter, data, indices, updates, [&](std::size_t to, std::size_t from) {
-            values[to] = apply(scatter.op, values[to], with[from]);
+            card::apply_elementwise(op, &values[to], &with[from], nullptr, 1);
             if constexpr (std::is_same_v<std::decay_t<decltype(values[to])>, float>) {
                 values[to] = rounded_to(data.type, values[to]);
             }

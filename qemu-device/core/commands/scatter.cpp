@@ -2,67 +2,14 @@
 //
 // SCATTER: it updates the slices or elements of a tensor that the indices in another tensor name.
 #include <algorithm>
-#include <cmath>
 
 #include "data_type.hpp"
+#include "numerics/elementwise.hpp"
 #include "units.hpp"
 
 namespace accel::card {
 
 namespace {
-
-// Minimum and maximum of IEEE 754-2019: NaNs propagate, and -0 is less than +0.
-float lesser(float a, float b) {
-    if (std::isnan(a) || std::isnan(b)) {
-        return std::isnan(a) ? a : b;
-    }
-    return b < a || (a == b && std::signbit(b)) ? b : a;
-}
-float greater(float a, float b) {
-    if (std::isnan(a) || std::isnan(b)) {
-        return std::isnan(a) ? a : b;
-    }
-    return b > a || (a == b && std::signbit(a)) ? b : a;
-}
-std::int64_t lesser(std::int64_t a, std::int64_t b) {
-    return std::min(a, b);
-}
-std::int64_t greater(std::int64_t a, std::int64_t b) {
-    return std::max(a, b);
-}
-
-float sum(float a, float b) {
-    return a + b;
-}
-float product(float a, float b) {
-    return a * b;
-}
-// Integers are modulo 2^64.
-std::int64_t sum(std::int64_t a, std::int64_t b) {
-    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-}
-std::int64_t product(std::int64_t a, std::int64_t b) {
-    return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
-}
-
-template <typename Number>
-void combine(std::uint8_t op, Number* a, const Number* b, std::uint64_t count) {
-    const auto each = [&](auto&& two) {
-        for (std::uint64_t i = 0; i < count; ++i) {
-            a[i] = two(a[i], b[i]);
-        }
-    };
-    switch (op) {
-        case ACCEL_SCATTER_ADD:
-            return each([](Number x, Number y) { return sum(x, y); });
-        case ACCEL_SCATTER_MUL:
-            return each([](Number x, Number y) { return product(x, y); });
-        case ACCEL_SCATTER_MIN:
-            return each([](Number x, Number y) { return lesser(x, y); });
-        default:
-            return each([](Number x, Number y) { return greater(x, y); });
-    }
-}
 
 [[nodiscard]] bool is_float(std::uint8_t type) {
     return type == ACCEL_TYPE_F32 || type == ACCEL_TYPE_BF16 || type == ACCEL_TYPE_F16;
@@ -258,6 +205,7 @@ class Scatter {
         auto* const numbers = reinterpret_cast<Number*>(scratch_.tile[0].get());
         auto* const old = reinterpret_cast<Number*>(scratch_.tile[1].get());
         void* const raw = scratch_.stage[2].get();
+        const std::uint8_t op = update_operation(params_.op);
         load(params_.type, updates(), rows * column.width, numbers);
         return for_each_target(
             column, rows, [&](std::uint64_t to, std::uint64_t update, std::uint64_t count) {
@@ -265,7 +213,7 @@ class Scatter {
                     return status;
                 }
                 load(params_.type, raw, count, old);
-                combine(params_.op, old, numbers + update, count);
+                apply_elementwise(op, old, numbers + update, nullptr, count);
                 store(params_.type, old, count, raw);
                 return memory_.write(to, raw, count * size_);
             });

@@ -90,7 +90,7 @@ Values range(const Node& n) {
     return {build(n.first_float(0), n.first_float(1), n.first_float(2))};
 }
 
-// `depth` classes: 1 where the class equals the index. An index that is out of range equals none.
+// `depth` classes: 1 where the class equals the index.
 Values one_hot(const Node& n) {
     const std::int64_t depth = n.first_integer(1);
     Dims dims = n.b.dims(n.in(0));
@@ -99,13 +99,12 @@ Values one_hot(const Node& n) {
         refuse("its depth is " + std::to_string(depth),
                "it must be from 1 to " + std::to_string(max_listed));
     }
+    // An index outside -depth .. depth - 1 equals no class.
     const ValueId index = n.b.cast(n.in(0), DataType::i64);
-    // An index out of range equals no class.
-    const auto scalar = [&](std::int64_t x) {
-        return n.b.scalar(DataType::i64, static_cast<double>(x));
-    };
-    const ValueId positive = n.b.select(n.b.compare(ElementwiseOp::less, index, scalar(0)),
-                                        add(n, index, scalar(depth)), index);
+    const ValueId zero = n.b.scalar(DataType::i64, 0);
+    const ValueId behind = add(n, index, n.b.scalar(DataType::i64, static_cast<double>(depth)));
+    const ValueId positive =
+        n.b.select(n.b.compare(ElementwiseOp::less, index, zero), behind, index);
     dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), 1);
     std::vector<std::int64_t> classes(static_cast<std::size_t>(depth));
     std::iota(classes.begin(), classes.end(), 0);

@@ -147,10 +147,6 @@ Values where(const Node& n) {
     return {n.b.select(n.in(0), n.in(1), n.in(2))};
 }
 
-Values identity(const Node& n) {
-    return {n.in(0)};
-}
-
 Values dropout(const Node& n) {
     if (n.has(2) && n.first_integer(2) != 0 && (!n.has(1) || n.first_float(1) != 0.0F)) {
         refuse("it drops elements at random, as in training", "export the model for inference");
@@ -219,7 +215,6 @@ void add_elementwise(OperatorTable& table) {
         {"Greater", {1, 6}, aligned_swapped_compare(ElementwiseOp::less)},
         {"Greater", {7}, swapped_compare(ElementwiseOp::less)},
         {"GreaterOrEqual", {12}, swapped_compare(ElementwiseOp::less_equal)},
-        {"Identity", {1}, identity},
         {"IsInf", {10}, is_inf},
         {"IsNaN", {9}, is_nan},
         {"Less", {1, 6}, aligned_compare(ElementwiseOp::less)},
