@@ -5,18 +5,11 @@
 
 namespace accel::compiler {
 
-namespace {
-
-// With fewer elements, the commands cost more than the memory is worth.
-constexpr std::int64_t min_elements = 1024;
-
-}  // namespace
-
 bool is_worth_storing(const Tensor& weights) {
-    return is_small(weights.type) && elements(weights.dims) >= min_elements;
+    return is_small(weights.type) && elements(weights.dims) >= min_stored_elements;
 }
 
-ValueId unpacked(const Node& n, const Tensor& weights) {
+ValueId unpacked_on_card(const Node& n, const Tensor& weights) {
     const std::uint32_t bits = file_bits(weights.type);
     if (bits == 8) {
         return n.b.stored(std::make_shared<Tensor>(weights));
