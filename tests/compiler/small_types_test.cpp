@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <random>
 
 #include "fixture.hpp"
@@ -21,6 +22,7 @@ using Proto = onnx::TensorProto;
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+constexpr int int4 = 22;  // a number that the description of Debian 12 does not have
 
 std::vector<float> floats_of(const TensorData& data) {
     std::vector<float> values(data.bytes.size() / sizeof(float));
@@ -86,8 +88,23 @@ class SmallTypes : public SdkTest {
         return bytes_of(y);
     }
 
-    const Device device = open();
-    Queue queue = device.create_queue();
+    // The base class looks for leaks.
+    void TearDown() override {
+        opened_.reset();
+        SdkTest::TearDown();
+    }
+
+  private:
+    struct Opened {
+        explicit Opened(Device card) : device(std::move(card)), queue(device.create_queue()) {}
+        Device device;
+        Queue queue;
+    };
+    std::optional<Opened> opened_{open()};
+
+  protected:
+    Device& device = opened_->device;
+    Queue& queue = opened_->queue;
 };
 
 // The rows of the tables in ONNX's text of Cast.
@@ -162,7 +179,7 @@ TEST_F(SmallTypes, BlocksNeedNotDivideTheAxis) {
     ModelBuilder built(21);
     built.input("x", {2, 5});
     float_weights(built, "scale", {2, 3}, {1, 2, 4, 0.5F, 1, 8});
-    weights(built, "zero", Proto::INT4, {2, 3}, std::as_bytes(std::span("\x10\x32\xf0", 3)));
+    weights(built, "zero", int4, {2, 3}, std::as_bytes(std::span("\x10\x32\xf0", 3)));
     onnx::NodeProto& down = built.node("QuantizeLinear", {"x", "scale", "zero"}, {"q"});
     integer(down, "axis", 1);
     integer(down, "block_size", 2);
@@ -260,7 +277,7 @@ TEST_F(SmallTypes, WeightsOfFourBitsMultiplyInInt8) {
     for (std::int64_t i = 0; i < k * n / 2; ++i) {
         bytes.push_back(static_cast<std::byte>(i * 37 % 251));
     }
-    weights(built, "w", Proto::INT4, {k, n}, bytes);
+    weights(built, "w", int4, {k, n}, bytes);
     float_weights(built, "w_scale", {n}, std::vector<float>(n, 0.125F));
     float_weights(built, "scale", {}, {0.0625F});
     weights(built, "zero", Proto::UINT8, {}, std::as_bytes(std::span("\x80", 1)));
@@ -294,7 +311,7 @@ TEST_F(SmallTypes, WeightsOfFourBitsMultiplyInInt8) {
 
 TEST_F(SmallTypes, MoveAsBytes) {
     ModelBuilder built(25);
-    built.input("x", {2, 3}, Proto::INT4);
+    built.input("x", {2, 3}, int4);
     auto& turned = built.node("Transpose", {"x"}, {"t"});
     auto& order = attribute(turned, "perm");
     order.set_type(onnx::AttributeProto::INTS);

@@ -98,7 +98,7 @@ void Sites::examine_neighbor(const onnx::GraphProto& graph, int index) {
     if (!direct && !clamped) {
         return;
     }
-    Neighbor neighbor{.node = index, .keeps_range = is_movement(node)};
+    Neighbor neighbor{.node = index, .inputs = {}, .keeps_range = is_movement(node)};
     neighbor.inputs.resize(static_cast<std::size_t>(has_many_inputs(node) ? node.input_size() : 1));
     std::iota(neighbor.inputs.begin(), neighbor.inputs.end(), 0);
     for (const int i : neighbor.inputs) {

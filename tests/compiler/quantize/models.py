@@ -29,11 +29,11 @@ class Network:
         self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def random_weights(self, *shape: int) -> str:
+    def random_weights(self, *shape: int, scale: float = 1.5) -> str:
         """Adds weights that keep the variance of activations, some channels larger than others."""
         inputs = np.prod(shape[1:]) if len(shape) > 2 else shape[0]
         channels = self.random.uniform(0.3, 2.0, (shape[0],) + (1,) * (len(shape) - 1))
-        values = self.random.standard_normal(shape) * channels * np.sqrt(1.5 / inputs)
+        values = self.random.standard_normal(shape) * channels * np.sqrt(scale / inputs)
         return self.constant(values.astype(np.float32))
 
     def bias(self, count: int) -> str:
@@ -66,7 +66,8 @@ class Network:
     def classes(self, x: str, features: int, count: int) -> str:
         """Adds the average of each channel, and a product with a softmax behind it."""
         flat = self.add("Flatten", self.add("GlobalAveragePool", x))
-        weights = self.random_weights(count, features)
+        # So that a softmax has no class that is certain.
+        weights = self.random_weights(count, features, scale=0.05)
         logits = self.add("Gemm", flat, weights, self.bias(count), transB=1)
         return self.add("Softmax", logits, axis=1)
 
