@@ -28,10 +28,12 @@ bool Builder::is_empty_optional(ValueId id) const {
 
 void Builder::require_tensor(ValueId id, std::string_view what) const {
     if (sequence_elements(id) != nullptr) {
-        refuse(std::string(what) + " is a sequence, and it must be a tensor");
+        refuse(std::string(what) + " is a sequence, and it must be a tensor",
+               "read its elements with SequenceAt or ConcatFromSequence");
     }
     if (is_empty_optional(id)) {
-        refuse(std::string(what) + " is an optional without an element");
+        refuse(std::string(what) + " is an optional without an element",
+               "ask OptionalHasElement before");
     }
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "reference.hpp"
 #include "transfer.hpp"
 
 namespace {
@@ -45,12 +46,11 @@ class Stream : public testing::Test {
         std::vector<float> numbers(count);
         double total = 0;
         for (std::size_t begin = 0; begin < count; begin += block) {
-            float sum = 0;
-            for (std::size_t i = begin; i < std::min(count, begin + block); ++i) {
+            const std::size_t end = std::min(count, begin + block);
+            for (std::size_t i = begin; i < end; ++i) {
                 numbers[i] = static_cast<float>(i % 1000) / 8;
-                sum += numbers[i];
             }
-            total += sum;
+            total += accel::reference::sum({&numbers[begin], &numbers[end - 1] + 1});
         }
         std::ofstream file(file_, std::ios::binary);
         file.write(reinterpret_cast<const char*>(numbers.data()),
