@@ -224,7 +224,7 @@ model-report: $(BUILD)/.tests-compiler ## Judge ONNX's operator suites; writes t
 	@echo "==> Judging the models here and in ONNX Runtime"
 	@tests/compiler/suite/report.sh $(BUILD)
 
-quantize-report: $(BUILD)/.tests-compiler $(BUILD)/.tools ## Compare quantize with ONNX Runtime's quantizer, over many models
+quantize-report: $(BUILD)/.tests-compiler $(BUILD)/.tools ## Compare quantize with ONNX Runtime's
 	@tests/compiler/quantize/compare.sh $(BUILD)
 
 model-minilm: ## Export a sentence encoder by PyTorch for suite python; takes 6 GB meanwhile

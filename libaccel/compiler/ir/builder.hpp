@@ -4,9 +4,9 @@
 // the result is computed at once, too: this is constant folding.
 #pragma once
 
-#include <optional>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <limits>
 
-#include "numerics/small_types.hpp"
+#include "ir/small_types.hpp"
 
 namespace accel {
 
@@ -220,40 +220,8 @@ std::vector<Number> numbers(const Tensor& t) {
                                 : static_cast<Number>(std::min<std::uint64_t>(
                                       read<std::uint64_t>(t, i), INT64_MAX));
                 break;
-            case DataType::f8e4m3fn:
-                values[i] = from_float<Number>(
-                    card::small_values<card::f8e4m3fn>[read<std::uint8_t>(t, i)]);
-                break;
-            case DataType::f8e4m3fnuz:
-                values[i] = from_float<Number>(
-                    card::small_values<card::f8e4m3fnuz>[read<std::uint8_t>(t, i)]);
-                break;
-            case DataType::f8e5m2:
-                values[i] =
-                    from_float<Number>(card::small_values<card::f8e5m2>[read<std::uint8_t>(t, i)]);
-                break;
-            case DataType::f8e5m2fnuz:
-                values[i] = from_float<Number>(
-                    card::small_values<card::f8e5m2fnuz>[read<std::uint8_t>(t, i)]);
-                break;
-            case DataType::f8e8m0:
-                values[i] = from_float<Number>(card::decode_power(read<std::uint8_t>(t, i)));
-                break;
-            case DataType::f4e2m1:
-                values[i] =
-                    from_float<Number>(card::small_values<card::f4e2m1>[read<std::uint8_t>(t, i)]);
-                break;
-            case DataType::i4:
-                values[i] = static_cast<Number>(card::decode_signed(read<std::uint8_t>(t, i), 4));
-                break;
-            case DataType::u4:
-                values[i] = static_cast<Number>(card::decode_unsigned(read<std::uint8_t>(t, i), 4));
-                break;
-            case DataType::i2:
-                values[i] = static_cast<Number>(card::decode_signed(read<std::uint8_t>(t, i), 2));
-                break;
-            case DataType::u2:
-                values[i] = static_cast<Number>(card::decode_unsigned(read<std::uint8_t>(t, i), 2));
+            default:
+                values[i] = from_float<Number>(small_to_float(t.type, read<std::uint8_t>(t, i)));
                 break;
         }
     }
@@ -267,19 +235,6 @@ T to_integer(Number x) {
     } else {
         return static_cast<T>(x);
     }
-}
-
-// As the card: a float is clamped, an integer keeps its low bits.
-template <int bits, bool is_signed, typename Number>
-std::uint8_t to_small_integer(Number x) {
-    constexpr int low = is_signed ? -(1 << (bits - 1)) : 0;
-    auto byte = static_cast<std::uint8_t>(to_integer<std::int8_t>(x));
-    if constexpr (std::is_same_v<Number, float>) {
-        byte = static_cast<std::uint8_t>(
-            std::clamp<int>(truncate<std::int8_t>(x), low, low + (1 << bits) - 1));
-    }
-    return is_signed ? static_cast<std::uint8_t>(card::decode_signed(byte, bits))
-                     : card::decode_unsigned(byte, bits);
 }
 
 template <typename Number>
@@ -330,35 +285,8 @@ Constant make(DataType type, Dims dims, std::span<const Number> values) {
             case DataType::u64:
                 write(i, to_integer<std::uint64_t>(x));
                 break;
-            case DataType::f8e4m3fn:
-                write(i, card::encode_small<card::f8e4m3fn>(static_cast<float>(x)));
-                break;
-            case DataType::f8e4m3fnuz:
-                write(i, card::encode_small<card::f8e4m3fnuz>(static_cast<float>(x)));
-                break;
-            case DataType::f8e5m2:
-                write(i, card::encode_small<card::f8e5m2>(static_cast<float>(x)));
-                break;
-            case DataType::f8e5m2fnuz:
-                write(i, card::encode_small<card::f8e5m2fnuz>(static_cast<float>(x)));
-                break;
-            case DataType::f8e8m0:
-                write(i, card::encode_power(static_cast<float>(x)));
-                break;
-            case DataType::f4e2m1:
-                write(i, card::encode_small<card::f4e2m1>(static_cast<float>(x)));
-                break;
-            case DataType::i4:
-                write(i, to_small_integer<4, true>(x));
-                break;
-            case DataType::u4:
-                write(i, to_small_integer<4, false>(x));
-                break;
-            case DataType::i2:
-                write(i, to_small_integer<2, true>(x));
-                break;
-            case DataType::u2:
-                write(i, to_small_integer<2, false>(x));
+            default:
+                write(i, to_small(type, x));
                 break;
         }
     }

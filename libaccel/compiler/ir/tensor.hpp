@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ir/error.hpp"
+#include "ir/small_types.hpp"
 
 namespace accel::compiler {
 
@@ -36,27 +37,6 @@ inline constexpr std::int64_t max_listed = std::int64_t{1} << 24;
            type == DataType::i64 || type == DataType::u64 || type == DataType::boolean ||
            type == DataType::i4 || type == DataType::u4 || type == DataType::i2 ||
            type == DataType::u2;
-}
-
-/// The small types, which ELEMENTWISE converts and no engine computes in: floats of 8 and 4 bits,
-/// integers of 4 and 2 bits. A tensor in memory has a byte for each element.
-[[nodiscard]] constexpr bool is_small(DataType type) {
-    return type >= DataType::f8e4m3fn && type <= DataType::u2;
-}
-
-/// The bits of an element in an ONNX file, where several elements share a byte.
-[[nodiscard]] constexpr std::uint32_t file_bits(DataType type) {
-    switch (type) {
-        case DataType::f4e2m1:
-        case DataType::i4:
-        case DataType::u4:
-            return 4;
-        case DataType::i2:
-        case DataType::u2:
-            return 2;
-        default:
-            return 8 * size_of(type);
-    }
 }
 
 /// A dense tensor in row-major order.

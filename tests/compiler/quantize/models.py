@@ -52,9 +52,7 @@ class Network:
         """Adds a convolution with a bias that keeps the size of the image, or halves it."""
         weights = self.random_weights(made, given, side, side)
         pads = [side // 2] * 4
-        return self.add(
-            "Conv", x, weights, self.bias(made), pads=pads, strides=[stride, stride]
-        )
+        return self.add("Conv", x, weights, self.bias(made), pads=pads, strides=[stride, stride])
 
     def normalized(self, x: str, channels: int) -> str:
         """Adds a batch normalization."""
