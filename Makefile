@@ -224,6 +224,9 @@ model-report: $(BUILD)/.tests-compiler ## Judge ONNX's operator suites; writes t
 	@echo "==> Judging the models here and in ONNX Runtime"
 	@tests/compiler/suite/report.sh $(BUILD)
 
+quantize-report: $(BUILD)/.tests-compiler $(BUILD)/.tools ## Compare quantize with ONNX Runtime's
+	@tests/compiler/quantize/compare.sh $(BUILD)
+
 model-minilm: ## Export a sentence encoder by PyTorch for suite python; takes 6 GB meanwhile
 	@$(step)/model-minilm.log "Exporting all-MiniLM-L6-v2 by PyTorch" \
 	    tests/python/minilm/model.sh
@@ -265,7 +268,7 @@ distclean: clean ## Remove the cached kernel and QEMU headers as well
     test-unit-card test-unit-card-timed test-qtest test-sdk test-c test-compiler test-python \
     test-fuzz test-tools test-harness test-perf-gate test-vm test-vm-python test-vm-iommu \
     test-vm-bounce test-kernels test-debug-kernel test-packages test-deb test-wheel \
-    test-python-trixie model-minilm model-report
+    test-python-trixie model-minilm model-report quantize-report
 FORCE:
 
 $(BUILD)/.configured: setup FORCE

@@ -100,6 +100,7 @@
 #define ACCEL_FEATURE_TENSOR	(1ULL << 6)	/* all types; TRANSPOSE, GATHER, RESIZE */
 #define ACCEL_FEATURE_SHARING	(1ULL << 7)	/* preemption, time limits, QUERY_QUEUES */
 #define ACCEL_FEATURE_TENSOR_SCATTER (1ULL << 8)	/* the command SCATTER */
+#define ACCEL_FEATURE_SMALL_TYPES (1ULL << 9)	/* types of 2, 4 and 8 bits in ELEMENTWISE */
 
 #define ACCEL_STATUS_READY	(1U << 0)	/* out of reset; registers may be set */
 #define ACCEL_STATUS_RESETTING	(1U << 1)	/* a reset is in progress */
@@ -335,6 +336,17 @@ enum accel_data_type {
 	/* Only for ELEMENTWISE, which rounds or saturates them to its computation type. */
 	ACCEL_TYPE_F64 = 12,
 	ACCEL_TYPE_U64 = 13,
+	/* Likewise; a byte for each element. They need ACCEL_FEATURE_SMALL_TYPES. */
+	ACCEL_TYPE_F8E4M3FN = 14,
+	ACCEL_TYPE_F8E4M3FNUZ = 15,
+	ACCEL_TYPE_F8E5M2 = 16,
+	ACCEL_TYPE_F8E5M2FNUZ = 17,
+	ACCEL_TYPE_F8E8M0 = 18,
+	ACCEL_TYPE_F4E2M1 = 19,		/* in the low 4 bits */
+	ACCEL_TYPE_I4 = 20,		/* likewise */
+	ACCEL_TYPE_U4 = 21,
+	ACCEL_TYPE_I2 = 22,		/* in the low 2 bits */
+	ACCEL_TYPE_U2 = 23,
 };
 
 /* A function that the card applies to a result before the store; alpha and beta are f32. */

@@ -131,12 +131,17 @@ Command::Command(const Pool& pool) {
     if (pool.count_include_pad && pool.op != PoolOp::average) {
         throw_invalid("Pool::count_include_pad has no meaning for this op: use PoolOp::average");
     }
+    const bool int8 = pool.type == DataType::i8 || pool.type == DataType::u8;
+    if (pool.type != DataType::f32 && (!int8 || pool.op != PoolOp::max)) {
+        throw_invalid("Pool::type is not f32: for PoolOp::max it may be i8 or u8, too");
+    }
+    const std::uint32_t element = size_of(pool.type);
     const EncodedLayout src =
-        encode(pool.src_layout, pool.batch, f32_bytes, encoder.name("src_layout"));
+        encode(pool.src_layout, pool.batch, element, encoder.name("src_layout"));
     const EncodedLayout dst =
-        encode(pool.dst_layout, pool.batch, f32_bytes, encoder.name("dst_layout"));
+        encode(pool.dst_layout, pool.batch, element, encoder.name("dst_layout"));
     accel_pool params{};
-    params.type = ACCEL_TYPE_F32;
+    params.type = static_cast<std::uint8_t>(pool.type);
     params.op = static_cast<std::uint8_t>(pool.op);
     params.flags = pool.count_include_pad ? ACCEL_POOL_COUNT_INCLUDE_PAD : 0;
     params.batch = pool.batch;
@@ -145,8 +150,8 @@ Command::Command(const Pool& pool) {
     params.window = to_raw(pool.window, "Pool");
 
     accel_tensor& raw = encoder.raw().tensor;
-    raw.dst = encoder.use("dst", pool.dst, dst.bytes, Access::write, f32_bytes);
-    raw.src0 = encoder.use("src", pool.src, src.bytes, Access::read, f32_bytes);
+    raw.dst = encoder.use("dst", pool.dst, dst.bytes, Access::write, element);
+    raw.src0 = encoder.use("src", pool.src, src.bytes, Access::read, element);
     encoder.params(params);
     encoder.finish();
 }

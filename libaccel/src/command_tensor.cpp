@@ -151,9 +151,11 @@ Command::Command(const Gather& gather) {
 Command::Command(const Scatter& scatter) {
     Encoder encoder(*this, "Scatter", ACCEL_OP_SCATTER);
     check_index_type(scatter.index_type, encoder.name("index_type"));
-    const bool wide = scatter.type == DataType::f64 || scatter.type == DataType::u64;
-    if (wide && scatter.op != ScatterOp::set) {
-        throw_invalid("Scatter::type is f64 or u64, which the card only moves: use ScatterOp::set");
+    const bool moved_only = scatter.type >= DataType::f64;
+    if (moved_only && scatter.op != ScatterOp::set) {
+        throw_invalid(
+            "Scatter::type is f64, u64 or a small type, which the card only moves: use "
+            "ScatterOp::set");
     }
     const std::uint32_t index = size_of(scatter.index_type);
     const std::uint32_t element = size_of(scatter.type);

@@ -126,6 +126,16 @@ static_assert(same(DataType::i64, ACCEL_TYPE_I64));
 static_assert(same(DataType::boolean, ACCEL_TYPE_BOOL));
 static_assert(same(DataType::f64, ACCEL_TYPE_F64));
 static_assert(same(DataType::u64, ACCEL_TYPE_U64));
+static_assert(same(DataType::f8e4m3fn, ACCEL_TYPE_F8E4M3FN));
+static_assert(same(DataType::f8e4m3fnuz, ACCEL_TYPE_F8E4M3FNUZ));
+static_assert(same(DataType::f8e5m2, ACCEL_TYPE_F8E5M2));
+static_assert(same(DataType::f8e5m2fnuz, ACCEL_TYPE_F8E5M2FNUZ));
+static_assert(same(DataType::f8e8m0, ACCEL_TYPE_F8E8M0));
+static_assert(same(DataType::f4e2m1, ACCEL_TYPE_F4E2M1));
+static_assert(same(DataType::i4, ACCEL_TYPE_I4));
+static_assert(same(DataType::u4, ACCEL_TYPE_U4));
+static_assert(same(DataType::i2, ACCEL_TYPE_I2));
+static_assert(same(DataType::u2, ACCEL_TYPE_U2));
 
 static_assert(same(PoolOp::max, ACCEL_POOL_MAX));
 static_assert(same(PoolOp::average, ACCEL_POOL_AVERAGE));

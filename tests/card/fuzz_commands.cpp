@@ -21,7 +21,7 @@ std::uint8_t up_to_one_above(FuzzScript& script, std::uint64_t last) {
 }
 
 std::uint8_t draw_type(FuzzScript& script) {
-    return up_to_one_above(script, ACCEL_TYPE_U64);
+    return up_to_one_above(script, ACCEL_TYPE_U2);
 }
 
 std::uint64_t draw_address(FuzzScript& script) {
@@ -171,7 +171,7 @@ void draw(FuzzScript& script, accel_gather& gather) {
 }
 
 void draw(FuzzScript& script, accel_scatter& scatter) {
-    scatter.type = static_cast<std::uint8_t>(script.below(ACCEL_TYPE_U64 + 2));
+    scatter.type = static_cast<std::uint8_t>(script.below(ACCEL_TYPE_U2 + 2));
     scatter.op = static_cast<std::uint8_t>(script.below(ACCEL_SCATTER_MAX + 2));
     scatter.index_type = script.coin() ? ACCEL_TYPE_I64 : ACCEL_TYPE_I32;
     scatter.flags = static_cast<std::uint8_t>(script.below(3));

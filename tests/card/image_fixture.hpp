@@ -47,9 +47,10 @@ class ImageTest : public CardTest {
     static std::uint64_t elements(const accel_image_layout& shape, std::uint32_t batch) {
         return std::uint64_t{shape.image} * batch + 1;
     }
-    std::uint64_t upload(const std::vector<float>& values, Layout layout) {
+    template <typename T>
+    std::uint64_t upload(const std::vector<T>& values, Layout layout) {
         const std::uint64_t address =
-            space.allocate(values.size() * sizeof(float), layout, random.below(512) * 4);
+            space.allocate(values.size() * sizeof(T), layout, random.below(512) * 4);
         space.store(address, values);
         return address;
     }

@@ -64,6 +64,43 @@ TEST_F(Pool, AWindowOfTheWholeImageGivesOneValueForEachChannel) {
     check(c, ACCEL_POOL_AVERAGE);
 }
 
+// The largest byte stands for the largest number.
+TEST_F(Pool, BytesHaveTheMaximumOfTheirNumbers) {
+    for (const std::uint8_t type : {std::uint8_t{ACCEL_TYPE_U8}, std::uint8_t{ACCEL_TYPE_I8}}) {
+        const auto least = static_cast<float>(type == ACCEL_TYPE_U8 ? 0 : -128);
+        for (int i = 0; i < 20; ++i) {
+            ImageCase c = any();
+            c.channels = up_to(40);
+            accel_pool p = params(c, ACCEL_POOL_MAX);
+            const auto bytes = [&](std::uint64_t count) {
+                std::vector<std::uint8_t> values(count);
+                std::ranges::generate(values,
+                                      [&] { return static_cast<std::uint8_t>(random.bits()); });
+                return values;
+            };
+            const auto numbers = [&](const std::vector<std::uint8_t>& values) {
+                std::vector<float> wide;
+                for (const std::uint8_t byte : values) {
+                    wide.push_back(type == ACCEL_TYPE_U8 ? byte : static_cast<std::int8_t>(byte));
+                }
+                return wide;
+            };
+            const auto src = bytes(elements(p.src, c.batch));
+            const auto before = bytes(elements(p.dst, c.batch));
+            std::vector<float> expected = numbers(before);
+            reference::pool(p, numbers(src), expected);
+            p.type = type;
+            const std::uint64_t to = upload(before, c.layout);
+            const Operands operands{.dst = to, .src0 = upload(src, c.layout), .src1 = 0, .src2 = 0};
+            ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_POOL, operands, p)), ACCEL_OK);
+            const auto got = numbers(space.load<std::uint8_t>(to, before.size()));
+            for (std::size_t k = 0; k < got.size(); ++k) {
+                ASSERT_EQ(got[k], std::max(expected[k], least)) << k;
+            }
+        }
+    }
+}
+
 TEST_F(Pool, AWindowOutsideTheImageGivesMinusInfinityOrZero) {
     ImageCase c;
     c.window.pad_top = 20;
@@ -80,6 +117,10 @@ TEST_F(Pool, ReservedUnknownAndImpossibleFieldsAreRefused) {
         expect_error(expected, tensor_command(ACCEL_OP_POOL, o, p));
     };
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.type = 9; });
+    refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) {
+        p.type = ACCEL_TYPE_U8;
+        p.op = ACCEL_POOL_AVERAGE;
+    });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.op = 2; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.flags = ACCEL_POOL_COUNT_INCLUDE_PAD; });
     refuse(ACCEL_BAD_FIELD, [](auto& p, auto&) { p.dst.channels = 3; });

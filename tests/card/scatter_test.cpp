@@ -194,6 +194,7 @@ TEST_F(Scatter, ParametersAreChecked) {
     expect(ACCEL_BAD_FIELD, [](Params& p, Operands&) { p.type = 0; });
     expect(ACCEL_BAD_FIELD, [](Params& p, Operands&) { p.type = ACCEL_TYPE_F64; });
     expect(ACCEL_BAD_FIELD, [](Params& p, Operands&) { p.type = ACCEL_TYPE_U64; });
+    expect(ACCEL_BAD_FIELD, [](Params& p, Operands&) { p.type = ACCEL_TYPE_F8E4M3FN; });
     expect(ACCEL_BAD_FIELD, [](Params& p, Operands&) { p.op = ACCEL_SCATTER_MAX + 1; });
     expect(ACCEL_BAD_FIELD, [](Params& p, Operands&) { p.index_type = ACCEL_TYPE_U32; });
     expect(ACCEL_BAD_FIELD, [](Params& p, Operands&) { p.flags = 2; });

@@ -58,6 +58,21 @@ class Buffer(CardTest):
         with self.assertRaises(BufferError):
             memoryview(buffer)
 
+    @unittest.skipUnless(hasattr(ml_dtypes, "int4"), "the package ml_dtypes is not installed")
+    def test_small_types_are_arrays_of_ml_dtypes(self):
+        names = {"f8e4m3fn": "float8_e4m3fn", "f8e5m2": "float8_e5m2", "i4": "int4", "u4": "uint4"}
+        for name, numpy_name in names.items():
+            dtype = np.dtype(getattr(ml_dtypes, numpy_name))
+            array = np.array([0, 1, 2, 3], dtype)
+            buffer = self.card.from_array(array)
+            self.assertEqual(buffer.data_type, getattr(accel.DataType, name))
+            self.assertEqual(buffer.nbytes, 4)
+            np.testing.assert_array_equal(buffer.numpy(), array)
+            with self.assertRaisesRegex(BufferError, name):
+                memoryview(buffer)
+        with self.assertRaisesRegex(TypeError, "int4.*astype"):
+            buffer.copy_from(np.zeros(4, ml_dtypes.int4))
+
     @unittest.skipUnless(ml_dtypes, "the package ml_dtypes is not installed")
     def test_bf16_passes_through_dlpack(self):
         source = self.card.buffer(3, "bf16")

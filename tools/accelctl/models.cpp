@@ -228,9 +228,10 @@ Model load_model(const Device& device, const ModelOptions& options) {
 }
 
 std::string_view name_of(DataType type) {
-    static constexpr std::array<std::string_view, 14> names{"?",   "f32",  "bf16", "f16", "i8",
-                                                            "u8",  "i16",  "u16",  "i32", "u32",
-                                                            "i64", "bool", "f64",  "u64"};
+    static constexpr std::array<std::string_view, 24> names{
+        "?",      "f32",        "bf16",   "f16",    "i8",  "u8",  "i16",      "u16",
+        "i32",    "u32",        "i64",    "bool",   "f64", "u64", "f8e4m3fn", "f8e4m3fnuz",
+        "f8e5m2", "f8e5m2fnuz", "f8e8m0", "f4e2m1", "i4",  "u4",  "i2",       "u2"};
     return names.at(static_cast<std::size_t>(type));
 }
 

@@ -26,6 +26,7 @@ struct QuantizeCommand {
     std::vector<std::string> calibration;
     std::vector<std::string> nodes_to_exclude;
     double percentile = 100;
+    std::string weights = "i8";
 };
 
 // One entry for each run. Every file holds the values of one input for the same number of runs.
@@ -59,31 +60,38 @@ std::vector<std::vector<TensorData>> read_calibration(const Model& net,
     return runs;
 }
 
+// JSON has no infinity.
+Json decibels(double value) {
+    return std::isfinite(value) ? Json(value) : Json();
+}
+
 Json to_json(const QuantizeReport& report) {
     Json nodes = Json::array();
     for (const QuantizedNode& node : report.nodes) {
-        Json one{{"node", node.node}, {"quantized", node.reason.empty()}};
-        if (!node.reason.empty()) {
+        Json one{
+            {"node", node.node}, {"operator", node.op_type}, {"quantized", node.reason.empty()}};
+        if (node.reason.empty()) {
+            one["signal_to_noise"] = decibels(node.signal_to_noise);
+        } else {
             one["reason"] = node.reason;
         }
         nodes.push_back(std::move(one));
     }
     Json outputs = Json::array();
     for (const OutputNoise& output : report.outputs) {
-        // JSON has no infinity.
         outputs.push_back(
-            {{"name", output.output},
-             {"signal_to_noise",
-              std::isfinite(output.signal_to_noise) ? Json(output.signal_to_noise) : Json()}});
+            {{"name", output.output}, {"signal_to_noise", decibels(output.signal_to_noise)}});
     }
     return {{"nodes", std::move(nodes)}, {"outputs", std::move(outputs)}};
 }
 
 void print(std::ostream& out, const QuantizeReport& report, std::size_t runs,
            const std::string& output) {
-    Table table({{.title = "node"}, {.title = "computes in"}, {.title = ""}});
+    Table table({{.title = "node"}, {.title = "operator"}, {.title = "signal to noise"}});
     for (const QuantizedNode& node : report.nodes) {
-        table.add({node.node, node.reason.empty() ? "int8" : "f32", node.reason});
+        table.add({node.node, node.op_type,
+                   node.reason.empty() ? fmt::format("{:.1f} dB", node.signal_to_noise)
+                                       : "stays f32: " + node.reason});
     }
     out << table.to_string();
     for (const OutputNoise& noise : report.outputs) {
@@ -105,11 +113,13 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
     const QuantizeReport report = [&] {
         Progress progress("Calibrating");
         return with_model_errors([&] {
-            return quantize(device, options.model.model, runs, output_path(options.output),
-                            {.load = options.model.load(),
-                             .nodes_to_exclude = options.nodes_to_exclude,
-                             .percentile = options.percentile,
-                             .progress = [&](double done) { progress.update(done); }});
+            return quantize(
+                device, options.model.model, runs, output_path(options.output),
+                {.load = options.model.load(),
+                 .nodes_to_exclude = options.nodes_to_exclude,
+                 .percentile = options.percentile,
+                 .weights = options.weights == "i4" ? WeightFormat::i4 : WeightFormat::i8,
+                 .progress = [&](double done) { progress.update(done); }});
         });
     }();
     if (program.json()) {
@@ -147,6 +157,12 @@ void add_quantize(Program& program) {
                         .value = "PERCENT",
                         .bounds = Bounds{50, 100}},
                        options->percentile);
+    command.add_option({.name = "--weights",
+                        .help = "Set the type of the weights; i4: of MatMul, in blocks of 32, "
+                                "whose activations stay f32",
+                        .value = "TYPE",
+                        .choices = {"i8", "i4"}},
+                       options->weights);
     program.add_json(command);
 }
 

@@ -80,7 +80,7 @@ template <typename Enum>
 
 [[nodiscard]] inline DataType to_data_type(std::uint32_t value,
                                            DataType default_value = DataType::f32) {
-    return to_enum(value, default_value, DataType::u64, "the data type");
+    return to_enum(value, default_value, DataType::u2, "the data type");
 }
 
 [[nodiscard]] inline Placement to_placement(std::uint32_t value) {

@@ -124,7 +124,8 @@ int accel_command_pool(const accel_pool_t* pool, accel_command_t** out, accel_er
             .src_layout = to_layout(from.src_image),
             .dst_layout = to_layout(from.dst_image),
             .window = to_window(from.window),
-            .count_include_pad = to_bool(from.count_include_pad, "pool->count_include_pad")}};
+            .count_include_pad = to_bool(from.count_include_pad, "pool->count_include_pad"),
+            .type = to_data_type(from.type, accel::DataType::f32)}};
     });
 }
 

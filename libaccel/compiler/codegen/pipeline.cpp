@@ -10,6 +10,7 @@
 #include "passes/layout_assignment.hpp"
 #include "passes/memory_planning.hpp"
 #include "passes/quantization_lowering.hpp"
+#include "passes/weight_unpacking.hpp"
 
 namespace accel::compiler {
 
@@ -46,6 +47,9 @@ std::span<const Pass> passes() {
         Pass{"lower-quantization",
              "lowers convolutions and products of dequantized values to int8 commands",
              [](Compilation& c) { lower_quantization(c.program, c.log); }},
+        Pass{"unpack-weights",
+             "keeps weights of products in their small types, and converts them in each run",
+             [](Compilation& c) { unpack_weights(c.program, c.log); }},
         Pass{"assign-layouts",
              "gives each value a layout in memory, and lowers instructions to commands",
              [](Compilation& c) { c.plan = assign_layouts(c.program, c.log); }},

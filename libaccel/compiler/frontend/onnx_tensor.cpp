@@ -7,7 +7,19 @@
 #include <array>
 #include <cstring>
 
+#include "numerics/small_types.hpp"
+
 namespace accel::compiler {
+
+namespace {
+
+// The types that the description of Debian 12 does not have, by their numbers in files.
+constexpr std::int64_t first_small = 17;
+constexpr std::array small_types{
+    DataType::f8e4m3fn, DataType::f8e4m3fnuz, DataType::f8e5m2, DataType::f8e5m2fnuz, DataType::u4,
+    DataType::i4,       DataType::f4e2m1,     DataType::f8e8m0, DataType::u2,         DataType::i2};
+
+}  // namespace
 
 std::string name_of_type(std::int64_t onnx_type) {
     // The order is that of the numbers. The description of files may be older than a file.
@@ -53,6 +65,9 @@ DataType data_type_of(std::int64_t onnx_type) {
         default:
             break;
     }
+    if (onnx_type >= first_small && onnx_type < first_small + std::ssize(small_types)) {
+        return small_types[static_cast<std::size_t>(onnx_type - first_small)];
+    }
     const std::string name = name_of_type(onnx_type);
     const std::string cause = "the card does not support the data type " + name;
     if (onnx_type == onnx::TensorProto::STRING) {
@@ -71,6 +86,10 @@ DataType data_type_of(std::int64_t onnx_type) {
 }
 
 std::int32_t onnx_type_of(DataType type) {
+    if (const auto* const small = std::ranges::find(small_types, type);
+        small != small_types.end()) {
+        return static_cast<std::int32_t>(first_small + (small - small_types.begin()));
+    }
     for (std::int32_t number = 1; onnx::TensorProto::DataType_IsValid(number); ++number) {
         const bool other = number == onnx::TensorProto::STRING ||
                            number == onnx::TensorProto::COMPLEX64 ||
@@ -98,6 +117,44 @@ void copy_field(const Field& field, Tensor& tensor) {
     }
 }
 
+// Several elements in a byte, the first of them in the low bits.
+void unpack(std::span<const std::byte> packed, Tensor& tensor) {
+    const unsigned bits = file_bits(tensor.type);
+    const unsigned in_a_byte = 8 / bits;
+    const bool is_signed = tensor.type == DataType::i4 || tensor.type == DataType::i2;
+    for (std::size_t i = 0; i < tensor.data.size(); ++i) {
+        const auto shift = static_cast<unsigned>(i % in_a_byte) * bits;
+        const auto byte = static_cast<std::uint8_t>(packed[i / in_a_byte] >> shift);
+        tensor.data[i] = is_signed ? static_cast<std::byte>(card::decode_signed(byte, bits))
+                                   : static_cast<std::byte>(card::decode_unsigned(byte, bits));
+    }
+}
+
+[[noreturn]] void refuse_bytes(const onnx::TensorProto& proto, std::size_t needed) {
+    refuse_damaged("tensor '" + proto.name() + "' has " + std::to_string(proto.raw_data().size()) +
+                       " bytes, and its shape needs " + std::to_string(needed),
+                   "is the file damaged?");
+}
+
+// Elements in less than a byte.
+Constant import_packed(const onnx::TensorProto& proto, std::shared_ptr<Tensor> tensor) {
+    std::vector<std::byte> bytes;
+    if (!proto.raw_data().empty()) {
+        const auto raw = std::as_bytes(std::span(proto.raw_data()));
+        bytes.assign(raw.begin(), raw.end());
+    } else {
+        for (const std::int32_t byte : proto.int32_data()) {
+            bytes.push_back(static_cast<std::byte>(byte));
+        }
+    }
+    const std::size_t needed = (tensor->data.size() * file_bits(tensor->type) + 7) / 8;
+    if (bytes.size() != needed) {
+        refuse_bytes(proto, needed);
+    }
+    unpack(bytes, *tensor);
+    return tensor;
+}
+
 }  // namespace
 
 Constant import_tensor(const onnx::TensorProto& proto) {
@@ -113,22 +170,23 @@ Constant import_tensor(const onnx::TensorProto& proto) {
     Dims dims(proto.dims().begin(), proto.dims().end());
     const std::int64_t count = elements(dims);
     // The allocation is limited by the size of the file.
-    const auto stated = static_cast<std::int64_t>(proto.raw_data().size()) / size_of(type) +
-                        proto.float_data_size() + proto.int32_data_size() +
-                        proto.int64_data_size() + proto.uint64_data_size() +
-                        proto.double_data_size();
+    const std::int64_t in_a_byte = std::max(8 / file_bits(type), 1U);
+    const auto stated =
+        static_cast<std::int64_t>(proto.raw_data().size()) * in_a_byte / size_of(type) +
+        proto.float_data_size() + proto.int32_data_size() * in_a_byte + proto.int64_data_size() +
+        proto.uint64_data_size() + proto.double_data_size();
     if (count > stated) {
         refuse_damaged("tensor '" + proto.name() + "' of the shape " + to_string(dims) +
                            " has only " + std::to_string(stated) + " elements in the file",
                        "is the file damaged?");
     }
     auto tensor = std::make_shared<Tensor>(type, std::move(dims));
+    if (in_a_byte > 1) {
+        return import_packed(proto, std::move(tensor));
+    }
     if (proto.has_raw_data() && !proto.raw_data().empty()) {
         if (proto.raw_data().size() != tensor->data.size()) {
-            refuse_damaged("tensor '" + proto.name() + "' has " +
-                               std::to_string(proto.raw_data().size()) +
-                               " bytes, and its shape needs " + std::to_string(tensor->data.size()),
-                           "is the file damaged?");
+            refuse_bytes(proto, tensor->data.size());
         }
         const auto raw = std::as_bytes(std::span(proto.raw_data()));
         std::ranges::copy(raw, tensor->data.begin());

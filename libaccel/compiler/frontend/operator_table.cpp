@@ -89,6 +89,7 @@ const OperatorTable& operators() {
     static const OperatorTable table = [] {
         OperatorTable all;
         add_activations(all);
+        add_casts(all);
         add_attention(all);
         add_affine_grid(all);
         add_bits(all);
@@ -109,6 +110,7 @@ const OperatorTable& operators() {
         add_losses(all);
         add_matrices(all);
         add_normalizations(all);
+        add_quantize_linear(all);
         add_optimizers(all);
         add_pools(all);
         add_quantized(all);

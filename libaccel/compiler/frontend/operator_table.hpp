@@ -75,6 +75,7 @@ class OperatorTable {
 
 // One for each file of operators/.
 void add_activations(OperatorTable& table);
+void add_casts(OperatorTable& table);
 void add_attention(OperatorTable& table);
 void add_affine_grid(OperatorTable& table);
 void add_bits(OperatorTable& table);
@@ -95,6 +96,7 @@ void add_integer_products(OperatorTable& table);
 void add_losses(OperatorTable& table);
 void add_matrices(OperatorTable& table);
 void add_normalizations(OperatorTable& table);
+void add_quantize_linear(OperatorTable& table);
 void add_optimizers(OperatorTable& table);
 void add_pools(OperatorTable& table);
 void add_quantized(OperatorTable& table);

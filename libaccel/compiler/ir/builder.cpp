@@ -94,7 +94,7 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type
     operands.reserve(in.size());
     for (const ValueId id : in) {
         require_tensor(id, "an operand");
-        operands.push_back(value(id).constant.get());
+        operands.push_back(value(id).stored ? nullptr : value(id).constant.get());
     }
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
         if (Constant folded = fold_constant(operation, operands, result)) {
@@ -126,65 +126,14 @@ ValueId Builder::elementwise(op::Elementwise operation, std::vector<ValueId> in,
 }
 
 ValueId Builder::cast(ValueId a, DataType to) {
-    return type(a) == to ? a : elementwise({}, {a}, to);
-}
-
-ValueId Builder::matmul(ValueId a, ValueId b) {
-    return matmul(
-        {.epilogue = {}, .format = {.a_type = type(a), .b_type = type(b), .result_type = type(a)}},
-        {a, b});
-}
-
-ValueId Builder::matmul(op::MatMul operation, std::vector<ValueId> in) {
-    const Dims& a = dims(in[0]);
-    const Dims& b = dims(in[1]);
-    if (a.size() < 2 || b.size() < 2 || a.back() != b[b.size() - 2]) {
-        refuse("its operands " + to_string(a) + " and " + to_string(b) +
-               " cannot be multiplied as matrices");
+    if (type(a) == to) {
+        return a;
     }
-    check_channels(in, b.back(), operation.format);
-    Dims shape = broadcast_dims(Dims(a.begin(), a.end() - 2), Dims(b.begin(), b.end() - 2));
-    shape.push_back(a[a.size() - 2]);
-    shape.push_back(b.back());
-    const DataType type = operation.format.result_type;
-    return add(operation, std::move(in), type, std::move(shape));
-}
-
-// Checks the type and the number of elements of a third operand.
-void Builder::check_channels(const std::vector<ValueId>& in, std::int64_t channels,
-                             const NumericFormat& format) const {
-    if (in.size() < 3) {
-        return;
+    const ValueId out = elementwise({}, {a}, to);
+    if (const auto unfolded = value(a).unfolded) {
+        set_unfolded(out, cast(*unfolded, to));
     }
-    const bool quantized = format.a_type == DataType::i8 || format.a_type == DataType::u8;
-    if (type(in[2]) != (quantized ? DataType::i32 : DataType::f32) ||
-        elements(dims(in[2])) != channels * (format.requantize ? 2 : 1)) {
-        refuse("its bias " + std::string(to_string(type(in[2]))) + to_string(dims(in[2])) +
-               " does not have one value for each of " + std::to_string(channels) + " channels");
-    }
-}
-
-ValueId Builder::conv(op::Conv conv, std::vector<ValueId> in, std::int64_t height,
-                      std::int64_t width) {
-    const Dims& x = dims(in[0]);
-    const Dims& w = dims(in[1]);
-    if (x.size() != 4 || w.size() != 4 || x[1] != w[1] * conv.groups || w[0] % conv.groups != 0) {
-        refuse("images of the shape " + to_string(x) + " do not fit weights of the shape " +
-               to_string(w) + " with " + std::to_string(conv.groups) + " groups");
-    }
-    if (height < 0 || width < 0) {
-        refuse("its window is larger than the padded image");
-    }
-    check_channels(in, w[0], conv.format);
-    const DataType type = conv.format.result_type;
-    return add(conv, std::move(in), type, {x[0], w[0], height, width});
-}
-
-ValueId Builder::pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_t width) {
-    if (height < 0 || width < 0) {
-        refuse("its window is larger than the padded image");
-    }
-    return add(pool, {x}, type(x), {dims(x)[0], dims(x)[1], height, width});
+    return out;
 }
 
 ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes) {
@@ -246,7 +195,16 @@ ValueId Builder::concat(const std::vector<ValueId>& in, std::size_t axis) {
     if (in.size() == 1) {
         return in[0];
     }
-    return add(op::Concat{axis}, in, type(in[0]), std::move(shape));
+    const ValueId out = add(op::Concat{axis}, in, type(in[0]), std::move(shape));
+    if (auto quant = common_quant_params(in)) {
+        std::vector<ValueId> counterparts;
+        for (const ValueId id : in) {
+            counterparts.push_back(value(id).quant->counterpart);
+        }
+        quant->counterpart = concat(counterparts, axis);
+        set_quant_params(out, std::move(*quant));
+    }
+    return out;
 }
 
 ValueId Builder::pad(ValueId a, const Dims& before, const Dims& after, ValueId value, Dims step) {
@@ -287,6 +245,9 @@ ValueId Builder::permute(ValueId a, std::vector<std::size_t> axes) {
         return a;
     }
     const ValueId out = add(op::Permute{axes}, {a}, type(a), std::move(shape));
+    if (const auto unfolded = value(a).unfolded) {
+        set_unfolded(out, permute(*unfolded, axes));
+    }
     if (const QuantParams* const quant = quant_params(a, true)) {
         QuantParams moved = *quant;
         moved.axis = static_cast<std::size_t>(std::ranges::find(axes, moved.axis) - axes.begin());
@@ -350,32 +311,15 @@ ValueId Builder::reshape(ValueId a, Dims shape) {
         return a;
     }
     const ValueId out = add(op::Reshape{}, {a}, type(a), shape);
+    if (const auto unfolded = value(a).unfolded) {
+        set_unfolded(out, reshape(*unfolded, shape));
+    }
     if (const QuantParams* const quant = quant_params(a, false)) {
         QuantParams same = *quant;
         same.counterpart = reshape(quant->counterpart, std::move(shape));
         set_quant_params(out, std::move(same));
     }
     return out;
-}
-
-ValueId Builder::bitcast(ValueId a, DataType to) {
-    if (size_of(to) != size_of(type(a))) {
-        refuse("elements of " + std::string(to_string(type(a))) +
-                   " have another size than those of " + std::string(to_string(to)),
-               "use Cast to convert values");
-    }
-    return type(a) == to ? a : add(op::Reshape{}, {a}, to, dims(a));
-}
-
-void Builder::set_quant_params(ValueId id, QuantParams params) {
-    program_.values[id].quant = std::make_shared<const QuantParams>(std::move(params));
-}
-
-const QuantParams* Builder::quant_params(ValueId id, bool per_axis) const {
-    const Value& v = value(id);
-    return v.type == DataType::f32 && v.quant && (per_axis || v.quant->scales.size() == 1)
-               ? v.quant.get()
-               : nullptr;
 }
 
 const Tensor& Builder::require_constant(ValueId id, std::string_view what) const {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -71,6 +72,8 @@ class Builder {
         return elementwise({.op = ElementwiseOp::select}, {a, b, condition}, type(a));
     }
     [[nodiscard]] ValueId cast(ValueId a, DataType type);
+    /// f32 `a` op `b`, which may have any type: ELEMENTWISE converts it.
+    [[nodiscard]] ValueId mixed(ElementwiseOp op, ValueId a, ValueId b, DataType result);
 
     [[nodiscard]] ValueId matmul(ValueId a, ValueId b);
     [[nodiscard]] ValueId matmul(op::MatMul operation, std::vector<ValueId> in);
@@ -102,6 +105,13 @@ class Builder {
     /// The same bits as elements of another type, which has the same size.
     [[nodiscard]] ValueId bitcast(ValueId a, DataType type);
 
+    // ---- constants that the card computes from a shorter form in each run
+
+    /// A constant that instructions read on the card: they are not folded.
+    [[nodiscard]] ValueId stored(Constant tensor);
+    /// Records that instructions on stored constants compute a constant. Views of it inherit this.
+    /// The pass `unpack-weights` chooses between the two.
+    void set_unfolded(ValueId id, ValueId computed) { program_.values[id].unfolded = computed; }
     // ---- sequences and optionals: they exist while a model is imported, not on the card
 
     /// A list of values. Only operators of sequences read it; as an operand of an instruction it is
@@ -140,6 +150,8 @@ class Builder {
     // The quantization of an f32 value. Null if there is none, or if it has several scales and
     // `per_axis` is false.
     [[nodiscard]] const QuantParams* quant_params(ValueId id, bool per_axis) const;
+    [[nodiscard]] std::optional<QuantParams> common_quant_params(
+        const std::vector<ValueId>& in) const;
 
     // Does not convert the tensor.
     [[nodiscard]] ValueId add_constant(Constant tensor);

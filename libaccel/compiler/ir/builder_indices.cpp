@@ -37,7 +37,13 @@ ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_el
     shape.insert(shape.end(), dims(indices).begin(), dims(indices).end());
     shape.insert(shape.end(), dims(a).begin() + static_cast<std::ptrdiff_t>(axis) + 1,
                  dims(a).end());
-    return add(op::Gather{axis, false}, {a, indices}, type(a), std::move(shape));
+    const ValueId out = add(op::Gather{axis, false}, {a, indices}, type(a), std::move(shape));
+    if (const QuantParams* const quant = quant_params(a, false)) {
+        QuantParams same = *quant;
+        same.counterpart = gather(quant->counterpart, indices, axis, false);
+        set_quant_params(out, std::move(same));
+    }
+    return out;
 }
 
 ValueId Builder::scatter(op::Scatter operation, ValueId a, ValueId indices, ValueId updates) {

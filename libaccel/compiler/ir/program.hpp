@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -42,6 +43,9 @@ struct Value {
     // A constant that a load gives as the value of an input, or that depends on one. The pass
     // `fuse` must compute with it as with a value of a run, so that the results have the same bits.
     bool given = false;
+    bool stored = false;  // of a constant: instructions that read it are not folded
+    // Of a constant: instructions on stored constants compute the same value.
+    std::optional<ValueId> unfolded = std::nullopt;
 };
 
 /// Operations of instructions. They have the names that ONNX gives them. Commands of the card

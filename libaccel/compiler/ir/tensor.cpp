@@ -9,6 +9,8 @@
 #include <cstring>
 #include <limits>
 
+#include "ir/small_types.hpp"
+
 namespace accel {
 
 std::uint64_t TensorInfo::elements() const {
@@ -69,6 +71,26 @@ std::string_view to_string(DataType type) {
             return "f64";
         case DataType::u64:
             return "u64";
+        case DataType::f8e4m3fn:
+            return "f8e4m3fn";
+        case DataType::f8e4m3fnuz:
+            return "f8e4m3fnuz";
+        case DataType::f8e5m2:
+            return "f8e5m2";
+        case DataType::f8e5m2fnuz:
+            return "f8e5m2fnuz";
+        case DataType::f8e8m0:
+            return "f8e8m0";
+        case DataType::f4e2m1:
+            return "f4e2m1";
+        case DataType::i4:
+            return "i4";
+        case DataType::u4:
+            return "u4";
+        case DataType::i2:
+            return "i2";
+        case DataType::u2:
+            return "u2";
     }
     return "?";
 }
@@ -198,6 +220,9 @@ std::vector<Number> numbers(const Tensor& t) {
                                 : static_cast<Number>(std::min<std::uint64_t>(
                                       read<std::uint64_t>(t, i), INT64_MAX));
                 break;
+            default:
+                values[i] = from_float<Number>(small_to_float(t.type, read<std::uint8_t>(t, i)));
+                break;
         }
     }
     return values;
@@ -259,6 +284,9 @@ Constant make(DataType type, Dims dims, std::span<const Number> values) {
                 break;
             case DataType::u64:
                 write(i, to_integer<std::uint64_t>(x));
+                break;
+            default:
+                write(i, to_small(type, x));
                 break;
         }
     }

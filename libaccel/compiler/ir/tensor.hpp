@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "ir/error.hpp"
+#include "ir/small_types.hpp"
 
 namespace accel::compiler {
 
@@ -33,7 +34,9 @@ inline constexpr std::int64_t max_listed = std::int64_t{1} << 24;
 [[nodiscard]] constexpr bool is_integer(DataType type) {
     return type == DataType::i8 || type == DataType::u8 || type == DataType::i16 ||
            type == DataType::u16 || type == DataType::i32 || type == DataType::u32 ||
-           type == DataType::i64 || type == DataType::u64 || type == DataType::boolean;
+           type == DataType::i64 || type == DataType::u64 || type == DataType::boolean ||
+           type == DataType::i4 || type == DataType::u4 || type == DataType::i2 ||
+           type == DataType::u2;
 }
 
 /// A dense tensor in row-major order.

@@ -228,7 +228,8 @@ class FusionPass {
         if (std::any_of(x.operands.begin() + 1, x.operands.end(), given)) {
             return false;
         }
-        if (!n || !weights || weights->type != DataType::f32 || (x.operands.size() > 2 && !bias)) {
+        if (!n || !weights || weights->type != DataType::f32 || p_.values[x.operands[1]].unfolded ||
+            (x.operands.size() > 2 && !bias)) {
             return false;
         }
         const bool conv = std::holds_alternative<op::Conv>(x.operation);

@@ -317,7 +317,10 @@ void LayoutAssignment::lower(const op::Conv& conv, const Instruction& instructio
 }
 
 void LayoutAssignment::lower(const op::Pool& pool, const Instruction& instruction) {
-    require_f32(instruction.operands[0]);
+    const DataType element = type(instruction.operands[0]);
+    if (pool.op != PoolOp::max || (element != DataType::i8 && element != DataType::u8)) {
+        require_f32(instruction.operands[0]);
+    }
     const ImageView from = image_view(instruction.operands[0]);
     const ImageView to = allocate_image(instruction.result);
     emit(Pool{.op = pool.op,
@@ -325,8 +328,9 @@ void LayoutAssignment::lower(const op::Pool& pool, const Instruction& instructio
               .src_layout = from.layout,
               .dst_layout = to.layout,
               .window = pool.window,
-              .count_include_pad = pool.count_include_pad},
-         buffer_ref(to.view, DataType::f32), {buffer_ref(from.view, DataType::f32)});
+              .count_include_pad = pool.count_include_pad,
+              .type = element},
+         buffer_ref(to.view, element), {buffer_ref(from.view, element)});
 }
 
 }  // namespace accel::compiler

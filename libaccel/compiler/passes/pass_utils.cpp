@@ -28,8 +28,20 @@ void remove_empty(Program& program) {
 
 void remove_dead(Program& program) {
     std::vector<bool> wanted(program.values.size());
+    // The instructions that a later pass may use instead of a constant stay.
+    const auto want = [&](ValueId id) {
+        const Value& value = program.values[id];
+        wanted[id] = true;
+        if (value.unfolded) {
+            wanted[*value.unfolded] = true;
+        }
+        if (value.constant && value.quant) {
+            const auto unfolded = program.values[value.quant->counterpart].unfolded;
+            wanted[unfolded.value_or(id)] = true;
+        }
+    };
     for (const Port& port : program.outputs) {
-        wanted[port.value] = true;
+        want(port.value);
     }
     for (std::size_t i = program.instructions.size(); i-- > 0;) {
         if (!wanted[program.instructions[i].result]) {
@@ -37,7 +49,7 @@ void remove_dead(Program& program) {
             continue;
         }
         for (const ValueId id : program.instructions[i].operands) {
-            wanted[id] = true;
+            want(id);
         }
     }
     remove_empty(program);

@@ -153,6 +153,30 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
     return ranges;
 }
 
+std::map<std::string, double> measure_node_noise(const Device& device, onnx::ModelProto& before,
+                                                 onnx::ModelProto& after, const std::string& name,
+                                                 const std::vector<std::string>& wanted,
+                                                 CalibrationData data,
+                                                 const QuantizeOptions& options) {
+    std::map<std::string, double> result;
+    for (std::size_t first = 0; first < wanted.size(); first += outputs_at_once) {
+        const auto names =
+            std::span(wanted).subspan(first, std::min(outputs_at_once, wanted.size() - first));
+        const ProbedOutputs probed_before(before, names);
+        const ProbedOutputs probed_after(after, names);
+        const Model a = compile(device, import_onnx(before, name, options.load));
+        const Model b = compile(device, import_onnx(after, name, options.load));
+        for (const OutputNoise& noise : measure_noise(device, a, b, data)) {
+            result[noise.output] = noise.signal_to_noise;
+        }
+        if (options.progress) {
+            options.progress(static_cast<double>(first + names.size()) /
+                             static_cast<double>(wanted.size()));
+        }
+    }
+    return result;
+}
+
 std::vector<OutputNoise> measure_noise(const Device& device, const Model& before,
                                        const Model& after, CalibrationData data) {
     Queue queue = device.create_queue();

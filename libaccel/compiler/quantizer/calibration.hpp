@@ -32,6 +32,13 @@ struct Range {
                                                      CalibrationData data,
                                                      const QuantizeOptions& options);
 
+/// The difference of activations of two models, which have them by the same names: in dB for each
+/// of `wanted`. Changes the outputs of the models for that time. `step` is called for each run.
+[[nodiscard]] std::map<std::string, double> measure_node_noise(
+    const Device& device, onnx::ModelProto& before, onnx::ModelProto& after,
+    const std::string& name, const std::vector<std::string>& wanted, CalibrationData data,
+    const QuantizeOptions& options);
+
 /// The difference of the f32 outputs of two models.
 [[nodiscard]] std::vector<OutputNoise> measure_noise(const Device& device, const Model& before,
                                                      const Model& after, CalibrationData data);

@@ -17,8 +17,6 @@ namespace accel::compiler {
 
 namespace {
 
-constexpr std::int64_t opset_with_axes = 13;  // the first in which QuantizeLinear has an axis
-
 // u8 parameters that cover a range. Zero is representable exactly.
 struct ActivationParams {
     float scale = 1;
@@ -49,11 +47,6 @@ class ModelRewriter {
         for (const auto& tensor : graph_.initializer()) {
             names_.insert(tensor.name());
         }
-        for (const auto& import : model_.opset_import()) {
-            if (import.domain().empty() || import.domain() == "ai.onnx") {
-                opset_ = import.version();
-            }
-        }
     }
 
     void run() {
@@ -61,17 +54,27 @@ class ModelRewriter {
         // it.
         for (const Site& site : sites_.found()) {
             onnx::NodeProto& node = *graph_.mutable_node(site.node);
+            if (site.packed) {
+                pack_weights(site, node);
+                continue;
+            }
             const std::vector<float>& scales = quantize_weights(site, node);
             if (node.input_size() > 2 && !node.input(2).empty()) {
                 quantize_bias(site, node, scales);
             }
             node.set_input(0, quantize_activation(site.activation));
         }
+        for (const Neighbor& neighbor : sites_.neighbors()) {
+            onnx::NodeProto& node = *graph_.mutable_node(neighbor.node);
+            for (const int i : neighbor.inputs) {
+                node.set_input(i, quantize_activation(node.input(i)));
+            }
+        }
         add_nodes();
         remove_unused();
-        if (opset_ < opset_with_axes &&
-            std::ranges::none_of(model_.opset_import(),
-                                 [](const auto& i) { return i.domain() == contrib_domain; })) {
+        if (uses_contrib_ && std::ranges::none_of(model_.opset_import(), [](const auto& i) {
+                return i.domain() == contrib_domain;
+            })) {
             auto& import = *model_.add_opset_import();
             import.set_domain(contrib_domain);
             import.set_version(1);
@@ -99,29 +102,28 @@ class ModelRewriter {
         return made.name();
     }
 
-    // A new node. QuantizeLinear and DequantizeLinear of opsets before 13 have no scale for each
-    // channel; the operators of com.microsoft do.
-    onnx::NodeProto make_node(const char* op, const std::vector<std::string>& inputs,
-                              const std::string& output, std::int64_t axis) const {
+    static void set_integer(onnx::NodeProto& node, const char* name, std::int64_t value) {
+        auto& attribute = *node.add_attribute();
+        attribute.set_name(name);
+        attribute.set_type(onnx::AttributeProto::INT);
+        attribute.set_i(value);
+    }
+
+    static onnx::NodeProto make_node(const char* op, const std::vector<std::string>& inputs,
+                                     const std::string& output, std::int64_t axis) {
         onnx::NodeProto made;
         made.set_op_type(op);
         made.set_name(output);
-        if (opset_ < opset_with_axes) {
-            made.set_domain(contrib_domain);
-        }
         made.mutable_input()->Add(inputs.begin(), inputs.end());
         made.add_output(output);
         if (axis >= 0) {
-            auto& attribute = *made.add_attribute();
-            attribute.set_name("axis");
-            attribute.set_type(onnx::AttributeProto::INT);
-            attribute.set_i(axis);
+            set_integer(made, "axis", axis);
         }
         return made;
     }
 
-    template <typename T>
     // Adds a quantized tensor and the DequantizeLinear behind it. Returns the name of its output.
+    template <typename T>
     std::string add_dequantized(const std::string& name, onnx::TensorProto::DataType type,
                                 const std::vector<std::int64_t>& dims, const std::vector<T>& steps,
                                 const std::vector<float>& scales, std::int64_t axis) {
@@ -153,11 +155,7 @@ class ModelRewriter {
                 maximum = std::max(maximum, std::fabs(values[i]));
             }
             for (const float maximum : largest) {
-                if (!std::isfinite(maximum)) {
-                    refuse("the weights '" + site.weights + "' have an element that is not finite",
-                           "correct the weights, or exclude the node with "
-                           "QuantizeOptions::nodes_to_exclude");
-                }
+                check_finite(site, maximum);
                 scales.push_back(maximum > 0 ? maximum / 127.0F : 1.0F);
             }
             std::vector<std::int8_t> steps;
@@ -172,6 +170,69 @@ class ModelRewriter {
         return scales;
     }
 
+    // Turns a MatMul into one with weights of 4 bits, in blocks along each column: an element q
+    // stands for (q - 8) * scale. The element of a block that is farthest from zero becomes -8.
+    void pack_weights(const Site& site, onnx::NodeProto& user) {
+        constexpr std::size_t block = 32;
+        const Constant w = import_tensor(*sites_.tensor(site.weights));
+        const std::vector<float> values = w->floats();
+        const auto k = static_cast<std::size_t>(w->dims[0]);
+        const auto n = static_cast<std::size_t>(w->dims[1]);
+        const std::size_t blocks = (k + block - 1) / block;
+        std::vector<std::uint8_t> bytes(n * blocks * block / 2, 0x88);
+        std::vector<float> scales;
+        for (std::size_t i = 0; i < n * blocks; ++i) {
+            const std::size_t column = i / blocks;
+            const std::size_t first = i % blocks * block;
+            const std::size_t last = std::min(first + block, k);
+            float farthest = 0;
+            for (std::size_t row = first; row < last; ++row) {
+                const float x = values[row * n + column];
+                farthest = std::fabs(x) > std::fabs(farthest) || std::isnan(x) ? x : farthest;
+            }
+            check_finite(site, farthest);
+            scales.push_back(farthest == 0 ? 1.0F : farthest / -8);
+            for (std::size_t row = first; row < last; ++row) {
+                const float step = std::nearbyint(values[row * n + column] / scales.back());
+                const auto code = static_cast<unsigned>(std::clamp(step, -8.0F, 7.0F) + 8);
+                std::uint8_t& byte = bytes[i * block / 2 + (row - first) / 2];
+                byte = static_cast<std::uint8_t>(row % 2 == 0 ? (byte & 0xf0U) | code
+                                                              : (byte & 0x0fU) | code << 4);
+            }
+        }
+        const auto length = static_cast<std::int64_t>(blocks);
+        user.set_input(
+            1, add_tensor(site.weights + "_quantized", onnx::TensorProto::UINT8,
+                          {w->dims[1], length, block / 2}, std::as_bytes(std::span(bytes))));
+        user.add_input(add_tensor(site.weights + "_scale", onnx::TensorProto::FLOAT,
+                                  {w->dims[1] * length}, std::as_bytes(std::span(scales))));
+        user.set_op_type("MatMulNBits");
+        user.set_domain(contrib_domain);
+        set_integer(user, "K", w->dims[0]);
+        set_integer(user, "N", w->dims[1]);
+        set_integer(user, "bits", 4);
+        set_integer(user, "block_size", block);
+        uses_contrib_ = true;
+    }
+
+    static void check_finite(const Site& site, float weight) {
+        if (!std::isfinite(weight)) {
+            refuse("the weights '" + site.weights + "' have an element that is not finite",
+                   "correct the weights, or exclude the node with "
+                   "QuantizeOptions::nodes_to_exclude");
+        }
+    }
+
+    // The activation whose range decides about the quantization of another.
+    [[nodiscard]] const Range& range_of(const std::string& name) const {
+        const std::string* root = &name;
+        const auto& same = sites_.same_range();
+        for (auto at = same.find(name); at != same.end(); at = same.find(*root)) {
+            root = &at->second;
+        }
+        return ranges_.at(*root);
+    }
+
     // Quantizes a bias to i32. It stays f32 if it does not fit, or has no element for each channel.
     void quantize_bias(const Site& site, onnx::NodeProto& user, const std::vector<float>& scales) {
         const onnx::TensorProto* const bias = sites_.tensor(user.input(2));
@@ -180,7 +241,7 @@ class ModelRewriter {
             return;
         }
         const std::vector<float> values = import_tensor(*bias)->floats();
-        const float input_scale = ActivationParams(ranges_.at(site.activation)).scale;
+        const float input_scale = ActivationParams(range_of(site.activation)).scale;
         std::vector<std::int32_t> steps;
         std::vector<float> bias_scales;
         for (std::size_t c = 0; c < values.size(); ++c) {
@@ -199,7 +260,7 @@ class ModelRewriter {
     std::string quantize_activation(const std::string& name) {
         auto& made = activations_[name];
         if (made.empty()) {
-            const ActivationParams params(ranges_.at(name));
+            const ActivationParams params(range_of(name));
             const std::string s = add_tensor(name + "_scale", onnx::TensorProto::FLOAT, {},
                                              std::as_bytes(std::span(&params.scale, 1)));
             const std::string z = add_tensor(name + "_zero_point", onnx::TensorProto::UINT8, {},
@@ -275,7 +336,7 @@ class ModelRewriter {
     onnx::GraphProto& graph_;
     const Sites& sites_;
     const std::map<std::string, Range>& ranges_;
-    std::int64_t opset_ = 0;
+    bool uses_contrib_ = false;
     std::set<std::string> names_;
     std::vector<onnx::NodeProto> first_;  // before all other nodes
     std::map<std::string, std::vector<onnx::NodeProto>>

@@ -6,7 +6,8 @@
 
 #include <onnx.pb.h>
 
-#include <set>
+#include <string>
+#include <vector>
 
 #include "frontend/file_io.hpp"
 #include "frontend/onnx_file.hpp"
@@ -14,6 +15,7 @@
 #include "ir/error.hpp"
 #include "quantizer/calibration.hpp"
 #include "quantizer/model_rewriter.hpp"
+#include "quantizer/opset_conversion.hpp"
 #include "quantizer/quantize_sites.hpp"
 #include "runtime/compile.hpp"
 
@@ -33,6 +35,16 @@ std::vector<std::byte> serialize_onnx(const onnx::ModelProto& model) {
     return bytes;
 }
 
+std::vector<std::string> quantized_outputs(Sites& sites) {
+    std::vector<std::string> outputs;
+    for (std::size_t i = 0; i < sites.report().size(); ++i) {
+        if (sites.report()[i].reason.empty()) {
+            outputs.push_back(sites.outputs()[i]);
+        }
+    }
+    return outputs;
+}
+
 QuantizeReport quantize(const Device& device, const std::filesystem::path& file,
                         CalibrationData data, const std::filesystem::path& result,
                         const QuantizeOptions& options) {
@@ -40,12 +52,9 @@ QuantizeReport quantize(const Device& device, const std::filesystem::path& file,
     if (data.empty()) {
         refuse("there is no calibration data", "give inputs that are typical for the model");
     }
-    Sites sites(model.graph(), options.nodes_to_exclude);
-    std::set<std::string> wanted;
-    for (const Site& site : sites.found()) {
-        wanted.insert(site.activation);
-    }
-    if (wanted.empty()) {
+    raise_opset(model);
+    Sites sites(model.graph(), options);
+    if (sites.found().empty()) {
         std::string reasons;
         for (const QuantizedNode& node : sites.report()) {
             reasons += "; " + node.node + ": " + node.reason;
@@ -54,16 +63,30 @@ QuantizeReport quantize(const Device& device, const std::filesystem::path& file,
                "run the model as it is");
     }
     const std::string name = file.string();
-    const auto ranges =
-        calibrate(device, model, name, {wanted.begin(), wanted.end()}, data, options);
+    // Calibration is the first part of the progress, the report the second.
+    QuantizeOptions part = options;
+    double before_part = 0;
+    if (options.progress) {
+        part.progress = [&](double done) { options.progress(before_part + done / 2); };
+    }
+    const auto ranges = calibrate(
+        device, model, name, {sites.activations().begin(), sites.activations().end()}, data, part);
     const Model before = compile(device, import_onnx(model, name, options.load));
     // The sites hold pointers into `model`, so the rewriter gets a copy.
     onnx::ModelProto quantized = model;
     insert_quantization(quantized, sites, ranges);
     const std::vector<std::byte> bytes = serialize_onnx(quantized);
     const Model after = compile(device, import_onnx(quantized, result.string(), options.load));
-    QuantizeReport report{.nodes = std::move(sites.report()), .outputs = {}};
+    QuantizeReport report{.nodes = sites.report(), .outputs = {}};
     report.outputs = measure_noise(device, before, after, data);
+    before_part = 0.5;
+    const auto noise =
+        measure_node_noise(device, model, quantized, name, quantized_outputs(sites), data, part);
+    for (std::size_t i = 0; i < report.nodes.size(); ++i) {
+        if (const auto at = noise.find(sites.outputs()[i]); at != noise.end()) {
+            report.nodes[i].signal_to_noise = at->second;
+        }
+    }
     write_file(result, bytes);
     return report;
 }

@@ -7,19 +7,16 @@
 
 namespace accel::compiler {
 
-namespace {
-
-std::string name_of(const onnx::NodeProto& node) {
+std::string report_name(const onnx::NodeProto& node) {
     if (!node.name().empty()) {
         return node.name();
     }
     return node.output_size() > 0 ? node.output(0) : node.op_type();
 }
 
-}  // namespace
-
-Sites::Sites(const onnx::GraphProto& graph, const std::vector<std::string>& keep)
-    : keep_(keep.begin(), keep.end()) {
+Sites::Sites(const onnx::GraphProto& graph, const QuantizeOptions& options)
+    : keep_(options.nodes_to_exclude.begin(), options.nodes_to_exclude.end()),
+      weights_(options.weights) {
     for (const auto& tensor : graph.initializer()) {
         tensors_[tensor.name()] = &tensor;
     }
@@ -31,13 +28,18 @@ Sites::Sites(const onnx::GraphProto& graph, const std::vector<std::string>& keep
     }
     std::set<std::string> unknown = keep_;
     for (int i = 0; i < graph.node_size(); ++i) {
-        unknown.erase(name_of(graph.node(i)));
+        unknown.erase(report_name(graph.node(i)));
         examine(graph.node(i), i);
     }
     if (!unknown.empty()) {
         refuse("QuantizeOptions::nodes_to_exclude names '" + *unknown.begin() +
                    "', and the model has no such node",
                "check the names of the nodes in the ONNX file");
+    }
+    find_neighbors(graph);
+    for (auto& [index, entry] : entries_) {
+        report_.push_back(std::move(entry.first));
+        outputs_.push_back(std::move(entry.second));
     }
 }
 
@@ -49,9 +51,15 @@ void Sites::examine(const onnx::NodeProto& node, int index) {
         return;
     }
     const std::string reason = obstacle(node, conv, gemm);
-    report_.push_back({name_of(node), reason});
+    entries_[index] = {{.node = report_name(node), .op_type = node.op_type(), .reason = reason},
+                       node.output_size() > 0 ? node.output(0) : ""};
     if (!reason.empty()) {
         return;
+    }
+    const bool packed = !conv && !gemm && weights_ == WeightFormat::i4;
+    quantized_.insert(index);
+    if (!packed) {
+        activations_.insert(node.input(0));
     }
     bool transposed = false;
     for (const auto& attribute : node.attribute()) {
@@ -60,11 +68,12 @@ void Sites::examine(const onnx::NodeProto& node, int index) {
     found_.push_back({.node = index,
                       .activation = node.input(0),
                       .weights = node.input(1),
-                      .axis = conv || transposed ? 0 : 1});
+                      .axis = conv || transposed ? 0 : 1,
+                      .packed = packed});
 }
 
 std::string Sites::obstacle(const onnx::NodeProto& node, bool conv, bool gemm) const {
-    if (keep_.contains(name_of(node))) {
+    if (keep_.contains(report_name(node))) {
         return "QuantizeOptions::nodes_to_exclude names it";
     }
     if (node.input_size() < 2 || tensor(node.input(1)) == nullptr) {

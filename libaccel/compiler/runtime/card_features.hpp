@@ -4,15 +4,15 @@
 #pragma once
 
 #include <accel/device.hpp>
-#include <accel/model_info.hpp>
 
 #include <cstdint>
-#include <vector>
+
+#include "ir/command_plan.hpp"
 
 namespace accel::compiler {
 
-/// The features that these commands of a model need, as bits of DeviceInfo::features.
-[[nodiscard]] std::uint64_t needed_features(const std::vector<ModelCommand>& commands);
+/// The features that the commands of a model need, as bits of DeviceInfo::features.
+[[nodiscard]] std::uint64_t needed_features(const CommandPlan& plan);
 
 /// Throws Error if a card lacks a feature.
 void check_card(const DeviceInfo& card, std::uint64_t features);

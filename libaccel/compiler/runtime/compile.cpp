@@ -74,7 +74,8 @@ Model compile(const Device& device, Program program, std::ostream* log,
     for (const Pass& pass : passes()) {
         run_pass(pass, compilation);
     }
-    check_card(device.info(), needed_features(compilation.code.names));
+    compiled->features = needed_features(compilation.plan);
+    check_card(device.info(), compiled->features);
     compiled->memory = compilation.memory;
     compiled->commands = std::move(compilation.code.commands);
     compiled->command_names = std::move(compilation.code.names);

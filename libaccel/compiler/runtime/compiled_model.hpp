@@ -27,6 +27,7 @@ struct CompiledModel {
     MemoryUse memory;
     Buffer<std::byte> weights;        // with a WeightsTrailer behind them
     std::uint64_t fingerprint = 0;    // of the weights
+    std::uint64_t features = 0;       // that the commands need of the card
     std::optional<CommandList> list;  // empty if there are no commands
 
     ScratchPool scratch;

@@ -67,7 +67,7 @@ std::vector<TensorInfo> deserialize_tensors(
     std::vector<TensorInfo> result;
     for (const serialized::Tensor& tensor : tensors) {
         if (tensor.type() < static_cast<std::uint32_t>(DataType::f32) ||
-            tensor.type() > static_cast<std::uint32_t>(DataType::u64)) {
+            tensor.type() > static_cast<std::uint32_t>(DataType::u2)) {
             refuse("tensor '" + tensor.name() + "' has the unknown data type " +
                        std::to_string(tensor.type()),
                    "compile the model again");
@@ -168,6 +168,7 @@ Model deserialize(const Device& device, std::span<const std::byte> bytes,
     }
     model->results = results_of(*model);
     model->memory = {header.weights, file.activations(), file.peak()};
+    model->features = file.features();
     if (model->inputs.size() + model->outputs.size() > max_ports || file.peak() > max_peak_memory) {
         refuse("it has more inputs and outputs, or needs more memory, than a model can have",
                "compile the model again");
@@ -194,7 +195,7 @@ bool is_compiled(std::span<const std::byte> bytes) {
 
 std::vector<std::byte> serialize(const CompiledModel& model) {
     serialized::Compiled description;
-    description.set_features(needed_features(model.command_names));
+    description.set_features(model.features);
     for (const TensorInfo& input : model.inputs) {
         serialize_tensor(*description.add_inputs(), input);
     }

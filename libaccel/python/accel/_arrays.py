@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays of numpy for the extension module, with bf16 by the package ml_dtypes."""
+"""Arrays of numpy for the extension module, with bf16 and small types by the package ml_dtypes."""
 
 from __future__ import annotations
 
@@ -26,33 +26,57 @@ _NUMPY_NAMES = {
     "boolean": "bool",
 }
 
+# The types of the package ml_dtypes, which neither numpy nor the buffer protocol has.
+_EXTENSION_NAMES = {
+    "bf16": "bfloat16",
+    "f8e4m3fn": "float8_e4m3fn",
+    "f8e4m3fnuz": "float8_e4m3fnuz",
+    "f8e5m2": "float8_e5m2",
+    "f8e5m2fnuz": "float8_e5m2fnuz",
+    "f8e8m0": "float8_e8m0fnu",
+    "f4e2m1": "float4_e2m1fn",
+    "i4": "int4",
+    "u4": "uint4",
+    "i2": "int2",
+    "u2": "uint2",
+}
+
+
+def _bits_of(name: str) -> np.dtype[Any]:
+    """Returns the type of numpy whose elements hold the bits of an extension type."""
+    return np.dtype(np.uint16 if name == "bf16" else np.uint8)
+
 
 @cache
 def dtype_of(name: str) -> np.dtype[Any]:
     """Returns the data type of numpy with the name of a DataType."""
-    if name != "bf16":
+    if name not in _EXTENSION_NAMES:
         return np.dtype(_NUMPY_NAMES[name])
     try:
         import ml_dtypes
-    except ImportError as error:
+
+        dtype: np.dtype[Any] = np.dtype(getattr(ml_dtypes, _EXTENSION_NAMES[name]))
+    except (ImportError, AttributeError) as error:
         raise ImportError(
-            "numpy has no bf16: install the package ml_dtypes (pip install ml_dtypes)"
+            f"numpy has no {name}: install the newest package ml_dtypes (pip install -U ml_dtypes)"
         ) from error
-    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
     return dtype
 
 
 def bits(array: Any) -> Any:
-    """Returns an array of bf16 as u16, which the buffer protocol has; others as they are."""
-    if isinstance(array, np.ndarray) and array.dtype.name == "bfloat16":
-        return array.view(np.uint16)
+    """Returns an array of an extension type as integers with its bits; others as they are.
+
+    The buffer protocol has no extension types.
+    """
+    if isinstance(array, np.ndarray) and array.dtype.name in _EXTENSION_NAMES.values():
+        return array.view(np.dtype(f"u{array.dtype.itemsize}"))
     return array
 
 
 def view(buffer: Any, name: str) -> Array:
     """Returns the memory that `buffer` exports as an array of the data type."""
     array = np.asarray(buffer)
-    return array.view(dtype_of(name)) if name == "bf16" else array
+    return array.view(dtype_of(name)) if name in _EXTENSION_NAMES else array
 
 
 def empty(shape: tuple[int, ...], name: str) -> Array:
@@ -70,8 +94,12 @@ def dense(value: ArrayLike, name: str) -> Array:
 
     An array must have that type already; lists and numbers are converted.
     """
-    wanted = np.dtype(np.uint16) if name == "bf16" else dtype_of(name)
-    value = bits(value)
+    extension = _EXTENSION_NAMES.get(name)
+    wanted = _bits_of(name) if extension else dtype_of(name)
+    given = getattr(getattr(value, "dtype", None), "name", None)
+    # The types of one byte have the same bits, and another meaning.
+    if given not in _EXTENSION_NAMES.values() or given == extension:
+        value = bits(value)
     if hasattr(value, "dtype") or hasattr(value, "__dlpack__"):
         array = np.asarray(value)
         if not array.dtype.isnative:
@@ -80,13 +108,13 @@ def dense(value: ArrayLike, name: str) -> Array:
                 f"machine ({array.dtype.str!r}): convert it with astype({array.dtype.name!r})"
             )
         if array.dtype != wanted:
-            expected = "bfloat16" if name == "bf16" else wanted.name
+            expected = extension or wanted.name
             raise TypeError(
                 f"the array has data type {array.dtype.name}, not {expected}: "
                 f"convert it with astype()"
             )
-    elif name == "bf16":
-        array = np.asarray(value, dtype_of(name)).view(np.uint16)
+    elif extension:
+        array = np.asarray(value, dtype_of(name)).view(wanted)
     else:
         array = np.asarray(value, wanted)
     return array if array.flags.c_contiguous else np.ascontiguousarray(array)
@@ -118,7 +146,7 @@ def describe(value: Any) -> str:
         shape = value.shape if hasattr(value, "shape") else np.asarray(value).shape
     except (TypeError, ValueError):
         return type(value).__name__
-    names = {numpy: name for name, numpy in _NUMPY_NAMES.items()} | {"bfloat16": "bf16"}
+    names = {numpy: name for name, numpy in (_NUMPY_NAMES | _EXTENSION_NAMES).items()}
     order = "" if dtype.isnative else " in the byte order of another machine"
     return f"{names.get(dtype.name, dtype.name)}{list(shape)}{order}"
 

@@ -38,7 +38,7 @@ bool matches(const char* format, Py_ssize_t item, DataType type, bool bits) {
         case DataType::u64:
             return std::strchr("BHILQ", *format) != nullptr;
         default:
-            return *format == *format_of(type);
+            return (bits || bits_type(type) == type) && *format == *format_of(type);
     }
 }
 
@@ -71,8 +71,9 @@ const char* format_of(DataType type) {
             return "Q";
         case DataType::boolean:
             return "?";
+        default:
+            return "B";
     }
-    return "B";
 }
 
 std::optional<ArrayView> ArrayView::of(nb::handle value, DataType type, bool writable, bool bits) {

@@ -52,9 +52,10 @@ int get_buffer(PyObject* self, Py_buffer* view, int flags) noexcept {
             return -1;
         }
         auto& buffer = *nb::inst_ptr<BufferObject>(self);
-        if (buffer.type == DataType::bf16) {
-            PyErr_SetString(PyExc_BufferError,
-                            "the buffer protocol has no bf16: use Buffer.numpy() or DLPack");
+        if (bits_type(buffer.type) != buffer.type) {
+            PyErr_Format(PyExc_BufferError, "the buffer protocol has no %s: use Buffer.numpy()%s",
+                         name_of(buffer.type).data(),
+                         buffer.type == DataType::bf16 ? " or DLPack" : "");
             return -1;
         }
         if (!buffer.storage || !buffer.memory.mapped()) {
@@ -102,6 +103,9 @@ const std::array<PyType_Slot, 3> buffer_slots{
     PyType_Slot{0, nullptr}};
 
 nb::dlpack::dtype dlpack_type(DataType type) {
+    if (type >= DataType::f8e4m3fn) {
+        throw nb::buffer_error("DLPack has no such data type in a byte: use Buffer.numpy()");
+    }
     using Code = nb::dlpack::dtype_code;
     const auto make = [&](Code code) {
         return nb::dlpack::dtype{static_cast<std::uint8_t>(code),
@@ -318,10 +322,9 @@ BufferObject make_buffer(StorageRef storage, DataType type, const Shape& shape) 
 nb::object to_array(const BufferObject& buffer) {
     // Throws for memory without a mapping, and in a child process.
     static_cast<void>(buffer.checked().data());
-    const nb::object bits = nb::cast(
-        BufferObject{buffer.storage, buffer.checked().alias(),
-                     buffer.type == DataType::bf16 ? DataType::u16 : buffer.type, buffer.shape},
-        nb::rv_policy::move);
+    const nb::object bits = nb::cast(BufferObject{buffer.storage, buffer.checked().alias(),
+                                                  bits_type(buffer.type), buffer.shape},
+                                     nb::rv_policy::move);
     return nb::module_::import_("accel._arrays")
         .attr("view")(bits, nb::str(name_of(buffer.type).data()));
 }

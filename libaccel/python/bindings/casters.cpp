@@ -19,13 +19,29 @@ struct NamedType {
 };
 
 constexpr std::array named_types{
-    NamedType{DataType::f32, "f32", "float32"}, NamedType{DataType::bf16, "bf16", "bfloat16"},
-    NamedType{DataType::f16, "f16", "float16"}, NamedType{DataType::i8, "i8", "int8"},
-    NamedType{DataType::u8, "u8", "uint8"},     NamedType{DataType::i16, "i16", "int16"},
-    NamedType{DataType::u16, "u16", "uint16"},  NamedType{DataType::i32, "i32", "int32"},
-    NamedType{DataType::u32, "u32", "uint32"},  NamedType{DataType::i64, "i64", "int64"},
-    NamedType{DataType::u64, "u64", "uint64"},  NamedType{DataType::boolean, "boolean", "bool"},
+    NamedType{DataType::f32, "f32", "float32"},
+    NamedType{DataType::bf16, "bf16", "bfloat16"},
+    NamedType{DataType::f16, "f16", "float16"},
+    NamedType{DataType::i8, "i8", "int8"},
+    NamedType{DataType::u8, "u8", "uint8"},
+    NamedType{DataType::i16, "i16", "int16"},
+    NamedType{DataType::u16, "u16", "uint16"},
+    NamedType{DataType::i32, "i32", "int32"},
+    NamedType{DataType::u32, "u32", "uint32"},
+    NamedType{DataType::i64, "i64", "int64"},
+    NamedType{DataType::u64, "u64", "uint64"},
+    NamedType{DataType::boolean, "boolean", "bool"},
     NamedType{DataType::f64, "f64", "float64"},
+    NamedType{DataType::f8e4m3fn, "f8e4m3fn", "float8_e4m3fn"},
+    NamedType{DataType::f8e4m3fnuz, "f8e4m3fnuz", "float8_e4m3fnuz"},
+    NamedType{DataType::f8e5m2, "f8e5m2", "float8_e5m2"},
+    NamedType{DataType::f8e5m2fnuz, "f8e5m2fnuz", "float8_e5m2fnuz"},
+    NamedType{DataType::f8e8m0, "f8e8m0", "float8_e8m0fnu"},
+    NamedType{DataType::f4e2m1, "f4e2m1", "float4_e2m1fn"},
+    NamedType{DataType::i4, "i4", "int4"},
+    NamedType{DataType::u4, "u4", "uint4"},
+    NamedType{DataType::i2, "i2", "int2"},
+    NamedType{DataType::u2, "u2", "uint2"},
 };
 
 bool from_name(std::string_view name, DataType& type) {
@@ -117,6 +133,13 @@ void refuse_member(nb::handle type, nb::handle value) {
     }
     refuse_type("an " + name + " is needed, not " + describe_object(value) + ": give one of " +
                 name + "'s members " + members);
+}
+
+DataType bits_type(DataType type) {
+    if (type == DataType::bf16) {
+        return DataType::u16;
+    }
+    return type >= DataType::f8e4m3fn ? DataType::u8 : type;
 }
 
 std::string_view name_of(DataType type) {

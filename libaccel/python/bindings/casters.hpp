@@ -89,6 +89,10 @@ bool to_type(nb::handle value, TypeArgument& result) noexcept;
 bool to_path(nb::handle value, PathArgument& result) noexcept;
 
 /// The name of a data type as DataType has it: "f32".
+// The unsigned integer with the bits of a type that the buffer protocol does not have: bf16 and the
+// small types. Other types are themselves.
+[[nodiscard]] DataType bits_type(DataType type);
+
 [[nodiscard]] std::string_view name_of(DataType type);
 
 /// Shape, dtype and so on in Python's notation: "(1, 3)".

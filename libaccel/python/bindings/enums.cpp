@@ -27,7 +27,19 @@ void bind_memory_enums(nb::module_& module) {
         .value("i64", DataType::i64)
         .value("boolean", DataType::boolean, "One byte: zero is false.")
         .value("f64", DataType::f64, "For Elementwise only, which rounds it to f32.")
-        .value("u64", DataType::u64, "For Elementwise only, which clamps it to the range of i64.");
+        .value("u64", DataType::u64, "For Elementwise only, which clamps it to the range of i64.")
+        .value("f8e4m3fn", DataType::f8e4m3fn,
+               "For Elementwise only, as all types of fewer than 8 bits and all floats of 8 bits; "
+               "one byte.")
+        .value("f8e4m3fnuz", DataType::f8e4m3fnuz)
+        .value("f8e5m2", DataType::f8e5m2)
+        .value("f8e5m2fnuz", DataType::f8e5m2fnuz)
+        .value("f8e8m0", DataType::f8e8m0, "A power of two.")
+        .value("f4e2m1", DataType::f4e2m1, "In the low 4 bits of a byte.")
+        .value("i4", DataType::i4, "In the low 4 bits of a byte.")
+        .value("u4", DataType::u4, "In the low 4 bits of a byte.")
+        .value("i2", DataType::i2, "In the low 2 bits of a byte.")
+        .value("u2", DataType::u2, "In the low 2 bits of a byte.");
     nb::enum_<Access>(module, "Access", "How the card may access a buffer.")
         .value("read", Access::read)
         .value("write", Access::write)

@@ -260,7 +260,7 @@ Output bind_output(Call& call, std::size_t index) {
 
 void copy_output(Call& call, std::size_t index, const Output& output) {
     const TensorInfo& wanted = call.model.outputs()[index];
-    const nb::object bits = wanted.type == DataType::bf16
+    const nb::object bits = bits_type(wanted.type) != wanted.type
                                 ? nb::module_::import_("accel._arrays").attr("bits")(output.array)
                                 : output.array;
     const auto view = ArrayView::of(bits, wanted.type, true, true);

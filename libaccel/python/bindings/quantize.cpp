@@ -43,12 +43,14 @@ QuantizeReport quantize_model(const PathArgument& model_path, const nb::iterable
                               const PathArgument& result_path,
                               const std::optional<DeviceObject>& device,
                               std::vector<std::string> nodes_to_exclude, double percentile,
-                              const nb::object& progress, const nb::kwargs& keywords) {
+                              const nb::object& progress, WeightFormat weights,
+                              const nb::kwargs& keywords) {
     const std::filesystem::path& model = model_path.get();
     const std::filesystem::path& result = result_path.get();
     QuantizeOptions options;
     options.nodes_to_exclude = std::move(nodes_to_exclude);
     options.percentile = percentile;
+    options.weights = weights;
     for (const auto& [key, value] : keywords) {
         const std::string_view name = nb::cast<nb::str>(key).c_str();
         if (!set_load_option(options.load, name, value)) {
@@ -84,11 +86,20 @@ QuantizeReport quantize_model(const PathArgument& model_path, const nb::iterable
 }  // namespace
 
 void bind_quantize(nb::module_& module) {
+    nb::enum_<WeightFormat>(module, "WeightFormat", "The weights of quantized nodes.")
+        .value("i8", WeightFormat::i8, "With a scale for each channel.")
+        .value("i4", WeightFormat::i4,
+               "Of MatMul: in blocks of 32 with a scale each, and its activations stay f32.");
     nb::class_<QuantizedNode>(module, "QuantizedNode",
-                              "The result of quantize() for a node that multiplies.")
+                              "The result of quantize() for a node that multiplies, or that works "
+                              "on bytes between such nodes.")
         .def_ro("node", &QuantizedNode::node)
+        .def_ro("op_type", &QuantizedNode::op_type)
         .def_ro("reason", &QuantizedNode::reason,
                 "The reason why it stays in f32; empty if it is quantized.")
+        .def_ro("signal_to_noise", &QuantizedNode::signal_to_noise,
+                "Of a quantized node: the distance of its output to that of the f32 model, in dB; "
+                "infinite if there is no difference.")
         .def("__repr__", [](const QuantizedNode& self) {
             return "<accel.QuantizedNode " + self.node +
                    (self.reason.empty() ? ", quantized>" : ": " + self.reason + ">");
@@ -117,18 +128,21 @@ void bind_quantize(nb::module_& module) {
         "quantize", &quantize_model, nb::arg("model"), nb::arg("calibration"), nb::arg("result"),
         nb::arg("device") = nb::none(), nb::kw_only(),
         nb::arg("nodes_to_exclude") = std::vector<std::string>(), nb::arg("percentile") = 100.0,
-        nb::arg("progress") = nb::none(), nb::arg("load"),
+        nb::arg("progress") = nb::none(), nb::arg("weights").noconvert() = WeightFormat::i8,
+        nb::arg("load"),
         nb::sig("def quantize(model: accel._types.Path, calibration: "
                 "collections.abc.Iterable[typing.Any], result: accel._types.Path, device: Device | "
                 "None = None, *, nodes_to_exclude: collections.abc.Sequence[str] = [], percentile: "
                 "float = 100.0, progress: collections.abc.Callable[[float], object] | None = None, "
+                "weights: WeightFormat = WeightFormat.i8, "
                 "**load: typing.Unpack[accel._types.LoadOptions]) -> QuantizeReport"),
         "Writes the ONNX file `result`, whose products are computed in int8: the weights are i8, "
         "the activations u8, with the ranges that they have when the model runs on the card with "
         "the calibration data. Works without the GIL.\n\n"
         "`calibration`: the inputs of each run, as an array, a tuple of arrays, or a dict. "
         "`nodes_to_exclude`: nodes that stay in f32. `percentile`: the part of an activation's "
-        "values that the range covers. `progress`: called with a number from 0 to 1. `load`: "
+        "values that the range covers. `weights`: i8, or i4 for those of MatMul. `progress`: "
+        "called with a number from 0 to 1. `load`: "
         "options of Model.load().\n\n"
         "Raises Error with a remedy, and writes no file then.");
 }

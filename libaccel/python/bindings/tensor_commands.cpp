@@ -128,10 +128,10 @@ CommandObject make_conv2d(const OperandArgument& dst, const OperandArgument& src
 CommandObject make_pool(PoolOp op, const OperandArgument& dst, const OperandArgument& src,
                         std::uint32_t batch, const ImageLayout& src_layout,
                         const ImageLayout& dst_layout, const ConvWindow& window,
-                        bool count_include_pad) {
+                        bool count_include_pad, const TypeArgument& type) {
     Pins pins;
     return build(Pool{op, dst.operand(pins), src.operand(pins), batch, src_layout, dst_layout,
-                      window, count_include_pad},
+                      window, count_include_pad, type.get()},
                  std::move(pins));
 }
 
@@ -191,7 +191,8 @@ void bind_image_commands(nb::module_& module) {
     module.def("Pool", &make_pool, nb::kw_only(), nb::arg("op").noconvert(), nb::arg("dst"),
                nb::arg("src"), nb::arg("batch") = 1, nb::arg("src_layout"), nb::arg("dst_layout"),
                nb::arg("window"), nb::arg("count_include_pad") = false,
-               "Max or average pooling of each channel, f32.");
+               nb::arg("type") = DataType::f32,
+               "Max or average pooling of each channel in f32; max also in i8 and u8.");
 }
 
 }  // namespace

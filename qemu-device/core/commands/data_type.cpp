@@ -10,6 +10,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "numerics/small_types.hpp"
+
 namespace accel::card {
 
 namespace {
@@ -22,6 +24,20 @@ struct Float16 {
 };
 struct Bool {
     std::uint8_t byte;
+};
+template <SmallFloat format>
+struct Small {
+    std::uint8_t code;
+};
+struct PowerOfTwo {
+    std::uint8_t code;
+};
+template <unsigned bits, bool is_signed>
+struct SmallInteger {
+    std::uint8_t byte;
+
+    static constexpr int low = is_signed ? -(1 << (bits - 1)) : 0;
+    static constexpr int high = low + (1 << bits) - 1;
 };
 
 float widen(BFloat16 x) {
@@ -38,6 +54,24 @@ float widen(Float16 x) {
     }
     const std::uint32_t wide = exponent == 0x1f ? 0xff : exponent + 112;
     return std::bit_cast<float>(sign | wide << 23 | mantissa << 13);
+}
+
+template <SmallFloat format>
+float widen(Small<format> x) {
+    return small_values<format>[x.code];
+}
+
+float widen(PowerOfTwo x) {
+    return decode_power(x.code);
+}
+
+template <unsigned bits, bool is_signed>
+int widen(SmallInteger<bits, is_signed> x) {
+    if constexpr (is_signed) {
+        return decode_signed(x.byte, bits);
+    } else {
+        return decode_unsigned(x.byte, bits);
+    }
 }
 
 // Rounds half to even; a NaN remains a NaN.
@@ -100,6 +134,29 @@ Number to_number(Element x) {
     }
 }
 
+template <SmallFloat format>
+void narrow(float x, Small<format>& element) {
+    element.code = encode_small<format>(x);
+}
+void narrow(std::int64_t x, auto& element) {
+    narrow(static_cast<float>(x), element);
+}
+void narrow(float x, PowerOfTwo& element) {
+    element.code = encode_power(x);
+}
+template <unsigned bits, bool is_signed>
+void narrow(float x, SmallInteger<bits, is_signed>& element) {
+    using Integer = SmallInteger<bits, is_signed>;
+    element.byte = static_cast<std::uint8_t>(
+        std::clamp<int>(truncate<std::int8_t>(x), Integer::low, Integer::high));
+}
+// The low bits, extended to a byte.
+template <unsigned bits, bool is_signed>
+void narrow(std::int64_t x, SmallInteger<bits, is_signed>& element) {
+    element.byte = static_cast<std::uint8_t>(x);
+    element.byte = static_cast<std::uint8_t>(widen(element));
+}
+
 template <typename Element, typename Number>
 Element to_element(Number x) {
     if constexpr (std::is_same_v<Element, Bool>) {
@@ -108,6 +165,10 @@ Element to_element(Number x) {
         return narrow_bf16(static_cast<float>(x));
     } else if constexpr (std::is_same_v<Element, Float16>) {
         return narrow_f16(static_cast<float>(x));
+    } else if constexpr (std::is_class_v<Element>) {
+        Element element{};
+        narrow(x, element);
+        return element;
     } else if constexpr (std::is_same_v<Number, float> && std::is_integral_v<Element>) {
         return truncate<Element>(x);
     } else {
@@ -150,6 +211,26 @@ void with_type(std::uint8_t type, Visit&& visit) {
             return visit(Tag<double>{});
         case ACCEL_TYPE_U64:
             return visit(Tag<std::uint64_t>{});
+        case ACCEL_TYPE_F8E4M3FN:
+            return visit(Tag<Small<f8e4m3fn>>{});
+        case ACCEL_TYPE_F8E4M3FNUZ:
+            return visit(Tag<Small<f8e4m3fnuz>>{});
+        case ACCEL_TYPE_F8E5M2:
+            return visit(Tag<Small<f8e5m2>>{});
+        case ACCEL_TYPE_F8E5M2FNUZ:
+            return visit(Tag<Small<f8e5m2fnuz>>{});
+        case ACCEL_TYPE_F8E8M0:
+            return visit(Tag<PowerOfTwo>{});
+        case ACCEL_TYPE_F4E2M1:
+            return visit(Tag<Small<f4e2m1>>{});
+        case ACCEL_TYPE_I4:
+            return visit(Tag<SmallInteger<4, true>>{});
+        case ACCEL_TYPE_U4:
+            return visit(Tag<SmallInteger<4, false>>{});
+        case ACCEL_TYPE_I2:
+            return visit(Tag<SmallInteger<2, true>>{});
+        case ACCEL_TYPE_U2:
+            return visit(Tag<SmallInteger<2, false>>{});
         default:
             return;
     }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
-// POOL: the maximum or the average of each channel within a sliding window, in f32.
+// POOL: the maximum or the average of each channel within a sliding window, in f32. The maximum is
+// also for bytes.
 #include <limits>
 
 #include "block_sums.hpp"
+#include "data_type.hpp"
 #include "gemm_kernel.hpp"
 #include "image.hpp"
 
@@ -22,13 +24,15 @@ class Pool {
           scratch_(execution.scratch),
           params_(params),
           tensor_(execution.command.tensor),
-          src_(tensor_.src0, params.src, params.batch),
-          dst_(tensor_.dst, params.dst, params.batch),
+          bytes_(is_int8(params.type) ? 1 : sizeof(float)),
+          src_(tensor_.src0, params.src, params.batch, bytes_),
+          dst_(tensor_.dst, params.dst, params.batch, bytes_),
           window_(params.window, params.src) {}
 
     [[nodiscard]] Status check() const {
         const bool average = params_.op == ACCEL_POOL_AVERAGE;
-        if (params_.type != ACCEL_TYPE_F32 || params_.op > ACCEL_POOL_AVERAGE ||
+        if ((params_.type != ACCEL_TYPE_F32 && (average || !is_int8(params_.type))) ||
+            params_.op > ACCEL_POOL_AVERAGE ||
             (params_.flags & ~(average ? ACCEL_POOL_FLAGS : 0U)) != 0 ||
             !all_zero(params_.reserved0) || !all_zero(params_.reserved1) ||
             params_.src.channels != params_.dst.channels || tensor_.src1 != 0 ||
@@ -74,6 +78,8 @@ class Pool {
         BlockSums sums(scratch_);
         float* pooled = sums.next();
         float* const stage = scratch_.stage[0].get();
+        // Bytes as they are in memory.
+        void* const raw = is_int8(params_.type) ? scratch_.tile[0].get() : stage;
         std::array<std::uint32_t, block_results> taps_inside{};
         if (!average) {
             std::fill_n(pooled, count * channels, -std::numeric_limits<float>::infinity());
@@ -99,9 +105,12 @@ class Pool {
             if (Status status =
                     memory_.read_rows(src_.at(results.image, row, inside.column, channel),
                                       src_.pixel_bytes() * window_.step(),
-                                      inside.last - inside.first, channels * sizeof(float), stage);
+                                      inside.last - inside.first, channels * bytes_, raw);
                 status != ACCEL_OK) {
                 return status;
+            }
+            if (is_int8(params_.type)) {
+                load(params_.type, raw, (inside.last - inside.first) * channels, stage);
             }
             memory_.work(Work::elements, (inside.last - inside.first) * channels);
             float* const out = pooled + inside.first * channels;
@@ -120,8 +129,13 @@ class Pool {
             pooled = sums.finish(count * channels);
             divide(pooled, taps_inside, count, channels);
         }
+        const void* result = pooled;
+        if (is_int8(params_.type)) {
+            store(params_.type, pooled, count * channels, raw);
+            result = raw;
+        }
         return memory_.write_rows(dst_.at(results.image, results.y, results.x, channel),
-                                  dst_.pixel_bytes(), count, channels * sizeof(float), pooled);
+                                  dst_.pixel_bytes(), count, channels * bytes_, result);
     }
 
     using TapCounts = std::array<std::uint32_t, block_results>;  // for each result of a block
@@ -143,6 +157,7 @@ class Pool {
     Scratch& scratch_;
     const accel_pool& params_;
     const accel_tensor& tensor_;
+    std::uint64_t bytes_;  // of an element
     ImageBatch src_;
     ImageBatch dst_;
     SlidingWindow window_;

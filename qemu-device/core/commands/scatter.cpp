@@ -29,9 +29,10 @@ class Scatter {
           index_bytes_(type_bytes(params.index_type)) {}
 
     [[nodiscard]] Status check() {
-        const bool wide = params_.type == ACCEL_TYPE_F64 || params_.type == ACCEL_TYPE_U64;
+        // Types of memory alone.
+        const bool stored = params_.type >= ACCEL_TYPE_F64;
         if (size_ == 0 || params_.op > ACCEL_SCATTER_MAX ||
-            (wide && params_.op != ACCEL_SCATTER_SET) ||
+            (stored && params_.op != ACCEL_SCATTER_SET) ||
             (params_.index_type != ACCEL_TYPE_I32 && params_.index_type != ACCEL_TYPE_I64) ||
             (params_.flags & ~ACCEL_SCATTER_FLAGS) != 0 || !all_zero(params_.reserved) ||
             tensor_.src2 != 0) {

@@ -97,7 +97,7 @@ TEST_F(RunModel, IsQuantizedAndCompiledByTheTools) {
         uapi::document({"accelctl", "quantize", source, "--card", uapi::card(), "--calibrate",
                         "/tmp/images.f32", "--output", "/tmp/bytes.onnx", "--json"});
     EXPECT_EQ(made["runs"], 8);
-    EXPECT_EQ(made["nodes"].size(), 3U);
+    EXPECT_GE(made["nodes"].size(), 3U) << "the products, and the nodes between them";
     for (const Json& node : made["nodes"]) {
         EXPECT_EQ(node["quantized"], true) << node.dump();
     }

@@ -12,6 +12,7 @@
 
 #include "exit.hpp"
 #include "root.hpp"
+#include "run/small_numbers.hpp"
 
 namespace accel::tools {
 
@@ -39,6 +40,24 @@ constexpr std::array<Name, 14> names{{{DataType::f32, "<f4"},
                                       {DataType::u32, "<u4"},
                                       {DataType::i64, "<i8"},
                                       {DataType::u64, "<u8"}}};
+
+// numpy writes the small types of ml_dtypes as bytes without a meaning.
+constexpr std::string_view small_name = "<V1";
+
+std::string_view numpy_name(DataType type) {
+    return is_small(type) ? small_name : std::ranges::find(names, type, &Name::type)->descr;
+}
+
+std::string_view ml_dtypes_name(DataType type) {
+    static constexpr std::array<std::string_view, 10> small_names{
+        "float8_e4m3fn",  "float8_e4m3fnuz",
+        "float8_e5m2",    "float8_e5m2fnuz",
+        "float8_e8m0fnu", "float4_e2m1fn",
+        "int4",           "uint4",
+        "int2",           "uint2"};
+    return small_names.at(static_cast<std::size_t>(type) -
+                          static_cast<std::size_t>(DataType::f8e4m3fn));
+}
 
 [[noreturn]] void refuse(const std::string& name, const std::string& why,
                          const std::string& hint = {}) {
@@ -99,14 +118,21 @@ std::pair<std::size_t, std::string> split(const std::string& name,
 
 }  // namespace
 
-TensorData parse_npy(const std::string& name, std::span<const std::byte> bytes) {
+TensorData parse_npy(const std::string& name, std::span<const std::byte> bytes, DataType wanted) {
     const auto [start, header] = split(name, bytes);
     const std::string descr = value_of(name, header, "descr", R"(['"]([^'"]+)['"])");
     const bool fortran = value_of(name, header, "fortran_order", "(True|False)") == "True";
     TensorData tensor;
     tensor.shape = parse_shape(name, value_of(name, header, "shape", R"(\(([^)]*)\))"));
     const auto* const known = std::ranges::find(names, descr, &Name::descr);
-    if (known == names.end()) {
+    const bool small = descr == small_name || descr == "|V1";
+    if (small && !is_small(wanted)) {
+        refuse(
+            name,
+            fmt::format("the .npy file holds '{}': bytes of one of the types of ml_dtypes", descr),
+            "convert them, for example: a.astype('float32')");
+    }
+    if (!small && known == names.end()) {
         const bool big = descr.starts_with('>');
         refuse(name, fmt::format("the .npy file holds '{}', which no tensor has", descr),
                big ? "convert it: a.astype(a.dtype.newbyteorder('<'))"
@@ -116,7 +142,7 @@ TensorData parse_npy(const std::string& name, std::span<const std::byte> bytes) 
         refuse(name, "the .npy file is in Fortran order",
                "save it in C order: numpy.save(file, numpy.ascontiguousarray(a))");
     }
-    tensor.type = known->type;
+    tensor.type = small ? wanted : known->type;
     std::size_t size = size_of(tensor.type);
     for (const std::int64_t length : tensor.shape) {
         if (length != 0 && size > bytes.size() / static_cast<std::size_t>(length)) {
@@ -136,8 +162,10 @@ TensorData parse_npy(const std::string& name, std::span<const std::byte> bytes) 
     return tensor;
 }
 
-std::string_view numpy_name(DataType type) {
-    return std::ranges::find(names, type, &Name::type)->descr;
+std::string conversion_hint(DataType type) {
+    return is_small(type)
+               ? fmt::format("convert it, in numpy: a.astype(ml_dtypes.{})", ml_dtypes_name(type))
+               : fmt::format("convert it, in numpy: a.astype('{}')", numpy_name(type));
 }
 
 std::vector<std::byte> to_npy(const TensorData& tensor) {

@@ -7,6 +7,8 @@
 #include <cstring>
 #include <limits>
 
+#include "run/small_numbers.hpp"
+
 namespace accel::tools {
 
 namespace {
@@ -133,7 +135,7 @@ void with_type(DataType type, Action action) {
 
 bool is_real(DataType type) {
     return type == DataType::f32 || type == DataType::f64 || type == DataType::f16 ||
-           type == DataType::bf16;
+           type == DataType::bf16 || (type >= DataType::f8e4m3fn && type <= DataType::f4e2m1);
 }
 
 std::vector<double> to_numbers(DataType type, std::span<const std::byte> bytes) {
@@ -143,6 +145,10 @@ std::vector<double> to_numbers(DataType type, std::span<const std::byte> bytes) 
         const Format16 format = type == DataType::f16 ? f16 : bf16;
         decode_all<std::uint16_t>(bytes, numbers,
                                   [&](std::uint16_t bits) { return decode(bits, format); });
+    }
+    if (is_small(type)) {
+        decode_all<std::uint8_t>(bytes, numbers,
+                                 [&](std::uint8_t byte) { return decode_small(type, byte); });
     }
     with_type(type, [&]<typename T>(T /*value*/) {
         decode_all<T>(bytes, numbers, [](T value) { return static_cast<double>(value); });
@@ -156,6 +162,10 @@ std::vector<std::byte> from_numbers(DataType type, std::span<const double> numbe
         const Format16 format = type == DataType::f16 ? f16 : bf16;
         encode_all<std::uint16_t>(numbers, bytes,
                                   [&](double value) { return encode(value, format); });
+    }
+    if (is_small(type)) {
+        encode_all<std::uint8_t>(numbers, bytes,
+                                 [&](double value) { return encode_small(type, value); });
     }
     with_type(type, [&]<typename T>(T /*value*/) {
         encode_all<T>(numbers, bytes, [](double value) { return nearest<T>(value); });

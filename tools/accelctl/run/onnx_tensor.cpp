@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "exit.hpp"
+#include "run/small_numbers.hpp"
 #include "tensor.pb.h"
 
 namespace accel::tools {
@@ -20,19 +21,15 @@ struct Number {
     int onnx;  // TensorProto.DataType
 };
 
-constexpr std::array<Number, 13> numbers{{{DataType::f32, 1},
-                                          {DataType::u8, 2},
-                                          {DataType::i8, 3},
-                                          {DataType::u16, 4},
-                                          {DataType::i16, 5},
-                                          {DataType::i32, 6},
-                                          {DataType::i64, 7},
-                                          {DataType::boolean, 9},
-                                          {DataType::f16, 10},
-                                          {DataType::f64, 11},
-                                          {DataType::u32, 12},
-                                          {DataType::u64, 13},
-                                          {DataType::bf16, 16}}};
+constexpr std::array<Number, 23> numbers{
+    {{DataType::f32, 1},     {DataType::u8, 2},          {DataType::i8, 3},
+     {DataType::u16, 4},     {DataType::i16, 5},         {DataType::i32, 6},
+     {DataType::i64, 7},     {DataType::boolean, 9},     {DataType::f16, 10},
+     {DataType::f64, 11},    {DataType::u32, 12},        {DataType::u64, 13},
+     {DataType::bf16, 16},   {DataType::f8e4m3fn, 17},   {DataType::f8e4m3fnuz, 18},
+     {DataType::f8e5m2, 19}, {DataType::f8e5m2fnuz, 20}, {DataType::u4, 21},
+     {DataType::i4, 22},     {DataType::f4e2m1, 23},     {DataType::f8e8m0, 24},
+     {DataType::u2, 25},     {DataType::i2, 26}}};
 
 [[noreturn]] void refuse(const std::string& name, const std::string& why,
                          const std::string& hint = {}) {
@@ -48,6 +45,32 @@ void narrow(const Field& field, std::size_t size, std::vector<std::byte>& bytes)
         std::memcpy(all.data(), &value, sizeof value);
         bytes.insert(bytes.end(), all.begin(), all.begin() + static_cast<std::ptrdiff_t>(size));
     }
+}
+
+// Files hold several elements of 2 or 4 bits in a byte, the first of them in the low bits.
+std::vector<std::byte> unpacked(std::span<const std::byte> packed, DataType type,
+                                std::uint64_t count) {
+    const unsigned bits = packed_bits(type);
+    const unsigned in_a_byte = 8 / bits;
+    std::vector<std::byte> elements;
+    if (packed.size() == (count + in_a_byte - 1) / in_a_byte) {
+        for (std::uint64_t i = 0; i < count; ++i) {
+            elements.push_back(packed[i / in_a_byte] >> (i % in_a_byte * bits) &
+                               std::byte{static_cast<std::uint8_t>((1U << bits) - 1)});
+        }
+    }
+    return elements;
+}
+
+std::vector<std::byte> packed(std::span<const std::byte> elements, DataType type) {
+    const unsigned bits = packed_bits(type);
+    const unsigned in_a_byte = 8 / bits;
+    std::vector<std::byte> bytes((elements.size() + in_a_byte - 1) / in_a_byte);
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+        const std::byte low = elements[i] & std::byte{static_cast<std::uint8_t>((1U << bits) - 1)};
+        bytes[i / in_a_byte] |= low << (i % in_a_byte * bits);
+    }
+    return bytes;
 }
 
 std::vector<std::byte> elements_of(const TensorFile& file, DataType type) {
@@ -107,6 +130,9 @@ TensorData parse_onnx_tensor(const std::string& name, std::span<const std::byte>
         }
         size *= static_cast<std::uint64_t>(length);
     }
+    if (packed_bits(known->type) < 8) {
+        tensor.bytes = unpacked(tensor.bytes, known->type, size);
+    }
     if (size != tensor.bytes.size()) {
         refuse(name,
                fmt::format("the tensor has {} bytes of elements, and its shape needs {}",
@@ -123,7 +149,9 @@ std::vector<std::byte> to_onnx_tensor(const std::string& name, const TensorData&
     }
     file.set_data_type(std::ranges::find(numbers, tensor.type, &Number::type)->onnx);
     file.set_name(name);
-    file.set_raw_data(tensor.bytes.data(), tensor.bytes.size());
+    const std::vector<std::byte> raw =
+        packed_bits(tensor.type) < 8 ? packed(tensor.bytes, tensor.type) : tensor.bytes;
+    file.set_raw_data(raw.data(), raw.size());
     std::vector<std::byte> bytes(file.ByteSizeLong());
     if (bytes.size() > INT32_MAX ||
         !file.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()))) {

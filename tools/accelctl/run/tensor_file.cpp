@@ -113,7 +113,7 @@ TensorData checked(const std::string& path, TensorData tensor, const TensorInfo&
             fmt::format("{} holds {}, and {} is needed", path,
                         describe({"", tensor.type, tensor.shape}).substr(1), describe(info)),
             tensor.type != info.type
-                ? fmt::format("convert it, in numpy: a.astype('{}')", numpy_name(info.type))
+                ? conversion_hint(info.type)
                 : "--batch, --dimension and --shape change the shapes of a model");
     }
     if (!open) {
@@ -128,7 +128,7 @@ TensorData read_tensor_file(const std::string& path, const TensorInfo& info,
                             const PictureOptions& pictures) {
     const std::vector<std::byte> bytes = read_bytes(path);
     if (path.ends_with(".npy")) {
-        return checked(path, parse_npy(path, bytes), info);
+        return checked(path, parse_npy(path, bytes, info.type), info);
     }
     if (path.ends_with(".pb")) {
         return checked(path, parse_onnx_tensor(path, bytes), info);
@@ -152,12 +152,12 @@ std::vector<std::byte> read_elements(const std::string& path, DataType type) {
     if (!path.ends_with(".npy")) {
         return bytes;
     }
-    TensorData tensor = parse_npy(path, bytes);
+    TensorData tensor = parse_npy(path, bytes, type);
     if (tensor.type != type) {
         throw Failure(
             Exit::usage,
             fmt::format("{} holds {}, and {} is needed", path, name_of(tensor.type), name_of(type)),
-            fmt::format("convert it, in numpy: a.astype('{}')", numpy_name(type)));
+            conversion_hint(type));
     }
     return std::move(tensor.bytes);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Weights of 2, 4 or 8 bits with a scale for each block: they are unpacked when the model is
-// loaded.
+// Weights of 2, 4 or 8 bits with a scale for each block. Those of large products stay packed on the
+// card, and each run unpacks them; others are unpacked when the model is loaded.
 #include <algorithm>
 #include <array>
 
 #include "frontend/operators/contrib.hpp"
+#include "frontend/operators/stored_weights.hpp"
 
 namespace accel::compiler {
 
@@ -92,6 +93,33 @@ std::vector<float> zero_points(const Node& n, const Blocks& of, std::size_t inpu
     return values;
 }
 
+// The same as unpacked(), computed on the card in each run from the packed values.
+ValueId unpacked_in_runs(const Node& n, const Blocks& of, const Packed& packed,
+                         const std::vector<float>& scale, const std::vector<float>& zero) {
+    const auto middle = static_cast<float>(1 << (of.bits - 1));
+    const bool is_signed = std::ranges::all_of(zero, [&](float z) { return z == middle; });
+    const DataType type = of.bits == 2   ? (is_signed ? DataType::i2 : DataType::u2)
+                          : of.bits == 4 ? (is_signed ? DataType::i4 : DataType::u4)
+                                         : (is_signed ? DataType::i8 : DataType::u8);
+    std::vector<std::int64_t> values;
+    values.reserve(static_cast<std::size_t>(packed.count()));
+    for (std::int64_t i = 0; i < packed.count(); ++i) {
+        values.push_back(packed.at(i) - (is_signed ? 1 << (of.bits - 1) : 0));
+    }
+    const Constant weights = make_constant(type, {of.rows, of.blocks(), of.block},
+                                           std::span<const std::int64_t>(values));
+    const auto parameter = [&](const std::vector<float>& of_blocks) {
+        return n.b.constant(make_constant(DataType::f32, {of.rows, of.blocks(), 1},
+                                          std::span<const float>(of_blocks)));
+    };
+    ValueId x = unpacked_on_card(n, *weights);
+    if (!is_signed) {
+        x = sub(n, n.b.cast(x, DataType::f32), parameter(zero));
+    }
+    const ValueId y = n.b.mixed(ElementwiseOp::mul, parameter(scale), x, DataType::f32);
+    return n.b.slice(n.b.reshape(y, {of.rows, of.blocks() * of.block}), 1, 0, of.columns);
+}
+
 // (value - zero point) * scale, as f32 [rows, columns].
 ValueId unpacked(const Node& n, const Blocks& of, std::size_t values, std::size_t scales,
                  std::size_t zeros) {
@@ -115,7 +143,11 @@ ValueId unpacked(const Node& n, const Blocks& of, std::size_t values, std::size_
                 (static_cast<float>(packed.at(r * row + c)) - zero[block]) * scale[block];
         }
     }
-    return n.b.constant(std::move(result));
+    const ValueId folded = n.b.constant(std::move(result));
+    if (of.padded && of.rows * of.columns >= min_stored_elements) {
+        n.b.set_unfolded(folded, unpacked_in_runs(n, of, packed, scale, zero));
+    }
+    return folded;
 }
 
 // The product of A and unpacked weights [n, k], transposed.

@@ -157,13 +157,6 @@ Values where(const Node& n) {
     return {n.b.select(n.in(0), n.in(1), n.in(2))};
 }
 
-Values cast(const Node& n) {
-    return {n.b.cast(n.in(0), n.b.compute_type(data_type_of(n.integer("to", 0))))};
-}
-Values cast_like(const Node& n) {
-    return {n.b.cast(n.in(0), n.b.type(n.in(1)))};
-}
-
 // ---- composed of several instructions
 
 Values is_nan(const Node& n) {
@@ -205,8 +198,6 @@ void add_elementwise(OperatorTable& table) {
         {"BitwiseAnd", {18}, binary(ElementwiseOp::bit_and)},
         {"BitwiseOr", {18}, binary(ElementwiseOp::bit_or)},
         {"BitwiseXor", {18}, binary(ElementwiseOp::bit_xor)},
-        {"Cast", {1}, cast},
-        {"CastLike", {15}, cast_like},
         {"Ceil", {1}, unary_operator(UnaryOp::ceil)},
         {"Clip", {1, 10}, clip_by_attributes},
         {"Clip", {11}, clip},

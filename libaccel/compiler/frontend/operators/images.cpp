@@ -160,8 +160,11 @@ Values pool(const Node& n, PoolOp op) {
     const bool line = n.b.rank(n.in(0)) == 3;
     const ValueId x = as_image(n, n.in(0));
     const auto axes = image_axes(n, n.in(0), n.list("kernel_shape"));
-    const ValueId y =
-        pool_over(n, n.b.cast(x, DataType::f32), axes, op, n.integer("count_include_pad", 0) != 0);
+    // The maximum of bytes is one of them.
+    const bool bytes =
+        op == PoolOp::max && (n.b.type(x) == DataType::u8 || n.b.type(x) == DataType::i8);
+    const ValueId y = pool_over(n, bytes ? x : n.b.cast(x, DataType::f32), axes, op,
+                                n.integer("count_include_pad", 0) != 0);
     return {n.b.cast(as_given(n, y, line), n.b.type(x))};
 }
 Values max_pool(const Node& n) {

@@ -5,6 +5,7 @@
 
 #include <accel/model.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
@@ -12,6 +13,12 @@
 #include <vector>
 
 namespace accel {
+
+/// The weights of quantized nodes.
+enum class WeightFormat : std::uint8_t {
+    i8,  ///< with a scale for each channel
+    i4,  ///< of MatMul: in blocks of 32 with a scale each, and its activations stay f32. Others: i8
+};
 
 struct QuantizeOptions {
     /// How the model is loaded for calibration.
@@ -21,14 +28,19 @@ struct QuantizeOptions {
     /// The percentage of an activation's values that the quantized range covers. The range
     /// saturates values outside. 100 covers all values.
     double percentile = 100;
+    WeightFormat weights = WeightFormat::i8;
     /// Called from time to time with the progress, from 0 to 1.
     std::function<void(double)> progress = {};
 };
 
-/// The result for a node that multiplies.
+/// The result for a node that multiplies, or that works on bytes between such nodes.
 struct QuantizedNode {
     std::string node;
+    std::string op_type;
     std::string reason;  ///< why it stays in f32; empty if it is quantized
+    /// Of a quantized node: the distance of its output to that of the f32 model, as in OutputNoise.
+    /// It includes what the nodes before it add.
+    double signal_to_noise = 0;
 };
 
 /// The distance between an f32 output of the quantized model and the output of the original, over
@@ -44,10 +56,11 @@ struct QuantizeReport {
 };
 
 /// Writes the ONNX file `result`, in which QuantizeLinear and DequantizeLinear surround each Conv,
-/// Gemm and MatMul with constant weights. Weights are i8, with a scale for each channel.
-/// Activations are u8, with the range that they have when the model runs on the card with the
-/// `calibration` data. Each entry of the data holds all inputs of one run. Other ONNX runtimes
-/// execute the file, too; Model::load() compiles it to int8 commands.
+/// Gemm and MatMul with constant weights, and nodes such as Add, Concat and MaxPool between them.
+/// Weights are i8, with a scale for each channel. Activations are u8, with the range that they have
+/// when the model runs on the card with the `calibration` data. Each entry of the data holds all
+/// inputs of one run. Other ONNX runtimes execute the file, too: it has opset 13 or newer, to which
+/// older models from opset 7 on are converted. Model::load() compiles it to int8 commands.
 ///
 /// Throws Error with a remedy, and writes no file then.
 ACCEL_API QuantizeReport quantize(const Device& device, const std::filesystem::path& model,

@@ -23,6 +23,18 @@ enum class DataType : std::uint8_t {
     boolean = 11,  ///< one byte: zero is false, any other value is true
     f64 = 12,      ///< for Elementwise only, which rounds it to f32
     u64 = 13,      ///< for Elementwise only, which clamps it to the range of i64
+    // Small types, for Elementwise only. Each element occupies one byte. They need
+    // FEATURE_SMALL_TYPES.
+    f8e4m3fn = 14,    ///< float: 4 bits of exponent, 3 of mantissa; finite
+    f8e4m3fnuz = 15,  ///< the same without a negative zero
+    f8e5m2 = 16,      ///< float: 5 bits of exponent, 2 of mantissa
+    f8e5m2fnuz = 17,  ///< the same, finite and without a negative zero
+    f8e8m0 = 18,      ///< a power of two: 8 bits of exponent, without a sign
+    f4e2m1 = 19,      ///< float in the low 4 bits: 2 bits of exponent, 1 of mantissa
+    i4 = 20,          ///< in the low 4 bits; the others extend the sign
+    u4 = 21,          ///< in the low 4 bits; the others are zero
+    i2 = 22,          ///< in the low 2 bits; the others extend the sign
+    u2 = 23,          ///< in the low 2 bits; the others are zero
 };
 
 /// Bytes of one element.
@@ -31,6 +43,16 @@ enum class DataType : std::uint8_t {
         case DataType::i8:
         case DataType::u8:
         case DataType::boolean:
+        case DataType::f8e4m3fn:
+        case DataType::f8e4m3fnuz:
+        case DataType::f8e5m2:
+        case DataType::f8e5m2fnuz:
+        case DataType::f8e8m0:
+        case DataType::f4e2m1:
+        case DataType::i4:
+        case DataType::u4:
+        case DataType::i2:
+        case DataType::u2:
             return 1;
         case DataType::bf16:
         case DataType::f16:

@@ -65,6 +65,8 @@ struct Pool {
     ImageLayout dst_layout = {};
     ConvWindow window = {};
     bool count_include_pad = false;  ///< an average divides by the whole window, padding included
+    /// f32; for PoolOp::max also i8 or u8, which need FEATURE_SMALL_TYPES.
+    DataType type = DataType::f32;
 };
 
 }  // namespace accel

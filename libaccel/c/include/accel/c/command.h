@@ -79,7 +79,18 @@ enum {
     ACCEL_DTYPE_I64 = 10,
     ACCEL_DTYPE_BOOLEAN = 11, /**< one byte */
     ACCEL_DTYPE_F64 = 12,     /**< for elementwise commands, which round it to f32 */
-    ACCEL_DTYPE_U64 = 13      /**< for elementwise commands, which clamp it to the range of i64 */
+    ACCEL_DTYPE_U64 = 13,     /**< for elementwise commands, which clamp it to the range of i64 */
+    /* For elementwise commands; one byte for each element. */
+    ACCEL_DTYPE_F8E4M3FN = 14,
+    ACCEL_DTYPE_F8E4M3FNUZ = 15,
+    ACCEL_DTYPE_F8E5M2 = 16,
+    ACCEL_DTYPE_F8E5M2FNUZ = 17,
+    ACCEL_DTYPE_F8E8M0 = 18, /**< a power of two */
+    ACCEL_DTYPE_F4E2M1 = 19, /**< in the low 4 bits */
+    ACCEL_DTYPE_I4 = 20,     /**< in the low 4 bits */
+    ACCEL_DTYPE_U4 = 21,     /**< in the low 4 bits */
+    ACCEL_DTYPE_I2 = 22,     /**< in the low 2 bits */
+    ACCEL_DTYPE_U2 = 23      /**< in the low 2 bits */
 };
 
 /** The most dimensions of a command that takes a shape. */

@@ -61,7 +61,7 @@ enum {
     ACCEL_POOLING_AVERAGE = 1
 };
 
-/** Max or average pooling of each channel, f32. */
+/** Max or average pooling of each channel. */
 typedef struct accel_pool_t {
     uint32_t size;              /**< sizeof(accel_pool_t) */
     uint32_t op;                /**< ACCEL_POOLING_* */
@@ -72,6 +72,8 @@ typedef struct accel_pool_t {
     accel_image_t src_image;
     accel_image_t dst_image;
     accel_window_t window;
+    uint32_t type;     /**< ACCEL_DTYPE_*: f32, for ACCEL_POOLING_MAX also i8 or u8 */
+    uint32_t reserved; /**< 0 */
 } accel_pool_t;
 
 ACCEL_C_API int accel_command_conv2d(const accel_conv2d_t *conv, accel_command_t **out,

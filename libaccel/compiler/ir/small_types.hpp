@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Elements of small types, converted as the card converts them.
+#pragma once
+
+#include <accel/command.hpp>
+
+#include <cstdint>
+
+namespace accel::compiler {
+
+/// The small types, which ELEMENTWISE converts and no engine computes in: floats of 8 and 4 bits,
+/// integers of 4 and 2 bits. A tensor in memory has a byte for each element.
+[[nodiscard]] constexpr bool is_small(DataType type) {
+    return type >= DataType::f8e4m3fn && type <= DataType::u2;
+}
+
+/// The bits of an element in an ONNX file, where several elements share a byte.
+[[nodiscard]] constexpr std::uint32_t file_bits(DataType type) {
+    switch (type) {
+        case DataType::f4e2m1:
+        case DataType::i4:
+        case DataType::u4:
+            return 4;
+        case DataType::i2:
+        case DataType::u2:
+            return 2;
+        default:
+            return 8 * size_of(type);
+    }
+}
+
+/// The number that a byte of a small type stands for.
+[[nodiscard]] float small_to_float(DataType type, std::uint8_t byte);
+
+/// The byte of a small type. A float that is too large for an integer is clamped; an integer keeps
+/// its low bits.
+[[nodiscard]] std::uint8_t to_small(DataType type, float x);
+[[nodiscard]] std::uint8_t to_small(DataType type, std::int64_t x);
+
+}  // namespace accel::compiler
