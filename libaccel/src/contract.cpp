@@ -83,6 +83,14 @@ static_assert(same(UnaryOp::cos, ACCEL_UNARY_COS));
 static_assert(same(UnaryOp::atan, ACCEL_UNARY_ATAN));
 static_assert(same(UnaryOp::sign, ACCEL_UNARY_SIGN));
 static_assert(same(UnaryOp::logical_not, ACCEL_UNARY_NOT));
+static_assert(same(UnaryOp::tan, ACCEL_UNARY_TAN));
+static_assert(same(UnaryOp::asin, ACCEL_UNARY_ASIN));
+static_assert(same(UnaryOp::acos, ACCEL_UNARY_ACOS));
+static_assert(same(UnaryOp::sinh, ACCEL_UNARY_SINH));
+static_assert(same(UnaryOp::cosh, ACCEL_UNARY_COSH));
+static_assert(same(UnaryOp::asinh, ACCEL_UNARY_ASINH));
+static_assert(same(UnaryOp::acosh, ACCEL_UNARY_ACOSH));
+static_assert(same(UnaryOp::atanh, ACCEL_UNARY_ATANH));
 
 static_assert(same(ElementwiseOp::add, ACCEL_EW_ADD));
 static_assert(same(ElementwiseOp::sub, ACCEL_EW_SUB));

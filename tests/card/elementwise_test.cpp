@@ -160,7 +160,7 @@ TEST_F(Elementwise, RefusesBlocksThatTheDataSheetForbids) {
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.type = 2; }, good);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_UNARY_NOT + 1; }, good);
+        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_UNARY_ATANH + 1; }, good);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.op = ACCEL_EW_SELECT + 1; }, good);
     refuse(

@@ -102,7 +102,7 @@ void draw(FuzzScript& script, accel_gemm& gemm) {
     gemm.batch = static_cast<std::uint32_t>(script.below(4));
     gemm.batch_a = draw_dimension(script);
     gemm.batch_d = draw_dimension(script);
-    gemm.activation = up_to_one_above(script, ACCEL_UNARY_NOT);
+    gemm.activation = up_to_one_above(script, ACCEL_UNARY_ATANH);
     gemm.flags = up_to_one_above(script, ACCEL_GEMM_FLAGS);
     gemm.m = draw_dimension(script);
     gemm.n = draw_dimension(script);
@@ -112,7 +112,7 @@ void draw(FuzzScript& script, accel_gemm& gemm) {
 
 void draw(FuzzScript& script, accel_elementwise& elementwise) {
     elementwise.op = up_to_one_above(script, ACCEL_EW_SELECT);
-    elementwise.activation = up_to_one_above(script, ACCEL_UNARY_NOT);
+    elementwise.activation = up_to_one_above(script, ACCEL_UNARY_ATANH);
     elementwise.type = script.coin() ? ACCEL_TYPE_I64 : ACCEL_TYPE_F32;
     elementwise.dst_type = draw_type(script);
     elementwise.src0_type = draw_type(script);

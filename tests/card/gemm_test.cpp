@@ -123,25 +123,47 @@ TEST_F(GemmOnOneThread, ReadsEachOperandOnceIfBFitsThePanel) {
 TEST_F(Gemm, EveryKernelGivesTheSameBits) {
     card::NamedGemmKernel kernels[3];
     const std::size_t count = card::gemm_kernels(kernels);
-    constexpr std::size_t depth = 77;
     constexpr std::size_t row_stride = 40;
-    const auto a = random.values(depth * card::tile_rows);
-    const auto b = random.values(depth * card::tile_columns);
+    const auto a = random.ordinary(card::max_depth * card::tile_rows);
+    const auto b = random.ordinary(card::max_depth * card::tile_columns);
     const auto start = random.values(card::tile_rows * row_stride);
-    auto expected = start;
-    for (std::size_t m = 0; m < card::tile_rows; ++m) {
-        for (std::size_t n = 0; n < card::tile_columns; ++n) {
-            for (std::size_t k = 0; k < depth; ++k) {
-                expected[m * row_stride + n] =
-                    std::fma(a[k * card::tile_rows + m], b[k * card::tile_columns + n],
-                             expected[m * row_stride + n]);
+    for (const std::size_t depth : {1, 31, 32, 33, 64, 77, 96, 481, 1023, 1024}) {
+        auto expected = start;
+        for (std::size_t m = 0; m < card::tile_rows; ++m) {
+            for (std::size_t n = 0; n < card::tile_columns; ++n) {
+                reference::SumOfProducts sum;
+                for (std::size_t k = 0; k < depth; ++k) {
+                    sum.add(a[k * card::tile_rows + m], b[k * card::tile_columns + n]);
+                }
+                expected[m * row_stride + n] = sum.value();
             }
         }
+        for (std::size_t i = 0; i < count; ++i) {
+            auto sums = start;
+            kernels[i].kernel(a.data(), b.data(), sums.data(), row_stride, depth);
+            EXPECT_TRUE(same_bits(sums, expected)) << kernels[i].name << ", depth " << depth;
+        }
     }
-    for (std::size_t i = 0; i < count; ++i) {
-        auto sums = start;
-        kernels[i].kernel(a.data(), b.data(), sums.data(), row_stride, depth);
-        EXPECT_TRUE(same_bits(sums, expected)) << kernels[i].name;
+}
+
+// The error of a long sum must not grow with its length.
+TEST_F(Gemm, ALongSumIsAsAccurateAsAShortOne) {
+    for (const std::size_t k : {512, 65536}) {
+        constexpr std::size_t n = 64;
+        const auto a = random.ordinary(k);
+        const auto b = random.ordinary(k * n);
+        const auto got = reference::dense_gemm(a, b, {}, 1, n, k);
+        double signal = 0;
+        double noise = 0;
+        for (std::size_t j = 0; j < n; ++j) {
+            double exact = 0;
+            for (std::size_t i = 0; i < k; ++i) {
+                exact += static_cast<double>(a[i]) * static_cast<double>(b[i * n + j]);
+            }
+            signal += exact * exact;
+            noise += (got[j] - exact) * (got[j] - exact);
+        }
+        EXPECT_GT(10 * std::log10(signal / noise), 134) << k;
     }
 }
 
@@ -170,7 +192,7 @@ TEST_F(Gemm, RefusesBlocksThatTheDataSheetForbids) {
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.type = 0; }, operands);
     refuse(
-        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_UNARY_NOT + 1; }, operands);
+        ACCEL_BAD_FIELD, [](auto& p) { p.activation = ACCEL_UNARY_ATANH + 1; }, operands);
     refuse(
         ACCEL_BAD_FIELD, [](auto& p) { p.flags = 8; }, operands);
     refuse(

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "commands/data_type.hpp"
+#include "reference.hpp"
 #include "tensor_fixture.hpp"
 
 namespace accel::test {
@@ -184,12 +185,11 @@ TEST_F(MixedTypes, HalvesAreWidenedAndAccumulatedInF32) {
     const std::uint64_t src1 = upload(halves(ACCEL_TYPE_F16, b));
     run(ACCEL_OP_GEMM, {.dst = dst, .src0 = src0, .src1 = src1}, p);
     for (std::uint32_t i = 0; i < side_length * side_length; ++i) {
-        float sum = 0;
+        reference::SumOfProducts sum;
         for (std::uint32_t k = 0; k < side_length; ++k) {
-            sum = std::fma(a[i / side_length * side_length + k],
-                           b[k * side_length + i % side_length], sum);
+            sum.add(a[i / side_length * side_length + k], b[k * side_length + i % side_length]);
         }
-        d[i] = sum + d[i];
+        d[i] = sum.value() + d[i];
     }
     EXPECT_TRUE(same_bits(space.load<float>(dst, d.size()), d));
 }

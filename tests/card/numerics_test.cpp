@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "card_fixture.hpp"
-#include "commands/math.hpp"
+#include "numerics/math.hpp"
 #include "reference.hpp"
 
 namespace accel::test {

@@ -23,7 +23,10 @@ class Reduce : public CardTest {
     }
 
     void check_reduce(const accel_reduce& p, Layout layout, std::uint64_t offset) {
-        const auto src = random.values(std::size_t{p.outer} * p.n * p.inner);
+        check_reduce(p, random.ordinary(std::size_t{p.outer} * p.n * p.inner), layout, offset);
+    }
+    void check_reduce(const accel_reduce& p, const std::vector<float>& src, Layout layout,
+                      std::uint64_t offset) {
         const std::size_t results = std::size_t{p.outer} * p.inner;
         const std::uint64_t from = space.allocate(src.size() * sizeof(float), layout, offset);
         const std::uint64_t to = space.allocate(results * sizeof(float), layout, offset);
@@ -74,10 +77,25 @@ TEST_F(Reduce, EqualsTheReferenceForAxesLongerThanABuffer) {
     }
 }
 
-TEST_F(Reduce, AnEmptyAxisIsBadSizeAndAnEmptyResultIsNot) {
+TEST_F(Reduce, AnEmptyAxisGivesTheIdentityButHasNoIndex) {
     const std::uint64_t buffer = space.allocate(page_size);
-    const Operands operands{.dst = buffer, .src0 = buffer};
-    expect_error(ACCEL_BAD_SIZE, tensor_command(ACCEL_OP_REDUCE, operands, params(0, 1, 0, 1)));
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    for (const auto& [op, identity] :
+         {std::pair{ACCEL_REDUCE_SUM, 0.0F}, std::pair{ACCEL_REDUCE_PRODUCT, 1.0F},
+          std::pair{ACCEL_REDUCE_MAX, -infinity}, std::pair{ACCEL_REDUCE_MIN, infinity},
+          std::pair{ACCEL_REDUCE_MEAN, std::numeric_limits<float>::quiet_NaN()}}) {
+        const auto p = params(static_cast<unsigned>(op), 3, 0, 5);
+        ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {.dst = buffer}, p)), ACCEL_OK);
+        EXPECT_TRUE(same_bits(space.load<float>(buffer, 15), std::vector<float>(15, identity)));
+        EXPECT_TRUE(same_bits(reference::reduce(p, {}), std::vector<float>(15, identity)));
+    }
+    for (const unsigned op : {ACCEL_REDUCE_ARGMAX, ACCEL_REDUCE_ARGMIN}) {
+        expect_error(ACCEL_BAD_SIZE,
+                     tensor_command(ACCEL_OP_REDUCE, {.dst = buffer}, params(op, 1, 0, 1)));
+    }
+}
+
+TEST_F(Reduce, AnEmptyResultWritesNothing) {
     EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, 0, 5, 5))), ACCEL_OK);
     EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, 5, 5, 0))), ACCEL_OK);
     EXPECT_EQ(queue.run(tensor_command(ACCEL_OP_SOFTMAX, {}, params(0, 5, 0, 5))), ACCEL_OK);
@@ -89,6 +107,47 @@ TEST_F(Reduce, AnEmptyAxisIsBadSizeAndAnEmptyResultIsNot) {
         ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {}, params(0, most, most, 0))),
                   ACCEL_OK);
     }
+}
+
+// Powers of two of blocks, and one row more and less.
+TEST_F(Reduce, EqualsTheReferenceAtEachLevelOfTheTree) {
+    for (const std::uint32_t n : {63, 64, 65, 127, 128, 129, 192, 193, 320, 511, 512, 513, 4097}) {
+        for (const std::uint32_t inner : {1, 3, 16, 50}) {
+            check_reduce(params(ACCEL_REDUCE_SUM, 2, n, inner), Layout::host, 0);
+            check_reduce(params(ACCEL_REDUCE_PRODUCT, 2, n, inner), Layout::host, 0);
+            ASSERT_FALSE(HasFailure()) << n << "x" << inner;
+        }
+    }
+}
+
+TEST_F(Reduce, EqualsTheReferenceForSpecialValues) {
+    for (int i = 0; i < 200; ++i) {
+        const auto p =
+            params(static_cast<unsigned>(i % (ACCEL_REDUCE_MEAN + 1)), 3, 90, 1 + i % 20);
+        auto src = random.values(std::size_t{p.outer} * p.n * p.inner);
+        if (i % 2 == 0) {  // zeros of both signs, and a few NaNs
+            for (float& x : src) {
+                x = random.below(300) == 0 ? std::numeric_limits<float>::quiet_NaN()
+                                           : std::copysign(0.0F, x);
+            }
+        }
+        check_reduce(p, src, Layout::host, 0);
+        ASSERT_FALSE(HasFailure()) << "op " << +p.op << ", inner " << p.inner;
+    }
+}
+
+// The error of a long sum must not grow with its length.
+TEST_F(Reduce, ALongSumIsAsAccurateAsAShortOne) {
+    const auto p = params(ACCEL_REDUCE_MEAN, 1, 300000, 1);
+    const std::vector<float> src(p.n, 0.1F);
+    check_reduce(p, src, Layout::host, 0);
+    EXPECT_NEAR(reference::reduce(p, src)[0], 0.1, 1e-8);
+    const auto softmax = params(0, 1, 128000, 1);
+    std::vector<float> logits(softmax.n, -17.0F);
+    logits[0] = 0;
+    check_softmax(softmax, logits, Layout::host, 0, false);
+    const double total = 1 + std::exp(-17.0) * (softmax.n - 1);
+    EXPECT_NEAR(reference::softmax(softmax, logits)[0], 1 / total, 1e-7);
 }
 
 TEST_F(Reduce, SoftmaxEqualsTheReferenceForRandomShapes) {

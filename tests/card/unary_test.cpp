@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "card_fixture.hpp"
-#include "commands/math.hpp"
+#include "numerics/math.hpp"
 #include "reference.hpp"
 
 namespace accel::test {
@@ -39,9 +39,9 @@ struct UnaryCase {
 
 std::vector<UnaryCase> every_unary_op() {
     std::vector<UnaryCase> all;
-    for (std::uint8_t kind = 0; kind <= ACCEL_UNARY_NOT; ++kind) {
+    for (std::uint8_t kind = 0; kind <= ACCEL_UNARY_ATANH; ++kind) {
         // The data sheet gives these an error bound, not their bits.
-        if (kind >= ACCEL_UNARY_SIN && kind <= ACCEL_UNARY_ATAN) {
+        if ((kind >= ACCEL_UNARY_SIN && kind <= ACCEL_UNARY_ATAN) || kind >= ACCEL_UNARY_TAN) {
             continue;
         }
         UnaryCase unary{.kind = kind, .alpha = 0, .beta = 0};
@@ -107,6 +107,13 @@ long double exact_sigmoid(long double x) {
     return 1 / (1 + std::exp(-x));
 }
 
+long double exact_softplus(long double x) {
+    return std::max(x, 0.0L) + std::log1p(std::exp(-std::abs(x)));
+}
+long double exact_gelu(long double x) {
+    return 0.5L * x * std::erfc(-x / std::sqrt(2.0L));
+}
+
 TEST(UnaryOperation, FunctionsAreWithinTheirErrorBounds) {
     EXPECT_LE(worst_error(
                   card::log_f32, [](long double x) { return std::log(x); }, 1e-40F, 3e38F),
@@ -118,15 +125,41 @@ TEST(UnaryOperation, FunctionsAreWithinTheirErrorBounds) {
                   card::erf_f32, [](long double x) { return std::erf(x); }, -100, 100),
               3.0);
     EXPECT_LE(worst_error(card::sigmoid, exact_sigmoid, -80, 80), 3.0);
-    EXPECT_LE(worst_error(
-                  card::sin_f32, [](long double x) { return std::sin(x); }, -1e6F, 1e6F),
-              1.0);
-    EXPECT_LE(worst_error(
-                  card::cos_f32, [](long double x) { return std::cos(x); }, -1e6F, 1e6F),
-              1.0);
-    EXPECT_LE(worst_error(
-                  card::atan_f32, [](long double x) { return std::atan(x); }, -3e38F, 3e38F),
-              1.0);
+    EXPECT_LE(worst_error(card::softplus, exact_softplus, -104, 3e38F), 3.0);
+    EXPECT_LE(worst_error(card::exp_minus_one, std::expm1, -3e38F, 0), 2.0);
+    EXPECT_LE(worst_error(card::gelu, exact_gelu, -13, 1e38F), 16.0);
+}
+
+TEST(UnaryOperation, TrigonometricAndHyperbolicFunctionsAreWithinOneUnit) {
+    constexpr float most = std::numeric_limits<float>::max();
+    const auto expect = [](const char* name, float (*function)(float),
+                           long double (*exact)(long double), float from, float to) {
+        EXPECT_LE(worst_error(function, exact, from, to), 1.0) << name;
+    };
+    expect("sin", card::sin_f32, std::sin, -1e6F, 1e6F);
+    expect("cos", card::cos_f32, std::cos, -1e6F, 1e6F);
+    expect("tan", card::tan_f32, std::tan, -1e6F, 1e6F);
+    expect("asin", card::asin_f32, std::asin, -1, 1);
+    expect("acos", card::acos_f32, std::acos, -1, 1);
+    expect("atan", card::atan_f32, std::atan, -most, most);
+    expect("sinh", card::sinh_f32, std::sinh, -89, 89);
+    expect("cosh", card::cosh_f32, std::cosh, -89, 89);
+    expect("asinh", card::asinh_f32, std::asinh, -most, most);
+    expect("acosh", card::acosh_f32, std::acosh, 1, most);
+    expect("atanh", card::atanh_f32, std::atanh, -1, 1);
+}
+
+TEST(UnaryOperation, FunctionsOutsideOfTheirDomainGiveNaNsAndInfinities) {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    EXPECT_TRUE(std::isnan(card::asin_f32(1.5F)) && std::isnan(card::acos_f32(-1.5F)));
+    EXPECT_TRUE(std::isnan(card::acosh_f32(0.5F)) && std::isnan(card::atanh_f32(2)));
+    EXPECT_EQ(card::atanh_f32(1), infinity);
+    EXPECT_EQ(card::atanh_f32(-1), -infinity);
+    EXPECT_EQ(card::sinh_f32(-100), -infinity);
+    EXPECT_EQ(card::asinh_f32(infinity), infinity);
+    EXPECT_EQ(card::softplus(infinity), infinity);
+    EXPECT_EQ(card::softplus(-infinity), 0);
+    EXPECT_EQ(card::exp_minus_one(-infinity), -1);
 }
 
 TEST(UnaryOperation, PowersAreWithinTheirErrorBounds) {
@@ -187,7 +220,7 @@ TEST_F(UnaryCommand, UnknownNumbersAreRefused) {
     };
     run(vector(4, {.kind = ACCEL_UNARY_RELU, .alpha = 1, .beta = 0}), 0);
     run(vector(4, {.kind = ACCEL_UNARY_LEAKY_RELU, .alpha = 1, .beta = 1}), 0);
-    run(vector(4, {.kind = ACCEL_UNARY_NOT + 1, .alpha = 0, .beta = 0}), 0);
+    run(vector(4, {.kind = ACCEL_UNARY_ATANH + 1, .alpha = 0, .beta = 0}), 0);
     run(vector(4, {.kind = ACCEL_UNARY_TANH, .alpha = 0, .beta = 0}),
         memory);  // IDENTITY has no src1
 }

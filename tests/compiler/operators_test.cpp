@@ -299,5 +299,94 @@ TEST_F(OneNode, ALoopWithoutATripCountRunsUntilItsConditionIsFalse) {
                 "loop.onnx", "Loop", "more than 10000 times");
 }
 
+// Ordinary values of every size, and the special ones.
+std::vector<float> all_kinds_of_values() {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    std::vector<float> x{0.0F,   -0.0F,   1.0F,     -1.0F,
+                         1e-40F, -1e-45F, infinity, -infinity,
+                         3e38F,  -3e38F,  0.5F,     std::numeric_limits<float>::quiet_NaN()};
+    for (int exponent = -30; exponent < 30; ++exponent) {
+        for (const float mantissa : {1.1F, -1.2F, 1.7F}) {
+            x.push_back(std::ldexp(mantissa, exponent));
+        }
+    }
+    return x;
+}
+
+void expect_same_bits(const TensorData& a, const TensorData& b, const char* what) {
+    const auto x = values<float>(a);
+    const auto y = values<float>(b);
+    ASSERT_EQ(x.size(), y.size()) << what;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        EXPECT_TRUE(std::memcmp(&x[i], &y[i], sizeof(float)) == 0 ||
+                    (std::isnan(x[i]) && std::isnan(y[i])))
+            << what << ": element " << i << " is " << x[i] << " and " << y[i];
+    }
+}
+
+TEST_F(OneNode, FoldedValuesHaveTheBitsOfTheCard) {
+    const std::vector<float> kinds = all_kinds_of_values();
+    const auto count = static_cast<std::int64_t>(kinds.size());
+    const TensorData x = floats({count, 1}, kinds);
+    for (const char* const op :
+         {"Abs",       "Acos",        "Acosh",      "Asin",      "Asinh",    "Atan", "Atanh",
+          "Ceil",      "Cos",         "Cosh",       "Elu",       "Erf",      "Exp",  "Floor",
+          "Log",       "Neg",         "Relu",       "Round",     "Selu",     "Sign", "Sigmoid",
+          "Sin",       "Sinh",        "Softplus",   "Softsign",  "Sqrt",     "Tan",  "Tanh",
+          "LeakyRelu", "HardSigmoid", "Reciprocal", "ReduceMax", "ReduceMin"}) {
+        const TensorData on_card = run(op, {x})[0];
+        constants = {0};
+        expect_same_bits(run(op, {x})[0], on_card, op);
+        constants = {};
+    }
+    const TensorData y = floats({1, count}, kinds);
+    for (const char* const op : {"Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "PRelu"}) {
+        const TensorData on_card = run(op, {x, y})[0];
+        constants = {0, 1};
+        expect_same_bits(run(op, {x, y})[0], on_card, op);
+        constants = {};
+    }
+}
+
+TEST_F(OneNode, FoldedSumsHaveTheBitsOfTheCard) {
+    for (const std::int64_t n : {1, 63, 64, 65, 200, 1000}) {
+        std::vector<float> numbers;
+        for (std::int64_t i = 0; i < n * 3; ++i) {
+            numbers.push_back(std::sin(static_cast<float>(i)) * 1.01F);
+        }
+        const TensorData x = floats({n, 3}, numbers);
+        for (const char* const op : {"ReduceMean", "ReduceProd", "ReduceSum", "ReduceL2"}) {
+            const TensorData on_card = run(op, {x})[0];
+            constants = {0};
+            expect_same_bits(run(op, {x})[0], on_card, op);
+            constants = {};
+        }
+    }
+}
+
+TEST_F(OneNode, MaxAndMinGiveTheNaNOfEitherSide) {
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const TensorData a = floats({4}, {1, nan, -0.0F, 0.0F});
+    const TensorData b = floats({4}, {nan, 1, 0.0F, -0.0F});
+    for (const char* const op : {"Max", "Min"}) {
+        const auto y = values<float>(run(op, {a, b})[0]);
+        EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1])) << op;
+        EXPECT_EQ(std::signbit(y[2]), op == std::string("Min"));
+        EXPECT_EQ(std::signbit(y[3]), op == std::string("Min"));
+    }
+}
+
+TEST_F(OneNode, AReductionOfNoElementsGivesTheIdentity) {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    const TensorData x = floats({2, 0, 3}, {});
+    const auto reduced = [&](const char* op) { return values<float>(run(op, {x})[0]); };
+    EXPECT_EQ(reduced("ReduceProd"), (std::vector<float>{1}));
+    EXPECT_EQ(reduced("ReduceMax"), (std::vector<float>{-infinity}));
+    EXPECT_EQ(reduced("ReduceMin"), (std::vector<float>{infinity}));
+    EXPECT_TRUE(std::isnan(reduced("ReduceMean")[0]));
+    EXPECT_EQ(values<float>(run("ReduceSum", {x, integers({1}, {1})})[0]),
+              std::vector<float>(6, 0.0F));
+}
+
 }  // namespace
 }  // namespace accel::test

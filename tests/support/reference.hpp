@@ -20,6 +20,22 @@ namespace accel::reference {
 [[nodiscard]] float activate(float x, unsigned activation, std::uint32_t alpha = 0,
                              std::uint32_t beta = 0);
 [[nodiscard]] float elementwise(unsigned op, float a, float b);
+[[nodiscard]] float maximum(float a, float b);
+[[nodiscard]] float minimum(float a, float b);
+
+// The sum and the product of REDUCE.
+[[nodiscard]] float sum(const std::vector<float>& x);
+[[nodiscard]] float product(const std::vector<float>& x);
+// The sum of GEMM, CONV2D, POOL and RESIZE.
+class SumOfProducts {
+  public:
+    void add(float a, float b);
+    [[nodiscard]] float value() const;
+
+  private:
+    std::uint64_t count_ = 0;
+    std::vector<float> blocks_;
+};
 
 // The operands are images of memory with the strides of the block; only elements of the result
 // change.

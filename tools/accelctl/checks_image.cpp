@@ -68,17 +68,17 @@ std::string check_conv2d(const CheckContext& context) {
     for (std::uint32_t y = 0; y < result_height; ++y) {
         for (std::uint32_t x = 0; x < result_width; ++x) {
             for (std::uint32_t o = 0; o < out; ++o) {
-                float sum = 0;
+                SumOfProducts products;
                 std::size_t k = 0;
                 for_taps(y, x, [&](int row, int column) {
                     for (std::uint32_t c = 0; c < in; ++c, ++k) {
                         const auto pixel = static_cast<std::size_t>(row) * image_width +
                                            static_cast<std::size_t>(column);
                         const float value = row < 0 ? 0.0F : source[pixel * in + c];
-                        sum = std::fma(value, weights[k * out + o], sum);
+                        products.add(value, weights[k * out + o]);
                     }
                 });
-                sum += bias[o];
+                const float sum = products.value() + bias[o];
                 expected.push_back(sum < 0 ? 0.0F : sum);
             }
         }

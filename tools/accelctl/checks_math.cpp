@@ -42,11 +42,11 @@ Floats gemm(const Floats& a, const Floats& b, const Floats& bias, std::size_t m,
     Floats d(m * n);
     for (std::size_t i = 0; i < m; ++i) {
         for (std::size_t j = 0; j < n; ++j) {
-            float sum = 0;
+            SumOfProducts products;
             for (std::size_t l = 0; l < k; ++l) {
-                sum = std::fma(a[i * k + l], b[l * n + j], sum);
+                products.add(a[i * k + l], b[l * n + j]);
             }
-            sum += bias[j];
+            const float sum = products.value() + bias[j];
             d[i * n + j] = sum < 0 ? 0.0F : sum;
         }
     }
@@ -150,11 +150,10 @@ std::string check_softmax(const CheckContext& context) {
         for (std::size_t i = 1; i < n; ++i) {
             most = in[i] > most ? in[i] : most;
         }
-        float sum = 0;
         for (std::size_t i = 0; i < n; ++i) {
             out[i] = exponential(in[i] - most);
-            sum += out[i];
         }
+        const float sum = sum_values(Floats(out, out + n));
         for (std::size_t i = 0; i < n; ++i) {
             out[i] /= sum;
         }
@@ -167,7 +166,7 @@ std::string check_reduce(const CheckContext& context) {
     const Device device = Device::open(context.card.path());
     Queue queue = device.create_queue();
     constexpr std::uint32_t outer = 5;
-    constexpr std::uint32_t n = 40;
+    constexpr std::uint32_t n = 140;
     constexpr std::uint32_t inner = 7;
     const Floats x = random_floats(std::size_t{outer} * n * inner, 71);
     const auto source = upload(device, x);
@@ -182,17 +181,17 @@ std::string check_reduce(const CheckContext& context) {
         for (std::size_t o = 0; o < outer; ++o) {
             for (std::size_t i = 0; i < inner; ++i) {
                 const auto at = [&](std::size_t j) { return x[(o * n + j) * inner + i]; };
-                float sum = 0;
+                Floats line;
                 std::uint32_t high = 0;
                 std::uint32_t low = 0;
                 for (std::uint32_t j = 0; j < n; ++j) {
-                    sum += at(j);
+                    line.push_back(at(j));
                     high = at(j) > at(high) ? j : high;
                     low = at(j) < at(low) ? j : low;
                 }
                 switch (op) {
                     case ReduceOp::sum:
-                        expected.push_back(sum);
+                        expected.push_back(sum_values(line));
                         break;
                     case ReduceOp::max:
                         expected.push_back(at(high));

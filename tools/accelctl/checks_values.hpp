@@ -53,6 +53,20 @@ template <typename T>
     return buffer;
 }
 
+/// A sum in the order of GEMM and CONV2D: chains of 32 fused multiply-adds, added up pairwise.
+class SumOfProducts {
+  public:
+    void add(float a, float b);
+    [[nodiscard]] float value() const;
+
+  private:
+    std::size_t count_ = 0;
+    Floats chains_;
+};
+
+/// A sum in the order of REDUCE and SOFTMAX: blocks of 64 values, added up pairwise.
+[[nodiscard]] float sum_values(Floats values);
+
 /// Compares to the bit; any NaN equals any other. Throws CheckFailed.
 void compare(std::span<const float> got, std::span<const float> expected, const std::string& what);
 

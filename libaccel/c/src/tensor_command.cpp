@@ -16,7 +16,7 @@ using accel::c::to_operand;
 namespace {
 
 accel::UnaryOp to_activation(std::uint32_t value) {
-    return to_enum(value, accel::UnaryOp::none, accel::UnaryOp::logical_not, "activation");
+    return to_enum(value, accel::UnaryOp::none, accel::UnaryOp::atanh, "activation");
 }
 
 accel::NumericFormat to_format(const accel_format_t& from) {

@@ -183,6 +183,9 @@ ValueId Builder::pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_
 }
 
 ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes) {
+    if (std::ranges::any_of(axes, [&](std::size_t axis) { return length(a, axis) == 0; })) {
+        return reduce_nothing(op, a, axes);
+    }
     const DataType result =
         op == ReduceOp::argmax || op == ReduceOp::argmin ? DataType::u32 : type(a);
     // The innermost axis first: each result is the source of the next reduction.
@@ -190,9 +193,6 @@ ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& 
     std::ranges::sort(order, std::greater<>());
     for (const std::size_t axis : order) {
         Dims shape = dims(a);
-        if (length(a, axis) == 0) {
-            refuse("it reduces an axis without elements");
-        }
         shape[axis] = 1;
         a = add(op::Reduce{op, axis}, {a}, result, std::move(shape));
     }

@@ -69,6 +69,9 @@ class Builder {
                                std::int64_t width);
     [[nodiscard]] ValueId pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_t width);
     [[nodiscard]] ValueId reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes);
+    // The same for axes one of which has no elements: the identity of the operation.
+    [[nodiscard]] ValueId reduce_nothing(ReduceOp op, ValueId a,
+                                         const std::vector<std::size_t>& axes);
     [[nodiscard]] ValueId softmax(ValueId a, std::size_t axis);
     [[nodiscard]] ValueId gather(ValueId a, ValueId indices, std::size_t axis, bool elements);
     [[nodiscard]] ValueId resize(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,

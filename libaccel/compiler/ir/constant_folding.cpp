@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Covers the operations that arithmetic on shapes and weights uses. Other instructions stay in the
-// program, and the card computes them in each run.
+// Covers the operations that arithmetic on shapes and weights uses, with the arithmetic of the
+// emulated card, so that a folded value has the bits that the card computes. Other instructions
+// stay in the program, and the card computes them in each run.
 #include "ir/constant_folding.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <cstring>
+#include <limits>
+
+#include "numerics/elementwise.hpp"
+#include "numerics/math.hpp"
+#include "numerics/reduction.hpp"
 
 namespace accel::compiler {
 
@@ -59,134 +65,6 @@ Constant rearrange(const Tensor& from, const Value& result, std::int64_t first,
 }
 
 template <typename Number>
-Number activate(UnaryOp activation, Number x, float alpha, float beta) {
-    const auto f = static_cast<double>(x);
-    switch (activation) {
-        case UnaryOp::none:
-            return x;
-        case UnaryOp::relu:
-            return x < 0 ? Number(0) : x;
-        case UnaryOp::abs:
-            return x < 0 ? -x : x;
-        case UnaryOp::neg:
-            return -x;
-        case UnaryOp::sign:
-            return Number((x > 0) - (x < 0));
-        case UnaryOp::logical_not:
-            return Number(x == 0);
-        case UnaryOp::clip:
-            return Number(std::clamp<double>(f, alpha, beta));
-        case UnaryOp::sqrt:
-            return Number(std::sqrt(f));
-        case UnaryOp::reciprocal:
-            return Number(1.0 / f);
-        case UnaryOp::floor:
-            return Number(std::floor(f));
-        case UnaryOp::ceil:
-            return Number(std::ceil(f));
-        case UnaryOp::round:
-            return Number(std::nearbyint(f));
-        case UnaryOp::exp:
-            return Number(std::exp(f));
-        case UnaryOp::log:
-            return Number(std::log(f));
-        case UnaryOp::sin:
-            return Number(std::sin(f));
-        case UnaryOp::cos:
-            return Number(std::cos(f));
-        case UnaryOp::tanh:
-            return Number(std::tanh(f));
-        case UnaryOp::sigmoid:
-            return Number(1.0 / (1.0 + std::exp(-f)));
-        case UnaryOp::erf:
-            return Number(std::erf(f));
-        default:
-            return x;
-    }
-}
-
-bool is_foldable(UnaryOp activation) {
-    switch (activation) {
-        case UnaryOp::leaky_relu:
-        case UnaryOp::hard_sigmoid:
-        case UnaryOp::hard_swish:
-        case UnaryOp::gelu:
-        case UnaryOp::elu:
-        case UnaryOp::softplus:
-        case UnaryOp::atan:
-            return false;
-        default:
-            return true;
-    }
-}
-
-template <typename Number>
-Number apply(ElementwiseOp op, Number a, Number b, Number c) {
-    constexpr bool integers = std::is_integral_v<Number>;
-    switch (op) {
-        case ElementwiseOp::add:
-            return a + b;
-        case ElementwiseOp::sub:
-            return a - b;
-        case ElementwiseOp::mul:
-            return a * b;
-        case ElementwiseOp::div:
-            if constexpr (integers) {
-                return b == 0 ? 0 : b == -1 ? -a : a / b;
-            } else {
-                return a / b;
-            }
-        case ElementwiseOp::min:
-            return b < a ? b : a;
-        case ElementwiseOp::max:
-            return b > a ? b : a;
-        case ElementwiseOp::pow:
-            return Number(std::pow(static_cast<double>(a), static_cast<double>(b)));
-        case ElementwiseOp::fmod:
-        case ElementwiseOp::mod: {
-            Number rest{};
-            if constexpr (integers) {
-                rest = b == 0 || b == -1 ? 0 : a % b;
-            } else {
-                rest = std::fmod(a, b);
-            }
-            return op == ElementwiseOp::mod && rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
-        }
-        case ElementwiseOp::equal:
-            return Number(a == b);
-        case ElementwiseOp::less:
-            return Number(a < b);
-        case ElementwiseOp::less_equal:
-            return Number(a <= b);
-        case ElementwiseOp::select:
-            return c != 0 ? a : b;
-        case ElementwiseOp::prelu:
-            return a < 0 ? a * b : a;
-        default:
-            break;
-    }
-    if constexpr (integers) {
-        switch (op) {
-            case ElementwiseOp::bit_and:
-                return a & b;
-            case ElementwiseOp::bit_or:
-                return a | b;
-            case ElementwiseOp::bit_xor:
-                return a ^ b;
-            case ElementwiseOp::shift_left:
-                return b >= 0 && b < 64 ? static_cast<Number>(static_cast<std::uint64_t>(a) << b)
-                                        : 0;
-            case ElementwiseOp::shift_right:
-                return b >= 0 && b < 64 ? static_cast<Number>(static_cast<std::uint64_t>(a) >> b)
-                                        : 0;
-            default:
-                break;
-        }
-    }
-    return a;
-}
-
-template <typename Number>
 Constant fold_elementwise(const op::Elementwise& x, const std::vector<const Tensor*>& in,
                           const Value& result) {
     std::vector<std::vector<Number>> operands;
@@ -205,58 +83,93 @@ Constant fold_elementwise(const op::Elementwise& x, const std::vector<const Tens
         operands.push_back(std::move(wide));
     }
     operands.resize(3, operands[0]);
-    std::vector<Number> values(operands[0].size());
-    for (std::size_t i = 0; i < values.size(); ++i) {
-        values[i] =
-            activate(x.activation, apply(x.op, operands[0][i], operands[1][i], operands[2][i]),
-                     x.alpha, x.beta);
-    }
+    std::vector<Number>& values = operands[0];
+    card::apply_elementwise(static_cast<std::uint8_t>(x.op), values.data(), operands[1].data(),
+                            operands[2].data(), values.size());
+    card::apply_unary(
+        values.data(), values.size(),
+        {static_cast<std::uint8_t>(x.activation), std::bit_cast<std::uint32_t>(x.alpha),
+         std::bit_cast<std::uint32_t>(x.beta)});
     return make_constant(result.type, result.dims, std::span<const Number>(values));
 }
 
 Constant fold(const op::Elementwise& x, const std::vector<const Tensor*>& in, const Value& result) {
-    if (!is_foldable(x.activation)) {
-        return nullptr;
-    }
     return is_integer(in[0]->type) && !(x.op == ElementwiseOp::identity && !is_integer(result.type))
                ? fold_elementwise<std::int64_t>(x, in, result)
                : fold_elementwise<float>(x, in, result);
 }
 
+// The axis of a reduction in a dense tensor: outer x n x inner.
+struct ReducedAxis {
+    ReducedAxis(const Dims& dims, std::size_t axis) : n(static_cast<std::size_t>(dims[axis])) {
+        for (std::size_t i = 0; i < dims.size(); ++i) {
+            if (i != axis) {
+                (i < axis ? outer : inner) *= static_cast<std::size_t>(dims[i]);
+            }
+        }
+    }
+    std::size_t outer = 1;
+    std::size_t n;
+    std::size_t inner = 1;
+};
+
+void reduce_slice(ReduceOp op, const float* from, const ReducedAxis& axis, float* to) {
+    if (op == ReduceOp::max || op == ReduceOp::min) {
+        const bool least = op == ReduceOp::min;
+        const float worst = std::numeric_limits<float>::infinity();
+        std::fill_n(to, axis.inner, least ? worst : -worst);
+        card::reduce_extremes(least, from, axis.n, axis.inner, to);
+        return;
+    }
+    using card::PairwiseReduction;
+    std::vector<float> levels(PairwiseReduction::max_levels * axis.inner);
+    PairwiseReduction total(
+        op == ReduceOp::product ? PairwiseReduction::Kind::product : PairwiseReduction::Kind::sum,
+        axis.inner, levels.data());
+    total.add(from, axis.n);
+    std::copy_n(total.finish(), axis.inner, to);
+    if (op == ReduceOp::mean) {
+        card::divide_values(to, axis.inner, static_cast<float>(axis.n));
+    }
+}
+
+// Each operation in the order of the axis: integers are exact in any order.
+void reduce_slice(ReduceOp op, const std::int64_t* from, const ReducedAxis& axis,
+                  std::int64_t* to) {
+    using Limits = std::numeric_limits<std::int64_t>;
+    std::fill_n(to, axis.inner,
+                op == ReduceOp::product ? 1
+                : op == ReduceOp::max   ? Limits::min()
+                : op == ReduceOp::min   ? Limits::max()
+                                        : 0);
+    for (std::size_t j = 0; j < axis.n; ++j) {
+        for (std::size_t i = 0; i < axis.inner; ++i) {
+            const std::int64_t x = *from++;
+            to[i] = op == ReduceOp::product ? to[i] * x
+                    : op == ReduceOp::max   ? std::max(to[i], x)
+                    : op == ReduceOp::min   ? std::min(to[i], x)
+                                            : to[i] + x;
+        }
+    }
+    for (std::size_t i = 0; i < axis.inner && op == ReduceOp::mean; ++i) {
+        to[i] = axis.n == 0 ? 0 : to[i] / static_cast<std::int64_t>(axis.n);
+    }
+}
+
 Constant fold(const op::Reduce& reduction, const std::vector<const Tensor*>& in,
               const Value& result) {
-    const Dims strides = dense_strides(in[0]->dims);
-    const std::int64_t n = in[0]->dims[reduction.axis];
-    const auto reduce = [&]<typename Number>(const std::vector<Number>& from) {
-        std::vector<Number> values(static_cast<std::size_t>(elements(result.dims)));
-        walk(result.dims, 0, strides, [&](std::int64_t i, std::int64_t first) {
-            Number sum = from[static_cast<std::size_t>(first)];
-            for (std::int64_t j = 1; j < n; ++j) {
-                const Number x =
-                    from[static_cast<std::size_t>(first + j * strides[reduction.axis])];
-                switch (reduction.op) {
-                    case ReduceOp::product:
-                        sum = sum * x;
-                        break;
-                    case ReduceOp::max:
-                        sum = std::max(sum, x);
-                        break;
-                    case ReduceOp::min:
-                        sum = std::min(sum, x);
-                        break;
-                    default:
-                        sum = sum + x;
-                        break;
-                }
-            }
-            values[static_cast<std::size_t>(i)] =
-                reduction.op == ReduceOp::mean ? sum / static_cast<Number>(n) : sum;
-        });
-        return make_constant(result.type, result.dims, std::span<const Number>(values));
-    };
     if (reduction.op == ReduceOp::argmax || reduction.op == ReduceOp::argmin) {
         return nullptr;
     }
+    const ReducedAxis axis(in[0]->dims, reduction.axis);
+    const auto reduce = [&]<typename Number>(const std::vector<Number>& from) {
+        std::vector<Number> values(axis.outer * axis.inner);
+        for (std::size_t outer = 0; outer < axis.outer; ++outer) {
+            reduce_slice(reduction.op, from.data() + outer * axis.n * axis.inner, axis,
+                         values.data() + outer * axis.inner);
+        }
+        return make_constant(result.type, result.dims, std::span<const Number>(values));
+    };
     return is_integer(result.type) ? reduce(in[0]->integers()) : reduce(in[0]->floats());
 }
 

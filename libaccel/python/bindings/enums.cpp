@@ -71,7 +71,15 @@ void bind_elementwise_enums(nb::module_& module) {
         .value("cos", UnaryOp::cos)
         .value("atan", UnaryOp::atan)
         .value("sign", UnaryOp::sign)
-        .value("logical_not", UnaryOp::logical_not);
+        .value("logical_not", UnaryOp::logical_not)
+        .value("tan", UnaryOp::tan)
+        .value("asin", UnaryOp::asin)
+        .value("acos", UnaryOp::acos)
+        .value("sinh", UnaryOp::sinh)
+        .value("cosh", UnaryOp::cosh)
+        .value("asinh", UnaryOp::asinh)
+        .value("acosh", UnaryOp::acosh)
+        .value("atanh", UnaryOp::atanh);
     nb::enum_<ElementwiseOp>(module, "ElementwiseOp", "The operation of an Elementwise command.")
         .value("add", ElementwiseOp::add)
         .value("sub", ElementwiseOp::sub)

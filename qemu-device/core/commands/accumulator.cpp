@@ -23,6 +23,7 @@ BlockAccumulator::BlockAccumulator(Execution& execution, std::uint8_t type,
                                    const UnaryOp& activation)
     : memory_(execution.memory),
       scratch_(execution.scratch),
+      block_sums_(execution.scratch),
       types_{type, format.src1_type == 0 ? type : format.src1_type,
              format.dst_type == 0 ? type : format.dst_type},
       bytes_{type_bytes(types_[0]), type_bytes(types_[1]), type_bytes(types_[2])},
@@ -70,24 +71,24 @@ Status BlockAccumulator::read(std::uint8_t type, std::int32_t zero_point, std::u
     return ACCEL_OK;
 }
 
-void BlockAccumulator::clear(std::uint64_t count) {
-    std::fill_n(sums(), count, 0.0F);
+void BlockAccumulator::restart(std::uint64_t count) {
+    block_sums_.restart();
     if (int8_) {
         std::fill_n(totals(), count, 0);
     }
 }
 
-void BlockAccumulator::fold_partial_sums(std::uint64_t count) {
+void BlockAccumulator::add_sums(std::uint64_t count) {
     if (!int8_) {
+        block_sums_.add(count);
         return;
     }
-    float* const in = sums();
+    const float* const in = sums();
     std::int32_t* const out = totals();
     for (std::uint64_t i = 0; i < count; ++i) {
         out[i] =
             static_cast<std::int32_t>(static_cast<std::uint32_t>(out[i]) +
                                       static_cast<std::uint32_t>(static_cast<std::int32_t>(in[i])));
-        in[i] = 0.0F;
     }
 }
 
@@ -160,6 +161,7 @@ Status BlockAccumulator::write_results(std::uint64_t channels, std::uint64_t add
                                       sums());
         }
     } else {
+        (void)block_sums_.finish(rows * width);
         add_bias(sums(), rows, columns, width, flags_.bias ? bias : nullptr);
     }
     if (flags_.accumulate) {

@@ -8,6 +8,7 @@
 // packing.
 #pragma once
 
+#include "block_sums.hpp"
 #include "gemm_block.hpp"
 
 namespace accel::card {
@@ -33,8 +34,9 @@ class BlockAccumulator {
     [[nodiscard]] std::uint64_t channel_bytes() const {
         return flags_.requantize ? sizeof(accel_channel_quant) : flags_.bias ? sizeof(float) : 0;
     }
-    // How many products the kernel may sum before fold_partial_sums().
+    // How many products the kernel may sum before add_sums(), and how many a single chain may.
     [[nodiscard]] std::uint64_t depth() const { return int8_ ? exact_depth : block_depth; }
+    [[nodiscard]] std::uint64_t chain() const { return int8_ ? exact_depth : chain_length; }
 
     // Like Memory::read_rows() for rows of `columns` elements, converted to f32; at most
     // Scratch::stage_floats elements in all. Uses stage 2.
@@ -47,15 +49,16 @@ class BlockAccumulator {
         return read(types_[1], zero_points_[1], address, stride, rows, columns, to);
     }
 
-    // The sums of a block: at most block_rows x block_columns, in rows of `width`.
-    [[nodiscard]] float* sums() const { return scratch_.tile[1].get(); }
-    // Sets `count` sums to zero.
-    void clear(std::uint64_t count);
-    // With int8 operands: adds the partial sums to the integers, and sets them to zero.
-    void fold_partial_sums(std::uint64_t count);
+    // Begins `count` results: at most block_rows x block_columns.
+    void restart(std::uint64_t count);
+    // Where the sums of the next depth() or chain() products belong.
+    [[nodiscard]] float* next_sums() const { return block_sums_.next(); }
+    // Adds them to the sums of the products before.
+    void add_sums(std::uint64_t count);
 
-    // Converts `rows` x `columns` sums to results and writes these, in rows `stride` bytes apart.
-    // `channels` is the address in src2 of the first column's data. Uses stages 1 and 2.
+    // Converts `rows` x `columns` sums, which are in rows of `width`, to results and writes these,
+    // in rows `stride` bytes apart. `channels` is the address in src2 of the first column's data.
+    // Uses stages 1 and 2.
     [[nodiscard]] Status write_results(std::uint64_t channels, std::uint64_t address,
                                        std::uint64_t stride, std::uint64_t rows,
                                        std::uint64_t columns, std::uint64_t width);
@@ -63,11 +66,13 @@ class BlockAccumulator {
   private:
     static constexpr std::uint64_t exact_depth = 256;  // 256 * 255 * 255 is below 2^24
     static constexpr std::uint64_t max_sums = Scratch::tile_floats / 2;
+    static_assert(max_sums == BlockSums::max_results);
     static_assert(block_rows * block_columns <= max_sums);
 
     [[nodiscard]] Status read(std::uint8_t type, std::int32_t zero_point, std::uint64_t address,
                               std::uint64_t stride, std::uint64_t rows, std::uint64_t columns,
                               float* to);
+    [[nodiscard]] float* sums() const { return scratch_.tile[1].get(); }
     [[nodiscard]] std::int32_t* totals() const {
         return reinterpret_cast<std::int32_t*>(scratch_.tile[1].get() + max_sums);
     }
@@ -78,6 +83,7 @@ class BlockAccumulator {
 
     Memory& memory_;
     Scratch& scratch_;
+    BlockSums block_sums_;
     std::array<std::uint8_t, 3> types_;  // src0, src1, dst
     std::array<std::uint64_t, 3> bytes_;
     std::array<std::int32_t, 3> zero_points_;

@@ -28,6 +28,10 @@ Units Axis::units(const Extent& dst, bool may_be_in_place, double nanoseconds) {
     if (params_.outer == 0 || params_.inner == 0) {
         return {};  // an empty loop could be long, and would not check whether to stop
     }
+    const std::uint64_t rows = std::clamp<std::uint64_t>(params_.n, 1, block_rows);
+    const std::uint64_t widest =
+        std::clamp<std::uint64_t>(Scratch::stage_floats / rows, min_group, max_group);
+    columns_ = widest;
     const Extent src{.begin = src_,
                      .bytes = std::uint64_t{params_.outer} * params_.n * row_bytes()};
     const bool in_place = may_be_in_place && dst.begin == src.begin;
@@ -38,13 +42,13 @@ Units Axis::units(const Extent& dst, bool may_be_in_place, double nanoseconds) {
         // Narrow groups, but not so narrow that reading them takes longer.
         constexpr std::uint64_t min_columns = 64;
         const std::uint64_t groups = divide_up(std::uint64_t{2} * threads_, params_.outer);
-        columns_ = std::clamp(divide_up(params_.inner, groups), min_columns, max_columns);
+        columns_ = std::clamp(divide_up(params_.inner, groups), min_columns, widest);
     }
     groups_ = divide_up(params_.inner, columns_);
     const std::uint64_t count = params_.outer * groups_;
     return {.count = count,
             .nanoseconds = independent ? 50 + total / static_cast<double>(count) : 0,
-            .cut_for_threads = columns_ != max_columns};
+            .cut_for_threads = columns_ != widest};
 }
 
 }  // namespace accel::card

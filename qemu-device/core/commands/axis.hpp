@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "numerics/reduction.hpp"
 #include "units.hpp"
 
 namespace accel::card {
@@ -15,8 +16,12 @@ namespace accel::card {
 
 class Axis {
   public:
-    // The columns that are walked together, each with its own running values.
-    static constexpr std::uint64_t max_columns = 4096;
+    // The columns that are walked together, each with its own running values. Axes shorter than a
+    // block of a sum allow more.
+    static constexpr std::uint64_t block_rows = PairwiseReduction::block_rows;
+    static constexpr std::uint64_t min_group = Scratch::stage_floats / block_rows;
+    static constexpr std::uint64_t max_group = 4096;
+    static_assert(PairwiseReduction::max_levels * min_group <= Scratch::stage_floats);
 
     Axis(Execution& execution, const accel_reduce& params)
         : memory_(execution.memory),
@@ -26,11 +31,14 @@ class Axis {
           threads_(execution.threads) {}
 
     // Calls visit(first, rows, values) for blocks of `rows` x `columns` values of one outer index,
-    // in ascending order of the axis.
+    // in ascending order of the axis. `rows` is a multiple of block_rows, except in the last call.
     template <typename Visit>
     [[nodiscard]] Status walk(std::uint64_t outer, std::uint64_t column, std::uint64_t columns,
                               Visit&& visit) {
-        const std::uint64_t max_rows = Scratch::stage_floats / columns;
+        std::uint64_t max_rows = Scratch::stage_floats / columns;
+        if (max_rows < params_.n) {
+            max_rows = max_rows / block_rows * block_rows;
+        }
         for (std::uint64_t row = 0; row < params_.n;) {
             const std::uint64_t rows = std::min<std::uint64_t>(params_.n - row, max_rows);
             // An axis that fits the stage is read only once for all walks.
@@ -81,8 +89,8 @@ class Axis {
     const accel_reduce& params_;
     std::uint64_t src_;
     const unsigned threads_;
-    std::uint64_t columns_ = max_columns;  // of a group, except the last
-    std::uint64_t groups_ = 1;             // of an outer index
+    std::uint64_t columns_ = 1;  // of a group, except the last
+    std::uint64_t groups_ = 1;   // of an outer index
     bool loaded_ = false;
 };
 

@@ -151,7 +151,7 @@ class Conv2d {
         const std::uint64_t width = round_up(columns, tile_columns);
         const std::uint64_t rows = round_up(row.count, tile_rows);
         const std::uint64_t channel = group_ * columns_ + n;
-        accumulator_.clear(rows * width);
+        accumulator_.restart(rows * width);
         const bool keep = k_ <= Scratch::panel_floats / width;
         for (std::uint64_t k = 0; k < k_; k += accumulator_.depth()) {
             const std::uint64_t depth = std::min(k_ - k, accumulator_.depth());
@@ -167,11 +167,11 @@ class Conv2d {
                 return status;
             }
             if (Status status = multiply_block(memory_, scratch_.tile[0].get(), panel,
-                                               accumulator_.sums(), rows, width, depth);
+                                               accumulator_.next_sums(), rows, width, depth);
                 status != ACCEL_OK) {
                 return status;
             }
-            accumulator_.fold_partial_sums(rows * width);
+            accumulator_.add_sums(rows * width);
         }
         return write_results(row, channel, columns, width);
     }
@@ -237,14 +237,17 @@ class Conv2d {
     [[nodiscard]] Status depthwise_block(std::uint64_t channel, std::uint64_t channels,
                                          const RowBlock& block) {
         const std::uint64_t count = block.count;
-        float* const sums = accumulator_.sums();
         float* const stage = scratch_.stage[0].get();
         float* const weights = scratch_.stage[1].get();
         const FmaKernel kernel = fma_kernel();
-        accumulator_.clear(count * channels);
+        accumulator_.restart(count * channels);
         for (std::uint64_t tap = 0; tap < window_.taps(); ++tap) {
             if (Status status = memory_.check(); status != ACCEL_OK) {
                 return status;
+            }
+            float* const sums = accumulator_.next_sums();
+            if (tap % accumulator_.chain() == 0) {
+                std::fill_n(sums, count * channels, 0.0F);
             }
             const std::uint64_t from =
                 tensor_.src1 + (tap * params_.dst.channels + channel) * weight_bytes_;
@@ -270,8 +273,8 @@ class Conv2d {
             for (std::uint64_t i = 0; i < count; ++i) {
                 kernel(sums + i * channels, stage + i * channels, weights, channels);
             }
-            if ((tap + 1) % accumulator_.depth() == 0 || tap + 1 == window_.taps()) {
-                accumulator_.fold_partial_sums(count * channels);
+            if ((tap + 1) % accumulator_.chain() == 0 || tap + 1 == window_.taps()) {
+                accumulator_.add_sums(count * channels);
             }
         }
         return write_results(block, channel, channels, channels);

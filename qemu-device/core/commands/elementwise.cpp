@@ -3,11 +3,11 @@
 // ELEMENTWISE: dst = act(op(src0, src1)) over up to six strided dimensions. It computes in f32 or
 // in 64-bit integers. Other data types are converted when they are read or written.
 #include <algorithm>
-#include <cmath>
 
 #include "data_type.hpp"
 #include "elementwise_shape.hpp"
-#include "math.hpp"
+#include "numerics/elementwise.hpp"
+#include "numerics/math.hpp"
 
 namespace accel::card {
 
@@ -15,145 +15,6 @@ namespace {
 
 // A tensor with more elements can only repeat them, because the address space has no room for more.
 constexpr std::uint64_t max_elements = std::uint64_t{1} << ACCEL_VA_BITS;
-
-template <typename Number, typename Op>
-void each(Number* a, const Number* b, std::uint64_t count, Op&& op) {
-    for (std::uint64_t i = 0; i < count; ++i) {
-        a[i] = op(a[i], b[i]);
-    }
-}
-
-// The operations that f32 and integers share. False: the operation is another one.
-template <typename Number>
-bool apply_common(std::uint8_t op, Number* a, const Number* b, const Number* c,
-                  std::uint64_t count) {
-    switch (op) {
-        case ACCEL_EW_IDENTITY:
-            return true;
-        case ACCEL_EW_MIN:
-            each(a, b, count, [](Number x, Number y) { return y < x ? y : x; });
-            return true;
-        case ACCEL_EW_MAX:
-            each(a, b, count, [](Number x, Number y) { return y > x ? y : x; });
-            return true;
-        case ACCEL_EW_EQUAL:
-            each(a, b, count, [](Number x, Number y) { return Number(x == y); });
-            return true;
-        case ACCEL_EW_LESS:
-            each(a, b, count, [](Number x, Number y) { return Number(x < y); });
-            return true;
-        case ACCEL_EW_LESS_EQUAL:
-            each(a, b, count, [](Number x, Number y) { return Number(x <= y); });
-            return true;
-        case ACCEL_EW_SELECT:
-            for (std::uint64_t i = 0; i < count; ++i) {
-                a[i] = c[i] != 0 ? a[i] : b[i];
-            }
-            return true;
-        default:
-            return false;
-    }
-}
-
-void apply(std::uint8_t op, float* a, const float* b, const float* c, std::uint64_t count) {
-    switch (op) {
-        case ACCEL_EW_ADD:
-            return each(a, b, count, [](float x, float y) { return x + y; });
-        case ACCEL_EW_SUB:
-            return each(a, b, count, [](float x, float y) { return x - y; });
-        case ACCEL_EW_MUL:
-            return each(a, b, count, [](float x, float y) { return x * y; });
-        case ACCEL_EW_DIV:
-            return each(a, b, count, [](float x, float y) { return x / y; });
-        case ACCEL_EW_PRELU:
-            return each(a, b, count, [](float x, float y) { return x < 0.0F ? x * y : x; });
-        case ACCEL_EW_POW:
-            return each(a, b, count, pow_f32);
-        case ACCEL_EW_FMOD:
-            return each(a, b, count, [](float x, float y) { return std::fmod(x, y); });
-        case ACCEL_EW_MOD:
-            return each(a, b, count, [](float x, float y) {
-                const float rest = std::fmod(x, y);
-                return rest != 0.0F && (rest < 0.0F) != (y < 0.0F) ? rest + y : rest;
-            });
-        default:
-            apply_common(op, a, b, c, count);
-    }
-}
-
-// Integer operations are modulo 2^64. A division by zero has quotient and remainder zero.
-std::int64_t quotient(std::int64_t x, std::int64_t y) {
-    return y == 0 ? 0 : y == -1 ? static_cast<std::int64_t>(-static_cast<std::uint64_t>(x)) : x / y;
-}
-std::int64_t rest(std::int64_t x, std::int64_t y) {
-    return y == 0 || y == -1 ? 0 : x % y;
-}
-std::int64_t power(std::int64_t base, std::int64_t exponent) {
-    if (exponent < 0) {
-        return base == 1 ? 1 : base == -1 ? (exponent % 2 != 0 ? -1 : 1) : 0;
-    }
-    std::uint64_t result = 1;
-    for (auto square = static_cast<std::uint64_t>(base); exponent != 0; exponent >>= 1) {
-        result *= (exponent & 1) != 0 ? square : 1;
-        square *= square;
-    }
-    return static_cast<std::int64_t>(result);
-}
-
-template <typename Op>
-void each_unsigned(std::int64_t* a, const std::int64_t* b, std::uint64_t count, Op&& op) {
-    each(a, b, count, [&](std::int64_t x, std::int64_t y) {
-        return static_cast<std::int64_t>(
-            op(static_cast<std::uint64_t>(x), static_cast<std::uint64_t>(y)));
-    });
-}
-
-void apply(std::uint8_t op, std::int64_t* a, const std::int64_t* b, const std::int64_t* c,
-           std::uint64_t count) {
-    switch (op) {
-        case ACCEL_EW_ADD:
-            return each_unsigned(a, b, count,
-                                 [](std::uint64_t x, std::uint64_t y) { return x + y; });
-        case ACCEL_EW_SUB:
-            return each_unsigned(a, b, count,
-                                 [](std::uint64_t x, std::uint64_t y) { return x - y; });
-        case ACCEL_EW_MUL:
-            return each_unsigned(a, b, count,
-                                 [](std::uint64_t x, std::uint64_t y) { return x * y; });
-        case ACCEL_EW_DIV:
-            return each(a, b, count, quotient);
-        case ACCEL_EW_PRELU:
-            return each_unsigned(a, b, count, [](std::uint64_t x, std::uint64_t y) {
-                return static_cast<std::int64_t>(x) < 0 ? x * y : x;
-            });
-        case ACCEL_EW_POW:
-            return each(a, b, count, power);
-        case ACCEL_EW_FMOD:
-            return each(a, b, count, rest);
-        case ACCEL_EW_MOD:
-            return each(a, b, count, [](std::int64_t x, std::int64_t y) {
-                const std::int64_t left = rest(x, y);
-                return left != 0 && (left < 0) != (y < 0) ? left + y : left;
-            });
-        case ACCEL_EW_AND:
-            return each_unsigned(a, b, count,
-                                 [](std::uint64_t x, std::uint64_t y) { return x & y; });
-        case ACCEL_EW_OR:
-            return each_unsigned(a, b, count,
-                                 [](std::uint64_t x, std::uint64_t y) { return x | y; });
-        case ACCEL_EW_XOR:
-            return each_unsigned(a, b, count,
-                                 [](std::uint64_t x, std::uint64_t y) { return x ^ y; });
-        case ACCEL_EW_SHIFT_LEFT:
-            return each_unsigned(
-                a, b, count, [](std::uint64_t x, std::uint64_t y) { return y < 64 ? x << y : 0; });
-        case ACCEL_EW_SHIFT_RIGHT:
-            return each_unsigned(
-                a, b, count, [](std::uint64_t x, std::uint64_t y) { return y < 64 ? x >> y : 0; });
-        default:
-            apply_common(op, a, b, c, count);
-    }
-}
 
 [[nodiscard]] bool integers_only(std::uint8_t op) {
     return op >= ACCEL_EW_AND && op <= ACCEL_EW_SHIFT_RIGHT;
@@ -321,7 +182,7 @@ class Elementwise {
             }
         }
         memory_.work(kind_of_work(), now);
-        apply(params_.op, values[0], values[1], values[2], now);
+        apply_elementwise(params_.op, values[0], values[1], values[2], now);
         apply_unary(values[0], now, activation_);
         return put(address(dst_operand), inner.stride[dst_operand], now, values[0]);
     }

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <initializer_list>
 #include <memory>
+#include <new>
 #include <span>
 
 #include "accel_hw.h"
@@ -16,21 +17,33 @@
 
 namespace accel::card {
 
-// Buffers of a worker. They are allocated before it runs a command, so that no command fails for
-// lack of memory. Their content is undefined: a page that no command uses takes no memory.
+// Buffers of a worker, aligned for vectors. They are allocated before it runs a command, so that no
+// command fails for lack of memory. Their content is undefined: a page that no command uses takes
+// no memory.
 struct Scratch {
     static constexpr std::size_t panel_floats = std::size_t{1} << 20;
     static constexpr std::size_t tile_floats = std::size_t{1} << 16;
     static constexpr std::size_t stage_floats = std::size_t{1} << 15;
     static_assert(stage_floats * sizeof(float) >= piece_bytes);
 
-    using Floats = std::unique_ptr<float[]>;
-    Floats panel = std::make_unique_for_overwrite<float[]>(panel_floats);
-    std::array<Floats, 2> tile{std::make_unique_for_overwrite<float[]>(tile_floats),
-                               std::make_unique_for_overwrite<float[]>(tile_floats)};
-    std::array<Floats, 3> stage{std::make_unique_for_overwrite<float[]>(stage_floats),
-                                std::make_unique_for_overwrite<float[]>(stage_floats),
-                                std::make_unique_for_overwrite<float[]>(stage_floats)};
+    // Of BlockSums: a level for each power of two of blocks, up to the longest sum that an address
+    // space has room for.
+    static constexpr std::size_t level_count = 40;
+
+    static constexpr std::align_val_t alignment{64};
+    struct Free {
+        void operator()(float* floats) const { ::operator delete[](floats, alignment); }
+    };
+    using Floats = std::unique_ptr<float[], Free>;
+    [[nodiscard]] static Floats allocate(std::size_t floats) {
+        return Floats(static_cast<float*>(::operator new[](floats * sizeof(float), alignment)));
+    }
+
+    Floats panel = allocate(panel_floats);
+    std::array<Floats, 2> tile{allocate(tile_floats), allocate(tile_floats)};
+    std::array<Floats, 3> stage{allocate(stage_floats), allocate(stage_floats),
+                                allocate(stage_floats)};
+    Floats levels = allocate(level_count * tile_floats / 2);
 
     // Of the thread that uses these buffers: see Memory::set_thread().
     RecentTranslations recent;

@@ -174,7 +174,7 @@ class Gemm {
                                std::uint64_t columns) {
         const std::uint64_t width = round_up(columns, tile_columns);
         const std::uint64_t count = round_up(rows, tile_rows) * width;
-        accumulator_.clear(count);
+        accumulator_.restart(count);
         const bool keep = params_.k * width <= Scratch::panel_floats;
         for (std::uint64_t k = 0; k < params_.k; k += accumulator_.depth()) {
             const std::uint64_t depth = std::min(params_.k - k, accumulator_.depth());
@@ -189,12 +189,12 @@ class Gemm {
                 return status;
             }
             if (Status status =
-                    multiply_block(memory_, scratch_.tile[0].get(), panel, accumulator_.sums(),
+                    multiply_block(memory_, scratch_.tile[0].get(), panel, accumulator_.next_sums(),
                                    round_up(rows, tile_rows), width, depth);
                 status != ACCEL_OK) {
                 return status;
             }
-            accumulator_.fold_partial_sums(count);
+            accumulator_.add_sums(count);
         }
         return accumulator_.write_results(channels_ + n * accumulator_.channel_bytes(),
                                           d_.at(index_, m, n), d_.stride * d_.element, rows,

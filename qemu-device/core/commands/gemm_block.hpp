@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Blocks of a matrix product, shared by GEMM and CONV2D: packing of operands into tiles, and
-// multiplication of a block of block_rows x block_columns results. Sums run over ascending k, in
-// steps of block_depth.
+// multiplication of a block of block_rows x block_columns results, block_depth products at a time.
 #pragma once
 
 #include <algorithm>
 
 #include "execution.hpp"
 #include "gemm_kernel.hpp"
-#include "math.hpp"
+#include "numerics/math.hpp"
 
 namespace accel::card {
 
 inline constexpr std::uint64_t block_rows = 64;
 inline constexpr std::uint64_t block_columns = 512;
-inline constexpr std::uint64_t block_depth = 1024;
+inline constexpr std::uint64_t block_depth = max_depth;
 static_assert(block_rows * block_depth <= Scratch::tile_floats);
 static_assert(block_rows * block_columns <= Scratch::tile_floats);
 static_assert(block_depth * block_columns <= Scratch::panel_floats);
@@ -64,7 +63,7 @@ void pack_along(float* panel, std::uint64_t first, std::uint64_t lines, const fl
     }
 }
 
-// sums += a x panel. `rows` and `width` are whole tiles; both operands are packed `depth` deep.
+// sums = a x panel. `rows` and `width` are whole tiles; both operands are packed `depth` deep.
 [[nodiscard]] inline Status multiply_block(Memory& memory, const float* a, const float* panel,
                                            float* sums, std::uint64_t rows, std::uint64_t width,
                                            std::uint64_t depth) {

@@ -2,9 +2,10 @@
 //
 // The inner loop of GEMM.
 //
-// A kernel adds `depth` products to each of tile_rows x tile_columns results: in ascending k, with
-// one fused multiply-add for each product, as the data sheet specifies to the bit. Vectors run
-// along n, so vector width and instruction set do not change any result.
+// A kernel sums `depth` products for each of tile_rows x tile_columns results, in the order that
+// the data sheet specifies to the bit: chains of fused multiply-adds for blocks of chain_length
+// consecutive k, which are added up pairwise. Vectors run along n, so vector width and instruction
+// set do not change any result.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +14,11 @@ namespace accel::card {
 
 inline constexpr std::size_t tile_rows = 8;
 inline constexpr std::size_t tile_columns = 32;
+inline constexpr std::size_t chain_length = 32;
+inline constexpr std::size_t max_depth = 32 * chain_length;
 
 // a: depth x tile_rows, b: depth x tile_columns, both packed; sums: rows `stride` floats apart.
+// depth: 1 … max_depth.
 using GemmKernel = void (*)(const float* a, const float* b, float* sums, std::size_t stride,
                             std::size_t depth);
 

@@ -3,8 +3,9 @@
 // POOL: the maximum or the average of each channel within a sliding window, in f32.
 #include <limits>
 
+#include "block_sums.hpp"
+#include "gemm_kernel.hpp"
 #include "image.hpp"
-#include "math.hpp"
 
 namespace accel::card {
 
@@ -12,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t block_channels = 512;
 constexpr std::uint64_t block_results = Scratch::stage_floats / block_channels;
-static_assert(block_results * block_channels <= Scratch::tile_floats);
+static_assert(block_results * block_channels <= BlockSums::max_results);
 
 class Pool {
   public:
@@ -70,17 +71,23 @@ class Pool {
         const std::uint64_t count = results.count;
         const std::uint64_t channels = std::min(params_.dst.channels - channel, block_channels);
         const bool average = params_.op == ACCEL_POOL_AVERAGE;
-        float* const pooled = scratch_.tile[1].get();
+        BlockSums sums(scratch_);
+        float* pooled = sums.next();
         float* const stage = scratch_.stage[0].get();
         std::array<std::uint32_t, block_results> taps_inside{};
-        float initial = 0;
         if (!average) {
-            initial = -std::numeric_limits<float>::infinity();
+            std::fill_n(pooled, count * channels, -std::numeric_limits<float>::infinity());
         }
-        std::fill_n(pooled, count * channels, initial);
         for (std::uint64_t tap = 0; tap < window_.taps(); ++tap) {
             if (Status status = memory_.check(); status != ACCEL_OK) {
                 return status;
+            }
+            if (average && tap % chain_length == 0) {
+                if (tap != 0) {
+                    sums.add(count * channels);
+                }
+                pooled = sums.next();
+                std::fill_n(pooled, count * channels, 0.0F);
             }
             std::uint64_t row = 0;
             const InsideRange inside =
@@ -97,9 +104,20 @@ class Pool {
                 return status;
             }
             memory_.work(Work::elements, (inside.last - inside.first) * channels);
-            add_tap(pooled, stage, taps_inside, inside, channels, average);
+            float* const out = pooled + inside.first * channels;
+            const std::uint64_t values = (inside.last - inside.first) * channels;
+            if (average) {
+                add_values(out, stage, values);
+                for (std::uint64_t i = inside.first; i < inside.last; ++i) {
+                    ++taps_inside[i];
+                }
+            } else {
+                take_maxima(out, stage, values);
+            }
         }
         if (average) {
+            sums.add(count * channels);
+            pooled = sums.finish(count * channels);
             divide(pooled, taps_inside, count, channels);
         }
         return memory_.write_rows(dst_.at(results.image, results.y, results.x, channel),
@@ -108,18 +126,6 @@ class Pool {
 
     using TapCounts = std::array<std::uint32_t, block_results>;  // for each result of a block
 
-    static void add_tap(float* pooled, const float* in, TapCounts& taps_inside,
-                        const InsideRange& inside, std::uint64_t channels, bool average) {
-        for (std::uint64_t i = inside.first; i < inside.last; ++i) {
-            float* const out = pooled + i * channels;
-            const bool first = taps_inside[i]++ == 0;
-            for (std::uint64_t c = 0; c < channels; ++c, ++in) {
-                // As in REDUCE, MAX starts with the first value, so a NaN there is kept.
-                out[c] = average ? out[c] + *in : first ? *in : maximum(out[c], *in);
-            }
-        }
-    }
-
     void divide(float* sums, const TapCounts& taps_inside, std::uint64_t count,
                 std::uint64_t channels) {
         memory_.work(Work::specials, count * channels);
@@ -127,8 +133,8 @@ class Pool {
             const std::uint64_t taps = (params_.flags & ACCEL_POOL_COUNT_INCLUDE_PAD) != 0
                                            ? window_.taps()
                                            : taps_inside[i];
-            for (std::uint64_t c = 0; c < channels && taps != 0; ++c) {
-                sums[i * channels + c] /= static_cast<float>(taps);
+            if (taps != 0) {
+                divide_values(sums + i * channels, channels, static_cast<float>(taps));
             }
         }
     }

@@ -3,9 +3,9 @@
 // REDUCE: the sum, product, mean or extreme value over the middle axis, or the index of the
 // extreme.
 #include <algorithm>
+#include <limits>
 
 #include "axis.hpp"
-#include "math.hpp"
 
 namespace accel::card {
 
@@ -29,7 +29,7 @@ class Reduce {
         if (params_.op > ACCEL_REDUCE_MEAN) {
             return ACCEL_BAD_FIELD;
         }
-        if (params_.n == 0) {
+        if (params_.n == 0 && is_index()) {
             return ACCEL_BAD_SIZE;
         }
         if (params_.outer == 0 || params_.inner == 0) {
@@ -53,65 +53,46 @@ class Reduce {
   private:
     // Reduces a group of columns.
     [[nodiscard]] Status reduce(std::uint64_t outer, std::uint64_t column, std::uint64_t columns) {
-        std::fill_n(values_, columns, params_.op == ACCEL_REDUCE_PRODUCT ? 1.0F : 0.0F);
+        const auto op = params_.op;
+        const bool least = op == ACCEL_REDUCE_MIN || op == ACCEL_REDUCE_ARGMIN;
+        PairwiseReduction total(op == ACCEL_REDUCE_PRODUCT ? PairwiseReduction::Kind::product
+                                                           : PairwiseReduction::Kind::sum,
+                                columns, values_);
+        if (op == ACCEL_REDUCE_MAX || op == ACCEL_REDUCE_MIN) {
+            constexpr float infinity = std::numeric_limits<float>::infinity();
+            std::fill_n(values_, columns, least ? infinity : -infinity);
+        }
         const auto visit = [&](std::uint64_t first, std::uint64_t rows, const float* in) -> Status {
             memory_.work(Work::elements, rows * columns);
-            accumulate(first, rows, columns, in);
+            if (is_pairwise()) {
+                total.add(in, rows);
+            } else if (is_index()) {
+                reduce_indices(least, in, rows, columns, first, values_, indices_);
+            } else {
+                reduce_extremes(least, in, rows, columns, values_);
+            }
             return ACCEL_OK;
         };
         if (Status status = axis_.walk(outer, column, columns, visit); status != ACCEL_OK) {
             return status;
         }
-        if (params_.op == ACCEL_REDUCE_MEAN) {
-            for (std::uint64_t c = 0; c < columns; ++c) {
-                values_[c] = values_[c] / static_cast<float>(params_.n);
-            }
+        if (is_pairwise()) {
+            (void)total.finish();  // in values_
         }
-        const bool index = params_.op == ACCEL_REDUCE_ARGMAX || params_.op == ACCEL_REDUCE_ARGMIN;
-        const void* const result = index ? static_cast<const void*>(indices_) : values_;
+        if (op == ACCEL_REDUCE_MEAN) {
+            divide_values(values_, columns, static_cast<float>(params_.n));
+        }
+        const void* const result = is_index() ? static_cast<const void*>(indices_) : values_;
         return memory_.write(dst_ + (outer * params_.inner + column) * sizeof(float), result,
                              columns * sizeof(float));
     }
 
-    // Adds rows [first, first + rows) of the axis to the running values.
-    void accumulate(std::uint64_t first, std::uint64_t rows, std::uint64_t columns,
-                    const float* in) {
-        switch (params_.op) {
-            case ACCEL_REDUCE_SUM:
-            case ACCEL_REDUCE_MEAN:
-                return combine(rows, columns, in, [](float a, float b) { return a + b; });
-            case ACCEL_REDUCE_PRODUCT:
-                return combine(rows, columns, in, [](float a, float b) { return a * b; });
-            case ACCEL_REDUCE_MIN:
-            case ACCEL_REDUCE_ARGMIN:
-                return track(first, rows, columns, in, [](float b, float a) { return b < a; });
-            default:
-                return track(first, rows, columns, in, [](float b, float a) { return b > a; });
-        }
+    [[nodiscard]] bool is_pairwise() const {
+        return params_.op == ACCEL_REDUCE_SUM || params_.op == ACCEL_REDUCE_MEAN ||
+               params_.op == ACCEL_REDUCE_PRODUCT;
     }
-
-    template <typename Combine>
-    void combine(std::uint64_t rows, std::uint64_t columns, const float* in,
-                 Combine&& combination) {
-        for (std::uint64_t row = 0; row < rows; ++row) {
-            for (std::uint64_t c = 0; c < columns; ++c) {
-                values_[c] = combination(values_[c], *in++);
-            }
-        }
-    }
-
-    // Keeps the extreme value of each column, and its index.
-    template <typename Better>
-    void track(std::uint64_t first, std::uint64_t rows, std::uint64_t columns, const float* in,
-               Better&& better) {
-        for (std::uint64_t row = 0; row < rows; ++row) {
-            for (std::uint64_t c = 0; c < columns; ++c, ++in) {
-                if (first + row == 0 || better(*in, values_[c])) {
-                    values_[c] = *in;
-                    indices_[c] = static_cast<std::uint32_t>(first + row);
-                }
-            }
-        }
+    [[nodiscard]] bool is_index() const {
+        return params_.op == ACCEL_REDUCE_ARGMAX || params_.op == ACCEL_REDUCE_ARGMIN;
     }
 
     Memory& memory_;

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <bit>
 
+#include "block_sums.hpp"
 #include "fma_kernel.hpp"
+#include "gemm_kernel.hpp"
 #include "units.hpp"
 
 namespace accel::card {
@@ -19,7 +21,7 @@ class Resize {
         : memory_(execution.memory),
           params_(params),
           tensor_(execution.command.tensor),
-          sums_(execution.scratch.stage[0].get()),
+          sums_(execution.scratch),
           slice_(execution.scratch.stage[1].get()),
           weights_(execution.scratch.stage[2].get()) {}
 
@@ -98,8 +100,11 @@ class Resize {
         if (Status status = memory_.check(); status != ACCEL_OK) {
             return status;
         }
-        std::fill_n(sums_, now, 0.0F);
+        sums_.restart();
         for (std::uint64_t k = 0; k < params_.taps; ++k) {
+            if (k % chain_length == 0) {
+                std::fill_n(sums_.next(), now, 0.0F);
+            }
             accel_resize_tap tap{};
             if (Status status = memory_.read(tensor_.src1 + (i * params_.taps + k) * sizeof tap,
                                              &tap, sizeof tap);
@@ -117,16 +122,20 @@ class Resize {
             }
             std::fill_n(weights_, now, std::bit_cast<float>(tap.weight));
             memory_.work(Work::macs, now);
-            kernel_(sums_, slice_, weights_, now);
+            kernel_(sums_.next(), slice_, weights_, now);
+            if ((k + 1) % chain_length == 0 || k + 1 == params_.taps) {
+                sums_.add(now);
+            }
         }
         const std::uint64_t to = (outer * params_.count + i) * params_.inner + inner;
-        return memory_.write(tensor_.dst + to * sizeof(float), sums_, now * sizeof(float));
+        return memory_.write(tensor_.dst + to * sizeof(float), sums_.finish(now),
+                             now * sizeof(float));
     }
 
     Memory& memory_;
     const accel_resize& params_;
     const accel_tensor& tensor_;
-    float* const sums_;
+    BlockSums sums_;
     float* const slice_;
     float* const weights_;
     const FmaKernel kernel_ = fma_kernel();

@@ -2,38 +2,18 @@
 //
 // SOFTMAX over the middle axis, in three walks: for the maximum, the sum and the results. If the
 // axis fits the stage, the exponentials are kept; otherwise they are computed twice.
+#include <limits>
+
 #include "axis.hpp"
-#include "math.hpp"
+#include "numerics/math.hpp"
 
 namespace accel::card {
 
 namespace {
 
-// total[c] = combine(total[c], value) for every row. A single column has its total in a register.
-template <typename Combine>
-void gather_rows(float* total, const float* values, std::uint64_t rows, std::uint64_t columns,
-                 Combine&& combine) {
-    if (columns == 1) {
-        float one = *total;
-        for (std::uint64_t row = 0; row < rows; ++row) {
-            one = combine(one, values[row]);
-        }
-        *total = one;
-        return;
-    }
-    for (std::uint64_t row = 0; row < rows; ++row, values += columns) {
-        for (std::uint64_t c = 0; c < columns; ++c) {
-            total[c] = combine(total[c], values[c]);
-        }
-    }
-}
-
 void divide_rows(float* values, const float* divisors, std::uint64_t rows, std::uint64_t columns) {
     if (columns == 1) {
-        const float divisor = *divisors;
-        for (std::uint64_t row = 0; row < rows; ++row) {
-            values[row] = values[row] / divisor;
-        }
+        divide_values(values, rows, *divisors);
         return;
     }
     for (std::uint64_t row = 0; row < rows; ++row, values += columns) {
@@ -83,20 +63,18 @@ class Softmax {
     [[nodiscard]] std::uint64_t outer_bytes() const { return axis_.row_bytes() * params_.n; }
 
     [[nodiscard]] Status group(std::uint64_t outer, std::uint64_t column, std::uint64_t columns) {
-        const auto find_peak = [&](std::uint64_t first, std::uint64_t rows,
+        PairwiseReduction sum(PairwiseReduction::Kind::sum, columns, sum_);
+        const auto find_peak = [&](std::uint64_t /*first*/, std::uint64_t rows,
                                    const float* values) -> Status {
             memory_.work(Work::elements, rows * columns);
-            if (first == 0) {
-                std::copy_n(values, columns, peak_);
-            }
-            gather_rows(peak_, values, rows, columns, maximum);
+            reduce_extremes(false, values, rows, columns, peak_);
             return ACCEL_OK;
         };
         const auto add_up = [&](std::uint64_t /*first*/, std::uint64_t rows,
                                 float* values) -> Status {
             memory_.work(Work::specials, rows * columns);
             exponentials(values, rows, columns, peak_);
-            gather_rows(sum_, values, rows, columns, [](float a, float b) { return a + b; });
+            sum.add(values, rows);
             return ACCEL_OK;
         };
         const auto divide = [&](std::uint64_t first, std::uint64_t rows, float* values) -> Status {
@@ -108,13 +86,14 @@ class Softmax {
             return memory_.write_rows(dst_ + axis_.offset(outer, first, column), axis_.row_bytes(),
                                       rows, columns * sizeof(float), values);
         };
-        std::fill_n(sum_, columns, 0.0F);
+        std::fill_n(peak_, columns, -std::numeric_limits<float>::infinity());
         if (Status status = axis_.walk(outer, column, columns, find_peak); status != ACCEL_OK) {
             return status;
         }
         if (Status status = axis_.walk(outer, column, columns, add_up); status != ACCEL_OK) {
             return status;
         }
+        (void)sum.finish();  // in sum_
         return axis_.walk(outer, column, columns, divide);
     }
 

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "frontend/onnx_tensor.hpp"
 #include "frontend/operators/lowering.hpp"
@@ -192,74 +191,21 @@ Values is_inf(const Node& n) {
         n.b.compare(ElementwiseOp::equal, x, n.b.scalar(n.b.type(x), high ? infinite : -infinite))};
 }
 
-Values tangent(const Node& n) {
-    return {div(n, unary(n, UnaryOp::sin, n.in(0)), unary(n, UnaryOp::cos, n.in(0)))};
-}
-// (e - 1/e) / 2 with e = exp(x). Near zero that difference cancels, and a series replaces it.
-Values sinh(const Node& n) {
-    const ValueId x = n.in(0);
-    const ValueId e = unary(n, UnaryOp::exp, x);
-    const ValueId far = mul(n, sub(n, e, unary(n, UnaryOp::reciprocal, e)), 0.5F);
-    const ValueId z = mul(n, x, x);
-    const ValueId series = add(n, mul(n, z, add(n, mul(n, z, 1.0F / 120), 1.0F / 6)), 1.0F);
-    const ValueId near = mul(n, x, series);
-    const ValueId small = n.b.compare(ElementwiseOp::less, z, n.b.scalar(n.b.type(x), 0.01));
-    return {n.b.select(small, near, far)};
-}
-Values cosh(const Node& n) {
-    const ValueId e = unary(n, UnaryOp::exp, n.in(0));
-    return {mul(n, add(n, e, unary(n, UnaryOp::reciprocal, e)), 0.5F)};
-}
-
-// atan(x / sqrt(1 - x * x)). At x = 1 and -1 the quotient is infinite, and its atan is exact.
-ValueId arc_sine(const Node& n) {
-    const ValueId x = n.in(0);
-    const ValueId one = n.b.scalar(n.b.type(x), 1);
-    const ValueId rest = mul(n, sub(n, one, x), add(n, x, 1.0F));
-    return unary(n, UnaryOp::atan, div(n, x, unary(n, UnaryOp::sqrt, rest)));
-}
-Values asin(const Node& n) {
-    return {arc_sine(n)};
-}
-Values acos(const Node& n) {
-    const ValueId half = n.b.scalar(n.b.type(n.in(0)), std::numbers::pi / 2);
-    return {sub(n, half, arc_sine(n))};
-}
-// sign(x) * log(|x| + sqrt(x * x + 1))
-Values asinh(const Node& n) {
-    const ValueId x = n.in(0);
-    const ValueId a = unary(n, UnaryOp::abs, x);
-    const ValueId root = unary(n, UnaryOp::sqrt, add(n, mul(n, x, x), 1.0F));
-    const ValueId value = unary(n, UnaryOp::log, add(n, a, root));
-    return {mul(n, unary(n, UnaryOp::sign, x), value)};
-}
-Values acosh(const Node& n) {
-    const ValueId x = n.in(0);
-    const ValueId root = unary(n, UnaryOp::sqrt, add(n, mul(n, x, x), -1.0F));
-    return {unary(n, UnaryOp::log, add(n, x, root))};
-}
-Values atanh(const Node& n) {
-    const ValueId x = n.in(0);
-    const ValueId one = n.b.scalar(n.b.type(x), 1);
-    const ValueId ratio = div(n, add(n, x, 1.0F), sub(n, one, x));
-    return {mul(n, unary(n, UnaryOp::log, ratio), 0.5F)};
-}
-
 }  // namespace
 
 void add_elementwise(OperatorTable& table) {
     table.add({
         {"Abs", {1}, unary_operator(UnaryOp::abs)},
-        {"Acos", {7}, acos},
-        {"Acosh", {9}, acosh},
+        {"Acos", {7}, unary_operator(UnaryOp::acos)},
+        {"Acosh", {9}, unary_operator(UnaryOp::acosh)},
         {"Add", {1, 6}, aligned_binary(ElementwiseOp::add)},
         {"Add", {7}, binary(ElementwiseOp::add)},
         {"And", {1, 6}, aligned_compare(ElementwiseOp::bit_and)},
         {"And", {7}, compare(ElementwiseOp::bit_and)},
-        {"Asin", {7}, asin},
-        {"Asinh", {9}, asinh},
+        {"Asin", {7}, unary_operator(UnaryOp::asin)},
+        {"Asinh", {9}, unary_operator(UnaryOp::asinh)},
         {"Atan", {7}, unary_operator(UnaryOp::atan)},
-        {"Atanh", {9}, atanh},
+        {"Atanh", {9}, unary_operator(UnaryOp::atanh)},
         {"BitShift", {11}, shift},
         {"BitwiseAnd", {18}, binary(ElementwiseOp::bit_and)},
         {"BitwiseOr", {18}, binary(ElementwiseOp::bit_or)},
@@ -270,7 +216,7 @@ void add_elementwise(OperatorTable& table) {
         {"Clip", {1, 10}, clip_by_attributes},
         {"Clip", {11}, clip},
         {"Cos", {7}, unary_operator(UnaryOp::cos)},
-        {"Cosh", {9}, cosh},
+        {"Cosh", {9}, unary_operator(UnaryOp::cosh)},
         {"Div", {1, 6}, aligned_binary(ElementwiseOp::div)},
         {"Div", {7}, binary(ElementwiseOp::div)},
         {"Dropout", {1}, dropout},
@@ -305,12 +251,12 @@ void add_elementwise(OperatorTable& table) {
         {"Round", {11}, unary_operator(UnaryOp::round)},
         {"Sign", {9}, unary_operator(UnaryOp::sign)},
         {"Sin", {7}, unary_operator(UnaryOp::sin)},
-        {"Sinh", {9}, sinh},
+        {"Sinh", {9}, unary_operator(UnaryOp::sinh)},
         {"Sqrt", {1}, unary_operator(UnaryOp::sqrt)},
         {"Sub", {1, 6}, aligned_binary(ElementwiseOp::sub)},
         {"Sub", {7}, binary(ElementwiseOp::sub)},
         {"Sum", {1}, variadic(ElementwiseOp::add)},
-        {"Tan", {7}, tangent},
+        {"Tan", {7}, unary_operator(UnaryOp::tan)},
         {"Where", {9}, where},
         {"Xor", {1, 6}, aligned_compare(ElementwiseOp::bit_xor)},
         {"Xor", {7}, compare(ElementwiseOp::bit_xor)},

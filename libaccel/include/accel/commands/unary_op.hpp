@@ -37,6 +37,14 @@ enum class UnaryOp : std::uint8_t {
     atan = 23,
     sign = 24,         ///< -1, 0 or 1
     logical_not = 25,  ///< 1 for zero, 0 for any other value
+    tan = 26,
+    asin = 27,
+    acos = 28,
+    sinh = 29,
+    cosh = 30,
+    asinh = 31,
+    acosh = 32,
+    atanh = 33,
 };
 
 }  // namespace accel

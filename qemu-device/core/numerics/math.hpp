@@ -22,6 +22,16 @@ ACCEL_INLINE float power_of_two(int n) {
     return std::bit_cast<float>((n + 127) << 23);
 }
 
+// (exp(r) - 1 - r) / (r * r) for |r| <= log(2) / 2.
+ACCEL_INLINE float exp_polynomial(float r) {
+    float p = 1.9875691500e-4F;
+    p = std::fma(p, r, 1.3981999507e-3F);
+    p = std::fma(p, r, 8.3334519073e-3F);
+    p = std::fma(p, r, 4.1665795894e-2F);
+    p = std::fma(p, r, 1.6666665459e-1F);
+    return std::fma(p, r, 5.0000001201e-1F);
+}
+
 // exp(x) with a single rounding at its end; the exponential of a NaN is a NaN.
 ACCEL_INLINE float exp_f32(float x) {
     constexpr float high = 88.72283F;
@@ -30,14 +40,7 @@ ACCEL_INLINE float exp_f32(float x) {
     const float n = std::rint(clamped * 1.44269502F);
     float r = std::fma(n, -0.693359375F, clamped);
     r = std::fma(n, 2.12194440e-4F, r);
-    float p = 1.9875691500e-4F;
-    p = std::fma(p, r, 1.3981999507e-3F);
-    p = std::fma(p, r, 8.3334519073e-3F);
-    p = std::fma(p, r, 4.1665795894e-2F);
-    p = std::fma(p, r, 1.6666665459e-1F);
-    p = std::fma(p, r, 5.0000001201e-1F);
-    p = std::fma(p, r * r, r);
-    p = p + 1.0F;
+    const float p = std::fma(exp_polynomial(r), r * r, r) + 1.0F;
     // Multiplies by 2^n in two factors. The first product is exact, so one rounding remains, as in
     // ldexp().
     const int exponent = static_cast<int>(n == n ? n : 0.0F);
@@ -46,8 +49,25 @@ ACCEL_INLINE float exp_f32(float x) {
     return x > high ? std::numeric_limits<float>::infinity() : x < low ? 0.0F : scaled;
 }
 
+// The greater and the lesser of two numbers: a NaN if either is one; -0 is less than +0.
 ACCEL_INLINE float maximum(float a, float b) {
-    return b > a ? b : a;
+    const float both =
+        std::bit_cast<float>(std::bit_cast<std::uint32_t>(a) & std::bit_cast<std::uint32_t>(b));
+    const float best = a == b ? both : a > b ? a : b;
+    return a != a ? a : best;
+}
+ACCEL_INLINE float minimum(float a, float b) {
+    const float both =
+        std::bit_cast<float>(std::bit_cast<std::uint32_t>(a) | std::bit_cast<std::uint32_t>(b));
+    const float best = a == b ? both : a < b ? a : b;
+    return a != a ? a : best;
+}
+
+ACCEL_INLINE std::int64_t maximum(std::int64_t a, std::int64_t b) {
+    return a > b ? a : b;
+}
+ACCEL_INLINE std::int64_t minimum(std::int64_t a, std::int64_t b) {
+    return a < b ? a : b;
 }
 
 ACCEL_INLINE float relu(float x) {
@@ -62,6 +82,19 @@ ACCEL_INLINE float polynomial(float x, const float (&coefficients)[N]) {
         sum = std::fma(sum, x, coefficients[i]);
     }
     return sum;
+}
+
+// log(1 + r) + n log(2) for 1 + r from sqrt(0.5) to sqrt(2).
+ACCEL_INLINE float log_sum(float r, float n) {
+    static constexpr float coefficients[] = {
+        7.0376836292e-2F,  -1.1514610310e-1F, 1.1676998740e-1F,
+        -1.2420140846e-1F, 1.4249322787e-1F,  -1.6668057665e-1F,
+        2.0000714765e-1F,  -2.4999993993e-1F, 3.3333331174e-1F};
+    const float z = r * r;
+    float y = polynomial(r, coefficients) * r * z;
+    y = std::fma(n, -2.12194440e-4F, y);
+    y = std::fma(z, -0.5F, y);
+    return std::fma(n, 0.693359375F, r + y);
 }
 
 ACCEL_INLINE float log_f32(float x) {
@@ -80,17 +113,7 @@ ACCEL_INLINE float log_f32(float x) {
         m = m + m;
         --exponent;
     }
-    const float r = m - 1.0F;
-    const float z = r * r;
-    static constexpr float coefficients[] = {
-        7.0376836292e-2F,  -1.1514610310e-1F, 1.1676998740e-1F,
-        -1.2420140846e-1F, 1.4249322787e-1F,  -1.6668057665e-1F,
-        2.0000714765e-1F,  -2.4999993993e-1F, 3.3333331174e-1F};
-    const auto n = static_cast<float>(exponent);
-    float y = polynomial(r, coefficients) * r * z;
-    y = std::fma(n, -2.12194440e-4F, y);
-    y = std::fma(z, -0.5F, y);
-    return std::fma(n, 0.693359375F, r + y);
+    return log_sum(m - 1.0F, static_cast<float>(exponent));
 }
 
 ACCEL_INLINE float sigmoid(float x) {
@@ -109,15 +132,8 @@ ACCEL_INLINE float tanh_f32(float x) {
     return std::copysign(1.0F - 2.0F / (exp_f32(a + a) + 1.0F), x);
 }
 
-ACCEL_INLINE float erf_f32(float x) {
-    const float a = std::fabs(x);
-    if (a < 1.0F) {
-        static constexpr float coefficients[] = {7.853861353153693e-5F, -8.010193625184903e-4F,
-                                                 5.188327685732524e-3F, -2.685381193529856e-2F,
-                                                 1.128358514861418e-1F, -3.761262582423300e-1F,
-                                                 1.128379165726710e+0F};
-        return x * polynomial(x * x, coefficients);
-    }
+// (1 - erf(a)) / exp(-a * a) for a >= 1, times `factor`.
+ACCEL_INLINE float erf_rest(float a, float factor) {
     static constexpr float near[] = {
         2.326819970068386e-2F,  -1.387039388740657e-1F, 3.687424674597105e-1F,
         -5.824733027278666e-1F, 6.210004621745983e-1F,  -4.944515323274145e-1F,
@@ -126,26 +142,83 @@ ACCEL_INLINE float erf_f32(float x) {
                                     -7.495518717768503e+0F, 2.921019019210786e+0F,
                                     -1.015265279202700e+0F, 4.218463358204948e-1F,
                                     -2.820767439740514e-1F, 5.641895067754075e-1F};
-    if (std::isnan(x)) {
-        return x;
-    }
     const float q = 1.0F / a;
     const float y = q * q;
     const float p = a < 2.0F ? polynomial(y, near) : polynomial(y, far);
-    return std::copysign(1.0F - exp_f32(-(a * a)) * q * p, x);
+    return factor * q * p;
+}
+
+// erf(x) for |x| < 1.
+ACCEL_INLINE float erf_near_zero(float x) {
+    static constexpr float coefficients[] = {7.853861353153693e-5F, -8.010193625184903e-4F,
+                                             5.188327685732524e-3F, -2.685381193529856e-2F,
+                                             1.128358514861418e-1F, -3.761262582423300e-1F,
+                                             1.128379165726710e+0F};
+    return x * polynomial(x * x, coefficients);
+}
+
+ACCEL_INLINE float erf_f32(float x) {
+    const float a = std::fabs(x);
+    if (a < 1.0F) {
+        return erf_near_zero(x);
+    }
+    return std::isnan(x) ? x : std::copysign(1.0F - erf_rest(a, exp_f32(-(a * a))), x);
+}
+
+// The sum 1 + erf(t) would cancel for t far below zero, and the rounding of x * x / 2 would
+// multiply.
+ACCEL_INLINE float gelu(float x) {
+    const float t = x * 0.707106781F;
+    const float a = std::fabs(t);
+    float sum = 1.0F + erf_near_zero(t);
+    if (!(a < 1.0F)) {
+        const float half_square = 0.5F * x * x;
+        const float power = exp_f32(-half_square);
+        const float left = std::fma(0.5F * x, x, -half_square);
+        const float rest = erf_rest(a, power == 0.0F ? 0.0F : std::fma(power, -left, power));
+        sum = t < 0.0F ? rest : 1.0F + (1.0F - rest);
+    }
+    return 0.5F * x * sum;
+}
+
+// exp(x) - 1 for x <= 0, without the cancellation near zero.
+ACCEL_INLINE float exp_minus_one(float x) {
+    constexpr float low = -30.0F;  // the result rounds to -1
+    const float clamped = x < low ? low : x;
+    const float n = std::rint(clamped * 1.44269502F);
+    float r = std::fma(n, -0.693359375F, clamped);
+    r = std::fma(n, 2.12194440e-4F, r);
+    const float p = std::fma(exp_polynomial(r), r * r, r);
+    const float scale = power_of_two(static_cast<int>(n == n ? n : 0.0F));
+    return std::fma(p, scale, scale - 1.0F);
+}
+
+// max(x, 0) + log(1 + exp(-|x|)), without forming 1 + exp(-|x|).
+ACCEL_INLINE float softplus(float x) {
+    const float u = exp_f32(-std::fabs(x));
+    const bool small = u < 0.414213562F;
+    const float r = small ? u : 0.5F * (u - 1.0F);
+    return maximum(x, 0.0F) + log_sum(r, small ? 0.0F : 1.0F);
 }
 
 // These are computed in double precision and rounded: the error is within one unit in the last
 // place.
-inline float sin_f32(float x) {
-    return static_cast<float>(std::sin(static_cast<double>(x)));
-}
-inline float cos_f32(float x) {
-    return static_cast<float>(std::cos(static_cast<double>(x)));
-}
-inline float atan_f32(float x) {
-    return static_cast<float>(std::atan(static_cast<double>(x)));
-}
+#define ACCEL_BY_DOUBLE(name)                                         \
+    inline float name##_f32(float x) {                                \
+        return static_cast<float>(std::name(static_cast<double>(x))); \
+    }
+ACCEL_BY_DOUBLE(sin)
+ACCEL_BY_DOUBLE(cos)
+ACCEL_BY_DOUBLE(tan)
+ACCEL_BY_DOUBLE(asin)
+ACCEL_BY_DOUBLE(acos)
+ACCEL_BY_DOUBLE(atan)
+ACCEL_BY_DOUBLE(sinh)
+ACCEL_BY_DOUBLE(cosh)
+ACCEL_BY_DOUBLE(asinh)
+ACCEL_BY_DOUBLE(acosh)
+ACCEL_BY_DOUBLE(atanh)
+#undef ACCEL_BY_DOUBLE
 inline float pow_f32(float x, float y) {
     return static_cast<float>(std::pow(static_cast<double>(x), static_cast<double>(y)));
 }
@@ -175,12 +248,12 @@ struct UnaryOp {
         const bool first = kind == ACCEL_UNARY_CLIP || kind == ACCEL_UNARY_LEAKY_RELU ||
                            kind == ACCEL_UNARY_HARD_SIGMOID || kind == ACCEL_UNARY_ELU;
         const bool second = kind == ACCEL_UNARY_CLIP || kind == ACCEL_UNARY_HARD_SIGMOID;
-        return kind <= ACCEL_UNARY_NOT && (first || std::bit_cast<std::uint32_t>(alpha) == 0) &&
+        return kind <= ACCEL_UNARY_ATANH && (first || std::bit_cast<std::uint32_t>(alpha) == 0) &&
                (second || std::bit_cast<std::uint32_t>(beta) == 0);
     }
     // Whether it is charged as a special function: it needs more than a comparison and a product.
     [[nodiscard]] bool special() const {
-        return kind >= ACCEL_UNARY_SQRT && kind <= ACCEL_UNARY_ATAN;
+        return (kind >= ACCEL_UNARY_SQRT && kind <= ACCEL_UNARY_ATAN) || kind >= ACCEL_UNARY_TAN;
     }
     // Whether it is defined for integers.
     [[nodiscard]] bool for_integers() const {

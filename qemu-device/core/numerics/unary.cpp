@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
 // Unary operations and exponentials over many values.
-#include "math.hpp"
-#include "vectorize.hpp"
+#include "numerics/math.hpp"
+#include "numerics/vectorize.hpp"
 
 namespace accel::card {
 
@@ -57,15 +57,12 @@ ACCEL_INLINE void apply_unary_to_all(float* values, std::size_t count, std::uint
         case ACCEL_UNARY_ERF:
             return each(values, count, erf_f32);
         case ACCEL_UNARY_GELU:
-            return each(values, count,
-                        [](float x) { return 0.5F * x * (1.0F + erf_f32(x * 0.707106781F)); });
+            return each(values, count, gelu);
         case ACCEL_UNARY_ELU:
             return each(values, count,
-                        [=](float x) { return x < 0.0F ? alpha * (exp_f32(x) - 1.0F) : x; });
+                        [=](float x) { return x < 0.0F ? alpha * exp_minus_one(x) : x; });
         case ACCEL_UNARY_SOFTPLUS:
-            return each(values, count, [](float x) {
-                return maximum(x, 0.0F) + log_f32(1.0F + exp_f32(-std::fabs(x)));
-            });
+            return each(values, count, softplus);
         case ACCEL_UNARY_SIN:
             return each(values, count, sin_f32);
         case ACCEL_UNARY_COS:
@@ -74,6 +71,22 @@ ACCEL_INLINE void apply_unary_to_all(float* values, std::size_t count, std::uint
             return each(values, count, atan_f32);
         case ACCEL_UNARY_SIGN:
             return each(values, count, sign);
+        case ACCEL_UNARY_TAN:
+            return each(values, count, tan_f32);
+        case ACCEL_UNARY_ASIN:
+            return each(values, count, asin_f32);
+        case ACCEL_UNARY_ACOS:
+            return each(values, count, acos_f32);
+        case ACCEL_UNARY_SINH:
+            return each(values, count, sinh_f32);
+        case ACCEL_UNARY_COSH:
+            return each(values, count, cosh_f32);
+        case ACCEL_UNARY_ASINH:
+            return each(values, count, asinh_f32);
+        case ACCEL_UNARY_ACOSH:
+            return each(values, count, acosh_f32);
+        case ACCEL_UNARY_ATANH:
+            return each(values, count, atanh_f32);
         case ACCEL_UNARY_NOT:
             return each(values, count, [](float x) { return x == 0.0F ? 1.0F : 0.0F; });
         default:
