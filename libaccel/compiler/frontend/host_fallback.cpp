@@ -81,7 +81,8 @@ void HostFallbackBuilder::add(const onnx::NodeProto& node, std::string reason) {
 }
 
 void HostFallbackBuilder::finish(
-    Program& program, const std::function<ValueId(const std::string& name)>& find) const {
+    Program& program, WeightFiles& weights,
+    const std::function<ValueId(const std::string& name)>& find) const {
     onnx::ModelProto model;
     *model.mutable_opset_import() = model_.opset_import();
     model.set_ir_version(model_.ir_version());
@@ -98,6 +99,7 @@ void HostFallbackBuilder::finish(
             nodes_[i]->name().empty() ? std::string() : " " + nodes_[i]->name();
         fallback->nodes.push_back({nodes_[i]->op_type() + name, reasons_[i]});
     }
+    weights.restore(graph);
     // The outputs of the program: first those of the model, then the inputs of the fallback.
     for (const auto& output : model_.graph().output()) {
         if (made_.contains(output.name())) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "frontend/weight_files.hpp"
 #include "ir/program.hpp"
 
 namespace onnx {
@@ -34,7 +35,8 @@ class HostFallbackBuilder {
     void add(const onnx::NodeProto& node, std::string reason);
 
     /// Sets the outputs and the fallback of a program. `find` returns the value of a name.
-    void finish(Program& program,
+    /// `weights` has the elements of external tensors.
+    void finish(Program& program, WeightFiles& weights,
                 const std::function<ValueId(const std::string& name)>& find) const;
 
   private:

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "frontend/weight_files.hpp"
 #include "ir/builder.hpp"
 
 namespace onnx {
@@ -19,9 +20,10 @@ namespace accel::compiler {
 
 class Node {
   public:
+    /// `weights` has the elements of attributes that are external tensors.
     Node(const onnx::NodeProto& proto, Builder& builder, std::vector<std::optional<ValueId>> inputs,
-         std::int64_t opset)
-        : b(builder), proto_(proto), inputs_(std::move(inputs)), opset_(opset) {}
+         std::int64_t opset, WeightFiles* weights = nullptr)
+        : b(builder), proto_(proto), inputs_(std::move(inputs)), opset_(opset), weights_(weights) {}
 
     Builder& b;
 
@@ -68,6 +70,7 @@ class Node {
     const onnx::NodeProto& proto_;
     std::vector<std::optional<ValueId>> inputs_;
     std::int64_t opset_;
+    WeightFiles* weights_;
 };
 
 }  // namespace accel::compiler

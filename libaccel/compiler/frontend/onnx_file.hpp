@@ -5,30 +5,34 @@
 
 #include <accel/tensor.hpp>
 
-#include <cstddef>
+#include <onnx.pb.h>
+
 #include <filesystem>
-#include <span>
+#include <optional>
 #include <string>
 #include <vector>
 
-namespace onnx {
-class ModelProto;
-}  // namespace onnx
+#include "frontend/weight_files.hpp"
+#include "ir/byte_source.hpp"
 
 namespace accel::compiler {
 
-/// Parses a model without its external weights; `name` is for messages.
-[[nodiscard]] onnx::ModelProto parse_model(std::span<const std::byte> bytes,
-                                           const std::string& name);
+/// A parsed model. Its large tensors are external, and `weights` has their elements.
+struct ParsedModel {
+    onnx::ModelProto proto;
+    WeightFiles weights;
+};
+
+/// Parses a model; `name` is for messages. `folder` has the files of its external weights; without
+/// it, these are refused when they are read. The bytes of `file` must stay as they are.
+[[nodiscard]] ParsedModel parse_model(const Bytes& file, const std::string& name,
+                                      std::optional<std::filesystem::path> folder = std::nullopt);
 
 /// Reads a model with all its weights, external ones included.
 [[nodiscard]] onnx::ModelProto read_model(const std::filesystem::path& file);
-/// The same, with the content of `file`.
-[[nodiscard]] onnx::ModelProto read_model(std::span<const std::byte> bytes,
-                                          const std::filesystem::path& file);
 
-/// The inputs that a model declares, without its weights.
-[[nodiscard]] std::vector<TensorInfo> describe_inputs(const std::filesystem::path& file);
+/// The inputs that a model declares, without its weights; `name` is for messages.
+[[nodiscard]] std::vector<TensorInfo> describe_inputs(const Bytes& file, const std::string& name);
 
 /// Reads a file with one tensor, the format of ONNX's test data.
 [[nodiscard]] TensorData read_tensor_file(const std::filesystem::path& file);

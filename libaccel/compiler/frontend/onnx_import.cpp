@@ -22,9 +22,10 @@ namespace accel::compiler {
 
 namespace {
 
-// Limits that keep the import of any file within seconds.
+// Limits that keep the import of any file within seconds. A million instructions are some hundred
+// megabytes: more than an unrolled network of real models needs, and less than would fill a host.
 constexpr int max_nested = 16;
-constexpr std::size_t max_instructions = 50000;
+constexpr std::size_t max_instructions = 1000000;
 constexpr std::int64_t max_nodes = 500000;  // counts each iteration of a loop
 constexpr std::int64_t max_iterations = 10000;
 
@@ -39,8 +40,9 @@ const onnx::GraphProto& inner_graph(const onnx::NodeProto& node, const char* nam
 
 class OnnxImporter {
   public:
-    OnnxImporter(const onnx::ModelProto& model, const LoadOptions& options)
+    OnnxImporter(const onnx::ModelProto& model, WeightFiles& weights, const LoadOptions& options)
         : model_(model),
+          weights_(weights),
           options_(options),
           opsets_(with_graph(model)),
           builder_(program_, options.allow_narrowing) {}
@@ -111,7 +113,8 @@ class OnnxImporter {
             refuse("the model has no outputs");
         }
         if (!fallback.empty()) {
-            fallback.finish(program_, [&](const std::string& name) { return find(scope, name); });
+            fallback.finish(program_, weights_,
+                            [&](const std::string& name) { return find(scope, name); });
             return;
         }
         for (const auto& output : graph.output()) {
@@ -185,7 +188,7 @@ class OnnxImporter {
         }
         for (const auto& tensor : graph.initializer()) {
             try {
-                scope[tensor.name()] = builder_.constant(import_tensor(tensor));
+                scope[tensor.name()] = builder_.constant(import_tensor(tensor, &weights_));
             } catch (const Error& error) {
                 if (findings == nullptr || error.errc() == std::errc::bad_message) {
                     throw;
@@ -235,7 +238,7 @@ class OnnxImporter {
         for (const std::string& name : node.input()) {
             inputs.push_back(name.empty() ? std::nullopt : std::optional(find(scope, name)));
         }
-        return lowering(Node(node, builder_, std::move(inputs), opset));
+        return lowering(Node(node, builder_, std::move(inputs), opset, &weights_));
     }
 
     // Imports an inner graph, which sees the names around it. Returns its outputs.
@@ -333,6 +336,7 @@ class OnnxImporter {
     }
 
     const onnx::ModelProto& model_;
+    WeightFiles& weights_;
     const LoadOptions& options_;
     OpsetImports opsets_;
     Program program_;
@@ -346,24 +350,24 @@ class OnnxImporter {
 
 Program import_onnx(const onnx::ModelProto& model, const std::string& name,
                     const LoadOptions& options) {
-    return in_context(name, [&] { return OnnxImporter(model, options).run(); });
+    WeightFiles none;
+    return in_context(name, [&] { return OnnxImporter(model, none, options).run(); });
 }
 
 Program import_onnx(std::span<const std::byte> bytes, const std::string& name,
                     const LoadOptions& options) {
-    return import_onnx(parse_model(bytes, name), name, options);
+    return import_onnx({.bytes = ByteSource::borrow(bytes), .name = name}, options);
 }
 
-Program check_onnx_file(std::span<const std::byte> bytes, const std::filesystem::path& file,
-                        const LoadOptions& options, Findings& findings) {
-    const onnx::ModelProto model = read_model(bytes, file);
+Program check_onnx(const ModelSource& source, const LoadOptions& options, Findings& findings) {
+    ParsedModel model = parse_model(source.bytes, source.name, source.folder);
     LoadOptions checked = options;
     if (!options.allow_narrowing) {
-        check_narrowing(model.graph(), findings);
+        check_narrowing(model.proto.graph(), findings);
         checked.allow_narrowing = true;  // the check has noted it, and goes on
     }
     try {
-        return OnnxImporter(model, checked).check(findings);
+        return OnnxImporter(model.proto, model.weights, checked).check(findings);
     } catch (const Error& error) {
         if (error.errc() != std::errc::invalid_argument) {
             throw;
@@ -373,9 +377,12 @@ Program check_onnx_file(std::span<const std::byte> bytes, const std::filesystem:
     }
 }
 
-Program import_onnx_file(std::span<const std::byte> bytes, const std::filesystem::path& file,
-                         const LoadOptions& options) {
-    return import_onnx(read_model(bytes, file), file.string(), options);
+Program import_onnx(const ModelSource& source, const LoadOptions& options) {
+    ParsedModel model = parse_model(source.bytes, source.name, source.folder);
+    Program program = in_context(
+        source.name, [&] { return OnnxImporter(model.proto, model.weights, options).run(); });
+    source.bytes->evict(source.bytes->bytes());
+    return program;
 }
 
 }  // namespace accel::compiler

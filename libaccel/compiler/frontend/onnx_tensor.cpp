@@ -91,27 +91,36 @@ void copy_field(const Field& field, Tensor& tensor) {
                            std::to_string(field.size()) + " elements in the file",
                        "is the file damaged?");
     }
+    std::byte* const first = tensor.data.data();
     for (int i = 0; i < field.size(); ++i) {
         const auto value = static_cast<T>(field.Get(i));
-        std::memcpy(tensor.data.data() + static_cast<std::size_t>(i) * sizeof(T), &value,
-                    sizeof(T));
+        std::memcpy(first + static_cast<std::size_t>(i) * sizeof(T), &value, sizeof(T));
+    }
+}
+
+void check_bytes(const onnx::TensorProto& proto, std::size_t found, std::size_t needed) {
+    if (found != needed) {
+        refuse_damaged("tensor '" + proto.name() + "' has " + std::to_string(found) +
+                           " bytes, and its shape needs " + std::to_string(needed),
+                       "is the file damaged?");
     }
 }
 
 }  // namespace
 
-Constant import_tensor(const onnx::TensorProto& proto) {
-    if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
-        refuse("the elements of tensor '" + proto.name() +
-                   "' are in another file, and this model was not loaded from a file",
-               "load the model from its file");
-    }
+Constant import_tensor(const onnx::TensorProto& proto, WeightFiles* weights) {
     const DataType type = proto.name().empty() ? data_type_of(proto.data_type())
                                                : in_context("tensor '" + proto.name() + "'", [&] {
                                                      return data_type_of(proto.data_type());
                                                  });
     Dims dims(proto.dims().begin(), proto.dims().end());
     const std::int64_t count = elements(dims);
+    if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
+        TensorStorage shared =
+            weights != nullptr ? weights->find(proto) : WeightFiles().find(proto);
+        check_bytes(proto, shared.size(), static_cast<std::size_t>(count) * size_of(type));
+        return std::make_shared<Tensor>(type, std::move(dims), std::move(shared));
+    }
     // The allocation is limited by the size of the file.
     const auto stated = static_cast<std::int64_t>(proto.raw_data().size()) / size_of(type) +
                         proto.float_data_size() + proto.int32_data_size() +
@@ -124,12 +133,7 @@ Constant import_tensor(const onnx::TensorProto& proto) {
     }
     auto tensor = std::make_shared<Tensor>(type, std::move(dims));
     if (proto.has_raw_data() && !proto.raw_data().empty()) {
-        if (proto.raw_data().size() != tensor->data.size()) {
-            refuse_damaged("tensor '" + proto.name() + "' has " +
-                               std::to_string(proto.raw_data().size()) +
-                               " bytes, and its shape needs " + std::to_string(tensor->data.size()),
-                           "is the file damaged?");
-        }
+        check_bytes(proto, proto.raw_data().size(), tensor->data.size());
         const auto raw = std::as_bytes(std::span(proto.raw_data()));
         std::ranges::copy(raw, tensor->data.begin());
         return tensor;

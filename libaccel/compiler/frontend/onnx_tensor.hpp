@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 
+#include "frontend/weight_files.hpp"
 #include "ir/tensor.hpp"
 
 namespace onnx {
@@ -24,8 +25,9 @@ namespace accel::compiler {
 /// The reverse.
 [[nodiscard]] std::int32_t onnx_type_of(DataType type);
 
-/// Copies the elements of a tensor.
-[[nodiscard]] Constant import_tensor(const onnx::TensorProto& proto);
+/// Copies the elements of a tensor, or shares them with a file of `weights`.
+[[nodiscard]] Constant import_tensor(const onnx::TensorProto& proto,
+                                     WeightFiles* weights = nullptr);
 
 /// The type and shape that a graph declares for an input. Open dimensions are -1.
 [[nodiscard]] TensorInfo describe_tensor(const onnx::ValueInfoProto& input);

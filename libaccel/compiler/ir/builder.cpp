@@ -66,6 +66,7 @@ ValueId Builder::constant(Constant tensor) {
 
 ValueId Builder::add_constant(Constant tensor) {
     const auto id = static_cast<ValueId>(program_.values.size());
+    tensor = constants_.share(std::move(tensor));
     const DataType type = tensor->type;
     Dims dims = tensor->dims;
     program_.values.push_back(
@@ -89,15 +90,19 @@ ValueId Builder::scalar(DataType type, double x) {
 ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type, Dims dims) {
     static_cast<void>(elements(dims));
     Value result{.type = type, .dims = std::move(dims), .constant = nullptr};
-    std::vector<const Tensor*> operands;
+    std::vector<Constant> operands;
     operands.reserve(in.size());
     for (const ValueId id : in) {
-        operands.push_back(value(id).constant.get());
+        operands.push_back(value(id).constant);
     }
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
-        if (Constant folded = fold_constant(operation, operands, result)) {
-            folded_ += elements(folded->dims);
-            return add_constant(std::move(folded));
+        Constant& known = constants_.result(operation, operands, result);
+        if (!known) {
+            known = fold_constant(operation, operands, result);
+            folded_ += known ? elements(known->dims) : 0;
+        }
+        if (known) {
+            return add_constant(known);
         }
     }
     const auto id = static_cast<ValueId>(program_.values.size());
