@@ -7,6 +7,7 @@
 #include "frontend/file_io.hpp"
 #include "frontend/functions.hpp"
 #include "frontend/onnx_tensor.hpp"
+#include "frontend/parsed_model.hpp"
 #include "frontend/weight_stripping.hpp"
 
 namespace accel::compiler {
@@ -78,7 +79,7 @@ TensorData read_tensor_file(const fs::path& file) {
                     file.string() + ": it is not an ONNX tensor, or it is damaged");
     }
     const Constant tensor = import_tensor(proto);
-    return {tensor->type, tensor->dims, tensor->data.to_vector()};
+    return {tensor->type, tensor->dims, tensor->data};
 }
 
 }  // namespace accel::compiler

@@ -5,28 +5,17 @@
 
 #include <accel/tensor.hpp>
 
-#include <onnx.pb.h>
-
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "frontend/weight_files.hpp"
 #include "ir/byte_source.hpp"
 
+namespace onnx {
+class ModelProto;
+}  // namespace onnx
+
 namespace accel::compiler {
-
-/// A parsed model. Its large tensors are external, and `weights` has their elements.
-struct ParsedModel {
-    onnx::ModelProto proto;
-    WeightFiles weights;
-};
-
-/// Parses a model; `name` is for messages. `folder` has the files of its external weights; without
-/// it, these are refused when they are read. The bytes of `file` must stay as they are.
-[[nodiscard]] ParsedModel parse_model(const Bytes& file, const std::string& name,
-                                      std::optional<std::filesystem::path> folder = std::nullopt);
 
 /// Reads a model with all its weights, external ones included.
 [[nodiscard]] onnx::ModelProto read_model(const std::filesystem::path& file);

@@ -12,9 +12,9 @@
 #include "frontend/host_fallback.hpp"
 #include "frontend/model_checks.hpp"
 #include "frontend/node_order.hpp"
-#include "frontend/onnx_file.hpp"
 #include "frontend/onnx_tensor.hpp"
 #include "frontend/operator_table.hpp"
+#include "frontend/parsed_model.hpp"
 #include "ir/builder.hpp"
 #include "ir/error.hpp"
 

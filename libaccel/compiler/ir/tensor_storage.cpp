@@ -2,6 +2,7 @@
 #include "ir/tensor_storage.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace accel::compiler {
 
@@ -9,6 +10,16 @@ TensorStorage::TensorStorage(std::size_t bytes) {
     if (bytes != 0) {
         const auto source = ByteSource::allocate(bytes);
         state_ = std::make_shared<State>(State{.size = bytes,
+                                               .source = source,
+                                               .first = source->writable(),
+                                               .writable = source->writable()});
+    }
+}
+
+TensorStorage::TensorStorage(std::vector<std::byte> bytes) {
+    if (!bytes.empty()) {
+        const auto source = ByteSource::own(std::move(bytes));
+        state_ = std::make_shared<State>(State{.size = source->bytes().size(),
                                                .source = source,
                                                .first = source->writable(),
                                                .writable = source->writable()});

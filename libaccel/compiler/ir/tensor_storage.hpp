@@ -24,6 +24,8 @@ class TensorStorage {
     TensorStorage() = default;
     /// Zeroed.
     explicit TensorStorage(std::size_t bytes);
+    // NOLINTNEXTLINE(google-explicit-constructor): a storage is used like a vector
+    TensorStorage(std::vector<std::byte> bytes);
     /// A part of a source.
     TensorStorage(Bytes source, std::span<const std::byte> part);
     /// Computed at the first access. `depth`: the longest chain of storages that are computed, one
@@ -42,7 +44,9 @@ class TensorStorage {
     [[nodiscard]] std::byte* end() { return data() + size(); }
     [[nodiscard]] std::byte& operator[](std::size_t at) { return data()[at]; }
 
-    [[nodiscard]] std::vector<std::byte> to_vector() const { return {begin(), end()}; }
+    /// A copy.
+    // NOLINTNEXTLINE(google-explicit-constructor): as above
+    operator std::vector<std::byte>() const { return {begin(), end()}; }
 
     /// Some bytes of this storage, shared with it.
     [[nodiscard]] TensorStorage part(std::size_t first, std::size_t bytes) const;

@@ -30,7 +30,7 @@ std::vector<TensorData> compute(const Device& device, Queue& queue, const HostFa
         if (!constant || program.host_fallback) {
             return compile(device, program).run(queue, std::span<const TensorData>());
         }
-        results.push_back({constant->type, constant->dims, constant->data.to_vector()});
+        results.push_back({constant->type, constant->dims, constant->data});
     }
     return results;
 }
