@@ -10,6 +10,7 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <span>
 
 #include "ir/broadcast_operand.hpp"
 #include "numerics/elementwise.hpp"
@@ -171,27 +172,62 @@ void reduce_slice(ReduceOp op, const float* from, const ReducedAxis& axis, float
     }
 }
 
-// Each operation in the order of the axis: integers are exact in any order.
-void reduce_slice(ReduceOp op, const std::int64_t* from, const ReducedAxis& axis,
-                  std::int64_t* to) {
-    using Limits = std::numeric_limits<std::int64_t>;
-    std::fill_n(to, axis.inner,
-                op == ReduceOp::product ? 1
-                : op == ReduceOp::max   ? Limits::min()
-                : op == ReduceOp::min   ? Limits::max()
-                                        : 0);
-    for (std::size_t j = 0; j < axis.n; ++j) {
-        for (std::size_t i = 0; i < axis.inner; ++i) {
-            const std::int64_t x = *from++;
-            to[i] = op == ReduceOp::product ? to[i] * x
-                    : op == ReduceOp::max   ? std::max(to[i], x)
-                    : op == ReduceOp::min   ? std::min(to[i], x)
-                                            : to[i] + x;
+// Integers are exact in any order, so the rows of an axis come in pieces.
+class IntegerReduction {
+  public:
+    IntegerReduction(ReduceOp op, std::span<std::int64_t> to) : op_(op), to_(to) {
+        using Limits = std::numeric_limits<std::int64_t>;
+        std::ranges::fill(to, op == ReduceOp::product ? 1
+                              : op == ReduceOp::max   ? Limits::min()
+                              : op == ReduceOp::min   ? Limits::max()
+                                                      : 0);
+    }
+
+    // `rows`: each has a number for each result.
+    void add(std::span<const std::int64_t> rows) {
+        for (std::size_t i = 0; i < rows.size(); i += to_.size()) {
+            for (std::size_t k = 0; k < to_.size(); ++k) {
+                to_[k] = combine(to_[k], rows[i + k]);
+            }
         }
     }
-    for (std::size_t i = 0; i < axis.inner && op == ReduceOp::mean; ++i) {
-        to[i] = axis.n == 0 ? 0 : to[i] / static_cast<std::int64_t>(axis.n);
+
+    void finish(std::size_t n) {
+        for (std::size_t k = 0; k < to_.size() && op_ == ReduceOp::mean; ++k) {
+            to_[k] = n == 0 ? 0 : to_[k] / static_cast<std::int64_t>(n);
+        }
     }
+
+  private:
+    [[nodiscard]] std::int64_t combine(std::int64_t a, std::int64_t b) const {
+        return op_ == ReduceOp::product ? a * b
+               : op_ == ReduceOp::max   ? std::max(a, b)
+               : op_ == ReduceOp::min   ? std::min(a, b)
+                                        : a + b;
+    }
+
+    ReduceOp op_;
+    std::span<std::int64_t> to_;
+};
+
+Constant reduce_integers(ReduceOp op, const Tensor& from, const ReducedAxis& axis,
+                         const Value& result) {
+    constexpr std::size_t piece = 1 << 16;
+    std::vector<std::int64_t> values(axis.outer * axis.inner);
+    const std::size_t rows_at_once =
+        std::max<std::size_t>(piece / std::max<std::size_t>(axis.inner, 1), 1);
+    for (std::size_t outer = 0; outer < axis.outer && axis.inner != 0; ++outer) {
+        IntegerReduction reduction(op, std::span(values).subspan(outer * axis.inner, axis.inner));
+        for (std::size_t row = 0; row < axis.n; row += rows_at_once) {
+            const std::size_t rows = std::min(rows_at_once, axis.n - row);
+            const std::size_t first = (outer * axis.n + row) * axis.inner;
+            reduction.add(from.part(static_cast<std::int64_t>(first),
+                                    static_cast<std::int64_t>(rows * axis.inner))
+                              .integers());
+        }
+        reduction.finish(axis.n);
+    }
+    return make_constant(result.type, result.dims, std::span<const std::int64_t>(values));
 }
 
 Constant fold(const op::Reduce& reduction, const std::vector<const Tensor*>& in,
@@ -200,15 +236,16 @@ Constant fold(const op::Reduce& reduction, const std::vector<const Tensor*>& in,
         return nullptr;
     }
     const ReducedAxis axis(in[0]->dims, reduction.axis);
-    const auto reduce = [&]<typename Number>(const std::vector<Number>& from) {
-        std::vector<Number> values(axis.outer * axis.inner);
-        for (std::size_t outer = 0; outer < axis.outer; ++outer) {
-            reduce_slice(reduction.op, from.data() + outer * axis.n * axis.inner, axis,
-                         values.data() + outer * axis.inner);
-        }
-        return make_constant(result.type, result.dims, std::span<const Number>(values));
-    };
-    return is_integer(result.type) ? reduce(in[0]->integers()) : reduce(in[0]->floats());
+    if (is_integer(result.type)) {
+        return reduce_integers(reduction.op, *in[0], axis, result);
+    }
+    std::vector<float> values(axis.outer * axis.inner);
+    const auto slice = static_cast<std::int64_t>(axis.n * axis.inner);
+    for (std::size_t outer = 0; outer < axis.outer; ++outer) {
+        const auto from = in[0]->part(static_cast<std::int64_t>(outer) * slice, slice).floats();
+        reduce_slice(reduction.op, from.data(), axis, values.data() + outer * axis.inner);
+    }
+    return make_constant(result.type, result.dims, std::span<const float>(values));
 }
 
 Constant fold(const op::Gather& gather, const std::vector<const Tensor*>& in, const Value& result) {
@@ -326,9 +363,18 @@ Constant fold_now(const Operation& operation, const std::vector<Constant>& opera
     for (const Constant& operand : operands) {
         in.push_back(operand.get());
     }
+    std::vector<TensorStorage> computed;
+    for (const Constant& operand : operands) {
+        if (operand->data.depth() != 0) {
+            computed.push_back(operand->data);
+        }
+    }
     Constant folded = std::visit([&](const auto& x) { return fold(x, in, result); }, operation);
     for (const Constant& operand : operands) {
         operand->data.evict();
+    }
+    for (TensorStorage& operand : computed) {
+        operand.forget();
     }
     return folded;
 }

@@ -44,12 +44,11 @@ const std::byte* TensorStorage::data() const {
     if (!state_) {
         return nullptr;
     }
-    if (state_->computation) {
+    if (!state_->source) {
         const TensorStorage computed = state_->computation();
         state_->source = computed.state_->source;
         state_->first = computed.state_->first;
         state_->writable = computed.state_->writable;
-        state_->computation = nullptr;  // and with it the operands
     }
     return state_->first;
 }
@@ -69,6 +68,16 @@ std::byte* TensorStorage::data() {
 TensorStorage TensorStorage::part(std::size_t first, std::size_t bytes) const {
     const std::byte* const start = data();
     return state_ ? TensorStorage(state_->source, {start + first, bytes}) : TensorStorage();
+}
+
+void TensorStorage::forget() noexcept {
+    constexpr unsigned limit = 2;
+    if (state_ && state_->computation && state_->source && state_->forgotten < limit) {
+        ++state_->forgotten;
+        state_->source = nullptr;
+        state_->first = nullptr;
+        state_->writable = nullptr;
+    }
 }
 
 void TensorStorage::evict() const noexcept {

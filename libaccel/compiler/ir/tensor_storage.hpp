@@ -56,8 +56,12 @@ class TensorStorage {
 
     /// Zero if the bytes are there. Else an access computes the bytes first.
     [[nodiscard]] unsigned depth() const noexcept {
-        return state_ && state_->computation ? state_->depth : 0;
+        return state_ && !state_->source ? state_->depth : 0;
     }
+
+    /// Releases bytes that the next access can compute again. Does nothing if they have been
+    /// computed several times.
+    void forget() noexcept;
 
     /// Releases the memory of bytes that a mapped file has, too.
     void evict() const noexcept;
@@ -68,8 +72,9 @@ class TensorStorage {
         Bytes source = nullptr;
         const std::byte* first = nullptr;
         std::byte* writable = nullptr;
-        Computation computation = nullptr;  // null once it is done
+        Computation computation = nullptr;
         unsigned depth = 0;
+        unsigned forgotten = 0;  // times
     };
 
     std::shared_ptr<State> state_;
