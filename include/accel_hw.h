@@ -88,7 +88,7 @@
 
 #define ACCEL_MAGIC		0x4c454341	/* "ACEL" */
 #define ACCEL_VERSION_MAJOR	1
-#define ACCEL_VERSION_MINOR	1
+#define ACCEL_VERSION_MINOR	2
 #define ACCEL_VERSION		(ACCEL_VERSION_MAJOR << 16 | ACCEL_VERSION_MINOR)
 
 #define ACCEL_FEATURE_SHADOW	(1ULL << 0)	/* shadow doorbells */
@@ -99,6 +99,7 @@
 #define ACCEL_FEATURE_IMAGE	(1ULL << 5)	/* CONV2D and POOL */
 #define ACCEL_FEATURE_TENSOR	(1ULL << 6)	/* all types; TRANSPOSE, GATHER, RESIZE */
 #define ACCEL_FEATURE_SHARING	(1ULL << 7)	/* preemption, time limits, QUERY_QUEUES */
+#define ACCEL_FEATURE_TENSOR_SCATTER (1ULL << 8)	/* the command SCATTER */
 
 #define ACCEL_STATUS_READY	(1U << 0)	/* out of reset; registers may be set */
 #define ACCEL_STATUS_RESETTING	(1U << 1)	/* a reset is in progress */
@@ -213,6 +214,7 @@ enum accel_opcode {
 	ACCEL_OP_TRANSPOSE = 0x26,	/* a strided copy of up to six dimensions */
 	ACCEL_OP_GATHER = 0x27,
 	ACCEL_OP_RESIZE = 0x28,
+	ACCEL_OP_SCATTER = 0x29,	/* updates elements at indices */
 };
 
 #define ACCEL_CMD_RECORD	(1U << 0)	/* write a struct accel_completion_record */
@@ -494,6 +496,35 @@ struct accel_gather {
 	__u8 size;			/* bytes of an element: 1, 2, 4 or 8 */
 	__u8 index_type;		/* ACCEL_TYPE_I32 or ACCEL_TYPE_I64 */
 	__le16 flags;			/* ACCEL_GATHER_* */
+	__le32 outer;
+	__le32 n;
+	__le32 count;
+	__le32 inner;
+	__le32 reserved[3];
+};
+
+enum accel_scatter_op {
+	ACCEL_SCATTER_SET = 0,
+	ACCEL_SCATTER_ADD = 1,
+	ACCEL_SCATTER_MUL = 2,
+	ACCEL_SCATTER_MIN = 3,
+	ACCEL_SCATTER_MAX = 4,
+};
+
+#define ACCEL_SCATTER_ELEMENTS	(1U << 0)	/* an index for every element of src0 */
+#define ACCEL_SCATTER_FLAGS	1U
+
+/*
+ * Updates elements of dst[outer][n][inner], at the indices in src1, with the
+ * elements of src0[outer][count][inner], in ascending order along count. src1
+ * holds count indices, or outer x count x inner. A negative index counts from
+ * the end.
+ */
+struct accel_scatter {
+	__u8 type;			/* enum accel_data_type, of dst and src0 */
+	__u8 op;			/* enum accel_scatter_op */
+	__u8 index_type;		/* ACCEL_TYPE_I32 or ACCEL_TYPE_I64 */
+	__u8 flags;			/* ACCEL_SCATTER_* */
 	__le32 outer;
 	__le32 n;
 	__le32 count;

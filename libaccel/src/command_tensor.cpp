@@ -23,6 +23,12 @@ void check_element_size(std::uint32_t bytes, OperandName name) {
     }
 }
 
+void check_index_type(DataType type, OperandName name) {
+    if (type != DataType::i32 && type != DataType::i64) {
+        throw_invalid(name.text() + " is not supported: it must be i32 or i64");
+    }
+}
+
 accel_reduce reduce_params(std::uint8_t op, std::uint32_t outer, std::uint32_t n,
                            std::uint32_t inner) {
     accel_reduce params{};
@@ -114,9 +120,7 @@ Command::Command(const Transpose& transpose) {
 Command::Command(const Gather& gather) {
     Encoder encoder(*this, "Gather", ACCEL_OP_GATHER);
     check_element_size(gather.element_size, encoder.name("element_size"));
-    if (gather.index_type != DataType::i32 && gather.index_type != DataType::i64) {
-        throw_invalid("Gather::index_type is not supported: it must be i32 or i64");
-    }
+    check_index_type(gather.index_type, encoder.name("index_type"));
     const std::uint32_t index = size_of(gather.index_type);
     accel_gather params{};
     params.size = static_cast<std::uint8_t>(gather.element_size);
@@ -139,6 +143,42 @@ Command::Command(const Gather& gather) {
         "indices", gather.indices,
         detail::dense_bytes(gather.elements ? gather.outer : 1, gather.count,
                             gather.elements ? gather.inner : 1, index, encoder.name("indices")),
+        Access::read, index);
+    encoder.params(params);
+    encoder.finish();
+}
+
+Command::Command(const Scatter& scatter) {
+    Encoder encoder(*this, "Scatter", ACCEL_OP_SCATTER);
+    check_index_type(scatter.index_type, encoder.name("index_type"));
+    const bool wide = scatter.type == DataType::f64 || scatter.type == DataType::u64;
+    if (wide && scatter.op != ScatterOp::set) {
+        throw_invalid("Scatter::type is f64 or u64, which the card only moves: use ScatterOp::set");
+    }
+    const std::uint32_t index = size_of(scatter.index_type);
+    const std::uint32_t element = size_of(scatter.type);
+    accel_scatter params{};
+    params.type = static_cast<std::uint8_t>(scatter.type);
+    params.op = static_cast<std::uint8_t>(scatter.op);
+    params.index_type = static_cast<std::uint8_t>(scatter.index_type);
+    params.flags = scatter.elements ? ACCEL_SCATTER_ELEMENTS : 0;
+    params.outer = scatter.outer;
+    params.n = scatter.n;
+    params.count = scatter.count;
+    params.inner = scatter.inner;
+    accel_tensor& raw = encoder.raw().tensor;
+    raw.dst = encoder.use(
+        "dst", scatter.dst,
+        detail::dense_bytes(scatter.outer, scatter.n, scatter.inner, element, encoder.name("dst")),
+        Access::read_write, element);
+    raw.src0 = encoder.use("src", scatter.src,
+                           detail::dense_bytes(scatter.outer, scatter.count, scatter.inner, element,
+                                               encoder.name("src")),
+                           Access::read, element);
+    raw.src1 = encoder.use(
+        "indices", scatter.indices,
+        detail::dense_bytes(scatter.elements ? scatter.outer : 1, scatter.count,
+                            scatter.elements ? scatter.inner : 1, index, encoder.name("indices")),
         Access::read, index);
     encoder.params(params);
     encoder.finish();

@@ -58,6 +58,8 @@ std::string command_name(std::uint32_t opcode) {
             return "GATHER";
         case ACCEL_OP_RESIZE:
             return "RESIZE";
+        case ACCEL_OP_SCATTER:
+            return "SCATTER";
         default:
             return "opcode " + hex(opcode);
     }

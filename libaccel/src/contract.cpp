@@ -138,6 +138,12 @@ static_assert(same(ReduceOp::argmin, ACCEL_REDUCE_ARGMIN));
 static_assert(same(ReduceOp::product, ACCEL_REDUCE_PRODUCT));
 static_assert(same(ReduceOp::mean, ACCEL_REDUCE_MEAN));
 
+static_assert(same(ScatterOp::set, ACCEL_SCATTER_SET));
+static_assert(same(ScatterOp::add, ACCEL_SCATTER_ADD));
+static_assert(same(ScatterOp::mul, ACCEL_SCATTER_MUL));
+static_assert(same(ScatterOp::min, ACCEL_SCATTER_MIN));
+static_assert(same(ScatterOp::max, ACCEL_SCATTER_MAX));
+
 static_assert(sizeof(ResizeTap) == sizeof(accel_resize_tap));
 
 static_assert(same(Priority::low, 0) && same(Priority::urgent, ACCEL_PRIORITIES - 1));

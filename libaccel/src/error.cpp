@@ -63,7 +63,9 @@ std::string_view explain(CardStatus status) noexcept {
             return "the card had an internal error: reset it (accelctl reset), and look in the "
                    "kernel log";
         case CardStatus::bad_index:
-            return "an element of an index tensor is out of range of its source: check the indices";
+            return "an element of an index tensor is out of range of the axis that it indexes: "
+                   "check the "
+                   "indices";
         case CardStatus::time_limit:
             return "the command used all device time of its limit: split the work into shorter "
                    "commands or lists, or raise the limit (QueueOptions::time_limit, and "

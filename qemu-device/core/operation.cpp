@@ -31,6 +31,7 @@ constexpr std::array operations{
     Operation{ACCEL_OP_POOL, Engine::compute, tensor_addresses, false, run_pool},
     Operation{ACCEL_OP_TRANSPOSE, Engine::compute, tensor_addresses, false, run_transpose},
     Operation{ACCEL_OP_GATHER, Engine::compute, tensor_addresses, false, run_gather},
+    Operation{ACCEL_OP_SCATTER, Engine::compute, tensor_addresses, false, run_scatter},
     Operation{ACCEL_OP_RESIZE, Engine::compute, tensor_addresses, false, run_resize},
 };
 

@@ -184,6 +184,14 @@ class Gather(ctypes.Structure):
     )
 
 
+class Scatter(ctypes.Structure):
+    _fields_ = (
+        *words("size op"),
+        *operands("dst src indices"),
+        *words("type index_type elements outer n count inner reserved"),
+    )
+
+
 class Resize(ctypes.Structure):
     _fields_ = (*words("size taps"), *operands("dst src table"), *words("outer n count inner"))
 

@@ -30,6 +30,7 @@ from library import (
     Pool,
     Reduce,
     Resize,
+    Scatter,
     Softmax,
     Transpose,
     Window,
@@ -112,6 +113,12 @@ class Commands(CardTest):
         self.assertEqual(self.read("f", dst, 2), [2, 4])
         self.run_command("reduce", Reduce(op=3, dst=dst, src=src, n=4))
         self.assertEqual(self.read("I", dst, 1), [2])
+
+    def test_scatter(self):
+        dst, src = self.write("f", 1, 2, 3), self.write("f", 10, 20)
+        indices = self.write("q", -1, 0)
+        self.run_command("scatter", Scatter(op=1, dst=dst, src=src, indices=indices, n=3, count=2))
+        self.assertEqual(self.read("f", dst, 3), [21, 2, 13])
 
     def test_transpose_gather_and_resize(self):
         src, dst = self.write("I", *range(6)), self.zeros(24)

@@ -170,6 +170,17 @@ void draw(FuzzScript& script, accel_gather& gather) {
     gather.inner = draw_dimension(script);
 }
 
+void draw(FuzzScript& script, accel_scatter& scatter) {
+    scatter.type = static_cast<std::uint8_t>(script.below(ACCEL_TYPE_U64 + 2));
+    scatter.op = static_cast<std::uint8_t>(script.below(ACCEL_SCATTER_MAX + 2));
+    scatter.index_type = script.coin() ? ACCEL_TYPE_I64 : ACCEL_TYPE_I32;
+    scatter.flags = static_cast<std::uint8_t>(script.below(3));
+    scatter.outer = draw_dimension(script);
+    scatter.n = draw_dimension(script);
+    scatter.count = draw_dimension(script);
+    scatter.inner = draw_dimension(script);
+}
+
 void draw(FuzzScript& script, accel_resize& resize) {
     resize.type = ACCEL_TYPE_F32;
     resize.taps = static_cast<std::uint16_t>(script.below(5));
@@ -194,9 +205,10 @@ void draw_params(FuzzScript& script, std::uint8_t* params_page) {
         accel_transpose transpose;
         accel_gather gather;
         accel_resize resize;
+        accel_scatter scatter;
         std::array<std::uint8_t, params_bytes> bytes;
     } block{};
-    switch (script.below(9)) {
+    switch (script.below(10)) {
         case 0:
             draw(script, block.gemm);
             break;
@@ -220,6 +232,9 @@ void draw_params(FuzzScript& script, std::uint8_t* params_page) {
             break;
         case 7:
             draw(script, block.resize);
+            break;
+        case 8:
+            draw(script, block.scatter);
             break;
         default:
             block.bytes = script.take<std::array<std::uint8_t, params_bytes>>();
@@ -254,9 +269,10 @@ void draw_tensor(FuzzScript& script, accel_command& command, std::uint8_t* param
 
 accel_command draw_command(FuzzScript& script, std::uint8_t* params_page) {
     static constexpr std::uint8_t opcodes[] = {
-        ACCEL_OP_NOP,    ACCEL_OP_CALL, ACCEL_OP_WAIT,        ACCEL_OP_SIGNAL,  ACCEL_OP_COPY,
-        ACCEL_OP_FILL,   ACCEL_OP_GEMM, ACCEL_OP_ELEMENTWISE, ACCEL_OP_SOFTMAX, ACCEL_OP_REDUCE,
-        ACCEL_OP_CONV2D, ACCEL_OP_POOL, ACCEL_OP_TRANSPOSE,   ACCEL_OP_GATHER,  ACCEL_OP_RESIZE};
+        ACCEL_OP_NOP,       ACCEL_OP_CALL,   ACCEL_OP_WAIT,   ACCEL_OP_SIGNAL,
+        ACCEL_OP_COPY,      ACCEL_OP_FILL,   ACCEL_OP_GEMM,   ACCEL_OP_ELEMENTWISE,
+        ACCEL_OP_SOFTMAX,   ACCEL_OP_REDUCE, ACCEL_OP_CONV2D, ACCEL_OP_POOL,
+        ACCEL_OP_TRANSPOSE, ACCEL_OP_GATHER, ACCEL_OP_RESIZE, ACCEL_OP_SCATTER};
     accel_command command{};
     command.opcode = opcodes[script.below(std::size(opcodes))];
     if (script.below(8) == 0) {

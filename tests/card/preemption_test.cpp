@@ -199,6 +199,39 @@ TEST_F(Storm, ChangesNoBitOfALargeProduct) {
     EXPECT_TRUE(was_preempted);
 }
 
+// Sums of many updates depend on their order.
+TEST_F(Storm, ChangesNoBitOfAScatter) {
+    constexpr std::uint32_t n = 100;
+    constexpr std::uint32_t count = 20'000;
+    Random random(12);
+    const std::uint64_t src = space.allocate(count * sizeof(float), Layout::scattered);
+    const std::uint64_t at = space.allocate(count * sizeof(std::int64_t), Layout::scattered);
+    const std::uint64_t dst = space.allocate(n * sizeof(float));
+    space.store(src, random.ordinary(count));
+    std::vector<std::int64_t> indices(count);
+    for (std::int64_t& index : indices) {
+        index = static_cast<std::int64_t>(random.below(n));
+    }
+    space.store(at, indices);
+    accel_scatter p{};
+    p.type = ACCEL_TYPE_F32;
+    p.op = ACCEL_SCATTER_ADD;
+    p.index_type = ACCEL_TYPE_I64;
+    p.n = n;
+    p.count = count;
+    p.outer = p.inner = 1;
+    const accel_command command =
+        tensor_in(space, ACCEL_OP_SCATTER, {.dst = dst, .src0 = src, .src1 = at}, p);
+    space.store(dst, std::vector<float>(n));
+    ASSERT_EQ(run(preempted, command), ACCEL_OK);
+    const auto expected = space.load<float>(dst, n);
+    for (int i = 0; i < 20; ++i) {
+        space.store(dst, std::vector<float>(n));
+        ASSERT_EQ(run_in_storm(preempted, command), ACCEL_OK);
+        ASSERT_TRUE(same_bits(space.load<float>(dst, n), expected));
+    }
+}
+
 TEST_F(Storm, ChangesNoBitOfALongFill) {
     constexpr std::uint64_t bytes = 4 << 20;
     const std::uint64_t target = space.allocate(bytes, Layout::host_large);

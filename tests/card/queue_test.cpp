@@ -142,7 +142,7 @@ TEST_F(QueueTest, BadHeadersAreRefused) {
         EXPECT_EQ(event.list_index, ACCEL_NO_LIST_INDEX);
         EXPECT_EQ(event.address, 0U);
     };
-    for (const std::uint8_t opcode : {0x04, 0x0f, 0x13, 0x1f, 0x29, 0xff}) {
+    for (const std::uint8_t opcode : {0x04, 0x0f, 0x13, 0x1f, 0x2a, 0xff}) {
         refuse(ACCEL_BAD_OPCODE, [&](auto& c) { c.opcode = opcode; });
     }
     refuse(ACCEL_BAD_FIELD, [](auto& c) { c.flags = 2; });

@@ -207,13 +207,34 @@ accel_command Machine::draw_table(Kind kind, Random& random) {
     p.count = 50'000 / (kind == Kind::gather_elements ? 1U : 2U);
     p.n = values / p.inner;
     p.count = std::min<std::uint32_t>(p.count, p.n);
-    std::vector<std::int32_t> indices(p.count);
+    draw_indices(p.count, p.n, random);
+    return tensor_command(ACCEL_OP_GATHER, with, p);
+}
+
+void Machine::draw_indices(std::uint32_t count, std::uint32_t n, Random& random) {
+    std::vector<std::int32_t> indices(count);
     for (std::int32_t& index : indices) {
-        index = static_cast<std::int32_t>(random.below(2 * std::uint64_t{p.n})) -
-                static_cast<std::int32_t>(p.n);
+        index = static_cast<std::int32_t>(random.below(2 * std::uint64_t{n})) -
+                static_cast<std::int32_t>(n);
     }
     space.store(blocks[1], indices);
-    return tensor_command(ACCEL_OP_GATHER, with, p);
+}
+
+// Several updates of most elements.
+accel_command Machine::draw_scatter(Kind kind, Random& random) {
+    accel_scatter p{};
+    p.type = ACCEL_TYPE_F32;
+    p.op = static_cast<std::uint8_t>(random.below(ACCEL_SCATTER_MAX + 1));
+    p.index_type = ACCEL_TYPE_I32;
+    p.flags = kind == Kind::scatter_elements ? ACCEL_SCATTER_ELEMENTS : 0;
+    p.outer = between(random, 4, 8);
+    p.inner = between(random, 8, 64);
+    p.n = between(random, 10, 100);
+    p.count = (kind == Kind::scatter_elements ? 60'000U : 200'000U) / p.outer / p.inner;
+    draw_indices(p.count * (p.flags != 0 ? p.outer * p.inner : 1), p.n, random);
+    Operands with = one_source();
+    with.src1 = blocks[1];
+    return tensor_command(ACCEL_OP_SCATTER, with, p);
 }
 
 accel_command Machine::draw(Kind kind, Random& random) {
@@ -238,6 +259,9 @@ accel_command Machine::draw(Kind kind, Random& random) {
             return draw_image(kind, random);
         case Kind::transpose:
             return draw_transpose(random);
+        case Kind::scatter:
+        case Kind::scatter_elements:
+            return draw_scatter(kind, random);
         default:
             return draw_table(kind, random);
     }

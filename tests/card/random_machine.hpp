@@ -29,19 +29,21 @@ enum class Kind : std::uint8_t {
     transpose,
     gather,
     gather_elements,
+    scatter,
+    scatter_elements,
     resize
 };
 inline constexpr Kind kinds[] = {
-    Kind::copy,      Kind::fill,       Kind::transfer,        Kind::gemm,
-    Kind::gemm_int8, Kind::gemm_batch, Kind::elementwise,     Kind::softmax,
-    Kind::reduce,    Kind::conv2d,     Kind::depthwise,       Kind::pool,
-    Kind::transpose, Kind::gather,     Kind::gather_elements, Kind::resize};
+    Kind::copy,       Kind::fill,        Kind::transfer,        Kind::gemm,   Kind::gemm_int8,
+    Kind::gemm_batch, Kind::elementwise, Kind::softmax,         Kind::reduce, Kind::conv2d,
+    Kind::depthwise,  Kind::pool,        Kind::transpose,       Kind::gather, Kind::gather_elements,
+    Kind::scatter,    Kind::resize,      Kind::scatter_elements};
 
 [[nodiscard]] inline std::string name_of(Kind kind) {
-    static constexpr const char* names[] = {"Copy",      "Fill",      "Transfer",       "Gemm",
-                                            "GemmInt8",  "GemmBatch", "Elementwise",    "Softmax",
-                                            "Reduce",    "Conv2d",    "Depthwise",      "Pool",
-                                            "Transpose", "Gather",    "GatherElements", "Resize"};
+    static constexpr const char* names[] = {
+        "Copy",        "Fill",    "Transfer",       "Gemm",    "GemmInt8",        "GemmBatch",
+        "Elementwise", "Softmax", "Reduce",         "Conv2d",  "Depthwise",       "Pool",
+        "Transpose",   "Gather",  "GatherElements", "Scatter", "ScatterElements", "Resize"};
     return names[static_cast<unsigned>(kind)];
 }
 
@@ -106,6 +108,9 @@ class Machine {
     accel_command draw_image(Kind kind, Random& random);
     accel_command draw_transpose(Random& random);
     accel_command draw_table(Kind kind, Random& random);
+    accel_command draw_scatter(Kind kind, Random& random);
+    // Stores `count` indices of an axis, also negative ones.
+    void draw_indices(std::uint32_t count, std::uint32_t n, Random& random);
 
     [[nodiscard]] Operands one_source() const { return {.dst = operands[0], .src0 = operands[1]}; }
     [[nodiscard]] Operands two_sources() const {

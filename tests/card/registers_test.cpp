@@ -27,7 +27,7 @@ TEST_F(Registers, IdentityAndLimitsAreReadOnly) {
         Expected{ACCEL_REG_FEATURES, 8,
                  ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE |
                      ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE |
-                     ACCEL_FEATURE_TENSOR | ACCEL_FEATURE_SHARING},
+                     ACCEL_FEATURE_TENSOR | ACCEL_FEATURE_SHARING | ACCEL_FEATURE_TENSOR_SCATTER},
         Expected{ACCEL_REG_QUEUES, 4, o.queues},
         Expected{ACCEL_REG_CONTEXTS, 4, o.contexts},
         Expected{ACCEL_REG_MEMORY_SIZE, 8, o.device_memory},

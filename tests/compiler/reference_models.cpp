@@ -12,17 +12,19 @@
 
 namespace accel::test {
 
+std::filesystem::path made_folder(const std::string& script) {
+    std::string name;
+    FILE* const pipe = popen((script + " 2>/dev/null").c_str(), "r");
+    for (int c = pipe != nullptr ? std::fgetc(pipe) : EOF; c != EOF && c != '\n';
+         c = std::fgetc(pipe)) {
+        name.push_back(static_cast<char>(c));
+    }
+    return pipe != nullptr && pclose(pipe) == 0 ? std::filesystem::path(name)
+                                                : std::filesystem::path();
+}
+
 const std::filesystem::path& data_folder() {
-    static const std::filesystem::path folder = [] {
-        std::string name;
-        FILE* const pipe = popen(MODEL_DATA " 2>/dev/null", "r");
-        for (int c = pipe != nullptr ? std::fgetc(pipe) : EOF; c != EOF && c != '\n';
-             c = std::fgetc(pipe)) {
-            name.push_back(static_cast<char>(c));
-        }
-        return pipe != nullptr && pclose(pipe) == 0 ? std::filesystem::path(name)
-                                                    : std::filesystem::path();
-    }();
+    static const std::filesystem::path folder = made_folder(MODEL_DATA);
     return folder;
 }
 

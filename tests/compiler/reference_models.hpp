@@ -10,6 +10,9 @@
 
 namespace accel::test {
 
+/// The folder whose name a script prints; empty if the script failed.
+[[nodiscard]] std::filesystem::path made_folder(const std::string& script);
+
 /// The folder that data.sh prepares; empty if that failed.
 [[nodiscard]] const std::filesystem::path& data_folder();
 

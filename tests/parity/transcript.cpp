@@ -199,6 +199,16 @@ void Program::movement() {
             .dst = back, .src = source, .indices = indices, .n = 24, .count = 5, .inner = 35})
         .wait();
     result("gather", back);
+    queue_
+        .submit(Scatter{.op = ScatterOp::add,
+                        .dst = back,
+                        .src = source,
+                        .indices = indices,
+                        .n = 24,
+                        .count = 5,
+                        .inner = 35})
+        .wait();
+    result("scatter", back);
     queue_.submit(
         Fill{.dst = d, .pattern = 0x3f8ccccd, .bytes = 40, .rows = 20, .dst_stride = 160});
     queue_

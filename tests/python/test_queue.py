@@ -93,6 +93,15 @@ class Queue(CardTest):
             ),
             values[::-1].tolist(),
         )
+        self.assertEqual(
+            result(
+                (2, 3),
+                lambda y: commands.Scatter(
+                    op=commands.ScatterOp.set, dst=y, src=x, indices=indices, n=2, count=2, inner=3
+                ),
+            ),
+            values[::-1].tolist(),
+        )
         soft = np.array(result((2, 3), lambda y: commands.Softmax(dst=y, src=x, outer=2, n=3)))
         np.testing.assert_allclose(soft.sum(axis=1), [1, 1], rtol=1e-6)
         table = np.zeros(2, [("index", np.uint32), ("weight", np.float32)])

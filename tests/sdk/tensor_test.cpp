@@ -85,6 +85,32 @@ TEST_F(TensorCommand, GatherPicksElementsAndReportsAnIndexOutOfRange) {
         gather, [](auto& g) { g.count = 3; }, "touches 24 bytes");
 }
 
+TEST_F(TensorCommand, ScatterUpdatesElementsAndReportsAnIndexOutOfRange) {
+    const auto updates = filled<float>({1, 2, 3, 4, 5, 6});
+    auto indices = filled<std::int64_t>({1, -1, 1});
+    auto result = filled<float>({10, 20, 30, 40});
+    const Scatter scatter{.op = ScatterOp::add,
+                          .dst = result,
+                          .src = updates,
+                          .indices = indices,
+                          .n = 2,
+                          .count = 3,
+                          .inner = 2};
+    run(scatter);
+    EXPECT_THAT(result.span(), ElementsAre(10, 20, 39, 52));
+    indices[0] = 2;
+    EXPECT_EQ(error_of([&] { run(scatter); }).status(), CardStatus::bad_index);
+    queue.reset();
+    expect_refused<Scatter>(
+        scatter, [](auto& s) { s.index_type = DataType::u8; }, "i32 or i64");
+    expect_refused<Scatter>(
+        scatter, [](auto& s) { s.type = DataType::f64; }, "only moves");
+    expect_refused<Scatter>(
+        scatter, [](auto& s) { s.n = 3; }, "dst touches 24 bytes");
+    expect_refused<Scatter>(
+        scatter, [](auto& s) { s.elements = true; }, "indices touches 48 bytes");
+}
+
 TEST_F(TensorCommand, ResizeSumsTaps) {
     const auto source = filled<float>({10, 20});
     const auto table = filled<ResizeTap>({{0, 1}, {1, 0}, {0, 0.5F}, {1, 0.5F}, {1, 1}, {0, 0}});

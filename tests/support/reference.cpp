@@ -261,4 +261,39 @@ std::vector<std::uint32_t> reduce_index(const accel_reduce& p, const std::vector
     return out;
 }
 
+float updated(unsigned op, float old, float update) {
+    const bool nan = std::isnan(old) || std::isnan(update);
+    // -0 is less than +0.
+    const bool less = update < old || (update == old && std::signbit(update) > std::signbit(old));
+    switch (op) {
+        case ACCEL_SCATTER_ADD:
+            return old + update;
+        case ACCEL_SCATTER_MUL:
+            return old * update;
+        case ACCEL_SCATTER_MIN:
+            return nan ? std::numeric_limits<float>::quiet_NaN() : less ? update : old;
+        case ACCEL_SCATTER_MAX:
+            return nan ? std::numeric_limits<float>::quiet_NaN() : less ? old : update;
+        default:
+            return update;
+    }
+}
+
+std::int64_t updated(unsigned op, std::int64_t old, std::int64_t update) {
+    const auto a = static_cast<std::uint64_t>(old);
+    const auto b = static_cast<std::uint64_t>(update);
+    switch (op) {
+        case ACCEL_SCATTER_ADD:
+            return static_cast<std::int64_t>(a + b);
+        case ACCEL_SCATTER_MUL:
+            return static_cast<std::int64_t>(a * b);
+        case ACCEL_SCATTER_MIN:
+            return update < old ? update : old;
+        case ACCEL_SCATTER_MAX:
+            return update > old ? update : old;
+        default:
+            return update;
+    }
+}
+
 }  // namespace accel::reference

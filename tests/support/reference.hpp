@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "accel_hw.h"
@@ -55,5 +56,25 @@ void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>
 [[nodiscard]] std::vector<float> reduce(const accel_reduce& p, const std::vector<float>& src);
 [[nodiscard]] std::vector<std::uint32_t> reduce_index(const accel_reduce& p,
                                                       const std::vector<float>& src);
+
+// An update of SCATTER.
+[[nodiscard]] float updated(unsigned op, float old, float update);
+// Integers of any size, modulo 2^64.
+[[nodiscard]] std::int64_t updated(unsigned op, std::int64_t old, std::int64_t update);
+// The indices are in range.
+template <typename T>
+void scatter(const accel_scatter& p, std::vector<T>& dst, const std::vector<std::int64_t>& indices,
+             const std::vector<T>& src) {
+    using Number = std::conditional_t<std::is_floating_point_v<T>, float, std::int64_t>;
+    for (std::size_t i = 0; i < src.size(); ++i) {
+        const std::size_t row = i / p.inner;
+        const std::int64_t index =
+            indices[(p.flags & ACCEL_SCATTER_ELEMENTS) != 0 ? i : row % p.count];
+        const auto at = static_cast<std::size_t>(index < 0 ? index + p.n : index);
+        T& element = dst[(row / p.count * p.n + at) * p.inner + i % p.inner];
+        element = static_cast<T>(
+            updated(p.op, static_cast<Number>(element), static_cast<Number>(src[i])));
+    }
+}
 
 }  // namespace accel::reference

@@ -5,6 +5,7 @@
 
 #include <accel/model.hpp>
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -30,6 +31,11 @@ struct SuiteOptions {
     bool host_fallback = false;
     /// All inputs are constants, so that the compiler folds all nodes that it can.
     bool folded = false;
+    /// The difference that a result may have: of real numbers, the default being that of ONNX's own
+    /// runner, and of integers.
+    float relative = 1e-3F;
+    float absolute = 1e-7F;
+    std::int64_t steps = 0;
 };
 
 /// Loads and runs one model with each of its data sets.

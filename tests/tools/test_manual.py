@@ -158,7 +158,7 @@ class Schema(unittest.TestCase):
     def test_every_document_in_the_source_has_a_schema(self):
         source = "".join(
             path.read_text()
-            for path in (Path(__file__).resolve().parents[2] / "tools/accelctl").glob("*.cpp")
+            for path in (Path(__file__).resolve().parents[2] / "tools/accelctl").rglob("*.cpp")
         )
         printed = set(re.findall(r'"(accelctl\.[a-z-]+/\d+)"', source))
         known = {

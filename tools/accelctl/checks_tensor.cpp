@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The engines that move elements (TRANSPOSE, GATHER, RESIZE) and int8 GEMM, against a plain
-// reference.
+// The engines that move elements (TRANSPOSE, GATHER, SCATTER, RESIZE) and int8 GEMM, against a
+// plain reference.
 #include <accel_hw.h>
 #include <fmt/core.h>
 
@@ -89,6 +89,45 @@ std::string check_gather(const CheckContext& context) {
     }
     compare_integers<std::uint64_t>(d.span(), expected, "GATHER");
     return fmt::format("{} of {} slices, from both ends", count, n);
+}
+
+std::string check_scatter(const CheckContext& context) {
+    const Device device = Device::open(context.card.path());
+    if ((device.info().features & ACCEL_FEATURE_TENSOR_SCATTER) == 0) {
+        throw CheckSkipped("this card has no SCATTER");
+    }
+    Queue queue = device.create_queue();
+    constexpr std::uint32_t outer = 3;
+    constexpr std::uint32_t n = 20;
+    constexpr std::uint32_t count = 70;
+    constexpr std::uint32_t inner = 5;
+    const Floats source = random_floats(std::size_t{outer} * count * inner, 131);
+    Floats expected = random_floats(std::size_t{outer} * n * inner, 137);
+    std::vector<std::int32_t> indices;
+    RandomNumbers numbers(139);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        indices.push_back(static_cast<std::int32_t>(numbers.next() % (std::uint64_t{2} * n)) -
+                          static_cast<std::int32_t>(n));
+    }
+    const auto d = upload(device, expected);
+    context.finish(queue.submit(Scatter{.op = ScatterOp::add,
+                                        .dst = d,
+                                        .src = upload(device, source),
+                                        .indices = upload(device, indices),
+                                        .index_type = DataType::i32,
+                                        .outer = outer,
+                                        .n = n,
+                                        .count = count,
+                                        .inner = inner}),
+                   "SCATTER");
+    for (std::size_t i = 0; i < source.size(); ++i) {
+        const std::size_t row = i / inner;
+        const std::int32_t index = indices[row % count];
+        const auto at = static_cast<std::size_t>(index < 0 ? index + std::int32_t{n} : index);
+        expected[(row / count * n + at) * inner + i % inner] += source[i];
+    }
+    compare(d.span(), expected, "SCATTER");
+    return fmt::format("sums of {} slices at {} indices, to the bit", count, n);
 }
 
 std::string check_resize(const CheckContext& context) {

@@ -47,6 +47,7 @@ constexpr std::array types{
     Name{"QueueOptions", "accel_queue_options"},
     Name{"Reduce", "accel_reduce"},
     Name{"Resize", "accel_resize"},
+    Name{"Scatter", "accel_scatter"},
     Name{"Softmax", "accel_softmax"},
     Name{"Transpose", "accel_transpose"},
 };
@@ -60,6 +61,7 @@ constexpr std::array enumerations{
     Name{"PoolOp", "ACCEL_POOLING_"},
     Name{"Priority", "ACCEL_QUEUE_PRIORITY_"},
     Name{"ReduceOp", "ACCEL_REDUCTION_"},
+    Name{"ScatterOp", "ACCEL_SCATTERING_"},
     Name{"UnaryOp", "ACCEL_ACTIVATION_"},
 };
 

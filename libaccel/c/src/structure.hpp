@@ -54,6 +54,8 @@ inline constexpr std::uint32_t first_size<accel_reduce_t> = 72;
 template <>
 inline constexpr std::uint32_t first_size<accel_resize_t> = 96;
 template <>
+inline constexpr std::uint32_t first_size<accel_scatter_t> = 112;
+template <>
 inline constexpr std::uint32_t first_size<accel_softmax_t> = 64;
 template <>
 inline constexpr std::uint32_t first_size<accel_tensor_t> = 48;

@@ -213,6 +213,26 @@ int accel_command_gather(const accel_gather_t* gather, accel_command_t** out,
     });
 }
 
+int accel_command_scatter(const accel_scatter_t* scatter, accel_command_t** out,
+                          accel_error_t* error) {
+    return make_handle(out, error, [&] {
+        const auto from = read_structure(scatter, "scatter");
+        check_reserved(from.reserved, "scatter->reserved");
+        return accel_command_t{accel::Scatter{
+            .op = to_enum(from.op, accel::ScatterOp::set, accel::ScatterOp::max, "op"),
+            .dst = to_operand(from.dst),
+            .src = to_operand(from.src),
+            .indices = to_operand(from.indices),
+            .type = to_data_type(from.type, accel::DataType::f32),
+            .index_type = to_data_type(from.index_type, accel::DataType::i64),
+            .elements = to_bool(from.elements, "scatter->elements"),
+            .outer = one_if_zero(from.outer),
+            .n = from.n,
+            .count = from.count,
+            .inner = one_if_zero(from.inner)}};
+    });
+}
+
 int accel_command_resize(const accel_resize_t* resize, accel_command_t** out,
                          accel_error_t* error) {
     return make_handle(out, error, [&] {

@@ -18,8 +18,8 @@ namespace {
 
 std::string_view name_of(const AnyCommand& command) {
     static constexpr std::array<std::string_view, std::variant_size_v<AnyCommand>> names{
-        "FILL",   "ELEMENTWISE", "GEMM",      "SOFTMAX", "REDUCE",
-        "CONV2D", "POOL",        "TRANSPOSE", "GATHER",  "RESIZE"};
+        "FILL", "ELEMENTWISE", "GEMM",   "SOFTMAX", "REDUCE", "CONV2D",
+        "POOL", "TRANSPOSE",   "GATHER", "SCATTER", "RESIZE"};
     return names.at(command.index());
 }
 
@@ -45,6 +45,11 @@ void set_operands(Conv2d& c, const Operand& dst, const std::array<Operand, 3>& s
     c.bias = src[2];
 }
 void set_operands(Gather& c, const Operand& dst, const std::array<Operand, 3>& src) {
+    c.dst = dst;
+    c.src = src[0];
+    c.indices = src[1];
+}
+void set_operands(Scatter& c, const Operand& dst, const std::array<Operand, 3>& src) {
     c.dst = dst;
     c.src = src[0];
     c.indices = src[1];

@@ -26,10 +26,24 @@ std::size_t Node::output_count() const {
 }
 
 ValueId Node::in(std::size_t i) const {
+    const ValueId id = any(i);
+    b.require_tensor(id, "its input " + std::to_string(i));
+    return id;
+}
+
+ValueId Node::any(std::size_t i) const {
     if (!has(i)) {
         refuse("its input " + std::to_string(i) + " is missing");
     }
     return *inputs_[i];
+}
+
+const std::vector<ValueId>& Node::sequence(std::size_t i) const {
+    const std::vector<ValueId>* const elements = b.sequence_elements(any(i));
+    if (elements == nullptr) {
+        refuse("its input " + std::to_string(i) + " is no sequence");
+    }
+    return *elements;
 }
 
 std::vector<ValueId> Node::all() const {
@@ -92,6 +106,14 @@ std::vector<std::string> Node::texts(const char* attribute) const {
 Constant Node::tensor(const char* attribute) const {
     const auto* a = find(attribute);
     return a != nullptr ? import_tensor(a->t(), weights_) : nullptr;
+}
+
+std::vector<ValueId> Node::inlined(const char* attribute,
+                                   const std::vector<ValueId>& inputs) const {
+    if (!inliner_) {
+        refuse(std::string("its graph '") + attribute + "' cannot be imported here");
+    }
+    return inliner_(attribute, inputs);
 }
 
 std::vector<std::size_t> Node::axes(std::size_t input, std::size_t rank) const {

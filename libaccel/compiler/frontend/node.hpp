@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,10 +21,20 @@ namespace accel::compiler {
 
 class Node {
   public:
+    using Inputs = std::vector<std::optional<ValueId>>;
+    /// Imports a graph that is an attribute of the node, with these inputs; returns its outputs.
+    using Inliner =
+        std::function<std::vector<ValueId>(const char* attribute, const std::vector<ValueId>&)>;
+
     /// `weights` has the elements of attributes that are external tensors.
-    Node(const onnx::NodeProto& proto, Builder& builder, std::vector<std::optional<ValueId>> inputs,
-         std::int64_t opset, WeightFiles* weights = nullptr)
-        : b(builder), proto_(proto), inputs_(std::move(inputs)), opset_(opset), weights_(weights) {}
+    Node(const onnx::NodeProto& proto, Builder& builder, Inputs inputs, std::int64_t opset,
+         Inliner inliner = {}, WeightFiles* weights = nullptr)
+        : b(builder),
+          proto_(proto),
+          inputs_(std::move(inputs)),
+          opset_(opset),
+          inliner_(std::move(inliner)),
+          weights_(weights) {}
 
     Builder& b;
 
@@ -39,8 +50,12 @@ class Node {
     [[nodiscard]] bool has(std::size_t i) const {
         return i < inputs_.size() && inputs_[i].has_value();
     }
-    /// Throws if the input is missing.
+    /// Throws if the input is missing or no tensor.
     [[nodiscard]] ValueId in(std::size_t i) const;
+    /// The same for an input that may be a sequence or an optional, too.
+    [[nodiscard]] ValueId any(std::size_t i) const;
+    /// The elements of an input that must be a sequence.
+    [[nodiscard]] const std::vector<ValueId>& sequence(std::size_t i) const;
     [[nodiscard]] std::vector<ValueId> all() const;
 
     /// The elements of an input that must be a constant.
@@ -62,14 +77,19 @@ class Node {
     [[nodiscard]] std::vector<std::string> texts(const char* attribute) const;
     [[nodiscard]] Constant tensor(const char* attribute) const;
 
+    /// The outputs of a graph that is an attribute, whose nodes are imported for these inputs.
+    [[nodiscard]] std::vector<ValueId> inlined(const char* attribute,
+                                               const std::vector<ValueId>& inputs) const;
+
     /// Axes from an input if the node has it, else from the attribute "axes"; may be empty.
     [[nodiscard]] std::vector<std::size_t> axes(std::size_t input, std::size_t rank) const;
 
   private:
     [[nodiscard]] const onnx::AttributeProto* find(const char* attribute) const;
     const onnx::NodeProto& proto_;
-    std::vector<std::optional<ValueId>> inputs_;
+    Inputs inputs_;
     std::int64_t opset_;
+    Inliner inliner_;
     WeightFiles* weights_;
 };
 

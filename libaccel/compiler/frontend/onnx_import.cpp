@@ -15,6 +15,7 @@
 #include "frontend/onnx_tensor.hpp"
 #include "frontend/operator_table.hpp"
 #include "frontend/parsed_model.hpp"
+#include "frontend/scan.hpp"
 #include "ir/builder.hpp"
 #include "ir/error.hpp"
 
@@ -27,7 +28,6 @@ namespace {
 constexpr int max_nested = 16;
 constexpr std::size_t max_instructions = 1000000;
 constexpr std::int64_t max_nodes = 500000;  // counts each iteration of a loop
-constexpr std::int64_t max_iterations = 10000;
 
 const onnx::GraphProto& inner_graph(const onnx::NodeProto& node, const char* name) {
     for (const auto& attribute : node.attribute()) {
@@ -113,13 +113,17 @@ class OnnxImporter {
             refuse("the model has no outputs");
         }
         if (!fallback.empty()) {
-            fallback.finish(program_, weights_,
-                            [&](const std::string& name) { return find(scope, name); });
+            fallback.finish(program_, weights_, [&](const std::string& name) {
+                const ValueId value = find(scope, name);
+                builder_.require_tensor(value, "'" + name + "', which the host needs,");
+                return value;
+            });
             return;
         }
         for (const auto& output : graph.output()) {
-            program_.outputs.push_back(
-                {output.name(), as_declared(output, find(scope, output.name()))});
+            const ValueId value = find(scope, output.name());
+            builder_.require_tensor(value, "output '" + output.name() + "'");
+            program_.outputs.push_back({output.name(), as_declared(output, value)});
         }
     }
 
@@ -233,12 +237,46 @@ class OnnxImporter {
         if (name == "Loop") {
             return lower_loop(node, scope);
         }
-        const Lowering& lowering = operators().find(name, opset);
         std::vector<std::optional<ValueId>> inputs;
         for (const std::string& name : node.input()) {
             inputs.push_back(name.empty() ? std::nullopt : std::optional(find(scope, name)));
         }
-        return lowering(Node(node, builder_, std::move(inputs), opset, &weights_));
+        const Node read(
+            node, builder_, std::move(inputs), opset,
+            [&](const char* attribute, const Values& given) {
+                return inline_graph(inner_graph(node, attribute), given, scope);
+            },
+            &weights_);
+        if (name == "Scan" || name == "SequenceMap") {
+            return lower_mapping(read, scope);
+        }
+        return operators().find(name, opset)(read);
+    }
+
+    // Scan and SequenceMap.
+    Values lower_mapping(const Node& n, const Scope& scope) {
+        const onnx::GraphProto& body = inner_graph(n.proto(), "body");
+        const auto import_body = [&](const Values& inputs) {
+            return inline_graph(body, inputs, scope);
+        };
+        const auto outputs = static_cast<std::size_t>(body.output_size());
+        if (n.proto().op_type() == "SequenceMap") {
+            return lower_sequence_map(n, outputs, import_body);
+        }
+        return n.opset() < 9 ? lower_batched_scan(n, outputs, import_body)
+                             : lower_scan(n, outputs, import_body);
+    }
+
+    // Imports an inner graph whose inputs are these values. Returns its outputs.
+    Values inline_graph(const onnx::GraphProto& graph, const Values& inputs, Scope scope) {
+        if (std::ssize(inputs) != graph.input_size()) {
+            refuse("its graph '" + graph.name() + "' has " + std::to_string(graph.input_size()) +
+                   " inputs, and " + std::to_string(inputs.size()) + " are given");
+        }
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            scope[graph.input(static_cast<int>(i)).name()] = inputs[i];
+        }
+        return import_inner(graph, std::move(scope));
     }
 
     // Imports an inner graph, which sees the names around it. Returns its outputs.
@@ -328,6 +366,7 @@ class OnnxImporter {
         }
         for (std::size_t i = 0; i < scans.size(); ++i) {
             const ValueId element = results[state.size() + 1 + i];
+            builder_.require_tensor(element, "a scan output of its body");
             Dims dims = builder_.dims(element);
             dims.insert(dims.begin(), 1);
             scans[i].push_back(builder_.reshape(element, std::move(dims)));

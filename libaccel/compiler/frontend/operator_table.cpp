@@ -75,7 +75,12 @@ void add_control_flow(OperatorTable& table) {
     const Lowering by_import = [](const Node&) -> Values {
         throw std::logic_error("the import lowers this operator");
     };
-    table.add({{"If", {1}, by_import}, {"Loop", {1}, by_import}});
+    table.add({
+        {"If", {1}, by_import},
+        {"Loop", {1}, by_import},
+        {"Scan", {8}, by_import},
+        {"SequenceMap", {17}, by_import},
+    });
 }
 
 }  // namespace
@@ -84,23 +89,42 @@ const OperatorTable& operators() {
     static const OperatorTable table = [] {
         OperatorTable all;
         add_activations(all);
+        add_attention(all);
+        add_affine_grid(all);
+        add_bits(all);
+        add_center_crop_pad(all);
+        add_col2im(all);
         add_constants(all);
         add_control_flow(all);
+        add_cumulative(all);
+        add_deform_conv(all);
         add_detections(all);
+        add_determinant(all);
         add_einsum(all);
         add_elementwise(all);
         add_grid_sample(all);
         add_images(all);
+        add_linear_attention(all);
+        add_integer_products(all);
+        add_losses(all);
         add_matrices(all);
         add_normalizations(all);
+        add_optimizers(all);
+        add_pools(all);
         add_quantized(all);
+        add_random(all);
         add_recurrent(all);
         add_reductions(all);
+        add_regions(all);
         add_resizing(all);
         add_scattering(all);
         add_selections(all);
+        add_sequences(all);
         add_shapes(all);
         add_signals(all);
+        add_transformers(all);
+        add_term_frequencies(all);
+        add_unsupported(all);
         add_contrib(all);
         return all;
     }();

@@ -75,22 +75,41 @@ class OperatorTable {
 
 // One for each file of operators/.
 void add_activations(OperatorTable& table);
+void add_attention(OperatorTable& table);
+void add_affine_grid(OperatorTable& table);
+void add_bits(OperatorTable& table);
+void add_center_crop_pad(OperatorTable& table);
+void add_col2im(OperatorTable& table);
 void add_constants(OperatorTable& table);
 void add_contrib(OperatorTable& table);  // after add_quantized(), whose operators it aliases
+void add_cumulative(OperatorTable& table);
+void add_deform_conv(OperatorTable& table);
 void add_detections(OperatorTable& table);
+void add_determinant(OperatorTable& table);
 void add_einsum(OperatorTable& table);
 void add_elementwise(OperatorTable& table);
 void add_grid_sample(OperatorTable& table);
 void add_images(OperatorTable& table);
+void add_linear_attention(OperatorTable& table);
+void add_integer_products(OperatorTable& table);
+void add_losses(OperatorTable& table);
 void add_matrices(OperatorTable& table);
 void add_normalizations(OperatorTable& table);
+void add_optimizers(OperatorTable& table);
+void add_pools(OperatorTable& table);
 void add_quantized(OperatorTable& table);
+void add_random(OperatorTable& table);
 void add_recurrent(OperatorTable& table);
 void add_reductions(OperatorTable& table);
+void add_regions(OperatorTable& table);
 void add_resizing(OperatorTable& table);
 void add_scattering(OperatorTable& table);
 void add_selections(OperatorTable& table);
+void add_sequences(OperatorTable& table);
 void add_shapes(OperatorTable& table);
 void add_signals(OperatorTable& table);
+void add_transformers(OperatorTable& table);
+void add_term_frequencies(OperatorTable& table);
+void add_unsupported(OperatorTable& table);
 
 }  // namespace accel::compiler

@@ -55,8 +55,13 @@ std::int64_t OpsetImports::opset(std::string_view domain) const {
     const std::string shown(display_name(name));
     const auto known = std::ranges::find(domains, name, &Domain::name);
     if (known == domains.end()) {
+        // ONNX Runtime writes com.microsoft.nchwc for the processor that it runs on.
         refuse("operators of the domain '" + shown + "' are not supported",
-               "convert the model to operators of ai.onnx, or compute these nodes outside of it");
+               name == "com.microsoft.nchwc"
+                   ? "let ONNX Runtime save the model with ORT_ENABLE_EXTENDED, whose result does "
+                     "not depend on the processor"
+                   : "convert the model to operators of ai.onnx, or compute these nodes outside of "
+                     "it");
     }
     const auto imported = opsets_.find(name);
     if (imported == opsets_.end()) {

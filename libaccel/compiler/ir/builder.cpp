@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "ir/constant_folding.hpp"
+#include "ir/empty_reduction.hpp"
 
 namespace accel::compiler {
 
@@ -93,6 +94,7 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type
     std::vector<Constant> operands;
     operands.reserve(in.size());
     for (const ValueId id : in) {
+        require_tensor(id, "an operand");
         operands.push_back(value(id).constant);
     }
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
@@ -188,11 +190,16 @@ ValueId Builder::pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_
 }
 
 ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes) {
-    if (std::ranges::any_of(axes, [&](std::size_t axis) { return length(a, axis) == 0; })) {
-        return reduce_nothing(op, a, axes);
-    }
     const DataType result =
         op == ReduceOp::argmax || op == ReduceOp::argmin ? DataType::u32 : type(a);
+    const auto empty = [&](std::size_t axis) { return length(a, axis) == 0; };
+    if (std::ranges::any_of(axes, empty)) {
+        Dims shape = dims(a);
+        for (const std::size_t axis : axes) {
+            shape[axis] = 1;
+        }
+        return broadcast(constant(empty_reduction(op, result)), shape);
+    }
     // The innermost axis first: each result is the source of the next reduction.
     std::vector<std::size_t> order = axes;
     std::ranges::sort(order, std::greater<>());
@@ -207,30 +214,6 @@ ValueId Builder::reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& 
 ValueId Builder::softmax(ValueId a, std::size_t axis) {
     static_cast<void>(length(a, axis));
     return add(op::Softmax{axis}, {a}, type(a), dims(a));
-}
-
-ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_element) {
-    static_cast<void>(length(a, axis));
-    if (type(indices) != DataType::i32 && type(indices) != DataType::i64) {
-        refuse("its indices are " + std::string(to_string(type(indices))),
-               "they must be i32 or i64");
-    }
-    if (by_element) {
-        Dims expected = dims(a);
-        if (rank(indices) == expected.size()) {
-            expected[axis] = dims(indices)[axis];
-        }
-        if (dims(indices) != expected) {
-            refuse("indices of the shape " + to_string(dims(indices)) +
-                   " do not fit data of the shape " + to_string(dims(a)));
-        }
-        return add(op::Gather{axis, true}, {a, indices}, type(a), dims(indices));
-    }
-    Dims shape(dims(a).begin(), dims(a).begin() + static_cast<std::ptrdiff_t>(axis));
-    shape.insert(shape.end(), dims(indices).begin(), dims(indices).end());
-    shape.insert(shape.end(), dims(a).begin() + static_cast<std::ptrdiff_t>(axis) + 1,
-                 dims(a).end());
-    return add(op::Gather{axis, false}, {a, indices}, type(a), std::move(shape));
 }
 
 ValueId Builder::resize(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,
@@ -377,6 +360,15 @@ ValueId Builder::reshape(ValueId a, Dims shape) {
     return out;
 }
 
+ValueId Builder::bitcast(ValueId a, DataType to) {
+    if (size_of(to) != size_of(type(a))) {
+        refuse("elements of " + std::string(to_string(type(a))) +
+                   " have another size than those of " + std::string(to_string(to)),
+               "use Cast to convert values");
+    }
+    return type(a) == to ? a : add(op::Reshape{}, {a}, to, dims(a));
+}
+
 void Builder::set_quant_params(ValueId id, QuantParams params) {
     program_.values[id].quant = std::make_shared<const QuantParams>(std::move(params));
 }
@@ -389,6 +381,7 @@ const QuantParams* Builder::quant_params(ValueId id, bool per_axis) const {
 }
 
 const Tensor& Builder::require_constant(ValueId id, std::string_view what) const {
+    require_tensor(id, what);
     if (value(id).constant) {
         return *value(id).constant;
     }

@@ -4,6 +4,9 @@
 // the result is computed at once, too: this is constant folding.
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -70,11 +73,11 @@ class Builder {
                                std::int64_t width);
     [[nodiscard]] ValueId pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_t width);
     [[nodiscard]] ValueId reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes);
-    // The same for axes one of which has no elements: the identity of the operation.
-    [[nodiscard]] ValueId reduce_nothing(ReduceOp op, ValueId a,
-                                         const std::vector<std::size_t>& axes);
     [[nodiscard]] ValueId softmax(ValueId a, std::size_t axis);
     [[nodiscard]] ValueId gather(ValueId a, ValueId indices, std::size_t axis, bool elements);
+    /// `a` with updates along an axis, as op::Scatter says.
+    [[nodiscard]] ValueId scatter(op::Scatter operation, ValueId a, ValueId indices,
+                                  ValueId updates);
     [[nodiscard]] ValueId resize(ValueId a, std::size_t axis, const std::vector<ResizeTap>& table,
                                  std::uint16_t taps);
     [[nodiscard]] ValueId concat(const std::vector<ValueId>& in, std::size_t axis);
@@ -91,6 +94,27 @@ class Builder {
     [[nodiscard]] ValueId broadcast(ValueId a, const Dims& dims);
     [[nodiscard]] ValueId reshape(ValueId a, Dims dims);
 
+    /// The same bits as elements of another type, which has the same size.
+    [[nodiscard]] ValueId bitcast(ValueId a, DataType type);
+
+    // ---- sequences and optionals: they exist while a model is imported, not on the card
+
+    /// A list of values. Only operators of sequences read it; as an operand of an instruction it is
+    /// an error.
+    [[nodiscard]] ValueId sequence(std::vector<ValueId> elements);
+    /// An optional without an element. An optional with one is the element itself.
+    [[nodiscard]] ValueId empty_optional();
+    /// Null if the value is no sequence.
+    [[nodiscard]] const std::vector<ValueId>* sequence_elements(ValueId id) const;
+    [[nodiscard]] bool is_empty_optional(ValueId id) const;
+    /// Throws if the value is a sequence or an empty optional. `what` names it in the message.
+    void require_tensor(ValueId id, std::string_view what) const;
+
+    /// How often this was called before with a name: the iteration of a node with random numbers.
+    [[nodiscard]] std::uint32_t next_occurrence(const std::string& name) {
+        return occurrences_[name]++;
+    }
+
     /// Records that a value is the quantized or dequantized form of another. Views of the value
     /// inherit this.
     void set_quant_params(ValueId id, QuantParams params);
@@ -103,6 +127,7 @@ class Builder {
     [[nodiscard]] const Tensor& require_constant(ValueId id, std::string_view what) const;
 
   private:
+    void check_indices(ValueId indices, std::int64_t length) const;
     void check_channels(const std::vector<ValueId>& in, std::int64_t channels,
                         const NumericFormat& format) const;
     [[nodiscard]] ValueId add(Operation operation, std::vector<ValueId> in, DataType type,
@@ -119,6 +144,9 @@ class Builder {
     std::string node_;
     ConstantCache constants_;
     std::int64_t folded_ = 0;  // elements of constants that were computed
+    std::map<ValueId, std::vector<ValueId>> sequences_;
+    std::set<ValueId> empty_optionals_;
+    std::map<std::string, std::uint32_t> occurrences_;
 };
 
 }  // namespace accel::compiler

@@ -31,8 +31,8 @@ struct BufferRef {
     std::uint64_t offset = 0;
 };
 
-using AnyCommand =
-    std::variant<Fill, Elementwise, Gemm, Softmax, Reduce, Conv2d, Pool, Transpose, Gather, Resize>;
+using AnyCommand = std::variant<Fill, Elementwise, Gemm, Softmax, Reduce, Conv2d, Pool, Transpose,
+                                Gather, Scatter, Resize>;
 
 /// A command whose operands have no addresses yet.
 struct CommandTemplate {

@@ -47,6 +47,11 @@ class Key {
         add(x.axis);
         add(x.elements);
     }
+    void add(const op::Scatter& x) {
+        add(x.axis);
+        add(x.elements);
+        add(x.op);
+    }
     void add(const op::Concat& x) { add(x.axis); }
     void add(const op::Pad& x) {
         add(x.before);
@@ -81,6 +86,9 @@ Constant ConstantCache::share(Constant constant) {
     }
     constexpr std::size_t sample = 64;
     Key key;
+    if (data.size() == 0) {
+        return constant;
+    }
     key.add(constant->type);
     key.add(constant->dims);
     for (const std::size_t at : {std::size_t{0}, data.size() / 2, data.size() - data.size() / 16}) {

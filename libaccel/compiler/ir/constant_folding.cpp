@@ -17,6 +17,8 @@
 #include "numerics/math.hpp"
 #include "numerics/reduction.hpp"
 
+#include "ir/scatter_folding.hpp"
+
 namespace accel::compiler {
 
 namespace {
@@ -253,12 +255,7 @@ Constant fold(const op::Gather& gather, const std::vector<const Tensor*>& in, co
     const Dims& from = in[0]->dims;
     const std::int64_t n = from[gather.axis];
     const auto index = [&](std::int64_t i) {
-        const std::int64_t x = indices[static_cast<std::size_t>(i)];
-        if (x < -n || x >= n) {
-            refuse("the index " + std::to_string(x) + " is outside an axis of the length " +
-                   std::to_string(n));
-        }
-        return x < 0 ? x + n : x;
+        return normalize_index(indices[static_cast<std::size_t>(i)], n);
     };
     auto to = std::make_shared<Tensor>(result.type, result.dims);
     const std::size_t size = size_of(result.type);
@@ -283,6 +280,10 @@ Constant fold(const op::Gather& gather, const std::vector<const Tensor*>& in, co
         move(i, (outer * n + index(i / inner % count)) * inner + i % inner);
     }
     return to;
+}
+
+Constant fold(const op::Scatter& scatter, const std::vector<const Tensor*>& in, const Value&) {
+    return fold_scatter(scatter, *in[0], *in[1], *in[2]);
 }
 
 Constant fold(const op::Concat& concat, const std::vector<const Tensor*>& in, const Value& result) {
@@ -421,8 +422,7 @@ Constant fold_constant(const Operation& operation, const std::vector<Constant>& 
             },
             depth));
     if (const auto* const permute = std::get_if<op::Permute>(&operation)) {
-        folded->permuted_from = operands[0];
-        folded->permutation = permute->axes;
+        folded->data.set_permuted({operands[0], permute->axes});
     }
     return folded;
 }

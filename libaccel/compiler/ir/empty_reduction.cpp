@@ -1,48 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// Reductions of no elements, whose results are constants.
-#include <limits>
+#include "ir/empty_reduction.hpp"
 
-#include "ir/builder.hpp"
+#include <limits>
 
 namespace accel::compiler {
 
 namespace {
 
-// The result of a reduction of no elements.
-Constant identity_of(ReduceOp op, DataType type) {
-    if (!is_integer(type)) {
-        constexpr float infinity = std::numeric_limits<float>::infinity();
-        const float x = op == ReduceOp::sum       ? 0
-                        : op == ReduceOp::product ? 1
-                        : op == ReduceOp::max     ? -infinity
-                        : op == ReduceOp::min     ? infinity
-                                                  : std::numeric_limits<float>::quiet_NaN();
-        return make_constant(type, {}, std::span<const float>(&x, 1));
-    }
+Constant real(DataType type, float value) {
+    return make_constant(type, {}, std::span<const float>(&value, 1));
+}
+Constant integer(DataType type, std::int64_t value) {
+    return make_constant(type, {}, std::span<const std::int64_t>(&value, 1));
+}
+
+// The largest or the smallest integer of a type.
+std::int64_t integer_bound(DataType type, bool largest) {
     const bool is_signed = type == DataType::i8 || type == DataType::i16 || type == DataType::i32 ||
                            type == DataType::i64;
-    const std::size_t bits = 8 * size_of(type) - (is_signed ? 1 : 0);
-    const auto most =
-        static_cast<std::int64_t>(type == DataType::boolean ? 1 : ~std::uint64_t{0} >> (64 - bits));
-    const std::int64_t x = op == ReduceOp::product ? 1
-                           : op == ReduceOp::min   ? most
-                           : op == ReduceOp::max   ? (is_signed ? -most - 1 : 0)
-                                                   : 0;
-    return make_constant(type, {}, std::span<const std::int64_t>(&x, 1));
+    const int bits = static_cast<int>(8 * size_of(type)) - (is_signed ? 1 : 0);
+    const std::int64_t high = type == DataType::boolean ? 1
+                              : bits >= 63              ? INT64_MAX
+                                                        : (std::int64_t{1} << bits) - 1;
+    return largest ? high : is_signed ? -high - 1 : 0;
 }
 
 }  // namespace
 
-ValueId Builder::reduce_nothing(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes) {
-    if (op == ReduceOp::argmax || op == ReduceOp::argmin) {
-        refuse("it looks for the index of an element along an axis without elements");
+Constant empty_reduction(ReduceOp op, DataType type) {
+    constexpr float infinite = std::numeric_limits<float>::infinity();
+    const bool integers = is_integer(type);
+    switch (op) {
+        case ReduceOp::sum:
+            return integers ? integer(type, 0) : real(type, 0);
+        case ReduceOp::product:
+            return integers ? integer(type, 1) : real(type, 1);
+        case ReduceOp::max:
+            return integers ? integer(type, integer_bound(type, false)) : real(type, -infinite);
+        case ReduceOp::min:
+            return integers ? integer(type, integer_bound(type, true)) : real(type, infinite);
+        case ReduceOp::mean:
+            if (!integers) {
+                return real(type, std::numeric_limits<float>::quiet_NaN());
+            }
+            break;
+        default:
+            break;
     }
-    Dims shape = dims(a);
-    for (const std::size_t axis : axes) {
-        shape[axis] = 1;
-    }
-    return broadcast(constant(identity_of(op, type(a))), shape);
+    refuse("it averages integers of an axis without elements, or searches such an axis");
 }
 
 }  // namespace accel::compiler

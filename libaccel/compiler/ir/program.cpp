@@ -8,7 +8,7 @@ namespace accel::compiler {
 
 std::string_view to_string(const Operation& operation) {
     static constexpr std::array<std::string_view, std::variant_size_v<Operation>> names{
-        "elementwise", "matmul", "conv", "pool",    "reduce", "softmax",   "gather",
+        "elementwise", "matmul", "conv", "pool",    "reduce", "softmax",   "gather", "scatter",
         "resize",      "concat", "pad",  "permute", "slice",  "broadcast", "reshape"};
     return names.at(operation.index());
 }
@@ -34,6 +34,16 @@ std::size_t normalize_axis(std::int64_t axis, std::size_t rank) {
                std::to_string(rank) + " dimensions");
     }
     return static_cast<std::size_t>(axis < 0 ? axis + n : axis);
+}
+
+std::int64_t normalize_index(std::int64_t index, std::int64_t length) {
+    if (index < -length || index >= length) {
+        refuse("the index " + std::to_string(index) + " is outside an axis of the length " +
+                   std::to_string(length),
+               "an index must be from " + std::to_string(-length) + " to " +
+                   std::to_string(length - 1));
+    }
+    return index < 0 ? index + length : index;
 }
 
 Dims dense_strides(const Dims& dims) {

@@ -86,6 +86,14 @@ struct Gather {
     std::size_t axis = 0;
     bool elements = false;
 };
+/// a, with elements along an axis updated by c at the indices b, in ascending order along the axis.
+/// c has the shape of a, but another length of the axis. `elements`: b has the shape of c; else it
+/// has one dimension.
+struct Scatter {
+    std::size_t axis = 0;
+    bool elements = false;
+    ScatterOp op = ScatterOp::set;
+};
 /// Weighted sums of elements of a along an axis: b is a table with `taps` entries for each result.
 struct Resize {
     std::size_t axis = 0;
@@ -113,13 +121,14 @@ struct Slice {
     Dims step;
 };
 struct Broadcast {};
+/// The same elements in another shape, or the same bits as another data type of that size.
 struct Reshape {};
 
 }  // namespace op
 
 using Operation = std::variant<op::Elementwise, op::MatMul, op::Conv, op::Pool, op::Reduce,
-                               op::Softmax, op::Gather, op::Resize, op::Concat, op::Pad,
-                               op::Permute, op::Slice, op::Broadcast, op::Reshape>;
+                               op::Softmax, op::Gather, op::Scatter, op::Resize, op::Concat,
+                               op::Pad, op::Permute, op::Slice, op::Broadcast, op::Reshape>;
 
 struct Instruction {
     Operation operation;
@@ -148,6 +157,9 @@ struct Program {
 [[nodiscard]] Dims broadcast_dims(const Dims& a, const Dims& b);
 /// The index of an axis; a negative axis counts from the end. Throws if there is no such axis.
 [[nodiscard]] std::size_t normalize_axis(std::int64_t axis, std::size_t rank);
+/// An index of an axis of this length; a negative index counts from the end. Throws if it is
+/// outside.
+[[nodiscard]] std::int64_t normalize_index(std::int64_t index, std::int64_t length);
 /// The distance in elements between neighbors along each dimension of a dense tensor.
 [[nodiscard]] Dims dense_strides(const Dims& dims);
 

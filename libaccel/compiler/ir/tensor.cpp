@@ -299,6 +299,17 @@ Constant make(DataType type, Dims dims, std::span<const Number> values) {
 
 }  // namespace
 
+float rounded_to(DataType type, float x) {
+    switch (type) {
+        case DataType::f16:
+            return from_half(to_half(x));
+        case DataType::bf16:
+            return std::bit_cast<float>(static_cast<std::uint32_t>(to_bf16(x)) << 16);
+        default:
+            return x;
+    }
+}
+
 std::vector<float> Tensor::floats() const {
     return numbers<float>(*this);
 }

@@ -42,10 +42,6 @@ struct Tensor {
     DataType type = DataType::f32;
     Dims dims;
     TensorStorage data;
-    /// Of a tensor that is computed later as another one with its dimensions in another order: that
-    /// one, and its dimension that becomes each of this one's. Else null.
-    std::shared_ptr<const Tensor> permuted_from = nullptr;
-    std::vector<std::size_t> permutation = {};
 
     Tensor() = default;
     /// Zeroed.
@@ -69,6 +65,9 @@ struct Tensor {
     [[nodiscard]] std::vector<float> floats() const;
     [[nodiscard]] std::vector<std::int64_t> integers() const;
 };
+
+/// A value after the conversion to a floating-point type and back.
+[[nodiscard]] float rounded_to(DataType type, float x);
 
 using Constant = std::shared_ptr<const Tensor>;
 

@@ -62,6 +62,7 @@ std::byte* TensorStorage::data() {
         std::copy_n(std::as_const(*this).data(), size(), copy.state_->writable);
         *this = std::move(copy);
     }
+    state_->permuted = {};
     return state_->writable;
 }
 

@@ -15,6 +15,14 @@
 
 namespace accel::compiler {
 
+struct Tensor;
+
+/// Another tensor, whose dimensions in this order give these elements.
+struct Permuted {
+    std::shared_ptr<const Tensor> from;
+    std::vector<std::size_t> axes;
+};
+
 /// Thread-safety: none, not even for storages that share bytes. A model is compiled by one thread.
 class TensorStorage {
   public:
@@ -63,6 +71,12 @@ class TensorStorage {
     /// computed several times.
     void forget() noexcept;
 
+    /// Null unless the storage is known to be a permuted one.
+    [[nodiscard]] const Permuted* permuted() const noexcept {
+        return state_ && state_->permuted.from ? &state_->permuted : nullptr;
+    }
+    void set_permuted(Permuted permuted) { state_->permuted = std::move(permuted); }
+
     /// Releases the memory of bytes that a mapped file has, too.
     void evict() const noexcept;
 
@@ -75,6 +89,7 @@ class TensorStorage {
         Computation computation = nullptr;
         unsigned depth = 0;
         unsigned forgotten = 0;  // times
+        Permuted permuted = {};
     };
 
     std::shared_ptr<State> state_;

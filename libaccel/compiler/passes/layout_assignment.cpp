@@ -17,7 +17,7 @@ LayoutAssignment::LayoutAssignment(const Program& program)
     for (const Instruction& instruction : program.instructions) {
         for (const ValueId id : instruction.operands) {
             const Constant& constant = program.values[id].constant;
-            if (constant && !constant->permuted_from) {
+            if (constant && constant->data.permuted() == nullptr) {
                 direct_.insert(constant->data.identity());
             }
         }
@@ -109,16 +109,21 @@ int LayoutAssignment::weights_slot(Constant data) {
 // A permuted constant is a view of the other one if that is in the memory of the card anyway, such
 // as the embedding of a language model, which is also the weights of its last product.
 TensorView LayoutAssignment::constant_view(const Constant& constant) {
-    const Constant& base = constant->permuted_from;
-    if (!base || !direct_.contains(base->data.identity())) {
-        return {weights_slot(constant), 0, dense_strides(constant->dims)};
+    const Permuted* const permuted = constant->data.permuted();
+    if (permuted != nullptr && direct_.contains(permuted->from->data.identity())) {
+        TensorView view{-1, 0, {}};
+        Dims shape;
+        const Dims strides = dense_strides(permuted->from->dims);
+        for (const std::size_t axis : permuted->axes) {
+            view.strides.push_back(strides[axis]);
+            shape.push_back(permuted->from->dims[axis]);
+        }
+        if (shape == constant->dims) {
+            view.slot = weights_slot(permuted->from);
+            return view;
+        }
     }
-    TensorView view{weights_slot(base), 0, {}};
-    const Dims strides = dense_strides(base->dims);
-    for (const std::size_t axis : constant->permutation) {
-        view.strides.push_back(strides[axis]);
-    }
-    return view;
+    return {weights_slot(constant), 0, dense_strides(constant->dims)};
 }
 
 const TensorView& LayoutAssignment::view_of(ValueId id) {

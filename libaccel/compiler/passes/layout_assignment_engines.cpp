@@ -103,6 +103,31 @@ void LayoutAssignment::lower(const op::Gather& gather, const Instruction& instru
          {buffer_ref(from, type(data)), buffer_ref(index, type(indices))});
 }
 
+// The result begins as a copy of the data; memory planning drops the copy of data that no later
+// instruction reads.
+void LayoutAssignment::lower(const op::Scatter& scatter, const Instruction& instruction) {
+    const ValueId data = instruction.operands[0];
+    const ValueId indices = instruction.operands[1];
+    const ValueId updates = instruction.operands[2];
+    const AxisLoops loops = axis_loops(data, scatter.axis);
+    const TensorView from = dense_in_order(updates, loops.order);
+    const TensorView index =
+        scatter.elements ? dense_in_order(indices, loops.order) : dense(indices);
+    const TensorView to = allocate_result(instruction.result, loops.order);
+    views_[instruction.result] = to;
+    copy(view_of(data), to, dims(data), type(data));
+    emit(Scatter{.op = scatter.op,
+                 .type = type(data),
+                 .index_type = type(indices),
+                 .elements = scatter.elements,
+                 .outer = loops.outer,
+                 .n = loops.n,
+                 .count = to_u32(dims(updates)[scatter.axis]),
+                 .inner = loops.inner},
+         buffer_ref(to, type(data)),
+         {buffer_ref(from, type(data)), buffer_ref(index, type(indices))});
+}
+
 LayoutAssignment::BatchedGemm LayoutAssignment::batched_gemm(const op::MatMul& product,
                                                              const Instruction& instruction,
                                                              const MatrixView& a,

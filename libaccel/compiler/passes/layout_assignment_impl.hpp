@@ -111,6 +111,7 @@ class LayoutAssignment {
     void lower(const op::Softmax& softmax, const Instruction& instruction);
     void lower(const op::Resize& resize, const Instruction& instruction);
     void lower(const op::Gather& gather, const Instruction& instruction);
+    void lower(const op::Scatter& scatter, const Instruction& instruction);
 
     // ---- parts of a larger tensor
 

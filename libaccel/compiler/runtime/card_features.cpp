@@ -5,12 +5,18 @@
 
 #include <accel/error.hpp>
 
+#include <algorithm>
 #include <string>
 
 namespace accel::compiler {
 
-const std::uint64_t needed_features =
-    ACCEL_FEATURE_CALL | ACCEL_FEATURE_F32 | ACCEL_FEATURE_IMAGE | ACCEL_FEATURE_TENSOR;
+std::uint64_t needed_features(const std::vector<ModelCommand>& commands) {
+    constexpr std::uint64_t always =
+        ACCEL_FEATURE_CALL | ACCEL_FEATURE_F32 | ACCEL_FEATURE_IMAGE | ACCEL_FEATURE_TENSOR;
+    const bool scatters =
+        std::ranges::find(commands, "SCATTER", &ModelCommand::command) != commands.end();
+    return always | (scatters ? ACCEL_FEATURE_TENSOR_SCATTER : 0);
+}
 
 void check_card(const DeviceInfo& card, std::uint64_t features) {
     if ((card.features & features) != features) {

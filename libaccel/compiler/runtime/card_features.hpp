@@ -4,13 +4,15 @@
 #pragma once
 
 #include <accel/device.hpp>
+#include <accel/model_info.hpp>
 
 #include <cstdint>
+#include <vector>
 
 namespace accel::compiler {
 
-/// The engines that the compiler uses, as bits of DeviceInfo::features.
-extern const std::uint64_t needed_features;
+/// The features that these commands of a model need, as bits of DeviceInfo::features.
+[[nodiscard]] std::uint64_t needed_features(const std::vector<ModelCommand>& commands);
 
 /// Throws Error if a card lacks a feature.
 void check_card(const DeviceInfo& card, std::uint64_t features);

@@ -40,7 +40,7 @@ void log_program(const Program& program, std::ostream& log) {
 
 Model compile(const Device& device, Program program, std::ostream* log,
               const WeightSource& weights) {
-    check_card(device.info(), needed_features);
+    check_card(device.info(), needed_features({}));
     auto compiled = std::make_shared<CompiledModel>(device.alias());
     compiled->inputs = describe_ports(program, program.inputs);
     compiled->outputs = describe_ports(program, program.outputs);
@@ -53,6 +53,7 @@ Model compile(const Device& device, Program program, std::ostream* log,
     for (const Pass& pass : passes()) {
         run_pass(pass, compilation);
     }
+    check_card(device.info(), needed_features(compilation.code.names));
     // Constants that are no weights end here.
     compilation.program = {};
     compilation.plan = {};

@@ -225,7 +225,7 @@ bool is_compiled(std::span<const std::byte> bytes) {
 
 std::vector<std::byte> serialize(const CompiledModel& model) {
     serialized::Compiled description;
-    description.set_features(needed_features);
+    description.set_features(needed_features(model.command_names));
     for (const TensorInfo& input : model.inputs) {
         serialize_tensor(*description.add_inputs(), input);
     }

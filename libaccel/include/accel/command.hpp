@@ -64,6 +64,7 @@ class ACCEL_API Command {
     Command(const Transpose& transpose);
     Command(const Gather& gather);
     Command(const Resize& resize);
+    Command(const Scatter& scatter);
     // NOLINTEND(google-explicit-constructor)
 
     /// A command of 64 bytes that the card gets unchanged: for a card with commands that this

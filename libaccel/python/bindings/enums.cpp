@@ -116,6 +116,12 @@ void bind_enums(nb::module_& module) {
         .value("argmin", ReduceOp::argmin)
         .value("product", ReduceOp::product)
         .value("mean", ReduceOp::mean);
+    nb::enum_<ScatterOp>(module, "ScatterOp", "The operation of a Scatter command.")
+        .value("set", ScatterOp::set)
+        .value("add", ScatterOp::add)
+        .value("mul", ScatterOp::mul)
+        .value("min", ScatterOp::min)
+        .value("max", ScatterOp::max);
     nb::enum_<PoolOp>(module, "PoolOp", "The operation of a Pool command.")
         .value("max", PoolOp::max)
         .value("average", PoolOp::average);

@@ -93,6 +93,16 @@ CommandObject make_gather(const OperandArgument& dst, const OperandArgument& src
                  std::move(pins));
 }
 
+CommandObject make_scatter(ScatterOp op, const OperandArgument& dst, const OperandArgument& src,
+                           const OperandArgument& indices, const TypeArgument& type,
+                           const TypeArgument& index_type, bool elements, std::uint32_t outer,
+                           std::uint32_t n, std::uint32_t count, std::uint32_t inner) {
+    Pins pins;
+    return build(Scatter{op, dst.operand(pins), src.operand(pins), indices.operand(pins),
+                         type.get(), index_type.get(), elements, outer, n, count, inner},
+                 std::move(pins));
+}
+
 CommandObject make_resize(const OperandArgument& dst, const OperandArgument& src,
                           const OperandArgument& table, std::uint16_t taps, std::uint32_t outer,
                           std::uint32_t n, std::uint32_t count, std::uint32_t inner) {
@@ -220,6 +230,14 @@ void bind_tensor_commands(nb::module_& module) {
                "dst[o][c][i] = src[o][indices[c]][i], or with `elements` "
                "src[o][indices[o][c][i]][i]. An index out of range stops the queue with "
                "CardStatus.bad_index.");
+    module.def(
+        "Scatter", &make_scatter, nb::kw_only(), nb::arg("op").noconvert() = ScatterOp::set,
+        nb::arg("dst"), nb::arg("src"), nb::arg("indices"), nb::arg("type") = DataType::f32,
+        nb::arg("index_type") = DataType::i64, nb::arg("elements") = false, nb::arg("outer") = 1,
+        nb::arg("n"), nb::arg("count"), nb::arg("inner") = 1,
+        "Updates dst[o][indices[c]][i], or with `elements` dst[o][indices[o][c][i]][i], with "
+        "src[o][c][i], in ascending order of c. An index out of range stops the queue with "
+        "CardStatus.bad_index.");
     module.def("Resize", &make_resize, nb::kw_only(), nb::arg("dst"), nb::arg("src"),
                nb::arg("table"), nb::arg("taps") = 1, nb::arg("outer") = 1, nb::arg("n"),
                nb::arg("count"), nb::arg("inner") = 1,

@@ -107,6 +107,7 @@ inline constexpr std::uint32_t max_segments = 65536;
 [[nodiscard]] Status run_pool(Execution& execution);
 [[nodiscard]] Status run_transpose(Execution& execution);
 [[nodiscard]] Status run_gather(Execution& execution);
+[[nodiscard]] Status run_scatter(Execution& execution);
 [[nodiscard]] Status run_resize(Execution& execution);
 
 }  // namespace accel::card

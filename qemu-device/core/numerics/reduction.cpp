@@ -89,29 +89,54 @@ ACCEL_INLINE float combine_block(const float* x, const Op& op) {
     return across(a, op);
 }
 
-// to = the rows `first`, first + step, … of a whole block, in the order of the halves.
-template <std::size_t step, typename Op>
-ACCEL_INLINE void combine_rows(Vector& to, const float* rows, std::size_t columns, const Op& op) {
-    if constexpr (step == block) {
-        load(to, rows);
+// to = the rows first, first + step, … of a block of `count` rows, in the order of the halves;
+// `most` is the next power of two. Rows that a whole block has more are neutral, so they are
+// skipped.
+template <std::size_t most, std::size_t first, std::size_t step, typename Op>
+ACCEL_INLINE void combine_rows(Vector& to, const float* rows, std::size_t count,
+                               std::size_t columns, const Op& op) {
+    if constexpr (step == most) {
+        load(to, rows + first * columns);
     } else {
-        Vector other{};
-        combine_rows<2 * step>(to, rows, columns, op);
-        combine_rows<2 * step>(other, rows + step * columns, columns, op);
-        op(to, other);
+        combine_rows<most, first, 2 * step>(to, rows, count, columns, op);
+        if (first + step < count) {
+            Vector other{};
+            combine_rows<most, first + step, 2 * step>(other, rows, count, columns, op);
+            op(to, other);
+        }
     }
 }
 
-// A block of `count` rows of one or more columns; the rows that a whole block has more are
-// neutral, so they are skipped.
+// As many columns as fill vectors; returns the first that is left.
+template <std::size_t most, typename Op>
+ACCEL_INLINE std::size_t combine_vectors(float* to, const float* rows, std::size_t count,
+                                         std::size_t columns, const Op& op) {
+    // A constant lets the compiler drop the comparisons of a block that is filled.
+    const bool filled = count == most;
+    std::size_t column = 0;
+    for (; column + width <= columns; column += width) {
+        Vector sum{};
+        if (filled) {
+            combine_rows<most, 0, 1>(sum, rows + column, most, columns, op);
+        } else {
+            combine_rows<most, 0, 1>(sum, rows + column, count, columns, op);
+        }
+        std::memcpy(to + column, &sum, sizeof sum);
+    }
+    return column;
+}
+
+// A block of `count` rows of several columns.
 template <typename Op>
-ACCEL_INLINE void combine_part(float* to, const float* rows, std::size_t count, std::size_t columns,
-                               std::size_t column, std::size_t last, const Op& op) {
-    for (; column < last; column += width) {
-        const std::size_t here = std::min(width, last - column);
-        Vector t[block];
+ACCEL_INLINE void combine_columns(float* to, const float* rows, std::size_t count,
+                                  std::size_t columns, const Op& op) {
+    const std::size_t vectors = count > 16  ? combine_vectors<64>(to, rows, count, columns, op)
+                                : count > 4 ? combine_vectors<16>(to, rows, count, columns, op)
+                                            : combine_vectors<4>(to, rows, count, columns, op);
+    for (std::size_t column = vectors; column < columns; ++column) {
+        float t[block];
         for (std::size_t row = 0; row < count; ++row) {
-            std::memcpy(&t[row], rows + row * columns + column, here * sizeof(float));
+            t[row] = rows[row * columns + column];
         }
         std::size_t left = count;
         for (std::size_t half = block / 2; half != 0; half /= 2) {
@@ -120,22 +145,8 @@ ACCEL_INLINE void combine_part(float* to, const float* rows, std::size_t count, 
             }
             left = std::min(left, half);
         }
-        std::memcpy(to + column, &t[0], here * sizeof(float));
+        to[column] = t[0];
     }
-}
-
-template <typename Op>
-ACCEL_INLINE void combine_columns(float* to, const float* rows, std::size_t count,
-                                  std::size_t columns, const Op& op) {
-    std::size_t column = 0;
-    if (count == block) {
-        for (; column + width <= columns; column += width) {
-            Vector sum{};
-            combine_rows<1>(sum, rows + column, columns, op);
-            std::memcpy(to + column, &sum, sizeof sum);
-        }
-    }
-    combine_part(to, rows, count, columns, column, columns, op);
 }
 
 // State of a PairwiseReduction.

@@ -99,13 +99,12 @@ Values one_hot(const Node& n) {
         refuse("its depth is " + std::to_string(depth),
                "it must be from 1 to " + std::to_string(max_listed));
     }
+    // An index outside -depth .. depth - 1 equals no class.
     const ValueId index = n.b.cast(n.in(0), DataType::i64);
-    // An index out of range equals no class.
-    const auto scalar = [&](std::int64_t x) {
-        return n.b.scalar(DataType::i64, static_cast<double>(x));
-    };
-    const ValueId positive = n.b.select(n.b.compare(ElementwiseOp::less, index, scalar(0)),
-                                        add(n, index, scalar(depth)), index);
+    const ValueId zero = n.b.scalar(DataType::i64, 0);
+    const ValueId behind = add(n, index, n.b.scalar(DataType::i64, static_cast<double>(depth)));
+    const ValueId positive =
+        n.b.select(n.b.compare(ElementwiseOp::less, index, zero), behind, index);
     dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), 1);
     std::vector<std::int64_t> classes(static_cast<std::size_t>(depth));
     std::iota(classes.begin(), classes.end(), 0);
@@ -152,8 +151,9 @@ Values eye_like(const Node& n) {
                std::to_string(max_listed) + " elements");
     }
     std::vector<std::int64_t> values(static_cast<std::size_t>(elements(dims)));
+    const std::int64_t k = std::clamp(n.integer("k", 0), -dims[0], dims[1]);
     for (std::int64_t i = 0; i < dims[0]; ++i) {
-        const std::int64_t j = i + n.integer("k", 0);
+        const std::int64_t j = i + k;
         if (j >= 0 && j < dims[1]) {
             values[static_cast<std::size_t>(i * dims[1] + j)] = 1;
         }

@@ -1,41 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators of the domain com.microsoft. ONNX Runtime's optimizer creates them in language models.
-#include <cmath>
-#include <numbers>
+// Activations of the domain com.microsoft, and helpers of all its operators. ONNX Runtime's
+// optimizer and quantizers write them.
+#include "frontend/operators/contrib.hpp"
 
-#include "frontend/operators/lowering.hpp"
+#include <cmath>
+#include <limits>
+#include <numbers>
 
 namespace accel::compiler {
 
-namespace {
+Values lowered_as(const Node& n, const char* name, Node::Inputs inputs) {
+    return operators().find(name,
+                            latest_opset)(Node(n.proto(), n.b, std::move(inputs), latest_opset));
+}
 
-using Op = ElementwiseOp;
-
-// Adds an optional input.
 ValueId add_input(const Node& n, ValueId x, std::size_t input) {
     return n.has(input) ? add(n, x, n.in(input)) : x;
 }
 
-Values gelu(const Node& n) {
-    return {n.b.unary(UnaryOp::gelu, add_input(n, n.in(0), 1))};
+ValueId activated(const Node& n, ValueId x, const std::string& name,
+                  const std::vector<float>& parameters) {
+    const auto parameter = [&](std::size_t i, float otherwise) {
+        return i < parameters.size() ? parameters[i] : otherwise;
+    };
+    const auto one = [&](UnaryOp op) { return unary(n, op, x); };
+    if (name.empty()) {
+        return x;
+    }
+    if (name == "Relu") {
+        return one(UnaryOp::relu);
+    }
+    if (name == "Sigmoid") {
+        return one(UnaryOp::sigmoid);
+    }
+    if (name == "Tanh") {
+        return one(UnaryOp::tanh);
+    }
+    if (name == "Softplus") {
+        return one(UnaryOp::softplus);
+    }
+    if (name == "Softsign") {
+        return div(n, x, add(n, one(UnaryOp::abs), 1.0F));
+    }
+    if (name == "LeakyRelu") {
+        return n.b.unary(UnaryOp::leaky_relu, x, parameter(0, 0.01F));
+    }
+    if (name == "Elu") {
+        return n.b.unary(UnaryOp::elu, x, parameter(0, 1.0F));
+    }
+    if (name == "Clip") {
+        return n.b.unary(UnaryOp::clip, x, parameter(0, -std::numeric_limits<float>::max()),
+                         parameter(1, std::numeric_limits<float>::max()));
+    }
+    if (name == "HardSigmoid") {
+        return n.b.unary(UnaryOp::hard_sigmoid, x, parameter(0, 0.2F), parameter(1, 0.5F));
+    }
+    if (name == "HardSwish") {
+        return one(UnaryOp::hard_swish);
+    }
+    refuse("its activation '" + name + "' is not supported");
 }
 
-// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
-Values fast_gelu(const Node& n) {
-    const ValueId x = add_input(n, n.in(0), 1);
+ValueId tanh_gelu(const Node& n, ValueId x) {
     const auto scalar = [&](double c) { return n.b.scalar(n.b.type(x), c); };
     const ValueId square = mul(n, x, x);
     const ValueId inner = mul(n, mul(n, x, scalar(std::sqrt(2 / std::numbers::pi))),
                               add(n, mul(n, square, scalar(0.044715)), scalar(1)));
     const ValueId factor = add(n, n.b.unary(UnaryOp::tanh, inner), scalar(1));
-    return {mul(n, mul(n, x, scalar(0.5)), factor)};
+    return mul(n, mul(n, x, scalar(0.5)), factor);
 }
 
-Values quick_gelu(const Node& n) {
-    const ValueId x = n.in(0);
-    const ValueId scaled = mul(n, x, n.b.scalar(n.b.type(x), n.real("alpha", 1.702F)));
-    return {mul(n, x, n.b.unary(UnaryOp::sigmoid, scaled))};
+ValueId silu(const Node& n, ValueId x) {
+    return mul(n, x, unary(n, UnaryOp::sigmoid, x));
 }
 
 ValueId transposed_if(const Node& n, ValueId x, const char* attribute) {
@@ -46,62 +83,89 @@ ValueId transposed_if(const Node& n, ValueId x, const char* attribute) {
     return n.b.permute(x, swapped_axes(rank, rank - 2, rank - 1));
 }
 
-Values fused_matmul(const Node& n) {
-    if (n.integer("transBatchA", 0) != 0 || n.integer("transBatchB", 0) != 0) {
-        refuse("transBatchA and transBatchB are not supported");
-    }
-    const ValueId product =
-        n.b.matmul(transposed_if(n, n.in(0), "transA"), transposed_if(n, n.in(1), "transB"));
-    const float alpha = n.real("alpha", 1.0F);
-    return {alpha == 1.0F ? product : mul(n, product, n.b.scalar(n.b.type(product), alpha))};
+namespace {
+
+Values gelu(const Node& n) {
+    return {n.b.unary(UnaryOp::gelu, add_input(n, n.in(0), 1))};
 }
 
-// x / sqrt(mean(x^2) + epsilon) * scale + shift. `centered`: subtracts the mean of x first.
-Values normalized(const Node& n, ValueId x, std::size_t scale, std::size_t shift, bool centered,
-                  float epsilon) {
+Values fast_gelu(const Node& n) {
+    return {tanh_gelu(n, add_input(n, n.in(0), 1))};
+}
+
+Values quick_gelu(const Node& n) {
+    const ValueId x = n.in(0);
+    const ValueId scaled = mul(n, x, n.b.scalar(n.b.type(x), n.real("alpha", 1.702F)));
+    return {mul(n, x, n.b.unary(UnaryOp::sigmoid, scaled))};
+}
+
+// Adds the bias; the left half multiplies the Gelu of the right one.
+Values bias_split_gelu(const Node& n) {
+    const ValueId x = add(n, n.in(0), n.in(1));
     const std::size_t last = n.b.rank(x) - 1;
-    static_cast<void>(n.b.length(x, last));
-    const ValueId mean = n.b.reduce(ReduceOp::mean, x, {last});
-    const ValueId y = centered ? sub(n, x, mean) : x;
-    const ValueId power = n.b.reduce(ReduceOp::mean, mul(n, y, y), {last});
-    const ValueId inverse =
-        n.b.unary(UnaryOp::reciprocal,
-                  n.b.unary(UnaryOp::sqrt, add(n, power, n.b.scalar(n.b.type(x), epsilon))));
-    const ValueId scaled = mul(n, mul(n, y, inverse), n.in(scale));
-    return {shift == 0 ? scaled : add_input(n, scaled, shift), mean, inverse, x};
+    const std::int64_t length = n.b.length(x, last);
+    if (length % 2 != 0) {
+        refuse("its last axis has " + std::to_string(length) + " elements, which is odd");
+    }
+    const ValueId right = n.b.slice(x, last, length / 2, length / 2);
+    return {mul(n, n.b.slice(x, last, 0, length / 2), unary(n, UnaryOp::gelu, right))};
 }
 
-Values skip_layer_norm(const Node& n) {
-    const ValueId sum = add_input(n, add(n, n.in(0), n.in(1)), 4);
-    return normalized(n, sum, 2, 3, true, n.real("epsilon", 1e-12F));
+Values bias_add(const Node& n) {
+    return {add(n, add(n, n.in(0), n.in(1)), n.in(2))};
 }
-Values skip_simplified_norm(const Node& n) {
-    const ValueId sum = add_input(n, add(n, n.in(0), n.in(1)), 3);
-    return normalized(n, sum, 2, 0, false, n.real("epsilon", 1e-5F));
-}
-Values simplified_norm(const Node& n) {
-    if (normalize_axis(n.integer("axis", -1), n.b.rank(n.in(0))) + 1 != n.b.rank(n.in(0))) {
-        refuse("it normalizes another axis than the last, which is not supported");
+
+// The bias broadcasts: its dimensions of length 1 are repeated, and those that it lacks at its
+// front.
+Values bias_softmax(const Node& n) {
+    const ValueId x = n.in(0);
+    const Dims dims = n.b.dims(x);
+    const std::size_t axis = normalize_axis(n.integer("axis", 1), dims.size());
+    if (n.integer("is_inner_broadcast", 0) != 0 && n.b.rank(n.in(1)) != dims.size()) {
+        refuse("its bias " + to_string(n.b.dims(n.in(1))) + " does not have the " +
+               std::to_string(dims.size()) +
+               " dimensions of its input, which is_inner_broadcast "
+               "needs");
     }
-    const Values all = normalized(n, n.in(0), 1, 0, false, n.real("epsilon", 1e-5F));
-    return {all[0], all[2]};
+    const ValueId sum = n.b.cast(add(n, x, n.in(1)), DataType::f32);
+    const auto at = dims.begin() + static_cast<std::ptrdiff_t>(axis);
+    const Dims rows{elements(Dims(dims.begin(), at)), elements(Dims(at, dims.end()))};
+    const ValueId y = n.b.softmax(n.b.reshape(sum, rows), 1);
+    return {n.b.cast(n.b.reshape(y, dims), n.b.type(x))};
+}
+
+Values scaled_silu(const Node& n) {
+    const ValueId x = n.in(0);
+    const ValueId factor = n.has(1) ? n.b.cast(n.b.reshape(n.in(1), {}), n.b.type(x))
+                                    : n.b.scalar(n.b.type(x), n.real("alpha", 1.0F));
+    return {silu(n, mul(n, x, factor))};
 }
 
 }  // namespace
 
 void add_contrib(OperatorTable& table) {
     table.add({
+        {"com.microsoft.BiasAdd", bias_add},
         {"com.microsoft.BiasGelu", gelu},
+        {"com.microsoft.BiasSoftmax", bias_softmax},
+        {"com.microsoft.BiasSplitGelu", bias_split_gelu},
         {"com.microsoft.FastGelu", fast_gelu},
-        {"com.microsoft.FusedMatMul", fused_matmul},
         {"com.microsoft.Gelu", gelu},
         {"com.microsoft.QuickGelu", quick_gelu},
-        {"com.microsoft.SkipLayerNormalization", skip_layer_norm},
-        {"com.microsoft.SkipSimplifiedLayerNormalization", skip_simplified_norm},
-        {"SimplifiedLayerNormalization", simplified_norm},
+        {"com.microsoft.ScaledSiLU", scaled_silu},
     });
-    // Models of opsets that have no per-channel quantization use these.
-    for (const std::string name : {"DequantizeLinear", "QuantizeLinear"}) {
+    add_contrib_attention(table);
+    add_contrib_convolutions(table);
+    add_contrib_grouped_attention(table);
+    add_contrib_normalizations(table);
+    add_contrib_packed_weights(table);
+    add_contrib_products(table);
+    add_contrib_quantized(table);
+    add_contrib_quantized_products(table);
+    add_contrib_tensors(table);
+    // Operators with the definition that ONNX has given them since.
+    for (const std::string name :
+         {"DequantizeLinear", "GatherND", "GridSample", "QuantizeLinear", "Range", "Trilu"}) {
         table.add_alias("com.microsoft." + name, name);
     }
 }

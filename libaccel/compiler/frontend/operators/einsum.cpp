@@ -192,7 +192,7 @@ class Einsum {
         if (axes.empty()) {
             return x;
         }
-        return {n_.b.reshape(n_.b.reduce(ReduceOp::sum, as_f32(n_, x.value), axes), dims), labels};
+        return {n_.b.reshape(reduce(n_, ReduceOp::sum, x.value, axes), dims), labels};
     }
 
     // Orders the dimensions by `labels`. A label that x lacks becomes a dimension of length 1.
@@ -248,7 +248,10 @@ class Einsum {
             dims.push_back(columns_length);
             return n_.b.reshape(ordered(x, batch + first + second), std::move(dims));
         };
-        const ValueId product = n_.b.matmul(folded(a, rows, inner), folded(b, inner, columns));
+        const ValueId left = folded(a, rows, inner);
+        const ValueId right = folded(b, inner, columns);
+        const ValueId product = is_integer(n_.b.type(left)) ? matmul_integers(n_, left, right)
+                                                            : n_.b.matmul(left, right);
         Dims dims;
         for (const char label : batch) {
             dims.push_back(std::max(length(a, label), length(b, label)));

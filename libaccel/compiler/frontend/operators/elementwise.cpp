@@ -154,10 +154,6 @@ Values cast_like(const Node& n) {
     return {n.b.cast(n.in(0), n.b.type(n.in(1)))};
 }
 
-Values identity(const Node& n) {
-    return {n.in(0)};
-}
-
 Values dropout(const Node& n) {
     if (n.has(2) && n.first_integer(2) != 0 && (!n.has(1) || n.first_float(1) != 0.0F)) {
         refuse("it drops elements at random, as in training", "export the model for inference");
@@ -228,7 +224,6 @@ void add_elementwise(OperatorTable& table) {
         {"Greater", {1, 6}, aligned_swapped_compare(ElementwiseOp::less)},
         {"Greater", {7}, swapped_compare(ElementwiseOp::less)},
         {"GreaterOrEqual", {12}, swapped_compare(ElementwiseOp::less_equal)},
-        {"Identity", {1}, identity},
         {"IsInf", {10}, is_inf},
         {"IsNaN", {9}, is_nan},
         {"Less", {1, 6}, aligned_compare(ElementwiseOp::less)},

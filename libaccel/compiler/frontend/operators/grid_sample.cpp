@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// GridSample: samples an image at computed coordinates. Each sample is a weighted sum of
-// neighboring pixels. A gather with computed indices reads the pixels. Padding changes the indices
-// of neighbors outside the image.
+// GridSample: samples an image or a volume at computed coordinates. Each sample is a weighted sum
+// of neighboring pixels. A gather with computed indices reads the pixels. Padding changes the
+// indices of neighbors outside the image.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -98,49 +98,85 @@ class Axis {
     std::vector<Tap> taps_;
 };
 
+// What samples along all axes have in common.
+struct Sampling {
+    std::vector<Axis> axes = {};  // the outermost first
+    Dims lengths;
+    std::string padding;
+};
+
+// The pixels of image [n, c, pixels] at one choice of taps, times their weights.
+ValueId tap_of(const Node& n, ValueId image, const Sampling& s,
+               const std::vector<Axis::Tap>& taps) {
+    const Dims strides = dense_strides(s.lengths);
+    std::optional<ValueId> index;
+    std::optional<ValueId> weight;
+    std::optional<ValueId> inside;
+    for (std::size_t i = 0; i < taps.size(); ++i) {
+        const Axis& axis = s.axes[i];
+        const ValueId at =
+            s.padding == "reflection" ? axis.reflected(taps[i].index) : axis.clamped(taps[i].index);
+        const ValueId offset =
+            mul(n, at, n.b.scalar(DataType::i64, static_cast<double>(strides[i])));
+        index = index ? add(n, *index, offset) : offset;
+        if (taps[i].weight) {
+            weight = weight ? mul(n, *weight, *taps[i].weight) : *taps[i].weight;
+        }
+        const ValueId here = axis.inside(taps[i].index);
+        inside = inside ? n.b.select(*inside, here, *inside) : here;
+    }
+    const Dims all{n.b.dims(image)[0], n.b.dims(image)[1], n.b.dims(index.value())[2]};
+    ValueId pixel = n.b.gather(image, n.b.broadcast(*index, all), 2, true);
+    if (s.padding == "zeros") {
+        pixel = n.b.select(inside.value(), pixel, n.b.scalar(0.0F));
+    }
+    return weight ? mul(n, pixel, *weight) : pixel;
+}
+
 Values grid_sample(const Node& n) {
     const Dims dims = n.b.dims(n.in(0));
     const Dims grid = n.b.dims(n.in(1));
-    if (dims.size() != 4 || grid.size() != 4 || grid[3] != 2 || grid[0] != dims[0] ||
+    const std::size_t rank = dims.size();
+    if ((rank != 4 && rank != 5) || grid.size() != rank ||
+        grid.back() != static_cast<std::int64_t>(rank) - 2 || grid[0] != dims[0] ||
         elements(dims) == 0) {
         refuse("its grid " + to_string(grid) + " does not fit the image " + to_string(dims));
     }
-    const std::string padding = n.text("padding_mode", "zeros");
-    if (padding != "zeros" && padding != "border" && padding != "reflection") {
-        refuse("the padding_mode '" + padding + "' is not supported");
+    Sampling sampling{.lengths = Dims(dims.begin() + 2, dims.end()),
+                      .padding = n.text("padding_mode", "zeros")};
+    if (sampling.padding != "zeros" && sampling.padding != "border" &&
+        sampling.padding != "reflection") {
+        refuse("the padding_mode '" + sampling.padding + "' is not supported");
     }
-    const std::string mode = n.text("mode", "bilinear");
-    const DataType type = n.b.type(n.in(0));
-    const std::int64_t samples = grid[1] * grid[2];
-    const ValueId image = n.b.reshape(as_f32(n, n.in(0)), {dims[0], dims[1], dims[2] * dims[3]});
-    const auto coordinate = [&](std::int64_t i) {
-        return n.b.reshape(n.b.slice(as_f32(n, n.in(1)), 3, i, 1), {grid[0], 1, samples});
-    };
-    const Axis across(n, coordinate(0), dims[3], mode);
-    const Axis down(n, coordinate(1), dims[2], mode);
+    const Dims places(grid.begin() + 1, grid.end() - 1);
+    const std::int64_t samples = elements(places);
+    const ValueId image =
+        n.b.reshape(as_f32(n, n.in(0)), {dims[0], dims[1], elements(sampling.lengths)});
+    const ValueId coordinates = as_f32(n, n.in(1));
+    std::size_t choices = 1;
+    for (std::size_t i = 0; i < rank - 2; ++i) {
+        // The last coordinate of the grid is that of the outermost axis.
+        const auto column = static_cast<std::int64_t>(rank - 3 - i);
+        const ValueId along =
+            n.b.reshape(n.b.slice(coordinates, rank - 1, column, 1), {grid[0], 1, samples});
+        sampling.axes.emplace_back(n, along, dims[i + 2], n.text("mode", "linear"));
+        choices *= sampling.axes.back().taps().size();
+    }
     std::optional<ValueId> sum;
-    for (const Axis::Tap& y : down.taps()) {
-        for (const Axis::Tap& x : across.taps()) {
-            std::optional<ValueId> weight = x.weight;
-            if (y.weight) {
-                weight = mul(n, *y.weight, *weight);
-            }
-            ValueId row = padding == "reflection" ? down.reflected(y.index) : down.clamped(y.index);
-            const ValueId column =
-                padding == "reflection" ? across.reflected(x.index) : across.clamped(x.index);
-            row = mul(n, row, n.b.scalar(DataType::i64, static_cast<double>(dims[3])));
-            const ValueId index = n.b.broadcast(add(n, row, column), {dims[0], dims[1], samples});
-            ValueId pixel = n.b.gather(image, index, 2, true);
-            if (padding == "zeros") {
-                const ValueId in_rows = down.inside(y.index);
-                const ValueId both = n.b.select(in_rows, across.inside(x.index), in_rows);
-                pixel = n.b.select(both, pixel, n.b.scalar(0.0F));
-            }
-            pixel = weight ? mul(n, pixel, *weight) : pixel;
-            sum = sum ? add(n, *sum, pixel) : pixel;
+    for (std::size_t choice = 0; choice < choices; ++choice) {
+        std::vector<Axis::Tap> taps(rank - 2);
+        std::size_t rest = choice;
+        for (std::size_t i = rank - 2; i-- > 0;) {
+            const std::vector<Axis::Tap>& all = sampling.axes[i].taps();
+            taps[i] = all[rest % all.size()];
+            rest /= all.size();
         }
+        const ValueId pixel = tap_of(n, image, sampling, taps);
+        sum = sum ? add(n, *sum, pixel) : pixel;
     }
-    return {n.b.cast(n.b.reshape(sum.value(), {dims[0], dims[1], grid[1], grid[2]}), type)};
+    Dims result{dims[0], dims[1]};
+    result.insert(result.end(), places.begin(), places.end());
+    return {n.b.cast(n.b.reshape(sum.value(), std::move(result)), n.b.type(n.in(0)))};
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <limits>
 #include <optional>
 
 #include "frontend/operators/windows.hpp"
@@ -13,31 +12,6 @@
 namespace accel::compiler {
 
 namespace {
-
-ValueId as_image(const Node& n, ValueId x) {
-    const Dims& d = n.b.dims(x);
-    if (d.size() == 4 || d.size() == 5) {
-        return x;
-    }
-    if (d.size() != 3) {
-        refuse("inputs of " + std::to_string(d.size()) + " dimensions are not supported",
-               "use [n,c,w], [n,c,h,w] or [n,c,d,h,w]");
-    }
-    return n.b.reshape(x, {d[0], d[1], 1, d[2]});
-}
-ValueId as_given(const Node& n, ValueId x, bool line) {
-    const Dims& d = n.b.dims(x);
-    return line ? n.b.reshape(x, {d[0], d[1], d[3]}) : x;
-}
-
-// The axes of the node's window. A line gets a second axis.
-std::vector<WindowAxis> frame(const Node& n, ValueId given, const Dims& kernel) {
-    std::vector<WindowAxis> axes = window_axes(n, spatial(n.b.dims(given)), kernel);
-    if (axes.size() == 1) {
-        axes.insert(axes.begin(), WindowAxis{});
-    }
-    return axes;
-}
 
 std::uint32_t groups_of(const Node& n) {
     const std::int64_t groups = n.integer("group", 1);
@@ -98,8 +72,11 @@ Edges edges(const Node& n, const Dims& full, const Dims& simple, bool line) {
         wanted.insert(wanted.begin(), axes - wanted.size(), 1);
     }
     for (std::size_t i = 0; i < axes; ++i) {
+        // Of an odd number, the larger half is at the beginning, except for SAME_UPPER. A result
+        // that is larger than the full one gets zeros at the end.
         const std::int64_t all = full[i] - wanted[i];
-        result.before[i] = automatic == "SAME_LOWER" ? all - all / 2 : all / 2;
+        const std::int64_t cut = std::max<std::int64_t>(all, 0);
+        result.before[i] = automatic == "SAME_UPPER" ? cut / 2 : cut - cut / 2;
         result.behind[i] = all - result.before[i];
     }
     return result;
@@ -179,73 +156,10 @@ Values conv_transpose(const Node& n) {
     return {as_given(n, y, line)};
 }
 
-// The largest element of each window, and its index in the tensor. The pool engine does not compute
-// indices, so this compares slices of the padded image, one for each element of the window. The
-// first of equal elements wins.
-Values max_pool_with_indices(const Node& n) {
-    const bool line = n.b.rank(n.in(0)) == 3;
-    const ValueId x = as_image(n, n.in(0));
-    const auto axes = frame(n, n.in(0), n.list("kernel_shape"));
-    const Dims dims = n.b.dims(x);
-    const DataType type = n.b.type(x);
-    if (dims.size() != 4 || is_integer(type)) {
-        refuse("its output Indices is supported for floating-point images only");
-    }
-    const Dims results{dims[0], dims[1], axes[0].result, axes[1].result};
-    const std::int64_t windows = axes[0].result * axes[1].result;
-    constexpr std::int64_t max_kernel = 64;  // along an axis
-    if (axes[0].kernel > max_kernel || axes[1].kernel > max_kernel || windows > max_listed ||
-        windows * axes[0].kernel * axes[1].kernel > max_listed || dims[0] * dims[1] > max_listed) {
-        refuse("its image " + to_string(dims) + " or its window is too large for indices");
-    }
-    Dims before(4, 0);
-    Dims after(4, 0);
-    for (std::size_t i = 0; i < 2; ++i) {
-        before[i + 2] = axes[i].before;
-        after[i + 2] = axes[i].after(dims[i + 2]);
-    }
-    const ValueId padded =
-        n.b.pad(x, before, after, n.b.scalar(type, -std::numeric_limits<double>::infinity()));
-    const bool by_column = n.integer("storage_order", 0) != 0;
-    std::optional<ValueId> best;
-    ValueId where = 0;
-    for (std::int64_t ky = 0; ky < axes[0].kernel; ++ky) {
-        for (std::int64_t kx = 0; kx < axes[1].kernel; ++kx) {
-            const std::int64_t top = ky * axes[0].dilation;
-            const std::int64_t left = kx * axes[1].dilation;
-            const ValueId tap = n.b.strided_slice(padded, {0, 0, top, left},
-                                                  {1, 1, axes[0].stride, axes[1].stride}, results);
-            std::vector<std::int64_t> index;
-            for (std::int64_t i = 0; i < windows; ++i) {
-                const std::int64_t row = i / axes[1].result * axes[0].stride + top - axes[0].before;
-                const std::int64_t column =
-                    i % axes[1].result * axes[1].stride + left - axes[1].before;
-                index.push_back(by_column ? column * dims[2] + row : row * dims[3] + column);
-            }
-            const ValueId here =
-                n.b.reshape(integer_list(n, index), {1, 1, axes[0].result, axes[1].result});
-            if (!best) {
-                best = tap;
-                where = n.b.broadcast(here, results);
-                continue;
-            }
-            const ValueId larger = n.b.compare(ElementwiseOp::less, *best, tap);
-            best = n.b.select(larger, tap, *best);
-            where = n.b.select(larger, here, where);
-        }
-    }
-    std::vector<std::int64_t> planes;
-    for (std::int64_t i = 0; i < dims[0] * dims[1]; ++i) {
-        planes.push_back(i * dims[2] * dims[3]);
-    }
-    where = add(n, where, n.b.reshape(integer_list(n, planes), {dims[0], dims[1], 1, 1}));
-    return {as_given(n, best.value(), line), as_given(n, where, line)};
-}
-
 Values pool(const Node& n, PoolOp op) {
     const bool line = n.b.rank(n.in(0)) == 3;
     const ValueId x = as_image(n, n.in(0));
-    const auto axes = frame(n, n.in(0), n.list("kernel_shape"));
+    const auto axes = image_axes(n, n.in(0), n.list("kernel_shape"));
     const ValueId y =
         pool_over(n, n.b.cast(x, DataType::f32), axes, op, n.integer("count_include_pad", 0) != 0);
     return {n.b.cast(as_given(n, y, line), n.b.type(x))};
@@ -253,11 +167,33 @@ Values pool(const Node& n, PoolOp op) {
 Values max_pool(const Node& n) {
     return n.output_count() > 1 ? max_pool_with_indices(n) : pool(n, PoolOp::max);
 }
-Values average_pool(const Node& n) {
-    if (n.integer("count_include_pad", 0) != 0 && n.integer("ceil_mode", 0) != 0) {
-        refuse("count_include_pad and ceil_mode are not supported together");
+
+// A window that only ceil_mode lets exceed the padding counts no element outside the padding. So
+// the padding becomes part of the image.
+Values average_pool_with_padding(const Node& n) {
+    const bool line = n.b.rank(n.in(0)) == 3;
+    ValueId x = n.b.cast(as_image(n, n.in(0)), DataType::f32);
+    auto axes = image_axes(n, n.in(0), n.list("kernel_shape"));
+    const std::size_t given = axes.size() - (line ? 1 : 0);
+    const Dims pads = n.list("pads", Dims(2 * given, 0));
+    Dims before(axes.size() + 2, 0);
+    Dims after(axes.size() + 2, 0);
+    for (std::size_t i = 0; i < given; ++i) {
+        const std::size_t axis = i + axes.size() - given;
+        before[axis + 2] = axes[axis].before;
+        after[axis + 2] = pads[given + i];
+        axes[axis].before = 0;
     }
-    return pool(n, PoolOp::average);
+    x = n.b.pad(x, before, after, n.b.scalar(0.0F));
+    return {n.b.cast(as_given(n, pool_over(n, x, axes, PoolOp::average, false), line),
+                     n.b.type(n.in(0)))};
+}
+
+Values average_pool(const Node& n) {
+    const bool whole = n.integer("count_include_pad", 0) != 0;
+    return whole && n.integer("ceil_mode", 0) != 0 && n.text("auto_pad", "NOTSET") == "NOTSET"
+               ? average_pool_with_padding(n)
+               : pool(n, PoolOp::average);
 }
 
 // Reduces all pixels of each channel.
@@ -266,7 +202,7 @@ Values global_pool(const Node& n, ReduceOp op) {
     for (std::size_t i = 2; i < n.b.rank(n.in(0)); ++i) {
         axes.push_back(i);
     }
-    return {n.b.reduce(op, n.in(0), axes)};
+    return {n.b.cast(n.b.reduce(op, n.b.cast(n.in(0), DataType::f32), axes), n.b.type(n.in(0)))};
 }
 Values global_average(const Node& n) {
     return global_pool(n, ReduceOp::mean);

@@ -41,8 +41,9 @@ ValueId reduce_constant(const Node& n, ReduceOp op, Constant x, std::vector<std:
 
 ValueId reduce_integers(const Node& n, ReduceOp op, ValueId x,
                         const std::vector<std::size_t>& axes) {
-    if (std::ranges::any_of(axes, [&](std::size_t axis) { return n.b.length(x, axis) == 0; })) {
-        return n.b.reduce_nothing(op, x, axes);
+    const auto empty = [&](std::size_t axis) { return n.b.length(x, axis) == 0; };
+    if (std::ranges::any_of(axes, empty)) {
+        return n.b.reduce(op, x, axes);
     }
     std::int64_t count = 1;
     for (const std::size_t axis : axes) {
@@ -76,24 +77,29 @@ ValueId arg_reduce_integers(const Node& n, ReduceOp op, ValueId x, std::size_t a
     return n.b.reduce(ReduceOp::argmax, hit, {axis});
 }
 
-ValueId cumulative_sum_integers(const Node& n, ValueId x, std::size_t axis, bool exclusive,
-                                bool reverse) {
-    const std::size_t rank = n.b.rank(x);
-    const std::int64_t length = n.b.length(x, axis);
-    const ValueId zero = n.b.scalar(n.b.type(x), 0);
-    // The elements `by` positions before, or behind with `reverse`; zero outside.
-    const auto moved = [&](ValueId from, std::int64_t by) {
-        by = std::min(by, length);
-        Dims before(rank, 0);
-        Dims after(rank, 0);
-        (reverse ? after : before)[axis] = by;
-        return n.b.pad(n.b.slice(from, axis, reverse ? by : 0, length - by), before, after, zero);
-    };
-    ValueId sum = exclusive ? moved(x, 1) : x;
-    for (std::int64_t by = 1; by < length; by *= 2) {
-        sum = add(n, sum, moved(sum, by));
+ValueId matmul_integers(const Node& n, ValueId a, ValueId b) {
+    const Dims left = n.b.dims(a);
+    const Dims right = n.b.dims(b);
+    const std::size_t rank = std::max(left.size(), right.size());
+    if (left.size() < 2 || right.size() < 2 || left.back() != right[right.size() - 2]) {
+        refuse("its operands " + to_string(left) + " and " + to_string(right) +
+               " cannot be multiplied as matrices");
     }
-    return sum;
+    // Products [..., m, n, k], added along k.
+    Dims rows = left;
+    rows.insert(rows.end() - 1, 1);
+    Dims columns = right;
+    std::swap(columns[columns.size() - 1], columns[columns.size() - 2]);
+    columns.insert(columns.end() - 2, 1);
+    const Dims all = broadcast_dims(rows, columns);
+    if (elements(all) > max_listed) {
+        refuse("it has more than " + std::to_string(max_listed) + " products of integers",
+               "cast its operands to f32 if 24 bits are enough");
+    }
+    const ValueId turned =
+        n.b.permute(b, swapped_axes(right.size(), right.size() - 2, right.size() - 1));
+    const ValueId products = mul(n, n.b.reshape(a, rows), n.b.reshape(turned, columns));
+    return squeezed(n, reduce(n, ReduceOp::sum, products, {rank}), {rank});
 }
 
 }  // namespace accel::compiler

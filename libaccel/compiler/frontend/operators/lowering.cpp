@@ -49,7 +49,8 @@ ValueId squeezed(const Node& n, ValueId x, const std::vector<std::size_t>& axes)
 
 ValueId reduce(const Node& n, ReduceOp op, ValueId x, const std::vector<std::size_t>& axes) {
     const DataType type = n.b.type(x);
-    if (type == DataType::f32 || n.b.value(x).constant) {
+    const auto empty = [&](std::size_t axis) { return n.b.length(x, axis) == 0; };
+    if (type == DataType::f32 || n.b.value(x).constant || std::ranges::any_of(axes, empty)) {
         return n.b.reduce(op, x, axes);
     }
     if (is_wide(type)) {

@@ -67,9 +67,8 @@ namespace accel::compiler {
                                       const std::vector<std::size_t>& axes);
 /// ArgMax and ArgMin of wide integers.
 [[nodiscard]] ValueId arg_reduce_integers(const Node& n, ReduceOp op, ValueId x, std::size_t axis);
-/// CumSum of wide integers.
-[[nodiscard]] ValueId cumulative_sum_integers(const Node& n, ValueId x, std::size_t axis,
-                                              bool exclusive, bool reverse);
+/// The product of matrices of integers.
+[[nodiscard]] ValueId matmul_integers(const Node& n, ValueId a, ValueId b);
 
 // ---- reductions and normalization
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Matrix products.
+#include <cmath>
+
 #include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
@@ -22,7 +24,11 @@ Values gemm(const Node& n) {
     b = n.integer("transB", 0) != 0 ? transposed(n, b) : b;
     const float alpha = n.real("alpha", 1.0F);
     const float beta = n.real("beta", 1.0F);
-    ValueId sum = n.b.matmul(a, b);
+    const bool integers = is_integer(n.b.type(a));
+    if (integers && (alpha != std::floor(alpha) || beta != std::floor(beta))) {
+        refuse("it scales integers by a fraction", "cast its inputs to f32");
+    }
+    ValueId sum = integers ? matmul_integers(n, a, b) : n.b.matmul(a, b);
     if (alpha != 1.0F) {
         sum = mul(n, sum, n.b.scalar(n.b.type(sum), alpha));
     }
@@ -40,7 +46,7 @@ Values matmul(const Node& n) {
     const bool column = n.b.rank(b) == 1;
     a = row ? n.b.reshape(a, {1, n.b.dims(a)[0]}) : a;
     b = column ? n.b.reshape(b, {n.b.dims(b)[0], 1}) : b;
-    const ValueId product = n.b.matmul(a, b);
+    const ValueId product = is_integer(n.b.type(a)) ? matmul_integers(n, a, b) : n.b.matmul(a, b);
     Dims dims = n.b.dims(product);
     if (column) {
         dims.pop_back();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Normalizations and losses.
+// Normalizations.
 #include <numeric>
 
 #include "frontend/operators/lowering.hpp"
@@ -91,116 +91,91 @@ Values mean_variance(const Node& n) {
     return {normal(n, n.in(0), axes, 1e-9F).value};
 }
 
-[[noreturn]] void refuse_training() {
-    refuse("it is in training mode", "export the model for inference");
+// The parameters of a batch normalization, shaped to broadcast over the input: one for each
+// channel, or, until opset 8 with spatial = 0, one for each element of a sample.
+ValueId batch_parameter(const Node& n, ValueId x) {
+    const Dims& dims = n.b.dims(n.in(0));
+    if (n.integer("spatial", 1) != 0) {
+        return per_channel(n, x, dims.size());
+    }
+    return n.b.reshape(x, Dims(dims.begin() + 1, dims.end()));
 }
 
 // A scale and a shift of each channel, which the pass `fuse` merges into the weights before them.
 Values batch_norm(const Node& n) {
-    if (n.integer("training_mode", 0) != 0) {
-        refuse_training();
-    }
-    if (n.integer("spatial", 1) == 0) {
-        refuse("its spatial is 0: statistics of each element are not supported",
-               "export the model for opset 9 or newer, with statistics of each channel");
-    }
-    const std::size_t rank = n.b.rank(n.in(0));
     const ValueId deviation = unary(
         n, UnaryOp::sqrt, add(n, n.in(4), n.b.scalar(DataType::f32, n.real("epsilon", 1e-5F))));
     const ValueId scale = div(n, n.in(1), deviation);
     const ValueId shift = sub(n, n.in(2), mul(n, n.in(3), scale));
-    return {scale_shift(n, n.in(0), per_channel(n, scale, rank), per_channel(n, shift, rank))};
+    return {scale_shift(n, n.in(0), batch_parameter(n, scale), batch_parameter(n, shift))};
 }
 
-// From opset 14 on, nodes for inference have one output.
-Values batch_norm_for_inference(const Node& n) {
-    if (n.output_count() > 1) {
-        refuse_training();
+// Normalizes by the statistics of this batch. The results are y, the running mean and variance, and
+// the mean and variance of the batch.
+Values batch_norm_in_training(const Node& n) {
+    const ValueId x = n.in(0);
+    static_cast<void>(n.b.length(x, 1));
+    std::vector<std::size_t> axes{0};
+    for (std::size_t i = 2; i < n.b.rank(x) && n.integer("spatial", 1) != 0; ++i) {
+        axes.push_back(i);
     }
-    return batch_norm(n);
+    const ValueId wide = n.b.cast(x, DataType::f32);
+    const ValueId mean = reduce(n, ReduceOp::mean, wide, axes);
+    const ValueId centered = sub(n, wide, mean);
+    const ValueId variance = reduce(n, ReduceOp::mean, mul(n, centered, centered), axes);
+    const ValueId deviation = unary(n, UnaryOp::sqrt, add(n, variance, n.real("epsilon", 1e-5F)));
+    const ValueId y = scale_shift(n, div(n, centered, deviation), batch_parameter(n, n.in(1)),
+                                  batch_parameter(n, n.in(2)));
+    const float momentum = n.real("momentum", 0.9F);
+    const auto as_parameter = [&](ValueId value, std::size_t input) {
+        return n.b.cast(n.b.reshape(value, n.b.dims(n.in(input))), n.b.type(n.in(input)));
+    };
+    const auto running = [&](ValueId value, std::size_t input) {
+        const ValueId of_batch = n.b.reshape(value, n.b.dims(n.in(input)));
+        return n.b.cast(add(n, mul(n, n.b.cast(n.in(input), DataType::f32), momentum),
+                            mul(n, of_batch, 1.0F - momentum)),
+                        n.b.type(n.in(input)));
+    };
+    return {n.b.cast(y, n.b.type(x)), running(mean, 3), running(variance, 4), as_parameter(mean, 3),
+            as_parameter(variance, 4)};
 }
 
+// Until opset 13, the outputs tell training from inference. From opset 14 on, an attribute does.
+Values batch_norm_by_outputs(const Node& n) {
+    return n.output_count() > 1 ? batch_norm_in_training(n) : batch_norm(n);
+}
+Values batch_norm_by_mode(const Node& n) {
+    return n.integer("training_mode", 0) != 0 ? batch_norm_in_training(n) : batch_norm(n);
+}
+
+// A vector of zeros stays zero.
 Values lp_norm(const Node& n) {
     const ValueId x = n.in(0);
     const std::size_t axis = normalize_axis(n.integer("axis", -1), n.b.rank(x));
-    const bool one = n.integer("p", 2) == 1;
-    const ValueId sum =
-        reduce(n, ReduceOp::sum, one ? unary(n, UnaryOp::abs, x) : mul(n, x, x), {axis});
-    const ValueId norm = one ? sum : unary(n, UnaryOp::sqrt, sum);
-    const ValueId zero = n.b.scalar(n.b.type(x), 0);
-    return {n.b.select(n.b.compare(ElementwiseOp::equal, norm, zero), zero, div(n, x, norm))};
-}
-
-// ---- losses: -weight[t] * x[t], averaged by the weights
-
-Values loss(const Node& n, ValueId logs) {
-    const Dims dims = n.b.dims(logs);
-    const std::string reduction = n.text("reduction", "mean");
-    Dims target = n.b.dims(n.in(1));
-    if (dims.size() < 2 || target.size() + 1 != dims.size()) {
-        refuse("its targets " + to_string(target) + " do not fit its scores " + to_string(dims));
+    const std::int64_t p = n.integer("p", 2);
+    if (p != 1 && p != 2) {
+        refuse("its attribute p is " + std::to_string(p), "it must be 1 or 2");
     }
-    target.insert(target.begin() + 1, 1);
-    ValueId index = n.b.reshape(n.b.cast(n.in(1), DataType::i64), target);
-    ValueId keep = index;
-    const bool ignores = n.has("ignore_index");
-    if (ignores) {
-        const ValueId ignored = n.b.compare(
-            ElementwiseOp::equal, index,
-            n.b.scalar(DataType::i64, static_cast<double>(n.integer("ignore_index", 0))));
-        index = n.b.select(ignored, n.b.scalar(DataType::i64, 0), index);
-        keep = n.b.cast(n.b.unary(UnaryOp::logical_not, ignored), DataType::f32);
-    }
-    ValueId value = n.b.unary(UnaryOp::neg, n.b.gather(logs, index, 1, true));
-    ValueId weight = n.b.scalar(1.0F);
-    bool weighted = false;
-    if (n.has(2)) {
-        weight = n.b.gather(n.in(2), index, 0, false);
-        weighted = true;
-    }
-    if (ignores) {
-        weight = weighted ? mul(n, weight, keep) : keep;
-        weighted = true;
-    }
-    if (weighted) {
-        value = mul(n, value, weight);
-    }
-    if (reduction == "none") {
-        return {squeezed(n, value, {1})};
-    }
-    const std::vector<std::size_t> all = all_axes(dims.size());
-    ValueId sum = reduce(n, ReduceOp::sum, value, all);
-    if (reduction == "mean") {
-        const ValueId total = weighted ? reduce(n, ReduceOp::sum, weight, all)
-                                       : n.b.scalar(static_cast<float>(elements(n.b.dims(value))));
-        sum = div(n, sum, total);
-    }
-    return {n.b.reshape(sum, {})};
-}
-
-Values negative_log_likelihood(const Node& n) {
-    return loss(n, n.in(0));
-}
-Values cross_entropy(const Node& n) {
-    const ValueId logs = log_softmax_along(n, n.in(0), 1);
-    Values results = loss(n, logs);
-    results.push_back(logs);
-    return results;
+    const DataType type = n.b.type(x);
+    const ValueId wide = n.b.cast(x, DataType::f32);
+    const ValueId sum = n.b.reduce(
+        ReduceOp::sum, p == 1 ? unary(n, UnaryOp::abs, wide) : mul(n, wide, wide), {axis});
+    const ValueId norm = p == 1 ? sum : unary(n, UnaryOp::sqrt, sum);
+    const ValueId empty = n.b.compare(ElementwiseOp::equal, norm, n.b.scalar(0.0F));
+    return {n.b.cast(div(n, wide, n.b.select(empty, n.b.scalar(1.0F), norm)), type)};
 }
 
 }  // namespace
 
 void add_normalizations(OperatorTable& table) {
     table.add({
-        {"BatchNormalization", {1, 13}, batch_norm},
-        {"BatchNormalization", {14}, batch_norm_for_inference},
+        {"BatchNormalization", {1, 13}, batch_norm_by_outputs},
+        {"BatchNormalization", {14}, batch_norm_by_mode},
         {"GroupNormalization", {18}, group_norm},
         {"InstanceNormalization", {1}, instance_norm},
         {"LayerNormalization", {17}, layer_norm},
         {"LpNormalization", {1}, lp_norm},
         {"MeanVarianceNormalization", {9}, mean_variance},
-        {"NegativeLogLikelihoodLoss", {12}, negative_log_likelihood},
-        {"SoftmaxCrossEntropyLoss", {12}, cross_entropy},
     });
 }
 

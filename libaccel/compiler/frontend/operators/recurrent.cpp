@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // RNN, GRU and LSTM, unrolled: the length of a sequence is known. The product with the weights of
-// the input does not depend on earlier steps, so one product serves all steps.
+// the input does not depend on earlier steps, so one product serves all steps. DynamicQuantizeLSTM
+// of com.microsoft quantizes each operand of a product by its range.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "frontend/operators/lowering.hpp"
+#include "frontend/operators/quantized.hpp"
 
 namespace accel::compiler {
 
@@ -72,21 +75,22 @@ std::vector<Gate> gates(const Node& n, const std::vector<std::string>& defaults,
 // The common part of the three operators: a sequence [steps, batch, inputs] and its directions.
 class Sequence {
   public:
-    // `parts` is the number of gates, each with its own weights.
-    Sequence(const Node& n, std::int64_t parts)
+    // `parts` is the number of gates, each with its own weights. Quantized weights are transposed.
+    Sequence(const Node& n, std::int64_t parts, bool quantized = false)
         : n_(n),
+          quantized_(quantized),
           batch_first_(n.integer("layout", 0) != 0),
           x_(batch_first_ ? n.b.permute(n.in(0), {1, 0, 2}) : n.in(0)),
           parts_(parts),
-          hidden_(n.b.length(n.in(2), 2)) {
+          hidden_(n.b.length(n.in(2), quantized ? 1 : 2)) {
         const Dims& x = n.b.dims(x_);
-        const Dims& w = n.b.dims(n.in(1));
+        const Dims w = columns_first(1);
         const std::string direction = n.text("direction", "forward");
         directions_ = direction == "bidirectional" ? 2 : 1;
         reverse_ = direction == "reverse";
         if (x.size() != 3 || w.size() != 3 || w[0] != directions_ || w[2] != x[2] ||
             w[1] != parts * hidden_ ||
-            n.b.dims(n.in(2)) != Dims{directions_, parts * hidden_, hidden_}) {
+            columns_first(2) != Dims{directions_, parts * hidden_, hidden_}) {
             refuse("its weights " + to_string(w) + " do not fit its input " + to_string(x) +
                    " and its hidden_size " + std::to_string(hidden_));
         }
@@ -113,11 +117,27 @@ class Sequence {
         return n_.b.permute(of_direction(2, d), {1, 0});
     }
 
+    // The weights of the input (1) or of the recurrence (2), as columns; computed once for all
+    // steps.
+    [[nodiscard]] Quantized weights(std::size_t input, std::int64_t d) const {
+        const ValueId w = of_direction(input, d);
+        if (!quantized_) {
+            return {.value = n_.b.permute(w, {1, 0})};
+        }
+        const std::size_t scale = input == 1 ? 8 : 10;
+        return with_column_sums(n_, {w, of_direction(scale, d), of_direction(scale + 1, d)});
+    }
+
+    [[nodiscard]] ValueId product(ValueId x, const Quantized& weights) const {
+        return quantized_ ? dequantized_product(n_, dynamically_quantized(n_, x), weights)
+                          : n_.b.matmul(x, weights.value);
+    }
+
     // x times the weights of the input, for all steps: [steps, batch, parts * hidden]. Adds a bias
     // that is not null.
     [[nodiscard]] ValueId products(std::int64_t d, const ValueId* bias) const {
         const ValueId flat = n_.b.reshape(x_, {steps_ * batch_, n_.b.dims(x_)[2]});
-        ValueId y = n_.b.matmul(flat, n_.b.permute(of_direction(1, d), {1, 0}));
+        ValueId y = product(flat, weights(1, d));
         if (bias != nullptr) {
             y = add(n_, y, *bias);
         }
@@ -210,7 +230,17 @@ class Sequence {
     }
 
   private:
+    // The dimensions of weights as LSTM has them.
+    [[nodiscard]] Dims columns_first(std::size_t input) const {
+        Dims dims = n_.b.dims(n_.in(input));
+        if (quantized_ && dims.size() == 3) {
+            std::swap(dims[1], dims[2]);
+        }
+        return dims;
+    }
+
     const Node& n_;
+    bool quantized_;
     bool batch_first_;
     ValueId x_;
     std::int64_t parts_;
@@ -298,14 +328,14 @@ Values gru(const Node& n) {
 }
 
 // Gates: input i, output o, forget f, cell c.
-Values lstm(const Node& n) {
-    Sequence s(n, 4);
+Values lstm_of(const Node& n, bool quantized) {
+    Sequence s(n, 4, quantized);
     const auto functions =
         gates(n, {"Sigmoid", "Tanh", "Tanh"}, static_cast<std::size_t>(s.directions()));
     const bool coupled = n.integer("input_forget", 0) != 0;
     for (std::int64_t d = 0; d < s.directions(); ++d) {
         const auto bias = whole_bias(n, s, d);
-        const ValueId r = s.recurrent(d);
+        const Quantized r = s.weights(2, d);
         const auto* const f = &functions[static_cast<std::size_t>(3 * d)];
         // Adds the peephole connection of a gate to the cell.
         const auto peep = [&](ValueId gate, ValueId cell, std::int64_t index) {
@@ -318,7 +348,7 @@ Values lstm(const Node& n) {
         s.run(d, s.products(d, bias ? &*bias : nullptr), {s.initial(5, d), s.initial(6, d)},
               [&](ValueId x, const Values& state) {
                   const ValueId cell = state[1];
-                  const ValueId sum = add(n, n.b.matmul(state[0], r), x);
+                  const ValueId sum = add(n, s.product(state[0], r), x);
                   const ValueId in = f[0].apply(n, s.clipped(peep(s.part(sum, 0), cell, 0)));
                   const ValueId forget =
                       coupled ? sub(n, n.b.scalar(n.b.type(in), 1), in)
@@ -332,10 +362,20 @@ Values lstm(const Node& n) {
     return s.results();
 }
 
+Values lstm(const Node& n) {
+    return lstm_of(n, false);
+}
+Values dynamic_quantize_lstm(const Node& n) {
+    return lstm_of(n, true);
+}
+
 }  // namespace
 
 void add_recurrent(OperatorTable& table) {
-    table.add({{"GRU", {1}, gru}, {"LSTM", lstm}, {"RNN", rnn}});
+    table.add({{"GRU", {1}, gru},
+               {"LSTM", {1}, lstm},
+               {"RNN", {1}, rnn},
+               {"com.microsoft.DynamicQuantizeLSTM", dynamic_quantize_lstm}});
 }
 
 }  // namespace accel::compiler

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Operators along axes: reductions, Softmax and its relatives, cumulative sums.
+// Operators along axes: reductions, Softmax and its relatives.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -100,7 +100,8 @@ ValueId hardmax_along(const Node& n, ValueId x, std::size_t axis) {
     dims[axis] = length;
     const ValueId index =
         n.b.constant(make_constant(DataType::i64, dims, std::span<const std::int64_t>(positions)));
-    const ValueId best = n.b.cast(n.b.reduce(ReduceOp::argmax, x, {axis}), DataType::i64);
+    const ValueId best =
+        n.b.cast(n.b.reduce(ReduceOp::argmax, as_f32(n, x), {axis}), DataType::i64);
     return n.b.cast(n.b.compare(ElementwiseOp::equal, best, index), n.b.type(x));
 }
 
@@ -125,49 +126,12 @@ Lowering along_rows(AlongAxis function) {
     };
 }
 
-// The matrix of cumulative_sum() has this many rows and columns at most.
-constexpr std::int64_t max_sum_length = 4096;
-static_assert(max_sum_length * max_sum_length <= max_listed);
-
-// The product of x and a triangular matrix of ones.
-Values cumulative_sum(const Node& n) {
-    const ValueId x = n.in(0);
-    const std::size_t axis = normalize_axis(n.first_integer(1), n.b.rank(x));
-    const bool exclusive = n.integer("exclusive", 0) != 0;
-    const bool reverse = n.integer("reverse", 0) != 0;
-    const std::int64_t length = n.b.dims(x)[axis];
-    if (is_wide(n.b.type(x))) {
-        return {cumulative_sum_integers(n, x, axis, exclusive, reverse)};
-    }
-    if (length > max_sum_length) {
-        refuse("its axis of the length " + std::to_string(length) +
-                   " is too long, and the limit is " + std::to_string(max_sum_length),
-               "split the axis, or sum on the host");
-    }
-    std::vector<float> ones;
-    for (std::int64_t i = 0; i < length; ++i) {
-        for (std::int64_t j = 0; j < length; ++j) {
-            const std::int64_t ahead = reverse ? i - j : j - i;
-            ones.push_back(ahead > 0 || (ahead == 0 && !exclusive) ? 1.0F : 0.0F);
-        }
-    }
-    const auto order = swapped_axes(n.b.rank(x), axis, n.b.rank(x) - 1);
-    const ValueId rows = n.b.permute(as_f32(n, x), order);
-    const Dims dims = n.b.dims(rows);
-    const ValueId flat = n.b.reshape(rows, {length == 0 ? 0 : elements(dims) / length, length});
-    const ValueId triangle =
-        n.b.constant(make_constant(DataType::f32, {length, length}, std::span<const float>(ones)));
-    const ValueId sums = n.b.permute(n.b.reshape(n.b.matmul(flat, triangle), dims), order);
-    return {n.b.cast(sums, n.b.type(x))};
-}
-
 }  // namespace
 
 void add_reductions(OperatorTable& table) {
     table.add({
         {"ArgMax", {1}, arg_reduction(ReduceOp::argmax)},
         {"ArgMin", {1}, arg_reduction(ReduceOp::argmin)},
-        {"CumSum", {11}, cumulative_sum},
         {"Hardmax", {1, 12}, along_rows(hardmax_along)},
         {"Hardmax", {13}, along_axis(hardmax_along)},
         {"LogSoftmax", {1, 12}, along_rows(log_softmax_along)},

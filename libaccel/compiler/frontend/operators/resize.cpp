@@ -18,6 +18,7 @@ struct Rule {
     std::string nearest;
     float cubic;
     bool exclude;
+    bool antialias = false;
     double start = 0;  // of the cropped region, relative to the axis
     double end = 1;
     float outside = 0;  // the value of elements outside the axis, for a cropped region
@@ -27,7 +28,8 @@ double coordinate(const Rule& rule, std::int64_t i, std::int64_t from, std::int6
                   double scale) {
     const auto x = static_cast<double>(i);
     if (rule.coordinates == "asymmetric") {
-        return x / scale;
+        // In f32, 11 / 1.1 is exactly 10, as in ONNX Runtime.
+        return static_cast<float>(i) / static_cast<float>(scale);
     }
     if (rule.coordinates == "align_corners") {
         // The length may be fractional, as in the reference implementation of ONNX.
@@ -57,13 +59,13 @@ double coordinate(const Rule& rule, std::int64_t i, std::int64_t from, std::int6
     refuse("the coordinate_transformation_mode '" + rule.coordinates + "' is not supported");
 }
 
-std::int64_t nearest(const Rule& rule, double x) {
+std::int64_t nearest(const Rule& rule, double x, bool reduces) {
     const double low = std::floor(x);
     const bool half = x - low == 0.5;
-    if (rule.nearest == "floor") {
+    if (rule.nearest == "floor" || (rule.nearest == "simple" && !reduces)) {
         return static_cast<std::int64_t>(low);
     }
-    if (rule.nearest == "ceil") {
+    if (rule.nearest == "ceil" || (rule.nearest == "simple" && reduces)) {
         return static_cast<std::int64_t>(std::ceil(x));
     }
     if (rule.nearest == "round_prefer_ceil") {
@@ -72,11 +74,96 @@ std::int64_t nearest(const Rule& rule, double x) {
     return static_cast<std::int64_t>(half ? low : std::floor(x + 0.5));
 }
 
+// The kernel of a cubic interpolation at a distance up to 1, and from 1 to 2.
+double cubic_near(double d, double a) {
+    return ((a + 2) * d - (a + 3)) * d * d + 1;
+}
+double cubic_far(double d, double a) {
+    return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a;
+}
+
 // The weights of four neighbors; t is the distance to the second.
 std::array<double, 4> cubic(double t, double a) {
-    const auto near = [&](double d) { return ((a + 2) * d - (a + 3)) * d * d + 1; };
-    const auto far = [&](double d) { return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a; };
-    return {far(t + 1), near(t), near(1 - t), far(2 - t)};
+    return {cubic_far(t + 1, a), cubic_near(t, a), cubic_near(1 - t, a), cubic_far(2 - t, a)};
+}
+
+// The neighbors of a coordinate: the index of the first, which may be outside, and their weights.
+struct Neighbors {
+    std::int64_t first = 0;
+    std::vector<double> weights;
+};
+
+Neighbors plain_neighbors(const Rule& rule, double at, double, std::int64_t) {
+    const double low = std::floor(at);
+    const double t = at - low;
+    const auto first = static_cast<std::int64_t>(low);
+    if (rule.mode == "linear") {
+        return {first, {1 - t, t}};
+    }
+    const std::array<double, 4> weights = cubic(t, rule.cubic);
+    return {first - 1, {weights.begin(), weights.end()}};
+}
+
+// Antialiasing widens the kernel by the factor of a reduction.
+std::int64_t antialias_taps(const Rule& rule, double scale) {
+    const double reach = (rule.mode == "linear" ? 1 : 2) / std::min(scale, 1.0);
+    const double taps = -2 * std::floor(-reach);
+    constexpr double max_taps = 4096;
+    if (!(taps <= max_taps)) {
+        refuse("it reduces an axis by a factor of more than 1000 with antialias",
+               "reduce it in two steps");
+    }
+    return static_cast<std::int64_t>(taps);
+}
+
+Neighbors antialias_neighbors(const Rule& rule, double at, double scale, std::int64_t taps) {
+    const double shrink = std::min(scale, 1.0);
+    // The neighbor left of the coordinate, which is none itself.
+    const double left = std::ceil(at) - 1;
+    Neighbors n{static_cast<std::int64_t>(left) - taps / 2 + 1, {}};
+    double sum = 0;
+    for (std::int64_t i = 0; i < taps; ++i) {
+        const double d = std::abs((static_cast<double>(n.first + i) - at) * shrink);
+        n.weights.push_back(rule.mode == "linear" ? std::max(1 - d, 0.0)
+                            : d <= 1              ? cubic_near(d, rule.cubic)
+                            : d < 2               ? cubic_far(d, rule.cubic)
+                                                  : 0);
+        sum += n.weights.back();
+    }
+    for (double& weight : n.weights) {
+        weight /= sum;
+    }
+    return n;
+}
+
+using NeighborRule = Neighbors (*)(const Rule&, double at, double scale, std::int64_t taps);
+
+std::vector<ResizeTap> weighted_taps(const Rule& rule, std::int64_t from, std::int64_t to,
+                                     double scale, std::int64_t taps, NeighborRule neighbors) {
+    if (to * taps > max_listed) {
+        refuse("its axis of the length " + std::to_string(to) + " with " + std::to_string(taps) +
+               " neighbors is too long");
+    }
+    std::vector<ResizeTap> table;
+    for (std::int64_t i = 0; i < to; ++i) {
+        const Neighbors n = neighbors(rule, coordinate(rule, i, from, to, scale), scale, taps);
+        const auto outside = [&](std::size_t k) {
+            const std::int64_t index = n.first + static_cast<std::int64_t>(k);
+            return rule.exclude && (index < 0 || index >= from);
+        };
+        double sum = 0;
+        for (std::size_t k = 0; k < n.weights.size(); ++k) {
+            sum += outside(k) ? 0 : n.weights[k];
+        }
+        for (std::size_t k = 0; k < n.weights.size(); ++k) {
+            const std::int64_t index = n.first + static_cast<std::int64_t>(k);
+            const double weight = outside(k) ? 0 : rule.exclude ? n.weights[k] / sum : n.weights[k];
+            table.push_back(
+                {static_cast<std::uint32_t>(std::clamp<std::int64_t>(index, 0, from - 1)),
+                 static_cast<float>(weight)});
+        }
+    }
+    return table;
 }
 
 ValueId resize_axis(const Node& n, ValueId x, std::size_t axis, std::int64_t to, double scale,
@@ -86,39 +173,23 @@ ValueId resize_axis(const Node& n, ValueId x, std::size_t axis, std::int64_t to,
         refuse("axis " + std::to_string(axis) + " of the length " + std::to_string(from) +
                " cannot be resized to " + std::to_string(to));
     }
-    const auto inside = [&](std::int64_t i) {
-        return static_cast<std::uint32_t>(std::clamp<std::int64_t>(i, 0, from - 1));
-    };
     if (rule.mode == "nearest") {
         std::vector<std::int64_t> indices;
         for (std::int64_t i = 0; i < to; ++i) {
-            indices.push_back(inside(nearest(rule, coordinate(rule, i, from, to, scale))));
+            const std::int64_t index =
+                nearest(rule, coordinate(rule, i, from, to, scale), scale < 1);
+            indices.push_back(std::clamp<std::int64_t>(index, 0, from - 1));
         }
         return n.b.gather(x, integer_list(n, indices), axis, false);
     }
-    std::vector<ResizeTap> table;
-    const bool linear = rule.mode == "linear";
-    for (std::int64_t i = 0; i < to; ++i) {
-        const double at = coordinate(rule, i, from, to, scale);
-        const double low = std::floor(at);
-        const auto first = static_cast<std::int64_t>(low) - (linear ? 0 : 1);
-        const double t = at - low;
-        const std::array<double, 4> weights =
-            linear ? std::array<double, 4>{1 - t, t, 0, 0} : cubic(t, rule.cubic);
-        const std::size_t taps = linear ? 2 : 4;
-        double sum = 0;
-        for (std::size_t k = 0; k < taps; ++k) {
-            const std::int64_t index = first + static_cast<std::int64_t>(k);
-            sum += rule.exclude && (index < 0 || index >= from) ? 0 : weights.at(k);
-        }
-        for (std::size_t k = 0; k < taps; ++k) {
-            const std::int64_t index = first + static_cast<std::int64_t>(k);
-            const bool outside = rule.exclude && (index < 0 || index >= from);
-            const double weight = outside ? 0 : rule.exclude ? weights.at(k) / sum : weights.at(k);
-            table.push_back({inside(index), static_cast<float>(weight)});
-        }
+    if (rule.antialias) {
+        const std::int64_t taps = antialias_taps(rule, scale);
+        return n.b.resize(x, axis, weighted_taps(rule, from, to, scale, taps, antialias_neighbors),
+                          static_cast<std::uint16_t>(taps));
     }
-    return n.b.resize(x, axis, table, linear ? 2 : 4);
+    const std::int64_t taps = rule.mode == "linear" ? 2 : 4;
+    return n.b.resize(x, axis, weighted_taps(rule, from, to, scale, taps, plain_neighbors),
+                      static_cast<std::uint16_t>(taps));
 }
 
 // Replaces elements outside the axis by the extrapolation value.
@@ -137,8 +208,9 @@ ValueId with_outside(const Node& n, ValueId x, std::size_t axis, std::int64_t fr
     return n.b.select(mask, n.b.scalar(n.b.type(x), rule.outside), x);
 }
 
+// `common` is one scale for all axes, or 0.
 Values resize_axes(const Node& n, Rule rule, const std::vector<float>& scales, const Dims& sizes,
-                   const std::vector<std::size_t>& axes) {
+                   const std::vector<std::size_t>& axes, double common = 0) {
     ValueId x = n.in(0);
     const DataType type = n.b.type(x);
     if (rule.mode != "nearest" && rule.mode != "linear" && rule.mode != "cubic") {
@@ -151,8 +223,9 @@ Values resize_axes(const Node& n, Rule rule, const std::vector<float>& scales, c
     for (std::size_t i = 0; i < axes.size(); ++i) {
         const std::int64_t from = n.b.length(x, axes[i]);
         const bool sized = sizes.size() == axes.size();
-        const double scale = sized ? static_cast<double>(sizes[i]) / static_cast<double>(from)
-                                   : static_cast<double>(scales[i]);
+        const double scale = common > 0 ? common
+                             : sized    ? static_cast<double>(sizes[i]) / static_cast<double>(from)
+                                        : static_cast<double>(scales[i]);
         const double length = std::floor(static_cast<double>(from) * scale);
         if (!sized && !(length >= 0 && length <= static_cast<double>(max_listed))) {
             refuse("axis " + std::to_string(axes[i]) + " of the length " + std::to_string(from) +
@@ -180,17 +253,16 @@ Values resize_axes(const Node& n, Rule rule, const std::vector<float>& scales, c
 }
 
 Rule rule_of(const Node& n) {
-    if (n.integer("antialias", 0) != 0) {
-        refuse("antialias is not supported");
-    }
-    if (n.text("keep_aspect_ratio_policy", "stretch") != "stretch") {
-        refuse("keep_aspect_ratio_policy is not supported");
+    const bool antialias = n.integer("antialias", 0) != 0;
+    if (antialias && n.text("mode", "nearest") == "nearest") {
+        refuse("antialias is not defined for the mode 'nearest'", "use linear or cubic");
     }
     return {.mode = n.text("mode", "nearest"),
             .coordinates = n.text("coordinate_transformation_mode", "half_pixel"),
             .nearest = n.text("nearest_mode", "round_prefer_floor"),
             .cubic = n.real("cubic_coeff_a", -0.75F),
             .exclude = n.integer("exclude_outside", 0) != 0,
+            .antialias = antialias,
             .outside = n.real("extrapolation_value", 0)};
 }
 
@@ -204,11 +276,39 @@ std::vector<std::size_t> resized_axes(const Node& n) {
     return axes.empty() ? all_axes(rank) : axes;
 }
 
+// One scale for all axes, so that the result is not larger, or not smaller, than the sizes. They
+// become the sizes that this scale gives.
+double common_scale(const Node& n, const std::string& policy, const std::vector<std::size_t>& axes,
+                    Dims& sizes) {
+    if (policy != "not_larger" && policy != "not_smaller") {
+        refuse("the keep_aspect_ratio_policy '" + policy + "' is not supported");
+    }
+    if (sizes.size() != axes.size() || sizes.empty()) {
+        refuse("its keep_aspect_ratio_policy needs a size for each axis");
+    }
+    std::vector<double> scales;
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        scales.push_back(static_cast<double>(sizes[i]) /
+                         static_cast<double>(n.b.length(n.in(0), axes[i])));
+    }
+    const double scale =
+        policy == "not_larger" ? std::ranges::min(scales) : std::ranges::max(scales);
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        const double length = scale * static_cast<double>(n.b.dims(n.in(0))[axes[i]]);
+        if (!(length >= 0 && length <= static_cast<double>(max_listed))) {
+            refuse("axis " + std::to_string(axes[i]) + " cannot be resized to " +
+                   std::to_string(length));
+        }
+        sizes[i] = static_cast<std::int64_t>(std::floor(length + 0.5));
+    }
+    return scale;
+}
+
 // Opset 10 has scales only, and a fixed rule for coordinates.
 Values resize_by_scales(const Node& n) {
     Rule rule = rule_of(n);
     rule.coordinates = "asymmetric";
-    rule.nearest = "floor";
+    rule.nearest = "simple";  // ceil where the axis becomes shorter, else floor
     return resize_axes(n, rule, n.floats(1), {}, resized_axes(n));
 }
 
@@ -216,8 +316,11 @@ Values resize(const Node& n) {
     const Rule rule = rule_of(n);
     const std::vector<std::size_t> axes = resized_axes(n);
     const std::vector<float> scales = n.has(2) ? n.floats(2) : std::vector<float>();
-    const Dims sizes = n.has(3) ? n.integers(3) : Dims();
-    return resize_axes(n, rule, scales, sizes, axes);
+    Dims sizes = n.has(3) ? n.integers(3) : Dims();
+    const std::string policy = n.text("keep_aspect_ratio_policy", "stretch");
+    const double common =
+        policy == "stretch" || sizes.empty() ? 0 : common_scale(n, policy, axes, sizes);
+    return resize_axes(n, rule, scales, sizes, axes, common);
 }
 
 Values upsample(const Node& n) {

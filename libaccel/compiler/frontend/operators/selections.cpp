@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "frontend/operators/lowering.hpp"
+#include "frontend/operators/indices.hpp"
 
 namespace accel::compiler {
 
@@ -128,6 +128,44 @@ Values compress(const Node& n) {
     return {n.b.gather(x, integer_list(n, indices), axis, false)};
 }
 
+// For each element of `batch` sequences, the index of the element that takes its place. A length
+// that exceeds the sequences gives an index that is out of range.
+ValueId reversed_indices(const Node& n, std::int64_t batch, std::int64_t time) {
+    if (n.b.dims(n.in(1)) != Dims{batch}) {
+        refuse("it has lengths of the shape " + to_string(n.b.dims(n.in(1))) + " for " +
+               std::to_string(batch) + " sequences");
+    }
+    if (batch * time > max_listed) {
+        refuse("its sequences have " + std::to_string(batch * time) +
+                   " elements along the time axis in total, and the limit is " +
+                   std::to_string(max_listed),
+               "split the batch, or reverse on the host");
+    }
+    if (n.b.value(n.in(1)).constant) {
+        for (const std::int64_t length : n.integers(1)) {
+            if (length < 0 || length > time) {
+                refuse("a sequence has the length " + std::to_string(length) +
+                       ", and its axis has " + std::to_string(time));
+            }
+        }
+    }
+    using Op = ElementwiseOp;
+    const auto integer = [&](std::int64_t x) {
+        return n.b.scalar(DataType::i64, static_cast<double>(x));
+    };
+    const ValueId lengths = n.b.reshape(n.b.cast(n.in(1), DataType::i64), {batch, 1});
+    const ValueId bounded =
+        n.b.binary(Op::min, n.b.binary(Op::max, lengths, integer(0)), integer(time));
+    const ValueId valid = n.b.compare(Op::equal, bounded, lengths);
+    const ValueId at = integer_list(n, iota(time));
+    const ValueId from = n.b.select(n.b.compare(Op::less, at, lengths),
+                                    sub(n, n.b.binary(Op::sub, lengths, integer(1)), at), at);
+    std::vector<std::int64_t> first = iota(batch);
+    std::ranges::for_each(first, [&](std::int64_t& x) { x *= time; });
+    const ValueId flat = add(n, from, n.b.reshape(integer_list(n, first), {batch, 1}));
+    return n.b.reshape(index_if(n, valid, flat), {batch * time});
+}
+
 // Reverses the first elements of each sequence, as many as its length states.
 Values reverse_sequence(const Node& n) {
     const auto time = static_cast<std::size_t>(n.integer("time_axis", 0));
@@ -139,32 +177,10 @@ Values reverse_sequence(const Node& n) {
     const auto order = time == 0 ? swapped_axes(rank, 0, 1) : all_axes(rank);
     const ValueId x = n.b.permute(n.in(0), order);  // [batch, time, ...]
     const Dims dims = n.b.dims(x);
-    const std::vector<std::int64_t> lengths = n.integers(1);
-    if (std::ssize(lengths) != dims[0]) {
-        refuse("it has " + std::to_string(lengths.size()) + " lengths for " +
-               std::to_string(dims[0]) + " sequences");
-    }
-    if (dims[0] * dims[1] > max_listed) {
-        refuse("its sequences have " + std::to_string(dims[0] * dims[1]) +
-                   " elements along the time axis in total, and the limit is " +
-                   std::to_string(max_listed),
-               "split the batch, or reverse on the host");
-    }
-    std::vector<std::int64_t> from;
-    for (std::int64_t b = 0; b < dims[0]; ++b) {
-        const std::int64_t length = lengths[static_cast<std::size_t>(b)];
-        if (length < 0 || length > dims[1]) {
-            refuse("a sequence has the length " + std::to_string(length) + ", and its axis has " +
-                   std::to_string(dims[1]));
-        }
-        for (std::int64_t t = 0; t < dims[1]; ++t) {
-            from.push_back(b * dims[1] + (t < length ? length - 1 - t : t));
-        }
-    }
+    const ValueId flat_index = reversed_indices(n, dims[0], dims[1]);
     Dims flat(dims.begin() + 1, dims.end());
     flat[0] = dims[0] * dims[1];
-    const ValueId rows =
-        n.b.gather(n.b.reshape(x, std::move(flat)), integer_list(n, from), 0, false);
+    const ValueId rows = n.b.gather(n.b.reshape(x, std::move(flat)), flat_index, 0, false);
     return {n.b.permute(n.b.reshape(rows, dims), order)};
 }
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <numeric>
 
-#include "frontend/operators/lowering.hpp"
+#include "frontend/operators/indices.hpp"
 
 namespace accel::compiler {
 
@@ -214,6 +214,23 @@ Values pad_by(const Node& n, const Dims& pads) {
         before[axes[i]] = pads[i];
         after[axes[i]] = pads[i + axes.size()];
     }
+    // Negative pads cut elements off first.
+    Dims start(rank, 0);
+    Dims dims = n.b.dims(x);
+    for (std::size_t i = 0; i < rank; ++i) {
+        if (before[i] < -max_elements || after[i] < -max_elements) {
+            refuse("its negative pads are out of range");
+        }
+        start[i] = std::max<std::int64_t>(-before[i], 0);
+        dims[i] -= start[i] + std::max<std::int64_t>(-after[i], 0);
+        before[i] = std::max<std::int64_t>(before[i], 0);
+        after[i] = std::max<std::int64_t>(after[i], 0);
+        if (dims[i] < 0) {
+            refuse("its negative pads cut off more elements than axis " + std::to_string(i) +
+                   " has");
+        }
+    }
+    x = n.b.strided_slice(x, std::move(start), Dims(rank, 1), std::move(dims));
     const std::string mode = n.text("mode", "constant");
     if (mode == "edge" || mode == "reflect" || mode == "wrap") {
         for (std::size_t axis = 0; axis < rank; ++axis) {
@@ -226,20 +243,6 @@ Values pad_by(const Node& n, const Dims& pads) {
     if (mode != "constant") {
         refuse("the mode '" + mode + "' is not supported");
     }
-    // Negative pads cut elements off first.
-    Dims start(rank, 0);
-    Dims dims = n.b.dims(x);
-    for (std::size_t i = 0; i < rank; ++i) {
-        start[i] = std::max<std::int64_t>(-before[i], 0);
-        dims[i] -= start[i] + std::max<std::int64_t>(-after[i], 0);
-        before[i] = std::max<std::int64_t>(before[i], 0);
-        after[i] = std::max<std::int64_t>(after[i], 0);
-        if (dims[i] < 0) {
-            refuse("its negative pads cut off more elements than axis " + std::to_string(i) +
-                   " has");
-        }
-    }
-    x = n.b.strided_slice(x, std::move(start), Dims(rank, 1), std::move(dims));
     const ValueId value =
         n.has(2) ? n.b.cast(n.in(2), n.b.type(x)) : n.b.scalar(n.b.type(x), n.real("value", 0.0F));
     const bool nothing = std::ranges::all_of(before, [](auto p) { return p == 0; }) &&
@@ -292,17 +295,7 @@ Values gather_nd(const Node& n) {
     }
     const Dims lengths(first, first + static_cast<std::ptrdiff_t>(depth));
     const Dims rest(first + static_cast<std::ptrdiff_t>(depth), data.end());
-    const Dims strides = dense_strides(lengths);
-    const ValueId zero = n.b.scalar(DataType::i64, 0);
-    const auto per_axis = [&](const Dims& values) { return integer_list(n, values); };
-    const ValueId indices = n.b.cast(n.in(1), DataType::i64);
-    const ValueId wrapped = n.b.select(n.b.compare(ElementwiseOp::less, indices, zero),
-                                       add(n, indices, per_axis(lengths)), indices);
-    const ValueId scaled = mul(n, wrapped, per_axis(strides));
-    ValueId flat = n.b.slice(scaled, index.size() - 1, 0, 1);
-    for (std::size_t i = 1; i < depth; ++i) {
-        flat = add(n, flat, n.b.slice(scaled, index.size() - 1, static_cast<std::int64_t>(i), 1));
-    }
+    ValueId flat = flat_indices(n, n.in(1), lengths, batch == 0);
     const Dims shape(index.begin(), index.end() - 1);
     const std::int64_t count = elements(batches);
     const std::int64_t slices = elements(lengths);

@@ -84,7 +84,44 @@ ValueId transformed(const Node& n, ValueId x, std::int64_t to, std::int64_t leng
     const ValueId y = n.b.matmul(flat, transform_matrix(n, from, parts, to, length, inverse));
     Dims result(dims.begin(), dims.end() - 2);
     result.insert(result.end(), {to, 2});
-    return n.b.reshape(y, std::move(result));
+    return n.b.cast(n.b.reshape(y, std::move(result)), n.b.type(x));
+}
+
+// The real signal [..., length, 1] whose transform begins with x [..., bins, 2]. The other half of
+// the transform is the conjugate of this one.
+ValueId real_signal(const Node& n, ValueId x, std::int64_t length) {
+    const Dims dims = n.b.dims(x);
+    const std::int64_t bins = std::min(dims[dims.size() - 2], length / 2 + 1);
+    if (dims.back() != 2) {
+        refuse("its last dimension is " + std::to_string(dims.back()),
+               "it must be 2, for complex numbers");
+    }
+    if (bins * 2 > max_listed / length) {
+        refuse("its signal of the length " + std::to_string(length) + " is too long",
+               "split it into frames");
+    }
+    std::vector<float> values;  // [bins * 2, length]
+    for (std::int64_t k = 0; k < bins; ++k) {
+        const bool single = k == 0 || 2 * k == length;
+        const double scale = (single ? 1.0 : 2.0) / static_cast<double>(length);
+        for (std::int64_t part = 0; part < 2; ++part) {
+            for (std::int64_t i = 0; i < length; ++i) {
+                const double turn = 2 * std::numbers::pi * static_cast<double>(i * k % length) /
+                                    static_cast<double>(length);
+                const double imaginary = single ? 0 : -scale * std::sin(turn);
+                values.push_back(
+                    static_cast<float>(part == 0 ? scale * std::cos(turn) : imaginary));
+            }
+        }
+    }
+    x = n.b.slice(x, dims.size() - 2, 0, bins);
+    const std::int64_t rows = bins == 0 ? 0 : elements(n.b.dims(x)) / (bins * 2);
+    const ValueId matrix = n.b.constant(
+        make_constant(DataType::f32, {bins * 2, length}, std::span<const float>(values)));
+    const ValueId y = n.b.matmul(n.b.reshape(as_f32(n, x), {rows, bins * 2}), matrix);
+    Dims result(dims.begin(), dims.end() - 2);
+    result.insert(result.end(), {length, 1});
+    return n.b.cast(n.b.reshape(y, std::move(result)), n.b.type(x));
 }
 
 Values dft_along(const Node& n, std::int64_t given) {
@@ -102,7 +139,10 @@ Values dft_along(const Node& n, std::int64_t given) {
     const ValueId x = n.b.permute(n.in(0), order);
     const std::int64_t length = n.has(1) ? count_of(n, 1) : n.b.dims(x)[rank - 2];
     if (half && inverse) {
-        refuse("onesided and inverse are not supported together");
+        const std::int64_t bins = n.b.dims(x)[rank - 2];
+        return {n.b.permute(
+            real_signal(n, x, n.has(1) ? length : std::max<std::int64_t>(2 * (bins - 1), 1)),
+            order)};
     }
     return {n.b.permute(transformed(n, x, half ? length / 2 + 1 : length, length, inverse), order)};
 }

@@ -137,6 +137,30 @@ std::vector<WindowAxis> window_axes(const Node& n, const Dims& lengths, const Di
     return axes;
 }
 
+ValueId as_image(const Node& n, ValueId x) {
+    const Dims& d = n.b.dims(x);
+    if (d.size() == 4 || d.size() == 5) {
+        return x;
+    }
+    if (d.size() != 3) {
+        refuse("inputs of " + std::to_string(d.size()) + " dimensions are not supported",
+               "use [n,c,w], [n,c,h,w] or [n,c,d,h,w]");
+    }
+    return n.b.reshape(x, {d[0], d[1], 1, d[2]});
+}
+ValueId as_given(const Node& n, ValueId x, bool line) {
+    const Dims& d = n.b.dims(x);
+    return line ? n.b.reshape(x, {d[0], d[1], d[3]}) : x;
+}
+
+std::vector<WindowAxis> image_axes(const Node& n, ValueId given, const Dims& kernel) {
+    std::vector<WindowAxis> axes = window_axes(n, spatial(n.b.dims(given)), kernel);
+    if (axes.size() == 1) {
+        axes.insert(axes.begin(), WindowAxis{});
+    }
+    return axes;
+}
+
 Dims spatial(const Dims& dims) {
     return {dims.begin() + std::min<std::ptrdiff_t>(2, std::ssize(dims)), dims.end()};
 }

@@ -30,6 +30,16 @@ struct WindowAxis {
 [[nodiscard]] std::vector<WindowAxis> window_axes(const Node& n, const Dims& lengths,
                                                   const Dims& kernel);
 
+/// A line [n, c, w] as an image of one row. Images and volumes stay as they are.
+[[nodiscard]] ValueId as_image(const Node& n, ValueId x);
+/// The inverse.
+[[nodiscard]] ValueId as_given(const Node& n, ValueId x, bool line);
+/// The window of a node over `given`, for as_image(): a line gets a second axis.
+[[nodiscard]] std::vector<WindowAxis> image_axes(const Node& n, ValueId given, const Dims& kernel);
+
+/// MaxPool with its second output.
+[[nodiscard]] Values max_pool_with_indices(const Node& n);
+
 /// The lengths of the axes of an image or volume: the dimensions from the third on.
 [[nodiscard]] Dims spatial(const Dims& dims);
 

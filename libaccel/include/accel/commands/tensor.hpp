@@ -73,6 +73,27 @@ struct Gather {
     std::uint32_t inner = 1;
 };
 
+enum class ScatterOp : std::uint8_t { set = 0, add = 1, mul = 2, min = 3, max = 4 };
+
+/// Updates elements of the axis by index. dst is outer x n x inner, src is outer x count x inner:
+/// dst[o][indices[c]][i] = op(dst[o][indices[c]][i], src[o][c][i]), or with `elements` at the index
+/// indices[o][c][i] (ONNX calls this ScatterElements). Updates of one element apply in ascending
+/// order of c. A negative index counts from the end; one out of range stops the queue with
+/// CardStatus::bad_index. Needs FEATURE_TENSOR_SCATTER of the card.
+struct Scatter {
+    ScatterOp op = ScatterOp::set;
+    Operand dst = {};
+    Operand src = {};
+    Operand indices = {};                 ///< count, or with `elements` outer x count x inner
+    DataType type = DataType::f32;        ///< of dst and src; f64 and u64 for `set` only
+    DataType index_type = DataType::i64;  ///< i32 or i64
+    bool elements = false;                ///< an index for each element of src
+    std::uint32_t outer = 1;
+    std::uint32_t n = 0;
+    std::uint32_t count = 0;
+    std::uint32_t inner = 1;
+};
+
 /// One source element of a result of Resize, and its weight.
 struct ResizeTap {
     std::uint32_t index = 0;  ///< along the axis of the source

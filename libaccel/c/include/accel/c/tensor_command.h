@@ -128,6 +128,35 @@ typedef struct accel_gather_t {
     uint32_t inner; /**< 0: 1 */
 } accel_gather_t;
 
+enum {
+    ACCEL_SCATTERING_SET = 0,
+    ACCEL_SCATTERING_ADD = 1,
+    ACCEL_SCATTERING_MUL = 2,
+    ACCEL_SCATTERING_MIN = 3,
+    ACCEL_SCATTERING_MAX = 4
+};
+
+/**
+ * dst[o][indices[c]][i] = op(dst[o][indices[c]][i], src[o][c][i]), or with `elements` at the index
+ * indices[o][c][i], in ascending order of c. dst is outer x n x inner, src is outer x count x
+ * inner. A negative index counts from the end. One out of range stops the queue.
+ */
+typedef struct accel_scatter_t {
+    uint32_t size; /**< sizeof(accel_scatter_t) */
+    uint32_t op;   /**< ACCEL_SCATTERING_* */
+    accel_operand_t dst;
+    accel_operand_t src;
+    accel_operand_t indices;
+    uint32_t type;       /**< ACCEL_DTYPE_* of dst and src; 0: ACCEL_DTYPE_F32 */
+    uint32_t index_type; /**< ACCEL_DTYPE_I32 or _I64; 0: ACCEL_DTYPE_I64 */
+    uint32_t elements;   /**< whether each element of src has an index */
+    uint32_t outer;      /**< 0: 1 */
+    uint32_t n;
+    uint32_t count;
+    uint32_t inner;    /**< 0: 1 */
+    uint32_t reserved; /**< 0 */
+} accel_scatter_t;
+
 /** One source element of a result of accel_resize_t, and its weight: an entry of the table. */
 typedef struct accel_tap_t {
     uint32_t index; /**< along the axis of the source */
@@ -157,6 +186,8 @@ ACCEL_C_API int accel_command_transpose(const accel_transpose_t *transpose, acce
                                         accel_error_t *error);
 ACCEL_C_API int accel_command_gather(const accel_gather_t *gather, accel_command_t **out,
                                      accel_error_t *error);
+ACCEL_C_API int accel_command_scatter(const accel_scatter_t *scatter, accel_command_t **out,
+                                      accel_error_t *error);
 ACCEL_C_API int accel_command_resize(const accel_resize_t *resize, accel_command_t **out,
                                      accel_error_t *error);
 
