@@ -243,6 +243,22 @@ static void check_fork(accel_device_t *card, accel_queue_t *queue)
     accel_buffer_free(buffer);
 }
 
+/* A model is loaded from memory, too. */
+static void check_content(const accel_device_t *card, const char *file)
+{
+    static char content[1 << 16];
+    accel_model_t *model = NULL;
+    FILE *in = fopen(file, "rb");
+    size_t bytes = in != NULL ? fread(content, 1, sizeof content, in) : 0;
+
+    CHECK(in != NULL && bytes > 0 && bytes < sizeof content && fclose(in) == 0);
+    CHECK(accel_model_load_memory(card, content, bytes, NULL, NULL, &model, &error) == 0);
+    CHECK(accel_model_input_count(model) == 2);
+    accel_model_free(model);
+    CHECK(accel_model_load_memory(card, content, bytes / 2, NULL, NULL, &model, &error) == EBADMSG);
+    CHECK(accel_model_load_memory(card, NULL, bytes, NULL, NULL, &model, &error) == EINVAL);
+}
+
 /* A model with the inputs x and y and one output, their difference. */
 static void check_model(const accel_device_t *card, accel_queue_t *queue, const char *file)
 {
@@ -299,6 +315,7 @@ int main(int count, char **words)
     check_threads(card);
     check_fork(card, queue);
     if (count > 1)
+        check_content(card, words[1]);
         check_model(card, queue, words[1]);
     accel_device_close(card); /* the queue keeps it open */
     CHECK(accel_queue_synchronize(queue, &error) == 0);

@@ -88,12 +88,10 @@ class Messages(CardTest):
         self.assert_terms(
             self.message(TypeError, buffer, 4, placement="device"), "accel.Placement", "'device'"
         )
-        content = FASHION.read_bytes()
-        for wrong in (content, memoryview(content), io.BytesIO(content)):
-            for function in (accel.Model.load, accel.Model.check, accel.Model.describe_inputs):
-                with self.subTest((type(wrong), function)):
-                    message = self.message(TypeError, function, wrong)
-                    self.assert_terms(message, "path", type(wrong).__name__)
+        content = io.BytesIO(FASHION.read_bytes())
+        for function in (accel.Model.load, accel.Model.check, accel.Model.describe_inputs):
+            with self.subTest(function):
+                self.assert_terms(self.message(TypeError, function, content), "path", "BytesIO")
 
     def test_objects_describe_themselves(self):
         model = accel.Model.load(FASHION, self.card)

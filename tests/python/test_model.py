@@ -156,6 +156,19 @@ class Model(CardTest):
         again = accel.Model.load(str(file), self.card)
         self.assertEqual(again(np.float32([[1, 2, 3, 4]])).tolist(), [[5, 6, 7]])
 
+    def test_a_model_is_loaded_from_its_content(self):
+        content = onnx_files.affine(self.folder() / "model.onnx").read_bytes()
+        for given in (content, bytearray(content), memoryview(content), np.frombuffer(content, "u1")):
+            with self.subTest(type(given)):
+                model = accel.Model.load(given, self.card, folder=self.folder())
+                self.assertEqual(model(np.float32([[1, 2, 3, 4]])).tolist(), [[5, 6, 7]])
+        self.assertEqual(accel.Model.describe_inputs(content)[0].name, "x")
+        self.assertEqual(accel.Model.check(content), [])
+        with self.assertRaisesRegex(accel.Error, "in memory"):
+            accel.Model.load(content[:-9], self.card)
+        with self.assertRaisesRegex(accel.Error, "folder"):
+            accel.Model.load(self.folder() / "model.onnx", self.card, folder=self.folder())
+
     def test_a_profile_has_the_time_of_each_command(self):
         model = self.load()
         profile = model.profile(np.ones((1, 4), np.float32))

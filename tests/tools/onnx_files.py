@@ -77,6 +77,22 @@ def tensor(kind: str, shape: Sequence[int], values: Sequence[float]) -> bytes:
     return dims + _number(2, TYPES[kind][0]) + _text(8, "t") + _text(9, raw(kind, values))
 
 
+def tensor_head(kind: str, shape: Sequence[int], name: str) -> bytes:
+    """A TensorProto without its elements: raw_data() or external_data() follow."""
+    dims = b"".join(_number(1, length) for length in shape)
+    return dims + _number(2, TYPES[kind][0]) + _text(8, name)
+
+
+def raw_data(content: bytes) -> bytes:
+    return _text(9, content)
+
+
+def external_data(location: str, offset: int, length: int) -> bytes:
+    entries = {"location": location, "offset": str(offset), "length": str(length)}
+    texts = [_text(13, _text(1, key) + _text(2, value)) for key, value in entries.items()]
+    return b"".join(texts) + _number(14, 1)
+
+
 def tensor_of_floats(shape: Sequence[int], values: Sequence[float]) -> bytes:
     """A TensorProto with float_data."""
     dims = b"".join(_number(1, length) for length in shape)

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -122,10 +123,10 @@ std::optional<std::vector<std::byte>> number_bytes(DataType type, const std::str
     }
 }
 
-TensorData parse_constant(const std::string& model, const Named& given,
+TensorData parse_constant(std::vector<TensorInfo> inputs, const Named& given,
                           const LoadOptions& options) {
     std::string list;
-    for (TensorInfo& info : with_model_errors([&] { return Model::describe_inputs(model); })) {
+    for (TensorInfo& info : inputs) {
         if (info.name != given.name) {
             list += "\n  " + describe(info);
             continue;
@@ -169,10 +170,40 @@ LoadOptions ModelOptions::load() const {
     }
     for (const std::string& constant : constant_inputs) {
         const Named named = parse_named(constant, "--constant-input", "rate=16000");
-        options.constant_inputs[named.name] = parse_constant(model, named, options);
+        options.constant_inputs[named.name] = parse_constant(
+            with_model_errors([&] {
+                return use([](const auto& source) { return Model::describe_inputs(source); });
+            }),
+            named, options);
         options.shapes.erase(named.name);
     }
     return options;
+}
+
+bool ModelOptions::is_streamed() const {
+    std::error_code ignored;
+    return model == "-" || std::filesystem::is_fifo(model, ignored);
+}
+
+const std::vector<std::byte>& ModelOptions::streamed() const {
+    if (!streamed_) {
+        const std::string path = model == "-" ? "/dev/stdin" : model;
+        std::ifstream in(path, std::ios::binary);
+        std::vector<std::byte> bytes;
+        std::array<char, 1 << 16> part{};
+        while (in.read(part.data(), part.size()) || in.gcount() > 0) {
+            const auto* const first = reinterpret_cast<const std::byte*>(part.data());
+            bytes.insert(bytes.end(), first, first + in.gcount());
+        }
+        if (!in.is_open() || bytes.empty()) {
+            throw Failure(Exit::file,
+                          fmt::format("{}: no model could be read from it",
+                                      model == "-" ? "standard input" : model),
+                          "write the model to the pipe, or give the path of its file");
+        }
+        streamed_ = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+    }
+    return *streamed_;
 }
 
 void add_output(CommandLine& command, std::string& path) {
@@ -224,7 +255,9 @@ void save_model(const Model& net, const std::string& path) {
 
 Model load_model(const Device& device, const ModelOptions& options) {
     const LoadOptions load = options.load();
-    return with_model_errors([&] { return Model::load(device, options.model, load); });
+    return with_model_errors([&] {
+        return options.use([&](const auto& source) { return Model::load(device, source, load); });
+    });
 }
 
 std::string_view name_of(DataType type) {

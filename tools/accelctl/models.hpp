@@ -5,6 +5,9 @@
 #pragma once
 
 #include <accel/model.hpp>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,8 +24,9 @@ class Program;
 
 /// The help of MODEL: of a command that runs models, and of one that reads ONNX files only.
 inline constexpr std::string_view any_model_help =
-    "ONNX file, or compiled model that 'accelctl compile' wrote";
-inline constexpr std::string_view onnx_model_help = "ONNX file";
+    "ONNX file, or compiled model that 'accelctl compile' wrote; -: standard input";
+inline constexpr std::string_view onnx_model_help = "ONNX file; -: standard input";
+inline constexpr std::string_view onnx_file_help = "ONNX file";
 
 /// MODEL, --card, and the options that become LoadOptions.
 struct ModelOptions {
@@ -40,6 +44,21 @@ struct ModelOptions {
     void add_to(CommandLine& command, std::string_view model_help);
     /// Throws Failure if an option is not NAME=VALUE.
     [[nodiscard]] LoadOptions load() const;
+
+    /// Calls action(path) for a model in a file, or action(bytes) for one from standard input or a
+    /// pipe. That can be read once only: copies of the options share the bytes.
+    template <typename Action>
+    auto use(Action&& action) const {
+        if (is_streamed()) {
+            return action(std::span<const std::byte>(streamed()));
+        }
+        return action(std::filesystem::path(model));
+    }
+
+  private:
+    [[nodiscard]] bool is_streamed() const;
+    [[nodiscard]] const std::vector<std::byte>& streamed() const;
+    mutable std::shared_ptr<const std::vector<std::byte>> streamed_;  // once it is read
 };
 
 /// Declares -o, --output: the file that a command writes.

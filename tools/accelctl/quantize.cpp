@@ -142,7 +142,7 @@ void add_quantize(Program& program) {
         "A calibration file holds the elements of one input for many runs, one run after another "
         "(.npy, or raw): a few hundred runs that are like those of the application. The result "
         "is ONNX with QuantizeLinear and DequantizeLinear.");
-    options->model.add_to(command, onnx_model_help);
+    options->model.add_to(command, onnx_file_help);
     add_output(command, options->output);
     command.add_option({.name = "--calibrate",
                         .help = "Give a calibration file for each input of the model",

@@ -161,6 +161,18 @@ int accel_model_load(const accel_device_t* device, const char* file,
     });
 }
 
+int accel_model_load_memory(const accel_device_t* device, const void* content, std::uint64_t bytes,
+                            const char* folder, const accel_model_options_t* options,
+                            accel_model_t** out, accel_error_t* error) {
+    return make_handle(out, error, [&] {
+        accel::c::check_count<std::byte>(bytes, "bytes");
+        const auto* const first = &required(static_cast<const std::byte*>(content), "content");
+        return accel_model_t{accel::Model::load(
+            required(device, "device").device, std::span(first, bytes),
+            to_options(read_options(options, "options")), folder != nullptr ? folder : "")};
+    });
+}
+
 int accel_model_save(const accel_model_t* model, const char* file, accel_error_t* error) {
     return guarded(error, [&] {
         required(model, "model").model.save(&required(file, "file"));

@@ -18,7 +18,7 @@ namespace {
 
 void generate(Compilation& compilation) {
     compilation.code = generate_commands(compilation.plan, compilation.program.inputs.size(),
-                                         compilation.memory.weights);
+                                         compilation.program.outputs.size());
     if (compilation.log != nullptr) {
         for (const ModelCommand& command : compilation.code.names) {
             *compilation.log << "  " << command.command << "  (" << command.node << ")\n";

@@ -6,12 +6,14 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
-#include <vector>
+
+#include "ir/byte_source.hpp"
 
 namespace accel::compiler {
 
-/// Throws Error that names the file.
-[[nodiscard]] std::vector<std::byte> read_file(const std::filesystem::path& file);
+/// The content of a file. A regular file is mapped, and must not shrink while it is in use; a pipe
+/// or a terminal is read to its end. Throws Error that names the file.
+[[nodiscard]] Bytes read_file(const std::filesystem::path& file);
 
 /// Replaces a file as a whole, as files::OutputFile does. If that fails, the old file stays, and
 /// the function throws Error that names the file and the cause.

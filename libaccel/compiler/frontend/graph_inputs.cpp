@@ -26,15 +26,16 @@ Constant constant_input(const onnx::ValueInfoProto& input, const TensorData& giv
                    std::string(to_string(wanted)),
                "give it the data type of the model");
     }
-    auto tensor = std::make_shared<Tensor>(given.type, given.shape);
-    if (tensor->data.size() != given.bytes.size()) {
+    const std::size_t needed = static_cast<std::size_t>(elements(given.shape)) * size_of(wanted);
+    if (needed != given.bytes.size()) {
         refuse("LoadOptions::constant_inputs gives input '" + input.name() + "' " +
                    std::to_string(given.bytes.size()) + " bytes, and its shape needs " +
-                   std::to_string(tensor->data.size()),
+                   std::to_string(needed),
                "give as many bytes as the shape needs");
     }
-    tensor->data = given.bytes;
-    return tensor;
+    const Bytes source = ByteSource::own(given.bytes);
+    return std::make_shared<Tensor>(given.type, given.shape,
+                                    TensorStorage(source, source->bytes()));
 }
 
 // Whether a first dimension counts examples: it has no name, or one that says so.

@@ -96,7 +96,7 @@ void HostFallbackBuilder::add(const onnx::NodeProto& node, std::string reason) {
 }
 
 void HostFallbackBuilder::finish(
-    Program& program, const Builder& builder,
+    Program& program, const Builder& builder, WeightFiles& weights,
     const std::function<ValueId(const std::string& name)>& find) const {
     onnx::ModelProto model;
     *model.mutable_opset_import() = model_.opset_import();
@@ -114,6 +114,7 @@ void HostFallbackBuilder::finish(
             nodes_[i]->name().empty() ? std::string() : " " + nodes_[i]->name();
         fallback->nodes.push_back({nodes_[i]->op_type() + name, reasons_[i]});
     }
+    weights.restore(graph);
     // The outputs of the program: first those of the model, then the inputs of the fallback.
     for (const auto& output : model_.graph().output()) {
         if (made_.contains(output.name())) {

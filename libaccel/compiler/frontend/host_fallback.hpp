@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "frontend/weight_files.hpp"
 #include "ir/builder.hpp"
 
 namespace onnx {
@@ -34,8 +35,9 @@ class HostFallbackBuilder {
     void add(const onnx::NodeProto& node, std::string reason);
 
     /// Sets the outputs and the fallback of a program. `find` returns the value of a name. A
-    /// sequence reaches the fallback as its elements.
-    void finish(Program& program, const Builder& builder,
+    /// sequence reaches the fallback as its elements. `weights` has the elements of external
+    /// tensors.
+    void finish(Program& program, const Builder& builder, WeightFiles& weights,
                 const std::function<ValueId(const std::string& name)>& find) const;
 
   private:

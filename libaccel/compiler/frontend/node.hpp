@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "frontend/weight_files.hpp"
 #include "ir/builder.hpp"
 
 namespace onnx {
@@ -25,13 +26,15 @@ class Node {
     using Inliner =
         std::function<std::vector<ValueId>(const char* attribute, const std::vector<ValueId>&)>;
 
+    /// `weights` has the elements of attributes that are external tensors.
     Node(const onnx::NodeProto& proto, Builder& builder, Inputs inputs, std::int64_t opset,
-         Inliner inliner = {})
+         Inliner inliner = {}, WeightFiles* weights = nullptr)
         : b(builder),
           proto_(proto),
           inputs_(std::move(inputs)),
           opset_(opset),
-          inliner_(std::move(inliner)) {}
+          inliner_(std::move(inliner)),
+          weights_(weights) {}
 
     Builder& b;
 
@@ -87,6 +90,7 @@ class Node {
     Inputs inputs_;
     std::int64_t opset_;
     Inliner inliner_;
+    WeightFiles* weights_;
 };
 
 }  // namespace accel::compiler

@@ -13,9 +13,9 @@
 #include "frontend/host_fallback.hpp"
 #include "frontend/model_checks.hpp"
 #include "frontend/node_order.hpp"
-#include "frontend/onnx_file.hpp"
 #include "frontend/onnx_tensor.hpp"
 #include "frontend/operator_table.hpp"
+#include "frontend/parsed_model.hpp"
 #include "frontend/scan.hpp"
 #include "ir/builder.hpp"
 #include "ir/error.hpp"
@@ -24,9 +24,10 @@ namespace accel::compiler {
 
 namespace {
 
-// Limits that keep the import of any file within seconds.
+// Limits that keep the import of any file within seconds. A million instructions are some hundred
+// megabytes: more than an unrolled network of real models needs, and less than would fill a host.
 constexpr int max_nested = 16;
-constexpr std::size_t max_instructions = 50000;
+constexpr std::size_t max_instructions = 1000000;
 constexpr std::int64_t max_nodes = 500000;  // counts each iteration of a loop
 
 const onnx::GraphProto& inner_graph(const onnx::NodeProto& node, const char* name) {
@@ -40,8 +41,9 @@ const onnx::GraphProto& inner_graph(const onnx::NodeProto& node, const char* nam
 
 class OnnxImporter {
   public:
-    OnnxImporter(const onnx::ModelProto& model, const LoadOptions& options)
+    OnnxImporter(const onnx::ModelProto& model, WeightFiles& weights, const LoadOptions& options)
         : model_(model),
+          weights_(weights),
           options_(options),
           opsets_(with_graph(model)),
           builder_(program_, options.allow_narrowing) {}
@@ -112,7 +114,7 @@ class OnnxImporter {
             refuse("the model has no outputs");
         }
         if (!fallback.empty()) {
-            fallback.finish(program_, builder_,
+            fallback.finish(program_, builder_, weights_,
                             [&](const std::string& name) { return find(scope, name); });
             return;
         }
@@ -204,7 +206,7 @@ class OnnxImporter {
         }
         for (const auto& tensor : graph.initializer()) {
             try {
-                scope[tensor.name()] = builder_.constant(import_tensor(tensor));
+                scope[tensor.name()] = builder_.constant(import_tensor(tensor, &weights_));
             } catch (const Error& error) {
                 if (findings == nullptr || error.errc() == std::errc::bad_message) {
                     throw;
@@ -254,10 +256,12 @@ class OnnxImporter {
             inputs.push_back(name.empty() ? std::nullopt : std::optional(find(scope, name)));
         }
         const std::optional<DataType> half = half_precision_.widen(name, inputs);
-        const Node read(node, builder_, std::move(inputs), opset,
-                        [&](const char* attribute, const Values& given) {
-                            return inline_graph(inner_graph(node, attribute), given, scope);
-                        });
+        const Node read(
+            node, builder_, std::move(inputs), opset,
+            [&](const char* attribute, const Values& given) {
+                return inline_graph(inner_graph(node, attribute), given, scope);
+            },
+            &weights_);
         if (name == "Scan" || name == "SequenceMap") {
             return lower_mapping(read, scope);
         }
@@ -390,6 +394,7 @@ class OnnxImporter {
     }
 
     const onnx::ModelProto& model_;
+    WeightFiles& weights_;
     const LoadOptions& options_;
     OpsetImports opsets_;
     Program program_;
@@ -404,24 +409,24 @@ class OnnxImporter {
 
 Program import_onnx(const onnx::ModelProto& model, const std::string& name,
                     const LoadOptions& options) {
-    return in_context(name, [&] { return OnnxImporter(model, options).run(); });
+    WeightFiles none;
+    return in_context(name, [&] { return OnnxImporter(model, none, options).run(); });
 }
 
 Program import_onnx(std::span<const std::byte> bytes, const std::string& name,
                     const LoadOptions& options) {
-    return import_onnx(parse_model(bytes, name), name, options);
+    return import_onnx({.bytes = ByteSource::borrow(bytes), .name = name}, options);
 }
 
-Program check_onnx_file(std::span<const std::byte> bytes, const std::filesystem::path& file,
-                        const LoadOptions& options, Findings& findings) {
-    const onnx::ModelProto model = read_model(bytes, file);
+Program check_onnx(const ModelSource& source, const LoadOptions& options, Findings& findings) {
+    ParsedModel model = parse_model(source.bytes, source.name, source.folder);
     LoadOptions checked = options;
     if (!options.allow_narrowing) {
-        check_narrowing(model.graph(), findings);
+        check_narrowing(model.proto.graph(), findings);
         checked.allow_narrowing = true;  // the check has noted it, and goes on
     }
     try {
-        return OnnxImporter(model, checked).check(findings);
+        return OnnxImporter(model.proto, model.weights, checked).check(findings);
     } catch (const Error& error) {
         if (error.errc() != std::errc::invalid_argument) {
             throw;
@@ -431,9 +436,12 @@ Program check_onnx_file(std::span<const std::byte> bytes, const std::filesystem:
     }
 }
 
-Program import_onnx_file(std::span<const std::byte> bytes, const std::filesystem::path& file,
-                         const LoadOptions& options) {
-    return import_onnx(read_model(bytes, file), file.string(), options);
+Program import_onnx(const ModelSource& source, const LoadOptions& options) {
+    ParsedModel model = parse_model(source.bytes, source.name, source.folder);
+    Program program = in_context(
+        source.name, [&] { return OnnxImporter(model.proto, model.weights, options).run(); });
+    source.bytes->evict(source.bytes->bytes());
+    return program;
 }
 
 }  // namespace accel::compiler

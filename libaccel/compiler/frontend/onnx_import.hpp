@@ -7,10 +7,12 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "frontend/findings.hpp"
+#include "ir/byte_source.hpp"
 #include "ir/program.hpp"
 
 namespace onnx {
@@ -19,22 +21,28 @@ class ModelProto;
 
 namespace accel::compiler {
 
-/// Imports the content of `file`: converts nodes to instructions, infers all shapes and folds
-/// constants. Errors name the file and the node.
-[[nodiscard]] Program import_onnx_file(std::span<const std::byte> bytes,
-                                       const std::filesystem::path& file,
-                                       const LoadOptions& options);
+/// A model as bytes. `name` is for messages. `folder` has the files of its external weights;
+/// without it, these are refused.
+struct ModelSource {
+    Bytes bytes;
+    std::string name;
+    std::optional<std::filesystem::path> folder = std::nullopt;
+};
 
-/// As import_onnx_file(), but notes all that is not supported, instead of an error for the first.
-/// Throws only if the file is damaged, or is no model. The program is complete if nothing is found.
-[[nodiscard]] Program check_onnx_file(std::span<const std::byte> bytes,
-                                      const std::filesystem::path& file, const LoadOptions& options,
-                                      Findings& findings);
+/// Imports a model: converts nodes to instructions, infers all shapes and folds constants. Errors
+/// name the model and the node. Constants of the program may share the bytes of the source.
+[[nodiscard]] Program import_onnx(const ModelSource& source, const LoadOptions& options);
 
-/// The same as import_onnx_file() for a model without external weights; `name` is for messages.
+/// As import_onnx(), but notes all that is not supported, instead of an error for the first. Throws
+/// only if the file is damaged, or is no model. The program is complete if nothing is found.
+[[nodiscard]] Program check_onnx(const ModelSource& source, const LoadOptions& options,
+                                 Findings& findings);
+
+/// The same as import_onnx() for bytes that stay until the program ends.
 [[nodiscard]] Program import_onnx(std::span<const std::byte> bytes, const std::string& name,
                                   const LoadOptions& options);
 
+/// The same for a model without external weights.
 [[nodiscard]] Program import_onnx(const onnx::ModelProto& model, const std::string& name,
                                   const LoadOptions& options);
 

@@ -110,10 +110,18 @@ void copy_field(const Field& field, Tensor& tensor) {
                            std::to_string(field.size()) + " elements in the file",
                        "is the file damaged?");
     }
+    std::byte* const first = tensor.data.data();
     for (int i = 0; i < field.size(); ++i) {
         const auto value = static_cast<T>(field.Get(i));
-        std::memcpy(tensor.data.data() + static_cast<std::size_t>(i) * sizeof(T), &value,
-                    sizeof(T));
+        std::memcpy(first + static_cast<std::size_t>(i) * sizeof(T), &value, sizeof(T));
+    }
+}
+
+void check_bytes(const onnx::TensorProto& proto, std::size_t found, std::size_t needed) {
+    if (found != needed) {
+        refuse_damaged("tensor '" + proto.name() + "' has " + std::to_string(found) +
+                           " bytes, and its shape needs " + std::to_string(needed),
+                       "is the file damaged?");
     }
 }
 
@@ -130,10 +138,9 @@ void unpack(std::span<const std::byte> packed, Tensor& tensor) {
     }
 }
 
-[[noreturn]] void refuse_bytes(const onnx::TensorProto& proto, std::size_t needed) {
-    refuse_damaged("tensor '" + proto.name() + "' has " + std::to_string(proto.raw_data().size()) +
-                       " bytes, and its shape needs " + std::to_string(needed),
-                   "is the file damaged?");
+// The bytes of `count` elements in a file.
+std::size_t file_bytes(DataType type, std::int64_t count) {
+    return (static_cast<std::size_t>(count) * file_bits(type) + 7) / 8;
 }
 
 // Elements in less than a byte.
@@ -147,28 +154,31 @@ Constant import_packed(const onnx::TensorProto& proto, std::shared_ptr<Tensor> t
             bytes.push_back(static_cast<std::byte>(byte));
         }
     }
-    const std::size_t needed = (tensor->data.size() * file_bits(tensor->type) + 7) / 8;
-    if (bytes.size() != needed) {
-        refuse_bytes(proto, needed);
-    }
+    check_bytes(proto, bytes.size(), file_bytes(tensor->type, elements(tensor->dims)));
     unpack(bytes, *tensor);
     return tensor;
 }
 
 }  // namespace
 
-Constant import_tensor(const onnx::TensorProto& proto) {
-    if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
-        refuse("the elements of tensor '" + proto.name() +
-                   "' are in another file, and this model was not loaded from a file",
-               "load the model from its file");
-    }
+Constant import_tensor(const onnx::TensorProto& proto, WeightFiles* weights) {
     const DataType type = proto.name().empty() ? data_type_of(proto.data_type())
                                                : in_context("tensor '" + proto.name() + "'", [&] {
                                                      return data_type_of(proto.data_type());
                                                  });
     Dims dims(proto.dims().begin(), proto.dims().end());
     const std::int64_t count = elements(dims);
+    if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
+        TensorStorage shared =
+            weights != nullptr ? weights->find(proto) : WeightFiles().find(proto);
+        check_bytes(proto, shared.size(), file_bytes(type, count));
+        if (file_bits(type) >= 8) {
+            return std::make_shared<Tensor>(type, std::move(dims), std::move(shared));
+        }
+        auto unpacked = std::make_shared<Tensor>(type, std::move(dims));
+        unpack({shared.data(), shared.size()}, *unpacked);
+        return unpacked;
+    }
     // The allocation is limited by the size of the file.
     const std::int64_t in_a_byte = std::max(8 / file_bits(type), 1U);
     const auto stated =
@@ -185,9 +195,7 @@ Constant import_tensor(const onnx::TensorProto& proto) {
         return import_packed(proto, std::move(tensor));
     }
     if (proto.has_raw_data() && !proto.raw_data().empty()) {
-        if (proto.raw_data().size() != tensor->data.size()) {
-            refuse_bytes(proto, tensor->data.size());
-        }
+        check_bytes(proto, proto.raw_data().size(), tensor->data.size());
         const auto raw = std::as_bytes(std::span(proto.raw_data()));
         std::ranges::copy(raw, tensor->data.begin());
         return tensor;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 
+#include "frontend/weight_files.hpp"
 #include "ir/tensor.hpp"
 
 namespace onnx {
@@ -26,8 +27,9 @@ namespace accel::compiler {
 /// The reverse.
 [[nodiscard]] std::int32_t onnx_type_of(DataType type);
 
-/// Copies the elements of a tensor.
-[[nodiscard]] Constant import_tensor(const onnx::TensorProto& proto);
+/// Copies the elements of a tensor, or shares them with a file of `weights`.
+[[nodiscard]] Constant import_tensor(const onnx::TensorProto& proto,
+                                     WeightFiles* weights = nullptr);
 
 /// The type of a tensor, or of the elements of a sequence or an optional.
 [[nodiscard]] const onnx::TypeProto_Tensor& element_type_of(const onnx::TypeProto& type);

@@ -67,6 +67,7 @@ ValueId Builder::constant(Constant tensor) {
 
 ValueId Builder::add_constant(Constant tensor) {
     const auto id = static_cast<ValueId>(program_.values.size());
+    tensor = constants_.share(std::move(tensor));
     const DataType type = tensor->type;
     Dims dims = tensor->dims;
     program_.values.push_back(
@@ -90,16 +91,20 @@ ValueId Builder::scalar(DataType type, double x) {
 ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type, Dims dims) {
     static_cast<void>(elements(dims));
     Value result{.type = type, .dims = std::move(dims), .constant = nullptr};
-    std::vector<const Tensor*> operands;
+    std::vector<Constant> operands;
     operands.reserve(in.size());
     for (const ValueId id : in) {
         require_tensor(id, "an operand");
-        operands.push_back(value(id).stored ? nullptr : value(id).constant.get());
+        operands.push_back(value(id).stored ? nullptr : value(id).constant);
     }
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
-        if (Constant folded = fold_constant(operation, operands, result)) {
-            folded_ += elements(folded->dims);
-            const ValueId made = add_constant(std::move(folded));
+        Constant& known = constants_.result(operation, operands, result);
+        if (!known) {
+            known = fold_constant(operation, operands, result);
+            folded_ += known ? elements(known->dims) : 0;
+        }
+        if (known) {
+            const ValueId made = add_constant(known);
             program_.values[made].given =
                 std::ranges::any_of(in, [&](ValueId id) { return value(id).given; });
             return made;

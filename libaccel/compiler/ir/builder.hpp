@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ir/constant_cache.hpp"
 #include "ir/program.hpp"
 
 namespace accel::compiler {
@@ -159,6 +160,7 @@ class Builder {
     Program& program_;
     bool allow_narrowing_;
     std::string node_;
+    ConstantCache constants_;
     std::int64_t folded_ = 0;  // elements of constants that were computed
     std::map<ValueId, std::vector<ValueId>> sequences_;
     std::set<ValueId> empty_optionals_;

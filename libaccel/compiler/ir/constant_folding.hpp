@@ -10,9 +10,8 @@
 namespace accel::compiler {
 
 /// The result of an operation on constants. `result` gives its type and shape. Null if the
-/// operation is left to the card.
+/// operation is left to the card. A large result is computed when something reads its elements.
 [[nodiscard]] Constant fold_constant(const Operation& operation,
-                                     const std::vector<const Tensor*>& operands,
-                                     const Value& result);
+                                     const std::vector<Constant>& operands, const Value& result);
 
 }  // namespace accel::compiler

@@ -100,6 +100,18 @@ Tensor::Tensor(DataType element, Dims shape)
       dims(std::move(shape)),
       data(static_cast<std::size_t>(elements(dims)) * size_of(type)) {}
 
+Tensor Tensor::part(std::int64_t first, std::int64_t count) const {
+    const std::size_t bytes = size_of(type);
+    return {type,
+            {count},
+            data.part(static_cast<std::size_t>(first) * bytes,
+                      static_cast<std::size_t>(count) * bytes)};
+}
+
+Constant reshaped_constant(const Tensor& tensor, DataType type, Dims dims) {
+    return std::make_shared<Tensor>(type, std::move(dims), tensor.data);
+}
+
 namespace {
 
 float from_half(std::uint16_t bits) {
@@ -140,11 +152,29 @@ std::uint16_t to_bf16(float x) {
     return static_cast<std::uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
+// Elements of a tensor, which may be anywhere in a file: they need no alignment.
+class Reader {
+  public:
+    explicit Reader(const Tensor& tensor)
+        : type(tensor.type), dims(tensor.dims), first_(tensor.data.data()) {}
+
+    template <typename T>
+    [[nodiscard]] T get(std::size_t i) const {
+        T value;
+        std::memcpy(&value, first_ + i * sizeof(T), sizeof(T));
+        return value;
+    }
+
+    DataType type;
+    const Dims& dims;
+
+  private:
+    const std::byte* first_;
+};
+
 template <typename T>
-T read(const Tensor& tensor, std::size_t i) {
-    T value;
-    std::memcpy(&value, tensor.data.data() + i * sizeof(T), sizeof(T));
-    return value;
+T read(const Reader& reader, std::size_t i) {
+    return reader.get<T>(i);
 }
 
 template <typename Integer>
@@ -171,7 +201,8 @@ Number from_float(float x) {
 }
 
 template <typename Number>
-std::vector<Number> numbers(const Tensor& t) {
+std::vector<Number> numbers(const Tensor& tensor) {
+    const Reader t(tensor);
     std::vector<Number> values(static_cast<std::size_t>(elements(t.dims)));
     for (std::size_t i = 0; i < values.size(); ++i) {
         switch (t.type) {
@@ -240,8 +271,9 @@ T to_integer(Number x) {
 template <typename Number>
 Constant make(DataType type, Dims dims, std::span<const Number> values) {
     auto tensor = std::make_shared<Tensor>(type, std::move(dims));
+    std::byte* const first = tensor->data.data();
     const auto write = [&](std::size_t i, auto value) {
-        std::memcpy(tensor->data.data() + i * sizeof value, &value, sizeof value);
+        std::memcpy(first + i * sizeof value, &value, sizeof value);
     };
     for (std::size_t i = 0; i < values.size(); ++i) {
         const Number x = values[i];

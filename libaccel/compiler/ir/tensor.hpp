@@ -15,6 +15,7 @@
 
 #include "ir/error.hpp"
 #include "ir/small_types.hpp"
+#include "ir/tensor_storage.hpp"
 
 namespace accel::compiler {
 
@@ -43,10 +44,13 @@ inline constexpr std::int64_t max_listed = std::int64_t{1} << 24;
 struct Tensor {
     DataType type = DataType::f32;
     Dims dims;
-    std::vector<std::byte> data;
+    TensorStorage data;
 
     Tensor() = default;
+    /// Zeroed.
     Tensor(DataType element, Dims shape);
+    Tensor(DataType element, Dims shape, TensorStorage elements)
+        : type(element), dims(std::move(shape)), data(std::move(elements)) {}
 
     template <typename T>
     [[nodiscard]] std::span<T> as() {
@@ -57,6 +61,9 @@ struct Tensor {
         return {reinterpret_cast<const T*>(data.data()), data.size() / sizeof(T)};
     }
 
+    /// Some elements, in row-major order, as a tensor of one dimension that shares them.
+    [[nodiscard]] Tensor part(std::int64_t first, std::int64_t count) const;
+
     /// The elements, converted as the engines of the card convert them (see the data sheet).
     [[nodiscard]] std::vector<float> floats() const;
     [[nodiscard]] std::vector<std::int64_t> integers() const;
@@ -66,6 +73,9 @@ struct Tensor {
 [[nodiscard]] float rounded_to(DataType type, float x);
 
 using Constant = std::shared_ptr<const Tensor>;
+
+/// The same elements, shared, as a tensor of another shape.
+[[nodiscard]] Constant reshaped_constant(const Tensor& tensor, DataType type, Dims dims);
 
 [[nodiscard]] Constant make_constant(DataType type, Dims dims, std::span<const float> values);
 [[nodiscard]] Constant make_constant(DataType type, Dims dims,

@@ -5,6 +5,7 @@
 #include <optional>
 #include <ostream>
 
+#include "ir/constant_folding.hpp"
 #include "passes/pass_utils.hpp"
 
 namespace accel::compiler {
@@ -154,13 +155,17 @@ class FusionPass {
         return numbers;
     }
 
-    ValueId add_constant(Dims dims, const std::vector<float>& numbers) {
-        p_.values.push_back({.type = DataType::f32,
-                             .dims = dims,
-                             .constant = make_constant(DataType::f32, std::move(dims),
-                                                       std::span<const float>(numbers))});
+    ValueId add_constant(Constant constant) {
+        const DataType type = constant->type;
+        Dims dims = constant->dims;
+        p_.values.push_back(
+            {.type = type, .dims = std::move(dims), .constant = std::move(constant)});
         uses_.push_back(1);
         return static_cast<ValueId>(p_.values.size() - 1);
+    }
+    ValueId add_constant(Dims dims, const std::vector<float>& numbers) {
+        return add_constant(
+            make_constant(DataType::f32, std::move(dims), std::span<const float>(numbers)));
     }
 
     bool fuse_addition(std::size_t i) {
@@ -233,12 +238,14 @@ class FusionPass {
             return false;
         }
         const bool conv = std::holds_alternative<op::Conv>(x.operation);
-        std::vector<float> w = weights->floats();
-        const std::size_t inner = conv ? w.size() / std::max<std::size_t>(n->size(), 1) : 1;
-        for (std::size_t k = 0; k < w.size(); ++k) {
-            w[k] *= (*n)[k / inner % n->size()];
-        }
-        x.operands[1] = add_constant(weights->dims, w);
+        // The weights of a convolution have their output channels in front.
+        const auto channels = std::ssize(*n);
+        const Dims shape = conv ? Dims{channels, 1, 1, 1} : Dims{channels};
+        Constant scaled = fold_constant(
+            op::Elementwise{.op = ElementwiseOp::mul},
+            {weights, make_constant(DataType::f32, shape, std::span<const float>(*n))},
+            {.type = weights->type, .dims = weights->dims, .constant = nullptr});
+        x.operands[1] = add_constant(std::move(scaled));
         if (bias) {
             std::vector<float> b = bias->floats();
             for (std::size_t c = 0; c < b.size(); ++c) {

@@ -12,6 +12,18 @@
 
 namespace accel::compiler {
 
+LayoutAssignment::LayoutAssignment(const Program& program)
+    : program_(program), views_(program.values.size()) {
+    for (const Instruction& instruction : program.instructions) {
+        for (const ValueId id : instruction.operands) {
+            const Constant& constant = program.values[id].constant;
+            if (constant && constant->data.permuted() == nullptr) {
+                direct_.insert(constant->data.identity());
+            }
+        }
+    }
+}
+
 CommandPlan LayoutAssignment::run(std::ostream* log) {
     for (std::size_t i = 0; i < program_.outputs.size(); ++i) {
         output_of_.try_emplace(program_.outputs[i].value, static_cast<std::uint32_t>(i));
@@ -94,18 +106,40 @@ int LayoutAssignment::weights_slot(Constant data) {
     return add_slot({.kind = BufferSlot::Kind::weights, .bytes = bytes, .data = std::move(data)});
 }
 
+// A permuted constant is a view of the other one if that is in the memory of the card anyway, such
+// as the embedding of a language model, which is also the weights of its last product.
+TensorView LayoutAssignment::constant_view(const Constant& constant) {
+    const Permuted* const permuted = constant->data.permuted();
+    if (permuted != nullptr && direct_.contains(permuted->from->data.identity())) {
+        TensorView view{-1, 0, {}};
+        Dims shape;
+        const Dims strides = dense_strides(permuted->from->dims);
+        for (const std::size_t axis : permuted->axes) {
+            view.strides.push_back(strides[axis]);
+            shape.push_back(permuted->from->dims[axis]);
+        }
+        if (shape == constant->dims) {
+            view.slot = weights_slot(permuted->from);
+            return view;
+        }
+    }
+    return {weights_slot(constant), 0, dense_strides(constant->dims)};
+}
+
 const TensorView& LayoutAssignment::view_of(ValueId id) {
     std::optional<TensorView>& view = views_[id];
     if (!view) {
         const Value& value = program_.values[id];
-        const int slot = value.constant
-                             ? weights_slot(value.constant)
-                             : add_slot({.kind = BufferSlot::Kind::input,
-                                         .bytes = static_cast<std::uint64_t>(elements(value.dims)) *
-                                                  size_of(value.type),
-                                         .index = static_cast<std::uint32_t>(value.input),
-                                         .data = nullptr});
-        view = TensorView{slot, 0, dense_strides(value.dims)};
+        if (value.constant) {
+            view = constant_view(value.constant);
+        } else {
+            const int slot = add_slot(
+                {.kind = BufferSlot::Kind::input,
+                 .bytes = static_cast<std::uint64_t>(elements(value.dims)) * size_of(value.type),
+                 .index = static_cast<std::uint32_t>(value.input),
+                 .data = nullptr});
+            view = TensorView{slot, 0, dense_strides(value.dims)};
+        }
     }
     return *view;
 }
@@ -156,18 +190,24 @@ TensorView LayoutAssignment::dense_in_order(ValueId id, const DimOrder& order) {
     auto& known = ordered_[{id, order}];
     if (!known) {
         const Constant& constant = program_.values[id].constant;
-        known = constant ? TensorView{weights_slot(permuted_constant(*constant, order)), 0, strides}
+        known = constant ? TensorView{weights_slot(permuted_constant(constant, order)), 0, strides}
                          : copy_to_scratch(at, dims(id), type(id), order);
     }
     return *known;
 }
 
-Constant LayoutAssignment::permuted_constant(const Tensor& tensor, const DimOrder& order) {
-    Value result{.type = tensor.type, .dims = {}, .constant = nullptr};
-    for (const std::size_t axis : order) {
-        result.dims.push_back(tensor.dims[axis]);
+const Constant& LayoutAssignment::permuted_constant(const Constant& constant,
+                                                    const DimOrder& order) {
+    auto& [kept, permuted] = permuted_[{constant->data.identity(), constant->dims, order}];
+    if (!permuted) {
+        Value result{.type = constant->type, .dims = {}, .constant = nullptr};
+        for (const std::size_t axis : order) {
+            result.dims.push_back(constant->dims[axis]);
+        }
+        kept = constant;
+        permuted = fold_constant(op::Permute{order}, {constant}, result);
     }
-    return fold_constant(op::Permute{order}, {&tensor}, result);
+    return permuted;
 }
 
 DimOrder LayoutAssignment::dense_order(ValueId id) {

@@ -6,6 +6,8 @@
 
 #include <map>
 #include <optional>
+#include <set>
+#include <tuple>
 
 #include "ir/command_plan.hpp"
 #include "ir/program.hpp"
@@ -21,8 +23,7 @@ struct CommandTraits {
 
 class LayoutAssignment {
   public:
-    explicit LayoutAssignment(const Program& program)
-        : program_(program), views_(program.values.size()) {}
+    explicit LayoutAssignment(const Program& program);
 
     CommandPlan run(std::ostream* log);
 
@@ -35,6 +36,7 @@ class LayoutAssignment {
     [[nodiscard]] int add_slot(BufferSlot slot);
     [[nodiscard]] int output_slot(std::uint32_t index);
     [[nodiscard]] int weights_slot(Constant data);
+    [[nodiscard]] TensorView constant_view(const Constant& constant);
 
     [[nodiscard]] TensorView allocate_scratch(DataType element, const Dims& shape,
                                               const DimOrder& order);
@@ -66,7 +68,7 @@ class LayoutAssignment {
     TensorView dense_in_order(ValueId id, const DimOrder& order);
     TensorView dense(ValueId id) { return dense_in_order(id, row_major(dims(id).size())); }
 
-    static Constant permuted_constant(const Tensor& tensor, const DimOrder& order);
+    const Constant& permuted_constant(const Constant& constant, const DimOrder& order);
 
     // The order of a value's dimensions in memory if it is dense, else row-major.
     DimOrder dense_order(ValueId id);
@@ -156,6 +158,10 @@ class LayoutAssignment {
     std::vector<std::optional<TensorView>> views_;  // of each value, once it is known
     // The results of dense_in_order().
     std::map<std::pair<ValueId, DimOrder>, std::optional<TensorView>> ordered_;
+    // The results of permuted_constant(), by the elements, shape and order. They keep the
+    // constants.
+    std::map<std::tuple<const void*, Dims, DimOrder>, std::pair<Constant, Constant>> permuted_;
+    std::set<const void*> direct_;  // constants that are read in the order that they have
     std::map<ValueId, std::uint32_t> output_of_;
     std::map<std::uint32_t, bool> written_outputs_;  // outputs that are in their final location
     std::string node_;

@@ -16,6 +16,9 @@ std::uint64_t align_up(std::uint64_t bytes) {
     return (bytes + alignment - 1) / alignment * alignment;
 }
 
+// Lifetimes are looked up by intervals of commands.
+constexpr std::size_t max_intervals = 1024;
+
 // The commands from the first to the last use of a group of merged slots, and the memory of the
 // group.
 struct Lifetime {
@@ -23,6 +26,45 @@ struct Lifetime {
     int last = -1;
     std::uint64_t bytes = 0;
     std::uint64_t offset = 0;
+};
+
+// Lifetimes that have an offset. A model has tens of thousands of them, and few at one time.
+class PlacedLifetimes {
+  public:
+    /// `last`: the highest number of a command.
+    explicit PlacedLifetimes(int last)
+        : commands_(static_cast<std::size_t>(last) / max_intervals + 1),
+          intervals_(static_cast<std::size_t>(last) / commands_ + 1) {}
+
+    void add(const Lifetime& lifetime) {
+        for (std::size_t i = interval(lifetime.first); i <= interval(lifetime.last); ++i) {
+            intervals_[i].push_back(&lifetime);
+        }
+    }
+
+    /// Those that overlap this one, by their offsets.
+    std::vector<const Lifetime*> overlapping(const Lifetime& lifetime) const {
+        std::vector<const Lifetime*> found;
+        for (std::size_t i = interval(lifetime.first); i <= interval(lifetime.last); ++i) {
+            for (const Lifetime* const other : intervals_[i]) {
+                const bool seen_before = i > interval(lifetime.first) && interval(other->first) < i;
+                if (!seen_before && other->first <= lifetime.last &&
+                    lifetime.first <= other->last) {
+                    found.push_back(other);
+                }
+            }
+        }
+        std::ranges::stable_sort(found, {}, &Lifetime::offset);
+        return found;
+    }
+
+  private:
+    [[nodiscard]] std::size_t interval(int command) const {
+        return static_cast<std::size_t>(command) / commands_;
+    }
+
+    std::size_t commands_;  // of an interval
+    std::vector<std::vector<const Lifetime*>> intervals_;
 };
 
 class MemoryPlanner {
@@ -56,6 +98,7 @@ class MemoryPlanner {
     }
 
     void find_lifetimes() {
+        last_command_ = static_cast<int>(plan_.commands.size());
         const auto touch = [&](int slot, int command) {
             if (is_scratch(slot)) {
                 Lifetime& lifetime = lifetimes_[static_cast<std::size_t>(slot)];
@@ -141,21 +184,17 @@ class MemoryPlanner {
         std::ranges::stable_sort(order, std::greater<>(),
                                  [&](std::size_t i) { return lifetimes_[i].bytes; });
         std::uint64_t peak = 0;
-        std::vector<const Lifetime*> placed;  // by offset
+        PlacedLifetimes placed(last_command_);
         for (const std::size_t i : order) {
             Lifetime& lifetime = lifetimes_[i];
-            for (const Lifetime* other : placed) {
-                if (other->first > lifetime.last || lifetime.first > other->last) {
-                    continue;
-                }
+            for (const Lifetime* other : placed.overlapping(lifetime)) {
                 if (lifetime.offset + align_up(lifetime.bytes) <= other->offset) {
                     break;
                 }
                 lifetime.offset = std::max(lifetime.offset, other->offset + align_up(other->bytes));
             }
             peak = std::max(peak, lifetime.offset + align_up(lifetime.bytes));
-            placed.insert(std::ranges::upper_bound(placed, lifetime.offset, {}, &Lifetime::offset),
-                          &lifetime);
+            placed.add(lifetime);
         }
         for (std::size_t i = 0; i < plan_.slots.size(); ++i) {
             if (is_scratch(static_cast<int>(i))) {
@@ -176,7 +215,7 @@ class MemoryPlanner {
             }
         }
         std::uint64_t end = 0;
-        std::map<const Tensor*, std::uint64_t> known;
+        std::map<const void*, std::uint64_t> known;
         for (std::size_t i = 0; i < plan_.slots.size(); ++i) {
             BufferSlot& slot = plan_.slots[i];
             if (slot.kind != BufferSlot::Kind::weights) {
@@ -186,7 +225,7 @@ class MemoryPlanner {
                 slot.data = nullptr;
                 continue;
             }
-            const auto [at, fresh] = known.try_emplace(slot.data.get(), end);
+            const auto [at, fresh] = known.try_emplace(slot.data->data.identity(), end);
             slot.offset = at->second;
             end += fresh ? align_up(slot.bytes) : 0;
         }
@@ -196,6 +235,7 @@ class MemoryPlanner {
     CommandPlan& plan_;
     std::vector<std::size_t> parent_;
     std::vector<Lifetime> lifetimes_;
+    int last_command_ = 0;
 };
 
 }  // namespace

@@ -28,17 +28,16 @@ void throw_unknown_name(const Model& model) {
                 "there are more names than the model has tensors: its tensors are " + names);
 }
 
-void name_arguments(const CompiledModel& model, CommandList& list) {
+void name_arguments(const CompiledModel& model, std::span<const std::uint32_t> ports,
+                    CommandList& list) {
     std::uint32_t argument = first_port_argument;
-    const auto name = [&](const char* kind, const TensorInfo& tensor) {
-        list.name_argument(argument++, kind + (" '" + tensor.name) + "', which is " +
-                                           describe(tensor.type, tensor.shape) + ",");
-    };
-    for (const TensorInfo& tensor : model.inputs) {
-        name("input", tensor);
-    }
-    for (const TensorInfo& tensor : model.outputs) {
-        name("output", tensor);
+    for (const std::uint32_t port : ports) {
+        const bool is_input = port < model.inputs.size();
+        const TensorInfo& tensor =
+            is_input ? model.inputs[port] : model.outputs[port - model.inputs.size()];
+        list.name_argument(argument++, (is_input ? "input '" : "output '") + tensor.name +
+                                           "', which is " + describe(tensor.type, tensor.shape) +
+                                           ",");
     }
 }
 

@@ -3,6 +3,7 @@
 // Arguments of a run: by name, and as tensors in the memory of the caller.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <span>
 #include <string>
@@ -32,8 +33,10 @@ std::vector<T> order_by_name(std::span<const TensorInfo> tensors,
 
 [[noreturn]] void throw_unknown_name(const Model& model);
 
-/// Names the inputs and outputs in the errors of a submission of the model's list.
-void name_arguments(const CompiledModel& model, CommandList& list);
+/// Names the inputs and outputs in the errors of a submission of a list of the model. `ports` are
+/// those of the list, in the order of its arguments.
+void name_arguments(const CompiledModel& model, std::span<const std::uint32_t> ports,
+                    CommandList& list);
 
 /// Buffers for the inputs and outputs of a run.
 struct Bindings {

@@ -3,7 +3,6 @@
 
 #include <ostream>
 
-#include "codegen/list_arguments.hpp"
 #include "runtime/card_features.hpp"
 #include "runtime/compiled_model.hpp"
 
@@ -39,25 +38,6 @@ void log_program(const Program& program, std::ostream& log) {
 
 }  // namespace
 
-void check_ports(const Program& program) {
-    const std::size_t inputs = program.inputs.size();
-    const std::size_t outputs = program.outputs.size();
-    if (inputs + outputs <= max_ports) {
-        return;
-    }
-    const std::size_t passed = program.host_fallback ? program.host_fallback->inputs.size() : 0;
-    refuse("it has " + std::to_string(inputs) + " inputs and " + std::to_string(outputs) +
-               " outputs" +
-               (passed == 0
-                    ? ""
-                    : ", " + std::to_string(passed) + " of them values for the host fallback") +
-               ", and a command list supports " + std::to_string(max_ports) + " of both",
-           passed == 0 ? "join inputs, and outputs, of one shape by Concat or Stack in the model, "
-                         "or split the model"
-                       : "make fewer nodes need the host (Model::host_nodes), by constant inputs "
-                         "or known shapes, or split the model");
-}
-
 Model compile(const Device& device, Program program, std::ostream* log,
               const WeightSource& weights) {
     check_card(device.info(), needed_features({}));
@@ -66,7 +46,6 @@ Model compile(const Device& device, Program program, std::ostream* log,
     compiled->outputs = describe_ports(program, program.outputs);
     compiled->host_fallback = program.host_fallback;
     compiled->results = results_of(*compiled);
-    check_ports(program);
     if (log != nullptr) {
         log_program(program, *log);
     }
@@ -76,10 +55,15 @@ Model compile(const Device& device, Program program, std::ostream* log,
     }
     compiled->features = needed_features(compilation.plan);
     check_card(device.info(), compiled->features);
+    // Constants that are no weights end here.
+    compilation.program = {};
+    compilation.plan = {};
+    GeneratedCode& code = compilation.code;
     compiled->memory = compilation.memory;
-    compiled->commands = std::move(compilation.code.commands);
-    compiled->command_names = std::move(compilation.code.names);
-    upload(*compiled, compilation.code.weights, weights);
+    compiled->commands = std::move(code.commands);
+    compiled->command_names = std::move(code.names);
+    compiled->parts = std::move(code.parts);
+    upload(*compiled, std::move(code.weights), weights, {code.largest_bytes, code.largest_node});
     return ModelAccess::wrap(std::move(compiled));
 }
 

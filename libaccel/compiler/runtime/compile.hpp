@@ -11,9 +11,6 @@
 
 namespace accel::compiler {
 
-/// Throws if a program has more inputs and outputs than a command list supports.
-void check_ports(const Program& program);
-
 /// Compiles a program and uploads its weights and commands.
 [[nodiscard]] Model compile(const Device& device, Program program, std::ostream* log = nullptr,
                             const WeightSource& weights = {});

@@ -6,9 +6,10 @@
 #include <accel/model.hpp>
 
 #include <mutex>
-#include <optional>
 
+#include "codegen/command_emitter.hpp"
 #include "ir/host_fallback.hpp"
+#include "runtime/list_recording.hpp"
 #include "runtime/scratch_pool.hpp"
 
 namespace accel::compiler {
@@ -24,16 +25,17 @@ struct CompiledModel {
     std::vector<TensorInfo> results;                    // of the model, with those of the host
     std::vector<Command> commands;
     std::vector<ModelCommand> command_names;
+    std::vector<ListPart> parts;  // of the commands
     MemoryUse memory;
     Buffer<std::byte> weights;        // with a WeightsTrailer behind them
     std::uint64_t fingerprint = 0;    // of the weights
     std::uint64_t features = 0;       // that the commands need of the card
-    std::optional<CommandList> list;  // empty if there are no commands
+    std::vector<RecordedList> lists;  // run in their order; empty if there are no commands
 
     ScratchPool scratch;
 
-    std::mutex profiled_mutex;            // guards `profiled`
-    std::optional<CommandList> profiled;  // the commands of `list`, each with a completion record
+    std::mutex profiled_mutex;           // guards `profiled`
+    std::vector<RecordedList> profiled;  // as `lists`, each command with a completion record
 };
 
 /// The outputs of a model: those of its commands, and those of the host fallback.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Submission of a model's command list.
+// Submission of a model's command lists.
 #pragma once
 
 #include <span>
@@ -9,11 +9,13 @@
 
 namespace accel::compiler {
 
-/// Submits a list with scratch memory, the weights, and then `ports` as arguments.
-Job submit_list(CompiledModel& model, Queue& queue, const CommandList& list,
-                std::span<const Operand> ports);
+/// Submits lists of the model together. `ports` are its inputs and then the outputs of its
+/// commands; the last one more than these is an array of completion records, if the lists write
+/// any. The job is that of the last list. If a list fails, those behind it do not run.
+Job submit_lists(CompiledModel& model, Queue& queue, std::span<const RecordedList> lists,
+                 std::span<const Operand> ports);
 
-/// Waits for a job of submit_list(). An error of a command names the node that it implements.
-void wait_for_run(const CompiledModel& model, const Job& job);
+/// Waits for a job of submit_lists(). An error of a command names the node that it implements.
+void wait_for_run(const CompiledModel& model, std::span<const RecordedList> lists, const Job& job);
 
 }  // namespace accel::compiler

@@ -18,16 +18,31 @@ namespace accel {
 
 Model Model::load(const Device& device, const std::filesystem::path& file,
                   const LoadOptions& options) {
-    return compiler::load_model(device, file, options, nullptr);
+    return compiler::load_model(device, compiler::model_file(file), options, nullptr);
+}
+
+Model Model::load(const Device& device, std::span<const std::byte> model,
+                  const LoadOptions& options, const std::filesystem::path& folder) {
+    return compiler::load_model(device, compiler::model_in_memory(model, folder), options, nullptr);
 }
 
 std::vector<Unsupported> Model::check(const std::filesystem::path& file,
                                       const LoadOptions& options) {
-    return compiler::check_model(file, options);
+    return compiler::check_model(compiler::model_file(file), options);
+}
+
+std::vector<Unsupported> Model::check(std::span<const std::byte> model, const LoadOptions& options,
+                                      const std::filesystem::path& folder) {
+    return compiler::check_model(compiler::model_in_memory(model, folder), options);
 }
 
 std::vector<TensorInfo> Model::describe_inputs(const std::filesystem::path& file) {
-    return compiler::describe_inputs(file);
+    return compiler::describe_inputs(compiler::read_file(file), file.string());
+}
+
+std::vector<TensorInfo> Model::describe_inputs(std::span<const std::byte> model) {
+    const compiler::ModelSource source = compiler::model_in_memory(model, {});
+    return compiler::describe_inputs(source.bytes, source.name);
 }
 
 void Model::save(const std::filesystem::path& file) const {
@@ -73,10 +88,10 @@ Job Model::submit(Queue& queue, std::span<const Operand> arguments) const {
                         std::to_string(outputs) + " outputs, not " +
                         std::to_string(arguments.size()) + " arguments");
     }
-    if (!compiled_->list) {
+    if (compiled_->lists.empty()) {
         return queue.submit(Nop{});
     }
-    return compiler::submit_list(*compiled_, queue, *compiled_->list, arguments);
+    return compiler::submit_lists(*compiled_, queue, compiled_->lists, arguments);
 }
 
 Job Model::submit(Queue& queue, const std::map<std::string, Operand>& arguments) const {
@@ -94,9 +109,9 @@ Job Model::submit(Queue& queue, const std::map<std::string, Operand>& arguments)
 std::vector<TensorData> Model::run(Queue& queue, std::span<const TensorData> inputs) const {
     using namespace compiler;
     const Bindings bindings = bind_arguments(*compiled_, inputs);
-    if (compiled_->list) {
-        wait_for_run(*compiled_,
-                     submit_list(*compiled_, queue, *compiled_->list, bindings.operands));
+    if (!compiled_->lists.empty()) {
+        wait_for_run(*compiled_, compiled_->lists,
+                     submit_lists(*compiled_, queue, compiled_->lists, bindings.operands));
     }
     return finish_on_host(*compiled_, queue, fetch_outputs(*compiled_, bindings));
 }

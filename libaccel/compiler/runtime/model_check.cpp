@@ -4,25 +4,20 @@
 #include <utility>
 
 #include "codegen/pipeline.hpp"
-#include "frontend/file_io.hpp"
 #include "frontend/onnx_import.hpp"
-#include "runtime/compile.hpp"
 #include "runtime/serialization.hpp"
 
 namespace accel::compiler {
 
-std::vector<Unsupported> check_model(const std::filesystem::path& file,
-                                     const LoadOptions& options) {
-    const std::vector<std::byte> bytes = read_file(file);
-    if (is_compiled(bytes)) {
+std::vector<Unsupported> check_model(const ModelSource& source, const LoadOptions& options) {
+    if (is_compiled(source.bytes->bytes())) {
         return {};  // it was compiled, and save() wrote it
     }
     Findings findings;
     Compilation compilation{.log = options.log};
-    compilation.program = check_onnx_file(bytes, file, options, findings);
+    compilation.program = check_onnx(source, options, findings);
     if (findings.empty()) {
         try {
-            check_ports(compilation.program);
             for (const Pass& pass : passes()) {
                 run_pass(pass, compilation);
             }

@@ -6,13 +6,14 @@
 #include <accel/load_options.hpp>
 #include <accel/model_info.hpp>
 
-#include <filesystem>
 #include <vector>
+
+#include "frontend/onnx_import.hpp"
 
 namespace accel::compiler {
 
 /// As Model::check().
-[[nodiscard]] std::vector<Unsupported> check_model(const std::filesystem::path& file,
+[[nodiscard]] std::vector<Unsupported> check_model(const ModelSource& source,
                                                    const LoadOptions& options);
 
 }  // namespace accel::compiler

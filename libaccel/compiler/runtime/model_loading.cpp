@@ -4,11 +4,11 @@
 #include <accel/log.hpp>
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "codegen/pipeline.hpp"
 #include "frontend/file_io.hpp"
-#include "frontend/onnx_file.hpp"
 #include "frontend/onnx_import.hpp"
 #include "ir/error.hpp"
 #include "runtime/compile.hpp"
@@ -40,25 +40,34 @@ void log_load(const std::string& file, const Model& model, Clock::time_point sta
 
 }  // namespace
 
-Model load_model(const Device& device, const std::filesystem::path& file,
-                 const LoadOptions& options, const CompiledModel* sharer) {
+ModelSource model_file(const std::filesystem::path& file) {
+    return {.bytes = read_file(file), .name = file.string(), .folder = file.parent_path()};
+}
+
+ModelSource model_in_memory(std::span<const std::byte> bytes, const std::filesystem::path& folder) {
+    return {.bytes = ByteSource::borrow(bytes),
+            .name = "the model in memory",
+            .folder = folder.empty() ? std::nullopt : std::optional(folder)};
+}
+
+Model load_model(const Device& device, const ModelSource& source, const LoadOptions& options,
+                 const CompiledModel* sharer) {
     const Clock::time_point start = Clock::now();
-    const std::vector<std::byte> bytes = read_file(file);
-    if (is_compiled(bytes)) {
-        Model model = load_compiled(device, bytes, file.string(), options);
-        log_load(file.string(), model, start, start);
+    if (is_compiled(source.bytes->bytes())) {
+        Model model = load_compiled(device, source.bytes, source.name, options);
+        log_load(source.name, model, start, start);
         return model;
     }
     Compilation compilation{.log = options.log};
     run_pass({"import", "converts nodes to instructions, infers shapes and folds constants",
-              [&](Compilation& c) { c.program = import_onnx_file(bytes, file, options); }},
+              [&](Compilation& c) { c.program = import_onnx(source, options); }},
              compilation);
     const Clock::time_point imported = Clock::now();
-    Model model = in_context(file.string(), [&] {
+    Model model = in_context(source.name, [&] {
         return compile(device, std::move(compilation.program), options.log,
                        {.imported = options.imported_weights, .sharer = sharer});
     });
-    log_load(file.string(), model, start, imported);
+    log_load(source.name, model, start, imported);
     return model;
 }
 

@@ -5,6 +5,12 @@
 
 namespace accel::compiler {
 
+void ScratchPool::reserve(const Device& device, std::uint64_t bytes) {
+    auto memory = device.allocate_device<std::byte>({std::max<std::uint64_t>(bytes, 1)});
+    const std::lock_guard lock(mutex_);
+    buffers_.push_back({.memory = std::move(memory), .job = {}});
+}
+
 ScratchPool::Lease::Lease(ScratchPool& pool, const Device& device, std::uint64_t bytes,
                           std::uint32_t queue)
     : pool_(pool) {

@@ -23,6 +23,9 @@ class ScratchPool {
     /// A buffer that no other queue takes over until the lease ends.
     class Lease;
 
+    /// Allocates a buffer for the first queue, so that its runs need no more memory.
+    void reserve(const Device& device, std::uint64_t bytes);
+
   private:
     struct Scratch {
         std::uint32_t queue = 0;  // Queue::id()

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <numeric>
 #include <ostream>
 #include <set>
 
@@ -25,6 +26,7 @@ namespace {
 
 constexpr std::array<char, 8> signature{'A', 'C', 'C', 'E', 'L', 'M', 'D', 'L'};
 constexpr std::uint32_t format_version = 1;
+constexpr std::uint32_t format_of_lists = 2;  // a file that states several lists
 constexpr std::uint64_t max_peak_memory = std::uint64_t{1} << 40;
 
 struct Header {
@@ -106,15 +108,29 @@ std::shared_ptr<const HostFallback> deserialize_fallback(const serialized::HostF
     return fallback;
 }
 
-Header check_header(std::span<const std::byte> bytes) {
+// Reads the whole file, and keeps none of it in memory.
+std::uint64_t fingerprint_of(const Bytes& file, std::span<const std::byte> bytes) {
+    constexpr std::size_t part = std::size_t{1} << 20;
+    Fingerprint sum(bytes.size());
+    for (std::size_t at = 0; at < bytes.size(); at += part) {
+        const auto some = bytes.subspan(at, std::min(part, bytes.size() - at));
+        sum.add(some);
+        file->evict(some);
+    }
+    return sum.value();
+}
+
+Header check_header(const Bytes& file) {
+    std::span<const std::byte> bytes = file->bytes();
     Header header{};
     if (bytes.size() < sizeof header) {
         refuse_damaged("it ends within its header", "is the file complete?");
     }
     std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.format != format_version) {
+    if (header.format < format_version || header.format > format_of_lists) {
         refuse("it has format " + std::to_string(header.format) +
-                   ", and this libaccel supports format " + std::to_string(format_version),
+                   ", and this libaccel supports format " + std::to_string(format_of_lists) +
+                   " and older",
                "compile the model again");
     }
     if (header.hardware >> 16 != ACCEL_VERSION_MAJOR || header.hardware > ACCEL_VERSION) {
@@ -130,29 +146,43 @@ Header check_header(std::span<const std::byte> bytes) {
                            " bytes after its header, which states another size",
                        "is the file complete?");
     }
-    if (fingerprint(bytes) != header.fingerprint) {
+    if (fingerprint_of(file, bytes) != header.fingerprint) {
         refuse_damaged("it is damaged: its checksum is wrong", "compile the model again");
     }
     return header;
 }
 
-void check_memory(const CompiledModel& model, const DeviceInfo& card) {
-    const std::uint64_t needed = model.memory.weights + model.memory.peak;
-    if (needed > card.memory_size) {
-        refuse("it needs " + std::to_string(needed) + " bytes of device memory for a run, and " +
-                   card.path + " has " + std::to_string(card.memory_size),
-               "use a larger card or a smaller batch");
+// The lists of a file; without any, one that has all inputs and outputs.
+std::vector<ListPart> deserialize_lists(const serialized::Compiled& file, std::size_t ports) {
+    const auto commands = static_cast<std::size_t>(file.commands_size());
+    std::vector<ListPart> parts;
+    std::size_t counted = 0;
+    bool valid = true;
+    for (const serialized::List& list : file.lists()) {
+        parts.push_back({list.commands(), {list.ports().begin(), list.ports().end()}});
+        counted += list.commands();
+        valid = valid && list.commands() <= commands && counted <= commands &&
+                parts.back().ports.size() <= max_ports &&
+                std::ranges::all_of(list.ports(), [&](auto port) { return port < ports; });
     }
+    if (parts.empty() && ports <= max_ports) {
+        parts.push_back({commands, std::vector<std::uint32_t>(ports)});
+        std::iota(parts[0].ports.begin(), parts[0].ports.end(), 0U);
+        counted = commands;
+    }
+    if (!valid || counted != commands) {
+        refuse("its lists do not fit its commands", "compile the model again");
+    }
+    return parts;
 }
 
-Model deserialize(const Device& device, std::span<const std::byte> bytes,
-                  const LoadOptions& options) {
+Model deserialize(const Device& device, const Bytes& source, const LoadOptions& options) {
     if (options.batch != 0 || !options.dimensions.empty() || !options.shapes.empty() ||
         !options.constant_inputs.empty()) {
         refuse("its shapes were decided when it was compiled", "to change them, compile it again");
     }
-    const Header header = check_header(bytes);
-    bytes = bytes.subspan(sizeof header);
+    const Header header = check_header(source);
+    const std::span<const std::byte> bytes = source->bytes().subspan(sizeof header);
     serialized::Compiled file;
     if (header.description > INT32_MAX ||
         !file.ParseFromArray(bytes.data(), static_cast<int>(header.description))) {
@@ -169,11 +199,10 @@ Model deserialize(const Device& device, std::span<const std::byte> bytes,
     model->results = results_of(*model);
     model->memory = {header.weights, file.activations(), file.peak()};
     model->features = file.features();
-    if (model->inputs.size() + model->outputs.size() > max_ports || file.peak() > max_peak_memory) {
-        refuse("it has more inputs and outputs, or needs more memory, than a model can have",
-               "compile the model again");
+    model->parts = deserialize_lists(file, model->inputs.size() + model->outputs.size());
+    if (file.peak() > max_peak_memory) {
+        refuse("it needs more memory than a model can have", "compile the model again");
     }
-    check_memory(*model, card);
     for (const serialized::ModelCommand& command : file.commands()) {
         model->command_names.push_back({command.node(), command.command()});
         model->commands.push_back(
@@ -182,7 +211,9 @@ Model deserialize(const Device& device, std::span<const std::byte> bytes,
     if (options.log != nullptr) {
         *options.log << "load: a compiled model of " << model->commands.size() << " commands\n";
     }
-    upload(*model, bytes.subspan(header.description), {.imported = options.imported_weights});
+    std::vector<WeightPiece> weights;
+    weights.push_back({0, TensorStorage(source, bytes.subspan(header.description))});
+    upload(*model, std::move(weights), {.imported = options.imported_weights}, {});
     return ModelAccess::wrap(std::move(model));
 }
 
@@ -212,6 +243,12 @@ std::vector<std::byte> serialize(const CompiledModel& model) {
     if (model.host_fallback) {
         serialize_fallback(*description.mutable_host_fallback(), *model.host_fallback);
     }
+    const bool has_lists = model.inputs.size() + model.outputs.size() > max_ports;
+    for (std::size_t i = 0; has_lists && i < model.parts.size(); ++i) {
+        serialized::List& list = *description.add_lists();
+        list.set_commands(model.parts[i].commands);
+        list.mutable_ports()->Add(model.parts[i].ports.begin(), model.parts[i].ports.end());
+    }
     description.set_activations(model.memory.activations);
     description.set_peak(model.memory.peak);
     const std::string text = description.SerializeAsString();
@@ -221,7 +258,7 @@ std::vector<std::byte> serialize(const CompiledModel& model) {
     std::ranges::copy(std::as_bytes(std::span(text)), content.begin());
     std::ranges::copy(weights, content.begin() + static_cast<std::ptrdiff_t>(text.size()));
     const Header header{.signature = signature,
-                        .format = format_version,
+                        .format = has_lists ? format_of_lists : format_version,
                         .hardware = ACCEL_VERSION,
                         .description = text.size(),
                         .weights = weights.size(),
@@ -230,9 +267,9 @@ std::vector<std::byte> serialize(const CompiledModel& model) {
     return bytes;
 }
 
-Model load_compiled(const Device& device, std::span<const std::byte> bytes, const std::string& name,
+Model load_compiled(const Device& device, const Bytes& file, const std::string& name,
                     const LoadOptions& options) {
-    return in_context(name, [&] { return deserialize(device, bytes, options); });
+    return in_context(name, [&] { return deserialize(device, file, options); });
 }
 
 }  // namespace accel::compiler

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "ir/byte_source.hpp"
 #include "runtime/compiled_model.hpp"
 
 namespace accel::compiler {
@@ -21,7 +22,7 @@ namespace accel::compiler {
 [[nodiscard]] std::vector<std::byte> serialize(const CompiledModel& model);
 
 /// Loads a model that serialize() wrote; `name` is the name of the file, for messages.
-[[nodiscard]] Model load_compiled(const Device& device, std::span<const std::byte> bytes,
-                                  const std::string& name, const LoadOptions& options);
+[[nodiscard]] Model load_compiled(const Device& device, const Bytes& file, const std::string& name,
+                                  const LoadOptions& options);
 
 }  // namespace accel::compiler

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/argument_binding.hpp"
 #include "runtime/fingerprint.hpp"
 #include "runtime/weight_import.hpp"
 #include "runtime/weights_trailer.hpp"
@@ -15,36 +14,135 @@ namespace accel::compiler {
 
 namespace {
 
-void upload_weights(CompiledModel& model, std::span<const std::byte> weights) {
+constexpr std::uint64_t alignment = 64;
+
+// Pieces of this size are copied on their own, the largest first. Pieces below are copied in the
+// order of their places, many together.
+constexpr std::size_t large_piece = std::size_t{1} << 20;
+
+// Copies bytes to the weights of a model through a buffer in host memory. Zeros fill gaps up to the
+// alignment of a piece.
+class WeightWriter {
+  public:
+    explicit WeightWriter(CompiledModel& model)
+        : model_(model),
+          queue_(model.device.create_queue()),
+          staging_(model.device.allocate<std::byte>({staging_bytes})) {}
+
+    void write(std::uint64_t offset, std::span<const std::byte> bytes) {
+        if (offset != start_ + filled_) {
+            flush();
+            start_ = offset;
+        }
+        while (!bytes.empty()) {
+            const std::size_t count = std::min(bytes.size(), staging_bytes - filled_);
+            std::memcpy(staging_.data() + filled_, bytes.data(), count);
+            filled_ += count;
+            bytes = bytes.subspan(count);
+            if (filled_ == staging_bytes) {
+                flush();
+            }
+        }
+        const std::size_t padded = (filled_ + alignment - 1) / alignment * alignment;
+        std::fill_n(staging_.data() + filled_, padded - filled_, std::byte{0});
+        filled_ = padded;
+    }
+
+    void flush() {
+        if (filled_ != 0) {
+            queue_
+                .submit(Copy{.dst = model_.weights.slice(start_, filled_),
+                             .src = staging_.slice(0, filled_),
+                             .bytes = filled_})
+                .wait();
+            start_ += filled_;
+            filled_ = 0;
+        }
+    }
+
+  private:
+    static constexpr std::size_t staging_bytes = std::size_t{1} << 20;
+
+    CompiledModel& model_;
+    Queue queue_;
+    Buffer<std::byte> staging_;
+    std::uint64_t start_ = 0;  // in the weights, of the bytes in the staging buffer
+    std::size_t filled_ = 0;   // bytes in the staging buffer
+};
+
+// First the pieces that are computed only now, because that needs more memory than they have, and
+// of these the largest: then the card has little yet.
+void sort_pieces(std::vector<WeightPiece>& pieces) {
+    std::ranges::sort(pieces, [](const WeightPiece& a, const WeightPiece& b) {
+        const auto rank = [](const WeightPiece& piece) {
+            const std::size_t size = piece.data.size() < large_piece ? 0 : piece.data.size();
+            return std::pair(size != 0 && piece.data.depth() != 0, size);
+        };
+        return rank(a) != rank(b) ? rank(a) > rank(b) : a.offset < b.offset;
+    });
+}
+
+// Calls visit(offset, bytes) for parts of a piece, and releases each part.
+template <typename Visit>
+void for_each_part(const WeightPiece& piece, Visit&& visit) {
+    constexpr std::size_t part_bytes = std::size_t{4} << 20;
+    for (std::size_t at = 0; at < piece.data.size(); at += part_bytes) {
+        const std::size_t count = std::min(part_bytes, piece.data.size() - at);
+        visit(piece.offset + at, std::span(piece.data.data() + at, count));
+        piece.data.part(at, count).evict();
+    }
+}
+
+std::uint64_t fingerprint_of(std::span<const WeightPiece> pieces) {
+    WeightsFingerprint sum;
+    for (const WeightPiece& piece : pieces) {
+        for_each_part(piece, [&](std::uint64_t offset, std::span<const std::byte> bytes) {
+            sum.add(offset, bytes);
+        });
+    }
+    return sum.value();
+}
+
+void upload_weights(CompiledModel& model, std::vector<WeightPiece> pieces) {
+    sort_pieces(pieces);
+    static_assert(sizeof(WeightsTrailer) <= alignment);
+    model.weights = model.device.allocate_device<std::byte>({trailer_offset(model) + alignment});
+    WeightWriter writer(model);
+    WeightsFingerprint sum;
+    for (WeightPiece& piece : pieces) {
+        for_each_part(piece, [&](std::uint64_t offset, std::span<const std::byte> bytes) {
+            sum.add(offset, bytes);
+            writer.write(offset, bytes);
+        });
+        piece.data = {};
+    }
+    model.fingerprint = sum.value();
     const WeightsTrailer trailer = trailer_of(model);
-    std::vector<std::byte> bytes(trailer_offset(model) + sizeof trailer);
-    std::ranges::copy(weights, bytes.begin());
-    std::memcpy(&bytes[trailer_offset(model)], &trailer, sizeof trailer);
-    model.weights = model.device.allocate_device<std::byte>({bytes.size()});
-    Queue queue = model.device.create_queue();
-    accel::upload(model.device, queue, model.weights, bytes);
+    writer.flush();
+    writer.write(trailer_offset(model), std::as_bytes(std::span(&trailer, 1)));
+    writer.flush();
 }
 
 }  // namespace
 
-void upload(CompiledModel& model, std::span<const std::byte> weights, const WeightSource& source) {
-    model.fingerprint = fingerprint(weights);
+void upload(CompiledModel& model, std::vector<WeightPiece> weights, const WeightSource& source,
+            const LargestTensor& largest) {
     const CompiledModel* const sharer = source.sharer;
+    if (source.imported >= 0 || sharer != nullptr) {
+        model.fingerprint = fingerprint_of(weights);
+    }
+    const bool shares = sharer != nullptr && trailer_of(*sharer) == trailer_of(model);
+    check_free_memory(model, source.imported < 0 && !shares, largest);
     if (source.imported >= 0) {
         import_weights(model, source.imported);
-    } else if (sharer != nullptr && trailer_of(*sharer) == trailer_of(model)) {
+    } else if (shares) {
         model.weights = sharer->weights.alias();
     } else {
-        upload_weights(model, weights);
+        upload_weights(model, std::move(weights));
     }
     if (!model.commands.empty()) {
-        CommandList list = model.device.create_command_list(Placement::device);
-        for (const Command& command : model.commands) {
-            list.add(command);
-        }
-        name_arguments(model, list);
-        list.close();
-        model.list.emplace(std::move(list));
+        model.scratch.reserve(model.device, model.memory.peak);
+        model.lists = record_lists(model, false);
     }
 }
 

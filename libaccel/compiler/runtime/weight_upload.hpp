@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The weights and the command list of a model, in device memory. A run transfers only its inputs
+// The weights and the command lists of a model, in device memory. A run transfers only its inputs
 // and outputs over the link.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/card_memory.hpp"
 #include "runtime/compiled_model.hpp"
 
 namespace accel::compiler {
@@ -21,8 +22,11 @@ struct WeightSource {
     const CompiledModel* sharer = nullptr;
 };
 
-/// Records the command list, and uploads the weights, unless `source` has them.
-void upload(CompiledModel& model, std::span<const std::byte> weights, const WeightSource& source);
+/// Uploads the weights, unless `source` has them, allocates scratch memory for one queue, and
+/// records the command lists. Each piece of the weights is released once it is on the card, so that
+/// the whole of them is never in the memory of the host. Throws if the card has too little memory.
+void upload(CompiledModel& model, std::vector<WeightPiece> weights, const WeightSource& source,
+            const LargestTensor& largest);
 
 /// Reads the weights back.
 [[nodiscard]] std::vector<std::byte> download_weights(const CompiledModel& model);

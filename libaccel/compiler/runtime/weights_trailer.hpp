@@ -12,7 +12,7 @@
 namespace accel::compiler {
 
 struct WeightsTrailer {
-    std::array<char, 8> magic{'A', 'C', 'C', 'E', 'L', 'W', 'T', '1'};
+    std::array<char, 8> magic{'A', 'C', 'C', 'E', 'L', 'W', 'T', '2'};
     std::uint64_t bytes = 0;  // of the weights
     std::uint64_t fingerprint = 0;
 

@@ -47,11 +47,12 @@ BatchSizes::BatchSizes(const Device& device, const std::filesystem::path& file, 
     sizes.push_back(1);
     std::ranges::sort(sizes);
     sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
+    const ModelSource source = model_file(file);
     for (const std::size_t size : sizes) {
         options.batch = static_cast<std::int64_t>(size);
         const CompiledModel* const sharer =
             models_.empty() ? nullptr : &ModelAccess::compiled(models_.front().model);
-        Model model = load_model(device, file, options, sharer);
+        Model model = load_model(device, source, options, sharer);
         if (!model.host_nodes().empty()) {
             throw Error(std::errc::not_supported,
                         "the host computes nodes of this model (Model::host_nodes()), so it cannot "

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Dtype: TypeAlias = np.dtype[Any]
 Path: TypeAlias = str | os.PathLike[str]
+Content: TypeAlias = bytes | bytearray | memoryview | Array
 
 
 class QueueOptions(TypedDict, total=False):
@@ -46,6 +47,7 @@ __all__ = [
     "Array",
     "ArrayLike",
     "BatcherOptions",
+    "Content",
     "Dtype",
     "DTypeLike",
     "LoadOptions",

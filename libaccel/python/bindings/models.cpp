@@ -11,6 +11,7 @@
 #include <accel/model.hpp>
 #include <map>
 #include <memory>
+#include <span>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "casters.hpp"
 #include "context_manager.hpp"
 #include "model_call.hpp"
+#include "model_source.hpp"
 #include "objects.hpp"
 #include "options.hpp"
 #include "waits.hpp"
@@ -53,12 +55,13 @@ LoadOptions to_options(std::int64_t batch, std::map<std::string, std::int64_t> d
     return options;
 }
 
-ModelObject load(const PathArgument& path, const std::optional<DeviceObject>& device,
-                 std::int64_t batch, std::map<std::string, std::int64_t> dimensions,
+ModelObject load(const nb::object& file, const std::optional<DeviceObject>& device,
+                 const nb::object& folder, std::int64_t batch,
+                 std::map<std::string, std::int64_t> dimensions,
                  std::map<std::string, std::vector<std::int64_t>> shapes,
                  const nb::dict& constant_inputs, bool allow_narrowing, bool host_fallback,
                  int imported_weights, const nb::object& log) {
-    const std::filesystem::path& file = path.get();
+    const ModelSource source(file, folder);
     LoadOptions options =
         to_options(batch, std::move(dimensions), std::move(shapes), constant_inputs,
                    allow_narrowing, host_fallback, imported_weights);
@@ -71,7 +74,12 @@ ModelObject load(const PathArgument& path, const std::optional<DeviceObject>& de
         if (!state) {
             state = std::make_shared<DeviceState>(accel::Device::open());
         }
-        model = accel::Model::load(state->device, file, options);
+        const accel::Device& card = state->device;
+        model =
+            source.use([&](const auto& path) { return accel::Model::load(card, path, options); },
+                       [&](std::span<const std::byte> content, const auto& beside) {
+                           return accel::Model::load(card, content, options, beside);
+                       });
     }
     if (!log.is_none()) {
         log.attr("write")(text.str());
@@ -82,16 +90,27 @@ ModelObject load(const PathArgument& path, const std::optional<DeviceObject>& de
     return object;
 }
 
-std::vector<Unsupported> check(const PathArgument& path, std::int64_t batch,
+std::vector<Unsupported> check(const nb::object& file, const nb::object& folder, std::int64_t batch,
                                std::map<std::string, std::int64_t> dimensions,
                                std::map<std::string, std::vector<std::int64_t>> shapes,
                                const nb::dict& constant_inputs, bool allow_narrowing,
                                bool host_fallback) {
-    const std::filesystem::path& file = path.get();
+    const ModelSource source(file, folder);
     const LoadOptions options = to_options(batch, std::move(dimensions), std::move(shapes),
                                            constant_inputs, allow_narrowing, host_fallback, -1);
     const WithoutGil released;
-    return accel::Model::check(file, options);
+    return source.use([&](const auto& path) { return accel::Model::check(path, options); },
+                      [&](std::span<const std::byte> content, const auto& beside) {
+                          return accel::Model::check(content, options, beside);
+                      });
+}
+
+std::vector<TensorInfo> describe_inputs(const nb::object& file) {
+    const ModelSource source(file, nb::none());
+    return source.use([](const auto& path) { return accel::Model::describe_inputs(path); },
+                      [](std::span<const std::byte> content, const auto&) {
+                          return accel::Model::describe_inputs(content);
+                      });
 }
 
 std::shared_ptr<QueueState> queue_of(const ModelObject& self, const nb::object& queue) {
@@ -297,17 +316,22 @@ void bind_loading(nb::class_<ModelObject>& model) {
     model
         .def_static(
             "load", &load, nb::arg("file"), nb::arg("device") = nb::none(), nb::kw_only(),
-            nb::arg("batch") = 0, nb::arg("dimensions") = nb::dict(),
-            nb::arg("shapes") = nb::dict(), nb::arg("constant_inputs") = nb::dict(),
-            nb::arg("allow_narrowing") = false, nb::arg("host_fallback") = false,
-            nb::arg("imported_weights") = -1, nb::arg("log") = nb::none(),
-            nb::sig("def load(file: accel._types.Path, device: Device | None = None, *, "
-                    "batch: int = 0, dimensions: dict[str, int] = {}, shapes: dict[str, "
-                    "list[int]] = {}, constant_inputs: dict[str, accel._types.ArrayLike] = {}, "
-                    "allow_narrowing: bool = False, host_fallback: bool = False, "
-                    "imported_weights: int = -1, log: typing.TextIO | None = None) -> Model"),
+            nb::arg("folder") = nb::none(), nb::arg("batch") = 0,
+            nb::arg("dimensions") = nb::dict(), nb::arg("shapes") = nb::dict(),
+            nb::arg("constant_inputs") = nb::dict(), nb::arg("allow_narrowing") = false,
+            nb::arg("host_fallback") = false, nb::arg("imported_weights") = -1,
+            nb::arg("log") = nb::none(),
+            nb::sig(
+                "def load(file: accel._types.Path | accel._types.Content, device: Device | None "
+                "= None, *, folder: accel._types.Path | None = None, batch: int = 0, dimensions: "
+                "dict[str, int] = {}, shapes: dict[str, "
+                "list[int]] = {}, constant_inputs: dict[str, accel._types.ArrayLike] = {}, "
+                "allow_narrowing: bool = False, host_fallback: bool = False, "
+                "imported_weights: int = -1, log: typing.TextIO | None = None) -> Model"),
             "Reads and compiles an ONNX file of opset 1 to 28, or loads a model that save() "
-            "wrote, without the GIL.\n\n"
+            "wrote, without the GIL. `file`: its path, or its content as bytes, a bytearray, a "
+            "memoryview or the like. `folder`: of the files with weights that such a content names "
+            "(external data).\n\n"
             "`device` None: Device(). `batch`: the length of a first dimension that the model "
             "leaves open (0 means 1). `dimensions`: lengths of named dimensions. `shapes`: shapes "
             "of inputs. `constant_inputs`: inputs that are the same in every run. "
@@ -315,21 +339,21 @@ void bind_loading(nb::class_<ModelObject>& model) {
             "nodes whose shapes depend on values. `log`: each pass of the compiler writes here.\n\n"
             "Raises Error with the file, the node, its operator and a remedy.")
         .def_static(
-            "check", &check, nb::arg("file"), nb::kw_only(), nb::arg("batch") = 0,
-            nb::arg("dimensions") = nb::dict(), nb::arg("shapes") = nb::dict(),
-            nb::arg("constant_inputs") = nb::dict(), nb::arg("allow_narrowing") = false,
-            nb::arg("host_fallback") = false,
-            nb::sig("def check(file: accel._types.Path, *, batch: int = 0, dimensions: dict[str, "
+            "check", &check, nb::arg("file"), nb::kw_only(), nb::arg("folder") = nb::none(),
+            nb::arg("batch") = 0, nb::arg("dimensions") = nb::dict(),
+            nb::arg("shapes") = nb::dict(), nb::arg("constant_inputs") = nb::dict(),
+            nb::arg("allow_narrowing") = false, nb::arg("host_fallback") = false,
+            nb::sig("def check(file: accel._types.Path | accel._types.Content, *, folder: "
+                    "accel._types.Path | None = None, batch: int = 0, dimensions: dict[str, "
                     "int] = {}, shapes: dict[str, list[int]] = {}, constant_inputs: dict[str, "
                     "accel._types.ArrayLike] = {}, allow_narrowing: bool = False, host_fallback: "
                     "bool = False) -> list[Unsupported]"),
             "Everything for which load() would refuse an ONNX file, without a card and without "
             "the GIL. Empty: nothing is known that prevents the load.")
         .def_static(
-            "describe_inputs",
-            [](const PathArgument& file) { return accel::Model::describe_inputs(file.get()); },
-            nb::arg("file"),
-            nb::sig("def describe_inputs(file: accel._types.Path) -> list[TensorInfo]"),
+            "describe_inputs", &describe_inputs, nb::arg("file"),
+            nb::sig("def describe_inputs(file: accel._types.Path | accel._types.Content) -> "
+                    "list[TensorInfo]"),
             "The inputs that an ONNX file declares, without compiling it.");
 }
 

@@ -58,7 +58,9 @@ Json to_json(const std::vector<Unsupported>& found) {
 
 Exit check_model(const Program& program, const ModelOptions& options) {
     const LoadOptions load = options.load();
-    const auto found = with_model_errors([&] { return Model::check(options.model, load); });
+    const auto found = with_model_errors([&] {
+        return options.use([&](const auto& source) { return Model::check(source, load); });
+    });
     if (program.json()) {
         program.print_json("accelctl.check/1", {{"model", options.model},
                                                 {"supported", found.empty()},

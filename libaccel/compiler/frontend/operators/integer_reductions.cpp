@@ -4,8 +4,10 @@
 // element-wise engine supports 64-bit integers. So element-wise operations halve the axis until one
 // element remains.
 #include <algorithm>
+#include <functional>
 
 #include "frontend/operators/lowering.hpp"
+#include "ir/constant_folding.hpp"
 
 namespace accel::compiler {
 
@@ -24,6 +26,17 @@ ElementwiseOp operation_of(ReduceOp op) {
     }
 }
 
+// A constant is reduced at once, without the many steps of the card: weights may be large.
+ValueId reduce_constant(const Node& n, ReduceOp op, Constant x, std::vector<std::size_t> axes) {
+    std::ranges::sort(axes, std::greater<>());
+    for (const std::size_t axis : axes) {
+        Value result{.type = x->type, .dims = x->dims, .constant = nullptr};
+        result.dims[axis] = 1;
+        x = fold_constant(op::Reduce{op, axis}, {x}, result);
+    }
+    return n.b.constant(std::move(x));
+}
+
 }  // namespace
 
 ValueId reduce_integers(const Node& n, ReduceOp op, ValueId x,
@@ -35,6 +48,11 @@ ValueId reduce_integers(const Node& n, ReduceOp op, ValueId x,
     std::int64_t count = 1;
     for (const std::size_t axis : axes) {
         count *= n.b.dims(x)[axis];
+    }
+    if (const Constant& constant = n.b.value(x).constant) {
+        x = reduce_constant(n, op == ReduceOp::mean ? ReduceOp::sum : op, constant, axes);
+    }
+    for (const std::size_t axis : axes) {
         while (n.b.dims(x)[axis] > 1) {
             const std::int64_t length = n.b.dims(x)[axis];
             const std::int64_t half = length / 2;

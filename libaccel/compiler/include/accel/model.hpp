@@ -12,6 +12,7 @@
 #include <accel/queue.hpp>
 #include <accel/tensor.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <initializer_list>
@@ -37,8 +38,18 @@ class ACCEL_API Model {
   public:
     /// Reads and compiles an ONNX file of opset 1 to 28, or loads a compiled model that save()
     /// wrote. Throws Error with the file, the node, its operator and a remedy.
+    /// A pipe, such as /dev/stdin, is read to its end. A file is mapped while it is loaded, so it
+    /// must not be shortened meanwhile. Throws Error(no_space_on_device) if the card has too little
+    /// free memory for the weights and the scratch memory of one queue, which load() allocates.
     [[nodiscard]] static Model load(const Device& device, const std::filesystem::path& file,
                                     const LoadOptions& options = {});
+
+    /// The same for the content of a file. `folder` has the files of weights that the model does
+    /// not contain ("external data"); without it, such weights are refused. The bytes are not read
+    /// any more when load() returns.
+    [[nodiscard]] static Model load(const Device& device, std::span<const std::byte> model,
+                                    const LoadOptions& options = {},
+                                    const std::filesystem::path& folder = {});
 
     /// Everything for which load() would refuse an ONNX file, instead of the first cause. It needs
     /// no card, and uploads nothing: limits of a card, such as its memory, are not among the
@@ -47,9 +58,15 @@ class ACCEL_API Model {
     /// is checked for its operator only.
     [[nodiscard]] static std::vector<Unsupported> check(const std::filesystem::path& file,
                                                         const LoadOptions& options = {});
+    /// The same for the content of a file, as for load().
+    [[nodiscard]] static std::vector<Unsupported> check(std::span<const std::byte> model,
+                                                        const LoadOptions& options = {},
+                                                        const std::filesystem::path& folder = {});
 
     /// The inputs that an ONNX file declares, without compiling the model. Open dimensions are -1.
     [[nodiscard]] static std::vector<TensorInfo> describe_inputs(const std::filesystem::path& file);
+    /// The same for the content of a file.
+    [[nodiscard]] static std::vector<TensorInfo> describe_inputs(std::span<const std::byte> model);
 
     /// Writes the compiled model with its weights. load() reads such a file in less time, on any
     /// card that has the engines and the memory. An existing file is replaced as a whole.
@@ -68,8 +85,10 @@ class ACCEL_API Model {
     /// set.
     [[nodiscard]] std::span<const HostNode> host_nodes() const;
 
-    /// Submits the model as one 64-byte command. `arguments` are the inputs and then the outputs,
-    /// each a dense tensor. Models with host_nodes() have run() only.
+    /// Submits the model as one 64-byte command, or as a batch of a few if it has more commands
+    /// than a list (DeviceInfo::max_list_commands), or more than 61 inputs and outputs. `arguments`
+    /// are the inputs and then the outputs, each a dense tensor. Models with host_nodes() have
+    /// run() only.
     Job submit(Queue& queue, std::span<const Operand> arguments) const;
     Job submit(Queue& queue, std::initializer_list<Operand> arguments) const {
         return submit(queue, std::span<const Operand>(arguments.begin(), arguments.size()));

@@ -70,6 +70,16 @@ ACCEL_C_API int accel_model_load(const accel_device_t *device, const char *file,
                                  const accel_model_options_t *options, accel_model_t **out,
                                  accel_error_t *error);
 
+/**
+ * The same for the content of a file: `bytes` bytes at `content`, which are not read any more when
+ * the function returns. `folder` has the files of weights that the content names ("external data");
+ * NULL: such weights are refused.
+ */
+ACCEL_C_API int accel_model_load_memory(const accel_device_t *device, const void *content,
+                                        uint64_t bytes, const char *folder,
+                                        const accel_model_options_t *options, accel_model_t **out,
+                                        accel_error_t *error);
+
 /** Writes the compiled model with its weights. An existing file is replaced as a whole. */
 ACCEL_C_API int accel_model_save(const accel_model_t *model, const char *file,
                                  accel_error_t *error);

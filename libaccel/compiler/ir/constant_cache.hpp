@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Equal constants share their elements, so that the card has them once: constants with the same
+// elements, and constants that the same operation makes of the same operands.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/program.hpp"
+
+namespace accel::compiler {
+
+class ConstantCache {
+  public:
+    /// A constant that is equal to this one: the first of them. A constant that is computed later
+    /// is not compared.
+    [[nodiscard]] Constant share(Constant constant);
+
+    /// The result of this operation on these operands, or of the same operation on operands that
+    /// share their elements with these. Null if there is none yet: the caller assigns it. Valid
+    /// until the next call.
+    [[nodiscard]] Constant& result(const Operation& operation,
+                                   const std::vector<Constant>& operands, const Value& result);
+
+  private:
+    std::unordered_map<std::string, std::vector<Constant>> equal_;  // by type, shape and a sample
+    struct Result {
+        std::vector<Constant> operands;  // keeps them, so that their identities stay theirs
+        Constant constant;
+    };
+    std::unordered_map<std::string, Result> results_;
+};
+
+}  // namespace accel::compiler

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The elements of a tensor as bytes. Copies of a tensor share them, and constants that are folded
+// from others are computed when something first reads them: most are read only while they are
+// written to the card, and some never.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ir/byte_source.hpp"
+
+namespace accel::compiler {
+
+struct Tensor;
+
+/// Another tensor, whose dimensions in this order give these elements.
+struct Permuted {
+    std::shared_ptr<const Tensor> from;
+    std::vector<std::size_t> axes;
+};
+
+/// Thread-safety: none, not even for storages that share bytes. A model is compiled by one thread.
+class TensorStorage {
+  public:
+    /// Computes all bytes. It must not throw anything but std::bad_alloc.
+    using Computation = std::function<TensorStorage()>;
+
+    TensorStorage() = default;
+    /// Zeroed.
+    explicit TensorStorage(std::size_t bytes);
+    // NOLINTNEXTLINE(google-explicit-constructor): a storage is used like a vector
+    TensorStorage(std::vector<std::byte> bytes);
+    /// A part of a source.
+    TensorStorage(Bytes source, std::span<const std::byte> part);
+    /// Computed at the first access. `depth`: the longest chain of storages that are computed, one
+    /// from the other, before and with this one.
+    TensorStorage(std::size_t bytes, Computation computation, unsigned depth);
+
+    [[nodiscard]] std::size_t size() const noexcept { return state_ ? state_->size : 0; }
+    [[nodiscard]] const std::byte* data() const;
+    [[nodiscard]] const std::byte* begin() const { return data(); }
+    [[nodiscard]] const std::byte* end() const { return data() + size(); }
+    [[nodiscard]] const std::byte& operator[](std::size_t at) const { return data()[at]; }
+
+    /// A storage that shares its bytes, or cannot be written, becomes a copy first.
+    [[nodiscard]] std::byte* data();
+    [[nodiscard]] std::byte* begin() { return data(); }
+    [[nodiscard]] std::byte* end() { return data() + size(); }
+    [[nodiscard]] std::byte& operator[](std::size_t at) { return data()[at]; }
+
+    /// A copy.
+    // NOLINTNEXTLINE(google-explicit-constructor): as above
+    operator std::vector<std::byte>() const { return {begin(), end()}; }
+
+    /// Some bytes of this storage, shared with it.
+    [[nodiscard]] TensorStorage part(std::size_t first, std::size_t bytes) const;
+
+    /// Equal for storages that share all of their bytes, and only for these; null without bytes.
+    [[nodiscard]] const void* identity() const noexcept { return state_.get(); }
+
+    /// Zero if the bytes are there. Else an access computes the bytes first.
+    [[nodiscard]] unsigned depth() const noexcept {
+        return state_ && !state_->source ? state_->depth : 0;
+    }
+
+    /// Releases bytes that the next access can compute again. Does nothing if they have been
+    /// computed several times.
+    void forget() noexcept;
+
+    /// Null unless the storage is known to be a permuted one.
+    [[nodiscard]] const Permuted* permuted() const noexcept {
+        return state_ && state_->permuted.from ? &state_->permuted : nullptr;
+    }
+    void set_permuted(Permuted permuted) { state_->permuted = std::move(permuted); }
+
+    /// Releases the memory of bytes that a mapped file has, too.
+    void evict() const noexcept;
+
+  private:
+    struct State {
+        std::size_t size = 0;
+        Bytes source = nullptr;
+        const std::byte* first = nullptr;
+        std::byte* writable = nullptr;
+        Computation computation = nullptr;
+        unsigned depth = 0;
+        unsigned forgotten = 0;  // times
+        Permuted permuted = {};
+    };
+
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace accel::compiler
