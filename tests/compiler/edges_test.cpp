@@ -14,6 +14,7 @@
 #include <set>
 
 #include "fixture.hpp"
+#include "frontend/file_io.hpp"
 #include "frontend/onnx_file.hpp"
 #include "frontend/onnx_tensor.hpp"
 #include "frontend/operator_table.hpp"
@@ -104,7 +105,8 @@ class Edges : public SdkTest {
                 if (!wanted(made.model)) {
                     continue;
                 }
-                made.ports = compiler::describe_inputs(one / "model.onnx");
+                made.ports = compiler::describe_inputs(compiler::read_file(one / "model.onnx"),
+                                                       "model.onnx");
                 for (std::size_t i = 0; i < made.ports.size(); ++i) {
                     made.inputs.push_back(compiler::read_tensor_file(
                         one / "test_data_set_0" / ("input_" + std::to_string(i) + ".pb")));

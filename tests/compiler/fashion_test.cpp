@@ -24,6 +24,9 @@ std::string fashion_file(const std::string& name) {
 
 class FashionTest : public SdkTest {
   protected:
+    // Several models of 400 images are loaded at a time.
+    FashionTest() : SdkTest({fake::CardOptions{.memory = std::uint64_t{64} << 20}}) {}
+
     fashion::Dataset images = fashion::load_dataset(FASHION_DATA, "t10k");
 
     // `batch` images, from the image `first` on.

@@ -6,6 +6,7 @@
 #include <limits>
 #include <span>
 
+#include "frontend/functions.hpp"
 #include "frontend/onnx_file.hpp"
 #include "model_builder.hpp"
 #include "one_node.hpp"
@@ -23,12 +24,8 @@ class SmallModels : public SdkTest {
     void expect(const ModelBuilder& built, const std::vector<TensorData>& inputs,
                 const std::vector<float>& expected, double tolerance = exact,
                 std::size_t output = 0) {
-        // As a file, whose functions are inlined when it is read.
-        const std::string bytes = built.model.SerializeAsString();
-        Case one{"small.onnx",
-                 compiler::parse_model(std::as_bytes(std::span(bytes)), "small.onnx"),
-                 {},
-                 inputs};
+        Case one{"small.onnx", built.model, {}, inputs};
+        compiler::inline_functions(one.model);  // as when a file is read
         for (const auto& input : built.model.graph().input()) {
             one.ports.push_back(compiler::describe_tensor(input));
         }

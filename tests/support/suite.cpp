@@ -83,7 +83,8 @@ std::string difference(const TensorData& got, const TensorData& expected, const 
 // types and shapes can be compared.
 bool is_random(const fs::path& file) {
     const auto bytes = compiler::read_file(file);
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::string_view text(reinterpret_cast<const char*>(bytes->bytes().data()),
+                                bytes->bytes().size());
     return std::ranges::any_of(
                std::array{"Bernoulli", "Multinomial", "RandomNormal", "RandomUniform",
                           "test_training_dropout"},

@@ -52,7 +52,8 @@ void add_elements(const std::string& bytes, std::vector<TensorData>& all) {
 
 std::vector<TensorData> read_value_file(const std::filesystem::path& file) {
     const auto bytes = compiler::read_file(file);
-    const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::string text(reinterpret_cast<const char*>(bytes->bytes().data()),
+                           bytes->bytes().size());
     onnx::TensorProto whole;
     if (whole.ParseFromString(text) && !whole.has_segment()) {
         return {compiler::read_tensor_file(file)};
