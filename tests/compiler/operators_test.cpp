@@ -288,5 +288,25 @@ TEST_F(OneNode, AReductionOfNoElementsGivesTheIdentity) {
               std::vector<float>(6, 0.0F));
 }
 
+TEST_F(OneNode, DropoutInTrainingDropsTheShareThatItStates) {
+    constexpr std::int64_t count = 4000;
+    constants = {1, 2};
+    const TensorData training = tensor<std::uint8_t>(DataType::boolean, {}, {1});
+    const auto dropped = [&](std::int64_t seed) {
+        return run("Dropout",
+                   {floats({count}, std::vector<float>(count, 3)), floats({}, {0.25F}), training},
+                   {attribute("seed", seed)}, 2);
+    };
+    const auto y = dropped(1);
+    const auto kept = values<std::uint8_t>(y[1]);
+    const auto results = values<float>(y[0]);
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+        EXPECT_FLOAT_EQ(results[i], kept[i] != 0 ? 4 : 0);
+    }
+    EXPECT_NEAR(std::ranges::count(kept, 1), 0.75 * count, 150);
+    EXPECT_EQ(dropped(1)[0].bytes, y[0].bytes);
+    EXPECT_NE(dropped(2)[0].bytes, y[0].bytes);
+}
+
 }  // namespace
 }  // namespace accel::test

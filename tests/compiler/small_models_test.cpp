@@ -200,12 +200,15 @@ TEST_F(SmallModels, ANodeBehindOneDecisionOfTheRun) {
     Queue queue = device.create_queue();
     const Model net = compiler::compile(
         device, compiler::import_onnx(built.model, "one.onnx", {.host_fallback = true}));
-    const auto got = values<float>(net.run(queue, std::vector{x})[0]);
+    const Result host{net.run(queue, std::vector{x}), "", false};
+    const auto got = values<float>(host.outputs[0]);
     ASSERT_EQ(got.size(), expected.size());
     for (std::size_t i = 0; i < got.size(); ++i) {
         EXPECT_NEAR(got[i], expected[i], 1e-5) << i;
     }
-    expect(built, {x}, got);
+    const Case one{"one.onnx", built.model, {{"x", x.type, x.shape}}, {x}};
+    EXPECT_EQ(difference(host, run_folded(device, queue, one)), "") << "folded";
+    EXPECT_EQ(difference(host, run_on_host(device, queue, one)), "") << "on the host";
 }
 
 TEST_F(SmallModels, AnIndexOutsideTheDepthHasNoClass) {

@@ -163,13 +163,17 @@ Result run_folded(const Device& device, Queue& queue, const Case& one) {
     return run(device, queue, one, all_known(one));
 }
 
-// Whether Compress exists in the model's opset, and Reshape takes the shapes.
+// Whether Compress exists in the opset, Reshape takes the shapes, and all outputs are tensors.
 bool fits_host(const Case& one) {
     const auto old = [](const auto& import) {
         return import.domain().empty() && import.version() < 9;
     };
     const auto empty = [](const TensorData& input) { return compiler::elements(input.shape) == 0; };
+    const auto sequence = [](const onnx::ValueInfoProto& output) {
+        return output.type().has_sequence_type() || output.type().has_optional_type();
+    };
     return std::ranges::none_of(one.model.opset_import(), old) &&
+           std::ranges::none_of(one.model.graph().output(), sequence) &&
            std::ranges::none_of(one.inputs, empty);
 }
 

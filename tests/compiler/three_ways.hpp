@@ -32,7 +32,7 @@ struct Result {
 /// All inputs are constants, so that the compiler folds all nodes that it can.
 [[nodiscard]] Result run_folded(const Device& device, Queue& queue, const Case& one);
 
-/// Whether run_on_host() supports the opset and the inputs of a model.
+/// Whether run_on_host() supports the opset, the inputs and the outputs of a model.
 [[nodiscard]] bool fits_host(const Case& one);
 
 /// Each input passes nodes that only the host computes, and so does all that depends on it.

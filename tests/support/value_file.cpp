@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The files do not tell what they hold. SequenceProto and OptionalProto have a tensor as field 3
-// (repeated in sequences) and a sequence as field 5; a TensorProto that has field 3 is no whole
-// tensor, so such a file is one of the other two.
+// The files do not tell what they hold. SequenceProto and OptionalProto have a name as field 1, a
+// tensor as field 3 (repeated in sequences) and a sequence as field 5. Field 1 of a TensorProto are
+// numbers, and one with field 3 is no whole tensor.
 #include "value_file.hpp"
 
 #include <google/protobuf/io/coded_stream.h>
@@ -19,6 +19,9 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
+
+// The first byte of a file whose field 1 is a name.
+constexpr char name_tag = 1 << 3 | WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
 
 void add_elements(const std::string& bytes, std::vector<TensorData>& all) {
     CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(bytes.data()),
@@ -55,7 +58,8 @@ std::vector<TensorData> read_value_file(const std::filesystem::path& file) {
     const std::string text(reinterpret_cast<const char*>(bytes->bytes().data()),
                            bytes->bytes().size());
     onnx::TensorProto whole;
-    if (whole.ParseFromString(text) && !whole.has_segment()) {
+    const bool named = !text.empty() && text[0] == name_tag;
+    if (whole.ParseFromString(text) && !whole.has_segment() && !named) {
         return {compiler::read_tensor_file(file)};
     }
     std::vector<TensorData> all;
