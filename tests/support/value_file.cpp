@@ -9,6 +9,8 @@
 #include <google/protobuf/wire_format_lite.h>
 #include <onnx.pb.h>
 
+#include <accel/error.hpp>
+
 #include "frontend/file_io.hpp"
 #include "frontend/onnx_file.hpp"
 #include "frontend/onnx_tensor.hpp"
@@ -64,6 +66,10 @@ std::vector<TensorData> read_value_file(const std::filesystem::path& file) {
     }
     std::vector<TensorData> all;
     add_elements(text, all);
+    if (all.empty()) {
+        throw Error(std::errc::invalid_argument,
+                    "the sequence or optional of the file is empty, and an input must be there");
+    }
     return all;
 }
 

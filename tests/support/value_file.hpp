@@ -10,8 +10,8 @@
 
 namespace accel::test {
 
-/// The tensor of a file, or the elements of its sequence or optional. Throws Error if the card does
-/// not have a data type.
+/// The tensor of a file, or the elements of its sequence or optional, of which there must be one.
+/// Throws Error otherwise, and if the card does not have a data type.
 [[nodiscard]] std::vector<TensorData> read_value_file(const std::filesystem::path& file);
 
 }  // namespace accel::test
