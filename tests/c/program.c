@@ -314,9 +314,10 @@ int main(int count, char **words)
     check_failure(queue);
     check_threads(card);
     check_fork(card, queue);
-    if (count > 1)
+    if (count > 1) {
         check_content(card, words[1]);
         check_model(card, queue, words[1]);
+    }
     accel_device_close(card); /* the queue keeps it open */
     CHECK(accel_queue_synchronize(queue, &error) == 0);
     accel_queue_destroy(queue);

@@ -2,6 +2,7 @@
 //
 // QuantizeLinear and DequantizeLinear: per tensor, per axis, and in blocks along an axis.
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "frontend/onnx_tensor.hpp"
@@ -128,7 +129,8 @@ bool is_zero(const Node& n, std::size_t i) {
     if (!zero || elements(zero->dims) == 0) {
         return false;
     }
-    return std::ranges::all_of(zero->floats(), [](float z) { return z == 0; });
+    // Less -0 an element -0 is +0, so only +0 changes nothing.
+    return std::ranges::all_of(zero->floats(), [](float z) { return z == 0 && !std::signbit(z); });
 }
 
 // The data type that the attribute output_dtype states, if the node has it.
