@@ -206,7 +206,6 @@ TEST_F(SmallModels, ANodeBehindOneDecisionOfTheRun) {
     for (std::size_t i = 0; i < got.size(); ++i) {
         EXPECT_NEAR(got[i], expected[i], 1e-5) << i;
     }
-    const Case one{"one.onnx", built.model, {{"x", x.type, x.shape}}, {x}};
 }
 
 TEST_F(SmallModels, AnIndexOutsideTheDepthHasNoClass) {

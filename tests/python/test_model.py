@@ -158,7 +158,12 @@ class Model(CardTest):
 
     def test_a_model_is_loaded_from_its_content(self):
         content = onnx_files.affine(self.folder() / "model.onnx").read_bytes()
-        for given in (content, bytearray(content), memoryview(content), np.frombuffer(content, "u1")):
+        for given in (
+            content,
+            bytearray(content),
+            memoryview(content),
+            np.frombuffer(content, "u1"),
+        ):
             with self.subTest(type(given)):
                 model = accel.Model.load(given, self.card, folder=self.folder())
                 self.assertEqual(model(np.float32([[1, 2, 3, 4]])).tolist(), [[5, 6, 7]])

@@ -42,7 +42,9 @@ class LoadingTest(ToolTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         return int(done.stdout.split()[-1]) * 1024  # KiB on Linux
 
-    def write(self, name: str, weights: list[bytes], nodes: list[tuple[str, list[str], str]]) -> Path:
+    def write(
+        self, name: str, weights: list[bytes], nodes: list[tuple[str, list[str], str]]
+    ) -> Path:
         last = nodes[-1][2]
         shape = ("f32", (1, WIDTH))
         path = self.folder / name
@@ -61,7 +63,7 @@ class Memory(LoadingTest):
         self.baseline = self.peak(self.write("small.onnx", [], nodes))
 
     def expect_bounded(self, model: Path) -> None:
-        """The emulated card is in the process, so the weights on the card are in its memory once."""
+        """The emulated card is in the process, so its memory has the weights of the card once."""
         used = self.peak(model) - self.baseline
         self.assertLess(used, 1.3 * self.COUNT * BYTES)
         self.assertGreater(used, 0.9 * self.COUNT * BYTES, "the card has the weights")

@@ -9,7 +9,7 @@
 
 #include "codegen/command_emitter.hpp"
 #include "ir/host_fallback.hpp"
-#include "runtime/list_recording.hpp"
+#include "runtime/recorded_list.hpp"
 #include "runtime/scratch_pool.hpp"
 
 namespace accel::compiler {

@@ -1,25 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The command lists of a model, in the memory of the card.
+// Records the command lists of a model in the memory of the card.
 #pragma once
 
-#include <accel/command_list.hpp>
-
-#include <cstddef>
-#include <cstdint>
 #include <vector>
+
+#include "runtime/recorded_list.hpp"
 
 namespace accel::compiler {
 
 struct CompiledModel;
-
-/// A closed list. Its arguments are scratch memory, the weights, and `ports`: inputs, and then
-/// outputs, of the commands of the model.
-struct RecordedList {
-    CommandList list;
-    std::vector<std::uint32_t> ports;
-    std::size_t first = 0;  // its first command in the model
-};
 
 /// Records the commands of a model: one list, or as many as the limits of the card need. With
 /// `completions`, the argument behind the ports is an array, and each command writes its completion

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/profiler.hpp"
 
+#include "runtime/list_recording.hpp"
 #include "runtime/list_submission.hpp"
 
 namespace accel::compiler {

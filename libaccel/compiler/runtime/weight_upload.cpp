@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "runtime/fingerprint.hpp"
+#include "runtime/list_recording.hpp"
 #include "runtime/weight_import.hpp"
 #include "runtime/weights_trailer.hpp"
 
