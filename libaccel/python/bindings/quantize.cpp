@@ -134,7 +134,7 @@ void bind_quantize(nb::module_& module) {
                 "collections.abc.Iterable[typing.Any], result: accel._types.Path, device: Device | "
                 "None = None, *, nodes_to_exclude: collections.abc.Sequence[str] = [], percentile: "
                 "float = 100.0, progress: collections.abc.Callable[[float], object] | None = None, "
-                "weights: WeightFormat = WeightFormat.i8, "
+                "weights: WeightFormat = ..., "
                 "**load: typing.Unpack[accel._types.LoadOptions]) -> QuantizeReport"),
         "Writes the ONNX file `result`, whose products are computed in int8: the weights are i8, "
         "the activations u8, with the ranges that they have when the model runs on the card with "
