@@ -33,7 +33,7 @@ class LoadingTest(ToolTest):
             "print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
         )
         done = subprocess.run(
-            [sys.executable, "-c", program, BUILD / "tools/accelctl", "run", model]
+            [sys.executable, "-c", program, str(BUILD / "tools/accelctl"), "run", str(model)]
             + ["--device", "emulated:memory=1G"],
             capture_output=True,
             text=True,
