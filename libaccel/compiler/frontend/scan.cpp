@@ -9,6 +9,7 @@ namespace {
 
 // Slice i of an axis, without that axis.
 ValueId element_of(const Node& n, ValueId x, std::size_t axis, std::int64_t i) {
+    static_cast<void>(n.b.length(x, axis));  // refuses a tensor without this axis
     Dims dims = n.b.dims(x);
     dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
     return n.b.reshape(n.b.slice(x, axis, i, 1), std::move(dims));
