@@ -3,44 +3,10 @@
 // Operators of language models: what ONNX's suite does not cover, and refusals.
 #include <onnx.pb.h>
 
-#include <cmath>
-#include <cstring>
-
-#include "fixture.hpp"
-#include "frontend/onnx_import.hpp"
-#include "frontend/onnx_tensor.hpp"
-#include "runtime/compile.hpp"
+#include "one_node.hpp"
 
 namespace accel::test {
 namespace {
-
-using Sizes = std::vector<std::int64_t>;
-
-template <typename T>
-TensorData tensor(DataType type, Sizes shape, const std::vector<T>& values) {
-    TensorData data{type, std::move(shape), std::vector<std::byte>(values.size() * sizeof(T))};
-    std::memcpy(data.bytes.data(), values.data(), data.bytes.size());
-    return data;
-}
-TensorData floats(Sizes shape, const std::vector<float>& values) {
-    return tensor(DataType::f32, std::move(shape), values);
-}
-TensorData integers(Sizes shape, const std::vector<std::int64_t>& values) {
-    return tensor(DataType::i64, std::move(shape), values);
-}
-
-void set(onnx::NodeProto& node, const char* name, std::int64_t value) {
-    onnx::AttributeProto& attribute = *node.add_attribute();
-    attribute.set_name(name);
-    attribute.set_type(onnx::AttributeProto::INT);
-    attribute.set_i(value);
-}
-void set(onnx::NodeProto& node, const char* name, const std::string& value) {
-    onnx::AttributeProto& attribute = *node.add_attribute();
-    attribute.set_name(name);
-    attribute.set_type(onnx::AttributeProto::STRING);
-    attribute.set_s(value);
-}
 
 // A model of one node, all of whose inputs a run brings.
 class Transformers : public SdkTest {
@@ -73,10 +39,7 @@ class Transformers : public SdkTest {
         const Device device = open();
         Queue queue = device.create_queue();
         const Model net = compiler::compile(device, compiler::import_onnx(model_, "one.onnx", {}));
-        const auto out = net.run(queue, inputs).at(0);
-        std::vector<float> values(out.bytes.size() / sizeof(float));
-        std::memcpy(values.data(), out.bytes.data(), out.bytes.size());
-        return values;
+        return values<float>(net.run(queue, inputs).at(0));
     }
 
     std::string refusal(const std::vector<TensorData>& inputs) {
@@ -97,14 +60,25 @@ class Transformers : public SdkTest {
 
 TEST_F(Transformers, ARunSaysWhereACacheIsWritten) {
     op("", "TensorScatter");
-    set(node, "axis", 1);
+    *node.add_attribute() = attribute("axis", 1);
     const TensorData cache = floats({2, 4, 1}, {1, 2, 3, 4, 5, 6, 7, 8});
     const TensorData update = floats({2, 2, 1}, {10, 20, 30, 40});
     EXPECT_EQ(run({cache, update, integers({2}, {1, 2})}),
               (std::vector<float>{1, 10, 20, 4, 5, 6, 30, 40}));
-    set(node, "mode", std::string("circular"));
+    *node.add_attribute() = attribute("mode", std::string("circular"));
     EXPECT_EQ(run({cache, update, integers({2}, {3, 8})}),
               (std::vector<float>{20, 2, 3, 10, 30, 40, 7, 8}));
+}
+
+TEST_F(Transformers, ACircularCacheTakesIndicesThatF32DoesNotHold) {
+    op("", "TensorScatter");
+    *node.add_attribute() = attribute("axis", 1);
+    *node.add_attribute() = attribute("mode", std::string("circular"));
+    const TensorData cache = floats({1, 3, 1}, {1, 2, 3});
+    constexpr std::int64_t start = (std::int64_t{1} << 25) + 1;
+    static_assert(start % 3 == 0 && static_cast<std::int64_t>(static_cast<float>(start)) != start);
+    EXPECT_EQ(run({cache, floats({1, 1, 1}, {10}), integers({1}, {start})}),
+              (std::vector<float>{10, 2, 3}));
 }
 
 TEST_F(Transformers, AQueryThatAttendsNoKeyGivesZero) {
@@ -116,10 +90,10 @@ TEST_F(Transformers, AQueryThatAttendsNoKeyGivesZero) {
 
 TEST_F(Transformers, AGraphOfANodeChangesTheScores) {
     op("ai.onnx.preview", "FlexAttention");
-    onnx::AttributeProto& attribute = *node.add_attribute();
-    attribute.set_name("score_mod");
-    attribute.set_type(onnx::AttributeProto::GRAPH);
-    onnx::GraphProto& graph = *attribute.mutable_g();
+    onnx::AttributeProto& changed = *node.add_attribute();
+    changed.set_name("score_mod");
+    changed.set_type(onnx::AttributeProto::GRAPH);
+    onnx::GraphProto& graph = *changed.mutable_g();
     graph.add_input()->set_name("scores");
     graph.add_output()->set_name("equal");
     onnx::NodeProto& difference = *graph.add_node();
@@ -136,12 +110,12 @@ TEST_F(Transformers, AGraphOfANodeChangesTheScores) {
 TEST_F(Transformers, RefusalsNameTheCause) {
     const TensorData x = floats({1, 2, 2}, {1, 2, 3, 4});
     op("", "LinearAttention");
-    set(node, "q_num_heads", 1);
-    set(node, "kv_num_heads", 1);
+    *node.add_attribute() = attribute("q_num_heads", 1);
+    *node.add_attribute() = attribute("kv_num_heads", 1);
     EXPECT_NE(refusal({x, x, x}).find("inputs decay and beta do not fit the update_rule"),
               std::string::npos);
     op("com.microsoft", "MultiHeadAttention");
-    set(node, "num_heads", 3);
+    *node.add_attribute() = attribute("num_heads", 3);
     EXPECT_NE(refusal({x, x, x}).find("cannot be split into 3 heads"), std::string::npos);
     op("com.microsoft.nchwc", "Conv");
     EXPECT_NE(refusal({x}).find("ORT_ENABLE_EXTENDED"), std::string::npos);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is not supported in a model: all of it, instead of the first.
+// The list of all findings that keep a model from compiling, instead of an error for the first.
 #pragma once
 
 #include <accel/model_info.hpp>

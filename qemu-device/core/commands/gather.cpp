@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "data_type.hpp"
-#include "units.hpp"
+#include "indexed.hpp"
 
 namespace accel::card {
 
@@ -17,8 +17,16 @@ class Gather {
           scratch_(execution.scratch),
           params_(params),
           tensor_(execution.command.tensor),
-          elements_((params.flags & ACCEL_GATHER_ELEMENTS) != 0),
-          index_bytes_(type_bytes(params.index_type)) {}
+          operands_{.whole = tensor_.src0,
+                    .part = tensor_.dst,
+                    .indices = tensor_.src1,
+                    .outer = params.outer,
+                    .n = params.n,
+                    .count = params.count,
+                    .inner = params.inner,
+                    .element_bytes = params.size,
+                    .index_bytes = type_bytes(params.index_type),
+                    .elements = (params.flags & ACCEL_GATHER_ELEMENTS) != 0} {}
 
     [[nodiscard]] Status check() {
         const bool size =
@@ -29,52 +37,28 @@ class Gather {
             tensor_.src2 != 0) {
             return ACCEL_BAD_FIELD;
         }
-        if (!aligned(tensor_.dst, params_.size) || !aligned(tensor_.src0, params_.size) ||
-            !aligned(tensor_.src1, index_bytes_)) {
-            return ACCEL_BAD_ALIGNMENT;
-        }
-        if (empty()) {
-            return ACCEL_OK;
-        }
-        const std::uint64_t slice = std::uint64_t{params_.inner} * params_.size;
-        std::uint64_t src = 0;
-        std::uint64_t dst = 0;
-        std::uint64_t index = index_bytes_;
-        std::uint64_t all_indices = 0;
-        if (__builtin_mul_overflow(slice, std::uint64_t{params_.n}, &src) ||
-            __builtin_mul_overflow(slice, std::uint64_t{params_.count}, &dst) ||
-            (elements_ && __builtin_mul_overflow(std::uint64_t{params_.outer} * index_bytes_,
-                                                 std::uint64_t{params_.inner}, &index)) ||
-            __builtin_mul_overflow(index, std::uint64_t{params_.count}, &all_indices)) {
-            return ACCEL_BAD_SIZE;
-        }
-        return first_failure({check_extent(tensor_.dst, params_.outer, dst, dst),
-                              check_extent(tensor_.src0, params_.outer, src, src),
-                              check_extent(tensor_.src1, 1, 0, all_indices)});
+        return operands_.check();
     }
 
     // A unit is some of the indices of a block. Each thread loads and checks all indices of a block
     // before it copies for any of them.
     [[nodiscard]] Units units() {
-        if (empty()) {
+        if (operands_.empty()) {
             return {};
         }
         const std::uint64_t total = indices_of_outer();
-        const Extent dst{.begin = tensor_.dst,
-                         .bytes = std::uint64_t{params_.outer} * params_.count * slice_bytes()};
-        const Extent src{.begin = tensor_.src0,
-                         .bytes = std::uint64_t{params_.outer} * params_.n * slice_bytes()};
-        const Extent index{
-            .begin = tensor_.src1,
-            .bytes = total * (elements_ ? std::uint64_t{params_.outer} : 1) * index_bytes_};
-        const bool independent = !dst.overlaps(src) && !dst.overlaps(index);
+        const Extent dst = operands_.part_extent();
+        const bool independent =
+            !dst.overlaps(operands_.whole_extent()) && !dst.overlaps(operands_.index_extent());
         // Each unit has about a piece of traffic.
-        unit_indices_ =
-            elements_ ? block_indices
-                      : std::clamp<std::uint64_t>(piece_bytes / slice_bytes(), 1, block_indices);
+        unit_indices_ = operands_.elements
+                            ? block_indices
+                            : std::clamp<std::uint64_t>(piece_bytes / operands_.slice_bytes(), 1,
+                                                        block_indices);
         block_units_ = divide_up(std::min(total, block_indices), unit_indices_);
         const auto copies = static_cast<double>(std::min(total, unit_indices_));
-        const auto bytes = static_cast<double>(elements_ ? params_.size : slice_bytes());
+        const auto bytes =
+            static_cast<double>(operands_.elements ? params_.size : operands_.slice_bytes());
         return {.count = saturated_product(params_.outer * divide_up(total, block_indices),
                                            block_units_),
                 .nanoseconds = independent ? copies * (50 + bytes / 10) : 0};
@@ -91,13 +75,13 @@ class Gather {
             if (skip >= held) {
                 continue;  // the last block has fewer units
             }
-            const std::uint64_t first = done + (elements_ ? outer * total : 0);
+            const std::uint64_t first = done + (operands_.elements ? outer * total : 0);
             if (Status status = load_block(unit / block_units_, first, held); status != ACCEL_OK) {
                 return status;
             }
             const std::uint64_t now = std::min(held - skip, unit_indices_);
-            if (Status status = elements_ ? gather_elements(outer, done, now)
-                                          : gather_slices(outer, done, skip, now);
+            if (Status status = operands_.elements ? gather_elements(outer, done, now)
+                                                   : gather_slices(outer, done, skip, now);
                 status != ACCEL_OK) {
                 return status;
             }
@@ -108,11 +92,9 @@ class Gather {
   private:
     static constexpr std::uint64_t block_indices = Scratch::stage_floats / 2;
 
-    [[nodiscard]] std::uint64_t slice_bytes() const {
-        return std::uint64_t{params_.inner} * params_.size;
-    }
     [[nodiscard]] std::uint64_t indices_of_outer() const {
-        return std::uint64_t{params_.count} * (elements_ ? std::uint64_t{params_.inner} : 1);
+        return std::uint64_t{params_.count} *
+               (operands_.elements ? std::uint64_t{params_.inner} : 1);
     }
     [[nodiscard]] Status load_block(std::uint64_t block, std::uint64_t first, std::uint64_t count) {
         if (loaded_ == block) {
@@ -122,9 +104,6 @@ class Gather {
         return load_indices(first, count);
     }
 
-    [[nodiscard]] bool empty() const {
-        return params_.outer == 0 || params_.count == 0 || params_.inner == 0;
-    }
     [[nodiscard]] std::int64_t* indices() const {
         return reinterpret_cast<std::int64_t*>(scratch_.stage[0].get());
     }
@@ -132,27 +111,19 @@ class Gather {
     // Reads indices, and checks that each of them is in range.
     [[nodiscard]] Status load_indices(std::uint64_t first, std::uint64_t count) {
         void* const raw = scratch_.stage[1].get();
-        if (Status status =
-                memory_.read(tensor_.src1 + first * index_bytes_, raw, count * index_bytes_);
+        if (Status status = memory_.read(tensor_.src1 + first * operands_.index_bytes, raw,
+                                         count * operands_.index_bytes);
             status != ACCEL_OK) {
             return status;
         }
         load(params_.index_type, raw, count, indices());
-        const std::int64_t n = params_.n;
-        for (std::uint64_t i = 0; i < count; ++i) {
-            std::int64_t& index = indices()[i];
-            if (index < -n || index >= n) {
-                return ACCEL_BAD_INDEX;
-            }
-            index += index < 0 ? n : 0;
-        }
-        return ACCEL_OK;
+        return resolve_indices({indices(), count}, params_.n);
     }
 
     // Copies the slices of `count` indices of the block, from `skip` on.
     [[nodiscard]] Status gather_slices(std::uint64_t outer, std::uint64_t block, std::uint64_t skip,
                                        std::uint64_t count) {
-        const std::uint64_t bytes = slice_bytes();
+        const std::uint64_t bytes = operands_.slice_bytes();
         const std::span<std::uint8_t> bounce(
             reinterpret_cast<std::uint8_t*>(scratch_.stage[1].get()), piece_bytes);
         for (std::uint64_t i = skip; i < skip + count; ++i) {
@@ -187,8 +158,7 @@ class Gather {
     Scratch& scratch_;
     const accel_gather& params_;
     const accel_tensor& tensor_;
-    const bool elements_;
-    const unsigned index_bytes_;
+    const IndexedOperands operands_;
     std::uint64_t unit_indices_ = 1;     // indices of a unit, at most
     std::uint64_t block_units_ = 1;      // units of a block, at most
     std::uint64_t loaded_ = UINT64_MAX;  // the block whose indices stage 0 holds

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "data_type.hpp"
+#include "indexed.hpp"
 #include "numerics/elementwise.hpp"
-#include "units.hpp"
 
 namespace accel::card {
 
@@ -24,57 +24,40 @@ class Scatter {
           scratch_(execution.scratch),
           params_(params),
           tensor_(execution.command.tensor),
-          elements_((params.flags & ACCEL_SCATTER_ELEMENTS) != 0),
-          size_(type_bytes(params.type)),
-          index_bytes_(type_bytes(params.index_type)) {}
+          operands_{.whole = tensor_.dst,
+                    .part = tensor_.src0,
+                    .indices = tensor_.src1,
+                    .outer = params.outer,
+                    .n = params.n,
+                    .count = params.count,
+                    .inner = params.inner,
+                    .element_bytes = type_bytes(params.type),
+                    .index_bytes = type_bytes(params.index_type),
+                    .elements = (params.flags & ACCEL_SCATTER_ELEMENTS) != 0} {}
 
     [[nodiscard]] Status check() {
         // Types of memory alone.
         const bool stored = params_.type >= ACCEL_TYPE_F64;
-        if (size_ == 0 || params_.op > ACCEL_SCATTER_MAX ||
+        if (operands_.element_bytes == 0 || params_.op > ACCEL_SCATTER_MAX ||
             (stored && params_.op != ACCEL_SCATTER_SET) ||
             (params_.index_type != ACCEL_TYPE_I32 && params_.index_type != ACCEL_TYPE_I64) ||
             (params_.flags & ~ACCEL_SCATTER_FLAGS) != 0 || !all_zero(params_.reserved) ||
             tensor_.src2 != 0) {
             return ACCEL_BAD_FIELD;
         }
-        if (!aligned(tensor_.dst, size_) || !aligned(tensor_.src0, size_) ||
-            !aligned(tensor_.src1, index_bytes_)) {
-            return ACCEL_BAD_ALIGNMENT;
-        }
-        if (empty()) {
-            return ACCEL_OK;
-        }
-        const std::uint64_t slice = std::uint64_t{params_.inner} * size_;
-        std::uint64_t dst = 0;
-        std::uint64_t src = 0;
-        std::uint64_t index = index_bytes_;
-        std::uint64_t all_indices = 0;
-        if (__builtin_mul_overflow(slice, std::uint64_t{params_.n}, &dst) ||
-            __builtin_mul_overflow(slice, std::uint64_t{params_.count}, &src) ||
-            (elements_ && __builtin_mul_overflow(std::uint64_t{params_.outer} * index_bytes_,
-                                                 std::uint64_t{params_.inner}, &index)) ||
-            __builtin_mul_overflow(index, std::uint64_t{params_.count}, &all_indices)) {
-            return ACCEL_BAD_SIZE;
-        }
-        return first_failure({check_extent(tensor_.dst, params_.outer, dst, dst),
-                              check_extent(tensor_.src0, params_.outer, src, src),
-                              check_extent(tensor_.src1, 1, 0, all_indices)});
+        return operands_.check();
     }
 
     [[nodiscard]] Units units() {
-        if (empty()) {
+        if (operands_.empty()) {
             return {};
         }
-        const Extent dst{.begin = tensor_.dst,
-                         .bytes = std::uint64_t{params_.outer} * params_.n * slice_bytes()};
-        const Extent src{.begin = tensor_.src0,
-                         .bytes = std::uint64_t{params_.outer} * params_.count * slice_bytes()};
-        const Extent index{.begin = tensor_.src1, .bytes = index_extent()};
-        const bool independent = !dst.overlaps(src) && !dst.overlaps(index);
+        const Extent dst = operands_.whole_extent();
+        const bool independent =
+            !dst.overlaps(operands_.part_extent()) && !dst.overlaps(operands_.index_extent());
         columns_ = divide_up(params_.inner, max_width());
         const auto width = static_cast<double>(std::min<std::uint64_t>(params_.inner, max_width()));
-        const double update = elements_ ? 100 * width : 100 + width;
+        const double update = operands_.elements ? 100 * width : 100 + width;
         return {.count = std::uint64_t{params_.outer} * columns_,
                 .nanoseconds = independent ? update * params_.count : 0};
     }
@@ -106,21 +89,12 @@ class Scatter {
     };
 
     // Elements of a slice are updated one by one if each has an index, so few of them suffice.
-    [[nodiscard]] std::uint64_t max_width() const { return elements_ ? 16 : 1024; }
+    [[nodiscard]] std::uint64_t max_width() const { return operands_.elements ? 16 : 1024; }
     [[nodiscard]] Column column_of(std::uint64_t unit) const {
         const std::uint64_t inner = unit % columns_ * max_width();
         return {.outer = unit / columns_,
                 .inner = inner,
                 .width = std::min<std::uint64_t>(params_.inner - inner, max_width())};
-    }
-    [[nodiscard]] std::uint64_t slice_bytes() const { return std::uint64_t{params_.inner} * size_; }
-    [[nodiscard]] std::uint64_t index_extent() const {
-        const std::uint64_t each =
-            elements_ ? std::uint64_t{params_.outer} * params_.inner : std::uint64_t{1};
-        return each * params_.count * index_bytes_;
-    }
-    [[nodiscard]] bool empty() const {
-        return params_.outer == 0 || params_.count == 0 || params_.inner == 0;
     }
 
     [[nodiscard]] std::int64_t* indices() const {
@@ -137,9 +111,9 @@ class Scatter {
             return status;
         }
         const std::uint64_t row = column.outer * params_.count + first;
-        if (Status status =
-                memory_.read_rows(tensor_.src0 + (row * params_.inner + column.inner) * size_,
-                                  slice_bytes(), rows, column.width * size_, updates());
+        if (Status status = memory_.read_rows(
+                tensor_.src0 + (row * params_.inner + column.inner) * operands_.element_bytes,
+                operands_.slice_bytes(), rows, column.width * operands_.element_bytes, updates());
             status != ACCEL_OK) {
             return status;
         }
@@ -156,37 +130,30 @@ class Scatter {
                                       std::uint64_t rows) {
         void* const raw = scratch_.tile[1].get();
         const std::uint64_t row = column.outer * params_.count + first;
-        const std::uint64_t width = elements_ ? column.width : 1;
-        const std::uint64_t at = elements_ ? row * params_.inner + column.inner : first;
-        const std::uint64_t stride = elements_ ? params_.inner : 1;
-        if (Status status =
-                memory_.read_rows(tensor_.src1 + at * index_bytes_, stride * index_bytes_, rows,
-                                  width * index_bytes_, raw);
+        const std::uint64_t width = operands_.elements ? column.width : 1;
+        const std::uint64_t at = operands_.elements ? row * params_.inner + column.inner : first;
+        const std::uint64_t stride = operands_.elements ? params_.inner : 1;
+        if (Status status = memory_.read_rows(tensor_.src1 + at * operands_.index_bytes,
+                                              stride * operands_.index_bytes, rows,
+                                              width * operands_.index_bytes, raw);
             status != ACCEL_OK) {
             return status;
         }
         load(params_.index_type, raw, rows * width, indices());
-        const std::int64_t n = params_.n;
-        for (std::uint64_t i = 0; i < rows * width; ++i) {
-            std::int64_t& index = indices()[i];
-            if (index < -n || index >= n) {
-                return ACCEL_BAD_INDEX;
-            }
-            index += index < 0 ? n : 0;
-        }
-        return ACCEL_OK;
+        return resolve_indices({indices(), rows * width}, params_.n);
     }
 
     // Calls visit(address in dst, first update, count) for each run of updates of neighbors.
     template <typename Visit>
     [[nodiscard]] Status for_each_target(const Column& column, std::uint64_t rows,
                                          Visit&& visit) const {
-        const std::uint64_t run = elements_ ? 1 : column.width;
+        const std::uint64_t run = operands_.elements ? 1 : column.width;
         for (std::uint64_t i = 0; i < rows * column.width; i += run) {
             const auto index = static_cast<std::uint64_t>(indices()[i / run]);
             const std::uint64_t inner = column.inner + i % column.width;
             const std::uint64_t at = (column.outer * params_.n + index) * params_.inner + inner;
-            if (Status status = visit(tensor_.dst + at * size_, i, run); status != ACCEL_OK) {
+            if (Status status = visit(tensor_.dst + at * operands_.element_bytes, i, run);
+                status != ACCEL_OK) {
                 return status;
             }
         }
@@ -196,7 +163,8 @@ class Scatter {
     [[nodiscard]] Status set(const Column& column, std::uint64_t rows) {
         return for_each_target(
             column, rows, [this](std::uint64_t to, std::uint64_t update, std::uint64_t count) {
-                return memory_.write(to, updates() + update * size_, count * size_);
+                return memory_.write(to, updates() + update * operands_.element_bytes,
+                                     count * operands_.element_bytes);
             });
     }
 
@@ -209,13 +177,14 @@ class Scatter {
         load(params_.type, updates(), rows * column.width, numbers);
         return for_each_target(
             column, rows, [&](std::uint64_t to, std::uint64_t update, std::uint64_t count) {
-                if (Status status = memory_.read(to, raw, count * size_); status != ACCEL_OK) {
+                if (Status status = memory_.read(to, raw, count * operands_.element_bytes);
+                    status != ACCEL_OK) {
                     return status;
                 }
                 load(params_.type, raw, count, old);
                 apply_elementwise(op, old, numbers + update, nullptr, count);
                 store(params_.type, old, count, raw);
-                return memory_.write(to, raw, count * size_);
+                return memory_.write(to, raw, count * operands_.element_bytes);
             });
     }
 
@@ -223,9 +192,7 @@ class Scatter {
     Scratch& scratch_;
     const accel_scatter& params_;
     const accel_tensor& tensor_;
-    const bool elements_;
-    const unsigned size_;
-    const unsigned index_bytes_;
+    const IndexedOperands operands_;
     std::uint64_t columns_ = 0;  // of each of `outer`
 };
 

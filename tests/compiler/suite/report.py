@@ -277,7 +277,6 @@ def recorded(verdicts: Verdicts) -> dict[str, Any]:
     return {
         "passed": counts(verdicts)["passed"],
         "loosely": named("loosely"),
-        "wrong": named("wrong"),
         "refused": {name: cause_of(verdicts[name]["detail"]) for name in named("refused")},
     }
 

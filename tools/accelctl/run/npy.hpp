@@ -21,7 +21,7 @@ namespace accel::tools {
 /// "V1", as ml_dtypes writes them.
 [[nodiscard]] std::vector<std::byte> to_npy(const TensorData& tensor);
 
-/// What a user can do about an array of another type: "convert it, in numpy: a.astype('<f4')".
+/// The remedy for an array of another type: "convert it, in numpy: a.astype('<f4')".
 [[nodiscard]] std::string conversion_hint(DataType type);
 
 }  // namespace accel::tools

@@ -98,7 +98,7 @@ class Axis {
     std::vector<Tap> taps_;
 };
 
-// What samples along all axes have in common.
+// The properties that samples along all axes share.
 struct Sampling {
     std::vector<Axis> axes = {};  // the outermost first
     Dims lengths;

@@ -30,7 +30,7 @@ ValueId with_part(const Node& n, ValueId data, ValueId part) {
         const std::int64_t length = n.b.dims(part)[axis];
         const std::int64_t rest = n.b.dims(data)[axis] - length;
         if (rest != 0) {
-            // What is beside the part along this axis, and no longer than it along the ones before.
+            // The rest along this axis, no longer than the part along the axes before.
             Dims start(n.b.rank(data), 0);
             start[axis] = length;
             Dims dims = n.b.dims(part);

@@ -127,12 +127,7 @@ Values tensor_scatter(const Node& n) {
     // The row of the update for each row of the cache; outside 0 … count - 1 if there is none.
     ValueId row = sub(n, counting(n, room, {1, room}), starts);
     if (mode == "circular") {
-        // The remainder of a division that rounds down.
-        const ValueId turns = n.b.cast(
-            unary(n, UnaryOp::floor,
-                  div(n, n.b.cast(row, DataType::f32), n.b.scalar(static_cast<float>(room)))),
-            DataType::i64);
-        row = sub(n, row, mul(n, turns, integer(room)));
+        row = n.b.binary(ElementwiseOp::mod, row, integer(room));
     }
     return {scattered_rows(n, cache, n.in(1), row, axis)};
 }
