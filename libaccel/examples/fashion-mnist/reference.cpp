@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -14,30 +15,68 @@ namespace fashion {
 
 namespace {
 
-// Computes the logits of one image. Each sum has k ascending, as on the card; the compiler may
-// vectorize only over the outputs.
-FASHION_CLONES void forward(const MlpWeights& weights, const float* x, float* logits) {
-    std::array<float, hidden> h{};
-    for (std::size_t k = 0; k < pixels; ++k) {
-        const float* w = &weights.w1[k * hidden];
-        for (std::size_t n = 0; n < hidden; ++n) {
-            h[n] = std::fma(x[k], w[n], h[n]);
+// A sum of products has blocks of 32 terms, whose sums are added up in pairs.
+constexpr std::size_t block_terms = 32;
+// A sum of values has blocks of 64 terms, each of which is halved until one value is left.
+constexpr std::size_t block_values = 64;
+
+// The products of one row with a matrix of `outputs` columns. The compiler may vectorize only over
+// the outputs.
+template <std::size_t inputs, std::size_t outputs>
+[[gnu::always_inline]] inline std::array<float, outputs> products(const float* x,
+                                                                  const float* weights) {
+    // Sums of powers of two of blocks, the largest first.
+    constexpr std::size_t most = std::bit_width((inputs + block_terms - 1) / block_terms) + 1;
+    std::array<std::array<float, outputs>, most> sums;
+    std::size_t depth = 0;
+    const auto add_last_two = [&] {
+        --depth;
+        for (std::size_t n = 0; n < outputs; ++n) {
+            sums[depth - 1][n] = sums[depth - 1][n] + sums[depth][n];
+        }
+    };
+    for (std::size_t first = 0; first < inputs; first += block_terms) {
+        std::array<float, outputs>& block = sums[depth++];
+        block.fill(0.0f);
+        for (std::size_t k = first; k < std::min(first + block_terms, inputs); ++k) {
+            const float* w = &weights[k * outputs];
+            for (std::size_t n = 0; n < outputs; ++n) {
+                block[n] = std::fma(x[k], w[n], block[n]);
+            }
+        }
+        for (std::size_t blocks = first / block_terms + 1; blocks % 2 == 0; blocks /= 2) {
+            add_last_two();
         }
     }
+    while (depth > 1) {
+        add_last_two();
+    }
+    return sums[0];
+}
+
+// Computes the logits of one image.
+FASHION_CLONES void forward(const MlpWeights& weights, const float* x, float* logits) {
+    std::array<float, hidden> h = products<pixels, hidden>(x, weights.w1.data());
     for (std::size_t n = 0; n < hidden; ++n) {
         const float sum = h[n] + weights.b1[n];
         h[n] = sum < 0.0f ? 0.0f : sum;
     }
-    std::array<float, classes> out{};
-    for (std::size_t k = 0; k < hidden; ++k) {
-        const float* w = &weights.w2[k * classes];
-        for (std::size_t n = 0; n < classes; ++n) {
-            out[n] = std::fma(h[k], w[n], out[n]);
-        }
-    }
+    const std::array<float, classes> out = products<hidden, classes>(h.data(), weights.w2.data());
     for (std::size_t n = 0; n < classes; ++n) {
         logits[n] = out[n] + weights.b2[n];
     }
+}
+
+// The sum of at most 64 values.
+float sum_of_values(std::span<const float> values) {
+    std::array<float, block_values> t{};
+    std::copy(values.begin(), values.end(), t.begin());
+    for (std::size_t half = block_values / 2; half != 0; half /= 2) {
+        for (std::size_t i = 0; i < half; ++i) {
+            t[i] = t[i] + t[i + half];
+        }
+    }
+    return t[0];
 }
 
 }  // namespace
@@ -81,11 +120,10 @@ std::vector<float> reference_softmax(std::span<const float> logits) {
     for (std::size_t i = 0; i < logits.size(); i += classes) {
         const auto row = logits.subspan(i, classes);
         const float largest = *std::max_element(row.begin(), row.end());
-        float sum = 0.0f;
         for (std::size_t j = 0; j < classes; ++j) {
             result[i + j] = reference_exp(row[j] - largest);
-            sum = sum + result[i + j];
         }
+        const float sum = sum_of_values(std::span(result).subspan(i, classes));
         for (std::size_t j = 0; j < classes; ++j) {
             result[i + j] = result[i + j] / sum;
         }
