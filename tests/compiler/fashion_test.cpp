@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <random>
 
 #include "dataset.hpp"
+#include "examples/fashion-mnist/reference.hpp"
 #include "fixture.hpp"
 
 namespace accel::test {
@@ -97,6 +99,56 @@ TEST_F(FashionTest, ModelsHaveTheAccuracyThatTheirTrainerComputed) {
         EXPECT_NEAR(found, trained_accuracy(fashion_file(name)), 0.0005) << name;
         EXPECT_GT(found, 0.86) << name;
     }
+}
+
+// `make run` shows it for the trained network, in the VM.
+TEST_F(FashionTest, ThePlainNetworkOfTheExampleHasTheBitsOfTheCard) {
+    fashion::MlpWeights weights;
+    std::minstd_rand random(3);
+    std::uniform_real_distribution<float> uniform(-0.1F, 0.1F);
+    for (std::vector<float>* const each : {&weights.w1, &weights.b1, &weights.w2, &weights.b2}) {
+        std::ranges::generate(*each, [&] { return uniform(random); });
+    }
+    images.images.resize(batch * fashion::pixels);
+    images.labels.resize(batch);
+    const std::vector<float> logits = fashion::reference_logits(weights, images);
+    const std::vector<float> probabilities = fashion::reference_softmax(logits);
+
+    const Device device = open();
+    Queue queue = device.create_queue();
+    const auto on_card = [&](const std::vector<float>& values) {
+        auto buffer = device.allocate<float>({values.size()});
+        buffer.copy_from(values);
+        return buffer;
+    };
+    std::vector<float> pixels(images.images.size());
+    fashion::decode(images.images, pixels);
+    const auto x = on_card(pixels);
+    const auto w1 = on_card(weights.w1);
+    const auto b1 = on_card(weights.b1);
+    const auto w2 = on_card(weights.w2);
+    const auto b2 = on_card(weights.b2);
+    const auto h = device.allocate<float>({batch * fashion::hidden});
+    const auto y = device.allocate<float>({logits.size()});
+    const auto p = device.allocate<float>({logits.size()});
+    queue.submit(Gemm{.d = h,
+                      .a = x,
+                      .b = w1,
+                      .bias = b1,
+                      .m = batch,
+                      .n = fashion::hidden,
+                      .k = fashion::pixels,
+                      .activation = UnaryOp::relu});
+    queue.submit(Gemm{.d = y,
+                      .a = h,
+                      .b = w2,
+                      .bias = b2,
+                      .m = batch,
+                      .n = fashion::classes,
+                      .k = fashion::hidden});
+    queue.submit(Softmax{.dst = p, .src = y, .outer = batch, .n = fashion::classes}).wait();
+    EXPECT_EQ(std::memcmp(y.data(), logits.data(), logits.size() * sizeof(float)), 0);
+    EXPECT_EQ(std::memcmp(p.data(), probabilities.data(), logits.size() * sizeof(float)), 0);
 }
 
 TEST_F(FashionTest, QuantizedModelsLoseLessThanOnePercentagePoint) {
