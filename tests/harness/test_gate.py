@@ -163,6 +163,15 @@ class Gate(unittest.TestCase):
                 *cls.scenarios["warn"][:-1],
                 "echo reached",
             ]
+        large = cls.folder / "large"
+        with large.open("wb") as file:
+            file.truncate(100 << 20)
+        for name, memory in (("no_memory", "160M"), ("little_memory", "320M")):
+            cls.scenarios[name] = [
+                f"--memory={memory}",
+                f"--files={large}:/large",
+                *("--", "sh", "-c", "echo not reached"),
+            ]
         pool = cls.enterClassContext(
             concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count() or 1)
         )
@@ -280,6 +289,10 @@ class Gate(unittest.TestCase):
 
     def test_a_missing_file_of_the_host_is_reported_before_the_boot(self):
         self.assertEqual(self.expect("no_file", Verdict.SETUP, "/no/such/file").console, "")
+
+    def test_a_guest_whose_files_do_not_fit_into_its_memory_is_told_so(self):
+        self.expect("no_memory", Verdict.SETUP, "do not fit", "160M", "--memory")
+        self.expect("little_memory", Verdict.SETUP, "do not fit", "320M", "--memory")
 
     def test_no_command_is_an_error_of_its_own(self):
         self.expect("no_command", Verdict.SETUP, "--interactive")

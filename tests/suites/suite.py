@@ -89,6 +89,7 @@ class Guest:
     tests: str = "*"  # the tests that it runs, unless the caller chooses
     driver: bool = True  # False for a guest without the driver
     python: bool = False  # the tests of suite `python` instead of programs of GoogleTest
+    tools: bool = True  # False for a guest without the tools and the models of the host
 
 
 # One test makes the card access an address without a mapping; the IOMMU reports that address.
@@ -111,8 +112,8 @@ GUESTS: dict[str, Guest] = {
         tests="Bounce.*",
     ),
     # Only the debug kernel can run the next two: tests/debug_kernel.py.
-    "failures": Guest(programs="debug/failures_test"),
-    "controls": Guest(programs="debug/controls_test", driver=False),
+    "failures": Guest(programs="debug/failures_test", tools=False),
+    "controls": Guest(programs="debug/controls_test", driver=False, tools=False),
 }
 
 
@@ -261,6 +262,15 @@ GUEST_FILES = (
 )
 
 
+def guest_files(build: Path) -> list[tuple[Path, str]]:
+    """Files for the guest and their paths there; suite `compiler` trains some of the models."""
+    trained = [
+        (path.absolute(), f"/usr/share/accel/{path.name}")
+        for path in sorted((build / "tests/compiler/fashion").glob("*.onnx"))
+    ]
+    return [(source, target) for source, target in (*GUEST_FILES, *trained) if source.exists()]
+
+
 def guest_tools(build: Path) -> list[Path]:
     """Programs of the host that tests need in the guest; tests of a missing one are skipped."""
     path = os.environ.get("PATH", "") + ":/usr/bin:/bin:/usr/sbin:/sbin"
@@ -342,17 +352,11 @@ def _run_guest(options: Options, log: Path, folder: Path, guest: Guest) -> Outco
         return Outcome(failed=[f"{module} is not built"])
     command = _guest_command(options, module if guest.driver else None, log, folder, guest.machine)
     command += extra
-    for program in [*([] if guest.python else programs), *guest_tools(options.build)]:
+    tools = guest_tools(options.build) if guest.tools else []
+    for program in [*([] if guest.python else programs), *tools]:
         command += ["--program", str(program)]
-    # Models that suite `compiler` trains.
-    trained = options.build / "tests/compiler/fashion"
-    models = [
-        (path.absolute(), f"/usr/share/accel/{path.name}")
-        for path in sorted(trained.glob("*.onnx"))
-    ]
-    for source, target in (*GUEST_FILES, *models):
-        if source.exists():
-            command += ["--files", f"{source}:{target}"]
+    for source, target in guest_files(options.build) if guest.tools else ():
+        command += ["--files", f"{source}:{target}"]
     command += ["--", "gtest.sh", options.filter, *(program.name for program in programs)]
     status, output = _call(command, log, options)
     if status != 0:

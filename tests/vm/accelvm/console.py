@@ -51,6 +51,11 @@ COMPLAINTS = tuple(
 # processor that is already replaced. No module is loaded at that time, so it is no result.
 MISPATCHED = re.compile(r"\bint3: 0000 \[#1\]")
 PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
+# Files that are larger than memory end the boot. If they only exceed the limit of the root file
+# system, the kernel goes on without the rest, and the first program that misses a file fails.
+NO_ROOM = re.compile(
+    r"Initramfs unpacking failed: write error|panic - not syncing: System is deadlocked on memory"
+)
 _OURS = re.compile(
     r"^(?:\[ *\d+\.\d+\] )?"
     r"(?:accel-vm: |Command line: |Kernel command line: |Unknown kernel command line )"
@@ -96,6 +101,7 @@ class Watcher:
         self.complaint: Complaint | None = None
         self.panic: str | None = None
         self.mispatched = False
+        self.no_room = False  # the guest's memory is too small for its files
         self.silent = True  # nothing was printed yet, not even by the firmware
         self.known_seen: dict[str, int] = {}  # by the name of the known complaint
 
@@ -121,6 +127,7 @@ class Watcher:
                     self._end_report()
                 continue
             self.mispatched |= bool(MISPATCHED.search(line))
+            self.no_room |= bool(NO_ROOM.search(line))
             if not self.panic and (panic := PANIC.search(line)):
                 self.panic = panic[1]
             if self._known:

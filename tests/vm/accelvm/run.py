@@ -225,6 +225,12 @@ def _judge(run: Run, qemu: Qemu, guest: _Guest) -> None:
         raise VmError(
             Verdict.SETUP, f"QEMU did not start: {qemu.complaint() or 'it printed no error'}"
         )
+    if report.stage == Stage.BOOT and watcher.no_room:
+        raise VmError(
+            Verdict.SETUP,
+            f"the guest's files do not fit into its memory of {run.machine.memory}: "
+            "give it more with --memory",
+        )
     if report.stage == Stage.BOOT:
         reason = (
             f"its kernel panicked: {watcher.panic}"
