@@ -23,8 +23,8 @@ void find_operator(const onnx::NodeProto& node, const OpsetImports& opsets) {
 
 void check_names(const onnx::GraphProto& graph) {
     std::map<std::string, std::string> definitions;  // of each name
-    const auto define = [&](const std::string& name, std::string what) {
-        const auto [other, is_new] = definitions.try_emplace(name, std::move(what));
+    const auto define = [&](const std::string& name, const std::string& what) {
+        const auto [other, is_new] = definitions.try_emplace(name, what);
         if (!is_new) {
             refuse("the name '" + name + "' is defined twice: it is " + other->second + " and " +
                        (other->second == what ? "another one" : what),

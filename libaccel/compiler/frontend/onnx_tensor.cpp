@@ -127,7 +127,7 @@ void check_bytes(const onnx::TensorProto& proto, std::size_t found, std::size_t 
 
 // Several elements in a byte, the first of them in the low bits.
 void unpack(std::span<const std::byte> packed, Tensor& tensor) {
-    const unsigned bits = file_bits(tensor.type);
+    const unsigned bits = packed_bits(tensor.type);
     const unsigned in_a_byte = 8 / bits;
     const bool is_signed = tensor.type == DataType::i4 || tensor.type == DataType::i2;
     for (std::size_t i = 0; i < tensor.data.size(); ++i) {

@@ -203,6 +203,7 @@ ValueId Builder::concat(const std::vector<ValueId>& in, std::size_t axis) {
     const ValueId out = add(op::Concat{axis}, in, type(in[0]), std::move(shape));
     if (auto quant = common_quant_params(in)) {
         std::vector<ValueId> counterparts;
+        counterparts.reserve(in.size());
         for (const ValueId id : in) {
             counterparts.push_back(value(id).quant->counterpart);
         }

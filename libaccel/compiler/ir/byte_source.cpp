@@ -19,7 +19,7 @@ constexpr std::size_t large = std::size_t{1} << 18;
 }  // namespace
 
 std::shared_ptr<ByteSource> ByteSource::allocate(std::size_t bytes) {
-    const std::shared_ptr<ByteSource> source(new ByteSource);
+    std::shared_ptr<ByteSource> source(new ByteSource);
     if (bytes < large) {
         source->owned_.resize(bytes);
         source->writable_ = source->owned_.data();
@@ -37,7 +37,7 @@ std::shared_ptr<ByteSource> ByteSource::allocate(std::size_t bytes) {
 }
 
 std::shared_ptr<ByteSource> ByteSource::map(int fd, std::size_t bytes) {
-    const std::shared_ptr<ByteSource> source(new ByteSource);
+    std::shared_ptr<ByteSource> source(new ByteSource);
     if (bytes == 0) {
         return source;
     }
@@ -51,7 +51,7 @@ std::shared_ptr<ByteSource> ByteSource::map(int fd, std::size_t bytes) {
 }
 
 std::shared_ptr<ByteSource> ByteSource::own(std::vector<std::byte> bytes) {
-    const std::shared_ptr<ByteSource> source(new ByteSource);
+    std::shared_ptr<ByteSource> source(new ByteSource);
     source->owned_ = std::move(bytes);
     source->writable_ = source->owned_.data();
     source->bytes_ = source->owned_;
@@ -59,7 +59,7 @@ std::shared_ptr<ByteSource> ByteSource::own(std::vector<std::byte> bytes) {
 }
 
 std::shared_ptr<ByteSource> ByteSource::borrow(std::span<const std::byte> bytes) {
-    const std::shared_ptr<ByteSource> source(new ByteSource);
+    std::shared_ptr<ByteSource> source(new ByteSource);
     source->bytes_ = bytes;
     return source;
 }
@@ -80,7 +80,8 @@ void ByteSource::evict(std::span<const std::byte> part) const noexcept {
     const auto first = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
     const auto last = reinterpret_cast<std::uintptr_t>(part.data()) + part.size();
     if (first >= base && last <= base + bytes_.size()) {
-        static_cast<void>(madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED));
+        auto* const start = const_cast<std::byte*>(bytes_.data()) + (first - base);
+        static_cast<void>(madvise(start, last - first, MADV_DONTNEED));
     }
 }
 

@@ -104,6 +104,7 @@ Constant fold_elementwise(const op::Elementwise& x, const std::vector<const Tens
     const std::int64_t count = elements(result.dims);
     const std::size_t size = size_of(result.type);
     std::vector<BroadcastOperand<Number>> operands;
+    operands.reserve(in.size());
     for (const Tensor* tensor : in) {
         operands.emplace_back(*tensor, result.dims);
     }

@@ -34,8 +34,9 @@ float small_to_float(DataType type, std::uint8_t byte) {
         case DataType::f8e8m0:
             return card::decode_power(byte);
         default:
-            return is_signed(type) ? card::decode_signed(byte, file_bits(type))
-                                   : card::decode_unsigned(byte, file_bits(type));
+            return static_cast<float>(is_signed(type)
+                                          ? card::decode_signed(byte, packed_bits(type))
+                                          : card::decode_unsigned(byte, packed_bits(type)));
     }
 }
 
@@ -56,7 +57,7 @@ std::uint8_t to_small(DataType type, float x) {
         default:
             break;
     }
-    const int count = 1 << file_bits(type);
+    const int count = 1 << packed_bits(type);
     const auto low = static_cast<float>(is_signed(type) ? -count / 2 : 0);
     const float whole =
         std::isnan(x) ? 0 : std::trunc(std::clamp(x, low, low + static_cast<float>(count - 1)));
@@ -68,8 +69,8 @@ std::uint8_t to_small(DataType type, std::int64_t x) {
         return to_small(type, static_cast<float>(x));
     }
     const auto byte = static_cast<std::uint8_t>(x);
-    return is_signed(type) ? static_cast<std::uint8_t>(card::decode_signed(byte, file_bits(type)))
-                           : card::decode_unsigned(byte, file_bits(type));
+    return is_signed(type) ? static_cast<std::uint8_t>(card::decode_signed(byte, packed_bits(type)))
+                           : card::decode_unsigned(byte, packed_bits(type));
 }
 
 }  // namespace accel::compiler

@@ -15,19 +15,19 @@ namespace accel::compiler {
     return type >= DataType::f8e4m3fn && type <= DataType::u2;
 }
 
-/// The bits of an element in an ONNX file, where several elements share a byte.
+/// Types of which several elements share a byte in an ONNX file.
+[[nodiscard]] constexpr bool is_packed(DataType type) {
+    return type >= DataType::f4e2m1 && type <= DataType::u2;
+}
+
+/// The bits of an element of such a type.
+[[nodiscard]] constexpr std::uint32_t packed_bits(DataType type) {
+    return type == DataType::i2 || type == DataType::u2 ? 2 : 4;
+}
+
+/// The bits of an element of any type in an ONNX file.
 [[nodiscard]] constexpr std::uint32_t file_bits(DataType type) {
-    switch (type) {
-        case DataType::f4e2m1:
-        case DataType::i4:
-        case DataType::u4:
-            return 4;
-        case DataType::i2:
-        case DataType::u2:
-            return 2;
-        default:
-            return 8 * size_of(type);
-    }
+    return is_packed(type) ? packed_bits(type) : 8 * size_of(type);
 }
 
 /// The number that a byte of a small type stands for.

@@ -60,7 +60,8 @@ class Reduce {
                                 columns, values_);
         if (op == ACCEL_REDUCE_MAX || op == ACCEL_REDUCE_MIN) {
             constexpr float infinity = std::numeric_limits<float>::infinity();
-            std::fill_n(values_, columns, least ? infinity : -infinity);
+            const float identity = least ? infinity : -infinity;
+            std::fill_n(values_, columns, identity);
         }
         const auto visit = [&](std::uint64_t first, std::uint64_t rows, const float* in) -> Status {
             memory_.work(Work::elements, rows * columns);

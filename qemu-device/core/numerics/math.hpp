@@ -51,13 +51,13 @@ ACCEL_INLINE float exp_f32(float x) {
 
 // The greater and the lesser of two numbers: a NaN if either is one; -0 is less than +0.
 ACCEL_INLINE float maximum(float a, float b) {
-    const float both =
+    const auto both =
         std::bit_cast<float>(std::bit_cast<std::uint32_t>(a) & std::bit_cast<std::uint32_t>(b));
     const float best = a == b ? both : a > b ? a : b;
     return a != a ? a : best;
 }
 ACCEL_INLINE float minimum(float a, float b) {
-    const float both =
+    const auto both =
         std::bit_cast<float>(std::bit_cast<std::uint32_t>(a) | std::bit_cast<std::uint32_t>(b));
     const float best = a == b ? both : a < b ? a : b;
     return a != a ? a : best;

@@ -26,7 +26,7 @@ ValueId rooted(const Node& n, ValueId x, float p) {
 // Opset 1 states p as a real number, later ones as an integer.
 float exponent(const Node& n) {
     const float p = n.real("p", 0.0F);
-    const float whole = static_cast<float>(n.integer("p", 2));
+    const auto whole = static_cast<float>(n.integer("p", 2));
     const float chosen = p > 0 ? p : whole;
     if (!(chosen > 0)) {
         refuse("its attribute p is " + std::to_string(chosen), "it must be positive");

@@ -10,10 +10,10 @@ bool is_worth_storing(const Tensor& weights) {
 }
 
 ValueId unpacked_on_card(const Node& n, const Tensor& weights) {
-    const std::uint32_t bits = file_bits(weights.type);
-    if (bits == 8) {
+    if (file_bits(weights.type) == 8) {
         return n.b.stored(std::make_shared<Tensor>(weights));
     }
+    const std::uint32_t bits = packed_bits(weights.type);
     // Byte i holds the elements i, i + stride, ...: so the card unpacks long rows.
     const std::uint32_t parts = 8 / bits;
     const std::size_t count = weights.data.size();
@@ -27,7 +27,7 @@ ValueId unpacked_on_card(const Node& n, const Tensor& weights) {
     }
     std::vector<std::int64_t> shifts;
     for (std::uint32_t part = 0; part < parts; ++part) {
-        shifts.push_back(part * bits);
+        shifts.push_back(std::int64_t{part} * bits);
     }
     const ValueId shift = n.b.constant(
         make_constant(DataType::u8, {parts, 1}, std::span<const std::int64_t>(shifts)));
