@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The elements of a tensor as bytes. Copies of a tensor share them, and constants that are folded
-// from others are computed when something first reads them: most are read only while they are
-// written to the card, and some never.
+// The elements of a tensor as bytes, which copies of the tensor share. A folded constant is
+// computed when something first reads its elements. Mostly that is the upload to the card, and some
+// constants are never read.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace accel::compiler {
 
 struct Tensor;
 
-/// Another tensor, whose dimensions in this order give these elements.
+/// The source of a permuted tensor: another tensor, and the order of its dimensions.
 struct Permuted {
     std::shared_ptr<const Tensor> from;
     std::vector<std::size_t> axes;

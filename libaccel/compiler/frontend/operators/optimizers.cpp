@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Steps of optimizers, of the domain ai.onnx.preview.training. The inputs are the learning rate,
-// the number of earlier steps, and then, for all tensors, each kind of tensor together: the values,
-// their gradients, and the state.
+// Steps of optimizers, of the domain ai.onnx.preview.training. The first inputs are the learning
+// rate and the number of earlier steps. Then follow the values of all tensors, the gradients of all
+// tensors, and the states of all tensors.
 #include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
