@@ -87,7 +87,7 @@ Values momentum_step(const Node& n, const Values& kinds) {
     const ValueId x = kinds[0];
     const float alpha = n.real("alpha", 0.0F);
     const ValueId g = regularized(n, x, kinds[1]);
-    // The gradient counts whole in the first step.
+    // In the first step, the factor of the gradient is 1.
     const ValueId beta =
         n.b.select(after_first_step(n), n.b.scalar(n.real("beta", 0.0F)), n.b.scalar(1.0F));
     const ValueId velocity = add(n, mul(n, kinds[2], alpha), mul(n, g, beta));
