@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Model::check(), and the messages of models that are refused.
+// Model::check(), the messages of models that are refused, and the table of operators.
+#include <algorithm>
+#include <vector>
+
 #include "accel/model.hpp"
 #include "fixture.hpp"
+#include "frontend/operator_table.hpp"
 #include "model_builder.hpp"
 
 namespace accel::test {
@@ -209,6 +213,19 @@ TEST_F(ModelCheck, AnOperatorThatIsNewerThanTheModelIsRefused) {
     EXPECT_THAT(check(m), IsEmpty());
     m.model.mutable_opset_import(0)->set_version(29);
     expect_says(refusal(m), "opset 29 of the domain ai.onnx", "1 to 28");
+}
+
+TEST(OperatorTable, LowersAnOperatorInOneWayInEachOpset) {
+    for (const auto& [name, variants] : compiler::operators().all()) {
+        std::vector<compiler::OpsetRange> ranges;
+        for (const compiler::Operator& one : variants) {
+            ranges.push_back(one.opsets);
+        }
+        std::ranges::sort(ranges, {}, &compiler::OpsetRange::first);
+        for (std::size_t i = 1; i < ranges.size(); ++i) {
+            EXPECT_LT(ranges[i - 1].last, ranges[i].first) << name << " is in the table twice";
+        }
+    }
 }
 
 TEST_F(ModelCheck, AModelOfOtherDomainsOnlyHasNoOpsetOfOnnx) {

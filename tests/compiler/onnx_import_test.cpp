@@ -127,7 +127,7 @@ TEST_F(OnnxImportTest, ExternalWeightsInAShortMissingOrForeignFileAreRefused) {
     make_external("weights.bin", "0", "8");
     expect_says(refusal(), "model.onnx", "weights.bin", "beside the model");
     save_weights({3});
-    expect_says(refusal(), "weights.bin", "is the file complete");
+    expect_says(refusal(), "weights.bin", "copy or export the file again");
     for (const char* const location :
          {"../weights.bin", "/etc/passwd", "a/../../weights.bin", ""}) {
         make_external(location, "0", "8");

@@ -106,7 +106,7 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
     check_output(options.output);
     const Card card = select_card_for_models(program, options.model);
     const Device device = open_card(card);
-    // The model is loaded to learn its inputs, and gone before it is loaded for calibration.
+    // This load only tells the inputs. The model is released before it is loaded for calibration.
     const auto runs = [&] {
         return read_calibration(load_model(device, options.model), options.calibration);
     }();

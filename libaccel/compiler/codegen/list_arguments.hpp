@@ -11,8 +11,8 @@ namespace accel::compiler {
 
 inline constexpr std::uint32_t scratch_argument = 0;
 inline constexpr std::uint32_t weights_argument = 1;
-/// The first input or output. The inputs and then the outputs of the model follow from here, or, if
-/// these are more than a list has arguments, those that the commands of this list use.
+/// The first input or output. The inputs of the model and then its outputs follow. If a list has
+/// too few arguments for all of them, only those follow that the commands of the list use.
 inline constexpr std::uint32_t first_port_argument = 2;
 
 /// A call of a list has up to 64 arguments. The last is free for completion records.

@@ -9,7 +9,7 @@ namespace accel::compiler {
 
 namespace {
 
-// The text of an error in its parts. `place` is in front of it, and not of interest here.
+// The cause and the remedy in the text of an error, without `place` in front of them.
 Unsupported parts_of(const Error& error, const std::string& place, const char* remedy) {
     const auto* const refusal = dynamic_cast<const Refusal*>(&error);
     Unsupported one;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The list of all findings that keep a model from compiling, instead of an error for the first.
+// The diagnostics of Model::check(): all causes for which a model is refused, not only the first.
 #pragma once
 
 #include <accel/model_info.hpp>
@@ -24,7 +24,7 @@ class Findings {
     /// In the order in which they were found.
     [[nodiscard]] const std::vector<Unsupported>& all() const { return found_; }
 
-    /// Notes the cause of a node. Nodes of one operator with one cause are counted.
+    /// Notes the cause of a node. Nodes with the same operator and the same cause are one finding.
     void add(const onnx::NodeProto& node, const Error& error);
     /// Notes a cause that concerns the whole model, or an instruction of the node `node`.
     void add(const Error& error, std::string node = {});

@@ -39,7 +39,7 @@ template <typename Newer, typename Message>
 Newer newer_fields(const Message& message) {
     Newer newer;
     if (!read_newer(message, newer)) {
-        refuse_damaged("the file has fields of unknown types", "is the file damaged?");
+        refuse_damaged("the file has fields of unknown types", "copy or export the model again");
     }
     return newer;
 }
@@ -76,7 +76,7 @@ class Inliner {
             onnx::AttributeProto attribute;
             if (!attribute.ParseFromString(bytes)) {
                 refuse_damaged("function '" + proto.name() + "' has a damaged attribute",
-                               "is the file damaged?");
+                               "copy or export the model again");
             }
             function.defaults[attribute.name()] = std::move(attribute);
         }

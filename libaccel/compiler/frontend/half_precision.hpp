@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The rounding of f16 and bf16. Nodes that compute in these types become instructions on f32
-// values, and only results that leave such a chain are rounded: outputs of the model, and inputs of
-// all other nodes.
+// values. A value is rounded only where it leaves a chain of such nodes: as an output of the model,
+// or as an input of another node.
 #pragma once
 
 #include <map>

@@ -35,7 +35,7 @@ ParsedModel parse_model(const Bytes& file, const std::string& name,
                            : model.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
     if (!valid) {
         refuse_damaged(name + ": it is not an ONNX model, or it is damaged",
-                       "is the file complete?");
+                       "copy or export the model again");
     }
     // Many texts happen to parse, with nothing in them that a model has.
     if (!model.has_graph() && model.opset_import_size() == 0) {

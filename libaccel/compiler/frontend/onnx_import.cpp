@@ -128,7 +128,8 @@ class OnnxImporter {
             program_.outputs.push_back({output.name(), as_declared(output, value)});
         }
         if (program_.outputs.empty()) {
-            refuse("its outputs are sequences without elements");
+            refuse("all its outputs are sequences without elements, so it computes nothing",
+                   "make a tensor an output of the model");
         }
     }
 
@@ -228,7 +229,8 @@ class OnnxImporter {
                         continue;
                     }
                     if (static_cast<std::size_t>(i) >= results.size()) {
-                        refuse("its output " + std::to_string(i) + " is not supported");
+                        refuse("its output " + std::to_string(i) + " is not supported",
+                               "remove the output if no node needs it");
                     }
                     scope[node.output(i)] = results[static_cast<std::size_t>(i)];
                 }
@@ -423,7 +425,7 @@ Program check_onnx(const ModelSource& source, const LoadOptions& options, Findin
     LoadOptions checked = options;
     if (!options.allow_narrowing) {
         check_narrowing(model.proto.graph(), findings);
-        checked.allow_narrowing = true;  // the check has noted it, and goes on
+        checked.allow_narrowing = true;  // noted above; the check continues
     }
     try {
         return OnnxImporter(model.proto, model.weights, checked).check(findings);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Fields of ONNX files that the description of Debian 12 does not have: see onnx_newer.proto.
+// Access to fields of ONNX files that are newer than onnx.proto of Debian 12: see onnx_newer.proto.
 #pragma once
 
 #include <onnx.pb.h>

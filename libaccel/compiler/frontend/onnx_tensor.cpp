@@ -71,7 +71,7 @@ DataType data_type_of(std::int64_t onnx_type) {
     const std::string name = name_of_type(onnx_type);
     const std::string cause = "the card does not support the data type " + name;
     if (onnx_type == onnx::TensorProto::STRING) {
-        refuse(cause, "work on texts outside of the model");
+        refuse(cause, "compute strings outside of the model");
     }
     if (name.starts_with("COMPLEX")) {
         refuse(cause, "keep the real and the imaginary parts in two tensors of FLOAT");
@@ -108,7 +108,7 @@ void copy_field(const Field& field, Tensor& tensor) {
     if (static_cast<std::size_t>(field.size()) != tensor.data.size() / sizeof(T)) {
         refuse_damaged("a tensor of the shape " + to_string(tensor.dims) + " has " +
                            std::to_string(field.size()) + " elements in the file",
-                       "is the file damaged?");
+                       "copy or export the model again");
     }
     std::byte* const first = tensor.data.data();
     for (int i = 0; i < field.size(); ++i) {
@@ -121,7 +121,7 @@ void check_bytes(const onnx::TensorProto& proto, std::size_t found, std::size_t 
     if (found != needed) {
         refuse_damaged("tensor '" + proto.name() + "' has " + std::to_string(found) +
                            " bytes, and its shape needs " + std::to_string(needed),
-                       "is the file damaged?");
+                       "copy or export the model again");
     }
 }
 
@@ -188,7 +188,7 @@ Constant import_tensor(const onnx::TensorProto& proto, WeightFiles* weights) {
     if (count > stated) {
         refuse_damaged("tensor '" + proto.name() + "' of the shape " + to_string(dims) +
                            " has only " + std::to_string(stated) + " elements in the file",
-                       "is the file damaged?");
+                       "copy or export the model again");
     }
     auto tensor = std::make_shared<Tensor>(type, std::move(dims));
     if (in_a_byte > 1) {
@@ -258,7 +258,7 @@ const onnx::TypeProto::Tensor& element_type_of(const onnx::TypeProto& type) {
 }
 
 TensorInfo describe_tensor(const onnx::ValueInfoProto& input) {
-    // An optional tensor is there.
+    // An optional input must be given, so it has the type of its tensor.
     const onnx::TypeProto& type =
         input.type().has_optional_type() ? input.type().optional_type().elem_type() : input.type();
     if (!type.has_tensor_type()) {

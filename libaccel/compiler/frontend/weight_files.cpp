@@ -82,7 +82,7 @@ TensorStorage WeightFiles::find(const onnx::TensorProto& tensor) {
                                      : size - std::min(offset, size);
     if (offset > size || length > size - offset) {
         refuse("the weights '" + tensor.name() + "' end past the end of their file " + location,
-               "is the file complete?");
+               "copy or export the file again");
     }
     TensorStorage& found = known_[{location, offset, length}];
     if (found.size() != length) {

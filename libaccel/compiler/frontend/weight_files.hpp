@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Elements of tensors that are not in the parsed model: they stay in the file of the model, or in
-// files beside it ("external data" of ONNX), until the card gets them.
+// Elements of tensors that are not in the parsed model. They stay in the file of the model, or in
+// files beside it ("external data" of ONNX), until the upload copies them to the card.
 #pragma once
 
 #include <filesystem>

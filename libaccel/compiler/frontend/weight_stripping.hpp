@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Models without their large tensors, so that protobuf does not copy these.
+// Copies of serialized models without their large tensors, so that Protocol Buffers does not copy
+// these.
 #pragma once
 
 #include <cstddef>

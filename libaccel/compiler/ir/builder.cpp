@@ -12,7 +12,7 @@ namespace accel::compiler {
 
 namespace {
 
-// A model may have so many elements of constants computed when it is loaded.
+// The limit of the elements of all constants that a load folds.
 constexpr std::int64_t max_folded = std::int64_t{1} << 29;
 
 }  // namespace

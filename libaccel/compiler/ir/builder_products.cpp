@@ -61,7 +61,7 @@ ValueId Builder::pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_
         refuse("its window is larger than the padded image");
     }
     const ValueId out = add(pool, {x}, type(x), {dims(x)[0], dims(x)[1], height, width});
-    // The largest of quantized elements stands for the largest number.
+    // The largest quantized element represents the largest number, because the scale is positive.
     const QuantParams* const quant = quant_params(x, false);
     if (quant != nullptr && pool.op == PoolOp::max && quant->scales[0] > 0) {
         QuantParams same = *quant;

@@ -23,9 +23,9 @@ ValueId Builder::stored(Constant tensor) {
 
 ValueId Builder::bitcast(ValueId a, DataType to) {
     if (size_of(to) != size_of(type(a))) {
-        refuse("elements of " + std::string(to_string(type(a))) +
-                   " have another size than those of " + std::string(to_string(to)),
-               "use Cast to convert values");
+        refuse("elements of " + std::string(to_string(type(a))) + " and " +
+                   std::string(to_string(to)) + " differ in size",
+               "use Cast to convert values; f64 with narrowing has the size of f32");
     }
     return type(a) == to ? a : add(op::Reshape{}, {a}, to, dims(a));
 }

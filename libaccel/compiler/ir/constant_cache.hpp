@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Equal constants share their elements, so that the card has them once: constants with the same
-// elements, and constants that the same operation makes of the same operands.
+// Equal constants share their elements, so that the card stores them once. Constants are equal if
+// they have the same elements, or if the same operation makes them of the same operands.
 #pragma once
 
 #include <string>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Covers the operations that arithmetic on shapes and weights uses, with the arithmetic of the
-// emulated card, so that a folded value has the bits that the card computes. Other instructions
-// stay in the program, and the card computes them in each run.
+// Folds the operations that computations on shapes and weights use. The arithmetic is that of the
+// emulated card (qemu-device/core/numerics), so a folded value has the bits that the card computes.
+// Other instructions stay in the program, and the card computes them in each run.
 #include "ir/constant_folding.hpp"
 
 #include <algorithm>

@@ -47,7 +47,7 @@ Constant empty_reduction(ReduceOp op, DataType type) {
         default:
             break;
     }
-    refuse("it averages integers of an axis without elements, or searches such an axis");
+    refuse("it reduces an axis without elements, for which its operation has no result");
 }
 
 }  // namespace accel::compiler

@@ -30,8 +30,10 @@ class Refusal : public Error {
     std::string remedy_;
 };
 
-/// The general remedies: of an error in a node, and of any other error in a model.
-inline constexpr const char* node_remedy = "check the model with onnx.checker, or change the node";
+/// The general remedies: of an error in a node, and of any other error in a model. A node with an
+/// error may be correct, so the first has a remedy for what the compiler does not support, too.
+inline constexpr const char* node_remedy =
+    "check the model with onnx.checker, change the node, or compute it outside of the model";
 inline constexpr const char* model_remedy = "check the model with onnx.checker";
 
 /// Refuses a model. Each caller on the way out adds what it knows: the node, the file. `remedy`

@@ -40,8 +40,9 @@ struct Value {
     int input = -1;     // the index of an input of the model, else -1
     int producer = -1;  // the index of an instruction, else -1
     std::shared_ptr<const QuantParams> quant = nullptr;
-    // A constant that a load gives as the value of an input, or that depends on one. The pass
-    // `fuse` must compute with it as with a value of a run, so that the results have the same bits.
+    // A constant that is the known value of an input (LoadOptions::constant_inputs), or that
+    // depends on one. The pass `fuse` treats it as a value of a run, so that the results have the
+    // same bits.
     bool given = false;
     bool stored = false;  // of a constant: instructions that read it are not folded
     // Of a constant: instructions on stored constants compute the same value.
@@ -93,9 +94,9 @@ struct Gather {
     std::size_t axis = 0;
     bool elements = false;
 };
-/// a, with elements along an axis updated by c at the indices b, in ascending order along the axis.
-/// c has the shape of a, but another length of the axis. `elements`: b has the shape of c; else it
-/// has one dimension.
+/// A copy of a, in which c updates the elements at the indices b of an axis, in ascending order
+/// along the axis of c. c has the shape of a, but another length of the axis. `elements`: b has the
+/// shape of c; else it has one dimension.
 struct Scatter {
     std::size_t axis = 0;
     bool elements = false;

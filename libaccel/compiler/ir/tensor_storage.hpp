@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The elements of a tensor as bytes. Copies of a tensor share them, and constants that are folded
-// from others are computed when something first reads them: most are read only while they are
-// written to the card, and some never.
+// The elements of a tensor as bytes, which copies of the tensor share. A folded constant is
+// computed when something first reads its elements. Mostly that is the upload to the card, and some
+// constants are never read.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ namespace accel::compiler {
 
 struct Tensor;
 
-/// Another tensor, whose dimensions in this order give these elements.
+/// The source of a permuted tensor: another tensor, and the order of its dimensions.
 struct Permuted {
     std::shared_ptr<const Tensor> from;
     std::vector<std::size_t> axes;
@@ -36,8 +36,8 @@ class TensorStorage {
     TensorStorage(std::vector<std::byte> bytes);
     /// A part of a source.
     TensorStorage(Bytes source, std::span<const std::byte> part);
-    /// Computed at the first access. `depth`: the longest chain of storages that are computed, one
-    /// from the other, before and with this one.
+    /// Computed at the first access. `depth`: the length of the longest chain of storages, each
+    /// computed from the one before, that ends with this one.
     TensorStorage(std::size_t bytes, Computation computation, unsigned depth);
 
     [[nodiscard]] std::size_t size() const noexcept { return state_ ? state_->size : 0; }
@@ -59,10 +59,11 @@ class TensorStorage {
     /// Some bytes of this storage, shared with it.
     [[nodiscard]] TensorStorage part(std::size_t first, std::size_t bytes) const;
 
-    /// Equal for storages that share all of their bytes, and only for these; null without bytes.
+    /// The same pointer for storages that share all of their bytes, and only for these. Null
+    /// without bytes.
     [[nodiscard]] const void* identity() const noexcept { return state_.get(); }
 
-    /// Zero if the bytes are there. Else an access computes the bytes first.
+    /// Zero if the bytes are in memory. Otherwise an access computes them first.
     [[nodiscard]] unsigned depth() const noexcept {
         return state_ && !state_->source ? state_->depth : 0;
     }
@@ -77,7 +78,7 @@ class TensorStorage {
     }
     void set_permuted(Permuted permuted) { state_->permuted = std::move(permuted); }
 
-    /// Releases the memory of bytes that a mapped file has, too.
+    /// Releases memory whose bytes are also in a mapped file.
     void evict() const noexcept;
 
   private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Weights in small types lie on the card as in the file, and each run converts them before their
-// product.
+// The pass `unpack-weights`: the card stores weights in their small types, and each run converts
+// them before their product.
 #pragma once
 
 #include <iosfwd>

@@ -158,7 +158,7 @@ class OpsetConversion {
 
     // ---- one function for each kind of change
 
-    // Softmax and its kin worked on a matrix, into which they flattened the input.
+    // Until opset 12, Softmax, LogSoftmax and Hardmax flatten their input to a matrix.
     void convert_softmax(onnx::NodeProto& node) {
         const onnx::AttributeProto* const attribute = find(node, "axis");
         const std::int64_t axis = attribute == nullptr ? 1 : attribute->i();

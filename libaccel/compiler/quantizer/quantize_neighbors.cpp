@@ -21,7 +21,7 @@ bool is_one_of(const onnx::NodeProto& node, Names names) {
     return node.domain().empty() && std::ranges::find(names, node.op_type()) != names.end();
 }
 
-// They move elements, and change none.
+// Nodes that choose or move elements, and change none.
 bool is_movement(const onnx::NodeProto& node) {
     if (node.op_type() == "Resize") {
         const auto mode = std::ranges::find_if(
@@ -34,12 +34,12 @@ bool is_movement(const onnx::NodeProto& node) {
 bool has_many_inputs(const onnx::NodeProto& node) {
     return is_one_of(node, {"Add", "Concat", "Mul"});
 }
-// They have ranges of their own.
+// Nodes whose output has another range than their inputs.
 bool is_arithmetic(const onnx::NodeProto& node) {
     return has_many_inputs(node) ||
            is_one_of(node, {"AveragePool", "GlobalAveragePool", "LeakyRelu", "Sigmoid"});
 }
-// The node before it stores what it clamps.
+// Nodes whose effect is the saturation of the node before them.
 bool is_clamp(const onnx::NodeProto& node) {
     return is_one_of(node, {"Clip", "Relu"});
 }
@@ -77,7 +77,7 @@ void Sites::find_neighbors(const onnx::GraphProto& graph) {
     for (const auto& output : graph.output()) {
         ++uses_[output.name()];
     }
-    // The users of a node come before it.
+    // From the last node to the first, so the users of a node are examined before it.
     for (int i = graph.node_size(); i-- > 0;) {
         examine_neighbor(graph, i);
     }

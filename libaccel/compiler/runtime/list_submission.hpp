@@ -9,9 +9,9 @@
 
 namespace accel::compiler {
 
-/// Submits lists of the model together. `ports` are its inputs and then the outputs of its
-/// commands; the last one more than these is an array of completion records, if the lists write
-/// any. The job is that of the last list. If a list fails, those behind it do not run.
+/// Submits lists of the model together. `ports` are its inputs, and then the outputs of its
+/// commands. If the lists write completion records, a last element of `ports` is the array for
+/// them. The job is that of the last list. If a list fails, those behind it do not run.
 Job submit_lists(CompiledModel& model, Queue& queue, std::span<const RecordedList> lists,
                  std::span<const Operand> ports);
 

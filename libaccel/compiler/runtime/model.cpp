@@ -77,7 +77,7 @@ std::span<const ModelCommand> Model::commands() const {
 Job Model::submit(Queue& queue, std::span<const Operand> arguments) const {
     if (compiled_->host_fallback) {
         throw Error(std::errc::not_supported,
-                    "Model::submit() submits one command, and the host computes nodes of this "
+                    "Model::submit() submits commands only, and the host computes nodes of this "
                     "model (Model::host_nodes()): use Model::run()");
     }
     const std::size_t inputs = compiled_->inputs.size();

@@ -124,7 +124,8 @@ Header check_header(const Bytes& file) {
     std::span<const std::byte> bytes = file->bytes();
     Header header{};
     if (bytes.size() < sizeof header) {
-        refuse_damaged("it ends within its header", "is the file complete?");
+        refuse_damaged("it ends within its header",
+                       "copy the file again, or compile the model again");
     }
     std::memcpy(&header, bytes.data(), sizeof header);
     if (header.format < format_version || header.format > format_of_lists) {
@@ -144,7 +145,7 @@ Header check_header(const Bytes& file) {
     if (header.description > bytes.size() || header.weights != bytes.size() - header.description) {
         refuse_damaged("it has " + std::to_string(bytes.size()) +
                            " bytes after its header, which states another size",
-                       "is the file complete?");
+                       "copy the file again, or compile the model again");
     }
     if (fingerprint_of(file, bytes) != header.fingerprint) {
         refuse_damaged("it is damaged: its checksum is wrong", "compile the model again");

@@ -71,8 +71,9 @@ class WeightWriter {
     std::size_t filled_ = 0;   // bytes in the staging buffer
 };
 
-// First the pieces that are computed only now, because that needs more memory than they have, and
-// of these the largest: then the card has little yet.
+// Orders the pieces that must be computed first, the largest before the others. Their computation
+// needs more memory than the pieces themselves, and at the start the process holds the fewest
+// weights.
 void sort_pieces(std::vector<WeightPiece>& pieces) {
     std::ranges::sort(pieces, [](const WeightPiece& a, const WeightPiece& b) {
         const auto rank = [](const WeightPiece& piece) {

@@ -333,8 +333,9 @@ void bind_loading(nb::class_<ModelObject>& model) {
             "memoryview or the like. `folder`: of the files with weights that such a content names "
             "(external data).\n\n"
             "`device` None: Device(). `batch`: the length of a first dimension that the model "
-            "leaves open (0 means 1). `dimensions`: lengths of named dimensions. `shapes`: shapes "
-            "of inputs. `constant_inputs`: inputs that are the same in every run. "
+            "leaves open (0: 1, if its name is that of a batch). `dimensions`: lengths of named "
+            "dimensions. `shapes`: shapes of inputs. `constant_inputs`: inputs that are the same "
+            "in every run. "
             "`allow_narrowing`: f32 and i64 for f64 and u64. `host_fallback`: the host computes "
             "nodes whose shapes depend on values. `log`: each pass of the compiler writes here.\n\n"
             "Raises Error with the file, the node, its operator and a remedy.")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
-// Sums of blocks of products, for many results at once, which are added up pairwise: the order of
-// GEMM, CONV2D, POOL and RESIZE in the data sheet.
+// The sum of products of the data sheet, for many results at once: sums of blocks, which are added
+// up pairwise. GEMM, CONV2D, POOL and RESIZE have this order.
 #pragma once
 
 #include <algorithm>

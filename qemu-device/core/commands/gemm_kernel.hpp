@@ -2,10 +2,10 @@
 //
 // The inner loop of GEMM.
 //
-// A kernel sums `depth` products for each of tile_rows x tile_columns results, in the order that
-// the data sheet specifies to the bit: chains of fused multiply-adds for blocks of chain_length
-// consecutive k, which are added up pairwise. Vectors run along n, so vector width and instruction
-// set do not change any result.
+// A kernel sums `depth` products for each of tile_rows x tile_columns results, in the order of the
+// data sheet. A chain of fused multiply-adds sums each block of chain_length consecutive k. The
+// sums of blocks are added up pairwise. Vectors run along n, so vector width and instruction set do
+// not change any result.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
 //
-// The operands of GATHER and SCATTER: a tensor `outer x n x inner`, one of `count` of its slices or
-// elements for each of `outer`, and the indices that connect them.
+// The operands of GATHER and SCATTER: the whole tensor `outer x n x inner`, the tensor `outer x
+// count x inner` of the selected slices or elements, and the indices that select them.
 #pragma once
 
 #include <cstdint>

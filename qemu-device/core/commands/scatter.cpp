@@ -36,7 +36,7 @@ class Scatter {
                     .elements = (params.flags & ACCEL_SCATTER_ELEMENTS) != 0} {}
 
     [[nodiscard]] Status check() {
-        // Types of memory alone.
+        // Types in which the card does not compute.
         const bool stored = params_.type >= ACCEL_TYPE_F64;
         if (operands_.element_bytes == 0 || params_.op > ACCEL_SCATTER_MAX ||
             (stored && params_.op != ACCEL_SCATTER_SET) ||

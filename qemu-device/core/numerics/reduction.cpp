@@ -90,8 +90,8 @@ ACCEL_INLINE float combine_block(const float* x, const Op& op) {
 }
 
 // to = the rows first, first + step, … of a block of `count` rows, in the order of the halves;
-// `most` is the next power of two. Rows that a whole block has more are neutral, so they are
-// skipped.
+// `most` is the next power of two. Rows that are missing for a whole block would be neutral, so
+// they are skipped.
 template <std::size_t most, std::size_t first, std::size_t step, typename Op>
 ACCEL_INLINE void combine_rows(Vector& to, const float* rows, std::size_t count,
                                std::size_t columns, const Op& op) {

@@ -61,13 +61,6 @@ Values gelu(const Node& n) {
     return {mul(n, mul(n, x, add(n, t, 1.0F)), 0.5F)};
 }
 
-// x * sigmoid(alpha * x)
-Values swish(const Node& n) {
-    const ValueId x = n.in(0);
-    const float alpha = n.real("alpha", 1.0F);
-    return {mul(n, x, unary(n, UnaryOp::sigmoid, alpha == 1.0F ? x : mul(n, x, alpha)))};
-}
-
 Values thresholded_relu(const Node& n) {
     const ValueId x = n.in(0);
     const ValueId above =
@@ -105,7 +98,6 @@ void add_activations(OperatorTable& table) {
         {"Sigmoid", {1}, unary_operator(UnaryOp::sigmoid)},
         {"Softplus", {1}, unary_operator(UnaryOp::softplus)},
         {"Softsign", {1}, softsign},
-        {"Swish", {24}, swish},
         {"Tanh", {1}, unary_operator(UnaryOp::tanh)},
         {"ThresholdedRelu", {10}, thresholded_relu},
     });

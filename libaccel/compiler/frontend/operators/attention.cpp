@@ -195,7 +195,7 @@ Values flex_attention(const Node& n) {
 
 void add_attention(OperatorTable& table) {
     table.add({
-        {"Attention", {23, latest_opset}, attention},
+        {"Attention", {23}, attention},
         {"ai.onnx.preview.FlexAttention", flex_attention},
     });
 }

@@ -19,13 +19,17 @@ void AttentionHeads::check(const Node& n) const {
     }
 }
 
-ValueId split_heads(const Node& n, ValueId x, std::int64_t heads) {
-    const Dims dims = n.b.dims(x);
+ValueId with_heads(const Node& n, ValueId x, std::int64_t heads) {
+    const Dims& dims = n.b.dims(x);
     if (dims.size() != 3 || heads < 1 || dims[2] % heads != 0) {
         refuse("its input " + to_string(dims) + " cannot be split into " + std::to_string(heads) +
                " heads");
     }
-    return n.b.permute(n.b.reshape(x, {dims[0], dims[1], heads, dims[2] / heads}), {0, 2, 1, 3});
+    return n.b.reshape(x, {dims[0], dims[1], heads, dims[2] / heads});
+}
+
+ValueId split_heads(const Node& n, ValueId x, std::int64_t heads) {
+    return n.b.permute(with_heads(n, x, heads), {0, 2, 1, 3});
 }
 
 ValueId merge_heads(const Node& n, ValueId x) {

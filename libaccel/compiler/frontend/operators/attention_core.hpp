@@ -26,6 +26,8 @@ struct AttentionWindow {
     std::int64_t right = -1;
 };
 
+/// Splits [batch, length, heads * size] into [batch, length, heads, size].
+[[nodiscard]] ValueId with_heads(const Node& n, ValueId x, std::int64_t heads);
 /// Splits [batch, length, heads * size] into [batch, heads, length, size].
 [[nodiscard]] ValueId split_heads(const Node& n, ValueId x, std::int64_t heads);
 /// The reverse of split_heads().
@@ -73,8 +75,8 @@ struct AttentionWindow {
                                      std::size_t axis = 2);
 
 /// A rotation of pairs of elements by an angle for each position. x is [batch, length, heads,
-/// size]; cosines and sines are [batch or 1, length, dim / 2], of which the first `dim` elements
-/// of each head rotate. `interleaved`: pairs are neighbors, else halves of the first dim elements.
+/// size]; cosines and sines are [batch or 1, length, dim / 2]. The first `dim` elements of each
+/// head rotate. `interleaved`: a pair are neighbors; else one element of each half of them.
 [[nodiscard]] ValueId rotated(const Node& n, ValueId x, ValueId cosines, ValueId sines,
                               bool interleaved);
 

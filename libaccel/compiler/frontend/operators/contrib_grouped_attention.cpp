@@ -47,18 +47,11 @@ struct Tokens {
 Tokens tokens_of(const Node& n) {
     const std::int64_t heads = n.integer("num_heads", 1);
     const std::int64_t groups = n.integer("kv_num_heads", 1);
-    const auto split = [&](ValueId x, std::int64_t count) {
-        const Dims& dims = n.b.dims(x);
-        if (dims.size() != 3 || count < 1 || dims[2] % count != 0) {
-            refuse("its input " + to_string(dims) + " cannot be split into " +
-                   std::to_string(count) + " heads");
-        }
-        return n.b.reshape(x, {dims[0], dims[1], count, dims[2] / count});
-    };
     if (n.has(1)) {
-        return {split(n.in(0), heads), split(n.in(1), groups), split(n.in(2), groups)};
+        return {with_heads(n, n.in(0), heads), with_heads(n, n.in(1), groups),
+                with_heads(n, n.in(2), groups)};
     }
-    const ValueId all = split(n.in(0), heads + 2 * groups);
+    const ValueId all = with_heads(n, n.in(0), heads + 2 * groups);
     return {n.b.slice(all, 2, 0, heads), n.b.slice(all, 2, heads, groups),
             n.b.slice(all, 2, heads + groups, groups)};
 }

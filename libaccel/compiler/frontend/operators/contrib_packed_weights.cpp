@@ -158,7 +158,8 @@ ValueId product(const Node& n, ValueId weights) {
 
 Values matmul_nbits(const Node& n) {
     if (n.integer("weight_prepacked", 0) != 0) {
-        refuse("its weights are packed for one kind of GPU (weight_prepacked)");
+        refuse("its weights are packed for one kind of GPU (weight_prepacked)",
+               "save the model before its weights are prepacked");
     }
     if (n.has(4)) {
         refuse("g_idx is not supported", "order the rows of the weights when they are quantized");

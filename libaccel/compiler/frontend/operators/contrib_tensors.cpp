@@ -135,8 +135,8 @@ Values irfft(const Node& n) {
 
 constexpr std::int64_t max_inverse = 64;
 
-// In each step, the row with the largest element of a column becomes the row of the diagonal, and
-// a multiple of it is subtracted from all others. `x` is [matrices, size, 2 * size].
+// Each step swaps the row with the largest element of a column to the diagonal, and subtracts
+// multiples of it from all other rows. `x` is [matrices, size, 2 * size].
 ValueId eliminated(const Node& n, ValueId x, std::int64_t size, std::int64_t step) {
     const std::int64_t count = n.b.dims(x)[0];
     const ValueId row = counting(n, size, {1, size, 1});

@@ -72,8 +72,8 @@ Edges edges(const Node& n, const Dims& full, const Dims& simple, bool line) {
         wanted.insert(wanted.begin(), axes - wanted.size(), 1);
     }
     for (std::size_t i = 0; i < axes; ++i) {
-        // Of an odd number, the larger half is at the beginning, except for SAME_UPPER. A result
-        // that is larger than the full one gets zeros at the end.
+        // The beginning gets the larger half of an odd number, except for SAME_UPPER. A result that
+        // is larger than the full one gets zeros at the end.
         const std::int64_t all = full[i] - wanted[i];
         const std::int64_t cut = std::max<std::int64_t>(all, 0);
         result.before[i] = automatic == "SAME_UPPER" ? cut / 2 : cut - cut / 2;

@@ -10,7 +10,8 @@
 
 namespace accel::compiler {
 
-/// Out of range of every axis. A sum of one for each of several dimensions does not overflow.
+/// An index out of range of every axis. The sum of one such index for each dimension of a tensor
+/// does not overflow.
 inline constexpr std::int64_t outside_index = std::int64_t{1} << 40;
 static_assert(outside_index > max_elements);
 

@@ -94,7 +94,7 @@ Values linear_attention(const Node& n) {
 
 void add_linear_attention(OperatorTable& table) {
     table.add({
-        {"LinearAttention", {27, latest_opset}, linear_attention},
+        {"LinearAttention", {27}, linear_attention},
         {"com.microsoft.LinearAttention", linear_attention},
     });
 }

@@ -91,8 +91,8 @@ Values mean_variance(const Node& n) {
     return {normal(n, n.in(0), axes, 1e-9F).value};
 }
 
-// The parameters of a batch normalization, shaped to broadcast over the input: one for each
-// channel, or, until opset 8 with spatial = 0, one for each element of a sample.
+// The parameters of a batch normalization, shaped to broadcast over the input. There is one for
+// each channel; until opset 8, spatial = 0 means one for each element of a sample.
 ValueId batch_parameter(const Node& n, ValueId x) {
     const Dims& dims = n.b.dims(n.in(0));
     if (n.integer("spatial", 1) != 0) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Steps of optimizers, of the domain ai.onnx.preview.training. The inputs are the learning rate,
-// the number of earlier steps, and then, for all tensors, each kind of tensor together: the values,
-// their gradients, and the state.
+// Steps of optimizers, of the domain ai.onnx.preview.training. The first inputs are the learning
+// rate and the number of earlier steps. Then follow the values of all tensors, the gradients of all
+// tensors, and the states of all tensors.
 #include "frontend/operators/lowering.hpp"
 
 namespace accel::compiler {
@@ -87,7 +87,7 @@ Values momentum_step(const Node& n, const Values& kinds) {
     const ValueId x = kinds[0];
     const float alpha = n.real("alpha", 0.0F);
     const ValueId g = regularized(n, x, kinds[1]);
-    // The gradient counts whole in the first step.
+    // In the first step, the factor of the gradient is 1.
     const ValueId beta =
         n.b.select(after_first_step(n), n.b.scalar(n.real("beta", 0.0F)), n.b.scalar(1.0F));
     const ValueId velocity = add(n, mul(n, kinds[2], alpha), mul(n, g, beta));

@@ -129,7 +129,7 @@ bool is_zero(const Node& n, std::size_t i) {
     if (!zero || elements(zero->dims) == 0) {
         return false;
     }
-    // Less -0 an element -0 is +0, so only +0 changes nothing.
+    // -0 - -0 is +0. So only a zero point of +0 keeps every element, -0 too.
     return std::ranges::all_of(zero->floats(), [](float z) { return z == 0 && !std::signbit(z); });
 }
 

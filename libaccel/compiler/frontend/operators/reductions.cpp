@@ -11,7 +11,7 @@ namespace accel::compiler {
 
 namespace {
 
-// The axes of a node. Without any, all axes, unless the node then does nothing.
+// The axes of a node. A node without axes reduces all of them, or none with noop_with_empty_axes.
 std::vector<std::size_t> reduced_axes(const Node& n, ValueId x) {
     const std::vector<std::size_t> axes = n.axes(1, n.b.rank(x));
     const bool all = axes.empty() && n.integer("noop_with_empty_axes", 0) == 0;

@@ -29,15 +29,7 @@ Values rms_norm(const Node& n) {
 
 // The input as [batch, length, heads, size].
 ValueId by_position(const Node& n, ValueId x, std::int64_t heads) {
-    const Dims& dims = n.b.dims(x);
-    if (dims.size() == 4) {
-        return n.b.permute(x, {0, 2, 1, 3});
-    }
-    if (dims.size() != 3 || heads < 1 || dims[2] % heads != 0) {
-        refuse("its input " + to_string(dims) + " cannot be split into " + std::to_string(heads) +
-               " heads");
-    }
-    return n.b.reshape(x, {dims[0], dims[1], heads, dims[2] / heads});
+    return n.b.rank(x) == 4 ? n.b.permute(x, {0, 2, 1, 3}) : with_heads(n, x, heads);
 }
 
 ValueId as_given(const Node& n, ValueId y, ValueId given) {
@@ -86,6 +78,7 @@ Values rotary_embedding_by_offset(const Node& n) {
     return {as_given(n, y, n.in(0))};
 }
 
+// x * sigmoid(alpha * x)
 Values swish(const Node& n) {
     const ValueId x = n.in(0);
     return {mul(n, x, unary(n, UnaryOp::sigmoid, scaled(n, x, n.real("alpha", 1.0F))))};
@@ -178,12 +171,12 @@ Values causal_conv(const Node& n) {
 
 void add_transformers(OperatorTable& table) {
     table.add({
-        {"CausalConvWithState", {27, latest_opset}, causal_conv},
-        {"RMSNormalization", {23, latest_opset}, rms_norm},
-        {"RotaryEmbedding", {23, latest_opset}, rotary_embedding},
-        {"SwiGLU", {28, latest_opset}, swiglu},
-        {"Swish", {24, latest_opset}, swish},
-        {"TensorScatter", {24, latest_opset}, tensor_scatter},
+        {"CausalConvWithState", {27}, causal_conv},
+        {"RMSNormalization", {23}, rms_norm},
+        {"RotaryEmbedding", {23}, rotary_embedding},
+        {"SwiGLU", {28}, swiglu},
+        {"Swish", {24}, swish},
+        {"TensorScatter", {24}, tensor_scatter},
         {"com.microsoft.CausalConvWithState", causal_conv},
         {"com.microsoft.RotaryEmbedding", rotary_embedding_by_offset},
     });

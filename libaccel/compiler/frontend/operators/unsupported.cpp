@@ -20,7 +20,7 @@ void add_unsupported(OperatorTable& table) {
     table.add({
         {"ImageDecoder",
          {20},
-         refused("it decodes the file of an image, and the card computes pixels only",
+         refused("it decodes an image file, and the card computes with pixels only",
                  "decode the image before the model, on the host")},
         {"RegexFullMatch", {20}, string},
         {"StringConcat", {20}, string},
@@ -29,7 +29,7 @@ void add_unsupported(OperatorTable& table) {
         {"ai.onnx.preview.training.Gradient",
          {1},
          refused("it computes gradients of other nodes",
-                 "export the model with the nodes of the gradient")},
+                 "export the gradient as nodes of the model")},
     });
 }
 

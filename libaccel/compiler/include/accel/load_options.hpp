@@ -15,8 +15,9 @@
 namespace accel {
 
 struct LoadOptions {
-    /// The length of a first dimension that the model leaves open. Zero means 1. Any other value
-    /// also replaces a first dimension of 1 that the model states.
+    /// The length of a first dimension that the model leaves open. It also replaces a first
+    /// dimension of 1 that the model states. Zero: an open first dimension without a name, or with
+    /// the name of a batch (such as "batch" or "N"), is 1; any other is refused.
     std::int64_t batch = 0;
     /// The lengths of dimensions that the model names.
     std::map<std::string, std::int64_t> dimensions = {};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Models: an ONNX file becomes one command of the card. docs/concepts/compiler.md describes how.
+// Models: an ONNX file is compiled to one command of the card. docs/concepts/compiler.md describes
+// how.
 #pragma once
 
 #include <accel/command.hpp>
@@ -85,10 +86,10 @@ class ACCEL_API Model {
     /// set.
     [[nodiscard]] std::span<const HostNode> host_nodes() const;
 
-    /// Submits the model as one 64-byte command, or as a batch of a few if it has more commands
-    /// than a list (DeviceInfo::max_list_commands), or more than 61 inputs and outputs. `arguments`
-    /// are the inputs and then the outputs, each a dense tensor. Models with host_nodes() have
-    /// run() only.
+    /// Submits the model as one 64-byte command. A model with more commands than a list can have
+    /// (DeviceInfo::max_list_commands), or with more than 61 inputs and outputs, is a batch of
+    /// several. `arguments` are the inputs and then the outputs, each a dense tensor. Models with
+    /// host_nodes() have run() only.
     Job submit(Queue& queue, std::span<const Operand> arguments) const;
     Job submit(Queue& queue, std::initializer_list<Operand> arguments) const {
         return submit(queue, std::span<const Operand>(arguments.begin(), arguments.size()));

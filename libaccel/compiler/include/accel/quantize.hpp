@@ -38,13 +38,13 @@ struct QuantizedNode {
     std::string node;
     std::string op_type;
     std::string reason;  ///< why it stays in f32; empty if it is quantized
-    /// Of a quantized node: the distance of its output to that of the f32 model, as in OutputNoise.
-    /// It includes what the nodes before it add.
+    /// Of a quantized node: the signal-to-noise ratio of its output, as in OutputNoise. It includes
+    /// the noise of the nodes before it.
     double signal_to_noise = 0;
 };
 
-/// The distance between an f32 output of the quantized model and the output of the original, over
-/// all calibration data: 10 log10 of the power of the signal by the power of the difference.
+/// The signal-to-noise ratio of an output: 10 log10(power of the f32 model's output / power of the
+/// difference between both models' outputs), over all calibration data.
 struct OutputNoise {
     std::string output;
     double signal_to_noise = 0;  ///< in dB; infinite if there is no difference
@@ -59,8 +59,8 @@ struct QuantizeReport {
 /// Gemm and MatMul with constant weights, and nodes such as Add, Concat and MaxPool between them.
 /// Weights are i8, with a scale for each channel. Activations are u8, with the range that they have
 /// when the model runs on the card with the `calibration` data. Each entry of the data holds all
-/// inputs of one run. Other ONNX runtimes execute the file, too: it has opset 13 or newer, to which
-/// older models from opset 7 on are converted. Model::load() compiles it to int8 commands.
+/// inputs of one run. Other ONNX runtimes execute the file, too. It has opset 13 or newer; models
+/// of opset 7 to 12 are converted. Model::load() compiles it to int8 commands.
 ///
 /// Throws Error with a remedy, and writes no file then.
 ACCEL_API QuantizeReport quantize(const Device& device, const std::filesystem::path& model,

@@ -49,8 +49,9 @@ typedef struct accel_model_options_t {
     uint32_t allow_narrowing; /**< 1: f32 computes f64, and i64 computes u64 */
     uint32_t host_fallback;   /**< 1: the host computes nodes whose shapes depend on values */
     uint32_t reserved;        /**< 0 */
-    /** The length of a first dimension that the model leaves open; 0: 1. Any other value also
-     * replaces a first dimension of 1. */
+    /** The length of a first dimension that the model leaves open. It also replaces a first
+     * dimension of 1. 0: an open first dimension without a name, or with the name of a batch (such
+     * as "batch" or "N"), is 1; any other is refused. */
     int64_t batch;
     const accel_dimension_t *dimensions;
     uint64_t dimension_count;
