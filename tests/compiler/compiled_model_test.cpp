@@ -141,8 +141,8 @@ TEST_F(CompiledModelFile, IsRefusedWithAReason) {
     EXPECT_EQ(refused(changed(8, 99)).errc(), std::errc::invalid_argument);
     expect_says(refused(changed(good.size() - 1, 0x5a)), file(), "damaged");
     EXPECT_EQ(refused(changed(good.size() - 1, 0x5a)).errc(), std::errc::bad_message);
-    expect_says(refused({good.begin(), good.end() - 1}), file(), "complete");
-    expect_says(refused({good.begin(), good.begin() + 12}), file(), "complete");
+    expect_says(refused({good.begin(), good.end() - 1}), file(), "copy the file again");
+    expect_says(refused({good.begin(), good.begin() + 12}), file(), "copy the file again");
     expect_says(refused({}), file(), "the file is empty");
     EXPECT_EQ(refused({}).errc(), std::errc::bad_message);
     write(good);
