@@ -17,9 +17,7 @@ def f32_names(graph: onnx.GraphProto) -> set[str]:
     for node in reversed(graph.node):
         if names.intersection(node.output) and node.op_type != "Cast":
             names.update(node.input)
-        names.update(
-            node.input[i] for i in F32_INPUTS.get(node.op_type, ()) if i < len(node.input)
-        )
+        names.update(node.input[i] for i in F32_INPUTS.get(node.op_type, ()) if i < len(node.input))
     return names - {""}
 
 
