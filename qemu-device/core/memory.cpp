@@ -269,8 +269,10 @@ Status Memory::gather(std::uint64_t address, std::uint64_t stride, std::uint64_t
         if (Status status = read(address, out, size); status != ACCEL_OK) {
             return status;
         }
-        for (std::uint64_t i = 1; i < count; ++i) {
-            std::memcpy(out + i * size, out, size);
+        // Each copy is as long as all before it.
+        const std::uint64_t bytes = count * size;
+        for (std::uint64_t done = size; done < bytes; done *= 2) {
+            std::memcpy(out + done, out, std::min(done, bytes - done));
         }
         return ACCEL_OK;
     }

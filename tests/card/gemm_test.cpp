@@ -107,6 +107,16 @@ TEST_F(Gemm, EqualsTheReferenceAcrossBlocks) {
     }
 }
 
+// Work that several threads share, although the matrix is too small to be cut for each of them.
+TEST_F(Gemm, EqualsTheReferenceForFewResultsOfLongSums) {
+    for (const std::uint32_t n : {1, 8, 33, 64, 65, 100}) {
+        for (const std::uint32_t m : {1, 4, 9}) {
+            check({.m = m, .n = n, .k = 70'000}, true);
+            ASSERT_FALSE(HasFailure());
+        }
+    }
+}
+
 TEST_F(Gemm, EqualsTheReferenceIfBExceedsThePanel) {
     check({.m = 66, .n = 300, .k = 4100, .layout = Layout::device}, true);
     check({.m = 65, .n = 290, .k = 4100, .flags = ACCEL_GEMM_TRANSPOSE_B, .layout = Layout::device},

@@ -120,6 +120,51 @@ TEST_F(Reduce, EqualsTheReferenceAtEachLevelOfTheTree) {
     }
 }
 
+// Rows that are computed together, as many as fill vectors and buffers, and a few more.
+TEST_F(Reduce, EqualsTheReferenceForManyShortRows) {
+    for (const std::uint32_t n : {1, 2, 3, 7, 15, 16, 17, 33, 63, 64}) {
+        for (const std::uint32_t outer : {1, 2, 15, 16, 17, 129, 1500}) {
+            const std::size_t count = std::size_t{outer} * n;
+            for (unsigned op = ACCEL_REDUCE_SUM; op <= ACCEL_REDUCE_MEAN; ++op) {
+                const auto values = op % 2 == 0 ? random.ordinary(count) : random.values(count);
+                check_reduce(params(op, outer, n, 1), values, Layout::scattered, 20);
+            }
+            check_softmax(params(0, outer, n, 1), Layout::scattered, 20, outer % 2 == 0);
+            ASSERT_FALSE(HasFailure()) << outer << "x" << n;
+        }
+    }
+}
+
+TEST_F(Reduce, ShortRowsFailAtTheFirstAddress) {
+    constexpr std::uint32_t n = 8;
+    constexpr std::uint32_t outer = 4 * page_size / sizeof(float);
+    const std::uint64_t from = space.allocate(outer * n * sizeof(float), Layout::scattered);
+    const std::uint64_t to = space.allocate(outer * sizeof(float), Layout::scattered);
+    const auto command =
+        tensor_command(ACCEL_OP_REDUCE, {.dst = to, .src0 = from}, params(0, outer, n, 1));
+    // The sources of the rows from 2560 on: a page has 128 of them.
+    space.unmap(from + 20 * page_size, page_size);
+    expect_fault(ACCEL_FAULT_UNMAPPED, from + 20 * page_size, command);
+    // The results of the rows from 1024 on, which come first.
+    space.unmap(to + page_size, page_size);
+    ASSERT_EQ(space.invalidate(0, 0), ACCEL_OK);
+    expect_fault(ACCEL_FAULT_UNMAPPED, to + page_size, command);
+}
+
+TEST_F(Reduce, ARowReadsWhatAnEarlierRowWrote) {
+    constexpr std::uint32_t outer = 1000;
+    std::vector<float> values = random.ordinary(2 * outer);
+    const std::uint64_t from = space.allocate(values.size() * sizeof(float), Layout::scattered);
+    space.store(from, values);
+    ASSERT_EQ(queue.run(tensor_command(ACCEL_OP_REDUCE, {.dst = from + 16, .src0 = from},
+                                       params(ACCEL_REDUCE_SUM, outer, 2, 1))),
+              ACCEL_OK);
+    for (std::uint32_t i = 0; i < outer; ++i) {
+        values[i + 4] = values[2 * i] + values[2 * i + 1];
+    }
+    EXPECT_TRUE(same_bits(space.load<float>(from, values.size()), values));
+}
+
 TEST_F(Reduce, EqualsTheReferenceForSpecialValues) {
     for (int i = 0; i < 200; ++i) {
         const auto p =

@@ -13,6 +13,8 @@ class HalfPrecision : public SdkTest {
   protected:
     using Numbers = std::vector<float>;
 
+    static constexpr float third_ = 1.0F / 3;  // which f16 rounds
+
     // Numbers that f16 and f32 both have.
     static TensorData numbers(DataType type, const Sizes& shape, float scale, float step) {
         Numbers all(static_cast<std::size_t>(compiler::elements(shape)));
@@ -96,12 +98,14 @@ class HalfPrecision : public SdkTest {
         return built;
     }
 
-    Numbers run(const ModelBuilder& built, const TensorData& x) {
+    Numbers run(const ModelBuilder& built, const TensorData& x) { return run(built, x, x.type); }
+
+    Numbers run(const ModelBuilder& built, const TensorData& x, DataType result) {
         const Device device = open();
         Queue queue = device.create_queue();
         const Model net = compiler::compile(device, compiler::import_onnx(built.model, "half", {}));
         const TensorData y = net.run(queue, std::vector{x})[0];
-        EXPECT_EQ(y.type, x.type);
+        EXPECT_EQ(y.type, result);
         compiler::Tensor tensor(y.type, y.shape);
         tensor.data = y.bytes;
         return tensor.floats();
@@ -125,17 +129,50 @@ TEST_F(HalfPrecision, ConvolutionsRoundTheirResultOnly) {
     expect_rounded_once(images, {1, 3, 8, 8});
 }
 
-TEST_F(HalfPrecision, AnExplicitCastRounds) {
+TEST_F(HalfPrecision, ACastThatLeavesAChainDoesNotRound) {
     ModelBuilder built(17);
     built.input("x", {1}, onnx::TensorProto::FLOAT16);
     scalar(built, "third", DataType::f16, 0.3333F);
     built.node("Mul", {"x", "third"}, {"product"});
-    integer(built.node("Cast", {"product"}, {"wide"}), "to", onnx::TensorProto::FLOAT);
-    integer(built.node("Cast", {"wide"}, {"y"}), "to", onnx::TensorProto::FLOAT16);
-    built.node("Sub", {"product", "y"}, {"difference"});
-    built.output("difference");
+    integer(built.node("Cast", {"product"}, {"y"}), "to", onnx::TensorProto::FLOAT);
+    built.output("y");
     const TensorData x = numbers(DataType::f16, {1}, 1, 0.37F);
-    EXPECT_NE(run(built, x)[0], 0) << "the product is rounded for the Cast alone";
+    compiler::Tensor given(DataType::f16, {1});
+    given.data = x.bytes;
+    const float third = compiler::rounded_to(DataType::f16, 0.3333F);
+    EXPECT_EQ(run(built, x, DataType::f32)[0], given.floats()[0] * third);
+}
+
+TEST_F(HalfPrecision, ACastThatEntersAChainDoesNotRound) {
+    ModelBuilder built(17);
+    built.input("x", {1}, onnx::TensorProto::FLOAT);
+    integer(built.node("Cast", {"x"}, {"half"}), "to", onnx::TensorProto::FLOAT16);
+    built.node("Neg", {"half"}, {"negative"});
+    built.node("Add", {"negative", "half"}, {"nothing"});
+    scalar(built, "two", DataType::f16, 2);
+    built.node("Mul", {"half", "two"}, {"twice"});
+    built.node("Add", {"twice", "nothing"}, {"sum"});
+    integer(built.node("Cast", {"sum"}, {"y"}), "to", onnx::TensorProto::FLOAT);
+    built.output("y");
+    const TensorData x = {
+        DataType::f32,
+        {1},
+        compiler::make_constant(DataType::f32, {1}, std::span<const float>(&third_, 1))->data};
+    EXPECT_EQ(run(built, x, DataType::f32)[0], 2 * third_);
+}
+
+TEST_F(HalfPrecision, ACastAndACastBackRound) {
+    ModelBuilder built(17);
+    built.input("x", {1}, onnx::TensorProto::FLOAT);
+    integer(built.node("Cast", {"x"}, {"half"}), "to", onnx::TensorProto::FLOAT16);
+    built.node("Identity", {"half"}, {"same"});
+    integer(built.node("Cast", {"same"}, {"y"}), "to", onnx::TensorProto::FLOAT);
+    built.output("y");
+    const TensorData x = {
+        DataType::f32,
+        {1},
+        compiler::make_constant(DataType::f32, {1}, std::span<const float>(&third_, 1))->data};
+    EXPECT_EQ(run(built, x, DataType::f32)[0], compiler::rounded_to(DataType::f16, third_));
 }
 
 }  // namespace

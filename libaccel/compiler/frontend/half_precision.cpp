@@ -2,128 +2,259 @@
 #include "frontend/half_precision.hpp"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <span>
+#include <string_view>
 
 namespace accel::compiler {
 
 namespace {
 
-using Names = std::set<std::string>;
-
 // Operators that compute in f32. Their f16 and bf16 results have the type of the inputs.
-const Names& computing() {
-    static const Names names = {"Acos",
-                                "Acosh",
-                                "Add",
-                                "Asin",
-                                "Asinh",
-                                "Atan",
-                                "Atanh",
-                                "AveragePool",
-                                "BatchNormalization",
-                                "Celu",
-                                "Conv",
-                                "ConvTranspose",
-                                "Cos",
-                                "Cosh",
-                                "Div",
-                                "Einsum",
-                                "Elu",
-                                "Erf",
-                                "Exp",
-                                "Gelu",
-                                "Gemm",
-                                "GlobalAveragePool",
-                                "GlobalLpPool",
-                                "GroupNormalization",
-                                "HardSigmoid",
-                                "HardSwish",
-                                "InstanceNormalization",
-                                "LRN",
-                                "LayerNormalization",
-                                "LeakyRelu",
-                                "Log",
-                                "LogSoftmax",
-                                "LpNormalization",
-                                "LpPool",
-                                "MatMul",
-                                "Mean",
-                                "MeanVarianceNormalization",
-                                "Mish",
-                                "Mul",
-                                "PRelu",
-                                "Pow",
-                                "RMSNormalization",
-                                "Reciprocal",
-                                "ReduceL1",
-                                "ReduceL2",
-                                "ReduceLogSum",
-                                "ReduceLogSumExp",
-                                "ReduceMean",
-                                "ReduceProd",
-                                "ReduceSum",
-                                "ReduceSumSquare",
-                                "Selu",
-                                "Sigmoid",
-                                "Sin",
-                                "Sinh",
-                                "Softmax",
-                                "Softplus",
-                                "Softsign",
-                                "Sqrt",
-                                "Sub",
-                                "Sum",
-                                "Swish",
-                                "Tan",
-                                "Tanh",
-                                "com.microsoft.Gelu",
-                                "com.microsoft.BiasGelu",
-                                "com.microsoft.FastGelu",
-                                "com.microsoft.QuickGelu"};
-    return names;
+constexpr std::string_view computing[] = {"Acos",
+                                          "Acosh",
+                                          "Add",
+                                          "Asin",
+                                          "Asinh",
+                                          "Atan",
+                                          "Atanh",
+                                          "Attention",
+                                          "AveragePool",
+                                          "BatchNormalization",
+                                          "CausalConvWithState",
+                                          "Celu",
+                                          "Col2Im",
+                                          "Conv",
+                                          "ConvTranspose",
+                                          "Cos",
+                                          "Cosh",
+                                          "CumProd",
+                                          "CumSum",
+                                          "DFT",
+                                          "DeformConv",
+                                          "Det",
+                                          "Div",
+                                          "Einsum",
+                                          "Elu",
+                                          "Erf",
+                                          "Exp",
+                                          "GRU",
+                                          "Gelu",
+                                          "Gemm",
+                                          "GlobalAveragePool",
+                                          "GlobalLpPool",
+                                          "GridSample",
+                                          "GroupNormalization",
+                                          "HardSigmoid",
+                                          "HardSwish",
+                                          "InstanceNormalization",
+                                          "LRN",
+                                          "LSTM",
+                                          "LayerNormalization",
+                                          "LeakyRelu",
+                                          "LinearAttention",
+                                          "Log",
+                                          "LogSoftmax",
+                                          "LpNormalization",
+                                          "LpPool",
+                                          "MatMul",
+                                          "Mean",
+                                          "MeanVarianceNormalization",
+                                          "Mish",
+                                          "Mod",
+                                          "Mul",
+                                          "NegativeLogLikelihoodLoss",
+                                          "PRelu",
+                                          "Pow",
+                                          "RMSNormalization",
+                                          "RNN",
+                                          "Reciprocal",
+                                          "ReduceL1",
+                                          "ReduceL2",
+                                          "ReduceLogSum",
+                                          "ReduceLogSumExp",
+                                          "ReduceMean",
+                                          "ReduceProd",
+                                          "ReduceSum",
+                                          "ReduceSumSquare",
+                                          "RoiAlign",
+                                          "RotaryEmbedding",
+                                          "STFT",
+                                          "Selu",
+                                          "Shrink",
+                                          "Sigmoid",
+                                          "SimplifiedLayerNormalization",
+                                          "Sin",
+                                          "Sinh",
+                                          "Softmax",
+                                          "SoftmaxCrossEntropyLoss",
+                                          "Softplus",
+                                          "Softsign",
+                                          "Sqrt",
+                                          "Sub",
+                                          "Sum",
+                                          "SwiGLU",
+                                          "Swish",
+                                          "Tan",
+                                          "Tanh",
+                                          "ThresholdedRelu",
+                                          "com.microsoft.Attention",
+                                          "com.microsoft.BiasAdd",
+                                          "com.microsoft.BiasGelu",
+                                          "com.microsoft.BiasSoftmax",
+                                          "com.microsoft.BiasSplitGelu",
+                                          "com.microsoft.CDist",
+                                          "com.microsoft.CausalConvWithState",
+                                          "com.microsoft.ComplexMul",
+                                          "com.microsoft.ComplexMulConj",
+                                          "com.microsoft.ConvTransposeWithDynamicPads",
+                                          "com.microsoft.EmbedLayerNormalization",
+                                          "com.microsoft.FastGelu",
+                                          "com.microsoft.FusedConv",
+                                          "com.microsoft.FusedGemm",
+                                          "com.microsoft.FusedMatMul",
+                                          "com.microsoft.FusedMatMulActivation",
+                                          "com.microsoft.Gelu",
+                                          "com.microsoft.GemmFastGelu",
+                                          "com.microsoft.GridSample",
+                                          "com.microsoft.GroupNorm",
+                                          "com.microsoft.GroupQueryAttention",
+                                          "com.microsoft.Inverse",
+                                          "com.microsoft.Irfft",
+                                          "com.microsoft.LinearAttention",
+                                          "com.microsoft.MatMulBnb4",
+                                          "com.microsoft.MatMulNBits",
+                                          "com.microsoft.MultiHeadAttention",
+                                          "com.microsoft.NhwcConv",
+                                          "com.microsoft.NhwcFusedConv",
+                                          "com.microsoft.QuickGelu",
+                                          "com.microsoft.Rfft",
+                                          "com.microsoft.RotaryEmbedding",
+                                          "com.microsoft.ScaledSiLU",
+                                          "com.microsoft.SkipGroupNorm",
+                                          "com.microsoft.SkipLayerNormalization",
+                                          "com.microsoft.SkipSimplifiedLayerNormalization",
+                                          "com.microsoft.TransposeMatMul"};
+static_assert(std::ranges::is_sorted(computing));
+
+// Operators that choose or compare values: of f32 values, if an input is one.
+constexpr std::string_view choosing[] = {"Abs",
+                                         "ArgMax",
+                                         "ArgMin",
+                                         "Ceil",
+                                         "Clip",
+                                         "Compress",
+                                         "Equal",
+                                         "Floor",
+                                         "GlobalMaxPool",
+                                         "Greater",
+                                         "GreaterOrEqual",
+                                         "Hardmax",
+                                         "Less",
+                                         "LessOrEqual",
+                                         "Max",
+                                         "MaxPool",
+                                         "MaxRoiPool",
+                                         "Min",
+                                         "Neg",
+                                         "NonMaxSuppression",
+                                         "ReduceMax",
+                                         "ReduceMin",
+                                         "Relu",
+                                         "Resize",
+                                         "Round",
+                                         "Sign",
+                                         "TopK",
+                                         "Upsample",
+                                         "Where",
+                                         "com.microsoft.NhwcMaxPool"};
+static_assert(std::ranges::is_sorted(choosing));
+
+// Operators that move values: f32 results if all their inputs are unrounded f32 values.
+constexpr std::string_view moving[] = {"CenterCropPad",
+                                       "Concat",
+                                       "DepthToSpace",
+                                       "Dropout",
+                                       "Expand",
+                                       "Flatten",
+                                       "Gather",
+                                       "GatherElements",
+                                       "GatherND",
+                                       "Identity",
+                                       "Pad",
+                                       "Reshape",
+                                       "ReverseSequence",
+                                       "Slice",
+                                       "SpaceToDepth",
+                                       "Split",
+                                       "Squeeze",
+                                       "Tile",
+                                       "Transpose",
+                                       "Trilu",
+                                       "Unsqueeze",
+                                       "com.microsoft.ExpandDims",
+                                       "com.microsoft.GatherND",
+                                       "com.microsoft.Pad",
+                                       "com.microsoft.Trilu"};
+static_assert(std::ranges::is_sorted(moving));
+
+bool is_one_of(std::span<const std::string_view> sorted, const std::string& name) {
+    return std::ranges::binary_search(sorted, std::string_view(name));
 }
 
-// Operators that move or choose values: f32 results if all their inputs are unrounded f32 values.
-const Names& moving() {
-    static const Names names = {"Abs",
-                                "Ceil",
-                                "Clip",
-                                "Concat",
-                                "DepthToSpace",
-                                "Dropout",
-                                "Expand",
-                                "Flatten",
-                                "Floor",
-                                "Gather",
-                                "GatherElements",
-                                "GatherND",
-                                "GlobalMaxPool",
-                                "Identity",
-                                "Max",
-                                "Min",
-                                "Neg",
-                                "Pad",
-                                "ReduceMax",
-                                "ReduceMin",
-                                "Relu",
-                                "Reshape",
-                                "Round",
-                                "Slice",
-                                "SpaceToDepth",
-                                "Split",
-                                "Squeeze",
-                                "Tile",
-                                "Transpose",
-                                "Trilu",
-                                "Unsqueeze",
-                                "Where"};
-    return names;
+// Inputs that may have another type than the first: weights, and tables that rows are taken from.
+struct Inputs {
+    std::size_t first;
+    std::size_t count;
+};
+
+Inputs weights_of(const std::string& name) {
+    static const std::map<std::string, Inputs> weights = {
+        {"Conv", {1, 1}},
+        {"ConvTranspose", {1, 1}},
+        {"GRU", {1, 2}},
+        {"Gemm", {1, 1}},
+        {"LSTM", {1, 2}},
+        {"MatMul", {1, 1}},
+        {"RNN", {1, 2}},
+        {"com.microsoft.Attention", {1, 1}},
+        {"com.microsoft.ConvTransposeWithDynamicPads", {1, 1}},
+        {"com.microsoft.EmbedLayerNormalization", {2, 3}},
+        {"com.microsoft.FusedConv", {1, 1}},
+        {"com.microsoft.FusedGemm", {1, 1}},
+        {"com.microsoft.FusedMatMul", {1, 1}},
+        {"com.microsoft.FusedMatMulActivation", {1, 1}},
+        {"com.microsoft.GemmFastGelu", {1, 1}},
+        {"com.microsoft.NhwcConv", {1, 1}},
+        {"com.microsoft.NhwcFusedConv", {1, 1}},
+        {"com.microsoft.TransposeMatMul", {1, 1}}};
+    const auto found = weights.find(name);
+    return found == weights.end() ? Inputs{0, 0} : found->second;
 }
 
-// Products take a second factor of another type, such as weights.
-bool is_product(const std::string& name) {
-    return name == "Conv" || name == "ConvTranspose" || name == "Gemm" || name == "MatMul";
+// The keys and values of earlier runs, which are long, and which results continue in their type.
+Inputs past_of(const std::string& name) {
+    static const std::map<std::string, Inputs> past = {
+        {"Attention", {4, 2}},
+        {"com.microsoft.Attention", {4, 1}},
+        {"com.microsoft.GroupQueryAttention", {3, 2}},
+        {"com.microsoft.MultiHeadAttention", {6, 2}}};
+    const auto found = past.find(name);
+    return found == past.end() ? Inputs{0, 0} : found->second;
+}
+
+bool is_among(std::size_t index, Inputs inputs) {
+    return index >= inputs.first && index - inputs.first < inputs.count;
+}
+
+// Whether a result is a statistic, which has a type of its own.
+bool is_statistic(const std::string& name, std::size_t index) {
+    if (name.ends_with("SkipLayerNormalization") ||
+        name.ends_with("SkipSimplifiedLayerNormalization")) {
+        return index == 1 || index == 2;
+    }
+    return index > 0 && (name == "BatchNormalization" || name == "LayerNormalization" ||
+                         name == "SimplifiedLayerNormalization");
 }
 
 }  // namespace
@@ -135,7 +266,7 @@ bool HalfPrecision::is_half(const std::optional<ValueId>& id) const {
 
 ValueId HalfPrecision::wide(ValueId id) {
     if (const auto known = unrounded_.find(id); known != unrounded_.end()) {
-        return known->second;
+        return known->second.value;
     }
     const auto [made, first] = widened_.try_emplace(id);
     if (first) {
@@ -144,13 +275,9 @@ ValueId HalfPrecision::wide(ValueId id) {
     return made->second;
 }
 
-std::optional<DataType> HalfPrecision::widen(const std::string& name, Node::Inputs& inputs) {
-    const bool moves = moving().contains(name);
-    if (!moves && !computing().contains(name)) {
-        return std::nullopt;
-    }
+// The type of the f16 or bf16 inputs, if the results have it.
+std::optional<DataType> HalfPrecision::type_of(const Node::Inputs& inputs) const {
     std::optional<DataType> type;
-    bool unrounded = false;
     for (const auto& input : inputs) {
         if (!is_half(input)) {
             // The results have the type of the first operand of real numbers.
@@ -163,35 +290,67 @@ std::optional<DataType> HalfPrecision::widen(const std::string& name, Node::Inpu
             return std::nullopt;
         }
         type = builder_.type(*input);
-        const bool known = unrounded_.contains(*input);
-        if (moves && !known && !builder_.value(*input).constant) {
-            return std::nullopt;
-        }
-        unrounded = unrounded || known;
-    }
-    if (!type || (moves && !unrounded)) {
-        return std::nullopt;
-    }
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-        const bool factor =
-            i == 1 && is_product(name) && !unrounded_.contains(inputs[i].value_or(0));
-        if (is_half(inputs[i]) && !factor) {
-            inputs[i] = wide(*inputs[i]);
-        }
     }
     return type;
 }
 
-void HalfPrecision::round(const std::string& name, std::vector<ValueId>& results, DataType type) {
-    // Statistics have types of their own.
-    const bool statistics = name == "LayerNormalization" || name == "BatchNormalization";
-    for (ValueId& result : std::span(results).first(statistics ? 1 : results.size())) {
-        if (builder_.type(result) == DataType::f32) {
-            const ValueId rounded = builder_.cast(result, type);
-            unrounded_[rounded] = result;
-            result = rounded;
+std::optional<HalfPrecision::Rounding> HalfPrecision::widen(const std::string& name,
+                                                            Node::Inputs& inputs) {
+    const bool moves = is_one_of(moving, name);
+    if (!moves && !is_one_of(choosing, name) && !is_one_of(computing, name)) {
+        return std::nullopt;
+    }
+    const std::optional<DataType> type = type_of(inputs);
+    if (!type) {
+        return std::nullopt;
+    }
+    bool unrounded = is_one_of(computing, name);
+    bool by_cast = false;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        if (!is_half(inputs[i])) {
+            continue;
+        }
+        const auto known = unrounded_.find(*inputs[i]);
+        const bool constant = builder_.value(*inputs[i]).constant != nullptr;
+        if ((moves && known == unrounded_.end() && !constant) ||
+            (is_among(i, past_of(name)) && !constant)) {
+            return std::nullopt;
+        }
+        unrounded = unrounded || known != unrounded_.end();
+        by_cast = by_cast || (known != unrounded_.end() && known->second.by_cast);
+    }
+    if (!unrounded) {
+        return std::nullopt;
+    }
+    const Inputs weights = weights_of(name);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        if (is_half(inputs[i]) && !(is_among(i, weights) && !unrounded_.contains(*inputs[i]))) {
+            inputs[i] = wide(*inputs[i]);
         }
     }
+    return Rounding{.type = *type, .by_cast = by_cast && !is_one_of(computing, name)};
+}
+
+void HalfPrecision::round(const std::string& name, std::vector<ValueId>& results,
+                          const Rounding& rounding) {
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        if (builder_.type(results[i]) == DataType::f32 && !is_statistic(name, i)) {
+            const ValueId rounded = builder_.cast(results[i], rounding.type);
+            unrounded_[rounded] = {.value = results[i], .by_cast = rounding.by_cast};
+            results[i] = rounded;
+        }
+    }
+}
+
+ValueId HalfPrecision::cast(ValueId from, ValueId to) {
+    const DataType type = builder_.type(to);
+    if (builder_.type(from) == DataType::f32 && is_half(to) && !builder_.value(to).constant) {
+        unrounded_.try_emplace(to, Unrounded{.value = from, .by_cast = true});
+    }
+    const auto known = unrounded_.find(from);
+    return type == DataType::f32 && known != unrounded_.end() && !known->second.by_cast
+               ? known->second.value
+               : to;
 }
 
 }  // namespace accel::compiler

@@ -257,7 +257,7 @@ class OnnxImporter {
         for (const std::string& name : node.input()) {
             inputs.push_back(name.empty() ? std::nullopt : std::optional(find(scope, name)));
         }
-        const std::optional<DataType> half = half_precision_.widen(name, inputs);
+        const auto half = half_precision_.widen(name, inputs);
         const Node read(
             node, builder_, std::move(inputs), opset,
             [&](const char* attribute, const Values& given) {
@@ -270,6 +270,8 @@ class OnnxImporter {
         Values results = operators().find(name, opset)(read);
         if (half) {
             half_precision_.round(name, results, *half);
+        } else if (name == "Cast" || name == "CastLike") {
+            results[0] = half_precision_.cast(read.in(0), results[0]);
         }
         return results;
     }

@@ -46,9 +46,22 @@ Units Axis::units(const Extent& dst, bool may_be_in_place, double nanoseconds) {
     }
     groups_ = divide_up(params_.inner, columns_);
     const std::uint64_t count = params_.outer * groups_;
+    short_rows_ = independent && params_.inner == 1 && params_.n != 0 && params_.n < block_rows;
+    const double overhead = short_rows_ ? 0 : 50;
     return {.count = count,
-            .nanoseconds = independent ? 50 + total / static_cast<double>(count) : 0,
+            .nanoseconds = independent ? overhead + total / static_cast<double>(count) : 0,
             .cut_for_threads = columns_ != widest};
+}
+
+Status Axis::load_rows(std::uint64_t first, std::uint64_t count) {
+    const Status status =
+        memory_.read(src_ + offset(first, 0, 0), stage_, count * params_.n * sizeof(float));
+    if (status == ACCEL_OK) {
+        transpose_values(stage_, count, params_.n, turned_);
+        loaded_ = true;
+        are_turned_ = true;
+    }
+    return status;
 }
 
 }  // namespace accel::card

@@ -4,13 +4,16 @@
 #include "data_type.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <type_traits>
 
+#include "numerics/math.hpp"
 #include "numerics/small_types.hpp"
+#include "numerics/vectorize.hpp"
 
 namespace accel::card {
 
@@ -236,19 +239,38 @@ void with_type(std::uint8_t type, Visit&& visit) {
     }
 }
 
-// Elements are copied in and out, because a buffer may hold other types before and after.
+// Elements are copied in and out, because a buffer may hold other types before and after. The
+// operands of a loop do not overlap.
+template <typename Element, typename Number>
+struct LoadLoop {
+    ACCEL_INLINE void operator()(const std::uint8_t* __restrict from, std::size_t count,
+                                 Number* __restrict to) const {
+        for (std::size_t i = 0; i < count; ++i) {
+            Element element;
+            std::memcpy(&element, from + i * sizeof(Element), sizeof element);
+            to[i] = to_number<Number>(element);
+        }
+    }
+};
+
+template <typename Element, typename Number>
+struct StoreLoop {
+    ACCEL_INLINE void operator()(const Number* __restrict from, std::size_t count,
+                                 std::uint8_t* __restrict to) const {
+        for (std::size_t i = 0; i < count; ++i) {
+            const Element element = to_element<Element>(from[i]);
+            std::memcpy(to + i * sizeof(Element), &element, sizeof element);
+        }
+    }
+};
+
 template <typename Number>
 void load_all(std::uint8_t type, const void* from, std::size_t count, Number* to) {
     with_type(type, [&]<typename T>(Tag<T>) {
         if constexpr (std::is_same_v<T, Number>) {
             std::memmove(to, from, count * sizeof(T));
         } else {
-            const auto* in = static_cast<const std::uint8_t*>(from);
-            for (std::size_t i = 0; i < count; ++i, in += sizeof(T)) {
-                T element;
-                std::memcpy(&element, in, sizeof element);
-                to[i] = to_number<Number>(element);
-            }
+            run_vectorized<LoadLoop<T, Number>>(static_cast<const std::uint8_t*>(from), count, to);
         }
     });
 }
@@ -256,10 +278,14 @@ void load_all(std::uint8_t type, const void* from, std::size_t count, Number* to
 template <typename Number>
 void store_all(std::uint8_t type, const Number* from, std::size_t count, void* to) {
     with_type(type, [&]<typename T>(Tag<T>) {
-        auto* out = static_cast<std::uint8_t*>(to);
-        for (std::size_t i = 0; i < count; ++i, out += sizeof(T)) {
-            const T element = to_element<T>(from[i]);
-            std::memcpy(out, &element, sizeof element);
+        // A part is read before any of it is written, for stores in place.
+        constexpr std::size_t part = 1024;
+        std::array<std::uint8_t, part * sizeof(T)> converted;
+        auto* const out = static_cast<std::uint8_t*>(to);
+        for (std::size_t done = 0; done < count; done += part) {
+            const std::size_t now = std::min(count - done, part);
+            run_vectorized<StoreLoop<T, Number>>(from + done, now, converted.data());
+            std::memcpy(out + done * sizeof(T), converted.data(), now * sizeof(T));
         }
     });
 }

@@ -83,8 +83,7 @@ class Softmax {
                 exponentials(values, rows, columns, peak_);
             }
             divide_rows(values, sum_, rows, columns);
-            return memory_.write_rows(dst_ + axis_.offset(outer, first, column), axis_.row_bytes(),
-                                      rows, columns * sizeof(float), values);
+            return axis_.write(dst_, outer, first, column, rows, columns, values);
         };
         std::fill_n(peak_, columns, -std::numeric_limits<float>::infinity());
         if (Status status = axis_.walk(outer, column, columns, find_peak); status != ACCEL_OK) {

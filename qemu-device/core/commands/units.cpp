@@ -51,7 +51,8 @@ Tiling make_tiling(const TilingInput& input) {
     const auto wanted = static_cast<std::uint64_t>(
         std::clamp(input.nanoseconds / min_nanoseconds, 1.0, 2.0 * input.threads));
     while (saturated_product(input.matrices, tiling.column_blocks * tiling.row_parts) < wanted) {
-        const bool narrow = tiling.width <= min_width;
+        // A block that is wider than the matrix has all its columns.
+        const bool narrow = std::min(tiling.width, input.columns) <= min_width;
         const bool low = tiling.rows == 1;
         if (narrow && low) {
             break;

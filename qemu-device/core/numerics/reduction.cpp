@@ -268,6 +268,30 @@ struct ReduceIndices {
     }
 };
 
+// A vector of results at a time, whose values come from as many rows.
+struct TransposeValues {
+    ACCEL_INLINE void operator()(const float* from, std::size_t rows, std::size_t columns,
+                                 float* to) const {
+        std::size_t row = 0;
+        for (; row + width <= rows; row += width) {
+            for (std::size_t c = 0; c < columns; ++c) {
+                const float* const in = from + row * columns + c;
+                float lanes[width];
+#pragma GCC unroll 16
+                for (std::size_t i = 0; i < width; ++i) {
+                    lanes[i] = in[i * columns];
+                }
+                std::memcpy(to + c * rows + row, lanes, sizeof lanes);
+            }
+        }
+        for (; row < rows; ++row) {
+            for (std::size_t c = 0; c < columns; ++c) {
+                to[c * rows + row] = from[row * columns + c];
+            }
+        }
+    }
+};
+
 struct AddValues {
     ACCEL_INLINE void operator()(float* to, const float* from, std::size_t count) const {
         for (std::size_t i = 0; i < count; ++i) {
@@ -348,6 +372,10 @@ void reduce_indices(bool least, const float* rows, std::size_t count, std::size_
     } else {
         run_vectorized<ReduceIndices<false>>(rows, count, columns, first, best, index);
     }
+}
+
+void transpose_values(const float* from, std::size_t rows, std::size_t columns, float* to) {
+    run_vectorized<TransposeValues>(from, rows, columns, to);
 }
 
 void add_values(float* to, const float* from, std::size_t count) {

@@ -47,6 +47,8 @@ void reduce_extremes(bool least, const float* rows, std::size_t count, std::size
 void reduce_indices(bool least, const float* rows, std::size_t count, std::size_t columns,
                     std::uint64_t first, float* best, std::uint32_t* index);
 
+// The transposed matrix: to[c * rows + r] = from[r * columns + c]
+void transpose_values(const float* from, std::size_t rows, std::size_t columns, float* to);
 // to[i] = to[i] + from[i]
 void add_values(float* to, const float* from, std::size_t count);
 // to[i] = maximum(to[i], from[i])

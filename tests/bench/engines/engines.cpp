@@ -128,6 +128,17 @@ void time(benchmark::State& state, Case& on, std::vector<std::int64_t> arguments
     state.counters["speed-up"] = on_one_core / seconds;
 }
 
+// The product of two matrices of short rows of results, which sums many products each.
+void long_sums(benchmark::State& state, Case& on) {
+    constexpr std::uint32_t side = 64;
+    const auto k = static_cast<std::uint32_t>(state.range(1));
+    const auto a = tensor<float>(on, std::uint64_t{side} * k);
+    const auto b = tensor<float>(on, std::uint64_t{side} * k);
+    const auto d = tensor<float>(on, std::uint64_t{side} * side);
+    time(state, on, {k}, Gemm{.d = d, .a = a, .b = b, .m = side, .n = side, .k = k},
+         static_cast<double>(side) * side * k, 0);
+}
+
 template <typename T, typename Result>
 void gemm(benchmark::State& state, Case& on) {
     const auto n = static_cast<std::uint32_t>(state.range(1));
@@ -192,10 +203,11 @@ void sigmoid(benchmark::State& state, Case& on) {
 
 void softmax(benchmark::State& state, Case& on) {
     const auto n = static_cast<std::uint32_t>(state.range(1));
-    const auto a = tensor<float>(on, std::uint64_t{n} * n);
-    const auto d = tensor<float>(on, std::uint64_t{n} * n);
-    time(state, on, {n}, Softmax{.dst = d, .src = a, .outer = n, .n = n}, 0,
-         static_cast<double>(2 * sizeof(float)) * n * n);
+    const std::uint32_t outer = (1U << 20) / n;
+    const auto a = tensor<float>(on, std::uint64_t{n} * outer);
+    const auto d = tensor<float>(on, std::uint64_t{n} * outer);
+    time(state, on, {n}, Softmax{.dst = d, .src = a, .outer = outer, .n = n}, 0,
+         static_cast<double>(2 * sizeof(float)) * n * outer);
 }
 
 // The sums of the rows of a matrix, and of its columns.
@@ -280,11 +292,12 @@ void add(const char* name, const std::vector<std::vector<std::int64_t>>& argumen
 int main(int argc, char** argv) {
     using namespace accel::bench;
     add<gemm<float, float>>("GEMM/f32", {{256}, {1024}});
+    add<long_sums>("GEMM/f32/long", {{1 << 16}});
     add<gemm<std::uint8_t, std::int32_t>>("GEMM/u8", {{256}, {1024}});
     add<conv2d>("CONV2D/f32", {{56, 64}, {14, 256}});
     add<elementwise>("ELEMENTWISE/add", {{1 << 14}, {1 << 22}});
     add<sigmoid>("ELEMENTWISE/sigmoid", {{1 << 20}});
-    add<softmax>("SOFTMAX", {{1024}});
+    add<softmax>("SOFTMAX", {{16}, {1024}});
     add<reduce<true>>("REDUCE/rows", {{16}, {1024}});
     add<reduce<false>>("REDUCE/columns", {{16}, {1024}});
     add<transpose>("TRANSPOSE", {{1024}});

@@ -20,6 +20,7 @@ class Network:
         self.opset = opset
         self.shape = shape
         self.random = np.random.default_rng(sum(name.encode()))
+        self.domains: list[str] = []  # beside that of ONNX
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
 
@@ -79,6 +80,7 @@ class Network:
             self.weights,
         )
         imports = [helper.make_opsetid("", self.opset)]
+        imports += [helper.make_opsetid(domain, 1) for domain in self.domains]
         model = helper.make_model(graph, opset_imports=imports, ir_version=8)
         return onnx.shape_inference.infer_shapes(model)
 

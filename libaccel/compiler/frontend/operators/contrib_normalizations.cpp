@@ -90,19 +90,21 @@ Values embedding_norm(const Node& n, const Embeddings& from) {
     if (dims.size() != 2) {
         refuse("its input_ids " + to_string(dims) + " do not have two dimensions");
     }
-    ValueId sum = rows_of(n, from.words, ids);
+    const ValueId gamma = dequantized(n, n.in(from.gamma.input), from.gamma);
+    // The tables may be f16 while the sums are f32.
+    const auto part = [&](ValueId rows) { return n.b.cast(rows, n.b.type(gamma)); };
+    ValueId sum = part(rows_of(n, from.words, ids));
     if (from.position_ids != 0 && n.has(from.position_ids)) {
-        sum = add(n, sum, rows_of(n, from.positions, n.in(from.position_ids)));
+        sum = add(n, sum, part(rows_of(n, from.positions, n.in(from.position_ids))));
     } else {
         const ValueId first = n.b.slice(n.in(from.positions.input), 0, 0, dims[1]);
-        sum = add(n, sum, dequantized(n, first, from.positions));
+        sum = add(n, sum, part(dequantized(n, first, from.positions)));
     }
     if (n.has(from.segments.input)) {
-        sum = add(n, sum, rows_of(n, from.segments, n.in(1)));
+        sum = add(n, sum, part(rows_of(n, from.segments, n.in(1))));
     }
-    const ValueId y = normalized(n, sum, dequantized(n, n.in(from.gamma.input), from.gamma),
-                                 dequantized(n, n.in(from.beta.input), from.beta), true,
-                                 n.real("epsilon", 1e-12F))[0];
+    const ValueId y = normalized(n, sum, gamma, dequantized(n, n.in(from.beta.input), from.beta),
+                                 true, n.real("epsilon", 1e-12F))[0];
     // The number of words in each sample: the mask has ones and then zeros.
     ValueId count = n.b.broadcast(n.b.scalar(DataType::i32, 0), {dims[0]});
     if (n.has(from.mask)) {

@@ -292,7 +292,7 @@ Values gru(const Node& n) {
         std::optional<ValueId> bias;
         std::optional<ValueId> inner;
         if (n.has(3) && linear) {
-            const ValueId zeros = n.b.broadcast(n.b.scalar(n.b.type(r), 0), {hidden});
+            const ValueId zeros = n.b.broadcast(n.b.scalar(n.b.type(n.in(3)), 0), {hidden});
             const ValueId outer =
                 n.b.concat({n.b.slice(s.bias(d, true), 0, 0, 2 * hidden), zeros}, 0);
             bias = add(n, s.bias(d, false), outer);
