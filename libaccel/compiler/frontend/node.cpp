@@ -129,4 +129,13 @@ std::vector<std::size_t> Node::axes(std::size_t input, std::size_t rank) const {
     return result;
 }
 
+const onnx::GraphProto& inner_graph(const onnx::NodeProto& node, const char* name) {
+    for (const auto& attribute : node.attribute()) {
+        if (attribute.name() == name && attribute.has_g()) {
+            return attribute.g();
+        }
+    }
+    refuse(std::string("it has no graph '") + name + "'");
+}
+
 }  // namespace accel::compiler

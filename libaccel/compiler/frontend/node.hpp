@@ -13,6 +13,7 @@
 #include "ir/builder.hpp"
 
 namespace onnx {
+class GraphProto;
 class NodeProto;
 class AttributeProto;
 }  // namespace onnx
@@ -92,5 +93,8 @@ class Node {
     Inliner inliner_;
     WeightFiles* weights_;
 };
+
+/// A graph inside of a node, such as the body of a Loop. Throws if it has none of this name.
+[[nodiscard]] const onnx::GraphProto& inner_graph(const onnx::NodeProto& node, const char* name);
 
 }  // namespace accel::compiler

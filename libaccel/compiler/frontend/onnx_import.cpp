@@ -30,15 +30,6 @@ constexpr int max_nested = 16;
 constexpr std::size_t max_instructions = 1000000;
 constexpr std::int64_t max_nodes = 500000;  // counts each iteration of a loop
 
-const onnx::GraphProto& inner_graph(const onnx::NodeProto& node, const char* name) {
-    for (const auto& attribute : node.attribute()) {
-        if (attribute.name() == name && attribute.has_g()) {
-            return attribute.g();
-        }
-    }
-    refuse(std::string("it has no graph '") + name + "'");
-}
-
 class OnnxImporter {
   public:
     OnnxImporter(const onnx::ModelProto& model, WeightFiles& weights, const LoadOptions& options)
