@@ -73,7 +73,7 @@ class ModelBuilder {
 
     /// Writes the model into the folder of the tests' results.
     [[nodiscard]] std::filesystem::path save(const std::string& name = "built.onnx") const {
-        const std::filesystem::path file = std::filesystem::path(MODEL_RESULTS) / name;
+        std::filesystem::path file = std::filesystem::path(MODEL_RESULTS) / name;
         std::ofstream out(file, std::ios::binary);
         model.SerializeToOstream(&out);
         return file;
