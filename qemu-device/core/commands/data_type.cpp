@@ -258,7 +258,7 @@ struct StoreLoop {
     ACCEL_INLINE void operator()(const Number* __restrict from, std::size_t count,
                                  std::uint8_t* __restrict to) const {
         for (std::size_t i = 0; i < count; ++i) {
-            const Element element = to_element<Element>(from[i]);
+            const auto element = to_element<Element>(from[i]);
             std::memcpy(to + i * sizeof(Element), &element, sizeof element);
         }
     }
