@@ -122,11 +122,14 @@ def changed() -> set[Path]:
     return {ROOT / name for name in git("diff", "--name-only", base).splitlines()}
 
 
-def report(output: str, findings: dict[str, None]) -> None:
-    """Adds the findings of a file. Those of a header come with each file that includes it."""
+def report(output: str, printed: set[str]) -> None:
+    """Prints the findings of a file. Those of a header come with each file that includes it."""
     noise = re.compile(r"^(\d+ warnings? .*|Suppressed .*|Use -header.*)\n?", re.MULTILINE)
-    for finding in re.split(r"^(?=\S+:\d+:\d+: (?:error|warning): )", output, flags=re.MULTILINE):
-        findings[noise.sub("", finding)] = None
+    for part in re.split(r"^(?=\S+:\d+:\d+: (?:error|warning): )", output, flags=re.MULTILINE):
+        finding = noise.sub("", part)
+        if finding not in printed:
+            print(finding, end="", flush=True)
+            printed.add(finding)
 
 
 def main() -> int:
@@ -165,7 +168,7 @@ def main() -> int:
         )
         return source, done.returncode, done.stdout + (done.stderr if done.returncode else "")
 
-    findings: dict[str, None] = {}
+    printed: set[str] = set()
     failed = skipped = 0
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for source, status, output in pool.map(check, todo):
@@ -175,9 +178,8 @@ def main() -> int:
                 skipped += 1
             else:
                 failed += 1
-                report(output, findings)
                 print(f"findings in {Path(source).relative_to(ROOT)}", flush=True)
-    print("".join(findings))
+                report(output, printed)
     print(
         f"clang-tidy: {failed} of {len(todo) - skipped} files have findings, "
         f"{len(names) - len(todo)} were known to be clean, {skipped} are left for the next run"
