@@ -36,9 +36,16 @@ Values selu(const Node& n) {
 
 // max(0, x) + min(0, alpha * (exp(x / alpha) - 1))
 Values celu(const Node& n) {
+    const ValueId x = n.in(0);
     const float alpha = n.real("alpha", 1.0F);
-    return {mul(n, n.b.unary(UnaryOp::elu, mul(n, n.in(0), 1.0F / alpha), 1.0F),
-                n.b.scalar(n.b.type(n.in(0)), alpha))};
+    const ValueId inner = mul(n, x, 1.0F / alpha);
+    if (alpha >= 0) {
+        return {mul(n, n.b.unary(UnaryOp::elu, inner, 1.0F), alpha)};
+    }
+    // The operation elu changes its formula at zero, where x / alpha has the other sign.
+    const ValueId zero = n.b.scalar(n.b.type(x), 0);
+    const ValueId low = mul(n, add(n, unary(n, UnaryOp::exp, inner), -1.0F), alpha);
+    return {n.b.select(n.b.compare(ElementwiseOp::less, zero, x), x, low)};
 }
 
 Values softsign(const Node& n) {
@@ -52,13 +59,18 @@ Values mish(const Node& n) {
 
 Values gelu(const Node& n) {
     const ValueId x = n.in(0);
-    if (n.text("approximate", "none") == "none") {
+    const std::string form = n.text("approximate", "none");
+    if (form == "none") {
         return {unary(n, UnaryOp::gelu, x)};
+    }
+    if (form != "tanh") {
+        refuse("its attribute 'approximate' is '" + form + "', not 'none' or 'tanh'");
     }
     const ValueId cube = mul(n, x, mul(n, x, x));
     const ValueId inner = add(n, x, mul(n, cube, 0.044715F));
     const ValueId t = unary(n, UnaryOp::tanh, mul(n, inner, 0.797884561F));
-    return {mul(n, mul(n, x, add(n, t, 1.0F)), 0.5F)};
+    // Half of x first: twice a large x is infinite.
+    return {mul(n, mul(n, x, 0.5F), add(n, t, 1.0F))};
 }
 
 Values thresholded_relu(const Node& n) {

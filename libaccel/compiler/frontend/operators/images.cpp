@@ -58,7 +58,7 @@ Edges edges(const Node& n, const Dims& full, const Dims& simple, bool line) {
         result.before[i + axes - given] = pads[i];
         result.behind[i + axes - given] = pads[i + given];
     }
-    const std::string automatic = n.text("auto_pad", "NOTSET");
+    const std::string automatic = automatic_padding(n);
     const bool shaped = n.has("output_shape");
     if (!shaped && automatic != "SAME_UPPER" && automatic != "SAME_LOWER") {
         return result;
@@ -254,7 +254,13 @@ ValueId convolve_axes(const Node& n, ValueId x, ValueId weights, std::vector<Win
 
 Values convolve_node(const Node& n, ValueId image, ValueId weights, const NumericFormat& format,
                      const std::vector<ValueId>& channel_operands) {
-    const auto axes = window_axes(n, spatial(n.b.dims(image)), spatial(n.b.dims(weights)));
+    const Dims kernel = spatial(n.b.dims(weights));
+    if (const Dims stated = n.list("kernel_shape", kernel); stated != kernel) {
+        refuse("its kernel_shape is " + to_string(stated) + ", and its weights have the shape " +
+                   to_string(n.b.dims(weights)),
+               "remove the attribute, which the weights imply");
+    }
+    const auto axes = window_axes(n, spatial(n.b.dims(image)), kernel);
     return {convolve_axes(n, image, weights, axes, format, channel_operands)};
 }
 

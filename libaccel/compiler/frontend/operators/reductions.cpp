@@ -25,9 +25,6 @@ Lowering reduction(ReduceOp op, const std::function<ValueId(const Node&, ValueId
     return [=](const Node& n) {
         const ValueId x = n.in(0);
         const std::vector<std::size_t> axes = reduced_axes(n, x);
-        if (axes.empty() && n.integer("noop_with_empty_axes", 0) != 0) {
-            return Values{x};
-        }
         const ValueId sum = after(n, reduce(n, op, before(n, x), axes));
         return Values{n.integer("keepdims", 1) != 0 ? sum : squeezed(n, sum, axes)};
     };
@@ -42,23 +39,31 @@ ValueId absolute(const Node& n, ValueId x) {
 ValueId squared(const Node& n, ValueId x) {
     return mul(n, x, x);
 }
+// A function of real numbers. Integers are converted and back.
+ValueId real_function(const Node& n, UnaryOp op, ValueId x) {
+    const DataType type = n.b.type(x);
+    return is_integer(type) ? n.b.cast(n.b.unary(op, n.b.cast(x, DataType::f32)), type)
+                            : n.b.unary(op, x);
+}
 ValueId root(const Node& n, ValueId x) {
-    return n.b.unary(UnaryOp::sqrt, x);
+    return real_function(n, UnaryOp::sqrt, x);
 }
 ValueId logarithm(const Node& n, ValueId x) {
-    return n.b.unary(UnaryOp::log, x);
+    return real_function(n, UnaryOp::log, x);
 }
 
 // max + log(sum(exp(x - max)))
 Values log_sum_exp(const Node& n) {
-    const ValueId x = n.in(0);
+    const DataType type = n.b.type(n.in(0));
+    const ValueId x = is_integer(type) ? n.b.cast(n.in(0), DataType::f32) : n.in(0);
     const std::vector<std::size_t> axes = reduced_axes(n, x);
-    if (axes.empty() && n.integer("noop_with_empty_axes", 0) != 0) {
-        return {x};
+    if (axes.empty()) {
+        return {n.in(0)};  // the logarithm of the exponential
     }
     const ValueId peak = reduce(n, ReduceOp::max, x, axes);
     const ValueId e = n.b.unary(UnaryOp::exp, sub(n, x, peak));
-    const ValueId sum = add(n, peak, logarithm(n, reduce(n, ReduceOp::sum, e, axes)));
+    const ValueId total = add(n, peak, logarithm(n, reduce(n, ReduceOp::sum, e, axes)));
+    const ValueId sum = n.b.cast(total, type);
     return {n.integer("keepdims", 1) != 0 ? sum : squeezed(n, sum, axes)};
 }
 
