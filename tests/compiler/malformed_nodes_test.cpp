@@ -45,7 +45,8 @@ TEST_F(MalformedNodes, AttributesOfAnotherTypeAreRefusedByName) {
     expect("Transpose", {matrix}, attribute("perm", 1), "INT", "INTS");
     expect("LpPool", {image}, list_attribute("p", {2}), "INTS", "INT");
     expect("DepthToSpace", {image}, attribute("blocksize", std::string("2")), "STRING", "INT");
-    expect("Pad", {matrix, integers({4}, {0, 0, 0, 0})}, attribute("mode", 1), "INT", "STRING");
+    expect("GridSample", {image, floats({1, 1, 1, 2}, {0, 0})}, attribute("mode", 1), "INT",
+           "STRING");
     expect("ConstantOfShape", {integers({1}, {2})}, real_attribute("value", 1), "FLOAT", "TENSOR");
 }
 

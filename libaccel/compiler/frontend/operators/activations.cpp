@@ -81,14 +81,16 @@ Values thresholded_relu(const Node& n) {
 }
 
 Values shrink(const Node& n) {
-    const ValueId x = n.in(0);
+    const DataType given = n.b.type(n.in(0));
+    const ValueId x = is_integer(given) ? as_f32(n, n.in(0)) : n.in(0);
     const float bias = n.real("bias", 0.0F);
     const float lambda = n.real("lambd", 0.5F);
     const DataType type = n.b.type(x);
     const ValueId below = n.b.compare(ElementwiseOp::less, x, n.b.scalar(DataType::f32, -lambda));
     const ValueId above = n.b.compare(ElementwiseOp::less, n.b.scalar(DataType::f32, lambda), x);
     const ValueId zero = n.b.scalar(type, 0);
-    return {n.b.select(below, add(n, x, bias), n.b.select(above, add(n, x, -bias), zero))};
+    const ValueId y = n.b.select(below, add(n, x, bias), n.b.select(above, add(n, x, -bias), zero));
+    return {n.b.cast(y, given)};
 }
 
 }  // namespace

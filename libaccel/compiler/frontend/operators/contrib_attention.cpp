@@ -37,6 +37,22 @@ ValueId allowed_keys(const Node& n, ValueId mask, std::int64_t batch, std::int64
                : *both(n, before_end, n.b.compare(ElementwiseOp::less_equal, bound(batch), key));
 }
 
+// Whether query i may attend key j, with `past` keys before the first query. The last query attends
+// all keys, as in ONNX Runtime: it may have more keys than queries and past.
+std::optional<ValueId> causal_mask(const Node& n, std::int64_t past, std::int64_t queries,
+                                   std::int64_t keys) {
+    const auto integer = [&](std::int64_t value) {
+        return n.b.scalar(DataType::i64, static_cast<double>(value));
+    };
+    const auto mask = window_mask(n, {.right = 0}, integer(past), queries, keys);
+    if (past + queries >= keys) {
+        return mask;
+    }
+    const ValueId last =
+        n.b.compare(ElementwiseOp::equal, counting(n, queries, {queries, 1}), integer(queries - 1));
+    return n.b.compare(ElementwiseOp::bit_or, mask.value(), last);
+}
+
 }  // namespace
 
 Attended attended(const Node& n, const AttentionHeads& heads, const MaskedScores& scores) {
@@ -54,8 +70,7 @@ Attended attended(const Node& n, const AttentionHeads& heads, const MaskedScores
     }
     if (scores.causal_past) {
         // The lowest number, so that a query attends no later key even where all others are masked.
-        const ValueId first = n.b.scalar(DataType::i64, static_cast<double>(*scores.causal_past));
-        bias = masked_bias(n, type, bias, window_mask(n, {.right = 0}, first, q[2], keys),
+        bias = masked_bias(n, type, bias, causal_mask(n, *scores.causal_past, q[2], keys),
                            std::numeric_limits<float>::lowest());
     }
     x = bias ? add(n, x, *bias) : x;

@@ -3,6 +3,7 @@
 // Operators along axes: reductions, Softmax and its relatives.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "frontend/operators/lowering.hpp"
@@ -25,7 +26,7 @@ Lowering reduction(ReduceOp op, const std::function<ValueId(const Node&, ValueId
     return [=](const Node& n) {
         const ValueId x = n.in(0);
         const std::vector<std::size_t> axes = reduced_axes(n, x);
-        const ValueId sum = after(n, reduce(n, op, before(n, x), axes));
+        const ValueId sum = n.b.cast(after(n, reduce(n, op, before(n, x), axes)), n.b.type(x));
         return Values{n.integer("keepdims", 1) != 0 ? sum : squeezed(n, sum, axes)};
     };
 }
@@ -38,6 +39,10 @@ ValueId absolute(const Node& n, ValueId x) {
 }
 ValueId squared(const Node& n, ValueId x) {
     return mul(n, x, x);
+}
+// Squares that do not overflow, although the root of their sum may be small.
+ValueId squared_widely(const Node& n, ValueId x) {
+    return squared(n, is_integer(n.b.type(x)) ? n.b.cast(x, DataType::i64) : x);
 }
 // A function of real numbers. Integers are converted and back.
 ValueId real_function(const Node& n, UnaryOp op, ValueId x) {
@@ -60,7 +65,9 @@ Values log_sum_exp(const Node& n) {
     if (axes.empty()) {
         return {n.in(0)};  // the logarithm of the exponential
     }
-    const ValueId peak = reduce(n, ReduceOp::max, x, axes);
+    // A finite peak, because the difference of two infinite numbers is none.
+    constexpr float most = std::numeric_limits<float>::max();
+    const ValueId peak = n.b.unary(UnaryOp::clip, reduce(n, ReduceOp::max, x, axes), -most, most);
     const ValueId e = n.b.unary(UnaryOp::exp, sub(n, x, peak));
     const ValueId total = add(n, peak, logarithm(n, reduce(n, ReduceOp::sum, e, axes)));
     const ValueId sum = n.b.cast(total, type);
@@ -142,7 +149,7 @@ void add_reductions(OperatorTable& table) {
         {"LogSoftmax", {1, 12}, along_rows(log_softmax_along)},
         {"LogSoftmax", {13}, along_axis(log_softmax_along)},
         {"ReduceL1", {1}, reduction(ReduceOp::sum, absolute, unchanged)},
-        {"ReduceL2", {1}, reduction(ReduceOp::sum, squared, root)},
+        {"ReduceL2", {1}, reduction(ReduceOp::sum, squared_widely, root)},
         {"ReduceLogSum", {1}, reduction(ReduceOp::sum, unchanged, logarithm)},
         {"ReduceLogSumExp", {1}, log_sum_exp},
         {"ReduceMax", {1}, reduction(ReduceOp::max, unchanged, unchanged)},
