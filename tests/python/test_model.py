@@ -96,6 +96,12 @@ class Model(CardTest):
         with self.assertRaisesRegex(TypeError, "float64.*astype"):
             model(a, np.zeros(4))
 
+    def test_names_that_are_not_text_are_escaped_in_errors(self):
+        file = onnx_files.affine(self.folder() / "model.onnx")
+        file.write_bytes(file.read_bytes().replace(b"MatMul", b"Mat\xfful"))
+        with self.assertRaisesRegex(accel.InvalidArgumentError, r"Mat\\xfful.*not supported"):
+            accel.Model.load(file, self.card)
+
     def test_a_failed_run_does_not_stop_later_ones(self):
         model = self.load(onnx_files.pick_rows)
         table = np.float32([[1, 2], [3, 4]])
