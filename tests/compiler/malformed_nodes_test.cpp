@@ -79,6 +79,7 @@ TEST_F(MalformedNodes, RequiredAttributesMustBeThere) {
     expect("DepthToSpace", {image}, "blocksize");
     expect("SpaceToDepth", {image}, "blocksize");
     expect("Einsum", {matrix}, "equation");
+    expect("LRN", {image}, "size");
     expect("BitShift", {integers({1}, {1}), integers({1}, {1})}, "direction");
     expect("com.microsoft.MultiHeadAttention", {tokens, tokens, tokens}, "num_heads");
     opset = 9;
@@ -100,6 +101,9 @@ TEST_F(MalformedNodes, AttributesMustHaveAKnownValue) {
     expect("Gelu", {matrix}, {attribute("approximate", other)}, "'approximate' is 'OTHER'");
     expect("BitShift", {integers({1}, {1}), integers({1}, {1})}, {attribute("direction", other)},
            "'direction' is 'OTHER'");
+    const Inputs recurrence{floats({1, 1, 1}, {1}), floats({1, 1, 1}, {1}), floats({1, 1, 1}, {1})};
+    expect("RNN", recurrence, {attribute("direction", other)}, "'direction' is 'OTHER'");
+    expect("RNN", recurrence, {attribute("hidden_size", 2)}, "its hidden_size is 2");
 }
 
 // The engine would stop the queue at such a command.

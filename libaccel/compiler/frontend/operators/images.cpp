@@ -219,7 +219,7 @@ Values global_max(const Node& n) {
 Values local_response(const Node& n) {
     const ValueId x = n.in(0);
     const Dims dims = n.b.dims(x);
-    const std::int64_t size = n.integer("size", 1);
+    const std::int64_t size = n.integer("size");
     if (dims.size() < 3 || size < 1) {
         refuse("its input " + to_string(dims) +
                " has fewer than 3 dimensions, or its size is not positive");

@@ -106,6 +106,9 @@ ValueId softmax_along(const Node& n, ValueId x, std::size_t axis) {
 // 1 at the first of the largest elements, else 0.
 ValueId hardmax_along(const Node& n, ValueId x, std::size_t axis) {
     const std::int64_t length = n.b.dims(x)[axis];
+    if (length == 0) {
+        return x;
+    }
     std::vector<std::int64_t> positions(static_cast<std::size_t>(length));
     std::iota(positions.begin(), positions.end(), 0);
     Dims dims(n.b.rank(x), 1);
