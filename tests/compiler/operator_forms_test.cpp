@@ -120,6 +120,15 @@ TEST_F(OperatorForms, GeluOfLargeNumbersIsFinite) {
     EXPECT_EQ(y, (Floats{3e38F, 0}));
 }
 
+TEST_F(OperatorForms, TheMaskOfDropoutHasTheTypeOfItsOpset) {
+    const TensorData x = floats({2}, {3, 4});
+    opset = 7;
+    EXPECT_EQ(values<float>(run("Dropout", {x}, {}, 2).at(1)), (Floats{1, 1}));
+    opset = 12;
+    EXPECT_EQ(values<std::uint8_t>(run("Dropout", {x}, {}, 2).at(1)),
+              (std::vector<std::uint8_t>{1, 1}));
+}
+
 TEST_F(OperatorForms, TheExponentOfLpPools) {
     const TensorData x = floats({1, 1, 1, 2}, {3, 4});
     const auto window = list_attribute("kernel_shape", {1, 2});
