@@ -125,6 +125,11 @@ TEST_F(MalformedNodes, OperationsOfOtherNumbersAreRefusedWhenTheModelIsLoaded) {
     }
 }
 
+TEST_F(MalformedNodes, ErrorsOfACommandNameItsNode) {
+    const TensorData bytes = tensor<std::uint8_t>(DataType::u8, {2, 2}, {1, 2, 3, 4});
+    EXPECT_THAT(refusal("MatMul", {matrix, bytes}), ::testing::HasSubstr("MatMul"));
+}
+
 TEST_F(MalformedNodes, PartsOfASplitMustCoverTheAxis) {
     constants = {1};
     const TensorData line = floats({4}, {1, 2, 3, 4});

@@ -16,7 +16,8 @@ namespace {
 std::uint32_t groups_of(const Node& n) {
     const std::int64_t groups = n.integer("group", 1);
     if (groups < 1 || groups > UINT32_MAX) {
-        refuse("its attribute group is " + std::to_string(groups), "it must be positive");
+        refuse("its attribute group is " + std::to_string(groups),
+               "it must be positive and divide the channels");
     }
     return static_cast<std::uint32_t>(groups);
 }
