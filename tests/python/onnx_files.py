@@ -103,6 +103,17 @@ def two_products(path: Path) -> Path:
     )
 
 
+def pick_rows(path: Path) -> Path:
+    """y = the rows of table [2, 2] that index [1] names."""
+    return write(
+        path,
+        value(11, "table", (2, 2)),
+        value(11, "index", (1,), INT64),
+        value(12, "y", (1, 2)),
+        node("Gather", ["table", "index"], ["y"]),
+    )
+
+
 def negate(path: Path, shape: tuple, kind: int = FLOAT) -> Path:
     """y = -x."""
     return write(

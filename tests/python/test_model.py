@@ -96,6 +96,28 @@ class Model(CardTest):
         with self.assertRaisesRegex(TypeError, "float64.*astype"):
             model(a, np.zeros(4))
 
+    def test_names_that_are_not_text_are_escaped_in_errors(self):
+        file = onnx_files.affine(self.folder() / "model.onnx")
+        file.write_bytes(file.read_bytes().replace(b"MatMul", b"Mat\xfful"))
+        with self.assertRaisesRegex(accel.InvalidArgumentError, r"Mat\\xfful.*not supported"):
+            accel.Model.load(file, self.card)
+
+    def test_a_failed_run_does_not_stop_later_ones(self):
+        model = self.load(onnx_files.pick_rows)
+        table = np.float32([[1, 2], [3, 4]])
+        # More runs than the ring has entries.
+        for _ in range(100):
+            with self.assertRaisesRegex(accel.Error, "out of range"):
+                model(table, np.int64([2]))
+        self.assertEqual(model(table, np.int64([1])).tolist(), [[3, 4]])
+
+    def test_a_stopped_queue_reports_its_failure_when_its_ring_is_full(self):
+        model = self.load(onnx_files.pick_rows)
+        queue = self.card.create_queue(entries=4)
+        for _ in range(20):
+            with self.assertRaisesRegex(accel.Error, "out of range"):
+                model(np.zeros((2, 2), np.float32), np.int64([2]), queue=queue)
+
     def test_small_arrays_are_copied_and_buffers_are_not(self):
         model = self.load()
         x = np.float32([[1, 2, 3, 4]])

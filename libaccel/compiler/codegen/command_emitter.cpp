@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "codegen/list_arguments.hpp"
+#include "ir/error.hpp"
 
 namespace accel::compiler {
 
@@ -83,12 +84,16 @@ class CommandEmitter {
             for (std::size_t i = 0; i < src.size(); ++i) {
                 src.at(i) = operand(planned.src.at(i));
             }
-            std::visit(
-                [&](auto command) {
-                    set_operands(command, operand(planned.dst), src);
-                    code.commands.emplace_back(command);
-                },
-                planned.command);
+            // A command checks its fields when it is encoded.
+            in_context(planned.node.empty() ? std::string(name_of(planned.command)) : planned.node,
+                       [&] {
+                           std::visit(
+                               [&](auto command) {
+                                   set_operands(command, operand(planned.dst), src);
+                                   code.commands.emplace_back(command);
+                               },
+                               planned.command);
+                       });
             code.names.push_back({planned.node, std::string(name_of(planned.command))});
             ++part_.commands;
             note_largest(planned, code);

@@ -21,6 +21,65 @@ T first_of(const std::vector<T>& values, std::size_t input) {
 
 }  // namespace
 
+// In the numbers of ONNX.
+enum class AttributeKind : int {
+    real = onnx::AttributeProto::FLOAT,
+    integer = onnx::AttributeProto::INT,
+    text = onnx::AttributeProto::STRING,
+    tensor = onnx::AttributeProto::TENSOR,
+    reals = onnx::AttributeProto::FLOATS,
+    integers = onnx::AttributeProto::INTS,
+    texts = onnx::AttributeProto::STRINGS,
+};
+
+namespace {
+
+bool is_empty_list(const onnx::AttributeProto& a) {
+    const auto type = a.type();
+    const bool is_list =
+        type == onnx::AttributeProto::FLOATS || type == onnx::AttributeProto::INTS ||
+        type == onnx::AttributeProto::STRINGS || type == onnx::AttributeProto::UNDEFINED;
+    return is_list && !a.has_f() && !a.has_i() && !a.has_s() && !a.has_t() && !a.has_g() &&
+           a.floats().empty() && a.ints().empty() && a.strings().empty();
+}
+
+// The type of an attribute. Old files do not state it.
+onnx::AttributeProto::AttributeType type_of(const onnx::AttributeProto& a) {
+    using Attribute = onnx::AttributeProto;
+    if (a.type() != Attribute::UNDEFINED) {
+        return a.type();
+    }
+    return a.has_f()             ? Attribute::FLOAT
+           : a.has_i()           ? Attribute::INT
+           : a.has_s()           ? Attribute::STRING
+           : a.has_t()           ? Attribute::TENSOR
+           : !a.floats().empty() ? Attribute::FLOATS
+           : !a.ints().empty()   ? Attribute::INTS
+                                 : Attribute::STRINGS;
+}
+
+void check_kind(const onnx::AttributeProto& a, AttributeKind kind) {
+    using Attribute = onnx::AttributeProto;
+    const auto expected = static_cast<Attribute::AttributeType>(kind);
+    const Attribute::AttributeType given = type_of(a);
+    const bool lists = expected == Attribute::FLOATS || expected == Attribute::INTS ||
+                       expected == Attribute::STRINGS;
+    // Some writers give a list without elements another type.
+    if (given == expected || (lists && is_empty_list(a))) {
+        return;
+    }
+    refuse("its attribute '" + a.name() + "' has the type " + Attribute::AttributeType_Name(given) +
+               ", not " + Attribute::AttributeType_Name(expected),
+           "give the attribute that type, and check the model with onnx.checker");
+}
+
+[[noreturn]] void refuse_absent(const char* attribute) {
+    refuse(std::string("its attribute '") + attribute + "' is missing",
+           "add the attribute, and check the model with onnx.checker");
+}
+
+}  // namespace
+
 std::size_t Node::output_count() const {
     return static_cast<std::size_t>(proto_.output_size());
 }
@@ -75,36 +134,55 @@ const onnx::AttributeProto* Node::find(const char* attribute) const {
     }
     return nullptr;
 }
-std::int64_t Node::integer(const char* attribute, std::int64_t otherwise) const {
+const onnx::AttributeProto* Node::find(const char* attribute, AttributeKind kind) const {
     const auto* a = find(attribute);
+    if (a != nullptr) {
+        check_kind(*a, kind);
+    }
+    return a;
+}
+std::int64_t Node::integer(const char* attribute, std::int64_t otherwise) const {
+    const auto* a = find(attribute, AttributeKind::integer);
     return a != nullptr ? a->i() : otherwise;
 }
+std::int64_t Node::integer(const char* attribute) const {
+    if (!has(attribute)) {
+        refuse_absent(attribute);
+    }
+    return integer(attribute, 0);
+}
 float Node::real(const char* attribute, float otherwise) const {
-    const auto* a = find(attribute);
+    const auto* a = find(attribute, AttributeKind::real);
     return a != nullptr ? a->f() : otherwise;
 }
 std::string Node::text(const char* attribute, const std::string& otherwise) const {
-    const auto* a = find(attribute);
+    const auto* a = find(attribute, AttributeKind::text);
     return a != nullptr ? a->s() : otherwise;
+}
+std::string Node::text(const char* attribute) const {
+    if (!has(attribute)) {
+        refuse_absent(attribute);
+    }
+    return text(attribute, "");
 }
 std::vector<std::int64_t> Node::list(const char* attribute,
                                      std::vector<std::int64_t> otherwise) const {
-    const auto* a = find(attribute);
+    const auto* a = find(attribute, AttributeKind::integers);
     return a != nullptr ? std::vector<std::int64_t>(a->ints().begin(), a->ints().end())
                         : std::move(otherwise);
 }
 std::vector<float> Node::reals(const char* attribute) const {
-    const auto* a = find(attribute);
+    const auto* a = find(attribute, AttributeKind::reals);
     return a != nullptr ? std::vector<float>(a->floats().begin(), a->floats().end())
                         : std::vector<float>();
 }
 std::vector<std::string> Node::texts(const char* attribute) const {
-    const auto* a = find(attribute);
+    const auto* a = find(attribute, AttributeKind::texts);
     return a != nullptr ? std::vector<std::string>(a->strings().begin(), a->strings().end())
                         : std::vector<std::string>();
 }
 Constant Node::tensor(const char* attribute) const {
-    const auto* a = find(attribute);
+    const auto* a = find(attribute, AttributeKind::tensor);
     return a != nullptr ? import_tensor(a->t(), weights_) : nullptr;
 }
 

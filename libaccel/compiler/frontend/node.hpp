@@ -20,6 +20,8 @@ class AttributeProto;
 
 namespace accel::compiler {
 
+enum class AttributeKind : int;
+
 class Node {
   public:
     using Inputs = std::vector<std::optional<ValueId>>;
@@ -66,11 +68,15 @@ class Node {
     [[nodiscard]] std::int64_t first_integer(std::size_t i) const;
     [[nodiscard]] float first_float(std::size_t i) const;
 
-    // ---- attributes; `otherwise` is the value of an absent one
+    // ---- attributes; `otherwise` is the value of an absent one. One of another type is refused.
 
     [[nodiscard]] bool has(const char* attribute) const { return find(attribute) != nullptr; }
     [[nodiscard]] std::int64_t integer(const char* attribute, std::int64_t otherwise) const;
+    /// Throws if the attribute is absent.
+    [[nodiscard]] std::int64_t integer(const char* attribute) const;
     [[nodiscard]] float real(const char* attribute, float otherwise) const;
+    /// Throws if the attribute is absent.
+    [[nodiscard]] std::string text(const char* attribute) const;
     [[nodiscard]] std::string text(const char* attribute, const std::string& otherwise) const;
     [[nodiscard]] std::vector<std::int64_t> list(const char* attribute,
                                                  std::vector<std::int64_t> otherwise = {}) const;
@@ -87,6 +93,8 @@ class Node {
 
   private:
     [[nodiscard]] const onnx::AttributeProto* find(const char* attribute) const;
+    /// Throws if the attribute has another type.
+    [[nodiscard]] const onnx::AttributeProto* find(const char* attribute, AttributeKind kind) const;
     const onnx::NodeProto& proto_;
     Inputs inputs_;
     std::int64_t opset_;

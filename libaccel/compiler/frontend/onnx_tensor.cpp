@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "numerics/small_types.hpp"
 
@@ -162,12 +163,12 @@ Constant import_packed(const onnx::TensorProto& proto, std::shared_ptr<Tensor> t
 }  // namespace
 
 Constant import_tensor(const onnx::TensorProto& proto, WeightFiles* weights) {
-    const DataType type = proto.name().empty() ? data_type_of(proto.data_type())
-                                               : in_context("tensor '" + proto.name() + "'", [&] {
-                                                     return data_type_of(proto.data_type());
-                                                 });
     Dims dims(proto.dims().begin(), proto.dims().end());
-    const std::int64_t count = elements(dims);
+    const auto described = [&] {
+        return std::pair(data_type_of(proto.data_type()), elements(dims));
+    };
+    const auto [type, count] =
+        proto.name().empty() ? described() : in_context("tensor '" + proto.name() + "'", described);
     if (proto.data_location() == onnx::TensorProto::EXTERNAL) {
         TensorStorage shared =
             weights != nullptr ? weights->find(proto) : WeightFiles().find(proto);

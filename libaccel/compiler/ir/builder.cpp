@@ -117,8 +117,53 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type
     return id;
 }
 
+namespace {
+
+bool computes_integers(UnaryOp op) {
+    switch (op) {
+        case UnaryOp::none:
+        case UnaryOp::relu:
+        case UnaryOp::abs:
+        case UnaryOp::neg:
+        case UnaryOp::sign:
+        case UnaryOp::logical_not:
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool computes_reals(ElementwiseOp op) {
+    switch (op) {
+        case ElementwiseOp::bit_and:
+        case ElementwiseOp::bit_or:
+        case ElementwiseOp::bit_xor:
+        case ElementwiseOp::shift_left:
+        case ElementwiseOp::shift_right:
+            return false;
+        default:
+            return true;
+    }
+}
+
+// The engine knows operations that it has for integers only, or for floating-point numbers only.
+void check_operand(const op::Elementwise& operation, DataType type, DataType result) {
+    const std::string operand = "its operand is " + std::string(to_string(type));
+    const bool converts = operation.op == ElementwiseOp::identity && !is_integer(result);
+    if (is_integer(type) && !converts && !computes_integers(operation.activation)) {
+        refuse(operand + ", and the operation is one of floating-point numbers",
+               "cast the operand to f32");
+    }
+    if (!is_integer(type) && !computes_reals(operation.op)) {
+        refuse(operand + ", and the operation is one of integers", "cast the operand to i64");
+    }
+}
+
+}  // namespace
+
 ValueId Builder::elementwise(op::Elementwise operation, std::vector<ValueId> in, DataType result) {
     Dims shape = dims(in[0]);
+    check_operand(operation, type(in[0]), result);
     for (std::size_t i = 1; i < in.size(); ++i) {
         shape = broadcast_dims(shape, dims(in[i]));
         if (i == 1 && is_integer(type(in[0])) != is_integer(type(in[1]))) {

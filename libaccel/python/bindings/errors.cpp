@@ -30,6 +30,12 @@ std::string message_of(const Error& error) {
     return text;
 }
 
+// A string of Python. Names out of a damaged file may be no UTF-8.
+nb::object to_text(const std::string& text) {
+    return nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()),
+                                          "backslashreplace"));
+}
+
 void raise(const Error& error, const std::string& input) {
     const nb::object exception = to_exception(error, input);
     PyErr_SetObject(exception.type().ptr(), exception.ptr());
@@ -53,8 +59,8 @@ nb::object to_exception(const Error& error, const std::string& input) {
     if (error.failure()) {
         failure = nb::cast(*error.failure());
     }
-    return make(error.code().value(), message_of(error), error.status(), error.reason(), failure,
-                input);
+    return make(error.code().value(), to_text(message_of(error)), error.status(), error.reason(),
+                failure, to_text(input));
 }
 
 Error to_error(const nb::python_error& exception) {

@@ -118,21 +118,39 @@ std::shared_ptr<QueueState> queue_of(const ModelObject& self, const nb::object& 
                            : nb::cast<const QueueObject&>(queue).checked();
 }
 
+// Calls `function`. A run that fails stops its queue, and no caller can reset the one of the
+// device.
+template <typename Function>
+auto on_queue(const std::shared_ptr<DeviceState>& device, const std::shared_ptr<QueueState>& queue,
+              Function&& function) {
+    try {
+        return function();
+    } catch (const Error&) {
+        device->forget_if_stopped(queue);
+        throw;
+    }
+}
+
 nb::object call(ModelObject& self, const nb::args& inputs, const nb::object& queue,
                 const nb::object& out, const nb::kwargs& named_inputs) {
     const accel::Model model = self.checked();
     bool named = false;
     const auto ordered = order_inputs(model.inputs(), inputs, named_inputs, named);
     const auto state = queue_of(self, queue);
+    const auto device = self.device;  // another thread may close the model
     if (model.host_nodes().empty()) {
-        return to_result(model.outputs(), call_model(self, ordered, state, out), named);
+        return to_result(
+            model.outputs(),
+            on_queue(device, state, [&] { return call_model(self, ordered, state, out); }), named);
     }
     if (!out.is_none()) {
         refuse(
             "the host computes nodes of this model (Model.host_nodes), so `out` is not possible: "
             "leave it out, and copy the results");
     }
-    return to_result(model.outputs(), run_on_copies(self, ordered, state), named);
+    return to_result(model.outputs(),
+                     on_queue(device, state, [&] { return run_on_copies(self, ordered, state); }),
+                     named);
 }
 
 JobObject submit(const ModelObject& self, const QueueObject& queue,
@@ -160,11 +178,14 @@ std::vector<CommandProfile> profile(const ModelObject& self, const nb::args& inp
     const auto tensors =
         to_tensors(model.inputs(), order_inputs(model.inputs(), inputs, named_inputs, named));
     const auto state = queue_of(self, queue);
-    const double hz = self.device->device.info().clock_hz;
+    const auto device = self.device;
+    const double hz = device->device.info().clock_hz;
     wait_for_jobs(*state);
     std::vector<std::uint64_t> ticks;
-    state->use_without_gil(
-        [&](accel::Queue& q) { static_cast<void>(model.profile(q, tensors, ticks)); });
+    on_queue(device, state, [&] {
+        state->use_without_gil(
+            [&](accel::Queue& q) { static_cast<void>(model.profile(q, tensors, ticks)); });
+    });
     std::vector<CommandProfile> result;
     for (std::size_t i = 0; i < ticks.size() && i < model.commands().size(); ++i) {
         const ModelCommand& command = model.commands()[i];

@@ -66,6 +66,12 @@ std::shared_ptr<QueueState> DeviceState::call_queue() {
     return calls;
 }
 
+void DeviceState::forget_if_stopped(const std::shared_ptr<QueueState>& queue) {
+    if (calls == queue && queue->use([](accel::Queue& q) { return q.failure().has_value(); })) {
+        calls.reset();
+    }
+}
+
 Storage::Storage(std::shared_ptr<DeviceState> state, accel::Buffer<std::byte> buffer,
                  nb::object registered, bool registered_read_only)
     : device(std::move(state)),

@@ -49,6 +49,9 @@ struct DeviceState : std::enable_shared_from_this<DeviceState> {
     /// The queue for calls that name no queue. It is created at its first use.
     [[nodiscard]] std::shared_ptr<QueueState> call_queue();
 
+    /// Forgets that queue if it is this one, and stopped: the next call gets a new one.
+    void forget_if_stopped(const std::shared_ptr<QueueState>& queue);
+
     accel::Device device;
     std::multimap<std::uintptr_t, Storage*> mapped;  // by the address of the first byte
     std::shared_ptr<QueueState> calls;

@@ -69,7 +69,9 @@ auto with_room(QueueState& state, std::size_t staged, Submit&& submit) {
     std::exception_ptr failed;
     for (;;) {
         const auto result = state.use([&](accel::Queue& queue) {
-            const bool full = queue.pending() + staged >= queue.entries();
+            // A queue that stopped never has room again: submit() reports its failure.
+            const bool full =
+                queue.pending() + staged >= queue.entries() && !queue.failure().has_value();
             // A batch that fills the ring alone is refused.
             return full && staged < queue.entries() ? std::nullopt
                                                     : std::make_optional(submit(queue));

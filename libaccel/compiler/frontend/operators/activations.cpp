@@ -36,9 +36,16 @@ Values selu(const Node& n) {
 
 // max(0, x) + min(0, alpha * (exp(x / alpha) - 1))
 Values celu(const Node& n) {
+    const ValueId x = n.in(0);
     const float alpha = n.real("alpha", 1.0F);
-    return {mul(n, n.b.unary(UnaryOp::elu, mul(n, n.in(0), 1.0F / alpha), 1.0F),
-                n.b.scalar(n.b.type(n.in(0)), alpha))};
+    const ValueId inner = mul(n, x, 1.0F / alpha);
+    if (alpha >= 0) {
+        return {mul(n, n.b.unary(UnaryOp::elu, inner, 1.0F), alpha)};
+    }
+    // The operation elu changes its formula at zero, where x / alpha has the other sign.
+    const ValueId zero = n.b.scalar(n.b.type(x), 0);
+    const ValueId low = mul(n, add(n, unary(n, UnaryOp::exp, inner), -1.0F), alpha);
+    return {n.b.select(n.b.compare(ElementwiseOp::less, zero, x), x, low)};
 }
 
 Values softsign(const Node& n) {
@@ -52,13 +59,18 @@ Values mish(const Node& n) {
 
 Values gelu(const Node& n) {
     const ValueId x = n.in(0);
-    if (n.text("approximate", "none") == "none") {
+    const std::string form = n.text("approximate", "none");
+    if (form == "none") {
         return {unary(n, UnaryOp::gelu, x)};
+    }
+    if (form != "tanh") {
+        refuse("its attribute 'approximate' is '" + form + "', not 'none' or 'tanh'");
     }
     const ValueId cube = mul(n, x, mul(n, x, x));
     const ValueId inner = add(n, x, mul(n, cube, 0.044715F));
     const ValueId t = unary(n, UnaryOp::tanh, mul(n, inner, 0.797884561F));
-    return {mul(n, mul(n, x, add(n, t, 1.0F)), 0.5F)};
+    // Half of x first: twice a large x is infinite.
+    return {mul(n, mul(n, x, 0.5F), add(n, t, 1.0F))};
 }
 
 Values thresholded_relu(const Node& n) {
@@ -69,14 +81,16 @@ Values thresholded_relu(const Node& n) {
 }
 
 Values shrink(const Node& n) {
-    const ValueId x = n.in(0);
+    const DataType given = n.b.type(n.in(0));
+    const ValueId x = is_integer(given) ? as_f32(n, n.in(0)) : n.in(0);
     const float bias = n.real("bias", 0.0F);
     const float lambda = n.real("lambd", 0.5F);
     const DataType type = n.b.type(x);
     const ValueId below = n.b.compare(ElementwiseOp::less, x, n.b.scalar(DataType::f32, -lambda));
     const ValueId above = n.b.compare(ElementwiseOp::less, n.b.scalar(DataType::f32, lambda), x);
     const ValueId zero = n.b.scalar(type, 0);
-    return {n.b.select(below, add(n, x, bias), n.b.select(above, add(n, x, -bias), zero))};
+    const ValueId y = n.b.select(below, add(n, x, bias), n.b.select(above, add(n, x, -bias), zero));
+    return {n.b.cast(y, given)};
 }
 
 }  // namespace

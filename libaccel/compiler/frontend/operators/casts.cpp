@@ -95,7 +95,7 @@ ValueId converted(const Node& n, ValueId x, DataType to) {
 }
 
 Values cast(const Node& n) {
-    return {converted(n, n.in(0), n.b.compute_type(data_type_of(n.integer("to", 0))))};
+    return {converted(n, n.in(0), n.b.compute_type(data_type_of(n.integer("to"))))};
 }
 Values cast_like(const Node& n) {
     return {converted(n, n.in(0), n.b.type(n.in(1)))};

@@ -159,6 +159,7 @@ void add_contrib(OperatorTable& table) {
     add_contrib_grouped_attention(table);
     add_contrib_normalizations(table);
     add_contrib_packed_weights(table);
+    add_contrib_position_bias(table);
     add_contrib_products(table);
     add_contrib_quantized(table);
     add_contrib_quantized_products(table);

@@ -42,6 +42,7 @@ void add_contrib_convolutions(OperatorTable& table);
 void add_contrib_grouped_attention(OperatorTable& table);
 void add_contrib_normalizations(OperatorTable& table);
 void add_contrib_packed_weights(OperatorTable& table);
+void add_contrib_position_bias(OperatorTable& table);
 void add_contrib_products(OperatorTable& table);
 void add_contrib_quantized(OperatorTable& table);
 void add_contrib_quantized_products(OperatorTable& table);

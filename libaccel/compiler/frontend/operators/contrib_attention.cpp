@@ -37,6 +37,22 @@ ValueId allowed_keys(const Node& n, ValueId mask, std::int64_t batch, std::int64
                : *both(n, before_end, n.b.compare(ElementwiseOp::less_equal, bound(batch), key));
 }
 
+// Whether query i may attend key j, with `past` keys before the first query. The last query attends
+// all keys, as in ONNX Runtime: it may have more keys than queries and past.
+std::optional<ValueId> causal_mask(const Node& n, std::int64_t past, std::int64_t queries,
+                                   std::int64_t keys) {
+    const auto integer = [&](std::int64_t value) {
+        return n.b.scalar(DataType::i64, static_cast<double>(value));
+    };
+    const auto mask = window_mask(n, {.right = 0}, integer(past), queries, keys);
+    if (past + queries >= keys) {
+        return mask;
+    }
+    const ValueId last =
+        n.b.compare(ElementwiseOp::equal, counting(n, queries, {queries, 1}), integer(queries - 1));
+    return n.b.compare(ElementwiseOp::bit_or, mask.value(), last);
+}
+
 }  // namespace
 
 Attended attended(const Node& n, const AttentionHeads& heads, const MaskedScores& scores) {
@@ -52,10 +68,9 @@ Attended attended(const Node& n, const AttentionHeads& heads, const MaskedScores
     if (scores.mask) {
         bias = masked_bias(n, type, bias, allowed_keys(n, *scores.mask, q[0], keys), filter);
     }
-    if (scores.causal) {
+    if (scores.causal_past) {
         // The lowest number, so that a query attends no later key even where all others are masked.
-        const ValueId first = n.b.scalar(DataType::i64, static_cast<double>(keys - q[2]));
-        bias = masked_bias(n, type, bias, window_mask(n, {.right = 0}, first, q[2], keys),
+        bias = masked_bias(n, type, bias, causal_mask(n, *scores.causal_past, q[2], keys),
                            std::numeric_limits<float>::lowest());
     }
     x = bias ? add(n, x, *bias) : x;
@@ -81,7 +96,7 @@ Values projected_attention(const Node& n, ValueId projected, const Dims& hidden,
     if (n.integer("do_rotary", 0) != 0 || n.integer("past_present_share_buffer", 0) != 0) {
         refuse("do_rotary and past_present_share_buffer are not supported");
     }
-    const std::int64_t count = n.integer("num_heads", 1);
+    const std::int64_t count = n.integer("num_heads");
     std::int64_t at = 0;
     const auto part = [&](std::size_t index) {
         const ValueId x = n.b.slice(projected, 2, at, hidden[index]);
@@ -114,8 +129,14 @@ Values projected_attention(const Node& n, ValueId projected, const Dims& hidden,
     return results;
 }
 
-bool unidirectional(const Node& n) {
-    return n.integer("unidirectional", 0) != 0;
+// The keys of the past before the first query, if the attention is causal. The past has the keys
+// along an axis.
+std::optional<std::int64_t> causal_past(const Node& n, std::optional<ValueId> past,
+                                        std::size_t axis) {
+    if (n.integer("unidirectional", 0) == 0) {
+        return std::nullopt;
+    }
+    return past ? n.b.length(*past, axis) : 0;
 }
 
 Values attention(const Node& n) {
@@ -126,8 +147,9 @@ Values attention(const Node& n) {
         refuse("its qkv_hidden_sizes do not add up to the columns of its weights, " +
                std::to_string(all));
     }
-    return projected_attention(n, projected, hidden, optional_input(n, 4),
-                               {optional_input(n, 3), optional_input(n, 5), unidirectional(n)});
+    return projected_attention(
+        n, projected, hidden, optional_input(n, 4),
+        {optional_input(n, 3), optional_input(n, 5), causal_past(n, optional_input(n, 4), 3)});
 }
 
 Values quantized_attention(const Node& n) {
@@ -136,8 +158,9 @@ Values quantized_attention(const Node& n) {
                                                       {n.in(1), n.in(4), optional_input(n, 7)}),
                                   n.in(2));
     const std::int64_t size = n.b.length(projected, 2) / 3;
-    return projected_attention(n, projected, {size, size, size}, optional_input(n, 8),
-                               {optional_input(n, 5), std::nullopt, unidirectional(n)});
+    return projected_attention(
+        n, projected, {size, size, size}, optional_input(n, 8),
+        {optional_input(n, 5), std::nullopt, causal_past(n, optional_input(n, 8), 3)});
 }
 
 // One of the tensors [batch, length, heads, count, size], as [batch, heads, length, size].
@@ -164,7 +187,7 @@ ValueId bias_part(const Node& n, ValueId bias, std::int64_t start, ValueId x) {
 }
 
 AttentionHeads multi_heads(const Node& n) {
-    const std::int64_t count = n.integer("num_heads", 1);
+    const std::int64_t count = n.integer("num_heads");
     const ValueId query = n.in(0);
     if (n.b.rank(query) == 5) {
         return {unpacked(n, query, 0), unpacked(n, query, 1), unpacked(n, query, 2)};
@@ -180,7 +203,7 @@ AttentionHeads multi_heads(const Node& n) {
     return {q, split(n.in(1)), split(n.in(2))};
 }
 
-Values multi_head(const Node& n, const MultiHeadInputs& from, bool causal) {
+Values multi_head(const Node& n, const MultiHeadInputs& from) {
     for (std::size_t input = from.past_value + 1; input < n.count(); ++input) {
         if (input != from.bias && n.has(input)) {
             refuse("a cache that past and present share, or that beams share, is not supported");
@@ -201,23 +224,21 @@ Values multi_head(const Node& n, const MultiHeadInputs& from, bool causal) {
     }
     const KeysAndValues kv = behind_past(n, {heads.k, heads.v}, optional_input(n, from.past_key),
                                          optional_input(n, from.past_value));
-    const Attended y =
-        attended(n, {heads.q, kv.k, kv.v},
-                 {optional_input(n, from.mask), optional_input(n, from.scores_bias), causal});
+    const Attended y = attended(n, {heads.q, kv.k, kv.v},
+                                {optional_input(n, from.mask), optional_input(n, from.scores_bias),
+                                 causal_past(n, optional_input(n, from.past_key), 2)});
     return {y.result, kv.k, kv.v, y.probabilities};
 }
 
 Values multi_head_attention(const Node& n) {
-    return multi_head(n, {.bias = 3, .mask = 4, .scores_bias = 5, .past_key = 6, .past_value = 7},
-                      unidirectional(n));
+    return multi_head(n, {.bias = 3, .mask = 4, .scores_bias = 5, .past_key = 6, .past_value = 7});
 }
 
 Values decoder_attention(const Node& n) {
     if (n.integer("past_present_share_buffer", 0) != 0) {
         refuse("past_present_share_buffer is not supported");
     }
-    return multi_head(n, {.bias = 10, .mask = 3, .scores_bias = 4, .past_key = 5, .past_value = 6},
-                      false);
+    return multi_head(n, {.bias = 10, .mask = 3, .scores_bias = 4, .past_key = 5, .past_value = 6});
 }
 
 }  // namespace

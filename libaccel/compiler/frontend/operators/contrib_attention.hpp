@@ -13,7 +13,8 @@ namespace accel::compiler {
 struct MaskedScores {
     std::optional<ValueId> mask;  // one of the formats of mask_index
     std::optional<ValueId> bias;  // added to the scores
-    bool causal = false;
+    /// The keys before the first query, if a query attends no key behind its own.
+    std::optional<std::int64_t> causal_past;
 };
 
 /// The keys and values behind those of the past, [batch, heads, length, size] each.

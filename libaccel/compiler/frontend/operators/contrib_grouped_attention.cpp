@@ -45,8 +45,8 @@ struct Tokens {
     ValueId v = 0;
 };
 Tokens tokens_of(const Node& n) {
-    const std::int64_t heads = n.integer("num_heads", 1);
-    const std::int64_t groups = n.integer("kv_num_heads", 1);
+    const std::int64_t heads = n.integer("num_heads");
+    const std::int64_t groups = n.integer("kv_num_heads");
     if (n.has(1)) {
         return {with_heads(n, n.in(0), heads), with_heads(n, n.in(1), groups),
                 with_heads(n, n.in(2), groups)};

@@ -44,7 +44,12 @@ struct Blocks {
     std::int64_t block = 0;
     std::int64_t bits = 4;
     bool padded = true;  // a row of packed values consists of whole blocks
+    std::vector<std::int64_t> block_of_column = {};  // if columns of a block are not neighbors
 
+    [[nodiscard]] std::int64_t block_of(std::int64_t column) const {
+        return block_of_column.empty() ? column / block
+                                       : block_of_column[static_cast<std::size_t>(column)];
+    }
     [[nodiscard]] std::int64_t blocks() const { return (columns + block - 1) / block; }
     [[nodiscard]] std::int64_t whole(std::int64_t count) const {
         const std::int64_t per_byte = 8 / bits;
@@ -138,13 +143,14 @@ ValueId unpacked(const Node& n, const Blocks& of, std::size_t values, std::size_
     const std::span<float> to = result->as<float>();
     for (std::int64_t r = 0; r < of.rows; ++r) {
         for (std::int64_t c = 0; c < of.columns; ++c) {
-            const auto block = static_cast<std::size_t>(r * of.blocks() + c / of.block);
+            const auto block = static_cast<std::size_t>(r * of.blocks() + of.block_of(c));
             to[static_cast<std::size_t>(r * of.columns + c)] =
                 (static_cast<float>(packed.at(r * row + c)) - zero[block]) * scale[block];
         }
     }
     const ValueId folded = n.b.constant(std::move(result));
-    if (of.padded && of.rows * of.columns >= min_stored_elements) {
+    const bool regular = of.padded && of.block_of_column.empty();
+    if (regular && of.rows * of.columns >= min_stored_elements) {
         n.b.set_unfolded(folded, unpacked_in_runs(n, of, packed, scale, zero));
     }
     return folded;
@@ -156,18 +162,41 @@ ValueId product(const Node& n, ValueId weights) {
     return lowered_as(n, "MatMul", {a, n.b.permute(n.b.cast(weights, n.b.type(a)), {1, 0})})[0];
 }
 
+// The block of each column by the input g_idx; empty if it is the usual one.
+std::vector<std::int64_t> blocks_of_columns(const Node& n, const Blocks& of) {
+    if (!n.has(4)) {
+        return {};
+    }
+    std::vector<std::int64_t> given = n.integers(4);
+    // Some writers fill the last block.
+    if (std::ssize(given) != of.columns && std::ssize(given) != of.blocks() * of.block) {
+        refuse("its g_idx has " + std::to_string(given.size()) + " elements for " +
+               std::to_string(of.columns) + " columns");
+    }
+    given.resize(static_cast<std::size_t>(of.columns));
+    bool usual = true;
+    for (std::int64_t c = 0; c < of.columns; ++c) {
+        const std::int64_t block = given[static_cast<std::size_t>(c)];
+        if (block < 0 || block >= of.blocks()) {
+            refuse("its g_idx names block " + std::to_string(block) + " of " +
+                   std::to_string(of.blocks()));
+        }
+        usual = usual && block == of.block_of(c);
+    }
+    return usual ? std::vector<std::int64_t>() : given;
+}
+
 Values matmul_nbits(const Node& n) {
     if (n.integer("weight_prepacked", 0) != 0) {
         refuse("its weights are packed for one kind of GPU (weight_prepacked)",
                "save the model before its weights are prepacked");
     }
-    if (n.has(4)) {
-        refuse("g_idx is not supported", "order the rows of the weights when they are quantized");
-    }
-    const Blocks blocks{.rows = n.integer("N", 0),
-                        .columns = n.integer("K", 0),
-                        .block = n.integer("block_size", 0),
-                        .bits = n.integer("bits", 4)};
+    Blocks blocks{.rows = n.integer("N"),
+                  .columns = n.integer("K"),
+                  .block = n.integer("block_size"),
+                  .bits = n.integer("bits", 4)};
+    check_block(blocks);
+    blocks.block_of_column = blocks_of_columns(n, blocks);
     const ValueId y = product(n, unpacked(n, blocks, 1, 2, 3));
     return {n.has(5) ? add(n, y, n.in(5)) : y};
 }
@@ -197,9 +226,9 @@ constexpr std::array<float, 16> nf4{
 
 // Blocks follow each other through the whole matrix. The first value of a byte has the high bits.
 Values matmul_bnb4(const Node& n) {
-    const std::int64_t rows = n.integer("N", 0);
-    const std::int64_t columns = n.integer("K", 0);
-    const std::int64_t block = n.integer("block_size", 0);
+    const std::int64_t rows = n.integer("N");
+    const std::int64_t columns = n.integer("K");
+    const std::int64_t block = n.integer("block_size");
     check_block({.rows = rows, .columns = columns, .block = block});
     const std::int64_t count = rows * columns;
     const Tensor& bytes = n.b.require_constant(n.in(1), "its packed weights");

@@ -50,7 +50,7 @@ Values concat(const Node& n) {
     for (std::size_t i = 2; i < n.count(); i += 3) {
         parts.push_back(dequantized(n, i));
     }
-    const std::size_t axis = normalize_axis(n.integer("axis", 0), n.b.rank(parts[0]));
+    const std::size_t axis = normalize_axis(n.integer("axis"), n.b.rank(parts[0]));
     return {quantized(n, n.b.concat(parts, axis), 0, n.b.type(n.in(2)))};
 }
 

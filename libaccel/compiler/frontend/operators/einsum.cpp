@@ -46,7 +46,7 @@ class Einsum {
     explicit Einsum(const Node& n) : n_(n) {}
 
     ValueId run() {
-        std::string text = n_.text("equation", "");
+        std::string text = n_.text("equation");
         std::erase(text, ' ');
         const std::size_t arrow = text.find("->");
         const std::vector<std::string> terms = split(text.substr(0, arrow));

@@ -103,8 +103,12 @@ Values modulo(const Node& n) {
 // The card shifts 64 bits, and fills with zeros. From opset 28 on, elements may have a sign, which
 // a shift to the right copies: it shifts the inverse of a negative element.
 Values shift(const Node& n) {
-    if (n.text("direction", "") == "LEFT") {
+    const std::string direction = n.text("direction");
+    if (direction == "LEFT") {
         return binary(ElementwiseOp::shift_left)(n);
+    }
+    if (direction != "RIGHT") {
+        refuse("its attribute 'direction' is '" + direction + "', not 'LEFT' or 'RIGHT'");
     }
     const ValueId x = n.in(0);
     const DataType type = n.b.type(x);
@@ -135,21 +139,40 @@ ValueId with_bound(const Node& n, ElementwiseOp op, ValueId x, ValueId bound) {
     return n.b.select(inside, x, bounded);
 }
 
-// From opset 11 on, inputs state the bounds. They may be integers, and values of a run.
+// The largest finite number of a floating-point type.
+float largest(DataType type) {
+    switch (type) {
+        case DataType::f16:
+            return 65504;
+        case DataType::bf16:
+            return 0x1.fep127F;
+        default:
+            return std::numeric_limits<float>::max();
+    }
+}
+
+// From opset 11 on, inputs state the bounds. They may be integers, and values of a run. The bounds
+// of floating-point numbers are finite where none is stated.
 Values clip(const Node& n) {
     ValueId x = n.in(0);
     const DataType type = n.b.type(x);
     const auto known = [&](std::size_t i) { return !n.has(i) || n.b.value(n.in(i)).constant; };
-    if (known(1) && known(2) && !is_integer(type) && (n.has(1) || n.has(2))) {
-        const float infinite = std::numeric_limits<float>::infinity();
-        const float low = n.has(1) ? n.first_float(1) : -infinite;
-        const float high = n.has(2) ? n.first_float(2) : infinite;
+    if (known(1) && known(2) && !is_integer(type)) {
+        const float low = n.has(1) ? n.first_float(1) : -largest(type);
+        const float high = n.has(2) ? n.first_float(2) : largest(type);
         if (low <= high) {
             return {n.b.unary(UnaryOp::clip, x, low, high)};
         }
     }
-    x = n.has(1) ? with_bound(n, ElementwiseOp::max, x, n.in(1)) : x;
-    x = n.has(2) ? with_bound(n, ElementwiseOp::min, x, n.in(2)) : x;
+    const auto bounded = [&](ElementwiseOp op, std::size_t input, float otherwise) {
+        if (n.has(input)) {
+            x = with_bound(n, op, x, n.in(input));
+        } else if (!is_integer(type)) {
+            x = with_bound(n, op, x, n.b.scalar(type, otherwise));
+        }
+    };
+    bounded(ElementwiseOp::max, 1, -largest(type));
+    bounded(ElementwiseOp::min, 2, largest(type));
     return {x};
 }
 

@@ -16,7 +16,8 @@ namespace {
 std::uint32_t groups_of(const Node& n) {
     const std::int64_t groups = n.integer("group", 1);
     if (groups < 1 || groups > UINT32_MAX) {
-        refuse("its attribute group is " + std::to_string(groups), "it must be positive");
+        refuse("its attribute group is " + std::to_string(groups),
+               "it must be positive and divide the channels");
     }
     return static_cast<std::uint32_t>(groups);
 }
@@ -58,7 +59,7 @@ Edges edges(const Node& n, const Dims& full, const Dims& simple, bool line) {
         result.before[i + axes - given] = pads[i];
         result.behind[i + axes - given] = pads[i + given];
     }
-    const std::string automatic = n.text("auto_pad", "NOTSET");
+    const std::string automatic = automatic_padding(n);
     const bool shaped = n.has("output_shape");
     if (!shaped && automatic != "SAME_UPPER" && automatic != "SAME_LOWER") {
         return result;
@@ -219,7 +220,7 @@ Values global_max(const Node& n) {
 Values local_response(const Node& n) {
     const ValueId x = n.in(0);
     const Dims dims = n.b.dims(x);
-    const std::int64_t size = n.integer("size", 1);
+    const std::int64_t size = n.integer("size");
     if (dims.size() < 3 || size < 1) {
         refuse("its input " + to_string(dims) +
                " has fewer than 3 dimensions, or its size is not positive");
@@ -254,7 +255,13 @@ ValueId convolve_axes(const Node& n, ValueId x, ValueId weights, std::vector<Win
 
 Values convolve_node(const Node& n, ValueId image, ValueId weights, const NumericFormat& format,
                      const std::vector<ValueId>& channel_operands) {
-    const auto axes = window_axes(n, spatial(n.b.dims(image)), spatial(n.b.dims(weights)));
+    const Dims kernel = spatial(n.b.dims(weights));
+    if (const Dims stated = n.list("kernel_shape", kernel); stated != kernel) {
+        refuse("its kernel_shape is " + to_string(stated) + ", and its weights have the shape " +
+                   to_string(n.b.dims(weights)),
+               "remove the attribute, which the weights imply");
+    }
+    const auto axes = window_axes(n, spatial(n.b.dims(image)), kernel);
     return {convolve_axes(n, image, weights, axes, format, channel_operands)};
 }
 

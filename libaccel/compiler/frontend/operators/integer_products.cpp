@@ -103,7 +103,7 @@ Values matmul_integer_by_sums(const Node& n) {
     return {sum};
 }
 
-Values matmul_integer(const Node& n) {
+Values matmul_integer_of_matrices(const Node& n) {
     const bool one_row = !n.has(2) || elements(n.b.dims(n.in(2))) == 1;
     const bool plain = is_uniform(n, 2) || (one_row && n.b.rank(n.in(1)) == 2);
     if ((!plain || !is_uniform(n, 3)) && n.b.rank(n.in(0)) >= 2 && n.b.rank(n.in(1)) >= 2) {
@@ -128,6 +128,35 @@ Values matmul_integer(const Node& n) {
     }
     return {
         subtract_zero_point(n, product, *dynamic, sums_of_weights(n, b, zero_point(n, 3), 1, 0))};
+}
+
+// A vector is a matrix of one row on the left, and of one column on the right.
+Values matmul_integer(const Node& n) {
+    const bool row = n.b.rank(n.in(0)) == 1;
+    const bool column = n.b.rank(n.in(1)) == 1;
+    if (!row && !column) {
+        return matmul_integer_of_matrices(n);
+    }
+    Node::Inputs inputs;
+    for (std::size_t i = 0; i < n.count(); ++i) {
+        inputs.push_back(n.has(i) ? std::optional(n.in(i)) : std::nullopt);
+    }
+    if (row) {
+        inputs[0] = n.b.reshape(n.in(0), {1, n.b.length(n.in(0), 0)});
+    }
+    if (column) {
+        inputs[1] = n.b.reshape(n.in(1), {n.b.length(n.in(1), 0), 1});
+    }
+    const ValueId y =
+        matmul_integer_of_matrices(Node(n.proto(), n.b, std::move(inputs), n.opset()))[0];
+    Dims dims = n.b.dims(y);
+    if (column) {
+        dims.pop_back();
+    }
+    if (row) {
+        dims.erase(dims.end() - (column ? 1 : 2));
+    }
+    return {n.b.reshape(y, std::move(dims))};
 }
 
 // Pads the image by its zero point, which represents zero.

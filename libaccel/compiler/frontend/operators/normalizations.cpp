@@ -64,7 +64,7 @@ Values instance_norm(const Node& n) {
 Values group_norm(const Node& n) {
     const ValueId x = n.in(0);
     const Dims dims = n.b.dims(x);
-    const std::int64_t groups = n.integer("num_groups", 1);
+    const std::int64_t groups = n.integer("num_groups");
     if (dims.size() < 3 || groups < 1 || dims[0] == 0 || dims[1] % groups != 0) {
         refuse("its input " + to_string(dims) + " cannot be split into " + std::to_string(groups) +
                " groups of channels");

@@ -25,9 +25,7 @@ ValueId rooted(const Node& n, ValueId x, float p) {
 
 // Opset 1 states p as a real number, later ones as an integer.
 float exponent(const Node& n) {
-    const float p = n.real("p", 0.0F);
-    const auto whole = static_cast<float>(n.integer("p", 2));
-    const float chosen = p > 0 ? p : whole;
+    const float chosen = n.opset() < 2 ? n.real("p", 2.0F) : static_cast<float>(n.integer("p", 2));
     if (!(chosen > 0)) {
         refuse("its attribute p is " + std::to_string(chosen), "it must be positive");
     }

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "frontend/onnx_tensor.hpp"
+#include "frontend/operators/contrib.hpp"
 #include "frontend/operators/quantized.hpp"
 #include "frontend/operators/windows.hpp"
 
@@ -104,8 +105,39 @@ Values qlinear_matmul(const Node& n) {
                          n.floats(4), single(n.floats(6), "y_scale"))})};
 }
 
+// Weights with a zero point for each channel: a convolution of integers, whose sums are scaled in
+// f32 and rounded.
+Values qlinear_conv_by_sums(const Node& n) {
+    ValueId sum = lowered_as(n, "ConvInteger", {n.in(0), n.in(3), n.in(2), n.in(5)})[0];
+    Dims channels(n.b.rank(sum) - 1, 1);
+    channels[0] = n.b.dims(sum)[1];
+    const auto of_channels = [&](ValueId x) {
+        Dims dims = channels;
+        dims[0] = elements(n.b.dims(x));
+        if (dims[0] != 1 && dims[0] != channels[0]) {
+            refuse("it has " + std::to_string(dims[0]) + " scales or biases for " +
+                   std::to_string(channels[0]) + " channels");
+        }
+        return n.b.reshape(x, std::move(dims));
+    };
+    if (n.has(8)) {
+        sum = add(n, sum, of_channels(n.in(8)));
+    }
+    const ValueId scale =
+        div(n, mul(n, of_channels(n.in(4)), n.b.reshape(n.in(1), {})), n.b.reshape(n.in(6), {}));
+    const ValueId steps = n.b.elementwise({.op = ElementwiseOp::mul, .activation = UnaryOp::round},
+                                          {n.b.cast(sum, DataType::f32), scale}, DataType::f32);
+    return {n.b.elementwise({.op = ElementwiseOp::add},
+                            {steps, n.b.cast(n.b.reshape(n.in(7), {}), DataType::f32)},
+                            n.b.type(n.in(7)))};
+}
+
 Values qlinear_conv(const Node& n) {
     const ValueId w = n.in(3);
+    const auto zeros = n.has(5) ? n.integers(5) : std::vector<std::int64_t>();
+    if (std::ranges::any_of(zeros, [&](auto zero) { return zero != zeros[0]; })) {
+        return qlinear_conv_by_sums(n);
+    }
     return convolve_node(
         n, n.in(0), w,
         {.a_type = n.b.type(n.in(0)),

@@ -176,8 +176,9 @@ Values dropout(const Node& n) {
     const Dims& dims = n.b.dims(x);
     const float ratio = n.has(1) ? n.first_float(1) : 0.5F;
     if (!n.has(2) || n.first_integer(2) == 0 || ratio == 0.0F) {
-        return {x,
-                n.output_count() > 1 ? n.b.broadcast(n.b.scalar(DataType::boolean, 1), dims) : x};
+        // Until opset 9, the mask has the data type of the input.
+        const DataType type = n.opset() < 10 ? n.b.type(x) : DataType::boolean;
+        return {x, n.output_count() > 1 ? n.b.broadcast(n.b.scalar(type, 1), dims) : x};
     }
     if (!(ratio > 0.0F && ratio < 1.0F)) {
         refuse("its ratio is " + std::to_string(ratio), "it must be at least 0 and less than 1");

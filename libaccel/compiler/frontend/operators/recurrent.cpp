@@ -86,6 +86,14 @@ class Sequence {
         const Dims& x = n.b.dims(x_);
         const Dims w = columns_first(1);
         const std::string direction = n.text("direction", "forward");
+        if (direction != "forward" && direction != "reverse" && direction != "bidirectional") {
+            refuse("its attribute 'direction' is '" + direction +
+                   "', not 'forward', 'reverse' or 'bidirectional'");
+        }
+        if (const std::int64_t stated = n.integer("hidden_size", hidden_); stated != hidden_) {
+            refuse("its hidden_size is " + std::to_string(stated) +
+                   ", and that of its weights is " + std::to_string(hidden_));
+        }
         directions_ = direction == "bidirectional" ? 2 : 1;
         reverse_ = direction == "reverse";
         if (x.size() != 3 || w.size() != 3 || w[0] != directions_ || w[2] != x[2] ||

@@ -3,6 +3,7 @@
 // Operators along axes: reductions, Softmax and its relatives.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "frontend/operators/lowering.hpp"
@@ -25,10 +26,7 @@ Lowering reduction(ReduceOp op, const std::function<ValueId(const Node&, ValueId
     return [=](const Node& n) {
         const ValueId x = n.in(0);
         const std::vector<std::size_t> axes = reduced_axes(n, x);
-        if (axes.empty() && n.integer("noop_with_empty_axes", 0) != 0) {
-            return Values{x};
-        }
-        const ValueId sum = after(n, reduce(n, op, before(n, x), axes));
+        const ValueId sum = n.b.cast(after(n, reduce(n, op, before(n, x), axes)), n.b.type(x));
         return Values{n.integer("keepdims", 1) != 0 ? sum : squeezed(n, sum, axes)};
     };
 }
@@ -42,23 +40,37 @@ ValueId absolute(const Node& n, ValueId x) {
 ValueId squared(const Node& n, ValueId x) {
     return mul(n, x, x);
 }
+// Squares that do not overflow, although the root of their sum may be small.
+ValueId squared_widely(const Node& n, ValueId x) {
+    return squared(n, is_integer(n.b.type(x)) ? n.b.cast(x, DataType::i64) : x);
+}
+// A function of real numbers. Integers are converted and back.
+ValueId real_function(const Node& n, UnaryOp op, ValueId x) {
+    const DataType type = n.b.type(x);
+    return is_integer(type) ? n.b.cast(n.b.unary(op, n.b.cast(x, DataType::f32)), type)
+                            : n.b.unary(op, x);
+}
 ValueId root(const Node& n, ValueId x) {
-    return n.b.unary(UnaryOp::sqrt, x);
+    return real_function(n, UnaryOp::sqrt, x);
 }
 ValueId logarithm(const Node& n, ValueId x) {
-    return n.b.unary(UnaryOp::log, x);
+    return real_function(n, UnaryOp::log, x);
 }
 
 // max + log(sum(exp(x - max)))
 Values log_sum_exp(const Node& n) {
-    const ValueId x = n.in(0);
+    const DataType type = n.b.type(n.in(0));
+    const ValueId x = is_integer(type) ? n.b.cast(n.in(0), DataType::f32) : n.in(0);
     const std::vector<std::size_t> axes = reduced_axes(n, x);
-    if (axes.empty() && n.integer("noop_with_empty_axes", 0) != 0) {
-        return {x};
+    if (axes.empty()) {
+        return {n.in(0)};  // the logarithm of the exponential
     }
-    const ValueId peak = reduce(n, ReduceOp::max, x, axes);
+    // A finite peak, because the difference of two infinite numbers is none.
+    constexpr float most = std::numeric_limits<float>::max();
+    const ValueId peak = n.b.unary(UnaryOp::clip, reduce(n, ReduceOp::max, x, axes), -most, most);
     const ValueId e = n.b.unary(UnaryOp::exp, sub(n, x, peak));
-    const ValueId sum = add(n, peak, logarithm(n, reduce(n, ReduceOp::sum, e, axes)));
+    const ValueId total = add(n, peak, logarithm(n, reduce(n, ReduceOp::sum, e, axes)));
+    const ValueId sum = n.b.cast(total, type);
     return {n.integer("keepdims", 1) != 0 ? sum : squeezed(n, sum, axes)};
 }
 
@@ -94,6 +106,9 @@ ValueId softmax_along(const Node& n, ValueId x, std::size_t axis) {
 // 1 at the first of the largest elements, else 0.
 ValueId hardmax_along(const Node& n, ValueId x, std::size_t axis) {
     const std::int64_t length = n.b.dims(x)[axis];
+    if (length == 0) {
+        return x;
+    }
     std::vector<std::int64_t> positions(static_cast<std::size_t>(length));
     std::iota(positions.begin(), positions.end(), 0);
     Dims dims(n.b.rank(x), 1);
@@ -137,7 +152,7 @@ void add_reductions(OperatorTable& table) {
         {"LogSoftmax", {1, 12}, along_rows(log_softmax_along)},
         {"LogSoftmax", {13}, along_axis(log_softmax_along)},
         {"ReduceL1", {1}, reduction(ReduceOp::sum, absolute, unchanged)},
-        {"ReduceL2", {1}, reduction(ReduceOp::sum, squared, root)},
+        {"ReduceL2", {1}, reduction(ReduceOp::sum, squared_widely, root)},
         {"ReduceLogSum", {1}, reduction(ReduceOp::sum, unchanged, logarithm)},
         {"ReduceLogSumExp", {1}, log_sum_exp},
         {"ReduceMax", {1}, reduction(ReduceOp::max, unchanged, unchanged)},

@@ -41,7 +41,7 @@ Values top_k(const Node& n) {
     const ValueId given = n.in(0);
     const std::size_t rank = n.b.rank(given);
     const std::size_t axis = normalize_axis(n.integer("axis", -1), rank);
-    const std::int64_t k = n.has(1) ? n.first_integer(1) : n.integer("k", 1);
+    const std::int64_t k = n.has(1) ? n.first_integer(1) : n.integer("k");
     const std::int64_t length = n.b.dims(given)[axis];
     const bool largest = n.integer("largest", 1) != 0;
     if (k < 0 || k > length) {

@@ -54,7 +54,7 @@ Values flatten(const Node& n) {
 Values squeeze(const Node& n) {
     const Dims& dims = n.b.dims(n.in(0));
     const std::vector<std::size_t> axes = n.axes(1, dims.size());
-    const bool all = !n.has(1) && !n.has("axes");
+    const bool all = axes.empty();  // as in ONNX Runtime, also for a list without elements
     Dims result;
     for (std::size_t i = 0; i < dims.size(); ++i) {
         const bool named = std::ranges::find(axes, i) != axes.end();
@@ -95,7 +95,8 @@ Values transpose(const Node& n) {
 }
 
 Values concat(const Node& n) {
-    return {n.b.concat(n.all(), normalize_axis(n.integer("axis", 1), n.b.rank(n.in(0))))};
+    const std::int64_t axis = n.opset() < 4 ? n.integer("axis", 1) : n.integer("axis");
+    return {n.b.concat(n.all(), normalize_axis(axis, n.b.rank(n.in(0))))};
 }
 
 Values slice_along(const Node& n, const Dims& starts, const Dims& ends, Dims axes) {
@@ -154,6 +155,10 @@ Values split(const Node& n) {
     Dims parts = n.has(1) ? n.integers(1) : n.list("split");
     if (parts.empty()) {
         const auto count = static_cast<std::int64_t>(std::max<std::size_t>(n.output_count(), 1));
+        if (n.opset() < 18 && length % count != 0) {
+            refuse("its axis of the length " + std::to_string(length) + " has no " +
+                   std::to_string(count) + " equal parts, and split is absent");
+        }
         const std::int64_t each = (length + count - 1) / count;
         for (std::int64_t left = length; left > 0 || std::ssize(parts) < count;) {
             parts.push_back(std::min(each, left));
@@ -168,6 +173,10 @@ Values split(const Node& n) {
         }
         results.push_back(n.b.slice(x, axis, at, part));
         at += part;
+    }
+    if (at != length) {
+        refuse("its parts have " + std::to_string(at) + " elements together, and its axis has " +
+               std::to_string(length));
     }
     return results;
 }
@@ -350,7 +359,7 @@ Values tile(const Node& n) {
 
 Values depth_to_space(const Node& n) {
     const Dims& d = n.b.dims(n.in(0));
-    const std::int64_t block = n.integer("blocksize", 1);
+    const std::int64_t block = n.integer("blocksize");
     if (d.size() != 4 || block < 1 || d[1] % (block * block) != 0) {
         refuse("its blocksize " + std::to_string(block) + " does not fit the shape " +
                to_string(d));
@@ -366,7 +375,7 @@ Values depth_to_space(const Node& n) {
 
 Values space_to_depth(const Node& n) {
     const Dims& d = n.b.dims(n.in(0));
-    const std::int64_t block = n.integer("blocksize", 1);
+    const std::int64_t block = n.integer("blocksize");
     if (d.size() != 4 || block < 1 || d[2] % block != 0 || d[3] % block != 0) {
         refuse("its blocksize " + std::to_string(block) + " does not fit the shape " +
                to_string(d));

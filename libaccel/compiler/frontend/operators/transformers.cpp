@@ -65,7 +65,8 @@ Values rotary_embedding_by_offset(const Node& n) {
     if (heads == 0 && n.b.rank(n.in(0)) == 3 && size > 0) {
         heads = n.b.dims(n.in(0))[2] / size;
     }
-    const ValueId x = scaled(n, by_position(n, n.in(0), heads), n.real("scale", 1.0F));
+    // ONNX Runtime, which defines the operator, ignores the attribute scale.
+    const ValueId x = by_position(n, n.in(0), heads);
     ValueId positions = n.b.cast(n.in(1), DataType::i64);
     if (elements(n.b.dims(positions)) == 1) {
         const std::int64_t length = n.b.dims(x)[1];

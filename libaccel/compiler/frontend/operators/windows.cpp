@@ -6,6 +6,8 @@
 #include "frontend/operators/windows.hpp"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace accel::compiler {
 
@@ -92,6 +94,17 @@ ValueId convolve_volume(const Node& n, ValueId x, ValueId weights,
 
 }  // namespace
 
+std::string automatic_padding(const Node& n) {
+    std::string given = n.text("auto_pad", "NOTSET");
+    constexpr std::array<std::string_view, 5> known{"", "NOTSET", "SAME_LOWER", "SAME_UPPER",
+                                                    "VALID"};
+    if (std::ranges::find(known, given) == known.end()) {
+        refuse("its attribute auto_pad is '" + given + "'",
+               "use NOTSET, SAME_LOWER, SAME_UPPER or VALID");
+    }
+    return given;
+}
+
 std::vector<WindowAxis> window_axes(const Node& n, const Dims& lengths, const Dims& kernel) {
     const std::size_t count = lengths.size();
     if (kernel.size() != count) {
@@ -104,7 +117,7 @@ std::vector<WindowAxis> window_axes(const Node& n, const Dims& lengths, const Di
     if (pads.size() != 2 * count) {
         refuse("its attribute pads does not have two values for each axis");
     }
-    const std::string automatic = n.text("auto_pad", "NOTSET");
+    const std::string automatic = automatic_padding(n);
     const bool round_up = n.integer("ceil_mode", 0) != 0;
     std::vector<WindowAxis> axes;
     for (std::size_t i = 0; i < count; ++i) {

@@ -26,6 +26,9 @@ struct WindowAxis {
     }
 };
 
+/// The attribute auto_pad. Throws if its value is none of ONNX.
+[[nodiscard]] std::string automatic_padding(const Node& n);
+
 /// The window of a node, from its attributes, over axes of these lengths.
 [[nodiscard]] std::vector<WindowAxis> window_axes(const Node& n, const Dims& lengths,
                                                   const Dims& kernel);
