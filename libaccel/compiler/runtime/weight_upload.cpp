@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "runtime/fingerprint.hpp"
 #include "runtime/list_recording.hpp"
@@ -72,8 +73,7 @@ class WeightWriter {
 };
 
 // Orders the pieces that must be computed first, the largest before the others. Their computation
-// needs more memory than the pieces themselves, and at the start the process holds the fewest
-// weights.
+// may need an operand as a whole, and at the start the process holds the fewest weights.
 void sort_pieces(std::vector<WeightPiece>& pieces) {
     std::ranges::sort(pieces, [](const WeightPiece& a, const WeightPiece& b) {
         const auto rank = [](const WeightPiece& piece) {
@@ -87,11 +87,21 @@ void sort_pieces(std::vector<WeightPiece>& pieces) {
 // Calls visit(offset, bytes) for parts of a piece, and releases each part.
 template <typename Visit>
 void for_each_part(const WeightPiece& piece, Visit&& visit) {
-    constexpr std::size_t part_bytes = std::size_t{4} << 20;
+    constexpr std::size_t part_bytes = std::size_t{1} << 20;
+    const bool in_memory = piece.data.depth() == 0;
+    const PartReader reader = in_memory ? PartReader() : piece.data.reader();
+    std::vector<std::byte> computed(in_memory ? 0 : std::min(part_bytes, piece.data.size()));
     for (std::size_t at = 0; at < piece.data.size(); at += part_bytes) {
         const std::size_t count = std::min(part_bytes, piece.data.size() - at);
-        visit(piece.offset + at, std::span(piece.data.data() + at, count));
-        piece.data.part(at, count).evict();
+        std::span<const std::byte> part;
+        if (in_memory) {
+            part = {piece.data.data() + at, count};
+        } else {
+            reader(at, std::span(computed).first(count));
+            part = std::span(computed).first(count);
+        }
+        visit(piece.offset + at, part);
+        piece.data.evict(at, count);
     }
 }
 
