@@ -39,8 +39,7 @@ class BroadcastOperand {
         }
         is_whole_ = !repeats_ && dims_.empty();
         // Elements that are read again and again are computed only once.
-        reader_.emplace(is_whole_ ? tensor
-                                  : Tensor(tensor.type, tensor.dims, tensor.data.whole()));
+        reader_.emplace(is_whole_ ? tensor : Tensor(tensor.type, tensor.dims, tensor.data.whole()));
     }
 
     /// Writes the operand for `to.size()` elements of the result, from `first` on.

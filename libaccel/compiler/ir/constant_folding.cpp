@@ -57,7 +57,7 @@ concept ComputedLater = requires(const T& x, const std::vector<Constant>& in, co
 };
 
 TensorStorage computed_later(const Operation& operation, const std::vector<Constant>& operands,
-                         const Value& result, std::size_t bytes, unsigned depth) {
+                             const Value& result, std::size_t bytes, unsigned depth) {
     return std::visit(
         [&](const auto& x) -> TensorStorage {
             if constexpr (ComputedLater<std::decay_t<decltype(x)>>) {
@@ -139,8 +139,7 @@ Constant fold_at_once(const Operation& operation, const std::vector<Constant>& o
     std::vector<Constant> in_memory = operands;
     if (needs_memory(operation)) {
         for (Constant& operand : in_memory) {
-            operand =
-                std::make_shared<Tensor>(operand->type, operand->dims, operand->data.whole());
+            operand = std::make_shared<Tensor>(operand->type, operand->dims, operand->data.whole());
         }
     }
     std::vector<const Tensor*> in;

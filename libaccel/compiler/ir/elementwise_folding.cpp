@@ -79,9 +79,8 @@ PartReader reader(const op::Elementwise& operation, const std::vector<Constant>&
 
 PartReader read_elementwise(const op::Elementwise& operation, const std::vector<Constant>& operands,
                             const Value& result) {
-    const bool integers =
-        is_integer(operands[0]->type) &&
-        !(operation.op == ElementwiseOp::identity && !is_integer(result.type));
+    const bool integers = is_integer(operands[0]->type) &&
+                          !(operation.op == ElementwiseOp::identity && !is_integer(result.type));
     return integers ? reader<std::int64_t>(operation, operands, result)
                     : reader<float>(operation, operands, result);
 }

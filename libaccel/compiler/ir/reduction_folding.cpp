@@ -98,9 +98,11 @@ class IntegerReduction {
             case ReduceOp::product:
                 return add_each(rows, [](std::int64_t a, std::int64_t b) { return a * b; });
             case ReduceOp::max:
-                return add_each(rows, [](std::int64_t a, std::int64_t b) { return std::max(a, b); });
+                return add_each(rows,
+                                [](std::int64_t a, std::int64_t b) { return std::max(a, b); });
             case ReduceOp::min:
-                return add_each(rows, [](std::int64_t a, std::int64_t b) { return std::min(a, b); });
+                return add_each(rows,
+                                [](std::int64_t a, std::int64_t b) { return std::min(a, b); });
             default:
                 return add_each(rows, [](std::int64_t a, std::int64_t b) { return a + b; });
         }
@@ -142,7 +144,8 @@ TensorStorage reduce(ReduceOp op, const Tensor& from, const ReducedAxis& axis,
         reader.evict(static_cast<std::int64_t>(first), static_cast<std::int64_t>(count));
     };
     const std::size_t slice = axis.n * axis.inner;
-    const std::size_t slices_at_once = std::max<std::size_t>(part / std::max<std::size_t>(slice, 1), 1);
+    const std::size_t slices_at_once =
+        std::max<std::size_t>(part / std::max<std::size_t>(slice, 1), 1);
     const std::size_t rows_at_once =
         std::max<std::size_t>(part / std::max<std::size_t>(axis.inner, 1) / block, 1) * block;
     for (std::size_t outer = 0; outer < axis.outer && axis.inner != 0; ++outer) {

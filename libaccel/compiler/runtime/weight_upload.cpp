@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "runtime/fingerprint.hpp"
@@ -158,13 +159,20 @@ void upload(CompiledModel& model, std::vector<WeightPiece> weights, const Weight
     }
 }
 
-std::vector<std::byte> download_weights(const CompiledModel& model) {
-    std::vector<std::byte> bytes(model.memory.weights);
-    if (!bytes.empty()) {
-        Queue queue = model.device.create_queue();
-        download(model.device, queue, std::span(bytes), model.weights.slice(0, bytes.size()));
+void download_weights(const CompiledModel& model,
+                      const std::function<void(std::span<const std::byte>)>& visit) {
+    constexpr std::size_t part_bytes = std::size_t{1} << 22;
+    const std::size_t all = model.memory.weights;
+    std::vector<std::byte> bytes(std::min(part_bytes, all));
+    std::optional<Queue> queue;
+    for (std::size_t at = 0; at < all; at += part_bytes) {
+        if (!queue) {
+            queue = model.device.create_queue();
+        }
+        const auto part = std::span(bytes).first(std::min(part_bytes, all - at));
+        download(model.device, *queue, part, model.weights.slice(at, part.size()));
+        visit(part);
     }
-    return bytes;
 }
 
 }  // namespace accel::compiler
