@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "ir/number_reader.hpp"
@@ -133,7 +134,8 @@ template <typename Number, typename Reduction>
 TensorStorage reduce(ReduceOp op, const Tensor& from, const ReducedAxis& axis,
                      const Value& result) {
     constexpr std::size_t part = 1 << 16;
-    constexpr std::size_t block = PairwiseReduction::block_rows;
+    // Only floats depend on the parts in which their rows come.
+    constexpr std::size_t block = std::is_same_v<Number, float> ? PairwiseReduction::block_rows : 1;
     std::vector<Number> values(axis.outer * axis.inner);
     std::vector<Number> rows;
     Reduction reduction(op, axis.inner);

@@ -95,7 +95,7 @@ class Histogram {
 
 }  // namespace
 
-std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& model,
+std::map<std::string, Range> calibrate(const Device& device, ParsedModel& model,
                                        const std::string& name,
                                        const std::vector<std::string>& wanted, CalibrationData data,
                                        const QuantizeOptions& options) {
@@ -117,8 +117,9 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
     for (std::size_t first = 0; first < wanted.size(); first += outputs_at_once) {
         const auto names =
             std::span(wanted).subspan(first, std::min(outputs_at_once, wanted.size() - first));
-        const ProbedOutputs probed(model, names);
-        const Model net = compile(device, import_onnx(model, name, options.load));
+        const ProbedOutputs probed(model.proto, names);
+        const Model net =
+            compile(device, import_onnx(model.proto, model.weights, name, options.load));
         for (std::size_t i = 0; i < names.size(); ++i) {
             if (net.outputs()[i].type != DataType::f32) {
                 refuse("activation '" + names[i] + "' is not f32",
@@ -153,8 +154,8 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
     return ranges;
 }
 
-std::map<std::string, double> measure_node_noise(const Device& device, onnx::ModelProto& before,
-                                                 onnx::ModelProto& after, const std::string& name,
+std::map<std::string, double> measure_node_noise(const Device& device, ParsedModel& before,
+                                                 ParsedModel& after, const std::string& name,
                                                  const std::vector<std::string>& wanted,
                                                  CalibrationData data,
                                                  const QuantizeOptions& options) {
@@ -162,10 +163,12 @@ std::map<std::string, double> measure_node_noise(const Device& device, onnx::Mod
     for (std::size_t first = 0; first < wanted.size(); first += outputs_at_once) {
         const auto names =
             std::span(wanted).subspan(first, std::min(outputs_at_once, wanted.size() - first));
-        const ProbedOutputs probed_before(before, names);
-        const ProbedOutputs probed_after(after, names);
-        const Model a = compile(device, import_onnx(before, name, options.load));
-        const Model b = compile(device, import_onnx(after, name, options.load));
+        const ProbedOutputs probed_before(before.proto, names);
+        const ProbedOutputs probed_after(after.proto, names);
+        const Model a =
+            compile(device, import_onnx(before.proto, before.weights, name, options.load));
+        const Model b =
+            compile(device, import_onnx(after.proto, after.weights, name, options.load));
         for (const OutputNoise& noise : measure_noise(device, a, b, data)) {
             result[noise.output] = noise.signal_to_noise;
         }

@@ -10,9 +10,7 @@
 #include <string>
 #include <vector>
 
-namespace onnx {
-class ModelProto;
-}  // namespace onnx
+#include "frontend/parsed_model.hpp"
 
 namespace accel::compiler {
 
@@ -26,7 +24,7 @@ struct Range {
 
 /// Runs the model with all data, and returns the ranges of the activations `wanted`. Changes the
 /// outputs of the model for that time, and restores them.
-[[nodiscard]] std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& model,
+[[nodiscard]] std::map<std::string, Range> calibrate(const Device& device, ParsedModel& model,
                                                      const std::string& name,
                                                      const std::vector<std::string>& wanted,
                                                      CalibrationData data,
@@ -35,9 +33,8 @@ struct Range {
 /// The difference of activations of two models, which have them by the same names: in dB for each
 /// of `wanted`. Changes the outputs of the models for that time. `step` is called for each run.
 [[nodiscard]] std::map<std::string, double> measure_node_noise(
-    const Device& device, onnx::ModelProto& before, onnx::ModelProto& after,
-    const std::string& name, const std::vector<std::string>& wanted, CalibrationData data,
-    const QuantizeOptions& options);
+    const Device& device, ParsedModel& before, ParsedModel& after, const std::string& name,
+    const std::vector<std::string>& wanted, CalibrationData data, const QuantizeOptions& options);
 
 /// The difference of the f32 outputs of two models.
 [[nodiscard]] std::vector<OutputNoise> measure_noise(const Device& device, const Model& before,

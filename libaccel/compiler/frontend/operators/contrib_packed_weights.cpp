@@ -19,7 +19,12 @@ namespace {
 // Values of a few bits each, the lowest bits of a byte first.
 class Packed {
   public:
-    Packed(const Tensor& bytes, std::int64_t bits) : data_(bytes.data), bits_(bits) {
+    Packed(const Tensor& bytes, std::int64_t bits)
+        : data_(bytes.data),
+          bits_(bits),
+          shift_(bits == 8   ? 0U
+                 : bits == 4 ? 1U
+                             : 2U) {
         if (bits != 2 && bits != 4 && bits != 8) {
             refuse("its weights have " + std::to_string(bits) + " bits, not 2, 4 or 8");
         }
@@ -34,9 +39,11 @@ class Packed {
         return static_cast<std::int64_t>(data_.size()) * (8 / bits_);
     }
     [[nodiscard]] int at(std::int64_t index) const {
-        const std::int64_t per_byte = 8 / bits_;
-        const auto byte = std::to_integer<int>(data_[static_cast<std::size_t>(index / per_byte)]);
-        return (byte >> (index % per_byte * bits_)) & ((1 << bits_) - 1);
+        const auto place = static_cast<std::uint64_t>(index);  // a division costs more here
+        const auto byte = std::to_integer<unsigned>(data_[place >> shift_]);
+        const std::uint64_t within = place & ((std::uint64_t{1} << shift_) - 1);
+        return static_cast<int>(byte >> (within * static_cast<std::uint64_t>(bits_)) &
+                                ((1U << static_cast<unsigned>(bits_)) - 1));
     }
     // Releases the bytes of these values, if they are also in a mapped file.
     void evict(std::int64_t first, std::int64_t count) const {
@@ -48,6 +55,7 @@ class Packed {
   private:
     const TensorStorage data_;
     std::int64_t bits_;
+    unsigned shift_;  // log2 of the values in a byte
 };
 
 // A matrix of rows, each of which has a scale and a zero point for each block of its columns. The
