@@ -18,7 +18,8 @@ void BlockPacking::pack_column(std::span<const float> column, std::span<std::byt
         for (const float x : values) {
             farthest = std::fabs(x) > std::fabs(farthest) || std::isnan(x) ? x : farthest;
         }
-        const float scale = farthest == 0 ? 1.0F : farthest / -8;
+        const float eighth = farthest / -8;  // zero, too, for the least numbers
+        const float scale = eighth == 0 ? 1.0F : eighth;
         scales_.push_back(scale);
         for (std::size_t i = 0; i < values.size() && std::isfinite(scale); ++i) {
             const float step = std::nearbyint(values[i] / scale);

@@ -194,7 +194,8 @@ class ModelRewriter {
             });
             check_finite(site, finite);
             for (const float maximum : largest) {
-                scales.push_back(maximum > 0 ? maximum / 127.0F : 1.0F);
+                const float scale = maximum / 127.0F;  // zero, too, for the least numbers
+                scales.push_back(scale > 0 ? scale : 1.0F);
             }
             const std::uint64_t start = quantized_.align();
             std::vector<std::int8_t> steps;
