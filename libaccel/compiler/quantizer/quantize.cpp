@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "frontend/onnx_import.hpp"
 #include "frontend/parsed_model.hpp"
 #include "ir/error.hpp"
 #include "quantizer/calibration.hpp"
@@ -16,7 +15,6 @@
 #include "quantizer/opset_conversion.hpp"
 #include "quantizer/quantize_sites.hpp"
 #include "quantizer/temporary_file.hpp"
-#include "runtime/compile.hpp"
 
 namespace accel {
 
@@ -32,18 +30,6 @@ std::vector<std::string> quantized_outputs(Sites& sites) {
         }
     }
     return outputs;
-}
-
-// Both models are on the card, and leave it at the end.
-std::vector<OutputNoise> measure_output_noise(const Device& device, ParsedModel& model,
-                                              ParsedModel& quantized, const std::string& name,
-                                              CalibrationData data,
-                                              const QuantizeOptions& options) {
-    const Model before =
-        compile(device, import_onnx(model.proto, model.weights, name, options.load));
-    const Model after =
-        compile(device, import_onnx(quantized.proto, quantized.weights, name, options.load));
-    return measure_noise(device, before, after, data);
 }
 
 QuantizeReport quantize(const Device& device, const std::filesystem::path& file,
@@ -78,10 +64,10 @@ QuantizeReport quantize(const Device& device, const std::filesystem::path& file,
     TemporaryFile quantized_weights(result);
     insert_quantization(quantized, sites, ranges, quantized_weights);
     QuantizeReport report{.nodes = sites.report(), .outputs = {}};
-    report.outputs = measure_output_noise(device, model, quantized, name, data, options);
+    report.outputs = measure_noise(device, model, quantized, name, data, {part, result});
     before_part = 0.5;
-    const auto noise =
-        measure_node_noise(device, model, quantized, name, quantized_outputs(sites), data, part);
+    const auto noise = measure_node_noise(device, model, quantized, name, quantized_outputs(sites),
+                                          data, {part, result});
     for (std::size_t i = 0; i < report.nodes.size(); ++i) {
         if (const auto at = noise.find(sites.outputs()[i]); at != noise.end()) {
             report.nodes[i].signal_to_noise = at->second;
