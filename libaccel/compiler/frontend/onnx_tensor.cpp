@@ -147,7 +147,7 @@ TensorStorage unpacked_later(const TensorStorage& packed, DataType type, std::si
                 return [packed, type](std::size_t first, std::span<std::byte> to) {
                     unpack({packed.data(), packed.size()}, type, first, to);
                     const unsigned in_a_byte = 8 / packed_bits(type);
-                    packed.evict(first / in_a_byte, to.size() / in_a_byte);
+                    packed.evict_in_steps(first / in_a_byte, to.size() / in_a_byte);
                 };
             },
             1};

@@ -131,7 +131,7 @@ class Concatenation {
             const std::size_t count = std::min(bytes_of(i) - within, to.size());
             const std::size_t at = first / row_ * bytes_of(i) + within;
             reader_of(i)(at, to.first(count));
-            operands_[i]->data.evict(at, count);
+            operands_[i]->data.evict_in_steps(at, count);
             to = to.subspan(count);
             first += count;
         }

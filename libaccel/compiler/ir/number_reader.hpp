@@ -40,8 +40,8 @@ class NumberReader {
     void evict(std::int64_t first, std::int64_t count) const {
         if (!reader_) {
             const std::size_t size = size_of(type_);
-            data_.evict(static_cast<std::size_t>(first) * size,
-                        static_cast<std::size_t>(count) * size);
+            data_.evict_in_steps(static_cast<std::size_t>(first) * size,
+                                 static_cast<std::size_t>(count) * size);
         }
     }
 

@@ -104,6 +104,15 @@ TensorStorage TensorStorage::whole() const {
     return *this;
 }
 
+void TensorStorage::evict_in_steps(std::size_t first, std::size_t bytes) const noexcept {
+    constexpr std::size_t step = std::size_t{1} << 22;
+    const std::size_t end = first + bytes;
+    if (first / step != end / step || end == size()) {
+        const std::size_t start = first / step * step;
+        evict(start, end - start);
+    }
+}
+
 void TensorStorage::evict(std::size_t first, std::size_t bytes) const noexcept {
     if (state_ && state_->source) {
         state_->source->evict({state_->first + first, bytes});

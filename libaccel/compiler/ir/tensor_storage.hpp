@@ -88,6 +88,9 @@ class TensorStorage {
     /// Releases memory whose bytes are also in a mapped file: of the storage, or of a part of it.
     void evict() const noexcept { evict(0, size()); }
     void evict(std::size_t first, std::size_t bytes) const noexcept;
+    /// The same after each of many short reads in ascending order. It releases megabytes at a time:
+    /// when a page is read again, the system maps its neighbors again, too.
+    void evict_in_steps(std::size_t first, std::size_t bytes) const noexcept;
 
   private:
     // Whether a reader computes the bytes once more. After a few times they are kept, so that the

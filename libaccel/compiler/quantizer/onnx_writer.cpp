@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::uint64_t max_file = INT32_MAX;  // of Protocol Buffers
 constexpr std::uint64_t alignment = 4096;      // of tensors in a second file: it may be mapped
-constexpr std::size_t part_bytes = std::size_t{1} << 20;
+constexpr std::size_t part_bytes = std::size_t{1} << 22;
 
 std::string field_head(int number, std::uint64_t length) {
     constexpr unsigned bytes = 2;  // the wire type

@@ -88,7 +88,7 @@ void sort_pieces(std::vector<WeightPiece>& pieces) {
 // Calls visit(offset, bytes) for parts of a piece, and releases each part.
 template <typename Visit>
 void for_each_part(const WeightPiece& piece, Visit&& visit) {
-    constexpr std::size_t part_bytes = std::size_t{1} << 20;
+    constexpr std::size_t part_bytes = std::size_t{1} << 22;
     const bool in_memory = piece.data.depth() == 0;
     const PartReader reader = in_memory ? PartReader() : piece.data.reader();
     std::vector<std::byte> computed(in_memory ? 0 : std::min(part_bytes, piece.data.size()));

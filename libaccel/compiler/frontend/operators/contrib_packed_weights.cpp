@@ -48,8 +48,8 @@ class Packed {
     // Releases the bytes of these values, if they are also in a mapped file.
     void evict(std::int64_t first, std::int64_t count) const {
         const std::int64_t per_byte = 8 / bits_;
-        data_.evict(static_cast<std::size_t>(first / per_byte),
-                    static_cast<std::size_t>(count / per_byte));
+        data_.evict_in_steps(static_cast<std::size_t>(first / per_byte),
+                             static_cast<std::size_t>(count / per_byte));
     }
 
   private:
@@ -349,7 +349,7 @@ Values matmul_bnb4(const Node& n) {
             ++i;
         }
         std::ranges::copy(std::as_bytes(std::span(values)), to.begin());
-        data.evict(first / sizeof(float) / 2, values.size() / 2);
+        data.evict_in_steps(first / sizeof(float) / 2, values.size() / 2);
     };
     const ValueId weights =
         n.b.constant(computed(DataType::f32, {rows, columns}, [read] { return read; }));
