@@ -3,6 +3,7 @@
 // Models in f16: nodes that follow each other compute in f32, and only what leaves them is rounded.
 #include <cmath>
 
+#include "ir/number_conversion.hpp"
 #include "model_builder.hpp"
 #include "one_node.hpp"
 

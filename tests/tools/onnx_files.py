@@ -45,22 +45,41 @@ def _value(name: str, kind: str, shape: Sequence[int]) -> bytes:
     return _text(1, name) + _text(2, _text(1, _number(1, TYPES[kind][0]) + _text(2, dims)))
 
 
+# (operator, inputs, output or outputs), and attributes that are integers. An operator of another
+# domain than ONNX has its name before it.
+Node = (
+    tuple[str, Sequence[str], str | Sequence[str]]
+    | tuple[str, Sequence[str], str | Sequence[str], dict[str, int]]
+)
+
+
+def _node(node: Node) -> bytes:
+    op, sources, results = node[:3]
+    domain, _, name = op.rpartition(".")
+    names = [results] if isinstance(results, str) else results
+    out = b"".join(_text(1, source) for source in sources)
+    out += b"".join(_text(2, result) for result in names) + _text(4, name)
+    for key, value in (node[3] if len(node) == 4 else {}).items():
+        out += _text(5, _text(1, key) + _number(3, value) + _number(20, 2))
+    return out + (_text(7, domain) if domain else b"")
+
+
 def model(
-    nodes: Sequence[tuple[str, Sequence[str], str]],
+    nodes: Sequence[Node],
     inputs: Sequence[tuple[str, str, Sequence[int]]],
     outputs: Sequence[tuple[str, str, Sequence[int]]],
     weights: Sequence[bytes] = (),
+    domains: Sequence[str] = (),
 ) -> bytes:
-    """A model of opset 17; a node is (operator, inputs, output), a weight a TensorProto."""
-    graph = b"".join(
-        _text(1, b"".join(_text(1, name) for name in sources) + _text(2, result) + _text(4, op))
-        for op, sources, result in nodes
-    )
+    """A model of opset 17, and of version 1 of other domains; a weight is a TensorProto."""
+    graph = b"".join(_text(1, _node(node)) for node in nodes)
     graph += _text(2, "g")
     graph += b"".join(_text(5, weight) for weight in weights)
     graph += b"".join(_text(11, _value(*value)) for value in inputs)
     graph += b"".join(_text(12, _value(*value)) for value in outputs)
-    return _number(1, 8) + _text(8, _text(1, "") + _number(2, 17)) + _text(7, graph)
+    opsets = _text(8, _text(1, "") + _number(2, 17))
+    opsets += b"".join(_text(8, _text(1, domain) + _number(2, 1)) for domain in domains)
+    return _number(1, 8) + opsets + _text(7, graph)
 
 
 def one_node(op: str, kind: str, shape: Sequence[int]) -> bytes:
@@ -81,6 +100,10 @@ def tensor_head(kind: str, shape: Sequence[int], name: str) -> bytes:
     """A TensorProto without its elements: raw_data() or external_data() follow."""
     dims = b"".join(_number(1, length) for length in shape)
     return dims + _number(2, TYPES[kind][0]) + _text(8, name)
+
+
+def named_tensor(kind: str, shape: Sequence[int], name: str, values: Sequence[float]) -> bytes:
+    return tensor_head(kind, shape, name) + raw_data(raw(kind, values))
 
 
 def raw_data(content: bytes) -> bytes:

@@ -27,6 +27,7 @@ struct QuantizeCommand {
     std::vector<std::string> nodes_to_exclude;
     double percentile = 100;
     std::string weights = "i8";
+    bool external_weights = false;
 };
 
 // One entry for each run. Every file holds the values of one input for the same number of runs.
@@ -119,6 +120,7 @@ Exit quantize_model(const Program& program, const QuantizeCommand& options) {
                  .nodes_to_exclude = options.nodes_to_exclude,
                  .percentile = options.percentile,
                  .weights = options.weights == "i4" ? WeightFormat::i4 : WeightFormat::i8,
+                 .external_weights = options.external_weights,
                  .progress = [&](double done) { progress.update(done); }});
         });
     }();
@@ -163,6 +165,10 @@ void add_quantize(Program& program) {
                         .value = "TYPE",
                         .choices = {"i8", "i4"}},
                        options->weights);
+    command.add_flag({.name = "--external-weights",
+                      .help = "Write the weights to a second file, with .data behind the name of "
+                              "the result. A result above 2 GiB always has one"},
+                     options->external_weights);
     program.add_json(command);
 }
 

@@ -84,8 +84,14 @@ Bytes read_file(const fs::path& file) {
 }
 
 void write_file(const fs::path& file, std::span<const std::byte> bytes) {
+    write_file(file, [&](const WriteBytes& write) { write(bytes); });
+}
+
+void write_file(const fs::path& file, const std::function<void(const WriteBytes&)>& content) {
     try {
-        files::write_output(file, bytes);
+        files::OutputFile output(file);
+        content([&](std::span<const std::byte> bytes) { output.write(bytes); });
+        output.commit();
     } catch (const files::OutputError& error) {
         throw Error(error.errc(), error.what());
     }

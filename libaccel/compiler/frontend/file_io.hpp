@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <span>
 
 #include "ir/byte_source.hpp"
@@ -18,5 +19,13 @@ namespace accel::compiler {
 /// Replaces a file as a whole, as files::OutputFile does. If that fails, the old file stays, and
 /// the function throws Error that names the file and the cause.
 void write_file(const std::filesystem::path& file, std::span<const std::byte> bytes);
+
+/// Appends bytes to a file.
+using WriteBytes = std::function<void(std::span<const std::byte>)>;
+
+/// The same for content that is not in memory as a whole: content(write) writes it part by part. If
+/// it throws, the old file stays.
+void write_file(const std::filesystem::path& file,
+                const std::function<void(const WriteBytes&)>& content);
 
 }  // namespace accel::compiler

@@ -46,8 +46,12 @@ ParsedModel parse_model(const Bytes& file, const std::string& name,
     return parsed;
 }
 
+ParsedModel parse_model_file(const fs::path& file) {
+    return parse_model(read_file(file), file.string(), file.parent_path());
+}
+
 onnx::ModelProto read_model(const fs::path& file) {
-    ParsedModel parsed = parse_model(read_file(file), file.string(), file.parent_path());
+    ParsedModel parsed = parse_model_file(file);
     in_context(file.string(), [&] { parsed.weights.restore(*parsed.proto.mutable_graph()); });
     return std::move(parsed.proto);
 }

@@ -402,10 +402,15 @@ class OnnxImporter {
 
 }  // namespace
 
+Program import_onnx(const onnx::ModelProto& model, WeightFiles& weights, const std::string& name,
+                    const LoadOptions& options) {
+    return in_context(name, [&] { return OnnxImporter(model, weights, options).run(); });
+}
+
 Program import_onnx(const onnx::ModelProto& model, const std::string& name,
                     const LoadOptions& options) {
     WeightFiles none;
-    return in_context(name, [&] { return OnnxImporter(model, none, options).run(); });
+    return import_onnx(model, none, name, options);
 }
 
 Program import_onnx(std::span<const std::byte> bytes, const std::string& name,

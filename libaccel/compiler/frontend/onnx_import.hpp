@@ -21,6 +21,8 @@ class ModelProto;
 
 namespace accel::compiler {
 
+class WeightFiles;
+
 /// A model as bytes. `name` is for messages. `folder` has the files of its external weights;
 /// without it, these are refused.
 struct ModelSource {
@@ -41,6 +43,10 @@ struct ModelSource {
 /// The same as import_onnx() for bytes that stay until the program ends.
 [[nodiscard]] Program import_onnx(std::span<const std::byte> bytes, const std::string& name,
                                   const LoadOptions& options);
+
+/// The same for a parsed model, whose large tensors `weights` has.
+[[nodiscard]] Program import_onnx(const onnx::ModelProto& model, WeightFiles& weights,
+                                  const std::string& name, const LoadOptions& options);
 
 /// The same for a model without external weights.
 [[nodiscard]] Program import_onnx(const onnx::ModelProto& model, const std::string& name,

@@ -127,16 +127,31 @@ void check_bytes(const onnx::TensorProto& proto, std::size_t found, std::size_t 
 }
 
 // Several elements in a byte, the first of them in the low bits.
-void unpack(std::span<const std::byte> packed, Tensor& tensor) {
-    const unsigned bits = packed_bits(tensor.type);
+// Writes the elements from `first` on.
+void unpack(std::span<const std::byte> packed, DataType type, std::size_t first,
+            std::span<std::byte> to) {
+    const unsigned bits = packed_bits(type);
     const unsigned in_a_byte = 8 / bits;
-    const bool is_signed = tensor.type == DataType::i4 || tensor.type == DataType::i2;
-    for (std::size_t i = 0; i < tensor.data.size(); ++i) {
-        const auto shift = static_cast<unsigned>(i % in_a_byte) * bits;
-        const auto byte = static_cast<std::uint8_t>(packed[i / in_a_byte] >> shift);
-        tensor.data[i] = is_signed ? static_cast<std::byte>(card::decode_signed(byte, bits))
-                                   : static_cast<std::byte>(card::decode_unsigned(byte, bits));
+    const bool is_signed = type == DataType::i4 || type == DataType::i2;
+    for (std::size_t i = 0; i < to.size(); ++i) {
+        const auto shift = static_cast<unsigned>((first + i) % in_a_byte) * bits;
+        const auto byte = static_cast<std::uint8_t>(packed[(first + i) / in_a_byte] >> shift);
+        to[i] = is_signed ? static_cast<std::byte>(card::decode_signed(byte, bits))
+                          : static_cast<std::byte>(card::decode_unsigned(byte, bits));
     }
+}
+
+// Elements that are unpacked when something reads them.
+TensorStorage unpacked_later(const TensorStorage& packed, DataType type, std::size_t count) {
+    return {count,
+            [packed, type] {
+                return [packed, type](std::size_t first, std::span<std::byte> to) {
+                    unpack({packed.data(), packed.size()}, type, first, to);
+                    const unsigned in_a_byte = 8 / packed_bits(type);
+                    packed.evict_in_steps(first / in_a_byte, to.size() / in_a_byte);
+                };
+            },
+            1};
 }
 
 // The bytes of `count` elements in a file.
@@ -156,7 +171,7 @@ Constant import_packed(const onnx::TensorProto& proto, std::shared_ptr<Tensor> t
         }
     }
     check_bytes(proto, bytes.size(), file_bytes(tensor->type, elements(tensor->dims)));
-    unpack(bytes, *tensor);
+    unpack(bytes, tensor->type, 0, {tensor->data.data(), tensor->data.size()});
     return tensor;
 }
 
@@ -176,9 +191,8 @@ Constant import_tensor(const onnx::TensorProto& proto, WeightFiles* weights) {
         if (file_bits(type) >= 8) {
             return std::make_shared<Tensor>(type, std::move(dims), std::move(shared));
         }
-        auto unpacked = std::make_shared<Tensor>(type, std::move(dims));
-        unpack({shared.data(), shared.size()}, *unpacked);
-        return unpacked;
+        return std::make_shared<Tensor>(
+            type, std::move(dims), unpacked_later(shared, type, static_cast<std::size_t>(count)));
     }
     // The allocation is limited by the size of the file.
     const std::int64_t in_a_byte = std::max(8 / file_bits(type), 1U);

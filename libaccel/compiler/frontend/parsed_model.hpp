@@ -25,4 +25,7 @@ struct ParsedModel {
 [[nodiscard]] ParsedModel parse_model(const Bytes& file, const std::string& name,
                                       std::optional<std::filesystem::path> folder = std::nullopt);
 
+/// The same for a file and the files beside it.
+[[nodiscard]] ParsedModel parse_model_file(const std::filesystem::path& file);
+
 }  // namespace accel::compiler

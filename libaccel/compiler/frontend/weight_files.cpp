@@ -104,6 +104,10 @@ void WeightFiles::restore(onnx::GraphProto& graph, int depth) {
     for (auto& tensor : *graph.mutable_initializer()) {
         restore(tensor);
     }
+    restore_nodes(graph, depth);
+}
+
+void WeightFiles::restore_nodes(onnx::GraphProto& graph, int depth) {
     for (auto& node : *graph.mutable_node()) {
         for (auto& attribute : *node.mutable_attribute()) {
             if (attribute.has_t()) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "ir/byte_source.hpp"
 #include "ir/tensor_storage.hpp"
@@ -32,11 +33,16 @@ class WeightFiles {
     WeightFiles(Bytes model, std::optional<std::filesystem::path> folder)
         : model_(std::move(model)), folder_(std::move(folder)) {}
 
+    /// Tensors at this location are in `bytes`.
+    void add(std::string_view location, Bytes bytes) { files_[location].bytes = std::move(bytes); }
+
     /// The elements of an external tensor, shared with its file.
     [[nodiscard]] TensorStorage find(const onnx::TensorProto& tensor);
 
     /// Copies the elements of all external tensors of a graph into it.
     void restore(onnx::GraphProto& graph, int depth = 0);
+    /// The same for the tensors in its nodes, with those of inner graphs.
+    void restore_nodes(onnx::GraphProto& graph, int depth = 0);
 
   private:
     struct File {

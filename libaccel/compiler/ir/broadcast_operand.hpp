@@ -6,9 +6,10 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
-#include <vector>
+#include <optional>
+#include <span>
 
+#include "ir/number_reader.hpp"
 #include "ir/program.hpp"
 
 namespace accel::compiler {
@@ -24,51 +25,48 @@ namespace accel::compiler {
     return strides;
 }
 
-template <typename Number>
-[[nodiscard]] std::vector<Number> numbers_of(const Tensor& tensor) {
-    if constexpr (std::is_same_v<Number, float>) {
-        return tensor.floats();
-    } else {
-        return tensor.integers();
-    }
-}
-
-/// An operand that broadcasts to the shape of a result. Its elements are converted in pieces, so
-/// that no copy of a large tensor is needed. The tensor must stay until the operand ends.
+/// An operand that broadcasts to the shape of a result. Its elements are converted in parts, so
+/// that no copy of a large tensor is needed.
 template <typename Number>
 class BroadcastOperand {
   public:
     BroadcastOperand(const Tensor& tensor, const Dims& dims)
-        : tensor_(tensor), dims_(dims), strides_(broadcast_strides(tensor.dims, dims)) {
+        : dims_(dims), strides_(broadcast_strides(tensor.dims, dims)) {
         while (!dims_.empty() && joins(dims_.back(), strides_.back())) {
             run_ *= dims_.back();
             dims_.pop_back();
             strides_.pop_back();
         }
         is_whole_ = !repeats_ && dims_.empty();
-        if (!is_whole_) {
-            all_ = numbers_of<Number>(tensor);
+        // Elements that are read again and again are computed only once.
+        reader_.emplace(is_whole_ ? tensor : Tensor(tensor.type, tensor.dims, tensor.data.whole()));
+    }
+
+    /// Writes the operand for `to.size()` elements of the result, from `first` on.
+    void read(std::int64_t first, std::span<Number> to) {
+        if (is_whole_) {
+            reader_->read(first, to);
+            return;
+        }
+        while (!to.empty()) {
+            const std::int64_t within = first % run_;
+            const auto length = std::min(static_cast<std::size_t>(run_ - within), to.size());
+            const std::int64_t from = offset(first / run_);
+            if (repeats_) {
+                reader_->read(from, to.first(1));
+                std::fill_n(to.begin() + 1, length - 1, to[0]);
+            } else {
+                reader_->read(from + within, to.first(length));
+            }
+            to = to.subspan(length);
+            first += static_cast<std::int64_t>(length);
         }
     }
 
-    /// Writes the operand for `count` elements of the result.
-    void read(std::int64_t first, std::int64_t count, Number* to) const {
+    /// Releases what these elements of the result were read from, if it is also in a mapped file.
+    void evict(std::int64_t first, std::int64_t count) const {
         if (is_whole_) {
-            std::ranges::copy(numbers_of<Number>(tensor_.part(first, count)), to);
-            return;
-        }
-        while (count > 0) {
-            const std::int64_t within = first % run_;
-            const std::int64_t length = std::min(run_ - within, count);
-            const Number* const from = all_.data() + offset(first / run_);
-            if (repeats_) {
-                std::fill_n(to, length, *from);
-            } else {
-                std::copy_n(from + within, length, to);
-            }
-            to += length;
-            first += length;
-            count -= length;
+            reader_->evict(first, count);
         }
     }
 
@@ -95,13 +93,12 @@ class BroadcastOperand {
         return at;
     }
 
-    const Tensor& tensor_;
     Dims dims_;     // of the runs
     Dims strides_;  // of the operand, for each of them
     std::int64_t run_ = 1;
     bool repeats_ = false;
     bool is_whole_ = false;
-    std::vector<Number> all_;  // unless the operand is whole
+    std::optional<NumberReader<Number>> reader_;
 };
 
 }  // namespace accel::compiler

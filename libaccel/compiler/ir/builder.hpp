@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -110,9 +111,15 @@ class Builder {
 
     /// A constant that instructions read on the card: they are not folded.
     [[nodiscard]] ValueId stored(Constant tensor);
+    /// A constant that make() computes, or the one that it computed before by the same name of the
+    /// same operands and numbers. make() depends on nothing else.
+    [[nodiscard]] Constant derived(std::string_view what, const std::vector<std::int64_t>& numbers,
+                                   const std::vector<Constant>& operands,
+                                   const std::function<Constant()>& make);
     /// Records that instructions on stored constants compute a constant. Views of it inherit this.
     /// The pass `unpack-weights` chooses between the two.
     void set_unfolded(ValueId id, ValueId computed) { program_.values[id].unfolded = computed; }
+
     // ---- sequences and optionals: they exist while a model is imported, not on the card
 
     /// A list of values. Only operators of sequences read it; as an operand of an instruction it is

@@ -21,6 +21,16 @@ ValueId Builder::stored(Constant tensor) {
     return id;
 }
 
+Constant Builder::derived(std::string_view what, const std::vector<std::int64_t>& numbers,
+                          const std::vector<Constant>& operands,
+                          const std::function<Constant()>& make) {
+    Constant& known = constants_.derived(what, numbers, operands);
+    if (!known) {
+        known = make();
+    }
+    return known;
+}
+
 ValueId Builder::bitcast(ValueId a, DataType to) {
     if (size_of(to) != size_of(type(a))) {
         refuse("elements of " + std::string(to_string(type(a))) + " and " +

@@ -66,6 +66,19 @@ class Key {
     void add(const op::Broadcast&) {}
     void add(const op::Reshape&) {}
 
+    // By their identities, not by their elements.
+    void add(const std::vector<Constant>& operands) {
+        for (const Constant& operand : operands) {
+            add(operand->data.identity());
+            add(operand->type);
+            add(operand->dims);
+        }
+    }
+    void add(std::string_view text) {
+        add(text.size());
+        text_ += text;
+    }
+
     [[nodiscard]] std::string take() { return std::move(text_); }
 
   private:
@@ -123,15 +136,24 @@ Constant& ConstantCache::result(const Operation& operation, const std::vector<Co
         operation);
     key.add(result.type);
     key.add(result.dims);
-    for (const Constant& operand : operands) {
-        key.add(operand->data.identity());
-        key.add(operand->type);
-        key.add(operand->dims);
-    }
+    key.add(operands);
     Result& known = results_[foldable ? key.take() : std::string()];
     if (!foldable) {
         known.constant = nullptr;
     } else if (known.operands.empty()) {
+        known.operands = operands;
+    }
+    return known.constant;
+}
+
+Constant& ConstantCache::derived(std::string_view what, const std::vector<std::int64_t>& numbers,
+                                 const std::vector<Constant>& operands) {
+    Key key;
+    key.add(what);
+    key.add(numbers);
+    key.add(operands);
+    Result& known = derived_[key.take()];
+    if (known.operands.empty()) {
         known.operands = operands;
     }
     return known.constant;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -24,6 +25,11 @@ class ConstantCache {
     [[nodiscard]] Constant& result(const Operation& operation,
                                    const std::vector<Constant>& operands, const Value& result);
 
+    /// The same for what the import computes by another way: `what` names it, and `numbers` are all
+    /// that it depends on beside its operands.
+    [[nodiscard]] Constant& derived(std::string_view what, const std::vector<std::int64_t>& numbers,
+                                    const std::vector<Constant>& operands);
+
   private:
     std::unordered_map<std::string, std::vector<Constant>> equal_;  // by type, shape and a sample
     struct Result {
@@ -31,6 +37,7 @@ class ConstantCache {
         Constant constant;
     };
     std::unordered_map<std::string, Result> results_;
+    std::unordered_map<std::string, Result> derived_;
 };
 
 }  // namespace accel::compiler

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "ir/number_conversion.hpp"
 #include "numerics/elementwise.hpp"
 
 namespace accel::compiler {

@@ -69,9 +69,6 @@ struct Tensor {
     [[nodiscard]] std::vector<std::int64_t> integers() const;
 };
 
-/// A value after the conversion to a floating-point type and back.
-[[nodiscard]] float rounded_to(DataType type, float x);
-
 using Constant = std::shared_ptr<const Tensor>;
 
 /// The same elements, shared, as a tensor of another shape.

@@ -45,10 +45,11 @@ const std::byte* TensorStorage::data() const {
         return nullptr;
     }
     if (!state_->source) {
-        const TensorStorage computed = state_->computation();
+        const TensorStorage computed = compute();
         state_->source = computed.state_->source;
         state_->first = computed.state_->first;
         state_->writable = computed.state_->writable;
+        state_->computation = nullptr;  // and with it the operands
     }
     return state_->first;
 }
@@ -71,19 +72,50 @@ TensorStorage TensorStorage::part(std::size_t first, std::size_t bytes) const {
     return state_ ? TensorStorage(state_->source, {start + first, bytes}) : TensorStorage();
 }
 
-void TensorStorage::forget() noexcept {
+TensorStorage TensorStorage::compute() const {
+    TensorStorage all(size());
+    state_->computation()(0, {all.state_->writable, size()});
+    return all;
+}
+
+bool TensorStorage::compute_again() const {
     constexpr unsigned limit = 2;
-    if (state_ && state_->computation && state_->source && state_->forgotten < limit) {
-        ++state_->forgotten;
-        state_->source = nullptr;
-        state_->first = nullptr;
-        state_->writable = nullptr;
+    if (depth() == 0 || state_->computed == limit) {
+        return false;
+    }
+    ++state_->computed;
+    return true;
+}
+
+PartReader TensorStorage::reader() const {
+    if (compute_again()) {
+        return state_->computation();
+    }
+    return [storage = *this](std::size_t first, std::span<std::byte> to) {
+        std::copy_n(storage.data() + first, to.size(), to.data());
+    };
+}
+
+TensorStorage TensorStorage::whole() const {
+    if (compute_again()) {
+        return compute();
+    }
+    static_cast<void>(data());
+    return *this;
+}
+
+void TensorStorage::evict_in_steps(std::size_t first, std::size_t bytes) const noexcept {
+    constexpr std::size_t step = std::size_t{1} << 22;
+    const std::size_t end = first + bytes;
+    if (first / step != end / step || end == size()) {
+        const std::size_t start = first / step * step;
+        evict(start, end - start);
     }
 }
 
-void TensorStorage::evict() const noexcept {
+void TensorStorage::evict(std::size_t first, std::size_t bytes) const noexcept {
     if (state_ && state_->source) {
-        state_->source->evict({state_->first, state_->size});
+        state_->source->evict({state_->first + first, bytes});
     }
 }
 

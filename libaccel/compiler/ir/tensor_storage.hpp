@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The elements of a tensor as bytes, which copies of the tensor share. A folded constant is
-// computed when something first reads its elements. Mostly that is the upload to the card, and some
-// constants are never read.
+// computed when something reads its elements. Mostly that is the upload to the card, which reads
+// part by part: so the whole constant is never in memory. Some constants are never read.
 #pragma once
 
 #include <cstddef>
@@ -23,11 +23,16 @@ struct Permuted {
     std::vector<std::size_t> axes;
 };
 
+/// Writes a part of the bytes: `to.size()` of them, from byte `first` on. Both are multiples of the
+/// size of an element. It may throw std::bad_alloc, and nothing else.
+using PartReader = std::function<void(std::size_t first, std::span<std::byte> to)>;
+
 /// Thread-safety: none, not even for storages that share bytes. A model is compiled by one thread.
 class TensorStorage {
   public:
-    /// Computes all bytes. It must not throw anything but std::bad_alloc.
-    using Computation = std::function<TensorStorage()>;
+    /// Makes a reader that computes the bytes. The reader has the memory that it needs for parts,
+    /// until it ends. Throws nothing but std::bad_alloc.
+    using Computation = std::function<PartReader()>;
 
     TensorStorage() = default;
     /// Zeroed.
@@ -36,11 +41,12 @@ class TensorStorage {
     TensorStorage(std::vector<std::byte> bytes);
     /// A part of a source.
     TensorStorage(Bytes source, std::span<const std::byte> part);
-    /// Computed at the first access. `depth`: the length of the longest chain of storages, each
+    /// Computed when something reads it. `depth`: the length of the longest chain of storages, each
     /// computed from the one before, that ends with this one.
     TensorStorage(std::size_t bytes, Computation computation, unsigned depth);
 
     [[nodiscard]] std::size_t size() const noexcept { return state_ ? state_->size : 0; }
+    /// All bytes. They stay in memory as long as the storage.
     [[nodiscard]] const std::byte* data() const;
     [[nodiscard]] const std::byte* begin() const { return data(); }
     [[nodiscard]] const std::byte* end() const { return data() + size(); }
@@ -68,9 +74,10 @@ class TensorStorage {
         return state_ && !state_->source ? state_->depth : 0;
     }
 
-    /// Releases bytes that the next access can compute again. Does nothing if they have been
-    /// computed several times.
-    void forget() noexcept;
+    /// Reads parts of the bytes. A part that is not in memory is computed, and not kept.
+    [[nodiscard]] PartReader reader() const;
+    /// The same bytes in memory. If they are computed, only the result has them.
+    [[nodiscard]] TensorStorage whole() const;
 
     /// Null unless the storage is known to be a permuted one.
     [[nodiscard]] const Permuted* permuted() const noexcept {
@@ -78,10 +85,19 @@ class TensorStorage {
     }
     void set_permuted(Permuted permuted) { state_->permuted = std::move(permuted); }
 
-    /// Releases memory whose bytes are also in a mapped file.
-    void evict() const noexcept;
+    /// Releases memory whose bytes are also in a mapped file: of the storage, or of a part of it.
+    void evict() const noexcept { evict(0, size()); }
+    void evict(std::size_t first, std::size_t bytes) const noexcept;
+    /// The same after each of many short reads in ascending order. It releases megabytes at a time:
+    /// when a page is read again, the system maps its neighbors again, too.
+    void evict_in_steps(std::size_t first, std::size_t bytes) const noexcept;
 
   private:
+    // Whether a reader computes the bytes once more. After a few times they are kept, so that the
+    // time to compute a storage that others are computed from has a limit.
+    [[nodiscard]] bool compute_again() const;
+    [[nodiscard]] TensorStorage compute() const;
+
     struct State {
         std::size_t size = 0;
         Bytes source = nullptr;
@@ -89,7 +105,7 @@ class TensorStorage {
         std::byte* writable = nullptr;
         Computation computation = nullptr;
         unsigned depth = 0;
-        unsigned forgotten = 0;  // times
+        unsigned computed = 0;  // times, without keeping the bytes
         Permuted permuted = {};
     };
 

@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
+#include <optional>
 
 #include "frontend/onnx_import.hpp"
 #include "ir/error.hpp"
+#include "quantizer/temporary_file.hpp"
 #include "runtime/compile.hpp"
 
 namespace accel::compiler {
@@ -95,7 +98,7 @@ class Histogram {
 
 }  // namespace
 
-std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& model,
+std::map<std::string, Range> calibrate(const Device& device, ParsedModel& model,
                                        const std::string& name,
                                        const std::vector<std::string>& wanted, CalibrationData data,
                                        const QuantizeOptions& options) {
@@ -117,8 +120,9 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
     for (std::size_t first = 0; first < wanted.size(); first += outputs_at_once) {
         const auto names =
             std::span(wanted).subspan(first, std::min(outputs_at_once, wanted.size() - first));
-        const ProbedOutputs probed(model, names);
-        const Model net = compile(device, import_onnx(model, name, options.load));
+        const ProbedOutputs probed(model.proto, names);
+        const Model net =
+            compile(device, import_onnx(model.proto, model.weights, name, options.load));
         for (std::size_t i = 0; i < names.size(); ++i) {
             if (net.outputs()[i].type != DataType::f32) {
                 refuse("activation '" + names[i] + "' is not f32",
@@ -153,57 +157,116 @@ std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& m
     return ranges;
 }
 
-std::map<std::string, double> measure_node_noise(const Device& device, onnx::ModelProto& before,
-                                                 onnx::ModelProto& after, const std::string& name,
+namespace {
+
+constexpr std::size_t max_noise_file = std::size_t{1} << 30;
+
+// The power of the outputs of a model, and that of their difference to those of another.
+class NoiseMeter {
+  public:
+    explicit NoiseMeter(const std::vector<TensorInfo>& outputs)
+        : outputs_(outputs), signal_(outputs.size()), difference_(outputs.size()) {}
+
+    void write(const std::vector<TensorData>& values, TemporaryFile& file) const {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            if (is_measured(outputs_[i])) {
+                file.write(values[i].bytes);
+            }
+        }
+    }
+
+    // `written`: the same outputs of the other model, as write() wrote them.
+    void compare(std::span<const std::byte> written, const std::vector<TensorData>& values) {
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            if (!is_measured(outputs_[i])) {
+                continue;
+            }
+            const auto y = floats(values[i]);
+            for (std::size_t k = 0; k < y.size(); ++k) {
+                float x = 0;
+                std::memcpy(&x, written.data() + k * sizeof x, sizeof x);
+                const double d = static_cast<double>(x) - y[k];
+                signal_[i] += static_cast<double>(x) * x;
+                difference_[i] += d * d;
+            }
+            written = written.subspan(y.size_bytes());
+        }
+    }
+
+    [[nodiscard]] std::vector<OutputNoise> noise() const {
+        std::vector<OutputNoise> result;
+        for (std::size_t i = 0; i < outputs_.size(); ++i) {
+            if (is_measured(outputs_[i])) {
+                result.push_back(
+                    {outputs_[i].name, difference_[i] == 0
+                                           ? std::numeric_limits<double>::infinity()
+                                           : 10 * std::log10(signal_[i] / difference_[i])});
+            }
+        }
+        return result;
+    }
+
+  private:
+    static bool is_measured(const TensorInfo& output) { return output.type == DataType::f32; }
+
+    std::vector<TensorInfo> outputs_;
+    std::vector<double> signal_;
+    std::vector<double> difference_;
+};
+
+}  // namespace
+
+std::vector<OutputNoise> measure_noise(const Device& device, ParsedModel& before,
+                                       ParsedModel& after, const std::string& name,
+                                       CalibrationData data, const QuantizeTask& task) {
+    const auto load = [&](ParsedModel& model) {
+        return compile(device, import_onnx(model.proto, model.weights, name, task.options.load));
+    };
+    std::optional<NoiseMeter> meter;
+    Queue queue = device.create_queue();
+    while (!data.empty()) {
+        TemporaryFile file(task.result);
+        std::vector<std::size_t> starts;  // in the file, of the outputs of each run
+        {
+            const Model model = load(before);
+            if (!meter) {
+                meter.emplace(
+                    std::vector<TensorInfo>(model.outputs().begin(), model.outputs().end()));
+            }
+            while (starts.size() < data.size() && file.size() < max_noise_file) {
+                const auto values = model.run(queue, data[starts.size()]);
+                starts.push_back(file.size());
+                meter->write(values, file);
+            }
+        }
+        const Bytes written = file.map();
+        const Model model = load(after);
+        for (std::size_t i = 0; i < starts.size(); ++i) {
+            const auto rest = written->bytes().subspan(starts[i]);
+            meter->compare(rest, model.run(queue, data[i]));
+            written->evict(rest);
+        }
+        data = data.subspan(starts.size());
+    }
+    return meter ? meter->noise() : std::vector<OutputNoise>();
+}
+
+std::map<std::string, double> measure_node_noise(const Device& device, ParsedModel& before,
+                                                 ParsedModel& after, const std::string& name,
                                                  const std::vector<std::string>& wanted,
-                                                 CalibrationData data,
-                                                 const QuantizeOptions& options) {
+                                                 CalibrationData data, const QuantizeTask& task) {
     std::map<std::string, double> result;
     for (std::size_t first = 0; first < wanted.size(); first += outputs_at_once) {
         const auto names =
             std::span(wanted).subspan(first, std::min(outputs_at_once, wanted.size() - first));
-        const ProbedOutputs probed_before(before, names);
-        const ProbedOutputs probed_after(after, names);
-        const Model a = compile(device, import_onnx(before, name, options.load));
-        const Model b = compile(device, import_onnx(after, name, options.load));
-        for (const OutputNoise& noise : measure_noise(device, a, b, data)) {
+        const ProbedOutputs probed_before(before.proto, names);
+        const ProbedOutputs probed_after(after.proto, names);
+        for (const OutputNoise& noise : measure_noise(device, before, after, name, data, task)) {
             result[noise.output] = noise.signal_to_noise;
         }
-        if (options.progress) {
-            options.progress(static_cast<double>(first + names.size()) /
-                             static_cast<double>(wanted.size()));
-        }
-    }
-    return result;
-}
-
-std::vector<OutputNoise> measure_noise(const Device& device, const Model& before,
-                                       const Model& after, CalibrationData data) {
-    Queue queue = device.create_queue();
-    std::vector<double> signal(before.outputs().size());
-    std::vector<double> difference(before.outputs().size());
-    for (const auto& inputs : data) {
-        const auto a = before.run(queue, inputs);
-        const auto b = after.run(queue, inputs);
-        for (std::size_t i = 0; i < a.size(); ++i) {
-            if (a[i].type != DataType::f32) {
-                continue;
-            }
-            const auto x = floats(a[i]);
-            const auto y = floats(b[i]);
-            for (std::size_t k = 0; k < x.size(); ++k) {
-                const double d = static_cast<double>(x[k]) - y[k];
-                signal[i] += static_cast<double>(x[k]) * x[k];
-                difference[i] += d * d;
-            }
-        }
-    }
-    std::vector<OutputNoise> result;
-    for (std::size_t i = 0; i < signal.size(); ++i) {
-        if (before.outputs()[i].type == DataType::f32) {
-            result.push_back({before.outputs()[i].name,
-                              difference[i] == 0 ? std::numeric_limits<double>::infinity()
-                                                 : 10 * std::log10(signal[i] / difference[i])});
+        if (task.options.progress) {
+            task.options.progress(static_cast<double>(first + names.size()) /
+                                  static_cast<double>(wanted.size()));
         }
     }
     return result;

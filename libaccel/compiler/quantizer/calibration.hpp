@@ -5,14 +5,13 @@
 
 #include <accel/quantize.hpp>
 
+#include <filesystem>
 #include <map>
 #include <span>
 #include <string>
 #include <vector>
 
-namespace onnx {
-class ModelProto;
-}  // namespace onnx
+#include "frontend/parsed_model.hpp"
 
 namespace accel::compiler {
 
@@ -26,21 +25,29 @@ struct Range {
 
 /// Runs the model with all data, and returns the ranges of the activations `wanted`. Changes the
 /// outputs of the model for that time, and restores them.
-[[nodiscard]] std::map<std::string, Range> calibrate(const Device& device, onnx::ModelProto& model,
+[[nodiscard]] std::map<std::string, Range> calibrate(const Device& device, ParsedModel& model,
                                                      const std::string& name,
                                                      const std::vector<std::string>& wanted,
                                                      CalibrationData data,
                                                      const QuantizeOptions& options);
 
-/// The difference of activations of two models, which have them by the same names: in dB for each
-/// of `wanted`. Changes the outputs of the models for that time. `step` is called for each run.
-[[nodiscard]] std::map<std::string, double> measure_node_noise(
-    const Device& device, onnx::ModelProto& before, onnx::ModelProto& after,
-    const std::string& name, const std::vector<std::string>& wanted, CalibrationData data,
-    const QuantizeOptions& options);
+/// What quantize() was called for.
+struct QuantizeTask {
+    const QuantizeOptions& options;
+    const std::filesystem::path& result;  // its folder gets temporary files
+};
 
-/// The difference of the f32 outputs of two models.
-[[nodiscard]] std::vector<OutputNoise> measure_noise(const Device& device, const Model& before,
-                                                     const Model& after, CalibrationData data);
+/// The difference of the f32 outputs of two models. Only one of them is on the card at a time: the
+/// outputs of the first are in a temporary file meanwhile.
+[[nodiscard]] std::vector<OutputNoise> measure_noise(const Device& device, ParsedModel& before,
+                                                     ParsedModel& after, const std::string& name,
+                                                     CalibrationData data,
+                                                     const QuantizeTask& task);
+
+/// The same for activations, which both models have by the same names: in dB for each of `wanted`.
+/// Changes the outputs of the models for that time.
+[[nodiscard]] std::map<std::string, double> measure_node_noise(
+    const Device& device, ParsedModel& before, ParsedModel& after, const std::string& name,
+    const std::vector<std::string>& wanted, CalibrationData data, const QuantizeTask& task);
 
 }  // namespace accel::compiler

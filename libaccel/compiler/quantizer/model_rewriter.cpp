@@ -5,13 +5,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <set>
 #include <vector>
 
 #include "frontend/onnx_tensor.hpp"
+#include "ir/number_reader.hpp"
 #include "ir/program.hpp"
 #include "passes/quantization_lowering.hpp"
+#include "quantizer/block_packing.hpp"
+#include "quantizer/onnx_writer.hpp"
 
 namespace accel::compiler {
 
@@ -35,9 +37,14 @@ struct ActivationParams {
 
 class ModelRewriter {
   public:
-    ModelRewriter(onnx::ModelProto& model, const Sites& sites,
-                  const std::map<std::string, Range>& ranges)
-        : model_(model), graph_(*model.mutable_graph()), sites_(sites), ranges_(ranges) {
+    ModelRewriter(ParsedModel& model, const Sites& sites,
+                  const std::map<std::string, Range>& ranges, TemporaryFile& quantized)
+        : model_(model.proto),
+          files_(model.weights),
+          graph_(*model.proto.mutable_graph()),
+          sites_(sites),
+          ranges_(ranges),
+          quantized_(quantized) {
         for (const auto& node : graph_.node()) {
             names_.insert(node.output().begin(), node.output().end());
         }
@@ -92,13 +99,28 @@ class ModelRewriter {
         return made;
     }
 
-    std::string add_tensor(const std::string& name, onnx::TensorProto::DataType type,
-                           std::vector<std::int64_t> dims, std::span<const std::byte> bytes) {
+    onnx::TensorProto& add_tensor_head(const std::string& name, onnx::TensorProto::DataType type,
+                                       const std::vector<std::int64_t>& dims) {
         auto& made = *graph_.add_initializer();
         made.set_name(unique_name(name));
         made.set_data_type(type);
         made.mutable_dims()->Add(dims.begin(), dims.end());
+        return made;
+    }
+
+    std::string add_tensor(const std::string& name, onnx::TensorProto::DataType type,
+                           const std::vector<std::int64_t>& dims,
+                           std::span<const std::byte> bytes) {
+        auto& made = add_tensor_head(name, type, dims);
         made.set_raw_data(bytes.data(), bytes.size());
+        return made.name();
+    }
+
+    // A tensor with the bytes of the temporary file from `offset` on.
+    std::string add_written_tensor(const std::string& name, onnx::TensorProto::DataType type,
+                                   const std::vector<std::int64_t>& dims, std::uint64_t offset) {
+        auto& made = add_tensor_head(name, type, dims);
+        set_external(made, std::string(quantized_location), offset, quantized_.size() - offset);
         return made.name();
     }
 
@@ -122,21 +144,34 @@ class ModelRewriter {
         return made;
     }
 
-    // Adds a quantized tensor and the DequantizeLinear behind it. Returns the name of its output.
+    // Adds the DequantizeLinear behind a quantized tensor. Returns the name of its output.
     template <typename T>
-    std::string add_dequantized(const std::string& name, onnx::TensorProto::DataType type,
-                                const std::vector<std::int64_t>& dims, const std::vector<T>& steps,
-                                const std::vector<float>& scales, std::int64_t axis) {
-        const auto bytes = std::as_bytes(std::span(steps));
-        const std::string q = add_tensor(name + "_quantized", type, dims, bytes);
+    std::string add_dequantized(const std::string& name, const std::string& quantized,
+                                onnx::TensorProto::DataType type, const std::vector<float>& scales,
+                                std::int64_t axis) {
         const std::string s = add_tensor(name + "_scale", onnx::TensorProto::FLOAT,
                                          {std::ssize(scales)}, std::as_bytes(std::span(scales)));
         const std::vector<T> zeros(scales.size(), 0);
         const std::string z = add_tensor(name + "_zero_point", type, {std::ssize(scales)},
                                          std::as_bytes(std::span(zeros)));
         std::string out = unique_name(name + "_dequantized");
-        first_.push_back(make_node("DequantizeLinear", {q, s, z}, out, axis));
+        first_.push_back(make_node("DequantizeLinear", {quantized, s, z}, out, axis));
         return out;
+    }
+
+    // Calls visit(first, values) for the elements of a tensor, part by part.
+    template <typename Visit>
+    static void for_each_part(const Tensor& tensor, Visit&& visit) {
+        constexpr std::int64_t part = std::int64_t{1} << 18;
+        NumberReader<float> reader(tensor);
+        std::vector<float> values;
+        const std::int64_t count = elements(tensor.dims);
+        for (std::int64_t first = 0; first < count; first += part) {
+            values.resize(static_cast<std::size_t>(std::min(part, count - first)));
+            reader.read(first, values);
+            reader.evict(first, std::ssize(values));
+            visit(static_cast<std::size_t>(first), std::span<const float>(values));
+        }
     }
 
     // Quantizes weights to symmetric i8. Returns their scales.
@@ -144,66 +179,57 @@ class ModelRewriter {
         const auto key = std::pair(site.weights, site.axis);
         auto& [made, scales] = weights_[key];
         if (made.empty()) {
-            const Constant w = import_tensor(*sites_.tensor(site.weights));
-            const std::vector<float> values = w->floats();
+            const Constant w = import_tensor(*sites_.tensor(site.weights), &files_);
             const auto axis = static_cast<std::size_t>(site.axis);
             const auto stride = static_cast<std::size_t>(dense_strides(w->dims)[axis]);
             const auto count = static_cast<std::size_t>(w->dims[axis]);
             std::vector<float> largest(count, 0.0F);
-            for (std::size_t i = 0; i < values.size(); ++i) {
-                float& maximum = largest[i / stride % count];
-                maximum = std::max(maximum, std::fabs(values[i]));
-            }
+            bool finite = true;
+            for_each_part(*w, [&](std::size_t first, std::span<const float> values) {
+                for (std::size_t i = 0; i < values.size(); ++i) {
+                    float& maximum = largest[(first + i) / stride % count];
+                    maximum = std::max(maximum, std::fabs(values[i]));
+                    finite = finite && std::isfinite(values[i]);
+                }
+            });
+            check_finite(site, finite);
             for (const float maximum : largest) {
-                check_finite(site, maximum);
-                scales.push_back(maximum > 0 ? maximum / 127.0F : 1.0F);
+                const float scale = maximum / 127.0F;  // zero, too, for the least numbers
+                scales.push_back(scale > 0 ? scale : 1.0F);
             }
+            const std::uint64_t start = quantized_.align();
             std::vector<std::int8_t> steps;
-            for (std::size_t i = 0; i < values.size(); ++i) {
-                const float step = std::nearbyint(values[i] / scales[i / stride % count]);
-                steps.push_back(static_cast<std::int8_t>(std::clamp(step, -127.0F, 127.0F)));
-            }
-            made = add_dequantized(site.weights, onnx::TensorProto::INT8, w->dims, steps, scales,
-                                   site.axis);
+            for_each_part(*w, [&](std::size_t first, std::span<const float> values) {
+                steps.clear();
+                for (std::size_t i = 0; i < values.size(); ++i) {
+                    const float step =
+                        std::nearbyint(values[i] / scales[(first + i) / stride % count]);
+                    steps.push_back(static_cast<std::int8_t>(std::clamp(step, -127.0F, 127.0F)));
+                }
+                quantized_.write(std::as_bytes(std::span(steps)));
+            });
+            const std::string q = add_written_tensor(site.weights + "_quantized",
+                                                     onnx::TensorProto::INT8, w->dims, start);
+            made = add_dequantized<std::int8_t>(site.weights, q, onnx::TensorProto::INT8, scales,
+                                                site.axis);
         }
         user.set_input(1, made);
         return scales;
     }
 
     // Turns a MatMul into one with weights of 4 bits, in blocks along each column: an element q
-    // stands for (q - 8) * scale. The element of a block that is farthest from zero becomes -8.
+    // stands for (q - 8) * scale.
     void pack_weights(const Site& site, onnx::NodeProto& user) {
-        constexpr std::size_t block = 32;
-        const Constant w = import_tensor(*sites_.tensor(site.weights));
-        const std::vector<float> values = w->floats();
-        const auto k = static_cast<std::size_t>(w->dims[0]);
-        const auto n = static_cast<std::size_t>(w->dims[1]);
-        const std::size_t blocks = (k + block - 1) / block;
-        std::vector<std::uint8_t> bytes(n * blocks * block / 2, 0x88);
-        std::vector<float> scales;
-        for (std::size_t i = 0; i < n * blocks; ++i) {
-            const std::size_t column = i / blocks;
-            const std::size_t first = i % blocks * block;
-            const std::size_t last = std::min(first + block, k);
-            float farthest = 0;
-            for (std::size_t row = first; row < last; ++row) {
-                const float x = values[row * n + column];
-                farthest = std::fabs(x) > std::fabs(farthest) || std::isnan(x) ? x : farthest;
-            }
-            check_finite(site, farthest);
-            scales.push_back(farthest == 0 ? 1.0F : farthest / -8);
-            for (std::size_t row = first; row < last; ++row) {
-                const float step = std::nearbyint(values[row * n + column] / scales.back());
-                const auto code = static_cast<unsigned>(std::clamp(step, -8.0F, 7.0F) + 8);
-                std::uint8_t& byte = bytes[i * block / 2 + (row - first) / 2];
-                byte = static_cast<std::uint8_t>(row % 2 == 0 ? (byte & 0xf0U) | code
-                                                              : (byte & 0x0fU) | code << 4);
-            }
-        }
-        const auto length = static_cast<std::int64_t>(blocks);
-        user.set_input(
-            1, add_tensor(site.weights + "_quantized", onnx::TensorProto::UINT8,
-                          {w->dims[1], length, block / 2}, std::as_bytes(std::span(bytes))));
+        const Constant w = import_tensor(*sites_.tensor(site.weights), &files_);
+        const std::uint64_t start = quantized_.align();
+        BlockPacking packing(*w);
+        const std::vector<float> scales =
+            packing.run([&](std::span<const std::byte> bytes) { quantized_.write(bytes); });
+        check_finite(site, std::ranges::all_of(scales, [](float x) { return std::isfinite(x); }));
+        const std::int64_t length = packing.blocks();
+        constexpr std::int64_t block = BlockPacking::block;
+        user.set_input(1, add_written_tensor(site.weights + "_quantized", onnx::TensorProto::UINT8,
+                                             {w->dims[1], length, block / 2}, start));
         user.add_input(add_tensor(site.weights + "_scale", onnx::TensorProto::FLOAT,
                                   {w->dims[1] * length}, std::as_bytes(std::span(scales))));
         user.set_op_type("MatMulNBits");
@@ -215,8 +241,8 @@ class ModelRewriter {
         uses_contrib_ = true;
     }
 
-    static void check_finite(const Site& site, float weight) {
-        if (!std::isfinite(weight)) {
+    static void check_finite(const Site& site, bool finite) {
+        if (!finite) {
             refuse("the weights '" + site.weights + "' have an element that is not finite",
                    "correct the weights, or exclude the node with "
                    "QuantizeOptions::nodes_to_exclude");
@@ -240,7 +266,7 @@ class ModelRewriter {
             bias->dims_size() != 1 || bias->dims(0) != std::ssize(scales)) {
             return;
         }
-        const std::vector<float> values = import_tensor(*bias)->floats();
+        const std::vector<float> values = import_tensor(*bias, &files_)->floats();
         const float input_scale = ActivationParams(range_of(site.activation)).scale;
         std::vector<std::int32_t> steps;
         std::vector<float> bias_scales;
@@ -252,8 +278,10 @@ class ModelRewriter {
             }
             steps.push_back(static_cast<std::int32_t>(step));
         }
-        user.set_input(2, add_dequantized(user.input(2), onnx::TensorProto::INT32,
-                                          {std::ssize(values)}, steps, bias_scales, 0));
+        const std::string q = add_tensor(user.input(2) + "_quantized", onnx::TensorProto::INT32,
+                                         {std::ssize(values)}, std::as_bytes(std::span(steps)));
+        user.set_input(2, add_dequantized<std::int32_t>(user.input(2), q, onnx::TensorProto::INT32,
+                                                        bias_scales, 0));
     }
 
     // Returns the name of the dequantized form of an activation.
@@ -333,9 +361,11 @@ class ModelRewriter {
     }
 
     onnx::ModelProto& model_;
+    WeightFiles& files_;
     onnx::GraphProto& graph_;
     const Sites& sites_;
     const std::map<std::string, Range>& ranges_;
+    TemporaryFile& quantized_;
     bool uses_contrib_ = false;
     std::set<std::string> names_;
     std::vector<onnx::NodeProto> first_;  // before all other nodes
@@ -348,9 +378,10 @@ class ModelRewriter {
 
 }  // namespace
 
-void insert_quantization(onnx::ModelProto& model, const Sites& sites,
-                         const std::map<std::string, Range>& ranges) {
-    ModelRewriter(model, sites, ranges).run();
+void insert_quantization(ParsedModel& model, const Sites& sites,
+                         const std::map<std::string, Range>& ranges, TemporaryFile& quantized) {
+    ModelRewriter(model, sites, ranges, quantized).run();
+    model.weights.add(quantized_location, quantized.map());
 }
 
 }  // namespace accel::compiler

@@ -4,36 +4,23 @@
 // write the quantized model.
 #include <accel/quantize.hpp>
 
-#include <onnx.pb.h>
-
 #include <string>
 #include <vector>
 
-#include "frontend/file_io.hpp"
-#include "frontend/onnx_file.hpp"
-#include "frontend/onnx_import.hpp"
+#include "frontend/parsed_model.hpp"
 #include "ir/error.hpp"
 #include "quantizer/calibration.hpp"
 #include "quantizer/model_rewriter.hpp"
+#include "quantizer/onnx_writer.hpp"
 #include "quantizer/opset_conversion.hpp"
 #include "quantizer/quantize_sites.hpp"
-#include "runtime/compile.hpp"
+#include "quantizer/temporary_file.hpp"
 
 namespace accel {
 
 namespace compiler {
 
 namespace {
-
-std::vector<std::byte> serialize_onnx(const onnx::ModelProto& model) {
-    std::vector<std::byte> bytes(model.ByteSizeLong());
-    if (bytes.size() > static_cast<std::size_t>(INT32_MAX) ||
-        !model.SerializeToArray(bytes.data(), static_cast<int>(bytes.size()))) {
-        refuse("the quantized model is larger than 2 GiB, which is the limit of an ONNX file",
-               "split the model");
-    }
-    return bytes;
-}
 
 std::vector<std::string> quantized_outputs(Sites& sites) {
     std::vector<std::string> outputs;
@@ -48,12 +35,12 @@ std::vector<std::string> quantized_outputs(Sites& sites) {
 QuantizeReport quantize(const Device& device, const std::filesystem::path& file,
                         CalibrationData data, const std::filesystem::path& result,
                         const QuantizeOptions& options) {
-    onnx::ModelProto model = read_model(file);
+    ParsedModel model = parse_model_file(file);
     if (data.empty()) {
         refuse("there is no calibration data", "give inputs that are typical for the model");
     }
-    raise_opset(model);
-    Sites sites(model.graph(), options);
+    raise_opset(model.proto);
+    Sites sites(model.proto.graph(), options);
     if (sites.found().empty()) {
         std::string reasons;
         for (const QuantizedNode& node : sites.report()) {
@@ -71,23 +58,22 @@ QuantizeReport quantize(const Device& device, const std::filesystem::path& file,
     }
     const auto ranges = calibrate(
         device, model, name, {sites.activations().begin(), sites.activations().end()}, data, part);
-    const Model before = compile(device, import_onnx(model, name, options.load));
-    // The sites hold pointers into `model`, so the rewriter gets a copy.
-    onnx::ModelProto quantized = model;
-    insert_quantization(quantized, sites, ranges);
-    const std::vector<std::byte> bytes = serialize_onnx(quantized);
-    const Model after = compile(device, import_onnx(quantized, result.string(), options.load));
+    // The sites hold pointers into `model`, so the rewriter gets a copy. Large tensors are in none
+    // of the two.
+    ParsedModel quantized = model;
+    TemporaryFile quantized_weights(result);
+    insert_quantization(quantized, sites, ranges, quantized_weights);
     QuantizeReport report{.nodes = sites.report(), .outputs = {}};
-    report.outputs = measure_noise(device, before, after, data);
+    report.outputs = measure_noise(device, model, quantized, name, data, {part, result});
     before_part = 0.5;
-    const auto noise =
-        measure_node_noise(device, model, quantized, name, quantized_outputs(sites), data, part);
+    const auto noise = measure_node_noise(device, model, quantized, name, quantized_outputs(sites),
+                                          data, {part, result});
     for (std::size_t i = 0; i < report.nodes.size(); ++i) {
         if (const auto at = noise.find(sites.outputs()[i]); at != noise.end()) {
             report.nodes[i].signal_to_noise = at->second;
         }
     }
-    write_file(result, bytes);
+    write_onnx(quantized, result, options.external_weights);
     return report;
 }
 

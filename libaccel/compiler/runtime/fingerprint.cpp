@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/fingerprint.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace accel::compiler {
@@ -23,15 +24,39 @@ void for_each_word(std::span<const std::byte> bytes, Visit&& visit) {
     }
 }
 
-}  // namespace
-
 // FNV-1a, eight bytes at a time.
-void Fingerprint::add(std::span<const std::byte> bytes) {
+std::uint64_t with_words(std::uint64_t sum, std::span<const std::byte> bytes) {
     constexpr std::uint64_t prime = 0x100000001b3;
     for_each_word(bytes, [&](std::size_t, std::uint64_t word) {
-        sum_ = (sum_ ^ word) * prime;
-        sum_ ^= sum_ >> 32;
+        sum = (sum ^ word) * prime;
+        sum ^= sum >> 32;
     });
+    return sum;
+}
+
+}  // namespace
+
+void Fingerprint::add(std::span<const std::byte> bytes) {
+    if (filled_ != 0) {
+        const auto taken = bytes.first(std::min(bytes.size(), rest_.size() - filled_));
+        std::ranges::copy(taken, rest_.begin() + static_cast<std::ptrdiff_t>(filled_));
+        filled_ += taken.size();
+        bytes = bytes.subspan(taken.size());
+        if (filled_ < rest_.size()) {
+            return;
+        }
+        sum_ = with_words(sum_, rest_);
+        filled_ = 0;
+    }
+    const std::size_t whole = bytes.size() - bytes.size() % rest_.size();
+    sum_ = with_words(sum_, bytes.first(whole));
+    rest_ = {};
+    std::ranges::copy(bytes.subspan(whole), rest_.begin());
+    filled_ = bytes.size() - whole;
+}
+
+std::uint64_t Fingerprint::value() const {
+    return filled_ == 0 ? sum_ : with_words(sum_, rest_);
 }
 
 // A sum of words that are mixed with their places. The constants are those of SplitMix64.

@@ -3,6 +3,7 @@
 // Checksums of weights and of compiled models.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -15,12 +16,14 @@ class Fingerprint {
   public:
     explicit Fingerprint(std::uint64_t bytes) : sum_(0xcbf29ce484222325 ^ bytes) {}
 
-    /// The next bytes. All parts but the last have a multiple of eight bytes.
+    /// The next bytes. Parts of any size give the sum of the whole.
     void add(std::span<const std::byte> bytes);
-    [[nodiscard]] std::uint64_t value() const { return sum_; }
+    [[nodiscard]] std::uint64_t value() const;
 
   private:
     std::uint64_t sum_;
+    std::array<std::byte, 8> rest_{};  // the bytes behind the last whole word; zeros follow
+    std::size_t filled_ = 0;           // of rest_
 };
 
 [[nodiscard]] inline std::uint64_t fingerprint(std::span<const std::byte> bytes) {

@@ -46,7 +46,7 @@ std::vector<TensorInfo> Model::describe_inputs(std::span<const std::byte> model)
 }
 
 void Model::save(const std::filesystem::path& file) const {
-    compiler::write_file(file, compiler::serialize(*compiled_));
+    compiler::save_compiled(*compiled_, file);
 }
 
 FileDescriptor Model::export_weights() const {

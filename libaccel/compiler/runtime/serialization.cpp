@@ -15,6 +15,7 @@
 #include <set>
 
 #include "codegen/list_arguments.hpp"
+#include "frontend/file_io.hpp"
 #include "ir/error.hpp"
 #include "runtime/card_features.hpp"
 #include "runtime/fingerprint.hpp"
@@ -60,6 +61,35 @@ void serialize_fallback(serialized::HostFallback& to, const HostFallback& fallba
         serialize_tensor(*to.add_outputs(), output);
     }
     to.mutable_sources()->Add(fallback.sources.begin(), fallback.sources.end());
+}
+
+std::string description_of(const CompiledModel& model, bool has_lists) {
+    serialized::Compiled description;
+    description.set_features(model.features);
+    for (const TensorInfo& input : model.inputs) {
+        serialize_tensor(*description.add_inputs(), input);
+    }
+    for (const TensorInfo& output : model.outputs) {
+        serialize_tensor(*description.add_outputs(), output);
+    }
+    for (std::size_t i = 0; i < model.commands.size(); ++i) {
+        serialized::ModelCommand& command = *description.add_commands();
+        command.set_node(model.command_names[i].node);
+        command.set_command(model.command_names[i].command);
+        const std::vector<std::byte> encoded = model.commands[i].serialize();
+        command.set_encoded(encoded.data(), encoded.size());
+    }
+    if (model.host_fallback) {
+        serialize_fallback(*description.mutable_host_fallback(), *model.host_fallback);
+    }
+    for (std::size_t i = 0; has_lists && i < model.parts.size(); ++i) {
+        serialized::List& list = *description.add_lists();
+        list.set_commands(model.parts[i].commands);
+        list.mutable_ports()->Add(model.parts[i].ports.begin(), model.parts[i].ports.end());
+    }
+    description.set_activations(model.memory.activations);
+    description.set_peak(model.memory.peak);
+    return description.SerializeAsString();
 }
 
 // ---- reading
@@ -225,47 +255,24 @@ bool is_compiled(std::span<const std::byte> bytes) {
            std::memcmp(bytes.data(), signature.data(), signature.size()) == 0;
 }
 
-std::vector<std::byte> serialize(const CompiledModel& model) {
-    serialized::Compiled description;
-    description.set_features(model.features);
-    for (const TensorInfo& input : model.inputs) {
-        serialize_tensor(*description.add_inputs(), input);
-    }
-    for (const TensorInfo& output : model.outputs) {
-        serialize_tensor(*description.add_outputs(), output);
-    }
-    for (std::size_t i = 0; i < model.commands.size(); ++i) {
-        serialized::ModelCommand& command = *description.add_commands();
-        command.set_node(model.command_names[i].node);
-        command.set_command(model.command_names[i].command);
-        const std::vector<std::byte> encoded = model.commands[i].serialize();
-        command.set_encoded(encoded.data(), encoded.size());
-    }
-    if (model.host_fallback) {
-        serialize_fallback(*description.mutable_host_fallback(), *model.host_fallback);
-    }
+void save_compiled(const CompiledModel& model, const std::filesystem::path& file) {
     const bool has_lists = model.inputs.size() + model.outputs.size() > max_ports;
-    for (std::size_t i = 0; has_lists && i < model.parts.size(); ++i) {
-        serialized::List& list = *description.add_lists();
-        list.set_commands(model.parts[i].commands);
-        list.mutable_ports()->Add(model.parts[i].ports.begin(), model.parts[i].ports.end());
-    }
-    description.set_activations(model.memory.activations);
-    description.set_peak(model.memory.peak);
-    const std::string text = description.SerializeAsString();
-    const std::vector<std::byte> weights = download_weights(model);
-    std::vector<std::byte> bytes(sizeof(Header) + text.size() + weights.size());
-    const auto content = std::span(bytes).subspan(sizeof(Header));
-    std::ranges::copy(std::as_bytes(std::span(text)), content.begin());
-    std::ranges::copy(weights, content.begin() + static_cast<std::ptrdiff_t>(text.size()));
+    const std::string description = description_of(model, has_lists);
+    const auto text = std::as_bytes(std::span(description));
+    Fingerprint sum(text.size() + model.memory.weights);
+    sum.add(text);
+    download_weights(model, [&](std::span<const std::byte> part) { sum.add(part); });
     const Header header{.signature = signature,
                         .format = has_lists ? format_of_lists : format_version,
                         .hardware = ACCEL_VERSION,
                         .description = text.size(),
-                        .weights = weights.size(),
-                        .fingerprint = fingerprint(content)};
-    std::memcpy(bytes.data(), &header, sizeof header);
-    return bytes;
+                        .weights = model.memory.weights,
+                        .fingerprint = sum.value()};
+    write_file(file, [&](const WriteBytes& write) {
+        write(std::as_bytes(std::span(&header, 1)));
+        write(text);
+        download_weights(model, write);
+    });
 }
 
 Model load_compiled(const Device& device, const Bytes& file, const std::string& name,

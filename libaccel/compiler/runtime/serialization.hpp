@@ -6,9 +6,9 @@
 #include <accel/model.hpp>
 
 #include <cstddef>
+#include <filesystem>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "ir/byte_source.hpp"
 #include "runtime/compiled_model.hpp"
@@ -18,10 +18,11 @@ namespace accel::compiler {
 /// Whether the content of a file begins with the signature of a compiled model.
 [[nodiscard]] bool is_compiled(std::span<const std::byte> bytes);
 
-/// The content of the file of a compiled model.
-[[nodiscard]] std::vector<std::byte> serialize(const CompiledModel& model);
+/// Writes the file of a compiled model. The weights are read from the card part by part, once for
+/// the checksum in the header and once for the file.
+void save_compiled(const CompiledModel& model, const std::filesystem::path& file);
 
-/// Loads a model that serialize() wrote; `name` is the name of the file, for messages.
+/// Loads a model that save_compiled() wrote; `name` is the name of the file, for messages.
 [[nodiscard]] Model load_compiled(const Device& device, const Bytes& file, const std::string& name,
                                   const LoadOptions& options);
 

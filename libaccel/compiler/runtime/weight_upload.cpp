@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
+#include <vector>
 
 #include "runtime/fingerprint.hpp"
 #include "runtime/list_recording.hpp"
@@ -72,8 +74,7 @@ class WeightWriter {
 };
 
 // Orders the pieces that must be computed first, the largest before the others. Their computation
-// needs more memory than the pieces themselves, and at the start the process holds the fewest
-// weights.
+// may need an operand as a whole, and at the start the process holds the fewest weights.
 void sort_pieces(std::vector<WeightPiece>& pieces) {
     std::ranges::sort(pieces, [](const WeightPiece& a, const WeightPiece& b) {
         const auto rank = [](const WeightPiece& piece) {
@@ -87,11 +88,21 @@ void sort_pieces(std::vector<WeightPiece>& pieces) {
 // Calls visit(offset, bytes) for parts of a piece, and releases each part.
 template <typename Visit>
 void for_each_part(const WeightPiece& piece, Visit&& visit) {
-    constexpr std::size_t part_bytes = std::size_t{4} << 20;
+    constexpr std::size_t part_bytes = std::size_t{1} << 22;
+    const bool in_memory = piece.data.depth() == 0;
+    const PartReader reader = in_memory ? PartReader() : piece.data.reader();
+    std::vector<std::byte> computed(in_memory ? 0 : std::min(part_bytes, piece.data.size()));
     for (std::size_t at = 0; at < piece.data.size(); at += part_bytes) {
         const std::size_t count = std::min(part_bytes, piece.data.size() - at);
-        visit(piece.offset + at, std::span(piece.data.data() + at, count));
-        piece.data.part(at, count).evict();
+        std::span<const std::byte> part;
+        if (in_memory) {
+            part = {piece.data.data() + at, count};
+        } else {
+            reader(at, std::span(computed).first(count));
+            part = std::span(computed).first(count);
+        }
+        visit(piece.offset + at, part);
+        piece.data.evict(at, count);
     }
 }
 
@@ -148,13 +159,20 @@ void upload(CompiledModel& model, std::vector<WeightPiece> weights, const Weight
     }
 }
 
-std::vector<std::byte> download_weights(const CompiledModel& model) {
-    std::vector<std::byte> bytes(model.memory.weights);
-    if (!bytes.empty()) {
-        Queue queue = model.device.create_queue();
-        download(model.device, queue, std::span(bytes), model.weights.slice(0, bytes.size()));
+void download_weights(const CompiledModel& model,
+                      const std::function<void(std::span<const std::byte>)>& visit) {
+    constexpr std::size_t part_bytes = std::size_t{1} << 22;
+    const std::size_t all = model.memory.weights;
+    std::vector<std::byte> bytes(std::min(part_bytes, all));
+    std::optional<Queue> queue;
+    for (std::size_t at = 0; at < all; at += part_bytes) {
+        if (!queue) {
+            queue = model.device.create_queue();
+        }
+        const auto part = std::span(bytes).first(std::min(part_bytes, all - at));
+        download(model.device, *queue, part, model.weights.slice(at, part.size()));
+        visit(part);
     }
-    return bytes;
 }
 
 }  // namespace accel::compiler

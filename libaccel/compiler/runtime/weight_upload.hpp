@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -28,7 +29,8 @@ struct WeightSource {
 void upload(CompiledModel& model, std::vector<WeightPiece> weights, const WeightSource& source,
             const LargestTensor& largest);
 
-/// Reads the weights back.
-[[nodiscard]] std::vector<std::byte> download_weights(const CompiledModel& model);
+/// Reads the weights back, in their order, and calls visit(bytes) for each part.
+void download_weights(const CompiledModel& model,
+                      const std::function<void(std::span<const std::byte>)>& visit);
 
 }  // namespace accel::compiler

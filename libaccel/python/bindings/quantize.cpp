@@ -44,13 +44,14 @@ QuantizeReport quantize_model(const PathArgument& model_path, const nb::iterable
                               const std::optional<DeviceObject>& device,
                               std::vector<std::string> nodes_to_exclude, double percentile,
                               const nb::object& progress, WeightFormat weights,
-                              const nb::kwargs& keywords) {
+                              bool external_weights, const nb::kwargs& keywords) {
     const std::filesystem::path& model = model_path.get();
     const std::filesystem::path& result = result_path.get();
     QuantizeOptions options;
     options.nodes_to_exclude = std::move(nodes_to_exclude);
     options.percentile = percentile;
     options.weights = weights;
+    options.external_weights = external_weights;
     for (const auto& [key, value] : keywords) {
         const std::string_view name = nb::cast<nb::str>(key).c_str();
         if (!set_load_option(options.load, name, value)) {
@@ -129,19 +130,21 @@ void bind_quantize(nb::module_& module) {
         nb::arg("device") = nb::none(), nb::kw_only(),
         nb::arg("nodes_to_exclude") = std::vector<std::string>(), nb::arg("percentile") = 100.0,
         nb::arg("progress") = nb::none(), nb::arg("weights").noconvert() = WeightFormat::i8,
-        nb::arg("load"),
+        nb::arg("external_weights").noconvert() = false, nb::arg("load"),
         nb::sig("def quantize(model: accel._types.Path, calibration: "
                 "collections.abc.Iterable[typing.Any], result: accel._types.Path, device: Device | "
                 "None = None, *, nodes_to_exclude: collections.abc.Sequence[str] = [], percentile: "
                 "float = 100.0, progress: collections.abc.Callable[[float], object] | None = None, "
-                "weights: WeightFormat = ..., "
+                "weights: WeightFormat = ..., external_weights: bool = False, "
                 "**load: typing.Unpack[accel._types.LoadOptions]) -> QuantizeReport"),
         "Writes the ONNX file `result`, whose products are computed in int8: the weights are i8, "
         "the activations u8, with the ranges that they have when the model runs on the card with "
         "the calibration data. Works without the GIL.\n\n"
         "`calibration`: the inputs of each run, as an array, a tuple of arrays, or a dict. "
         "`nodes_to_exclude`: nodes that stay in f32. `percentile`: the part of an activation's "
-        "values that the range covers. `weights`: i8, or i4 for those of MatMul. `progress`: "
+        "values that the range covers. `weights`: i8, or i4 for those of MatMul. "
+        "`external_weights`: writes the weights to a second file beside the result, with .data "
+        "behind its name; a result above 2 GiB always has one. `progress`: "
         "called with a number from 0 to 1. `load`: "
         "options of Model.load().\n\n"
         "Raises Error with a remedy, and writes no file then.");

@@ -166,13 +166,13 @@ Values dequantize(const Node& n) {
     const Constant weights = n.b.value(x).constant;
     const bool stored = weights && is_worth_storing(*weights) && n.b.value(y).constant;
     if (stored) {
-        n.b.set_unfolded(y, dequantized(n, granularity, unpacked_on_card(n, *weights), result));
+        n.b.set_unfolded(y, dequantized(n, granularity, unpacked_on_card(n, weights), result));
     }
     if (result == DataType::f32) {
         const ValueId integers = weights ? as_int8(n, x) : x;
         if (const auto params = quant_params(n, granularity, integers)) {
             if (stored && integers != x) {
-                n.b.set_unfolded(integers, as_int8(n, unpacked_on_card(n, *weights)));
+                n.b.set_unfolded(integers, as_int8(n, unpacked_on_card(n, weights)));
             }
             n.b.set_quant_params(y, *params);
         }

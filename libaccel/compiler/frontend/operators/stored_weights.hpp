@@ -15,6 +15,6 @@ inline constexpr std::int64_t min_stored_elements = 1024;
 
 /// The elements of a constant that the card stores packed, with as many elements in a byte as fit.
 /// Instructions unpack it in each run: they are not folded.
-[[nodiscard]] ValueId unpacked_on_card(const Node& n, const Tensor& weights);
+[[nodiscard]] ValueId unpacked_on_card(const Node& n, const Constant& weights);
 
 }  // namespace accel::compiler

@@ -29,6 +29,9 @@ struct QuantizeOptions {
     /// saturates values outside. 100 covers all values.
     double percentile = 100;
     WeightFormat weights = WeightFormat::i8;
+    /// Writes the weights to a second file beside the result, with ".data" behind its name
+    /// ("external data" of ONNX). A result above 2 GiB, the limit of an ONNX file, always has one.
+    bool external_weights = false;
     /// Called from time to time with the progress, from 0 to 1.
     std::function<void(double)> progress = {};
 };
