@@ -235,17 +235,17 @@ class Sequence {
         for (const ValueId state : states) {
             variables.push_back(n_.b.variable(state));
         }
-        const std::optional<ValueId> ends = n_.has(4) ? std::optional(lengths()) : std::nullopt;
+        const ValueId ends = n_.has(4) ? lengths() : 0;
         const Builder::OpenLoop loop = n_.b.begin_loop();
         const ValueId x = n_.b.step_read(products, loop.pass, 0, backward);
         Values next = step(x, variables);
         ValueId output = next[0];
-        if (ends) {
+        if (n_.has(4)) {
             const ValueId at =
                 backward ? sub(n_, n_.b.scalar(DataType::i64, static_cast<double>(steps_ - 1)),
                                loop.pass)
                          : loop.pass;
-            output = end_sequences(at, *ends, variables, next);
+            output = end_sequences(at, ends, variables, next);
         }
         const ValueId sequence = n_.b.empty_variable(n_.b.type(output), {steps_, batch_, hidden_});
         const ValueId written = n_.b.step_write(sequence, output, loop.pass, 0, backward);
