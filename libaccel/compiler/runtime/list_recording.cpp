@@ -15,16 +15,6 @@ namespace accel::compiler {
 
 namespace {
 
-// The commands behind a LOOP or SKIP that belong to it.
-std::size_t controlled_commands(const Command& command) {
-    accel_command raw;
-    const std::vector<std::byte> bytes = command.serialize();
-    std::memcpy(&raw, bytes.data(), sizeof raw);
-    return raw.opcode == ACCEL_OP_LOOP   ? raw.loop.commands
-           : raw.opcode == ACCEL_OP_SKIP ? raw.skip.commands
-                                         : 0;
-}
-
 // The number of commands that one list holds: at most `limit`, and no part of a loop or a branch.
 std::size_t whole_regions(std::span<const Command> commands, std::size_t limit) {
     std::size_t end = 0;
@@ -44,6 +34,18 @@ std::size_t whole_regions(std::span<const Command> commands, std::size_t limit) 
 }
 
 }  // namespace
+
+std::size_t controlled_commands(const Command& command, bool* is_loop) {
+    accel_command raw;
+    const std::vector<std::byte> bytes = command.serialize();
+    std::memcpy(&raw, bytes.data(), sizeof raw);
+    if (is_loop != nullptr) {
+        *is_loop = raw.opcode == ACCEL_OP_LOOP;
+    }
+    return raw.opcode == ACCEL_OP_LOOP   ? raw.loop.commands
+           : raw.opcode == ACCEL_OP_SKIP ? raw.skip.commands
+                                         : 0;
+}
 
 std::vector<RecordedList> record_lists(const CompiledModel& model, bool completions) {
     const std::size_t limit = model.device.info().max_list_commands;
