@@ -186,6 +186,8 @@ class MemoryPlanner {
                 continue;
             }
             parent_[next] = state;
+            // The result of a branch has no value before its first assignment.
+            lifetimes_[state].first = std::min(lifetimes_[state].first, life.first);
             dropped_[i] = true;
         }
     }
