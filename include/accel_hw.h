@@ -52,6 +52,8 @@
 #define ACCEL_REG_CLOCK		0x048	/* u64: free-running device ticks */
 #define ACCEL_REG_CLOCK_HZ	0x050	/* u32: ticks per second */
 #define ACCEL_REG_SEGMENTS	0x054	/* u32: longest segment list of a TRANSFER */
+#define ACCEL_REG_LIST_STEPS	0x058	/* u32: commands that a CALL may execute */
+#define ACCEL_REG_CALL_ARGUMENTS 0x05c	/* u32: arguments of a CALL; zero: 64 */
 
 /* Sensors. */
 #define ACCEL_REG_TEMPERATURE	0x080	/* s32: thousandths of a degree Celsius */
@@ -88,7 +90,7 @@
 
 #define ACCEL_MAGIC		0x4c454341	/* "ACEL" */
 #define ACCEL_VERSION_MAJOR	1
-#define ACCEL_VERSION_MINOR	2
+#define ACCEL_VERSION_MINOR	3
 #define ACCEL_VERSION		(ACCEL_VERSION_MAJOR << 16 | ACCEL_VERSION_MINOR)
 
 #define ACCEL_FEATURE_SHADOW	(1ULL << 0)	/* shadow doorbells */
@@ -101,6 +103,7 @@
 #define ACCEL_FEATURE_SHARING	(1ULL << 7)	/* preemption, time limits, QUERY_QUEUES */
 #define ACCEL_FEATURE_TENSOR_SCATTER (1ULL << 8)	/* the command SCATTER */
 #define ACCEL_FEATURE_SMALL_TYPES (1ULL << 9)	/* types of 2, 4 and 8 bits in ELEMENTWISE */
+#define ACCEL_FEATURE_LOOPS	(1ULL << 10)	/* LOOP, SKIP and SET_ARGUMENT in lists */
 
 #define ACCEL_STATUS_READY	(1U << 0)	/* out of reset; registers may be set */
 #define ACCEL_STATUS_RESETTING	(1U << 1)	/* a reset is in progress */
@@ -156,6 +159,7 @@ enum accel_status {
 	ACCEL_BAD_INDEX = 18,		/* an index in a tensor is out of range */
 	ACCEL_TIME_LIMIT = 19,		/* the command used all device time of its limit */
 	ACCEL_NO_PROGRESS = 20,		/* only the driver: the queue made no progress */
+	ACCEL_STEP_LIMIT = 21,		/* a CALL executed more commands than LIST_STEPS */
 };
 
 /* ---- Queues ------------------------------------------------------------- */
@@ -203,6 +207,9 @@ enum accel_opcode {
 	ACCEL_OP_CALL = 0x01,		/* run a recorded command list */
 	ACCEL_OP_WAIT = 0x02,		/* wait until a 64-bit word is >= a value */
 	ACCEL_OP_SIGNAL = 0x03,		/* store a 64-bit word */
+	ACCEL_OP_LOOP = 0x04,		/* in a list: repeat the next commands */
+	ACCEL_OP_SKIP = 0x05,		/* in a list: skip the next commands, on a condition */
+	ACCEL_OP_SET_ARGUMENT = 0x06,	/* in a list: change an argument of the CALL */
 	ACCEL_OP_COPY = 0x10,
 	ACCEL_OP_FILL = 0x11,
 	ACCEL_OP_TRANSFER = 0x12,	/* copy between lists of segments */
@@ -223,7 +230,8 @@ enum accel_opcode {
 
 #define ACCEL_CALL_INDIRECT	(1U << 0)	/* variant: args[0] points at the table */
 #define ACCEL_CALL_ARGS_INLINE	4
-#define ACCEL_CALL_ARGS_MAX	64
+#define ACCEL_CALL_ARGS_MAX	1024
+#define ACCEL_CALL_ARGS_OLD	64	/* of cards without ACCEL_REG_CALL_ARGUMENTS */
 
 /*
  * In a recorded command list an address may name an argument of the CALL and
@@ -246,6 +254,49 @@ struct accel_semaphore {
 	__le64 address;			/* 8-byte aligned */
 	__le64 value;
 	__le64 reserved[4];
+};
+
+/* variant of LOOP: which of the addresses it has; the others are zero */
+#define ACCEL_LOOP_COUNT	(1U << 0)	/* at most as many passes as a word says */
+#define ACCEL_LOOP_CONDITION	(1U << 1)	/* ends before a pass if a byte is zero */
+#define ACCEL_LOOP_INDEX	(1U << 2)	/* stores the number of each pass */
+#define ACCEL_LOOP_FLAGS	(ACCEL_LOOP_COUNT | ACCEL_LOOP_CONDITION | ACCEL_LOOP_INDEX)
+
+#define ACCEL_LOOP_DEPTH	4		/* how deep loops nest */
+
+struct accel_loop {
+	__le64 count;			/* address of an s64, 8-byte aligned, read once */
+	__le64 condition;		/* address of a byte, read before each pass */
+	__le64 index;			/* address of an s64, 8-byte aligned, written */
+	__le64 limit;			/* most passes */
+	__le32 commands;		/* of the body: the next ones of the list */
+	__le32 reserved0;
+	__le64 reserved1;
+};
+
+/* variant of SKIP */
+#define ACCEL_SKIP_NONZERO	(1U << 0)	/* skips if the byte is not zero; else if zero */
+
+struct accel_skip {
+	__le64 condition;		/* address of a byte */
+	__le32 commands;		/* the next ones of the list */
+	__le32 reserved0;
+	__le64 reserved1[4];
+};
+
+/* variant of SET_ARGUMENT: where its number comes from, else it is zero */
+#define ACCEL_SET_ARGUMENT_WORD	(1U << 0)	/* the s64 at @number */
+#define ACCEL_SET_ARGUMENT_PASS	(1U << 1)	/* the pass of the innermost loop, from 0 */
+#define ACCEL_SET_ARGUMENT_FLAGS (ACCEL_SET_ARGUMENT_WORD | ACCEL_SET_ARGUMENT_PASS)
+
+struct accel_set_argument {
+	__le64 base;			/* what the number is added to */
+	__le64 number;			/* address of an s64, 8-byte aligned */
+	__le64 bound;			/* the number is at least 0 and below the bound */
+	__le64 stride;			/* s64: bytes from one number to the next */
+	__le32 argument;		/* becomes base + number * stride */
+	__le32 reserved0;
+	__le64 reserved1;
 };
 
 struct accel_copy {
@@ -302,6 +353,9 @@ struct accel_command {
 	union {
 		struct accel_call call;
 		struct accel_semaphore semaphore;
+		struct accel_loop loop;
+		struct accel_skip skip;
+		struct accel_set_argument set_argument;
 		struct accel_copy copy;
 		struct accel_fill fill;
 		struct accel_transfer transfer;

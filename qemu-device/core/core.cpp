@@ -19,6 +19,7 @@ namespace accel::card {
 namespace {
 
 constexpr std::uint32_t max_list_commands = 16384;
+constexpr std::uint32_t max_list_steps = 1U << 24;
 constexpr std::uint32_t max_queues = 4096;
 constexpr std::uint32_t max_contexts = 4096;
 constexpr std::uint32_t max_vectors = 2048;
@@ -98,6 +99,7 @@ Core::Core(const accel_core_config& config, const accel_core_callbacks& callback
                   .meters = meters_,
                   .sensors = sensors_,
                   .list_commands = max_list_commands,
+                  .list_steps = max_list_steps,
                   .post_event = [this](const accel_event& event) { control_.post_event(event); }}),
       admin_(bus_, {config.memory, config.memory_size}, counters_, scheduler_, processor_,
              {.queues = config.queues,
@@ -107,6 +109,7 @@ Core::Core(const accel_core_config& config, const accel_core_callbacks& callback
              control_.stopping()),
       registers_({.config = config_,
                   .list_commands = max_list_commands,
+                  .list_steps = max_list_steps,
                   .bus = bus_,
                   .control = control_,
                   .events = events_,

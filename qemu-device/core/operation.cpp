@@ -10,9 +10,10 @@ namespace accel::card {
 
 namespace {
 
-// Words of a command that are addresses: one, two, or dst, src0, src1, src2 and params.
+// Words of a command that are addresses: one, two, three, or dst, src0, src1, src2 and params.
 constexpr std::uint8_t one_address = 0b000001;
 constexpr std::uint8_t two_addresses = 0b000011;
+constexpr std::uint8_t three_addresses = 0b000111;
 constexpr std::uint8_t tensor_addresses = 0b011111;
 
 constexpr std::array operations{
@@ -20,6 +21,9 @@ constexpr std::array operations{
     Operation{ACCEL_OP_CALL, Engine::none, 0, true, nullptr},
     Operation{ACCEL_OP_WAIT, Engine::none, one_address, false, nullptr},
     Operation{ACCEL_OP_SIGNAL, Engine::none, one_address, false, nullptr},
+    Operation{ACCEL_OP_LOOP, Engine::none, three_addresses, true, nullptr},
+    Operation{ACCEL_OP_SKIP, Engine::none, one_address, true, nullptr},
+    Operation{ACCEL_OP_SET_ARGUMENT, Engine::none, two_addresses, true, nullptr},
     Operation{ACCEL_OP_COPY, Engine::dma, two_addresses, false, run_copy},
     Operation{ACCEL_OP_FILL, Engine::dma, one_address, true, run_fill},
     Operation{ACCEL_OP_TRANSFER, Engine::dma, two_addresses, false, run_transfer},

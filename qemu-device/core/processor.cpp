@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "commands/call.hpp"
+#include "commands/list_control.hpp"
 #include "events.hpp"
 #include "ordering.hpp"
 #include "turn.hpp"
@@ -157,24 +158,42 @@ Status Processor::fetch_from_ring(Step& step, Fetch& result) {
 Status Processor::fetch_from_list(Step& step) {
     Queue& queue = step.queue;
     CallState& call = queue.call;
+    if (call.between_passes()) {
+        queue.command = call.loop().command;
+        queue.has_command = true;
+        return count_step(call);
+    }
+    queue.list.seek(call.index);
     if (queue.list.empty()) {
-        const std::uint32_t count =
-            std::min(call.command.call.count - call.index, Prefetch::command_count);
-        if (Status status = step.memory.read_block(
-                call.command.call.list + std::uint64_t{call.index} * ACCEL_COMMAND_SIZE,
-                queue.list.commands.data(), std::uint64_t{count} * ACCEL_COMMAND_SIZE);
+        const std::uint64_t address =
+            call.command.call.list + std::uint64_t{call.index} * ACCEL_COMMAND_SIZE;
+        // Within a page: a page that no command is taken from need not be mapped.
+        const std::uint64_t in_page =
+            (ACCEL_PAGE_SIZE - address % ACCEL_PAGE_SIZE) / ACCEL_COMMAND_SIZE;
+        const auto count = static_cast<std::uint32_t>(std::min<std::uint64_t>(
+            {call.command.call.count - call.index, Prefetch::command_count, in_page}));
+        if (Status status = step.memory.read_block(address, queue.list.commands.data(),
+                                                   std::uint64_t{count} * ACCEL_COMMAND_SIZE);
             status != ACCEL_OK) {
             return status;
         }
+        queue.list.first = call.index;
         queue.list.next = 0;
         queue.list.count = count;
     }
     queue.command = queue.list.commands[queue.list.next++];
     queue.has_command = true;
     if (const Operation* operation = find_operation(queue.command.opcode); operation != nullptr) {
-        return resolve_arguments(call, operation->addresses, queue.command);
+        if (Status status = resolve_arguments(call, operation->addresses, queue.command);
+            status != ACCEL_OK) {
+            return status;
+        }
     }
-    return ACCEL_OK;
+    return count_step(call);
+}
+
+Status Processor::count_step(CallState& call) const {
+    return ++call.steps > parts_.list_steps ? ACCEL_STEP_LIMIT : ACCEL_OK;
 }
 
 Status Processor::execute(Step& step, Next& next) {
@@ -215,6 +234,10 @@ Status Processor::execute(Step& step, Next& next) {
             return wait(step, next);
         case ACCEL_OP_SIGNAL:
             return signal(step);
+        case ACCEL_OP_LOOP:
+        case ACCEL_OP_SKIP:
+        case ACCEL_OP_SET_ARGUMENT:
+            return control_list(step);
         default:
             return run_on_engine(step, *operation);
     }
@@ -322,9 +345,42 @@ Status Processor::begin_call(Step& step) {
     return ACCEL_OK;
 }
 
+// LOOP, SKIP and SET_ARGUMENT.
+Status Processor::control_list(Step& step) {
+    Queue& queue = step.queue;
+    CallState& call = queue.call;
+    if (!call.active) {
+        return ACCEL_BAD_OPCODE;
+    }
+    std::uint32_t skipped = 0;
+    Status status = ACCEL_OK;
+    if (queue.command.opcode == ACCEL_OP_LOOP) {
+        // Between two passes virtual time catches up, so that others have their turns.
+        if (Status stopped = step.memory.check(); stopped != ACCEL_OK) {
+            return stopped;
+        }
+        Pass pass{};
+        status = run_loop(queue.command, queue.started, step.memory, call, pass);
+        if (status == ACCEL_OK && pass.begins) {
+            queue.progress.pieces.add(1);
+            queue.has_command = false;
+            return ACCEL_OK;
+        }
+        if (status == ACCEL_OK) {
+            queue.started = pass.loop_start;
+            skipped = queue.command.loop.commands;
+        }
+    } else if (queue.command.opcode == ACCEL_OP_SKIP) {
+        status = run_skip(queue.command, step.memory, call, skipped);
+    } else {
+        status = run_set_argument(queue.command, step.memory, call);
+    }
+    return status == ACCEL_OK ? finish(step, skipped) : status;
+}
+
 // Finishes a command that succeeded: writes its record, and finishes the CALL if it was the last
 // command of a list.
-Status Processor::finish(Step& step) {
+Status Processor::finish(Step& step, std::uint32_t skipped) {
     Queue& queue = step.queue;
     if (Status status =
             write_record(step, queue.command, ACCEL_OK, queue.list_index(), queue.started);
@@ -338,7 +394,8 @@ Status Processor::finish(Step& step) {
         return complete(step);
     }
     queue.has_command = false;
-    if (++queue.call.index < queue.call.command.call.count) {
+    queue.call.continue_at(queue.call.index + 1 + skipped);
+    if (queue.call.index < queue.call.command.call.count) {
         return ACCEL_OK;
     }
     queue.call.active = false;

@@ -24,6 +24,7 @@ struct ProcessorParts {
     BusyMeters& meters;
     Sensors& sensors;
     std::uint32_t list_commands;
+    std::uint32_t list_steps;
     // Posts an event to the driver; the callee adds sequence number and time.
     std::function<void(const accel_event&)> post_event;
 };
@@ -71,7 +72,10 @@ class Processor {
     [[nodiscard]] Status wait(Step& step, Next& next);
     [[nodiscard]] Status signal(Step& step);
     [[nodiscard]] Status begin_call(Step& step);
-    [[nodiscard]] Status finish(Step& step);
+    [[nodiscard]] Status control_list(Step& step);
+    [[nodiscard]] Status count_step(CallState& call) const;
+    // `skipped`: commands of the list behind this one that are not executed.
+    [[nodiscard]] Status finish(Step& step, std::uint32_t skipped = 0);
     [[nodiscard]] Status complete(Step& step);
     [[nodiscard]] Status write_record(Step& step, const accel_command& command, Status status,
                                       std::uint32_t list_index, std::uint64_t start);

@@ -48,8 +48,18 @@ struct Prefetch {
     std::uint32_t next = 0;
     std::uint32_t count = 0;
 
+    std::uint64_t first = 0;  // the place of the first command; only of a list
+
     [[nodiscard]] bool empty() const { return next == count; }
     void clear() { next = count = 0; }
+    // Continues at another place. Commands that were copied are not copied again.
+    void seek(std::uint64_t place) {
+        if (place >= first && place - first < count) {
+            next = static_cast<std::uint32_t>(place - first);
+        } else {
+            clear();
+        }
+    }
 };
 
 // The card's report of a queue. The holder of the queue writes it, and the admin queue reads it

@@ -22,7 +22,7 @@ std::uint32_t engines_register(const accel_core_config& config) {
 constexpr std::uint64_t features =
     ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE | ACCEL_FEATURE_F32 |
     ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE | ACCEL_FEATURE_TENSOR | ACCEL_FEATURE_SHARING |
-    ACCEL_FEATURE_TENSOR_SCATTER | ACCEL_FEATURE_SMALL_TYPES;
+    ACCEL_FEATURE_TENSOR_SCATTER | ACCEL_FEATURE_SMALL_TYPES | ACCEL_FEATURE_LOOPS;
 
 bool well_formed(std::uint64_t offset, unsigned bytes) {
     return (bytes == 4 || bytes == 8) && offset % bytes == 0 &&
@@ -129,6 +129,10 @@ std::uint32_t Registers::read_narrow(std::uint64_t offset) const {
             return config.ring_entries;
         case ACCEL_REG_LIST_COMMANDS:
             return parts_.list_commands;
+        case ACCEL_REG_LIST_STEPS:
+            return parts_.list_steps;
+        case ACCEL_REG_CALL_ARGUMENTS:
+            return ACCEL_CALL_ARGS_MAX;
         case ACCEL_REG_SEGMENTS:
             return max_segments;
         case ACCEL_REG_VECTORS:

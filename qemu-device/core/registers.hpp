@@ -17,6 +17,7 @@ namespace accel::card {
 struct RegisterParts {
     const accel_core_config& config;
     std::uint32_t list_commands;
+    std::uint32_t list_steps;
     Bus& bus;
     Control& control;
     Events& events;

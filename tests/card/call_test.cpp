@@ -58,15 +58,16 @@ TEST_F(Call, IndirectArgumentsComeFromATable) {
     std::vector<std::uint64_t> table(ACCEL_CALL_ARGS_MAX);
     std::vector<accel_command> commands;
     for (std::uint64_t i = 0; i < table.size(); ++i) {
-        table[i] = data + i * 64;
+        table[i] = data + i * 16;
         commands.push_back(fill(ACCEL_ARG(i, 8), i + 1, 8, 8));
     }
-    const std::uint64_t place = space.allocate(page_size, Layout::scattered, page_size - 64);
+    const std::uint64_t place = space.allocate(4 * page_size, Layout::scattered, page_size - 64);
     space.store(place, table);
     const std::uint64_t list = record_list(commands);
-    EXPECT_EQ(queue.run(call_indirect(list, 64, place, 64)), ACCEL_OK);
+    EXPECT_EQ(queue.run(call_indirect(list, ACCEL_CALL_ARGS_MAX, place, ACCEL_CALL_ARGS_MAX)),
+              ACCEL_OK);
     for (std::uint64_t i = 0; i < table.size(); ++i) {
-        EXPECT_EQ(space.load<std::uint64_t>(table[i] + 8, 1)[0], i + 1);
+        ASSERT_EQ(space.load<std::uint64_t>(table[i] + 8, 1)[0], i + 1);
     }
     // The table is read once: a write of the list into it has no effect.
     commands = {fill(ACCEL_ARG(0, 0), 0, 8, 8), fill(ACCEL_ARG(1, 0), 0x77, 8, 8)};
@@ -149,7 +150,7 @@ TEST_F(Call, BadCallsAreRefused) {
     refuse(ACCEL_BAD_FIELD, good, [](auto& c) { c.call.args[1] = 1; });
     refuse(ACCEL_BAD_FIELD, good, [](auto& c) { c.call.arguments = 0; });
     const accel_command indirect = call_indirect(list, 1, data, 4);
-    refuse(ACCEL_BAD_SIZE, indirect, [](auto& c) { c.call.arguments = 65; });
+    refuse(ACCEL_BAD_SIZE, indirect, [](auto& c) { c.call.arguments = 1025; });
     refuse(ACCEL_BAD_ALIGNMENT, indirect, [](auto& c) { c.call.args[0] += 4; });
     for (unsigned i = 1; i < 4; ++i) {
         refuse(ACCEL_BAD_FIELD, indirect, [&](auto& c) { c.call.args[i] = 8; });

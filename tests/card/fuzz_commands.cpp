@@ -254,6 +254,49 @@ void draw_call(FuzzScript& script, accel_command& command) {
     }
 }
 
+// The commands that change the order in a list, or its arguments. Few passes: the time of a script
+// has a bound.
+void draw_list_control(FuzzScript& script, accel_command& command) {
+    command.variant = static_cast<std::uint16_t>(script.below(9));
+    const auto address = [&](unsigned bit) {
+        return (command.variant & bit) != 0 || script.below(16) == 0 ? draw_address(script) : 0;
+    };
+    switch (command.opcode) {
+        case ACCEL_OP_LOOP:
+            command.loop = {.count = address(ACCEL_LOOP_COUNT),
+                            .condition = address(ACCEL_LOOP_CONDITION),
+                            .index = address(ACCEL_LOOP_INDEX),
+                            .limit = script.below(5),
+                            .commands = static_cast<std::uint32_t>(script.below(7)),
+                            .reserved0 = 0,
+                            .reserved1 = 0};
+            break;
+        case ACCEL_OP_SKIP:
+            command.variant %= 3;
+            command.skip = {.condition = draw_address(script),
+                            .commands = static_cast<std::uint32_t>(script.below(5)),
+                            .reserved0 = 0,
+                            .reserved1 = {}};
+            break;
+        default:
+            command.variant %= 4;
+            command.set_argument = {
+                .base = draw_address(script),
+                .number = command.variant == ACCEL_SET_ARGUMENT_WORD ? draw_address(script) : 0,
+                .bound = command.variant == 0 ? 0 : draw_size(script),
+                .stride =
+                    command.variant == 0 ? 0 : script.take<std::uint64_t>() >> script.below(64),
+                .argument = static_cast<std::uint32_t>(
+                    script.below(16) == 0 ? script.take<std::uint32_t>() : script.below(6)),
+                .reserved0 = 0,
+                .reserved1 = 0};
+            break;
+    }
+    if (script.below(32) == 0) {
+        command.words[5] = script.take<std::uint64_t>();
+    }
+}
+
 void draw_tensor(FuzzScript& script, accel_command& command, std::uint8_t* params_page) {
     draw_params(script, params_page);
     command.tensor.dst = draw_address(script);
@@ -269,10 +312,11 @@ void draw_tensor(FuzzScript& script, accel_command& command, std::uint8_t* param
 
 accel_command draw_command(FuzzScript& script, std::uint8_t* params_page) {
     static constexpr std::uint8_t opcodes[] = {
-        ACCEL_OP_NOP,       ACCEL_OP_CALL,   ACCEL_OP_WAIT,   ACCEL_OP_SIGNAL,
-        ACCEL_OP_COPY,      ACCEL_OP_FILL,   ACCEL_OP_GEMM,   ACCEL_OP_ELEMENTWISE,
-        ACCEL_OP_SOFTMAX,   ACCEL_OP_REDUCE, ACCEL_OP_CONV2D, ACCEL_OP_POOL,
-        ACCEL_OP_TRANSPOSE, ACCEL_OP_GATHER, ACCEL_OP_RESIZE, ACCEL_OP_SCATTER};
+        ACCEL_OP_NOP,       ACCEL_OP_CALL,   ACCEL_OP_WAIT,        ACCEL_OP_SIGNAL,
+        ACCEL_OP_COPY,      ACCEL_OP_FILL,   ACCEL_OP_GEMM,        ACCEL_OP_ELEMENTWISE,
+        ACCEL_OP_SOFTMAX,   ACCEL_OP_REDUCE, ACCEL_OP_CONV2D,      ACCEL_OP_POOL,
+        ACCEL_OP_TRANSPOSE, ACCEL_OP_GATHER, ACCEL_OP_RESIZE,      ACCEL_OP_SCATTER,
+        ACCEL_OP_LOOP,      ACCEL_OP_SKIP,   ACCEL_OP_SET_ARGUMENT};
     accel_command command{};
     command.opcode = opcodes[script.below(std::size(opcodes))];
     if (script.below(8) == 0) {
@@ -289,6 +333,11 @@ accel_command draw_command(FuzzScript& script, std::uint8_t* params_page) {
         case ACCEL_OP_SIGNAL:
             command.semaphore.address = draw_address(script);
             command.semaphore.value = script.below(4);
+            break;
+        case ACCEL_OP_LOOP:
+        case ACCEL_OP_SKIP:
+        case ACCEL_OP_SET_ARGUMENT:
+            draw_list_control(script, command);
             break;
         case ACCEL_OP_COPY:
             command.copy.dst = draw_address(script);

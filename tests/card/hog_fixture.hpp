@@ -22,14 +22,16 @@ enum class Hog : std::uint8_t {
     elementwise,  // device memory
     transpose,    // a packet for each element
     list,         // a list of short commands, again and again
+    loop,         // an endless loop of short commands
     wait,         // a WAIT that is never signaled
 };
-inline constexpr Hog hogs[] = {Hog::fill,        Hog::copy,      Hog::transfer, Hog::gemm,
-                               Hog::elementwise, Hog::transpose, Hog::list,     Hog::wait};
+inline constexpr Hog hogs[] = {Hog::fill, Hog::copy,        Hog::transfer,
+                               Hog::gemm, Hog::elementwise, Hog::transpose,
+                               Hog::list, Hog::loop,        Hog::wait};
 
 [[nodiscard]] inline std::string name_of(Hog hog) {
-    static constexpr const char* names[] = {"Fill",        "Copy",      "Transfer", "Gemm",
-                                            "Elementwise", "Transpose", "List",     "Wait"};
+    static constexpr const char* names[] = {"Fill",      "Copy", "Transfer", "Gemm", "Elementwise",
+                                            "Transpose", "List", "Loop",     "Wait"};
     return names[static_cast<unsigned>(hog)];
 }
 
@@ -111,6 +113,15 @@ template <typename Params>
     return call(list, count);
 }
 
+// A list with a loop that never ends, around these commands.
+[[nodiscard]] inline accel_command endless_loop(AddressSpace& space,
+                                                std::vector<accel_command> body) {
+    body.insert(body.begin(), loop(static_cast<std::uint32_t>(body.size()), UINT64_MAX));
+    const std::uint64_t list = space.allocate(body.size() * ACCEL_COMMAND_SIZE);
+    space.store(list, body);
+    return call(list, static_cast<std::uint32_t>(body.size()));
+}
+
 [[nodiscard]] inline accel_command make(Hog hog, AddressSpace& space) {
     constexpr std::uint64_t large = 2 << 20;
     switch (hog) {
@@ -130,6 +141,8 @@ template <typename Params>
             return huge_transpose(space);
         case Hog::list:
             return long_list(space);
+        case Hog::loop:
+            return endless_loop(space, {fill(space.allocate(page_size), 1, 1, 256)});
         default:
             return wait_for(space.allocate(page_size), 1);
     }

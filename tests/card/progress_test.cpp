@@ -34,7 +34,7 @@ TEST_P(TimeLimit, EndsACommandThatExceedsIt) {
 
 INSTANTIATE_TEST_SUITE_P(Each, TimeLimit,
                          testing::Values(Hog::fill, Hog::copy, Hog::transfer, Hog::gemm,
-                                         Hog::elementwise, Hog::transpose, Hog::list),
+                                         Hog::elementwise, Hog::transpose, Hog::list, Hog::loop),
                          [](const auto& info) { return name_of(info.param); });
 
 TEST_F(TimeLimit, CountsACallWithItsWholeList) {

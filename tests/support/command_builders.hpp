@@ -100,6 +100,67 @@ namespace accel::test {
     return command;
 }
 
+// An address of zero is left out.
+struct LoopAddresses {
+    std::uint64_t count = 0;
+    std::uint64_t condition = 0;
+    std::uint64_t index = 0;
+};
+
+// Runs the next `commands` commands of a list up to `limit` times.
+[[nodiscard]] inline accel_command loop(std::uint32_t commands, std::uint64_t limit,
+                                        const LoopAddresses& addresses = {}) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_LOOP;
+    command.variant =
+        static_cast<std::uint16_t>((addresses.count != 0 ? ACCEL_LOOP_COUNT : 0) |
+                                   (addresses.condition != 0 ? ACCEL_LOOP_CONDITION : 0) |
+                                   (addresses.index != 0 ? ACCEL_LOOP_INDEX : 0));
+    command.loop = {.count = addresses.count,
+                    .condition = addresses.condition,
+                    .index = addresses.index,
+                    .limit = limit,
+                    .commands = commands,
+                    .reserved0 = 0,
+                    .reserved1 = 0};
+    return command;
+}
+
+[[nodiscard]] inline accel_command skip(std::uint32_t commands, std::uint64_t condition,
+                                        std::uint16_t variant = 0) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_SKIP;
+    command.variant = variant;
+    command.skip = {.condition = condition, .commands = commands, .reserved0 = 0, .reserved1 = {}};
+    return command;
+}
+
+// An argument of a list, from a base and the pass of the innermost loop.
+[[nodiscard]] inline accel_command set_argument(std::uint32_t argument, std::uint64_t base,
+                                                std::uint64_t bound, std::int64_t stride) {
+    accel_command command{};
+    command.opcode = ACCEL_OP_SET_ARGUMENT;
+    command.variant = ACCEL_SET_ARGUMENT_PASS;
+    command.set_argument = {.base = base,
+                            .number = 0,
+                            .bound = bound,
+                            .stride = static_cast<std::uint64_t>(stride),
+                            .argument = argument,
+                            .reserved0 = 0,
+                            .reserved1 = 0};
+    return command;
+}
+
+// The same, from the word at `number`.
+[[nodiscard]] inline accel_command set_argument_from(std::uint32_t argument, std::uint64_t base,
+                                                     std::uint64_t number, std::uint64_t bound,
+                                                     std::int64_t stride) {
+    accel_command command = set_argument(argument, base, bound, stride);
+    command.variant = ACCEL_SET_ARGUMENT_WORD;
+    command.set_argument.number = number;
+    return command;
+}
+
 struct Operands {
     std::uint64_t dst = 0;
     std::uint64_t src0 = 0;

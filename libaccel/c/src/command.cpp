@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Commands and command lists of the C interface.
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "handles.hpp"
 #include "structure.hpp"
 
+using accel::c::check_reserved;
 using accel::c::free_handle;
 using accel::c::guarded;
 using accel::c::make_handle;
@@ -14,6 +16,7 @@ using accel::c::number_or_zero;
 using accel::c::one_if_zero;
 using accel::c::read_structure;
 using accel::c::required;
+using accel::c::to_bool;
 using accel::c::to_operand;
 
 int accel_command_copy(const accel_copy_t* copy, accel_command_t** out, accel_error_t* error) {
@@ -56,6 +59,46 @@ int accel_command_signal(const accel_semaphore_t* semaphore, std::uint64_t value
                          accel_command_t** out, accel_error_t* error) {
     return make_handle(out, error, [&] {
         return accel_command_t{required(semaphore, "semaphore").semaphore.signal(value)};
+    });
+}
+
+int accel_command_loop(const accel_loop_t* loop, accel_command_t** out, accel_error_t* error) {
+    return make_handle(out, error, [&] {
+        const auto from = read_structure(loop, "loop");
+        return accel_command_t{accel::Loop{.commands = from.commands,
+                                           .limit = from.limit == 0 ? UINT64_MAX : from.limit,
+                                           .count = to_operand(from.count),
+                                           .condition = to_operand(from.condition),
+                                           .index = to_operand(from.index)}};
+    });
+}
+
+int accel_command_skip(const accel_skip_t* skip, accel_command_t** out, accel_error_t* error) {
+    return make_handle(out, error, [&] {
+        const auto from = read_structure(skip, "skip");
+        check_reserved(from.reserved, "skip->reserved");
+        return accel_command_t{
+            accel::Skip{.commands = from.commands,
+                        .condition = to_operand(from.condition),
+                        .if_nonzero = to_bool(from.if_nonzero, "skip->if_nonzero")}};
+    });
+}
+
+int accel_command_set_argument(const accel_set_argument_t* set, accel_command_t** out,
+                               accel_error_t* error) {
+    return make_handle(out, error, [&] {
+        const auto from = read_structure(set, "set");
+        check_reserved(from.reserved, "set->reserved");
+        return accel_command_t{accel::SetArgument{
+            .argument = from.argument,
+            .base = to_operand(from.base),
+            .bytes = from.bytes,
+            .count = std::max<std::uint64_t>(from.count, 1),
+            .stride = from.stride,
+            .reversed = to_bool(from.reversed, "set->reversed"),
+            .access = accel::c::to_access(from.access, accel::Access::read_write),
+            .by_pass = to_bool(from.by_pass, "set->by_pass"),
+            .number = to_operand(from.number)}};
     });
 }
 

@@ -16,7 +16,7 @@ namespace {
         return ACCEL_OK;
     }
     const std::uint64_t index = (address & ~ACCEL_ARG_FLAG) >> ACCEL_ARG_SHIFT;
-    if (index >= call.argument_count) {
+    if (index >= call.supplied.size() || !call.supplied[index]) {
         return ACCEL_BAD_ARGUMENT;
     }
     const std::uint64_t base = call.arguments[index];
@@ -64,9 +64,14 @@ Status start_call(const accel_command& command, std::uint32_t max_commands, Memo
     } else {
         std::ranges::copy(given.first(fields.arguments), call.arguments.begin());
     }
-    call.argument_count = fields.arguments;
+    call.supplied.reset();
+    for (std::uint32_t i = 0; i < fields.arguments; ++i) {
+        call.supplied.set(i);
+    }
     call.command = command;
     call.index = 0;
+    call.steps = 0;
+    call.depth = 0;
     return ACCEL_OK;
 }
 
