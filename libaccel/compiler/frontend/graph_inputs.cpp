@@ -144,6 +144,14 @@ void InputShapes::refuse_open() const {
 
 }  // namespace
 
+ValueId find(const Scope& scope, const std::string& name) {
+    const auto found = scope.find(name);
+    if (found == scope.end()) {
+        refuse("it reads '" + name + "', which no node, input or weight defines");
+    }
+    return found->second;
+}
+
 void check_options(const onnx::GraphProto& graph, const LoadOptions& options) {
     if (options.batch < 0) {
         throw Error(std::errc::invalid_argument,

@@ -21,6 +21,9 @@ namespace accel::compiler {
 /// The values of names in a graph.
 using Scope = std::unordered_map<std::string, ValueId>;
 
+/// The value of a name; refuses a name that nothing defines.
+[[nodiscard]] ValueId find(const Scope& scope, const std::string& name);
+
 /// Throws if an option names an input or a dimension that the model does not have: a typing error
 /// would have no effect otherwise.
 void check_options(const onnx::GraphProto& graph, const LoadOptions& options);

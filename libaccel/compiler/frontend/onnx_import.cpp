@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "frontend/control_flow.hpp"
 #include "frontend/findings.hpp"
 #include "frontend/graph_inputs.hpp"
 #include "frontend/half_precision.hpp"
@@ -31,7 +32,7 @@ constexpr int max_nested = 16;
 constexpr std::size_t max_instructions = 1000000;
 constexpr std::int64_t max_nodes = 500000;  // counts each iteration of a loop
 
-class OnnxImporter {
+class OnnxImporter final : private GraphImporter {
   public:
     OnnxImporter(const onnx::ModelProto& model, WeightFiles& weights, const LoadOptions& options)
         : model_(model),
@@ -164,14 +165,6 @@ class OnnxImporter {
         return narrowed ? builder_.cast(value, data_type_of(declared)) : value;
     }
 
-    static ValueId find(const Scope& scope, const std::string& name) {
-        const auto found = scope.find(name);
-        if (found == scope.end()) {
-            refuse("it reads '" + name + "', which no node, input or weight defines");
-        }
-        return found->second;
-    }
-
     // Imports a node, or adds it to the host fallback.
     void import_or_defer(const onnx::NodeProto& node, Scope& scope, HostFallbackBuilder& fallback) {
         if (fallback.depends(node)) {
@@ -240,10 +233,10 @@ class OnnxImporter {
         const std::int64_t opset = opsets_.opset(node.domain());
         const std::string name = qualified_name(node.domain(), node.op_type());
         if (name == "If") {
-            return lower_if(node, scope);
+            return lower_if(node, scope, *this);
         }
         if (name == "Loop") {
-            return lower_loop(node, scope);
+            return lower_loop(node, scope, *this);
         }
         std::vector<std::optional<ValueId>> inputs;
         for (const std::string& name : node.input()) {
@@ -285,10 +278,8 @@ class OnnxImporter {
         return looped ? *looped : lower_scan(n, outputs, import_body);
     }
 
-    // Imports a node as a loop or a branch of the card. Nothing: it cannot be one, or it is to be
-    // folded, and the program is as before.
     std::optional<Values> attempt(const onnx::NodeProto& node,
-                                  const std::function<std::optional<Values>()>& import) {
+                                  const std::function<std::optional<Values>()>& import) override {
         if (unrolled_.contains(&node)) {
             return std::nullopt;
         }
@@ -329,8 +320,10 @@ class OnnxImporter {
         return import_inner(graph, std::move(scope));
     }
 
-    // Imports an inner graph, which sees the names around it. Returns its outputs.
-    Values import_inner(const onnx::GraphProto& graph, Scope scope) {
+    Builder& builder() override { return builder_; }
+    HalfPrecision& half_precision() override { return half_precision_; }
+
+    Values import_inner(const onnx::GraphProto& graph, Scope scope) override {
         if (++nested_ > max_nested) {
             refuse("its graphs are nested more than " + std::to_string(max_nested) + " deep");
         }
@@ -344,206 +337,6 @@ class OnnxImporter {
         }
         --nested_;
         return results;
-    }
-
-    bool constant_condition(ValueId id, const char* what) {
-        const auto values = builder_.require_constant(id, what).integers();
-        if (values.size() != 1) {
-            refuse(std::string(what) + " has " + std::to_string(values.size()) +
-                   " elements, not one");
-        }
-        return values[0] != 0;
-    }
-
-    Values lower_if(const onnx::NodeProto& node, Scope& scope) {
-        if (node.input_size() != 1) {
-            refuse("it has no condition");
-        }
-        const ValueId decides = find(scope, node.input(0));
-        if (!builder_.value(decides).constant) {
-            if (const auto results =
-                    attempt(node, [&] { return lower_branches(node, decides, scope); })) {
-                return *results;
-            }
-        }
-        const bool condition = constant_condition(decides, "its condition");
-        return import_inner(inner_graph(node, condition ? "then_branch" : "else_branch"), scope);
-    }
-
-    // An If whose condition a run computes. Both branches have outputs of the same types and
-    // shapes.
-    std::optional<Values> lower_branches(const onnx::NodeProto& node, ValueId decides,
-                                         const Scope& scope) {
-        const std::string name = builder_.node();
-        const ValueId condition = builder_.reshape(decides, {});
-        Values states;
-        for (const bool otherwise : {false, true}) {
-            const Builder::Mark before = builder_.mark();
-            const ValueId begin = builder_.begin_branch(condition, otherwise);
-            const Values outputs =
-                import_inner(inner_graph(node, otherwise ? "else_branch" : "then_branch"), scope);
-            builder_.set_node(name);
-            if (otherwise && outputs.size() != states.size()) {
-                return std::nullopt;
-            }
-            for (std::size_t i = 0; i < outputs.size(); ++i) {
-                builder_.require_tensor(outputs[i], "an output of its branch");
-                if (!otherwise) {
-                    states.push_back(builder_.empty_variable(builder_.type(outputs[i]),
-                                                             builder_.dims(outputs[i])));
-                }
-            }
-            for (std::size_t i = 0; i < outputs.size(); ++i) {
-                states[i] = builder_.assign(states[i], outputs[i]);
-            }
-            builder_.end_region(begin);
-            half_precision_.forget_from(before.values);
-        }
-        return states;
-    }
-
-    // A loop of the card. Nothing: it is to be unrolled.
-    std::optional<Values> loop_on_card(const onnx::NodeProto& node, const onnx::GraphProto& body,
-                                       Scope scope) {
-        const std::string name = builder_.node();
-        Builder::LoopBounds bounds;
-        bool known = true;
-        if (!node.input(0).empty()) {
-            const ValueId count = find(scope, node.input(0));
-            if (elements(builder_.dims(count)) != 1) {
-                return std::nullopt;
-            }
-            if (const Constant& constant = builder_.value(count).constant) {
-                bounds.limit =
-                    static_cast<std::uint64_t>(std::max<std::int64_t>(constant->integers()[0], 0));
-            } else {
-                bounds.count = builder_.cast(count, DataType::i64);
-                known = false;
-            }
-        }
-        ValueId running = node.input(1).empty() ? builder_.scalar(DataType::boolean, 1)
-                                                : find(scope, node.input(1));
-        if (elements(builder_.dims(running)) != 1) {
-            return std::nullopt;
-        }
-        running = builder_.reshape(running, {});
-        const Constant begins = builder_.value(running).constant;
-        if (begins && begins->integers()[0] == 0) {
-            return std::nullopt;
-        }
-        Values states;
-        for (int i = 2; i < node.input_size(); ++i) {
-            const ValueId initial = find(scope, node.input(i));
-            if (!can_be_carried(builder_, initial)) {
-                return std::nullopt;
-            }
-            states.push_back(builder_.variable(initial));
-            scope[body.input(i).name()] = states.back();
-        }
-        ValueId condition = builder_.variable(running);
-        const Builder::OpenLoop loop = builder_.begin_loop();
-        scope[body.input(0).name()] = loop.pass;
-        scope[body.input(1).name()] = builder_.scalar(DataType::boolean, 1);
-        const Values results = import_inner(body, std::move(scope));
-        builder_.set_node(name);
-        const Constant continues = builder_.value(results[0]).constant;
-        if (continues && continues->integers() != std::vector<std::int64_t>{1}) {
-            return std::nullopt;
-        }
-        known = known && begins && continues;
-        const bool scans = results.size() > states.size() + 1;
-        const std::uint64_t most = static_cast<std::uint64_t>(max_unrolled_steps);
-        if ((known && bounds.limit <= most) || (scans && (!known || bounds.limit > INT32_MAX))) {
-            return std::nullopt;
-        }
-        Values outputs;
-        for (std::size_t k = states.size() + 1; k < results.size(); ++k) {
-            builder_.require_tensor(results[k], "a scan output of its body");
-            Dims dims = builder_.dims(results[k]);
-            dims.insert(dims.begin(), static_cast<std::int64_t>(bounds.limit));
-            const ValueId whole =
-                builder_.empty_variable(builder_.type(results[k]), std::move(dims));
-            outputs.push_back(builder_.step_write(whole, results[k], loop.pass, 0, false));
-        }
-        const bool conditional = !begins || !continues;
-        // The assignments follow each other: they apply together.
-        const ValueId next_condition = continues ? 0 : builder_.reshape(results[0], {});
-        for (std::size_t i = 0; i < states.size(); ++i) {
-            states[i] = builder_.assign(states[i], results[i + 1]);
-        }
-        if (conditional) {
-            bounds.condition = condition;
-        }
-        if (!continues) {
-            condition = builder_.assign(condition, next_condition);
-        }
-        builder_.end_loop(loop, bounds);
-        states.insert(states.end(), outputs.begin(), outputs.end());
-        return states;
-    }
-
-    Values lower_loop(const onnx::NodeProto& node, Scope& scope) {
-        const onnx::GraphProto& body = inner_graph(node, "body");
-        const int carried = node.input_size() - 2;
-        if (carried < 0 || body.input_size() != carried + 2 || body.output_size() < carried + 1) {
-            refuse("the inputs and outputs of its body are not those of a loop");
-        }
-        if (const auto looped = attempt(node, [&] { return loop_on_card(node, body, scope); })) {
-            return *looped;
-        }
-        // The loop is unrolled. The number of its iterations must be known.
-        std::int64_t trips = INT64_MAX;
-        if (!node.input(0).empty()) {
-            const auto count =
-                builder_.require_constant(find(scope, node.input(0)), "its trip count").integers();
-            trips = count.size() == 1 ? count[0] : -1;
-        }
-        bool running = node.input(1).empty() ||
-                       constant_condition(find(scope, node.input(1)), "its condition");
-        Values state;
-        state.reserve(static_cast<std::size_t>(carried));
-        for (int i = 0; i < carried; ++i) {
-            state.push_back(find(scope, node.input(i + 2)));
-        }
-        std::vector<Values> scans(static_cast<std::size_t>(body.output_size() - carried - 1));
-        for (std::int64_t trip = 0; running && trip < trips; ++trip) {
-            if (trip == max_iterations) {
-                refuse("it runs more than " + std::to_string(max_iterations) +
-                       " times, which is the limit of an unrolled loop");
-            }
-            running = import_iteration(body, scope, trip, state, scans);
-        }
-        for (const Values& scan : scans) {
-            if (scan.empty()) {
-                refuse("it never runs, so the shapes of its scan outputs are unknown");
-            }
-            state.push_back(builder_.concat(scan, 0));
-        }
-        return state;
-    }
-
-    // Imports the body of a loop once: updates the carried state, and appends the scan outputs.
-    // Returns the condition for the next iteration.
-    bool import_iteration(const onnx::GraphProto& body, Scope scope, std::int64_t trip,
-                          Values& state, std::vector<Values>& scans) {
-        scope[body.input(0).name()] = builder_.scalar(DataType::i64, static_cast<double>(trip));
-        scope[body.input(1).name()] = builder_.scalar(DataType::boolean, 1);
-        for (std::size_t i = 0; i < state.size(); ++i) {
-            scope[body.input(static_cast<int>(i) + 2).name()] = state[i];
-        }
-        const Values results = import_inner(body, std::move(scope));
-        const bool running = constant_condition(results[0], "the condition that its body computes");
-        for (std::size_t i = 0; i < state.size(); ++i) {
-            state[i] = results[i + 1];
-        }
-        for (std::size_t i = 0; i < scans.size(); ++i) {
-            const ValueId element = results[state.size() + 1 + i];
-            builder_.require_tensor(element, "a scan output of its body");
-            Dims dims = builder_.dims(element);
-            dims.insert(dims.begin(), 1);
-            scans[i].push_back(builder_.reshape(element, std::move(dims)));
-        }
-        return running;
     }
 
     const onnx::ModelProto& model_;

@@ -36,8 +36,8 @@ ACCEL_C_API uint32_t accel_command_list_arguments(const accel_command_list_t *li
 
 /**
  * Runs the next `commands` commands of the list, its body, in several passes: `limit` of them, or
- * fewer if the int64_t at `count` is less. The loop ends before a pass if the byte at `condition` is
- * zero. At `index` the card stores the number of each pass. Loops nest to a depth of 4.
+ * fewer if the int64_t at `count` is less. The loop ends before a pass if the byte at `condition`
+ * is zero. At `index` the card stores the number of each pass. Loops nest to a depth of 4.
  */
 typedef struct accel_loop_t {
     uint32_t size; /**< sizeof(accel_loop_t) */
@@ -59,8 +59,8 @@ typedef struct accel_skip_t {
 
 /**
  * Makes `argument` of the call a slice of `base`, for the commands that follow. The number of the
- * slice is the pass of the innermost loop, or the int64_t at `number`. It must be below `count`. The
- * caller passes only arguments with lower numbers.
+ * slice is the pass of the innermost loop, or the int64_t at `number`. It must be below `count`.
+ * The caller passes only arguments with lower numbers.
  */
 typedef struct accel_set_argument_t {
     uint32_t size; /**< sizeof(accel_set_argument_t) */
