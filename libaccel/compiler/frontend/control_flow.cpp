@@ -87,7 +87,7 @@ std::optional<Values> loop_on_card(const onnx::NodeProto& node, const onnx::Grap
     Values states;
     for (int i = 2; i < node.input_size(); ++i) {
         const ValueId initial = find(scope, node.input(i));
-        if (!can_be_carried(builder_, initial)) {
+        if (!can_be_carried(b, initial)) {
             return std::nullopt;
         }
         states.push_back(b.variable(initial));
