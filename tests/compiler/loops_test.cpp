@@ -121,6 +121,24 @@ TEST_F(Loops, TheConditionIsComputedByTheRun) {
     EXPECT_EQ(last(1, true), 1024.0F);
 }
 
+TEST_F(Loops, ACounterThatIsAShapeIsKnown) {
+    input("x", floats({1}, {2}));
+    weight("n", integers({}, {9}));
+    weight("zero", integers({1}, {0}));
+    weight("two", integers({1}, {2}));
+    onnx::GraphProto inner = body({"i", "on", "s", "k"}, {"on2", "s2", "k2"});
+    add(inner, "Identity", {"on"}, {"on2"});
+    add(inner, "Add", {"s", "s"}, {"s2"});
+    add(inner, "Add", {"k", "two"}, {"k2"});
+    onnx::NodeProto& loop = made.node("Loop", {"n", "", "x", "zero"}, {"last", "length"});
+    set_graph(loop, "body", inner);
+    made.node("Expand", {"last", "length"}, {"y"});
+    outputs({"y"});
+    const auto y = load().run(queue, std::vector{floats({1}, {2})});
+    EXPECT_EQ(y[0].shape, Sizes{18});
+    EXPECT_EQ(values<float>(y[0]), std::vector<float>(18, 1024));
+}
+
 TEST_F(Loops, LoopsNestAndReadValuesAroundThem) {
     input("x", random_tensor({3, 3}, 1));
     input("y", random_tensor({3, 3}, 2));

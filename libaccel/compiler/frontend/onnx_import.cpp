@@ -4,6 +4,7 @@
 #include <onnx.pb.h>
 
 #include <algorithm>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <set>
@@ -34,10 +35,14 @@ constexpr std::int64_t max_nodes = 500000;  // counts each iteration of a loop
 
 class OnnxImporter final : private GraphImporter {
   public:
-    OnnxImporter(const onnx::ModelProto& model, WeightFiles& weights, const LoadOptions& options)
+    enum class Loops { on_card, unrolled };
+
+    OnnxImporter(const onnx::ModelProto& model, WeightFiles& weights, const LoadOptions& options,
+                 Loops loops = Loops::on_card)
         : model_(model),
           weights_(weights),
           options_(options),
+          loops_(loops),
           opsets_(with_graph(model)),
           builder_(program_, options.allow_narrowing) {}
 
@@ -58,6 +63,9 @@ class OnnxImporter final : private GraphImporter {
         import_outputs(scope, fallback);
         return std::move(program_);
     }
+
+    // Whether a node became a loop or a branch of the card.
+    [[nodiscard]] bool has_loops() const { return has_loops_; }
 
     // As run(), and notes what is not supported. The program is complete if nothing is.
     Program check(Findings& findings) {
@@ -280,7 +288,7 @@ class OnnxImporter final : private GraphImporter {
 
     std::optional<Values> attempt(const onnx::NodeProto& node,
                                   const std::function<std::optional<Values>()>& import) override {
-        if (unrolled_.contains(&node)) {
+        if (loops_ == Loops::unrolled || unrolled_.contains(&node)) {
             return std::nullopt;
         }
         const Builder::Mark mark = builder_.mark();
@@ -305,6 +313,7 @@ class OnnxImporter final : private GraphImporter {
             builder_.roll_back(mark);
             unrolled_.insert(&node);
         }
+        has_loops_ = has_loops_ || results.has_value();
         return results;
     }
 
@@ -342,6 +351,8 @@ class OnnxImporter final : private GraphImporter {
     const onnx::ModelProto& model_;
     WeightFiles& weights_;
     const LoadOptions& options_;
+    Loops loops_;
+    bool has_loops_ = false;
     OpsetImports opsets_;
     Program program_;
     Builder builder_;
@@ -352,11 +363,31 @@ class OnnxImporter final : private GraphImporter {
     std::set<std::string> unknown_;              // outputs of nodes that are not supported
 };
 
+// A loop of the card hides its results from the import. If a node behind it needs one as a shape,
+// and the unrolled loop would tell it, the loops are unrolled.
+Program import_graph(const onnx::ModelProto& model, WeightFiles& weights,
+                     const LoadOptions& options) {
+    OnnxImporter importer(model, weights, options);
+    try {
+        return importer.run();
+    } catch (const ConstantInputRequired&) {
+        if (!importer.has_loops()) {
+            throw;
+        }
+        const std::exception_ptr first = std::current_exception();
+        try {
+            return OnnxImporter(model, weights, options, OnnxImporter::Loops::unrolled).run();
+        } catch (const Error&) {
+            std::rethrow_exception(first);
+        }
+    }
+}
+
 }  // namespace
 
 Program import_onnx(const onnx::ModelProto& model, WeightFiles& weights, const std::string& name,
                     const LoadOptions& options) {
-    return in_context(name, [&] { return OnnxImporter(model, weights, options).run(); });
+    return in_context(name, [&] { return import_graph(model, weights, options); });
 }
 
 Program import_onnx(const onnx::ModelProto& model, const std::string& name,
@@ -390,8 +421,8 @@ Program check_onnx(const ModelSource& source, const LoadOptions& options, Findin
 
 Program import_onnx(const ModelSource& source, const LoadOptions& options) {
     ParsedModel model = parse_model(source.bytes, source.name, source.folder);
-    Program program = in_context(
-        source.name, [&] { return OnnxImporter(model.proto, model.weights, options).run(); });
+    Program program =
+        in_context(source.name, [&] { return import_graph(model.proto, model.weights, options); });
     source.bytes->evict(source.bytes->bytes());
     return program;
 }
