@@ -39,10 +39,10 @@ std::optional<Values> lower_branches(const onnx::NodeProto& node, ValueId decide
         if (otherwise && outputs.size() != states.size()) {
             return std::nullopt;
         }
-        for (std::size_t i = 0; i < outputs.size(); ++i) {
-            b.require_tensor(outputs[i], "an output of its branch");
+        for (const ValueId output : outputs) {
+            b.require_tensor(output, "an output of its branch");
             if (!otherwise) {
-                states.push_back(b.empty_variable(b.type(outputs[i]), b.dims(outputs[i])));
+                states.push_back(b.empty_variable(b.type(output), b.dims(output)));
             }
         }
         for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -93,7 +93,7 @@ std::optional<Values> loop_on_card(const onnx::NodeProto& node, const onnx::Grap
         states.push_back(b.variable(initial));
         scope[body.input(i).name()] = states.back();
     }
-    ValueId condition = b.variable(running);
+    const ValueId condition = b.variable(running);
     const Builder::OpenLoop loop = b.begin_loop();
     scope[body.input(0).name()] = loop.pass;
     scope[body.input(1).name()] = b.scalar(DataType::boolean, 1);
@@ -105,7 +105,7 @@ std::optional<Values> loop_on_card(const onnx::NodeProto& node, const onnx::Grap
     }
     known = known && begins && continues;
     const bool scans = results.size() > states.size() + 1;
-    const std::uint64_t most = static_cast<std::uint64_t>(max_unrolled_steps);
+    const auto most = static_cast<std::uint64_t>(max_unrolled_steps);
     if ((known && bounds.limit <= most) || (scans && (!known || bounds.limit > INT32_MAX))) {
         return std::nullopt;
     }
@@ -127,7 +127,7 @@ std::optional<Values> loop_on_card(const onnx::NodeProto& node, const onnx::Grap
         bounds.condition = condition;
     }
     if (!continues) {
-        condition = b.assign(condition, next_condition);
+        static_cast<void>(b.assign(condition, next_condition));
     }
     b.end_loop(loop, bounds);
     states.insert(states.end(), outputs.begin(), outputs.end());

@@ -19,7 +19,9 @@ class GraphImporter {
   public:
     GraphImporter() = default;
     GraphImporter(const GraphImporter&) = delete;
+    GraphImporter(GraphImporter&&) = delete;
     GraphImporter& operator=(const GraphImporter&) = delete;
+    GraphImporter& operator=(GraphImporter&&) = delete;
     virtual ~GraphImporter() = default;
 
     [[nodiscard]] virtual Builder& builder() = 0;

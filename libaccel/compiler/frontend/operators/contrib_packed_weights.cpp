@@ -381,7 +381,7 @@ Values matmul_bnb4(const Node& n) {
         data.evict_in_steps(first / sizeof(float) / 2, values.size() / 2);
     };
     const ValueId weights =
-        n.b.constant(computed(DataType::f32, {rows, columns}, [read] { return read; }));
+        n.b.constant(computed(DataType::f32, {rows, columns}, [read] { return PartReader(read); }));
     return {n.integer("transB", 1) != 0 ? product(n, weights)
                                         : lowered_as(n, "MatMul", {n.in(0), weights})[0]};
 }
