@@ -106,27 +106,26 @@ bool QueueImpl::make_room(std::uint64_t sequence, bool block) {
     return true;
 }
 
-std::span<std::byte> QueueImpl::block_of(Allocation& blocks, std::size_t bytes,
-                                         std::uint64_t sequence, std::uint64_t* address) {
+// A template, so that the place of a block is a shift on the hot path.
+template <std::size_t Bytes>
+std::span<std::byte> QueueImpl::block_of(Allocation& blocks, std::uint64_t sequence,
+                                         std::uint64_t* address) {
     if (!blocks.owner) {
         blocks =
-            allocate(ring_->driver_queue().shared_device(), std::uint64_t{ring_->entries()} * bytes,
+            allocate(ring_->driver_queue().shared_device(), std::uint64_t{ring_->entries()} * Bytes,
                      {.placement = Placement::host, .access = Access::read});
     }
-    const std::size_t offset = ring_->entry(sequence) * bytes;
+    const std::size_t offset = ring_->entry(sequence) * Bytes;
     *address = blocks.address + offset;
-    return {static_cast<std::byte*>(blocks.data) + offset, bytes};
+    return {static_cast<std::byte*>(blocks.data) + offset, Bytes};
 }
 
 std::span<std::byte> QueueImpl::parameter_block(std::uint64_t sequence, std::uint64_t* address) {
-    return block_of(parameter_blocks_, block_bytes, sequence, address);
+    return block_of<block_bytes>(parameter_blocks_, sequence, address);
 }
 
-std::span<std::byte> QueueImpl::argument_table(std::uint64_t sequence, std::size_t arguments,
-                                               std::uint64_t* address) {
-    return arguments <= block_arguments
-               ? parameter_block(sequence, address)
-               : block_of(argument_tables_, table_bytes, sequence, address);
+std::span<std::byte> QueueImpl::argument_table(std::uint64_t sequence, std::uint64_t* address) {
+    return block_of<table_bytes>(argument_tables_, sequence, address);
 }
 
 void QueueImpl::throw_rejected(const Command& command) const {
@@ -184,8 +183,10 @@ std::uint64_t QueueImpl::stage(const std::shared_ptr<ListImpl>& list,
     if (arguments.size() > ACCEL_CALL_ARGS_INLINE) {
         raw.variant = ACCEL_CALL_INDIRECT;
         std::uint64_t address = 0;
-        args =
-            reinterpret_cast<__le64*>(argument_table(sequence, arguments.size(), &address).data());
+        const std::span<std::byte> table = arguments.size() <= block_arguments
+                                               ? parameter_block(sequence, &address)
+                                               : argument_table(sequence, &address);
+        args = reinterpret_cast<__le64*>(table.data());
         raw.call.args[0] = address;
     }
     const TrackedUse use = ring.use_of(sequence);

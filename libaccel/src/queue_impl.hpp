@@ -103,11 +103,12 @@ class QueueImpl {
     }
 
     [[nodiscard]] bool make_room(std::uint64_t sequence, bool block);
-    [[nodiscard]] std::span<std::byte> block_of(Allocation& blocks, std::size_t bytes,
-                                                std::uint64_t sequence, std::uint64_t* address);
+    template <std::size_t Bytes>
+    [[nodiscard]] std::span<std::byte> block_of(Allocation& blocks, std::uint64_t sequence,
+                                                std::uint64_t* address);
     [[nodiscard]] std::span<std::byte> parameter_block(std::uint64_t sequence,
                                                        std::uint64_t* address);
-    [[nodiscard]] std::span<std::byte> argument_table(std::uint64_t sequence, std::size_t arguments,
+    [[nodiscard]] std::span<std::byte> argument_table(std::uint64_t sequence,
                                                       std::uint64_t* address);
     static void after_fork(void* queue) noexcept;
     [[noreturn]] void throw_ended() const;
