@@ -97,7 +97,7 @@ class Loops : public SdkTest {
         for (const auto& [name, data] : inputs_) {
             given.push_back(data);
         }
-        const auto looped = net.run(queue, given);
+        auto looped = net.run(queue, given);
         const auto again = net.run(queue, given);
         const auto unrolled = load(true).run(queue, std::vector<TensorData>{});
         for (std::size_t i = 0; i < looped.size(); ++i) {
