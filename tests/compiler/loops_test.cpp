@@ -86,7 +86,7 @@ TEST_F(Loops, TheNumberOfPassesComesFromTheRun) {
     const Model net = load();
     const TensorData x = floats({2, 3}, {1, 2, 3, 4, 5, 6});
     for (const std::int64_t n : {0, 1, 7, 100, -5}) {
-        const float sum = n <= 0 ? 0.0F : static_cast<float>(n * (n - 1) / 2);
+        const auto sum = n <= 0 ? 0.0F : static_cast<float>(n * (n - 1)) / 2;
         const auto last = values<float>(net.run(queue, std::vector{integers({}, {n}), x})[0]);
         EXPECT_EQ(last, (std::vector<float>{1 + sum, 2 + sum, 3 + sum, 4 + sum, 5 + sum, 6 + sum}));
     }
@@ -263,6 +263,7 @@ TEST_F(Loops, AModelOfManyInputsIsOneList) {
     static_cast<void>(sum);
     outputs({"y"});
     std::vector<TensorData> given;
+    given.reserve(300);
     for (int i = 0; i < 300; ++i) {
         given.push_back(floats({2}, {static_cast<float>(i), 1}));
     }
