@@ -139,7 +139,6 @@ TEST_F(Loops, FourBidirectionalLayersOfManyStepsAreShort) {
     const Model net = load();
     EXPECT_LT(net.commands().size(), 200U);
     EXPECT_EQ(count(net, "LOOP"), 8U);
-    std::printf("%zu commands\n", net.commands().size());
     static_cast<void>(expect_same_bits());
 }
 

@@ -14,7 +14,7 @@ namespace accel::compiler {
 
 class HalfPrecision;
 
-/// What these nodes need of the import that they belong to.
+/// The parts of the import that these nodes use.
 class GraphImporter {
   public:
     GraphImporter() = default;

@@ -52,7 +52,7 @@ class Liveness {
         for (const Port& port : p_.outputs) {
             want(port.value);
         }
-        // What a pass of a loop assigns, instructions before it in the next pass may read.
+        // Instructions before an assignment may read its value in the next pass of the loop.
         while (sweep() && has_regions_) {
         }
         return std::move(live_);

@@ -31,7 +31,7 @@ struct Range {
                                                      CalibrationData data,
                                                      const QuantizeOptions& options);
 
-/// What quantize() was called for.
+/// The request of a call of quantize().
 struct QuantizeTask {
     const QuantizeOptions& options;
     const std::filesystem::path& result;  // its folder gets temporary files
