@@ -8,7 +8,7 @@
 
 #include "accel/model.hpp"
 #include "fixture.hpp"
-#include "runtime/fingerprint.hpp"
+#include "ir/fingerprint.hpp"
 #include "suite.hpp"
 
 namespace accel::test {

@@ -70,7 +70,7 @@ class CommandEmitter {
     CommandEmitter(const CommandPlan& plan, std::size_t inputs, std::size_t outputs)
         : plan_(plan), inputs_(static_cast<std::uint32_t>(inputs)) {
         // A list with an argument for each input and output needs no other order of them.
-        if (inputs + outputs <= max_ports) {
+        if (inputs + outputs <= max_ports(plan.has_shape_weights)) {
             part_.ports.resize(inputs + outputs);
             std::iota(part_.ports.begin(), part_.ports.end(), 0U);
         }
@@ -128,7 +128,7 @@ class CommandEmitter {
         };
         note(planned.dst);
         std::ranges::for_each(planned.src, note);
-        if (part_.ports.size() + missing.size() > max_ports) {
+        if (part_.ports.size() + missing.size() > max_ports(plan_.has_shape_weights)) {
             finish_part(code);
             return add_ports(planned, code);
         }
@@ -157,11 +157,22 @@ class CommandEmitter {
         }
         if (const auto index = port(ref)) {
             const auto at = std::ranges::find(part_.ports, *index) - part_.ports.begin();
-            return argument(first_port_argument + static_cast<std::uint32_t>(at), ref.offset);
+            return argument(
+                first_port_argument(plan_.has_shape_weights) + static_cast<std::uint32_t>(at),
+                ref.offset);
         }
-        const bool weights = slot(ref).kind == BufferSlot::Kind::weights;
-        return argument(weights ? weights_argument : scratch_argument,
-                        slot(ref).offset + ref.offset);
+        return argument(memory_argument(slot(ref).kind), slot(ref).offset + ref.offset);
+    }
+
+    static std::uint32_t memory_argument(BufferSlot::Kind kind) {
+        switch (kind) {
+            case BufferSlot::Kind::weights:
+                return weights_argument;
+            case BufferSlot::Kind::shape_weights:
+                return shape_weights_argument;
+            default:
+                return scratch_argument;
+        }
     }
 
     const CommandPlan& plan_;
@@ -173,7 +184,9 @@ std::vector<WeightPiece> take_weights(CommandPlan& plan) {
     std::vector<WeightPiece> pieces;
     std::set<std::uint64_t> known;
     for (BufferSlot& slot : plan.slots) {
-        if (slot.kind == BufferSlot::Kind::weights && slot.data) {
+        const bool weights = slot.kind == BufferSlot::Kind::weights ||
+                             slot.kind == BufferSlot::Kind::shape_weights;
+        if (weights && slot.data) {
             if (slot.bytes != 0 && known.insert(slot.offset).second) {
                 pieces.push_back({slot.offset, slot.data->data});
             }

@@ -54,7 +54,7 @@ std::span<const Pass> passes() {
              "gives each value a layout in memory, and lowers instructions to commands",
              [](Compilation& c) { c.plan = assign_layouts(c.program, c.log); }},
         Pass{"plan-memory", "shares scratch memory among values with disjoint lifetimes",
-             [](Compilation& c) { c.memory = plan_memory(c.plan, c.log); }},
+             [](Compilation& c) { c.memory = plan_memory(c.plan, c.log, c.placed); }},
         Pass{"generate-commands", "encodes the commands of the card", generate},
     };
     return all;

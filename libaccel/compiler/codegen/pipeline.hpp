@@ -12,6 +12,7 @@
 
 #include "codegen/command_emitter.hpp"
 #include "ir/command_plan.hpp"
+#include "ir/placed_weights.hpp"
 #include "ir/program.hpp"
 
 namespace accel::compiler {
@@ -21,6 +22,7 @@ struct Compilation {
     Program program = {};     // import, fuse, lower-quantization
     CommandPlan plan = {};    // assign-layouts, plan-memory
     MemoryUse memory = {};    // plan-memory
+    PlacedWeights* placed = nullptr;  // weights that the card has; null before the first upload
     GeneratedCode code = {};  // generate-commands
     std::ostream* log = nullptr;
 };

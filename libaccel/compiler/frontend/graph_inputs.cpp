@@ -5,12 +5,10 @@
 
 #include <accel/log.hpp>
 #include <algorithm>
-#include <array>
-#include <cctype>
 #include <map>
 #include <set>
-#include <string_view>
 
+#include "frontend/input_shapes.hpp"
 #include "frontend/onnx_tensor.hpp"
 #include "ir/error.hpp"
 
@@ -38,24 +36,20 @@ Constant constant_input(const onnx::ValueInfoProto& input, const TensorData& giv
                                     TensorStorage(source, source->bytes()));
 }
 
-// Whether a first dimension counts examples: it has no name, or one that says so.
-bool counts_examples(const std::string& name) {
-    std::string lower;
-    for (const unsigned char c : name) {
-        lower.push_back(static_cast<char>(std::tolower(c)));
-    }
-    constexpr std::array<std::string_view, 6> names{"", "?", "n", "b", "bs", "none"};
-    return std::ranges::find(names, lower) != names.end() || lower.starts_with("unk_") ||
-           lower.find("batch") != std::string::npos;
-}
-
 // The shapes of inputs, and the dimensions whose lengths neither the model nor the options state.
-class InputShapes {
+class StatedShapes {
   public:
-    explicit InputShapes(const LoadOptions& options) : options_(options) {}
+    explicit StatedShapes(const LoadOptions& options) : options_(options) {}
 
     // The shape of an input. A length that is missing is noted, and is 1 here.
     Dims shape_of(const onnx::ValueInfoProto& input);
+
+    // Whether a length of an input is missing.
+    [[nodiscard]] bool open(const onnx::ValueInfoProto& input) const {
+        StatedShapes one(options_);
+        static_cast<void>(one.shape_of(input));
+        return !one.open_.empty();
+    }
 
     // Refuses all that was noted, in one message.
     void refuse_open() const;
@@ -70,7 +64,7 @@ class InputShapes {
     std::set<std::string> batches_;     // inputs whose open batch is 1
 };
 
-std::int64_t InputShapes::length_of(const onnx::TensorShapeProto::Dimension& dim, bool first,
+std::int64_t StatedShapes::length_of(const onnx::TensorShapeProto::Dimension& dim, bool first,
                                     bool only, std::string& open) {
     const auto named = options_.dimensions.find(dim.dim_param());
     if (dim.has_dim_value() && dim.dim_value() >= 0) {
@@ -91,7 +85,7 @@ std::int64_t InputShapes::length_of(const onnx::TensorShapeProto::Dimension& dim
     return 1;
 }
 
-Dims InputShapes::shape_of(const onnx::ValueInfoProto& input) {
+Dims StatedShapes::shape_of(const onnx::ValueInfoProto& input) {
     const auto given = options_.shapes.find(input.name());
     if (given != options_.shapes.end()) {
         return given->second;
@@ -123,7 +117,7 @@ Dims InputShapes::shape_of(const onnx::ValueInfoProto& input) {
     return dims;
 }
 
-void InputShapes::refuse_open() const {
+void StatedShapes::refuse_open() const {
     if (open_.empty()) {
         for (const std::string& input : batches_) {
             log(LogLevel::warn, "input '" + input +
@@ -176,6 +170,32 @@ void check_options(const onnx::GraphProto& graph, const LoadOptions& options) {
     check(options.constant_inputs, inputs, "constant_inputs", "--constant-input", "input");
     check(options.shapes, inputs, "shapes", "--shape", "input");
     check(options.dimensions, dims, "dimensions", "--dimension", "dimension");
+    std::map<std::string, int> open;
+    for (const std::string& name : options.open_dimensions.value_or(std::vector<std::string>())) {
+        open[name] = 0;
+    }
+    check(open, dims, "open_dimensions", "--open", "dimension");
+}
+
+void check_open_dimensions(const onnx::GraphProto& graph, const LoadOptions& options) {
+    if (!options.open_dimensions) {
+        return;
+    }
+    LoadOptions closed = options;
+    for (const std::string& name : *options.open_dimensions) {
+        closed.dimensions.try_emplace(name, 1);
+    }
+    std::set<std::string> weights;
+    for (const auto& tensor : graph.initializer()) {
+        weights.insert(tensor.name());
+    }
+    StatedShapes shapes(closed);
+    for (const auto& input : graph.input()) {
+        if (!weights.contains(input.name()) && !options.constant_inputs.contains(input.name())) {
+            static_cast<void>(shapes.shape_of(input));
+        }
+    }
+    shapes.refuse_open();
 }
 
 void import_inputs(const onnx::GraphProto& graph, const LoadOptions& options, Builder& builder,
@@ -184,7 +204,7 @@ void import_inputs(const onnx::GraphProto& graph, const LoadOptions& options, Bu
     for (const auto& tensor : graph.initializer()) {
         weights.insert(tensor.name());
     }
-    InputShapes shapes(options);
+    StatedShapes shapes(options);
     const auto add = [&](const onnx::ValueInfoProto& input) {
         const auto constant = options.constant_inputs.find(input.name());
         if (constant != options.constant_inputs.end()) {
@@ -205,12 +225,18 @@ void import_inputs(const onnx::GraphProto& graph, const LoadOptions& options, Bu
             findings->add(error);
         }
     };
+    const bool decided = findings == nullptr || options.open_dimensions;
     for (const auto& input : graph.input()) {
-        if (!weights.contains(input.name())) {
+        // Without a first length, a run decides.
+        const bool skipped = !decided && !options.constant_inputs.contains(input.name()) &&
+                             shapes.open(input);
+        if (!weights.contains(input.name()) && !skipped) {
             noted([&] { add(input); });
         }
     }
-    noted([&] { shapes.refuse_open(); });
+    if (decided) {
+        noted([&] { shapes.refuse_open(); });
+    }
 }
 
 std::optional<TensorInfo> stated_shape(const onnx::GraphProto& graph, const std::string& name) {

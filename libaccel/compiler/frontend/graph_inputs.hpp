@@ -25,6 +25,9 @@ using Scope = std::unordered_map<std::string, ValueId>;
 /// would have no effect otherwise.
 void check_options(const onnx::GraphProto& graph, const LoadOptions& options);
 
+/// Throws if LoadOptions::open_dimensions leaves out a dimension that no option gives a length.
+void check_open_dimensions(const onnx::GraphProto& graph, const LoadOptions& options);
+
 /// Adds the inputs of a graph to a program, and constant inputs as constants. With `findings`, it
 /// notes what is not supported there, and leaves these inputs out of the scope.
 void import_inputs(const onnx::GraphProto& graph, const LoadOptions& options, Builder& builder,

@@ -105,7 +105,7 @@ std::vector<std::string> Node::texts(const char* attribute) const {
 }
 Constant Node::tensor(const char* attribute) const {
     const auto* a = find(attribute);
-    return a != nullptr ? import_tensor(a->t(), weights_) : nullptr;
+    return a != nullptr ? weights_ != nullptr ? weights_->import(a->t()) : import_tensor(a->t()) : nullptr;
 }
 
 std::vector<ValueId> Node::inlined(const char* attribute,

@@ -32,11 +32,13 @@ constexpr std::int64_t max_nodes = 500000;  // counts each iteration of a loop
 
 class OnnxImporter {
   public:
-    OnnxImporter(const onnx::ModelProto& model, WeightFiles& weights, const LoadOptions& options)
+    OnnxImporter(const onnx::ModelProto& model, WeightFiles& weights, const LoadOptions& options,
+                 std::shared_ptr<ConstantCache> constants = nullptr)
         : model_(model),
           weights_(weights),
           options_(options),
           opsets_(with_graph(model)),
+          program_{.host_fallback = {}, .constants = std::move(constants)},
           builder_(program_, options.allow_narrowing) {}
 
     Program run() {
@@ -85,7 +87,7 @@ class OnnxImporter {
                 declare_outputs(*node, scope);
             }
         }
-        if (findings.empty()) {
+        if (findings.empty() && unknown_.empty()) {
             import_outputs(scope, fallback);
         }
         return std::move(program_);
@@ -198,7 +200,7 @@ class OnnxImporter {
         }
         for (const auto& tensor : graph.initializer()) {
             try {
-                scope[tensor.name()] = builder_.constant(import_tensor(tensor, &weights_));
+                scope[tensor.name()] = builder_.constant(weights_.import(tensor));
             } catch (const Error& error) {
                 if (findings == nullptr || error.errc() == std::errc::bad_message) {
                     throw;
@@ -429,6 +431,11 @@ Program check_onnx(const ModelSource& source, const LoadOptions& options, Findin
         findings.add(error);
         return {};
     }
+}
+
+Program import_parsed(ParsedModel& model, const LoadOptions& options,
+                      std::shared_ptr<ConstantCache> constants) {
+    return OnnxImporter(model.proto, model.weights, options, std::move(constants)).run();
 }
 
 Program import_onnx(const ModelSource& source, const LoadOptions& options) {

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,6 +33,12 @@ struct ModelSource {
 /// Imports a model: converts nodes to instructions, infers all shapes and folds constants. Errors
 /// name the model and the node. Constants of the program may share the bytes of the source.
 [[nodiscard]] Program import_onnx(const ModelSource& source, const LoadOptions& options);
+
+struct ParsedModel;
+
+/// The same for a parsed model. The program uses these constants, and adds its own to them.
+[[nodiscard]] Program import_parsed(ParsedModel& model, const LoadOptions& options,
+                                    std::shared_ptr<ConstantCache> constants);
 
 /// As import_onnx(), but notes all that is not supported, instead of an error for the first. Throws
 /// only if the file is damaged, or is no model. The program is complete if nothing is found.

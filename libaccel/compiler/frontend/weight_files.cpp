@@ -10,6 +10,7 @@
 #include <string>
 
 #include "frontend/file_io.hpp"
+#include "frontend/onnx_tensor.hpp"
 #include "ir/error.hpp"
 
 namespace accel::compiler {
@@ -95,6 +96,17 @@ TensorStorage WeightFiles::find(const onnx::TensorProto& tensor) {
         found = TensorStorage(file.bytes, file.bytes->bytes().subspan(offset, length));
     }
     return found;
+}
+
+Constant WeightFiles::import(const onnx::TensorProto& tensor) {
+    if (!keeps_) {
+        return import_tensor(tensor, this);
+    }
+    Constant& known = imported_[&tensor];
+    if (!known) {
+        known = import_tensor(tensor, this);
+    }
+    return known;
 }
 
 void WeightFiles::restore(onnx::GraphProto& graph, int depth) {

@@ -9,9 +9,10 @@
 #include <optional>
 #include <string_view>
 #include <tuple>
+#include <unordered_map>
 
 #include "ir/byte_source.hpp"
-#include "ir/tensor_storage.hpp"
+#include "ir/tensor.hpp"
 
 namespace onnx {
 class GraphProto;
@@ -35,6 +36,11 @@ class WeightFiles {
     /// The elements of an external tensor, shared with its file.
     [[nodiscard]] TensorStorage find(const onnx::TensorProto& tensor);
 
+    /// A tensor of the model, as import_tensor().
+    [[nodiscard]] Constant import(const onnx::TensorProto& tensor);
+    /// From now on import() returns the same constant for the same tensor. The model must stay.
+    void keep_imported() { keeps_ = true; }
+
     /// Copies the elements of all external tensors of a graph into it.
     void restore(onnx::GraphProto& graph, int depth = 0);
 
@@ -52,6 +58,8 @@ class WeightFiles {
     std::map<std::filesystem::path, File> files_;
     // By location, offset and length: tensors may share elements.
     std::map<std::tuple<std::string, std::uint64_t, std::uint64_t>, TensorStorage> known_;
+    bool keeps_ = false;
+    std::unordered_map<const onnx::TensorProto*, Constant> imported_;
 };
 
 }  // namespace accel::compiler

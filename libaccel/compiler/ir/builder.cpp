@@ -17,6 +17,13 @@ constexpr std::int64_t max_folded = std::int64_t{1} << 29;
 
 }  // namespace
 
+Builder::Builder(Program& program, bool allow_narrowing)
+    : program_(program), allow_narrowing_(allow_narrowing) {
+    if (!program.constants) {
+        program.constants = std::make_shared<ConstantCache>();
+    }
+}
+
 std::int64_t Builder::length(ValueId id, std::size_t axis) const {
     if (axis >= rank(id)) {
         refuse("it needs axis " + std::to_string(axis) + " of an input of the shape " +
@@ -67,7 +74,7 @@ ValueId Builder::constant(Constant tensor) {
 
 ValueId Builder::add_constant(Constant tensor) {
     const auto id = static_cast<ValueId>(program_.values.size());
-    tensor = constants_.share(std::move(tensor));
+    tensor = program_.constants->share(std::move(tensor));
     const DataType type = tensor->type;
     Dims dims = tensor->dims;
     program_.values.push_back(
@@ -98,7 +105,7 @@ ValueId Builder::add(Operation operation, std::vector<ValueId> in, DataType type
         operands.push_back(value(id).stored ? nullptr : value(id).constant);
     }
     if (std::ranges::find(operands, nullptr) == operands.end() && folded_ < max_folded) {
-        Constant& known = constants_.result(operation, operands, result);
+        Constant& known = program_.constants->result(operation, operands, result);
         if (!known) {
             known = fold_constant(operation, operands, result);
             folded_ += known ? elements(known->dims) : 0;

@@ -24,8 +24,8 @@ namespace accel::compiler {
 class Builder {
   public:
     /// `allow_narrowing`: compute_type() replaces types that the engines do not compute in.
-    explicit Builder(Program& program, bool allow_narrowing = false)
-        : program_(program), allow_narrowing_(allow_narrowing) {}
+    /// Program::constants is made, unless the program has it.
+    explicit Builder(Program& program, bool allow_narrowing = false);
 
     /// Sets the node to which the next instructions belong.
     void set_node(std::string node) { node_ = std::move(node); }
@@ -160,7 +160,6 @@ class Builder {
     Program& program_;
     bool allow_narrowing_;
     std::string node_;
-    ConstantCache constants_;
     std::int64_t folded_ = 0;  // elements of constants that were computed
     std::map<ValueId, std::vector<ValueId>> sequences_;
     std::set<ValueId> empty_optionals_;

@@ -61,6 +61,7 @@ std::shared_ptr<ByteSource> ByteSource::own(std::vector<std::byte> bytes) {
 std::shared_ptr<ByteSource> ByteSource::borrow(std::span<const std::byte> bytes) {
     std::shared_ptr<ByteSource> source(new ByteSource);
     source->bytes_ = bytes;
+    source->borrowed_ = true;
     return source;
 }
 

@@ -33,6 +33,11 @@ class ByteSource {
     /// Null if the bytes are read-only.
     [[nodiscard]] std::byte* writable() const noexcept { return writable_; }
 
+    /// Whether the bytes are those of a caller.
+    [[nodiscard]] bool borrowed() const noexcept { return borrowed_; }
+    /// Whether the bytes are those of a mapped file.
+    [[nodiscard]] bool in_file() const noexcept { return file_ != 0; }
+
     /// Removes the pages of a mapped file that lie within `part` from the memory of the process. A
     /// later access reads them again. Other sources do nothing.
     void evict(std::span<const std::byte> part) const noexcept;
@@ -43,6 +48,7 @@ class ByteSource {
     std::span<const std::byte> bytes_;
     std::byte* writable_ = nullptr;
     std::vector<std::byte> owned_;
+    bool borrowed_ = false;
     std::size_t anonymous_ = 0;  // bytes of a mapping without a file
     std::size_t file_ = 0;       // bytes of a mapped file
 };

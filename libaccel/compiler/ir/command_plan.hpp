@@ -16,12 +16,13 @@ namespace accel::compiler {
 
 /// A range of memory. Scratch slots may share memory, one after another.
 struct BufferSlot {
-    enum class Kind : std::uint8_t { scratch, weights, input, output };
+    /// Weights that only this shape of the model reads are apart from those that all shapes share.
+    enum class Kind : std::uint8_t { scratch, weights, shape_weights, input, output };
 
     Kind kind = Kind::scratch;
     std::uint64_t bytes = 0;
     std::uint32_t index = 0;   // of an input or output
-    Constant data;             // of weights
+    Constant data;             // of weights of both kinds
     std::uint64_t offset = 0;  // in the scratch memory or the weights, once planned
 };
 
@@ -48,6 +49,7 @@ struct CommandTemplate {
 struct CommandPlan {
     std::vector<BufferSlot> slots;
     std::vector<CommandTemplate> commands;
+    bool has_shape_weights = false;  // a slot has this kind
 };
 
 }  // namespace accel::compiler

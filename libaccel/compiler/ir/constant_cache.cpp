@@ -6,6 +6,9 @@
 #include <cstring>
 #include <span>
 #include <type_traits>
+#include <utility>
+
+#include "ir/constant_folding.hpp"
 
 namespace accel::compiler {
 
@@ -94,18 +97,38 @@ Constant ConstantCache::share(Constant constant) {
     for (const std::size_t at : {std::size_t{0}, data.size() / 2, data.size() - data.size() / 16}) {
         key.add(std::span(data.data() + at, std::min(sample, data.size() - at)));
     }
-    std::vector<Constant>& candidates = equal_[key.take()];
-    const auto found = std::ranges::find_if(candidates, [&](const Constant& other) {
-        return other->data.identity() == data.identity() ||
-               std::memcmp(other->data.data(), data.data(), data.size()) == 0;
-    });
-    if (found != candidates.end()) {
-        data.evict();
-        (*found)->data.evict();
-        return *found;
+    const std::string text = key.take();
+    Constant found = base_ ? base_->find_equal(text, constant) : nullptr;
+    if (!found) {
+        found = find_equal(text, constant);
     }
-    candidates.push_back(constant);
-    return constant;
+    if (!found) {
+        equal_[text].push_back(constant);
+        return constant;
+    }
+    return found;
+}
+
+Constant ConstantCache::find_equal(const std::string& key, const Constant& constant) const {
+    const auto candidates = equal_.find(key);
+    if (candidates == equal_.end()) {
+        return nullptr;
+    }
+    const TensorStorage& data = constant->data;
+    for (const Constant& other : candidates->second) {
+        if (other->data.identity() == data.identity()) {
+            return other;
+        }
+        const bool equal = std::memcmp(std::as_const(other->data).data(), data.data(),
+                                       data.size()) == 0;
+        other->data.release();
+        if (equal) {
+            data.evict();
+            other->data.evict();
+            return other;
+        }
+    }
+    return nullptr;
 }
 
 Constant& ConstantCache::result(const Operation& operation, const std::vector<Constant>& operands,
@@ -128,13 +151,43 @@ Constant& ConstantCache::result(const Operation& operation, const std::vector<Co
         key.add(operand->type);
         key.add(operand->dims);
     }
-    Result& known = results_[foldable ? key.take() : std::string()];
+    const std::string text = foldable ? key.take() : std::string();
+    if (base_ && foldable) {
+        if (const auto found = base_->results_.find(text);
+            found != base_->results_.end() && found->second.constant) {
+            from_base_ = found->second.constant;
+            return from_base_;
+        }
+    }
+    Result& known = results_[text];
     if (!foldable) {
         known.constant = nullptr;
     } else if (known.operands.empty()) {
         known.operands = operands;
     }
     return known.constant;
+}
+
+Constant ConstantCache::fold(const Operation& operation, const std::vector<Constant>& operands,
+                             const Value& result) {
+    Constant& known = this->result(operation, operands, result);
+    if (!known) {
+        known = fold_constant(operation, operands, result);
+    }
+    return known;
+}
+
+void ConstantCache::release() const noexcept {
+    for (const auto& [key, constants] : equal_) {
+        for (const Constant& constant : constants) {
+            constant->data.release();
+        }
+    }
+    for (const auto& [key, made] : results_) {
+        if (made.constant) {
+            made.constant->data.release();
+        }
+    }
 }
 
 }  // namespace accel::compiler

@@ -151,12 +151,15 @@ struct Port {
     ValueId value = 0;
 };
 
+class ConstantCache;
+
 struct Program {
     std::shared_ptr<const HostFallback> host_fallback;  // null if the card computes all nodes
     std::deque<Value> values;                           // references stay valid while it grows
     std::vector<Instruction> instructions;
     std::vector<Port> inputs;
     std::vector<Port> outputs;
+    std::shared_ptr<ConstantCache> constants;  // all that are made of weights; Builder sets it
 };
 
 [[nodiscard]] std::string_view to_string(const Operation& operation);

@@ -81,6 +81,26 @@ void TensorStorage::forget() noexcept {
     }
 }
 
+void TensorStorage::release() const noexcept {
+    if (state_ && state_->computation && state_->source) {
+        state_->source = nullptr;
+        state_->first = nullptr;
+        state_->writable = nullptr;
+    }
+}
+
+void TensorStorage::move_away(Computation computation) const {
+    constexpr std::size_t few = 1 << 12;
+    if (!state_ || state_->size < few || (state_->source && state_->source->in_file())) {
+        return;
+    }
+    if (!state_->computation) {
+        state_->computation = std::move(computation);
+        state_->depth = 1;
+    }
+    release();
+}
+
 void TensorStorage::evict() const noexcept {
     if (state_ && state_->source) {
         state_->source->evict({state_->first, state_->size});

@@ -72,6 +72,13 @@ class TensorStorage {
     /// computed several times.
     void forget() noexcept;
 
+    /// As forget(), however often they have been computed.
+    void release() const noexcept;
+
+    /// The bytes are elsewhere now, and `computation` reads them back. They are released, unless
+    /// they are few, or in a file, or can be computed anyway.
+    void move_away(Computation computation) const;
+
     /// Null unless the storage is known to be a permuted one.
     [[nodiscard]] const Permuted* permuted() const noexcept {
         return state_ && state_->permuted.from ? &state_->permuted : nullptr;

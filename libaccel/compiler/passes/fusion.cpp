@@ -5,7 +5,7 @@
 #include <optional>
 #include <ostream>
 
-#include "ir/constant_folding.hpp"
+#include "ir/constant_cache.hpp"
 #include "passes/pass_utils.hpp"
 
 namespace accel::compiler {
@@ -156,6 +156,7 @@ class FusionPass {
     }
 
     ValueId add_constant(Constant constant) {
+        constant = p_.constants->share(std::move(constant));
         const DataType type = constant->type;
         Dims dims = constant->dims;
         p_.values.push_back(
@@ -241,9 +242,9 @@ class FusionPass {
         // The weights of a convolution have their output channels in front.
         const auto channels = std::ssize(*n);
         const Dims shape = conv ? Dims{channels, 1, 1, 1} : Dims{channels};
-        Constant scaled = fold_constant(
+        Constant scaled = p_.constants->fold(
             op::Elementwise{.op = ElementwiseOp::mul},
-            {weights, make_constant(DataType::f32, shape, std::span<const float>(*n))},
+            {weights, p_.constants->share(make_constant(DataType::f32, shape, std::span<const float>(*n)))},
             {.type = weights->type, .dims = weights->dims, .constant = nullptr});
         x.operands[1] = add_constant(std::move(scaled));
         if (bias) {

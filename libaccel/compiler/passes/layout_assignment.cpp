@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <ostream>
 
-#include "ir/constant_folding.hpp"
+#include "ir/constant_cache.hpp"
 #include "passes/layout_assignment_impl.hpp"
 
 namespace accel::compiler {
@@ -205,7 +205,7 @@ const Constant& LayoutAssignment::permuted_constant(const Constant& constant,
             result.dims.push_back(constant->dims[axis]);
         }
         kept = constant;
-        permuted = fold_constant(op::Permute{order}, {constant}, result);
+        permuted = program_.constants->fold(op::Permute{order}, {constant}, result);
     }
     return permuted;
 }

@@ -69,8 +69,8 @@ class PlacedLifetimes {
 
 class MemoryPlanner {
   public:
-    explicit MemoryPlanner(CommandPlan& plan)
-        : plan_(plan), parent_(plan.slots.size()), lifetimes_(plan.slots.size()) {
+    MemoryPlanner(CommandPlan& plan, PlacedWeights* placed)
+        : plan_(plan), placed_(placed), parent_(plan.slots.size()), lifetimes_(plan.slots.size()) {
         std::iota(parent_.begin(), parent_.end(), 0);
     }
 
@@ -82,9 +82,10 @@ class MemoryPlanner {
         }
         merge_in_place();
         use.peak = assign_scratch();
-        use.weights = assign_weights();
+        assign_weights(use);
         if (log != nullptr) {
-            *log << "  " << use.weights << " bytes of weights, " << use.activations
+            *log << "  " << use.weights << " bytes of weights, " << use.shape_weights
+                 << " bytes of weights of this shape, " << use.activations
                  << " bytes of activations in " << use.peak << " bytes (" << 100 * use.ratio()
                  << " %)\n";
         }
@@ -204,8 +205,9 @@ class MemoryPlanner {
         return peak;
     }
 
-    // Stores each constant once, and only constants that a command reads.
-    std::uint64_t assign_weights() {
+    // Stores each constant once, and only constants that a command reads. Those that are not on the
+    // card yet are weights of this shape if the card has others.
+    void assign_weights(MemoryUse& use) {
         std::vector<bool> used(plan_.slots.size());
         for (const CommandTemplate& command : plan_.commands) {
             for (const BufferRef& source : command.src) {
@@ -225,14 +227,24 @@ class MemoryPlanner {
                 slot.data = nullptr;
                 continue;
             }
+            if (placed_ != nullptr) {
+                if (const auto offset = placed_->find(slot.data->data)) {
+                    slot.offset = *offset;
+                    slot.data = nullptr;
+                    continue;
+                }
+                slot.kind = BufferSlot::Kind::shape_weights;
+                plan_.has_shape_weights = true;
+            }
             const auto [at, fresh] = known.try_emplace(slot.data->data.identity(), end);
             slot.offset = at->second;
             end += fresh ? align_up(slot.bytes) : 0;
         }
-        return end;
+        (placed_ != nullptr ? use.shape_weights : use.weights) = end;
     }
 
     CommandPlan& plan_;
+    PlacedWeights* placed_;
     std::vector<std::size_t> parent_;
     std::vector<Lifetime> lifetimes_;
     int last_command_ = 0;
@@ -240,8 +252,8 @@ class MemoryPlanner {
 
 }  // namespace
 
-MemoryUse plan_memory(CommandPlan& plan, std::ostream* log) {
-    return MemoryPlanner(plan).run(log);
+MemoryUse plan_memory(CommandPlan& plan, std::ostream* log, PlacedWeights* placed) {
+    return MemoryPlanner(plan, placed).run(log);
 }
 
 }  // namespace accel::compiler

@@ -11,6 +11,7 @@
 #include <optional>
 #include <ostream>
 
+#include "ir/constant_cache.hpp"
 #include "passes/pass_utils.hpp"
 
 namespace accel::compiler {
@@ -77,7 +78,8 @@ class QuantizationLowering {
         p_.values.push_back(
             {.type = DataType::i32,
              .dims = dims,
-             .constant = make_constant(DataType::i32, dims, std::span<const std::int64_t>(words))});
+             .constant = p_.constants->share(
+                 make_constant(DataType::i32, dims, std::span<const std::int64_t>(words)))});
         return static_cast<ValueId>(p_.values.size() - 1);
     }
 

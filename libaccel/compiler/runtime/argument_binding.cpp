@@ -30,7 +30,7 @@ void throw_unknown_name(const Model& model) {
 
 void name_arguments(const CompiledModel& model, std::span<const std::uint32_t> ports,
                     CommandList& list) {
-    std::uint32_t argument = first_port_argument;
+    std::uint32_t argument = first_port_argument(model.has_shape_weights());
     for (const std::uint32_t port : ports) {
         const bool is_input = port < model.inputs.size();
         const TensorInfo& tensor =

@@ -7,8 +7,10 @@ namespace accel::compiler {
 
 void check_free_memory(const CompiledModel& model, bool uploads, const LargestTensor& largest) {
     const DeviceInfo card = model.device.info();
-    const std::uint64_t weights = uploads ? model.memory.weights : 0;
-    const std::uint64_t scratch = model.memory.peak;
+    const std::uint64_t own = model.shape_weights_offset ? 0 : model.memory.shape_weights;
+    const std::uint64_t weights = (uploads ? model.memory.weights : 0) + own;
+    const std::uint64_t present = model.scratch->largest();
+    const std::uint64_t scratch = model.memory.peak > present ? model.memory.peak : 0;
     if (weights <= card.memory_free && scratch <= card.memory_free - weights) {
         return;
     }

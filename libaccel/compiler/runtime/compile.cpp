@@ -40,8 +40,16 @@ void log_program(const Program& program, std::ostream& log) {
 
 Model compile(const Device& device, Program program, std::ostream* log,
               const WeightSource& weights) {
+    return ModelAccess::wrap(compile_shape(device, std::move(program), log, weights));
+}
+
+std::shared_ptr<CompiledModel> compile_shape(const Device& device, Program program,
+                                             std::ostream* log, const WeightSource& weights) {
     check_card(device.info(), needed_features({}));
     auto compiled = std::make_shared<CompiledModel>(device.alias());
+    if (weights.scratch) {
+        compiled->scratch = weights.scratch;
+    }
     compiled->inputs = describe_ports(program, program.inputs);
     compiled->outputs = describe_ports(program, program.outputs);
     compiled->host_fallback = program.host_fallback;
@@ -49,7 +57,7 @@ Model compile(const Device& device, Program program, std::ostream* log,
     if (log != nullptr) {
         log_program(program, *log);
     }
-    Compilation compilation{.program = std::move(program), .log = log};
+    Compilation compilation{.program = std::move(program), .placed = weights.placed, .log = log};
     for (const Pass& pass : passes()) {
         run_pass(pass, compilation);
     }
@@ -64,7 +72,7 @@ Model compile(const Device& device, Program program, std::ostream* log,
     compiled->command_names = std::move(code.names);
     compiled->parts = std::move(code.parts);
     upload(*compiled, std::move(code.weights), weights, {code.largest_bytes, code.largest_node});
-    return ModelAccess::wrap(std::move(compiled));
+    return compiled;
 }
 
 }  // namespace accel::compiler

@@ -15,4 +15,9 @@ namespace accel::compiler {
 [[nodiscard]] Model compile(const Device& device, Program program, std::ostream* log = nullptr,
                             const WeightSource& weights = {});
 
+/// The same for a model that has several shapes.
+[[nodiscard]] std::shared_ptr<CompiledModel> compile_shape(const Device& device, Program program,
+                                                           std::ostream* log,
+                                                           const WeightSource& weights);
+
 }  // namespace accel::compiler

@@ -14,7 +14,8 @@ std::vector<RecordedList> record_lists(const CompiledModel& model, bool completi
     std::vector<RecordedList> lists;
     std::size_t next = 0;
     for (const ListPart& part : model.parts) {
-        const auto record = first_port_argument + static_cast<std::uint32_t>(part.ports.size());
+        const auto record = first_port_argument(model.has_shape_weights()) +
+                            static_cast<std::uint32_t>(part.ports.size());
         for (std::size_t left = part.commands; left > 0;) {
             const std::size_t count = std::min(left, limit);
             CommandList list = model.device.create_command_list(Placement::device);

@@ -13,6 +13,9 @@ std::vector<Operand> arguments_of(const CompiledModel& model, const RecordedList
                                   const Buffer<std::byte>& scratch,
                                   std::span<const Operand> ports) {
     std::vector<Operand> arguments{Operand(scratch), Operand(model.weights)};
+    if (model.has_shape_weights()) {
+        arguments.emplace_back(model.shape_weights);
+    }
     for (const std::uint32_t port : recorded.ports) {
         arguments.push_back(ports[port]);
     }
@@ -28,7 +31,7 @@ std::vector<Operand> arguments_of(const CompiledModel& model, const RecordedList
 
 Job submit_lists(CompiledModel& model, Queue& queue, std::span<const RecordedList> lists,
                  std::span<const Operand> ports) {
-    ScratchPool::Lease lease(model.scratch, model.device, model.memory.peak, queue.id());
+    ScratchPool::Lease lease(*model.scratch, model.device, model.memory.peak, queue.id());
     const auto arguments = [&](const RecordedList& recorded) {
         return arguments_of(model, recorded, lease.memory(), ports);
     };

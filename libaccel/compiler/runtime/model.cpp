@@ -13,6 +13,8 @@
 #include "runtime/model_loading.hpp"
 #include "runtime/profiler.hpp"
 #include "runtime/serialization.hpp"
+#include "runtime/specialization.hpp"
+#include "runtime/weight_export.hpp"
 
 namespace accel {
 
@@ -46,52 +48,103 @@ std::vector<TensorInfo> Model::describe_inputs(std::span<const std::byte> model)
 }
 
 void Model::save(const std::filesystem::path& file) const {
-    compiler::write_file(file, compiler::serialize(*compiled_));
+    compiler::write_file(file, compiler::serialize(*state_));
 }
 
 FileDescriptor Model::export_weights() const {
-    return compiled_->device.export_memory(compiled_->weights);
+    return compiler::export_weights(*compiler::with_shape(*state_));
+}
+
+const std::shared_ptr<compiler::CompiledModel>& Model::compiled() const {
+    return state_->shape;
+}
+
+std::shared_ptr<compiler::CompiledModel> Model::shape_of(std::span<const TensorData> inputs) const {
+    return compiler::shape_of_run(*state_, inputs);
+}
+
+std::vector<OpenDimension> Model::open_dimensions() const {
+    return compiler::open_dimensions(*state_);
+}
+
+Model Model::specialize(const ModelShape& shape) const {
+    return compiler::specialize(*state_, shape);
+}
+
+struct ModelRequest::Result {
+    std::shared_ptr<const compiler::ModelState> state;
+    std::shared_ptr<std::shared_ptr<compiler::CompiledModel>> shape;
+};
+
+ModelRequest Model::prepare(const ModelShape& shape) const {
+    auto result = std::make_shared<ModelRequest::Result>();
+    result->state = state_;
+    result->shape = std::make_shared<std::shared_ptr<compiler::CompiledModel>>();
+    const Request request = compiler::prepare(*state_, shape, result->shape);
+    return {request, std::move(result)};
+}
+
+ModelRequest Model::prepare(const std::map<std::string, std::int64_t>& dimensions) const {
+    return prepare(ModelShape{.dimensions = dimensions});
+}
+
+Model ModelRequest::get() const {
+    wait();
+    if (!result_) {
+        throw Error(std::errc::invalid_argument,
+                    "this ModelRequest is empty: use one that Model::prepare() returned");
+    }
+    return compiler::ModelAccess::wrap(*result_->shape, result_->state->shapes);
+}
+
+std::vector<Model> Model::specializations() const {
+    return compiler::specializations(*state_);
 }
 
 std::span<const TensorInfo> Model::inputs() const {
-    return compiled_->inputs;
+    return compiled()->inputs;
 }
 
 std::span<const TensorInfo> Model::outputs() const {
-    return compiled_->results;
+    return compiled()->results;
 }
 
 std::span<const HostNode> Model::host_nodes() const {
-    return compiled_->host_fallback ? std::span<const HostNode>(compiled_->host_fallback->nodes)
+    return compiled()->host_fallback ? std::span<const HostNode>(compiled()->host_fallback->nodes)
                                     : std::span<const HostNode>();
 }
 
 MemoryUse Model::memory() const {
-    return compiled_->memory;
+    return compiled()->memory;
 }
 
 std::span<const ModelCommand> Model::commands() const {
-    return compiled_->command_names;
+    return compiled()->command_names;
 }
 
 Job Model::submit(Queue& queue, std::span<const Operand> arguments) const {
-    if (compiled_->host_fallback) {
+    if (compiled()->host_fallback) {
         throw Error(std::errc::not_supported,
                     "Model::submit() submits commands only, and the host computes nodes of this "
                     "model (Model::host_nodes()): use Model::run()");
     }
-    const std::size_t inputs = compiled_->inputs.size();
-    const std::size_t outputs = compiled_->outputs.size();
+    const std::size_t inputs = compiled()->inputs.size();
+    const std::size_t outputs = compiled()->outputs.size();
     if (arguments.size() != inputs + outputs) {
         throw Error(std::errc::invalid_argument,
                     "Model::submit() takes " + std::to_string(inputs) + " inputs and then " +
                         std::to_string(outputs) + " outputs, not " +
                         std::to_string(arguments.size()) + " arguments");
     }
-    if (compiled_->lists.empty()) {
+    if (!compiled()->compiled) {
+        throw Error(std::errc::invalid_argument,
+                    "Model::submit() needs a shape, and the model leaves dimensions open: submit "
+                    "to specialize(), or give a ModelShape");
+    }
+    if (compiled()->lists.empty()) {
         return queue.submit(Nop{});
     }
-    return compiler::submit_lists(*compiled_, queue, compiled_->lists, arguments);
+    return compiler::submit_lists(*compiled(), queue, compiled()->lists, arguments);
 }
 
 Job Model::submit(Queue& queue, const std::map<std::string, Operand>& arguments) const {
@@ -108,12 +161,13 @@ Job Model::submit(Queue& queue, const std::map<std::string, Operand>& arguments)
 
 std::vector<TensorData> Model::run(Queue& queue, std::span<const TensorData> inputs) const {
     using namespace compiler;
-    const Bindings bindings = bind_arguments(*compiled_, inputs);
-    if (!compiled_->lists.empty()) {
-        wait_for_run(*compiled_, compiled_->lists,
-                     submit_lists(*compiled_, queue, compiled_->lists, bindings.operands));
+    const std::shared_ptr<CompiledModel> shape = shape_of(inputs);
+    const Bindings bindings = bind_arguments(*shape, inputs);
+    if (!shape->lists.empty()) {
+        wait_for_run(*shape, shape->lists,
+                     submit_lists(*shape, queue, shape->lists, bindings.operands));
     }
-    return finish_on_host(*compiled_, queue, fetch_outputs(*compiled_, bindings));
+    return finish_on_host(*shape, queue, fetch_outputs(*shape, bindings));
 }
 
 std::map<std::string, TensorData> Model::run(
@@ -145,9 +199,10 @@ std::vector<TensorData> Model::profile(Queue& queue, std::span<const TensorData>
 std::vector<TensorData> Model::profile(Queue& queue, std::span<const TensorData> inputs,
                                        std::vector<CompletionRecord>& records) const {
     using namespace compiler;
-    const Bindings bindings = bind_arguments(*compiled_, inputs);
-    records = profile_commands(*compiled_, queue, bindings);
-    return finish_on_host(*compiled_, queue, fetch_outputs(*compiled_, bindings));
+    const std::shared_ptr<CompiledModel> shape = shape_of(inputs);
+    const Bindings bindings = bind_arguments(*shape, inputs);
+    records = profile_commands(*shape, queue, bindings);
+    return finish_on_host(*shape, queue, fetch_outputs(*shape, bindings));
 }
 
 }  // namespace accel

@@ -6,9 +6,35 @@
 namespace accel::compiler {
 
 void ScratchPool::reserve(const Device& device, std::uint64_t bytes) {
-    auto memory = device.allocate_device<std::byte>({std::max<std::uint64_t>(bytes, 1)});
     const std::lock_guard lock(mutex_);
-    buffers_.push_back({.memory = std::move(memory), .job = {}});
+    if (std::ranges::any_of(buffers_, [&](const Scratch& s) { return s.memory.size() >= bytes; })) {
+        return;
+    }
+    const auto idle = std::ranges::find_if(
+        buffers_, [](const Scratch& s) { return !s.leased && s.job.done(); });
+    if (idle != buffers_.end()) {
+        idle->grow(device, bytes);
+    } else if (buffers_.empty()) {
+        buffers_.emplace_back().grow(device, bytes);
+    }
+}
+
+std::uint64_t ScratchPool::largest() const {
+    const std::lock_guard lock(mutex_);
+    std::uint64_t bytes = 0;
+    for (const Scratch& scratch : buffers_) {
+        bytes = std::max<std::uint64_t>(bytes, scratch.memory.size());
+    }
+    return bytes;
+}
+
+// A run that still uses the smaller memory keeps it.
+void ScratchPool::Scratch::grow(const Device& device, std::uint64_t bytes) {
+    bytes = std::max<std::uint64_t>(bytes, 1);
+    if (memory.size() < bytes) {
+        memory = {};  // first, so that the card need not hold both
+        memory = device.allocate_device<std::byte>({bytes});
+    }
 }
 
 ScratchPool::Lease::Lease(ScratchPool& pool, const Device& device, std::uint64_t bytes,
@@ -21,10 +47,10 @@ ScratchPool::Lease::Lease(ScratchPool& pool, const Device& device, std::uint64_t
                                      [](const Scratch& s) { return !s.leased && s.job.done(); });
     }
     if (found == pool.buffers_.end()) {
-        auto memory = device.allocate_device<std::byte>({std::max<std::uint64_t>(bytes, 1)});
-        pool.buffers_.push_back({.memory = std::move(memory), .job = {}});
+        pool.buffers_.emplace_back();
         found = std::prev(pool.buffers_.end());
     }
+    found->grow(device, bytes);
     found->queue = queue;
     found->leased = true;
     scratch_ = &*found;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scratch memory for runs of a model.
+// Scratch memory for runs of a model, in any of its shapes.
 //
 // Runs on one queue execute in order, so they share one buffer. Each queue in use has a buffer of
 // its own. A queue without a buffer takes over the buffer of a queue whose last run has ended.
@@ -23,8 +23,11 @@ class ScratchPool {
     /// A buffer that no other queue takes over until the lease ends.
     class Lease;
 
-    /// Allocates a buffer for the first queue, so that its runs need no more memory.
+    /// Allocates a buffer for the first queue, or makes an idle one as large, so that its runs need
+    /// no more memory.
     void reserve(const Device& device, std::uint64_t bytes);
+    /// The bytes of the largest buffer.
+    [[nodiscard]] std::uint64_t largest() const;
 
   private:
     struct Scratch {
@@ -32,9 +35,11 @@ class ScratchPool {
         bool leased = false;
         Buffer<std::byte> memory;
         Job job;  // the last that uses the memory
+
+        void grow(const Device& device, std::uint64_t bytes);
     };
 
-    std::mutex mutex_;  // guards the buffers; not held while a run is submitted
+    mutable std::mutex mutex_;  // guards the buffers; not held while a run is submitted
     std::deque<Scratch> buffers_;
 };
 

@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/fingerprint.hpp"
+#include "ir/fingerprint.hpp"
 #include "runtime/list_recording.hpp"
+#include "runtime/weight_export.hpp"
 #include "runtime/weight_import.hpp"
 #include "runtime/weights_trailer.hpp"
 
@@ -21,14 +22,15 @@ constexpr std::uint64_t alignment = 64;
 // order of their places, many together.
 constexpr std::size_t large_piece = std::size_t{1} << 20;
 
-// Copies bytes to the weights of a model through a buffer in host memory. Zeros fill gaps up to the
+// Copies bytes to memory of the card through a buffer in host memory. Zeros fill gaps up to the
 // alignment of a piece.
 class WeightWriter {
   public:
-    explicit WeightWriter(CompiledModel& model)
-        : model_(model),
-          queue_(model.device.create_queue()),
-          staging_(model.device.allocate<std::byte>({staging_bytes})) {}
+    WeightWriter(const Device& device, Buffer<std::byte>& memory)
+        : memory_(memory),
+          queue_(device.create_queue()),
+          staging_(device.allocate<std::byte>(
+              {std::min(staging_bytes, std::max<std::size_t>(memory.size(), alignment))})) {}
 
     void write(std::uint64_t offset, std::span<const std::byte> bytes) {
         if (offset != start_ + filled_) {
@@ -36,11 +38,11 @@ class WeightWriter {
             start_ = offset;
         }
         while (!bytes.empty()) {
-            const std::size_t count = std::min(bytes.size(), staging_bytes - filled_);
+            const std::size_t count = std::min(bytes.size(), staging_.size() - filled_);
             std::memcpy(staging_.data() + filled_, bytes.data(), count);
             filled_ += count;
             bytes = bytes.subspan(count);
-            if (filled_ == staging_bytes) {
+            if (filled_ == staging_.size()) {
                 flush();
             }
         }
@@ -52,7 +54,7 @@ class WeightWriter {
     void flush() {
         if (filled_ != 0) {
             queue_
-                .submit(Copy{.dst = model_.weights.slice(start_, filled_),
+                .submit(Copy{.dst = memory_.slice(start_, filled_),
                              .src = staging_.slice(0, filled_),
                              .bytes = filled_})
                 .wait();
@@ -64,10 +66,10 @@ class WeightWriter {
   private:
     static constexpr std::size_t staging_bytes = std::size_t{1} << 20;
 
-    CompiledModel& model_;
+    Buffer<std::byte>& memory_;
     Queue queue_;
     Buffer<std::byte> staging_;
-    std::uint64_t start_ = 0;  // in the weights, of the bytes in the staging buffer
+    std::uint64_t start_ = 0;  // in the memory, of the bytes in the staging buffer
     std::size_t filled_ = 0;   // bytes in the staging buffer
 };
 
@@ -105,30 +107,95 @@ std::uint64_t fingerprint_of(std::span<const WeightPiece> pieces) {
     return sum.value();
 }
 
-void upload_weights(CompiledModel& model, std::vector<WeightPiece> pieces) {
+// Reads a part of the weights back.
+TensorStorage read_back(const Device& device, const Buffer<std::byte>& memory,
+                        std::uint64_t offset, std::size_t bytes) {
+    TensorStorage storage(bytes);
+    Queue queue = device.create_queue();
+    download(device, queue, std::span(storage.data(), bytes), memory.slice(offset, bytes));
+    return storage;
+}
+
+// Notes a piece that is on the card, and releases its bytes.
+void note_uploaded(const CompiledModel& model, const WeightPiece& piece, PlacedWeights& uploaded) {
+    uploaded.add(piece.data, piece.offset);
+    // The storage and its copies may be used longer than the model.
+    piece.data.move_away([device = std::make_shared<const Device>(model.device.alias()),
+                          memory = std::make_shared<const Buffer<std::byte>>(model.weights.alias()),
+                          offset = piece.offset, bytes = piece.data.size()] {
+        return read_back(*device, *memory, offset, bytes);
+    });
+}
+
+void upload_weights(CompiledModel& model, std::vector<WeightPiece> pieces,
+                    PlacedWeights* uploaded) {
     sort_pieces(pieces);
-    static_assert(sizeof(WeightsTrailer) <= alignment);
-    model.weights = model.device.allocate_device<std::byte>({trailer_offset(model) + alignment});
-    WeightWriter writer(model);
+    model.weights =
+        model.device.allocate_device<std::byte>({weights_memory_bytes(model)});
+    WeightWriter writer(model.device, model.weights);
     WeightsFingerprint sum;
     for (WeightPiece& piece : pieces) {
         for_each_part(piece, [&](std::uint64_t offset, std::span<const std::byte> bytes) {
             sum.add(offset, bytes);
             writer.write(offset, bytes);
         });
-        piece.data = {};
+        if (uploaded == nullptr) {
+            piece.data = {};
+        } else {
+            piece.data.release();
+        }
     }
     model.fingerprint = sum.value();
     const WeightsTrailer trailer = trailer_of(model);
     writer.flush();
     writer.write(trailer_offset(model), std::as_bytes(std::span(&trailer, 1)));
     writer.flush();
+    if (uploaded != nullptr) {
+        for (const WeightPiece& piece : pieces) {
+            note_uploaded(model, piece, *uploaded);
+        }
+    }
+}
+
+void upload_shape_weights(CompiledModel& model, std::vector<WeightPiece> pieces) {
+    if (pieces.empty()) {
+        return;
+    }
+    std::ranges::sort(pieces, {}, &WeightPiece::offset);
+    model.shape_weights = model.device.allocate_device<std::byte>({model.memory.shape_weights});
+    WeightWriter writer(model.device, model.shape_weights);
+    for (const WeightPiece& piece : pieces) {
+        for_each_part(piece, [&](std::uint64_t offset, std::span<const std::byte> bytes) {
+            writer.write(offset, bytes);
+        });
+    }
+    writer.flush();
+}
+
+void prepare_runs(CompiledModel& model) {
+    if (!model.commands.empty()) {
+        model.scratch->reserve(model.device, model.memory.peak);
+        model.lists = record_lists(model, false);
+    }
 }
 
 }  // namespace
 
 void upload(CompiledModel& model, std::vector<WeightPiece> weights, const WeightSource& source,
             const LargestTensor& largest) {
+    if (source.memory != nullptr) {
+        model.memory.weights = source.memory->bytes;
+        model.fingerprint = source.memory->fingerprint;
+        model.ranges = source.memory->ranges;
+        model.weights = source.memory->memory.alias();
+        check_free_memory(model, false, largest);
+        upload_shape_weights(model, std::move(weights));
+        prepare_runs(model);
+        return;
+    }
+    for (const WeightPiece& piece : weights) {
+        model.ranges.push_back({.offset = piece.offset, .bytes = piece.data.size()});
+    }
     const CompiledModel* const sharer = source.sharer;
     if (source.imported >= 0 || sharer != nullptr) {
         model.fingerprint = fingerprint_of(weights);
@@ -140,12 +207,9 @@ void upload(CompiledModel& model, std::vector<WeightPiece> weights, const Weight
     } else if (shares) {
         model.weights = sharer->weights.alias();
     } else {
-        upload_weights(model, std::move(weights));
+        upload_weights(model, std::move(weights), source.uploaded);
     }
-    if (!model.commands.empty()) {
-        model.scratch.reserve(model.device, model.memory.peak);
-        model.lists = record_lists(model, false);
-    }
+    prepare_runs(model);
 }
 
 std::vector<std::byte> download_weights(const CompiledModel& model) {

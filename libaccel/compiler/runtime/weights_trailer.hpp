@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The trailer behind the weights on the card. A process that imports weights compares it with the
-// model that it compiled itself.
+// What is behind the weights on the card: a trailer, with which a process that imports weights
+// compares the model that it compiled itself, and a directory, in which it finds single weights.
+// The directory is written when the weights are exported. A footer at the end of the last page of
+// the memory says where it is, because an importer knows only the number of pages.
 #pragma once
 
 #include <array>
@@ -19,9 +21,25 @@ struct WeightsTrailer {
     friend bool operator==(const WeightsTrailer&, const WeightsTrailer&) = default;
 };
 
+struct WeightsFooter {
+    std::array<char, 8> magic{'A', 'C', 'C', 'E', 'L', 'W', 'F', '1'};
+    std::uint64_t directory = 0;  // offset of the first WeightRange
+    std::uint64_t ranges = 0;
+    WeightsTrailer trailer = {};
+
+    [[nodiscard]] bool valid() const { return magic == WeightsFooter().magic; }
+};
+
+inline constexpr std::uint64_t trailer_alignment = 64;
+static_assert(sizeof(WeightsTrailer) <= trailer_alignment);
+static_assert(sizeof(WeightsFooter) <= trailer_alignment);
+
 [[nodiscard]] inline std::uint64_t trailer_offset(const CompiledModel& model) {
-    constexpr std::uint64_t alignment = 64;
-    return (model.memory.weights + alignment - 1) / alignment * alignment;
+    return (model.memory.weights + trailer_alignment - 1) / trailer_alignment * trailer_alignment;
+}
+
+[[nodiscard]] inline std::uint64_t directory_offset(const CompiledModel& model) {
+    return trailer_offset(model) + trailer_alignment;
 }
 
 [[nodiscard]] inline WeightsTrailer trailer_of(const CompiledModel& model) {

@@ -48,6 +48,7 @@ BatchSizes::BatchSizes(const Device& device, const std::filesystem::path& file, 
     std::ranges::sort(sizes);
     sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
     const ModelSource source = model_file(file);
+    options.open_dimensions.emplace();  // a request has one shape
     for (const std::size_t size : sizes) {
         options.batch = static_cast<std::int64_t>(size);
         const CompiledModel* const sharer =

@@ -6,23 +6,42 @@
 #include <accel/error.hpp>
 #include <accel/tensor.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <iosfwd>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace accel {
 
+/// The lengths that a model leaves open. One that is missing is that of the first shape, if the
+/// file or an option states it, or 1 if it is the length of a batch.
+struct ModelShape {
+    /// The lengths of dimensions, by name.
+    std::map<std::string, std::int64_t> dimensions = {};
+    /// The shapes of inputs, by name.
+    std::map<std::string, std::vector<std::int64_t>> inputs = {};
+};
+
 struct LoadOptions {
     /// The length of a first dimension that the model leaves open. It also replaces a first
-    /// dimension of 1 that the model states. Zero: an open first dimension without a name, or with
-    /// the name of a batch (such as "batch" or "N"), is 1; any other is refused.
+    /// dimension of 1 that the model states. Zero: no length is given.
     std::int64_t batch = 0;
     /// The lengths of dimensions that the model names.
     std::map<std::string, std::int64_t> dimensions = {};
     /// The shapes of inputs, instead of the shapes in the model.
     std::map<std::string, std::vector<std::int64_t>> shapes = {};
+    /// The dimensions, by name, whose lengths may change after the load. Their lengths in
+    /// `dimensions` or `batch` are those of the first shape. Not set: all that neither the file nor
+    /// an option above states. An empty list: none, so load() refuses a model with an open length.
+    /// See Model::specialize().
+    std::optional<std::vector<std::string>> open_dimensions = std::nullopt;
+    /// Shapes that load() compiles at once, and that stay compiled.
+    std::vector<ModelShape> specializations = {};
+    /// The most shapes besides these that stay compiled: those that were used last. At least 1.
+    std::size_t max_shapes = 16;
     /// Inputs that are the same in every run, such as a target shape. They are not inputs of the
     /// loaded model.
     std::map<std::string, TensorData> constant_inputs = {};

@@ -11,6 +11,7 @@
 #include <accel/load_options.hpp>
 #include <accel/model_info.hpp>
 #include <accel/queue.hpp>
+#include <accel/request.hpp>
 #include <accel/tensor.hpp>
 
 #include <cstddef>
@@ -28,26 +29,32 @@ namespace accel {
 namespace compiler {
 struct CompiledModel;
 struct ModelAccess;
+struct ModelState;
+class ShapeCache;
 }  // namespace compiler
 
 /// A model that is compiled for a card, with its weights on the card. A copy is cheap: copies share
 /// the compiled model and the weights.
 ///
+/// A model may leave dimensions open, such as the length of a sequence. Then it has a shape for each
+/// length that runs use: commands of its own, and the same weights.
+///
 /// Thread-safety: any thread may call const members, each with its own queue. Runs on one queue
-/// execute in order and share scratch memory. Each queue in use has scratch memory of its own.
+/// execute in order and share scratch memory. Each queue in use has scratch memory of its own, which
+/// all shapes share. One thread at a time compiles a shape; runs of compiled shapes do not wait.
 class ACCEL_API Model {
   public:
     /// Reads and compiles an ONNX file of opset 1 to 28, or loads a compiled model that save()
     /// wrote. Throws Error with the file, the node, its operator and a remedy.
-    /// A pipe, such as /dev/stdin, is read to its end. A file is mapped while it is loaded, so it
-    /// must not be shortened meanwhile. Throws Error(no_space_on_device) if the card has too little
+    /// A pipe, such as /dev/stdin, is read to its end. A file is mapped while it is loaded, or as
+    /// long as a model with open dimensions exists, so it must not be shortened meanwhile. Throws Error(no_space_on_device) if the card has too little
     /// free memory for the weights and the scratch memory of one queue, which load() allocates.
     [[nodiscard]] static Model load(const Device& device, const std::filesystem::path& file,
                                     const LoadOptions& options = {});
 
     /// The same for the content of a file. `folder` has the files of weights that the model does
     /// not contain ("external data"); without it, such weights are refused. The bytes are not read
-    /// any more when load() returns.
+    /// any more when load() returns: a model with open dimensions keeps a copy.
     [[nodiscard]] static Model load(const Device& device, std::span<const std::byte> model,
                                     const LoadOptions& options = {},
                                     const std::filesystem::path& folder = {});
@@ -69,7 +76,7 @@ class ACCEL_API Model {
     /// The same for the content of a file.
     [[nodiscard]] static std::vector<TensorInfo> describe_inputs(std::span<const std::byte> model);
 
-    /// Writes the compiled model with its weights. load() reads such a file in less time, on any
+    /// Writes the compiled model with its weights, and with all shapes that are compiled now. load() reads such a file in less time, on any
     /// card that has the engines and the memory. An existing file is replaced as a whole.
     void save(const std::filesystem::path& file) const;
 
@@ -79,8 +86,31 @@ class ACCEL_API Model {
     /// only to processes that you trust.
     [[nodiscard]] FileDescriptor export_weights() const;
 
+    /// A length is -1 while it is open and has no first value: see specialize().
     [[nodiscard]] std::span<const TensorInfo> inputs() const;
     [[nodiscard]] std::span<const TensorInfo> outputs() const;
+
+    /// The dimensions whose lengths runs may change. Empty if the model has one shape only.
+    [[nodiscard]] std::vector<OpenDimension> open_dimensions() const;
+
+    /// The model for other lengths of its open dimensions: inputs(), submit() and the others are
+    /// then those of this shape. It is compiled at the first call, in milliseconds, and uses the
+    /// weights that are on the card. At most LoadOptions::max_shapes such shapes stay compiled, and
+    /// those that a Model or a job uses. Throws Error(invalid_argument) for a shape that the model
+    /// cannot have; the message names the input, the dimension, the length and what it can be.
+    [[nodiscard]] Model specialize(const ModelShape& shape) const;
+    /// The same for lengths by the names of dimensions: specialize({{"sequence", 128}}).
+    [[nodiscard]] Model specialize(const std::map<std::string, std::int64_t>& dimensions) const {
+        return specialize(ModelShape{.dimensions = dimensions});
+    }
+
+    /// The same in the background, so that a later run of this shape need not wait for the
+    /// compiler. Throws at once if the lengths do not fit the model.
+    [[nodiscard]] ModelRequest prepare(const ModelShape& shape) const;
+    [[nodiscard]] ModelRequest prepare(const std::map<std::string, std::int64_t>& dimensions) const;
+
+    /// The shapes that are compiled now, as specialize() returns them.
+    [[nodiscard]] std::vector<Model> specializations() const;
 
     /// The nodes that the host computes in each run. Empty unless LoadOptions::host_fallback was
     /// set.
@@ -95,11 +125,17 @@ class ACCEL_API Model {
         return submit(queue, std::span<const Operand>(arguments.begin(), arguments.size()));
     }
 
+    /// The same for a shape, as specialize(shape).submit(queue, arguments).
+    Job submit(Queue& queue, const ModelShape& shape, std::span<const Operand> arguments) const {
+        return specialize(shape).submit(queue, arguments);
+    }
+
     /// The same, with an argument for the name of each input and output.
     Job submit(Queue& queue, const std::map<std::string, Operand>& arguments) const;
 
-    /// Copies the inputs to the card, runs the model, and copies the outputs back. The shapes are
-    /// those of inputs() and outputs().
+    /// Copies the inputs to the card, runs the model, and copies the outputs back. The shapes of the
+    /// inputs are those of inputs(), or others that specialize() accepts: a run with a new shape
+    /// compiles it first.
     [[nodiscard]] std::vector<TensorData> run(Queue& queue,
                                               std::span<const TensorData> inputs) const;
 
@@ -120,9 +156,32 @@ class ACCEL_API Model {
 
   private:
     friend struct compiler::ModelAccess;
-    explicit Model(std::shared_ptr<compiler::CompiledModel> compiled) noexcept
-        : compiled_(std::move(compiled)) {}
-    std::shared_ptr<compiler::CompiledModel> compiled_;
+    explicit Model(std::shared_ptr<const compiler::ModelState> state) noexcept
+        : state_(std::move(state)) {}
+    [[nodiscard]] const std::shared_ptr<compiler::CompiledModel>& compiled() const;
+    // The shape that a run with these inputs has.
+    [[nodiscard]] std::shared_ptr<compiler::CompiledModel> shape_of(
+        std::span<const TensorData> inputs) const;
+
+    std::shared_ptr<const compiler::ModelState> state_;
+};
+
+/// A Request whose result is a Model: a shape that is compiled in the background.
+class ACCEL_API ModelRequest : public Request {
+  public:
+    ModelRequest() = default;  ///< no request
+
+    /// Waits as Request::wait() does and throws the same; returns the model as
+    /// Model::specialize() would.
+    [[nodiscard]] Model get() const;
+
+  private:
+    friend class Model;
+    struct Result;
+    ModelRequest(const Request& request, std::shared_ptr<const Result> result)
+        : Request(request), result_(std::move(result)) {}
+
+    std::shared_ptr<const Result> result_;
 };
 
 }  // namespace accel

@@ -4,6 +4,7 @@
 // not supported.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -11,13 +12,22 @@ namespace accel {
 
 /// The result of memory planning, in bytes.
 struct MemoryUse {
-    std::uint64_t weights = 0;
+    std::uint64_t weights = 0;      ///< on the card once, for all shapes of the model
     std::uint64_t activations = 0;  ///< the sum of all activations
     std::uint64_t peak = 0;         ///< the scratch memory in which activations take turns
+    /// Weights that only this shape of the model reads, such as a mask of its length.
+    std::uint64_t shape_weights = 0;
 
     [[nodiscard]] double ratio() const {
         return activations == 0 ? 0 : static_cast<double>(peak) / static_cast<double>(activations);
     }
+};
+
+/// A dimension of an input whose length runs may change.
+struct OpenDimension {
+    std::string input;
+    std::size_t axis = 0;
+    std::string name;  ///< empty if it has none. Dimensions of one name have one length
 };
 
 /// A node that the host computes in each run.

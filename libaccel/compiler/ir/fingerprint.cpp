@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "runtime/fingerprint.hpp"
+#include "ir/fingerprint.hpp"
 
 #include <cstring>
 
