@@ -38,7 +38,7 @@ class OnnxImporter {
           weights_(weights),
           options_(options),
           opsets_(with_graph(model)),
-          program_{.host_fallback = {}, .constants = std::move(constants)},
+          program_(with_constants(std::move(constants))),
           builder_(program_, options.allow_narrowing) {}
 
     Program run() {
@@ -99,6 +99,12 @@ class OnnxImporter {
             refuse("it has no graph", "is it an ONNX model?");
         }
         return model;
+    }
+
+    static Program with_constants(std::shared_ptr<ConstantCache> constants) {
+        Program program;
+        program.constants = std::move(constants);
+        return program;
     }
 
     void import_outputs(const Scope& scope, const HostFallbackBuilder& fallback) {

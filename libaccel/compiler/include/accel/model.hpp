@@ -33,6 +33,8 @@ struct ModelState;
 class ShapeCache;
 }  // namespace compiler
 
+class ModelRequest;
+
 /// A model that is compiled for a card, with its weights on the card. A copy is cheap: copies share
 /// the compiled model and the weights.
 ///
