@@ -154,6 +154,15 @@ std::string describe_shapes(std::span<const InputShape> inputs, std::span<const 
     return text;
 }
 
+std::string describe_patterns(std::span<const InputShape> inputs) {
+    std::string text;
+    for (const InputShape& input : inputs) {
+        text += (text.empty() ? "'" : ", '") + input.name + "' " +
+                (input.has_rank ? pattern_of(input) : "of any shape");
+    }
+    return text;
+}
+
 InputShapes::InputShapes(const onnx::GraphProto& graph, const LoadOptions& options) {
     std::set<std::string> weights;
     for (const auto& tensor : graph.initializer()) {

@@ -70,4 +70,7 @@ class InputShapes {
 [[nodiscard]] std::string describe_shapes(std::span<const InputShape> inputs,
                                           std::span<const Dims> shapes);
 
+/// The lengths that inputs can have: "'ids' [batch, sequence]".
+[[nodiscard]] std::string describe_patterns(std::span<const InputShape> inputs);
+
 }  // namespace accel::compiler

@@ -163,13 +163,10 @@ Request ShapeCache::prepare(std::vector<Dims> shapes, std::shared_ptr<Compiled> 
         loop_ = EventLoop::with_thread();
     }
     waiting_.push_back(request);
-    // The function holds no reference that keeps the cache, and with it the loop, alive.
-    loop_->post([self = weak_from_this(), pending = std::move(pending), shapes = std::move(shapes),
-                 made = std::move(made)] {
-        if (const auto cache = self.lock()) {
-            cache->prepare_now(pending.request(), shapes, *made);
-        }
-    });
+    // The loop ends before the cache does: a reference to the cache could be the last, and would
+    // then end the cache, its memory on the card with it, on the thread of the loop.
+    loop_->post([this, pending = std::move(pending), shapes = std::move(shapes),
+                 made = std::move(made)] { prepare_now(pending.request(), shapes, *made); });
     return request;
 }
 

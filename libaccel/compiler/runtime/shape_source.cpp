@@ -23,16 +23,23 @@ std::shared_ptr<CompiledModel> ShapeSource::compile(std::span<const Dims> shapes
     const InputShapes& inputs = session_->shapes();
     inputs.check(shapes);
     const std::string name = session_->name();
-    auto compiled = in_context("with " + describe_shapes(inputs.inputs(), shapes), [&] {
+    std::shared_ptr<CompiledModel> compiled;
+    try {
         Program program = session_->import(shapes);
-        return in_context(name, [&] {
+        compiled = in_context(name, [&] {
             return compile_shape(device_, std::move(program), log,
                                  {.placed = weights_ ? &placed_ : nullptr,
                                   .memory = weights_ ? &*weights_ : nullptr,
                                   .scratch = scratch_,
                                   .uploaded = weights_ ? nullptr : &placed_});
         });
-    });
+    } catch (const Refusal& error) {
+        throw Refusal(error.errc(),
+                      "with the inputs " + describe_shapes(inputs.inputs(), shapes) + ": " +
+                          error.cause(),
+                      "give lengths that its nodes can have; the inputs are " +
+                          describe_patterns(inputs.inputs()) + "; or: " + error.remedy());
+    }
     session_->release();
     if (unchecked_ && compiled->memory.shape_weights > compiled->memory.weights / 2) {
         refuse(name + ": most of its weights are not among the imported ones",
