@@ -82,6 +82,20 @@ std::int64_t parse_length(std::string_view text, const char* option) {
     return *length;
 }
 
+// The lengths of one shape: NAME=LENGTH,NAME=LENGTH,...
+ModelShape parse_lengths(const std::string& text) {
+    ModelShape shape;
+    std::size_t start = 0;
+    while (start <= text.size()) {
+        const std::size_t comma = std::min(text.find(',', start), text.size());
+        const Named named =
+            parse_named(text.substr(start, comma - start), "--shapes", "batch=1,sequence=128");
+        shape.dimensions[named.name] = parse_length(named.value, "--shapes");
+        start = comma + 1;
+    }
+    return shape;
+}
+
 std::vector<std::int64_t> parse_shape(std::string_view text) {
     std::vector<std::int64_t> shape;
     while (true) {
@@ -167,6 +181,9 @@ LoadOptions ModelOptions::load() const {
     for (const std::string& shape : shapes) {
         const Named named = parse_named(shape, "--shape", "image=1,3,224,224");
         options.shapes[named.name] = parse_shape(named.value);
+    }
+    for (const std::string& lengths : specializations) {
+        options.specializations.push_back(parse_lengths(lengths));
     }
     for (const std::string& constant : constant_inputs) {
         const Named named = parse_named(constant, "--constant-input", "rate=16000");

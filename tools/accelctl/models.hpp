@@ -36,6 +36,7 @@ struct ModelOptions {
     std::vector<std::string> dimensions;       ///< NAME=LENGTH
     std::vector<std::string> shapes;           ///< NAME=LENGTH,LENGTH,...
     std::vector<std::string> constant_inputs;  ///< NAME=NUMBER or NAME=FILE
+    std::vector<std::string> specializations;  ///< NAME=LENGTH,NAME=LENGTH,...
     bool allow_narrowing = false;
     bool host_fallback = false;
     bool log = false;

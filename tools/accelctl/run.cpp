@@ -62,6 +62,16 @@ std::vector<std::byte> random_bytes(const TensorInfo& info) {
     return from_numbers(info.type, numbers);
 }
 
+std::vector<std::size_t> open_axes(const Model& net, const std::string& input) {
+    std::vector<std::size_t> axes;
+    for (const OpenDimension& dimension : net.open_dimensions()) {
+        if (dimension.input == input) {
+            axes.push_back(dimension.axis);
+        }
+    }
+    return axes;
+}
+
 std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options,
                                     RunReport& report) {
     const bool all_random =
@@ -72,10 +82,17 @@ std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options,
     for (std::size_t i = 0; i < net.inputs().size(); ++i) {
         const TensorInfo& info = net.inputs()[i];
         if (all_random || files[i] == "random") {
+            if (std::ranges::find(info.shape, -1) != info.shape.end()) {
+                throw Failure(Exit::usage,
+                              fmt::format("input {} leaves dimensions open, so it cannot be random",
+                                          describe(info)),
+                              "give their lengths with --dimension, or a file for the input");
+            }
             report.random_inputs.insert(info.name);
             inputs.push_back({info.type, info.shape, random_bytes(info)});
         } else if (files[i]) {
-            inputs.push_back(read_tensor_file(*files[i], info, options.pictures));
+            inputs.push_back(
+                read_tensor_file(*files[i], info, options.pictures, open_axes(net, info.name)));
         } else {
             throw Failure(
                 Exit::usage, "--input: there is no file for input " + info.name,
@@ -83,6 +100,15 @@ std::vector<TensorData> make_inputs(const Model& net, const RunOptions& options,
         }
     }
     return inputs;
+}
+
+// The shapes of the inputs are those of their files.
+ModelShape shape_of(const Model& net, const std::vector<TensorData>& inputs) {
+    ModelShape shape;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+        shape.inputs[net.inputs()[i].name] = inputs[i].shape;
+    }
+    return shape;
 }
 
 // Integers must be equal, unless the user gives a tolerance.
@@ -205,7 +231,7 @@ Exit run(const Program& program, const RunOptions& options) {
     const Card card = select_card_for_models(program, options.model);
     const Device device = open_card(card);
     Queue queue = device.create_queue();
-    const Model net = load_model(device, options.model);
+    Model net = load_model(device, options.model);
     const Files files = assign_files(net.outputs(), options.outputs, "--output");
     std::ostream& out = report_stream(program, files, options);
     for (const auto& path : files) {
@@ -218,6 +244,7 @@ Exit run(const Program& program, const RunOptions& options) {
     }
     RunReport report;
     const std::vector<TensorData> inputs = make_inputs(net, options, report);
+    net = with_model_errors([&] { return net.specialize(shape_of(net, inputs)); });
     report.card = card.title();
     report.model = options.model.model;
     report.clock_hz = device.info().clock_hz;

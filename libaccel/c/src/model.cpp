@@ -64,17 +64,66 @@ accel::TensorData to_data(const accel_tensor_t& tensor) {
     return data;
 }
 
+void add_dimensions(std::map<std::string, std::int64_t>& to, const accel_dimension_t* first,
+                    std::uint64_t count, const char* name) {
+    accel::c::check_count<accel_dimension_t>(count, name);
+    if (count > 0) {
+        static_cast<void>(required(first, name));
+    }
+    for (const accel_dimension_t& dimension : std::span(first, count)) {
+        to[&required(dimension.name, "dimension.name")] = dimension.length;
+    }
+}
+
+accel::ModelShape to_model_shape(const accel_model_shape_t& from) {
+    accel::ModelShape shape;
+    add_dimensions(shape.dimensions, from.dimensions, from.dimension_count, "shape->dimensions");
+    for (const auto& tensor : to_tensors(from.inputs, from.input_count, "shape->inputs")) {
+        shape.inputs[&required(tensor.name, "shape->inputs[].name")] = to_shape(tensor);
+    }
+    return shape;
+}
+
+void add_open_dimensions(accel::LoadOptions& options, const accel_model_options_t& from) {
+    if (!to_bool(from.lists_open, "options->lists_open")) {
+        return;
+    }
+    accel::c::check_count<const char*>(from.open_dimension_count, "options->open_dimensions");
+    auto& names = options.open_dimensions.emplace();
+    if (from.open_dimension_count > 0) {
+        static_cast<void>(required(from.open_dimensions, "options->open_dimensions"));
+    }
+    for (const char* const name : std::span(from.open_dimensions, from.open_dimension_count)) {
+        names.emplace_back(&required(name, "options->open_dimensions[]"));
+    }
+}
+
+void add_specializations(accel::LoadOptions& options, const accel_model_options_t& from) {
+    const std::uint64_t count = from.specialization_count;
+    accel::c::check_count<accel_model_shape_t>(count, "options->specializations");
+    if (count == 0) {
+        return;
+    }
+    const auto& first = required(from.specializations, "options->specializations");
+    const auto* next = reinterpret_cast<const char*>(&first);
+    for (std::uint64_t i = 0; i < count; ++i) {
+        options.specializations.push_back(to_model_shape(
+            read_structure(reinterpret_cast<const accel_model_shape_t*>(next), "specializations")));
+        next += first.size;
+    }
+}
+
 accel::LoadOptions to_options(const accel_model_options_t& from) {
     accel::LoadOptions options;
     options.batch = from.batch;
     options.allow_narrowing = to_bool(from.allow_narrowing, "options->allow_narrowing");
     options.host_fallback = to_bool(from.host_fallback, "options->host_fallback");
-    if (from.dimension_count > 0) {
-        static_cast<void>(required(from.dimensions, "options.dimensions"));
-    }
-    accel::c::check_count<accel_dimension_t>(from.dimension_count, "options->dimension_count");
-    for (const accel_dimension_t& dimension : std::span(from.dimensions, from.dimension_count)) {
-        options.dimensions[&required(dimension.name, "dimension.name")] = dimension.length;
+    add_dimensions(options.dimensions, from.dimensions, from.dimension_count,
+                   "options->dimension_count");
+    add_open_dimensions(options, from);
+    add_specializations(options, from);
+    if (from.max_shapes != 0) {
+        options.max_shapes = from.max_shapes;
     }
     for (const auto& tensor : to_tensors(from.shapes, from.shape_count, "shapes")) {
         options.shapes[&required(tensor.name, "shapes[].name")] = to_shape(tensor);
@@ -170,6 +219,15 @@ int accel_model_load_memory(const accel_device_t* device, const void* content, s
         return accel_model_t{accel::Model::load(
             required(device, "device").device, std::span(first, bytes),
             to_options(read_options(options, "options")), folder != nullptr ? folder : "")};
+    });
+}
+
+int accel_model_specialize(const accel_model_t* model, const accel_model_shape_t* shape,
+                           accel_model_t** out, accel_error_t* error) {
+    return make_handle(out, error, [&] {
+        const accel::Model& net = required(model, "model").model;
+        return accel_model_t{net.specialize(
+            to_model_shape(read_structure(&required(shape, "shape"), "shape")))};
     });
 }
 

@@ -75,6 +75,7 @@ Program ImportSession::import(std::span<const Dims> shapes) {
     auto constants = std::make_shared<ConstantCache>(constants_);
     Program program =
         in_context(source_.name, [&] { return import_parsed(*model_, options, constants); });
+    program.shares_weights = shapes_.open();
     if (!constants_) {
         source_.bytes->evict(source_.bytes->bytes());
         constants_ = std::move(constants);

@@ -78,6 +78,13 @@ class NamedLengths {
     std::map<std::string, Known> lengths_;
 };
 
+void check_length(const std::string& what, std::int64_t length) {
+    if (length < 0 || length > max_elements) {
+        refuse(what + " is " + std::to_string(length),
+               "it can be from 0 to " + std::to_string(max_elements));
+    }
+}
+
 void check_shape(const InputShape& input, const Dims& shape) {
     if (!input.has_rank) {
         return;
@@ -88,6 +95,7 @@ void check_shape(const InputShape& input, const Dims& shape) {
                "the model takes " + pattern_of(input));
     }
     for (std::size_t i = 0; i < shape.size(); ++i) {
+        check_length(describe_dimension(input, i), shape[i]);
         const auto fixed = input.dimensions[i].fixed;
         if (fixed && shape[i] != *fixed) {
             refuse(describe_dimension(input, i) + " is " + std::to_string(shape[i]),
@@ -96,13 +104,6 @@ void check_shape(const InputShape& input, const Dims& shape) {
         }
     }
     static_cast<void>(elements(shape));
-}
-
-void check_length(const std::string& what, std::int64_t length) {
-    if (length < 0 || length > max_elements) {
-        refuse(what + " is " + std::to_string(length),
-               "it can be from 0 to " + std::to_string(max_elements));
-    }
 }
 
 InputDimension dimension_of(const onnx::TensorShapeProto::Dimension& dim, bool first, bool only,

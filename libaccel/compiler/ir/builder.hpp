@@ -143,6 +143,9 @@ class Builder {
     [[nodiscard]] const Tensor& require_constant(ValueId id, std::string_view what) const;
 
   private:
+    // The start of the slice that known indices select from a large constant, if they are
+    // consecutive; else -1.
+    [[nodiscard]] std::int64_t slice_start(ValueId a, ValueId indices, std::size_t axis) const;
     void check_indices(ValueId indices, std::int64_t length) const;
     void check_channels(const std::vector<ValueId>& in, std::int64_t channels,
                         const NumericFormat& format) const;

@@ -20,6 +20,23 @@ void Builder::check_indices(ValueId indices, std::int64_t length) const {
     }
 }
 
+std::int64_t Builder::slice_start(ValueId a, ValueId indices, std::size_t axis) const {
+    constexpr std::size_t large = 4096;
+    const Constant& from = value(a).constant;
+    const Constant& known = value(indices).constant;
+    if (!from || from->data.size() < large || !known || elements(known->dims) < 2) {
+        return -1;
+    }
+    const std::vector<std::int64_t> all = known->integers();
+    for (std::size_t i = 1; i < all.size(); ++i) {
+        if (all[i] != all[i - 1] + 1) {
+            return -1;
+        }
+    }
+    const std::int64_t first = all.front() < 0 ? all.front() + dims(a)[axis] : all.front();
+    return all.front() < 0 && all.back() >= 0 ? -1 : first;
+}
+
 ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_element) {
     check_indices(indices, length(a, axis));
     if (by_element) {
@@ -37,6 +54,9 @@ ValueId Builder::gather(ValueId a, ValueId indices, std::size_t axis, bool by_el
     shape.insert(shape.end(), dims(indices).begin(), dims(indices).end());
     shape.insert(shape.end(), dims(a).begin() + static_cast<std::ptrdiff_t>(axis) + 1,
                  dims(a).end());
+    if (const std::int64_t start = slice_start(a, indices, axis); start >= 0) {
+        return reshape(slice(a, axis, start, elements(dims(indices))), std::move(shape));
+    }
     const ValueId out = add(op::Gather{axis, false}, {a, indices}, type(a), std::move(shape));
     if (const QuantParams* const quant = quant_params(a, false)) {
         QuantParams same = *quant;

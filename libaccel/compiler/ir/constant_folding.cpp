@@ -396,8 +396,10 @@ bool always_folds(const Operation& operation) {
 
 }  // namespace
 
-Constant fold_constant(const Operation& operation, const std::vector<Constant>& operands,
-                       const Value& result) {
+namespace {
+
+Constant fold_at_once_or_later(const Operation& operation, const std::vector<Constant>& operands,
+                               const Value& result) {
     std::int64_t limit = max_growth;
     for (const Constant& operand : operands) {
         limit += elements(operand->dims);
@@ -424,6 +426,18 @@ Constant fold_constant(const Operation& operation, const std::vector<Constant>& 
             depth));
     if (const auto* const permute = std::get_if<op::Permute>(&operation)) {
         folded->data.set_permuted({operands[0], permute->axes});
+    }
+    return folded;
+}
+
+}  // namespace
+
+Constant fold_constant(const Operation& operation, const std::vector<Constant>& operands,
+                       const Value& result) {
+    Constant folded = fold_at_once_or_later(operation, operands, result);
+    const auto* const slice = std::get_if<op::Slice>(&operation);
+    if (folded && slice != nullptr) {
+        folded->data.set_sliced({operands[0], slice->start, slice->step, result.dims});
     }
     return folded;
 }

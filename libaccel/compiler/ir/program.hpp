@@ -159,6 +159,8 @@ struct Program {
     std::vector<Instruction> instructions;
     std::vector<Port> inputs;
     std::vector<Port> outputs;
+    // Other shapes of the model read the same weights: a slice of weights is not stored apart.
+    bool shares_weights = false;
     std::shared_ptr<ConstantCache> constants;  // all that are made of weights; Builder sets it
 };
 

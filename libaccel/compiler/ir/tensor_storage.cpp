@@ -63,6 +63,7 @@ std::byte* TensorStorage::data() {
         *this = std::move(copy);
     }
     state_->permuted = {};
+    state_->sliced = {};
     return state_->writable;
 }
 

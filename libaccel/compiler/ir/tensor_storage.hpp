@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -21,6 +22,15 @@ struct Tensor;
 struct Permuted {
     std::shared_ptr<const Tensor> from;
     std::vector<std::size_t> axes;
+};
+
+/// The source of a tensor that is a slice of another one: element i along an axis is the element
+/// start + i * step of the other.
+struct Sliced {
+    std::shared_ptr<const Tensor> from;
+    std::vector<std::int64_t> start;
+    std::vector<std::int64_t> step;
+    std::vector<std::int64_t> dims;  // of the slice
 };
 
 /// Thread-safety: none, not even for storages that share bytes. A model is compiled by one thread.
@@ -85,6 +95,16 @@ class TensorStorage {
     }
     void set_permuted(Permuted permuted) { state_->permuted = std::move(permuted); }
 
+    /// Null unless the storage is known to be a slice.
+    [[nodiscard]] const Sliced* sliced() const noexcept {
+        return state_ && state_->sliced.from ? &state_->sliced : nullptr;
+    }
+    void set_sliced(Sliced sliced) const {
+        if (state_) {
+            state_->sliced = std::move(sliced);
+        }
+    }
+
     /// Releases memory whose bytes are also in a mapped file.
     void evict() const noexcept;
 
@@ -98,6 +118,7 @@ class TensorStorage {
         unsigned depth = 0;
         unsigned forgotten = 0;  // times
         Permuted permuted = {};
+        Sliced sliced = {};
     };
 
     std::shared_ptr<State> state_;

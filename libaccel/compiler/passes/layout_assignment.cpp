@@ -123,7 +123,33 @@ TensorView LayoutAssignment::constant_view(const Constant& constant) {
             return view;
         }
     }
+    if (auto view = slice_view(constant)) {
+        return *view;
+    }
     return {weights_slot(constant), 0, dense_strides(constant->dims)};
+}
+
+// A slice of a large constant, such as the embeddings of the positions that a shape has, is a view
+// of it, so that the constant is in the memory of the card once for all shapes.
+std::optional<TensorView> LayoutAssignment::slice_view(const Constant& constant) {
+    constexpr std::size_t large = 4096;
+    const Sliced* const slice = constant->data.sliced();
+    if (!program_.shares_weights || slice == nullptr || slice->from->data.size() < large ||
+        slice->from->type != constant->type) {
+        return std::nullopt;
+    }
+    TensorView view{-1, 0, dense_strides(slice->from->dims)};
+    for (std::size_t i = 0; i < slice->start.size(); ++i) {
+        view.offset += slice->start[i] * view.strides[i];
+        view.strides[i] *= slice->step[i];
+    }
+    auto strides = reshape_strides(slice->dims, view.strides, constant->dims);
+    if (!strides) {
+        return std::nullopt;
+    }
+    view.strides = std::move(*strides);
+    view.slot = weights_slot(slice->from);
+    return view;
 }
 
 const TensorView& LayoutAssignment::view_of(ValueId id) {

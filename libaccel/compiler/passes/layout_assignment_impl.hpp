@@ -37,6 +37,7 @@ class LayoutAssignment {
     [[nodiscard]] int output_slot(std::uint32_t index);
     [[nodiscard]] int weights_slot(Constant data);
     [[nodiscard]] TensorView constant_view(const Constant& constant);
+    [[nodiscard]] std::optional<TensorView> slice_view(const Constant& constant);
 
     [[nodiscard]] TensorView allocate_scratch(DataType element, const Dims& shape,
                                               const DimOrder& order);

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, ref
 from ._accel import EventLoop
 
 if TYPE_CHECKING:
-    from ._accel import Batcher, InferenceRequest, Job, JobResult, Request
+    from ._accel import Batcher, InferenceRequest, Job, JobResult, ModelRequest, Request
 
 
 @dataclass
@@ -54,8 +54,8 @@ async def wait(work: Job | Request) -> None:
     work.wait(0)
 
 
-async def wait_and_get(request: InferenceRequest) -> Any:
-    """Waits in the running event loop. Returns the outputs, and raises like get()."""
+async def wait_and_get(request: InferenceRequest | ModelRequest) -> Any:
+    """Waits in the running event loop. Returns the result, and raises like get()."""
     await wait(request)
     return request.get(0)
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Any
 
-from ._accel import EventLoop, InferenceRequest, Job, JobResult, Request
+from ._accel import EventLoop, InferenceRequest, Job, JobResult, ModelRequest, Request
 
 
 def as_future(loop: EventLoop, work: Job | Request) -> Future[Any]:
     """Returns a future that is ready when the job or the request is over. The loop must run.
 
-    The result is that of InferenceRequest.get(), or None for other work. The exception is that of
+    The result is that of get(), if the work has one, or None. The exception is that of
     wait().
     """
     future: Future[Any] = Future()
@@ -24,7 +24,7 @@ def as_future(loop: EventLoop, work: Job | Request) -> Future[Any]:
             return
         try:
             work.wait(0)
-            future.set_result(work.get(0) if isinstance(work, InferenceRequest) else None)
+            future.set_result(work.get(0) if isinstance(work, InferenceRequest | ModelRequest) else None)
         except Exception as error:
             future.set_exception(error)
 

@@ -34,16 +34,15 @@ constexpr std::size_t idle_outputs = 4;
 class Call {
   public:
     // Another thread may close the model while this one waits, so a call has its own handles.
-    explicit Call(ModelObject& object)
-        : self(object), model(object.checked()), device(object.device) {
-        if (self.idle.empty()) {
-            memory.inputs.resize(model.inputs().size());
-            memory.outputs.resize(model.outputs().size());
-        } else {
+    Call(ModelObject& object, const accel::Model& shape)
+        : self(object), model(shape), device(object.device) {
+        if (!self.idle.empty()) {
             memory = std::move(self.idle.back());
             self.idle.pop_back();
         }
-        self.pool->idle.resize(model.outputs().size());
+        memory.inputs.resize(model.inputs().size());
+        memory.outputs.resize(model.outputs().size());
+        self.pool->idle.resize(std::max(self.pool->idle.size(), model.outputs().size()));
     }
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -68,6 +67,14 @@ class Call {
 StorageRef allocate(const Call& call, std::uint64_t bytes) {
     return std::make_shared<Storage>(call.device, call.device->device.allocate<std::byte>(
                                                       Shape{std::max<std::uint64_t>(bytes, 1)}));
+}
+
+// Makes memory large enough for a tensor. It may be that of another shape.
+StorageRef& staged(const Call& call, StorageRef& staging, std::uint64_t bytes) {
+    if (!staging || staging->memory.size() < bytes) {
+        staging = allocate(call, bytes);
+    }
+    return staging;
 }
 
 // Card memory at the address of an array, or nothing.
@@ -157,10 +164,7 @@ void bind_input(Call& call, std::size_t index, const nb::object& value) {
         call.views.push_back(std::move(*view));
         return;
     }
-    StorageRef& staging = call.memory.inputs[index];
-    if (!staging) {
-        staging = allocate(call, wanted.bytes());
-    }
+    const StorageRef& staging = staged(call, call.memory.inputs[index], wanted.bytes());
     std::memcpy(staging->memory.data(), view->data(), view->bytes());
     call.self.stats.bytes_copied += view->bytes();
     call.operands.emplace_back(staging->memory);
@@ -170,9 +174,12 @@ void bind_input(Call& call, std::size_t index, const nb::object& value) {
 StorageRef take_output(Call& call, std::size_t index, std::uint64_t bytes) {
     auto& idle = call.self.pool->idle[index];
     std::unique_ptr<Storage> storage;
-    if (!idle.empty()) {
-        storage = std::move(idle.back());
-        idle.pop_back();
+    const auto found = std::find_if(idle.rbegin(), idle.rend(), [&](const auto& one) {
+        return one->memory.size() == bytes;
+    });
+    if (found != idle.rend()) {
+        storage = std::move(*found);
+        idle.erase(std::next(found).base());
     } else {
         try {
             storage = std::make_unique<Storage>(
@@ -183,9 +190,12 @@ StorageRef take_output(Call& call, std::size_t index, std::uint64_t bytes) {
     }
     return {storage.release(), [pool = std::weak_ptr(call.self.pool), index](Storage* returned) {
                 std::unique_ptr<Storage> owned(returned);
-                if (const auto target = pool.lock();
-                    target && target->idle[index].size() < idle_outputs) {
-                    target->idle[index].push_back(std::move(owned));
+                if (const auto target = pool.lock()) {
+                    auto& all = target->idle[index];
+                    if (all.size() == idle_outputs) {
+                        all.erase(all.begin());  // perhaps of a shape that is not used any more
+                    }
+                    all.push_back(std::move(owned));
                 }
             }};
 }
@@ -226,10 +236,7 @@ Output bind_given_output(Call& call, std::size_t index, const nb::object& value)
         call.views.push_back(std::move(*view));
         return {value, nullptr};
     }
-    StorageRef& staging = call.memory.outputs[index];
-    if (!staging) {
-        staging = allocate(call, wanted.bytes());
-    }
+    const StorageRef& staging = staged(call, call.memory.outputs[index], wanted.bytes());
     call.operands.emplace_back(staging->memory);
     return {value, staging};
 }
@@ -244,10 +251,7 @@ Output bind_output(Call& call, std::size_t index) {
                     nullptr};
         }
     }
-    StorageRef& staging = call.memory.outputs[index];
-    if (!staging) {
-        staging = allocate(call, wanted.bytes());
-    }
+    const StorageRef& staging = staged(call, call.memory.outputs[index], wanted.bytes());
     call.operands.emplace_back(staging->memory);
     nb::list shape;
     for (const std::int64_t dimension : wanted.shape) {
@@ -304,6 +308,11 @@ const accel::Model& ModelObject::checked() const {
     return *model;
 }
 
+void ModelObject::set(accel::Model loaded) {
+    open = !loaded.open_dimensions().empty();
+    model = std::move(loaded);
+}
+
 void ModelObject::close() {
     idle.clear();
     pool = std::make_shared<OutputPool>();
@@ -311,10 +320,11 @@ void ModelObject::close() {
     device.reset();
 }
 
-std::vector<nb::object> call_model(ModelObject& self, const std::vector<nb::object>& inputs,
+std::vector<nb::object> call_model(ModelObject& self, const accel::Model& model,
+                                   const std::vector<nb::object>& inputs,
                                    const std::shared_ptr<QueueState>& queue,
                                    const nb::object& out) {
-    Call call(self);
+    Call call(self, model);
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         bind_input(call, i, inputs[i]);
     }

@@ -41,7 +41,10 @@ struct ModelObject {
     std::vector<CallMemory> idle;  // memory of calls that have ended
     std::shared_ptr<OutputPool> pool = std::make_shared<OutputPool>();
 
+    bool open = false;  // calls may have other shapes
+
     [[nodiscard]] const accel::Model& checked() const;
+    void set(accel::Model loaded);
     void close();
 };
 
@@ -51,14 +54,14 @@ struct ModelObject {
                                                    const nb::args& positional,
                                                    const nb::kwargs& named_inputs, bool& named);
 
-/// Runs the model. `out` is none, an array, or a sequence of arrays. Waits without the GIL.
-[[nodiscard]] std::vector<nb::object> call_model(ModelObject& self,
+/// Runs `model`, which is that of `self` for the shapes of the inputs. `out` is none, an array, or a sequence of arrays. Waits without the GIL.
+[[nodiscard]] std::vector<nb::object> call_model(ModelObject& self, const accel::Model& model,
                                                  const std::vector<nb::object>& inputs,
                                                  const std::shared_ptr<QueueState>& queue,
                                                  const nb::object& out);
 
 /// Runs the model with a copy of all tensors, as models with host nodes need.
-[[nodiscard]] std::vector<nb::object> run_on_copies(ModelObject& self,
+[[nodiscard]] std::vector<nb::object> run_on_copies(ModelObject& self, const accel::Model& model,
                                                     const std::vector<nb::object>& inputs,
                                                     const std::shared_ptr<QueueState>& queue);
 

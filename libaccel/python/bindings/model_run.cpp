@@ -133,9 +133,9 @@ nb::object to_array(const TensorData& tensor) {
     return array;
 }
 
-std::vector<nb::object> run_on_copies(ModelObject& self, const std::vector<nb::object>& inputs,
+std::vector<nb::object> run_on_copies(ModelObject& self, const accel::Model& model,
+                                      const std::vector<nb::object>& inputs,
                                       const std::shared_ptr<QueueState>& queue) {
-    const accel::Model model = self.checked();
     const std::vector<TensorData> tensors = to_tensors(model.inputs(), inputs);
     wait_for_jobs(*queue);
     const std::vector<TensorData> outputs =

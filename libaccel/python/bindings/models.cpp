@@ -21,6 +21,7 @@
 #include "casters.hpp"
 #include "context_manager.hpp"
 #include "model_call.hpp"
+#include "model_shapes.hpp"
 #include "model_source.hpp"
 #include "objects.hpp"
 #include "options.hpp"
@@ -60,11 +61,15 @@ ModelObject load(const nb::object& file, const std::optional<DeviceObject>& devi
                  std::map<std::string, std::int64_t> dimensions,
                  std::map<std::string, std::vector<std::int64_t>> shapes,
                  const nb::dict& constant_inputs, bool allow_narrowing, bool host_fallback,
-                 int imported_weights, const nb::object& log) {
+                 int imported_weights, std::optional<std::vector<std::string>> open_dimensions,
+                 const nb::list& specializations, std::size_t max_shapes, const nb::object& log) {
     const ModelSource source(file, folder);
     LoadOptions options =
         to_options(batch, std::move(dimensions), std::move(shapes), constant_inputs,
                    allow_narrowing, host_fallback, imported_weights);
+    options.open_dimensions = std::move(open_dimensions);
+    options.specializations = to_model_shapes(specializations);
+    options.max_shapes = max_shapes;
     std::ostringstream text;
     options.log = log.is_none() ? nullptr : &text;
     auto state = device ? device->shared() : nullptr;
@@ -86,7 +91,7 @@ ModelObject load(const nb::object& file, const std::optional<DeviceObject>& devi
     }
     ModelObject object;
     object.device = std::move(state);
-    object.model = std::move(model);
+    object.set(std::move(*model));
     return object;
 }
 
@@ -120,19 +125,19 @@ std::shared_ptr<QueueState> queue_of(const ModelObject& self, const nb::object& 
 
 nb::object call(ModelObject& self, const nb::args& inputs, const nb::object& queue,
                 const nb::object& out, const nb::kwargs& named_inputs) {
-    const accel::Model model = self.checked();
     bool named = false;
-    const auto ordered = order_inputs(model.inputs(), inputs, named_inputs, named);
+    auto ordered = order_inputs(self.checked().inputs(), inputs, named_inputs, named);
     const auto state = queue_of(self, queue);
+    const accel::Model model = model_for(self, ordered);
     if (model.host_nodes().empty()) {
-        return to_result(model.outputs(), call_model(self, ordered, state, out), named);
+        return to_result(model.outputs(), call_model(self, model, ordered, state, out), named);
     }
     if (!out.is_none()) {
         refuse(
             "the host computes nodes of this model (Model.host_nodes), so `out` is not possible: "
             "leave it out, and copy the results");
     }
-    return to_result(model.outputs(), run_on_copies(self, ordered, state), named);
+    return to_result(model.outputs(), run_on_copies(self, model, ordered, state), named);
 }
 
 JobObject submit(const ModelObject& self, const QueueObject& queue,
@@ -320,24 +325,29 @@ void bind_loading(nb::class_<ModelObject>& model) {
             nb::arg("dimensions") = nb::dict(), nb::arg("shapes") = nb::dict(),
             nb::arg("constant_inputs") = nb::dict(), nb::arg("allow_narrowing") = false,
             nb::arg("host_fallback") = false, nb::arg("imported_weights") = -1,
-            nb::arg("log") = nb::none(),
+            nb::arg("open_dimensions") = nb::none(), nb::arg("specializations") = nb::list(),
+            nb::arg("max_shapes") = 16, nb::arg("log") = nb::none(),
             nb::sig(
                 "def load(file: accel._types.Path | accel._types.Content, device: Device | None "
                 "= None, *, folder: accel._types.Path | None = None, batch: int = 0, dimensions: "
                 "dict[str, int] = {}, shapes: dict[str, "
                 "list[int]] = {}, constant_inputs: dict[str, accel._types.ArrayLike] = {}, "
                 "allow_narrowing: bool = False, host_fallback: bool = False, "
-                "imported_weights: int = -1, log: typing.TextIO | None = None) -> Model"),
+                "imported_weights: int = -1, open_dimensions: list[str] | None = None, "
+                "specializations: list[dict[str, int | list[int]]] = [], max_shapes: int = 16, log: typing.TextIO | None = None) -> Model"),
             "Reads and compiles an ONNX file of opset 1 to 28, or loads a model that save() "
             "wrote, without the GIL. `file`: its path, or its content as bytes, a bytearray, a "
             "memoryview or the like. `folder`: of the files with weights that such a content names "
             "(external data).\n\n"
             "`device` None: Device(). `batch`: the length of a first dimension that the model "
-            "leaves open (0: 1, if its name is that of a batch). `dimensions`: lengths of named "
+            "leaves open. `dimensions`: lengths of named "
             "dimensions. `shapes`: shapes of inputs. `constant_inputs`: inputs that are the same "
             "in every run. "
             "`allow_narrowing`: f32 and i64 for f64 and u64. `host_fallback`: the host computes "
-            "nodes whose shapes depend on values. `log`: each pass of the compiler writes here.\n\n"
+            "nodes whose shapes depend on values. `open_dimensions`: names of the dimensions whose "
+            "lengths calls may change (None: all that nothing states; see specialize()). "
+            "`specializations`: shapes to compile at once, each with the lengths of dimensions or "
+            "the shapes of inputs. `max_shapes`: how many others stay compiled. `log`: each pass of the compiler writes here.\n\n"
             "Raises Error with the file, the node, its operator and a remedy.")
         .def_static(
             "check", &check, nb::arg("file"), nb::kw_only(), nb::arg("folder") = nb::none(),
@@ -375,7 +385,8 @@ void bind_models(nb::module_& module) {
              nb::sig("def __call__(self, *inputs: typing.Any, queue: Queue | None = None, out: "
                      "typing.Any = None, **named_inputs: typing.Any) -> typing.Any"),
              "Runs the model and waits, without the GIL. Inputs are arrays or buffers, by "
-             "position, by name, or in one dict, with the data types and shapes of `inputs`.\n\n"
+             "position, by name, or in one dict, with the data types of `inputs`. Their shapes may be "
+             "others where the model leaves dimensions open: see specialize().\n\n"
              "Returns the output; a tuple if there are several; a dict if names were given. `out` "
              "is an array or a buffer for the output, or a sequence of them. `queue` None: a queue "
              "of the device that all calls without one share.\n\n"
@@ -409,6 +420,7 @@ void bind_models(nb::module_& module) {
             "The caller closes it.")
         .def("__repr__", &describe_model)
         .def("close", &ModelObject::close, "Releases the model and its weights.");
+    bind_model_shapes(module, model);
     bind_context(model, &ModelObject::close);
 }
 

@@ -52,6 +52,23 @@ T value_of(std::string_view name, nb::handle value) {
 
 }  // namespace
 
+std::vector<ModelShape> to_model_shapes(nb::handle shapes) {
+    std::vector<ModelShape> result;
+    for (const nb::handle one : value_of<nb::list>("specializations", shapes)) {
+        ModelShape& shape = result.emplace_back();
+        for (const auto& [key, value] : value_of<nb::dict>("specializations", one)) {
+            const auto name = value_of<std::string>("specializations", key);
+            if (nb::isinstance<nb::int_>(value)) {
+                shape.dimensions[name] = value_of<std::int64_t>("specializations", value);
+            } else {
+                shape.inputs[name] =
+                    value_of<std::vector<std::int64_t>>("specializations", value);
+            }
+        }
+    }
+    return result;
+}
+
 bool set_queue_option(QueueOptions& options, std::string_view name, nb::handle value) {
     if (name == "priority") {
         options.priority = value_of<EnumArgument<Priority>>(name, value).get();
@@ -86,6 +103,14 @@ bool set_load_option(LoadOptions& options, std::string_view name, nb::handle val
         options.host_fallback = value_of<bool>(name, value);
     } else if (name == "imported_weights") {
         options.imported_weights = value_of<int>(name, value);
+    } else if (name == "open_dimensions") {
+        if (!value.is_none()) {
+            options.open_dimensions = value_of<std::vector<std::string>>(name, value);
+        }
+    } else if (name == "specializations") {
+        options.specializations = to_model_shapes(value);
+    } else if (name == "max_shapes") {
+        options.max_shapes = value_of<std::size_t>(name, value);
     } else {
         return false;
     }

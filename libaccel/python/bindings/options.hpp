@@ -22,6 +22,9 @@ namespace accel::python {
 [[nodiscard]] bool set_load_option(LoadOptions& options, std::string_view name,
                                    nanobind::handle value);
 
+/// Shapes of a model: each a dict of lengths by dimension, or of shapes by input.
+[[nodiscard]] std::vector<ModelShape> to_model_shapes(nanobind::handle shapes);
+
 /// Raises TypeError for a keyword that no option has.
 [[noreturn]] void refuse_keyword(std::string_view name);
 

@@ -104,10 +104,27 @@ std::vector<std::int64_t> essential(std::vector<std::int64_t> shape) {
     return shape;
 }
 
+// Whether a shape is that of `info` but for the lengths of open dimensions.
+bool fits(const std::vector<std::int64_t>& shape, const TensorInfo& info,
+          std::span<const std::size_t> open_axes) {
+    if (shape.size() != info.shape.size()) {
+        return false;
+    }
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        if (shape[i] != info.shape[i] &&
+            std::ranges::find(open_axes, i) == open_axes.end()) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // The tensor of a file that states its data type and shape, if that is what `info` needs.
-TensorData checked(const std::string& path, TensorData tensor, const TensorInfo& info) {
-    const bool open = std::ranges::count(info.shape, -1) != 0;
-    if (tensor.type != info.type || (!open && essential(tensor.shape) != essential(info.shape))) {
+TensorData checked(const std::string& path, TensorData tensor, const TensorInfo& info,
+                   std::span<const std::size_t> open_axes) {
+    const bool same = essential(tensor.shape) == essential(info.shape);
+    const bool open = !same && fits(tensor.shape, info, open_axes);
+    if (tensor.type != info.type || (!open && !same)) {
         throw Failure(
             Exit::usage,
             fmt::format("{} holds {}, and {} is needed", path,
@@ -125,13 +142,14 @@ TensorData checked(const std::string& path, TensorData tensor, const TensorInfo&
 }  // namespace
 
 TensorData read_tensor_file(const std::string& path, const TensorInfo& info,
-                            const PictureOptions& pictures) {
+                            const PictureOptions& pictures,
+                            std::span<const std::size_t> open_axes) {
     const std::vector<std::byte> bytes = read_bytes(path);
     if (path.ends_with(".npy")) {
-        return checked(path, parse_npy(path, bytes, info.type), info);
+        return checked(path, parse_npy(path, bytes, info.type), info, open_axes);
     }
     if (path.ends_with(".pb")) {
-        return checked(path, parse_onnx_tensor(path, bytes), info);
+        return checked(path, parse_onnx_tensor(path, bytes), info, open_axes);
     }
     if (is_picture(bytes) && bytes.size() != info.bytes()) {
         return picture_tensor(path, bytes, info, pictures);

@@ -20,9 +20,10 @@ struct PictureOptions {
 };
 
 /// The tensor of a file for `info`: .npy, .pb (ONNX), a PNG or JPEG picture, otherwise the elements
-/// as they are in memory. Throws Failure that says what the file has and what is needed.
+/// as they are in memory. The lengths of `open_axes` may be others than those of `info`. Throws Failure that says what the file has and what is needed.
 [[nodiscard]] TensorData read_tensor_file(const std::string& path, const TensorInfo& info,
-                                          const PictureOptions& pictures);
+                                          const PictureOptions& pictures,
+                                          std::span<const std::size_t> open_axes = {});
 
 /// The elements of a file of any length: .npy of the data type, or raw elements. Throws Failure.
 [[nodiscard]] std::vector<std::byte> read_elements(const std::string& path, DataType type);

@@ -44,14 +44,26 @@ typedef struct accel_dimension_t {
     int64_t length;
 } accel_dimension_t;
 
+/** Lengths that a model leaves open: of dimensions by name, and shapes of inputs (name, rank and
+ * shape count). A length that is missing is that of the first shape, or 1 for a batch. */
+typedef struct accel_model_shape_t {
+    uint32_t size;     /**< sizeof(accel_model_shape_t) */
+    uint32_t reserved; /**< 0 */
+    const accel_dimension_t *dimensions;
+    uint64_t dimension_count;
+    const accel_tensor_t *inputs;
+    uint64_t input_count;
+} accel_model_shape_t;
+
 typedef struct accel_model_options_t {
     uint32_t size;            /**< sizeof(accel_model_options_t) */
     uint32_t allow_narrowing; /**< 1: f32 computes f64, and i64 computes u64 */
     uint32_t host_fallback;   /**< 1: the host computes nodes whose shapes depend on values */
-    uint32_t reserved;        /**< 0 */
+    /** 1: only the dimensions of `open_dimensions` may have other lengths after the load. 0: all
+     * that neither the file nor these options state. See accel_model_specialize(). */
+    uint32_t lists_open;
     /** The length of a first dimension that the model leaves open. It also replaces a first
-     * dimension of 1. 0: an open first dimension without a name, or with the name of a batch (such
-     * as "batch" or "N"), is 1; any other is refused. */
+     * dimension of 1. 0: no length is given. */
     int64_t batch;
     const accel_dimension_t *dimensions;
     uint64_t dimension_count;
@@ -61,6 +73,12 @@ typedef struct accel_model_options_t {
     /** Inputs that are the same in every run. They are not inputs of the loaded model. */
     const accel_tensor_t *constants;
     uint64_t constant_count;
+    const char *const *open_dimensions;
+    uint64_t open_dimension_count;
+    /** Shapes that are compiled at once, and stay compiled. Each has the same size. */
+    const accel_model_shape_t *specializations;
+    uint64_t specialization_count;
+    uint64_t max_shapes; /**< most shapes besides these that stay compiled; 0: 16 */
 } accel_model_options_t;
 
 /**
@@ -81,7 +99,15 @@ ACCEL_C_API int accel_model_load_memory(const accel_device_t *device, const void
                                         const accel_model_options_t *options, accel_model_t **out,
                                         accel_error_t *error);
 
-/** Writes the compiled model with its weights. An existing file is replaced as a whole. */
+/**
+ * The model for other lengths of its open dimensions. It uses the same weights, and is compiled at
+ * the first call. accel_model_run() with inputs of another shape does this by itself. EINVAL for a
+ * shape that the model cannot have. Released by accel_model_free().
+ */
+ACCEL_C_API int accel_model_specialize(const accel_model_t *model, const accel_model_shape_t *shape,
+                                       accel_model_t **out, accel_error_t *error);
+
+/** Writes the compiled model with its weights, in all shapes that are compiled. An existing file is replaced as a whole. */
 ACCEL_C_API int accel_model_save(const accel_model_t *model, const char *file,
                                  accel_error_t *error);
 
@@ -109,7 +135,8 @@ ACCEL_C_API int accel_model_submit(const accel_model_t *model, accel_queue_t *qu
 
 /**
  * Copies the inputs to the card, runs the model, and waits. The inputs are in the order of the
- * model if none has a name; else each has one. `type` and `rank` may be 0: those of the model.
+ * model if none has a name; else each has one. `type` and `rank` may be 0: those of the model. The
+ * shapes may be others where the model leaves dimensions open.
  */
 ACCEL_C_API int accel_model_run(const accel_model_t *model, accel_queue_t *queue,
                                 const accel_tensor_t *inputs, size_t count, accel_results_t **out,
