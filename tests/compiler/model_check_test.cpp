@@ -127,13 +127,18 @@ TEST_F(ModelCheck, LoadNamesAllUnsupportedOperators) {
                 "com.microsoft.Invented 'n' (2 nodes)", "--check-only");
 }
 
+// No dimension may be open after the load.
+LoadOptions closed() {
+    return {.open_dimensions = std::vector<std::string>()};
+}
+
 TEST_F(ModelCheck, AllOpenDimensionsAreInOneMessage) {
     ModelBuilder m;
     m.input("ids", {"batch", "length"});
     m.input("mask", {1, "length", "width"});
     m.node("Identity", {"ids"}, {"y"});
     m.output("y");
-    expect_says(refusal(m), "dimension 1 ('length') of input 'ids' is open",
+    expect_says(refusal(m, closed()), "dimension 1 ('length') of input 'ids' is open",
                 "dimension 1 ('length'), 2 ('width') of input 'mask' are open", "--dimension");
     EXPECT_THAT(check(m, {.dimensions = {{"length", 4}, {"width", 2}}}), IsEmpty());
 }
@@ -143,7 +148,7 @@ TEST_F(ModelCheck, DimensionsWithoutANameOfTheirOwnAreGivenByShape) {
     m.input("x", {"?", "?", "?"});
     m.node("Identity", {"x"}, {"y"});
     m.output("y");
-    expect_says(refusal(m), "dimension 1 ('?'), 2 ('?') of input 'x' are open",
+    expect_says(refusal(m, closed()), "dimension 1 ('?'), 2 ('?') of input 'x' are open",
                 "--shape INPUT=N,N,...");
     EXPECT_THAT(check(m, {.shapes = {{"x", {1, 2, 3}}}}), IsEmpty());
 }
@@ -153,7 +158,7 @@ TEST_F(ModelCheck, AnOpenFirstDimensionIsABatchOnlyIfItsNameSaysSo) {
     m.input("f0", {"length", 1});
     m.node("Identity", {"f0"}, {"y"});
     m.output("y");
-    expect_says(refusal(m), "dimension 0 ('length') of input 'f0' is open");
+    expect_says(refusal(m, closed()), "dimension 0 ('length') of input 'f0' is open");
     EXPECT_THAT(check(m, {.dimensions = {{"length", 9}}}), IsEmpty());
     EXPECT_THAT(check(m, {.batch = 9}), IsEmpty());
     m.graph()
@@ -163,7 +168,18 @@ TEST_F(ModelCheck, AnOpenFirstDimensionIsABatchOnlyIfItsNameSaysSo) {
         ->mutable_shape()
         ->mutable_dim(0)
         ->set_dim_param("batch_size");
+    EXPECT_THAT(check(m, closed()), IsEmpty());
+}
+
+TEST_F(ModelCheck, NodesBehindAnOpenDimensionAreCheckedForTheirOperators) {
+    ModelBuilder m;
+    m.input("x", {"length"});
+    m.node("Neg", {"x"}, {"a"});
+    m.output("y");
+    m.node("Identity", {"a"}, {"y"});
     EXPECT_THAT(check(m), IsEmpty());
+    m.graph().mutable_node(1)->set_op_type("Invented");
+    EXPECT_THAT(check(m), ElementsAre(Field(&Unsupported::op_type, "Invented")));
 }
 
 TEST_F(ModelCheck, DataTypesHaveTheirNames) {
