@@ -129,8 +129,8 @@ TensorView LayoutAssignment::constant_view(const Constant& constant) {
     return {weights_slot(constant), 0, dense_strides(constant->dims)};
 }
 
-// A slice of a large constant, such as the embeddings of the positions that a shape has, is a view
-// of it, so that the constant is in the memory of the card once for all shapes.
+// A contiguous slice of a large constant, such as the embeddings of the positions that a shape has,
+// is a view of it, so that the constant is in the memory of the card once for all shapes.
 std::optional<TensorView> LayoutAssignment::slice_view(const Constant& constant) {
     constexpr std::size_t large = 4096;
     const Sliced* const slice = constant->data.sliced();
@@ -143,11 +143,13 @@ std::optional<TensorView> LayoutAssignment::slice_view(const Constant& constant)
         view.offset += slice->start[i] * view.strides[i];
         view.strides[i] *= slice->step[i];
     }
-    auto strides = reshape_strides(slice->dims, view.strides, constant->dims);
-    if (!strides) {
+    // Any other view may need more loops than a command has, and a copy of its elements does not.
+    if (view.offset < 0 ||
+        !same_strides(slice->dims, view.strides, dense_strides(slice->dims)) ||
+        elements(slice->dims) != elements(constant->dims)) {
         return std::nullopt;
     }
-    view.strides = std::move(*strides);
+    view.strides = dense_strides(constant->dims);
     view.slot = weights_slot(slice->from);
     return view;
 }

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <accel/tensor.hpp>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <vector>
 
