@@ -104,6 +104,7 @@
 #define ACCEL_FEATURE_TENSOR_SCATTER (1ULL << 8)	/* the command SCATTER */
 #define ACCEL_FEATURE_SMALL_TYPES (1ULL << 9)	/* types of 2, 4 and 8 bits in ELEMENTWISE */
 #define ACCEL_FEATURE_LOOPS	(1ULL << 10)	/* LOOP, SKIP and SET_ARGUMENT in lists */
+#define ACCEL_FEATURE_ATTENTION	(1ULL << 11)	/* the command ATTENTION */
 
 #define ACCEL_STATUS_READY	(1U << 0)	/* out of reset; registers may be set */
 #define ACCEL_STATUS_RESETTING	(1U << 1)	/* a reset is in progress */
@@ -223,6 +224,7 @@ enum accel_opcode {
 	ACCEL_OP_GATHER = 0x27,
 	ACCEL_OP_RESIZE = 0x28,
 	ACCEL_OP_SCATTER = 0x29,	/* updates elements at indices */
+	ACCEL_OP_ATTENTION = 0x2a,
 };
 
 #define ACCEL_CMD_RECORD	(1U << 0)	/* write a struct accel_completion_record */
@@ -635,6 +637,52 @@ struct accel_reduce {
 	__le32 n;
 	__le32 inner;
 	__le32 reserved1[4];
+};
+
+#define ACCEL_ATTENTION_LEFT	(1U << 0)	/* a query attends no key more than @left before it */
+#define ACCEL_ATTENTION_RIGHT	(1U << 1)	/* nor one more than @right behind it */
+#define ACCEL_ATTENTION_LENGTHS	(1U << 2)	/* @lengths has the number of keys of each batch */
+#define ACCEL_ATTENTION_POSITIONS (1U << 3)	/* @positions has the first query's for each batch */
+#define ACCEL_ATTENTION_NAN	(1U << 4)	/* a query without keys gives NaN instead of zero */
+#define ACCEL_ATTENTION_FLAGS	31U
+
+#define ACCEL_ATTENTION_TILE	128	/* keys whose exponentials share a maximum */
+#define ACCEL_ATTENTION_SIZE_MAX 512	/* of @size and @value_size */
+
+/*
+ * dst = softmax(scale * Q K^T + mask) V, for each head of each batch. Strides
+ * are those of a batch, a head and a row, in elements; zero broadcasts.
+ */
+struct accel_attention {
+	__u8 type;			/* enum accel_data_type, of Q, src0 */
+	__u8 key_type;			/* of K, src1; zero, here and below: as @type */
+	__u8 value_type;		/* of V, src2 */
+	__u8 dst_type;
+	__u8 mask_type;			/* zero: there is no mask */
+	__u8 index_type;		/* of lengths and positions: I32 or I64, else zero */
+	__le16 flags;			/* ACCEL_ATTENTION_* */
+	__le32 batch;
+	__le32 heads;			/* of Q; a multiple of @key_heads */
+	__le32 key_heads;		/* of K and V */
+	__le32 queries;
+	__le32 keys;
+	__le32 size;			/* of a row of Q and K */
+	__le32 value_size;		/* of a row of V and dst */
+	__le32 scale;			/* f32 */
+	__le32 softcap;			/* f32; zero: none */
+	__le32 left;
+	__le32 right;
+	__le32 offset;			/* s32: added to the positions of queries */
+	__le32 dst_strides[3];
+	__le32 src0_strides[3];
+	__le32 src1_strides[3];
+	__le32 src2_strides[3];
+	__le32 mask_strides[3];		/* the keys of a row are dense */
+	__le32 reserved;
+	/* In a list, these may name arguments of the CALL. */
+	__le64 mask;
+	__le64 lengths;			/* @batch integers */
+	__le64 positions;		/* @batch integers */
 };
 
 /*

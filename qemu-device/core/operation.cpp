@@ -37,6 +37,7 @@ constexpr std::array operations{
     Operation{ACCEL_OP_GATHER, Engine::compute, tensor_addresses, false, run_gather},
     Operation{ACCEL_OP_SCATTER, Engine::compute, tensor_addresses, false, run_scatter},
     Operation{ACCEL_OP_RESIZE, Engine::compute, tensor_addresses, false, run_resize},
+    Operation{ACCEL_OP_ATTENTION, Engine::compute, tensor_addresses, false, run_attention},
 };
 
 }  // namespace

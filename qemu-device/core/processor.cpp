@@ -262,7 +262,8 @@ Status Processor::run_on_engine(Step& step, const Operation& operation) {
                         .memory = step.memory,
                         .scratch = step.scratch,
                         .threads = crew != nullptr ? crew->threads() : 1,
-                        .crew = crew};
+                        .crew = crew,
+                        .call = queue.call.active ? &queue.call : nullptr};
     step.memory.set_checkpoint(&turn);
     const Status status = operation.run(execution);
     step.memory.set_checkpoint(nullptr);

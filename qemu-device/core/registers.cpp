@@ -22,7 +22,8 @@ std::uint32_t engines_register(const accel_core_config& config) {
 constexpr std::uint64_t features =
     ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE | ACCEL_FEATURE_F32 |
     ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE | ACCEL_FEATURE_TENSOR | ACCEL_FEATURE_SHARING |
-    ACCEL_FEATURE_TENSOR_SCATTER | ACCEL_FEATURE_SMALL_TYPES | ACCEL_FEATURE_LOOPS;
+    ACCEL_FEATURE_TENSOR_SCATTER | ACCEL_FEATURE_SMALL_TYPES | ACCEL_FEATURE_LOOPS |
+    ACCEL_FEATURE_ATTENTION;
 
 bool well_formed(std::uint64_t offset, unsigned bytes) {
     return (bytes == 4 || bytes == 8) && offset % bytes == 0 &&

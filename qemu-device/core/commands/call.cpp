@@ -9,9 +9,7 @@
 
 namespace accel::card {
 
-namespace {
-
-[[nodiscard]] Status resolve(const CallState& call, __le64& address) {
+Status resolve_argument(const CallState& call, __le64& address) {
     if ((address & ACCEL_ARG_FLAG) == 0) {
         return ACCEL_OK;
     }
@@ -24,8 +22,6 @@ namespace {
     address = base >> ACCEL_VA_BITS != 0 ? base : base + (address & ACCEL_ARG_OFFSET);
     return ACCEL_OK;
 }
-
-}  // namespace
 
 Status start_call(const accel_command& command, std::uint32_t max_commands, Memory& memory,
                   CallState& call) {
@@ -76,12 +72,12 @@ Status start_call(const accel_command& command, std::uint32_t max_commands, Memo
 }
 
 Status resolve_arguments(const CallState& call, std::uint8_t addresses, accel_command& command) {
-    if (Status status = resolve(call, command.record); status != ACCEL_OK) {
+    if (Status status = resolve_argument(call, command.record); status != ACCEL_OK) {
         return status;
     }
     for (unsigned i = 0; i < std::size(command.words); ++i) {
         if ((addresses >> i & 1) != 0) {
-            if (Status status = resolve(call, command.words[i]); status != ACCEL_OK) {
+            if (Status status = resolve_argument(call, command.words[i]); status != ACCEL_OK) {
                 return status;
             }
         }

@@ -55,6 +55,9 @@ struct CallState {
 [[nodiscard]] Status start_call(const accel_command& command, std::uint32_t max_commands,
                                 Memory& memory, CallState& call);
 
+// Replaces a reference to an argument by a context address.
+[[nodiscard]] Status resolve_argument(const CallState& call, __le64& address);
+
 // Replaces references to arguments in a command of a list by context addresses. `addresses`: the
 // mask of its Operation.
 [[nodiscard]] Status resolve_arguments(const CallState& call, std::uint8_t addresses,

@@ -55,6 +55,7 @@ struct Scratch {
 };
 
 class Crew;
+struct CallState;
 
 // A command that is ready to run: copied from the ring, its header checked, its addresses resolved.
 struct Execution {
@@ -63,6 +64,7 @@ struct Execution {
     Scratch& scratch;
     unsigned threads = 1;  // how many may compute it: some commands have smaller units then
     Crew* crew = nullptr;  // these threads; null: the caller computes it alone
+    const CallState* call = nullptr;  // whose list the command is in; null: none
 };
 
 // ---- checks that commands share
@@ -109,5 +111,6 @@ inline constexpr std::uint32_t max_segments = 65536;
 [[nodiscard]] Status run_gather(Execution& execution);
 [[nodiscard]] Status run_scatter(Execution& execution);
 [[nodiscard]] Status run_resize(Execution& execution);
+[[nodiscard]] Status run_attention(Execution& execution);
 
 }  // namespace accel::card
