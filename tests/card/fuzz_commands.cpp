@@ -190,6 +190,47 @@ void draw(FuzzScript& script, accel_resize& resize) {
     resize.inner = draw_dimension(script);
 }
 
+void draw(FuzzScript& script, accel_attention& attention) {
+    static constexpr std::uint8_t types[] = {ACCEL_TYPE_F32, ACCEL_TYPE_F16, ACCEL_TYPE_BF16,
+                                             ACCEL_TYPE_BOOL, 0};
+    const auto type = [&] { return types[script.below(std::size(types))]; };
+    attention.type = script.coin() ? std::uint8_t{ACCEL_TYPE_F32} : type();
+    attention.key_type = script.coin() ? std::uint8_t{0} : type();
+    attention.dst_type = script.coin() ? std::uint8_t{0} : type();
+    attention.flags = up_to_one_above(script, ACCEL_ATTENTION_FLAGS);
+    attention.batch = static_cast<std::uint32_t>(script.below(4));
+    attention.key_heads = static_cast<std::uint32_t>(script.below(4));
+    attention.heads = attention.key_heads * static_cast<std::uint32_t>(script.below(4));
+    attention.queries = draw_dimension(script);
+    attention.keys = draw_dimension(script);
+    attention.size = draw_dimension(script);
+    attention.value_size = draw_dimension(script);
+    attention.scale = script.take<std::uint32_t>();
+    attention.softcap = script.coin() ? 0 : script.take<std::uint32_t>() >> 1;
+    attention.offset = draw_dimension(script);
+    const bool indexed =
+        (attention.flags & (ACCEL_ATTENTION_LENGTHS | ACCEL_ATTENTION_POSITIONS)) != 0;
+    attention.index_type = indexed ? (script.coin() ? ACCEL_TYPE_I64 : ACCEL_TYPE_I32) : 0;
+    attention.mask_type = type();
+    const auto when = [&](bool used, std::uint64_t value) { return used ? value : 0; };
+    const auto flag = [&](unsigned bit) { return (attention.flags & bit) != 0; };
+    attention.left =
+        static_cast<std::uint32_t>(when(flag(ACCEL_ATTENTION_LEFT), draw_size(script)));
+    attention.right =
+        static_cast<std::uint32_t>(when(flag(ACCEL_ATTENTION_RIGHT), draw_size(script)));
+    attention.mask = when(attention.mask_type != 0, draw_address(script));
+    attention.lengths = when(flag(ACCEL_ATTENTION_LENGTHS), draw_address(script));
+    attention.positions = when(flag(ACCEL_ATTENTION_POSITIONS), draw_address(script));
+    for (unsigned i = 0; i < 3; ++i) {
+        attention.dst_strides[i] = draw_dimension(script);
+        attention.src0_strides[i] = draw_dimension(script);
+        attention.src1_strides[i] = draw_dimension(script);
+        attention.src2_strides[i] = draw_dimension(script);
+        attention.mask_strides[i] =
+            static_cast<std::uint32_t>(when(attention.mask_type != 0, draw_size(script)));
+    }
+}
+
 std::uint8_t* params_block(FuzzScript& script, std::uint8_t* params_page) {
     return params_page + script.below(params_blocks) * params_bytes;
 }
@@ -206,9 +247,10 @@ void draw_params(FuzzScript& script, std::uint8_t* params_page) {
         accel_gather gather;
         accel_resize resize;
         accel_scatter scatter;
+        accel_attention attention;
         std::array<std::uint8_t, params_bytes> bytes;
     } block{};
-    switch (script.below(10)) {
+    switch (script.below(11)) {
         case 0:
             draw(script, block.gemm);
             break;
@@ -235,6 +277,9 @@ void draw_params(FuzzScript& script, std::uint8_t* params_page) {
             break;
         case 8:
             draw(script, block.scatter);
+            break;
+        case 9:
+            draw(script, block.attention);
             break;
         default:
             block.bytes = script.take<std::array<std::uint8_t, params_bytes>>();
@@ -312,11 +357,11 @@ void draw_tensor(FuzzScript& script, accel_command& command, std::uint8_t* param
 
 accel_command draw_command(FuzzScript& script, std::uint8_t* params_page) {
     static constexpr std::uint8_t opcodes[] = {
-        ACCEL_OP_NOP,       ACCEL_OP_CALL,   ACCEL_OP_WAIT,        ACCEL_OP_SIGNAL,
-        ACCEL_OP_COPY,      ACCEL_OP_FILL,   ACCEL_OP_GEMM,        ACCEL_OP_ELEMENTWISE,
-        ACCEL_OP_SOFTMAX,   ACCEL_OP_REDUCE, ACCEL_OP_CONV2D,      ACCEL_OP_POOL,
-        ACCEL_OP_TRANSPOSE, ACCEL_OP_GATHER, ACCEL_OP_RESIZE,      ACCEL_OP_SCATTER,
-        ACCEL_OP_LOOP,      ACCEL_OP_SKIP,   ACCEL_OP_SET_ARGUMENT};
+        ACCEL_OP_NOP,       ACCEL_OP_CALL,   ACCEL_OP_WAIT,         ACCEL_OP_SIGNAL,
+        ACCEL_OP_COPY,      ACCEL_OP_FILL,   ACCEL_OP_GEMM,         ACCEL_OP_ELEMENTWISE,
+        ACCEL_OP_SOFTMAX,   ACCEL_OP_REDUCE, ACCEL_OP_CONV2D,       ACCEL_OP_POOL,
+        ACCEL_OP_TRANSPOSE, ACCEL_OP_GATHER, ACCEL_OP_RESIZE,       ACCEL_OP_SCATTER,
+        ACCEL_OP_LOOP,      ACCEL_OP_SKIP,   ACCEL_OP_SET_ARGUMENT, ACCEL_OP_ATTENTION};
     accel_command command{};
     command.opcode = opcodes[script.below(std::size(opcodes))];
     if (script.below(8) == 0) {

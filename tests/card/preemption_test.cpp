@@ -232,6 +232,38 @@ TEST_F(Storm, ChangesNoBitOfAScatter) {
     }
 }
 
+// The maxima and sums of a query continue behind a preemption.
+TEST_F(Storm, ChangesNoBitOfAnAttention) {
+    constexpr std::uint32_t rows = 400;
+    constexpr std::uint32_t size = 40;
+    Random random(13);
+    accel_attention p{};
+    p.type = ACCEL_TYPE_F32;
+    p.batch = 1;
+    p.heads = p.key_heads = 2;
+    p.queries = p.keys = rows;
+    p.size = p.value_size = size;
+    p.scale = std::bit_cast<std::uint32_t>(0.15F);
+    for (auto* const strides : {p.dst_strides, p.src0_strides, p.src1_strides, p.src2_strides}) {
+        strides[1] = size;
+        strides[2] = 2 * size;
+    }
+    constexpr std::uint64_t count = std::uint64_t{2} * rows * size;
+    Operands operands{.dst = space.allocate(count * sizeof(float))};
+    for (std::uint64_t* const source : {&operands.src0, &operands.src1, &operands.src2}) {
+        *source = space.allocate(count * sizeof(float), Layout::scattered);
+        space.store(*source, random.ordinary(count));
+    }
+    const accel_command command = tensor_in(space, ACCEL_OP_ATTENTION, operands, p);
+    ASSERT_EQ(run(preempted, command), ACCEL_OK);
+    const auto expected = space.load<float>(operands.dst, count);
+    for (int i = 0; i < 20; ++i) {
+        space.store(operands.dst, std::vector<float>(count));
+        ASSERT_EQ(run_in_storm(preempted, command), ACCEL_OK);
+        ASSERT_TRUE(same_bits(space.load<float>(operands.dst, count), expected));
+    }
+}
+
 TEST_F(Storm, ChangesNoBitOfALongFill) {
     constexpr std::uint64_t bytes = 4 << 20;
     const std::uint64_t target = space.allocate(bytes, Layout::host_large);

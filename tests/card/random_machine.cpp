@@ -237,6 +237,45 @@ accel_command Machine::draw_scatter(Kind kind, Random& random) {
     return tensor_command(ACCEL_OP_SCATTER, with, p);
 }
 
+// Several heads, or with a cache few queries that share the heads of many keys.
+accel_command Machine::draw_attention(Kind kind, Random& random) {
+    const bool cache = kind == Kind::attention_cache;
+    accel_attention p{};
+    p.type = ACCEL_TYPE_F32;
+    p.batch = 2;
+    p.key_heads = cache ? 4 : between(random, 2, 4);
+    p.heads = p.key_heads * between(random, 1, 3);
+    p.size = between(random, 20, 60);
+    p.value_size = between(random, 20, 40);
+    p.queries = cache ? between(random, 1, 3) : between(random, 150, 180);
+    p.keys = cache ? between(random, 300, 400) : between(random, 150, 250);
+    p.scale = std::bit_cast<std::uint32_t>(0.1F);
+    p.src0_strides[2] = p.size;
+    p.src0_strides[1] = p.queries * p.size;
+    p.src0_strides[0] = p.heads * p.src0_strides[1];
+    // Heads within a row, as a projection writes them.
+    for (auto* const strides : {p.src1_strides, p.src2_strides}) {
+        strides[1] = strides == p.src1_strides ? p.size : p.value_size;
+        strides[2] = p.key_heads * strides[1];
+        strides[0] = p.keys * strides[2];
+    }
+    p.dst_strides[1] = p.value_size;
+    p.dst_strides[2] = p.heads * p.value_size;
+    p.dst_strides[0] = p.queries * p.dst_strides[2];
+    if (cache) {
+        p.flags = ACCEL_ATTENTION_LENGTHS | ACCEL_ATTENTION_POSITIONS | ACCEL_ATTENTION_RIGHT;
+        p.index_type = ACCEL_TYPE_I32;
+        std::vector<std::int32_t> words{static_cast<std::int32_t>(p.keys) - 20, 77};
+        words.insert(words.end(), {static_cast<std::int32_t>(p.keys) - 22, 74});
+        space.store(blocks[1], words);
+        p.lengths = blocks[1];
+        p.positions = blocks[1] + 2 * sizeof(std::int32_t);
+    }
+    Operands with = two_sources();
+    with.src2 = operands[3];
+    return tensor_command(ACCEL_OP_ATTENTION, with, p);
+}
+
 accel_command Machine::draw(Kind kind, Random& random) {
     switch (kind) {
         case Kind::copy:
@@ -262,6 +301,9 @@ accel_command Machine::draw(Kind kind, Random& random) {
         case Kind::scatter:
         case Kind::scatter_elements:
             return draw_scatter(kind, random);
+        case Kind::attention:
+        case Kind::attention_cache:
+            return draw_attention(kind, random);
         default:
             return draw_table(kind, random);
     }

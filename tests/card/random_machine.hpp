@@ -31,19 +31,24 @@ enum class Kind : std::uint8_t {
     gather_elements,
     scatter,
     scatter_elements,
-    resize
+    resize,
+    attention,
+    attention_cache
 };
-inline constexpr Kind kinds[] = {
-    Kind::copy,       Kind::fill,        Kind::transfer,        Kind::gemm,   Kind::gemm_int8,
-    Kind::gemm_batch, Kind::elementwise, Kind::softmax,         Kind::reduce, Kind::conv2d,
-    Kind::depthwise,  Kind::pool,        Kind::transpose,       Kind::gather, Kind::gather_elements,
-    Kind::scatter,    Kind::resize,      Kind::scatter_elements};
+inline constexpr Kind kinds[] = {Kind::copy,        Kind::fill,           Kind::transfer,
+                                 Kind::gemm,        Kind::gemm_int8,      Kind::gemm_batch,
+                                 Kind::elementwise, Kind::softmax,        Kind::reduce,
+                                 Kind::conv2d,      Kind::depthwise,      Kind::pool,
+                                 Kind::transpose,   Kind::gather,         Kind::gather_elements,
+                                 Kind::scatter,     Kind::resize,         Kind::scatter_elements,
+                                 Kind::attention,   Kind::attention_cache};
 
 [[nodiscard]] inline std::string name_of(Kind kind) {
     static constexpr const char* names[] = {
-        "Copy",        "Fill",    "Transfer",       "Gemm",    "GemmInt8",        "GemmBatch",
-        "Elementwise", "Softmax", "Reduce",         "Conv2d",  "Depthwise",       "Pool",
-        "Transpose",   "Gather",  "GatherElements", "Scatter", "ScatterElements", "Resize"};
+        "Copy",        "Fill",          "Transfer",       "Gemm",    "GemmInt8",        "GemmBatch",
+        "Elementwise", "Softmax",       "Reduce",         "Conv2d",  "Depthwise",       "Pool",
+        "Transpose",   "Gather",        "GatherElements", "Scatter", "ScatterElements", "Resize",
+        "Attention",   "AttentionCache"};
     return names[static_cast<unsigned>(kind)];
 }
 
@@ -109,6 +114,7 @@ class Machine {
     accel_command draw_transpose(Random& random);
     accel_command draw_table(Kind kind, Random& random);
     accel_command draw_scatter(Kind kind, Random& random);
+    accel_command draw_attention(Kind kind, Random& random);
     // Stores `count` indices of an axis, also negative ones.
     void draw_indices(std::uint32_t count, std::uint32_t n, Random& random);
 

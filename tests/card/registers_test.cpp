@@ -28,7 +28,7 @@ TEST_F(Registers, IdentityAndLimitsAreReadOnly) {
                  ACCEL_FEATURE_SHADOW | ACCEL_FEATURE_CALL | ACCEL_FEATURE_TIMELINE |
                      ACCEL_FEATURE_F32 | ACCEL_FEATURE_SCATTER | ACCEL_FEATURE_IMAGE |
                      ACCEL_FEATURE_TENSOR | ACCEL_FEATURE_SHARING | ACCEL_FEATURE_TENSOR_SCATTER |
-                     ACCEL_FEATURE_SMALL_TYPES | ACCEL_FEATURE_LOOPS},
+                     ACCEL_FEATURE_SMALL_TYPES | ACCEL_FEATURE_LOOPS | ACCEL_FEATURE_ATTENTION},
         Expected{ACCEL_REG_QUEUES, 4, o.queues},
         Expected{ACCEL_REG_CONTEXTS, 4, o.contexts},
         Expected{ACCEL_REG_MEMORY_SIZE, 8, o.device_memory},

@@ -104,6 +104,35 @@ TEST_F(Timing, GemmTakesTheLongerOfArithmeticAndMemory) {
     EXPECT_LE(row, transfer_size / ACCEL_TIMING_MEMORY_BYTES + 1000);
 }
 
+// Its products and exponentials; a causal one skips the tiles of keys behind its queries.
+TEST_F(Timing, AttentionTakesAsLongAsItsArithmetic) {
+    constexpr std::uint64_t rows = 1024;
+    constexpr std::uint64_t size = 64;
+    Operands operands{};
+    for (std::uint64_t* const operand :
+         {&operands.dst, &operands.src0, &operands.src1, &operands.src2}) {
+        *operand = space.allocate(rows * size * sizeof(float), Layout::device_large);
+    }
+    accel_attention p{};
+    p.type = ACCEL_TYPE_F32;
+    p.batch = p.heads = p.key_heads = 1;
+    p.queries = p.keys = rows;
+    p.size = p.value_size = size;
+    p.dst_strides[2] = p.src0_strides[2] = p.src1_strides[2] = p.src2_strides[2] = size;
+    const auto ticks = [](std::uint64_t scores) {
+        return scores * 2 * size / ACCEL_TIMING_MACS + scores / ACCEL_TIMING_ELEMENTS +
+               scores / ACCEL_TIMING_SPECIALS + rows * size / ACCEL_TIMING_SPECIALS;
+    };
+    const std::uint64_t all = warm_duration(tensor_command(ACCEL_OP_ATTENTION, operands, p));
+    EXPECT_NEAR(static_cast<double>(all), static_cast<double>(ticks(rows * rows)), 3000);
+    p.flags = ACCEL_ATTENTION_RIGHT;
+    const std::uint64_t causal = warm_duration(tensor_command(ACCEL_OP_ATTENTION, operands, p));
+    constexpr std::uint64_t blocks = rows / ACCEL_ATTENTION_TILE;
+    constexpr std::uint64_t attended =
+        blocks * (blocks + 1) / 2 * ACCEL_ATTENTION_TILE * ACCEL_ATTENTION_TILE;
+    EXPECT_NEAR(static_cast<double>(causal), static_cast<double>(ticks(attended)), 3000);
+}
+
 TEST_F(Timing, AThrottledCardComputesSlowerAndCopiesAsFast) {
     constexpr std::uint32_t problem_size = 512;
     constexpr std::uint64_t transfer_size =

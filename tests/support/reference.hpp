@@ -57,6 +57,19 @@ void pool(const accel_pool& p, const std::vector<float>& src, std::vector<float>
 [[nodiscard]] std::vector<std::uint32_t> reduce_index(const accel_reduce& p,
                                                       const std::vector<float>& src);
 
+// Operands of ATTENTION as f32, with the strides of the block. A mask of booleans has zeros and ones;
+// operands that the block does not have are empty.
+struct AttentionOperands {
+    std::vector<float> q;
+    std::vector<float> k;
+    std::vector<float> v;
+    std::vector<float> mask;
+    std::vector<std::int64_t> lengths;
+    std::vector<std::int64_t> positions;
+};
+// d has f32 results, before they are rounded to dst_type.
+void attention(const accel_attention& p, const AttentionOperands& from, std::vector<float>& d);
+
 // An update of SCATTER.
 [[nodiscard]] float updated(unsigned op, float old, float update);
 // Integers of any size, modulo 2^64.
