@@ -43,7 +43,8 @@ struct accel_queue_error;
 	each(ACCEL_INTERNAL, "INTERNAL")		\
 	each(ACCEL_BAD_INDEX, "BAD_INDEX")		\
 	each(ACCEL_TIME_LIMIT, "TIME_LIMIT")		\
-	last(ACCEL_NO_PROGRESS, "NO_PROGRESS")
+	each(ACCEL_NO_PROGRESS, "NO_PROGRESS")		\
+	last(ACCEL_STEP_LIMIT, "STEP_LIMIT")
 
 /* The names of a queue, in the format of each event of a queue. */
 #define ACCEL_TRACE_QUEUE	"card=%d client=%llu handle=%u"

@@ -101,6 +101,9 @@
  *	may be free, because all users together have a limit as well
  * @time_limit_ms: out: longest device time of a command; 0 if unlimited
  * @priority_max: out: highest priority that this file may give to a queue
+ * @list_steps: out: commands that one call of a list may execute; 0 if the card
+ *	has no loops
+ * @call_arguments: out: arguments of a call; 0: 64
  */
 struct accel_info {
 	__u32 size;
@@ -139,6 +142,8 @@ struct accel_info {
 	__u64 host_memory_quota;
 	__u32 time_limit_ms;
 	__u32 priority_max;
+	__u32 list_steps;
+	__u32 call_arguments;
 };
 
 /**

@@ -121,6 +121,8 @@ static int accel_ioctl_info(struct accel_context *ctx, struct accel_info *info)
 		.locked = (u64)READ_ONCE(current->mm->locked_vm) << PAGE_SHIFT,
 		.locked_limit = limit == RLIM_INFINITY ? U64_MAX : limit,
 		.time_limit_ms = READ_ONCE(adev->time_limit_ms),
+		.list_steps = accel_read32(adev, ACCEL_REG_LIST_STEPS),
+		.call_arguments = accel_read32(adev, ACCEL_REG_CALL_ARGUMENTS),
 	};
 	accel_context_leave(ctx);
 	accel_info_quota(ctx, info);

@@ -197,6 +197,8 @@ int Machine::info(File& file, accel_info& argument) {
     argument.host_memory_quota = limits_.host_memory;
     argument.priority_max = limits_.priority_max;
     argument.time_limit_ms = limits_.time_limit_ms;
+    argument.list_steps = read32(ACCEL_REG_LIST_STEPS);
+    argument.call_arguments = read32(ACCEL_REG_CALL_ARGUMENTS);
     return 0;
 }
 

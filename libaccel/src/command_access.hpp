@@ -34,7 +34,7 @@ struct CommandAccess {
     }
     static void add(Command& command, Use use) {
         const Operand& operand = use.operand;
-        command.has_arguments_ |= operand.kind_ == Kind::argument;
+        command.only_in_list_ |= operand.kind_ == Kind::argument;
         if (operand.space_ != nullptr) {
             const bool other = command.space_ != nullptr && command.space_ != operand.space_;
             command.space_ = other ? &several_spaces : operand.space_;
@@ -48,9 +48,10 @@ struct CommandAccess {
     static std::span<const void* const> owners(const Command& command) {
         return {command.owners_.data(), command.owner_count_};
     }
-    /// Whether all buffers of the command are of device `space`, and no operand is an argument.
+    static void set_only_in_list(Command& command) { command.only_in_list_ = true; }
+    /// Whether all buffers of the command are of device `space`, and a ring may hold it.
     static bool fits(const Command& command, const void* space) {
-        return (command.space_ == nullptr || command.space_ == space) && !command.has_arguments_;
+        return (command.space_ == nullptr || command.space_ == space) && !command.only_in_list_;
     }
     static std::uint32_t params_size(const Command& command) { return command.params_size_; }
 

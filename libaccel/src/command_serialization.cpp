@@ -97,6 +97,10 @@ Command Command::deserialize(std::span<const std::byte> bytes) {
                            {argument(serialized.argument, serialized.offset), serialized.bytes,
                             serialized.alignment, static_cast<Access>(serialized.access)});
     }
+    accel_command raw;
+    std::memcpy(&raw, command.words_.data(), sizeof raw);
+    command.only_in_list_ |= raw.opcode == ACCEL_OP_LOOP || raw.opcode == ACCEL_OP_SKIP ||
+                             raw.opcode == ACCEL_OP_SET_ARGUMENT;
     std::memcpy(command.params_.data(), bytes.data(), head.params);
     command.params_size_ = head.params;
     return command;

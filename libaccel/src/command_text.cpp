@@ -34,6 +34,12 @@ std::string command_name(std::uint32_t opcode) {
             return "WAIT";
         case ACCEL_OP_SIGNAL:
             return "SIGNAL";
+        case ACCEL_OP_LOOP:
+            return "LOOP";
+        case ACCEL_OP_SKIP:
+            return "SKIP";
+        case ACCEL_OP_SET_ARGUMENT:
+            return "SET_ARGUMENT";
         case ACCEL_OP_COPY:
             return "COPY";
         case ACCEL_OP_FILL:
@@ -80,6 +86,10 @@ class Fields {
         text_ += std::string(" ") + name + "=" + std::to_string(value);
         return *this;
     }
+    Fields& signed_number(const char* name, std::int64_t value) {
+        text_ += std::string(" ") + name + "=" + std::to_string(value);
+        return *this;
+    }
     Fields& number_unless(std::uint64_t usual, const char* name, std::uint64_t value) {
         return value == usual ? *this : number(name, value);
     }
@@ -113,6 +123,30 @@ void add_call(Fields& fields, const accel_command& command) {
     }
     for (std::uint32_t i = 0; i < call.arguments && i < ACCEL_CALL_ARGS_INLINE; ++i) {
         fields.address(("argument" + std::to_string(i)).c_str(), call.args[i]);
+    }
+}
+
+void add_list_control(Fields& fields, const accel_command& command) {
+    const accel_set_argument& set = command.set_argument;
+    switch (command.opcode) {
+        case ACCEL_OP_LOOP:
+            fields.number("commands", command.loop.commands)
+                .number_unless(UINT64_MAX, "limit", command.loop.limit)
+                .address_if_set("count", command.loop.count)
+                .address_if_set("condition", command.loop.condition)
+                .address_if_set("index", command.loop.index);
+            break;
+        case ACCEL_OP_SKIP:
+            fields.number("commands", command.skip.commands)
+                .address(command.variant == 0 ? "if_zero" : "if_nonzero", command.skip.condition);
+            break;
+        default:
+            fields.number("argument", set.argument).address("base", set.base);
+            if (command.variant != 0) {
+                fields.address_if_set("number", set.number)
+                    .number("count", set.bound)
+                    .signed_number("stride", static_cast<std::int64_t>(set.stride));
+            }
     }
 }
 
@@ -168,6 +202,11 @@ std::string describe_command(std::span<const std::byte, 64> bytes) {
         case ACCEL_OP_SIGNAL:
             fields.address("address", command.semaphore.address)
                 .number("value", command.semaphore.value);
+            break;
+        case ACCEL_OP_LOOP:
+        case ACCEL_OP_SKIP:
+        case ACCEL_OP_SET_ARGUMENT:
+            add_list_control(fields, command);
             break;
         case ACCEL_OP_COPY:
         case ACCEL_OP_FILL:

@@ -44,6 +44,7 @@ static_assert(same(CardStatus::internal, ACCEL_INTERNAL));
 static_assert(same(CardStatus::bad_index, ACCEL_BAD_INDEX));
 static_assert(same(CardStatus::time_limit, ACCEL_TIME_LIMIT));
 static_assert(same(CardStatus::no_progress, ACCEL_NO_PROGRESS));
+static_assert(same(CardStatus::step_limit, ACCEL_STEP_LIMIT));
 
 static_assert(same(Reason::none, ACCEL_REASON_NONE));
 static_assert(same(Reason::error, ACCEL_REASON_ERROR));

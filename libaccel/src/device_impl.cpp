@@ -92,6 +92,10 @@ DeviceInfo to_info(const accel_info& raw, const std::string& path) {
     info.max_contexts = raw.contexts;
     info.max_ring_entries = raw.ring_entries;
     info.max_list_commands = raw.list_commands;
+    info.max_list_steps = raw.list_steps;
+    info.max_call_arguments = raw.call_arguments != 0
+                                  ? std::min<std::uint32_t>(raw.call_arguments, ACCEL_CALL_ARGS_MAX)
+                                  : ACCEL_CALL_ARGS_OLD;
     info.address_bits = raw.va_bits;
     info.compute_engines = raw.engines >> 8 & 0xff;
     info.dma_engines = raw.engines & 0xff;

@@ -74,6 +74,10 @@ std::string_view explain(CardStatus status) noexcept {
             return "the command made no progress, so the driver stopped its queue: submit it "
                    "again, and if that fails too, report it with the device coredump (accelctl "
                    "coredump)";
+        case CardStatus::step_limit:
+            return "the list executed more commands than the card permits "
+                   "(DeviceInfo::max_list_steps): a loop does not end, or makes too many passes; "
+                   "check its condition and its count, or call the list several times";
     }
     return "the card reported a status that this library does not know: update libaccel";
 }

@@ -48,7 +48,9 @@ void ListImpl::add(const Command& command) {
     accel_command raw;
     std::memcpy(&raw, CommandAccess::words(command).data(), sizeof(raw));
     const auto params = CommandAccess::params(command);
-    const auto uses = CommandAccess::uses(command);
+    const auto named_uses = CommandAccess::uses(command);
+    const auto uses = nesting_.without_slices(named_uses);
+    check_control(raw);
 
     // Everything that can throw comes first, so that an exception leaves the list unchanged.
     std::size_t owners = 0;
@@ -58,6 +60,7 @@ void ListImpl::add(const Command& command) {
         owners += CommandAccess::owner(use.operand) ? 1 : 0;
         if (CommandAccess::kind(use.operand) == CommandAccess::Kind::argument) {
             arguments = std::max<std::size_t>(arguments, CommandAccess::argument(use.operand) + 1U);
+            check_number(CommandAccess::argument(use.operand));
         }
     }
     const std::size_t params_at =
@@ -79,6 +82,7 @@ void ListImpl::add(const Command& command) {
             merge(requirements_[CommandAccess::argument(use.operand)], use);
         }
     }
+    nesting_.add(raw, named_uses, uses, commands_.size());
     if (!params.empty()) {
         raw.tensor.params = params_at;  // close() turns this offset into an address
         with_params_.push_back(size());
@@ -88,14 +92,36 @@ void ListImpl::add(const Command& command) {
     commands_.push_back(raw);
 }
 
+// Throws if a call on this card cannot have an argument.
+void ListImpl::check_number(std::uint32_t argument) const {
+    const std::uint32_t most = device_->limits().max_call_arguments;
+    if (argument >= most) {
+        throw_invalid("there is no argument " + std::to_string(argument) +
+                      ": a call on this card has at most " + std::to_string(most) +
+                      " arguments; combine buffers");
+    }
+}
+
+// Throws if the card, or this place of the list, cannot have a command.
+void ListImpl::check_control(const accel_command& raw) const {
+    const bool controls = raw.opcode == ACCEL_OP_LOOP || raw.opcode == ACCEL_OP_SKIP ||
+                          raw.opcode == ACCEL_OP_SET_ARGUMENT;
+    if (controls && (device_->limits().features & ACCEL_FEATURE_LOOPS) == 0) {
+        throw Error(std::errc::not_supported,
+                    "the lists of this card have no loops: record the commands again for each "
+                    "pass, or use a card with FEATURE_LOOPS");
+    }
+    if (raw.opcode == ACCEL_OP_SET_ARGUMENT) {
+        check_number(raw.set_argument.argument);
+    }
+    nesting_.check(raw, commands_.size());
+}
+
 void ListImpl::name_argument(std::uint32_t argument, std::string name) {
     if (closed()) {
         throw_invalid("cannot name an argument of a list that is closed: name it before close()");
     }
-    if (argument >= ACCEL_CALL_ARGS_MAX) {
-        throw_invalid("cannot name argument " + std::to_string(argument) + ": a call has at most " +
-                      std::to_string(ACCEL_CALL_ARGS_MAX) + " arguments");
-    }
+    check_number(argument);
     if (argument >= names_.size()) {
         names_.resize(argument + 1U);
     }
@@ -109,6 +135,7 @@ void ListImpl::close() {
     if (commands_.empty()) {
         throw_invalid("cannot close an empty list: record a command first");
     }
+    nesting_.check_end(commands_.size(), requirements_.size());
     const std::size_t commands_bytes = commands_.size() * sizeof(accel_command);
     const Placement placement =
         placement_ == Placement::device ? Placement::device_mapped : placement_;

@@ -16,6 +16,7 @@
 #include "accel/command_list.hpp"
 #include "command_access.hpp"
 #include "device_impl.hpp"
+#include "list_nesting.hpp"
 #include "tracked_object.hpp"
 
 namespace accel::detail {
@@ -58,6 +59,9 @@ class ListImpl final : public TrackedObject {
           device_(std::move(device)),
           placement_(placement) {}
 
+    void check_number(std::uint32_t argument) const;
+    void check_control(const accel_command& raw) const;
+
     std::shared_ptr<DeviceImpl> device_;
     Placement placement_;
     std::vector<accel_command> commands_;
@@ -66,6 +70,7 @@ class ListImpl final : public TrackedObject {
     std::vector<CommandAccess::Use> requirements_;  // by argument
     std::vector<std::string> names_;  // by argument, of those that have one; else empty
     std::vector<std::shared_ptr<const void>> owners_;
+    ListNesting nesting_;
     Allocation memory_;
 };
 

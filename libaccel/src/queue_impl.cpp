@@ -14,8 +14,10 @@ namespace accel::detail {
 
 namespace {
 
-// Large enough for the arguments of the longest call, and for any parameters of a command.
-constexpr std::size_t block_bytes = ACCEL_CALL_ARGS_MAX * sizeof(std::uint64_t);
+// Large enough for the arguments of most calls, and for any parameters of a command.
+constexpr std::size_t block_bytes = 512;
+constexpr std::size_t block_arguments = block_bytes / sizeof(std::uint64_t);
+constexpr std::size_t table_bytes = ACCEL_CALL_ARGS_MAX * sizeof(std::uint64_t);
 static_assert(block_bytes >= CommandAccess::max_params);
 
 // Two helpers of a call are out of line: their messages and their loop would cost the hot path
@@ -104,15 +106,27 @@ bool QueueImpl::make_room(std::uint64_t sequence, bool block) {
     return true;
 }
 
-std::span<std::byte> QueueImpl::parameter_block(std::uint64_t sequence, std::uint64_t* address) {
-    if (!parameter_blocks_.owner) {
-        parameter_blocks_ = allocate(ring_->driver_queue().shared_device(),
-                                     std::uint64_t{ring_->entries()} * block_bytes,
-                                     {.placement = Placement::host, .access = Access::read});
+std::span<std::byte> QueueImpl::block_of(Allocation& blocks, std::size_t bytes,
+                                         std::uint64_t sequence, std::uint64_t* address) {
+    if (!blocks.owner) {
+        blocks =
+            allocate(ring_->driver_queue().shared_device(), std::uint64_t{ring_->entries()} * bytes,
+                     {.placement = Placement::host, .access = Access::read});
     }
-    const std::size_t offset = ring_->entry(sequence) * block_bytes;
-    *address = parameter_blocks_.address + offset;
-    return {static_cast<std::byte*>(parameter_blocks_.data) + offset, block_bytes};
+    const std::size_t offset = ring_->entry(sequence) * bytes;
+    *address = blocks.address + offset;
+    return {static_cast<std::byte*>(blocks.data) + offset, bytes};
+}
+
+std::span<std::byte> QueueImpl::parameter_block(std::uint64_t sequence, std::uint64_t* address) {
+    return block_of(parameter_blocks_, block_bytes, sequence, address);
+}
+
+std::span<std::byte> QueueImpl::argument_table(std::uint64_t sequence, std::size_t arguments,
+                                               std::uint64_t* address) {
+    return arguments <= block_arguments
+               ? parameter_block(sequence, address)
+               : block_of(argument_tables_, table_bytes, sequence, address);
 }
 
 void QueueImpl::throw_rejected(const Command& command) const {
@@ -121,8 +135,8 @@ void QueueImpl::throw_rejected(const Command& command) const {
         check_space(use.operand, &device());
     }
     throw_invalid(
-        "cannot submit a command with an argument(): only a call has arguments; record the command "
-        "in a CommandList and submit the list");
+        "cannot submit a command with an argument(), or one that repeats or skips commands: record "
+        "it in a CommandList and submit the list");
 }
 
 std::uint64_t QueueImpl::stage(const Command& command, bool block) {
@@ -170,7 +184,8 @@ std::uint64_t QueueImpl::stage(const std::shared_ptr<ListImpl>& list,
     if (arguments.size() > ACCEL_CALL_ARGS_INLINE) {
         raw.variant = ACCEL_CALL_INDIRECT;
         std::uint64_t address = 0;
-        args = reinterpret_cast<__le64*>(parameter_block(sequence, &address).data());
+        args =
+            reinterpret_cast<__le64*>(argument_table(sequence, arguments.size(), &address).data());
         raw.call.args[0] = address;
     }
     const TrackedUse use = ring.use_of(sequence);

@@ -103,8 +103,12 @@ class QueueImpl {
     }
 
     [[nodiscard]] bool make_room(std::uint64_t sequence, bool block);
+    [[nodiscard]] std::span<std::byte> block_of(Allocation& blocks, std::size_t bytes,
+                                                std::uint64_t sequence, std::uint64_t* address);
     [[nodiscard]] std::span<std::byte> parameter_block(std::uint64_t sequence,
                                                        std::uint64_t* address);
+    [[nodiscard]] std::span<std::byte> argument_table(std::uint64_t sequence, std::size_t arguments,
+                                                      std::uint64_t* address);
     static void after_fork(void* queue) noexcept;
     [[noreturn]] void throw_ended() const;
     [[noreturn]] void throw_rejected(const Command& command) const;
@@ -117,6 +121,7 @@ class QueueImpl {
     // A block for each entry of the ring: the parameters of a command, or the arguments of a call.
     // Allocated when the first is needed.
     Allocation parameter_blocks_;
+    Allocation argument_tables_;  // the same, for calls with more arguments than a block holds
     ForkHook fork_hook_{after_fork, this};
 };
 

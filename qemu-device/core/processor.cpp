@@ -356,6 +356,10 @@ Status Processor::control_list(Step& step) {
     std::uint32_t skipped = 0;
     Status status = ACCEL_OK;
     if (queue.command.opcode == ACCEL_OP_LOOP) {
+        // Between two passes virtual time catches up, so that others have their turns.
+        if (Status stopped = step.memory.check(); stopped != ACCEL_OK) {
+            return stopped;
+        }
         Pass pass{};
         status = run_loop(queue.command, queue.started, step.memory, call, pass);
         if (status == ACCEL_OK && pass.begins) {

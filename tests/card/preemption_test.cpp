@@ -146,7 +146,7 @@ TEST_F(Storm, ChangesNoBitOfAnyCommand) {
     Random random(9);
     const std::array images{random_image(random), random_image(random)};
     int compared = 0;
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 700; ++i) {
         const auto bytes = random.bytes(4000);
         FuzzScript script(bytes);
         restore(images[static_cast<std::size_t>(i) % images.size()]);

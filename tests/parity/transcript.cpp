@@ -118,6 +118,8 @@ void Program::properties() {
     line("hardware", std::to_string(info.hardware_version));
     line("features", std::to_string(info.features));
     line("list commands", std::to_string(info.max_list_commands));
+    line("list steps", std::to_string(info.max_list_steps));
+    line("call arguments", std::to_string(info.max_call_arguments));
     line("ring entries", std::to_string(info.max_ring_entries));
     line("address bits", std::to_string(info.address_bits));
     line("engines", std::to_string(info.compute_engines) + " " + std::to_string(info.dma_engines));

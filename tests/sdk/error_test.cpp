@@ -48,7 +48,7 @@ TEST(Sentences, AFolderIsNoCard) {
 TEST(Sentences, EveryStatusOfTheCardHasItsOwn) {
     const std::string_view unknown = explain(CardStatus{999});
     std::set<std::string_view> sentences;
-    for (std::uint32_t status = ACCEL_OK; status <= ACCEL_NO_PROGRESS; ++status) {
+    for (std::uint32_t status = ACCEL_OK; status <= ACCEL_STEP_LIMIT; ++status) {
         const std::string_view sentence = explain(CardStatus{status});
         EXPECT_NE(sentence, unknown) << status;
         EXPECT_TRUE(sentences.insert(sentence).second) << sentence;

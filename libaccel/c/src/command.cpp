@@ -59,6 +59,45 @@ int accel_command_signal(const accel_semaphore_t* semaphore, std::uint64_t value
     });
 }
 
+int accel_command_loop(const accel_loop_t* loop, accel_command_t** out, accel_error_t* error) {
+    return make_handle(out, error, [&] {
+        const auto from = read_structure(loop, "loop");
+        return accel_command_t{accel::Loop{.commands = from.commands,
+                                           .limit = from.limit == 0 ? UINT64_MAX : from.limit,
+                                           .count = to_operand(from.count),
+                                           .condition = to_operand(from.condition),
+                                           .index = to_operand(from.index)}};
+    });
+}
+
+int accel_command_skip(const accel_skip_t* skip, accel_command_t** out, accel_error_t* error) {
+    return make_handle(out, error, [&] {
+        const auto from = read_structure(skip, "skip");
+        check_reserved(from.reserved, "skip->reserved");
+        return accel_command_t{accel::Skip{.commands = from.commands,
+                                           .condition = to_operand(from.condition),
+                                           .if_nonzero = from.if_nonzero != 0}};
+    });
+}
+
+int accel_command_set_argument(const accel_set_argument_t* set, accel_command_t** out,
+                               accel_error_t* error) {
+    return make_handle(out, error, [&] {
+        const auto from = read_structure(set, "set");
+        check_reserved(from.reserved, "set->reserved");
+        return accel_command_t{accel::SetArgument{
+            .argument = from.argument,
+            .base = to_operand(from.base),
+            .bytes = from.bytes,
+            .count = std::max<std::uint64_t>(from.count, 1),
+            .stride = from.stride,
+            .reversed = from.reversed != 0,
+            .access = accel::c::to_access(from.access, accel::Access::read_write),
+            .by_pass = from.by_pass != 0,
+            .number = to_operand(from.number)}};
+    });
+}
+
 int accel_command_raw(const void* bytes, accel_command_t** out, accel_error_t* error) {
     return make_handle(out, error, [&] {
         std::array<std::byte, 64> raw{};

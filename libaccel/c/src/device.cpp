@@ -41,6 +41,8 @@ accel_device_info_t to_info(const accel::DeviceInfo& from) {
     info.max_contexts = from.max_contexts;
     info.max_ring_entries = from.max_ring_entries;
     info.max_list_commands = from.max_list_commands;
+    info.max_list_steps = from.max_list_steps;
+    info.max_call_arguments = from.max_call_arguments;
     info.address_bits = from.address_bits;
     info.compute_engines = from.compute_engines;
     info.dma_engines = from.dma_engines;

@@ -126,7 +126,7 @@ void throw_invalid(const std::string& text) {
 
 namespace {
 
-constexpr std::size_t statuses = ACCEL_ERROR_STATUS_NO_PROGRESS + 1;
+constexpr std::size_t statuses = ACCEL_ERROR_STATUS_STEP_LIMIT + 1;
 constexpr std::size_t reasons = ACCEL_ERROR_REASON_WEDGED + 1;
 
 template <typename Value, std::size_t count>

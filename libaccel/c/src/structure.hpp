@@ -42,6 +42,8 @@ inline constexpr std::uint32_t first_size<accel_gather_t> = 104;
 template <>
 inline constexpr std::uint32_t first_size<accel_gemm_t> = 176;
 template <>
+inline constexpr std::uint32_t first_size<accel_loop_t> = 88;
+template <>
 inline constexpr std::uint32_t first_size<accel_model_options_t> = 72;
 template <>
 inline constexpr std::uint32_t first_size<accel_pool_t> = 128;
@@ -55,6 +57,10 @@ template <>
 inline constexpr std::uint32_t first_size<accel_resize_t> = 96;
 template <>
 inline constexpr std::uint32_t first_size<accel_scatter_t> = 112;
+template <>
+inline constexpr std::uint32_t first_size<accel_set_argument_t> = 96;
+template <>
+inline constexpr std::uint32_t first_size<accel_skip_t> = 40;
 template <>
 inline constexpr std::uint32_t first_size<accel_softmax_t> = 64;
 template <>

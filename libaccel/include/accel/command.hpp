@@ -14,6 +14,7 @@
 #include "accel/commands/data_type.hpp"
 #include "accel/commands/elementwise.hpp"
 #include "accel/commands/image.hpp"
+#include "accel/commands/list_control.hpp"
 #include "accel/commands/matrix.hpp"
 #include "accel/commands/memory.hpp"
 #include "accel/commands/operand.hpp"
@@ -55,6 +56,9 @@ class ACCEL_API Command {
     Command(const Fill& fill);
     Command(const Wait& wait);
     Command(const Signal& signal);
+    Command(const Loop& loop);
+    Command(const Skip& skip);
+    Command(const SetArgument& set);
     Command(const Gemm& gemm);
     Command(const Elementwise& elementwise);
     Command(const Softmax& softmax);
@@ -103,7 +107,7 @@ class ACCEL_API Command {
     alignas(16) std::array<std::uint64_t, 8> words_{};  // struct accel_command
     // A summary of all uses, so that a submission need not look at each of them.
     const void* space_ = nullptr;  // as detail::Allocation::space; null: any
-    bool has_arguments_ = false;
+    bool only_in_list_ = false;    // it has arguments, or changes the order of a list
     std::uint32_t owner_count_ = 0;
     std::array<const void*, max_uses> owners_{};  // of the operands in uses_
     std::uint32_t use_count_ = 0;

@@ -37,6 +37,7 @@ enum class CardStatus : std::uint32_t {
     bad_index = 18,
     time_limit = 19,
     no_progress = 20,
+    step_limit = 21,
 };
 
 /// The reason why a queue stopped, or why an open device ended. The values are those of the driver.

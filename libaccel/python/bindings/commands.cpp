@@ -169,6 +169,50 @@ void bind_memory_commands(nb::module_& commands) {
         "Stores `value` in the u64 at `word`, after all earlier commands of the queue.");
 }
 
+void bind_list_control(nb::module_& commands) {
+    commands.def(
+        "Loop",
+        [](std::uint32_t count_of_commands, std::uint64_t limit, const OperandArgument& count,
+           const OperandArgument& condition, const OperandArgument& index) {
+            Pins pins;
+            return build(Loop{count_of_commands, limit, count.operand(pins),
+                              condition.operand(pins), index.operand(pins)},
+                         std::move(pins));
+        },
+        nb::kw_only(), nb::arg("commands"), nb::arg("limit") = UINT64_MAX,
+        nb::arg("count") = nb::none(), nb::arg("condition") = nb::none(),
+        nb::arg("index") = nb::none(),
+        "Runs the next `commands` commands of a list in several passes: `limit` of them, or fewer "
+        "if the i64 at `count` is less. The loop ends before a pass if the byte at `condition` is "
+        "zero. At `index` the card stores the number of each pass. Only for lists.");
+    commands.def(
+        "Skip",
+        [](std::uint32_t count_of_commands, const OperandArgument& condition, bool if_nonzero) {
+            Pins pins;
+            return build(Skip{count_of_commands, condition.operand(pins), if_nonzero},
+                         std::move(pins));
+        },
+        nb::kw_only(), nb::arg("commands"), nb::arg("condition"), nb::arg("if_nonzero") = false,
+        "Skips the next `commands` commands of a list if the byte at `condition` is zero. Only for "
+        "lists.");
+    commands.def(
+        "SetArgument",
+        [](std::uint32_t number_of_argument, const OperandArgument& base, std::uint64_t bytes,
+           std::uint64_t count, std::uint64_t stride, bool reversed, Access access, bool by_pass,
+           const OperandArgument& number) {
+            Pins pins;
+            return build(SetArgument{number_of_argument, base.operand(pins), bytes, count, stride,
+                                     reversed, access, by_pass, number.operand(pins)},
+                         std::move(pins));
+        },
+        nb::kw_only(), nb::arg("argument"), nb::arg("base"), nb::arg("bytes"), nb::arg("count") = 1,
+        nb::arg("stride") = 0, nb::arg("reversed") = false, nb::arg("access") = Access::read_write,
+        nb::arg("by_pass") = false, nb::arg("number") = nb::none(),
+        "Makes an argument of the call a slice of `base`, for the commands that follow. The number "
+        "of the slice is the pass of the innermost loop (`by_pass`), or the i64 at `number`. Only "
+        "for lists.");
+}
+
 void bind_format(nb::module_& module) {
     nb::class_<NumericFormat>(module, "NumericFormat",
                               "The numeric format of Gemm and Conv2d: data types, zero points and "
@@ -205,6 +249,7 @@ void bind_commands(nb::module_& module) {
     bind_command(module);
     bind_format(module);
     bind_memory_commands(module);
+    bind_list_control(module);
     module.def("Gemm", &make_gemm, nb::kw_only(), nb::arg("d"), nb::arg("a"), nb::arg("b"),
                nb::arg("bias") = nb::none(), nb::arg("m"), nb::arg("n"), nb::arg("k"),
                nb::arg("activation").noconvert() = UnaryOp::none, nb::arg("transpose_a") = false,

@@ -45,6 +45,9 @@ void bind_device_info(nb::module_& module) {
         .def_ro("max_contexts", &DeviceInfo::max_contexts, "How often the card can be open.")
         .def_ro("max_ring_entries", &DeviceInfo::max_ring_entries)
         .def_ro("max_list_commands", &DeviceInfo::max_list_commands)
+        .def_ro("max_list_steps", &DeviceInfo::max_list_steps,
+                "The most commands that a call may execute; 0: the card has no loops.")
+        .def_ro("max_call_arguments", &DeviceInfo::max_call_arguments)
         .def_ro("address_bits", &DeviceInfo::address_bits)
         .def_ro("compute_engines", &DeviceInfo::compute_engines)
         .def_ro("dma_engines", &DeviceInfo::dma_engines)

@@ -96,7 +96,8 @@ void bind_errors(nb::module_& module) {
         .value("internal", CardStatus::internal)
         .value("bad_index", CardStatus::bad_index)
         .value("time_limit", CardStatus::time_limit)
-        .value("no_progress", CardStatus::no_progress);
+        .value("no_progress", CardStatus::no_progress)
+        .value("step_limit", CardStatus::step_limit);
 
     nb::enum_<Reason>(module, "Reason", "The reason why a queue stopped, or a device ended.")
         .value("none", Reason::none)

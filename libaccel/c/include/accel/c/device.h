@@ -43,6 +43,8 @@ typedef struct accel_device_info_t {
     int32_t max_priority; /**< highest ACCEL_QUEUE_PRIORITY_* of this user */
     char path[256];       /**< of the device node, or the name of an emulated card; may be cut */
     char pci[32];         /**< domain:bus:device.function */
+    uint32_t max_list_steps;     /**< commands that a call may execute; 0: no loops */
+    uint32_t max_call_arguments; /**< arguments of a command list */
 } accel_device_info_t;
 
 /** The end of an open device, for example by a reset of the card. */

@@ -37,7 +37,8 @@ enum {
     ACCEL_ERROR_STATUS_INTERNAL = 17,
     ACCEL_ERROR_STATUS_BAD_INDEX = 18,
     ACCEL_ERROR_STATUS_TIME_LIMIT = 19,
-    ACCEL_ERROR_STATUS_NO_PROGRESS = 20
+    ACCEL_ERROR_STATUS_NO_PROGRESS = 20,
+    ACCEL_ERROR_STATUS_STEP_LIMIT = 21
 };
 
 /** The reason why a queue stopped or an open device ended: accel_error_t.reason. */
