@@ -66,6 +66,8 @@ std::string command_name(std::uint32_t opcode) {
             return "RESIZE";
         case ACCEL_OP_SCATTER:
             return "SCATTER";
+        case ACCEL_OP_ATTENTION:
+            return "ATTENTION";
         default:
             return "opcode " + hex(opcode);
     }
@@ -214,7 +216,7 @@ std::string describe_command(std::span<const std::byte, 64> bytes) {
             add_memory(fields, command);
             break;
         default:
-            if (command.opcode >= ACCEL_OP_GEMM && command.opcode <= ACCEL_OP_RESIZE) {
+            if (command.opcode >= ACCEL_OP_GEMM && command.opcode <= ACCEL_OP_ATTENTION) {
                 add_tensor(fields, command.tensor);
             } else {
                 for (const std::uint64_t word : command.words) {

@@ -159,6 +159,21 @@ class Elementwise(ctypes.Structure):
     )
 
 
+class HeadStrides(ctypes.Structure):
+    _fields_ = words("batch head row")
+
+
+class Attention(ctypes.Structure):
+    _fields_ = (
+        *words("size flags"),
+        *operands("d q k v mask lengths positions"),
+        *words("batch heads key_heads queries keys head_size value_size"),
+        *(("scale", c_float), ("softcap", c_float), *words("left right"), ("offset", c_int32)),
+        *((f"{name}_strides", HeadStrides) for name in ("d", "q", "k", "v", "mask")),
+        *words("d_type q_type k_type v_type mask_type index_type reserved"),
+    )
+
+
 class Softmax(ctypes.Structure):
     _fields_ = (*words("size outer n inner"), *operands("dst src"))
 

@@ -3,6 +3,7 @@
 
 import ctypes
 import errno
+import math
 import os
 import select
 import tempfile
@@ -17,6 +18,8 @@ from library import (
     I64,
     MODELS,
     U8,
+    AccelError,
+    Attention,
     CardTest,
     Conv2d,
     Copy,
@@ -113,6 +116,22 @@ class Commands(CardTest):
         self.assertEqual(self.read("f", dst, 2), [2, 4])
         self.run_command("reduce", Reduce(op=3, dst=dst, src=src, n=4))
         self.assertEqual(self.read("I", dst, 1), [2])
+
+    def test_attention(self):
+        q, k = self.write("f", 0, 0), self.write("f", 1, 2, 3)
+        v, d = self.write("f", 3, 6, 12), self.zeros(8)
+        attention = Attention(d=d, q=q, k=k, v=v, queries=2, keys=3, head_size=1)
+        self.run_command("attention", attention)
+        self.assertEqual(self.read("f", d, 2), [7, 7])
+        attention.flags = 2  # causal
+        self.run_command("attention", attention)
+        self.assertEqual(self.read("f", d, 2), [3, 4.5])
+        attention.lengths, attention.flags = self.write("q", 0), 4
+        self.run_command("attention", attention)
+        self.assertTrue(all(math.isnan(x) for x in self.read("f", d, 2)))
+        attention.flags = 8
+        with self.assertRaisesRegex(AccelError, "attention->flags has an unknown bit"):
+            self.run_command("attention", attention)
 
     def test_scatter(self):
         dst, src = self.write("f", 1, 2, 3), self.write("f", 10, 20)

@@ -102,6 +102,15 @@ class Queue(CardTest):
             ),
             values[::-1].tolist(),
         )
+        self.assertEqual(
+            result(
+                (2, 1),
+                lambda y: commands.Attention(
+                    d=y, q=x, k=x, v=x, queries=2, keys=3, size=1, scale=0, right=0, offset=1
+                ),
+            ),
+            [[float(values.ravel()[:2].mean())], [float(values.ravel()[:3].mean())]],
+        )
         soft = np.array(result((2, 3), lambda y: commands.Softmax(dst=y, src=x, outer=2, n=3)))
         np.testing.assert_allclose(soft.sum(axis=1), [1, 1], rtol=1e-6)
         table = np.zeros(2, [("index", np.uint32), ("weight", np.float32)])

@@ -69,6 +69,7 @@ struct Check {
 // checks_tensor.cpp
 [[nodiscard]] std::string check_transpose(const CheckContext& context);
 [[nodiscard]] std::string check_gather(const CheckContext& context);
+[[nodiscard]] std::string check_attention(const CheckContext& context);
 [[nodiscard]] std::string check_scatter(const CheckContext& context);
 [[nodiscard]] std::string check_resize(const CheckContext& context);
 [[nodiscard]] std::string check_gemm_int8(const CheckContext& context);

@@ -4,9 +4,11 @@
 // (docs/reference/hardware.md, section 6). They give the same bits everywhere.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "checks_values.hpp"
 
@@ -129,6 +131,50 @@ std::string check_elementwise(const CheckContext& context) {
     return "seven operations with broadcasting, to the bit";
 }
 
+namespace {
+
+// A query that attends the first `count` keys.
+void attend(std::span<const float> q, const Floats& k, const Floats& v, std::size_t count,
+            float* out) {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    const std::size_t size = q.size();
+    float peak = -infinity;
+    float sum = 0;
+    Floats totals(size);
+    for (std::size_t first = 0; first < count; first += ACCEL_ATTENTION_TILE) {
+        const std::size_t end =
+            std::min<std::size_t>(k.size() / size, first + ACCEL_ATTENTION_TILE);
+        Floats scores;
+        float most = peak;
+        for (std::size_t key = first; key < end; ++key) {
+            SumOfProducts products;
+            for (std::size_t c = 0; c < size; ++c) {
+                products.add(q[c], k[key * size + c]);
+            }
+            scores.push_back(key < count ? products.value() : -infinity);
+            most = std::max(most, scores.back());
+        }
+        const float factor = exponential(peak - most);
+        peak = most;
+        for (float& score : scores) {
+            score = exponential(score - most);
+        }
+        sum = std::fma(sum, factor, sum_values(scores));
+        for (std::size_t c = 0; c < size; ++c) {
+            SumOfProducts products;
+            for (std::size_t key = first; key < end; ++key) {
+                products.add(scores[key - first], v[key * size + c]);
+            }
+            totals[c] = std::fma(totals[c], factor, products.value());
+        }
+    }
+    for (std::size_t c = 0; c < size; ++c) {
+        out[c] = totals[c] / sum;
+    }
+}
+
+}  // namespace
+
 std::string check_softmax(const CheckContext& context) {
     const Device device = Device::open(context.card.path());
     Queue queue = device.create_queue();
@@ -160,6 +206,36 @@ std::string check_softmax(const CheckContext& context) {
     }
     compare(d.span(), expected, "SOFTMAX");
     return fmt::format("{} x {}, to the bit", outer, n);
+}
+
+// Two tiles of keys, so that the sums of the first are rescaled; causal.
+std::string check_attention(const CheckContext& context) {
+    const Device device = Device::open(context.card.path());
+    if ((device.info().features & ACCEL_FEATURE_ATTENTION) == 0) {
+        throw CheckSkipped("this card has no ATTENTION");
+    }
+    Queue queue = device.create_queue();
+    constexpr std::uint32_t keys = ACCEL_ATTENTION_TILE + 20;
+    constexpr std::uint32_t size = 24;
+    const Floats q = random_floats(std::size_t{keys} * size, 151);
+    const Floats k = random_floats(std::size_t{keys} * size, 157);
+    const Floats v = random_floats(std::size_t{keys} * size, 163);
+    const auto d = device.allocate<float>({keys, size});
+    context.finish(queue.submit(Attention{.d = d,
+                                          .q = upload(device, q),
+                                          .k = upload(device, k),
+                                          .v = upload(device, v),
+                                          .queries = keys,
+                                          .keys = keys,
+                                          .size = size,
+                                          .right = 0}),
+                   "ATTENTION");
+    Floats expected(q.size());
+    for (std::size_t i = 0; i < keys; ++i) {
+        attend({q.data() + i * size, size}, k, v, i + 1, expected.data() + i * size);
+    }
+    compare(d.span(), expected, "ATTENTION");
+    return fmt::format("{} queries of {} keys, to the bit", keys, keys);
 }
 
 std::string check_reduce(const CheckContext& context) {

@@ -223,6 +223,7 @@ std::vector<Check> all_checks() {
         {"reduce", "REDUCE engine against the reference", check_reduce},
         {"transpose", "TRANSPOSE engine against the reference", check_transpose},
         {"gather", "GATHER engine against the reference", check_gather},
+        {"attention", "ATTENTION engine against the reference", check_attention},
         {"scatter", "SCATTER engine against the reference", check_scatter},
         {"resize", "RESIZE engine against the reference", check_resize},
         {"gemm-int8", "int8 GEMM against the reference", check_gemm_int8},

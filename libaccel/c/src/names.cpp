@@ -27,6 +27,7 @@ constexpr std::array exceptions{
 
 // Types with functions accel_..._member() and structures accel_..._t.member.
 constexpr std::array types{
+    Name{"Attention", "accel_attention"},
     Name{"BufferOptions", "accel_buffer_options"},
     Name{"Command", "accel_command"},
     Name{"CommandList", "accel_command_list"},
@@ -38,6 +39,7 @@ constexpr std::array types{
     Name{"Fill", "accel_fill"},
     Name{"Gather", "accel_gather"},
     Name{"Gemm", "accel_gemm"},
+    Name{"HeadStrides", "accel_head_strides"},
     Name{"Job", "accel_job"},
     Name{"LoadOptions", "accel_model_options"},
     Name{"Model", "accel_model"},

@@ -22,6 +22,8 @@ namespace accel::c {
 template <typename T>
 inline constexpr std::uint32_t first_size = 0;
 template <>
+inline constexpr std::uint32_t first_size<accel_attention_t> = 320;
+template <>
 inline constexpr std::uint32_t first_size<accel_buffer_options_t> = 16;
 template <>
 inline constexpr std::uint32_t first_size<accel_conv2d_t> = 200;

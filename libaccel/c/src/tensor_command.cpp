@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Commands of the C interface that compute: matrices, images, elements, and axes of tensors.
+#include <optional>
+
 #include "handles.hpp"
 #include "structure.hpp"
 
@@ -49,6 +51,10 @@ accel::ConvWindow to_window(const accel_window_t& from) {
             .dilation_x = one_if_zero(from.dilation_x),
             .pad_top = from.pad_top,
             .pad_left = from.pad_left};
+}
+
+accel::HeadStrides to_strides(const accel_head_strides_t& from) {
+    return {.batch = from.batch, .head = from.head, .row = from.row};
 }
 
 accel::Shape to_shape(const accel_shape_t& from) {
@@ -152,6 +158,58 @@ int accel_command_elementwise(const accel_elementwise_t* elementwise, accel_comm
             .c = to_operand(from.c),
             .c_strides = to_shape(from.c_strides),
             .c_type = to_data_type(from.c_type, accel::DataType::boolean)}};
+    });
+}
+
+int accel_command_attention(const accel_attention_t* attention, accel_command_t** out,
+                            accel_error_t* error) {
+    return make_handle(out, error, [&] {
+        const auto from = read_structure(attention, "attention");
+        check_reserved(from.reserved, "attention->reserved");
+        constexpr std::uint32_t known =
+            ACCEL_ATTEND_LEFT | ACCEL_ATTEND_RIGHT | ACCEL_ATTEND_NAN_WITHOUT_KEYS;
+        if ((from.flags & ~known) != 0) {
+            accel::c::throw_invalid(
+                "attention->flags has an unknown bit: combine the ACCEL_ATTEND_* of this version");
+        }
+        const auto bound = [&](std::uint32_t flag, std::uint32_t value) {
+            return (from.flags & flag) != 0 ? std::optional(value) : std::nullopt;
+        };
+        const auto type = [](std::uint32_t value) {
+            return to_data_type(value, accel::DataType::f32);
+        };
+        return accel_command_t{
+            accel::Attention{.d = to_operand(from.d),
+                             .q = to_operand(from.q),
+                             .k = to_operand(from.k),
+                             .v = to_operand(from.v),
+                             .mask = to_operand(from.mask),
+                             .lengths = to_operand(from.lengths),
+                             .positions = to_operand(from.positions),
+                             .batch = one_if_zero(from.batch),
+                             .heads = one_if_zero(from.heads),
+                             .key_heads = from.key_heads,
+                             .queries = from.queries,
+                             .keys = from.keys,
+                             .size = from.head_size,
+                             .value_size = from.value_size,
+                             .scale = from.scale == 0 ? 1 : from.scale,
+                             .softcap = from.softcap,
+                             .left = bound(ACCEL_ATTEND_LEFT, from.left),
+                             .right = bound(ACCEL_ATTEND_RIGHT, from.right),
+                             .offset = from.offset,
+                             .nan_without_keys = (from.flags & ACCEL_ATTEND_NAN_WITHOUT_KEYS) != 0,
+                             .d_strides = to_strides(from.d_strides),
+                             .q_strides = to_strides(from.q_strides),
+                             .k_strides = to_strides(from.k_strides),
+                             .v_strides = to_strides(from.v_strides),
+                             .mask_strides = to_strides(from.mask_strides),
+                             .d_type = type(from.d_type),
+                             .q_type = type(from.q_type),
+                             .k_type = type(from.k_type),
+                             .v_type = type(from.v_type),
+                             .mask_type = type(from.mask_type),
+                             .index_type = to_data_type(from.index_type, accel::DataType::i64)}};
     });
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "accel/commands/attention.hpp"
 #include "accel/commands/data_type.hpp"
 #include "accel/commands/elementwise.hpp"
 #include "accel/commands/image.hpp"
@@ -69,6 +70,7 @@ class ACCEL_API Command {
     Command(const Gather& gather);
     Command(const Resize& resize);
     Command(const Scatter& scatter);
+    Command(const Attention& attention);
     // NOLINTEND(google-explicit-constructor)
 
     /// A command of 64 bytes that the card gets unchanged: for a card with commands that this
@@ -91,7 +93,7 @@ class ACCEL_API Command {
   private:
     friend struct detail::CommandAccess;
 
-    static constexpr std::size_t max_uses = 5;  // three sources, a destination, a record
+    static constexpr std::size_t max_uses = 8;  // those of Attention, and a record
     static constexpr std::size_t max_params = 144;
 
     // An operand, and the bytes and the access that the command needs of it.

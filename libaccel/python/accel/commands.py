@@ -6,6 +6,7 @@ An operand is a Buffer, an Argument of a list, or an Address. The data sheet
 """
 
 from ._accel import (
+    Attention,
     Command,
     Conv2d,
     ConvWindow,
@@ -38,6 +39,7 @@ from ._accel import (
 )
 
 __all__ = [
+    "Attention",
     "Command",
     "Conv2d",
     "ConvWindow",

@@ -2,9 +2,11 @@
 //
 // Element-wise commands, commands on one axis of a tensor, convolution and pooling.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -135,6 +137,85 @@ CommandObject make_pool(PoolOp op, const OperandArgument& dst, const OperandArgu
                  std::move(pins));
 }
 
+HeadStrides to_strides(const std::vector<std::uint32_t>& strides, const char* name) {
+    if (strides.empty()) {
+        return {};
+    }
+    if (strides.size() != 3) {
+        refuse(std::string(name) + " of Attention has " + std::to_string(strides.size()) +
+               " values: pass those of a batch, a head and a row");
+    }
+    return {strides[0], strides[1], strides[2]};
+}
+
+using Strides = std::vector<std::uint32_t>;
+
+CommandObject make_attention(
+    const OperandArgument& d, const OperandArgument& q, const OperandArgument& k,
+    const OperandArgument& v, const OperandArgument& mask, const OperandArgument& lengths,
+    const OperandArgument& positions, std::uint32_t batch, std::uint32_t heads,
+    std::uint32_t key_heads, std::uint32_t queries, std::uint32_t keys, std::uint32_t size,
+    std::uint32_t value_size, float scale, float softcap, std::optional<std::uint32_t> left,
+    std::optional<std::uint32_t> right, std::int32_t offset, bool nan_without_keys,
+    const Strides& d_strides, const Strides& q_strides, const Strides& k_strides,
+    const Strides& v_strides, const Strides& mask_strides, const TypeArgument& d_type,
+    const TypeArgument& q_type, const TypeArgument& k_type, const TypeArgument& v_type,
+    const TypeArgument& mask_type, const TypeArgument& index_type) {
+    Pins pins;
+    return build(Attention{.d = d.operand(pins),
+                           .q = q.operand(pins),
+                           .k = k.operand(pins),
+                           .v = v.operand(pins),
+                           .mask = mask.operand(pins),
+                           .lengths = lengths.operand(pins),
+                           .positions = positions.operand(pins),
+                           .batch = batch,
+                           .heads = heads,
+                           .key_heads = key_heads,
+                           .queries = queries,
+                           .keys = keys,
+                           .size = size,
+                           .value_size = value_size,
+                           .scale = scale,
+                           .softcap = softcap,
+                           .left = left,
+                           .right = right,
+                           .offset = offset,
+                           .nan_without_keys = nan_without_keys,
+                           .d_strides = to_strides(d_strides, "d_strides"),
+                           .q_strides = to_strides(q_strides, "q_strides"),
+                           .k_strides = to_strides(k_strides, "k_strides"),
+                           .v_strides = to_strides(v_strides, "v_strides"),
+                           .mask_strides = to_strides(mask_strides, "mask_strides"),
+                           .d_type = d_type.get(),
+                           .q_type = q_type.get(),
+                           .k_type = k_type.get(),
+                           .v_type = v_type.get(),
+                           .mask_type = mask_type.get(),
+                           .index_type = index_type.get()},
+                 std::move(pins));
+}
+
+void bind_attention(nb::module_& module) {
+    module.def(
+        "Attention", &make_attention, nb::kw_only(), nb::arg("d"), nb::arg("q"), nb::arg("k"),
+        nb::arg("v"), nb::arg("mask") = nb::none(), nb::arg("lengths") = nb::none(),
+        nb::arg("positions") = nb::none(), nb::arg("batch") = 1, nb::arg("heads") = 1,
+        nb::arg("key_heads") = 0, nb::arg("queries"), nb::arg("keys"), nb::arg("size"),
+        nb::arg("value_size") = 0, nb::arg("scale") = 1.0F, nb::arg("softcap") = 0.0F,
+        nb::arg("left") = nb::none(), nb::arg("right") = nb::none(), nb::arg("offset") = 0,
+        nb::arg("nan_without_keys") = false, nb::arg("d_strides") = nb::make_tuple(),
+        nb::arg("q_strides") = nb::make_tuple(), nb::arg("k_strides") = nb::make_tuple(),
+        nb::arg("v_strides") = nb::make_tuple(), nb::arg("mask_strides") = nb::make_tuple(),
+        nb::arg("d_type") = DataType::f32, nb::arg("q_type") = DataType::f32,
+        nb::arg("k_type") = DataType::f32, nb::arg("v_type") = DataType::f32,
+        nb::arg("mask_type") = DataType::f32, nb::arg("index_type") = DataType::i64,
+        "d = softmax(cap(scale * q k^T) + mask) v, for each head of each batch. Strides are those "
+        "of a batch, a head and a row in elements; () means dense for d, q, k and v, and one row "
+        "for all queries for the mask. `left` and `right` are the window of a query; right=0 is "
+        "causal.");
+}
+
 void bind_image_layouts(nb::module_& module) {
     nb::class_<ImageLayout>(module, "ImageLayout",
                             "The layout of a batch of images in NHWC order. Strides are in "
@@ -244,6 +325,7 @@ void bind_tensor_commands(nb::module_& module) {
                nb::arg("count"), nb::arg("inner") = 1,
                "Interpolates along the axis, f32. `table` holds count x taps pairs of u32 index "
                "and f32 weight.");
+    bind_attention(module);
     bind_image_commands(module);
 }
 

@@ -176,6 +176,62 @@ typedef struct accel_resize_t {
     uint32_t inner; /**< 0: 1 */
 } accel_resize_t;
 
+/** The distances in elements from a batch, a head and a row to the next. */
+typedef struct accel_head_strides_t {
+    uint32_t batch;
+    uint32_t head;
+    uint32_t row;
+} accel_head_strides_t;
+
+enum {
+    ACCEL_ATTEND_LEFT = 1,            /**< keys more than `left` before a query are blocked */
+    ACCEL_ATTEND_RIGHT = 2,           /**< keys more than `right` behind a query are blocked */
+    ACCEL_ATTEND_NAN_WITHOUT_KEYS = 4 /**< a query without keys gives NaN instead of zero */
+};
+
+/**
+ * d = softmax(cap(scale * q k^T) + mask) v, for each head of each batch. Query i has the position
+ * offset + i, plus the element of its batch in `positions`. Strides of the mask that are 0 repeat a
+ * row; strides of another operand that are all 0 mean [batch][head][row][element], dense.
+ */
+typedef struct accel_attention_t {
+    uint32_t size;  /**< sizeof(accel_attention_t) */
+    uint32_t flags; /**< ACCEL_ATTEND_* */
+    accel_operand_t d;
+    accel_operand_t q;
+    accel_operand_t k;
+    accel_operand_t v;
+    accel_operand_t mask;      /**< rows of `keys` elements, or not set */
+    accel_operand_t lengths;   /**< the number of keys of each batch, or not set */
+    accel_operand_t positions; /**< of the first query of each batch, or not set */
+    uint32_t batch;            /**< 0: 1 */
+    uint32_t heads;            /**< 0: 1 */
+    uint32_t key_heads;        /**< divides `heads`; 0: as many */
+    uint32_t queries;
+    uint32_t keys;
+    uint32_t head_size;  /**< 1 to 512 */
+    uint32_t value_size; /**< up to 512; 0: head_size */
+    float scale;         /**< 0: 1 */
+    float softcap;       /**< cap(x) = softcap * tanh(x / softcap); 0: none */
+    uint32_t left;
+    uint32_t right; /**< 0: causal */
+    int32_t offset;
+    accel_head_strides_t d_strides;
+    accel_head_strides_t q_strides;
+    accel_head_strides_t k_strides;
+    accel_head_strides_t v_strides;
+    accel_head_strides_t mask_strides;
+    uint32_t d_type; /**< ACCEL_DTYPE_F32, _F16 or _BF16; 0, here and below: ACCEL_DTYPE_F32 */
+    uint32_t q_type;
+    uint32_t k_type;
+    uint32_t v_type;
+    uint32_t mask_type;  /**< as the others: added; ACCEL_DTYPE_BOOL: zero blocks a key */
+    uint32_t index_type; /**< ACCEL_DTYPE_I32 or _I64; 0: ACCEL_DTYPE_I64 */
+    uint32_t reserved;   /**< 0 */
+} accel_attention_t;
+
+ACCEL_C_API int accel_command_attention(const accel_attention_t *attention, accel_command_t **out,
+                                     accel_error_t *error);
 ACCEL_C_API int accel_command_elementwise(const accel_elementwise_t *elementwise,
                                           accel_command_t **out, accel_error_t *error);
 ACCEL_C_API int accel_command_softmax(const accel_softmax_t *softmax, accel_command_t **out,
