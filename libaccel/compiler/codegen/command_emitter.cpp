@@ -19,48 +19,59 @@ namespace {
 std::string_view name_of(const AnyCommand& command) {
     static constexpr std::array<std::string_view, std::variant_size_v<AnyCommand>> names{
         "FILL", "ELEMENTWISE", "GEMM",   "SOFTMAX", "REDUCE", "CONV2D",
-        "POOL", "TRANSPOSE",   "GATHER", "SCATTER", "RESIZE"};
+        "POOL", "TRANSPOSE",   "GATHER", "SCATTER", "RESIZE", "ATTENTION"};
     return names.at(command.index());
 }
 
-void set_operands(Fill& c, const Operand& dst, const std::array<Operand, 3>&) {
+using Operands = std::array<Operand, max_sources>;
+
+void set_operands(Fill& c, const Operand& dst, const Operands&) {
     c.dst = dst;
 }
-void set_operands(Elementwise& c, const Operand& dst, const std::array<Operand, 3>& src) {
+void set_operands(Elementwise& c, const Operand& dst, const Operands& src) {
     c.dst = dst;
     c.a = src[0];
     c.b = src[1];
     c.c = src[2];
 }
-void set_operands(Gemm& c, const Operand& dst, const std::array<Operand, 3>& src) {
+void set_operands(Gemm& c, const Operand& dst, const Operands& src) {
     c.d = dst;
     c.a = src[0];
     c.b = src[1];
     c.bias = src[2];
 }
-void set_operands(Conv2d& c, const Operand& dst, const std::array<Operand, 3>& src) {
+void set_operands(Conv2d& c, const Operand& dst, const Operands& src) {
     c.dst = dst;
     c.src = src[0];
     c.weights = src[1];
     c.bias = src[2];
 }
-void set_operands(Gather& c, const Operand& dst, const std::array<Operand, 3>& src) {
+void set_operands(Gather& c, const Operand& dst, const Operands& src) {
     c.dst = dst;
     c.src = src[0];
     c.indices = src[1];
 }
-void set_operands(Scatter& c, const Operand& dst, const std::array<Operand, 3>& src) {
+void set_operands(Scatter& c, const Operand& dst, const Operands& src) {
     c.dst = dst;
     c.src = src[0];
     c.indices = src[1];
 }
-void set_operands(Resize& c, const Operand& dst, const std::array<Operand, 3>& src) {
+void set_operands(Resize& c, const Operand& dst, const Operands& src) {
     c.dst = dst;
     c.src = src[0];
     c.table = src[1];
 }
+void set_operands(Attention& c, const Operand& dst, const Operands& src) {
+    c.d = dst;
+    c.q = src[0];
+    c.k = src[1];
+    c.v = src[2];
+    c.mask = src[3];
+    c.lengths = src[4];
+    c.positions = src[5];
+}
 template <typename T>
-void set_operands(T& c, const Operand& dst, const std::array<Operand, 3>& src) {
+void set_operands(T& c, const Operand& dst, const Operands& src) {
     c.dst = dst;
     c.src = src[0];
 }
@@ -79,7 +90,7 @@ class CommandEmitter {
     void run(GeneratedCode& code) {
         for (const CommandTemplate& planned : plan_.commands) {
             add_ports(planned, code);
-            std::array<Operand, 3> src;
+            Operands src;
             for (std::size_t i = 0; i < src.size(); ++i) {
                 src.at(i) = operand(planned.src.at(i));
             }

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "passes/attention_fusion.hpp"
 #include "passes/fusion.hpp"
 #include "passes/layout_assignment.hpp"
 #include "passes/memory_planning.hpp"
@@ -41,6 +42,8 @@ void run_pass(const Pass& pass, Compilation& compilation) {
 
 std::span<const Pass> passes() {
     static const std::array all{
+        Pass{"fuse-attention", "merges products and softmaxes into attentions",
+             [](Compilation& c) { fuse_attention(c.program, c.log); }},
         Pass{"fuse",
              "merges scales, biases, residuals and activations into convolutions and products",
              [](Compilation& c) { fuse(c.program, c.log); }},

@@ -83,6 +83,9 @@ class Builder {
     [[nodiscard]] ValueId pool(op::Pool pool, ValueId x, std::int64_t height, std::int64_t width);
     [[nodiscard]] ValueId reduce(ReduceOp op, ValueId a, const std::vector<std::size_t>& axes);
     [[nodiscard]] ValueId softmax(ValueId a, std::size_t axis);
+    /// The operands are those of op::Attention. The result has the given type.
+    [[nodiscard]] ValueId attention(op::Attention operation, std::vector<ValueId> in,
+                                    DataType result);
     [[nodiscard]] ValueId gather(ValueId a, ValueId indices, std::size_t axis, bool elements);
     /// `a` with updates along an axis, as op::Scatter says.
     [[nodiscard]] ValueId scatter(op::Scatter operation, ValueId a, ValueId indices,

@@ -26,6 +26,24 @@ ValueId Builder::matmul(op::MatMul operation, std::vector<ValueId> in) {
     return add(operation, std::move(in), type, std::move(shape));
 }
 
+ValueId Builder::attention(op::Attention operation, std::vector<ValueId> in, DataType result) {
+    const Dims& q = dims(in[0]);
+    const Dims& k = dims(in[1]);
+    const Dims& v = dims(in[2]);
+    const bool four = q.size() == 4 && k.size() == 4 && v.size() == 4;
+    if (!four || q[0] != k[0] || q[0] != v[0] || q[3] != k[3] || k[1] != v[1] || k[2] != v[2] ||
+        k[1] == 0 || q[1] % k[1] != 0) {
+        refuse("its queries " + to_string(q) + ", keys " + to_string(k) + " and values " +
+               to_string(v) + " do not fit together");
+    }
+    if (operation.has_mask &&
+        broadcast_dims(dims(in[3]), {q[0], q[1], q[2], k[2]}) != Dims{q[0], q[1], q[2], k[2]}) {
+        refuse("its mask " + to_string(dims(in[3])) + " does not fit its scores");
+    }
+    Dims shape{q[0], q[1], q[2], v[3]};
+    return add(operation, std::move(in), result, std::move(shape));
+}
+
 // Checks the type and the number of elements of a third operand.
 void Builder::check_channels(const std::vector<ValueId>& in, std::int64_t channels,
                              const NumericFormat& format) const {

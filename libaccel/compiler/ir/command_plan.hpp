@@ -32,15 +32,19 @@ struct BufferRef {
 };
 
 using AnyCommand = std::variant<Fill, Elementwise, Gemm, Softmax, Reduce, Conv2d, Pool, Transpose,
-                                Gather, Scatter, Resize>;
+                                Gather, Scatter, Resize, Attention>;
+
+/// Three for most commands; those of ATTENTION are queries, keys, values, mask, lengths, positions.
+inline constexpr std::size_t max_sources = 6;
+using BufferRefs = std::array<BufferRef, max_sources>;
 
 /// A command whose operands have no addresses yet.
 struct CommandTemplate {
     AnyCommand command;  // without operands
     BufferRef dst;
-    std::array<BufferRef, 3> src;  // in the order of the card's src0, src1, src2
+    BufferRefs src;  // in the order of the card's src0, src1, src2
     // Sources with exactly the layout of the result, whose memory the result may reuse.
-    std::array<bool, 3> in_place{};
+    std::array<bool, max_sources> in_place{};
     bool copy = false;  // a copy: executed in place, it does nothing
     std::string node;
 };

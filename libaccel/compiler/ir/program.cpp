@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ir/program.hpp"
 
+#include <accel_hw.h>
+
 #include <algorithm>
 #include <array>
 
@@ -8,9 +10,14 @@ namespace accel::compiler {
 
 std::string_view to_string(const Operation& operation) {
     static constexpr std::array<std::string_view, std::variant_size_v<Operation>> names{
-        "elementwise", "matmul", "conv", "pool",    "reduce", "softmax",   "gather", "scatter",
-        "resize",      "concat", "pad",  "permute", "slice",  "broadcast", "reshape"};
+        "elementwise", "matmul", "conv",   "pool", "reduce",  "softmax", "attention", "gather",
+        "scatter",     "resize", "concat", "pad",  "permute", "slice",   "broadcast", "reshape"};
     return names.at(operation.index());
+}
+
+bool fits_attention(std::int64_t size, std::int64_t value_size) {
+    return size >= 1 && value_size >= 1 && size <= ACCEL_ATTENTION_SIZE_MAX &&
+           value_size <= ACCEL_ATTENTION_SIZE_MAX;
 }
 
 Dims broadcast_dims(const Dims& a, const Dims& b) {

@@ -88,6 +88,21 @@ struct Reduce {
 struct Softmax {
     std::size_t axis = 0;
 };
+/// softmax(cap(scale * q k^T) + mask) v, as the card's ATTENTION computes it. q is [batch, heads,
+/// queries, size], k and v are [batch, groups, keys, size]; successive heads share a group. Behind
+/// them are the operands that the flags name: a mask that broadcasts to [batch, heads, queries,
+/// keys], and for each batch the number of keys and the position of the first query.
+struct Attention {
+    float scale = 1;
+    float softcap = 0;
+    std::optional<std::uint32_t> left;   // keys further before a query are blocked
+    std::optional<std::uint32_t> right;  // keys further behind it are
+    std::int32_t offset = 0;             // of the position of the first query
+    bool nan_without_keys = false;       // a query without keys gives NaN, as a softmax does
+    bool has_mask = false;
+    bool has_lengths = false;
+    bool has_positions = false;
+};
 /// Slices of a at the indices b along an axis. `elements`: single elements; b has the shape of the
 /// result.
 struct Gather {
@@ -134,9 +149,10 @@ struct Reshape {};
 
 }  // namespace op
 
-using Operation = std::variant<op::Elementwise, op::MatMul, op::Conv, op::Pool, op::Reduce,
-                               op::Softmax, op::Gather, op::Scatter, op::Resize, op::Concat,
-                               op::Pad, op::Permute, op::Slice, op::Broadcast, op::Reshape>;
+using Operation =
+    std::variant<op::Elementwise, op::MatMul, op::Conv, op::Pool, op::Reduce, op::Softmax,
+                 op::Attention, op::Gather, op::Scatter, op::Resize, op::Concat, op::Pad,
+                 op::Permute, op::Slice, op::Broadcast, op::Reshape>;
 
 struct Instruction {
     Operation operation;
@@ -160,6 +176,9 @@ struct Program {
 };
 
 [[nodiscard]] std::string_view to_string(const Operation& operation);
+
+/// Whether op::Attention supports rows of these sizes, of queries and of values.
+[[nodiscard]] bool fits_attention(std::int64_t size, std::int64_t value_size);
 
 /// The shape to which two shapes broadcast.
 [[nodiscard]] Dims broadcast_dims(const Dims& a, const Dims& b);

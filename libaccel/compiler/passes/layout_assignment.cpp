@@ -148,7 +148,7 @@ BufferRef LayoutAssignment::buffer_ref(const TensorView& at, DataType element) c
     return {at.slot, static_cast<std::uint64_t>(at.offset) * size_of(element)};
 }
 
-void LayoutAssignment::emit(AnyCommand command, BufferRef dst, std::array<BufferRef, 3> src,
+void LayoutAssignment::emit(AnyCommand command, BufferRef dst, BufferRefs src,
                             CommandTraits traits) {
     plan_.commands.push_back(
         {std::move(command), dst, src, traits.in_place, traits.is_copy, node_});
@@ -303,8 +303,8 @@ void LayoutAssignment::lower(const op::Elementwise& operation, const Instruction
                         .dst_type = type(instruction.result),
                         .a_type = a,
                         .b_type = b};
-    std::array<BufferRef, 3> src{buffer_ref(sources[0], a)};
-    std::array<bool, 3> in_place{};
+    BufferRefs src{buffer_ref(sources[0], a)};
+    std::array<bool, max_sources> in_place{};
     for (std::size_t i = 0; i < sources.size(); ++i) {
         src.at(i) = buffer_ref(sources[i], type(instruction.operands[i]));
         in_place.at(i) =

@@ -17,7 +17,7 @@ namespace accel::compiler {
 
 // The properties of a command that memory planning uses, as in CommandTemplate.
 struct CommandTraits {
-    std::array<bool, 3> in_place{};
+    std::array<bool, max_sources> in_place{};
     bool is_copy = false;
 };
 
@@ -54,8 +54,7 @@ class LayoutAssignment {
     // A reference `by` elements behind the first of a view.
     [[nodiscard]] BufferRef offset_ref(TensorView at, std::int64_t by, DataType element) const;
 
-    void emit(AnyCommand command, BufferRef dst, std::array<BufferRef, 3> src,
-              CommandTraits traits = {});
+    void emit(AnyCommand command, BufferRef dst, BufferRefs src, CommandTraits traits = {});
 
     // ---- copies
 
@@ -138,6 +137,14 @@ class LayoutAssignment {
                              const MatrixView& a, const MatrixView& b, const TensorView& to) const;
 
     void lower(const op::MatMul& product, const Instruction& instruction);
+
+    // An operand of an attention whose rows are contiguous; a copy where needed.
+    struct HeadsView {
+        TensorView view;
+        HeadStrides strides;
+    };
+    HeadsView heads_view(ValueId id, const Dims& shape);
+    void lower(const op::Attention& attention, const Instruction& instruction);
 
     // ---- images
 

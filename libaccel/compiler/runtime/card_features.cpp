@@ -16,6 +16,9 @@ namespace accel::compiler {
 namespace {
 
 std::uint64_t needed_features(const AnyCommand& command) {
+    if (std::holds_alternative<Attention>(command)) {
+        return ACCEL_FEATURE_ATTENTION;
+    }
     if (std::holds_alternative<Scatter>(command)) {
         return ACCEL_FEATURE_TENSOR_SCATTER;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The operators Attention and FlexAttention of ONNX, as products and a softmax.
+// The operators Attention and FlexAttention of ONNX: as the command ATTENTION, or as products and a
+// softmax.
 #include "frontend/operators/attention_core.hpp"
 
 #include <array>
@@ -117,6 +118,36 @@ std::optional<ValueId> bias_of(const Node& n, const AttentionHeads& heads) {
     return masked_bias(n, type, bias, allowed, -infinity);
 }
 
+// The attention as a command, if the node shows no scores.
+std::optional<ValueId> as_command(const Node& n, const AttentionHeads& heads) {
+    const double size = static_cast<double>(n.b.dims(heads.q)[3]);
+    op::Attention form{.scale = n.real("scale", static_cast<float>(1.0 / std::sqrt(size))),
+                       .softcap = n.real("softcap", 0.0F)};
+    if (n.output_count() > 3 || !has_command(n, heads) || !(form.softcap >= 0) ||
+        (n.has(lengths_input) && n.has(past_key_input))) {
+        return std::nullopt;
+    }
+    AttentionLimits limits;
+    const AttentionWindow window = window_of(n);
+    if (n.has(past_key_input)) {
+        form.offset = static_cast<std::int32_t>(n.b.length(n.in(past_key_input), 2));
+    }
+    if (n.has(lengths_input)) {
+        limits.lengths = n.in(lengths_input);
+        // The last query is that of the last key.
+        if (window.left >= 0 || window.right >= 0) {
+            limits.positions = limits.lengths;
+            form.offset = static_cast<std::int32_t>(-n.b.dims(heads.q)[2]);
+        }
+    }
+    if (n.has(mask_input)) {
+        const ValueId mask = padded_mask(n, n.in(mask_input), n.b.dims(heads.k)[2]);
+        const bool is_boolean = n.b.type(mask) == DataType::boolean;
+        limits.mask = is_boolean ? mask : n.b.cast(mask, n.b.type(heads.q));
+    }
+    return fused_attention(n, heads, form, window, limits);
+}
+
 // Both factors of a product carry the square root of the scale, so that f16 does not overflow. In
 // f32, one multiplication is enough.
 ValueId scores_of(const Node& n, const AttentionHeads& heads) {
@@ -149,6 +180,9 @@ Values attention(const Node& n) {
     const std::int64_t mode = n.integer("qk_matmul_output_mode", 0);
     if (mode < 0 || mode > after_softmax) {
         refuse("its qk_matmul_output_mode is " + std::to_string(mode) + ", not 0, 1, 2 or 3");
+    }
+    if (const std::optional<ValueId> y = as_command(n, heads)) {
+        return {three_dimensional(n) ? merge_heads(n, *y) : *y, heads.k, heads.v};
     }
     ValueId x = scores_of(n, heads);
     ValueId shown = x;

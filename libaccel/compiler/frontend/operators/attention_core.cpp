@@ -50,6 +50,46 @@ ValueId product_of_heads(const Node& n, ValueId a, ValueId b) {
     return n.b.reshape(product, {dims[0], dims[1], dims[2], n.b.dims(b)[3]});
 }
 
+bool has_command(const Node& n, const AttentionHeads& heads) {
+    const auto is_real = [&](ValueId id) {
+        const DataType type = n.b.type(id);
+        return type == DataType::f32 || type == DataType::f16 || type == DataType::bf16;
+    };
+    const Dims& v = n.b.dims(heads.v);
+    return is_real(heads.q) && is_real(heads.k) && is_real(heads.v) && v[2] != 0 &&
+           elements(n.b.dims(heads.q)) != 0 && fits_attention(n.b.dims(heads.q)[3], v[3]);
+}
+
+ValueId fused_attention(const Node& n, const AttentionHeads& heads, op::Attention form,
+                        const AttentionWindow& window, const AttentionLimits& limits) {
+    const auto bound = [](std::int64_t side) {
+        return side < 0 ? std::nullopt
+                        : std::optional(static_cast<std::uint32_t>(std::min<std::int64_t>(
+                              side, std::numeric_limits<std::uint32_t>::max())));
+    };
+    form.left = bound(window.left);
+    form.right = bound(window.right);
+    Values in{heads.q, heads.k, heads.v};
+    if (limits.mask) {
+        Dims shape = n.b.dims(*limits.mask);
+        shape.insert(shape.begin(), 4 - std::min<std::size_t>(shape.size(), 4), 1);
+        ValueId mask = n.b.reshape(*limits.mask, shape);
+        shape.back() = n.b.dims(heads.k)[2];
+        mask = n.b.broadcast(mask, shape);
+        form.has_mask = true;
+        in.push_back(mask);
+    }
+    const auto add_indices = [&](const std::optional<ValueId>& indices, bool& has) {
+        if (indices) {
+            has = true;
+            in.push_back(n.b.reshape(*indices, {n.b.dims(heads.q)[0]}));
+        }
+    };
+    add_indices(limits.lengths, form.has_lengths);
+    add_indices(limits.positions, form.has_positions);
+    return n.b.attention(form, std::move(in), n.b.type(heads.v));
+}
+
 ValueId counting(const Node& n, std::int64_t count, Dims dims) {
     if (count > max_listed) {
         refuse("it has a sequence of the length " + std::to_string(count) + ", and the limit is " +

@@ -37,6 +37,22 @@ struct AttentionWindow {
 /// the type of b. heads / groups successive heads of a share a head of b.
 [[nodiscard]] ValueId product_of_heads(const Node& n, ValueId a, ValueId b);
 
+/// What limits the keys of an attention besides its window. Absent values do nothing.
+struct AttentionLimits {
+    std::optional<ValueId> mask;       // broadcasts to the scores; booleans, or added
+    std::optional<ValueId> lengths;    // [batch]
+    std::optional<ValueId> positions;  // [batch], of the first queries
+};
+
+/// Whether the command ATTENTION computes attentions of these heads.
+[[nodiscard]] bool has_command(const Node& n, const AttentionHeads& heads);
+
+/// The attention as one command: [batch, heads, length, value size], in the type of the values.
+/// `form` has the scale, the cap and the offset of the positions.
+[[nodiscard]] ValueId fused_attention(const Node& n, const AttentionHeads& heads,
+                                      op::Attention form, const AttentionWindow& window,
+                                      const AttentionLimits& limits);
+
 /// The integers 0, 1, … count - 1 as i64, in the given shape.
 [[nodiscard]] ValueId counting(const Node& n, std::int64_t count, Dims dims);
 

@@ -47,11 +47,25 @@ Attended attended(const Node& n, const AttentionHeads& heads, const MaskedScores
     const double filter = n.real("mask_filter_value", -10000.0F);
     const float given = n.real("scale", 0.0F);
     const double scale = given == 0.0F ? 1.0 / std::sqrt(static_cast<double>(q[3])) : given;
-    ValueId x = product_of_heads(n, scaled(n, heads.q, scale), n.b.permute(heads.k, {0, 1, 3, 2}));
     std::optional<ValueId> bias;
     if (scores.mask) {
         bias = masked_bias(n, type, bias, allowed_keys(n, *scores.mask, q[0], keys), filter);
     }
+    // The command blocks later keys altogether. That differs only if a mask blocks the others with
+    // numbers that are as low.
+    const bool may_block = !scores.causal || !scores.mask || filter > -1e30;
+    if (!scores.shown && may_block && has_command(n, heads)) {
+        const std::optional<ValueId> mask = bias && scores.bias ? add(n, *bias, *scores.bias)
+                                            : bias              ? bias
+                                                                : scores.bias;
+        const op::Attention form{.scale = static_cast<float>(scale),
+                                 .offset = static_cast<std::int32_t>(keys - q[2]),
+                                 .nan_without_keys = true};
+        const AttentionWindow window{.right = scores.causal ? 0 : -1};
+        const ValueId y = fused_attention(n, heads, form, window, {.mask = mask});
+        return {merge_heads(n, y), std::nullopt};
+    }
+    ValueId x = product_of_heads(n, scaled(n, heads.q, scale), n.b.permute(heads.k, {0, 1, 3, 2}));
     if (scores.causal) {
         // The lowest number, so that a query attends no later key even where all others are masked.
         const ValueId first = n.b.scalar(DataType::i64, static_cast<double>(keys - q[2]));
@@ -201,10 +215,14 @@ Values multi_head(const Node& n, const MultiHeadInputs& from, bool causal) {
     }
     const KeysAndValues kv = behind_past(n, {heads.k, heads.v}, optional_input(n, from.past_key),
                                          optional_input(n, from.past_value));
-    const Attended y =
-        attended(n, {heads.q, kv.k, kv.v},
-                 {optional_input(n, from.mask), optional_input(n, from.scores_bias), causal});
-    return {y.result, kv.k, kv.v, y.probabilities};
+    const Attended y = attended(n, {heads.q, kv.k, kv.v},
+                                {optional_input(n, from.mask), optional_input(n, from.scores_bias),
+                                 causal, n.output_count() > 3});
+    Values results{y.result, kv.k, kv.v};
+    if (y.probabilities) {
+        results.push_back(*y.probabilities);
+    }
+    return results;
 }
 
 Values multi_head_attention(const Node& n) {

@@ -14,6 +14,7 @@ struct MaskedScores {
     std::optional<ValueId> mask;  // one of the formats of mask_index
     std::optional<ValueId> bias;  // added to the scores
     bool causal = false;
+    bool shown = false;  // the softmax is an output
 };
 
 /// The keys and values behind those of the past, [batch, heads, length, size] each.
@@ -22,11 +23,11 @@ struct KeysAndValues {
     ValueId v = 0;
 };
 
-/// The result [batch, length, hidden] and the softmax. The node has the attributes scale and
-/// mask_filter_value.
+/// The result [batch, length, hidden], and the softmax if it is shown. The node has the attributes
+/// scale and mask_filter_value.
 struct Attended {
     ValueId result = 0;
-    ValueId probabilities = 0;
+    std::optional<ValueId> probabilities;
 };
 [[nodiscard]] Attended attended(const Node& n, const AttentionHeads& heads,
                                 const MaskedScores& scores);

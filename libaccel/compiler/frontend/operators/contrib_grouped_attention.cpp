@@ -61,6 +61,7 @@ struct Cache {
     std::int64_t length = 0;  // of the new tokens
     std::int64_t past = 0;    // the room of the past
     std::int64_t room = 0;
+    bool prompt = false;  // all keys are new
     ValueId first = 0;
 };
 Cache cache_of(const Node& n, std::int64_t batch, std::int64_t length) {
@@ -70,7 +71,7 @@ Cache cache_of(const Node& n, std::int64_t batch, std::int64_t length) {
         cache.past = n.b.length(n.in(past_key_input), 2);
     }
     cache.room = std::max(total, cache.past);
-    const bool prompt = total == length;
+    cache.prompt = total == length;
     const auto integer = [&](std::int64_t value) {
         return n.b.scalar(DataType::i64, static_cast<double>(value));
     };
@@ -79,9 +80,9 @@ Cache cache_of(const Node& n, std::int64_t batch, std::int64_t length) {
                std::to_string(length) + " new tokens");
     }
     cache.first =
-        prompt ? n.b.broadcast(integer(0), {batch, 1})
-               : sub(n, n.b.reshape(n.b.cast(n.in(lengths_input), DataType::i64), {batch, 1}),
-                     integer(length - 1));
+        cache.prompt ? n.b.broadcast(integer(0), {batch, 1})
+                     : sub(n, n.b.reshape(n.b.cast(n.in(lengths_input), DataType::i64), {batch, 1}),
+                           integer(length - 1));
     return cache;
 }
 
@@ -137,6 +138,17 @@ ValueId softmax_with_sink(const Node& n, ValueId x) {
     return n.b.slice(softmax_in_f32(n, wide), 3, 0, dims[3]);
 }
 
+// The bias of the scores; it may be shorter than the keys.
+ValueId padded_bias(const Node& n, std::int64_t keys) {
+    const ValueId bias = n.in(bias_input);
+    if (n.b.rank(bias) != 4 || n.b.dims(bias)[3] >= keys) {
+        return bias;
+    }
+    Dims after(4, 0);
+    after[3] = keys - n.b.dims(bias)[3];
+    return n.b.pad(bias, Dims(4, 0), after, n.b.scalar(n.b.type(bias), 0));
+}
+
 // The scores of keys that a query may not attend are -inf.
 ValueId masked_scores(const Node& n, const Cache& cache, ValueId scores) {
     const Dims dims = n.b.dims(scores);
@@ -154,15 +166,38 @@ ValueId masked_scores(const Node& n, const Cache& cache, ValueId scores) {
             n.b.compare(ElementwiseOp::less_equal, counting(n, dims[3], {1, 1, 1, dims[3]}), last);
     }
     if (n.has(bias_input)) {
-        ValueId bias = n.in(bias_input);
-        if (n.b.rank(bias) == 4 && n.b.dims(bias)[3] < dims[3]) {
-            Dims after(4, 0);
-            after[3] = dims[3] - n.b.dims(bias)[3];
-            bias = n.b.pad(bias, Dims(4, 0), after, n.b.scalar(n.b.type(bias), 0));
-        }
-        scores = add(n, scores, bias);
+        scores = add(n, scores, padded_bias(n, dims[3]));
     }
     return n.b.select(*allowed, scores, n.b.scalar(type, -std::numeric_limits<double>::infinity()));
+}
+
+// The attention as a command, unless its softmax has another term.
+std::optional<ValueId> as_command(const Node& n, const Cache& cache, const AttentionHeads& heads,
+                                  double scale) {
+    op::Attention form{.scale = static_cast<float>(scale),
+                       .softcap = n.real("softcap", 0.0F),
+                       .nan_without_keys = true};
+    if (n.has(sink_input) || n.integer("smooth_softmax", 0) != 0 || !(form.softcap >= 0) ||
+        !has_command(n, heads)) {
+        return std::nullopt;
+    }
+    AttentionWindow window;
+    AttentionLimits limits;
+    if (n.integer("causal", 1) != 0) {
+        const std::int64_t size = n.integer("local_window_size", -1);
+        window = {.left = size > 0 ? size - 1 : size, .right = 0};
+        if (!cache.prompt) {
+            limits.positions = n.in(lengths_input);
+            form.offset = static_cast<std::int32_t>(1 - cache.length);
+        }
+    } else {
+        const ValueId last = n.b.cast(n.in(lengths_input), DataType::i64);
+        limits.lengths = add(n, last, n.b.scalar(DataType::i64, 1));
+    }
+    if (n.has(bias_input)) {
+        limits.mask = padded_bias(n, n.b.dims(heads.k)[2]);
+    }
+    return fused_attention(n, heads, form, window, limits);
 }
 
 Values group_query_attention(const Node& n) {
@@ -180,6 +215,9 @@ Values group_query_attention(const Node& n) {
     heads.check(n);
     const float given = n.real("scale", 0.0F);
     const double scale = given == 0.0F ? 1.0 / std::sqrt(static_cast<double>(q[3])) : given;
+    if (const std::optional<ValueId> y = as_command(n, cache, heads, scale)) {
+        return {merge_heads(n, *y), heads.k, heads.v};
+    }
     ValueId x = product_of_heads(n, scaled(n, heads.q, scale), n.b.permute(heads.k, {0, 1, 3, 2}));
     x = soft_capped(n, x, n.real("softcap", 0.0F));
     x = softmax_with_sink(n, masked_scores(n, cache, x));
