@@ -105,6 +105,47 @@ static void check_memory(const accel_device_t *card, accel_queue_t *queue)
     accel_buffer_free(far);
 }
 
+/* A loop that fills every second word of a buffer, up to a number in memory. */
+static void check_loop(const accel_device_t *card, accel_queue_t *queue, accel_buffer_t *buffer)
+{
+    accel_loop_t loop = {.size = sizeof loop, .commands = 3, .limit = 9,
+                         .count = accel_at(buffer, 0)};
+    accel_set_argument_t set = {.size = sizeof set, .argument = 0, .base = accel_at(buffer, 8),
+                                .bytes = 4, .count = 6, .stride = 8, .by_pass = 1,
+                                .access = ACCEL_ACCESS_WRITE};
+    accel_skip_t skip = {.size = sizeof skip, .commands = 1, .condition = accel_at(buffer, 1)};
+    uint32_t *words = data_of(buffer);
+    accel_command_t *commands[4];
+    accel_command_list_t *list = NULL;
+
+    words[0] = 2;
+    words[1] = 0;
+    for (int i = 2; i < 8; ++i)
+        words[i] = 3;
+    CHECK(accel_command_loop(&loop, &commands[0], &error) == 0);
+    CHECK(accel_command_set_argument(&set, &commands[1], &error) == 0);
+    commands[2] = fill(accel_argument(0, 0), 7, 4);
+    CHECK(accel_command_skip(&skip, &commands[3], &error) == 0);
+    CHECK(accel_command_list_create(card, ACCEL_PLACEMENT_HOST, &list, &error) == 0);
+    for (int i = 0; i < 4; ++i) {
+        CHECK(accel_command_list_add(list, commands[i], &error) == (i == 3 ? EINVAL : 0));
+        accel_command_free(commands[i]);
+    }
+    CHECK(accel_command_nop(&commands[0], &error) == 0);
+    CHECK(accel_command_list_add(list, commands[0], &error) == 0);
+    accel_command_free(commands[0]);
+    CHECK(accel_command_list_close(list, &error) == 0);
+    CHECK(accel_command_list_arguments(list) == 0);
+    CHECK(accel_queue_submit_list(queue, list, NULL, 0, NULL, &error) == 0);
+    accel_command_list_free(list);
+    CHECK(accel_queue_synchronize(queue, &error) == 0);
+    CHECK(words[2] == 7 && words[3] == 3 && words[4] == 7 && words[5] == 3 && words[6] == 3);
+    skip.reserved = 1;
+    CHECK(accel_command_skip(&skip, &commands[0], &error) == EINVAL);
+    set.by_pass = 2;
+    CHECK(accel_command_set_argument(&set, &commands[0], &error) == EINVAL);
+}
+
 static void check_queue(const accel_device_t *card, accel_queue_t *queue)
 {
     accel_buffer_t *buffer = allocate(card, 64);
@@ -151,6 +192,7 @@ static void check_queue(const accel_device_t *card, accel_queue_t *queue)
     CHECK(accel_queue_synchronize(queue, &error) == 0);
     CHECK(((uint32_t *)data_of(buffer))[0] == 5 && ((uint32_t *)data_of(buffer))[2] == 9);
     CHECK(accel_queue_counters(queue, &counters, &error) == 0 && counters.commands > 3);
+    check_loop(card, queue, buffer);
     accel_buffer_free(buffer);
 }
 

@@ -207,7 +207,7 @@ TEST_F(Loading, AnErrorInALaterListNamesItsNode) {
 }
 
 TEST_F(Loading, AModelMayHaveMoreInputsAndOutputsThanACallHasArguments) {
-    constexpr std::size_t ports = 90;
+    constexpr std::size_t ports = 900;
     ModelBuilder m;
     std::vector<TensorData> in;
     for (std::size_t i = 0; i < ports; ++i) {

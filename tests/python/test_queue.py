@@ -155,6 +155,22 @@ class Queue(CardTest):
         ).wait()
         self.assertEqual(out.numpy()[0, :, :, 0].tolist(), x[1:, 1:].tolist())
 
+    def test_a_list_loops_and_moves_its_arguments(self):
+        source = self.card.from_array(np.arange(8, dtype=np.int32).reshape(4, 2))
+        target = self.card.from_array(np.zeros((4, 2), np.int32))
+        count = self.card.from_array(np.int64([3]))
+        recorded = self.card.create_command_list()
+        recorded.add(commands.Loop(commands=3, limit=4, count=count))
+        row = {"bytes": 8, "count": 4, "stride": 8, "by_pass": True}
+        recorded.add(commands.SetArgument(argument=2, base=accel.Argument(0), **row))
+        recorded.add(commands.SetArgument(argument=3, base=accel.Argument(1), reversed=True, **row))
+        recorded.add(commands.Copy(dst=accel.Argument(3), src=accel.Argument(2), bytes=8))
+        recorded.close()
+        self.queue.submit(recorded, source, target).wait()
+        self.assertEqual(target.numpy().tolist(), [[0, 0], [4, 5], [2, 3], [0, 1]])
+        with self.assertRaisesRegex(accel.InvalidArgumentError, "CommandList"):
+            self.queue.submit(commands.Loop(commands=0))
+
     def test_a_list_runs_with_the_arguments_of_its_call(self):
         commands_list = self.card.create_command_list()
         commands_list.add(

@@ -222,7 +222,7 @@ TEST_F(CallTest, ANamedArgumentIsNamedInErrors) {
     expect_says(refused({a, b}), "argument 0 touches 64 bytes");
     expect_says(error_of([&] { list.name_argument(0, "late"); }), "closed");
     CommandList other = card.create_command_list();
-    expect_says(error_of([&] { other.name_argument(64, "none"); }), "at most 64 arguments");
+    expect_says(error_of([&] { other.name_argument(1024, "none"); }), "at most 1024 arguments");
 }
 
 TEST_F(CallTest, AnUnusedArgumentNeedNotBeSet) {

@@ -335,7 +335,7 @@ TEST_F(CommandTest, CompletionRecordsAreChecked) {
 TEST_F(CommandTest, AnArgumentNeedsACall) {
     expect_says(error_of([&] { queue.submit(Fill{.dst = argument(0), .bytes = 4}); }),
                 "CommandList");
-    EXPECT_REFUSED((Fill{.dst = argument(64), .bytes = 4}), "argument 64", "at most 64");
+    EXPECT_REFUSED((Fill{.dst = argument(1024), .bytes = 4}), "argument 1024", "at most 1024");
     EXPECT_REFUSED((Fill{.dst = argument(0, 1ULL << 48), .bytes = 4}), "48 bits");
     EXPECT_REFUSED((Fill{.dst = Address{1ULL << 63}, .bytes = 4}), "bit 63", "argument()");
 }

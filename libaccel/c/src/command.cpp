@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Commands and command lists of the C interface.
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "handles.hpp"
 #include "structure.hpp"
 
+using accel::c::check_reserved;
 using accel::c::free_handle;
 using accel::c::guarded;
 using accel::c::make_handle;
@@ -14,6 +16,7 @@ using accel::c::number_or_zero;
 using accel::c::one_if_zero;
 using accel::c::read_structure;
 using accel::c::required;
+using accel::c::to_bool;
 using accel::c::to_operand;
 
 int accel_command_copy(const accel_copy_t* copy, accel_command_t** out, accel_error_t* error) {
@@ -74,9 +77,10 @@ int accel_command_skip(const accel_skip_t* skip, accel_command_t** out, accel_er
     return make_handle(out, error, [&] {
         const auto from = read_structure(skip, "skip");
         check_reserved(from.reserved, "skip->reserved");
-        return accel_command_t{accel::Skip{.commands = from.commands,
-                                           .condition = to_operand(from.condition),
-                                           .if_nonzero = from.if_nonzero != 0}};
+        return accel_command_t{
+            accel::Skip{.commands = from.commands,
+                        .condition = to_operand(from.condition),
+                        .if_nonzero = to_bool(from.if_nonzero, "skip->if_nonzero")}};
     });
 }
 
@@ -91,9 +95,9 @@ int accel_command_set_argument(const accel_set_argument_t* set, accel_command_t*
             .bytes = from.bytes,
             .count = std::max<std::uint64_t>(from.count, 1),
             .stride = from.stride,
-            .reversed = from.reversed != 0,
+            .reversed = to_bool(from.reversed, "set->reversed"),
             .access = accel::c::to_access(from.access, accel::Access::read_write),
-            .by_pass = from.by_pass != 0,
+            .by_pass = to_bool(from.by_pass, "set->by_pass"),
             .number = to_operand(from.number)}};
     });
 }

@@ -6,8 +6,11 @@
 #include <numeric>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <variant>
 
 #include "codegen/list_arguments.hpp"
@@ -18,8 +21,9 @@ namespace {
 
 std::string_view name_of(const AnyCommand& command) {
     static constexpr std::array<std::string_view, std::variant_size_v<AnyCommand>> names{
-        "FILL", "ELEMENTWISE", "GEMM",   "SOFTMAX", "REDUCE", "CONV2D",
-        "POOL", "TRANSPOSE",   "GATHER", "SCATTER", "RESIZE", "ATTENTION"};
+        "FILL", "ELEMENTWISE", "GEMM",         "SOFTMAX", "REDUCE", "CONV2D",
+        "POOL", "TRANSPOSE",   "GATHER",       "SCATTER", "RESIZE", "ATTENTION",
+        "LOOP", "SKIP",        "SET_ARGUMENT", ""};
     return names.at(command.index());
 }
 
@@ -70,6 +74,17 @@ void set_operands(Attention& c, const Operand& dst, const Operands& src) {
     c.lengths = src[4];
     c.positions = src[5];
 }
+void set_operands(Loop& c, const Operand& dst, const Operands& src) {
+    c.index = dst;
+    c.count = src[0];
+    c.condition = src[1];
+}
+void set_operands(Skip& c, const Operand&, const Operands& src) {
+    c.condition = src[0];
+}
+void set_operands(SetArgument& c, const Operand&, const Operands& src) {
+    c.base = src[0];
+}
 template <typename T>
 void set_operands(T& c, const Operand& dst, const Operands& src) {
     c.dst = dst;
@@ -78,8 +93,10 @@ void set_operands(T& c, const Operand& dst, const Operands& src) {
 
 class CommandEmitter {
   public:
-    CommandEmitter(const CommandPlan& plan, std::size_t inputs, std::size_t outputs)
-        : plan_(plan), inputs_(static_cast<std::uint32_t>(inputs)) {
+    CommandEmitter(CommandPlan& plan, std::size_t inputs, std::size_t outputs)
+        : plan_(plan),
+          set_arguments_(plan.slots.size()),
+          inputs_(static_cast<std::uint32_t>(inputs)) {
         // A list with an argument for each input and output needs no other order of them.
         if (inputs + outputs <= max_ports) {
             part_.ports.resize(inputs + outputs);
@@ -88,16 +105,33 @@ class CommandEmitter {
     }
 
     void run(GeneratedCode& code) {
-        for (const CommandTemplate& planned : plan_.commands) {
-            add_ports(planned, code);
+        count_commands();
+        for (std::size_t i = 0; i < plan_.commands.size(); ++i) {
+            const CommandTemplate& planned = plan_.commands[i];
+            if (ends_region(planned.command)) {
+                next_argument_ = open_.back();
+                open_.pop_back();
+                continue;
+            }
+            if (open_.empty()) {
+                add_ports(std::span(plan_.commands).subspan(i, ends_[i] - i), code);
+            }
+            if (begins_region(planned.command)) {
+                open_.push_back(next_argument_);
+            }
             Operands src;
             for (std::size_t i = 0; i < src.size(); ++i) {
                 src.at(i) = operand(planned.src.at(i));
             }
             std::visit(
                 [&](auto command) {
-                    set_operands(command, operand(planned.dst), src);
-                    code.commands.emplace_back(command);
+                    if constexpr (std::is_same_v<decltype(command), SetArgument>) {
+                        command.argument = set_argument(planned);
+                    }
+                    if constexpr (!std::is_same_v<decltype(command), RegionEnd>) {
+                        set_operands(command, operand(planned.dst), src);
+                        code.commands.emplace_back(command);
+                    }
                 },
                 planned.command);
             code.names.push_back({planned.node, std::string(name_of(planned.command))});
@@ -108,6 +142,43 @@ class CommandEmitter {
     }
 
   private:
+    // Counts the commands of each region, and finds where each command, with its region, ends.
+    void count_commands() {
+        ends_.resize(plan_.commands.size());
+        std::vector<std::pair<std::size_t, std::uint32_t>> open;  // begins, and commands up to them
+        std::uint32_t emitted = 0;
+        for (std::size_t i = 0; i < plan_.commands.size(); ++i) {
+            AnyCommand& command = plan_.commands[i].command;
+            ends_[i] = i + 1;
+            emitted += ends_region(command) ? 0 : 1;
+            if (begins_region(command)) {
+                open.emplace_back(i, emitted);
+            } else if (ends_region(command)) {
+                const auto [begin, before] = open.back();
+                open.pop_back();
+                ends_[begin] = i + 1;
+                AnyCommand& first = plan_.commands[begin].command;
+                if (auto* const loop = std::get_if<Loop>(&first)) {
+                    loop->commands = emitted - before;
+                } else {
+                    std::get<Skip>(first).commands = emitted - before;
+                }
+            }
+        }
+    }
+
+    // The argument that a SET_ARGUMENT sets. It is free again at the end of the region.
+    [[nodiscard]] std::uint32_t set_argument(const CommandTemplate& planned) {
+        if (last_set_argument - next_argument_ >= max_set_arguments) {
+            refuse("a loop reads and writes more than " + std::to_string(max_set_arguments) +
+                       " tensors slice by slice, the most that one can",
+                   "concatenate some of them");
+        }
+        std::uint32_t& argument = set_arguments_[static_cast<std::size_t>(planned.dst.slot)];
+        argument = next_argument_--;
+        return argument;
+    }
+
     [[nodiscard]] const BufferSlot& slot(const BufferRef& ref) const {
         return plan_.slots[static_cast<std::size_t>(ref.slot)];
     }
@@ -127,8 +198,8 @@ class CommandEmitter {
         }
     }
 
-    // Makes the ports of a command arguments of the list; begins another list if it has too many.
-    void add_ports(const CommandTemplate& planned, GeneratedCode& code) {
+    // Makes the ports of commands arguments of the list; begins another list if it has too many.
+    void add_ports(std::span<const CommandTemplate> commands, GeneratedCode& code) {
         std::vector<std::uint32_t> missing;
         const auto note = [&](const BufferRef& ref) {
             const auto found = port(ref);
@@ -137,11 +208,17 @@ class CommandEmitter {
                 missing.push_back(*found);
             }
         };
-        note(planned.dst);
-        std::ranges::for_each(planned.src, note);
+        for (const CommandTemplate& planned : commands) {
+            note(planned.dst);
+            std::ranges::for_each(planned.src, note);
+        }
         if (part_.ports.size() + missing.size() > max_ports) {
+            if (part_.commands == 0) {
+                refuse("a loop uses more than " + std::to_string(max_ports) +
+                       " inputs and outputs of the model, the most of one list");
+            }
             finish_part(code);
-            return add_ports(planned, code);
+            return add_ports(commands, code);
         }
         part_.ports.insert(part_.ports.end(), missing.begin(), missing.end());
     }
@@ -170,12 +247,19 @@ class CommandEmitter {
             const auto at = std::ranges::find(part_.ports, *index) - part_.ports.begin();
             return argument(first_port_argument + static_cast<std::uint32_t>(at), ref.offset);
         }
+        if (slot(ref).kind == BufferSlot::Kind::slice) {
+            return argument(set_arguments_[static_cast<std::size_t>(ref.slot)], ref.offset);
+        }
         const bool weights = slot(ref).kind == BufferSlot::Kind::weights;
         return argument(weights ? weights_argument : scratch_argument,
                         slot(ref).offset + ref.offset);
     }
 
-    const CommandPlan& plan_;
+    CommandPlan& plan_;
+    std::vector<std::size_t> ends_;             // for each command the one behind its region
+    std::vector<std::uint32_t> set_arguments_;  // of slots that are slices
+    std::vector<std::uint32_t> open_;           // for each open region the argument that was free
+    std::uint32_t next_argument_ = last_set_argument;
     std::uint32_t inputs_;
     ListPart part_;  // that has not ended yet
 };

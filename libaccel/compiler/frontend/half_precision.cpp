@@ -353,4 +353,12 @@ ValueId HalfPrecision::cast(ValueId from, ValueId to) {
                : to;
 }
 
+void HalfPrecision::forget_from(ValueId first) {
+    std::erase_if(unrounded_, [&](const auto& entry) {
+        return entry.first >= first || entry.second.value >= first;
+    });
+    std::erase_if(widened_,
+                  [&](const auto& entry) { return entry.first >= first || entry.second >= first; });
+}
+
 }  // namespace accel::compiler

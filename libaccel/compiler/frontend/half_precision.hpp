@@ -37,6 +37,9 @@ class HalfPrecision {
     /// whose result is read by a Cast back.
     [[nodiscard]] ValueId cast(ValueId from, ValueId to);
 
+    /// Forgets all values from `first` on: those of a region that has ended.
+    void forget_from(ValueId first);
+
   private:
     struct Unrounded {
         ValueId value;

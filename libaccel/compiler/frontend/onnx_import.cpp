@@ -4,6 +4,7 @@
 #include <onnx.pb.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <set>
 
@@ -277,8 +278,43 @@ class OnnxImporter {
         if (n.proto().op_type() == "SequenceMap") {
             return lower_sequence_map(n, outputs, import_body);
         }
-        return n.opset() < 9 ? lower_batched_scan(n, outputs, import_body)
-                             : lower_scan(n, outputs, import_body);
+        if (n.opset() < 9) {
+            return lower_batched_scan(n, outputs, import_body);
+        }
+        const auto looped = attempt(n.proto(), [&] { return loop_scan(n, outputs, import_body); });
+        return looped ? *looped : lower_scan(n, outputs, import_body);
+    }
+
+    // Imports a node as a loop or a branch of the card. Nothing: it cannot be one, or it is to be
+    // folded, and the program is as before.
+    std::optional<Values> attempt(const onnx::NodeProto& node,
+                                  const std::function<std::optional<Values>()>& import) {
+        if (unrolled_.contains(&node)) {
+            return std::nullopt;
+        }
+        const Builder::Mark mark = builder_.mark();
+        const std::string name = builder_.node();
+        const int nested = nested_;
+        std::optional<Values> results;
+        try {
+            results = import();
+            if (!builder_.reads_run_values(mark) || builder_.draws_random_numbers(mark)) {
+                results.reset();
+            }
+        } catch (const Error& error) {
+            if (error.errc() != std::errc::invalid_argument) {
+                throw;
+            }
+            results.reset();
+        }
+        nested_ = nested;
+        builder_.set_node(name);
+        half_precision_.forget_from(mark.values);
+        if (!results) {
+            builder_.roll_back(mark);
+            unrolled_.insert(&node);
+        }
+        return results;
     }
 
     // Imports an inner graph whose inputs are these values. Returns its outputs.
@@ -323,17 +359,139 @@ class OnnxImporter {
         if (node.input_size() != 1) {
             refuse("it has no condition");
         }
-        const bool condition = constant_condition(find(scope, node.input(0)), "its condition");
+        const ValueId decides = find(scope, node.input(0));
+        if (!builder_.value(decides).constant) {
+            if (const auto results =
+                    attempt(node, [&] { return lower_branches(node, decides, scope); })) {
+                return *results;
+            }
+        }
+        const bool condition = constant_condition(decides, "its condition");
         return import_inner(inner_graph(node, condition ? "then_branch" : "else_branch"), scope);
     }
 
-    // Unrolls a loop. The number of its iterations must be known.
+    // An If whose condition a run computes. Both branches have outputs of the same types and
+    // shapes.
+    std::optional<Values> lower_branches(const onnx::NodeProto& node, ValueId decides,
+                                         const Scope& scope) {
+        const std::string name = builder_.node();
+        const ValueId condition = builder_.reshape(decides, {});
+        Values states;
+        for (const bool otherwise : {false, true}) {
+            const Builder::Mark before = builder_.mark();
+            const ValueId begin = builder_.begin_branch(condition, otherwise);
+            const Values outputs =
+                import_inner(inner_graph(node, otherwise ? "else_branch" : "then_branch"), scope);
+            builder_.set_node(name);
+            if (otherwise && outputs.size() != states.size()) {
+                return std::nullopt;
+            }
+            for (std::size_t i = 0; i < outputs.size(); ++i) {
+                builder_.require_tensor(outputs[i], "an output of its branch");
+                if (!otherwise) {
+                    states.push_back(builder_.empty_variable(builder_.type(outputs[i]),
+                                                             builder_.dims(outputs[i])));
+                }
+            }
+            for (std::size_t i = 0; i < outputs.size(); ++i) {
+                states[i] = builder_.assign(states[i], outputs[i]);
+            }
+            builder_.end_region(begin);
+            half_precision_.forget_from(before.values);
+        }
+        return states;
+    }
+
+    // A loop of the card. Nothing: it is to be unrolled.
+    std::optional<Values> loop_on_card(const onnx::NodeProto& node, const onnx::GraphProto& body,
+                                       Scope scope) {
+        const std::string name = builder_.node();
+        Builder::LoopBounds bounds;
+        bool known = true;
+        if (!node.input(0).empty()) {
+            const ValueId count = find(scope, node.input(0));
+            if (elements(builder_.dims(count)) != 1) {
+                return std::nullopt;
+            }
+            if (const Constant& constant = builder_.value(count).constant) {
+                bounds.limit =
+                    static_cast<std::uint64_t>(std::max<std::int64_t>(constant->integers()[0], 0));
+            } else {
+                bounds.count = builder_.cast(count, DataType::i64);
+                known = false;
+            }
+        }
+        ValueId running = node.input(1).empty() ? builder_.scalar(DataType::boolean, 1)
+                                                : find(scope, node.input(1));
+        if (elements(builder_.dims(running)) != 1) {
+            return std::nullopt;
+        }
+        running = builder_.reshape(running, {});
+        const Constant begins = builder_.value(running).constant;
+        if (begins && begins->integers()[0] == 0) {
+            return std::nullopt;
+        }
+        Values states;
+        for (int i = 2; i < node.input_size(); ++i) {
+            const ValueId initial = find(scope, node.input(i));
+            if (!can_be_carried(builder_, initial)) {
+                return std::nullopt;
+            }
+            states.push_back(builder_.variable(initial));
+            scope[body.input(i).name()] = states.back();
+        }
+        ValueId condition = builder_.variable(running);
+        const Builder::OpenLoop loop = builder_.begin_loop();
+        scope[body.input(0).name()] = loop.pass;
+        scope[body.input(1).name()] = builder_.scalar(DataType::boolean, 1);
+        const Values results = import_inner(body, std::move(scope));
+        builder_.set_node(name);
+        const Constant continues = builder_.value(results[0]).constant;
+        if (continues && continues->integers() != std::vector<std::int64_t>{1}) {
+            return std::nullopt;
+        }
+        known = known && begins && continues;
+        const bool scans = results.size() > states.size() + 1;
+        const std::uint64_t most = static_cast<std::uint64_t>(max_unrolled_steps);
+        if ((known && bounds.limit <= most) || (scans && (!known || bounds.limit > INT32_MAX))) {
+            return std::nullopt;
+        }
+        Values outputs;
+        for (std::size_t k = states.size() + 1; k < results.size(); ++k) {
+            builder_.require_tensor(results[k], "a scan output of its body");
+            Dims dims = builder_.dims(results[k]);
+            dims.insert(dims.begin(), static_cast<std::int64_t>(bounds.limit));
+            const ValueId whole =
+                builder_.empty_variable(builder_.type(results[k]), std::move(dims));
+            outputs.push_back(builder_.step_write(whole, results[k], loop.pass, 0, false));
+        }
+        const bool conditional = !begins || !continues;
+        // The assignments follow each other: they apply together.
+        const ValueId next_condition = continues ? 0 : builder_.reshape(results[0], {});
+        for (std::size_t i = 0; i < states.size(); ++i) {
+            states[i] = builder_.assign(states[i], results[i + 1]);
+        }
+        if (conditional) {
+            bounds.condition = condition;
+        }
+        if (!continues) {
+            condition = builder_.assign(condition, next_condition);
+        }
+        builder_.end_loop(loop, bounds);
+        states.insert(states.end(), outputs.begin(), outputs.end());
+        return states;
+    }
+
     Values lower_loop(const onnx::NodeProto& node, Scope& scope) {
         const onnx::GraphProto& body = inner_graph(node, "body");
         const int carried = node.input_size() - 2;
         if (carried < 0 || body.input_size() != carried + 2 || body.output_size() < carried + 1) {
             refuse("the inputs and outputs of its body are not those of a loop");
         }
+        if (const auto looped = attempt(node, [&] { return loop_on_card(node, body, scope); })) {
+            return *looped;
+        }
+        // The loop is unrolled. The number of its iterations must be known.
         std::int64_t trips = INT64_MAX;
         if (!node.input(0).empty()) {
             const auto count =
@@ -397,7 +555,8 @@ class OnnxImporter {
     HalfPrecision half_precision_{builder_};
     int nested_ = 0;
     std::int64_t nodes_ = 0;
-    std::set<std::string> unknown_;  // outputs of nodes that are not supported
+    std::set<const onnx::NodeProto*> unrolled_;  // loops and branches that the card cannot have
+    std::set<std::string> unknown_;              // outputs of nodes that are not supported
 };
 
 }  // namespace

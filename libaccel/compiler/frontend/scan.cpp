@@ -89,33 +89,92 @@ std::size_t scanned_inputs(const Node& n, std::size_t available) {
     return static_cast<std::size_t>(count);
 }
 
-}  // namespace
-
-Values lower_scan(const Node& n, std::size_t outputs, const BodyImport& body) {
-    const std::size_t scanned = scanned_inputs(n, n.count());
-    const Directions directions{.input_axes = n.list("scan_input_axes"),
-                                .input_backwards = n.list("scan_input_directions"),
-                                .output_axes = n.list("scan_output_axes"),
-                                .output_backwards = n.list("scan_output_directions")};
+// The operands and attributes of a Scan from opset 9 on.
+struct ScanParts {
+    Directions directions;
     Values state;
     Values inputs;
-    for (std::size_t i = 0; i < n.count(); ++i) {
-        (i < n.count() - scanned ? state : inputs).push_back(n.any(i));
-    }
     std::int64_t length = 0;
+};
+
+ScanParts parts_of(const Node& n) {
+    const std::size_t scanned = scanned_inputs(n, n.count());
+    ScanParts parts{.directions = {.input_axes = n.list("scan_input_axes"),
+                                   .input_backwards = n.list("scan_input_directions"),
+                                   .output_axes = n.list("scan_output_axes"),
+                                   .output_backwards = n.list("scan_output_directions")},
+                    .state = {},
+                    .inputs = {}};
+    for (std::size_t i = 0; i < n.count(); ++i) {
+        (i < n.count() - scanned ? parts.state : parts.inputs).push_back(n.any(i));
+    }
     for (std::size_t i = 0; i < scanned; ++i) {
         const ValueId x = n.in(n.count() - scanned + i);
         const std::size_t axis =
-            normalize_axis(listed_or_zero(directions.input_axes, i), n.b.rank(x));
-        if (i > 0 && n.b.dims(x)[axis] != length) {
+            normalize_axis(listed_or_zero(parts.directions.input_axes, i), n.b.rank(x));
+        if (i > 0 && n.b.dims(x)[axis] != parts.length) {
             refuse("its inputs have different lengths along the axes that it scans");
         }
-        length = n.b.dims(x)[axis];
+        parts.length = n.b.dims(x)[axis];
     }
+    return parts;
+}
+
+}  // namespace
+
+Values lower_scan(const Node& n, std::size_t outputs, const BodyImport& body) {
+    auto [directions, state, inputs, length] = parts_of(n);
     const auto results = scan_over(n, state, inputs, length, outputs, directions, body);
     for (std::size_t k = 0; k < results.size(); ++k) {
         state.push_back(stacked(n, results[k], listed_or_zero(directions.output_axes, k)));
     }
+    return state;
+}
+
+bool can_be_carried(const Builder& b, ValueId id) {
+    const DataType type = b.type(id);
+    return b.sequence_elements(id) == nullptr && !b.is_empty_optional(id) &&
+           type != DataType::f16 && type != DataType::bf16 && elements(b.dims(id)) != 0;
+}
+
+std::optional<Values> loop_scan(const Node& n, std::size_t outputs, const BodyImport& body) {
+    auto [directions, state, inputs, length] = parts_of(n);
+    const auto carried = [&](ValueId id) { return can_be_carried(n.b, id); };
+    if (length <= max_unrolled_steps || outputs < state.size() ||
+        !std::ranges::all_of(state, carried)) {
+        return std::nullopt;
+    }
+    for (ValueId& id : state) {
+        id = n.b.variable(id);
+    }
+    const Builder::OpenLoop loop = n.b.begin_loop();
+    Values given = state;
+    for (std::size_t k = 0; k < inputs.size(); ++k) {
+        const std::size_t axis =
+            normalize_axis(listed_or_zero(directions.input_axes, k), n.b.rank(inputs[k]));
+        const bool back = listed_or_zero(directions.input_backwards, k) != 0;
+        given.push_back(n.b.step_read(inputs[k], loop.pass, axis, back));
+    }
+    const Values all = body(given);
+    Values results;
+    for (std::size_t k = state.size(); k < all.size(); ++k) {
+        n.b.require_tensor(all[k], "an output of its body");
+        const std::size_t number = k - state.size();
+        Dims dims = n.b.dims(all[k]);
+        const std::size_t axis =
+            normalize_axis(listed_or_zero(directions.output_axes, number), dims.size() + 1);
+        dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(axis), length);
+        const ValueId whole = n.b.empty_variable(n.b.type(all[k]), std::move(dims));
+        const bool back = listed_or_zero(directions.output_backwards, number) != 0;
+        results.push_back(n.b.step_write(whole, all[k], loop.pass, axis, back));
+    }
+    for (std::size_t s = 0; s < state.size(); ++s) {
+        state[s] = n.b.assign(state[s], all[s]);
+    }
+    n.b.end_loop(loop, {.limit = static_cast<std::uint64_t>(length),
+                        .count = std::nullopt,
+                        .condition = std::nullopt});
+    state.insert(state.end(), results.begin(), results.end());
     return state;
 }
 

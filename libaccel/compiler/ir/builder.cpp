@@ -336,6 +336,7 @@ const Tensor& Builder::require_constant(ValueId id, std::string_view what) const
     // Finds an input that the value depends on.
     std::vector<ValueId> open{id};
     std::vector<bool> seen(program_.values.size());
+    bool in_region = false;
     while (!open.empty()) {
         const Value& v = value(open.back());
         open.pop_back();
@@ -350,6 +351,7 @@ const Tensor& Builder::require_constant(ValueId id, std::string_view what) const
         }
         if (v.producer >= 0) {
             const auto& producer = program_.instructions[static_cast<std::size_t>(v.producer)];
+            in_region = in_region || std::holds_alternative<op::Variable>(producer.operation);
             for (const ValueId source : producer.operands) {
                 if (!seen[source]) {
                     seen[source] = true;
@@ -357,6 +359,13 @@ const Tensor& Builder::require_constant(ValueId id, std::string_view what) const
                 }
             }
         }
+    }
+    if (in_region && !program_.inputs.empty()) {
+        throw ConstantInputRequired(
+            std::string(what) +
+                " must be known when the model is loaded, but a loop computes it: set "
+                "LoadOptions::host_fallback (accelctl --host-fallback) to compute it in each run",
+            program_.inputs[0].name);
     }
     refuse(std::string(what) + " must be known when the model is loaded, but it is computed");
 }

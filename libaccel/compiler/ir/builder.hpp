@@ -29,6 +29,7 @@ class Builder {
 
     /// Sets the node to which the next instructions belong.
     void set_node(std::string node) { node_ = std::move(node); }
+    [[nodiscard]] const std::string& node() const { return node_; }
 
     [[nodiscard]] const Value& value(ValueId id) const { return program_.values[id]; }
     [[nodiscard]] const Dims& dims(ValueId id) const { return value(id).dims; }
@@ -116,6 +117,53 @@ class Builder {
     /// Records that instructions on stored constants compute a constant. Views of it inherit this.
     /// The pass `unpack-weights` chooses between the two.
     void set_unfolded(ValueId id, ValueId computed) { program_.values[id].unfolded = computed; }
+
+    // ---- regions: loops and branches; see program.hpp
+
+    /// Memory with an initial value, or without one, that instructions of a region assign.
+    [[nodiscard]] ValueId variable(ValueId initial);
+    [[nodiscard]] ValueId empty_variable(DataType type, Dims dims);
+    /// The state of the variable once it has the value `next`, which has its type and shape.
+    /// `variable` is a variable or a state of one.
+    [[nodiscard]] ValueId assign(ValueId variable, ValueId next);
+
+    /// A loop that has begun. `pass` is the number of the pass.
+    struct OpenLoop {
+        std::size_t instruction = 0;
+        ValueId pass = 0;
+    };
+    struct LoopBounds {
+        std::uint64_t limit = UINT64_MAX;
+        std::optional<ValueId> count;      // an i64: at most so many passes
+        std::optional<ValueId> condition;  // a variable of BOOL: the loop ends when it is false
+    };
+    [[nodiscard]] OpenLoop begin_loop();
+    void end_loop(const OpenLoop& loop, const LoopBounds& bounds);
+    /// Begins instructions that run if the BOOL is true, or with `otherwise`, if it is false.
+    [[nodiscard]] ValueId begin_branch(ValueId condition, bool otherwise);
+    /// `begin` is the result of begin_branch().
+    void end_region(ValueId begin);
+    /// The slice of `x` whose number along the axis is the pass; without that axis.
+    [[nodiscard]] ValueId step_read(ValueId x, ValueId pass, std::size_t axis, bool reversed);
+    /// Assigns such a slice of a variable.
+    [[nodiscard]] ValueId step_write(ValueId variable, ValueId slice, ValueId pass,
+                                     std::size_t axis, bool reversed);
+
+    /// The state of the program, to return to it if a region cannot be imported.
+    struct Mark {
+        std::size_t instructions = 0;
+        ValueId values = 0;  // the next one
+        std::map<std::string, std::uint32_t> occurrences;
+    };
+    [[nodiscard]] Mark mark() const;
+    void roll_back(const Mark& mark);
+    /// Whether instructions after the mark read values from before it that only a run has.
+    [[nodiscard]] bool reads_run_values(const Mark& since) const;
+    /// Whether a node with random numbers was imported after the mark.
+    [[nodiscard]] bool draws_random_numbers(const Mark& since) const {
+        return occurrences_ != since.occurrences;
+    }
+
     // ---- sequences and optionals: they exist while a model is imported, not on the card
 
     /// A list of values. Only operators of sequences read it; as an operand of an instruction it is
@@ -156,6 +204,10 @@ class Builder {
     [[nodiscard]] const QuantParams* quant_params(ValueId id, bool per_axis) const;
     [[nodiscard]] std::optional<QuantParams> common_quant_params(
         const std::vector<ValueId>& in) const;
+
+    // Appends an instruction that is never folded.
+    [[nodiscard]] ValueId append(Operation operation, std::vector<ValueId> in, DataType type,
+                                 Dims dims);
 
     // Does not convert the tensor.
     [[nodiscard]] ValueId add_constant(Constant tensor);

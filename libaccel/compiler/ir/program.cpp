@@ -10,8 +10,10 @@ namespace accel::compiler {
 
 std::string_view to_string(const Operation& operation) {
     static constexpr std::array<std::string_view, std::variant_size_v<Operation>> names{
-        "elementwise", "matmul", "conv",   "pool", "reduce",  "softmax", "attention", "gather",
-        "scatter",     "resize", "concat", "pad",  "permute", "slice",   "broadcast", "reshape"};
+        "elementwise", "matmul",   "conv",      "pool",      "reduce",    "softmax",
+        "attention",   "gather",   "scatter",   "resize",    "concat",    "pad",
+        "permute",     "slice",    "broadcast", "reshape",   "loop",      "branch",
+        "end",         "variable", "assign",    "step-read", "step-write"};
     return names.at(operation.index());
 }
 

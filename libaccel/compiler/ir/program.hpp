@@ -147,12 +147,51 @@ struct Broadcast {};
 /// The same elements in another shape, or the same bits as another data type of that size.
 struct Reshape {};
 
+// ---- regions: the instructions from a LoopBegin or BranchBegin to its RegionEnd
+
+/// Begins the body of a loop, which runs in passes. The result is the number of the pass, an i64.
+/// Operands, if the flags say so: the number of passes, at most `limit`; a Variable of the type
+/// BOOL: the loop ends before a pass if it is false. A last operand keeps the list from being
+/// empty.
+struct LoopBegin {
+    std::uint64_t limit = 0;
+    bool counted = false;
+    bool conditional = false;
+};
+/// Begins instructions that run if the operand, a BOOL, is true; with `otherwise`, if it is false.
+/// The result has no meaning.
+struct BranchBegin {
+    bool otherwise = false;
+};
+/// Ends a region; the operand is the result of its begin. The result has no meaning.
+struct RegionEnd {};
+/// Memory that instructions of a region assign. It starts with the operand, unless it is `empty`.
+struct Variable {
+    bool empty = false;
+};
+/// Assigns b to the Variable that a is, or whose state a is. The result is its new state. The last
+/// assignments of a body apply together: each sees the states at the begin of the pass.
+struct Assign {};
+/// The slice of a whose number is the pass b of the loop around it, without the axis. `reversed`:
+/// in descending order.
+struct StepRead {
+    std::size_t axis = 0;
+    bool reversed = false;
+};
+/// Assigns b to the slice of the Variable a whose number is the pass c. The result is the new state
+/// of the Variable.
+struct StepWrite {
+    std::size_t axis = 0;
+    bool reversed = false;
+};
+
 }  // namespace op
 
 using Operation =
     std::variant<op::Elementwise, op::MatMul, op::Conv, op::Pool, op::Reduce, op::Softmax,
                  op::Attention, op::Gather, op::Scatter, op::Resize, op::Concat, op::Pad,
-                 op::Permute, op::Slice, op::Broadcast, op::Reshape>;
+                 op::Permute, op::Slice, op::Broadcast, op::Reshape, op::LoopBegin, op::BranchBegin,
+                 op::RegionEnd, op::Variable, op::Assign, op::StepRead, op::StepWrite>;
 
 struct Instruction {
     Operation operation;

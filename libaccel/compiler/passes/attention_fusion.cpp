@@ -54,6 +54,7 @@ class AttentionFusion {
         std::vector<Instruction> old = std::move(p_.instructions);
         p_.instructions.clear();
         for (std::size_t i = 0; i < old.size(); ++i) {
+            note_region(old[i]);
             if (const std::optional<Match> match = find(old[i])) {
                 replace(old[i], *match);
             } else {
@@ -66,15 +67,28 @@ class AttentionFusion {
   private:
     [[nodiscard]] const Dims& dims(ValueId id) const { return p_.values[id].dims; }
 
+    // The bodies of loops and branches are regions. An attention is within one of them.
+    void note_region(const Instruction& next) {
+        if (std::holds_alternative<op::LoopBegin>(next.operation) ||
+            std::holds_alternative<op::BranchBegin>(next.operation)) {
+            open_.push_back(++last_region_);
+        } else if (std::holds_alternative<op::RegionEnd>(next.operation)) {
+            open_.pop_back();
+        }
+    }
+
     void append(Instruction instruction) {
+        regions_.push_back(open_.back());
         p_.values[instruction.result].producer = static_cast<int>(p_.instructions.size());
         p_.instructions.push_back(std::move(instruction));
     }
 
-    // The instruction that computes a value: it was appended before.
+    // The instruction of the same region that computes a value.
     [[nodiscard]] const Instruction* producer(ValueId id) const {
         const int index = p_.values[id].producer;
-        return index < 0 ? nullptr : &p_.instructions[static_cast<std::size_t>(index)];
+        return index < 0 || regions_[static_cast<std::size_t>(index)] != open_.back()
+                   ? nullptr
+                   : &p_.instructions[static_cast<std::size_t>(index)];
     }
     // The same if only one instruction reads the value, and no output is it.
     [[nodiscard]] const Instruction* sole_producer(ValueId id) const {
@@ -386,6 +400,9 @@ class AttentionFusion {
     Program& p_;
     std::ostream* log_;
     std::vector<int> uses_;
+    std::vector<int> regions_;  // of the instructions
+    std::vector<int> open_{0};  // the regions around the next one
+    int last_region_ = 0;
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "ir/constant_folding.hpp"
 #include "passes/pass_utils.hpp"
+#include "passes/regions.hpp"
 
 namespace accel::compiler {
 
@@ -27,6 +28,7 @@ class FusionPass {
     // Visits every instruction once. False: nothing changed.
     bool sweep() {
         uses_ = count_uses(p_);
+        regions_ = regions_of(p_);
         bool changed = false;
         for (std::size_t i = 0; i < p_.instructions.size(); ++i) {
             op::Elementwise* const last =
@@ -44,10 +46,12 @@ class FusionPass {
         return changed;
     }
 
-    // The instruction that computes an f32 value, if the value has one user only.
-    Instruction* sole_producer(ValueId id) {
+    // The instruction that computes an f32 value, if instruction `user` is its only user, and both
+    // are in the same region.
+    Instruction* sole_producer(ValueId id, std::size_t user) {
         const Value& value = p_.values[id];
-        if (value.producer < 0 || uses_[id] != 1 || value.type != DataType::f32) {
+        if (value.producer < 0 || uses_[id] != 1 || value.type != DataType::f32 ||
+            regions_[static_cast<std::size_t>(value.producer)] != regions_[user]) {
             return nullptr;
         }
         return &p_.instructions[static_cast<std::size_t>(value.producer)];
@@ -80,7 +84,7 @@ class FusionPass {
     bool fuse_activation(std::size_t i) {
         const op::Elementwise activation = std::get<op::Elementwise>(p_.instructions[i].operation);
         const ValueId in = p_.instructions[i].operands[0];
-        Instruction* const x = sole_producer(in);
+        Instruction* const x = sole_producer(in, i);
         if (x == nullptr || activation.activation == UnaryOp::none ||
             p_.values[in].dims != p_.values[p_.instructions[i].result].dims) {
             return false;
@@ -120,7 +124,7 @@ class FusionPass {
             return std::nullopt;
         }
         for (const std::size_t side : {0U, 1U}) {
-            Instruction* const found = sole_producer(x.operands[side]);
+            Instruction* const found = sole_producer(x.operands[side], i);
             if (found != nullptr && p_.values[x.operands[side]].dims == p_.values[x.result].dims &&
                 !std::holds_alternative<op::Elementwise>(found->operation) &&
                 epilogue_of(*found) != nullptr &&
@@ -260,6 +264,7 @@ class FusionPass {
     Program& p_;
     std::ostream* log_;
     std::vector<int> uses_;
+    std::vector<int> regions_;
 };
 
 }  // namespace

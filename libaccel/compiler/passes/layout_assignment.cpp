@@ -28,7 +28,8 @@ CommandPlan LayoutAssignment::run(std::ostream* log) {
     for (std::size_t i = 0; i < program_.outputs.size(); ++i) {
         output_of_.try_emplace(program_.outputs[i].value, static_cast<std::uint32_t>(i));
     }
-    for (const Instruction& instruction : program_.instructions) {
+    for (at_ = 0; at_ < program_.instructions.size(); ++at_) {
+        const Instruction& instruction = program_.instructions[at_];
         node_ = instruction.node;
         const std::size_t before = plan_.commands.size();
         in_context(
@@ -151,7 +152,7 @@ BufferRef LayoutAssignment::buffer_ref(const TensorView& at, DataType element) c
 void LayoutAssignment::emit(AnyCommand command, BufferRef dst, BufferRefs src,
                             CommandTraits traits) {
     plan_.commands.push_back(
-        {std::move(command), dst, src, traits.in_place, traits.is_copy, node_});
+        {std::move(command), dst, src, traits.in_place, traits.is_copy, traits.is_assign, node_});
 }
 
 void LayoutAssignment::copy(const TensorView& from, const TensorView& to, const Dims& shape,

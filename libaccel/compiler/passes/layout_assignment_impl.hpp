@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The class of layout assignment. layout_assignment.cpp has slots, copies, views and element-wise
-// instructions; layout_assignment_engines.cpp has the instructions of all other engines.
+// instructions; layout_assignment_engines.cpp has the instructions of all other engines, and
+// layout_assignment_regions.cpp those of loops and branches.
 #pragma once
 
 #include <map>
@@ -19,6 +20,7 @@ namespace accel::compiler {
 struct CommandTraits {
     std::array<bool, max_sources> in_place{};
     bool is_copy = false;
+    bool is_assign = false;
 };
 
 class LayoutAssignment {
@@ -160,6 +162,32 @@ class LayoutAssignment {
     void lower(const op::Conv& conv, const Instruction& instruction);
     void lower(const op::Pool& pool, const Instruction& instruction);
 
+    // ---- loops and branches
+
+    void lower(const op::LoopBegin& loop, const Instruction& instruction);
+    void lower(const op::BranchBegin& branch, const Instruction& instruction);
+    void lower(const op::RegionEnd&, const Instruction& instruction);
+    void lower(const op::Variable& variable, const Instruction& instruction);
+    void lower(const op::Assign&, const Instruction& instruction);
+    void lower(const op::StepRead& read, const Instruction& instruction);
+    void lower(const op::StepWrite& write, const Instruction& instruction);
+
+    void begin_region();
+    // Copies values of a loop that the region reads slice by slice, if they need another layout.
+    void prepare_step_reads();
+    // Whether an instruction of the region uses the number of the pass as a value.
+    [[nodiscard]] bool uses_pass(ValueId pass) const;
+    // Copies the values of the assignments from here on that another one of them would overwrite.
+    void stage_assignments();
+    // The slice of a tensor whose number is the pass.
+    struct Step {
+        std::size_t axis;
+        bool reversed;
+        Access access;
+    };
+    [[nodiscard]] TensorView step_slice(const TensorView& of, const Dims& shape, DataType element,
+                                        const Step& step);
+
     const Program& program_;
     CommandPlan plan_;
     std::vector<std::optional<TensorView>> views_;  // of each value, once it is known
@@ -172,6 +200,10 @@ class LayoutAssignment {
     std::map<ValueId, std::uint32_t> output_of_;
     std::map<std::uint32_t, bool> written_outputs_;  // outputs that are in their final location
     std::string node_;
+    std::size_t at_ = 0;  // the instruction that is lowered
+    // For each open region the copies that were made before it. Others end with the region.
+    std::vector<std::set<std::pair<ValueId, DimOrder>>> kept_;
+    std::map<ValueId, TensorView> staged_;  // values of assignments that were copied
 };
 
 }  // namespace accel::compiler

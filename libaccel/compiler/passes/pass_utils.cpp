@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "passes/pass_utils.hpp"
 
+#include <utility>
+
+#include "passes/regions.hpp"
+
 namespace accel::compiler {
 
 std::vector<int> count_uses(const Program& program) {
@@ -26,30 +30,90 @@ void remove_empty(Program& program) {
     }
 }
 
-void remove_dead(Program& program) {
-    std::vector<bool> wanted(program.values.size());
+namespace {
+
+// Finds the instructions that an output depends on.
+class Liveness {
+  public:
+    explicit Liveness(const Program& program)
+        : p_(program),
+          wanted_(program.values.size()),
+          live_(program.instructions.size()),
+          regions_(regions_of(program)),
+          variable_(program.values.size()) {
+        for (const Instruction& x : p_.instructions) {
+            variable_[x.result] =
+                assigns_variable(x.operation) ? variable_[x.operands[0]] : x.result;
+            has_regions_ = has_regions_ || begins_region(x.operation);
+        }
+    }
+
+    std::vector<bool> run() {
+        for (const Port& port : p_.outputs) {
+            want(port.value);
+        }
+        // What a pass of a loop assigns, instructions before it in the next pass may read.
+        while (sweep() && has_regions_) {
+        }
+        return std::move(live_);
+    }
+
+  private:
     // The instructions that a later pass may use instead of a constant stay.
-    const auto want = [&](ValueId id) {
-        const Value& value = program.values[id];
-        wanted[id] = true;
+    void want(ValueId id) {
+        const Value& value = p_.values[id];
+        wanted_[id] = true;
         if (value.unfolded) {
-            wanted[*value.unfolded] = true;
+            wanted_[*value.unfolded] = true;
         }
         if (value.constant && value.quant) {
-            const auto unfolded = program.values[value.quant->counterpart].unfolded;
-            wanted[unfolded.value_or(id)] = true;
+            const auto unfolded = p_.values[value.quant->counterpart].unfolded;
+            wanted_[unfolded.value_or(id)] = true;
         }
-    };
-    for (const Port& port : program.outputs) {
-        want(port.value);
     }
-    for (std::size_t i = program.instructions.size(); i-- > 0;) {
-        if (!wanted[program.instructions[i].result]) {
-            program.instructions[i].operands.clear();
-            continue;
+
+    // A region is live if an instruction in it is; so are its begin and its end.
+    [[nodiscard]] bool is_wanted(const Instruction& x) const {
+        if (std::holds_alternative<op::RegionEnd>(x.operation)) {
+            return wanted_[x.operands[0]];
         }
-        for (const ValueId id : program.instructions[i].operands) {
-            want(id);
+        return wanted_[x.result] || (assigns_variable(x.operation) && wanted_[variable_[x.result]]);
+    }
+
+    // False: nothing new is live.
+    bool sweep() {
+        bool changed = false;
+        for (std::size_t i = p_.instructions.size(); i-- > 0;) {
+            const Instruction& x = p_.instructions[i];
+            if (live_[i] || !is_wanted(x)) {
+                continue;
+            }
+            live_[i] = changed = true;
+            for (const ValueId id : x.operands) {
+                want(id);
+            }
+            if (regions_[i] >= 0) {
+                want(p_.instructions[static_cast<std::size_t>(regions_[i])].result);
+            }
+        }
+        return changed;
+    }
+
+    const Program& p_;
+    std::vector<bool> wanted_;
+    std::vector<bool> live_;
+    std::vector<int> regions_;
+    std::vector<ValueId> variable_;  // whose state a value is, or the value itself
+    bool has_regions_ = false;
+};
+
+}  // namespace
+
+void remove_dead(Program& program) {
+    const std::vector<bool> live = Liveness(program).run();
+    for (std::size_t i = 0; i < live.size(); ++i) {
+        if (!live[i]) {
+            program.instructions[i].operands.clear();
         }
     }
     remove_empty(program);

@@ -12,6 +12,7 @@
 #include <ostream>
 
 #include "passes/pass_utils.hpp"
+#include "passes/regions.hpp"
 
 namespace accel::compiler {
 
@@ -49,6 +50,7 @@ class QuantizationLowering {
         }
         remove_dead(p_);
         uses_ = count_uses(p_);
+        regions_ = regions_of(p_);
         for (std::size_t i = 0; i < p_.instructions.size(); ++i) {
             absorb_quantize(i);
         }
@@ -165,7 +167,8 @@ class QuantizationLowering {
             return;
         }
         const Value& real = p_.values[quantized.quant->counterpart];
-        if (real.producer < 0 || uses_[quantized.quant->counterpart] != 1) {
+        if (real.producer < 0 || uses_[quantized.quant->counterpart] != 1 ||
+            regions_[static_cast<std::size_t>(real.producer)] != regions_[i]) {
             return;
         }
         Instruction& producer = p_.instructions[static_cast<std::size_t>(real.producer)];
@@ -197,6 +200,7 @@ class QuantizationLowering {
     Program& p_;
     std::ostream* log_;
     std::vector<int> uses_;
+    std::vector<int> regions_;
 };
 
 }  // namespace

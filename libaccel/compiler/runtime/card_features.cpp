@@ -25,6 +25,9 @@ std::uint64_t needed_features(const AnyCommand& command) {
     if (const auto* const pool = std::get_if<Pool>(&command)) {
         return pool->type == DataType::f32 ? 0 : ACCEL_FEATURE_SMALL_TYPES;
     }
+    if (begins_region(command) || std::holds_alternative<SetArgument>(command)) {
+        return ACCEL_FEATURE_LOOPS;
+    }
     const auto* const x = std::get_if<Elementwise>(&command);
     const bool small =
         x != nullptr && std::ranges::any_of(std::initializer_list<DataType>{x->dst_type, x->a_type,

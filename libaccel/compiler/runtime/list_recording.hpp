@@ -16,4 +16,8 @@ struct CompiledModel;
 /// record to the element of its number.
 [[nodiscard]] std::vector<RecordedList> record_lists(const CompiledModel& model, bool completions);
 
+/// The number of commands behind a LOOP or SKIP that belong to it; 0 for others. Stores whether the
+/// command is a LOOP, unless `is_loop` is null.
+[[nodiscard]] std::size_t controlled_commands(const Command& command, bool* is_loop = nullptr);
+
 }  // namespace accel::compiler

@@ -10,7 +10,8 @@
 
 namespace accel::compiler {
 
-/// Runs all commands. Returns the completion record of each command.
+/// Runs all commands. Returns the completion record of each command. A command in a loop has the
+/// time of all its passes, estimated from the last pass, and a LOOP has the rest of its time.
 [[nodiscard]] std::vector<CompletionRecord> profile_commands(CompiledModel& model, Queue& queue,
                                                              const Bindings& bindings);
 

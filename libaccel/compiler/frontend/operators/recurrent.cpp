@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// RNN, GRU and LSTM, unrolled: the length of a sequence is known. The product with the weights of
-// the input does not depend on earlier steps, so one product serves all steps. DynamicQuantizeLSTM
-// of com.microsoft quantizes each operand of a product by its range.
+// RNN, GRU and LSTM. The product with the weights of the input does not depend on earlier steps, so
+// one product serves all steps. The steps are passes of a loop; a few of them are unrolled.
+// DynamicQuantizeLSTM of com.microsoft quantizes each operand of a product by its range.
 #include <algorithm>
 #include <array>
 #include <utility>
 
 #include "frontend/operators/lowering.hpp"
 #include "frontend/operators/quantized.hpp"
+#include "frontend/scan.hpp"
 
 namespace accel::compiler {
 
@@ -172,39 +173,21 @@ class Sequence {
         return clip_ > 0 ? n_.b.unary(UnaryOp::clip, x, -clip_, clip_) : x;
     }
 
-    // Unrolls a direction. step(x of this step, states) returns the next states, of which the first
+    // Computes a direction. step(x of a step, states) returns the next states, of which the first
     // is the output.
     template <typename Step>
-    void run(std::int64_t d, ValueId products, Values states, Step step) {
-        const bool backward = reverse_ || d == 1;
-        const ValueId none = n_.b.scalar(n_.b.type(x_), 0);
-        std::vector<ValueId> outputs(static_cast<std::size_t>(steps_));
-        for (std::int64_t i = 0; i < steps_; ++i) {
-            const std::int64_t at = backward ? steps_ - 1 - i : i;
-            const ValueId x =
-                n_.b.reshape(n_.b.slice(products, 0, at, 1), {batch_, parts_ * hidden_});
-            Values next = step(x, states);
-            ValueId output = next[0];
-            if (n_.has(4)) {
-                // A sequence keeps its state after its end.
-                const ValueId lengths =
-                    n_.b.reshape(n_.b.cast(n_.in(4), DataType::i64), {batch_, 1});
-                const ValueId active =
-                    n_.b.compare(ElementwiseOp::less,
-                                 n_.b.scalar(DataType::i64, static_cast<double>(at)), lengths);
-                output = n_.b.select(active, output, none);
-                for (std::size_t s = 0; s < next.size(); ++s) {
-                    next[s] = n_.b.select(active, next[s], states[s]);
-                }
-            }
-            outputs[static_cast<std::size_t>(at)] = n_.b.reshape(output, {1, 1, batch_, hidden_});
-            states = std::move(next);
-        }
+    void run(std::int64_t d, ValueId products, const Values& states, Step step) {
         if (steps_ == 0) {
             refuse("its sequence has the length 0");
         }
-        outputs_.push_back(n_.b.concat(outputs, 0));
-        for (const ValueId state : states) {
+        const auto known = [&](ValueId id) { return n_.b.value(id).constant != nullptr; };
+        const bool folds = known(products) && std::ranges::all_of(states, known) &&
+                           (!n_.has(4) || known(n_.in(4)));
+        const bool backward = reverse_ || d == 1;
+        const Values lasts = steps_ <= max_unrolled_steps || folds
+                                 ? unroll(backward, products, states, step)
+                                 : loop(backward, products, states, step);
+        for (const ValueId state : lasts) {
             lasts_.push_back(n_.b.reshape(state, {1, batch_, hidden_}));
         }
     }
@@ -230,6 +213,72 @@ class Sequence {
     }
 
   private:
+    // The lengths of the sequences, to compare the number of a step with.
+    [[nodiscard]] ValueId lengths() const {
+        return n_.b.reshape(n_.b.cast(n_.in(4), DataType::i64), {batch_, 1});
+    }
+
+    // A sequence keeps its state after its end, and has no output there. `at` is the number of the
+    // step. Returns the output.
+    ValueId end_sequences(ValueId at, ValueId lengths, const Values& states, Values& next) const {
+        const ValueId active = n_.b.compare(ElementwiseOp::less, at, lengths);
+        const ValueId output = n_.b.select(active, next[0], n_.b.scalar(n_.b.type(x_), 0));
+        for (std::size_t s = 0; s < next.size(); ++s) {
+            next[s] = n_.b.select(active, next[s], states[s]);
+        }
+        return output;
+    }
+
+    template <typename Step>
+    Values loop(bool backward, ValueId products, const Values& states, Step step) {
+        Values variables;
+        for (const ValueId state : states) {
+            variables.push_back(n_.b.variable(state));
+        }
+        const ValueId ends = n_.has(4) ? lengths() : 0;
+        const Builder::OpenLoop loop = n_.b.begin_loop();
+        const ValueId x = n_.b.step_read(products, loop.pass, 0, backward);
+        Values next = step(x, variables);
+        ValueId output = next[0];
+        if (n_.has(4)) {
+            const ValueId at =
+                backward ? sub(n_, n_.b.scalar(DataType::i64, static_cast<double>(steps_ - 1)),
+                               loop.pass)
+                         : loop.pass;
+            output = end_sequences(at, ends, variables, next);
+        }
+        const ValueId sequence = n_.b.empty_variable(n_.b.type(output), {steps_, batch_, hidden_});
+        const ValueId written = n_.b.step_write(sequence, output, loop.pass, 0, backward);
+        for (std::size_t s = 0; s < next.size(); ++s) {
+            variables[s] = n_.b.assign(variables[s], next[s]);
+        }
+        n_.b.end_loop(loop, {.limit = static_cast<std::uint64_t>(steps_),
+                             .count = std::nullopt,
+                             .condition = std::nullopt});
+        outputs_.push_back(n_.b.reshape(written, {steps_, 1, batch_, hidden_}));
+        return variables;
+    }
+
+    template <typename Step>
+    Values unroll(bool backward, ValueId products, Values states, Step step) {
+        std::vector<ValueId> outputs(static_cast<std::size_t>(steps_));
+        for (std::int64_t i = 0; i < steps_; ++i) {
+            const std::int64_t at = backward ? steps_ - 1 - i : i;
+            const ValueId x =
+                n_.b.reshape(n_.b.slice(products, 0, at, 1), {batch_, parts_ * hidden_});
+            Values next = step(x, states);
+            ValueId output = next[0];
+            if (n_.has(4)) {
+                const ValueId number = n_.b.scalar(DataType::i64, static_cast<double>(at));
+                output = end_sequences(number, lengths(), states, next);
+            }
+            outputs[static_cast<std::size_t>(at)] = n_.b.reshape(output, {1, 1, batch_, hidden_});
+            states = std::move(next);
+        }
+        outputs_.push_back(n_.b.concat(outputs, 0));
+        return states;
+    }
+
     // The dimensions of weights as LSTM has them.
     [[nodiscard]] Dims columns_first(std::size_t input) const {
         Dims dims = n_.b.dims(n_.in(input));

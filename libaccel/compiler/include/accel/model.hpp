@@ -87,7 +87,7 @@ class ACCEL_API Model {
     [[nodiscard]] std::span<const HostNode> host_nodes() const;
 
     /// Submits the model as one 64-byte command. A model with more commands than a list can have
-    /// (DeviceInfo::max_list_commands), or with more than 61 inputs and outputs, is a batch of
+    /// (DeviceInfo::max_list_commands), or with more than 765 inputs and outputs, is a batch of
     /// several. `arguments` are the inputs and then the outputs, each a dense tensor. Models with
     /// host_nodes() have run() only.
     Job submit(Queue& queue, std::span<const Operand> arguments) const;
@@ -110,7 +110,8 @@ class ACCEL_API Model {
     [[nodiscard]] MemoryUse memory() const;
     [[nodiscard]] std::span<const ModelCommand> commands() const;
 
-    /// Runs the model as run() does, and measures the time of each command in device ticks.
+    /// Runs the model as run() does, and measures the time of each command in device ticks. A
+    /// command in a loop has the time of all passes, estimated from the last one.
     [[nodiscard]] std::vector<TensorData> profile(Queue& queue, std::span<const TensorData> inputs,
                                                   std::vector<std::uint64_t>& ticks) const;
 
