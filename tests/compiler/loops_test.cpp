@@ -3,7 +3,7 @@
 // Loops and branches that the card runs. Each is compared with the same model whose inputs are
 // known: that one is unrolled and folded, and has the same bits.
 #include <algorithm>
-#include <functional>
+#include <optional>
 #include <random>
 
 #include "model_builder.hpp"
@@ -83,8 +83,8 @@ class Loops : public SdkTest {
         if (known) {
             options.constant_inputs.insert(inputs_.begin(), inputs_.end());
         }
-        return Model::load(device, std::as_bytes(std::span(made.model.SerializeAsString())),
-                           options);
+        const std::string bytes = made.model.SerializeAsString();
+        return Model::load(device, std::as_bytes(std::span(bytes)), options);
     }
 
     // Runs the model on the card, and compares it with the one that is unrolled. Returns the
@@ -114,8 +114,19 @@ class Loops : public SdkTest {
     }
 
     ModelBuilder made;
-    const Device device = open();
-    Queue queue = device.create_queue();
+    void TearDown() override {
+        made_queue_.reset();
+        card_.reset();
+        SdkTest::TearDown();
+    }
+
+  private:
+    std::optional<Device> card_ = open();
+    std::optional<Queue> made_queue_ = card_->create_queue();
+
+  protected:
+    const Device& device = *card_;
+    Queue& queue = *made_queue_;
 
   private:
     std::vector<std::pair<std::string, TensorData>> inputs_;
