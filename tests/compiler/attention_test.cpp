@@ -221,6 +221,41 @@ TEST_F(AttentionFusion, SelectedByACondition) {
     });
 }
 
+// GPT-2: a constant chooses the lowest number for later keys, and a mask of the run is added.
+TEST_F(AttentionFusion, SelectedByAConstantAndMasked) {
+    expect_fused([](Written& w) {
+        const std::string q = split(w, w.random_input({batch, length, heads * size}), heads);
+        const std::string k = split(w, w.random_input({batch, length, heads * size}), heads);
+        const std::string v = split(w, w.random_input({batch, length, heads * size}), heads);
+        std::string x = w.node("MatMul", {q, w.transpose(k, {0, 1, 3, 2})});
+        x = w.node("Div", {x, w.number(std::sqrt(8.0F))});
+        std::vector<std::uint8_t> later;
+        for (const float value : values<float>(causal())) {
+            later.push_back(value != 0 ? 1 : 0);
+        }
+        const std::string condition = w.weights(
+            tensor<std::uint8_t>(DataType::boolean, {1, 1, length, length}, later));
+        x = w.node("Where", {condition, w.number(std::numeric_limits<float>::lowest()), x});
+        std::vector<float> mask(static_cast<std::size_t>(batch * length));
+        mask[12] = -10000;
+        x = w.node("Add", {x, w.input(floats({batch, 1, 1, length}, mask))});
+        return merged(w, w.node("MatMul", {w.softmax(x), v}));
+    });
+}
+
+TEST_F(AttentionFusion, BlockedByACondition) {
+    expect_fused([](Written& w) {
+        const std::string q = w.random_input({1, heads, length, size});
+        const std::string k = w.random_input({1, heads, size, length});
+        const std::string v = w.random_input({1, heads, length, size});
+        std::vector<std::uint8_t> blocked(static_cast<std::size_t>(length), 0);
+        blocked[4] = 1;
+        const std::string m = w.input(tensor<std::uint8_t>(DataType::boolean, {length}, blocked));
+        const std::string x = w.node("MatMul", {q, k});
+        return w.node("MatMul", {w.softmax(w.node("Where", {m, w.number(-infinity), x})), v});
+    });
+}
+
 TEST_F(AttentionFusion, HeadsRepeatedByExpand) {
     constexpr std::int64_t groups = 2;
     const auto write = [](Written& w) {
@@ -292,7 +327,17 @@ TEST_F(AttentionFusion, NumbersOfTheRunAreNoScale) {
     });
 }
 
-TEST_F(AttentionFusion, AConditionThatSelectsAFiniteNumberIsNoMask) {
+// A query that attends no key would give the mean of all values.
+TEST_F(AttentionFusion, AConditionOfTheRunThatSelectsAFiniteNumberIsNoMask) {
+    expect_separate([](Written& w) {
+        const std::string m = w.input(tensor<std::uint8_t>(DataType::boolean, {1, length},
+                                                           std::vector<std::uint8_t>(length, 1)));
+        return plain(w, w.node("Where", {m, scores(w),
+                                         w.number(std::numeric_limits<float>::lowest())}));
+    });
+}
+
+TEST_F(AttentionFusion, AConditionThatSelectsASmallNumberIsNoMask) {
     expect_separate([](Written& w) {
         const std::string m = w.input(tensor<std::uint8_t>(DataType::boolean, {1, length},
                                                            std::vector<std::uint8_t>(length, 1)));

@@ -4,7 +4,7 @@
 //
 //   product:  a MatMul whose left operand is a softmax along the keys. Between them may be the
 //             guard select(is_nan(x), 0, x), of a query that attends no key.
-//   softmax:  of the scores, perhaps plus a mask, or of select(condition, scores, -inf).
+//   softmax:  of the scores, perhaps plus a mask, and perhaps select(condition, scores, -inf).
 //   scores:   a MatMul, perhaps times or divided by a number of the file.
 //
 // Heads that a Broadcast repeats are read where they are. Constant folding computes no product and
@@ -16,6 +16,7 @@
 #include <limits>
 #include <optional>
 #include <ostream>
+#include <span>
 
 #include "passes/pass_utils.hpp"
 
@@ -39,7 +40,9 @@ struct Match {
     ValueId q = 0;
     ValueId keys = 0;  // transposed, [..., size, keys]
     ValueId v = 0;
-    std::optional<ValueId> mask;
+    std::optional<ValueId> mask;       // added to the scores
+    std::optional<ValueId> condition;  // says which keys are allowed
+    bool blocks = false;               // or, the other way round, which are blocked
     double scale = 1;
     bool nan_without_keys = true;
 };
@@ -177,16 +180,16 @@ class AttentionFusion {
         return std::nullopt;
     }
 
-    // The scores before the softmax.
+    // The scores before the softmax: perhaps a sum with a mask, and a choice by a condition.
     [[nodiscard]] bool find_scores(ValueId id, Match& match) const {
         const Instruction* instruction = nullptr;
-        const auto* x = sole<op::Elementwise>(id, instruction);
-        if (x != nullptr && x->activation == UnaryOp::none && !match.mask) {
-            if (x->op == ElementwiseOp::add && find_masked(*instruction, match)) {
+        const auto* const x = sole<op::Elementwise>(id, instruction);
+        if (x != nullptr && x->activation == UnaryOp::none) {
+            if (x->op == ElementwiseOp::add && !match.mask && find_masked(*instruction, match)) {
                 return true;
             }
-            if (x->op == ElementwiseOp::select && find_selected(*instruction, match)) {
-                return true;
+            if (x->op == ElementwiseOp::select && !match.condition) {
+                return find_selected(*instruction, match);
             }
         }
         return find_scaled(id, match);
@@ -195,26 +198,53 @@ class AttentionFusion {
     // scores + mask
     [[nodiscard]] bool find_masked(const Instruction& sum, Match& match) const {
         for (const std::size_t side : {0U, 1U}) {
-            const ValueId mask = sum.operands[1 - side];
-            if (is_float(p_.values[mask].type) && dims(sum.operands[side]) == dims(sum.result) &&
-                find_scaled(sum.operands[side], match)) {
-                match.mask = mask;
+            Match found = match;
+            found.mask = sum.operands[1 - side];
+            if (is_float(p_.values[*found.mask].type) &&
+                dims(sum.operands[side]) == dims(sum.result) &&
+                find_scores(sum.operands[side], found)) {
+                match = found;
                 return true;
             }
         }
         return false;
     }
 
-    // select(condition, scores, -inf)
+    // select(condition, scores, -inf), or with the opposite condition select(condition, -inf,
+    // scores). A very low number blocks a key, too, if the others of its row are scores.
     [[nodiscard]] bool find_selected(const Instruction& select, Match& match) const {
-        const std::optional<double> blocked = number(select.operands[1]);
-        if (blocked != -std::numeric_limits<double>::infinity() ||
-            p_.values[select.operands[2]].type != DataType::boolean ||
-            dims(select.operands[0]) != dims(select.result) ||
-            !find_scaled(select.operands[0], match)) {
+        if (p_.values[select.operands[2]].type != DataType::boolean) {
             return false;
         }
-        match.mask = select.operands[2];
+        for (const std::size_t side : {0U, 1U}) {
+            constexpr double low = -1e30;
+            const std::optional<double> blocked = number(select.operands[1 - side]);
+            if (!blocked || *blocked > low || dims(select.operands[side]) != dims(select.result)) {
+                continue;
+            }
+            match.condition = select.operands[2];
+            match.blocks = side == 1;
+            return std::isinf(*blocked) ? find_scores(select.operands[side], match)
+                                        : allows_a_key_in_each_row(match) &&
+                                              find_scaled(select.operands[side], match);
+        }
+        return false;
+    }
+
+    [[nodiscard]] bool allows_a_key_in_each_row(const Match& match) const {
+        const Value& condition = p_.values[*match.condition];
+        if (!condition.constant || condition.given || condition.dims.empty()) {
+            return false;
+        }
+        const std::vector<std::int64_t> elements = condition.constant->integers();
+        const auto row = static_cast<std::size_t>(condition.dims.back());
+        for (std::size_t first = 0; first < elements.size(); first += row) {
+            const std::span keys(elements.data() + first, row);
+            if (std::ranges::none_of(
+                    keys, [&](std::int64_t x) { return (x != 0) != match.blocks; })) {
+                return false;
+            }
+        }
         return true;
     }
 
@@ -271,21 +301,25 @@ class AttentionFusion {
                 return false;
             }
         }
-        return !match.mask || dims(*match.mask).size() <= rank;
+        const auto broadcasts = [&](const std::optional<ValueId>& mask) {
+            return !mask || dims(*mask).size() <= rank;
+        };
+        return broadcasts(match.mask) && broadcasts(match.condition);
     }
 
     // ---- building
 
-    [[nodiscard]] ValueId add(Operation operation, ValueId operand, Dims shape,
+    // The result has the type of the first operand.
+    [[nodiscard]] ValueId add(Operation operation, std::vector<ValueId> operands, Dims shape,
                               const std::string& node) {
         const auto id = static_cast<ValueId>(p_.values.size());
-        const DataType type = p_.values[operand].type;
+        const DataType type = p_.values[operands[0]].type;
         p_.values.push_back({.type = type, .dims = std::move(shape), .constant = nullptr});
-        append({std::move(operation), {operand}, id, node});
+        append({std::move(operation), std::move(operands), id, node});
         return id;
     }
     [[nodiscard]] ValueId reshaped(ValueId id, const Dims& shape, const std::string& node) {
-        return dims(id) == shape ? id : add(op::Reshape{}, id, shape, node);
+        return dims(id) == shape ? id : add(op::Reshape{}, {id}, shape, node);
     }
     // [batch, heads, rows, columns]: a lacking batch is 1. With three dimensions the first is the
     // batch, and each has one head.
@@ -298,6 +332,30 @@ class AttentionFusion {
         return result;
     }
 
+    // The mask and the condition as one mask: booleans that allow, or numbers to add.
+    [[nodiscard]] std::optional<ValueId> whole_mask(const Match& match, const std::string& node) {
+        if (!match.condition) {
+            return match.mask;
+        }
+        if (!match.mask) {
+            const Dims shape = dims(*match.condition);
+            return match.blocks ? add(op::Elementwise{.activation = UnaryOp::logical_not},
+                                      {*match.condition}, shape, node)
+                                : *match.condition;
+        }
+        const float value = -std::numeric_limits<float>::infinity();
+        const auto blocked = static_cast<ValueId>(p_.values.size());
+        p_.values.push_back(
+            {.type = p_.values[*match.mask].type,
+             .dims = {},
+             .constant = make_constant(p_.values[*match.mask].type, {}, std::span(&value, 1))});
+        const Dims shape = broadcast_dims(dims(*match.mask), dims(*match.condition));
+        const ValueId first = match.blocks ? blocked : *match.mask;
+        const ValueId second = match.blocks ? *match.mask : blocked;
+        return add(op::Elementwise{.op = ElementwiseOp::select},
+                   {first, second, *match.condition}, shape, node);
+    }
+
     // A mask that broadcasts to the scores, as one of four dimensions with all keys in a row.
     [[nodiscard]] ValueId mask_of(ValueId mask, std::size_t rank, std::int64_t keys,
                                   const std::string& node) {
@@ -307,7 +365,7 @@ class AttentionFusion {
         ValueId id = reshaped(mask, shape, node);
         if (shape.back() != keys) {
             shape.back() = keys;
-            id = add(op::Broadcast{}, id, shape, node);
+            id = add(op::Broadcast{}, {id}, shape, node);
         }
         return id;
     }
@@ -350,7 +408,7 @@ class AttentionFusion {
         }
         Dims straight = shape;
         std::swap(straight[rank - 2], straight[rank - 1]);
-        return add(op::Permute{swap}, match.keys, straight, node);
+        return add(op::Permute{swap}, {match.keys}, straight, node);
     }
 
     [[nodiscard]] ValueId without_repeat(ValueId id, std::int64_t groups, const std::string& node) {
@@ -381,9 +439,9 @@ class AttentionFusion {
         std::vector<ValueId> operands{reshaped(match.q, q_shape, node),
                                       without_repeat(k, groups, node),
                                       without_repeat(match.v, groups, node)};
-        if (match.mask) {
+        if (const auto mask = whole_mask(match, node)) {
             attention.has_mask = true;
-            operands.push_back(mask_of(*match.mask, rank, dims(operands[1])[2], node));
+            operands.push_back(mask_of(*mask, rank, dims(operands[1])[2], node));
         }
         const Dims shape{q_shape[0], q_shape[1], q_shape[2], dims(operands[2])[3]};
         if (dims(last.result) == shape) {
