@@ -233,8 +233,8 @@ TEST_F(AttentionFusion, SelectedByAConstantAndMasked) {
         for (const float value : values<float>(causal())) {
             later.push_back(value != 0 ? 1 : 0);
         }
-        const std::string condition = w.weights(
-            tensor<std::uint8_t>(DataType::boolean, {1, 1, length, length}, later));
+        const std::string condition =
+            w.weights(tensor<std::uint8_t>(DataType::boolean, {1, 1, length, length}, later));
         x = w.node("Where", {condition, w.number(std::numeric_limits<float>::lowest()), x});
         std::vector<float> mask(static_cast<std::size_t>(batch * length));
         mask[12] = -10000;
@@ -332,8 +332,8 @@ TEST_F(AttentionFusion, AConditionOfTheRunThatSelectsAFiniteNumberIsNoMask) {
     expect_separate([](Written& w) {
         const std::string m = w.input(tensor<std::uint8_t>(DataType::boolean, {1, length},
                                                            std::vector<std::uint8_t>(length, 1)));
-        return plain(w, w.node("Where", {m, scores(w),
-                                         w.number(std::numeric_limits<float>::lowest())}));
+        return plain(
+            w, w.node("Where", {m, scores(w), w.number(std::numeric_limits<float>::lowest())}));
     });
 }
 

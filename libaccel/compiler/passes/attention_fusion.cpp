@@ -240,8 +240,8 @@ class AttentionFusion {
         const auto row = static_cast<std::size_t>(condition.dims.back());
         for (std::size_t first = 0; first < elements.size(); first += row) {
             const std::span keys(elements.data() + first, row);
-            if (std::ranges::none_of(
-                    keys, [&](std::int64_t x) { return (x != 0) != match.blocks; })) {
+            if (std::ranges::none_of(keys,
+                                     [&](std::int64_t x) { return (x != 0) != match.blocks; })) {
                 return false;
             }
         }
@@ -352,8 +352,8 @@ class AttentionFusion {
         const Dims shape = broadcast_dims(dims(*match.mask), dims(*match.condition));
         const ValueId first = match.blocks ? blocked : *match.mask;
         const ValueId second = match.blocks ? *match.mask : blocked;
-        return add(op::Elementwise{.op = ElementwiseOp::select},
-                   {first, second, *match.condition}, shape, node);
+        return add(op::Elementwise{.op = ElementwiseOp::select}, {first, second, *match.condition},
+                   shape, node);
     }
 
     // A mask that broadcasts to the scores, as one of four dimensions with all keys in a row.
